@@ -1,0 +1,1 @@
+"""The harness: codec x quality x data set x head, measured, kept, scored."""

@@ -1,0 +1,181 @@
+"""What the harness works with: data sets, tasks, metrics, and the records and rows it keeps.
+
+Dataset.load --> Sample --codec, head--> Record --Metric.compute--> Score --> Row --> tables, plots
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from downstream.api import LabelSpace, Prediction, SegmentationMap
+from hsc.api import Codec, Image
+from hsc.registry import Registry
+
+CODECS: Registry[Codec] = Registry("codec", package="benchmarks.codecs", group="hsc.codecs")
+DATASETS: Registry[Dataset] = Registry("dataset", package="benchmarks.datasets", group="hsc.datasets")
+TASKS: Registry[Task] = Registry("task", package="benchmarks.tasks", group="hsc.tasks")
+METRICS: Registry[Metric] = Registry("metric", package="benchmarks.metrics", group="hsc.metrics")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image of a data set.
+
+    image_id: unique in the data set, stable between runs. source_bytes: size of the file it came from, None if there is none.
+    """
+
+    image_id: str
+    image: Image
+    source_bytes: int | None = None
+
+
+class Dataset(Protocol):
+    """Images, and labels where there are any: a frozen dataclass whose fields are its whole configuration.
+
+    Picklable and cheap to pickle: workers load images by index. ``split`` is one of its fields or a constant.
+    """
+
+    split: str
+
+    @property
+    def revision(self) -> str:
+        """A hash that changes when any image or label does."""
+
+    def __len__(self) -> int: ...
+
+    def image_ids(self) -> Sequence[str]: ...
+
+    def load(self, index: int) -> Sample:
+        """Image ``index``.
+
+        Raises:
+            ImageError: the file is missing, damaged, or of a kind that is not read.
+        """
+
+    def label_space(self, kind: type[Prediction]) -> LabelSpace | None:
+        """The classes of its labels of this kind; None where there are none, so predictions on the originals stand in."""
+
+    def available(self) -> str | None:
+        """None if it can be read here, else one sentence with the reason and the cure."""
+
+    def provenance(self) -> Mapping[str, str]:
+        """Where it comes from, under what licence, hashes of annotation files."""
+
+
+@runtime_checkable
+class HasBoxes(Protocol):
+    """Capability: detection labels, as one COCO-format dict.
+
+    ``images[i]["id"]`` are ints in the order of ``image_ids()``; ``categories`` stand in the order of the label space.
+    """
+
+    def coco(self) -> Mapping[str, Any]: ...
+
+
+@runtime_checkable
+class HasLabelMaps(Protocol):
+    """Capability: semantic segmentation labels."""
+
+    def label_map(self, index: int) -> SegmentationMap: ...
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What predictions are scored against, already limited to the images of the run and the classes a head could know.
+
+    coco: for Detections, a COCO-format dict whose categories stand in the order of ``classes``; image i of the run is
+    ``coco["images"][i]``. maps: for SegmentationMap, one a image. pseudo: True where these are predictions on originals.
+    """
+
+    image_ids: tuple[str, ...]
+    classes: tuple[str, ...]
+    coco: Mapping[str, Any] | None = None
+    maps: Sequence[SegmentationMap] | None = None
+    pseudo: bool = False
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number: a metric's value, of all classes (``part`` empty) or of one class. NaN where it is undefined."""
+
+    metric: str
+    value: float
+    part: str = ""
+
+
+class Metric(Protocol):
+    """A way to score predictions: a frozen dataclass. ``version`` changes when its numbers do."""
+
+    output: ClassVar[type[Prediction]]
+    version: ClassVar[str]
+    scores: ClassVar[tuple[str, ...]]
+
+    def compute(self, truth: Truth, predictions: Sequence[Prediction]) -> list[Score]:
+        """Score one operating point: ``predictions[i]`` is for image i of ``truth``, labels index ``truth.classes``."""
+
+
+class Task(Protocol):
+    """A machine's job, and the defaults that make ``--task NAME`` enough."""
+
+    version: ClassVar[str]
+    output: ClassVar[type[Prediction]]
+    metrics: ClassVar[tuple[str, ...]]
+    main_metric: ClassVar[str]
+    columns: ClassVar[tuple[str, ...]]
+    dataset: ClassVar[str]
+    heads: ClassVar[tuple[str, ...]]
+    codecs: ClassVar[tuple[str, ...]]
+    anchors: ClassVar[tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class StreamRecord:
+    """What coding one image gave. status: "ok", or "failed" with a reason (then sizes and times are 0)."""
+
+    image_id: str
+    image_hw: tuple[int, int]
+    size_bytes: int
+    encode_s: float
+    decode_s: float
+    squared_error: int
+    status: str = "ok"
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class PredictionRecord:
+    """What a head said of one decoded image."""
+
+    image_id: str
+    head_s: float
+    prediction: Prediction | None
+    status: str = "ok"
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One aggregated number; the columns of ``rows.csv``, in this order. ``cell`` leads to the provenance in ``run.json``."""
+
+    cell: str
+    task: str
+    dataset: str
+    split: str
+    codec: str
+    point: str
+    route: str
+    regime: str
+    head: str
+    part: str
+    seed: int
+    metric: str
+    anchor: str
+    value: float
+    low: float = field(default=float("nan"))
+    high: float = field(default=float("nan"))
+    unit: str = ""
+    images: int = 0
+    status: str = "ok"
+    reason: str = ""

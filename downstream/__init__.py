@@ -1,0 +1,1 @@
+"""Heads: the detectors and segmenters whose work on coded images is the quality we measure."""

@@ -1,0 +1,139 @@
+"""What a head is: a network that does a machine's job on an image, or straight on a codec's latents.
+
+    image   --ImageHead.predict---> Detections | SegmentationMap      (route "image")
+    latents --LatentHead.predict--> Detections | SegmentationMap      (route "latent")
+
+A head answers in its own classes. How those map onto a data set's classes is written in explicit files
+(``downstream/class_maps``), never guessed from names.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from hsc.api import Image, Latents, LatentSpec
+from hsc.registry import Registry
+
+VOID = 255
+"""The label of pixels that count for nobody."""
+
+
+@dataclass(frozen=True)
+class LabelSpace:
+    """A named, ordered list of classes; label i is ``classes[i]``. Two spaces are the same where their names are."""
+
+    name: str
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Boxes found in one image, best score first or in any order.
+
+    boxes_xyxy: float32 (N, 4), left, top, right, bottom in pixels of the image as given, not clipped further.
+    scores: float32 (N,), 0 to 1. labels: int64 (N,), index into the head's classes.
+    """
+
+    boxes_xyxy: npt.NDArray[np.float32]
+    scores: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        n = len(self.scores)
+        if self.boxes_xyxy.shape != (n, 4) or self.labels.shape != (n,):
+            raise ValueError(
+                f"boxes {self.boxes_xyxy.shape}, scores {self.scores.shape} and labels {self.labels.shape} do not fit: expected (N, 4), (N,), (N,)"
+            )
+
+
+@dataclass(frozen=True)
+class SegmentationMap:
+    """One class a pixel: uint8 (H, W), index into the head's classes, ``VOID`` where there is none."""
+
+    labels: npt.NDArray[np.uint8]
+
+
+Prediction: TypeAlias = Detections | SegmentationMap
+
+
+def to_bytes(prediction: Prediction) -> bytes:
+    """Pack a prediction for the store: a compressed .npz of its arrays."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **vars(prediction))
+    return buffer.getvalue()
+
+
+def from_bytes(data: bytes) -> Prediction:
+    """Unpack what ``to_bytes`` packed."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        kind = Detections if "scores" in arrays else SegmentationMap
+        return kind(**dict(arrays))
+
+
+class Head(Protocol):
+    """What every head says of itself: a frozen dataclass whose fields are its whole configuration."""
+
+    output: ClassVar[type[Prediction]]
+    regime: ClassVar[Literal["frozen", "adapted"]]
+
+    @property
+    def label_space(self) -> LabelSpace:
+        """The classes it knows."""
+
+    def available(self) -> str | None:
+        """None if it can run here, else one sentence with the reason and the cure."""
+
+    def provenance(self) -> Mapping[str, str]:
+        """sha256 of its weights and whatever else decides its answer beside the config. Part of the prediction key."""
+
+
+@runtime_checkable
+class ImageHead(Head, Protocol):
+    """A head on images. Holds its network outside its fields, built on first use, so that it travels to workers."""
+
+    def predict(self, images: Sequence[Image]) -> list[Prediction]:
+        """One prediction an image, in order. Images may differ in size; the head resizes and batches as it likes."""
+
+
+@runtime_checkable
+class LatentHead(Head, Protocol):
+    """A head on decoded latents. ``needs`` names the maps it reads, in whose space."""
+
+    needs: Sequence[LatentSpec]
+
+    def predict_latents(self, latents: Sequence[Latents]) -> list[Prediction]: ...
+
+
+class LabelledData(Protocol):
+    """The part of a data set that a head must agree with."""
+
+    def label_space(self, kind: type[Prediction]) -> LabelSpace | None: ...
+
+
+HEADS: Registry[Any] = Registry("head", package="downstream", group="hsc.heads")
+
+
+def why_not(codec: Any, head: Any, dataset: LabelledData) -> str | None:
+    """One sentence on why this head cannot follow this codec on this data set, or None if it can."""
+    from downstream.class_maps import find_map
+    from hsc.api import DecodesLatents
+
+    space = dataset.label_space(head.output)
+    if space is not None and find_map(head.label_space.name, space.name) is None:
+        return f"no class map from {head.label_space.name} to {space.name}; add downstream/class_maps/{head.label_space.name}-to-{space.name}.toml"
+    if isinstance(head, LatentHead) and not isinstance(head, ImageHead):
+        if not isinstance(codec, DecodesLatents):
+            return "the codec does not hand out latents"
+        offered = {spec.name: spec for spec in codec.latent_specs()}
+        for need in head.needs:
+            if need.name not in offered:
+                return f"the head reads the latent {need.name!r}, the codec offers {', '.join(offered) or 'none'}"
+            if offered[need.name] != need:
+                return f"the head was trained on {need}, the codec offers {offered[need.name]}"
+    return None

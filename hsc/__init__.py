@@ -1,0 +1,8 @@
+"""HSC, Hierarchical Semantic Compression: the codec core and the contracts every codec of the suite keeps."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    __version__ = version("hsc-bench")
+except PackageNotFoundError:
+    __version__ = "0+source"
