@@ -1,0 +1,29 @@
+"""Object detection: what is where, in boxes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from benchmarks.api import TASKS
+from downstream.api import Detections, Prediction
+
+
+@TASKS.register("detection")
+@dataclass(frozen=True)
+class Detection:
+    """Boxes with classes and scores, scored by COCO AP (Lin et al. 2014), 0 to 1.
+
+    By default our generated road scenes, two small heads of different architecture trained on clean images (the second
+    confirms the sign of what the first says), and the still-image codecs; BD numbers against VVC and JPEG.
+    """
+
+    version: ClassVar[str] = "1"
+    output: ClassVar[type[Prediction]] = Detections
+    metrics: ClassVar[tuple[str, ...]] = ("coco_ap",)
+    main_metric: ClassVar[str] = "ap"
+    columns: ClassVar[tuple[str, ...]] = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large")
+    dataset: ClassVar[str] = "roadscenes"
+    heads: ClassVar[tuple[str, ...]] = ("small", "small(arch=hourglass)")
+    codecs: ClassVar[tuple[str, ...]] = ("jpeg", "webp", "avif", "jpegxl", "jpeg2000", "heic", "bpg", "vvc")
+    anchors: ClassVar[tuple[str, ...]] = ("vvc", "jpeg")
