@@ -1,1 +1,9 @@
-"""The harness: codec x quality x data set x head, measured, kept, scored."""
+"""The harness: codec x quality x data set x head, measured, kept, scored.
+
+import benchmarks
+rows = benchmarks.evaluate(task="detection", codecs=["jpeg", "vvc(qp=[47, 37, 27], preset=fast)"], limit=8)
+"""
+
+from benchmarks.evaluation import Outcome, evaluate, run
+
+__all__ = ["Outcome", "evaluate", "run"]

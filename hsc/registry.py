@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import difflib
+import functools
 import importlib
 import importlib.metadata
 import itertools
@@ -198,7 +199,7 @@ class Registry(Generic[T]):
         package = importlib.import_module(self.package)
         for info in pkgutil.iter_modules(package.__path__):
             if not info.name.startswith("_"):
-                self._import(info.name, lambda name=info.name: importlib.import_module(f"{self.package}.{name}"))
+                self._import(info.name, functools.partial(importlib.import_module, f"{self.package}.{info.name}"))
         for point in importlib.metadata.entry_points(group=self.group):
             self._import(point.name, point.load)
 
@@ -249,7 +250,7 @@ class Registry(Generic[T]):
         if missing:
             raise SpecError(f"the {self.noun} {spec.name!r} needs {', '.join(missing)}, as in {spec.name}({missing[0]}=...)")
         try:
-            return typing.cast(T, cls(**arguments))
+            return cls(**arguments)
         except (ValueError, TypeError) as error:
             raise SpecError(f"the {self.noun} {spec} is not possible: {error}") from error
 

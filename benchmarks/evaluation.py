@@ -1,0 +1,166 @@
+"""A whole run from Python: what the command line calls, and what a notebook or script calls."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.api import CODECS, DATASETS, TASKS, Dataset, Row
+from benchmarks.execution import Executor, Inline, Processes
+from benchmarks.harness import Config, Overwrite, Plan, make_plan, run_plan
+from benchmarks.points import Curve, curves
+from benchmarks.progress import Progress, Silent
+from benchmarks.store import Store
+from downstream.api import HEADS
+from hsc.api import Codec
+from hsc.errors import UnavailableError, UsageError
+from hsc.registry import parse_spec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run gave: its plan, its rows, and the keys' failures by reason."""
+
+    plan: Plan
+    rows: list[Row]
+
+    @property
+    def failed(self) -> list[str]:
+        """One line for each cell without a number: codec, point, head, reason."""
+        bad = (r for r in self.rows if r.status in {"failed", "missing"} and not r.anchor)
+        return list(dict.fromkeys(" ".join(f"{r.codec} {r.point} {r.head}".split()) + f": {r.reason}" for r in bad))
+
+
+def evaluate(
+    task: str = "detection",
+    dataset: str | Dataset | None = None,
+    codecs: Sequence[str | Codec] | None = None,
+    heads: Sequence[str | Any] | None = None,
+    **options: Any,
+) -> pd.DataFrame:
+    """Run a benchmark and return its rows, one number a line, columns as in ``rows.csv``.
+
+    What is None comes from the task's defaults. Specs and ready objects may be mixed. Further options are those of
+    ``configure`` and ``run``: limit, seed, anchors, repeats, overwrite, workers, device, cache.
+
+    Raises:
+        UsageError, UnavailableError, DataError: before anything is coded.
+    """
+    from benchmarks.tables import frame
+
+    made = {k: options.pop(k) for k in ("limit", "seed", "anchors", "repeats", "overwrite") if k in options}
+    return frame(run(configure(task, dataset, codecs, heads, **made), **options).rows)
+
+
+def configure(
+    task: str,
+    dataset: str | Dataset | None = None,
+    codecs: Sequence[str | Codec] | None = None,
+    heads: Sequence[str | Any] | None = None,
+    *,
+    limit: int = 0,
+    seed: int = 0,
+    anchors: Sequence[str] | None = None,
+    repeats: int = 1,
+    overwrite: Overwrite = "missing",
+) -> Config:
+    """Turn specs into a Config; ``original`` always comes first, since every table has its ceiling.
+
+    Raises:
+        UsageError: a name or argument is not known, or an anchor is none of the codecs.
+    """
+    job = TASKS.build(task)
+    data = _one(DATASETS, job.dataset if dataset is None else dataset)
+    found = curves(["original", *(job.codecs if codecs is None else codecs)])
+    read = [(_label(h), _one(HEADS, h)) for h in (job.heads if heads is None else heads)]
+    for label, head in read:
+        if head.output is not job.output:
+            raise UsageError(f"the head {label} gives {head.output.__name__}, the task {task} scores {job.output.__name__}")
+    if limit < 0 or repeats < 1:
+        raise UsageError(f"limit came as {limit} and repeats as {repeats}; expected at least 0 and 1")
+    named = tuple(_anchor(a, found) for a in anchors) if anchors is not None else _default_anchors(job.anchors, found)
+    return Config(job, data, tuple(found), tuple(dict(read).items()), named, limit, seed, repeats, overwrite)
+
+
+def _one(registry: Any, spec: Any) -> Any:
+    return registry.build(parse_spec(spec)) if isinstance(spec, str) else spec
+
+
+def _label(head: Any) -> str:
+    return str(parse_spec(head)) if isinstance(head, str) else str(HEADS.spec(head))
+
+
+def _anchor(name: str, found: Sequence[Curve]) -> str:
+    """The curve an anchor's name means: the one with that label, else the first of that codec.
+
+    Raises:
+        UsageError: no curve of the run is it.
+    """
+    labels = [c.label for c in found]
+    near = [label for label in labels if label == name] or [label for label in labels if parse_spec(label).name == name]
+    if not near:
+        raise UsageError(f"the anchor {name!r} is not among the codecs of this run: {', '.join(labels)}")
+    return near[0]
+
+
+def _default_anchors(names: Sequence[str], found: Sequence[Curve]) -> tuple[str, ...]:
+    present = {parse_spec(c.label).name for c in found}
+    return tuple(_anchor(name, found) for name in names if name in present)
+
+
+def run(
+    config: Config,
+    *,
+    workers: int = 0,
+    device: str = "cpu",
+    cache: str | Path = "results/cache",
+    progress: Progress | None = None,
+    executor: Executor | None = None,
+    dry: bool = False,
+) -> Outcome:
+    """Plan, measure and score. workers 0: one a core; ``dry`` stops after the plan (no rows).
+
+    Raises:
+        UnavailableError: the data set, or all heads, cannot be used here.
+        DataError: images do not load.
+        ResultsError: the cache cannot be used.
+    """
+    from benchmarks.scoring import score
+
+    os.environ["HSC_DEVICE"] = device
+    progress = progress or Silent()
+    workers = workers or len(os.sched_getaffinity(0))
+    executor = executor or (Processes(workers) if workers > 1 else Inline())
+    try:
+        with Store(Path(cache) / "store.sqlite") as store:
+            plan = make_plan(config, store, executor, progress)
+            if dry:
+                return Outcome(plan, [])
+            if plan.todo:
+                run_plan(plan, store, executor, progress)
+            return Outcome(plan, score(plan, store))
+    finally:
+        progress.end()
+
+
+def require(config: Config, names: Sequence[str]) -> None:
+    """Refuse to begin where a codec that must be in the table cannot run.
+
+    Raises:
+        UsageError: the codec is not part of the run.
+        UnavailableError: it is, but cannot run here.
+    """
+    for name in names:
+        label = _anchor(name, config.curves)
+        codec = next(c for c in config.curves if c.label == label).points[0][1]
+        if reason := codec.available():
+            raise UnavailableError(f"the required codec {name} cannot run: {reason}")
+
+
+__all__ = ["CODECS", "Outcome", "configure", "evaluate", "require", "run"]

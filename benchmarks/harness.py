@@ -1,0 +1,211 @@
+"""The harness: plan -> measure -> score.
+
+    Config --make_plan--> Plan (cells, what is known) --measure--> Store --score--> rows
+
+A cell is one operating point of one codec on one data set, with every head that reads it. Streams are coded once for all
+heads and tasks; what the store knows is not done again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from benchmarks.api import Dataset, Task
+from benchmarks.execution import Executor
+from benchmarks.keys import identity, key_of, prediction_key, stream_key
+from benchmarks.measure import Answer, Item, Job, index_pixels, measure
+from benchmarks.points import Curve
+from benchmarks.progress import Progress
+from benchmarks.store import Pixels, Store
+from downstream.api import why_not
+from hsc.api import Codec
+from hsc.errors import DataError, UnavailableError, UsageError
+
+CHUNK = 8
+"""Images a job: enough to batch a head, few enough to share the end of a run between workers."""
+
+Overwrite = Literal["missing", "always", "never"]
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides a run's numbers, and how it is done. ``limit`` 0 means all images."""
+
+    task: Task
+    dataset: Dataset
+    curves: tuple[Curve, ...]
+    heads: tuple[tuple[str, Any], ...]
+    anchors: tuple[str, ...] = ()
+    limit: int = 0
+    seed: int = 0
+    repeats: int = 1
+    overwrite: Overwrite = "missing"
+
+
+@dataclass
+class Cell:
+    """One operating point: its codec, and the keys of its streams and of each head's predictions, image by image."""
+
+    curve: str
+    point: str
+    codec: Codec
+    id: str
+    streams: list[str]
+    predictions: dict[int, list[str]]
+    why_not: dict[int, str]
+    todo: int = 0
+
+
+@dataclass
+class Plan:
+    """What a run consists of. images: (index, id, pixels) in data set order; skipped: label -> reason; failures: key -> reason."""
+
+    config: Config
+    images: list[tuple[int, str, Pixels]]
+    cells: list[Cell]
+    skipped: dict[str, str]
+    failures: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def todo(self) -> int:
+        return sum(cell.todo for cell in self.cells)
+
+
+def choose_images(config: Config) -> list[int]:
+    """The data set's indices of this run: all; the first ``limit``; or, with a seed, ``limit`` drawn at random."""
+    count = len(config.dataset)
+    if not config.limit or config.limit >= count:
+        return list(range(count))
+    if config.seed == 0:
+        return list(range(config.limit))
+    return sorted(np.random.default_rng(config.seed).choice(count, config.limit, replace=False).tolist())
+
+
+def index_images(config: Config, store: Store, executor: Executor, progress: Progress) -> list[tuple[int, str, Pixels]]:
+    """Pixel hashes of the run's images, from the store where it knows them.
+
+    Raises:
+        DataError: images that do not load; the first few are named. Nothing is scored on what is left.
+    """
+    indices, ids = choose_images(config), config.dataset.image_ids()
+    if not indices:
+        raise DataError("the data set holds no image")
+    name = key_of({**identity(config.dataset), "revision": config.dataset.revision})
+    known = store.pixels(name, [ids[i] for i in indices])
+    missing = [i for i in indices if ids[i] not in known]
+    jobs = [(config.dataset, tuple(missing[k : k + CHUNK])) for k in range(0, len(missing), CHUNK)]
+    bad: list[str] = []
+    progress.begin("reading images", len(missing))
+    for job, answer, died in executor.run(index_pixels, jobs):
+        found = {ids[i]: p for i, p in answer or () if isinstance(p, Pixels)}
+        bad += [f"{ids[i]}: {p}" for i, p in answer or () if isinstance(p, str)]
+        bad += [f"{ids[i]}: {died}" for i in job[1]] if died else []
+        store.add_pixels(name, found)
+        known.update(found)
+        progress.advance("", len(job[1]))
+    if bad:
+        raise DataError(f"{len(bad)} of {len(indices)} images do not load, so no score over all of them exists: {'; '.join(sorted(bad)[:3])}")
+    return [(i, ids[i], known[ids[i]]) for i in indices]
+
+
+def make_plan(config: Config, store: Store, executor: Executor, progress: Progress) -> Plan:
+    """Write out the cells, and count what the store does not know yet.
+
+    Raises:
+        UnavailableError: the data set, or every head, cannot be used here.
+        UsageError: no codec is left to run.
+    """
+    if reason := config.dataset.available():
+        raise UnavailableError(reason)
+    skipped = {f"head {label}": r for label, head in config.heads if (r := head.available())}
+    heads = {n: head for n, (label, head) in enumerate(config.heads) if f"head {label}" not in skipped}
+    if not heads:
+        raise UnavailableError("no head can run: " + "; ".join(f"{k.removeprefix('head ')}: {v}" for k, v in skipped.items()))
+    images = index_images(config, store, executor, progress)
+    plan = Plan(config, images, [], skipped)
+    identities = {n: identity(head) for n, head in heads.items()}
+    for curve in config.curves:
+        for point, codec in curve.points:
+            if reason := codec.available():
+                skipped[curve.label] = reason
+                break
+            plan.cells.append(_cell(plan, (curve.label, point, codec), heads, identities))
+    if not plan.cells:
+        raise UsageError("no codec can run: " + "; ".join(f"{k}: {v}" for k, v in skipped.items()))
+    for cell in plan.cells:
+        cell.todo = sum(1 for _ in _items(plan, cell, store))
+    return plan
+
+
+def _cell(plan: Plan, named: tuple[str, str, Codec], heads: Mapping[int, Any], identities: Mapping[int, Any]) -> Cell:
+    curve, point, codec = named
+    coded = identity(codec)
+    streams = [stream_key(pixels.sha256, coded) for _, _, pixels in plan.images]
+    reasons = {n: r for n, head in heads.items() if (r := why_not(codec, head, plan.config.dataset))}
+    predictions = {n: [prediction_key(s, "image", identities[n]) for s in streams] for n in heads if n not in reasons}
+    return Cell(curve, point, codec, key_of(streams)[:12], streams, predictions, reasons)
+
+
+def _items(plan: Plan, cell: Cell, store: Store) -> Iterator[tuple[Item, str]]:
+    """What of a cell is still to do, with its stream key. Coded bytes are read later, shortly before they are used."""
+    overwrite = plan.config.overwrite
+    if overwrite == "never":
+        return
+    again = overwrite == "always"
+    coded = set() if again else store.known("streams", cell.streams)
+    read = {n: set() if again else store.known("predictions", keys) for n, keys in cell.predictions.items()}
+    for at, (index, image_id, pixels) in enumerate(plan.images):
+        heads = tuple(n for n, keys in cell.predictions.items() if keys[at] not in read[n])
+        code = cell.streams[at] not in coded
+        if code or heads:
+            yield Item(index, image_id, pixels, None, code, heads), cell.streams[at]
+
+
+def _jobs(plan: Plan, store: Store) -> Iterator[Job]:
+    heads = tuple(head for _, head in plan.config.heads)
+    for number, cell in enumerate(plan.cells):
+        items = list(_items(plan, cell, store)) if cell.todo else []
+        for start in range(0, len(items), CHUNK):
+            part = items[start : start + CHUNK]
+            data = store.data(key for item, key in part if not item.code)
+            ready = tuple(Item(i.index, i.image_id, i.pixels, data.get(key), i.code, i.heads) for i, key in part)
+            yield Job(number, plan.config.dataset, cell.codec, heads, ready, plan.config.repeats)
+
+
+def run_plan(plan: Plan, store: Store, executor: Executor, progress: Progress) -> None:
+    """Do what is to do, keeping each job's records as they come; failures are written into the plan by key."""
+    place = {index: at for at, (index, _, _) in enumerate(plan.images)}
+    progress.begin("coding and reading", plan.todo)
+    for job, answers, died in executor.run(measure, _jobs(plan, store)):
+        cell = plan.cells[job.cell]
+        if answers is None:
+            for item in job.items:
+                _fail(plan, cell, place[item.index], f"{died}")
+        else:
+            _keep(plan, cell, place, answers, store)
+        progress.advance(f"{cell.curve} {cell.point}", len(job.items))
+
+
+def _fail(plan: Plan, cell: Cell, at: int, reason: str) -> None:
+    for key in (cell.streams[at], *(keys[at] for keys in cell.predictions.values())):
+        plan.failures[key] = reason
+
+
+def _keep(plan: Plan, cell: Cell, place: Mapping[int, int], answers: list[Answer], store: Store) -> None:
+    streams, predictions = {}, {}
+    for answer in answers:
+        at = place[answer.item.index]
+        if answer.stream is not None:
+            streams[cell.streams[at]] = (answer.stream, answer.data)
+            if answer.stream.status != "ok":
+                plan.failures[cell.streams[at]] = answer.stream.reason
+        for number, record in answer.predictions.items():
+            key = cell.predictions[number][at]
+            predictions[key] = record
+            if record.status != "ok":
+                plan.failures[key] = record.reason
+    store.add(streams, predictions)

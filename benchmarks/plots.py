@@ -1,0 +1,63 @@
+"""Rate-accuracy curves for a paper, from rows alone: colour-blind-safe, vector, fonts embedded."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31", "#7F3C8D", "#666666")
+"""Okabe and Ito's palette (2008), then four that stay apart from it."""
+MARKERS = "osD^vP*Xhd"
+
+
+def curves(rows: pd.DataFrame, metric: str, path: Path) -> None:
+    """Draw bpp (log axis) against ``metric``, a panel a head, with the uncompressed ceiling; writes ``path`` as .png and .pdf."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    rate = rows[(rows["metric"] == "bpp") & (rows["head"] == "")].set_index(["codec", "point"])["value"]
+    found = rows[(rows["metric"] == metric) & (rows["part"] == "") & (rows["anchor"] == "") & (rows["status"] == "ok") & (rows["head"] != "")]
+    heads = list(dict.fromkeys(found["head"]))
+    settings: dict[Any, Any] = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "pdf.fonttype": 42, "svg.fonttype": "none"}
+    with plt.rc_context(settings):
+        figure, axes = plt.subplots(
+            1, max(len(heads), 1), figsize=(4.6 * max(len(heads), 1) + 1.2, 3.8), sharey=True, squeeze=False, layout="constrained"
+        )
+        styles: dict[str, tuple[str, str]] = dict(
+            zip(dict.fromkeys(found["codec"]), itertools.cycle(zip(COLOURS, MARKERS, strict=True)), strict=False)
+        )
+        for axis, head in zip(axes[0], heads, strict=False):
+            _panel(axis, found[found["head"] == head], rate, styles)
+            axis.set_title(f"{head}", fontsize=9)
+        axes[0][0].set_ylabel(f"{metric.replace('_', ' ').upper()} (%)")
+        handles, labels = axes[0][0].get_legend_handles_labels()
+        if handles:
+            figure.legend(handles, labels, loc="outside right center", frameon=False)
+        if heads:
+            line = rows.iloc[-1]
+            figure.suptitle(f"{line['task']} on {line['dataset']} ({line['split']}, {line['images']} images)", fontsize=9)
+        for ending, extra in ((".png", {"dpi": 160}), (".pdf", {"metadata": {"CreationDate": None}})):
+            part = path.with_name(path.name + ".part" + ending)
+            figure.savefig(part, **extra)
+            part.replace(path.with_suffix(ending))
+        plt.close(figure)
+
+
+def _panel(axis: Any, found: pd.DataFrame, rate: pd.Series, styles: dict[str, tuple[str, str]]) -> None:
+    for codec, group in found.groupby("codec", sort=False):
+        colour, marker = styles[str(codec)]
+        points = sorted((float(rate.get((codec, p), float("nan"))), 100 * v) for p, v in zip(group["point"], group["value"], strict=True))
+        if list(group["point"]) == [""]:
+            axis.axhline(points[0][1], color="#444444", linestyle="--", linewidth=1, label=f"{codec}, no loss")
+            continue
+        axis.plot([x for x, _ in points], [y for _, y in points], color=colour, marker=marker, markersize=4, linewidth=1.3, label=str(codec))
+    axis.set_xscale("log")
+    axis.set_xlabel("rate (bit per pixel, whole files)")
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.grid(alpha=0.25, linewidth=0.6)
+    axis.set_ylim(bottom=0)

@@ -1,0 +1,97 @@
+"""Where a run's numbers come from: commit, packages, machine, settings, and each cell's codec, head and data set."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness import Plan
+from benchmarks.keys import identity
+from benchmarks.scoring import PSEUDO_SCORE, cell_id
+
+PACKAGES: tuple[str, ...] = (
+    *("hsc-bench", "numpy", "scipy", "torch", "torchvision", "compressai", "pillow", "pillow-heif", "imagecodecs", "imageio-ffmpeg", "av"),
+    *("onnxruntime", "hotcoco", "pycocotools", "numba", "ultralytics", "mmsegmentation"),
+)
+
+
+def describe(plan: Plan, workers: int, device: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything needed to make the run again, as JSON-ready values."""
+    config = plan.config
+    return {
+        "arguments": dict(arguments),
+        "task": {"name": getattr(config.task, "spec_name", ""), "version": config.task.version},
+        "dataset": {**identity(config.dataset), "revision": config.dataset.revision, "images": [i for _, i, _ in plan.images]},
+        "pseudo_label_score": PSEUDO_SCORE if config.dataset.label_space(config.task.output) is None else None,
+        "anchors": config.anchors,
+        "seed": config.seed,
+        "repeats": config.repeats,
+        "skipped": plan.skipped,
+        "cells": _cells(plan),
+        "environment": {**environment(), "workers": workers, "threads_per_worker": 1, "device": device},
+    }
+
+
+def _cells(plan: Plan) -> dict[str, Any]:
+    heads = [identity(head) if not head.available() else {} for _, head in plan.config.heads]
+    cells: dict[str, Any] = {}
+    for cell in plan.cells:
+        coded = {"codec": identity(cell.codec), "curve": cell.curve, "point": cell.point}
+        cells[cell.id] = coded
+        for number in cell.predictions:
+            cells[cell_id(cell, number)] = {**coded, "head": heads[number], "regime": plan.config.heads[number][1].regime, "route": "image"}
+    return cells
+
+
+def environment() -> dict[str, Any]:
+    """The machine and the software, beside the keys and not in them."""
+    return {
+        "commit": _commit(),
+        "python": sys.version.split()[0],
+        "packages": {name: v for name in PACKAGES if (v := _version(name))},
+        "machine": {"system": platform.system(), "arch": platform.machine(), "processor": _processor(), "cores": len(os.sched_getaffinity(0))},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """The commit of the source tree this runs from, with "+" where it has uncommitted changes; None when installed."""
+    try:
+        here = Path(__file__).resolve().parent
+        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+        dirty = subprocess.run(
+            ["git", "status", "--porcelain", "-uno"], cwd=here, capture_output=True, text=True, timeout=10, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return head + ("+" if dirty else "")
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor()
+
+
+def write(path: Path, description: Mapping[str, Any]) -> None:
+    """Write ``run.json``, whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(description, indent=1, default=str) + "\n", encoding="utf-8")
+    part.replace(path)

@@ -1,0 +1,158 @@
+"""The command line of the benchmark: ``python -m benchmarks.run --task detection``."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import plots, provenance, tables
+from benchmarks.api import CODECS, DATASETS, METRICS, TASKS
+from benchmarks.evaluation import Outcome, configure, require, run
+from benchmarks.harness import Config
+from benchmarks.progress import Bar, Silent
+from downstream.api import HEADS
+from hsc.errors import HscError, SpecError
+from hsc.registry import Registry
+
+DONE, FAILED, USAGE, STOPPED = 0, 1, 2, 130
+REGISTRIES: dict[str, Registry[Any]] = {"codecs": CODECS, "heads": HEADS, "datasets": DATASETS, "tasks": TASKS, "metrics": METRICS}
+
+EXAMPLES = """examples:
+  python -m benchmarks.run --task detection
+      the embedded data set, heads and codecs; nothing is downloaded
+  python -m benchmarks.run --task detection --limit 8 --codec jpeg --codec 'vvc(qp=[47, 42, 37, 32], preset=fast)'
+      a quick look: two codecs, eight images
+  python -m benchmarks.run --task detection --dataset 'coco(images="val2017", annotations="instances_val2017.json")' \\
+      --head 'onnx(path="yolox_nano.onnx", format=yolox)' --codec 'jpeg(quality=[5, 10, 20, 35, 50, 75])' --codec bpg
+      your photos and labels, your detector
+  python -m benchmarks.run --codec-file mycodec.toml --require mycodec
+      a codec of your own from its command lines; exit 2 at once if it cannot run
+  python -m benchmarks.run --list codecs
+  python -m benchmarks.run --dry-run --task detection
+
+exit codes: 0 done, 1 some cells failed (named on stderr), 2 the request cannot be met"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments, with their help."""
+    made = argparse.ArgumentParser(
+        prog="python -m benchmarks.run",
+        description="How well machines see what codecs leave: rate, accuracy and time of each codec, on a data set, with one or more heads.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    what = made.add_argument_group("what to run")
+    what.add_argument("--task", default="detection", help="the machine's job (default: %(default)s)")
+    what.add_argument("--dataset", metavar="SPEC", help="images and labels (default: the task's)")
+    what.add_argument("--codec", metavar="SPEC", action="append", help="a codec; a list is a sweep of points; may be repeated (default: the task's)")
+    what.add_argument("--codec-file", metavar="TOML", action="append", help="an external codec described in a few lines of TOML; may be repeated")
+    what.add_argument("--head", metavar="SPEC", action="append", help="a detector or segmenter; may be repeated (default: the task's)")
+    what.add_argument(
+        "--anchor", metavar="CODEC", action="append", help="Bjontegaard differences are against this; may be repeated (default: the task's)"
+    )
+    what.add_argument("--require", metavar="CODEC", action="append", default=[], help="exit 2 before anything runs if this codec cannot")
+    what.add_argument("--limit", metavar="N", type=int, default=0, help="only N images: the first, or drawn at random with a --seed other than 0")
+    what.add_argument("--seed", metavar="N", type=int, default=0, help="seed of everything drawn at random (default: 0)")
+    how = made.add_argument_group("how to run it")
+    how.add_argument("--workers", metavar="N", type=int, default=0, help="processes of one thread each (default: one a core)")
+    how.add_argument("--device", default="cpu", help="where heads and learned codecs run: cpu, cuda, cuda:1 (default: %(default)s)")
+    how.add_argument("--repeats", metavar="N", type=int, default=1, help="time everything N times and keep the median (default: 1)")
+    how.add_argument("--overwrite", choices=("missing", "always", "never"), default="missing", help="code what is missing, everything, or nothing")
+    how.add_argument("--dry-run", action="store_true", help="show the plan: cells, what is known, what will run")
+    how.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    where = made.add_argument_group("where it goes")
+    where.add_argument("--out", metavar="DIR", type=Path, help="folder of the run's files (default: results/runs/<name>)")
+    where.add_argument("--name", help="the run's name (default: the task's name)")
+    where.add_argument("--cache", metavar="DIR", type=Path, default=Path("results/cache"), help="streams and predictions kept (default: %(default)s)")
+    made.add_argument("--list", choices=sorted(REGISTRIES), dest="listed", help="name, availability, reason; one line each")
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        if options.listed:
+            sys.stdout.write(listing(REGISTRIES[options.listed]))
+            return DONE
+        return _benchmark(options, sys.argv[1:] if arguments is None else list(arguments))
+    except HscError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return USAGE
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; what was measured is kept, run the same line again to go on\n")
+        return STOPPED
+
+
+def _benchmark(options: argparse.Namespace, words: Sequence[str]) -> int:
+    started = time.monotonic()
+    config = _config(options)
+    require(config, options.require)
+    progress = Silent() if options.quiet else Bar()
+    outcome = run(config, workers=options.workers, device=options.device, cache=options.cache, progress=progress, dry=options.dry_run)
+    if options.dry_run:
+        sys.stdout.write(planned(outcome))
+        return DONE
+    folder = options.out or Path("results/runs") / (options.name or options.task)
+    sys.stdout.write(write(outcome, folder, options, words))
+    sys.stderr.write(f"{time.monotonic() - started:.0f} s; files in {folder}\n")
+    for line in outcome.failed:
+        sys.stderr.write(f"failed: {line}\n")
+    return FAILED if outcome.failed else DONE
+
+
+def _config(options: argparse.Namespace) -> Config:
+    codecs: list[Any] | None = options.codec
+    if options.codec_file:
+        from benchmarks.codecs.command import load_codec_file
+
+        codecs = [*(codecs or []), *(codec for path in options.codec_file for codec in load_codec_file(path))]
+    made = {name: getattr(options, name) for name in ("limit", "seed", "repeats", "overwrite")}
+    return configure(options.task, options.dataset, codecs, options.head, anchors=options.anchor, **made)
+
+
+def write(outcome: Outcome, folder: Path, options: argparse.Namespace, words: Sequence[str]) -> str:
+    """Write a run's files; returns the table for the terminal."""
+    task = outcome.plan.config.task
+    folder.mkdir(parents=True, exist_ok=True)
+    tables.write(outcome.rows, task.columns, folder)
+    plots.curves(tables.frame(outcome.rows), task.main_metric, folder / "curves")
+    said = {"command": "python -m benchmarks.run " + shlex.join(words)}
+    workers = options.workers or provenance.environment()["machine"]["cores"]
+    provenance.write(folder / "run.json", provenance.describe(outcome.plan, workers, options.device, said))
+    return tables.blocks(outcome.rows, task.columns, "simple")
+
+
+def planned(outcome: Outcome) -> str:
+    """The plan in words: one line a cell."""
+    plan = outcome.plan
+    lines = [f"{cell.curve} {cell.point}".strip() + f": {len(plan.images) - cell.todo} of {len(plan.images)} images known" for cell in plan.cells]
+    lines += [f"skipped: {label}: {reason}" for label, reason in plan.skipped.items()]
+    lines += [f"{len(plan.cells)} cells x {len(plan.config.heads)} heads x {len(plan.images)} images; {plan.todo} images to code or read"]
+    return "\n".join(lines) + "\n"
+
+
+def listing(registry: Registry[Any]) -> str:
+    """Every plug-in of a kind: name, whether it can be used here or why not, and what it is."""
+    lines = []
+    for name in registry.names():
+        cls = registry.get(name)
+        try:
+            item = registry.build(name)
+            reason = item.available() if hasattr(item, "available") else None
+            state = "available" if reason is None else f"unavailable: {reason}"
+        except SpecError as error:
+            state = str(error)
+        lines.append((name, state, (cls.__doc__ or "").strip().splitlines()[0] if cls.__doc__ else ""))
+    lines += [(name, f"broken: {reason}", "") for name, reason in sorted(registry.broken.items())]
+    width = max((len(name) for name, _, _ in lines), default=0)
+    return "".join(f"{name:{width}}  {state}  {text}".rstrip() + "\n" for name, state, text in lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

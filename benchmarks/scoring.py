@@ -1,0 +1,261 @@
+"""From records to rows: rates, times and fidelity of each operating point, each head's scores, Bjontegaard differences."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from benchmarks.api import METRICS, HasBoxes, HasLabelMaps, Metric, PredictionRecord, Row, Score, StreamRecord, Truth
+from benchmarks.curves import Difference, bd_metric, bd_rate
+from benchmarks.harness import Cell, Plan
+from benchmarks.keys import identity, key_of, score_key
+from benchmarks.store import Store
+from downstream.api import VOID, Detections, LabelSpace, Prediction, SegmentationMap
+from downstream.class_maps import find_map
+from hsc.errors import HscError, UsageError
+
+PSEUDO_SCORE = 0.5
+"""Where a data set has no labels, detections on the originals at or above this score stand in for them."""
+
+UNITS = {"bpp": "bit/pixel", "source_bpp": "bit/pixel", "size_bytes": "byte", "psnr": "dB", "encode_s": "s", "decode_s": "s", "head_s": "s"}
+
+
+def score(plan: Plan, store: Store) -> list[Row]:
+    """Every row of a run, in the plan's order. A cell that is not whole gets no number but its reason."""
+    rows = [_row(plan, label.removeprefix("head "), "", status="skipped", reason=reason) for label, reason in plan.skipped.items()]
+    for cell in plan.cells:
+        rows += _rate_rows(plan, cell, store)
+    for number, (label, head) in enumerate(plan.config.heads):
+        cells = [cell for cell in plan.cells if number in cell.predictions]
+        if cells:
+            scorer = _Scorer(plan, store, number)
+            for cell in cells:
+                rows += scorer.rows(cell)
+        else:
+            reasons = {cell.why_not[number] for cell in plan.cells if number in cell.why_not}
+            rows += [_row(plan, "", "", head=label, regime=head.regime, status="skipped", reason=r) for r in sorted(reasons)]
+    return rows + _differences(plan, rows)
+
+
+def _row(plan: Plan, codec: str, point: str, cell: str = "", **columns: Any) -> Row:
+    """A row with what is the same all through a run filled in."""
+    config = plan.config
+    base = Row(
+        cell=cell,
+        task=getattr(config.task, "spec_name", ""),
+        dataset=dataset_label(plan),
+        split=config.dataset.split,
+        codec=codec,
+        point=point,
+        route="image",
+        regime="",
+        head="",
+        part="",
+        seed=config.seed,
+        metric=config.task.main_metric,
+        anchor="",
+        value=math.nan,
+        images=len(plan.images),
+    )
+    return replace(base, **columns)
+
+
+def dataset_label(plan: Plan) -> str:
+    """The data set's name, saying so where predictions on originals stand in for labels."""
+    name = getattr(plan.config.dataset, "spec_name", "")
+    return name if plan.config.dataset.label_space(plan.config.task.output) else f"{name} (pseudo-labels)"
+
+
+def _streams(plan: Plan, cell: Cell, store: Store) -> tuple[list[StreamRecord], str]:
+    """The records of a cell, and why they are not whole, if they are not."""
+    wanted = {key: (image_id, pixels.image_hw) for key, (_, image_id, pixels) in zip(cell.streams, plan.images, strict=True)}
+    known = store.streams(wanted)
+    missing = [key for key in cell.streams if key not in known]
+    if missing:
+        reasons = [plan.failures[k] for k in missing if k in plan.failures] or ["not coded yet (--overwrite never)"]
+        return [], f"{len(missing)} of {len(cell.streams)} images failed: {reasons[0]}"
+    return [known[key] for key in cell.streams], ""
+
+
+def _rate_rows(plan: Plan, cell: Cell, store: Store) -> list[Row]:
+    records, reason = _streams(plan, cell, store)
+    if reason:
+        status = "failed" if any(k in plan.failures for k in cell.streams) else "missing"
+        return [_row(plan, cell.curve, cell.point, cell.id, metric="bpp", unit=UNITS["bpp"], status=status, reason=reason)]
+    pixels = sum(h * w for h, w in (r.image_hw for r in records))
+    size, error = sum(r.size_bytes for r in records), sum(r.squared_error for r in records)
+    numbers = {
+        "bpp": 8 * size / pixels,
+        "size_bytes": size / len(records),
+        "psnr": 10 * math.log10(255**2 * 3 * pixels / error) if error else math.inf,
+        "encode_s": statistics.median(r.encode_s for r in records),
+        "decode_s": statistics.median(r.decode_s for r in records),
+    }
+    source = [p.source_bytes for _, _, p in plan.images]
+    if cell.curve == plan.config.curves[0].label and all(s is not None for s in source):
+        numbers["source_bpp"] = 8 * sum(s for s in source if s is not None) / pixels
+    return [_row(plan, cell.curve, cell.point, cell.id, metric=m, value=v, unit=UNITS[m]) for m, v in numbers.items()]
+
+
+class _Scorer:
+    """Scores one head's predictions at every operating point against one truth."""
+
+    def __init__(self, plan: Plan, store: Store, number: int) -> None:
+        self.plan, self.store, self.number = plan, store, number
+        self.label, self.head = plan.config.heads[number]
+        self.metrics: list[Metric] = [METRICS.build(name) for name in plan.config.task.metrics]
+        self.target = plan.config.dataset.label_space(plan.config.task.output)
+        self.space = _covered(self.head.label_space, self.target or self.head.label_space)
+        self.relabel = _relabel(self.head.label_space, self.space, self.target)
+        self._truth: Truth | None = None
+
+    def rows(self, cell: Cell) -> list[Row]:
+        keys = cell.predictions[self.number]
+        base = {"cell": cell_id(cell, self.number), "head": self.label, "regime": self.head.regime}
+        missing = [k for k in keys if k not in self.store.known("predictions", keys)]
+        if missing:
+            reasons = [self.plan.failures[k] for k in missing if k in self.plan.failures]
+            reason = f"{len(missing)} of {len(keys)} images failed: {reasons[0]}" if reasons else f"{len(missing)} of {len(keys)} images not read yet"
+            return [_row(self.plan, cell.curve, cell.point, status="failed" if reasons else "missing", reason=reason, **base)]
+        records = self._records(keys)
+        head_s = statistics.median(r.head_s for r in records)
+        rows = [_row(self.plan, cell.curve, cell.point, metric="head_s", value=head_s, unit="s", **base)]
+        for found in self._scores(keys, records):
+            rows.append(_row(self.plan, cell.curve, cell.point, metric=found.metric, part=found.part, value=found.value, unit="1", **base))
+        return rows
+
+    def _records(self, keys: Sequence[str]) -> list[PredictionRecord]:
+        known = self.store.predictions({key: image_id for key, (_, image_id, _) in zip(keys, self.plan.images, strict=True)})
+        return [known[key] for key in keys]
+
+    def _scores(self, keys: Sequence[str], records: Sequence[PredictionRecord]) -> list[Score]:
+        found = []
+        for metric in self.metrics:
+            named = {"name": getattr(metric, "spec_name", ""), "version": metric.version}
+            key = score_key(keys, named, self._truth_identity())
+            cached = self.store.scores(key)
+            if cached is None:
+                predictions = [self.relabel(r.prediction) for r in records if r.prediction is not None]
+                cached = [[s.metric, s.value, s.part] for s in metric.compute(self.truth(), predictions)]
+                self.store.add_scores(key, cached)
+            found += [Score(*s) for s in cached]
+        return found
+
+    def _truth_identity(self) -> dict[str, Any]:
+        config = self.plan.config
+        return {"dataset": identity(config.dataset), "revision": config.dataset.revision, "classes": self.space.classes, "pseudo": self._originals()}
+
+    def _originals(self) -> list[str]:
+        """The keys of the predictions that stand in for labels; none where there are labels."""
+        return [] if self.target else [*self.plan.cells[0].predictions[self.number], str(PSEUDO_SCORE)]
+
+    def truth(self) -> Truth:
+        if self._truth is None:
+            ids = tuple(image_id for _, image_id, _ in self.plan.images)
+            dataset = self.plan.config.dataset
+            if self.target is None:
+                records = self._records(self.plan.cells[0].predictions[self.number])
+                self._truth = pseudo_truth(ids, self.space, [r.prediction for r in records], [p.image_hw for _, _, p in self.plan.images])
+            elif self.head.output is Detections and isinstance(dataset, HasBoxes):
+                self._truth = Truth(ids, self.space.classes, coco=limit_coco(dataset.coco(), [i for i, _, _ in self.plan.images], self.space.classes))
+            elif self.head.output is SegmentationMap and isinstance(dataset, HasLabelMaps):
+                to = _lookup(self.target, self.space, {})
+                self._truth = Truth(ids, self.space.classes, maps=[SegmentationMap(to[dataset.label_map(i).labels]) for i, _, _ in self.plan.images])
+            else:
+                raise UsageError(f"the data set {dataset_label(self.plan)} has no labels for this task")
+        return self._truth
+
+
+def cell_id(cell: Cell, number: int) -> str:
+    """The id under which run.json tells where a head's numbers at one operating point come from."""
+    return key_of(cell.predictions[number])[:12]
+
+
+def _covered(source: LabelSpace, target: LabelSpace) -> LabelSpace:
+    """The target's classes that the source could know, in the target's order."""
+    names = find_map(source.name, target.name)
+    if names is None:
+        raise HscError(f"no class map from {source.name} to {target.name}")
+    reachable = set(names.values()) if names else set(source.classes)
+    return LabelSpace(target.name, tuple(c for c in target.classes if c in reachable))
+
+
+def _lookup(source: LabelSpace, space: LabelSpace, names: Mapping[str, str]) -> np.ndarray[Any, Any]:
+    """Label of ``source`` -> label of ``space``, ``VOID`` for those that have none."""
+    table = np.full(256, VOID, dtype=np.uint8)
+    for at, name in enumerate(source.classes):
+        mapped = names.get(name) if names else name
+        if mapped in space.classes:
+            table[at] = space.classes.index(mapped)
+    return table
+
+
+def _relabel(source: LabelSpace, space: LabelSpace, target: LabelSpace | None) -> Any:
+    """A function that turns a head's prediction into the classes it is scored in."""
+    table = _lookup(source, space, find_map(source.name, target.name) or {} if target else {})
+
+    def relabel(prediction: Prediction) -> Prediction:
+        if isinstance(prediction, SegmentationMap):
+            return SegmentationMap(table[prediction.labels])
+        labels = table[prediction.labels].astype(np.int64)
+        keep = labels != VOID
+        return Detections(prediction.boxes_xyxy[keep], prediction.scores[keep], labels[keep])
+
+    return relabel
+
+
+def limit_coco(coco: Mapping[str, Any], indices: Sequence[int], classes: Sequence[str]) -> dict[str, Any]:
+    """A COCO dict of only these images and classes, images and categories in the order given."""
+    images = [coco["images"][i] for i in indices]
+    categories = {c["name"]: c for c in coco["categories"]}
+    image_ids, category_ids = {i["id"] for i in images}, {categories[c]["id"] for c in classes}
+    kept = [a for a in coco["annotations"] if a["image_id"] in image_ids and a["category_id"] in category_ids]
+    return {"images": images, "categories": [categories[c] for c in classes], "annotations": kept}
+
+
+def pseudo_truth(ids: tuple[str, ...], space: LabelSpace, predictions: Sequence[Prediction | None], sizes: Sequence[tuple[int, int]]) -> Truth:
+    """Predictions on the originals, standing in for labels: boxes at or above ``PSEUDO_SCORE``, or the maps as they are."""
+    maps = [p for p in predictions if isinstance(p, SegmentationMap)]
+    if maps:
+        return Truth(ids, space.classes, maps=maps, pseudo=True)
+    annotations: list[dict[str, Any]] = []
+    for at, prediction in enumerate(predictions):
+        assert isinstance(prediction, Detections)
+        for box, value, label in zip(prediction.boxes_xyxy.tolist(), prediction.scores.tolist(), prediction.labels.tolist(), strict=True):
+            if value >= PSEUDO_SCORE:
+                width, height = box[2] - box[0], box[3] - box[1]
+                entry = {"id": len(annotations) + 1, "image_id": at + 1, "category_id": label + 1, "iscrowd": 0}
+                annotations.append({**entry, "bbox": [box[0], box[1], width, height], "area": width * height})
+    images = [{"id": n + 1, "file_name": name, "height": h, "width": w} for n, (name, (h, w)) in enumerate(zip(ids, sizes, strict=True))]
+    categories = [{"id": n + 1, "name": name} for n, name in enumerate(space.classes)]
+    return Truth(ids, space.classes, coco={"images": images, "categories": categories, "annotations": annotations}, pseudo=True)
+
+
+def _differences(plan: Plan, rows: Sequence[Row]) -> list[Row]:
+    """BD-rate and BD-metric of every curve against every anchor that ran, for each head."""
+    config, metric = plan.config, plan.config.task.main_metric
+    rate = {(r.codec, r.point): r.value for r in rows if r.metric == "bpp" and not r.part}
+    labels = [c.label for c in config.curves if c.points[0][0]]
+    found = []
+    for head, regime in dict.fromkeys((r.head, r.regime) for r in rows if r.head and r.status != "skipped"):
+        value = {(r.codec, r.point): r.value for r in rows if r.metric == metric and r.head == head and not r.part}
+        lines = {c.label: [(rate[c.label, p], value[c.label, p]) for p, _ in c.points if (c.label, p) in value] for c in config.curves}
+        for anchor in dict.fromkeys(a for a in config.anchors if lines.get(a)):
+            for label in (name for name in labels if lines[name] and name != anchor):
+                for name, compute, unit in (("bd_rate", bd_rate, "%"), ("bd", bd_metric, "1")):
+                    result: Difference = compute(lines[anchor], lines[label])
+                    named = f"{name}({metric})" if name == "bd_rate" else f"bd_{metric}"
+                    found.append(_bd_row(plan, label, head, regime, anchor, named, unit, result))
+    return found
+
+
+def _bd_row(plan: Plan, label: str, head: str, regime: str, anchor: str, metric: str, unit: str, result: Difference) -> Row:
+    overlap = f"overlap {result.overlap_test:.0%} of test, {result.overlap_anchor:.0%} of anchor"
+    reason, status = (overlap, "ok") if result.value is not None else (result.reason, "n/a")
+    value = math.nan if result.value is None else result.value
+    return _row(plan, label, "", head=head, regime=regime, anchor=anchor, metric=metric, unit=unit, value=value, status=status, reason=reason)
