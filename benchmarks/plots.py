@@ -49,6 +49,8 @@ def curves(rows: pd.DataFrame, metric: str, path: Path) -> None:
 
 
 def _panel(axis: Any, found: pd.DataFrame, rate: pd.Series, styles: dict[str, tuple[str, str]]) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     for codec, group in found.groupby("codec", sort=False):
         colour, marker = styles[str(codec)]
         points = sorted((float(rate.get((codec, p), float("nan"))), 100 * v) for p, v in zip(group["point"], group["value"], strict=True))
@@ -58,6 +60,8 @@ def _panel(axis: Any, found: pd.DataFrame, rate: pd.Series, styles: dict[str, tu
         axis.plot([x for x, _ in points], [y for _, y in points], color=colour, marker=marker, markersize=4, linewidth=1.3, label=str(codec))
     axis.set_xscale("log")
     axis.set_xlabel("rate (bit per pixel, whole files)")
+    axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axis.xaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_minor_formatter(NullFormatter())
     axis.grid(alpha=0.25, linewidth=0.6)
     axis.set_ylim(bottom=0)

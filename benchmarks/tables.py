@@ -125,10 +125,12 @@ def _heading(text: str, form: str) -> str:
 
 
 def _missing(tidy: pd.DataFrame) -> list[str]:
-    """What has no number, and why: skipped codecs and heads, failed cells."""
+    """What a reader must know: the rate of the sources, and what has no number and why."""
     bad = tidy[(tidy["status"] != "ok") & (tidy["anchor"] == "")]
+    stored = tidy[tidy["metric"] == "source_bpp"]["value"]
+    notes = [f"The originals came as files of {v:.3f} bpp: what is called uncompressed here was compressed once already." for v in stored]
     lines = (" ".join(f"{r.status}: {r.head} {r.codec} {r.point}".split()) + f": {r.reason}" for r in bad.itertuples())
-    return list(dict.fromkeys(lines))
+    return [*notes, *dict.fromkeys(lines)]
 
 
 def write(rows: Sequence[Row], columns: Sequence[str], folder: Path) -> None:
