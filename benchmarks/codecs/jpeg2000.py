@@ -1,0 +1,48 @@
+"""JPEG 2000 part 1 (ITU-T T.800) by OpenJPEG, through Pillow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from benchmarks.api import CODECS
+from benchmarks.stills import read_still, write_still
+from hsc.api import Image
+
+
+@CODECS.register("jpeg2000")
+@dataclass(frozen=True)
+class Jpeg2000:
+    """A bare codestream: 9-7 wavelet, one quality layer, colour transform on (without it 2 dB are lost).
+
+    psnr: the dB, by OpenJPEG's own estimate, at which each image's codestream ends; small files at low values. So every
+    image of a set comes out at about the same error, not at the same rate.
+    """
+
+    psnr: float = 30.0
+
+    rate_field: ClassVar[str] = "psnr"
+    ladder: ClassVar[tuple[Any, ...]] = (24.0, 26.0, 28.0, 30.0, 33.0, 36.0)
+
+    def __post_init__(self) -> None:
+        if not 10 <= self.psnr <= 60:
+            raise ValueError(f"psnr is {self.psnr}, expected 10 to 60 dB")
+
+    def encode(self, image: Image) -> bytes:
+        options = {"quality_mode": "dB", "quality_layers": [self.psnr], "irreversible": True, "mct": 1, "no_jp2": True}
+        return write_still(image, "JPEG2000", longest_side=2**20, **options)
+
+    def decode(self, data: bytes) -> Image:
+        return read_still(data, "JPEG2000")
+
+    def available(self) -> str | None:
+        from PIL import features
+
+        return None if features.check("jpg_2000") else "this Pillow was built without OpenJPEG; pip install --force-reinstall pillow"
+
+    def provenance(self) -> Mapping[str, str]:
+        import PIL
+        from PIL import features
+
+        return {"code": "jpeg2000-1", "pillow": PIL.__version__, "openjpeg": str(features.version("jpg_2000"))}
