@@ -133,7 +133,10 @@ def run(
     """
     from benchmarks.scoring import score
 
-    os.environ["HSC_DEVICE"] = device
+    _check_device(device)
+    os.environ["HSC_DEVICE"] = device  # inherited by workers, read by heads and learned codecs
+    if workers < 0:
+        raise UsageError(f"workers came as {workers}, expected 1 or more, or 0 for one a core")
     progress = progress or Silent()
     workers = workers or len(os.sched_getaffinity(0))
     executor = executor or (Processes(workers) if workers > 1 else Inline())
@@ -147,6 +150,23 @@ def run(
             return Outcome(plan, score(plan, store))
     finally:
         progress.end()
+
+
+def _check_device(device: str) -> None:
+    """Refuse a device that is not here before anything runs.
+
+    Raises:
+        UsageError: it is not a device's name, or torch does not see it.
+    """
+    kind, _, number = device.partition(":")
+    if device == "cpu":
+        return
+    if kind != "cuda" or (number and not number.isdecimal()):
+        raise UsageError(f"device came as {device!r}, expected cpu, cuda or cuda:N")
+    import torch
+
+    if not torch.cuda.is_available() or int(number or 0) >= torch.cuda.device_count():
+        raise UsageError(f"device came as {device!r}, torch sees {torch.cuda.device_count()} CUDA devices here; use --device cpu")
 
 
 def require(config: Config, names: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from benchmarks.evaluation import Outcome, configure, require, run
 from benchmarks.harness import Config
 from benchmarks.progress import Bar, Silent
 from downstream.api import HEADS
-from hsc.errors import HscError, SpecError
+from hsc.errors import HscError, ResultsError, SpecError
 from hsc.registry import Registry
 
 DONE, FAILED, USAGE, STOPPED = 0, 1, 2, 130
@@ -84,6 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except HscError as error:
         sys.stderr.write(f"error: {error}\n")
         return USAGE
+    except BrokenPipeError:  # the reader of our table (head, less) has left
+        sys.stdout = None
+        return DONE
     except KeyboardInterrupt:
         sys.stderr.write("stopped; what was measured is kept, run the same line again to go on\n")
         return STOPPED
@@ -93,12 +97,14 @@ def _benchmark(options: argparse.Namespace, words: Sequence[str]) -> int:
     started = time.monotonic()
     config = _config(options)
     require(config, options.require)
+    folder = options.out or Path("results/runs") / (options.name or options.task)
+    if not options.dry_run:
+        writable(folder)
     progress = Silent() if options.quiet else Bar()
     outcome = run(config, workers=options.workers, device=options.device, cache=options.cache, progress=progress, dry=options.dry_run)
     if options.dry_run:
         sys.stdout.write(planned(outcome))
         return DONE
-    folder = options.out or Path("results/runs") / (options.name or options.task)
     sys.stdout.write(write(outcome, folder, options, words))
     sys.stderr.write(f"{time.monotonic() - started:.0f} s; files in {folder}\n")
     for line in outcome.failed:
@@ -116,10 +122,23 @@ def _config(options: argparse.Namespace) -> Config:
     return configure(options.task, options.dataset, codecs, options.head, anchors=options.anchor, **made)
 
 
+def writable(folder: Path) -> None:
+    """Make the folder of a run's files now, not after an hour of coding.
+
+    Raises:
+        ResultsError: it cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ResultsError(f"the folder {folder} cannot be written: {error.strerror}; name another with --out") from error
+
+
 def write(outcome: Outcome, folder: Path, options: argparse.Namespace, words: Sequence[str]) -> str:
     """Write a run's files; returns the table for the terminal."""
     task = outcome.plan.config.task
-    folder.mkdir(parents=True, exist_ok=True)
     tables.write(outcome.rows, task.columns, folder)
     plots.curves(tables.frame(outcome.rows), task.main_metric, folder / "curves")
     said = {"command": "python -m benchmarks.run " + shlex.join(words)}

@@ -58,7 +58,7 @@ def test_rows_have_the_agreed_columns_and_every_cell_leads_to_its_provenance(tmp
 def test_dry_run_shows_the_plan_and_codes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words(tmp_path, "--dry-run")) == 0
     assert "7 cells x 2 heads x 6 images; 42 images to code or read" in capsys.readouterr().out
-    assert not (tmp_path / "run").exists()
+    assert not list((tmp_path / "run").glob("*"))
     assert main(words(tmp_path)) == 0
     capsys.readouterr()
     assert main(words(tmp_path, "--dry-run")) == 0
@@ -79,6 +79,9 @@ def test_dry_run_shows_the_plan_and_codes_nothing(tmp_path: Path, capsys: pytest
         (["--dataset", "squares(broken=2)"], "broken on purpose"),
         (["--dataset", "coco(images=nowhere, annotations=nowhere.json)"], "nowhere"),
         (["--limit", "-3"], "-3"),
+        (["--workers", "-1"], "-1"),
+        (["--device", "gpu"], "expected cpu, cuda"),
+        (["--cache", "/proc/nowhere"], "name another with --cache"),
     ],
 )
 def test_what_cannot_be_met_ends_with_2_and_a_cure(tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], said: str) -> None:
@@ -86,7 +89,32 @@ def test_what_cannot_be_met_ends_with_2_and_a_cure(tmp_path: Path, capsys: pytes
     message = capsys.readouterr().err
     assert message.startswith("error: ")
     assert said in message
-    assert not (tmp_path / "run").exists()
+    assert not list((tmp_path / "run").glob("*"))
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_anything_is_coded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run").write_text("a file stands here")
+    assert main(words(tmp_path)) == 2
+    assert "name another with --out" in capsys.readouterr().err
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_script_without_a_main_guard_can_run_the_benchmark_with_its_own_codec(tmp_path: Path) -> None:
+    script = tmp_path / "mine.py"
+    script.write_text(
+        """
+from dataclasses import dataclass
+import benchmarks, hsc_testkit
+@dataclass(frozen=True)
+class Mine(hsc_testkit.Blocks):
+    spec_name = "mine"
+rows = benchmarks.evaluate("detection", "squares", [Mine(4), "blocks(size=8)"], ["squares"], workers=2, cache="cache")
+print(sorted(set(rows["codec"])))
+"""
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent / "plugin")}
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout == "['blocks', 'mine', 'original']\n"
 
 
 def test_missing_cells_end_with_1_and_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
