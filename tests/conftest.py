@@ -1,0 +1,40 @@
+"""What tests in any folder may ask for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hsc.api import Image
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of development data, which is not part of the repository: HSC_SHARED, else ../shared."""
+    folder = Path(os.environ.get("HSC_SHARED") or Path(__file__).parents[2] / "shared")
+    if not (folder / "data").is_dir():
+        pytest.skip(f"no development data at {folder}; set HSC_SHARED")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photo() -> Callable[[int, int], Image]:
+    """photo(h, w): a seeded picture with edges, gradients, texture and grain, so that codecs have something to code."""
+    return make_photo
+
+
+def make_photo(height: int, width: int, seed: int = 0) -> Image:
+    """See ``photo``; for use outside fixtures."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width].astype(np.float64)
+    picture = np.stack([110 + 50 * np.sin(x / 17 + c) + 40 * np.cos(y / 11 - c) for c in range(3)], axis=2)
+    for _ in range(12):
+        top, left = random.integers(0, height), random.integers(0, width)
+        picture[top : top + 1 + height // 4, left : left + 1 + width // 5] += random.uniform(-70, 70, 3)
+    picture += 12 * np.sin(x * 1.3)[..., None] * (y > height / 2)[..., None] + random.normal(0, 5, (height, width, 1))
+    pixels: Image = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+    return pixels
