@@ -1,0 +1,45 @@
+"""From many overlapping candidate boxes to a head's answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from downstream.api import Detections
+
+
+def best_boxes(
+    boxes_xyxy: npt.NDArray[Any],
+    scores: npt.NDArray[Any],
+    labels: npt.NDArray[Any],
+    *,
+    score_threshold: float,
+    iou: float,
+    max_detections: int,
+) -> Detections:
+    """Greedy non-maximum suppression within each class; the best ``max_detections`` of all classes, best first.
+
+    boxes_xyxy (N, 4) pixels, scores (N,), labels (N,). Of two boxes of a class that overlap by more than ``iou`` the lower
+    score goes. iou 1 keeps all. Boxes that are not finite, or have no area, are left out.
+    """
+    import torch
+    from torchvision.ops import nms
+
+    finite = np.isfinite(boxes_xyxy).all(1) & np.isfinite(scores)
+    good = finite & (scores >= score_threshold)
+    good[good] = (boxes_xyxy[good, 2:] > boxes_xyxy[good, :2]).all(1)
+    order = np.argsort(-scores[good], kind="stable")
+    boxes = boxes_xyxy[good][order].astype(np.float32)
+    best, classes = scores[good][order].astype(np.float32), labels[good][order].astype(np.int64)
+    if iou < 1:
+        kept = [np.zeros(0, np.int64)]
+        for label in np.unique(classes):
+            members = np.flatnonzero(classes == label)
+            kept.append(members[nms(torch.from_numpy(boxes[members]), torch.from_numpy(best[members]), iou).numpy()])
+        chosen = np.sort(np.concatenate(kept))
+    else:
+        chosen = np.arange(len(best))
+    chosen = chosen[:max_detections]
+    return Detections(boxes[chosen], best[chosen], classes[chosen])
