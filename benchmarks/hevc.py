@@ -1,7 +1,7 @@
 """The little of H.265 that a BPG file needs: NAL units, and reading and writing parameter sets of one intra picture.
 
-    Annex-B stream --split_nals--> NAL units --read_tools(SPS)--> SpsTools
-    SpsTools + picture format --write_vps, write_sps--> NAL units again
+    NAL unit (SPS) --read_sps--> PictureFormat, SpsTools
+    PictureFormat, SpsTools --write_vps, write_sps--> NAL units again
 
 BPG keeps of VPS and SPS only the coding tools (``SpsTools``); everything else is fixed by its specification or said in its header.
 Source: ITU-T H.265 (08/2021), clauses 7.3.1 (NAL), 7.3.2.1 (VPS), 7.3.2.2 (SPS), 7.3.3 (profile, tier, level).
@@ -9,16 +9,14 @@ Source: ITU-T H.265 (08/2021), clauses 7.3.1 (NAL), 7.3.2.1 (VPS), 7.3.2.2 (SPS)
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
+from benchmarks.annexb import make_nal, payload
 from benchmarks.bits import BitReader, BitWriter
 from hsc.errors import BitstreamError
 
 VPS, SPS, PPS, PREFIX_SEI, SUFFIX_SEI = 32, 33, 34, 39, 40
-START_CODE = b"\x00\x00\x00\x01"
 
-_START = re.compile(rb"\x00\x00\x01")
 _EXTENDED_SAR = 255
 _RANGE_EXTENSIONS_PROFILE = 4
 _LEVEL_8_5 = 255
@@ -80,24 +78,6 @@ class PictureFormat:
     bits: int
 
 
-def split_nals(stream: bytes) -> list[bytes]:
-    """The NAL units between the start codes of an Annex-B stream, without trailing zeros.
-
-    Raises:
-        BitstreamError: it does not begin with a start code.
-    """
-    marks = [m.span() for m in _START.finditer(stream)]
-    if not marks or stream[: marks[0][0]].strip(b"\x00"):
-        raise BitstreamError("an H.265 stream must begin with a start code; the data are damaged or not H.265")
-    ends = [start for start, _ in marks[1:]] + [len(stream)]
-    return [stream[begin:end].rstrip(b"\x00") for (_, begin), end in zip(marks, ends, strict=True)]
-
-
-def join_nals(nals: list[bytes]) -> bytes:
-    """An Annex-B stream, a four-byte start code before each unit."""
-    return b"".join(START_CODE + nal for nal in nals)
-
-
 def nal_type(nal: bytes) -> int:
     """Type of a NAL unit, 0 to 63.
 
@@ -116,21 +96,8 @@ def layer_id(nal: bytes) -> int:
     return (nal[0] & 1) << 5 | nal[1] >> 3
 
 
-def payload(nal: bytes) -> bytes:
-    """The RBSP: header dropped, emulation prevention bytes removed."""
-    return nal[2:].replace(b"\x00\x00\x03", b"\x00\x00")
-
-
-def make_nal(kind: int, rbsp: bytes) -> bytes:
-    """A NAL unit of layer 0 from an RBSP, with emulation prevention."""
-    out, zeros = bytearray([kind << 1, 1]), 0
-    for byte in rbsp:
-        if zeros >= 2 and byte <= 3:
-            out.append(3)
-            zeros = 0
-        out.append(byte)
-        zeros = 0 if byte else zeros + 1
-    return bytes(out)
+def _header(kind: int) -> bytes:
+    return bytes([kind << 1, 1])
 
 
 def read_sps(nal: bytes) -> tuple[PictureFormat, SpsTools]:
@@ -239,7 +206,11 @@ def _skip_vui(r: BitReader) -> None:
         for _ in range(4):
             r.ue()
     if r.flag():
-        raise BitstreamError("an SPS carries timing information, which is not read; encode with it switched off")
+        r.u(64)
+        if r.flag():
+            r.ue()
+        if r.flag():
+            raise BitstreamError("an SPS carries buffer (HRD) parameters, which are not read; encode without them")
     if r.flag():
         r.u(3)
         for _ in range(5):
@@ -273,7 +244,7 @@ def write_vps() -> bytes:
     w.u(6, 0)
     w.ue(0)
     w.u(2, 0)  # no timing, no extension
-    return make_nal(VPS, w.bytes(stop_bit=True))
+    return make_nal(_header(VPS), w.bytes(stop_bit=True))
 
 
 def write_sps(picture: PictureFormat, tools: SpsTools) -> bytes:
@@ -309,4 +280,4 @@ def write_sps(picture: PictureFormat, tools: SpsTools) -> bytes:
     w.u(1, tools.strong_intra_smoothing)
     w.u(1, 0)  # no VUI: colour is said in BPG's header
     write_range_tools(w, tools.range_tools)
-    return make_nal(SPS, w.bytes(stop_bit=True))
+    return make_nal(_header(SPS), w.bytes(stop_bit=True))

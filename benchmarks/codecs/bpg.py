@@ -1,0 +1,188 @@
+"""BPG: one H.265 intra picture in F. Bellard's container (2014), coded by x265 and written and read by our own code.
+
+    image -> pad -> YCbCr (BT.601, full range) -> [4:2:0] -> x265 -> H.265 units -> BPG file
+                                 image <- crop <- RGB <- [4:4:4] <- FFmpeg's H.265 decoder <- BPG file
+
+Also read are files made elsewhere; benchmarks/bpg_container.py says which.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import ClassVar, Literal, get_args
+
+import numpy as np
+
+from benchmarks.annexb import split_nals
+from benchmarks.api import CODECS
+from benchmarks.bpg_container import COLOUR_SPACES, BpgPicture, read_bpg, write_bpg
+from benchmarks.colour import Plane, Siting, decimate, interpolate, pad_edge, planes_to_rgb, rgb_to_planes
+from benchmarks.hevc import PPS, SPS, nal_type, read_sps
+from benchmarks.hevc_frames import PRESETS, decode_intra, encode_intra
+from benchmarks.process import binary_sha256, private_folder, run_program
+from hsc.api import Image
+from hsc.errors import BitstreamError, CodecError, ProcessError
+
+Chroma = Literal["4:4:4", "4:2:0"]
+
+VERSION = "1"
+_FORMATS = {"4:4:4": 3, "4:2:0": 1}
+_FRACTION = 4
+_SLICE_TYPES = range(16, 24)
+
+
+@CODECS.register("bpg")
+@dataclass(frozen=True)
+class Bpg:
+    """BPG. qp: 0 (large) to 51 (small).
+
+    With ``encoder="x265"`` qp is the QP of the I picture itself. With ``encoder="bpgenc"`` it is that program's own ``-q``, on
+    PATH with ``bpgdec``; built with x265 it codes the picture at ``q - 3``, so equal numbers are not equal qualities.
+    chroma: "4:4:4" or "4:2:0". bits: 8 or 10 a sample. preset: of x265.
+
+    A damaged file raises BitstreamError where the container, the units or the decoder show it. H.265 slices have no checksum:
+    flipped bits inside them may decode to a wrong picture of the right size.
+    """
+
+    qp: int = 37
+    chroma: Chroma = "4:4:4"
+    bits: int = 8
+    preset: str = "veryslow"
+    encoder: str = "x265"
+
+    rate_field: ClassVar[str] = "qp"
+    ladder: ClassVar[tuple[int, ...]] = (47, 42, 37, 32, 27, 22)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.qp, bool) or not isinstance(self.qp, int) or not 0 <= self.qp <= 51:
+            raise ValueError(f"qp came as {self.qp!r}, allowed are whole numbers from 0 to 51")
+        for name, allowed in (("chroma", get_args(Chroma)), ("bits", (8, 10)), ("preset", PRESETS), ("encoder", ("x265", "bpgenc"))):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} came as {getattr(self, name)!r}, allowed are {', '.join(map(str, allowed))}")
+
+    def encode(self, image: Image) -> bytes:
+        """A BPG file.
+
+        Raises:
+            CodecError: x265 or bpgenc failed.
+        """
+        return self._encode_outside(image) if self.encoder == "bpgenc" else self._encode_x265(image)
+
+    def _encode_x265(self, image: Image) -> bytes:
+        # The reader rounds the size up to the smallest coding block, and x265 wants 16: small pictures get blocks of 16.
+        block = 16 if min(image.shape[:2]) <= 8 else 8
+        padded = pad_edge(image, multiple=block, least=16)
+        planes = rgb_to_planes(padded, "bt601", bits=self.bits)
+        chroma = _FORMATS[self.chroma]
+        if chroma == 1:
+            planes = [planes[0], *(decimate(plane, bits=self.bits) for plane in planes[1:])]
+        stream = encode_intra(planes, chroma=chroma, bits=self.bits, qp=self.qp, preset=self.preset, min_coding=block)
+        return write_bpg(_picture(stream, image.shape[0], image.shape[1]))
+
+    def _encode_outside(self, image: Image) -> bytes:
+        from PIL import Image as Pillow
+
+        with private_folder() as folder:
+            Pillow.fromarray(image).save(folder / "in.png")
+            command = [_bpg_program("bpgenc"), "-q", str(self.qp), "-f", self.chroma.replace(":", ""), "-c", "ycbcr", "-b", str(self.bits)]
+            return run_program([*command, "-o", "out.bpg", "in.png"], folder=folder, outputs=("out.bpg",)).files["out.bpg"]
+
+    def decode(self, data: bytes) -> Image:
+        """The picture of any BPG file that is read, in plain RGB.
+
+        Raises:
+            BitstreamError: the file is damaged, cut, not BPG, or of a kind that is not read.
+        """
+        picture = read_bpg(data)
+        if self.encoder == "bpgenc":
+            return _decode_outside(data, (picture.height, picture.width))
+        planes = decode_intra(picture.annexb(), picture.coded)
+        return _to_rgb(planes, picture)
+
+    def available(self) -> str | None:
+        if self.encoder == "bpgenc":
+            missing = [name for name in ("bpgenc", "bpgdec") if shutil.which(name) is None]
+            return f"{' and '.join(missing)} not found on PATH; install libbpg or use bpg(encoder=x265)" if missing else None
+        return _why_no_x265()
+
+    def provenance(self) -> Mapping[str, str]:
+        if self.encoder == "bpgenc":
+            hashes = {f"{name}_sha256": binary_sha256(_bpg_program(name)) for name in ("bpgenc", "bpgdec")}
+            return {"code": VERSION, "coded_by": "bpgenc", **hashes}
+        return {"code": VERSION, "coded_by": "x265 in our BPG container", **_library_versions()}
+
+
+def _picture(stream: bytes, height: int, width: int) -> BpgPicture:
+    """Take x265's stream apart: tools out of its SPS, PPS and slices kept."""
+    nals = split_nals(stream)
+    coded, tools = next(read_sps(nal) for nal in nals if nal_type(nal) == SPS)
+    kept = tuple(nal for nal in nals if nal_type(nal) == PPS or nal_type(nal) in _SLICE_TYPES)
+    picture = BpgPicture(width, height, coded.chroma, coded.bits, tools, kept)
+    if picture.coded != coded:
+        raise CodecError(f"x265 coded {coded}, a BPG reader would expect {picture.coded}; report this with the image's size")
+    return picture
+
+
+def _to_rgb(planes: list[Plane], picture: BpgPicture) -> Image:
+    """RGB of the true size. Planes are cropped first, as the specification says, so samples past the edge play no part."""
+    hw = picture.height, picture.width
+    luma = planes[0][: hw[0], : hw[1]]
+    if picture.chroma == 0:
+        planes = [luma] + [np.full_like(luma, 1 << (picture.bits - 1))] * 2
+    fraction = 0
+    if picture.chroma in (1, 2):
+        fraction, vertical = _FRACTION, picture.chroma == 1
+        rows = (hw[0] + 1) // 2 if vertical else hw[0]
+        siting: Siting = "left" if picture.left else "centre"
+        small = [plane[:rows, : (hw[1] + 1) // 2] for plane in planes[1:]]
+        planes = [luma, *(interpolate(p, hw, bits=picture.bits, siting=siting, vertical=vertical, fraction=fraction) for p in small)]
+    if picture.chroma == 3:
+        planes = [plane[: hw[0], : hw[1]] for plane in planes]
+    matrix = COLOUR_SPACES[picture.colour_space]
+    return planes_to_rgb(planes, matrix, full_range=not picture.limited_range, bits=picture.bits, chroma_fraction=fraction)
+
+
+def _bpg_program(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        raise CodecError(f"{name} is not on PATH; install libbpg or use bpg(encoder=x265)")
+    return found
+
+
+def _decode_outside(data: bytes, hw: tuple[int, int]) -> Image:
+    """By bpgdec, through a PNG."""
+    from PIL import Image as Pillow
+
+    with private_folder() as folder:
+        (folder / "in.bpg").write_bytes(data)
+        try:
+            run_program([_bpg_program("bpgdec"), "-o", "out.png", "in.bpg"], folder=folder, outputs=("out.png",))
+        except ProcessError as error:
+            raise BitstreamError(f"bpgdec refuses the data: {error}") from error
+        with Pillow.open(folder / "out.png") as opened:
+            image = np.asarray(opened.convert("RGB"))
+    if image.shape[:2] != hw:
+        raise BitstreamError(f"bpgdec gave a picture of {image.shape[:2]}, the header says {hw}; the data are damaged")
+    return image
+
+
+@cache
+def _why_no_x265() -> str | None:
+    try:
+        import av
+
+        av.Codec("libx265", "w")
+        av.Codec("hevc", "r")
+    except Exception as error:  # a broken wheel may raise anything on import
+        return f"PyAV with libx265 is missing ({type(error).__name__}: {error}); pip install 'av>=14'"
+    return None
+
+
+@cache
+def _library_versions() -> dict[str, str]:
+    import av
+
+    return {"av": av.__version__, "libavcodec": ".".join(map(str, av.library_versions["libavcodec"]))}
