@@ -15,23 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from downstream.coco_classes import COCO80
 from hsc.errors import AnnotationError
 
 MAX_BYTES = 2**31
 """Larger label files are refused; COCO's own largest is 0.5 GB."""
-
-# fmt: off
-COCO80 = (
-    "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light", "fire hydrant",
-    "stop sign", "parking meter", "bench", "bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe",
-    "backpack", "umbrella", "handbag", "tie", "suitcase", "frisbee", "skis", "snowboard", "sports ball", "kite", "baseball bat",
-    "baseball glove", "skateboard", "surfboard", "tennis racket", "bottle", "wine glass", "cup", "fork", "knife", "spoon",
-    "bowl", "banana", "apple", "sandwich", "orange", "broccoli", "carrot", "hot dog", "pizza", "donut", "cake", "chair", "couch",
-    "potted plant", "bed", "dining table", "toilet", "tv", "laptop", "mouse", "remote", "keyboard", "cell phone", "microwave",
-    "oven", "toaster", "sink", "refrigerator", "book", "clock", "vase", "scissors", "teddy bear", "hair drier", "toothbrush",
-)
-# fmt: on
-"""COCO's 80 classes in the order of their category ids."""
 
 
 @dataclass(frozen=True)
@@ -190,6 +178,6 @@ def _boxes_only(labels: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
 
 
 def _space(names: list[str]) -> str:
-    if tuple(names) == COCO80:
-        return "coco80"
+    if tuple(names) == COCO80.classes:
+        return COCO80.name
     return f"coco-{len(names)}-{hashlib.sha256(chr(10).join(names).encode()).hexdigest()[:8]}"
