@@ -1,0 +1,180 @@
+"""What every data set keeps. Those that need files are built from a few made here, and from the development data where present."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from benchmarks.api import DATASETS, HasBoxes, HasLabelMaps, Sample
+from downstream.api import VOID, Detections, SegmentationMap
+from hsc.errors import SpecError
+from hsc.registry import config
+
+TESTKIT = "hsc_testkit"
+
+
+def picture(height: int, width: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def save(file: Path, array: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    PIL.Image.fromarray(array).save(file)
+
+
+def make_images(root: Path) -> str:
+    for number, name in enumerate(("b.png", "a.jpg", "deeper/c.PNG")):
+        save(root / "pictures" / name, picture(20, 30 + number))
+    (root / "pictures" / "notes.txt").write_text("not an image")
+    return f'images(path="{root}/pictures")'
+
+
+def make_coco(root: Path) -> str:
+    images = [{"id": i, "file_name": f"{i:03}.png", "height": 24, "width": 32} for i in (9, 3, 5)]
+    for record in images:
+        save(root / "coco" / str(record["file_name"]), picture(24, 32, int(str(record["id"]))))
+    annotations = [
+        {"id": 0, "image_id": 9, "category_id": 7, "bbox": [1, 2, 10, 5.5], "area": 40.5, "iscrowd": 0, "segmentation": [[0] * 6]},
+        {"id": 4, "image_id": 5, "category_id": 2, "bbox": [0, 0, 32, 24], "iscrowd": 1},
+    ]
+    categories = [{"id": 7, "name": "van"}, {"id": 2, "name": "person"}]
+    (root / "labels.json").write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
+    return f'coco(images="{root}/coco", annotations="{root}/labels.json")'
+
+
+def make_camvid(root: Path) -> str:
+    for number in range(3):
+        save(root / "camvid" / "val" / f"0016E5_{number:05}.png", picture(36, 48, number))
+        labels = np.random.default_rng(number).integers(0, 12, (36, 48), np.uint8)
+        save(root / "camvid" / "valannot" / f"0016E5_{number:05}.png", labels)
+    return f'camvid(root="{root}/camvid")'
+
+
+def make_small_camvid(root: Path) -> str:
+    return make_camvid(root)[:-1] + ", size=24x18)"
+
+
+MADE: dict[str, Callable[[Path], str]] = {"images": make_images, "coco": make_coco, "camvid": make_camvid, "camvid small": make_small_camvid}
+SHARED = {
+    "shared coco128": 'coco(images="{0}/coco128/val2017", annotations="{0}/coco128/annotations/instances_val2017.json")',
+    "shared camvid": 'camvid(root="{0}/camvid")',
+    "shared raccoon": 'images(path="{0}/raccoon")',
+}
+NAMED = [name for name in DATASETS.names() if name not in ("images", "coco", "camvid") and DATASETS.get(name).__module__ != TESTKIT]
+
+
+@pytest.fixture(params=[*MADE, *SHARED, *NAMED])
+def dataset(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    if request.param in MADE:
+        return DATASETS.build(MADE[request.param](tmp_path))
+    if request.param in SHARED:
+        return DATASETS.build(SHARED[request.param].format(request.getfixturevalue("shared") / "data"))
+    try:
+        found: Any = DATASETS.build(request.param)
+    except SpecError as error:
+        pytest.skip(f"{request.param} has no defaults: {error}")
+    if found.available():
+        pytest.skip(f"{request.param}: {found.available()}")
+    return found
+
+
+def ends(dataset: Any) -> list[int]:
+    """The first and the last index: enough to see an order, quick enough for large sets."""
+    return sorted({0, len(dataset) - 1})
+
+
+def test_no_data_set_file_is_broken() -> None:
+    DATASETS.names()
+    assert DATASETS.broken == {}
+
+
+def test_config_round_trip(dataset: Any) -> None:
+    text = str(DATASETS.spec(dataset))
+    assert DATASETS.build(text) == dataset
+    assert hash(DATASETS.build(text)) == hash(dataset)
+    assert type(dataset)(**config(dataset)) == dataset
+
+
+def test_length_and_ids(dataset: Any) -> None:
+    ids = dataset.image_ids()
+    assert len(ids) == len(dataset) > 0
+    assert len(set(ids)) == len(ids)
+    assert all(isinstance(i, str) and i for i in ids)
+    assert isinstance(dataset.split, str)
+
+
+def test_samples(dataset: Any) -> None:
+    for index in ends(dataset):
+        sample = dataset.load(index)
+        assert isinstance(sample, Sample)
+        assert sample.image_id == dataset.image_ids()[index]
+        assert sample.image.dtype == np.uint8
+        assert sample.image.ndim == 3
+        assert sample.image.shape[2] == 3
+        assert sample.source_bytes is None or sample.source_bytes > 0
+        assert np.array_equal(dataset.load(index).image, sample.image)
+
+
+def test_pickle_is_cheap_and_equal(dataset: Any) -> None:
+    assert len(dataset) > 0
+    dataset.revision  # noqa: B018  whatever it keeps by now must not travel
+    data = pickle.dumps(dataset)
+    assert len(data) < 2000
+    again = pickle.loads(data)
+    assert again == dataset
+    assert again.revision == dataset.revision
+    assert np.array_equal(again.load(0).image, dataset.load(0).image)
+
+
+def test_provenance_and_availability(dataset: Any) -> None:
+    assert dataset.available() is None
+    facts = dataset.provenance()
+    assert facts
+    assert all(isinstance(k, str) and isinstance(v, str) and v for k, v in facts.items())
+    assert isinstance(dataset.revision, str)
+    assert dataset.revision
+
+
+def test_boxes(dataset: Any) -> None:
+    space = dataset.label_space(Detections)
+    if space is None:
+        pytest.skip("no boxes")
+    assert isinstance(dataset, HasBoxes)
+    coco = dataset.coco()
+    assert len(coco["images"]) == len(dataset)
+    image_ids = [record["id"] for record in coco["images"]]
+    assert all(type(i) is int for i in image_ids)
+    assert len(set(image_ids)) == len(image_ids)
+    assert tuple(c["name"] for c in coco["categories"]) == space.classes
+    category_ids = {c["id"] for c in coco["categories"]}
+    for record in coco["annotations"]:
+        assert record["image_id"] in set(image_ids)
+        assert record["category_id"] in category_ids
+        assert len(record["bbox"]) == 4
+        assert record["area"] >= 0
+        assert record["iscrowd"] in (0, 1)
+    ids = [record["id"] for record in coco["annotations"]]
+    assert len(set(ids)) == len(ids)
+    assert 0 not in ids
+    for index in ends(dataset):
+        record, shape = coco["images"][index], dataset.load(index).image.shape
+        assert (record["height"], record["width"]) == shape[:2]
+
+
+def test_label_maps(dataset: Any) -> None:
+    space = dataset.label_space(SegmentationMap)
+    if space is None:
+        pytest.skip("no label maps")
+    assert isinstance(dataset, HasLabelMaps)
+    for index in ends(dataset):
+        labels = dataset.label_map(index).labels
+        assert labels.dtype == np.uint8
+        assert labels.shape == dataset.load(index).image.shape[:2]
+        assert set(np.unique(labels)) <= {*range(len(space.classes)), VOID}
