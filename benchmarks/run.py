@@ -18,7 +18,7 @@ from benchmarks.harness import Config
 from benchmarks.progress import Bar, Silent
 from downstream.api import HEADS
 from hsc.errors import HscError, ResultsError, SpecError
-from hsc.registry import Registry
+from hsc.registry import Registry, parse_spec
 
 DONE, FAILED, USAGE, STOPPED = 0, 1, 2, 130
 REGISTRIES: dict[str, Registry[Any]] = {"codecs": CODECS, "heads": HEADS, "datasets": DATASETS, "tasks": TASKS, "metrics": METRICS}
@@ -32,7 +32,7 @@ EXAMPLES = """examples:
       --head 'onnx(path="yolox_nano.onnx", format=yolox)' --codec 'jpeg(quality=[5, 10, 20, 35, 50, 75])' --codec bpg
       your photos and labels, your detector
   python -m benchmarks.run --codec-file mycodec.toml --require mycodec
-      a codec of your own from its command lines; exit 2 at once if it cannot run
+      a codec of your own from its command lines, beside the default ones; exit 2 at once if it cannot run
   python -m benchmarks.run --list codecs
   python -m benchmarks.run --dry-run --task detection
 
@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--task", default="detection", help="the machine's job (default: %(default)s)")
     what.add_argument("--dataset", metavar="SPEC", help="images and labels (default: the task's)")
     what.add_argument("--codec", metavar="SPEC", action="append", help="a codec; a list is a sweep of points; may be repeated (default: the task's)")
-    what.add_argument("--codec-file", metavar="TOML", action="append", help="an external codec described in a few lines of TOML; may be repeated")
+    what.add_argument("--codec-file", metavar="TOML", action="append", help="a program described in TOML joins the codecs; may be repeated")
     what.add_argument("--head", metavar="SPEC", action="append", help="a detector or segmenter; may be repeated (default: the task's)")
     what.add_argument(
         "--anchor", metavar="CODEC", action="append", help="Bjontegaard differences are against this; may be repeated (default: the task's)"
@@ -79,6 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         if options.listed:
+            _described(options)
             sys.stdout.write(listing(REGISTRIES[options.listed]))
             return DONE
         return _benchmark(options, sys.argv[1:] if arguments is None else list(arguments))
@@ -113,13 +114,22 @@ def _benchmark(options: argparse.Namespace, words: Sequence[str]) -> int:
 
 
 def _config(options: argparse.Namespace) -> Config:
-    codecs: list[Any] | None = options.codec
-    if options.codec_file:
-        from benchmarks.codecs.command import load_codec_file
-
-        codecs = [*(codecs or []), *(codec for path in options.codec_file for codec in load_codec_file(path))]
     made = {name: getattr(options, name) for name in ("limit", "seed", "repeats", "overwrite")}
+    codecs = options.codec
+    if described := _described(options):
+        codecs = list(TASKS.get(options.task).codecs) if codecs is None else codecs
+        named = {parse_spec(spec).name for spec in codecs}
+        codecs = [*codecs, *(name for name in described if name not in named)]
     return configure(options.task, options.dataset, codecs, options.head, anchors=options.anchor, **made)
+
+
+def _described(options: argparse.Namespace) -> list[str]:
+    """The codecs of ``--codec-file``, by name; from here on they are as known as any."""
+    if not options.codec_file:
+        return []
+    from benchmarks.codecs.command import load_codec_file
+
+    return [name for path in options.codec_file for name in load_codec_file(path)]
 
 
 def writable(folder: Path) -> None:
