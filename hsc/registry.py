@@ -133,7 +133,7 @@ def _read_literal(word: str) -> Any:
 
 
 def _parse_value(word: str, text: str) -> Any:
-    if word[:1] in "[(" and word[-1:] in "])":
+    if word[:1] + word[-1:] in ("[]", "()"):
         inner = [_parse_value(p.strip(), text) for p in _split(word[1:-1], text)]
         if word[0] == "[":
             return inner
