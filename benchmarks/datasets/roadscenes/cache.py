@@ -1,0 +1,74 @@
+"""Rendered frames kept for the next look: some in memory, those of small splits also on disk.
+
+The folder is ``$HSC_CACHE/roadscenes`` or ``~/.cache/hsc/roadscenes``; an empty ``HSC_CACHE`` keeps nothing on disk. Files are written
+under another name and moved into place, and their names hold the renderer's pins, so a changed renderer never reads old pixels.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import zipfile
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.datasets.roadscenes import pins
+from benchmarks.datasets.roadscenes.frame import Frame, render
+from benchmarks.datasets.roadscenes.labels import Objects
+
+
+def folder() -> Path | None:
+    """Where frames are kept, None where nothing is to be kept."""
+    root = os.environ.get("HSC_CACHE")
+    if root == "":
+        return None
+    return (Path(root) if root else Path.home() / ".cache" / "hsc") / "roadscenes" / pins.digest()
+
+
+@lru_cache(maxsize=160)
+def cached_frame(seed: int, index: int, size: tuple[int, int], *, on_disk: bool) -> Frame:
+    """The frame of (seed, index) at size (width, height).
+
+    Raises:
+        DataError: this machine renders other pixels than the pinned ones.
+    """
+    place = folder() if on_disk else None
+    path = place / f"{seed}-{index:05d}-{size[0]}x{size[1]}.npz" if place else None
+    if path is not None and path.exists():
+        frame = _read(path)
+        if frame is not None:
+            return frame
+    pins.check()
+    frame = render(seed, index, size)
+    if path is not None:
+        _write(path, frame)
+    return _frozen(frame)
+
+
+def _frozen(frame: Frame) -> Frame:
+    """The frame is shared by all who ask: nobody may write into it."""
+    for array in (frame.image, frame.semantic, frame.instances, *frame.objects):
+        array.flags.writeable = False
+    return frame
+
+
+def _read(path: Path) -> Frame | None:
+    """A kept frame, None if the file is damaged: it is then rendered again."""
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            objects = Objects(*(kept[name] for name in Objects._fields))
+            return _frozen(Frame(kept["image"], kept["semantic"], kept["instances"].astype(np.int32), objects))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None
+
+
+def _write(path: Path, frame: Frame) -> None:
+    """Keep a frame; a full or read-only disk only costs time."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+            np.savez(file, image=frame.image, semantic=frame.semantic, instances=frame.instances.astype(np.uint16), **frame.objects._asdict())
+        Path(file.name).replace(path)

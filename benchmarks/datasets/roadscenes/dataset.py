@@ -1,0 +1,113 @@
+"""The registered data set: splits, label spaces, COCO annotations, and rendered images kept between runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from benchmarks.api import DATASETS, Sample
+from benchmarks.datasets.roadscenes import pins
+from benchmarks.datasets.roadscenes.materials import OBJECTS, SEMANTIC
+from downstream.api import Detections, LabelSpace, Prediction, SegmentationMap
+
+if TYPE_CHECKING:
+    from benchmarks.datasets.roadscenes.frame import Frame
+
+IMAGES = {"train": 4000, "val": 64, "test": 256}
+SPLITS = {"train": 1, "val": 2, "test": 3}
+
+
+def scene_seed(split: str, seed: int | None) -> int:
+    """The renderer's seed: every split has its own residue modulo 4, so no seed of one split meets another's.
+
+    >>> scene_seed("val", None), scene_seed("train", 0), scene_seed("val", 5)
+    (2, 5, 26)
+    """
+    return SPLITS[split] + (0 if seed is None else 4 * (seed + 1))
+
+
+@DATASETS.register("roadscenes")
+@dataclass(frozen=True)
+class Roadscenes:
+    """Rendered street scenes with exact boxes, masks and label maps.
+
+    split: "val" (64 images unless told), "train" (4000) or "test" (256). size: width and height in pixels. images: how many.
+    seed: other streets than the split's own; splits never share a scene, whatever their seeds.
+    """
+
+    split: Literal["val", "train", "test"] = "val"
+    size: tuple[int, int] = (384, 256)
+    images: int | None = None
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.split not in SPLITS:
+            raise ValueError(f"split came as {self.split!r}, expected one of {', '.join(SPLITS)}")
+        if len(self.size) != 2 or not all(isinstance(v, int) and 16 <= v <= 4096 for v in self.size):
+            raise ValueError(f"size came as {self.size!r}, expected (width, height), each 16 to 4096 pixels")
+        if self.images is not None and self.images < 1:
+            raise ValueError(f"images came as {self.images}, expected at least 1, or nothing for the split's own number")
+        if self.seed is not None and self.seed < 0:
+            raise ValueError(f"seed came as {self.seed}, expected 0 or more")
+
+    def __len__(self) -> int:
+        return IMAGES[self.split] if self.images is None else self.images
+
+    @property
+    def revision(self) -> str:
+        """Hash of the pinned pixels and of what chooses the scenes."""
+        text = json.dumps([pins.digest(), self.split, list(self.size), len(self), self.seed])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def image_ids(self) -> list[str]:
+        """``val-00000`` and so on."""
+        return [f"{self.split}-{i:05d}" for i in range(len(self))]
+
+    def frame(self, index: int) -> Frame:
+        """Image and labels of scene ``index``, from the cache where there is one.
+
+        Raises:
+            DataError: this machine renders other pixels than the pinned ones.
+            IndexError: there is no such image.
+        """
+        from benchmarks.datasets.roadscenes.cache import cached_frame
+
+        if not 0 <= index < len(self):
+            raise IndexError(f"image {index} was asked for, roadscenes {self.split} has {len(self)}")
+        return cached_frame(scene_seed(self.split, self.seed), index, self.size, on_disk=self.split != "train")
+
+    def load(self, index: int) -> Sample:
+        """Image ``index``. Raises as ``frame`` does."""
+        return Sample(f"{self.split}-{index:05d}", self.frame(index).image)
+
+    def label_map(self, index: int) -> SegmentationMap:
+        """CamVid's eleven classes, 255 where none fits."""
+        return SegmentationMap(self.frame(index).semantic)
+
+    def coco(self) -> Mapping[str, Any]:
+        """Boxes and masks of all images in COCO format; ``iscrowd`` regions as the package's docstring tells."""
+        return self._coco
+
+    @cached_property
+    def _coco(self) -> dict[str, Any]:
+        from benchmarks.datasets.roadscenes.annotations import annotate
+
+        return annotate([self.frame(i) for i in range(len(self))], self.image_ids())
+
+    def label_space(self, kind: type[Prediction]) -> LabelSpace | None:
+        """Five object classes for boxes, CamVid's eleven for maps."""
+        if kind is Detections:
+            return LabelSpace("roadscenes", OBJECTS)
+        return LabelSpace("camvid11", SEMANTIC) if kind is SegmentationMap else None
+
+    def available(self) -> str | None:
+        """Always: nothing but code is needed."""
+        return None
+
+    def provenance(self) -> Mapping[str, str]:
+        """Origin, licence and the renderer's pins."""
+        return {"source": "rendered by benchmarks.datasets.roadscenes", "licence": "Apache-2.0", "pins": pins.digest(), "renderer": str(pins.VERSION)}

@@ -1,0 +1,83 @@
+"""From samples to labels: the vote of a pixel's four samples, and what of each object is seen.
+
+An object is scorable when enough of it is seen: at least ``MIN_AREA`` pixels and ``MIN_SIDE`` pixels on both sides of its box at
+384x256 (both scale with the picture), and a quarter of its outline inside the picture. The others are ``iscrowd``: detections on
+them are neither right nor wrong.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+MIN_AREA, MIN_SIDE, MIN_VISIBLE = 48.0, 5.0, 0.25
+
+
+class Objects(NamedTuple):
+    """What is seen of each object with at least one pixel, in order of instance number.
+
+    boxes_xyxy: float32 (N,4). classes: int64 (N,). areas: int64 (N,) pixels. visible: float32 (N,) share of its outline that is
+    not hidden. iscrowd: bool (N,).
+    """
+
+    boxes_xyxy: npt.NDArray[np.float32]
+    classes: npt.NDArray[np.int64]
+    areas: npt.NDArray[np.int64]
+    visible: npt.NDArray[np.float32]
+    iscrowd: npt.NDArray[np.bool_]
+
+
+@njit(cache=True)
+def vote(winner, semantic_of, instance_of, semantic, instances):  # type: ignore[no-untyped-def]
+    """Label of each pixel: of its four samples the (semantic, instance) pair seen most often, the first on a tie."""
+    height, width = semantic.shape
+    keys = np.empty(4, np.int64)
+    for row in range(height):
+        for column in range(width):
+            for k in range(4):
+                t = winner[2 * row + (k >> 1), 2 * column + (k & 1)]
+                keys[k] = 0 if t < 0 else instance_of[t] * 256 + semantic_of[t]
+            chosen, most = keys[0], 0
+            for k in range(4):
+                same = 0
+                for j in range(4):
+                    same += keys[j] == keys[k]
+                if same > most:
+                    chosen, most = keys[k], same
+            semantic[row, column] = chosen % 256
+            instances[row, column] = chosen // 256
+
+
+@njit(cache=True)
+def extents(instances, count):  # type: ignore[no-untyped-def]
+    """int64 (count + 1, 5): left, top, right, bottom (exclusive) and area of each instance number."""
+    found = np.empty((count + 1, 5), np.int64)
+    height, width = instances.shape
+    for k in range(count + 1):
+        found[k, 0], found[k, 1], found[k, 2], found[k, 3], found[k, 4] = width, height, 0, 0, 0
+    for row in range(height):
+        for column in range(width):
+            k = instances[row, column]
+            if k > 0:
+                found[k, 0], found[k, 1] = min(found[k, 0], column), min(found[k, 1], row)
+                found[k, 2], found[k, 3] = max(found[k, 2], column + 1), max(found[k, 3], row + 1)
+                found[k, 4] += 1
+    return found
+
+
+def measure(instances: npt.NDArray[np.int32], classes: npt.NDArray[np.int64], amodal: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int32], Objects]:
+    """Renumber the instances that are seen as 1 to N and describe them. amodal: unhidden samples of each number, four a pixel."""
+    found = extents(instances, len(classes))
+    seen = np.flatnonzero(found[:, 4] > 0)
+    renumber = np.zeros(len(classes) + 1, np.int32)
+    renumber[seen] = np.arange(1, len(seen) + 1)
+    boxes, areas = found[seen, :4].astype(np.float32), found[seen, 4]
+    visible = np.minimum(4.0 * areas / np.maximum(amodal[seen], 1), 1.0).astype(np.float32)
+    height, width = instances.shape
+    scale = (width * height / (384.0 * 256.0)) ** 0.5
+    sides = boxes[:, 2:] - boxes[:, :2]
+    small = (areas < MIN_AREA * scale * scale) | (sides.min(axis=1, initial=1e9) < MIN_SIDE * scale)
+    return renumber[instances], Objects(boxes, classes[seen - 1], areas, visible, small | (visible < MIN_VISIBLE))

@@ -1,0 +1,171 @@
+"""A growing list of triangles with all that shading needs, and the solids that scenes are made of, each built many at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+
+class Solid(NamedTuple):
+    """Triangles without a look: triangles (T,3,3) in metres, uv (T,3,2), normals (T,3,3); a zero normal means flat."""
+
+    triangles: Floats
+    uv: Floats
+    normals: Floats
+
+
+class Arrays(NamedTuple):
+    """A finished mesh: Solid's arrays plus colours (T,3) linear, parameters (T,4), material, semantic, instance (T,)."""
+
+    triangles: Floats
+    uv: Floats
+    normals: Floats
+    colours: Floats
+    parameters: Floats
+    material: npt.NDArray[np.int32]
+    semantic: npt.NDArray[np.uint8]
+    instance: npt.NDArray[np.int32]
+
+
+@dataclass
+class Mesh:
+    """Chunks of triangles; ``objects`` holds the class of instances 1, 2, ... in order."""
+
+    chunks: list[tuple[Floats | npt.NDArray[np.int64], ...]] = field(default_factory=list)
+    objects: list[int] = field(default_factory=list)
+
+    def new_instance(self, kind: int) -> int:
+        """Open an instance of object class ``kind`` and return its number, from 1."""
+        self.objects.append(kind)
+        return len(self.objects)
+
+    def add(self, solid: Solid, material, semantic, colour=(0.5, 0.5, 0.5), parameters=(0.0, 0.0, 0.0, 0.0), instance=0) -> None:  # type: ignore[no-untyped-def]
+        """Append triangles; material, semantic, colour, parameters, instance are one for all or one a triangle."""
+        n = len(solid.triangles)
+        if n == 0:
+            return
+        self.chunks.append(
+            (
+                *solid,
+                np.broadcast_to(np.asarray(colour, np.float64), (n, 3)),
+                np.broadcast_to(np.asarray(parameters, np.float64), (n, 4)),
+                np.broadcast_to(np.asarray(material, np.int32), (n,)),
+                np.broadcast_to(np.asarray(semantic, np.uint8), (n,)),
+                np.broadcast_to(np.asarray(instance, np.int32), (n,)),
+            )
+        )
+
+    def arrays(self) -> Arrays:
+        """Everything added so far, joined."""
+        return Arrays(*(np.ascontiguousarray(np.concatenate(parts)) for parts in zip(*self.chunks, strict=True)))
+
+
+def quads(corners: Floats, uv: Floats | None = None) -> Solid:
+    """Solid of (N,4,3) corners, two triangles each, flat; uv (N,4,2), by default the unit square."""
+    corners = np.asarray(corners, np.float64)
+    n = len(corners)
+    if uv is None:
+        uv = np.broadcast_to(np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]), (n, 4, 2))
+    pick = np.array([[0, 1, 2], [0, 2, 3]])
+    triangles = corners[:, pick].reshape(2 * n, 3, 3)
+    return Solid(triangles, np.asarray(uv, np.float64)[:, pick].reshape(2 * n, 3, 2), np.zeros((2 * n, 3, 3)))
+
+
+_BOX = np.array([[x, y, z] for x in (-1.0, 1.0) for y in (-1.0, 1.0) for z in (-1.0, 1.0)])
+_FACES = np.array([[0, 1, 3, 2], [5, 4, 6, 7], [2, 3, 7, 6], [4, 0, 2, 6], [1, 5, 7, 3], [0, 4, 5, 1]])
+
+
+def boxes(centres: Floats, halves: Floats, yaw: Floats | float = 0.0) -> Solid:
+    """Solid of N boxes, 12 triangles each: centres (N,3), half sizes (N,3), yaw (N,) turning about the vertical."""
+    centres, halves = np.atleast_2d(np.asarray(centres, np.float64)), np.atleast_2d(np.asarray(halves, np.float64))
+    local = _BOX[None] * halves[:, None]
+    local = turned(local, np.broadcast_to(np.asarray(yaw, np.float64), (len(centres),))) + centres[:, None]
+    faces = local[:, _FACES].reshape(-1, 4, 3)
+    size = np.linalg.norm(faces[:, 1] - faces[:, 0], axis=1), np.linalg.norm(faces[:, 3] - faces[:, 0], axis=1)
+    zero = np.zeros(len(faces))
+    uv = np.stack([np.stack([zero, zero], 1), np.stack([size[0], zero], 1), np.stack(size, 1), np.stack([zero, size[1]], 1)], 1)
+    return quads(faces, uv)
+
+
+def turned(points: Floats, yaw: Floats) -> Floats:
+    """Points (N,...,3) turned about the vertical by yaw (N,): yaw 0 looks along +z, positive yaw towards +x."""
+    shape = (len(yaw),) + (1,) * (points.ndim - 2)
+    c, s = np.cos(yaw).reshape(shape), np.sin(yaw).reshape(shape)
+    return np.stack([c * points[..., 0] + s * points[..., 2], points[..., 1], c * points[..., 2] - s * points[..., 0]], -1)
+
+
+def tubes(
+    start: Floats,
+    end: Floats,
+    radius_start: Floats,
+    radius_end: Floats,
+    *,
+    sides: int = 6,
+    round_ends: bool = True,
+    flatten: Floats | None = None,
+    across: Floats | None = None,
+) -> Solid:
+    """Solid of N tapered round bars from start (N,3) to end (N,3) with smooth normals.
+
+    flatten (N,): depth of the cross-section relative to its width; across (N,3): the wide direction.
+    Triangles: 2 * sides * (3 if round_ends else 1) each.
+    """
+    axis = end - start
+    length = np.maximum(np.linalg.norm(axis, axis=1, keepdims=True), 1e-6)
+    axis = axis / length
+    if across is None:
+        reference = np.where(np.abs(axis[:, 1:2]) > 0.9, np.array([[1.0, 0.0, 0.0]]), np.array([[0.0, 1.0, 0.0]]))
+        side = _cross(axis, reference)
+    else:
+        side = across - axis * np.sum(across * axis, axis=1, keepdims=True)
+    side = side / np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
+    deep = _cross(axis, side)
+    depth = np.ones(len(start)) if flatten is None else flatten
+    angle = np.arange(sides) * (2.0 * np.pi / sides)
+    ring = side[:, None] * np.cos(angle)[None, :, None] + deep[:, None] * (np.sin(angle)[None, :, None] * depth[:, None, None])
+    normal = side[:, None] * np.cos(angle)[None, :, None] * depth[:, None, None] + deep[:, None] * np.sin(angle)[None, :, None]
+    normal = normal / np.maximum(np.linalg.norm(normal, axis=2, keepdims=True), 1e-9)
+    stations = [(start, radius_start, 0.0), (end, radius_end, 0.0)]
+    if round_ends:
+        stations = [
+            (start - axis * (0.55 * radius_start)[:, None], radius_start * 0.35, -0.8),
+            *stations,
+            (end + axis * (0.55 * radius_end)[:, None], radius_end * 0.35, 0.8),
+        ]
+    points = np.stack([c[:, None] + ring * np.asarray(r)[:, None, None] for c, r, _ in stations], 1)
+    tilts = np.stack([normal + axis[:, None] * tilt for _, _, tilt in stations], 1)
+    along = np.stack([np.broadcast_to(np.sum((c - start) * axis, axis=1)[:, None], (len(start), sides)) for c, _, _ in stations], 1)
+    around = np.broadcast_to(np.arange(sides) / sides, along.shape)
+    return _grid(points, np.stack([around, along], -1), tilts)
+
+
+def _grid(points: Floats, uv: Floats, normals: Floats) -> Solid:
+    """Triangles of (N, rings, sides, ...) grids closed around their sides."""
+
+    def corners(a: Floats) -> Floats:
+        turned_a = np.roll(a, -1, axis=2)
+        four = np.stack([a[:, :-1], turned_a[:, :-1], turned_a[:, 1:], a[:, 1:]], 3)
+        return four[..., [[0, 1, 2], [0, 2, 3]], :].reshape(-1, 3, a.shape[-1])
+
+    return Solid(corners(points), corners(uv), corners(normals))
+
+
+def _cross(a: Floats, b: Floats) -> Floats:
+    return np.stack([a[:, 1] * b[:, 2] - a[:, 2] * b[:, 1], a[:, 2] * b[:, 0] - a[:, 0] * b[:, 2], a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]], 1)
+
+
+def placed(solid: Solid, position: Floats, yaw: float, scale: Floats | float = 1.0) -> Solid:
+    """A template moved: scaled (one factor, or one an axis), turned about the vertical, shifted to ``position`` (3,)."""
+    one = np.array([yaw])
+    triangles = turned((solid.triangles * scale)[None], one)[0] + np.asarray(position)
+    return Solid(triangles, solid.uv, turned(solid.normals[None], one)[0])
+
+
+def joined(solids: list[Solid]) -> Solid:
+    """Several solids as one."""
+    return Solid(*(np.concatenate(parts) for parts in zip(*solids, strict=True)))

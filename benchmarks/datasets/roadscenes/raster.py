@@ -1,0 +1,129 @@
+"""Triangles to samples: perspective projection with near clipping, and a scan-line fill with a depth buffer.
+
+    triangles (T,3,3) --project--> screen (P,3,3) + parent (P,) --fill--> nearest triangle a sample
+
+Screen vertices are (x, y, nearness). Nearness is linear in the picture (1/z for the camera, height for the sun's map), so one
+fill serves both. Cut-out materials (leaves, railings, spokes) drop samples by their texture coordinates.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from benchmarks.datasets.roadscenes.cutout import is_hole
+
+NEAR_M = 0.12
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int32]
+
+
+@njit(cache=True)
+def project(triangles, rotation, origin, focal, cx, cy, screen, parent):  # type: ignore[no-untyped-def]
+    """Camera projection of (T,3,3) world triangles; returns how many screen triangles were written (at most 2 T)."""
+    count = 0
+    points = np.empty((3, 3))
+    polygon = np.empty((4, 3))
+    for t in range(triangles.shape[0]):
+        for k in range(3):
+            dx = triangles[t, k, 0] - origin[0]
+            dy = triangles[t, k, 1] - origin[1]
+            dz = triangles[t, k, 2] - origin[2]
+            for r in range(3):
+                points[k, r] = rotation[r, 0] * dx + rotation[r, 1] * dy + rotation[r, 2] * dz
+        n = 0
+        for k in range(3):
+            j = (k + 1) % 3
+            inside, following = points[k, 2] >= NEAR_M, points[j, 2] >= NEAR_M
+            if inside:
+                for r in range(3):
+                    polygon[n, r] = points[k, r]
+                n += 1
+            if inside != following:
+                f = (NEAR_M - points[k, 2]) / (points[j, 2] - points[k, 2])
+                for r in range(2):
+                    polygon[n, r] = points[k, r] + f * (points[j, r] - points[k, r])
+                polygon[n, 2] = NEAR_M
+                n += 1
+        for fan in range(n - 2):
+            for corner in range(3):
+                source = 0 if corner == 0 else fan + corner
+                w = 1.0 / polygon[source, 2]
+                screen[count, corner, 0] = cx + focal * polygon[source, 0] * w
+                screen[count, corner, 1] = cy - focal * polygon[source, 1] * w
+                screen[count, corner, 2] = w
+            parent[count] = t
+            count += 1
+    return count
+
+
+@njit(cache=True)
+def fill(screen, parent, order, count, uv, material, parameters, instance, perspective, best, winner, stamp, amodal):  # type: ignore[no-untyped-def]
+    """Rasterise ``screen[order[:count]]``; ``best`` (H,W) keeps the nearness, ``winner`` (H,W) the parent triangle.
+
+    ``stamp`` and ``amodal`` count each instance's samples as if nothing stood before it; triangles of one instance must follow each other.
+    """
+    height, width = best.shape
+    counting = stamp.shape[0] > 1
+    for item in range(count):
+        p = order[item]
+        t = parent[p]
+        x0, y0, w0 = screen[p, 0, 0], screen[p, 0, 1], screen[p, 0, 2]
+        x1, y1, w1 = screen[p, 1, 0], screen[p, 1, 1], screen[p, 1, 2]
+        x2, y2, w2 = screen[p, 2, 0], screen[p, 2, 1], screen[p, 2, 2]
+        area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
+        if area == 0.0:
+            continue
+        if min(x0, x1, x2) >= width or max(x0, x1, x2) <= 0.0:
+            continue
+        low_y, high_y = max(min(y0, y1, y2), 0.0), min(max(y0, y1, y2), float(height))
+        inverse = 1.0 / area
+        wx = ((w1 - w0) * (y2 - y0) - (w2 - w0) * (y1 - y0)) * inverse
+        wy = ((w2 - w0) * (x1 - x0) - (w1 - w0) * (x2 - x0)) * inverse
+        kind = material[t]
+        cut = kind >= 40
+        who = instance[t]
+        for row in range(int(low_y), min(int(high_y) + 1, height)):
+            y = row + 0.5
+            left, right = 1e9, -1e9
+            for edge in range(3):
+                if edge == 0:
+                    ax, ay, bx, by = x0, y0, x1, y1
+                elif edge == 1:
+                    ax, ay, bx, by = x1, y1, x2, y2
+                else:
+                    ax, ay, bx, by = x2, y2, x0, y0
+                if (ay <= y) != (by <= y):
+                    x = ax + (y - ay) * (bx - ax) / (by - ay)
+                    left, right = min(left, x), max(right, x)
+            if right <= left:
+                continue
+            first = int(max(left + 0.5, 0.0))
+            last = int(min(right + 0.5, float(width)))
+            for column in range(first, last):
+                x = column + 0.5
+                w = w0 + wx * (x - x0) + wy * (y - y0)
+                nearer = w > best[row, column]
+                if not nearer and not (counting and who > 0):
+                    continue
+                if cut:
+                    b1 = ((x - x0) * (y2 - y0) - (x2 - x0) * (y - y0)) * inverse
+                    b2 = ((x1 - x0) * (y - y0) - (x - x0) * (y1 - y0)) * inverse
+                    b0 = 1.0 - b1 - b2
+                    if perspective:
+                        # The clipped triangle's corners are not its parent's, so cut-outs must lie beyond the near plane.
+                        b0, b1, b2 = b0 * w0, b1 * w1, b2 * w2
+                        scale = 1.0 / (b0 + b1 + b2)
+                        b0, b1, b2 = b0 * scale, b1 * scale, b2 * scale
+                    u = b0 * uv[t, 0, 0] + b1 * uv[t, 1, 0] + b2 * uv[t, 2, 0]
+                    v = b0 * uv[t, 0, 1] + b1 * uv[t, 1, 1] + b2 * uv[t, 2, 1]
+                    if is_hole(kind, u, v, parameters[t, 0], parameters[t, 1]):
+                        continue
+                if nearer:
+                    best[row, column] = w
+                    winner[row, column] = t
+                if counting and who > 0 and stamp[row, column] != who:
+                    stamp[row, column] = who
+                    amodal[who] += 1
