@@ -166,6 +166,8 @@ def _fetch(split: str) -> None:
                 if not target.is_file():  # else another process was first, with the same files
                     raise
     except (OSError, zipfile.BadZipFile, KeyError) as error:
-        raise DownloadError(f"cannot unpack COCO {split} in {str(labels.parent)!r}: {error}; it needs room for the images twice") from error
+        raise DownloadError(
+            f"cannot unpack COCO {split} in {str(labels.parent)!r}: {error}; make room for the images twice, or delete the archives there"
+        ) from error
     if cached(f"coco/{split}.zip"):
         os.remove(pictures)
