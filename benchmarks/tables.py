@@ -128,7 +128,7 @@ def _missing(tidy: pd.DataFrame) -> list[str]:
     """What a reader must know: the rate of the sources, and what has no number and why."""
     bad = tidy[(tidy["status"] != "ok") & (tidy["anchor"] == "")]
     stored = tidy[tidy["metric"] == "source_bpp"]["value"]
-    notes = [f"The originals came as files of {v:.3f} bpp: what is called uncompressed here was compressed once already." for v in stored]
+    notes = [f"The originals came as files of {v:.3f} bpp; where those are JPEGs (as COCO's are), no row here is truly uncompressed." for v in stored]
     lines = (" ".join(f"{r.status}: {r.head} {r.codec} {r.point}".split()) + f": {r.reason}" for r in bad.itertuples())
     return [*notes, *dict.fromkeys(lines)]
 
