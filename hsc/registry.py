@@ -16,6 +16,7 @@ import functools
 import importlib
 import importlib.metadata
 import itertools
+import json
 import pkgutil
 import re
 import typing
@@ -57,7 +58,7 @@ def format_value(value: Any) -> str:
     """
     if isinstance(value, str):
         plain = _BARE.fullmatch(value) and _read_literal(value) is None
-        return value if plain else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return value if plain else json.dumps(value, ensure_ascii=False)
     if isinstance(value, list | tuple):
         inner = ", ".join(format_value(v) for v in value)
         if isinstance(value, list):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hsc.errors import SpecError, UnknownNameError
@@ -56,11 +56,14 @@ values = st.recursive(simple, lambda inner: st.lists(inner, max_size=3) | st.lis
 keys = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,6}", fullmatch=True)
 
 
+@settings(deadline=None)
 @given(st.from_regex(r"[A-Za-z_][A-Za-z0-9_-]{0,8}", fullmatch=True), st.dictionaries(keys, values, max_size=4))
+@example("a", {"x": "line\nline\r\0\x7f"})
 def test_what_is_written_is_read_back(name: str, arguments: dict[str, Any]) -> None:
     assert parse_spec(str(Spec(name, arguments))) == Spec(name, arguments)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_any_text_parses_or_is_refused(text: str) -> None:
     for attempt in (text, f"jpeg({text})", f"jpeg(x={text})"):
