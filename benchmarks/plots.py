@@ -52,11 +52,11 @@ def _panel(axis: Any, found: pd.DataFrame, rate: pd.Series, styles: dict[str, tu
     from matplotlib.ticker import LogLocator, NullFormatter
 
     for codec, group in found.groupby("codec", sort=False):
-        colour, marker = styles[str(codec)]
         points = sorted((float(rate.get((codec, p), float("nan"))), 100 * v) for p, v in zip(group["point"], group["value"], strict=True))
         if list(group["point"]) == [""]:
             axis.axhline(points[0][1], color="#444444", linestyle="--", linewidth=1, label=f"{codec}, no loss")
             continue
+        colour, marker = styles[str(codec)]
         axis.plot([x for x, _ in points], [y for _, y in points], color=colour, marker=marker, markersize=4, linewidth=1.3, label=str(codec))
     axis.set_xscale("log")
     axis.set_xlabel("rate (bit per pixel, whole files)")
