@@ -7,8 +7,10 @@ One picture, intra only, one thread: the bytes depend on the planes and the sett
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 
@@ -19,7 +21,7 @@ from hsc.errors import BitstreamError, CodecError
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
 
 # qp is that of the I picture itself (ipratio=1), no picture hash or version SEI, and nothing that depends on the number of cores.
-_X265 = "keyint=1:info=0:hash=0:ipratio=1:amp=1:rect=1:wpp=0:frame-threads=1:pools=none:log-level=none"
+_X265 = "keyint=1:hash=0:ipratio=1:amp=1:rect=1:wpp=0:frame-threads=1:pools=none:log-level=none:allow-non-conformance=1"
 _LAYOUTS = {0: "gray", 1: "yuv420p", 2: "yuv422p", 3: "yuv444p"}
 
 
@@ -28,11 +30,12 @@ def pixel_layout(chroma: int, bits: int) -> str:
     return _LAYOUTS[chroma] + ("" if bits == 8 else f"{bits}le")
 
 
-def encode_intra(planes: Sequence[Plane], *, chroma: int, bits: int, qp: int, preset: str, min_coding: int = 8) -> bytes:
+def encode_intra(planes: Sequence[Plane], *, chroma: int, bits: int, qp: int, preset: str, min_coding: int = 8, signed: bool = False) -> bytes:
     """An Annex-B H.265 stream of one picture whose QP is exactly ``qp``.
 
     planes: uint8 (8 bits) or uint16, full size and, where ``chroma`` says so, half size; sizes a multiple of 8 and at least 16.
-    min_coding: smallest coding block, 8 or 16; the luma size must be its multiple.
+    min_coding: smallest coding block, 8 or 16; the luma size must be its multiple. signed: leave x265's SEI with
+    its version and settings in the stream.
 
     Raises:
         CodecError: x265 failed.
@@ -45,7 +48,7 @@ def encode_intra(planes: Sequence[Plane], *, chroma: int, bits: int, qp: int, pr
     context.pix_fmt = pixel_layout(chroma, bits)
     context.time_base = Fraction(1, 25)
     context.thread_count = 1
-    context.options = {"preset": preset, "tune": "ssim", "x265-params": f"qp={qp}:min-cu-size={min_coding}:{_X265}"}
+    context.options = {"preset": preset, "tune": "ssim", "x265-params": f"qp={qp}:min-cu-size={min_coding}:info={int(signed)}:{_X265}"}
     frame = av.VideoFrame(width, height, context.pix_fmt)
     for target, plane in zip(frame.planes, planes, strict=True):
         stride = target.line_size // plane.itemsize
@@ -58,6 +61,15 @@ def encode_intra(planes: Sequence[Plane], *, chroma: int, bits: int, qp: int, pr
     if not packets:
         raise CodecError(f"x265 gave no data for a {width}x{height} picture at qp {qp}")
     return b"".join(bytes(packet) for packet in packets)
+
+
+@cache
+def x265_version() -> str:
+    """What x265 calls itself in a stream's SEI, such as "x265 (build 216) - 4.2"; "unknown" if it does not say."""
+    grey = np.full((16, 16), 128, np.uint8)
+    stream = encode_intra([grey] * 3, chroma=3, bits=8, qp=51, preset="ultrafast", signed=True)
+    found = re.search(rb"x265 \(build \d+\) - [\w.+-]+", stream)
+    return found.group().decode() if found else "unknown"
 
 
 def decode_intra(stream: bytes, coded: PictureFormat) -> list[Plane]:

@@ -22,6 +22,7 @@ DECODERS = ("ffmpeg", "vvdecapp", "vtm")
 
 _ENCODE_S = 3600.0  # VTM needs minutes for a photo
 _DECODE_S = 120.0
+_ALIGNED = 256  # ffmpeg counts rows and columns it adds for alignment against its limit
 _FORMAT = "yuv420p10le"
 _QUIET = ("-hide_banner", "-loglevel", "error")
 _LIBVVENC = "intraperiod=1:intraqpoffset=0:accessunitdelimiter=0:hrdparameterspresent=0"
@@ -136,7 +137,7 @@ def decode_planes(program: str, stream: bytes, hw: tuple[int, int]) -> bytes:
     """
     path, kind, expected = find_program(program), kind_of(program, DECODERS), 3 * hw[0] * hw[1]
     if kind == "ffmpeg":
-        command = [path, *_QUIET, "-xerror", "-err_detect", "explode", "-threads", "1", "-max_pixels", str(2 * hw[0] * hw[1] + (1 << 16))]
+        command = [path, *_QUIET, "-xerror", "-err_detect", "explode", "-threads", "1", "-max_pixels", str((hw[0] + _ALIGNED) * (hw[1] + _ALIGNED))]
         command += ["-f", "vvc", "-i", "pipe:0", "-frames:v", "1", "-threads", "1", "-f", "rawvideo", "-pix_fmt", _FORMAT, "pipe:1"]
         planes = run_program(command, stdin=stream, timeout_s=_DECODE_S, max_output_bytes=expected).stdout
     else:

@@ -18,10 +18,11 @@ import numpy as np
 
 from benchmarks.annexb import split_nals
 from benchmarks.api import CODECS
-from benchmarks.bpg_container import COLOUR_SPACES, BpgPicture, read_bpg, write_bpg
+from benchmarks.bpg_container import COLOUR_SPACES, MAX_PIXELS, MAX_SIDE, BpgPicture, read_bpg, write_bpg
 from benchmarks.colour import Plane, Siting, decimate, interpolate, pad_edge, planes_to_rgb, rgb_to_planes
 from benchmarks.hevc import PPS, SPS, nal_type, read_sps
-from benchmarks.hevc_frames import PRESETS, decode_intra, encode_intra
+from benchmarks.hevc_frames import PRESETS, decode_intra, encode_intra, x265_version
+from benchmarks.images import require_image
 from benchmarks.process import binary_sha256, private_folder, run_program
 from hsc.api import Image
 from hsc.errors import BitstreamError, CodecError, ProcessError
@@ -67,8 +68,12 @@ class Bpg:
         """A BPG file.
 
         Raises:
-            CodecError: x265 or bpgenc failed.
+            ImageError: not uint8 (H, W, 3).
+            CodecError: x265 or bpgenc failed, or the image is larger than the format's readers accept.
         """
+        height, width = require_image(image).shape[:2]
+        if max(height, width) >= MAX_SIDE - 16 or (height + 16) * (width + 16) > MAX_PIXELS:
+            raise CodecError(f"an image of {width}x{height} pixels is more than the {MAX_PIXELS} that decode() accepts; cut it into tiles")
         return self._encode_outside(image) if self.encoder == "bpgenc" else self._encode_x265(image)
 
     def _encode_x265(self, image: Image) -> bytes:
@@ -185,4 +190,4 @@ def _why_no_x265() -> str | None:
 def _library_versions() -> dict[str, str]:
     import av
 
-    return {"av": av.__version__, "libavcodec": ".".join(map(str, av.library_versions["libavcodec"]))}
+    return {"x265": x265_version(), "av": av.__version__, "libavcodec": ".".join(map(str, av.library_versions["libavcodec"]))}
