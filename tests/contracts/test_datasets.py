@@ -146,8 +146,9 @@ def test_boxes(dataset: Any) -> None:
     space = dataset.label_space(Detections)
     if space is None:
         pytest.skip("no boxes")
-    assert isinstance(dataset, HasBoxes)
-    coco = dataset.coco()
+    labelled: Any = dataset
+    assert isinstance(labelled, HasBoxes)
+    coco = labelled.coco()
     assert len(coco["images"]) == len(dataset)
     image_ids = [record["id"] for record in coco["images"]]
     assert all(type(i) is int for i in image_ids)
@@ -172,9 +173,10 @@ def test_label_maps(dataset: Any) -> None:
     space = dataset.label_space(SegmentationMap)
     if space is None:
         pytest.skip("no label maps")
-    assert isinstance(dataset, HasLabelMaps)
+    labelled: Any = dataset
+    assert isinstance(labelled, HasLabelMaps)
     for index in ends(dataset):
-        labels = dataset.label_map(index).labels
+        labels = labelled.label_map(index).labels
         assert labels.dtype == np.uint8
         assert labels.shape == dataset.load(index).image.shape[:2]
         assert set(np.unique(labels)) <= {*range(len(space.classes)), VOID}
