@@ -160,35 +160,36 @@ def planes_to_rgb(planes: Sequence[Plane], matrix: Matrix = "bt601", *, full_ran
     return image
 
 
-def _filter_columns(plane: npt.NDArray[Any], taps: Sequence[int], first: int, step: int, count: int) -> npt.NDArray[Any]:
-    """``sum_k taps[k] * plane[:, first + step * n + k]`` for n < count, edges repeated."""
-    width = plane.shape[1]
-    base = first + step * np.arange(count)
-    out = np.zeros((plane.shape[0], count), plane.dtype)
+def _filter(plane: npt.NDArray[Any], taps: Sequence[int], first: int, step: int, count: int, axis: int) -> npt.NDArray[Any]:
+    """``sum_k taps[k] * plane[first + step * n + k]`` for n < count along an axis, edges repeated."""
+    last = first + step * (count - 1) + len(taps) - 1
+    before, after = max(0, -first), max(0, last - plane.shape[axis] + 1)
+    padded = np.pad(plane, [(before, after) if i == axis else (0, 0) for i in (0, 1)], mode="edge")
+    out = np.zeros([count if i == axis else plane.shape[i] for i in (0, 1)], plane.dtype)
     for k, tap in enumerate(taps):
+        start = first + before + k
+        part = slice(start, start + step * (count - 1) + 1, step)
         if tap:
-            out += tap * plane[:, np.clip(base + k, 0, width - 1)]
+            out += tap * (padded[part] if axis == 0 else padded[:, part])
     return out
 
 
-def _halve_columns(plane: npt.NDArray[Any], siting: Siting) -> tuple[npt.NDArray[Any], int]:
-    """Half the columns (rounded up), and by what the result is scaled."""
+def _halve(plane: npt.NDArray[Any], siting: Siting, axis: int) -> tuple[npt.NDArray[Any], int]:
+    """Half the size along an axis (rounded up), and by what the result is scaled."""
     taps = _HALVE_LEFT if siting == "left" else _HALVE_CENTRE
     first = -(len(taps) // 2) if siting == "left" else -(len(taps) // 2 - 1)
-    return _filter_columns(plane, taps, first, 2, (plane.shape[1] + 1) // 2), sum(taps)
+    return _filter(plane, taps, first, 2, (plane.shape[axis] + 1) // 2, axis), sum(taps)
 
 
-def _double_columns(plane: npt.NDArray[Any], siting: Siting, width: int) -> npt.NDArray[Any]:
-    """Columns at full width, scaled by 64."""
-    out = np.empty((plane.shape[0], 2 * plane.shape[1]), plane.dtype)
-    n = plane.shape[1]
+def _double(plane: npt.NDArray[Any], siting: Siting, size: int, axis: int) -> npt.NDArray[Any]:
+    """``size`` samples along an axis, twice as many as there are or one less, scaled by 64."""
+    n = plane.shape[axis]
     if siting == "left":
-        out[:, 0::2] = 64 * plane
-        out[:, 1::2] = _filter_columns(plane, _HALF, -3, 1, n)
+        even, odd = 64 * plane, _filter(plane, _HALF, -3, 1, n, axis)
     else:
-        out[:, 0::2] = _filter_columns(plane, _QUARTER[::-1], -3, 1, n)
-        out[:, 1::2] = _filter_columns(plane, _QUARTER, -3, 1, n)
-    return out[:, :width]
+        even, odd = _filter(plane, _QUARTER[::-1], -3, 1, n, axis), _filter(plane, _QUARTER, -3, 1, n, axis)
+    pairs = np.stack([even, odd], axis=axis + 1)
+    return pairs.reshape(2 * n, -1)[:size] if axis == 0 else pairs.reshape(-1, 2 * n)[:, :size]
 
 
 def _work_dtype(bits: int) -> type[np.signedinteger[Any]]:
@@ -196,8 +197,10 @@ def _work_dtype(bits: int) -> type[np.signedinteger[Any]]:
     return np.int32 if bits <= 10 else np.int64
 
 
-def _rounded(total: npt.NDArray[Any], scale: int, bits: int) -> Plane:
-    return np.clip((2 * total + scale) // (2 * scale), 0, (1 << bits) - 1).astype(plane_dtype(bits))
+def _rounded(total: npt.NDArray[Any], scale: int, top: int) -> npt.NDArray[Any]:
+    """``total / scale``, rounded half up and clipped to 0..top; ``scale`` is a power of two."""
+    kept: npt.NDArray[Any] = np.clip((total + (scale >> 1)) >> (scale.bit_length() - 1), 0, top)
+    return kept
 
 
 def decimate(plane: Plane, *, bits: int = 8, siting: Siting = "centre", horizontal: bool = True, vertical: bool = True) -> Plane:
@@ -208,12 +211,12 @@ def decimate(plane: Plane, *, bits: int = 8, siting: Siting = "centre", horizont
     """
     work, scale = plane.astype(_work_dtype(bits)), 1
     if horizontal:
-        work, gain = _halve_columns(work, siting)
+        work, gain = _halve(work, siting, 1)
         scale *= gain
     if vertical:
-        turned, gain = _halve_columns(work.T, "centre")
-        work, scale = turned.T, scale * gain
-    return _rounded(work, scale, bits)
+        work, gain = _halve(work, "centre", 0)
+        scale *= gain
+    return _rounded(work, scale, (1 << bits) - 1).astype(plane_dtype(bits))
 
 
 def interpolate(
@@ -233,13 +236,11 @@ def interpolate(
     """
     work, scale = plane.astype(_work_dtype(bits)), 1
     if vertical:
-        work, scale = _double_columns(work.T, "centre", hw[0]).T, 64
+        work, scale = _double(work, "centre", hw[0], 0), 64
     if horizontal:
-        work, scale = _double_columns(work, siting, hw[1]), scale * 64
-    if not fraction:
-        return _rounded(work, scale, bits)
-    finer = (2 * (work << fraction) + scale) // (2 * scale)
-    return np.clip(finer, 0, ((1 << bits) - 1) << fraction).astype(np.uint32)
+        work, scale = _double(work, siting, hw[1], 1), scale * 64
+    kept = _rounded(work << fraction, scale, ((1 << bits) - 1) << fraction)
+    return kept.astype(np.uint32 if fraction else plane_dtype(bits))
 
 
 def pad_edge(image: npt.NDArray[Any], *, multiple: int, least: int) -> npt.NDArray[Any]:

@@ -22,10 +22,10 @@ from benchmarks.bpg_container import COLOUR_SPACES, MAX_PIXELS, MAX_SIDE, BpgPic
 from benchmarks.colour import Plane, Siting, decimate, interpolate, pad_edge, planes_to_rgb, rgb_to_planes
 from benchmarks.hevc import PPS, SPS, nal_type, read_sps
 from benchmarks.hevc_frames import PRESETS, decode_intra, encode_intra, x265_version
-from benchmarks.images import require_image
+from benchmarks.images import read_image, require_image
 from benchmarks.process import binary_sha256, private_folder, run_program
 from hsc.api import Image
-from hsc.errors import BitstreamError, CodecError, ProcessError
+from hsc.errors import BitstreamError, CodecError, ImageError, ProcessError
 
 Chroma = Literal["4:4:4", "4:2:0"]
 
@@ -159,16 +159,16 @@ def _bpg_program(name: str) -> str:
 
 def _decode_outside(data: bytes, hw: tuple[int, int]) -> Image:
     """By bpgdec, through a PNG."""
-    from PIL import Image as Pillow
-
     with private_folder() as folder:
         (folder / "in.bpg").write_bytes(data)
         try:
             run_program([_bpg_program("bpgdec"), "-o", "out.png", "in.bpg"], folder=folder, outputs=("out.png",))
         except ProcessError as error:
             raise BitstreamError(f"bpgdec refuses the data: {error}") from error
-        with Pillow.open(folder / "out.png") as opened:
-            image = np.asarray(opened.convert("RGB"))
+        try:
+            image = read_image(folder / "out.png")
+        except ImageError as error:
+            raise BitstreamError(f"bpgdec left no usable picture: {error}") from error
     if image.shape[:2] != hw:
         raise BitstreamError(f"bpgdec gave a picture of {image.shape[:2]}, the header says {hw}; the data are damaged")
     return image
