@@ -189,7 +189,8 @@ def _double(plane: npt.NDArray[Any], siting: Siting, size: int, axis: int) -> np
     else:
         even, odd = _filter(plane, _QUARTER[::-1], -3, 1, n, axis), _filter(plane, _QUARTER, -3, 1, n, axis)
     pairs = np.stack([even, odd], axis=axis + 1)
-    return pairs.reshape(2 * n, -1)[:size] if axis == 0 else pairs.reshape(-1, 2 * n)[:, :size]
+    full: npt.NDArray[Any] = pairs.reshape(2 * n, -1)[:size] if axis == 0 else pairs.reshape(-1, 2 * n)[:, :size]
+    return full
 
 
 def _work_dtype(bits: int) -> type[np.signedinteger[Any]]:
