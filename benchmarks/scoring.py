@@ -256,6 +256,6 @@ def _differences(plan: Plan, rows: Sequence[Row]) -> list[Row]:
 
 def _bd_row(plan: Plan, label: str, head: str, regime: str, anchor: str, metric: str, unit: str, result: Difference) -> Row:
     overlap = f"overlap {result.overlap_test:.0%} of test, {result.overlap_anchor:.0%} of anchor"
-    reason, status = (overlap, "ok") if result.value is not None else (result.reason, "n/a")
+    reason, status = (f"{result.method}; {overlap}", "ok") if result.value is not None else (result.reason, "n/a")
     value = math.nan if result.value is None else result.value
     return _row(plan, label, "", head=head, regime=regime, anchor=anchor, metric=metric, unit=unit, value=value, status=status, reason=reason)

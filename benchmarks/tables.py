@@ -75,7 +75,8 @@ def differences(rows: pd.DataFrame) -> pd.DataFrame:
 def _difference(metric: str, value: float, status: str, reason: str) -> str:
     if status != "ok":
         return f"n/a: {reason}"
-    return f"{value:+.1f} %" if metric.startswith("bd_rate") else f"{100 * value:+.1f}"
+    number = f"{value:+.1f} %" if metric.startswith("bd_rate") else f"{100 * value:+.1f}"
+    return number + (" (fit)" if reason.startswith("fit") else "")
 
 
 def _cells(line: pd.Series, names: Sequence[str]) -> list[str]:
