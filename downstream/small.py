@@ -1,0 +1,162 @@
+"""Our own small detectors for the rendered road scenes, in two architectures.
+
+    pyramid     residual trunk, feature pyramid, dense head on strides 8, 16, 32        (detectors/pyramid.py)
+    hourglass   plain trunk down and up again, one heat map at stride 4                  (detectors/hourglass.py)
+
+Both are trained on clean images alone, with different seeds and different images (weights/small_<arch>.md), so that the
+second can confirm or refute what the first says of a codec.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+
+from downstream.api import HEADS, Detections, LabelSpace, Prediction
+from downstream.fingerprint import sha256_of
+from downstream.suppression import best_boxes
+from hsc.api import Image
+from hsc.errors import DataError, UnavailableError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from downstream.detectors.layers import Detector
+
+ROADSCENES = LabelSpace("roadscenes", ("car", "bus", "pedestrian", "bicyclist", "sign"))
+
+_BATCH = 8
+_CANDIDATES = 500
+_PAD_VALUE = 115
+
+
+@HEADS.register("small")
+@dataclass(frozen=True)
+class Small:
+    """A detector of about one million parameters at the image's own size, on the CPU.
+
+    arch: "pyramid" or "hourglass". score_threshold, nms_iou, max_detections: candidates below the first go, then suppression
+    within a class, then the cut. weights: a safetensors file from ``python -m downstream.training``; empty for the packaged
+    one.
+    """
+
+    arch: Literal["pyramid", "hourglass"] = "pyramid"
+    score_threshold: float = 0.001
+    nms_iou: float = 0.6
+    max_detections: int = 100
+    weights: str = ""
+
+    output: ClassVar[type[Prediction]] = Detections
+    regime: ClassVar[Literal["frozen", "adapted"]] = "frozen"
+
+    @property
+    def label_space(self) -> LabelSpace:
+        """The classes of roadscenes."""
+        return ROADSCENES
+
+    def available(self) -> str | None:
+        """None if the weights are here and fit, else one sentence with the reason and the cure."""
+        try:
+            self._network()
+        except (UnavailableError, DataError) as error:
+            return str(error)
+        return None
+
+    def provenance(self) -> Mapping[str, str]:
+        """sha256 of the weights, and torch's version."""
+        import torch
+
+        return {"weights_sha256": sha256_of(self._path()), "torch": torch.__version__}
+
+    def predict(self, images: Sequence[Image]) -> list[Prediction]:
+        """Detect in images of any size; those of one size go through the network together.
+
+        Raises:
+            UnavailableError: the weights are missing.
+            DataError: they are damaged or of another network.
+        """
+        if not images:
+            return []
+        network = self._network()
+        sizes: dict[tuple[int, ...], list[int]] = {}
+        for i, image in enumerate(images):
+            sizes.setdefault(image.shape, []).append(i)
+        found: dict[int, Prediction] = {}
+        for same in sizes.values():
+            for start in range(0, len(same), _BATCH):
+                chunk = same[start : start + _BATCH]
+                found.update(zip(chunk, self._predict_batch(network, np.stack([images[i] for i in chunk])), strict=True))
+        return [found[i] for i in range(len(images))]
+
+    def _path(self) -> Path:
+        return (
+            Path(self.weights) if self.weights else Path(str(importlib.resources.files("downstream"))) / "weights" / f"small_{self.arch}.safetensors"
+        )
+
+    def _network(self) -> Detector:
+        path = self._path()
+        if not path.is_file():
+            raise UnavailableError(
+                f"the weights {path.name} are missing; train them with python -m downstream.training --arch {self.arch}, or give weights="
+            )
+        return _load(self.arch, str(path), sha256_of(path))
+
+    def _predict_batch(self, network: Detector, pixels: Image) -> list[Prediction]:
+        """pixels: uint8 (N, H, W, 3), one size."""
+        import torch
+
+        height, width = pixels.shape[1:3]
+        spare = [(0, -height % network.multiple), (0, -width % network.multiple)]
+        padded = np.pad(pixels, [(0, 0), *spare, (0, 0)], constant_values=_PAD_VALUE)
+        planes = torch.from_numpy(padded).permute(0, 3, 1, 2).float()  # (N, H, W, 3) -> (N, 3, H, W)
+        with torch.inference_mode():
+            boxes, scores = network.candidates(network(planes.contiguous(memory_format=network.memory_format)))
+        return [self._choose(*pair) for pair in zip(boxes, scores, strict=True)]
+
+    def _choose(self, boxes: Tensor, scores: Tensor) -> Detections:
+        """boxes (M, 4), scores (M, classes) of one image."""
+        values, flat = scores.flatten().topk(min(_CANDIDATES, scores.numel()))  # (M, classes) -> (M * classes,)
+        cells, labels = np.divmod(flat.numpy(), scores.shape[1])
+        return best_boxes(
+            boxes.numpy()[cells],
+            values.numpy(),
+            labels,
+            score_threshold=self.score_threshold,
+            iou=self.nms_iou,
+            max_detections=self.max_detections,
+        )
+
+
+@functools.lru_cache(maxsize=4)
+def _load(arch: str, path: str, sha256: str) -> Detector:
+    """Networks live here and not in the head, so that a head stays a plain value that can be sent to workers."""
+    from safetensors import SafetensorError, safe_open
+
+    from downstream.detectors import build
+    from downstream.detectors.layers import fused
+
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"{Path(path).name} is not a readable safetensors file: {error}; get it again") from error
+    classes = tuple(json.loads(metadata.get("classes", "[]")))
+    if metadata.get("arch") != arch or classes != ROADSCENES.classes:
+        raise DataError(
+            f"{Path(path).name} is of arch {metadata.get('arch')!r} with classes {classes}, "
+            f"expected {arch!r} with {ROADSCENES.classes}; give other weights="
+        )
+    network = build(arch, len(classes))
+    try:
+        network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
+    except RuntimeError as error:
+        raise DataError(f"{Path(path).name} does not fit the {arch} of this version: {error}; train it again") from error
+    return fused(network).to(memory_format=network.memory_format)

@@ -1,0 +1,1 @@
+"""Training of the small detectors, on clean images alone: ``python -m downstream.training --help``."""

@@ -1,0 +1,86 @@
+"""The training images, as they come from ``python -m benchmarks.export``: a folder of .npz files.
+
+images       uint8   (n, H, W, 3)  RGB, one size in a folder
+boxes_xyxy   float32 (m, 4)        pixels
+labels       int64   (m,)          index into classes
+ignored      bool    (m,)          a region to learn nothing from (a COCO crowd)
+owner        int64   (m,)          the image, 0 to n - 1, a box belongs to
+classes      str     (k,)          names in the order of the label space
+source       str     ()            data set, its revision and the images' indices, in words
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hsc.api import Image
+from hsc.errors import DataError
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """What is in one image: boxes_xyxy float32 (m, 4) in pixels, labels int64 (m,), ignored bool (m,)."""
+
+    boxes_xyxy: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int64]
+    ignored: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Frames:
+    """All images of a folder, in memory. images[i] goes with boxes[i]."""
+
+    images: Sequence[Image]
+    boxes: Sequence[Boxes]
+    classes: tuple[str, ...]
+    source: str
+
+
+def read_frames(folder: Path) -> Frames:
+    """Read every shard of a folder, in the order of their names.
+
+    Raises:
+        DataError: there is none, one is damaged, or they disagree on classes or image size.
+    """
+    paths = sorted(folder.glob("*.npz"))
+    if not paths:
+        raise DataError(f"no .npz shards in {folder}; make them with python -m benchmarks.export")
+    images: list[Image] = []
+    boxes: list[Boxes] = []
+    classes: tuple[str, ...] = ()
+    sources: list[str] = []
+    for path in paths:
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                shard = dict(file)
+            names = tuple(str(name) for name in shard["classes"])
+            if classes and (names != classes or shard["images"].shape[1:] != images[0].shape):
+                raise DataError(
+                    f"{path.name} has classes {names} and images {shard['images'].shape[1:]}, the shards before {classes}, {images[0].shape}"
+                )
+            classes = names
+            images += list(shard["images"])
+            boxes += _split(shard)
+            sources.append(str(shard["source"]))
+        except (OSError, ValueError, KeyError) as error:
+            raise DataError(f"{path} is not a readable shard: {error}; export it again") from error
+    return Frames(images, boxes, classes, "; ".join(sources))
+
+
+def _split(shard: dict[str, npt.NDArray[np.generic]]) -> list[Boxes]:
+    found = []
+    for i in range(len(shard["images"])):
+        mine = shard["owner"] == i
+        found.append(
+            Boxes(
+                shard["boxes_xyxy"][mine].astype(np.float32),
+                shard["labels"][mine].astype(np.int64),
+                shard["ignored"][mine].astype(np.bool_),
+            )
+        )
+    return found
