@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
 
 from benchmarks.api import CODECS
-from benchmarks.stills import read_still, write_still
+from benchmarks.formats.stills import read_still, write_still
 from hsc.api import Image
 
 Subsampling = Literal["4:4:4", "4:2:2", "4:2:0"]

@@ -3,7 +3,7 @@
     image -> pad -> YCbCr (BT.601, full range) -> [4:2:0] -> x265 -> H.265 units -> BPG file
                                  image <- crop <- RGB <- [4:4:4] <- FFmpeg's H.265 decoder <- BPG file
 
-Also read are files made elsewhere; benchmarks/bpg_container.py says which.
+Also read are files made elsewhere; benchmarks/formats/bpg_container.py says which.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import ClassVar, Literal, get_args
 
 import numpy as np
 
-from benchmarks.annexb import split_nals
 from benchmarks.api import CODECS
-from benchmarks.bpg_container import COLOUR_SPACES, MAX_PIXELS, MAX_SIDE, BpgPicture, read_bpg, write_bpg
 from benchmarks.colour import Plane, Siting, decimate, interpolate, pad_edge, planes_to_rgb, rgb_to_planes
-from benchmarks.hevc import PPS, SPS, nal_type, read_sps
-from benchmarks.hevc_frames import PRESETS, decode_intra, encode_intra, x265_version
+from benchmarks.formats.annexb import split_nals
+from benchmarks.formats.bpg_container import COLOUR_SPACES, MAX_PIXELS, MAX_SIDE, BpgPicture, read_bpg, write_bpg
+from benchmarks.formats.hevc import PPS, SPS, nal_type, read_sps
+from benchmarks.formats.hevc_frames import PRESETS, decode_intra, encode_intra, x265_version
 from benchmarks.images import read_image, require_image
 from benchmarks.process import binary_sha256, private_folder, run_program
 from hsc.api import Image

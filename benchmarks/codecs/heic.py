@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Literal, get_args
 import numpy as np
 
 from benchmarks.api import CODECS
+from benchmarks.formats.stills import boxes_fit
 from benchmarks.images import check_size, require_image
-from benchmarks.stills import boxes_fit
 from hsc.api import Image
 from hsc.errors import BitstreamError, CodecError, ImageError
 

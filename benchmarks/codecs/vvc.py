@@ -22,14 +22,14 @@ from typing import ClassVar, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.annexb import START_CODE
 from benchmarks.api import CODECS
-from benchmarks.bits import read_ue7, write_ue7
 from benchmarks.colour import decimate, interpolate, pad_edge, padded_size, planes_to_rgb, rgb_to_planes
+from benchmarks.formats.annexb import START_CODE
+from benchmarks.formats.bits import read_ue7, write_ue7
+from benchmarks.formats.vvc_programs import DECODERS, ENCODERS, PRESETS, decode_planes, encode_planes, find_program, kind_of, version_of, why_not
+from benchmarks.formats.vvc_stream import picture_size
 from benchmarks.images import require_image
 from benchmarks.process import binary_sha256
-from benchmarks.vvc_programs import DECODERS, ENCODERS, PRESETS, decode_planes, encode_planes, find_program, kind_of, version_of, why_not
-from benchmarks.vvc_stream import picture_size
 from hsc.api import Image
 from hsc.errors import BitstreamError, CodecError, UnavailableError
 

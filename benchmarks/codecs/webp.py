@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from benchmarks.api import CODECS
-from benchmarks.stills import read_still, write_still
+from benchmarks.formats.stills import read_still, write_still
 from hsc.api import Image
 
 

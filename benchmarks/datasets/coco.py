@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.api import DATASETS, Sample
-from benchmarks.coco_json import CocoIndex, read_coco
+from benchmarks.formats.coco_json import CocoIndex, read_coco
 from benchmarks.images import Orientation, read_image
 from downstream.api import Detections, LabelSpace, Prediction
 from hsc.download import cache_folder, cached, fetch_file, offline

@@ -23,14 +23,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from benchmarks.annexb import split_nals
 from benchmarks.api import CODECS
-from benchmarks.bits import write_ue7
-from benchmarks.bpg_container import BpgPicture, read_bpg, write_bpg
 from benchmarks.codecs.bpg import Bpg
 from benchmarks.colour import decimate, rgb_to_planes
-from benchmarks.hevc import PPS, SPS, nal_type, read_sps
-from benchmarks.hevc_frames import encode_intra
+from benchmarks.formats.annexb import split_nals
+from benchmarks.formats.bits import write_ue7
+from benchmarks.formats.bpg_container import BpgPicture, read_bpg, write_bpg
+from benchmarks.formats.hevc import PPS, SPS, nal_type, read_sps
+from benchmarks.formats.hevc_frames import encode_intra
 from hsc.api import Image
 from hsc.errors import BitstreamError, CodecError
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from benchmarks.annexb import START_CODE
 from benchmarks.api import CODECS
-from benchmarks.bits import write_ue7
 from benchmarks.codecs.vvc import SCALES, Vvc
-from benchmarks.vvc_programs import DECODERS, ENCODERS, kind_of
-from benchmarks.vvc_stream import picture_size
+from benchmarks.formats.annexb import START_CODE
+from benchmarks.formats.bits import write_ue7
+from benchmarks.formats.vvc_programs import DECODERS, ENCODERS, kind_of
+from benchmarks.formats.vvc_stream import picture_size
 from hsc.api import Image
 from hsc.errors import BitstreamError, CodecError, ImageError, ProcessError
 
@@ -167,8 +167,8 @@ def test_programs_are_told_by_their_names() -> None:
 
 _STUB = """#!{python}
 import sys
-from benchmarks.vvc_programs import decode_planes, encode_planes
-from benchmarks.vvc_stream import picture_size
+from benchmarks.formats.vvc_programs import decode_planes, encode_planes
+from benchmarks.formats.vvc_stream import picture_size
 words = [part for word in sys.argv[1:] for part in (word.split("=", 1) if word.startswith("--") else [word])]
 given = dict(zip(words[::2], words[1::2], strict=True))
 if "-o" in given and "-b" in given:

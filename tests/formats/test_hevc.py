@@ -7,9 +7,9 @@ import random
 
 import pytest
 
-from benchmarks.annexb import join_nals, make_nal, payload, split_nals
-from benchmarks.bits import BitReader, BitWriter, read_ue7, write_ue7
-from benchmarks.hevc import Pcm, PictureFormat, RangeTools, SpsTools, read_sps, write_sps, write_vps
+from benchmarks.formats.annexb import join_nals, make_nal, payload, split_nals
+from benchmarks.formats.bits import BitReader, BitWriter, read_ue7, write_ue7
+from benchmarks.formats.hevc import Pcm, PictureFormat, RangeTools, SpsTools, read_sps, write_sps, write_vps
 from hsc.errors import BitstreamError
 
 PLAIN = SpsTools(0, 3, 0, 3, 2, True, None, True, None)

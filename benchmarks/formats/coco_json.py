@@ -1,0 +1,183 @@
+"""A COCO-format label file, read once a process and checked against itself and its images.
+
+Format: cocodataset.org/#format-data. What contradicts itself is refused with the first offenders named, because an
+evaluator would score it in silence.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from downstream.coco_classes import COCO80
+from hsc.errors import AnnotationError
+
+MAX_BYTES = 2**31
+"""Larger label files are refused; COCO's own largest is 0.5 GB."""
+
+
+@dataclass(frozen=True)
+class CocoIndex:
+    """A label file as the data set uses it. Sequences are parallel: ``sizes[i]`` is the file size of ``images[i]`` in bytes.
+
+    folder: where ``file_name`` starts. space: name of the label space the categories make up.
+    """
+
+    folder: Path
+    images: tuple[Mapping[str, Any], ...]
+    sizes: tuple[int, ...]
+    annotations: tuple[Mapping[str, Any], ...]
+    categories: tuple[Mapping[str, Any], ...]
+    space: str
+    annotation_sha256: str
+
+
+def read_coco(annotations: Path, folder: Path) -> CocoIndex:
+    """Read and check a label file; again only where the file has changed since.
+
+    Raises:
+        AnnotationError: the file is missing, too large, not JSON, or contradicts itself or the folder.
+    """
+    try:
+        stat = annotations.stat()
+    except OSError as error:
+        raise AnnotationError(f"cannot read the annotations {str(annotations)!r}: {error.strerror}") from error
+    return _read(annotations, folder, stat.st_size, stat.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=4)
+def _read(annotations: Path, folder: Path, size_bytes: int, _mtime_ns: int) -> CocoIndex:
+    name = annotations.name
+    if size_bytes > MAX_BYTES:
+        raise AnnotationError(f"{name!r} has {size_bytes:,} bytes, more than the {MAX_BYTES:,} that are read; split it")
+    try:
+        data = annotations.read_bytes()
+        content = json.loads(data)
+    except (OSError, ValueError, RecursionError) as error:
+        raise AnnotationError(f"cannot read the annotations {str(annotations)!r} as JSON: {error}") from error
+    images, labels, categories = (_records(content, key, name) for key in ("images", "annotations", "categories"))
+    _check_images(images, name)
+    _check_categories(categories, name)
+    _check_annotations(labels, {r["id"] for r in images}, {r["id"] for r in categories}, name)
+    images.sort(key=lambda r: r["id"])
+    categories.sort(key=lambda r: r["id"])
+    return CocoIndex(
+        folder,
+        tuple({k: r[k] for k in ("id", "file_name", "width", "height") if k in r} for r in images),
+        tuple(_sizes(images, folder, name)),
+        tuple(_boxes_only(labels)),
+        tuple({"id": r["id"], "name": r["name"]} for r in categories),
+        _space([r["name"] for r in categories]),
+        hashlib.sha256(data).hexdigest(),
+    )
+
+
+def _records(content: Any, key: str, name: str) -> list[dict[str, Any]]:
+    records = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(records, list) or not all(isinstance(r, dict) for r in records):
+        found = ", ".join(map(str, content)) if isinstance(content, dict) else type(content).__name__
+        raise AnnotationError(f"{name!r} has no list of objects named {key!r}; a COCO label file has images, annotations, categories; found {found}")
+    return records
+
+
+def _check_images(images: list[dict[str, Any]], name: str) -> None:
+    if not images:
+        raise AnnotationError(f"{name!r} lists no images")
+    _refuse(images, lambda r: not (_is_id(r.get("id")) and isinstance(r.get("file_name"), str)), "images lack an integer id or a file_name", name)
+    _refuse(images, lambda r: not _stays_below(r["file_name"]), "images have a file_name that leaves the folder", name)
+    _refuse_repeats(images, "image ids", name)
+
+
+def _check_categories(categories: list[dict[str, Any]], name: str) -> None:
+    if not categories:
+        raise AnnotationError(f"{name!r} lists no categories")
+    _refuse(categories, lambda r: not (_is_id(r.get("id")) and isinstance(r.get("name"), str)), "categories lack an integer id or a name", name)
+    _refuse_repeats(categories, "category ids", name)
+
+
+def _check_annotations(labels: list[dict[str, Any]], image_ids: set[int], category_ids: set[int], name: str) -> None:
+    _refuse(labels, lambda r: not {"image_id", "category_id", "bbox"} <= set(r), "annotations lack image_id, category_id or bbox", name)
+    _refuse(labels, lambda r: not _is_id(r["image_id"]) or r["image_id"] not in image_ids, "annotations are for unknown images", name)
+    _refuse(labels, lambda r: not _is_id(r["category_id"]) or r["category_id"] not in category_ids, "annotations have unknown categories", name)
+    _refuse(labels, lambda r: not _is_box(r["bbox"]), "annotations have a bbox that is not four finite numbers x, y, width >= 0, height >= 0", name)
+    _refuse(labels, lambda r: not _is_area(r.get("area", 0.0)), "annotations have an area that is not a number >= 0", name)
+    _refuse(labels, lambda r: r.get("iscrowd", 0) not in (0, 1), "annotations have an iscrowd that is not 0 or 1", name)
+
+
+def _refuse(records: list[dict[str, Any]], wrong: Callable[[dict[str, Any]], bool], what: str, name: str) -> None:
+    offenders = [r for r in records if wrong(r)]
+    if offenders:
+        brief = ("id", "image_id", "category_id", "bbox", "area", "iscrowd", "file_name", "name")
+        shown = "; ".join(str({k: r[k] for k in brief if k in r})[:160] for r in offenders[:3])
+        raise AnnotationError(f"in {name!r} {len(offenders)} of {len(records)} {what}: {shown}")
+
+
+def _refuse_repeats(records: list[dict[str, Any]], what: str, name: str) -> None:
+    seen: set[int] = set()
+    twice = [r["id"] for r in records if r["id"] in seen or seen.add(r["id"])]  # type: ignore[func-returns-value]
+    if twice:
+        raise AnnotationError(f"in {name!r} {len(twice)} {what} come twice: {', '.join(map(str, twice[:3]))}")
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_area(value: Any) -> bool:
+    return _is_number(value) and value >= 0
+
+
+def _is_box(box: Any) -> bool:
+    return isinstance(box, list) and len(box) == 4 and all(map(_is_number, box)) and box[2] >= 0 and box[3] >= 0
+
+
+def _stays_below(file_name: str) -> bool:
+    path = PurePosixPath(file_name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in file_name
+
+
+def _sizes(images: list[dict[str, Any]], folder: Path, name: str) -> Iterable[int]:
+    missing = []
+    for record in images:
+        try:
+            yield (folder / record["file_name"]).stat().st_size
+        except OSError:
+            missing.append(record["file_name"])
+    if missing:
+        raise AnnotationError(
+            f"{len(missing)} of the {len(images)} images of {name!r} are not in {str(folder)!r}: {', '.join(missing[:3])}; "
+            "give the folder that the file names start from"
+        )
+
+
+def _boxes_only(labels: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+    """Fields a box evaluator reads. Ids are given anew because pycocotools takes a truth with id 0 for unmatched.
+
+    ``area`` stays as it came: COCO's size ranges go by the mask's area, not the box's.
+    """
+    for number, record in enumerate(labels, 1):
+        box = record["bbox"]
+        yield {
+            "id": number,
+            "image_id": record["image_id"],
+            "category_id": record["category_id"],
+            "bbox": box,
+            "area": record.get("area", box[2] * box[3]),
+            "iscrowd": record.get("iscrowd", 0),
+        }
+
+
+def _space(names: list[str]) -> str:
+    if tuple(names) == COCO80.classes:
+        return COCO80.name
+    return f"coco-{len(names)}-{hashlib.sha256(chr(10).join(names).encode()).hexdigest()[:8]}"

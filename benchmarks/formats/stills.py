@@ -1,0 +1,99 @@
+"""Still-picture files in memory, through Pillow: what the file-format codecs share.
+
+    image --write_still--> a file's bytes --read_still--> image
+
+Damage is answered by a ``BitstreamError``. Pillow conceals some (a flipped bit inside JPEG data gives wrong pixels, not an
+error); a cut file never passes, because each format's own end is checked before decoding.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+from typing import Any
+
+import numpy as np
+
+from benchmarks.images import check_size, require_image
+from hsc.api import Image
+from hsc.errors import BitstreamError, CodecError, ImageError
+
+
+def write_still(image: Image, kind: str, *, longest_side: int, **options: Any) -> bytes:
+    """Code an image as one file of Pillow's format ``kind``.
+
+    longest_side: the most pixels the format has room for along one side. options: Pillow's, for this format.
+
+    Raises:
+        CodecError: the image is larger than the format allows, or the encoder failed.
+        ImageError: not an image.
+    """
+    import PIL.Image
+
+    height, width = require_image(image).shape[:2]
+    if max(height, width) > longest_side:
+        raise CodecError(f"{kind} holds at most {longest_side} pixels a side, the image is {width}x{height}; resize or tile it")
+    buffer = io.BytesIO()
+    try:
+        PIL.Image.fromarray(np.ascontiguousarray(image)).save(buffer, format=kind, **options)
+    except Exception as error:  # a format's encoder may raise anything
+        raise CodecError(f"the {kind} encoder failed on a {width}x{height} image: {error or type(error).__name__}") from error
+    return buffer.getvalue()
+
+
+def read_still(data: bytes, kind: str, *, modes: tuple[str, ...] = ("RGB",)) -> Image:
+    """Decode a file that must be of Pillow's format ``kind`` and of a colour mode the codec writes.
+
+    Raises:
+        BitstreamError: empty, cut, damaged, of another format, or of a size that is refused.
+    """
+    import PIL.Image
+
+    _check_frame(data, kind)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # what a decoder warns of here is damage: we wrote these files without metadata
+            warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)  # check_size decides
+            with PIL.Image.open(io.BytesIO(data), formats=[kind]) as picture:
+                check_size(picture.size[1], picture.size[0], f"the {kind} stream")
+                if picture.mode not in modes:
+                    raise BitstreamError(f"the {kind} stream holds {picture.mode} pixels, expected {' or '.join(modes)}; it is not this codec's")
+                picture.load()
+                return np.ascontiguousarray(np.asarray(picture.convert("RGB")))
+    except BitstreamError:
+        raise
+    except ImageError as error:
+        raise BitstreamError(str(error)) from error
+    except Exception as error:  # Pillow's plug-ins raise OSError, SyntaxError, ValueError, struct.error and more on damaged data
+        raise BitstreamError(f"not a valid {kind} stream of {len(data)} bytes: {error or type(error).__name__}") from error
+
+
+def _check_frame(data: bytes, kind: str) -> None:
+    """The format's own first bytes and end are there."""
+    whole = {"JPEG": _marked, "JPEG2000": _marked, "WEBP": _riff, "AVIF": boxes_fit, "HEIF": boxes_fit}[kind]
+    if not data:
+        raise BitstreamError(f"the {kind} stream is empty")
+    if not whole(data):
+        raise BitstreamError(f"not a whole {kind} stream: its {len(data)} bytes begin {data[:4].hex()} and end {data[-2:].hex()}")
+
+
+def _marked(data: bytes) -> bool:
+    """JPEG begins FFD8, a JPEG 2000 codestream FF4F; both end FFD9 (ITU-T T.81 B.1.1.3, T.800 A.4)."""
+    return data[:2] in (b"\xff\xd8", b"\xff\x4f") and data[-2:] == b"\xff\xd9"
+
+
+def _riff(data: bytes) -> bool:
+    """RIFF states its own length (RFC 9649, section 2.4)."""
+    return len(data) >= 12 and data[:4] == b"RIFF" and data[8:12] == b"WEBP" and struct.unpack_from("<I", data, 4)[0] + 8 == len(data)
+
+
+def boxes_fit(data: bytes) -> bool:
+    """The top boxes of an ISO base media file (ISO/IEC 14496-12, 4.2) add up to its length exactly."""
+    position = 0
+    while position + 8 <= len(data):
+        size = struct.unpack_from(">I", data, position)[0]
+        if size < 8:
+            return False
+        position += size
+    return position == len(data) and data[4:8] == b"ftyp"
