@@ -15,7 +15,7 @@ import PIL.Image
 import pytest
 
 from benchmarks.api import DATASETS
-from benchmarks.coco_json import read_coco
+from benchmarks.formats.coco_json import read_coco
 from benchmarks.datasets import coco as module
 from benchmarks.datasets.coco import Coco
 from downstream.api import Detections, SegmentationMap
