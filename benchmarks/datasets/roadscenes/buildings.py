@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.datasets.roadscenes.draw import muted, pick
 from benchmarks.datasets.roadscenes.materials import ADVERT, CLOTH, METAL, PLAIN, ROOF, S_BUILDING, S_SIGN, WALL
-from benchmarks.datasets.roadscenes.mesh import Floats, Mesh, boxes, quads
+from benchmarks.datasets.roadscenes.mesh import Floats, Mesh
 
+UNIT = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 COLOURS = {
     0: ((0.26, 0.13, 0.085), (0.33, 0.20, 0.12), (0.40, 0.31, 0.20), (0.20, 0.10, 0.075), (0.36, 0.27, 0.19)),
     1: ((0.62, 0.60, 0.55), (0.55, 0.48, 0.36), (0.66, 0.66, 0.64), (0.48, 0.42, 0.38), (0.60, 0.50, 0.42), (0.35, 0.40, 0.45)),
@@ -33,7 +35,7 @@ def add_row(mesh: Mesh, rng: np.random.Generator, row: Row, *, shops: float, sto
         width = min(float(rng.uniform(5.0, 15.0)), row.length - at)
         if row.length - at - width < 4.0:
             width = row.length - at
-        stone = 3 if rng.uniform() < modern else int(rng.choice([0, 0, 0, 1, 1, 2]))
+        stone = 3 if rng.uniform() < modern else int(pick(rng, (0, 0, 0, 1, 1, 2)))
         floors = int(rng.integers(storeys[0], storeys[1] + 1))
         _building(mesh, rng, row, at, width, 3.0 * floors + float(rng.uniform(0.3, 1.6)), stone, shop=rng.uniform() < shops)
         at += width
@@ -46,17 +48,18 @@ def _point(row: Row, along: float, inward: float, y: float) -> list[float]:
 def _building(mesh: Mesh, rng: np.random.Generator, row: Row, at: float, width: float, top: float, stone: int, *, shop: bool) -> None:
     seed = int(rng.integers(1, 1_000_000))
     colour = np.array(COLOURS[stone][int(rng.integers(len(COLOURS[stone])))]) * rng.uniform(0.55, 1.2)
-    depth, set_back = float(rng.uniform(8.0, 13.0)), float(rng.choice([0.0, 0.0, 0.15, 0.4]))
+    depth, set_back = float(rng.uniform(8.0, 13.0)), float(pick(rng, (0.0, 0.0, 0.15, 0.4)))
     end = at + width
     front = [_point(row, at, set_back, 0.0), _point(row, end, set_back, 0.0), _point(row, end, set_back, top), _point(row, at, set_back, top)]
     uv = [[0.0, 0.0], [width, 0.0], [width, top], [0.0, top]]
-    mesh.add(quads(np.array([front]), np.array([uv])), WALL, S_BUILDING, colour, (seed, stone + 10 * shop, top, width))
+    mesh.add_quad(front, uv, WALL, S_BUILDING, colour, (seed, stone + 10 * shop, top, width))
     sides = []
     for a in (at, end):
         sides.append([_point(row, a, set_back, 0.0), _point(row, a, depth, 0.0), _point(row, a, depth, top), _point(row, a, set_back, top)])
-    side_uv = np.array([[[0.0, 0.0], [depth, 0.0], [depth, top], [0.0, top]]] * 2)
+    side_uv = [[0.0, 0.0], [depth, 0.0], [depth, top], [0.0, top]]
     windows = 20 if rng.uniform() < 0.5 else 0
-    mesh.add(quads(np.array(sides), side_uv), WALL, S_BUILDING, colour * 0.95, (seed + 7, (0 if stone == 1 else stone) + windows, top, depth))
+    for corners in sides:
+        mesh.add_quad(corners, side_uv, WALL, S_BUILDING, colour * 0.95, (seed + 7, (0 if stone == 1 else stone) + windows, top, depth))
     if stone == 3 or rng.uniform() < 0.25:
         _flat_roof(mesh, rng, row, at, end, set_back, depth, top, colour)
     else:
@@ -76,10 +79,10 @@ def _flat_roof(mesh: Mesh, rng: np.random.Generator, row: Row, at: float, end: f
         _point(row, end, depth, top - 0.1),
         _point(row, at, depth, top - 0.1),
     ]
-    mesh.add(quads(np.array([corners])), PLAIN, S_BUILDING, (0.12, 0.12, 0.12))
+    mesh.add_quad(corners, UNIT, PLAIN, S_BUILDING, (0.12, 0.12, 0.12))
     if rng.uniform() < 0.6:
         a, w = float(rng.uniform(at + 0.25 * (end - at), at + 0.75 * (end - at))), float(rng.uniform(0.8, 2.0))
-        mesh.add(boxes(np.array([_point(row, a, depth * 0.5, top + 0.8)]), np.array([[w, 1.0, w]])), PLAIN, S_BUILDING, colour * 0.8)
+        mesh.add_box(_point(row, a, depth * 0.5, top + 0.8), (w, 1.0, w), PLAIN, S_BUILDING, colour * 0.8)
 
 
 def _pitched_roof(
@@ -95,25 +98,28 @@ def _pitched_roof(
         _point(row, at, middle, ridge),
     ]
     far = [_point(row, at, depth, top), _point(row, end, depth, top), _point(row, end, middle, ridge), _point(row, at, middle, ridge)]
-    uv = np.array([[[0.0, 0.0], [end - at, 0.0], [end - at, slope], [0.0, slope]]] * 2)
+    uv = [[0.0, 0.0], [end - at, 0.0], [end - at, slope], [0.0, slope]]
     slate = rng.uniform() < 0.55
     tiles = np.array([0.085, 0.088, 0.10] if slate else [0.21, 0.10, 0.07]) * rng.uniform(0.6, 1.4)
-    mesh.add(quads(np.array([near, far]), uv), ROOF, S_BUILDING, tiles, (seed, 0, 0, 0))
+    for sheet in (near, far):
+        mesh.add_quad(sheet, uv, ROOF, S_BUILDING, tiles, (seed, 0, 0, 0))
     gables = [
         [_point(row, a, front, top), _point(row, a, depth, top), _point(row, a, middle, ridge), _point(row, a, middle, ridge)] for a in (at, end)
     ]
-    gable_uv = np.array([[[0.0, top], [depth, top], [depth / 2, ridge], [depth / 2, ridge]]] * 2)
-    mesh.add(quads(np.array(gables), gable_uv), WALL, S_BUILDING, colour, (seed, 20, 99, depth))
+    gable_uv = [[0.0, top], [depth, top], [depth / 2, ridge], [depth / 2, ridge]]
+    for gable in gables:
+        mesh.add_quad(gable, gable_uv, WALL, S_BUILDING, colour, (seed, 20, 99, depth))
     chimneys = int(rng.integers(0, 3))
     for _ in range(chimneys):
         a = float(rng.uniform(at + 0.5, max(end - 0.5, at + 0.6)))
         p = _point(row, a, middle + float(rng.uniform(-1.5, 1.0)), ridge + 0.3)
-        mesh.add(boxes(np.array([p]), np.array([[0.4, 1.1, 0.6]])), PLAIN, S_BUILDING, colour * 0.7)
+        mesh.add_box(p, (0.4, 1.1, 0.6), PLAIN, S_BUILDING, colour * 0.7)
         pots = np.array([[p[0], p[1] + 1.3, p[2] + d] for d in (-0.3, 0.0, 0.3)])
-        mesh.add(boxes(pots, np.full((3, 3), [0.11, 0.25, 0.11])), PLAIN, S_BUILDING, (0.25, 0.12, 0.07))
+        for pot in pots:
+            mesh.add_box(pot, (0.11, 0.25, 0.11), PLAIN, S_BUILDING, (0.25, 0.12, 0.07))
     if rng.uniform() < 0.3 and end - at > 6.0:
         p = _point(row, 0.5 * (at + end), front + 1.2, top + 0.7)
-        mesh.add(boxes(np.array([p]), np.array([[0.9, 0.8, 0.9]])), PLAIN, S_BUILDING, (0.5, 0.49, 0.46))
+        mesh.add_box(p, (0.9, 0.8, 0.9), PLAIN, S_BUILDING, (0.5, 0.49, 0.46))
 
 
 def _awning(mesh: Mesh, rng: np.random.Generator, row: Row, at: float, end: float, front: float) -> None:
@@ -126,8 +132,10 @@ def _awning(mesh: Mesh, rng: np.random.Generator, row: Row, at: float, end: floa
         _point(row, b, front - out, low - 0.22),
         _point(row, a, front - out, low - 0.22),
     ]
-    uv = np.array([[[0, 0], [b - a, 0], [b - a, 1.0], [0, 1.0]]] * 2, np.float64)
-    mesh.add(quads(np.array([top, flap]), uv), CLOTH, S_BUILDING, rng.uniform(0.03, 0.5, 3), (int(rng.choice([0, 2])), 7, 0, 0))
+    uv = [[0.0, 0.0], [b - a, 0.0], [b - a, 1.0], [0.0, 1.0]]
+    colour, pattern = muted(rng, 0.03, 0.45), int(pick(rng, (0, 2)))
+    for sheet in (top, flap):
+        mesh.add_quad(sheet, uv, CLOTH, S_BUILDING, colour, (pattern, 7, 0, 0))
 
 
 def _balconies(mesh: Mesh, rng: np.random.Generator, row: Row, at: float, width: float, front: float, top: float) -> None:
@@ -140,8 +148,9 @@ def _balconies(mesh: Mesh, rng: np.random.Generator, row: Row, at: float, width:
             for out, up, h in ((-0.5, 0.0, (1.2, 0.07, 0.5)), (-1.0, 0.5, (1.2, 0.45, 0.03))):
                 centres.append(_point(row, a, front + out, float(y) + up))
                 halves.append(h if across else (h[2], h[1], h[0]))
-    if centres:
-        mesh.add(boxes(np.array(centres), np.array(halves)), METAL, S_BUILDING, rng.uniform(0.05, 0.5) * np.ones(3))
+    colour = rng.uniform(0.05, 0.5) * np.ones(3)
+    for centre, half in zip(centres, halves, strict=True):
+        mesh.add_box(centre, half, METAL, S_BUILDING, colour)
 
 
 def _hanging_sign(mesh: Mesh, rng: np.random.Generator, row: Row, at: float, front: float) -> None:
@@ -152,4 +161,4 @@ def _hanging_sign(mesh: Mesh, rng: np.random.Generator, row: Row, at: float, fro
         _point(row, at, front - 0.85, y + 0.8),
         _point(row, at, front - 0.1, y + 0.8),
     ]
-    mesh.add(quads(np.array([corners])), ADVERT, S_SIGN, rng.uniform(0.05, 0.6, 3), (int(rng.integers(1, 9999)), 0, 0, 0))
+    mesh.add_quad(corners, UNIT, ADVERT, S_SIGN, muted(rng, 0.05, 0.55), (int(rng.integers(1, 9999)), 0, 0, 0))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from benchmarks.datasets.roadscenes.kernel import kernel
 from benchmarks.datasets.roadscenes.materials import LEAF, MESH, RAILING, SPOKES, TWIG
 from benchmarks.datasets.roadscenes.noise import fraction, value
 
 
-@njit(cache=True)
+@kernel
 def is_hole(kind: int, u: float, v: float, a: float, b: float) -> bool:
     """True where the card of this kind lets one see through. u, v lie in [-1, 1] on foliage and wheels, in metres on fences.
 

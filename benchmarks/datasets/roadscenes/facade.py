@@ -5,13 +5,12 @@ A front is flat geometry; its relief is painted: reveals are dark at the top and
 
 from __future__ import annotations
 
-from numba import njit
-
 from benchmarks.datasets.roadscenes.ground import stripes
+from benchmarks.datasets.roadscenes.kernel import kernel
 from benchmarks.datasets.roadscenes.noise import floor_int, fraction, hash2, keep, octaves, pulse, value
 
 
-@njit(cache=True)
+@kernel
 def masonry(u, v, style, seed, f, r, g, b):  # type: ignore[no-untyped-def]
     """Wall surface between the openings. style: 0 brick, 1 render, 2 ashlar, 3 panels."""
     stain = 1.0 + octaves(u, v * 0.5, 0.35, 3, f, seed + 1) * 0.28 + octaves(u * 3.0, v * 0.4, 0.8, 2, f, seed + 5) * 0.12
@@ -36,7 +35,7 @@ def masonry(u, v, style, seed, f, r, g, b):  # type: ignore[no-untyped-def]
     return r * k, g * k, b * k
 
 
-@njit(cache=True)
+@kernel
 def opening(x, y, width, height, i, j, seed, f):  # type: ignore[no-untyped-def]
     """A window pane at x in [0, width], y in [0, height] metres: albedo and gloss, frame, curtain and reveal included."""
     kind = hash2(i, j, seed + 20)
@@ -45,8 +44,7 @@ def opening(x, y, width, height, i, j, seed, f):  # type: ignore[no-untyped-def]
     bars = 2.0 if hash2(1, 0, seed + 22) < 0.6 else 1.0
     rails = 2.0 if hash2(2, 0, seed + 23) < 0.7 else 3.0
     cover = max(
-        max(pulse(x, -1.0, frame, f), pulse(x, width - frame, width + 1.0, f)),
-        max(pulse(y, -1.0, frame, f), pulse(y, height - frame, height + 1.0, f)),
+        pulse(x, -1.0, frame, f), pulse(x, width - frame, width + 1.0, f), pulse(y, -1.0, frame, f), pulse(y, height - frame, height + 1.0, f)
     )
     cover = max(cover, pulse(fraction(x / width * bars) * width / bars, 0.0, 0.05, f) if bars > 1.0 else 0.0)
     cover = max(cover, pulse(fraction(y / height * rails) * height / rails, 0.0, 0.045, f))
@@ -63,7 +61,7 @@ def opening(x, y, width, height, i, j, seed, f):  # type: ignore[no-untyped-def]
     return r, g, b, gloss * (1.0 - cover) * shade
 
 
-@njit(cache=True)
+@kernel
 def shop(u, v, top, seed, f):  # type: ignore[no-untyped-def]
     """A shop front: fascia with lettering, panes over a stall riser, pilasters, a door."""
     unit = 4.5 + 2.5 * hash2(3, 1, seed)
@@ -71,8 +69,9 @@ def shop(u, v, top, seed, f):  # type: ignore[no-untyped-def]
     x = u - i * unit
     tint = hash2(i, 5, seed + 30)
     a, b2, c = hash2(i, 6, seed), hash2(i, 7, seed), hash2(i, 8, seed)
-    dark = 0.12 if tint < 0.5 else 0.5
-    r0, g0, b0 = dark * (0.2 + a), dark * (0.2 + b2), dark * (0.2 + c)
+    dark = 0.07 if tint < 0.6 else 0.42
+    vivid = 0.25 if tint > 0.12 else 0.9
+    r0, g0, b0 = dark * (1.0 + vivid * (a - 0.4)), dark * (1.0 + vivid * (b2 - 0.5)), dark * (1.0 + vivid * (c - 0.6))
     if x < 0.28 or x > unit - 0.28:
         return r0 * 0.8, g0 * 0.8, b0 * 0.8, 0.03
     if v > top - 0.75:
@@ -103,7 +102,7 @@ def shop(u, v, top, seed, f):  # type: ignore[no-untyped-def]
     return k * (0.7 + 0.6 * a), k * (0.7 + 0.5 * b2), k * (0.6 + 0.5 * c), 0.38
 
 
-@njit(cache=True)
+@kernel
 def wall(u, v, seed, style, top, width, r, g, b, f):  # type: ignore[no-untyped-def]
     """Albedo and gloss of a front at u metres along and v above ground.
 
@@ -137,7 +136,8 @@ def wall(u, v, seed, style, top, width, r, g, b, f):  # type: ignore[no-untyped-
     if x0 <= x <= x0 + ww and y0 <= y <= y0 + wh:
         if door:
             k = 0.7 + 0.3 * pulse(fraction((x - x0) * 2.0 / ww), 0.15, 0.85, f)
-            return 0.35 * hash2(i, 2, seed) * k + 0.02, 0.25 * hash2(i, 3, seed) * k + 0.02, 0.3 * hash2(i, 4, seed) * k + 0.02, 0.06
+            tone, hue = 0.02 + 0.16 * hash2(i, 2, seed), hash2(i, 3, seed)
+            return tone * k * (0.6 + 0.9 * hue), tone * k * 0.8, tone * k * (1.3 - 0.9 * hue), 0.06
         return opening(x - x0, y - y0, ww, wh, i, j, seed, f)
     if not curtain and abs(x - 0.5 * bay) < 0.5 * ww + 0.10:
         if y0 - 0.13 < y < y0:

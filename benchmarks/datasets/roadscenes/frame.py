@@ -19,7 +19,7 @@ from benchmarks.datasets.roadscenes.raster import fill, project
 from benchmarks.datasets.roadscenes.scene import Scene, draw_scene
 from benchmarks.datasets.roadscenes.shading import shade
 
-SHADOW_WIDTH_M, SHADOW_LENGTH_M, SHADOW_TEXELS_PER_M = 56.0, 92.0, 9.0
+SHADOW_WIDTH_M, SHADOW_LENGTH_M, SHADOW_TEXELS_PER_M = 56.0, 76.0, 6.5
 CONTACT_CELL_M, CONTACT_X0, CONTACT_Z0, CONTACT_SHAPE = 0.25, -30.0, -4.0, (400, 240)
 
 
@@ -99,9 +99,9 @@ def _samples(scene: Scene, width: int, height: int):  # type: ignore[no-untyped-
         mesh.triangles, camera.rotation(), np.array(camera.position), camera.focal * 2 * width, float(width), float(height), screen, parent
     )
     order = np.argsort(mesh.instance[parent[:count]], kind="stable")
-    best = np.zeros((2 * height, 2 * width))
+    best = np.zeros((2 * height, 2 * width), np.float32)
     winner = np.full((2 * height, 2 * width), -1, np.int32)
-    stamp = np.zeros((2 * height, 2 * width), np.int32)
+    stamp = np.zeros((2 * height, 2 * width), np.uint16)
     amodal = np.zeros(len(scene.objects) + 1, np.int64)
     fill(screen, parent, order, count, mesh.uv, mesh.material, mesh.parameters, mesh.instance, True, best, winner, stamp, amodal)
     return winner, best, amodal
@@ -119,11 +119,11 @@ def _shadow_map(scene: Scene) -> Floats:
     screen[..., 1] = (t[..., 2] - t[..., 1] * (sun[2] / sun[1]) - z0) * SHADOW_TEXELS_PER_M
     screen[..., 2] = t[..., 1]
     rows, columns = int(SHADOW_LENGTH_M * SHADOW_TEXELS_PER_M), int(SHADOW_WIDTH_M * SHADOW_TEXELS_PER_M)
-    heights = np.full((rows, columns), 0.3)
-    nothing, none = np.zeros((1, 1), np.int32), np.zeros(1, np.int64)
+    heights = np.full((rows, columns), 0.3, np.float32)
+    nothing, none = np.zeros((1, 1), np.uint16), np.zeros(1, np.int64)
     winner = np.empty((rows, columns), np.int32)
     # What lies flat on the ground throws no shadow.
-    order = np.flatnonzero(t[..., 1].max(axis=1) > 0.3)
+    order = np.flatnonzero((t[..., 1].max(axis=1) > 0.3) & (t[..., 2].min(axis=1) < 80.0))
     fill(
         screen,
         np.arange(len(t), dtype=np.int32),

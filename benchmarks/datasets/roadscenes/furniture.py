@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from benchmarks.datasets.roadscenes.draw import muted, pick
 from benchmarks.datasets.roadscenes.materials import (
     ADVERT,
     GLASS,
@@ -28,12 +29,9 @@ from benchmarks.datasets.roadscenes.mesh import Floats, Mesh, Solid, boxes, quad
 SHAPES = {0: 20, 1: 20, 2: 3, 3: 0, 4: 8, 5: 20, 6: 0}
 
 
-def _bars(
-    mesh: Mesh, pairs: list[tuple[list[float], list[float], float]], colour: Floats | tuple[float, ...], semantic: int = S_POLE, sides: int = 6
-) -> None:
-    a, b = np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs])
-    r = np.array([p[2] for p in pairs])
-    mesh.add(tubes(a, b, r, r * 0.85, sides=sides, round_ends=False), METAL, semantic, colour)
+def _bars(mesh: Mesh, pairs: list[tuple[list[float], list[float], float]], colour: tuple[float, ...]) -> None:
+    for start, end, radius in pairs:
+        mesh.add_bar(start, end, radius, METAL, S_POLE, colour)
 
 
 def add_lamp_post(mesh: Mesh, rng: np.random.Generator, x: float, z: float, toward: float, style: int, lit: float) -> None:
@@ -54,8 +52,8 @@ def add_lamp_post(mesh: Mesh, rng: np.random.Generator, x: float, z: float, towa
 def add_traffic_light(mesh: Mesh, rng: np.random.Generator, x: float, z: float) -> None:
     """A three-lamp signal on a post, facing the camera."""
     _bars(mesh, [([x, 0.1, z], [x, 3.3, z], 0.06)], (0.20, 0.21, 0.21))
-    mesh.add(boxes(np.array([[x, 2.8, z - 0.1]]), np.array([[0.17, 0.5, 0.13]])), PLAIN, S_SIGN, (0.012, 0.012, 0.012))
-    mesh.add(boxes(np.array([[x, 2.8, z - 0.06]]), np.array([[0.26, 0.6, 0.01]])), PLAIN, S_SIGN, (0.02, 0.02, 0.02))
+    mesh.add_box([x, 2.8, z - 0.1], (0.17, 0.5, 0.13), PLAIN, S_SIGN, (0.012, 0.012, 0.012))
+    mesh.add_box([x, 2.8, z - 0.06], (0.26, 0.6, 0.01), PLAIN, S_SIGN, (0.02, 0.02, 0.02))
     on = int(rng.integers(3))
     for k, colour in enumerate(((0.9, 0.03, 0.02), (0.9, 0.4, 0.02), (0.05, 0.8, 0.35))):
         y = 3.1 - 0.3 * k
@@ -89,7 +87,7 @@ def add_sign(mesh: Mesh, rng: np.random.Generator, x: float, z: float, *, away: 
     height = float(rng.uniform(2.0, 2.9))
     _bars(mesh, [([x, 0.1, z], [x, height + 0.35, z], 0.04)], (0.25, 0.26, 0.26))
     for k in range(2 if rng.uniform() < 0.25 else 1):
-        kind = int(rng.choice([0, 0, 1, 1, 2, 2, 3, 3, 4, 5, 5, 6]))
+        kind = int(pick(rng, (0, 0, 1, 1, 2, 2, 3, 3, 4, 5, 5, 6)))
         radius = float(rng.uniform(0.34, 0.52)) * (1.15 if kind in (2, 3) else 1.0)
         centre = np.array([x, height - 0.85 * k, z - 0.05 if not away else z + 0.05])
         yaw = float(rng.uniform(-0.35, 0.35))
@@ -117,7 +115,7 @@ def add_bin(mesh: Mesh, rng: np.random.Generator, x: float, z: float) -> None:
     """A litter bin or a cabinet: void in the semantic map, as CamVid has no such class among its eleven."""
     tall = float(rng.uniform(0.9, 1.4))
     colour = rng.uniform(0.02, 0.2) * np.array([0.6, 1.0, 0.7])
-    mesh.add(boxes(np.array([[x, 0.1 + tall / 2, z]]), np.array([[0.28, tall / 2, rng.uniform(0.25, 0.5)]])), PLAIN, S_VOID, colour)
+    mesh.add_box([x, 0.1 + tall / 2, z], (0.28, tall / 2, rng.uniform(0.25, 0.5)), PLAIN, S_VOID, colour)
 
 
 def add_fence(mesh: Mesh, rng: np.random.Generator, x: float, z0: float, z1: float, kind: int) -> None:
@@ -152,14 +150,14 @@ def add_fence(mesh: Mesh, rng: np.random.Generator, x: float, z0: float, z1: flo
 
 def add_shelter(mesh: Mesh, rng: np.random.Generator, x: float, z: float, side: float) -> None:
     """A bus shelter: roof, posts, an advertisement panel, glass."""
-    mesh.add(boxes(np.array([[x, 2.45, z]]), np.array([[0.8, 0.06, 1.9]])), PLAIN, S_BUILDING, (0.10, 0.11, 0.12))
+    mesh.add_box([x, 2.45, z], (0.8, 0.06, 1.9), PLAIN, S_BUILDING, (0.10, 0.11, 0.12))
     posts = [([x + 0.6 * side, 0.1, z + d], [x + 0.6 * side, 2.45, z + d], 0.05) for d in (-1.8, 0.0, 1.8)]
     _bars(mesh, posts, (0.10, 0.11, 0.12))
     mesh.add(
         boxes(np.array([[x, 1.3, z + 1.85]]), np.array([[0.62, 0.85, 0.06]])),
         ADVERT,
         S_SIGN,
-        rng.uniform(0.1, 0.6, 3),
+        muted(rng, 0.1, 0.55),
         (int(rng.integers(1, 9999)), 0, 0, 0),
     )
-    mesh.add(boxes(np.array([[x + 0.65 * side, 1.35, z]]), np.array([[0.015, 0.85, 1.75]])), GLASS, S_BUILDING, (0.06, 0.07, 0.07))
+    mesh.add_box([x + 0.65 * side, 1.35, z], (0.015, 0.85, 1.75), GLASS, S_BUILDING, (0.06, 0.07, 0.07))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from benchmarks.datasets.roadscenes.kernel import kernel
 from benchmarks.datasets.roadscenes.light import (
     ARROW_Z,
     ASPHALT,
@@ -25,7 +24,7 @@ from benchmarks.datasets.roadscenes.light import (
 from benchmarks.datasets.roadscenes.noise import floor_int, fraction, hash2, keep, octaves, pulse, value
 
 
-@njit(cache=True)
+@kernel
 def stripes(x, period, duty, footprint):  # type: ignore[no-untyped-def]
     """Antialiased on-off pattern: the covered share of a sample, duty in (0, 1)."""
     f = fraction(x / period)
@@ -33,7 +32,7 @@ def stripes(x, period, duty, footprint):  # type: ignore[no-untyped-def]
     return min(1.0, pulse(f, 0.0, duty, w) + pulse(f - 1.0, 0.0, duty, w) + pulse(f + 1.0, 0.0, duty, w))
 
 
-@njit(cache=True)
+@kernel
 def marking(u, v, light, fu, fv):  # type: ignore[no-untyped-def]
     """Coverage of white and of yellow paint at u metres across and v along; fu, fv: footprint across and along."""
     half = light[HALF_ROAD]
@@ -51,7 +50,7 @@ def marking(u, v, light, fu, fv):  # type: ignore[no-untyped-def]
     if junction:
         style = int(light[SEED]) % 3
         if style == 0 and a < half:
-            yellow = max(stripes(u + v, 2.4, 0.06, fu), stripes(u - v, 2.4, 0.06, fu))
+            yellow = max(stripes(u + v, 2.4, 0.06, fu + fv), stripes(u - v, 2.4, 0.06, fu + fv))
         elif abs(a - half) < 0.1:
             white = stripes(v, 1.0, 0.5, fv) * pulse(a, half - 0.1, half + 0.1, fu) * 1.0
         return white, yellow
@@ -83,7 +82,7 @@ def marking(u, v, light, fu, fv):  # type: ignore[no-untyped-def]
     return min(white, 1.0), min(yellow, 1.0)
 
 
-@njit(cache=True)
+@kernel
 def arrow(x, y):  # type: ignore[no-untyped-def]
     """A 4 m lane arrow pointing along +y."""
     if y < 0.0 or y > 4.0:
@@ -93,14 +92,14 @@ def arrow(x, y):  # type: ignore[no-untyped-def]
     return 1.0 if abs(x) < 0.42 * (4.0 - y) / 1.6 else 0.0
 
 
-@njit(cache=True)
+@kernel
 def road(u, v, light, fu, fv):  # type: ignore[no-untyped-def]
     """Albedo (r, g, b) and gloss of the carriageway."""
     seed = int(light[SEED])
     f = max(fu, fv * 0.4)
     tone = light[ASPHALT]
     grain = octaves(u, v, 38.0, 2, f, seed + 1) * 0.30 + octaves(u, v * 0.8, 5.0, 2, f, seed + 3) * 0.12
-    broad = octaves(u, v * 0.35, 0.45, 3, f, seed + 9) * 0.22
+    broad = octaves(u, v * 0.35, 0.45, 2, f, seed + 9) * 0.24
     k = tone * (1.0 + grain + broad)
     half = light[HALF_ROAD]
     lane = abs(abs(u) - half * 0.45)
@@ -147,10 +146,10 @@ def road(u, v, light, fu, fv):  # type: ignore[no-untyped-def]
         and hash2(floor_int(u * 14.0), floor_int(v * 9.0), seed + 81) < light[LEAF_FALL] * (1.2 - edge) * keep(12.0, f)
     ):
         r, g, b = 0.22, 0.13, 0.05
-    return r, g, b, 0.06 + 0.1 * track
+    return r, g, b, 0.05
 
 
-@njit(cache=True)
+@kernel
 def pavement(u, v, light, fu, fv):  # type: ignore[no-untyped-def]
     """Albedo and gloss of the pavement: slabs, bricks or asphalt by the scene's style."""
     seed = int(light[SEED])
@@ -177,7 +176,7 @@ def pavement(u, v, light, fu, fv):  # type: ignore[no-untyped-def]
     return 0.30 * k, 0.23 * k, 0.20 * k, 0.03
 
 
-@njit(cache=True)
+@kernel
 def kerb(u, v, light, f):  # type: ignore[no-untyped-def]
     """Albedo and gloss of kerb stones; v runs along them."""
     stone = floor_int(v / 0.92)
@@ -186,7 +185,7 @@ def kerb(u, v, light, f):  # type: ignore[no-untyped-def]
     return 0.33 * k, 0.325 * k, 0.31 * k, 0.03
 
 
-@njit(cache=True)
+@kernel
 def grass(u, v, light, f):  # type: ignore[no-untyped-def]
     """Albedo and gloss of lawn."""
     seed = int(light[SEED])

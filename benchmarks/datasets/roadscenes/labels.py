@@ -1,6 +1,6 @@
 """From samples to labels: the vote of a pixel's four samples, and what of each object is seen.
 
-An object is scorable when enough of it is seen: at least ``MIN_AREA`` pixels and ``MIN_SIDE`` pixels on both sides of its box at
+An object is scorable when enough of it is seen: at least ``MIN_AREA`` (64) pixels and ``MIN_SIDE`` (5) pixels on both sides of its box at
 384x256 (both scale with the picture), and a quarter of its outline inside the picture. The others are ``iscrowd``: detections on
 them are neither right nor wrong.
 """
@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-MIN_AREA, MIN_SIDE, MIN_VISIBLE = 48.0, 5.0, 0.25
+from benchmarks.datasets.roadscenes.kernel import kernel
+
+MIN_AREA, MIN_SIDE, MIN_VISIBLE = 64.0, 5.0, 0.25
 
 
 class Objects(NamedTuple):
@@ -30,7 +31,7 @@ class Objects(NamedTuple):
     iscrowd: npt.NDArray[np.bool_]
 
 
-@njit(cache=True)
+@kernel
 def vote(winner, semantic_of, instance_of, semantic, instances):  # type: ignore[no-untyped-def]
     """Label of each pixel: of its four samples the (semantic, instance) pair seen most often, the first on a tie."""
     height, width = semantic.shape
@@ -51,7 +52,7 @@ def vote(winner, semantic_of, instance_of, semantic, instances):  # type: ignore
             instances[row, column] = chosen // 256
 
 
-@njit(cache=True)
+@kernel
 def extents(instances, count):  # type: ignore[no-untyped-def]
     """int64 (count + 1, 5): left, top, right, bottom (exclusive) and area of each instance number."""
     found = np.empty((count + 1, 5), np.int64)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from benchmarks.datasets.roadscenes.kernel import kernel
 from benchmarks.datasets.roadscenes.noise import octaves
 
 # Slots of the scene vector. Three in a row where the name stands for a direction or a colour.
@@ -15,7 +14,7 @@ PATCHES, SOFT, SHADOW_SCALE, SHADOW_X, SHADOW_Z, SUN_ON, BEND, SLOPE, CRACKS, PA
 SLOTS = 64
 
 
-@njit(cache=True)
+@kernel
 def sky(dx, dy, dz, light, seen):  # type: ignore[no-untyped-def]
     """Radiance (r, g, b) of the sky in unit direction (dx, dy, dz). ``seen`` False leaves out the clouds' fine octaves."""
     up = max(dy, 0.0)
@@ -39,7 +38,7 @@ def sky(dx, dy, dz, light, seen):  # type: ignore[no-untyped-def]
         h = 1.0 / (up + 0.12)
         x, z = dx * h, dz * h
         seed = int(light[SEED])
-        n = octaves(x + 31.0, z * 1.3, 0.9, 5 if seen else 2, 0.003, seed + 5)
+        n = octaves(x + 31.0, z * 1.3, 0.9, 4 if seen else 2, 0.003, seed + 5)
         cover = (n + amount * 1.5 - 0.75) * 2.2
         cover = 0.0 if cover < 0.0 else (1.0 if cover > 1.0 else cover)
         shade = 0.80 + 0.45 * n
@@ -49,14 +48,24 @@ def sky(dx, dy, dz, light, seen):  # type: ignore[no-untyped-def]
     return r, g, b
 
 
-@njit(cache=True)
-def surroundings(x, dx, dy, dz, light):  # type: ignore[no-untyped-def]
-    """What a shiny surface at lateral position x mirrors: sky above, facades at the sides, road below."""
+@kernel
+def surroundings(x, dx, dy, dz, light, flat):  # type: ignore[no-untyped-def]
+    """What a shiny surface at lateral position x mirrors: sky above, facades at the sides, road below. flat: a level surface."""
     if dy < 0.0:
-        return light[BOUNCE] * 0.5, light[BOUNCE + 1] * 0.5, light[BOUNCE + 2] * 0.5
+        return light[BOUNCE] * 0.4, light[BOUNCE + 1] * 0.4, light[BOUNCE + 2] * 0.4
+    if flat:
+        k = min(1.0, 0.35 + 2.2 * dy)
+        return light[HORIZON] * k, light[HORIZON + 1] * k, light[HORIZON + 2] * k
     side = abs(dx) / (abs(dz) + 0.15)
-    skyline = 0.18 + 0.45 * min(side, 1.6) + 0.25 * octaves(dz * 9.0 + x, dx * 9.0, 1.0, 2, 0.01, 77)
+    skyline = 0.10 + 0.40 * min(side, 1.6) + 0.25 * octaves(dz * 9.0 + x, dx * 9.0, 1.0, 2, 0.01, 77)
     if dy < skyline:
-        k = 0.35 + 0.5 * octaves(dx * 17.0 + x, dy * 23.0, 1.0, 2, 0.01, 78)
+        k = 0.22 + 0.4 * octaves(dx * 17.0 + x, dy * 23.0, 1.0, 2, 0.01, 78)
+        k = max(k, 0.03)
         return light[AMBIENT] * k, light[AMBIENT + 1] * k, light[AMBIENT + 2] * k
-    return sky(dx, dy, dz, light, False)
+    k = min(1.0, 0.4 + 4.0 * (dy - skyline))
+    t = 1.0 - dy
+    t = t * t
+    r = light[ZENITH] + (light[HORIZON] - light[ZENITH]) * t
+    g = light[ZENITH + 1] + (light[HORIZON + 1] - light[ZENITH + 1]) * t
+    b = light[ZENITH + 2] + (light[HORIZON + 2] - light[ZENITH + 2]) * t
+    return r * k, g * k, b * k

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ class Solid(NamedTuple):
 
 
 class Arrays(NamedTuple):
-    """A finished mesh: Solid's arrays plus colours (T,3) linear, parameters (T,4), material, semantic, instance (T,)."""
+    """A finished mesh, float32 but for the triangles: Solid's arrays plus colours (T,3) linear, parameters (T,4), material, semantic, instance (T,)."""
 
     triangles: Floats
     uv: Floats
@@ -36,7 +37,10 @@ class Arrays(NamedTuple):
 class Mesh:
     """Chunks of triangles; ``objects`` holds the class of instances 1, 2, ... in order."""
 
-    chunks: list[tuple[Floats | npt.NDArray[np.int64], ...]] = field(default_factory=list)
+    chunks: list[tuple[Any, ...]] = field(default_factory=list)
+    bars: list[tuple[Any, ...]] = field(default_factory=list)
+    pending: list[tuple[Any, ...]] = field(default_factory=list)
+    sheets: list[tuple[Any, ...]] = field(default_factory=list)
     objects: list[int] = field(default_factory=list)
 
     def new_instance(self, kind: int) -> int:
@@ -46,23 +50,59 @@ class Mesh:
 
     def add(self, solid: Solid, material, semantic, colour=(0.5, 0.5, 0.5), parameters=(0.0, 0.0, 0.0, 0.0), instance=0) -> None:  # type: ignore[no-untyped-def]
         """Append triangles; material, semantic, colour, parameters, instance are one for all or one a triangle."""
-        n = len(solid.triangles)
-        if n == 0:
-            return
-        self.chunks.append(
-            (
-                *solid,
-                np.broadcast_to(np.asarray(colour, np.float64), (n, 3)),
-                np.broadcast_to(np.asarray(parameters, np.float64), (n, 4)),
-                np.broadcast_to(np.asarray(material, np.int32), (n,)),
-                np.broadcast_to(np.asarray(semantic, np.uint8), (n,)),
-                np.broadcast_to(np.asarray(instance, np.int32), (n,)),
-            )
-        )
+        if len(solid.triangles):
+            self.chunks.append((*solid, colour, parameters, material, semantic, instance))
+
+    def add_box(self, centre, half, material: int, semantic: int, colour=(0.5, 0.5, 0.5), parameters=(0.0, 0.0, 0.0, 0.0)) -> None:  # type: ignore[no-untyped-def]
+        """Append one upright box, not turned; all of them are built together in the end."""
+        self.pending.append((centre, half, colour, parameters, material, semantic))
+
+    def add_quad(self, corners, uv, material: int, semantic: int, colour=(0.5, 0.5, 0.5), parameters=(0.0, 0.0, 0.0, 0.0)) -> None:  # type: ignore[no-untyped-def]
+        """Append one flat quad: four corners (x, y, z) and four (u, v); all of them are built together in the end."""
+        self.sheets.append((corners, uv, colour, parameters, material, semantic))
+
+    def add_bar(self, start, end, radius_m: float, material: int, semantic: int, colour=(0.5, 0.5, 0.5)) -> None:  # type: ignore[no-untyped-def]
+        """Append one round bar, a little thinner at its end; all of them are built together in the end."""
+        self.bars.append((start, end, radius_m, colour, material, semantic))
 
     def arrays(self) -> Arrays:
         """Everything added so far, joined."""
-        return Arrays(*(np.ascontiguousarray(np.concatenate(parts)) for parts in zip(*self.chunks, strict=True)))
+        if self.bars:
+            start, end, radius, *bar_looks = zip(*self.bars, strict=True)
+            self.bars = []
+            thick = np.array(radius)
+            solid = tubes(np.array(start), np.array(end), thick, thick * 0.85, sides=6, round_ends=False)
+            colour, material, semantic = (np.repeat(np.array(look), 12, axis=0) for look in bar_looks)
+            self.add(solid, material, semantic, colour)
+        if self.sheets:
+            corners, uv, *looks = zip(*self.sheets, strict=True)
+            self.sheets = []
+            colour, parameters, material, semantic = (np.repeat(np.array(look), 2, axis=0) for look in looks)
+            self.add(quads(np.array(corners), np.array(uv)), material, semantic, colour, parameters)
+        if self.pending:
+            centre, half, *looks = zip(*self.pending, strict=True)
+            self.pending = []
+            colour, parameters, material, semantic = (np.repeat(np.array(look), 12, axis=0) for look in looks)
+            self.add(boxes(np.array(centre), np.array(half)), material, semantic, colour, parameters)
+        total = sum(len(chunk[0]) for chunk in self.chunks)
+        single = np.float32
+        out = Arrays(
+            np.empty((total, 3, 3)),
+            np.empty((total, 3, 2), single),
+            np.empty((total, 3, 3), single),
+            np.empty((total, 3), single),
+            np.empty((total, 4), single),
+            np.empty(total, np.int32),
+            np.empty(total, np.uint8),
+            np.empty(total, np.int32),
+        )
+        at = 0
+        for chunk in self.chunks:
+            end = at + len(chunk[0])
+            for target, source in zip(out, chunk, strict=True):
+                target[at:end] = source
+            at = end
+        return out
 
 
 def quads(corners: Floats, uv: Floats | None = None) -> Solid:
@@ -144,15 +184,20 @@ def tubes(
     return _grid(points, np.stack([around, along], -1), tilts)
 
 
+@lru_cache(maxsize=32)
+def _lattice(rings: int, sides: int) -> npt.NDArray[np.int64]:
+    """Vertex numbers (T,3) of the triangles of a rings x sides lattice closed around its sides."""
+    ring, side = np.meshgrid(np.arange(rings - 1), np.arange(sides), indexing="ij")
+    following = (side + 1) % sides
+    four = np.stack([ring * sides + side, ring * sides + following, (ring + 1) * sides + following, (ring + 1) * sides + side], -1)
+    return four[..., [[0, 1, 2], [0, 2, 3]]].reshape(-1, 3)
+
+
 def _grid(points: Floats, uv: Floats, normals: Floats) -> Solid:
-    """Triangles of (N, rings, sides, ...) grids closed around their sides."""
-
-    def corners(a: Floats) -> Floats:
-        turned_a = np.roll(a, -1, axis=2)
-        four = np.stack([a[:, :-1], turned_a[:, :-1], turned_a[:, 1:], a[:, 1:]], 3)
-        return four[..., [[0, 1, 2], [0, 2, 3]], :].reshape(-1, 3, a.shape[-1])
-
-    return Solid(corners(points), corners(uv), corners(normals))
+    """Triangles of (N, rings, sides, ...) lattices closed around their sides."""
+    n, rings, sides = points.shape[:3]
+    pick = _lattice(rings, sides).reshape(-1)
+    return Solid(*(np.take(a.reshape(n, rings * sides, -1), pick, axis=1).reshape(-1, 3, a.shape[-1]) for a in (points, uv, normals)))
 
 
 def _cross(a: Floats, b: Floats) -> Floats:

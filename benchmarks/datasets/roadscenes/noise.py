@@ -6,27 +6,26 @@ Value noise: Perlin, "An image synthesizer" (1985), in its lattice-value form.
 
 from __future__ import annotations
 
-from numba import njit
+from benchmarks.datasets.roadscenes.kernel import kernel
 
 
-@njit(cache=True)
+@kernel
 def hash2(ix: int, iy: int, seed: int) -> float:
     """A number in [0, 1) that belongs to lattice point (ix, iy)."""
     h = (ix * 374761393 + iy * 668265263 + seed * 362437) & 0xFFFFFFFF
     h = ((h ^ (h >> 13)) * 1274126177) & 0xFFFFFFFF
-    h = ((h ^ (h >> 15)) * 974634287) & 0xFFFFFFFF
     h ^= h >> 16
     return h * 2.3283064365386963e-10
 
 
-@njit(cache=True)
+@kernel
 def floor_int(x: float) -> int:
     """Largest int not above x."""
     i = int(x)
     return i - 1 if i > x else i
 
 
-@njit(cache=True)
+@kernel
 def value(x: float, y: float, seed: int) -> float:
     """Smooth noise in [0, 1) with unit lattice spacing."""
     ix, iy = floor_int(x), floor_int(y)
@@ -41,14 +40,14 @@ def value(x: float, y: float, seed: int) -> float:
     return top + (c + (d - c) * fx - top) * fy
 
 
-@njit(cache=True)
+@kernel
 def keep(frequency: float, footprint: float) -> float:
     """How much of a texture of this frequency survives a sample of this footprint: 1 below 0.35 cycles a sample, 0 above 0.9."""
     k = (0.9 - frequency * footprint) * 1.8181818181818181
     return 0.0 if k < 0.0 else (1.0 if k > 1.0 else k)
 
 
-@njit(cache=True)
+@kernel
 def octaves(x: float, y: float, frequency: float, count: int, footprint: float, seed: int) -> float:
     """Sum of ``count`` octaves of noise, centred on 0, about -1 to 1, without what the sample cannot resolve."""
     total, amplitude = 0.0, 1.0
@@ -62,7 +61,7 @@ def octaves(x: float, y: float, frequency: float, count: int, footprint: float, 
     return total * 1.4
 
 
-@njit(cache=True)
+@kernel
 def pulse(x: float, low: float, high: float, footprint: float) -> float:
     """Box-filtered indicator of low <= x <= high: its mean over [x - footprint/2, x + footprint/2]."""
     left = max(low, x - 0.5 * footprint)
@@ -70,7 +69,7 @@ def pulse(x: float, low: float, high: float, footprint: float) -> float:
     return 0.0 if right <= left else (right - left) / footprint
 
 
-@njit(cache=True)
+@kernel
 def fraction(x: float) -> float:
     """x minus its floor."""
     return x - floor_int(x)

@@ -150,7 +150,7 @@ def _build(mesh: Mesh, bars, pattern: Floats, tall: Floats, positions: Floats, y
     place = lambda p: turned(p * tall[:, None, None], yaws) + positions[:, None]  # noqa: E731
     across = np.repeat(turned(np.broadcast_to(np.array([1.0, 0.0, 0.0]), (n, 1, 3)), yaws)[:, 0], limbs, axis=0)
     a, b = place(start).reshape(-1, 3), place(end).reshape(-1, 3)
-    solid = tubes(a, b, radius[0].reshape(-1) * scale, radius[1].reshape(-1) * scale, sides=6, flatten=flat, across=across)
+    solid = tubes(a, b, radius[0].reshape(-1) * scale, radius[1].reshape(-1) * scale, sides=5, flatten=flat, across=across)
     each = len(solid.triangles) // (n * limbs)
     parameters = np.zeros((n * limbs, 4))
     parameters[:, :2] = np.repeat(pattern, limbs, axis=0)

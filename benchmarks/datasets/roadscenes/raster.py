@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from benchmarks.datasets.roadscenes.cutout import is_hole
+from benchmarks.datasets.roadscenes.kernel import kernel
 
 NEAR_M = 0.12
 
@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
 
 
-@njit(cache=True)
+@kernel
 def project(triangles, rotation, origin, focal, cx, cy, screen, parent):  # type: ignore[no-untyped-def]
     """Camera projection of (T,3,3) world triangles; returns how many screen triangles were written (at most 2 T)."""
     count = 0
@@ -59,7 +59,7 @@ def project(triangles, rotation, origin, focal, cx, cy, screen, parent):  # type
     return count
 
 
-@njit(cache=True)
+@kernel
 def fill(screen, parent, order, count, uv, material, parameters, instance, perspective, best, winner, stamp, amodal):  # type: ignore[no-untyped-def]
     """Rasterise ``screen[order[:count]]``; ``best`` (H,W) keeps the nearness, ``winner`` (H,W) the parent triangle.
 
@@ -85,19 +85,21 @@ def fill(screen, parent, order, count, uv, material, parameters, instance, persp
         kind = material[t]
         cut = kind >= 40
         who = instance[t]
+        slope_a = (x1 - x0) / (y1 - y0) if y1 != y0 else 0.0
+        slope_b = (x2 - x1) / (y2 - y1) if y2 != y1 else 0.0
+        slope_c = (x0 - x2) / (y0 - y2) if y0 != y2 else 0.0
         for row in range(int(low_y), min(int(high_y) + 1, height)):
             y = row + 0.5
             left, right = 1e9, -1e9
-            for edge in range(3):
-                if edge == 0:
-                    ax, ay, bx, by = x0, y0, x1, y1
-                elif edge == 1:
-                    ax, ay, bx, by = x1, y1, x2, y2
-                else:
-                    ax, ay, bx, by = x2, y2, x0, y0
-                if (ay <= y) != (by <= y):
-                    x = ax + (y - ay) * (bx - ax) / (by - ay)
-                    left, right = min(left, x), max(right, x)
+            if (y0 <= y) != (y1 <= y):
+                x = x0 + (y - y0) * slope_a
+                left, right = min(left, x), max(right, x)
+            if (y1 <= y) != (y2 <= y):
+                x = x1 + (y - y1) * slope_b
+                left, right = min(left, x), max(right, x)
+            if (y2 <= y) != (y0 <= y):
+                x = x2 + (y - y2) * slope_c
+                left, right = min(left, x), max(right, x)
             if right <= left:
                 continue
             first = int(max(left + 0.5, 0.0))

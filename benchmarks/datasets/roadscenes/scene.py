@@ -54,7 +54,7 @@ def _draw_camera(rng: np.random.Generator, plan: Plan) -> Camera:
         yaw=float(rng.uniform(-0.10, 0.10)) if rng.uniform() < 0.85 else float(rng.uniform(-0.3, 0.3)),
         pitch=float(rng.uniform(-0.10, 0.035)),
         roll=float(rng.uniform(-0.015, 0.015)),
-        focal=float(rng.uniform(0.85, 1.35)),
+        focal=float(rng.uniform(0.95, 1.45)),
     )
 
 

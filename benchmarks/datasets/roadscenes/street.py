@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
 from benchmarks.datasets.roadscenes import light as slot
 from benchmarks.datasets.roadscenes.buildings import Row, add_row
+from benchmarks.datasets.roadscenes.draw import pick
 from benchmarks.datasets.roadscenes.furniture import (
     add_bin,
     add_bollards,
@@ -45,7 +47,7 @@ class Plan:
 
 def draw_plan(rng: np.random.Generator) -> Plan:
     """A street at random."""
-    parking = float(rng.choice([0.0, 2.1])) if rng.uniform() < 0.8 else 0.0
+    parking = float(pick(rng, (0.0, 2.1))) if rng.uniform() < 0.8 else 0.0
     half = float(rng.uniform(3.0, 4.6)) + parking
     if rng.uniform() < 0.15:
         half += 2.5
@@ -57,14 +59,14 @@ def draw_plan(rng: np.random.Generator) -> Plan:
     cross = None
     if rng.uniform() < 0.35:
         cross = junction[0] - 5.0 if junction else float(rng.uniform(9.0, 40.0))
-    sides = [str(rng.choice(["row", "row", "row", "green"])) for _ in range(2)]
+    sides = [str(pick(rng, ("row", "row", "row", "green"))) for _ in range(2)]
     if sides == ["green", "green"] and rng.uniform() < 0.6:
         sides[int(rng.integers(2))] = "row"
     return Plan(
         half=half,
         walks=(float(rng.uniform(1.8, 4.2)), float(rng.uniform(1.8, 4.2))),
         parking=parking,
-        end=float(rng.uniform(95.0, 210.0)),
+        end=float(rng.uniform(85.0, 170.0)),
         junction=junction,
         arms=arms,
         cross=cross,
@@ -79,14 +81,14 @@ def write_plan(plan: Plan, light: Floats, rng: np.random.Generator) -> None:
     """Put what the ground's texture must know of the plan into the light vector."""
     light[slot.HALF_ROAD], light[slot.PARKING] = plan.half, plan.parking
     wide = plan.half - plan.parking > 5.0
-    light[slot.CENTRE_LINE] = 4.0 if wide else float(rng.choice([0, 1, 1, 3, 2]))
-    light[slot.EDGE_LINE] = float(rng.choice([0, 1, 1, 2])) if plan.parking == 0 else 0.0
+    light[slot.CENTRE_LINE] = 4.0 if wide else float(pick(rng, (0, 1, 1, 3, 2)))
+    light[slot.EDGE_LINE] = float(pick(rng, (0, 1, 1, 2))) if plan.parking == 0 else 0.0
     light[slot.CROSS_ON], light[slot.CROSS_Z] = float(plan.cross is not None), plan.cross or 0.0
     light[slot.JUNCTION_LOW], light[slot.JUNCTION_HIGH] = plan.junction or (-999.0, -999.0)
     light[slot.ARROW_Z] = float(rng.uniform(6.0, 30.0)) if rng.uniform() < 0.35 else 0.0
     light[slot.PATCHES], light[slot.CRACKS] = float(rng.uniform(0.0, 0.35)), float(rng.uniform(0.0, 1.0))
     light[slot.ASPHALT] = float(rng.uniform(0.075, 0.17))
-    light[slot.PAVE_STYLE] = float(rng.choice([0, 0, 1, 2]))
+    light[slot.PAVE_STYLE] = float(pick(rng, (0, 0, 1, 2)))
     light[slot.LEAF_FALL] = float(rng.uniform(0.0, 0.12)) if rng.uniform() < 0.3 else 0.0
     light[slot.DIRT] = float(rng.uniform(0.3, 1.0))
     light[slot.SEED] = float(rng.integers(1, 1_000_000))
@@ -130,7 +132,7 @@ def add_ground(mesh: Mesh, plan: Plan) -> None:
             z0, z1 = plan.junction
             middle = 0.5 * (z0 + z1)
             x = np.array([plan.half, 20.0, 60.0, 130.0]) * sign
-            corners = np.array([[[a, 0.0, z0], [b, 0.0, z0], [b, 0.0, z1], [a, 0.0, z1]] for a, b in zip(x[:-1], x[1:], strict=True)])
+            corners = np.array([[[a, 0.0, z0], [b, 0.0, z0], [b, 0.0, z1], [a, 0.0, z1]] for a, b in itertools.pairwise(x)])
             uv = np.stack([(corners[..., 2] - middle) * 0.9, 1000.0 + corners[..., 0]], -1)
             mesh.add(quads(corners, uv), ROAD, S_ROAD)
         mesh.add(_strip(sign * plan.half, sign * 300.0, -0.02, -0.02, _cuts(plan.end, far)), GRASS, S_TREE)
@@ -149,15 +151,15 @@ def add_sides(mesh: Mesh, plan: Plan, rng: np.random.Generator) -> None:
             if plan.sides[side] == "row":
                 set_back = 0.0 if rng.uniform() < 0.7 else float(rng.uniform(2.0, 5.0))
                 if set_back:
-                    add_fence(mesh, rng, sign * (edge + 0.15), z0, z1, int(rng.choice([0, 2, 3, 4])))
+                    add_fence(mesh, rng, sign * (edge + 0.15), z0, z1, int(pick(rng, (0, 2, 3, 4))))
                 row = Row((sign * (edge + set_back), z0), (0.0, 1.0), (sign, 0.0), z1 - z0)
                 add_row(mesh, rng, row, shops=shops if not set_back else 0.0, storeys=storeys, modern=modern)
             else:
-                add_fence(mesh, rng, sign * (edge + 0.2), z0, z1, int(rng.choice([0, 0, 1, 2, 3, 4])))
+                add_fence(mesh, rng, sign * (edge + 0.2), z0, z1, int(pick(rng, (0, 0, 1, 2, 3, 4))))
                 row = Row((sign * (edge + float(rng.uniform(22.0, 45.0))), z0), (0.0, 1.0), (sign, 0.0), z1 - z0)
                 add_row(mesh, rng, row, shops=0.0, storeys=storeys, modern=modern)
                 z = z0 + float(rng.uniform(2.0, 8.0))
-                while z < min(z1, 110.0):
+                while z < min(z1, 90.0):
                     x = sign * (edge + float(rng.uniform(2.0, 14.0)))
                     add_tree(mesh, rng, np.array([x, 0.0, z]), float(rng.uniform(6.5, 13.0)), leafy=plan.leafy, tint=tint * rng.uniform(0.8, 1.25))
                     z += float(rng.uniform(3.5, 10.0))
@@ -170,7 +172,7 @@ def add_sides(mesh: Mesh, plan: Plan, rng: np.random.Generator) -> None:
 
 
 def _street_trees(mesh: Mesh, plan: Plan, rng: np.random.Generator, tint: Floats) -> None:
-    for side, sign in ((0, -1.0), (1, 1.0)):
+    for _side, sign in ((0, -1.0), (1, 1.0)):
         if rng.uniform() > 0.4:
             continue
         spacing, height = float(rng.uniform(9.0, 22.0)), float(rng.uniform(5.0, 9.5))
@@ -184,20 +186,20 @@ def _street_trees(mesh: Mesh, plan: Plan, rng: np.random.Generator, tint: Floats
 
 def _far_end(mesh: Mesh, plan: Plan, rng: np.random.Generator, tint: Floats) -> None:
     z = plan.end + float(rng.uniform(25.0, 60.0))
-    add_row(mesh, rng, Row((-60.0, z), (1.0, 0.0), (0.0, 1.0), 120.0), shops=0.3, storeys=(2, 5), modern=0.3)
+    add_row(mesh, rng, Row((-45.0, z), (1.0, 0.0), (0.0, 1.0), 90.0), shops=0.3, storeys=(2, 5), modern=0.3)
     for _ in range(int(rng.integers(2, 7))):
-        x = float(rng.choice([-1.0, 1.0])) * float(rng.uniform(plan.half, plan.half + 22.0))
+        x = float(pick(rng, (-1.0, 1.0))) * float(rng.uniform(plan.half, plan.half + 22.0))
         add_tree(mesh, rng, np.array([x, 0.0, plan.end + float(rng.uniform(2.0, 20.0))]), float(rng.uniform(7.0, 13.0)), leafy=plan.leafy, tint=tint)
 
 
 def add_kerbside(mesh: Mesh, plan: Plan, rng: np.random.Generator, glow: float) -> None:
     """Lamp posts, signs, signals, bins, bollards and shelters on the pavements."""
-    style = int(rng.choice([0, 0, 0, 1]))
+    style = int(pick(rng, (0, 0, 0, 1)))
     spacing = float(rng.uniform(16.0, 34.0))
     busy = float(rng.uniform(0.4, 1.0))
     for side, sign in ((0, -1.0), (1, 1.0)):
         kerb, back = sign * (plan.half + 0.45), sign * (plan.half + plan.walks[side] - 0.35)
-        clear = [s for s in _stretches(plan, side, 1.0)]
+        clear = list(_stretches(plan, side, 1.0))
         free = lambda z: any(a < z < b for a, b in clear)  # noqa: E731, B023
         z = float(rng.uniform(3.0, spacing))
         while z < plan.end:
@@ -214,7 +216,7 @@ def add_kerbside(mesh: Mesh, plan: Plan, rng: np.random.Generator, glow: float) 
                     z,
                     away=bool(rng.uniform() < (0.12 if (side == 0) == plan.left_hand else 0.45)),
                 )
-            z += float(rng.uniform(7.0, 26.0)) / busy
+            z += float(rng.uniform(9.0, 28.0)) / busy
         for _ in range(int(rng.integers(0, 4))):
             z = float(rng.uniform(5.0, 50.0))
             if free(z):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from benchmarks.datasets.roadscenes.kernel import kernel
 from benchmarks.datasets.roadscenes.materials import (
     ADVERT,
     BARK,
@@ -29,7 +28,7 @@ from benchmarks.datasets.roadscenes.materials import (
 from benchmarks.datasets.roadscenes.noise import floor_int, fraction, hash2, keep, octaves, pulse, value
 
 
-@njit(cache=True)
+@kernel
 def wheel(u, v, rim):  # type: ignore[no-untyped-def]
     """Tyre, rim and spokes on a disc with u, v in [-1, 1]; rim: brightness of the metal."""
     r = u * u + v * v
@@ -49,7 +48,7 @@ def wheel(u, v, rim):  # type: ignore[no-untyped-def]
     return k, k, k, 0.2
 
 
-@njit(cache=True)
+@kernel
 def sign(u, v, kind, seed, f):  # type: ignore[no-untyped-def]
     """Face of a traffic sign, u, v in [-1, 1]. kind: 0 limit, 1 blue disc, 2 warning triangle, 3 direction board, 4 stop, 5 no entry, 6 blue square."""
     rr = u * u + v * v
@@ -66,7 +65,7 @@ def sign(u, v, kind, seed, f):  # type: ignore[no-untyped-def]
         stroke = abs(u - tilt * v * 0.5) < 0.16 and abs(v) < 0.6
         return (0.72, 0.72, 0.72) if stroke else (0.02, 0.09, 0.36)
     if kind == 2:
-        edge = min(v + 0.5, min(0.5 - 0.5 * v - 0.866 * u, 0.5 - 0.5 * v + 0.866 * u))
+        edge = min(v + 0.5, 0.5 - 0.5 * v - 0.866 * u, 0.5 - 0.5 * v + 0.866 * u)
         if edge < 0.17:
             return 0.50, 0.02, 0.03
         mark = abs(u) < 0.13 + 0.12 * value(v * 5.0, seed * 1.0, 5) and -0.25 < v < 0.35
@@ -84,7 +83,7 @@ def sign(u, v, kind, seed, f):  # type: ignore[no-untyped-def]
     if kind == 4:
         if abs(v) < 0.24 and abs(u) < 0.72:
             return (0.7, 0.7, 0.7) if fraction(u * 2.6 + 0.1) < 0.62 else (0.48, 0.02, 0.03)
-        return (0.7, 0.7, 0.7) if max(max(abs(u), abs(v)), (abs(u) + abs(v)) * 0.707) > 0.83 else (0.48, 0.02, 0.03)
+        return (0.7, 0.7, 0.7) if max(abs(u), abs(v), (abs(u) + abs(v)) * 0.707) > 0.83 else (0.48, 0.02, 0.03)
     if kind == 5:
         return (0.72, 0.72, 0.72) if abs(v) < 0.18 and abs(u) < 0.72 else (0.50, 0.02, 0.03)
     if abs(u) > 0.9 or abs(v) > 0.9:
@@ -93,7 +92,7 @@ def sign(u, v, kind, seed, f):  # type: ignore[no-untyped-def]
     return (0.75, 0.75, 0.75) if mark else (0.02, 0.09, 0.36)
 
 
-@njit(cache=True)
+@kernel
 def coach(u, v, r, g, b, seed, decks, f):  # type: ignore[no-untyped-def]
     """Side of a bus: u metres along, v above ground; window bands, doors' seams, a stripe, an advertisement."""
     band = (1.15 < v < 2.15) or (decks > 1.5 and 2.75 < v < 3.65)
@@ -106,7 +105,7 @@ def coach(u, v, r, g, b, seed, decks, f):  # type: ignore[no-untyped-def]
         return k, k, k, 0.30
     if v > 2.2 and v < 2.7 and decks > 1.5 and hash2(floor_int(u / 3.0), 1, seed) < 0.5:
         ink = 0.25 + 0.75 * value(u * 3.0, v * 5.0, seed + 3)
-        return 0.5 * ink, 0.45 * ink * hash2(1, 2, seed), 0.4 * ink, 0.05
+        return 0.45 * ink, (0.30 + 0.15 * hash2(1, 2, seed)) * ink, 0.33 * ink, 0.05
     if v < 0.9:
         k = 0.75 if v > 0.45 else 0.4
         r, g, b = r * k, g * k, b * k
@@ -116,7 +115,7 @@ def coach(u, v, r, g, b, seed, decks, f):  # type: ignore[no-untyped-def]
     return r * seam, g * seam, b * seam, 0.10
 
 
-@njit(cache=True)
+@kernel
 def body(u, v, r, g, b, door, rear, ny, f):  # type: ignore[no-untyped-def]
     """Car paint with its seams: u metres along the car (0 at the middle), v above ground; door, rear: seams at u."""
     if abs(ny) < 0.55:
@@ -130,7 +129,7 @@ def body(u, v, r, g, b, door, rear, ny, f):  # type: ignore[no-untyped-def]
     return r + (0.12 - r) * dirt, g + (0.11 - g) * dirt, b + (0.10 - b) * dirt
 
 
-@njit(cache=True)
+@kernel
 def cloth(u, v, x, y, r, g, b, pattern, seed, f):  # type: ignore[no-untyped-def]
     """Clothing: folds, and by pattern 1 stripes, 2 checks, 3 a zip and hem."""
     k = 1.0 + octaves(x * 1.2, y, 6.0, 3, f, seed) * 0.55
@@ -143,7 +142,7 @@ def cloth(u, v, x, y, r, g, b, pattern, seed, f):  # type: ignore[no-untyped-def
     return r * k, g * k, b * k
 
 
-@njit(cache=True)
+@kernel
 def surface(kind, u, v, px, py, pz, ny, r, g, b, a0, a1, a2, f):  # type: ignore[no-untyped-def]
     """Albedo (r, g, b), gloss and emission of material ``kind`` at texture (u, v) and world (px, py, pz)."""
     gloss, glow = 0.02, 0.0
@@ -215,7 +214,7 @@ def surface(kind, u, v, px, py, pz, ny, r, g, b, a0, a1, a2, f):  # type: ignore
     return max(r, 0.0), max(g, 0.0), max(b, 0.0), gloss, glow
 
 
-@njit(cache=True)
+@kernel
 def boundary(u, v, r, g, b, seed, f):  # type: ignore[no-untyped-def]
     """A low garden wall of rough brick with a lighter coping; u, v in metres."""
     row = floor_int(v / 0.08)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from benchmarks.datasets.roadscenes.draw import pick
 from benchmarks.datasets.roadscenes.materials import BICYCLIST, BUS_OBJECT, CAR, PEDESTRIAN, S_BICYCLIST, S_CAR, S_PEDESTRIAN
 from benchmarks.datasets.roadscenes.mesh import Floats, Mesh
 from benchmarks.datasets.roadscenes.people import add_people
@@ -13,21 +14,23 @@ from benchmarks.datasets.roadscenes.street import CURB, Plan
 from benchmarks.datasets.roadscenes.vehicles import add_vehicle
 
 PAINTS = (
-    (0.55, 0.56, 0.57),
-    (0.30, 0.31, 0.33),
-    (0.70, 0.70, 0.69),
-    (0.015, 0.016, 0.018),
-    (0.03, 0.05, 0.14),
-    (0.35, 0.02, 0.02),
-    (0.06, 0.065, 0.07),
-    (0.13, 0.14, 0.15),
-    (0.02, 0.08, 0.05),
-    (0.10, 0.17, 0.28),
-    (0.28, 0.24, 0.17),
-    (0.55, 0.40, 0.03),
-    (0.05, 0.20, 0.30),
-    (0.17, 0.02, 0.03),
+    ((0.42, 0.43, 0.44), 5),
+    ((0.24, 0.25, 0.26), 4),
+    ((0.62, 0.62, 0.61), 3),
+    ((0.012, 0.013, 0.015), 4),
+    ((0.02, 0.028, 0.06), 3),
+    ((0.20, 0.018, 0.018), 2),
+    ((0.05, 0.053, 0.058), 3),
+    ((0.11, 0.12, 0.13), 3),
+    ((0.015, 0.04, 0.03), 1),
+    ((0.08, 0.13, 0.20), 2),
+    ((0.22, 0.20, 0.16), 1),
+    ((0.40, 0.30, 0.03), 0.4),
+    ((0.04, 0.12, 0.22), 1),
+    ((0.10, 0.014, 0.02), 1),
 )
+"""Linear colours of cars and how common they are."""
+KINDS = ("sedan", "sedan", "hatch", "hatch", "hatch", "estate", "offroad", "van")
 LIVERIES = ((0.45, 0.02, 0.02), (0.03, 0.12, 0.35), (0.60, 0.58, 0.50), (0.05, 0.28, 0.12), (0.60, 0.35, 0.03), (0.35, 0.38, 0.42))
 
 
@@ -73,7 +76,7 @@ def add_traffic(mesh: Mesh, plan: Plan, rng: np.random.Generator, camera_xz: tup
     if plan.junction is not None and rng.uniform() < 0.6:
         middle = 0.5 * (plan.junction[0] + plan.junction[1])
         for _ in range(int(rng.integers(1, 3))):
-            side = float(rng.choice([-1.0, 1.0]))
+            side = float(pick(rng, (-1.0, 1.0)))
             x = float(rng.uniform(-plan.half, plan.half + 6.0)) * (1 if plan.arms[1] else -1)
             _vehicle(mesh, rng, taken, x, middle + side * 1.7, side * np.pi / 2 + float(rng.uniform(-0.3, 0.3)), glow, moving=True)
     _riders(mesh, plan, rng, taken)
@@ -88,7 +91,7 @@ def _vehicle(mesh: Mesh, rng: np.random.Generator, taken: Footprints, x: float, 
         return
     position = np.array([x, 0.0, z])
     if bus:
-        decks, length = (2, 10.5) if rng.uniform() < 0.45 else (1, float(rng.choice([8.5, 10.5, 12.0])))
+        decks, length = (2, 10.5) if rng.uniform() < 0.45 else (1, float(pick(rng, (8.5, 10.5, 12.0))))
         paint = np.array(LIVERIES[int(rng.integers(len(LIVERIES)))]) * rng.uniform(0.7, 1.2)
         add_vehicle(
             mesh,
@@ -105,8 +108,9 @@ def _vehicle(mesh: Mesh, rng: np.random.Generator, taken: Footprints, x: float, 
         )
         taken.take(x, z, 1.25, length / 2, yaw)
         return
-    kind = str(rng.choice(["sedan", "hatch", "hatch", "estate", "offroad", "van"], p=[0.24, 0.22, 0.16, 0.14, 0.13, 0.11]))
-    paint = np.array(PAINTS[int(rng.integers(len(PAINTS)))]) * rng.uniform(0.75, 1.2)
+    kind = str(pick(rng, KINDS))
+    weights = np.array([weight for _, weight in PAINTS])
+    paint = np.array(PAINTS[int(rng.choice(len(PAINTS), p=weights / weights.sum()))][0]) * rng.uniform(0.75, 1.2)
     if kind == "van" and rng.uniform() < 0.5:
         paint = np.array([0.68, 0.68, 0.67])
     scale = np.array([rng.uniform(0.96, 1.05), rng.uniform(0.95, 1.06), rng.uniform(0.93, 1.07)])
@@ -141,13 +145,13 @@ def _parked(mesh: Mesh, rng: np.random.Generator, plan: Plan, taken: Footprints,
 def _riders(mesh: Mesh, plan: Plan, rng: np.random.Generator, taken: Footprints) -> None:
     drive = plan.half - plan.parking
     rows = []
-    for _ in range(int(rng.poisson(1.8))):
-        side = float(rng.choice([-1.0, 1.0]))
-        x, z = side * (drive - float(rng.uniform(0.5, 1.3))), float(rng.uniform(5.0, 34.0))
+    for _ in range(int(rng.poisson(2.0))):
+        side = float(pick(rng, (-1.0, 1.0)))
+        x, z = side * (drive - float(rng.uniform(0.5, 1.3))), float(rng.uniform(5.0, 28.0))
         onward = (side < 0) == plan.left_hand
         yaw = (0.0 if onward else np.pi) + float(rng.uniform(-0.15, 0.15))
         if rng.uniform() < 0.18:
-            x, yaw = float(rng.uniform(-drive, drive)), float(rng.choice([-1, 1])) * np.pi / 2 + float(rng.uniform(-0.5, 0.5))
+            x, yaw = float(rng.uniform(-drive, drive)), float(pick(rng, (-1, 1))) * np.pi / 2 + float(rng.uniform(-0.5, 0.5))
         if taken.free(x, z, 0.75):
             taken.take(x, z, 0.35, 0.9, yaw)
             rows.append((x, z, yaw))
@@ -163,11 +167,11 @@ def _riders(mesh: Mesh, plan: Plan, rng: np.random.Generator, taken: Footprints)
 
 def _walkers(mesh: Mesh, plan: Plan, rng: np.random.Generator, taken: Footprints) -> None:
     spots: list[tuple[float, float, float, float]] = []
-    count = int(rng.poisson(3.0 + 7.0 * plan.urban))
+    count = int(rng.poisson(2.5 + 5.0 * plan.urban))
     for _ in range(count):
         side = int(rng.integers(2))
         sign = -1.0 if side == 0 else 1.0
-        z = 4.0 + 46.0 * float(rng.uniform()) ** 1.3
+        z = 4.0 + 38.0 * float(rng.uniform()) ** 1.4
         x = sign * (plan.half + float(rng.uniform(0.6, plan.walks[side] - 0.3)))
         yaw = (0.0 if rng.uniform() < 0.5 else np.pi) + float(rng.uniform(-0.4, 0.4))
         group = 2 if rng.uniform() < 0.3 else 1
@@ -182,7 +186,7 @@ def _walkers(mesh: Mesh, plan: Plan, rng: np.random.Generator, taken: Footprints
     crossing = plan.cross + 1.5 if plan.cross is not None else (float(rng.uniform(8.0, 35.0)) if rng.uniform() < 0.25 else None)
     if crossing is not None:
         for _ in range(int(rng.integers(1, 5)) if plan.cross is not None else 1):
-            yaw = float(rng.choice([-1, 1])) * np.pi / 2 + float(rng.uniform(-0.25, 0.25))
+            yaw = float(pick(rng, (-1, 1))) * np.pi / 2 + float(rng.uniform(-0.25, 0.25))
             spots.append((float(rng.uniform(-plan.half, plan.half)), 0.0, crossing + float(rng.uniform(-1.2, 1.2)), yaw))
     kept: list[tuple[float, float, float, float]] = []
     for spot in spots:

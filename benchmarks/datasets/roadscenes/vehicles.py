@@ -120,7 +120,7 @@ def _loft(stations: tuple[tuple[float, ...], ...]) -> tuple[Solid, Solid]:
     for s in (0, n - 1):
         ring = points[s]
         centre = ring.mean(axis=0)
-        fan = np.stack([np.broadcast_to(centre, (9, 3)), ring[:-1], ring[1:], ring[1:]], 1)
+        fan = np.stack([np.broadcast_to(centre, ring.shape), ring, np.roll(ring, -1, 0), np.roll(ring, -1, 0)], 1)
         ends.append(fan)
     closed = quads(np.concatenate(ends), np.concatenate(ends)[..., [0, 1]])
     skin = Solid(*(np.concatenate(p) for p in zip(skin, closed, strict=True)))
@@ -192,9 +192,9 @@ def car_parts(kind: str) -> tuple[Part, ...]:
     parts += _wheels(w, radius, front - 0.84, back + 0.86, 0.34)
     parts.append(_box((0, sill - 0.03, 0), (w * 0.86, 0.07, (front - back) / 2 - 0.3), PLAIN, (0.012, 0.012, 0.012)))
     for side in (-1.0, 1.0):
-        parts.append(_box((side * 0.60, lamp_y - 0.06, front - 0.10), (0.17, 0.075, 0.09), LAMP, (0.75, 0.77, 0.8), (0.02, 0, 0, 0)))
+        parts.append(_box((side * 0.60, lamp_y - 0.06, front - 0.10), (0.17, 0.075, 0.09), LAMP, (0.42, 0.44, 0.46), (0.02, 0, 0, 0)))
         parts.append(
-            _box((side * (w - 0.16), tail_y - 0.09, back + 0.07), (0.12, 0.15 if tall else 0.085, 0.085), LAMP, (0.45, 0.012, 0.01), (0.05, 0, 0, 0))
+            _box((side * (w - 0.16), tail_y - 0.09, back + 0.07), (0.10, 0.14 if tall else 0.07, 0.06), LAMP, (0.20, 0.008, 0.008), (0.05, 0, 0, 0))
         )
         parts.append(_box((side * (w + 0.07), belt + 0.06, table[-5][0] - 0.28), (0.09, 0.07, 0.05), PAINT, None, (9, 9, 0, 0)))
     parts.append(_box((0, lamp_y - 0.10, front - 0.015), (0.36, 0.055, 0.03), PLAIN, (0.015, 0.015, 0.015)))
@@ -232,7 +232,7 @@ def bus_parts(decks: int, length: float) -> tuple[Part, ...]:
             parts.append(_box((0, 3.35, wz - 0.02 * side), (1.02, 0.42, 0.02), GLASS, (0.02, 0.024, 0.026)))
         parts.append(_box((0, 2.62, wz - 0.02 * side), (0.8, 0.14, 0.03), LAMP, (0.02, 0.02, 0.02), (0.0, 0, 0, 0)))
         parts.append(_box((0.1, 2.62, wz - 0.005 * side), (0.5, 0.07, 0.025), LAMP, (0.8, 0.45, 0.05), (0.5, 0, 0, 0)))
-        colour = (0.75, 0.77, 0.8) if side > 0 else (0.45, 0.012, 0.01)
+        colour = (0.42, 0.44, 0.46) if side > 0 else (0.20, 0.008, 0.008)
         for x in (-0.95, 0.95):
             parts.append(_box((x, 0.78, wz - 0.02 * side), (0.16, 0.11, 0.03), LAMP, colour, (0.05, 0, 0, 0)))
         parts.append(_box((0, 0.45, wz - 0.03 * side), (1.1, 0.12, 0.05), PLAIN, (0.03, 0.03, 0.03)))
@@ -314,10 +314,10 @@ def add_vehicle(
     colours = colour + painted[:, None] * paint
     if braking or lights:
         parameters = parameters.copy()
-        red = (material == LAMP) & (colour[:, 1] < 0.05) & (colour[:, 0] > 0.3)
-        white = (material == LAMP) & (colour[:, 2] > 0.6)
-        parameters[red, 0] = 2.5 if braking else 0.8
-        parameters[white, 0] = 3.0 if lights else parameters[white, 0]
+        red = (material == LAMP) & (colour[:, 1] < 0.05) & (colour[:, 0] > 0.15)
+        white = (material == LAMP) & (colour[:, 2] > 0.4)
+        parameters[red, 0] = 4.0 if braking else 1.2
+        parameters[white, 0] = 7.0 if lights else parameters[white, 0]
     if rim != 0.3:
         parameters = parameters.copy()
         parameters[material == WHEEL, 0] = rim

@@ -1,0 +1,7 @@
+"""How the inner loops are compiled: kept on disk, no fast arithmetic (pixels must not depend on the machine), no checks for division by zero."""
+
+from __future__ import annotations
+
+from numba import njit
+
+kernel = njit(cache=True, error_model="numpy")
