@@ -18,6 +18,6 @@ def render(seed: int, index: int, size: tuple[int, int] = (384, 256)) -> Frame:
 
     ``scene_seed("train", None)`` is the seed of a split.
     """
-    from benchmarks.datasets.roadscenes import frame
+    from benchmarks.datasets.roadscenes import renderer
 
-    return frame.render(seed, index, size)
+    return renderer.render(seed, index, size)

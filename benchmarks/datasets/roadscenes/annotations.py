@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,9 +17,10 @@ REACH = 3.0
 """Ignored objects of a class whose boxes, grown by this many pixels, meet are one region: a crowd."""
 
 
-def annotate(frames: Sequence[Frame], names: Sequence[str]) -> dict[str, Any]:
+def annotate(frames: Iterable[Frame], names: Sequence[str]) -> dict[str, Any]:
     """The COCO dict of frames in order; image ids run from 1, category ids are 1 to 5 in the order of ``OBJECTS``."""
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for number, (frame, name) in enumerate(zip(frames, names, strict=True), start=1):
         height, width = frame.semantic.shape
         images.append({"id": number, "file_name": f"{name}.png", "width": width, "height": height})

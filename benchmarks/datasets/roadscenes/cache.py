@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.datasets.roadscenes import pins
-from benchmarks.datasets.roadscenes.frame import Frame, render
-from benchmarks.datasets.roadscenes.labels import Objects
+from benchmarks.datasets.roadscenes.frame import Frame, Objects
 
 
 def folder() -> Path | None:
@@ -41,6 +40,8 @@ def cached_frame(seed: int, index: int, size: tuple[int, int], *, on_disk: bool)
         frame = _read(path)
         if frame is not None:
             return frame
+    from benchmarks.datasets.roadscenes.renderer import render
+
     pins.check()
     frame = render(seed, index, size)
     if path is not None:

@@ -6,6 +6,7 @@ radiance (2H,2W,3) --mean of 4, exposed, clipped--> (H,W,3) --vignette, blur, sh
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,16 @@ from benchmarks.datasets.roadscenes.kernel import kernel
 from benchmarks.datasets.roadscenes.noise import hash2
 
 Floats = npt.NDArray[np.float64]
+
+
+class View(NamedTuple):
+    """A camera at one picture size, as kernels read it. rotation (3,3), origin (3,). focal, cx, cy: in samples."""
+
+    rotation: Floats
+    origin: Floats
+    focal: float
+    cx: float
+    cy: float
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,10 @@ class Camera:
         up = np.array([-sy * sp, cp, -cy * sp])
         cr, sr = np.cos(self.roll), np.sin(self.roll)
         return np.stack([right * cr + up * sr, up * cr - right * sr, forward])
+
+    def view(self, width: int, height: int) -> View:
+        """This camera for pictures of width x height pixels, two samples a pixel each way."""
+        return View(self.rotation(), np.array(self.position), self.focal * 2 * width, float(width), float(height))
 
 
 @dataclass(frozen=True)
@@ -129,14 +144,16 @@ def tone_curve(contrast: float) -> Floats:
     y = np.minimum(x, 1.0 + 0.0 * x)
     y = np.where(y < 0.0031308, 12.92 * y, 1.055 * np.power(np.maximum(y, 1e-12), 1 / 2.4) - 0.055)
     s = y * y * (3.0 - 2.0 * y)
-    return np.round(255.0 * (y + contrast * (s - y)), 9)
+    curve: Floats = np.round(255.0 * (y + contrast * (s - y)), 9)
+    return curve
 
 
 def gaussian(sigma: float) -> Floats:
     """Normalised odd taps."""
     half = max(1, int(np.ceil(2.5 * sigma)))
     taps = np.exp(-0.5 * (np.arange(-half, half + 1) / max(sigma, 1e-3)) ** 2)
-    return np.round(taps / taps.sum(), 12)
+    weights: Floats = np.round(taps / taps.sum(), 12)
+    return weights
 
 
 def develop(radiance: npt.NDArray[np.float32], ground: npt.NDArray[np.bool_], film: Film, seed: int) -> npt.NDArray[np.uint8]:

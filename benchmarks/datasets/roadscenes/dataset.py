@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarks.api import DATASETS, Sample
@@ -28,6 +28,14 @@ def scene_seed(split: str, seed: int | None) -> int:
     (2, 5, 26)
     """
     return SPLITS[split] + (0 if seed is None else 4 * (seed + 1))
+
+
+@lru_cache(maxsize=8)
+def _annotations(dataset: Roadscenes) -> dict[str, Any]:
+    """Kept here and not on the instance, which must stay cheap to pickle."""
+    from benchmarks.datasets.roadscenes.annotations import annotate
+
+    return annotate((dataset.frame(i) for i in range(len(dataset))), dataset.image_ids())
 
 
 @DATASETS.register("roadscenes")
@@ -90,13 +98,7 @@ class Roadscenes:
 
     def coco(self) -> Mapping[str, Any]:
         """Boxes and masks of all images in COCO format; ``iscrowd`` regions as the package's docstring tells."""
-        return self._coco
-
-    @cached_property
-    def _coco(self) -> dict[str, Any]:
-        from benchmarks.datasets.roadscenes.annotations import annotate
-
-        return annotate([self.frame(i) for i in range(len(self))], self.image_ids())
+        return _annotations(self)
 
     def label_space(self, kind: type[Prediction]) -> LabelSpace | None:
         """Five object classes for boxes, CamVid's eleven for maps."""

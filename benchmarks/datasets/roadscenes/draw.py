@@ -20,4 +20,4 @@ def muted(rng: np.random.Generator, low: float, high: float) -> npt.NDArray[np.f
     """A linear colour (3,) of any brightness between low and high, seldom vivid."""
     colour = rng.uniform(low, high, 3)
     grey = colour.mean()
-    return grey + (colour - grey) * float(rng.uniform(0.1, 0.9))
+    return np.asarray(grey + (colour - grey) * float(rng.uniform(0.1, 0.9)))

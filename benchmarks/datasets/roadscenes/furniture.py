@@ -127,10 +127,9 @@ def add_fence(mesh: Mesh, rng: np.random.Generator, x: float, z0: float, z1: flo
     near, far = cuts[:-1], cuts[1:]
 
     def sheet(low: float, high: float, at: float) -> Solid:
-        f = lambda y, z: np.stack([np.full(len(z), at), np.full(len(z), y), z], 1)  # noqa: E731
-        corners = np.stack([f(low, near), f(low, far), f(high, far), f(high, near)], 1)
-        t = lambda y, z: np.stack([z, np.full(len(z), y)], 1)  # noqa: E731
-        return quads(corners, np.stack([t(0.0, near), t(0.0, far), t(high - low, far), t(high - low, near)], 1))
+        z = np.stack([near, far, far, near], 1)
+        y = np.broadcast_to(np.array([low, low, high, high]), z.shape)
+        return quads(np.stack([np.full_like(z, at), y, z], 2), np.stack([z, y - low], 2))
 
     base = 0.1
     seed = int(rng.integers(1, 9999))

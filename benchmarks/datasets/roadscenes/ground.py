@@ -33,6 +33,24 @@ def stripes(x, period, duty, footprint):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def centre_line(u, v, light, fu, fv):  # type: ignore[no-untyped-def]
+    """Coverage of white paint between the lanes: 0 none, 1 and 3 dashes, 2 a double line, 4 a line and lane dashes."""
+    half, white = light[HALF_ROAD], 0.0
+    kind = int(light[CENTRE_LINE])
+    if kind == 1:
+        white = pulse(u, -0.06, 0.06, fu) * stripes(v, 6.0, 0.5, fv)
+    elif kind == 2:
+        white = pulse(abs(u), 0.08, 0.18, fu)
+    elif kind == 3:
+        white = pulse(u, -0.06, 0.06, fu) * stripes(v, 9.0, 0.67, fv)
+    elif kind == 4:
+        white = pulse(u, -0.06, 0.06, fu)
+        lane = half * 0.5
+        white += pulse(abs(u), lane - 0.06, lane + 0.06, fu) * stripes(v, 8.0, 0.35, fv)
+    return white
+
+
+@kernel
 def marking(u, v, light, fu, fv):  # type: ignore[no-untyped-def]
     """Coverage of white and of yellow paint at u metres across and v along; fu, fv: footprint across and along."""
     half = light[HALF_ROAD]
@@ -54,17 +72,7 @@ def marking(u, v, light, fu, fv):  # type: ignore[no-untyped-def]
         elif abs(a - half) < 0.1:
             white = stripes(v, 1.0, 0.5, fv) * pulse(a, half - 0.1, half + 0.1, fu) * 1.0
         return white, yellow
-    kind = int(light[CENTRE_LINE])
-    if kind == 1:
-        white = pulse(u, -0.06, 0.06, fu) * stripes(v, 6.0, 0.5, fv)
-    elif kind == 2:
-        white = pulse(a, 0.08, 0.18, fu)
-    elif kind == 3:
-        white = pulse(u, -0.06, 0.06, fu) * stripes(v, 9.0, 0.67, fv)
-    elif kind == 4:
-        white = pulse(u, -0.06, 0.06, fu)
-        lane = half * 0.5
-        white += pulse(a, lane - 0.06, lane + 0.06, fu) * stripes(v, 8.0, 0.35, fv)
+    white = centre_line(u, v, light, fu, fv)
     edge = int(light[EDGE_LINE])
     if edge == 1:
         yellow = pulse(a, half - 0.38, half - 0.30, fu) + pulse(a, half - 0.22, half - 0.14, fu)
@@ -93,18 +101,9 @@ def arrow(x, y):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def road(u, v, light, fu, fv):  # type: ignore[no-untyped-def]
-    """Albedo (r, g, b) and gloss of the carriageway."""
+def repairs(u, v, k, light, f):  # type: ignore[no-untyped-def]
+    """Brightness k of the asphalt after patches with their seams, cracks and manhole covers."""
     seed = int(light[SEED])
-    f = max(fu, fv * 0.4)
-    tone = light[ASPHALT]
-    grain = octaves(u, v, 38.0, 2, f, seed + 1) * 0.30 + octaves(u, v * 0.8, 5.0, 2, f, seed + 3) * 0.12
-    broad = octaves(u, v * 0.35, 0.45, 2, f, seed + 9) * 0.24
-    k = tone * (1.0 + grain + broad)
-    half = light[HALF_ROAD]
-    lane = abs(abs(u) - half * 0.45)
-    track = max(0.0, 1.0 - abs(lane - 0.72) / 0.4)
-    k *= 1.0 - 0.13 * track + 0.05 * max(0.0, 1.0 - lane / 0.35) * octaves(u, v * 0.2, 2.0, 2, f, seed + 17)
     patch_x, patch_y = floor_int(u / 1.9 + 0.3), floor_int(v / 7.3)
     if hash2(patch_x, patch_y, seed + 31) < light[PATCHES]:
         px, py = fraction(u / 1.9 + 0.3), fraction(v / 7.3)
@@ -125,14 +124,15 @@ def road(u, v, light, fu, fv):  # type: ignore[no-untyped-def]
         d = hx * hx + hy * hy
         if d < 0.1:
             k *= 0.55 if d > 0.075 else 0.72 + 0.3 * value(hx * 18.0, hy * 18.0, 3)
-    edge = half - abs(u)
-    if edge < 0.5:
-        dirt = (0.5 - edge) * 2.0
-        k *= 1.0 - 0.35 * dirt * (0.5 + value(v * 0.9, u, seed + 61)) * light[DIRT]
-    r, g, b = k * 1.0, k * 1.0, k * 1.02
+    return k
+
+
+@kernel
+def painted(u, v, r, g, b, track, light, fu, fv):  # type: ignore[no-untyped-def]
+    """Albedo with the markings on it, worn most in the wheel tracks."""
     white, yellow = marking(u, v, light, fu, fv)
     if white > 0.0 or yellow > 0.0:
-        wear = 0.86 - 0.5 * max(0.0, octaves(u, v, 3.0, 4, f, seed + 71)) - 0.35 * track
+        wear = 0.86 - 0.5 * max(0.0, octaves(u, v, 3.0, 4, max(fu, fv * 0.4), int(light[SEED]) + 71)) - 0.35 * track
         w, y = max(white * wear, 0.0), max(yellow * wear, 0.0)
         r += (0.62 - r) * w
         g += (0.62 - g) * w
@@ -140,6 +140,28 @@ def road(u, v, light, fu, fv):  # type: ignore[no-untyped-def]
         r += (0.50 - r) * y
         g += (0.36 - g) * y
         b += (0.08 - b) * y
+    return r, g, b
+
+
+@kernel
+def road(u, v, light, fu, fv):  # type: ignore[no-untyped-def]
+    """Albedo (r, g, b) and gloss of the carriageway."""
+    seed = int(light[SEED])
+    f = max(fu, fv * 0.4)
+    tone = light[ASPHALT]
+    grain = octaves(u, v, 38.0, 2, f, seed + 1) * 0.30 + octaves(u, v * 0.8, 5.0, 2, f, seed + 3) * 0.12
+    broad = octaves(u, v * 0.35, 0.45, 2, f, seed + 9) * 0.24
+    k = tone * (1.0 + grain + broad)
+    half = light[HALF_ROAD]
+    lane = abs(abs(u) - half * 0.45)
+    track = max(0.0, 1.0 - abs(lane - 0.72) / 0.4)
+    k *= 1.0 - 0.13 * track + 0.05 * max(0.0, 1.0 - lane / 0.35) * octaves(u, v * 0.2, 2.0, 2, f, seed + 17)
+    k = repairs(u, v, k, light, f)
+    edge = half - abs(u)
+    if edge < 0.5:
+        dirt = (0.5 - edge) * 2.0
+        k *= 1.0 - 0.35 * dirt * (0.5 + value(v * 0.9, u, seed + 61)) * light[DIRT]
+    r, g, b = painted(u, v, k * 1.0, k * 1.0, k * 1.02, track, light, fu, fv)
     if (
         light[LEAF_FALL] > 0.0
         and edge < 1.2

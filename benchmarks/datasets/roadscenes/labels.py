@@ -7,28 +7,13 @@ them are neither right nor wrong.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.datasets.roadscenes.frame import Objects
 from benchmarks.datasets.roadscenes.kernel import kernel
 
 MIN_AREA, MIN_SIDE, MIN_VISIBLE = 64.0, 5.0, 0.25
-
-
-class Objects(NamedTuple):
-    """What is seen of each object with at least one pixel, in order of instance number.
-
-    boxes_xyxy: float32 (N,4). classes: int64 (N,). areas: int64 (N,) pixels. visible: float32 (N,) share of its outline that is
-    not hidden. iscrowd: bool (N,).
-    """
-
-    boxes_xyxy: npt.NDArray[np.float32]
-    classes: npt.NDArray[np.int64]
-    areas: npt.NDArray[np.int64]
-    visible: npt.NDArray[np.float32]
-    iscrowd: npt.NDArray[np.bool_]
 
 
 @kernel

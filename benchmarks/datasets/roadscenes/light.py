@@ -15,8 +15,8 @@ SLOTS = 64
 
 
 @kernel
-def sky(dx, dy, dz, light, seen):  # type: ignore[no-untyped-def]
-    """Radiance (r, g, b) of the sky in unit direction (dx, dy, dz). ``seen`` False leaves out the clouds' fine octaves."""
+def sky(dx, dy, dz, light):  # type: ignore[no-untyped-def]
+    """Radiance (r, g, b) of the sky in unit direction (dx, dy, dz)."""
     up = max(dy, 0.0)
     t = 1.0 - up
     t2 = t * t
@@ -38,7 +38,7 @@ def sky(dx, dy, dz, light, seen):  # type: ignore[no-untyped-def]
         h = 1.0 / (up + 0.12)
         x, z = dx * h, dz * h
         seed = int(light[SEED])
-        n = octaves(x + 31.0, z * 1.3, 0.9, 4 if seen else 2, 0.003, seed + 5)
+        n = octaves(x + 31.0, z * 1.3, 0.9, 4, 0.003, seed + 5)
         cover = (n + amount * 1.5 - 0.75) * 2.2
         cover = 0.0 if cover < 0.0 else (1.0 if cover > 1.0 else cover)
         shade = 0.80 + 0.45 * n

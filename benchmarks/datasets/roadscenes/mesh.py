@@ -21,7 +21,8 @@ class Solid(NamedTuple):
 
 
 class Arrays(NamedTuple):
-    """A finished mesh, float32 but for the triangles: Solid's arrays plus colours (T,3) linear, parameters (T,4), material, semantic, instance (T,)."""
+    """A finished mesh, float32 but for the triangles: Solid's arrays plus colours (T,3) linear, parameters (T,4),
+    material, semantic and instance (T,)."""
 
     triangles: Floats
     uv: Floats
@@ -96,12 +97,12 @@ class Mesh:
             np.empty(total, np.uint8),
             np.empty(total, np.int32),
         )
-        at = 0
+        first = 0
         for chunk in self.chunks:
-            end = at + len(chunk[0])
-            for target, source in zip(out, chunk, strict=True):
-                target[at:end] = source
-            at = end
+            last = first + len(chunk[0])
+            for k, source in enumerate(chunk):
+                out[k][first:last] = source
+            first = last
         return out
 
 
@@ -190,7 +191,8 @@ def _lattice(rings: int, sides: int) -> npt.NDArray[np.int64]:
     ring, side = np.meshgrid(np.arange(rings - 1), np.arange(sides), indexing="ij")
     following = (side + 1) % sides
     four = np.stack([ring * sides + side, ring * sides + following, (ring + 1) * sides + following, (ring + 1) * sides + side], -1)
-    return four[..., [[0, 1, 2], [0, 2, 3]]].reshape(-1, 3)
+    lattice: npt.NDArray[np.int64] = four[..., [[0, 1, 2], [0, 2, 3]]].reshape(-1, 3)
+    return lattice
 
 
 def _grid(points: Floats, uv: Floats, normals: Floats) -> Solid:

@@ -6,10 +6,15 @@ z ahead; heights are for a person of 1.75 m and scaled.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.datasets.roadscenes.materials import CLOTH, HAIR, PLAIN, SKIN
 from benchmarks.datasets.roadscenes.mesh import Floats, Mesh, tubes, turned
+
+Scalars = Floats | float
 
 TROUSERS = ((0.02, 0.022, 0.03), (0.03, 0.045, 0.09), (0.015, 0.015, 0.016), (0.09, 0.085, 0.075), (0.22, 0.19, 0.14), (0.05, 0.04, 0.03))
 TOPS = (
@@ -31,6 +36,37 @@ TOPS = (
 )
 SKINS = ((0.45, 0.28, 0.20), (0.36, 0.21, 0.14), (0.20, 0.11, 0.07), (0.10, 0.055, 0.035), (0.50, 0.33, 0.25))
 HAIRS = ((0.02, 0.015, 0.012), (0.06, 0.035, 0.02), (0.22, 0.14, 0.06), (0.25, 0.24, 0.23), (0.015, 0.014, 0.014), (0.11, 0.04, 0.02))
+
+
+class Limb(NamedTuple):
+    """One bar of all N bodies: start, end (N,3), radii (N,) in metres, depth over width, material, colour (N,3)."""
+
+    start: Floats
+    end: Floats
+    radius_start: Floats
+    radius_end: Floats
+    flatten: float
+    material: int
+    colour: Floats
+
+
+class Looks(NamedTuple):
+    """What N people wear. tall, wide (N,): factors on height and girth. Colours (N,3), linear. coat (N,): down to the knees.
+    pattern (N,2): kind and seed of the cloth. bag_size (N,): radius in metres. on_back: bags are rucksacks, else carried."""
+
+    tall: Floats
+    wide: Floats
+    leg: Floats
+    top: Floats
+    sleeve: Floats
+    skin: Floats
+    crown: Floats
+    shoe: Floats
+    coat: npt.NDArray[np.bool_]
+    pattern: Floats
+    bag_size: Floats
+    on_back: bool
+    bag: Floats
 
 
 def _walk(n: int, phase: Floats, stride: Floats) -> dict[str, Floats]:
@@ -82,84 +118,108 @@ def _ride(n: int, phase: Floats, lean: Floats) -> dict[str, Floats]:
     return joints
 
 
-def _at(x, y, z) -> Floats:  # type: ignore[no-untyped-def]
-    return np.stack(np.broadcast_arrays(x, y, z), 1).astype(np.float64)
+def _at(x: Scalars, y: Scalars, z: Scalars) -> Floats:
+    return np.stack(np.broadcast_arrays(x, y, z), 1).astype(np.float64)  # type: ignore[no-any-return]
+
+
+def _among(rng: np.random.Generator, n: int, colours: tuple[tuple[float, float, float], ...]) -> Floats:
+    return np.take(np.array(colours), rng.integers(len(colours), size=n), axis=0)
+
+
+def _dress(rng: np.random.Generator, n: int, riding: bool) -> Looks:
+    tall, wide = rng.uniform(0.92, 1.08, n), rng.uniform(0.90, 1.15, n)
+    child = (rng.uniform(size=n) < 0.08) & (not riding)
+    leg, top = _among(rng, n, TROUSERS), _among(rng, n, TOPS)
+    top, leg = top * rng.uniform(0.6, 1.4, (n, 1)), leg * rng.uniform(0.7, 1.5, (n, 1))
+    skin, hair = _among(rng, n, SKINS), _among(rng, n, HAIRS)
+    coat = rng.uniform(size=n) < (0.1 if riding else 0.4)
+    bare = rng.uniform(size=n) < 0.2
+    pattern = np.stack([rng.choice([0, 0, 0, 1, 2, 3], n).astype(np.float64), rng.integers(1, 999, n).astype(np.float64)], 1)
+    shoe = np.tile([0.02, 0.018, 0.017], (n, 1)) * rng.uniform(0.5, 9, (n, 1))
+    helmet = rng.uniform(size=n) < 0.55
+    crown = np.where(helmet[:, None], _among(rng, n, TOPS) * 1.3, hair) if riding else hair
+    bag_size = np.where(rng.uniform(size=n) < 0.45, 0.13, 0.004)
+    on_back = bool(rng.uniform() < 0.5) or riding
+    return Looks(
+        np.where(child, tall * 0.72, tall),
+        wide,
+        leg,
+        top,
+        np.where(bare[:, None], skin, top),
+        skin,
+        crown,
+        shoe,
+        coat,
+        pattern,
+        bag_size,
+        on_back,
+        _among(rng, n, TOPS),
+    )
+
+
+def _limbs(j: dict[str, Floats], looks: Looks) -> list[Limb]:
+    """The bars of a body from its joints, torso first."""
+    up = np.array([0.0, 1.0, 0.0])
+    wide, coat = looks.wide, looks.coat
+    hem = j["hip"] + np.where(coat[:, None], -0.34, -0.06) * up
+    bag = j["chest"] + np.array([0.0, -0.12, -0.17]) if looks.on_back else j["rhand"] + np.array([0.03, -0.16, 0.0])
+    brow, top_of_head = np.array([0.0, 0.035, -0.022]), np.array([0.0, 0.085, -0.012])
+    bars = [
+        Limb(hem, j["chest"], np.where(coat, 0.20, 0.165) * wide, 0.185 * wide, 0.62, CLOTH, looks.top),
+        Limb(j["chest"], j["neck"] - 0.03 * up, 0.185 * wide, 0.085 * wide, 0.62, CLOTH, looks.top),
+        Limb(j["neck"] - 0.04 * up, j["head"], 0.055 * wide, 0.055 * wide, 1.0, SKIN, looks.skin),
+        Limb(j["head"] - 0.055 * up, j["head"] + 0.05 * up, 0.075 * wide, 0.088 * wide, 1.18, SKIN, looks.skin),
+        Limb(j["head"] + brow, j["head"] + top_of_head, 0.097 * wide, 0.085 * wide, 1.15, HAIR, looks.crown),
+        Limb(bag - 0.12 * up, bag + 0.14 * up, looks.bag_size, looks.bag_size, 0.6, PLAIN, looks.bag),
+    ]
+    for s in ("l", "r"):
+        finger = j[s + "hand"] + np.array([0.0, -0.08, 0.02])
+        bars += [
+            Limb(j[s + "hip"], j[s + "knee"], 0.092 * wide, 0.066 * wide, 1.0, CLOTH, looks.leg),
+            Limb(j[s + "knee"], j[s + "ankle"], 0.064 * wide, 0.050 * wide, 1.0, CLOTH, looks.leg),
+            Limb(j[s + "ankle"] - 0.03 * up, j[s + "toe"], 0.048 * wide, 0.042 * wide, 0.8, PLAIN, looks.shoe),
+            Limb(j[s + "shoulder"], j[s + "elbow"], 0.062 * wide, 0.050 * wide, 1.0, CLOTH, looks.top),
+            Limb(j[s + "elbow"], j[s + "hand"], 0.047 * wide, 0.038 * wide, 1.0, CLOTH, looks.sleeve),
+            Limb(j[s + "hand"], finger, 0.036 * wide, 0.034 * wide, 0.6, SKIN, looks.skin),
+        ]
+    return bars
 
 
 def add_people(
-    mesh: Mesh, rng: np.random.Generator, positions: Floats, yaws: Floats, semantic: int, instances: Floats, *, riding: bool = False
+    mesh: Mesh, rng: np.random.Generator, positions: Floats, yaws: Floats, semantic: int, instances: npt.NDArray[np.int64], *, riding: bool = False
 ) -> None:
     """Add N people at positions (N,3) facing yaws (N,), instance numbers (N,); their looks come from ``rng``."""
     n = len(positions)
     if n == 0:
         return
     phase = rng.uniform(0, 2 * np.pi, n)
-    joints = (
-        _ride(n, phase, rng.uniform(0, 1, n)) if riding else _walk(n, phase, np.where(rng.uniform(size=n) < 0.25, 0.08, rng.uniform(0.55, 1.0, n)))
-    )
-    tall, wide = rng.uniform(0.92, 1.08, n), rng.uniform(0.90, 1.15, n)
-    child = (rng.uniform(size=n) < 0.08) & (not riding)
-    tall = np.where(child, tall * 0.72, tall)
-    leg, top = np.array(TROUSERS)[rng.integers(len(TROUSERS), size=n)], np.array(TOPS)[rng.integers(len(TOPS), size=n)]
-    top, leg = top * rng.uniform(0.6, 1.4, (n, 1)), leg * rng.uniform(0.7, 1.5, (n, 1))
-    skin, hair = np.array(SKINS)[rng.integers(len(SKINS), size=n)], np.array(HAIRS)[rng.integers(len(HAIRS), size=n)]
-    coat = rng.uniform(size=n) < (0.1 if riding else 0.4)
-    bare = rng.uniform(size=n) < 0.2
-    sleeve = np.where(bare[:, None], skin, top)
-    pattern = np.stack([rng.choice([0, 0, 0, 1, 2, 3], n).astype(np.float64), rng.integers(1, 999, n).astype(np.float64)], 1)
-    j = joints
-    up = np.array([0.0, 1.0, 0.0])
-    r = lambda v: np.full(n, v) * wide  # noqa: E731
-    shoe = np.tile([0.02, 0.018, 0.017], (n, 1)) * rng.uniform(0.5, 9, (n, 1))
-    helmet = rng.uniform(size=n) < 0.55
-    crown = np.where(helmet[:, None], np.array(TOPS)[rng.integers(len(TOPS), size=n)] * 1.3, hair) if riding else hair
-    hem = j["hip"] + np.where(coat[:, None], -0.34, -0.06) * up
-    bag = rng.uniform(size=n) < 0.45
-    bag_size = np.where(bag, 0.13, 0.004)
-    bag_at = j["chest"] + np.array([0.0, -0.12, -0.17]) if rng.uniform() < 0.5 or riding else j["rhand"] + np.array([0.03, -0.16, 0.0])
-    bars = [
-        # start, end, radius at start, radius at end, depth / width, material, colour
-        (hem, j["chest"], np.where(coat, 0.20, 0.165) * wide, r(0.185), 0.62, CLOTH, top),
-        (j["chest"], j["neck"] - 0.03 * up, r(0.185), r(0.085), 0.62, CLOTH, top),
-        (j["neck"] - 0.04 * up, j["head"], r(0.055), r(0.055), 1.0, SKIN, skin),
-        (j["head"] - 0.055 * up, j["head"] + 0.05 * up, r(0.075), r(0.088), 1.18, SKIN, skin),
-        (j["head"] + np.array([0.0, 0.035, -0.022]), j["head"] + np.array([0.0, 0.085, -0.012]), r(0.097), r(0.085), 1.15, HAIR, crown),
-        (bag_at - 0.12 * up, bag_at + 0.14 * up, bag_size, bag_size, 0.6, PLAIN, np.array(TOPS)[rng.integers(len(TOPS), size=n)]),
-    ]
-    for s in ("l", "r"):
-        bars += [
-            (j[s + "hip"], j[s + "knee"], r(0.092), r(0.066), 1.0, CLOTH, leg),
-            (j[s + "knee"], j[s + "ankle"], r(0.064), r(0.050), 1.0, CLOTH, leg),
-            (j[s + "ankle"] - 0.03 * up, j[s + "toe"], r(0.048), r(0.042), 0.8, PLAIN, shoe),
-            (j[s + "shoulder"], j[s + "elbow"], r(0.062), r(0.050), 1.0, CLOTH, top),
-            (j[s + "elbow"], j[s + "hand"], r(0.047), r(0.038), 1.0, CLOTH, sleeve),
-            (j[s + "hand"], j[s + "hand"] + np.array([0.0, -0.08, 0.02]), r(0.036), r(0.034), 0.6, SKIN, skin),
-        ]
-    _build(mesh, bars, pattern, tall, positions, yaws, semantic, instances)
+    if riding:
+        joints = _ride(n, phase, rng.uniform(0, 1, n))
+    else:
+        joints = _walk(n, phase, np.where(rng.uniform(size=n) < 0.25, 0.08, rng.uniform(0.55, 1.0, n)))
+    looks = _dress(rng, n, riding)
+    bars = _limbs(joints, looks)
+    tall, limbs = looks.tall, len(bars)
 
+    def place(points: list[Floats]) -> Floats:
+        local = np.stack(points, 1) * tall[:, None, None]
+        return np.asarray(turned(local, yaws) + positions[:, None]).reshape(-1, 3)
 
-def _build(mesh: Mesh, bars, pattern: Floats, tall: Floats, positions: Floats, yaws: Floats, semantic: int, instances: Floats) -> None:  # type: ignore[no-untyped-def]
-    """Turn rows of bars (one row a limb, all people in it) into triangles, person after person."""
-    n, limbs = len(positions), len(bars)
-    start, end = (np.stack([bar[k] for bar in bars], 1) for k in (0, 1))
-    radius = [np.stack([bar[k] for bar in bars], 1) for k in (2, 3)]
-    flat = np.tile([bar[4] for bar in bars], n)
-    material = np.tile([bar[5] for bar in bars], n)
-    colour = np.stack([bar[6] for bar in bars], 1).reshape(-1, 3)
     scale = np.repeat(tall, limbs)
-    place = lambda p: turned(p * tall[:, None, None], yaws) + positions[:, None]  # noqa: E731
-    across = np.repeat(turned(np.broadcast_to(np.array([1.0, 0.0, 0.0]), (n, 1, 3)), yaws)[:, 0], limbs, axis=0)
-    a, b = place(start).reshape(-1, 3), place(end).reshape(-1, 3)
-    solid = tubes(a, b, radius[0].reshape(-1) * scale, radius[1].reshape(-1) * scale, sides=5, flatten=flat, across=across)
+    material = np.tile([bar.material for bar in bars], n)
+    solid = tubes(
+        place([bar.start for bar in bars]),
+        place([bar.end for bar in bars]),
+        np.stack([bar.radius_start for bar in bars], 1).reshape(-1) * scale,
+        np.stack([bar.radius_end for bar in bars], 1).reshape(-1) * scale,
+        sides=5,
+        flatten=np.tile([bar.flatten for bar in bars], n),
+        across=np.repeat(turned(np.broadcast_to(np.array([1.0, 0.0, 0.0]), (n, 1, 3)), yaws)[:, 0], limbs, axis=0),
+    )
     each = len(solid.triangles) // (n * limbs)
     parameters = np.zeros((n * limbs, 4))
-    parameters[:, :2] = np.repeat(pattern, limbs, axis=0)
+    parameters[:, :2] = np.repeat(looks.pattern, limbs, axis=0)
     parameters[material != CLOTH, 0] = 3.0
-    mesh.add(
-        solid,
-        np.repeat(material, each),
-        semantic,
-        np.repeat(colour, each, axis=0),
-        np.repeat(parameters, each, axis=0),
-        np.repeat(np.repeat(instances, limbs), each),
-    )
+    colour = np.stack([bar.colour for bar in bars], 1).reshape(-1, 3)
+    who = np.repeat(np.repeat(instances, limbs), each)
+    mesh.add(solid, np.repeat(material, each), semantic, np.repeat(colour, each, axis=0), np.repeat(parameters, each, axis=0), who)

@@ -42,7 +42,7 @@ def fingerprint(frame: Frame) -> str:
 
 def measured(key: str) -> str:
     """Render the frame a key names and hash it."""
-    from benchmarks.datasets.roadscenes.frame import render
+    from benchmarks.datasets.roadscenes.renderer import render
 
     seed, index, size = key.split("/")
     width, height = size.split("x")
@@ -60,10 +60,11 @@ def check() -> None:
     if want is not None and measured(PROBE) != want:
         raise DataError(
             f"roadscenes renders other pixels here than those pinned for {PROBE} (renderer version {VERSION}), so results would not compare; "
-            "clear numba's cache (the __pycache__ folders beside the renderer, or NUMBA_CACHE_DIR) and try again; if it persists, report the machine, numba and numpy versions"
+            "clear numba's cache (the __pycache__ folders beside the renderer, or NUMBA_CACHE_DIR) and try again; "
+            "if it persists, report the machine and the versions of numba and numpy"
         )
 
 
 def write(keys: list[str]) -> None:
-    """Pin these frames: for whoever changes the renderer on purpose, and its version with it."""
+    """Pin these frames: for whoever changes the renderer on purpose, and VERSION with it."""
     FILE.write_text(json.dumps({"version": VERSION, "frames": {key: measured(key) for key in keys}}, indent=1) + "\n")

@@ -99,8 +99,9 @@ def write_plan(plan: Plan, light: Floats, rng: np.random.Generator) -> None:
 def _strip(x0: float, x1: float, y0: float, y1: float, cuts: Floats):  # type: ignore[no-untyped-def]
     """Quads along z between the cuts, from (x0, y0) to (x1, y1), with uv = (x, z)."""
     a, b = cuts[:-1], cuts[1:]
-    f = lambda x, y, z: np.stack([np.full(len(z), x), np.full(len(z), y), z], 1)  # noqa: E731
-    corners = np.stack([f(x0, y0, a), f(x1, y1, a), f(x1, y1, b), f(x0, y0, b)], 1)
+    z = np.stack([a, a, b, b], 1)
+    x, y = (np.broadcast_to(np.array(corner), z.shape) for corner in ((x0, x1, x1, x0), (y0, y1, y1, y0)))
+    corners = np.stack([x, y, z], 2)
     return quads(corners, corners[..., [0, 2]])
 
 
@@ -193,47 +194,52 @@ def _far_end(mesh: Mesh, plan: Plan, rng: np.random.Generator, tint: Floats) -> 
 
 
 def add_kerbside(mesh: Mesh, plan: Plan, rng: np.random.Generator, glow: float) -> None:
-    """Lamp posts, signs, signals, bins, bollards and shelters on the pavements."""
+    """Lamp posts, signs, signals, bins, bollards and shelters on the pavements. glow: of the lamps."""
     style = int(pick(rng, (0, 0, 0, 1)))
     spacing = float(rng.uniform(16.0, 34.0))
     busy = float(rng.uniform(0.4, 1.0))
     for side, sign in ((0, -1.0), (1, 1.0)):
         kerb, back = sign * (plan.half + 0.45), sign * (plan.half + plan.walks[side] - 0.35)
-        clear = list(_stretches(plan, side, 1.0))
-        free = lambda z: any(a < z < b for a, b in clear)  # noqa: E731, B023
         z = float(rng.uniform(3.0, spacing))
         while z < plan.end:
-            if free(z):
+            if _clear(plan, side, z):
                 add_lamp_post(mesh, rng, kerb if rng.uniform() < 0.7 else back, z, -sign, style, 5.0 * glow)
             z += spacing * float(rng.uniform(0.85, 1.15))
+        turned_away = 0.12 if (side == 0) == plan.left_hand else 0.45
         z = float(rng.uniform(5.0, 18.0))
         while z < 75.0:
-            if free(z):
-                add_sign(
-                    mesh,
-                    rng,
-                    kerb + sign * float(rng.uniform(0.0, 0.4)),
-                    z,
-                    away=bool(rng.uniform() < (0.12 if (side == 0) == plan.left_hand else 0.45)),
-                )
+            if _clear(plan, side, z):
+                x = kerb + sign * float(rng.uniform(0.0, 0.4))
+                add_sign(mesh, rng, x, z, away=bool(rng.uniform() < turned_away))
             z += float(rng.uniform(9.0, 28.0)) / busy
-        for _ in range(int(rng.integers(0, 4))):
-            z = float(rng.uniform(5.0, 50.0))
-            if free(z):
-                add_bin(mesh, rng, kerb + sign * 0.3 if rng.uniform() < 0.5 else back, z)
-        if rng.uniform() < 0.3 and free(20.0):
-            add_bollards(mesh, kerb, float(rng.uniform(5.0, 14.0)), int(rng.integers(3, 9)), float(rng.uniform(1.4, 2.5)))
-        if rng.uniform() < 0.22 and plan.walks[side] > 2.5:
-            z = float(rng.uniform(12.0, 45.0))
-            if free(z - 3) and free(z + 3):
-                add_shelter(mesh, rng, sign * (plan.half + plan.walks[side] - 0.95), z, sign)
-        if rng.uniform() < 0.15:
-            a = float(rng.uniform(4.0, 25.0))
-            b = a + float(rng.uniform(6.0, 18.0))
-            if free(a) and free(b):
-                add_fence(mesh, rng, sign * (plan.half + 0.3), a, b, 0)
-    if plan.cross is not None or plan.junction is not None:
+        _add_clutter(mesh, plan, rng, side)
+    if (plan.cross is not None or plan.junction is not None) and rng.uniform() < 0.7:
         stop = plan.cross if plan.cross is not None else (plan.junction or (0.0, 0.0))[0]
-        if rng.uniform() < 0.7:
-            for sign in (-1.0, 1.0):
-                add_traffic_light(mesh, rng, sign * (plan.half + 0.5), stop - 1.2)
+        for sign in (-1.0, 1.0):
+            add_traffic_light(mesh, rng, sign * (plan.half + 0.5), stop - 1.2)
+
+
+def _clear(plan: Plan, side: int, z: float) -> bool:
+    """Whether a side has its pavement at z, and is not within a metre of the side street."""
+    return any(a < z < b for a, b in _stretches(plan, side, 1.0))
+
+
+def _add_clutter(mesh: Mesh, plan: Plan, rng: np.random.Generator, side: int) -> None:
+    """Bins, bollards, a shelter and a guard rail on one side (0 left, 1 right)."""
+    sign = -1.0 if side == 0 else 1.0
+    kerb, back = sign * (plan.half + 0.45), sign * (plan.half + plan.walks[side] - 0.35)
+    for _ in range(int(rng.integers(0, 4))):
+        z = float(rng.uniform(5.0, 50.0))
+        if _clear(plan, side, z):
+            add_bin(mesh, rng, kerb + sign * 0.3 if rng.uniform() < 0.5 else back, z)
+    if rng.uniform() < 0.3 and _clear(plan, side, 20.0):
+        add_bollards(mesh, kerb, float(rng.uniform(5.0, 14.0)), int(rng.integers(3, 9)), float(rng.uniform(1.4, 2.5)))
+    if rng.uniform() < 0.22 and plan.walks[side] > 2.5:
+        z = float(rng.uniform(12.0, 45.0))
+        if _clear(plan, side, z - 3) and _clear(plan, side, z + 3):
+            add_shelter(mesh, rng, sign * (plan.half + plan.walks[side] - 0.95), z, sign)
+    if rng.uniform() < 0.15:
+        a = float(rng.uniform(4.0, 25.0))
+        b = a + float(rng.uniform(6.0, 18.0))
+        if _clear(plan, side, a) and _clear(plan, side, b):
+            add_fence(mesh, rng, sign * (plan.half + 0.3), a, b, 0)

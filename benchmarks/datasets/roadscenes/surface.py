@@ -44,13 +44,16 @@ def wheel(u, v, rim):  # type: ignore[no-untyped-def]
         cy = (0.0, 0.951, 0.588, -0.588, -0.951)[k]
         d = u * cx + v * cy
         best = max(best, d * abs(d) / r)
-    k = rim * 0.85 if best > 0.93 else 0.04
-    return k, k, k, 0.2
+    shine = rim * 0.85 if best > 0.93 else 0.04
+    return shine, shine, shine, 0.2
 
 
 @kernel
 def sign(u, v, kind, seed, f):  # type: ignore[no-untyped-def]
-    """Face of a traffic sign, u, v in [-1, 1]. kind: 0 limit, 1 blue disc, 2 warning triangle, 3 direction board, 4 stop, 5 no entry, 6 blue square."""
+    """Face of a traffic sign, u, v in [-1, 1].
+
+    kind: 0 limit, 1 blue disc, 2 warning triangle, 3 direction board, 4 stop, 5 no entry, 6 blue square.
+    """
     rr = u * u + v * v
     ink = 0.02
     if kind == 0:
@@ -143,6 +146,49 @@ def cloth(u, v, x, y, r, g, b, pattern, seed, f):  # type: ignore[no-untyped-def
 
 
 @kernel
+def plant(kind, u, v, px, py, r, g, b, a0, f):  # type: ignore[no-untyped-def]
+    """Bark, leaves, twigs and hedges: albedo and gloss."""
+    gloss = 0.02
+    if kind == BARK:
+        k = 0.7 + 0.6 * value(u * 9.0, v * 2.5 + px, 15) + 0.3 * (value(u * 30.0, v * 7.0, 16) - 0.5) * keep(6.0, f)
+        r, g, b = r * k, g * k, b * k
+    elif kind == LEAF:
+        k = 0.55 + 0.9 * value(u * 2.7 + a0 * 3.0, v * 2.7 - a0 * 5.0, 31)
+        r, g, b, gloss = r * k, g * k, b * k, 0.03
+    elif kind == TWIG:
+        k = 0.7 + 0.6 * value(u * 3.0 + a0, v * 3.0, 33)
+        r, g, b = r * k, g * k, b * k
+    elif kind == HEDGE:
+        k = 1.0 + octaves(u, v, 5.0, 4, f, int(a0)) * 1.3
+        k *= 0.55 + 0.45 * min(py / 1.2, 1.0)
+        r, g, b = r * k, g * k, b * k
+    return r, g, b, gloss
+
+
+@kernel
+def tiles(u, v, r, g, b, seed, f):  # type: ignore[no-untyped-def]
+    """Rows of roof tiles, each of its own tone; u, v in metres."""
+    row = floor_int(v / 0.28)
+    x = u / 0.26 + 0.5 * (row & 1)
+    d = keep(2.5, f)
+    k = (1.0 + octaves(u, v, 0.6, 3, f, seed) * 0.4) * (1.0 + d * 0.4 * (hash2(floor_int(x), row, seed) - 0.5))
+    k *= 1.0 - 0.45 * pulse(fraction(v / 0.28) * 0.28, 0.0, 0.05, f)
+    r, g, b = r * k, g * k, b * k
+    return r, g, b
+
+
+@kernel
+def poster(u, v, r, g, b, seed):  # type: ignore[no-untyped-def]
+    """An advertisement: a picture of blots and lines of text under it; u, v in [0, 1]."""
+    k = value(u * 2.5, v * 2.5, seed)
+    text = value(u * 16.0, v * 5.0, seed + 2) > 0.58 and fraction(v * 4.0) < 0.6 and v < 0.55
+    r, g, b = r * (0.5 + k), g * (1.3 - k), b * (0.6 + 0.8 * k)
+    if text:
+        r, g, b = 0.75 - r, 0.75 - g, 0.75 - b
+    return r, g, b
+
+
+@kernel
 def surface(kind, u, v, px, py, pz, ny, r, g, b, a0, a1, a2, f):  # type: ignore[no-untyped-def]
     """Albedo (r, g, b), gloss and emission of material ``kind`` at texture (u, v) and world (px, py, pz)."""
     gloss, glow = 0.02, 0.0
@@ -177,33 +223,13 @@ def surface(kind, u, v, px, py, pz, ny, r, g, b, a0, a1, a2, f):  # type: ignore
         k = 0.92 + 0.2 * value(u * 8.0, v * 20.0, int(a0))
         r, g, b = r * k, g * k, b * k
     elif kind == ROOF:
-        row = floor_int(v / 0.28)
-        x = u / 0.26 + 0.5 * (row & 1)
-        d = keep(2.5, f)
-        k = (1.0 + octaves(u, v, 0.6, 3, f, int(a0)) * 0.4) * (1.0 + d * 0.4 * (hash2(floor_int(x), row, int(a0)) - 0.5))
-        k *= 1.0 - 0.45 * pulse(fraction(v / 0.28) * 0.28, 0.0, 0.05, f)
-        r, g, b = r * k, g * k, b * k
-    elif kind == BARK:
-        k = 0.7 + 0.6 * value(u * 9.0, v * 2.5 + px, 15) + 0.3 * (value(u * 30.0, v * 7.0, 16) - 0.5) * keep(6.0, f)
-        r, g, b = r * k, g * k, b * k
-    elif kind == LEAF:
-        k = 0.55 + 0.9 * value(u * 2.7 + a0 * 3.0, v * 2.7 - a0 * 5.0, 31)
-        r, g, b, gloss = r * k, g * k, b * k, 0.03
-    elif kind == TWIG:
-        k = 0.7 + 0.6 * value(u * 3.0 + a0, v * 3.0, 33)
-        r, g, b = r * k, g * k, b * k
-    elif kind == HEDGE:
-        k = 1.0 + octaves(u, v, 5.0, 4, f, int(a0)) * 1.3
-        k *= 0.55 + 0.45 * min(py / 1.2, 1.0)
-        r, g, b = r * k, g * k, b * k
+        r, g, b = tiles(u, v, r, g, b, int(a0), f)
+    elif kind in (BARK, LEAF, TWIG, HEDGE):
+        r, g, b, gloss = plant(kind, u, v, px, py, r, g, b, a0, f)
     elif kind == STONE:
         r, g, b = boundary(u, v, r, g, b, int(a0), f)
     elif kind == ADVERT:
-        k = value(u * 2.5, v * 2.5, int(a0))
-        text = value(u * 16.0, v * 5.0, int(a0) + 2) > 0.58 and fraction(v * 4.0) < 0.6 and v < 0.55
-        r, g, b = r * (0.5 + k), g * (1.3 - k), b * (0.6 + 0.8 * k)
-        if text:
-            r, g, b = 0.75 - r, 0.75 - g, 0.75 - b
+        r, g, b = poster(u, v, r, g, b, int(a0))
         gloss = 0.08
     elif kind in (RAILING, METAL, SPOKES):
         k = 0.85 + 0.3 * value(px * 4.0 + pz * 4.0, py * 4.0, 44)

@@ -1,8 +1,4 @@
-"""Cars, vans, buses and bicycles: bodies lofted through stations along their length, with wheels, lamps, plates and mirrors.
-
-A body is a row of cross-sections. At each station z (metres from the middle, front positive) are given the half width, the height
-of the sill, the belt line and the top, and the half width of the top; belt to top is glass where the station says so.
-"""
+"""Cars, vans, buses and bicycles: bodies lofted through stations along their length, with wheels, lamps, plates and mirrors."""
 
 from __future__ import annotations
 
@@ -11,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.datasets.roadscenes.bodies import BODIES
 from benchmarks.datasets.roadscenes.materials import BUS, GLASS, LAMP, METAL, PAINT, PLAIN, PLATE, SPOKES, WHEEL
 from benchmarks.datasets.roadscenes.mesh import Floats, Mesh, Solid, boxes, placed, quads, tubes
 
@@ -22,75 +19,6 @@ class Part(NamedTuple):
     material: int
     own: tuple[float, float, float] | None
     parameters: tuple[float, float, float, float]
-
-
-# z, half width, sill, belt, top, half width of the top, side glass, top glass (to the next station)
-SEDAN = (
-    (-2.22, 0.66, 0.42, 0.66, 0.70, 0.55, 0, 0),
-    (-2.16, 0.78, 0.30, 0.84, 0.90, 0.66, 0, 0),
-    (-1.95, 0.84, 0.24, 0.93, 0.97, 0.70, 0, 0),
-    (-1.62, 0.86, 0.22, 0.95, 1.00, 0.70, 0, 1),
-    (-1.05, 0.87, 0.20, 0.95, 1.37, 0.58, 1, 0),
-    (-0.22, 0.87, 0.20, 0.94, 1.44, 0.57, 0, 0),
-    (-0.12, 0.87, 0.20, 0.94, 1.44, 0.57, 1, 0),
-    (0.30, 0.87, 0.20, 0.93, 1.40, 0.57, 1, 1),
-    (1.08, 0.86, 0.20, 0.90, 0.96, 0.68, 0, 0),
-    (1.60, 0.84, 0.20, 0.82, 0.90, 0.66, 0, 0),
-    (2.05, 0.80, 0.22, 0.70, 0.80, 0.62, 0, 0),
-    (2.20, 0.72, 0.28, 0.62, 0.66, 0.56, 0, 0),
-    (2.26, 0.58, 0.36, 0.54, 0.56, 0.46, 0, 0),
-)
-HATCH = (
-    (-1.92, 0.66, 0.40, 0.70, 0.76, 0.55, 0, 0),
-    (-1.88, 0.78, 0.28, 0.90, 0.96, 0.68, 0, 1),
-    (-1.55, 0.83, 0.22, 0.96, 1.36, 0.58, 0, 0),
-    (-1.30, 0.84, 0.20, 0.96, 1.45, 0.57, 1, 0),
-    (-0.36, 0.85, 0.20, 0.94, 1.49, 0.57, 0, 0),
-    (-0.27, 0.85, 0.20, 0.94, 1.49, 0.57, 1, 0),
-    (0.25, 0.85, 0.20, 0.93, 1.45, 0.57, 1, 1),
-    (1.02, 0.84, 0.20, 0.91, 0.98, 0.66, 0, 0),
-    (1.48, 0.82, 0.22, 0.82, 0.90, 0.62, 0, 0),
-    (1.80, 0.74, 0.26, 0.68, 0.74, 0.54, 0, 0),
-    (1.88, 0.58, 0.34, 0.58, 0.60, 0.44, 0, 0),
-)
-ESTATE = (
-    (-2.24, 0.70, 0.40, 0.75, 0.80, 0.60, 0, 0),
-    (-2.20, 0.80, 0.28, 0.92, 0.98, 0.70, 0, 1),
-    (-1.90, 0.84, 0.22, 0.96, 1.38, 0.60, 0, 0),
-    (-1.72, 0.86, 0.20, 0.96, 1.44, 0.60, 1, 0),
-    (-0.26, 0.87, 0.20, 0.94, 1.47, 0.59, 0, 0),
-    (-0.16, 0.87, 0.20, 0.94, 1.47, 0.59, 1, 0),
-    (0.32, 0.87, 0.20, 0.93, 1.42, 0.59, 1, 1),
-    (1.08, 0.86, 0.20, 0.90, 0.97, 0.68, 0, 0),
-    (1.65, 0.84, 0.20, 0.82, 0.90, 0.66, 0, 0),
-    (2.10, 0.78, 0.24, 0.68, 0.76, 0.58, 0, 0),
-    (2.22, 0.60, 0.34, 0.56, 0.58, 0.46, 0, 0),
-)
-OFFROAD = (
-    (-2.16, 0.76, 0.50, 0.90, 0.94, 0.70, 0, 0),
-    (-2.12, 0.86, 0.42, 1.10, 1.16, 0.78, 0, 1),
-    (-1.96, 0.90, 0.38, 1.14, 1.64, 0.68, 0, 0),
-    (-1.78, 0.91, 0.36, 1.14, 1.70, 0.68, 1, 0),
-    (-0.30, 0.92, 0.36, 1.12, 1.74, 0.67, 0, 0),
-    (-0.18, 0.92, 0.36, 1.12, 1.74, 0.67, 1, 0),
-    (0.38, 0.92, 0.36, 1.10, 1.70, 0.66, 1, 1),
-    (0.98, 0.91, 0.36, 1.08, 1.14, 0.76, 0, 0),
-    (1.75, 0.90, 0.38, 1.00, 1.08, 0.74, 0, 0),
-    (2.12, 0.84, 0.42, 0.88, 0.94, 0.68, 0, 0),
-    (2.20, 0.72, 0.50, 0.78, 0.80, 0.60, 0, 0),
-)
-VAN = (
-    (-2.52, 0.86, 0.40, 1.20, 2.00, 0.76, 0, 0),
-    (-2.48, 0.92, 0.34, 1.20, 2.06, 0.80, 0, 0),
-    (0.30, 0.94, 0.32, 1.20, 2.10, 0.80, 0, 0),
-    (0.45, 0.94, 0.32, 1.18, 2.08, 0.80, 1, 0),
-    (1.05, 0.94, 0.32, 1.14, 1.98, 0.76, 1, 1),
-    (1.72, 0.92, 0.32, 1.08, 1.14, 0.78, 0, 0),
-    (2.20, 0.88, 0.34, 0.90, 0.98, 0.70, 0, 0),
-    (2.42, 0.80, 0.38, 0.76, 0.80, 0.60, 0, 0),
-    (2.48, 0.66, 0.44, 0.66, 0.68, 0.5, 0, 0),
-)
-BODIES = {"sedan": SEDAN, "hatch": HATCH, "estate": ESTATE, "offroad": OFFROAD, "van": VAN}
 
 
 def _loft(stations: tuple[tuple[float, ...], ...]) -> tuple[Solid, Solid]:
@@ -169,8 +97,8 @@ def _box(
     half: tuple[float, float, float],
     material: int,
     own: tuple[float, float, float] | None,
-    parameters=(0.0, 0.0, 0.0, 0.0),
-) -> Part:  # type: ignore[no-untyped-def]
+    parameters: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0),
+) -> Part:
     return Part(boxes(np.array([centre]), np.array([half])), material, own, parameters)
 
 

@@ -1,0 +1,64 @@
+"""Look at the data set: a contact sheet, figures, and pins for those who change the renderer."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from benchmarks.datasets.roadscenes import pins, scene_seed
+from benchmarks.datasets.roadscenes.sheet import count_up, gather, write_sheet
+from hsc.errors import HscError
+
+EXAMPLES = """examples:
+  python -m benchmarks.datasets.roadscenes --sheet streets.png
+  python -m benchmarks.datasets.roadscenes --sheet labels.png --count 24 --labels
+  python -m benchmarks.datasets.roadscenes --split train --first 1000 --count 100      (figures only)
+  python -m benchmarks.datasets.roadscenes --check                                     (every pinned frame)
+  python -m benchmarks.datasets.roadscenes --pin       (after a wanted change of pixels, and of VERSION in pins.py)
+"""
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.datasets.roadscenes", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--sheet", type=Path, metavar="OUT.png", help="write a contact sheet here")
+    parser.add_argument("--labels", action="store_true", help="lay the labels over the pictures")
+    parser.add_argument("--split", choices=("train", "val", "test"), default="val")
+    parser.add_argument("--seed", type=int, default=None, help="other streets than the split's own")
+    parser.add_argument("--first", type=int, default=0, help="index of the first scene")
+    parser.add_argument("--count", type=int, default=48)
+    parser.add_argument("--columns", type=int, default=6)
+    parser.add_argument("--size", type=int, nargs=2, default=(384, 256), metavar=("W", "H"))
+    parser.add_argument("--check", action="store_true", help="render all pinned frames and compare")
+    parser.add_argument("--pin", action="store_true", help="render all pinned frames and write their hashes anew")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; 0 if all went well, 1 if pixels differ from their pins, 2 for an error."""
+    options = _parse(arguments)
+    say = sys.stdout.write
+    try:
+        if options.pin:
+            pins.write(list(pins.pinned()))
+            return 0
+        if options.check:
+            differing = [key for key, want in pins.pinned().items() if pins.measured(key) != want]
+            say(
+                f"{len(pins.pinned()) - len(differing)} of {len(pins.pinned())} pinned frames agree{': not ' if differing else ''}{', '.join(differing)}\n"
+            )
+            return 1 if differing else 0
+        frames, speed = gather(scene_seed(options.split, options.seed), options.first, max(options.count, 2), tuple(options.size))
+        if options.sheet:
+            write_sheet(frames, options.sheet, columns=options.columns, labels=options.labels)
+        say(f"{count_up(frames, speed)}\n")
+    except (HscError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
