@@ -46,9 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         if options.check:
             differing = [key for key, want in pins.pinned().items() if pins.measured(key) != want]
-            say(
-                f"{len(pins.pinned()) - len(differing)} of {len(pins.pinned())} pinned frames agree{': not ' if differing else ''}{', '.join(differing)}\n"
-            )
+            say(f"{len(pins.pinned()) - len(differing)} of {len(pins.pinned())} pinned frames agree\n")
+            say("".join(f"other pixels: {key}\n" for key in differing))
             return 1 if differing else 0
         frames, speed = gather(scene_seed(options.split, options.seed), options.first, max(options.count, 2), tuple(options.size))
         if options.sheet:

@@ -49,20 +49,25 @@ def measured(key: str) -> str:
     return fingerprint(render(int(seed), int(index), (int(width), int(height))))
 
 
-@cache
-def check() -> None:
-    """Render one small frame and compare it with its pin; once a process.
+def compare(key: str, want: str) -> None:
+    """Render the frame a key names and compare it with a hash.
 
     Raises:
         DataError: the pixels differ.
     """
-    want = pinned().get(PROBE)
-    if want is not None and measured(PROBE) != want:
+    if measured(key) != want:
         raise DataError(
-            f"roadscenes renders other pixels here than those pinned for {PROBE} (renderer version {VERSION}), so results would not compare; "
+            f"roadscenes renders other pixels here than those pinned for {key} (renderer version {VERSION}), so results would not compare; "
             "clear numba's cache (the __pycache__ folders beside the renderer, or NUMBA_CACHE_DIR) and try again; "
             "if it persists, report the machine and the versions of numba and numpy"
         )
+
+
+@cache
+def check() -> None:
+    """Compare one small frame with its pin; once a process. Raises as ``compare`` does."""
+    if PROBE in pinned():
+        compare(PROBE, pinned()[PROBE])
 
 
 def write(keys: list[str]) -> None:
