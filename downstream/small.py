@@ -144,14 +144,14 @@ def _load(arch: str, path: str, sha256: str) -> Detector:
 
     try:
         with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
+            about = json.loads((file.metadata() or {}).get("about", "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise DataError(f"{Path(path).name} is not a readable safetensors file: {error}; get it again") from error
-    classes = tuple(json.loads(metadata.get("classes", "[]")))
-    if metadata.get("arch") != arch or classes != ROADSCENES.classes:
+    classes = tuple(about.get("classes", ()))
+    if about.get("arch") != arch or classes != ROADSCENES.classes:
         raise DataError(
-            f"{Path(path).name} is of arch {metadata.get('arch')!r} with classes {classes}, "
+            f"{Path(path).name} is of arch {about.get('arch')!r} with classes {classes}, "
             f"expected {arch!r} with {ROADSCENES.classes}; give other weights="
         )
     network = build(arch, len(classes))

@@ -55,15 +55,14 @@ def _cropped(pixels: Tensor, boxes: Boxes, random: np.random.Generator, height: 
     moved = boxes.boxes_xyxy - np.array([left, top, left, top], np.float32)
     clipped = np.clip(moved, 0, np.array([width, height] * 2, np.float32))
     share = _areas(clipped) / np.maximum(_areas(moved), 1e-6)
-    stays: npt.NDArray[np.bool_] = (clipped[:, 2:] - clipped[:, :2] >= _SMALLEST_SIDE).all(1)
+    stays = np.all(clipped[:, 2:] - clipped[:, :2] >= _SMALLEST_SIDE, axis=1)
     # What is mostly cut off is neither asked for nor held against the network.
     ignored = boxes.ignored | (share < _SMALLEST_SHARE)
     return window, Boxes(clipped[stays], boxes.labels[stays], ignored[stays])
 
 
 def _areas(xyxy: Floats) -> Floats:
-    areas: Floats = (xyxy[:, 2] - xyxy[:, 0]) * (xyxy[:, 3] - xyxy[:, 1])
-    return areas
+    return np.prod(xyxy[:, 2:] - xyxy[:, :2], axis=1, dtype=np.float32)
 
 
 def _coloured(pixels: Tensor, random: np.random.Generator) -> Tensor:

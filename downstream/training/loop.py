@@ -226,7 +226,7 @@ def save_weights(recipe: Recipe, state: State, frames: Frames, path: Path) -> No
     for name, tensor in state.averaged.state_dict().items():
         half = tensor.is_floating_point() and not name.endswith(("running_mean", "running_var"))
         tensors[name] = (tensor.half() if half else tensor).contiguous()
-    metadata = {"arch": recipe.arch, "classes": json.dumps(frames.classes), "recipe": json.dumps(dataclasses.asdict(recipe)), "source": frames.source}
+    about = {"arch": recipe.arch, "classes": frames.classes, "recipe": dataclasses.asdict(recipe), "source": frames.source}
     partial = path.with_suffix(".partial")
-    save_file(tensors, partial, metadata)
+    save_file(tensors, partial, {"about": json.dumps(about)})  # one entry: safetensors writes several in any order
     os.replace(partial, path)

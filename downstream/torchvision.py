@@ -1,0 +1,146 @@
+"""The detectors of torchvision's model zoo, trained on COCO: Faster and Mask R-CNN, RetinaNet, FCOS, SSD.
+
+Code and weights: torchvision, BSD-3-Clause; papers are named in its model documentation. Weights come by torchvision's own
+address and checksum, or from a local file.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from downstream.api import HEADS, Detections, LabelSpace, Prediction
+from downstream.coco_classes import COCO80, NUMBERS
+from downstream.fingerprint import sha256_of
+from hsc.api import Image
+from hsc.errors import DataError, DownloadError, UnavailableError
+
+
+@HEADS.register("torchvision")
+@dataclass(frozen=True)
+class Torchvision:
+    """A detector of torchvision's zoo with COCO's classes, on the CPU.
+
+    model: its name there. weights: a state dict as .safetensors or .pth; empty for torchvision's own, downloaded once unless
+    HSC_OFFLINE is set. score_threshold, nms_iou, max_detections: as in torchvision's models.
+    """
+
+    model: str = "fasterrcnn_mobilenet_v3_large_320_fpn"
+    weights: str = ""
+    score_threshold: float = 0.001
+    nms_iou: float = 0.5
+    max_detections: int = 100
+
+    output: ClassVar[type[Prediction]] = Detections
+    regime: ClassVar[Literal["frozen", "adapted"]] = "frozen"
+
+    @property
+    def label_space(self) -> LabelSpace:
+        """COCO's 80 classes; torchvision's 91 numbers are mapped onto them."""
+        return COCO80
+
+    def available(self) -> str | None:
+        """None if model and weights can be loaded here, else one sentence with the reason and the cure."""
+        try:
+            self._network()
+        except (UnavailableError, DataError) as error:
+            return str(error)
+        return None
+
+    def provenance(self) -> Mapping[str, str]:
+        """sha256 of the weights, versions of torch and torchvision."""
+        import torch
+        import torchvision
+
+        return {"weights_sha256": sha256_of(self._path()), "torch": torch.__version__, "torchvision": torchvision.__version__}
+
+    def predict(self, images: Sequence[Image]) -> list[Prediction]:
+        """Detect in images of any size, one at a time, so that an answer does not depend on its neighbours.
+
+        Raises:
+            UnavailableError: the weights are missing or cannot be fetched.
+            DataError: the model is unknown, or the weights are of another.
+        """
+        import torch
+
+        if not images:
+            return []
+        network = self._network()
+        found: list[Prediction] = []
+        with torch.inference_mode():
+            for image in images:
+                planes = torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255  # (H, W, 3) -> (3, H, W)
+                found.append(_known(network([planes])[0]))
+        return found
+
+    def _path(self) -> Path:
+        if self.weights:
+            return Path(self.weights)
+        import torch
+
+        return Path(torch.hub.get_dir()) / "checkpoints" / Path(_zoo_weights(self.model).url).name
+
+    def _network(self) -> Any:
+        path = self._path()
+        if not path.is_file():
+            if self.weights:
+                raise UnavailableError(f"the weights {self.weights} are not here; give the path of a state dict, or none for torchvision's own")
+            if os.environ.get("HSC_OFFLINE", "") not in ("", "0"):
+                raise UnavailableError(
+                    f"torchvision's weights for {self.model} are not here and HSC_OFFLINE is set; unset it once, or give weights=PATH"
+                )
+            try:
+                _zoo_weights(self.model).get_state_dict(progress=False, check_hash=True)
+            except (OSError, RuntimeError) as error:
+                raise DownloadError(f"torchvision's weights for {self.model} could not be fetched: {error}; give weights=PATH") from error
+        return _load(self.model, str(path), sha256_of(path), not self.weights, self.score_threshold, self.nms_iou, self.max_detections)
+
+
+def _zoo_weights(model: str) -> Any:
+    from torchvision.models import detection as zoo
+    from torchvision.models import get_model_weights, list_models
+
+    if model not in list_models(module=zoo):
+        raise DataError(f"torchvision has no detector {model!r}; it has {', '.join(list_models(module=zoo))}")
+    return get_model_weights(model)["DEFAULT"]
+
+
+def _known(result: Mapping[str, Any]) -> Detections:
+    """Torchvision's answer with its labels, 1 to 90, turned into 0 to 79; the ten unused numbers go."""
+    labels = np.full(91, -1, np.int64)
+    labels[list(NUMBERS)] = np.arange(len(NUMBERS))
+    mapped = labels[result["labels"].numpy()]
+    boxes = result["boxes"].numpy().astype(np.float32)
+    keep = (mapped >= 0) & np.isfinite(boxes).all(1)
+    return Detections(boxes[keep], result["scores"].numpy().astype(np.float32)[keep], mapped[keep])
+
+
+@functools.lru_cache(maxsize=2)
+def _load(model: str, path: str, sha256: str, own: bool, score_threshold: float, nms_iou: float, max_detections: int) -> Any:
+    """own: torchvision's weights, with which it also sets the details they were trained with."""
+    import torch
+    from safetensors.torch import load_file
+    from torchvision.models import get_model
+
+    weights = _zoo_weights(model)
+    limits = {"score_thresh": score_threshold, "nms_thresh": nms_iou, "detections_per_img": max_detections}
+    # The R-CNN models have these options under names of their own.
+    options: dict[str, Any] = {f"box_{name}": value for name, value in limits.items()} if "rcnn" in model else limits
+    try:
+        if own:
+            return get_model(model, weights=weights, progress=False, **options).eval()
+        network = get_model(model, weights=None, weights_backbone=None, **options).eval()
+        state = load_file(path) if path.endswith(".safetensors") else torch.load(path, map_location="cpu", weights_only=True)
+        lacking, foreign = network.load_state_dict(state, strict=False)
+    except Exception as error:  # a damaged or foreign file may raise anything
+        raise DataError(f"{Path(path).name} cannot be loaded as weights of {model}: {error}; get it again, or name its model") from error
+    lacking = [name for name in lacking if not name.endswith("num_batches_tracked")]  # counted in training alone
+    if lacking or foreign:
+        raise DataError(f"{Path(path).name} is of another model than {model}: it lacks {len(lacking)} tensors and brings {len(foreign)} others")
+    return network

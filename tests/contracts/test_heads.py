@@ -1,0 +1,115 @@
+"""What every head promises, over each registered one that can be built here without files of the user's."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+
+import numpy as np
+import pytest
+
+from downstream.api import HEADS, Detections, ImageHead, SegmentationMap, from_bytes, to_bytes
+from hsc.registry import Spec, config
+
+SIZES = [(1, 1), (33, 57), (256, 384), (64, 64), (33, 57)]
+VARIANTS = {"small": ["small", "small(arch=hourglass)"]}
+
+
+def specs():
+    """Specs of all heads whose fields have defaults, and variants of some."""
+    found = []
+    for name in HEADS.names():
+        fields = dataclasses.fields(HEADS.get(name))
+        if all(f.default is not dataclasses.MISSING or f.default_factory is not dataclasses.MISSING for f in fields):
+            found += VARIANTS.get(name, [name])
+    return found
+
+
+def picture(height, width):
+    random = np.random.default_rng(height * 1000 + width)
+    smooth = np.linspace(0, 200, width)[None, :, None] + random.integers(0, 56, (height, 1, 3))
+    return smooth.astype(np.uint8)
+
+
+@pytest.fixture(params=specs())
+def head(request):
+    return HEADS.build(request.param)
+
+
+@pytest.fixture
+def usable(head):
+    reason = head.available()
+    if reason is not None:
+        pytest.skip(reason)
+    if not isinstance(head, ImageHead):
+        pytest.skip("it reads latents")
+    return head
+
+
+def test_nothing_is_broken():
+    assert HEADS.broken == {}
+
+
+def test_config_goes_round_and_travels(head):
+    assert HEADS.build(str(HEADS.spec(head))) == head
+    assert HEADS.build(Spec(head.spec_name, config(head))) == head
+    assert pickle.loads(pickle.dumps(head)) == head
+    assert hash(head) == hash(pickle.loads(pickle.dumps(head)))
+    assert head.regime in ("frozen", "adapted")
+    assert head.output in (Detections, SegmentationMap)
+
+
+def test_says_why_it_cannot(head):
+    reason = head.available()
+    assert reason is None or (isinstance(reason, str) and len(reason) > 20)
+
+
+def test_answers_on_any_size(usable):
+    images = [picture(*size) for size in SIZES]
+    before = [image.copy() for image in images]
+    found = usable.predict(images)
+    assert len(found) == len(images)
+    for image, old, prediction in zip(images, before, found, strict=True):
+        np.testing.assert_array_equal(image, old)
+        assert isinstance(prediction, usable.output)
+        check(prediction, image, usable)
+        assert from_bytes(to_bytes(prediction)).labels.dtype == prediction.labels.dtype
+    assert usable.predict([]) == []
+
+
+def check(prediction, image, head):
+    classes = len(head.label_space.classes)
+    if isinstance(prediction, SegmentationMap):
+        assert prediction.labels.shape == image.shape[:2]
+        assert ((prediction.labels < classes) | (prediction.labels == 255)).all()
+        return
+    assert (prediction.boxes_xyxy.dtype, prediction.scores.dtype, prediction.labels.dtype) == (np.float32, np.float32, np.int64)
+    assert np.isfinite(prediction.boxes_xyxy).all()
+    assert ((prediction.labels >= 0) & (prediction.labels < classes)).all()
+    assert ((prediction.scores >= 0) & (prediction.scores <= 1)).all()
+
+
+def test_same_answer_alone_in_a_batch_and_again(usable):
+    images = [picture(*size) for size in SIZES]
+    together = usable.predict(images)
+    for image, expected in zip(images, together, strict=True):
+        same(usable.predict([image])[0], expected)
+    for again, expected in zip(usable.predict(images), together, strict=True):
+        np.testing.assert_array_equal(again.labels, expected.labels)
+
+
+def same(found, expected):
+    """Batches may sum in another order; the best boxes must agree, the tail near the threshold may swap."""
+    if isinstance(found, SegmentationMap):
+        assert (found.labels == expected.labels).mean() > 0.999
+        return
+    assert abs(len(found.scores) - len(expected.scores)) <= 2
+    np.testing.assert_allclose(found.scores[:5], expected.scores[:5], atol=1e-3)
+    clear = expected.scores > 0.1
+    np.testing.assert_allclose(found.boxes_xyxy[: clear.sum()], expected.boxes_xyxy[clear], atol=0.1)
+
+
+def test_provenance_names_the_weights(usable):
+    provenance = usable.provenance()
+    assert all(isinstance(k, str) and isinstance(v, str) for k, v in provenance.items())
+    assert len(provenance.get("weights_sha256", "0" * 64)) == 64  # a head without a network has none
