@@ -5,3 +5,6 @@ from __future__ import annotations
 from numba import njit
 
 kernel = njit(cache=True, error_model="numpy")
+
+inlined = njit(cache=True, error_model="numpy", forceinline=True)
+"""For what is called at one place in an inner loop, where handing over the scene's arrays would cost more than the work."""

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.datasets.roadscenes.cutout import is_hole
-from benchmarks.datasets.roadscenes.kernel import kernel
+from benchmarks.datasets.roadscenes.kernel import inlined, kernel
 
 NEAR_M = 0.12
 
@@ -59,7 +59,7 @@ def project(triangles, view, screen, parent):  # type: ignore[no-untyped-def]
     return count
 
 
-@kernel
+@inlined
 def span(y, x0, y0, x1, y1, x2, y2, slope_a, slope_b, slope_c):  # type: ignore[no-untyped-def]
     """Where the line at height y enters and leaves a triangle; right < left where it does not meet it."""
     left, right = 1e9, -1e9
@@ -75,7 +75,7 @@ def span(y, x0, y0, x1, y1, x2, y2, slope_a, slope_b, slope_c):  # type: ignore[
     return left, right
 
 
-@kernel
+@inlined
 def sees_through(x, y, corners, inverse, perspective, uv, kind, a, b):  # type: ignore[no-untyped-def]
     """Whether a cut-out card is open at screen point (x, y). corners (3,3) of the screen triangle, uv (3,2).
 

@@ -9,7 +9,7 @@ from math import sqrt
 
 from benchmarks.datasets.roadscenes.facade import wall
 from benchmarks.datasets.roadscenes.ground import grass, kerb, pavement, road
-from benchmarks.datasets.roadscenes.kernel import kernel
+from benchmarks.datasets.roadscenes.kernel import inlined, kernel
 from benchmarks.datasets.roadscenes.light import (
     AMBIENT,
     BOUNCE,
@@ -66,7 +66,7 @@ def lit(px, py, pz, light, shadow_map, row, column):  # type: ignore[no-untyped-
     return 0.2 * free
 
 
-@kernel
+@inlined
 def openness(px, py, pz, contact):  # type: ignore[no-untyped-def]
     """How much of the sky a point sees past vehicles and people: little under and between them."""
     if py >= 0.6:
@@ -81,7 +81,7 @@ def openness(px, py, pz, contact):  # type: ignore[no-untyped-def]
     return 1.0 - (near + (far - near) * fz) * (1.0 - py / 0.6)
 
 
-@kernel
+@inlined
 def locate(t, px, py, pz, triangles, uv, normals):  # type: ignore[no-untyped-def]
     """Texture coordinates (u, v) and unit normal of a point in triangle t, by its barycentric coordinates."""
     ax, ay, az = triangles[t, 0, 0], triangles[t, 0, 1], triangles[t, 0, 2]
@@ -166,7 +166,7 @@ def mirrored(kind, gloss, facing, sun, px, dx, dy, dz, nx, ny, nz, r, g, b, ligh
     return r, g, b
 
 
-@kernel
+@inlined
 def hazy(r, g, b, z, light):  # type: ignore[no-untyped-def]
     """Radiance after z metres of haze; a rational stand-in for exp, the same on every machine."""
     x = light[FOG] * z
@@ -177,7 +177,7 @@ def hazy(r, g, b, z, light):  # type: ignore[no-untyped-def]
     return r, g, b
 
 
-@kernel
+@inlined
 def sample(row, column, t, w, mesh, view, light, shadow_map, contact):  # type: ignore[no-untyped-def]
     """Radiance (r, g, b) of one sample: triangle t (-1: sky) at nearness w."""
     vx, vy = (column + 0.5 - view.cx) / view.focal, (view.cy - row - 0.5) / view.focal
@@ -218,7 +218,7 @@ def sample(row, column, t, w, mesh, view, light, shadow_map, contact):  # type: 
     return hazy(r, g, b, z, light)
 
 
-@kernel
+@inlined
 def first_seen(winner, i, j, k):  # type: ignore[no-untyped-def]
     """The first sample 0 to 3 of the pixel at (i, j) that shows the triangle of sample k."""
     t = winner[i + (k >> 1), j + (k & 1)]
