@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import pickle
 import subprocess
 import sys
@@ -206,6 +207,15 @@ def test_sheet_and_figures(tmp_path: Path) -> None:
 def test_all_pins_hold() -> None:
     for key, want in pins.pinned().items():
         pins.compare(key, want)
+
+
+@pytest.mark.slow
+def test_plainer_instructions_render_the_same_pixels(tmp_path: Path) -> None:
+    """Compiled for a processor without AVX and FMA, and NumPy held to the same."""
+    plain = {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3"}
+    keys = ("2/0/96x64", "1/0/384x256")
+    code = f"from benchmarks.datasets.roadscenes import pins; [pins.compare(key, pins.pinned()[key]) for key in {keys}]"
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, **plain}, capture_output=True, check=True)
 
 
 @pytest.mark.slow

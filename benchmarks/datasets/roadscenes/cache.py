@@ -71,5 +71,10 @@ def _write(path: Path, frame: Frame) -> None:
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            np.savez(file, image=frame.image, semantic=frame.semantic, instances=frame.instances.astype(np.uint16), **frame.objects._asdict())
-        Path(file.name).replace(path)
+            part = Path(file.name)
+        try:
+            with part.open("wb") as target:
+                np.savez(target, image=frame.image, semantic=frame.semantic, instances=frame.instances.astype(np.uint16), **frame.objects._asdict())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
