@@ -62,7 +62,8 @@ def _cropped(pixels: Tensor, boxes: Boxes, random: np.random.Generator, height: 
 
 
 def _areas(xyxy: Floats) -> Floats:
-    return np.prod(xyxy[:, 2:] - xyxy[:, :2], axis=1, dtype=np.float32)
+    areas: Floats = np.prod(xyxy[:, 2:] - xyxy[:, :2], axis=1, dtype=np.float32)
+    return areas
 
 
 def _coloured(pixels: Tensor, random: np.random.Generator) -> Tensor:
