@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from downstream.api import HEADS, Detections, LabelSpace, Prediction
+from downstream.device import device
 from downstream.fingerprint import sha256_of
 from downstream.suppression import best_boxes
 from hsc.api import Image
@@ -40,7 +41,7 @@ _PAD_VALUE = 115
 @HEADS.register("small")
 @dataclass(frozen=True)
 class Small:
-    """A detector of about one million parameters at the image's own size, on the CPU.
+    """A detector of about one million parameters at the image's own size.
 
     arch: "pyramid" or "hourglass". score_threshold, nms_iou, max_detections: candidates below the first go, then suppression
     within a class, then the cut. weights: a safetensors file from ``python -m downstream.training``; empty for the packaged
@@ -106,7 +107,7 @@ class Small:
             raise UnavailableError(
                 f"the weights {path.name} are missing; train them with python -m downstream.training --arch {self.arch}, or give weights="
             )
-        return _load(self.arch, str(path), sha256_of(path))
+        return _load(self.arch, str(path), sha256_of(path), device())
 
     def _predict_batch(self, network: Detector, pixels: Image) -> list[Prediction]:
         """pixels: uint8 (N, H, W, 3), one size."""
@@ -117,7 +118,8 @@ class Small:
         padded = np.pad(pixels, [(0, 0), *spare, (0, 0)], constant_values=_PAD_VALUE)
         planes = torch.from_numpy(padded).permute(0, 3, 1, 2).float()  # (N, H, W, 3) -> (N, 3, H, W)
         with torch.inference_mode():
-            boxes, scores = network.candidates(network(planes.contiguous(memory_format=network.memory_format)))
+            raw = network(planes.to(device()).contiguous(memory_format=network.memory_format))
+            boxes, scores = network.candidates(tuple(maps.cpu() for maps in raw))
         return [self._choose(*pair) for pair in zip(boxes, scores, strict=True)]
 
     def _choose(self, boxes: Tensor, scores: Tensor) -> Detections:
@@ -135,7 +137,7 @@ class Small:
 
 
 @functools.lru_cache(maxsize=4)
-def _load(arch: str, path: str, sha256: str) -> Detector:
+def _load(arch: str, path: str, sha256: str, place: str) -> Detector:
     """Networks live here and not in the head, so that a head stays a plain value that can be sent to workers."""
     from safetensors import SafetensorError, safe_open
 
@@ -159,4 +161,4 @@ def _load(arch: str, path: str, sha256: str) -> Detector:
         network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
     except RuntimeError as error:
         raise DataError(f"{Path(path).name} does not fit the {arch} of this version: {error}; train it again") from error
-    return fused(network).to(memory_format=network.memory_format)
+    return fused(network).to(memory_format=network.memory_format).to(place)

@@ -17,6 +17,7 @@ import numpy as np
 
 from downstream.api import HEADS, Detections, LabelSpace, Prediction
 from downstream.coco_classes import COCO80, NUMBERS
+from downstream.device import device
 from downstream.fingerprint import sha256_of
 from hsc.api import Image
 from hsc.errors import DataError, DownloadError, UnavailableError
@@ -25,7 +26,7 @@ from hsc.errors import DataError, DownloadError, UnavailableError
 @HEADS.register("torchvision")
 @dataclass(frozen=True)
 class Torchvision:
-    """A detector of torchvision's zoo with COCO's classes, on the CPU.
+    """A detector of torchvision's zoo with COCO's classes.
 
     model: its name there. weights: a state dict as .safetensors or .pth; empty for torchvision's own, downloaded once unless
     HSC_OFFLINE is set. score_threshold, nms_iou, max_detections: as in torchvision's models.
@@ -76,7 +77,7 @@ class Torchvision:
         with torch.inference_mode():
             for image in images:
                 planes = torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255  # (H, W, 3) -> (3, H, W)
-                found.append(_known(network([planes])[0]))
+                found.append(_known(network([planes.to(device())])[0]))
         return found
 
     def _path(self) -> Path:
@@ -99,7 +100,7 @@ class Torchvision:
                 _zoo_weights(self.model).get_state_dict(progress=False, check_hash=True)
             except (OSError, RuntimeError) as error:
                 raise DownloadError(f"torchvision's weights for {self.model} could not be fetched: {error}; give weights=PATH") from error
-        return _load(self.model, str(path), sha256_of(path), not self.weights, self.score_threshold, self.nms_iou, self.max_detections)
+        return _load(self.model, str(path), sha256_of(path), not self.weights, self.score_threshold, self.nms_iou, self.max_detections).to(device())
 
 
 def _zoo_weights(model: str) -> Any:
@@ -115,10 +116,10 @@ def _known(result: Mapping[str, Any]) -> Detections:
     """Torchvision's answer with its labels, 1 to 90, turned into 0 to 79; the ten unused numbers go."""
     labels = np.full(91, -1, np.int64)
     labels[list(NUMBERS)] = np.arange(len(NUMBERS))
-    mapped = labels[result["labels"].numpy()]
-    boxes = result["boxes"].numpy().astype(np.float32)
+    mapped = labels[result["labels"].cpu().numpy()]
+    boxes = result["boxes"].cpu().numpy().astype(np.float32)
     keep = (mapped >= 0) & np.isfinite(boxes).all(1)
-    return Detections(boxes[keep], result["scores"].numpy().astype(np.float32)[keep], mapped[keep])
+    return Detections(boxes[keep], result["scores"].cpu().numpy().astype(np.float32)[keep], mapped[keep])
 
 
 @functools.lru_cache(maxsize=2)

@@ -19,6 +19,7 @@ import numpy as np
 
 from downstream.api import HEADS, Detections, LabelSpace, Prediction
 from downstream.coco_classes import COCO80
+from downstream.device import device
 from downstream.fingerprint import sha256_of
 from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
@@ -29,7 +30,7 @@ _INSTALL = "pip install 'hsc-bench[ultralytics]' (AGPL-3.0)"
 @HEADS.register("ultralytics")
 @dataclass(frozen=True)
 class Ultralytics:
-    """Any detection weights that ultralytics reads, on the CPU. AGPL-3.0.
+    """Any detection weights that ultralytics reads. AGPL-3.0.
 
     weights: a local file. side: of the square input, pixels. score_threshold, nms_iou, max_detections: as ultralytics' conf,
     iou and max_det.
@@ -93,7 +94,7 @@ class Ultralytics:
             iou=self.nms_iou,
             max_det=self.max_detections,
             rect=False,
-            device="cpu",
+            device=device(),
             verbose=False,
             save=False,
         )[0]
@@ -132,7 +133,7 @@ def _load(path: str, sha256: str) -> Any:
         if model.task != "detect":
             raise DataError(f"{Path(path).name} is made to {model.task}, expected a detector")
         # The first call sets ultralytics up, its own number of threads among it; the caller's is put back.
-        model.predict(np.zeros((32, 32, 3), np.uint8), imgsz=32, device="cpu", verbose=False, save=False)
+        model.predict(np.zeros((32, 32, 3), np.uint8), imgsz=32, device=device(), verbose=False, save=False)
     except DataError:
         raise
     except Exception as error:  # unpickling a foreign file may raise anything
