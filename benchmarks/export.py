@@ -25,17 +25,17 @@ _EXAMPLES = """examples:
 Shards that are already there are kept, so a stopped export goes on where it was."""
 
 
-def export(spec: str, out: Path, *, first: int, count: int, shard: int = 250) -> int:
-    """Write images ``first`` to ``first + count - 1`` of the data set as shards of ``shard`` images; how many files were new.
+def export(dataset: Any, out: Path, *, first: int, count: int, shard: int = 250) -> int:
+    """Write images ``first`` to ``first + count - 1`` of a data set as shards of ``shard`` images; how many files were new.
 
     Raises:
         UsageError: the data set does not render frames, or has fewer images.
     """
-    dataset: Any = DATASETS.build(spec)
+    spec = str(DATASETS.spec(dataset))
     space = dataset.label_space(Detections)
     if not hasattr(dataset, "frame") or space is None:
         raise UsageError(f"{spec} has no frames with boxes to export; expected a rendered data set such as roadscenes(split=train)")
-    if first < 0 or count < 1 or first + count > len(dataset):
+    if first < 0 or count < 1 or shard < 1 or first + count > len(dataset):
         raise UsageError(f"images {first} to {first + count - 1} were asked for, {spec} has {len(dataset)}; give it images={first + count}")
     out.mkdir(parents=True, exist_ok=True)
     written = 0
@@ -79,7 +79,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--shard", type=int, default=250, help="images a file (250)")
     arguments = parser.parse_args(argv)
     try:
-        export(arguments.dataset, arguments.out, first=arguments.first, count=arguments.count, shard=arguments.shard)
+        export(DATASETS.build(arguments.dataset), arguments.out, first=arguments.first, count=arguments.count, shard=arguments.shard)
     except HscError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

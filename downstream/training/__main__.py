@@ -9,7 +9,7 @@ from pathlib import Path
 from hsc.errors import HscError
 
 _EXAMPLES = """examples:
-  python -m benchmarks.export roadscenes(split=train) --count 3000 --out shards/a
+  python -m benchmarks.export "roadscenes(split=train)" --count 3000 --out shards/a
   python -m downstream.training --arch pyramid --data shards/a --out runs/pyramid --steps 6000 --seed 1
   python -m downstream.training --arch hourglass --data shards/b --out runs/hourglass --steps 6000 --seed 2 --threads 1
 

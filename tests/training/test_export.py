@@ -1,0 +1,74 @@
+"""What the benchmark's export writes, training reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from benchmarks.export import export, main
+from downstream.api import Detections
+from downstream.small import ROADSCENES
+from downstream.training.shards import read_frames
+from hsc.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """Five frames; frame i holds i boxes, the first ignored."""
+
+    images: int = 5
+    revision: str = "r1"
+
+    def __len__(self):
+        return self.images
+
+    def label_space(self, kind):
+        return ROADSCENES if kind is Detections else None
+
+    def frame(self, index):
+        return SimpleNamespace(
+            image=np.full((4, 6, 3), index, np.uint8),
+            boxes_xyxy=np.full((index, 4), index, np.float32),
+            classes=np.arange(index),
+            iscrowd=np.arange(index) == 0,
+        )
+
+
+def test_goes_round(tmp_path):
+    assert export(Rendered(), tmp_path, first=1, count=4, shard=3) == 2
+    frames = read_frames(tmp_path)
+    assert frames.classes == ROADSCENES.classes
+    assert "revision r1 images 1 to 3" in frames.source
+    assert [int(image[0, 0, 0]) for image in frames.images] == [1, 2, 3, 4]
+    assert [len(boxes.labels) for boxes in frames.boxes] == [1, 2, 3, 4]
+    np.testing.assert_array_equal(frames.boxes[3].labels, [0, 1, 2, 3])
+    np.testing.assert_array_equal(frames.boxes[3].ignored, [True, False, False, False])
+
+
+def test_goes_on_where_it_was(tmp_path):
+    export(Rendered(), tmp_path, first=0, count=5, shard=2)
+    (tmp_path / "000002.npz").unlink()
+    assert export(Rendered(), tmp_path, first=0, count=5, shard=2) == 1
+
+
+def test_refuses_what_is_not_there(tmp_path, capsys):
+    with pytest.raises(UsageError, match="give it images=7"):
+        export(Rendered(), tmp_path, first=3, count=4)
+    with pytest.raises(UsageError, match="no frames"):
+        export(SimpleDataset(), tmp_path, first=0, count=1)
+    assert main(["no_such_set", "--out", str(tmp_path), "--count", "1"]) == 2
+    assert "no_such_set" in capsys.readouterr().err
+
+
+@dataclass(frozen=True)
+class SimpleDataset:
+    """Images without labels."""
+
+    def __len__(self):
+        return 1
+
+    def label_space(self, kind):
+        return None
