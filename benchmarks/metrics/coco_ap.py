@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ Floats = npt.NDArray[np.float64]
 
 _AREAS = ("all", "small", "medium", "large")
 _LIMITS = (1, 10, 100)
+_ALL_AREAS = [0.0, 1e10]
 _AP = {
     "ap": (None, "all"),
     "ap50": (0, "all"),
@@ -71,6 +72,58 @@ class CocoAp:
         found = [Score(name, _mean(precision[_at(iou), :, :, _AREAS.index(area), -1])) for name, (iou, area) in _AP.items()]
         found += [Score(name, _mean(recall[:, :, _AREAS.index(area), _LIMITS.index(limit)])) for name, (area, limit) in _AR.items()]
         return found + [Score("ap", _mean(precision[:, :, k, 0, -1]), part) for k, part in enumerate(truth.classes)]
+
+    def resample(self, truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64]) -> dict[str, Floats]:
+        """What "ap", "ap50" and "ap75" would be with each image counted ``draws`` times: float64 (R,), NaN where undefined.
+
+        draws: int64 (R, N), a row for each resample, a column for each image of ``truth``. Matches once, so that a thousand
+        resamples cost about as much as a few calls of ``compute``. Raises as ``compute`` does.
+        """
+        from benchmarks.metrics._resampling import resampled_ap
+
+        if truth.coco is None or draws.ndim != 2 or draws.shape[1] != len(truth.coco["images"]):
+            raise UsageError(f"draws of shape {draws.shape} came, expected (resamples, {len(truth.image_ids)} images)")
+        matches = _matches(truth, evaluate(truth, predictions).eval_imgs)
+        by_class = np.stack(
+            [resampled_ap(matched.hit, matched.miss, matched.image, matched.boxes, draws) for matched in matches], 1
+        )  # (R, classes, IoU)
+        return {name: _defined_mean(by_class[:, :, _at(iou)]) for name, (iou, area) in _AP.items() if area == "all"}
+
+
+class _Matched(NamedTuple):
+    """One class. hit, miss: bool (10, D), best score first. image: int64 (D,). boxes: int64 (N,), true boxes an image."""
+
+    hit: npt.NDArray[np.bool_]
+    miss: npt.NDArray[np.bool_]
+    image: npt.NDArray[np.int64]
+    boxes: npt.NDArray[np.int64]
+
+
+def _matches(truth: Truth, entries: Sequence[Any]) -> list[_Matched]:
+    """Every class's matches over all sizes, out of the evaluator's own record of each image."""
+    coco: Any = truth.coco
+    place = {image["id"]: i for i, image in enumerate(coco["images"])}
+    found = []
+    for category in coco["categories"]:
+        mine = [e for e in entries if e and e["category_id"] == category["id"] and list(e["aRng"]) == _ALL_AREAS]
+        mine.sort(key=lambda entry: place[entry["image_id"]])
+        boxes = np.zeros(len(place), np.int64)
+        for entry in mine:
+            boxes[place[entry["image_id"]]] = int(np.sum(entry["gtInDenominator"]))
+        image = np.concatenate([np.zeros(0, np.int64), *(np.full(len(e["dtScores"]), place[e["image_id"]], np.int64) for e in mine)])
+        scores = np.concatenate([np.zeros(0), *(np.asarray(e["dtScores"], np.float64) for e in mine)])
+        matched = np.concatenate([np.zeros((10, 0), bool), *(np.asarray(e["dtMatched"], bool).reshape(10, -1) for e in mine)], 1)
+        ignored = np.concatenate([np.zeros((10, 0), bool), *(np.asarray(e["dtIgnore"], bool).reshape(10, -1) for e in mine)], 1)
+        order = np.argsort(-scores, kind="stable")
+        found.append(_Matched((matched & ~ignored)[:, order], (~matched & ~ignored)[:, order], image[order], boxes))
+    return found
+
+
+def _defined_mean(values: Floats) -> Floats:
+    """Mean over all but the first axis, of what is not NaN; (R, ...) -> (R,)."""
+    flat = values.reshape(len(values), -1)
+    defined = ~np.isnan(flat)
+    return np.where(defined.any(1), np.where(defined, flat, 0).sum(1) / np.maximum(defined.sum(1), 1), np.nan)
 
 
 def _at(iou: int | None) -> slice:

@@ -113,6 +113,38 @@ def test_no_detection_at_all_is_zero_and_no_truth_is_nan():
     assert all(math.isnan(s.value) for s in CocoAp().compute(one_image([]), [detections([])]))
 
 
+def test_resamples_equal_copied_images():
+    """Each resample against the same metric on a data set in which the drawn images really stand several times."""
+    truth, predictions = scene(4)
+    random = np.random.default_rng(0)
+    predictions = [Detections(p.boxes_xyxy, random.permutation(len(p.scores)).astype(np.float32) + random.random(), p.labels) for p in predictions]
+    predictions = [Detections(p.boxes_xyxy, p.scores / 1000, p.labels) for p in predictions]
+    draws = random.multinomial(10, [0.1] * 10, size=5)
+    found = CocoAp().resample(truth, predictions, draws)
+    for row, counts in enumerate(draws):
+        value = {s.metric: s.value for s in CocoAp().compute(*copied(truth, predictions, counts)) if not s.part}
+        for name in ("ap", "ap50", "ap75"):
+            assert found[name][row] == pytest.approx(value[name], abs=1e-9)
+
+
+def copied(truth, predictions, counts):
+    images, annotations, found = [], [], []
+    for image, prediction, count in zip(truth.coco["images"], predictions, counts, strict=True):
+        for _ in range(count):
+            number = len(images) + 1
+            annotations += [{**a, "image_id": number} for a in truth.coco["annotations"] if a["image_id"] == image["id"]]
+            images.append({**image, "id": number})
+            found.append(prediction)
+    return Truth(tuple(str(i["id"]) for i in images), CLASSES, {**truth.coco, "images": images, "annotations": annotations}), found
+
+
+def test_resamples_without_truth_are_nan():
+    found = CocoAp().resample(one_image([]), [detections([[0, 0, 5, 5, 0.5, 0]])], np.ones((3, 1), np.int64))
+    assert np.isnan(found["ap"]).all()
+    with pytest.raises(UsageError, match="expected"):
+        CocoAp().resample(one_image([]), [detections([])], np.ones((3, 2), np.int64))
+
+
 def test_refuses_what_does_not_fit():
     truth, predictions = scene(0)
     with pytest.raises(UsageError, match="9 predictions came for 10 images"):
