@@ -79,7 +79,7 @@ class CocoAp:
         draws: int64 (R, N), a row for each resample, a column for each image of ``truth``. Matches once, so that a thousand
         resamples cost about as much as a few calls of ``compute``. Raises as ``compute`` does.
         """
-        from benchmarks.metrics._resampling import resampled_ap
+        from benchmarks.resampling import resampled_ap
 
         if truth.coco is None or draws.ndim != 2 or draws.shape[1] != len(truth.coco["images"]):
             raise UsageError(f"draws of shape {draws.shape} came, expected (resamples, {len(truth.image_ids)} images)")
