@@ -1,0 +1,208 @@
+"""Widths and depths of the networks, as plain data: no torch here.
+
+    Profile ─┬─ GeneratorConfig   StyleGAN2 synthesis: resolution, widths, where F enters
+             └─ EncoderConfig     the general inversion encoder that feeds it
+
+Layers are counted from 0: layer n is the n-th styled convolution, it reads style n, and "F at layer n" is its input.
+
+    layer        0    1    2    3    4    5    6   ...
+    input side   4    4    8    8   16   16   32        4 << n // 2
+    output side  4    8    8   16   16   32   32        odd layers double the side
+    RGB after    x         x         x         x        even layers; RGB k follows layer 2k and reads style 2k + 1
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hsc.errors import UsageError
+
+MIN_RESOLUTION = 8
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """Shapes of a StyleGAN2 generator (Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN").
+
+    resolution: nominal image side, a power of two; with start="feature" it only fixes widths and stride.
+    w_dim, z_dim: lengths of a style and of the mapping network's input. mapping_layers: 0 leaves that network out.
+    channel_base, channel_max: layers at side r have min(channel_base // r, channel_max) channels; 32768 and 512 in
+    config-F, 16384 and 512 in NVLabs' "paper256".
+    start: "const" is the whole pyramid from the learned 4x4 constant; "feature" begins at F and has no layers below.
+    layer: the styled convolution whose input F is.
+    clamp: limit of activations, None for none. NVLabs' ADA nets were trained with 256 (their conv_clamp), which their
+    state dicts do not say.
+
+    Raises:
+        UsageError: the fields do not describe a generator.
+    """
+
+    resolution: int = 1024
+    w_dim: int = 512
+    z_dim: int = 512
+    mapping_layers: int = 8
+    channel_base: int = 32768
+    channel_max: int = 512
+    start: Literal["const", "feature"] = "const"
+    layer: int = 5
+    clamp: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.resolution < MIN_RESOLUTION or self.resolution & (self.resolution - 1):
+            raise UsageError(f"resolution came as {self.resolution}, expected a power of two from {MIN_RESOLUTION} up")
+        if self.start not in ("const", "feature"):
+            raise UsageError(f"start came as {self.start!r}, expected 'const' or 'feature'")
+        self.check_layer(self.layer)
+        if self.channel_base < self.resolution:
+            raise UsageError(f"channel_base came as {self.channel_base}, expected at least the resolution, {self.resolution}: one channel there")
+        if min(self.w_dim, self.z_dim, self.channel_max) < 1 or self.mapping_layers < 0:
+            raise UsageError("w_dim, z_dim and channel_max must be at least 1 and mapping_layers at least 0")
+
+    @property
+    def levels(self) -> int:
+        """How many resolutions there are, 4 to ``resolution``."""
+        return self.resolution.bit_length() - 2
+
+    @property
+    def layers(self) -> range:
+        """The styled convolutions this generator has."""
+        return range(self.first_layer, 2 * self.levels - 1)
+
+    @property
+    def first_layer(self) -> int:
+        """The first styled convolution it has: 0, or the one F enters where it starts there."""
+        return self.layer if self.start == "feature" else 0
+
+    @property
+    def n_styles(self) -> int:
+        """Styles in W+: one a layer and one for the last RGB; 2 log2(resolution) - 2 for a whole pyramid."""
+        return 2 * self.levels - self.first_layer
+
+    @property
+    def stride(self) -> int:
+        """Image pixels per sample of F."""
+        return self.resolution // self.input_side(self.layer)
+
+    @property
+    def feature_channels(self) -> int:
+        """Channels of F."""
+        return self.width(self.input_side(self.layer))
+
+    def check_layer(self, layer: int) -> None:
+        """Raise UsageError unless ``layer`` is one of the pyramid's styled convolutions."""
+        if not 0 <= layer <= 2 * self.levels - 2:
+            raise UsageError(f"layer came as {layer}, expected 0 to {2 * self.levels - 2} for a resolution of {self.resolution}")
+
+    def input_side(self, layer: int) -> int:
+        """Nominal side of the input of a styled convolution."""
+        return 4 << layer // 2
+
+    def output_side(self, layer: int) -> int:
+        """Nominal side of its output."""
+        return 4 << (layer + 1) // 2
+
+    def width(self, side: int) -> int:
+        """Channels at a nominal side."""
+        return min(self.channel_base // side, self.channel_max)
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Shapes of the general inversion encoder, a residual trunk of four blocks that each halve the side.
+
+    n_styles, w_dim, feature_channels: what the generator takes.
+    input_size: images are first reduced to this square; None keeps their size, so that F follows it.
+    stem_width, stem_stride: the first convolution. widths, depths: channels and residual units of the four blocks.
+    feature_block: the block, 1 to 4, after which two convolutions make F; feature_stride: of the second of them.
+    pool: each block's output is pooled to pool x pool before the style heads.
+    norm: "batch" as in the paper's trunk; "none" starts every residual branch at zero instead and treats a crop of an
+    image exactly as the image.
+
+    Raises:
+        UsageError: the fields do not describe an encoder.
+    """
+
+    n_styles: int = 18
+    w_dim: int = 512
+    feature_channels: int = 512
+    input_size: int | None = 256
+    stem_width: int = 64
+    stem_stride: int = 1
+    widths: tuple[int, int, int, int] = (64, 128, 256, 512)
+    depths: tuple[int, int, int, int] = (3, 4, 14, 3)
+    feature_block: int = 3
+    feature_stride: int = 2
+    pool: int = 3
+    norm: Literal["batch", "none"] = "batch"
+
+    def __post_init__(self) -> None:
+        if len(self.widths) != 4 or len(self.depths) != 4 or min(self.widths + self.depths) < 1:
+            raise UsageError(f"widths and depths came as {self.widths} and {self.depths}, expected four positive numbers each")
+        if not 1 <= self.feature_block <= 4:
+            raise UsageError(f"feature_block came as {self.feature_block}, expected 1 to 4")
+        if self.norm not in ("batch", "none"):
+            raise UsageError(f"norm came as {self.norm!r}, expected 'batch' or 'none'")
+
+    @property
+    def stride(self) -> int:
+        """Pixels of the encoder's input per sample of F."""
+        return self.stem_stride * 2**self.feature_block * self.feature_stride
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A generator and the encoder that fits it.
+
+    Raises:
+        UsageError: the encoder's W+ or F is not what the generator takes.
+    """
+
+    name: str
+    generator: GeneratorConfig
+    encoder: EncoderConfig
+
+    def __post_init__(self) -> None:
+        made = (self.encoder.n_styles, self.encoder.w_dim, self.encoder.feature_channels)
+        taken = (self.generator.n_styles, self.generator.w_dim, self.generator.feature_channels)
+        if made != taken:
+            raise UsageError(f"the encoder gives (styles, w_dim, channels of F) = {made}, the generator takes {taken}; make them equal")
+        if self.encoder.input_size is None:
+            came, wanted = self.encoder.stride, self.generator.stride
+        else:
+            came, wanted = self.encoder.input_size // self.encoder.stride, self.generator.input_side(self.generator.layer)
+        if came != wanted:
+            noun = "stride" if self.encoder.input_size is None else "side"
+            raise UsageError(f"the encoder's F has {noun} {came}, the generator's {wanted}; change stem_stride, feature_block or feature_stride")
+
+
+PAPER = Profile("paper", GeneratorConfig(), EncoderConfig())
+"""Faces at 1024x1024: W+ 18x512, F 512x16x16 at layer 5, encoder input 256x256.
+
+Generator 30,370,060 parameters (mapping 2,101,248), encoder 105,844,416, of which the 18 style heads are 79,635,456.
+Cars and churches are the same with (resolution, layer, input) = (512, 3, 128) and (256, 3, 128).
+"""
+
+SMALL = Profile(
+    "small",
+    GeneratorConfig(resolution=256, w_dim=64, z_dim=64, mapping_layers=0, channel_base=6144, channel_max=192, start="feature", layer=5),
+    EncoderConfig(
+        n_styles=9,
+        w_dim=64,
+        feature_channels=192,
+        input_size=None,
+        stem_width=32,
+        stem_stride=2,
+        widths=(48, 96, 160, 192),
+        depths=(1, 1, 2, 1),
+        feature_stride=1,
+        pool=1,
+        norm="none",
+    ),
+)
+"""Images of any size: W+ 9x64, F 192 channels at a stride of 16.
+
+Generator X parameters, encoder Y: Z MB as float16.
+"""
+
+PROFILES = {profile.name: profile for profile in (PAPER, SMALL)}
