@@ -94,7 +94,7 @@ def layout_of(state: Mapping[str, Any]) -> tuple[Layout, str]:
     for layout in ("nvlabs", "rosinality"):
         for key in state:
             if key == _SIGN[layout] or key.endswith("." + _SIGN[layout]):
-                return layout, key.removesuffix(_SIGN[layout])  # type: ignore[return-value]
+                return layout, key.removesuffix(_SIGN[layout])
     if "const" in state and "convs.0.weight" in state:
         return "hsc", ""
     some = ", ".join(list(state)[:3]) or "no keys"
@@ -147,7 +147,7 @@ def from_own(state: Mapping[str, Tensor], layout: Layout) -> State:
         if pair.own in state:
             tensor = state[pair.own]
             before, _, after = pair.axes.partition("*")
-            other[pair.other] = tensor.reshape(*[1] * len(before), *tensor.shape, *[1] * len(after)).clone()
+            other[pair.other] = tensor.reshape([1] * len(before) + list(tensor.shape) + [1] * len(after)).clone()
     return other | _filters(layout, config.levels)
 
 

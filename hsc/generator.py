@@ -68,7 +68,8 @@ class Mapping(nn.Module):
         first = self.layers[0]
         assert isinstance(first, EqualizedLinear)
         z = torch.randn(samples, first.weight.shape[1], generator=torch.Generator().manual_seed(seed))
-        return self(z.to(first.weight.device)).mean(0)
+        w: Tensor = self(z.to(first.weight.device))
+        return w.mean(0)
 
 
 class StyledConv(nn.Module):

@@ -38,7 +38,8 @@ def seeded_noise(seed: int, layer: int, height: int, width: int) -> npt.NDArray[
     total = np.zeros((height, width), np.int64)
     for shift in (0, 16, 32, 48):
         total += ((bits >> np.uint64(shift)) & np.uint64(0xFFFF)).astype(np.int64)
-    return ((total - 2 * 65535) / np.sqrt(_VARIANCE)).astype(np.float32)
+    noise: npt.NDArray[np.float32] = ((total - 2 * 65535) / np.sqrt(_VARIANCE)).astype(np.float32)
+    return noise
 
 
 def _mix(z: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
