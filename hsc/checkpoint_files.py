@@ -13,10 +13,12 @@ Meant for the child process of ``hsc.convert``.
 from __future__ import annotations
 
 import argparse
+import io
 import pickle
 import pickletools
+import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +29,9 @@ from torch import Tensor
 
 from hsc.errors import DataError
 
+_LISTED_BYTES = 1 << 20
 _NAMES = ("g_ema", "G_ema", "params_ema", "state_dict", "generator", "g", "G", "params")
-_HARMLESS = ("torch.", "collections.OrderedDict", "argparse.Namespace", "_codecs.encode", "numpy.")
+_HARMLESS = re.compile(r"torch\._utils\..*|torch\.\w+Storage|collections\.OrderedDict|argparse\.Namespace|_codecs\.encode")
 
 
 def read_checkpoint(path: Path, *, allow_pickle: bool = False) -> dict[str, Tensor]:
@@ -119,15 +122,31 @@ def foreign_names(path: Path) -> list[str]:
             with zipfile.ZipFile(path) as archive:
                 data = b"".join(archive.read(n) for n in archive.namelist() if n.endswith("data.pkl"))
         else:
-            data = path.read_bytes()[: 1 << 20]
-        strings: list[str] = []
-        for operation, argument, _ in pickletools.genops(data):
-            if operation.name in ("GLOBAL", "INST"):
-                names.append(str(argument).replace(" ", "."))
-            elif operation.name == "STACK_GLOBAL":
-                names.append(".".join(strings[-2:]))
-            elif isinstance(argument, str):
-                strings.append(argument)
+            with path.open("rb") as file:
+                data = file.read(_LISTED_BYTES)
+        stream = io.BytesIO(data)
+        while stream.tell() < len(data):  # torch's old files are several pickles in a row
+            names += _imports(stream)
     except (ValueError, OSError, zipfile.BadZipFile):
         pass  # not a pickle from here on; what was found before still counts
-    return [n for n in dict.fromkeys(names) if not n.startswith(_HARMLESS) or n.startswith("torch.nn.")]
+    return [name for name in dict.fromkeys(names) if not _HARMLESS.fullmatch(name)]
+
+
+def _imports(stream: io.BytesIO) -> Iterator[str]:
+    """The names one pickle would import. Those spelled on its stack are taken to be the last two strings there."""
+    strings: list[str] = []
+    memo: list[str] = []
+    last = ""  # the string just pushed, if it was one
+    for operation, argument, _ in pickletools.genops(stream):
+        if operation.name in ("GLOBAL", "INST"):
+            yield str(argument).replace(" ", ".")
+        elif operation.name == "STACK_GLOBAL":
+            yield ".".join(strings[-2:])
+        elif operation.name == "MEMOIZE":
+            memo.append(last)
+            continue
+        last = argument if isinstance(argument, str) else ""
+        if operation.name in ("BINGET", "LONG_BINGET") and isinstance(argument, int) and argument < len(memo):
+            last = memo[argument]
+        if last:
+            strings.append(last)

@@ -65,7 +65,9 @@ def convert(source: Path, target: Path, *, allow_pickle: bool = False, overwrite
         with tempfile.TemporaryDirectory() as folder:
             report = Path(folder) / "report.json"
             job = {"source": str(source), "part": str(part), "report": str(report), "allow_pickle": allow_pickle, "clamp": clamp}
-            child = subprocess.run([sys.executable, "-m", "hsc.convert", "--job", json.dumps(job)], capture_output=True, text=True, check=False)
+            child = subprocess.run(
+                [sys.executable, "-m", "hsc.convert", "--job", json.dumps(job)], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            )
             if not report.is_file():
                 last = child.stderr.strip().splitlines()[-1:] or ["it said nothing"]
                 raise ProcessError(f"the process converting {source} ended with status {child.returncode}: {last[0]}; is there memory enough?")
@@ -140,6 +142,9 @@ def _convert_here(source: Path, part: Path, allow_pickle: bool, clamp: float | N
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     about = {"source_sha256": digest, "layout": layout, "clamp": clamp, "notes": notes}
     save_file({k: v.contiguous() for k, v in generator.state_dict().items()}, part, metadata={"hsc": json.dumps(about, sort_keys=True)})
+    mask = os.umask(0)
+    os.umask(mask)
+    part.chmod(0o666 & ~mask)  # safetensors writes files only their owner can read
     return Converted(layout, config, sum(p.numel() for p in generator.parameters()), notes)
 
 
