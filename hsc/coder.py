@@ -6,8 +6,9 @@
 The coder is that of ``constriction`` (Rust, memory-safe): ANS with a state of 64 bits, words of 32 and probabilities of 24.
 It takes probabilities as floats. Of a row with 24-bit frequencies f (ours times 256) and n entries it makes
 ``int(cumulated p * scale) + entries before``, with ``scale = (2**24 - n) / sum(p)``. So p = f - 1 gives a scale of exactly 1
-and sums of integers below 2**24, and the frequencies come through unchanged; a test compares every entry with a decoder of
-thirty lines of plain Python, and ``_prove_library`` a message with its known bytes before the first use in a process.
+and sums of integers below 2**24, and the frequencies come through unchanged. Tests hold every entry of the shipped kind of
+tables to that, and whole streams to a decoder in plain Python; ``_prove_library`` codes a message of known bytes before the
+first use in a process.
 
 Where the start state pays: an ANS coder loses some 23 bits to its start state whatever it is. Ours is the checksum of all
 symbols and of the context (header, model), so a decoder that went astray by one symbol, or was given other tables, ends elsewhere.

@@ -37,8 +37,8 @@ def decode(payload: bytes, calls: list[Call], context: bytes = b"") -> list[np.n
 
 
 def test_the_library_keeps_every_integer_probability():
-    state, rng = 0x80123457, np.random.default_rng(1)
-    for row in [*rng.permutation(TABLES.rows)[:80].tolist(), 0, TABLES.rows - 1]:
+    state = 0x80123457
+    for row in range(TABLES.rows):
         wide = TABLES.row(row).astype(np.int64) * 256
         below = np.cumsum(wide) - wide
         for entry, (width, start) in enumerate(zip(wide.tolist(), below.tolist(), strict=True)):
