@@ -79,16 +79,24 @@ class GIE(nn.Module):
         size = self.config.input_size
         if size is not None and x.shape[2:] != (size, size):
             x = functional.interpolate(x, (size, size), mode="bilinear", align_corners=False, antialias=True)
+        outputs, feature = self.trunk(x)
+        pooled = [functional.adaptive_avg_pool2d(output, self.config.pool).flatten(1) for output in outputs]  # (B, C * pool * pool) each
+        return Inversion(self.styles_of(torch.cat(pooled, 1)), feature)
+
+    def trunk(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
+        """The outputs of the four blocks, and F: the part that is a convolution, so it can be run in tiles."""
         x = self.stem(x)
-        pooled, feature = [], x
+        outputs, feature = [], x
         for number, block in enumerate(self.blocks, start=1):
             x = block(x)
-            pooled.append(functional.adaptive_avg_pool2d(x, self.config.pool).flatten(1))  # (B, C * pool * pool)
+            outputs.append(x)
             if number == self.config.feature_block:
                 feature = self.content(x)
-        joined = torch.cat(pooled, 1)
-        w_plus = torch.stack([head(joined) for head in self.styles], 1)  # (B, n_styles, w_dim)
-        return Inversion(w_plus + self.w_mean, feature)
+        return outputs, feature
+
+    def styles_of(self, pooled: Tensor) -> Tensor:
+        """W+ from what all blocks were pooled to: (B, sum of widths * pool * pool) -> (B, n_styles, w_dim)."""
+        return torch.stack([head(pooled) for head in self.styles], 1) + self.w_mean
 
 
 class Residual(nn.Module):

@@ -1,7 +1,9 @@
 """Widths and depths of the networks, as plain data: no torch here.
 
     Profile ─┬─ GeneratorConfig   StyleGAN2 synthesis: resolution, widths, where F enters
-             └─ EncoderConfig     the general inversion encoder that feeds it
+             ├─ EncoderConfig     the general inversion encoder that feeds it
+             ├─ SemanticConfig    W+ to symbols and back
+             └─ FeatureConfig     F to symbols and back, in slices
 
 Layers are counted from 0: layer n is the n-th styled convolution, it reads style n, and "F at layer n" is its input.
 
@@ -13,12 +15,16 @@ Layers are counted from 0: layer n is the n-th styled convolution, it reads styl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
-from hsc.errors import UsageError
+from hsc.errors import DataError, UsageError
 
 MIN_RESOLUTION = 8
+MOST_FEATURE_LAYERS = 15  # a file holds 16, the first is W+
+SEMANTIC_MAP = 32
+"""Side of the maps as which the paper's network sees W+: 18x512 are nine of them."""
 
 
 @dataclass(frozen=True)
@@ -151,16 +157,90 @@ class EncoderConfig:
 
 
 @dataclass(frozen=True)
-class Profile:
-    """A generator and the encoder that fits it.
+class SemanticConfig:
+    """Shapes of the semantic compression network.
+
+    kind: "map" sees W+ as a tensor of 32x32 maps and codes channels x 2 x 2 symbols with residual convolutions, as in the
+    paper; "mlp" sees it as one vector and codes ``channels`` symbols. width: hidden channels.
 
     Raises:
-        UsageError: the encoder's W+ or F is not what the generator takes.
+        UsageError: the fields do not describe such a network.
+    """
+
+    kind: Literal["map", "mlp"] = "map"
+    channels: int = 192
+    width: int = 192
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("map", "mlp"):
+            raise UsageError(f"kind came as {self.kind!r}, expected 'map' or 'mlp'")
+        if min(self.channels, self.width) < 1:
+            raise UsageError("channels and width must be at least 1")
+
+    @property
+    def side(self) -> int:
+        """Height and width of the map of symbols."""
+        return 2 if self.kind == "map" else 1
+
+    @property
+    def symbols(self) -> int:
+        """How many symbols an image has."""
+        return self.channels * self.side**2
+
+
+@dataclass(frozen=True)
+class FeatureConfig:
+    """Shapes of the feature compression network.
+
+    slices: channels of y in each slice, in coding order. passes: 1, or the positions of a slice are coded in 2 or 3 turns,
+    each of which sees the ones before (``hsc.lattice``). stride: samples of F per sample of y along a side, 1 or 2.
+    width, depth: hidden channels and residual units of g_a and g_s. context: channels the semantics are reduced to for the
+    integer networks. hidden: the two hidden widths of each slice's integer networks.
+
+    Raises:
+        UsageError: the fields do not describe such a network, or it has more layers than a file can hold.
+    """
+
+    slices: tuple[int, ...] = (24,) * 8
+    passes: int = 1
+    stride: int = 2
+    width: int = 192
+    depth: int = 2
+    context: int = 32
+    hidden: tuple[tuple[int, int], ...] = ((64, 64),) * 8
+
+    def __post_init__(self) -> None:
+        if not self.slices or min(self.slices) < 1 or len(self.hidden) != len(self.slices):
+            raise UsageError(f"slices and hidden came as {self.slices} and {self.hidden}, expected as many of one as of the other, all positive")
+        if self.passes not in (1, 2, 3) or self.stride not in (1, 2):
+            raise UsageError(f"passes and stride came as {self.passes} and {self.stride}, expected 1 to 3 and 1 or 2")
+        if self.layers > MOST_FEATURE_LAYERS:
+            raise UsageError(f"{len(self.slices)} slices in {self.passes} passes are {self.layers} layers, expected at most {MOST_FEATURE_LAYERS}")
+
+    @property
+    def channels(self) -> int:
+        """Channels of y."""
+        return sum(self.slices)
+
+    @property
+    def layers(self) -> int:
+        """Layers of the file that F takes: one a slice and pass."""
+        return len(self.slices) * self.passes
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A generator, the encoder that fits it, and how what passes between them is coded.
+
+    Raises:
+        UsageError: the encoder's W+ or F is not what the generator takes, or W+ is no whole number of 32x32 maps.
     """
 
     name: str
     generator: GeneratorConfig
     encoder: EncoderConfig
+    semantic: SemanticConfig = SemanticConfig()
+    feature: FeatureConfig = FeatureConfig()
 
     def __post_init__(self) -> None:
         made = (self.encoder.n_styles, self.encoder.w_dim, self.encoder.feature_channels)
@@ -174,13 +254,16 @@ class Profile:
         if came != wanted:
             noun = "stride" if self.encoder.input_size is None else "side"
             raise UsageError(f"the encoder's F has {noun} {came}, the generator's {wanted}; change stem_stride, feature_block or feature_stride")
+        values = self.encoder.n_styles * self.encoder.w_dim
+        if self.semantic.kind == "map" and values % SEMANTIC_MAP**2:
+            raise UsageError(f"W+ has {values} values, no whole number of {SEMANTIC_MAP}x{SEMANTIC_MAP} maps; use SemanticConfig(kind='mlp')")
 
 
 PAPER = Profile("paper", GeneratorConfig(), EncoderConfig())
-"""Faces at 1024x1024: W+ 18x512, F 512x16x16 at layer 5, encoder input 256x256.
+"""Faces at 1024x1024: W+ 18x512, F 512x16x16 at layer 5, encoder input 256x256; symbols 192x2x2 and 192x8x8 in 8 slices.
 
 Generator 30,370,060 parameters, of which the mapping network 2,101,248; encoder 113,920,704, of which the 18 style heads
-79,635,456. The trunk is an ArcFace ResNet-50 without its head.
+79,635,456; SCN 11,038,308, FCN 8,877,856. The trunk is an ArcFace ResNet-50 without its head.
 Cars and churches are the same with (resolution, layer, input) = (512, 3, 128) and (256, 3, 128).
 """
 
@@ -200,10 +283,49 @@ SMALL = Profile(
         pool=1,
         norm="none",
     ),
+    SemanticConfig(kind="mlp", channels=32, width=160),
+    FeatureConfig(
+        slices=(8, 8, 16, 24, 40),
+        passes=3,
+        stride=1,
+        width=120,
+        depth=2,
+        context=32,
+        hidden=((48, 48), (48, 48), (64, 64), (96, 64), (128, 96)),
+    ),
 )
-"""Images of any size: W+ 9x64, F 192 channels at a stride of 16.
+"""Images of any size: W+ 9x64 in 32 symbols, F 192 channels at a stride of 16 in 96 symbols a sample, 5 slices of 3 passes.
 
-Generator 1,073,084 parameters, encoder 2,547,392: 7.2 MB as float16.
+Generator 1,073,084 parameters, encoder 2,547,392, SCN 299,424, FCN 1,976,400 (of both, 632,800 in integers of 8 bits or tables):
+11.7 MB in all. The integer networks take 0.086 GMAC for 384x256 pixels.
 """
 
 PROFILES = {profile.name: profile for profile in (PAPER, SMALL)}
+
+
+def profile_to_json(profile: Profile) -> str:
+    """All fields as one line of canonical JSON; ``profile_from_json`` reads it back."""
+    return json.dumps(asdict(profile), sort_keys=True, separators=(",", ":"))
+
+
+def profile_from_json(text: str) -> Profile:
+    """The profile of ``profile_to_json``.
+
+    Raises:
+        DataError: the text is none.
+    """
+    try:
+        fields = json.loads(text, object_hook=lambda d: {k: _as_tuple(v) for k, v in d.items()})
+        return Profile(
+            str(fields["name"]),
+            GeneratorConfig(**fields["generator"]),
+            EncoderConfig(**fields["encoder"]),
+            SemanticConfig(**fields["semantic"]),
+            FeatureConfig(**fields["feature"]),
+        )
+    except (ValueError, KeyError, TypeError, UsageError) as error:
+        raise DataError(f"the profile in the weights cannot be read: {error}; they need another version of hsc, or are damaged") from error
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(_as_tuple(v) for v in value) if isinstance(value, list) else value
