@@ -18,6 +18,7 @@ from hsc.layers import Layer
 from hsc.model import HscModel
 from hsc.profiles import PROFILES, SMALL, Profile
 from hsc.quality import GAIN_UNIT, PriorTable, QualityTable
+from hsc.scn import SCN
 
 EVERY_ANCHOR = torch.tensor([0, 40, 72, 100, 140, 170, 200, 255])
 
