@@ -85,7 +85,8 @@ class Info:
 class HscCodec:
     """A frozen model as a codec of images: uint8 (H, W, 3) RGB of 1x1 up to 2**24 pixels.
 
-    device: where the networks run. tile: samples of F along a tile's side, see ``hsc.pixels``; symbols do not depend on either when decoding.
+    device: where the networks run; the model is moved there. tile: samples of F along a tile's side, see ``hsc.pixels``. The symbols
+    of a file depend on neither.
 
     Raises:
         UsageError: the model is not frozen.

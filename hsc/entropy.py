@@ -11,8 +11,9 @@ size in the header. Turns that a file does not hold are predicted: symbols of 0,
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,7 @@ from hsc.fcn import FCN, Known
 from hsc.gaussians import LARGEST_SYMBOL, MEAN_STEPS
 from hsc.layers import Layer, Parameters
 from hsc.profiles import Profile
+from hsc.quality import Gains
 from hsc.scn import SCN
 from hsc.tables import CdfTables
 
@@ -38,6 +40,14 @@ class Integers(NamedTuple):
     feature: Tensor
 
 
+class _Remembered(NamedTuple):
+    """Layers of one file, by identity, and what was made of them."""
+
+    layers: tuple[Layer, ...]
+    header: Header
+    known: Known
+
+
 @dataclass(frozen=True, eq=False)
 class EntropyModel:
     """A ``hsc.layers.LayeredModel`` over frozen networks."""
@@ -47,6 +57,7 @@ class EntropyModel:
     fcn: FCN
     tables: CdfTables
     fingerprint: bytes
+    _memory: dict[str, _Remembered] = field(default_factory=dict, repr=False)
 
     @property
     def layers(self) -> int:
@@ -66,10 +77,8 @@ class EntropyModel:
         if number == 0:
             mean, level = self.scn.prior(quality)
         else:
-            gains, known = self.fcn.quality.gains(quality), self._start(earlier[0], header)
-            for i, layer in enumerate(earlier[1:]):
-                known = self.fcn.learn(known, i, self.decoded(layer), gains)
-            mean, level = self.fcn.predict(number - 1, known, gains)
+            gains = self.fcn.quality.gains(quality)
+            mean, level = self.fcn.predict(number - 1, self._known(earlier, header, gains), gains)
         index, offset = (t[0].cpu().numpy().astype(np.int64) for t in (level, mean))
         return Parameters(self.tables, index, None, offset)
 
@@ -94,6 +103,18 @@ class EntropyModel:
         for i, layer in enumerate(layers[1:]):
             feature += self.fcn.as_map(self.decoded(layer), i, (height, width))
         return Integers(self.decoded(layers[0]), feature)
+
+    def _known(self, earlier: Sequence[Layer], header: Header, gains: Gains) -> Known:
+        """What these layers say. A file is asked for layer after layer, so the last answer is kept and only added to."""
+        last = self._memory.get("last")
+        if last and last.header == header and len(last.layers) <= len(earlier) and all(map(operator.is_, last.layers, earlier)):
+            known, done = last.known, len(last.layers)
+        else:
+            known, done = self._start(earlier[0], header), 1
+        for i in range(done, len(earlier)):
+            known = self.fcn.learn(known, i - 1, self.decoded(earlier[i]), gains)
+        self._memory["last"] = _Remembered(tuple(earlier), header, known)
+        return known
 
     def _start(self, semantic: Layer, header: Header) -> Known:
         quality = self._quality(header)

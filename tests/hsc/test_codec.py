@@ -130,6 +130,18 @@ def test_latents_are_what_decoding_uses() -> None:
     assert np.array_equal(value, CODEC.decode(data))
 
 
+def test_files_read_in_turns_do_not_mix() -> None:
+    """What is kept of one file between its layers must not reach another."""
+    files = [CODEC.encode(noise_photo(33, 57, seed), 4.0) for seed in range(2)]
+    read = [CODEC.read(data) for data in files]
+    for number in range(1, 7):
+        for decoded in read:
+            again = CODEC.entropy.parameters(number, decoded.layers[:number], decoded.header)
+            kept = decoded.layers[number].parameters
+            assert np.array_equal(again.index, kept.index)
+            assert np.array_equal(again.offset, kept.offset)
+
+
 def test_latents_never_touch_the_generator() -> None:
     codec = HscCodec(lively(TINY))
     data = codec.encode(noise_photo(20, 40), 4.0)
