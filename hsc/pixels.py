@@ -5,8 +5,8 @@
 
 Up to ``tile`` samples of F a side an image is one piece. Above that, each tile is computed with as much of its surroundings as
 its networks can see (``trunk_reach``, ``synthesis_reach``), so a tile's middle is what the whole image would have given but
-for the last bits of float sums: there is no seam. Global means are sums over all tiles. Both networks then take some 1 GiB at
-most for any image; its own F and pixels come on top.
+for the last bits of float sums: there is no seam. Global means are sums over all tiles. With the "small" profile a process that
+coded and decoded 4096x4096 pixels, the most a file holds, took 1.9 GiB at its peak, 0.6 of them before the first image.
 
 Profiles with a fixed input ("paper") see the image scaled to that size, and what they make is scaled back: the rate and the
 blur of it are theirs. Nothing is tiled there.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -33,13 +34,12 @@ LARGEST_QUALITY = 255 / QUALITY_STEPS
 class Hsc:
     """HSC. quality: 0 (small) to 7.96875, of which 1 to 6 is trained; one set of weights serves all.
 
-    model: weights by name, or the path of a .safetensors file. device: where the networks run; symbols are the same everywhere,
-    decoded pixels may differ by one level between devices.
+    model: weights by name, or the path of a .safetensors file. The networks run where HSC_DEVICE says (the harness sets it from
+    --device); symbols decode to the same everywhere, pixels may differ by one level between devices.
     """
 
     model: str = "roadscenes"
     quality: float = 3.0
-    device: str = "cpu"
 
     rate_field: ClassVar[str] = "quality"
     ladder: ClassVar[tuple[float, ...]] = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
@@ -77,7 +77,7 @@ class Hsc:
             "weights": _codec(*self._key).entropy.fingerprint.hex(),
             "torch": version("torch"),
             "constriction": version("constriction"),
-            "device": self.device,
+            "device": _device().partition(":")[0],
         }
 
     @property
@@ -104,13 +104,17 @@ class Hsc:
 
     @property
     def _key(self) -> tuple[str, str, str]:
-        return self.model, self.device, _stamp(self.model)
+        return self.model, _device(), _stamp(self.model)
 
     def _do(self, work: Callable[[HscCodec], T]) -> T:
         try:
             return work(_codec(*self._key))
         except (UnavailableError, ImageError) as error:
             raise CodecError(str(error)) from error
+
+
+def _device() -> str:
+    return os.environ.get("HSC_DEVICE", "cpu")
 
 
 def _stamp(model: str) -> str:

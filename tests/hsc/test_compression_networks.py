@@ -148,6 +148,27 @@ def test_what_is_trained_is_what_is_coded() -> None:
         _ = model.fingerprint
 
 
+def test_half_precision_around_it_leaves_the_integers_alone() -> None:
+    """As in training under autocast: floats are bfloat16, entropy parameters of the same symbols stay the same."""
+    model = lively(TINY)
+    images = torch.rand(2, 3, 48, 64, generator=torch.Generator().manual_seed(2)) * 2 - 1
+    with torch.no_grad():
+        exact = model(images, torch.tensor([60, 150]))
+        with torch.autocast("cpu", torch.bfloat16):
+            rough = model(images, torch.tensor([60, 150]))
+            quality = torch.tensor([60, 150])
+            gains = model.fcn.quality.gains(quality)
+            inside = model.fcn.predict(0, model.fcn.start(model.scn.activations(exact.semantics.integers, quality), quality, (3, 4)), gains)
+        outside = model.fcn.predict(0, model.fcn.start(model.scn.activations(exact.semantics.integers, quality), quality, (3, 4)), gains)
+    assert all(torch.equal(a, b) for a, b in zip(inside, outside, strict=True))
+    assert rough.semantics.w_hat.dtype == rough.features.feature.dtype == torch.float32
+    model.thaw()
+    with torch.autocast("cpu", torch.bfloat16):
+        made = model(images, quality)
+    (made.features.bits.sum() + made.image.float().square().mean()).backward()
+    assert all(bool(p.grad.isfinite().all()) for p in model.parameters() if p.grad is not None)
+
+
 def test_keep_is_what_a_cut_file_gives() -> None:
     model = lively(TINY)
     images, quality = torch.rand(1, 3, 48, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1, torch.tensor([150])
