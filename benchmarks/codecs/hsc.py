@@ -1,0 +1,134 @@
+"""HSC, hierarchical semantic compression: the codec this suite was written around. See ``hsc.codec``.
+
+image -> inversion -> W+, F -> symbols -> .hsc file -> symbols -> w_hat, F_hat -> generator -> image
+                                                           └──> decode_latents: heads that skip the generator
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from benchmarks.api import CODECS
+from benchmarks.images import require_image
+from hsc.api import Image, Latents, LatentSpec
+from hsc.bitstream import QUALITY_STEPS
+from hsc.errors import CodecError, ImageError, UnavailableError
+
+if TYPE_CHECKING:
+    from hsc.codec import HscCodec
+
+VERSION = "1"
+T = TypeVar("T")
+LARGEST_QUALITY = 255 / QUALITY_STEPS
+
+
+@CODECS.register("hsc")
+@dataclass(frozen=True)
+class Hsc:
+    """HSC. quality: 0 (small) to 7.96875, of which 1 to 6 is trained; one set of weights serves all.
+
+    model: weights by name, or the path of a .safetensors file. The networks run where HSC_DEVICE says (the harness sets it from
+    --device); symbols decode to the same everywhere, pixels may differ by one level between devices.
+    """
+
+    model: str = "roadscenes"
+    quality: float = 3.0
+
+    rate_field: ClassVar[str] = "quality"
+    ladder: ClassVar[tuple[float, ...]] = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.quality, bool) or not 0 <= self.quality <= LARGEST_QUALITY:
+            raise ValueError(f"quality is {self.quality!r}, expected 0 to {LARGEST_QUALITY}")
+
+    def encode(self, image: Image) -> bytes:
+        """A whole .hsc file.
+
+        Raises:
+            CodecError: the weights are not there, or the image is larger than 2**24 pixels.
+        """
+        return self._do(lambda codec: codec.encode(require_image(image), self.quality))
+
+    def decode(self, data: bytes) -> Image:
+        """The image, at whatever quality it was coded.
+
+        Raises:
+            BitstreamError: the data are damaged, cut, empty, or of other weights.
+            CodecError: the weights are not there.
+        """
+        return self._do(lambda codec: codec.decode(data))
+
+    def available(self) -> str | None:
+        from hsc import weights
+
+        return weights.why_not(self.model)
+
+    def provenance(self) -> Mapping[str, str]:
+        """Code, weights as a whole, and the libraries whose floats decide symbols and pixels."""
+        return {
+            "code": VERSION,
+            "weights": _codec(*self._key).entropy.fingerprint.hex(),
+            "torch": version("torch"),
+            "constriction": version("constriction"),
+            "device": _device().partition(":")[0],
+        }
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        return _codec(*self._key).layers
+
+    def cut(self, data: bytes, n: int) -> bytes:
+        return self._do(lambda codec: codec.cut(data, n))
+
+    def estimate_bits(self, image: Image) -> float:
+        return self._do(lambda codec: codec.estimate_bits(require_image(image), self.quality))
+
+    def stages(self) -> Sequence[tuple[str, Callable[[Any], Any]]]:
+        return _codec(*self._key).stages()
+
+    def latent_specs(self) -> Sequence[LatentSpec]:
+        return _codec(*self._key).latent_specs()
+
+    def decode_latents(self, data: bytes) -> Latents:
+        return self._do(lambda codec: codec.decode_latents(data))
+
+    def decode_latents_batch(self, streams: Sequence[bytes]) -> list[Latents]:
+        return self._do(lambda codec: codec.decode_latents_batch(streams))
+
+    @property
+    def _key(self) -> tuple[str, str, str]:
+        return self.model, _device(), _stamp(self.model)
+
+    def _do(self, work: Callable[[HscCodec], T]) -> T:
+        try:
+            return work(_codec(*self._key))
+        except (UnavailableError, ImageError) as error:
+            raise CodecError(str(error)) from error
+
+
+def _device() -> str:
+    return os.environ.get("HSC_DEVICE", "cpu")
+
+
+def _stamp(model: str) -> str:
+    """Size and time of change of weights given by path, so that a file that was trained on is loaded again."""
+    path = Path(model).expanduser()
+    if not path.is_file():
+        return ""
+    facts = path.stat()
+    return hashlib.sha256(f"{facts.st_size} {facts.st_mtime_ns}".encode()).hexdigest()
+
+
+@functools.lru_cache(maxsize=4)
+def _codec(model: str, device: str, stamp: str) -> HscCodec:
+    from hsc import weights
+    from hsc.codec import HscCodec
+
+    return HscCodec(weights.load(model), device=device)

@@ -1,0 +1,264 @@
+"""The HSC codec: an image to the bytes of its latents and back, and all that can be done with such bytes.
+
+    image ──invert──> W+, F ──rounded layer by layer──> symbols ──> file
+    file ──> symbols ──> w_hat, F_hat ──generator──> image
+                └── info, cut ├── decode_latents: heads read these   └── preview: from w alone, the rest predicted
+                              └── edit: w_hat moved along a direction
+
+Symbols are the same on every machine (``hsc.integer_nets``), and decoding is a function of the bytes: the generator's noise is off.
+Its floats may differ in their last bit between machines, which may move a pixel by one level.
+
+Editing, from the paper: w1 = w_hat + step * direction, F1 = F_hat + G_n(w1) - G_n(w_hat), image = G(w1, F1), with G_n the layers below F. A
+generator that starts at F has no such layers. There the feature network itself says how F follows w: its synthesis is
+scaled and shifted by w_hat, so F1 = F_hat + g_s(y_hat, w1) - g_s(y_hat, w_hat), which is g_s(y_hat, w1). It changes what w rules (styles, and
+what of F was left to w), not where things are. With a step of 0 both give the decoded image.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from hsc import layers
+from hsc.api import Image, Latents, LatentSpec
+from hsc.bitstream import QUALITY_STEPS, Header
+from hsc.coder import Symbols
+from hsc.entropy import feature_size, round_around
+from hsc.errors import UsageError
+from hsc.layers import Decoded, Layer, Parameters
+from hsc.model import HscModel
+from hsc.pixels import TILE, invert, require_image, synthesise
+
+LARGEST_QUALITY = 255 / QUALITY_STEPS
+
+HowMuch = int | Literal["semantic"] | None
+"""How many layers to use: all, a number from 1 up, or "semantic" for the first."""
+
+
+class Restored(NamedTuple):
+    """A file's latents before the generator: w_hat (1, n, d), F_hat (1, C, h, w) and y's integers in 1/16. header: of the file."""
+
+    header: Header
+    w_hat: Tensor
+    feature: Tensor
+    integers: Tensor
+
+
+@dataclass(frozen=True)
+class LayerInfo:
+    """A layer's name, its number of symbols, and its ideal length in bits by the integer tables."""
+
+    name: str
+    symbols: int
+    bits: float
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a file holds. quality: as given to ``encode``. layers: those in the file. model: fingerprint in hex, the file's first 24 bits."""
+
+    image_hw: tuple[int, int]
+    quality: float
+    size_bytes: int
+    bpp: float
+    layers: tuple[LayerInfo, ...]
+    complete: bool
+    model: str
+
+    @property
+    def slices(self) -> dict[str, float]:
+        """Bits of "semantic" and of each slice, its passes together."""
+        found: dict[str, float] = {}
+        for layer in self.layers:
+            name = layer.name.rstrip("abc") if layer.name.startswith("slice") else layer.name
+            found[name] = found.get(name, 0.0) + layer.bits
+        return found
+
+
+class HscCodec:
+    """A frozen model as a codec of images: uint8 (H, W, 3) RGB of 1x1 up to 2**24 pixels.
+
+    device: where the networks run; the model is moved there. tile: samples of F along a tile's side, see ``hsc.pixels``. The symbols
+    of a file depend on neither.
+
+    Raises:
+        UsageError: the model is not frozen.
+    """
+
+    def __init__(self, model: HscModel, *, device: str | torch.device = "cpu", tile: int = TILE) -> None:
+        self.entropy = model.entropy
+        self.model = model.to(device).eval()
+        self.model.generator.to(memory_format=torch.channels_last)
+        self.device, self.tile = torch.device(device), tile
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers' names in coding order."""
+        return self.entropy.names
+
+    def encode(self, image: Image, quality: float) -> bytes:
+        """A file of all layers. quality: 0 to 7.96875, rounded to 1/32; 1 to 6 is the range models are trained for.
+
+        Raises:
+            ImageError: that is no image this codes.
+            UsageError: the quality is out of range.
+        """
+        header, known = self._code(image, quality)
+        return layers.write(self.entropy, header, known)
+
+    def estimate_bits(self, image: Image, quality: float) -> float:
+        """The ideal length of an image's symbols by the integer tables, without header and checksum. Raises as ``encode``."""
+        return layers.estimate_bits(self._code(image, quality)[1])
+
+    def decode(self, data: bytes, layers: HowMuch = None, *, allow_partial: bool = False) -> Image:
+        """The image of a file, whole or cut.
+
+        layers: use this many of its layers only; the rest is predicted. allow_partial: also read a file whose end is missing, as far as it goes.
+
+        Raises:
+            BitstreamError: the bytes are damaged, cut, or of another model.
+            UsageError: the file does not hold that many layers.
+        """
+        return self._synthesise(self.restore(self.read(data, layers, allow_partial=allow_partial)))
+
+    def preview(self, data: bytes, *, allow_partial: bool = False) -> Image:
+        """The image as the semantics alone tell it, from the first few bytes of a file.
+
+        A whole generator makes it from W+ only; one that starts at F takes the F that is predicted from w.
+        """
+        decoded = self.read(data, "semantic", allow_partial=allow_partial)
+        restored = self.restore(decoded)
+        if self.model.profile.generator.start == "const":
+            return synthesise(self.model, restored.w_hat, None, decoded.header.image_hw, self.tile)
+        return self._synthesise(restored)
+
+    def cut(self, data: bytes, n: int) -> bytes:
+        """A complete, shorter file of the first n layers. Raises as ``hsc.layers.cut``."""
+        return layers.cut(self.entropy, data, n)
+
+    def info(self, data: bytes, *, allow_partial: bool = False) -> Info:
+        """What a file holds; it is decoded (symbols only) and proven on the way. Raises as ``decode``."""
+        decoded = self.read(data, allow_partial=allow_partial)
+        held = [
+            LayerInfo(name, int(layer.symbols.size), layers.estimate_bits([layer])) for name, layer in zip(self.layers, decoded.layers, strict=False)
+        ]
+        height, width = decoded.header.image_hw
+        quality = decoded.header.quality / QUALITY_STEPS
+        bpp = 8 * len(data) / (height * width)
+        return Info((height, width), quality, len(data), bpp, tuple(held), decoded.complete, self.entropy.fingerprint.hex())
+
+    def edit(self, data: bytes, direction: npt.ArrayLike, step: float, *, allow_partial: bool = False) -> Image:
+        """The decoded image with its semantics moved: direction (n_styles, w_dim), or (w_dim,) for all styles alike.
+
+        Raises:
+            UsageError: the direction has another shape or is not finite.
+            BitstreamError: as ``decode``.
+        """
+        encoder = self.model.profile.encoder
+        shape = (encoder.n_styles, encoder.w_dim)
+        moved = np.asarray(direction, dtype=np.float32)
+        if moved.shape not in (shape, shape[1:]) or not np.isfinite(moved).all() or not math.isfinite(step):
+            raise UsageError(f"the direction came with shape {moved.shape} and step {step}, expected finite numbers of shape {shape} or {shape[1:]}")
+        restored = self.restore(self.read(data, allow_partial=allow_partial))
+        return self._synthesise(self._moved(restored, torch.from_numpy(moved * np.float32(step)).to(self.device)))
+
+    def latent_specs(self) -> tuple[LatentSpec, ...]:
+        """w_hat (n_styles, w_dim) and F_hat (C, h, w) in the space of these weights."""
+        encoder, space = self.model.profile.encoder, self.entropy.fingerprint.hex()
+        stride = encoder.stride if encoder.input_size is None else 0
+        side = None if encoder.input_size is None else encoder.input_size // encoder.stride
+        return (
+            LatentSpec("w_hat", (encoder.n_styles, encoder.w_dim), 0, space),
+            LatentSpec("F_hat", (encoder.feature_channels, side, side), stride, space),
+        )
+
+    def decode_latents(self, data: bytes) -> Latents:
+        """What the generator would be given: float32 maps "w_hat" and "F_hat". The generator is never run. Raises as ``decode``."""
+        return self._latents(self.restore(self.read(data)))
+
+    def decode_latents_batch(self, streams: Sequence[bytes]) -> list[Latents]:
+        """The same for many files. Each is restored alone, so that the floats are those of ``decode_latents``."""
+        return [self.decode_latents(data) for data in streams]
+
+    def stages(self) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+        """Decoding in three steps, each taking what the last one gave: "entropy" (bytes), "latents", "synthesis" (-> image)."""
+        return (("entropy", self.read), ("latents", self.restore), ("synthesis", self._synthesise))
+
+    def read(self, data: bytes, layers_used: HowMuch = None, *, allow_partial: bool = False) -> Decoded:
+        """The symbols of a file, by layer, cut to the layers asked for. Raises as ``decode``."""
+        decoded = layers.decode(self.entropy, data, allow_partial=allow_partial)
+        held = len(decoded.layers)
+        used = held if layers_used is None else 1 if layers_used == "semantic" else layers_used
+        if not isinstance(used, int) or not 1 <= used <= held:
+            raise UsageError(f"layers came as {layers_used!r}, expected 'semantic' or 1 to the {held} the file holds")
+        return Decoded(decoded.header, decoded.layers[:used], decoded.complete)
+
+    @torch.no_grad()
+    def restore(self, decoded: Decoded) -> Restored:
+        """w_hat and F_hat of decoded symbols; layers that are missing are predicted."""
+        header = decoded.header
+        integers = self.entropy.integers(self.entropy.complete(decoded.layers, header), header)
+        quality = torch.tensor([header.quality], device=self.device)
+        w_hat = self.model.scn.restore(integers.semantic, quality)
+        feature = self.model.fcn.restore(integers.feature, w_hat, quality, feature_size(self.model.profile, header.image_hw))
+        return Restored(header, w_hat, feature, integers.feature)
+
+    @torch.no_grad()
+    def _moved(self, restored: Restored, move: Tensor) -> Restored:
+        """w and F after a move of w, (n_styles, w_dim) or (w_dim,); see the module's docstring."""
+        w_hat, generator = restored.w_hat + move, self.model.generator
+        if self.model.profile.generator.start == "const":
+            change = generator.run_below(w_hat).feature - generator.run_below(restored.w_hat).feature
+            feature = restored.feature + change
+        else:
+            quality = torch.tensor([restored.header.quality], device=self.device)
+            feature = self.model.fcn.restore(restored.integers, w_hat, quality, restored.feature.shape[2:])
+        return restored._replace(w_hat=w_hat, feature=feature)
+
+    def _synthesise(self, restored: Restored) -> Image:
+        return synthesise(self.model, restored.w_hat, restored.feature, restored.header.image_hw, self.tile)
+
+    def _latents(self, restored: Restored) -> Latents:
+        maps = {"w_hat": restored.w_hat[0].cpu().numpy(), "F_hat": restored.feature[0].contiguous().cpu().numpy()}
+        return Latents(maps, restored.header.image_hw)
+
+    def _code(self, image: Image, quality: float) -> tuple[Header, list[Layer]]:
+        image = require_image(image)
+        steps = round(quality * QUALITY_STEPS) if math.isfinite(quality) else -1
+        if not 0 <= steps <= 255:
+            raise UsageError(f"the quality came as {quality}, expected 0 to {LARGEST_QUALITY}; 1 to 6 is what models are trained for")
+        header = Header((image.shape[0], image.shape[1]), steps, self.entropy.layers)
+        return header, layers.code(self.entropy, header, _Rounding(self, image, header))
+
+
+class _Rounding:
+    """The encoder's choice of symbols, layer by layer: y of F is made once w_hat is known, as the decoder will know it."""
+
+    def __init__(self, codec: HscCodec, image: Image, header: Header) -> None:
+        self.codec, self.header = codec, header
+        self.quality = torch.tensor([header.quality], device=codec.device)
+        self.found = invert(codec.model.gie, image, codec.tile)
+        self.values: list[npt.NDArray[np.float64]] = []
+
+    @torch.no_grad()
+    def __call__(self, number: int, parameters: Parameters) -> Symbols:
+        scn = self.codec.model.scn
+        if number:
+            return round_around(self.values[number - 1], parameters)
+        symbols = round_around(scn.scaled(self.found.w_plus, self.quality)[0].cpu().numpy(), parameters)
+        integers = self.codec.entropy.decoded(Layer(symbols, parameters))
+        self.values = self._feature_values(scn.restore(integers, self.quality))
+        return symbols
+
+    def _feature_values(self, w_hat: Tensor) -> list[npt.NDArray[np.float64]]:
+        """v of every layer of F: (c, positions) each."""
+        fcn = self.codec.model.fcn
+        scaled = fcn.scaled(self.found.feature, w_hat, self.quality)
+        return [fcn.pick(scaled, layer)[0].cpu().numpy() for layer in range(len(fcn.turns))]

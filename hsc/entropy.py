@@ -1,0 +1,158 @@
+"""The layers of a file, as ``hsc.layers`` asks for them: what each is coded by, from the symbols before it.
+
+    layer 0              W+: the prior's table at the header's quality
+    layer 1 + i          F: turn i of ``FCN.turns``, from the semantics and the turns before
+
+    layers ──rebuild──> integers of w (1, C, s, s), integers of y in turns ──FCN.predict──> Parameters
+
+Symbols are whole steps around the mean that ``offset`` carries in 1/16, so the tables lie around 0. All maps follow from the image
+size in the header. Turns that a file does not hold are predicted: symbols of 0, which is each mean itself.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from hsc.bitstream import Header
+from hsc.coder import Symbols
+from hsc.errors import UsageError
+from hsc.fcn import FCN, Known
+from hsc.gaussians import LARGEST_SYMBOL, MEAN_STEPS
+from hsc.layers import Layer, Parameters
+from hsc.profiles import Profile
+from hsc.quality import Gains
+from hsc.scn import SCN
+from hsc.tables import CdfTables
+
+
+class Integers(NamedTuple):
+    """Decoded values in 1/16, float64: semantic (1, C, s, s), feature (1, M, h', w')."""
+
+    semantic: Tensor
+    feature: Tensor
+
+
+class _Remembered(NamedTuple):
+    """Layers of one file, by identity, and what was made of them."""
+
+    layers: tuple[Layer, ...]
+    header: Header
+    known: Known
+
+
+@dataclass(frozen=True, eq=False)
+class EntropyModel:
+    """A ``hsc.layers.LayeredModel`` over frozen networks."""
+
+    profile: Profile
+    scn: SCN
+    fcn: FCN
+    tables: CdfTables
+    fingerprint: bytes
+    _memory: dict[str, _Remembered] = field(default_factory=dict, repr=False)
+
+    @property
+    def layers(self) -> int:
+        """W+ and the turns of F."""
+        return 1 + self.profile.feature.layers
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The layers' names in coding order: "semantic", "slice1a", "slice1b" ..."""
+        single = self.profile.feature.passes == 1
+        return ("semantic", *(f"slice{t.number + 1}{'' if single else 'abc'[t.turn]}" for t in self.fcn.turns))
+
+    @torch.no_grad()
+    def parameters(self, number: int, earlier: Sequence[Layer], header: Header) -> Parameters:
+        """What layer ``number`` is coded by. Index and offset have the shape (C, s, s) or (c, positions)."""
+        quality = self._quality(header)
+        if number == 0:
+            mean, level = self.scn.prior(quality)
+        else:
+            gains = self.fcn.quality.gains(quality)
+            mean, level = self.fcn.predict(number - 1, self._known(earlier, header, gains), gains)
+        index, offset = (t[0].cpu().numpy().astype(np.int64) for t in (level, mean))
+        return Parameters(self.tables, index, None, offset)
+
+    def complete(self, layers: Sequence[Layer], header: Header) -> list[Layer]:
+        """The layers given and, for those after them, the most likely symbols."""
+        known = list(layers)
+        while len(known) < self.layers:
+            parameters = self.parameters(len(known), known, header)
+            known.append(Layer(np.zeros(parameters.index.shape, np.int32), parameters))
+        return known
+
+    def integers(self, layers: Sequence[Layer], header: Header) -> Integers:
+        """The decoded values of all layers.
+
+        Raises:
+            UsageError: some are missing; see ``complete``.
+        """
+        if len(layers) != self.layers:
+            raise UsageError(f"{len(layers)} layers came, expected all {self.layers}; complete() predicts those missing")
+        height, width = latent_size(self.profile, header.image_hw)
+        feature = torch.zeros(1, self.profile.feature.channels, height, width, dtype=torch.float64, device=self._device)
+        for i, layer in enumerate(layers[1:]):
+            feature += self.fcn.as_map(self.decoded(layer), i, (height, width))
+        return Integers(self.decoded(layers[0]), feature)
+
+    def _known(self, earlier: Sequence[Layer], header: Header, gains: Gains) -> Known:
+        """What these layers say. A file is asked for layer after layer, so the last answer is kept and only added to."""
+        last = self._memory.get("last")
+        if last and last.header == header and len(last.layers) <= len(earlier) and all(map(operator.is_, last.layers, earlier)):
+            known, done = last.known, len(last.layers)
+        else:
+            known, done = self._start(earlier[0], header), 1
+        for i in range(done, len(earlier)):
+            known = self.fcn.learn(known, i - 1, self.decoded(earlier[i]), gains)
+        self._memory["last"] = _Remembered(tuple(earlier), header, known)
+        return known
+
+    def _start(self, semantic: Layer, header: Header) -> Known:
+        quality = self._quality(header)
+        activations = self.scn.activations(self.decoded(semantic), quality)
+        return self.fcn.start(activations, quality, latent_size(self.profile, header.image_hw))
+
+    @property
+    def _device(self) -> torch.device:
+        return self.fcn.quality.log_gain.device
+
+    def _quality(self, header: Header) -> Tensor:
+        return torch.tensor([header.quality], device=self._device)
+
+    def decoded(self, layer: Layer) -> Tensor:
+        """A layer's values in 1/16: symbols around their means, with a batch axis in front, float64."""
+        assert layer.parameters.offset is not None
+        integers = layer.symbols.astype(np.int64) * MEAN_STEPS + layer.parameters.offset
+        return torch.from_numpy(integers[None]).to(self._device, torch.float64)
+
+
+def feature_size(profile: Profile, image_hw: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of F for an image: by the stride, or fixed where images are brought to one size."""
+    if profile.encoder.input_size is not None:
+        side = profile.encoder.input_size // profile.encoder.stride
+        return side, side
+    height, width = (-(-side // profile.encoder.stride) for side in image_hw)
+    return height, width
+
+
+def latent_size(profile: Profile, image_hw: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of y for an image."""
+    height, width = (-(-side // profile.feature.stride) for side in feature_size(profile, image_hw))
+    return height, width
+
+
+def round_around(values: npt.NDArray[np.float64], parameters: Parameters) -> Symbols:
+    """The encoder's symbols: int32, values in steps of the quantiser rounded around the offset."""
+    assert parameters.offset is not None
+    residuals = values - parameters.offset / MEAN_STEPS
+    symbols: Symbols = np.clip(np.rint(residuals), -LARGEST_SYMBOL, LARGEST_SYMBOL).astype(np.int32)
+    return symbols

@@ -1,0 +1,154 @@
+"""Weights files: one safetensors file a model, found by name or path.
+
+    name ──> hsc/pretrained/NAME.safetensors
+         └─> hsc/pretrained/NAME.json {url, sha256, size_bytes} ──fetch──> cache        path ──> itself
+    file: float16, int8, int32, uint16 tensors; metadata "hsc": {format, profile, card}
+
+Nothing in such a file is executed. Floats are kept in 16 bits, integer networks and tables as the integers they are, so what
+is loaded is bit for bit what was saved, and ``HscModel.fingerprint`` says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hsc.download import cached, fetch_file
+from hsc.errors import DataError, UnavailableError, UsageError
+
+if TYPE_CHECKING:
+    from hsc.model import HscModel
+    from hsc.profiles import Profile
+
+FORMAT = 1
+SUFFIX = ".safetensors"
+FOLDER = Path(__file__).parent / "pretrained"
+
+
+class Card(NamedTuple):
+    """What a weights file says of itself: profile (JSON), and what its makers wrote: licence, data, date, training."""
+
+    profile: str
+    card: Mapping[str, Any]
+
+
+def names(folder: Path = FOLDER) -> list[str]:
+    """The weights that can be had by name."""
+    return sorted({path.stem for path in folder.iterdir() if path.suffix in (SUFFIX, ".json")}) if folder.is_dir() else []
+
+
+def why_not(name: str, folder: Path = FOLDER) -> str | None:
+    """None if ``find`` would succeed, without the network or after fetching, else one sentence with the reason and the cure."""
+    if _is_path(name):
+        return None if Path(name).expanduser().is_file() else f"there is no weights file {name}; train one with python -m hsc.training"
+    if name in names(folder):
+        return None
+    known = ", ".join(names(folder)) or "none"
+    return f"there are no weights named {name!r} (known: {known}); train them with python -m hsc.training, or give the path of a {SUFFIX} file"
+
+
+def find(name: str, folder: Path = FOLDER) -> Path:
+    """The file of weights: packaged, fetched now or before, or a path (which ends in .safetensors or holds a slash).
+
+    Raises:
+        UnavailableError: there are no weights of that name, or they cannot be fetched.
+    """
+    reason = why_not(name, folder)
+    if reason:
+        raise UnavailableError(reason)
+    if _is_path(name):
+        return Path(name).expanduser()
+    packaged = folder / f"{name}{SUFFIX}"
+    if packaged.is_file():
+        return packaged
+    source = json.loads((folder / f"{name}.json").read_text())
+    kept = f"weights/{source['sha256'][:16]}-{name}{SUFFIX}"
+    return cached(kept) or fetch_file(source["url"], source["sha256"], kept, size_bytes=source.get("size_bytes"))
+
+
+def load(name: str) -> HscModel:
+    """A frozen model, on the CPU, by name or path.
+
+    Raises:
+        UnavailableError: there are no such weights.
+        DataError: the file is damaged or not one of ours.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    from hsc.model import HscModel
+    from hsc.profiles import profile_from_json
+
+    path = find(name)
+    profile = profile_from_json(read_card(path).profile)
+    try:
+        arrays = load_file(path)
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path} is not a whole weights file: {error}; fetch it again") from error
+    return HscModel(profile).load_arrays(arrays)
+
+
+def read_card(path: Path) -> Card:
+    """What the file says of itself, without its tensors.
+
+    Raises:
+        DataError: it is damaged or not one of ours.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "numpy") as file:
+            about = json.loads((file.metadata() or {}).get("hsc", "null"))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise DataError(f"{path} is not a whole safetensors file: {error}; fetch it again") from error
+    if not isinstance(about, dict) or "profile" not in about:
+        raise DataError(f"{path} holds no hsc model; expected a file of hsc.weights.save (a converted generator is for training only)")
+    if about.get("format") != FORMAT:
+        raise DataError(f"{path} is of weights format {about.get('format')}, this reads {FORMAT}; it needs another version of hsc")
+    return Card(about["profile"], about.get("card", {}))
+
+
+def save(model: HscModel, path: Path, card: Mapping[str, Any] | None = None) -> None:
+    """Write a frozen model; the file appears whole or not at all.
+
+    card: plain values for people: licence, training data, steps, scores.
+
+    Raises:
+        UsageError: the model is not frozen, or the name has another ending.
+    """
+    from safetensors.numpy import save_file
+
+    from hsc.profiles import profile_to_json
+
+    if path.suffix != SUFFIX:
+        raise UsageError(f"the weights' name came as {path.name}, expected one that ends in {SUFFIX}")
+    about = {"format": FORMAT, "profile": profile_to_json(model.profile), "card": dict(card or {}), "fingerprint": model.fingerprint.hex()}
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        save_file(model.arrays(), part, metadata={"hsc": json.dumps(about, sort_keys=True)})
+        mask = os.umask(0)
+        os.umask(mask)
+        part.chmod(0o666 & ~mask)  # safetensors writes files only their owner can read
+        part.replace(path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            part.unlink()
+
+
+def random_model(profile: Profile, seed: int = 0) -> HscModel:
+    """A frozen model with random weights, the same for the same seed: for tests and timing."""
+    import torch
+
+    from hsc.model import HscModel
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return HscModel(profile).freeze()
+
+
+def _is_path(name: str) -> bool:
+    return name.endswith(SUFFIX) or "/" in name or os.sep in name

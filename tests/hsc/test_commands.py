@@ -1,0 +1,168 @@
+"""The command line: files in, files out, pipes, and nothing left behind by what fails."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+from tiny_profile import noise_photo, tiny_codec
+
+from hsc import weights
+from hsc.__main__ import main
+from hsc.directions import principal_directions, save_directions
+from hsc.errors import ImageError
+from hsc.pictures import read_picture, write_picture
+
+CODEC = tiny_codec()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    weights.save(CODEC.model, tmp_path / "tiny.safetensors")
+    for i in range(3):
+        PIL.Image.fromarray(noise_photo(20 + i, 40, i)).save(tmp_path / f"in{i}.png")
+    return tmp_path
+
+
+def run(folder: Path, *arguments: str) -> int:
+    named = [str(folder / a) if "." in a and not a.startswith("-") and not a[0].isdigit() else a for a in arguments]
+    return main([*named, "--model", str(folder / "tiny.safetensors")])
+
+
+def pixels(file: Path) -> np.ndarray:
+    return np.asarray(PIL.Image.open(file))
+
+
+def test_there_and_back(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(folder, "encode", "in0.png", "a.hsc", "--quality", "4.5") == 0
+    data = (folder / "a.hsc").read_bytes()
+    assert data == CODEC.encode(noise_photo(20, 40, 0), 4.5)
+    assert run(folder, "decode", "a.hsc", "a.png") == 0
+    assert np.array_equal(pixels(folder / "a.png"), CODEC.decode(data))
+    assert run(folder, "decode", "a.hsc", "a.webp", "--layers", "3") == 0
+    assert np.array_equal(pixels(folder / "a.webp"), CODEC.decode(data, 3))
+    assert run(folder, "preview", "a.hsc", "p.bmp") == 0
+    assert np.array_equal(pixels(folder / "p.bmp"), CODEC.preview(data))
+    assert run(folder, "cut", "a.hsc", "s.hsc", "--layers", "2") == 0
+    assert (folder / "s.hsc").read_bytes() == CODEC.cut(data, 2)
+    assert capsys.readouterr() == ("", "")
+    assert run(folder, "info", "s.hsc") == 0
+    said = capsys.readouterr().out
+    assert "40x20 pixels, quality 4.5" in said
+    assert "slice1a" in said
+    assert "slice1b" not in said
+
+
+def test_editing_along_an_axis(folder: Path) -> None:
+    w = np.random.default_rng(0).normal(size=(20, 9, 8))
+    save_directions(principal_directions(w, 2), folder / "axes.safetensors")
+    assert run(folder, "encode", "in0.png", "a.hsc") == 0
+    along = ("edit", "a.hsc", "e.png", "--directions", str(folder / "axes.safetensors"), "--overwrite")
+    assert run(folder, *along, "--step", "0") == 0
+    assert np.array_equal(pixels(folder / "e.png"), CODEC.decode((folder / "a.hsc").read_bytes()))
+    assert run(folder, *along, "--direction", "1", "--step", "3") == 0
+    assert not np.array_equal(pixels(folder / "e.png"), CODEC.decode((folder / "a.hsc").read_bytes()))
+    assert run(folder, *along, "--direction", "2") == 2
+
+
+def test_several_files_with_progress(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "out").mkdir()
+    (folder / "in1.png").write_bytes(b"damaged")
+    names = [str(folder / f"in{i}.png") for i in range(3)]
+    assert main(["encode", *names, "--into", str(folder / "out"), "--model", str(folder / "tiny.safetensors")]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert [line[:5] for line in told[:3]] == ["[1/3]", "[2/3]", "[3/3]"]
+    assert "failed" in told[1]
+    assert "1 of 3" in told[3]
+    assert sorted(p.name for p in (folder / "out").iterdir()) == ["in0.hsc", "in2.hsc"]
+    (folder / "more").mkdir()
+    PIL.Image.fromarray(noise_photo(4, 4)).save(folder / "more" / "in0.png")
+    twice = ["encode", names[0], str(folder / "more" / "in0.png"), "--into", str(folder / "more"), "--model", "x"]
+    assert main(twice) == 2
+    assert "would both become" in capsys.readouterr().err
+
+
+def test_outputs_are_not_overwritten_unless_asked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "a.hsc").write_bytes(b"kept")
+    assert run(folder, "encode", "in0.png", "a.hsc") == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert (folder / "a.hsc").read_bytes() == b"kept"
+    assert run(folder, "encode", "in0.png", "a.hsc", "--overwrite") == 0
+    assert (folder / "a.hsc").read_bytes() != b"kept"
+    assert run(folder, "encode", "in0.png", "in0.png", "--overwrite") == 2
+
+
+def test_a_failure_leaves_nothing_and_no_traceback(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(folder, "encode", "in0.png", "a.hsc") == 0
+    data = (folder / "a.hsc").read_bytes()
+    (folder / "cut.hsc").write_bytes(data[:-3])
+    before = sorted(p.name for p in folder.iterdir())
+    cases = [
+        (("decode", "cut.hsc", "b.png"), 1),
+        (("decode", "in0.png", "b.png"), 1),
+        (("decode", "nothing.hsc", "b.png"), 1),
+        (("decode", "a.hsc", "b.jpg"), 2),
+        (("decode", "a.hsc", "b.png", "--layers", "99"), 2),
+        (("decode", "a.hsc", "nowhere/b.png"), 2),
+        (("decode", "a.hsc"), 2),
+        (("encode", "a.hsc", "b.hsc"), 1),
+        (("encode", "in0.png", "b.hsc", "--quality", "9"), 2),
+        (("cut", "a.hsc", "b.hsc", "--layers", "0"), 2),
+    ]
+    for arguments, code in cases:
+        assert run(folder, *arguments) == code, arguments
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert len(said.err.splitlines()) == 1
+    assert main(["decode", str(folder / "a.hsc"), str(folder / "b.png"), "--model", "no-such"]) == 1
+    assert "hsc.training" in capsys.readouterr().err
+    assert sorted(p.name for p in folder.iterdir()) == before
+
+
+def test_a_file_cut_off_is_read_when_asked(folder: Path) -> None:
+    assert run(folder, "encode", "in2.png", "a.hsc", "--quality", "6") == 0
+    (folder / "cut.hsc").write_bytes((folder / "a.hsc").read_bytes()[:-4])
+    assert run(folder, "decode", "cut.hsc", "b.png", "--partial") == 0
+    assert pixels(folder / "b.png").shape == (22, 40, 3)
+
+
+def test_pipes(folder: Path) -> None:
+    def piped(command: str, data: bytes) -> bytes:
+        arguments = [sys.executable, "-m", "hsc", command, "-", "-", "--model", str(folder / "tiny.safetensors")]
+        return subprocess.run(arguments, input=data, capture_output=True, check=True, timeout=60).stdout
+
+    data = piped("encode", (folder / "in0.png").read_bytes())
+    assert data == CODEC.encode(noise_photo(20, 40, 0), 3.0)
+    image = read_picture(piped("decode", data), "piped")
+    assert np.abs(image.astype(int) - CODEC.decode(data)).max() <= 1
+
+
+def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["--help"], ["encode", "--help"]):
+        with pytest.raises(SystemExit) as stop:
+            main(arguments)
+        assert stop.value.code == 0
+        assert "python -m hsc encode in.png out.hsc --quality 3" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("mode", "colour", "expected"), [("L", 7, 7), ("RGBA", (0, 0, 0, 0), 255), ("1", 1, 255), ("P", 0, 0)])
+def test_pictures_of_many_kinds_are_read(mode: str, colour: object, expected: int) -> None:
+    buffer = io.BytesIO()
+    PIL.Image.new(mode, (5, 4), colour).save(buffer, "PNG")  # type: ignore[arg-type]
+    image = read_picture(buffer.getvalue(), "x")
+    assert image.shape == (4, 5, 3)
+    assert (image == expected).all()
+
+
+def test_pictures_that_are_not_read() -> None:
+    buffer = io.BytesIO()
+    PIL.Image.fromarray(np.zeros((4, 4), np.uint16)).save(buffer, "PNG")
+    whole = write_picture(noise_photo(30, 30), ".png")
+    for data in (buffer.getvalue(), b"", b"text", whole[: len(whole) // 2]):
+        with pytest.raises(ImageError):
+            read_picture(data, "x")
