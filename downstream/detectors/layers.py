@@ -20,7 +20,7 @@ class Detector(nn.Module):
 
     multiple: int = 32
     memory_format: torch.memory_format = torch.channels_last
-    """The layout of images in memory that this network is faster in on a CPU."""
+    """The layout of images in memory that this network trains faster in on a CPU."""
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """Raw output maps, as the training loss takes them."""
