@@ -44,11 +44,11 @@ def names(folder: Path = FOLDER) -> list[str]:
 def why_not(name: str, folder: Path = FOLDER) -> str | None:
     """None if ``find`` would succeed, without the network or after fetching, else one sentence with the reason and the cure."""
     if _is_path(name):
-        return None if Path(name).expanduser().is_file() else f"there is no weights file {name}; train one with python -m hsc.training"
+        return None if Path(name).expanduser().is_file() else f"there is no weights file {name}; give the path of a {SUFFIX} file"
     if name in names(folder):
         return None
     known = ", ".join(names(folder)) or "none"
-    return f"there are no weights named {name!r} (known: {known}); train them with python -m hsc.training, or give the path of a {SUFFIX} file"
+    return f"there are no weights named {name!r} (known: {known}); none are trained yet: give the path of a {SUFFIX} file of your own"
 
 
 def find(name: str, folder: Path = FOLDER) -> Path:

@@ -15,9 +15,9 @@ import PIL.Image
 import pytest
 
 from benchmarks.api import DATASETS
-from benchmarks.formats.coco_json import read_coco
 from benchmarks.datasets import coco as module
 from benchmarks.datasets.coco import Coco
+from benchmarks.formats.coco_json import read_coco
 from downstream.api import Detections, SegmentationMap
 from downstream.coco_classes import COCO80
 from hsc.errors import AnnotationError, DownloadError, ImageError, SpecError
