@@ -24,6 +24,6 @@ class Detection:
     main_metric: ClassVar[str] = "ap"
     columns: ClassVar[tuple[str, ...]] = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large")
     dataset: ClassVar[str] = "roadscenes"
-    heads: ClassVar[tuple[str, ...]] = ("small", "small(arch=hourglass)")
+    heads: ClassVar[tuple[str, ...]] = ("small", "small(arch=hourglass, flip=True)")
     codecs: ClassVar[tuple[str, ...]] = ("jpeg", "webp", "avif", "jpegxl", "jpeg2000", "heic", "bpg", "vvc")
     anchors: ClassVar[tuple[str, ...]] = ("vvc", "jpeg")

@@ -12,7 +12,7 @@ from downstream.api import HEADS, Detections, ImageHead, SegmentationMap, from_b
 from hsc.registry import Spec, config
 
 SIZES = [(1, 1), (33, 57), (256, 384), (64, 64), (33, 57)]
-VARIANTS = {"small": ["small", "small(arch=hourglass)"]}
+VARIANTS = {"small": ["small", "small(arch=hourglass)", "small(arch=hourglass, zoom=1, flip=True)"]}
 
 
 def specs():
