@@ -45,8 +45,8 @@ class Small:
 
     arch: "pyramid" or "hourglass". score_threshold, nms_iou, max_detections: candidates below the first go, then suppression
     within a class, then the cut. zoom: images are enlarged by this much first, for the sake of small objects. flip: the mirror
-    image is looked at too, and both sets of candidates meet in the suppression; twice the work. weights: a safetensors file from ``python -m downstream.training``; empty for the packaged
-    one.
+    image is looked at too, and both sets of candidates meet in the suppression; twice the work. weights: a safetensors file
+    from ``python -m downstream.training``; empty for the packaged one.
     """
 
     arch: Literal["pyramid", "hourglass"] = "pyramid"
