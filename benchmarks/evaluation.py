@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.api import CODECS, DATASETS, TASKS, Dataset, Row
+from benchmarks.api import DATASETS, TASKS, Dataset, Row
 from benchmarks.execution import Executor, Inline, Processes
 from benchmarks.harness import Config, Overwrite, Plan, make_plan, run_plan
 from benchmarks.points import Curve, curves
@@ -181,6 +181,3 @@ def require(config: Config, names: Sequence[str]) -> None:
         codec = next(c for c in config.curves if c.label == label).points[0][1]
         if reason := codec.available():
             raise UnavailableError(f"the required codec {name} cannot run: {reason}")
-
-
-__all__ = ["CODECS", "Outcome", "configure", "evaluate", "require", "run"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import statistics
 from collections.abc import Mapping, Sequence
@@ -117,7 +118,8 @@ class _Scorer:
     def rows(self, cell: Cell) -> list[Row]:
         keys = cell.predictions[self.number]
         base = {"cell": cell_id(cell, self.number), "head": self.label, "regime": self.head.regime}
-        missing = [k for k in keys if k not in self.store.known("predictions", keys)]
+        known = self.store.known("predictions", keys)
+        missing = [k for k in keys if k not in known]
         if missing:
             reasons = [self.plan.failures[k] for k in missing if k in self.plan.failures]
             reason = f"{len(missing)} of {len(keys)} images failed: {reasons[0]}" if reasons else f"{len(missing)} of {len(keys)} images not read yet"
@@ -137,7 +139,7 @@ class _Scorer:
         found = []
         for metric in self.metrics:
             named = {"name": getattr(metric, "spec_name", ""), "version": metric.version}
-            key = score_key(keys, named, self._truth_identity())
+            key = score_key(keys, named, self.truth_identity)
             cached = self.store.scores(key)
             if cached is None:
                 predictions = [self.relabel(r.prediction) for r in records if r.prediction is not None]
@@ -146,7 +148,9 @@ class _Scorer:
             found += [Score(*s) for s in cached]
         return found
 
-    def _truth_identity(self) -> dict[str, Any]:
+    @functools.cached_property
+    def truth_identity(self) -> dict[str, Any]:
+        """What the scores are measured against, for their key; hashing a data set is not free, so once a head."""
         config = self.plan.config
         return {"dataset": identity(config.dataset), "revision": config.dataset.revision, "classes": self.space.classes, "pseudo": self._originals()}
 
