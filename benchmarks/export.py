@@ -1,7 +1,7 @@
 """Writes a rendered data set as training shards: ``python -m benchmarks.export --help``.
 
-Heads are trained by ``python -m downstream.training``, which reads no data set of the harness: what it needs goes into .npz
-files here. Their fields are described in downstream/training/shards.py.
+Heads and the hsc codec are trained by ``python -m downstream.training`` and ``python -m hsc.training``, which read no data set of the
+harness: what they need goes into .npz files here. Their fields are described in downstream/training/shards.py and hsc/training/shards.py.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ def export(dataset: Any, out: Path, *, first: int, count: int, shard: int = 250)
 def _arrays(frames: list[Any]) -> dict[str, Any]:
     return {
         "images": np.stack([f.image for f in frames]),  # (n, H, W, 3)
+        "semantic": np.stack([f.semantic for f in frames]),  # (n, H, W)
         "boxes_xyxy": np.concatenate([f.boxes_xyxy for f in frames]).astype(np.float32),
         "labels": np.concatenate([f.classes for f in frames]).astype(np.int64),
         "ignored": np.concatenate([f.iscrowd for f in frames]).astype(np.bool_),
@@ -68,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; 0, or 2 with one sentence on stderr."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.export",
-        description="Write images and boxes of a rendered data set as .npz shards for python -m downstream.training.",
+        description="Write images, boxes and label maps of a rendered data set as .npz shards, for python -m downstream.training and python -m hsc.training.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

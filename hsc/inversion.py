@@ -120,7 +120,12 @@ class Residual(nn.Module):
             _norm(outputs, batch),
         )
         same = stride == 1 and inputs == outputs
-        self.shortcut = nn.Identity() if same else nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=not batch), _norm(outputs, batch))
+        if same:
+            self.shortcut: nn.Module = nn.Identity()
+        elif batch:
+            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), _norm(outputs, batch))
+        else:
+            self.shortcut = nn.Sequential(nn.AvgPool2d(stride, ceil_mode=True, count_include_pad=False), nn.Conv2d(inputs, outputs, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.branch(x) + self.shortcut(x)

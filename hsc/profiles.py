@@ -269,15 +269,15 @@ Cars and churches are the same with (resolution, layer, input) = (512, 3, 128) a
 
 SMALL = Profile(
     "small",
-    GeneratorConfig(resolution=256, w_dim=64, z_dim=64, mapping_layers=0, channel_base=6144, channel_max=192, start="feature", layer=5),
+    GeneratorConfig(resolution=256, w_dim=64, z_dim=64, mapping_layers=0, channel_base=4096, channel_max=192, start="feature", layer=5),
     EncoderConfig(
         n_styles=9,
         w_dim=64,
         feature_channels=192,
         input_size=None,
-        stem_width=32,
+        stem_width=24,
         stem_stride=2,
-        widths=(48, 96, 160, 192),
+        widths=(32, 64, 128, 192),
         depths=(1, 1, 2, 1),
         feature_stride=1,
         pool=1,

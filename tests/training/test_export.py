@@ -31,6 +31,7 @@ class Rendered:
     def frame(self, index):
         return SimpleNamespace(
             image=np.full((4, 6, 3), index, np.uint8),
+            semantic=np.full((4, 6), index, np.uint8),
             boxes_xyxy=np.full((index, 4), index, np.float32),
             classes=np.arange(index),
             iscrowd=np.arange(index) == 0,

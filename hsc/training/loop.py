@@ -1,0 +1,384 @@
+"""The training loop: three stages, prices of bits, a moving average of the weights, checkpoints that resume exactly.
+
+    autoencoder   images -> W+, F -> images                     nothing is coded; at its end the statistics of W+ and F are set
+    codec         ... -> bits -> ...                            every sample at a quality of its own, everything trained together
+    adversarial   the same, and a critic of patches             the last third: texture, with a small weight
+
+Every random choice follows from (seed, step, process), so a checkpoint needs no generator state and a run that was cut and
+resumed gives the weights of one that was not. Under ``torchrun`` each process takes crops of its own and gradients are averaged.
+"""
+
+from __future__ import annotations
+
+import copy
+import csv
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hsc import weights
+from hsc.errors import DataError, UsageError
+from hsc.generator import ToRgb
+from hsc.model import HscModel
+from hsc.quality import QualityTable
+from hsc.training import processes
+from hsc.training.losses import latent_loss, pixel_loss, teacher_loss
+from hsc.training.rates import Prices
+from hsc.training.recipe import Recipe
+from hsc.training.shards import Batch, Frames, batch_of, read_frames
+from hsc.training.teacher import Seen, Teacher, load_teacher
+from hsc.training.texture import PatchCritic, critic_loss, texture_loss
+
+_LOGGED = 50
+_STATISTICS = 12  # batches
+_PENALTY, _PENALTY_EVERY = 2.0, 16
+_CRITIC_RATE = 2e-4
+_GAINS_RATE = 5.0
+_LARGEST_GRADIENT = 2.0
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where a run reads and writes. out: folder of checkpoint.pt, log.csv and <name>.safetensors."""
+
+    out: Path
+    data: Path
+    teacher: Path | None = None
+    initial: Path | None = None
+    device: str = "cpu"
+    bf16: bool = False
+
+
+@dataclass
+class State:
+    """Everything that changes while training. averaged: the moving average of the model, which is what is kept."""
+
+    model: HscModel
+    averaged: HscModel
+    optimizer: torch.optim.Optimizer
+    critic: PatchCritic
+    critic_optimizer: torch.optim.Optimizer
+    prices: Prices
+    step: int = 0
+    seconds: float = 0.0
+
+
+class Parts(NamedTuple):
+    """One number a sample, (B,): what a made image lacks, and what it cost in bits per pixel."""
+
+    quality: Tensor
+    pixel: Tensor
+    teacher: Tensor
+    latent: Tensor
+    texture: Tensor
+    bpp: Tensor
+
+
+def start(recipe: Recipe, run: Run) -> State:
+    """A fresh state: random weights from the recipe's seed, or those of a weights file.
+
+    Raises:
+        UsageError: the initial weights are of another profile.
+    """
+    torch.manual_seed(recipe.seed)
+    model = HscModel(recipe.networks())
+    if run.initial is not None:
+        model = weights.load(str(run.initial)).thaw()
+        if model.profile != recipe.networks():
+            raise UsageError(f"{run.initial} is of the profile {model.profile.name!r}, the recipe wants {recipe.profile!r}")
+    model = model.to(run.device, memory_format=torch.channels_last).train()
+    critic = PatchCritic().to(run.device)
+    optimizer = torch.optim.Adam(_groups(model, recipe), lr=recipe.learning_rate, betas=(0.9, 0.99))
+    critic_optimizer = torch.optim.Adam(critic.parameters(), lr=_CRITIC_RATE, betas=(0.0, 0.99))
+    return State(model, copy.deepcopy(model), optimizer, critic, critic_optimizer, Prices(recipe.rates))
+
+
+def _groups(model: HscModel, recipe: Recipe) -> list[dict[str, Any]]:
+    """The generator keeps its weights at unit variance and scales them when used, so it needs much larger steps; gains, some."""
+    generator = {id(p) for p in model.generator.parameters()}
+    gains = {id(p) for m in model.modules() if isinstance(m, QualityTable) for p in m.parameters()}
+    return [
+        {"params": [p for p in model.parameters() if id(p) not in generator | gains], "factor": 1.0},
+        {"params": [p for p in model.parameters() if id(p) in generator], "factor": recipe.generator_rate},
+        {"params": [p for p in model.parameters() if id(p) in gains], "factor": _GAINS_RATE},
+    ]
+
+
+def advance(recipe: Recipe, run: Run, state: State, frames: Frames, teacher: Teacher | None) -> Parts:
+    """One step."""
+    began = time.monotonic()
+    if state.step == 0 and run.initial is None:
+        balance(recipe, run, state, frames)
+    if state.step == recipe.steps[0] and recipe.steps[0]:
+        set_statistics(recipe, run, state, frames)
+    stage = recipe.stage_of(state.step)
+    torch.manual_seed(_seed(recipe, state.step))
+    batch = _batch(recipe, run, frames, state.step)
+    state.model.train()
+    with torch.autocast(torch.device(run.device).type, torch.bfloat16, enabled=run.bf16):
+        seen = None if teacher is None else teacher(batch.images)
+        made, parts = _made(recipe, state, batch, stage)
+        parts = _judged(recipe, state, batch, made, parts, teacher, seen, stage)
+    loss = parts.pixel + recipe.teacher * parts.teacher + recipe.latent * parts.latent + recipe.texture * parts.texture
+    loss = loss + state.prices.price(parts.quality).to(run.device) * parts.bpp
+    _step(state.optimizer, loss.mean(), _rate_factor(recipe, state.step) * recipe.learning_rate, list(state.model.parameters()))
+    if stage == "adversarial":
+        _train_critic(recipe, run, state, batch, made)
+    state.step += 1
+    _follow(state.averaged, state.model, min(recipe.average, state.step / (10 + state.step)))
+    state.seconds += time.monotonic() - began
+    return Parts(*(part.detach().cpu() for part in parts))
+
+
+def _made(recipe: Recipe, state: State, batch: Batch, stage: str) -> tuple[Tensor, Parts]:
+    """Images made again, and the parts that are known with them."""
+    count, pixels = len(batch.images), batch.images.shape[2] * batch.images.shape[3]
+    zeros = torch.zeros(count, device=batch.images.device)
+    random = torch.Generator().manual_seed(_seed(recipe, state.step))
+    quality = state.prices.draw(count, random)
+    if stage == "autoencoder":
+        found = state.model.gie(batch.images)
+        feature = nn.functional.dropout2d(found.feature, recipe.feature_dropout)
+        return state.model.generator(found.w_plus, feature), Parts(quality, zeros, zeros, zeros, zeros, zeros)
+    keep = _kept_layers(recipe, state)
+    made = state.model(batch.images, quality.to(zeros.device), keep=keep)
+    bpp = made.semantics.bits / recipe.image_pixels + made.features.bits.sum(1) / pixels
+    if keep is None:
+        state.prices.learn(*processes.gathered(quality, bpp))
+    latent = latent_loss(made.features.feature, made.feature, state.model.fcn.standard.scale)
+    return made.image, Parts(quality, zeros, zeros, latent, zeros, bpp)
+
+
+def _kept_layers(recipe: Recipe, state: State) -> int | None:
+    """How many layers of F a file of this step holds, in all processes alike: mostly all (None), else it was cut somewhere."""
+    random = np.random.default_rng([recipe.seed, 4, state.step])
+    return int(random.integers(0, state.model.profile.feature.layers)) if random.random() < recipe.prefix_share else None
+
+
+def _judged(
+    recipe: Recipe, state: State, batch: Batch, made: Tensor, parts: Parts, teacher: Teacher | None, seen: Seen | None, stage: str
+) -> Parts:
+    """The parts with what is held against the images made."""
+    parts = parts._replace(pixel=pixel_loss(made.float(), batch.images, batch.weight, recipe.gradient))
+    if teacher is not None and seen is not None and recipe.teacher:
+        parts = parts._replace(teacher=teacher_loss(teacher(made), seen, batch.weight))
+    if stage == "adversarial":
+        state.critic.requires_grad_(False)
+        parts = parts._replace(texture=texture_loss(state.critic, made.float(), _seed(recipe, state.step)))
+    return parts
+
+
+def _train_critic(recipe: Recipe, run: Run, state: State, batch: Batch, made: Tensor) -> None:
+    state.critic.requires_grad_(True)
+    penalty = _PENALTY * _PENALTY_EVERY if state.step % _PENALTY_EVERY == 0 else 0.0
+    loss = critic_loss(state.critic, batch.images.contiguous(), made.float().contiguous(), _seed(recipe, state.step) + 1, penalty)
+    _step(state.critic_optimizer, loss, _CRITIC_RATE, list(state.critic.parameters()))
+
+
+def _step(optimizer: torch.optim.Optimizer, loss: Tensor, rate: float, parameters: list[nn.Parameter]) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group.get("factor", 1.0)
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    processes.average_gradients(parameters)
+    norm = nn.utils.clip_grad_norm_(parameters, _LARGEST_GRADIENT)
+    if bool(torch.isfinite(norm)):  # one bad batch must not end a run
+        optimizer.step()
+
+
+def _rate_factor(recipe: Recipe, step: int) -> float:
+    """A linear rise, constant, then from half of all steps on half a cosine down to a fiftieth."""
+    rise = min(1.0, (step + 1) / max(1, recipe.warmup))
+    late = max(0.0, step / recipe.total - 0.5) * 2
+    return float(rise * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * late))))
+
+
+def _seed(recipe: Recipe, step: int) -> int:
+    return int(np.random.default_rng([recipe.seed, 3, step, processes.rank()]).integers(1 << 62))
+
+
+def _batch(recipe: Recipe, run: Run, frames: Frames, step: int) -> Batch:
+    """This process's crops of a step."""
+    own = step * processes.count() + processes.rank()
+    found = batch_of(frames, seed=recipe.seed, step=own, batch=recipe.batch, crop=recipe.crop, objects=recipe.objects)
+    return Batch(*(tensor.to(run.device) for tensor in found))
+
+
+@torch.no_grad()
+def balance(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
+    """Start with F of unit variance and images of about that of real ones; random networks give them nearly none.
+
+    Mishkin and Matas 2016, "All you need is a good init", for these two places.
+    """
+    found = state.model.gie(_batch(recipe, run, frames, 0).images)
+    last = state.model.gie.content[-2]
+    assert isinstance(last, nn.Conv2d)
+    scale = found.feature.std((0, 2, 3)).clamp(min=1e-6)
+    last.weight /= scale[:, None, None, None]
+    if last.bias is not None:
+        last.bias.copy_((last.bias - found.feature.mean((0, 2, 3))) / scale)
+    for rgb in state.model.generator.rgbs.values():
+        assert isinstance(rgb, ToRgb)
+        rgb.weight *= 1 / len(state.model.generator.rgbs)
+    processes.share(state.model)
+    state.averaged.load_state_dict(state.model.state_dict())
+
+
+@torch.no_grad()
+def set_statistics(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
+    """Tell the compression networks mean and deviation of what the trained autoencoder makes."""
+    w_plus, feature = [], []
+    for i in range(_STATISTICS):
+        found = state.model.gie(_batch(recipe, run, frames, i).images)
+        w_plus.append(found.w_plus.flatten(1))
+        feature.append(found.feature.transpose(0, 1).flatten(1))
+    words, channels = torch.cat(w_plus), torch.cat(feature, 1)
+    for model in (state.model, state.averaged):
+        model.scn.standard.set(words.mean(0), words.std(0))
+        model.fcn.standard.set(channels.mean(1), channels.std(1))
+        processes.share(model.scn.standard, model.fcn.standard)
+
+
+@torch.no_grad()
+def _follow(averaged: HscModel, model: HscModel, keep: float) -> None:
+    torch._foreach_lerp_(list(averaged.parameters()), list(model.parameters()), 1 - keep)
+
+
+def train(recipe: Recipe, run: Run, *, checkpoint_s: float = 180.0, stop_at: int | None = None, report: Report = lambda line: None) -> State:
+    """Train from where ``run.out`` stands to the recipe's last step, or to ``stop_at``; a finished run leaves the weights file.
+
+    report: called with one line of progress at a time.
+
+    Raises:
+        DataError: the checkpoint in ``run.out`` is of another recipe or is damaged; so are data or teacher.
+    """
+    with processes.joined(run.device):
+        frames = read_frames(run.data)
+        teacher = None if run.teacher is None else load_teacher(run.teacher).to(run.device)
+        run.out.mkdir(parents=True, exist_ok=True)
+        state = start(recipe, run)
+        _resume(recipe, state, run.out / "checkpoint.pt")
+        last = min(recipe.total, stop_at or recipe.total)
+        saved, recent = time.monotonic(), []
+        while state.step < last:
+            recent.append(advance(recipe, run, state, frames, teacher))
+            if state.step % _LOGGED == 0 or state.step == last:
+                report(_log(recipe, state, recent, run.out / "log.csv"))
+                recent = []
+            if processes.agreed(state.step == last or time.monotonic() - saved > checkpoint_s):
+                _save_checkpoint(recipe, run, state, frames.source)
+                saved = time.monotonic()
+        if state.step >= recipe.total and processes.rank() == 0:
+            export(recipe, run.out, run.out / f"{recipe.name}.safetensors")
+        return state
+
+
+def _log(recipe: Recipe, state: State, recent: list[Parts], path: Path) -> str:
+    """Append means of some steps to the log; the same as one line for people."""
+    parts = Parts(*(torch.cat(column) for column in zip(*recent, strict=True)))
+    row: dict[str, Any] = {"step": state.step, "stage": recipe.stage_of(state.step - 1)}
+    row |= {name: float(getattr(parts, name).mean()) for name in ("pixel", "teacher", "latent", "texture", "bpp")}
+    nearest = (parts.quality.float() / 32).round()
+    for i in range(1, len(recipe.rates) + 1):
+        mine = nearest == i
+        row |= {f"bpp_{i}": _mean(parts.bpp[mine]), f"pixel_{i}": _mean(parts.pixel[mine]), f"price_{i}": float(state.prices.log_prices[i - 1].exp())}
+    row["seconds"] = state.seconds
+    if processes.rank() == 0:
+        fresh = not path.exists()
+        with path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(row))
+            if fresh:
+                writer.writeheader()
+            writer.writerow({name: f"{value:.5g}" if isinstance(value, float) else value for name, value in row.items()})
+    left_s = state.seconds / state.step * (recipe.total - state.step)
+    off = " ".join(f"{row[f'bpp_{i}'] / rate:.2f}" for i, rate in enumerate(recipe.rates, start=1))
+    return (
+        f"{row['stage']} {state.step}/{recipe.total} pixel {row['pixel']:.3f} teacher {row['teacher']:.2f} texture {row['texture']:.2f} "
+        f"bpp {row['bpp']:.3f} (rates / targets {off}) {state.seconds:.0f} s, {left_s:.0f} s left"
+    )
+
+
+def _mean(values: Tensor) -> float:
+    return float(values.mean()) if len(values) else float("nan")
+
+
+def _save_checkpoint(recipe: Recipe, run: Run, state: State, source: str) -> None:
+    """Write the whole state beside the checkpoint and rename it into place, so that a cut leaves the one before."""
+    if processes.rank():
+        return
+    content = {
+        "recipe": json.dumps(dataclasses.asdict(recipe)),
+        "modules": {name: module.state_dict() for name, module in _modules(state)},
+        "log_prices": state.prices.log_prices,
+        "step": state.step,
+        "seconds": state.seconds,
+        "source": source,
+        "initial": "" if run.initial is None else run.initial.name,
+        "processes": processes.count(),
+        "threads": torch.get_num_threads(),
+        "device": run.device if run.device == "cpu" else torch.cuda.get_device_name(run.device),
+    }
+    partial = run.out / "checkpoint.partial"
+    torch.save(content, partial)
+    os.replace(partial, run.out / "checkpoint.pt")
+
+
+def _modules(state: State) -> Iterator[tuple[str, Any]]:
+    """Everything with a state dict."""
+    for name in ("model", "averaged", "optimizer", "critic", "critic_optimizer"):
+        yield name, getattr(state, name)
+
+
+def _resume(recipe: Recipe, state: State, path: Path) -> None:
+    if not path.exists():
+        return
+    content = _checkpoint(recipe, path)
+    for name, module in _modules(state):
+        module.load_state_dict(content["modules"][name])
+    state.prices.log_prices = content["log_prices"]
+    state.step, state.seconds = content["step"], content["seconds"]
+
+
+def _checkpoint(recipe: Recipe, path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+        before = json.loads(content["recipe"])
+    except Exception as error:  # torch.load raises many kinds for a damaged file
+        raise DataError(f"{path} is not a readable checkpoint: {error}; remove it to start anew") from error
+    asked = json.loads(json.dumps(dataclasses.asdict(recipe)))
+    if before != asked:
+        differ = ", ".join(f"{name} {before.get(name)} -> {asked.get(name)}" for name in sorted(asked | before) if before.get(name) != asked.get(name))
+        raise DataError(f"{path} is of another recipe ({differ}); give another --out or remove it")
+    return content
+
+
+def export(recipe: Recipe, out: Path, target: Path) -> None:
+    """Write the averaged model of the checkpoint in ``out`` as a weights file, with what it was trained on.
+
+    Raises:
+        DataError: there is no checkpoint, or it is of another recipe.
+    """
+    content = _checkpoint(recipe, out / "checkpoint.pt")
+    model = HscModel(recipe.networks())
+    model.load_state_dict(content["modules"]["averaged"])
+    card = {
+        "licence": "Apache-2.0",
+        "data": content["source"],
+        "recipe": dataclasses.asdict(recipe),
+        "steps": content["step"],
+        "hours": round(content["seconds"] / 3600, 2),
+        "hardware": f"{content['device']}, {content['processes']} processes of {content['threads']} threads, torch {torch.__version__}",
+        "initial": content["initial"],
+    }
+    weights.save(model.freeze(), target, card)

@@ -1,0 +1,76 @@
+"""One process or several: what training needs of ``torch.distributed``, and nothing where there is one process only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch import distributed as dist
+
+
+@contextlib.contextmanager
+def joined(device: str) -> Iterator[None]:
+    """Join the other processes of ``torchrun``, if that started this one."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1 or dist.is_initialized():
+        yield
+        return
+    dist.init_process_group("gloo" if device == "cpu" else "nccl")
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def count() -> int:
+    """How many processes train together."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """Which of them this is; 0 writes the files."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def average_gradients(parameters: list[nn.Parameter]) -> None:
+    """Give every process the mean of all processes' gradients; a parameter without one counts as 0."""
+    if count() == 1:
+        return
+    held = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+    together = torch.cat([g.flatten() for g in held])
+    dist.all_reduce(together)
+    together /= count()
+    for parameter, mean in zip(parameters, together.split([p.numel() for p in parameters]), strict=True):
+        parameter.grad = mean.view(parameter.shape)
+
+
+def gathered(quality: Tensor, bpp: Tensor) -> tuple[Tensor, Tensor]:
+    """Qualities and rates of all processes' samples."""
+    if count() == 1:
+        return quality, bpp
+    pair = torch.stack([quality.to(bpp.device).float(), bpp.detach()])
+    every = [torch.zeros_like(pair) for _ in range(count())]
+    dist.all_gather(every, pair)
+    joint = torch.cat(every, 1)
+    return joint[0].round().long().cpu(), joint[1]
+
+
+def share(*modules: nn.Module) -> None:
+    """Give every process the first one's parameters and buffers."""
+    if count() > 1:
+        for module in modules:
+            for tensor in [*module.parameters(), *module.buffers()]:
+                dist.broadcast(tensor.data, 0)
+
+
+def agreed(wanted: bool) -> bool:
+    """What the first process wants: clocks differ, and all have to save at the same step."""
+    if count() == 1:
+        return wanted
+    flag = torch.tensor([float(wanted)])
+    if dist.get_backend() == "nccl":
+        flag = flag.cuda()
+    dist.broadcast(flag, 0)
+    return bool(flag.item())

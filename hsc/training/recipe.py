@@ -1,0 +1,109 @@
+"""How a model is trained, as plain data read from a TOML file. Every field is explained in ``configs/roadscenes.toml``."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hsc.errors import DataError, UsageError
+from hsc.profiles import PROFILES, Profile, profile_from_json
+
+CONFIGS = Path(__file__).parent / "configs"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """profile: a name, or a profile of one's own as ``hsc.profiles.profile_to_json`` writes it. steps: of the stages autoencoder,
+    codec, adversarial. rates: bits per pixel of the qualities 1, 2, ...
+
+    Raises:
+        UsageError: a field is out of its range.
+    """
+
+    name: str
+    profile: str = "small"
+    seed: int = 0
+    batch: int = 8
+    crop: tuple[int, int] = (128, 192)
+    steps: tuple[int, int, int] = (800, 8000, 4000)
+    rates: tuple[float, ...] = (0.02, 0.034, 0.059, 0.10, 0.17, 0.30)
+    learning_rate: float = 6e-4
+    generator_rate: float = 4.0
+    warmup: int = 200
+    average: float = 0.999
+    image_pixels: int = 98304
+    gradient: float = 1.0
+    objects: float = 12.0
+    teacher: float = 0.02
+    latent: float = 0.02
+    texture: float = 0.003
+    prefix_share: float = 0.1
+    feature_dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        self.networks()
+        if self.batch < 1 or min(self.crop) < 32 or any(side % 16 for side in self.crop):
+            raise UsageError(f"{self.batch} crops of {self.crop}: batch starts at 1, sides are multiples of 16 from 32 up")
+        if len(self.steps) != 3 or min(self.steps) < 0 or self.total < 1:
+            raise UsageError(f"steps came as {self.steps}, expected three numbers of 0 or more, not all 0")
+        if len(self.rates) < 2 or list(self.rates) != sorted(self.rates) or self.rates[0] <= 0:
+            raise UsageError(f"rates came as {self.rates}, expected at least two, above 0 and rising")
+        if not 0 <= self.prefix_share < 1 or not 0 <= self.feature_dropout < 1:
+            raise UsageError("prefix_share and feature_dropout lie between 0 and 1")
+
+    def networks(self) -> Profile:
+        """Widths and depths of the networks.
+
+        Raises:
+            UsageError: there is no such profile.
+        """
+        if self.profile in PROFILES:
+            return PROFILES[self.profile]
+        try:
+            return profile_from_json(self.profile)
+        except DataError as error:
+            raise UsageError(f"the profile came as {self.profile!r}, expected one of {', '.join(PROFILES)}, or one as JSON: {error}") from error
+
+    @property
+    def total(self) -> int:
+        """Steps of all stages."""
+        return sum(self.steps)
+
+    def stage_of(self, step: int) -> str:
+        """The stage a step belongs to."""
+        if step < self.steps[0]:
+            return "autoencoder"
+        return "codec" if step < self.steps[0] + self.steps[1] else "adversarial"
+
+
+def read_recipe(name: str) -> Recipe:
+    """A recipe by the name of one of ours, or by the path of a TOML file.
+
+    Raises:
+        UsageError: there is none, it cannot be read, or has fields that mean nothing.
+    """
+    path = Path(name) if name.endswith(".toml") else CONFIGS / f"{name}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in CONFIGS.glob("*.toml")))
+        raise UsageError(f"there is no training config {name!r}; give a .toml file or one of: {known}")
+    try:
+        fields = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not a TOML file: {error}") from error
+    return recipe_of({"name": path.stem} | fields, str(path))
+
+
+def recipe_of(fields: dict[str, Any], source: str) -> Recipe:
+    """A recipe from plain values. Raises as ``read_recipe``."""
+    known = {field.name for field in dataclasses.fields(Recipe)}
+    for name in set(fields) - known:
+        near = difflib.get_close_matches(name, known, 1)
+        raise UsageError(f"{source} has a field {name!r}, which is none{f'; did you mean {near[0]!r}' if near else ''}")
+    try:
+        return Recipe(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
+    except TypeError as error:
+        raise UsageError(f"{source} is no recipe: {error}") from error

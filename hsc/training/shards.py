@@ -1,0 +1,128 @@
+"""Training images in memory, and crops of them that follow from a seed and a step alone.
+
+A folder of .npz files, as ``python -m benchmarks.export`` writes them:
+
+images       uint8   (n, H, W, 3)  RGB, one size in a folder
+semantic     uint8   (n, H, W)     label maps, 255 for void
+boxes_xyxy   float32 (m, 4)        pixels; optional, with ``ignored`` bool (m,) and ``owner`` int64 (m,), the image of each box
+source       str     ()            where they come from, in words
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from hsc.api import Image
+from hsc.errors import DataError
+
+_MARGIN = 3.0
+_SIDE = 32.0  # objects of this side count ``objects`` times; smaller ones more, larger ones less
+
+
+@dataclass(frozen=True)
+class Frames:
+    """All images of a folder. boxes[i]: float32 (k, 4), the objects of image i that a detector is asked for."""
+
+    images: Sequence[Image]
+    semantic: Sequence[npt.NDArray[np.uint8]]
+    boxes: Sequence[npt.NDArray[np.float32]]
+    source: str
+
+
+class Batch(NamedTuple):
+    """images: (B, 3, h, w) float32, -1 to 1. weight: (B, 1, h, w) float32, 1 where no object is. semantic: (B, h, w) int64."""
+
+    images: Tensor
+    weight: Tensor
+    semantic: Tensor
+
+
+def read_frames(folder: Path) -> Frames:
+    """Read every shard of a folder, in the order of their names.
+
+    Raises:
+        DataError: there is none, one is damaged, or they disagree on the image size.
+    """
+    paths = sorted(folder.glob("*.npz"))
+    if not paths:
+        raise DataError(f"no .npz shards in {folder}; make them with python -m benchmarks.export")
+    images: list[Image] = []
+    semantic: list[npt.NDArray[np.uint8]] = []
+    boxes: list[npt.NDArray[np.float32]] = []
+    sources: list[str] = []
+    for path in paths:
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                shard = dict(file)
+            if images and shard["images"].shape[1:] != images[0].shape:
+                raise DataError(f"{path.name} has images {shard['images'].shape[1:]}, the shards before {images[0].shape}")
+            images += list(shard["images"])
+            semantic += list(shard["semantic"])
+            boxes += _split(shard)
+            sources.append(str(shard["source"]))
+        except (OSError, ValueError, KeyError) as error:
+            raise DataError(f"{path} is not a readable shard: {error}; export it again") from error
+    return Frames(images, semantic, boxes, "; ".join(sources))
+
+
+def _split(shard: dict[str, npt.NDArray[Any]]) -> list[npt.NDArray[np.float32]]:
+    count = len(shard["images"])
+    if "boxes_xyxy" not in shard:
+        return [np.zeros((0, 4), np.float32)] * count
+    asked = ~shard["ignored"].astype(bool)
+    boxes, owner = shard["boxes_xyxy"][asked].astype(np.float32), shard["owner"][asked]
+    return [boxes[owner == i] for i in range(count)]
+
+
+def batch_of(frames: Frames, *, seed: int, step: int, batch: int, crop: tuple[int, int], objects: float) -> Batch:
+    """Crops of one step, half of them mirrored; every image comes once an epoch, in a new order.
+
+    crop: height and width. objects: weight of a pixel on an object of 32x32 pixels.
+
+    Raises:
+        DataError: the images are smaller than the crop.
+    """
+    random = np.random.default_rng([seed, 1, step])
+    count = len(frames.images)
+    images, weights, labels = [], [], []
+    for position in range(step * batch, (step + 1) * batch):
+        order = np.random.default_rng([seed, 2, position // count]).permutation(count)
+        i = int(order[position % count])
+        spare = [have - want for have, want in zip(frames.images[i].shape[:2], crop, strict=True)]
+        if min(spare) < 0:
+            raise DataError(f"the images are {frames.images[i].shape[0]}x{frames.images[i].shape[1]}, smaller than crops of {crop[0]}x{crop[1]}")
+        top, left = (int(random.integers(0, s + 1)) for s in spare)
+        window = (slice(top, top + crop[0]), slice(left, left + crop[1]))
+        step_x = int(random.choice((-1, 1)))  # -1 mirrors
+        images.append(frames.images[i][window][:, ::step_x])
+        labels.append(frames.semantic[i][window][:, ::step_x])
+        weights.append(object_weight(frames.boxes[i] - np.array([left, top, left, top], np.float32), crop, objects)[:, ::step_x])
+    pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+    return Batch(
+        pixels.contiguous(memory_format=torch.channels_last),
+        torch.from_numpy(np.stack(weights))[:, None],
+        torch.from_numpy(np.stack(labels)).long(),
+    )
+
+
+def object_weight(boxes_xyxy: npt.NDArray[np.float32], size_hw: tuple[int, int], objects: float) -> npt.NDArray[np.float32]:
+    """How much each pixel counts: float32 (h, w), 1 on the background, about ``objects`` on an object and three pixels around it.
+
+    Detectors are asked for objects, not for pixels: a small one counts more a pixel, by the square root of its side.
+    """
+    weight = np.ones(size_hw, np.float32)
+    for x0, y0, x1, y1 in boxes_xyxy.tolist():
+        side = max(1.0, (x1 - x0) * (y1 - y0)) ** 0.5
+        own = 1 + (objects - 1) * min(1.5, max(0.4, (_SIDE / side) ** 0.5))
+        rows = slice(max(0, round(y0 - _MARGIN)), max(0, round(y1 + _MARGIN)))
+        columns = slice(max(0, round(x0 - _MARGIN)), max(0, round(x1 + _MARGIN)))
+        weight[rows, columns] = np.maximum(weight[rows, columns], own)
+    return weight

@@ -1,0 +1,191 @@
+"""The teacher: a small segmentation network whose view of an image a made image has to share.
+
+    x (B, 3, h, w) ──> stride 2 ──> 4 ──> 8 ──> 16        units of two 3x3 convolutions
+                          │        │     │     │ up
+                          │        │     + <───┘
+                          │        + <───┘ ──> features
+                          + <──────┘ ──> features ──> class maps (B, classes, h/2, w/2)
+
+It is trained on clean images, frozen, and used in codec training alone. It scores nothing: heads that do are other architectures,
+trained on other images for other tasks. Source of the shape: Ronneberger et al. 2015, "U-Net".
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hsc.errors import DataError, HscError, UsageError
+
+_EXAMPLES = """examples:
+  python -m benchmarks.export "roadscenes(split=train, images=8000)" --first 4000 --count 3000 --out shards/codec
+  python -m hsc.training.teacher --data shards/codec --out runs/teacher.safetensors --steps 1500
+
+A run that was stopped goes on where its last checkpoint stands when the same command is given again."""
+
+_WIDTHS = (24, 40, 64, 96)
+VOID = 255
+
+
+class Seen(NamedTuple):
+    """What the teacher makes of images: logits (B, classes, h/2, w/2), features of two scales."""
+
+    logits: Tensor
+    features: tuple[Tensor, ...]
+
+
+class Teacher(nn.Module):
+    """The network, randomly initialised. Sides of images are multiples of 16."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.classes = classes
+        self.down = nn.ModuleList(_unit(a, b, 2) for a, b in zip((3, *_WIDTHS[:-1]), _WIDTHS, strict=True))
+        self.up = nn.ModuleList(_unit(a, b, 1) for a, b in zip(_WIDTHS[1:], _WIDTHS[:-1], strict=True))
+        self.classify = nn.Conv2d(_WIDTHS[0], classes, 1)
+
+    def forward(self, images: Tensor) -> Seen:
+        """images: (B, 3, h, w), -1 to 1."""
+        x, levels = images, []
+        for unit in self.down:
+            x = unit(x)
+            levels.append(x)
+        features = []
+        for level in reversed(range(len(self.up))):
+            x = functional.interpolate(self.up[level](x), scale_factor=2.0, mode="nearest") + levels[level]
+            features.append(x)
+        return Seen(self.classify(x), tuple(features[-2:]))
+
+
+def _unit(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(),
+        nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(),
+    )
+
+
+def load_teacher(path: Path) -> Teacher:
+    """A frozen teacher in evaluation mode.
+
+    Raises:
+        DataError: the file is missing, damaged or not a teacher.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors = load_file(path)
+        teacher = Teacher(len(tensors["classify.bias"]))
+        teacher.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in tensors.items()})
+    except (SafetensorError, OSError, KeyError, RuntimeError) as error:
+        raise DataError(f"{path} is not a teacher's weights file: {error}; train one with python -m hsc.training.teacher") from error
+    return teacher.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+
+def teacher_step(teacher: Teacher, images: Tensor, semantic: Tensor, class_weight: Tensor) -> Tensor:
+    """Cross-entropy of the class maps, void left out. semantic: (B, h, w) int64."""
+    logits = functional.interpolate(teacher(images).logits, scale_factor=2.0, mode="bilinear", align_corners=False)
+    return functional.cross_entropy(logits, semantic, weight=class_weight, ignore_index=VOID)
+
+
+def train_teacher(
+    data: Path, out: Path, *, steps: int, seed: int = 0, batch: int = 8, crop: tuple[int, int] = (160, 192), rate: float = 3e-3, checkpoint_s: float = 60
+) -> None:
+    """Train one and write it as float16 safetensors. Raises as ``read_frames``, and UsageError for steps below 1."""
+    from hsc.training.shards import batch_of, read_frames
+
+    if steps < 1 or batch < 1:
+        raise UsageError(f"steps and batch came as {steps} and {batch}, expected at least 1")
+    frames = read_frames(data)
+    counts = sum((torch.bincount(torch.from_numpy(m).flatten().long(), minlength=256) for m in frames.semantic[:256]), torch.zeros(256))[:VOID]
+    classes = int(counts.nonzero().max()) + 1
+    share = counts[:classes] / counts[:classes].sum()
+    class_weight = 1 / torch.log(1.1 + share)  # Paszke et al. 2016, "ENet", section 5
+    torch.manual_seed(seed)
+    teacher = Teacher(classes).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(teacher.parameters(), lr=rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)
+    kept = out.with_suffix(".checkpoint")
+    first = _resume(kept, teacher, optimizer, schedule)
+    saved = began = time.monotonic()
+    for step in range(first, steps):
+        crops = batch_of(frames, seed=seed, step=step, batch=batch, crop=crop, objects=1.0)
+        loss = teacher_step(teacher, crops.images, crops.semantic, class_weight)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+        if (step + 1) % 50 == 0 or step + 1 == steps:
+            each = (time.monotonic() - began) / (step + 1 - first)
+            sys.stderr.write(f"teacher {step + 1}/{steps} loss {float(loss.detach()):.3f} {each * (steps - step - 1):.0f} s left\n")
+        if time.monotonic() - saved > checkpoint_s and step + 1 < steps:
+            state = {"step": step + 1, "teacher": teacher.state_dict(), "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}
+            torch.save(state, kept.with_suffix(".partial"))
+            os.replace(kept.with_suffix(".partial"), kept)
+            saved = time.monotonic()
+    save_teacher(teacher, out, {"steps": steps, "seed": seed, "batch": batch, "crop": crop, "rate": rate, "source": frames.source})
+    kept.unlink(missing_ok=True)
+
+
+def save_teacher(teacher: Teacher, out: Path, about: dict[str, object]) -> None:
+    """Write whole or not at all."""
+    from safetensors.torch import save_file
+
+    tensors = {}
+    for name, tensor in teacher.state_dict().items():
+        half = tensor.is_floating_point() and not name.endswith(("running_mean", "running_var"))
+        tensors[name] = (tensor.half() if half else tensor).contiguous()
+    part = out.with_suffix(".partial")
+    save_file(tensors, part, {"about": json.dumps(about)})
+    os.replace(part, out)
+
+
+def _resume(kept: Path, teacher: Teacher, optimizer: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LRScheduler) -> int:
+    if not kept.exists():
+        return 0
+    try:
+        state = torch.load(kept, weights_only=True)
+        teacher.load_state_dict(state["teacher"])
+        optimizer.load_state_dict(state["optimizer"])
+        schedule.load_state_dict(state["schedule"])
+        return int(state["step"])
+    except Exception as error:  # torch.load raises many kinds for a damaged file
+        raise DataError(f"{kept} is not a readable checkpoint: {error}; remove it to start anew") from error
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; 0, or 2 with one sentence on stderr."""
+    parser = argparse.ArgumentParser(
+        prog="python -m hsc.training.teacher",
+        description="Train the segmentation network that codec training asks what it still sees.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--data", required=True, type=Path, help="folder of .npz shards")
+    parser.add_argument("--out", required=True, type=Path, help="the weights file to write, .safetensors")
+    parser.add_argument("--steps", type=int, default=1500, help="of 8 crops (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args(argv)
+    try:
+        train_teacher(arguments.data, arguments.out, steps=arguments.steps, seed=arguments.seed)
+    except HscError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

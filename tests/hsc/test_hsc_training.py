@@ -1,0 +1,254 @@
+"""Codec training on a few synthetic frames: what it asks for falls, a cut run resumes exactly, and its weights code images."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_profile import TINY
+
+from hsc import weights
+from hsc.codec import HscCodec
+from hsc.errors import DataError, UsageError
+from hsc.profiles import profile_to_json
+from hsc.training.__main__ import main
+from hsc.training.loop import Run, export, train
+from hsc.training.losses import latent_loss, pixel_loss, teacher_loss
+from hsc.training.rates import Prices
+from hsc.training.recipe import CONFIGS, Recipe, read_recipe, recipe_of
+from hsc.training.shards import batch_of, object_weight, read_frames
+from hsc.training.teacher import Teacher, load_teacher, save_teacher, train_teacher
+from hsc.training.texture import PatchCritic, changed, critic_loss, texture_loss
+
+ONE = Recipe(
+    "tiny", profile_to_json(TINY), seed=3, batch=2, crop=(48, 64), steps=(3, 3, 3), rates=(0.2, 0.5), image_pixels=64 * 96, warmup=2, prefix_share=0.4
+)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory) -> Path:
+    """Six pictures of one bright rectangle on a slope of grey, 64x96, in two shards."""
+    folder = tmp_path_factory.mktemp("shards")
+    random = np.random.default_rng(0)
+    for shard in range(2):
+        images, maps, boxes = [], [], []
+        for _ in range(3):
+            image = np.repeat(np.linspace(40, 200, 96).astype(np.uint8)[None, :, None], 64, 0).repeat(3, 2)
+            x, y = int(random.integers(0, 60)), int(random.integers(0, 30))
+            semantic = np.zeros((64, 96), np.uint8)
+            image[y : y + 20, x : x + 30] = (220, 40, 40)
+            semantic[y : y + 20, x : x + 30] = 1
+            images.append(image)
+            maps.append(semantic)
+            boxes += [[x, y, x + 30, y + 20], [0, 0, 9, 9]]
+        np.savez(
+            folder / f"{shard}.npz",
+            images=np.stack(images),
+            semantic=np.stack(maps),
+            boxes_xyxy=np.array(boxes, np.float32),
+            ignored=np.tile([False, True], 3),
+            owner=np.repeat(np.arange(3), 2),
+            source=np.array(f"rectangles {shard}"),
+        )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("teacher") / "teacher.safetensors"
+    save_teacher(Teacher(2), path, {})
+    return path
+
+
+def tensors(model) -> dict[str, torch.Tensor]:
+    return {name: t.clone() for name, t in model.state_dict().items()}
+
+
+def assert_same(first, second) -> None:
+    assert first.keys() == second.keys()
+    for name, tensor in first.items():
+        assert torch.equal(tensor, second[name]), name
+
+
+def test_a_run_that_was_cut_gives_the_weights_of_one_that_was_not(shards, teacher, tmp_path) -> None:
+    whole = train(ONE, Run(tmp_path / "whole", shards, teacher))
+    for stop in (2, 5, 8, None):  # in every stage
+        cut = train(ONE, Run(tmp_path / "cut", shards, teacher), stop_at=stop)
+    assert whole.step == cut.step == 9
+    assert_same(tensors(whole.model), tensors(cut.model))
+    assert_same(tensors(whole.averaged), tensors(cut.averaged))
+    assert_same(tensors(whole.critic), tensors(cut.critic))
+    assert torch.equal(whole.prices.log_prices, cut.prices.log_prices)
+    first, second = ((tmp_path / name / "tiny.safetensors").read_bytes() for name in ("whole", "cut"))
+    assert len(first) == len(second)
+
+
+def test_its_weights_code_images_and_say_where_they_come_from(shards, teacher, tmp_path) -> None:
+    train(ONE, Run(tmp_path, shards, teacher), stop_at=4)
+    target = tmp_path / "now.safetensors"
+    export(ONE, tmp_path, target)
+    card = weights.read_card(target).card
+    assert (card["steps"], card["licence"], card["data"]) == (4, "Apache-2.0", "rectangles 0; rectangles 1")
+    image = read_frames(shards).images[0]
+    codec = HscCodec(weights.load(str(target)))
+    data = codec.encode(image, 1.5)
+    assert codec.decode(data).shape == image.shape
+    again = train(ONE, Run(tmp_path / "on", shards, teacher, initial=target), stop_at=1)
+    assert again.step == 1
+
+
+def test_images_and_rates_come_nearer_to_what_is_asked(shards, tmp_path) -> None:
+    recipe = dataclasses.replace(ONE, steps=(40, 120, 0), teacher=0.0, prefix_share=0.0, learning_rate=3e-3, rates=(0.5, 1.0))
+    train(recipe, Run(tmp_path, shards), stop_at=50)
+    train(recipe, Run(tmp_path, shards))
+    lines = (tmp_path / "log.csv").read_text().splitlines()
+    names = lines[0].split(",")
+    first, last = (dict(zip(names, line.split(","), strict=True)) for line in (lines[1], lines[-1]))
+    assert float(last["pixel"]) < 0.8 * float(first["pixel"])
+    assert float(last["bpp_1"]) < float(last["bpp_2"])
+    assert float(last["price_1"]) > float(last["price_2"])
+
+
+def test_refuses_what_does_not_fit(shards, teacher, tmp_path, capsys) -> None:
+    train(ONE, Run(tmp_path, shards, teacher), stop_at=1)
+    with pytest.raises(DataError, match="another recipe .objects"):
+        train(dataclasses.replace(ONE, objects=3.0), Run(tmp_path, shards, teacher))
+    (tmp_path / "checkpoint.pt").write_bytes(b"torn")
+    with pytest.raises(DataError, match="not a readable checkpoint"):
+        train(ONE, Run(tmp_path, shards, teacher))
+    with pytest.raises(DataError, match=r"benchmarks\.export"):
+        train(ONE, Run(tmp_path / "a", tmp_path / "none", teacher))
+    with pytest.raises(DataError, match="not a teacher"):
+        train(ONE, Run(tmp_path / "b", shards, shards / "0.npz"))
+    with pytest.raises(DataError, match="smaller than crops"):
+        train(dataclasses.replace(ONE, crop=(128, 128)), Run(tmp_path / "c", shards, teacher))
+    assert main(["--config", "nowhere", "--out", str(tmp_path)]) == 2
+    assert main(["--config", "roadscenes", "--out", str(tmp_path / "d")]) == 2
+    assert main(["--config", "roadscenes", "--out", str(tmp_path / "d"), "--export", str(tmp_path / "e.safetensors")]) == 2
+    said = capsys.readouterr().err
+    assert "roadscenes" in said
+    assert "--data is missing" in said
+
+
+def test_the_configs_in_the_tree_are_recipes() -> None:
+    for path in CONFIGS.glob("*.toml"):
+        assert read_recipe(path.stem).name == path.stem
+    with pytest.raises(UsageError, match="did you mean 'texture'"):
+        recipe_of({"name": "x", "textur": 1.0}, "x.toml")
+    with pytest.raises(UsageError, match="rising"):
+        recipe_of({"name": "x", "rates": [0.2, 0.1]}, "x.toml")
+    with pytest.raises(UsageError, match="the profile came as"):
+        recipe_of({"name": "x", "profile": "huge"}, "x.toml")
+
+
+def test_prices_rise_where_bits_are_too_many_and_fall_where_they_are_too_few() -> None:
+    prices = Prices((0.1, 0.2, 0.4))
+    before = prices.log_prices
+    prices.learn(torch.tensor([32, 96]), torch.tensor([0.3, 0.1]))
+    assert prices.log_prices[0] > before[0]
+    assert prices.log_prices[1] == before[1]
+    assert prices.log_prices[2] < before[2]
+    assert prices.target(torch.tensor([48])).item() == pytest.approx((0.1 * 0.2) ** 0.5)
+    drawn = prices.draw(64, torch.Generator().manual_seed(0))
+    assert int(drawn.min()) >= 32
+    assert int(drawn.max()) <= 96
+    assert len(drawn.unique()) > 30
+
+
+def test_small_objects_count_more_a_pixel_and_the_background_once() -> None:
+    weight = object_weight(np.array([[10, 10, 18, 18], [40, 0, 104, 64]], np.float32), (80, 120), 9.0)
+    assert weight.min() == 1
+    assert weight[14, 14] == pytest.approx(1 + 8 * 1.5)
+    assert weight[30, 70] == pytest.approx(1 + 8 * 0.5**0.5)
+    assert weight[7, 7] > 1 == weight[6, 6]  # three pixels around
+    assert object_weight(np.array([[-50, -50, -20, -20]], np.float32), (8, 8), 9.0).max() == 1
+
+
+def test_crops_follow_from_seed_and_step_and_leave_out_ignored_boxes(shards) -> None:
+    frames = read_frames(shards)
+    assert all(len(boxes) == 1 for boxes in frames.boxes)
+    first, second = (batch_of(frames, seed=1, step=4, batch=3, crop=(32, 48), objects=5.0) for _ in range(2))
+    assert torch.equal(first.images, second.images)
+    other = batch_of(frames, seed=1, step=5, batch=3, crop=(32, 48), objects=5.0)
+    assert not torch.equal(first.images, other.images)
+    red = first.images[:, 0] > first.images[:, 1] + 0.5
+    assert torch.equal(red, first.semantic == 1)  # pixels and labels are cropped and mirrored together
+    assert bool((first.weight[:, 0][red] > 1).all())
+
+
+def test_losses_are_zero_where_nothing_is_lost_and_weigh_by_the_map(teacher) -> None:
+    torch.manual_seed(1)
+    images = torch.rand(2, 3, 32, 48) * 2 - 1
+    weight = torch.ones(2, 1, 32, 48)
+    assert pixel_loss(images, images, weight, 1.0).tolist() == [0, 0]
+    shifted = images + torch.tensor([0.0, 0.1])[:, None, None, None]
+    assert pixel_loss(shifted, images, weight, 1.0).tolist() == pytest.approx([0, 0.1], abs=1e-6)  # no edge has moved
+    assert pixel_loss(shifted, images, 3 * weight, 1.0).tolist() == pytest.approx([0, 0.3], abs=1e-6)
+    judge = load_teacher(teacher)
+    seen = judge(images)
+    assert teacher_loss(seen, seen, weight).tolist() == pytest.approx([0, 0], abs=1e-6)
+    noisy = teacher_loss(judge(images + 0.3 * torch.randn_like(images)), seen, weight)
+    assert bool((noisy > 0.01).all())
+    feature = torch.randn(2, 4, 3, 3)
+    assert latent_loss(feature + 2, feature, torch.full((4,), 2.0)).tolist() == pytest.approx([1, 1])
+
+
+def test_the_critic_tells_noise_from_smoothness_and_changes_are_shared() -> None:
+    torch.manual_seed(0)
+    critic = PatchCritic()
+    optimizer = torch.optim.Adam(critic.parameters(), lr=2e-3, betas=(0.0, 0.99))
+    for step in range(30):
+        real, made = torch.randn(4, 3, 32, 32) * 0.5, torch.zeros(4, 3, 32, 32)
+        loss = critic_loss(critic, real, made, step, 0.1 if step % 8 == 0 else 0.0)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert texture_loss(critic, torch.zeros(4, 3, 32, 32), 0).mean() > texture_loss(critic, torch.randn(4, 3, 32, 32) * 0.5, 0).mean() + 0.3
+    x = torch.rand(2, 3, 16, 24)
+    assert torch.equal(*(changed(x, torch.Generator().manual_seed(5)) for _ in range(2)))
+
+
+def test_a_teacher_learns_and_comes_back(shards, tmp_path) -> None:
+    path = tmp_path / "teacher.safetensors"
+    train_teacher(shards, path, steps=60, batch=2, crop=(48, 64), rate=1e-2)
+    judge = load_teacher(path)
+    frames = read_frames(shards)
+    pixels = torch.from_numpy(np.stack(frames.images)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    found = judge(pixels).logits.argmax(1)
+    truth = torch.from_numpy(np.stack(frames.semantic))[:, ::2, ::2]
+    assert float((found == truth).float().mean()) > 0.9
+    assert not list(tmp_path.glob("*.checkpoint"))
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_model(shards, teacher, tmp_path) -> None:
+    """What torchrun starts: both step together, whatever each draws, and one file comes of it."""
+    config = tmp_path / "tiny.toml"
+    config.write_text(
+        f"profile = '{profile_to_json(TINY)}'\nseed = 3\nbatch = 1\ncrop = [48, 64]\nsteps = [2, 4, 2]\nrates = [0.2, 0.5]\nprefix_share = 0.5\n"
+    )
+    arguments = ["--config", str(config), "--data", str(shards), "--teacher", str(teacher), "--out", str(tmp_path / "run")]
+    environment = os.environ | {"GLOO_SOCKET_IFNAME": "lo", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29411", "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
+    started = [
+        subprocess.Popen([sys.executable, "-m", "hsc.training", *arguments], env=environment | {"RANK": str(rank)}, stderr=subprocess.PIPE, text=True)
+        for rank in range(2)
+    ]
+    for process in started:
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+    assert weights.read_card(tmp_path / "run" / "tiny.safetensors").card["steps"] == 8
