@@ -69,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; 0, or 2 with one sentence on stderr."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.export",
-        description="Write images, boxes and label maps of a rendered data set as .npz shards, for python -m downstream.training and python -m hsc.training.",
+        description="Write images, boxes and label maps of a rendered data set as .npz shards, for the training of heads and of hsc.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -70,7 +70,7 @@ def modulated_conv(x: Tensor, weight: Tensor, style: Tensor, *, up: bool = False
     if x[0].numel() > weight.numel():  # a large map: scaling it costs more than scaling the weights, sample by sample
         own = weight.to(x.dtype) * style.to(x.dtype)[:, None, :, None, None]  # (B, O, I, k, k)
         own = own if scale is None else own * scale[:, :, None, None, None]
-        return torch.cat([_convolve(one, kernel, up) for one, kernel in zip(x.split(1), own, strict=True)])
+        return torch.cat([_convolve(one, kernel, up) for one, kernel in zip(torch.split(x, 1), own, strict=True)])
     x = _convolve(x * style.to(x.dtype)[:, :, None, None], weight, up)
     return x if scale is None else x * scale[:, :, None, None]
 

@@ -97,7 +97,7 @@ def start(recipe: Recipe, run: Run) -> State:
         model = weights.load(str(run.initial)).thaw()
         if model.profile != recipe.networks():
             raise UsageError(f"{run.initial} is of the profile {model.profile.name!r}, the recipe wants {recipe.profile!r}")
-    model = model.to(run.device, memory_format=torch.channels_last).train()
+    model = model.to(run.device).to(memory_format=torch.channels_last).train()
     critic = PatchCritic().to(run.device)
     optimizer = torch.optim.Adam(_groups(model, recipe), lr=recipe.learning_rate, betas=(0.9, 0.99))
     critic_optimizer = torch.optim.Adam(critic.parameters(), lr=_CRITIC_RATE, betas=(0.0, 0.99))
@@ -166,9 +166,7 @@ def _kept_layers(recipe: Recipe, state: State) -> int | None:
     return int(random.integers(0, state.model.profile.feature.layers)) if random.random() < recipe.prefix_share else None
 
 
-def _judged(
-    recipe: Recipe, state: State, batch: Batch, made: Tensor, parts: Parts, teacher: Teacher | None, seen: Seen | None, stage: str
-) -> Parts:
+def _judged(recipe: Recipe, state: State, batch: Batch, made: Tensor, parts: Parts, teacher: Teacher | None, seen: Seen | None, stage: str) -> Parts:
     """The parts with what is held against the images made."""
     parts = parts._replace(pixel=pixel_loss(made.float(), batch.images, batch.weight, recipe.gradient))
     if teacher is not None and seen is not None and recipe.teacher:
@@ -230,7 +228,7 @@ def balance(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
         last.bias.copy_((last.bias - found.feature.mean((0, 2, 3))) / scale)
     for rgb in state.model.generator.rgbs.values():
         assert isinstance(rgb, ToRgb)
-        rgb.weight *= 1 / len(state.model.generator.rgbs)
+        rgb.weight.mul_(1 / len(state.model.generator.rgbs))
     processes.share(state.model)
     state.averaged.load_state_dict(state.model.state_dict())
 
@@ -358,7 +356,9 @@ def _checkpoint(recipe: Recipe, path: Path) -> dict[str, Any]:
         raise DataError(f"{path} is not a readable checkpoint: {error}; remove it to start anew") from error
     asked = json.loads(json.dumps(dataclasses.asdict(recipe)))
     if before != asked:
-        differ = ", ".join(f"{name} {before.get(name)} -> {asked.get(name)}" for name in sorted(asked | before) if before.get(name) != asked.get(name))
+        differ = ", ".join(
+            f"{name} {before.get(name)} -> {asked.get(name)}" for name in sorted(asked | before) if before.get(name) != asked.get(name)
+        )
         raise DataError(f"{path} is of another recipe ({differ}); give another --out or remove it")
     return content
 

@@ -9,7 +9,6 @@ video prediction beyond mean square error", section 3.2).
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -54,4 +53,3 @@ def _pooled(weight: Tensor, like: Tensor) -> Tensor:
     """The weight map at the size of another."""
     factor = weight.shape[2] // like.shape[2]
     return functional.max_pool2d(weight, factor) if factor > 1 else weight
-

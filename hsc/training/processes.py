@@ -42,7 +42,7 @@ def average_gradients(parameters: list[nn.Parameter]) -> None:
     together = torch.cat([g.flatten() for g in held])
     dist.all_reduce(together)
     together /= count()
-    for parameter, mean in zip(parameters, together.split([p.numel() for p in parameters]), strict=True):
+    for parameter, mean in zip(parameters, torch.split(together, [p.numel() for p in parameters]), strict=True):
         parameter.grad = mean.view(parameter.shape)
 
 

@@ -104,6 +104,7 @@ def recipe_of(fields: dict[str, Any], source: str) -> Recipe:
         near = difflib.get_close_matches(name, known, 1)
         raise UsageError(f"{source} has a field {name!r}, which is none{f'; did you mean {near[0]!r}' if near else ''}")
     try:
-        return Recipe(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
+        plain: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+        return Recipe(**plain)
     except TypeError as error:
         raise UsageError(f"{source} is no recipe: {error}") from error

@@ -102,7 +102,15 @@ def teacher_step(teacher: Teacher, images: Tensor, semantic: Tensor, class_weigh
 
 
 def train_teacher(
-    data: Path, out: Path, *, steps: int, seed: int = 0, batch: int = 8, crop: tuple[int, int] = (160, 192), rate: float = 3e-3, checkpoint_s: float = 60
+    data: Path,
+    out: Path,
+    *,
+    steps: int,
+    seed: int = 0,
+    batch: int = 8,
+    crop: tuple[int, int] = (160, 192),
+    rate: float = 3e-3,
+    checkpoint_s: float = 60,
 ) -> None:
     """Train one and write it as float16 safetensors. Raises as ``read_frames``, and UsageError for steps below 1."""
     from hsc.training.shards import batch_of, read_frames
