@@ -9,6 +9,7 @@
     start="feature"                                  F ──> layer n ──> ... ──> layer last   styles n, n + 1, ...
                                                             RGB: zero below F, or as given
 
+The form "residual" (``ResidualLayer``) keeps that frame with other layers, and makes RGB at the end alone.
 F makes everything above it; the RGB images of the layers below n still come from W+, as in the paper's generator. From F
 on the network is convolutional, so a generator that starts there takes F of any height and width.
 Decoding is a function of its inputs: noise is off, the stored maps, or drawn from a seed; never fresh.
@@ -24,6 +25,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from hsc.errors import UsageError
 from hsc.modulation import EqualizedLinear, leaky, modulated_conv, upsample
@@ -99,6 +101,31 @@ class StyledConv(nn.Module):
         return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
 
 
+class ResidualLayer(nn.Module):
+    """One layer of the form "residual": a sub-pixel convolution with ``up``, else x + conv(leaky(conv(leaky(x)))).
+
+    (B, I, h, w) and a style (B, w_dim) -> (B, O, h, w), twice the side with ``up``. The style scales the input's channels; there is no
+    demodulation, so layers may start small. Sub-pixel convolution: Shi et al. 2016; residual unit: He et al. 2016, "Identity Mappings".
+    """
+
+    def __init__(self, inputs: int, outputs: int, w_dim: int, *, up: bool) -> None:
+        super().__init__()
+        self.affine = EqualizedLinear(w_dim, inputs, bias=1.0)
+        self.up = up
+        self.first = nn.Conv2d(inputs, 4 * outputs if up else inputs, 3, 1, 1)
+        if not up:
+            self.second = nn.Conv2d(inputs, outputs, 3, 1, 1)
+            with torch.no_grad():
+                self.second.weight.mul_(0.1)  # near the identity at first
+
+    def forward(self, x: Tensor, w: Tensor, _: Tensor | None = None) -> Tensor:
+        scaled = x * self.affine(w).to(x.dtype)[:, :, None, None]
+        if self.up:
+            return functional.pixel_shuffle(self.first(scaled), 2)
+        y: Tensor = x + self.second(functional.leaky_relu(self.first(functional.leaky_relu(scaled, 0.2)), 0.2))
+        return y
+
+
 class ToRgb(nn.Module):
     """An RGB image from features, added to the doubled one from below: (B, I, h, w) -> (B, 3, h, w), float32.
 
@@ -137,10 +164,13 @@ class StyleGAN2(nn.Module):
         self.rgbs = nn.ModuleDict()
         for n in config.layers:
             inputs, side = config.width(config.input_side(n)), config.output_side(n)
-            self.convs[str(n)] = StyledConv(
-                inputs, config.width(side), config.w_dim, up=n % 2 == 1, noise_side=side if whole else None, clamp=config.clamp
-            )
-            if n % 2 == 0:
+            if config.form == "residual":
+                self.convs[str(n)] = ResidualLayer(inputs, config.width(side), config.w_dim, up=n % 2 == 1)
+            else:
+                self.convs[str(n)] = StyledConv(
+                    inputs, config.width(side), config.w_dim, up=n % 2 == 1, noise_side=side if whole else None, clamp=config.clamp
+                )
+            if n % 2 == 0 and (config.form == "styled" or n == config.layers[-1]):
                 self.rgbs[str(n // 2)] = ToRgb(config.width(side), config.w_dim, clamp=config.clamp)
 
     def map(self, z: Tensor, truncation: float = 1.0) -> Tensor:
@@ -204,16 +234,18 @@ class StyleGAN2(nn.Module):
         for n in layers:
             i = n - self.config.first_layer
             conv = self.convs[str(n)]
-            assert isinstance(conv, StyledConv)
+            assert isinstance(conv, StyledConv | ResidualLayer)
             height, width = x.shape[2] * (1 + n % 2), x.shape[3] * (1 + n % 2)
             x = conv(x, w_plus[:, i], self._noise(conv, noise, n, (height, width)))
-            if n % 2 == 0:
+            if n % 2 == 0 and str(n // 2) in self.rgbs:
                 rgb = self.rgbs[str(n // 2)](x, w_plus[:, i + 1], rgb)
         return Partial(x, rgb)
 
-    def _noise(self, conv: StyledConv, noise: Noise, layer: int, size: tuple[int, int]) -> Tensor | None:
+    def _noise(self, conv: StyledConv | ResidualLayer, noise: Noise, layer: int, size: tuple[int, int]) -> Tensor | None:
         if noise == "off":
             return None
+        if isinstance(conv, ResidualLayer):
+            raise UsageError("a generator of the form 'residual' takes no noise; leave it off")
         if isinstance(noise, int):
             return torch.from_numpy(seeded_noise(noise, layer, *size)).to(conv.bias.device)
         if noise != "stored":
@@ -233,6 +265,8 @@ class StyleGAN2(nn.Module):
                 raise UsageError("this generator starts at F and has no layers below: give feature=, or build one with start='const'")
             if layer != c.layer:
                 raise UsageError(f"layer came as {layer}, but this generator starts at layer {c.layer}; leave it out")
+            if rgb is not None and c.form == "residual":
+                raise UsageError("a generator of the form 'residual' makes RGB once, at the end; leave rgb= out")
         elif rgb is not None:
             raise UsageError("rgb= is for a generator that starts at F; this one makes the RGB below from W+")
         if feature is None:

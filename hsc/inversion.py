@@ -7,6 +7,8 @@
                                                                      concatenated
                                                        one linear layer a style, + mean w ──> W+ (B, n_styles, w_dim)
 
+With ``patch`` a linear embedding of 16x16 patches is added to F: principal components to start with, which the trunk refines.
+
 Pooling adapts, so images of any size go in unless the config reduces them first. With four blocks of 64, 128, 256 and 512
 channels pooled to 3x3 a style head has 8,640 x 512 weights: most of the paper's encoder is there.
 
@@ -60,6 +62,12 @@ class GIE(nn.Module):
             nn.Conv2d(channels, channels, 3, config.feature_stride, 1, bias=not batch),
             _norm(channels, batch),
         )
+        self.patch: nn.Conv2d | None = None
+        if config.patch:
+            self.patch = nn.Conv2d(3, channels, config.stride, config.stride)
+            last = self.content[-2]
+            assert isinstance(last, nn.Conv2d)
+            nn.init.zeros_(last.weight)
         pooled = sum(config.widths) * config.pool**2
         self.styles = nn.ModuleList(nn.Linear(pooled, config.w_dim) for _ in range(config.n_styles))
         self.register_buffer("w_mean", torch.zeros(config.n_styles, config.w_dim))
@@ -85,6 +93,7 @@ class GIE(nn.Module):
 
     def trunk(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
         """The outputs of the four blocks, and F: the part that is a convolution, so it can be run in tiles."""
+        linear = self._patches(x)
         x = self.stem(x)
         outputs, feature = [], x
         for number, block in enumerate(self.blocks, start=1):
@@ -92,7 +101,15 @@ class GIE(nn.Module):
             outputs.append(x)
             if number == self.config.feature_block:
                 feature = self.content(x)
-        return outputs, feature
+        return outputs, feature if linear is None else feature + linear
+
+    def _patches(self, x: Tensor) -> Tensor | None:
+        """The linear part of F, from patches of the image with its edge repeated."""
+        if self.patch is None:
+            return None
+        down, right = (-side % self.config.stride for side in x.shape[2:])
+        found: Tensor = self.patch(functional.pad(x, (0, right, 0, down), mode="replicate") if down or right else x)
+        return found
 
     def styles_of(self, pooled: Tensor) -> Tensor:
         """W+ from what all blocks were pooled to: (B, sum of widths * pool * pool) -> (B, n_styles, w_dim)."""

@@ -72,7 +72,9 @@ def synthesis_reach(config: GeneratorConfig) -> int:
     """Samples of F to each side that a pixel depends on, rounded up."""
     reach, spacing = 0.0, 1.0
     for layer in range(config.layer, config.layers.stop):
-        reach += 2.0 * spacing if layer % 2 else spacing  # a doubling: transposed convolution and blur
+        doubling, residual = layer % 2 == 1, config.form == "residual"
+        convolutions = 2 if doubling != residual else 1  # a blur counts as one
+        reach += convolutions * spacing
         spacing /= 1 + layer % 2
     return int(reach) + 1
 

@@ -40,6 +40,7 @@ from hsc.training.texture import PatchCritic, critic_loss, texture_loss
 
 _LOGGED = 50
 _STATISTICS = 12  # batches
+_PATCHED = 160  # crops
 _PENALTY, _PENALTY_EVERY = 2.0, 16
 _CRITIC_RATE = 2e-4
 _GAINS_RATE = 5.0
@@ -215,22 +216,45 @@ def _batch(recipe: Recipe, run: Run, frames: Frames, step: int) -> Batch:
 
 @torch.no_grad()
 def balance(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
-    """Start with F of unit variance and images of about that of real ones; random networks give them nearly none.
+    """Start with F of unit variance that knows the pixels, and images of less variance than real ones; random networks do neither.
 
     Mishkin and Matas 2016, "All you need is a good init", for these two places.
     """
-    found = state.model.gie(_batch(recipe, run, frames, 0).images)
-    last = state.model.gie.content[-2]
-    assert isinstance(last, nn.Conv2d)
-    scale = found.feature.std((0, 2, 3)).clamp(min=1e-6)
-    last.weight /= scale[:, None, None, None]
-    if last.bias is not None:
-        last.bias.copy_((last.bias - found.feature.mean((0, 2, 3))) / scale)
+    gie = state.model.gie
+    if gie.patch is not None:
+        images = torch.cat([_batch(recipe, run, frames, i).images for i in range(max(1, _PATCHED // recipe.batch))])
+        set_patches(gie.patch, images)
+    else:
+        feature = gie(_batch(recipe, run, frames, 0).images).feature
+        last = gie.content[-2]
+        assert isinstance(last, nn.Conv2d)
+        scale = feature.std((0, 2, 3)).clamp(min=1e-6)
+        last.weight /= scale[:, None, None, None]
+        if last.bias is not None:
+            last.bias.copy_((last.bias - feature.mean((0, 2, 3))) / scale)
     for rgb in state.model.generator.rgbs.values():
         assert isinstance(rgb, ToRgb)
         rgb.weight.mul_(1 / len(state.model.generator.rgbs))
     processes.share(state.model)
     state.averaged.load_state_dict(state.model.state_dict())
+
+
+@torch.no_grad()
+def set_patches(patch: nn.Conv2d, images: Tensor) -> None:
+    """Make a patch embedding the principal components of images' patches, half whitened, at a mean variance of 1.
+
+    Half: detail is brought forward, but what is strong stays strong. Components that the patches do not have are left at random.
+    """
+    side = patch.kernel_size[0]
+    patches = nn.functional.unfold(images.contiguous(), side, stride=side).transpose(1, 2).flatten(0, 1).double()  # (N, 3 side side)
+    mean = patches.mean(0)
+    values, vectors = torch.linalg.eigh((patches - mean).t() @ (patches - mean) / len(patches))
+    count = min(len(patch.weight), len(values))
+    values, vectors = values.flip(0)[:count].clamp(min=1e-8), vectors.flip(1)[:, :count].t()
+    axes = vectors / values[:, None].pow(0.25) / values.sqrt().mean().sqrt()
+    patch.weight[:count] = axes.reshape(count, *patch.weight.shape[1:]).float()
+    assert patch.bias is not None
+    patch.bias[:count] = -(axes @ mean).float()
 
 
 @torch.no_grad()

@@ -11,7 +11,8 @@ from hsc.errors import UsageError
 from hsc.generator import StyleGAN2
 from hsc.modulation import blur, modulated_conv, modulated_conv_per_sample, upsample
 from hsc.noise import seeded_noise
-from hsc.profiles import GeneratorConfig
+from hsc.pixels import synthesis_reach
+from hsc.profiles import SMALL, GeneratorConfig
 
 TINY = GeneratorConfig(resolution=64, w_dim=16, z_dim=16, mapping_layers=2, channel_base=512, channel_max=24)
 
@@ -265,3 +266,25 @@ def test_real_width_at_1024() -> None:
     image = generator(styles(GeneratorConfig(), 1), feature)
     assert image.shape == (1, 3, 1024, 1024)
     assert image.isfinite().all()
+
+
+def test_the_residual_form_takes_any_size_follows_its_style_and_sees_no_further_than_it_says() -> None:
+    torch.manual_seed(0)
+    generator = StyleGAN2(SMALL.generator).eval().requires_grad_(False)
+    assert list(generator.rgbs) == ["6"]
+    w, feature = torch.randn(1, 9, 64), torch.randn(1, 192, 3, 23)
+    image = generator(w, feature)
+    assert image.shape == (1, 3, 48, 368)
+    assert not torch.equal(image, generator(w + 1, feature))
+    reach = synthesis_reach(SMALL.generator)
+    other = feature.clone()
+    other[..., 11 + reach :] += 1
+    changed = (generator(w, other) != image).any(1).any(1)[0]
+    assert not bool(changed[: 16 * 11].any())
+    assert bool(changed[16 * (11 + reach) :].all())
+    with pytest.raises(UsageError, match="takes no noise"):
+        generator(w, feature, noise=3)
+    with pytest.raises(UsageError, match="makes RGB once"):
+        generator(w, feature, rgb=torch.zeros(1, 3, 1, 11))
+    with pytest.raises(UsageError, match="form came as"):
+        GeneratorConfig(form="residual")

@@ -18,7 +18,7 @@ from hsc.codec import HscCodec
 from hsc.errors import DataError, UsageError
 from hsc.profiles import profile_to_json
 from hsc.training.__main__ import main
-from hsc.training.loop import Run, export, train
+from hsc.training.loop import Run, export, set_patches, train
 from hsc.training.losses import latent_loss, pixel_loss, teacher_loss
 from hsc.training.rates import Prices
 from hsc.training.recipe import CONFIGS, Recipe, read_recipe, recipe_of
@@ -168,6 +168,21 @@ def test_prices_rise_where_bits_are_too_many_and_fall_where_they_are_too_few() -
     assert int(drawn.min()) >= 32
     assert int(drawn.max()) <= 96
     assert len(drawn.unique()) > 30
+
+
+def test_patches_start_as_principal_components_that_keep_nearly_every_pixel(shards) -> None:
+    frames = read_frames(shards)
+    images = batch_of(frames, seed=0, step=0, batch=6, crop=(64, 96), objects=1.0).images
+    patch = torch.nn.Conv2d(3, 24, 16, 16)
+    set_patches(patch, images)
+    feature = patch(images).detach()
+    assert feature.mean((0, 2, 3)).abs().max() < 1e-3
+    assert feature.var((0, 2, 3)).mean() == pytest.approx(1, rel=0.05)
+    rows = feature.permute(0, 2, 3, 1).reshape(-1, 24)
+    pixels = torch.nn.functional.unfold(images.contiguous(), 16, stride=16).transpose(1, 2).reshape(-1, 768)
+    known = torch.cat([rows, torch.ones(len(rows), 1)], 1)
+    left = pixels - known @ torch.linalg.lstsq(known, pixels).solution
+    assert left.square().mean() < 0.02 * pixels.var(0).mean()
 
 
 def test_small_objects_count_more_a_pixel_and_the_background_once() -> None:
