@@ -187,7 +187,7 @@ class FCN(nn.Module):
 
 
 class Transform(nn.Module):
-    """g_a (F to y) or g_s (y to F): residual units at one width, their input scaled and shifted by w_hat.
+    """g_a (F to y) or g_s (y to F): residual units at one width, their input scaled and shifted by w_hat; at stride 1 a linear way beside.
 
     (B, inputs, h, w) and w_hat (B, n, d) -> (B, outputs, h', w'): with stride 2 g_a halves both sides, rounded up, and g_s doubles them.
     """
@@ -203,14 +203,20 @@ class Transform(nn.Module):
             self.leave: nn.Module = nn.Sequential(nn.Conv2d(config.width, 4 * outputs, 3, padding=1), nn.PixelShuffle(2))
         else:
             self.leave = nn.Conv2d(config.width, outputs, 1 if up else 3, padding=0 if up else 1)
-
         for layer in (self.enter, self.leave):
             keep_variance(layer)
+        self.direct: nn.Conv2d | None = None
+        if config.stride == 1:  # a linear way through: y starts as the first channels of F, and F as those of y
+            self.direct = nn.Conv2d(inputs, outputs, 1, bias=False)
+            with torch.no_grad():
+                nn.init.dirac_(self.direct.weight)
+                for parameter in self.leave.parameters():
+                    parameter.mul_(0.1)
 
     def forward(self, x: Tensor, w_hat: Tensor) -> Tensor:
         scale, shift = self.modulation(w_hat.flatten(1))[:, :, None, None].chunk(2, 1)
         y: Tensor = self.leave(self.units(self.enter(x) * (1 + scale) + shift))
-        return y
+        return y if self.direct is None else y + self.direct(x)
 
 
 def _turns(config: FeatureConfig) -> tuple[Turn, ...]:
