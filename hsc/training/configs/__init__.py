@@ -1,0 +1,1 @@
+"""Training recipes, as TOML: a package so that they are installed with the code."""
