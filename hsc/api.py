@@ -92,6 +92,14 @@ class DecodesLatents(Protocol):
 
 
 @runtime_checkable
+class Ranged(Protocol):
+    """Capability: how far the rate axis goes; the ladder need not reach its ends. Codecs without it end where their ladder ends."""
+
+    rate_range: ClassVar[tuple[Any, Any]]
+    """Values of the rate field: of the smallest file, of the largest."""
+
+
+@runtime_checkable
 class Layered(Protocol):
     """Capability: a stream can be cut after n layers into a complete, checked, shorter stream."""
 

@@ -27,6 +27,7 @@ class Avif:
 
     rate_field: ClassVar[str] = "quality"
     ladder: ClassVar[tuple[Any, ...]] = (5, 15, 30, 40, 55, 70)
+    rate_range: ClassVar[tuple[int, int]] = (0, 100)
 
     def __post_init__(self) -> None:
         if not 0 <= self.quality <= 100:

@@ -56,6 +56,7 @@ class Bpg:
 
     rate_field: ClassVar[str] = "qp"
     ladder: ClassVar[tuple[int, ...]] = (47, 42, 37, 32, 27, 22)
+    rate_range: ClassVar[tuple[int, int]] = (51, 0)
 
     def __post_init__(self) -> None:
         if isinstance(self.qp, bool) or not isinstance(self.qp, int) or not 0 <= self.qp <= 51:

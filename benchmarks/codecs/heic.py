@@ -36,6 +36,7 @@ class Heic:
 
     rate_field: ClassVar[str] = "quality"
     ladder: ClassVar[tuple[Any, ...]] = (5, 12, 20, 28, 36, 48)
+    rate_range: ClassVar[tuple[int, int]] = (0, 100)
 
     def __post_init__(self) -> None:
         if not 0 <= self.quality <= 100:

@@ -27,6 +27,7 @@ class Jpeg:
 
     rate_field: ClassVar[str] = "quality"
     ladder: ClassVar[tuple[Any, ...]] = (5, 10, 20, 35, 50, 75)
+    rate_range: ClassVar[tuple[int, int]] = (1, 100)
 
     def __post_init__(self) -> None:
         if not 1 <= self.quality <= 100:

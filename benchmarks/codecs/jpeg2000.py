@@ -24,6 +24,7 @@ class Jpeg2000:
 
     rate_field: ClassVar[str] = "psnr"
     ladder: ClassVar[tuple[Any, ...]] = (24.0, 26.0, 28.0, 30.0, 33.0, 36.0)
+    rate_range: ClassVar[tuple[float, float]] = (10.0, 60.0)
 
     def __post_init__(self) -> None:
         if not 10 <= self.psnr <= 60:

@@ -31,6 +31,7 @@ class JpegXl:
 
     rate_field: ClassVar[str] = "distance"
     ladder: ClassVar[tuple[Any, ...]] = (15.0, 10.0, 6.0, 4.0, 2.5, 1.5)
+    rate_range: ClassVar[tuple[float, float]] = (25.0, 0.1)
 
     def __post_init__(self) -> None:
         if not 0.1 <= self.distance <= 25:

@@ -69,6 +69,7 @@ class Vvc:
 
     rate_field: ClassVar[str] = "qp"
     ladder: ClassVar[tuple[int, ...]] = (52, 47, 42, 37, 32, 27)
+    rate_range: ClassVar[tuple[int, int]] = (63, 0)
 
     def __post_init__(self) -> None:
         if isinstance(self.qp, bool) or not isinstance(self.qp, int) or not 0 <= self.qp <= 63:

@@ -21,6 +21,7 @@ class WebP:
 
     rate_field: ClassVar[str] = "quality"
     ladder: ClassVar[tuple[Any, ...]] = (0, 5, 15, 35, 60, 80)
+    rate_range: ClassVar[tuple[int, int]] = (0, 100)
 
     def __post_init__(self) -> None:
         if not 0 <= self.quality <= 100:

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from benchmarks.api import CODECS
-from hsc.api import Codec, Image
+from hsc.api import Codec, Image, Ranged
 from hsc.errors import BitstreamError, SpecError
 from hsc.registry import config, parse_spec
 
@@ -92,6 +92,16 @@ def test_ladder(any_codec: Any) -> None:
         return
     assert any_codec.rate_field in config(any_codec)
     assert len({at(any_codec, i) for i in range(len(any_codec.ladder))}) == len(any_codec.ladder) >= 1
+
+
+def test_ladder_lies_within_the_range(any_codec: Any) -> None:
+    ranged: object = any_codec
+    if not isinstance(ranged, Ranged):
+        pytest.skip("its range is its ladder")
+    low, high = ranged.rate_range
+    assert len({dataclasses.replace(any_codec, **{any_codec.rate_field: end}) for end in (low, high)}) == 2
+    along = [low, *any_codec.ladder, high]
+    assert along == sorted(along, reverse=low > high)
 
 
 def test_provenance(codec: Any) -> None:
