@@ -21,8 +21,10 @@ EXAMPLES = """examples:
       size, quality, and how many bits each layer takes
   python -m hsc cut out.hsc short.hsc --layers 4
       a whole, shorter file of the first four layers
+  python -m hsc directions streams/*.hsc --out axes.safetensors --labels dusk.csv
+      the axis of the semantics that a label follows; without --labels, the axes of most variance
   python -m hsc edit out.hsc edited.png --directions axes.safetensors --direction 0 --step 2
-      the image, its semantics moved along an axis that hsc.directions found
+      the image, its semantics moved along such an axis
   python -m hsc encode *.png --into streams
       several files; names are kept, progress goes to standard error
   python -m hsc encode - - --model mine.safetensors < in.png | python -m hsc decode - out.png --model mine.safetensors
@@ -51,15 +53,25 @@ def parser() -> argparse.ArgumentParser:
     edit.add_argument("--directions", required=True, metavar="FILE", help="a file of hsc.directions.save_directions")
     edit.add_argument("--direction", type=int, default=0, metavar="K", help="which of its axes; default %(default)s")
     edit.add_argument("--step", type=float, default=1.0, metavar="X", help="how far, in standard deviations; default %(default)s")
+    found = _plain(commands, "directions", "axes along which the semantics of many .hsc files differ, for edit")
+    found.add_argument("files", nargs="+", metavar="FILE", help=".hsc files; the more, the better")
+    found.add_argument("--out", required=True, metavar="FILE", help="the file of directions, safetensors")
+    found.add_argument("--count", type=int, default=8, metavar="K", help="how many axes of most variance; default %(default)s")
+    found.add_argument("--labels", metavar="CSV", help="lines of NAME,NUMBER: one axis instead, along which this number changes")
     for command in (decode, preview, info):
         command.add_argument("--partial", action="store_true", help="also read a file whose end is missing, as far as it goes (unproven)")
     return made
 
 
 def _command(commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, words: str) -> argparse.ArgumentParser:
-    made = commands.add_parser(name, help=words, description=words, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made = _plain(commands, name, words)
     made.add_argument("files", nargs="+", metavar="FILE", help='INPUT OUTPUT, "-" for standard input or output; with --into all are inputs')
     made.add_argument("--into", metavar="FOLDER", help="write outputs here, named after their inputs")
+    return made
+
+
+def _plain(commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, words: str) -> argparse.ArgumentParser:
+    made = commands.add_parser(name, help=words, description=words, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
     made.add_argument("--model", default=DEFAULT_MODEL, metavar="M", help="weights by name, or a .safetensors file; default %(default)s")
     return made

@@ -39,6 +39,8 @@ class Command(NamedTuple):
 
 def run(options: Namespace) -> int:
     """Run a parsed command; the result is the exit code."""
+    if options.command == "directions":
+        return directions(options)
     command = COMMANDS[options.command]
     pairs = pair_up(options.files, options.into, command.suffix, options.overwrite)
     codec = _codec(options.model)
@@ -146,6 +148,48 @@ def info(codec: HscCodec, options: Namespace, data: bytes, pair: Pair) -> bytes:
     if len(found.slices) < len(found.layers):
         lines += ["by slice: " + ", ".join(f"{name} {bits:.1f}" for name, bits in found.slices.items())]
     return ("\n".join(lines) + "\n").encode()
+
+
+def directions(options: Namespace) -> int:
+    """The semantics of many hsc files to the axes they spread along, or to the one a label follows; one file of directions."""
+    from hsc.directions import directions_to_bytes, principal_directions, probe_axis
+
+    for source in options.files:
+        _check(Pair(source, options.out), options.overwrite)
+    labels = _labels(options.labels, options.files) if options.labels else None
+    codec, words = _codec(options.model), []
+    for number, source in enumerate(options.files, start=1):
+        words.append(codec.decode_latents(_read(source)).maps["w_hat"])
+        if number % 50 == 0 or number == len(options.files):
+            _tell(f"[{number}/{len(options.files)}] semantics read")
+    if labels is None:
+        found = principal_directions(words, options.count)
+        _tell("share of the variance: " + ", ".join(f"{share:.3f}" for share in found.share))
+    else:
+        found, correlation = probe_axis(words, labels)
+        _tell(f"the label is told with a correlation of {correlation:.2f} on files held out; the axis holds {found.share[0]:.3f} of the variance")
+    _write(options.out, directions_to_bytes(found), options.overwrite)
+    return DONE
+
+
+def _labels(path: str, files: list[str]) -> list[float]:
+    """A number for each file, from lines of ``name,number``; names with or without folder and ending.
+
+    Raises:
+        DataError: a line is no pair, or a file has no line.
+    """
+    known: dict[str, float] = {}
+    for number, line in enumerate(_read(path).decode("utf-8", "replace").splitlines(), start=1):
+        name, _, value = line.rpartition(",")
+        try:
+            known[Path(name.strip()).stem] = float(value)
+        except ValueError:
+            if number > 1:  # the first may be a heading
+                raise DataError(f"line {number} of {path} is {line!r}, expected NAME,NUMBER") from None
+    missing = [name for name in files if Path(name).stem not in known]
+    if missing:
+        raise DataError(f"{path} has no line for {missing[0]}{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}")
+    return [known[Path(name).stem] for name in files]
 
 
 COMMANDS = {

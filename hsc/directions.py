@@ -93,11 +93,26 @@ def probe_direction(w: npt.ArrayLike, labels: npt.ArrayLike, *, ridge: float = 1
     return Probe((pattern * np.std(y[kept])).reshape(values.shape[1:]).astype(np.float32), correlation)
 
 
-def save_directions(directions: Directions, path: Path) -> None:
-    """Write directions as a safetensors file, for ``python -m hsc edit --directions``."""
-    from safetensors.numpy import save_file
+def probe_axis(w: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[Directions, float]:
+    """The one axis of ``probe_direction`` as directions, and its correlation; arguments and errors as there."""
+    probe, values = probe_direction(w, labels), _check(w)
+    spread = values.reshape(len(values), -1) - values.reshape(len(values), -1).mean(0)
+    unit = probe.direction.ravel() / max(float(np.linalg.norm(probe.direction)), 1e-30)
+    share = np.square(spread @ unit).sum() / max(float(np.square(spread).sum()), 1e-30)
+    return Directions(values.mean(0).astype(np.float32), probe.direction[None], np.array([share], np.float32)), probe.correlation
 
-    save_file({name: np.ascontiguousarray(array) for name, array in directions._asdict().items()}, path)
+
+def directions_to_bytes(directions: Directions) -> bytes:
+    """Directions as a safetensors file, for ``python -m hsc edit --directions``."""
+    from safetensors.numpy import save
+
+    data: bytes = save({name: np.ascontiguousarray(array) for name, array in directions._asdict().items()})
+    return data
+
+
+def save_directions(directions: Directions, path: Path) -> None:
+    """Write directions as a safetensors file."""
+    path.write_bytes(directions_to_bytes(directions))
 
 
 def load_directions(path: Path) -> Directions:

@@ -1,12 +1,14 @@
 """The Gaussians all symbols are coded by, and rounding as training and coding see it.
 
     v, mean ──> v - mean/16 ──round──> symbols ──> 16 symbols + mean = integers      v_hat = integers / 16
-                    └── + noise in training, else symbols ──> bits under N(0, scale[level])
+                                     └──> bits under N(0, scale[level])
 
 What is decoded is known exactly, as ``integers``: later layers read those, never a float made of them. Rounding around the
 mean rather than to whole numbers lets a symbol of 0, the cheapest, stand for the prediction itself. In training the networks
-behind see the rounded value with a gradient that passes straight through, the rate sees uniform noise (Minnen and Singh
-2020, "Channel-wise Autoregressive Entropy Models", section 3.3).
+behind see the rounded value with a gradient that passes straight through (Minnen and Singh 2020, "Channel-wise Autoregressive
+Entropy Models", section 3.3). The rate counts the symbol too; only its gradient is that of uniform noise in place of rounding. Noise
+alone overstates what zeros cost at the smallest scale, by 0.12 bits each: with 96 of them on 16x16 pixels, 0.045 bits a pixel, twice the
+rate of quality 1.
 """
 
 from __future__ import annotations
@@ -64,10 +66,13 @@ class Quantised(NamedTuple):
 def quantise(values: Tensor, mean: Tensor, level: Tensor, *, noise: bool) -> Quantised:
     """Round values around their means.
 
-    values: in steps of the quantiser, any float type. mean: integers in 1/16. level: integers, 0 to 39. noise: rate of the
-    value with uniform noise, as in training; else of the symbol itself.
+    values: in steps of the quantiser, any float type. mean: integers in 1/16. level: integers, 0 to 39. noise: values and means
+    get the gradient of the rate with uniform noise, as in training; the rate itself and the levels' gradient are the symbol's.
     """
     residuals = values.double() - mean / MEAN_STEPS
     symbols = residuals + (residuals.detach().round().clamp(-LARGEST_SYMBOL, LARGEST_SYMBOL) - residuals.detach())
-    seen = residuals + (torch.rand_like(residuals) - 0.5) if noise else symbols
-    return Quantised(symbols, symbols * MEAN_STEPS + mean, SCALES.bits(seen, level))
+    integers = symbols * MEAN_STEPS + mean
+    if not noise:
+        return Quantised(symbols, integers, SCALES.bits(symbols, level))
+    noisy = SCALES.bits(residuals + (torch.rand_like(residuals) - 0.5), level.detach())
+    return Quantised(symbols, integers, SCALES.bits(symbols.detach(), level) + (noisy - noisy.detach()))

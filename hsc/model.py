@@ -5,7 +5,7 @@
 
 Training runs ``forward`` in ``train()`` mode. Its losses read:
 
-    semantics.bits (B,), features.bits (B, layers)      the rate: what coding would cost, with noise in place of rounding
+    semantics.bits (B,), features.bits (B, layers)      the rate: what coding costs; its gradient is that of noise for rounding
     w_plus and semantics.w_hat                           distortion of the semantics
     feature and features.feature                         distortion of F (detach ``feature`` to keep GIE out of it)
     image                                                pixels, perceptual, semantic consistency: through the generator

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from hsc.bitstream import QUALITY_STEPS
 
-_FIRST_PRICE = 0.8  # at 0.1 bpp; about what a bit is worth to the small profile there
+_FIRST_PRICE = 1.0  # at 0.1 bpp; about what a bit is worth to the small profile there
 _SPEED = 0.006
 
 

@@ -14,7 +14,7 @@ from tiny_profile import noise_photo, tiny_codec
 
 from hsc import weights
 from hsc.__main__ import main
-from hsc.directions import principal_directions, save_directions
+from hsc.directions import load_directions, principal_directions, save_directions
 from hsc.errors import ImageError
 from hsc.pictures import read_picture, write_picture
 
@@ -68,6 +68,31 @@ def test_editing_along_an_axis(folder: Path) -> None:
     assert run(folder, *along, "--direction", "1", "--step", "3") == 0
     assert not np.array_equal(pixels(folder / "e.png"), CODEC.decode((folder / "a.hsc").read_bytes()))
     assert run(folder, *along, "--direction", "2") == 2
+
+
+def test_directions_from_files_and_labels(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files, lines = [], ["name,dark"]
+    for i in range(12):
+        bright = noise_photo(16, 16, i) if i % 2 else noise_photo(16, 16, i) // 4
+        (folder / f"s{i}.hsc").write_bytes(CODEC.encode(bright, 5.0))
+        files.append(f"s{i}.hsc")
+        lines.append(f"s{i},{1 - i % 2}")
+    (folder / "dark.csv").write_text("\n".join(lines))
+    assert run(folder, "directions", *files, "--out", "axes.safetensors", "--count", "3") == 0
+    assert "share of the variance" in capsys.readouterr().err
+    found = load_directions(folder / "axes.safetensors")
+    expected = principal_directions([CODEC.decode_latents((folder / name).read_bytes()).maps["w_hat"] for name in files], 3)
+    np.testing.assert_array_equal(found.axes, expected.axes)
+    assert run(folder, "directions", *files, "--out", "axes.safetensors") == 2
+    assert run(folder, "directions", *files, "--out", "probe.safetensors", "--labels", "dark.csv") == 0
+    assert "correlation" in capsys.readouterr().err
+    assert load_directions(folder / "probe.safetensors").axes.shape == (1, 9, 8)
+    (folder / "dark.csv").write_text("s0,1\n")
+    assert run(folder, "directions", *files, "--out", "none.safetensors", "--labels", "dark.csv") == 1
+    assert "s1.hsc and 10 more" in capsys.readouterr().err
+    (folder / "dark.csv").write_text("s0,1\ns1,dark\n")
+    assert run(folder, "directions", *files, "--out", "none.safetensors", "--labels", "dark.csv") == 1
+    assert not (folder / "none.safetensors").exists()
 
 
 def test_several_files_with_progress(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
