@@ -103,7 +103,9 @@ def start(recipe: Recipe, run: Run) -> State:
     model = model.to(run.device).to(memory_format=torch.channels_last).train()
     critic = PatchCritic().to(run.device)
     where = nn.Conv2d(recipe.networks().encoder.feature_channels, 1, 1).to(run.device)
-    optimizer = torch.optim.Adam([*_groups(model, recipe), {"params": list(where.parameters()), "factor": 1.0}], lr=recipe.learning_rate, betas=(0.9, 0.99))
+    optimizer = torch.optim.Adam(
+        [*_groups(model, recipe), {"params": list(where.parameters()), "factor": 1.0}], lr=recipe.learning_rate, betas=(0.9, 0.99)
+    )
     critic_optimizer = torch.optim.Adam(critic.parameters(), lr=_CRITIC_RATE, betas=(0.0, 0.99))
     return State(model, copy.deepcopy(model), optimizer, critic, critic_optimizer, Prices(recipe.rates), where)
 
@@ -137,7 +139,9 @@ def advance(recipe: Recipe, run: Run, state: State, frames: Frames, teacher: Tea
     loss = parts.pixel + recipe.teacher * parts.teacher + recipe.latent * parts.latent + recipe.texture * parts.texture
     loss = loss + recipe.where * parts.where
     loss = loss + state.prices.price(parts.quality).to(run.device) * parts.bpp
-    _step(state.optimizer, loss.mean(), _rate_factor(recipe, state.step) * recipe.learning_rate, [*state.model.parameters(), *state.where.parameters()])
+    _step(
+        state.optimizer, loss.mean(), _rate_factor(recipe, state.step) * recipe.learning_rate, [*state.model.parameters(), *state.where.parameters()]
+    )
     if stage == "adversarial":
         _train_critic(recipe, run, state, batch, made)
     state.step += 1
@@ -338,7 +342,8 @@ def _log(recipe: Recipe, state: State, recent: list[Parts], path: Path) -> str:
     left_s = state.seconds / state.step * (recipe.total - state.step)
     off = " ".join(f"{row[f'bpp_{i}'] / rate:.2f}" for i, rate in enumerate(recipe.rates, start=1))
     return (
-        f"{row['stage']} {state.step}/{recipe.total} pixel {row['pixel']:.3f} teacher {row['teacher']:.2f} texture {row['texture']:.2f} where {row['where']:.3f} "
+        f"{row['stage']} {state.step}/{recipe.total} pixel {row['pixel']:.3f} teacher {row['teacher']:.2f} "
+        f"texture {row['texture']:.2f} where {row['where']:.3f} "
         f"bpp {row['bpp']:.3f} (rates / targets {off}) {state.seconds:.0f} s, {left_s:.0f} s left"
     )
 
