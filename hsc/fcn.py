@@ -122,7 +122,7 @@ class FCN(nn.Module):
     def restore(self, integers: Tensor, w_hat: Tensor, quality: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
         """F_hat of decoded integers in 1/16: (B, M, h', w') -> (B, C, h, w) float32. size: h and w, which h' and w' only bound."""
         factor = self.quality.gains(quality).inverse / (GAIN_UNIT * MEAN_STEPS)
-        y_hat = (integers * factor[:, :, None, None]).float()
+        y_hat = (integers * factor[:, :, None, None]).float().contiguous(memory_format=torch.channels_last)
         restored = self.standard.inverse(self.synthesis(y_hat, w_hat))
         return restored[:, :, : size[0], : size[1]]
 
