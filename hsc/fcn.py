@@ -218,8 +218,8 @@ class Transform(nn.Module):
                     parameter.mul_(0.1)
             if not up:
                 self.gate = nn.Conv2d(config.width, outputs, 1)
-                nn.init.zeros_(self.gate.weight)
-                nn.init.zeros_(self.gate.bias)
+                for parameter in self.gate.parameters():
+                    nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, w_hat: Tensor) -> Tensor:
         scale, shift = self.modulation(w_hat.flatten(1))[:, :, None, None].chunk(2, 1)

@@ -79,7 +79,7 @@ def _convolve(x: Tensor, weight: Tensor, up: bool) -> Tensor:
     if up:
         return blur(functional.conv_transpose2d(x, weight.transpose(0, 1), stride=2), 4.0)
     if weight.shape[-1] == 1:  # as a matrix product its sums do not depend on the number of threads, as those of a 1x1 convolution do
-        return (weight.flatten(1) @ x.flatten(2)).unflatten(2, x.shape[2:])
+        return (weight.flatten(1) @ x.flatten(2)).reshape(x.shape[0], -1, *x.shape[2:])
     return functional.conv2d(x, weight, padding=weight.shape[-1] // 2)
 
 

@@ -54,7 +54,7 @@ def where_loss(logits: Tensor, weight: Tensor) -> Tensor:
 
     Objects are where the weight is above 1, the background's. An encoder that knows where they are can spend its bits there.
     """
-    share = functional.adaptive_avg_pool2d((weight > 1).float(), logits.shape[2:])
+    share = functional.avg_pool2d((weight > 1).float(), weight.shape[2] // logits.shape[2])
     return functional.binary_cross_entropy_with_logits(logits.float(), share, reduction="none").mean((1, 2, 3))
 
 
