@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -120,6 +120,6 @@ def _numbers(right: Floats, true: Floats, found: Floats) -> Mapping[str, Floats]
     }
 
 
-def _ratio(part: npt.NDArray[np.generic], whole: npt.NDArray[np.generic]) -> Floats:
+def _ratio(part: npt.NDArray[Any], whole: npt.NDArray[Any]) -> Floats:
     """part / whole, NaN where whole is 0."""
     return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=np.asarray(whole) > 0)
