@@ -41,8 +41,8 @@ def make_coco(root: Path) -> str:
     for record in images:
         save(root / "coco" / str(record["file_name"]), picture(24, 32, int(str(record["id"]))))
     annotations = [
-        {"id": 0, "image_id": 9, "category_id": 7, "bbox": [1, 2, 10, 5.5], "area": 40.5, "iscrowd": 0, "segmentation": [[0] * 6]},
-        {"id": 4, "image_id": 5, "category_id": 2, "bbox": [0, 0, 32, 24], "iscrowd": 1},
+        {"id": 0, "image_id": 9, "category_id": 7, "bbox": [1, 2, 10, 5.5], "area": 40.5, "iscrowd": 0, "segmentation": [[1, 2, 11, 2, 6, 7.5]]},
+        {"id": 4, "image_id": 5, "category_id": 2, "bbox": [0, 0, 32, 24], "iscrowd": 1, "segmentation": {"size": [24, 32], "counts": [0, 768]}},
     ]
     categories = [{"id": 7, "name": "van"}, {"id": 2, "name": "person"}]
     (root / "labels.json").write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
