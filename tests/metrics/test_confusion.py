@@ -71,6 +71,21 @@ def test_equals_plain_loops(seed):
     np.testing.assert_allclose([s.value for s in ours], reference(truth, predictions), rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_equals_hotcoco(seed):
+    """Another project's evaluator, in Rust, after mmsegmentation's protocol; it has no predicted void."""
+    from hotcoco.semantic import SemanticEval
+
+    truth, predictions = scene(seed + 10, classes=4)
+    predictions = [SegmentationMap(np.where(p.labels == VOID, 0, p.labels)) for p in predictions]
+    other = SemanticEval(list(CLASSES))
+    for labels, guess in zip(truth.maps, predictions, strict=True):
+        other.update(labels.labels, guess.labels)
+    expected = other.report()["metrics"]
+    value = {s.metric: s.value for s in Confusion().compute(truth, predictions) if not s.part}
+    assert value == pytest.approx({"miou": expected["mIoU"], "pixel_accuracy": expected["aAcc"], "fw_iou": expected["fwIoU"]}, abs=1e-12)
+
+
 def test_a_case_worked_by_hand():
     """Two images as one data set. Labelled pixels: 4 sky, 3 road, 2 car.
 
