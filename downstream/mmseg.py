@@ -14,6 +14,7 @@ import importlib.metadata
 import importlib.util
 import json
 import sys
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
@@ -212,7 +213,9 @@ def _checkpoint(path: str) -> tuple[dict[str, Any], Mapping[str, Any]]:
     try:
         content: Any = load_file(path) if path.endswith(".safetensors") else torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged or foreign file may raise anything
-        reason = _TRUST if "weights_only" in str(error) or "Weights only" in str(error) else f"{error}; it may be damaged, get it again"
+        # A whole archive, or a pickle that names a foreign class, was refused and not damaged.
+        refused = zipfile.is_zipfile(path) or "nsupported global" in str(error)
+        reason = _TRUST if refused else f"{error}; it may be damaged, get it again"
         raise DataError(f"{name} was not loaded: {reason}") from error
     if not isinstance(content, Mapping):
         raise DataError(f"{name} holds a {type(content).__name__}, expected a checkpoint with a state_dict")
@@ -238,7 +241,10 @@ def _network(model: dict[str, Any], state: Mapping[str, Any], config_name: str, 
         raise
     except Exception as error:  # networks check their settings in many ways
         raise DataError(f"the model of {config_name} cannot be built: {error}; check that it is a segmenter of mmsegmentation 1.2") from error
-    lacking, foreign = network.load_state_dict(state, strict=False)
+    try:
+        lacking, foreign = network.load_state_dict(state, strict=False)
+    except RuntimeError as error:  # tensors of other shapes
+        raise DataError(f"{weights_name} is not of {config_name}: {error}; give the checkpoint of this config") from error
     lacking = [name for name in lacking if not name.endswith("num_batches_tracked")]
     if lacking or foreign:
         some = ", ".join([*lacking, *foreign][:3])

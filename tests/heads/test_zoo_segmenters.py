@@ -269,6 +269,7 @@ def reference(config):
     """The network of a config with random weights, built by mmsegmentation itself, with logits that differ."""
     import torch
     from mmengine.config import Config
+    from mmengine.model import revert_sync_batchnorm
     from mmseg.registry import MODELS
 
     from downstream.mmseg import _config_path, _import
@@ -276,12 +277,8 @@ def reference(config):
     _import()
     settings = Config.fromfile(str(_config_path(config))).model
     settings.pretrained = None
-    settings.norm_cfg = settings.backbone.norm_cfg = {"type": "BN"}
-    for part in ("decode_head", "auxiliary_head"):
-        for one in np.atleast_1d(settings.get(part, [])):
-            one["norm_cfg"] = {"type": "BN"}
     torch.manual_seed(0)
-    network = MODELS.build(settings).eval()
+    network = revert_sync_batchnorm(MODELS.build(settings)).eval()
     torch.nn.init.normal_(network.decode_head.conv_seg.weight)
     return network
 
