@@ -137,7 +137,9 @@ class Onnx:
     def _segment(self, network: _Network, image: Image) -> SegmentationMap:
         mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
         grey = round(sum(self.mean) / 3)
-        if all(network.input_hw):
+        if any(network.input_hw):
+            if not all(network.input_hw):
+                raise DataError(f"the model fixes one side of its input and leaves the other open: {network.input_hw}; export it with both alike")
             placed = fitted(image, *network.input_hw, fit=self.fit, pad_value=grey, smooth=self.resize == "smooth")
         else:
             placed = padded(image, _MULTIPLE, pad_value=grey)

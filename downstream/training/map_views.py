@@ -15,7 +15,7 @@ from downstream.api import VOID
 from hsc.api import Image
 
 _MIDDLE_GREY = 115.0
-_SCALES = (0.5, 2.0)
+_SCALES = (0.75, 2.0)  # images that are shrunk further leave most of a view empty
 _SCALED = 0.7
 _COLOURED = 0.8
 
