@@ -17,15 +17,15 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from benchmarks.api import DATASETS, Sample
 from benchmarks.formats.coco_json import CocoIndex, read_coco
-from benchmarks.formats.coco_masks import MAX_CATEGORIES, paint, read_masks
+from benchmarks.formats.coco_masks import MAX_CATEGORIES, Mask, paint, read_masks
 from benchmarks.images import Orientation, read_image
 from downstream.api import Detections, LabelSpace, Prediction, SegmentationMap
 from downstream.coco_classes import COCO80
-from downstream.segmentation_classes import BACKGROUND, COCO81
+from downstream.segmentation_classes import BACKGROUND, COCO81, VOC21
 from hsc.download import cache_folder, cached, fetch_file, offline
 from hsc.errors import AnnotationError, DataError, DownloadError, ImageError
 
@@ -50,6 +50,9 @@ _IMAGES = {
     ),
 }
 
+_VOC_IN_COCO = "airplane,bicycle,bird,boat,bottle,bus,car,cat,chair,cow,dining table,dog,horse,motorcycle,person,potted plant,sheep,couch,train,tv"
+"""PASCAL's twenty classes under COCO's names, in PASCAL's order."""
+
 
 @DATASETS.register("coco")
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class Coco:
     use (val2017: 1.1 GB) into the cache folder. split: "val2017" or "train2017" then; beside your own JSON only a label.
     space: name of the label space of boxes; where empty it is "coco80" for COCO's 80 classes, else derived from the class list.
     That of label maps is "coco81" for COCO's 80 classes, else the same name and "+background".
+    maps: "own" paints every category into the label maps; "voc21" only PASCAL's twenty classes, as segmenters of PASCAL are often
+    scored on COCO: all else is background and hides nothing.
     orientation: "ignore" by default: boxes refer to pixels as stored, and COCO's files carry no EXIF turn.
     """
 
@@ -69,6 +74,7 @@ class Coco:
     annotations: str = ""
     split: str = ""
     space: str = ""
+    maps: Literal["own", "voc21"] = "own"
     orientation: Orientation = "ignore"
 
     def __post_init__(self) -> None:
@@ -77,6 +83,8 @@ class Coco:
         if not self.split:
             own = Path(self.annotations).stem.removeprefix("instances_")
             object.__setattr__(self, "split", own if self.images else "val2017")
+        if self.maps not in ("own", "voc21"):
+            raise ValueError(f"maps is {self.maps!r}, expected own or voc21")
         if not self.images and self.split not in _IMAGES:
             raise ValueError(f"split is {self.split!r}, expected {' or '.join(_IMAGES)}, or images= and annotations= of your own")
 
@@ -111,7 +119,8 @@ class Coco:
         """The categories; for maps background and the categories, None where no annotation has a mask.
 
         Raises:
-            AnnotationError: there are no maps to paint: some annotations lack a mask, or there are more categories than labels.
+            AnnotationError: there are no maps to paint: some annotations lack a mask, there are more categories than labels, or
+                PASCAL's classes were asked for and the categories are not COCO's 80.
         """
         known = self._index()
         boxes = LabelSpace(self.space or known.space, tuple(category["name"] for category in known.categories))
@@ -126,10 +135,14 @@ class Coco:
                 f"label maps cannot be painted from {self._files()[0].name!r}: {reason}; "
                 f"expected a mask for each object and at most {MAX_CATEGORIES} categories, none of them {BACKGROUND!r}"
             )
+        if self.maps == VOC21.name:
+            if boxes.classes != COCO80.classes:
+                raise AnnotationError(f"maps=voc21 needs COCO's 80 categories, {self._files()[0].name!r} has {len(boxes.classes)} of its own")
+            return VOC21
         return COCO81 if boxes == COCO80 else LabelSpace(f"{boxes.name}+background", (BACKGROUND, *boxes.classes))
 
     def label_map(self, index: int) -> SegmentationMap:
-        """Labels of image ``index``: 0 background, 1 + k category k, void in crowd regions.
+        """Labels of image ``index``: 0 background, 1 + k category k or PASCAL's class k, void in crowd regions.
 
         Raises:
             AnnotationError: a mask is damaged, or not of its image's size.
@@ -137,7 +150,8 @@ class Coco:
         """
         record = self._index().images[index]
         height, width = self.load(index).image.shape[:2]
-        return SegmentationMap(paint(read_masks(self._files()[0]).get(record["id"], ()), height, width, record["file_name"]))
+        masks = read_masks(self._files()[0]).get(record["id"], ())
+        return SegmentationMap(paint(_as_voc(masks) if self.maps == VOC21.name else masks, height, width, record["file_name"]))
 
     def coco(self) -> Mapping[str, Any]:
         """Labels as a COCO dict with boxes only: masks are left out, annotation ids are 1, 2, ... in the file's order."""
@@ -172,6 +186,12 @@ class Coco:
         if not marker.is_file():
             _fetch(self.split)
         return marker, marker.parent / self.split
+
+
+def _as_voc(masks: Sequence[Mask]) -> list[Mask]:
+    """The masks of PASCAL's classes, of COCO's 80 categories, with its labels."""
+    labels = {COCO81.classes.index(name): label for label, name in enumerate(_VOC_IN_COCO.split(","), 1)}
+    return [mask._replace(label=labels[mask.label]) for mask in masks if mask.label in labels]
 
 
 def _unpacked(split: str) -> Path:

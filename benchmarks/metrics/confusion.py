@@ -5,6 +5,7 @@
 
     iou(c)         = n[c, c] / (row sum c + column sum c - n[c, c])
     miou           = mean of iou(c) over the classes that occur in labels or predictions
+    miou_labelled  = mean of iou(c) over the classes that occur in labels
     pixel_accuracy = sum of n[c, c] / sum of n
     fw_iou         = sum of (row sum c / sum of n) * iou(c)
 
@@ -35,13 +36,14 @@ class Confusion:
     """mIoU, pixel accuracy and frequency-weighted IoU of a data set, and "iou" of each class; 0 to 1.
 
     Pixels whose label is void count for nobody. A pixel that a head calls void, or a class that its class map drops, is a miss
-    of the true class and no class's false alarm. A class found where it never is in the labels has IoU 0 and is in the mean; one
-    that neither labels nor predictions hold is NaN and is not.
+    of the true class and no class's false alarm. A class found where it never is in the labels has IoU 0 and is in ``miou``; one that
+    neither labels nor predictions hold is NaN and is not. Where a small set lacks classes, ``miou`` so falls by a false alarm's whole
+    class, at some operating points and not at others; ``miou_labelled`` is a mean over the same classes at all of them.
     """
 
     output: ClassVar[type[Prediction]] = SegmentationMap
     version: ClassVar[str] = "1"
-    scores: ClassVar[tuple[str, ...]] = ("miou", "pixel_accuracy", "fw_iou")
+    scores: ClassVar[tuple[str, ...]] = ("miou", "miou_labelled", "pixel_accuracy", "fw_iou")
 
     def compute(self, truth: Truth, predictions: Sequence[Prediction]) -> list[Score]:
         """Score the maps of every image of ``truth``; a number without any labelled pixel behind it is NaN.
@@ -115,6 +117,7 @@ def _numbers(right: Floats, true: Floats, found: Floats) -> Mapping[str, Floats]
     return {
         "iou": iou,
         "miou": _ratio(counted.sum(-1), occurring.sum(-1)),
+        "miou_labelled": _ratio(counted.sum(-1, where=true > 0), (true > 0).sum(-1)),
         "pixel_accuracy": _ratio(right.sum(-1), pixels),
         "fw_iou": _ratio((true * counted).sum(-1), pixels),
     }

@@ -19,8 +19,9 @@ from benchmarks.datasets import coco as module
 from benchmarks.datasets.coco import Coco
 from benchmarks.formats.coco_json import read_coco
 from downstream.api import VOID, Detections, SegmentationMap
+from downstream.class_maps import find_map
 from downstream.coco_classes import COCO80
-from downstream.segmentation_classes import COCO81
+from downstream.segmentation_classes import COCO81, VOC21
 from hsc.errors import AnnotationError, DownloadError, ImageError, SpecError
 
 GOOD: dict[str, Any] = {
@@ -91,6 +92,26 @@ def test_label_maps(build: Callable[..., Coco]) -> None:
     whole["annotations"][1]["segmentation"]["size"] = [8, 6]
     with pytest.raises(AnnotationError, match=r"annotation 1 of image 'b\.png' has runs of size \[8, 6\], expected \[6, 8\]"):
         build(whole).label_map(1)
+
+
+def test_label_maps_in_pascals_classes(build: Callable[..., Coco]) -> None:
+    """A lorry is no class of PASCAL: it is background, and the car below it shows."""
+    categories = [{"id": i, "name": name} for i, name in enumerate(COCO80.classes)]
+    masks = {"car": [[0, 0, 4, 0, 4, 6, 0, 6]], "truck": [[2, 0, 4, 0, 4, 6, 2, 6]], "tv": {"size": [6, 8], "counts": [36, 12]}}
+    annotations = [
+        {"image_id": 9, "category_id": COCO80.classes.index(name), "bbox": [0, 0, 1, 1], "segmentation": mask} for name, mask in masks.items()
+    ]
+    content = GOOD | {"categories": categories, "annotations": annotations}
+    assert build(content).label_map(1).labels[0].tolist() == [3, 3, 8, 8, 0, 0, 63, 63]
+    dataset = build(content, maps="voc21")
+    assert dataset.label_space(SegmentationMap) == VOC21
+    assert dataset.label_space(Detections) == COCO80
+    assert dataset.label_map(1).labels.tolist() == [[7, 7, 7, 7, 0, 0, 20, 20]] * 6
+    known = find_map(COCO81.name, VOC21.name)
+    assert known is not None
+    assert [known[name] for name in module._VOC_IN_COCO.split(",")] == list(VOC21.classes[1:])
+    with pytest.raises(AnnotationError, match=r"maps=voc21 needs COCO's 80 categories, 'instances_mine\.json' has 2"):
+        build(GOOD | {"annotations": GOOD["annotations"][:1]}, maps="voc21").label_space(SegmentationMap)
 
 
 def test_no_masks_are_no_maps_and_some_are_an_error(build: Callable[..., Coco]) -> None:
@@ -193,9 +214,9 @@ def test_a_turned_image_is_read_as_stored(build: Callable[..., Coco], tmp_path: 
     assert dataset.load(1).image.shape == (6, 8, 3)
 
 
-@pytest.mark.parametrize("text", ["coco(images=a)", "coco(annotations=a)", "coco(split=val2014)"])
+@pytest.mark.parametrize("text", ["coco(images=a)", "coco(annotations=a)", "coco(split=val2014)", "coco(maps=voc)"])
 def test_arguments_must_make_sense(text: str) -> None:
-    with pytest.raises(SpecError, match=r"belong together|val2017 or train2017"):
+    with pytest.raises(SpecError, match=r"belong together|val2017 or train2017|own or voc21"):
         DATASETS.build(text)
 
 

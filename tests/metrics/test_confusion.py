@@ -59,7 +59,8 @@ def reference(truth, predictions):
             right += len(a & b)
             weighted += Fraction(len(a), pixels) * iou[number]
     by_class = [float(iou[n]) if n in iou else math.nan for n in range(len(truth.classes))]
-    return [float(sum(iou.values()) / len(iou)), right / pixels, float(weighted), *by_class]
+    labelled = [iou[n] for n in iou if n in true]
+    return [float(sum(iou.values()) / len(iou)), float(sum(labelled) / len(labelled)), right / pixels, float(weighted), *by_class]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -67,7 +68,7 @@ def test_equals_plain_loops(seed):
     truth, predictions = scene(seed)
     ours = Confusion().compute(truth, predictions)
     assert [s.metric for s in ours] == [*Confusion.scores, *["iou"] * len(CLASSES)]
-    assert [s.part for s in ours] == [""] * 3 + list(CLASSES)
+    assert [s.part for s in ours] == [""] * 4 + list(CLASSES)
     np.testing.assert_allclose([s.value for s in ours], reference(truth, predictions), rtol=0, atol=1e-12)
 
 
@@ -82,7 +83,7 @@ def test_equals_hotcoco(seed):
     for labels, guess in zip(truth.maps, predictions, strict=True):
         other.update(labels.labels, guess.labels)
     expected = other.report()["metrics"]
-    value = {s.metric: s.value for s in Confusion().compute(truth, predictions) if not s.part}
+    value = {s.metric: s.value for s in Confusion().compute(truth, predictions) if not s.part and s.metric != "miou_labelled"}
     assert value == pytest.approx({"miou": expected["mIoU"], "pixel_accuracy": expected["aAcc"], "fw_iou": expected["fwIoU"]}, abs=1e-12)
 
 
@@ -99,24 +100,25 @@ def test_a_case_worked_by_hand():
     assert value["iou", "road"] == pytest.approx(2 / 4)
     assert value["iou", "car"] == 0.0
     assert math.isnan(value["iou", "boat"])
-    assert value["miou", ""] == pytest.approx((3 / 4 + 2 / 4 + 0) / 3)
+    assert value["miou", ""] == value["miou_labelled", ""] == pytest.approx((3 / 4 + 2 / 4 + 0) / 3)
     assert value["pixel_accuracy", ""] == pytest.approx(5 / 9)
     assert value["fw_iou", ""] == pytest.approx((4 * 3 / 4 + 3 * 2 / 4) / 9)
     assert np.sum(list(matrices(truth, found)), axis=0).tolist() == [[3, 0, 1, 0, 0], [0, 2, 0, 0, 1], [0, 1, 0, 0, 1], [0, 0, 0, 0, 0]]
 
 
-def test_a_class_found_where_it_never_is_counts_as_zero():
+def test_a_class_found_where_it_never_is_counts_as_zero_in_the_one_mean():
     truth = truth_of([segmentation([[0, 0]])])
     value = {(s.metric, s.part): s.value for s in Confusion().compute(truth, [segmentation([[0, 3]])])}
     assert value["iou", "boat"] == 0.0
     assert value["miou", ""] == pytest.approx((1 / 2 + 0) / 2)
+    assert value["miou_labelled", ""] == pytest.approx(1 / 2)
 
 
 def test_perfect_is_one_all_void_is_zero_and_no_label_is_nan():
     truth, _ = scene(0)
-    assert [s.value for s in Confusion().compute(truth, truth.maps)][:3] == [1.0, 1.0, 1.0]
+    assert [s.value for s in Confusion().compute(truth, truth.maps)][:4] == [1.0] * 4
     nothing = [SegmentationMap(np.full_like(m.labels, VOID)) for m in truth.maps]
-    assert [s.value for s in Confusion().compute(truth, nothing)][:3] == [0.0, 0.0, 0.0]
+    assert [s.value for s in Confusion().compute(truth, nothing)][:4] == [0.0] * 4
     unlabelled = truth_of([segmentation([[VOID, VOID]])])
     assert all(math.isnan(s.value) for s in Confusion().compute(unlabelled, [segmentation([[0, 1]])]))
 
