@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy, interpolate
 from downstream.api import VOID
 
 _COARSE = 0.4
+_COARSE_EVERY = 4  # rows and columns; coarse maps know no more, and the loss would cost a tenth of the step
 _LOVASZ_PIXELS = 1 << 16
 """The pixels of a batch that the Lovasz part looks at: it sorts them once a class, which costs more than the network if all are taken."""
 
@@ -29,14 +30,20 @@ def map_loss(raw: tuple[Tensor, ...], truth: Tensor, weights: Tensor, lovasz: fl
 
     raw: logits (N, classes, h, w) of strides of their own, the answer first. truth: int64 (N, H, W). weights: (classes,).
     """
-    size = truth.shape[1:]
-    fine, *coarse = (interpolate(maps, size=size, mode="bilinear", align_corners=False) for maps in raw)
+    fine, *coarse = raw
+    fine = _at(fine, truth)
     parts = {"cross_entropy": _entropy(fine, truth, weights), "lovasz": fine.new_zeros(()), "coarse": fine.new_zeros(())}
     if lovasz:
         parts["lovasz"] = lovasz * lovasz_softmax(*_some(fine, truth))
+    sparse = truth[:, _COARSE_EVERY // 2 :: _COARSE_EVERY, _COARSE_EVERY // 2 :: _COARSE_EVERY]
     for maps in coarse:
-        parts["coarse"] = parts["coarse"] + _COARSE * _entropy(maps, truth, weights)
+        parts["coarse"] = parts["coarse"] + _COARSE * _entropy(_at(maps, sparse), sparse, weights)
     return parts
+
+
+def _at(logits: Tensor, truth: Tensor) -> Tensor:
+    """Logits in the size of the truth."""
+    return interpolate(logits, size=truth.shape[1:], mode="bilinear", align_corners=False)
 
 
 def _entropy(logits: Tensor, truth: Tensor, weights: Tensor) -> Tensor:

@@ -206,6 +206,19 @@ def test_loss_leaves_void_out():
     assert float(map_loss(raw, truth, weights, 0.5)["cross_entropy"].detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
 
 
+def test_coarse_maps_are_learnt_beside():
+    truth = torch.zeros(2, 16, 16, dtype=torch.int64)
+    truth[:, :, 8:] = 1
+    right = torch.nn.functional.one_hot(truth[:, ::8, ::8], 3).permute(0, 3, 1, 2) * 20.0
+    answer = torch.nn.functional.one_hot(truth, 3).permute(0, 3, 1, 2) * 20.0
+    weights = torch.ones(3)
+    found = map_loss((answer, right), truth, weights, 0.5)
+    assert float(found["cross_entropy"]) < 1e-3
+    assert float(found["lovasz"]) < 1e-3
+    assert float(found["coarse"]) < 0.4 * float(map_loss((answer, 0 * right), truth, weights, 0.5)["coarse"])
+    assert float(map_loss((answer, right), truth, weights, 0.0)["lovasz"]) == 0
+
+
 def test_rare_classes_weigh_more():
     weights = class_weights(torch.tensor([900, 99, 1]))
     assert weights[0] < weights[1] < weights[2] < 9 * weights[0]
