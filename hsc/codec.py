@@ -95,7 +95,8 @@ class HscCodec:
     def __init__(self, model: HscModel, *, device: str | torch.device = "cpu", tile: int = TILE) -> None:
         self.entropy = model.entropy
         self.model = model.to(device).eval()
-        self.model.generator.to(memory_format=torch.channels_last)
+        for network in (self.model.generator, self.model.fcn.synthesis):  # in this format a float sum does not depend on the threads
+            network.to(memory_format=torch.channels_last)
         self.device, self.tile = torch.device(device), tile
 
     @property

@@ -122,7 +122,7 @@ class FCN(nn.Module):
     def restore(self, integers: Tensor, w_hat: Tensor, quality: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
         """F_hat of decoded integers in 1/16: (B, M, h', w') -> (B, C, h, w) float32. size: h and w, which h' and w' only bound."""
         factor = self.quality.gains(quality).inverse / (GAIN_UNIT * MEAN_STEPS)
-        y_hat = (integers * factor[:, :, None, None]).float()
+        y_hat = (integers * factor[:, :, None, None]).float().contiguous(memory_format=torch.channels_last)
         restored = self.standard.inverse(self.synthesis(y_hat, w_hat))
         return restored[:, :, : size[0], : size[1]]
 
@@ -189,6 +189,9 @@ class FCN(nn.Module):
 class Transform(nn.Module):
     """g_a (F to y) or g_s (y to F): residual units at one width, their input scaled and shifted by w_hat; at stride 1 a linear way beside.
 
+    There, y also has a gate between 0 and 2 for every number, 1 at first: what matters little where it stands can be brought below the
+    quantiser's reach without the units undoing what the linear way does, and bits go where they count.
+
     (B, inputs, h, w) and w_hat (B, n, d) -> (B, outputs, h', w'): with stride 2 g_a halves both sides, rounded up, and g_s doubles them.
     """
 
@@ -206,17 +209,25 @@ class Transform(nn.Module):
         for layer in (self.enter, self.leave):
             keep_variance(layer)
         self.direct: nn.Conv2d | None = None
+        self.gate: nn.Conv2d | None = None
         if config.stride == 1:  # a linear way through: y starts as the first channels of F, and F as those of y
             self.direct = nn.Conv2d(inputs, outputs, 1, bias=False)
             with torch.no_grad():
                 nn.init.dirac_(self.direct.weight)
                 for parameter in self.leave.parameters():
                     parameter.mul_(0.1)
+            if not up:
+                self.gate = nn.Conv2d(config.width, outputs, 1)
+                nn.init.zeros_(self.gate.weight)
+                nn.init.zeros_(self.gate.bias)
 
     def forward(self, x: Tensor, w_hat: Tensor) -> Tensor:
         scale, shift = self.modulation(w_hat.flatten(1))[:, :, None, None].chunk(2, 1)
-        y: Tensor = self.leave(self.units(self.enter(x) * (1 + scale) + shift))
-        return y if self.direct is None else y + self.direct(x)
+        inner: Tensor = self.units(self.enter(x) * (1 + scale) + shift)
+        y: Tensor = self.leave(inner)
+        if self.direct is not None:
+            y = y + self.direct(x)
+        return y if self.gate is None else y * (2 * torch.sigmoid(self.gate(inner)))
 
 
 def _turns(config: FeatureConfig) -> tuple[Turn, ...]:

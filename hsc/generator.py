@@ -9,7 +9,8 @@
     start="feature"                                  F ──> layer n ──> ... ──> layer last   styles n, n + 1, ...
                                                             RGB: zero below F, or as given
 
-The form "residual" (``ResidualLayer``) keeps that frame with other layers, and makes RGB at the end alone.
+The form "residual" (``ResidualLayer``) keeps that frame with other layers, and makes RGB at the end alone, on top of an image that is
+linear in F: each sample of F is a patch, and the layers add what patches cannot show.
 F makes everything above it; the RGB images of the layers below n still come from W+, as in the paper's generator. From F
 on the network is convolutional, so a generator that starts there takes F of any height and width.
 Decoding is a function of its inputs: noise is off, the stored maps, or drawn from a seed; never fresh.
@@ -172,6 +173,9 @@ class StyleGAN2(nn.Module):
                 )
             if n % 2 == 0 and (config.form == "styled" or n == config.layers[-1]):
                 self.rgbs[str(n // 2)] = ToRgb(config.width(side), config.w_dim, clamp=config.clamp)
+        self.patches: nn.Conv2d | None = None
+        if config.form == "residual":
+            self.patches = nn.Conv2d(config.feature_channels, 3 * config.stride**2, 1)
 
     def map(self, z: Tensor, truncation: float = 1.0) -> Tensor:
         """W+ with the same style in every layer: z (B, z_dim), normal -> (B, n_styles, w_dim).
@@ -205,6 +209,8 @@ class StyleGAN2(nn.Module):
         if self.config.start == "feature":
             assert feature is not None
             made = self._run(Partial(feature, rgb), w_plus, range(n, last), noise)
+            if self.patches is not None and made.rgb is not None:
+                return made.rgb + functional.pixel_shuffle(self.patches(feature), self.config.stride).float()
         elif feature is None:
             made = self._run(self._constant(w_plus), w_plus, range(last), noise)
         else:

@@ -45,8 +45,7 @@ class _ToIntegers(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, factor: float, lowest: int, highest: int, floor: bool, relu: bool) -> Tensor:
-        dtype, x = x.dtype, x.double()  # factors are powers of two, so a product with one is exact
-        whole = x.round().mul_(factor).floor_() if floor else (x * factor).round_()
+        dtype, whole = x.dtype, _whole(x, factor, floor)
         ctx.save_for_backward(whole < lowest, whole > highest)
         ctx.factor, ctx.relu, ctx.dtype = factor, relu, dtype
         return whole.clamp_(lowest, highest)
@@ -59,7 +58,15 @@ class _ToIntegers(torch.autograd.Function):
         return (gradient * ctx.factor).masked_fill(stopped, 0).to(ctx.dtype), None, None, None, None, None
 
 
+def _whole(x: Tensor, factor: float, floor: bool) -> Tensor:
+    """Round or floor of x * factor, a new float64 tensor; factors are powers of two, so a product with one is exact."""
+    x = x.double()
+    return x.round().mul_(factor).floor_() if floor else (x * factor).round_()
+
+
 def _to_integers(x: Tensor, factor: float, lowest: int, highest: int, *, floor: bool = False, relu: bool = False) -> Tensor:
+    if not torch.is_grad_enabled():
+        return _whole(x, factor, floor).clamp_(lowest, highest)
     result: Tensor = _ToIntegers.apply(x, factor, lowest, highest, floor, relu)
     return result
 

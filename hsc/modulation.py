@@ -78,6 +78,8 @@ def modulated_conv(x: Tensor, weight: Tensor, style: Tensor, *, up: bool = False
 def _convolve(x: Tensor, weight: Tensor, up: bool) -> Tensor:
     if up:
         return blur(functional.conv_transpose2d(x, weight.transpose(0, 1), stride=2), 4.0)
+    if weight.shape[-1] == 1:  # as a matrix product its sums do not depend on the number of threads, as those of a 1x1 convolution do
+        return (weight.flatten(1) @ x.flatten(2)).unflatten(2, x.shape[2:])
     return functional.conv2d(x, weight, padding=weight.shape[-1] // 2)
 
 

@@ -31,7 +31,7 @@ from hsc.generator import ToRgb
 from hsc.model import HscModel
 from hsc.quality import QualityTable
 from hsc.training import processes
-from hsc.training.losses import latent_loss, pixel_loss, teacher_loss
+from hsc.training.losses import latent_loss, pixel_loss, teacher_loss, where_loss
 from hsc.training.rates import Prices
 from hsc.training.recipe import Recipe
 from hsc.training.shards import Batch, Frames, batch_of, read_frames
@@ -63,7 +63,7 @@ class Run:
 
 @dataclass
 class State:
-    """Everything that changes while training. averaged: the moving average of the model, which is what is kept."""
+    """Everything that changes while training. averaged: the moving average of the model, which is what is kept. where: tells objects from F."""
 
     model: HscModel
     averaged: HscModel
@@ -71,6 +71,7 @@ class State:
     critic: PatchCritic
     critic_optimizer: torch.optim.Optimizer
     prices: Prices
+    where: nn.Conv2d
     step: int = 0
     seconds: float = 0.0
 
@@ -83,6 +84,7 @@ class Parts(NamedTuple):
     teacher: Tensor
     latent: Tensor
     texture: Tensor
+    where: Tensor
     bpp: Tensor
 
 
@@ -100,9 +102,12 @@ def start(recipe: Recipe, run: Run) -> State:
             raise UsageError(f"{run.initial} is of the profile {model.profile.name!r}, the recipe wants {recipe.profile!r}")
     model = model.to(run.device).to(memory_format=torch.channels_last).train()
     critic = PatchCritic().to(run.device)
-    optimizer = torch.optim.Adam(_groups(model, recipe), lr=recipe.learning_rate, betas=(0.9, 0.99))
+    where = nn.Conv2d(recipe.networks().encoder.feature_channels, 1, 1).to(run.device)
+    optimizer = torch.optim.Adam(
+        [*_groups(model, recipe), {"params": list(where.parameters()), "factor": 1.0}], lr=recipe.learning_rate, betas=(0.9, 0.99)
+    )
     critic_optimizer = torch.optim.Adam(critic.parameters(), lr=_CRITIC_RATE, betas=(0.0, 0.99))
-    return State(model, copy.deepcopy(model), optimizer, critic, critic_optimizer, Prices(recipe.rates))
+    return State(model, copy.deepcopy(model), optimizer, critic, critic_optimizer, Prices(recipe.rates), where)
 
 
 def _groups(model: HscModel, recipe: Recipe) -> list[dict[str, Any]]:
@@ -132,8 +137,11 @@ def advance(recipe: Recipe, run: Run, state: State, frames: Frames, teacher: Tea
         made, parts = _made(recipe, state, batch, stage)
         parts = _judged(recipe, state, batch, made, parts, teacher, seen, stage)
     loss = parts.pixel + recipe.teacher * parts.teacher + recipe.latent * parts.latent + recipe.texture * parts.texture
+    loss = loss + recipe.where * parts.where
     loss = loss + state.prices.price(parts.quality).to(run.device) * parts.bpp
-    _step(state.optimizer, loss.mean(), _rate_factor(recipe, state.step) * recipe.learning_rate, list(state.model.parameters()))
+    _step(
+        state.optimizer, loss.mean(), _rate_factor(recipe, state.step) * recipe.learning_rate, [*state.model.parameters(), *state.where.parameters()]
+    )
     if stage == "adversarial":
         _train_critic(recipe, run, state, batch, made)
     state.step += 1
@@ -151,14 +159,15 @@ def _made(recipe: Recipe, state: State, batch: Batch, stage: str) -> tuple[Tenso
     if stage == "autoencoder":
         found = state.model.gie(batch.images)
         feature = nn.functional.dropout2d(found.feature, recipe.feature_dropout)
-        return state.model.generator(found.w_plus, feature), Parts(quality, zeros, zeros, zeros, zeros, zeros)
+        return state.model.generator(found.w_plus, feature), Parts(quality, zeros, zeros, zeros, zeros, zeros, zeros)
     keep = _kept_layers(recipe, state)
     made = state.model(batch.images, quality.to(zeros.device), keep=keep)
     bpp = made.semantics.bits / recipe.image_pixels + made.features.bits.sum(1) / pixels
     if keep is None:
         state.prices.learn(*processes.gathered(quality, bpp))
     latent = latent_loss(made.features.feature, made.feature, state.model.fcn.standard.scale)
-    return made.image, Parts(quality, zeros, zeros, latent, zeros, bpp)
+    where = where_loss(state.where(made.feature), batch.weight) if recipe.where else zeros
+    return made.image, Parts(quality, zeros, zeros, latent, zeros, where, bpp)
 
 
 def _kept_layers(recipe: Recipe, state: State) -> int | None:
@@ -223,7 +232,7 @@ def balance(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
     gie = state.model.gie
     if gie.patch is not None:
         images = torch.cat([_batch(recipe, run, frames, i).images for i in range(max(1, _PATCHED // recipe.batch))])
-        set_patches(gie.patch, images)
+        set_patches(gie.patch, state.model.generator.patches, images)
     else:
         feature = gie(_batch(recipe, run, frames, 0).images).feature
         last = gie.content[-2]
@@ -234,16 +243,17 @@ def balance(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
             last.bias.copy_((last.bias - feature.mean((0, 2, 3))) / scale)
     for rgb in state.model.generator.rgbs.values():
         assert isinstance(rgb, ToRgb)
-        rgb.weight.mul_(1 / len(state.model.generator.rgbs))
+        rgb.weight.mul_(1 / len(state.model.generator.rgbs) if state.model.generator.patches is None else 0)
     processes.share(state.model)
     state.averaged.load_state_dict(state.model.state_dict())
 
 
 @torch.no_grad()
-def set_patches(patch: nn.Conv2d, images: Tensor) -> None:
-    """Make a patch embedding the principal components of images' patches, half whitened, at a mean variance of 1.
+def set_patches(patch: nn.Conv2d, inverse: nn.Conv2d | None, images: Tensor) -> None:
+    """Make a patch embedding the principal components of images' patches, half whitened, at a mean variance of 1; and its inverse that.
 
     Half: detail is brought forward, but what is strong stays strong. Components that the patches do not have are left at random.
+    inverse: a 1x1 convolution from as many channels to 3 side side, ordered as for ``pixel_shuffle``; None where there is none.
     """
     side = patch.kernel_size[0]
     patches = nn.functional.unfold(images.contiguous(), side, stride=side).transpose(1, 2).flatten(0, 1).double()  # (N, 3 side side)
@@ -255,6 +265,12 @@ def set_patches(patch: nn.Conv2d, images: Tensor) -> None:
     patch.weight[:count] = axes.reshape(count, *patch.weight.shape[1:]).float()
     assert patch.bias is not None
     patch.bias[:count] = -(axes @ mean).float()
+    if inverse is not None:
+        back = (vectors * values[:, None].pow(0.25) * values.sqrt().mean().sqrt()).t()  # (3 side side, count)
+        inverse.weight.zero_()
+        inverse.weight[:, :count, 0, 0] = back.float()
+        assert inverse.bias is not None
+        inverse.bias.copy_(mean.float())
 
 
 @torch.no_grad()
@@ -310,7 +326,7 @@ def _log(recipe: Recipe, state: State, recent: list[Parts], path: Path) -> str:
     """Append means of some steps to the log; the same as one line for people."""
     parts = Parts(*(torch.cat(column) for column in zip(*recent, strict=True)))
     row: dict[str, Any] = {"step": state.step, "stage": recipe.stage_of(state.step - 1)}
-    row |= {name: float(getattr(parts, name).mean()) for name in ("pixel", "teacher", "latent", "texture", "bpp")}
+    row |= {name: float(getattr(parts, name).mean()) for name in ("pixel", "teacher", "latent", "texture", "where", "bpp")}
     nearest = (parts.quality.float() / 32).round()
     for i in range(1, len(recipe.rates) + 1):
         mine = nearest == i
@@ -326,7 +342,8 @@ def _log(recipe: Recipe, state: State, recent: list[Parts], path: Path) -> str:
     left_s = state.seconds / state.step * (recipe.total - state.step)
     off = " ".join(f"{row[f'bpp_{i}'] / rate:.2f}" for i, rate in enumerate(recipe.rates, start=1))
     return (
-        f"{row['stage']} {state.step}/{recipe.total} pixel {row['pixel']:.3f} teacher {row['teacher']:.2f} texture {row['texture']:.2f} "
+        f"{row['stage']} {state.step}/{recipe.total} pixel {row['pixel']:.3f} teacher {row['teacher']:.2f} "
+        f"texture {row['texture']:.2f} where {row['where']:.3f} "
         f"bpp {row['bpp']:.3f} (rates / targets {off}) {state.seconds:.0f} s, {left_s:.0f} s left"
     )
 
@@ -358,7 +375,7 @@ def _save_checkpoint(recipe: Recipe, run: Run, state: State, source: str) -> Non
 
 def _modules(state: State) -> Iterator[tuple[str, Any]]:
     """Everything with a state dict."""
-    for name in ("model", "averaged", "optimizer", "critic", "critic_optimizer"):
+    for name in ("model", "averaged", "optimizer", "critic", "critic_optimizer", "where"):
         yield name, getattr(state, name)
 
 

@@ -49,6 +49,15 @@ def latent_loss(feature_hat: Tensor, feature: Tensor, scale: Tensor) -> Tensor:
     return ((feature_hat - feature.detach()) / scale[:, None, None]).square().mean((1, 2, 3))
 
 
+def where_loss(logits: Tensor, weight: Tensor) -> Tensor:
+    """Cross-entropy of telling, from F, which share of each sample's patch objects cover: (B, 1, h, w), (B, 1, H, W) -> (B,).
+
+    Objects are where the weight is above 1, the background's. An encoder that knows where they are can spend its bits there.
+    """
+    share = functional.adaptive_avg_pool2d((weight > 1).float(), logits.shape[2:])
+    return functional.binary_cross_entropy_with_logits(logits.float(), share, reduction="none").mean((1, 2, 3))
+
+
 def _pooled(weight: Tensor, like: Tensor) -> Tensor:
     """The weight map at the size of another."""
     factor = weight.shape[2] // like.shape[2]

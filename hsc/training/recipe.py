@@ -40,6 +40,7 @@ class Recipe:
     objects: float = 12.0
     teacher: float = 0.02
     latent: float = 0.02
+    where: float = 0.0
     texture: float = 0.003
     prefix_share: float = 0.1
     feature_dropout: float = 0.1

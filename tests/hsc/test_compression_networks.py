@@ -104,6 +104,35 @@ def test_rounding_is_around_the_mean() -> None:
     assert float(SCALES.bits(torch.zeros(1), torch.tensor([0.0]))) < 1e-3
 
 
+def test_in_training_the_rate_is_the_symbols_and_only_its_gradient_is_of_noise() -> None:
+    torch.manual_seed(0)
+    values = torch.full((4000,), 0.3, dtype=torch.float64, requires_grad=True)
+    level = torch.full((4000,), 3.0, dtype=torch.float64, requires_grad=True)
+    coded = quantise(values, torch.zeros(4000, dtype=torch.float64), level, noise=True)
+    assert torch.equal(coded.bits, quantise(values, torch.zeros(4000, dtype=torch.float64), level, noise=False).bits)
+    coded.bits.sum().backward()
+    assert values.grad is not None
+    assert values.grad.mean() > 1  # rounding hides that 0.3 is near costing a symbol of 1; noise tells
+    plain = level.detach().clone().requires_grad_()
+    quantise(values.detach(), torch.zeros(4000, dtype=torch.float64), plain, noise=False).bits.sum().backward()
+    torch.testing.assert_close(level.grad, plain.grad)
+
+
+def test_y_starts_as_features_first_channels_behind_an_open_gate() -> None:
+    torch.manual_seed(0)
+    analysis = HscModel(TINY).fcn.analysis
+    feature, w_hat = torch.randn(1, 12, 4, 6), torch.randn(1, 9, 8)
+    with torch.no_grad():
+        open_y = analysis(feature, w_hat)
+        analysis.gate.bias.fill_(-50)
+        assert analysis(feature, w_hat).abs().max() < 1e-6
+        for parameter in analysis.leave.parameters():
+            parameter.zero_()
+        analysis.gate.bias.zero_()
+        torch.testing.assert_close(analysis(feature, w_hat), feature[:, :6])
+    assert (open_y - feature[:, :6]).abs().mean() < 0.3
+
+
 def train_twice(model: HscModel) -> HscModel:
     """Two steps: after one, no residual branch of the encoder starts at zero any more."""
     model.train()
@@ -204,7 +233,7 @@ def _coders(profile: Profile) -> tuple[torch.nn.Module, torch.nn.Module]:
 def test_the_shipped_profiles_are_the_sizes_they_say() -> None:
     with torch.device("meta"):
         sizes = {p.name: tuple(sum(t.numel() for t in net.parameters()) for net in _coders(p)) for p in PROFILES.values()}
-    assert sizes == {"paper": (11_038_308, 8_877_856), "small": (299_424, 2_013_264)}
+    assert sizes == {"paper": (11_038_308, 8_877_856), "small": (299_424, 2_279_952)}
 
 
 def test_scales_say_the_same_to_tables_and_training() -> None:

@@ -282,6 +282,10 @@ def test_the_residual_form_takes_any_size_follows_its_style_and_sees_no_further_
     changed = (generator(w, other) != image).any(1).any(1)[0]
     assert not bool(changed[: 16 * 11].any())
     assert bool(changed[16 * (11 + reach) :].all())
+    for parameter in generator.rgbs.parameters():
+        parameter.zero_()
+    flat = generator(w, torch.zeros_like(feature))
+    torch.testing.assert_close(generator(w, 2 * feature) - flat, 2 * (generator(w, feature) - flat), atol=1e-4, rtol=1e-4)
     with pytest.raises(UsageError, match="takes no noise"):
         generator(w, feature, noise=3)
     with pytest.raises(UsageError, match="makes RGB once"):

@@ -19,7 +19,7 @@ from hsc.errors import DataError, UsageError
 from hsc.profiles import profile_to_json
 from hsc.training.__main__ import main
 from hsc.training.loop import Run, export, set_patches, train
-from hsc.training.losses import latent_loss, pixel_loss, teacher_loss
+from hsc.training.losses import latent_loss, pixel_loss, teacher_loss, where_loss
 from hsc.training.rates import Prices
 from hsc.training.recipe import CONFIGS, Recipe, read_recipe, recipe_of
 from hsc.training.shards import batch_of, object_weight, read_frames
@@ -173,8 +173,8 @@ def test_prices_rise_where_bits_are_too_many_and_fall_where_they_are_too_few() -
 def test_patches_start_as_principal_components_that_keep_nearly_every_pixel(shards) -> None:
     frames = read_frames(shards)
     images = batch_of(frames, seed=0, step=0, batch=6, crop=(64, 96), objects=1.0).images
-    patch = torch.nn.Conv2d(3, 24, 16, 16)
-    set_patches(patch, images)
+    patch, inverse = torch.nn.Conv2d(3, 24, 16, 16), torch.nn.Conv2d(24, 768, 1)
+    set_patches(patch, inverse, images)
     feature = patch(images).detach()
     assert feature.mean((0, 2, 3)).abs().max() < 1e-3
     assert feature.var((0, 2, 3)).mean() == pytest.approx(1, rel=0.05)
@@ -183,6 +183,8 @@ def test_patches_start_as_principal_components_that_keep_nearly_every_pixel(shar
     known = torch.cat([rows, torch.ones(len(rows), 1)], 1)
     left = pixels - known @ torch.linalg.lstsq(known, pixels).solution
     assert left.square().mean() < 0.02 * pixels.var(0).mean()
+    again = torch.nn.functional.pixel_shuffle(inverse(feature), 16).detach()
+    assert (again - images).square().mean() == pytest.approx(left.square().mean().item(), rel=0.05)
 
 
 def test_small_objects_count_more_a_pixel_and_the_background_once() -> None:
@@ -221,6 +223,11 @@ def test_losses_are_zero_where_nothing_is_lost_and_weigh_by_the_map(teacher) -> 
     assert bool((noisy > 0.01).all())
     feature = torch.randn(2, 4, 3, 3)
     assert latent_loss(feature + 2, feature, torch.full((4,), 2.0)).tolist() == pytest.approx([1, 1])
+    weight[0, :, :16] = 7
+    told = torch.tensor([9.0, -9.0])[None, None, :, None].expand(2, 1, 2, 3)
+    right, wrong = where_loss(told, weight).tolist()
+    assert right < 1e-3
+    assert wrong == pytest.approx(4.5, abs=1e-2)
 
 
 def test_the_critic_tells_noise_from_smoothness_and_changes_are_shared() -> None:
