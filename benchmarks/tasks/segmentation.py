@@ -25,5 +25,5 @@ class Segmentation:
     columns: ClassVar[tuple[str, ...]] = ("miou", "pixel_accuracy", "fw_iou")
     dataset: ClassVar[str] = "roadscenes"
     heads: ClassVar[tuple[str, ...]] = ("segmenter", "segmenter(arch=context)")
-    codecs: ClassVar[tuple[str, ...]] = ("jpeg", "webp", "avif", "jpegxl", "jpeg2000", "heic", "bpg", "vvc")
+    codecs: ClassVar[tuple[str, ...]] = ("jpeg", "webp", "avif", "jpegxl", "jpeg2000", "heic", "bpg", "vvc", "hsc")
     anchors: ClassVar[tuple[str, ...]] = ("vvc", "jpeg")
