@@ -1,7 +1,8 @@
-"""Writes a rendered data set as training shards: ``python -m benchmarks.export --help``.
+"""Writes a data set as training shards: ``python -m benchmarks.export --help``.
 
 Heads and the hsc codec are trained by ``python -m downstream.training`` and ``python -m hsc.training``, which read no data set of the
-harness: what they need goes into .npz files here. Their fields are described in downstream/training/shards.py and hsc/training/shards.py.
+harness: what they need goes into .npz files here. Their fields are described in downstream/training/shards.py (boxes),
+downstream/training/map_shards.py (label maps) and hsc/training/shards.py.
 """
 
 from __future__ import annotations
@@ -9,53 +10,88 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 
-from benchmarks.api import DATASETS
-from downstream.api import Detections
+from benchmarks.api import DATASETS, HasLabelMaps
+from downstream.api import Detections, SegmentationMap
 from hsc.errors import HscError, UsageError
+from hsc.registry import Spec
 
 _EXAMPLES = """examples:
   python -m benchmarks.export "roadscenes(split=train)" --first 0 --count 3000 --out shards/a
   python -m benchmarks.export "roadscenes(split=train, images=8000)" --first 4000 --count 3000 --out shards/b
+  python -m benchmarks.export "camvid(split=train)" --leave-out 0006R0 --out shards/camvid
+  python -m benchmarks.export "camvid(split=train)" --keep 0006R0 --out shards/camvid-holdout
 
 Shards that are already there are kept, so a stopped export goes on where it was."""
 
 
-def export(dataset: Any, out: Path, *, first: int, count: int, shard: int = 250) -> int:
+def export(dataset: Any, out: Path, *, first: int = 0, count: int | None = None, shard: int = 250, keep: str = "", leave_out: str = "") -> int:
     """Write images ``first`` to ``first + count - 1`` of a data set as shards of ``shard`` images; how many files were new.
 
+    Rendered frames give boxes and label maps, other data sets their label maps. keep: only images whose name begins so;
+    leave_out: only those whose name does not; both choose before ``first`` and ``count`` do. count: None for all that are left.
+    Images of one file have one size; where a shard's images differ, each further size goes into a file of its own beside it.
+
     Raises:
-        UsageError: the data set does not render frames, or has fewer images.
+        UsageError: the data set has neither frames nor label maps, or fewer images.
     """
     spec = str(DATASETS.spec(dataset))
-    space = dataset.label_space(Detections)
-    if not hasattr(dataset, "frame") or space is None:
-        raise UsageError(f"{spec} has no frames with boxes to export; expected a rendered data set such as roadscenes(split=train)")
-    if first < 0 or count < 1 or shard < 1 or first + count > len(dataset):
-        raise UsageError(f"images {first} to {first + count - 1} were asked for, {spec} has {len(dataset)}; give it images={first + count}")
+    rendered = hasattr(dataset, "frame") and dataset.label_space(Detections) is not None
+    mapped = isinstance(dataset, HasLabelMaps)
+    if not rendered and not (mapped and dataset.label_space(SegmentationMap) is not None):
+        raise UsageError(f"{spec} has no frames and no label maps to export; expected one such as roadscenes(split=train) or camvid(split=train)")
+    chosen = [i for i, name in enumerate(dataset.image_ids()) if name.startswith(keep) and not (leave_out and name.startswith(leave_out))]
+    last = len(chosen) if count is None else first + count
+    if first < 0 or last <= first or shard < 1 or last > len(chosen):
+        cure = f"give it images={last}" if rendered and not keep + leave_out else "ask for fewer, or for names of another beginning"
+        raise UsageError(f"images {first} to {last - 1} were asked for, {spec} has {len(chosen)}{_of_names(keep, leave_out)}; {cure}")
     out.mkdir(parents=True, exist_ok=True)
     written = 0
-    for start in range(first, first + count, shard):
-        indices = range(start, min(start + shard, first + count))
+    for start in range(first, last, shard):
+        stop = min(start + shard, last)
         path = out / f"{start:06d}.npz"
         if path.exists():
             continue
-        source = f"{spec} revision {dataset.revision} images {indices.start} to {indices.stop - 1}"
-        arrays = _arrays([dataset.frame(i) for i in indices])
-        partial = path.with_suffix(".partial")
-        with partial.open("wb") as file:
-            np.savez(file, classes=np.array(space.classes), source=np.array(source), **arrays)
-        os.replace(partial, path)
-        written += 1
+        source = f"{_public(dataset)} revision {dataset.revision} images {start} to {stop - 1}{_of_names(keep, leave_out)}"
+        words = _words(dataset, source, rendered)
+        shards = _frames(dataset, chosen[start:stop]) if rendered else _maps(dataset, chosen[start:stop])
+        # The file without a number at its end comes last: where it stands, the others do too.
+        for number, arrays in reversed(list(enumerate(shards))):
+            _write(path.with_stem(f"{path.stem}-{number}") if number else path, words | arrays)
+            written += 1
     return written
 
 
-def _arrays(frames: list[Any]) -> dict[str, Any]:
-    return {
+def _of_names(keep: str, leave_out: str) -> str:
+    """What was chosen by name, in words."""
+    return (f" of those named {keep}*" if keep else "") + (f" without {leave_out}*" if leave_out else "")
+
+
+def _public(dataset: Any) -> Spec:
+    """The data set's spec with the last part of a path alone: where files lay on somebody's machine is nobody's business."""
+    spec = DATASETS.spec(dataset)
+    return Spec(spec.name, {k: PurePath(v).name if isinstance(v, str) and "/" in v else v for k, v in spec.arguments.items()})
+
+
+def _words(dataset: Any, source: str, rendered: bool) -> dict[str, Any]:
+    """Names of classes and label space, and where the images come from."""
+    words: dict[str, Any] = {"source": np.array(source)}
+    maps = dataset.label_space(SegmentationMap)
+    if rendered:
+        words["classes"] = np.array(dataset.label_space(Detections).classes)
+    if maps is not None:
+        words |= {"semantic_classes": np.array(maps.classes), "semantic_space": np.array(maps.name)}
+    return words
+
+
+def _frames(dataset: Any, indices: Sequence[int]) -> list[dict[str, Any]]:
+    frames = [dataset.frame(i) for i in indices]
+    arrays = {
         "images": np.stack([f.image for f in frames]),  # (n, H, W, 3)
         "semantic": np.stack([f.semantic for f in frames]),  # (n, H, W)
         "boxes_xyxy": np.concatenate([f.boxes_xyxy for f in frames]).astype(np.float32),
@@ -63,24 +99,53 @@ def _arrays(frames: list[Any]) -> dict[str, Any]:
         "ignored": np.concatenate([f.iscrowd for f in frames]).astype(np.bool_),
         "owner": np.repeat(np.arange(len(frames)), [len(f.classes) for f in frames]),
     }
+    return [arrays]
+
+
+def _maps(dataset: Any, indices: Sequence[int]) -> list[dict[str, Any]]:
+    """One set of arrays a size of image, in the order the sizes come."""
+    sizes: dict[tuple[int, ...], list[int]] = {}
+    images = {i: dataset.load(i).image for i in indices}
+    for i, image in images.items():
+        sizes.setdefault(image.shape, []).append(i)
+    return [
+        {"images": np.stack([images[i] for i in same]), "semantic": np.stack([dataset.label_map(i).labels for i in same])} for same in sizes.values()
+    ]
+
+
+def _write(path: Path, arrays: dict[str, Any]) -> None:
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        np.savez(file, **arrays)
+    os.replace(partial, path)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; 0, or 2 with one sentence on stderr."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.export",
-        description="Write images, boxes and label maps of a rendered data set as .npz shards, for the training of heads and of hsc.",
+        description="Write images with boxes and label maps (rendered data sets) or label maps alone as .npz shards, for training.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("dataset", help='a spec, such as "roadscenes(split=train)"')
     parser.add_argument("--out", required=True, type=Path, help="folder for the shards")
     parser.add_argument("--first", type=int, default=0, help="index of the first image (0)")
-    parser.add_argument("--count", type=int, required=True, help="how many images")
+    parser.add_argument("--count", type=int, help="how many images (all from the first on)")
+    parser.add_argument("--keep", default="", metavar="PREFIX", help="only images whose name begins so; --first and --count count these")
+    parser.add_argument("--leave-out", default="", metavar="PREFIX", help="no image whose name begins so")
     parser.add_argument("--shard", type=int, default=250, help="images a file (250)")
-    arguments = parser.parse_args(argv)
+    chosen = parser.parse_args(argv)
     try:
-        export(DATASETS.build(arguments.dataset), arguments.out, first=arguments.first, count=arguments.count, shard=arguments.shard)
+        export(
+            DATASETS.build(chosen.dataset),
+            chosen.out,
+            first=chosen.first,
+            count=chosen.count,
+            shard=chosen.shard,
+            keep=chosen.keep,
+            leave_out=chosen.leave_out,
+        )
     except HscError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.tables import TITLES
+
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31", "#7F3C8D", "#666666")
 """Okabe and Ito's palette (2008), then four that stay apart from it."""
 MARKERS = "osD^vP*Xhd"
@@ -34,7 +36,7 @@ def curves(rows: pd.DataFrame, metric: str, path: Path) -> None:
         for axis, head in zip(axes[0], heads, strict=False):
             _panel(axis, found[found["head"] == head], rate, styles)
             axis.set_title(f"{head}", fontsize=9)
-        axes[0][0].set_ylabel(f"{metric.replace('_', ' ').upper()} (%)")
+        axes[0][0].set_ylabel(f"{TITLES.get(metric, metric)} (%)")
         handles, labels = axes[0][0].get_legend_handles_labels()
         if handles:
             figure.legend(handles, labels, loc="outside right center", frameon=False)

@@ -17,7 +17,7 @@ from benchmarks.harness import Cell, Plan
 from benchmarks.keys import identity, key_of, score_key
 from benchmarks.store import Store
 from downstream.api import VOID, Detections, LabelSpace, Prediction, SegmentationMap
-from downstream.class_maps import find_map
+from downstream.class_maps import find_map, find_merge
 from hsc.errors import HscError, UsageError
 
 PSEUDO_SCORE = 0.5
@@ -112,6 +112,7 @@ class _Scorer:
         self.metrics: list[Metric] = [METRICS.build(name) for name in plan.config.task.metrics]
         self.target = plan.config.dataset.label_space(plan.config.task.output)
         self.space = _covered(self.head.label_space, self.target or self.head.label_space)
+        self.merge = find_merge(self.head.label_space.name, self.space.name)
         self.relabel = _relabel(self.head.label_space, self.space, self.target)
         self._truth: Truth | None = None
 
@@ -152,7 +153,8 @@ class _Scorer:
     def truth_identity(self) -> dict[str, Any]:
         """What the scores are measured against, for their key; hashing a data set is not free, so once a head."""
         config = self.plan.config
-        return {"dataset": identity(config.dataset), "revision": config.dataset.revision, "classes": self.space.classes, "pseudo": self._originals()}
+        known = {"dataset": identity(config.dataset), "revision": config.dataset.revision, "pseudo": self._originals()}
+        return {**known, "classes": self.space.classes, "map": find_map(self.head.label_space.name, self.space.name), "merge": self.merge}
 
     def _originals(self) -> list[str]:
         """The keys of the predictions that stand in for labels; none where there are labels."""
@@ -161,15 +163,16 @@ class _Scorer:
     def truth(self) -> Truth:
         if self._truth is None:
             ids = tuple(image_id for _, image_id, _ in self.plan.images)
+            indices = [index for index, _, _ in self.plan.images]
             dataset = self.plan.config.dataset
             if self.target is None:
                 records = self._records(self.plan.cells[0].predictions[self.number])
                 self._truth = pseudo_truth(ids, self.space, [r.prediction for r in records], [p.image_hw for _, _, p in self.plan.images])
             elif self.head.output is Detections and isinstance(dataset, HasBoxes):
-                self._truth = Truth(ids, self.space.classes, coco=limit_coco(dataset.coco(), [i for i, _, _ in self.plan.images], self.space.classes))
+                self._truth = Truth(ids, self.space.classes, coco=limit_coco(dataset.coco(), indices, self.space.classes, self.merge))
             elif self.head.output is SegmentationMap and isinstance(dataset, HasLabelMaps):
-                to = _lookup(self.target, self.space, {})
-                self._truth = Truth(ids, self.space.classes, maps=[SegmentationMap(to[dataset.label_map(i).labels]) for i, _, _ in self.plan.images])
+                to = _lookup(self.target, self.space, {c: self.merge.get(c, c) for c in self.target.classes})
+                self._truth = Truth(ids, self.space.classes, maps=[SegmentationMap(to[dataset.label_map(i).labels]) for i in indices])
             else:
                 raise UsageError(f"the data set {dataset_label(self.plan)} has no labels for this task")
         return self._truth
@@ -181,12 +184,13 @@ def cell_id(cell: Cell, number: int) -> str:
 
 
 def _covered(source: LabelSpace, target: LabelSpace) -> LabelSpace:
-    """The target's classes that the source could know, in the target's order."""
-    names = find_map(source.name, target.name)
+    """The target's classes that the source could know, merged ones as one, in the target's order."""
+    names, merge = find_map(source.name, target.name), find_merge(source.name, target.name)
     if names is None:
         raise HscError(f"no class map from {source.name} to {target.name}")
     reachable = set(names.values()) if names else set(source.classes)
-    return LabelSpace(target.name, tuple(c for c in target.classes if c in reachable))
+    scored = dict.fromkeys(merge.get(c, c) for c in target.classes)
+    return LabelSpace(target.name, tuple(c for c in scored if c in reachable))
 
 
 def _lookup(source: LabelSpace, space: LabelSpace, names: Mapping[str, str]) -> np.ndarray[Any, Any]:
@@ -213,13 +217,15 @@ def _relabel(source: LabelSpace, space: LabelSpace, target: LabelSpace | None) -
     return relabel
 
 
-def limit_coco(coco: Mapping[str, Any], indices: Sequence[int], classes: Sequence[str]) -> dict[str, Any]:
-    """A COCO dict of only these images and classes, images and categories in the order given."""
+def limit_coco(coco: Mapping[str, Any], indices: Sequence[int], classes: Sequence[str], merge: Mapping[str, str]) -> dict[str, Any]:
+    """A COCO dict of only these images and classes, in the order given. merge: a category = the class it counts as, where another."""
     images = [coco["images"][i] for i in indices]
-    categories = {c["name"]: c for c in coco["categories"]}
-    image_ids, category_ids = {i["id"] for i in images}, {categories[c]["id"] for c in classes}
-    kept = [a for a in coco["annotations"] if a["image_id"] in image_ids and a["category_id"] in category_ids]
-    return {"images": images, "categories": [categories[c] for c in classes], "annotations": kept}
+    image_ids = {i["id"] for i in images}
+    number = {name: at for at, name in enumerate(classes, 1)}
+    counts_as = {c["id"]: number.get(merge.get(c["name"], c["name"])) for c in coco["categories"]}
+    kept = [a for a in coco["annotations"] if a["image_id"] in image_ids and counts_as[a["category_id"]]]
+    annotations = [{**a, "category_id": counts_as[a["category_id"]]} for a in kept]
+    return {"images": images, "categories": [{"id": n, "name": name} for name, n in number.items()], "annotations": annotations}
 
 
 def pseudo_truth(ids: tuple[str, ...], space: LabelSpace, predictions: Sequence[Prediction | None], sizes: Sequence[tuple[int, int]]) -> Truth:

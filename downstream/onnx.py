@@ -1,11 +1,14 @@
-"""Detectors exported to ONNX, in the two output layouts most of them come in.
+"""Detectors and segmenters exported to ONNX, in the output layouts most of them come in.
 
 yolox    (N, anchors, 5 + classes): x, y, log w, log h relative to the cell, objectness, class scores
          Ge et al., "YOLOX: Exceeding YOLO Series in 2021", arXiv 2107.08430
 yolov8   (N, 4 + classes, anchors): centre x, centre y, width, height in input pixels, class scores
          the export of Ultralytics' YOLOv8 and YOLO11
+logits   (N, classes, h, w): one score a class and pixel, of any stride; the largest wins
+classes  (N, h, w) or (N, 1, h, w): the class of each pixel
 
 image --letterbox--> (N, 3, H, W) --session--> raw --decode--> candidates --best_boxes--> Detections
+image --fitted-----> (1, 3, H, W) --session--> logits or classes --resize--> SegmentationMap
 """
 
 from __future__ import annotations
@@ -20,10 +23,11 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from downstream.api import HEADS, Detections, LabelSpace, Prediction
-from downstream.coco_classes import COCO80
+from downstream.api import HEADS, Detections, LabelSpace, Prediction, SegmentationMap
+from downstream.class_names import sha256_of_classes, space_of
 from downstream.fingerprint import sha256_of
 from downstream.letterbox import Placement, letterbox
+from downstream.map_fitting import Fit, fitted, labels_from_classes, labels_from_logits, padded
 from downstream.suppression import best_boxes
 from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
@@ -32,24 +36,31 @@ Floats = npt.NDArray[np.float32]
 
 _BATCH = 8
 _DEFAULT_SIDE = 640
+_MULTIPLE = 32
+_IMAGENET = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
 
 @HEADS.register("onnx")
 @dataclass(frozen=True)
 class Onnx:
-    """A YOLO-like detector in an ONNX file, run by onnxruntime on the CPU with torch's number of threads.
+    """A YOLO-like detector or a segmenter in an ONNX file, run by onnxruntime on the CPU with torch's number of threads.
 
-    path: the model. format: its output layout. classes: "coco80", or a text file with one class name a line.
+    path: the model. format: its output layout; "logits" and "classes" are segmenters'. classes: a known label space ("coco80",
+    "voc21", "cityscapes19", "ade150", "camvid11"), or a text file with one class name a line.
     score_threshold, nms_iou, max_detections: candidates below the first go, then suppression within a class, then the cut.
     multi_label: a candidate answers for each of its classes above the threshold, as COCO scoring is usually run; otherwise for
     its best class alone. resize: "smooth" averages when an image shrinks (Pillow's bilinear), "plain" samples (OpenCV's).
     Both change AP: YOLOX-nano on COCO128 has .338 smooth, .341 plain, and at JPEG quality 10 .242 smooth, .226 plain.
     strides: image pixels a cell of each output level (yolox only). The input size is the model's own; ``side`` is used where
     the model leaves it open.
+
+    Segmenters alone: fit: "stretch" the image to the model's input, or scale its "longest" side and pad with the mean; where the
+    model leaves the size open, images go in at their own, padded to multiples of 32. mean, std: of the three channels, 0 to 255, what
+    the model's pixels are normalised with. order: of the channels.
     """
 
     path: str
-    format: Literal["yolox", "yolov8"] = "yolox"
+    format: Literal["yolox", "yolov8", "logits", "classes"] = "yolox"
     classes: str = "coco80"
     score_threshold: float = 0.001
     nms_iou: float = 0.65
@@ -58,9 +69,21 @@ class Onnx:
     resize: Literal["smooth", "plain"] = "smooth"
     strides: tuple[int, ...] = (8, 16, 32)
     side: int = _DEFAULT_SIDE
+    fit: Fit = "stretch"
+    mean: tuple[float, ...] = _IMAGENET[0]
+    std: tuple[float, ...] = _IMAGENET[1]
+    order: Literal["rgb", "bgr"] = "rgb"
 
-    output: ClassVar[type[Prediction]] = Detections
     regime: ClassVar[Literal["frozen", "adapted"]] = "frozen"
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != 3 or len(self.std) != 3 or not all(self.std):
+            raise ValueError(f"mean {self.mean} and std {self.std}: expected three numbers each, those of std not 0")
+
+    @property
+    def output(self) -> type[Prediction]:
+        """Boxes or maps, by the format."""
+        return SegmentationMap if self.format in ("logits", "classes") else Detections
 
     @property
     def label_space(self) -> LabelSpace:
@@ -69,7 +92,7 @@ class Onnx:
         Raises:
             UnavailableError: the file of class names is missing.
         """
-        return COCO80 if self.classes == COCO80.name else _named_classes(self.classes)
+        return space_of(self.classes)
 
     def available(self) -> str | None:
         """None if the model can be loaded here, else one sentence with the reason and the cure."""
@@ -86,13 +109,10 @@ class Onnx:
         """sha256 of the model, of the class names where they are a file, and onnxruntime's version."""
         import onnxruntime
 
-        found = {"weights_sha256": sha256_of(self.path), "onnxruntime": onnxruntime.__version__}
-        if self.classes != COCO80.name:
-            found["classes_sha256"] = sha256_of(self.classes)
-        return found
+        return {"weights_sha256": sha256_of(self.path), "onnxruntime": onnxruntime.__version__, **sha256_of_classes(self.classes)}
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
-        """Detect in images of any size, as many at once as the model's batch axis allows.
+        """Detect in images of any size, as many at once as the model's batch axis allows; or segment them, one by one.
 
         Raises:
             UnavailableError: the model is missing.
@@ -101,6 +121,8 @@ class Onnx:
         if not images:
             return []
         network = self._network()
+        if self.output is SegmentationMap:
+            return [self._segment(network, image) for image in images]
         step = network.batch or _BATCH
         found: list[Prediction] = []
         for start in range(0, len(images), step):
@@ -110,10 +132,34 @@ class Onnx:
     def _network(self) -> _Network:
         import torch
 
-        return _load(self.path, sha256_of(self.path), torch.get_num_threads(), self.side)
+        return _load(self.path, sha256_of(self.path), torch.get_num_threads())
+
+    def _segment(self, network: _Network, image: Image) -> SegmentationMap:
+        mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
+        grey = round(sum(self.mean) / 3)
+        if any(network.input_hw):
+            if not all(network.input_hw):
+                raise DataError(f"the model fixes one side of its input and leaves the other open: {network.input_hw}; export it with both alike")
+            placed = fitted(image, *network.input_hw, fit=self.fit, pad_value=grey, smooth=self.resize == "smooth")
+        else:
+            placed = padded(image, _MULTIPLE, pad_value=grey)
+        pixels = placed.canvas if self.order == "rgb" else placed.canvas[..., ::-1]
+        values = ((pixels - mean) / std).transpose(2, 0, 1)[None]  # (H, W, 3) -> (1, 3, H, W)
+        values = np.repeat(np.ascontiguousarray(values, np.float32), network.batch or 1, 0)  # a fixed batch axis is filled up
+        raw = network.session.run(None, {network.input_name: values})[0][0]
+        if self.format == "classes":
+            if raw.ndim == 3 and raw.shape[0] == 1:
+                raw = raw[0]
+            if raw.ndim != 2:
+                raise DataError(f"the model's output is {raw.shape}, classes are (h, w) or (1, h, w); format=logits is for scores")
+            return SegmentationMap(labels_from_classes(raw, placed))
+        classes = len(self.label_space.classes)
+        if raw.ndim != 3 or raw.shape[0] != classes:
+            raise DataError(f"the model's output is {raw.shape}, logits of {classes} classes are ({classes}, h, w); check format and classes")
+        return SegmentationMap(labels_from_logits(raw, placed))
 
     def _predict_batch(self, network: _Network, images: Sequence[Image]) -> list[Prediction]:
-        height, width = network.input_hw
+        height, width = input_hw = network.input_hw[0] or self.side, network.input_hw[1] or self.side
         placed = [letterbox(image, height, width, centred=self.format == "yolov8", smooth=self.resize == "smooth") for image in images]
         pixels = np.stack([canvas for canvas, _ in placed])
         if network.batch and len(images) < network.batch:  # a fixed batch axis is filled with empty canvases
@@ -122,7 +168,7 @@ class Onnx:
         # YOLOX is trained on OpenCV's BGR order and raw values, Ultralytics on RGB between 0 and 1.
         values = planes[:, ::-1].astype(np.float32) if self.format == "yolox" else planes.astype(np.float32) / np.float32(255)
         raw = network.session.run(None, {network.input_name: np.ascontiguousarray(values)})[0]
-        return [self._decode(raw[i], network.input_hw, placement) for i, (_, placement) in enumerate(placed)]
+        return [self._decode(raw[i], input_hw, placement) for i, (_, placement) in enumerate(placed)]
 
     def _decode(self, raw: Floats, input_hw: tuple[int, int], placement: Placement) -> Detections:
         classes = len(self.label_space.classes)
@@ -144,7 +190,7 @@ class Onnx:
 
 
 class _Network(NamedTuple):
-    """A loaded model. batch: the fixed number of images a call, 0 where any number goes."""
+    """A loaded model. input_hw: 0 where the model leaves it open. batch: the fixed number of images a call, 0 where any number goes."""
 
     session: Any
     input_name: str
@@ -153,7 +199,7 @@ class _Network(NamedTuple):
 
 
 @functools.lru_cache(maxsize=4)
-def _load(path: str, sha256: str, threads: int, side: int) -> _Network:
+def _load(path: str, sha256: str, threads: int) -> _Network:
     """Sessions live here and not in the head, so that a head stays a plain value that can be sent to workers."""
     import onnxruntime
 
@@ -169,16 +215,7 @@ def _load(path: str, sha256: str, threads: int, side: int) -> _Network:
     if len(entry.shape) != 4 or entry.type != "tensor(float)":
         raise DataError(f"{Path(path).name} takes {entry.type} of shape {entry.shape}, expected float32 (N, 3, H, W); export it again as float32")
     batch, _, height, width = (size if isinstance(size, int) else 0 for size in entry.shape)
-    return _Network(session, entry.name, (height or side, width or side), batch)
-
-
-@functools.lru_cache(maxsize=16)
-def _named_classes(path: str) -> LabelSpace:
-    try:
-        names = Path(path).read_text("utf-8").splitlines()
-    except OSError as error:
-        raise UnavailableError(f"the class names {path} cannot be read: {error.strerror}; give coco80 or a text file, one name a line") from error
-    return LabelSpace(Path(path).stem, tuple(name.strip() for name in names if name.strip()))
+    return _Network(session, entry.name, (height, width), batch)
 
 
 def _decode_yolox(raw: Floats, classes: int, input_hw: tuple[int, int], strides: tuple[int, ...]) -> tuple[Floats, Floats]:

@@ -10,8 +10,6 @@ second can confirm or refute what the first says of a codec.
 from __future__ import annotations
 
 import functools
-import importlib.resources
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ from downstream.api import HEADS, Detections, LabelSpace, Prediction
 from downstream.device import device
 from downstream.fingerprint import sha256_of
 from downstream.suppression import best_boxes
+from downstream.weights_file import packaged, read_weights
 from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
 
@@ -104,9 +103,7 @@ class Small:
         return [found[i] for i in range(len(images))]
 
     def _path(self) -> Path:
-        return (
-            Path(self.weights) if self.weights else Path(str(importlib.resources.files("downstream"))) / "weights" / f"small_{self.arch}.safetensors"
-        )
+        return Path(self.weights) if self.weights else packaged(f"small_{self.arch}")
 
     def _network(self) -> Detector:
         path = self._path()
@@ -167,17 +164,11 @@ class Small:
 def _load(arch: str, path: str, sha256: str, place: str) -> Detector:
     """Networks live here and not in the head, so that a head stays a plain value that can be sent to workers."""
     import torch
-    from safetensors import SafetensorError, safe_open
 
     from downstream.detectors import build
     from downstream.detectors.layers import fused
 
-    try:
-        with safe_open(path, "pt") as file:
-            about = json.loads((file.metadata() or {}).get("about", "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
-    except (SafetensorError, OSError, ValueError) as error:
-        raise DataError(f"{Path(path).name} is not a readable safetensors file: {error}; get it again") from error
+    tensors, about = read_weights(path)
     classes = tuple(about.get("classes", ()))
     if about.get("arch") != arch or classes != ROADSCENES.classes:
         raise DataError(
@@ -186,7 +177,7 @@ def _load(arch: str, path: str, sha256: str, place: str) -> Detector:
         )
     network = build(arch, len(classes))
     try:
-        network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
+        network.load_state_dict(tensors)
     except RuntimeError as error:
         raise DataError(f"{Path(path).name} does not fit the {arch} of this version: {error}; train it again") from error
     return fused(network).to(memory_format=torch.channels_last).to(place)  # the faster layout for both without gradients

@@ -7,7 +7,6 @@ address and checksum, or from a local file.
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,9 @@ from downstream.api import HEADS, Detections, LabelSpace, Prediction
 from downstream.coco_classes import COCO80, NUMBERS
 from downstream.device import device
 from downstream.fingerprint import sha256_of
+from downstream.torchvision_zoo import fetched, fill, own_weights, path_of, read_state
 from hsc.api import Image
-from hsc.errors import DataError, DownloadError, UnavailableError
+from hsc.errors import DataError, UnavailableError
 
 
 @HEADS.register("torchvision")
@@ -59,7 +59,8 @@ class Torchvision:
         import torch
         import torchvision
 
-        return {"weights_sha256": sha256_of(self._path()), "torch": torch.__version__, "torchvision": torchvision.__version__}
+        path = self.weights or path_of(_own(self.model))
+        return {"weights_sha256": sha256_of(path), "torch": torch.__version__, "torchvision": torchvision.__version__}
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
         """Detect in images of any size, one at a time, so that an answer does not depend on its neighbours.
@@ -80,36 +81,15 @@ class Torchvision:
                 found.append(_known(network([planes.to(device())])[0]))
         return found
 
-    def _path(self) -> Path:
-        if self.weights:
-            return Path(self.weights)
-        import torch
-
-        return Path(torch.hub.get_dir()) / "checkpoints" / Path(_zoo_weights(self.model).url).name
-
     def _network(self) -> Any:
-        path = self._path()
-        if not path.is_file():
-            if self.weights:
-                raise UnavailableError(f"the weights {self.weights} are not here; give the path of a state dict, or none for torchvision's own")
-            if os.environ.get("HSC_OFFLINE", "") not in ("", "0"):
-                raise UnavailableError(
-                    f"torchvision's weights for {self.model} are not here and HSC_OFFLINE is set; unset it once, or give weights=PATH"
-                )
-            try:
-                _zoo_weights(self.model).get_state_dict(progress=False, check_hash=True)
-            except (OSError, RuntimeError) as error:
-                raise DownloadError(f"torchvision's weights for {self.model} could not be fetched: {error}; give weights=PATH") from error
+        path = fetched(self.model, self.weights, _own(self.model))
         return _load(self.model, str(path), sha256_of(path), not self.weights, self.score_threshold, self.nms_iou, self.max_detections).to(device())
 
 
-def _zoo_weights(model: str) -> Any:
-    from torchvision.models import detection as zoo
-    from torchvision.models import get_model_weights, list_models
+def _own(model: str) -> Any:
+    from torchvision.models import detection
 
-    if model not in list_models(module=zoo):
-        raise DataError(f"torchvision has no detector {model!r}; it has {', '.join(list_models(module=zoo))}")
-    return get_model_weights(model)["DEFAULT"]
+    return own_weights(model, detection, "detector")
 
 
 def _known(result: Mapping[str, Any]) -> Detections:
@@ -125,23 +105,18 @@ def _known(result: Mapping[str, Any]) -> Detections:
 @functools.lru_cache(maxsize=2)
 def _load(model: str, path: str, sha256: str, own: bool, score_threshold: float, nms_iou: float, max_detections: int) -> Any:
     """own: torchvision's weights, with which it also sets the details they were trained with."""
-    import torch
-    from safetensors.torch import load_file
     from torchvision.models import get_model
 
-    weights = _zoo_weights(model)
     limits = {"score_thresh": score_threshold, "nms_thresh": nms_iou, "detections_per_img": max_detections}
     # The R-CNN models have these options under names of their own.
     options: dict[str, Any] = {f"box_{name}": value for name, value in limits.items()} if "rcnn" in model else limits
     try:
         if own:
-            return get_model(model, weights=weights, progress=False, **options).eval()
+            return get_model(model, weights=_own(model), progress=False, **options).eval()
         network = get_model(model, weights=None, weights_backbone=None, **options).eval()
-        state = load_file(path) if path.endswith(".safetensors") else torch.load(path, map_location="cpu", weights_only=True)
-        lacking, foreign = network.load_state_dict(state, strict=False)
+        fill(network, read_state(path), path, model)
+    except DataError:
+        raise
     except Exception as error:  # a damaged or foreign file may raise anything
         raise DataError(f"{Path(path).name} cannot be loaded as weights of {model}: {error}; get it again, or name its model") from error
-    lacking = [name for name in lacking if not name.endswith("num_batches_tracked")]  # counted in training alone
-    if lacking or foreign:
-        raise DataError(f"{Path(path).name} is of another model than {model}: it lacks {len(lacking)} tensors and brings {len(foreign)} others")
     return network

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -38,3 +39,32 @@ def make_photo(height: int, width: int, seed: int = 0) -> Image:
     picture += 12 * np.sin(x * 1.3)[..., None] * (y > height / 2)[..., None] + random.normal(0, 5, (height, width, 1))
     pixels: Image = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
     return pixels
+
+
+@pytest.fixture(scope="session")
+def segmenter_weights(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """segmenter_weights(arch): a file of random weights for the head ``segmenter``, as training writes it, in CamVid's classes.
+
+    Its logits are large, so that no class wins by rounding.
+    """
+    folder = tmp_path_factory.mktemp("segmenters")
+
+    def make(arch: str) -> Path:
+        import torch
+        from safetensors.torch import save_file
+
+        from downstream.segmentation_classes import CAMVID11
+        from downstream.segmenters import build
+
+        path = folder / f"random_{arch}.safetensors"
+        if not path.exists():
+            with torch.random.fork_rng():
+                torch.manual_seed(0)
+                network = build(arch, len(CAMVID11.classes))
+                torch.nn.init.normal_(network.classify.weight)
+            about = {"task": "segmentation", "arch": arch, "space": CAMVID11.name, "classes": CAMVID11.classes}
+            tensors = {name: t.half() if t.is_floating_point() else t for name, t in network.state_dict().items()}
+            save_file(tensors, path, {"about": json.dumps(about)})
+        return path
+
+    return make

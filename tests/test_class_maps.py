@@ -9,16 +9,17 @@ import pytest
 import downstream.class_maps
 from benchmarks.api import DATASETS
 from downstream.api import Detections, SegmentationMap
-from downstream.class_maps import find_map
+from downstream.class_maps import find_map, find_merge
 from downstream.coco_classes import COCO80
+from downstream.segmentation_classes import SPACES
 from hsc.errors import DataError
 
 FILES = sorted(Path(downstream.class_maps.__file__).parent.glob("*.toml"))
 
 
 def known_spaces() -> dict[str, tuple[str, ...]]:
-    """Classes of the label spaces that need no file: COCO's, and those of data sets with defaults."""
-    spaces = {COCO80.name: COCO80.classes}
+    """Classes of the label spaces that need no file: those of the common data sets, and of data sets with defaults."""
+    spaces = {COCO80.name: COCO80.classes, **{name: space.classes for name, space in SPACES.items()}}
     for name in ("roadscenes", "camvid"):
         if name in DATASETS.names():
             dataset = DATASETS.build(name)
@@ -30,22 +31,35 @@ def known_spaces() -> dict[str, tuple[str, ...]]:
 @pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
 def test_every_file_names_classes_that_exist(file: Path) -> None:
     source, target = file.stem.split("-to-")
-    table = find_map(source, target)
+    table, merge = find_map(source, target), find_merge(source, target)
     assert table
     spaces = known_spaces()
     assert set(table) <= set(spaces.get(source, table))
-    assert set(table.values()) <= set(spaces.get(target, table.values()))
+    assert set(merge) <= set(spaces.get(target, merge))
+    scored = {merge.get(c, c) for c in spaces.get(target, table.values())}
+    assert set(table.values()) <= scored
+    assert set(merge.values()) <= set(table.values()), "merged classes that nothing maps to are better left out"
+
+
+def test_the_spaces_are_sound() -> None:
+    for name, space in SPACES.items():
+        assert space.name == name
+        assert len(set(space.classes)) == len(space.classes) == int(name.lstrip("abcdefghijklmnopqrstuvwxyz"))
 
 
 def test_same_space_none_and_a_folder_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_map("a", "a") == {}
     assert find_map("a", "b") is None
+    assert find_merge("a", "a") == find_merge("a", "b") == {}
     monkeypatch.setenv("HSC_CLASS_MAPS", str(tmp_path))
     (tmp_path / "a-to-b.toml").write_text('[map]\nx = "y"\n')
     assert find_map("a", "b") == {"x": "y"}
+    assert find_merge("a", "b") == {}
+    (tmp_path / "a-to-b.toml").write_text('[map]\nx = "y"\n[merge]\ny = "z"\n')
+    assert find_merge("a", "b") == {"y": "z"}
 
 
-@pytest.mark.parametrize("text", ["", "[map", "map = 3", "[other]\nx = 1"])
+@pytest.mark.parametrize("text", ["", "[map", "map = 3", "[other]\nx = 1", "merge = 3\n[map]\nx = 1"])
 def test_what_is_no_map_is_refused(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HSC_CLASS_MAPS", str(tmp_path))
     (tmp_path / "a-to-b.toml").write_text(text)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,13 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.api import DATASETS, Sample
+from benchmarks.formats.label_maps import Labels, data_folder, read_numbers, renumber
 from benchmarks.images import read_image
 from downstream.api import VOID, LabelSpace, Prediction, SegmentationMap
+from downstream.segmentation_classes import CAMVID11
 from hsc.api import Image
 from hsc.errors import AnnotationError, DataError, ImageError
 
-CLASSES = ("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist")
-_STORED_VOID = len(CLASSES)
+_MEANING = {**{number: number for number in range(len(CAMVID11.classes))}, len(CAMVID11.classes): VOID}
 
 
 @DATASETS.register("camvid")
@@ -71,13 +71,14 @@ class CamVid:
         """Labels of image ``index``.
 
         Raises:
-            AnnotationError: the label file is missing, not an index PNG, or holds a class above 11.
+            AnnotationError: the label file is missing, not an index PNG, not of its frame's size, or holds a class above 11.
         """
-        file = self._root() / f"{self.split}annot" / self._names()[index]
-        return SegmentationMap(_read_labels(file, self.size))
+        name = self._names()[index]
+        numbers = read_numbers(self._root() / f"{self.split}annot" / name, self._root() / self.split / name)
+        return SegmentationMap(_resize_labels(renumber(numbers, _MEANING, name), self.size))
 
     def label_space(self, kind: type[Prediction]) -> LabelSpace | None:
-        return LabelSpace("camvid11", CLASSES) if kind is SegmentationMap else None
+        return CAMVID11 if kind is SegmentationMap else None
 
     def available(self) -> str | None:
         try:
@@ -94,7 +95,7 @@ class CamVid:
         }
 
     def _root(self) -> Path:
-        return Path(self.root).expanduser() if self.root else Path(os.environ.get("HSC_DATA") or "data", "camvid")
+        return data_folder(self.root, "camvid")
 
     def _names(self) -> tuple[str, ...]:
         return _list(self._root() / self.split, self.drive)
@@ -137,18 +138,9 @@ def _resize(image: Image, size: str) -> Image:
     return np.asarray(PIL.Image.fromarray(image).resize(_wh(size), PIL.Image.Resampling.LANCZOS))
 
 
-def _read_labels(file: Path, size: str) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+def _resize_labels(labels: Labels, size: str) -> Labels:
     import PIL.Image
 
-    try:
-        with PIL.Image.open(file, formats=["PNG"]) as picture:
-            if picture.mode not in ("L", "P"):
-                raise AnnotationError(f"the label map {file.name!r} holds {picture.mode} pixels, expected one index a pixel (L or P)")
-            stored = picture if not size else picture.resize(_wh(size), PIL.Image.Resampling.NEAREST)
-            labels = np.array(stored, dtype=np.uint8)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise AnnotationError(f"cannot read the label map {str(file)!r}: {error}") from error
-    if labels.max() > _STORED_VOID:
-        raise AnnotationError(f"the label map {file.name!r} holds class {labels.max()}, expected 0 to {_STORED_VOID}")
-    labels[labels == _STORED_VOID] = VOID
-    return labels
+    if not size:
+        return labels
+    return np.array(PIL.Image.fromarray(labels).resize(_wh(size), PIL.Image.Resampling.NEAREST))

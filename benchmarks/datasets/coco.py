@@ -17,14 +17,17 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from benchmarks.api import DATASETS, Sample
 from benchmarks.formats.coco_json import CocoIndex, read_coco
+from benchmarks.formats.coco_masks import MAX_CATEGORIES, Mask, paint, read_masks
 from benchmarks.images import Orientation, read_image
-from downstream.api import Detections, LabelSpace, Prediction
+from downstream.api import Detections, LabelSpace, Prediction, SegmentationMap
+from downstream.coco_classes import COCO80
+from downstream.segmentation_classes import BACKGROUND, COCO81, VOC21
 from hsc.download import cache_folder, cached, fetch_file, offline
-from hsc.errors import DataError, DownloadError, ImageError
+from hsc.errors import AnnotationError, DataError, DownloadError, ImageError
 
 
 class _Archive(NamedTuple):
@@ -47,15 +50,23 @@ _IMAGES = {
     ),
 }
 
+_VOC_IN_COCO = "airplane,bicycle,bird,boat,bottle,bus,car,cat,chair,cow,dining table,dog,horse,motorcycle,person,potted plant,sheep,couch,train,tv"
+"""PASCAL's twenty classes under COCO's names, in PASCAL's order."""
+
 
 @DATASETS.register("coco")
 @dataclass(frozen=True)
 class Coco:
     """Images in the order of their ids, images without a box among them; classes in the order of the category ids.
 
+    Label maps are painted from the objects' masks, background first; see ``benchmarks/formats/coco_masks.py``.
+
     images, annotations: a folder and a COCO JSON; give both, or neither for an official split, which is fetched on first
     use (val2017: 1.1 GB) into the cache folder. split: "val2017" or "train2017" then; beside your own JSON only a label.
-    space: name of the label space; where empty it is "coco80" for COCO's 80 classes, else derived from the class list.
+    space: name of the label space of boxes; where empty it is "coco80" for COCO's 80 classes, else derived from the class list.
+    That of label maps is "coco81" for COCO's 80 classes, else the same name and "+background".
+    maps: "own" paints every category into the label maps; "voc21" only PASCAL's twenty classes, as segmenters of PASCAL are often
+    scored on COCO: all else is background and hides nothing.
     orientation: "ignore" by default: boxes refer to pixels as stored, and COCO's files carry no EXIF turn.
     """
 
@@ -63,6 +74,7 @@ class Coco:
     annotations: str = ""
     split: str = ""
     space: str = ""
+    maps: Literal["own", "voc21"] = "own"
     orientation: Orientation = "ignore"
 
     def __post_init__(self) -> None:
@@ -71,6 +83,8 @@ class Coco:
         if not self.split:
             own = Path(self.annotations).stem.removeprefix("instances_")
             object.__setattr__(self, "split", own if self.images else "val2017")
+        if self.maps not in ("own", "voc21"):
+            raise ValueError(f"maps is {self.maps!r}, expected own or voc21")
         if not self.images and self.split not in _IMAGES:
             raise ValueError(f"split is {self.split!r}, expected {' or '.join(_IMAGES)}, or images= and annotations= of your own")
 
@@ -102,10 +116,42 @@ class Coco:
         return Sample(str(record["id"]), image, known.sizes[index])
 
     def label_space(self, kind: type[Prediction]) -> LabelSpace | None:
-        if kind is not Detections:
-            return None
+        """The categories; for maps background and the categories, None where no annotation has a mask.
+
+        Raises:
+            AnnotationError: there are no maps to paint: some annotations lack a mask, there are more categories than labels, or
+                PASCAL's classes were asked for and the categories are not COCO's 80.
+        """
         known = self._index()
-        return LabelSpace(self.space or known.space, tuple(category["name"] for category in known.categories))
+        boxes = LabelSpace(self.space or known.space, tuple(category["name"] for category in known.categories))
+        if kind is Detections:
+            return boxes
+        if kind is not SegmentationMap or not known.masked:
+            return None
+        lacking = len(known.annotations) - known.masked
+        if lacking or len(boxes.classes) > MAX_CATEGORIES or BACKGROUND in boxes.classes:
+            reason = f"{lacking} annotations have no segmentation" if lacking else f"it has {len(boxes.classes)} categories"
+            raise AnnotationError(
+                f"label maps cannot be painted from {self._files()[0].name!r}: {reason}; "
+                f"expected a mask for each object and at most {MAX_CATEGORIES} categories, none of them {BACKGROUND!r}"
+            )
+        if self.maps == VOC21.name:
+            if boxes.classes != COCO80.classes:
+                raise AnnotationError(f"maps=voc21 needs COCO's 80 categories, {self._files()[0].name!r} has {len(boxes.classes)} of its own")
+            return VOC21
+        return COCO81 if boxes == COCO80 else LabelSpace(f"{boxes.name}+background", (BACKGROUND, *boxes.classes))
+
+    def label_map(self, index: int) -> SegmentationMap:
+        """Labels of image ``index``: 0 background, 1 + k category k or PASCAL's class k, void in crowd regions.
+
+        Raises:
+            AnnotationError: a mask is damaged, or not of its image's size.
+            ImageError: as ``load``, since the image says how large the map is.
+        """
+        record = self._index().images[index]
+        height, width = self.load(index).image.shape[:2]
+        masks = read_masks(self._files()[0]).get(record["id"], ())
+        return SegmentationMap(paint(_as_voc(masks) if self.maps == VOC21.name else masks, height, width, record["file_name"]))
 
     def coco(self) -> Mapping[str, Any]:
         """Labels as a COCO dict with boxes only: masks are left out, annotation ids are 1, 2, ... in the file's order."""
@@ -130,12 +176,22 @@ class Coco:
         return (own if self.images else source) | {"annotations_sha256": known.annotation_sha256}
 
     def _index(self) -> CocoIndex:
+        return read_coco(*self._files())
+
+    def _files(self) -> tuple[Path, Path]:
+        """The annotation file and the folder of images, fetched where they are an official split that is not here."""
         if self.images:
-            return read_coco(Path(self.annotations).expanduser(), Path(self.images).expanduser())
+            return Path(self.annotations).expanduser(), Path(self.images).expanduser()
         marker = _unpacked(self.split)
         if not marker.is_file():
             _fetch(self.split)
-        return read_coco(marker, marker.parent / self.split)
+        return marker, marker.parent / self.split
+
+
+def _as_voc(masks: Sequence[Mask]) -> list[Mask]:
+    """The masks of PASCAL's classes, of COCO's 80 categories, with its labels."""
+    labels = {COCO81.classes.index(name): label for label, name in enumerate(_VOC_IN_COCO.split(","), 1)}
+    return [mask._replace(label=labels[mask.label]) for mask in masks if mask.label in labels]
 
 
 def _unpacked(split: str) -> Path:

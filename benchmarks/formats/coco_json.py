@@ -26,7 +26,8 @@ MAX_BYTES = 2**31
 class CocoIndex:
     """A label file as the data set uses it. Sequences are parallel: ``sizes[i]`` is the file size of ``images[i]`` in bytes.
 
-    folder: where ``file_name`` starts. space: name of the label space the categories make up.
+    folder: where ``file_name`` starts. masked: how many annotations have a mask. space: name of the label space the categories
+    make up.
     """
 
     folder: Path
@@ -34,6 +35,7 @@ class CocoIndex:
     sizes: tuple[int, ...]
     annotations: tuple[Mapping[str, Any], ...]
     categories: tuple[Mapping[str, Any], ...]
+    masked: int
     space: str
     annotation_sha256: str
 
@@ -73,6 +75,7 @@ def _read(annotations: Path, folder: Path, size_bytes: int, _mtime_ns: int) -> C
         tuple(_sizes(images, folder, name)),
         tuple(_boxes_only(labels)),
         tuple({"id": r["id"], "name": r["name"]} for r in categories),
+        sum(bool(r.get("segmentation")) for r in labels),
         _space([r["name"] for r in categories]),
         hashlib.sha256(data).hexdigest(),
     )

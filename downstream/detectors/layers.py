@@ -1,8 +1,8 @@
-"""What both small detectors are made of, and what they promise."""
+"""What our small networks are made of, and what the detectors among them promise."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ class Candidates(NamedTuple):
     scores: Tensor
 
 
-class Detector(nn.Module):
+class Network(nn.Module):
     """A network on (N, 3, H, W) float32 pixels 0 to 255, H and W multiples of ``multiple``."""
 
     multiple: int = 32
@@ -25,6 +25,10 @@ class Detector(nn.Module):
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """Raw output maps, as the training loss takes them."""
         raise NotImplementedError
+
+
+class Detector(Network):
+    """A network whose maps stand for boxes."""
 
     def candidates(self, raw: tuple[Tensor, ...]) -> Candidates:
         """Boxes and scores out of the raw maps."""
@@ -39,9 +43,9 @@ def normalised(pixels: Tensor) -> Tensor:
 class ConvNorm(nn.Sequential):
     """Convolution, batch norm, ReLU; size kept at stride 1 and halved at stride 2."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1, *, relu: bool = True) -> None:
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1, *, dilation: int = 1, relu: bool = True) -> None:
         layers: list[nn.Module] = [
-            nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
+            nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2 * dilation, dilation, groups, bias=False),
             nn.BatchNorm2d(outputs),
         ]
         super().__init__(*layers, *([nn.ReLU(inplace=True)] if relu else []))
@@ -59,17 +63,20 @@ RARE = -4.6
 """The logit of a prior of 1 %, so that the many empty cells do not swamp the first steps."""
 
 
-def fused(detector: Detector) -> Detector:
-    """The same network in evaluation mode with every batch norm folded into its convolution; changes ``detector`` itself."""
-    detector.eval()
-    for module in detector.modules():
+N = TypeVar("N", bound=Network)
+
+
+def fused(network: N) -> N:
+    """The same network in evaluation mode with every batch norm folded into its convolution; changes ``network`` itself."""
+    network.eval()
+    for module in network.modules():
         if isinstance(module, ConvNorm):
             convolution, norm = module[0], module[1]
             assert isinstance(convolution, nn.Conv2d)
             assert isinstance(norm, nn.BatchNorm2d)
             module[0] = torch.nn.utils.fusion.fuse_conv_bn_eval(convolution, norm)
             module[1] = nn.Identity()
-    return detector
+    return network
 
 
 def cell_centres(rows: int, columns: int, stride: int) -> Tensor:

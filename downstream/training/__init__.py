@@ -1,1 +1,1 @@
-"""Training of the small detectors, on clean images alone: ``python -m downstream.training --help``."""
+"""Training of our own detectors and segmenters, on clean images alone: ``python -m downstream.training --help``."""

@@ -5,74 +5,107 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hsc.errors import HscError
+from hsc.errors import HscError, UsageError
+
+if TYPE_CHECKING:
+    from downstream.training.lesson import Lesson
 
 _EXAMPLES = """examples:
-  python -m benchmarks.export "roadscenes(split=train)" --count 3000 --out shards/a
+  python -m benchmarks.export "roadscenes(split=train)" --first 0 --count 3000 --out shards/a
   python -m downstream.training --arch pyramid --data shards/a --out runs/pyramid --steps 6000 --seed 1
   python -m downstream.training --arch hourglass --data shards/b --out runs/hourglass --steps 6000 --seed 2 --threads 1
 
+  python -m downstream.training --task segmentation --arch pyramid --data shards/a --out runs/roads --steps 8000 --seed 1
+  python -m benchmarks.export "camvid(split=train)" --leave-out 0006R0 --out shards/camvid
+  python -m benchmarks.export "camvid(split=train)" --keep 0006R0 --out shards/camvid-holdout
+  python -m downstream.training --task segmentation --arch pyramid --data shards/camvid --holdout shards/camvid-holdout \\
+    --initial runs/roads/segmenter_pyramid.safetensors --height 352 --width 480 --steps 6000 --seed 1 --out runs/camvid
+
 A run that was stopped goes on where its last checkpoint stands when the same command is given again. The finished weights,
-small_<arch>.safetensors, are used by small(arch=..., weights=...)."""
+small_<arch>.safetensors or segmenter_<arch>.safetensors, are used by small(arch=..., weights=...) and segmenter(arch=..., weights=...);
+beside them lies their card."""
 
 
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     arguments = argparse.ArgumentParser(
         prog="python -m downstream.training",
-        description="Train one of the small detectors on a folder of image shards. Clean images only: flip, scale, crop, mild colour.",
+        description="Train one of our own heads on a folder of image shards. Clean images only: flip, scale, crop, colour.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    arguments.add_argument("--arch", required=True, help="pyramid or hourglass")
-    arguments.add_argument("--data", required=True, type=Path, help="folder of .npz shards, see downstream/training/shards.py")
-    arguments.add_argument("--out", required=True, type=Path, help="folder for checkpoint, log and weights")
+    arguments.add_argument("--task", choices=("detection", "segmentation"), default="detection", help="(%(default)s)")
+    arguments.add_argument("--arch", required=True, help="pyramid or hourglass for detection, pyramid or context for segmentation")
+    arguments.add_argument("--data", required=True, type=Path, help="folder of .npz shards, see downstream/training/shards.py and map_shards.py")
+    arguments.add_argument("--out", required=True, type=Path, help="folder for checkpoint, log, weights and card")
     arguments.add_argument("--steps", required=True, type=int)
     arguments.add_argument("--seed", type=int, default=0)
-    arguments.add_argument("--batch", type=int, default=8, help="images a step (8)")
-    arguments.add_argument("--height", type=int, default=256, help="of a training view, pixels (256)")
-    arguments.add_argument("--width", type=int, default=384, help="of a training view, pixels (384)")
-    arguments.add_argument("--learning-rate", type=float, default=2e-3, help="the highest (0.002)")
-    arguments.add_argument("--initial", type=Path, help="start from these weights instead of random ones")
-    arguments.add_argument("--threads", type=int, default=1, help="of torch (1); results are exact for one number of threads")
+    arguments.add_argument("--batch", type=int, default=8, help="images a step (%(default)s)")
+    arguments.add_argument("--height", type=int, default=256, help="of a training view, pixels, a multiple of 32 (%(default)s)")
+    arguments.add_argument("--width", type=int, default=384, help="of a training view, pixels, a multiple of 32 (%(default)s)")
+    arguments.add_argument("--learning-rate", type=float, default=2e-3, help="the highest (%(default)s)")
+    arguments.add_argument("--initial", type=Path, help="start from these weights, of the same architecture and classes, instead of random ones")
+    arguments.add_argument(
+        "--holdout", type=Path, help="segmentation: folder of shards to score on and never train on; the best step's weights are kept"
+    )
+    arguments.add_argument("--score-every", type=int, default=500, help="segmentation: steps between scorings of the holdout (%(default)s)")
+    arguments.add_argument("--lovasz", type=float, default=0.5, help="segmentation: weight of the Lovasz part of the loss, 0 for none (%(default)s)")
+    arguments.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (%(default)s)")
+    arguments.add_argument("--bf16", action="store_true", help="convolutions in bfloat16: faster on GPUs and on CPUs that have it, slower on others")
+    arguments.add_argument("--threads", type=int, default=1, help="of torch (%(default)s); results are exact for one number of threads")
     arguments.add_argument("--checkpoint-s", type=float, default=120.0, help="seconds between checkpoints (120)")
     return arguments
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; 0, or 2 with one sentence on stderr."""
-    arguments = parser().parse_args(argv)
+    chosen = parser().parse_args(argv)
     import torch
 
-    from downstream.training.loop import Recipe, train
-    from downstream.training.shards import read_frames
+    from downstream.training.loop import Run, train
+    from downstream.training.recipe import Recipe
 
-    torch.set_num_threads(arguments.threads)
+    torch.set_num_threads(chosen.threads)
     try:
         recipe = Recipe(
-            arguments.arch,
-            arguments.steps,
-            arguments.seed,
-            arguments.batch,
-            arguments.height,
-            arguments.width,
-            arguments.learning_rate,
+            chosen.arch,
+            chosen.steps,
+            chosen.seed,
+            chosen.batch,
+            chosen.height,
+            chosen.width,
+            chosen.learning_rate,
+            task=chosen.task,
+            lovasz=chosen.lovasz,
+            score_every=chosen.score_every,
         )
-        frames = read_frames(arguments.data)
-        sys.stderr.write(f"{len(frames.images)} images, classes {', '.join(frames.classes)}\n")
-        train(
-            recipe,
-            frames,
-            arguments.out,
-            initial=arguments.initial,
-            checkpoint_s=arguments.checkpoint_s,
-            report=_show,
-        )
+        lesson = _lesson(chosen.task, chosen.data, chosen.holdout)
+        _show(f"{lesson.images} images, classes {', '.join(lesson.classes)}")
+        run = Run(chosen.out, chosen.initial, chosen.device, chosen.bf16)
+        train(recipe, lesson, run, checkpoint_s=chosen.checkpoint_s, report=_show)
     except HscError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; the same command goes on from the last checkpoint\n")
+        return 1
     return 0
+
+
+def _lesson(task: str, data: Path, holdout: Path | None) -> Lesson:
+    if task == "segmentation":
+        from downstream.training.map_shards import read_maps
+        from downstream.training.segmentation import Segmentation
+
+        return Segmentation(read_maps(data), None if holdout is None else read_maps(holdout))
+    if holdout is not None:
+        raise UsageError("--holdout is for --task segmentation; the detectors are trained to their last step")
+    from downstream.training.detection import Detection
+    from downstream.training.shards import read_frames
+
+    return Detection(read_frames(data))
 
 
 def _show(line: str) -> None:

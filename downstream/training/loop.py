@@ -13,111 +13,94 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from downstream.detectors import build
-from downstream.detectors.layers import Detector
-from downstream.training.augmentation import augmented
-from downstream.training.hourglass_loss import hourglass_loss
-from downstream.training.pyramid_loss import pyramid_loss
-from downstream.training.shards import Boxes, Frames
+from downstream.detectors.layers import Network
+from downstream.fingerprint import sha256_of
+from downstream.training.card import card
+from downstream.training.lesson import Lesson
+from downstream.training.recipe import Recipe
+from downstream.weights_file import read_weights
 from hsc.errors import DataError, UsageError
 
-_LOSSES = {"pyramid": pyramid_loss, "hourglass": hourglass_loss}
-_COLUMNS = ("step", "loss", "score", "box", "learning_rate", "seconds")
+_LOGGED = 50
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How one network is trained. height, width: size of the training views in pixels, multiples of 32."""
+class Run:
+    """Where a run computes and what it starts from. out: folder of checkpoint.pt, log.csv, the weights and their card."""
 
-    arch: str
-    steps: int
-    seed: int = 0
-    batch: int = 8
-    height: int = 256
-    width: int = 384
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.02
-    warmup: int = 150
-    average: float = 0.998
+    out: Path
+    initial: Path | None = None
+    device: str = "cpu"
+    bf16: bool = False
 
-    def __post_init__(self) -> None:
-        if self.arch not in _LOSSES:
-            raise UsageError(f"no small detector is named {self.arch!r}; there are {', '.join(_LOSSES)}")
-        if self.steps < 1 or self.batch < 1 or self.height % 32 or self.width % 32:
-            raise UsageError(
-                f"{self.steps} steps of {self.batch} views of {self.height}x{self.width}: steps and batch start at 1, sides are multiples of 32"
-            )
 
-    def rate_at(self, step: int) -> float:
-        """Learning rate of a step: a linear rise, then half a cosine down to a hundredth."""
-        rise = min(1.0, (step + 1) / self.warmup)
-        return self.learning_rate * rise * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / self.steps)))
+class Best(NamedTuple):
+    """The averaged network of the step that scored highest on the images held out. step -1: none was scored yet."""
+
+    score: float = -1.0
+    step: int = -1
+    weights: dict[str, Tensor] | None = None
 
 
 @dataclass
 class State:
     """Everything that changes while training. averaged: the moving average of the network, which is what is kept."""
 
-    network: Detector
-    averaged: Detector
+    network: Network
+    averaged: Network
     optimizer: torch.optim.Optimizer
+    initial: str = ""
     step: int = 0
     seconds: float = 0.0
+    best: Best = field(default_factory=Best)
 
 
-def start(recipe: Recipe, frames: Frames, initial: Path | None = None) -> State:
+def start(recipe: Recipe, lesson: Lesson, run: Run) -> State:
     """A fresh state: random weights from the recipe's seed, or those of a finished run.
 
     Raises:
-        DataError: the initial weights are of another architecture.
+        UnavailableError: the initial weights are missing.
+        DataError: they are of another architecture or other classes.
+        UsageError: there is no such device.
     """
+    if torch.device(run.device).type == "cuda" and not torch.cuda.is_available():
+        raise UsageError(f"the device {run.device} was asked for, torch {torch.__version__} sees none here; use --device cpu")
     torch.manual_seed(recipe.seed)
-    network = build(recipe.arch, len(frames.classes))
-    if initial is not None:
-        from safetensors.torch import load_file
-
+    network = lesson.build(recipe.arch)
+    initial = ""
+    if run.initial is not None:
+        initial = f"{run.initial.name} sha256 {sha256_of(run.initial)}"
         try:
-            network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(initial).items()})
-        except (RuntimeError, OSError) as error:
-            raise DataError(f"{initial} does not fit a {recipe.arch} of {len(frames.classes)} classes: {error}") from error
-    network = network.to(memory_format=network.memory_format)
-    averaged = build(recipe.arch, len(frames.classes)).to(memory_format=network.memory_format)
+            network.load_state_dict(read_weights(run.initial).tensors)
+        except RuntimeError as error:
+            raise DataError(f"{run.initial} does not fit a {recipe.arch} of {len(lesson.classes)} classes: {error}") from error
+    network = network.to(run.device).to(memory_format=network.memory_format)
+    averaged = lesson.build(recipe.arch).to(run.device).to(memory_format=network.memory_format)
     averaged.load_state_dict(network.state_dict())
     decayed = [p for p in network.parameters() if p.ndim > 1]
     others = [p for p in network.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return State(network, averaged, torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.99)))
+    return State(network, averaged, torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.99)), initial)
 
 
-def batch_of(recipe: Recipe, frames: Frames, step: int) -> tuple[Tensor, list[Boxes]]:
-    """Views of one step: pixels (batch, 3, height, width) and their boxes. Every image once an epoch, in a new order."""
-    random = np.random.default_rng([recipe.seed, 1, step])
-    count = len(frames.images)
-    views = []
-    for position in range(step * recipe.batch, (step + 1) * recipe.batch):
-        order = np.random.default_rng([recipe.seed, 2, position // count]).permutation(count)
-        index = int(order[position % count])
-        views.append(augmented(frames.images[index], frames.boxes[index], random, height=recipe.height, width=recipe.width))
-    return torch.stack([pixels for pixels, _ in views]), [boxes for _, boxes in views]
-
-
-def advance(recipe: Recipe, frames: Frames, state: State) -> dict[str, float]:
+def advance(recipe: Recipe, lesson: Lesson, run: Run, state: State) -> dict[str, float]:
     """One step; the loss and its parts."""
     began = time.monotonic()
     for group in state.optimizer.param_groups:
         group["lr"] = recipe.rate_at(state.step)
-    pixels, truth = batch_of(recipe, frames, state.step)
+    pixels, truth = lesson.batch_of(recipe, state.step)
     state.network.train()
-    parts = _LOSSES[recipe.arch](state.network(pixels.contiguous(memory_format=state.network.memory_format)), truth)
-    loss = sum(parts.values(), torch.zeros(()))
+    with torch.autocast(torch.device(run.device).type, torch.bfloat16, enabled=run.bf16):
+        raw = state.network(pixels.to(run.device).contiguous(memory_format=state.network.memory_format))
+    parts = lesson.loss(recipe, tuple(maps.float() for maps in raw), truth)
+    loss = torch.stack(list(parts.values())).sum()
     state.optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), 10.0)
@@ -129,7 +112,7 @@ def advance(recipe: Recipe, frames: Frames, state: State) -> dict[str, float]:
 
 
 @torch.no_grad()
-def _follow(averaged: Detector, network: Detector, keep: float) -> None:
+def _follow(averaged: Network, network: Network, keep: float) -> None:
     for slow, fast in zip(averaged.state_dict().values(), network.state_dict().values(), strict=True):
         if slow.is_floating_point():
             slow.lerp_(fast, 1 - keep)
@@ -139,52 +122,68 @@ def _follow(averaged: Detector, network: Detector, keep: float) -> None:
 
 def train(
     recipe: Recipe,
-    frames: Frames,
-    out: Path,
+    lesson: Lesson,
+    run: Run,
     *,
-    initial: Path | None = None,
     checkpoint_s: float = 120.0,
     stop_at: int | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> State:
-    """Train from where ``out`` stands to the recipe's last step, or to ``stop_at``; a finished run leaves the weights file.
+    """Train from where ``run.out`` stands to the recipe's last step, or to ``stop_at``; a finished run leaves weights and card.
 
-    out: folder for checkpoint.pt, log.csv and small_<arch>.safetensors. report: called with one line of progress at a time.
+    The weights are the averaged network's, of the last step, or of the best one where the lesson has images held out.
+    report: called with one line of progress at a time.
 
     Raises:
-        DataError: the checkpoint in ``out`` is of another recipe or is damaged.
+        DataError: the checkpoint in ``run.out`` is of another recipe or is damaged; the initial weights do not fit.
+        UnavailableError, UsageError: as ``start`` says.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    state = start(recipe, frames, initial)
-    _resume(recipe, state, out / "checkpoint.pt")
+    run.out.mkdir(parents=True, exist_ok=True)
+    state = start(recipe, lesson, run)
+    _resume(recipe, state, run)
     last = min(recipe.steps, stop_at or recipe.steps)
     saved = time.monotonic()
-    sums: dict[str, float] = {}
+    recent: list[dict[str, float]] = []
     while state.step < last:
-        for name, value in advance(recipe, frames, state).items():
-            sums[name] = sums.get(name, 0.0) + value
-        if state.step % 50 == 0 or state.step == last:
-            count = (state.step - 1) % 50 + 1
-            report(_log(recipe, state, {name: total / count for name, total in sums.items()}, out / "log.csv"))
-            sums = {}
+        recent.append(advance(recipe, lesson, run, state))
+        score = _score(recipe, lesson, run, state)
+        if state.step % _LOGGED == 0 or state.step == last or score is not None:
+            report(_log(recipe, lesson, state, recent, score, run.out / "log.csv"))
+            recent = []
         if state.step == last or time.monotonic() - saved > checkpoint_s:
-            save_checkpoint(recipe, state, out / "checkpoint.pt")
+            save_checkpoint(recipe, state, run.out / "checkpoint.pt")
             saved = time.monotonic()
     if state.step >= recipe.steps:
-        save_weights(recipe, state, frames, out / f"small_{recipe.arch}.safetensors")
+        save_weights(recipe, lesson, run, state)
     return state
 
 
-def _log(recipe: Recipe, state: State, means: dict[str, float], path: Path) -> str:
+def _score(recipe: Recipe, lesson: Lesson, run: Run, state: State) -> float | None:
+    """Score the averaged network where its turn has come, and keep it if none was better before."""
+    if state.step % recipe.score_every and state.step != recipe.steps:
+        return None
+    score = lesson.score(state.averaged, run.device)
+    if score is not None and score > state.best.score:
+        weights = {name: tensor.detach().cpu().clone() for name, tensor in state.averaged.state_dict().items()}
+        state.best = Best(score, state.step, weights)
+    return score
+
+
+def _log(recipe: Recipe, lesson: Lesson, state: State, recent: list[dict[str, float]], score: float | None, path: Path) -> str:
+    """Append means of some steps to the log; the same as one line for people."""
+    means = {name: sum(step[name] for step in recent) / len(recent) for name in ("loss", *lesson.parts)}
     row = {"step": state.step, **means, "learning_rate": recipe.rate_at(state.step - 1), "seconds": state.seconds}
+    if lesson.scored:
+        row["holdout"] = math.nan if score is None else score
     fresh = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, _COLUMNS)
+        writer = csv.DictWriter(file, list(row))
         if fresh:
             writer.writeheader()
-        writer.writerow({name: f"{value:.6g}" for name, value in row.items()})
+        writer.writerow({name: "" if math.isnan(value) else f"{value:.6g}" for name, value in row.items()})
     left_s = state.seconds / state.step * (recipe.steps - state.step)
-    return f"{recipe.arch} {state.step}/{recipe.steps} loss {means.get('loss', math.nan):.3f} {state.seconds:.0f} s, {left_s:.0f} s left"
+    held_out = "" if score is None else f" holdout {score:.3f} (best {state.best.score:.3f} at {state.best.step})"
+    return f"{recipe.arch} {state.step}/{recipe.steps} loss {means['loss']:.3f}{held_out} {state.seconds:.0f} s, {left_s:.0f} s left"
 
 
 def save_checkpoint(recipe: Recipe, state: State, path: Path) -> None:
@@ -194,19 +193,22 @@ def save_checkpoint(recipe: Recipe, state: State, path: Path) -> None:
         "network": state.network.state_dict(),
         "averaged": state.averaged.state_dict(),
         "optimizer": state.optimizer.state_dict(),
+        "initial": state.initial,
         "step": state.step,
         "seconds": state.seconds,
+        "best": tuple(state.best),
     }
     partial = path.with_suffix(".partial")
     torch.save(content, partial)
     os.replace(partial, path)
 
 
-def _resume(recipe: Recipe, state: State, path: Path) -> None:
+def _resume(recipe: Recipe, state: State, run: Run) -> None:
+    path = run.out / "checkpoint.pt"
     if not path.exists():
         return
     try:
-        content: dict[str, Any] = torch.load(path, weights_only=True)
+        content: dict[str, Any] = torch.load(path, weights_only=True, map_location=run.device)
         before = Recipe(**json.loads(content["recipe"]))
     except Exception as error:  # torch.load raises many kinds for a damaged file
         raise DataError(f"{path} is not a readable checkpoint: {error}; remove it to start anew") from error
@@ -216,17 +218,26 @@ def _resume(recipe: Recipe, state: State, path: Path) -> None:
     state.averaged.load_state_dict(content["averaged"])
     state.optimizer.load_state_dict(content["optimizer"])
     state.step, state.seconds = content["step"], content["seconds"]
+    state.initial = content.get("initial", state.initial)
+    state.best = Best(*content.get("best", ()))
 
 
-def save_weights(recipe: Recipe, state: State, frames: Frames, path: Path) -> None:
-    """Write the averaged network as float16 safetensors (running statistics as float32), with where it comes from."""
+def save_weights(recipe: Recipe, lesson: Lesson, run: Run, state: State) -> None:
+    """Write the kept network as float16 safetensors (running statistics as float32), with where it comes from, and its card.
+
+    The file's name is the head's and the architecture's. Two runs of one recipe on one machine write the same bytes.
+    """
     from safetensors.torch import save_file
 
     tensors = {}
-    for name, tensor in state.averaged.state_dict().items():
+    for name, tensor in (state.best.weights or state.averaged.state_dict()).items():
         half = tensor.is_floating_point() and not name.endswith(("running_mean", "running_var"))
-        tensors[name] = (tensor.half() if half else tensor).contiguous()
-    about = {"arch": recipe.arch, "classes": frames.classes, "recipe": dataclasses.asdict(recipe), "source": frames.source}
+        tensors[name] = (tensor.half() if half else tensor).contiguous().cpu()
+    about = {"arch": recipe.arch, **lesson.about(), "recipe": dataclasses.asdict(recipe), "source": lesson.source, "initial": state.initial}
+    if state.best.weights is not None:
+        about |= {"step": state.best.step, "holdout_score": round(state.best.score, 6)}
+    path = run.out / f"{lesson.head}_{recipe.arch}.safetensors"
     partial = path.with_suffix(".partial")
     save_file(tensors, partial, {"about": json.dumps(about)})  # one entry: safetensors writes several in any order
     os.replace(partial, path)
+    path.with_suffix(".md").write_text(card(path, about, lesson.images, state.seconds, run.device), "utf-8")

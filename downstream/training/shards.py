@@ -11,9 +11,10 @@ source       str     ()            data set, its revision and the images' indice
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,34 +42,45 @@ class Frames:
     source: str
 
 
-def read_frames(folder: Path) -> Frames:
-    """Read every shard of a folder, in the order of their names.
+def read_shards(folder: Path, fields: tuple[str, ...]) -> Iterator[tuple[str, dict[str, npt.NDArray[Any]]]]:
+    """Name and arrays of every shard of a folder, in the order of their names.
 
     Raises:
-        DataError: there is none, one is damaged, or they disagree on classes or image size.
+        DataError: there is none, or one is damaged or lacks one of ``fields``.
     """
     paths = sorted(folder.glob("*.npz"))
     if not paths:
         raise DataError(f"no .npz shards in {folder}; make them with python -m benchmarks.export")
-    images: list[Image] = []
-    boxes: list[Boxes] = []
-    classes: tuple[str, ...] = ()
-    sources: list[str] = []
     for path in paths:
         try:
             with np.load(path, allow_pickle=False) as file:
                 shard = dict(file)
-            names = tuple(str(name) for name in shard["classes"])
-            if classes and (names != classes or shard["images"].shape[1:] != images[0].shape):
-                raise DataError(
-                    f"{path.name} has classes {names} and images {shard['images'].shape[1:]}, the shards before {classes}, {images[0].shape}"
-                )
-            classes = names
-            images += list(shard["images"])
-            boxes += _split(shard)
-            sources.append(str(shard["source"]))
         except (OSError, ValueError, KeyError) as error:
             raise DataError(f"{path} is not a readable shard: {error}; export it again") from error
+        lacking = [name for name in fields if name not in shard]
+        if lacking:
+            raise DataError(f"{path.name} has no {', '.join(lacking)}; export it again, from a data set that has such labels")
+        yield path.name, shard
+
+
+def read_frames(folder: Path) -> Frames:
+    """Read every shard of a folder, in the order of their names.
+
+    Raises:
+        DataError: there is none, one is damaged or has no boxes, or they disagree on classes or image size.
+    """
+    images: list[Image] = []
+    boxes: list[Boxes] = []
+    classes: tuple[str, ...] = ()
+    sources: list[str] = []
+    for name, shard in read_shards(folder, ("images", "boxes_xyxy", "labels", "ignored", "owner", "classes", "source")):
+        names = tuple(str(one) for one in shard["classes"])
+        if classes and (names != classes or shard["images"].shape[1:] != images[0].shape):
+            raise DataError(f"{name} has classes {names} and images {shard['images'].shape[1:]}, the shards before {classes}, {images[0].shape}")
+        classes = names
+        images += list(shard["images"])
+        boxes += _split(shard)
+        sources.append(str(shard["source"]))
     return Frames(images, boxes, classes, "; ".join(sources))
 
 

@@ -41,8 +41,8 @@ def make_coco(root: Path) -> str:
     for record in images:
         save(root / "coco" / str(record["file_name"]), picture(24, 32, int(str(record["id"]))))
     annotations = [
-        {"id": 0, "image_id": 9, "category_id": 7, "bbox": [1, 2, 10, 5.5], "area": 40.5, "iscrowd": 0, "segmentation": [[0] * 6]},
-        {"id": 4, "image_id": 5, "category_id": 2, "bbox": [0, 0, 32, 24], "iscrowd": 1},
+        {"id": 0, "image_id": 9, "category_id": 7, "bbox": [1, 2, 10, 5.5], "area": 40.5, "iscrowd": 0, "segmentation": [[1, 2, 11, 2, 6, 7.5]]},
+        {"id": 4, "image_id": 5, "category_id": 2, "bbox": [0, 0, 32, 24], "iscrowd": 1, "segmentation": {"size": [24, 32], "counts": [0, 768]}},
     ]
     categories = [{"id": 7, "name": "van"}, {"id": 2, "name": "person"}]
     (root / "labels.json").write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
@@ -61,13 +61,46 @@ def make_small_camvid(root: Path) -> str:
     return make_camvid(root)[:-1] + ", size=24x18)"
 
 
-MADE: dict[str, Callable[[Path], str]] = {"images": make_images, "coco": make_coco, "camvid": make_camvid, "camvid small": make_small_camvid}
+def make_voc(root: Path) -> str:
+    for number, name in enumerate(("2007_000033", "2007_000042")):
+        save(root / "voc" / "JPEGImages" / f"{name}.jpg", picture(21, 30 + number))
+        save(root / "voc" / "SegmentationClass" / f"{name}.png", np.random.default_rng(number).integers(0, 21, (21, 30 + number), np.uint8))
+    (root / "voc" / "ImageSets" / "Segmentation").mkdir(parents=True)
+    (root / "voc" / "ImageSets" / "Segmentation" / "val.txt").write_text("2007_000042\n2007_000033\n")
+    return f'voc(root="{root}/voc")'
+
+
+def make_cityscapes(root: Path) -> str:
+    for number, name in enumerate(("bonn/bonn_000000_000019", "ulm/ulm_000000_000019")):
+        save(root / "cityscapes" / "leftImg8bit" / "val" / f"{name}_leftImg8bit.png", picture(24, 48, number))
+        labels = np.random.default_rng(number).integers(0, 34, (24, 48), np.uint8)
+        save(root / "cityscapes" / "gtFine" / "val" / f"{name}_gtFine_labelIds.png", labels)
+    return f'cityscapes(root="{root}/cityscapes")'
+
+
+def make_ade20k(root: Path) -> str:
+    for number in range(2):
+        save(root / "ade" / "images" / "validation" / f"ADE_val_{number:08}.jpg", picture(24 + number, 31))
+        labels = np.random.default_rng(number).integers(0, 151, (24 + number, 31), np.uint8)
+        save(root / "ade" / "annotations" / "validation" / f"ADE_val_{number:08}.png", labels)
+    return f'ade20k(root="{root}/ade")'
+
+
+MADE: dict[str, Callable[[Path], str]] = {
+    "images": make_images,
+    "coco": make_coco,
+    "camvid": make_camvid,
+    "camvid small": make_small_camvid,
+    "voc": make_voc,
+    "cityscapes": make_cityscapes,
+    "ade20k": make_ade20k,
+}
 SHARED = {
     "shared coco128": 'coco(images="{0}/coco128/val2017", annotations="{0}/coco128/annotations/instances_val2017.json")',
     "shared camvid": 'camvid(root="{0}/camvid")',
     "shared raccoon": 'images(path="{0}/raccoon")',
 }
-NAMED = [name for name in DATASETS.names() if name not in ("images", "coco", "camvid") and DATASETS.get(name).__module__ != TESTKIT]
+NAMED = [name for name in DATASETS.names() if name not in MADE and DATASETS.get(name).__module__ != TESTKIT]
 
 
 @pytest.fixture(params=[*MADE, *SHARED, *NAMED])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -12,7 +13,17 @@ from downstream.api import HEADS, Detections, ImageHead, SegmentationMap, from_b
 from hsc.registry import Spec, config
 
 SIZES = [(1, 1), (33, 57), (256, 384), (64, 64), (33, 57)]
-VARIANTS = {"small": ["small", "small(arch=hourglass)", "small(arch=hourglass, zoom=1, flip=True)"]}
+VARIANTS = {
+    "small": ["small", "small(arch=hourglass)", "small(arch=hourglass, zoom=1, flip=True)"],
+    "segmenter": [
+        "segmenter",
+        "segmenter(arch=context)",
+        "segmenter(trained=camvid, flip=True)",
+        'segmenter(weights="RANDOM_pyramid")',
+        'segmenter(arch=context, flip=True, weights="RANDOM_context")',
+    ],
+}
+"""RANDOM_ARCH stands for a file of random weights, so that the contract is kept whether trained ones are there or not."""
 
 
 def specs():
@@ -31,9 +42,15 @@ def picture(height, width):
     return smooth.astype(np.uint8)
 
 
+@pytest.fixture(autouse=True)
+def offline(monkeypatch):
+    """Only tests marked so may use the network."""
+    monkeypatch.setenv("HSC_OFFLINE", "1")
+
+
 @pytest.fixture(params=specs())
-def head(request):
-    return HEADS.build(request.param)
+def head(request, segmenter_weights):
+    return HEADS.build(re.sub(r"RANDOM_(\w+)", lambda found: str(segmenter_weights(found[1])), request.param))
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ import PIL.Image
 import pytest
 
 from benchmarks.api import DATASETS
-from benchmarks.datasets.camvid import CLASSES, CamVid
+from benchmarks.datasets.camvid import CamVid
 from downstream.api import VOID, Detections, SegmentationMap
+from downstream.segmentation_classes import CAMVID11
 from hsc.errors import AnnotationError, ImageError, SpecError
 
 
@@ -32,10 +33,8 @@ def test_labels(root: Path) -> None:
     assert labels.flags.writeable
     assert labels[0].tolist() == [0, 1, 2, 3, 4, 5, 6, 7]
     assert labels[1, 3] == VOID
-    space = dataset.label_space(SegmentationMap)
-    assert space is not None
-    assert (space.name, space.classes) == ("camvid11", CLASSES)
-    assert len(CLASSES) == 11
+    assert dataset.label_space(SegmentationMap) == CAMVID11
+    assert len(CAMVID11.classes) == 11
     assert dataset.label_space(Detections) is None
 
 
@@ -87,6 +86,12 @@ def test_revision_follows_a_label(root: Path) -> None:
 def test_labels_of_another_kind_are_refused(labels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], root: Path) -> None:
     PIL.Image.fromarray(labels).save(root / "trainannot" / "0006R0_f00930.png")
     with pytest.raises(AnnotationError, match=r"0006R0_f00930.*expected"):
+        CamVid(str(root), split="train").label_map(0)
+
+
+def test_labels_of_another_size_are_refused(root: Path) -> None:
+    PIL.Image.fromarray(np.zeros((6, 9), np.uint8)).save(root / "trainannot" / "0006R0_f00930.png")
+    with pytest.raises(AnnotationError, match=r"0006R0_f00930.* is 9x6, its image .* 8x6"):
         CamVid(str(root), split="train").label_map(0)
 
 

@@ -18,8 +18,10 @@ from benchmarks.api import DATASETS
 from benchmarks.datasets import coco as module
 from benchmarks.datasets.coco import Coco
 from benchmarks.formats.coco_json import read_coco
-from downstream.api import Detections, SegmentationMap
+from downstream.api import VOID, Detections, SegmentationMap
+from downstream.class_maps import find_map
 from downstream.coco_classes import COCO80
+from downstream.segmentation_classes import COCO81, VOC21
 from hsc.errors import AnnotationError, DownloadError, ImageError, SpecError
 
 GOOD: dict[str, Any] = {
@@ -68,7 +70,6 @@ def test_order_boxes_and_ids(build: Callable[..., Coco]) -> None:
     assert space is not None
     assert space.classes == ("cat", "van")
     assert space.name == "coco-2-" + hashlib.sha256(b"cat\nvan").hexdigest()[:8]
-    assert dataset.label_space(SegmentationMap) is None
     labels = dataset.coco()
     assert [r["id"] for r in labels["annotations"]] == [1, 2]
     assert [r["area"] for r in labels["annotations"]] == [7.5, 0]
@@ -76,9 +77,63 @@ def test_order_boxes_and_ids(build: Callable[..., Coco]) -> None:
     assert "segmentation" not in labels["annotations"][0]
 
 
+def test_label_maps(build: Callable[..., Coco]) -> None:
+    whole = copy.deepcopy(GOOD)
+    whole["annotations"][0]["segmentation"] = [[1, 0, 4, 0, 4, 6, 1, 6]]
+    whole["annotations"][1] |= {"segmentation": {"size": [6, 8], "counts": [36, 12]}, "iscrowd": 1}
+    dataset = build(whole)
+    space = dataset.label_space(SegmentationMap)
+    boxes = dataset.label_space(Detections)
+    assert space is not None
+    assert boxes is not None
+    assert (space.name, space.classes) == (f"{boxes.name}+background", ("background", "cat", "van"))
+    assert dataset.label_map(1).labels.tolist() == [[0, 2, 2, 2, 0, 0, VOID, VOID]] * 6
+    assert dataset.label_map(0).labels.tolist() == [[0] * 5] * 5
+    whole["annotations"][1]["segmentation"]["size"] = [8, 6]
+    with pytest.raises(AnnotationError, match=r"annotation 1 of image 'b\.png' has runs of size \[8, 6\], expected \[6, 8\]"):
+        build(whole).label_map(1)
+
+
+def test_label_maps_in_pascals_classes(build: Callable[..., Coco]) -> None:
+    """A lorry is no class of PASCAL: it is background, and the car below it shows."""
+    categories = [{"id": i, "name": name} for i, name in enumerate(COCO80.classes)]
+    masks = {"car": [[0, 0, 4, 0, 4, 6, 0, 6]], "truck": [[2, 0, 4, 0, 4, 6, 2, 6]], "tv": {"size": [6, 8], "counts": [36, 12]}}
+    annotations = [
+        {"image_id": 9, "category_id": COCO80.classes.index(name), "bbox": [0, 0, 1, 1], "segmentation": mask} for name, mask in masks.items()
+    ]
+    content = GOOD | {"categories": categories, "annotations": annotations}
+    assert build(content).label_map(1).labels[0].tolist() == [3, 3, 8, 8, 0, 0, 63, 63]
+    dataset = build(content, maps="voc21")
+    assert dataset.label_space(SegmentationMap) == VOC21
+    assert dataset.label_space(Detections) == COCO80
+    assert dataset.label_map(1).labels.tolist() == [[7, 7, 7, 7, 0, 0, 20, 20]] * 6
+    known = find_map(COCO81.name, VOC21.name)
+    assert known is not None
+    assert [known[name] for name in module._VOC_IN_COCO.split(",")] == list(VOC21.classes[1:])
+    with pytest.raises(AnnotationError, match=r"maps=voc21 needs COCO's 80 categories, 'instances_mine\.json' has 2"):
+        build(GOOD | {"annotations": GOOD["annotations"][:1]}, maps="voc21").label_space(SegmentationMap)
+
+
+def test_no_masks_are_no_maps_and_some_are_an_error(build: Callable[..., Coco]) -> None:
+    assert build(without("annotations", 0, "segmentation")).label_space(SegmentationMap) is None
+    with pytest.raises(AnnotationError, match=r"label maps cannot .*instances_mine\.json': 1 annotations have no segmentation"):
+        build().label_space(SegmentationMap)
+    masked = GOOD | {"annotations": GOOD["annotations"][:1]}
+    for categories in (
+        [*GOOD["categories"], *({"id": i, "name": f"{i}"} for i in range(10, 263))],
+        [*GOOD["categories"], {"id": 9, "name": "background"}],
+    ):
+        dataset = build(masked | {"categories": categories})
+        assert dataset.label_space(Detections) is not None
+        with pytest.raises(AnnotationError, match=rf"it has {len(categories)} categories"):
+            dataset.label_space(SegmentationMap)
+
+
 def test_the_80_classes_are_known_and_a_name_can_be_given(build: Callable[..., Coco]) -> None:
     categories = [{"id": i + 1, "name": name} for i, name in enumerate(COCO80.classes)]
-    assert build(GOOD | {"categories": categories[::-1]}).label_space(Detections) == COCO80
+    dataset = build(GOOD | {"categories": categories[::-1], "annotations": GOOD["annotations"][:1]})
+    assert dataset.label_space(Detections) == COCO80
+    assert dataset.label_space(SegmentationMap) == COCO81
     space = build(space="mine").label_space(Detections)
     assert space is not None
     assert space.name == "mine"
@@ -159,9 +214,9 @@ def test_a_turned_image_is_read_as_stored(build: Callable[..., Coco], tmp_path: 
     assert dataset.load(1).image.shape == (6, 8, 3)
 
 
-@pytest.mark.parametrize("text", ["coco(images=a)", "coco(annotations=a)", "coco(split=val2014)"])
+@pytest.mark.parametrize("text", ["coco(images=a)", "coco(annotations=a)", "coco(split=val2014)", "coco(maps=voc)"])
 def test_arguments_must_make_sense(text: str) -> None:
-    with pytest.raises(SpecError, match=r"belong together|val2017 or train2017"):
+    with pytest.raises(SpecError, match=r"belong together|val2017 or train2017|own or voc21"):
         DATASETS.build(text)
 
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from benchmarks.export import export, main
-from downstream.api import Detections
+from downstream.api import Detections, LabelSpace, SegmentationMap
 from downstream.small import ROADSCENES
+from downstream.training.map_shards import read_maps
 from downstream.training.shards import read_frames
-from hsc.errors import UsageError
+from hsc.errors import DataError, UsageError
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,9 @@ class Rendered:
 
     def label_space(self, kind):
         return ROADSCENES if kind is Detections else None
+
+    def image_ids(self):
+        return [f"r-{i}" for i in range(self.images)]
 
     def frame(self, index):
         return SimpleNamespace(
@@ -73,3 +77,56 @@ class SimpleDataset:
 
     def label_space(self, kind):
         return None
+
+    def image_ids(self):
+        return ["one"]
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """Six photos of two drives and two sizes, with label maps and no boxes."""
+
+    root: str = ""
+    revision: str = "r2"
+
+    def __len__(self):
+        return 6
+
+    def image_ids(self):
+        return [f"{'A' if i % 2 else 'B'}{i}" for i in range(6)]
+
+    def label_space(self, kind):
+        return LabelSpace("two", ("road", "sky")) if kind is SegmentationMap else None
+
+    def load(self, index):
+        return SimpleNamespace(image=np.full((4, 8 if index == 3 else 6, 3), index, np.uint8))
+
+    def label_map(self, index):
+        return SegmentationMap(np.full((4, 8 if index == 3 else 6), index % 2, np.uint8))
+
+
+def test_label_maps_go_round_in_any_size(tmp_path):
+    assert export(Mapped(root="/home/somebody/photos"), tmp_path, shard=4) == 3
+    assert sorted(p.name for p in tmp_path.glob("*.npz")) == ["000000-1.npz", "000000.npz", "000004.npz"]
+    maps = read_maps(tmp_path)
+    assert maps.space == LabelSpace("two", ("road", "sky"))
+    assert sorted(int(image[0, 0, 0]) for image in maps.images) == [0, 1, 2, 3, 4, 5]
+    for image, labels in zip(maps.images, maps.labels, strict=True):
+        assert image.shape[:2] == labels.shape
+        assert image[0, 0, 0] % 2 == labels[0, 0]
+    assert "root=photos" in maps.source
+    assert "somebody" not in maps.source
+    assert export(Mapped(), tmp_path, shard=4) == 0
+    with pytest.raises(DataError, match="boxes"):
+        read_frames(tmp_path)
+
+
+def test_names_choose(tmp_path):
+    export(Mapped(), tmp_path / "kept", keep="A")
+    export(Mapped(), tmp_path / "rest", leave_out="A", first=1)
+    assert [int(image[0, 0, 0]) for image in read_maps(tmp_path / "kept").images] == [3, 1, 5]
+    rest = read_maps(tmp_path / "rest")
+    assert [int(image[0, 0, 0]) for image in rest.images] == [2, 4]
+    assert "without A*" in rest.source
+    with pytest.raises(UsageError, match="another beginning"):
+        export(Mapped(), tmp_path, keep="C")

@@ -10,7 +10,9 @@ import pytest
 from downstream.small import ROADSCENES, Small
 from downstream.training.__main__ import main
 from downstream.training.augmentation import augmented
-from downstream.training.loop import Recipe, train
+from downstream.training.detection import Detection
+from downstream.training.loop import Run, train
+from downstream.training.recipe import Recipe
 from downstream.training.shards import Boxes, Frames, read_frames
 from hsc.errors import DataError, UsageError
 
@@ -30,6 +32,10 @@ def frames(count=6):
         xyxy = np.array([[x, y, x + w, y + h], [80, 50, 96, 64]], np.float32)
         boxes.append(Boxes(xyxy, np.array([label, 0]), np.array([False, True])))
     return Frames(images, boxes, ROADSCENES.classes, "synthetic")
+
+
+def fit(recipe, out, **more):
+    return train(recipe, Detection(frames()), Run(out), **more)
 
 
 def recipe(arch, steps, **more):
@@ -61,10 +67,10 @@ def one_thread():
 
 @pytest.mark.parametrize("arch", ARCHS)
 def test_loss_falls_and_the_head_loads_the_weights(arch, tmp_path):
-    train(recipe(arch, 25), frames(), tmp_path)
+    fit(recipe(arch, 25), tmp_path)
     rows = (tmp_path / "log.csv").read_text("utf-8").splitlines()
     assert rows[0].startswith("step,loss")
-    first = train(recipe(arch, 25), frames(), tmp_path / "short", stop_at=2)
+    first = fit(recipe(arch, 25), tmp_path / "short", stop_at=2)
     assert first.step == 2
     early = float((tmp_path / "short" / "log.csv").read_text("utf-8").splitlines()[1].split(",")[1])
     assert float(rows[1].split(",")[1]) < early  # the mean of 25 steps lies below that of the first two
@@ -75,9 +81,9 @@ def test_loss_falls_and_the_head_loads_the_weights(arch, tmp_path):
 
 @pytest.mark.parametrize("arch", ARCHS)
 def test_a_resumed_run_is_exact(arch, tmp_path):
-    whole = train(recipe(arch, 4), frames(), tmp_path / "whole")
-    train(recipe(arch, 4), frames(), tmp_path / "cut", stop_at=2)
-    resumed = train(recipe(arch, 4), frames(), tmp_path / "cut")
+    whole = fit(recipe(arch, 4), tmp_path / "whole")
+    fit(recipe(arch, 4), tmp_path / "cut", stop_at=2)
+    resumed = fit(recipe(arch, 4), tmp_path / "cut")
     for name, tensor in whole.averaged.state_dict().items():
         assert tensor.equal(resumed.averaged.state_dict()[name]), name
     name = f"small_{arch}.safetensors"
@@ -85,12 +91,12 @@ def test_a_resumed_run_is_exact(arch, tmp_path):
 
 
 def test_another_recipe_does_not_resume(tmp_path):
-    train(recipe("pyramid", 3), frames(), tmp_path, stop_at=1)
+    fit(recipe("pyramid", 3), tmp_path, stop_at=1)
     with pytest.raises(DataError, match="another --out"):
-        train(dataclasses.replace(recipe("pyramid", 3), seed=2), frames(), tmp_path)
+        fit(dataclasses.replace(recipe("pyramid", 3), seed=2), tmp_path)
     (tmp_path / "checkpoint.pt").write_bytes(b"damage")
     with pytest.raises(DataError, match="remove it"):
-        train(recipe("pyramid", 3), frames(), tmp_path)
+        fit(recipe("pyramid", 3), tmp_path)
 
 
 def test_command_line(tmp_path, capsys):

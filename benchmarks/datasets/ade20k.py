@@ -1,0 +1,89 @@
+"""ADE20K's scene-parsing benchmark of 150 classes, in the folder layout of its publisher.
+
+B. Zhou et al., "Scene Parsing through ADE20K Dataset", CVPR 2017. Images for research only, annotations BSD-3-Clause
+(data.csail.mit.edu/places/ADEchallenge); bring your own copy. The images are JPEGs already, so every rate here is that of a
+second compression.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from benchmarks.api import DATASETS, Sample
+from benchmarks.formats.label_maps import LabelledFiles, Pair, data_folder, labelled_files
+from downstream.api import VOID, LabelSpace, Prediction, SegmentationMap
+from downstream.segmentation_classes import ADE150
+from hsc.errors import DataError, ImageError
+
+_CURE = "unpack ADEChallengeData2016.zip and give ade20k(root=...) its path"
+_MEANING = {0: VOID, **{label + 1: label for label in range(len(ADE150.classes))}}
+
+
+@DATASETS.register("ade20k")
+@dataclass(frozen=True)
+class Ade20k:
+    """Photos indoors and out with label maps of 150 classes of things and stuff.
+
+    ``root/images/SPLIT/ID.jpg`` and ``root/annotations/SPLIT/ID.png`` (0 void, 1 to 150 a class), in the order of the IDs.
+
+    root: the folder of both; where empty, "ADEChallengeData2016" below the folder that HSC_DATA names, or below ./data.
+    split: training or validation.
+    """
+
+    root: str = ""
+    split: Literal["training", "validation"] = "validation"
+
+    def __post_init__(self) -> None:
+        if self.split not in ("training", "validation"):
+            raise ValueError(f"split is {self.split!r}, expected training or validation")
+
+    @property
+    def revision(self) -> str:
+        """Hash of the photos' names and sizes and of every label file's bytes."""
+        return self._files().revision
+
+    def __len__(self) -> int:
+        return len(self._files())
+
+    def image_ids(self) -> Sequence[str]:
+        return self._files().image_ids()
+
+    def load(self, index: int) -> Sample:
+        return self._files().sample(index)
+
+    def label_map(self, index: int) -> SegmentationMap:
+        """Labels of image ``index``.
+
+        Raises:
+            AnnotationError: the label file is not an index PNG, not of its photo's size, or holds a number above 150.
+        """
+        return self._files().label_map(index, _MEANING)
+
+    def label_space(self, kind: type[Prediction]) -> LabelSpace | None:
+        return ADE150 if kind is SegmentationMap else None
+
+    def available(self) -> str | None:
+        try:
+            self._files()
+        except DataError as error:
+            return str(error)
+        return None
+
+    def provenance(self) -> Mapping[str, str]:
+        return {"source": "ADE20K, 150 classes (Zhou et al. 2017)", "licence": "images for research only, annotations BSD-3-Clause"}
+
+    def _files(self) -> LabelledFiles:
+        return _list(data_folder(self.root, "ADEChallengeData2016"), self.split)
+
+
+@functools.lru_cache(maxsize=16)
+def _list(root: Path, split: str) -> LabelledFiles:
+    folder = root / "images" / split
+    if not folder.is_dir():
+        raise ImageError(f"there is no ADE20K folder {str(folder)!r}; {_CURE}")
+    pairs = [Pair(image.stem, image, root / "annotations" / split / f"{image.stem}.png") for image in sorted(folder.glob("*.jpg"))]
+    return labelled_files(pairs, f"ADE20K {split}", _CURE)

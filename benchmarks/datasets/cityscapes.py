@@ -1,0 +1,101 @@
+"""Cityscapes, finely labelled, in the folder layout of its publisher.
+
+M. Cordts et al., "The Cityscapes Dataset for Semantic Urban Scene Understanding", CVPR 2016. Free for research after
+registration (cityscapes-dataset.com, its own licence); bring your own copy of leftImg8bit and gtFine.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from benchmarks.api import DATASETS, Sample
+from benchmarks.formats.label_maps import LabelledFiles, Pair, data_folder, labelled_files
+from downstream.api import VOID, LabelSpace, Prediction, SegmentationMap
+from downstream.segmentation_classes import CITYSCAPES19
+from hsc.errors import DataError, ImageError
+
+_CURE = "unpack leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip in one folder and give cityscapes(root=...) its path"
+_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+"""The publisher's id of each of the 19 classes that are scored; the other 15 of its ids 0 to 33 are void."""
+
+_MEANINGS: Mapping[str, Mapping[int, int]] = {
+    "labelIds": {**dict.fromkeys(range(34), VOID), **{number: label for label, number in enumerate(_IDS)}},
+    "labelTrainIds": {**{label: label for label in range(len(_IDS))}, VOID: VOID},
+}
+
+
+@DATASETS.register("cityscapes")
+@dataclass(frozen=True)
+class Cityscapes:
+    """Street scenes of 2048x1024 with label maps of 19 classes; cities of val are in no other split.
+
+    ``root/leftImg8bit/SPLIT/CITY/ID_leftImg8bit.png`` and ``root/gtFine/SPLIT/CITY/ID_gtFine_LABELS.png``, in the order of cities and IDs.
+
+    root: the folder of both; where empty, "cityscapes" below the folder that HSC_DATA names, or below ./data. split: train or
+    val (the labels of test are not public). labels: labelIds, the 34 numbers that the publisher ships, or labelTrainIds, the
+    19 classes and 255, which its scripts make of them; both mean the same.
+    """
+
+    root: str = ""
+    split: Literal["train", "val"] = "val"
+    labels: Literal["labelIds", "labelTrainIds"] = "labelIds"
+
+    def __post_init__(self) -> None:
+        if self.split not in ("train", "val"):
+            raise ValueError(f"split is {self.split!r}, expected train or val")
+        if self.labels not in _MEANINGS:
+            raise ValueError(f"labels is {self.labels!r}, expected {' or '.join(_MEANINGS)}")
+
+    @property
+    def revision(self) -> str:
+        """Hash of the frames' names and sizes and of every label file's bytes."""
+        return self._files().revision
+
+    def __len__(self) -> int:
+        return len(self._files())
+
+    def image_ids(self) -> Sequence[str]:
+        return self._files().image_ids()
+
+    def load(self, index: int) -> Sample:
+        return self._files().sample(index)
+
+    def label_map(self, index: int) -> SegmentationMap:
+        """Labels of image ``index``.
+
+        Raises:
+            AnnotationError: the label file is not an index PNG, not of its frame's size, or holds a number that ``labels`` has not.
+        """
+        return self._files().label_map(index, _MEANINGS[self.labels])
+
+    def label_space(self, kind: type[Prediction]) -> LabelSpace | None:
+        return CITYSCAPES19 if kind is SegmentationMap else None
+
+    def available(self) -> str | None:
+        try:
+            self._files()
+        except DataError as error:
+            return str(error)
+        return None
+
+    def provenance(self) -> Mapping[str, str]:
+        return {"source": "Cityscapes, gtFine (Cordts et al. 2016)", "licence": "Cityscapes' own, for research"}
+
+    def _files(self) -> LabelledFiles:
+        return _list(data_folder(self.root, "cityscapes"), self.split, self.labels)
+
+
+@functools.lru_cache(maxsize=16)
+def _list(root: Path, split: str, labels: str) -> LabelledFiles:
+    folder = root / "leftImg8bit" / split
+    if not folder.is_dir():
+        raise ImageError(f"there is no Cityscapes folder {str(folder)!r}; {_CURE}")
+    pairs = []
+    for image in sorted(folder.glob("*/*_leftImg8bit.png")):
+        image_id = image.name.removesuffix("_leftImg8bit.png")
+        pairs.append(Pair(image_id, image, root / "gtFine" / split / image.parent.name / f"{image_id}_gtFine_{labels}.png"))
+    return labelled_files(pairs, f"Cityscapes {split}", f"{_CURE}, and say labels=labelIds or labels=labelTrainIds, as its files are called")

@@ -1,0 +1,97 @@
+"""PASCAL VOC segmentation in the folder layout of its development kit.
+
+M. Everingham, S. M. A. Eslami, L. Van Gool, C. K. I. Williams, J. Winn, A. Zisserman, "The PASCAL Visual Object Classes
+Challenge: A Retrospective", IJCV 111(1), 2015. The photos are Flickr's, under its terms of use; bring your own copy
+(host.robots.ox.ac.uk/pascal/VOC). They are JPEGs already, so every rate here is that of a second compression.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.api import DATASETS, Sample
+from benchmarks.formats.label_maps import LabelledFiles, Pair, data_folder, labelled_files
+from downstream.api import VOID, LabelSpace, Prediction, SegmentationMap
+from downstream.segmentation_classes import VOC21
+from hsc.errors import AnnotationError, DataError
+
+_CURE = "unpack VOCtrainval_11-May-2012.tar and give voc(root=...) its folder VOCdevkit/VOC2012"
+_MEANING = {**{number: number for number in range(len(VOC21.classes))}, VOID: VOID}
+
+
+@DATASETS.register("voc")
+@dataclass(frozen=True)
+class Voc:
+    """Photos and label maps of 20 object classes and background; the rims of objects are void.
+
+    ``root/JPEGImages/ID.jpg`` and ``root/SegmentationClass/ID.png`` (0 background, 1 to 20 a class, 255 void), in the order of
+    ``root/ImageSets/Segmentation/SPLIT.txt``, one ID a line.
+
+    root: the folder of one year; where empty, "VOCdevkit/VOC2012" below the folder that HSC_DATA names, or below ./data.
+    split: train, val, trainval, or any list there is.
+    """
+
+    root: str = ""
+    split: str = "val"
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", self.split):
+            raise ValueError(f"split is {self.split!r}, expected the name of a list in ImageSets/Segmentation, such as val")
+
+    @property
+    def revision(self) -> str:
+        """Hash of the photos' names and sizes and of every label file's bytes."""
+        return self._files().revision
+
+    def __len__(self) -> int:
+        return len(self._files())
+
+    def image_ids(self) -> Sequence[str]:
+        return self._files().image_ids()
+
+    def load(self, index: int) -> Sample:
+        return self._files().sample(index)
+
+    def label_map(self, index: int) -> SegmentationMap:
+        """Labels of image ``index``.
+
+        Raises:
+            AnnotationError: the label file is not an index PNG, not of its photo's size, or holds a number from 21 to 254.
+        """
+        return self._files().label_map(index, _MEANING)
+
+    def label_space(self, kind: type[Prediction]) -> LabelSpace | None:
+        return VOC21 if kind is SegmentationMap else None
+
+    def available(self) -> str | None:
+        try:
+            self._files()
+        except DataError as error:
+            return str(error)
+        return None
+
+    def provenance(self) -> Mapping[str, str]:
+        return {"source": f"PASCAL VOC segmentation, {data_folder(self.root, 'VOCdevkit/VOC2012').name}", "licence": "Flickr's terms of use"}
+
+    def _files(self) -> LabelledFiles:
+        return _list(data_folder(self.root, "VOCdevkit/VOC2012"), self.split)
+
+
+@functools.lru_cache(maxsize=16)
+def _list(root: Path, split: str) -> LabelledFiles:
+    file = root / "ImageSets" / "Segmentation" / f"{split}.txt"
+    try:
+        names = file.read_text("utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise AnnotationError(f"cannot read the VOC list {str(file)!r}: {getattr(error, 'strerror', None) or error}; {_CURE}") from error
+    strange = [name for name in names if not re.fullmatch(r"\w[\w.-]*", name)]
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if strange or twice:
+        found = f"names no file: {strange[0]!r}" if strange else f"comes twice: {twice[0]!r}"
+        raise AnnotationError(f"a line of the VOC list {file.name!r} {found}; expected one ID a line")
+    pairs = [Pair(name, root / "JPEGImages" / f"{name}.jpg", root / "SegmentationClass" / f"{name}.png") for name in names]
+    return labelled_files(pairs, f"VOC {split}", _CURE)

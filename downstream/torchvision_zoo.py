@@ -1,0 +1,78 @@
+"""Weights of torchvision's model zoo: its own, by its own address and checksum, or a state dict from a local file.
+
+Code and weights: torchvision, BSD-3-Clause; papers are named in its model documentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from hsc.download import offline
+from hsc.errors import DataError, DownloadError, UnavailableError
+
+
+def own_weights(model: str, zoo: ModuleType, noun: str) -> Any:
+    """Torchvision's default weights of a model of one part of the zoo. noun: what that part holds.
+
+    Raises:
+        DataError: there is no such model in that part.
+    """
+    from torchvision.models import get_model_weights, list_models
+
+    known = list_models(module=zoo)
+    if model not in known:
+        raise DataError(f"torchvision has no {noun} {model!r}; it has {', '.join(known)}")
+    return get_model_weights(model)["DEFAULT"]
+
+
+def path_of(own: Any) -> Path:
+    """Where torchvision keeps those weights once they are fetched."""
+    import torch
+
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(own.url).name
+
+
+def fetched(model: str, weights: str, own: Any) -> Path:
+    """The weights' file: ``weights`` where it is given, else torchvision's own, downloaded once unless HSC_OFFLINE is set.
+
+    Raises:
+        UnavailableError: it is missing and cannot be fetched.
+    """
+    path = Path(weights) if weights else path_of(own)
+    if path.is_file():
+        return path
+    if weights:
+        raise UnavailableError(f"the weights {weights} are not here; give the path of a state dict, or none for torchvision's own")
+    if offline():
+        raise UnavailableError(f"torchvision's weights for {model} are not here and HSC_OFFLINE is set; unset it once, or give weights=PATH")
+    try:
+        own.get_state_dict(progress=False, check_hash=True)
+    except (OSError, RuntimeError) as error:
+        raise DownloadError(f"torchvision's weights for {model} could not be fetched: {error}; give weights=PATH") from error
+    return path
+
+
+def read_state(path: str) -> dict[str, Any]:
+    """A state dict, .safetensors or a pickle of plain tensors. May raise anything on a damaged or foreign file."""
+    import torch
+    from safetensors.torch import load_file
+
+    if path.endswith(".safetensors"):
+        return load_file(path)
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return state
+
+
+def fill(network: Any, state: Mapping[str, Any], path: str, model: str) -> None:
+    """Load a state dict that must be of this very network; tensors that are counted in training alone may be missing.
+
+    Raises:
+        DataError: it is of another.
+    """
+    lacking, foreign = network.load_state_dict(state, strict=False)
+    lacking = [name for name in lacking if not name.endswith("num_batches_tracked")]
+    if lacking or foreign:
+        raise DataError(f"{Path(path).name} is of another model than {model}: it lacks {len(lacking)} tensors and brings {len(foreign)} others")

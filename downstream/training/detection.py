@@ -1,0 +1,64 @@
+"""The lesson of the detectors behind the head ``small``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from downstream.detectors import build
+from downstream.detectors.layers import Network
+from downstream.training.augmentation import augmented
+from downstream.training.hourglass_loss import hourglass_loss
+from downstream.training.order import indices_of, random_of
+from downstream.training.pyramid_loss import pyramid_loss
+from downstream.training.recipe import Recipe
+from downstream.training.shards import Boxes, Frames
+
+_LOSSES = {"pyramid": pyramid_loss, "hourglass": hourglass_loss}
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Boxes in ``frames``."""
+
+    frames: Frames
+
+    head: ClassVar[str] = "small"
+    parts: ClassVar[tuple[str, ...]] = ("score", "box")
+    scored: ClassVar[bool] = False
+
+    @property
+    def images(self) -> int:
+        return len(self.frames.images)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.frames.classes
+
+    @property
+    def source(self) -> str:
+        return self.frames.source
+
+    def build(self, arch: str) -> Network:
+        return build(arch, len(self.classes))
+
+    def batch_of(self, recipe: Recipe, step: int) -> tuple[Tensor, list[Boxes]]:
+        random = random_of(recipe.seed, step)
+        views = [
+            augmented(self.frames.images[i], self.frames.boxes[i], random, height=recipe.height, width=recipe.width)
+            for i in indices_of(recipe.seed, step, recipe.batch, self.images)
+        ]
+        return torch.stack([pixels for pixels, _ in views]), [boxes for _, boxes in views]
+
+    def loss(self, recipe: Recipe, raw: tuple[Tensor, ...], truth: list[Boxes]) -> dict[str, Tensor]:
+        # Assignment walks over single boxes, which a CPU does no slower than a GPU.
+        return _LOSSES[recipe.arch](tuple(maps.cpu() for maps in raw), truth)
+
+    def score(self, network: Network, device: str) -> None:
+        return None
+
+    def about(self) -> dict[str, Any]:
+        return {"classes": self.classes}

@@ -1,0 +1,67 @@
+"""The images and label maps a segmenter is trained on, as they come from ``python -m benchmarks.export``: a folder of .npz files.
+
+images            uint8 (n, H, W, 3)  RGB, one size in a file
+semantic          uint8 (n, H, W)     index into semantic_classes, 255 for void
+semantic_classes  str   (k,)          names in the order of the label space
+semantic_space    str   ()            the label space's own name
+source            str   ()            data set, its revision and the images' indices, in words
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from downstream.api import VOID, LabelSpace
+from downstream.training.shards import read_shards
+from hsc.api import Image
+from hsc.errors import DataError
+
+
+@dataclass(frozen=True)
+class Maps:
+    """All images of a folder, in memory. labels[i]: uint8 (H, W), the classes of images[i]; sizes may differ between images."""
+
+    images: Sequence[Image]
+    labels: Sequence[npt.NDArray[np.uint8]]
+    space: LabelSpace
+    source: str
+
+    def class_counts(self) -> npt.NDArray[np.int64]:
+        """Pixels of each class, int64 (classes,)."""
+        counts = np.zeros(256, np.int64)
+        for labels in self.labels:
+            counts += np.bincount(labels.ravel(), minlength=256)
+        return counts[: len(self.space.classes)]
+
+
+def read_maps(folder: Path) -> Maps:
+    """Read every shard of a folder, in the order of their names.
+
+    Raises:
+        DataError: there is none, one is damaged or has no label maps, its labels are not its classes', or shards disagree on classes.
+    """
+    images: list[Image] = []
+    labels: list[npt.NDArray[np.uint8]] = []
+    space: LabelSpace | None = None
+    sources: list[str] = []
+    for name, shard in read_shards(folder, ("images", "semantic", "semantic_classes", "semantic_space", "source")):
+        mine = LabelSpace(str(shard["semantic_space"]), tuple(str(one) for one in shard["semantic_classes"]))
+        if space not in (None, mine):
+            raise DataError(f"{name} is labelled in {mine}, the shards before in {space}; give each label space a folder of its own")
+        space = mine
+        semantic = shard["semantic"]
+        if semantic.shape != shard["images"].shape[:3] or ((semantic >= len(mine.classes)) & (semantic != VOID)).any():
+            raise DataError(
+                f"{name} has images {shard['images'].shape} and label maps {semantic.shape} up to {semantic[semantic != VOID].max(initial=0)}, "
+                f"expected one label a pixel below {len(mine.classes)} or {VOID}; export it again"
+            )
+        images += list(shard["images"])
+        labels += list(semantic)
+        sources.append(str(shard["source"]))
+    assert space is not None
+    return Maps(images, labels, space, "; ".join(sources))

@@ -1,0 +1,104 @@
+"""The lesson of the networks behind the head ``segmenter``."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from downstream.detectors.layers import Network
+from downstream.segmenters import build
+from downstream.segmenters.layers import Segmenter
+from downstream.training.map_loss import class_weights, map_loss
+from downstream.training.map_shards import Maps
+from downstream.training.map_views import map_view
+from downstream.training.order import indices_of, random_of
+from downstream.training.recipe import Recipe
+from hsc.errors import DataError
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """Classes of the pixels of ``maps``; ``holdout`` are images that are never trained on, for early choice.
+
+    Raises:
+        DataError: the two are of different label spaces.
+    """
+
+    maps: Maps
+    holdout: Maps | None = None
+
+    head: ClassVar[str] = "segmenter"
+    parts: ClassVar[tuple[str, ...]] = ("cross_entropy", "lovasz", "coarse")
+
+    def __post_init__(self) -> None:
+        if self.holdout is not None and self.holdout.space != self.maps.space:
+            raise DataError(f"the images held out are labelled in {self.holdout.space}, the others in {self.maps.space}; export both from one set")
+
+    @property
+    def scored(self) -> bool:
+        return self.holdout is not None
+
+    @property
+    def images(self) -> int:
+        return len(self.maps.images)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.maps.space.classes
+
+    @property
+    def source(self) -> str:
+        return self.maps.source
+
+    def build(self, arch: str) -> Network:
+        return build(arch, len(self.classes))
+
+    def batch_of(self, recipe: Recipe, step: int) -> tuple[Tensor, Tensor]:
+        random = random_of(recipe.seed, step)
+        views = [
+            map_view(self.maps.images[i], self.maps.labels[i], random, height=recipe.height, width=recipe.width)
+            for i in indices_of(recipe.seed, step, recipe.batch, self.images)
+        ]
+        return torch.stack([pixels for pixels, _ in views]), torch.stack([labels for _, labels in views])
+
+    def loss(self, recipe: Recipe, raw: tuple[Tensor, ...], truth: Tensor) -> dict[str, Tensor]:
+        device = raw[0].device
+        return map_loss(raw, truth.to(device), self._weights.to(device), recipe.lovasz)
+
+    def score(self, network: Network, device: str) -> float | None:
+        assert isinstance(network, Segmenter)
+        return None if self.holdout is None else mean_iou(network, self.holdout, device)
+
+    def about(self) -> dict[str, Any]:
+        held_out = None if self.holdout is None else self.holdout.source
+        return {"task": "segmentation", "space": self.maps.space.name, "classes": self.classes, "holdout": held_out}
+
+    @functools.cached_property
+    def _weights(self) -> Tensor:
+        return class_weights(torch.from_numpy(self.maps.class_counts()))
+
+
+def mean_iou(network: Segmenter, maps: Maps, device: str) -> float:
+    """mIoU, 0 to 1, from one confusion matrix over whole images; the mean over the classes that are in the labels. Void is left out.
+
+    Everingham et al., "The PASCAL Visual Object Classes Challenge: A Retrospective", IJCV 2015.
+    """
+    classes = len(maps.space.classes)
+    matrix = np.zeros((classes, classes), np.int64)
+    training = network.training
+    network.eval()
+    for image, labels in zip(maps.images, maps.labels, strict=True):
+        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].to(device).float()  # (H, W, 3) -> (1, 3, H, W)
+        found = network.labels(pixels)[0].cpu().numpy()
+        known = labels < classes
+        pairs = labels[known].astype(np.int64) * classes + found[known]
+        matrix += np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+    network.train(training)
+    right, there = np.diag(matrix), matrix.sum(1)
+    union = there + matrix.sum(0) - right
+    return float((right[there > 0] / union[there > 0]).mean()) if there.any() else 0.0

@@ -1,0 +1,44 @@
+"""What every task names is there, and fits together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from benchmarks.api import CODECS, DATASETS, METRICS, TASKS
+from benchmarks.tables import TITLES
+from downstream.api import HEADS
+from downstream.class_maps import find_map
+from hsc.registry import parse_spec
+
+
+@pytest.fixture(params=TASKS.names())
+def task(request: pytest.FixtureRequest) -> Any:
+    return TASKS.build(request.param)
+
+
+def test_nothing_is_broken() -> None:
+    assert (TASKS.broken, METRICS.broken) == ({}, {})
+
+
+def test_its_metrics_score_what_it_asks_for(task: Any) -> None:
+    metrics = [METRICS.build(name) for name in task.metrics]
+    assert all(metric.output is task.output for metric in metrics)
+    scores = {name for metric in metrics for name in metric.scores}
+    assert {task.main_metric, *task.columns} <= scores
+    assert set(task.columns) <= set(TITLES)
+
+
+def test_its_defaults_are_registered(task: Any) -> None:
+    assert {parse_spec(codec).name for codec in (*task.codecs, *task.anchors)} <= set(CODECS.names())
+    assert set(task.anchors) <= set(task.codecs)
+
+
+def test_its_heads_answer_in_classes_of_its_data_set(task: Any) -> None:
+    space = DATASETS.build(task.dataset).label_space(task.output)
+    assert space is not None
+    for spec in task.heads:
+        head = HEADS.build(spec)
+        assert head.output is task.output
+        assert find_map(head.label_space.name, space.name) is not None

@@ -1,0 +1,115 @@
+"""Label maps from COCO masks: the order of painting, void, other rasterisers, and masks that are none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.formats.coco_masks import Mask, draw, paint, read_masks
+from downstream.api import VOID
+from hsc.errors import AnnotationError
+
+
+def box(x: float, y: float, w: float, h: float) -> list[list[float]]:
+    return [[x, y, x + w, y, x + w, y + h, x, y + h]]
+
+
+def test_large_ones_first_and_crowds_before_all() -> None:
+    masks = [
+        Mask(0, 3, False, box(2, 1, 2, 2)),  # the smallest shows, though it comes first
+        Mask(1, 1, False, box(1, 0, 5, 4)),
+        Mask(2, 2, True, {"size": [4, 8], "counts": [20, 12]}),  # the last three columns
+        Mask(3, 2, False, box(7, 0, 1, 2)),  # in the crowd, but told apart
+    ]
+    assert paint(masks, 4, 8, "a").tolist() == [
+        [0, 1, 1, 1, 1, 1, VOID, 2],
+        [0, 1, 3, 3, 1, 1, VOID, 2],
+        [0, 1, 3, 3, 1, 1, VOID, VOID],
+        [0, 1, 1, 1, 1, 1, VOID, VOID],
+    ]
+
+
+def test_equal_ones_stay_in_the_files_order() -> None:
+    masks = [Mask(0, 1, False, box(0, 0, 2, 1)), Mask(1, 2, False, box(1, 0, 2, 1))]
+    assert paint(masks, 1, 3, "a").tolist() == [[1, 2, 2]]
+
+
+def test_no_mask_is_background() -> None:
+    assert paint([], 2, 3, "a").tolist() == [[0, 0, 0]] * 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_drawing_equals_pycocotools(seed: int) -> None:
+    from pycocotools import mask as official
+
+    random = np.random.default_rng(seed)
+    height, width = 17, 29
+    inside = np.asfortranarray(random.integers(0, 2, (height, width), np.uint8))
+    packed = official.encode(inside)
+    runs = np.flatnonzero(np.diff(inside.ravel("F"), prepend=0, append=2))
+    counts = np.diff(runs, prepend=0).tolist()
+    told: list[Any] = [
+        random.uniform(-5, 35, (2, 10)).tolist(),  # two polygons that cross themselves and the image's border
+        {"size": [height, width], "counts": packed["counts"].decode()},
+        {"size": [height, width], "counts": counts},
+    ]
+    polygons = official.decode(official.merge(official.frPyObjects(told[0], height, width)))
+    for segmentation, expected in zip(told, (polygons, inside, inside), strict=True):
+        assert np.array_equal(draw(Mask(0, 1, False, segmentation), height, width, "a"), expected)
+
+
+@pytest.mark.parametrize(
+    "segmentation",
+    [
+        None,
+        [],
+        [[]],
+        [[1, 2, 3, 4]],
+        [[1, 2, 3, 4, 5, 6, 7]],
+        [1, 2, 3, 4, 5, 6],
+        [["1", 2, 3, 4, 5, 6]],
+        [[float("nan"), 2, 3, 4, 5, 6]],
+        [[1e9, 2, 3, 4, 5, 6]],
+        "PPYo0",
+        {},
+        {"size": [3, 2], "counts": [6]},
+        {"size": [2, 3]},
+        {"size": [2, 3], "counts": [3, 4]},
+        {"size": [2, 3], "counts": [-1, 7]},
+        {"size": [2, 3], "counts": "PPYo0"},
+        {"size": [2, 3], "counts": 6},
+    ],
+)
+def test_what_is_no_mask_is_refused(segmentation: Any) -> None:
+    with pytest.raises(AnnotationError, match=r"annotation 5 of image 'a\.jpg' has"):
+        paint([Mask(5, 1, False, segmentation)], 2, 3, "a.jpg")
+
+
+def test_reading_goes_by_image_and_category(tmp_path: Path) -> None:
+    annotations = [
+        {"image_id": 4, "category_id": 9, "segmentation": box(0, 0, 1, 1)},
+        {"image_id": 2, "category_id": 3, "segmentation": {"size": [1, 1], "counts": [1]}, "iscrowd": 1},
+        {"image_id": 4, "category_id": 3},
+    ]
+    (tmp_path / "a.json").write_text(json.dumps({"categories": [{"id": 9}, {"id": 3}], "annotations": annotations}))
+    found = read_masks(tmp_path / "a.json")
+    assert [(m.number, m.label, m.iscrowd) for m in found[4]] == [(0, 2, False), (2, 1, False)]
+    assert [(m.number, m.label, m.iscrowd) for m in found[2]] == [(1, 1, True)]
+    assert found[4][1].segmentation is None
+
+
+def test_coco128_equals_pycocotools(shared: Path) -> None:
+    from pycocotools import mask as official
+
+    file = shared / "data" / "coco128" / "annotations" / "instances_val2017.json"
+    sizes = {image["id"]: (image["height"], image["width"]) for image in json.loads(file.read_text())["images"]}
+    for image_id, masks in list(read_masks(file).items())[:8]:
+        height, width = sizes[image_id]
+        for mask in masks:
+            runs = official.frPyObjects(mask.segmentation, height, width)
+            expected = official.decode(official.merge(runs) if isinstance(runs, list) else runs)
+            assert np.array_equal(draw(mask, height, width, "a"), expected)

@@ -1,0 +1,59 @@
+"""ONNX files of one 1x1 convolution, written byte by byte, so that tests need no package that makes them.
+
+The format: github.com/onnx/onnx, onnx.proto; its encoding: protobuf.dev, "Encoding".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+_FLOAT, _INT64 = 1, 7
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while True:
+        value, low = value >> 7, value & 127
+        out.append(low | (128 if value else 0))
+        if not value:
+            return bytes(out)
+
+
+def _number(field: int, value: int) -> bytes:
+    return _varint(field << 3) + _varint(value)
+
+
+def _bytes(field: int, value: bytes | str) -> bytes:
+    raw = value.encode() if isinstance(value, str) else value
+    return _varint(field << 3 | 2) + _varint(len(raw)) + raw
+
+
+def _tensor(name: str, array: np.ndarray) -> bytes:
+    dims = b"".join(_number(1, d) for d in array.shape)
+    return dims + _number(2, _FLOAT) + _bytes(8, name) + _bytes(9, array.astype("<f4").tobytes())
+
+
+def _value(name: str, kind: int, shape: Sequence[int | str]) -> bytes:
+    dims = b"".join(_bytes(1, _number(1, d) if isinstance(d, int) else _bytes(2, d)) for d in shape)
+    return _bytes(1, name) + _bytes(2, _bytes(1, _number(1, kind) + _bytes(2, dims)))
+
+
+def _node(operation: str, inputs: Sequence[str], output: str, **attributes: int) -> bytes:
+    node = b"".join(_bytes(1, name) for name in inputs) + _bytes(2, output) + _bytes(4, operation)
+    for name, value in attributes.items():
+        node += _bytes(5, _bytes(1, name) + _number(3, value) + _number(20, 2))
+    return node
+
+
+def segmenter(weights: np.ndarray, height: int | str, width: int | str, *, classes: bool = False, batch: int = 1) -> bytes:
+    """A model whose logits are ``weights`` (classes, 3) times each pixel, or with ``classes`` the number of the largest."""
+    graph = _bytes(1, _node("Conv", ["pixels", "weights"], "logits"))
+    if classes:
+        graph += _bytes(1, _node("ArgMax", ["logits"], "labels", axis=1, keepdims=0))
+    graph += _bytes(2, "toy") + _bytes(5, _tensor("weights", weights[:, :, None, None]))
+    graph += _bytes(11, _value("pixels", _FLOAT, (batch, 3, height, width)))
+    answer = _value("labels", _INT64, (batch, height, width)) if classes else _value("logits", _FLOAT, (batch, len(weights), height, width))
+    graph += _bytes(12, answer)
+    return _number(1, 8) + _bytes(7, graph) + _bytes(8, _number(2, 13))
