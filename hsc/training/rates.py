@@ -16,7 +16,7 @@ from torch import Tensor
 
 from hsc.bitstream import QUALITY_STEPS
 
-_FIRST_PRICE = 6.0  # at 0.1 bpp; about what a bit is worth to the small profile there
+_FIRST_PRICE, _FIRST_SLOPE = 6.0, -1.2  # at 0.1 bpp, and of log price over log rate: about what bits were worth to the small profile
 _SPEED = 0.006
 
 
@@ -25,7 +25,7 @@ class Prices:
 
     def __init__(self, targets: tuple[float, ...]) -> None:
         self.log_targets = torch.tensor([math.log(t) for t in targets])
-        self.log_prices = math.log(_FIRST_PRICE) - 1.2 * (self.log_targets - math.log(0.1))
+        self.log_prices = math.log(_FIRST_PRICE) + _FIRST_SLOPE * (self.log_targets - math.log(0.1))
 
     def draw(self, batch: int, random: torch.Generator) -> Tensor:
         """Qualities for a batch: (B,) int64 in 1/32, spread evenly over the range so that every batch sees low and high."""
