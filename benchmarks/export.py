@@ -18,6 +18,7 @@ import numpy as np
 
 from benchmarks.api import DATASETS, HasLabelMaps
 from downstream.api import Detections, SegmentationMap
+from downstream.same_sizes import same_sizes
 from hsc.errors import HscError, UsageError
 from hsc.registry import Spec
 
@@ -104,12 +105,10 @@ def _frames(dataset: Any, indices: Sequence[int]) -> list[dict[str, Any]]:
 
 def _maps(dataset: Any, indices: Sequence[int]) -> list[dict[str, Any]]:
     """One set of arrays a size of image, in the order the sizes come."""
-    sizes: dict[tuple[int, ...], list[int]] = {}
-    images = {i: dataset.load(i).image for i in indices}
-    for i, image in images.items():
-        sizes.setdefault(image.shape, []).append(i)
+    images = [dataset.load(i).image for i in indices]
     return [
-        {"images": np.stack([images[i] for i in same]), "semantic": np.stack([dataset.label_map(i).labels for i in same])} for same in sizes.values()
+        {"images": np.stack([images[k] for k in same]), "semantic": np.stack([dataset.label_map(indices[k]).labels for k in same])}
+        for same in same_sizes(images)
     ]
 
 

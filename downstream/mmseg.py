@@ -28,6 +28,7 @@ from downstream.api import HEADS, LabelSpace, Prediction, SegmentationMap
 from downstream.class_names import sha256_of_classes, space_named, space_of
 from downstream.device import device
 from downstream.fingerprint import sha256_of
+from downstream.state_dicts import fill, read_state
 from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
 
@@ -143,7 +144,7 @@ def _load(config: str, config_sha256: str, weights: str, weights_sha256: str, cl
     content = json.dumps([model, steps], sort_keys=True, default=str)
     state, meta = _checkpoint(weights)
     space = space_of(classes) if classes else _classes_of(meta, weights)
-    network = _network(model, state, Path(config).name, Path(weights).name).to(place)
+    network = _network(model, state, Path(config).name, weights).to(place)
     if network.num_classes != len(space.classes):
         raise DataError(f"{Path(config).name} answers {network.num_classes} classes, {space.name} has {len(space.classes)}; check config and classes")
     return _Loaded(network, _pipeline(steps), space, hashlib.sha256(content.encode()).hexdigest())
@@ -206,12 +207,9 @@ def _pipeline(steps: list[dict[str, Any]]) -> Any:
 
 def _checkpoint(path: str) -> tuple[dict[str, Any], Mapping[str, Any]]:
     """State dict and what the checkpoint says beside it."""
-    import torch
-    from safetensors.torch import load_file
-
     name = Path(path).name
     try:
-        content: Any = load_file(path) if path.endswith(".safetensors") else torch.load(path, map_location="cpu", weights_only=True)
+        content = read_state(path)
     except Exception as error:  # a damaged or foreign file may raise anything
         # A whole archive, or a pickle that names a foreign class, was refused and not damaged.
         refused = zipfile.is_zipfile(path) or "nsupported global" in str(error)
@@ -231,7 +229,7 @@ def _classes_of(meta: Mapping[str, Any], weights: str) -> LabelSpace:
     return space_named([str(name).strip() for name in names], Path(weights).stem)
 
 
-def _network(model: dict[str, Any], state: Mapping[str, Any], config_name: str, weights_name: str) -> Any:
+def _network(model: dict[str, Any], state: Mapping[str, Any], config_name: str, weights: str) -> Any:
     from mmengine.config import ConfigDict
     from mmseg.registry import MODELS
 
@@ -241,14 +239,7 @@ def _network(model: dict[str, Any], state: Mapping[str, Any], config_name: str, 
         raise
     except Exception as error:  # networks check their settings in many ways
         raise DataError(f"the model of {config_name} cannot be built: {error}; check that it is a segmenter of mmsegmentation 1.2") from error
-    try:
-        lacking, foreign = network.load_state_dict(state, strict=False)
-    except RuntimeError as error:  # tensors of other shapes
-        raise DataError(f"{weights_name} is not of {config_name}: {error}; give the checkpoint of this config") from error
-    lacking = [name for name in lacking if not name.endswith("num_batches_tracked")]
-    if lacking or foreign:
-        some = ", ".join([*lacking, *foreign][:3])
-        raise DataError(f"{weights_name} is not of {config_name}: it lacks {len(lacking)} tensors and brings {len(foreign)} others ({some})")
+    fill(network, state, weights, config_name)
     return network.eval()
 
 

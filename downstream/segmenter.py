@@ -20,6 +20,7 @@ import numpy as np
 from downstream.api import HEADS, LabelSpace, Prediction, SegmentationMap
 from downstream.device import device
 from downstream.fingerprint import sha256_of
+from downstream.same_sizes import same_sizes
 from downstream.segmentation_classes import CAMVID11
 from downstream.weights_file import packaged, read_weights
 from hsc.api import Image
@@ -87,12 +88,10 @@ class Segmenter:
         if not images:
             return []
         network, _ = self._loaded()
-        sizes: dict[tuple[int, ...], list[int]] = {}
-        for i, image in enumerate(images):
-            sizes.setdefault(image.shape, []).append(i)
         found: dict[int, Prediction] = {}
-        for shape, same in sizes.items():
-            step = max(1, min(_BATCH, _BATCH_PIXELS // (shape[0] * shape[1])))
+        for same in same_sizes(images):
+            height, width = images[same[0]].shape[:2]
+            step = max(1, min(_BATCH, _BATCH_PIXELS // (height * width)))
             for start in range(0, len(same), step):
                 chunk = same[start : start + step]
                 found.update(zip(chunk, self._predict_batch(network, np.stack([images[i] for i in chunk])), strict=True))

@@ -20,6 +20,7 @@ import numpy as np
 from downstream.api import HEADS, Detections, LabelSpace, Prediction
 from downstream.device import device
 from downstream.fingerprint import sha256_of
+from downstream.same_sizes import same_sizes
 from downstream.suppression import best_boxes
 from downstream.weights_file import packaged, read_weights
 from hsc.api import Image
@@ -92,11 +93,8 @@ class Small:
         if not images:
             return []
         network = self._network()
-        sizes: dict[tuple[int, ...], list[int]] = {}
-        for i, image in enumerate(images):
-            sizes.setdefault(image.shape, []).append(i)
         found: dict[int, Prediction] = {}
-        for same in sizes.values():
+        for same in same_sizes(images):
             for start in range(0, len(same), _BATCH):
                 chunk = same[start : start + _BATCH]
                 found.update(zip(chunk, self._predict_batch(network, np.stack([images[i] for i in chunk])), strict=True))

@@ -18,7 +18,8 @@ from downstream.api import HEADS, Detections, LabelSpace, Prediction
 from downstream.coco_classes import COCO80, NUMBERS
 from downstream.device import device
 from downstream.fingerprint import sha256_of
-from downstream.torchvision_zoo import fetched, fill, own_weights, path_of, read_state
+from downstream.state_dicts import fill, read_state
+from downstream.torchvision_zoo import fetched, own_weights, path_of
 from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
 

@@ -19,7 +19,8 @@ from downstream.class_names import sha256_of_classes, space_of
 from downstream.device import device
 from downstream.fingerprint import sha256_of
 from downstream.segmentation_classes import VOC21
-from downstream.torchvision_zoo import fetched, fill, own_weights, path_of, read_state
+from downstream.state_dicts import fill, read_state
+from downstream.torchvision_zoo import fetched, own_weights, path_of
 from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
 

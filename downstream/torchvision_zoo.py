@@ -1,11 +1,10 @@
-"""Weights of torchvision's model zoo: its own, by its own address and checksum, or a state dict from a local file.
+"""Weights of torchvision's model zoo: its own, by its own address and checksum, or a local file (``downstream/state_dicts.py``).
 
 Code and weights: torchvision, BSD-3-Clause; papers are named in its model documentation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -53,26 +52,3 @@ def fetched(model: str, weights: str, own: Any) -> Path:
     except (OSError, RuntimeError) as error:
         raise DownloadError(f"torchvision's weights for {model} could not be fetched: {error}; give weights=PATH") from error
     return path
-
-
-def read_state(path: str) -> dict[str, Any]:
-    """A state dict, .safetensors or a pickle of plain tensors. May raise anything on a damaged or foreign file."""
-    import torch
-    from safetensors.torch import load_file
-
-    if path.endswith(".safetensors"):
-        return load_file(path)
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    return state
-
-
-def fill(network: Any, state: Mapping[str, Any], path: str, model: str) -> None:
-    """Load a state dict that must be of this very network; tensors that are counted in training alone may be missing.
-
-    Raises:
-        DataError: it is of another.
-    """
-    lacking, foreign = network.load_state_dict(state, strict=False)
-    lacking = [name for name in lacking if not name.endswith("num_batches_tracked")]
-    if lacking or foreign:
-        raise DataError(f"{Path(path).name} is of another model than {model}: it lacks {len(lacking)} tensors and brings {len(foreign)} others")

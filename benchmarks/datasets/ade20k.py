@@ -8,16 +8,16 @@ second compression.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from benchmarks.api import DATASETS, Sample
-from benchmarks.formats.label_maps import LabelledFiles, Pair, data_folder, labelled_files
+from benchmarks.api import DATASETS
+from benchmarks.formats.label_maps import LabelledFiles, LabelledFolder, Pair, data_folder, labelled_files
 from downstream.api import VOID, LabelSpace, Prediction, SegmentationMap
 from downstream.segmentation_classes import ADE150
-from hsc.errors import DataError, ImageError
+from hsc.errors import ImageError
 
 _CURE = "unpack ADEChallengeData2016.zip and give ade20k(root=...) its path"
 _MEANING = {0: VOID, **{label + 1: label for label in range(len(ADE150.classes))}}
@@ -25,7 +25,7 @@ _MEANING = {0: VOID, **{label + 1: label for label in range(len(ADE150.classes))
 
 @DATASETS.register("ade20k")
 @dataclass(frozen=True)
-class Ade20k:
+class Ade20k(LabelledFolder):
     """Photos indoors and out with label maps of 150 classes of things and stuff.
 
     ``root/images/SPLIT/ID.jpg`` and ``root/annotations/SPLIT/ID.png`` (0 void, 1 to 150 a class), in the order of the IDs.
@@ -41,20 +41,6 @@ class Ade20k:
         if self.split not in ("training", "validation"):
             raise ValueError(f"split is {self.split!r}, expected training or validation")
 
-    @property
-    def revision(self) -> str:
-        """Hash of the photos' names and sizes and of every label file's bytes."""
-        return self._files().revision
-
-    def __len__(self) -> int:
-        return len(self._files())
-
-    def image_ids(self) -> Sequence[str]:
-        return self._files().image_ids()
-
-    def load(self, index: int) -> Sample:
-        return self._files().sample(index)
-
     def label_map(self, index: int) -> SegmentationMap:
         """Labels of image ``index``.
 
@@ -65,13 +51,6 @@ class Ade20k:
 
     def label_space(self, kind: type[Prediction]) -> LabelSpace | None:
         return ADE150 if kind is SegmentationMap else None
-
-    def available(self) -> str | None:
-        try:
-            self._files()
-        except DataError as error:
-            return str(error)
-        return None
 
     def provenance(self) -> Mapping[str, str]:
         return {"source": "ADE20K, 150 classes (Zhou et al. 2017)", "licence": "images for research only, annotations BSD-3-Clause"}

@@ -7,16 +7,16 @@ registration (cityscapes-dataset.com, its own licence); bring your own copy of l
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from benchmarks.api import DATASETS, Sample
-from benchmarks.formats.label_maps import LabelledFiles, Pair, data_folder, labelled_files
+from benchmarks.api import DATASETS
+from benchmarks.formats.label_maps import LabelledFiles, LabelledFolder, Pair, data_folder, labelled_files
 from downstream.api import VOID, LabelSpace, Prediction, SegmentationMap
 from downstream.segmentation_classes import CITYSCAPES19
-from hsc.errors import DataError, ImageError
+from hsc.errors import ImageError
 
 _CURE = "unpack leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip in one folder and give cityscapes(root=...) its path"
 _IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
@@ -30,7 +30,7 @@ _MEANINGS: Mapping[str, Mapping[int, int]] = {
 
 @DATASETS.register("cityscapes")
 @dataclass(frozen=True)
-class Cityscapes:
+class Cityscapes(LabelledFolder):
     """Street scenes of 2048x1024 with label maps of 19 classes; cities of val are in no other split.
 
     ``root/leftImg8bit/SPLIT/CITY/ID_leftImg8bit.png`` and ``root/gtFine/SPLIT/CITY/ID_gtFine_LABELS.png``, in the order of cities and IDs.
@@ -50,20 +50,6 @@ class Cityscapes:
         if self.labels not in _MEANINGS:
             raise ValueError(f"labels is {self.labels!r}, expected {' or '.join(_MEANINGS)}")
 
-    @property
-    def revision(self) -> str:
-        """Hash of the frames' names and sizes and of every label file's bytes."""
-        return self._files().revision
-
-    def __len__(self) -> int:
-        return len(self._files())
-
-    def image_ids(self) -> Sequence[str]:
-        return self._files().image_ids()
-
-    def load(self, index: int) -> Sample:
-        return self._files().sample(index)
-
     def label_map(self, index: int) -> SegmentationMap:
         """Labels of image ``index``.
 
@@ -74,13 +60,6 @@ class Cityscapes:
 
     def label_space(self, kind: type[Prediction]) -> LabelSpace | None:
         return CITYSCAPES19 if kind is SegmentationMap else None
-
-    def available(self) -> str | None:
-        try:
-            self._files()
-        except DataError as error:
-            return str(error)
-        return None
 
     def provenance(self) -> Mapping[str, str]:
         return {"source": "Cityscapes, gtFine (Cordts et al. 2016)", "licence": "Cityscapes' own, for research"}

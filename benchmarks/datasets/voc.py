@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.api import DATASETS, Sample
-from benchmarks.formats.label_maps import LabelledFiles, Pair, data_folder, labelled_files
+from benchmarks.api import DATASETS
+from benchmarks.formats.label_maps import LabelledFiles, LabelledFolder, Pair, data_folder, labelled_files
 from downstream.api import VOID, LabelSpace, Prediction, SegmentationMap
 from downstream.segmentation_classes import VOC21
-from hsc.errors import AnnotationError, DataError
+from hsc.errors import AnnotationError
 
 _CURE = "unpack VOCtrainval_11-May-2012.tar and give voc(root=...) its folder VOCdevkit/VOC2012"
 _MEANING = {**{number: number for number in range(len(VOC21.classes))}, VOID: VOID}
@@ -25,7 +25,7 @@ _MEANING = {**{number: number for number in range(len(VOC21.classes))}, VOID: VO
 
 @DATASETS.register("voc")
 @dataclass(frozen=True)
-class Voc:
+class Voc(LabelledFolder):
     """Photos and label maps of 20 object classes and background; the rims of objects are void.
 
     ``root/JPEGImages/ID.jpg`` and ``root/SegmentationClass/ID.png`` (0 background, 1 to 20 a class, 255 void), in the order of
@@ -42,20 +42,6 @@ class Voc:
         if not re.fullmatch(r"[A-Za-z0-9_-]+", self.split):
             raise ValueError(f"split is {self.split!r}, expected the name of a list in ImageSets/Segmentation, such as val")
 
-    @property
-    def revision(self) -> str:
-        """Hash of the photos' names and sizes and of every label file's bytes."""
-        return self._files().revision
-
-    def __len__(self) -> int:
-        return len(self._files())
-
-    def image_ids(self) -> Sequence[str]:
-        return self._files().image_ids()
-
-    def load(self, index: int) -> Sample:
-        return self._files().sample(index)
-
     def label_map(self, index: int) -> SegmentationMap:
         """Labels of image ``index``.
 
@@ -66,13 +52,6 @@ class Voc:
 
     def label_space(self, kind: type[Prediction]) -> LabelSpace | None:
         return VOC21 if kind is SegmentationMap else None
-
-    def available(self) -> str | None:
-        try:
-            self._files()
-        except DataError as error:
-            return str(error)
-        return None
 
     def provenance(self) -> Mapping[str, str]:
         return {"source": f"PASCAL VOC segmentation, {data_folder(self.root, 'VOCdevkit/VOC2012').name}", "licence": "Flickr's terms of use"}

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from benchmarks.api import Sample
 from benchmarks.images import check_size, read_image
 from downstream.api import SegmentationMap
-from hsc.errors import AnnotationError, ImageError
+from hsc.errors import AnnotationError, DataError, ImageError
 
 Labels = npt.NDArray[np.uint8]
 
@@ -77,6 +77,39 @@ class LabelledFiles:
             digest.update(f"{pair.image_id}\0{pair.image.stat().st_size}\n".encode())
             digest.update(hashlib.sha256(pair.labels.read_bytes()).digest())
         return digest.hexdigest()
+
+
+class LabelledFolder:
+    """What the data sets of labelled files have in common; a plug-in says which files (``_files``) and what their numbers mean."""
+
+    def _files(self) -> LabelledFiles:
+        """The files, looked for once a process.
+
+        Raises:
+            DataError: they are not there, or not all of them.
+        """
+        raise NotImplementedError
+
+    @property
+    def revision(self) -> str:
+        """Hash of the images' names and sizes and of every label file's bytes."""
+        return self._files().revision
+
+    def __len__(self) -> int:
+        return len(self._files())
+
+    def image_ids(self) -> Sequence[str]:
+        return self._files().image_ids()
+
+    def load(self, index: int) -> Sample:
+        return self._files().sample(index)
+
+    def available(self) -> str | None:
+        try:
+            self._files()
+        except DataError as error:
+            return str(error)
+        return None
 
 
 def data_folder(root: str, name: str) -> Path:
