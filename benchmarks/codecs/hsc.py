@@ -24,7 +24,7 @@ from hsc.errors import CodecError, ImageError, UnavailableError
 if TYPE_CHECKING:
     from hsc.codec import HscCodec
 
-VERSION = "1"
+VERSION = "2"
 T = TypeVar("T")
 LARGEST_QUALITY = 255 / QUALITY_STEPS
 
