@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,24 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip(f"no development data at {folder}; set HSC_SHARED")
     return folder
+
+
+@pytest.fixture
+def kept_threads() -> Iterator[None]:
+    """For tests that set torch's number of threads: it is set back."""
+    import torch
+
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def one_thread(kept_threads: None) -> None:
+    """Torch computes with one thread."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

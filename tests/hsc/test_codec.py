@@ -210,14 +210,7 @@ def test_qualities_out_of_range_are_refused(quality: float) -> None:
         CODEC.encode(noise_photo(8, 8), quality)
 
 
-@pytest.fixture
-def one_thread():
-    kept = torch.get_num_threads()
-    yield
-    torch.set_num_threads(kept)
-
-
-@pytest.mark.usefixtures("one_thread")
+@pytest.mark.usefixtures("kept_threads")
 def test_symbols_do_not_depend_on_threads_or_memory_format() -> None:
     data = CODEC.encode(noise_photo(96, 128), 5.0)
     reference, image = symbols(CODEC, data), CODEC.decode(data)

@@ -113,6 +113,8 @@ def test_in_training_the_rate_is_the_symbols_and_only_its_gradient_is_of_noise()
     coded.bits.sum().backward()
     assert values.grad is not None
     assert values.grad.mean() > 1  # rounding hides that 0.3 is near costing a symbol of 1; noise tells
+    noise = torch.linspace(-0.5, 0.5, 10_001, dtype=torch.float64)
+    assert float(SCALES.bits(noise, torch.zeros_like(noise)).mean()) == pytest.approx(0.15, abs=0.01)  # which a zero does not cost
     plain = level.detach().clone().requires_grad_()
     quantise(values.detach(), torch.zeros(4000, dtype=torch.float64), plain, noise=False).bits.sum().backward()
     torch.testing.assert_close(level.grad, plain.grad)

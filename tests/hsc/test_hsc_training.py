@@ -26,17 +26,11 @@ from hsc.training.shards import batch_of, object_weight, read_frames
 from hsc.training.teacher import Teacher, load_teacher, save_teacher, train_teacher
 from hsc.training.texture import PatchCritic, changed, critic_loss, texture_loss
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 ONE = Recipe(
     "tiny", profile_to_json(TINY), seed=3, batch=2, crop=(48, 64), steps=(3, 3, 3), rates=(0.2, 0.5), image_pixels=64 * 96, warmup=2, prefix_share=0.4
 )
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

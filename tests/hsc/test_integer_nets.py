@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -22,13 +21,6 @@ def net() -> IntegerSequence:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return IntegerSequence([20, 24, 24, 8]).eval()
-
-
-@pytest.fixture
-def threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 def integers(*shape: int, seed: int = 0, highest: int = 4095) -> Tensor:
@@ -57,7 +49,7 @@ def test_equals_plain_integer_arithmetic(net):
     assert len(np.unique(y.detach().numpy())) > 100
 
 
-@pytest.mark.usefixtures("threads")
+@pytest.mark.usefixtures("kept_threads")
 @pytest.mark.filterwarnings("ignore:TF32 acceleration")  # of torch, when its mkldnn flag is set at all
 def test_threads_batch_memory_format_backend_and_autocast_change_nothing(net):
     x = integers(8, 20, 24, 16)

@@ -1,6 +1,6 @@
 """The weights in the tree: size, card, rates, exactness and damage, on street scenes and on what they were never shown.
 
-Fast tests take a few scenes; slow ones the numbers that the codec's makers promise. Weights that are not there are not tested.
+Fast tests take a few scenes; slow ones the numbers that the codec's makers promise.
 """
 
 from __future__ import annotations
@@ -24,12 +24,9 @@ from hsc.bitstream import Header, _crc
 from hsc.codec import HscCodec
 from hsc.errors import BitstreamError
 
-NAMES = [name for name in weights.names() if name == "roadscenes"]
 QUALITIES = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
 LARGEST_BYTES = 12_000_000
 AROUND_PAYLOAD = 18
-
-pytestmark = pytest.mark.skipif(not NAMES, reason="no weights in the tree")
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +35,8 @@ def codec() -> HscCodec:
 
 
 @pytest.fixture
-def threads() -> Iterator[None]:
-    kept = torch.get_num_threads()
+def kept_mkldnn(kept_threads: None) -> Iterator[None]:
     yield
-    torch.set_num_threads(kept)
     torch.backends.mkldnn.set_flags(True)
 
 
@@ -88,7 +83,7 @@ def test_real_bytes_stay_near_the_estimate_at_every_quality(codec: HscCodec, cou
         assert real <= 1.01 * estimate / 8 + AROUND_PAYLOAD * count
 
 
-@pytest.mark.usefixtures("threads")
+@pytest.mark.usefixtures("kept_mkldnn")
 @pytest.mark.parametrize("count", [2, pytest.param(100, marks=pytest.mark.slow)])
 def test_no_symbol_depends_on_how_it_is_computed(codec: HscCodec, count: int) -> None:
     other = HscCodec(weights.load("roadscenes"))

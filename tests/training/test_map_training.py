@@ -23,6 +23,8 @@ from downstream.training.recipe import Recipe
 from downstream.training.segmentation import Segmentation, mean_iou
 from hsc.errors import DataError, UnavailableError, UsageError
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def maps(count=4, height=48, width=80, seed=0):
     """Grey pictures whose halves and one rectangle have colours of their own, and a strip of void."""
@@ -46,14 +48,6 @@ def write_shard(path, data):
 
 def recipe(arch, steps, **more):
     return Recipe(arch, steps, seed=1, batch=2, height=32, width=64, warmup=2, task="segmentation", **more)
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)

@@ -16,6 +16,8 @@ from downstream.training.recipe import Recipe
 from downstream.training.shards import Boxes, Frames, read_frames
 from hsc.errors import DataError, UsageError
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 ARCHS = ("pyramid", "hourglass")
 
 
@@ -53,16 +55,6 @@ def write_shard(path, data):
         classes=np.array(data.classes),
         source=np.array(data.source),
     )
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("arch", ARCHS)
