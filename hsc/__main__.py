@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from hsc.commands import FAILED, USAGE, run
+from hsc.commands import FAILED, USAGE, directions, run
 from hsc.errors import HscError, UsageError
 
 DEFAULT_MODEL = "roadscenes"
@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     edit.add_argument("--directions", required=True, metavar="FILE", help="a file of hsc.directions.save_directions")
     edit.add_argument("--direction", type=int, default=0, metavar="K", help="which of its axes; default %(default)s")
     edit.add_argument("--step", type=float, default=1.0, metavar="X", help="how far, in standard deviations; default %(default)s")
-    found = _plain(commands, "directions", "axes along which the semantics of many .hsc files differ, for edit")
+    found = _plain(commands, directions, "directions", "axes along which the semantics of many .hsc files differ, for edit")
     found.add_argument("files", nargs="+", metavar="FILE", help=".hsc files; the more, the better")
     found.add_argument("--out", required=True, metavar="FILE", help="the file of directions, safetensors")
     found.add_argument("--count", type=int, default=8, metavar="K", help="how many axes of most variance; default %(default)s")
@@ -64,14 +64,17 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _command(commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, words: str) -> argparse.ArgumentParser:
-    made = _plain(commands, name, words)
+    made = _plain(commands, run, name, words)
     made.add_argument("files", nargs="+", metavar="FILE", help='INPUT OUTPUT, "-" for standard input or output; with --into all are inputs')
     made.add_argument("--into", metavar="FOLDER", help="write outputs here, named after their inputs")
     return made
 
 
-def _plain(commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, words: str) -> argparse.ArgumentParser:
+def _plain(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], act: Callable[[argparse.Namespace], int], name: str, words: str
+) -> argparse.ArgumentParser:
     made = commands.add_parser(name, help=words, description=words, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.set_defaults(act=act)
     made.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
     made.add_argument("--model", default=DEFAULT_MODEL, metavar="M", help="weights by name, or a .safetensors file; default %(default)s")
     return made
@@ -81,7 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the result is the exit code."""
     options = parser().parse_args(arguments)
     try:
-        return run(options)
+        code: int = options.act(options)
+        return code
     except HscError as error:
         sys.stderr.write(f"{error}\n")
         return USAGE if isinstance(error, UsageError) else FAILED

@@ -38,9 +38,7 @@ class Command(NamedTuple):
 
 
 def run(options: Namespace) -> int:
-    """Run a parsed command; the result is the exit code."""
-    if options.command == "directions":
-        return directions(options)
+    """Run a parsed command that turns each input into an output; the result is the exit code."""
     command = COMMANDS[options.command]
     pairs = pair_up(options.files, options.into, command.suffix, options.overwrite)
     codec = _codec(options.model)
@@ -151,7 +149,7 @@ def info(codec: HscCodec, options: Namespace, data: bytes, pair: Pair) -> bytes:
 
 
 def directions(options: Namespace) -> int:
-    """The semantics of many hsc files to the axes they spread along, or to the one a label follows; one file of directions."""
+    """The semantics of many hsc files to one file of the axes they spread along, or of the one a label follows; the exit code as ``run``'s."""
     from hsc.directions import directions_to_bytes, principal_directions, probe_axis
 
     for source in options.files:

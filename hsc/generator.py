@@ -209,15 +209,15 @@ class StyleGAN2(nn.Module):
         if self.config.start == "feature":
             assert feature is not None
             made = self._run(Partial(feature, rgb), w_plus, range(n, last), noise)
-            if self.patches is not None and made.rgb is not None:
-                return made.rgb + functional.pixel_shuffle(self.patches(feature), self.config.stride).float()
         elif feature is None:
             made = self._run(self._constant(w_plus), w_plus, range(last), noise)
         else:
             below = self._run(self._constant(w_plus), w_plus, range(n), noise)
             made = self._run(Partial(feature, below.rgb), w_plus, range(n, last), noise)
         assert made.rgb is not None
-        return made.rgb
+        if self.patches is None:
+            return made.rgb
+        return made.rgb + functional.pixel_shuffle(self.patches(feature), self.config.stride).float()
 
     def run_below(self, w_plus: Tensor, layer: int | None = None, *, noise: Noise = "off") -> Partial:
         """What W+ alone puts into styled convolution ``layer`` (default: the config's): its input and the RGB so far.

@@ -136,8 +136,8 @@ def advance(recipe: Recipe, run: Run, state: State, frames: Frames, teacher: Tea
         seen = None if teacher is None else teacher(batch.images)
         made, parts = _made(recipe, state, batch, stage)
         parts = _judged(recipe, state, batch, made, parts, teacher, seen, stage)
-    loss = parts.pixel + recipe.teacher * parts.teacher + recipe.latent * parts.latent + recipe.texture * parts.texture
-    loss = loss + recipe.where * parts.where
+    loss = parts.pixel + recipe.teacher * parts.teacher + recipe.latent * parts.latent
+    loss = loss + recipe.texture * parts.texture + recipe.where * parts.where
     loss = loss + state.prices.price(parts.quality).to(run.device) * parts.bpp
     _step(
         state.optimizer, loss.mean(), _rate_factor(recipe, state.step) * recipe.learning_rate, [*state.model.parameters(), *state.where.parameters()]
@@ -250,7 +250,7 @@ def balance(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
 
 @torch.no_grad()
 def set_patches(patch: nn.Conv2d, inverse: nn.Conv2d | None, images: Tensor) -> None:
-    """Make a patch embedding the principal components of images' patches, half whitened, at a mean variance of 1; and its inverse that.
+    """Make a patch embedding the principal components of images' patches, half whitened, at a mean variance of 1, and ``inverse`` its inverse.
 
     Half: detail is brought forward, but what is strong stays strong. Components that the patches do not have are left at random.
     inverse: a 1x1 convolution from as many channels to 3 side side, ordered as for ``pixel_shuffle``; None where there is none.
