@@ -23,7 +23,7 @@ EXAMPLES = """examples:
       a whole, shorter file of the first four layers
   python -m hsc directions streams/*.hsc --out axes.safetensors --labels dusk.csv
       the axis of the semantics that a label follows; without --labels, the axes of most variance
-  python -m hsc edit out.hsc edited.png --directions axes.safetensors --direction 0 --step 2
+  python -m hsc edit out.hsc edited.png --directions axes.safetensors --direction 0 --step -2 0 2
       the image, its semantics moved along such an axis
   python -m hsc encode *.png --into streams
       several files; names are kept, progress goes to standard error
@@ -52,7 +52,9 @@ def parser() -> argparse.ArgumentParser:
     edit = _command(commands, "edit", "the image with its semantics moved along a direction")
     edit.add_argument("--directions", required=True, metavar="FILE", help="a file of hsc.directions.save_directions")
     edit.add_argument("--direction", type=int, default=0, metavar="K", help="which of its axes; default %(default)s")
-    edit.add_argument("--step", type=float, default=1.0, metavar="X", help="how far, in standard deviations; default %(default)s")
+    edit.add_argument(
+        "--step", type=float, nargs="+", default=[1.0], metavar="X", help="how far, in standard deviations (1); of several, the images side by side"
+    )
     found = _plain(commands, directions, "directions", "axes along which the semantics of many .hsc files differ, for edit")
     found.add_argument("files", nargs="+", metavar="FILE", help=".hsc files; the more, the better")
     found.add_argument("--out", required=True, metavar="FILE", help="the file of directions, safetensors")

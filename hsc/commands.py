@@ -117,13 +117,16 @@ def preview(codec: HscCodec, options: Namespace, data: bytes, pair: Pair) -> byt
 
 
 def edit(codec: HscCodec, options: Namespace, data: bytes, pair: Pair) -> bytes:
-    """The image with its semantics moved."""
+    """The image with its semantics moved; of several steps, the images beside each other."""
+    import numpy as np
+
     from hsc.directions import load_directions
 
     known = load_directions(Path(options.directions))
     if not 0 <= options.direction < len(known.axes):
         raise UsageError(f"there is no direction {options.direction}, {options.directions} holds 0 to {len(known.axes) - 1}")
-    return _picture(codec.edit(data, known.axes[options.direction], options.step), pair)
+    made = [codec.edit(data, known.axes[options.direction], step) for step in options.step]
+    return _picture(made[0] if len(made) == 1 else np.concatenate(made, 1), pair)
 
 
 def cut(codec: HscCodec, options: Namespace, data: bytes, pair: Pair) -> bytes:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from hsc import lattice
 from hsc.bitstream import Header
 from hsc.coder import Symbols
 from hsc.errors import UsageError
@@ -46,6 +47,7 @@ class _Remembered(NamedTuple):
     layers: tuple[Layer, ...]
     header: Header
     known: Known
+    gains: Gains
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +79,7 @@ class EntropyModel:
         if number == 0:
             mean, level = self.scn.prior(quality)
         else:
-            gains = self.fcn.quality.gains(quality)
+            gains = self._gains(header)
             mean, level = self.fcn.predict(number - 1, self._known(earlier, header, gains), gains)
         index, offset = (t[0].cpu().numpy().astype(np.int64) for t in (level, mean))
         return Parameters(self.tables, index, None, offset)
@@ -101,8 +103,14 @@ class EntropyModel:
         height, width = latent_size(self.profile, header.image_hw)
         feature = torch.zeros(1, self.profile.feature.channels, height, width, dtype=torch.float64, device=self._device)
         for i, layer in enumerate(layers[1:]):
-            feature += self.fcn.as_map(self.decoded(layer), i, (height, width))
+            turn = self.fcn.turns[i]
+            lattice.write(feature[:, turn.start : turn.stop], self.decoded(layer), turn.places)
         return Integers(self.decoded(layers[0]), feature)
+
+    def _gains(self, header: Header) -> Gains:
+        """The gains of F, from the last answer where that was for this file's quality."""
+        last = self._memory.get("last")
+        return last.gains if last and last.header.quality == header.quality else self.fcn.quality.gains(self._quality(header))
 
     def _known(self, earlier: Sequence[Layer], header: Header, gains: Gains) -> Known:
         """What these layers say. A file is asked for layer after layer, so the last answer is kept and only added to."""
@@ -113,7 +121,7 @@ class EntropyModel:
             known, done = self._start(earlier[0], header), 1
         for i in range(done, len(earlier)):
             known = self.fcn.learn(known, i - 1, self.decoded(earlier[i]), gains)
-        self._memory["last"] = _Remembered(tuple(earlier), header, known)
+        self._memory["last"] = _Remembered(tuple(earlier), header, known, gains)
         return known
 
     def _start(self, semantic: Layer, header: Header) -> Known:

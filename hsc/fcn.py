@@ -145,11 +145,13 @@ class FCN(nn.Module):
         return GaussianParameters(own[:, :, 0], found.level[:, :, 0])
 
     def learn(self, known: Known, layer: int, integers: Tensor, gains: Gains) -> Known:
-        """Add a decoded layer: v_hat in 1/16, (B, c, L)."""
+        """Add a decoded layer: v_hat in 1/16, (B, c, L). Where no gradient is asked for, it is written into the maps of ``known`` themselves."""
         turn = self.turns[layer]
-        inverse = gains.inverse[:, turn.start : turn.stop, None]
-        found = self.as_map(requantise(integers, inverse, CONTEXT_SHIFT), layer, known.activations.shape[2:])
-        return known._replace(activations=known.activations + found)
+        found = requantise(integers, gains.inverse[:, turn.start : turn.stop, None], CONTEXT_SHIFT)
+        if torch.is_grad_enabled():
+            return known._replace(activations=known.activations + self.as_map(found, layer, known.activations.shape[2:]))
+        lattice.write(known.activations[:, turn.start : turn.stop], found, turn.places)
+        return known
 
     def macs(self, height: int, width: int) -> int:
         """Multiplications of the integer networks for maps of y of this size."""

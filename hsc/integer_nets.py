@@ -102,6 +102,7 @@ class IntegerConv2d(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_channels))
         self.register_buffer("weight_int8", None, persistent=False)
         self.register_buffer("bias_int32", None, persistent=False)
+        self._doubles: tuple[Tensor, Tensor] | None = None  # of the two above, made when first asked for
 
     @property
     def frozen(self) -> bool:
@@ -111,7 +112,9 @@ class IntegerConv2d(nn.Module):
     def integers(self) -> tuple[Tensor, Tensor]:
         """Weights (O, C, k, k), -127 to 127, and bias (O,) below 2**23 in size: float64 integers, with gradient unless frozen."""
         if self.weight_int8 is not None and self.bias_int32 is not None:
-            return self.weight_int8.double(), self.bias_int32.double()
+            if self._doubles is None or self._doubles[0].device != self.weight_int8.device:
+                self._doubles = self.weight_int8.double(), self.bias_int32.double()
+            return self._doubles
         scale = 2.0**self.shift
         weight = _to_integers(self.weight, scale, -_LARGEST_WEIGHT, _LARGEST_WEIGHT)
         return weight, _to_integers(self.bias, scale * UNIT, -_LARGEST_BIAS, _LARGEST_BIAS)
@@ -119,6 +122,7 @@ class IntegerConv2d(nn.Module):
     def freeze(self, weight: Tensor | None = None, bias: Tensor | None = None) -> None:
         """Fix the integers: these, or those the parameters stand for now."""
         own_weight, own_bias = (t.detach() for t in self.integers())
+        self._doubles = None
         self.weight_int8 = (own_weight if weight is None else weight.to(own_weight.device)).to(torch.int8)
         self.bias_int32 = (own_bias if bias is None else bias.to(own_bias.device)).to(torch.int32)
         with torch.no_grad():  # so that training can go on from loaded integers; exact, both fit float32
@@ -127,7 +131,7 @@ class IntegerConv2d(nn.Module):
 
     def thaw(self) -> None:
         """Let training go on."""
-        self.weight_int8 = self.bias_int32 = None
+        self.weight_int8 = self.bias_int32 = self._doubles = None
 
     def _load_from_state_dict(self, *arguments: Any, **named: Any) -> None:
         self.thaw()  # fixed integers would hide the parameters that are being loaded

@@ -73,14 +73,19 @@ def gather(x: Tensor, places: tuple[Place, ...], offsets: tuple[Place, ...] = CE
 
 def spread(values: Tensor, places: tuple[Place, ...], height: int, width: int) -> Tensor:
     """The map that holds values on these places and 0 elsewhere: (B, C, L) -> (B, C, h, w). Undoes ``gather`` of one offset."""
-    batch, channels = values.shape[:2]
-    x = values.new_zeros(batch, channels, height, width)
+    x = values.new_zeros(*values.shape[:2], height, width)
+    write(x, values, places)
+    return x
+
+
+def write(x: Tensor, values: Tensor, places: tuple[Place, ...]) -> None:
+    """Put values (B, C, L) into a map (B, C, h, w) at these places."""
+    height, width = x.shape[2:]
     start = 0
     for r, c in places:
         rows, columns = _along(r, height), _along(c, width)
-        x[:, :, r::2, c::2] = values[:, :, start : start + rows * columns].reshape(batch, channels, rows, columns)
+        x[:, :, r::2, c::2] = values[:, :, start : start + rows * columns].unflatten(2, (rows, columns))
         start += rows * columns
-    return x
 
 
 def _along(start: int, length: int) -> int:

@@ -23,7 +23,8 @@ from benchmarks.datasets.roadscenes import OBJECTS, SEMANTIC, Roadscenes, pins, 
 from benchmarks.datasets.roadscenes.annotations import annotate
 from benchmarks.datasets.roadscenes.frame import Frame
 from benchmarks.datasets.roadscenes.labels import MIN_AREA, MIN_SIDE, MIN_VISIBLE
-from benchmarks.datasets.roadscenes.sheet import count_up, write_sheet
+from benchmarks.datasets.roadscenes.scene import draw_scene
+from benchmarks.datasets.roadscenes.sheet import count_up, save, write_sheet
 from downstream.api import VOID, Detections, SegmentationMap
 from hsc.errors import DataError, SpecError
 
@@ -201,6 +202,17 @@ def test_sheet_and_figures(tmp_path: Path) -> None:
     figures = count_up(some, 8.0)
     assert sum(figures.pixels) == pytest.approx(1.0)
     assert "3 images, 8.0 a second" in str(figures)
+
+
+def test_pictures_are_saved_with_their_scenes_conditions(tmp_path: Path) -> None:
+    seed = scene_seed("val", None)
+    save([frame(i) for i in range(3)], seed, 0, tmp_path / "out")
+    with Image.open(tmp_path / "out" / "000002.png") as picture:
+        assert np.array_equal(np.asarray(picture), frame(2).image)
+    for name in ("dusk", "haze", "exposure"):
+        lines = [line.split(",") for line in (tmp_path / "out" / f"{name}.csv").read_text().splitlines()]
+        assert [float(value) for _, value in lines] == pytest.approx([draw_scene(seed, i).conditions[name] for i in range(3)], rel=1e-5)
+        assert [index for index, _ in lines] == ["000000", "000001", "000002"]
 
 
 @pytest.mark.slow

@@ -67,6 +67,11 @@ def test_editing_along_an_axis(folder: Path) -> None:
     assert np.array_equal(pixels(folder / "e.png"), CODEC.decode((folder / "a.hsc").read_bytes()))
     assert run(folder, *along, "--direction", "1", "--step", "3") == 0
     assert not np.array_equal(pixels(folder / "e.png"), CODEC.decode((folder / "a.hsc").read_bytes()))
+    moved = pixels(folder / "e.png")
+    assert run(folder, *along, "--direction", "1", "--step", "-2", "0", "3") == 0
+    strip = pixels(folder / "e.png")
+    assert np.array_equal(strip[:, 2 * moved.shape[1] :], moved)
+    assert np.array_equal(strip[:, moved.shape[1] : 2 * moved.shape[1]], CODEC.decode((folder / "a.hsc").read_bytes()))
     assert run(folder, *along, "--direction", "2") == 2
 
 

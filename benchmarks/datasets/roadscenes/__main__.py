@@ -7,13 +7,15 @@ import sys
 from pathlib import Path
 
 from benchmarks.datasets.roadscenes import pins, scene_seed
-from benchmarks.datasets.roadscenes.sheet import count_up, gather, write_sheet
+from benchmarks.datasets.roadscenes.sheet import count_up, gather, save, write_sheet
 from hsc.errors import HscError
 
 EXAMPLES = """examples:
   python -m benchmarks.datasets.roadscenes --sheet streets.png
   python -m benchmarks.datasets.roadscenes --sheet labels.png --count 24 --labels
   python -m benchmarks.datasets.roadscenes --split train --first 1000 --count 100      (figures only)
+  python -m benchmarks.datasets.roadscenes --split train --count 400 --save streets
+      pictures and their conditions, for python -m hsc directions --labels streets/dusk.csv
   python -m benchmarks.datasets.roadscenes --check                                     (every pinned frame)
   python -m benchmarks.datasets.roadscenes --pin       (after a wanted change of pixels, and of VERSION in pins.py)
 """
@@ -24,6 +26,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         prog="python -m benchmarks.datasets.roadscenes", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--sheet", type=Path, metavar="OUT.png", help="write a contact sheet here")
+    parser.add_argument("--save", type=Path, metavar="FOLDER", help="write the pictures here as PNG, and dusk.csv, haze.csv, exposure.csv")
     parser.add_argument("--labels", action="store_true", help="lay the labels over the pictures")
     parser.add_argument("--split", choices=("train", "val", "test"), default="val")
     parser.add_argument("--seed", type=int, default=None, help="other streets than the split's own")
@@ -49,7 +52,10 @@ def main(arguments: list[str] | None = None) -> int:
             say(f"{len(pins.pinned()) - len(differing)} of {len(pins.pinned())} pinned frames agree\n")
             say("".join(f"other pixels: {key}\n" for key in differing))
             return 1 if differing else 0
-        frames, speed = gather(scene_seed(options.split, options.seed), options.first, max(options.count, 2), tuple(options.size))
+        seed = scene_seed(options.split, options.seed)
+        frames, speed = gather(seed, options.first, max(options.count, 2), tuple(options.size))
+        if options.save:
+            save(frames, seed, options.first, options.save)
         if options.sheet:
             write_sheet(frames, options.sheet, columns=options.columns, labels=options.labels)
         say(f"{count_up(frames, speed)}\n")

@@ -26,6 +26,11 @@ class Scene:
     footprints: Footprints
     weather: str
 
+    @property
+    def conditions(self) -> dict[str, float]:
+        """Numbers that hold for the whole picture. dusk: 1 or 0. haze: a metre's share of fog. exposure: see ``Film``."""
+        return {"dusk": float(self.light[slot.DUSK]), "haze": float(self.light[slot.FOG]), "exposure": self.film.exposure}
+
 
 def draw_scene(seed: int, index: int) -> Scene:
     """The scene of (seed, index): the same on every machine and at every size."""

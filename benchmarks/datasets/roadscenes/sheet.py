@@ -1,4 +1,4 @@
-"""A contact sheet of scenes, plain or with their labels drawn in, and figures on what is in them."""
+"""A contact sheet of scenes, plain or with their labels drawn in, figures on what is in them, and their pictures as files."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from benchmarks.datasets.roadscenes.frame import Frame
 from benchmarks.datasets.roadscenes.materials import OBJECTS, SEMANTIC
+from benchmarks.datasets.roadscenes.scene import draw_scene
 
 PALETTE = np.array(
     [
@@ -54,6 +55,20 @@ def gather(seed: int, first: int, count: int, size: tuple[int, int]) -> tuple[li
     start = time.perf_counter()
     frames += [render(seed, first + i, size) for i in range(1, count)]
     return frames, (count - 1) / max(time.perf_counter() - start, 1e-9)
+
+
+def save(frames: Sequence[Frame], seed: int, first: int, folder: Path) -> None:
+    """Write frames as ``<index>.png``, and for each condition of their scenes a file of lines ``index,number``."""
+    from PIL import Image
+
+    folder.mkdir(parents=True, exist_ok=True)
+    found: dict[str, list[str]] = {}
+    for index, frame in enumerate(frames, start=first):
+        Image.fromarray(frame.image).save(folder / f"{index:06d}.png")
+        for name, value in draw_scene(seed, index).conditions.items():
+            found.setdefault(name, []).append(f"{index:06d},{value:.6g}\n")
+    for name, lines in found.items():
+        (folder / f"{name}.csv").write_text("".join(lines))
 
 
 def count_up(frames: Sequence[Frame], images_per_s: float) -> Figures:
