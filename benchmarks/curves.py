@@ -246,3 +246,14 @@ def _single(anchor: Curves, test: Curves, over: Axis) -> Difference:
         shared = f"the curves share {of_test:.0%} of the test codec's and {of_anchor:.0%} of the anchor's interval"
         return Difference(None, of_test, of_anchor, shared)
     return Difference(float(found.value[0]), of_test, of_anchor, method="fit" if found.fitted[0] else "pchip")
+
+
+def front(rate: Floats, quality: Floats) -> Bools:
+    """Which points no other beats, resample by resample: (R, P) -> (R, P). Of two at one rate, the better alone; of two alike, one."""
+    order = np.lexsort((-quality, rate))
+    ordered = np.nan_to_num(np.take_along_axis(quality, order, 1), nan=-np.inf)
+    best = np.maximum.accumulate(ordered, axis=1)
+    ahead = np.concatenate([np.full((len(rate), 1), -np.inf), best[:, :-1]], axis=1) < ordered
+    kept = np.zeros(rate.shape, bool)
+    np.put_along_axis(kept, order, ahead, 1)
+    return kept

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks import anchors as anchors_of
 from benchmarks.api import DATASETS, TASKS, Dataset, Row
+from benchmarks.bootstrap import RESAMPLES, Bootstrap
 from benchmarks.execution import Executor, Inline, Processes
 from benchmarks.harness import Config, Overwrite, Plan, make_plan, run_plan
-from benchmarks.points import Curve, curves
+from benchmarks.points import curves
 from benchmarks.progress import Progress, Silent
 from benchmarks.store import Store
 from downstream.api import HEADS
@@ -47,14 +49,14 @@ def evaluate(
     """Run a benchmark and return its rows, one number a line, columns as in ``rows.csv``.
 
     What is None comes from the task's defaults. Specs and ready objects may be mixed. Further options are those of
-    ``configure`` and ``run``: limit, seed, anchors, repeats, overwrite, workers, device, cache.
+    ``configure`` and ``run``: limit, seed, anchors, repeats, overwrite, resamples, workers, device, cache.
 
     Raises:
         UsageError, UnavailableError, DataError: before anything is coded.
     """
     from benchmarks.tables import frame
 
-    made = {k: options.pop(k) for k in ("limit", "seed", "anchors", "repeats", "overwrite") if k in options}
+    made = {k: options.pop(k) for k in ("limit", "seed", "anchors", "repeats", "overwrite", "resamples") if k in options}
     return frame(run(configure(task, dataset, codecs, heads, **made), **options).rows)
 
 
@@ -69,6 +71,7 @@ def configure(
     anchors: Sequence[str] | None = None,
     repeats: int = 1,
     overwrite: Overwrite = "missing",
+    resamples: int = RESAMPLES,
 ) -> Config:
     """Turn specs into a Config; ``original`` always comes first, since every table has its ceiling.
 
@@ -82,10 +85,11 @@ def configure(
     for label, head in read:
         if head.output is not job.output:
             raise UsageError(f"the head {label} gives {head.output.__name__}, the task {task} scores {job.output.__name__}")
-    if limit < 0 or repeats < 1:
-        raise UsageError(f"limit came as {limit} and repeats as {repeats}; expected at least 0 and 1")
-    named = tuple(_anchor(a, found) for a in anchors) if anchors is not None else _default_anchors(job.anchors, found)
-    return Config(job, data, tuple(found), tuple(dict(read).items()), named, limit, seed, repeats, overwrite)
+    if limit < 0 or repeats < 1 or resamples < 0:
+        raise UsageError(f"limit came as {limit}, repeats as {repeats} and resamples as {resamples}; expected at least 0, 1 and 0")
+    labels = [c.label for c in found]
+    named = tuple(anchors_of.find(a, labels) for a in anchors) if anchors is not None else _default_anchors(job.anchors, labels)
+    return Config(job, data, tuple(found), tuple(dict(read).items()), named, limit, seed, repeats, overwrite, resamples)
 
 
 def _one(registry: Any, spec: Any) -> Any:
@@ -96,22 +100,9 @@ def _label(head: Any) -> str:
     return str(parse_spec(head)) if isinstance(head, str) else str(HEADS.spec(head))
 
 
-def _anchor(name: str, found: Sequence[Curve]) -> str:
-    """The curve an anchor's name means: the one with that label, else the first of that codec.
-
-    Raises:
-        UsageError: no curve of the run is it.
-    """
-    labels = [c.label for c in found]
-    near = [label for label in labels if label == name] or [label for label in labels if parse_spec(label).name == name]
-    if not near:
-        raise UsageError(f"the anchor {name!r} is not among the codecs of this run: {', '.join(labels)}")
-    return near[0]
-
-
-def _default_anchors(names: Sequence[str], found: Sequence[Curve]) -> tuple[str, ...]:
-    present = {parse_spec(c.label).name for c in found}
-    return tuple(_anchor(name, found) for name in names if name in present)
+def _default_anchors(names: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:
+    present = {parse_spec(label).name for label in labels}
+    return tuple(anchors_of.find(name, labels) for name in names if name in present)
 
 
 def run(
@@ -131,6 +122,7 @@ def run(
         DataError: images do not load.
         ResultsError: the cache cannot be used.
     """
+    from benchmarks.differences import differences
     from benchmarks.scoring import score
 
     _check_device(device)
@@ -147,7 +139,9 @@ def run(
                 return Outcome(plan, [])
             if plan.todo:
                 run_plan(plan, store, executor, progress)
-            return Outcome(plan, score(plan, store))
+            bootstrap = Bootstrap(len(plan.images), config.resamples, config.seed)
+            rows = score(plan, store, bootstrap, progress)
+            return Outcome(plan, rows + differences(plan, rows, bootstrap))
     finally:
         progress.end()
 
@@ -177,7 +171,8 @@ def require(config: Config, names: Sequence[str]) -> None:
         UnavailableError: it is, but cannot run here.
     """
     for name in names:
-        label = _anchor(name, config.curves)
-        codec = next(c for c in config.curves if c.label == label).points[0][1]
-        if reason := codec.available():
-            raise UnavailableError(f"the required codec {name} cannot run: {reason}")
+        labels = [c.label for c in config.curves]
+        wanted = anchors_of.members(anchors_of.find(name, labels), labels)
+        for codec in (c.points[0][1] for c in config.curves if c.label in wanted):
+            if reason := codec.available():
+                raise UnavailableError(f"the required codec {name} cannot run: {reason}")

@@ -33,7 +33,7 @@ Overwrite = Literal["missing", "always", "never"]
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides a run's numbers, and how it is done. ``limit`` 0 means all images."""
+    """Everything that decides a run's numbers, and how it is done. ``limit`` 0 means all images, ``resamples`` 0 no intervals."""
 
     task: Task
     dataset: Dataset
@@ -44,6 +44,7 @@ class Config:
     seed: int = 0
     repeats: int = 1
     overwrite: Overwrite = "missing"
+    resamples: int = 0
 
 
 @dataclass

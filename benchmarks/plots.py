@@ -1,8 +1,9 @@
-"""Rate-accuracy curves for a paper, from rows alone: colour-blind-safe, vector, fonts embedded."""
+"""Rate-accuracy curves for a paper, from rows alone: colour-blind-safe, vector, fonts embedded; bands are 95 % intervals."""
 
 from __future__ import annotations
 
 import itertools
+import math
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +55,15 @@ def _panel(axis: Any, found: pd.DataFrame, rate: pd.Series, styles: dict[str, tu
     from matplotlib.ticker import LogLocator, NullFormatter
 
     for codec, group in found.groupby("codec", sort=False):
-        points = sorted((float(rate.get((codec, p), float("nan"))), 100 * v) for p, v in zip(group["point"], group["value"], strict=True))
+        points = sorted((float(rate.get((codec, r.point), float("nan"))), 100 * r.value, 100 * r.low, 100 * r.high) for r in group.itertuples())
         if list(group["point"]) == [""]:
             axis.axhline(points[0][1], color="#444444", linestyle="--", linewidth=1, label=f"{codec}, no loss")
             continue
         colour, marker = styles[str(codec)]
-        axis.plot([x for x, _ in points], [y for _, y in points], color=colour, marker=marker, markersize=4, linewidth=1.3, label=str(codec))
+        rates, values, low, high = (list(numbers) for numbers in zip(*points, strict=True))
+        axis.plot(rates, values, color=colour, marker=marker, markersize=4, linewidth=1.3, label=str(codec))
+        if not any(map(math.isnan, low)):
+            axis.fill_between(rates, low, high, color=colour, alpha=0.13, linewidth=0)
     axis.set_xscale("log")
     axis.set_xlabel("rate (bit per pixel, whole files)")
     axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))

@@ -33,6 +33,7 @@ def describe(plan: Plan, workers: int, device: str, arguments: Mapping[str, Any]
         "anchors": config.anchors,
         "seed": config.seed,
         "repeats": config.repeats,
+        "resamples": config.resamples,
         "skipped": plan.skipped,
         "cells": _cells(plan),
         "environment": {**environment(), "workers": workers, "threads_per_worker": 1, "device": device},
