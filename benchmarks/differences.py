@@ -21,6 +21,7 @@ from benchmarks.bootstrap import Bootstrap, interval
 from benchmarks.curves import Axis, Curves, Difference, bd_metric, bd_rate, front
 from benchmarks.curves import differences as of_resamples
 from benchmarks.harness import Plan
+from benchmarks.null_floor import PART
 
 Floats = npt.NDArray[np.float64]
 
@@ -49,21 +50,29 @@ class Pair(NamedTuple):
 
 
 def differences(plan: Plan, rows: Sequence[Row], bootstrap: Bootstrap) -> list[Row]:
-    """BD-rate and BD-metric of every curve against every anchor that ran, for each head; a front is not compared with its own members."""
+    """BD-rate and BD-metric of every curve against every anchor that ran, for each head; a front is not compared with its own members.
+
+    Then what a second ladder gives against its own codec, as the floor under all of these.
+    """
     config, metric = plan.config, plan.config.task.main_metric
-    labels = [c.label for c in config.curves if c.points[0][0]]
-    found = []
+    known = [c.label for c in config.curves if not c.null_of]
+    labels = [c.label for c in config.curves if c.points[0][0] and not c.null_of]
+    found: list[Row] = []
     for head in dict.fromkeys(r.head for r in rows if r.head and r.status != "skipped"):
         like = next(r for r in rows if r.head == head and r.status != "skipped")
         seen = _measured(plan, rows, bootstrap, head)
+        base = replace(like, cell="", point="", part="", low=math.nan, high=math.nan, metric=metric, status="ok", reason="")
         for anchor in config.anchors:
-            within = {label: seen[label] for label in members(anchor, [c.label for c in config.curves]) if label in seen}
+            within = {label: seen[label] for label in members(anchor, known) if label in seen}
             if not within:
                 continue
             points, curves = _anchor(list(within.values()))
-            base = replace(like, cell="", point="", part="", low=math.nan, high=math.nan, anchor=anchor, metric=metric, status="ok", reason="")
             for label in (name for name in labels if name in seen and name not in within):
-                found += _compared(replace(base, codec=label), Pair(points, seen[label].points, curves, seen[label].curves))
+                found += _compared(replace(base, codec=label, anchor=anchor), Pair(points, seen[label].points, curves, seen[label].curves))
+        for second in (c for c in config.curves if c.null_of in seen and c.label in seen):
+            one, other = seen[second.null_of], seen[second.label]
+            both = _compared(replace(base, codec=second.null_of, anchor=second.null_of), Pair(one.points, other.points, one.curves, other.curves))
+            found += [replace(row, part=PART) for row in both if row.metric.startswith("bd_")]
     return found
 
 

@@ -13,6 +13,8 @@ from benchmarks.api import DATASETS, TASKS, Dataset, Row
 from benchmarks.bootstrap import RESAMPLES, Bootstrap
 from benchmarks.execution import Executor, Inline, Processes
 from benchmarks.harness import Config, Overwrite, Plan, make_plan, run_plan
+from benchmarks.null_floor import ladder as null_ladder
+from benchmarks.null_floor import marked
 from benchmarks.points import curves
 from benchmarks.progress import Progress, Silent
 from benchmarks.store import Store
@@ -49,14 +51,14 @@ def evaluate(
     """Run a benchmark and return its rows, one number a line, columns as in ``rows.csv``.
 
     What is None comes from the task's defaults. Specs and ready objects may be mixed. Further options are those of
-    ``configure`` and ``run``: limit, seed, anchors, repeats, overwrite, resamples, workers, device, cache.
+    ``configure`` and ``run``: limit, seed, anchors, repeats, overwrite, resamples, null_floor, workers, device, cache.
 
     Raises:
         UsageError, UnavailableError, DataError: before anything is coded.
     """
     from benchmarks.tables import frame
 
-    made = {k: options.pop(k) for k in ("limit", "seed", "anchors", "repeats", "overwrite", "resamples") if k in options}
+    made = {k: options.pop(k) for k in ("limit", "seed", "anchors", "repeats", "overwrite", "resamples", "null_floor") if k in options}
     return frame(run(configure(task, dataset, codecs, heads, **made), **options).rows)
 
 
@@ -72,8 +74,11 @@ def configure(
     repeats: int = 1,
     overwrite: Overwrite = "missing",
     resamples: int = RESAMPLES,
+    null_floor: bool = True,
 ) -> Config:
     """Turn specs into a Config; ``original`` always comes first, since every table has its ceiling.
+
+    null_floor: the first anchor's second ladder joins the curves, so that every table of differences has its floor.
 
     Raises:
         UsageError: a name or argument is not known, or an anchor is none of the codecs.
@@ -89,6 +94,10 @@ def configure(
         raise UsageError(f"limit came as {limit}, repeats as {repeats} and resamples as {resamples}; expected at least 0, 1 and 0")
     labels = [c.label for c in found]
     named = tuple(anchors_of.find(a, labels) for a in anchors) if anchors is not None else _default_anchors(job.anchors, labels)
+    if named and null_floor:
+        first = anchors_of.members(named[0], labels)[0]
+        second = null_ladder(next(c for c in found if c.label == first))
+        found += [second] if second else []
     return Config(job, data, tuple(found), tuple(dict(read).items()), named, limit, seed, repeats, overwrite, resamples)
 
 
@@ -141,7 +150,7 @@ def run(
                 run_plan(plan, store, executor, progress)
             bootstrap = Bootstrap(len(plan.images), config.resamples, config.seed)
             rows = score(plan, store, bootstrap, progress)
-            return Outcome(plan, rows + differences(plan, rows, bootstrap))
+            return Outcome(plan, marked(rows + differences(plan, rows, bootstrap), config.curves))
     finally:
         progress.end()
 
@@ -171,7 +180,7 @@ def require(config: Config, names: Sequence[str]) -> None:
         UnavailableError: it is, but cannot run here.
     """
     for name in names:
-        labels = [c.label for c in config.curves]
+        labels = [c.label for c in config.curves if not c.null_of]
         wanted = anchors_of.members(anchors_of.find(name, labels), labels)
         for codec in (c.points[0][1] for c in config.curves if c.label in wanted):
             if reason := codec.available():

@@ -66,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--resamples", metavar="N", type=int, default=RESAMPLES, help="draws of the images for the 95 %% intervals; 0 for none (default: %(default)s)"
     )
+    what.add_argument("--no-null-floor", action="store_true", help="do not code the first anchor's second ladder, whose BD numbers ought to be 0")
     what.add_argument("--require", metavar="CODEC", action="append", default=[], help="exit 2 before anything runs if this codec cannot")
     what.add_argument("--limit", metavar="N", type=int, default=0, help="only N images: the first, or drawn at random with a --seed other than 0")
     what.add_argument("--seed", metavar="N", type=int, default=0, help="seed of everything drawn at random (default: 0)")
@@ -125,6 +126,7 @@ def _benchmark(options: argparse.Namespace, words: Sequence[str]) -> int:
 
 def _config(options: argparse.Namespace) -> Config:
     made = {name: getattr(options, name) for name in ("limit", "seed", "repeats", "overwrite", "resamples")}
+    made["null_floor"] = not options.no_null_floor
     codecs = options.codec
     if described := _described(options):
         codecs = list(TASKS.get(options.task).codecs) if codecs is None else codecs

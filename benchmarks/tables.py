@@ -11,6 +11,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from benchmarks.api import Row
+from benchmarks.null_floor import PART
 
 TITLES = {
     "bpp": "bpp",
@@ -111,6 +112,18 @@ def told_apart(rows: pd.DataFrame) -> list[str]:
     return lines
 
 
+def _floor(rows: pd.DataFrame) -> list[str]:
+    """What one codec gives against itself, a line a head; or that there is no telling."""
+    if rows[rows["anchor"] != ""].empty:
+        return []
+    found = rows[(rows["anchor"] != "") & (rows["part"] == PART)]
+    lines = []
+    for (head, codec), group in found.groupby(["head", "codec"], sort=False):
+        numbers = "; ".join(f"{row.metric}: {_difference(row)}" for row in group.itertuples())
+        lines.append(f"Null floor, {head}: {codec} against itself on a second ladder between the points of the first, by rights 0: {numbers}.")
+    return lines or ["Null floor: not measured (turned off, or the first anchor has too few points to put four between them)."]
+
+
 def _at_rates(rows: pd.DataFrame) -> list[str]:
     """Values at matched rates, where curves share too little for a Bjontegaard difference."""
     found = rows[(rows["anchor"] != "") & rows["part"].str.startswith("at ")]
@@ -165,7 +178,7 @@ def blocks(rows: Sequence[Row], columns: Sequence[str], form: str) -> str:
         parts += [_heading("Bjontegaard differences (negative rate: fewer bits at equal quality)", form)]
         parts += [tabulate(bd.to_numpy().tolist(), list(bd.columns), tablefmt=form, disable_numparse=True)]
     sure = [_SURE] if tidy["low"].notna().any() else []
-    lines = (*told_apart(tidy), *_at_rates(tidy), *_refused(tidy), NOTE, *sure, *_missing(tidy))
+    lines = (*_floor(tidy), *told_apart(tidy), *_at_rates(tidy), *_refused(tidy), NOTE, *sure, *_missing(tidy))
     parts += [_heading(line, form) if tex else line for line in lines]
     return "\n\n".join(parts) + "\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from benchmarks.bootstrap import Bootstrap
 from benchmarks.curves import front
 from benchmarks.differences import differences
 from benchmarks.harness import Config, Plan
-from benchmarks.points import Curve
+from benchmarks.null_floor import PART, ladder, marked
+from benchmarks.points import Curve, curves
 from benchmarks.tables import blocks, frame, told_apart
 
 RATES = np.array([0.05, 0.1, 0.2, 0.4, 0.8, 1.6])
@@ -23,12 +25,16 @@ IMAGES, RESAMPLES = 40, 400
 Bent = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
-def table(codecs: Bent, anchors: tuple[str, ...], noise: float = 0.15, own: float = 0.0) -> list[Row]:
-    """Rows of codecs by (rates, scores), on images of which some are hard for all. own: how far images differ for each codec alone."""
+def table(codecs: Bent, anchors: tuple[str, ...], noise: float = 0.15, own: float = 0.0, null_of: str = "") -> list[Row]:
+    """Rows of codecs by (rates, scores), on images of which some are hard for all. own: how far images differ for each codec alone.
+
+    null_of: the curve of which the last one is the second ladder.
+    """
     random = np.random.default_rng(3)
     hard = random.normal(0, noise, IMAGES)
-    curves = tuple(Curve(label, tuple((f"p={k}", None) for k in range(len(rates)))) for label, (rates, _) in codecs.items())  # type: ignore[misc]
-    config = Config(TASKS.build("detection"), Squares(), curves, (), anchors, resamples=RESAMPLES)
+    made = tuple(Curve(label, tuple((f"p={k}", None) for k in range(len(rates)))) for label, (rates, _) in codecs.items())  # type: ignore[misc]
+    made = (*made[:-1], replace(made[-1], null_of=null_of))
+    config = Config(TASKS.build("detection"), Squares(), made, (), anchors, resamples=RESAMPLES)
     bootstrap = Bootstrap(IMAGES, RESAMPLES, 0)
     rows = []
     for label, (rates, scores) in codecs.items():
@@ -131,3 +137,39 @@ def test_a_front_takes_the_best_of_its_members_at_each_rate_and_spares_them() ->
     assert found.low == pytest.approx(-50, abs=1e-3)
     assert {r.codec for r in rows if r.anchor == "v"} == {"v(scale=2)", "b"}
     assert one(rows, "bd_rate(ap)", anchor="v", codec="b").value < -50
+
+
+def test_the_null_floor_is_the_codec_against_itself_between_its_own_points() -> None:
+    middle = np.sqrt(RATES[1:] * RATES[:-1])
+    on_the_curve = np.interp(np.log(middle), np.log(RATES), SCORES) + 0.004
+    codecs = {"a": (RATES, SCORES), "b": (RATES / 2, SCORES), "a, null ladder": (middle, on_the_curve)}
+    rows = table(codecs, ("a",), own=0.02, null_of="a")
+    found = one(rows, "bd_rate(ap)", part=PART)
+    assert (found.codec, found.anchor) == ("a", "a")
+    assert abs(found.value) < 3
+    assert found.low < 0 < found.high
+    assert {r.codec for r in rows if r.part == ""} == {"b"}
+    text = blocks(rows, ("ap",), "github")
+    assert "Null floor, head: a against itself" in text
+    assert f"bd_rate(ap): {found.value:+.1f} % [{found.low:+.1f}, {found.high:+.1f}]" in text
+    assert "better: b." in text
+    without = blocks(table({"a": (RATES, SCORES), "b": (RATES / 2, SCORES)}, ("a",)), ("ap",), "github")
+    assert "Null floor: not measured" in without
+
+
+def test_the_second_ladder_lies_between_the_points_of_the_first() -> None:
+    second = ladder(curves(["jpegxl"])[0])
+    assert second is not None
+    assert [p for p, _ in second.points] == ["distance=2.0", "distance=3.25", "distance=5.0", "distance=8.0", "distance=12.5"]
+    assert second.null_of == "jpegxl"
+    assert ladder(curves(["jpeg(quality=[5, 10, 20, 30])"])[0]) is None  # three between four: too few for a curve
+    assert ladder(curves(["jpeg(quality=[10, 11, 12, 13, 14, 15, 16])"])[0]) is None
+    assert ladder(curves(["original"])[0]) is None
+
+
+def test_rows_of_the_second_ladder_are_parts_of_their_codec() -> None:
+    second = Curve("a, null ladder", (), null_of="a")
+    rows = [row("a", 0, "", "bpp", 1.0), row("a, null ladder", 0, "", "bpp", 2.0), replace(row("a, null ladder", 0, "h", "ap", 0.5), part="car")]
+    skipped = replace(row("a, null ladder", 0, "", "ap", 0.0), status="skipped")
+    found = marked([*rows, skipped], [Curve("a", ()), second])
+    assert [(r.codec, r.part, r.value) for r in found] == [("a", "", 1.0), ("a", PART, 2.0)]
