@@ -1,4 +1,7 @@
-"""Rate-accuracy curves for a paper, from rows alone: colour-blind-safe, vector, fonts embedded; bands are 95 % intervals."""
+"""Rate-accuracy curves for a paper, from rows alone: colour-blind-safe, vector, fonts embedded; bands are 95 % intervals.
+
+Where a curve dips, the monotone fit that stands in for it in Bjontegaard differences is dotted beside the raw points.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,10 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from benchmarks.curves import Line, line
 from benchmarks.tables import TITLES
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31", "#7F3C8D", "#666666")
@@ -42,8 +47,8 @@ def curves(rows: pd.DataFrame, metric: str, path: Path) -> None:
         if handles:
             figure.legend(handles, labels, loc="outside right center", frameon=False)
         if heads:
-            line = rows.iloc[-1]
-            figure.suptitle(f"{line['task']} on {line['dataset']} ({line['split']}, {line['images']} images)", fontsize=9)
+            last = rows.iloc[-1]
+            figure.suptitle(f"{last['task']} on {last['dataset']} ({last['split']}, {last['images']} images)", fontsize=9)
         for ending, extra in ((".png", {"dpi": 160}), (".pdf", {"metadata": {"CreationDate": None}})):
             part = path.with_name(path.name + ".part" + ending)
             figure.savefig(part, **extra)
@@ -62,6 +67,9 @@ def _panel(axis: Any, found: pd.DataFrame, rate: pd.Series, styles: dict[str, tu
         colour, marker = styles[str(codec)]
         rates, values, low, high = (list(numbers) for numbers in zip(*points, strict=True))
         axis.plot(rates, values, color=colour, marker=marker, markersize=4, linewidth=1.3, label=str(codec))
+        stands_in = line(list(zip(rates, (v / 100 for v in values), strict=True)), (0, 1))
+        if isinstance(stands_in, Line) and stands_in.fitted:
+            axis.plot(np.exp(stands_in.log_rate), 100 * stands_in.quality, color=colour, linestyle=":", linewidth=1)
         if not any(map(math.isnan, low)):
             axis.fill_between(rates, low, high, color=colour, alpha=0.13, linewidth=0)
     axis.set_xscale("log")

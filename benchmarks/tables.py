@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ _DIGITS = {"bpp": 4, "size_kb": 2, "psnr": 2, "encode_s": 4, "decode_s": 4, "hea
 _STREAM = ("bpp", "size_bytes", "psnr", "encode_s", "decode_s")
 NOTE = "Scores in percent; rates from whole files, headers in; times are medians of one image in seconds, one thread."
 _SURE = "In brackets: where the middle 95 % of the resamples of the images lie, drawn alike for all codecs."
+_OVERLAPS = "In braces: what two curves share, in percent of the codec's own interval and of the anchor's."
+_SHARED = re.compile(r"overlap (\d+)% of test, (\d+)% of anchor")
 
 
 def frame(rows: Sequence[Row]) -> pd.DataFrame:
@@ -86,12 +89,14 @@ def differences(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _difference(row: Any) -> str:
-    """A difference for people: its value, its interval, whether a fit stood in; or the reason why there is none."""
+    """A difference for people: its value, its interval, both overlaps, whether a fit stood in; or the reason why there is none."""
     if row.status != "ok":
         return f"n/a: {row.reason}"
     scale, unit = (1, " %") if row.unit == "%" else (100, "")
     ends = "" if math.isnan(row.low) else f" [{scale * row.low:+.1f}, {scale * row.high:+.1f}]"
-    return f"{scale * row.value:+.1f}{unit}{ends}" + (" (fit)" if row.reason.startswith("fit") else "")
+    shared = _SHARED.search(row.reason)
+    overlap = " {{{}/{}}}".format(*shared.groups()) if shared else ""
+    return f"{scale * row.value:+.1f}{unit}{ends}{overlap}" + (" (fit)" if row.reason.startswith("fit") else "")
 
 
 def told_apart(rows: pd.DataFrame) -> list[str]:
@@ -177,8 +182,8 @@ def blocks(rows: Sequence[Row], columns: Sequence[str], form: str) -> str:
     if not bd.empty:
         parts += [_heading("Bjontegaard differences (negative rate: fewer bits at equal quality)", form)]
         parts += [tabulate(bd.to_numpy().tolist(), list(bd.columns), tablefmt=form, disable_numparse=True)]
-    sure = [_SURE] if tidy["low"].notna().any() else []
-    lines = (*_floor(tidy), *told_apart(tidy), *_at_rates(tidy), *_refused(tidy), NOTE, *sure, *_missing(tidy))
+    notes = [NOTE, *([_SURE] if tidy["low"].notna().any() else []), *([_OVERLAPS] if not bd.empty else [])]
+    lines = (*_floor(tidy), *told_apart(tidy), *_at_rates(tidy), *_refused(tidy), *notes, *_missing(tidy))
     parts += [_heading(line, form) if tex else line for line in lines]
     return "\n\n".join(parts) + "\n"
 

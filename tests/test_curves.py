@@ -161,6 +161,14 @@ def test_many_resamples_are_what_each_is_alone() -> None:
     assert len(kinds) >= 5
 
 
+def test_points_of_equal_quality_give_a_labelled_fit_near_the_truth() -> None:
+    doubled = [*ANCHOR[:4], (0.6, 0.47), *ANCHOR[4:]]
+    outcome = bd_rate(doubled, [(r / 2, q) for r, q in doubled])
+    assert outcome.method == "fit"
+    assert outcome.value == pytest.approx(-50, abs=1e-6)
+    assert bd_rate(ANCHOR, doubled).value == pytest.approx(0, abs=3)
+
+
 def test_the_fit_keeps_within_the_metrics_bounds() -> None:
     steep = [(0.05, 0.001), (0.1, 0.02), (0.2, 0.25), (0.4, 0.24), (0.8, 0.4), (1.6, 0.42)]
     free, held = Curves.of(steep), Curves.of(steep, (0, 1))

@@ -151,7 +151,7 @@ def test_the_null_floor_is_the_codec_against_itself_between_its_own_points() -> 
     assert {r.codec for r in rows if r.part == ""} == {"b"}
     text = blocks(rows, ("ap",), "github")
     assert "Null floor, head: a against itself" in text
-    assert f"bd_rate(ap): {found.value:+.1f} % [{found.low:+.1f}, {found.high:+.1f}]" in text
+    assert f"bd_rate(ap): {found.value:+.1f} % [{found.low:+.1f}, {found.high:+.1f}] {{100/" in text
     assert "better: b." in text
     without = blocks(table({"a": (RATES, SCORES), "b": (RATES / 2, SCORES)}, ("a",)), ("ap",), "github")
     assert "Null floor: not measured" in without

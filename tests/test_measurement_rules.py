@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,22 +10,26 @@ import numpy as np
 import pandas as pd
 import pytest
 from hsc_testkit import Blocks, FindSquares, Squares
+from matplotlib.figure import Figure
 
-from benchmarks.api import METRICS, TASKS
+from benchmarks.api import METRICS, TASKS, Row, Truth
 from benchmarks.bootstrap import RESAMPLES, Bootstrap, interval
 from benchmarks.curves import bd_rate
 from benchmarks.evaluation import configure, run
 from benchmarks.execution import Inline
+from benchmarks.plots import _panel
+from benchmarks.scoring import limit_coco
 from benchmarks.tables import blocks, frame
 
 CURVE = [(0.05, 0.12), (0.1, 0.25), (0.2, 0.38), (0.4, 0.47), (0.8, 0.52), (1.6, 0.55)]
-IMAGES = 16
+IMAGES = 32
+SIZES = (12, 8, 6, 4, 2)
 
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     """Two codecs that code alike, on a few images."""
-    codecs = [*(Blocks(s) for s in Blocks.ladder), *(Blocks(s, slow_s=1e-6) for s in Blocks.ladder)]
+    codecs = [*(Blocks(s) for s in SIZES), *(Blocks(s, slow_s=1e-6) for s in SIZES)]
     config = configure("detection", Squares(images=IMAGES), codecs, [FindSquares()], anchors=["blocks"])
     return run(config, cache=tmp_path_factory.mktemp("cache"), executor=Inline()).rows
 
@@ -46,6 +51,7 @@ def test_rule_7_a_fit_is_labelled_and_a_failed_fit_is_no_number() -> None:
 def test_rule_7_both_overlaps_stand_beside_every_difference(rows: list[Any]) -> None:
     found = [r for r in rows if r.anchor and r.status == "ok" and r.metric.startswith("bd_")]
     assert all("of test, " in r.reason and "of anchor" in r.reason for r in found)
+    assert " {100/100}" in blocks(rows, ("ap",), "github")
 
 
 def test_rule_8_a_thousand_resamples_of_the_images_with_ap_computed_anew_on_each(rows: list[Any]) -> None:
@@ -53,9 +59,6 @@ def test_rule_8_a_thousand_resamples_of_the_images_with_ap_computed_anew_on_each
     data, codec = Squares(images=IMAGES), Blocks(4)
     images = [data.load(i).image for i in range(IMAGES)]
     seen = FindSquares().predict([codec.decode(codec.encode(image)) for image in images])
-    from benchmarks.api import Truth
-    from benchmarks.scoring import limit_coco
-
     metric: Any = METRICS.build(TASKS.build("detection").metrics[0])
     truth = Truth(tuple(data.image_ids()), ("square", "unseen"), coco=limit_coco(data.coco(), range(IMAGES), ("square", "unseen"), {}))
     expected = interval(metric.resample(truth, seen, Bootstrap(IMAGES, 1000, 0).draws)["ap"])
@@ -87,3 +90,17 @@ def test_rule_8_intervals_of_a_second_run_come_from_the_cache(tmp_path: Path) ->
     config = configure("detection", Squares(), [Blocks(4)], [FindSquares()], anchors=[])
     first, second = (frame(run(config, cache=tmp_path, executor=Inline()).rows) for _ in range(2))
     pd.testing.assert_frame_equal(first, second)
+
+
+def test_rule_7_the_fit_that_stands_in_is_drawn_beside_the_raw_points() -> None:
+    like = Row("", "detection", "squares", "test", "c", "", "image", "frozen", "h", "", 0, "ap", "", 0.0, images=4)
+    rate = pd.Series({("c", f"p={k}"): r for k, (r, _) in enumerate(CURVE)})
+    dotted = []
+    for fifth in (0.52, 0.465):
+        scores = [*(q for _, q in CURVE[:4]), fifth, CURVE[5][1]]
+        axis = Figure().subplots()
+        _panel(axis, frame([replace(like, point=f"p={k}", value=q) for k, q in enumerate(scores)]), rate, {"c": ("#000000", "o")})
+        dotted.append([drawn for drawn in axis.lines if drawn.get_linestyle() == ":"])
+        assert list(axis.lines[0].get_ydata()) == pytest.approx([100 * q for q in scores])
+    assert [len(found) for found in dotted] == [0, 1]
+    assert np.all(np.diff(dotted[1][0].get_ydata()) > 0)
