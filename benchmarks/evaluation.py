@@ -17,6 +17,7 @@ from benchmarks.null_floor import ladder as null_ladder
 from benchmarks.null_floor import marked
 from benchmarks.points import curves
 from benchmarks.progress import Progress, Silent
+from benchmarks.rate_matching import checked, match
 from benchmarks.store import Store
 from downstream.api import HEADS
 from hsc.api import Codec
@@ -51,14 +52,15 @@ def evaluate(
     """Run a benchmark and return its rows, one number a line, columns as in ``rows.csv``.
 
     What is None comes from the task's defaults. Specs and ready objects may be mixed. Further options are those of
-    ``configure`` and ``run``: limit, seed, anchors, repeats, overwrite, resamples, null_floor, workers, device, cache.
+    ``configure`` and ``run``: limit, seed, anchors, repeats, overwrite, resamples, null_floor, match_bpp, workers, device,
+    cache.
 
     Raises:
         UsageError, UnavailableError, DataError: before anything is coded.
     """
     from benchmarks.tables import frame
 
-    made = {k: options.pop(k) for k in ("limit", "seed", "anchors", "repeats", "overwrite", "resamples", "null_floor") if k in options}
+    made = {k: options.pop(k) for k in ("limit", "seed", "anchors", "repeats", "overwrite", "resamples", "null_floor", "match_bpp") if k in options}
     return frame(run(configure(task, dataset, codecs, heads, **made), **options).rows)
 
 
@@ -75,10 +77,12 @@ def configure(
     overwrite: Overwrite = "missing",
     resamples: int = RESAMPLES,
     null_floor: bool = True,
+    match_bpp: Sequence[float] = (),
 ) -> Config:
     """Turn specs into a Config; ``original`` always comes first, since every table has its ceiling.
 
     null_floor: the first anchor's second ladder joins the curves, so that every table of differences has its floor.
+    match_bpp: bits per pixel at which each codec's points are to lie, in place of its ladder; then there is no floor.
 
     Raises:
         UsageError: a name or argument is not known, or an anchor is none of the codecs.
@@ -94,11 +98,12 @@ def configure(
         raise UsageError(f"limit came as {limit}, repeats as {repeats} and resamples as {resamples}; expected at least 0, 1 and 0")
     labels = [c.label for c in found]
     named = tuple(anchors_of.find(a, labels) for a in anchors) if anchors is not None else _default_anchors(job.anchors, labels)
-    if named and null_floor:
+    rates = checked(match_bpp)
+    if named and null_floor and not rates:
         first = anchors_of.members(named[0], labels)[0]
         second = null_ladder(next(c for c in found if c.label == first))
         found += [second] if second else []
-    return Config(job, data, tuple(found), tuple(dict(read).items()), named, limit, seed, repeats, overwrite, resamples)
+    return Config(job, data, tuple(found), tuple(dict(read).items()), named, limit, seed, repeats, overwrite, resamples, rates)
 
 
 def _one(registry: Any, spec: Any) -> Any:
@@ -124,7 +129,7 @@ def run(
     executor: Executor | None = None,
     dry: bool = False,
 ) -> Outcome:
-    """Plan, measure and score. workers 0: one a core; ``dry`` stops after the plan (no rows).
+    """Plan, measure and score. workers 0: one a core; ``dry`` stops after the plan (no rows, and no search for rates).
 
     Raises:
         UnavailableError: the data set, or all heads, cannot be used here.
@@ -143,6 +148,9 @@ def run(
     executor = executor or (Processes(workers) if workers > 1 else Inline())
     try:
         with Store(Path(cache) / "store.sqlite") as store:
+            matched: list[Row] = []
+            if config.match_bpp and not dry:
+                config, matched = match(config, store, executor, progress)
             plan = make_plan(config, store, executor, progress)
             if dry:
                 return Outcome(plan, [])
@@ -150,7 +158,7 @@ def run(
                 run_plan(plan, store, executor, progress)
             bootstrap = Bootstrap(len(plan.images), config.resamples, config.seed)
             rows = score(plan, store, bootstrap, progress)
-            return Outcome(plan, marked(rows + differences(plan, rows, bootstrap), config.curves))
+            return Outcome(plan, marked(matched + rows + differences(plan, rows, bootstrap), config.curves))
     finally:
         progress.end()
 

@@ -34,6 +34,7 @@ def describe(plan: Plan, workers: int, device: str, arguments: Mapping[str, Any]
         "seed": config.seed,
         "repeats": config.repeats,
         "resamples": config.resamples,
+        "match_bpp": config.match_bpp,
         "skipped": plan.skipped,
         "cells": _cells(plan),
         "environment": {**environment(), "workers": workers, "threads_per_worker": 1, "device": device},

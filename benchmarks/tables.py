@@ -117,6 +117,16 @@ def told_apart(rows: pd.DataFrame) -> list[str]:
     return lines
 
 
+def _matched(rows: pd.DataFrame) -> list[str]:
+    """What a search for rates found, a line a rate."""
+    found = rows[(rows["metric"] == "matched_bpp") & (rows["status"] == "ok")]
+    lines = []
+    for part, group in found.groupby("part", sort=False):
+        got = (f"{row.codec} {row.point} takes {row.value:.4f} ({row.reason})" for row in group.itertuples())
+        lines.append(f"Matched to {part}: {'; '.join(got)}.")
+    return lines
+
+
 def _floor(rows: pd.DataFrame) -> list[str]:
     """What one codec gives against itself, a line a head; or that there is no telling."""
     if rows[rows["anchor"] != ""].empty:
@@ -183,7 +193,7 @@ def blocks(rows: Sequence[Row], columns: Sequence[str], form: str) -> str:
         parts += [_heading("Bjontegaard differences (negative rate: fewer bits at equal quality)", form)]
         parts += [tabulate(bd.to_numpy().tolist(), list(bd.columns), tablefmt=form, disable_numparse=True)]
     notes = [NOTE, *([_SURE] if tidy["low"].notna().any() else []), *([_OVERLAPS] if not bd.empty else [])]
-    lines = (*_floor(tidy), *told_apart(tidy), *_at_rates(tidy), *_refused(tidy), *notes, *_missing(tidy))
+    lines = (*_matched(tidy), *_floor(tidy), *told_apart(tidy), *_at_rates(tidy), *_refused(tidy), *notes, *_missing(tidy))
     parts += [_heading(line, form) if tex else line for line in lines]
     return "\n\n".join(parts) + "\n"
 
