@@ -57,12 +57,13 @@ def environment() -> dict[str, Any]:
     return {
         "commit": _commit(),
         "python": sys.version.split()[0],
-        "packages": {name: v for name in PACKAGES if (v := _version(name))},
+        "packages": {name: v for name in PACKAGES if (v := version(name))},
         "machine": {"system": platform.system(), "arch": platform.machine(), "processor": _processor(), "cores": len(os.sched_getaffinity(0))},
     }
 
 
-def _version(package: str) -> str | None:
+def version(package: str) -> str | None:
+    """A package's installed version, None where it is not."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
