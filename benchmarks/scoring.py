@@ -125,6 +125,7 @@ class _Scorer:
         self.merge = find_merge(self.head.label_space.name, self.space.name)
         self.relabel = _relabel(self.head.label_space, self.space, self.target)
         self._truth: Truth | None = None
+        self._read: tuple[Sequence[str], list[Prediction]] = ([], [])
 
     def rows(self, cell: Cell) -> list[Row]:
         keys = cell.predictions[self.number]
@@ -135,13 +136,12 @@ class _Scorer:
             reasons = [self.plan.failures[k] for k in missing if k in self.plan.failures]
             reason = f"{len(missing)} of {len(keys)} images failed: {reasons[0]}" if reasons else f"{len(missing)} of {len(keys)} images not read yet"
             return [_row(self.plan, cell.curve, cell.point, status="failed" if reasons else "missing", reason=reason, **base)]
-        records = self._records(keys)
-        head_s = statistics.median(r.head_s for r in records)
+        head_s = statistics.median(self.store.head_s(keys))
         rows = [_row(self.plan, cell.curve, cell.point, metric="head_s", value=head_s, unit="s", **base)]
-        samples = self._samples(keys, records)
+        samples = self._samples(keys)
         if (main := self.plan.config.task.main_metric) in samples:
             self.bootstrap.scores[self.label, cell.curve, cell.point] = samples[main]
-        for found in self._scores(keys, records):
+        for found in self._scores(keys):
             row = _row(self.plan, cell.curve, cell.point, metric=found.metric, part=found.part, value=found.value, unit="1", **base)
             low, high, _ = interval(samples[found.metric]) if found.metric in samples and not found.part else (math.nan, math.nan, 0)
             rows.append(replace(row, low=low, high=high))
@@ -151,18 +151,18 @@ class _Scorer:
         known = self.store.predictions({key: image_id for key, (_, image_id, _) in zip(keys, self.plan.images, strict=True)})
         return [known[key] for key in keys]
 
-    def _scores(self, keys: Sequence[str], records: Sequence[PredictionRecord]) -> list[Score]:
+    def _scores(self, keys: Sequence[str]) -> list[Score]:
         found = []
         for metric in self.metrics:
             key = self._key(metric, keys)
             cached = self.store.scores(key)
             if cached is None:
-                cached = [[s.metric, s.value, s.part] for s in metric.compute(self.truth(), self._relabelled(records))]
+                cached = [[s.metric, s.value, s.part] for s in metric.compute(self.truth(), self._predictions(keys))]
                 self.store.add_scores(key, cached)
             found += [Score(*s) for s in cached]
         return found
 
-    def _samples(self, keys: Sequence[str], records: Sequence[PredictionRecord]) -> dict[str, Floats]:
+    def _samples(self, keys: Sequence[str]) -> dict[str, Floats]:
         """Each resample's scores by metric, of those metrics that can; none where a run has no resamples."""
         found: dict[str, Floats] = {}
         for metric in self.metrics if self.bootstrap.resamples else ():
@@ -170,7 +170,7 @@ class _Scorer:
                 key = samples_key(self._key(metric, keys), self.bootstrap.identity)
                 samples = self.store.samples(key)
                 if samples is None:
-                    samples = dict(metric.resample(self.truth(), self._relabelled(records), self.bootstrap.draws))
+                    samples = dict(metric.resample(self.truth(), self._predictions(keys), self.bootstrap.draws))
                     self.store.add_samples(key, samples)
                 found |= samples
         return found
@@ -178,8 +178,11 @@ class _Scorer:
     def _key(self, metric: Metric, keys: Sequence[str]) -> str:
         return score_key(keys, {"name": getattr(metric, "spec_name", ""), "version": metric.version}, self.truth_identity)
 
-    def _relabelled(self, records: Sequence[PredictionRecord]) -> list[Prediction]:
-        return [self.relabel(r.prediction) for r in records if r.prediction is not None]
+    def _predictions(self, keys: Sequence[str]) -> list[Prediction]:
+        """In the classes they are scored in; those of the last cell are kept, since scores and samples ask for the same."""
+        if self._read[0] != keys:
+            self._read = keys, [self.relabel(r.prediction) for r in self._records(keys) if r.prediction is not None]
+        return self._read[1]
 
     @functools.cached_property
     def truth_identity(self) -> dict[str, Any]:

@@ -108,6 +108,10 @@ class Store:
         sql = "SELECT key, head_s, prediction FROM predictions WHERE key IN (?*)"
         return {key: PredictionRecord(wanted[key], head_s, from_bytes(blob)) for key, head_s, blob in self._select(sql, wanted)}
 
+    def head_s(self, keys: Iterable[str]) -> list[float]:
+        """The heads' times of known predictions, without reading what they predicted."""
+        return [head_s for _, head_s in self._select("SELECT key, head_s FROM predictions WHERE key IN (?*)", keys)]
+
     def known(self, table: str, keys: Iterable[str]) -> set[str]:
         """Which of ``keys`` are in ``table`` ("streams" or "predictions")."""
         return {key for (key,) in self._select(f"SELECT key FROM {table} WHERE key IN (?*)", keys)}
