@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
+
 from downstream.api import LabelSpace, Prediction, SegmentationMap
 from hsc.api import Codec, Image
 from hsc.registry import Registry
@@ -114,6 +117,14 @@ class Metric(Protocol):
 
     def compute(self, truth: Truth, predictions: Sequence[Prediction]) -> list[Score]:
         """Score one operating point: ``predictions[i]`` is for image i of ``truth``, labels index ``truth.classes``."""
+
+
+@runtime_checkable
+class Resampled(Protocol):
+    """Capability of a metric: its scores on many resamples of the images, for much less than scoring each."""
+
+    def resample(self, truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64]) -> Mapping[str, npt.NDArray[np.float64]]:
+        """Some of ``scores``, the main one among them, with image i counted ``draws[r, i]`` times: (R, N) -> (R,) each, NaN where undefined."""
 
 
 class Task(Protocol):

@@ -1,11 +1,12 @@
 """Bjontegaard differences between two rate-quality curves, with an outcome for every case and never a guess.
 
-    points --strictly monotone?--yes--> PCHIP on the raw points ----+--> shared interval --> mean difference
-                    \\-------------no--> constrained monotone cubic -+         \\--> too little shared: no number, a reason
+    points --strictly monotone?--yes--> PCHIP through the raw points --+--> shared interval --> mean difference
+                    \\-------------no--> constrained monotone cubic ----+         \\--> too little shared: no number, a reason
 
 Sources: Bjontegaard, VCEG-M33 (2001); PCHIP as in JCTVC-L1100 and the ``bjontegaard`` package (Herglotz et al. 2022). The cubic
 follows the idea of MPEG's VCM test conditions: accuracy curves of machines dip, so a cubic in log rate that may only rise, and only
-ever more slowly, is fitted to the points by least squares.
+ever more slowly, within the metric's bounds, is fitted to the points by least squares. A thousand resamples of two curves are
+compared in one go, and one pair of curves is a resample of one.
 """
 
 from __future__ import annotations
@@ -17,14 +18,28 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks import cubic, pchip
+
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Axis = Literal["quality", "log_rate"]
 
 LEAST_OVERLAP = 0.75
 LEAST_POINTS = 4
 WORST_FIT = 0.05
 """The most a fit may miss the points by, root mean square, as a fraction of the quality they span."""
+UNBOUNDED = (-float("inf"), float("inf"))
 
-_GRID = 4097
+_GRID = 257
+_TROUBLES = (
+    "",
+    "has a point without a value",
+    f"has {{points}} points, at least {LEAST_POINTS} are needed",
+    "has a rate of 0 or less",
+    "has two points at one rate",
+    "is flat",
+    "dips too much: a monotone cubic misses it by {missed:.0%} of its span",
+)
 
 
 @dataclass(frozen=True)
@@ -50,135 +65,195 @@ class Difference:
 
 @dataclass(frozen=True)
 class Line:
-    """A curve on a dense grid: natural log of the rate and quality, both strictly rising."""
+    """A curve on a dense grid: natural log of the rate and quality, both rising; fitted where it does not go through the raw points."""
 
     log_rate: Floats
     quality: Floats
     fitted: bool
 
 
-def bd_rate(anchor: Sequence[tuple[float, float]], test: Sequence[tuple[float, float]]) -> Difference:
+def bd_rate(anchor: Sequence[tuple[float, float]], test: Sequence[tuple[float, float]], bounds: tuple[float, float] = UNBOUNDED) -> Difference:
     """Mean difference in rate at equal quality, in percent of the anchor's rate.
 
-    anchor, test: points (rate, quality) in any order; rate in any unit above 0, the same for both.
+    anchor, test: points (rate, quality) in any order; rate in any unit above 0, the same for both. bounds: what the quality can be.
 
     >>> anchor = [(1, 30.0), (2, 33.0), (4, 36.0), (8, 38.0)]
     >>> str(bd_rate(anchor, [(r / 2, q) for r, q in anchor]))
     '-50.0 %'
     """
-    found = _difference(anchor, test, over="quality")
-    if found.value is None:
-        return found
-    return Difference(float(np.expm1(found.value) * 100), found.overlap_test, found.overlap_anchor, method=found.method)
+    return _single(Curves.of(anchor, bounds), Curves.of(test, bounds), "quality")
 
 
-def bd_metric(anchor: Sequence[tuple[float, float]], test: Sequence[tuple[float, float]]) -> Difference:
+def bd_metric(anchor: Sequence[tuple[float, float]], test: Sequence[tuple[float, float]], bounds: tuple[float, float] = UNBOUNDED) -> Difference:
     """Mean difference in quality at equal rate, in the metric's unit (positive: the test codec is better)."""
-    return _difference(anchor, test, over="log_rate")
+    return _single(Curves.of(anchor, bounds), Curves.of(test, bounds), "log_rate")
 
 
-def _difference(anchor: Sequence[tuple[float, float]], test: Sequence[tuple[float, float]], over: Literal["quality", "log_rate"]) -> Difference:
-    """Mean of test minus anchor, of the other axis, over what the curves share of the axis ``over``."""
-    tables = []
-    for name, points in (("anchor", anchor), ("test codec", test)):
-        table, reason = _ordered(points)
-        if reason:
+def line(points: Sequence[tuple[float, float]], bounds: tuple[float, float] = UNBOUNDED) -> Line | str:
+    """The curve that stands for points (rate, quality) in a comparison, or why there is none."""
+    one = Curves.of(points, bounds)
+    if reason := one.reason(0):
+        return reason
+    grid = np.linspace(one.log_rate[0, 0], one.log_rate[0, -1], _GRID)
+    return Line(grid, Curves.of(points, bounds, times=_GRID).at(grid), bool(one.fitted[0]))
+
+
+class Curves:
+    """R resamples of one curve, each as a function that rises, or with a reason why there is none.
+
+    rate, quality: (R, P), a column a point, in any order; rates above 0. kept: (R, P), which points a resample has; all by default.
+    """
+
+    def __init__(self, rate: Floats, quality: Floats, bounds: tuple[float, float] = UNBOUNDED, kept: Bools | None = None) -> None:
+        kept = np.ones(rate.shape, bool) if kept is None else kept
+        order = np.lexsort((quality, rate, ~kept))
+        self.count = kept.sum(axis=1)
+        # A curve of fewer points than there is room for repeats its last, so that what lies beyond has no length.
+        places = np.minimum(np.arange(max(rate.shape[1], 2)), np.maximum(self.count, 1)[:, None] - 1)
+        if not rate.shape[1]:
+            rate, quality, order = (np.full((len(rate), 1), np.nan), np.full((len(rate), 1), np.nan), np.zeros((len(rate), 1), int))
+        order = np.take_along_axis(order, places, 1)
+        rate, self.quality = np.take_along_axis(rate, order, 1), np.take_along_axis(quality, order, 1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            self.log_rate = np.log(rate)
+        inside = np.arange(places.shape[1]) < self.count[:, None]
+        self.trouble = self._troubles(rate, inside)
+        self.fitted = ~self._rises(self.quality, inside) & (self.trouble == 0)
+        self.numbers = np.full((len(rate), 4), np.nan)
+        self.missed = np.zeros(len(rate))
+        if self.fitted.any():
+            self._fit(inside[self.fitted].astype(np.float64), bounds)
+
+    @classmethod
+    def of(cls, points: Sequence[tuple[float, float]], bounds: tuple[float, float] = UNBOUNDED, times: int = 1) -> Curves:
+        """One curve, from points (rate, quality), ``times`` over."""
+        table = np.asarray(list(points), dtype=np.float64).reshape(-1, 2)
+        rate, quality = (np.tile(table[:, axis], (times, 1)) for axis in (0, 1))
+        return cls(rate, quality, bounds)
+
+    @staticmethod
+    def _rises(values: Floats, inside: Bools) -> Bools:
+        with np.errstate(invalid="ignore"):
+            return np.asarray(((np.diff(values, axis=1) > 0) | ~inside[:, 1:]).all(axis=1))
+
+    def _troubles(self, rate: Floats, inside: Bools) -> npt.NDArray[np.intp]:
+        finite = ((np.isfinite(rate) & np.isfinite(self.quality)) | ~inside).all(axis=1)
+        flat = self.quality.max(axis=1) == self.quality.min(axis=1)
+        conditions = [~finite, self.count < LEAST_POINTS, ~(rate > 0).all(axis=1), ~self._rises(self.log_rate, inside), flat]
+        return np.asarray(np.select(conditions, list(range(1, 6)), 0))
+
+    def _fit(self, weight: Floats, bounds: tuple[float, float]) -> None:
+        at = self.fitted
+        u, quality = self._place(self.log_rate), self.quality[at]
+        self.numbers[at] = numbers = cubic.fit(u[at], quality, weight, bounds)
+        missed = ((np.einsum("rnk,rk->rn", cubic.basis(u[at]), numbers) - quality) ** 2 * weight).sum(axis=1) / weight.sum(axis=1)
+        self.missed[at] = np.sqrt(missed) / np.ptp(quality, axis=1)
+        bad = at & ~(self.missed <= WORST_FIT)
+        self.trouble[bad] = len(_TROUBLES) - 1
+        self.fitted = at & ~bad
+
+    def _place(self, log_rate: Floats) -> Floats:
+        """Log rates, (R, ...), on the scale of 0 to 1 from each curve's first point to its last."""
+        start, length = self.log_rate[:, 0], self.log_rate[:, -1] - self.log_rate[:, 0]
+        shape = (-1, *[1] * (log_rate.ndim - 1))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray((log_rate - start.reshape(shape)) / length.reshape(shape))
+
+    def reason(self, row: int) -> str:
+        """Why resample ``row`` is no curve; empty where it is one."""
+        return _TROUBLES[self.trouble[row]].format(points=self.count[row], missed=self.missed[row])
+
+    def span(self, over: Axis) -> tuple[Floats, Floats]:
+        """The first and last value of each curve on an axis: (R,), (R,), NaN where there is no curve."""
+        axis = self.quality if over == "quality" else self.log_rate
+        low, high = axis[:, 0].copy(), axis[:, -1].copy()
+        if over == "quality":
+            for end, u in ((low, 0.0), (high, 1.0)):
+                end[self.fitted] = cubic.value(self.numbers[self.fitted], np.full(self.fitted.sum(), u))
+        low[self.trouble > 0] = high[self.trouble > 0] = np.nan
+        return low, high
+
+    def area(self, over: Axis, low: Floats, high: Floats) -> Floats:
+        """The integral of the other axis over ``over`` from ``low`` to ``high``, within each curve: (R,), NaN where there is no curve."""
+        found = np.full(len(self.trouble), np.nan)
+        for at, x, y, slope in self._through(over):
+            found[at] = pchip.area(x, y, slope, low[at], high[at])
+        at = self.fitted
+        if at.any():
+            found[at] = self._under_fit(over, low[at], high[at])
+        return found
+
+    def _under_fit(self, over: Axis, low: Floats, high: Floats) -> Floats:
+        at, numbers = self.fitted, self.numbers[self.fitted]
+        start, length = self.log_rate[at, 0], self.log_rate[at, -1] - self.log_rate[at, 0]
+        if over == "log_rate":
+            return np.asarray(cubic.area(numbers, (low - start) / length, (high - start) / length) * length)
+        first, last = cubic.inverse(numbers, low), cubic.inverse(numbers, high)
+        beside = last * high - first * low - cubic.area(numbers, first, last)  # by parts: what lies left of the curve
+        return np.asarray(start * (high - low) + length * beside)
+
+    def at(self, log_rate: Floats) -> Floats:
+        """Quality at log rates (R,): NaN where a resample has no curve, or one that does not reach so far."""
+        found = np.full(len(self.trouble), np.nan)
+        for at, x, y, slope in self._through("log_rate"):
+            found[at] = pchip.value(x, y, slope, log_rate[at])
+        if self.fitted.any():
+            found[self.fitted] = cubic.value(self.numbers[self.fitted], self._place(log_rate)[self.fitted])
+        low, high = self.span("log_rate")
+        return np.where((low <= log_rate) & (log_rate <= high), found, np.nan)
+
+    def _through(self, over: Axis) -> list[tuple[Bools, Floats, Floats, Floats]]:
+        """The curves that go through their points, by their number: which they are, x, y and slopes."""
+        x, y = (self.quality, self.log_rate) if over == "quality" else (self.log_rate, self.quality)
+        parts = []
+        for count in np.unique(self.count):
+            at = (self.count == count) & (self.trouble == 0) & ~self.fitted
+            if at.any():
+                parts.append((at, x[at, :count], y[at, :count], pchip.slopes(x[at, :count], y[at, :count])))
+        return parts
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Bjontegaard differences of R resamples. value: (R,), NaN where refused; overlaps: (R,), 0 to 1; fitted: (R,), where one curve was."""
+
+    value: Floats
+    overlap_test: Floats
+    overlap_anchor: Floats
+    fitted: Bools
+
+
+def differences(anchor: Curves, test: Curves, over: Axis) -> Differences:
+    """BD-rate in percent (over the quality) or BD-metric (over the log rate), resample by resample."""
+    (a_low, a_high), (t_low, t_high) = anchor.span(over), test.span(over)
+    low, high = np.maximum(a_low, t_low), np.minimum(a_high, t_high)
+    shared = np.maximum(high - low, 0.0)
+    of_anchor, of_test = (np.nan_to_num(shared / (end - start)) for start, end in ((a_low, a_high), (t_low, t_high)))
+    enough = np.maximum(of_anchor, of_test) >= LEAST_OVERLAP
+    within = low, np.maximum(high, low)
+    mean = (test.area(over, *within) - anchor.area(over, *within)) / np.where(enough, shared, np.nan)
+    value = np.expm1(mean) * 100 if over == "quality" else mean
+    return Differences(value, of_test, of_anchor, anchor.fitted | test.fitted)
+
+
+def _single(anchor: Curves, test: Curves, over: Axis) -> Difference:
+    for name, curve in (("anchor", anchor), ("test codec", test)):
+        if reason := curve.reason(0):
             return Difference(None, 0.0, 0.0, f"the {name}'s curve {reason}")
-        tables.append(table)
-    if all(_is_monotone(table) for table in tables):
-        areas, spans = _pchip(tables, over)
-        method: Literal["pchip", "fit"] = "pchip"
-    else:
-        lines = [fit(table) for table in tables]
-        for name, line in zip(("anchor", "test codec"), lines, strict=True):
-            if isinstance(line, str):
-                return Difference(None, 0.0, 0.0, f"the {name}'s curve {line}")
-        areas, spans = _grids([line for line in lines if isinstance(line, Line)], over)
-        method = "fit"
-    low, high = max(s[0] for s in spans), min(s[1] for s in spans)
-    shared = max(high - low, 0.0)
-    of_anchor, of_test = (float(shared / (s[1] - s[0])) for s in spans)
-    if max(of_anchor, of_test) < LEAST_OVERLAP:
-        return Difference(
-            None, of_test, of_anchor, f"the curves share {of_test:.0%} of the test codec's and {of_anchor:.0%} of the anchor's interval"
-        )
-    return Difference(float((areas[1] - areas[0]) / shared), of_test, of_anchor, method=method)
+    found = differences(anchor, test, over)
+    of_test, of_anchor = float(found.overlap_test[0]), float(found.overlap_anchor[0])
+    if np.isnan(found.value[0]):
+        shared = f"the curves share {of_test:.0%} of the test codec's and {of_anchor:.0%} of the anchor's interval"
+        return Difference(None, of_test, of_anchor, shared)
+    return Difference(float(found.value[0]), of_test, of_anchor, method="fit" if found.fitted[0] else "pchip")
 
 
-def _shared(spans: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    low = max(s[0] for s in spans)
-    return low, max(low, min(s[1] for s in spans))
-
-
-def _pchip(tables: Sequence[Floats], over: str) -> tuple[list[float], list[tuple[float, float]]]:
-    """Areas over the shared interval, and each curve's own interval, by PCHIP through the raw points."""
-    from scipy.interpolate import PchipInterpolator
-
-    axis = 1 if over == "quality" else 0
-    spans = [(float(t[0, axis]), float(t[-1, axis])) for t in tables]
-    low, high = _shared(spans)
-    return [float(PchipInterpolator(t[:, axis], t[:, 1 - axis]).integrate(low, high)) for t in tables], spans
-
-
-def _grids(lines: Sequence[Line], over: str) -> tuple[list[float], list[tuple[float, float]]]:
-    """The same for curves on a dense grid, by the trapezoidal rule."""
-    pairs = [(x.quality, x.log_rate) if over == "quality" else (x.log_rate, x.quality) for x in lines]
-    spans = [(float(x[0]), float(x[-1])) for x, _ in pairs]
-    at = np.linspace(*_shared(spans), _GRID)
-    return [float(np.trapz(np.interp(at, x, y), at)) for x, y in pairs], spans
-
-
-def fit(table: Floats) -> Line | str:
-    """The monotone cubic nearest to points (log rate, quality) by rising rate, or why there is none.
-
-    Over log rates scaled to 0..1 its second derivative runs linearly from -b to -c and its slope ends at a, with a, b and c at
-    least 0: so it rises and is concave, and being linear in its four numbers it is a bounded least squares problem, solved exactly.
-    """
-    from scipy.interpolate import PchipInterpolator
-    from scipy.optimize import lsq_linear
-
-    if _is_monotone(table):
-        grid = np.linspace(table[0, 0], table[-1, 0], _GRID)
-        return Line(grid, PchipInterpolator(table[:, 0], table[:, 1])(grid), fitted=False)
-    start, length = table[0, 0], table[-1, 0] - table[0, 0]
-    span = float(np.ptp(table[:, 1]))
-    if not span:
-        return "is flat"
-    found = lsq_linear(_basis((table[:, 0] - start) / length), table[:, 1], bounds=([-np.inf, 0, 0, 0], np.inf), method="bvls")
-    missed = float(np.sqrt(np.mean(found.fun**2))) / span
-    if missed > WORST_FIT:
-        return f"dips too much: a monotone cubic misses it by {missed:.0%} of its span"
-    u = np.linspace(0.0, 1.0, _GRID)
-    quality = _basis(u) @ found.x
-    if not np.all(np.diff(quality) > 0):
-        return "does not rise"
-    return Line(start + length * u, quality, fitted=True)
-
-
-def _basis(u: Floats) -> Floats:
-    """(N,) -> (N, 4): the cubic's dependence on its value at 0, its slope at 1, and minus its curvature at 0 and at 1.
-
-    The slope at u is a + the integral of the curvature's negative b (1 - v) + c v from u to 1.
-    """
-    from_0 = u / 2 - u**2 / 2 + u**3 / 6
-    from_1 = u / 2 - u**3 / 6
-    return np.stack([np.ones_like(u), u, from_0, from_1], axis=1)
-
-
-def _is_monotone(table: Floats) -> bool:
-    return bool((np.diff(table[:, 1]) > 0).all())
-
-
-def _ordered(points: Sequence[tuple[float, float]]) -> tuple[Floats, str]:
-    """Points as (log rate, quality) by rising rate, and what is wrong with them, if anything."""
-    table = np.asarray(sorted(points), dtype=np.float64).reshape(-1, 2)
-    if not np.isfinite(table).all():
-        return table, "has a point without a value"
-    if len(table) < LEAST_POINTS:
-        return table, f"has {len(table)} points, at least {LEAST_POINTS} are needed"
-    if (table[:, 0] <= 0).any():
-        return table, "has a rate of 0 or less"
-    table[:, 0] = np.log(table[:, 0])
-    if (np.diff(table[:, 0]) <= 0).any():
-        return table, "has two points at one rate"
-    return table, ""
+def front(rate: Floats, quality: Floats) -> Bools:
+    """Which points no other beats, resample by resample: (R, P) -> (R, P). Of two at one rate, the better alone; of two alike, one."""
+    order = np.lexsort((-quality, rate))
+    ordered = np.nan_to_num(np.take_along_axis(quality, order, 1), nan=-np.inf)
+    best = np.maximum.accumulate(ordered, axis=1)
+    ahead = np.concatenate([np.full((len(rate), 1), -np.inf), best[:, :-1]], axis=1) < ordered
+    kept = np.zeros(rate.shape, bool)
+    np.put_along_axis(kept, order, ahead, 1)
+    return kept

@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks import anchors as anchors_of
 from benchmarks.api import DATASETS, TASKS, Dataset, Row
+from benchmarks.bootstrap import RESAMPLES, Bootstrap
 from benchmarks.execution import Executor, Inline, Processes
 from benchmarks.harness import Config, Overwrite, Plan, make_plan, run_plan
-from benchmarks.points import Curve, curves
+from benchmarks.null_floor import ladder as null_ladder
+from benchmarks.null_floor import marked
+from benchmarks.points import curves
 from benchmarks.progress import Progress, Silent
+from benchmarks.rate_matching import checked, match
 from benchmarks.store import Store
 from downstream.api import HEADS
 from hsc.api import Codec
@@ -47,14 +52,15 @@ def evaluate(
     """Run a benchmark and return its rows, one number a line, columns as in ``rows.csv``.
 
     What is None comes from the task's defaults. Specs and ready objects may be mixed. Further options are those of
-    ``configure`` and ``run``: limit, seed, anchors, repeats, overwrite, workers, device, cache.
+    ``configure`` and ``run``: limit, seed, anchors, repeats, overwrite, resamples, null_floor, match_bpp, workers, device,
+    cache.
 
     Raises:
         UsageError, UnavailableError, DataError: before anything is coded.
     """
     from benchmarks.tables import frame
 
-    made = {k: options.pop(k) for k in ("limit", "seed", "anchors", "repeats", "overwrite") if k in options}
+    made = {k: options.pop(k) for k in ("limit", "seed", "anchors", "repeats", "overwrite", "resamples", "null_floor", "match_bpp") if k in options}
     return frame(run(configure(task, dataset, codecs, heads, **made), **options).rows)
 
 
@@ -69,8 +75,14 @@ def configure(
     anchors: Sequence[str] | None = None,
     repeats: int = 1,
     overwrite: Overwrite = "missing",
+    resamples: int = RESAMPLES,
+    null_floor: bool = True,
+    match_bpp: Sequence[float] = (),
 ) -> Config:
     """Turn specs into a Config; ``original`` always comes first, since every table has its ceiling.
+
+    null_floor: the first anchor's second ladder joins the curves, so that every table of differences has its floor.
+    match_bpp: bits per pixel at which each codec's points are to lie, in place of its ladder; then there is no floor.
 
     Raises:
         UsageError: a name or argument is not known, or an anchor is none of the codecs.
@@ -82,10 +94,16 @@ def configure(
     for label, head in read:
         if head.output is not job.output:
             raise UsageError(f"the head {label} gives {head.output.__name__}, the task {task} scores {job.output.__name__}")
-    if limit < 0 or repeats < 1:
-        raise UsageError(f"limit came as {limit} and repeats as {repeats}; expected at least 0 and 1")
-    named = tuple(_anchor(a, found) for a in anchors) if anchors is not None else _default_anchors(job.anchors, found)
-    return Config(job, data, tuple(found), tuple(dict(read).items()), named, limit, seed, repeats, overwrite)
+    if limit < 0 or repeats < 1 or resamples < 0:
+        raise UsageError(f"limit came as {limit}, repeats as {repeats} and resamples as {resamples}; expected at least 0, 1 and 0")
+    labels = [c.label for c in found]
+    named = tuple(anchors_of.find(a, labels) for a in anchors) if anchors is not None else _default_anchors(job.anchors, labels)
+    rates = checked(match_bpp)
+    if named and null_floor and not rates:
+        first = anchors_of.members(named[0], labels)[0]
+        second = null_ladder(next(c for c in found if c.label == first))
+        found += [second] if second else []
+    return Config(job, data, tuple(found), tuple(dict(read).items()), named, limit, seed, repeats, overwrite, resamples, rates)
 
 
 def _one(registry: Any, spec: Any) -> Any:
@@ -96,22 +114,9 @@ def _label(head: Any) -> str:
     return str(parse_spec(head)) if isinstance(head, str) else str(HEADS.spec(head))
 
 
-def _anchor(name: str, found: Sequence[Curve]) -> str:
-    """The curve an anchor's name means: the one with that label, else the first of that codec.
-
-    Raises:
-        UsageError: no curve of the run is it.
-    """
-    labels = [c.label for c in found]
-    near = [label for label in labels if label == name] or [label for label in labels if parse_spec(label).name == name]
-    if not near:
-        raise UsageError(f"the anchor {name!r} is not among the codecs of this run: {', '.join(labels)}")
-    return near[0]
-
-
-def _default_anchors(names: Sequence[str], found: Sequence[Curve]) -> tuple[str, ...]:
-    present = {parse_spec(c.label).name for c in found}
-    return tuple(_anchor(name, found) for name in names if name in present)
+def _default_anchors(names: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:
+    present = {parse_spec(label).name for label in labels}
+    return tuple(anchors_of.find(name, labels) for name in names if name in present)
 
 
 def run(
@@ -124,13 +129,14 @@ def run(
     executor: Executor | None = None,
     dry: bool = False,
 ) -> Outcome:
-    """Plan, measure and score. workers 0: one a core; ``dry`` stops after the plan (no rows).
+    """Plan, measure and score. workers 0: one a core; ``dry`` stops after the plan (no rows, and no search for rates).
 
     Raises:
         UnavailableError: the data set, or all heads, cannot be used here.
         DataError: images do not load.
         ResultsError: the cache cannot be used.
     """
+    from benchmarks.differences import differences
     from benchmarks.scoring import score
 
     _check_device(device)
@@ -142,12 +148,17 @@ def run(
     executor = executor or (Processes(workers) if workers > 1 else Inline())
     try:
         with Store(Path(cache) / "store.sqlite") as store:
+            matched: list[Row] = []
+            if config.match_bpp and not dry:
+                config, matched = match(config, store, executor, progress)
             plan = make_plan(config, store, executor, progress)
             if dry:
                 return Outcome(plan, [])
             if plan.todo:
                 run_plan(plan, store, executor, progress)
-            return Outcome(plan, score(plan, store))
+            bootstrap = Bootstrap(len(plan.images), config.resamples, config.seed)
+            rows = score(plan, store, bootstrap, progress)
+            return Outcome(plan, marked(matched + rows + differences(plan, rows, bootstrap), config.curves))
     finally:
         progress.end()
 
@@ -177,7 +188,8 @@ def require(config: Config, names: Sequence[str]) -> None:
         UnavailableError: it is, but cannot run here.
     """
     for name in names:
-        label = _anchor(name, config.curves)
-        codec = next(c for c in config.curves if c.label == label).points[0][1]
-        if reason := codec.available():
-            raise UnavailableError(f"the required codec {name} cannot run: {reason}")
+        labels = [c.label for c in config.curves if not c.null_of]
+        wanted = anchors_of.members(anchors_of.find(name, labels), labels)
+        for codec in (c.points[0][1] for c in config.curves if c.label in wanted):
+            if reason := codec.available():
+                raise UnavailableError(f"the required codec {name} cannot run: {reason}")

@@ -8,7 +8,7 @@ heads and tasks; what the store knows is not done again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -33,7 +33,10 @@ Overwrite = Literal["missing", "always", "never"]
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides a run's numbers, and how it is done. ``limit`` 0 means all images."""
+    """Everything that decides a run's numbers, and how it is done. ``limit`` 0 means all images, ``resamples`` 0 no intervals.
+
+    match_bpp: bits per pixel at which curves are to have their points; none: their ladders.
+    """
 
     task: Task
     dataset: Dataset
@@ -44,6 +47,8 @@ class Config:
     seed: int = 0
     repeats: int = 1
     overwrite: Overwrite = "missing"
+    resamples: int = 0
+    match_bpp: tuple[float, ...] = ()
 
 
 @dataclass
@@ -188,6 +193,16 @@ def run_plan(plan: Plan, store: Store, executor: Executor, progress: Progress) -
         else:
             _keep(plan, cell, place, answers, store)
         progress.advance(f"{cell.curve} {cell.point}", len(job.items))
+
+
+def code(plan: Plan, named: Sequence[tuple[str, str, Codec]], store: Store, executor: Executor, progress: Progress) -> Plan:
+    """Code the plan's images at operating points (curve, point, codec) and keep the streams; no head reads them. A plan of these cells."""
+    coded = Plan(plan.config, plan.images, [_cell(plan, one, {}, {}) for one in named], {})
+    for cell in coded.cells:
+        cell.todo = sum(1 for _ in _items(coded, cell, store))
+    if coded.todo:
+        run_plan(coded, store, executor, progress)
+    return coded
 
 
 def _fail(plan: Plan, cell: Cell, at: int, reason: str) -> None:

@@ -3,6 +3,7 @@
 stream      image pixels + codec identity
 prediction  stream + route + head identity
 score       predictions, in order + metric identity + truth
+samples     score + the draws of its bootstrap
 """
 
 from __future__ import annotations
@@ -41,3 +42,7 @@ def prediction_key(stream: str, route: str, head: Mapping[str, Any]) -> str:
 
 def score_key(predictions: Sequence[str], metric: Mapping[str, Any], truth: Mapping[str, Any]) -> str:
     return key_of({"predictions": list(predictions), "metric": metric, "truth": truth})
+
+
+def samples_key(score: str, draws: Mapping[str, Any]) -> str:
+    return key_of({"score": score, "draws": draws})

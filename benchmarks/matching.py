@@ -11,7 +11,7 @@ from typing import Any
 
 from hsc.api import Codec, Image, Ranged
 
-_FINEST = 1 / 64
+FINEST = 1 / 64
 
 
 def rate_range(codec: Codec) -> tuple[Any, Any]:
@@ -42,7 +42,7 @@ def match_bytes(codec: Codec, image: Image, least: int) -> tuple[Codec, bytes]:
     if len(best[1]) < least:
         return best
     whole = isinstance(low, int) and isinstance(high, int)
-    while abs(high - low) > (1 if whole else _FINEST):
+    while abs(high - low) > (1 if whole else FINEST):
         middle = (low + high) // 2 if whole else (low + high) / 2
         found = at(middle)
         if len(found[1]) >= least:

@@ -1,13 +1,19 @@
-"""Rate-accuracy curves for a paper, from rows alone: colour-blind-safe, vector, fonts embedded."""
+"""Rate-accuracy curves for a paper, from rows alone: colour-blind-safe, vector, fonts embedded; bands are 95 % intervals.
+
+Where a curve dips, the monotone fit that stands in for it in Bjontegaard differences is dotted beside the raw points.
+"""
 
 from __future__ import annotations
 
 import itertools
+import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from benchmarks.curves import Line, line
 from benchmarks.tables import TITLES
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31", "#7F3C8D", "#666666")
@@ -41,8 +47,8 @@ def curves(rows: pd.DataFrame, metric: str, path: Path) -> None:
         if handles:
             figure.legend(handles, labels, loc="outside right center", frameon=False)
         if heads:
-            line = rows.iloc[-1]
-            figure.suptitle(f"{line['task']} on {line['dataset']} ({line['split']}, {line['images']} images)", fontsize=9)
+            last = rows.iloc[-1]
+            figure.suptitle(f"{last['task']} on {last['dataset']} ({last['split']}, {last['images']} images)", fontsize=9)
         for ending, extra in ((".png", {"dpi": 160}), (".pdf", {"metadata": {"CreationDate": None}})):
             part = path.with_name(path.name + ".part" + ending)
             figure.savefig(part, **extra)
@@ -54,12 +60,18 @@ def _panel(axis: Any, found: pd.DataFrame, rate: pd.Series, styles: dict[str, tu
     from matplotlib.ticker import LogLocator, NullFormatter
 
     for codec, group in found.groupby("codec", sort=False):
-        points = sorted((float(rate.get((codec, p), float("nan"))), 100 * v) for p, v in zip(group["point"], group["value"], strict=True))
+        points = sorted((float(rate.get((codec, r.point), float("nan"))), 100 * r.value, 100 * r.low, 100 * r.high) for r in group.itertuples())
         if list(group["point"]) == [""]:
             axis.axhline(points[0][1], color="#444444", linestyle="--", linewidth=1, label=f"{codec}, no loss")
             continue
         colour, marker = styles[str(codec)]
-        axis.plot([x for x, _ in points], [y for _, y in points], color=colour, marker=marker, markersize=4, linewidth=1.3, label=str(codec))
+        rates, values, low, high = (list(numbers) for numbers in zip(*points, strict=True))
+        axis.plot(rates, values, color=colour, marker=marker, markersize=4, linewidth=1.3, label=str(codec))
+        stands_in = line(list(zip(rates, (v / 100 for v in values), strict=True)), (0, 1))
+        if isinstance(stands_in, Line) and stands_in.fitted:
+            axis.plot(np.exp(stands_in.log_rate), 100 * stands_in.quality, color=colour, linestyle=":", linewidth=1)
+        if not any(map(math.isnan, low)):
+            axis.fill_between(rates, low, high, color=colour, alpha=0.13, linewidth=0)
     axis.set_xscale("log")
     axis.set_xlabel("rate (bit per pixel, whole files)")
     axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))

@@ -14,10 +14,14 @@ from hsc.registry import Spec, expand, format_value, parse_spec
 
 @dataclass(frozen=True)
 class Curve:
-    """One codec configuration over its rate axis. label: how tables name it; points: text and codec, in ladder order."""
+    """One codec configuration over its rate axis.
+
+    label: how tables name it; points: text and codec, in ladder order; null_of: the curve of which this is a second ladder, if it is one.
+    """
 
     label: str
     points: tuple[tuple[str, Codec], ...]
+    null_of: str = ""
 
 
 def curve_label(codec: Codec) -> str:

@@ -33,6 +33,8 @@ def describe(plan: Plan, workers: int, device: str, arguments: Mapping[str, Any]
         "anchors": config.anchors,
         "seed": config.seed,
         "repeats": config.repeats,
+        "resamples": config.resamples,
+        "match_bpp": config.match_bpp,
         "skipped": plan.skipped,
         "cells": _cells(plan),
         "environment": {**environment(), "workers": workers, "threads_per_worker": 1, "device": device},
@@ -55,12 +57,13 @@ def environment() -> dict[str, Any]:
     return {
         "commit": _commit(),
         "python": sys.version.split()[0],
-        "packages": {name: v for name in PACKAGES if (v := _version(name))},
+        "packages": {name: v for name in PACKAGES if (v := version(name))},
         "machine": {"system": platform.system(), "arch": platform.machine(), "processor": _processor(), "cores": len(os.sched_getaffinity(0))},
     }
 
 
-def _version(package: str) -> str | None:
+def version(package: str) -> str | None:
+    """A package's installed version, None where it is not."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

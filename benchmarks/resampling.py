@@ -24,7 +24,10 @@ def resampled_ap(hit: npt.NDArray[np.bool_], miss: npt.NDArray[np.bool_], image:
     hit, miss: (T, D) of one class's detections, best score first, neither where ignored. image: (D,) index of the image.
     boxes: (N,) true boxes an image. draws: int64 (R, N) times each image was drawn.
     """
-    return _compiled()(np.ascontiguousarray(hit), np.ascontiguousarray(miss), image, np.asarray(boxes, np.int64), np.asarray(draws, np.int64))
+    threshold, detection = np.nonzero(~miss)
+    first = np.searchsorted(threshold, np.arange(len(hit) + 1))
+    events = first, detection, hit[threshold, detection]
+    return _compiled()(*events, image, np.asarray(boxes, np.int64), np.asarray(draws, np.int64))
 
 
 @functools.cache
@@ -34,33 +37,43 @@ def _compiled() -> Callable[..., Any]:
     return numba.njit(cache=True, nogil=True)(_loop)
 
 
-def _loop(hit, miss, image, boxes, draws):  # type: ignore[no-untyped-def]
-    thresholds, count = hit.shape
+def _loop(first, detection, hits, image, boxes, draws):  # type: ignore[no-untyped-def]
+    """Detections that are hits or ignored stand in ``detection`` threshold by threshold, from ``first[t]`` on; all others are misses.
+
+    The envelope has its corners at hits, so precision is needed there alone, and the misses before a hit are all that was drawn
+    before it, less hits and ignored: a count that all thresholds share.
+    """
+    thresholds = len(first) - 1
     found = np.full((draws.shape[0], thresholds), np.nan)
-    recall, precision = np.empty(count), np.empty(count)
+    drawn, recall, precision = np.empty(len(image), np.int64), np.empty(len(image)), np.empty(len(image))
     levels = np.linspace(0.0, 1.0, LEVELS)
     for r in range(draws.shape[0]):
-        total = 0
-        for i in range(boxes.shape[0]):
-            total += boxes[i] * draws[r, i]
+        total = np.sum(boxes * draws[r])
         if total == 0:
             continue
+        before = 0
+        for d in range(len(image)):
+            before += draws[r, image[d]]
+            drawn[d] = before
         for t in range(thresholds):
-            right, wrong = 0, 0
-            for d in range(count):
-                times = draws[r, image[d]]
-                right += times * hit[t, d]
-                wrong += times * miss[t, d]
-                recall[d] = right / total
-                precision[d] = right / (right + wrong + _EPSILON)
-            for d in range(count - 1, 0, -1):
-                precision[d - 1] = max(precision[d - 1], precision[d])
-            area, d = 0.0, 0
+            right, ignored, corners = 0, 0, 0
+            for e in range(first[t], first[t + 1]):
+                times = draws[r, image[detection[e]]]
+                if hits[e]:
+                    right += times
+                    recall[corners] = right / total
+                    precision[corners] = right / (drawn[detection[e]] - ignored + _EPSILON)
+                    corners += 1
+                else:
+                    ignored += times
+            for c in range(corners - 1, 0, -1):
+                precision[c - 1] = max(precision[c - 1], precision[c])
+            area, c = 0.0, 0
             for level in levels:
-                while d < count and recall[d] < level:
-                    d += 1
-                if d == count:
+                while c < corners and recall[c] < level:
+                    c += 1
+                if c == corners:
                     break
-                area += precision[d]
+                area += precision[c]
             found[r, t] = area / LEVELS
     return found

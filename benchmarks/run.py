@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks import plots, provenance, tables
 from benchmarks.api import CODECS, DATASETS, METRICS, TASKS
+from benchmarks.bootstrap import RESAMPLES
 from benchmarks.evaluation import Outcome, configure, require, run
 from benchmarks.harness import Config
 from benchmarks.progress import Bar, Silent
@@ -33,6 +34,10 @@ EXAMPLES = """examples:
       your photos and labels, your detector
   python -m benchmarks.run --codec-file mycodec.toml --require mycodec
       a codec of your own from its command lines, beside the default ones; exit 2 at once if it cannot run
+  python -m benchmarks.run --codec hsc --codec 'vvc(scale=[1.0, 0.5])' --codec 'vvc(preset=medium)' --anchor vvc --anchor 'front(of=vvc)'
+      against VVC as it comes, and against the best of its presets and scales at each rate
+  python -m benchmarks.run --match-bpp 0.05 0.1 0.2 --codec hsc --codec vvc --codec bpg
+      each codec at these rates, its own quality scale searched for them; the table says what it got
   python -m benchmarks.run --list codecs
   python -m benchmarks.run --dry-run --task detection
 
@@ -54,8 +59,24 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--codec-file", metavar="TOML", action="append", help="a program described in TOML joins the codecs; may be repeated")
     what.add_argument("--head", metavar="SPEC", action="append", help="a detector or segmenter; may be repeated (default: the task's)")
     what.add_argument(
-        "--anchor", metavar="CODEC", action="append", help="Bjontegaard differences are against this; may be repeated (default: the task's)"
+        "--anchor",
+        metavar="CODEC",
+        action="append",
+        help="Bjontegaard differences are against this codec of the run, or against the Pareto front of several, written front(of=vvc) for all "
+        "curves of one codec or front(of=(vvc, bpg)); may be repeated (default: the task's)",
     )
+    what.add_argument(
+        "--resamples", metavar="N", type=int, default=RESAMPLES, help="draws of the images for the 95 %% intervals; 0 for none (default: %(default)s)"
+    )
+    what.add_argument(
+        "--match-bpp",
+        metavar="BPP",
+        type=float,
+        nargs="+",
+        default=(),
+        help="in place of its ladder, each codec's points are those of its scale that take this many bits a pixel, within 5 %%, over the data set",
+    )
+    what.add_argument("--no-null-floor", action="store_true", help="do not code the first anchor's second ladder, whose BD numbers ought to be 0")
     what.add_argument("--require", metavar="CODEC", action="append", default=[], help="exit 2 before anything runs if this codec cannot")
     what.add_argument("--limit", metavar="N", type=int, default=0, help="only N images: the first, or drawn at random with a --seed other than 0")
     what.add_argument("--seed", metavar="N", type=int, default=0, help="seed of everything drawn at random (default: 0)")
@@ -114,7 +135,8 @@ def _benchmark(options: argparse.Namespace, words: Sequence[str]) -> int:
 
 
 def _config(options: argparse.Namespace) -> Config:
-    made = {name: getattr(options, name) for name in ("limit", "seed", "repeats", "overwrite")}
+    made = {name: getattr(options, name) for name in ("limit", "seed", "repeats", "overwrite", "resamples")}
+    made |= {"match_bpp": options.match_bpp, "null_floor": not options.no_null_floor}
     codecs = options.codec
     if described := _described(options):
         codecs = list(TASKS.get(options.task).codecs) if codecs is None else codecs
@@ -161,6 +183,8 @@ def planned(outcome: Outcome) -> str:
     """The plan in words: one line a cell."""
     plan = outcome.plan
     lines = [f"{cell.curve} {cell.point}".strip() + f": {len(plan.images) - cell.todo} of {len(plan.images)} images known" for cell in plan.cells]
+    rates = ", ".join(f"{rate:g}" for rate in plan.config.match_bpp)
+    lines += [f"from these points on, those at {rates} bpp will be searched for, without heads; heads read what is found"] if rates else []
     lines += [f"skipped: {label}: {reason}" for label, reason in plan.skipped.items()]
     lines += [f"{len(plan.cells)} cells x {len(plan.config.heads)} heads x {len(plan.images)} images; {plan.todo} images to code or read"]
     return "\n".join(lines) + "\n"

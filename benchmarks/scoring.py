@@ -1,4 +1,4 @@
-"""From records to rows: rates, times and fidelity of each operating point, each head's scores, Bjontegaard differences."""
+"""From records to rows: rates, times and fidelity of each operating point, and each head's scores, with their intervals."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.api import METRICS, HasBoxes, HasLabelMaps, Metric, PredictionRecord, Row, Score, StreamRecord, Truth
-from benchmarks.curves import Difference, bd_metric, bd_rate
+from benchmarks.api import METRICS, HasBoxes, HasLabelMaps, Metric, PredictionRecord, Resampled, Row, Score, StreamRecord, Truth
+from benchmarks.bootstrap import Bootstrap, Floats, interval
 from benchmarks.harness import Cell, Plan
-from benchmarks.keys import identity, key_of, score_key
+from benchmarks.keys import identity, key_of, samples_key, score_key
+from benchmarks.progress import Progress
 from benchmarks.store import Store
 from downstream.api import VOID, Detections, LabelSpace, Prediction, SegmentationMap
 from downstream.class_maps import find_map, find_merge
@@ -26,21 +27,26 @@ PSEUDO_SCORE = 0.5
 UNITS = {"bpp": "bit/pixel", "source_bpp": "bit/pixel", "size_bytes": "byte", "psnr": "dB", "encode_s": "s", "decode_s": "s", "head_s": "s"}
 
 
-def score(plan: Plan, store: Store) -> list[Row]:
-    """Every row of a run, in the plan's order. A cell that is not whole gets no number but its reason."""
+def score(plan: Plan, store: Store, bootstrap: Bootstrap, progress: Progress) -> list[Row]:
+    """Every row of a run's cells, in the plan's order; ``bootstrap`` takes in what its resamples gave.
+
+    A cell that is not whole gets no number but its reason.
+    """
     rows = [_row(plan, label.removeprefix("head "), "", status="skipped", reason=reason) for label, reason in plan.skipped.items()]
     for cell in plan.cells:
-        rows += _rate_rows(plan, cell, store)
+        rows += _rate_rows(plan, cell, store, bootstrap)
+    progress.begin("scoring", len(plan.images) * sum(len(cell.predictions) for cell in plan.cells))
     for number, (label, head) in enumerate(plan.config.heads):
         cells = [cell for cell in plan.cells if number in cell.predictions]
         if cells:
-            scorer = _Scorer(plan, store, number)
+            scorer = _Scorer(plan, store, number, bootstrap)
             for cell in cells:
                 rows += scorer.rows(cell)
+                progress.advance(f"{cell.curve} {cell.point}", len(plan.images))
         else:
             reasons = {cell.why_not[number] for cell in plan.cells if number in cell.why_not}
             rows += [_row(plan, "", "", head=label, regime=head.regime, status="skipped", reason=r) for r in sorted(reasons)]
-    return rows + _differences(plan, rows)
+    return rows
 
 
 def _row(plan: Plan, codec: str, point: str, cell: str = "", **columns: Any) -> Row:
@@ -83,7 +89,7 @@ def _streams(plan: Plan, cell: Cell, store: Store) -> tuple[list[StreamRecord], 
     return [known[key] for key in cell.streams], ""
 
 
-def _rate_rows(plan: Plan, cell: Cell, store: Store) -> list[Row]:
+def _rate_rows(plan: Plan, cell: Cell, store: Store, bootstrap: Bootstrap) -> list[Row]:
     records, reason = _streams(plan, cell, store)
     if reason:
         status = "failed" if any(k in plan.failures for k in cell.streams) else "missing"
@@ -100,14 +106,18 @@ def _rate_rows(plan: Plan, cell: Cell, store: Store) -> list[Row]:
     source = [p.source_bytes for _, _, p in plan.images]
     if cell.curve == plan.config.curves[0].label and all(s is not None for s in source):
         numbers["source_bpp"] = 8 * sum(s for s in source if s is not None) / pixels
-    return [_row(plan, cell.curve, cell.point, cell.id, metric=m, value=v, unit=UNITS[m]) for m, v in numbers.items()]
+    rates = bootstrap.rate([r.size_bytes for r in records], [h * w for h, w in (r.image_hw for r in records)])
+    bootstrap.rates[cell.curve, cell.point] = rates
+    low, high, _ = interval(rates)
+    rows = [_row(plan, cell.curve, cell.point, cell.id, metric=m, value=v, unit=UNITS[m]) for m, v in numbers.items()]
+    return [replace(row, low=low, high=high) if row.metric == "bpp" else row for row in rows]
 
 
 class _Scorer:
     """Scores one head's predictions at every operating point against one truth."""
 
-    def __init__(self, plan: Plan, store: Store, number: int) -> None:
-        self.plan, self.store, self.number = plan, store, number
+    def __init__(self, plan: Plan, store: Store, number: int, bootstrap: Bootstrap) -> None:
+        self.plan, self.store, self.number, self.bootstrap = plan, store, number, bootstrap
         self.label, self.head = plan.config.heads[number]
         self.metrics: list[Metric] = [METRICS.build(name) for name in plan.config.task.metrics]
         self.target = plan.config.dataset.label_space(plan.config.task.output)
@@ -115,6 +125,7 @@ class _Scorer:
         self.merge = find_merge(self.head.label_space.name, self.space.name)
         self.relabel = _relabel(self.head.label_space, self.space, self.target)
         self._truth: Truth | None = None
+        self._read: tuple[Sequence[str], list[Prediction]] = ([], [])
 
     def rows(self, cell: Cell) -> list[Row]:
         keys = cell.predictions[self.number]
@@ -125,29 +136,53 @@ class _Scorer:
             reasons = [self.plan.failures[k] for k in missing if k in self.plan.failures]
             reason = f"{len(missing)} of {len(keys)} images failed: {reasons[0]}" if reasons else f"{len(missing)} of {len(keys)} images not read yet"
             return [_row(self.plan, cell.curve, cell.point, status="failed" if reasons else "missing", reason=reason, **base)]
-        records = self._records(keys)
-        head_s = statistics.median(r.head_s for r in records)
+        head_s = statistics.median(self.store.head_s(keys))
         rows = [_row(self.plan, cell.curve, cell.point, metric="head_s", value=head_s, unit="s", **base)]
-        for found in self._scores(keys, records):
-            rows.append(_row(self.plan, cell.curve, cell.point, metric=found.metric, part=found.part, value=found.value, unit="1", **base))
+        samples = self._samples(keys)
+        if (main := self.plan.config.task.main_metric) in samples:
+            self.bootstrap.scores[self.label, cell.curve, cell.point] = samples[main]
+        for found in self._scores(keys):
+            row = _row(self.plan, cell.curve, cell.point, metric=found.metric, part=found.part, value=found.value, unit="1", **base)
+            low, high, _ = interval(samples[found.metric]) if found.metric in samples and not found.part else (math.nan, math.nan, 0)
+            rows.append(replace(row, low=low, high=high))
         return rows
 
     def _records(self, keys: Sequence[str]) -> list[PredictionRecord]:
         known = self.store.predictions({key: image_id for key, (_, image_id, _) in zip(keys, self.plan.images, strict=True)})
         return [known[key] for key in keys]
 
-    def _scores(self, keys: Sequence[str], records: Sequence[PredictionRecord]) -> list[Score]:
+    def _scores(self, keys: Sequence[str]) -> list[Score]:
         found = []
         for metric in self.metrics:
-            named = {"name": getattr(metric, "spec_name", ""), "version": metric.version}
-            key = score_key(keys, named, self.truth_identity)
+            key = self._key(metric, keys)
             cached = self.store.scores(key)
             if cached is None:
-                predictions = [self.relabel(r.prediction) for r in records if r.prediction is not None]
-                cached = [[s.metric, s.value, s.part] for s in metric.compute(self.truth(), predictions)]
+                cached = [[s.metric, s.value, s.part] for s in metric.compute(self.truth(), self._predictions(keys))]
                 self.store.add_scores(key, cached)
             found += [Score(*s) for s in cached]
         return found
+
+    def _samples(self, keys: Sequence[str]) -> dict[str, Floats]:
+        """Each resample's scores by metric, of those metrics that can; none where a run has no resamples."""
+        found: dict[str, Floats] = {}
+        for metric in self.metrics if self.bootstrap.resamples else ():
+            if isinstance(metric, Resampled):
+                key = samples_key(self._key(metric, keys), self.bootstrap.identity)
+                samples = self.store.samples(key)
+                if samples is None:
+                    samples = dict(metric.resample(self.truth(), self._predictions(keys), self.bootstrap.draws))
+                    self.store.add_samples(key, samples)
+                found |= samples
+        return found
+
+    def _key(self, metric: Metric, keys: Sequence[str]) -> str:
+        return score_key(keys, {"name": getattr(metric, "spec_name", ""), "version": metric.version}, self.truth_identity)
+
+    def _predictions(self, keys: Sequence[str]) -> list[Prediction]:
+        """In the classes they are scored in; those of the last cell are kept, since scores and samples ask for the same."""
+        if self._read[0] != keys:
+            self._read = keys, [self.relabel(r.prediction) for r in self._records(keys) if r.prediction is not None]
+        return self._read[1]
 
     @functools.cached_property
     def truth_identity(self) -> dict[str, Any]:
@@ -244,28 +279,3 @@ def pseudo_truth(ids: tuple[str, ...], space: LabelSpace, predictions: Sequence[
     images = [{"id": n + 1, "file_name": name, "height": h, "width": w} for n, (name, (h, w)) in enumerate(zip(ids, sizes, strict=True))]
     categories = [{"id": n + 1, "name": name} for n, name in enumerate(space.classes)]
     return Truth(ids, space.classes, coco={"images": images, "categories": categories, "annotations": annotations}, pseudo=True)
-
-
-def _differences(plan: Plan, rows: Sequence[Row]) -> list[Row]:
-    """BD-rate and BD-metric of every curve against every anchor that ran, for each head."""
-    config, metric = plan.config, plan.config.task.main_metric
-    rate = {(r.codec, r.point): r.value for r in rows if r.metric == "bpp" and not r.part}
-    labels = [c.label for c in config.curves if c.points[0][0]]
-    found = []
-    for head, regime in dict.fromkeys((r.head, r.regime) for r in rows if r.head and r.status != "skipped"):
-        value = {(r.codec, r.point): r.value for r in rows if r.metric == metric and r.head == head and not r.part}
-        lines = {c.label: [(rate[c.label, p], value[c.label, p]) for p, _ in c.points if (c.label, p) in value] for c in config.curves}
-        for anchor in dict.fromkeys(a for a in config.anchors if lines.get(a)):
-            for label in (name for name in labels if lines[name] and name != anchor):
-                for name, compute, unit in (("bd_rate", bd_rate, "%"), ("bd", bd_metric, "1")):
-                    result: Difference = compute(lines[anchor], lines[label])
-                    named = f"{name}({metric})" if name == "bd_rate" else f"bd_{metric}"
-                    found.append(_bd_row(plan, label, head, regime, anchor, named, unit, result))
-    return found
-
-
-def _bd_row(plan: Plan, label: str, head: str, regime: str, anchor: str, metric: str, unit: str, result: Difference) -> Row:
-    overlap = f"overlap {result.overlap_test:.0%} of test, {result.overlap_anchor:.0%} of anchor"
-    reason, status = (f"{result.method}; {overlap}", "ok") if result.value is not None else (result.reason, "n/a")
-    value = math.nan if result.value is None else result.value
-    return _row(plan, label, "", head=head, regime=regime, anchor=anchor, metric=metric, unit=unit, value=value, status=status, reason=reason)

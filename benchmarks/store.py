@@ -14,6 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from benchmarks.api import PredictionRecord, StreamRecord
 from downstream.api import from_bytes, to_bytes
 from hsc.errors import ResultsError
@@ -24,6 +27,7 @@ CREATE TABLE IF NOT EXISTS pixels (
 CREATE TABLE IF NOT EXISTS streams (key TEXT PRIMARY KEY, size_bytes INT, encode_s REAL, decode_s REAL, squared_error INT, data BLOB);
 CREATE TABLE IF NOT EXISTS predictions (key TEXT PRIMARY KEY, head_s REAL, prediction BLOB);
 CREATE TABLE IF NOT EXISTS scores (key TEXT PRIMARY KEY, scores TEXT);
+CREATE TABLE IF NOT EXISTS samples (key TEXT PRIMARY KEY, names TEXT, data BLOB);
 """
 _AT_ONCE = 500
 
@@ -104,6 +108,10 @@ class Store:
         sql = "SELECT key, head_s, prediction FROM predictions WHERE key IN (?*)"
         return {key: PredictionRecord(wanted[key], head_s, from_bytes(blob)) for key, head_s, blob in self._select(sql, wanted)}
 
+    def head_s(self, keys: Iterable[str]) -> list[float]:
+        """The heads' times of known predictions, without reading what they predicted."""
+        return [head_s for _, head_s in self._select("SELECT key, head_s FROM predictions WHERE key IN (?*)", keys)]
+
     def known(self, table: str, keys: Iterable[str]) -> set[str]:
         """Which of ``keys`` are in ``table`` ("streams" or "predictions")."""
         return {key for (key,) in self._select(f"SELECT key FROM {table} WHERE key IN (?*)", keys)}
@@ -130,3 +138,14 @@ class Store:
 
     def add_scores(self, key: str, scores: list[list[Any]]) -> None:
         self._write("INSERT OR REPLACE INTO scores VALUES (?, ?)", [(key, json.dumps(scores))])
+
+    def samples(self, key: str) -> dict[str, npt.NDArray[np.float64]] | None:
+        """Cached values of every resample by metric, float64 (R,) each, or None."""
+        for _, names, data in self._select("SELECT key, names, data FROM samples WHERE key IN (?*)", [key]):
+            metrics = json.loads(names)
+            return dict(zip(metrics, np.frombuffer(data, "<f8").reshape(len(metrics), -1), strict=True))
+        return None
+
+    def add_samples(self, key: str, samples: Mapping[str, npt.NDArray[np.float64]]) -> None:
+        data = np.stack(list(samples.values())).astype("<f8").tobytes()
+        self._write("INSERT OR REPLACE INTO samples VALUES (?, ?, ?)", [(key, json.dumps(list(samples)), data)])

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from tabulate import tabulate
 
 from benchmarks.api import Row
+from benchmarks.null_floor import PART
 
 TITLES = {
     "bpp": "bpp",
@@ -31,6 +34,9 @@ TITLES = {
 _DIGITS = {"bpp": 4, "size_kb": 2, "psnr": 2, "encode_s": 4, "decode_s": 4, "head_s": 4}
 _STREAM = ("bpp", "size_bytes", "psnr", "encode_s", "decode_s")
 NOTE = "Scores in percent; rates from whole files, headers in; times are medians of one image in seconds, one thread."
+_SURE = "In brackets: where the middle 95 % of the resamples of the images lie, drawn alike for all codecs."
+_OVERLAPS = "In braces: what two curves share, in percent of the codec's own interval and of the anchor's."
+_SHARED = re.compile(r"overlap (\d+)% of test, (\d+)% of anchor")
 
 
 def frame(rows: Sequence[Row]) -> pd.DataFrame:
@@ -42,6 +48,7 @@ def wide(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """One line for each head, codec and point, a column for each number, in the order of the run.
 
     columns: the task's scores to show. Scores are 0 to 1, sizes in kB (1000 bytes); ``status`` and ``reason`` say what is missing.
+    ``_low`` and ``_high`` after a number's name are the ends of its interval.
     """
     whole = rows[(rows["part"] == "") & (rows["anchor"] == "")]
     streams = whole[whole["head"] == ""]
@@ -54,35 +61,105 @@ def wide(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
             bad = pd.concat([rate, group]).query("status != 'ok'")
             line = {"head": head, "codec": codec, "point": point, "bpp": numbers.get("bpp"), "size_kb": numbers.get("size_bytes", math.nan) / 1000}
             line |= {c: numbers.get(c, math.nan) for c in (*columns, "psnr", "encode_s", "decode_s", "head_s")}
+            ends = (f"{c}_{end}" for c in ("bpp", *columns) for end in ("low", "high"))
+            line |= {end: numbers[end] for end in ends if not math.isnan(numbers.get(end, math.nan))}
             line |= {"status": "ok" if bad.empty else bad["status"].iloc[0], "reason": "" if bad.empty else bad["reason"].iloc[0]}
             lines.append(line)
-    names = ["head", "codec", "point", "bpp", "size_kb", *columns, "psnr", "encode_s", "decode_s", "head_s", "status", "reason"]
+    known = {name for line in lines for name in line}
+    scores = [n for c in ("bpp", "size_kb", *columns) for n in (c, f"{c}_low", f"{c}_high") if n == c or n in known]
+    names = ["head", "codec", "point", *scores, "psnr", "encode_s", "decode_s", "head_s", "status", "reason"]
     return pd.DataFrame(lines, columns=names)
 
 
 def _values(group: pd.DataFrame) -> dict[str, float]:
-    return dict(zip(group["metric"], group["value"].astype(float), strict=True))
+    """A column's numbers by metric, and its ``_low`` and ``_high``."""
+    ends = (("", "value"), ("_low", "low"), ("_high", "high"))
+    return {metric + end: float(v) for end, name in ends for metric, v in zip(group["metric"], group[name], strict=True)}
 
 
 def differences(rows: pd.DataFrame) -> pd.DataFrame:
     """BD-rate and BD-metric by head and codec, a pair of columns an anchor."""
-    found = rows[rows["anchor"] != ""].copy()
+    found = rows[(rows["anchor"] != "") & (rows["part"] == "")].copy()
     if found.empty:
         return pd.DataFrame()
-    found["text"] = [_difference(*x) for x in zip(found["metric"], found["value"], found["status"], found["reason"], strict=True)]
+    found["text"] = [_difference(row) for row in found.itertuples()]
     found["column"] = found["metric"] + " vs " + found["anchor"]
     table = found.pivot_table(index=["head", "codec"], columns="column", values="text", aggfunc="first", sort=False)
     return table.reset_index().fillna("")
 
 
-def _difference(metric: str, value: float, status: str, reason: str) -> str:
-    if status != "ok":
-        return f"n/a: {reason}"
-    number = f"{value:+.1f} %" if metric.startswith("bd_rate") else f"{100 * value:+.1f}"
-    return number + (" (fit)" if reason.startswith("fit") else "")
+def _difference(row: Any) -> str:
+    """A difference for people: its value, its interval, both overlaps, whether a fit stood in; or the reason why there is none."""
+    if row.status != "ok":
+        return f"n/a: {row.reason}"
+    scale, unit = (1, " %") if row.unit == "%" else (100, "")
+    ends = "" if math.isnan(row.low) else f" [{scale * row.low:+.1f}, {scale * row.high:+.1f}]"
+    shared = _SHARED.search(row.reason)
+    overlap = " {{{}/{}}}".format(*shared.groups()) if shared else ""
+    return f"{scale * row.value:+.1f}{unit}{ends}{overlap}" + (" (fit)" if row.reason.startswith("fit") else "")
 
 
-def _cells(line: pd.Series, names: Sequence[str]) -> list[str]:
+def told_apart(rows: pd.DataFrame) -> list[str]:
+    """A line a head and anchor: which codecs are better, which worse, and which cannot be told apart on these images.
+
+    A claim needs an interval that leaves 0 out; it rests on BD-rate, or on BD-metric where there is no BD-rate.
+    """
+    found = rows[(rows["part"] == "") & (rows["anchor"] != "") & rows["metric"].str.startswith("bd_") & rows["low"].notna()]
+    lines = []
+    for (head, anchor), group in found.groupby(["head", "anchor"], sort=False):
+        said: dict[str, list[str]] = {"better": [], "worse": [], "not told apart": []}
+        for codec, numbers in group.groupby("codec", sort=False):
+            first = numbers.iloc[0]
+            low, high = (-first["high"], -first["low"]) if first["unit"] == "%" else (first["low"], first["high"])
+            said["better" if low > 0 else "worse" if high < 0 else "not told apart"].append(str(codec))
+        text = "; ".join(f"{what}: {', '.join(codecs)}" for what, codecs in said.items() if codecs)
+        lines.append(f"{head}, against {anchor}, by intervals that leave out 0: {text}.")
+    return lines
+
+
+def _matched(rows: pd.DataFrame) -> list[str]:
+    """What a search for rates found, a line a rate."""
+    found = rows[(rows["metric"] == "matched_bpp") & (rows["status"] == "ok")]
+    lines = []
+    for part, group in found.groupby("part", sort=False):
+        got = (f"{row.codec} {row.point} takes {row.value:.4f} ({row.reason})" for row in group.itertuples())
+        lines.append(f"Matched to {part}: {'; '.join(got)}.")
+    return lines
+
+
+def _floor(rows: pd.DataFrame) -> list[str]:
+    """What one codec gives against itself, a line a head; or that there is no telling."""
+    if rows[rows["anchor"] != ""].empty:
+        return []
+    found = rows[(rows["anchor"] != "") & (rows["part"] == PART)]
+    lines = []
+    for (head, codec), group in found.groupby(["head", "codec"], sort=False):
+        numbers = "; ".join(f"{row.metric}: {_difference(row)}" for row in group.itertuples())
+        lines.append(f"Null floor, {head}: {codec} against itself on a second ladder between the points of the first, by rights 0: {numbers}.")
+    return lines or ["Null floor: not measured (turned off, or the first anchor has too few points to put four between them)."]
+
+
+def _at_rates(rows: pd.DataFrame) -> list[str]:
+    """Values at matched rates, where curves share too little for a Bjontegaard difference."""
+    found = rows[(rows["anchor"] != "") & rows["part"].str.startswith("at ")]
+    lines = []
+    for (head, codec, anchor), group in found.groupby(["head", "codec", "anchor"], sort=False):
+        name = TITLES.get(str(group["metric"].iloc[0]).removeprefix("d_"), str(group["metric"].iloc[0]))
+        lines.append(
+            f"{head}, {codec} against {anchor}, {name} "
+            + "; ".join(f"{row.part}: {row.reason}, {_difference(row)}" for row in group.itertuples())
+            + "."
+        )
+    return lines
+
+
+def _refused(rows: pd.DataFrame) -> list[str]:
+    """Differences some of whose resamples gave no number."""
+    found = rows[(rows["anchor"] != "") & rows["reason"].str.contains("resamples refused")]
+    return [f"{r.head}, {r.codec} against {r.anchor}, {r.metric}: {r.reason.split('; ')[-1]}." for r in found.itertuples()]
+
+
+def _cells(line: pd.Series, names: Sequence[str], main: str) -> list[str]:
     cells = []
     for name in names:
         value = line[name]
@@ -92,7 +169,9 @@ def _cells(line: pd.Series, names: Sequence[str]) -> list[str]:
             cells.append("-")
         else:
             digits = _DIGITS.get(name)
-            cells.append(f"{100 * value:.1f}" if digits is None else f"{value:.{digits}f}" if math.isfinite(value) else "inf")
+            text = f"{100 * value:.1f}" if digits is None else f"{value:.{digits}f}" if math.isfinite(value) else "inf"
+            low, high = (line.get(f"{name}_{end}", math.nan) for end in ("low", "high"))
+            cells.append(f"{text} [{100 * low:.1f}, {100 * high:.1f}]" if name == main and not math.isnan(low) else text)
     return cells
 
 
@@ -104,7 +183,7 @@ def blocks(rows: Sequence[Row], columns: Sequence[str], form: str) -> str:
     parts = []
     names = ["codec", "point", *(n for n in table.columns if n in TITLES)]
     for head, group in table.groupby("head", sort=False):
-        body = [_cells(line, names) for _, line in group.iterrows()]
+        body = [_cells(line, names, columns[0]) for _, line in group.iterrows()]
         text = tabulate(
             body, [TITLES.get(n, n) for n in names], tablefmt=form, disable_numparse=True, colalign=["left", "left", *["right"] * (len(names) - 2)]
         )
@@ -113,7 +192,9 @@ def blocks(rows: Sequence[Row], columns: Sequence[str], form: str) -> str:
     if not bd.empty:
         parts += [_heading("Bjontegaard differences (negative rate: fewer bits at equal quality)", form)]
         parts += [tabulate(bd.to_numpy().tolist(), list(bd.columns), tablefmt=form, disable_numparse=True)]
-    parts += [_heading(line, form) if tex else line for line in (NOTE, *_missing(tidy))]
+    notes = [NOTE, *([_SURE] if tidy["low"].notna().any() else []), *([_OVERLAPS] if not bd.empty else [])]
+    lines = (*_matched(tidy), *_floor(tidy), *told_apart(tidy), *_at_rates(tidy), *_refused(tidy), *notes, *_missing(tidy))
+    parts += [_heading(line, form) if tex else line for line in lines]
     return "\n\n".join(parts) + "\n"
 
 

@@ -7,9 +7,9 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
+from benchmarks.codec_contract import photo as make_photo
 from hsc.api import Image
 
 
@@ -44,19 +44,6 @@ def one_thread(kept_threads: None) -> None:
 def photo() -> Callable[[int, int], Image]:
     """photo(h, w): a seeded picture with edges, gradients, texture and grain, so that codecs have something to code."""
     return make_photo
-
-
-def make_photo(height: int, width: int, seed: int = 0) -> Image:
-    """See ``photo``; for use outside fixtures."""
-    random = np.random.default_rng(seed)
-    y, x = np.mgrid[:height, :width].astype(np.float64)
-    picture = np.stack([110 + 50 * np.sin(x / 17 + c) + 40 * np.cos(y / 11 - c) for c in range(3)], axis=2)
-    for _ in range(12):
-        top, left = random.integers(0, height), random.integers(0, width)
-        picture[top : top + 1 + height // 4, left : left + 1 + width // 5] += random.uniform(-70, 70, 3)
-    picture += 12 * np.sin(x * 1.3)[..., None] * (y > height / 2)[..., None] + random.normal(0, 5, (height, width, 1))
-    pixels: Image = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
-    return pixels
 
 
 @pytest.fixture(scope="session")

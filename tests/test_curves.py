@@ -4,7 +4,8 @@ import bjontegaard
 import numpy as np
 import pytest
 
-from benchmarks.curves import Line, bd_metric, bd_rate, fit
+from benchmarks import cubic, pchip
+from benchmarks.curves import Curves, Line, bd_metric, bd_rate, differences, line
 
 ANCHOR = [(0.05, 0.12), (0.1, 0.25), (0.2, 0.38), (0.4, 0.47), (0.8, 0.52), (1.6, 0.55)]
 TEST = [(0.04, 0.14), (0.09, 0.29), (0.17, 0.40), (0.33, 0.46), (0.7, 0.53), (1.3, 0.54)]
@@ -82,23 +83,97 @@ def test_the_fit_of_a_rising_concave_cubic_is_that_cubic() -> None:
     quality = 0.1 + 0.9 * u - 0.4 * u**2 + 0.02 * u**3
     swapped = quality.copy()
     swapped[4] = swapped[3]  # one point repeats a value, so PCHIP is out; the rest is exact
-    line = fit(np.stack([np.log(rates), swapped], axis=1))
-    assert isinstance(line, Line)
-    assert line.fitted
-    assert np.all(np.diff(line.quality) > 0)
-    assert np.all(np.diff(line.quality, 2) < 1e-9)
-    assert np.abs(np.interp(np.log(rates), line.log_rate, line.quality) - quality).max() < 0.05
-    exact = lsq(rates, quality)
-    assert np.abs(exact - quality).max() < 1e-7  # what linear interpolation on the dense grid leaves
+    found = line(list(zip(rates, swapped, strict=True)))
+    assert isinstance(found, Line)
+    assert found.fitted
+    assert np.all(np.diff(found.quality) > 0)
+    assert np.all(np.diff(found.quality, 2) < 1e-9)
+    assert np.abs(np.interp(np.log(rates), found.log_rate, found.quality) - quality).max() < 0.05
+    exact = cubic.fit(u[None], quality[None], np.ones((1, 6)), (0, 1))[0]
+    assert np.abs(cubic.basis(u) @ exact - quality).max() < 1e-12
 
 
-def lsq(rates: np.ndarray, quality: np.ndarray) -> np.ndarray:
-    """The fit's values at the rates when it is made to fit a curve that PCHIP could take."""
-    doubled = np.concatenate([np.stack([np.log(rates), quality], axis=1), [[np.log(rates[-1]) + 1e-12, quality[-1]]]])
-    line = fit(doubled)
-    assert isinstance(line, Line)
-    assert line.fitted
-    return np.interp(np.log(rates), line.log_rate, line.quality)
+@pytest.mark.parametrize("bounds", [(0.0, 1.0), (0.05, 0.6), (-np.inf, np.inf)])
+def test_the_fit_is_the_constrained_optimum_that_scipy_finds(bounds: tuple[float, float]) -> None:
+    """Against SLSQP on points with dips at either end, where the bounds bite and where they do not."""
+    from scipy.optimize import minimize
+
+    random = np.random.default_rng(0)
+    for _ in range(12):
+        u = np.concatenate([[0.0], np.sort(random.uniform(0.05, 0.95, 4)), [1.0]])
+        quality = np.clip(0.02 + 0.6 * u**0.6 + random.normal(0, 0.06, 6), 0, 1)
+        ours = cubic.fit(u[None], quality[None], np.ones((1, 6)), bounds)[0]
+        design = cubic.basis(u)
+        limits = [{"type": "ineq", "fun": lambda p, k=k: p[k]} for k in (1, 2, 3)]
+        if np.isfinite(bounds[0]):
+            limits += [{"type": "ineq", "fun": lambda p: p[0] - bounds[0]}, {"type": "ineq", "fun": lambda p: bounds[1] - p @ [1, 1, 1 / 6, 1 / 3]}]
+        start = np.array([0.3, 0.1, 0.1, 0.1])
+        best = minimize(lambda p, d=design, q=quality: np.sum((d @ p - q) ** 2), start, constraints=limits, options={"ftol": 1e-15, "maxiter": 500})
+        assert np.sum((design @ ours - quality) ** 2) <= best.fun + 1e-9
+        assert np.abs(design @ ours - design @ best.x).max() < 1e-3
+        assert (ours[1:] >= -1e-9).all()
+        assert bounds[0] - 1e-9 <= ours[0]
+        assert ours @ [1, 1, 1 / 6, 1 / 3] <= bounds[1] + 1e-9
+
+
+def test_the_cubics_area_and_inverse_are_those_of_its_values() -> None:
+    numbers = np.array([[0.1, 0.2, 0.9, 0.3], [0.0, 0.0, 1.0, 0.5]])
+    u = np.linspace(0.2, 0.9, 20001)
+    values = np.stack([cubic.basis(u) @ row for row in numbers])
+    assert cubic.area(numbers, np.full(2, 0.2), np.full(2, 0.9)) == pytest.approx(np.trapz(values, u, axis=1), abs=1e-9)
+    assert cubic.inverse(numbers, values[:, 300]) == pytest.approx(u[300], abs=1e-12)
+
+
+def test_pchip_is_scipys() -> None:
+    from scipy.interpolate import PchipInterpolator
+
+    random = np.random.default_rng(1)
+    x, y = (np.cumsum(random.exponential(1, (40, 6)), axis=1) for _ in range(2))
+    low, high = x[:, 0] + 0.3 * np.ptp(x, axis=1), x[:, 0] + 0.8 * np.ptp(x, axis=1)
+    slope = pchip.slopes(x, y)
+    areas, middles = pchip.area(x, y, slope, low, high), pchip.value(x, y, slope, low)
+    for row in range(len(x)):
+        scipys = PchipInterpolator(x[row], y[row])
+        assert areas[row] == pytest.approx(scipys.integrate(low[row], high[row]), rel=1e-12)
+        assert middles[row] == pytest.approx(scipys(low[row]), rel=1e-12)
+
+
+def test_many_resamples_are_what_each_is_alone() -> None:
+    """Curves with dips, without overlap, of fewer points and without a value, all in one go."""
+    random = np.random.default_rng(2)
+    rates, scores = (np.array([column] * 300) for column in np.array(TEST).T)
+    rates = rates * np.exp(random.normal(0, 0.02, rates.shape))
+    scores = scores + random.normal(0, 0.015, scores.shape) + random.choice([0, 0, 0, 0.35], (300, 1))
+    scores[7, 2] = np.nan
+    kept = random.random(scores.shape) < 0.9
+    many = Curves(rates, scores, (0, 1), kept)
+    anchors = Curves.of(ANCHOR, (0, 1), times=300)
+    kinds = set()
+    for over, single in (("quality", bd_rate), ("log_rate", bd_metric)):
+        found = differences(anchors, many, over)  # type: ignore[arg-type]
+        for row in range(300):
+            alone = single(ANCHOR, [(r, q) for r, q, k in zip(rates[row], scores[row], kept[row], strict=True) if k], (0, 1))
+            kinds.add((alone.value is None, alone.method, alone.reason.split(":")[0][-20:]))
+            assert (alone.value is None) == np.isnan(found.value[row])
+            if alone.value is not None:
+                assert alone.value == pytest.approx(found.value[row], rel=1e-9, abs=1e-12)
+                assert (alone.method == "fit") == found.fitted[row]
+    assert len(kinds) >= 5
+
+
+def test_points_of_equal_quality_give_a_labelled_fit_near_the_truth() -> None:
+    doubled = [*ANCHOR[:4], (0.6, 0.47), *ANCHOR[4:]]
+    outcome = bd_rate(doubled, [(r / 2, q) for r, q in doubled])
+    assert outcome.method == "fit"
+    assert outcome.value == pytest.approx(-50, abs=1e-6)
+    assert bd_rate(ANCHOR, doubled).value == pytest.approx(0, abs=3)
+
+
+def test_the_fit_keeps_within_the_metrics_bounds() -> None:
+    steep = [(0.05, 0.001), (0.1, 0.02), (0.2, 0.25), (0.4, 0.24), (0.8, 0.4), (1.6, 0.42)]
+    free, held = Curves.of(steep), Curves.of(steep, (0, 1))
+    assert cubic.value(free.numbers, np.zeros(1))[0] < 0
+    assert cubic.value(held.numbers, np.zeros(1))[0] == pytest.approx(0, abs=1e-9)
 
 
 def test_half_the_rate_is_minus_fifty_percent_by_the_fit_too() -> None:

@@ -83,9 +83,10 @@ def test_an_entry_point_of_another_distribution(tmp_path: Path) -> None:
     assert codecs_of(tmp_path) == {"original", "blocks"}
 
 
-def test_a_few_lines_of_toml(tmp_path: Path) -> None:
-    (tmp_path / "program.py").write_text(PROGRAM)
-    (tmp_path / "own.toml").write_text(f"""
+def own_codec(folder: Path) -> None:
+    """Write ``own.toml`` and the program it describes."""
+    (folder / "program.py").write_text(PROGRAM)
+    (folder / "own.toml").write_text(f"""
 name = "own"
 encode = ["{sys.executable}", "{{folder}}/program.py", "enc", "{{quality}}", "{{input}}", "{{output}}"]
 decode = ["{sys.executable}", "{{folder}}/program.py", "dec", "0", "{{input}}", "{{output}}"]
@@ -93,9 +94,21 @@ decode = ["{sys.executable}", "{{folder}}/program.py", "dec", "0", "{{input}}", 
 field = "quality"
 ladder = [10, 90]
 """)
+
+
+def test_a_few_lines_of_toml(tmp_path: Path) -> None:
+    own_codec(tmp_path)
     assert "own  " in run(["-m", "benchmarks.run", "--list", "codecs", "--codec-file", "own.toml"], tmp_path, [ROOT])
     run([*RUN, "--codec-file", "own.toml", "--codec", "blocks", "--require", "own", "--limit", "2"], tmp_path, [ROOT, PLUGIN])
     assert codecs_of(tmp_path) == {"original", "blocks", "own"}
+
+
+@pytest.mark.slow
+def test_a_program_in_toml_keeps_the_contract(tmp_path: Path) -> None:
+    own_codec(tmp_path)
+    said = run(["-m", "benchmarks.check_codec", "own", "--codec-file", "own.toml", "--quick"], tmp_path, [ROOT])
+    assert "- [x] A fresh process, at another point, decodes the same pixels from the bytes alone" in said
+    assert "[ ]" not in said
 
 
 @pytest.mark.slow

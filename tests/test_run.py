@@ -57,12 +57,16 @@ def test_rows_have_the_agreed_columns_and_every_cell_leads_to_its_provenance(tmp
 
 def test_dry_run_shows_the_plan_and_codes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words(tmp_path, "--dry-run")) == 0
-    assert "7 cells x 2 heads x 6 images; 42 images to code or read" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "12 cells x 2 heads x 6 images; 72 images to code or read" in shown
+    assert "blocks, null ladder size=3: 0 of 6 images known" in shown
     assert not list((tmp_path / "run").glob("*"))
     assert main(words(tmp_path)) == 0
     capsys.readouterr()
     assert main(words(tmp_path, "--dry-run")) == 0
     assert "; 0 images to code or read" in capsys.readouterr().out
+    assert main(words(tmp_path, "--dry-run", "--no-null-floor")) == 0
+    assert "7 cells x 2 heads x 6 images" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

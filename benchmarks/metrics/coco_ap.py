@@ -83,7 +83,10 @@ class CocoAp:
 
         if truth.coco is None or draws.ndim != 2 or draws.shape[1] != len(truth.coco["images"]):
             raise UsageError(f"draws of shape {draws.shape} came, expected (resamples, {len(truth.image_ids)} images)")
-        matches = _matches(truth, evaluate(truth, predictions).eval_imgs)
+        evaluation = _evaluator(truth, predictions)
+        evaluation.params.area_rng, evaluation.params.area_rng_lbl = [_ALL_AREAS], [_AREAS[0]]  # its record of each size would cost thrice this one
+        evaluation.evaluate()
+        matches = _matches(truth, evaluation.eval_imgs)
         by_class = np.stack(
             [resampled_ap(matched.hit, matched.miss, matched.image, matched.boxes, draws) for matched in matches], 1
         )  # (R, classes, IoU)
@@ -100,12 +103,12 @@ class _Matched(NamedTuple):
 
 
 def _matches(truth: Truth, entries: Sequence[Any]) -> list[_Matched]:
-    """Every class's matches over all sizes, out of the evaluator's own record of each image."""
+    """Every class's matches, out of the evaluator's own record of each image."""
     coco: Any = truth.coco
     place = {image["id"]: i for i, image in enumerate(coco["images"])}
     found = []
     for category in coco["categories"]:
-        mine = [e for e in entries if e and e["category_id"] == category["id"] and list(e["aRng"]) == _ALL_AREAS]
+        mine = [e for e in entries if e and e["category_id"] == category["id"]]
         mine.sort(key=lambda entry: place[entry["image_id"]])
         boxes = np.zeros(len(place), np.int64)
         for entry in mine:
@@ -138,6 +141,13 @@ def _mean(values: Floats) -> float:
 
 def evaluate(truth: Truth, predictions: Sequence[Prediction]) -> COCOeval:
     """Match detections to true boxes and accumulate; the evaluator, ready to be read."""
+    evaluation = _evaluator(truth, predictions)
+    evaluation.evaluate()
+    evaluation.accumulate()
+    return evaluation
+
+
+def _evaluator(truth: Truth, predictions: Sequence[Prediction]) -> COCOeval:
     import hotcoco
 
     coco = _official(truth)
@@ -145,10 +155,7 @@ def evaluate(truth: Truth, predictions: Sequence[Prediction]) -> COCOeval:
     gt = hotcoco.COCO(coco)
     # The evaluator refuses an empty result list, so a run without any box becomes one of a box that cannot match or count.
     dt = gt.load_res(rows if len(rows) else np.array([[coco["images"][0]["id"], -9e6, -9e6, 0, 0, 0, coco["categories"][0]["id"]]], np.float64))
-    evaluation = hotcoco.COCOeval(gt, dt, "bbox")
-    evaluation.evaluate()
-    evaluation.accumulate()
-    return evaluation
+    return hotcoco.COCOeval(gt, dt, "bbox")
 
 
 def _official(truth: Truth) -> dict[str, Any]:

@@ -1,0 +1,148 @@
+"""Bjontegaard differences of a run, each with the interval of its own resamples, and values at matched rates where there is none.
+
+points of a head --+-- the curve itself -----------------------> value, overlap, method
+                   +-- the curve of each resample, both codecs
+                       on the same draw ------------------------> low, high, how many were refused
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.anchors import members
+from benchmarks.api import Row
+from benchmarks.bootstrap import Bootstrap, interval
+from benchmarks.curves import Axis, Curves, Difference, bd_metric, bd_rate, front
+from benchmarks.curves import differences as of_resamples
+from benchmarks.harness import Plan
+from benchmarks.null_floor import PART
+
+Floats = npt.NDArray[np.float64]
+
+BOUNDS = (0.0, 1.0)
+"""Scores are 0 to 1."""
+MATCHED = (0.25, 0.5, 0.75)
+"""Where in the rates that two curves share their values are compared when there is no Bjontegaard difference."""
+
+
+class Measured(NamedTuple):
+    """One head's view of a curve. points: (rate, score); rates, scores: (R, P) of the resamples, R 0 where there are none; curves: of those."""
+
+    points: list[tuple[float, float]]
+    rates: Floats
+    scores: Floats
+    curves: Curves
+
+
+class Pair(NamedTuple):
+    """An anchor and a codec as they are compared. anchor: its points; the curves are of the resamples."""
+
+    anchor: list[tuple[float, float]]
+    test: list[tuple[float, float]]
+    anchors: Curves
+    tests: Curves
+
+
+def differences(plan: Plan, rows: Sequence[Row], bootstrap: Bootstrap) -> list[Row]:
+    """BD-rate and BD-metric of every curve against every anchor that ran, for each head; a front is not compared with its own members.
+
+    Then what a second ladder gives against its own codec, as the floor under all of these.
+    """
+    config, metric = plan.config, plan.config.task.main_metric
+    known = [c.label for c in config.curves if not c.null_of]
+    labels = [c.label for c in config.curves if c.points[0][0] and not c.null_of]
+    found: list[Row] = []
+    for head in dict.fromkeys(r.head for r in rows if r.head and r.status != "skipped"):
+        like = next(r for r in rows if r.head == head and r.status != "skipped")
+        seen = _measured(plan, rows, bootstrap, head)
+        base = replace(like, cell="", point="", part="", low=math.nan, high=math.nan, metric=metric, status="ok", reason="")
+        for anchor in config.anchors:
+            within = {label: seen[label] for label in members(anchor, known) if label in seen}
+            if not within:
+                continue
+            points, curves = _anchor(list(within.values()))
+            for label in (name for name in labels if name in seen and name not in within):
+                found += _compared(replace(base, codec=label, anchor=anchor), Pair(points, seen[label].points, curves, seen[label].curves))
+        for second in (c for c in config.curves if c.null_of in seen and c.label in seen):
+            one, other = seen[second.null_of], seen[second.label]
+            both = _compared(replace(base, codec=second.null_of, anchor=second.null_of), Pair(one.points, other.points, one.curves, other.curves))
+            found += [replace(row, part=PART) for row in both if row.metric.startswith("bd_")]
+    return found
+
+
+def _measured(plan: Plan, rows: Sequence[Row], bootstrap: Bootstrap, head: str) -> dict[str, Measured]:
+    """The curves that a head scored, by label."""
+    metric = plan.config.task.main_metric
+    rate = {(r.codec, r.point): r.value for r in rows if r.metric == "bpp" and not r.part}
+    value = {(r.codec, r.point): r.value for r in rows if r.metric == metric and r.head == head and not r.part}
+    unknown = np.full(bootstrap.resamples if any(name == head for name, _, _ in bootstrap.scores) else 0, np.nan)
+    found = {}
+    for curve in plan.config.curves:
+        points = [p for p, _ in curve.points if (curve.label, p) in value]
+        if points:
+            rates = np.stack([bootstrap.rates.get((curve.label, p), unknown)[: len(unknown)] for p in points], axis=1)
+            scores = np.stack([bootstrap.scores.get((head, curve.label, p), unknown) for p in points], axis=1)
+            whole = [(rate[curve.label, p], value[curve.label, p]) for p in points]
+            found[curve.label] = Measured(whole, rates, scores, Curves(rates, scores, BOUNDS))
+    return found
+
+
+def _anchor(within: Sequence[Measured]) -> tuple[list[tuple[float, float]], Curves]:
+    """The points of an anchor and its resamples: a curve as it is, of several their front, found anew on each resample."""
+    if len(within) == 1:
+        return within[0].points, within[0].curves
+    points = [p for one in within for p in one.points]
+    table = np.array(points)
+    kept = front(table[None, :, 0], table[None, :, 1])[0]
+    rates, scores = (np.concatenate([getattr(one, name) for one in within], axis=1) for name in ("rates", "scores"))
+    return [p for p, k in zip(points, kept, strict=True) if k], Curves(rates, scores, BOUNDS, front(rates, scores))
+
+
+def _compared(base: Row, pair: Pair) -> Iterator[Row]:
+    metric = base.metric
+    rate, quality = bd_rate(pair.anchor, pair.test, BOUNDS), bd_metric(pair.anchor, pair.test, BOUNDS)
+    yield _row(replace(base, metric=f"bd_rate({metric})", unit="%"), rate, of_resamples(pair.anchors, pair.tests, "quality").value)
+    yield _row(replace(base, metric=f"bd_{metric}", unit="1"), quality, of_resamples(pair.anchors, pair.tests, "log_rate").value)
+    if rate.value is None or quality.value is None:
+        yield from _at_matched_rates(base, pair)
+
+
+def _row(base: Row, result: Difference, samples: Floats) -> Row:
+    if result.value is None:
+        return replace(base, value=math.nan, status="n/a", reason=result.reason)
+    overlap = f"overlap {result.overlap_test:.0%} of test, {result.overlap_anchor:.0%} of anchor"
+    low, high, refused = interval(samples)
+    parts = [result.method, overlap, *([refusals(samples)] if refused else [])]
+    return replace(base, value=result.value, low=low, high=high, reason="; ".join(parts))
+
+
+def refusals(samples: Floats) -> str:
+    """How many resamples gave no number and what the others say: never dropped in silence."""
+    valued = samples[~np.isnan(samples)]
+    others = interval(valued)
+    text = f"{len(samples) - len(valued)} of {len(samples)} resamples refused"
+    return text + (f", the others give {others.low:+.4g} to {others.high:+.4g}" if len(valued) else "")
+
+
+def _at_matched_rates(base: Row, pair: Pair) -> Iterator[Row]:
+    """The difference of two curves' values at three rates they share; none where they share none, or one of them is no curve."""
+    over: Axis = "log_rate"
+    one = Curves.of(pair.anchor, BOUNDS), Curves.of(pair.test, BOUNDS)
+    spans = [curve.span(over) for curve in one]
+    low, high = float(np.max([s[0][0] for s in spans])), float(np.min([s[1][0] for s in spans]))  # NaN where one of them is no curve
+    if not low < high:
+        return
+    for share in MATCHED:
+        at = low + share * (high - low)
+        anchor, test = (float(curve.at(np.array([at]))[0]) for curve in one)
+        many = np.full(len(pair.tests.trouble), at)
+        ends = interval(pair.tests.at(many) - pair.anchors.at(many))
+        said = f"{test:.1%} against {anchor:.1%}"
+        part = f"at {math.exp(at):.4f} bpp"
+        yield replace(base, metric=f"d_{base.metric}", part=part, unit="1", value=test - anchor, low=ends.low, high=ends.high, reason=said)

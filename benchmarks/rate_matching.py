@@ -1,0 +1,180 @@
+"""Each codec at the rates that were asked for: its own quality scale is searched until the whole data set takes that many bits a pixel.
+
+    ladder --coded--> bpp of each point --+--within 5 % of the target?--yes--> the curve's point
+                          ^               +--no--> the value that a straight line through log bpp says
+                          +--------------------------coded------------------------------+
+
+Bits never fall along a codec's scale but for small dents, so two neighbouring points with the target between them are narrowed down:
+whole numbers until none is left, real ones to 1/64 of the unit. Nothing is read by heads before the search is over.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.anchors import members
+from benchmarks.api import Row
+from benchmarks.curves import LEAST_POINTS
+from benchmarks.execution import Executor
+from benchmarks.harness import Cell, Config, Plan, code, index_images
+from benchmarks.matching import FINEST, rate_range
+from benchmarks.points import Curve, point_label
+from benchmarks.progress import Progress
+from benchmarks.scoring import dataset_label
+from benchmarks.store import Store
+from hsc.errors import UnavailableError, UsageError
+
+TOLERANCE = 0.05
+_MOST = 24
+"""Rounds of a search; halving a scale of a thousand values takes ten."""
+
+
+@dataclasses.dataclass
+class Search:
+    """One curve's scale. bpp: what is known of it, by value of the rate field, of all images; failed: why nothing more can be."""
+
+    curve: Curve
+    low: Any
+    high: Any
+    bpp: dict[Any, float] = dataclasses.field(default_factory=dict)
+    failed: str = ""
+
+    @property
+    def whole(self) -> bool:
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+    def codec(self, value: Any) -> Any:
+        found: Any = self.curve.points[0][1]
+        return dataclasses.replace(found, **{found.rate_field: value})
+
+    def nearest(self, target: float) -> Any:
+        """The known value whose rate is nearest to the target by ratio."""
+        return min(self.bpp, key=lambda value: abs(math.log(self.bpp[value] / target)))
+
+    def reached(self, target: float) -> bool:
+        return bool(self.bpp) and abs(self.bpp[self.nearest(target)] / target - 1) <= TOLERANCE
+
+    def next(self, target: float) -> Any:
+        """The value to try next, or None where the search is over: reached, or nothing left between, or beyond the end of the scale."""
+        if self.reached(target) or self.failed:
+            return None
+        less = [v for v, bpp in self.bpp.items() if bpp < target]
+        more = [v for v, bpp in self.bpp.items() if bpp >= target]
+        below = max(less, key=self._order) if less else self.low
+        above = min(more, key=self._order) if more else self.high
+        share = 0.5
+        if less and more:
+            rates = [math.log(bpp) for bpp in (self.bpp[below], target, self.bpp[above])]
+            share = min(max((rates[1] - rates[0]) / (rates[2] - rates[0]), 0.1), 0.9)
+        return self._between(below, above, share)
+
+    def _order(self, value: Any) -> tuple[float, float]:
+        """By rate, and where that stands still along the scale, by place."""
+        return self.bpp[value], (value - self.low) / (self.high - self.low)
+
+    def _between(self, below: Any, above: Any, share: float) -> Any:
+        """A value between two, ``share`` of the way; the untried end of the scale where nothing is left before it."""
+        if abs(above - below) > (1 if self.whole else FINEST):
+            value = below + share * (above - below)
+            inner = sorted((below, above))
+            value = min(max(round(value), inner[0] + 1), inner[1] - 1) if self.whole else value
+            if value not in self.bpp:
+                return value
+        return next((end for end in (below, above) if end not in self.bpp), None)
+
+
+def match(config: Config, store: Store, executor: Executor, progress: Progress) -> tuple[Config, list[Row]]:
+    """The config with each curve at the points found for ``config.match_bpp``, and a row for each of them: got, or not and why.
+
+    Curves without a scale of numbers stay as they are, and so do codecs that cannot run here. A curve that reaches none of the rates is
+    left out. Differences need four points: with fewer rates there are none.
+
+    Raises:
+        UnavailableError, DataError: the data set cannot be used here.
+    """
+    if reason := config.dataset.available():
+        raise UnavailableError(reason)
+    images = index_images(config, store, executor, progress)
+    plan = Plan(config, images, [], {})
+    searches = {curve.label: found for curve in config.curves if (found := _search(curve))}
+    _run(plan, searches.values(), store, executor, progress)
+    curves, rows = [], []
+    for curve in config.curves:
+        search = searches.get(curve.label)
+        if search is None:
+            curves.append(curve)
+            continue
+        values = dict.fromkeys(search.nearest(t) for t in config.match_bpp if search.reached(t))
+        rows += [_row(plan, search, target) for target in config.match_bpp]
+        if values:
+            codecs = [search.codec(value) for value in values]
+            curves.append(Curve(curve.label, tuple((point_label(codec), codec) for codec in codecs)))
+    labels = [curve.label for curve in curves]
+    enough = len(config.match_bpp) >= LEAST_POINTS
+    anchors = tuple(a for a in config.anchors if enough and set(members(a, [c.label for c in config.curves])) <= set(labels))
+    return dataclasses.replace(config, curves=tuple(curves), anchors=anchors), rows
+
+
+def _search(curve: Curve) -> Search | None:
+    codec: Any = curve.points[0][1]
+    if not codec.rate_field or codec.available():
+        return None
+    low, high = rate_range(codec)
+    return Search(curve, low, high) if all(isinstance(end, int | float) for end in (low, high)) else None
+
+
+def _run(plan: Plan, searches: Any, store: Store, executor: Executor, progress: Progress) -> None:
+    """Code what the searches ask for, round by round, all codecs of a round together."""
+    wanted = [(search, getattr(c, c.rate_field)) for search in searches for _, c in search.curve.points]
+    for _ in range(_MOST):
+        named = [(search.curve.label, point_label(codec), codec) for search, value in wanted for codec in [search.codec(value)]]
+        coded = code(plan, named, store, executor, progress)
+        for (search, value), cell in zip(wanted, coded.cells, strict=True):
+            search.bpp |= {value: rate} if (rate := _bpp(plan, cell, store)) else {}
+            if not rate:
+                reasons = [coded.failures[k] for k in cell.streams if k in coded.failures] or ["not coded (--overwrite never)"]
+                search.failed = f"{point_label(search.codec(value))} failed: {reasons[0]}"
+        asked = [(search, search.next(target)) for search in searches for target in plan.config.match_bpp]
+        wanted = list({(s.curve.label, v): (s, v) for s, v in asked if v is not None}.values())
+        if not wanted:
+            return
+
+
+def _bpp(plan: Plan, cell: Cell, store: Store) -> float | None:
+    """All bits over all pixels at one operating point, None where an image is missing."""
+    sizes: Mapping[str, tuple[str, tuple[int, int]]] = {k: (i, p.image_hw) for k, (_, i, p) in zip(cell.streams, plan.images, strict=True)}
+    known = store.streams(sizes)
+    if any(key not in known for key in cell.streams):
+        return None
+    records = [known[key] for key in cell.streams]
+    return 8 * sum(r.size_bytes for r in records) / sum(r.image_hw[0] * r.image_hw[1] for r in records)
+
+
+def _row(plan: Plan, search: Search, target: float) -> Row:
+    config = plan.config
+    value = search.nearest(target) if search.bpp else None
+    got = search.bpp.get(value, math.nan)
+    point = "" if value is None else point_label(search.codec(value))
+    off = f"{point} takes {got:.4f}, {got / target - 1:+.1%}" if point else "no point could be coded"
+    status, reason = ("ok", f"{got / target - 1:+.1%}") if search.reached(target) else ("n/a", f"no point within 5 % of {target:g} bpp; {off}")
+    if search.failed and status != "ok":
+        reason += f"; {search.failed}"
+    about = {"task": getattr(config.task, "spec_name", ""), "dataset": dataset_label(plan), "split": config.dataset.split}
+    where = {"cell": "", "codec": search.curve.label, "point": point if status == "ok" else "", "route": "image", "regime": "", "head": ""}
+    numbers = {"part": f"{target:g} bpp", "seed": config.seed, "metric": "matched_bpp", "anchor": "", "value": got, "unit": "bit/pixel"}
+    return Row(**about, **where, **numbers, images=len(plan.images), status=status, reason=reason)  # type: ignore[arg-type]
+
+
+def checked(targets: Sequence[float]) -> tuple[float, ...]:
+    """Rates to match, each once, in the order given.
+
+    Raises:
+        UsageError: one of them is no rate.
+    """
+    for target in targets:
+        if not (math.isfinite(target) and target > 0):
+            raise UsageError(f"a rate to match came as {target:g}, expected bits per pixel above 0, as in --match-bpp 0.05 0.1 0.2")
+    return tuple(dict.fromkeys(targets))
