@@ -84,7 +84,7 @@ def write(x: Tensor, values: Tensor, places: tuple[Place, ...]) -> None:
     start = 0
     for r, c in places:
         rows, columns = _along(r, height), _along(c, width)
-        x[:, :, r::2, c::2] = values[:, :, start : start + rows * columns].unflatten(2, (rows, columns))
+        x[:, :, r::2, c::2] = values[:, :, start : start + rows * columns].reshape(*values.shape[:2], rows, columns)
         start += rows * columns
 
 

@@ -42,7 +42,7 @@ def strangers() -> Iterator[None]:
             if not self.needed:
                 raise ValueError("it needs a file")
 
-    made = {"shrinking": Shrinking, "absent": Absent, "asking": Asking}
+    made = {"shrinking": Shrinking, "nowhere": Absent, "asking": Asking}
     for registry, names in ((CODECS, made), (HEADS, {"raising": Raising})):
         registry.names()
         for name, cls in names.items():
@@ -60,7 +60,7 @@ def test_each_is_tried_and_said_to_be_what_it_is(strangers: None) -> None:
     assert codecs["jpeg"].facts
     assert "without loss" in codecs["original"].text
     assert (codecs["shrinking"].state, codecs["shrinking"].text) == ("broken", "64x64 came back as uint8 (63, 64, 3)")
-    assert (codecs["absent"].state, codecs["absent"].text) == ("unavailable", "no such program; apt install it")
+    assert (codecs["nowhere"].state, codecs["nowhere"].text) == ("unavailable", "no such program; apt install it")
     assert codecs["asking"].state == "needs arguments"
     assert {f.state for f in codecs.values()} == {"works", "broken", "unavailable", "needs arguments"}
 
