@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarks.api import DATASETS, TASKS, Dataset, Row
 from benchmarks.execution import Executor, Inline, Processes
@@ -14,7 +14,7 @@ from benchmarks.harness import Config, Overwrite, Plan, make_plan, run_plan
 from benchmarks.points import Curve, curves
 from benchmarks.progress import Progress, Silent
 from benchmarks.store import Store
-from downstream.api import HEADS
+from downstream.api import HEADS, Route, routes_of
 from hsc.api import Codec
 from hsc.errors import UnavailableError, UsageError
 from hsc.registry import parse_spec
@@ -47,14 +47,14 @@ def evaluate(
     """Run a benchmark and return its rows, one number a line, columns as in ``rows.csv``.
 
     What is None comes from the task's defaults. Specs and ready objects may be mixed. Further options are those of
-    ``configure`` and ``run``: limit, seed, anchors, repeats, overwrite, workers, device, cache.
+    ``configure`` and ``run``: route, limit, seed, anchors, repeats, overwrite, workers, device, cache.
 
     Raises:
         UsageError, UnavailableError, DataError: before anything is coded.
     """
     from benchmarks.tables import frame
 
-    made = {k: options.pop(k) for k in ("limit", "seed", "anchors", "repeats", "overwrite") if k in options}
+    made = {k: options.pop(k) for k in ("route", "limit", "seed", "anchors", "repeats", "overwrite") if k in options}
     return frame(run(configure(task, dataset, codecs, heads, **made), **options).rows)
 
 
@@ -64,6 +64,7 @@ def configure(
     codecs: Sequence[str | Codec] | None = None,
     heads: Sequence[str | Any] | None = None,
     *,
+    route: Route | Literal["both"] = "both",
     limit: int = 0,
     seed: int = 0,
     anchors: Sequence[str] | None = None,
@@ -72,20 +73,28 @@ def configure(
 ) -> Config:
     """Turn specs into a Config; ``original`` always comes first, since every table has its ceiling.
 
+    route: heads that read decoded images, heads that read latents, or both.
+
     Raises:
         UsageError: a name or argument is not known, or an anchor is none of the codecs.
     """
     job = TASKS.build(task)
     data = _one(DATASETS, job.dataset if dataset is None else dataset)
     found = curves(["original", *(job.codecs if codecs is None else codecs)])
-    read = [(_label(h), _one(HEADS, h)) for h in (job.heads if heads is None else heads)]
+    read: list[tuple[str, Any]] = [(_label(h), _one(HEADS, h)) for h in (job.heads if heads is None else heads)]
     for label, head in read:
         if head.output is not job.output:
             raise UsageError(f"the head {label} gives {head.output.__name__}, the task {task} scores {job.output.__name__}")
     if limit < 0 or repeats < 1:
         raise UsageError(f"limit came as {limit} and repeats as {repeats}; expected at least 0 and 1")
+    readers = [(reader, way) for reader in dict(read).items() for way in routes_of(reader[1]) if route in (way, "both")]
+    if not readers:
+        raise UsageError(
+            f"no head of this run takes the route {route}: {', '.join(label for label, _ in read) or 'there is none'}; name another --head"
+        )
     named = tuple(_anchor(a, found) for a in anchors) if anchors is not None else _default_anchors(job.anchors, found)
-    return Config(job, data, tuple(found), tuple(dict(read).items()), named, limit, seed, repeats, overwrite)
+    heads, routes = tuple(reader for reader, _ in readers), tuple(way for _, way in readers)
+    return Config(job, data, tuple(found), heads, routes, named, limit, seed, repeats, overwrite)
 
 
 def _one(registry: Any, spec: Any) -> Any:

@@ -33,6 +33,8 @@ EXAMPLES = """examples:
       your photos and labels, your detector
   python -m benchmarks.run --codec-file mycodec.toml --require mycodec
       a codec of your own from its command lines, beside the default ones; exit 2 at once if it cannot run
+  python -m benchmarks.run --task detection --codec hsc --head small --head 'latent_detector(weights="latent_detector_both.safetensors")'
+      the same bytes by two routes: through the decoded image, and straight from the latents; --route latent for the second alone
   python -m benchmarks.run --list codecs
   python -m benchmarks.run --dry-run --task detection
 
@@ -53,6 +55,9 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--codec", metavar="SPEC", action="append", help="a codec; a list is a sweep of points; may be repeated (default: the task's)")
     what.add_argument("--codec-file", metavar="TOML", action="append", help="a program described in TOML joins the codecs; may be repeated")
     what.add_argument("--head", metavar="SPEC", action="append", help="a detector or segmenter; may be repeated (default: the task's)")
+    what.add_argument(
+        "--route", choices=("image", "latent", "both"), default="both", help="heads on images, on latents, or both (default: %(default)s)"
+    )
     what.add_argument(
         "--anchor", metavar="CODEC", action="append", help="Bjontegaard differences are against this; may be repeated (default: the task's)"
     )
@@ -114,7 +119,7 @@ def _benchmark(options: argparse.Namespace, words: Sequence[str]) -> int:
 
 
 def _config(options: argparse.Namespace) -> Config:
-    made = {name: getattr(options, name) for name in ("limit", "seed", "repeats", "overwrite")}
+    made = {name: getattr(options, name) for name in ("route", "limit", "seed", "repeats", "overwrite")}
     codecs = options.codec
     if described := _described(options):
         codecs = list(TASKS.get(options.task).codecs) if codecs is None else codecs

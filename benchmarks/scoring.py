@@ -39,7 +39,8 @@ def score(plan: Plan, store: Store) -> list[Row]:
                 rows += scorer.rows(cell)
         else:
             reasons = {cell.why_not[number] for cell in plan.cells if number in cell.why_not}
-            rows += [_row(plan, "", "", head=label, regime=head.regime, status="skipped", reason=r) for r in sorted(reasons)]
+            named = {"head": label, "regime": head.regime, "route": plan.config.routes[number]}
+            rows += [_row(plan, "", "", status="skipped", reason=r, **named) for r in sorted(reasons)]
     return rows + _differences(plan, rows)
 
 
@@ -100,7 +101,12 @@ def _rate_rows(plan: Plan, cell: Cell, store: Store) -> list[Row]:
     source = [p.source_bytes for _, _, p in plan.images]
     if cell.curve == plan.config.curves[0].label and all(s is not None for s in source):
         numbers["source_bpp"] = 8 * sum(s for s in source if s is not None) / pixels
-    return [_row(plan, cell.curve, cell.point, cell.id, metric=m, value=v, unit=UNITS[m]) for m, v in numbers.items()]
+    rows = [_row(plan, cell.curve, cell.point, cell.id, metric=m, value=v, unit=UNITS[m]) for m, v in numbers.items()]
+    latents = store.latents(cell.streams)
+    if len(latents) == len(set(cell.streams)) and any(plan.config.routes[n] == "latent" for n in cell.predictions):
+        named = {"route": "latent", "metric": "decode_s", "unit": UNITS["decode_s"]}
+        rows.append(_row(plan, cell.curve, cell.point, cell.id, value=statistics.median(latents.values()), **named))
+    return rows
 
 
 class _Scorer:
@@ -118,7 +124,8 @@ class _Scorer:
 
     def rows(self, cell: Cell) -> list[Row]:
         keys = cell.predictions[self.number]
-        base = {"cell": cell_id(cell, self.number), "head": self.label, "regime": self.head.regime}
+        route = self.plan.config.routes[self.number]
+        base = {"cell": cell_id(cell, self.number), "head": self.label, "regime": self.head.regime, "route": route}
         known = self.store.known("predictions", keys)
         missing = [k for k in keys if k not in known]
         if missing:
@@ -252,15 +259,16 @@ def _differences(plan: Plan, rows: Sequence[Row]) -> list[Row]:
     rate = {(r.codec, r.point): r.value for r in rows if r.metric == "bpp" and not r.part}
     labels = [c.label for c in config.curves if c.points[0][0]]
     found = []
-    for head, regime in dict.fromkeys((r.head, r.regime) for r in rows if r.head and r.status != "skipped"):
-        value = {(r.codec, r.point): r.value for r in rows if r.metric == metric and r.head == head and not r.part}
+    for head, regime, route in dict.fromkeys((r.head, r.regime, r.route) for r in rows if r.head and r.status != "skipped"):
+        value = {(r.codec, r.point): r.value for r in rows if r.metric == metric and (r.head, r.route) == (head, route) and not r.part}
         lines = {c.label: [(rate[c.label, p], value[c.label, p]) for p, _ in c.points if (c.label, p) in value] for c in config.curves}
         for anchor in dict.fromkeys(a for a in config.anchors if lines.get(a)):
             for label in (name for name in labels if lines[name] and name != anchor):
                 for name, compute, unit in (("bd_rate", bd_rate, "%"), ("bd", bd_metric, "1")):
                     result: Difference = compute(lines[anchor], lines[label])
                     named = f"{name}({metric})" if name == "bd_rate" else f"bd_{metric}"
-                    found.append(_bd_row(plan, label, head, regime, anchor, named, unit, result))
+                    row = _bd_row(plan, label, head, regime, anchor, named, unit, result)
+                    found.append(replace(row, route=route))
     return found
 
 
