@@ -93,8 +93,8 @@ def configure(
             f"no head of this run takes the route {route}: {', '.join(label for label, _ in read) or 'there is none'}; name another --head"
         )
     named = tuple(_anchor(a, found) for a in anchors) if anchors is not None else _default_anchors(job.anchors, found)
-    heads, routes = tuple(reader for reader, _ in readers), tuple(way for _, way in readers)
-    return Config(job, data, tuple(found), heads, routes, named, limit, seed, repeats, overwrite)
+    taken, routes = tuple(reader for reader, _ in readers), tuple(way for _, way in readers)
+    return Config(job, data, tuple(found), taken, routes, named, limit, seed, repeats, overwrite)
 
 
 def _one(registry: Any, spec: Any) -> Any:
@@ -142,7 +142,7 @@ def run(
     """
     from benchmarks.scoring import score
 
-    _check_device(device)
+    check_device(device)
     os.environ["HSC_DEVICE"] = device  # inherited by workers, read by heads and learned codecs
     if workers < 0:
         raise UsageError(f"workers came as {workers}, expected 1 or more, or 0 for one a core")
@@ -161,7 +161,7 @@ def run(
         progress.end()
 
 
-def _check_device(device: str) -> None:
+def check_device(device: str) -> None:
     """Refuse a device that is not here before anything runs.
 
     Raises:

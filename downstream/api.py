@@ -120,6 +120,14 @@ def routes_of(head: Any) -> tuple[Route, ...]:
     return tuple(route for route, method in methods.items() if callable(getattr(head, method, None)))
 
 
+class AdaptedHead(Protocol):
+    """A head on images that was trained on what one codec decodes."""
+
+    @property
+    def adapted_to(self) -> str:
+        """The latent space of that codec, empty for any."""
+
+
 class LabelledData(Protocol):
     """The part of a data set that a head must agree with."""
 
@@ -138,7 +146,7 @@ def why_not(codec: Any, head: Any, dataset: LabelledData, route: Route | None = 
     if space is not None and find_map(head.label_space.name, space.name) is None:
         return f"no class map from {head.label_space.name} to {space.name}; add downstream/class_maps/{head.label_space.name}-to-{space.name}.toml"
     if (route or routes_of(head)[0]) == "image":
-        return None
+        return _of_another(codec, head) if getattr(head, "adapted_to", "") else None
     if reason := head.available() or codec.available():
         return str(reason)
     if space is None:
@@ -147,6 +155,16 @@ def why_not(codec: Any, head: Any, dataset: LabelledData, route: Route | None = 
         return "the codec does not hand out latents"
     offered = {spec.name: spec for spec in codec.latent_specs()}
     return next((reason for need in head.needs if (reason := _mismatch(need, offered))), None)
+
+
+def _of_another(codec: Any, head: AdaptedHead) -> str | None:
+    """Why a head that was adapted to one codec's images does not read another's, or None if it is that codec's."""
+    from hsc.api import DecodesLatents
+
+    spaces = {spec.space for spec in codec.latent_specs()} if isinstance(codec, DecodesLatents) else set()
+    if head.adapted_to in spaces:
+        return None
+    return f"the head was adapted to the images of a codec whose latent space is {head.adapted_to[:12]}, and to no other's"
 
 
 def _mismatch(need: LatentSpec, offered: Mapping[str, LatentSpec]) -> str | None:
