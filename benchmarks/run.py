@@ -35,6 +35,10 @@ EXAMPLES = """examples:
       a codec of your own from its command lines, beside the default ones; exit 2 at once if it cannot run
   python -m benchmarks.run --task detection --codec hsc --head small --head 'latent_detector(weights="latent_detector_both.safetensors")'
       the same bytes by two routes: through the decoded image, and straight from the latents; --route latent for the second alone
+  python -m benchmarks.run --task detection --codec cut
+      accuracy against the layers received: how many bytes does a machine need before it knows?
+  python -m benchmarks.run --task detection --dataset mismatched --codec hsc
+      a control: each image scored by the labels of another; after a run on roadscenes nothing is coded again
   python -m benchmarks.run --list codecs
   python -m benchmarks.run --dry-run --task detection
 
