@@ -48,13 +48,13 @@ def interval(samples: Floats) -> Interval:
 class Bootstrap:
     """The resamples of one run's images, and what was measured on each of them.
 
-    rates: (curve, point) -> bits per pixel, scores: (head, curve, point) -> the task's main score; float64 (R,) each.
+    rates: (curve, point) -> bits per pixel, scores: (head, route, curve, point) -> the task's main score; float64 (R,) each.
     """
 
     def __init__(self, images: int, resamples: int, seed: int) -> None:
         self.images, self.resamples, self.seed = images, resamples, seed
         self.rates: dict[tuple[str, str], Floats] = {}
-        self.scores: dict[tuple[str, str, str], Floats] = {}
+        self.scores: dict[tuple[str, str, str, str], Floats] = {}
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -58,9 +58,9 @@ def differences(plan: Plan, rows: Sequence[Row], bootstrap: Bootstrap) -> list[R
     known = [c.label for c in config.curves if not c.null_of]
     labels = [c.label for c in config.curves if c.points[0][0] and not c.null_of]
     found: list[Row] = []
-    for head in dict.fromkeys(r.head for r in rows if r.head and r.status != "skipped"):
-        like = next(r for r in rows if r.head == head and r.status != "skipped")
-        seen = _measured(plan, rows, bootstrap, head)
+    for head, route in dict.fromkeys((r.head, r.route) for r in rows if r.head and r.status != "skipped"):
+        like = next(r for r in rows if (r.head, r.route) == (head, route) and r.status != "skipped")
+        seen = _measured(plan, rows, bootstrap, head, route)
         base = replace(like, cell="", point="", part="", low=math.nan, high=math.nan, metric=metric, status="ok", reason="")
         for anchor in config.anchors:
             within = {label: seen[label] for label in members(anchor, known) if label in seen}
@@ -76,18 +76,18 @@ def differences(plan: Plan, rows: Sequence[Row], bootstrap: Bootstrap) -> list[R
     return found
 
 
-def _measured(plan: Plan, rows: Sequence[Row], bootstrap: Bootstrap, head: str) -> dict[str, Measured]:
-    """The curves that a head scored, by label."""
+def _measured(plan: Plan, rows: Sequence[Row], bootstrap: Bootstrap, head: str, route: str) -> dict[str, Measured]:
+    """The curves that a head scored by a route, by label."""
     metric = plan.config.task.main_metric
     rate = {(r.codec, r.point): r.value for r in rows if r.metric == "bpp" and not r.part}
-    value = {(r.codec, r.point): r.value for r in rows if r.metric == metric and r.head == head and not r.part}
-    unknown = np.full(bootstrap.resamples if any(name == head for name, _, _ in bootstrap.scores) else 0, np.nan)
+    value = {(r.codec, r.point): r.value for r in rows if r.metric == metric and (r.head, r.route) == (head, route) and not r.part}
+    unknown = np.full(bootstrap.resamples if any(key[:2] == (head, route) for key in bootstrap.scores) else 0, np.nan)
     found = {}
     for curve in plan.config.curves:
         points = [p for p, _ in curve.points if (curve.label, p) in value]
         if points:
             rates = np.stack([bootstrap.rates.get((curve.label, p), unknown)[: len(unknown)] for p in points], axis=1)
-            scores = np.stack([bootstrap.scores.get((head, curve.label, p), unknown) for p in points], axis=1)
+            scores = np.stack([bootstrap.scores.get((head, route, curve.label, p), unknown) for p in points], axis=1)
             whole = [(rate[curve.label, p], value[curve.label, p]) for p in points]
             found[curve.label] = Measured(whole, rates, scores, Curves(rates, scores, BOUNDS))
     return found

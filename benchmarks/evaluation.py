@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarks import anchors as anchors_of
 from benchmarks.api import DATASETS, TASKS, Dataset, Row
@@ -19,7 +19,7 @@ from benchmarks.points import curves
 from benchmarks.progress import Progress, Silent
 from benchmarks.rate_matching import checked, match
 from benchmarks.store import Store
-from downstream.api import HEADS
+from downstream.api import HEADS, Route, routes_of
 from hsc.api import Codec
 from hsc.errors import UnavailableError, UsageError
 from hsc.registry import parse_spec
@@ -52,7 +52,7 @@ def evaluate(
     """Run a benchmark and return its rows, one number a line, columns as in ``rows.csv``.
 
     What is None comes from the task's defaults. Specs and ready objects may be mixed. Further options are those of
-    ``configure`` and ``run``: limit, seed, anchors, repeats, overwrite, resamples, null_floor, match_bpp, workers, device,
+    ``configure`` and ``run``: route, limit, seed, anchors, repeats, overwrite, resamples, null_floor, match_bpp, workers, device,
     cache.
 
     Raises:
@@ -60,7 +60,8 @@ def evaluate(
     """
     from benchmarks.tables import frame
 
-    made = {k: options.pop(k) for k in ("limit", "seed", "anchors", "repeats", "overwrite", "resamples", "null_floor", "match_bpp") if k in options}
+    names = ("route", "limit", "seed", "anchors", "repeats", "overwrite", "resamples", "null_floor", "match_bpp")
+    made = {k: options.pop(k) for k in names if k in options}
     return frame(run(configure(task, dataset, codecs, heads, **made), **options).rows)
 
 
@@ -70,6 +71,7 @@ def configure(
     codecs: Sequence[str | Codec] | None = None,
     heads: Sequence[str | Any] | None = None,
     *,
+    route: Route | Literal["both"] = "both",
     limit: int = 0,
     seed: int = 0,
     anchors: Sequence[str] | None = None,
@@ -81,6 +83,7 @@ def configure(
 ) -> Config:
     """Turn specs into a Config; ``original`` always comes first, since every table has its ceiling.
 
+    route: heads that read decoded images, heads that read latents, or both.
     null_floor: the first anchor's second ladder joins the curves, so that every table of differences has its floor.
     match_bpp: bits per pixel at which each codec's points are to lie, in place of its ladder; then there is no floor.
 
@@ -90,12 +93,17 @@ def configure(
     job = TASKS.build(task)
     data = _one(DATASETS, job.dataset if dataset is None else dataset)
     found = curves(["original", *(job.codecs if codecs is None else codecs)])
-    read = [(_label(h), _one(HEADS, h)) for h in (job.heads if heads is None else heads)]
+    read: list[tuple[str, Any]] = [(_label(h), _one(HEADS, h)) for h in (job.heads if heads is None else heads)]
     for label, head in read:
         if head.output is not job.output:
             raise UsageError(f"the head {label} gives {head.output.__name__}, the task {task} scores {job.output.__name__}")
     if limit < 0 or repeats < 1 or resamples < 0:
         raise UsageError(f"limit came as {limit}, repeats as {repeats} and resamples as {resamples}; expected at least 0, 1 and 0")
+    readers = [(reader, way) for reader in dict(read).items() for way in routes_of(reader[1]) if route in (way, "both")]
+    if not readers:
+        raise UsageError(
+            f"no head of this run takes the route {route}: {', '.join(label for label, _ in read) or 'there is none'}; name another --head"
+        )
     labels = [c.label for c in found]
     named = tuple(anchors_of.find(a, labels) for a in anchors) if anchors is not None else _default_anchors(job.anchors, labels)
     rates = checked(match_bpp)
@@ -103,7 +111,8 @@ def configure(
         first = anchors_of.members(named[0], labels)[0]
         second = null_ladder(next(c for c in found if c.label == first))
         found += [second] if second else []
-    return Config(job, data, tuple(found), tuple(dict(read).items()), named, limit, seed, repeats, overwrite, resamples, rates)
+    taken, routes = tuple(reader for reader, _ in readers), tuple(way for _, way in readers)
+    return Config(job, data, tuple(found), taken, routes, named, limit, seed, repeats, overwrite, resamples, rates)
 
 
 def _one(registry: Any, spec: Any) -> Any:
@@ -139,7 +148,7 @@ def run(
     from benchmarks.differences import differences
     from benchmarks.scoring import score
 
-    _check_device(device)
+    check_device(device)
     os.environ["HSC_DEVICE"] = device  # inherited by workers, read by heads and learned codecs
     if workers < 0:
         raise UsageError(f"workers came as {workers}, expected 1 or more, or 0 for one a core")
@@ -163,7 +172,7 @@ def run(
         progress.end()
 
 
-def _check_device(device: str) -> None:
+def check_device(device: str) -> None:
     """Refuse a device that is not here before anything runs.
 
     Raises:

@@ -21,7 +21,7 @@ from benchmarks.measure import Answer, Item, Job, index_pixels, measure
 from benchmarks.points import Curve
 from benchmarks.progress import Progress
 from benchmarks.store import Pixels, Store
-from downstream.api import why_not
+from downstream.api import Route, why_not
 from hsc.api import Codec
 from hsc.errors import DataError, UnavailableError, UsageError
 
@@ -33,15 +33,17 @@ Overwrite = Literal["missing", "always", "never"]
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides a run's numbers, and how it is done. ``limit`` 0 means all images, ``resamples`` 0 no intervals.
+    """Everything that decides a run's numbers, and how it is done. Head n reads by ``routes[n]``.
 
-    match_bpp: bits per pixel at which curves are to have their points; none: their ladders.
+    limit: 0 means all images. resamples: 0 means no intervals. match_bpp: bits per pixel at which curves are to have their points; none:
+    their ladders.
     """
 
     task: Task
     dataset: Dataset
     curves: tuple[Curve, ...]
     heads: tuple[tuple[str, Any], ...]
+    routes: tuple[Route, ...]
     anchors: tuple[str, ...] = ()
     limit: int = 0
     seed: int = 0
@@ -150,8 +152,9 @@ def _cell(plan: Plan, named: tuple[str, str, Codec], heads: Mapping[int, Any], i
     curve, point, codec = named
     coded = identity(codec)
     streams = [stream_key(pixels.sha256, coded) for _, _, pixels in plan.images]
-    reasons = {n: r for n, head in heads.items() if (r := why_not(codec, head, plan.config.dataset))}
-    predictions = {n: [prediction_key(s, "image", identities[n]) for s in streams] for n in heads if n not in reasons}
+    routes = plan.config.routes
+    reasons = {n: r for n, head in heads.items() if (r := why_not(codec, head, plan.config.dataset, routes[n]))}
+    predictions = {n: [prediction_key(s, routes[n], identities[n]) for s in streams] for n in heads if n not in reasons}
     return Cell(curve, point, codec, key_of(streams)[:12], streams, predictions, reasons)
 
 
@@ -178,7 +181,7 @@ def _jobs(plan: Plan, store: Store) -> Iterator[Job]:
             part = items[start : start + CHUNK]
             data = store.data(key for item, key in part if not item.code)
             ready = tuple(Item(i.index, i.image_id, i.pixels, data.get(key), i.code, i.heads) for i, key in part)
-            yield Job(number, plan.config.dataset, cell.codec, heads, ready, plan.config.repeats)
+            yield Job(number, plan.config.dataset, cell.codec, heads, plan.config.routes, ready, plan.config.repeats)
 
 
 def run_plan(plan: Plan, store: Store, executor: Executor, progress: Progress) -> None:
@@ -211,9 +214,11 @@ def _fail(plan: Plan, cell: Cell, at: int, reason: str) -> None:
 
 
 def _keep(plan: Plan, cell: Cell, place: Mapping[int, int], answers: list[Answer], store: Store) -> None:
-    streams, predictions = {}, {}
+    streams, predictions, latents = {}, {}, {}
     for answer in answers:
         at = place[answer.item.index]
+        if answer.latents_s is not None:
+            latents[cell.streams[at]] = answer.latents_s
         if answer.stream is not None:
             streams[cell.streams[at]] = (answer.stream, answer.data)
             if answer.stream.status != "ok":
@@ -223,4 +228,4 @@ def _keep(plan: Plan, cell: Cell, place: Mapping[int, int], answers: list[Answer
             predictions[key] = record
             if record.status != "ok":
                 plan.failures[key] = record.reason
-    store.add(streams, predictions)
+    store.add(streams, predictions, latents)

@@ -1,6 +1,7 @@
 """What a worker does: load, encode, decode, predict, for a few images of one operating point.
 
-    Item (index, known bytes) --encode--> bytes --decode--> image --head, head, ...--> Answer
+    Item (index, known bytes) --encode--> bytes --decode---------> image   --head, head, ...--> Answer
+                                             \\--decode_latents--> latents --head, head, ...--> Answer
 
 Nothing here raises: whatever goes wrong with an image becomes its record's reason, and the other images go on.
 """
@@ -8,6 +9,7 @@ Nothing here raises: whatever goes wrong with an image becomes its record's reas
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +20,8 @@ from benchmarks.images import pixels_sha256
 from benchmarks.points import curve_label
 from benchmarks.store import Pixels
 from benchmarks.timing import timed
-from hsc.api import Codec, Image
+from downstream.api import Route
+from hsc.api import Codec, DecodesLatents, Image, Latents
 from hsc.errors import CodecError, DataError, HscError
 
 _warm: set[str] = set()
@@ -38,24 +41,30 @@ class Item:
 
 @dataclass(frozen=True)
 class Job:
-    """A few images of one operating point. ``cell`` numbers it in the plan."""
+    """A few images of one operating point. ``cell`` numbers it in the plan; head n reads by ``routes[n]``."""
 
     cell: int
     dataset: Dataset
     codec: Codec
     heads: tuple[Any, ...]
+    routes: tuple[Route, ...]
     items: tuple[Item, ...]
     repeats: int = 1
 
 
 @dataclass
 class Answer:
-    """What became of one item."""
+    """What became of one item. latents_s: what decoding its latents took, None where no head read them."""
 
     item: Item
     stream: StreamRecord | None = None
     data: bytes = b""
     predictions: dict[int, PredictionRecord] = field(default_factory=dict)
+    latents_s: float | None = None
+
+    def fail(self, heads: Iterable[int], reason: str) -> None:
+        """These heads have nothing to read."""
+        self.predictions |= {n: PredictionRecord(self.item.image_id, 0.0, None, "failed", reason) for n in heads}
 
 
 def why(error: Exception) -> str:
@@ -83,29 +92,43 @@ def index_pixels(job: tuple[Dataset, tuple[int, ...]]) -> list[tuple[int, Pixels
 
 def measure(job: Job) -> list[Answer]:
     """Code, decode and read the images of a job."""
-    answers: list[Answer] = []
-    decoded: list[Image | None] = []
-    for item in job.items:
-        answer = Answer(item)
-        try:
-            decoded.append(_code(job, answer))
-        except Exception as error:  # a codec may be anybody's plug-in
-            decoded.append(None)
-            record = StreamRecord(item.image_id, item.pixels.image_hw, len(answer.data), 0.0, 0.0, 0, "failed", why(error))
-            answer.stream, answer.predictions = record, {h: PredictionRecord(item.image_id, 0.0, None, "failed", why(error)) for h in item.heads}
-        answers.append(answer)
-    for number, head in enumerate(job.heads):
-        wanted = [(a, image) for a, image in zip(answers, decoded, strict=True) if image is not None and number in a.item.heads]
+    answers = [Answer(item) for item in job.items]
+    given = [_given(job, answer) for answer in answers]
+    for number, route in enumerate(job.routes):
+        wanted = [(a, inputs[route]) for a, inputs in zip(answers, given, strict=True) if route in inputs and number in a.item.heads]
         if wanted:
-            _predict(number, head, [a for a, _ in wanted], [image for _, image in wanted], job.repeats)
+            _predict(number, job, [a for a, _ in wanted], [one for _, one in wanted])
     return answers
 
 
-def _code(job: Job, answer: Answer) -> Image:
-    """The decoded image of one item; encodes first where the bytes are not known, and fills in the answer's stream."""
+def _given(job: Job, answer: Answer) -> dict[Route, Any]:
+    """What the heads of one item are given, by route; what goes wrong becomes the record of those it concerns."""
+    item, found = answer.item, dict[Route, Any]()
+    readers = {route: [n for n in item.heads if job.routes[n] == route] for route in job.routes}
+    try:
+        image = _code(job, answer, decoded=bool(readers.get("image")))
+    except Exception as error:  # a codec may be anybody's plug-in
+        answer.stream = StreamRecord(item.image_id, item.pixels.image_hw, len(answer.data), 0.0, 0.0, 0, "failed", why(error))
+        answer.fail(item.heads, why(error))
+        return found
+    if image is not None:
+        found["image"] = image
+    if readers.get("latent"):
+        try:
+            found["latent"] = _latents(job, answer)
+        except Exception as error:
+            answer.fail(readers["latent"], why(error))
+    return found
+
+
+def _code(job: Job, answer: Answer, *, decoded: bool) -> Image | None:
+    """The decoded image of one item; encodes first where the bytes are not known, and fills in the answer's stream.
+
+    decoded: whether anybody reads the image; None is given where nobody does and it need not be measured.
+    """
     item = answer.item
     if item.data is not None and not item.code:
-        return _checked(job.codec.decode(item.data), item)
+        return _checked(job.codec.decode(item.data), item) if decoded else None
     image = job.dataset.load(item.index).image
     if pixels_sha256(image) != item.pixels.sha256:
         raise DataError(f"image {item.image_id} is not the one that was indexed under this data set revision; run with a new --cache")
@@ -114,11 +137,26 @@ def _code(job: Job, answer: Answer) -> Image:
     if not isinstance(data, bytes):
         raise CodecError(f"encode gave {type(data).__name__}, expected bytes")
     answer.data = data
-    decoded, decode_s = timed(lambda: job.codec.decode(data), job.repeats)
-    difference = _checked(decoded, item).astype(np.int32) - image
+    again, decode_s = timed(lambda: job.codec.decode(data), job.repeats)
+    difference = _checked(again, item).astype(np.int32) - image
     error = int(np.sum(difference * difference, dtype=np.int64))
     answer.stream = StreamRecord(item.image_id, item.pixels.image_hw, len(data), encode_s, decode_s, error)
-    return decoded
+    return again
+
+
+def _latents(job: Job, answer: Answer) -> Latents:
+    """The latents of one item's bytes, which ``_code`` has seen to; the image is never made."""
+    codec, data = job.codec, answer.data or answer.item.data
+    assert isinstance(codec, DecodesLatents)
+    assert data is not None
+    name = f"{curve_label(job.codec)} latents"
+    if name not in _warm:
+        codec.decode_latents(data)
+        _warm.add(name)
+    latents, answer.latents_s = timed(lambda: codec.decode_latents(data), job.repeats)
+    if tuple(latents.image_hw) != answer.item.pixels.image_hw:
+        raise CodecError(f"decode_latents gave an image size of {latents.image_hw}, expected {answer.item.pixels.image_hw}")
+    return latents
 
 
 def _checked(image: Image, item: Item) -> Image:
@@ -136,17 +174,20 @@ def _warm_up(codec: Codec, image: Image) -> None:
         _warm.add(name)
 
 
-def _predict(number: int, head: Any, answers: list[Answer], images: list[Image], repeats: int) -> None:
+def _predict(number: int, job: Job, answers: list[Answer], inputs: list[Any]) -> None:
+    """Let one head read images, or latents, as its route says."""
+    head, route = job.heads[number], job.routes[number]
     try:
-        name = repr(head)
+        predict = head.predict if route == "image" else head.predict_latents
+        name = f"{head!r} {route}"
         if name not in _warm:
-            head.predict(images[:1])
+            predict(inputs[:1])
             _warm.add(name)
-        predictions, head_s = timed(lambda: head.predict(images), repeats)
-        if len(predictions) != len(images):
-            raise HscError(f"the head gave {len(predictions)} predictions for {len(images)} images")
+        predictions, head_s = timed(lambda: predict(inputs), job.repeats)
+        if len(predictions) != len(inputs):
+            raise HscError(f"the head gave {len(predictions)} predictions for {len(inputs)} images")
         for answer, prediction in zip(answers, predictions, strict=True):
-            answer.predictions[number] = PredictionRecord(answer.item.image_id, head_s / len(images), prediction)
+            answer.predictions[number] = PredictionRecord(answer.item.image_id, head_s / len(inputs), prediction)
     except Exception as error:  # a head may be anybody's plug-in
         for answer in answers:
-            answer.predictions[number] = PredictionRecord(answer.item.image_id, 0.0, None, "failed", why(error))
+            answer.fail([number], why(error))

@@ -48,7 +48,8 @@ def _cells(plan: Plan) -> dict[str, Any]:
         coded = {"codec": identity(cell.codec), "curve": cell.curve, "point": cell.point}
         cells[cell.id] = coded
         for number in cell.predictions:
-            cells[cell_id(cell, number)] = {**coded, "head": heads[number], "regime": plan.config.heads[number][1].regime, "route": "image"}
+            read = {"regime": plan.config.heads[number][1].regime, "route": plan.config.routes[number]}
+            cells[cell_id(cell, number)] = {**coded, "head": heads[number], **read}
     return cells
 
 

@@ -38,6 +38,12 @@ EXAMPLES = """examples:
       against VVC as it comes, and against the best of its presets and scales at each rate
   python -m benchmarks.run --match-bpp 0.05 0.1 0.2 --codec hsc --codec vvc --codec bpg
       each codec at these rates, its own quality scale searched for them; the table says what it got
+  python -m benchmarks.run --task detection --codec hsc --head small --head 'latent_detector(weights="latent_detector_both.safetensors")'
+      the same bytes by two routes: through the decoded image, and straight from the latents; --route latent for the second alone
+  python -m benchmarks.run --task detection --codec cut
+      accuracy against the layers received: how many bytes does a machine need before it knows?
+  python -m benchmarks.run --task detection --dataset mismatched --codec hsc
+      a control: each image scored by the labels of another; after a run on roadscenes nothing is coded again
   python -m benchmarks.run --list codecs
   python -m benchmarks.run --dry-run --task detection
 
@@ -58,6 +64,9 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--codec", metavar="SPEC", action="append", help="a codec; a list is a sweep of points; may be repeated (default: the task's)")
     what.add_argument("--codec-file", metavar="TOML", action="append", help="a program described in TOML joins the codecs; may be repeated")
     what.add_argument("--head", metavar="SPEC", action="append", help="a detector or segmenter; may be repeated (default: the task's)")
+    what.add_argument(
+        "--route", choices=("image", "latent", "both"), default="both", help="heads on images, on latents, or both (default: %(default)s)"
+    )
     what.add_argument(
         "--anchor",
         metavar="CODEC",
@@ -135,7 +144,7 @@ def _benchmark(options: argparse.Namespace, words: Sequence[str]) -> int:
 
 
 def _config(options: argparse.Namespace) -> Config:
-    made = {name: getattr(options, name) for name in ("limit", "seed", "repeats", "overwrite", "resamples")}
+    made = {name: getattr(options, name) for name in ("route", "limit", "seed", "repeats", "overwrite", "resamples")}
     made |= {"match_bpp": options.match_bpp, "null_floor": not options.no_null_floor}
     codecs = options.codec
     if described := _described(options):

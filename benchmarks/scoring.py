@@ -45,7 +45,8 @@ def score(plan: Plan, store: Store, bootstrap: Bootstrap, progress: Progress) ->
                 progress.advance(f"{cell.curve} {cell.point}", len(plan.images))
         else:
             reasons = {cell.why_not[number] for cell in plan.cells if number in cell.why_not}
-            rows += [_row(plan, "", "", head=label, regime=head.regime, status="skipped", reason=r) for r in sorted(reasons)]
+            named = {"head": label, "regime": head.regime, "route": plan.config.routes[number]}
+            rows += [_row(plan, "", "", status="skipped", reason=r, **named) for r in sorted(reasons)]
     return rows
 
 
@@ -110,7 +111,12 @@ def _rate_rows(plan: Plan, cell: Cell, store: Store, bootstrap: Bootstrap) -> li
     bootstrap.rates[cell.curve, cell.point] = rates
     low, high, _ = interval(rates)
     rows = [_row(plan, cell.curve, cell.point, cell.id, metric=m, value=v, unit=UNITS[m]) for m, v in numbers.items()]
-    return [replace(row, low=low, high=high) if row.metric == "bpp" else row for row in rows]
+    rows = [replace(row, low=low, high=high) if row.metric == "bpp" else row for row in rows]
+    latents = store.latents(cell.streams)
+    if len(latents) == len(set(cell.streams)) and any(plan.config.routes[n] == "latent" for n in cell.predictions):
+        named = {"route": "latent", "metric": "decode_s", "unit": UNITS["decode_s"]}
+        rows.append(_row(plan, cell.curve, cell.point, cell.id, value=statistics.median(latents.values()), **named))
+    return rows
 
 
 class _Scorer:
@@ -129,7 +135,8 @@ class _Scorer:
 
     def rows(self, cell: Cell) -> list[Row]:
         keys = cell.predictions[self.number]
-        base = {"cell": cell_id(cell, self.number), "head": self.label, "regime": self.head.regime}
+        route = self.plan.config.routes[self.number]
+        base = {"cell": cell_id(cell, self.number), "head": self.label, "regime": self.head.regime, "route": route}
         known = self.store.known("predictions", keys)
         missing = [k for k in keys if k not in known]
         if missing:
@@ -140,7 +147,7 @@ class _Scorer:
         rows = [_row(self.plan, cell.curve, cell.point, metric="head_s", value=head_s, unit="s", **base)]
         samples = self._samples(keys)
         if (main := self.plan.config.task.main_metric) in samples:
-            self.bootstrap.scores[self.label, cell.curve, cell.point] = samples[main]
+            self.bootstrap.scores[self.label, route, cell.curve, cell.point] = samples[main]
         for found in self._scores(keys):
             row = _row(self.plan, cell.curve, cell.point, metric=found.metric, part=found.part, value=found.value, unit="1", **base)
             low, high, _ = interval(samples[found.metric]) if found.metric in samples and not found.part else (math.nan, math.nan, 0)
@@ -200,6 +207,10 @@ class _Scorer:
             ids = tuple(image_id for _, image_id, _ in self.plan.images)
             indices = [index for index, _, _ in self.plan.images]
             dataset = self.plan.config.dataset
+            if self.target is None and self.number not in self.plan.cells[0].predictions:
+                raise UsageError(
+                    f"{dataset_label(self.plan)} has no labels, and {self.label} cannot read the originals, which would stand in for them"
+                )
             if self.target is None:
                 records = self._records(self.plan.cells[0].predictions[self.number])
                 self._truth = pseudo_truth(ids, self.space, [r.prediction for r in records], [p.image_hw for _, _, p in self.plan.images])

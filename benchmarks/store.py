@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS pixels (
     dataset TEXT, image_id TEXT, sha256 TEXT, height INT, width INT, source_bytes INT, PRIMARY KEY (dataset, image_id));
 CREATE TABLE IF NOT EXISTS streams (key TEXT PRIMARY KEY, size_bytes INT, encode_s REAL, decode_s REAL, squared_error INT, data BLOB);
 CREATE TABLE IF NOT EXISTS predictions (key TEXT PRIMARY KEY, head_s REAL, prediction BLOB);
+CREATE TABLE IF NOT EXISTS latents (key TEXT PRIMARY KEY, decode_s REAL);
 CREATE TABLE IF NOT EXISTS scores (key TEXT PRIMARY KEY, scores TEXT);
 CREATE TABLE IF NOT EXISTS samples (key TEXT PRIMARY KEY, names TEXT, data BLOB);
 """
@@ -112,12 +113,21 @@ class Store:
         """The heads' times of known predictions, without reading what they predicted."""
         return [head_s for _, head_s in self._select("SELECT key, head_s FROM predictions WHERE key IN (?*)", keys)]
 
+    def latents(self, streams: Iterable[str]) -> dict[str, float]:
+        """Seconds from bytes to latents, by stream key, where a head has read them."""
+        return dict(self._select("SELECT key, decode_s FROM latents WHERE key IN (?*)", streams))
+
     def known(self, table: str, keys: Iterable[str]) -> set[str]:
         """Which of ``keys`` are in ``table`` ("streams" or "predictions")."""
         return {key for (key,) in self._select(f"SELECT key FROM {table} WHERE key IN (?*)", keys)}
 
-    def add(self, streams: Mapping[str, tuple[StreamRecord, bytes]], predictions: Mapping[str, PredictionRecord]) -> None:
-        """Keep what one job brought back. Failed records are passed over, and so are bytes no smaller than the pixels."""
+    def add(
+        self, streams: Mapping[str, tuple[StreamRecord, bytes]], predictions: Mapping[str, PredictionRecord], latents: Mapping[str, float]
+    ) -> None:
+        """Keep what one job brought back. Failed records are passed over, and so are bytes no smaller than the pixels.
+
+        latents: stream key -> seconds from bytes to latents.
+        """
         rows = [
             (k, r.size_bytes, r.encode_s, r.decode_s, r.squared_error, d if len(d) < 3 * r.image_hw[0] * r.image_hw[1] else None)
             for k, (r, d) in streams.items()
@@ -125,6 +135,8 @@ class Store:
         ]
         if rows:
             self._write("INSERT OR REPLACE INTO streams VALUES (?, ?, ?, ?, ?, ?)", rows)
+        if latents:
+            self._write("INSERT OR REPLACE INTO latents VALUES (?, ?)", latents.items())
         blobs = [(k, r.head_s, to_bytes(r.prediction)) for k, r in predictions.items() if r.status == "ok" and r.prediction is not None]
         if blobs:
             self._write("INSERT OR REPLACE INTO predictions VALUES (?, ?, ?)", blobs)

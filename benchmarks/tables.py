@@ -33,7 +33,10 @@ TITLES = {
 }
 _DIGITS = {"bpp": 4, "size_kb": 2, "psnr": 2, "encode_s": 4, "decode_s": 4, "head_s": 4}
 _STREAM = ("bpp", "size_bytes", "psnr", "encode_s", "decode_s")
-NOTE = "Scores in percent; rates from whole files, headers in; times are medians of one image in seconds, one thread."
+NOTE = (
+    "Scores in percent; rates from whole files, headers in; times are medians of one image in seconds, one thread. "
+    "On the latent route decoding ends at the latents and no image is made."
+)
 _SURE = "In brackets: where the middle 95 % of the resamples of the images lie, drawn alike for all codecs."
 _OVERLAPS = "In braces: what two curves share, in percent of the codec's own interval and of the anchor's."
 _SHARED = re.compile(r"overlap (\d+)% of test, (\d+)% of anchor")
@@ -45,7 +48,7 @@ def frame(rows: Sequence[Row]) -> pd.DataFrame:
 
 
 def wide(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """One line for each head, codec and point, a column for each number, in the order of the run.
+    """One line for each head, route, codec and point, a column for each number, in the order of the run.
 
     columns: the task's scores to show. Scores are 0 to 1, sizes in kB (1000 bytes); ``status`` and ``reason`` say what is missing.
     ``_low`` and ``_high`` after a number's name are the ends of its interval.
@@ -53,13 +56,25 @@ def wide(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     whole = rows[(rows["part"] == "") & (rows["anchor"] == "")]
     streams = whole[whole["head"] == ""]
     lines = []
-    heads = [h for h in whole["head"].unique() if h]
-    for head in heads:
-        for (codec, point), group in whole[whole["head"] == head].groupby(["codec", "point"], sort=False):
+    readers = dict.fromkeys((head, route) for head, route in zip(whole["head"], whole["route"], strict=True) if head)
+    for head, route in readers:
+        mine = whole[(whole["head"] == head) & (whole["route"] == route)]
+        for (codec, point), group in mine.groupby(["codec", "point"], sort=False):
             rate = streams[(streams["codec"] == codec) & (streams["point"] == point)]
+            if route == "latent":  # its own time of decoding stands for that of the image, which nobody sees
+                rate = rate[(rate["route"] == "latent") | ~rate["metric"].isin(("decode_s", "psnr"))]
+            else:
+                rate = rate[rate["route"] == route]
             numbers = {**_values(rate), **_values(group)}
             bad = pd.concat([rate, group]).query("status != 'ok'")
-            line = {"head": head, "codec": codec, "point": point, "bpp": numbers.get("bpp"), "size_kb": numbers.get("size_bytes", math.nan) / 1000}
+            line = {
+                "head": head,
+                "route": route,
+                "codec": codec,
+                "point": point,
+                "bpp": numbers.get("bpp"),
+                "size_kb": numbers.get("size_bytes", math.nan) / 1000,
+            }
             line |= {c: numbers.get(c, math.nan) for c in (*columns, "psnr", "encode_s", "decode_s", "head_s")}
             ends = (f"{c}_{end}" for c in ("bpp", *columns) for end in ("low", "high"))
             line |= {end: numbers[end] for end in ends if not math.isnan(numbers.get(end, math.nan))}
@@ -67,7 +82,7 @@ def wide(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
             lines.append(line)
     known = {name for line in lines for name in line}
     scores = [n for c in ("bpp", "size_kb", *columns) for n in (c, f"{c}_low", f"{c}_high") if n == c or n in known]
-    names = ["head", "codec", "point", *scores, "psnr", "encode_s", "decode_s", "head_s", "status", "reason"]
+    names = ["head", "route", "codec", "point", *scores, "psnr", "encode_s", "decode_s", "head_s", "status", "reason"]
     return pd.DataFrame(lines, columns=names)
 
 
@@ -84,7 +99,7 @@ def differences(rows: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame()
     found["text"] = [_difference(row) for row in found.itertuples()]
     found["column"] = found["metric"] + " vs " + found["anchor"]
-    table = found.pivot_table(index=["head", "codec"], columns="column", values="text", aggfunc="first", sort=False)
+    table = found.pivot_table(index=["head", "route", "codec"], columns="column", values="text", aggfunc="first", sort=False)
     return table.reset_index().fillna("")
 
 
@@ -182,12 +197,12 @@ def blocks(rows: Sequence[Row], columns: Sequence[str], form: str) -> str:
     tex = form.startswith("latex")
     parts = []
     names = ["codec", "point", *(n for n in table.columns if n in TITLES)]
-    for head, group in table.groupby("head", sort=False):
+    for (head, route), group in table.groupby(["head", "route"], sort=False):
         body = [_cells(line, names, columns[0]) for _, line in group.iterrows()]
         text = tabulate(
             body, [TITLES.get(n, n) for n in names], tablefmt=form, disable_numparse=True, colalign=["left", "left", *["right"] * (len(names) - 2)]
         )
-        parts += [_heading(_title(tidy, str(head)), form), text]
+        parts += [_heading(_title(tidy, str(head), str(route)), form), text]
     bd = differences(tidy)
     if not bd.empty:
         parts += [_heading("Bjontegaard differences (negative rate: fewer bits at equal quality)", form)]
@@ -198,9 +213,9 @@ def blocks(rows: Sequence[Row], columns: Sequence[str], form: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _title(tidy: pd.DataFrame, head: str) -> str:
-    line = tidy[tidy["head"] == head].iloc[0]
-    return f"{line['task']} on {line['dataset']} ({line['split']}, {line['images']} images), head {head}, {line['regime']}"
+def _title(tidy: pd.DataFrame, head: str, route: str) -> str:
+    line = tidy[(tidy["head"] == head) & (tidy["route"] == route)].iloc[0]
+    return f"{line['task']} on {line['dataset']} ({line['split']}, {line['images']} images), head {head}, {route} route, {line['regime']}"
 
 
 def _heading(text: str, form: str) -> str:

@@ -110,6 +110,24 @@ class LatentHead(Head, Protocol):
     def predict_latents(self, latents: Sequence[Latents]) -> list[Prediction]: ...
 
 
+Route: TypeAlias = Literal["image", "latent"]
+"""How a head comes to its input: from the decoded image, or straight from the decoded latents."""
+
+
+def routes_of(head: Any) -> tuple[Route, ...]:
+    """The routes a head can take, told from its methods alone, so that one whose weights are missing can be asked too."""
+    methods: dict[Route, str] = {"image": "predict", "latent": "predict_latents"}
+    return tuple(route for route, method in methods.items() if callable(getattr(head, method, None)))
+
+
+class AdaptedHead(Protocol):
+    """A head on images that was trained on what one codec decodes."""
+
+    @property
+    def adapted_to(self) -> str:
+        """The latent space of that codec, empty for any."""
+
+
 class LabelledData(Protocol):
     """The part of a data set that a head must agree with."""
 
@@ -119,21 +137,46 @@ class LabelledData(Protocol):
 HEADS: Registry[Any] = Registry("head", package="downstream", group="hsc.heads")
 
 
-def why_not(codec: Any, head: Any, dataset: LabelledData) -> str | None:
-    """One sentence on why this head cannot follow this codec on this data set, or None if it can."""
+def why_not(codec: Any, head: Any, dataset: LabelledData, route: Route | None = None) -> str | None:
+    """One sentence on why this head cannot follow this codec on this data set, or None if it can. route: the head's first where not given."""
     from downstream.class_maps import find_map
     from hsc.api import DecodesLatents
 
     space = dataset.label_space(head.output)
     if space is not None and find_map(head.label_space.name, space.name) is None:
         return f"no class map from {head.label_space.name} to {space.name}; add downstream/class_maps/{head.label_space.name}-to-{space.name}.toml"
-    if isinstance(head, LatentHead) and not isinstance(head, ImageHead):
-        if not isinstance(codec, DecodesLatents):
-            return "the codec does not hand out latents"
-        offered = {spec.name: spec for spec in codec.latent_specs()}
-        for need in head.needs:
-            if need.name not in offered:
-                return f"the head reads the latent {need.name!r}, the codec offers {', '.join(offered) or 'none'}"
-            if offered[need.name] != need:
-                return f"the head was trained on {need}, the codec offers {offered[need.name]}"
+    if (route or routes_of(head)[0]) == "image":
+        return _of_another(codec, head) if getattr(head, "adapted_to", "") else None
+    if reason := head.available() or codec.available():
+        return str(reason)
+    if space is None:
+        return "the data set has no labels, and a head on latents cannot read the originals that would stand in for them"
+    if not isinstance(codec, DecodesLatents):
+        return "the codec does not hand out latents"
+    offered = {spec.name: spec for spec in codec.latent_specs()}
+    return next((reason for need in head.needs if (reason := _mismatch(need, offered))), None)
+
+
+def _of_another(codec: Any, head: AdaptedHead) -> str | None:
+    """Why a head that was adapted to one codec's images does not read another's, or None if it is that codec's."""
+    from hsc.api import DecodesLatents
+
+    spaces = {spec.space for spec in codec.latent_specs()} if isinstance(codec, DecodesLatents) else set()
+    if head.adapted_to in spaces:
+        return None
+    return f"the head was adapted to the images of a codec whose latent space is {head.adapted_to[:12]}, and to no other's"
+
+
+def _mismatch(need: LatentSpec, offered: Mapping[str, LatentSpec]) -> str | None:
+    """Why what a codec offers is not what a head needs, or None if it is."""
+    found = offered.get(need.name)
+    if found is None:
+        return f"the head reads the latent {need.name}, the codec offers {', '.join(offered) or 'none'}"
+    if (found.shape, found.stride) != (need.shape, need.stride):
+        return f"the head reads {need.name} of shape {need.shape} at stride {need.stride}, the codec's is {found.shape} at stride {found.stride}"
+    if found.space != need.space:
+        return (
+            f"the head was trained in the latent space {need.space[:12]}, the codec's weights make {found.space[:12]}; "
+            "use the codec's weights it was trained with, or train it again on these"
+        )
     return None

@@ -22,7 +22,7 @@ from downstream.device import device
 from downstream.fingerprint import sha256_of
 from downstream.same_sizes import same_sizes
 from downstream.segmentation_classes import CAMVID11
-from downstream.weights_file import packaged, read_weights
+from downstream.weights_file import packaged, read_weights, require_regime
 from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
 
@@ -107,7 +107,7 @@ class Segmenter:
                 f"the weights {path.name} are missing; train them with "
                 f"python -m downstream.training --task segmentation --arch {self.arch} --data SHARDS --out FOLDER --steps 12000, and give weights="
             )
-        network, space = _load(self.arch, str(path), sha256_of(path), device())
+        network, space = _load(self.arch, self.regime, str(path), sha256_of(path), device())
         if not self.weights and space != SPACES[self.trained]:
             raise DataError(f"{path.name} answers in {space.name} {space.classes}, expected {SPACES[self.trained]}; give other weights=")
         return network, space
@@ -120,8 +120,28 @@ class Segmenter:
         return [SegmentationMap(labels) for labels in network.labels(planes.to(device()).float(), flip=self.flip).cpu().numpy()]
 
 
+@HEADS.register("segmenter_adapted")
+@dataclass(frozen=True)
+class SegmenterAdapted(Segmenter):
+    """``segmenter`` trained further on the images a codec decodes: what a head on that codec's latents is to be measured by.
+
+    Its fields are those of ``segmenter``; its weights are of ``python -m downstream.training --task segmentation --input images``, and
+    it follows the codec they were trained with alone.
+    """
+
+    regime: ClassVar[Literal["frozen", "adapted"]] = "adapted"
+
+    @property
+    def adapted_to(self) -> str:
+        """The latent space of that codec; empty where the weights are missing, or the codec has none."""
+        return "" if self.available() else str(read_weights(self._path()).about.get("latent_space", ""))
+
+    def _path(self) -> Path:
+        return Path(self.weights) if self.weights else packaged(f"segmenter_adapted_{self.arch}_{self.trained}")
+
+
 @functools.lru_cache(maxsize=4)
-def _load(arch: str, path: str, sha256: str, place: str) -> tuple[Network, LabelSpace]:
+def _load(arch: str, regime: str, path: str, sha256: str, place: str) -> tuple[Network, LabelSpace]:
     """Networks live here and not in the head, so that a head stays a plain value that can be sent to workers."""
     import torch
 
@@ -135,6 +155,7 @@ def _load(arch: str, path: str, sha256: str, place: str) -> tuple[Network, Label
             f"{Path(path).name} is of task {about.get('task')!r} and arch {about.get('arch')!r}, expected 'segmentation' and {arch!r}; "
             "give other weights= or another arch="
         )
+    require_regime(path, about, regime)
     network = build(arch, len(space.classes))
     try:
         network.load_state_dict(tensors)

@@ -22,7 +22,7 @@ from downstream.device import device
 from downstream.fingerprint import sha256_of
 from downstream.same_sizes import same_sizes
 from downstream.suppression import best_boxes
-from downstream.weights_file import packaged, read_weights
+from downstream.weights_file import packaged, read_weights, require_regime
 from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
 
@@ -109,7 +109,7 @@ class Small:
             raise UnavailableError(
                 f"the weights {path.name} are missing; train them with python -m downstream.training --arch {self.arch}, or give weights="
             )
-        return _load(self.arch, str(path), sha256_of(path), device())
+        return _load(self.arch, self.regime, str(path), sha256_of(path), device())
 
     def _predict_batch(self, network: Detector, pixels: Image) -> list[Prediction]:
         """pixels: uint8 (N, H, W, 3), one size."""
@@ -158,8 +158,28 @@ class Small:
         )
 
 
+@HEADS.register("small_adapted")
+@dataclass(frozen=True)
+class SmallAdapted(Small):
+    """``small`` trained further on the images a codec decodes: what a head on that codec's latents is to be measured by.
+
+    Its fields are those of ``small``; its weights are of ``python -m downstream.training --input images``, and it follows the codec
+    they were trained with alone.
+    """
+
+    regime: ClassVar[Literal["frozen", "adapted"]] = "adapted"
+
+    @property
+    def adapted_to(self) -> str:
+        """The latent space of that codec; empty where the weights are missing, or the codec has none."""
+        return "" if self.available() else str(read_weights(self._path()).about.get("latent_space", ""))
+
+    def _path(self) -> Path:
+        return Path(self.weights) if self.weights else packaged(f"small_adapted_{self.arch}")
+
+
 @functools.lru_cache(maxsize=4)
-def _load(arch: str, path: str, sha256: str, place: str) -> Detector:
+def _load(arch: str, regime: str, path: str, sha256: str, place: str) -> Detector:
     """Networks live here and not in the head, so that a head stays a plain value that can be sent to workers."""
     import torch
 
@@ -173,6 +193,7 @@ def _load(arch: str, path: str, sha256: str, place: str) -> Detector:
             f"{Path(path).name} is of arch {about.get('arch')!r} with classes {classes}, "
             f"expected {arch!r} with {ROADSCENES.classes}; give other weights="
         )
+    require_regime(path, about, regime)
     network = build(arch, len(classes))
     try:
         network.load_state_dict(tensors)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.resources
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,6 +27,18 @@ class Weights(NamedTuple):
 def packaged(name: str) -> Path:
     """Where the weights of that name lie in the package, or would."""
     return Path(str(importlib.resources.files("downstream"))) / "weights" / f"{name}.safetensors"
+
+
+def require_regime(path: str | Path, about: Mapping[str, Any], regime: str) -> None:
+    """See that weights are used under the name of what they were trained on.
+
+    Raises:
+        DataError: a head of one regime was given weights of the other.
+    """
+    came = about.get("regime", "frozen")
+    if came != regime:
+        heads = "small_adapted or segmenter_adapted" if came == "adapted" else "small or segmenter"
+        raise DataError(f"{Path(path).name} holds {came} weights, the head is {regime}; give them to {heads}")
 
 
 def read_weights(path: str | Path) -> Weights:

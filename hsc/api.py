@@ -117,6 +117,13 @@ class Staged(Protocol):
 
 
 @runtime_checkable
+class StagedLatents(Protocol):
+    """Capability: decoding to latents as named steps, each taking the last one's output; the last gives ``Latents``."""
+
+    def latent_stages(self) -> Sequence[tuple[str, Callable[[Any], Any]]]: ...
+
+
+@runtime_checkable
 class EstimatesBits(Protocol):
     """Capability: the entropy model's own estimate, in bits, of one image. Reported beside the real size, never as it."""
 

@@ -192,6 +192,10 @@ class HscCodec:
         """Decoding in three steps, each taking what the last one gave: "entropy" (bytes), "latents", "synthesis" (-> image)."""
         return (("entropy", self.read), ("latents", self.restore), ("synthesis", self._synthesise))
 
+    def latent_stages(self) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+        """Decoding to latents in two steps, as ``stages`` has them: "entropy" (bytes), "latents" (-> Latents)."""
+        return (("entropy", self.read), ("latents", lambda decoded: self._latents(self.restore(decoded))))
+
     def read(self, data: bytes, layers_used: HowMuch = None, *, allow_partial: bool = False) -> Decoded:
         """The symbols of a file, by layer, cut to the layers asked for. Raises as ``decode``."""
         decoded = layers.decode(self.entropy, data, allow_partial=allow_partial)

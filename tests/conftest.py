@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from benchmarks.codec_contract import photo as make_photo
-from hsc.api import Image
+from hsc.api import Image, LatentSpec
+
+LATENT_SPECS = (LatentSpec("w_hat", (3, 8), 0, "5" * 64), LatentSpec("F_hat", (12, None, None), 16, "5" * 64))
+"""Of no codec: what latent heads of random weights read in tests."""
 
 
 @pytest.fixture(scope="session")
@@ -68,6 +71,39 @@ def segmenter_weights(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str
                 network = build(arch, len(CAMVID11.classes))
                 torch.nn.init.normal_(network.classify.weight)
             about = {"task": "segmentation", "arch": arch, "space": CAMVID11.name, "classes": CAMVID11.classes}
+            tensors = {name: t.half() if t.is_floating_point() else t for name, t in network.state_dict().items()}
+            save_file(tensors, path, {"about": json.dumps(about)})
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def latent_weights(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """latent_weights(task, use, specs): a file of random weights for a latent head, as training writes it, in the classes of roadscenes.
+
+    specs: of the latents it reads, by default those of ``LATENT_SPECS``. Its answers are lively, so that no class wins by rounding.
+    """
+    folder = tmp_path_factory.mktemp("latent heads")
+
+    def make(task: str, use: str, specs: Sequence[LatentSpec] = LATENT_SPECS) -> Path:
+        import torch
+        from safetensors.torch import save_file
+
+        from downstream.latent_networks import build_detector, build_segmenter
+        from downstream.latent_networks.reading import reading_of
+        from downstream.segmentation_classes import CAMVID11
+        from downstream.small import ROADSCENES
+
+        path = folder / f"{task}_{use}_{specs[0].space[:8]}.safetensors"
+        if not path.exists():
+            space = ROADSCENES if task == "detection" else CAMVID11
+            reading = reading_of(specs, use)
+            with torch.random.fork_rng():
+                torch.manual_seed(0)
+                network = (build_detector if task == "detection" else build_segmenter)(reading, len(space.classes))
+                torch.nn.init.normal_(network.heat.weight if task == "detection" else network.classify.weight)
+            about = {"task": task, "input": "latents", "arch": use, "space": space.name, "classes": space.classes, **reading.to_plain()}
             tensors = {name: t.half() if t.is_floating_point() else t for name, t in network.state_dict().items()}
             save_file(tensors, path, {"about": json.dumps(about)})
         return path

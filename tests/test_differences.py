@@ -44,7 +44,7 @@ def table(codecs: Bent, anchors: tuple[str, ...], noise: float = 0.15, own: floa
             bits = rate * np.exp(hard)
             bits = bits * rate / bits.mean()
             bootstrap.rates[label, f"p={k}"] = bootstrap.draws @ bits / IMAGES
-            bootstrap.scores["head", label, f"p={k}"] = bootstrap.draws @ each / IMAGES
+            bootstrap.scores["head", "image", label, f"p={k}"] = bootstrap.draws @ each / IMAGES
             rows += [row(label, k, "", "bpp", rate), row(label, k, "head", "ap", score)]
     return differences(Plan(config, [], [], {}), rows, bootstrap)
 

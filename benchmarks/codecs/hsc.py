@@ -94,6 +94,9 @@ class Hsc:
     def stages(self) -> Sequence[tuple[str, Callable[[Any], Any]]]:
         return _codec(*self._key).stages()
 
+    def latent_stages(self) -> Sequence[tuple[str, Callable[[Any], Any]]]:
+        return _codec(*self._key).latent_stages()
+
     def latent_specs(self) -> Sequence[LatentSpec]:
         return _codec(*self._key).latent_specs()
 

@@ -51,9 +51,14 @@ class Hourglass(Detector):
         return self.heat(u4), self.geometry(u4)
 
     def candidates(self, raw: tuple[Tensor, ...]) -> Candidates:
-        heat = raw[0].sigmoid()
-        peaks = heat * (max_pool2d(heat, 3, 1, 1) == heat)
-        return Candidates(boxes_of(raw[1]), peaks.flatten(2).transpose(1, 2))  # (N, classes, h, w) -> (N, h * w, classes)
+        return peaks_of(raw)
+
+
+def peaks_of(raw: tuple[Tensor, ...]) -> Candidates:
+    """Heat and geometry to boxes: a cell's score stands where none of its eight neighbours has a higher one."""
+    heat = raw[0].sigmoid()
+    peaks = heat * (max_pool2d(heat, 3, 1, 1) == heat)
+    return Candidates(boxes_of(raw[1]), peaks.flatten(2).transpose(1, 2))  # (N, classes, h, w) -> (N, h * w, classes)
 
 
 def boxes_of(geometry: Tensor) -> Tensor:

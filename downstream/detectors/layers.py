@@ -16,15 +16,15 @@ class Candidates(NamedTuple):
 
 
 class Network(nn.Module):
-    """A network on (N, 3, H, W) float32 pixels 0 to 255, H and W multiples of ``multiple``."""
+    """A network whose ``forward`` gives raw output maps, a tuple of tensors, as the training loss takes them.
+
+    One on images takes (N, 3, H, W) float32 pixels 0 to 255, H and W multiples of ``multiple``; one on latents takes
+    what ``downstream.latent_networks.reading`` makes of them.
+    """
 
     multiple: int = 32
     memory_format: torch.memory_format = torch.channels_last
     """The layout of images in memory that this network trains faster in on a CPU."""
-
-    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """Raw output maps, as the training loss takes them."""
-        raise NotImplementedError
 
 
 class Detector(Network):

@@ -11,6 +11,7 @@ from hsc.errors import HscError, UsageError
 
 if TYPE_CHECKING:
     from downstream.training.lesson import Lesson
+    from downstream.training.recipe import Recipe
 
 _EXAMPLES = """examples:
   python -m benchmarks.export "roadscenes(split=train)" --first 0 --count 3000 --out shards/a
@@ -23,22 +24,40 @@ _EXAMPLES = """examples:
   python -m downstream.training --task segmentation --arch pyramid --data shards/camvid --holdout shards/camvid-holdout \\
     --initial runs/roads/segmenter_pyramid.safetensors --height 352 --width 480 --steps 6000 --seed 1 --out runs/camvid
 
+  on what a codec leaves, coded beforehand by python -m benchmarks.coded: its latents, or, as their rival, the images it decodes
+  python -m downstream.training --input latents --arch both --data shards/roads-hsc --teacher downstream/weights/small_hourglass.safetensors \\
+    --steps 6000 --seed 1 --out runs/latent
+  python -m downstream.training --input images --arch hourglass --data shards/roads-hsc --teacher downstream/weights/small_hourglass.safetensors \\
+    --initial downstream/weights/small_hourglass.safetensors --zoom 1.25 --steps 6000 --seed 1 --out runs/adapted
+
 A run that was stopped goes on where its last checkpoint stands when the same command is given again. The finished weights,
-small_<arch>.safetensors or segmenter_<arch>.safetensors, are used by small(arch=..., weights=...) and segmenter(arch=..., weights=...);
-beside them lies their card."""
+<head>_<arch>.safetensors, are used by small(arch=..., weights=...), segmenter(arch=..., weights=...), latent_detector(use=..., weights=...)
+and so on; beside them lies their card."""
 
 
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     arguments = argparse.ArgumentParser(
         prog="python -m downstream.training",
-        description="Train one of our own heads on a folder of image shards. Clean images only: flip, scale, crop, colour.",
+        description="Train one of our own heads on a folder of shards: of clean images (flip, scale, crop, colour), or of what a codec leaves.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     arguments.add_argument("--task", choices=("detection", "segmentation"), default="detection", help="(%(default)s)")
-    arguments.add_argument("--arch", required=True, help="pyramid or hourglass for detection, pyramid or context for segmentation")
-    arguments.add_argument("--data", required=True, type=Path, help="folder of .npz shards, see downstream/training/shards.py and map_shards.py")
+    arguments.add_argument(
+        "--input", choices=("clean", "images", "latents"), default="clean", help="clean images, or decoded images or latents of a codec (%(default)s)"
+    )
+    arguments.add_argument(
+        "--arch",
+        required=True,
+        help="pyramid or hourglass for detection, pyramid or context for segmentation; of latents: both, F or w, what is read",
+    )
+    arguments.add_argument("--data", required=True, type=Path, help="folder of .npz shards of benchmarks.export, or of benchmarks.coded with --input")
+    arguments.add_argument(
+        "--teacher", type=Path, help="with --input: weights of small or segmenter, whose answers on the clean views are learnt too"
+    )
+    arguments.add_argument("--distil", type=float, default=1.0, help="weight of the teacher's part of the loss (%(default)s)")
+    arguments.add_argument("--zoom", type=float, default=1.0, help="detection in decoded images: enlarge them, as the head does (%(default)s)")
     arguments.add_argument("--out", required=True, type=Path, help="folder for checkpoint, log, weights and card")
     arguments.add_argument("--steps", required=True, type=int)
     arguments.add_argument("--seed", type=int, default=0)
@@ -80,8 +99,11 @@ def main(argv: list[str] | None = None) -> int:
             task=chosen.task,
             lovasz=chosen.lovasz,
             score_every=chosen.score_every,
+            input=chosen.input,
+            zoom=chosen.zoom,
+            distil=chosen.distil,
         )
-        lesson = _lesson(chosen.task, chosen.data, chosen.holdout)
+        lesson = _lesson(recipe, chosen.data, chosen.holdout, chosen.teacher, chosen.device)
         _show(f"{lesson.images} images, classes {', '.join(lesson.classes)}")
         run = Run(chosen.out, chosen.initial, chosen.device, chosen.bf16)
         train(recipe, lesson, run, checkpoint_s=chosen.checkpoint_s, report=_show)
@@ -94,8 +116,12 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _lesson(task: str, data: Path, holdout: Path | None) -> Lesson:
-    if task == "segmentation":
+def _lesson(recipe: Recipe, data: Path, holdout: Path | None, teacher: Path | None, device: str) -> Lesson:
+    if recipe.input != "clean":
+        return _adapted(recipe, data, holdout, teacher, device)
+    if teacher is not None:
+        raise UsageError("--teacher is for --input latents and --input images; heads on clean images learn from labels alone")
+    if recipe.task == "segmentation":
         from downstream.training.map_shards import read_maps
         from downstream.training.segmentation import Segmentation
 
@@ -106,6 +132,20 @@ def _lesson(task: str, data: Path, holdout: Path | None) -> Lesson:
     from downstream.training.shards import read_frames
 
     return Detection(read_frames(data))
+
+
+def _adapted(recipe: Recipe, data: Path, holdout: Path | None, teacher: Path | None, device: str) -> Lesson:
+    from downstream.training.adapted import Adapted
+    from downstream.training.coded_shards import read_coded
+    from downstream.training.teacher import Teacher
+
+    if holdout is not None and recipe.task == "detection":
+        raise UsageError("--holdout is for --task segmentation; the detectors are trained to their last step")
+    latents = recipe.input == "latents"
+    coded = read_coded(data, recipe.task, latents=latents)
+    held_out = None if holdout is None else read_coded(holdout, recipe.task, latents=latents)
+    taught = None if teacher is None else Teacher(teacher, recipe.task, coded.space.classes, device)
+    return Adapted(recipe, coded, taught, held_out)
 
 
 def _show(line: str) -> None:

@@ -53,12 +53,16 @@ def _cropped(pixels: Tensor, boxes: Boxes, random: np.random.Generator, height: 
     part = pixels[:, max(0, top) : top + height, max(0, left) : left + width]
     window[:, y0 : y0 + part.shape[1], x0 : x0 + part.shape[2]] = part
     moved = boxes.boxes_xyxy - np.array([left, top, left, top], np.float32)
-    clipped = np.clip(moved, 0, np.array([width, height] * 2, np.float32))
-    share = _areas(clipped) / np.maximum(_areas(moved), 1e-6)
+    return window, boxes_within(Boxes(moved, boxes.labels, boxes.ignored), height, width)
+
+
+def boxes_within(boxes: Boxes, height: int, width: int) -> Boxes:
+    """What of boxes lies in a window at 0, 0; those that are mostly cut off are neither asked for nor held against a network."""
+    clipped = np.clip(boxes.boxes_xyxy, 0, np.array([width, height] * 2, np.float32))
+    share = _areas(clipped) / np.maximum(_areas(boxes.boxes_xyxy), 1e-6)
     stays = np.all(clipped[:, 2:] - clipped[:, :2] >= _SMALLEST_SIDE, axis=1)
-    # What is mostly cut off is neither asked for nor held against the network.
     ignored = boxes.ignored | (share < _SMALLEST_SHARE)
-    return window, Boxes(clipped[stays], boxes.labels[stays], ignored[stays])
+    return Boxes(clipped[stays], boxes.labels[stays], ignored[stays])
 
 
 def _areas(xyxy: Floats) -> Floats:

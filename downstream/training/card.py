@@ -21,10 +21,11 @@ def card(path: Path, about: Mapping[str, Any], images: int, seconds: float, devi
     recipe = about["recipe"]
     rows = {
         "data": f"{images} images: {about['source']}",
-        "augmentation": "flip, scale, crop, colour; no compression, no blur, no noise",
+        "augmentation": _augmentation(about),
         "from": about["initial"] or "random weights",
         "recipe": ", ".join(f"{name} {recipe[name]}" for name in _RECIPE) + "; AdamW, cosine, moving average of the weights",
         "loss": f"lovasz weight {recipe['lovasz']}" if recipe["task"] == "segmentation" else "as downstream/training says",
+        **_adaptation(about),
         "held out": _held_out(about),
         "time": f"{seconds / 60:.0f} minutes on {_place(device)}, torch {torch.__version__}",
         "weights": f"float16 safetensors, {path.stat().st_size} bytes, sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}",
@@ -40,6 +41,26 @@ def card(path: Path, about: Mapping[str, Any], images: int, seconds: float, devi
         *(f"| {name} | {text} |" for name, text in rows.items()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _augmentation(about: Mapping[str, Any]) -> str:
+    if about["recipe"]["input"] == "clean":
+        return "flip, scale, crop, colour; no compression, no blur, no noise"
+    return "flip, scale, crop, all before coding; then what the codec does and no more"
+
+
+def _adaptation(about: Mapping[str, Any]) -> dict[str, str]:
+    """What a reader must know of weights that were trained on what a codec leaves; nothing for others."""
+    recipe = about["recipe"]
+    if recipe["input"] == "clean":
+        return {}
+    read = ", ".join(f"{need['name']} {tuple(need['shape'])}" for need in about.get("needs", ())) or f"decoded images, zoom {recipe['zoom']}"
+    teacher = f"{about['teacher']}, weight {recipe['distil']}" if about["teacher"] else "none"
+    return {
+        "regime": f"adapted to {about['codec']}, latent space {about['latent_space'] or 'none'}, at all rates of its ladder, cut after any layer",
+        "reads": read,
+        "teacher": teacher,
+    }
 
 
 def _held_out(about: Mapping[str, Any]) -> str:

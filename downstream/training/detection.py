@@ -17,7 +17,7 @@ from downstream.training.pyramid_loss import pyramid_loss
 from downstream.training.recipe import Recipe
 from downstream.training.shards import Boxes, Frames
 
-_LOSSES = {"pyramid": pyramid_loss, "hourglass": hourglass_loss}
+LOSSES = {"pyramid": pyramid_loss, "hourglass": hourglass_loss}
 
 
 @dataclass(frozen=True)
@@ -45,17 +45,17 @@ class Detection:
     def build(self, arch: str) -> Network:
         return build(arch, len(self.classes))
 
-    def batch_of(self, recipe: Recipe, step: int) -> tuple[Tensor, list[Boxes]]:
+    def batch_of(self, recipe: Recipe, step: int) -> tuple[tuple[Tensor, ...], list[Boxes]]:
         random = random_of(recipe.seed, step)
         views = [
             augmented(self.frames.images[i], self.frames.boxes[i], random, height=recipe.height, width=recipe.width)
             for i in indices_of(recipe.seed, step, recipe.batch, self.images)
         ]
-        return torch.stack([pixels for pixels, _ in views]), [boxes for _, boxes in views]
+        return (torch.stack([pixels for pixels, _ in views]),), [boxes for _, boxes in views]
 
     def loss(self, recipe: Recipe, raw: tuple[Tensor, ...], truth: list[Boxes]) -> dict[str, Tensor]:
         # Assignment walks over single boxes, which a CPU does no slower than a GPU.
-        return _LOSSES[recipe.arch](tuple(maps.cpu() for maps in raw), truth)
+        return LOSSES[recipe.arch](tuple(maps.cpu() for maps in raw), truth)
 
     def score(self, network: Network, device: str) -> None:
         return None

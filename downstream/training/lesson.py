@@ -38,8 +38,8 @@ class Lesson(Protocol):
     def build(self, arch: str) -> Network:
         """The network, with random weights from torch's generator."""
 
-    def batch_of(self, recipe: Recipe, step: int) -> tuple[Tensor, Any]:
-        """Views of one step, which follow from seed and step alone: pixels (batch, 3, height, width) and what is in them."""
+    def batch_of(self, recipe: Recipe, step: int) -> tuple[tuple[Tensor, ...], Any]:
+        """Views of one step, which follow from seed and step alone: the network's inputs, (batch, ...) each, and what is in them."""
 
     def loss(self, recipe: Recipe, raw: tuple[Tensor, ...], truth: Any) -> dict[str, Tensor]:
         """The loss's parts, each a scalar; what is minimised is their sum. raw: float32, on the device of the network."""

@@ -95,10 +95,10 @@ def advance(recipe: Recipe, lesson: Lesson, run: Run, state: State) -> dict[str,
     began = time.monotonic()
     for group in state.optimizer.param_groups:
         group["lr"] = recipe.rate_at(state.step)
-    pixels, truth = lesson.batch_of(recipe, state.step)
+    inputs, truth = lesson.batch_of(recipe, state.step)
     state.network.train()
     with torch.autocast(torch.device(run.device).type, torch.bfloat16, enabled=run.bf16):
-        raw = state.network(pixels.to(run.device).contiguous(memory_format=state.network.memory_format))
+        raw = state.network(*(_laid_out(one.to(run.device), state.network.memory_format) for one in inputs))
     parts = lesson.loss(recipe, tuple(maps.float() for maps in raw), truth)
     loss = torch.stack(list(parts.values())).sum()
     state.optimizer.zero_grad()
@@ -109,6 +109,10 @@ def advance(recipe: Recipe, lesson: Lesson, run: Run, state: State) -> dict[str,
     _follow(state.averaged, state.network, min(recipe.average, state.step / (10 + state.step)))
     state.seconds += time.monotonic() - began
     return {"loss": float(loss.detach()), **{name: float(part.detach()) for name, part in parts.items()}}
+
+
+def _laid_out(one: Tensor, form: torch.memory_format) -> Tensor:
+    return one.contiguous(memory_format=form) if one.ndim == 4 else one
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from downstream import detectors, segmenters
+from downstream.latent_networks.uses import USES
 from hsc.errors import UsageError
 
 ARCHITECTURES = {"detection": detectors.ARCHITECTURES, "segmentation": segmenters.ARCHITECTURES}
@@ -16,6 +17,8 @@ ARCHITECTURES = {"detection": detectors.ARCHITECTURES, "segmentation": segmenter
 class Recipe:
     """height, width: size of the training views in pixels, multiples of 32. average: what the moving average of the weights keeps
     a step. lovasz: weight of that part of the loss (segmentation alone). score_every: steps between scorings of held-out images.
+    input: clean images, or what a codec leaves: decoded images or latents, for which arch says what is read of them.
+    zoom: decoded images are enlarged by this much (detection alone). distil: weight of what a teacher says.
 
     Raises:
         UsageError: a field is out of its range.
@@ -34,14 +37,22 @@ class Recipe:
     task: Literal["detection", "segmentation"] = "detection"
     lovasz: float = 0.5
     score_every: int = 500
+    input: Literal["clean", "images", "latents"] = "clean"
+    zoom: float = 1.0
+    distil: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.arch not in ARCHITECTURES[self.task]:
-            raise UsageError(f"no {self.task} network is named {self.arch!r}; there are {', '.join(ARCHITECTURES[self.task])}")
+        known = USES if self.input == "latents" else ARCHITECTURES[self.task]
+        if self.arch not in known:
+            raise UsageError(f"no {self.task} network on {self.input} is named {self.arch!r}; there are {', '.join(known)}")
         if self.steps < 1 or self.batch < 1 or self.height % 32 or self.width % 32:
             raise UsageError(
                 f"{self.steps} steps of {self.batch} views of {self.height}x{self.width}: steps and batch start at 1, sides are multiples of 32"
             )
+        if self.zoom != 1 and (self.input != "images" or self.task != "detection"):
+            raise UsageError(f"zoom came as {self.zoom}; it is for detection in decoded images, leave it at 1 elsewhere")
+        if self.distil < 0 or self.zoom < 1 or (self.height * self.zoom) % 32 or (self.width * self.zoom) % 32:
+            raise UsageError(f"distil {self.distil} and zoom {self.zoom}: expected 0 or more, and 1 or more with enlarged sides multiples of 32")
         if self.lovasz < 0 or self.score_every < 1:
             raise UsageError(f"lovasz {self.lovasz} and score_every {self.score_every}: expected 0 or more, and 1 or more")
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -58,13 +60,13 @@ class Segmentation:
     def build(self, arch: str) -> Network:
         return build(arch, len(self.classes))
 
-    def batch_of(self, recipe: Recipe, step: int) -> tuple[Tensor, Tensor]:
+    def batch_of(self, recipe: Recipe, step: int) -> tuple[tuple[Tensor, ...], Tensor]:
         random = random_of(recipe.seed, step)
         views = [
             map_view(self.maps.images[i], self.maps.labels[i], random, height=recipe.height, width=recipe.width)
             for i in indices_of(recipe.seed, step, recipe.batch, self.images)
         ]
-        return torch.stack([pixels for pixels, _ in views]), torch.stack([labels for _, labels in views])
+        return (torch.stack([pixels for pixels, _ in views]),), torch.stack([labels for _, labels in views])
 
     def loss(self, recipe: Recipe, raw: tuple[Tensor, ...], truth: Tensor) -> dict[str, Tensor]:
         device = raw[0].device
@@ -88,17 +90,21 @@ def mean_iou(network: Segmenter, maps: Maps, device: str) -> float:
 
     Everingham et al., "The PASCAL Visual Object Classes Challenge: A Retrospective", IJCV 2015.
     """
-    classes = len(maps.space.classes)
-    matrix = np.zeros((classes, classes), np.int64)
     training = network.training
     network.eval()
-    for image, labels in zip(maps.images, maps.labels, strict=True):
-        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].to(device).float()  # (H, W, 3) -> (1, 3, H, W)
-        found = network.labels(pixels)[0].cpu().numpy()
+    planes = (torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].to(device).float() for image in maps.images)  # (1, 3, H, W) each
+    value = iou_of((network.labels(pixels)[0].cpu().numpy() for pixels in planes), maps.labels, len(maps.space.classes))
+    network.train(training)
+    return value
+
+
+def iou_of(answers: Iterable[npt.NDArray[np.uint8]], truth: Iterable[npt.NDArray[np.uint8]], classes: int) -> float:
+    """mIoU of maps (H, W) of found classes against those of known ones; see ``mean_iou``."""
+    matrix = np.zeros((classes, classes), np.int64)
+    for found, labels in zip(answers, truth, strict=True):
         known = labels < classes
         pairs = labels[known].astype(np.int64) * classes + found[known]
         matrix += np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
-    network.train(training)
     right, there = np.diag(matrix), matrix.sum(1)
     union = there + matrix.sum(0) - right
     return float((right[there > 0] / union[there > 0]).mean()) if there.any() else 0.0

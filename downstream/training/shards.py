@@ -11,7 +11,7 @@ source       str     ()            data set, its revision and the images' indice
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,15 +52,20 @@ def read_shards(folder: Path, fields: tuple[str, ...]) -> Iterator[tuple[str, di
     if not paths:
         raise DataError(f"no .npz shards in {folder}; make them with python -m benchmarks.export")
     for path in paths:
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                shard = dict(file)
-        except (OSError, ValueError, KeyError) as error:
-            raise DataError(f"{path} is not a readable shard: {error}; export it again") from error
-        lacking = [name for name in fields if name not in shard]
-        if lacking:
-            raise DataError(f"{path.name} has no {', '.join(lacking)}; export it again, from a data set that has such labels")
-        yield path.name, shard
+        yield read_shard(path, fields)
+
+
+def read_shard(path: Path, fields: tuple[str, ...]) -> tuple[str, dict[str, npt.NDArray[Any]]]:
+    """Name and arrays of one shard. Raises as ``read_shards``."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            shard = dict(file)
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path} is not a readable shard: {error}; export it again") from error
+    lacking = [name for name in fields if name not in shard]
+    if lacking:
+        raise DataError(f"{path.name} has no {', '.join(lacking)}; export it again, from a data set that has such labels")
+    return path.name, shard
 
 
 def read_frames(folder: Path) -> Frames:
@@ -79,14 +84,15 @@ def read_frames(folder: Path) -> Frames:
             raise DataError(f"{name} has classes {names} and images {shard['images'].shape[1:]}, the shards before {classes}, {images[0].shape}")
         classes = names
         images += list(shard["images"])
-        boxes += _split(shard)
+        boxes += boxes_by_image(shard, len(shard["images"]))
         sources.append(str(shard["source"]))
     return Frames(images, boxes, classes, "; ".join(sources))
 
 
-def _split(shard: dict[str, npt.NDArray[np.generic]]) -> list[Boxes]:
+def boxes_by_image(shard: Mapping[str, npt.NDArray[Any]], count: int) -> list[Boxes]:
+    """The boxes of each of a shard's ``count`` images."""
     found = []
-    for i in range(len(shard["images"])):
+    for i in range(count):
         mine = shard["owner"] == i
         found.append(
             Boxes(

@@ -22,8 +22,14 @@ VARIANTS = {
         'segmenter(weights="RANDOM_pyramid")',
         'segmenter(arch=context, flip=True, weights="RANDOM_context")',
     ],
+    "latent_detector": [
+        "latent_detector",
+        'latent_detector(use=F, weights="LATENT_detection_F")',
+        'latent_detector(weights="LATENT_detection_both")',
+    ],
+    "latent_segmenter": ["latent_segmenter", 'latent_segmenter(use=w, trained=camvid, weights="LATENT_segmentation_w")'],
 }
-"""RANDOM_ARCH stands for a file of random weights, so that the contract is kept whether trained ones are there or not."""
+"""RANDOM_ARCH and LATENT_TASK_USE stand for files of random weights, so that the contract is kept whether trained ones are there or not."""
 
 
 def specs():
@@ -49,8 +55,9 @@ def offline(monkeypatch):
 
 
 @pytest.fixture(params=specs())
-def head(request, segmenter_weights):
-    return HEADS.build(re.sub(r"RANDOM_(\w+)", lambda found: str(segmenter_weights(found[1])), request.param))
+def head(request, segmenter_weights, latent_weights):
+    spec = re.sub(r"RANDOM_(\w+)", lambda found: str(segmenter_weights(found[1])), request.param)
+    return HEADS.build(re.sub(r"LATENT_([a-z]+)_(\w+)", lambda found: str(latent_weights(found[1], found[2])), spec))
 
 
 @pytest.fixture

@@ -1,0 +1,91 @@
+"""Another codec's files cut after some of their layers: what a machine or a person is given before all of a file is there.
+
+image -> codec.encode -> whole file -> codec.cut(n) -> shorter, complete file -> codec.decode, codec.decode_latents
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from benchmarks.api import CODECS
+from hsc.api import Codec, DecodesLatents, Image, Latents, LatentSpec, Layered
+from hsc.errors import CodecError
+from hsc.registry import parse_spec
+
+
+@CODECS.register("cut")
+@dataclass(frozen=True)
+class Cut:
+    """A layered codec's files of one quality, cut: a curve over the number of layers received.
+
+    of: the codec, at one point of its own curve. layers: how many are kept, 1 for the first alone. The ladder is that of hsc's
+    weights: the semantics, then one slice more a point; a codec of other layers is given its own, as in cut(of=..., layers=[1, 2]).
+    """
+
+    of: str = "hsc(quality=6)"
+    layers: int = 16
+
+    rate_field: ClassVar[str] = "layers"
+    ladder: ClassVar[tuple[int, ...]] = (1, 4, 7, 10, 13, 16)
+
+    def __post_init__(self) -> None:
+        if self.layers < 1:
+            raise ValueError(f"layers came as {self.layers}, expected 1 or more")
+        if isinstance(_built(self.of), Cut):
+            raise ValueError(f"{self.of} is cut already; cut the codec itself")
+
+    def encode(self, image: Image) -> bytes:
+        """The first layers of the codec's file, as a complete file.
+
+        Raises:
+            CodecError: the codec cannot run, or its files have fewer layers.
+        """
+        if reason := self.available():
+            raise CodecError(reason)
+        codec: Any = _built(self.of)
+        data: bytes = codec.cut(codec.encode(image), self.layers)
+        return data
+
+    def decode(self, data: bytes) -> Image:
+        """What the codec makes of the layers that are there. Raises as the codec does."""
+        return _built(self.of).decode(data)
+
+    def available(self) -> str | None:
+        codec = _built(self.of)
+        if reason := codec.available():
+            return reason
+        if not isinstance(codec, Layered):
+            return f"files of {self.of} have no layers to cut; name a layered codec, such as hsc"
+        if self.layers > len(codec.layers):
+            return f"files of {self.of} have {len(codec.layers)} layers, {self.layers} were asked for; name fewer, as in cut(layers=[1, 2])"
+        return None
+
+    def provenance(self) -> Mapping[str, str]:
+        """The codec's own."""
+        return {**_built(self.of).provenance(), "cut": "1"}
+
+    def latent_specs(self) -> Sequence[LatentSpec]:
+        """The codec's own; none where it hands out no latents."""
+        codec = _built(self.of)
+        return codec.latent_specs() if isinstance(codec, DecodesLatents) else ()
+
+    def decode_latents(self, data: bytes) -> Latents:
+        """The codec's latents, what is missing of them predicted. Raises as the codec does."""
+        return self._reader().decode_latents(data)
+
+    def decode_latents_batch(self, streams: Sequence[bytes]) -> list[Latents]:
+        return self._reader().decode_latents_batch(streams)
+
+    def _reader(self) -> DecodesLatents:
+        codec = _built(self.of)
+        if not isinstance(codec, DecodesLatents):
+            raise CodecError(f"{self.of} hands out no latents")
+        return codec
+
+
+@functools.lru_cache(maxsize=16)
+def _built(of: str) -> Codec:
+    return CODECS.build(parse_spec(of))

@@ -1,0 +1,73 @@
+"""A trained pixel head that says what it sees in clean views, to pupils that see what a codec left of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from downstream import detectors, segmenters
+from downstream.detectors.layers import Network, fused
+from downstream.fingerprint import sha256_of
+from downstream.training.distillation import as_halves
+from downstream.weights_file import read_weights
+from hsc.api import Image
+from hsc.errors import DataError
+
+
+class Teacher:
+    """The network of a weights file of ``small`` or ``segmenter``; what it said of an image is kept, since it never changes.
+
+    arch: its architecture. label: name and sha256 of its file.
+
+    Raises:
+        DataError: the file is of no such network, or of other classes.
+        UnavailableError: there is none.
+    """
+
+    def __init__(self, path: Path, task: str, classes: Sequence[str], device: str = "cpu") -> None:
+        self.label = f"{path.name} sha256 {sha256_of(path)}"
+        tensors, about = read_weights(path)
+        self.arch = str(about.get("arch"))
+        family = segmenters if task == "segmentation" else detectors
+        if about.get("task", "detection") != task or about.get("input", "clean") != "clean" or self.arch not in family.ARCHITECTURES:
+            raise DataError(
+                f"{path.name} is of no {task} network on clean images; give weights of {'segmenter' if task == 'segmentation' else 'small'}"
+            )
+        if tuple(about.get("classes", ())) != tuple(classes):
+            raise DataError(f"the teacher {path.name} knows {about.get('classes')}, the shards are labelled in {list(classes)}; give another")
+        network: Network = family.build(self.arch, len(classes))
+        try:
+            network.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise DataError(f"{path.name} does not fit the {self.arch} of this version: {error}") from error
+        self.network = fused(network).to(memory_format=torch.channels_last).to(device)
+        self.device = device
+        self._said: dict[tuple[int, float], tuple[Tensor, ...]] = {}
+
+    def raw(self, numbers: Sequence[int], images: Sequence[Image], zoom: float = 1.0) -> tuple[Tensor, ...]:
+        """Its raw maps, float32 (N, ...), for images (H, W, 3) of one size, known by number."""
+        new = [i for i, number in enumerate(numbers) if (number, zoom) not in self._said]
+        if new:
+            said = self._look(np.stack([images[i] for i in new]), zoom)
+            self._said |= {(numbers[i], zoom): one for i, one in zip(new, said, strict=True)}
+        kept = [self._said[number, zoom] for number in numbers]
+        return tuple(torch.stack(maps).to(self.device).float() for maps in zip(*kept, strict=True))
+
+    @torch.inference_mode()
+    def _look(self, images: Image, zoom: float) -> list[tuple[Tensor, ...]]:
+        planes = enlarged(torch.from_numpy(images).permute(0, 3, 1, 2).float(), zoom)  # (N, H, W, 3) -> (N, 3, H, W)
+        raw = self.network(planes.to(self.device).contiguous(memory_format=torch.channels_last))
+        return as_halves(raw)
+
+
+def enlarged(planes: Tensor, zoom: float) -> Tensor:
+    """Images (N, 3, H, W) enlarged as the head ``small`` does before it looks."""
+    if zoom == 1:
+        return planes
+    size = round(planes.shape[2] * zoom), round(planes.shape[3] * zoom)
+    return interpolate(planes, size=size, mode="bilinear", align_corners=False)

@@ -1,0 +1,186 @@
+"""The latent heads: what they read of any codec, their size, their geometry, and the reasons they give."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from downstream.api import Detections, routes_of, why_not
+from downstream.latent import LatentDetector, LatentSegmenter
+from downstream.latent_networks import build_detector, build_segmenter
+from downstream.latent_networks.reading import STRIDES, Reading, from_plain, reading_of
+from downstream.latent_networks.uses import USES
+from downstream.segmentation_classes import CAMVID11
+from downstream.small import ROADSCENES
+from hsc.api import Latents, LatentSpec
+from hsc.errors import DataError, UnavailableError, UsageError
+
+MOST_BYTES = 5_000_000
+SPECS = (LatentSpec("w_hat", (3, 8), 0, "5" * 64), LatentSpec("F_hat", (12, None, None), 16, "5" * 64))
+WIDE = (LatentSpec("w_hat", (9, 64), 0, "a" * 64), LatentSpec("F_hat", (240, None, None), 16, "a" * 64))
+
+
+def latents(height: int, width: int, seed: int = 0) -> Latents:
+    random = np.random.default_rng(seed)
+    grid = (-(-height // 16), -(-width // 16))
+    maps = {"F_hat": random.normal(size=(12, *grid)).astype(np.float32), "w_hat": random.normal(size=(3, 8)).astype(np.float32)}
+    return Latents(maps, (height, width))
+
+
+@dataclass(frozen=True)
+class Offers:
+    """As much of a codec as ``why_not`` asks for."""
+
+    specs: tuple[LatentSpec, ...] = SPECS
+    reason: str | None = None
+
+    def available(self) -> str | None:
+        return self.reason
+
+    def latent_specs(self) -> tuple[LatentSpec, ...]:
+        return self.specs
+
+    def decode_latents(self, data: bytes) -> Latents:
+        return latents(16, 16)
+
+    def decode_latents_batch(self, streams: Any) -> list[Latents]:
+        return [latents(16, 16) for _ in streams]
+
+
+class Pixels:
+    def available(self) -> str | None:
+        return None
+
+
+@dataclass(frozen=True)
+class Data:
+    space: Any = ROADSCENES
+
+    def label_space(self, kind: type) -> Any:
+        return self.space
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("build", [build_detector, build_segmenter])
+def test_networks_are_small_enough_to_ship(build: Any, use: Any) -> None:
+    network = build(reading_of(WIDE, use), 11)
+    assert 2 * sum(p.numel() for p in network.state_dict().values()) < MOST_BYTES
+
+
+@pytest.mark.parametrize("stride", STRIDES)
+def test_any_stride_is_climbed_to_four(stride: int) -> None:
+    reading = reading_of((LatentSpec("y_hat", (6, None, None), stride, "b"),), "F")
+    inputs = reading.inputs({"y_hat": torch.zeros(2, 6, *reading.grid((128, 192)))}, (128, 192))
+    heat, geometry = build_detector(reading, 5).eval()(*inputs)
+    assert (tuple(heat.shape), tuple(geometry.shape)) == ((2, 5, 32, 48), (2, 4, 32, 48))
+    fine, coarse = build_segmenter(reading, 7).eval()(*inputs)
+    assert (tuple(fine.shape[1:]), tuple(coarse.shape[1:])) == ((7, 32, 48), (7, 128 // stride, 192 // stride))
+
+
+def test_what_is_read_follows_the_specs() -> None:
+    both, feature, words = (reading_of(SPECS, use) for use in USES)
+    assert (both.channels, both.words, feature.channels, feature.words, words.channels, words.words) == (12, 24, 12, 0, 2, 24)
+    assert [spec.name for spec in both.needs] == ["F_hat", "w_hat"]
+    assert all(from_plain({"needs": r.to_plain()["needs"], "stride": 16}) == r for r in (both, feature, words))
+    (field, vector) = words.inputs({"w_hat": torch.ones(2, 3, 8)}, (33, 57))
+    assert (tuple(field.shape), tuple(vector.shape)) == ((2, 2, 3, 4), (2, 24))
+    assert field[0, 0, 0].tolist() == pytest.approx([-0.75, -0.25, 0.25, 0.75])
+    with pytest.raises(DataError, match=r"F_hat came as \(12, 2, 4\), expected \(12, 3, 4\)"):
+        feature.inputs({"F_hat": torch.zeros(1, 12, 2, 4)}, (33, 57))
+    with pytest.raises(DataError, match="w_hat came as nothing"):
+        both.inputs({"F_hat": torch.zeros(1, 12, 3, 4)}, (33, 57))
+    with pytest.raises(DataError, match="do not say which latents"):
+        from_plain({"classes": ["a"]})
+
+
+def test_codecs_that_cannot_be_read_are_told_why() -> None:
+    with pytest.raises(UsageError, match="give use=F"):
+        reading_of(SPECS[1:], "both")
+    with pytest.raises(UsageError, match="follows the image"):
+        reading_of((LatentSpec("F_hat", (512, 16, 16), 0, ""),), "F")
+    with pytest.raises(UsageError, match="at a stride of 4, 8, 16"):
+        reading_of((LatentSpec("y_hat", (8, None, None), 12, ""),), "F")
+    with pytest.raises(UsageError, match="expected both, F, w"):
+        reading_of(SPECS, "all")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="at most one map"):
+        Reading((), 16)
+
+
+def test_w_only_reaches_the_answer_through_film() -> None:
+    reading = reading_of(SPECS, "both")
+    torch.manual_seed(0)
+    network = build_detector(reading, 5).eval()
+    field = torch.randn(1, 12, 3, 4)
+    one, other = (network(field, torch.full((1, 24), 0.0).index_fill(1, torch.tensor([i]), 9.0))[0] for i in (0, 1))
+    assert one.equal(other)  # modulation starts as nothing
+    torch.nn.init.normal_(network.trunk.film.read[3].weight)
+    one, other = (network(field, torch.full((1, 24), 0.0).index_fill(1, torch.tensor([i]), 9.0))[0] for i in (0, 1))
+    assert not one.allclose(other)
+
+
+@pytest.mark.parametrize("use", USES)
+def test_answers_on_any_size_alone_as_in_a_batch(use: Any, latent_weights: Any) -> None:
+    detector = LatentDetector(use=use, weights=str(latent_weights("detection", use, SPECS)))
+    segmenter = LatentSegmenter(use=use, weights=str(latent_weights("segmentation", use, SPECS)))
+    given = [latents(33, 57), latents(64, 64, 1), latents(1, 1, 2), latents(33, 57, 3)]
+    together = detector.predict_latents(given)
+    for one, found in zip(given, together, strict=True):
+        alone = detector.predict_latents([one])[0]
+        assert isinstance(alone, Detections)
+        assert (alone.labels < 5).all()
+        np.testing.assert_allclose(alone.scores[:5], found.scores[:5], atol=1e-4)
+    maps = segmenter.predict_latents(given)
+    assert [m.labels.shape for m in maps] == [(33, 57), (64, 64), (1, 1), (33, 57)]
+    assert segmenter.label_space == CAMVID11
+    assert detector.predict_latents([]) == []
+
+
+def test_boxes_lie_where_the_features_are(latent_weights: Any) -> None:
+    """A change in one corner of F moves scores there and not in the far corner."""
+    head = LatentDetector(use="F", weights=str(latent_weights("detection", "F", SPECS)))
+    network = head._loaded().network
+    before = torch.zeros(1, 12, 24, 24)
+    after = before.clone()
+    after[:, :, :2, :2] = 3.0
+    moved = (network(after)[0] - network(before)[0]).abs().amax(1)[0]
+    assert moved[:8, :8].max() > 1e-3
+    assert moved[-8:, -8:].max() < 1e-5
+
+
+def test_why_not_says_what_differs(latent_weights: Any) -> None:
+    head = LatentDetector(weights=str(latent_weights("detection", "both", SPECS)))
+    assert routes_of(head) == ("latent",)
+    assert why_not(Offers(), head, Data()) is None
+    narrow = tuple(replace(s, shape=(10, *s.shape[1:])) for s in SPECS)
+    other = tuple(replace(s, space="6" * 64) for s in SPECS)
+    cases = {
+        "the codec offers w_hat": Offers(SPECS[:1]),
+        r"of shape \(12, None, None\) at stride 16, the codec's is \(10": Offers(narrow),
+        "latent space 555555555555, the codec's weights make 666666666666": Offers(other),
+        "no such weights": Offers(reason="no such weights"),
+        "does not hand out latents": Pixels(),
+    }
+    for reason, codec in cases.items():
+        assert re.search(reason, str(why_not(codec, head, Data())))
+    assert "no labels" in str(why_not(Offers(), head, Data(None)))
+    assert "missing" in str(why_not(Offers(), LatentDetector(weights="none.safetensors"), Data()))
+
+
+def test_weights_that_are_not_usable_say_the_cure(latent_weights: Any) -> None:
+    missing = LatentDetector(weights="none.safetensors")
+    assert "--input latents --arch both" in str(missing.available())
+    assert missing.needs == ()
+    with pytest.raises(UnavailableError):
+        missing.predict_latents([latents(16, 16)])
+    foreign = LatentDetector(use="F", weights=str(latent_weights("detection", "both", SPECS)))
+    assert "expected 'detection' on 'latents' with 'F'" in str(foreign.available())
+    assert "expected 'segmentation'" in str(LatentSegmenter(weights=foreign.weights).available())
+    whole = LatentDetector(weights=foreign.weights)
+    assert {spec.space for spec in whole.needs} == {"5" * 64} == {whole.provenance()["latent_space"]}
+    with pytest.raises(DataError, match="0 of 1 images brought the latent F_hat"):
+        whole.predict_latents([Latents({}, (16, 16))])
