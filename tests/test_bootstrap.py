@@ -104,5 +104,5 @@ def test_without_resamples_there_are_no_intervals(tmp_path: Path) -> None:
 
 def test_the_wide_table_has_columns_for_the_ends(tmp_path: Path) -> None:
     table = wide(rows(tmp_path), ("ap", "ap_small"))
-    assert list(table.columns)[3:11] == ["bpp", "bpp_low", "bpp_high", "size_kb", "ap", "ap_low", "ap_high", "ap_small"]
+    assert list(table.columns)[4:12] == ["bpp", "bpp_low", "bpp_high", "size_kb", "ap", "ap_low", "ap_high", "ap_small"]
     assert frame([]).empty

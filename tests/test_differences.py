@@ -34,7 +34,7 @@ def table(codecs: Bent, anchors: tuple[str, ...], noise: float = 0.15, own: floa
     hard = random.normal(0, noise, IMAGES)
     made = tuple(Curve(label, tuple((f"p={k}", None) for k in range(len(rates)))) for label, (rates, _) in codecs.items())  # type: ignore[misc]
     made = (*made[:-1], replace(made[-1], null_of=null_of))
-    config = Config(TASKS.build("detection"), Squares(), made, (), anchors, resamples=RESAMPLES)
+    config = Config(TASKS.build("detection"), Squares(), made, (), (), anchors, resamples=RESAMPLES)
     bootstrap = Bootstrap(IMAGES, RESAMPLES, 0)
     rows = []
     for label, (rates, scores) in codecs.items():
