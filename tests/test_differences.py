@@ -105,7 +105,7 @@ def test_curves_that_share_no_rate_get_no_value_either() -> None:
 
 
 def test_without_resamples_of_a_metric_there_are_differences_without_intervals() -> None:
-    config = Config(TASKS.build("detection"), Squares(), tuple(Curve(n, tuple((f"p={k}", None) for k in range(6))) for n in "ab"), (), ("a",))  # type: ignore[misc, arg-type]
+    config = Config(TASKS.build("detection"), Squares(), tuple(Curve(n, tuple((f"p={k}", None) for k in range(6))) for n in "ab"), (), (), ("a",))  # type: ignore[misc, arg-type]
     rows = [
         r for n, f in (("a", 1.0), ("b", 0.5)) for k in range(6) for r in (row(n, k, "", "bpp", RATES[k] * f), row(n, k, "head", "ap", SCORES[k]))
     ]
