@@ -5,7 +5,7 @@
                           +--------------------------coded------------------------------+
 
 Bits never fall along a codec's scale but for small dents, so two neighbouring points with the target between them are narrowed down:
-whole numbers until none is left, real ones to 1/64 of the unit. Nothing is read by heads before the search is over.
+whole numbers until none is left, real ones in steps of 1/64. Nothing is read by heads before the search is over.
 """
 
 from __future__ import annotations
@@ -63,10 +63,12 @@ class Search:
             return None
         less = [v for v, bpp in self.bpp.items() if bpp < target]
         more = [v for v, bpp in self.bpp.items() if bpp >= target]
-        below = max(less, key=self._order) if less else self.low
+        if not less:  # the smallest file says at once whether there is anything to find
+            return None if self.low in self.bpp else self.low
+        below = max(less, key=self._order)
         above = min(more, key=self._order) if more else self.high
         share = 0.5
-        if less and more:
+        if more:
             rates = [math.log(bpp) for bpp in (self.bpp[below], target, self.bpp[above])]
             share = min(max((rates[1] - rates[0]) / (rates[2] - rates[0]), 0.1), 0.9)
         return self._between(below, above, share)
@@ -80,7 +82,8 @@ class Search:
         if abs(above - below) > (1 if self.whole else FINEST):
             value = below + share * (above - below)
             inner = sorted((below, above))
-            value = min(max(round(value), inner[0] + 1), inner[1] - 1) if self.whole else value
+            unit = 1 if self.whole else FINEST
+            value = min(max(round(value / unit) * unit, inner[0] + unit), inner[1] - unit)
             if value not in self.bpp:
                 return value
         return next((end for end in (below, above) if end not in self.bpp), None)

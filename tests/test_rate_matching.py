@@ -88,6 +88,8 @@ def test_real_scales_are_searched_to_their_ends_and_no_finer_than_a_64th() -> No
     assert walked(search, math.exp, 1e4) <= 12
     assert not search.reached(1e4)
     assert search.nearest(1e4) == 6.0
+    assert all(value == 6.0 or (value * 64).is_integer() for value in search.bpp)
+    assert walked(search, math.exp, 1e-3) == 1  # the smallest file says at once that there is nothing to find
     steep = Search(curves([Dial()])[0], 0.0, 6.0, {1.0: 0.1})
     assert walked(steep, lambda v: 0.1 if v < 2.3 else 10.0, 1.0) <= 40
     ends = sorted(v for v in steep.bpp if 2 < v < 2.6)
