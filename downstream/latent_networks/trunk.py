@@ -21,9 +21,9 @@ from downstream.detectors.layers import ConvNorm
 from downstream.detectors.pyramid import Residual
 from downstream.latent_networks.reading import Reading
 
-FINE_WIDTH = 48
-WIDTH = 160
-_MIDDLE_WIDTH = 80
+FINE_WIDTH = 32
+WIDTH = 128
+_MIDDLE_WIDTH = 64
 _BLOCKS = 3
 _FILM_WIDTH = 64
 
