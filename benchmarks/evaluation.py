@@ -84,7 +84,8 @@ def configure(
     """Turn specs into a Config; ``original`` always comes first, since every table has its ceiling.
 
     route: heads that read decoded images, heads that read latents, or both.
-    null_floor: the first anchor's second ladder joins the curves, so that every table of differences has its floor.
+    null_floor: the last anchor's second ladder joins the curves (by default that of JPEG, which costs seconds), so that every table of
+    differences has its floor.
     match_bpp: bits per pixel at which each codec's points are to lie, in place of its ladder; then there is no floor.
 
     Raises:
@@ -108,8 +109,8 @@ def configure(
     named = tuple(anchors_of.find(a, labels) for a in anchors) if anchors is not None else _default_anchors(job.anchors, labels)
     rates = checked(match_bpp)
     if named and null_floor and not rates:
-        first = anchors_of.members(named[0], labels)[0]
-        second = null_ladder(next(c for c in found if c.label == first))
+        last = anchors_of.members(named[-1], labels)[0]
+        second = null_ladder(next(c for c in found if c.label == last))
         found += [second] if second else []
     taken, routes = tuple(reader for reader, _ in readers), tuple(way for _, way in readers)
     return Config(job, data, tuple(found), taken, routes, named, limit, seed, repeats, overwrite, resamples, rates)

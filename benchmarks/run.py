@@ -85,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
         default=(),
         help="in place of its ladder, each codec's points are those of its scale that take this many bits a pixel, within 5 %%, over the data set",
     )
-    what.add_argument("--no-null-floor", action="store_true", help="do not code the first anchor's second ladder, whose BD numbers ought to be 0")
+    what.add_argument("--no-null-floor", action="store_true", help="do not code the last anchor's second ladder, whose BD numbers ought to be 0")
     what.add_argument("--require", metavar="CODEC", action="append", default=[], help="exit 2 before anything runs if this codec cannot")
     what.add_argument("--limit", metavar="N", type=int, default=0, help="only N images: the first, or drawn at random with a --seed other than 0")
     what.add_argument("--seed", metavar="N", type=int, default=0, help="seed of everything drawn at random (default: 0)")

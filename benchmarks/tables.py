@@ -151,7 +151,7 @@ def _floor(rows: pd.DataFrame) -> list[str]:
     for (head, codec), group in found.groupby(["head", "codec"], sort=False):
         numbers = "; ".join(f"{row.metric}: {_difference(row)}" for row in group.itertuples())
         lines.append(f"Null floor, {head}: {codec} against itself on a second ladder between the points of the first, by rights 0: {numbers}.")
-    return lines or ["Null floor: not measured (turned off, or the first anchor has too few points to put four between them)."]
+    return lines or ["Null floor: not measured (turned off, or the last anchor has too few points to put four between them)."]
 
 
 def _at_rates(rows: pd.DataFrame) -> list[str]:
