@@ -22,9 +22,10 @@ from downstream.api import HEADS, Detections, LabelSpace, Prediction, Segmentati
 from downstream.device import device
 from downstream.fingerprint import sha256_of
 from downstream.latent_networks.uses import Use
+from downstream.same_sizes import same_sizes
 from downstream.segmenter import SPACES
 from downstream.small import ROADSCENES
-from downstream.suppression import best_boxes
+from downstream.suppression import best_of_cells
 from downstream.weights_file import packaged, read_weights
 from hsc.api import Latents, LatentSpec
 from hsc.errors import DataError, UnavailableError
@@ -83,11 +84,9 @@ class _LatentHead:
             UnavailableError: the weights are missing.
             DataError: they are damaged or of another network, or the latents are not what the weights read.
         """
-        groups: dict[tuple[int, int], list[int]] = {}
-        for i, one in enumerate(latents):
-            groups.setdefault(one.image_hw, []).append(i)
         found: dict[int, Prediction] = {}
-        for image_hw, same in groups.items():
+        for same in same_sizes([one.image_hw for one in latents]):
+            image_hw = latents[same[0]].image_hw
             for start in range(0, len(same), _BATCH):
                 chunk = same[start : start + _BATCH]
                 inputs = self._inputs([latents[i] for i in chunk], image_hw)
@@ -166,16 +165,8 @@ class LatentDetector(_LatentHead):
 
     def _choose(self, boxes: Tensor, scores: Tensor) -> Detections:
         """boxes (M, 4), scores (M, classes) of one image."""
-        values, flat = scores.flatten().topk(min(_CANDIDATES, scores.numel()))  # (M, classes) -> (M * classes,)
-        cells, labels = np.divmod(flat.numpy(), scores.shape[1])
-        return best_boxes(
-            boxes.numpy()[cells],
-            values.numpy(),
-            labels,
-            score_threshold=self.score_threshold,
-            iou=self.nms_iou,
-            max_detections=self.max_detections,
-        )
+        limits = {"score_threshold": self.score_threshold, "iou": self.nms_iou, "max_detections": self.max_detections}
+        return best_of_cells(boxes, scores, _CANDIDATES, **limits)
 
 
 @HEADS.register("latent_segmenter")

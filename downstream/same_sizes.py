@@ -1,15 +1,13 @@
-"""Images of many sizes for what takes one size at a time."""
+"""Inputs of many sizes for what takes one size at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hsc.api import Image
 
-
-def same_sizes(images: Sequence[Image]) -> list[list[int]]:
-    """The places of the images of each size, in the order the sizes come."""
+def same_sizes(sizes: Sequence[tuple[int, ...]]) -> list[list[int]]:
+    """The places of the inputs of each size, in the order the sizes come."""
     found: dict[tuple[int, ...], list[int]] = {}
-    for i, image in enumerate(images):
-        found.setdefault(image.shape, []).append(i)
+    for i, size in enumerate(sizes):
+        found.setdefault(size, []).append(i)
     return list(found.values())

@@ -89,7 +89,7 @@ class Segmenter:
             return []
         network, _ = self._loaded()
         found: dict[int, Prediction] = {}
-        for same in same_sizes(images):
+        for same in same_sizes([image.shape for image in images]):
             height, width = images[same[0]].shape[:2]
             step = max(1, min(_BATCH, _BATCH_PIXELS // (height * width)))
             for start in range(0, len(same), step):

@@ -21,7 +21,7 @@ from downstream.api import HEADS, Detections, LabelSpace, Prediction
 from downstream.device import device
 from downstream.fingerprint import sha256_of
 from downstream.same_sizes import same_sizes
-from downstream.suppression import best_boxes
+from downstream.suppression import best_of_cells
 from downstream.weights_file import packaged, read_weights, require_regime
 from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
@@ -94,7 +94,7 @@ class Small:
             return []
         network = self._network()
         found: dict[int, Prediction] = {}
-        for same in same_sizes(images):
+        for same in same_sizes([image.shape for image in images]):
             for start in range(0, len(same), _BATCH):
                 chunk = same[start : start + _BATCH]
                 found.update(zip(chunk, self._predict_batch(network, np.stack([images[i] for i in chunk])), strict=True))
@@ -146,16 +146,8 @@ class Small:
     def _choose(self, boxes: Tensor, scores: Tensor) -> Detections:
         """boxes (M, 4), scores (M, classes) of one image."""
         most = _CANDIDATES * (2 if self.flip else 1)
-        values, flat = scores.flatten().topk(min(most, scores.numel()))  # (M, classes) -> (M * classes,)
-        cells, labels = np.divmod(flat.numpy(), scores.shape[1])
-        return best_boxes(
-            boxes.numpy()[cells],
-            values.numpy(),
-            labels,
-            score_threshold=self.score_threshold,
-            iou=self.nms_iou,
-            max_detections=self.max_detections,
-        )
+        limits = {"score_threshold": self.score_threshold, "iou": self.nms_iou, "max_detections": self.max_detections}
+        return best_of_cells(boxes, scores, most, **limits)
 
 
 @HEADS.register("small_adapted")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from downstream.api import Detections
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def best_boxes(
@@ -43,3 +46,13 @@ def best_boxes(
         chosen = np.arange(len(best))
     chosen = chosen[:max_detections]
     return Detections(boxes[chosen], best[chosen], classes[chosen])
+
+
+def best_of_cells(boxes: Tensor, scores: Tensor, most: int, **limits: Any) -> Detections:
+    """``best_boxes`` of a dense detector's cells, of which only the ``most`` best pairs of cell and class are looked at.
+
+    boxes (M, 4) pixels, scores (M, classes), both of one image. limits: as those of ``best_boxes``.
+    """
+    values, flat = scores.flatten().topk(min(most, scores.numel()))  # (M, classes) -> (M * classes,)
+    cells, labels = np.divmod(flat.numpy(), scores.shape[1])
+    return best_boxes(boxes.numpy()[cells], values.numpy(), labels, **limits)

@@ -126,7 +126,7 @@ def edit(codec: HscCodec, options: Namespace, data: bytes, pair: Pair) -> bytes:
     if not 0 <= options.direction < len(known.axes):
         raise UsageError(f"there is no direction {options.direction}, {options.directions} holds 0 to {len(known.axes) - 1}")
     made = [codec.edit(data, known.axes[options.direction], step) for step in options.step]
-    return _picture(made[0] if len(made) == 1 else np.concatenate(made, 1), pair)
+    return _picture(np.concatenate(made, 1), pair)
 
 
 def cut(codec: HscCodec, options: Namespace, data: bytes, pair: Pair) -> bytes:
