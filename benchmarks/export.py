@@ -108,7 +108,7 @@ def _maps(dataset: Any, indices: Sequence[int]) -> list[dict[str, Any]]:
     images = [dataset.load(i).image for i in indices]
     return [
         {"images": np.stack([images[k] for k in same]), "semantic": np.stack([dataset.label_map(indices[k]).labels for k in same])}
-        for same in same_sizes(images)
+        for same in same_sizes([image.shape for image in images])
     ]
 
 
