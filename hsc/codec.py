@@ -30,11 +30,13 @@ from hsc import layers
 from hsc.api import Image, Latents, LatentSpec
 from hsc.bitstream import QUALITY_STEPS, Header
 from hsc.coder import Symbols
+from hsc.detail import lean_to_zero
 from hsc.entropy import feature_size, round_around
 from hsc.errors import UsageError
 from hsc.layers import Decoded, Layer, Parameters
 from hsc.model import HscModel
-from hsc.pixels import TILE, invert, require_image, synthesise
+from hsc.pixels import TILE, invert, lacking, require_image, synthesise
+from hsc.quality import GAIN_UNIT
 
 LARGEST_QUALITY = 255 / QUALITY_STEPS
 
@@ -43,12 +45,16 @@ HowMuch = int | Literal["semantic"] | None
 
 
 class Restored(NamedTuple):
-    """A file's latents before the generator: w_hat (1, n, d), F_hat (1, C, h, w) and y's integers in 1/16. header: of the file."""
+    """A file's latents before the generator: w_hat (1, n, d), F_hat (1, C, h, w) and y's integers in 1/16. header: of the file.
+
+    detail: E_hat (1, K, h, w), None where the layers hold none.
+    """
 
     header: Header
     w_hat: Tensor
     feature: Tensor
     integers: Tensor
+    detail: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -74,10 +80,10 @@ class Info:
 
     @property
     def slices(self) -> dict[str, float]:
-        """Bits of "semantic" and of each slice, its passes together."""
+        """Bits of "semantic", of each slice and of "detail", their passes together."""
         found: dict[str, float] = {}
         for layer in self.layers:
-            name = layer.name.rstrip("abc") if layer.name.startswith("slice") else layer.name
+            name = layer.name if layer.name == "semantic" else layer.name.rstrip("abc")
             found[name] = found.get(name, 0.0) + layer.bits
         return found
 
@@ -105,7 +111,7 @@ class HscCodec:
         return self.entropy.names
 
     def encode(self, image: Image, quality: float) -> bytes:
-        """A file of all layers. quality: 0 to 7.96875, rounded to 1/32; 1 to 6 is the range models are trained for.
+        """A file of all layers that the quality has. quality: 0 to 7.96875, rounded to 1/32; 1 to 6 is the range models are trained for.
 
         Raises:
             ImageError: that is no image this codes.
@@ -171,17 +177,22 @@ class HscCodec:
         return self._synthesise(self._moved(restored, torch.from_numpy(moved * np.float32(step)).to(self.device)))
 
     def latent_specs(self) -> tuple[LatentSpec, ...]:
-        """w_hat (n_styles, w_dim) and F_hat (C, h, w) in the space of these weights."""
+        """w_hat (n_styles, w_dim), F_hat (C, h, w) and, where there is detail, E_hat (K, h, w) in the space of these weights."""
         encoder, space = self.model.profile.encoder, self.entropy.fingerprint.hex()
         stride = encoder.stride if encoder.input_size is None else 0
         side = None if encoder.input_size is None else encoder.input_size // encoder.stride
-        return (
+        found = (
             LatentSpec("w_hat", (encoder.n_styles, encoder.w_dim), 0, space),
             LatentSpec("F_hat", (encoder.feature_channels, side, side), stride, space),
         )
+        detail = self.model.profile.detail
+        return found if detail is None else (*found, LatentSpec("E_hat", (detail.channels, side, side), stride, space))
 
     def decode_latents(self, data: bytes) -> Latents:
-        """What the generator would be given: float32 maps "w_hat" and "F_hat". The generator is never run. Raises as ``decode``."""
+        """What the generator would be given: float32 maps "w_hat", "F_hat" and, where the model has detail, "E_hat", 0 where none is coded.
+
+        The generator is never run. Raises as ``decode``.
+        """
         return self._latents(self.restore(self.read(data)))
 
     def decode_latents_batch(self, streams: Sequence[bytes]) -> list[Latents]:
@@ -207,13 +218,15 @@ class HscCodec:
 
     @torch.no_grad()
     def restore(self, decoded: Decoded) -> Restored:
-        """w_hat and F_hat of decoded symbols; layers that are missing are predicted."""
+        """w_hat, F_hat and E_hat of decoded symbols; layers that are missing are predicted."""
         header = decoded.header
         integers = self.entropy.integers(self.entropy.complete(decoded.layers, header), header)
-        quality = torch.tensor([header.quality], device=self.device)
+        quality, detail = self.entropy.quality(header), None
         w_hat = self.model.scn.restore(integers.semantic, quality)
         feature = self.model.fcn.restore(integers.feature, w_hat, quality, feature_size(self.model.profile, header.image_hw))
-        return Restored(header, w_hat, feature, integers.feature)
+        if self.model.detail is not None and integers.detail is not None:
+            detail = self.model.detail.restore(integers.detail, torch.tensor([header.quality], device=self.device))
+        return Restored(header, w_hat, feature, integers.feature, detail)
 
     @torch.no_grad()
     def _moved(self, restored: Restored, move: Tensor) -> Restored:
@@ -223,15 +236,19 @@ class HscCodec:
             change = generator.run_below(w_hat).feature - generator.run_below(restored.w_hat).feature
             feature = restored.feature + change
         else:
-            quality = torch.tensor([restored.header.quality], device=self.device)
+            quality = self.entropy.quality(restored.header)
             feature = self.model.fcn.restore(restored.integers, w_hat, quality, restored.feature.shape[2:])
         return restored._replace(w_hat=w_hat, feature=feature)
 
     def _synthesise(self, restored: Restored) -> Image:
-        return synthesise(self.model, restored.w_hat, restored.feature, restored.header.image_hw, self.tile)
+        return synthesise(self.model, restored.w_hat, restored.feature, restored.header.image_hw, self.tile, detail=restored.detail)
 
     def _latents(self, restored: Restored) -> Latents:
         maps = {"w_hat": restored.w_hat[0].cpu().numpy(), "F_hat": restored.feature[0].contiguous().cpu().numpy()}
+        if self.model.profile.detail is not None:
+            size = (self.model.profile.detail.channels, *restored.feature.shape[2:])
+            detail = restored.detail
+            maps["E_hat"] = np.zeros(size, np.float32) if detail is None else detail[0].contiguous().cpu().numpy()
         return Latents(maps, restored.header.image_hw)
 
     def _code(self, image: Image, quality: float) -> tuple[Header, list[Layer]]:
@@ -239,31 +256,47 @@ class HscCodec:
         steps = round(quality * QUALITY_STEPS) if math.isfinite(quality) else -1
         if not 0 <= steps <= 255:
             raise UsageError(f"the quality came as {quality}, expected 0 to {LARGEST_QUALITY}; 1 to 6 is what models are trained for")
-        header = Header((image.shape[0], image.shape[1]), steps, self.entropy.layers)
+        header = Header((image.shape[0], image.shape[1]), steps, self.model.profile.layers_at(steps))
         return header, layers.code(self.entropy, header, _Rounding(self, image, header))
 
 
 class _Rounding:
-    """The encoder's choice of symbols, layer by layer: y of F is made once w_hat is known, as the decoder will know it."""
+    """The encoder's choice of symbols, layer by layer: y of F is made once w_hat is known, as the decoder will know it, E once F_hat is."""
 
     def __init__(self, codec: HscCodec, image: Image, header: Header) -> None:
-        self.codec, self.header = codec, header
-        self.quality = torch.tensor([header.quality], device=codec.device)
+        self.codec, self.header, self.image = codec, header, image
         self.found = invert(codec.model.gie, image, codec.tile)
         self.values: list[npt.NDArray[np.float64]] = []
+        self.layers: list[Layer] = []
 
     @torch.no_grad()
     def __call__(self, number: int, parameters: Parameters) -> Symbols:
-        scn = self.codec.model.scn
-        if number:
-            return round_around(self.values[number - 1], parameters)
-        symbols = round_around(scn.scaled(self.found.w_plus, self.quality)[0].cpu().numpy(), parameters)
-        integers = self.codec.entropy.decoded(Layer(symbols, parameters))
-        self.values = self._feature_values(scn.restore(integers, self.quality))
+        entropy = self.codec.entropy
+        if number == 0:
+            values = self.codec.model.scn.scaled(self.found.w_plus, entropy.quality(self.header))[0].cpu().numpy()
+        else:
+            if number == 1:
+                self.values = self._feature_values()
+            elif number == entropy.base_layers:
+                self.values += self._detail_values()
+            values = self.values[number - 1]
+        symbols = round_around(values, parameters)
+        self.layers.append(Layer(symbols, parameters))
         return symbols
 
-    def _feature_values(self, w_hat: Tensor) -> list[npt.NDArray[np.float64]]:
+    def _feature_values(self) -> list[npt.NDArray[np.float64]]:
         """v of every layer of F: (c, positions) each."""
-        fcn = self.codec.model.fcn
-        scaled = fcn.scaled(self.found.feature, w_hat, self.quality)
+        fcn, scn, quality = self.codec.model.fcn, self.codec.model.scn, self.codec.entropy.quality(self.header)
+        w_hat = scn.restore(self.codec.entropy.decoded(self.layers[0]), quality)
+        scaled = fcn.scaled(self.found.feature, w_hat, quality)
         return [fcn.pick(scaled, layer)[0].cpu().numpy() for layer in range(len(fcn.turns))]
+
+    def _detail_values(self) -> list[npt.NDArray[np.float64]]:
+        """The symbols of every layer of E as numbers, (K, positions) each: what the image that was coded so far lacks."""
+        codec, network = self.codec, self.codec.model.detail
+        assert network is not None
+        made = codec._synthesise(codec.restore(Decoded(self.header, tuple(self.layers), True)))
+        values = lacking(codec.model, self.image, made, self.found.feature)
+        gain = network.quality.gains(torch.tensor([self.header.quality], device=codec.device)).gain[:, :, None, None]
+        symbols = lean_to_zero(values.double() * (gain / GAIN_UNIT))
+        return [network.pick(symbols, turn)[0].cpu().numpy() for turn in range(network.config.layers)]

@@ -2,11 +2,12 @@
 
     layer 0              W+: the prior's table at the header's quality
     layer 1 + i          F: turn i of ``FCN.turns``, from the semantics and the turns before
+    the rest             E: passes of ``DetailNetwork``, from all of those and the passes before; only from a quality on
 
     layers ──rebuild──> integers of w (1, C, s, s), integers of y in turns ──FCN.predict──> Parameters
 
 Symbols are whole steps around the mean that ``offset`` carries in 1/16, so the tables lie around 0. All maps follow from the image
-size in the header. Turns that a file does not hold are predicted: symbols of 0, which is each mean itself.
+size in the header. Turns that a file does not hold are predicted: symbols of 0, which is each mean itself. Of detail that is nothing at all.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from torch import Tensor
 from hsc import lattice
 from hsc.bitstream import Header
 from hsc.coder import Symbols
+from hsc.detail import DetailNetwork
 from hsc.errors import UsageError
 from hsc.fcn import FCN, Known
 from hsc.gaussians import LARGEST_SYMBOL, MEAN_STEPS
@@ -35,10 +37,11 @@ from hsc.tables import CdfTables
 
 
 class Integers(NamedTuple):
-    """Decoded values in 1/16, float64: semantic (1, C, s, s), feature (1, M, h', w')."""
+    """Decoded values in 1/16, float64: semantic (1, C, s, s), feature (1, M, h', w'), detail (1, K, h, w) or None where none is coded."""
 
     semantic: Tensor
     feature: Tensor
+    detail: Tensor | None
 
 
 class _Remembered(NamedTuple):
@@ -57,27 +60,38 @@ class EntropyModel:
     profile: Profile
     scn: SCN
     fcn: FCN
+    detail: DetailNetwork | None
     tables: CdfTables
     fingerprint: bytes
     _memory: dict[str, _Remembered] = field(default_factory=dict, repr=False)
 
     @property
     def layers(self) -> int:
-        """W+ and the turns of F."""
+        """W+, the turns of F and the passes of E."""
+        return self.profile.layers
+
+    @property
+    def base_layers(self) -> int:
+        """W+ and the turns of F: what files of all qualities have."""
         return 1 + self.profile.feature.layers
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The layers' names in coding order: "semantic", "slice1a", "slice1b" ..."""
+        """The layers' names in coding order: "semantic", "slice1a", "slice1b" ..., "detaila" ..."""
         single = self.profile.feature.passes == 1
-        return ("semantic", *(f"slice{t.number + 1}{'' if single else 'abc'[t.turn]}" for t in self.fcn.turns))
+        slices = (f"slice{t.number + 1}{'' if single else 'abc'[t.turn]}" for t in self.fcn.turns)
+        return ("semantic", *slices, *("detail" + "abc"[i] for i in range(self.layers - self.base_layers)))
 
     @torch.no_grad()
     def parameters(self, number: int, earlier: Sequence[Layer], header: Header) -> Parameters:
         """What layer ``number`` is coded by. Index and offset have the shape (C, s, s) or (c, positions)."""
-        quality = self._quality(header)
         if number == 0:
-            mean, level = self.scn.prior(quality)
+            mean, level = self.scn.prior(self.quality(header))
+        elif number >= self.base_layers:
+            assert self.detail is not None
+            known = self._known(earlier[: self.base_layers], header, self._gains(header))
+            decoded = self._detail(earlier[self.base_layers :], header)
+            mean, level = self.detail.predict(number - self.base_layers, known, decoded, torch.tensor([header.quality], device=self._device))
         else:
             gains = self._gains(header)
             mean, level = self.fcn.predict(number - 1, self._known(earlier, header, gains), gains)
@@ -85,32 +99,46 @@ class EntropyModel:
         return Parameters(self.tables, index, None, offset)
 
     def complete(self, layers: Sequence[Layer], header: Header) -> list[Layer]:
-        """The layers given and, for those after them, the most likely symbols."""
+        """The layers given and, for those of W+ and F after them, the most likely symbols."""
         known = list(layers)
-        while len(known) < self.layers:
+        while len(known) < self.base_layers:
             parameters = self.parameters(len(known), known, header)
             known.append(Layer(np.zeros(parameters.index.shape, np.int32), parameters))
         return known
 
     def integers(self, layers: Sequence[Layer], header: Header) -> Integers:
-        """The decoded values of all layers.
+        """The decoded values of all layers; detail that is missing is 0.
 
         Raises:
             UsageError: some are missing; see ``complete``.
         """
-        if len(layers) != self.layers:
-            raise UsageError(f"{len(layers)} layers came, expected all {self.layers}; complete() predicts those missing")
+        if not self.base_layers <= len(layers) <= self.layers:
+            raise UsageError(f"{len(layers)} layers came, expected {self.base_layers} to {self.layers}; complete() predicts those missing")
         height, width = latent_size(self.profile, header.image_hw)
         feature = torch.zeros(1, self.profile.feature.channels, height, width, dtype=torch.float64, device=self._device)
-        for i, layer in enumerate(layers[1:]):
+        for i, layer in enumerate(layers[1 : self.base_layers]):
             turn = self.fcn.turns[i]
             lattice.write(feature[:, turn.start : turn.stop], self.decoded(layer), turn.places)
-        return Integers(self.decoded(layers[0]), feature)
+        detail = self._detail(layers[self.base_layers :], header) if len(layers) > self.base_layers else None
+        return Integers(self.decoded(layers[0]), feature, detail)
+
+    def quality(self, header: Header) -> Tensor:
+        """The quality of W+ and F, (1,) int64: the header's, or where detail starts."""
+        start = 255 if self.profile.detail is None else self.profile.detail.start
+        return torch.tensor([min(header.quality, start)], device=self._device)
+
+    def _detail(self, layers: Sequence[Layer], header: Header) -> Tensor:
+        """E_hat in 1/16 of a step as far as it is known: (1, K, h, w) float64."""
+        assert self.profile.detail is not None
+        found = torch.zeros(1, self.profile.detail.channels, *feature_size(self.profile, header.image_hw), dtype=torch.float64, device=self._device)
+        for turn, layer in enumerate(layers):
+            lattice.write(found, self.decoded(layer), lattice.ORDERS[self.profile.detail.layers][turn])
+        return found
 
     def _gains(self, header: Header) -> Gains:
         """The gains of F, from the last answer where that was for this file's quality."""
         last = self._memory.get("last")
-        return last.gains if last and last.header.quality == header.quality else self.fcn.quality.gains(self._quality(header))
+        return last.gains if last and last.header.quality == header.quality else self.fcn.quality.gains(self.quality(header))
 
     def _known(self, earlier: Sequence[Layer], header: Header, gains: Gains) -> Known:
         """What these layers say. A file is asked for layer after layer, so the last answer is kept and only added to."""
@@ -125,16 +153,13 @@ class EntropyModel:
         return known
 
     def _start(self, semantic: Layer, header: Header) -> Known:
-        quality = self._quality(header)
+        quality = self.quality(header)
         activations = self.scn.activations(self.decoded(semantic), quality)
         return self.fcn.start(activations, quality, latent_size(self.profile, header.image_hw))
 
     @property
     def _device(self) -> torch.device:
         return self.fcn.quality.log_gain.device
-
-    def _quality(self, header: Header) -> Tensor:
-        return torch.tensor([header.quality], device=self._device)
 
     def decoded(self, layer: Layer) -> Tensor:
         """A layer's values in 1/16: symbols around their means, with a batch axis in front, float64."""

@@ -39,16 +39,18 @@ from hsc.standard import Standard
 _MEAN_SHIFT = GAIN_SHIFT + 7 - (MEAN_STEPS.bit_length() - 1)
 """A network's mean is in 1/128 of y, finer than its activations; times the gain in 1/4096 it becomes 1/16 of a symbol."""
 
-_CHUNK = 1 << 24  # entries of one gathered piece: 128 MiB
-
 
 class Features(NamedTuple):
-    """feature: F_hat, (B, C, h, w) float32. integers, symbols: (B, M, h', w') float64, v_hat in 1/16. bits: (B, layers) float32."""
+    """feature: F_hat, (B, C, h, w) float32. integers, symbols: (B, M, h', w') float64, v_hat in 1/16. bits: (B, layers) float32.
+
+    known: what a layer behind all these would be predicted from.
+    """
 
     feature: Tensor
     integers: Tensor
     symbols: Tensor
     bits: Tensor
+    known: Known
 
 
 class Known(NamedTuple):
@@ -112,7 +114,7 @@ class FCN(nn.Module):
             integers = integers + self.as_map(decoded, layer, values.shape[2:])
             known = self.learn(known, layer, decoded, gains)
         restored = self.restore(integers, semantics.w_hat, quality, feature.shape[2:])
-        return Features(restored, integers, symbols, torch.stack(bits, 1))
+        return Features(restored, integers, symbols, torch.stack(bits, 1), known)
 
     def scaled(self, feature: Tensor, w_hat: Tensor, quality: Tensor) -> Tensor:
         """What is rounded: y times its gain, (B, M, h', w') float64."""
@@ -172,7 +174,7 @@ class FCN(nn.Module):
         if offsets:
             parts.append(lattice.gather(own, turn.places, offsets))
         entries = sum(part.shape[0] * part.shape[1] for part in parts)
-        step = length if self.training else max(1, _CHUNK // entries)
+        step = length if self.training else max(1, lattice.CHUNK // entries)
         pieces = [net(torch.cat([p[:, :, i : i + step] for p in parts], 1)[:, :, None]) for i in range(0, length, step)]
         return torch.cat(pieces, 3)
 

@@ -10,7 +10,8 @@
                                                             RGB: zero below F, or as given
 
 The form "residual" (``ResidualLayer``) keeps that frame with other layers, and makes RGB at the end alone, on top of an image that is
-linear in F: each sample of F is a patch, and the layers add what patches cannot show.
+linear in F: each sample of F is a patch, and the layers add what patches cannot show. Where the config has detail, E (``hsc.detail``) is a second
+map of such patches: they are added as they are, and the layers read E beside F.
 F makes everything above it; the RGB images of the layers below n still come from W+, as in the paper's generator. From F
 on the network is convolutional, so a generator that starts there takes F of any height and width.
 Decoding is a function of its inputs: noise is off, the stored maps, or drawn from a seed; never fresh.
@@ -176,6 +177,13 @@ class StyleGAN2(nn.Module):
         self.patches: nn.Conv2d | None = None
         if config.form == "residual":
             self.patches = nn.Conv2d(config.feature_channels, 3 * config.stride**2, 1)
+        self.basis: nn.Conv2d | None = None
+        if config.detail:
+            self.basis = nn.Conv2d(config.detail, 3 * config.stride**2, 1, bias=False).requires_grad_(False)
+            self.inject = nn.Conv2d(config.detail, config.feature_channels, 1, bias=False)
+            with torch.no_grad():
+                nn.init.orthogonal_(self.basis.weight[:, :, 0, 0])
+                self.inject.weight.mul_(0.1)
 
     def map(self, z: Tensor, truncation: float = 1.0) -> Tensor:
         """W+ with the same style in every layer: z (B, z_dim), normal -> (B, n_styles, w_dim).
@@ -193,22 +201,33 @@ class StyleGAN2(nn.Module):
         return w[:, None].expand(-1, self.config.n_styles, -1)
 
     def forward(
-        self, w_plus: Tensor, feature: Tensor | None = None, layer: int | None = None, *, rgb: Tensor | None = None, noise: Noise = "off"
+        self,
+        w_plus: Tensor,
+        feature: Tensor | None = None,
+        layer: int | None = None,
+        *,
+        detail: Tensor | None = None,
+        rgb: Tensor | None = None,
+        noise: Noise = "off",
     ) -> Tensor:
         """The image of W+ and F: (B, 3, H, W), float32, about -1 to 1, not clipped.
 
         w_plus: (B, n_styles, w_dim). feature: F, (B, C, h, w), the input of styled convolution ``layer`` (default: the
-        config's); None runs from the constant. rgb: only with start="feature", an RGB image from below to build on.
+        config's); None runs from the constant. detail: E,
+            (B, K, h, w), None for nothing. rgb: only with start="feature", an RGB image from below to build on.
 
         Raises:
             UsageError: shapes do not fit, F is missing, or the noise asked for does not exist.
         """
         n = self.config.layer if layer is None else layer
         self._check(w_plus, feature, n, rgb)
+        if detail is not None and (feature is None or detail.shape != (len(feature), self.config.detail, *feature.shape[2:])):
+            raise UsageError(f"E came with shape {tuple(detail.shape)}, expected {self.config.detail} channels beside F")
         last = self.config.layers.stop
         if self.config.start == "feature":
             assert feature is not None
-            made = self._run(Partial(feature, rgb), w_plus, range(n, last), noise)
+            entered = feature if detail is None else feature + self.inject(detail)
+            made = self._run(Partial(entered, rgb), w_plus, range(n, last), noise)
         elif feature is None:
             made = self._run(self._constant(w_plus), w_plus, range(last), noise)
         else:
@@ -217,7 +236,10 @@ class StyleGAN2(nn.Module):
         assert made.rgb is not None
         if self.patches is None:
             return made.rgb
-        return made.rgb + functional.pixel_shuffle(self.patches(feature), self.config.stride).float()
+        patches = self.patches(feature)
+        if detail is not None and self.basis is not None:
+            patches = patches + self.basis(detail)
+        return made.rgb + functional.pixel_shuffle(patches, self.config.stride).float()
 
     def run_below(self, w_plus: Tensor, layer: int | None = None, *, noise: Noise = "off") -> Partial:
         """What W+ alone puts into styled convolution ``layer`` (default: the config's): its input and the RGB so far.

@@ -2,6 +2,7 @@
 
     images ──GIE──> W+, F ──SCN──> w_hat ────────────┐
                         └──FCN(. | w_hat)──> F_hat ──┴──generator──> images again
+                                                                        └── and what these lack, by the detail network: generator once more
 
 Training runs ``forward`` in ``train()`` mode. Its losses read:
 
@@ -9,6 +10,7 @@ Training runs ``forward`` in ``train()`` mode. Its losses read:
     w_plus and semantics.w_hat                           distortion of the semantics
     feature and features.feature                         distortion of F (detach ``feature`` to keep GIE out of it)
     image                                                pixels, perceptual, semantic consistency: through the generator
+    attention                                            logits of where objects are, 4x4 a sample of F; None where no detail was coded
 
 ``freeze`` ends training: floats are rounded to the 16 bits they are stored in, integer networks and quality tables are fixed,
 probability tables are made, and all of that is hashed into the fingerprint that files name. It changes the weights in
@@ -27,6 +29,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hsc.detail import Detail, DetailNetwork
 from hsc.entropy import EntropyModel
 from hsc.errors import DataError, UsageError
 from hsc.fcn import FCN, Features
@@ -45,17 +48,22 @@ _TABLES = "tables."
 
 
 class Reconstruction(NamedTuple):
-    """image: (B, 3, H, W) float32, about -1 to 1. w_plus (B, n, d) and feature (B, C, h, w): before coding."""
+    """image: (B, 3, H, W) float32, about -1 to 1. w_plus (B, n, d) and feature (B, C, h, w): before coding.
+
+    detail: E_hat and its bits. attention: logits (B, 1, 4h, 4w). Both None where no detail was coded.
+    """
 
     image: Tensor
     w_plus: Tensor
     feature: Tensor
     semantics: Semantics
     features: Features
+    detail: Detail | None = None
+    attention: Tensor | None = None
 
 
 class HscModel(nn.Module):
-    """GIE, SCN, FCN and generator of a profile, randomly initialised; ``hsc.weights`` loads trained ones."""
+    """GIE, SCN, FCN, generator and, where it has one, detail network of a profile, randomly initialised; ``hsc.weights`` loads trained ones."""
 
     def __init__(self, profile: Profile) -> None:
         super().__init__()
@@ -65,24 +73,51 @@ class HscModel(nn.Module):
         self.scn = SCN(semantic, encoder.n_styles, encoder.w_dim)
         self.fcn = FCN(profile.feature, encoder.feature_channels, encoder.n_styles * encoder.w_dim, semantic.symbols)
         self.generator = StyleGAN2(profile.generator)
+        self.detail: DetailNetwork | None = None
+        if profile.detail is not None:
+            self.detail = DetailNetwork(profile.detail, encoder.feature_channels, profile.feature.channels, profile.feature.context)
         self._sealed: EntropyModel | None = None
+        self._inverse: Tensor | None = None
 
-    def forward(self, images: Tensor, quality: Tensor, *, keep: int | None = None) -> Reconstruction:
+    def forward(self, images: Tensor, quality: Tensor, *, keep: int | None = None, detail: bool = True) -> Reconstruction:
         """Code images and make them again.
 
         images: (B, 3, H, W), float, -1 to 1. quality: (B,) int64, 0 to 255 in steps of 1/32. keep: layers of F that are
-        coded, None for all; 0 leaves what the semantics alone can say.
+        coded, None for all; 0 leaves what the semantics alone can say. detail: also code the detail, at qualities that have any.
         """
         height, width = images.shape[2:]
         found = self.gie(self._padded(images))
         semantics, features = self.compress(found.w_plus, found.feature, quality, keep=keep)
-        image = self.generator(semantics.w_hat, features.feature)
+        wanted = detail and self.profile.detail is not None and bool((quality >= self.profile.detail.start).any())
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not wanted):
+            image = self.generator(semantics.w_hat, features.feature)
         if self.profile.encoder.input_size is None:
             image = image[:, :, :height, :width]
-        return Reconstruction(image, found.w_plus, found.feature, semantics, features)
+        if not wanted or self.detail is None:
+            return Reconstruction(image, found.w_plus, found.feature, semantics, features)
+        scaled = self.fcn.standard(found.feature)
+        with torch.no_grad():
+            lack = images - image.add(1).mul_(127.5).round_().clamp_(0, 255).div_(127.5).sub_(1)
+            values = self.detail.values(lack, scaled, self.inverse_basis())
+        coded = self.detail(values, features.known, quality)
+        image = self.generator(semantics.w_hat, features.feature, detail=coded.detail)[:, :, :height, :width]
+        return Reconstruction(image, found.w_plus, found.feature, semantics, features, coded, self.detail.logits(scaled.detach()))
+
+    @torch.no_grad()
+    def inverse_basis(self) -> Tensor:
+        """What gives the coefficients of a patch in the detail's basis, by least squares: (K, 3 side side, 1, 1) float32."""
+        if self._inverse is not None:
+            return self._inverse
+        assert self.generator.basis is not None
+        return torch.linalg.pinv(self.generator.basis.weight[:, :, 0, 0].double()).float()[:, :, None, None]
+
+    def base_quality(self, quality: Tensor) -> Tensor:
+        """The quality of all but the detail, which keep theirs from where detail starts: (B,) int64 to the same."""
+        return quality if self.profile.detail is None else quality.clamp(max=self.profile.detail.start)
 
     def compress(self, w_plus: Tensor, feature: Tensor, quality: Tensor, *, keep: int | None = None) -> tuple[Semantics, Features]:
         """The two compression networks alone, as for a frozen encoder and generator; see ``forward``."""
+        quality = self.base_quality(quality)
         semantics = self.scn(w_plus, quality)
         activations = self.scn.activations(semantics.integers, quality)
         return semantics, self.fcn(feature, semantics, activations, quality, keep=keep)
@@ -122,7 +157,7 @@ class HscModel(nn.Module):
 
     def thaw(self) -> HscModel:
         """Let training go on from here; the result is the model itself."""
-        self._sealed = None
+        self._sealed = self._inverse = None
         for module in self._integer_modules().values():
             module.thaw()
         self.train().requires_grad_(True)
@@ -159,11 +194,13 @@ class HscModel(nn.Module):
         return self
 
     def _seal(self, tables: CdfTables) -> None:
+        if self.detail is not None:
+            self._inverse = self.inverse_basis()
         digest = hashlib.sha256(profile_to_json(self.profile).encode())
         for name, array in sorted(self._collect(tables).items()):
             digest.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
             digest.update(np.ascontiguousarray(array).tobytes())
-        self._sealed = EntropyModel(self.profile, self.scn, self.fcn, tables, digest.digest())
+        self._sealed = EntropyModel(self.profile, self.scn, self.fcn, self.detail, tables, digest.digest())
 
     def _collect(self, tables: CdfTables) -> dict[str, npt.NDArray[Any]]:
         found = {name: t.detach().cpu().contiguous().numpy().astype(_stored_type(t)) for name, t in self._floats().items()}
@@ -188,7 +225,7 @@ class HscModel(nn.Module):
         return functional.pad(images, (0, right, 0, down), mode="replicate") if down or right else images
 
     def _load_from_state_dict(self, *arguments: Any, **named: Any) -> None:
-        self._sealed = None  # other weights are other files
+        self._sealed = self._inverse = None  # other weights are other files
         super()._load_from_state_dict(*arguments, **named)
 
 

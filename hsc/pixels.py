@@ -34,6 +34,9 @@ from hsc.profiles import EncoderConfig, GeneratorConfig
 TILE = 64
 """Samples of F along a tile's side."""
 
+_ATTENTION_REACH = 3
+"""Samples of F to each side that attention depends on, its interpolation included."""
+
 
 class Window(NamedTuple):
     """A stretch of one axis: the samples wanted, start to stop, within those computed, low to high."""
@@ -123,28 +126,45 @@ def invert(gie: GIE, image: Image, tile: int = TILE) -> Inversion:
 
 
 @torch.no_grad()
-def synthesise(model: HscModel, w_hat: Tensor, feature: Tensor | None, image_hw: tuple[int, int], tile: int = TILE) -> Image:
-    """The image of decoded latents: w_hat (1, n_styles, w_dim), F_hat (1, C, h, w) or None for what W+ alone gives."""
+def synthesise(
+    model: HscModel, w_hat: Tensor, feature: Tensor | None, image_hw: tuple[int, int], tile: int = TILE, *, detail: Tensor | None = None
+) -> Image:
+    """The image of decoded latents: w_hat (1, n_styles, w_dim), F_hat (1, C, h, w) or None for what W+ alone gives, E_hat (1, K, h, w) or None."""
     generator, config = model.generator, model.profile.generator
     if model.profile.encoder.input_size is not None or feature is None:
         image = generator(w_hat, feature)
         return _to_uint8(functional.interpolate(image, image_hw, mode="bilinear", align_corners=False, antialias=True))
     height, width = feature_size(model.profile, image_hw)
     if max(height, width) <= tile:
-        return _to_uint8(_run(generator, w_hat, feature))[: image_hw[0], : image_hw[1]].copy()
+        return _to_uint8(_run(generator, w_hat, feature, detail))[: image_hw[0], : image_hw[1]].copy()
     margin, stride = synthesis_reach(config), config.stride
     image = np.empty((*image_hw, 3), np.uint8)
     for rows in windows(height, tile, margin):
         for columns in windows(width, tile, margin):
-            made = _run(generator, w_hat, feature[:, :, rows.low : rows.high, columns.low : columns.high])
+            seen = (slice(None), slice(None), slice(rows.low, rows.high), slice(columns.low, columns.high))
+            made = _run(generator, w_hat, feature[seen], None if detail is None else detail[seen])
             top, left = (rows.start - rows.low) * stride, (columns.start - columns.low) * stride
             target = image[rows.start * stride : rows.stop * stride, columns.start * stride : columns.stop * stride]
             target[:] = _to_uint8(made[:, :, top : top + target.shape[0], left : left + target.shape[1]])
     return image
 
 
-def _run(generator: StyleGAN2, w_hat: Tensor, feature: Tensor) -> Tensor:
-    made: Tensor = generator(w_hat, feature.contiguous(memory_format=torch.channels_last))
+@torch.no_grad()
+def lacking(model: HscModel, image: Image, made: Image, feature: Tensor) -> Tensor:
+    """E of what ``made`` lacks of an image: F (1, C, h, w) -> (1, K, h, w) float32, in bands of as many samples as a tile has."""
+    assert model.detail is not None
+    scaled, stride = model.fcn.standard(feature), model.profile.generator.stride
+    bands, height = [], feature.shape[2]
+    for rows in windows(height, TILE, _ATTENTION_REACH):
+        band = slice(rows.low * stride, rows.high * stride)
+        lack = torch.from_numpy(image[band].astype(np.float32) - made[band]).to(feature.device).permute(2, 0, 1)[None].div_(127.5)
+        found = model.detail.values(lack, scaled[:, :, rows.low : rows.high], model.inverse_basis().to(feature.device))
+        bands.append(found[:, :, rows.start - rows.low : rows.stop - rows.low])
+    return torch.cat(bands, 2)
+
+
+def _run(generator: StyleGAN2, w_hat: Tensor, feature: Tensor, detail: Tensor | None) -> Tensor:
+    made: Tensor = generator(w_hat, feature.contiguous(memory_format=torch.channels_last), detail=detail)
     return made
 
 

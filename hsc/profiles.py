@@ -3,7 +3,8 @@
     Profile ─┬─ GeneratorConfig   StyleGAN2 synthesis: resolution, widths, where F enters
              ├─ EncoderConfig     the general inversion encoder that feeds it
              ├─ SemanticConfig    W+ to symbols and back
-             └─ FeatureConfig     F to symbols and back, in slices
+             ├─ FeatureConfig     F to symbols and back, in slices
+             └─ DetailConfig      what the image still lacks to symbols and back, or none
 
 Layers are counted from 0: layer n is the n-th styled convolution, it reads style n, and "F at layer n" is its input.
 
@@ -16,13 +17,14 @@ Layers are counted from 0: layer n is the n-th styled convolution, it reads styl
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from hsc.errors import DataError, UsageError
 
 MIN_RESOLUTION = 8
-MOST_FEATURE_LAYERS = 15  # a file holds 16, the first is W+
+MOST_LAYERS = 16
+MOST_FEATURE_LAYERS = MOST_LAYERS - 1  # the first is W+
 SEMANTIC_MAP = 32
 """Side of the maps as which the paper's network sees W+: 18x512 are nine of them."""
 
@@ -40,6 +42,7 @@ class GeneratorConfig:
     form: "styled" is StyleGAN2's: modulated convolutions, blur resampling, RGB skips. "residual" keeps layers, styles and widths, but
     doubles the side by sub-pixel convolutions, makes the layers between them residual units, and makes RGB once, at the end, on top
     of an image that is linear in F, a patch a sample: it learns to draw detail from F in a fraction of the steps. Needs start="feature".
+    detail: channels of E, the patches that are added to the image (``DetailConfig``); 0 for none. Needs the form "residual".
     clamp: limit of activations, None for none. NVLabs' ADA nets were trained with 256 (their conv_clamp), which their
     state dicts do not say.
 
@@ -57,8 +60,11 @@ class GeneratorConfig:
     layer: int = 5
     clamp: float | None = None
     form: Literal["styled", "residual"] = "styled"
+    detail: int = 0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.detail <= 3 * self.stride**2 or (self.detail and self.form != "residual"):
+            raise UsageError(f"detail came as {self.detail}, expected 0, or with form='residual' up to the {3 * self.stride**2} numbers of a patch")
         if self.resolution < MIN_RESOLUTION or self.resolution & (self.resolution - 1):
             raise UsageError(f"resolution came as {self.resolution}, expected a power of two from {MIN_RESOLUTION} up")
         if self.start not in ("const", "feature"):
@@ -239,6 +245,31 @@ class FeatureConfig:
 
 
 @dataclass(frozen=True)
+class DetailConfig:
+    """Shapes of the detail network (``hsc.detail``).
+
+    channels: of E. start: the quality in 1/32 from which detail is coded; from there on everything else keeps that quality.
+    layers: of the file, 1 to 3: the passes of ``hsc.lattice``. width: of the network that says where objects are.
+    hidden: the two hidden widths of the integer networks.
+
+    Raises:
+        UsageError: the fields do not describe such a network.
+    """
+
+    channels: int = 192
+    start: int = 128
+    layers: int = 3
+    width: int = 64
+    hidden: tuple[int, int] = (128, 96)
+
+    def __post_init__(self) -> None:
+        if self.layers not in (1, 2, 3) or len(self.hidden) != 2 or min(self.channels, self.width, *self.hidden) < 1:
+            raise UsageError(f"layers came as {self.layers}, hidden as {self.hidden}, expected 1 to 3 and two widths; all sizes start at 1")
+        if not 0 <= self.start <= 255:
+            raise UsageError(f"start came as {self.start}, expected a quality of 0 to 255 in 1/32")
+
+
+@dataclass(frozen=True)
 class Profile:
     """A generator, the encoder that fits it, and how what passes between them is coded.
 
@@ -251,8 +282,16 @@ class Profile:
     encoder: EncoderConfig
     semantic: SemanticConfig = SemanticConfig()
     feature: FeatureConfig = FeatureConfig()
+    detail: DetailConfig | None = None
 
     def __post_init__(self) -> None:
+        channels = 0 if self.detail is None else self.detail.channels
+        if channels != self.generator.detail or (channels and self.encoder.input_size is not None):
+            raise UsageError(
+                f"the generator takes E of {self.generator.detail} channels, {channels} come; make them equal (0 with a fixed input size)"
+            )
+        if self.layers > MOST_LAYERS:
+            raise UsageError(f"semantics, F and detail are {self.layers} layers, a file holds at most {MOST_LAYERS}")
         made = (self.encoder.n_styles, self.encoder.w_dim, self.encoder.feature_channels)
         taken = (self.generator.n_styles, self.generator.w_dim, self.generator.feature_channels)
         if made != taken:
@@ -267,6 +306,15 @@ class Profile:
         values = self.encoder.n_styles * self.encoder.w_dim
         if self.semantic.kind == "map" and values % SEMANTIC_MAP**2:
             raise UsageError(f"W+ has {values} values, no whole number of {SEMANTIC_MAP}x{SEMANTIC_MAP} maps; use SemanticConfig(kind='mlp')")
+
+    @property
+    def layers(self) -> int:
+        """Layers of a file that holds all there are."""
+        return 1 + self.feature.layers + (0 if self.detail is None else self.detail.layers)
+
+    def layers_at(self, quality: int) -> int:
+        """Layers of a file of a quality in 1/32: below the detail's start it has none."""
+        return self.layers if self.detail is None or quality >= self.detail.start else 1 + self.feature.layers
 
 
 PAPER = Profile("paper", GeneratorConfig(), EncoderConfig())
@@ -313,12 +361,28 @@ Generator 1,705,242 parameters, encoder 1,692,792, SCN 299,424, FCN 2,279,952 (o
 11.8 MB in all. The integer networks take 0.106 GMAC for 384x256 pixels.
 """
 
-PROFILES = {profile.name: profile for profile in (PAPER, SMALL)}
+DETAILED = replace(
+    SMALL,
+    name="detailed",
+    generator=replace(SMALL.generator, detail=192),
+    feature=replace(SMALL.feature, slices=(8, 8, 16, 24), hidden=((48, 48), (48, 48), (64, 64), (96, 64))),
+    detail=DetailConfig(),
+)
+"""As "small", with F in 56 symbols a sample in 4 slices, and from quality 4 on detail in 192 more.
+
+Generator 1,889,562 parameters, encoder 1,692,792, SCN 299,424, FCN 1,568,960, detail network 644,482 (777,456 in integers of 8 bits, the quality
+tables besides): 11.8 MB in all. The integer networks take 0.104 GMAC for 384x256 pixels, 0.066 of them for detail.
+"""
+
+PROFILES = {profile.name: profile for profile in (PAPER, SMALL, DETAILED)}
 
 
 def profile_to_json(profile: Profile) -> str:
     """All fields as one line of canonical JSON; ``profile_from_json`` reads it back."""
-    return json.dumps(asdict(profile), sort_keys=True, separators=(",", ":"))
+    fields = asdict(profile)
+    if profile.detail is None:  # as it was written before there was any
+        del fields["detail"], fields["generator"]["detail"]
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"))
 
 
 def profile_from_json(text: str) -> Profile:
@@ -335,6 +399,7 @@ def profile_from_json(text: str) -> Profile:
             EncoderConfig(**fields["encoder"]),
             SemanticConfig(**fields["semantic"]),
             FeatureConfig(**fields["feature"]),
+            None if fields.get("detail") is None else DetailConfig(**fields["detail"]),
         )
     except (ValueError, KeyError, TypeError, UsageError) as error:
         raise DataError(f"the profile in the weights cannot be read: {error}; they need another version of hsc, or are damaged") from error

@@ -1,8 +1,9 @@
-"""The training loop: three stages, prices of bits, a moving average of the weights, checkpoints that resume exactly.
+"""The training loop: four stages, prices of bits, a moving average of the weights, checkpoints that resume exactly.
 
     autoencoder   images -> W+, F -> images                     nothing is coded; at its end the statistics of W+ and F are set
     codec         ... -> bits -> ...                            every sample at a quality of its own, everything trained together
     adversarial   the same, and a critic of patches             the last third: texture, with a small weight
+    detail        ... -> what images lack -> bits -> images     symbols so far stay as they are: what decodes them and the detail are trained
 
 Every random choice follows from (seed, step, process), so a checkpoint needs no generator state and a run that was cut and
 resumed gives the weights of one that was not. Under ``torchrun`` each process takes crops of its own and gradients are averaged.
@@ -31,6 +32,7 @@ from hsc.generator import ToRgb
 from hsc.model import HscModel
 from hsc.quality import QualityTable
 from hsc.training import processes
+from hsc.training.detail import draw_qualities, keep_symbols, set_basis
 from hsc.training.losses import latent_loss, pixel_loss, teacher_loss, where_loss
 from hsc.training.rates import Prices
 from hsc.training.recipe import Recipe
@@ -40,7 +42,7 @@ from hsc.training.texture import PatchCritic, critic_loss, texture_loss
 
 _LOGGED = 50
 _STATISTICS = 12  # batches
-_PATCHED = 160  # crops
+_PATCHED = 320  # crops
 _PENALTY, _PENALTY_EVERY = 2.0, 16
 _CRITIC_RATE = 2e-4
 _GAINS_RATE = 5.0
@@ -130,6 +132,12 @@ def advance(recipe: Recipe, run: Run, state: State, frames: Frames, teacher: Tea
         set_statistics(recipe, run, state, frames)
     stage = recipe.stage_of(state.step)
     torch.manual_seed(_seed(recipe, state.step))
+    if stage == "detail":
+        if state.step == sum(recipe.steps):
+            count = max(1, _PATCHED // recipe.batch)
+            set_basis(state.model, (_batch(recipe, run, frames, i) for i in range(count)), teacher)
+            state.averaged.load_state_dict(state.model.state_dict())
+        keep_symbols(state.model)
     batch = _batch(recipe, run, frames, state.step)
     state.model.train()
     with torch.autocast(torch.device(run.device).type, torch.bfloat16, enabled=run.bf16):
@@ -139,9 +147,7 @@ def advance(recipe: Recipe, run: Run, state: State, frames: Frames, teacher: Tea
     loss = parts.pixel + recipe.teacher * parts.teacher + recipe.latent * parts.latent
     loss = loss + recipe.texture * parts.texture + recipe.where * parts.where
     loss = loss + state.prices.price(parts.quality).to(run.device) * parts.bpp
-    _step(
-        state.optimizer, loss.mean(), _rate_factor(recipe, state.step) * recipe.learning_rate, [*state.model.parameters(), *state.where.parameters()]
-    )
+    _step(state.optimizer, loss.mean(), learning_rate(recipe, state.step), [*state.model.parameters(), *state.where.parameters()])
     if stage == "adversarial":
         _train_critic(recipe, run, state, batch, made)
     state.step += 1
@@ -160,8 +166,15 @@ def _made(recipe: Recipe, state: State, batch: Batch, stage: str) -> tuple[Tenso
         found = state.model.gie(batch.images)
         feature = nn.functional.dropout2d(found.feature, recipe.feature_dropout)
         return state.model.generator(found.w_plus, feature), Parts(quality, zeros, zeros, zeros, zeros, zeros, zeros)
+    if stage == "detail":
+        quality = draw_qualities(count, state.model, random)
+        made = state.model(batch.images, quality.to(zeros.device))
+        assert made.detail is not None
+        assert made.attention is not None
+        where = where_loss(made.attention, batch.weight)
+        return made.image, Parts(quality, zeros, zeros, zeros, zeros, where, made.detail.bits.sum(1) / pixels)
     keep = _kept_layers(recipe, state)
-    made = state.model(batch.images, quality.to(zeros.device), keep=keep)
+    made = state.model(batch.images, quality.to(zeros.device), keep=keep, detail=False)
     bpp = made.semantics.bits / recipe.image_pixels + made.features.bits.sum(1) / pixels
     if keep is None:
         state.prices.learn(*processes.gathered(quality, bpp))
@@ -205,11 +218,15 @@ def _step(optimizer: torch.optim.Optimizer, loss: Tensor, rate: float, parameter
         optimizer.step()
 
 
-def _rate_factor(recipe: Recipe, step: int) -> float:
-    """A linear rise, constant, then from half of all steps on half a cosine down to a fiftieth."""
-    rise = min(1.0, (step + 1) / max(1, recipe.warmup))
-    late = max(0.0, step / recipe.total - 0.5) * 2
-    return float(rise * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * late))))
+def learning_rate(recipe: Recipe, step: int) -> float:
+    """A linear rise, constant, then from half of all steps on half a cosine down to a fiftieth; in the stage detail the cosine at once."""
+    first = sum(recipe.steps)
+    if step >= first:
+        highest, own, late = recipe.detail_rate, step - first, (step - first) / recipe.detail_steps
+    else:
+        highest, own, late = recipe.learning_rate, step, max(0.0, step / first - 0.5) * 2
+    rise = min(1.0, (own + 1) / max(1, recipe.warmup))
+    return float(highest * rise * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * late))))
 
 
 def _seed(recipe: Recipe, step: int) -> int:

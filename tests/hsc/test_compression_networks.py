@@ -235,7 +235,7 @@ def _coders(profile: Profile) -> tuple[torch.nn.Module, torch.nn.Module]:
 def test_the_shipped_profiles_are_the_sizes_they_say() -> None:
     with torch.device("meta"):
         sizes = {p.name: tuple(sum(t.numel() for t in net.parameters()) for net in _coders(p)) for p in PROFILES.values()}
-    assert sizes == {"paper": (11_038_308, 8_877_856), "small": (299_424, 2_279_952)}
+    assert sizes == {"paper": (11_038_308, 8_877_856), "small": (299_424, 2_279_952), "detailed": (299_424, 1_568_960)}
 
 
 def test_scales_say_the_same_to_tables_and_training() -> None:

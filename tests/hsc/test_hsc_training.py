@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from test_detail import DETAILED
 from tiny_profile import TINY
 
 from hsc import weights
@@ -90,6 +91,25 @@ def test_a_run_that_was_cut_gives_the_weights_of_one_that_was_not(shards, teache
     assert torch.equal(whole.prices.log_prices, cut.prices.log_prices)
     first, second = ((tmp_path / name / "tiny.safetensors").read_bytes() for name in ("whole", "cut"))
     assert len(first) == len(second)
+
+
+def test_the_stage_detail_resumes_and_leaves_the_symbols_alone(shards, teacher, tmp_path) -> None:
+    recipe = dataclasses.replace(ONE, profile=profile_to_json(DETAILED), steps=(2, 2, 0), detail_steps=4)
+    before = train(recipe, Run(tmp_path / "cut", shards, teacher), stop_at=4)
+    kept = {name: t for name, t in tensors(before.model).items() if name.startswith(("gie.", "scn.", "fcn."))}
+    for stop in (5, 7, None):
+        cut = train(recipe, Run(tmp_path / "cut", shards, teacher), stop_at=stop)
+    whole = train(recipe, Run(tmp_path / "whole", shards, teacher))
+    assert_same(tensors(whole.model), tensors(cut.model))
+    after = tensors(cut.model)
+    changed = {name for name, t in kept.items() if not torch.equal(t, after[name])}
+    assert changed
+    assert all(name.startswith("fcn.synthesis.") for name in changed)
+    codec = HscCodec(weights.load(str(tmp_path / "whole" / "tiny.safetensors")))
+    image = read_frames(shards).images[0]
+    assert codec.decode(codec.encode(image, 5.0)).shape == image.shape
+    with pytest.raises(UsageError, match="0 for a profile without detail"):
+        dataclasses.replace(ONE, detail_steps=4)
 
 
 def test_its_weights_code_images_and_say_where_they_come_from(shards, teacher, tmp_path) -> None:

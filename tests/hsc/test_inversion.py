@@ -86,7 +86,7 @@ def test_profiles_are_the_sizes_they_say() -> None:
     with torch.device("meta"):
         sizes = {p.name: (parameters(StyleGAN2(p.generator)), parameters(GIE(p.encoder))) for p in PROFILES.values()}
         mapping, heads = StyleGAN2(PAPER.generator).mapping, GIE(PAPER.encoder).styles
-    assert sizes == {"paper": (30_370_060, 113_920_704), "small": (1_705_242, 1_692_792)}
+    assert sizes == {"paper": (30_370_060, 113_920_704), "small": (1_705_242, 1_692_792), "detailed": (1_889_562, 1_692_792)}
     assert mapping is not None
     assert (parameters(mapping), parameters(heads)) == (2_101_248, 79_635_456)
     assert 2 * sum(sizes["small"]) < 12e6  # bytes as float16
