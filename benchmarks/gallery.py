@@ -40,6 +40,16 @@ NEAR = 0.1
 """A file within this share of the target is called matched."""
 
 
+def check_images(images: int) -> None:
+    """Refuse a number of images that is none, before anything is coded.
+
+    Raises:
+        UsageError: it is negative.
+    """
+    if images < 0:
+        raise UsageError(f"the gallery's images came as {images}, expected 0 (no gallery) or more")
+
+
 def key(plan: Plan, images: int) -> str:
     """What a gallery was made from: of equal keys the second need not be made."""
     cells = [[cell.id, *(cell_id(cell, n) for n in cell.predictions)] for cell in plan.cells]
@@ -87,13 +97,9 @@ def _bpp(plan: Plan, cell: Cell, store: Store) -> float | None:
 def collect(plan: Plan, store: Store, images: int = IMAGES, progress: Progress | None = None) -> dict[str, Any]:
     """The gallery of a run as JSON-ready values. images: how many at most.
 
-    What fails on one codec or head is named under ``failed``, and the others are shown.
-
-    Raises:
-        UsageError: images is negative.
+    What fails on one codec or head is named under ``failed``, and the others are shown. Raises as ``check_images``.
     """
-    if images < 0:
-        raise UsageError(f"the gallery's images came as {images}, expected 0 (no gallery) or more")
+    check_images(images)
     rate, progress = target_bpp(plan, store), progress or Silent()
     maker = _Maker(plan, store)
     made: dict[str, Any] = {"version": VERSION, "key": key(plan, images), "target_bpp": rate, "heads": maker.heads, "classes": maker.classes}
