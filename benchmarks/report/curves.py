@@ -65,6 +65,14 @@ def style(number: int) -> dict[str, Any]:
     return {"light": COLOURS[at], "dark": ON_DARK[at], "shape": shape, "dash": DASHES[number // len(COLOURS) % len(DASHES)]}
 
 
+def _looks(points: Points) -> list[dict[str, Any]]:
+    """Every codec's style; what loses nothing is a dashed line, in no codec's colour."""
+    fidelity = points.streams[points.streams["metric"] == "psnr"].groupby("codec")["value"].min()
+    lossless = {codec for codec, value in fidelity.items() if value == math.inf}
+    quiet = {"light": "#444444", "dark": "#B8B8B8", "shape": "none", "dash": [6, 4]}
+    return [{"label": label, **(quiet if label in lossless else style(n))} for n, label in enumerate(points.codecs)]
+
+
 def class_colours(count: int) -> list[str]:
     """A colour for each class: five that show on streets, then hues a golden angle apart, three lightnesses in turn."""
     made = list(_BRIGHT)
@@ -92,7 +100,7 @@ def chart_data(run: RunFiles, points: Points) -> dict[str, Any]:
         "classMetric": str(by_class["metric"].iloc[0]) if len(by_class) else "",
         "classes": list(dict.fromkeys(by_class["part"])),
         "readers": [reader._asdict() for reader in points.readers],
-        "codecs": [{"label": label, **style(n)} for n, label in enumerate(points.codecs)],
+        "codecs": _looks(points),
         "points": list(_points(points, [*names, *psnr], list(dict.fromkeys(by_class["part"])))),
         "fits": list(_fits(points, run.main)),
     }

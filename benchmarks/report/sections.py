@@ -19,6 +19,7 @@ _SHARED = re.compile(r"overlap (\d+)% of test, (\d+)% of anchor")
 _DIGITS = {"bpp": 4, "size_kb": 2, "psnr": 2, "encode_s": 4, "decode_s": 4, "head_s": 4}
 _VERDICTS = {"better": "▲ better", "worse": "▼ worse", "not told apart": "≈ not told apart", "": "–"}
 _MARKERS = {
+    "none": "",
     "circle": "M16.4 6a3.4 3.4 0 1 1-6.8 0a3.4 3.4 0 1 1 6.8 0z",
     "rect": "M10 3h6v6h-6z",
     "rectRounded": "M11 3h4l1 1v4l-1 1h-4l-1-1v-4z",
@@ -37,6 +38,10 @@ def swatch(number: int, look: dict[str, Any]) -> Markup:
     line = element("line", x1="1", y1="6", x2="25", y2="6", stroke="currentColor", stroke_width="1.6", stroke_dasharray=dash)
     mark = element("path", d=_MARKERS[look["shape"]], fill="currentColor", stroke="currentColor", stroke_width="1.2")
     return element("svg", line, mark, class_=f"swatch c{number}", viewBox="0 0 26 12", width="26", height="12", aria_hidden="true")
+
+
+def _named(number: int, codec: str) -> Markup:
+    return joined([element("span", class_=f"dot c{number}", aria_hidden="true"), codec])
 
 
 def title_of(reader: Reader) -> str:
@@ -81,7 +86,7 @@ def points_table(run: RunFiles, points: Points) -> Markup:
         at = (line["head"], line["route"], line["codec"], line["point"])
         number = points.codecs.index(line["codec"]) if line["codec"] in points.codecs else 0
         bad = Cell(line["status"], line["status"], line["reason"], "bad") if line["status"] != "ok" else None
-        shown = [Cell(joined([element("span", class_=f"dot c{number}", aria_hidden="true"), line["codec"]]), line["codec"])]
+        shown = [Cell(_named(number, line["codec"]), line["codec"], "", "named")]
         shown += [Cell(line["point"] or "–", f"{order:06d}"), *(_number(line, name) for name in names)]
         shown += [Cell(line["head"], line["head"], line["route"])]
         known = str(ids.get(at, ""))
@@ -127,11 +132,10 @@ def _outcome(rows: pd.DataFrame) -> Cell:
     said = []
     for row in ok.itertuples():
         method, *rest = str(row.reason).split("; ")
-        name = "rate" if row.unit == "%" else "score"
         shared = _SHARED.search(str(row.reason))
-        overlap = "shares {} % of its own range, {} % of the anchor’s".format(*shared.groups()) if shared else ""
-        refused = next((part for part in rest if "resamples" in part), "")
-        said.append(f"{name}: {'monotone fit' if method == 'fit' else 'through the points'}" + "".join(f", {p}" for p in (overlap, refused) if p))
+        parts = ["by a monotone fit" if method == "fit" else "through the points", "{} / {} % shared".format(*shared.groups()) if shared else ""]
+        parts += [part for part in rest if "resamples" in part]
+        said.append(f"{'rate' if row.unit == '%' else 'score'}: " + ", ".join(part for part in parts if part))
     return Cell(joined(element("span", text, class_="line") for text in said) if said else "–", None, "", "prose")
 
 
@@ -146,7 +150,7 @@ def _compared(points: Points, found: pd.DataFrame, main: str) -> Sequence[tuple[
         verdict = _verdict(group)
         number = points.codecs.index(codec) if codec in points.codecs else 0
         cells = [
-            Cell(joined([element("span", class_=f"dot c{number}", aria_hidden="true"), codec]), codec),
+            Cell(_named(number, codec), codec, "", "named"),
             Cell(anchor, anchor),
             Cell(_VERDICTS[verdict], verdict or None, "", f"verdict {verdict.split(' ')[0]}"),
             *(_difference(part) for part in (rate, score)),
@@ -168,7 +172,7 @@ def differences(run: RunFiles, points: Points) -> Markup:
     columns += [Column("How it came about", "text"), Column("Head", "text")]
     note = (
         f"Negative rate: fewer bits at equal {title}. Below each number stands where 95 % of its resamples lie. A codec is called better or worse "
-        "only where that interval leaves out 0."
+        "only where that interval leaves out 0. Shared is what two curves have in common, in percent of the codec’s own range and of the anchor’s."
     )
     parts = [element("p", note, class_="note"), table("differences", "Bjontegaard differences", columns, _compared(points, whole, run.main))]
     parts += [element("h3", "Null floor"), element("p", _FLOOR if len(floor) else _NO_FLOOR, class_="note")]
@@ -180,7 +184,9 @@ def differences(run: RunFiles, points: Points) -> Markup:
     return joined(parts)
 
 
-_FLOOR = "One codec against itself, on a second ladder halfway between the points of the first; by rights 0. A difference no larger than this says nothing."
+_FLOOR = (
+    "One codec against itself, on a second ladder halfway between the points of the first; by rights 0. A difference that is no larger says nothing."
+)
 _NO_FLOOR = "Not measured: it was turned off, or the last anchor has too few points to put four between them."
 _MATCHED = "Two curves that share too little for a difference are compared at three rates that both reach."
 
@@ -193,7 +199,7 @@ def _at_rates(points: Points, matched: pd.DataFrame, title: str) -> Markup:
         rate = str(row.part).removeprefix("at ").removesuffix(" bpp")
         number = points.codecs.index(row.codec) if row.codec in points.codecs else 0
         cells = [
-            Cell(joined([element("span", class_=f"dot c{number}", aria_hidden="true"), row.codec]), row.codec),
+            Cell(_named(number, row.codec), row.codec, "", "named"),
             Cell(row.anchor, row.anchor),
             Cell(f"{rate} bpp", rate),
             Cell(_percent(100 * row.value, sign="+"), repr(float(row.value)), ends),

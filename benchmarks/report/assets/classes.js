@@ -26,7 +26,7 @@
     return made;
   };
   const row = (point) => {
-    const codec = make("th", { scope: "row" }, make("span", { className: `dot c${point.c}`, ariaHidden: "true" }), data.codecs[point.c].label);
+    const codec = make("th", { scope: "row", className: "named" }, make("span", { className: `dot c${point.c}`, ariaHidden: "true" }), data.codecs[point.c].label);
     codec.dataset.v = data.codecs[point.c].label;
     const rate = make("td", { className: "n", textContent: point.bpp[0].toFixed(4) });
     rate.dataset.v = point.bpp[0];

@@ -45,7 +45,7 @@
       const shape = { pointStyle: codec.shape === "down" ? "triangle" : codec.shape, pointRotation: codec.shape === "down" ? 180 : 0 };
       if (points.length && points.every((at) => at.point.lossless)) {
         const ends = rates.length ? [Math.min(...rates), Math.max(...rates)] : [points[0].x * 0.9, points[0].x * 1.1];
-        found.push({ label: codec.label, ceiling: true, data: ends.map((x) => ({ ...points[0], x, low: null })), borderColor: report.colour("--quiet"), borderDash: [6, 4], borderWidth: 1.2, pointRadius: 0, pointHitRadius: 8 });
+        found.push({ label: codec.label, ceiling: true, data: ends.map((x) => ({ ...points[0], x, low: null })), borderColor: colour, borderDash: [6, 4], borderWidth: 1.2, pointRadius: 0, pointHitRadius: 8 });
       } else if (points.length) {
         found.push({ label: codec.label, data: points, borderColor: colour, backgroundColor: colour, borderDash: codec.dash, borderWidth: 1.8, pointRadius: 4, pointHoverRadius: 6, ...shape });
       }
@@ -64,6 +64,15 @@
     return [`${metric.title} ${at.y.toFixed(digits)}${spread}${unit}`, `${at.point.bpp[0]} [${at.point.bpp[1]}, ${at.point.bpp[2]}] bpp`.replace(" [null, null]", "")];
   };
 
+  const round125 = (low, high) => {
+    const found = [];
+    for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power += 1) {
+      for (const digit of [1, 2, 5]) found.push(Number(`${digit}e${power}`));
+    }
+    const inside = found.filter((at) => at >= low && at <= high);
+    return inside.length > 9 ? inside.filter((at) => /^1/.test(at.toExponential())) : inside;
+  };
+
   const options = (metric, lowest, highest) => {
     const ink = report.colour("--ink"), quiet = report.colour("--quiet"), rule = report.colour("--rule");
     const font = { family: getComputedStyle(document.body).getPropertyValue("--plain"), size: 12 };
@@ -74,7 +83,8 @@
       interaction: { mode: "nearest", intersect: false, axis: "xy" },
       scales: {
         x: { ...axis, type: logarithmic ? "logarithmic" : "linear", title: { display: true, text: "rate (bits per pixel)", color: ink, font },
-          ticks: { ...axis.ticks, callback: (at) => (!logarithmic || /^[125]/.test(at.toExponential()) ? String(Number(at.toPrecision(6))) : "") } },
+          afterBuildTicks: (scale) => { if (logarithmic) scale.ticks = round125(scale.min, scale.max).map((at) => ({ value: at })); },
+          ticks: { ...axis.ticks, autoSkip: !logarithmic, callback: (at) => String(Number(at.toPrecision(6))) } },
         y: { ...axis, suggestedMin: lowest, suggestedMax: highest, beginAtZero: metric.unit === "%", title: { display: true, text: `${metric.title} (${metric.unit})`, color: ink, font } },
       },
       plugins: {
