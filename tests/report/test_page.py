@@ -6,7 +6,6 @@ import base64
 import hashlib
 import html.parser
 import json
-import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -142,7 +141,16 @@ def test_the_tables_say_what_the_rows_say(detection_run: Path) -> None:
     text = " ".join(Elements(page(detection_run)).words)
     for words in ("Null floor", "against itself", "broken on purpose, with <b>markup</b> & more", "its program is not installed", "latent route"):
         assert words in text
-    assert re.search(r"[+−]\d+\.\d %", text)  # a Bjontegaard difference in rate
+
+
+def test_every_difference_of_the_reference_run_stands_on_its_page(tmp_path: Path) -> None:
+    folder = Path(__file__).parents[2] / "results" / "reference" / "detection"
+    text = " ".join(Elements(write(folder, tmp_path / "page.html").read_text("utf-8")).words)
+    rows = pd.read_csv(folder / "rows.csv", keep_default_na=False, na_values={"value": [""], "low": [""], "high": [""]})
+    differences = rows[(rows["unit"] == "%") & (rows["anchor"] != "")]
+    assert len(differences) > 30
+    for row in differences.itertuples():
+        assert (f"{row.value:+.1f} %".replace("-", "−") if row.status == "ok" else row.reason) in text
 
 
 def test_a_segmentation_run_shows_its_classes_and_maps(segmentation_run: Path) -> None:
