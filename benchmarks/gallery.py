@@ -110,7 +110,7 @@ def collect(plan: Plan, store: Store, images: int = IMAGES, progress: Progress |
         if spent < BUDGET_BYTES:
             one = maker.image(place, rate)
             spent += 3 * sum(len(tile["picture"]["data"]) for tile in one["tiles"]) // 4
-            made["images"].append(one)
+            made["images"] += [one] if one["tiles"] else []
         progress.advance("", 1)
     progress.end()
     return made
@@ -169,10 +169,14 @@ class _Maker:
     def image(self, place: int, rate: float | None) -> dict[str, Any]:
         """One image, its labels, and a tile for each codec."""
         index, image_id, pixels = self.plan.images[place]
-        original = self.plan.config.dataset.load(index).image
         cut = window(pixels.image_hw)
         target = math.ceil(rate * pixels.image_hw[0] * pixels.image_hw[1] / 8) if rate else 0
         one: dict[str, Any] = {"image": image_id, "image_hw": pixels.image_hw, "window": cut, "target_bytes": target, "tiles": []}
+        try:
+            original = self.plan.config.dataset.load(index).image
+        except Exception as error:  # so may data sets be
+            self._fail("no codec", image_id, error)
+            return one
         one["labels"] = self._labels(index, image_id, pixels, cut)
         for label in dict.fromkeys(cell.curve for cell in _shown(self.plan)):
             try:
@@ -207,20 +211,18 @@ class _Maker:
         ends += [cells[min(enough)[1]].codec] if enough else []
         field = ends[0].rate_field
         values = [getattr(end, field) for end in ends] if field else []
-        coded = self._coder(pixels)
-        if len(ends) == 2 and all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
-            found, data = match_bytes(ends[0], image, target, (values[0], values[1]), coded)
+        between = len(ends) == 2 and self.plan.config.overwrite != "never"
+        if between and all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+            found, data = match_bytes(ends[0], image, target, (values[0], values[1]), self._coder(pixels))
             return found, data, False
-        return ends[-1], coded(ends[-1], image), True
+        return ends[-1], self._coder(pixels)(ends[-1], image), True
 
     def _coder(self, pixels: Pixels) -> Any:
-        """A way to code that asks the cache first; with ``--overwrite never`` it asks nobody else."""
+        """A way to code that asks the cache first."""
 
         def coded(codec: Codec, image: Image) -> bytes:
             known = stream_key(pixels.sha256, identity(codec))
             kept = self.store.data([known]).get(known)
-            if kept is None and self.plan.config.overwrite == "never" and point_label(codec):
-                raise UsageError(f"{point_label(codec)} is not in the cache, and --overwrite never codes nothing")
             return codec.encode(image) if kept is None else kept
 
         return coded

@@ -13,13 +13,13 @@ import numpy.typing as npt
 from downstream.api import VOID, Detections, SegmentationMap
 from hsc.api import Image
 
-LARGEST_HW = (448, 640)
+LARGEST_HW = (480, 640)
 """Of a larger image the middle is shown, never a smaller copy: a codec's traces are of the size of pixels."""
 LEAST_DB = 40.0
 """What a picture's own loss is held under, so that what is seen is the codec's."""
 LEAST_SCORE = 0.1
 """Boxes below it are not kept; the page hides more."""
-_QUALITIES = (65, 75, 85, 95)
+_QUALITIES = (50, 65, 80, 95)
 
 
 class Window(NamedTuple):
@@ -78,7 +78,7 @@ def boxes_of(found: Detections, own: npt.NDArray[np.int64], cut: Window) -> dict
 
 
 def map_of(found: SegmentationMap, own: npt.NDArray[np.int64], cut: Window) -> dict[str, Any]:
-    """A label map as a grey PNG in base64, whose values are the gallery's numbers of classes, ``VOID`` for none."""
+    """A label map as a grey, lossless WebP in base64, whose values are the gallery's numbers of classes, ``VOID`` for none."""
     table = np.full(256, VOID, np.uint8)
     table[: len(own)] = own
     labels = table[found.labels[cut.top : cut.top + cut.height, cut.left : cut.left + cut.width]]
@@ -86,11 +86,11 @@ def map_of(found: SegmentationMap, own: npt.NDArray[np.int64], cut: Window) -> d
 
 
 def packed_map(labels: npt.NDArray[np.uint8]) -> str:
-    """uint8 (H, W) as a PNG in base64."""
+    """uint8 (H, W) as a lossless WebP in base64."""
     from PIL import Image as Pictures
 
     buffer = io.BytesIO()
-    Pictures.fromarray(np.ascontiguousarray(labels)).save(buffer, "PNG", optimize=True)
+    Pictures.fromarray(np.ascontiguousarray(labels)).convert("RGB").save(buffer, "WEBP", lossless=True, quality=80, method=4)
     return base64.b64encode(buffer.getvalue()).decode()
 
 
@@ -102,8 +102,8 @@ def coloured_map(packed: str, colours: npt.NDArray[np.uint8]) -> str:
     """
     from PIL import Image as Pictures
 
-    with Pictures.open(io.BytesIO(base64.b64decode(packed, validate=True)), formats=("PNG",)) as grey:
-        labels = np.asarray(grey.convert("L"))
+    with Pictures.open(io.BytesIO(base64.b64decode(packed, validate=True)), formats=("WEBP",)) as grey:
+        labels = np.asarray(grey.convert("RGB"))[:, :, 0]
     buffer = io.BytesIO()
     Pictures.fromarray(colours[labels]).save(buffer, "WEBP", lossless=True, quality=60, method=4)
     return base64.b64encode(buffer.getvalue()).decode()

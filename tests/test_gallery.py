@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 import json
 from dataclasses import dataclass
@@ -131,9 +132,17 @@ def test_nothing_is_coded_where_nothing_may_be(tmp_path: Path) -> None:
     never = outcome(tmp_path, codecs, [FindSquares()], overwrite="never")
     with Store(tmp_path / "store.sqlite") as store:
         made = collect(never.plan, store, 1)
-    shown = {tile["codec"] for tile in made["images"][0]["tiles"]}
-    assert shown == {"original"} | ({"blocks"} if not made["failed"] else set())
-    assert all("--overwrite never codes nothing" in one["reason"] for one in made["failed"])
+    assert not made["failed"]
+    assert made["images"][0]["tiles"][1]["point"] in {"size=16", "size=8", "size=2"}
+
+
+def test_an_image_that_no_longer_loads_is_named(tmp_path: Path) -> None:
+    found = outcome(tmp_path, [Blocks(8), Blocks(2)], [FindSquares()])
+    broken = dataclasses.replace(found.plan.config, dataset=Squares(broken=1))
+    with Store(tmp_path / "store.sqlite") as store:
+        made = collect(dataclasses.replace(found.plan, config=broken), store, 2)
+    assert [image["image"] for image in made["images"]] == ["squares-4"]
+    assert made["failed"][0]["reason"].startswith("ValueError: this one is broken on purpose")
 
 
 def test_without_labels_and_with_one_point_there_still_is_a_gallery(tmp_path: Path) -> None:

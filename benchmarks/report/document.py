@@ -21,6 +21,7 @@ from hsc.errors import ResultsError
 
 ASSETS = Path(__file__).parent / "assets"
 PLOTTING = "chart.umd.min.js"
+EARLY = "paper.js"
 SCRIPTS = ("theme.js", "filters.js", "curves.js", "classes.js", "gallery.js", "cells.js")
 
 
@@ -33,15 +34,16 @@ def page(run: RunFiles) -> str:
     points = points_of(run)
     data = chart_data(run, points)
     library = _asset(PLOTTING).rsplit("//# sourceMappingURL", 1)[0]  # a browser's developer tools would go and look for it
-    scripts = [library, *map(_asset, SCRIPTS)]
+    early, scripts = _asset(EARLY), [library, *map(_asset, SCRIPTS)]
     style = _asset("report.css") + _colours(data["codecs"])
     policy = (
-        f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {' '.join(map(_hash, scripts))}; "
+        f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {' '.join(map(_hash, [early, *scripts]))}; "
         "base-uri 'none'; form-action 'none'"
     )
     return Template(_asset("report.html")).substitute(
         policy=policy,
         title=escaped(f"{_name(run)}: HSC-Bench"),
+        early=Markup(f"<script>{early}</script>"),
         style=style,
         heading=escaped(_name(run)),
         lead=_lead(run, points),

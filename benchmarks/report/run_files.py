@@ -59,7 +59,7 @@ def _rows(path: Path) -> pd.DataFrame:
 
 def _json(path: Path, needed: tuple[str, ...]) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text("utf-8"))
+        found = json.loads(path.read_text("utf-8"), parse_constant=str)  # a setting may be infinite; JSON proper knows no such number
     except FileNotFoundError as error:
         raise ResultsError(f"{path} is missing; the page is made from it, so let python -m benchmarks.run write the folder again") from error
     except (ValueError, OSError) as error:

@@ -122,7 +122,7 @@ def _difference(rows: pd.DataFrame) -> Cell:
     if row["status"] != "ok" or math.isnan(row["value"]):
         return Cell("n/a", None, row["reason"], "why")
     scale, unit = (1.0, " %") if row["unit"] == "%" else (100.0, "")
-    ends = "" if math.isnan(row["low"]) else f"{_percent(scale * row['low'], sign='+')} – {_percent(scale * row['high'], sign='+')}"
+    ends = "" if math.isnan(row["low"]) else f"{_percent(scale * row['low'], sign='+')} to {_percent(scale * row['high'], sign='+')}"
     return Cell(_percent(scale * row["value"], sign="+") + unit, repr(float(row["value"])), ends or "no interval")
 
 
@@ -195,7 +195,7 @@ def _at_rates(points: Points, matched: pd.DataFrame, title: str) -> Markup:
     columns = [Column("Codec", "text"), Column("Against", "text"), Column("Rate"), Column(f"Difference in {title}"), Column("Values", "text")]
     rows = []
     for row in matched.itertuples():
-        ends = "" if math.isnan(row.low) else f"{_percent(100 * row.low, sign='+')} – {_percent(100 * row.high, sign='+')}"
+        ends = "" if math.isnan(row.low) else f"{_percent(100 * row.low, sign='+')} to {_percent(100 * row.high, sign='+')}"
         rate = str(row.part).removeprefix("at ").removesuffix(" bpp")
         number = points.codecs.index(row.codec) if row.codec in points.codecs else 0
         cells = [

@@ -11,10 +11,6 @@ const report = { data: JSON.parse(document.getElementById("data").textContent), 
     button.setAttribute("aria-label", dark() ? "Light page" : "Dark page");
     report.changed.forEach((draw) => draw());
   };
-  try {
-    const kept = localStorage.getItem("hsc-theme");
-    if (kept === "dark" || kept === "light") root.dataset.theme = kept;
-  } catch { /* a browser may forbid storage to pages from a disk */ }
   button.hidden = false;
   button.addEventListener("click", () => {
     root.dataset.theme = dark() ? "light" : "dark";
