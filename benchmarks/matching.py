@@ -7,6 +7,7 @@ of the unit.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 from hsc.api import Codec, Image, Ranged
@@ -21,20 +22,26 @@ def rate_range(codec: Codec) -> tuple[Any, Any]:
     return codec.ladder[0], codec.ladder[-1]
 
 
-def match_bytes(codec: Codec, image: Image, least: int) -> tuple[Codec, bytes]:
+def _encode(codec: Codec, image: Image) -> bytes:
+    return codec.encode(image)
+
+
+def match_bytes(
+    codec: Codec, image: Image, least: int, ends: tuple[Any, Any] | None = None, encode: Callable[[Codec, Image], bytes] = _encode
+) -> tuple[Codec, bytes]:
     """The codec at the cheapest point found that spends ``least`` bytes or more, and its stream; so it never gets less than who it is matched to.
 
     Where even the largest file is smaller, or even the smallest larger, it is that one. A codec of one point is taken as it is, as
-    is one whose points are no numbers, at its first.
+    is one whose points are no numbers, at its first. ends: the part of the axis to search, all of it by default, smallest file first.
     """
 
     def at(value: Any) -> tuple[Codec, bytes]:
         found: Any = dataclasses.replace(codec, **{codec.rate_field: value})  # type: ignore[type-var]
-        return found, found.encode(image)
+        return found, encode(found, image)
 
     if not codec.rate_field:
-        return codec, codec.encode(image)
-    low, high = rate_range(codec)  # too few bytes; enough
+        return codec, encode(codec, image)
+    low, high = ends or rate_range(codec)  # too few bytes; enough
     smallest = at(low)
     if len(smallest[1]) >= least or isinstance(low, str):
         return smallest

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import plots, provenance, tables
+from benchmarks import gallery, plots, provenance, report, tables
 from benchmarks.api import CODECS, DATASETS, METRICS, TASKS
 from benchmarks.bootstrap import RESAMPLES
 from benchmarks.evaluation import Outcome, configure, require, run
 from benchmarks.harness import Config
-from benchmarks.progress import Bar, Silent
+from benchmarks.progress import Bar, Progress, Silent
 from downstream.api import HEADS
 from hsc.errors import HscError, ResultsError, SpecError
 from hsc.registry import Registry, parse_spec
@@ -100,6 +100,9 @@ def parser() -> argparse.ArgumentParser:
     where.add_argument("--out", metavar="DIR", type=Path, help="folder of the run's files (default: results/runs/<name>)")
     where.add_argument("--name", help="the run's name (default: the task's name)")
     where.add_argument("--cache", metavar="DIR", type=Path, default=Path("results/cache"), help="streams and predictions kept (default: %(default)s)")
+    where.add_argument(
+        "--gallery", metavar="N", type=int, default=gallery.IMAGES, help="pictures of N images for the page; 0 for none (default: %(default)s)"
+    )
     made.add_argument("--list", choices=sorted(REGISTRIES), dest="listed", help="name, availability, reason; one line each")
     return made
 
@@ -127,6 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _benchmark(options: argparse.Namespace, words: Sequence[str]) -> int:
     started = time.monotonic()
     config = _config(options)
+    gallery.check_images(options.gallery)
     require(config, options.require)
     folder = options.out or Path("results/runs") / (options.name or options.task)
     if not options.dry_run:
@@ -136,7 +140,7 @@ def _benchmark(options: argparse.Namespace, words: Sequence[str]) -> int:
     if options.dry_run:
         sys.stdout.write(planned(outcome))
         return DONE
-    sys.stdout.write(write(outcome, folder, options, words))
+    sys.stdout.write(write(outcome, folder, options, words, progress))
     sys.stderr.write(f"{time.monotonic() - started:.0f} s; files in {folder}\n")
     for line in outcome.failed:
         sys.stderr.write(f"failed: {line}\n")
@@ -177,14 +181,16 @@ def writable(folder: Path) -> None:
         raise ResultsError(f"the folder {folder} cannot be written: {error.strerror}; name another with --out") from error
 
 
-def write(outcome: Outcome, folder: Path, options: argparse.Namespace, words: Sequence[str]) -> str:
-    """Write a run's files; returns the table for the terminal."""
+def write(outcome: Outcome, folder: Path, options: argparse.Namespace, words: Sequence[str], progress: Progress) -> str:
+    """Write a run's files, the page of them all last; returns the table for the terminal."""
     task = outcome.plan.config.task
     tables.write(outcome.rows, task.columns, folder)
     plots.curves(tables.frame(outcome.rows), task.main_metric, folder / "curves")
     said = {"command": "python -m benchmarks.run " + shlex.join(words)}
     workers = options.workers or provenance.environment()["machine"]["cores"]
     provenance.write(folder / "run.json", provenance.describe(outcome.plan, workers, options.device, said))
+    gallery.keep(outcome.plan, folder, options.cache, options.gallery, progress)
+    report.write(folder)
     return tables.blocks(outcome.rows, task.columns, "simple")
 
 

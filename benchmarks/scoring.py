@@ -39,7 +39,7 @@ def score(plan: Plan, store: Store, bootstrap: Bootstrap, progress: Progress) ->
     for number, (label, head) in enumerate(plan.config.heads):
         cells = [cell for cell in plan.cells if number in cell.predictions]
         if cells:
-            scorer = _Scorer(plan, store, number, bootstrap)
+            scorer = Scorer(plan, store, number, bootstrap)
             for cell in cells:
                 rows += scorer.rows(cell)
                 progress.advance(f"{cell.curve} {cell.point}", len(plan.images))
@@ -119,7 +119,7 @@ def _rate_rows(plan: Plan, cell: Cell, store: Store, bootstrap: Bootstrap) -> li
     return rows
 
 
-class _Scorer:
+class Scorer:
     """Scores one head's predictions at every operating point against one truth."""
 
     def __init__(self, plan: Plan, store: Store, number: int, bootstrap: Bootstrap) -> None:

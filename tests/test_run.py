@@ -31,7 +31,7 @@ def test_a_run_writes_its_files_and_says_done(tmp_path: Path, capsys: pytest.Cap
     assert "size=16" in shown.out
     folder = tmp_path / "run"
     assert sorted(p.name for p in folder.iterdir()) == sorted(
-        ["rows.csv", "table.csv", "table.md", "table.tex", "curves.png", "curves.pdf", "run.json"]
+        ["rows.csv", "table.csv", "table.md", "table.tex", "curves.png", "curves.pdf", "run.json", "gallery.json", "report.html"]
     )
     assert (folder / "curves.png").read_bytes()[:4] == b"\x89PNG"
     assert (folder / "curves.pdf").read_bytes()[:4] == b"%PDF"
@@ -84,6 +84,7 @@ def test_dry_run_shows_the_plan_and_codes_nothing(tmp_path: Path, capsys: pytest
         (["--dataset", "coco(images=nowhere, annotations=nowhere.json)"], "nowhere"),
         (["--limit", "-3"], "-3"),
         (["--workers", "-1"], "-1"),
+        (["--gallery", "-1"], "-1"),
         (["--device", "gpu"], "expected cpu, cuda"),
         (["--cache", "/proc/nowhere"], "name another with --cache"),
     ],

@@ -1,0 +1,73 @@
+"use strict";
+/* Which codecs and heads are shown, everywhere on the page; and tables that sort. */
+report.shown = { c: new Set(report.data.codecs.keys()), r: new Set(report.data.readers.keys()) };
+report.filtered = [];
+
+(() => {
+  document.querySelectorAll(".filters, .controls").forEach((part) => { part.hidden = false; });
+  const find = document.getElementById("find"), count = document.getElementById("count");
+  const chips = [...document.querySelectorAll(".chip")];
+  const kind = (chip) => (chip.dataset.c === undefined ? "r" : "c");
+
+  const apply = () => {
+    chips.forEach((chip) => chip.setAttribute("aria-pressed", report.shown[kind(chip)].has(Number(chip.dataset[kind(chip)]))));
+    const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
+    document.querySelectorAll("tbody").forEach((body) => {
+      const searched = body.parentElement.id === "points";
+      let left = 0, all = 0;
+      for (const row of body.querySelectorAll("tr:not(.empty)")) {
+        const hit = ["c", "r"].every((k) => row.dataset[k] === undefined || report.shown[k].has(Number(row.dataset[k])))
+          && (!searched || words.every((word) => row.dataset.s.includes(word)));
+        row.hidden = !hit;
+        left += hit; all += 1;
+      }
+      empty(body, left || !all);
+      if (searched) count.textContent = `${left} of ${all} points`;
+    });
+    report.filtered.forEach((draw) => draw());
+  };
+
+  const empty = (body, filled) => {
+    body.querySelector(".empty")?.remove();
+    if (filled) return;
+    const columns = body.parentElement.querySelectorAll("thead th").length;
+    body.append(report.make("tr", { className: "empty" }, report.make("td", { colSpan: columns, textContent: "Nothing fits what is chosen above." })));
+  };
+
+  chips.forEach((chip) => chip.addEventListener("click", () => {
+    const chosen = report.shown[kind(chip)], number = Number(chip.dataset[kind(chip)]);
+    chosen.has(number) ? chosen.delete(number) : chosen.add(number);
+    apply();
+  }));
+  document.querySelectorAll("[data-all]").forEach((button) => button.addEventListener("click", () => {
+    const which = button.dataset.all, all = which === "c" ? report.data.codecs : report.data.readers;
+    report.shown[which] = new Set(report.shown[which].size === all.length ? [] : all.keys());
+    apply();
+  }));
+  find.addEventListener("input", apply);
+
+  /* Once: rising; again: falling; a third time: as the run had it. What has no value stands last either way. */
+  report.sortable = (table) => {
+    const body = table.tBodies[0], order = [...body.rows];
+    const heads = [...table.tHead.rows[0].cells];
+    heads.forEach((head, column) => head.querySelector("button").addEventListener("click", () => {
+      const now = head.getAttribute("aria-sort");
+      const next = now === "none" ? "ascending" : now === "ascending" ? "descending" : "none";
+      heads.forEach((other) => other.setAttribute("aria-sort", other === head ? next : "none"));
+      const numbers = head.dataset.kind === "number", sign = next === "descending" ? -1 : 1;
+      const value = (row) => row.cells[column].dataset.v;
+      const compare = (a, b) => {
+        const [one, other] = [value(a), value(b)];
+        if (one === undefined || other === undefined) return (one === undefined) - (other === undefined);
+        return sign * (numbers ? number(one) - number(other) || 0 : one.localeCompare(other, "en", { numeric: true }));
+      };
+      body.append(...(next === "none" ? order : [...order].sort(compare)));
+      const last = body.querySelector(".empty");
+      if (last) body.append(last);
+    }));
+  };
+  const number = (text) => (text === "inf" ? Number.MAX_VALUE : Number(text));
+  document.querySelectorAll("main table").forEach(report.sortable);
+  report.apply = apply;
+  apply();
+})();

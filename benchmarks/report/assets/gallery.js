@@ -1,0 +1,106 @@
+"use strict";
+/* Two pictures under one slider: any two codecs, or the original, at about the same bytes, with what heads found or what is there. */
+(() => {
+  const gallery = JSON.parse(document.getElementById("gallery-data").textContent);
+  if (!gallery) return;
+  const { make } = report, place = document.getElementById("gallery");
+  const detection = gallery.images.some((image) => [image.labels, ...image.tiles.flatMap((tile) => tile.found)].some((found) => found?.boxes));
+  const state = { image: 0, left: 0, right: 0, split: 50 };
+  const source = (picture) => `data:${picture.kind};base64,${picture.data}`;
+  const tiles = () => gallery.images[state.image].tiles;
+  const tile = (side) => tiles().find((one) => one.codec === state[side]);
+
+  const picks = make("div", { className: "picks", role: "group", ariaLabel: "Image" });
+  gallery.images.forEach((image, n) => picks.append(make("button", { type: "button", title: image.image, onclick: () => { state.image = n; draw(); } }, make("img", { alt: image.image, src: image.tiles.length ? source(image.tiles[0].picture) : "" }))));
+
+  const names = [...new Set(gallery.images.flatMap((image) => image.tiles.map((one) => one.codec)))];
+  const choose = (side, text) => {
+    const select = make("select", { id: `pick-${side}`, onchange: () => { state[side] = select.value; draw(); } });
+    names.forEach((name) => select.append(make("option", { value: name, textContent: name })));
+    return { select, about: make("p", { className: "about" }), label: text };
+  };
+  const sides = { left: choose("left", "Left"), right: choose("right", "Right") };
+  state.left = names[0];
+  state.right = names[names.length - 1];
+
+  const over = make("select", { id: "over", onchange: () => draw() });
+  over.append(make("option", { value: "none", textContent: "nothing" }));
+  if (gallery.images.some((image) => image.labels)) over.append(make("option", { value: "labels", textContent: "labels of the data set" }));
+  gallery.heads.forEach((head, n) => over.append(make("option", { value: n, textContent: `what ${head.head} finds (${head.route} route)` })));
+  if (gallery.heads.length) over.value = "0";
+  const least = make("input", { type: "range", id: "least", min: 0.1, max: 0.9, step: 0.05, value: 0.3, oninput: () => draw() });
+  const shown = make("output");
+  const score = make("label", {}, "from score ", least, shown);
+  score.hidden = !detection;
+
+  const layer = (side) => {
+    const picture = make("img", { alt: "" }), map = make("img", { className: "map", alt: "" }), tag = make("span", { className: "tag" });
+    const boxes = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    boxes.setAttribute("aria-hidden", "true");
+    return { side, picture, map, boxes, tag, all: make("div", { className: `side ${side}` }, picture, map, boxes, tag) };
+  };
+  const layers = [layer("left"), layer("right")];
+  const slider = make("input", { type: "range", id: "split", min: 0, max: 100, step: 1, value: 50, ariaLabel: "Where the left picture ends" });
+  const handle = make("div", { className: "handle" });
+  const stage = make("div", { className: "stage" }, layers[0].all, layers[1].all, slider, handle);
+  const legend = make("ul", { className: "legend" }), note = make("p", { className: "note", id: "gallery-note" });
+  const split = () => {
+    handle.style.left = `${slider.value}%`;
+    layers[1].all.style.clipPath = `inset(0 0 0 ${slider.value}%)`;
+    layers[0].all.style.clipPath = `inset(0 ${100 - slider.value}% 0 0)`;
+    slider.setAttribute("aria-valuetext", `${slider.value} % ${state.left}, the rest ${state.right}`);
+  };
+  slider.addEventListener("input", split);
+
+  const column = (side) => make("div", {}, make("label", {}, `${sides[side].label} `, sides[side].select), sides[side].about);
+  place.replaceChildren(make("p", { className: "note", textContent: how() }), picks,
+    make("div", { className: "controls" }, make("label", {}, "Drawn over: ", over), score), stage,
+    make("div", { className: "sides" }, column("left"), column("right")), legend, note);
+
+  function how() {
+    const rate = gallery.target_bpp ? ` Every codec has about the bytes of ${gallery.target_bpp.toPrecision(3)} bits a pixel, the rate that most of them reach; what each took stands below it.` : "";
+    return `Images from the middles of equal stretches of the data set, so that nobody chose them.${rate} Drag the picture, or use the arrow keys.`;
+  }
+  const found = (one) => (over.value === "none" || !one ? null : over.value === "labels" ? gallery.images[state.image].labels : one.found[Number(over.value)]);
+  const about = (one) => {
+    if (!one) return "There is no picture of it; the reason stands under “Failed and skipped”.";
+    const [height, width] = gallery.images[state.image].image_hw;
+    const said = [one.point, `${one.bytes.toLocaleString("en")} bytes`, `${(8 * one.bytes / (height * width)).toFixed(3)} bpp`, one.psnr === null ? "no loss" : `${one.psnr.toFixed(2)} dB`].filter(Boolean).join(" · ");
+    const again = one.picture.psnr === null ? "" : ` Re-encoded for this page at ${one.picture.psnr.toFixed(1)} dB.`;
+    const blind = Number(over.value) >= 0 && !one.found[Number(over.value)] ? " This head does not read it." : "";
+    return `${said}.${one.note ? ` (${one.note[0].toUpperCase()}${one.note.slice(1)}.)` : ""}${again}${blind}`;
+  };
+
+  const draw = () => {
+    const image = gallery.images[state.image], [, , height, width] = image.window;
+    [...picks.children].forEach((button, n) => button.setAttribute("aria-pressed", n === state.image));
+    stage.style.aspectRatio = `${width} / ${height}`;
+    stage.style.maxWidth = `${Math.max(2 * width, 320)}px`;
+    shown.textContent = Number(least.value).toFixed(2);
+    const seen = new Set();
+    for (const { side, picture, map, boxes, tag } of layers) {
+      const one = tile(side), drawn = found(one);
+      sides[side].select.value = state[side];
+      sides[side].about.textContent = about(one);
+      picture.hidden = !one;
+      if (one) { picture.src = source(one.picture); picture.alt = `${image.image} by ${one.codec}`; }
+      map.hidden = !drawn?.map;
+      if (drawn?.map) map.src = `data:image/webp;base64,${drawn.map}`;
+      tag.textContent = one ? `${one.codec} ${one.point}` : state[side];
+      boxes.setAttribute("viewBox", `0 0 ${width} ${height}`);
+      boxes.replaceChildren(...(drawn?.boxes ?? []).filter((box) => box[4] >= Number(least.value)).map((box) => { seen.add(box[5]); return rectangle(box); }));
+      if (drawn?.map) gallery.classes.forEach((_, n) => seen.add(n));
+    }
+    legend.replaceChildren(...[...seen].sort((a, b) => a - b).map((n) => { const mark = make("i"); mark.style.background = gallery.colours[n]; return make("li", {}, mark, gallery.classes[n]); }));
+    note.textContent = (height < image.image_hw[0] || width < image.image_hw[1] ? `The middle ${width}×${height} pixels of ${image.image_hw[1]}×${image.image_hw[0]}; bytes and dB are of the whole image. ` : "")
+      + "The pictures were written once more for this page, as small files with full colour; how little that changed is said beside each, in dB against what the codec gave.";
+    split();
+  };
+  const rectangle = ([left, top, right, bottom, , n]) => {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+    const at = { x: left, y: top, width: right - left, height: bottom - top, fill: "none", stroke: gallery.colours[n], "stroke-width": 2, "vector-effect": "non-scaling-stroke" };
+    Object.entries(at).forEach(([name, value]) => made.setAttribute(name, value));
+    return made;
+  };
+  draw();
+})();

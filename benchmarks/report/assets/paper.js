@@ -1,0 +1,6 @@
+"use strict";
+/* The paper that the reader chose, before anything is painted. */
+try {
+  const kept = localStorage.getItem("hsc-theme");
+  if (kept === "dark" || kept === "light") document.documentElement.dataset.theme = kept;
+} catch { /* a browser may forbid storage to pages from a disk */ }
