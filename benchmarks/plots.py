@@ -148,13 +148,21 @@ def _legend(made: Any, axes: Sequence[Any], legend: str, width: float) -> None:
     if legend == "right":
         made.legend(named.values(), named.keys(), loc="outside right center", frameon=False)
         return
-    longest = max(len(name) for name in named) + 6  # the line before it is as wide as six letters
-    columns = min(max(int(width * _LETTERS_AN_INCH / longest), 1), len(named))
+    columns = _columns([len(name) for name in named], width * _LETTERS_AN_INCH)
     lines = -(-len(named) // columns)
     made.set_figheight(made.get_figheight() + 0.15 * lines)
     made.legend(
         named.values(), named.keys(), loc="outside lower center", frameon=False, ncols=columns, columnspacing=1.2, handlelength=2.4, labelspacing=0.3
     )
+
+
+def _columns(lengths: Sequence[int], room: float) -> int:
+    """The most columns of a legend that fit, names going down one column after the other. lengths, room: letters."""
+    for columns in range(len(lengths), 1, -1):
+        parts = np.array_split(np.array(lengths), columns)  # as matplotlib fills them
+        if sum(int(part.max()) + 8 for part in parts) <= room:  # the line before a name is as wide as eight letters
+            return columns
+    return 1
 
 
 def _panel(axis: Any, found: pd.DataFrame, rate: pd.Series, styles: Mapping[str, Style], overlays: Sequence[Overlay] = ()) -> None:

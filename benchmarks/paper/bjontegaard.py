@@ -10,9 +10,11 @@ import pandas as pd
 
 from benchmarks.null_floor import PART
 from benchmarks.paper.group import Group, View, clear_best
-from benchmarks.paper.latex import escape, floating, number, slug, tabular, with_interval
+from benchmarks.paper.latex import MINUS, escape, floating, number, slug, tabular, with_interval
 
 _SHARED = re.compile(r"overlap (\d+)% of test, (\d+)% of anchor")
+_HYPHEN = re.compile(r"(?<![A-Za-z0-9])\{-\}(?=\d)")
+_GIVE = re.compile(r"the others give (\S+) to (\S+)")
 _HEAD = (r"BD-rate (\%)", "overlap", "BD-{metric}", "overlap")
 
 
@@ -28,13 +30,17 @@ class _Notes:
         return rf"\textsuperscript{{{self.texts.index(text) + 1}}}"
 
     def lines(self) -> list[str]:
-        return [rf"\textsuperscript{{{n}}} {escape(text)}." for n, text in enumerate(self.texts, 1)]
+        return [rf"\textsuperscript{{{n}}} {_HYPHEN.sub(lambda _: MINUS, escape(text))}." for n, text in enumerate(self.texts, 1)]
 
 
 def bd_tables(group: Group) -> list[str]:
     """A table an anchor, in the run's order."""
-    anchors = [anchor for anchor in group.run.about["anchors"] if not _whole(group, anchor).empty]
-    return [_table(group, anchor) for anchor in anchors]
+    return [_table(group, anchor) for anchor in anchors(group)]
+
+
+def anchors(group: Group) -> list[str]:
+    """The run's anchors that anything was compared with."""
+    return [anchor for anchor in group.run.about["anchors"] if not _whole(group, anchor).empty]
 
 
 def _whole(group: Group, anchor: str) -> pd.DataFrame:
@@ -89,9 +95,9 @@ def _floor_line(group: Group, view: View, metrics: list[str], notes: _Notes) -> 
         if found.empty:
             cells += ["not measured", ""]
         else:
-            codec = f" ({found['codec'].iloc[0]})"
+            codec = f"({found['codec'].iloc[0]})"
             cells += _cells(group, view, found.iloc[0], False, notes)
-    return [r"\addlinespace[1pt] null floor" + escape(codec), *cells]
+    return [r"\addlinespace[1pt] null floor " + escape(codec), *cells]
 
 
 def _cells(group: Group, view: View, row: Any, bold: bool, notes: _Notes) -> list[str]:
@@ -102,10 +108,15 @@ def _cells(group: Group, view: View, row: Any, bold: bool, notes: _Notes) -> lis
     text = with_interval(scale * row["value"], scale * row["low"], scale * row["high"], 1, sign=True, bold=bold)
     marks = r"\textsuperscript{\dag}" if row["reason"].startswith("fit") else ""
     if "resamples refused" in row["reason"]:
-        refused = row["reason"].split("; ")[-1]
+        refused = _in_points(row["reason"].split("; ")[-1], scale)
         marks += notes.mark(refused if not math.isnan(row["low"]) else f"no interval: {refused}")
     shared = _SHARED.search(row["reason"])
     return [text + marks, "{}/{}".format(*shared.groups()) if shared else ""]
+
+
+def _in_points(text: str, scale: int) -> str:
+    """What refused resamples are said to give, in the table's unit."""
+    return _GIVE.sub(lambda ends: "the others give {:+.1f} to {:+.1f}".format(*(scale * float(end) for end in ends.groups())), text)
 
 
 def _reason(group: Group, view: View, row: Any) -> str:

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.paper.bjontegaard import bd_tables
+from benchmarks.paper.bjontegaard import anchors, bd_tables
 from benchmarks.paper.figures import draw
 from benchmarks.paper.group import Group, groups
-from benchmarks.paper.latex import escape, floating
+from benchmarks.paper.latex import escape, floating, slug
 from benchmarks.paper.methods import methods
 from benchmarks.paper.operating_points import points_table
 from benchmarks.paper.published import overlays, published_table
@@ -106,15 +106,30 @@ def _make(runs: Sequence[Run], folder: Path, references: Sequence[Reference]) ->
 
 
 def _group(parts: _Parts, group: Group, references: Sequence[Reference], styles: Mapping[str, Style]) -> None:
+    shown = []
     text = rates_table(group)
     if text:
+        shown.append(("scores at equal rates", [group.label("tab", "rates")]))
         parts.add(parts.body, group.file("rates"), text)
     else:
         parts.said.append(f"{group.run.folder}: no table at equal rates, since the run {MISSING}")
     if tables := bd_tables(group):
         parts.add(parts.body, group.file("bd"), "\n".join(tables))
+    shown += [("Bjontegaard differences", [group.label("tab", f"bd-{slug(anchor)}") for anchor in anchors(group)])] if tables else []
+    shown += [("curves", [group.label("fig", "curves")]), ("every operating point", [group.label("tab", "points")])]
+    parts.body.append(_guide(group, shown))
     parts.add(parts.body, group.file("curves"), draw(group, parts.folder, styles, references))
     parts.add(parts.appendix, group.file("points"), points_table(group))
+
+
+def _guide(group: Group, shown: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """A sentence that says where what is to be found."""
+    places = (
+        f"{what} in {'Figure' if labels[0].startswith('fig') else 'Table' if len(labels) == 1 else 'Tables'}~"
+        + ", ".join(rf"\ref{{{label}}}" for label in labels)
+        for what, labels in shown
+    )
+    return rf"\paragraph{{{escape(group.run.about['task']['name'])}, {escape(group.regime)} heads.}} On {group.where}: {'; '.join(places)}." + "\n"
 
 
 def _sheet(parts: _Parts, run: Run, name: str) -> None:

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+MINUS = r"\(-\)"
 _SPECIAL = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -38,7 +39,7 @@ _SPECIAL = {
     "±": r"\(\pm\)",
     "µ": r"\(\mu\)",
     "μ": r"\(\mu\)",
-    "−": r"\(-\)",
+    "−": MINUS,
     "°": r"\(^\circ\)",
     "≤": r"\(\leq\)",
     "≥": r"\(\geq\)",
@@ -86,7 +87,7 @@ def number(value: float, digits: int, sign: bool = False) -> str:
     if math.isinf(value):
         return r"\(\infty\)" if value > 0 else r"\(-\infty\)"
     text = f"{value:{'+' if sign else ''}.{digits}f}"
-    return text.replace("-", r"\(-\)").replace("+", r"\(+\)")
+    return text.replace("-", MINUS).replace("+", r"\(+\)")
 
 
 def with_interval(value: float, low: float, high: float, digits: int, sign: bool = False, bold: bool = False) -> str:
@@ -111,7 +112,7 @@ def tabular(columns: str, head: Sequence[str], blocks: Sequence[tuple[str, Seque
 def floating(body: Sequence[str], caption: str, label: str, notes: Sequence[str] = (), kind: str = "table*") -> str:
     """A float of tabulars or pictures, its notes small below."""
     above, below = (caption, "") if kind.startswith("table") else ("", caption)
-    lines = [rf"\begin{{{kind}}}[tb]", r"\centering", r"\footnotesize", r"\setlength{\tabcolsep}{4pt}"]
+    lines = [rf"\begin{{{kind}}}[tb]", r"\centering", r"\footnotesize", r"\setlength{\tabcolsep}{4pt}", r"\setlength{\belowcaptionskip}{6pt}"]
     named = rf"\label{{{label}}}"
     lines += [rf"\caption{{{above}}}", named] if above else []
     lines += [part for n, text in enumerate(body) for part in ([r"\par\medskip"] if n else []) + [text]]

@@ -66,7 +66,7 @@ def _codecs(about: Mapping[str, Any]) -> str:
     for cell in about["cells"].values():
         if "head" not in cell:
             curves.setdefault(cell["curve"], []).append(cell)
-    text = " ".join(f"{escape(label)}: {_curve(cells)}." for label, cells in curves.items())
+    text = " ".join(rf"\textit{{{escape(label)}}}: {_curve(cells)}." for label, cells in curves.items())
     rates = "A rate is that of whole files, headers and padding in: all bits over all original pixels."
     if targets := about.get("match_bpp"):
         rates += rf" Each codec's own quality scale was searched for {', '.join(f'{t:g}' for t in targets)} bpp, to within 5\,\%."
@@ -97,7 +97,7 @@ def _heads(about: Mapping[str, Any]) -> str:
             head = cell["head"]
             way = f"{cell.get('regime', '')}, on {'latents' if cell.get('route') == 'latent' else 'decoded images'}"
             inside = "; ".join(filter(None, (_settings(_given(head.get("config", {}))), _settings(head.get("provenance", {})))))
-            heads.setdefault(f"{escape(head.get('name', ''))} ({inside}): {escape(way)}.", cell.get("regime", ""))
+            heads.setdefault(rf"\textit{{{escape(head.get('name', ''))}}} ({inside}): {escape(way)}.", cell.get("regime", ""))
     meaning = {
         "frozen": "Frozen heads were trained on clean images and have never seen a codec.",
         "adapted": "Adapted heads were trained on what a codec leaves; they are never compared with frozen ones.",

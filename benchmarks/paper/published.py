@@ -38,14 +38,10 @@ def _title(metric: str) -> str:
 
 
 def _lines(curve: PublishedCurve, metrics: Sequence[str]) -> list[list[str]]:
-    points = curve.points or ("",) * len(curve.bpp)
-    lines = []
-    for at, (point, bpp) in enumerate(zip(points, curve.bpp, strict=True)):
-        numbers = [_number(metric, curve.scores[metric][at]) if metric in curve.scores else "--" for metric in metrics]
-        lines.append([escape(point), number(bpp, 4), *numbers])
-    return lines
-
-
-def _number(metric: str, value: float) -> str:
-    """Scores that our tables know in percent, others as their source has them."""
-    return number(100 * value, 1) if metric in TITLES else f"{value:g}"
+    """A curve's points: scores that our tables know in percent, others as their source has them."""
+    columns = [curve.points or ("",) * len(curve.bpp), [number(bpp, 4) for bpp in curve.bpp]]
+    for metric in metrics:
+        values = [v * (100 if metric in TITLES else 1) for v in curve.scores.get(metric, ())]
+        digits = max((len(f"{v:g}".partition(".")[2]) for v in values), default=0)
+        columns.append([number(v, digits) for v in values] or ["--"] * len(curve.bpp))
+    return [[escape(point), *numbers] for point, *numbers in zip(*columns, strict=True)]
