@@ -113,17 +113,29 @@ def figure(
             for axis, (head, route) in zip(axes.flat, views, strict=False):
                 _panel(axis, found[(found["head"] == head) & (found["route"] == route)], _rates(rows), styles, overlays)
                 title = head + (", on latents" if route == "latent" else "")
-                axis.set_title(textwrap.fill(title, max(int(width / columns * 11), 12)), fontsize=font_size)
+                axis.set_title(textwrap.fill(readable(title), max(int(width / columns * 11), 12)), fontsize=font_size)
             for axis in list(axes.flat)[max(len(views), 1) :]:
                 axis.remove()
             axes[0][0].set_ylabel(_axis_name(found, metric))
             _legend(made, list(axes.flat)[: max(len(views), 1)], legend, width)
             if views and legend == "right":
                 last = rows.iloc[-1]
-                made.suptitle(f"{last['task']} on {last['dataset']} ({last['split']}, {last['images']} images)", fontsize=font_size)
+                made.suptitle(readable(f"{last['task']} on {last['dataset']} ({last['split']}, {last['images']} images)"), fontsize=font_size)
             yield made
         finally:
             plt.close(made)
+
+
+def readable(text: str) -> str:
+    """Text as it is, where it would be taken for a formula, and with the number of a letter that the font does not have.
+
+    >>> readable("fast_$1$ 東")
+    'fast_\\\\$1\\\\$ (U+6771)'
+    """
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    font = get_font(findfont(FontProperties()))
+    return "".join(r"\$" if c == "$" else c if font.get_char_index(ord(c)) else f"(U+{ord(c):04X})" for c in text)
 
 
 def _views(found: pd.DataFrame) -> list[tuple[str, str]]:
@@ -173,11 +185,13 @@ def _panel(axis: Any, found: pd.DataFrame, rate: pd.Series, styles: Mapping[str,
     for codec, group in found.groupby("codec", sort=False):
         points = sorted((float(rate.get((codec, r.point), float("nan"))), scale * r.value, scale * r.low, scale * r.high) for r in group.itertuples())
         if list(group["point"]) == [""]:
-            axis.axhline(points[0][1], color="#444444", linestyle="--", linewidth=1, label=f"{codec}, no loss")
+            axis.axhline(points[0][1], color="#444444", linestyle="--", linewidth=1, label=readable(f"{codec}, no loss"))
             continue
         style = styles[str(codec)]
         rates, values, low, high = (list(numbers) for numbers in zip(*points, strict=True))
-        axis.plot(rates, values, color=style.colour, marker=style.marker, linestyle=style.dashes, markersize=4, linewidth=1.2, label=str(codec))
+        axis.plot(
+            rates, values, color=style.colour, marker=style.marker, linestyle=style.dashes, markersize=4, linewidth=1.2, label=readable(str(codec))
+        )
         stands_in = line(list(zip(rates, (v / scale for v in values), strict=True)), bounds)
         if isinstance(stands_in, Line) and stands_in.fitted:
             axis.plot(np.exp(stands_in.log_rate), scale * stands_in.quality, color=style.colour, linestyle=":", linewidth=1)
@@ -186,7 +200,9 @@ def _panel(axis: Any, found: pd.DataFrame, rate: pd.Series, styles: Mapping[str,
     for number, one in enumerate(overlays):
         rates, values = ([p[0] for p in one.points], [scale * p[1] for p in one.points])
         marker = MARKERS[number % len(MARKERS)]
-        axis.plot(rates, values, color=_GREY, marker=marker, markerfacecolor="white", markersize=4, linewidth=0.8, label=PUBLISHED + one.name)
+        axis.plot(
+            rates, values, color=_GREY, marker=marker, markerfacecolor="white", markersize=4, linewidth=0.8, label=readable(PUBLISHED + one.name)
+        )
     axis.set_xscale("log")
     axis.set_xlabel("rate (bit per pixel, whole files)")
     axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))

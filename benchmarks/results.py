@@ -75,7 +75,9 @@ def read_run(folder: Path) -> Run:
     if len(unread):
         first = unread.iloc[0]
         where = " ".join(f"{first['codec']} {first['point']} {first['head']}".split())
-        raise ResultsError(f"the run in {folder} is not finished: {len(unread)} cells were not measured ({where}: {first['reason']}); run it again")
+        raise ResultsError(
+            f"the run in {folder} is not finished: cells that were not measured: {len(unread)} ({where}: {first['reason']}); run it again"
+        )
     return Run(folder, rows, about)
 
 
