@@ -20,9 +20,12 @@ from benchmarks import tables
 from benchmarks.api import Row
 from benchmarks.null_floor import PART
 from benchmarks.paper.__main__ import main
+from benchmarks.paper.bjontegaard import bd_tables
 from benchmarks.paper.group import groups, names
 from benchmarks.paper.latex import escape
-from benchmarks.plots import styles_of
+from benchmarks.paper.operating_points import points_table
+from benchmarks.paper.rates import rates_table
+from benchmarks.plots import readable, styles_of
 from benchmarks.references import references
 from benchmarks.results import read_run
 from hsc.errors import ResultsError
@@ -128,8 +131,6 @@ def paper(runs: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def rates_text(tmp_path: Path, rows: Sequence[Row]) -> str:
-    from benchmarks.paper.rates import rates_table
-
     return rates_table(groups([read_run(write_run(tmp_path / "run", rows))])[0]) or ""
 
 
@@ -190,8 +191,7 @@ def test_bold_is_the_best_only_where_the_paired_interval_leaves_out_0(tmp_path: 
 @pytest.mark.parametrize(("changed", "bold"), [({}, True), ({"high": 1.0}, False), ({"value": -2.0, "low": -2.5, "high": -1.5}, False)])
 def test_bold_in_a_bjontegaard_table_needs_the_pair_and_more_than_the_null_floor(tmp_path: Path, changed: dict[str, float], bold: bool) -> None:
     rows = [replace(row, **changed) if row.metric.startswith("d_bd_rate") else row for row in rows_of("detection", (FROZEN,))]  # type: ignore[arg-type]
-    assert main([str(write_run(tmp_path / "run", rows)), "--out", str(tmp_path / "out")]) == 0
-    text = (tmp_path / "out" / "run-frozen-bd.tex").read_text()
+    text = "".join(bd_tables(groups([read_run(write_run(tmp_path / "run", rows))])[0]))
     assert (r"\textbf{\(-\)20.0}" in text) is bold
     assert r"\(+\)3.0 {" in text  # never where a codec of the column has no number
     assert r"n/a\textsuperscript{1}" in text
@@ -252,10 +252,15 @@ def test_codecs_keep_apart_without_colour_and_one_has_one_style_everywhere() -> 
     assert ":" not in {style.dashes for style in found.values()}  # the fit's
 
 
-def test_references_are_marked_and_change_no_table_of_ours(paper: Path, runs: list[Path], tmp_path: Path) -> None:
-    assert main([*map(str, runs), "--out", str(tmp_path / "without")]) == 0
-    with_them = {p.name: p.read_bytes() for p in paper.iterdir()}
-    without = {p.name: p.read_bytes() for p in (tmp_path / "without").iterdir()}
+def test_names_are_drawn_as_they_are_and_never_as_formulas() -> None:
+    assert readable("fast_$1$ é東") == r"fast_\$1\$ é(U+6771)"
+
+
+def test_references_are_marked_and_change_no_table_of_ours(tmp_path: Path) -> None:
+    run = str(write_run(tmp_path / "detection", rows_of("detection", (FROZEN,))))
+    assert main([run, "--out", str(tmp_path / "with"), "--reference", "coco-jpeg"]) == 0
+    assert main([run, "--out", str(tmp_path / "without")]) == 0
+    with_them, without = ({p.name: p.read_bytes() for p in (tmp_path / name).iterdir()} for name in ("with", "without"))
     differ = {name for name in with_them if with_them[name] != without.get(name)}
     drawn = {name for name in with_them if name.startswith("detection") and "curves" in name}
     assert differ == drawn | {"published.tex", "main.tex"}
@@ -302,8 +307,7 @@ def test_a_failed_point_is_marked_with_its_reason(tmp_path: Path) -> None:
     rows = rows_of("segmentation", (FROZEN,))
     at = next(n for n, row in enumerate(rows) if row.metric == "miou" and row.codec == "plain")
     rows[at] = replace(rows[at], value=math.nan, low=math.nan, high=math.nan, status="failed", reason="1 of 4 images failed: out_of_luck")
-    assert main([str(write_run(tmp_path / "run", rows)), "--out", str(tmp_path / "out")]) == 0
-    text = (tmp_path / "out" / "run-frozen-points.tex").read_text()
+    text = points_table(groups([read_run(write_run(tmp_path / "run", rows))])[0])
     assert re.search(r"q=0 & \\multicolumn\{\d+\}\{l\}\{failed\}", text)
     assert r"1 of 4 images failed: out\_of\_luck" in text
 

@@ -35,6 +35,7 @@ _PREAMBLE = r"""% Made by python -m benchmarks.paper; compile with pdflatex or a
 \emergencystretch=2em
 \begin{document}
 """
+_SHEET = "sheet.jpg"
 
 
 @dataclass
@@ -89,6 +90,8 @@ def _make(runs: Sequence[Run], folder: Path, references: Sequence[Reference]) ->
     for run in runs:
         if not any(group.run is run for group in found):
             raise ResultsError(f"the run in {run.folder} has no head's scores, so there is nothing to put in a table")
+    for sheet in (run.folder / _SHEET for run in runs):
+        _readable(sheet)
     styles = styles_of(codec for group in found for codec in group.codecs)
     parts.add(parts.body, "methods.tex", methods(found))
     for group in found:
@@ -134,10 +137,9 @@ def _guide(group: Group, shown: Sequence[tuple[str, Sequence[str]]]) -> str:
 
 def _sheet(parts: _Parts, run: Run, name: str) -> None:
     """The run's qualitative sheet, where it has one, with the LaTeX that puts it in."""
-    source = run.folder / "sheet.jpg"
+    source = run.folder / _SHEET
     if not source.is_file():
         return
-    _readable(source)
     file = f"{name}-sheet.jpg"
     shutil.copyfile(source, parts.folder / file)
     caption = f"What codecs leave of images of {escape(run.dataset)} at like bytes, the rate below each, and what a head finds there."
@@ -146,8 +148,11 @@ def _sheet(parts: _Parts, run: Run, name: str) -> None:
 
 
 def _readable(path: Path) -> None:
+    """Refuse a sheet that is there and cannot be read."""
     import PIL.Image
 
+    if not path.is_file():
+        return
     try:
         with PIL.Image.open(path, formats=["JPEG"]) as picture:
             picture.load()
