@@ -54,19 +54,17 @@ def differences(plan: Plan, rows: Sequence[Row], bootstrap: Bootstrap) -> list[R
 
     Then what a second ladder gives against its own codec, as the floor under all of these.
     """
-    config, metric = plan.config, plan.config.task.main_metric
+    config = plan.config
     known = [c.label for c in config.curves if not c.null_of]
     labels = [c.label for c in config.curves if c.points[0][0] and not c.null_of]
     found: list[Row] = []
-    for head, route in dict.fromkeys((r.head, r.route) for r in rows if r.head and r.status != "skipped"):
-        like = next(r for r in rows if (r.head, r.route) == (head, route) and r.status != "skipped")
-        seen = _measured(plan, rows, bootstrap, head, route)
-        base = replace(like, cell="", point="", part="", low=math.nan, high=math.nan, metric=metric, status="ok", reason="")
+    for base in views(plan, rows):
+        seen = measured(plan, rows, bootstrap, base.head, base.route)
         for anchor in config.anchors:
             within = {label: seen[label] for label in members(anchor, known) if label in seen}
             if not within:
                 continue
-            points, curves = _anchor(list(within.values()))
+            points, curves = anchor_of(list(within.values()))
             for label in (name for name in labels if name in seen and name not in within):
                 found += _compared(replace(base, codec=label, anchor=anchor), Pair(points, seen[label].points, curves, seen[label].curves))
         for second in (c for c in config.curves if c.null_of in seen and c.label in seen):
@@ -76,7 +74,15 @@ def differences(plan: Plan, rows: Sequence[Row], bootstrap: Bootstrap) -> list[R
     return found
 
 
-def _measured(plan: Plan, rows: Sequence[Row], bootstrap: Bootstrap, head: str, route: str) -> dict[str, Measured]:
+def views(plan: Plan, rows: Sequence[Row]) -> Iterator[Row]:
+    """A row for each head and route that read anything, to be filled in with what compares codecs there."""
+    for head, route in dict.fromkeys((r.head, r.route) for r in rows if r.head and r.status != "skipped"):
+        like = next(r for r in rows if (r.head, r.route) == (head, route) and r.status != "skipped")
+        blank = replace(like, cell="", point="", part="", low=math.nan, high=math.nan, status="ok", reason="")
+        yield replace(blank, metric=plan.config.task.main_metric)
+
+
+def measured(plan: Plan, rows: Sequence[Row], bootstrap: Bootstrap, head: str, route: str) -> dict[str, Measured]:
     """The curves that a head scored by a route, by label."""
     metric = plan.config.task.main_metric
     rate = {(r.codec, r.point): r.value for r in rows if r.metric == "bpp" and not r.part}
@@ -93,7 +99,7 @@ def _measured(plan: Plan, rows: Sequence[Row], bootstrap: Bootstrap, head: str, 
     return found
 
 
-def _anchor(within: Sequence[Measured]) -> tuple[list[tuple[float, float]], Curves]:
+def anchor_of(within: Sequence[Measured]) -> tuple[list[tuple[float, float]], Curves]:
     """The points of an anchor and its resamples: a curve as it is, of several their front, found anew on each resample."""
     if len(within) == 1:
         return within[0].points, within[0].curves

@@ -147,6 +147,7 @@ def run(
         ResultsError: the cache cannot be used.
     """
     from benchmarks.differences import differences
+    from benchmarks.leads import leads
     from benchmarks.scoring import score
 
     check_device(device)
@@ -167,8 +168,8 @@ def run(
             if plan.todo:
                 run_plan(plan, store, executor, progress)
             bootstrap = Bootstrap(len(plan.images), config.resamples, config.seed)
-            rows = score(plan, store, bootstrap, progress)
-            return Outcome(plan, marked(matched + rows + differences(plan, rows, bootstrap), config.curves))
+            rows = matched + score(plan, store, bootstrap, progress)
+            return Outcome(plan, marked(rows + differences(plan, rows, bootstrap) + leads(plan, rows, bootstrap), config.curves))
     finally:
         progress.end()
 

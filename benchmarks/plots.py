@@ -1,14 +1,17 @@
 """Rate-accuracy curves for a paper, from rows alone: colour-blind-safe, vector, fonts embedded; bands are 95 % intervals.
 
-Where a curve dips, the monotone fit that stands in for it in Bjontegaard differences is dotted beside the raw points.
+A codec is told by colour, marker and dashes, so that the curves stay apart in grey too. Where a curve dips, the monotone fit that stands
+in for it in Bjontegaard differences is dotted beside the raw points. What others have published is drawn hollow and grey, and named so.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,63 +22,192 @@ from benchmarks.tables import TITLES
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31", "#7F3C8D", "#666666")
 """Okabe and Ito's palette (2008), then four that stay apart from it."""
 MARKERS = "osD^vP*Xhd"
+DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (6, 1.5, 1.5, 1.5)))
+"""None of them the dots of a fit. Three, so that beyond ten codecs colour and marker come again with other dashes."""
+SINGLE, DOUBLE = 3.35, 7.0
+"""Widths in inches of one column and of two in most journals."""
+PUBLISHED = "published: "
+"""How the name of a curve begins that others have measured on other data."""
+
+_GREY = "#777777"
+_LETTERS_AN_INCH = 15.0
+
+
+class Style(NamedTuple):
+    """How a codec is drawn, in all panels and all figures alike."""
+
+    colour: str
+    marker: str
+    dashes: Any
+
+
+class Overlay(NamedTuple):
+    """A curve that others have published. points: (bits per pixel, score as in rows)."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+
+
+def styles_of(codecs: Iterable[str]) -> dict[str, Style]:
+    """A style for each codec, by its place among all that are drawn; thirty before any comes again."""
+    return {
+        codec: Style(COLOURS[n % len(COLOURS)], MARKERS[n % len(MARKERS)], DASHES[n % len(DASHES)]) for n, codec in enumerate(dict.fromkeys(codecs))
+    }
+
+
+def drawn(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The rows whose values are drawn: whole scores of heads, at operating points."""
+    return rows[(rows["metric"] == metric) & (rows["part"] == "") & (rows["anchor"] == "") & (rows["status"] == "ok") & (rows["head"] != "")]
 
 
 def curves(rows: pd.DataFrame, metric: str, path: Path) -> None:
-    """Draw bpp (log axis) against ``metric``, a panel a head, with the uncompressed ceiling; writes ``path`` as .png and .pdf."""
+    """Draw bpp (log axis) against ``metric``, a panel a head and route, with the uncompressed ceiling; writes ``path`` as .png and .pdf."""
+    panels = max(len(_views(drawn(rows, metric))), 1)
+    with figure(rows, metric, width=4.6 * panels + 1.2, columns=panels, font_size=9, legend="right") as made:
+        for ending, extra in ((".png", {"dpi": 160}), (".pdf", {})):
+            save(made, path.with_suffix(ending), **extra)
+
+
+def save(made: Any, path: Path, **extra: Any) -> None:
+    """Write a figure, whole or not at all; the same figure gives the same PDF."""
+    part = path.with_name(path.name + ".part" + path.suffix)
+    made.savefig(part, **extra, **({"metadata": {"CreationDate": None}} if path.suffix == ".pdf" else {}))
+    part.replace(path)
+
+
+@contextmanager
+def figure(
+    rows: pd.DataFrame,
+    metric: str,
+    *,
+    width: float = DOUBLE,
+    columns: int = 2,
+    font_size: float = 8,
+    legend: Literal["right", "below"] = "below",
+    styles: Mapping[str, Style] | None = None,
+    overlays: Sequence[Overlay] = (),
+) -> Iterator[Any]:
+    """A figure of one run, a panel a head and route, ``columns`` of them side by side; closed on leaving. width: inches."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    rate = rows[(rows["metric"] == "bpp") & (rows["head"] == "")].set_index(["codec", "point"])["value"]
-    found = rows[(rows["metric"] == metric) & (rows["part"] == "") & (rows["anchor"] == "") & (rows["status"] == "ok") & (rows["head"] != "")]
-    heads = list(dict.fromkeys(found["head"]))
-    settings: dict[Any, Any] = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "pdf.fonttype": 42, "svg.fonttype": "none"}
+    found = drawn(rows, metric)
+    views = _views(found)
+    columns = min(columns, max(len(views), 1))
+    lines = -(-max(len(views), 1) // columns)
+    styles = styles or styles_of(found["codec"])
+    settings: dict[Any, Any] = {
+        "font.size": font_size,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "pdf.fonttype": 42,
+        "axes.linewidth": 0.6,
+    }
+    settings |= {"svg.fonttype": "none", "legend.fontsize": font_size - 1 if legend == "below" else font_size}
     with plt.rc_context(settings):
-        figure, axes = plt.subplots(
-            1, max(len(heads), 1), figsize=(4.6 * max(len(heads), 1) + 1.2, 3.8), sharey=True, squeeze=False, layout="constrained"
-        )
-        styles: dict[str, tuple[str, str]] = dict(
-            zip(dict.fromkeys(found["codec"]), itertools.cycle(zip(COLOURS, MARKERS, strict=True)), strict=False)
-        )
-        for axis, head in zip(axes[0], heads, strict=False):
-            _panel(axis, found[found["head"] == head], rate, styles)
-            axis.set_title(f"{head}", fontsize=9)
-        axes[0][0].set_ylabel(f"{TITLES.get(metric, metric)} (%)")
-        handles, labels = axes[0][0].get_legend_handles_labels()
-        if handles:
-            figure.legend(handles, labels, loc="outside right center", frameon=False)
-        if heads:
-            last = rows.iloc[-1]
-            figure.suptitle(f"{last['task']} on {last['dataset']} ({last['split']}, {last['images']} images)", fontsize=9)
-        for ending, extra in ((".png", {"dpi": 160}), (".pdf", {"metadata": {"CreationDate": None}})):
-            part = path.with_name(path.name + ".part" + ending)
-            figure.savefig(part, **extra)
-            part.replace(path.with_suffix(ending))
-        plt.close(figure)
+        height = 3.8 * lines if legend == "right" else 0.72 * width / columns * lines + 0.3
+        made, axes = plt.subplots(lines, columns, figsize=(width, height), sharey=True, squeeze=False, layout="constrained")
+        try:
+            for axis, (head, route) in zip(axes.flat, views, strict=False):
+                _panel(axis, found[(found["head"] == head) & (found["route"] == route)], _rates(rows), styles, overlays)
+                title = head + (", on latents" if route == "latent" else "")
+                axis.set_title(textwrap.fill(readable(title), max(int(width / columns * 11), 12)), fontsize=font_size)
+            for axis in list(axes.flat)[max(len(views), 1) :]:
+                axis.remove()
+            axes[0][0].set_ylabel(_axis_name(found, metric))
+            _legend(made, list(axes.flat)[: max(len(views), 1)], legend, width)
+            if views and legend == "right":
+                last = rows.iloc[-1]
+                made.suptitle(readable(f"{last['task']} on {last['dataset']} ({last['split']}, {last['images']} images)"), fontsize=font_size)
+            yield made
+        finally:
+            plt.close(made)
 
 
-def _panel(axis: Any, found: pd.DataFrame, rate: pd.Series, styles: dict[str, tuple[str, str]]) -> None:
+def readable(text: str) -> str:
+    """Text as it is, where it would be taken for a formula, and with the number of a letter that the font does not have.
+
+    >>> readable("fast_$1$ 東")
+    'fast_\\\\$1\\\\$ (U+6771)'
+    """
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    font = get_font(findfont(FontProperties()))
+    return "".join(r"\$" if c == "$" else c if font.get_char_index(ord(c)) else f"(U+{ord(c):04X})" for c in text)
+
+
+def _views(found: pd.DataFrame) -> list[tuple[str, str]]:
+    return list(dict.fromkeys(zip(found["head"], found["route"], strict=True)))
+
+
+def _rates(rows: pd.DataFrame) -> pd.Series:
+    """Bits per pixel by codec and point."""
+    found = rows[(rows["metric"] == "bpp") & (rows["head"] == "") & (rows["part"] == "")]
+    return found.set_index(["codec", "point"])["value"]
+
+
+def _axis_name(found: pd.DataFrame, metric: str) -> str:
+    unit = "" if found.empty else str(found["unit"].iloc[0])
+    return f"{TITLES.get(metric, metric)}" + (" (%)" if unit in ("1", "") else "" if unit in TITLES.get(metric, metric) else f" ({unit})")
+
+
+def _legend(made: Any, axes: Sequence[Any], legend: str, width: float) -> None:
+    named = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    if not named:
+        return
+    if legend == "right":
+        made.legend(named.values(), named.keys(), loc="outside right center", frameon=False)
+        return
+    columns = _columns([len(name) for name in named], width * _LETTERS_AN_INCH)
+    lines = -(-len(named) // columns)
+    made.set_figheight(made.get_figheight() + 0.15 * lines)
+    made.legend(
+        named.values(), named.keys(), loc="outside lower center", frameon=False, ncols=columns, columnspacing=1.2, handlelength=2.4, labelspacing=0.3
+    )
+
+
+def _columns(lengths: Sequence[int], room: float) -> int:
+    """The most columns of a legend that fit, names going down one column after the other. lengths, room: letters."""
+    for columns in range(len(lengths), 1, -1):
+        parts = np.array_split(np.array(lengths), columns)  # as matplotlib fills them
+        if sum(int(part.max()) + 8 for part in parts) <= room:  # the line before a name is as wide as eight letters
+            return columns
+    return 1
+
+
+def _panel(axis: Any, found: pd.DataFrame, rate: pd.Series, styles: Mapping[str, Style], overlays: Sequence[Overlay] = ()) -> None:
     from matplotlib.ticker import LogLocator, NullFormatter
 
+    scale = 100 if set(found["unit"]) <= {"1", ""} else 1
+    bounds = (0.0, 1.0) if scale == 100 else (-math.inf, math.inf)
     for codec, group in found.groupby("codec", sort=False):
-        points = sorted((float(rate.get((codec, r.point), float("nan"))), 100 * r.value, 100 * r.low, 100 * r.high) for r in group.itertuples())
+        points = sorted((float(rate.get((codec, r.point), float("nan"))), scale * r.value, scale * r.low, scale * r.high) for r in group.itertuples())
         if list(group["point"]) == [""]:
-            axis.axhline(points[0][1], color="#444444", linestyle="--", linewidth=1, label=f"{codec}, no loss")
+            axis.axhline(points[0][1], color="#444444", linestyle="--", linewidth=1, label=readable(f"{codec}, no loss"))
             continue
-        colour, marker = styles[str(codec)]
+        style = styles[str(codec)]
         rates, values, low, high = (list(numbers) for numbers in zip(*points, strict=True))
-        axis.plot(rates, values, color=colour, marker=marker, markersize=4, linewidth=1.3, label=str(codec))
-        stands_in = line(list(zip(rates, (v / 100 for v in values), strict=True)), (0, 1))
+        axis.plot(
+            rates, values, color=style.colour, marker=style.marker, linestyle=style.dashes, markersize=4, linewidth=1.2, label=readable(str(codec))
+        )
+        stands_in = line(list(zip(rates, (v / scale for v in values), strict=True)), bounds)
         if isinstance(stands_in, Line) and stands_in.fitted:
-            axis.plot(np.exp(stands_in.log_rate), 100 * stands_in.quality, color=colour, linestyle=":", linewidth=1)
+            axis.plot(np.exp(stands_in.log_rate), scale * stands_in.quality, color=style.colour, linestyle=":", linewidth=1)
         if not any(map(math.isnan, low)):
-            axis.fill_between(rates, low, high, color=colour, alpha=0.13, linewidth=0)
+            axis.fill_between(rates, low, high, color=style.colour, alpha=0.13, linewidth=0)
+    for number, one in enumerate(overlays):
+        rates, values = ([p[0] for p in one.points], [scale * p[1] for p in one.points])
+        marker = MARKERS[number % len(MARKERS)]
+        axis.plot(
+            rates, values, color=_GREY, marker=marker, markerfacecolor="white", markersize=4, linewidth=0.8, label=readable(PUBLISHED + one.name)
+        )
     axis.set_xscale("log")
     axis.set_xlabel("rate (bit per pixel, whole files)")
     axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axis.xaxis.set_major_formatter("{x:g}")
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.grid(alpha=0.25, linewidth=0.6)
-    axis.set_ylim(bottom=0)
+    if scale == 100:
+        axis.set_ylim(bottom=0)

@@ -170,7 +170,7 @@ def _at_rates(rows: pd.DataFrame) -> list[str]:
 
 def _refused(rows: pd.DataFrame) -> list[str]:
     """Differences some of whose resamples gave no number."""
-    found = rows[(rows["anchor"] != "") & rows["reason"].str.contains("resamples refused")]
+    found = rows[(rows["anchor"] != "") & rows["metric"].str.startswith("bd_") & rows["reason"].str.contains("resamples refused")]
     return [f"{r.head}, {r.codec} against {r.anchor}, {r.metric}: {r.reason.split('; ')[-1]}." for r in found.itertuples()]
 
 

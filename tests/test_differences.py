@@ -14,6 +14,7 @@ from benchmarks.bootstrap import Bootstrap
 from benchmarks.curves import front
 from benchmarks.differences import differences
 from benchmarks.harness import Config, Plan
+from benchmarks.leads import leads
 from benchmarks.null_floor import PART, ladder, marked
 from benchmarks.points import Curve, curves
 from benchmarks.tables import blocks, frame, told_apart
@@ -26,7 +27,14 @@ Bent = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 def table(codecs: Bent, anchors: tuple[str, ...], noise: float = 0.15, own: float = 0.0, null_of: str = "") -> list[Row]:
-    """Rows of codecs by (rates, scores), on images of which some are hard for all. own: how far images differ for each codec alone.
+    """The differences of a run."""
+    return differences(*measured(codecs, anchors, noise, own, null_of))
+
+
+def measured(
+    codecs: Bent, anchors: tuple[str, ...], noise: float = 0.15, own: float = 0.0, null_of: str = "", match_bpp: tuple[float, ...] = ()
+) -> tuple[Plan, list[Row], Bootstrap]:
+    """A run of codecs by (rates, scores), on images of which some are hard for all. own: how far images differ for each codec alone.
 
     null_of: the curve of which the last one is the second ladder.
     """
@@ -34,7 +42,7 @@ def table(codecs: Bent, anchors: tuple[str, ...], noise: float = 0.15, own: floa
     hard = random.normal(0, noise, IMAGES)
     made = tuple(Curve(label, tuple((f"p={k}", None) for k in range(len(rates)))) for label, (rates, _) in codecs.items())  # type: ignore[misc]
     made = (*made[:-1], replace(made[-1], null_of=null_of))
-    config = Config(TASKS.build("detection"), Squares(), made, (), (), anchors, resamples=RESAMPLES)
+    config = Config(TASKS.build("detection"), Squares(), made, (), (), anchors, resamples=RESAMPLES, match_bpp=match_bpp)
     bootstrap = Bootstrap(IMAGES, RESAMPLES, 0)
     rows = []
     for label, (rates, scores) in codecs.items():
@@ -46,7 +54,7 @@ def table(codecs: Bent, anchors: tuple[str, ...], noise: float = 0.15, own: floa
             bootstrap.rates[label, f"p={k}"] = bootstrap.draws @ bits / IMAGES
             bootstrap.scores["head", "image", label, f"p={k}"] = bootstrap.draws @ each / IMAGES
             rows += [row(label, k, "", "bpp", rate), row(label, k, "head", "ap", score)]
-    return differences(Plan(config, [], [], {}), rows, bootstrap)
+    return Plan(config, [], [], {}), rows, bootstrap
 
 
 def row(codec: str, point: int, head: str, metric: str, value: float) -> Row:
@@ -173,3 +181,54 @@ def test_rows_of_the_second_ladder_are_parts_of_their_codec() -> None:
     skipped = replace(row("a, null ladder", 0, "", "ap", 0.0), status="skipped")
     found = marked([*rows, skipped], [Curve("a", ()), second])
     assert [(r.codec, r.part, r.value) for r in found] == [("a", "", 1.0), ("a", PART, 2.0)]
+
+
+def test_at_a_common_rate_the_best_leads_each_other_by_a_paired_interval() -> None:
+    """What is hard about an image is hard for all: the intervals of two codecs overlap, that of their difference is narrow."""
+    rows = leads(*measured({"a": (RATES, SCORES), "b": (RATES, SCORES + 0.05), "c": (RATES, SCORES + 0.049)}, (), own=0.005))
+    score = {codec: one(rows, "at_rate(ap)", codec=codec, part="0.2 bpp") for codec in "abc"}
+    assert [score[codec].value for codec in "abc"] == pytest.approx([0.38, 0.43, 0.429])
+    assert score["b"].low < score["a"].high
+    ahead = one(rows, "d_at_rate(ap)", codec="b", anchor="a", part="0.2 bpp")
+    assert ahead.value == pytest.approx(0.05)
+    assert 0 < ahead.low < 0.05 < ahead.high
+    level = one(rows, "d_at_rate(ap)", codec="b", anchor="c", part="0.2 bpp")
+    assert level.low < 0 < level.high
+    assert {r.codec for r in rows if r.metric == "d_at_rate(ap)"} == {"b"}
+
+
+def test_common_rates_are_round_ones_that_two_curves_reach_and_no_curve_is_read_beyond_its_ends() -> None:
+    rows = leads(*measured({"a": (RATES, SCORES), "b": (RATES * 4, SCORES), "b, null ladder": (RATES / 9, SCORES)}, (), null_of="b"))
+    at = [(r.codec, r.part) for r in rows if r.metric == "at_rate(ap)"]
+    assert at == [(codec, f"{bpp} bpp") for bpp in ("0.2", "0.5", "1") for codec in "ab"]
+    near_its_end = one(rows, "at_rate(ap)", codec="b", part="0.2 bpp")  # on many resamples b's files are all larger
+    assert np.isnan([near_its_end.low, near_its_end.high]).all()
+    assert "of 400 resamples refused" in near_its_end.reason
+
+
+def test_against_an_anchor_the_best_difference_is_led_by_as_much_as_resamples_say() -> None:
+    plan, rows, bootstrap = measured({"a": (RATES, SCORES), "b": (RATES * 0.5, SCORES), "c": (RATES * 0.6, SCORES)}, ("a",), own=0.01)
+    found = leads(plan, rows, bootstrap)
+    lead = one(found, "d_bd_rate(ap)", codec="b", anchor="a", part="less c")
+    both = [one(differences(plan, rows, bootstrap), "bd_rate(ap)", codec=codec).value for codec in "bc"]
+    assert lead.value == pytest.approx(both[0] - both[1])
+    assert lead.low < lead.value < lead.high < 0
+    assert one(found, "d_bd_ap", codec="b", anchor="a", part="less c").low > 0
+
+
+def test_where_rates_were_matched_the_points_themselves_are_compared() -> None:
+    plan, rows, bootstrap = measured({"a": (RATES, SCORES), "b": (RATES, SCORES + 0.05)}, (), match_bpp=(0.2,), own=0.005)
+    got = [replace(row(codec, 2, "", "matched_bpp", 0.201), part="0.2 bpp") for codec in "ab"]
+    found = leads(plan, [*got, *rows], bootstrap)
+    assert [(r.codec, r.point, r.value, r.reason) for r in found if r.metric == "at_rate(ap)"] == [
+        ("a", "p=2", pytest.approx(0.38), "at 0.2010 bpp"),
+        ("b", "p=2", pytest.approx(0.43), "at 0.2010 bpp"),
+    ]
+    assert one(found, "d_at_rate(ap)", codec="b", anchor="a").low > 0
+
+
+def test_without_resamples_a_lead_has_no_interval_and_nothing_is_refused() -> None:
+    plan, rows, _ = measured({"a": (RATES, SCORES), "b": (RATES, SCORES + 0.05)}, ("a",))
+    found = leads(plan, rows, Bootstrap(IMAGES, 0, 0))
+    assert np.isnan(one(found, "d_at_rate(ap)", part="0.2 bpp").low)
+    assert not any("refused" in r.reason for r in found)

@@ -1,0 +1,132 @@
+"""Which codec is best at a rate or against an anchor, and how far it leads each other, with intervals of the difference itself.
+
+a head's curves, or its points at matched rates --> at_rate(ap): scores at common rates --best less each other--> d_at_rate(ap)
+Bjontegaard differences against an anchor -------------------------------------------------best less each other--> d_bd_rate(ap), d_bd_ap
+
+Two intervals that overlap say nothing about their difference; both codecs on the same resamples do (as in ``bootstrap``). What is printed
+in bold as the best rests on these rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.anchors import members
+from benchmarks.api import Row
+from benchmarks.bootstrap import Bootstrap, Floats, interval
+from benchmarks.curves import Axis, Curves, bd_metric, bd_rate
+from benchmarks.curves import differences as of_resamples
+from benchmarks.differences import BOUNDS, Measured, anchor_of, measured, refusals, views
+from benchmarks.harness import Plan
+
+COMMON_BPP = tuple(digit * 10.0**power for power in range(-3, 2) for digit in (1, 2, 5))
+"""Bits per pixel at which codecs are compared where a run names no rates itself: round numbers, so that nobody chose them for a codec."""
+LESS = "less "
+"""How the part of a row begins that says whose difference against the anchor was taken off."""
+
+
+class Entry(NamedTuple):
+    """A codec in a comparison. point: where it was measured, empty where its curve was read between points; samples: (R,)."""
+
+    codec: str
+    point: str
+    value: float
+    samples: Floats
+    reason: str = ""
+
+
+def leads(plan: Plan, rows: Sequence[Row], bootstrap: Bootstrap) -> list[Row]:
+    """Scores at common rates, and by how much the best of each comparison is better than every other codec in it.
+
+    rows: of the run, with those of the search where rates were matched.
+    """
+    metric = plan.config.task.main_metric
+    second = {curve.label for curve in plan.config.curves if curve.null_of}
+    found: list[Row] = []
+    for base in views(plan, rows):
+        seen = {label: one for label, one in measured(plan, rows, bootstrap, base.head, base.route).items() if label not in second}
+        for part, entries in _at_rates(plan, rows, bootstrap, base, seen):
+            at = replace(base, part=part, unit="1", metric=f"at_rate({metric})")
+            found += [_row(replace(at, codec=one.codec, point=one.point), one.value, one.samples, one.reason) for one in entries]
+            at = replace(at, metric="d_" + at.metric)
+            found += [_row(replace(at, codec=best.codec, anchor=other.codec), *_apart(best, other)) for best, other in _pairs(entries, most=True)]
+        for anchor in plan.config.anchors:
+            for name, unit, entries in _against(plan, seen, anchor, metric):
+                at = replace(base, metric="d_" + name, unit=unit, anchor=anchor)
+                for best, other in _pairs(entries, most=unit != "%"):
+                    found.append(_row(replace(at, codec=best.codec, part=LESS + other.codec), *_apart(best, other)))
+    return found
+
+
+def _pairs(entries: Sequence[Entry], most: bool) -> list[tuple[Entry, Entry]]:
+    """The best entry beside each other; none where it is alone."""
+    if not entries:
+        return []
+    best = (max if most else min)(entries, key=lambda one: one.value)
+    return [(best, other) for other in entries if other is not best]
+
+
+def _apart(best: Entry, other: Entry) -> tuple[float, Floats, str]:
+    return best.value - other.value, best.samples - other.samples, ""
+
+
+def _row(base: Row, value: float, samples: Floats, reason: str) -> Row:
+    low, high, refused = interval(samples)
+    said = [reason, refusals(samples) if refused and len(samples) else ""]
+    return replace(base, value=value, low=low, high=high, reason="; ".join(filter(None, said)))
+
+
+def _at_rates(plan: Plan, rows: Sequence[Row], bootstrap: Bootstrap, base: Row, seen: Mapping[str, Measured]) -> Iterator[tuple[str, list[Entry]]]:
+    if plan.config.match_bpp:
+        yield from _at_points(rows, bootstrap, base)
+        return
+    ladders = {c.label for c in plan.config.curves if c.points[0][0]}
+    curves = {label: one for label, one in seen.items() if label in ladders}
+    for bpp in COMMON_BPP:
+        entries = [entry for label, one in curves.items() if (entry := _read(label, one, bpp))]
+        if len(entries) > 1:
+            yield f"{bpp:g} bpp", entries
+
+
+def _read(label: str, one: Measured, bpp: float) -> Entry | None:
+    """A curve's score at a rate between its points; None where it does not reach so far."""
+    curve, at = Curves.of(one.points, BOUNDS), math.log(bpp)
+    value = float(curve.at(np.array([at]))[0])
+    if math.isnan(value):
+        return None
+    return Entry(label, "", value, one.curves.at(np.full(len(one.rates), at)), "fit" if curve.fitted[0] else "pchip")
+
+
+def _at_points(rows: Sequence[Row], bootstrap: Bootstrap, base: Row) -> Iterator[tuple[str, list[Entry]]]:
+    """The scores of the points that a search found for each rate."""
+    scores = {(r.codec, r.point): r for r in rows if (r.metric, r.head, r.route, r.part) == (base.metric, base.head, base.route, "") and not r.anchor}
+    found: dict[str, list[Entry]] = {}
+    for row in (r for r in rows if r.metric == "matched_bpp" and r.status == "ok"):
+        score = scores.get((row.codec, row.point))
+        if score and score.status == "ok":
+            samples = bootstrap.scores.get((base.head, base.route, row.codec, row.point), np.empty(0))
+            found.setdefault(row.part, []).append(Entry(row.codec, row.point, score.value, samples, f"at {row.value:.4f} bpp"))
+    yield from found.items()
+
+
+def _against(plan: Plan, seen: Mapping[str, Measured], anchor: str, metric: str) -> Iterator[tuple[str, str, list[Entry]]]:
+    """The Bjontegaard differences that have a value, by name and unit."""
+    known = [c.label for c in plan.config.curves if not c.null_of]
+    within = {label: seen[label] for label in members(anchor, known) if label in seen}
+    labels = [c.label for c in plan.config.curves if c.points[0][0] and c.label in seen and c.label not in within]
+    if not within:
+        return
+    points, curves = anchor_of(list(within.values()))
+    ways: tuple[tuple[str, str, Axis], ...] = ((f"bd_rate({metric})", "%", "quality"), (f"bd_{metric}", "1", "log_rate"))
+    for name, unit, over in ways:
+        entries = []
+        for label in labels:
+            value = (bd_rate if unit == "%" else bd_metric)(points, seen[label].points, BOUNDS).value
+            if value is not None:
+                entries.append(Entry(label, "", value, of_resamples(curves, seen[label].curves, over).value))
+        yield name, unit, entries

@@ -1,0 +1,73 @@
+"""Figures that others have published, to be laid beside ours and never mixed with them: ``references.toml``, with their sources.
+
+They are measured on other data, with other heads, by other rules. Nothing here is a ``Row``, so no table of ours and no difference can take
+one in; ``tests/test_paper.py`` holds the imports to that.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from hsc.errors import UnknownNameError
+
+
+@dataclass(frozen=True)
+class PublishedCurve:
+    """A codec's points. points: their names, empty where the source gives none; scores: metric -> values, one a rate."""
+
+    codec: str
+    points: tuple[str, ...]
+    bpp: tuple[float, ...]
+    scores: dict[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A publication's figures. title: short, for a legend; source, data, head: for whoever asks what they are."""
+
+    name: str
+    title: str
+    source: str
+    data: str
+    head: str
+    curves: tuple[PublishedCurve, ...]
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(metric for curve in self.curves for metric in curve.scores))
+
+
+@functools.cache
+def references() -> dict[str, Reference]:
+    """All that are known, by name."""
+    read = tomllib.loads((Path(__file__).parent / "references.toml").read_text(encoding="utf-8"))
+    return {name: _reference(name, dict(entry)) for name, entry in read.items()}
+
+
+def find_reference(name: str) -> Reference:
+    """A reference by name.
+
+    Raises:
+        UnknownNameError: there is none of that name.
+    """
+    known = references()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1, 0.5)
+        raise UnknownNameError(f"no reference is called {name!r}; " + (f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"))
+    return known[name]
+
+
+def _reference(name: str, entry: dict[str, str | dict[str, dict[str, list[float]]]]) -> Reference:
+    curves = entry.pop("curves")
+    assert isinstance(curves, dict)
+    return Reference(name, curves=tuple(_curve(codec, dict(numbers)) for codec, numbers in curves.items()), **entry)  # type: ignore[arg-type]
+
+
+def _curve(codec: str, numbers: dict[str, list[float]]) -> PublishedCurve:
+    bpp = tuple(numbers.pop("bpp"))
+    points = tuple(str(p) for p in numbers.pop("points", []))
+    return PublishedCurve(codec, points, bpp, {metric: tuple(values) for metric, values in numbers.items()})
