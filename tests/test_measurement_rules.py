@@ -17,8 +17,8 @@ from benchmarks.bootstrap import RESAMPLES, Bootstrap, interval
 from benchmarks.curves import bd_rate
 from benchmarks.evaluation import configure, run
 from benchmarks.execution import Inline
+from benchmarks.labels import limit_coco
 from benchmarks.plots import _panel
-from benchmarks.scoring import limit_coco
 from benchmarks.tables import blocks, frame
 
 CURVE = [(0.05, 0.12), (0.1, 0.25), (0.2, 0.38), (0.4, 0.47), (0.8, 0.52), (1.6, 0.55)]

@@ -14,7 +14,7 @@ from hsc_testkit import Blocks
 import benchmarks
 from benchmarks.api import Sample
 from benchmarks.execution import Inline
-from benchmarks.scoring import limit_coco
+from benchmarks.labels import limit_coco
 from downstream.api import VOID, LabelSpace, SegmentationMap
 from downstream.segmentation_classes import CAMVID11, VOC21
 from hsc.errors import UsageError
