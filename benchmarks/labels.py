@@ -5,15 +5,16 @@ head's label --lookup--> scored class <--lookup-- data set's label        classe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from benchmarks.api import Truth
-from downstream.api import VOID, Detections, LabelSpace, Prediction, SegmentationMap
+from benchmarks.api import HasBoxes, HasMasks, ScoresMasks, Task, Truth
+from downstream.api import VOID, Detections, GivesMasks, LabelSpace, Prediction, SegmentationMap
 from downstream.class_maps import find_map, find_merge
-from hsc.errors import HscError
+from downstream.masks import unpack
+from hsc.errors import HscError, UsageError
 
 PSEUDO_SCORE = 0.5
 """Where a data set has no labels, detections on the originals at or above this score stand in for them."""
@@ -48,9 +49,33 @@ def relabelled(source: LabelSpace, space: LabelSpace, target: LabelSpace | None)
             return SegmentationMap(table[prediction.labels])
         labels = table[prediction.labels].astype(np.int64)
         keep = labels != VOID
-        return Detections(prediction.boxes_xyxy[keep], prediction.scores[keep], labels[keep])
+        masks = prediction.masks and prediction.masks.kept(keep)
+        return Detections(prediction.boxes_xyxy[keep], prediction.scores[keep], labels[keep], masks)
 
     return relabel
+
+
+def boxes_of(dataset: HasBoxes, task: Task) -> Mapping[str, Any]:
+    """The labels of a data set that a task on boxes scores: with masks where it scores those.
+
+    Raises:
+        UsageError: masks are scored and the data set has none.
+        AnnotationError: some of its masks are missing or damaged.
+    """
+    if not isinstance(task, ScoresMasks):
+        return dataset.coco()
+    if not isinstance(dataset, HasMasks):
+        raise UsageError(f"the task {getattr(task, 'spec_name', '')} scores masks, the data set {getattr(dataset, 'spec_name', '')} has none")
+    return dataset.coco_with_masks()
+
+
+def why_no_masks(task: Task, head: Any) -> str | None:
+    """One sentence where a task scores masks and a head, which is available, gives none."""
+    if not isinstance(task, ScoresMasks) or (isinstance(head, GivesMasks) and head.gives_masks):
+        return None
+    return (
+        f"it gives boxes without masks, and the task {getattr(task, 'spec_name', '')} scores masks; take a head that gives them, such as Mask R-CNN"
+    )
 
 
 def limit_coco(coco: Mapping[str, Any], indices: Sequence[int], classes: Sequence[str], merge: Mapping[str, str]) -> dict[str, Any]:
@@ -65,18 +90,31 @@ def limit_coco(coco: Mapping[str, Any], indices: Sequence[int], classes: Sequenc
 
 
 def pseudo_truth(ids: tuple[str, ...], space: LabelSpace, predictions: Sequence[Prediction | None], sizes: Sequence[tuple[int, int]]) -> Truth:
-    """Predictions on the originals, standing in for labels: boxes at or above ``PSEUDO_SCORE``, or the maps as they are."""
+    """Predictions on the originals, standing in for labels: boxes at or above ``PSEUDO_SCORE``, with masks from heads that give them, or the
+    maps as they are. A box's area is that of its mask where it has one.
+    """
     maps = [p for p in predictions if isinstance(p, SegmentationMap)]
     if maps:
         return Truth(ids, space.classes, maps=maps, pseudo=True)
     annotations: list[dict[str, Any]] = []
     for at, prediction in enumerate(predictions):
         assert isinstance(prediction, Detections)
-        for box, value, label in zip(prediction.boxes_xyxy.tolist(), prediction.scores.tolist(), prediction.labels.tolist(), strict=True):
-            if value >= PSEUDO_SCORE:
-                width, height = box[2] - box[0], box[3] - box[1]
-                entry = {"id": len(annotations) + 1, "image_id": at + 1, "category_id": label + 1, "iscrowd": 0}
-                annotations.append({**entry, "bbox": [box[0], box[1], width, height], "area": width * height})
+        for entry in _standing_in(prediction):
+            annotations.append({"id": len(annotations) + 1, "image_id": at + 1, "iscrowd": 0, **entry})
     images = [{"id": n + 1, "file_name": name, "height": h, "width": w} for n, (name, (h, w)) in enumerate(zip(ids, sizes, strict=True))]
     categories = [{"id": n + 1, "name": name} for n, name in enumerate(space.classes)]
     return Truth(ids, space.classes, coco={"images": images, "categories": categories, "annotations": annotations}, pseudo=True)
+
+
+def _standing_in(found: Detections) -> Iterator[dict[str, Any]]:
+    """What is sure of one image's detections, as COCO annotations without their ids."""
+    keep = found.scores >= PSEUDO_SCORE
+    boxes, labels = found.boxes_xyxy[keep].tolist(), found.labels[keep].tolist()
+    masks = found.masks and found.masks.kept(keep)
+    areas = unpack(masks).sum((1, 2)).tolist() if masks else []
+    for n, ((left, top, right, bottom), label) in enumerate(zip(boxes, labels, strict=True)):
+        width, height = right - left, bottom - top
+        entry = {"category_id": label + 1, "bbox": [left, top, width, height], "area": width * height}
+        if masks:
+            entry |= {"area": float(areas[n]), "segmentation": {"size": [*masks.image_hw], "counts": masks.counts[n].decode("ascii")}}
+        yield entry

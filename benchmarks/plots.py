@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,28 +20,22 @@ from benchmarks.tables import TITLES
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31", "#7F3C8D", "#666666")
 """Okabe and Ito's palette (2008), then four that stay apart from it."""
 MARKERS = "osD^vP*Xhd"
+SETTINGS: dict[Any, Any] = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "pdf.fonttype": 42, "svg.fonttype": "none"}
 
 
 def curves(rows: pd.DataFrame, metric: str, path: Path) -> None:
     """Draw bpp (log axis) against ``metric``, a panel a head, with the uncompressed ceiling; writes ``path`` as .png and .pdf."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    rate = rows[(rows["metric"] == "bpp") & (rows["head"] == "")].set_index(["codec", "point"])["value"]
+    plt = pyplot()
+    rate = rates(rows)
     found = rows[(rows["metric"] == metric) & (rows["part"] == "") & (rows["anchor"] == "") & (rows["status"] == "ok") & (rows["head"] != "")]
     heads = list(dict.fromkeys(found["head"]))
-    settings: dict[Any, Any] = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "pdf.fonttype": 42, "svg.fonttype": "none"}
-    with plt.rc_context(settings):
+    with plt.rc_context(SETTINGS):
         figure, axes = plt.subplots(
             1, max(len(heads), 1), figsize=(4.6 * max(len(heads), 1) + 1.2, 3.8), sharey=True, squeeze=False, layout="constrained"
         )
-        styles: dict[str, tuple[str, str]] = dict(
-            zip(dict.fromkeys(found["codec"]), itertools.cycle(zip(COLOURS, MARKERS, strict=True)), strict=False)
-        )
+        codecs = styles(found["codec"])
         for axis, head in zip(axes[0], heads, strict=False):
-            _panel(axis, found[found["head"] == head], rate, styles)
+            panel(axis, found[found["head"] == head], rate, codecs)
             axis.set_title(f"{head}", fontsize=9)
         axes[0][0].set_ylabel(f"{TITLES.get(metric, metric)} (%)")
         handles, labels = axes[0][0].get_legend_handles_labels()
@@ -49,14 +44,40 @@ def curves(rows: pd.DataFrame, metric: str, path: Path) -> None:
         if heads:
             last = rows.iloc[-1]
             figure.suptitle(f"{last['task']} on {last['dataset']} ({last['split']}, {last['images']} images)", fontsize=9)
-        for ending, extra in ((".png", {"dpi": 160}), (".pdf", {"metadata": {"CreationDate": None}})):
-            part = path.with_name(path.name + ".part" + ending)
-            figure.savefig(part, **extra)
-            part.replace(path.with_suffix(ending))
-        plt.close(figure)
+        save(figure, path)
 
 
-def _panel(axis: Any, found: pd.DataFrame, rate: pd.Series, styles: dict[str, tuple[str, str]]) -> None:
+def pyplot() -> Any:
+    """Matplotlib's pyplot, set to draw into files."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    return plt
+
+
+def rates(rows: pd.DataFrame) -> pd.Series:
+    """Bits per pixel by codec and point."""
+    return rows[(rows["metric"] == "bpp") & (rows["head"] == "")].set_index(["codec", "point"])["value"]
+
+
+def styles(codecs: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Colour and marker of each codec, in the order they come; the same in every figure of a run."""
+    return dict(zip(dict.fromkeys(codecs), itertools.cycle(zip(COLOURS, MARKERS, strict=True)), strict=False))
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write ``path`` as .png and .pdf, each whole or not at all, and close the figure."""
+    for ending, extra in ((".png", {"dpi": 160}), (".pdf", {"metadata": {"CreationDate": None}})):
+        part = path.with_name(path.name + ".part" + ending)
+        figure.savefig(part, **extra)
+        part.replace(path.with_name(path.name + ending))
+    pyplot().close(figure)
+
+
+def panel(axis: Any, found: pd.DataFrame, rate: pd.Series, styles: dict[str, tuple[str, str]], *, fits: bool = True) -> None:
+    """Rate against one score, in percent, of each codec. fits: dotted, what stands for a curve that dips in Bjontegaard differences."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
     for codec, group in found.groupby("codec", sort=False):
@@ -65,13 +86,13 @@ def _panel(axis: Any, found: pd.DataFrame, rate: pd.Series, styles: dict[str, tu
             axis.axhline(points[0][1], color="#444444", linestyle="--", linewidth=1, label=f"{codec}, no loss")
             continue
         colour, marker = styles[str(codec)]
-        rates, values, low, high = (list(numbers) for numbers in zip(*points, strict=True))
-        axis.plot(rates, values, color=colour, marker=marker, markersize=4, linewidth=1.3, label=str(codec))
-        stands_in = line(list(zip(rates, (v / 100 for v in values), strict=True)), (0, 1))
+        across, values, low, high = (list(numbers) for numbers in zip(*points, strict=True))
+        axis.plot(across, values, color=colour, marker=marker, markersize=4, linewidth=1.3, label=str(codec))
+        stands_in = line(list(zip(across, (v / 100 for v in values), strict=True)), (0, 1)) if fits else ""
         if isinstance(stands_in, Line) and stands_in.fitted:
             axis.plot(np.exp(stands_in.log_rate), 100 * stands_in.quality, color=colour, linestyle=":", linewidth=1)
         if not any(map(math.isnan, low)):
-            axis.fill_between(rates, low, high, color=colour, alpha=0.13, linewidth=0)
+            axis.fill_between(across, low, high, color=colour, alpha=0.13, linewidth=0)
     axis.set_xscale("log")
     axis.set_xlabel("rate (bit per pixel, whole files)")
     axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))

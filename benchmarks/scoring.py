@@ -7,13 +7,13 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from benchmarks.api import METRICS, HasBoxes, HasLabelMaps, Metric, PredictionRecord, Resampled, Row, Score, StreamRecord, Truth
+from benchmarks.api import METRICS, Counted, Counts, HasBoxes, HasLabelMaps, Metric, PredictionRecord, Resampled, Row, Score, StreamRecord, Truth
 from benchmarks.bootstrap import Bootstrap, Floats, interval
 from benchmarks.harness import Cell, Plan
 from benchmarks.keys import identity, key_of, samples_key, score_key
-from benchmarks.labels import PSEUDO_SCORE, covered, limit_coco, lookup, pseudo_truth, relabelled
+from benchmarks.labels import PSEUDO_SCORE, boxes_of, covered, limit_coco, lookup, pseudo_truth, relabelled
 from benchmarks.progress import Progress
 from benchmarks.store import Store
 from downstream.api import Detections, Prediction, SegmentationMap
@@ -23,11 +23,17 @@ from hsc.errors import UsageError
 UNITS = {"bpp": "bit/pixel", "source_bpp": "bit/pixel", "size_bytes": "byte", "psnr": "dB", "encode_s": "s", "decode_s": "s", "head_s": "s"}
 
 
-def score(plan: Plan, store: Store, bootstrap: Bootstrap, progress: Progress) -> list[Row]:
-    """Every row of a run's cells, in the plan's order; ``bootstrap`` takes in what its resamples gave.
+class Scored(NamedTuple):
+    """Every row of a run's cells, in the plan's order, and what was counted, second ladders left out."""
 
-    A cell that is not whole gets no number but its reason.
-    """
+    rows: list[Row]
+    counts: list[Counts]
+
+
+def score(plan: Plan, store: Store, bootstrap: Bootstrap, progress: Progress) -> Scored:
+    """Score every cell; ``bootstrap`` takes in what its resamples gave. A cell that is not whole gets no number but its reason."""
+    second = {curve.label for curve in plan.config.curves if curve.null_of}
+    counts: list[Counts] = []
     rows = [_row(plan, label.removeprefix("head "), "", status="skipped", reason=reason) for label, reason in plan.skipped.items()]
     for cell in plan.cells:
         rows += _rate_rows(plan, cell, store, bootstrap)
@@ -38,12 +44,13 @@ def score(plan: Plan, store: Store, bootstrap: Bootstrap, progress: Progress) ->
             scorer = _Scorer(plan, store, number, bootstrap)
             for cell in cells:
                 rows += scorer.rows(cell)
+                counts += [] if cell.curve in second else scorer.counts(cell)
                 progress.advance(f"{cell.curve} {cell.point}", len(plan.images))
         else:
             reasons = {cell.why_not[number] for cell in plan.cells if number in cell.why_not}
             named = {"head": label, "regime": head.regime, "route": plan.config.routes[number]}
             rows += [_row(plan, "", "", status="skipped", reason=r, **named) for r in sorted(reasons)]
-    return rows
+    return Scored(rows, counts)
 
 
 def _row(plan: Plan, codec: str, point: str, cell: str = "", **columns: Any) -> Row:
@@ -146,7 +153,8 @@ class _Scorer:
             self.bootstrap.scores[self.label, route, cell.curve, cell.point] = samples[main]
         for found in self._scores(keys):
             row = _row(self.plan, cell.curve, cell.point, metric=found.metric, part=found.part, value=found.value, unit="1", **base)
-            low, high, _ = interval(samples[found.metric]) if found.metric in samples and not found.part else (math.nan, math.nan, 0)
+            name = f"{found.metric}/{found.part}" if found.part else found.metric
+            low, high, _ = interval(samples[name]) if name in samples else (math.nan, math.nan, 0)
             rows.append(replace(row, low=low, high=high))
         return rows
 
@@ -176,6 +184,22 @@ class _Scorer:
                     samples = dict(metric.resample(self.truth(), self._predictions(keys), self.bootstrap.draws))
                     self.store.add_samples(key, samples)
                 found |= samples
+        return found
+
+    def counts(self, cell: Cell) -> list[Counts]:
+        """What its metrics counted at one operating point, of those that count; none where predictions lack."""
+        keys = cell.predictions[self.number]
+        if self.store.known("predictions", keys) < set(keys):
+            return []
+        found = []
+        for metric in self.metrics:
+            if isinstance(metric, Counted):
+                key = self._key(metric, keys)
+                counted = self.store.counts(key)
+                if counted is None:
+                    counted = metric.counts(self.truth(), self._predictions(keys))
+                    self.store.add_counts(key, counted)
+                found.append(Counts(self.label, self.plan.config.routes[self.number], cell.curve, cell.point, self.space.classes, counted))
         return found
 
     def _key(self, metric: Metric, keys: Sequence[str]) -> str:
@@ -211,7 +235,8 @@ class _Scorer:
                 records = self._records(self.plan.cells[0].predictions[self.number])
                 self._truth = pseudo_truth(ids, self.space, [r.prediction for r in records], [p.image_hw for _, _, p in self.plan.images])
             elif self.head.output is Detections and isinstance(dataset, HasBoxes):
-                self._truth = Truth(ids, self.space.classes, coco=limit_coco(dataset.coco(), indices, self.space.classes, self.merge))
+                coco = boxes_of(dataset, self.plan.config.task)
+                self._truth = Truth(ids, self.space.classes, coco=limit_coco(coco, indices, self.space.classes, self.merge))
             elif self.head.output is SegmentationMap and isinstance(dataset, HasLabelMaps):
                 to = lookup(self.target, self.space, {c: self.merge.get(c, c) for c in self.target.classes})
                 self._truth = Truth(ids, self.space.classes, maps=[SegmentationMap(to[dataset.label_map(i).labels]) for i in indices])
