@@ -28,14 +28,14 @@ def class_curves(rows: pd.DataFrame, metric: str, weights: Mapping[str, float], 
     blocks = [(head, route, group) for (head, route), group in scored.groupby(["head", "route"], sort=False)]
     if not blocks:
         return False
-    drawn = [_drawn(list(dict.fromkeys(group["part"])), weights) for _, _, group in blocks]
-    lines = [-(-len(classes) // _COLUMNS) for classes in drawn]
+    chosen = [drawn(list(dict.fromkeys(group["part"])), weights) for _, _, group in blocks]
+    lines = [-(-len(classes) // _COLUMNS) for classes in chosen]
     plt = pyplot()
     rate, codecs = rates(rows), styles(scored["codec"])
     with plt.rc_context({**SETTINGS, "font.size": 8}):
         figure = plt.figure(figsize=(_COLUMNS * _PANEL[0], sum(lines) * _PANEL[1] + 0.35 * len(blocks) + 1), layout="constrained")
         parts = figure.subfigures(len(blocks), 1, squeeze=False, height_ratios=lines)[:, 0]
-        for part, (head, route, group), classes in zip(parts, blocks, drawn, strict=True):
+        for part, (head, route, group), classes in zip(parts, blocks, chosen, strict=True):
             known = group["part"].nunique()
             left = f", {len(classes)} of {known} classes, those with the most pixels" if len(classes) < known else ""
             part.suptitle(f"{head}, {route} route{left}", fontsize=9)
@@ -51,7 +51,7 @@ def class_curves(rows: pd.DataFrame, metric: str, weights: Mapping[str, float], 
     return True
 
 
-def _drawn(classes: Sequence[str], weights: Mapping[str, float]) -> list[str]:
+def drawn(classes: Sequence[str], weights: Mapping[str, float]) -> list[str]:
     """At most ``MOST`` of the classes, in their own order."""
     kept = sorted(classes, key=lambda name: -weights.get(name, 0.0))[:MOST]
     return [name for name in classes if name in kept]
