@@ -154,7 +154,7 @@ class Counted(Protocol):
 
 @dataclass(frozen=True)
 class Counts:
-    """What a metric counted of one head at one operating point; codec and point as in rows, original first. classes: those scored."""
+    """What a metric counted of one head at one operating point, named as in rows. original: of the uncompressed images. classes: those scored."""
 
     head: str
     route: str
@@ -162,6 +162,7 @@ class Counts:
     point: str
     classes: tuple[str, ...]
     counted: npt.NDArray[np.int64]
+    original: bool = False
 
 
 class Task(Protocol):

@@ -71,14 +71,14 @@ def panels(counts: Sequence[Counts], rates: Mapping[tuple[str, str], float]) -> 
     """The rate, and each head's and codec's panel there. Heads that did not read the originals have none. rates: bpp by codec and point."""
     ladders: dict[str, list[float]] = {}
     for one in counts:
-        if one.point and (bpp := rates.get((one.codec, one.point), math.nan)) > 0:
+        if not one.original and (bpp := rates.get((one.codec, one.point), math.nan)) > 0:
             ladders.setdefault(one.codec, []).append(bpp)
     if not ladders:
         return math.nan, []
     rate, found = common_rate(ladders), []
     for reader in dict.fromkeys((one.head, one.route) for one in counts):
         mine = [one for one in counts if (one.head, one.route) == reader]
-        original = next((one for one in mine if one.codec == counts[0].codec and not one.point), None)
+        original = next((one for one in mine if one.original), None)
         for codec in ladders if original is not None else ():
             points = {rates[codec, one.point]: one for one in mine if one.codec == codec and rates.get((codec, one.point), math.nan) > 0}
             if points and original is not None:

@@ -199,7 +199,9 @@ class _Scorer:
                 if counted is None:
                     counted = metric.counts(self.truth(), self._predictions(keys))
                     self.store.add_counts(key, counted)
-                found.append(Counts(self.label, self.plan.config.routes[self.number], cell.curve, cell.point, self.space.classes, counted))
+                original = cell.curve == self.plan.config.curves[0].label
+                route = self.plan.config.routes[self.number]
+                found.append(Counts(self.label, route, cell.curve, cell.point, self.space.classes, counted, original))
         return found
 
     def _key(self, metric: Metric, keys: Sequence[str]) -> str:

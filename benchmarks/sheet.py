@@ -18,7 +18,7 @@ from benchmarks.labels import why_no_masks
 from benchmarks.matching import match_bytes
 from benchmarks.points import curve_label, point_label
 from benchmarks.progress import Bar, Progress, Silent
-from downstream.api import HEADS, routes_of
+from downstream.api import HEADS, routes_of, why_not
 from hsc.api import Codec, Image, Layered
 from hsc.errors import HscError, UnavailableError, UsageError
 
@@ -67,7 +67,7 @@ def sheet(dataset: Any, head: Any, codec: Codec, against: Sequence[Codec], image
     for thing in (dataset, head, codec, *against):
         if reason := thing.available():
             raise UnavailableError(reason)
-    if reason := why_no_masks(task, head):
+    if reason := why_no_masks(task, head) or why_not(codec, head, dataset, "image"):
         raise UsageError(f"the head {HEADS.spec(head)} does not fit: {reason}")
     wrong = [i for i in images if not 0 <= i < len(dataset)]
     if wrong or not images:  # before anything is coded
@@ -82,13 +82,13 @@ def sheet(dataset: Any, head: Any, codec: Codec, against: Sequence[Codec], image
 def _check(task: Any, head: Any) -> None:
     """Refuse a head whose answers the task does not draw."""
     name, spec = getattr(task, "spec_name", ""), HEADS.spec(head)
-    if not isinstance(task, DrawsSheet):
-        raise UsageError(f"the task {name} draws no sheet")
     if "image" not in routes_of(head):
         raise UsageError(f"the head {spec} reads latents, a sheet shows what is seen in images; name another --head")
-    if head.output is not TASKS.get(name).output:
+    if head.output is not task.output:
         fit = ", ".join(other for other in TASKS.names() if TASKS.get(other).output is head.output)
         raise UsageError(f"the head {spec} gives {head.output.__name__}, the task {name} draws others; name another --head, or --task {fit}")
+    if not isinstance(task, DrawsSheet):
+        raise UsageError(f"the task {name} draws no sheet")
 
 
 def _scenes(dataset: Any, head: Any, codec: Codec, against: Sequence[Codec], images: Sequence[int], progress: Progress) -> list[Scene]:
