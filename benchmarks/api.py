@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -78,6 +79,19 @@ class HasBoxes(Protocol):
 
 
 @runtime_checkable
+class HasMasks(Protocol):
+    """Capability: a mask with every box."""
+
+    def coco_with_masks(self) -> Mapping[str, Any]:
+        """As ``HasBoxes.coco``; every annotation has its "segmentation" as COCO's runs, {"size": [height, width], "counts": ...}, and every
+        image its "height" and "width".
+
+        Raises:
+            AnnotationError: an annotation has no mask, or a damaged one.
+        """
+
+
+@runtime_checkable
 class HasLabelMaps(Protocol):
     """Capability: semantic segmentation labels."""
 
@@ -124,7 +138,31 @@ class Resampled(Protocol):
     """Capability of a metric: its scores on many resamples of the images, for much less than scoring each."""
 
     def resample(self, truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64]) -> Mapping[str, npt.NDArray[np.float64]]:
-        """Some of ``scores``, the main one among them, with image i counted ``draws[r, i]`` times: (R, N) -> (R,) each, NaN where undefined."""
+        """Some of ``scores``, the main one among them, with image i counted ``draws[r, i]`` times: (R, N) -> (R,) each, NaN where undefined.
+
+        A score of one class, where it is given, has the name ``metric/part``.
+        """
+
+
+@runtime_checkable
+class Counted(Protocol):
+    """Capability of a metric: the counts that its scores are made from, summed over the data set."""
+
+    def counts(self, truth: Truth, predictions: Sequence[Prediction]) -> npt.NDArray[np.int64]:
+        """For figures of the task that names the metric, which knows what they mean. Raises as ``compute`` does."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a metric counted of one head at one operating point, named as in rows. original: of the uncompressed images. classes: those scored."""
+
+    head: str
+    route: str
+    codec: str
+    point: str
+    classes: tuple[str, ...]
+    counted: npt.NDArray[np.int64]
+    original: bool = False
 
 
 class Task(Protocol):
@@ -139,6 +177,47 @@ class Task(Protocol):
     heads: ClassVar[tuple[str, ...]]
     codecs: ClassVar[tuple[str, ...]]
     anchors: ClassVar[tuple[str, ...]]
+
+
+@runtime_checkable
+class Illustrated(Protocol):
+    """Capability of a task: figures of a run beside its curves."""
+
+    def figures(self, rows: Sequence[Row], counts: Sequence[Counts], folder: Path) -> None:
+        """Write them into the run's folder, each file whole or not at all. counts: of every cell that has a score."""
+
+
+class Tile(NamedTuple):
+    """A picture of a sheet. column: how its codec is called. size_bytes: of its stream, 0 for the original."""
+
+    column: str
+    image: Image
+    point: str
+    size_bytes: int
+    prediction: Prediction
+
+
+class Scene(NamedTuple):
+    """A scene of a sheet: the original, then what codecs leave of it; ``number`` is its index in the data set."""
+
+    number: int
+    image_id: str
+    tiles: tuple[Tile, ...]
+
+
+@runtime_checkable
+class DrawsSheet(Protocol):
+    """Capability of a task: a sheet on which people see what a head sees in images."""
+
+    def draw_sheet(self, scenes: Sequence[Scene], dataset: Dataset, head: Any, path: Path, least_score: float) -> None:
+        """Write the sheet, whole or not at all, in the format that ``path`` ends in. least_score: what is found with less is not drawn."""
+
+
+@runtime_checkable
+class ScoresMasks(Protocol):
+    """Capability of a task on boxes: what it scores is the mask that comes with each, so heads and data sets must have them."""
+
+    scores_masks: ClassVar[bool]
 
 
 @dataclass(frozen=True)

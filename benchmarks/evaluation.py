@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarks import anchors as anchors_of
-from benchmarks.api import DATASETS, TASKS, Dataset, Row
+from benchmarks.api import DATASETS, TASKS, Counts, Dataset, Row
 from benchmarks.bootstrap import RESAMPLES, Bootstrap
 from benchmarks.execution import Executor, Inline, Processes
 from benchmarks.harness import Config, Overwrite, Plan, make_plan, run_plan
@@ -30,10 +30,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run gave: its plan, its rows, and the keys' failures by reason."""
+    """What a run gave: its plan, its rows, and what its metrics counted, for figures of the task."""
 
     plan: Plan
     rows: list[Row]
+    counts: Sequence[Counts] = ()
 
     @property
     def failed(self) -> list[str]:
@@ -168,8 +169,9 @@ def run(
             if plan.todo:
                 run_plan(plan, store, executor, progress)
             bootstrap = Bootstrap(len(plan.images), config.resamples, config.seed)
-            rows = matched + score(plan, store, bootstrap, progress)
-            return Outcome(plan, marked(rows + differences(plan, rows, bootstrap) + leads(plan, rows, bootstrap), config.curves))
+            scored, counts = score(plan, store, bootstrap, progress)
+            rows = matched + scored
+            return Outcome(plan, marked(rows + differences(plan, rows, bootstrap) + leads(plan, rows, bootstrap), config.curves), counts)
     finally:
         progress.end()
 

@@ -14,9 +14,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from benchmarks.api import Dataset, Task
+from benchmarks.api import Dataset, HasBoxes, ScoresMasks, Task
 from benchmarks.execution import Executor
 from benchmarks.keys import identity, key_of, prediction_key, stream_key
+from benchmarks.labels import boxes_of, why_no_masks
 from benchmarks.measure import Answer, Item, Job, index_pixels, measure
 from benchmarks.points import Curve
 from benchmarks.progress import Progress
@@ -128,7 +129,9 @@ def make_plan(config: Config, store: Store, executor: Executor, progress: Progre
     """
     if reason := config.dataset.available():
         raise UnavailableError(reason)
-    skipped = {f"head {label}": r for label, head in config.heads if (r := head.available())}
+    if isinstance(config.task, ScoresMasks) and isinstance(config.dataset, HasBoxes) and config.dataset.label_space(config.task.output):
+        boxes_of(config.dataset, config.task)  # said now, not after an hour of coding
+    skipped = {f"head {label}": r for label, head in config.heads if (r := head.available() or why_no_masks(config.task, head))}
     heads = {n: head for n, (label, head) in enumerate(config.heads) if f"head {label}" not in skipped}
     if not heads:
         raise UnavailableError("no head can run: " + "; ".join(f"{k.removeprefix('head ')}: {v}" for k, v in skipped.items()))

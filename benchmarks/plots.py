@@ -29,6 +29,16 @@ SINGLE, DOUBLE = 3.35, 7.0
 PUBLISHED = "published: "
 """How the name of a curve begins that others have measured on other data."""
 
+SETTINGS: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+}
+"""Of all figures; letters stay letters."""
+
 _GREY = "#777777"
 _LETTERS_AN_INCH = 15.0
 
@@ -64,8 +74,24 @@ def curves(rows: pd.DataFrame, metric: str, path: Path) -> None:
     """Draw bpp (log axis) against ``metric``, a panel a head and route, with the uncompressed ceiling; writes ``path`` as .png and .pdf."""
     panels = max(len(_views(drawn(rows, metric))), 1)
     with figure(rows, metric, width=4.6 * panels + 1.2, columns=panels, font_size=9, legend="right") as made:
-        for ending, extra in ((".png", {"dpi": 160}), (".pdf", {})):
-            save(made, path.with_suffix(ending), **extra)
+        save_both(made, path)
+
+
+def pyplot() -> Any:
+    """Matplotlib's pyplot, set to draw into files."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    return plt
+
+
+def save_both(made: Any, path: Path) -> None:
+    """Write ``path`` as .png and .pdf and close the figure."""
+    for ending, extra in ((".png", {"dpi": 160}), (".pdf", {})):
+        save(made, path.with_name(path.name + ending), **extra)
+    pyplot().close(made)
 
 
 def save(made: Any, path: Path, **extra: Any) -> None:
@@ -88,30 +114,19 @@ def figure(
     overlays: Sequence[Overlay] = (),
 ) -> Iterator[Any]:
     """A figure of one run, a panel a head and route, ``columns`` of them side by side; closed on leaving. width: inches."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
+    plt = pyplot()
     found = drawn(rows, metric)
     views = _views(found)
     columns = min(columns, max(len(views), 1))
     lines = -(-max(len(views), 1) // columns)
     styles = styles or styles_of(found["codec"])
-    settings: dict[Any, Any] = {
-        "font.size": font_size,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "pdf.fonttype": 42,
-        "axes.linewidth": 0.6,
-    }
-    settings |= {"svg.fonttype": "none", "legend.fontsize": font_size - 1 if legend == "below" else font_size}
+    settings = SETTINGS | {"font.size": font_size, "legend.fontsize": font_size - 1 if legend == "below" else font_size}
     with plt.rc_context(settings):
         height = 3.8 * lines if legend == "right" else 0.72 * width / columns * lines + 0.3
         made, axes = plt.subplots(lines, columns, figsize=(width, height), sharey=True, squeeze=False, layout="constrained")
         try:
             for axis, (head, route) in zip(axes.flat, views, strict=False):
-                _panel(axis, found[(found["head"] == head) & (found["route"] == route)], _rates(rows), styles, overlays)
+                panel(axis, found[(found["head"] == head) & (found["route"] == route)], rates(rows), styles, overlays)
                 title = head + (", on latents" if route == "latent" else "")
                 axis.set_title(textwrap.fill(readable(title), max(int(width / columns * 11), 12)), fontsize=font_size)
             for axis in list(axes.flat)[max(len(views), 1) :]:
@@ -142,7 +157,7 @@ def _views(found: pd.DataFrame) -> list[tuple[str, str]]:
     return list(dict.fromkeys(zip(found["head"], found["route"], strict=True)))
 
 
-def _rates(rows: pd.DataFrame) -> pd.Series:
+def rates(rows: pd.DataFrame) -> pd.Series:
     """Bits per pixel by codec and point."""
     found = rows[(rows["metric"] == "bpp") & (rows["head"] == "") & (rows["part"] == "")]
     return found.set_index(["codec", "point"])["value"]
@@ -177,7 +192,10 @@ def _columns(lengths: Sequence[int], room: float) -> int:
     return 1
 
 
-def _panel(axis: Any, found: pd.DataFrame, rate: pd.Series, styles: Mapping[str, Style], overlays: Sequence[Overlay] = ()) -> None:
+def panel(
+    axis: Any, found: pd.DataFrame, rate: pd.Series, styles: Mapping[str, Style], overlays: Sequence[Overlay] = (), *, fits: bool = True
+) -> None:
+    """Rate against one score, in percent where it is a share, of each codec. fits: dotted, what stands for a curve that dips in differences."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
     scale = 100 if set(found["unit"]) <= {"1", ""} else 1
@@ -188,20 +206,20 @@ def _panel(axis: Any, found: pd.DataFrame, rate: pd.Series, styles: Mapping[str,
             axis.axhline(points[0][1], color="#444444", linestyle="--", linewidth=1, label=readable(f"{codec}, no loss"))
             continue
         style = styles[str(codec)]
-        rates, values, low, high = (list(numbers) for numbers in zip(*points, strict=True))
+        across, values, low, high = (list(numbers) for numbers in zip(*points, strict=True))
         axis.plot(
-            rates, values, color=style.colour, marker=style.marker, linestyle=style.dashes, markersize=4, linewidth=1.2, label=readable(str(codec))
+            across, values, color=style.colour, marker=style.marker, linestyle=style.dashes, markersize=4, linewidth=1.2, label=readable(str(codec))
         )
-        stands_in = line(list(zip(rates, (v / scale for v in values), strict=True)), bounds)
+        stands_in = line(list(zip(across, (v / scale for v in values), strict=True)), bounds) if fits else ""
         if isinstance(stands_in, Line) and stands_in.fitted:
             axis.plot(np.exp(stands_in.log_rate), scale * stands_in.quality, color=style.colour, linestyle=":", linewidth=1)
         if not any(map(math.isnan, low)):
-            axis.fill_between(rates, low, high, color=style.colour, alpha=0.13, linewidth=0)
+            axis.fill_between(across, low, high, color=style.colour, alpha=0.13, linewidth=0)
     for number, one in enumerate(overlays):
-        rates, values = ([p[0] for p in one.points], [scale * p[1] for p in one.points])
+        across, values = ([p[0] for p in one.points], [scale * p[1] for p in one.points])
         marker = MARKERS[number % len(MARKERS)]
         axis.plot(
-            rates, values, color=_GREY, marker=marker, markerfacecolor="white", markersize=4, linewidth=0.8, label=readable(PUBLISHED + one.name)
+            across, values, color=_GREY, marker=marker, markerfacecolor="white", markersize=4, linewidth=0.8, label=readable(PUBLISHED + one.name)
         )
     axis.set_xscale("log")
     axis.set_xlabel("rate (bit per pixel, whole files)")

@@ -14,7 +14,8 @@ from typing import Any
 
 from benchmarks.harness import Plan
 from benchmarks.keys import identity
-from benchmarks.scoring import PSEUDO_SCORE, cell_id
+from benchmarks.labels import PSEUDO_SCORE
+from benchmarks.scoring import cell_id
 
 PACKAGES: tuple[str, ...] = (
     *("hsc-bench", "numpy", "scipy", "torch", "torchvision", "compressai", "pillow", "pillow-heif", "imagecodecs", "imageio-ffmpeg", "av"),

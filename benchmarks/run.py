@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import gallery, plots, provenance, report, tables
-from benchmarks.api import CODECS, DATASETS, METRICS, TASKS
+from benchmarks.api import CODECS, DATASETS, METRICS, TASKS, Illustrated
 from benchmarks.bootstrap import RESAMPLES
 from benchmarks.evaluation import Outcome, configure, require, run
 from benchmarks.harness import Config
@@ -186,6 +186,8 @@ def write(outcome: Outcome, folder: Path, options: argparse.Namespace, words: Se
     task = outcome.plan.config.task
     tables.write(outcome.rows, task.columns, folder)
     plots.curves(tables.frame(outcome.rows), task.main_metric, folder / "curves")
+    if isinstance(task, Illustrated):
+        task.figures(outcome.rows, outcome.counts, folder)
     said = {"command": "python -m benchmarks.run " + shlex.join(words)}
     workers = options.workers or provenance.environment()["machine"]["cores"]
     provenance.write(folder / "run.json", provenance.describe(outcome.plan, workers, options.device, said))

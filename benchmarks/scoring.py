@@ -5,33 +5,35 @@ from __future__ import annotations
 import functools
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
-
-from benchmarks.api import METRICS, HasBoxes, HasLabelMaps, Metric, PredictionRecord, Resampled, Row, Score, StreamRecord, Truth
+from benchmarks.api import METRICS, Counted, Counts, HasBoxes, HasLabelMaps, Metric, PredictionRecord, Resampled, Row, Score, StreamRecord, Truth
 from benchmarks.bootstrap import Bootstrap, Floats, interval
 from benchmarks.harness import Cell, Plan
 from benchmarks.keys import identity, key_of, samples_key, score_key
+from benchmarks.labels import PSEUDO_SCORE, boxes_of, covered, limit_coco, lookup, pseudo_truth, relabelled
 from benchmarks.progress import Progress
 from benchmarks.store import Store
-from downstream.api import VOID, Detections, LabelSpace, Prediction, SegmentationMap
+from downstream.api import Detections, Prediction, SegmentationMap
 from downstream.class_maps import find_map, find_merge
-from hsc.errors import HscError, UsageError
-
-PSEUDO_SCORE = 0.5
-"""Where a data set has no labels, detections on the originals at or above this score stand in for them."""
+from hsc.errors import UsageError
 
 UNITS = {"bpp": "bit/pixel", "source_bpp": "bit/pixel", "size_bytes": "byte", "psnr": "dB", "encode_s": "s", "decode_s": "s", "head_s": "s"}
 
 
-def score(plan: Plan, store: Store, bootstrap: Bootstrap, progress: Progress) -> list[Row]:
-    """Every row of a run's cells, in the plan's order; ``bootstrap`` takes in what its resamples gave.
+class Scored(NamedTuple):
+    """Every row of a run's cells, in the plan's order, and what was counted, second ladders left out."""
 
-    A cell that is not whole gets no number but its reason.
-    """
+    rows: list[Row]
+    counts: list[Counts]
+
+
+def score(plan: Plan, store: Store, bootstrap: Bootstrap, progress: Progress) -> Scored:
+    """Score every cell; ``bootstrap`` takes in what its resamples gave. A cell that is not whole gets no number but its reason."""
+    second = {curve.label for curve in plan.config.curves if curve.null_of}
+    counts: list[Counts] = []
     rows = [_row(plan, label.removeprefix("head "), "", status="skipped", reason=reason) for label, reason in plan.skipped.items()]
     for cell in plan.cells:
         rows += _rate_rows(plan, cell, store, bootstrap)
@@ -42,12 +44,13 @@ def score(plan: Plan, store: Store, bootstrap: Bootstrap, progress: Progress) ->
             scorer = Scorer(plan, store, number, bootstrap)
             for cell in cells:
                 rows += scorer.rows(cell)
+                counts += [] if cell.curve in second else scorer.counts(cell)
                 progress.advance(f"{cell.curve} {cell.point}", len(plan.images))
         else:
             reasons = {cell.why_not[number] for cell in plan.cells if number in cell.why_not}
             named = {"head": label, "regime": head.regime, "route": plan.config.routes[number]}
             rows += [_row(plan, "", "", status="skipped", reason=r, **named) for r in sorted(reasons)]
-    return rows
+    return Scored(rows, counts)
 
 
 def _row(plan: Plan, codec: str, point: str, cell: str = "", **columns: Any) -> Row:
@@ -127,9 +130,9 @@ class Scorer:
         self.label, self.head = plan.config.heads[number]
         self.metrics: list[Metric] = [METRICS.build(name) for name in plan.config.task.metrics]
         self.target = plan.config.dataset.label_space(plan.config.task.output)
-        self.space = _covered(self.head.label_space, self.target or self.head.label_space)
+        self.space = covered(self.head.label_space, self.target or self.head.label_space)
         self.merge = find_merge(self.head.label_space.name, self.space.name)
-        self.relabel = _relabel(self.head.label_space, self.space, self.target)
+        self.relabel = relabelled(self.head.label_space, self.space, self.target)
         self._truth: Truth | None = None
         self._read: tuple[Sequence[str], list[Prediction]] = ([], [])
 
@@ -150,7 +153,8 @@ class Scorer:
             self.bootstrap.scores[self.label, route, cell.curve, cell.point] = samples[main]
         for found in self._scores(keys):
             row = _row(self.plan, cell.curve, cell.point, metric=found.metric, part=found.part, value=found.value, unit="1", **base)
-            low, high, _ = interval(samples[found.metric]) if found.metric in samples and not found.part else (math.nan, math.nan, 0)
+            name = f"{found.metric}/{found.part}" if found.part else found.metric
+            low, high, _ = interval(samples[name]) if name in samples else (math.nan, math.nan, 0)
             rows.append(replace(row, low=low, high=high))
         return rows
 
@@ -180,6 +184,24 @@ class Scorer:
                     samples = dict(metric.resample(self.truth(), self._predictions(keys), self.bootstrap.draws))
                     self.store.add_samples(key, samples)
                 found |= samples
+        return found
+
+    def counts(self, cell: Cell) -> list[Counts]:
+        """What its metrics counted at one operating point, of those that count; none where predictions lack."""
+        keys = cell.predictions[self.number]
+        if self.store.known("predictions", keys) < set(keys):
+            return []
+        found = []
+        for metric in self.metrics:
+            if isinstance(metric, Counted):
+                key = self._key(metric, keys)
+                counted = self.store.counts(key)
+                if counted is None:
+                    counted = metric.counts(self.truth(), self._predictions(keys))
+                    self.store.add_counts(key, counted)
+                original = cell.curve == self.plan.config.curves[0].label
+                route = self.plan.config.routes[self.number]
+                found.append(Counts(self.label, route, cell.curve, cell.point, self.space.classes, counted, original))
         return found
 
     def _key(self, metric: Metric, keys: Sequence[str]) -> str:
@@ -215,9 +237,10 @@ class Scorer:
                 records = self._records(self.plan.cells[0].predictions[self.number])
                 self._truth = pseudo_truth(ids, self.space, [r.prediction for r in records], [p.image_hw for _, _, p in self.plan.images])
             elif self.head.output is Detections and isinstance(dataset, HasBoxes):
-                self._truth = Truth(ids, self.space.classes, coco=limit_coco(dataset.coco(), indices, self.space.classes, self.merge))
+                coco = boxes_of(dataset, self.plan.config.task)
+                self._truth = Truth(ids, self.space.classes, coco=limit_coco(coco, indices, self.space.classes, self.merge))
             elif self.head.output is SegmentationMap and isinstance(dataset, HasLabelMaps):
-                to = _lookup(self.target, self.space, {c: self.merge.get(c, c) for c in self.target.classes})
+                to = lookup(self.target, self.space, {c: self.merge.get(c, c) for c in self.target.classes})
                 self._truth = Truth(ids, self.space.classes, maps=[SegmentationMap(to[dataset.label_map(i).labels]) for i in indices])
             else:
                 raise UsageError(f"the data set {dataset_label(self.plan)} has no labels for this task")
@@ -227,66 +250,3 @@ class Scorer:
 def cell_id(cell: Cell, number: int) -> str:
     """The id under which run.json tells where a head's numbers at one operating point come from."""
     return key_of(cell.predictions[number])[:12]
-
-
-def _covered(source: LabelSpace, target: LabelSpace) -> LabelSpace:
-    """The target's classes that the source could know, merged ones as one, in the target's order."""
-    names, merge = find_map(source.name, target.name), find_merge(source.name, target.name)
-    if names is None:
-        raise HscError(f"no class map from {source.name} to {target.name}")
-    reachable = set(names.values()) if names else set(source.classes)
-    scored = dict.fromkeys(merge.get(c, c) for c in target.classes)
-    return LabelSpace(target.name, tuple(c for c in scored if c in reachable))
-
-
-def _lookup(source: LabelSpace, space: LabelSpace, names: Mapping[str, str]) -> np.ndarray[Any, Any]:
-    """Label of ``source`` -> label of ``space``, ``VOID`` for those that have none."""
-    table = np.full(256, VOID, dtype=np.uint8)
-    for at, name in enumerate(source.classes):
-        mapped = names.get(name) if names else name
-        if mapped in space.classes:
-            table[at] = space.classes.index(mapped)
-    return table
-
-
-def _relabel(source: LabelSpace, space: LabelSpace, target: LabelSpace | None) -> Any:
-    """A function that turns a head's prediction into the classes it is scored in."""
-    table = _lookup(source, space, find_map(source.name, target.name) or {} if target else {})
-
-    def relabel(prediction: Prediction) -> Prediction:
-        if isinstance(prediction, SegmentationMap):
-            return SegmentationMap(table[prediction.labels])
-        labels = table[prediction.labels].astype(np.int64)
-        keep = labels != VOID
-        return Detections(prediction.boxes_xyxy[keep], prediction.scores[keep], labels[keep])
-
-    return relabel
-
-
-def limit_coco(coco: Mapping[str, Any], indices: Sequence[int], classes: Sequence[str], merge: Mapping[str, str]) -> dict[str, Any]:
-    """A COCO dict of only these images and classes, in the order given. merge: a category = the class it counts as, where another."""
-    images = [coco["images"][i] for i in indices]
-    image_ids = {i["id"] for i in images}
-    number = {name: at for at, name in enumerate(classes, 1)}
-    counts_as = {c["id"]: number.get(merge.get(c["name"], c["name"])) for c in coco["categories"]}
-    kept = [a for a in coco["annotations"] if a["image_id"] in image_ids and counts_as[a["category_id"]]]
-    annotations = [{**a, "category_id": counts_as[a["category_id"]]} for a in kept]
-    return {"images": images, "categories": [{"id": n, "name": name} for name, n in number.items()], "annotations": annotations}
-
-
-def pseudo_truth(ids: tuple[str, ...], space: LabelSpace, predictions: Sequence[Prediction | None], sizes: Sequence[tuple[int, int]]) -> Truth:
-    """Predictions on the originals, standing in for labels: boxes at or above ``PSEUDO_SCORE``, or the maps as they are."""
-    maps = [p for p in predictions if isinstance(p, SegmentationMap)]
-    if maps:
-        return Truth(ids, space.classes, maps=maps, pseudo=True)
-    annotations: list[dict[str, Any]] = []
-    for at, prediction in enumerate(predictions):
-        assert isinstance(prediction, Detections)
-        for box, value, label in zip(prediction.boxes_xyxy.tolist(), prediction.scores.tolist(), prediction.labels.tolist(), strict=True):
-            if value >= PSEUDO_SCORE:
-                width, height = box[2] - box[0], box[3] - box[1]
-                entry = {"id": len(annotations) + 1, "image_id": at + 1, "category_id": label + 1, "iscrowd": 0}
-                annotations.append({**entry, "bbox": [box[0], box[1], width, height], "area": width * height})
-    images = [{"id": n + 1, "file_name": name, "height": h, "width": w} for n, (name, (h, w)) in enumerate(zip(ids, sizes, strict=True))]
-    categories = [{"id": n + 1, "name": name} for n, name in enumerate(space.classes)]
-    return Truth(ids, space.classes, coco={"images": images, "categories": categories, "annotations": annotations}, pseudo=True)

@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS predictions (key TEXT PRIMARY KEY, head_s REAL, predi
 CREATE TABLE IF NOT EXISTS latents (key TEXT PRIMARY KEY, decode_s REAL);
 CREATE TABLE IF NOT EXISTS scores (key TEXT PRIMARY KEY, scores TEXT);
 CREATE TABLE IF NOT EXISTS samples (key TEXT PRIMARY KEY, names TEXT, data BLOB);
+CREATE TABLE IF NOT EXISTS counts (key TEXT PRIMARY KEY, shape TEXT, data BLOB);
 """
 _AT_ONCE = 500
 
@@ -161,3 +162,12 @@ class Store:
     def add_samples(self, key: str, samples: Mapping[str, npt.NDArray[np.float64]]) -> None:
         data = np.stack(list(samples.values())).astype("<f8").tobytes()
         self._write("INSERT OR REPLACE INTO samples VALUES (?, ?, ?)", [(key, json.dumps(list(samples)), data)])
+
+    def counts(self, key: str) -> npt.NDArray[np.int64] | None:
+        """Cached counts behind a score, by its key, or None."""
+        for _, shape, data in self._select("SELECT key, shape, data FROM counts WHERE key IN (?*)", [key]):
+            return np.frombuffer(data, "<i8").reshape(json.loads(shape)).astype(np.int64)
+        return None
+
+    def add_counts(self, key: str, counts: npt.NDArray[np.int64]) -> None:
+        self._write("INSERT OR REPLACE INTO counts VALUES (?, ?, ?)", [(key, json.dumps(counts.shape), counts.astype("<i8").tobytes())])

@@ -23,9 +23,16 @@ TITLES = {
     "ap_small": "APs",
     "ap_medium": "APm",
     "ap_large": "APl",
+    "mask_ap": "mask AP",
+    "mask_ap50": "mask AP50",
+    "mask_ap75": "mask AP75",
+    "mask_ap_small": "mask APs",
+    "mask_ap_medium": "mask APm",
+    "mask_ap_large": "mask APl",
     "miou": "mIoU",
     "pixel_accuracy": "pixel acc.",
     "fw_iou": "fwIoU",
+    "iou": "IoU",
     "psnr": "PSNR dB",
     "encode_s": "encode s",
     "decode_s": "decode s",
@@ -236,10 +243,15 @@ def _missing(tidy: pd.DataFrame) -> list[str]:
 def write(rows: Sequence[Row], columns: Sequence[str], folder: Path) -> None:
     """Write ``rows.csv``, ``table.csv``, ``table.md`` and ``table.tex``, each whole or not at all."""
     tidy = frame(rows)
-    _replace(folder / "rows.csv", tidy.to_csv(index=False, lineterminator="\n"))
-    _replace(folder / "table.csv", wide(tidy, columns).to_csv(index=False, lineterminator="\n"))
+    write_csv(folder / "rows.csv", tidy)
+    write_csv(folder / "table.csv", wide(tidy, columns))
     _replace(folder / "table.md", blocks(rows, columns, "github"))
     _replace(folder / "table.tex", blocks(rows, columns, "latex_booktabs"))
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as CSV, whole or not at all."""
+    _replace(path, table.to_csv(index=False, lineterminator="\n"))
 
 
 def _replace(path: Path, text: str) -> None:

@@ -10,6 +10,7 @@ A head answers in its own classes. How those map onto a data set's classes is wr
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
@@ -33,19 +34,38 @@ class LabelSpace:
 
 
 @dataclass(frozen=True)
+class Masks:
+    """The pixels of some objects of one image, as run lengths in COCO's packed form (``downstream/masks.py`` packs and unpacks).
+
+    counts: one byte string an object. image_hw: height and width of the image they are drawn in.
+    """
+
+    counts: tuple[bytes, ...]
+    image_hw: tuple[int, int]
+
+    def kept(self, keep: npt.NDArray[np.bool_]) -> Masks:
+        """Those of the objects that ``keep`` (N,) says."""
+        return Masks(tuple(itertools.compress(self.counts, keep.tolist())), self.image_hw)
+
+
+@dataclass(frozen=True)
 class Detections:
     """Boxes found in one image, best score first or in any order.
 
     boxes_xyxy: float32 (N, 4), left, top, right, bottom in pixels of the image as given, not clipped further.
-    scores: float32 (N,), 0 to 1. labels: int64 (N,), index into the head's classes.
+    scores: float32 (N,), 0 to 1. labels: int64 (N,), index into the head's classes. masks: of the same objects in the same order,
+    None from heads that give none.
     """
 
     boxes_xyxy: npt.NDArray[np.float32]
     scores: npt.NDArray[np.float32]
     labels: npt.NDArray[np.int64]
+    masks: Masks | None = None
 
     def __post_init__(self) -> None:
         n = len(self.scores)
+        if self.masks is not None and len(self.masks.counts) != n:
+            raise ValueError(f"{len(self.masks.counts)} masks do not fit {n} boxes: expected one each, an empty one where nothing is seen")
         if self.boxes_xyxy.shape != (n, 4) or self.labels.shape != (n,):
             raise ValueError(
                 f"boxes {self.boxes_xyxy.shape}, scores {self.scores.shape} and labels {self.labels.shape} do not fit: expected (N, 4), (N,), (N,)"
@@ -64,16 +84,29 @@ Prediction: TypeAlias = Detections | SegmentationMap
 
 def to_bytes(prediction: Prediction) -> bytes:
     """Pack a prediction for the store: a compressed .npz of its arrays."""
+    arrays = dict(vars(prediction))
+    masks = arrays.pop("masks", None)
+    if masks is not None:
+        arrays["mask_bytes"] = np.frombuffer(b"".join(masks.counts), np.uint8)
+        arrays["mask_lengths"] = np.array([len(one) for one in masks.counts], np.int64)
+        arrays["mask_hw"] = np.array(masks.image_hw, np.int64)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **vars(prediction))
+    np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
 
 
 def from_bytes(data: bytes) -> Prediction:
     """Unpack what ``to_bytes`` packed."""
-    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        kind = Detections if "scores" in arrays else SegmentationMap
-        return kind(**dict(arrays))
+    with np.load(io.BytesIO(data), allow_pickle=False) as file:
+        arrays = dict(file)
+    if "scores" not in arrays:
+        return SegmentationMap(**arrays)
+    if "mask_hw" not in arrays:
+        return Detections(**arrays)
+    joined, lengths, (height, width) = (arrays.pop(name) for name in ("mask_bytes", "mask_lengths", "mask_hw"))
+    ends = np.cumsum(lengths)
+    counts = tuple(joined[end - length : end].tobytes() for length, end in zip(lengths, ends, strict=True))
+    return Detections(**arrays, masks=Masks(counts, (int(height), int(width))))
 
 
 class Head(Protocol):
@@ -99,6 +132,14 @@ class ImageHead(Head, Protocol):
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
         """One prediction an image, in order. Images may differ in size; the head resizes and batches as it likes."""
+
+
+@runtime_checkable
+class GivesMasks(Protocol):
+    """Capability of a head of boxes: a mask with each, where ``gives_masks`` says so; it may depend on the weights."""
+
+    @property
+    def gives_masks(self) -> bool: ...
 
 
 @runtime_checkable

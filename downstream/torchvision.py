@@ -18,16 +18,21 @@ from downstream.api import HEADS, Detections, LabelSpace, Prediction
 from downstream.coco_classes import COCO80, NUMBERS
 from downstream.device import device
 from downstream.fingerprint import sha256_of
+from downstream.masks import pack
 from downstream.state_dicts import fill, read_state
 from downstream.torchvision_zoo import fetched, own_weights, path_of
 from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
+
+_INSIDE = 0.5
 
 
 @HEADS.register("torchvision")
 @dataclass(frozen=True)
 class Torchvision:
     """A detector of torchvision's zoo with COCO's classes.
+
+    Mask R-CNN gives a mask with each box, of the pixels it holds more likely inside than not.
 
     model: its name there. weights: a state dict as .safetensors or .pth; empty for torchvision's own, downloaded once unless
     HSC_OFFLINE is set. score_threshold, nms_iou, max_detections: as in torchvision's models.
@@ -61,7 +66,14 @@ class Torchvision:
         import torchvision
 
         path = self.weights or path_of(_own(self.model))
-        return {"weights_sha256": sha256_of(path), "torch": torch.__version__, "torchvision": torchvision.__version__}
+        masks = {"masks_above": str(_INSIDE)} if self.gives_masks else {}
+        return {"weights_sha256": sha256_of(path), "torch": torch.__version__, "torchvision": torchvision.__version__, **masks}
+
+    @property
+    def gives_masks(self) -> bool:
+        """Whether the model draws masks. Raises as ``predict`` does."""
+        heads = getattr(self._network(), "roi_heads", None)
+        return heads is not None and bool(heads.has_mask())
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
         """Detect in images of any size, one at a time, so that an answer does not depend on its neighbours.
@@ -100,7 +112,9 @@ def _known(result: Mapping[str, Any]) -> Detections:
     mapped = labels[result["labels"].cpu().numpy()]
     boxes = result["boxes"].cpu().numpy().astype(np.float32)
     keep = (mapped >= 0) & np.isfinite(boxes).all(1)
-    return Detections(boxes[keep], result["scores"].cpu().numpy().astype(np.float32)[keep], mapped[keep])
+    drawn = result.get("masks")  # (N, 1, H, W), 0 to 1
+    masks = None if drawn is None else pack((drawn[:, 0] > _INSIDE).cpu().numpy()[keep])
+    return Detections(boxes[keep], result["scores"].cpu().numpy().astype(np.float32)[keep], mapped[keep], masks)
 
 
 @functools.lru_cache(maxsize=2)

@@ -1,4 +1,4 @@
-"""Detectors of the Ultralytics family (YOLOv5 to YOLO11 and later), from their own .pt files.
+"""Detectors and instance segmenters of the Ultralytics family (YOLOv5 to YOLO11 and later), from their own .pt files.
 
 Ultralytics and its weights are AGPL-3.0: an extra of this project, never bundled with it. Nothing is downloaded or installed
 from here; a .pt file is a pickle, so load only files you trust.
@@ -16,21 +16,27 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from downstream.api import HEADS, Detections, LabelSpace, Prediction
 from downstream.coco_classes import COCO80
 from downstream.device import device
 from downstream.fingerprint import sha256_of
+from downstream.masks import pack
 from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
 
 _INSTALL = "pip install 'hsc-bench[ultralytics]' (AGPL-3.0)"
+_SEGMENT = "segment"
+"""Ultralytics' name for what instance segmenters are made to do."""
 
 
 @HEADS.register("ultralytics")
 @dataclass(frozen=True)
 class Ultralytics:
-    """Any detection weights that ultralytics reads. AGPL-3.0.
+    """Any weights that ultralytics reads and that find boxes, or boxes with masks ("-seg"). AGPL-3.0.
+
+    Masks are drawn at the image's own size; ultralytics leaves out boxes whose mask is empty.
 
     weights: a local file. side: of the square input, pixels. score_threshold, nms_iou, max_detections: as ultralytics' conf,
     iou and max_det.
@@ -74,12 +80,17 @@ class Ultralytics:
             "licence": "AGPL-3.0",
         }
 
+    @property
+    def gives_masks(self) -> bool:
+        """Whether the weights are an instance segmenter's. Raises as ``predict`` does."""
+        return str(self._model().task) == _SEGMENT
+
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
         """Detect in images of any size, one at a time, so that an answer does not depend on its neighbours.
 
         Raises:
             UnavailableError: the package or the weights are missing.
-            DataError: the weights cannot be loaded or are no detector's.
+            DataError: the weights cannot be loaded, or are made for neither boxes nor masks.
         """
         if not images:
             return []
@@ -95,11 +106,13 @@ class Ultralytics:
             max_det=self.max_detections,
             rect=False,
             device=device(),
+            retina_masks=True,  # of the image's own size; boxes do not depend on it
             verbose=False,
             save=False,
         )[0]
         boxes = result.boxes.cpu().numpy()
-        return Detections(boxes.xyxy.astype(np.float32).reshape(-1, 4), boxes.conf.astype(np.float32), boxes.cls.astype(np.int64))
+        masks = pack(_drawn(result, image)) if model.task == _SEGMENT else None
+        return Detections(boxes.xyxy.astype(np.float32).reshape(-1, 4), boxes.conf.astype(np.float32), boxes.cls.astype(np.int64), masks)
 
     def _model(self) -> Any:
         if importlib.util.find_spec("ultralytics") is None:
@@ -110,6 +123,11 @@ class Ultralytics:
                 "get them from the ultralytics releases and give weights=PATH"
             )
         return _load(self.weights, sha256_of(self.weights))
+
+
+def _drawn(result: Any, image: Image) -> npt.NDArray[np.bool_]:
+    """Ultralytics' masks as bool (N, H, W); it says None where it found nothing."""
+    return np.zeros((0, *image.shape[:2]), np.bool_) if result.masks is None else result.masks.data.cpu().numpy() > 0
 
 
 @functools.lru_cache(maxsize=2)
@@ -130,8 +148,8 @@ def _load(path: str, sha256: str) -> Any:
     threads = torch.get_num_threads()
     try:
         model = YOLO(path)
-        if model.task != "detect":
-            raise DataError(f"{Path(path).name} is made to {model.task}, expected a detector")
+        if model.task not in ("detect", _SEGMENT):
+            raise DataError(f"{Path(path).name} is made to {model.task}, expected a detector or an instance segmenter")
         # The first call sets ultralytics up, its own number of threads among it; the caller's is put back.
         model.predict(np.zeros((32, 32, 3), np.uint8), imgsz=32, device=device(), verbose=False, save=False)
     except DataError:

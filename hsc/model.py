@@ -109,7 +109,8 @@ class HscModel(nn.Module):
         if self._inverse is not None:
             return self._inverse
         assert self.generator.basis is not None
-        return torch.linalg.pinv(self.generator.basis.weight[:, :, 0, 0].double()).float()[:, :, None, None]
+        inverse: Tensor = torch.linalg.pinv(self.generator.basis.weight[:, :, 0, 0].double())
+        return inverse.float()[:, :, None, None]
 
     def base_quality(self, quality: Tensor) -> Tensor:
         """The quality of all but the detail, which keep theirs from where detail starts: (B,) int64 to the same."""

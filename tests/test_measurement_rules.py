@@ -17,8 +17,8 @@ from benchmarks.bootstrap import RESAMPLES, Bootstrap, interval
 from benchmarks.curves import bd_rate
 from benchmarks.evaluation import configure, run
 from benchmarks.execution import Inline
-from benchmarks.plots import _panel, styles_of
-from benchmarks.scoring import limit_coco
+from benchmarks.labels import limit_coco
+from benchmarks.plots import panel, styles_of
 from benchmarks.tables import blocks, frame
 
 CURVE = [(0.05, 0.12), (0.1, 0.25), (0.2, 0.38), (0.4, 0.47), (0.8, 0.52), (1.6, 0.55)]
@@ -99,7 +99,7 @@ def test_rule_7_the_fit_that_stands_in_is_drawn_beside_the_raw_points() -> None:
     for fifth in (0.52, 0.465):
         scores = [*(q for _, q in CURVE[:4]), fifth, CURVE[5][1]]
         axis = Figure().subplots()
-        _panel(axis, frame([replace(like, point=f"p={k}", value=q) for k, q in enumerate(scores)]), rate, styles_of(["c"]))
+        panel(axis, frame([replace(like, point=f"p={k}", value=q) for k, q in enumerate(scores)]), rate, styles_of(["c"]))
         dotted.append([drawn for drawn in axis.lines if drawn.get_linestyle() == ":"])
         assert list(axis.lines[0].get_ydata()) == pytest.approx([100 * q for q in scores])
     assert [len(found) for found in dotted] == [0, 1]

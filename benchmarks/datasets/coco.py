@@ -9,6 +9,7 @@ prototype data sets (torchvision/prototype/datasets/_builtin/coco.py, v0.14) amo
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import shutil
@@ -21,7 +22,7 @@ from typing import Any, Literal, NamedTuple
 
 from benchmarks.api import DATASETS, Sample
 from benchmarks.formats.coco_json import CocoIndex, read_coco
-from benchmarks.formats.coco_masks import MAX_CATEGORIES, Mask, paint, read_masks
+from benchmarks.formats.coco_masks import MAX_CATEGORIES, Mask, paint, read_masks, runs
 from benchmarks.images import Orientation, read_image
 from downstream.api import Detections, LabelSpace, Prediction, SegmentationMap
 from downstream.coco_classes import COCO80
@@ -154,9 +155,17 @@ class Coco:
         return SegmentationMap(paint(_as_voc(masks) if self.maps == VOC21.name else masks, height, width, record["file_name"]))
 
     def coco(self) -> Mapping[str, Any]:
-        """Labels as a COCO dict with boxes only: masks are left out, annotation ids are 1, 2, ... in the file's order."""
+        """Labels as a COCO dict with boxes alone: masks are left out, annotation ids are 1, 2, ... in the file's order."""
         known = self._index()
         return {"images": list(known.images), "annotations": list(known.annotations), "categories": list(known.categories)}
+
+    def coco_with_masks(self) -> Mapping[str, Any]:
+        """The same with each object's mask as runs, drawn from its polygons where it has those; read once a process.
+
+        Raises:
+            AnnotationError: an annotation has no mask, a damaged one, or one of another size than its image.
+        """
+        return _masked(self, self._index().annotation_sha256)
 
     def available(self) -> str | None:
         if not self.images and not _unpacked(self.split).is_file() and offline():
@@ -186,6 +195,24 @@ class Coco:
         if not marker.is_file():
             _fetch(self.split)
         return marker, marker.parent / self.split
+
+
+@functools.lru_cache(maxsize=2)
+def _masked(dataset: Coco, _annotation_sha256: str) -> Mapping[str, Any]:
+    """What ``coco_with_masks`` gives; again only where the file has changed since."""
+    known, file = dataset._index(), dataset._files()[0]
+    lacking = len(known.annotations) - known.masked
+    if lacking:
+        raise AnnotationError(f"{lacking} annotations of {file.name!r} have no segmentation; expected a mask for each object")
+    sizes = [(r["height"], r["width"]) if {"height", "width"} <= set(r) else dataset.load(i).image.shape[:2] for i, r in enumerate(known.images)]
+    images = [{**record, "height": height, "width": width} for record, (height, width) in zip(known.images, sizes, strict=True)]
+    drawn = {
+        mask.number: runs(mask, image["height"], image["width"], image["file_name"])
+        for image in images
+        for mask in read_masks(file).get(image["id"], ())
+    }
+    annotations = [{**record, "segmentation": drawn[number]} for number, record in enumerate(known.annotations)]
+    return {"images": images, "annotations": annotations, "categories": list(known.categories)}
 
 
 def _as_voc(masks: Sequence[Mask]) -> list[Mask]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.api import DATASETS, Dataset, HasBoxes, HasLabelMaps, Sample
+from benchmarks.api import DATASETS, Dataset, HasBoxes, HasLabelMaps, HasMasks, Sample
 from downstream.api import LabelSpace, Prediction, SegmentationMap
 from hsc.errors import DataError
 from hsc.registry import parse_spec
@@ -54,7 +54,16 @@ class Mismatched:
         dataset = _built(self.of)
         if not isinstance(dataset, HasBoxes):
             raise DataError(f"{self.of} has no boxes")
-        found = dataset.coco()
+        return self._moved(dataset.coco())
+
+    def coco_with_masks(self) -> Mapping[str, Any]:
+        """The same with masks. Raises as ``coco`` does, and AnnotationError where the data set's masks are missing or damaged."""
+        dataset = _built(self.of)
+        if not isinstance(dataset, HasMasks):
+            raise DataError(f"{self.of} has no masks")
+        return self._moved(dataset.coco_with_masks())
+
+    def _moved(self, found: Mapping[str, Any]) -> Mapping[str, Any]:
         moves = _moves([(image["height"], image["width"]) for image in found["images"]], self.of)
         ids = [image["id"] for image in found["images"]]
         before = {ids[source]: ids[target] for target, source in enumerate(moves)}

@@ -71,6 +71,13 @@ def draw(mask: Mask, height: int, width: int, name: str) -> npt.NDArray[np.bool_
     """The pixels of one mask: bool (height, width). Raises as ``paint`` does."""
     from hotcoco import mask as official
 
+    return np.asarray(official.decode(runs(mask, height, width, name)), bool)
+
+
+def runs(mask: Mask, height: int, width: int, name: str) -> dict[str, Any]:
+    """One mask as packed runs in COCO's form, {"size": [height, width], "counts": str}. Raises as ``paint`` does."""
+    from hotcoco import mask as official
+
     told = mask.segmentation
     what = f"annotation {mask.number} of image {name!r}"
     if isinstance(told, dict):
@@ -79,8 +86,11 @@ def draw(mask: Mask, height: int, width: int, name: str) -> npt.NDArray[np.bool_
     elif not _are_polygons(told, _FAR * max(height, width)):
         raise AnnotationError(f"{what} has a segmentation that is neither a list of polygons x, y, x, y, x, y, ... nor runs: {str(told)[:80]}")
     try:
-        runs = official.frPyObjects(told, height, width)
-        return np.asarray(official.decode(official.merge(runs) if isinstance(runs, list) else runs), bool)
+        found = official.frPyObjects(told, height, width)
+        whole = official.merge(found) if isinstance(found, list) else found
+        official.decode(whole)  # what is damaged shows only here
+        counts = whole["counts"]
+        return {"size": [height, width], "counts": counts.decode("ascii") if isinstance(counts, bytes) else counts}
     except (ValueError, TypeError, OverflowError) as error:
         raise AnnotationError(f"{what} has a segmentation that cannot be drawn: {error}") from error
 

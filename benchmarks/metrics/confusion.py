@@ -42,7 +42,7 @@ class Confusion:
     """
 
     output: ClassVar[type[Prediction]] = SegmentationMap
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"  # since 2 with intervals of each class; the numbers are those of 1
     scores: ClassVar[tuple[str, ...]] = ("miou", "miou_labelled", "pixel_accuracy", "fw_iou")
 
     def compute(self, truth: Truth, predictions: Sequence[Prediction]) -> list[Score]:
@@ -52,18 +52,19 @@ class Confusion:
             UsageError: predictions are not one SegmentationMap an image, of its label map's size and of ``truth.classes``.
             AnnotationError: the truth holds no label maps, or they hold labels outside ``truth.classes``.
         """
-        total = np.zeros((len(truth.classes), len(truth.classes) + 1), np.int64)
-        for matrix in matrices(truth, predictions):
-            total += matrix
-        found = _numbers(*_margins(total).astype(np.float64))
+        found = _numbers(*_margins(self.counts(truth, predictions)).astype(np.float64))
         whole = [Score(name, float(found[name])) for name in self.scores]
         return whole + [Score("iou", float(value), part) for part, value in zip(truth.classes, found["iou"], strict=True)]
 
+    def counts(self, truth: Truth, predictions: Sequence[Prediction]) -> Counts:
+        """The confusion matrix of the data set, int64 (C, C + 1): true class by class found, void last. Raises as ``compute`` does."""
+        return sum(matrices(truth, predictions), np.zeros((len(truth.classes), len(truth.classes) + 1), np.int64))
+
     def resample(self, truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64]) -> dict[str, Floats]:
-        """What each of ``scores`` would be with each image counted ``draws`` times: float64 (R,), NaN where undefined.
+        """What each of ``scores``, and "iou/class" of each class, would be with each image counted ``draws`` times: float64 (R,).
 
         draws: int64 (R, N), a row for each resample, a column for each image of ``truth``. Pixels are counted once, so that a
-        thousand resamples cost about as much as a call of ``compute``. Raises as ``compute`` does.
+        thousand resamples cost about as much as a call of ``compute``. NaN where undefined. Raises as ``compute`` does.
         """
         if draws.ndim != 2 or draws.shape[1] != len(truth.image_ids):
             raise UsageError(f"draws of shape {draws.shape} came, expected (resamples, {len(truth.image_ids)} images)")
@@ -71,7 +72,8 @@ class Confusion:
         # Sums of pixels stay far below 2^53, so they are exact in float64, which is multiplied much faster than int64.
         drawn = (draws.astype(np.float64) @ images.reshape(len(images), -1)).reshape(len(draws), 3, -1)  # (R, 3, C)
         found = _numbers(drawn[:, 0], drawn[:, 1], drawn[:, 2])
-        return {name: found[name] for name in self.scores}
+        by_class = {f"iou/{part}": values for part, values in zip(truth.classes, found["iou"].T, strict=True)}
+        return {name: found[name] for name in self.scores} | by_class
 
 
 def matrices(truth: Truth, predictions: Sequence[Prediction]) -> Iterator[Counts]:

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.labels import PSEUDO_SCORE
 from benchmarks.pictures import coloured_map
 from benchmarks.report.curves import Points, chart_data, class_colours, points_of
 from benchmarks.report.markup import Markup, element, escaped, joined, json_text
 from benchmarks.report.origin import cells_data, provenance
 from benchmarks.report.run_files import RunFiles
 from benchmarks.report.sections import differences, points_table, problems, swatch, title_of
-from benchmarks.scoring import PSEUDO_SCORE
 from hsc.errors import ResultsError
 
 ASSETS = Path(__file__).parent / "assets"

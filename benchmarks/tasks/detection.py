@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
-from benchmarks.api import TASKS
+from benchmarks.api import TASKS, Dataset, Scene
 from downstream.api import Detections, Prediction
 
 
@@ -27,3 +29,9 @@ class Detection:
     heads: ClassVar[tuple[str, ...]] = ("small", "small(arch=hourglass, flip=True)")
     codecs: ClassVar[tuple[str, ...]] = ("jpeg", "webp", "avif", "jpegxl", "jpeg2000", "heic", "bpg", "vvc", "hsc")
     anchors: ClassVar[tuple[str, ...]] = ("vvc", "jpeg")
+
+    def draw_sheet(self, scenes: Sequence[Scene], dataset: Dataset, head: Any, path: Path, least_score: float) -> None:
+        """Images with the boxes found in them."""
+        from benchmarks.box_sheet import draw
+
+        draw(scenes, head.label_space.classes, least_score, path)

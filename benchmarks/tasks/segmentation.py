@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
-from benchmarks.api import TASKS
+from benchmarks.api import TASKS, Counts, Dataset, Row, Scene
 from downstream.api import Prediction, SegmentationMap
 
 
@@ -27,3 +29,21 @@ class Segmentation:
     heads: ClassVar[tuple[str, ...]] = ("segmenter", "segmenter(arch=context)")
     codecs: ClassVar[tuple[str, ...]] = ("jpeg", "webp", "avif", "jpegxl", "jpeg2000", "heic", "bpg", "vvc", "hsc")
     anchors: ClassVar[tuple[str, ...]] = ("vvc", "jpeg")
+
+    def figures(self, rows: Sequence[Row], counts: Sequence[Counts], folder: Path) -> None:
+        """IoU of each class against rate, and what each codec changes in the confusion matrix."""
+        from benchmarks.class_curves import class_curves
+        from benchmarks.confusion_change import confusion_change
+        from benchmarks.tables import frame
+
+        tidy = frame(rows)
+        weights = {name: float(pixels) for one in counts for name, pixels in zip(one.classes, one.counted.sum(1), strict=True)}
+        class_curves(tidy, "iou", weights, folder / "class_curves")
+        if counts:
+            confusion_change(tidy, counts, folder)
+
+    def draw_sheet(self, scenes: Sequence[Scene], dataset: Dataset, head: Any, path: Path, least_score: float) -> None:
+        """Images, what the head sees in them, and where it is wrong."""
+        from benchmarks.map_sheet import draw
+
+        draw(scenes, dataset, head, self, path)

@@ -10,6 +10,7 @@ import pytest
 
 from downstream.api import HEADS
 from downstream.coco_classes import COCO80, NUMBERS
+from downstream.masks import unpack
 from downstream.torchvision import Torchvision, _known
 from downstream.ultralytics import Ultralytics
 from hsc.errors import DataError, UnavailableError
@@ -75,6 +76,49 @@ def test_torchvision_numbers_become_coco80():
     assert NUMBERS[79] == 90
 
 
+def test_torchvision_masks_follow_their_boxes():
+    import torch
+
+    inside = torch.zeros(3, 1, 4, 6)
+    inside[0, 0, :2], inside[1], inside[2, 0, :, :3] = 0.51, 0.9, 0.5
+    result = {"boxes": torch.tensor([[0.0, 0, 9, 9]] * 3), "scores": torch.tensor([0.9, 0.8, 0.7]), "labels": torch.tensor([1, 12, 90])}
+    found = _known({**result, "masks": inside})
+    np.testing.assert_array_equal(unpack(found.masks), [np.arange(4)[:, None].repeat(6, 1) < 2, np.zeros((4, 6), bool)])
+    assert _known(result).masks is None
+
+
+def check_masks(head):
+    assert head.gives_masks
+    images = [noise(33, 57), noise(64, 96)]
+    for image, prediction in zip(images, head.predict(images), strict=True):
+        drawn = unpack(prediction.masks)
+        assert drawn.shape == (len(prediction.scores), *image.shape[:2])
+        assert len(drawn) > 0
+        assert drawn.any()
+
+
+@pytest.mark.slow
+def test_torchvision_mask_rcnn_end_to_end(tmp_path):
+    import torch
+    from safetensors.torch import save_file
+    from torchvision.models import get_model
+
+    torch.manual_seed(0)
+    network = get_model("maskrcnn_resnet50_fpn", weights=None, weights_backbone=None)
+    torch.nn.init.normal_(network.roi_heads.mask_predictor.mask_fcn_logits.weight)
+    save_file(network.state_dict(), tmp_path / "random.safetensors")
+    head = Torchvision(model="maskrcnn_resnet50_fpn", weights=str(tmp_path / "random.safetensors"), score_threshold=0.0, max_detections=5)
+    check_answers(head)
+    check_masks(head)
+    assert head.provenance()["masks_above"] == "0.5"
+
+
+def test_a_detector_gives_no_masks(torchvision_weights):
+    head = Torchvision(weights=str(torchvision_weights))
+    assert not head.gives_masks
+    assert set(head.provenance()) == {"weights_sha256", "torch", "torchvision"}
+
+
 def test_ultralytics_missing_says_the_cure(tmp_path):
     reason = Ultralytics(weights=str(tmp_path / "none.pt")).available()
     assert ("AGPL-3.0" in reason) if importlib.util.find_spec("ultralytics") is None else ("give weights" in reason)
@@ -85,7 +129,8 @@ def test_ultralytics_missing_says_the_cure(tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("ultralytics") is None, reason="ultralytics is not installed")
 @pytest.mark.filterwarnings("default")  # its own imports warn
-def test_ultralytics_end_to_end(monkeypatch, tmp_path):
+@pytest.mark.parametrize("model", ["yolov8n", "yolov8n-seg"])
+def test_ultralytics_end_to_end(monkeypatch, tmp_path, model):
     monkeypatch.setenv("YOLO_OFFLINE", "true")
     monkeypatch.setenv("YOLO_AUTOINSTALL", "false")
     monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path))
@@ -94,12 +139,16 @@ def test_ultralytics_end_to_end(monkeypatch, tmp_path):
 
     torch.manual_seed(0)
     threads = torch.get_num_threads()
-    YOLO("yolov8n.yaml").save(str(tmp_path / "random.pt"))
+    YOLO(f"{model}.yaml").save(str(tmp_path / "random.pt"))
     head = Ultralytics(weights=str(tmp_path / "random.pt"), side=64, score_threshold=1e-6)
     assert head.available() is None
     assert len(head.label_space.classes) == 80
     assert head.provenance()["licence"] == "AGPL-3.0"
     check_answers(head)
+    if model.endswith("-seg"):
+        check_masks(head)
+    else:
+        assert not head.gives_masks
     assert torch.get_num_threads() == threads
     (tmp_path / "bad.pt").write_bytes(b"nothing")
     assert "damaged" in Ultralytics(weights=str(tmp_path / "bad.pt")).available()

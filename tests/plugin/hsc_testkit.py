@@ -17,6 +17,7 @@ from scipy import ndimage
 
 from benchmarks.api import CODECS, DATASETS, Sample
 from downstream.api import HEADS, Detections, LabelSpace
+from downstream.masks import pack
 from hsc.errors import BitstreamError
 
 SPACE = LabelSpace("squares", ("square", "unseen"))
@@ -59,13 +60,18 @@ class Blocks:
 @HEADS.register("squares")
 @dataclass(frozen=True)
 class FindSquares:
-    """Blobs brighter than ``threshold``, scored by their mean brightness."""
+    """Blobs brighter than ``threshold``, scored by their mean brightness. masks: whether it says which pixels, too."""
 
     threshold: int = 120
+    masks: bool = False
 
     output: ClassVar[type] = Detections
     regime: ClassVar[str] = "frozen"
     label_space: ClassVar[LabelSpace] = SPACE
+
+    @property
+    def gives_masks(self) -> bool:
+        return self.masks
 
     def predict(self, images: Any) -> list[Detections]:
         return [self._one(image) for image in images]
@@ -76,7 +82,8 @@ class FindSquares:
         places = ndimage.find_objects(blobs)
         boxes = [(x.start, y.start, x.stop, y.stop) for y, x in places]
         scores = [grey[place].mean() / 255 for place in places]
-        return Detections(np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32), np.zeros(count, np.int64))
+        masks = pack(blobs == np.arange(1, count + 1)[:, None, None]) if self.masks else None
+        return Detections(np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32), np.zeros(count, np.int64), masks)
 
     def available(self) -> str | None:
         return None
@@ -128,6 +135,15 @@ class Squares:
         ]
         images = [{"id": i + 1, "file_name": f"{i}.png", "height": 56, "width": 144} for i in range(self.images)]
         return {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "square"}, {"id": 2, "name": "unseen"}]}
+
+    def coco_with_masks(self) -> dict[str, Any]:
+        coco = self.coco()
+        for one in coco["annotations"]:
+            left, top, width, height = map(int, one["bbox"])
+            mask = np.zeros((1, 56, 144), bool)
+            mask[0, top : top + height, left : left + width] = True
+            one["segmentation"] = {"size": [56, 144], "counts": pack(mask).counts[0].decode("ascii")}
+        return coco
 
     def available(self) -> str | None:
         return None

@@ -100,6 +100,10 @@ class Roadscenes:
         """Boxes and masks of all images in COCO format; ``iscrowd`` regions as the package's docstring tells."""
         return _annotations(self)
 
+    def coco_with_masks(self) -> Mapping[str, Any]:
+        """The same: every box comes with its mask."""
+        return _annotations(self)
+
     def label_space(self, kind: type[Prediction]) -> LabelSpace | None:
         """Five object classes for boxes, CamVid's eleven for maps."""
         if kind is Detections:

@@ -1,0 +1,120 @@
+"""What predictions are scored against, and in which classes: a head's classes, a data set's, and those that both could know.
+
+head's label --lookup--> scored class <--lookup-- data set's label        classes of the scored space: covered
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks.api import HasBoxes, HasMasks, ScoresMasks, Task, Truth
+from downstream.api import VOID, Detections, GivesMasks, LabelSpace, Prediction, SegmentationMap
+from downstream.class_maps import find_map, find_merge
+from downstream.masks import unpack
+from hsc.errors import HscError, UsageError
+
+PSEUDO_SCORE = 0.5
+"""Where a data set has no labels, detections on the originals at or above this score stand in for them."""
+
+
+def covered(source: LabelSpace, target: LabelSpace) -> LabelSpace:
+    """The target's classes that the source could know, merged ones as one, in the target's order."""
+    names, merge = find_map(source.name, target.name), find_merge(source.name, target.name)
+    if names is None:
+        raise HscError(f"no class map from {source.name} to {target.name}")
+    reachable = set(names.values()) if names else set(source.classes)
+    scored = dict.fromkeys(merge.get(c, c) for c in target.classes)
+    return LabelSpace(target.name, tuple(c for c in scored if c in reachable))
+
+
+def lookup(source: LabelSpace, space: LabelSpace, names: Mapping[str, str]) -> np.ndarray[Any, Any]:
+    """Label of ``source`` -> label of ``space``, ``VOID`` for those that have none."""
+    table = np.full(256, VOID, dtype=np.uint8)
+    for at, name in enumerate(source.classes):
+        mapped = names.get(name) if names else name
+        if mapped in space.classes:
+            table[at] = space.classes.index(mapped)
+    return table
+
+
+def relabelled(source: LabelSpace, space: LabelSpace, target: LabelSpace | None) -> Any:
+    """A function that turns a head's prediction into the classes it is scored in."""
+    table = lookup(source, space, find_map(source.name, target.name) or {} if target else {})
+
+    def relabel(prediction: Prediction) -> Prediction:
+        if isinstance(prediction, SegmentationMap):
+            return SegmentationMap(table[prediction.labels])
+        labels = table[prediction.labels].astype(np.int64)
+        keep = labels != VOID
+        masks = prediction.masks and prediction.masks.kept(keep)
+        return Detections(prediction.boxes_xyxy[keep], prediction.scores[keep], labels[keep], masks)
+
+    return relabel
+
+
+def boxes_of(dataset: HasBoxes, task: Task) -> Mapping[str, Any]:
+    """The labels of a data set that a task on boxes scores: with masks where it scores those.
+
+    Raises:
+        UsageError: masks are scored and the data set has none.
+        AnnotationError: some of its masks are missing or damaged.
+    """
+    if not isinstance(task, ScoresMasks):
+        return dataset.coco()
+    if not isinstance(dataset, HasMasks):
+        raise UsageError(f"the task {getattr(task, 'spec_name', '')} scores masks, the data set {getattr(dataset, 'spec_name', '')} has none")
+    return dataset.coco_with_masks()
+
+
+def why_no_masks(task: Task, head: Any) -> str | None:
+    """One sentence where a task scores masks and a head, which is available, gives none."""
+    if not isinstance(task, ScoresMasks) or (isinstance(head, GivesMasks) and head.gives_masks):
+        return None
+    return (
+        f"it gives boxes without masks, and the task {getattr(task, 'spec_name', '')} scores masks; take a head that gives them, such as Mask R-CNN"
+    )
+
+
+def limit_coco(coco: Mapping[str, Any], indices: Sequence[int], classes: Sequence[str], merge: Mapping[str, str]) -> dict[str, Any]:
+    """A COCO dict of only these images and classes, in the order given. merge: a category = the class it counts as, where another."""
+    images = [coco["images"][i] for i in indices]
+    image_ids = {i["id"] for i in images}
+    number = {name: at for at, name in enumerate(classes, 1)}
+    counts_as = {c["id"]: number.get(merge.get(c["name"], c["name"])) for c in coco["categories"]}
+    kept = [a for a in coco["annotations"] if a["image_id"] in image_ids and counts_as[a["category_id"]]]
+    annotations = [{**a, "category_id": counts_as[a["category_id"]]} for a in kept]
+    return {"images": images, "categories": [{"id": n, "name": name} for name, n in number.items()], "annotations": annotations}
+
+
+def pseudo_truth(ids: tuple[str, ...], space: LabelSpace, predictions: Sequence[Prediction | None], sizes: Sequence[tuple[int, int]]) -> Truth:
+    """Predictions on the originals, standing in for labels: boxes at or above ``PSEUDO_SCORE``, with masks from heads that give them, or the
+    maps as they are. A box's area is that of its mask where it has one.
+    """
+    maps = [p for p in predictions if isinstance(p, SegmentationMap)]
+    if maps:
+        return Truth(ids, space.classes, maps=maps, pseudo=True)
+    annotations: list[dict[str, Any]] = []
+    for at, prediction in enumerate(predictions):
+        assert isinstance(prediction, Detections)
+        for entry in _standing_in(prediction):
+            annotations.append({"id": len(annotations) + 1, "image_id": at + 1, "iscrowd": 0, **entry})
+    images = [{"id": n + 1, "file_name": name, "height": h, "width": w} for n, (name, (h, w)) in enumerate(zip(ids, sizes, strict=True))]
+    categories = [{"id": n + 1, "name": name} for n, name in enumerate(space.classes)]
+    return Truth(ids, space.classes, coco={"images": images, "categories": categories, "annotations": annotations}, pseudo=True)
+
+
+def _standing_in(found: Detections) -> Iterator[dict[str, Any]]:
+    """What is sure of one image's detections, as COCO annotations without their ids."""
+    keep = found.scores >= PSEUDO_SCORE
+    boxes, labels = found.boxes_xyxy[keep].tolist(), found.labels[keep].tolist()
+    masks = found.masks and found.masks.kept(keep)
+    areas = unpack(masks).sum((1, 2)).tolist() if masks else []
+    for n, ((left, top, right, bottom), label) in enumerate(zip(boxes, labels, strict=True)):
+        width, height = right - left, bottom - top
+        entry = {"category_id": label + 1, "bbox": [left, top, width, height], "area": width * height}
+        if masks:
+            entry |= {"area": float(areas[n]), "segmentation": {"size": [*masks.image_hw], "counts": masks.counts[n].decode("ascii")}}
+        yield entry
