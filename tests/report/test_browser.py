@@ -12,6 +12,8 @@ import pytest
 
 pytestmark = pytest.mark.browser
 
+PATIENCE_MS = 120_000
+"""A machine may be busy with other things; nothing here waits for long otherwise."""
 DESKTOP, PHONE = (1280, 900), (360, 740)
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update")
 """Chromium asks its makers' hosts for things at every start, unless told not to."""
@@ -40,6 +42,7 @@ def opened(chromium: Any) -> Iterator[Callable[..., Any]]:
 
     def open_page(folder: Path, size: tuple[int, int] = DESKTOP, scheme: str = "light") -> Any:
         context = chromium.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, offline=True)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
