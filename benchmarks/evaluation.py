@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,19 +27,25 @@ from hsc.registry import parse_spec
 if TYPE_CHECKING:
     import pandas as pd
 
+    from benchmarks.keeping import Keeping
+    from benchmarks.records import Line
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run gave: its plan, its rows, and the keys' failures by reason."""
+    """What a run gave: its plan, its rows, what each image took, and the streams it keeps, if it was asked to."""
 
     plan: Plan
     rows: list[Row]
+    records: list[Line] = field(default_factory=list)
+    keeping: Keeping | None = None
 
     @property
     def failed(self) -> list[str]:
-        """One line for each cell without a number: codec, point, head, reason."""
+        """One line for each cell without a number, or whose streams could not be kept: codec, point, head, reason."""
         bad = (r for r in self.rows if r.status in {"failed", "missing"} and not r.anchor)
-        return list(dict.fromkeys(" ".join(f"{r.codec} {r.point} {r.head}".split()) + f": {r.reason}" for r in bad))
+        lines = dict.fromkeys(" ".join(f"{r.codec} {r.point} {r.head}".split()) + f": {r.reason}" for r in bad)
+        return [*lines, *(self.keeping.troubles if self.keeping else ())]
 
 
 def evaluate(
@@ -138,8 +144,11 @@ def run(
     progress: Progress | None = None,
     executor: Executor | None = None,
     dry: bool = False,
+    keep_streams: int = 0,
 ) -> Outcome:
     """Plan, measure and score. workers 0: one a core; ``dry`` stops after the plan (no rows, and no search for rates).
+
+    keep_streams: of how many images the outcome holds the bitstreams, for ``benchmarks.verify``.
 
     Raises:
         UnavailableError: the data set, or all heads, cannot be used here.
@@ -147,12 +156,14 @@ def run(
         ResultsError: the cache cannot be used.
     """
     from benchmarks.differences import differences
+    from benchmarks.keeping import keep
+    from benchmarks.records import collect
     from benchmarks.scoring import score
 
     check_device(device)
     os.environ["HSC_DEVICE"] = device  # inherited by workers, read by heads and learned codecs
-    if workers < 0:
-        raise UsageError(f"workers came as {workers}, expected 1 or more, or 0 for one a core")
+    if workers < 0 or keep_streams < 0:
+        raise UsageError(f"workers came as {workers} and streams to keep as {keep_streams}; expected 0 or more (0 workers: one a core)")
     progress = progress or Silent()
     workers = workers or len(os.sched_getaffinity(0))
     executor = executor or (Processes(workers) if workers > 1 else Inline())
@@ -168,7 +179,9 @@ def run(
                 run_plan(plan, store, executor, progress)
             bootstrap = Bootstrap(len(plan.images), config.resamples, config.seed)
             rows = score(plan, store, bootstrap, progress)
-            return Outcome(plan, marked(matched + rows + differences(plan, rows, bootstrap), config.curves))
+            rows = marked(matched + rows + differences(plan, rows, bootstrap), config.curves)
+            keeping = keep(plan, keep_streams, store, executor, progress) if keep_streams else None
+            return Outcome(plan, rows, collect(plan, store), keeping)
     finally:
         progress.end()
 

@@ -9,7 +9,7 @@ heads and tasks; what the store knows is not done again.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -140,7 +140,7 @@ def make_plan(config: Config, store: Store, executor: Executor, progress: Progre
             if reason := codec.available():
                 skipped[curve.label] = reason
                 break
-            plan.cells.append(_cell(plan, (curve.label, point, codec), heads, identities))
+            plan.cells.append(cell_of(plan, (curve.label, point, codec), heads, identities))
     if not plan.cells:
         raise UsageError("no codec can run: " + "; ".join(f"{k}: {v}" for k, v in skipped.items()))
     for cell in plan.cells:
@@ -148,7 +148,8 @@ def make_plan(config: Config, store: Store, executor: Executor, progress: Progre
     return plan
 
 
-def _cell(plan: Plan, named: tuple[str, str, Codec], heads: Mapping[int, Any], identities: Mapping[int, Any]) -> Cell:
+def cell_of(plan: Plan, named: tuple[str, str, Codec], heads: Mapping[int, Any], identities: Mapping[int, Any]) -> Cell:
+    """One operating point (curve, point, codec) on the plan's images, with the heads that can read it; heads and identities by number."""
     curve, point, codec = named
     coded = identity(codec)
     streams = [stream_key(pixels.sha256, coded) for _, _, pixels in plan.images]
@@ -156,6 +157,16 @@ def _cell(plan: Plan, named: tuple[str, str, Codec], heads: Mapping[int, Any], i
     reasons = {n: r for n, head in heads.items() if (r := why_not(codec, head, plan.config.dataset, routes[n]))}
     predictions = {n: [prediction_key(s, routes[n], identities[n]) for s in streams] for n in heads if n not in reasons}
     return Cell(curve, point, codec, key_of(streams)[:12], streams, predictions, reasons)
+
+
+def narrowed(plan: Plan, places: Sequence[int]) -> Plan:
+    """The same cells on some of the plan's images alone, by their places in it."""
+    cells = []
+    for cell in plan.cells:
+        streams = [cell.streams[k] for k in places]
+        predictions = {n: [keys[k] for k in places] for n, keys in cell.predictions.items()}
+        cells.append(replace(cell, id=key_of(streams)[:12], streams=streams, predictions=predictions, todo=0))
+    return Plan(plan.config, [plan.images[k] for k in places], cells, plan.skipped, plan.failures)
 
 
 def _items(plan: Plan, cell: Cell, store: Store) -> Iterator[tuple[Item, str]]:
@@ -200,7 +211,7 @@ def run_plan(plan: Plan, store: Store, executor: Executor, progress: Progress) -
 
 def code(plan: Plan, named: Sequence[tuple[str, str, Codec]], store: Store, executor: Executor, progress: Progress) -> Plan:
     """Code the plan's images at operating points (curve, point, codec) and keep the streams; no head reads them. A plan of these cells."""
-    coded = Plan(plan.config, plan.images, [_cell(plan, one, {}, {}) for one in named], {})
+    coded = Plan(plan.config, plan.images, [cell_of(plan, one, {}, {}) for one in named], {})
     for cell in coded.cells:
         cell.todo = sum(1 for _ in _items(coded, cell, store))
     if coded.todo:

@@ -79,7 +79,7 @@ def dataset_label(plan: Plan) -> str:
     return name if plan.config.dataset.label_space(plan.config.task.output) else f"{name} (pseudo-labels)"
 
 
-def _streams(plan: Plan, cell: Cell, store: Store) -> tuple[list[StreamRecord], str]:
+def stream_records(plan: Plan, cell: Cell, store: Store) -> tuple[list[StreamRecord], str]:
     """The records of a cell, and why they are not whole, if they are not."""
     wanted = {key: (image_id, pixels.image_hw) for key, (_, image_id, pixels) in zip(cell.streams, plan.images, strict=True)}
     known = store.streams(wanted)
@@ -91,7 +91,7 @@ def _streams(plan: Plan, cell: Cell, store: Store) -> tuple[list[StreamRecord], 
 
 
 def _rate_rows(plan: Plan, cell: Cell, store: Store, bootstrap: Bootstrap) -> list[Row]:
-    records, reason = _streams(plan, cell, store)
+    records, reason = stream_records(plan, cell, store)
     if reason:
         status = "failed" if any(k in plan.failures for k in cell.streams) else "missing"
         return [_row(plan, cell.curve, cell.point, cell.id, metric="bpp", unit=UNITS["bpp"], status=status, reason=reason)]

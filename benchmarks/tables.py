@@ -233,13 +233,21 @@ def _missing(tidy: pd.DataFrame) -> list[str]:
     return [*notes, *dict.fromkeys(lines)]
 
 
+def texts(rows: Sequence[Row], columns: Sequence[str]) -> dict[str, str]:
+    """What ``write`` writes, by name of file."""
+    tidy = frame(rows)
+    return {
+        "rows.csv": tidy.to_csv(index=False, lineterminator="\n"),
+        "table.csv": wide(tidy, columns).to_csv(index=False, lineterminator="\n"),
+        "table.md": blocks(rows, columns, "github"),
+        "table.tex": blocks(rows, columns, "latex_booktabs"),
+    }
+
+
 def write(rows: Sequence[Row], columns: Sequence[str], folder: Path) -> None:
     """Write ``rows.csv``, ``table.csv``, ``table.md`` and ``table.tex``, each whole or not at all."""
-    tidy = frame(rows)
-    _replace(folder / "rows.csv", tidy.to_csv(index=False, lineterminator="\n"))
-    _replace(folder / "table.csv", wide(tidy, columns).to_csv(index=False, lineterminator="\n"))
-    _replace(folder / "table.md", blocks(rows, columns, "github"))
-    _replace(folder / "table.tex", blocks(rows, columns, "latex_booktabs"))
+    for name, text in texts(rows, columns).items():
+        _replace(folder / name, text)
 
 
 def _replace(path: Path, text: str) -> None:
