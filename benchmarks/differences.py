@@ -22,22 +22,26 @@ from benchmarks.curves import Axis, Curves, Difference, bd_metric, bd_rate, fron
 from benchmarks.curves import differences as of_resamples
 from benchmarks.harness import Plan
 from benchmarks.null_floor import PART
+from benchmarks.scales import scale_of
+from benchmarks.scoring import main_metric
 
 Floats = npt.NDArray[np.float64]
 
-BOUNDS = (0.0, 1.0)
-"""Scores are 0 to 1."""
 MATCHED = (0.25, 0.5, 0.75)
 """Where in the rates that two curves share their values are compared when there is no Bjontegaard difference."""
 
 
 class Measured(NamedTuple):
-    """One head's view of a curve. points: (rate, score); rates, scores: (R, P) of the resamples, R 0 where there are none; curves: of those."""
+    """One head's view of a curve. points: (rate, score); rates, scores: (R, P) of the resamples, R 0 where there are none; curves: of those.
+
+    Scores of which less is better are negative here, so that every curve rises. metric: the head's main score.
+    """
 
     points: list[tuple[float, float]]
     rates: Floats
     scores: Floats
     curves: Curves
+    metric: str
 
 
 class Pair(NamedTuple):
@@ -54,19 +58,20 @@ def differences(plan: Plan, rows: Sequence[Row], bootstrap: Bootstrap) -> list[R
 
     Then what a second ladder gives against its own codec, as the floor under all of these.
     """
-    config, metric = plan.config, plan.config.task.main_metric
+    config = plan.config
     known = [c.label for c in config.curves if not c.null_of]
     labels = [c.label for c in config.curves if c.points[0][0] and not c.null_of]
     found: list[Row] = []
     for head, route in dict.fromkeys((r.head, r.route) for r in rows if r.head and r.status != "skipped"):
         like = next(r for r in rows if (r.head, r.route) == (head, route) and r.status != "skipped")
         seen = _measured(plan, rows, bootstrap, head, route)
+        metric = next((one.metric for one in seen.values()), config.task.main_metric)
         base = replace(like, cell="", point="", part="", low=math.nan, high=math.nan, metric=metric, status="ok", reason="")
         for anchor in config.anchors:
             within = {label: seen[label] for label in members(anchor, known) if label in seen}
             if not within:
                 continue
-            points, curves = _anchor(list(within.values()))
+            points, curves = _anchor(list(within.values()), scale_of(metric).bounds)
             for label in (name for name in labels if name in seen and name not in within):
                 found += _compared(replace(base, codec=label, anchor=anchor), Pair(points, seen[label].points, curves, seen[label].curves))
         for second in (c for c in config.curves if c.null_of in seen and c.label in seen):
@@ -78,22 +83,23 @@ def differences(plan: Plan, rows: Sequence[Row], bootstrap: Bootstrap) -> list[R
 
 def _measured(plan: Plan, rows: Sequence[Row], bootstrap: Bootstrap, head: str, route: str) -> dict[str, Measured]:
     """The curves that a head scored by a route, by label."""
-    metric = plan.config.task.main_metric
+    metric = main_metric(plan.config.task, {r.metric for r in rows if (r.head, r.route) == (head, route) and not r.part})
+    scale = scale_of(metric)
     rate = {(r.codec, r.point): r.value for r in rows if r.metric == "bpp" and not r.part}
-    value = {(r.codec, r.point): r.value for r in rows if r.metric == metric and (r.head, r.route) == (head, route) and not r.part}
+    value = {(r.codec, r.point): scale.sign * r.value for r in rows if r.metric == metric and (r.head, r.route) == (head, route) and not r.part}
     unknown = np.full(bootstrap.resamples if any(key[:2] == (head, route) for key in bootstrap.scores) else 0, np.nan)
     found = {}
     for curve in plan.config.curves:
-        points = [p for p, _ in curve.points if (curve.label, p) in value]
+        points = [p for p, _ in curve.points if math.isfinite(value.get((curve.label, p), math.nan))]  # no PSNR without loss
         if points:
             rates = np.stack([bootstrap.rates.get((curve.label, p), unknown)[: len(unknown)] for p in points], axis=1)
-            scores = np.stack([bootstrap.scores.get((head, route, curve.label, p), unknown) for p in points], axis=1)
+            scores = scale.sign * np.stack([bootstrap.scores.get((head, route, curve.label, p), unknown) for p in points], axis=1)
             whole = [(rate[curve.label, p], value[curve.label, p]) for p in points]
-            found[curve.label] = Measured(whole, rates, scores, Curves(rates, scores, BOUNDS))
+            found[curve.label] = Measured(whole, rates, scores, Curves(rates, scores, scale.bounds), metric)
     return found
 
 
-def _anchor(within: Sequence[Measured]) -> tuple[list[tuple[float, float]], Curves]:
+def _anchor(within: Sequence[Measured], bounds: tuple[float, float]) -> tuple[list[tuple[float, float]], Curves]:
     """The points of an anchor and its resamples: a curve as it is, of several their front, found anew on each resample."""
     if len(within) == 1:
         return within[0].points, within[0].curves
@@ -101,14 +107,16 @@ def _anchor(within: Sequence[Measured]) -> tuple[list[tuple[float, float]], Curv
     table = np.array(points)
     kept = front(table[None, :, 0], table[None, :, 1])[0]
     rates, scores = (np.concatenate([getattr(one, name) for one in within], axis=1) for name in ("rates", "scores"))
-    return [p for p, k in zip(points, kept, strict=True) if k], Curves(rates, scores, BOUNDS, front(rates, scores))
+    return [p for p, k in zip(points, kept, strict=True) if k], Curves(rates, scores, bounds, front(rates, scores))
 
 
 def _compared(base: Row, pair: Pair) -> Iterator[Row]:
-    metric = base.metric
-    rate, quality = bd_rate(pair.anchor, pair.test, BOUNDS), bd_metric(pair.anchor, pair.test, BOUNDS)
+    metric, scale = base.metric, scale_of(base.metric)
+    rate, quality = bd_rate(pair.anchor, pair.test, scale.bounds), bd_metric(pair.anchor, pair.test, scale.bounds)
+    if quality.value is not None:
+        quality = replace(quality, value=scale.sign * quality.value)
     yield _row(replace(base, metric=f"bd_rate({metric})", unit="%"), rate, of_resamples(pair.anchors, pair.tests, "quality").value)
-    yield _row(replace(base, metric=f"bd_{metric}", unit="1"), quality, of_resamples(pair.anchors, pair.tests, "log_rate").value)
+    yield _row(replace(base, metric=f"bd_{metric}", unit=scale.unit), quality, scale.sign * of_resamples(pair.anchors, pair.tests, "log_rate").value)
     if rate.value is None or quality.value is None:
         yield from _at_matched_rates(base, pair)
 
@@ -133,16 +141,17 @@ def refusals(samples: Floats) -> str:
 def _at_matched_rates(base: Row, pair: Pair) -> Iterator[Row]:
     """The difference of two curves' values at three rates they share; none where they share none, or one of them is no curve."""
     over: Axis = "log_rate"
-    one = Curves.of(pair.anchor, BOUNDS), Curves.of(pair.test, BOUNDS)
+    scale = scale_of(base.metric)
+    one = Curves.of(pair.anchor, scale.bounds), Curves.of(pair.test, scale.bounds)
     spans = [curve.span(over) for curve in one]
     low, high = float(np.max([s[0][0] for s in spans])), float(np.min([s[1][0] for s in spans]))  # NaN where one of them is no curve
     if not low < high:
         return
     for share in MATCHED:
         at = low + share * (high - low)
-        anchor, test = (float(curve.at(np.array([at]))[0]) for curve in one)
+        anchor, test = (scale.sign * float(curve.at(np.array([at]))[0]) for curve in one)
         many = np.full(len(pair.tests.trouble), at)
-        ends = interval(pair.tests.at(many) - pair.anchors.at(many))
-        said = f"{test:.1%} against {anchor:.1%}"
+        ends = interval(scale.sign * (pair.tests.at(many) - pair.anchors.at(many)))
+        said = f"{test:.1%} against {anchor:.1%}" if scale.percent else f"{test:.4g} against {anchor:.4g}"
         part = f"at {math.exp(at):.4f} bpp"
-        yield replace(base, metric=f"d_{base.metric}", part=part, unit="1", value=test - anchor, low=ends.low, high=ends.high, reason=said)
+        yield replace(base, metric=f"d_{base.metric}", part=part, unit=scale.unit, value=test - anchor, low=ends.low, high=ends.high, reason=said)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarks import anchors as anchors_of
-from benchmarks.api import DATASETS, TASKS, Dataset, Row
+from benchmarks.api import DATASETS, TASKS, Dataset, Row, ScoresOriginals
 from benchmarks.bootstrap import RESAMPLES, Bootstrap
 from benchmarks.execution import Executor, Inline, Processes
 from benchmarks.harness import Config, Overwrite, Plan, make_plan, run_plan
@@ -102,8 +102,10 @@ def configure(
     found = curves(["original", *(job.codecs if codecs is None else codecs)])
     read: list[tuple[str, Any]] = [(_label(h), _one(HEADS, h)) for h in (job.heads if heads is None else heads)]
     for label, head in read:
-        if head.output is not job.output:
-            raise UsageError(f"the head {label} gives {head.output.__name__}, the task {task} scores {job.output.__name__}")
+        outputs = job.outputs if isinstance(job, ScoresOriginals) else (job.output,)
+        if head.output not in outputs:
+            scored = " or ".join(output.__name__ for output in outputs)
+            raise UsageError(f"the head {label} gives {head.output.__name__}, the task {task} scores {scored}")
     if limit < 0 or repeats < 1 or resamples < 0:
         raise UsageError(f"limit came as {limit}, repeats as {repeats} and resamples as {resamples}; expected at least 0, 1 and 0")
     readers = [(reader, way) for reader in dict(read).items() for way in routes_of(reader[1]) if route in (way, "both")]

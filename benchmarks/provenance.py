@@ -14,11 +14,11 @@ from typing import Any
 
 from benchmarks.harness import Plan
 from benchmarks.keys import identity
-from benchmarks.scoring import PSEUDO_SCORE, cell_id
+from benchmarks.scoring import PSEUDO_SCORE, cell_id, labels_of
 
 PACKAGES: tuple[str, ...] = (
     *("hsc-bench", "numpy", "scipy", "torch", "torchvision", "compressai", "pillow", "pillow-heif", "imagecodecs", "imageio-ffmpeg", "av"),
-    *("onnxruntime", "hotcoco", "pycocotools", "numba", "ultralytics", "mmsegmentation"),
+    *("onnxruntime", "hotcoco", "pycocotools", "numba", "ultralytics", "mmsegmentation", "torchmetrics", "torch-fidelity"),
 )
 
 
@@ -34,7 +34,7 @@ def describe(plan: Plan, workers: int, device: str, arguments: Mapping[str, Any]
             "images": [i for _, i, _ in plan.images],
             "pixels_sha256": [pixels.sha256 for _, _, pixels in plan.images],
         },
-        "pseudo_label_score": PSEUDO_SCORE if config.dataset.label_space(config.task.output) is None else None,
+        "pseudo_label_score": PSEUDO_SCORE if labels_of(config, config.task.output) is None else None,
         "anchors": config.anchors,
         "seed": config.seed,
         "repeats": config.repeats,

@@ -149,7 +149,7 @@ def _wrong_rate(row: Row, lines: Sequence[records.Line], bootstrap: Bootstrap) -
 
 def _differences(run: RunFolder) -> Iterator[Verdict]:
     """Bjontegaard differences again from the rates and scores in the rows; their intervals would need every prediction."""
-    told = {_key(r): r for r in run.rows if r.anchor}
+    told = {_key(r): r for r in run.rows if r.anchor and r.metric.startswith(("bd_", "d_"))}
     try:
         made = {_key(r): r for r in _again(run)}
     except HscError as error:

@@ -15,9 +15,9 @@ import numpy as np
 from benchmarks.api import Dataset
 from benchmarks.images import pixels_sha256
 from benchmarks.kept_streams import KeptImage, KeptStream
-from benchmarks.measure import why
+from benchmarks.measure import ask, why
 from benchmarks.pixel_sketch import sketch
-from downstream.api import Prediction, Route
+from downstream.api import Prediction, Route, sees_originals
 from hsc.api import Codec, Image
 from hsc.errors import CodecError, DataError, HscError
 
@@ -77,11 +77,10 @@ def _read(job: Job, again: Again, decoded: list[Image], head: Any, route: Route)
     if len(streams) < len(job.images):
         return "some of the images could not be decoded"
     try:
-        if route == "image":
-            found: list[Prediction] = head.predict(decoded)
-        else:
-            codec: Any = job.codec
-            found = head.predict_latents([codec.decode_latents(s.data) for s in streams])
+        codec: Any = job.codec
+        inputs = decoded if route == "image" else [codec.decode_latents(s.data) for s in streams]
+        originals = [job.dataset.load(image.place).image for image in job.images] if sees_originals(head) else []
+        found = ask(head, route, inputs, originals)
         if len(found) != len(job.images):
             raise HscError(f"the head gave {len(found)} predictions for {len(job.images)} images")
     except Exception as error:
@@ -92,7 +91,8 @@ def _read(job: Job, again: Again, decoded: list[Image], head: Any, route: Route)
 def prediction_sha256(prediction: Prediction) -> str:
     """Fingerprint of a prediction's arrays, in hex."""
     digest = hashlib.sha256()
-    for name, array in sorted(vars(prediction).items()):
+    for name, value in sorted(vars(prediction).items()):
+        array = np.asarray(value)
         digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

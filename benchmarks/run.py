@@ -195,7 +195,7 @@ def write(outcome: Outcome, folder: Path, options: argparse.Namespace, words: Se
     (folder / kept_streams.FILE).unlink(missing_ok=True)  # those of an earlier run in this folder are not this one's
     if outcome.keeping:
         kept_streams.write(outcome.keeping.kept, folder)
-    plots.curves(tables.frame(outcome.rows), task.main_metric, folder / "curves")
+    plots.curves(tables.frame(outcome.rows), task.columns, folder / "curves")
     said = {"command": "python -m benchmarks.run " + shlex.join(words)}
     workers = options.workers or provenance.environment()["machine"]["cores"]
     provenance.write(folder / "run.json", provenance.describe(outcome.plan, workers, options.device, said))

@@ -5,17 +5,31 @@ from __future__ import annotations
 import functools
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from benchmarks.api import METRICS, HasBoxes, HasLabelMaps, Metric, PredictionRecord, Resampled, Row, Score, StreamRecord, Truth
+from benchmarks.api import (
+    METRICS,
+    HasBoxes,
+    HasLabelMaps,
+    Metric,
+    PredictionRecord,
+    Resampled,
+    Row,
+    Score,
+    ScoresOriginals,
+    StreamRecord,
+    Task,
+    Truth,
+)
 from benchmarks.bootstrap import Bootstrap, Floats, interval
-from benchmarks.harness import Cell, Plan
+from benchmarks.harness import Cell, Config, Plan
 from benchmarks.keys import identity, key_of, samples_key, score_key
 from benchmarks.progress import Progress
+from benchmarks.scales import scale_of
 from benchmarks.store import Store
 from downstream.api import VOID, Detections, LabelSpace, Prediction, SegmentationMap
 from downstream.class_maps import find_map, find_merge
@@ -76,7 +90,18 @@ def _row(plan: Plan, codec: str, point: str, cell: str = "", **columns: Any) -> 
 def dataset_label(plan: Plan) -> str:
     """The data set's name, saying so where predictions on originals stand in for labels."""
     name = getattr(plan.config.dataset, "spec_name", "")
-    return name if plan.config.dataset.label_space(plan.config.task.output) else f"{name} (pseudo-labels)"
+    stands_in = not isinstance(plan.config.task, ScoresOriginals) and labels_of(plan.config, plan.config.task.output) is None
+    return f"{name} (pseudo-labels)" if stands_in else name
+
+
+def labels_of(config: Config, output: type[Prediction]) -> LabelSpace | None:
+    """The classes of the labels that predictions are scored against; None where those on the originals stand in."""
+    return None if isinstance(config.task, ScoresOriginals) else config.dataset.label_space(output)
+
+
+def main_metric(task: Task, found: Container[str]) -> str:
+    """A head's main score: the first of the task's columns that it has, which for most tasks is the task's own."""
+    return next((name for name in task.columns if name in found), task.main_metric)
 
 
 def stream_records(plan: Plan, cell: Cell, store: Store) -> tuple[list[StreamRecord], str]:
@@ -125,8 +150,8 @@ class _Scorer:
     def __init__(self, plan: Plan, store: Store, number: int, bootstrap: Bootstrap) -> None:
         self.plan, self.store, self.number, self.bootstrap = plan, store, number, bootstrap
         self.label, self.head = plan.config.heads[number]
-        self.metrics: list[Metric] = [METRICS.build(name) for name in plan.config.task.metrics]
-        self.target = plan.config.dataset.label_space(plan.config.task.output)
+        self.metrics: list[Metric] = [m for name in plan.config.task.metrics if (m := METRICS.build(name)).output is self.head.output]
+        self.target = labels_of(plan.config, self.head.output)
         self.space = _covered(self.head.label_space, self.target or self.head.label_space)
         self.merge = find_merge(self.head.label_space.name, self.space.name)
         self.relabel = _relabel(self.head.label_space, self.space, self.target)
@@ -146,10 +171,12 @@ class _Scorer:
         head_s = statistics.median(self.store.head_s(keys))
         rows = [_row(self.plan, cell.curve, cell.point, metric="head_s", value=head_s, unit="s", **base)]
         samples = self._samples(keys)
-        if (main := self.plan.config.task.main_metric) in samples:
+        if (main := main_metric(self.plan.config.task, samples)) in samples:
             self.bootstrap.scores[self.label, route, cell.curve, cell.point] = samples[main]
         for found in self._scores(keys):
-            row = _row(self.plan, cell.curve, cell.point, metric=found.metric, part=found.part, value=found.value, unit="1", **base)
+            row = _row(
+                self.plan, cell.curve, cell.point, metric=found.metric, part=found.part, value=found.value, unit=scale_of(found.metric).unit, **base
+            )
             low, high, _ = interval(samples[found.metric]) if found.metric in samples and not found.part else (math.nan, math.nan, 0)
             rows.append(replace(row, low=low, high=high))
         return rows
@@ -203,6 +230,8 @@ class _Scorer:
         return [] if self.target else [*self.plan.cells[0].predictions[self.number], str(PSEUDO_SCORE)]
 
     def truth(self) -> Truth:
+        if self._truth is None and self.head.output not in (Detections, SegmentationMap):
+            self._truth = Truth(tuple(image_id for _, image_id, _ in self.plan.images), ())
         if self._truth is None:
             ids = tuple(image_id for _, image_id, _ in self.plan.images)
             indices = [index for index, _, _ in self.plan.images]
@@ -256,6 +285,8 @@ def _relabel(source: LabelSpace, space: LabelSpace, target: LabelSpace | None) -
     def relabel(prediction: Prediction) -> Prediction:
         if isinstance(prediction, SegmentationMap):
             return SegmentationMap(table[prediction.labels])
+        if not isinstance(prediction, Detections):
+            return prediction
         labels = table[prediction.labels].astype(np.int64)
         keep = labels != VOID
         return Detections(prediction.boxes_xyxy[keep], prediction.scores[keep], labels[keep])

@@ -13,6 +13,7 @@ from tabulate import tabulate
 
 from benchmarks.api import Row
 from benchmarks.null_floor import PART
+from benchmarks.scales import scale_of
 
 TITLES = {
     "bpp": "bpp",
@@ -27,11 +28,19 @@ TITLES = {
     "pixel_accuracy": "pixel acc.",
     "fw_iou": "fwIoU",
     "psnr": "PSNR dB",
+    "ms_ssim": "MS-SSIM",
+    "lpips": "LPIPS",
+    "dists": "DISTS",
+    "fid": "FID",
+    "agreement": "agreement",
     "encode_s": "encode s",
     "decode_s": "decode s",
     "head_s": "head s",
 }
-_DIGITS = {"bpp": 4, "size_kb": 2, "psnr": 2, "encode_s": 4, "decode_s": 4, "head_s": 4}
+_DIGITS = {"bpp": 4, "size_kb": 2, "psnr": 2, "ms_ssim": 4, "lpips": 4, "dists": 4, "fid": 2, "encode_s": 4, "decode_s": 4, "head_s": 4}
+JUDGED = "reference"
+"""The regime of judges, which see the original beside the decoded image: they stand in one block together."""
+ORIGINALS = "against the originals"
 _STREAM = ("bpp", "size_bytes", "psnr", "encode_s", "decode_s")
 NOTE = (
     "Scores in percent; rates from whole files, headers in; times are medians of one image in seconds, one thread. "
@@ -53,9 +62,13 @@ def wide(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     columns: the task's scores to show. Scores are 0 to 1, sizes in kB (1000 bytes); ``status`` and ``reason`` say what is missing.
     ``_low`` and ``_high`` after a number's name are the ends of its interval.
     """
-    whole = rows[(rows["part"] == "") & (rows["anchor"] == "")]
+    whole = rows[(rows["part"] == "") & (rows["anchor"] == "")].copy()
+    judged = (whole["regime"] == JUDGED) & (whole["codec"] != "")
+    whole.loc[judged, "head"] = ORIGINALS
+    whole = whole[~(judged & (whole["metric"] == "head_s"))]
     streams = whole[whole["head"] == ""]
     lines = []
+    tail = [name for name in ("psnr", "encode_s", "decode_s", "head_s") if name not in columns]
     readers = dict.fromkeys((head, route) for head, route in zip(whole["head"], whole["route"], strict=True) if head)
     for head, route in readers:
         mine = whole[(whole["head"] == head) & (whole["route"] == route)]
@@ -75,14 +88,14 @@ def wide(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
                 "bpp": numbers.get("bpp"),
                 "size_kb": numbers.get("size_bytes", math.nan) / 1000,
             }
-            line |= {c: numbers.get(c, math.nan) for c in (*columns, "psnr", "encode_s", "decode_s", "head_s")}
+            line |= {c: numbers.get(c, math.nan) for c in (*columns, *tail)}
             ends = (f"{c}_{end}" for c in ("bpp", *columns) for end in ("low", "high"))
             line |= {end: numbers[end] for end in ends if not math.isnan(numbers.get(end, math.nan))}
             line |= {"status": "ok" if bad.empty else bad["status"].iloc[0], "reason": "" if bad.empty else bad["reason"].iloc[0]}
             lines.append(line)
     known = {name for line in lines for name in line}
     scores = [n for c in ("bpp", "size_kb", *columns) for n in (c, f"{c}_low", f"{c}_high") if n == c or n in known]
-    names = ["head", "route", "codec", "point", *scores, "psnr", "encode_s", "decode_s", "head_s", "status", "reason"]
+    names = ["head", "route", "codec", "point", *scores, *tail, "status", "reason"]
     return pd.DataFrame(lines, columns=names)
 
 
@@ -107,11 +120,13 @@ def _difference(row: Any) -> str:
     """A difference for people: its value, its interval, both overlaps, whether a fit stood in; or the reason why there is none."""
     if row.status != "ok":
         return f"n/a: {row.reason}"
-    scale, unit = (1, " %") if row.unit == "%" else (100, "")
-    ends = "" if math.isnan(row.low) else f" [{scale * row.low:+.1f}, {scale * row.high:+.1f}]"
+    share = row.unit != "%" and scale_of(row.metric).percent
+    scale, unit = 100 if share else 1, " %" if row.unit == "%" else ""
+    form = "+.1f" if share or row.unit == "%" else "+.2f" if row.unit == "dB" else "+.4f"
+    ends = "" if math.isnan(row.low) else f" [{scale * row.low:{form}}, {scale * row.high:{form}}]"
     shared = _SHARED.search(row.reason)
     overlap = " {{{}/{}}}".format(*shared.groups()) if shared else ""
-    return f"{scale * row.value:+.1f}{unit}{ends}{overlap}" + (" (fit)" if row.reason.startswith("fit") else "")
+    return f"{scale * row.value:{form}}{unit}{ends}{overlap}" + (" (fit)" if row.reason.startswith("fit") else "")
 
 
 def told_apart(rows: pd.DataFrame) -> list[str]:
@@ -125,7 +140,8 @@ def told_apart(rows: pd.DataFrame) -> list[str]:
         said: dict[str, list[str]] = {"better": [], "worse": [], "not told apart": []}
         for codec, numbers in group.groupby("codec", sort=False):
             first = numbers.iloc[0]
-            low, high = (-first["high"], -first["low"]) if first["unit"] == "%" else (first["low"], first["high"])
+            less = first["unit"] == "%" or scale_of(first["metric"]).sign < 0
+            low, high = (-first["high"], -first["low"]) if less else (first["low"], first["high"])
             said["better" if low > 0 else "worse" if high < 0 else "not told apart"].append(str(codec))
         text = "; ".join(f"{what}: {', '.join(codecs)}" for what, codecs in said.items() if codecs)
         lines.append(f"{head}, against {anchor}, by intervals that leave out 0: {text}.")
@@ -174,7 +190,8 @@ def _refused(rows: pd.DataFrame) -> list[str]:
     return [f"{r.head}, {r.codec} against {r.anchor}, {r.metric}: {r.reason.split('; ')[-1]}." for r in found.itertuples()]
 
 
-def _cells(line: pd.Series, names: Sequence[str], main: str) -> list[str]:
+def _cells(line: pd.Series, names: Sequence[str], mains: Sequence[str]) -> list[str]:
+    """One line's numbers as text, those of ``mains`` with their intervals."""
     cells = []
     for name in names:
         value = line[name]
@@ -184,10 +201,24 @@ def _cells(line: pd.Series, names: Sequence[str], main: str) -> list[str]:
             cells.append("-")
         else:
             digits = _DIGITS.get(name)
-            text = f"{100 * value:.1f}" if digits is None else f"{value:.{digits}f}" if math.isfinite(value) else "inf"
+            text = f"{100 * value:.1f}" if digits is None else _plain(value, digits)
             low, high = (line.get(f"{name}_{end}", math.nan) for end in ("low", "high"))
-            cells.append(f"{text} [{100 * low:.1f}, {100 * high:.1f}]" if name == main and not math.isnan(low) else text)
+            if name in mains and math.isfinite(low):
+                text += f" [{100 * low:.1f}, {100 * high:.1f}]" if digits is None else f" [{_plain(low, digits)}, {_plain(high, digits)}]"
+            cells.append(text)
     return cells
+
+
+def _plain(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if math.isfinite(value) else "inf"
+
+
+def _shown(table: pd.DataFrame, group: pd.DataFrame, columns: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The columns of one block, without the scores that only other heads have; and those shown with intervals: each judge's, or the first."""
+    foreign = {c for c in columns if group[c].isna().all() and table[c].notna().any()}
+    names = [n for n in table.columns if n in TITLES and n not in foreign]
+    scores = [c for c in columns if c not in foreign]
+    return ["codec", "point", *names], scores if group["head"].iloc[0] == ORIGINALS else scores[:1]
 
 
 def blocks(rows: Sequence[Row], columns: Sequence[str], form: str) -> str:
@@ -196,9 +227,9 @@ def blocks(rows: Sequence[Row], columns: Sequence[str], form: str) -> str:
     table = wide(tidy, columns)
     tex = form.startswith("latex")
     parts = []
-    names = ["codec", "point", *(n for n in table.columns if n in TITLES)]
     for (head, route), group in table.groupby(["head", "route"], sort=False):
-        body = [_cells(line, names, columns[0]) for _, line in group.iterrows()]
+        names, mains = _shown(table, group, columns)
+        body = [_cells(line, names, mains) for _, line in group.iterrows()]
         text = tabulate(
             body, [TITLES.get(n, n) for n in names], tablefmt=form, disable_numparse=True, colalign=["left", "left", *["right"] * (len(names) - 2)]
         )
@@ -214,7 +245,9 @@ def blocks(rows: Sequence[Row], columns: Sequence[str], form: str) -> str:
 
 
 def _title(tidy: pd.DataFrame, head: str, route: str) -> str:
-    line = tidy[(tidy["head"] == head) & (tidy["route"] == route)].iloc[0]
+    line = tidy[((tidy["head"] == head) | ((head == ORIGINALS) & (tidy["regime"] == JUDGED))) & (tidy["route"] == route)].iloc[0]
+    if head == ORIGINALS:
+        return f"{line['task']} on {line['dataset']} ({line['split']}, {line['images']} images), {head}"
     return f"{line['task']} on {line['dataset']} ({line['split']}, {line['images']} images), head {head}, {route} route, {line['regime']}"
 
 

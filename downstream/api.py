@@ -59,7 +59,26 @@ class SegmentationMap:
     labels: npt.NDArray[np.uint8]
 
 
-Prediction: TypeAlias = Detections | SegmentationMap
+@dataclass(frozen=True)
+class Likeness:
+    """How near a decoded image is to its original, by one measure of people's vision.
+
+    measure: its name ("psnr", "lpips"). numbers: float64 (K,), what the measure is computed from: one value, or sums for pooled ones.
+    """
+
+    measure: str
+    numbers: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FeaturePair:
+    """What a network sees in an original and in its decoded image, for distances between sets: float32 (P, D) each, P patches."""
+
+    original: npt.NDArray[np.float32]
+    decoded: npt.NDArray[np.float32]
+
+
+Prediction: TypeAlias = Detections | SegmentationMap | Likeness | FeaturePair
 
 
 def to_bytes(prediction: Prediction) -> bytes:
@@ -72,7 +91,9 @@ def to_bytes(prediction: Prediction) -> bytes:
 def from_bytes(data: bytes) -> Prediction:
     """Unpack what ``to_bytes`` packed."""
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        kind = Detections if "scores" in arrays else SegmentationMap
+        if "measure" in arrays:
+            return Likeness(str(arrays["measure"]), arrays["numbers"])
+        kind = Detections if "scores" in arrays else FeaturePair if "decoded" in arrays else SegmentationMap
         return kind(**dict(arrays))
 
 
@@ -80,7 +101,7 @@ class Head(Protocol):
     """What every head says of itself: a frozen dataclass whose fields are its whole configuration."""
 
     output: ClassVar[type[Prediction]]
-    regime: ClassVar[Literal["frozen", "adapted"]]
+    regime: ClassVar[Literal["frozen", "adapted", "reference"]]
 
     @property
     def label_space(self) -> LabelSpace:
@@ -101,6 +122,13 @@ class ImageHead(Head, Protocol):
         """One prediction an image, in order. Images may differ in size; the head resizes and batches as it likes."""
 
 
+class Judge(Head, Protocol):
+    """A head that sees the original beside the decoded image and says how near it is; of regime "reference", without classes."""
+
+    def compare(self, originals: Sequence[Image], images: Sequence[Image]) -> list[Prediction]:
+        """One answer a pair, in order; the two of a pair are of one size."""
+
+
 @runtime_checkable
 class LatentHead(Head, Protocol):
     """A head on decoded latents. ``needs`` names the maps it reads, in whose space."""
@@ -116,8 +144,13 @@ Route: TypeAlias = Literal["image", "latent"]
 
 def routes_of(head: Any) -> tuple[Route, ...]:
     """The routes a head can take, told from its methods alone, so that one whose weights are missing can be asked too."""
-    methods: dict[Route, str] = {"image": "predict", "latent": "predict_latents"}
-    return tuple(route for route, method in methods.items() if callable(getattr(head, method, None)))
+    methods: dict[Route, tuple[str, ...]] = {"image": ("predict", "compare"), "latent": ("predict_latents",)}
+    return tuple(route for route, names in methods.items() if any(callable(getattr(head, name, None)) for name in names))
+
+
+def sees_originals(head: Any) -> bool:
+    """Whether a head is a ``Judge``, told from its methods alone."""
+    return callable(getattr(head, "compare", None))
 
 
 class AdaptedHead(Protocol):
