@@ -90,10 +90,11 @@ def _measured(plan: Plan, rows: Sequence[Row], bootstrap: Bootstrap, head: str, 
     unknown = np.full(bootstrap.resamples if any(key[:2] == (head, route) for key in bootstrap.scores) else 0, np.nan)
     found = {}
     for curve in plan.config.curves:
-        points = [p for p, _ in curve.points if math.isfinite(value.get((curve.label, p), math.nan))]  # no PSNR without loss
+        # Without loss PSNR has no end and is no point of a curve; a point without a value is one, and leaves the curve without differences.
+        points = [p for p, _ in curve.points if (curve.label, p) in value and not math.isinf(value[curve.label, p])]
         if points:
             rates = np.stack([bootstrap.rates.get((curve.label, p), unknown)[: len(unknown)] for p in points], axis=1)
-            scores = scale.sign * np.stack([bootstrap.scores.get((head, route, curve.label, p), unknown) for p in points], axis=1)
+            scores = np.stack([scale.sign * bootstrap.scores.get((head, route, curve.label, p), unknown) for p in points], axis=1)
             whole = [(rate[curve.label, p], value[curve.label, p]) for p in points]
             found[curve.label] = Measured(whole, rates, scores, Curves(rates, scores, scale.bounds), metric)
     return found

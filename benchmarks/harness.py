@@ -14,14 +14,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from benchmarks.api import Dataset, Task
+from benchmarks.api import Dataset, ScoresOriginals, Task
 from benchmarks.execution import Executor
 from benchmarks.keys import identity, key_of, prediction_key, stream_key
 from benchmarks.measure import Answer, Item, Job, index_pixels, measure
 from benchmarks.points import Curve
 from benchmarks.progress import Progress
 from benchmarks.store import Pixels, Store
-from downstream.api import Route, why_not
+from downstream.api import LabelSpace, Prediction, Route, why_not
 from hsc.api import Codec
 from hsc.errors import DataError, UnavailableError, UsageError
 
@@ -148,13 +148,21 @@ def make_plan(config: Config, store: Store, executor: Executor, progress: Progre
     return plan
 
 
+class _Unlabelled:
+    """A data set to a task that reads no labels."""
+
+    def label_space(self, kind: type[Prediction]) -> LabelSpace | None:
+        return None
+
+
 def cell_of(plan: Plan, named: tuple[str, str, Codec], heads: Mapping[int, Any], identities: Mapping[int, Any]) -> Cell:
     """One operating point (curve, point, codec) on the plan's images, with the heads that can read it; heads and identities by number."""
     curve, point, codec = named
     coded = identity(codec)
     streams = [stream_key(pixels.sha256, coded) for _, _, pixels in plan.images]
     routes = plan.config.routes
-    reasons = {n: r for n, head in heads.items() if (r := why_not(codec, head, plan.config.dataset, routes[n]))}
+    labelled = _Unlabelled() if isinstance(plan.config.task, ScoresOriginals) else plan.config.dataset
+    reasons = {n: r for n, head in heads.items() if (r := why_not(codec, head, labelled, routes[n]))}
     predictions = {n: [prediction_key(s, routes[n], identities[n]) for s in streams] for n in heads if n not in reasons}
     return Cell(curve, point, codec, key_of(streams)[:12], streams, predictions, reasons)
 

@@ -151,6 +151,7 @@ class _Scorer:
         self.plan, self.store, self.number, self.bootstrap = plan, store, number, bootstrap
         self.label, self.head = plan.config.heads[number]
         self.metrics: list[Metric] = [m for name in plan.config.task.metrics if (m := METRICS.build(name)).output is self.head.output]
+        self.measure: str = getattr(self.head, "measure", "")
         self.target = labels_of(plan.config, self.head.output)
         self.space = _covered(self.head.label_space, self.target or self.head.label_space)
         self.merge = find_merge(self.head.label_space.name, self.space.name)
@@ -167,7 +168,8 @@ class _Scorer:
         if missing:
             reasons = [self.plan.failures[k] for k in missing if k in self.plan.failures]
             reason = f"{len(missing)} of {len(keys)} images failed: {reasons[0]}" if reasons else f"{len(missing)} of {len(keys)} images not read yet"
-            return [_row(self.plan, cell.curve, cell.point, status="failed" if reasons else "missing", reason=reason, **base)]
+            own = main_metric(self.plan.config.task, [self.measure] if self.measure else [s for m in self.metrics for s in m.scores])
+            return [_row(self.plan, cell.curve, cell.point, metric=own, status="failed" if reasons else "missing", reason=reason, **base)]
         head_s = statistics.median(self.store.head_s(keys))
         rows = [_row(self.plan, cell.curve, cell.point, metric="head_s", value=head_s, unit="s", **base)]
         samples = self._samples(keys)

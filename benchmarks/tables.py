@@ -46,6 +46,10 @@ NOTE = (
     "Scores in percent; rates from whole files, headers in; times are medians of one image in seconds, one thread. "
     "On the latent route decoding ends at the latents and no image is made."
 )
+_JUDGED = (
+    "PSNR, MS-SSIM, LPIPS, DISTS and FID are not in percent; of the last three less is better. "
+    "Agreement is AP or mIoU against what the head itself says of the originals: consistency, not accuracy."
+)
 _SURE = "In brackets: where the middle 95 % of the resamples of the images lie, drawn alike for all codecs."
 _OVERLAPS = "In braces: what two curves share, in percent of the codec's own interval and of the anchor's."
 _SHARED = re.compile(r"overlap (\d+)% of test, (\d+)% of anchor")
@@ -114,6 +118,19 @@ def differences(rows: pd.DataFrame) -> pd.DataFrame:
     found["column"] = found["metric"] + " vs " + found["anchor"]
     table = found.pivot_table(index=["head", "route", "codec"], columns="column", values="text", aggfunc="first", sort=False)
     return table.reset_index().fillna("")
+
+
+def _alike(bd: pd.DataFrame) -> list[pd.DataFrame]:
+    """The table of differences, in parts where heads have scores of different kinds: each with the columns that its heads fill."""
+    columns = [c for c in bd.columns if " vs " in c]
+    filled = {head: tuple(c for c in columns if (group[c] != "").any()) for head, group in bd.groupby("head", sort=False)}
+    kinds = {head: frozenset(c.split(" vs ")[0] for c in mine) for head, mine in filled.items()}
+    parts = []
+    for kind in dict.fromkeys(kinds.values()):
+        heads = [head for head in filled if kinds[head] == kind]
+        mine = [c for c in columns if any(c in filled[head] for head in heads)]
+        parts.append(bd.loc[bd["head"].isin(heads), ["head", "route", "codec", *mine]])
+    return parts
 
 
 def _difference(row: Any) -> str:
@@ -214,11 +231,12 @@ def _plain(value: float, digits: int) -> str:
 
 
 def _shown(table: pd.DataFrame, group: pd.DataFrame, columns: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The columns of one block, without the scores that only other heads have; and those shown with intervals: each judge's, or the first."""
-    foreign = {c for c in columns if group[c].isna().all() and table[c].notna().any()}
+    """The columns of one block, beside judges without the scores that others give; and those shown with intervals: each judge's, or the first."""
+    mixed = (table["head"] == ORIGINALS).any() and group[list(columns)].notna().any(axis=None)
+    foreign = {c for c in (*columns, "head_s") if mixed and group[c].isna().all()}
     names = [n for n in table.columns if n in TITLES and n not in foreign]
-    scores = [c for c in columns if c not in foreign]
-    return ["codec", "point", *names], scores if group["head"].iloc[0] == ORIGINALS else scores[:1]
+    sure = [c for c in columns if f"{c}_low" in group and group[f"{c}_low"].notna().any()]
+    return ["codec", "point", *names], sure if group["head"].iloc[0] == ORIGINALS else sure[:1]
 
 
 def blocks(rows: Sequence[Row], columns: Sequence[str], form: str) -> str:
@@ -237,8 +255,13 @@ def blocks(rows: Sequence[Row], columns: Sequence[str], form: str) -> str:
     bd = differences(tidy)
     if not bd.empty:
         parts += [_heading("Bjontegaard differences (negative rate: fewer bits at equal quality)", form)]
-        parts += [tabulate(bd.to_numpy().tolist(), list(bd.columns), tablefmt=form, disable_numparse=True)]
-    notes = [NOTE, *([_SURE] if tidy["low"].notna().any() else []), *([_OVERLAPS] if not bd.empty else [])]
+        parts += [tabulate(part.to_numpy().tolist(), list(part.columns), tablefmt=form, disable_numparse=True) for part in _alike(bd)]
+    notes = [
+        NOTE,
+        *([_JUDGED] if (tidy["regime"] == JUDGED).any() else []),
+        *([_SURE] if tidy["low"].notna().any() else []),
+        *([_OVERLAPS] if not bd.empty else []),
+    ]
     lines = (*_matched(tidy), *_floor(tidy), *told_apart(tidy), *_at_rates(tidy), *_refused(tidy), *notes, *_missing(tidy))
     parts += [_heading(line, form) if tex else line for line in lines]
     return "\n\n".join(parts) + "\n"

@@ -123,7 +123,12 @@ class ImageHead(Head, Protocol):
 
 
 class Judge(Head, Protocol):
-    """A head that sees the original beside the decoded image and says how near it is; of regime "reference", without classes."""
+    """A head that sees the original beside the decoded image and says how near it is; of regime "reference", without classes.
+
+    measure: the score its answers give, a metric's.
+    """
+
+    measure: ClassVar[str]
 
     def compare(self, originals: Sequence[Image], images: Sequence[Image]) -> list[Prediction]:
         """One answer a pair, in order; the two of a pair are of one size."""

@@ -38,6 +38,7 @@ class Fid:
     output: ClassVar[type[Prediction]] = FeaturePair
     regime: ClassVar[Literal["reference"]] = "reference"
     label_space: ClassVar[LabelSpace] = NO_CLASSES
+    measure: ClassVar[str] = "fid"
 
     def compare(self, originals: Sequence[Image], images: Sequence[Image]) -> list[Prediction]:
         """Features float32 (P, 2048) of the P patches of each pair."""

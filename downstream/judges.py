@@ -31,6 +31,7 @@ class Psnr:
     output: ClassVar[type[Prediction]] = Likeness
     regime: ClassVar[Literal["reference"]] = "reference"
     label_space: ClassVar[LabelSpace] = NO_CLASSES
+    measure: ClassVar[str] = "psnr"
 
     def compare(self, originals: Sequence[Image], images: Sequence[Image]) -> list[Prediction]:
         """numbers: the sum of squared differences, and how many samples."""
@@ -56,6 +57,7 @@ class MsSsim:
     output: ClassVar[type[Prediction]] = Likeness
     regime: ClassVar[Literal["reference"]] = "reference"
     label_space: ClassVar[LabelSpace] = NO_CLASSES
+    measure: ClassVar[str] = "ms_ssim"
 
     def compare(self, originals: Sequence[Image], images: Sequence[Image]) -> list[Prediction]:
         """numbers: the image's MS-SSIM.

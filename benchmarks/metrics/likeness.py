@@ -42,11 +42,10 @@ class LikenessOfSet:
         if len(found) != len(predictions) or len(found) != len(truth.image_ids) or not found:
             raise UsageError(f"{len(found)} likenesses came for {len(truth.image_ids)} images; likeness scores one for each")
         measure = found[0].measure
-        numbers = np.stack([p.numbers for p in found])  # (N, K)
-        if measure not in self.scores or any(p.measure != measure for p in found) or not np.isfinite(numbers).all():
+        if measure not in self.scores or any(p.measure != measure for p in found) or not all(np.isfinite(p.numbers).all() for p in found):
             raise UsageError(f"likenesses by {measure!r} came, expected finite ones by one of {', '.join(self.scores)}, the same for all images")
-        drawn = draws.astype(np.float64) @ numbers  # (R, K)
+        drawn: Floats = draws.astype(np.float64) @ np.stack([p.numbers for p in found])  # (R, N) by (N, K): (R, K)
         if measure != "psnr":
-            return {measure: drawn[:, 0] / draws.sum(1)}
+            return {measure: np.asarray(drawn[:, 0] / draws.sum(1), np.float64)}
         with np.errstate(divide="ignore"):
-            return {measure: 10 * np.log10(255**2 * drawn[:, 1] / drawn[:, 0])}
+            return {measure: np.asarray(10 * np.log10(255**2 * drawn[:, 1] / drawn[:, 0]), np.float64)}
