@@ -165,8 +165,19 @@ class Counts:
     original: bool = False
 
 
+@runtime_checkable
+class ScoresOriginals(Protocol):
+    """Capability of a task: heads of several outputs, all scored against what they say of the originals, whatever labels there are."""
+
+    outputs: ClassVar[tuple[type[Prediction], ...]]
+    against_originals: ClassVar[bool]
+
+
 class Task(Protocol):
-    """A machine's job, and the defaults that make ``--task NAME`` enough."""
+    """A machine's job, and the defaults that make ``--task NAME`` enough.
+
+    columns: the scores that tables show. A head's own main score is the first of them that it has.
+    """
 
     version: ClassVar[str]
     output: ClassVar[type[Prediction]]

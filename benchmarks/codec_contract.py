@@ -27,6 +27,8 @@ CONTRACT = Contract()
 SIZES = ((1, 1), (7, 5), (16, 16), (333, 251))
 SLOWEST_DECODE_S = 10.0
 """A damaged stream must be answered within this."""
+MOST_SHIFT = 0.4
+"""Of the mean over all samples, in levels. Truncation in one direction alone shifts by 0.5."""
 
 
 def at(codec: Any, index: int) -> Any:
@@ -44,6 +46,13 @@ def photo(height: int, width: int, seed: int = 0) -> Image:
         picture[top : top + 1 + height // 4, left : left + 1 + width // 5] += dice.uniform(-70, 70, 3)
     picture += 12 * np.sin(x * 1.3)[..., None] * (y > height / 2)[..., None] + dice.normal(0, 5, (height, width, 1))
     pixels: Image = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+    return pixels
+
+
+def ramps(height: int, width: int) -> Image:
+    """Smooth colours, none near black or white, so that nothing is clipped and a codec's best point leaves little but rounding."""
+    y, x = np.mgrid[:height, :width].astype(np.float64)
+    pixels: Image = np.rint(np.stack([128 + 50 * np.sin(x / 19 + 2 * c) * np.cos(y / 23 - c) for c in range(3)], axis=2)).astype(np.uint8)
     return pixels
 
 
@@ -123,6 +132,17 @@ def codes_any_size(codec: Any) -> None:
         learned = isinstance(codec, DecodesLatents)  # a network knows no pictures of a few pixels; what it may lose there is colour
         least = 26 if min(size) > 16 else 10 if learned else 18
         demand(_psnr(image, decoded) > least, f"{size[0]}x{size[1]} comes back with {_psnr(image, decoded):.1f} dB, expected above {least}")
+
+
+@CONTRACT.rule()
+def rounds_and_never_truncates(codec: Any) -> None:
+    """Colours come back without a shift at the end of its ladder: what truncates on the way between RGB and YCbCr darkens by half a level."""
+    if isinstance(codec, DecodesLatents):
+        raise NotAsked("a network makes its colours itself")
+    image = ramps(96, 128)
+    point = at(codec, -1) if codec.ladder else codec
+    shift = float(np.mean(point.decode(point.encode(image)).astype(np.float64) - image))
+    demand(abs(shift) <= MOST_SHIFT, f"colours far from black and white shift by {shift:+.2f} levels, expected {MOST_SHIFT:g} at the most")
 
 
 @CONTRACT.rule()

@@ -22,17 +22,20 @@ from benchmarks.curves import Axis, Curves, Difference, bd_metric, bd_rate, fron
 from benchmarks.curves import differences as of_resamples
 from benchmarks.harness import Plan
 from benchmarks.null_floor import PART
+from benchmarks.scales import scale_of
+from benchmarks.scoring import main_metric
 
 Floats = npt.NDArray[np.float64]
 
-BOUNDS = (0.0, 1.0)
-"""Scores are 0 to 1."""
 MATCHED = (0.25, 0.5, 0.75)
 """Where in the rates that two curves share their values are compared when there is no Bjontegaard difference."""
 
 
 class Measured(NamedTuple):
-    """One head's view of a curve. points: (rate, score); rates, scores: (R, P) of the resamples, R 0 where there are none; curves: of those."""
+    """One head's view of a curve. points: (rate, score); rates, scores: (R, P) of the resamples, R 0 where there are none; curves: of those.
+
+    Scores of which less is better are negative here, so that every curve rises.
+    """
 
     points: list[tuple[float, float]]
     rates: Floats
@@ -64,7 +67,7 @@ def differences(plan: Plan, rows: Sequence[Row], bootstrap: Bootstrap) -> list[R
             within = {label: seen[label] for label in members(anchor, known) if label in seen}
             if not within:
                 continue
-            points, curves = anchor_of(list(within.values()))
+            points, curves = anchor_of(list(within.values()), scale_of(base.metric).bounds)
             for label in (name for name in labels if name in seen and name not in within):
                 found += _compared(replace(base, codec=label, anchor=anchor), Pair(points, seen[label].points, curves, seen[label].curves))
         for second in (c for c in config.curves if c.null_of in seen and c.label in seen):
@@ -79,27 +82,33 @@ def views(plan: Plan, rows: Sequence[Row]) -> Iterator[Row]:
     for head, route in dict.fromkeys((r.head, r.route) for r in rows if r.head and r.status != "skipped"):
         like = next(r for r in rows if (r.head, r.route) == (head, route) and r.status != "skipped")
         blank = replace(like, cell="", point="", part="", low=math.nan, high=math.nan, status="ok", reason="")
-        yield replace(blank, metric=plan.config.task.main_metric)
+        yield replace(blank, metric=_main_metric(plan, rows, head, route))
+
+
+def _main_metric(plan: Plan, rows: Sequence[Row], head: str, route: str) -> str:
+    return main_metric(plan.config.task, {r.metric for r in rows if (r.head, r.route) == (head, route) and not r.part})
 
 
 def measured(plan: Plan, rows: Sequence[Row], bootstrap: Bootstrap, head: str, route: str) -> dict[str, Measured]:
     """The curves that a head scored by a route, by label."""
-    metric = plan.config.task.main_metric
+    metric = _main_metric(plan, rows, head, route)
+    scale = scale_of(metric)
     rate = {(r.codec, r.point): r.value for r in rows if r.metric == "bpp" and not r.part}
-    value = {(r.codec, r.point): r.value for r in rows if r.metric == metric and (r.head, r.route) == (head, route) and not r.part}
+    value = {(r.codec, r.point): scale.sign * r.value for r in rows if r.metric == metric and (r.head, r.route) == (head, route) and not r.part}
     unknown = np.full(bootstrap.resamples if any(key[:2] == (head, route) for key in bootstrap.scores) else 0, np.nan)
     found = {}
     for curve in plan.config.curves:
-        points = [p for p, _ in curve.points if (curve.label, p) in value]
+        # Without loss PSNR has no end and is no point of a curve; a point without a value is one, and leaves the curve without differences.
+        points = [p for p, _ in curve.points if (curve.label, p) in value and not math.isinf(value[curve.label, p])]
         if points:
             rates = np.stack([bootstrap.rates.get((curve.label, p), unknown)[: len(unknown)] for p in points], axis=1)
-            scores = np.stack([bootstrap.scores.get((head, route, curve.label, p), unknown) for p in points], axis=1)
+            scores = np.stack([scale.sign * bootstrap.scores.get((head, route, curve.label, p), unknown) for p in points], axis=1)
             whole = [(rate[curve.label, p], value[curve.label, p]) for p in points]
-            found[curve.label] = Measured(whole, rates, scores, Curves(rates, scores, BOUNDS))
+            found[curve.label] = Measured(whole, rates, scores, Curves(rates, scores, scale.bounds))
     return found
 
 
-def anchor_of(within: Sequence[Measured]) -> tuple[list[tuple[float, float]], Curves]:
+def anchor_of(within: Sequence[Measured], bounds: tuple[float, float]) -> tuple[list[tuple[float, float]], Curves]:
     """The points of an anchor and its resamples: a curve as it is, of several their front, found anew on each resample."""
     if len(within) == 1:
         return within[0].points, within[0].curves
@@ -107,14 +116,16 @@ def anchor_of(within: Sequence[Measured]) -> tuple[list[tuple[float, float]], Cu
     table = np.array(points)
     kept = front(table[None, :, 0], table[None, :, 1])[0]
     rates, scores = (np.concatenate([getattr(one, name) for one in within], axis=1) for name in ("rates", "scores"))
-    return [p for p, k in zip(points, kept, strict=True) if k], Curves(rates, scores, BOUNDS, front(rates, scores))
+    return [p for p, k in zip(points, kept, strict=True) if k], Curves(rates, scores, bounds, front(rates, scores))
 
 
 def _compared(base: Row, pair: Pair) -> Iterator[Row]:
-    metric = base.metric
-    rate, quality = bd_rate(pair.anchor, pair.test, BOUNDS), bd_metric(pair.anchor, pair.test, BOUNDS)
+    metric, scale = base.metric, scale_of(base.metric)
+    rate, quality = bd_rate(pair.anchor, pair.test, scale.bounds), bd_metric(pair.anchor, pair.test, scale.bounds)
+    if quality.value is not None:
+        quality = replace(quality, value=scale.sign * quality.value)
     yield _row(replace(base, metric=f"bd_rate({metric})", unit="%"), rate, of_resamples(pair.anchors, pair.tests, "quality").value)
-    yield _row(replace(base, metric=f"bd_{metric}", unit="1"), quality, of_resamples(pair.anchors, pair.tests, "log_rate").value)
+    yield _row(replace(base, metric=f"bd_{metric}", unit=scale.unit), quality, scale.sign * of_resamples(pair.anchors, pair.tests, "log_rate").value)
     if rate.value is None or quality.value is None:
         yield from _at_matched_rates(base, pair)
 
@@ -139,16 +150,17 @@ def refusals(samples: Floats) -> str:
 def _at_matched_rates(base: Row, pair: Pair) -> Iterator[Row]:
     """The difference of two curves' values at three rates they share; none where they share none, or one of them is no curve."""
     over: Axis = "log_rate"
-    one = Curves.of(pair.anchor, BOUNDS), Curves.of(pair.test, BOUNDS)
+    scale = scale_of(base.metric)
+    one = Curves.of(pair.anchor, scale.bounds), Curves.of(pair.test, scale.bounds)
     spans = [curve.span(over) for curve in one]
     low, high = float(np.max([s[0][0] for s in spans])), float(np.min([s[1][0] for s in spans]))  # NaN where one of them is no curve
     if not low < high:
         return
     for share in MATCHED:
         at = low + share * (high - low)
-        anchor, test = (float(curve.at(np.array([at]))[0]) for curve in one)
+        anchor, test = (scale.sign * float(curve.at(np.array([at]))[0]) for curve in one)
         many = np.full(len(pair.tests.trouble), at)
-        ends = interval(pair.tests.at(many) - pair.anchors.at(many))
-        said = f"{test:.1%} against {anchor:.1%}"
+        ends = interval(scale.sign * (pair.tests.at(many) - pair.anchors.at(many)))
+        said = f"{test:.1%} against {anchor:.1%}" if scale.percent else f"{test:.4g} against {anchor:.4g}"
         part = f"at {math.exp(at):.4f} bpp"
-        yield replace(base, metric=f"d_{base.metric}", part=part, unit="1", value=test - anchor, low=ends.low, high=ends.high, reason=said)
+        yield replace(base, metric=f"d_{base.metric}", part=part, unit=scale.unit, value=test - anchor, low=ends.low, high=ends.high, reason=said)

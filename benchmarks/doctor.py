@@ -13,9 +13,9 @@ import numpy as np
 
 from benchmarks.api import CODECS, DATASETS, METRICS, TASKS
 from benchmarks.codec_contract import at, photo
-from benchmarks.measure import why
+from benchmarks.measure import ask, why
 from benchmarks.provenance import PACKAGES, environment, version
-from downstream.api import HEADS, Detections
+from downstream.api import HEADS, Detections, FeaturePair, Likeness
 from hsc.errors import HscError, SpecError, UnavailableError
 from hsc.registry import Registry
 
@@ -106,10 +106,12 @@ def _head(head: Any) -> str:
     """One small picture looked at; raises where the answer is not one for it."""
     image = photo(SIDE, SIDE)
     start = time.perf_counter()
-    (answer,) = head.predict([image])
+    (answer,) = ask(head, "image", [image], [image])
     took = f"{1000 * (time.perf_counter() - start):.0f} ms, loading it included"
     if isinstance(answer, Detections):
         return f"{SIDE}x{SIDE}: {len(answer.scores)} boxes in {took}"
+    if isinstance(answer, Likeness | FeaturePair):
+        return f"{SIDE}x{SIDE} compared with itself in {took}"
     if answer.labels.shape != image.shape[:2]:
         raise HscError(f"{SIDE}x{SIDE} was answered with a map of {answer.labels.shape}")
     return f"{SIDE}x{SIDE}: {len(np.unique(answer.labels))} classes in {took}"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarks import anchors as anchors_of
-from benchmarks.api import DATASETS, TASKS, Counts, Dataset, Row
+from benchmarks.api import DATASETS, TASKS, Counts, Dataset, Row, ScoresOriginals
 from benchmarks.bootstrap import RESAMPLES, Bootstrap
 from benchmarks.execution import Executor, Inline, Processes
 from benchmarks.harness import Config, Overwrite, Plan, make_plan, run_plan
@@ -27,20 +27,26 @@ from hsc.registry import parse_spec
 if TYPE_CHECKING:
     import pandas as pd
 
+    from benchmarks.keeping import Keeping
+    from benchmarks.records import Line
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run gave: its plan, its rows, and what its metrics counted, for figures of the task."""
+    """What a run gave: its plan, its rows, what its metrics counted (for figures of the task), what each image took, and the streams it keeps."""
 
     plan: Plan
     rows: list[Row]
     counts: Sequence[Counts] = ()
+    records: list[Line] = field(default_factory=list)
+    keeping: Keeping | None = None
 
     @property
     def failed(self) -> list[str]:
-        """One line for each cell without a number: codec, point, head, reason."""
+        """One line for each cell without a number, or whose streams could not be kept: codec, point, head, reason."""
         bad = (r for r in self.rows if r.status in {"failed", "missing"} and not r.anchor)
-        return list(dict.fromkeys(" ".join(f"{r.codec} {r.point} {r.head}".split()) + f": {r.reason}" for r in bad))
+        lines = dict.fromkeys(" ".join(f"{r.codec} {r.point} {r.head}".split()) + f": {r.reason}" for r in bad)
+        return [*lines, *(self.keeping.troubles if self.keeping else ())]
 
 
 def evaluate(
@@ -97,8 +103,10 @@ def configure(
     found = curves(["original", *(job.codecs if codecs is None else codecs)])
     read: list[tuple[str, Any]] = [(_label(h), _one(HEADS, h)) for h in (job.heads if heads is None else heads)]
     for label, head in read:
-        if head.output is not job.output:
-            raise UsageError(f"the head {label} gives {head.output.__name__}, the task {task} scores {job.output.__name__}")
+        outputs = job.outputs if isinstance(job, ScoresOriginals) else (job.output,)
+        if head.output not in outputs:
+            scored = " or ".join(output.__name__ for output in outputs)
+            raise UsageError(f"the head {label} gives {head.output.__name__}, the task {task} scores {scored}")
     if limit < 0 or repeats < 1 or resamples < 0:
         raise UsageError(f"limit came as {limit}, repeats as {repeats} and resamples as {resamples}; expected at least 0, 1 and 0")
     readers = [(reader, way) for reader in dict(read).items() for way in routes_of(reader[1]) if route in (way, "both")]
@@ -139,8 +147,11 @@ def run(
     progress: Progress | None = None,
     executor: Executor | None = None,
     dry: bool = False,
+    keep_streams: int = 0,
 ) -> Outcome:
     """Plan, measure and score. workers 0: one a core; ``dry`` stops after the plan (no rows, and no search for rates).
+
+    keep_streams: of how many images the outcome holds the bitstreams, for ``benchmarks.verify``.
 
     Raises:
         UnavailableError: the data set, or all heads, cannot be used here.
@@ -148,13 +159,15 @@ def run(
         ResultsError: the cache cannot be used.
     """
     from benchmarks.differences import differences
+    from benchmarks.keeping import keep
     from benchmarks.leads import leads
+    from benchmarks.records import collect
     from benchmarks.scoring import score
 
     check_device(device)
     os.environ["HSC_DEVICE"] = device  # inherited by workers, read by heads and learned codecs
-    if workers < 0:
-        raise UsageError(f"workers came as {workers}, expected 1 or more, or 0 for one a core")
+    if workers < 0 or keep_streams < 0:
+        raise UsageError(f"workers came as {workers} and streams to keep as {keep_streams}; expected 0 or more (0 workers: one a core)")
     progress = progress or Silent()
     workers = workers or len(os.sched_getaffinity(0))
     executor = executor or (Processes(workers) if workers > 1 else Inline())
@@ -171,7 +184,9 @@ def run(
             bootstrap = Bootstrap(len(plan.images), config.resamples, config.seed)
             scored, counts = score(plan, store, bootstrap, progress)
             rows = matched + scored
-            return Outcome(plan, marked(rows + differences(plan, rows, bootstrap) + leads(plan, rows, bootstrap), config.curves), counts)
+            rows = marked(rows + differences(plan, rows, bootstrap) + leads(plan, rows, bootstrap), config.curves)
+            keeping = keep(plan, keep_streams, store, executor, progress) if keep_streams else None
+            return Outcome(plan, rows, counts, collect(plan, store), keeping)
     finally:
         progress.end()
 

@@ -160,8 +160,9 @@ class _Maker:
         self.classes = list(dict.fromkeys(name for n in self.readers for name in self.scorers[n].space.classes))
 
     def _scores(self, number: int) -> bool:
-        """Whether a head answers in classes that the data set has: else no cell has it either."""
-        return any(number in cell.predictions for cell in self.plan.cells)
+        """Whether a head answers in classes that the data set has, else no cell has it either, and in what can be drawn: judges do not."""
+        drawable = self.plan.config.heads[number][1].output in (Detections, SegmentationMap)
+        return drawable and any(number in cell.predictions for cell in self.plan.cells)
 
     def _fail(self, codec: str, image: str, error: Exception) -> None:
         self.failed.append({"codec": codec, "image": image, "reason": why(error)})
@@ -246,6 +247,7 @@ class _Maker:
     def _drawn(self, number: int, found: Prediction, cut: Window) -> dict[str, Any]:
         """A prediction in the gallery's own list of classes, within the window."""
         own = np.array([self.classes.index(name) for name in self.scorers[number].space.classes], np.int64)
+        assert isinstance(found, Detections | SegmentationMap)
         return boxes_of(found, own, cut) if isinstance(found, Detections) else map_of(found, own, cut)
 
     def _labels(self, index: int, image_id: str, pixels: Pixels, cut: Window) -> dict[str, Any] | None:

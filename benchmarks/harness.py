@@ -9,12 +9,12 @@ heads and tasks; what the store knows is not done again.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
-from benchmarks.api import Dataset, HasBoxes, ScoresMasks, Task
+from benchmarks.api import Dataset, HasBoxes, ScoresMasks, ScoresOriginals, Task
 from benchmarks.execution import Executor
 from benchmarks.keys import identity, key_of, prediction_key, stream_key
 from benchmarks.labels import boxes_of, why_no_masks
@@ -22,7 +22,7 @@ from benchmarks.measure import Answer, Item, Job, index_pixels, measure
 from benchmarks.points import Curve
 from benchmarks.progress import Progress
 from benchmarks.store import Pixels, Store
-from downstream.api import Route, why_not
+from downstream.api import LabelSpace, Prediction, Route, why_not
 from hsc.api import Codec
 from hsc.errors import DataError, UnavailableError, UsageError
 
@@ -143,7 +143,7 @@ def make_plan(config: Config, store: Store, executor: Executor, progress: Progre
             if reason := codec.available():
                 skipped[curve.label] = reason
                 break
-            plan.cells.append(_cell(plan, (curve.label, point, codec), heads, identities))
+            plan.cells.append(cell_of(plan, (curve.label, point, codec), heads, identities))
     if not plan.cells:
         raise UsageError("no codec can run: " + "; ".join(f"{k}: {v}" for k, v in skipped.items()))
     for cell in plan.cells:
@@ -151,14 +151,33 @@ def make_plan(config: Config, store: Store, executor: Executor, progress: Progre
     return plan
 
 
-def _cell(plan: Plan, named: tuple[str, str, Codec], heads: Mapping[int, Any], identities: Mapping[int, Any]) -> Cell:
+class _Unlabelled:
+    """A data set to a task that reads no labels."""
+
+    def label_space(self, kind: type[Prediction]) -> LabelSpace | None:
+        return None
+
+
+def cell_of(plan: Plan, named: tuple[str, str, Codec], heads: Mapping[int, Any], identities: Mapping[int, Any]) -> Cell:
+    """One operating point (curve, point, codec) on the plan's images, with the heads that can read it; heads and identities by number."""
     curve, point, codec = named
     coded = identity(codec)
     streams = [stream_key(pixels.sha256, coded) for _, _, pixels in plan.images]
     routes = plan.config.routes
-    reasons = {n: r for n, head in heads.items() if (r := why_not(codec, head, plan.config.dataset, routes[n]))}
+    labelled = _Unlabelled() if isinstance(plan.config.task, ScoresOriginals) else plan.config.dataset
+    reasons = {n: r for n, head in heads.items() if (r := why_not(codec, head, labelled, routes[n]))}
     predictions = {n: [prediction_key(s, routes[n], identities[n]) for s in streams] for n in heads if n not in reasons}
     return Cell(curve, point, codec, key_of(streams)[:12], streams, predictions, reasons)
+
+
+def narrowed(plan: Plan, places: Sequence[int]) -> Plan:
+    """The same cells on some of the plan's images alone, by their places in it."""
+    cells = []
+    for cell in plan.cells:
+        streams = [cell.streams[k] for k in places]
+        predictions = {n: [keys[k] for k in places] for n, keys in cell.predictions.items()}
+        cells.append(replace(cell, id=key_of(streams)[:12], streams=streams, predictions=predictions, todo=0))
+    return Plan(plan.config, [plan.images[k] for k in places], cells, plan.skipped, plan.failures)
 
 
 def _items(plan: Plan, cell: Cell, store: Store) -> Iterator[tuple[Item, str]]:
@@ -203,7 +222,7 @@ def run_plan(plan: Plan, store: Store, executor: Executor, progress: Progress) -
 
 def code(plan: Plan, named: Sequence[tuple[str, str, Codec]], store: Store, executor: Executor, progress: Progress) -> Plan:
     """Code the plan's images at operating points (curve, point, codec) and keep the streams; no head reads them. A plan of these cells."""
-    coded = Plan(plan.config, plan.images, [_cell(plan, one, {}, {}) for one in named], {})
+    coded = Plan(plan.config, plan.images, [cell_of(plan, one, {}, {}) for one in named], {})
     for cell in coded.cells:
         cell.todo = sum(1 for _ in _items(coded, cell, store))
     if coded.todo:

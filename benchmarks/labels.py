@@ -47,6 +47,8 @@ def relabelled(source: LabelSpace, space: LabelSpace, target: LabelSpace | None)
     def relabel(prediction: Prediction) -> Prediction:
         if isinstance(prediction, SegmentationMap):
             return SegmentationMap(table[prediction.labels])
+        if not isinstance(prediction, Detections):
+            return prediction
         labels = table[prediction.labels].astype(np.int64)
         keep = labels != VOID
         masks = prediction.masks and prediction.masks.kept(keep)

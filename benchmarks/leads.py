@@ -21,8 +21,9 @@ from benchmarks.api import Row
 from benchmarks.bootstrap import Bootstrap, Floats, interval
 from benchmarks.curves import Axis, Curves, bd_metric, bd_rate
 from benchmarks.curves import differences as of_resamples
-from benchmarks.differences import BOUNDS, Measured, anchor_of, measured, refusals, views
+from benchmarks.differences import Measured, anchor_of, measured, refusals, views
 from benchmarks.harness import Plan
+from benchmarks.scales import scale_of
 
 COMMON_BPP = tuple(digit * 10.0**power for power in range(-3, 2) for digit in (1, 2, 5))
 """Bits per pixel at which codecs are compared where a run names no rates itself: round numbers, so that nobody chose them for a codec."""
@@ -31,7 +32,10 @@ LESS = "less "
 
 
 class Entry(NamedTuple):
-    """A codec in a comparison. point: where it was measured, empty where its curve was read between points; samples: (R,)."""
+    """A codec in a comparison. point: where it was measured, empty where its curve was read between points; samples: (R,).
+
+    value, samples: negative where less is better, so that the most is the best.
+    """
 
     codec: str
     point: str
@@ -45,34 +49,37 @@ def leads(plan: Plan, rows: Sequence[Row], bootstrap: Bootstrap) -> list[Row]:
 
     rows: of the run, with those of the search where rates were matched.
     """
-    metric = plan.config.task.main_metric
     second = {curve.label for curve in plan.config.curves if curve.null_of}
     found: list[Row] = []
     for base in views(plan, rows):
+        metric, scale = base.metric, scale_of(base.metric)
         seen = {label: one for label, one in measured(plan, rows, bootstrap, base.head, base.route).items() if label not in second}
         for part, entries in _at_rates(plan, rows, bootstrap, base, seen):
-            at = replace(base, part=part, unit="1", metric=f"at_rate({metric})")
-            found += [_row(replace(at, codec=one.codec, point=one.point), one.value, one.samples, one.reason) for one in entries]
+            at = replace(base, part=part, unit=scale.unit, metric=f"at_rate({metric})")
+            found += [
+                _row(replace(at, codec=one.codec, point=one.point), scale.sign * one.value, scale.sign * one.samples, one.reason) for one in entries
+            ]
             at = replace(at, metric="d_" + at.metric)
-            found += [_row(replace(at, codec=best.codec, anchor=other.codec), *_apart(best, other)) for best, other in _pairs(entries, most=True)]
+            found += [_row(replace(at, codec=best.codec, anchor=other.codec), *_apart(best, other, scale.sign)) for best, other in _pairs(entries)]
         for anchor in plan.config.anchors:
             for name, unit, entries in _against(plan, seen, anchor, metric):
                 at = replace(base, metric="d_" + name, unit=unit, anchor=anchor)
-                for best, other in _pairs(entries, most=unit != "%"):
-                    found.append(_row(replace(at, codec=best.codec, part=LESS + other.codec), *_apart(best, other)))
+                sign = -1 if unit == "%" else scale.sign
+                for best, other in _pairs(entries):
+                    found.append(_row(replace(at, codec=best.codec, part=LESS + other.codec), *_apart(best, other, sign)))
     return found
 
 
-def _pairs(entries: Sequence[Entry], most: bool) -> list[tuple[Entry, Entry]]:
+def _pairs(entries: Sequence[Entry]) -> list[tuple[Entry, Entry]]:
     """The best entry beside each other; none where it is alone."""
     if not entries:
         return []
-    best = (max if most else min)(entries, key=lambda one: one.value)
+    best = max(entries, key=lambda one: one.value)
     return [(best, other) for other in entries if other is not best]
 
 
-def _apart(best: Entry, other: Entry) -> tuple[float, Floats, str]:
-    return best.value - other.value, best.samples - other.samples, ""
+def _apart(best: Entry, other: Entry, sign: int) -> tuple[float, Floats, str]:
+    return sign * (best.value - other.value), sign * (best.samples - other.samples), ""
 
 
 def _row(base: Row, value: float, samples: Floats, reason: str) -> Row:
@@ -88,14 +95,14 @@ def _at_rates(plan: Plan, rows: Sequence[Row], bootstrap: Bootstrap, base: Row, 
     ladders = {c.label for c in plan.config.curves if c.points[0][0]}
     curves = {label: one for label, one in seen.items() if label in ladders}
     for bpp in COMMON_BPP:
-        entries = [entry for label, one in curves.items() if (entry := _read(label, one, bpp))]
+        entries = [entry for label, one in curves.items() if (entry := _read(label, one, bpp, scale_of(base.metric).bounds))]
         if len(entries) > 1:
             yield f"{bpp:g} bpp", entries
 
 
-def _read(label: str, one: Measured, bpp: float) -> Entry | None:
+def _read(label: str, one: Measured, bpp: float, bounds: tuple[float, float]) -> Entry | None:
     """A curve's score at a rate between its points; None where it does not reach so far."""
-    curve, at = Curves.of(one.points, BOUNDS), math.log(bpp)
+    curve, at = Curves.of(one.points, bounds), math.log(bpp)
     value = float(curve.at(np.array([at]))[0])
     if math.isnan(value):
         return None
@@ -106,11 +113,12 @@ def _at_points(rows: Sequence[Row], bootstrap: Bootstrap, base: Row) -> Iterator
     """The scores of the points that a search found for each rate."""
     scores = {(r.codec, r.point): r for r in rows if (r.metric, r.head, r.route, r.part) == (base.metric, base.head, base.route, "") and not r.anchor}
     found: dict[str, list[Entry]] = {}
+    sign = scale_of(base.metric).sign
     for row in (r for r in rows if r.metric == "matched_bpp" and r.status == "ok"):
         score = scores.get((row.codec, row.point))
-        if score and score.status == "ok":
-            samples = bootstrap.scores.get((base.head, base.route, row.codec, row.point), np.empty(0))
-            found.setdefault(row.part, []).append(Entry(row.codec, row.point, score.value, samples, f"at {row.value:.4f} bpp"))
+        if score and score.status == "ok" and not math.isinf(score.value):
+            samples = sign * bootstrap.scores.get((base.head, base.route, row.codec, row.point), np.empty(0))
+            found.setdefault(row.part, []).append(Entry(row.codec, row.point, sign * score.value, samples, f"at {row.value:.4f} bpp"))
     yield from found.items()
 
 
@@ -121,12 +129,13 @@ def _against(plan: Plan, seen: Mapping[str, Measured], anchor: str, metric: str)
     labels = [c.label for c in plan.config.curves if c.points[0][0] and c.label in seen and c.label not in within]
     if not within:
         return
-    points, curves = anchor_of(list(within.values()))
-    ways: tuple[tuple[str, str, Axis], ...] = ((f"bd_rate({metric})", "%", "quality"), (f"bd_{metric}", "1", "log_rate"))
+    scale = scale_of(metric)
+    points, curves = anchor_of(list(within.values()), scale.bounds)
+    ways: tuple[tuple[str, str, Axis], ...] = ((f"bd_rate({metric})", "%", "quality"), (f"bd_{metric}", scale.unit, "log_rate"))
     for name, unit, over in ways:
-        entries = []
+        entries, sign = [], -1 if unit == "%" else 1
         for label in labels:
-            value = (bd_rate if unit == "%" else bd_metric)(points, seen[label].points, BOUNDS).value
+            value = (bd_rate if unit == "%" else bd_metric)(points, seen[label].points, scale.bounds).value
             if value is not None:
-                entries.append(Entry(label, "", value, of_resamples(curves, seen[label].curves, over).value))
+                entries.append(Entry(label, "", sign * value, sign * of_resamples(curves, seen[label].curves, over).value))
         yield name, unit, entries

@@ -9,7 +9,7 @@ Nothing here raises: whatever goes wrong with an image becomes its record's reas
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from benchmarks.images import pixels_sha256
 from benchmarks.points import curve_label
 from benchmarks.store import Pixels
 from benchmarks.timing import timed
-from downstream.api import Route
+from downstream.api import Prediction, Route, sees_originals
 from hsc.api import Codec, DecodesLatents, Image, Latents
 from hsc.errors import CodecError, DataError, HscError
 
@@ -174,16 +174,23 @@ def _warm_up(codec: Codec, image: Image) -> None:
         _warm.add(name)
 
 
+def ask(head: Any, route: Route, inputs: Sequence[Any], originals: Sequence[Image]) -> list[Prediction]:
+    """What a head says of decoded images or latents; a judge sees the originals beside them."""
+    if sees_originals(head):
+        return list(head.compare(originals, inputs))
+    return list(head.predict(inputs) if route == "image" else head.predict_latents(inputs))
+
+
 def _predict(number: int, job: Job, answers: list[Answer], inputs: list[Any]) -> None:
     """Let one head read images, or latents, as its route says."""
     head, route = job.heads[number], job.routes[number]
     try:
-        predict = head.predict if route == "image" else head.predict_latents
+        originals = [job.dataset.load(a.item.index).image for a in answers] if sees_originals(head) else []
         name = f"{head!r} {route}"
         if name not in _warm:
-            predict(inputs[:1])
+            ask(head, route, inputs[:1], originals[:1])
             _warm.add(name)
-        predictions, head_s = timed(lambda: predict(inputs), job.repeats)
+        predictions, head_s = timed(lambda: ask(head, route, inputs, originals), job.repeats)
         if len(predictions) != len(inputs):
             raise HscError(f"the head gave {len(predictions)} predictions for {len(inputs)} images")
         for answer, prediction in zip(answers, predictions, strict=True):

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.curves import Line, line
+from benchmarks.scales import scale_of
 from benchmarks.tables import TITLES
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31", "#7F3C8D", "#666666")
@@ -39,6 +40,7 @@ SETTINGS: dict[Any, Any] = {
 }
 """Of all figures; letters stay letters."""
 
+_ACROSS = 3
 _GREY = "#777777"
 _LETTERS_AN_INCH = 15.0
 
@@ -65,15 +67,21 @@ def styles_of(codecs: Iterable[str]) -> dict[str, Style]:
     }
 
 
-def drawn(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """The rows whose values are drawn: whole scores of heads, at operating points."""
-    return rows[(rows["metric"] == metric) & (rows["part"] == "") & (rows["anchor"] == "") & (rows["status"] == "ok") & (rows["head"] != "")]
+def drawn(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """The rows whose values are drawn: of each head and route the first of ``columns`` that it has, at operating points."""
+    whole = (rows["part"] == "") & (rows["anchor"] == "") & (rows["status"] == "ok") & (rows["head"] != "")
+    found = rows[rows["metric"].isin(list(columns)) & whole]
+    place = found["metric"].map(list(columns).index)
+    return found[place == place.groupby([found["head"], found["route"]]).transform("min")]
 
 
-def curves(rows: pd.DataFrame, metric: str, path: Path) -> None:
-    """Draw bpp (log axis) against ``metric``, a panel a head and route, with the uncompressed ceiling; writes ``path`` as .png and .pdf."""
-    panels = max(len(_views(drawn(rows, metric))), 1)
-    with figure(rows, metric, width=4.6 * panels + 1.2, columns=panels, font_size=9, legend="right") as made:
+def curves(rows: pd.DataFrame, columns: Sequence[str], path: Path) -> None:
+    """Draw bpp (log axis) against each head's main score, a panel a head and route, with the uncompressed ceiling; writes .png and .pdf.
+
+    columns: the task's scores; a head's main one is the first of them that it has. path: without its ending.
+    """
+    across = min(max(len(_views(drawn(rows, columns))), 1), _ACROSS)
+    with figure(rows, columns, width=4.6 * across + 1.2, across=across, font_size=9, legend="right") as made:
         save_both(made, path)
 
 
@@ -104,34 +112,41 @@ def save(made: Any, path: Path, **extra: Any) -> None:
 @contextmanager
 def figure(
     rows: pd.DataFrame,
-    metric: str,
+    columns: Sequence[str],
     *,
     width: float = DOUBLE,
-    columns: int = 2,
+    across: int = 2,
     font_size: float = 8,
     legend: Literal["right", "below"] = "below",
     styles: Mapping[str, Style] | None = None,
     overlays: Sequence[Overlay] = (),
 ) -> Iterator[Any]:
-    """A figure of one run, a panel a head and route, ``columns`` of them side by side; closed on leaving. width: inches."""
+    """A figure of one run, a panel a head and route, ``across`` of them side by side; closed on leaving.
+
+    columns: the task's scores, as in ``curves``; panels share their scale where all show the same. width: inches.
+    """
     plt = pyplot()
-    found = drawn(rows, metric)
-    views = _views(found)
-    columns = min(columns, max(len(views), 1))
-    lines = -(-max(len(views), 1) // columns)
+    found = drawn(rows, columns)
+    views, alike = _views(found), found["metric"].nunique() <= 1
+    across = min(across, max(len(views), 1))
+    lines = -(-max(len(views), 1) // across)
     styles = styles or styles_of(found["codec"])
     settings = SETTINGS | {"font.size": font_size, "legend.fontsize": font_size - 1 if legend == "below" else font_size}
     with plt.rc_context(settings):
-        height = 3.8 * lines if legend == "right" else 0.72 * width / columns * lines + 0.3
-        made, axes = plt.subplots(lines, columns, figsize=(width, height), sharey=True, squeeze=False, layout="constrained")
+        height = 3.8 * lines if legend == "right" else 0.72 * width / across * lines + 0.3
+        made, axes = plt.subplots(lines, across, figsize=(width, height), sharey=alike, squeeze=False, layout="constrained")
         try:
             for axis, (head, route) in zip(axes.flat, views, strict=False):
-                panel(axis, found[(found["head"] == head) & (found["route"] == route)], rates(rows), styles, overlays)
+                mine = found[(found["head"] == head) & (found["route"] == route)]
+                panel(axis, mine, rates(rows), styles, overlays)
+                if not alike or axis is axes[0][0]:
+                    axis.set_ylabel(_axis_name(str(mine["metric"].iloc[0])))
                 title = head + (", on latents" if route == "latent" else "")
-                axis.set_title(textwrap.fill(readable(title), max(int(width / columns * 11), 12)), fontsize=font_size)
+                axis.set_title(textwrap.fill(readable(title), max(int(width / across * 11), 12)), fontsize=font_size)
             for axis in list(axes.flat)[max(len(views), 1) :]:
                 axis.remove()
-            axes[0][0].set_ylabel(_axis_name(found, metric))
+            if not views:
+                axes[0][0].set_ylabel(_axis_name(columns[0]))
             _legend(made, list(axes.flat)[: max(len(views), 1)], legend, width)
             if views and legend == "right":
                 last = rows.iloc[-1]
@@ -163,9 +178,10 @@ def rates(rows: pd.DataFrame) -> pd.Series:
     return found.set_index(["codec", "point"])["value"]
 
 
-def _axis_name(found: pd.DataFrame, metric: str) -> str:
-    unit = "" if found.empty else str(found["unit"].iloc[0])
-    return f"{TITLES.get(metric, metric)}" + (" (%)" if unit in ("1", "") else "" if unit in TITLES.get(metric, metric) else f" ({unit})")
+def _axis_name(metric: str) -> str:
+    scale, title = scale_of(metric), TITLES.get(metric, metric)
+    unit = "%" if scale.percent else "" if scale.unit == "1" or scale.unit in title else scale.unit
+    return title + (f" ({unit})" if unit else "") + (" (less is better)" if scale.sign < 0 else "")
 
 
 def _legend(made: Any, axes: Sequence[Any], legend: str, width: float) -> None:
@@ -195,28 +211,32 @@ def _columns(lengths: Sequence[int], room: float) -> int:
 def panel(
     axis: Any, found: pd.DataFrame, rate: pd.Series, styles: Mapping[str, Style], overlays: Sequence[Overlay] = (), *, fits: bool = True
 ) -> None:
-    """Rate against one score, in percent where it is a share, of each codec. fits: dotted, what stands for a curve that dips in differences."""
+    """Rate against one score, in percent where it is a share, of each codec. fits: dotted, what stands for a curve that dips in differences.
+
+    Without loss a score may have no end, as PSNR has none; then there is no ceiling to draw.
+    """
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    scale = 100 if set(found["unit"]) <= {"1", ""} else 1
-    bounds = (0.0, 1.0) if scale == 100 else (-math.inf, math.inf)
+    scale = scale_of(str(found["metric"].iloc[0]))
+    times = 100 if scale.percent else 1
     for codec, group in found.groupby("codec", sort=False):
-        points = sorted((float(rate.get((codec, r.point), float("nan"))), scale * r.value, scale * r.low, scale * r.high) for r in group.itertuples())
+        points = sorted((float(rate.get((codec, r.point), float("nan"))), times * r.value, times * r.low, times * r.high) for r in group.itertuples())
         if list(group["point"]) == [""]:
-            axis.axhline(points[0][1], color="#444444", linestyle="--", linewidth=1, label=readable(f"{codec}, no loss"))
+            if math.isfinite(points[0][1]):
+                axis.axhline(points[0][1], color="#444444", linestyle="--", linewidth=1, label=readable(f"{codec}, no loss"))
             continue
         style = styles[str(codec)]
         across, values, low, high = (list(numbers) for numbers in zip(*points, strict=True))
         axis.plot(
             across, values, color=style.colour, marker=style.marker, linestyle=style.dashes, markersize=4, linewidth=1.2, label=readable(str(codec))
         )
-        stands_in = line(list(zip(across, (v / scale for v in values), strict=True)), bounds) if fits else ""
+        stands_in = line(list(zip(across, (scale.sign * v / times for v in values), strict=True)), scale.bounds) if fits else ""
         if isinstance(stands_in, Line) and stands_in.fitted:
-            axis.plot(np.exp(stands_in.log_rate), scale * stands_in.quality, color=style.colour, linestyle=":", linewidth=1)
+            axis.plot(np.exp(stands_in.log_rate), times * scale.sign * stands_in.quality, color=style.colour, linestyle=":", linewidth=1)
         if not any(map(math.isnan, low)):
             axis.fill_between(across, low, high, color=style.colour, alpha=0.13, linewidth=0)
     for number, one in enumerate(overlays):
-        across, values = ([p[0] for p in one.points], [scale * p[1] for p in one.points])
+        across, values = ([p[0] for p in one.points], [times * p[1] for p in one.points])
         marker = MARKERS[number % len(MARKERS)]
         axis.plot(
             across, values, color=_GREY, marker=marker, markerfacecolor="white", markersize=4, linewidth=0.8, label=readable(PUBLISHED + one.name)
@@ -227,5 +247,5 @@ def panel(
     axis.xaxis.set_major_formatter("{x:g}")
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.grid(alpha=0.25, linewidth=0.6)
-    if scale == 100:
+    if scale.percent:
         axis.set_ylim(bottom=0)

@@ -15,11 +15,11 @@ from typing import Any
 from benchmarks.harness import Plan
 from benchmarks.keys import identity
 from benchmarks.labels import PSEUDO_SCORE
-from benchmarks.scoring import cell_id
+from benchmarks.scoring import cell_id, labels_of
 
 PACKAGES: tuple[str, ...] = (
     *("hsc-bench", "numpy", "scipy", "torch", "torchvision", "compressai", "pillow", "pillow-heif", "imagecodecs", "imageio-ffmpeg", "av"),
-    *("onnxruntime", "hotcoco", "pycocotools", "numba", "ultralytics", "mmsegmentation"),
+    *("onnxruntime", "hotcoco", "pycocotools", "numba", "ultralytics", "mmsegmentation", "torchmetrics", "torch-fidelity"),
 )
 
 
@@ -29,17 +29,29 @@ def describe(plan: Plan, workers: int, device: str, arguments: Mapping[str, Any]
     return {
         "arguments": dict(arguments),
         "task": {"name": getattr(config.task, "spec_name", ""), "version": config.task.version},
-        "dataset": {**identity(config.dataset), "revision": config.dataset.revision, "images": [i for _, i, _ in plan.images]},
-        "pseudo_label_score": PSEUDO_SCORE if config.dataset.label_space(config.task.output) is None else None,
+        "dataset": {
+            **identity(config.dataset),
+            "revision": config.dataset.revision,
+            "images": [i for _, i, _ in plan.images],
+            "pixels_sha256": [pixels.sha256 for _, _, pixels in plan.images],
+        },
+        "pseudo_label_score": PSEUDO_SCORE if labels_of(config, config.task.output) is None else None,
         "anchors": config.anchors,
         "seed": config.seed,
         "repeats": config.repeats,
         "resamples": config.resamples,
         "match_bpp": config.match_bpp,
         "skipped": plan.skipped,
+        "heads": _heads(plan),
         "cells": _cells(plan),
         "environment": {**environment(), "workers": workers, "threads_per_worker": 1, "device": device},
     }
+
+
+def _heads(plan: Plan) -> list[dict[str, Any]]:
+    """The heads that could run, as tables name them; a head of two routes stands twice."""
+    named = zip(plan.config.heads, plan.config.routes, strict=True)
+    return [{"label": label, "route": route, **identity(head)} for (label, head), route in named if not head.available()]
 
 
 def _cells(plan: Plan) -> dict[str, Any]:

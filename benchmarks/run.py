@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import gallery, plots, provenance, report, tables
+from benchmarks import gallery, kept_streams, plots, provenance, records, report, tables
 from benchmarks.api import CODECS, DATASETS, METRICS, TASKS, Illustrated
 from benchmarks.bootstrap import RESAMPLES
 from benchmarks.evaluation import Outcome, configure, require, run
@@ -44,6 +44,8 @@ EXAMPLES = """examples:
       accuracy against the layers received: how many bytes does a machine need before it knows?
   python -m benchmarks.run --task detection --dataset mismatched --codec hsc
       a control: each image scored by the labels of another; after a run on roadscenes nothing is coded again
+  python -m benchmarks.run --keep-streams 8 --out results/mine, then python -m benchmarks.verify results/mine
+      the run's folder keeps the bitstreams of eight images; the second line decodes, reads and scores them again
   python -m benchmarks.run --list codecs
   python -m benchmarks.run --dry-run --task detection
 
@@ -99,6 +101,13 @@ def parser() -> argparse.ArgumentParser:
     where = made.add_argument_group("where it goes")
     where.add_argument("--out", metavar="DIR", type=Path, help="folder of the run's files (default: results/runs/<name>)")
     where.add_argument("--name", help="the run's name (default: the task's name)")
+    where.add_argument(
+        "--keep-streams",
+        metavar="N",
+        type=int,
+        default=0,
+        help="keep the bitstreams of N images in the run's folder, spread over the data set, for python -m benchmarks.verify (default: none)",
+    )
     where.add_argument("--cache", metavar="DIR", type=Path, default=Path("results/cache"), help="streams and predictions kept (default: %(default)s)")
     where.add_argument(
         "--gallery", metavar="N", type=int, default=gallery.IMAGES, help="pictures of N images for the page; 0 for none (default: %(default)s)"
@@ -136,7 +145,8 @@ def _benchmark(options: argparse.Namespace, words: Sequence[str]) -> int:
     if not options.dry_run:
         writable(folder)
     progress = Silent() if options.quiet else Bar()
-    outcome = run(config, workers=options.workers, device=options.device, cache=options.cache, progress=progress, dry=options.dry_run)
+    how = {"workers": options.workers, "device": options.device, "cache": options.cache, "dry": options.dry_run}
+    outcome = run(config, progress=progress, keep_streams=options.keep_streams, **how)
     if options.dry_run:
         sys.stdout.write(planned(outcome))
         return DONE
@@ -185,7 +195,11 @@ def write(outcome: Outcome, folder: Path, options: argparse.Namespace, words: Se
     """Write a run's files, the page of them all last; returns the table for the terminal."""
     task = outcome.plan.config.task
     tables.write(outcome.rows, task.columns, folder)
-    plots.curves(tables.frame(outcome.rows), task.main_metric, folder / "curves")
+    records.write(outcome.records, folder)
+    (folder / kept_streams.FILE).unlink(missing_ok=True)  # those of an earlier run in this folder are not this one's
+    if outcome.keeping:
+        kept_streams.write(outcome.keeping.kept, folder)
+    plots.curves(tables.frame(outcome.rows), task.columns, folder / "curves")
     if isinstance(task, Illustrated):
         task.figures(outcome.rows, outcome.counts, folder)
     said = {"command": "python -m benchmarks.run " + shlex.join(words)}

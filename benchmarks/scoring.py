@@ -5,18 +5,34 @@ from __future__ import annotations
 import functools
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from benchmarks.api import METRICS, Counted, Counts, HasBoxes, HasLabelMaps, Metric, PredictionRecord, Resampled, Row, Score, StreamRecord, Truth
+from benchmarks.api import (
+    METRICS,
+    Counted,
+    Counts,
+    HasBoxes,
+    HasLabelMaps,
+    Metric,
+    PredictionRecord,
+    Resampled,
+    Row,
+    Score,
+    ScoresOriginals,
+    StreamRecord,
+    Task,
+    Truth,
+)
 from benchmarks.bootstrap import Bootstrap, Floats, interval
-from benchmarks.harness import Cell, Plan
+from benchmarks.harness import Cell, Config, Plan
 from benchmarks.keys import identity, key_of, samples_key, score_key
 from benchmarks.labels import PSEUDO_SCORE, boxes_of, covered, limit_coco, lookup, pseudo_truth, relabelled
 from benchmarks.progress import Progress
+from benchmarks.scales import scale_of
 from benchmarks.store import Store
-from downstream.api import Detections, Prediction, SegmentationMap
+from downstream.api import Detections, LabelSpace, Prediction, SegmentationMap
 from downstream.class_maps import find_map, find_merge
 from hsc.errors import UsageError
 
@@ -79,10 +95,21 @@ def _row(plan: Plan, codec: str, point: str, cell: str = "", **columns: Any) -> 
 def dataset_label(plan: Plan) -> str:
     """The data set's name, saying so where predictions on originals stand in for labels."""
     name = getattr(plan.config.dataset, "spec_name", "")
-    return name if plan.config.dataset.label_space(plan.config.task.output) else f"{name} (pseudo-labels)"
+    stands_in = not isinstance(plan.config.task, ScoresOriginals) and labels_of(plan.config, plan.config.task.output) is None
+    return f"{name} (pseudo-labels)" if stands_in else name
 
 
-def _streams(plan: Plan, cell: Cell, store: Store) -> tuple[list[StreamRecord], str]:
+def labels_of(config: Config, output: type[Prediction]) -> LabelSpace | None:
+    """The classes of the labels that predictions are scored against; None where those on the originals stand in."""
+    return None if isinstance(config.task, ScoresOriginals) else config.dataset.label_space(output)
+
+
+def main_metric(task: Task, found: Container[str]) -> str:
+    """A head's main score: the first of the task's columns that it has, which for most tasks is the task's own."""
+    return next((name for name in task.columns if name in found), task.main_metric)
+
+
+def stream_records(plan: Plan, cell: Cell, store: Store) -> tuple[list[StreamRecord], str]:
     """The records of a cell, and why they are not whole, if they are not."""
     wanted = {key: (image_id, pixels.image_hw) for key, (_, image_id, pixels) in zip(cell.streams, plan.images, strict=True)}
     known = store.streams(wanted)
@@ -94,7 +121,7 @@ def _streams(plan: Plan, cell: Cell, store: Store) -> tuple[list[StreamRecord], 
 
 
 def _rate_rows(plan: Plan, cell: Cell, store: Store, bootstrap: Bootstrap) -> list[Row]:
-    records, reason = _streams(plan, cell, store)
+    records, reason = stream_records(plan, cell, store)
     if reason:
         status = "failed" if any(k in plan.failures for k in cell.streams) else "missing"
         return [_row(plan, cell.curve, cell.point, cell.id, metric="bpp", unit=UNITS["bpp"], status=status, reason=reason)]
@@ -128,8 +155,9 @@ class Scorer:
     def __init__(self, plan: Plan, store: Store, number: int, bootstrap: Bootstrap) -> None:
         self.plan, self.store, self.number, self.bootstrap = plan, store, number, bootstrap
         self.label, self.head = plan.config.heads[number]
-        self.metrics: list[Metric] = [METRICS.build(name) for name in plan.config.task.metrics]
-        self.target = plan.config.dataset.label_space(plan.config.task.output)
+        self.metrics: list[Metric] = [m for name in plan.config.task.metrics if (m := METRICS.build(name)).output is self.head.output]
+        self.measure: str = getattr(self.head, "measure", "")
+        self.target = labels_of(plan.config, self.head.output)
         self.space = covered(self.head.label_space, self.target or self.head.label_space)
         self.merge = find_merge(self.head.label_space.name, self.space.name)
         self.relabel = relabelled(self.head.label_space, self.space, self.target)
@@ -145,14 +173,16 @@ class Scorer:
         if missing:
             reasons = [self.plan.failures[k] for k in missing if k in self.plan.failures]
             reason = f"{len(missing)} of {len(keys)} images failed: {reasons[0]}" if reasons else f"{len(missing)} of {len(keys)} images not read yet"
-            return [_row(self.plan, cell.curve, cell.point, status="failed" if reasons else "missing", reason=reason, **base)]
+            own = main_metric(self.plan.config.task, [self.measure] if self.measure else [s for m in self.metrics for s in m.scores])
+            return [_row(self.plan, cell.curve, cell.point, metric=own, status="failed" if reasons else "missing", reason=reason, **base)]
         head_s = statistics.median(self.store.head_s(keys))
         rows = [_row(self.plan, cell.curve, cell.point, metric="head_s", value=head_s, unit="s", **base)]
         samples = self._samples(keys)
-        if (main := self.plan.config.task.main_metric) in samples:
+        if (main := main_metric(self.plan.config.task, samples)) in samples:
             self.bootstrap.scores[self.label, route, cell.curve, cell.point] = samples[main]
         for found in self._scores(keys):
-            row = _row(self.plan, cell.curve, cell.point, metric=found.metric, part=found.part, value=found.value, unit="1", **base)
+            unit = scale_of(found.metric).unit
+            row = _row(self.plan, cell.curve, cell.point, metric=found.metric, part=found.part, value=found.value, unit=unit, **base)
             name = f"{found.metric}/{found.part}" if found.part else found.metric
             low, high, _ = interval(samples[name]) if name in samples else (math.nan, math.nan, 0)
             rows.append(replace(row, low=low, high=high))
@@ -225,6 +255,8 @@ class Scorer:
         return [] if self.target else [*self.plan.cells[0].predictions[self.number], str(PSEUDO_SCORE)]
 
     def truth(self) -> Truth:
+        if self._truth is None and self.head.output not in (Detections, SegmentationMap):
+            self._truth = Truth(tuple(image_id for _, image_id, _ in self.plan.images), ())
         if self._truth is None:
             ids = tuple(image_id for _, image_id, _ in self.plan.images)
             indices = [index for index, _, _ in self.plan.images]

@@ -13,6 +13,7 @@ from tabulate import tabulate
 
 from benchmarks.api import Row
 from benchmarks.null_floor import PART
+from benchmarks.scales import scale_of
 
 TITLES = {
     "bpp": "bpp",
@@ -34,15 +35,27 @@ TITLES = {
     "fw_iou": "fwIoU",
     "iou": "IoU",
     "psnr": "PSNR dB",
+    "ms_ssim": "MS-SSIM",
+    "lpips": "LPIPS",
+    "dists": "DISTS",
+    "fid": "FID",
+    "agreement": "agreement",
     "encode_s": "encode s",
     "decode_s": "decode s",
     "head_s": "head s",
 }
-_DIGITS = {"bpp": 4, "size_kb": 2, "psnr": 2, "encode_s": 4, "decode_s": 4, "head_s": 4}
+_DIGITS = {"bpp": 4, "size_kb": 2, "psnr": 2, "ms_ssim": 4, "lpips": 4, "dists": 4, "fid": 2, "encode_s": 4, "decode_s": 4, "head_s": 4}
+JUDGED = "reference"
+"""The regime of judges, which see the original beside the decoded image: they stand in one block together."""
+ORIGINALS = "against the originals"
 _STREAM = ("bpp", "size_bytes", "psnr", "encode_s", "decode_s")
 NOTE = (
     "Scores in percent; rates from whole files, headers in; times are medians of one image in seconds, one thread. "
     "On the latent route decoding ends at the latents and no image is made."
+)
+_JUDGED = (
+    "PSNR, MS-SSIM, LPIPS, DISTS and FID are not in percent; of the last three less is better. "
+    "Agreement is AP or mIoU against what the head itself says of the originals: consistency, not accuracy."
 )
 _SURE = "In brackets: where the middle 95 % of the resamples of the images lie, drawn alike for all codecs."
 _OVERLAPS = "In braces: what two curves share, in percent of the codec's own interval and of the anchor's."
@@ -60,9 +73,13 @@ def wide(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     columns: the task's scores to show. Scores are 0 to 1, sizes in kB (1000 bytes); ``status`` and ``reason`` say what is missing.
     ``_low`` and ``_high`` after a number's name are the ends of its interval.
     """
-    whole = rows[(rows["part"] == "") & (rows["anchor"] == "")]
+    whole = rows[(rows["part"] == "") & (rows["anchor"] == "")].copy()
+    judged = (whole["regime"] == JUDGED) & (whole["codec"] != "")
+    whole.loc[judged, "head"] = ORIGINALS
+    whole = whole[~(judged & (whole["metric"] == "head_s"))]
     streams = whole[whole["head"] == ""]
     lines = []
+    tail = [name for name in ("psnr", "encode_s", "decode_s", "head_s") if name not in columns]
     readers = dict.fromkeys((head, route) for head, route in zip(whole["head"], whole["route"], strict=True) if head)
     for head, route in readers:
         mine = whole[(whole["head"] == head) & (whole["route"] == route)]
@@ -82,14 +99,14 @@ def wide(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
                 "bpp": numbers.get("bpp"),
                 "size_kb": numbers.get("size_bytes", math.nan) / 1000,
             }
-            line |= {c: numbers.get(c, math.nan) for c in (*columns, "psnr", "encode_s", "decode_s", "head_s")}
+            line |= {c: numbers.get(c, math.nan) for c in (*columns, *tail)}
             ends = (f"{c}_{end}" for c in ("bpp", *columns) for end in ("low", "high"))
             line |= {end: numbers[end] for end in ends if not math.isnan(numbers.get(end, math.nan))}
             line |= {"status": "ok" if bad.empty else bad["status"].iloc[0], "reason": "" if bad.empty else bad["reason"].iloc[0]}
             lines.append(line)
     known = {name for line in lines for name in line}
     scores = [n for c in ("bpp", "size_kb", *columns) for n in (c, f"{c}_low", f"{c}_high") if n == c or n in known]
-    names = ["head", "route", "codec", "point", *scores, "psnr", "encode_s", "decode_s", "head_s", "status", "reason"]
+    names = ["head", "route", "codec", "point", *scores, *tail, "status", "reason"]
     return pd.DataFrame(lines, columns=names)
 
 
@@ -110,15 +127,30 @@ def differences(rows: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index().fillna("")
 
 
+def _alike(bd: pd.DataFrame) -> list[pd.DataFrame]:
+    """The table of differences, in parts where heads have scores of different kinds: each with the columns that its heads fill."""
+    columns = [c for c in bd.columns if " vs " in c]
+    filled = {head: tuple(c for c in columns if (group[c] != "").any()) for head, group in bd.groupby("head", sort=False)}
+    kinds = {head: frozenset(c.split(" vs ")[0] for c in mine) for head, mine in filled.items()}
+    parts = []
+    for kind in dict.fromkeys(kinds.values()):
+        heads = [head for head in filled if kinds[head] == kind]
+        mine = [c for c in columns if any(c in filled[head] for head in heads)]
+        parts.append(bd.loc[bd["head"].isin(heads), ["head", "route", "codec", *mine]])
+    return parts
+
+
 def _difference(row: Any) -> str:
     """A difference for people: its value, its interval, both overlaps, whether a fit stood in; or the reason why there is none."""
     if row.status != "ok":
         return f"n/a: {row.reason}"
-    scale, unit = (1, " %") if row.unit == "%" else (100, "")
-    ends = "" if math.isnan(row.low) else f" [{scale * row.low:+.1f}, {scale * row.high:+.1f}]"
+    share = row.unit != "%" and scale_of(row.metric).percent
+    scale, unit = 100 if share else 1, " %" if row.unit == "%" else ""
+    form = "+.1f" if share or row.unit == "%" else "+.2f" if row.unit == "dB" else "+.4f"
+    ends = "" if math.isnan(row.low) else f" [{scale * row.low:{form}}, {scale * row.high:{form}}]"
     shared = _SHARED.search(row.reason)
     overlap = " {{{}/{}}}".format(*shared.groups()) if shared else ""
-    return f"{scale * row.value:+.1f}{unit}{ends}{overlap}" + (" (fit)" if row.reason.startswith("fit") else "")
+    return f"{scale * row.value:{form}}{unit}{ends}{overlap}" + (" (fit)" if row.reason.startswith("fit") else "")
 
 
 def told_apart(rows: pd.DataFrame) -> list[str]:
@@ -132,7 +164,8 @@ def told_apart(rows: pd.DataFrame) -> list[str]:
         said: dict[str, list[str]] = {"better": [], "worse": [], "not told apart": []}
         for codec, numbers in group.groupby("codec", sort=False):
             first = numbers.iloc[0]
-            low, high = (-first["high"], -first["low"]) if first["unit"] == "%" else (first["low"], first["high"])
+            less = first["unit"] == "%" or scale_of(first["metric"]).sign < 0
+            low, high = (-first["high"], -first["low"]) if less else (first["low"], first["high"])
             said["better" if low > 0 else "worse" if high < 0 else "not told apart"].append(str(codec))
         text = "; ".join(f"{what}: {', '.join(codecs)}" for what, codecs in said.items() if codecs)
         lines.append(f"{head}, against {anchor}, by intervals that leave out 0: {text}.")
@@ -181,7 +214,8 @@ def _refused(rows: pd.DataFrame) -> list[str]:
     return [f"{r.head}, {r.codec} against {r.anchor}, {r.metric}: {r.reason.split('; ')[-1]}." for r in found.itertuples()]
 
 
-def _cells(line: pd.Series, names: Sequence[str], main: str) -> list[str]:
+def _cells(line: pd.Series, names: Sequence[str], mains: Sequence[str]) -> list[str]:
+    """One line's numbers as text, those of ``mains`` with their intervals."""
     cells = []
     for name in names:
         value = line[name]
@@ -191,10 +225,25 @@ def _cells(line: pd.Series, names: Sequence[str], main: str) -> list[str]:
             cells.append("-")
         else:
             digits = _DIGITS.get(name)
-            text = f"{100 * value:.1f}" if digits is None else f"{value:.{digits}f}" if math.isfinite(value) else "inf"
+            text = f"{100 * value:.1f}" if digits is None else _plain(value, digits)
             low, high = (line.get(f"{name}_{end}", math.nan) for end in ("low", "high"))
-            cells.append(f"{text} [{100 * low:.1f}, {100 * high:.1f}]" if name == main and not math.isnan(low) else text)
+            if name in mains and math.isfinite(low):
+                text += f" [{100 * low:.1f}, {100 * high:.1f}]" if digits is None else f" [{_plain(low, digits)}, {_plain(high, digits)}]"
+            cells.append(text)
     return cells
+
+
+def _plain(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if math.isfinite(value) else "inf"
+
+
+def _shown(table: pd.DataFrame, group: pd.DataFrame, columns: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The columns of one block, beside judges without the scores that others give; and those shown with intervals: each judge's, or the first."""
+    mixed = (table["head"] == ORIGINALS).any() and group[list(columns)].notna().any(axis=None)
+    foreign = {c for c in (*columns, "head_s") if mixed and group[c].isna().all()}
+    names = [n for n in table.columns if n in TITLES and n not in foreign]
+    sure = [c for c in columns if f"{c}_low" in group and group[f"{c}_low"].notna().any()]
+    return ["codec", "point", *names], sure if group["head"].iloc[0] == ORIGINALS else sure[:1]
 
 
 def blocks(rows: Sequence[Row], columns: Sequence[str], form: str) -> str:
@@ -203,9 +252,9 @@ def blocks(rows: Sequence[Row], columns: Sequence[str], form: str) -> str:
     table = wide(tidy, columns)
     tex = form.startswith("latex")
     parts = []
-    names = ["codec", "point", *(n for n in table.columns if n in TITLES)]
     for (head, route), group in table.groupby(["head", "route"], sort=False):
-        body = [_cells(line, names, columns[0]) for _, line in group.iterrows()]
+        names, mains = _shown(table, group, columns)
+        body = [_cells(line, names, mains) for _, line in group.iterrows()]
         text = tabulate(
             body, [TITLES.get(n, n) for n in names], tablefmt=form, disable_numparse=True, colalign=["left", "left", *["right"] * (len(names) - 2)]
         )
@@ -213,15 +262,22 @@ def blocks(rows: Sequence[Row], columns: Sequence[str], form: str) -> str:
     bd = differences(tidy)
     if not bd.empty:
         parts += [_heading("Bjontegaard differences (negative rate: fewer bits at equal quality)", form)]
-        parts += [tabulate(bd.to_numpy().tolist(), list(bd.columns), tablefmt=form, disable_numparse=True)]
-    notes = [NOTE, *([_SURE] if tidy["low"].notna().any() else []), *([_OVERLAPS] if not bd.empty else [])]
+        parts += [tabulate(part.to_numpy().tolist(), list(part.columns), tablefmt=form, disable_numparse=True) for part in _alike(bd)]
+    notes = [
+        NOTE,
+        *([_JUDGED] if (tidy["regime"] == JUDGED).any() else []),
+        *([_SURE] if tidy["low"].notna().any() else []),
+        *([_OVERLAPS] if not bd.empty else []),
+    ]
     lines = (*_matched(tidy), *_floor(tidy), *told_apart(tidy), *_at_rates(tidy), *_refused(tidy), *notes, *_missing(tidy))
     parts += [_heading(line, form) if tex else line for line in lines]
     return "\n\n".join(parts) + "\n"
 
 
 def _title(tidy: pd.DataFrame, head: str, route: str) -> str:
-    line = tidy[(tidy["head"] == head) & (tidy["route"] == route)].iloc[0]
+    line = tidy[((tidy["head"] == head) | ((head == ORIGINALS) & (tidy["regime"] == JUDGED))) & (tidy["route"] == route)].iloc[0]
+    if head == ORIGINALS:
+        return f"{line['task']} on {line['dataset']} ({line['split']}, {line['images']} images), {head}"
     return f"{line['task']} on {line['dataset']} ({line['split']}, {line['images']} images), head {head}, {route} route, {line['regime']}"
 
 
@@ -240,13 +296,21 @@ def _missing(tidy: pd.DataFrame) -> list[str]:
     return [*notes, *dict.fromkeys(lines)]
 
 
+def texts(rows: Sequence[Row], columns: Sequence[str]) -> dict[str, str]:
+    """What ``write`` writes, by name of file."""
+    tidy = frame(rows)
+    return {
+        "rows.csv": tidy.to_csv(index=False, lineterminator="\n"),
+        "table.csv": wide(tidy, columns).to_csv(index=False, lineterminator="\n"),
+        "table.md": blocks(rows, columns, "github"),
+        "table.tex": blocks(rows, columns, "latex_booktabs"),
+    }
+
+
 def write(rows: Sequence[Row], columns: Sequence[str], folder: Path) -> None:
     """Write ``rows.csv``, ``table.csv``, ``table.md`` and ``table.tex``, each whole or not at all."""
-    tidy = frame(rows)
-    write_csv(folder / "rows.csv", tidy)
-    write_csv(folder / "table.csv", wide(tidy, columns))
-    _replace(folder / "table.md", blocks(rows, columns, "github"))
-    _replace(folder / "table.tex", blocks(rows, columns, "latex_booktabs"))
+    for name, text in texts(rows, columns).items():
+        _replace(folder / name, text)
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:

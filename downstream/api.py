@@ -79,19 +79,43 @@ class SegmentationMap:
     labels: npt.NDArray[np.uint8]
 
 
-Prediction: TypeAlias = Detections | SegmentationMap
+@dataclass(frozen=True)
+class Likeness:
+    """How near a decoded image is to its original, by one measure of people's vision.
+
+    measure: its name ("psnr", "lpips"). numbers: float64 (K,), what the measure is computed from: one value, or sums for pooled ones.
+    """
+
+    measure: str
+    numbers: npt.NDArray[np.float64]
 
 
-def to_bytes(prediction: Prediction) -> bytes:
-    """Pack a prediction for the store: a compressed .npz of its arrays."""
+@dataclass(frozen=True)
+class FeaturePair:
+    """What a network sees in an original and in its decoded image, for distances between sets: float32 (P, D) each, P patches."""
+
+    original: npt.NDArray[np.float32]
+    decoded: npt.NDArray[np.float32]
+
+
+Prediction: TypeAlias = Detections | SegmentationMap | Likeness | FeaturePair
+
+
+def arrays_of(prediction: Prediction) -> dict[str, npt.NDArray[Any]]:
+    """A prediction's arrays by name: the same for equal predictions; masks, where there are any, as three."""
     arrays = dict(vars(prediction))
     masks = arrays.pop("masks", None)
     if masks is not None:
         arrays["mask_bytes"] = np.frombuffer(b"".join(masks.counts), np.uint8)
         arrays["mask_lengths"] = np.array([len(one) for one in masks.counts], np.int64)
         arrays["mask_hw"] = np.array(masks.image_hw, np.int64)
+    return {name: np.asarray(value) for name, value in arrays.items()}
+
+
+def to_bytes(prediction: Prediction) -> bytes:
+    """Pack a prediction for the store: a compressed .npz of its arrays."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, **arrays_of(prediction))
     return buffer.getvalue()
 
 
@@ -99,8 +123,11 @@ def from_bytes(data: bytes) -> Prediction:
     """Unpack what ``to_bytes`` packed."""
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
         arrays = dict(file)
+    if "measure" in arrays:
+        return Likeness(str(arrays["measure"]), arrays["numbers"])
     if "scores" not in arrays:
-        return SegmentationMap(**arrays)
+        kind = FeaturePair if "decoded" in arrays else SegmentationMap
+        return kind(**arrays)
     if "mask_hw" not in arrays:
         return Detections(**arrays)
     joined, lengths, (height, width) = (arrays.pop(name) for name in ("mask_bytes", "mask_lengths", "mask_hw"))
@@ -113,7 +140,7 @@ class Head(Protocol):
     """What every head says of itself: a frozen dataclass whose fields are its whole configuration."""
 
     output: ClassVar[type[Prediction]]
-    regime: ClassVar[Literal["frozen", "adapted"]]
+    regime: ClassVar[Literal["frozen", "adapted", "reference"]]
 
     @property
     def label_space(self) -> LabelSpace:
@@ -132,6 +159,18 @@ class ImageHead(Head, Protocol):
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
         """One prediction an image, in order. Images may differ in size; the head resizes and batches as it likes."""
+
+
+class Judge(Head, Protocol):
+    """A head that sees the original beside the decoded image and says how near it is; of regime "reference", without classes.
+
+    measure: the score its answers give, a metric's.
+    """
+
+    measure: ClassVar[str]
+
+    def compare(self, originals: Sequence[Image], images: Sequence[Image]) -> list[Prediction]:
+        """One answer a pair, in order; the two of a pair are of one size."""
 
 
 @runtime_checkable
@@ -157,8 +196,13 @@ Route: TypeAlias = Literal["image", "latent"]
 
 def routes_of(head: Any) -> tuple[Route, ...]:
     """The routes a head can take, told from its methods alone, so that one whose weights are missing can be asked too."""
-    methods: dict[Route, str] = {"image": "predict", "latent": "predict_latents"}
-    return tuple(route for route, method in methods.items() if callable(getattr(head, method, None)))
+    methods: dict[Route, tuple[str, ...]] = {"image": ("predict", "compare"), "latent": ("predict_latents",)}
+    return tuple(route for route, names in methods.items() if any(callable(getattr(head, name, None)) for name in names))
+
+
+def sees_originals(head: Any) -> bool:
+    """Whether a head is a ``Judge``, told from its methods alone."""
+    return callable(getattr(head, "compare", None))
 
 
 class AdaptedHead(Protocol):

@@ -1,10 +1,11 @@
-"""Measurement rules 7 and 8, each as a reader of the table meets it; the other tests of these parts go into the corners."""
+"""The eleven measurement rules, each as a reader of the table meets it; the tests of the parts go into the corners."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -12,14 +13,19 @@ import pytest
 from hsc_testkit import Blocks, FindSquares, Squares
 from matplotlib.figure import Figure
 
-from benchmarks.api import METRICS, TASKS, Row, Truth
+from benchmarks.api import DATASETS, METRICS, TASKS, Row, Sample, Truth
 from benchmarks.bootstrap import RESAMPLES, Bootstrap, interval
+from benchmarks.codec_contract import CONTRACT
 from benchmarks.curves import bd_rate
+from benchmarks.datasets.roadscenes.dataset import scene_seed
 from benchmarks.evaluation import configure, run
 from benchmarks.execution import Inline
 from benchmarks.labels import limit_coco
 from benchmarks.plots import panel, styles_of
+from benchmarks.provenance import describe
 from benchmarks.tables import blocks, frame
+from benchmarks.timing import timed
+from downstream.api import HEADS, VOID, Detections, SegmentationMap
 
 CURVE = [(0.05, 0.12), (0.1, 0.25), (0.2, 0.38), (0.4, 0.47), (0.8, 0.52), (1.6, 0.55)]
 IMAGES = 32
@@ -32,6 +38,123 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     codecs = [*(Blocks(s) for s in SIZES), *(Blocks(s, slow_s=1e-6) for s in SIZES)]
     config = configure("detection", Squares(images=IMAGES), codecs, [FindSquares()], anchors=["blocks"])
     return run(config, cache=tmp_path_factory.mktemp("cache"), executor=Inline()).rows
+
+
+@dataclass(frozen=True)
+class Ragged(Squares):
+    """Every other image is half as wide."""
+
+    def load(self, index: int) -> Sample:
+        sample = super().load(index)
+        return replace(sample, image=sample.image[:, : 144 if index % 2 else 72])
+
+
+@dataclass(frozen=True)
+class Watched(Blocks):
+    """Writes down the size of each image it codes, and can fail at one image."""
+
+    log: str = ""
+    failing: bool = False
+
+    def encode(self, image: np.ndarray) -> bytes:
+        with Path(self.log).open("a") as file:
+            file.write(f"{image.shape[1]}x{image.shape[0]}\n")
+        if self.failing and image.max() == 203:  # the image of index 3
+            raise ValueError("no luck")
+        return super().encode(image)
+
+
+@dataclass(frozen=True)
+class Adapted(FindSquares):
+    """A head that was trained on what a codec leaves."""
+
+    regime: ClassVar[str] = "adapted"
+    adapted_to: ClassVar[str] = ""
+
+
+def one(rows: list[Any], metric: str, codec: str = "blocks", point: str = "size=4") -> Row:
+    (found,) = (r for r in rows if (r.metric, r.codec, r.point, r.part, r.anchor) == (metric, codec, point, "", ""))
+    return found
+
+
+def small_run(cache: Path, codecs: list[Any], dataset: Any = None, heads: list[Any] | None = None) -> list[Row]:
+    config = configure("detection", dataset or Squares(), codecs, heads or [FindSquares()], anchors=[], resamples=20)
+    return run(config, cache=cache, executor=Inline()).rows
+
+
+def test_rule_1_rate_is_all_bits_over_all_pixels_and_no_mean_of_rates(tmp_path: Path) -> None:
+    images = [Ragged().load(i).image for i in range(6)]
+    bits = [8 * len(Blocks(4).encode(image)) for image in images]
+    pixels = [image.shape[0] * image.shape[1] for image in images]
+    found = one(small_run(tmp_path, [Blocks(4)], Ragged()), "bpp").value
+    assert found == pytest.approx(sum(bits) / sum(pixels), rel=1e-12)
+    assert found != pytest.approx(np.mean([b / p for b, p in zip(bits, pixels, strict=True)]), rel=1e-3)
+
+
+def test_rule_2_images_are_coded_at_the_size_they_come_in_and_scored_against_the_original(tmp_path: Path) -> None:
+    codec = Watched(4, log=str(tmp_path / "sizes"))
+    found = small_run(tmp_path, [codec])
+    assert set((tmp_path / "sizes").read_text().split()) == {"144x56"}
+    images = [Squares().load(i).image for i in range(6)]
+    error = np.mean([(Blocks(4).decode(Blocks(4).encode(image)).astype(float) - image) ** 2 for image in images])
+    assert one(found, "psnr", next(r.codec for r in found if r.codec.startswith("blocks"))).value == pytest.approx(10 * np.log10(255**2 / error))
+
+
+def test_rule_2_the_contract_of_codecs_finds_colours_that_are_truncated() -> None:
+    """See test_seeded_mistakes.py for a conversion that does."""
+    assert "rounds_and_never_truncates" in {check.name for check in CONTRACT}
+
+
+def test_rule_3_the_uncompressed_ceiling_is_in_every_table_with_the_sources_own_bits(rows: list[Any]) -> None:
+    assert one(rows, "bpp", "original", "").value == pytest.approx(24, rel=0.01)
+    assert one(rows, "source_bpp", "original", "").value == pytest.approx(8 * 1000 / (56 * 144))
+    assert "originals came as files" in blocks(rows, ("ap",), "github")
+
+
+@pytest.mark.parametrize("task", ["detection", "segmentation", "reconstruction"])
+def test_rule_4_default_heads_pin_weights_threshold_and_size_and_leave_nothing_out(task: str) -> None:
+    for spec in TASKS.build(task).heads:
+        head = HEADS.build(spec)
+        settings = vars(head)
+        assert settings.get("score_threshold", 0) <= 0.001
+        if head.output is Detections:
+            assert {"score_threshold", "max_detections", "zoom"} <= set(settings)
+            assert head.provenance()["weights_sha256"]
+
+
+def test_rule_4_ap_is_over_all_images_those_without_a_detection_too() -> None:
+    data, metric = Squares(), METRICS.build("coco_ap")
+    truth = Truth(tuple(data.image_ids()), ("square", "unseen"), coco=limit_coco(data.coco(), range(6), ("square", "unseen"), {}))
+    seen = FindSquares().predict([data.load(i).image for i in range(6)])
+    nothing = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
+    whole, halved = (metric.compute(truth, found)[0].value for found in (seen, [*seen[:3], nothing, nothing, nothing]))
+    assert halved == pytest.approx(whole / 2, abs=0.03)
+
+
+def test_rule_4_miou_comes_from_one_matrix_of_the_set_with_void_left_out() -> None:
+    true = [np.array([[0, 0, 1, VOID]], np.uint8), np.array([[1, 1, 1, 1]], np.uint8)]
+    found = [np.array([[0, 1, 1, 0]], np.uint8), np.array([[1, 1, 1, 1]], np.uint8)]
+    truth = Truth(("a", "b"), ("road", "sky"), maps=[SegmentationMap(t) for t in true])
+    scores = {s.metric: s.value for s in METRICS.build("confusion").compute(truth, [SegmentationMap(f) for f in found]) if not s.part}
+    assert scores["miou"] == pytest.approx((1 / 2 + 5 / 6) / 2)
+
+
+def test_rule_5_adapted_heads_say_so_and_stand_in_a_block_of_their_own(tmp_path: Path) -> None:
+    found = small_run(tmp_path, [Blocks(4)], heads=[FindSquares(), Adapted(90)])
+    assert {r.head: r.regime for r in found if r.head} == {"squares": "frozen", "squares(threshold=90)": "adapted"}
+    titles = [line for line in blocks(found, ("ap",), "github").splitlines() if line.startswith("### detection")]
+    assert [title.rsplit(", ", 1)[1] for title in titles] == ["frozen", "adapted"]
+
+
+def test_rule_6_splits_share_no_scene_and_two_heads_of_other_architecture_score() -> None:
+    """What the weights were trained on stands in their cards."""
+    seeds = {split: {scene_seed(split, seed) % 4 for seed in (None, 0, 1, 7)} for split in ("train", "val", "test")}
+    assert all(len(found) == 1 for found in seeds.values())
+    assert len(set.union(*seeds.values())) == 3
+    for task in ("detection", "segmentation"):
+        heads = [HEADS.build(spec) for spec in TASKS.build(task).heads]
+        assert len({head.arch for head in heads}) == len(heads) == 2
+    assert DATASETS.build(TASKS.build("detection").dataset).split == "val"
 
 
 def test_rule_7_no_difference_where_both_overlaps_are_under_75_percent() -> None:
@@ -104,3 +227,37 @@ def test_rule_7_the_fit_that_stands_in_is_drawn_beside_the_raw_points() -> None:
         assert list(axis.lines[0].get_ydata()) == pytest.approx([100 * q for q in scores])
     assert [len(found) for found in dotted] == [0, 1]
     assert np.all(np.diff(dotted[1][0].get_ydata()) > 0)
+
+
+def test_rule_9_times_are_medians_after_a_warm_up_with_threads_declared(tmp_path: Path) -> None:
+    pauses = iter([0.0, 0.5, 0.0])
+    assert timed(lambda: time.sleep(next(pauses)), repeats=3)[1] < 0.25
+    log = tmp_path / "sizes"
+    config = configure("detection", Squares(), [Watched(5, log=str(log))], [FindSquares()], anchors=[], resamples=0)
+    outcome = run(config, cache=tmp_path, executor=Inline())
+    assert len(log.read_text().split()) == 6 + 1  # the first call of a configuration is not timed
+    about = describe(outcome.plan, 2, "cpu", {})["environment"]
+    assert (about["workers"], about["threads_per_worker"], about["device"]) == (2, 1, "cpu")
+
+
+def test_rule_10_every_row_leads_to_versions_settings_hashes_and_machine(tmp_path: Path) -> None:
+    (tmp_path / "weights.txt").write_text("120")
+    config = configure("detection", Squares(), [Blocks(4)], [FindSquares(weights=str(tmp_path / "weights.txt"))], anchors=[], resamples=0)
+    outcome = run(config, cache=tmp_path, executor=Inline())
+    about = describe(outcome.plan, 1, "cpu", {})
+    for row in (r for r in outcome.rows if r.status == "ok"):
+        cell = about["cells"][row.cell]
+        assert cell["codec"]["provenance"]
+        assert not row.head or len(cell["head"]["provenance"]["weights_sha256"]) == 64
+    assert about["environment"]["packages"]["numpy"]
+    assert about["environment"]["machine"]["cores"]
+    assert "commit" in about["environment"]
+
+
+def test_rule_11_a_failed_image_leaves_its_cell_without_a_number_and_with_a_reason(tmp_path: Path) -> None:
+    found = small_run(tmp_path, [Watched(4, log=str(tmp_path / "log"), failing=True), Blocks(8)])
+    bad = [r for r in found if r.status == "failed"]
+    assert {r.metric for r in bad} == {"bpp", "ap"}
+    assert all(np.isnan(r.value) and r.reason.startswith("1 of 6 images failed: ") and r.images == 6 for r in bad)
+    assert "failed: squares blocks" in blocks(found, ("ap",), "github")
+    assert one(found, "ap", point="size=8").value > 0

@@ -31,7 +31,7 @@ def test_a_run_writes_its_files_and_says_done(tmp_path: Path, capsys: pytest.Cap
     assert "size=16" in shown.out
     folder = tmp_path / "run"
     assert sorted(p.name for p in folder.iterdir()) == sorted(
-        ["rows.csv", "table.csv", "table.md", "table.tex", "curves.png", "curves.pdf", "run.json", "gallery.json", "report.html"]
+        ["rows.csv", "records.csv", "table.csv", "table.md", "table.tex", "curves.png", "curves.pdf", "run.json", "gallery.json", "report.html"]
     )
     assert (folder / "curves.png").read_bytes()[:4] == b"\x89PNG"
     assert (folder / "curves.pdf").read_bytes()[:4] == b"%PDF"

@@ -16,13 +16,13 @@ def draw(group: Group, folder: Path, styles: Mapping[str, Style], references: Se
     """Write a group's figures as PDF into ``folder``: all heads over two columns, each head in one; returns their LaTeX."""
     over = overlays(references, group.metric)
     wide = group.file("curves", ".pdf")
-    with figure(group.rows, group.metric, width=DOUBLE, columns=min(len(group.views), 3), styles=styles, overlays=over) as made:
+    with figure(group.rows, [group.metric], width=DOUBLE, across=min(len(group.views), 3), styles=styles, overlays=over) as made:
         save(made, folder / wide)
     text = [_include(wide, r"\textwidth", _caption(group, "", over), group.label("fig", "curves"), "figure*")]
     for view in group.views:
         name = group.file(f"curves-{_short(view, group.views)}", ".pdf")
         rows = group.rows[(group.rows["head"] == "") | ((group.rows["head"] == view.head) & (group.rows["route"] == view.route))]
-        with figure(rows, group.metric, width=SINGLE, columns=1, styles=styles, overlays=over) as made:
+        with figure(rows, [group.metric], width=SINGLE, across=1, styles=styles, overlays=over) as made:
             save(made, folder / name)
         label = group.label("fig", f"curves-{_short(view, group.views)}")
         text.append(_include(name, r"\columnwidth", _caption(group, f", {view.title}", over), label, "figure"))

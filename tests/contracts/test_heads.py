@@ -9,7 +9,8 @@ import re
 import numpy as np
 import pytest
 
-from downstream.api import HEADS, Detections, ImageHead, SegmentationMap, from_bytes, to_bytes
+from benchmarks.api import METRICS
+from downstream.api import HEADS, Detections, ImageHead, SegmentationMap, from_bytes, sees_originals, to_bytes
 from hsc.registry import Spec, config
 
 SIZES = [(1, 1), (33, 57), (256, 384), (64, 64), (33, 57)]
@@ -66,7 +67,7 @@ def usable(head):
     if reason is not None:
         pytest.skip(reason)
     if not isinstance(head, ImageHead):
-        pytest.skip("it reads latents")
+        pytest.skip("it reads latents, or sees originals")
     return head
 
 
@@ -79,8 +80,12 @@ def test_config_goes_round_and_travels(head):
     assert HEADS.build(Spec(head.spec_name, config(head))) == head
     assert pickle.loads(pickle.dumps(head)) == head
     assert hash(head) == hash(pickle.loads(pickle.dumps(head)))
-    assert head.regime in ("frozen", "adapted")
-    assert head.output in (Detections, SegmentationMap)
+    if sees_originals(head):
+        assert (head.regime, head.label_space.classes) == ("reference", ())
+        assert any(head.measure in metric.scores and metric.output is head.output for metric in map(METRICS.build, METRICS.names()))
+    else:
+        assert head.regime in ("frozen", "adapted")
+        assert head.output in (Detections, SegmentationMap)
 
 
 def test_says_why_it_cannot(head):

@@ -1,0 +1,113 @@
+"""A run's data set, codecs and heads made again from what it wrote of them, each compared with what it was then."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from benchmarks import kept_streams
+from benchmarks.api import CODECS, DATASETS, TASKS
+from benchmarks.harness import Cell, Config, Plan, cell_of
+from benchmarks.kept_streams import KeptStreams
+from benchmarks.keys import identity
+from benchmarks.points import Curve
+from benchmarks.run_folder import RunFolder, Verdict
+from benchmarks.store import Pixels
+from downstream.api import HEADS
+from hsc.errors import HscError, ResultsError
+from hsc.registry import Registry, Spec
+
+_HASH = re.compile(r"[0-9a-f]{32,}")
+
+
+@dataclass
+class Setting:
+    """What of a run can be built here. cells: recorded id -> the cell of ``plan``."""
+
+    plan: Plan
+    kept: KeptStreams
+    cells: dict[str, Cell] = field(default_factory=dict)
+
+
+def _built(registry: Registry[Any], told: Mapping[str, Any]) -> Any:
+    """A plug-in from what a run wrote of it; JSON's lists are tuples again."""
+
+    def plain(value: Any) -> Any:
+        return tuple(plain(v) for v in value) if isinstance(value, list) else value
+
+    return registry.build(Spec(told["name"], {k: plain(v) for k, v in told["config"].items()}))
+
+
+def restore(run: RunFolder, kept: KeptStreams, found: list[Verdict]) -> Setting:
+    """The run's data set, heads and codecs as they are here; ``found`` takes in a verdict on each that is missing or another.
+
+    Raises:
+        ResultsError: the data set cannot be used here, or the kept images are not of the run.
+        HscError: the task or data set is not known here.
+    """
+    dataset = _dataset(run, kept, found)
+    told, task = run.about["task"], TASKS.build(run.about["task"]["name"])
+    if task.version != told["version"]:
+        found.append(Verdict("differs", "task", f"{told['name']} has version {task.version} here, the run had {told['version']}"))
+    read = [(one, _usable(HEADS, one, f"head {one['label']}", found)) for one in run.about.get("heads", [])]
+    heads = tuple((one["label"], head) for one, head in read if head is not None)
+    routes = tuple(one["route"] for one, head in read if head is not None)
+    plan = Plan(Config(task, dataset, (), heads, routes, seed=run.about["seed"]), [], [], {})
+    plan.images = [(image.place, image.id, Pixels(image.pixels_sha256, (image.height, image.width), None)) for image in kept.images]
+    setting = Setting(plan, kept)
+    numbered = {number: head for number, (_, head) in enumerate(heads)}
+    identities = {number: identity(head) for number, head in numbered.items()}
+    said: set[Verdict] = set()
+    for at, cell in run.points.items():
+        news = [] if at in kept.streams else _unkept(run, at, cell)
+        codec = _usable(CODECS, cell["codec"], f"codec {cell['curve']}", news) if at in kept.streams else None
+        found += [verdict for verdict in news if verdict not in said]
+        said |= set(news)
+        if codec is not None:
+            setting.cells[at] = cell_of(plan, (cell["curve"], cell["point"], codec), numbered, identities)
+            plan.cells.append(setting.cells[at])
+    plan.config = replace(plan.config, curves=tuple(Curve(c.curve, ((c.point, c.codec),)) for c in plan.cells))
+    return setting
+
+
+def _dataset(run: RunFolder, kept: KeptStreams, found: list[Verdict]) -> Any:
+    told = run.about["dataset"]
+    dataset = _built(DATASETS, told)
+    if reason := dataset.available():
+        raise ResultsError(f"the data set {told['name']} is not here: {reason}")
+    if dataset.revision != told["revision"]:
+        found.append(Verdict("differs", "data set", f"{told['name']} has the revision {dataset.revision} here, the run had {told['revision']}"))
+    if strangers := [image.id for image in kept.images if image.id not in run.images]:
+        raise ResultsError(f"{run.path / kept_streams.FILE} keeps the image {strangers[0]}, which is none of the run's; it belongs to another run")
+    return dataset
+
+
+def _unkept(run: RunFolder, at: str, cell: Mapping[str, Any]) -> list[Verdict]:
+    """A verdict where an operating point has a rate but no kept streams; those that failed have neither."""
+    rated = any(r.cell == at and r.metric == "bpp" and r.status == "ok" for r in run.rows)
+    text = f"{cell['curve']} {cell['point']} has a rate in rows.csv, and nothing of it is in streams.zip"
+    return [Verdict("differs", "streams", text)] if rated else []
+
+
+def _usable(registry: Registry[Any], told: Mapping[str, Any], name: str, found: list[Verdict]) -> Any:
+    """The plug-in, or None with a verdict: not here, not available, or with other weights than the run's."""
+    try:
+        item = _built(registry, told)
+        reason = item.available()
+        here = {} if reason else {str(k): str(v) for k, v in item.provenance().items()}
+    except HscError as error:
+        reason, here = str(error), {}
+    if reason:
+        found.append(Verdict("unchecked", name, f"cannot be used here: {reason}"))
+        return None
+    usable = True
+    for key in sorted(here.keys() | told["provenance"].keys()):
+        was, now = told["provenance"].get(key, "nothing"), here.get(key, "nothing")
+        if was != now and ("weight" in key or (_HASH.search(f"{was} {now}") and name.startswith("head "))):
+            found.append(Verdict("differs", name, f"{key} is {now} here, the run had {was}: another weights file, so nothing of it was read again"))
+            usable = False
+        elif was != now:
+            found.append(Verdict("note", name, f"{key} is {now} here, the run had {was}"))
+    return item if usable else None

@@ -1,0 +1,44 @@
+"""What a metric's numbers mean: their bounds, which way is better, and how people read them."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+
+class Scale(NamedTuple):
+    """low, high: what the metric can be. sign: 1 where more is better, -1 where less is. unit: of its rows. percent: shown times 100."""
+
+    low: float = 0.0
+    high: float = 1.0
+    sign: int = 1
+    unit: str = "1"
+    percent: bool = True
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Of ``sign * value``, in rising order, for curves that rise with quality."""
+        low, high = sorted((self.sign * self.low + 0.0, self.sign * self.high))
+        return low, high
+
+
+SHARE = Scale()
+"""Of every metric that is not named here: 0 to 1, more is better, read in percent."""
+
+_SCALES = {
+    "psnr": Scale(high=math.inf, unit="dB", percent=False),
+    "ms_ssim": Scale(percent=False),
+    "lpips": Scale(high=math.inf, sign=-1, percent=False),
+    "dists": Scale(high=math.inf, sign=-1, percent=False),
+    "fid": Scale(high=math.inf, sign=-1, percent=False),
+}
+
+
+def scale_of(metric: str) -> Scale:
+    """The scale of a metric, or of a difference in it such as ``bd_psnr``, or of what is read from its curves such as ``at_rate(psnr)``.
+
+    >>> scale_of("ap").bounds, scale_of("lpips").bounds, scale_of("bd_psnr").unit
+    ((0.0, 1.0), (-inf, 0.0), 'dB')
+    """
+    named = metric.removeprefix("d_").removeprefix("bd_").removeprefix("at_rate(").removesuffix(")")
+    return _SCALES.get(named, SHARE)

@@ -1,0 +1,124 @@
+"""Whether a run's table still holds: ``python -m benchmarks.verify results/reference/detection``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from benchmarks.evaluation import check_device
+from benchmarks.execution import Executor, Inline, Processes
+from benchmarks.progress import Bar, Progress, Silent
+from benchmarks.recounting import recount
+from benchmarks.rereading import reread
+from benchmarks.run_folder import RunFolder, Verdict, read
+from hsc.errors import HscError, UsageError
+
+HOLDS, DIFFERS, UNCHECKED, STOPPED = 0, 1, 2, 130
+
+EXAMPLES = """examples:
+  python -m benchmarks.verify results/reference/detection
+      adds the table up again from its records, and decodes, reads and scores the bitstreams that the run kept
+  python -m benchmarks.verify results/runs/detection --codec-file mycodec.toml
+      a run with a codec described in TOML
+  python -m benchmarks.verify results/runs/detection --no-streams
+      only what the folder says of itself; nothing is decoded
+
+What is compared, and how closely: streams and sizes byte for byte; decoded pixels bit for bit, else within a mean squared difference of
+0.0001 (one level in 0.01 % of the samples); scores of the kept images exactly where predictions are the same, else within 0.005.
+Times, and intervals of scores, are not checked: they would need every image's predictions.
+
+exit codes: 0 the table holds, 1 it does not (each difference is named), 2 it, or a part of it, cannot be checked here"""
+
+
+def verify(folder: Path, executor: Executor, progress: Progress, *, streams: bool = True) -> Iterator[Verdict]:
+    """Every verdict on a run's folder, as it comes.
+
+    Raises:
+        ResultsError: the folder is not one, or is damaged.
+    """
+    run = read(folder)
+    yield from recount(run)
+    if not streams:
+        return
+    try:
+        yield from reread(run, executor, progress)
+    except HscError as error:
+        yield Verdict("unchecked", "streams", str(error))
+    finally:
+        progress.end()
+
+
+def conclusion(found: Sequence[Verdict], streams: bool = True) -> tuple[int, str]:
+    """The exit code, and in one line what it means."""
+    states = [verdict.state for verdict in found]
+    if differs := states.count("differs"):
+        return DIFFERS, f"the table does not hold: {differs} difference{'s' * (differs > 1)}"
+    if unchecked := states.count("unchecked"):
+        return UNCHECKED, f"no difference was found, and {unchecked} thing{'s' * (unchecked > 1)} could not be checked"
+    return HOLDS, "the table holds" if streams else "the table follows from its records; no stream was decoded"
+
+
+def heading(run: RunFolder) -> str:
+    """What the run is, in a line."""
+    about = run.about
+    made = about["environment"].get("commit") or "unknown commit"
+    return f"{about['task']['name']} on {about['dataset']['name']}, {len(run.images)} images, {len(run.points)} operating points, made at {made}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.verify",
+        description="Whether a run's table still holds: its sums from its records, its scores from its bitstreams.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", type=Path, help="the folder that python -m benchmarks.run wrote")
+    parser.add_argument("--codec-file", metavar="TOML", action="append", default=[], help="a program described in TOML; may be repeated")
+    parser.add_argument("--no-streams", action="store_true", help="decode nothing")
+    parser.add_argument("--workers", metavar="N", type=int, default=0, help="processes of one thread each (default: one a core)")
+    parser.add_argument("--device", default="cpu", help="where heads and learned codecs run (default: %(default)s)")
+    parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    options = parser.parse_args(arguments)
+    try:
+        _prepare(options)
+        workers = options.workers or len(os.sched_getaffinity(0))
+        executor = Processes(workers) if workers > 1 else Inline()
+        sys.stdout.write(heading(read(options.folder)) + "\n")
+        found = []
+        progress = Silent() if options.quiet else Bar()
+        for verdict in verify(options.folder, executor, progress, streams=not options.no_streams):
+            found.append(verdict)
+            sys.stdout.write(f"{verdict.state:9}  {verdict.about}: {verdict.text}\n")
+            sys.stdout.flush()
+    except HscError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return UNCHECKED
+    except BrokenPipeError:
+        sys.stdout = None
+        return UNCHECKED
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped\n")
+        return STOPPED
+    code, text = conclusion(found, streams=not options.no_streams)
+    sys.stdout.write(text + "\n")
+    return code
+
+
+def _prepare(options: argparse.Namespace) -> None:
+    check_device(options.device)
+    os.environ["HSC_DEVICE"] = options.device  # inherited by workers, read by heads and learned codecs
+    if options.workers < 0:
+        raise UsageError(f"workers came as {options.workers}, expected 1 or more, or 0 for one a core")
+    if options.codec_file:
+        from benchmarks.codecs.command import load_codec_file
+
+        for path in options.codec_file:
+            load_codec_file(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""Runs of the test kit written to folders without pictures, and what ``benchmarks.verify`` says of them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hsc_testkit import Blocks, FindSquares, Squares
+
+from benchmarks import kept_streams, provenance, records, tables
+from benchmarks.evaluation import configure, run
+from benchmarks.execution import Inline
+from benchmarks.progress import Silent
+from benchmarks.run_folder import Verdict
+from benchmarks.verify import conclusion, verify
+
+IMAGES = 6
+SIZES = (12, 8, 6, 4, 2)
+
+
+def write_run(folder: Path, codecs: Sequence[Any] = (), head: Any = None, dataset: Any = None, keep: int = 3, task: str = "detection") -> Path:
+    """A run's folder as the command line leaves it, its pictures aside."""
+    codecs = codecs or [Blocks(size) for size in SIZES]
+    config = configure(task, dataset or Squares(IMAGES), codecs, [head or FindSquares()], resamples=40, anchors=["blocks"])
+    outcome = run(config, cache=folder / "cache", executor=Inline(), keep_streams=keep)
+    tables.write(outcome.rows, config.task.columns, folder)
+    records.write(outcome.records, folder)
+    if outcome.keeping:
+        kept_streams.write(outcome.keeping.kept, folder)
+    provenance.write(folder / "run.json", provenance.describe(outcome.plan, 1, "cpu", {}))
+    return folder
+
+
+def judged(folder: Path, *, streams: bool = True) -> tuple[int, list[Verdict]]:
+    """The exit code, and every verdict."""
+    found = list(verify(folder, Inline(), Silent(), streams=streams))
+    return conclusion(found, streams)[0], found
+
+
+def differences(found: Sequence[Verdict]) -> str:
+    """All that differs, as text."""
+    return "\n".join(f"{v.about}: {v.text}" for v in found if v.state == "differs")
+
+
+def edit(path: Path, change: Callable[[dict[str, str]], dict[str, str] | None]) -> None:
+    """Change the lines of a CSV file; those of which nothing is left go."""
+    with path.open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, lines[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(changed for line in lines if (changed := change(line)) is not None)
