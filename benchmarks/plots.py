@@ -30,7 +30,7 @@ PUBLISHED = "published: "
 """How the name of a curve begins that others have measured on other data."""
 
 _GREY = "#777777"
-_LETTERS_AN_INCH = 15.0
+_LETTERS_AN_INCH = 19.0
 
 
 class Style(NamedTuple):
