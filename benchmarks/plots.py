@@ -40,7 +40,7 @@ SETTINGS: dict[Any, Any] = {
 """Of all figures; letters stay letters."""
 
 _GREY = "#777777"
-_LETTERS_AN_INCH = 15.0
+_LETTERS_AN_INCH = 19.0
 
 
 class Style(NamedTuple):
