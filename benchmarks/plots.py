@@ -42,7 +42,7 @@ SETTINGS: dict[Any, Any] = {
 
 _ACROSS = 3
 _GREY = "#777777"
-_LETTERS_AN_INCH = 15.0
+_LETTERS_AN_INCH = 19.0
 
 
 class Style(NamedTuple):

@@ -42,7 +42,7 @@ from hsc.training.texture import PatchCritic, critic_loss, texture_loss
 
 _LOGGED = 50
 _STATISTICS = 12  # batches
-_PATCHED = 320  # crops
+_PATCHED, _LACKING = 160, 320  # crops
 _PENALTY, _PENALTY_EVERY = 2.0, 16
 _CRITIC_RATE = 2e-4
 _GAINS_RATE = 5.0
@@ -134,7 +134,7 @@ def advance(recipe: Recipe, run: Run, state: State, frames: Frames, teacher: Tea
     torch.manual_seed(_seed(recipe, state.step))
     if stage == "detail":
         if state.step == sum(recipe.steps):
-            count = max(1, _PATCHED // recipe.batch)
+            count = max(1, _LACKING // recipe.batch)
             set_basis(state.model, (_batch(recipe, run, frames, i) for i in range(count)), teacher)
             state.averaged.load_state_dict(state.model.state_dict())
         keep_symbols(state.model)
