@@ -109,7 +109,7 @@ def test_judges_stand_in_one_block_and_each_head_in_its_own(rows: list[Row]) -> 
     assert "agreement" not in headers[0]
     assert "FID" not in headers[0]
     assert "agreement" in headers[1]
-    assert "| inf" in text
+    assert " inf |" in text
 
 
 def test_curves_of_decibels_and_distances_are_drawn(rows: list[Row], tmp_path: Path) -> None:
