@@ -48,6 +48,7 @@ def keep(plan: Plan, count: int, store: Store, executor: Executor, progress: Pro
             found[job.cell] = checked
         progress.advance(f"{cell.curve} {cell.point}", len(images))
     streams = thinned({at: found[at] for at in whole if at in found})
+    few.cells = [cell for at, cell in whole.items() if at in streams]
     scored = score(few, store, Bootstrap(len(images), 0, plan.config.seed), Silent()).rows
     return Keeping(KeptStreams(images, streams, _predictions(few, store), scores(scored)), tuple(troubles))
 
