@@ -44,7 +44,7 @@ TITLES = {
     "decode_s": "decode s",
     "head_s": "head s",
 }
-_DIGITS = {"bpp": 4, "size_kb": 2, "psnr": 2, "ms_ssim": 4, "lpips": 4, "dists": 4, "fid": 2, "encode_s": 4, "decode_s": 4, "head_s": 4}
+DIGITS = {"bpp": 4, "size_kb": 2, "psnr": 2, "ms_ssim": 4, "lpips": 4, "dists": 4, "fid": 2, "encode_s": 4, "decode_s": 4, "head_s": 4}
 JUDGED = "reference"
 """The regime of judges, which see the original beside the decoded image: they stand in one block together."""
 ORIGINALS = "against the originals"
@@ -224,7 +224,7 @@ def _cells(line: pd.Series, names: Sequence[str], mains: Sequence[str]) -> list[
         elif value is None or math.isnan(value):
             cells.append("-")
         else:
-            digits = _DIGITS.get(name)
+            digits = DIGITS.get(name)
             text = f"{100 * value:.1f}" if digits is None else _plain(value, digits)
             low, high = (line.get(f"{name}_{end}", math.nan) for end in ("low", "high"))
             if name in mains and math.isfinite(low):

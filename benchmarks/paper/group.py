@@ -11,7 +11,9 @@ import pandas as pd
 
 from benchmarks.paper.latex import escape, slug
 from benchmarks.results import Run
+from benchmarks.scales import scale_of
 from benchmarks.tables import TITLES
+from hsc.errors import UsageError
 
 
 class View(NamedTuple):
@@ -70,7 +72,17 @@ class Group:
 
 
 def groups(runs: Sequence[Run]) -> list[Group]:
-    """The groups of several runs, in their order."""
+    """The groups of several runs, in their order.
+
+    Raises:
+        UsageError: a run's task has scores that are not read in percent, which the tables of a paper do not know.
+    """
+    for run in runs:
+        if other := [name for name in run.task.columns if not scale_of(name).percent]:
+            raise UsageError(
+                f"the run in {run.folder} has scores that are not in percent ({', '.join(other)}), which these tables do not know; "
+                "its own table.tex and curves.pdf do"
+            )
     found = []
     for run, name in zip(runs, names([run.folder for run in runs]), strict=True):
         read = run.rows[(run.rows["head"] != "") & (run.rows["status"] != "skipped")]
@@ -98,7 +110,8 @@ def clear_best(values: pd.DataFrame, leads: pd.DataFrame, floor: float = 0.0) ->
     if len(values) < 2 or (values["status"] != "ok").any() or leads.empty:
         return None
     best = leads["codec"].iloc[0]
-    better = (leads["high"] < 0) if leads["unit"].iloc[0] == "%" else (leads["low"] > 0)
+    less = leads["unit"].iloc[0] == "%" or scale_of(leads["metric"].iloc[0]).sign < 0
+    better = (leads["high"] < 0) if less else (leads["low"] > 0)
     sure = leads[better & (leads["value"].abs() > floor)]
     behind = {part.removeprefix("less ") if part.startswith("less ") else anchor for part, anchor in zip(sure["part"], sure["anchor"], strict=True)}
     return str(best) if behind == set(values["codec"]) - {best} and best in set(values["codec"]) else None

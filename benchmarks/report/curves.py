@@ -13,6 +13,7 @@ import pandas as pd
 from benchmarks.curves import Line, line
 from benchmarks.plots import COLOURS, MARKERS
 from benchmarks.report.run_files import RunFiles
+from benchmarks.scales import scale_of
 from benchmarks.tables import TITLES
 
 ON_DARK = ("#4FA8E0", "#F58A4B", "#2CC79B", "#E39CC4", "#F2B93B", "#8CD0F5", "#F2F2F2", "#C9A66B", "#B68AC6", "#A6A6A6")
@@ -91,12 +92,14 @@ def chart_data(run: RunFiles, points: Points) -> dict[str, Any]:
     """Metrics, classes, readers, codecs and points for the page's script. Scores are 0 to 1, intervals [value, low, high]."""
     whole = points.table[(points.table["part"] == "") & (points.table["status"] == "ok")]
     names = [m for m in dict.fromkeys([run.main, *run.columns, *whole["metric"]]) if m in set(whole["metric"])]
-    psnr = ["psnr"] if not points.streams[points.streams["metric"] == "psnr"].empty else []
+    psnr = ["psnr"] if "psnr" not in names and not points.streams[points.streams["metric"] == "psnr"].empty else []
     units = dict(zip(run.rows["metric"], run.rows["unit"], strict=True))
     by_class = points.table[points.table["part"] != ""]
     return {
         "main": run.main,
-        "metrics": [{"id": m, "title": TITLES.get(m, m), "unit": "%" if units[m] in ("1", "") else units[m]} for m in [*names, *psnr]],
+        "metrics": [
+            {"id": m, "title": TITLES.get(m, m), "unit": "%" if scale_of(m).percent else units[m].removeprefix("1")} for m in [*names, *psnr]
+        ],
         "classMetric": str(by_class["metric"].iloc[0]) if len(by_class) else "",
         "classes": list(dict.fromkeys(by_class["part"])),
         "readers": [reader._asdict() for reader in points.readers],
@@ -132,13 +135,14 @@ def _points(points: Points, names: list[str], classes: list[str]) -> Iterable[di
 
 def _fits(points: Points, main: str) -> Iterable[dict[str, Any]]:
     """The monotone curves that stand in for those that dip, for the main score."""
+    scale = scale_of(main)
     rates = {(r.codec, r.point): r.value for r in points.streams[points.streams["metric"] == "bpp"].itertuples()}
     ok = points.table[(points.table["metric"] == main) & (points.table["part"] == "") & (points.table["status"] == "ok")]
     for (head, route, codec), group in ok.groupby(["head", "route", "codec"], sort=False):
         pairs = [(float(rates.get((codec, r.point), math.nan)), float(r.value)) for r in group.itertuples()]
-        fitted = line(pairs, (0, 1))
+        fitted = line([(x, scale.sign * y) for x, y in pairs], scale.bounds)
         if isinstance(fitted, Line) and fitted.fitted:
             at = np.linspace(0, len(fitted.log_rate) - 1, _FIT_POINTS).round().astype(int)
-            drawn = [[number(float(np.exp(fitted.log_rate[k]))), number(float(fitted.quality[k]))] for k in at]
+            drawn = [[number(float(np.exp(fitted.log_rate[k]))), number(scale.sign * float(fitted.quality[k]))] for k in at]
             reader = next(n for n, r in enumerate(points.readers) if (r.head, r.route) == (head, route))
             yield {"r": reader, "c": points.codecs.index(str(codec)), "xy": drawn}

@@ -13,10 +13,10 @@ from benchmarks.null_floor import PART
 from benchmarks.report.curves import Points, Reader
 from benchmarks.report.markup import Cell, Column, Markup, element, joined, table
 from benchmarks.report.run_files import RunFiles
-from benchmarks.tables import TITLES, wide
+from benchmarks.scales import scale_of
+from benchmarks.tables import DIGITS, TITLES, wide
 
 _SHARED = re.compile(r"overlap (\d+)% of test, (\d+)% of anchor")
-_DIGITS = {"bpp": 4, "size_kb": 2, "psnr": 2, "encode_s": 4, "decode_s": 4, "head_s": 4}
 _VERDICTS = {"better": "▲ better", "worse": "▼ worse", "not told apart": "≈ not told apart", "": "–"}
 _MARKERS = {
     "none": "",
@@ -64,7 +64,7 @@ def _number(line: Any, name: str) -> Cell:
     value = line.get(name, math.nan)
     if value is None or math.isnan(value):
         return Cell("–")
-    digits = _DIGITS.get(name)
+    digits = DIGITS.get(name)
     scale, places = (100.0, 1) if digits is None else (1.0, digits)
     low, high = (line.get(f"{name}_{end}", math.nan) for end in ("low", "high"))
     known = not math.isnan(low) and low != high
@@ -76,7 +76,8 @@ def points_table(run: RunFiles, points: Points) -> Markup:
     """Every operating point of every head, a line each."""
     lines = wide(run.rows, run.columns)
     lines = lines[lines["codec"] != ""]
-    names = ["bpp", "size_kb", *run.columns, "psnr", "encode_s", "decode_s", "head_s"]
+    names = ["bpp", "size_kb", *dict.fromkeys((*run.columns, "psnr", "encode_s", "decode_s", "head_s"))]
+    names = [name for name in names if name in lines]
     columns = [Column("Codec", "text"), Column("Point", "text"), *(Column(TITLES.get(n, n), about=_ABOUT.get(n, "")) for n in names)]
     columns += [Column("Head", "text"), Column("Cell", "text", "where the number comes from")]
     cells = run.rows[(run.rows["head"] != "") & (run.rows["anchor"] == "")].drop_duplicates(["head", "route", "codec", "point"])
@@ -110,7 +111,8 @@ def _verdict(rows: pd.DataFrame) -> str:
     if known.empty:
         return ""
     first = known.iloc[0]
-    low, high = (-first["high"], -first["low"]) if first["unit"] == "%" else (first["low"], first["high"])
+    less = first["unit"] == "%" or scale_of(first["metric"]).sign < 0
+    low, high = (-first["high"], -first["low"]) if less else (first["low"], first["high"])
     return "better" if low > 0 else "worse" if high < 0 else "not told apart"
 
 
@@ -121,9 +123,16 @@ def _difference(rows: pd.DataFrame) -> Cell:
     row = rows.iloc[0]
     if row["status"] != "ok" or math.isnan(row["value"]):
         return Cell("n/a", None, row["reason"], "why")
-    scale, unit = (1.0, " %") if row["unit"] == "%" else (100.0, "")
-    ends = "" if math.isnan(row["low"]) else f"{_percent(scale * row['low'], sign='+')} to {_percent(scale * row['high'], sign='+')}"
-    return Cell(_percent(scale * row["value"], sign="+") + unit, repr(float(row["value"])), ends or "no interval")
+    scale, digits = (1.0, 1) if row["unit"] == "%" else _shown(row["metric"])
+    unit = " %" if row["unit"] == "%" else ""
+    ends = "" if math.isnan(row["low"]) else f"{_percent(scale * row['low'], digits, '+')} to {_percent(scale * row['high'], digits, '+')}"
+    return Cell(_percent(scale * row["value"], digits, "+") + unit, repr(float(row["value"])), ends or "no interval")
+
+
+def _shown(metric: str) -> tuple[float, int]:
+    """What a difference in a score is multiplied by for people, and its digits."""
+    scale = scale_of(metric)
+    return (100.0, 1) if scale.percent else (1.0, 2 if scale.unit == "dB" else 4)
 
 
 def _outcome(rows: pd.DataFrame) -> Cell:
@@ -143,10 +152,10 @@ def _bjontegaard(run: RunFiles) -> pd.DataFrame:
     return run.rows[(run.rows["anchor"] != "") & run.rows["metric"].str.startswith("bd_")]
 
 
-def _compared(points: Points, found: pd.DataFrame, main: str) -> Sequence[tuple[dict[str, Any], Sequence[Cell]]]:
+def _compared(points: Points, found: pd.DataFrame) -> Sequence[tuple[dict[str, Any], Sequence[Cell]]]:
     rows = []
     for (head, route, codec, anchor), group in found.groupby(["head", "route", "codec", "anchor"], sort=False):
-        rate, score = group[group["unit"] == "%"], group[group["metric"] == f"bd_{main}"]
+        rate, score = group[group["unit"] == "%"], group[group["unit"] != "%"]  # a head has one main score
         verdict = _verdict(group)
         number = points.codecs.index(codec) if codec in points.codecs else 0
         cells = [
@@ -167,18 +176,19 @@ def differences(run: RunFiles, points: Points) -> Markup:
     whole, floor = found[found["part"] == ""], found[found["part"] == PART]
     if whole.empty:
         return element("p", "No differences: the run had no anchor with enough points.", class_="note")
-    title = TITLES.get(run.main, run.main)
+    scores = {metric.removeprefix("bd_") for metric in whole.loc[whole["unit"] != "%", "metric"]}
+    title = TITLES.get(run.main, run.main) if scores <= {run.main} else "score"
     columns = [Column("Codec", "text"), Column("Against", "text"), Column("By intervals", "text"), Column("BD-rate"), Column(f"BD-{title}")]
     columns += [Column("How it came about", "text"), Column("Head", "text")]
     note = (
         f"Negative rate: fewer bits at equal {title}. Below each number stands where 95 % of its resamples lie. A codec is called better or worse "
         "only where that interval leaves out 0. Shared is what two curves have in common, in percent of the codec’s own range and of the anchor’s."
     )
-    parts = [element("p", note, class_="note"), table("differences", "Bjontegaard differences", columns, _compared(points, whole, run.main))]
+    parts = [element("p", note, class_="note"), table("differences", "Bjontegaard differences", columns, _compared(points, whole))]
     parts += [element("h3", "Null floor"), element("p", _FLOOR if len(floor) else _NO_FLOOR, class_="note")]
     if len(floor):
-        parts.append(table("floor", "Null floor: a codec against itself", columns, _compared(points, floor, run.main)))
-    matched = run.rows[(run.rows["anchor"] != "") & run.rows["part"].str.startswith("at ") & (run.rows["metric"] == f"d_{run.main}")]
+        parts.append(table("floor", "Null floor: a codec against itself", columns, _compared(points, floor)))
+    matched = run.rows[(run.rows["anchor"] != "") & run.rows["part"].str.startswith("at ") & run.rows["metric"].str.startswith("d_")]
     if len(matched):
         parts += [element("h3", "At matched rates"), element("p", _MATCHED, class_="note"), _at_rates(points, matched, title)]
     return joined(parts)
@@ -195,14 +205,15 @@ def _at_rates(points: Points, matched: pd.DataFrame, title: str) -> Markup:
     columns = [Column("Codec", "text"), Column("Against", "text"), Column("Rate"), Column(f"Difference in {title}"), Column("Values", "text")]
     rows = []
     for row in matched.itertuples():
-        ends = "" if math.isnan(row.low) else f"{_percent(100 * row.low, sign='+')} to {_percent(100 * row.high, sign='+')}"
+        scale, digits = _shown(str(row.metric))
+        ends = "" if math.isnan(row.low) else f"{_percent(scale * row.low, digits, '+')} to {_percent(scale * row.high, digits, '+')}"
         rate = str(row.part).removeprefix("at ").removesuffix(" bpp")
         number = points.codecs.index(row.codec) if row.codec in points.codecs else 0
         cells = [
             Cell(_named(number, row.codec), row.codec, "", "named"),
             Cell(row.anchor, row.anchor),
             Cell(f"{rate} bpp", rate),
-            Cell(_percent(100 * row.value, sign="+"), repr(float(row.value)), ends),
+            Cell(_percent(scale * row.value, digits, "+"), repr(float(row.value)), ends),
             Cell(row.reason, row.reason),
             Cell(row.head, row.head, row.route),
         ]

@@ -51,7 +51,7 @@
       }
       if (metric.id === data.main && box("fits").checked) {
         for (const fit of data.fits.filter((one) => one.r === reader && one.c === c)) {
-          found.push({ label: codec.label, fit: true, data: fit.xy.map(([x, y]) => ({ x, y: 100 * y })), borderColor: colour, borderDash: [2, 3], borderWidth: 1.4, pointRadius: 0, pointHitRadius: 0, pointHoverRadius: 0 });
+          found.push({ label: codec.label, fit: true, data: fit.xy.map(([x, y]) => ({ x, y: scaled(y, metric) })), borderColor: colour, borderDash: [2, 3], borderWidth: 1.4, pointRadius: 0, pointHitRadius: 0, pointHoverRadius: 0 });
         }
       }
     }
