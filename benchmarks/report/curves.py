@@ -19,7 +19,7 @@ ON_DARK = ("#4FA8E0", "#F58A4B", "#2CC79B", "#E39CC4", "#F2B93B", "#8CD0F5", "#F
 """The colours of ``benchmarks.plots``, lighter, hue by hue, for dark paper."""
 SHAPES = {"o": "circle", "s": "rect", "D": "rectRot", "^": "triangle", "v": "down", "P": "cross", "*": "star", "X": "crossRot"}
 """The markers of ``benchmarks.plots`` by the plotting library's names; the two it lacks are the nearest there are."""
-DASHES = ([], [7, 3], [9, 3, 2, 3])
+DASHES: tuple[list[int], ...] = ([], [7, 3], [9, 3, 2, 3])
 _BRIGHT = ("#FFD60A", "#FF453A", "#32D7FF", "#30D158", "#FF5FD2")
 _FIT_POINTS = 33
 

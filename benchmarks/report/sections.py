@@ -219,5 +219,7 @@ def problems(run: RunFiles) -> Markup:
     if not lines:
         return element("p", "Nothing failed and nothing was skipped.", class_="note")
     columns = [Column("What became of it", "text"), Column("Codec", "text"), Column("Head", "text"), Column("Reason", "text")]
-    rows = [({}, [*(Cell(text, text) for text in line[:3]), Cell(line[3], None, "", "prose")]) for line in dict.fromkeys(lines)]
+    rows: list[tuple[dict[str, Any], list[Cell]]] = [
+        ({}, [*(Cell(text, text) for text in line[:3]), Cell(line[3], None, "", "prose")]) for line in dict.fromkeys(lines)
+    ]
     return table("problems-table", "Failed and skipped", columns, rows)
