@@ -17,9 +17,9 @@ LARGEST_HW = (480, 640)
 """Of a larger image the middle is shown, never a smaller copy: a codec's traces are of the size of pixels."""
 LEAST_DB = 40.0
 """What a picture's own loss is held under, so that what is seen is the codec's."""
-LEAST_SCORE = 0.1
-"""Boxes below it are not kept; the page hides more."""
-_QUALITIES = (50, 65, 80, 95)
+LEAST_SCORE, MOST_BOXES = 0.2, 60
+"""Boxes of lower scores are not kept, nor more boxes than these; the page hides more."""
+_QUALITIES = (50, 60, 70, 80, 86, 92, 96)
 
 
 class Window(NamedTuple):
@@ -49,7 +49,7 @@ def psnr(image: Image, original: Image) -> float | None:
 def written(image: Image) -> dict[str, Any]:
     """A picture as a small file: its kind, what it lost in dB against ``image``, and the file in base64.
 
-    AVIF with full chroma, or WebP where Pillow has no AVIF, at the first of four qualities that keeps the loss under ``LEAST_DB``.
+    AVIF with full chroma, or WebP where Pillow has no AVIF, at the lowest of a few qualities that keeps the loss under ``LEAST_DB``.
     """
     from PIL import Image as Pictures
     from PIL import features
@@ -74,7 +74,7 @@ def boxes_of(found: Detections, own: npt.NDArray[np.int64], cut: Window) -> dict
         box = np.clip(found.boxes_xyxy[at].astype(np.float64) - edges, 0, size)
         if found.scores[at] >= LEAST_SCORE and box[2] > box[0] and box[3] > box[1]:
             kept.append([*(round(float(v), 1) for v in box), round(float(found.scores[at]), 3), int(own[found.labels[at]])])
-    return {"boxes": kept}
+    return {"boxes": kept[:MOST_BOXES]}
 
 
 def map_of(found: SegmentationMap, own: npt.NDArray[np.int64], cut: Window) -> dict[str, Any]:

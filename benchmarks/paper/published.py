@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from benchmarks.paper.latex import escape, floating, number, tabular
 from benchmarks.plots import Overlay
 from benchmarks.references import PublishedCurve, Reference
+from benchmarks.scales import scale_of
 from benchmarks.tables import TITLES
 
 WARNING = "Published by others on other data, not measured here; they compare with no row of ours and are in no difference."
@@ -34,14 +35,14 @@ def published_table(references: Sequence[Reference]) -> str:
 
 
 def _title(metric: str) -> str:
-    return f"{TITLES[metric]} (%)" if metric in TITLES else metric.upper()
+    return TITLES.get(metric, metric.upper()) + (" (%)" if scale_of(metric).percent else "")
 
 
 def _lines(curve: PublishedCurve, metrics: Sequence[str]) -> list[list[str]]:
-    """A curve's points: scores that our tables know in percent, others as their source has them."""
+    """A curve's points: scores that are shares in percent, others as their source has them."""
     columns = [curve.points or ("",) * len(curve.bpp), [number(bpp, 4) for bpp in curve.bpp]]
     for metric in metrics:
-        values = [v * (100 if metric in TITLES else 1) for v in curve.scores.get(metric, ())]
+        values = [v * (100 if scale_of(metric).percent else 1) for v in curve.scores.get(metric, ())]
         digits = max((len(f"{v:g}".partition(".")[2]) for v in values), default=0)
         columns.append([number(v, digits) for v in values] or ["--"] * len(curve.bpp))
     return [[escape(point), *numbers] for point, *numbers in zip(*columns, strict=True)]

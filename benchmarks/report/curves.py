@@ -66,7 +66,7 @@ def style(number: int) -> dict[str, Any]:
     return {"light": COLOURS[at], "dark": ON_DARK[at], "shape": shape, "dash": DASHES[number // len(COLOURS) % len(DASHES)]}
 
 
-def _looks(points: Points) -> list[dict[str, Any]]:
+def looks_of(points: Points) -> list[dict[str, Any]]:
     """Every codec's style; what loses nothing is a dashed line, in no codec's colour."""
     fidelity = points.streams[points.streams["metric"] == "psnr"].groupby("codec")["value"].min()
     lossless = {codec for codec, value in fidelity.items() if value == math.inf}
@@ -103,7 +103,7 @@ def chart_data(run: RunFiles, points: Points) -> dict[str, Any]:
         "classMetric": str(by_class["metric"].iloc[0]) if len(by_class) else "",
         "classes": list(dict.fromkeys(by_class["part"])),
         "readers": [reader._asdict() for reader in points.readers],
-        "codecs": _looks(points),
+        "codecs": looks_of(points),
         "points": list(_points(points, [*names, *psnr], list(dict.fromkeys(by_class["part"])))),
         "fits": list(_fits(points, run.main)),
     }

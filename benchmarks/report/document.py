@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.labels import PSEUDO_SCORE
 from benchmarks.pictures import coloured_map
-from benchmarks.report.curves import Points, chart_data, class_colours, points_of
+from benchmarks.report.curves import Points, chart_data, class_colours, looks_of, points_of
 from benchmarks.report.markup import Markup, element, escaped, joined, json_text
 from benchmarks.report.origin import cells_data, provenance
 from benchmarks.report.run_files import RunFiles
@@ -93,7 +93,9 @@ def _lead(run: RunFiles, points: Points) -> Markup:
     images = len(run.about["dataset"]["images"])
     whole = points.table[points.table["part"] == ""]
     coded = len(whole[["codec", "point"]].drop_duplicates())
-    said = f"{_count(len(points.codecs), 'codec')} at {_count(coded, 'operating point')}, read by {_count(len(points.readers), 'head')}, on "
+    lossless = sum(look["shape"] == "none" for look in looks_of(points))
+    codecs = _count(len(points.codecs) - lossless, "codec") + (" and the untouched original" if lossless else "")
+    said = f"{codecs} at {_count(coded, 'operating point')}, read by {_count(len(points.readers), 'head')}, on "
     said += f"{_count(images, 'image')} of the split {run.about['dataset'].get('config', {}).get('split', _split(run))}. "
     resamples = run.about.get("resamples", 0)
     said += f"Intervals hold 95 % of {resamples:,} resamples of the images, drawn alike for all codecs." if resamples else "Without intervals."

@@ -28,7 +28,7 @@
   if (gallery.images.some((image) => image.labels)) over.append(make("option", { value: "labels", textContent: "labels of the data set" }));
   gallery.heads.forEach((head, n) => over.append(make("option", { value: n, textContent: `what ${head.head} finds (${head.route} route)` })));
   if (gallery.heads.length) over.value = "0";
-  const least = make("input", { type: "range", id: "least", min: 0.1, max: 0.9, step: 0.05, value: 0.3, oninput: () => draw() });
+  const least = make("input", { type: "range", id: "least", min: 0.2, max: 0.9, step: 0.05, value: 0.3, oninput: () => draw() });
   const shown = make("output");
   const score = make("label", {}, "from score ", least, shown);
   score.hidden = !detection;
@@ -53,9 +53,10 @@
   slider.addEventListener("input", split);
 
   const column = (side) => make("div", {}, make("label", {}, `${sides[side].label} `, sides[side].select), sides[side].about);
+  const below = make("div", { className: "sides" }, column("left"), column("right"));
   place.replaceChildren(make("p", { className: "note", textContent: how() }), picks,
     make("div", { className: "controls" }, make("label", {}, "Drawn over: ", over), score), stage,
-    make("div", { className: "sides" }, column("left"), column("right")), legend, note);
+    below, legend, note);
 
   function how() {
     const rate = gallery.target_bpp ? ` Every codec has about the bytes of ${gallery.target_bpp.toPrecision(3)} bits a pixel, the rate that most of them reach; what each took stands below it.` : "";
@@ -75,7 +76,7 @@
     const image = gallery.images[state.image], [, , height, width] = image.window;
     [...picks.children].forEach((button, n) => button.setAttribute("aria-pressed", n === state.image));
     stage.style.aspectRatio = `${width} / ${height}`;
-    stage.style.maxWidth = `${Math.max(2 * width, 320)}px`;
+    stage.style.maxWidth = below.style.maxWidth = `${Math.max(2 * width, 320)}px`;
     shown.textContent = Number(least.value).toFixed(2);
     const seen = new Set();
     for (const { side, picture, map, boxes, tag } of layers) {
