@@ -43,7 +43,7 @@ class Hsc:
 
     rate_field: ClassVar[str] = "quality"
     ladder: ClassVar[tuple[float, ...]] = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
-    rate_range: ClassVar[tuple[float, float]] = (0.0, LARGEST_QUALITY)
+    rate_range: ClassVar[tuple[float, float]] = (1.0, LARGEST_QUALITY)  # below 1 gains are not trained, and a file may be larger than at 1
 
     def __post_init__(self) -> None:
         if isinstance(self.quality, bool) or not 0 <= self.quality <= LARGEST_QUALITY:
