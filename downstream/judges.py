@@ -88,7 +88,7 @@ def as_batch(image: Image) -> Any:
     """float32 (1, 3, H, W), 0 to 255."""
     import torch
 
-    return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float()
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float()
 
 
 def why_no_torchmetrics() -> str | None:
