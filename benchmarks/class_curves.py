@@ -13,6 +13,8 @@ from benchmarks.tables import TITLES
 
 MOST = 24
 """More classes than so many are not drawn: those that weigh most are."""
+LEAST = 5.0
+"""No panel's scale ends below so many percent, so that a class that is hardly found does not look lively."""
 _COLUMNS = 4
 _PANEL = (2.9, 2.15)
 """Width and height in inches."""
@@ -62,6 +64,7 @@ def _block(part: Any, found: pd.DataFrame, classes: Sequence[str], rate: pd.Seri
     axes = part.subplots(lines, _COLUMNS, squeeze=False, sharex=True).ravel()
     for axis, name in zip(axes, classes, strict=False):
         panel(axis, found[found["part"] == name], rate, codecs, fits=False)
+        axis.set_ylim(0, max(axis.get_ylim()[1], LEAST))
         axis.set_title(name, fontsize=8)
     for place, axis in enumerate(axes):
         below = place + _COLUMNS >= len(classes)

@@ -25,8 +25,8 @@ from benchmarks.plots import SETTINGS, pyplot, save_both
 from benchmarks.tables import write_csv
 
 Floats = npt.NDArray[np.float64]
-NEAR = 1.1
-"""Two rates as far apart as this or less, by ratio, are called the same."""
+NEAR = 1.2
+"""Two rates no farther apart than this, by ratio, are near enough to be compared; each is said."""
 VOID_NAME = "void"
 _COLUMNS = 4
 _SAID = 0.02
@@ -42,7 +42,7 @@ class Panel(NamedTuple):
 
 
 def common_rate(ladders: Mapping[str, Sequence[float]]) -> float:
-    """The rate at which codecs are compared: the lowest of all points' rates that every codec has a point within 10 % of.
+    """The rate at which codecs are compared: the lowest of all points' rates that every codec has a point within a fifth of.
 
     Where there is none, the one from which the farthest codec is least far, by ratio. ladders: bits per pixel by codec.
 
@@ -116,12 +116,16 @@ def draw(rate: float, found: Sequence[Panel], title: str, path: Path) -> None:
 
 
 def _heat(axis: Any, one: Panel, rate: float, limit: float, *, named: bool) -> Any:
+    from matplotlib.patches import Rectangle
+
     classes = one.counts.classes
     weights = one.counts.counted.sum(1)
     kept = sorted(np.argsort(-weights, kind="stable")[:MOST].tolist())
     change = 100 * one.change[np.ix_(kept, [*kept, len(classes)])]
     image = axis.imshow(change, cmap="RdBu_r", vmin=-100 * limit, vmax=100 * limit, aspect="auto")
     axis.set_facecolor("#DDDDDD")  # where a class has no pixel
+    for place in range(len(kept)):
+        axis.add_patch(Rectangle((place - 0.5, place - 0.5), 1, 1, fill=False, edgecolor="#888888", linewidth=0.5))
     for row, column in np.argwhere(np.abs(np.nan_to_num(change)) >= 100 * _SAID):
         value = change[row, column]
         bright = abs(value) > 60 * limit
@@ -129,7 +133,7 @@ def _heat(axis: Any, one: Panel, rate: float, limit: float, *, named: bool) -> A
     axis.set_xticks(range(len(kept) + 1), [*(classes[k] for k in kept), VOID_NAME], rotation=90, fontsize=6)
     axis.set_yticks(range(len(kept)), [classes[k] for k in kept] if named else [], fontsize=6)
     axis.tick_params(length=0)
-    off = "" if _ratio(one.bpp, rate) <= 1.25 else f", {one.bpp / rate:.2g} times the rate"
+    off = "" if _ratio(one.bpp, rate) <= NEAR else f", {one.bpp / rate:.2g} times the rate"
     left = f", {len(kept)} of {len(classes)} classes" if len(kept) < len(classes) else ""
     axis.set_title(f"{one.counts.codec} {one.counts.point}\n{one.bpp:.3f} bpp{off}{left}", fontsize=7)
     return image
