@@ -99,6 +99,7 @@ def save_both(made: Any, path: Path) -> None:
     """Write ``path`` as .png and .pdf and close the figure."""
     for ending, extra in ((".png", {"dpi": 160}), (".pdf", {})):
         save(made, path.with_name(path.name + ending), **extra)
+        made.set_layout_engine("none")  # places are found once, which is most of the work
     pyplot().close(made)
 
 
