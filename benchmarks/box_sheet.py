@@ -17,6 +17,8 @@ from downstream.masks import unpack
 _BRIGHT = ("#FFD60A", "#FF453A", "#32D7FF", "#30D158", "#FF5FD2", *COLOURS)
 """Five that show on streets, then those of the curves."""
 _TILE = 2.4  # inches
+_FEW, _MOST = 8, 24
+"""So many classes are named whether they are seen or not; no legend names more."""
 
 
 def draw(scenes: Sequence[Scene], classes: Sequence[str], score: float, path: Path) -> None:
@@ -34,9 +36,19 @@ def draw(scenes: Sequence[Scene], classes: Sequence[str], score: float, path: Pa
                 _show(axis, one, score)
         for axis, one in zip(axes[0], rows[0], strict=True):
             axis.set_title(one.column, fontsize=9)
-        marks = [Line2D([], [], color=_colour(i), label=name) for i, name in enumerate(classes)]
-        figure.legend(handles=marks, loc="outside lower center", ncols=len(classes), frameon=False, title=f"boxes of score {score:g} and above")
+        marks = [Line2D([], [], color=_colour(i), label=classes[i]) for i in _named(rows, len(classes), score)]
+        ncols = min(max(len(marks), 1), 2 * len(rows[0]))
+        figure.legend(handles=marks, loc="outside lower center", ncols=ncols, frameon=False, title=f"boxes of score {score:g} and above")
         save_sheet(figure, path)
+
+
+def _named(rows: Sequence[Sequence[Tile]], classes: int, score: float) -> list[int]:
+    """The classes that the legend names: all of a few, of many those that are seen."""
+    if classes <= _FEW:
+        return list(range(classes))
+    predictions = (one.prediction for row in rows for one in row)
+    seen = {int(label) for found in predictions if isinstance(found, Detections) for label in found.labels[found.scores >= score]}
+    return sorted(seen)[:_MOST]
 
 
 def close_layout() -> Any:

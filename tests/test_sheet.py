@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import PIL.Image
 import pytest
 from hsc_testkit import Blocks, FindSquares, Squares
 
 from benchmarks import sheet
+from benchmarks.api import Tile
+from benchmarks.box_sheet import _named
 from benchmarks.codecs.jpeg import Jpeg
 from benchmarks.matching import match_bytes, rate_range
 from benchmarks.sheet import main, tiles
+from downstream.api import Detections
 from hsc.api import Image
 from hsc.errors import UsageError
 
@@ -96,3 +100,10 @@ def test_the_command_line_answers_mistakes(tmp_path: Path, capsys: pytest.Captur
     assert "jpeg" in capsys.readouterr().err
     assert main(["--codec", "blocks(size=8)", "--dataset", "squares", "--head", "squares", "--images", "1", "--out", out]) == 0
     assert Path(out).stat().st_size > 0
+
+
+def test_of_many_classes_the_legend_names_those_that_are_seen() -> None:
+    image = np.zeros((4, 4, 3), np.uint8)
+    found = Detections(np.zeros((3, 4), np.float32), np.array([0.9, 0.8, 0.1], np.float32), np.array([70, 3, 5], np.int64))
+    assert _named([[Tile("original", image, "", 0, found)]], 80, 0.3) == [3, 70]
+    assert _named([[Tile("original", image, "", 0, found)]], 5, 0.3) == [0, 1, 2, 3, 4]
