@@ -91,25 +91,26 @@ def draw(rate: float, found: Sequence[Panel], title: str, path: Path) -> None:
     """Write the figure as .png and .pdf: a block a head and route, a panel a codec."""
     readers = list(dict.fromkeys((one.counts.head, one.counts.route) for one in found))
     blocks = [[one for one in found if (one.counts.head, one.counts.route) == reader] for reader in readers]
-    lines = [-(-len(block) // _COLUMNS) for block in blocks]
+    across = min(max(2, *(len(block) for block in blocks)), _COLUMNS)
+    lines = [-(-len(block) // across) for block in blocks]
     limit = max((float(np.nanmax(np.abs(one.change), initial=0)) for one in found), default=0) or 1.0
     side = 1.1 + 0.2 * max(min(len(one.counts.classes), MOST) for one in found)
     plt = pyplot()
     with plt.rc_context({**SETTINGS, "font.size": 7, "axes.spines.top": True, "axes.spines.right": True}):
-        figure = plt.figure(figsize=(_COLUMNS * side + 1, sum(lines) * (side + 0.25) + 0.4 * len(blocks) + 0.9), layout="constrained")
+        figure = plt.figure(figsize=(across * side + 1, sum(lines) * (side + 0.25) + 0.4 * len(blocks) + 1.3), layout="constrained")
         parts = figure.subfigures(len(blocks), 1, squeeze=False, height_ratios=lines)[:, 0]
         for part, block, (head, route) in zip(parts, blocks, readers, strict=True):
             part.suptitle(f"{head}, {route} route", fontsize=9)
-            axes = part.subplots(-(-len(block) // _COLUMNS), _COLUMNS, squeeze=False).ravel()
+            axes = part.subplots(-(-len(block) // across), across, squeeze=False).ravel()
             for place, axis in enumerate(axes):
                 axis.set_visible(place < len(block))
                 if place < len(block):
-                    image = _heat(axis, block[place], rate, limit, named=place % _COLUMNS == 0)
+                    image = _heat(axis, block[place], rate, limit, named=place % across == 0)
             bar = part.colorbar(image, ax=axes.tolist(), shrink=0.8, pad=0.01)
             bar.set_label("points of the true class' pixels")
         figure.suptitle(
-            f"{title}: confusion less that on the uncompressed images, at the points nearest to {rate:.3g} bpp\n"
-            "rows: true class; columns: found as; below 0 on the diagonal: recall lost, above 0 beside it: where those pixels went",
+            f"{title}\nconfusion less that on the uncompressed images, at the points nearest to {rate:.3g} bpp\n"
+            "rows: true class; columns: found as\nbelow 0 on the diagonal: recall lost, above 0 beside it: where those pixels went",
             fontsize=9,
         )
         save_both(figure, path)

@@ -2,7 +2,7 @@
 
 scene    original   codec      rival at as many bytes ...     the picture
 labels   its map    its map    its map                        in the data set's colours
-errors   right, wrong as on the original, newly wrong, void   with the score of this scene alone
+errors   right, wrong as on the original, wrong here alone    with the score of this scene alone
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from hsc.errors import UsageError
 Labels = npt.NDArray[np.uint8]
 
 _TILE = 2.3  # inches
-_ERRORS = {"right": "#E8E8E8", "wrong on the original too": "#E69F00", "wrong here alone": "#B2182B", "void": "#303030"}
+_ERRORS = {"right": "#E8E8E8", "wrong, as on the original": "#E69F00", "wrong here alone": "#B2182B", "no label": "#303030"}
 """Grey, orange and red that stay apart for colour-blind eyes too."""
 _MOST = 40
 """A legend names at most so many classes, those that are seen first."""
@@ -61,7 +61,7 @@ def draw(scenes: Sequence[Scene], dataset: Dataset, head: Any, task: Task, path:
             _block(axes[3 * place : 3 * place + 3], scene, seen, space.classes, task, colours, labelled=target is not None)
         for axis, one in zip(axes[0][1:], scenes[0].tiles, strict=True):
             axis.set_title(one.column, fontsize=9)
-        _legend(figure, maps, space.classes, colours)
+        _legend(figure, maps, space.classes, colours, columns)
         save_sheet(figure, path)
 
 
@@ -116,7 +116,7 @@ def _block(axes: Any, scene: Scene, seen: Maps, classes: Sequence[str], task: Ta
         axes[2][column].set_xlabel(said(seen.true, found, classes, task), fontsize=7, labelpad=2)
 
 
-def _legend(figure: Any, maps: Sequence[Maps], classes: Sequence[str], colours: Labels) -> None:
+def _legend(figure: Any, maps: Sequence[Maps], classes: Sequence[str], colours: Labels, columns: int) -> None:
     """The classes that are seen anywhere, and the colours of errors."""
     from matplotlib.patches import Patch
 
@@ -124,5 +124,6 @@ def _legend(figure: Any, maps: Sequence[Maps], classes: Sequence[str], colours: 
     shown = [label for label in range(len(classes)) if label in seen][:_MOST]
     marks = [Patch(facecolor=colours[label] / 255, edgecolor="#666666", linewidth=0.4, label=classes[label]) for label in shown]
     marks += [Patch(facecolor=(0, 0, 0), label="void")] if VOID in seen else []
-    wrong = [Patch(facecolor=colour, edgecolor="#666666", linewidth=0.4, label=f"error map: {name}") for name, colour in _ERRORS.items()]
-    figure.legend(handles=[*marks, *wrong], loc="outside lower center", ncols=8, frameon=False, title="scores in percent, of each scene alone")
+    wrong = [Patch(facecolor=colour, edgecolor="#666666", linewidth=0.4, label=name) for name, colour in _ERRORS.items()]
+    said = "scores in percent, of each scene alone"
+    figure.legend(handles=[*marks, *wrong], loc="outside lower center", ncols=max(int(1.4 * columns), 2), frameon=False, title=said)

@@ -25,7 +25,7 @@ from hsc.errors import HscError, UnavailableError, UsageError
 EXAMPLES = """examples:
   python -m benchmarks.sheet --codec 'hsc(quality=2)' --against vvc --against jpeg --out sheet.jpg
       six scenes of the embedded data set, each rival at the first point that spends at least as many bytes on the image as hsc
-  python -m benchmarks.sheet --codec 'bpg(qp=42)' --against webp --images 3 17 --dataset 'images(folder="photos")' --out sheet.png
+  python -m benchmarks.sheet --codec 'bpg(qp=42)' --against webp --images 3 17 --dataset 'images(path="photos")' --out sheet.png
       two photos of yours; --head says who looks at them
   python -m benchmarks.sheet --task segmentation --codec 'hsc(quality=2)' --against vvc --images 2 11 --out maps.jpg
       label maps below each picture in the data set's colours, and below those where they are wrong"""
