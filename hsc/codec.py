@@ -30,13 +30,11 @@ from hsc import layers
 from hsc.api import Image, Latents, LatentSpec
 from hsc.bitstream import QUALITY_STEPS, Header
 from hsc.coder import Symbols
-from hsc.detail import lean_to_zero
 from hsc.entropy import feature_size, round_around
 from hsc.errors import UsageError
 from hsc.layers import Decoded, Layer, Parameters
 from hsc.model import HscModel
 from hsc.pixels import TILE, invert, lacking, require_image, synthesise
-from hsc.quality import GAIN_UNIT
 
 LARGEST_QUALITY = 255 / QUALITY_STEPS
 
@@ -297,6 +295,5 @@ class _Rounding:
         assert network is not None
         made = codec._synthesise(codec.restore(Decoded(self.header, tuple(self.layers), True)))
         values = lacking(codec.model, self.image, made, self.found.feature)
-        gain = network.quality.gains(torch.tensor([self.header.quality], device=codec.device)).gain[:, :, None, None]
-        symbols = lean_to_zero(values.double() * (gain / GAIN_UNIT))
+        symbols = network.symbols(values, torch.tensor([self.header.quality], device=codec.device))
         return [network.pick(symbols, turn)[0].cpu().numpy() for turn in range(network.config.layers)]

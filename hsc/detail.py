@@ -85,13 +85,12 @@ class DetailNetwork(nn.Module):
 
         In ``eval`` the symbols are those a file would hold.
         """
-        gains = self.quality.gains(quality)
+        whole = self.symbols(values, quality)
         coded = (quality >= self.config.start).double()[:, None, None]
         decoded, bits = torch.zeros_like(values, dtype=torch.float64), []
         for turn in range(self.config.layers):
             level = self.predict(turn, known, decoded, quality).level
-            scaled = self.pick(values, turn).double() * (gains.gain[:, :, None] / GAIN_UNIT)
-            symbols = lean_to_zero(scaled.detach()) * coded
+            symbols = self.pick(whole, turn) * coded
             bits.append((SCALES.bits(symbols, level) * coded).sum((1, 2)).float())
             decoded = decoded + self.as_map(symbols * MEAN_STEPS, turn, values.shape[2:])
         return Detail(self.restore(decoded, quality), torch.stack(bits, 1))
@@ -101,17 +100,23 @@ class DetailNetwork(nn.Module):
         found: Tensor = self.attention(feature)
         return found
 
-    def values(self, lack: Tensor, feature: Tensor, inverse: Tensor) -> Tensor:
-        """E of what an image lacks: lack (B, 3, H, W), feature as for ``logits``, inverse of the basis (K, 3 side side, 1, 1) -> (B, K, h, w).
+    @staticmethod
+    def values(lack: Tensor, logits: Tensor, inverse: Tensor) -> Tensor:
+        """E of what an image lacks: lack (B, 3, H, W), ``logits`` of F, inverse of the basis (K, 3 side side, 1, 1) -> (B, K, h, w).
 
         Beyond the image nothing is lacking. Attention leans to objects: missing one costs more than bits for its surroundings.
         """
-        height, width = feature.shape[2:]
+        height, width = (length // CELLS for length in logits.shape[2:])
         side = round((inverse.shape[1] / 3) ** 0.5)
-        attention = torch.sigmoid(self.logits(feature) + 1)
+        attention = torch.sigmoid(logits + 1)
         attention = functional.interpolate(attention, (height * side, width * side), mode="bilinear", align_corners=False)
         lack = functional.pad(lack, (0, width * side - lack.shape[3], 0, height * side - lack.shape[2]))
         return functional.conv2d(functional.pixel_unshuffle(lack * attention, side), inverse)
+
+    def symbols(self, values: Tensor, quality: Tensor) -> Tensor:
+        """What is coded of E: (B, K, h, w) -> float64 whole numbers of the same shape, without gradient."""
+        gain = self.quality.gains(quality).gain[:, :, None, None]
+        return lean_to_zero(values.detach().double() * (gain / GAIN_UNIT))
 
     def predict(self, turn: int, known: Known, decoded: Tensor, quality: Tensor) -> GaussianParameters:
         """Mean (0) and level of a pass's symbols: twice (B, K, L) float64 integers.
@@ -128,11 +133,9 @@ class DetailNetwork(nn.Module):
         offsets = self._neighbours(turn)
         if offsets:
             parts.append(lattice.gather(requantise(decoded, gains.inverse[:, :, None, None], CONTEXT_SHIFT), places, offsets))
-        entries = sum(part.shape[0] * part.shape[1] for part in parts)
-        step = length if self.training else max(1, lattice.CHUNK // entries)
         net = self.nets[turn]
-        pieces = [net(torch.cat([p[:, :, i : i + step] for p in parts], 1)[:, :, None]) for i in range(0, length, step)]
-        scale = torch.cat(pieces, 3)
+        assert isinstance(net, IntegerSequence)
+        scale = net.at_positions(parts)
         level = gaussian_parameters(torch.cat([scale, scale + gains.level[:, :, None, None]], 1), SCALES.levels).level
         return GaussianParameters(level.new_zeros(shape), level[:, :, 0])
 

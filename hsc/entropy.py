@@ -124,8 +124,7 @@ class EntropyModel:
 
     def quality(self, header: Header) -> Tensor:
         """The quality of W+ and F, (1,) int64: the header's, or where detail starts."""
-        start = 255 if self.profile.detail is None else self.profile.detail.start
-        return torch.tensor([min(header.quality, start)], device=self._device)
+        return torch.tensor([header.quality], device=self._device).clamp(max=self.profile.highest_base)
 
     def _detail(self, layers: Sequence[Layer], header: Header) -> Tensor:
         """E_hat in 1/16 of a step as far as it is known: (1, K, h, w) float64."""

@@ -162,7 +162,7 @@ class FCN(nn.Module):
         return sum(each) + self.semantic_context.macs(1, 1)
 
     def _run(self, layer: int, known: Known, length: int) -> Tensor:
-        """The layer's network at its positions, in pieces outside training so that large images fit."""
+        """The layer's network at its positions."""
         turn, net = self.turns[layer], self.nets[layer]
         if length == 0:  # a pass without positions, as in a map of one row
             return known.context.new_zeros(known.context.shape[0], 2 * (turn.stop - turn.start), 1, 0)
@@ -173,10 +173,8 @@ class FCN(nn.Module):
             parts.append(lattice.gather(earlier, turn.places, lattice.SQUARE))
         if offsets:
             parts.append(lattice.gather(own, turn.places, offsets))
-        entries = sum(part.shape[0] * part.shape[1] for part in parts)
-        step = length if self.training else max(1, lattice.CHUNK // entries)
-        pieces = [net(torch.cat([p[:, :, i : i + step] for p in parts], 1)[:, :, None]) for i in range(0, length, step)]
-        return torch.cat(pieces, 3)
+        assert isinstance(net, IntegerSequence)
+        return net.at_positions(parts)
 
     def pick(self, values: Tensor, layer: int) -> Tensor:
         """A layer's part of a map of y: (B, M, h', w') -> (B, c, L)."""

@@ -35,6 +35,7 @@ _RELU_HIGHEST = 4095
 _LARGEST_WEIGHT = 127
 _LARGEST_BIAS = (1 << 23) - 1
 _BAND = 1 << 22  # entries of an unfolded band: 32 MiB
+_CHUNK = 1 << 24  # entries of one piece of joined inputs: 128 MiB
 
 
 class _ToIntegers(torch.autograd.Function):
@@ -197,6 +198,15 @@ class IntegerSequence(nn.Module):
         for layer in self.layers:
             x = layer(x)
         return x
+
+    def at_positions(self, parts: Sequence[Tensor]) -> Tensor:
+        """The outputs of a network of kernel 1 for inputs that come in parts: (B, C_i, L) each -> (B, O, 1, L).
+
+        Outside training they are joined in pieces, so that large images fit.
+        """
+        length, entries = parts[0].shape[2], sum(part.shape[0] * part.shape[1] for part in parts)
+        step = length if self.training else max(1, _CHUNK // entries)
+        return torch.cat([self(torch.cat([p[:, :, i : i + step] for p in parts], 1)[:, :, None]) for i in range(0, length, step)], 3)
 
     def freeze(self) -> None:
         """Fix the integers of all layers."""

@@ -33,9 +33,6 @@ ORDERS: dict[int, tuple[tuple[Place, ...], ...]] = {
 """For a number of passes, the places each of them codes."""
 
 REACH = 2
-CHUNK = 1 << 24
-"""Entries of one gathered piece, outside training: 128 MiB."""
-
 SQUARE: tuple[Place, ...] = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1))
 """The 3x3 neighbourhood, for maps that are known everywhere."""
 

@@ -95,13 +95,13 @@ class HscModel(nn.Module):
             image = image[:, :, :height, :width]
         if not wanted or self.detail is None:
             return Reconstruction(image, found.w_plus, found.feature, semantics, features)
-        scaled = self.fcn.standard(found.feature)
+        logits = self.detail.logits(self.fcn.standard(found.feature).detach())
         with torch.no_grad():
             lack = images - image.add(1).mul_(127.5).round_().clamp_(0, 255).div_(127.5).sub_(1)
-            values = self.detail.values(lack, scaled, self.inverse_basis())
+            values = self.detail.values(lack, logits, self.inverse_basis())
         coded = self.detail(values, features.known, quality)
         image = self.generator(semantics.w_hat, features.feature, detail=coded.detail)[:, :, :height, :width]
-        return Reconstruction(image, found.w_plus, found.feature, semantics, features, coded, self.detail.logits(scaled.detach()))
+        return Reconstruction(image, found.w_plus, found.feature, semantics, features, coded, logits)
 
     @torch.no_grad()
     def inverse_basis(self) -> Tensor:
@@ -112,13 +112,9 @@ class HscModel(nn.Module):
         inverse: Tensor = torch.linalg.pinv(self.generator.basis.weight[:, :, 0, 0].double())
         return inverse.float()[:, :, None, None]
 
-    def base_quality(self, quality: Tensor) -> Tensor:
-        """The quality of all but the detail, which keep theirs from where detail starts: (B,) int64 to the same."""
-        return quality if self.profile.detail is None else quality.clamp(max=self.profile.detail.start)
-
     def compress(self, w_plus: Tensor, feature: Tensor, quality: Tensor, *, keep: int | None = None) -> tuple[Semantics, Features]:
         """The two compression networks alone, as for a frozen encoder and generator; see ``forward``."""
-        quality = self.base_quality(quality)
+        quality = quality.clamp(max=self.profile.highest_base)
         semantics = self.scn(w_plus, quality)
         activations = self.scn.activations(semantics.integers, quality)
         return semantics, self.fcn(feature, semantics, activations, quality, keep=keep)

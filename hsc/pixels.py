@@ -153,12 +153,12 @@ def synthesise(
 def lacking(model: HscModel, image: Image, made: Image, feature: Tensor) -> Tensor:
     """E of what ``made`` lacks of an image: F (1, C, h, w) -> (1, K, h, w) float32, in bands of as many samples as a tile has."""
     assert model.detail is not None
-    scaled, stride = model.fcn.standard(feature), model.profile.generator.stride
+    scaled, stride, inverse = model.fcn.standard(feature), model.profile.generator.stride, model.inverse_basis().to(feature.device)
     bands, height = [], feature.shape[2]
     for rows in windows(height, TILE, _ATTENTION_REACH):
         band = slice(rows.low * stride, rows.high * stride)
         lack = torch.from_numpy(image[band].astype(np.float32) - made[band]).to(feature.device).permute(2, 0, 1)[None].div_(127.5)
-        found = model.detail.values(lack, scaled[:, :, rows.low : rows.high], model.inverse_basis().to(feature.device))
+        found = model.detail.values(lack, model.detail.logits(scaled[:, :, rows.low : rows.high]), inverse)
         bands.append(found[:, :, rows.start - rows.low : rows.stop - rows.low])
     return torch.cat(bands, 2)
 

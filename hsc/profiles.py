@@ -24,6 +24,7 @@ from hsc.errors import DataError, UsageError
 
 MIN_RESOLUTION = 8
 MOST_LAYERS = 16
+HIGHEST_QUALITY = 255  # in 1/32, as a header holds it
 MOST_FEATURE_LAYERS = MOST_LAYERS - 1  # the first is W+
 SEMANTIC_MAP = 32
 """Side of the maps as which the paper's network sees W+: 18x512 are nine of them."""
@@ -265,8 +266,8 @@ class DetailConfig:
     def __post_init__(self) -> None:
         if self.layers not in (1, 2, 3) or len(self.hidden) != 2 or min(self.channels, self.width, *self.hidden) < 1:
             raise UsageError(f"layers came as {self.layers}, hidden as {self.hidden}, expected 1 to 3 and two widths; all sizes start at 1")
-        if not 0 <= self.start <= 255:
-            raise UsageError(f"start came as {self.start}, expected a quality of 0 to 255 in 1/32")
+        if not 0 <= self.start <= HIGHEST_QUALITY:
+            raise UsageError(f"start came as {self.start}, expected a quality of 0 to {HIGHEST_QUALITY} in 1/32")
 
 
 @dataclass(frozen=True)
@@ -311,6 +312,11 @@ class Profile:
     def layers(self) -> int:
         """Layers of a file that holds all there are."""
         return 1 + self.feature.layers + (0 if self.detail is None else self.detail.layers)
+
+    @property
+    def highest_base(self) -> int:
+        """The quality in 1/32 that all but the detail keep from where detail starts; without detail the highest there is."""
+        return HIGHEST_QUALITY if self.detail is None else self.detail.start
 
     def layers_at(self, quality: int) -> int:
         """Layers of a file of a quality in 1/32: below the detail's start it has none."""
