@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.api import Scene, Tile
-from benchmarks.plots import COLOURS, pyplot
+from benchmarks.plots import COLOURS, pyplot, save
 from downstream.api import Detections, Masks
 from downstream.masks import unpack
 
@@ -60,12 +59,9 @@ def close_layout() -> Any:
 
 def save_sheet(figure: Any, path: Path) -> None:
     """Write a figure in the format its name says, whole or not at all, and close it."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
     try:
-        figure.savefig(part, dpi=160)
-        part.replace(path)
+        save(figure, path, dpi=160)
     finally:
-        part.unlink(missing_ok=True)
         pyplot().close(figure)
 
 

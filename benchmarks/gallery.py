@@ -21,12 +21,13 @@ from benchmarks.bootstrap import Bootstrap
 from benchmarks.harness import Cell, Plan
 from benchmarks.keys import identity, key_of, stream_key
 from benchmarks.matching import match_bytes
-from benchmarks.measure import why
+from benchmarks.measure import checked, why
 from benchmarks.pictures import Window, boxes_of, map_of, psnr, window, written
 from benchmarks.points import point_label
 from benchmarks.progress import Progress, Silent
 from benchmarks.scoring import Scorer, cell_id
 from benchmarks.store import Pixels, Store
+from benchmarks.whole_files import write_text
 from downstream.api import Detections, Prediction, SegmentationMap
 from hsc.api import Codec, Image
 from hsc.errors import ResultsError, UsageError
@@ -130,10 +131,8 @@ def keep(plan: Plan, folder: Path, cache: Path, images: int = IMAGES, progress: 
         return
     with Store(cache / "store.sqlite") as store:
         made = collect(plan, store, images, progress)
-    part = path.with_name(path.name + ".part")
     try:
-        part.write_text(json.dumps(made, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n", encoding="utf-8")
-        part.replace(path)
+        write_text(path, json.dumps(made, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n")
     except OSError as error:
         raise ResultsError(f"{path} cannot be written: {error.strerror}; is the disk full?") from error
 
@@ -189,9 +188,7 @@ class _Maker:
     def _tile(self, place: int, label: str, original: Image, target: int, cut: Window) -> dict[str, Any]:
         image_id = self.plan.images[place][1]
         codec, data, exact = self._matched(place, label, original, target)
-        decoded = codec.decode(data)
-        if not isinstance(decoded, np.ndarray) or decoded.dtype != np.uint8 or decoded.shape != original.shape:
-            raise UsageError(f"decode gave {getattr(decoded, 'shape', type(decoded).__name__)}, expected uint8 {original.shape}")
+        decoded = checked(codec.decode(data), self.plan.images[place][2].image_hw)
         near = not target or not codec.rate_field or abs(len(data) / target - 1) <= NEAR
         said = "" if near else "nearest point of the run" if exact else "as near as its scale comes"
         top, left, height, width = cut

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.whole_files import replacing
 from hsc.errors import ResultsError
 
 FILE = "streams.zip"
@@ -104,9 +105,8 @@ def write(kept: KeptStreams, folder: Path) -> None:
         for cell, streams in kept.streams.items():
             if all(s.data is not None for s in streams):
                 _add(archive, f"{cell}.bin", b"".join(s.data or b"" for s in streams), zipfile.ZIP_STORED)
-    part = folder / (FILE + ".part")
-    part.write_bytes(packed.getvalue())
-    part.replace(folder / FILE)
+    with replacing(folder / FILE) as part:
+        part.write_bytes(packed.getvalue())
 
 
 def _add(archive: zipfile.ZipFile, name: str, data: bytes, how: int) -> None:

@@ -128,7 +128,7 @@ def _code(job: Job, answer: Answer, *, decoded: bool) -> Image | None:
     """
     item = answer.item
     if item.data is not None and not item.code:
-        return _checked(job.codec.decode(item.data), item) if decoded else None
+        return checked(job.codec.decode(item.data), item.pixels.image_hw) if decoded else None
     image = job.dataset.load(item.index).image
     if pixels_sha256(image) != item.pixels.sha256:
         raise DataError(f"image {item.image_id} is not the one that was indexed under this data set revision; run with a new --cache")
@@ -138,8 +138,7 @@ def _code(job: Job, answer: Answer, *, decoded: bool) -> Image | None:
         raise CodecError(f"encode gave {type(data).__name__}, expected bytes")
     answer.data = data
     again, decode_s = timed(lambda: job.codec.decode(data), job.repeats)
-    difference = _checked(again, item).astype(np.int32) - image
-    error = int(np.sum(difference * difference, dtype=np.int64))
+    error = squared_error(checked(again, item.pixels.image_hw), image)
     answer.stream = StreamRecord(item.image_id, item.pixels.image_hw, len(data), encode_s, decode_s, error)
     return again
 
@@ -159,8 +158,19 @@ def _latents(job: Job, answer: Answer) -> Latents:
     return latents
 
 
-def _checked(image: Image, item: Item) -> Image:
-    expected = (*item.pixels.image_hw, 3)
+def squared_error(decoded: Image, original: Image) -> int:
+    """The sum of squared differences of all samples."""
+    difference = decoded.astype(np.int32) - original
+    return int(np.sum(difference * difference, dtype=np.int64))
+
+
+def checked(image: Image, image_hw: tuple[int, int]) -> Image:
+    """What a codec decoded, if it is an image of this size.
+
+    Raises:
+        CodecError: it is not.
+    """
+    expected = (*image_hw, 3)
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape != expected:
         raise CodecError(f"decode gave {getattr(image, 'dtype', type(image).__name__)} {getattr(image, 'shape', '')}, expected uint8 {expected}")
     return image
@@ -175,10 +185,18 @@ def _warm_up(codec: Codec, image: Image) -> None:
 
 
 def ask(head: Any, route: Route, inputs: Sequence[Any], originals: Sequence[Image]) -> list[Prediction]:
-    """What a head says of decoded images or latents; a judge sees the originals beside them."""
+    """What a head says of decoded images or latents; a judge sees the originals beside them.
+
+    Raises:
+        HscError: it gave another number of predictions than inputs came.
+    """
     if sees_originals(head):
-        return list(head.compare(originals, inputs))
-    return list(head.predict(inputs) if route == "image" else head.predict_latents(inputs))
+        found = list(head.compare(originals, inputs))
+    else:
+        found = list(head.predict(inputs) if route == "image" else head.predict_latents(inputs))
+    if len(found) != len(inputs):
+        raise HscError(f"the head gave {len(found)} predictions for {len(inputs)} images")
+    return found
 
 
 def _predict(number: int, job: Job, answers: list[Answer], inputs: list[Any]) -> None:
@@ -191,8 +209,6 @@ def _predict(number: int, job: Job, answers: list[Answer], inputs: list[Any]) ->
             ask(head, route, inputs[:1], originals[:1])
             _warm.add(name)
         predictions, head_s = timed(lambda: ask(head, route, inputs, originals), job.repeats)
-        if len(predictions) != len(inputs):
-            raise HscError(f"the head gave {len(predictions)} predictions for {len(inputs)} images")
         for answer, prediction in zip(answers, predictions, strict=True):
             answer.predictions[number] = PredictionRecord(answer.item.image_id, head_s / len(inputs), prediction)
     except Exception as error:  # a head may be anybody's plug-in

@@ -19,6 +19,7 @@ import pandas as pd
 from benchmarks.curves import Line, line
 from benchmarks.scales import scale_of
 from benchmarks.tables import TITLES
+from benchmarks.whole_files import replacing
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31", "#7F3C8D", "#666666")
 """Okabe and Ito's palette (2008), then four that stay apart from it."""
@@ -105,9 +106,8 @@ def save_both(made: Any, path: Path) -> None:
 
 def save(made: Any, path: Path, **extra: Any) -> None:
     """Write a figure, whole or not at all; the same figure gives the same PDF."""
-    part = path.with_name(path.name + ".part" + path.suffix)
-    made.savefig(part, **extra, **({"metadata": {"CreationDate": None}} if path.suffix == ".pdf" else {}))
-    part.replace(path)
+    with replacing(path) as part:
+        made.savefig(part, **extra, **({"metadata": {"CreationDate": None}} if path.suffix == ".pdf" else {}))
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from benchmarks.harness import Plan
 from benchmarks.keys import identity
 from benchmarks.labels import PSEUDO_SCORE
 from benchmarks.scoring import cell_id, labels_of
+from benchmarks.whole_files import write_text
 
 PACKAGES: tuple[str, ...] = (
     *("hsc-bench", "numpy", "scipy", "torch", "torchvision", "compressai", "pillow", "pillow-heif", "imagecodecs", "imageio-ffmpeg", "av"),
@@ -109,6 +110,4 @@ def _processor() -> str:
 
 def write(path: Path, description: Mapping[str, Any]) -> None:
     """Write ``run.json``, whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(description, indent=1, default=str) + "\n", encoding="utf-8")
-    part.replace(path)
+    write_text(path, json.dumps(description, indent=1, default=str) + "\n")

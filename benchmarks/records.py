@@ -11,6 +11,7 @@ from typing import NamedTuple
 from benchmarks.harness import Plan
 from benchmarks.scoring import stream_records
 from benchmarks.store import Store
+from benchmarks.whole_files import write_text
 from hsc.errors import ResultsError
 
 FILE = "records.csv"
@@ -40,9 +41,7 @@ def write(lines: Sequence[Line], folder: Path) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(Line._fields)
     writer.writerows(lines)
-    part = folder / (FILE + ".part")
-    part.write_text(text.getvalue(), encoding="utf-8")
-    part.replace(folder / FILE)
+    write_text(folder / FILE, text.getvalue())
 
 
 def read(folder: Path) -> list[Line]:

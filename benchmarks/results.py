@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,9 @@ def read_run(folder: Path) -> Run:
     if len(found) == 1:
         missing = "run.json" if found == ["rows.csv"] else "rows.csv"
         raise ResultsError(f"the run in {folder} is not finished: {missing} is missing; run its command again, what was measured is kept")
-    about, rows = _about(folder / "run.json"), _rows(folder / "rows.csv")
+    about, rows = read_about(folder / "run.json"), read_rows(folder / "rows.csv")
+    if rows.empty:
+        raise ResultsError(f"{folder / 'rows.csv'} is empty: it has columns and not one row; run the command that made it again")
     _belong_together(folder, about, rows)
     try:
         TASKS.get(about["task"]["name"])
@@ -81,36 +83,38 @@ def read_run(folder: Path) -> Run:
     return Run(folder, rows, about)
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ResultsError(f"{path} cannot be read: {error}") from error
+def read_about(path: Path, parse_constant: Callable[[str], Any] | None = None) -> dict[str, Any]:
+    """``run.json``. parse_constant: what becomes of infinite settings, which JSON proper does not know (floats, where nothing is said).
 
-
-def _about(path: Path) -> dict[str, Any]:
+    Raises:
+        ResultsError: it is missing or damaged, or no run's.
+    """
     try:
-        about = json.loads(_text(path))
+        about = json.loads(_text(path), parse_constant=parse_constant)
     except json.JSONDecodeError as error:
         raise ResultsError(f"{path} is damaged, it is no JSON: {error}; run the command that made it again") from error
     wrong = [k for k, kind in _ABOUT.items() if not isinstance(about, dict) or not isinstance(about.get(k), kind)]
     if wrong or not isinstance(about["task"].get("name"), str) or not isinstance(about["dataset"].get("images"), list):
         raise ResultsError(
-            f"{path} is damaged: {', '.join(wrong) or 'the names of task or images'} missing or of a wrong type; run its command again"
+            f"{path} is damaged, or is not a run's: {', '.join(wrong) or 'the names of task or images'} missing or of another type; run it again"
         )
     return about  # type: ignore[no-any-return]
 
 
-def _rows(path: Path) -> pd.DataFrame:
+def read_rows(path: Path) -> pd.DataFrame:
+    """``rows.csv``, its columns those of ``Row``: numbers NaN where they are empty, all else text. It may have no line.
+
+    Raises:
+        ResultsError: it is missing or damaged.
+    """
     text = _text(path)
     try:
         lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except csv.Error as error:
         raise ResultsError(f"{path} is damaged: {error}; run the command that made it again") from error
     if not lines or tuple(lines[0]) != _COLUMNS:
-        raise ResultsError(f"{path} is damaged: its first line should be {','.join(_COLUMNS)}; run the command that made it again")
-    if len(lines) == 1:
-        raise ResultsError(f"{path} is empty: it has columns and not one row; run the command that made it again")
+        came = f"it has the columns {', '.join(lines[0])}; " if lines else ""
+        raise ResultsError(f"{path} is damaged: {came}its first line should be {','.join(_COLUMNS)}; run the command that made it again")
     torn = next((n for n, line in enumerate(lines, 1) if len(line) != len(_COLUMNS)), None if text.endswith("\n") else len(lines))
     if torn:
         raise ResultsError(f"{path} is damaged: record {torn} of {len(lines)} is cut off or has too many fields; run the command that made it again")
@@ -124,6 +128,15 @@ def _rows(path: Path) -> pd.DataFrame:
     if strange := set(rows["status"]) - _STATUS:
         raise ResultsError(f"{path} is damaged: the status {min(strange)!r} is none of {', '.join(sorted(_STATUS))}; run its command again")
     return rows
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ResultsError(f"{path} is missing and cannot be read; name the folder that python -m benchmarks.run wrote, or run it again") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ResultsError(f"{path} cannot be read: {error}") from error
 
 
 def _belong_together(folder: Path, about: Mapping[str, Any], rows: pd.DataFrame) -> None:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import pandas as pd
-
 from benchmarks.api import Row
 from benchmarks.null_floor import PART
+from benchmarks.results import read_about, read_rows
 from hsc.errors import ResultsError
 
-_NUMBERS = ("value", "low", "high")
-_WHOLE = ("seed", "images")
-_NEEDED = ("task", "dataset", "anchors", "seed", "resamples", "skipped", "cells", "environment")
+_NEEDED = ("images", "config", "revision")
 
 
 class Verdict(NamedTuple):
@@ -63,31 +58,13 @@ def read(path: Path) -> RunFolder:
     Raises:
         ResultsError: it is no such folder, or ``run.json`` or ``rows.csv`` is missing or damaged.
     """
-    about_path, rows_path = path / "run.json", path / "rows.csv"
+    about_path = path / "run.json"
+    about = read_about(about_path)
     try:
-        about = json.loads(about_path.read_text("utf-8"))
-        if missing := [name for name in _NEEDED if name not in about] + [n for n in ("images", "config", "revision") if n not in about["dataset"]]:
-            raise ValueError(f"it lacks {', '.join(missing)}")
+        if missing := [name for name in _NEEDED if name not in about["dataset"]]:
+            raise ValueError(f"its data set lacks {', '.join(missing)}")
         if wrong := [at for at, cell in about["cells"].items() if not {"codec", "curve", "point"} <= set(cell)]:
             raise ValueError(f"the cell {wrong[0]} lacks its codec, curve or point")
-    except OSError as error:
-        raise ResultsError(f"{about_path} cannot be read: {error.strerror}; name the folder that python -m benchmarks.run wrote") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError) as error:
         raise ResultsError(f"{about_path} is damaged: {error}; restore it or run again") from error
-    try:
-        table = pd.read_csv(rows_path, keep_default_na=False, dtype=str)
-        names = [f.name for f in fields(Row)]
-        if list(table.columns) != names:
-            raise ValueError(f"its columns are {', '.join(table.columns)}, expected {', '.join(names)}")
-        rows = tuple(_row(line) for line in table.to_dict("records"))
-    except OSError as error:
-        raise ResultsError(f"{rows_path} cannot be read: {error.strerror}; restore it or run again") from error
-    except (ValueError, TypeError) as error:  # pandas' own errors are ValueErrors
-        raise ResultsError(f"{rows_path} is damaged: {error}; restore it or run again") from error
-    return RunFolder(path, about, rows)
-
-
-def _row(line: Mapping[Any, str]) -> Row:
-    numbers: dict[str, Any] = {name: float(line[name]) if line[name] else math.nan for name in _NUMBERS}
-    numbers |= {name: int(line[name]) for name in _WHOLE}
-    return Row(**{str(k): v for k, v in line.items()} | numbers)
+    return RunFolder(path, about, tuple(Row(**{str(k): v for k, v in line.items()}) for line in read_rows(path / "rows.csv").to_dict("records")))

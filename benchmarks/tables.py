@@ -14,6 +14,7 @@ from tabulate import tabulate
 from benchmarks.api import Row
 from benchmarks.null_floor import PART
 from benchmarks.scales import scale_of
+from benchmarks.whole_files import write_text
 
 TITLES = {
     "bpp": "bpp",
@@ -310,15 +311,9 @@ def texts(rows: Sequence[Row], columns: Sequence[str]) -> dict[str, str]:
 def write(rows: Sequence[Row], columns: Sequence[str], folder: Path) -> None:
     """Write ``rows.csv``, ``table.csv``, ``table.md`` and ``table.tex``, each whole or not at all."""
     for name, text in texts(rows, columns).items():
-        _replace(folder / name, text)
+        write_text(folder / name, text)
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """Write a table as CSV, whole or not at all."""
-    _replace(path, table.to_csv(index=False, lineterminator="\n"))
-
-
-def _replace(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    write_text(path, table.to_csv(index=False, lineterminator="\n"))

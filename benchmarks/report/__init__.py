@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.report.document import page
 from benchmarks.report.run_files import read
+from benchmarks.whole_files import write_text
 from hsc.errors import ResultsError
 
 FILE = "report.html"
@@ -24,10 +25,8 @@ def write(folder: Path, out: Path | None = None) -> Path:
     """
     path = out or folder / FILE
     text = page(read(folder))
-    part = path.with_name(path.name + ".part")
     try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        write_text(path, text)
     except OSError as error:
         raise ResultsError(f"{path} cannot be written: {error.strerror}; name another with --out") from error
     return path

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.curves import Line, line
-from benchmarks.plots import COLOURS, MARKERS
+from benchmarks.plots import COLOURS, Style, styles_of
 from benchmarks.report.run_files import RunFiles
 from benchmarks.scales import scale_of
 from benchmarks.tables import TITLES
@@ -20,9 +20,9 @@ ON_DARK = ("#4FA8E0", "#F58A4B", "#2CC79B", "#E39CC4", "#F2B93B", "#8CD0F5", "#F
 """The colours of ``benchmarks.plots``, lighter, hue by hue, for dark paper."""
 SHAPES = {"o": "circle", "s": "rect", "D": "rectRot", "^": "triangle", "v": "down", "P": "cross", "*": "star", "X": "crossRot"}
 """The markers of ``benchmarks.plots`` by the plotting library's names; the two it lacks are the nearest there are."""
-DASHES: tuple[list[int], ...] = ([], [7, 3], [9, 3, 2, 3])
 _BRIGHT = ("#FFD60A", "#FF453A", "#32D7FF", "#30D158", "#FF5FD2")
 _FIT_POINTS = 33
+_LINE_WIDTH = 2
 
 
 class Reader(NamedTuple):
@@ -59,11 +59,11 @@ def _classes(table: pd.DataFrame) -> list[str]:
     return [part for part in dict.fromkeys(table["part"]) if part and part != PART]
 
 
-def style(number: int) -> dict[str, Any]:
-    """How the codec of that number is drawn, as ``benchmarks.plots`` would: colours on light and dark paper, shape, dashes."""
-    at = number % len(COLOURS)
-    shape = SHAPES.get(MARKERS[at], "rectRounded" if MARKERS[at] == "h" else "rectRot")
-    return {"light": COLOURS[at], "dark": ON_DARK[at], "shape": shape, "dash": DASHES[number // len(COLOURS) % len(DASHES)]}
+def _look(style: Style) -> dict[str, Any]:
+    """A style of ``benchmarks.plots`` in the page's terms: colours on light and dark paper, shape, dashes in pixels."""
+    shape = SHAPES.get(style.marker, "rectRounded" if style.marker == "h" else "rectRot")
+    dash = [] if style.dashes == "-" else [_LINE_WIDTH * length for length in style.dashes[1]]
+    return {"light": style.colour, "dark": ON_DARK[COLOURS.index(style.colour)], "shape": shape, "dash": dash}
 
 
 def looks_of(points: Points) -> list[dict[str, Any]]:
@@ -71,7 +71,8 @@ def looks_of(points: Points) -> list[dict[str, Any]]:
     fidelity = points.streams[points.streams["metric"] == "psnr"].groupby("codec")["value"].min()
     lossless = {codec for codec, value in fidelity.items() if value == math.inf}
     quiet = {"light": "#444444", "dark": "#B8B8B8", "shape": "none", "dash": [6, 4]}
-    return [{"label": label, **(quiet if label in lossless else style(n))} for n, label in enumerate(points.codecs)]
+    styles = styles_of(points.codecs)
+    return [{"label": label, **(quiet if label in lossless else _look(styles[label]))} for label in points.codecs]
 
 
 def class_colours(count: int) -> list[str]:
