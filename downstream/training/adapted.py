@@ -30,7 +30,7 @@ from downstream.training.map_loss import class_weights, map_loss
 from downstream.training.order import indices_of
 from downstream.training.recipe import Recipe
 from downstream.training.segmentation import iou_of
-from downstream.training.shards import Boxes
+from downstream.training.shards import Boxes, in_words
 from downstream.training.teacher import Teacher, enlarged
 from hsc.errors import DataError, UsageError
 
@@ -99,7 +99,7 @@ class Adapted:
 
     @property
     def source(self) -> str:
-        return "; ".join(dict.fromkeys(self.coded.sources))
+        return in_words(self.coded.sources)
 
     @functools.cached_property
     def reading(self) -> Reading:
@@ -141,7 +141,7 @@ class Adapted:
         return value
 
     def about(self) -> dict[str, Any]:
-        held_out = None if self.holdout is None else "; ".join(dict.fromkeys(self.holdout.sources))
+        held_out = None if self.holdout is None else in_words(self.holdout.sources)
         said: dict[str, Any] = {
             "task": self.recipe.task,
             "input": self.recipe.input,

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from downstream.api import VOID, LabelSpace
-from downstream.training.shards import read_shards
+from downstream.training.shards import in_words, read_shards
 from hsc.api import Image
 from hsc.errors import DataError
 
@@ -64,4 +64,4 @@ def read_maps(folder: Path) -> Maps:
         labels += list(semantic)
         sources.append(str(shard["source"]))
     assert space is not None
-    return Maps(images, labels, space, "; ".join(sources))
+    return Maps(images, labels, space, in_words(sources))

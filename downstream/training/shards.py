@@ -11,7 +11,8 @@ source       str     ()            data set, its revision and the images' indice
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ import numpy.typing as npt
 
 from hsc.api import Image
 from hsc.errors import DataError
+
+_RANGE = re.compile(r"(.* images )([0-9]+) to ([0-9]+)(.*)")
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,22 @@ def read_shard(path: Path, fields: tuple[str, ...]) -> tuple[str, dict[str, npt.
     return path.name, shard
 
 
+def in_words(sources: Iterable[str]) -> str:
+    """The sources of shards as one text: each once, ranges of images that follow on each other as one range.
+
+    >>> in_words(["roads images 0 to 249", "roads images 250 to 299", "town images 0 to 9"])
+    'roads images 0 to 299; town images 0 to 9'
+    """
+    merged: list[str] = []
+    for source in dict.fromkeys(sources):
+        last, this = _RANGE.fullmatch(merged[-1] if merged else ""), _RANGE.fullmatch(source)
+        if last and this and last[1] == this[1] and last[4] == this[4] and int(last[3]) + 1 == int(this[2]):
+            merged[-1] = f"{this[1]}{last[2]} to {this[3]}{this[4]}"
+        else:
+            merged.append(source)
+    return "; ".join(merged)
+
+
 def read_frames(folder: Path) -> Frames:
     """Read every shard of a folder, in the order of their names.
 
@@ -86,7 +105,7 @@ def read_frames(folder: Path) -> Frames:
         images += list(shard["images"])
         boxes += boxes_by_image(shard, len(shard["images"]))
         sources.append(str(shard["source"]))
-    return Frames(images, boxes, classes, "; ".join(sources))
+    return Frames(images, boxes, classes, in_words(sources))
 
 
 def boxes_by_image(shard: Mapping[str, npt.NDArray[Any]], count: int) -> list[Boxes]:
