@@ -236,7 +236,7 @@ def _seed(recipe: Recipe, step: int) -> int:
 def _batch(recipe: Recipe, run: Run, frames: Frames, step: int) -> Batch:
     """This process's crops of a step."""
     own = step * processes.count() + processes.rank()
-    found = batch_of(frames, seed=recipe.seed, step=own, batch=recipe.batch, crop=recipe.crop, objects=recipe.objects)
+    found = batch_of(frames, seed=recipe.seed, step=own, batch=recipe.batch, crop=recipe.crop, objects=recipe.objects, rarity=recipe.rarity)
     return Batch(*(tensor.to(run.device) for tensor in found))
 
 

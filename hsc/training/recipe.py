@@ -39,6 +39,7 @@ class Recipe:
     image_pixels: int = 98304
     gradient: float = 1.0
     objects: float = 12.0
+    rarity: float = 0.0
     teacher: float = 0.02
     latent: float = 0.02
     where: float = 0.0
@@ -58,6 +59,8 @@ class Recipe:
             raise UsageError(f"steps came as {self.steps}, expected three numbers of 0 or more, not all 0")
         if len(self.rates) < 2 or list(self.rates) != sorted(self.rates) or self.rates[0] <= 0:
             raise UsageError(f"rates came as {self.rates}, expected at least two, above 0 and rising")
+        if not 0 <= self.rarity <= 1:
+            raise UsageError(f"rarity came as {self.rarity}, expected 0 to 1")
         if not 0 <= self.prefix_share < 1 or not 0 <= self.feature_dropout < 1:
             raise UsageError("prefix_share and feature_dropout lie between 0 and 1")
 

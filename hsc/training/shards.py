@@ -10,6 +10,7 @@ source       str     ()            where they come from, in words
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from torch import Tensor
 from hsc.api import Image
 from hsc.errors import DataError
 
+VOID = 255
 _MARGIN = 3.0
 _SIDE = 32.0  # objects of this side count ``objects`` times; smaller ones more, larger ones less
 
@@ -35,6 +37,15 @@ class Frames:
     semantic: Sequence[npt.NDArray[np.uint8]]
     boxes: Sequence[npt.NDArray[np.float32]]
     source: str
+
+    @functools.cached_property
+    def shares(self) -> npt.NDArray[np.float64]:
+        """The part of all pixels that each label has: (256,); of void, 0."""
+        counts = np.zeros(256, np.int64)
+        for labels in self.semantic:
+            counts += np.bincount(labels.ravel(), minlength=256)
+        counts[VOID] = 0
+        return counts / max(1, counts.sum())
 
 
 class Batch(NamedTuple):
@@ -82,10 +93,11 @@ def _split(shard: dict[str, npt.NDArray[Any]]) -> list[npt.NDArray[np.float32]]:
     return [boxes[owner == i] for i in range(count)]
 
 
-def batch_of(frames: Frames, *, seed: int, step: int, batch: int, crop: tuple[int, int], objects: float) -> Batch:
+def batch_of(frames: Frames, *, seed: int, step: int, batch: int, crop: tuple[int, int], objects: float, rarity: float = 0.0) -> Batch:
     """Crops of one step, half of them mirrored; every image comes once an epoch, in a new order.
 
-    crop: height and width. objects: weight of a pixel on an object of 32x32 pixels.
+    crop: height and width. objects: weight of a pixel on an object of 32x32 pixels. rarity: see ``class_weight``; a pixel's weight is
+    the larger of the two.
 
     Raises:
         DataError: the images are smaller than the crop.
@@ -93,6 +105,7 @@ def batch_of(frames: Frames, *, seed: int, step: int, batch: int, crop: tuple[in
     random = np.random.default_rng([seed, 1, step])
     count = len(frames.images)
     images, weights, labels = [], [], []
+    rare = class_weight(frames.shares, rarity)
     for position in range(step * batch, (step + 1) * batch):
         order = np.random.default_rng([seed, 2, position // count]).permutation(count)
         i = int(order[position % count])
@@ -104,13 +117,25 @@ def batch_of(frames: Frames, *, seed: int, step: int, batch: int, crop: tuple[in
         step_x = int(random.choice((-1, 1)))  # -1 mirrors
         images.append(frames.images[i][window][:, ::step_x])
         labels.append(frames.semantic[i][window][:, ::step_x])
-        weights.append(object_weight(frames.boxes[i] - np.array([left, top, left, top], np.float32), crop, objects)[:, ::step_x])
+        weight = object_weight(frames.boxes[i] - np.array([left, top, left, top], np.float32), crop, objects)
+        weights.append(np.maximum(weight, rare[frames.semantic[i][window]])[:, ::step_x])
     pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
     return Batch(
         pixels.contiguous(memory_format=torch.channels_last),
         torch.from_numpy(np.stack(weights))[:, None],
         torch.from_numpy(np.stack(labels)).long(),
     )
+
+
+def class_weight(shares: npt.NDArray[np.float64], rarity: float) -> npt.NDArray[np.float32]:
+    """How much a pixel of each label counts: float32 (256,), 1 for the commonest and for void, for others (share of the commonest / share) ** rarity.
+
+    A segmenter is scored by the mean over classes: at 1 all count alike, which leaves nothing for the common ones; at 0 all pixels do.
+    """
+    weight = np.ones(256, np.float32)
+    there = shares > 0
+    weight[there] = (shares.max() / shares[there]) ** rarity
+    return weight
 
 
 def object_weight(boxes_xyxy: npt.NDArray[np.float32], size_hw: tuple[int, int], objects: float) -> npt.NDArray[np.float32]:

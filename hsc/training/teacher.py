@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hsc.errors import DataError, HscError, UsageError
+from hsc.training.shards import VOID
 
 _EXAMPLES = """examples:
   python -m benchmarks.export "roadscenes(split=train, images=8000)" --first 4000 --count 3000 --out shards/codec
@@ -33,7 +34,6 @@ _EXAMPLES = """examples:
 A run that was stopped goes on where its last checkpoint stands when the same command is given again."""
 
 _WIDTHS = (24, 40, 64, 96)
-VOID = 255
 
 
 class Seen(NamedTuple):
@@ -111,8 +111,14 @@ def train_teacher(
     crop: tuple[int, int] = (160, 192),
     rate: float = 3e-3,
     checkpoint_s: float = 60,
+    initial: Path | None = None,
 ) -> None:
-    """Train one and write it as float16 safetensors. Raises as ``read_frames``, and UsageError for steps below 1."""
+    """Train one, from random weights or from those of another, and write it as float16 safetensors.
+
+    Raises:
+        DataError: as ``read_frames`` and ``load_teacher`` say, or the other knows other classes.
+        UsageError: steps or batch below 1.
+    """
     from hsc.training.shards import batch_of, read_frames
 
     if steps < 1 or batch < 1:
@@ -123,7 +129,10 @@ def train_teacher(
     share = counts[:classes] / counts[:classes].sum()
     class_weight = 1 / torch.log(1.1 + share)  # Paszke et al. 2016, "ENet", section 5
     torch.manual_seed(seed)
-    teacher = Teacher(classes).to(memory_format=torch.channels_last)
+    teacher = Teacher(classes) if initial is None else load_teacher(initial).train().requires_grad_(True)
+    if teacher.classes != classes:
+        raise DataError(f"{initial} knows {teacher.classes} classes, the shards in {data} have {classes}; give another --initial or none")
+    teacher = teacher.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(teacher.parameters(), lr=rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)
     kept = out.with_suffix(".checkpoint")
@@ -144,7 +153,8 @@ def train_teacher(
             torch.save(state, kept.with_suffix(".partial"))
             os.replace(kept.with_suffix(".partial"), kept)
             saved = time.monotonic()
-    save_teacher(teacher, out, {"steps": steps, "seed": seed, "batch": batch, "crop": crop, "rate": rate, "source": frames.source})
+    recipe = {"steps": steps, "seed": seed, "batch": batch, "crop": crop, "rate": rate, "initial": "" if initial is None else initial.name}
+    save_teacher(teacher, out, {**recipe, "source": frames.source})
     kept.unlink(missing_ok=True)
 
 
@@ -186,9 +196,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", required=True, type=Path, help="the weights file to write, .safetensors")
     parser.add_argument("--steps", type=int, default=1500, help="of 8 crops (%(default)s)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--initial", type=Path, help="start from these weights, of the same classes, instead of random ones")
     arguments = parser.parse_args(argv)
     try:
-        train_teacher(arguments.data, arguments.out, steps=arguments.steps, seed=arguments.seed)
+        train_teacher(arguments.data, arguments.out, steps=arguments.steps, seed=arguments.seed, initial=arguments.initial)
     except HscError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

@@ -23,7 +23,7 @@ from hsc.training.loop import Run, export, set_patches, train
 from hsc.training.losses import latent_loss, pixel_loss, teacher_loss, where_loss
 from hsc.training.rates import Prices
 from hsc.training.recipe import CONFIGS, Recipe, read_recipe, recipe_of
-from hsc.training.shards import batch_of, object_weight, read_frames
+from hsc.training.shards import batch_of, class_weight, object_weight, read_frames
 from hsc.training.teacher import Teacher, load_teacher, save_teacher, train_teacher
 from hsc.training.texture import PatchCritic, changed, critic_loss, texture_loss
 
@@ -208,6 +208,31 @@ def test_small_objects_count_more_a_pixel_and_the_background_once() -> None:
     assert weight[30, 70] == pytest.approx(1 + 8 * 0.5**0.5)
     assert weight[7, 7] > 1 == weight[6, 6]  # three pixels around
     assert object_weight(np.array([[-50, -50, -20, -20]], np.float32), (8, 8), 9.0).max() == 1
+
+
+def test_pixels_of_rare_classes_count_more_and_void_once(shards) -> None:
+    shares = np.zeros(256)
+    shares[[0, 2, 5]] = 0.64, 0.32, 0.04
+    assert class_weight(shares, 0.5)[[0, 2, 5]].tolist() == pytest.approx([1, 2**0.5, 4])
+    assert set(np.delete(class_weight(shares, 0.5), [2, 5])) == {1}  # labels nobody has, and void
+    assert set(class_weight(shares, 0)) == {1}
+    frames = read_frames(shards)
+    assert frames.shares.sum() == pytest.approx(1)
+    even, weighed = (batch_of(frames, seed=1, step=4, batch=3, crop=(32, 48), objects=1.0, rarity=rarity) for rarity in (0.0, 1.0))
+    assert bool((even.weight == 1).all())
+    assert torch.equal(even.images, weighed.images)
+    for label in (0, 1):
+        expected = frames.shares.max() / frames.shares[label]
+        assert weighed.weight[:, 0][weighed.semantic == label].mean().item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_teacher_goes_on_from_another_of_the_same_classes(shards, teacher, tmp_path) -> None:
+    train_teacher(shards, tmp_path / "a.safetensors", steps=1, batch=2, crop=(32, 48), rate=1e-9, initial=teacher)
+    own, first = load_teacher(tmp_path / "a.safetensors"), load_teacher(teacher)
+    assert torch.equal(own.classify.weight, first.classify.weight)
+    save_teacher(Teacher(3), tmp_path / "three.safetensors", {})
+    with pytest.raises(DataError, match=r"knows 3 classes, the shards in .* have 2"):
+        train_teacher(shards, tmp_path / "b.safetensors", steps=1, initial=tmp_path / "three.safetensors")
 
 
 def test_crops_follow_from_seed_and_step_and_leave_out_ignored_boxes(shards) -> None:
