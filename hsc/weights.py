@@ -48,7 +48,7 @@ def why_not(name: str, folder: Path = FOLDER) -> str | None:
     if name in names(folder):
         return None
     known = ", ".join(names(folder)) or "none"
-    return f"there are no weights named {name!r} (known: {known}); none are trained yet: give the path of a {SUFFIX} file of your own"
+    return f"there are no weights named {name!r} (known: {known}); give one of these, or the path of a {SUFFIX} file"
 
 
 def find(name: str, folder: Path = FOLDER) -> Path:

@@ -44,7 +44,7 @@ def codec(file: Path) -> Any:
 
 def test_it_says_how_weights_are_had() -> None:
     missing = CODECS.get("hsc")(model="no-such-weights")
-    assert "none are trained yet" in str(missing.available())
+    assert "give one of these" in str(missing.available())
     with pytest.raises(CodecError, match="no weights named"):
         missing.encode(np.zeros((4, 4, 3), np.uint8))
     assert "no weights file" in str(CODECS.get("hsc")(model="./none.safetensors").available())

@@ -150,7 +150,7 @@ def test_a_failure_leaves_nothing_and_no_traceback(folder: Path, capsys: pytest.
         assert said.out == ""
         assert len(said.err.splitlines()) == 1
     assert main(["decode", str(folder / "a.hsc"), str(folder / "b.png"), "--model", "no-such"]) == 1
-    assert "none are trained yet" in capsys.readouterr().err
+    assert "give one of these" in capsys.readouterr().err
     assert sorted(p.name for p in folder.iterdir()) == before
 
 

@@ -100,7 +100,7 @@ def test_names_are_looked_up(tmp_path: Path, file: Path) -> None:
     folder = tmp_path / "pretrained"
     folder.mkdir()
     assert "known: none" in str(weights.why_not("roadscenes", folder))
-    with pytest.raises(UnavailableError, match=r"no weights named 'roadscenes'.*none are trained yet"):
+    with pytest.raises(UnavailableError, match=r"no weights named 'roadscenes'.*give one of these"):
         weights.find("roadscenes", folder)
     (folder / "roadscenes.safetensors").write_bytes(file.read_bytes())
     assert weights.find("roadscenes", folder) == folder / "roadscenes.safetensors"
