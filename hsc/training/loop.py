@@ -431,7 +431,7 @@ def export(recipe: Recipe, out: Path, target: Path) -> None:
     model = HscModel(recipe.networks())
     model.load_state_dict(content["modules"]["averaged"])
     card = {
-        "licence": "Apache-2.0",
+        "licence": recipe.licence,
         "data": content["source"],
         "recipe": dataclasses.asdict(recipe),
         "steps": content["step"],

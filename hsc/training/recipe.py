@@ -48,6 +48,7 @@ class Recipe:
     feature_dropout: float = 0.1
     detail_steps: int = 0
     detail_rate: float = 4e-4
+    licence: str = "Apache-2.0"
 
     def __post_init__(self) -> None:
         profile = self.networks()
