@@ -28,7 +28,7 @@ from benchmarks.progress import Progress, Silent
 from benchmarks.scoring import Scorer, cell_id
 from benchmarks.store import Pixels, Store
 from benchmarks.whole_files import write_text
-from downstream.api import Detections, Prediction, SegmentationMap
+from downstream.api import Detections, Masks, Prediction, SegmentationMap
 from hsc.api import Codec, Image
 from hsc.errors import ResultsError, UsageError
 
@@ -264,4 +264,6 @@ class _Maker:
         boxes = np.array([a["bbox"] for a in marks], np.float32).reshape(-1, 4)
         boxes[:, 2:] += boxes[:, :2]
         labels = np.array([a["category_id"] - 1 for a in marks], np.int64)
-        return self._drawn(number, Detections(boxes, np.ones(len(boxes), np.float32), labels), cut)
+        shapes = [a["segmentation"]["counts"].encode("ascii") for a in marks if "segmentation" in a]
+        masks = Masks(tuple(shapes), pixels.image_hw) if marks and len(shapes) == len(marks) else None
+        return self._drawn(number, Detections(boxes, np.ones(len(boxes), np.float32), labels, masks), cut)

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from downstream.api import VOID, Detections, SegmentationMap
+from downstream.api import VOID, Detections, Masks, SegmentationMap
+from downstream.masks import unpack
 from hsc.api import Image
 
 LARGEST_HW = (480, 640)
@@ -19,6 +20,8 @@ LEAST_DB = 40.0
 """What a picture's own loss is held under, so that what is seen is the codec's."""
 LEAST_SCORE, MOST_BOXES = 0.2, 60
 """Boxes of lower scores are not kept, nor more boxes than these; the page hides more."""
+_OUTLINE_LOSS = 0.4
+"""Pixels that an outline may lie beside the mask's own, so that it is short."""
 _QUALITIES = (50, 60, 70, 80, 86, 92, 96)
 
 
@@ -66,15 +69,42 @@ def written(image: Image) -> dict[str, Any]:
 
 
 def boxes_of(found: Detections, own: npt.NDArray[np.int64], cut: Window) -> dict[str, Any]:
-    """Boxes as [left, top, right, bottom, score, class] in the window's pixels, best first. own: the gallery's number of each class."""
+    """Boxes as [left, top, right, bottom, score, class] in the window's pixels, best first, and outlines of their masks where there are some.
+
+    own: the gallery's number of each class.
+    """
     edges = np.array([cut.left, cut.top, cut.left, cut.top], np.float64)
     size = np.array([cut.width, cut.height, cut.width, cut.height], np.float64)
-    kept = []
+    kept: list[list[float]] = []
+    places: list[int] = []
     for at in np.argsort(-found.scores, kind="stable"):
         box = np.clip(found.boxes_xyxy[at].astype(np.float64) - edges, 0, size)
-        if found.scores[at] >= LEAST_SCORE and box[2] > box[0] and box[3] > box[1]:
+        if found.scores[at] >= LEAST_SCORE and box[2] > box[0] and box[3] > box[1] and len(kept) < MOST_BOXES:
             kept.append([*(round(float(v), 1) for v in box), round(float(found.scores[at]), 3), int(own[found.labels[at]])])
-    return {"boxes": kept[:MOST_BOXES]}
+            places.append(int(at))
+    if found.masks is None:
+        return {"boxes": kept}
+    masks = Masks(tuple(found.masks.counts[at] for at in places), found.masks.image_hw)
+    rows, columns = slice(cut.top, cut.top + cut.height), slice(cut.left, cut.left + cut.width)
+    return {"boxes": kept, "outlines": [outline(mask[rows, columns]) for mask in unpack(masks)]}
+
+
+def outline(mask: npt.NDArray[np.bool_]) -> str:
+    """The outlines of a mask, bool (H, W), as the path of an SVG in its pixels, true to about half a pixel; empty where it is.
+
+    Even-odd filling gives the mask again: holes have outlines of their own.
+    """
+    from contourpy import contour_generator
+    from matplotlib.path import Path as Outline
+
+    lines: Any = contour_generator(z=np.pad(mask, 1).astype(np.float64)).lines(0.5)
+    told = []
+    for line in lines:
+        path = Outline(line - 0.5)  # the middle of the first pixel, which the padding puts at 1, lies at 0.5
+        path.simplify_threshold = _OUTLINE_LOSS
+        corners = np.asarray(path.cleaned(simplify=True, curves=False).vertices)[:-1]
+        told.append("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in corners) + "Z")
+    return "".join(told)
 
 
 def map_of(found: SegmentationMap, own: npt.NDArray[np.int64], cut: Window) -> dict[str, Any]:

@@ -20,9 +20,10 @@ from benchmarks import gallery
 from benchmarks.evaluation import Outcome, configure, run
 from benchmarks.execution import Inline
 from benchmarks.gallery import collect, keep, places, target_bpp
-from benchmarks.pictures import LARGEST_HW, LEAST_DB, Window, boxes_of, coloured_map, map_of, psnr, window, written
+from benchmarks.pictures import LARGEST_HW, LEAST_DB, Window, boxes_of, coloured_map, map_of, outline, psnr, window, written
 from benchmarks.store import Store
 from downstream.api import VOID, Detections, SegmentationMap
+from downstream.masks import pack
 from hsc.errors import CodecError, UsageError
 
 
@@ -187,3 +188,31 @@ def test_a_picture_loses_little_whatever_it_shows() -> None:
     assert written(flat)["psnr"] is None or written(flat)["psnr"] >= LEAST_DB
     assert written(noise)["quality"] > written(flat)["quality"]
     assert pixels(written(noise)).shape == noise.shape
+
+
+def test_an_outline_gives_its_mask_again() -> None:
+    from matplotlib.path import Path as Outline
+
+    rows, columns = np.mgrid[:40, :60]
+    disc = (rows - 20) ** 2 + (columns - 30) ** 2 < 15**2
+    ring = disc & ((rows - 20) ** 2 + (columns - 30) ** 2 > 6**2)
+    corner = (rows < 9) & (columns < 12)
+    middles = np.stack([columns + 0.5, rows + 0.5], -1).reshape(-1, 2)
+    for mask in (disc, ring, corner, ring | corner, np.ones_like(disc)):
+        found = np.zeros(mask.size, bool)
+        for part in outline(mask).strip("Z").split("Z"):
+            corners = np.array([[float(v) for v in pair.split()] for pair in part.removeprefix("M").split("L")])
+            found ^= Outline(corners).contains_points(middles)
+        assert (found.reshape(mask.shape) != mask).mean() < 0.01
+    assert outline(np.zeros_like(disc)) == ""
+
+
+def test_masks_are_outlined_with_the_boxes_they_belong_to() -> None:
+    drawn = np.zeros((2, 30, 40), bool)
+    drawn[0, 5:10, 5:10], drawn[1, 20:28, 10:30] = True, True
+    boxes = np.array([[5, 5, 10, 10], [10, 20, 30, 28]], np.float32)
+    found = boxes_of(Detections(boxes, np.array([0.4, 0.9], np.float32), np.array([0, 1]), pack(drawn)), np.array([4, 7]), Window(2, 4, 28, 36))
+    assert [box[5] for box in found["boxes"]] == [7, 4]
+    edges = [np.array([[float(v) for v in pair.split()] for pair in path[1:-1].split("L")]) for path in found["outlines"]]
+    for box, corners in zip(found["boxes"], edges, strict=True):
+        assert np.abs(np.array([*corners.min(0), *corners.max(0)]) - box[:4]).max() <= 0.5

@@ -45,7 +45,8 @@ class Frames:
         for labels in self.semantic:
             counts += np.bincount(labels.ravel(), minlength=256)
         counts[VOID] = 0
-        return counts / max(1, counts.sum())
+        shares: npt.NDArray[np.float64] = counts / max(1, counts.sum())
+        return shares
 
 
 class Batch(NamedTuple):

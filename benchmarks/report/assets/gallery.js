@@ -89,7 +89,11 @@
       if (drawn?.map) map.src = `data:image/webp;base64,${drawn.map}`;
       tag.textContent = one ? `${one.codec} ${one.point}` : state[side];
       boxes.setAttribute("viewBox", `0 0 ${width} ${height}`);
-      boxes.replaceChildren(...(drawn?.boxes ?? []).filter((box) => box[4] >= Number(least.value)).map((box) => { seen.add(box[5]); return rectangle(box); }));
+      boxes.replaceChildren(...(drawn?.boxes ?? []).flatMap((box, n) => {
+        if (box[4] < Number(least.value)) return [];
+        seen.add(box[5]);
+        return drawn.outlines ? [shape(drawn.outlines[n], box), rectangle(box)] : [rectangle(box)];
+      }));
       if (drawn?.map) gallery.classes.forEach((_, n) => seen.add(n));
     }
     legend.replaceChildren(...[...seen].sort((a, b) => a - b).map((n) => { const mark = make("i"); mark.style.background = gallery.colours[n]; return make("li", {}, mark, gallery.classes[n]); }));
@@ -97,11 +101,13 @@
       + "The pictures were written once more for this page, as small files with full colour; how little that changed is said beside each, in dB against what the codec gave.";
     split();
   };
-  const rectangle = ([left, top, right, bottom, , n]) => {
-    const made = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-    const at = { x: left, y: top, width: right - left, height: bottom - top, fill: "none", stroke: gallery.colours[n], "stroke-width": 2, "vector-effect": "non-scaling-stroke" };
-    Object.entries(at).forEach(([name, value]) => made.setAttribute(name, value));
+  const drawing = (name, attributes) => {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+    Object.entries(attributes).forEach(([key, value]) => made.setAttribute(key, value));
     return made;
   };
+  const rectangle = ([left, top, right, bottom, , n]) =>
+    drawing("rect", { x: left, y: top, width: right - left, height: bottom - top, fill: "none", stroke: gallery.colours[n], "stroke-width": 2, "vector-effect": "non-scaling-stroke" });
+  const shape = (path, box) => drawing("path", { d: path, fill: gallery.colours[box[5]], "fill-opacity": 0.4, "fill-rule": "evenodd" });
   draw();
 })();
