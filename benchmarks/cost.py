@@ -25,7 +25,7 @@ from benchmarks.counting import counted, peak_bytes
 from benchmarks.evaluation import check_device
 from benchmarks.points import curve_label, point_label
 from benchmarks.timing import timed
-from downstream.api import HEADS, Route, routes_of, why_not
+from downstream.api import HEADS, Route, routes_of, sees_originals, why_not
 from hsc.api import Codec, Staged, StagedLatents
 from hsc.errors import HscError, UnavailableError, UsageError
 from hsc.registry import parse_spec
@@ -141,12 +141,14 @@ def run(
 
     Raises:
         UnavailableError: a codec or a head cannot run here.
-        UsageError: no head follows any codec, or the data set holds fewer images than a batch.
+        UsageError: no head follows any codec, one of them is a judge, or the data set holds fewer images than a batch.
     """
     if min(batches) < 1 or max(batches) > len(dataset) or threads < 1 or repeats < 1:
         raise UsageError(
             f"batches {list(batches)}, {threads} threads, {repeats} repeats: expected 1 or more, and batches of at most {len(dataset)} images"
         )
+    if judges := [label for label, head in heads if sees_originals(head)]:
+        raise UsageError(f"{', '.join(judges)} compares with the original, which is not in a bitstream; name a --head that reads images or latents")
     images = [dataset.load(i).image for i in range(max(batches))]
     costs: list[Cost] = []
     reasons: list[str] = []

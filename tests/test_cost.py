@@ -17,6 +17,7 @@ from latent_testkit import Grid, GridSquares
 from benchmarks.api import CODECS
 from benchmarks.cost import WHOLE, Case, main, measure, run, table
 from benchmarks.counting import counted, peak_bytes
+from downstream.api import HEADS
 from downstream.latent import LatentDetector
 from hsc import weights
 from hsc.errors import UsageError
@@ -76,6 +77,8 @@ def test_every_stage_of_both_routes_and_the_whole() -> None:
         run([Grid(8)], heads, Squares(), batches=[8], threads=1, repeats=1)
     with pytest.raises(UsageError, match="does not hand out latents"):
         run([Blocks(4)], heads[1:], Squares(), batches=[1], threads=1, repeats=1)
+    with pytest.raises(UsageError, match="psnr compares with the original"):
+        run([Grid(8)], [*heads, ("psnr", HEADS.build("psnr"))], Squares(), batches=[1], threads=1, repeats=1)
 
 
 @pytest.mark.usefixtures("one_thread")
