@@ -249,4 +249,4 @@ def panel(
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.grid(alpha=0.25, linewidth=0.6)
     if scale.percent:
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(bottom=0, auto=True)  # a panel that shares this scale may reach higher
