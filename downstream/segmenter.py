@@ -3,8 +3,8 @@
     pyramid   residual encoder, skip connections, light decoder, classes at stride 2                   (segmenters/pyramid.py)
     context   dilated bottlenecks, attention to the regions of each class, bilinear head at stride 4   (segmenters/context.py)
 
-Both are trained on clean images alone, with different seeds and different images (weights/segmenter_<arch>_<trained>.md), so that
-the second can confirm or refute what the first says of a codec.
+Both are trained on clean images alone, with different seeds (weights/segmenter_<arch>_<trained>.md), so that the second can confirm
+or refute what the first says of a codec.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from downstream.segmentation_classes import CAMVID11
 from downstream.segmenter import Segmenter
 from downstream.segmenters import ARCHITECTURES, build
 from downstream.small import Small
+from downstream.training.segmentation import iou_of
 from downstream.weights_file import packaged
 from hsc.errors import DataError, UnavailableError, UsageError
 
@@ -87,10 +88,28 @@ def test_packaged_weights_are_small_and_known(arch, trained):
     head = HEADS.build(f"segmenter(arch={arch}, trained={trained})")
     assert len(head.label_space.classes) == 11
     path = packaged(f"segmenter_{arch}_{trained}")
-    if not path.is_file():
-        assert "python -m downstream.training --task segmentation" in head.available()
-        pytest.skip(f"{path.name} is not trained yet")
     assert head.available() is None
     assert path.stat().st_size < MOST_BYTES
     assert path.with_suffix(".md").is_file()
     assert dataclasses.replace(head, flip=True).available() is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_what_was_learnt_of_the_scenes_is_still_there(arch):
+    from benchmarks.api import DATASETS
+
+    scenes = DATASETS.build("roadscenes(split=val, images=16)")
+    found = Segmenter(arch=arch).predict([scenes.load(i).image for i in range(len(scenes))])
+    assert iou_of((one.labels for one in found), (scenes.label_map(i).labels for i in range(len(scenes))), 11) > 0.45
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("arch", "miou"), [("pyramid", 0.5946), ("context", 0.6216)])
+def test_the_cards_numbers_on_camvid_come_again(arch, miou, shared):
+    from benchmarks.datasets.camvid import CamVid
+
+    frames = CamVid(root=str(shared / "data" / "camvid"), split="val")
+    head = Segmenter(arch=arch, trained="camvid")
+    found = (head.predict([frames.load(i).image])[0].labels for i in range(len(frames)))
+    assert iou_of(found, (frames.label_map(i).labels for i in range(len(frames))), 11) == pytest.approx(miou, abs=0.002)
