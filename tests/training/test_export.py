@@ -46,7 +46,7 @@ def test_goes_round(tmp_path):
     assert export(Rendered(), tmp_path, first=1, count=4, shard=3) == 2
     frames = read_frames(tmp_path)
     assert frames.classes == ROADSCENES.classes
-    assert "revision r1 images 1 to 3" in frames.source
+    assert frames.source.endswith("revision r1 images 1 to 4")
     assert [int(image[0, 0, 0]) for image in frames.images] == [1, 2, 3, 4]
     assert [len(boxes.labels) for boxes in frames.boxes] == [1, 2, 3, 4]
     np.testing.assert_array_equal(frames.boxes[3].labels, [0, 1, 2, 3])
