@@ -162,6 +162,7 @@ def run(
     from benchmarks.keeping import keep
     from benchmarks.leads import leads
     from benchmarks.records import collect
+    from benchmarks.same_bytes import same_bytes
     from benchmarks.scoring import score
 
     check_device(device)
@@ -184,7 +185,8 @@ def run(
             bootstrap = Bootstrap(len(plan.images), config.resamples, config.seed)
             scored, counts = score(plan, store, bootstrap, progress)
             rows = matched + scored
-            rows = marked(rows + differences(plan, rows, bootstrap) + leads(plan, rows, bootstrap), config.curves)
+            compared = differences(plan, rows, bootstrap) + leads(plan, rows, bootstrap) + same_bytes(plan, rows, bootstrap)
+            rows = marked(rows + compared, config.curves)
             keeping = keep(plan, keep_streams, store, executor, progress) if keep_streams else None
             return Outcome(plan, rows, counts, collect(plan, store), keeping)
     finally:

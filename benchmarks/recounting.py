@@ -21,6 +21,7 @@ from benchmarks.leads import leads
 from benchmarks.null_floor import PART, marked
 from benchmarks.points import Curve
 from benchmarks.run_folder import RunFolder, Verdict, verdicts
+from benchmarks.same_bytes import same_bytes
 from benchmarks.tables import texts
 from hsc.errors import HscError, ResultsError
 
@@ -175,12 +176,12 @@ def _said(row: Row) -> list[str]:
 
 
 def _key(row: Row) -> tuple[str, ...]:
-    return row.head, row.route, row.codec, row.anchor, row.metric, row.part
+    return row.head, row.route, row.codec, row.point, row.anchor, row.metric, row.part
 
 
 def _called(key: tuple[str, ...]) -> str:
-    head, _, codec, anchor, metric, part = key
-    return f"{metric} of {codec} against {anchor}{f' ({part})' if part else ''}, head {head},"
+    head, _, codec, point, anchor, metric, part = key
+    return f"{metric} of {codec}{point and ' ' + point} against {anchor}{f' ({part})' if part else ''}, head {head},"
 
 
 def _again(run: RunFolder) -> list[Row]:
@@ -196,7 +197,7 @@ def _again(run: RunFolder) -> list[Row]:
     task = TASKS.build(run.about["task"]["name"])
     config = Config(task, nobody, tuple(curves), (), (), tuple(run.about["anchors"]), match_bpp=tuple(run.about.get("match_bpp", ())))
     given = Plan(config, [], [], {}), run.curve_rows, Bootstrap(len(run.images), 0, 0)
-    return marked([*differences(*given), *leads(*given)], curves)
+    return marked([*differences(*given), *leads(*given), *same_bytes(*given)], curves)
 
 
 def _tables(run: RunFolder) -> Iterator[Verdict]:

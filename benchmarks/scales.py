@@ -35,10 +35,11 @@ _SCALES = {
 
 
 def scale_of(metric: str) -> Scale:
-    """The scale of a metric, or of a difference in it such as ``bd_psnr``, or of what is read from its curves such as ``at_rate(psnr)``.
+    """The scale of a metric, or of a difference in it such as ``bd_psnr``, of what is read from its curves such as ``at_rate(psnr)``,
+    or of what heads are apart such as ``d_head(ap)``.
 
     >>> scale_of("ap").bounds, scale_of("lpips").bounds, scale_of("bd_psnr").unit
     ((0.0, 1.0), (-inf, 0.0), 'dB')
     """
-    named = metric.removeprefix("d_").removeprefix("bd_").removeprefix("at_rate(").removesuffix(")")
+    named = metric.removeprefix("d_").removeprefix("bd_").removeprefix("at_rate(").removeprefix("head(").removesuffix(")")
     return _SCALES.get(named, SHARE)

@@ -13,6 +13,7 @@ from tabulate import tabulate
 
 from benchmarks.api import Row
 from benchmarks.null_floor import PART
+from benchmarks.same_bytes import LESS, METRIC
 from benchmarks.scales import scale_of
 from benchmarks.whole_files import write_text
 
@@ -141,6 +142,18 @@ def _alike(bd: pd.DataFrame) -> list[pd.DataFrame]:
     return parts
 
 
+def heads_apart(rows: pd.DataFrame) -> pd.DataFrame:
+    """Adapted heads on the same bytes: a line a codec and point, a column for each head less the one that stands in the column's name."""
+    found = rows[rows["metric"].str.startswith(METRIC)].copy()
+    if found.empty:
+        return pd.DataFrame()
+    found["text"] = [_difference(row) for row in found.itertuples()]
+    titles = found["metric"].str.removeprefix(METRIC).str.removesuffix(")").map(lambda name: TITLES.get(name, name))
+    less = found["anchor"] + ", " + found["part"].str.removeprefix(LESS)
+    found["column"] = titles + " of " + found["head"] + ", " + found["route"] + " route, less " + less
+    return found.pivot_table(index=["codec", "point"], columns="column", values="text", aggfunc="first", sort=False).reset_index().fillna("")
+
+
 def _difference(row: Any) -> str:
     """A difference for people: its value, its interval, both overlaps, whether a fit stood in; or the reason why there is none."""
     if row.status != "ok":
@@ -264,6 +277,10 @@ def blocks(rows: Sequence[Row], columns: Sequence[str], form: str) -> str:
     if not bd.empty:
         parts += [_heading("Bjontegaard differences (negative rate: fewer bits at equal quality)", form)]
         parts += [tabulate(part.to_numpy().tolist(), list(part.columns), tablefmt=form, disable_numparse=True) for part in _alike(bd)]
+    apart = heads_apart(tidy)
+    if not apart.empty:
+        parts += [_heading("Adapted heads on the same bytes, in points", form)]
+        parts += [tabulate(apart.to_numpy().tolist(), list(apart.columns), tablefmt=form, disable_numparse=True)]
     notes = [
         NOTE,
         *([_JUDGED] if (tidy["regime"] == JUDGED).any() else []),

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hsc_testkit import Blocks, FindSquares, Squares
-from latent_testkit import Grid, GridSquares
+from latent_testkit import FINGERPRINT, Grid, GridSquares
 
 import benchmarks
 from benchmarks.evaluation import Outcome, configure, run
@@ -149,3 +149,35 @@ def test_tables_and_provenance_name_the_route(tmp_path: Path) -> None:
     cells = describe(found.plan, 1, "cpu", {})["cells"].values()
     assert {c["route"] for c in cells if "route" in c} == {"image", "latent"}
     assert set(differences(pd.DataFrame([vars(r) for r in found.rows]))["route"]) == {"image"}
+
+
+class Adapted(FindSquares):
+    """A head on images that was adapted to the grid's."""
+
+    regime = "adapted"
+    adapted_to = FINGERPRINT
+
+
+def test_adapted_heads_are_compared_on_the_same_bytes(tmp_path: Path) -> None:
+    found = outcome(tmp_path, [Grid(64), Grid(8), Blocks(8)], [Adapted(), GridSquares(), GridSquares(threshold=200)])
+    apart = [r for r in found.rows if r.metric == "d_head(ap)"]
+    value = {(r.head, r.route, r.codec, r.point): r.value for r in found.rows if r.metric == "ap" and not r.part}
+    assert [(r.head, r.point) for r in apart] == [(h, f"step={s}") for h in ("grid_squares", "grid_squares(threshold=200)") for s in (64, 8)]
+    assert {(r.anchor, r.part, r.route, r.codec) for r in apart} == {("squares", "less the head of the image route", "latent", "grid")}
+    for row in apart:
+        assert row.value == pytest.approx(value[row.head, "latent", "grid", row.point] - value["squares", "image", "grid", row.point])
+        assert row.low <= row.value <= row.high
+    blind = [r for r in apart if "200" in r.head]
+    assert all(r.high < 0 for r in blind)  # it finds nothing, on every resample
+    text = blocks(found.rows, ("ap",), "github")
+    assert "AP of grid_squares, latent route, less squares, image route" in text
+
+
+def test_frozen_heads_are_compared_with_no_adapted_one(tmp_path: Path) -> None:
+    table = rows(tmp_path, [Grid(8)], [FindSquares(), GridSquares()])
+    assert not table["metric"].str.startswith("d_head").any()
+    controls = rows(tmp_path, [Grid(8)], [GridSquares(), GridSquares(threshold=200)])
+    apart = controls[controls["metric"] == "d_head(ap)"]
+    assert list(zip(apart["head"], apart["anchor"], apart["part"], strict=True)) == [
+        ("grid_squares(threshold=200)", "grid_squares", "less the head of the latent route")
+    ]

@@ -1,0 +1,55 @@
+"""How far heads are apart that answer from the same bytes: latents against decoded images, or one control against another.
+
+a point's bytes --+--> the first adapted head on images -----> score --+
+                  +--> every other adapted head, any route --> score --+--> d_head(ap), with the interval of the difference itself
+
+Frozen heads are left out: a head that learnt from what a codec leaves is no measure of one that did not, nor the other way round. Where no
+adapted head reads images, the first of the run is what the others are compared with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from benchmarks.api import Row
+from benchmarks.bootstrap import Bootstrap, Floats, interval
+from benchmarks.differences import refusals, views
+from benchmarks.harness import Plan
+from benchmarks.scales import scale_of
+
+METRIC = "d_head("
+"""How the metric of these rows begins; what is compared follows."""
+LESS = "less the head of the "
+"""How the part of these rows begins; the route of the head that is compared with follows, whose name is their ``anchor``."""
+
+
+def same_bytes(plan: Plan, rows: Sequence[Row], bootstrap: Bootstrap) -> list[Row]:
+    """A row for each adapted head but the first, and each point that both answered: its score less that of the first."""
+    adapted = [base for base in views(plan, rows) if base.regime == "adapted"]
+    if not adapted:
+        return []
+    first = next((base for base in adapted if base.route == "image"), adapted[0])
+    return [row for base in adapted if base is not first and base.metric == first.metric for row in _apart(base, first, rows, bootstrap)]
+
+
+def _apart(base: Row, first: Row, rows: Sequence[Row], bootstrap: Bootstrap) -> Iterator[Row]:
+    own, other = _scores(base, rows), _scores(first, rows)
+    named = {"metric": f"{METRIC}{base.metric})", "unit": scale_of(base.metric).unit, "anchor": first.head, "part": f"{LESS}{first.route} route"}
+    for point in (at for at in own if at in other):
+        samples = _samples(base, point, bootstrap) - _samples(first, point, bootstrap)
+        low, high, refused = interval(samples)
+        reason = refusals(samples) if refused and len(samples) else ""
+        yield replace(base, codec=point[0], point=point[1], value=own[point] - other[point], low=low, high=high, reason=reason, **named)
+
+
+def _scores(base: Row, rows: Sequence[Row]) -> dict[tuple[str, str], float]:
+    """Codec and point -> score."""
+    mine = (r for r in rows if (r.head, r.route, r.metric, r.part, r.anchor, r.status) == (base.head, base.route, base.metric, "", "", "ok"))
+    return {(r.codec, r.point): r.value for r in mine}
+
+
+def _samples(base: Row, point: tuple[str, str], bootstrap: Bootstrap) -> Floats:
+    return bootstrap.scores.get((base.head, base.route, *point), np.full(bootstrap.resamples, np.nan))
