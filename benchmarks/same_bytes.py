@@ -37,12 +37,13 @@ def same_bytes(plan: Plan, rows: Sequence[Row], bootstrap: Bootstrap) -> list[Ro
 
 def _apart(base: Row, first: Row, rows: Sequence[Row], bootstrap: Bootstrap) -> Iterator[Row]:
     own, other = _scores(base, rows), _scores(first, rows)
-    named = {"metric": f"{METRIC}{base.metric})", "unit": scale_of(base.metric).unit, "anchor": first.head, "part": f"{LESS}{first.route} route"}
-    for point in (at for at in own if at in other):
-        samples = _samples(base, point, bootstrap) - _samples(first, point, bootstrap)
+    part = f"{LESS}{first.route} route"
+    like = replace(base, metric=f"{METRIC}{base.metric})", unit=scale_of(base.metric).unit, anchor=first.head, part=part)
+    for codec, point in (at for at in own if at in other):
+        samples = _samples(base, codec, point, bootstrap) - _samples(first, codec, point, bootstrap)
         low, high, refused = interval(samples)
         reason = refusals(samples) if refused and len(samples) else ""
-        yield replace(base, codec=point[0], point=point[1], value=own[point] - other[point], low=low, high=high, reason=reason, **named)
+        yield replace(like, codec=codec, point=point, value=own[codec, point] - other[codec, point], low=low, high=high, reason=reason)
 
 
 def _scores(base: Row, rows: Sequence[Row]) -> dict[tuple[str, str], float]:
@@ -51,5 +52,5 @@ def _scores(base: Row, rows: Sequence[Row]) -> dict[tuple[str, str], float]:
     return {(r.codec, r.point): r.value for r in mine}
 
 
-def _samples(base: Row, point: tuple[str, str], bootstrap: Bootstrap) -> Floats:
-    return bootstrap.scores.get((base.head, base.route, *point), np.full(bootstrap.resamples, np.nan))
+def _samples(base: Row, codec: str, point: str, bootstrap: Bootstrap) -> Floats:
+    return bootstrap.scores.get((base.head, base.route, codec, point), np.full(bootstrap.resamples, np.nan))

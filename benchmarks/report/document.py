@@ -16,7 +16,7 @@ from benchmarks.report.curves import Points, chart_data, class_colours, looks_of
 from benchmarks.report.markup import Markup, element, escaped, joined, json_text
 from benchmarks.report.origin import cells_data, provenance
 from benchmarks.report.run_files import RunFiles
-from benchmarks.report.sections import differences, points_table, problems, swatch, title_of
+from benchmarks.report.sections import differences, heads_apart, points_table, problems, swatch, title_of
 from hsc.errors import ResultsError
 
 ASSETS = Path(__file__).parent / "assets"
@@ -51,7 +51,7 @@ def page(run: RunFiles) -> str:
         readers=joined(_chip("r", n, title_of(reader)) for n, reader in enumerate(points.readers)),
         codecs=joined(_chip("c", n, joined([swatch(n, look), look["label"]])) for n, look in enumerate(data["codecs"])),
         points=points_table(run, points),
-        differences=differences(run, points),
+        differences=joined([differences(run, points), heads_apart(run, points)]),
         problems=problems(run),
         provenance=provenance(run),
         data=json_text(data),

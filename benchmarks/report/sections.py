@@ -13,6 +13,7 @@ from benchmarks.null_floor import PART
 from benchmarks.report.curves import Points, Reader
 from benchmarks.report.markup import Cell, Column, Markup, element, joined, table
 from benchmarks.report.run_files import RunFiles
+from benchmarks.same_bytes import LESS, METRIC
 from benchmarks.scales import scale_of
 from benchmarks.tables import DIGITS, TITLES, wide
 
@@ -219,6 +220,30 @@ def _at_rates(points: Points, matched: pd.DataFrame, title: str) -> Markup:
         ]
         rows.append((_marks(points, row.head, row.route, row.codec, row.anchor), cells))
     return table("matched", "Values at matched rates", [*columns, Column("Head", "text")], rows)
+
+
+def heads_apart(run: RunFiles, points: Points) -> Markup:
+    """Adapted heads that answered from the same bytes, each less the first of them; nothing where a run has no two."""
+    found = run.rows[run.rows["metric"].str.startswith(METRIC)]
+    if found.empty:
+        return Markup("")
+    columns = [Column("Codec", "text"), Column("Point", "text"), Column("Head", "text"), Column("Less", "text"), Column("Difference")]
+    rows = []
+    for order, (_, row) in enumerate(found.iterrows()):
+        number = points.codecs.index(row["codec"]) if row["codec"] in points.codecs else 0
+        cells = [
+            Cell(_named(number, row["codec"]), row["codec"], "", "named"),
+            Cell(row["point"] or "–", f"{order:06d}"),
+            Cell(row["head"], row["head"], row["route"]),
+            Cell(row["anchor"], row["anchor"], row["part"].removeprefix(LESS).removesuffix(" route")),
+            _difference(found.loc[[row.name]]),
+        ]
+        rows.append((_marks(points, row["head"], row["route"], row["codec"], row["anchor"]), cells))
+    parts = [element("h3", "Adapted heads on the same bytes"), element("p", _SAME_BYTES, class_="note")]
+    return joined([*parts, table("apart", "Adapted heads on the same bytes", columns, rows)])
+
+
+_SAME_BYTES = "Heads trained on what a codec leaves, at the same points, in points of score. Below each number lie 95 % of its resamples."
 
 
 def problems(run: RunFiles) -> Markup:

@@ -26,6 +26,6 @@ class Reconstruction:
     main_metric: ClassVar[str] = "psnr"
     columns: ClassVar[tuple[str, ...]] = ("psnr", "ms_ssim", "lpips", "dists", "fid", "agreement")
     dataset: ClassVar[str] = "roadscenes"
-    heads: ClassVar[tuple[str, ...]] = ("psnr", "ms_ssim", "lpips", "dists", "fid", "small", "small(arch=hourglass, flip=True)")
+    heads: ClassVar[tuple[str, ...]] = ("psnr", "ms_ssim", "lpips", "dists", "fid", "small", "small(arch=hourglass)")
     codecs: ClassVar[tuple[str, ...]] = ("jpeg", "webp", "avif", "jpegxl", "jpeg2000", "heic", "bpg", "vvc", "hsc")
     anchors: ClassVar[tuple[str, ...]] = ("vvc", "jpeg")

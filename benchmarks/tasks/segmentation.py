@@ -17,7 +17,8 @@ class Segmentation:
     """One class a pixel, scored by mIoU of the whole data set (Everingham et al. 2015), 0 to 1.
 
     By default our generated road scenes in CamVid's eleven classes, two small heads of different architecture trained on clean
-    images (the second confirms the sign of what the first says), and the still-image codecs; BD numbers against VVC and JPEG.
+    images (the second confirms the sign of what the first says), a head on HSC's latents and its rival, which was adapted to the images
+    HSC decodes, and the still-image codecs; BD numbers against VVC and JPEG.
     """
 
     version: ClassVar[str] = "1"
@@ -26,7 +27,7 @@ class Segmentation:
     main_metric: ClassVar[str] = "miou"
     columns: ClassVar[tuple[str, ...]] = ("miou", "pixel_accuracy", "fw_iou")
     dataset: ClassVar[str] = "roadscenes"
-    heads: ClassVar[tuple[str, ...]] = ("segmenter", "segmenter(arch=context)")
+    heads: ClassVar[tuple[str, ...]] = ("segmenter", "segmenter(arch=context)", "segmenter_adapted(arch=context)", "latent_segmenter")
     codecs: ClassVar[tuple[str, ...]] = ("jpeg", "webp", "avif", "jpegxl", "jpeg2000", "heic", "bpg", "vvc", "hsc")
     anchors: ClassVar[tuple[str, ...]] = ("vvc", "jpeg")
 

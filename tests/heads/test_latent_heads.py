@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from downstream.api import Detections, routes_of, why_not
+from benchmarks.api import CODECS
+from downstream.api import HEADS, Detections, routes_of, why_not
 from downstream.latent import LatentDetector, LatentSegmenter
 from downstream.latent_networks import build_detector, build_segmenter
 from downstream.latent_networks.reading import STRIDES, Reading, from_plain, reading_of
@@ -184,3 +185,31 @@ def test_weights_that_are_not_usable_say_the_cure(latent_weights: Any) -> None:
     assert {spec.space for spec in whole.needs} == {"5" * 64} == {whole.provenance()["latent_space"]}
     with pytest.raises(DataError, match="0 of 1 images brought the latent F_hat"):
         whole.predict_latents([Latents({}, (16, 16))])
+
+
+PACKAGED = {
+    "latent_detector": "hsc",
+    "latent_detector(use=F)": "hsc",
+    "latent_detector(use=w)": "hsc",
+    "latent_segmenter": "hsc",
+    "latent_segmenter(trained=camvid)": "hsc(model=camvid)",
+    "small_adapted(arch=hourglass)": "hsc",
+    "segmenter_adapted(arch=context)": "hsc",
+    "segmenter_adapted(arch=context, trained=camvid)": "hsc(model=camvid)",
+}
+
+
+@pytest.mark.parametrize("spec", PACKAGED)
+def test_packaged_weights_follow_their_codec_and_no_other(spec: str) -> None:
+    head = HEADS.build(spec)
+    assert head.available() is None
+    path = head._path()
+    assert path.stat().st_size < MOST_BYTES
+    card = path.with_suffix(".md").read_text("utf-8")
+    assert head.provenance()["weights_sha256"] in card
+    assert "licence" in card
+    data = Data(head.label_space)
+    for codec in set(PACKAGED.values()):
+        reason = why_not(CODECS.build(codec), head, data)
+        assert (reason is None) == (codec == PACKAGED[spec])
+    assert why_not(CODECS.build("jpeg"), head, data)
