@@ -1,7 +1,7 @@
 """Our own heads on a codec's latents: boxes or classes from what ``decode_latents`` gives, and no image is ever made.
 
-    latent_detector    peaks of a heat map at stride 4     (latent_networks/centres.py)
-    latent_segmenter   classes at stride 4                 (latent_networks/pixels.py)
+    latent_detector    the hourglass of small, with a lift from latents in place of its stem             (latent_networks/centres.py)
+    latent_segmenter   the context network of segmenter, with a lift from latents in place of its stem (latent_networks/pixels.py)
 
 A weights file names the latent space it was trained in, so a head never reads another model's latents (``downstream.api.why_not``).
 ``use`` says what is read: both layers of the file, F alone, or w alone; each has weights of its own, trained alike, so that what one of
@@ -126,7 +126,7 @@ class _LatentHead:
 @HEADS.register("latent_detector")
 @dataclass(frozen=True)
 class LatentDetector(_LatentHead):
-    """A detector of about 1.3 million parameters on a codec's latents.
+    """A detector of about 1.7 million parameters on a codec's latents.
 
     use: "both", "F" or "w". weights: a safetensors file from ``python -m downstream.training --input latents``; empty for the
     packaged one. score_threshold, nms_iou, max_detections: candidates below the first go, then suppression within a class, then
@@ -172,7 +172,7 @@ class LatentDetector(_LatentHead):
 @HEADS.register("latent_segmenter")
 @dataclass(frozen=True)
 class LatentSegmenter(_LatentHead):
-    """A segmenter of about 1.3 million parameters on a codec's latents.
+    """A segmenter of about 1.8 million parameters on a codec's latents.
 
     use: "both", "F" or "w". trained: the data whose packaged weights are used. weights: a safetensors file from
     ``python -m downstream.training --task segmentation --input latents``, which knows its own classes; empty for the packaged one.
@@ -202,7 +202,7 @@ class LatentSegmenter(_LatentHead):
         return LabelSpace(str(loaded.about.get("space", "")), tuple(loaded.about["classes"]))
 
     def _answers(self, inputs: tuple[Tensor, ...], image_hw: tuple[int, int]) -> list[Prediction]:
-        return [SegmentationMap(labels) for labels in self._loaded().network.labels(inputs, image_hw).cpu().numpy()]
+        return [SegmentationMap(labels) for labels in self._loaded().network.labels_of(inputs, image_hw).cpu().numpy()]
 
 
 @functools.lru_cache(maxsize=8)

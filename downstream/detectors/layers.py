@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple, TypeVar
 
 import torch
@@ -25,6 +26,10 @@ class Network(nn.Module):
     multiple: int = 32
     memory_format: torch.memory_format = torch.channels_last
     """The layout of images in memory that this network trains faster in on a CPU."""
+
+    def begin(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over the weights that a run starts from. Raises RuntimeError where they do not fit."""
+        self.load_state_dict(tensors)
 
 
 class Detector(Network):

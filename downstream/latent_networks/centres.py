@@ -1,32 +1,31 @@
-"""A detector on latents: each object one peak of a heat map at stride 4, as the pixel detector ``hourglass`` has it.
+"""A detector on latents: the pixel detector ``hourglass`` with a lift from the latents in place of its stem.
 
-    field, words -> trunk -> heat (classes), geometry (4)
-
-Objects as points: Zhou et al., "Objects as Points", arXiv 1904.07850.
+field, words -> lift -> features at stride 4 -> what follows the stem in downstream/detectors/hourglass.py -> heat, geometry
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import Tensor
 
-from downstream.detectors.hourglass import peaks_of
-from downstream.detectors.layers import RARE, Candidates, Detector, output_convolution
+from downstream.detectors.hourglass import STEM_WIDTH, Hourglass
+from downstream.latent_networks.lift import Lift, begin, whole
 from downstream.latent_networks.reading import Reading
-from downstream.latent_networks.trunk import FINE_WIDTH, Trunk
 
 
-class Centres(Detector):
-    """Raw output is that of ``downstream.detectors.hourglass``: heat (N, classes, H/4, W/4) and geometry (N, 4, H/4, W/4)."""
+class Centres(Hourglass):
+    """Raw output: heat (N, classes, h, w) and geometry (N, 4, h, w) as those of ``Hourglass``, then the lift's features (N, C, h, w)."""
 
     def __init__(self, reading: Reading, classes: int) -> None:
-        super().__init__()
-        self.trunk = Trunk(reading)
-        self.heat = output_convolution(FINE_WIDTH, classes, 1, bias=RARE)
-        self.geometry = output_convolution(FINE_WIDTH, 4, 1, bias=0.0)
+        super().__init__(classes)
+        self.d4 = Lift(reading, STEM_WIDTH)
 
     def forward(self, field: Tensor, words: Tensor | None = None) -> tuple[Tensor, ...]:
-        fine = self.trunk(field, words).fine
-        return self.heat(fine), self.geometry(fine)
+        features = self.d4(field, words)
+        rows, columns = features.shape[2:]
+        heat, geometry = self.above(whole(features, self.multiple))
+        return heat[:, :, :rows, :columns], geometry[:, :, :rows, :columns], features
 
-    def candidates(self, raw: tuple[Tensor, ...]) -> Candidates:
-        return peaks_of(raw)
+    def begin(self, tensors: Mapping[str, Tensor]) -> None:
+        begin(self, tensors, "d4")

@@ -1,9 +1,11 @@
 """The lesson of heads that are adapted to a codec: on its latents, or on the images it decodes, from the very same bytes.
 
     coded view --latents or decoded image--> network --> loss of its task
-    clean view --teacher--------------------------------> + distance from the teacher's answers
+    clean view --teacher--------------------------------> + distance from the teacher's answers, on latents also from its stem's features
 
-Both kinds see the same views at the same rates, so that a head on latents and its rival on pixels differ in their input alone.
+Both kinds see the same views at the same rates, so that a head on latents and its rival on pixels differ in their input alone. While the
+learning rate warms up, a head on latents learns from its teacher's features alone: what follows its lift may have begun with the teacher's
+weights, and would forget what they know if it had to follow a lift that has learnt nothing yet.
 """
 
 from __future__ import annotations
@@ -40,16 +42,19 @@ _HEADS = {
     ("detection", "images"): "small_adapted",
     ("segmentation", "images"): "segmenter_adapted",
 }
-_LAYOUT = "hourglass"
-"""The architecture whose raw maps are those of a latent detector."""
+_LAYOUT = {"detection": "hourglass", "segmentation": "context"}
+"""The architecture whose raw maps and stem are those of a head on latents."""
+_FEATURES = 4.0
+"""What the distance from the teacher's features weighs: about as much as all else after the warm-up."""
 
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """truth: boxes of each view, or int64 (N, H, W). taught: the teacher's raw maps, None without one."""
+    """truth: boxes of each view, or int64 (N, H, W). taught: the teacher's raw maps, None without one. lifting: still warming up."""
 
     truth: Any
     taught: tuple[Tensor, ...] | None
+    lifting: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,11 +75,15 @@ class Adapted:
         own, other = self.coded, self.holdout
         if other is not None and (own.codec, own.specs, own.space) != (other.codec, other.specs, other.space):
             raise DataError(f"the images held out are of {other.codec} in {other.space.name}, the others of {own.codec} in {own.space.name}")
-        layout = _LAYOUT if self.recipe.input == "latents" else self.recipe.arch
-        if self.teacher is not None and self.recipe.task == "detection" and self.teacher.arch != layout:
+        layout = _LAYOUT[self.recipe.task] if self.on_latents else self.recipe.arch
+        if self.teacher is not None and (self.on_latents or self.recipe.task == "detection") and self.teacher.arch != layout:
             raise UsageError(f"the teacher is a {self.teacher.arch}, whose answers a {self.recipe.arch} cannot be held to; give a {layout}")
-        if self.recipe.input == "latents":
+        if self.on_latents:
             _ = self.reading
+
+    @property
+    def on_latents(self) -> bool:
+        return self.recipe.input == "latents"
 
     @property
     def head(self) -> str:
@@ -83,7 +92,7 @@ class Adapted:
     @property
     def parts(self) -> tuple[str, ...]:
         of_task = ("score", "box") if self.recipe.task == "detection" else ("cross_entropy", "lovasz", "coarse")
-        return (*of_task, "taught") if self.teacher else of_task
+        return (*of_task, "taught", *(("features",) if self.on_latents else ())) if self.teacher else of_task
 
     @property
     def scored(self) -> bool:
@@ -109,24 +118,33 @@ class Adapted:
 
     def build(self, arch: str) -> Network:
         detects, classes = self.recipe.task == "detection", len(self.classes)
-        if self.recipe.input == "latents":
+        if self.on_latents:
             return build_detector(self.reading, classes) if detects else build_segmenter(self.reading, classes)
         return detectors.build(arch, classes) if detects else segmenters.build(arch, classes)
 
     def batch_of(self, recipe: Recipe, step: int) -> tuple[tuple[Tensor, ...], Truth]:
         chosen = indices_of(recipe.seed, step, recipe.batch, self.images)
         taught = None if self.teacher is None else self.teacher.raw(chosen, [self.coded.clean[i] for i in chosen], recipe.zoom)
-        return self._inputs(self.coded, chosen), Truth(self._truth([self.coded.truth[i] for i in chosen]), taught)
+        return self._inputs(self.coded, chosen), Truth(self._truth([self.coded.truth[i] for i in chosen]), taught, step < recipe.warmup)
 
     def loss(self, recipe: Recipe, raw: tuple[Tensor, ...], truth: Truth) -> dict[str, Tensor]:
+        features = raw[-1]
+        if self.on_latents:
+            raw = raw[:-1]
         if recipe.task == "detection":
             # Assignment walks over single boxes, which a CPU does no slower than a GPU.
             parts = LOSSES.get(recipe.arch, hourglass_loss)(tuple(maps.cpu() for maps in raw), truth.truth)
         else:
             parts = map_loss(raw, truth.truth.to(raw[0].device), self._weights.to(raw[0].device), recipe.lovasz)
-        if truth.taught is not None:
-            taught = recipe.distil * TAUGHT[recipe.task](raw, tuple(maps.to(raw[0].device) for maps in truth.taught))
-            parts["taught"] = taught.to(next(iter(parts.values())).device)
+        if truth.taught is None:
+            return parts
+        told = tuple(maps.to(raw[0].device) for maps in truth.taught)
+        place = next(iter(parts.values())).device
+        parts["taught"] = recipe.distil * TAUGHT[recipe.task](raw, told[: len(raw)]).to(place)
+        if self.on_latents:
+            if truth.lifting:
+                parts = {name: 0 * part for name, part in parts.items()}
+            parts["features"] = recipe.distil * _FEATURES * (features - told[-1]).abs().mean().to(place)
         return parts
 
     @torch.inference_mode()
@@ -151,10 +169,10 @@ class Adapted:
         }
         said |= {"space": self.coded.space.name, "codec": self.coded.codec, "teacher": self.teacher.label if self.teacher else None}
         said["latent_space"] = self.coded.specs[0].space if self.coded.specs else ""
-        return said | (self.reading.to_plain() if self.recipe.input == "latents" else {})
+        return said | (self.reading.to_plain() if self.on_latents else {})
 
     def _inputs(self, coded: Coded, chosen: Sequence[int]) -> tuple[Tensor, ...]:
-        if self.recipe.input == "latents":
+        if self.on_latents:
             maps = {name: torch.from_numpy(np.stack([found[i] for i in chosen])) for name, found in coded.latents.items()}
             return self.reading.inputs(maps, (coded.clean[chosen[0]].shape[0], coded.clean[chosen[0]].shape[1]))
         planes = torch.from_numpy(np.stack([coded.decoded[i] for i in chosen])).permute(0, 3, 1, 2).float()  # (N, H, W, 3) -> (N, 3, H, W)
@@ -169,7 +187,7 @@ class Adapted:
     def _labels(self, network: Any, coded: Coded, i: int, device: str) -> Any:
         inputs = tuple(one.to(device) for one in self._inputs(coded, [i]))
         image_hw = coded.clean[i].shape[:2]
-        found = network.labels(inputs, image_hw) if self.recipe.input == "latents" else network.labels(inputs[0])
+        found = network.labels_of(inputs, image_hw) if self.on_latents else network.labels(inputs[0])
         return found[0].cpu().numpy()
 
     @functools.cached_property

@@ -78,7 +78,7 @@ def start(recipe: Recipe, lesson: Lesson, run: Run) -> State:
     if run.initial is not None:
         initial = f"{run.initial.name} sha256 {sha256_of(run.initial)}"
         try:
-            network.load_state_dict(read_weights(run.initial).tensors)
+            network.begin(read_weights(run.initial).tensors)
         except RuntimeError as error:
             raise DataError(f"{run.initial} does not fit a {recipe.arch} of {len(lesson.classes)} classes: {error}") from error
     network = network.to(run.device).to(memory_format=network.memory_format)

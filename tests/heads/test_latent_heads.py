@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from benchmarks.api import CODECS
+from downstream import detectors, segmenters
 from downstream.api import HEADS, Detections, routes_of, why_not
 from downstream.latent import LatentDetector, LatentSegmenter
 from downstream.latent_networks import build_detector, build_segmenter
@@ -77,10 +78,10 @@ def test_networks_are_small_enough_to_ship(build: Any, use: Any) -> None:
 def test_any_stride_is_climbed_to_four(stride: int) -> None:
     reading = reading_of((LatentSpec("y_hat", (6, None, None), stride, "b"),), "F")
     inputs = reading.inputs({"y_hat": torch.zeros(2, 6, *reading.grid((128, 192)))}, (128, 192))
-    heat, geometry = build_detector(reading, 5).eval()(*inputs)
+    heat, geometry, _ = build_detector(reading, 5).eval()(*inputs)
     assert (tuple(heat.shape), tuple(geometry.shape)) == ((2, 5, 32, 48), (2, 4, 32, 48))
-    fine, coarse = build_segmenter(reading, 7).eval()(*inputs)
-    assert (tuple(fine.shape[1:]), tuple(coarse.shape[1:])) == ((7, 32, 48), (7, 128 // stride, 192 // stride))
+    fine, coarse, _ = build_segmenter(reading, 7).eval()(*inputs)
+    assert (tuple(fine.shape[1:]), tuple(coarse.shape[1:])) == ((7, 32, 48), (7, 8, 12))
 
 
 def test_what_is_read_follows_the_specs() -> None:
@@ -119,7 +120,7 @@ def test_w_only_reaches_the_answer_through_film() -> None:
     field = torch.randn(1, 12, 3, 4)
     one, other = (network(field, torch.full((1, 24), 0.0).index_fill(1, torch.tensor([i]), 9.0))[0] for i in (0, 1))
     assert one.equal(other)  # modulation starts as nothing
-    torch.nn.init.normal_(network.trunk.film.read[3].weight)
+    torch.nn.init.normal_(network.d4.film.read[3].weight)
     one, other = (network(field, torch.full((1, 24), 0.0).index_fill(1, torch.tensor([i]), 9.0))[0] for i in (0, 1))
     assert not one.allclose(other)
 
@@ -185,6 +186,27 @@ def test_weights_that_are_not_usable_say_the_cure(latent_weights: Any) -> None:
     assert {spec.space for spec in whole.needs} == {"5" * 64} == {whole.provenance()["latent_space"]}
     with pytest.raises(DataError, match="0 of 1 images brought the latent F_hat"):
         whole.predict_latents([Latents({}, (16, 16))])
+
+
+@pytest.mark.parametrize("use", USES)
+def test_networks_begin_with_what_follows_a_pixel_networks_stem(use: Any) -> None:
+    reading = reading_of(SPECS, use)
+    for network, pixel, stem in (
+        (build_detector(reading, 5), detectors.build("hourglass", 5), "d4."),
+        (build_segmenter(reading, 11), segmenters.build("context", 11), "c4."),
+    ):
+        lift = {name: tensor.clone() for name, tensor in network.state_dict().items() if name.startswith(stem)}
+        network.begin(pixel.state_dict())
+        for name, tensor in network.state_dict().items():
+            assert tensor.equal(lift[name] if name.startswith(stem) else pixel.state_dict()[name])
+        features = torch.randn(1, pixel.stem(torch.zeros(1, 3, 64, 64)).shape[1], 16, 16)
+        for one, other in zip(network.eval().above(features), pixel.eval().above(features), strict=True):
+            assert one.equal(other)
+        again = type(network)(reading, network.classify.out_channels if stem == "c4." else 5)
+        again.begin(network.state_dict())
+        assert all(tensor.equal(network.state_dict()[name]) for name, tensor in again.state_dict().items())
+        with pytest.raises(RuntimeError, match="Error"):
+            network.begin(type(network)(reading, 3).state_dict())
 
 
 PACKAGED = {
