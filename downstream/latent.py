@@ -1,7 +1,7 @@
 """Our own heads on a codec's latents: boxes or classes from what ``decode_latents`` gives, and no image is ever made.
 
-    latent_detector    the hourglass of small, with a lift from latents in place of its stem             (latent_networks/centres.py)
-    latent_segmenter   the context network of segmenter, with a lift from latents in place of its stem (latent_networks/pixels.py)
+    latent_detector    the hourglass of small behind a lift from the latents            (latent_networks/centres.py)
+    latent_segmenter   the context network of segmenter behind a lift from the latents  (latent_networks/pixels.py)
 
 A weights file names the latent space it was trained in, so a head never reads another model's latents (``downstream.api.why_not``).
 ``use`` says what is read: both layers of the file, F alone, or w alone; each has weights of its own, trained alike, so that what one of

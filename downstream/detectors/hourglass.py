@@ -19,7 +19,6 @@ from torch.nn.functional import interpolate, max_pool2d
 from downstream.detectors.layers import RARE, Candidates, ConvNorm, Detector, cell_centres, normalised, output_convolution
 
 STRIDE = 4
-STEM_WIDTH = 32
 
 
 class Hourglass(Detector):
@@ -33,8 +32,8 @@ class Hourglass(Detector):
 
     def __init__(self, classes: int) -> None:
         super().__init__()
-        self.d4: nn.Module = nn.Sequential(ConvNorm(3, 16, stride=2), ConvNorm(16, STEM_WIDTH, stride=2), ConvNorm(STEM_WIDTH, STEM_WIDTH))
-        self.d8 = nn.Sequential(ConvNorm(STEM_WIDTH, 64, stride=2), ConvNorm(64, 64))
+        self.d4 = nn.Sequential(ConvNorm(3, 16, stride=2), ConvNorm(16, 32, stride=2), ConvNorm(32, 32))
+        self.d8 = nn.Sequential(ConvNorm(32, 64, stride=2), ConvNorm(64, 64))
         self.d16 = nn.Sequential(ConvNorm(64, 112, stride=2), ConvNorm(112, 112))
         self.d32 = nn.Sequential(ConvNorm(112, 160, stride=2), ConvNorm(160, 160), ConvNorm(160, 160))
         self.to16, self.to8, self.to4 = ConvNorm(160, 112, 1, relu=False), ConvNorm(112, 64, 1, relu=False), ConvNorm(64, 32, 1, relu=False)
@@ -43,15 +42,11 @@ class Hourglass(Detector):
         self.geometry = output_convolution(48, 4, 1, bias=0.0)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        return self.above(self.stem(pixels))
+        return self.answers(normalised(pixels))
 
-    def stem(self, pixels: Tensor) -> Tensor:
-        """Features at stride 4: (N, STEM_WIDTH, H/4, W/4)."""
-        features: Tensor = self.d4(normalised(pixels))
-        return features
-
-    def above(self, d4: Tensor) -> tuple[Tensor, ...]:
-        """The raw output for the stem's features."""
+    def answers(self, planes: Tensor) -> tuple[Tensor, ...]:
+        """The raw output for normalised pixels, or for what stands in for them: (N, 3, H, W)."""
+        d4 = self.d4(planes)
         d8 = self.d8(d4)
         d16 = self.d16(d8)
         u16 = self.u16(d16 + interpolate(self.to16(self.d32(d16)), scale_factor=2.0, mode="nearest"))

@@ -1,6 +1,6 @@
-"""A detector on latents: the pixel detector ``hourglass`` with a lift from the latents in place of its stem.
+"""A detector on latents: the pixel detector ``hourglass`` behind a lift from the latents.
 
-field, words -> lift -> features at stride 4 -> what follows the stem in downstream/detectors/hourglass.py -> heat, geometry
+field, words -> lift -> planes -> downstream/detectors/hourglass.py -> heat, geometry
 """
 
 from __future__ import annotations
@@ -9,23 +9,22 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from downstream.detectors.hourglass import STEM_WIDTH, Hourglass
-from downstream.latent_networks.lift import Lift, begin, whole
+from downstream.detectors.hourglass import STRIDE, Hourglass
+from downstream.latent_networks.lift import Lift, begin, covering
 from downstream.latent_networks.reading import Reading
 
 
 class Centres(Hourglass):
-    """Raw output: heat (N, classes, h, w) and geometry (N, 4, h, w) as those of ``Hourglass``, then the lift's features (N, C, h, w)."""
+    """Raw output is that of ``Hourglass``, for the samples of the field and no more: heat (N, classes, h, w) and geometry (N, 4, h, w)."""
 
     def __init__(self, reading: Reading, classes: int) -> None:
         super().__init__(classes)
-        self.d4 = Lift(reading, STEM_WIDTH)
+        self.lift = Lift(reading)
 
     def forward(self, field: Tensor, words: Tensor | None = None) -> tuple[Tensor, ...]:
-        features = self.d4(field, words)
-        rows, columns = features.shape[2:]
-        heat, geometry = self.above(whole(features, self.multiple))
-        return heat[:, :, :rows, :columns], geometry[:, :, :rows, :columns], features
+        planes = self.lift(field, words)
+        rows, columns = (side // STRIDE for side in planes.shape[2:])
+        return tuple(maps[:, :, :rows, :columns] for maps in self.answers(covering(planes, self.multiple)))
 
     def begin(self, tensors: Mapping[str, Tensor]) -> None:
-        begin(self, tensors, "d4")
+        begin(self, tensors)

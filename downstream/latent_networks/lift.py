@@ -1,28 +1,35 @@
-"""What stands in the stem's place in a pixel network that reads latents: from F's samples, coloured by w, to features at stride 4.
+"""What stands before a pixel network that reads latents: from F's samples, coloured by w, to planes of the image's size.
 
-    field -> norm -> 3x3 -> FiLM <- words
-                             |
-                      residual block -> 1x1 -> pixel shuffle to stride 4 -> 3x3 -> features
+    field -+-------------------------------------------> 1x1 -+-> pixel shuffle -> planes -> the pixel network
+           |                                                  |
+           +-> 1x1 -> FiLM <- words -> residual block -> 1x1 -+
 
-All behind it is the network of a pixel head, whose weights it can begin with. Reading compressed features: Torfason, Mentzer, Agustsson,
-Tschannen, Timofte, Van Gool, "Towards Image Understanding from Deep Compression without Decoding", ICLR 2018. FiLM: Perez et al., AAAI 2018.
-Upsampling: Shi et al., "ESPCN", CVPR 2016: a codec's channels tell where in its cell a thing is, so each pixel gets weights of its own.
+One linear layer and a narrow block: a few hundredths of what a generator computes. All behind it is the network of a pixel head, whose weights
+it can begin with; the linear layer can begin as the least-squares map to pixels. Nothing holds the planes to being an image: they are what the
+network has learnt to ask for. Reading compressed features: Torfason, Mentzer, Agustsson, Tschannen, Timofte, Van Gool, "Towards Image
+Understanding from Deep Compression without Decoding", ICLR 2018. FiLM: Perez et al., AAAI 2018. Pixel shuffle: Shi et al., "ESPCN", CVPR 2016.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
+from torch.nn.functional import pad, pixel_shuffle, pixel_unshuffle
 
-from downstream.detectors.hourglass import STRIDE
-from downstream.detectors.layers import ConvNorm, Network
+from downstream.detectors.layers import ConvNorm, Network, normalised
 from downstream.detectors.pyramid import Residual
 from downstream.latent_networks.reading import Reading
 
-_WIDTH = 128
+_WIDTH = 96
 _FILM_WIDTH = 64
+_PLANES = 3
+_RIDGE = 1e-3
+"""Of the variance of a channel: what keeps channels without any from getting weights."""
+_LEAST_SPREAD = 1e-4
+"""Of a channel, so that what it is multiplied by can be kept in 16 bits."""
+_PREFIX = "lift."
 
 
 class Film(nn.Module):
@@ -43,42 +50,69 @@ class Film(nn.Module):
 
 
 class Lift(nn.Module):
-    """The lift for one reading to ``width`` channels; see the module's docstring."""
+    """The lift for one reading; see the module's docstring. mean, scale: (C,), by which its field is normalised."""
 
-    def __init__(self, reading: Reading, width: int) -> None:
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, reading: Reading) -> None:
         super().__init__()
-        factor = reading.stride // STRIDE
-        self.norm = nn.BatchNorm2d(reading.channels, affine=False)
-        self.enter = ConvNorm(reading.channels, _WIDTH, relu=False)
+        self.stride = reading.stride
+        channels = _PLANES * reading.stride**2
+        self.register_buffer("mean", torch.zeros(reading.channels))
+        self.register_buffer("scale", torch.ones(reading.channels))
+        self.linear = nn.Conv2d(reading.channels, channels, 1)
+        self.enter = ConvNorm(reading.channels, _WIDTH, 1, relu=False)
         self.film = Film(reading.words, _WIDTH) if reading.words else None
-        self.block = nn.Sequential(nn.ReLU(), Residual(_WIDTH))
-        self.spread = nn.Sequential(ConvNorm(_WIDTH, width * factor**2, 1), nn.PixelShuffle(factor), ConvNorm(width, width))
+        self.block = nn.Sequential(nn.ReLU(), Residual(_WIDTH), nn.Conv2d(_WIDTH, channels, 1, bias=False))
+        nn.init.zeros_(self.block[2].weight)  # type: ignore[arg-type]  # the linear map alone, at first
 
     def forward(self, field: Tensor, words: Tensor | None = None) -> Tensor:
-        """field: (N, C, h, w). words: (N, V) where vectors are read. (N, width, H/4, W/4)."""
-        x = self.enter(self.norm(field))
+        """field: (N, C, h, w). words: (N, V) where vectors are read. (N, 3, stride * h, stride * w), in units of ``normalised``."""
+        field = (field - self.mean[:, None, None]) * self.scale[:, None, None]
+        x = self.enter(field)
         if self.film is not None:
             assert words is not None
             x = self.film(x, words)
-        lifted: Tensor = self.spread(self.block(x))
-        return lifted
+        return pixel_shuffle(self.linear(field) + self.block(x), self.stride)
+
+    @torch.no_grad()
+    def fit(self, pairs: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Make the linear layer the least-squares map from fields (N, C, h, w) to pixels (N, 3, stride * h, stride * w), 0 to 255."""
+        channels = len(self.mean)
+        square = torch.zeros(channels + 1, channels + 1, dtype=torch.float64)
+        cross = torch.zeros(channels + 1, self.linear.out_channels, dtype=torch.float64)
+        for field, pixels in pairs:
+            rows = field.permute(0, 2, 3, 1).flatten(0, 2)  # (N, C, h, w) -> (N * h * w, C)
+            rows = torch.cat([rows, torch.ones(len(rows), 1)], 1).double()
+            square += rows.T @ rows
+            cross += rows.T @ pixel_unshuffle(normalised(pixels), self.stride).permute(0, 2, 3, 1).flatten(0, 2).double()
+        mean = square[-1, :-1] / square[-1, -1]
+        spread = (square.diagonal()[:-1] / square[-1, -1] - mean**2).clamp(min=0).sqrt()
+        scale = 1 / spread.clamp(min=_LEAST_SPREAD)
+        # Rows become (row - mean) * scale, so that one ridge does for all channels.
+        change = torch.eye(channels + 1, dtype=torch.float64)
+        change[-1, :-1] = -mean
+        change = change * torch.cat([scale, torch.ones(1, dtype=torch.float64)])
+        ridge = torch.full((channels + 1,), float(_RIDGE * square[-1, -1]), dtype=torch.float64)
+        ridge[-1] = 0
+        solved = torch.linalg.solve(change.T @ square @ change + ridge.diag(), change.T @ cross)
+        self.mean.copy_(mean)
+        self.scale.copy_(scale)
+        self.linear.weight.copy_(solved[:-1].T[:, :, None, None])
+        self.linear.bias.copy_(solved[-1])  # type: ignore[union-attr]
 
 
-def whole(features: Tensor, multiple: int) -> Tensor:
-    """Features (N, width, h, w) at stride 4 with zeros to the right and below, so that they cover multiples of ``multiple`` pixels."""
-    cells = multiple // STRIDE
-    return pad(features, (0, -features.shape[3] % cells, 0, -features.shape[2] % cells))
+def covering(planes: Tensor, multiple: int) -> Tensor:
+    """Planes (N, 3, H, W) with zeros, a middle grey, to the right and below, so that their sides are multiples."""
+    return pad(planes, (0, -planes.shape[3] % multiple, 0, -planes.shape[2] % multiple))
 
 
-def begin(network: Network, tensors: Mapping[str, Tensor], stem: str) -> None:
-    """Weights for a network whose module ``stem`` is a lift: its own, or those of the pixel network, whose stem is then left out.
+def begin(network: Network, tensors: Mapping[str, Tensor]) -> None:
+    """Weights for a network with a lift: its own, or those of the pixel network behind it, before which the lift stays as it is.
 
     Raises:
         RuntimeError: they are of another network.
     """
-    prefix = f"{stem}."
-    if {name for name in tensors if name.startswith(prefix)} == {name for name in network.state_dict() if name.startswith(prefix)}:
-        network.load_state_dict(tensors)
-        return
-    lift = {name: tensor for name, tensor in network.state_dict().items() if name.startswith(prefix)}
-    network.load_state_dict({name: tensor for name, tensor in tensors.items() if not name.startswith(prefix)} | lift)
+    own = {name: tensor for name, tensor in network.state_dict().items() if name.startswith(_PREFIX)}
+    network.load_state_dict(own | dict(tensors) if not any(name.startswith(_PREFIX) for name in tensors) else tensors)

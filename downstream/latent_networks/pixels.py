@@ -1,6 +1,6 @@
-"""A segmenter on latents: the pixel segmenter ``context`` with a lift from the latents in place of its stem.
+"""A segmenter on latents: the pixel segmenter ``context`` behind a lift from the latents.
 
-field, words -> lift -> features at stride 4 -> what follows the stem in downstream/segmenters/context.py -> classes at stride 4
+field, words -> lift -> planes -> downstream/segmenters/context.py -> classes at stride 4
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from downstream.detectors.hourglass import STRIDE
-from downstream.latent_networks.lift import Lift, begin, whole
+from downstream.latent_networks.lift import Lift, begin, covering
 from downstream.latent_networks.reading import Reading
-from downstream.segmenters.context import STEM_WIDTH, Context
+from downstream.segmenters.context import Context
 
 
 class Pixels(Context):
-    """Raw output: logits (N, classes, h, w) at stride 4 and coarse logits at stride 16 as those of ``Context``, then the lift's features."""
+    """Raw output is that of ``Context``: logits (N, classes, h, w) at stride 4, for the samples of the field and no more, and coarse logits."""
 
     def __init__(self, reading: Reading, classes: int) -> None:
         super().__init__(classes)
-        self.c4 = Lift(reading, STEM_WIDTH)
+        self.lift = Lift(reading)
 
     def forward(self, field: Tensor, words: Tensor | None = None) -> tuple[Tensor, ...]:
-        features = self.c4(field, words)
-        rows, columns = features.shape[2:]
-        logits, coarse = self.above(whole(features, self.multiple))
-        return logits[:, :, :rows, :columns], coarse, features
+        planes = self.lift(field, words)
+        rows, columns = (side // STRIDE for side in planes.shape[2:])
+        logits, coarse = self.answers(covering(planes, self.multiple))
+        return logits[:, :, :rows, :columns], coarse
 
     def begin(self, tensors: Mapping[str, Tensor]) -> None:
-        begin(self, tensors, "c4")
+        begin(self, tensors)
 
     @torch.inference_mode()
     def labels_of(self, inputs: tuple[Tensor, ...], image_hw: tuple[int, int]) -> Tensor:

@@ -22,7 +22,6 @@ from downstream.segmenters.layers import Segmenter
 
 _DILATIONS = (1, 2, 4, 8, 1, 2, 4, 8)
 _WIDTH, _KEYS, _HEAD = 176, 64, 64
-STEM_WIDTH = 48
 
 
 class Bottleneck(nn.Module):
@@ -67,26 +66,22 @@ class Context(Segmenter):
 
     def __init__(self, classes: int) -> None:
         super().__init__()
-        self.c4: nn.Module = nn.Sequential(ConvNorm(3, 24, stride=2), ConvNorm(24, STEM_WIDTH, stride=2), ConvNorm(STEM_WIDTH, STEM_WIDTH))
-        self.c8 = nn.Sequential(ConvNorm(STEM_WIDTH, 80, stride=2), Bottleneck(80), Bottleneck(80))
+        self.c4 = nn.Sequential(ConvNorm(3, 24, stride=2), ConvNorm(24, 48, stride=2), ConvNorm(48, 48))
+        self.c8 = nn.Sequential(ConvNorm(48, 80, stride=2), Bottleneck(80), Bottleneck(80))
         self.c16 = nn.Sequential(ConvNorm(80, _WIDTH, stride=2), *(Bottleneck(_WIDTH, d) for d in _DILATIONS))
         self.coarse = output_convolution(_WIDTH, classes, 1, bias=0.0)
         self.attention = RegionAttention(_WIDTH, _KEYS)
         self.far = ConvNorm(_WIDTH, _HEAD, 1, relu=False)
-        self.near = ConvNorm(STEM_WIDTH, _HEAD, 1, relu=False)
+        self.near = ConvNorm(48, _HEAD, 1, relu=False)
         self.head = nn.Sequential(nn.ReLU(), ConvNorm(_HEAD, _HEAD))
         self.classify = output_convolution(_HEAD, classes, 1, bias=0.0)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        return self.above(self.stem(pixels))
+        return self.answers(normalised(pixels))
 
-    def stem(self, pixels: Tensor) -> Tensor:
-        """Features at stride 4: (N, STEM_WIDTH, H/4, W/4)."""
-        features: Tensor = self.c4(normalised(pixels))
-        return features
-
-    def above(self, c4: Tensor) -> tuple[Tensor, ...]:
-        """The raw output for the stem's features."""
+    def answers(self, planes: Tensor) -> tuple[Tensor, ...]:
+        """The raw output for normalised pixels, or for what stands in for them: (N, 3, H, W)."""
+        c4 = self.c4(planes)
         x = self.c16(self.c8(c4))
         coarse = self.coarse(x)
         far = self.far(self.attention(x, coarse))

@@ -144,7 +144,7 @@ def _adapted(recipe: Recipe, data: Path, holdout: Path | None, teacher: Path | N
     latents = recipe.input == "latents"
     coded = read_coded(data, recipe.task, latents=latents)
     held_out = None if holdout is None else read_coded(holdout, recipe.task, latents=latents)
-    taught = None if teacher is None else Teacher(teacher, recipe.task, coded.space.classes, device, stem=latents)
+    taught = None if teacher is None else Teacher(teacher, recipe.task, coded.space.classes, device)
     return Adapted(recipe, coded, taught, held_out)
 
 

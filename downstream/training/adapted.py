@@ -1,11 +1,10 @@
 """The lesson of heads that are adapted to a codec: on its latents, or on the images it decodes, from the very same bytes.
 
     coded view --latents or decoded image--> network --> loss of its task
-    clean view --teacher--------------------------------> + distance from the teacher's answers, on latents also from its stem's features
+    clean view --teacher--------------------------------> + distance from the teacher's answers
 
-Both kinds see the same views at the same rates, so that a head on latents and its rival on pixels differ in their input alone. While the
-learning rate warms up, a head on latents learns from its teacher's features alone: what follows its lift may have begun with the teacher's
-weights, and would forget what they know if it had to follow a lift that has learnt nothing yet.
+Both kinds see the same views at the same rates and may begin with the same pixel head, so that a head on latents and its rival on pixels
+differ in their input alone. Before the first step the lift of a head on latents is fitted to the clean views, by least squares.
 """
 
 from __future__ import annotations
@@ -18,10 +17,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from downstream import detectors, segmenters
 from downstream.detectors.layers import Network
 from downstream.latent_networks import build_detector, build_segmenter
+from downstream.latent_networks.lift import Lift
 from downstream.latent_networks.reading import Reading, reading_of
 from downstream.latent_networks.uses import Use
 from downstream.training.coded_shards import Coded
@@ -42,19 +43,18 @@ _HEADS = {
     ("detection", "images"): "small_adapted",
     ("segmentation", "images"): "segmenter_adapted",
 }
-_LAYOUT = {"detection": "hourglass", "segmentation": "context"}
-"""The architecture whose raw maps and stem are those of a head on latents."""
-_FEATURES = 4.0
-"""What the distance from the teacher's features weighs: about as much as all else after the warm-up."""
+_LAYOUT = "hourglass"
+"""The architecture whose raw maps are those of a latent detector."""
+_FITTED, _TOGETHER = 512, 32
+"""Views that a lift's linear layer is fitted to, and how many at a time."""
 
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """truth: boxes of each view, or int64 (N, H, W). taught: the teacher's raw maps, None without one. lifting: still warming up."""
+    """truth: boxes of each view, or int64 (N, H, W). taught: the teacher's raw maps, None without one."""
 
     truth: Any
     taught: tuple[Tensor, ...] | None
-    lifting: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,15 +75,11 @@ class Adapted:
         own, other = self.coded, self.holdout
         if other is not None and (own.codec, own.specs, own.space) != (other.codec, other.specs, other.space):
             raise DataError(f"the images held out are of {other.codec} in {other.space.name}, the others of {own.codec} in {own.space.name}")
-        layout = _LAYOUT[self.recipe.task] if self.on_latents else self.recipe.arch
-        if self.teacher is not None and (self.on_latents or self.recipe.task == "detection") and self.teacher.arch != layout:
+        layout = _LAYOUT if self.recipe.input == "latents" else self.recipe.arch
+        if self.teacher is not None and self.recipe.task == "detection" and self.teacher.arch != layout:
             raise UsageError(f"the teacher is a {self.teacher.arch}, whose answers a {self.recipe.arch} cannot be held to; give a {layout}")
-        if self.on_latents:
+        if self.recipe.input == "latents":
             _ = self.reading
-
-    @property
-    def on_latents(self) -> bool:
-        return self.recipe.input == "latents"
 
     @property
     def head(self) -> str:
@@ -92,7 +88,7 @@ class Adapted:
     @property
     def parts(self) -> tuple[str, ...]:
         of_task = ("score", "box") if self.recipe.task == "detection" else ("cross_entropy", "lovasz", "coarse")
-        return (*of_task, "taught", *(("features",) if self.on_latents else ())) if self.teacher else of_task
+        return (*of_task, "taught") if self.teacher else of_task
 
     @property
     def scored(self) -> bool:
@@ -118,33 +114,34 @@ class Adapted:
 
     def build(self, arch: str) -> Network:
         detects, classes = self.recipe.task == "detection", len(self.classes)
-        if self.on_latents:
-            return build_detector(self.reading, classes) if detects else build_segmenter(self.reading, classes)
+        if self.recipe.input == "latents":
+            network = build_detector(self.reading, classes) if detects else build_segmenter(self.reading, classes)
+            network.lift.load_state_dict(self._lift.state_dict())
+            return network
         return detectors.build(arch, classes) if detects else segmenters.build(arch, classes)
+
+    @functools.cached_property
+    def _lift(self) -> Lift:
+        """A lift whose linear layer is fitted to the first views; random numbers are torch's."""
+        lift = Lift(self.reading)
+        firsts = (range(at, min(at + _TOGETHER, self.images)) for at in range(0, min(_FITTED, self.images), _TOGETHER))
+        lift.fit((self._inputs(self.coded, chosen)[0], self._clean(chosen)) for chosen in firsts)
+        return lift
 
     def batch_of(self, recipe: Recipe, step: int) -> tuple[tuple[Tensor, ...], Truth]:
         chosen = indices_of(recipe.seed, step, recipe.batch, self.images)
         taught = None if self.teacher is None else self.teacher.raw(chosen, [self.coded.clean[i] for i in chosen], recipe.zoom)
-        return self._inputs(self.coded, chosen), Truth(self._truth([self.coded.truth[i] for i in chosen]), taught, step < recipe.warmup)
+        return self._inputs(self.coded, chosen), Truth(self._truth([self.coded.truth[i] for i in chosen]), taught)
 
     def loss(self, recipe: Recipe, raw: tuple[Tensor, ...], truth: Truth) -> dict[str, Tensor]:
-        features = raw[-1]
-        if self.on_latents:
-            raw = raw[:-1]
         if recipe.task == "detection":
             # Assignment walks over single boxes, which a CPU does no slower than a GPU.
             parts = LOSSES.get(recipe.arch, hourglass_loss)(tuple(maps.cpu() for maps in raw), truth.truth)
         else:
             parts = map_loss(raw, truth.truth.to(raw[0].device), self._weights.to(raw[0].device), recipe.lovasz)
-        if truth.taught is None:
-            return parts
-        told = tuple(maps.to(raw[0].device) for maps in truth.taught)
-        place = next(iter(parts.values())).device
-        parts["taught"] = recipe.distil * TAUGHT[recipe.task](raw, told[: len(raw)]).to(place)
-        if self.on_latents:
-            if truth.lifting:
-                parts = {name: 0 * part for name, part in parts.items()}
-            parts["features"] = recipe.distil * _FEATURES * (features - told[-1]).abs().mean().to(place)
+        if truth.taught is not None:
+            taught = recipe.distil * TAUGHT[recipe.task](raw, tuple(maps.to(raw[0].device) for maps in truth.taught))
+            parts["taught"] = taught.to(next(iter(parts.values())).device)
         return parts
 
     @torch.inference_mode()
@@ -169,14 +166,21 @@ class Adapted:
         }
         said |= {"space": self.coded.space.name, "codec": self.coded.codec, "teacher": self.teacher.label if self.teacher else None}
         said["latent_space"] = self.coded.specs[0].space if self.coded.specs else ""
-        return said | (self.reading.to_plain() if self.on_latents else {})
+        return said | (self.reading.to_plain() if self.recipe.input == "latents" else {})
 
     def _inputs(self, coded: Coded, chosen: Sequence[int]) -> tuple[Tensor, ...]:
-        if self.on_latents:
+        if self.recipe.input == "latents":
             maps = {name: torch.from_numpy(np.stack([found[i] for i in chosen])) for name, found in coded.latents.items()}
             return self.reading.inputs(maps, (coded.clean[chosen[0]].shape[0], coded.clean[chosen[0]].shape[1]))
         planes = torch.from_numpy(np.stack([coded.decoded[i] for i in chosen])).permute(0, 3, 1, 2).float()  # (N, H, W, 3) -> (N, 3, H, W)
         return (enlarged(planes, self.recipe.zoom),)
+
+    def _clean(self, chosen: Sequence[int]) -> Tensor:
+        """Clean views as wide and high as the field's samples: float32 (N, 3, H, W)."""
+        planes = torch.from_numpy(np.stack([self.coded.clean[i] for i in chosen])).permute(0, 3, 1, 2).float()
+        rows, columns = self.reading.grid((planes.shape[2], planes.shape[3]))
+        beyond = columns * self.reading.stride - planes.shape[3], rows * self.reading.stride - planes.shape[2]
+        return pad(planes, (0, beyond[0], 0, beyond[1]), mode="replicate")
 
     def _truth(self, found: Sequence[Any]) -> Any:
         if self.recipe.task == "segmentation":
@@ -187,7 +191,7 @@ class Adapted:
     def _labels(self, network: Any, coded: Coded, i: int, device: str) -> Any:
         inputs = tuple(one.to(device) for one in self._inputs(coded, [i]))
         image_hw = coded.clean[i].shape[:2]
-        found = network.labels_of(inputs, image_hw) if self.on_latents else network.labels(inputs[0])
+        found = network.labels_of(inputs, image_hw) if self.recipe.input == "latents" else network.labels(inputs[0])
         return found[0].cpu().numpy()
 
     @functools.cached_property

@@ -11,10 +11,8 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from downstream import detectors, segmenters
-from downstream.detectors.hourglass import Hourglass
 from downstream.detectors.layers import Network, fused
 from downstream.fingerprint import sha256_of
-from downstream.segmenters.context import Context
 from downstream.training.distillation import as_halves
 from downstream.weights_file import read_weights
 from hsc.api import Image
@@ -24,14 +22,14 @@ from hsc.errors import DataError
 class Teacher:
     """The network of a weights file of ``small`` or ``segmenter``; what it said of an image is kept, since it never changes.
 
-    arch: its architecture. label: name and sha256 of its file. stem: whether the features of its stem come along, behind its raw maps.
+    arch: its architecture. label: name and sha256 of its file.
 
     Raises:
         DataError: the file is of no such network, or of other classes.
         UnavailableError: there is none.
     """
 
-    def __init__(self, path: Path, task: str, classes: Sequence[str], device: str = "cpu", *, stem: bool = False) -> None:
+    def __init__(self, path: Path, task: str, classes: Sequence[str], device: str = "cpu") -> None:
         self.label = f"{path.name} sha256 {sha256_of(path)}"
         tensors, about = read_weights(path)
         self.arch = str(about.get("arch"))
@@ -48,7 +46,7 @@ class Teacher:
         except RuntimeError as error:
             raise DataError(f"{path.name} does not fit the {self.arch} of this version: {error}") from error
         self.network = fused(network).to(memory_format=torch.channels_last).to(device)
-        self.device, self.stem = device, stem
+        self.device = device
         self._said: dict[tuple[int, float], tuple[Tensor, ...]] = {}
 
     def raw(self, numbers: Sequence[int], images: Sequence[Image], zoom: float = 1.0) -> tuple[Tensor, ...]:
@@ -63,11 +61,8 @@ class Teacher:
     @torch.inference_mode()
     def _look(self, images: Image, zoom: float) -> list[tuple[Tensor, ...]]:
         planes = enlarged(torch.from_numpy(images).permute(0, 3, 1, 2).float(), zoom)  # (N, H, W, 3) -> (N, 3, H, W)
-        planes = planes.to(self.device).contiguous(memory_format=torch.channels_last)
-        if self.stem and isinstance(self.network, Hourglass | Context):
-            features = self.network.stem(planes)
-            return as_halves((*self.network.above(features), features))
-        return as_halves(self.network(planes))
+        raw = self.network(planes.to(self.device).contiguous(memory_format=torch.channels_last))
+        return as_halves(raw)
 
 
 def enlarged(planes: Tensor, zoom: float) -> Tensor:

@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import pixel_shuffle
 
 from benchmarks.api import CODECS
 from downstream import detectors, segmenters
 from downstream.api import HEADS, Detections, routes_of, why_not
+from downstream.detectors.layers import normalised
 from downstream.latent import LatentDetector, LatentSegmenter
 from downstream.latent_networks import build_detector, build_segmenter
+from downstream.latent_networks.lift import Lift
 from downstream.latent_networks.reading import STRIDES, Reading, from_plain, reading_of
 from downstream.latent_networks.uses import USES
 from downstream.segmentation_classes import CAMVID11
@@ -78,9 +81,9 @@ def test_networks_are_small_enough_to_ship(build: Any, use: Any) -> None:
 def test_any_stride_is_climbed_to_four(stride: int) -> None:
     reading = reading_of((LatentSpec("y_hat", (6, None, None), stride, "b"),), "F")
     inputs = reading.inputs({"y_hat": torch.zeros(2, 6, *reading.grid((128, 192)))}, (128, 192))
-    heat, geometry, _ = build_detector(reading, 5).eval()(*inputs)
+    heat, geometry = build_detector(reading, 5).eval()(*inputs)
     assert (tuple(heat.shape), tuple(geometry.shape)) == ((2, 5, 32, 48), (2, 4, 32, 48))
-    fine, coarse, _ = build_segmenter(reading, 7).eval()(*inputs)
+    fine, coarse = build_segmenter(reading, 7).eval()(*inputs)
     assert (tuple(fine.shape[1:]), tuple(coarse.shape[1:])) == ((7, 32, 48), (7, 8, 12))
 
 
@@ -120,7 +123,8 @@ def test_w_only_reaches_the_answer_through_film() -> None:
     field = torch.randn(1, 12, 3, 4)
     one, other = (network(field, torch.full((1, 24), 0.0).index_fill(1, torch.tensor([i]), 9.0))[0] for i in (0, 1))
     assert one.equal(other)  # modulation starts as nothing
-    torch.nn.init.normal_(network.d4.film.read[3].weight)
+    torch.nn.init.normal_(network.lift.film.read[3].weight)
+    torch.nn.init.normal_(network.lift.block[2].weight)
     one, other = (network(field, torch.full((1, 24), 0.0).index_fill(1, torch.tensor([i]), 9.0))[0] for i in (0, 1))
     assert not one.allclose(other)
 
@@ -189,24 +193,39 @@ def test_weights_that_are_not_usable_say_the_cure(latent_weights: Any) -> None:
 
 
 @pytest.mark.parametrize("use", USES)
-def test_networks_begin_with_what_follows_a_pixel_networks_stem(use: Any) -> None:
+def test_networks_begin_with_a_pixel_networks_weights(use: Any) -> None:
     reading = reading_of(SPECS, use)
-    for network, pixel, stem in (
-        (build_detector(reading, 5), detectors.build("hourglass", 5), "d4."),
-        (build_segmenter(reading, 11), segmenters.build("context", 11), "c4."),
-    ):
-        lift = {name: tensor.clone() for name, tensor in network.state_dict().items() if name.startswith(stem)}
+    for build, pixel in ((build_detector, detectors.build("hourglass", 11)), (build_segmenter, segmenters.build("context", 11))):
+        network: Any = build(reading, 11)
+        lift = {name: tensor.clone() for name, tensor in network.lift.state_dict().items()}
         network.begin(pixel.state_dict())
-        for name, tensor in network.state_dict().items():
-            assert tensor.equal(lift[name] if name.startswith(stem) else pixel.state_dict()[name])
-        features = torch.randn(1, pixel.stem(torch.zeros(1, 3, 64, 64)).shape[1], 16, 16)
-        for one, other in zip(network.eval().above(features), pixel.eval().above(features), strict=True):
+        assert all(tensor.equal(network.state_dict()[name]) for name, tensor in pixel.state_dict().items())
+        assert all(tensor.equal(lift[name]) for name, tensor in network.lift.state_dict().items())
+        pixels = torch.randint(0, 256, (1, 3, 64, 64)).float()
+        for one, other in zip(network.eval().answers(normalised(pixels)), pixel.eval()(pixels), strict=True):
             assert one.equal(other)
-        again = type(network)(reading, network.classify.out_channels if stem == "c4." else 5)
+        again: Any = build(reading, 11)
         again.begin(network.state_dict())
         assert all(tensor.equal(network.state_dict()[name]) for name, tensor in again.state_dict().items())
-        with pytest.raises(RuntimeError, match="Error"):
-            network.begin(type(network)(reading, 3).state_dict())
+        with pytest.raises(RuntimeError, match="size mismatch"):
+            network.begin(build(reading, 3).state_dict())
+
+
+def test_the_lift_is_fitted_by_least_squares() -> None:
+    """Pixels that are a linear map of the field come out again, whatever the channels' scale, and one without variance does no harm."""
+    random = np.random.default_rng(0)
+    reading = reading_of(SPECS, "F")
+    scales = np.append(10.0 ** np.linspace(-2, 3, 11), 0.0)
+    field = torch.from_numpy((random.normal(size=(2, 12, 20, 20)) + 3) * scales[:, None, None]).float()
+    weights = torch.from_numpy(random.normal(size=(768, 12)) * 4 / np.maximum(scales, 1e-3)).float()
+    weights[:, 11] = 0
+    pixels = pixel_shuffle(torch.einsum("oc,nchw->nohw", weights, field) + 100, 16)
+    lift = Lift(reading)
+    lift.fit([(field[:1], pixels[:1]), (field[1:], pixels[1:])])
+    with torch.inference_mode():
+        planes = lift.eval()(field)
+    assert float((planes - normalised(pixels)).abs().max()) < 0.02
+    assert all(tensor.isfinite().all() for tensor in lift.state_dict().values())
 
 
 PACKAGED = {

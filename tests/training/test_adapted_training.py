@@ -28,7 +28,7 @@ from downstream.training.adapted import Adapted
 from downstream.training.coded_shards import read_coded
 from downstream.training.coded_views import View, coded_view
 from downstream.training.distillation import taught_boxes, taught_maps
-from downstream.training.loop import Run, advance, start, train
+from downstream.training.loop import Run, train
 from downstream.training.recipe import Recipe
 from downstream.training.shards import Boxes
 from downstream.training.teacher import Teacher
@@ -176,8 +176,7 @@ def test_the_teacher_looks_once_at_each_view(folder: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(("task", "given", "arch"), [("detection", "latents", "F"), ("segmentation", "images", "pyramid")])
 def test_a_resumed_run_is_exact(folder: Path, tmp_path: Path, task: str, given: str, arch: str) -> None:
     taught = {"detection": "hourglass", "segmentation": "context"}[task]
-    classes = (ROADSCENES if task == "detection" else CAMVID11).classes
-    teacher = Teacher(teacher_file(tmp_path, task, taught), task, classes, stem=given == "latents")
+    teacher = Teacher(teacher_file(tmp_path, task, taught), task, (ROADSCENES if task == "detection" else CAMVID11).classes)
     chosen = recipe(task, given, arch, 4, score_every=2)
     whole = train(chosen, lesson(folder, chosen, teacher=teacher), Run(tmp_path / "whole"))
     train(chosen, lesson(folder, chosen, teacher=teacher), Run(tmp_path / "cut"), stop_at=2)
@@ -186,24 +185,6 @@ def test_a_resumed_run_is_exact(folder: Path, tmp_path: Path, task: str, given: 
         assert tensor.equal(resumed.averaged.state_dict()[name]), name
     header = (tmp_path / "whole" / "log.csv").read_text("utf-8").splitlines()[0]
     assert "taught" in header
-    assert ("features" in header) == (given == "latents")
-
-
-def test_while_it_warms_up_a_head_on_latents_learns_features_alone(folder: Path, tmp_path: Path) -> None:
-    file = teacher_file(tmp_path, "detection", "hourglass")
-    chosen = recipe("detection", "latents", "F", 3)
-    taught = lesson(folder, chosen, teacher=Teacher(file, "detection", ROADSCENES.classes, stem=True))
-    state = start(chosen, taught, Run(tmp_path, initial=file))
-    first, second, third = (advance(chosen, taught, Run(tmp_path), state) for _ in range(3))
-    for parts in (first, second):
-        assert (parts["score"], parts["box"], parts["taught"]) == (0, 0, 0)
-        assert parts["features"] == parts["loss"] > 0
-    assert min(third[name] for name in ("score", "box", "taught", "features")) > 0
-    inputs, truth = taught.batch_of(chosen, 0)
-    with torch.no_grad():
-        raw = state.network.train()(*inputs)
-        by_hand = 4 * (raw[-1] - truth.taught[-1]).abs().mean()
-        assert float(taught.loss(chosen, raw, truth)["features"]) == pytest.approx(float(by_hand))
 
 
 def test_latent_heads_load_what_was_trained_and_read_that_codec_alone(folder: Path, tmp_path: Path) -> None:
