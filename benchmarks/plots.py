@@ -81,7 +81,8 @@ def curves(rows: pd.DataFrame, columns: Sequence[str], path: Path) -> None:
 
     columns: the task's scores; a head's main one is the first of them that it has. path: without its ending.
     """
-    across = min(max(len(_views(drawn(rows, columns))), 1), _ACROSS)
+    panels = max(len(_views(drawn(rows, columns))), 1)
+    across = 2 if panels == 4 else min(panels, _ACROSS)  # four stand in a square
     with figure(rows, columns, width=4.6 * across + 1.2, across=across, font_size=9, legend="right") as made:
         save_both(made, path)
 
@@ -144,6 +145,7 @@ def figure(
                     axis.set_ylabel(_axis_name(str(mine["metric"].iloc[0])))
                 title = head + (", on latents" if route == "latent" else "")
                 axis.set_title(textwrap.fill(readable(title), max(int(width / across * 11), 12)), fontsize=font_size)
+            _same_rates(list(axes.flat)[: len(views)])
             for axis in list(axes.flat)[max(len(views), 1) :]:
                 axis.remove()
             if not views:
@@ -207,6 +209,13 @@ def _columns(lengths: Sequence[int], room: float) -> int:
         if sum(int(part.max()) + 8 for part in parts) <= room:  # the line before a name is as wide as eight letters
             return columns
     return 1
+
+
+def _same_rates(axes: Sequence[Any]) -> None:
+    """One range of rates for all panels, so that what stands above what can be compared."""
+    ends = [axis.get_xlim() for axis in axes if np.isfinite(axis.dataLim.intervalx).all()]
+    for axis in axes if ends else ():
+        axis.set_xlim(min(low for low, _ in ends), max(high for _, high in ends))
 
 
 def panel(

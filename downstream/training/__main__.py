@@ -26,7 +26,7 @@ _EXAMPLES = """examples:
 
   on what a codec leaves, coded beforehand by python -m benchmarks.coded: its latents, or, as their rival, the images it decodes
   python -m downstream.training --input latents --arch both --data shards/roads-hsc --teacher downstream/weights/small_hourglass.safetensors \\
-    --steps 6000 --seed 1 --out runs/latent
+    --initial downstream/weights/small_hourglass.safetensors --steps 6000 --seed 1 --out runs/latent
   python -m downstream.training --input images --arch hourglass --data shards/roads-hsc --teacher downstream/weights/small_hourglass.safetensors \\
     --initial downstream/weights/small_hourglass.safetensors --zoom 1.25 --steps 6000 --seed 1 --out runs/adapted
 
@@ -65,7 +65,11 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--height", type=int, default=256, help="of a training view, pixels, a multiple of 32 (%(default)s)")
     arguments.add_argument("--width", type=int, default=384, help="of a training view, pixels, a multiple of 32 (%(default)s)")
     arguments.add_argument("--learning-rate", type=float, default=2e-3, help="the highest (%(default)s)")
-    arguments.add_argument("--initial", type=Path, help="start from these weights, of the same architecture and classes, instead of random ones")
+    arguments.add_argument(
+        "--initial",
+        type=Path,
+        help="start from these weights, of the same architecture and classes, instead of random ones; with --input latents also from a pixel head's",
+    )
     arguments.add_argument(
         "--holdout", type=Path, help="segmentation: folder of shards to score on and never train on; the best step's weights are kept"
     )
