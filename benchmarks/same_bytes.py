@@ -18,12 +18,7 @@ from benchmarks.api import Row
 from benchmarks.bootstrap import Bootstrap, Floats, interval
 from benchmarks.differences import refusals, views
 from benchmarks.harness import Plan
-from benchmarks.scales import scale_of
-
-METRIC = "d_head("
-"""How the metric of these rows begins; what is compared follows."""
-LESS = "less the head of the "
-"""How the part of these rows begins; the route of the head that is compared with follows, whose name is their ``anchor``."""
+from benchmarks.scales import HEADS_APART, LESS_ROUTE, scale_of
 
 
 def same_bytes(plan: Plan, rows: Sequence[Row], bootstrap: Bootstrap) -> list[Row]:
@@ -37,8 +32,8 @@ def same_bytes(plan: Plan, rows: Sequence[Row], bootstrap: Bootstrap) -> list[Ro
 
 def _apart(base: Row, first: Row, rows: Sequence[Row], bootstrap: Bootstrap) -> Iterator[Row]:
     own, other = _scores(base, rows), _scores(first, rows)
-    part = f"{LESS}{first.route} route"
-    like = replace(base, metric=f"{METRIC}{base.metric})", unit=scale_of(base.metric).unit, anchor=first.head, part=part)
+    part = f"{LESS_ROUTE}{first.route} route"
+    like = replace(base, metric=f"{HEADS_APART}{base.metric})", unit=scale_of(base.metric).unit, anchor=first.head, part=part)
     for codec, point in (at for at in own if at in other):
         samples = _samples(base, codec, point, bootstrap) - _samples(first, codec, point, bootstrap)
         low, high, refused = interval(samples)

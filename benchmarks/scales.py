@@ -5,6 +5,11 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+HEADS_APART = "d_head("
+"""How the metric of rows begins that tell heads on the same bytes apart (``same_bytes``); what is compared follows."""
+LESS_ROUTE = "less the head of the "
+"""How the part of these rows begins; the route of the head that is compared with follows, whose name is their ``anchor``."""
+
 
 class Scale(NamedTuple):
     """low, high: what the metric can be. sign: 1 where more is better, -1 where less is. unit: of its rows. percent: shown times 100."""

@@ -13,8 +13,7 @@ from tabulate import tabulate
 
 from benchmarks.api import Row
 from benchmarks.null_floor import PART
-from benchmarks.same_bytes import LESS, METRIC
-from benchmarks.scales import scale_of
+from benchmarks.scales import HEADS_APART, LESS_ROUTE, scale_of
 from benchmarks.whole_files import write_text
 
 TITLES = {
@@ -144,12 +143,12 @@ def _alike(bd: pd.DataFrame) -> list[pd.DataFrame]:
 
 def heads_apart(rows: pd.DataFrame) -> pd.DataFrame:
     """Adapted heads on the same bytes: a line a codec and point, a column for each head less the one that stands in the column's name."""
-    found = rows[rows["metric"].str.startswith(METRIC)].copy()
+    found = rows[rows["metric"].str.startswith(HEADS_APART)].copy()
     if found.empty:
         return pd.DataFrame()
     found["text"] = [_difference(row) for row in found.itertuples()]
-    titles = found["metric"].str.removeprefix(METRIC).str.removesuffix(")").map(lambda name: TITLES.get(name, name))
-    less = found["anchor"] + ", " + found["part"].str.removeprefix(LESS)
+    titles = found["metric"].str.removeprefix(HEADS_APART).str.removesuffix(")").map(lambda name: TITLES.get(name, name))
+    less = found["anchor"] + ", " + found["part"].str.removeprefix(LESS_ROUTE)
     found["column"] = titles + " of " + found["head"] + ", " + found["route"] + " route, less " + less
     return found.pivot_table(index=["codec", "point"], columns="column", values="text", aggfunc="first", sort=False).reset_index().fillna("")
 

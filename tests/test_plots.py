@@ -15,8 +15,8 @@ RUN = Path(__file__).parents[1] / "results" / "reference" / "segmentation" / "ro
 def test_panels_that_share_a_scale_show_the_whole_of_every_curve() -> None:
     rows = read_rows(RUN)
     heads = list(dict.fromkeys(drawn(rows, ["miou"])["head"]))
-    assert len(heads) == 2
-    for factors in ((1.0, 1.5), (1.5, 1.0)):
+    assert len(heads) == 4
+    for factors in ((1.0, 1.5, 1.0, 1.0), (1.5, 1.0, 1.0, 1.0)):
         scaled = rows.copy()
         for head, factor in zip(heads, factors, strict=True):
             scaled.loc[scaled["head"] == head, ["value", "low", "high"]] *= factor
@@ -27,3 +27,4 @@ def test_panels_that_share_a_scale_show_the_whole_of_every_curve() -> None:
                 highest = max(np.nanmax(one.get_ydata()) for one in axis.lines)
                 assert low == 0
                 assert high > highest
+            assert len({axis.get_xlim() for axis in made.axes}) == 1

@@ -13,8 +13,7 @@ from benchmarks.null_floor import PART
 from benchmarks.report.curves import Points, Reader
 from benchmarks.report.markup import Cell, Column, Markup, element, joined, table
 from benchmarks.report.run_files import RunFiles
-from benchmarks.same_bytes import LESS, METRIC
-from benchmarks.scales import scale_of
+from benchmarks.scales import HEADS_APART, LESS_ROUTE, scale_of
 from benchmarks.tables import DIGITS, TITLES, wide
 
 _SHARED = re.compile(r"overlap (\d+)% of test, (\d+)% of anchor")
@@ -224,7 +223,7 @@ def _at_rates(points: Points, matched: pd.DataFrame, title: str) -> Markup:
 
 def heads_apart(run: RunFiles, points: Points) -> Markup:
     """Adapted heads that answered from the same bytes, each less the first of them; nothing where a run has no two."""
-    found = run.rows[run.rows["metric"].str.startswith(METRIC)]
+    found = run.rows[run.rows["metric"].str.startswith(HEADS_APART)]
     if found.empty:
         return Markup("")
     columns = [Column("Codec", "text"), Column("Point", "text"), Column("Head", "text"), Column("Less", "text"), Column("Difference")]
@@ -235,7 +234,7 @@ def heads_apart(run: RunFiles, points: Points) -> Markup:
             Cell(_named(number, row["codec"]), row["codec"], "", "named"),
             Cell(row["point"] or "–", f"{order:06d}"),
             Cell(row["head"], row["head"], row["route"]),
-            Cell(row["anchor"], row["anchor"], row["part"].removeprefix(LESS).removesuffix(" route")),
+            Cell(row["anchor"], row["anchor"], row["part"].removeprefix(LESS_ROUTE).removesuffix(" route")),
             _difference(found.loc[[row.name]]),
         ]
         rows.append((_marks(points, row["head"], row["route"], row["codec"], row["anchor"]), cells))
