@@ -151,6 +151,10 @@ def test_every_difference_of_the_reference_run_stands_on_its_page(tmp_path: Path
     assert len(differences) > 30
     for row in differences.itertuples():
         assert (f"{row.value:+.1f} %".replace("-", "−") if row.status == "ok" else row.reason) in text
+    apart = rows[rows["metric"] == "d_head(ap)"]
+    assert len(apart) == 6
+    for row in apart.itertuples():
+        assert f"{100 * row.low:+.1f} to {100 * row.high:+.1f}".replace("-", "−") in text
 
 
 def test_a_segmentation_run_shows_its_classes_and_maps(segmentation_run: Path) -> None:
