@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from downstream.detectors.hourglass import STRIDE, Hourglass
-from downstream.latent_networks.lift import Lift, begin, covering
+from downstream.detectors.hourglass import Hourglass
+from downstream.latent_networks.lift import Lift, answers_for, begin
 from downstream.latent_networks.reading import Reading
 
 
@@ -22,9 +22,7 @@ class Centres(Hourglass):
         self.lift = Lift(reading)
 
     def forward(self, field: Tensor, words: Tensor | None = None) -> tuple[Tensor, ...]:
-        planes = self.lift(field, words)
-        rows, columns = (side // STRIDE for side in planes.shape[2:])
-        return tuple(maps[:, :, :rows, :columns] for maps in self.answers(covering(planes, self.multiple)))
+        return answers_for(self.lift(field, words), self)
 
     def begin(self, tensors: Mapping[str, Tensor]) -> None:
         begin(self, tensors)

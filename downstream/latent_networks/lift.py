@@ -4,7 +4,7 @@
            |                                                  |
            +-> 1x1 -> FiLM <- words -> residual block -> 1x1 -+
 
-One linear layer and a narrow block: a few hundredths of what a generator computes. All behind it is the network of a pixel head, whose weights
+One linear layer and a narrow block: a twentieth of what HSC's generator computes. All behind it is the network of a pixel head, whose weights
 it can begin with; the linear layer can begin as the least-squares map to pixels. Nothing holds the planes to being an image: they are what the
 network has learnt to ask for. Reading compressed features: Torfason, Mentzer, Agustsson, Tschannen, Timofte, Van Gool, "Towards Image
 Understanding from Deep Compression without Decoding", ICLR 2018. FiLM: Perez et al., AAAI 2018. Pixel shuffle: Shi et al., "ESPCN", CVPR 2016.
@@ -18,9 +18,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad, pixel_shuffle, pixel_unshuffle
 
+from downstream.detectors.hourglass import STRIDE, Hourglass
 from downstream.detectors.layers import ConvNorm, Network, normalised
 from downstream.detectors.pyramid import Residual
 from downstream.latent_networks.reading import Reading
+from downstream.segmenters.context import Context
 
 _WIDTH = 96
 _FILM_WIDTH = 64
@@ -103,9 +105,14 @@ class Lift(nn.Module):
         self.linear.bias.copy_(solved[-1])  # type: ignore[union-attr]
 
 
-def covering(planes: Tensor, multiple: int) -> Tensor:
-    """Planes (N, 3, H, W) with zeros, a middle grey, to the right and below, so that their sides are multiples."""
-    return pad(planes, (0, -planes.shape[3] % multiple, 0, -planes.shape[2] % multiple))
+def answers_for(planes: Tensor, network: Hourglass | Context) -> tuple[Tensor, ...]:
+    """A pixel network's raw maps for planes (N, 3, H, W) of any size, those at stride 4 without what lies beyond.
+
+    Zeros, a middle grey, are put to the right and below until both sides are multiples.
+    """
+    height, width = planes.shape[2:]
+    covering = pad(planes, (0, -width % network.multiple, 0, -height % network.multiple))
+    return tuple(maps[:, :, : height // STRIDE, : width // STRIDE] for maps in network.answers(covering))
 
 
 def begin(network: Network, tensors: Mapping[str, Tensor]) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from downstream.detectors.hourglass import STRIDE
-from downstream.latent_networks.lift import Lift, begin, covering
+from downstream.latent_networks.lift import Lift, answers_for, begin
 from downstream.latent_networks.reading import Reading
 from downstream.segmenters.context import Context
 
@@ -25,10 +25,7 @@ class Pixels(Context):
         self.lift = Lift(reading)
 
     def forward(self, field: Tensor, words: Tensor | None = None) -> tuple[Tensor, ...]:
-        planes = self.lift(field, words)
-        rows, columns = (side // STRIDE for side in planes.shape[2:])
-        logits, coarse = self.answers(covering(planes, self.multiple))
-        return logits[:, :, :rows, :columns], coarse
+        return answers_for(self.lift(field, words), self)
 
     def begin(self, tensors: Mapping[str, Tensor]) -> None:
         begin(self, tensors)

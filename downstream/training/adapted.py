@@ -35,6 +35,7 @@ from downstream.training.recipe import Recipe
 from downstream.training.segmentation import iou_of
 from downstream.training.shards import Boxes, in_words
 from downstream.training.teacher import Teacher, enlarged
+from hsc.api import Image
 from hsc.errors import DataError, UsageError
 
 _HEADS = {
@@ -172,12 +173,11 @@ class Adapted:
         if self.recipe.input == "latents":
             maps = {name: torch.from_numpy(np.stack([found[i] for i in chosen])) for name, found in coded.latents.items()}
             return self.reading.inputs(maps, (coded.clean[chosen[0]].shape[0], coded.clean[chosen[0]].shape[1]))
-        planes = torch.from_numpy(np.stack([coded.decoded[i] for i in chosen])).permute(0, 3, 1, 2).float()  # (N, H, W, 3) -> (N, 3, H, W)
-        return (enlarged(planes, self.recipe.zoom),)
+        return (enlarged(_planes([coded.decoded[i] for i in chosen]), self.recipe.zoom),)
 
     def _clean(self, chosen: Sequence[int]) -> Tensor:
         """Clean views as wide and high as the field's samples: float32 (N, 3, H, W)."""
-        planes = torch.from_numpy(np.stack([self.coded.clean[i] for i in chosen])).permute(0, 3, 1, 2).float()
+        planes = _planes([self.coded.clean[i] for i in chosen])
         rows, columns = self.reading.grid((planes.shape[2], planes.shape[3]))
         beyond = columns * self.reading.stride - planes.shape[3], rows * self.reading.stride - planes.shape[2]
         return pad(planes, (0, beyond[0], 0, beyond[1]), mode="replicate")
@@ -198,3 +198,8 @@ class Adapted:
     def _weights(self) -> Tensor:
         counts = sum(np.bincount(labels.ravel(), minlength=256) for labels in self.coded.truth)
         return class_weights(torch.from_numpy(np.asarray(counts)[: len(self.classes)]))
+
+
+def _planes(images: Sequence[Image]) -> Tensor:
+    """Images of one size as float32 (N, 3, H, W), 0 to 255."""
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float()  # (N, H, W, 3) -> (N, 3, H, W)
