@@ -6,23 +6,28 @@ field, words -> lift -> planes -> downstream/detectors/hourglass.py -> heat, geo
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from torch import Tensor
 
-from downstream.detectors.hourglass import Hourglass
-from downstream.latent_networks.lift import Lift, answers_for, begin
+from downstream.detectors.hourglass import STRIDE, Hourglass
+from downstream.latent_networks.lift import Lift, begin, covering_answers
 from downstream.latent_networks.reading import Reading
 
 
 class Centres(Hourglass):
     """Raw output is that of ``Hourglass``, for the samples of the field and no more: heat (N, classes, h, w) and geometry (N, 4, h, w)."""
 
+    zoom: ClassVar[float] = 1.0
+
     def __init__(self, reading: Reading, classes: int) -> None:
         super().__init__(classes)
-        self.lift = Lift(reading)
+        self.lift = Lift(reading, self.zoom)
 
     def forward(self, field: Tensor, words: Tensor | None = None) -> tuple[Tensor, ...]:
-        return answers_for(self.lift(field, words), self)
+        planes = self.lift(field, words)
+        height, width = (side // STRIDE for side in planes.shape[2:])
+        return tuple(maps[:, :, :height, :width] for maps in covering_answers(planes, self))
 
     def begin(self, tensors: Mapping[str, Tensor]) -> None:
         begin(self, tensors)

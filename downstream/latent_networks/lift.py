@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad, pixel_shuffle, pixel_unshuffle
 
-from downstream.detectors.hourglass import STRIDE, Hourglass
+from downstream.detectors.hourglass import Hourglass
 from downstream.detectors.layers import ConvNorm, Network, normalised
 from downstream.detectors.pyramid import Residual
 from downstream.latent_networks.reading import Reading
@@ -52,15 +52,19 @@ class Film(nn.Module):
 
 
 class Lift(nn.Module):
-    """The lift for one reading; see the module's docstring. mean, scale: (C,), by which its field is normalised."""
+    """The lift for one reading; see the module's docstring. mean, scale: (C,), by which its field is normalised.
+
+    zoom: size of the planes, of the image's. stride: samples of a plane to one of the field, on either axis.
+    """
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Reading, zoom: float = 1.0) -> None:
         super().__init__()
-        self.stride = reading.stride
-        channels = _PLANES * reading.stride**2
+        self.zoom = zoom
+        self.stride = round(reading.stride * zoom)
+        channels = _PLANES * self.stride**2
         self.register_buffer("mean", torch.zeros(reading.channels))
         self.register_buffer("scale", torch.ones(reading.channels))
         self.linear = nn.Conv2d(reading.channels, channels, 1)
@@ -105,14 +109,10 @@ class Lift(nn.Module):
         self.linear.bias.copy_(solved[-1])  # type: ignore[union-attr]
 
 
-def answers_for(planes: Tensor, network: Hourglass | Context) -> tuple[Tensor, ...]:
-    """A pixel network's raw maps for planes (N, 3, H, W) of any size, those at stride 4 without what lies beyond.
-
-    Zeros, a middle grey, are put to the right and below until both sides are multiples.
-    """
+def covering_answers(planes: Tensor, network: Hourglass | Context) -> tuple[Tensor, ...]:
+    """A pixel network's raw maps for planes (N, 3, H, W), of sides up to their next multiples: what lies beyond is zero, a middle grey."""
     height, width = planes.shape[2:]
-    covering = pad(planes, (0, -width % network.multiple, 0, -height % network.multiple))
-    return tuple(maps[:, :, : height // STRIDE, : width // STRIDE] for maps in network.answers(covering))
+    return network.answers(pad(planes, (0, -width % network.multiple, 0, -height % network.multiple)))
 
 
 def begin(network: Network, tensors: Mapping[str, Tensor]) -> None:

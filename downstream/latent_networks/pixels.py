@@ -1,18 +1,19 @@
 """A segmenter on latents: the pixel segmenter ``context`` behind a lift from the latents.
 
-field, words -> lift -> planes -> downstream/segmenters/context.py -> classes at stride 4
+field, words -> lift -> planes, 3/4 of the image's size -> downstream/segmenters/context.py -> resampled to stride 4 of the image
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from downstream.detectors.hourglass import STRIDE
-from downstream.latent_networks.lift import Lift, answers_for, begin
+from downstream.latent_networks.lift import Lift, begin, covering_answers
 from downstream.latent_networks.reading import Reading
 from downstream.segmenters.context import Context
 
@@ -20,12 +21,19 @@ from downstream.segmenters.context import Context
 class Pixels(Context):
     """Raw output is that of ``Context``: logits (N, classes, h, w) at stride 4, for the samples of the field and no more, and coarse logits."""
 
+    zoom: ClassVar[float] = 0.75
+    """Size of the planes, of the image's: 9/16 of the samples to look at, which label maps bear and small boxes would not."""
+
     def __init__(self, reading: Reading, classes: int) -> None:
         super().__init__(classes)
-        self.lift = Lift(reading)
+        self.lift = Lift(reading, self.zoom)
+        self.stride = reading.stride
 
     def forward(self, field: Tensor, words: Tensor | None = None) -> tuple[Tensor, ...]:
-        return answers_for(self.lift(field, words), self)
+        fine, *coarse = covering_answers(self.lift(field, words), self)
+        fine = interpolate(fine, scale_factor=1 / self.zoom, mode="bilinear", align_corners=False)
+        height, width = (side * self.stride // STRIDE for side in field.shape[2:])
+        return fine[:, :, :height, :width], *coarse
 
     def begin(self, tensors: Mapping[str, Tensor]) -> None:
         begin(self, tensors)

@@ -17,12 +17,14 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
+from torch.nn.functional import interpolate, pad
 
 from downstream import detectors, segmenters
 from downstream.detectors.layers import Network
 from downstream.latent_networks import build_detector, build_segmenter
+from downstream.latent_networks.centres import Centres
 from downstream.latent_networks.lift import Lift
+from downstream.latent_networks.pixels import Pixels
 from downstream.latent_networks.reading import Reading, reading_of
 from downstream.latent_networks.uses import Use
 from downstream.training.coded_shards import Coded
@@ -124,9 +126,9 @@ class Adapted:
     @functools.cached_property
     def _lift(self) -> Lift:
         """A lift whose linear layer is fitted to the first views; random numbers are torch's."""
-        lift = Lift(self.reading)
+        lift = Lift(self.reading, (Centres if self.recipe.task == "detection" else Pixels).zoom)
         firsts = (range(at, min(at + _TOGETHER, self.images)) for at in range(0, min(_FITTED, self.images), _TOGETHER))
-        lift.fit((self._inputs(self.coded, chosen)[0], self._clean(chosen)) for chosen in firsts)
+        lift.fit((self._inputs(self.coded, chosen)[0], self._clean(chosen, lift.stride)) for chosen in firsts)
         return lift
 
     def batch_of(self, recipe: Recipe, step: int) -> tuple[tuple[Tensor, ...], Truth]:
@@ -175,12 +177,15 @@ class Adapted:
             return self.reading.inputs(maps, (coded.clean[chosen[0]].shape[0], coded.clean[chosen[0]].shape[1]))
         return (enlarged(_planes([coded.decoded[i] for i in chosen]), self.recipe.zoom),)
 
-    def _clean(self, chosen: Sequence[int]) -> Tensor:
-        """Clean views as wide and high as the field's samples: float32 (N, 3, H, W)."""
+    def _clean(self, chosen: Sequence[int], stride: int) -> Tensor:
+        """Clean views at a number of pixels to a sample of the field, for all of its samples: float32 (N, 3, H, W)."""
         planes = _planes([self.coded.clean[i] for i in chosen])
         rows, columns = self.reading.grid((planes.shape[2], planes.shape[3]))
         beyond = columns * self.reading.stride - planes.shape[3], rows * self.reading.stride - planes.shape[2]
-        return pad(planes, (0, beyond[0], 0, beyond[1]), mode="replicate")
+        planes = pad(planes, (0, beyond[0], 0, beyond[1]), mode="replicate")
+        if stride == self.reading.stride:
+            return planes
+        return interpolate(planes, size=(rows * stride, columns * stride), mode="bilinear", align_corners=False, antialias=True)
 
     def _truth(self, found: Sequence[Any]) -> Any:
         if self.recipe.task == "segmentation":

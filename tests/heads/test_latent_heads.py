@@ -84,7 +84,7 @@ def test_any_stride_is_climbed_to_four(stride: int) -> None:
     heat, geometry = build_detector(reading, 5).eval()(*inputs)
     assert (tuple(heat.shape), tuple(geometry.shape)) == ((2, 5, 32, 48), (2, 4, 32, 48))
     fine, coarse = build_segmenter(reading, 7).eval()(*inputs)
-    assert (tuple(fine.shape[1:]), tuple(coarse.shape[1:])) == ((7, 32, 48), (7, 8, 12))
+    assert (tuple(fine.shape[1:]), tuple(coarse.shape[1:])) == ((7, 32, 48), (7, 6, 10))
 
 
 def test_what_is_read_follows_the_specs() -> None:
@@ -226,6 +226,21 @@ def test_the_lift_is_fitted_by_least_squares() -> None:
         planes = lift.eval()(field)
     assert float((planes - normalised(pixels)).abs().max()) < 0.02
     assert all(tensor.isfinite().all() for tensor in lift.state_dict().values())
+
+
+def test_label_maps_of_smaller_planes_lie_where_the_image_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a network says of each sample how far right it is, the map says so too, for sides that no stride divides."""
+    network: Any = build_segmenter(reading_of(SPECS, "F"), 2).eval()
+
+    def ramp(planes: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        rows, columns = (side // 4 for side in planes.shape[2:])
+        right = (torch.arange(columns) + 0.5) * 4 / network.zoom
+        return (torch.stack([right, torch.full((columns,), 40.0)])[None, :, None].expand(len(planes), 2, rows, columns), planes[:, :2])
+
+    monkeypatch.setattr(network, "answers", ramp)
+    labels = network.labels_of((torch.zeros(1, 12, 3, 5),), (33, 75))
+    assert (tuple(labels.shape), labels.dtype) == ((1, 33, 75), torch.uint8)
+    assert labels[0].equal((torch.arange(75) + 0.5 < 40).to(torch.uint8).expand(33, 75))
 
 
 PACKAGED = {
