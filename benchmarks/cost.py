@@ -23,6 +23,7 @@ from tabulate import tabulate
 from benchmarks.api import CODECS, DATASETS, TASKS, Dataset
 from benchmarks.counting import counted, peak_bytes
 from benchmarks.evaluation import check_device
+from benchmarks.measure import read_by
 from benchmarks.points import curve_label, point_label
 from benchmarks.timing import timed
 from downstream.api import HEADS, Route, routes_of, sees_originals, why_not
@@ -84,7 +85,8 @@ def steps_of(codec: Codec, head: Any, route: Route) -> list[tuple[str, Callable[
         singles = codec.stages() if isinstance(codec, Staged) else [("decode", codec.decode)]
     else:
         one: Any = codec
-        singles = codec.latent_stages() if isinstance(codec, StagedLatents) else [("latents", one.decode_latents)]
+        names = read_by([head])
+        singles = codec.latent_stages(names) if isinstance(codec, StagedLatents) else [("latents", lambda data: one.decode_latents(data, names))]
     return [*((name, _over_batch(step)) for name, step in singles), ("head", predict)]
 
 
@@ -125,7 +127,7 @@ def _whole(case: Case) -> Callable[[Sequence[bytes]], Any]:
     codec: Any = case.codec
     if case.route == "image":
         return lambda streams: case.head.predict([codec.decode(data) for data in streams])
-    return lambda streams: case.head.predict_latents(codec.decode_latents_batch(streams))
+    return lambda streams: case.head.predict_latents(codec.decode_latents_batch(streams, read_by([case.head])))
 
 
 def _cost(case: Case, stage: str, seconds: float, macs: int, parameters: int, peak: int | None) -> Cost:

@@ -21,7 +21,7 @@ from benchmarks.bootstrap import Bootstrap
 from benchmarks.harness import Cell, Plan
 from benchmarks.keys import identity, key_of, stream_key
 from benchmarks.matching import match_bytes
-from benchmarks.measure import checked, why
+from benchmarks.measure import checked, read_by, why
 from benchmarks.pictures import Window, boxes_of, map_of, psnr, window, written
 from benchmarks.points import point_label
 from benchmarks.progress import Progress, Silent
@@ -233,7 +233,7 @@ class _Maker:
         latents: Any = codec
         try:
             if self.plan.config.routes[number] == "latent":
-                found = head.predict_latents([latents.decode_latents(data)])
+                found = head.predict_latents([latents.decode_latents(data, read_by([head]))])
             else:
                 found = head.predict([np.ascontiguousarray(decoded)])
             return self._drawn(number, self.scorers[number].relabel(found[0]), cut)

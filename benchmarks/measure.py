@@ -115,7 +115,7 @@ def _given(job: Job, answer: Answer) -> dict[Route, Any]:
         found["image"] = image
     if readers.get("latent"):
         try:
-            found["latent"] = _latents(job, answer)
+            found["latent"] = _latents(job, answer, read_by([job.heads[n] for n in readers["latent"]]))
         except Exception as error:
             answer.fail(readers["latent"], why(error))
     return found
@@ -143,16 +143,21 @@ def _code(job: Job, answer: Answer, *, decoded: bool) -> Image | None:
     return again
 
 
-def _latents(job: Job, answer: Answer) -> Latents:
+def read_by(heads: Sequence[Any]) -> tuple[str, ...]:
+    """The names of the latents that heads read, sorted."""
+    return tuple(sorted({spec.name for head in heads for spec in head.needs}))
+
+
+def _latents(job: Job, answer: Answer, names: Sequence[str]) -> Latents:
     """The latents of one item's bytes, which ``_code`` has seen to; the image is never made."""
     codec, data = job.codec, answer.data or answer.item.data
     assert isinstance(codec, DecodesLatents)
     assert data is not None
     name = f"{curve_label(job.codec)} latents"
     if name not in _warm:
-        codec.decode_latents(data)
+        codec.decode_latents(data, names)
         _warm.add(name)
-    latents, answer.latents_s = timed(lambda: codec.decode_latents(data), job.repeats)
+    latents, answer.latents_s = timed(lambda: codec.decode_latents(data, names), job.repeats)
     if tuple(latents.image_hw) != answer.item.pixels.image_hw:
         raise CodecError(f"decode_latents gave an image size of {latents.image_hw}, expected {answer.item.pixels.image_hw}")
     return latents

@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.api import Dataset
 from benchmarks.images import pixels_sha256
 from benchmarks.kept_streams import KeptImage, KeptStream
-from benchmarks.measure import ask, checked, squared_error, why
+from benchmarks.measure import ask, checked, read_by, squared_error, why
 from benchmarks.pixel_sketch import sketch
 from downstream.api import Prediction, Route, arrays_of, sees_originals
 from hsc.api import Codec, Image
@@ -75,7 +75,7 @@ def _read(job: Job, again: Again, decoded: list[Image], head: Any, route: Route)
         return "some of the images could not be decoded"
     try:
         codec: Any = job.codec
-        inputs = decoded if route == "image" else [codec.decode_latents(s.data) for s in streams]
+        inputs = decoded if route == "image" else [codec.decode_latents(s.data, read_by([head])) for s in streams]
         originals = [job.dataset.load(image.place).image for image in job.images] if sees_originals(head) else []
         return ask(head, route, inputs, originals)
     except Exception as error:

@@ -86,9 +86,11 @@ class DecodesLatents(Protocol):
 
     def latent_specs(self) -> Sequence[LatentSpec]: ...
 
-    def decode_latents(self, data: bytes) -> Latents: ...
+    def decode_latents(self, data: bytes, names: Sequence[str] | None = None) -> Latents:
+        """names: the maps somebody reads, None for all. What it takes to make the others can be saved; they may come all the same."""
+        ...
 
-    def decode_latents_batch(self, streams: Sequence[bytes]) -> list[Latents]: ...
+    def decode_latents_batch(self, streams: Sequence[bytes], names: Sequence[str] | None = None) -> list[Latents]: ...
 
 
 @runtime_checkable
@@ -118,9 +120,9 @@ class Staged(Protocol):
 
 @runtime_checkable
 class StagedLatents(Protocol):
-    """Capability: decoding to latents as named steps, each taking the last one's output; the last gives ``Latents``."""
+    """Capability: decoding to latents as named steps, each taking the last one's output; the last gives ``Latents``. names: as there."""
 
-    def latent_stages(self) -> Sequence[tuple[str, Callable[[Any], Any]]]: ...
+    def latent_stages(self, names: Sequence[str] | None = None) -> Sequence[tuple[str, Callable[[Any], Any]]]: ...
 
 
 @runtime_checkable

@@ -1,8 +1,8 @@
 """The HSC codec: an image to the bytes of its latents and back, and all that can be done with such bytes.
 
     image ──invert──> W+, F ──rounded layer by layer──> symbols ──> file
-    file ──> symbols ──> w_hat, F_hat ──generator──> image
-                └── info, cut ├── decode_latents: heads read these   └── preview: from w alone, the rest predicted
+    file ──> symbols ──> w_hat, y_hat ──g_s──> F_hat ──generator──> image
+                └── info, cut ├─────────────────└── decode_latents: heads read these; preview: from w alone, the rest predicted
                               └── edit: w_hat moved along a direction
 
 Symbols are the same on every machine (``hsc.integer_nets``), and decoding is a function of the bytes: the generator's noise is off.
@@ -30,7 +30,7 @@ from hsc import layers
 from hsc.api import Image, Latents, LatentSpec
 from hsc.bitstream import QUALITY_STEPS, Header
 from hsc.coder import Symbols
-from hsc.entropy import feature_size, round_around
+from hsc.entropy import Integers, feature_size, round_around
 from hsc.errors import UsageError
 from hsc.layers import Decoded, Layer, Parameters
 from hsc.model import HscModel
@@ -175,35 +175,44 @@ class HscCodec:
         return self._synthesise(self._moved(restored, torch.from_numpy(moved * np.float32(step)).to(self.device)))
 
     def latent_specs(self) -> tuple[LatentSpec, ...]:
-        """w_hat (n_styles, w_dim), F_hat (C, h, w) and, where there is detail, E_hat (K, h, w) in the space of these weights."""
-        encoder, space = self.model.profile.encoder, self.entropy.fingerprint.hex()
-        stride = encoder.stride if encoder.input_size is None else 0
-        side = None if encoder.input_size is None else encoder.input_size // encoder.stride
+        """w_hat (n_styles, w_dim), y_hat (M, h', w'), F_hat (C, h, w) and, where there is detail, E_hat (K, h, w) in the space of these weights."""
+        profile, space = self.model.profile, self.entropy.fingerprint.hex()
+        encoder, coarser = profile.encoder, profile.feature.stride
+
+        def follows(name: str, channels: int, stride: int) -> LatentSpec:
+            side = None if encoder.input_size is None else -(-encoder.input_size // stride)
+            return LatentSpec(name, (channels, side, side), stride if side is None else 0, space)
+
         found = (
             LatentSpec("w_hat", (encoder.n_styles, encoder.w_dim), 0, space),
-            LatentSpec("F_hat", (encoder.feature_channels, side, side), stride, space),
+            follows("y_hat", profile.feature.channels, encoder.stride * coarser),
+            follows("F_hat", encoder.feature_channels, encoder.stride),
         )
-        detail = self.model.profile.detail
-        return found if detail is None else (*found, LatentSpec("E_hat", (detail.channels, side, side), stride, space))
+        return found if profile.detail is None else (*found, follows("E_hat", profile.detail.channels, encoder.stride))
 
-    def decode_latents(self, data: bytes) -> Latents:
-        """What the generator would be given: float32 maps "w_hat", "F_hat" and, where the model has detail, "E_hat", 0 where none is coded.
+    def decode_latents(self, data: bytes, names: Sequence[str] | None = None) -> Latents:
+        """Float32 maps of a file: "w_hat" and "y_hat", which the symbols stand for; "F_hat", what the generator would be given; and, where the
+        model has detail, "E_hat", 0 where none is coded.
 
-        The generator is never run. Raises as ``decode``.
+        names: those wanted, None for all; without F_hat among them no network of floats is run but for w_hat. The generator never is.
+
+        Raises:
+            UsageError: a name is none of these.
+            BitstreamError: as ``decode``.
         """
-        return self._latents(self.restore(self.read(data)))
+        return self._latents(self.read(data), names)
 
-    def decode_latents_batch(self, streams: Sequence[bytes]) -> list[Latents]:
+    def decode_latents_batch(self, streams: Sequence[bytes], names: Sequence[str] | None = None) -> list[Latents]:
         """The same for many files. Each is restored alone, so that the floats are those of ``decode_latents``."""
-        return [self.decode_latents(data) for data in streams]
+        return [self.decode_latents(data, names) for data in streams]
 
     def stages(self) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
         """Decoding in three steps, each taking what the last one gave: "entropy" (bytes), "latents", "synthesis" (-> image)."""
         return (("entropy", self.read), ("latents", self.restore), ("synthesis", self._synthesise))
 
-    def latent_stages(self) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+    def latent_stages(self, names: Sequence[str] | None = None) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
         """Decoding to latents in two steps, as ``stages`` has them: "entropy" (bytes), "latents" (-> Latents)."""
-        return (("entropy", self.read), ("latents", lambda decoded: self._latents(self.restore(decoded))))
+        return (("entropy", self.read), ("latents", lambda decoded: self._latents(decoded, names)))
 
     def read(self, data: bytes, layers_used: HowMuch = None, *, allow_partial: bool = False) -> Decoded:
         """The symbols of a file, by layer, cut to the layers asked for. Raises as ``decode``."""
@@ -218,13 +227,10 @@ class HscCodec:
     def restore(self, decoded: Decoded) -> Restored:
         """w_hat, F_hat and E_hat of decoded symbols; layers that are missing are predicted."""
         header = decoded.header
-        integers = self.entropy.integers(self.entropy.complete(decoded.layers, header), header)
-        quality, detail = self.entropy.quality(header), None
+        integers, quality = self._integers(decoded), self.entropy.quality(header)
         w_hat = self.model.scn.restore(integers.semantic, quality)
         feature = self.model.fcn.restore(integers.feature, w_hat, quality, feature_size(self.model.profile, header.image_hw))
-        if self.model.detail is not None and integers.detail is not None:
-            detail = self.model.detail.restore(integers.detail, torch.tensor([header.quality], device=self.device))
-        return Restored(header, w_hat, feature, integers.feature, detail)
+        return Restored(header, w_hat, feature, integers.feature, None if integers.detail is None else self._detail(integers, header))
 
     @torch.no_grad()
     def _moved(self, restored: Restored, move: Tensor) -> Restored:
@@ -241,13 +247,32 @@ class HscCodec:
     def _synthesise(self, restored: Restored) -> Image:
         return synthesise(self.model, restored.w_hat, restored.feature, restored.header.image_hw, self.tile, detail=restored.detail)
 
-    def _latents(self, restored: Restored) -> Latents:
-        maps = {"w_hat": restored.w_hat[0].cpu().numpy(), "F_hat": restored.feature[0].contiguous().cpu().numpy()}
-        if self.model.profile.detail is not None:
-            size = (self.model.profile.detail.channels, *restored.feature.shape[2:])
-            detail = restored.detail
-            maps["E_hat"] = np.zeros(size, np.float32) if detail is None else detail[0].contiguous().cpu().numpy()
-        return Latents(maps, restored.header.image_hw)
+    @torch.no_grad()
+    def _latents(self, decoded: Decoded, names: Sequence[str] | None) -> Latents:
+        offered = [spec.name for spec in self.latent_specs()]
+        wanted = offered if names is None else [name for name in offered if name in names]
+        if names is not None and (missing := set(names) - set(offered)):
+            raise UsageError(f"no latents are named {', '.join(sorted(missing))}; there are {', '.join(offered)}")
+        header, fcn = decoded.header, self.model.fcn
+        integers, quality = self._integers(decoded), self.entropy.quality(header)
+        found = {"w_hat": self.model.scn.restore(integers.semantic, quality), "y_hat": fcn.dequantised(integers.feature, quality)}
+        if "F_hat" in wanted:
+            found["F_hat"] = fcn.restore(integers.feature, found["w_hat"], quality, feature_size(self.model.profile, header.image_hw))
+        if "E_hat" in wanted:
+            found["E_hat"] = self._detail(integers, header)
+        return Latents({name: found[name][0].contiguous().cpu().numpy() for name in wanted}, header.image_hw)
+
+    def _integers(self, decoded: Decoded) -> Integers:
+        """The values of a file's layers; those of W+ and F that are missing are predicted."""
+        return self.entropy.integers(self.entropy.complete(decoded.layers, decoded.header), decoded.header)
+
+    def _detail(self, integers: Integers, header: Header) -> Tensor:
+        """E_hat, (1, K, h, w), 0 where none is coded."""
+        network = self.model.detail
+        assert network is not None
+        if integers.detail is None:
+            return torch.zeros(1, network.config.channels, *feature_size(self.model.profile, header.image_hw), device=self.device)
+        return network.restore(integers.detail, torch.tensor([header.quality], device=self.device))
 
     def _code(self, image: Image, quality: float) -> tuple[Header, list[Layer]]:
         image = require_image(image)

@@ -160,7 +160,7 @@ def directions(options: Namespace) -> int:
     labels = _labels(options.labels, options.files) if options.labels else None
     codec, words = _codec(options.model), []
     for number, source in enumerate(options.files, start=1):
-        words.append(codec.decode_latents(_read(source)).maps["w_hat"])
+        words.append(codec.decode_latents(_read(source), ("w_hat",)).maps["w_hat"])
         if number % 50 == 0 or number == len(options.files):
             _tell(f"[{number}/{len(options.files)}] semantics read")
     if labels is None:

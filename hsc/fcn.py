@@ -123,10 +123,13 @@ class FCN(nn.Module):
 
     def restore(self, integers: Tensor, w_hat: Tensor, quality: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
         """F_hat of decoded integers in 1/16: (B, M, h', w') -> (B, C, h, w) float32. size: h and w, which h' and w' only bound."""
-        factor = self.quality.gains(quality).inverse / (GAIN_UNIT * MEAN_STEPS)
-        y_hat = (integers * factor[:, :, None, None]).float().contiguous(memory_format=torch.channels_last)
-        restored = self.standard.inverse(self.synthesis(y_hat, w_hat))
+        restored = self.standard.inverse(self.synthesis(self.dequantised(integers, quality), w_hat))
         return restored[:, :, : size[0], : size[1]]
+
+    def dequantised(self, integers: Tensor, quality: Tensor) -> Tensor:
+        """y_hat of decoded integers in 1/16, in units of y at every quality: (B, M, h', w') float32."""
+        factor = self.quality.gains(quality).inverse / (GAIN_UNIT * MEAN_STEPS)
+        return (integers * factor[:, :, None, None]).float().contiguous(memory_format=torch.channels_last)
 
     def start(self, activations: Tensor, quality: Tensor, size: torch.Size | tuple[int, int]) -> Known:
         """What is known of F before its first layer: the semantics (B, S, 1, 1) and the quality."""

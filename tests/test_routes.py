@@ -36,7 +36,7 @@ class Counting(Grid):
         self._note("d")
         return super().decode(data)
 
-    def decode_latents(self, data: bytes) -> Latents:
+    def decode_latents(self, data: bytes, names: Any = None) -> Latents:
         self._note("l")
         if self.fault == "size":
             return Latents(super().decode_latents(data).maps, (1, 1))

@@ -72,12 +72,12 @@ class Cut:
         codec = _built(self.of)
         return codec.latent_specs() if isinstance(codec, DecodesLatents) else ()
 
-    def decode_latents(self, data: bytes) -> Latents:
+    def decode_latents(self, data: bytes, names: Sequence[str] | None = None) -> Latents:
         """The codec's latents, what is missing of them predicted. Raises as the codec does."""
-        return self._reader().decode_latents(data)
+        return self._reader().decode_latents(data, names)
 
-    def decode_latents_batch(self, streams: Sequence[bytes]) -> list[Latents]:
-        return self._reader().decode_latents_batch(streams)
+    def decode_latents_batch(self, streams: Sequence[bytes], names: Sequence[str] | None = None) -> list[Latents]:
+        return self._reader().decode_latents_batch(streams, names)
 
     def _reader(self) -> DecodesLatents:
         codec = _built(self.of)

@@ -1,6 +1,6 @@
 """HSC, hierarchical semantic compression: the codec this suite was written around. See ``hsc.codec``.
 
-image -> inversion -> W+, F -> symbols -> .hsc file -> symbols -> w_hat, F_hat -> generator -> image
+image -> inversion -> W+, F -> symbols -> .hsc file -> symbols -> w_hat, y_hat -> F_hat -> generator -> image
                                                            └──> decode_latents: heads that skip the generator
 """
 
@@ -94,17 +94,17 @@ class Hsc:
     def stages(self) -> Sequence[tuple[str, Callable[[Any], Any]]]:
         return _codec(*self._key).stages()
 
-    def latent_stages(self) -> Sequence[tuple[str, Callable[[Any], Any]]]:
-        return _codec(*self._key).latent_stages()
+    def latent_stages(self, names: Sequence[str] | None = None) -> Sequence[tuple[str, Callable[[Any], Any]]]:
+        return _codec(*self._key).latent_stages(names)
 
     def latent_specs(self) -> Sequence[LatentSpec]:
         return _codec(*self._key).latent_specs()
 
-    def decode_latents(self, data: bytes) -> Latents:
-        return self._do(lambda codec: codec.decode_latents(data))
+    def decode_latents(self, data: bytes, names: Sequence[str] | None = None) -> Latents:
+        return self._do(lambda codec: codec.decode_latents(data, names))
 
-    def decode_latents_batch(self, streams: Sequence[bytes]) -> list[Latents]:
-        return self._do(lambda codec: codec.decode_latents_batch(streams))
+    def decode_latents_batch(self, streams: Sequence[bytes], names: Sequence[str] | None = None) -> list[Latents]:
+        return self._do(lambda codec: codec.decode_latents_batch(streams, names))
 
     @property
     def _key(self) -> tuple[str, str, str]:

@@ -1,6 +1,6 @@
 """A detector on latents: the pixel detector ``hourglass`` behind a lift from the latents.
 
-field, words -> lift -> planes -> downstream/detectors/hourglass.py -> heat, geometry
+field, words -> lift -> planes, 5/4 of the image's size -> downstream/detectors/hourglass.py -> heat, geometry -> boxes in the image
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ from typing import ClassVar
 from torch import Tensor
 
 from downstream.detectors.hourglass import STRIDE, Hourglass
+from downstream.detectors.layers import Candidates
 from downstream.latent_networks.lift import Lift, begin, covering_answers
 from downstream.latent_networks.reading import Reading
 
 
 class Centres(Hourglass):
-    """Raw output is that of ``Hourglass``, for the samples of the field and no more: heat (N, classes, h, w) and geometry (N, 4, h, w)."""
+    """Raw output is that of ``Hourglass`` on the planes, for the samples of the field and no more: heat (N, classes, h, w), geometry (N, 4, h, w)."""
 
-    zoom: ClassVar[float] = 1.0
+    zoom: ClassVar[float] = 1.25
+    """Size of the planes, of the image's: that at which ``small`` looks at images, for the sake of small boxes."""
 
     def __init__(self, reading: Reading, classes: int) -> None:
         super().__init__(classes)
@@ -28,6 +30,10 @@ class Centres(Hourglass):
         planes = self.lift(field, words)
         height, width = (side // STRIDE for side in planes.shape[2:])
         return tuple(maps[:, :, :height, :width] for maps in covering_answers(planes, self))
+
+    def candidates(self, raw: tuple[Tensor, ...]) -> Candidates:
+        boxes, scores = super().candidates(raw)
+        return Candidates(boxes / self.zoom, scores)
 
     def begin(self, tensors: Mapping[str, Tensor]) -> None:
         begin(self, tensors)

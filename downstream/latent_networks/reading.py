@@ -2,7 +2,7 @@
 
     Latents --maps by name--> field (N, C, h, w), words (N, V)
 
-A head that reads w alone gets the places of the grid's samples in F's stead, so that it can say where on an image what the
+A head that reads w alone gets the places of the grid's samples in y's stead, so that it can say where on an image what the
 semantics tell of is most often found, and no more.
 """
 
@@ -21,14 +21,14 @@ from hsc.api import LatentSpec
 from hsc.errors import DataError, UsageError
 
 STRIDES = (4, 8, 16, 32, 64)
-"""Image pixels per sample of F that the networks can climb back from."""
+"""Image pixels per sample of y that the networks can climb back from."""
 
 _PLACES = 2  # x and y
 
 
 @dataclass(frozen=True)
 class Reading:
-    """needs: the specs of the maps a head reads, F's before w's. stride: image pixels per sample of the grid it works on.
+    """needs: the specs of the maps a head reads, y's before w's. stride: image pixels per sample of the grid it works on.
 
     Raises:
         UsageError: there is nothing to read, or more than one map that follows the image, or a stride the networks do not know.
@@ -92,7 +92,7 @@ def from_plain(about: Mapping[str, Any]) -> Reading:
 
 
 def reading_of(specs: Sequence[LatentSpec], use: Use) -> Reading:
-    """What a head reads of a codec's latents.
+    """What a head reads of a codec's latents. Of several maps the first is y: codecs name first what is nearest to their bytes.
 
     Raises:
         UsageError: the codec does not hand that out.
@@ -104,9 +104,9 @@ def reading_of(specs: Sequence[LatentSpec], use: Use) -> Reading:
     offered = ", ".join(f"{spec.name} {spec.shape} at stride {spec.stride}" for spec in specs) or "nothing"
     if not fields:
         raise UsageError(f"the codec's latents are {offered}; expected a map of channels that follows the image's size")
-    if use != "F" and not vectors:
-        raise UsageError(f"use={use} reads vectors that stand for the whole image, the codec's latents are {offered}; give use=F")
-    return Reading((fields if use != "w" else ()) + (vectors if use != "F" else ()), fields[0].stride)
+    if use != "y" and not vectors:
+        raise UsageError(f"use={use} reads vectors that stand for the whole image, the codec's latents are {offered}; give use=y")
+    return Reading((fields if use != "w" else ()) + (vectors if use != "y" else ()), fields[0].stride)
 
 
 def _require(spec: LatentSpec, found: Tensor | None, grid: tuple[int, int]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-Use = Literal["both", "F", "w"]
-"""F: the map that follows the image. w: the vectors that stand for all of it. both: F, modulated by w."""
+Use = Literal["both", "y", "w"]
+"""y: the map that follows the image, the first of those that a codec names. w: the vectors that stand for all of it. both: y, modulated by w."""
 
-USES = ("both", "F", "w")
+USES = ("both", "y", "w")

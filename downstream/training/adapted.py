@@ -65,7 +65,8 @@ class Adapted:
     """``coded`` holds latents or decoded images, as ``recipe.input`` says. holdout: whole images, coded, never trained on (segmentation).
 
     Raises:
-        UsageError: the codec's latents are not such that a head could read them, or the teacher's answers are of another layout.
+        UsageError: the codec's latents are not such that a head could read them, or the teacher's answers are of another layout,
+            or its views of no size it takes.
         DataError: the images held out are of another codec or other classes.
     """
 
@@ -81,6 +82,9 @@ class Adapted:
         layout = _LAYOUT if self.recipe.input == "latents" else self.recipe.arch
         if self.teacher is not None and self.recipe.task == "detection" and self.teacher.arch != layout:
             raise UsageError(f"the teacher is a {self.teacher.arch}, whose answers a {self.recipe.arch} cannot be held to; give a {layout}")
+        sides = self.recipe.height * self._zoom, self.recipe.width * self._zoom
+        if self.teacher is not None and any(side % 32 for side in sides):
+            raise UsageError(f"a teacher would look at views of {sides[0]:g}x{sides[1]:g}; give a size such that these are multiples of 32")
         if self.recipe.input == "latents":
             _ = self.reading
 
@@ -123,6 +127,13 @@ class Adapted:
             return network
         return detectors.build(arch, classes) if detects else segmenters.build(arch, classes)
 
+    @property
+    def _zoom(self) -> float:
+        """Of what a detector looks at, in whose pixels its boxes are; label maps are always learnt in the image's own."""
+        if self.recipe.task == "segmentation":
+            return 1.0
+        return Centres.zoom if self.recipe.input == "latents" else self.recipe.zoom
+
     @functools.cached_property
     def _lift(self) -> Lift:
         """A lift whose linear layer is fitted to the first views; random numbers are torch's."""
@@ -133,7 +144,7 @@ class Adapted:
 
     def batch_of(self, recipe: Recipe, step: int) -> tuple[tuple[Tensor, ...], Truth]:
         chosen = indices_of(recipe.seed, step, recipe.batch, self.images)
-        taught = None if self.teacher is None else self.teacher.raw(chosen, [self.coded.clean[i] for i in chosen], recipe.zoom)
+        taught = None if self.teacher is None else self.teacher.raw(chosen, [self.coded.clean[i] for i in chosen], self._zoom)
         return self._inputs(self.coded, chosen), Truth(self._truth([self.coded.truth[i] for i in chosen]), taught)
 
     def loss(self, recipe: Recipe, raw: tuple[Tensor, ...], truth: Truth) -> dict[str, Tensor]:
@@ -190,7 +201,7 @@ class Adapted:
     def _truth(self, found: Sequence[Any]) -> Any:
         if self.recipe.task == "segmentation":
             return torch.from_numpy(np.stack(found)).long()
-        zoom = np.float32(self.recipe.zoom)
+        zoom = np.float32(self._zoom)
         return [Boxes(one.boxes_xyxy * zoom, one.labels, one.ignored) for one in found]
 
     def _labels(self, network: Any, coded: Coded, i: int, device: str) -> Any:

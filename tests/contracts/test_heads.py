@@ -25,7 +25,7 @@ VARIANTS = {
     ],
     "latent_detector": [
         "latent_detector",
-        'latent_detector(use=F, weights="LATENT_detection_F")',
+        'latent_detector(use=y, weights="LATENT_detection_y")',
         'latent_detector(weights="LATENT_detection_both")',
     ],
     "latent_segmenter": ["latent_segmenter", 'latent_segmenter(use=w, trained=camvid, weights="LATENT_segmentation_w")'],

@@ -18,8 +18,8 @@ from hsc.api import DecodesLatents, Latents, LatentSpec
 SIZES = ((1, 1), (33, 57), (64, 96), (33, 57))
 SPECS = {
     "grid_squares": ["grid_squares"],
-    "latent_detector": ['latent_detector(use=USE, weights="LATENT_detection_USE")'.replace("USE", use) for use in ("both", "F", "w")],
-    "latent_segmenter": ['latent_segmenter(use=USE, weights="LATENT_segmentation_USE")'.replace("USE", use) for use in ("both", "F", "w")],
+    "latent_detector": ['latent_detector(use=USE, weights="LATENT_detection_USE")'.replace("USE", use) for use in ("both", "y", "w")],
+    "latent_segmenter": ['latent_segmenter(use=USE, weights="LATENT_segmentation_USE")'.replace("USE", use) for use in ("both", "y", "w")],
 }
 """LATENT_TASK_USE stands for a file of random weights."""
 
@@ -36,7 +36,7 @@ class Offering:
     def latent_specs(self) -> Sequence[LatentSpec]:
         return self.specs
 
-    def decode_latents(self, data: bytes) -> Latents:
+    def decode_latents(self, data: bytes, names: Sequence[str] | None = None) -> Latents:
         height, width, seed = data
         random = np.random.default_rng(seed)
         maps = {}
@@ -45,7 +45,7 @@ class Offering:
             maps[spec.name] = random.normal(size=[next(sides) if side is None else side for side in spec.shape]).astype(np.float32)
         return Latents(maps, (height, width))
 
-    def decode_latents_batch(self, streams: Sequence[bytes]) -> list[Latents]:
+    def decode_latents_batch(self, streams: Sequence[bytes], names: Sequence[str] | None = None) -> list[Latents]:
         return [self.decode_latents(data) for data in streams]
 
 

@@ -50,10 +50,10 @@ class Offers:
     def latent_specs(self) -> tuple[LatentSpec, ...]:
         return self.specs
 
-    def decode_latents(self, data: bytes) -> Latents:
+    def decode_latents(self, data: bytes, names: Any = None) -> Latents:
         return latents(16, 16)
 
-    def decode_latents_batch(self, streams: Any) -> list[Latents]:
+    def decode_latents_batch(self, streams: Any, names: Any = None) -> list[Latents]:
         return [latents(16, 16) for _ in streams]
 
 
@@ -79,10 +79,10 @@ def test_networks_are_small_enough_to_ship(build: Any, use: Any) -> None:
 
 @pytest.mark.parametrize("stride", STRIDES)
 def test_any_stride_is_climbed_to_four(stride: int) -> None:
-    reading = reading_of((LatentSpec("y_hat", (6, None, None), stride, "b"),), "F")
+    reading = reading_of((LatentSpec("y_hat", (6, None, None), stride, "b"),), "y")
     inputs = reading.inputs({"y_hat": torch.zeros(2, 6, *reading.grid((128, 192)))}, (128, 192))
     heat, geometry = build_detector(reading, 5).eval()(*inputs)
-    assert (tuple(heat.shape), tuple(geometry.shape)) == ((2, 5, 32, 48), (2, 4, 32, 48))
+    assert (tuple(heat.shape), tuple(geometry.shape)) == ((2, 5, 40, 60), (2, 4, 40, 60))
     fine, coarse = build_segmenter(reading, 7).eval()(*inputs)
     assert (tuple(fine.shape[1:]), tuple(coarse.shape[1:])) == ((7, 32, 48), (7, 6, 10))
 
@@ -104,13 +104,13 @@ def test_what_is_read_follows_the_specs() -> None:
 
 
 def test_codecs_that_cannot_be_read_are_told_why() -> None:
-    with pytest.raises(UsageError, match="give use=F"):
+    with pytest.raises(UsageError, match="give use=y"):
         reading_of(SPECS[1:], "both")
     with pytest.raises(UsageError, match="follows the image"):
-        reading_of((LatentSpec("F_hat", (512, 16, 16), 0, ""),), "F")
+        reading_of((LatentSpec("F_hat", (512, 16, 16), 0, ""),), "y")
     with pytest.raises(UsageError, match="at a stride of 4, 8, 16"):
-        reading_of((LatentSpec("y_hat", (8, None, None), 12, ""),), "F")
-    with pytest.raises(UsageError, match="expected both, F, w"):
+        reading_of((LatentSpec("y_hat", (8, None, None), 12, ""),), "y")
+    with pytest.raises(UsageError, match="expected both, y, w"):
         reading_of(SPECS, "all")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="at most one map"):
         Reading((), 16)
@@ -148,7 +148,7 @@ def test_answers_on_any_size_alone_as_in_a_batch(use: Any, latent_weights: Any) 
 
 def test_boxes_lie_where_the_features_are(latent_weights: Any) -> None:
     """A change in one corner of F moves scores there and not in the far corner."""
-    head = LatentDetector(use="F", weights=str(latent_weights("detection", "F", SPECS)))
+    head = LatentDetector(use="y", weights=str(latent_weights("detection", "y", SPECS)))
     network = head._loaded().network
     before = torch.zeros(1, 12, 24, 24)
     after = before.clone()
@@ -183,8 +183,8 @@ def test_weights_that_are_not_usable_say_the_cure(latent_weights: Any) -> None:
     assert missing.needs == ()
     with pytest.raises(UnavailableError):
         missing.predict_latents([latents(16, 16)])
-    foreign = LatentDetector(use="F", weights=str(latent_weights("detection", "both", SPECS)))
-    assert "expected 'detection' on 'latents' with 'F'" in str(foreign.available())
+    foreign = LatentDetector(use="y", weights=str(latent_weights("detection", "both", SPECS)))
+    assert "expected 'detection' on 'latents' with 'y'" in str(foreign.available())
     assert "expected 'segmentation'" in str(LatentSegmenter(weights=foreign.weights).available())
     whole = LatentDetector(weights=foreign.weights)
     assert {spec.space for spec in whole.needs} == {"5" * 64} == {whole.provenance()["latent_space"]}
@@ -214,7 +214,7 @@ def test_networks_begin_with_a_pixel_networks_weights(use: Any) -> None:
 def test_the_lift_is_fitted_by_least_squares() -> None:
     """Pixels that are a linear map of the field come out again, whatever the channels' scale, and one without variance does no harm."""
     random = np.random.default_rng(0)
-    reading = reading_of(SPECS, "F")
+    reading = reading_of(SPECS, "y")
     scales = np.append(10.0 ** np.linspace(-2, 3, 11), 0.0)
     field = torch.from_numpy((random.normal(size=(2, 12, 20, 20)) + 3) * scales[:, None, None]).float()
     weights = torch.from_numpy(random.normal(size=(768, 12)) * 4 / np.maximum(scales, 1e-3)).float()
@@ -230,7 +230,7 @@ def test_the_lift_is_fitted_by_least_squares() -> None:
 
 def test_label_maps_of_smaller_planes_lie_where_the_image_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a network says of each sample how far right it is, the map says so too, for sides that no stride divides."""
-    network: Any = build_segmenter(reading_of(SPECS, "F"), 2).eval()
+    network: Any = build_segmenter(reading_of(SPECS, "y"), 2).eval()
 
     def ramp(planes: torch.Tensor) -> tuple[torch.Tensor, ...]:
         rows, columns = (side // 4 for side in planes.shape[2:])
@@ -245,7 +245,7 @@ def test_label_maps_of_smaller_planes_lie_where_the_image_does(monkeypatch: pyte
 
 PACKAGED = {
     "latent_detector": "hsc",
-    "latent_detector(use=F)": "hsc",
+    "latent_detector(use=y)": "hsc",
     "latent_segmenter": "hsc",
     "small_adapted(arch=hourglass)": "hsc",
     "segmenter_adapted(arch=context)": "hsc",

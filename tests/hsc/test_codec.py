@@ -72,7 +72,7 @@ def test_a_whole_generator_of_one_size_takes_any_image_too() -> None:
         assert np.array_equal(codec.edit(data, np.ones(512), 0.0), codec.decode(data))
         assert not np.array_equal(codec.edit(data, np.ones((10, 512)), 2.0), codec.decode(data))
     assert codec.layers == ("semantic", "slice1", "slice2")
-    assert [spec.shape for spec in codec.latent_specs()] == [(10, 512), (12, 8, 8)]
+    assert [spec.shape for spec in codec.latent_specs()] == [(10, 512), (6, 4, 4), (12, 8, 8)]
 
 
 @pytest.mark.parametrize("count", range(1, 8))
@@ -155,6 +155,22 @@ def test_latents_never_touch_the_generator() -> None:
     assert {spec.space for spec in specs.values()} == {codec.model.fingerprint.hex()}
     assert all(m.dtype == np.float32 for m in one.maps.values())
     assert not np.array_equal(one.maps["F_hat"], other.maps["F_hat"])
+    some = codec.decode_latents_batch([data], ("F_hat", "y_hat"))[0]
+    assert set(some.maps) == {"y_hat", "F_hat"}
+    assert all(np.array_equal(some.maps[name], one.maps[name]) for name in some.maps)
+    assert one.maps["y_hat"].shape == (specs["y_hat"].shape[0], *(-(-side // specs["y_hat"].stride) for side in (20, 40)))
+    with pytest.raises(UsageError, match="no latents are named x_hat; there are w_hat, y_hat, F_hat"):
+        codec.decode_latents(data, ["x_hat", "w_hat"])
+
+
+def test_latents_that_are_not_asked_for_are_not_made() -> None:
+    """What a head on symbols reads needs neither the feature network's floats nor its time."""
+    codec = HscCodec(lively(TINY))
+    data = codec.encode(noise_photo(20, 40), 4.0)
+    expected = codec.decode_latents(data)
+    del codec.model.generator, codec.model.fcn.synthesis
+    found = codec.decode_latents(data, ("w_hat", "y_hat"))
+    assert all(np.array_equal(found.maps[name], expected.maps[name]) for name in ("w_hat", "y_hat"))
 
 
 def test_real_bytes_stay_near_the_estimate() -> None:

@@ -99,7 +99,7 @@ def test_detail_brings_an_image_nearer(codec: HscCodec) -> None:
 def test_latents_say_what_detail_there_is(codec: HscCodec) -> None:
     image = noise_photo(33, 57)
     names = [spec.name for spec in codec.latent_specs()]
-    assert names == ["w_hat", "F_hat", "E_hat"]
+    assert names == ["w_hat", "y_hat", "F_hat", "E_hat"]
     without, with_detail = (codec.decode_latents(codec.encode(image, q)) for q in (1.0, 5.0))
     assert without.maps["E_hat"].shape == with_detail.maps["E_hat"].shape == (5, 3, 4)
     assert not without.maps["E_hat"].any()

@@ -67,11 +67,11 @@ class Grid:
     def latent_specs(self) -> Sequence[LatentSpec]:
         return (LatentSpec("y_hat", (3, None, None), STRIDE, FINGERPRINT),)
 
-    def decode_latents(self, data: bytes) -> Latents:
+    def decode_latents(self, data: bytes, names: Sequence[str] | None = None) -> Latents:
         means, (height, width) = _unpack(data)[:2]
         return Latents({"y_hat": means[:, : -(-height // STRIDE), : -(-width // STRIDE)].astype(np.float32)}, (height, width))
 
-    def decode_latents_batch(self, streams: Sequence[bytes]) -> list[Latents]:
+    def decode_latents_batch(self, streams: Sequence[bytes], names: Sequence[str] | None = None) -> list[Latents]:
         return [self.decode_latents(data) for data in streams]
 
 

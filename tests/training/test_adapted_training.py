@@ -79,7 +79,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("shards")
     (root / "clean").mkdir()
     shard(root / "clean" / "000000.npz")
-    assert code_folder(root / "clean", Grid(), root / "coded", Drawing(2, 64, 96, cut=0.5), Inline()) == 2
+    assert code_folder(root / "clean", Grid(), root / "coded", Drawing(2, 128, 128, cut=0.5), Inline()) == 2
     assert code_folder(root / "clean", Grid(), root / "whole", Drawing(whole=True, cut=0.0), Inline()) == 1
     return root
 
@@ -97,7 +97,7 @@ def teacher_file(folder: Path, task: str, arch: str) -> Path:
 
 
 def recipe(task: Any, given: Any, arch: str, steps: int, **more: Any) -> Recipe:
-    return Recipe(arch, steps, seed=1, batch=2, height=64, width=96, warmup=2, task=task, input=given, **more)
+    return Recipe(arch, steps, seed=1, batch=2, height=128, width=128, warmup=2, task=task, input=given, **more)
 
 
 def lesson(folder: Path, chosen: Recipe, **more: Any) -> Adapted:
@@ -173,7 +173,7 @@ def test_the_teacher_looks_once_at_each_view(folder: Path, tmp_path: Path) -> No
     assert teacher.raw([0], [clean[0]], 2.0)[0].shape[2] == 2 * first[0].shape[2]
 
 
-@pytest.mark.parametrize(("task", "given", "arch"), [("detection", "latents", "F"), ("segmentation", "images", "pyramid")])
+@pytest.mark.parametrize(("task", "given", "arch"), [("detection", "latents", "y"), ("segmentation", "images", "pyramid")])
 def test_a_resumed_run_is_exact(folder: Path, tmp_path: Path, task: str, given: str, arch: str) -> None:
     taught = {"detection": "hourglass", "segmentation": "context"}[task]
     teacher = Teacher(teacher_file(tmp_path, task, taught), task, (ROADSCENES if task == "detection" else CAMVID11).classes)
@@ -188,23 +188,23 @@ def test_a_resumed_run_is_exact(folder: Path, tmp_path: Path, task: str, given: 
 
 
 def test_latent_heads_load_what_was_trained_and_read_that_codec_alone(folder: Path, tmp_path: Path) -> None:
-    chosen = recipe("detection", "latents", "F", 2)
+    chosen = recipe("detection", "latents", "y", 2)
     train(chosen, lesson(folder, chosen), Run(tmp_path))
-    head = LatentDetector(use="F", weights=str(tmp_path / "latent_detector_F.safetensors"))
+    head = LatentDetector(use="y", weights=str(tmp_path / "latent_detector_y.safetensors"))
     assert head.available() is None
     assert [(n.name, n.stride, n.space) for n in head.needs] == [("y_hat", 4, FINGERPRINT)]
     assert why_not(Grid(), head, Roads()) is None
     assert len(head.predict_latents([Grid().decode_latents(Grid().encode(np.zeros((33, 57, 3), np.uint8)))])) == 1
-    card = (tmp_path / "latent_detector_F.md").read_text("utf-8")
+    card = (tmp_path / "latent_detector_y.md").read_text("utf-8")
     assert "adapted to grid" in card
     assert "y_hat (3, None, None)" in card
 
 
 def test_a_latent_segmenter_is_scored_on_whole_images(folder: Path, tmp_path: Path) -> None:
-    chosen = recipe("segmentation", "latents", "F", 4, score_every=2)
+    chosen = recipe("segmentation", "latents", "y", 4, score_every=2)
     state = train(chosen, lesson(folder, chosen), Run(tmp_path))
     assert 0 <= state.best.score <= 1
-    head = LatentSegmenter(use="F", weights=str(tmp_path / "latent_segmenter_F.safetensors"))
+    head = LatentSegmenter(use="y", weights=str(tmp_path / "latent_segmenter_y.safetensors"))
     assert head.label_space == CAMVID11
     assert head.predict_latents([Grid().decode_latents(Grid().encode(np.zeros((33, 57, 3), np.uint8)))])[0].labels.shape == (33, 57)
 
@@ -226,22 +226,25 @@ def test_the_rival_on_pixels_is_named_adapted(folder: Path, tmp_path: Path) -> N
 
 
 def test_requests_that_cannot_be_met(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there are both, F, w"):
+    with pytest.raises(UsageError, match="there are both, y, w"):
         recipe("detection", "latents", "pyramid", 1)
     with pytest.raises(UsageError, match="leave it at 1"):
-        recipe("detection", "latents", "F", 1, zoom=2.0)
+        recipe("detection", "latents", "y", 1, zoom=2.0)
     with pytest.raises(UsageError, match="multiples of 32"):
         recipe("detection", "images", "hourglass", 1, zoom=1.1)
-    with pytest.raises(UsageError, match="give use=F"):
+    with pytest.raises(UsageError, match="give use=y"):
         lesson(folder, recipe("detection", "latents", "both", 1))
     teacher = Teacher(teacher_file(tmp_path, "detection", "pyramid"), "detection", ROADSCENES.classes)
     with pytest.raises(UsageError, match="give a hourglass"):
-        lesson(folder, recipe("detection", "latents", "F", 1), teacher=teacher)
+        lesson(folder, recipe("detection", "latents", "y", 1), teacher=teacher)
+    teacher = Teacher(teacher_file(tmp_path, "detection", "hourglass"), "detection", ROADSCENES.classes)
+    with pytest.raises(UsageError, match="views of 80x120"):
+        lesson(folder, dataclasses.replace(recipe("detection", "latents", "y", 1), height=64, width=96), teacher=teacher)
     with pytest.raises(DataError, match="give weights of segmenter"):
         Teacher(teacher_file(tmp_path, "detection", "pyramid"), "segmentation", CAMVID11.classes)
     with pytest.raises(DataError, match="labelled in"):
         Teacher(teacher_file(tmp_path, "segmentation", "context"), "segmentation", CAMVID11.classes[:3])
-    chosen = recipe("segmentation", "latents", "F", 1)
+    chosen = recipe("segmentation", "latents", "y", 1)
     other = dataclasses.replace(read_coded(folder / "whole", "segmentation", latents=True), codec="another")
     with pytest.raises(DataError, match="held out"):
         Adapted(chosen, read_coded(folder / "coded", "segmentation", latents=True), holdout=other)
@@ -261,15 +264,15 @@ def _missing() -> Any:
 
 
 def test_command_lines(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code = [str(folder / "clean"), "--out", str(tmp_path / "coded"), "--height", "64", "--width", "96", "--workers", "1"]
+    code = [str(folder / "clean"), "--out", str(tmp_path / "coded"), "--height", "128", "--width", "128", "--workers", "1"]
     assert coded.main([*code, "--codec", "grid"]) == 0
     assert coded.main([*code, "--codec", "original"]) == 2
     assert "no rate that could be drawn" in capsys.readouterr().err
-    views = ["--batch", "1", "--height", "64", "--width", "96", "--steps", "1"]
+    views = ["--batch", "1", "--height", "128", "--width", "128", "--steps", "1"]
     given = ["--data", str(tmp_path / "coded"), "--out", str(tmp_path / "out"), *views]
     teacher = ["--teacher", str(teacher_file(tmp_path, "detection", "hourglass"))]
-    assert main(["--input", "latents", "--arch", "F", *given, *teacher]) == 0
-    assert (tmp_path / "out" / "latent_detector_F.safetensors").is_file()
+    assert main(["--input", "latents", "--arch", "y", *given, *teacher]) == 0
+    assert (tmp_path / "out" / "latent_detector_y.safetensors").is_file()
     assert main(["--arch", "pyramid", *given, *teacher]) == 2
     assert "--teacher is for --input" in capsys.readouterr().err
     assert main(["--input", "images", "--arch", "pyramid", "--holdout", str(tmp_path), *given]) == 2
