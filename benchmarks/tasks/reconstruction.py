@@ -27,5 +27,5 @@ class Reconstruction:
     columns: ClassVar[tuple[str, ...]] = ("psnr", "ms_ssim", "lpips", "dists", "fid", "agreement")
     dataset: ClassVar[str] = "roadscenes"
     heads: ClassVar[tuple[str, ...]] = ("psnr", "ms_ssim", "lpips", "dists", "fid", "small", "small(arch=hourglass)")
-    codecs: ClassVar[tuple[str, ...]] = ("jpeg", "webp", "avif", "jpegxl", "jpeg2000", "heic", "bpg", "vvc", "hsc")
+    codecs: ClassVar[tuple[str, ...]] = ("jpeg", "webp", "avif", "jpegxl", "jpeg2000", "bpg", "vvc", "hsc")
     anchors: ClassVar[tuple[str, ...]] = ("vvc", "jpeg")

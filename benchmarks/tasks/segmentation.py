@@ -28,7 +28,7 @@ class Segmentation:
     columns: ClassVar[tuple[str, ...]] = ("miou", "pixel_accuracy", "fw_iou")
     dataset: ClassVar[str] = "roadscenes"
     heads: ClassVar[tuple[str, ...]] = ("segmenter", "segmenter(arch=context)", "segmenter_adapted(arch=context)", "latent_segmenter")
-    codecs: ClassVar[tuple[str, ...]] = ("jpeg", "webp", "avif", "jpegxl", "jpeg2000", "heic", "bpg", "vvc", "hsc")
+    codecs: ClassVar[tuple[str, ...]] = ("jpeg", "webp", "avif", "jpegxl", "jpeg2000", "bpg", "vvc", "hsc")
     anchors: ClassVar[tuple[str, ...]] = ("vvc", "jpeg")
 
     def figures(self, rows: Sequence[Row], counts: Sequence[Counts], folder: Path) -> None:
