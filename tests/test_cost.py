@@ -14,8 +14,8 @@ import torch
 from hsc_testkit import Blocks, FindSquares, Squares
 from latent_testkit import Grid, GridSquares
 
-from benchmarks.api import CODECS
-from benchmarks.cost import WHOLE, Case, main, measure, run, table
+from benchmarks.api import CODECS, DATASETS
+from benchmarks.cost import WHOLE, Case, main, measure, run, steps_of, table
 from benchmarks.counting import counted, peak_bytes
 from downstream.api import HEADS
 from downstream.latent import LatentDetector
@@ -109,3 +109,22 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert set(pd.read_csv(tmp_path / "cost.csv")["stage"]) == {"decode", "latents", "head", WHOLE}
     assert main([*words, "--head", "no_such_head"]) == 2
     assert "no head is named" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("rival", "reader"), [("small_adapted(arch=hourglass)", "latent_detector"), ("segmenter_adapted(arch=context)", "latent_segmenter")]
+)
+def test_heads_on_latents_cost_a_quarter_of_the_way_through_the_image(rival: str, reader: str) -> None:
+    """From bytes to answers, in multiplications, on an image of the embedded data set's size."""
+    codec: Any = CODECS.build("hsc(quality=4)")
+    data = codec.encode(DATASETS.build("roadscenes(split=val, images=1)").load(0).image)
+    macs = []
+    for spec, route in ((rival, "image"), (reader, "latent")):
+        head: Any = HEADS.build(spec)
+        given: Any = [data]
+        total = 0
+        for _, step in steps_of(codec, head, route):  # type: ignore[arg-type]
+            given, of_step, _ = counted(lambda step=step, given=given: step(given))  # type: ignore[misc]
+            total += of_step
+        macs.append(total)
+    assert macs[0] >= 4 * macs[1] > 0
