@@ -21,16 +21,22 @@ from downstream.segmenters.context import Context
 class Pixels(Context):
     """Raw output is that of ``Context``: logits (N, classes, h, w) at stride 4, for the samples of the field and no more, and coarse logits."""
 
+    lift_only: bool
+    """Whether the answer ends at the planes, as training of the lift alone wants it."""
     zoom: ClassVar[float] = 0.75
     """Size of the planes, of the image's: 9/16 of the samples to look at, which label maps bear and small boxes would not."""
 
     def __init__(self, reading: Reading, classes: int) -> None:
         super().__init__(classes)
+        self.lift_only = False
         self.lift = Lift(reading, self.zoom)
         self.stride = reading.stride
 
     def forward(self, field: Tensor, words: Tensor | None = None) -> tuple[Tensor, ...]:
-        fine, *coarse = covering_answers(self.lift(field, words), self)
+        planes = self.lift(field, words)
+        if self.lift_only:
+            return (planes,)
+        fine, *coarse = covering_answers(planes, self)
         fine = interpolate(fine, scale_factor=1 / self.zoom, mode="bilinear", align_corners=False)
         height, width = (side * self.stride // STRIDE for side in field.shape[2:])
         return fine[:, :, :height, :width], *coarse

@@ -25,8 +25,10 @@ _EXAMPLES = """examples:
     --initial runs/roads/segmenter_pyramid.safetensors --height 352 --width 480 --steps 6000 --seed 1 --out runs/camvid
 
   on what a codec leaves, coded beforehand by python -m benchmarks.coded: its latents, or, as their rival, the images it decodes
+  python -m downstream.training --input latents --arch both --lift-only --data shards/roads-hsc \\
+    --initial downstream/weights/small_hourglass.safetensors --steps 1500 --seed 1 --out runs/lift
   python -m downstream.training --input latents --arch both --data shards/roads-hsc --teacher downstream/weights/small_hourglass.safetensors \\
-    --initial downstream/weights/small_hourglass.safetensors --steps 6000 --seed 1 --out runs/latent
+    --initial runs/lift/latent_detector_both.safetensors --steps 6000 --seed 1 --out runs/latent
   python -m downstream.training --input images --arch hourglass --data shards/roads-hsc --teacher downstream/weights/small_hourglass.safetensors \\
     --initial downstream/weights/small_hourglass.safetensors --zoom 1.25 --steps 6000 --seed 1 --out runs/adapted
 
@@ -58,6 +60,11 @@ def parser() -> argparse.ArgumentParser:
     )
     arguments.add_argument("--distil", type=float, default=1.0, help="weight of the teacher's part of the loss (%(default)s)")
     arguments.add_argument("--zoom", type=float, default=1.0, help="detection in decoded images: enlarge them, as the head does (%(default)s)")
+    arguments.add_argument(
+        "--lift-only",
+        action="store_true",
+        help="with --input latents: train what stands before the pixel network alone, towards the clean views' pixels",
+    )
     arguments.add_argument("--out", required=True, type=Path, help="folder for checkpoint, log, weights and card")
     arguments.add_argument("--steps", required=True, type=int)
     arguments.add_argument("--seed", type=int, default=0)
@@ -106,6 +113,7 @@ def main(argv: list[str] | None = None) -> int:
             input=chosen.input,
             zoom=chosen.zoom,
             distil=chosen.distil,
+            lift_only=chosen.lift_only,
         )
         lesson = _lesson(recipe, chosen.data, chosen.holdout, chosen.teacher, chosen.device)
         _show(f"{lesson.images} images, classes {', '.join(lesson.classes)}")

@@ -4,7 +4,8 @@
     clean view --teacher--------------------------------> + distance from the teacher's answers
 
 Both kinds see the same views at the same rates and may begin with the same pixel head, so that a head on latents and its rival on pixels
-differ in their input alone. Before the first step the lift of a head on latents is fitted to the clean views, by least squares.
+differ in their input alone. Before the first step the linear layer of a lift is fitted to the clean views, by least squares; a recipe of the lift
+alone goes on from there by gradient descent, and what it leaves is where the head can begin, as its rival begins with decoded images.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate, pad
+from torch.nn.functional import interpolate, mse_loss, pad
 
 from downstream import detectors, segmenters
-from downstream.detectors.layers import Network
+from downstream.detectors.layers import Network, normalised
 from downstream.latent_networks import build_detector, build_segmenter
 from downstream.latent_networks.centres import Centres
 from downstream.latent_networks.lift import Lift
@@ -54,7 +55,7 @@ _FITTED, _TOGETHER = 512, 32
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """truth: boxes of each view, or int64 (N, H, W). taught: the teacher's raw maps, None without one."""
+    """truth: boxes of each view, or int64 (N, H, W), or the planes a lift should give. taught: the teacher's raw maps, None without one."""
 
     truth: Any
     taught: tuple[Tensor, ...] | None
@@ -65,8 +66,8 @@ class Adapted:
     """``coded`` holds latents or decoded images, as ``recipe.input`` says. holdout: whole images, coded, never trained on (segmentation).
 
     Raises:
-        UsageError: the codec's latents are not such that a head could read them, or the teacher's answers are of another layout,
-            or its views of no size it takes.
+        UsageError: the codec's latents are not such that a head could read them, the teacher's answers are of another layout or its views of
+            no size it takes, or there is a teacher for the lift alone.
         DataError: the images held out are of another codec or other classes.
     """
 
@@ -82,6 +83,8 @@ class Adapted:
         layout = _LAYOUT if self.recipe.input == "latents" else self.recipe.arch
         if self.teacher is not None and self.recipe.task == "detection" and self.teacher.arch != layout:
             raise UsageError(f"the teacher is a {self.teacher.arch}, whose answers a {self.recipe.arch} cannot be held to; give a {layout}")
+        if self.teacher is not None and self.recipe.lift_only:
+            raise UsageError("a teacher has no part in training the lift alone; leave --teacher away")
         sides = self.recipe.height * self._zoom, self.recipe.width * self._zoom
         if self.teacher is not None and any(side % 32 for side in sides):
             raise UsageError(f"a teacher would look at views of {sides[0]:g}x{sides[1]:g}; give a size such that these are multiples of 32")
@@ -94,12 +97,14 @@ class Adapted:
 
     @property
     def parts(self) -> tuple[str, ...]:
+        if self.recipe.lift_only:
+            return ("planes",)
         of_task = ("score", "box") if self.recipe.task == "detection" else ("cross_entropy", "lovasz", "coarse")
         return (*of_task, "taught") if self.teacher else of_task
 
     @property
     def scored(self) -> bool:
-        return self.holdout is not None
+        return self.holdout is not None and not self.recipe.lift_only
 
     @property
     def images(self) -> int:
@@ -124,6 +129,7 @@ class Adapted:
         if self.recipe.input == "latents":
             network = build_detector(self.reading, classes) if detects else build_segmenter(self.reading, classes)
             network.lift.load_state_dict(self._lift.state_dict())
+            network.lift_only = self.recipe.lift_only
             return network
         return detectors.build(arch, classes) if detects else segmenters.build(arch, classes)
 
@@ -144,10 +150,14 @@ class Adapted:
 
     def batch_of(self, recipe: Recipe, step: int) -> tuple[tuple[Tensor, ...], Truth]:
         chosen = indices_of(recipe.seed, step, recipe.batch, self.images)
+        if recipe.lift_only:
+            return self._inputs(self.coded, chosen), Truth(normalised(self._clean(chosen, self._lift.stride)), None)
         taught = None if self.teacher is None else self.teacher.raw(chosen, [self.coded.clean[i] for i in chosen], self._zoom)
         return self._inputs(self.coded, chosen), Truth(self._truth([self.coded.truth[i] for i in chosen]), taught)
 
     def loss(self, recipe: Recipe, raw: tuple[Tensor, ...], truth: Truth) -> dict[str, Tensor]:
+        if recipe.lift_only:
+            return {"planes": mse_loss(raw[0], truth.truth.to(raw[0].device))}
         if recipe.task == "detection":
             # Assignment walks over single boxes, which a CPU does no slower than a GPU.
             parts = LOSSES.get(recipe.arch, hourglass_loss)(tuple(maps.cpu() for maps in raw), truth.truth)
@@ -160,7 +170,7 @@ class Adapted:
 
     @torch.inference_mode()
     def score(self, network: Network, device: str) -> float | None:
-        if self.holdout is None:
+        if self.holdout is None or self.recipe.lift_only:
             return None
         training = network.training
         network.eval()

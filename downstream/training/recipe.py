@@ -19,6 +19,7 @@ class Recipe:
     a step. lovasz: weight of that part of the loss (segmentation alone). score_every: steps between scorings of held-out images.
     input: clean images, or what a codec leaves: decoded images or latents, for which arch says what is read of them.
     zoom: decoded images are enlarged by this much (detection alone). distil: weight of what a teacher says.
+    lift_only: of a head on latents what stands before its pixel network is trained alone, towards the pixels of the clean views.
 
     Raises:
         UsageError: a field is out of its range.
@@ -40,6 +41,7 @@ class Recipe:
     input: Literal["clean", "images", "latents"] = "clean"
     zoom: float = 1.0
     distil: float = 1.0
+    lift_only: bool = False
 
     def __post_init__(self) -> None:
         known = USES if self.input == "latents" else ARCHITECTURES[self.task]
@@ -51,6 +53,8 @@ class Recipe:
             )
         if self.zoom != 1 and (self.input != "images" or self.task != "detection"):
             raise UsageError(f"zoom came as {self.zoom}; it is for detection in decoded images, leave it at 1 elsewhere")
+        if self.lift_only and self.input != "latents":
+            raise UsageError(f"only heads on latents have a lift, the input came as {self.input}")
         if self.distil < 0 or self.zoom < 1 or (self.height * self.zoom) % 32 or (self.width * self.zoom) % 32:
             raise UsageError(f"distil {self.distil} and zoom {self.zoom}: expected 0 or more, and 1 or more with enlarged sides multiples of 32")
         if self.lovasz < 0 or self.score_every < 1:

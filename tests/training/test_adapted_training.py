@@ -12,7 +12,7 @@ import pytest
 import torch
 from hsc_testkit import Blocks
 from latent_testkit import FINGERPRINT, Grid
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from benchmarks import coded
 from benchmarks.coded import Drawing, code_folder
@@ -28,7 +28,7 @@ from downstream.training.adapted import Adapted
 from downstream.training.coded_shards import read_coded
 from downstream.training.coded_views import View, coded_view
 from downstream.training.distillation import taught_boxes, taught_maps
-from downstream.training.loop import Run, train
+from downstream.training.loop import Run, start, train
 from downstream.training.recipe import Recipe
 from downstream.training.shards import Boxes
 from downstream.training.teacher import Teacher
@@ -187,6 +187,40 @@ def test_a_resumed_run_is_exact(folder: Path, tmp_path: Path, task: str, given: 
     assert "taught" in header
 
 
+@pytest.mark.parametrize("task", ["detection", "segmentation"])
+def test_a_lift_is_trained_alone_and_a_head_begins_with_it(folder: Path, tmp_path: Path, task: str) -> None:
+    chosen = recipe(task, "latents", "y", 12, lift_only=True)
+    pixel = teacher_file(tmp_path, task, {"detection": "hourglass", "segmentation": "context"}[task])
+    state = train(chosen, lesson(folder, chosen), Run(tmp_path / "lift", pixel))
+    own, given = state.network.state_dict(), load_file(pixel)
+    assert all(own[name].equal(tensor) for name, tensor in given.items())
+    lines = (tmp_path / "lift" / "log.csv").read_text("utf-8").splitlines()
+    assert lines[0].split(",")[:3] == ["step", "loss", "planes"]
+    fitted = lesson(folder, chosen).build("y").lift.state_dict()
+    moved = [name for name, tensor in fitted.items() if not tensor.equal(own[f"lift.{name}"])]
+    assert {"linear.weight", "block.2.weight"} <= set(moved)
+    head = recipe(task, "latents", "y", 1)
+    path = next((tmp_path / "lift").glob("*.safetensors"))
+    begun = start(head, lesson(folder, head), Run(tmp_path / "head", path))
+    assert all(begun.network.state_dict()[name].equal(tensor.float()) for name, tensor in load_file(path).items())
+    assert path.name in begun.initial
+
+
+def test_a_lift_comes_nearer_to_the_clean_views(folder: Path, tmp_path: Path) -> None:
+    chosen = recipe("detection", "latents", "y", 40, lift_only=True, learning_rate=1e-2)
+    task = lesson(folder, chosen)
+    network: Any = task.build("y").eval()
+    torch.nn.init.zeros_(network.lift.linear.weight)
+    save_file(network.state_dict(), tmp_path / "none.safetensors")
+
+    def distance(found: Any) -> float:
+        inputs, truth = task.batch_of(chosen, 0)
+        return float(task.loss(chosen, found(*inputs), truth)["planes"].detach())
+
+    state = train(chosen, task, Run(tmp_path / "out", tmp_path / "none.safetensors"))
+    assert distance(state.network.eval()) < 0.5 * distance(network)
+
+
 def test_latent_heads_load_what_was_trained_and_read_that_codec_alone(folder: Path, tmp_path: Path) -> None:
     chosen = recipe("detection", "latents", "y", 2)
     train(chosen, lesson(folder, chosen), Run(tmp_path))
@@ -238,6 +272,10 @@ def test_requests_that_cannot_be_met(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="give a hourglass"):
         lesson(folder, recipe("detection", "latents", "y", 1), teacher=teacher)
     teacher = Teacher(teacher_file(tmp_path, "detection", "hourglass"), "detection", ROADSCENES.classes)
+    with pytest.raises(UsageError, match="no part in training the lift"):
+        lesson(folder, recipe("detection", "latents", "y", 1, lift_only=True), teacher=teacher)
+    with pytest.raises(UsageError, match="only heads on latents have a lift"):
+        recipe("detection", "images", "hourglass", 1, lift_only=True)
     with pytest.raises(UsageError, match="views of 80x120"):
         lesson(folder, dataclasses.replace(recipe("detection", "latents", "y", 1), height=64, width=96), teacher=teacher)
     with pytest.raises(DataError, match="give weights of segmenter"):
