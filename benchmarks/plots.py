@@ -6,6 +6,7 @@ in for it in Bjontegaard differences is dotted beside the raw points. What other
 
 from __future__ import annotations
 
+import io
 import math
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -98,10 +99,15 @@ def pyplot() -> Any:
 
 
 def save_both(made: Any, path: Path) -> None:
-    """Write ``path`` as .png and .pdf and close the figure."""
-    for ending, extra in ((".png", {"dpi": 160}), (".pdf", {})):
-        save(made, path.with_name(path.name + ending), **extra)
-        made.set_layout_engine("none")  # places are found once, which is most of the work
+    """Write ``path`` as .png, in 256 colours, and .pdf and close the figure."""
+    from PIL import Image
+
+    canvas = io.BytesIO()
+    made.savefig(canvas, format="png", dpi=160)
+    made.set_layout_engine("none")  # places are found once, which is most of the work
+    with replacing(path.with_name(f"{path.name}.png")) as part, Image.open(canvas) as pixels:  # a third of the size, and no eye tells
+        pixels.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(part, "PNG", optimize=True)
+    save(made, path.with_name(f"{path.name}.pdf"))
     pyplot().close(made)
 
 

@@ -4,7 +4,7 @@
     latent_segmenter   the context network of segmenter behind a lift from the latents  (latent_networks/pixels.py)
 
 A weights file names the latent space it was trained in, so a head never reads another model's latents (``downstream.api.why_not``).
-``use`` says what is read: both layers of the file, F alone, or w alone; each has weights of its own, trained alike, so that what one of
+``use`` says what is read: y modulated by w, y alone, or w alone; each has weights of its own, trained alike, so that what one of
 them adds can be told.
 """
 

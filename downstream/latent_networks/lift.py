@@ -1,13 +1,14 @@
-"""What stands before a pixel network that reads latents: from F's samples, coloured by w, to planes of the image's size.
+"""What stands before a pixel network that reads latents: from samples of a map, coloured by w, to planes of a size in proportion to the image's.
 
     field -+-------------------------------------------> 1x1 -+-> pixel shuffle -> planes -> the pixel network
            |                                                  |
            +-> 1x1 -> FiLM <- words -> residual block -> 1x1 -+
 
-One linear layer and a narrow block: a twentieth of what HSC's generator computes. All behind it is the network of a pixel head, whose weights
-it can begin with; the linear layer can begin as the least-squares map to pixels. Nothing holds the planes to being an image: they are what the
-network has learnt to ask for. Reading compressed features: Torfason, Mentzer, Agustsson, Tschannen, Timofte, Van Gool, "Towards Image
-Understanding from Deep Compression without Decoding", ICLR 2018. FiLM: Perez et al., AAAI 2018. Pixel shuffle: Shi et al., "ESPCN", CVPR 2016.
+One linear layer and a narrow block: a twentieth of what HSC's networks of floats compute. All behind it is the network of a pixel head, whose weights
+it can begin with; the lift can begin as a map to pixels, the linear layer by least squares and all of it by descent. Nothing holds the planes to
+being an image from there on: they are what the network has learnt to ask for. Reading compressed features: Torfason, Mentzer, Agustsson,
+Tschannen, Timofte, Van Gool, "Towards Image Understanding from Deep Compression without Decoding", ICLR 2018. FiLM: Perez et al., AAAI 2018.
+Pixel shuffle: Shi et al., "ESPCN", CVPR 2016.
 """
 
 from __future__ import annotations
