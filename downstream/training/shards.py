@@ -24,6 +24,7 @@ from hsc.api import Image
 from hsc.errors import DataError
 
 _RANGE = re.compile(r"(.* images )([0-9]+) to ([0-9]+)(.*)")
+_VIEW = re.compile(r"(.*) view (\d+)")
 
 
 @dataclass(frozen=True)
@@ -72,19 +73,29 @@ def read_shard(path: Path, fields: tuple[str, ...]) -> tuple[str, dict[str, npt.
 
 
 def in_words(sources: Iterable[str]) -> str:
-    """The sources of shards as one text: each once, ranges of images that follow on each other as one range.
+    """The sources of shards as one text: each once, views of the same images together, ranges of images that follow on each other as one range.
 
     >>> in_words(["roads images 0 to 249", "roads images 250 to 299", "town images 0 to 9"])
     'roads images 0 to 299; town images 0 to 9'
+    >>> in_words(["roads images 0 to 9 view 0", "roads images 0 to 9 view 1"])
+    'roads images 0 to 9 views 0, 1'
     """
     merged: list[str] = []
-    for source in dict.fromkeys(sources):
+    for source in _views_together(dict.fromkeys(sources)):
         last, this = _RANGE.fullmatch(merged[-1] if merged else ""), _RANGE.fullmatch(source)
         if last and this and last[1] == this[1] and last[4] == this[4] and int(last[3]) + 1 == int(this[2]):
             merged[-1] = f"{this[1]}{last[2]} to {this[3]}{this[4]}"
         else:
             merged.append(source)
     return "; ".join(merged)
+
+
+def _views_together(sources: Iterable[str]) -> list[str]:
+    views: dict[str, list[str]] = {}
+    for source in sources:
+        of_view = _VIEW.fullmatch(source)
+        views.setdefault(of_view[1] if of_view else source, []).extend([of_view[2]] if of_view else [])
+    return [f"{source} view{'s' if len(some) > 1 else ''} {', '.join(some)}" if some else source for source, some in views.items()]
 
 
 def read_frames(folder: Path) -> Frames:
