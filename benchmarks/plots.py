@@ -113,8 +113,12 @@ def save_both(made: Any, path: Path) -> None:
 
 def save(made: Any, path: Path, **extra: Any) -> None:
     """Write a figure, whole or not at all; the same figure gives the same PDF."""
+    if path.suffix == ".pdf":
+        extra |= {"metadata": {"CreationDate": None}}
+    if path.suffix in (".jpg", ".jpeg"):
+        extra |= {"pil_kwargs": {"quality": 70, "optimize": True, "progressive": True}}
     with replacing(path) as part:
-        made.savefig(part, **extra, **({"metadata": {"CreationDate": None}} if path.suffix == ".pdf" else {}))
+        made.savefig(part, **extra)
 
 
 @contextmanager
