@@ -115,7 +115,7 @@ def save(made: Any, path: Path, **extra: Any) -> None:
     """Write a figure, whole or not at all; the same figure gives the same PDF."""
     if path.suffix == ".pdf":
         extra |= {"metadata": {"CreationDate": None}}
-    if path.suffix in (".jpg", ".jpeg"):
+    if path.suffix in (".jpg", ".jpeg"):  # sheets are kept in the tree, which has little room
         extra |= {"pil_kwargs": {"quality": 70, "optimize": True, "progressive": True}}
     with replacing(path) as part:
         made.savefig(part, **extra)

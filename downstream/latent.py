@@ -126,7 +126,7 @@ class _LatentHead:
 @HEADS.register("latent_detector")
 @dataclass(frozen=True)
 class LatentDetector(_LatentHead):
-    """A detector of about 1.5 million parameters on a codec's latents.
+    """A detector of about 1.6 million parameters on a codec's latents.
 
     use: "both", "y" or "w". weights: a safetensors file from ``python -m downstream.training --input latents``; empty for the
     packaged one. score_threshold, nms_iou, max_detections: candidates below the first go, then suppression within a class, then
@@ -172,7 +172,7 @@ class LatentDetector(_LatentHead):
 @HEADS.register("latent_segmenter")
 @dataclass(frozen=True)
 class LatentSegmenter(_LatentHead):
-    """A segmenter of about 1.6 million parameters on a codec's latents.
+    """A segmenter of about 1.5 million parameters on a codec's latents.
 
     use: "both", "y" or "w". trained: the data whose packaged weights are used. weights: a safetensors file from
     ``python -m downstream.training --task segmentation --input latents``, which knows its own classes; empty for the packaged one.

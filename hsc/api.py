@@ -120,7 +120,10 @@ class Staged(Protocol):
 
 @runtime_checkable
 class StagedLatents(Protocol):
-    """Capability: decoding to latents as named steps, each taking the last one's output; the last gives ``Latents``. names: as there."""
+    """Capability: decoding to latents as named steps, each taking the last one's output; the last gives ``Latents``.
+
+    names: as in ``DecodesLatents``.
+    """
 
     def latent_stages(self, names: Sequence[str] | None = None) -> Sequence[tuple[str, Callable[[Any], Any]]]: ...
 

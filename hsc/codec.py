@@ -1,9 +1,10 @@
 """The HSC codec: an image to the bytes of its latents and back, and all that can be done with such bytes.
 
     image ──invert──> W+, F ──rounded layer by layer──> symbols ──> file
-    file ──> symbols ──> w_hat, y_hat ──g_s──> F_hat ──generator──> image
-                └── info, cut ├─────────────────└── decode_latents: heads read these; preview: from w alone, the rest predicted
-                              └── edit: w_hat moved along a direction
+    file ──> symbols ──> w_hat, y_hat ──g_s──> F_hat ──generator──> image, preview (from w alone, the rest predicted)
+                │        │    └────────────────└── decode_latents: heads read these
+                │        └── edit: w_hat moved along a direction
+                └── info, cut
 
 Symbols are the same on every machine (``hsc.integer_nets``), and decoding is a function of the bytes: the generator's noise is off.
 Its floats may differ in their last bit between machines, which may move a pixel by one level.

@@ -63,7 +63,6 @@ class Lift(nn.Module):
 
     def __init__(self, reading: Reading, zoom: float = 1.0) -> None:
         super().__init__()
-        self.zoom = zoom
         self.stride = round(reading.stride * zoom)
         channels = _PLANES * self.stride**2
         self.register_buffer("mean", torch.zeros(reading.channels))

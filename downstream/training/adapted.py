@@ -170,8 +170,9 @@ class Adapted:
 
     @torch.inference_mode()
     def score(self, network: Network, device: str) -> float | None:
-        if self.holdout is None or self.recipe.lift_only:
+        if not self.scored:
             return None
+        assert self.holdout is not None
         training = network.training
         network.eval()
         answers = (self._labels(network, self.holdout, i, device) for i in range(len(self.holdout.truth)))

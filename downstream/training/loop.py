@@ -86,9 +86,9 @@ def start(recipe: Recipe, lesson: Lesson, run: Run) -> State:
     network = lesson.build(recipe.arch)
     initial = ""
     if run.initial is not None:
-        initial = f"{run.initial.name} sha256 {sha256_of(run.initial)}"
+        named = f"{run.initial.name} sha256 {sha256_of(run.initial)}"
         found = read_weights(run.initial)
-        initial = lineage(initial, str(found.about.get("initial", "")))
+        initial = lineage(named, str(found.about.get("initial", "")))
         try:
             network.begin(found.tensors)
         except RuntimeError as error:
