@@ -104,13 +104,15 @@ def _prove_library() -> None:
         raise UnavailableError(f"constriction {version} codes otherwise than the streams need; install 'constriction>=0.4,<0.6'")
 
 
-def _runs(rows: IntArray) -> tuple[IntArray, Iterator[tuple[int, int, int]]]:
+def _runs(rows: IntArray) -> tuple[IntArray, list[tuple[int, int, int]]]:
     """The order that puts equal rows together, and (row, start, end) of each run in that order."""
-    order = np.argsort(rows.astype(np.uint16) if len(rows) and rows.max() < 1 << 16 else rows, kind="stable")  # by counting, for short integers
-    ordered = rows[order]
-    starts = np.flatnonzero(np.diff(ordered, prepend=-1))
-    ends = np.append(starts, len(rows))[1:]
-    return order, zip(ordered[starts].tolist(), starts.tolist(), ends.tolist(), strict=True)
+    if not len(rows):
+        return rows, []
+    order = np.argsort(rows.astype(np.uint16) if rows.max() < 1 << 16 else rows, kind="stable")  # by counting, for short integers
+    counts = np.bincount(rows)
+    there = np.flatnonzero(counts)
+    ends = np.cumsum(counts[there])
+    return order, list(zip(there.tolist(), (ends - counts[there]).tolist(), ends.tolist(), strict=True))
 
 
 def _checksum(context: bytes, calls: Sequence[Symbols]) -> int:

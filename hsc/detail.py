@@ -31,7 +31,7 @@ from hsc import lattice
 from hsc.bitstream import QUALITY_STEPS
 from hsc.fcn import Known
 from hsc.gaussians import MEAN_STEPS, SCALES
-from hsc.integer_nets import GaussianParameters, IntegerSequence, gaussian_parameters, requantise
+from hsc.integer_nets import GaussianParameters, IntegerSequence, requantise, scale_levels
 from hsc.profiles import DetailConfig
 from hsc.quality import GAIN_UNIT, QualityTable
 from hsc.scn import CONTEXT_SHIFT
@@ -129,15 +129,14 @@ class DetailNetwork(nn.Module):
         shape = (len(quality), self.config.channels, length)
         if length == 0:
             return GaussianParameters(decoded.new_zeros(shape), decoded.new_zeros(shape))
-        parts = [known.context[:, :, 0].expand(-1, -1, length), lattice.gather(known.activations, places, lattice.SQUARE)]
+        parts = [known.context[:, :, 0], lattice.gather(known.activations, places, lattice.SQUARE)]
         offsets = self._neighbours(turn)
         if offsets:
             parts.append(lattice.gather(requantise(decoded, gains.inverse[:, :, None, None], CONTEXT_SHIFT), places, offsets))
         net = self.nets[turn]
         assert isinstance(net, IntegerSequence)
-        scale = net.at_positions(parts)
-        level = gaussian_parameters(torch.cat([scale, scale + gains.level[:, :, None, None]], 1), SCALES.levels).level
-        return GaussianParameters(level.new_zeros(shape), level[:, :, 0])
+        level = scale_levels(net.at_positions(parts) + gains.level[:, :, None], SCALES.levels)
+        return GaussianParameters(level.new_zeros(shape), level)
 
     def restore(self, decoded: Tensor, quality: Tensor) -> Tensor:
         """E_hat of decoded values in 1/16 of a step: (B, K, h, w) -> the same shape, float32."""

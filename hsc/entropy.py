@@ -45,12 +45,13 @@ class Integers(NamedTuple):
 
 
 class _Remembered(NamedTuple):
-    """Layers of one file, by identity, and what was made of them."""
+    """Layers of one file, by identity, and what was made of them. feature: F's integers in 1/16, (1, M, h', w') float64, 0 where not known."""
 
     layers: tuple[Layer, ...]
     header: Header
     known: Known
     gains: Gains
+    feature: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,13 +115,9 @@ class EntropyModel:
         """
         if not self.base_layers <= len(layers) <= self.layers:
             raise UsageError(f"{len(layers)} layers came, expected {self.base_layers} to {self.layers}; complete() predicts those missing")
-        height, width = latent_size(self.profile, header.image_hw)
-        feature = torch.zeros(1, self.profile.feature.channels, height, width, dtype=torch.float64, device=self._device)
-        for i, layer in enumerate(layers[1 : self.base_layers]):
-            turn = self.fcn.turns[i]
-            lattice.write(feature[:, turn.start : turn.stop], self.decoded(layer), turn.places)
+        feature = self._remember(layers[: self.base_layers], header, self._gains(header)).feature
         detail = self._detail(layers[self.base_layers :], header) if len(layers) > self.base_layers else None
-        return Integers(self.decoded(layers[0]), feature, detail)
+        return Integers(self.decoded(layers[0]), feature.clone(), detail)
 
     def quality(self, header: Header) -> Tensor:
         """The quality of W+ and F, (1,) int64: the header's, or where detail starts."""
@@ -140,16 +137,23 @@ class EntropyModel:
         return last.gains if last and last.header.quality == header.quality else self.fcn.quality.gains(self.quality(header))
 
     def _known(self, earlier: Sequence[Layer], header: Header, gains: Gains) -> Known:
+        return self._remember(earlier, header, gains).known
+
+    @torch.no_grad()
+    def _remember(self, earlier: Sequence[Layer], header: Header, gains: Gains) -> _Remembered:
         """What these layers say. A file is asked for layer after layer, so the last answer is kept and only added to."""
         last = self._memory.get("last")
         if last and last.header == header and len(last.layers) <= len(earlier) and all(map(operator.is_, last.layers, earlier)):
-            known, done = last.known, len(last.layers)
+            known, feature, done = last.known, last.feature, len(last.layers)
         else:
             known, done = self._start(earlier[0], header), 1
+            feature = torch.zeros_like(known.activations, dtype=torch.float64)
         for i in range(done, len(earlier)):
-            known = self.fcn.learn(known, i - 1, self.decoded(earlier[i]), gains)
-        self._memory["last"] = _Remembered(tuple(earlier), header, known, gains)
-        return known
+            turn, decoded = self.fcn.turns[i - 1], self.decoded(earlier[i])
+            known = self.fcn.learn(known, i - 1, decoded, gains)
+            lattice.write(feature[:, turn.start : turn.stop], decoded, turn.places)
+        self._memory["last"] = found = _Remembered(tuple(earlier), header, known, gains, feature)
+        return found
 
     def _start(self, semantic: Layer, header: Header) -> Known:
         quality = self.quality(header)

@@ -29,8 +29,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hsc import lattice
+from hsc.exact import largest_of
 from hsc.gaussians import MEAN_STEPS, SCALES, quantise
-from hsc.integer_nets import GaussianParameters, IntegerSequence, gaussian_parameters, requantise
+from hsc.integer_nets import LOWEST, GaussianParameters, IntegerSequence, requantise, scale_levels
 from hsc.profiles import FeatureConfig
 from hsc.quality import GAIN_SHIFT, GAIN_UNIT, Gains, QualityTable
 from hsc.scn import CONTEXT_SHIFT, ResidualUnit, Semantics, keep_variance
@@ -54,10 +55,14 @@ class Features(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What a layer is predicted from, all integers: context (B, K, 1, 1), activations of y_hat (B, M, h', w'), 0 where not decoded."""
+    """What a layer is predicted from, all integers: context (B, K, 1, 1), activations of y_hat (B, M, h', w'), 0 where not decoded.
+
+    largest: none of them is beyond it in size.
+    """
 
     context: Tensor
     activations: Tensor
+    largest: float
 
 
 class Turn(NamedTuple):
@@ -135,28 +140,28 @@ class FCN(nn.Module):
         """What is known of F before its first layer: the semantics (B, S, 1, 1) and the quality."""
         dial = (quality - 128).double()[:, None, None, None]
         context = self.semantic_context(torch.cat([activations, dial], 1))
-        empty = torch.zeros(len(quality), self.config.channels, *size, dtype=torch.float64, device=activations.device)
-        return Known(context, empty)
+        empty = torch.zeros(len(quality), self.config.channels, *size, device=activations.device)  # 12 bits are exact in float32
+        return Known(context, empty, largest_of(context.detach()))
 
     def predict(self, layer: int, known: Known, gains: Gains) -> GaussianParameters:
         """Mean in 1/16 and level of a layer's symbols: twice (B, c, L) float64 integers."""
         turn = self.turns[layer]
         length = lattice.count(turn.places, *known.activations.shape[2:])
-        output = self._run(layer, known, length)  # (B, 2c, 1, L)
+        output = self._run(layer, known, length)  # (B, 2c, L)
         mean, scale = output.chunk(2, 1)
-        gain, shift = (g[:, turn.start : turn.stop, None, None] for g in (gains.gain.detach(), gains.level))
-        found = gaussian_parameters(torch.cat([mean, scale + shift], 1), SCALES.levels)
-        own = requantise(found.mean, gain, _MEAN_SHIFT)  # means stay within 128 symbols of 0
-        return GaussianParameters(own[:, :, 0], found.level[:, :, 0])
+        gain, shift = (g[:, turn.start : turn.stop, None] for g in (gains.gain.detach(), gains.level))
+        own = requantise(mean, gain, _MEAN_SHIFT)  # means stay within 128 symbols of 0
+        return GaussianParameters(own, scale_levels(scale + shift, SCALES.levels))
 
     def learn(self, known: Known, layer: int, integers: Tensor, gains: Gains) -> Known:
         """Add a decoded layer: v_hat in 1/16, (B, c, L). Where no gradient is asked for, it is written into the maps of ``known`` themselves."""
         turn = self.turns[layer]
         found = requantise(integers, gains.inverse[:, turn.start : turn.stop, None], CONTEXT_SHIFT)
         if torch.is_grad_enabled():
-            return known._replace(activations=known.activations + self.as_map(found, layer, known.activations.shape[2:]))
+            activations = known.activations + self.as_map(found, layer, known.activations.shape[2:])
+            return known._replace(activations=activations, largest=float(-LOWEST))
         lattice.write(known.activations[:, turn.start : turn.stop], found, turn.places)
-        return known
+        return known._replace(largest=max(known.largest, largest_of(found)))
 
     def macs(self, height: int, width: int) -> int:
         """Multiplications of the integer networks for maps of y of this size."""
@@ -165,19 +170,19 @@ class FCN(nn.Module):
         return sum(each) + self.semantic_context.macs(1, 1)
 
     def _run(self, layer: int, known: Known, length: int) -> Tensor:
-        """The layer's network at its positions."""
+        """The layer's network at its positions, (B, 2c, L)."""
         turn, net = self.turns[layer], self.nets[layer]
         if length == 0:  # a pass without positions, as in a map of one row
-            return known.context.new_zeros(known.context.shape[0], 2 * (turn.stop - turn.start), 1, 0)
+            return known.context.new_zeros(known.context.shape[0], 2 * (turn.stop - turn.start), 0)
         offsets = lattice.known_neighbours(self.config.passes, turn.turn)
         earlier, own = known.activations[:, : turn.start], known.activations[:, turn.start : turn.stop]
-        parts = [known.context[:, :, 0].expand(-1, -1, length)]
+        parts = [known.context[:, :, 0]]
         if turn.start:
             parts.append(lattice.gather(earlier, turn.places, lattice.SQUARE))
         if offsets:
             parts.append(lattice.gather(own, turn.places, offsets))
         assert isinstance(net, IntegerSequence)
-        return net.at_positions(parts)
+        return net.at_positions(parts, known.largest).expand(-1, -1, length)  # before the first slice all positions are told the same
 
     def pick(self, values: Tensor, layer: int) -> Tensor:
         """A layer's part of a map of y: (B, M, h', w') -> (B, c, L)."""

@@ -1,13 +1,14 @@
 """Networks in integer arithmetic: what gives entropy parameters, the same on every machine.
 
     integers --x int8 weights, + bias--> sum --floor(sum / 2**shift)--> clip to 12 bits --> integers --> ...
-                (float64, exact)
+                (exact)
 
-Everything is held in float64, where integers below 2**53 add and multiply without error in any order: threads, batch size,
-memory format and device change nothing. The largest sum here is 127 * 4096 * fan-in + 2**23, so a fan-in of ten thousand
-million would be too much. Convolutions are unfolded into one matrix product, because libraries have other algorithms
-(Winograd, FFT) for convolutions, whose steps are no integers. The sum is rounded before it is shifted, which is nothing where it
-is exact and mends a library that emulates float64 to less than the last bit.
+Integers below 2**53 add and multiply in float64 without error in any order: threads, batch size, memory format and device change
+nothing. The largest sum here is 127 * 4096 * fan-in + 2**23, so a fan-in of ten thousand million would be too much. Where a sum
+provably stays below 2**24 it is made in float32, with the same result in half the time (``hsc.exact``). Convolutions are unfolded into
+one matrix product, because libraries have other algorithms (Winograd, FFT) for convolutions, whose steps are no integers. Off the CPU
+the sum is rounded before it is shifted, which is nothing where it is exact and mends a library that emulates float64 to less than
+the last bit.
 
 There is one forward path. In training the roundings pass their gradient straight through (Bengio et al., 2013), so that what is
 trained is what is coded. Integer entropy networks: Balle, Johnston, Minnen, "Integer networks for data compression", 2019.
@@ -26,6 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hsc.errors import DataError, UsageError
+from hsc.exact import ExactLayer
 
 UNIT = 64
 """Integer steps in a nominal activation of 1."""
@@ -35,7 +37,6 @@ _RELU_HIGHEST = 4095
 _LARGEST_WEIGHT = 127
 _LARGEST_BIAS = (1 << 23) - 1
 _BAND = 1 << 22  # entries of an unfolded band: 32 MiB
-_CHUNK = 1 << 24  # entries of one piece of joined inputs: 128 MiB
 
 
 class _ToIntegers(torch.autograd.Function):
@@ -62,7 +63,9 @@ class _ToIntegers(torch.autograd.Function):
 def _whole(x: Tensor, factor: float, floor: bool) -> Tensor:
     """Round or floor of x * factor, a new float64 tensor; factors are powers of two, so a product with one is exact."""
     x = x.double()
-    return x.round().mul_(factor).floor_() if floor else (x * factor).round_()
+    if floor and x.device.type != "cpu":  # emulated, perhaps
+        x = x.round()
+    return (x * factor).floor_() if floor else (x * factor).round_()
 
 
 def _to_integers(x: Tensor, factor: float, lowest: int, highest: int, *, floor: bool = False, relu: bool = False) -> Tensor:
@@ -104,6 +107,7 @@ class IntegerConv2d(nn.Module):
         self.register_buffer("weight_int8", None, persistent=False)
         self.register_buffer("bias_int32", None, persistent=False)
         self._doubles: tuple[Tensor, Tensor] | None = None  # of the two above, made when first asked for
+        self._exact: dict[tuple[int, ...], ExactLayer] = {}  # the same by widths of parts
 
     @property
     def frozen(self) -> bool:
@@ -114,7 +118,7 @@ class IntegerConv2d(nn.Module):
         """Weights (O, C, k, k), -127 to 127, and bias (O,) below 2**23 in size: float64 integers, with gradient unless frozen."""
         if self.weight_int8 is not None and self.bias_int32 is not None:
             if self._doubles is None or self._doubles[0].device != self.weight_int8.device:
-                self._doubles = self.weight_int8.double(), self.bias_int32.double()
+                self._doubles, self._exact = (self.weight_int8.double(), self.bias_int32.double()), {}
             return self._doubles
         scale = 2.0**self.shift
         weight = _to_integers(self.weight, scale, -_LARGEST_WEIGHT, _LARGEST_WEIGHT)
@@ -123,7 +127,7 @@ class IntegerConv2d(nn.Module):
     def freeze(self, weight: Tensor | None = None, bias: Tensor | None = None) -> None:
         """Fix the integers: these, or those the parameters stand for now."""
         own_weight, own_bias = (t.detach() for t in self.integers())
-        self._doubles = None
+        self._doubles, self._exact = None, {}
         self.weight_int8 = (own_weight if weight is None else weight.to(own_weight.device)).to(torch.int8)
         self.bias_int32 = (own_bias if bias is None else bias.to(own_bias.device)).to(torch.int32)
         with torch.no_grad():  # so that training can go on from loaded integers; exact, both fit float32
@@ -133,6 +137,7 @@ class IntegerConv2d(nn.Module):
     def thaw(self) -> None:
         """Let training go on."""
         self.weight_int8 = self.bias_int32 = self._doubles = None
+        self._exact = {}
 
     def _load_from_state_dict(self, *arguments: Any, **named: Any) -> None:
         self.thaw()  # fixed integers would hide the parameters that are being loaded
@@ -141,10 +146,32 @@ class IntegerConv2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
             weight, bias = self.integers()
-            sums = self._sums(x.double(), weight.flatten(1)) + bias[:, None, None]
-            return _to_integers(
-                sums, 2.0**-self.shift, 0 if self.relu else LOWEST, _RELU_HIGHEST if self.relu else HIGHEST, floor=True, relu=self.relu
-            )
+            return self._activate(self._sums(x.double(), weight.flatten(1)) + bias[:, None, None])
+
+    def of_parts(self, parts: Sequence[Tensor], largest: float) -> Tensor:
+        """The same with kernel 1 at L positions, whose inputs come in parts: (B, C_i, L), or (B, C_i, 1) where all share it -> (B, O, L).
+
+        largest: no input is beyond it in size. Frozen and without gradient the integers may come as float32.
+        """
+        weight, bias = self.integers()
+        widths = [part.shape[1] for part in parts]
+        if torch.is_grad_enabled() or not self.frozen:
+            products = [own @ part.double() for own, part in zip(torch.split(weight.flatten(1), widths, 1), parts, strict=True)]
+            return self._activate(sum(products, start=bias[:, None]))
+        key = tuple(widths)
+        if key not in self._exact:
+            self._exact[key] = ExactLayer(torch.split(weight.flatten(1), widths, 1), bias)
+        sums = self._exact[key].sums(parts, largest)
+        lowest, highest = self._range
+        return sums.mul_(2.0**-self.shift).floor_().clamp_(lowest, highest)
+
+    @property
+    def _range(self) -> tuple[int, int]:
+        return (0, _RELU_HIGHEST) if self.relu else (LOWEST, HIGHEST)
+
+    def _activate(self, sums: Tensor) -> Tensor:
+        lowest, highest = self._range
+        return _to_integers(sums, 2.0**-self.shift, lowest, highest, floor=True, relu=self.relu)
 
     def _sums(self, x: Tensor, weight: Tensor) -> Tensor:
         """The matrix product, in bands of rows so that a large image needs no unfolded copy of itself."""
@@ -199,14 +226,16 @@ class IntegerSequence(nn.Module):
             x = layer(x)
         return x
 
-    def at_positions(self, parts: Sequence[Tensor]) -> Tensor:
-        """The outputs of a network of kernel 1 for inputs that come in parts: (B, C_i, L) each -> (B, O, 1, L).
+    def at_positions(self, parts: Sequence[Tensor], largest: float = -LOWEST) -> Tensor:
+        """The outputs of a network of kernel 1 where its inputs come in parts: (B, C_i, L), or (B, C_i, 1) where all positions share it.
 
-        Outside training they are joined in pieces, so that large images fit.
+        Parts hold what ``requantise`` gives, none beyond ``largest`` in size, which is not checked again. They are never joined: the first layer
+        adds what it makes of each. Returns (B, O, L), float64 or float32.
         """
-        length, entries = parts[0].shape[2], sum(part.shape[0] * part.shape[1] for part in parts)
-        step = length if self.training else max(1, _CHUNK // entries)
-        return torch.cat([self(torch.cat([p[:, :, i : i + step] for p in parts], 1)[:, :, None]) for i in range(0, length, step)], 3)
+        with torch.autocast(parts[0].device.type, enabled=False):
+            for layer in self._convolutions():
+                parts, largest = [layer.of_parts(parts, largest)], _RELU_HIGHEST
+        return parts[0]
 
     def freeze(self) -> None:
         """Fix the integers of all layers."""
@@ -257,16 +286,15 @@ class IntegerSequence(nn.Module):
 
 
 class GaussianParameters(NamedTuple):
-    """Fixed-point means in 1/16, -2048 to 2047, and table levels: float64 integers (B, C, H, W), with gradient."""
+    """Fixed-point means in 1/16, -2048 to 2047, and table levels: float64 integers (B, C, L), with gradient."""
 
     mean: Tensor
     level: Tensor
 
 
-def gaussian_parameters(output: Tensor, levels: int) -> GaussianParameters:
-    """Split a network's output (B, 2C, H, W) into means (first half) and scale levels (second half).
+def scale_levels(output: Tensor, levels: int) -> Tensor:
+    """Table levels, 0 to levels - 1, of a network's output: float64 integers with gradient, of the same shape.
 
     A level is 16 steps of the output wide and 0 stands for the middle one, so a fresh network starts with middling scales.
     """
-    mean, scale = output.chunk(2, dim=1)
-    return GaussianParameters(mean, _to_integers(scale + 16 * (levels // 2), 1 / 16, 0, levels - 1, floor=True))
+    return _to_integers(output + 16 * (levels // 2), 1 / 16, 0, levels - 1, floor=True)

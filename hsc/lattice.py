@@ -15,6 +15,7 @@ A pass is a layer of the file: it can be cut behind each of them, and what is mi
 
 from __future__ import annotations
 
+import functools
 from typing import TypeAlias
 
 import torch
@@ -33,12 +34,14 @@ ORDERS: dict[int, tuple[tuple[Place, ...], ...]] = {
 """For a number of passes, the places each of them codes."""
 
 REACH = 2
+_LARGEST_KEPT = 1 << 12  # positions of a map whose numbers of neighbours are kept: 25 MB at most in all
 SQUARE: tuple[Place, ...] = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1))
 """The 3x3 neighbourhood, for maps that are known everywhere."""
 
 CENTRE: tuple[Place, ...] = ((0, 0),)
 
 
+@functools.cache
 def known_neighbours(passes: int, number: int) -> tuple[Place, ...]:
     """Offsets within 5x5 at which every position of a pass finds a symbol of its own slice that is already coded.
 
@@ -59,16 +62,13 @@ def count(places: tuple[Place, ...], height: int, width: int) -> int:
 def gather(x: Tensor, places: tuple[Place, ...], offsets: tuple[Place, ...] = CENTRE) -> Tensor:
     """The neighbourhood of every position on these places, 0 outside the map: (B, C, h, w) -> (B, offsets * C, L).
 
-    L runs over the places in turn, each row by row.
+    L runs over the places in turn, each row by row. In memory the values of one position lie together, as a matrix product over them likes it.
     """
-    height, width = x.shape[2:]
-    padded = functional.pad(x, (REACH,) * 4)
-    found = []
-    for r, c in places:
-        rows, columns = _along(r, height), _along(c, width)
-        views = [_every_other(padded, REACH + r + dy, rows, REACH + c + dx, columns) for dy, dx in offsets]
-        found.append(torch.stack(views, 1).flatten(1, 2).flatten(2))  # (B, offsets, C, rows, columns) -> (B, offsets * C, rows * columns)
-    return torch.cat(found, 2)
+    batch, channels, height, width = x.shape
+    find = _numbers if height * width > _LARGEST_KEPT else _kept_numbers
+    numbers = find(places, offsets, height, width).to(x.device)
+    padded = functional.pad(x, (REACH,) * 4).permute(0, 2, 3, 1).flatten(1, 2)  # (B, positions and margin, C)
+    return padded.index_select(1, numbers).view(batch, -1, len(offsets) * channels).transpose(1, 2)
 
 
 def spread(values: Tensor, places: tuple[Place, ...], height: int, width: int) -> Tensor:
@@ -92,5 +92,15 @@ def _along(start: int, length: int) -> int:
     return max(0, (length - start + 1) // 2)
 
 
-def _every_other(x: Tensor, top: int, rows: int, left: int, columns: int) -> Tensor:
-    return x[:, :, top : top + 2 * rows : 2, left : left + 2 * columns : 2]
+def _numbers(places: tuple[Place, ...], offsets: tuple[Place, ...], height: int, width: int) -> Tensor:
+    """Where in a map with its margin, row by row, the neighbours of every position lie: (L * offsets,) int64."""
+    stride = width + 2 * REACH
+    around = torch.tensor([dy * stride + dx for dy, dx in offsets])
+    found = []
+    for r, c in places:
+        rows, columns = torch.arange(REACH + r, REACH + height, 2), torch.arange(REACH + c, REACH + width, 2)
+        found.append((rows[:, None] * stride + columns).flatten())
+    return (torch.cat(found)[:, None] + around).flatten()
+
+
+_kept_numbers = functools.lru_cache(maxsize=128)(_numbers)

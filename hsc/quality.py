@@ -30,7 +30,7 @@ GAIN_UNIT = 1 << GAIN_SHIFT
 """A gain of 1 as an integer."""
 
 LEVEL_STEPS = 16
-"""Steps of an integer network's output in one level of scale, see ``hsc.integer_nets.gaussian_parameters``."""
+"""Steps of an integer network's output in one level of scale, see ``hsc.integer_nets.scale_levels``."""
 
 ROWS = 256
 _ANCHORS = ROWS // QUALITY_STEPS + 1

@@ -109,6 +109,8 @@ class CdfTables:
             raise UsageError(
                 f"table indexes came from {index.min()} to {index.max()}, expected 0 to {self.groups - 1}; clip them where they are made"
             )
+        if mean is None and self.phases == 1:
+            return index, np.zeros(index.shape, np.int64)
         steps = np.zeros_like(index) if mean is None else _whole_numbers("means", mean)
         if steps.shape != index.shape:
             raise UsageError(f"means came in the shape {steps.shape}, expected that of the indexes, {index.shape}")
@@ -157,7 +159,7 @@ def _whole_numbers(what: str, array: npt.NDArray[Any]) -> IntArray:
     array = np.asarray(array)
     if array.dtype.kind not in "iu":
         raise UsageError(f"{what} came as {array.dtype}, expected integers; a float here would not decode alike on another machine")
-    return array.astype(np.int64)
+    return array.astype(np.int64, copy=False)
 
 
 def quantise_pmf(pmf: npt.NDArray[np.float64]) -> npt.NDArray[np.uint16]:

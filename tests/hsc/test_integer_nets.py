@@ -11,7 +11,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from hsc.errors import DataError, UsageError
-from hsc.integer_nets import IntegerConv2d, IntegerSequence, gaussian_parameters, requantise
+from hsc.integer_nets import IntegerConv2d, IntegerSequence, requantise, scale_levels
 from hsc.rate import gaussian_bits
 from hsc.tables import build_gaussian_tables, gaussian_scales
 
@@ -88,7 +88,8 @@ def test_training_path_is_the_coding_path(net):
 def test_gradient_flows_to_weights_and_inputs(net):
     symbols = torch.randn(2, 20, 8, 8, requires_grad=True)
     rounded = symbols + (symbols.round() - symbols).detach()
-    mean, level = gaussian_parameters(net.train()(requantise(rounded, 64)), 40)
+    mean, scale = net.train()(requantise(rounded, 64)).chunk(2, 1)
+    level = scale_levels(scale, 40)
     gaussian_bits(torch.randn(2, 4, 8, 8), mean, level).mean().backward()
     for tensor in (symbols, *net.parameters()):
         assert tensor.grad is not None
@@ -117,7 +118,8 @@ def test_a_network_learns_the_scale_of_its_symbols():
         for _ in range(150):
             context = torch.randint(0, 2, (64, 1, 2, 2))
             values = torch.where(context > 0, 2.0 + 4 * torch.randn(64, 1, 2, 2), -1 + 0.3 * torch.randn(64, 1, 2, 2)).round()
-            bits = gaussian_bits(values, *gaussian_parameters(net(requantise(context, 256)), 40)).mean()
+            mean, scale = net(requantise(context, 256)).chunk(2, 1)
+            bits = gaussian_bits(values, mean, scale_levels(scale, 40)).mean()
             adam.zero_grad()
             bits.backward()
             adam.step()

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from hsc.bitstream import Header
-from hsc.integer_nets import IntegerSequence, gaussian_parameters, requantise
+from hsc.integer_nets import IntegerSequence, requantise, scale_levels
 from hsc.layers import Layer, Parameters
 from hsc.tables import build_counted_tables, build_gaussian_tables, gaussian_scales
 
@@ -46,7 +46,8 @@ class ToyModel:
         w = torch.from_numpy(earlier[0].symbols).reshape(1, WORDS, 1, 1)
         context = self.from_w(requantise(w, 64)).expand(1, CONTEXT, height, width)
         slices = [requantise(torch.from_numpy(layer.symbols)[None], 64) for layer in earlier[1:]]
-        mean, level = gaussian_parameters(self.nets[number - 1](torch.cat([context, *slices], dim=1)), self.gaussians.groups)
+        mean, scale = self.nets[number - 1](torch.cat([context, *slices], dim=1)).chunk(2, 1)
+        level = scale_levels(scale, self.gaussians.groups)
         quarter = torch.floor(mean / 4)  # this toy's tables have 4 phases, not 16
         return Parameters(self.gaussians, level[0].numpy().astype(np.int64), quarter[0].numpy().astype(np.int64))
 
