@@ -78,20 +78,21 @@ def wide(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     judged = (whole["regime"] == JUDGED) & (whole["codec"] != "")
     whole.loc[judged, "head"] = ORIGINALS
     whole = whole[~(judged & (whole["metric"] == "head_s"))]
-    streams = whole[whole["head"] == ""]
+    streams = dict(iter(whole[whole["head"] == ""].groupby(["codec", "point"], sort=False)))
     lines = []
     tail = [name for name in ("psnr", "encode_s", "decode_s", "head_s") if name not in columns]
     readers = dict.fromkeys((head, route) for head, route in zip(whole["head"], whole["route"], strict=True) if head)
     for head, route in readers:
         mine = whole[(whole["head"] == head) & (whole["route"] == route)]
         for (codec, point), group in mine.groupby(["codec", "point"], sort=False):
-            rate = streams[(streams["codec"] == codec) & (streams["point"] == point)]
+            rate = streams.get((codec, point), whole[:0])
             if route == "latent":  # its own time of decoding stands for that of the image, which nobody sees
                 rate = rate[(rate["route"] == "latent") | ~rate["metric"].isin(("decode_s", "psnr"))]
             else:
                 rate = rate[rate["route"] == route]
             numbers = {**_values(rate), **_values(group)}
-            bad = pd.concat([rate, group]).query("status != 'ok'")
+            both = pd.concat([rate, group])
+            bad = both[both["status"] != "ok"]
             line = {
                 "head": head,
                 "route": route,

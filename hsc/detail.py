@@ -133,9 +133,7 @@ class DetailNetwork(nn.Module):
         offsets = self._neighbours(turn)
         if offsets:
             parts.append(lattice.gather(requantise(decoded, gains.inverse[:, :, None, None], CONTEXT_SHIFT), places, offsets))
-        net = self.nets[turn]
-        assert isinstance(net, IntegerSequence)
-        level = scale_levels(net.at_positions(parts) + gains.level[:, :, None], SCALES.levels)
+        level = scale_levels(self.nets[turn](parts) + gains.level[:, :, None], SCALES.levels)
         return GaussianParameters(level.new_zeros(shape), level)
 
     def restore(self, decoded: Tensor, quality: Tensor) -> Tensor:

@@ -53,6 +53,10 @@ class _Remembered(NamedTuple):
     gains: Gains
     feature: Tensor
 
+    def says(self, layers: Sequence[Layer], header: Header) -> bool:
+        """Whether this is of these layers or of the first of them."""
+        return self.header == header and len(self.layers) <= len(layers) and all(map(operator.is_, self.layers, layers))
+
 
 @dataclass(frozen=True, eq=False)
 class EntropyModel:
@@ -115,9 +119,18 @@ class EntropyModel:
         """
         if not self.base_layers <= len(layers) <= self.layers:
             raise UsageError(f"{len(layers)} layers came, expected {self.base_layers} to {self.layers}; complete() predicts those missing")
-        feature = self._remember(layers[: self.base_layers], header, self._gains(header)).feature
+        last, base = self._memory.get("last"), layers[: self.base_layers]
+        if last and last.says(base[:-1], header):  # as when a file was read just now
+            feature, done = last.feature.clone(), len(last.layers)
+        else:
+            height, width = latent_size(self.profile, header.image_hw)
+            feature = torch.zeros(1, self.profile.feature.channels, height, width, dtype=torch.float64, device=self._device)
+            done = 1
+        for i in range(done, len(base)):
+            turn = self.fcn.turns[i - 1]
+            lattice.write(feature[:, turn.start : turn.stop], self.decoded(base[i]), turn.places)
         detail = self._detail(layers[self.base_layers :], header) if len(layers) > self.base_layers else None
-        return Integers(self.decoded(layers[0]), feature.clone(), detail)
+        return Integers(self.decoded(layers[0]), feature, detail)
 
     def quality(self, header: Header) -> Tensor:
         """The quality of W+ and F, (1,) int64: the header's, or where detail starts."""
@@ -143,7 +156,7 @@ class EntropyModel:
     def _remember(self, earlier: Sequence[Layer], header: Header, gains: Gains) -> _Remembered:
         """What these layers say. A file is asked for layer after layer, so the last answer is kept and only added to."""
         last = self._memory.get("last")
-        if last and last.header == header and len(last.layers) <= len(earlier) and all(map(operator.is_, last.layers, earlier)):
+        if last and last.says(earlier, header):
             known, feature, done = last.known, last.feature, len(last.layers)
         else:
             known, done = self._start(earlier[0], header), 1

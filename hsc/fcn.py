@@ -181,8 +181,8 @@ class FCN(nn.Module):
             parts.append(lattice.gather(earlier, turn.places, lattice.SQUARE))
         if offsets:
             parts.append(lattice.gather(own, turn.places, offsets))
-        assert isinstance(net, IntegerSequence)
-        return net.at_positions(parts, known.largest).expand(-1, -1, length)  # before the first slice all positions are told the same
+        output: Tensor = net(parts, known.largest)
+        return output.expand(-1, -1, length)  # before the first slice all positions are told the same
 
     def pick(self, values: Tensor, layer: int) -> Tensor:
         """A layer's part of a map of y: (B, M, h', w') -> (B, c, L)."""

@@ -211,27 +211,28 @@ class IntegerSequence(nn.Module):
     def _convolutions(self) -> list[IntegerConv2d]:
         return [layer for layer in self.layers if isinstance(layer, IntegerConv2d)]
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor | Sequence[Tensor], largest: float = -LOWEST) -> Tensor:
         """(B, C, H, W) integers in any dtype, -4096 to 4095 -> (B, O, H, W) float64 integers, -2048 to 2047.
+
+        Where all kernels are 1, also at L positions with the inputs in parts: (B, C_i, L), or (B, C_i, 1) where all positions share it
+        -> (B, O, L), float64 or float32. Parts hold what ``requantise`` gives, none beyond ``largest`` in size, which is not checked again.
+        They are never joined: the first layer adds what it makes of each.
 
         Raises:
             UsageError: outside training, x holds other than such integers: a float would not decode alike elsewhere.
         """
-        x = x.double()
+        if not isinstance(x, Tensor):
+            return self._at_positions(x, largest)
+        found = x.double()
         if not self.training:
-            held = x.detach()
+            held = found.detach()
             if not (torch.equal(held, held.round()) and bool((held.abs() <= 4096).all())):
                 raise UsageError("an integer network was given numbers that are not integers from -4096 to 4095; use requantise on decoded symbols")
         for layer in self.layers:
-            x = layer(x)
-        return x
+            found = layer(found)
+        return found
 
-    def at_positions(self, parts: Sequence[Tensor], largest: float = -LOWEST) -> Tensor:
-        """The outputs of a network of kernel 1 where its inputs come in parts: (B, C_i, L), or (B, C_i, 1) where all positions share it.
-
-        Parts hold what ``requantise`` gives, none beyond ``largest`` in size, which is not checked again. They are never joined: the first layer
-        adds what it makes of each. Returns (B, O, L), float64 or float32.
-        """
+    def _at_positions(self, parts: Sequence[Tensor], largest: float) -> Tensor:
         with torch.autocast(parts[0].device.type, enabled=False):
             for layer in self._convolutions():
                 parts, largest = [layer.of_parts(parts, largest)], _RELU_HIGHEST
