@@ -86,5 +86,5 @@ def _float32_is_float32(x: Tensor) -> bool:
     """Whether products are made in float32 as asked: devices and settings may make them of shorter numbers."""
     if x.device.type != "cpu" or _told_to_shorten():
         return False
-    matmul = getattr(torch.backends.mkldnn, "matmul", None)  # newer versions of torch have a setting of their own there
-    return getattr(matmul, "fp32_precision", None) in ("none", "ieee") if matmul else torch.get_float32_matmul_precision() == "highest"
+    newer = getattr(getattr(torch.backends.mkldnn, "matmul", None), "fp32_precision", None)  # a setting of its own, in newer versions of torch
+    return newer in ("none", "ieee") if newer else torch.get_float32_matmul_precision() == "highest"
