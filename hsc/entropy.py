@@ -45,17 +45,12 @@ class Integers(NamedTuple):
 
 
 class _Remembered(NamedTuple):
-    """Layers of one file, by identity, and what was made of them. feature: F's integers in 1/16, (1, M, h', w') float64, 0 where not known."""
+    """Layers of one file, by identity, and what was made of them."""
 
     layers: tuple[Layer, ...]
     header: Header
     known: Known
     gains: Gains
-    feature: Tensor
-
-    def says(self, layers: Sequence[Layer], header: Header) -> bool:
-        """Whether this is of these layers or of the first of them."""
-        return self.header == header and len(self.layers) <= len(layers) and all(map(operator.is_, self.layers, layers))
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,16 +114,11 @@ class EntropyModel:
         """
         if not self.base_layers <= len(layers) <= self.layers:
             raise UsageError(f"{len(layers)} layers came, expected {self.base_layers} to {self.layers}; complete() predicts those missing")
-        last, base = self._memory.get("last"), layers[: self.base_layers]
-        if last and last.says(base[:-1], header):  # as when a file was read just now
-            feature, done = last.feature.clone(), len(last.layers)
-        else:
-            height, width = latent_size(self.profile, header.image_hw)
-            feature = torch.zeros(1, self.profile.feature.channels, height, width, dtype=torch.float64, device=self._device)
-            done = 1
-        for i in range(done, len(base)):
-            turn = self.fcn.turns[i - 1]
-            lattice.write(feature[:, turn.start : turn.stop], self.decoded(base[i]), turn.places)
+        height, width = latent_size(self.profile, header.image_hw)
+        feature = torch.zeros(1, self.profile.feature.channels, height, width, dtype=torch.float64, device=self._device)
+        for i, layer in enumerate(layers[1 : self.base_layers]):
+            turn = self.fcn.turns[i]
+            lattice.write(feature[:, turn.start : turn.stop], self.decoded(layer), turn.places)
         detail = self._detail(layers[self.base_layers :], header) if len(layers) > self.base_layers else None
         return Integers(self.decoded(layers[0]), feature, detail)
 
@@ -150,23 +140,16 @@ class EntropyModel:
         return last.gains if last and last.header.quality == header.quality else self.fcn.quality.gains(self.quality(header))
 
     def _known(self, earlier: Sequence[Layer], header: Header, gains: Gains) -> Known:
-        return self._remember(earlier, header, gains).known
-
-    @torch.no_grad()
-    def _remember(self, earlier: Sequence[Layer], header: Header, gains: Gains) -> _Remembered:
         """What these layers say. A file is asked for layer after layer, so the last answer is kept and only added to."""
         last = self._memory.get("last")
-        if last and last.says(earlier, header):
-            known, feature, done = last.known, last.feature, len(last.layers)
+        if last and last.header == header and len(last.layers) <= len(earlier) and all(map(operator.is_, last.layers, earlier)):
+            known, done = last.known, len(last.layers)
         else:
             known, done = self._start(earlier[0], header), 1
-            feature = torch.zeros_like(known.activations, dtype=torch.float64)
         for i in range(done, len(earlier)):
-            turn, decoded = self.fcn.turns[i - 1], self.decoded(earlier[i])
-            known = self.fcn.learn(known, i - 1, decoded, gains)
-            lattice.write(feature[:, turn.start : turn.stop], decoded, turn.places)
-        self._memory["last"] = found = _Remembered(tuple(earlier), header, known, gains, feature)
-        return found
+            known = self.fcn.learn(known, i - 1, self.decoded(earlier[i]), gains)
+        self._memory["last"] = _Remembered(tuple(earlier), header, known, gains)
+        return known
 
     def _start(self, semantic: Layer, header: Header) -> Known:
         quality = self.quality(header)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -160,7 +159,7 @@ def test_rule_5_a_default_head_on_latents_has_an_adapted_rival_on_images_that_be
     rival, latent = (str(about["initial"]).split(", which began as ") for about in said)
     frozen = rival[-1]
     assert latent.index(frozen) == len(rival)  # as many trainings since the frozen head and one more, of the lift: the rival is given decoded images
-    ours, rivals = (dataclasses.replace(Recipe(**about["recipe"]), arch="hourglass", input="clean", zoom=1.0, task="detection") for about in said)
+    ours, rivals = (replace(Recipe(**about["recipe"]), arch="hourglass", input="clean", zoom=1.0, task="detection") for about in said)
     assert ours == rivals
 
 

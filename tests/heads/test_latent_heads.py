@@ -247,6 +247,7 @@ PACKAGED = {
     "latent_detector": "hsc",
     "latent_detector(use=y)": "hsc",
     "latent_segmenter": "hsc",
+    "latent_segmenter(use=y)": "hsc",
     "latent_segmenter(trained=camvid)": "hsc(model=camvid)",
     "small_adapted(arch=hourglass)": "hsc",
     "segmenter_adapted(arch=context)": "hsc",
