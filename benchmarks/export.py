@@ -25,17 +25,33 @@ from hsc.registry import Spec
 _EXAMPLES = """examples:
   python -m benchmarks.export "roadscenes(split=train)" --first 0 --count 3000 --out shards/a
   python -m benchmarks.export "roadscenes(split=train, images=8000)" --first 4000 --count 3000 --out shards/b
+  python -m benchmarks.export "roadscenes(split=train, images=8000)" --first 4000 --count 3000 --relit --out shards/codec
   python -m benchmarks.export "camvid(split=train)" --leave-out 0006R0 --out shards/camvid
   python -m benchmarks.export "camvid(split=train)" --keep 0006R0 --out shards/camvid-holdout
 
 Shards that are already there are kept, so a stopped export goes on where it was."""
 
 
-def export(dataset: Any, out: Path, *, first: int = 0, count: int | None = None, shard: int = 250, keep: str = "", leave_out: str = "") -> int:
+_OTHER_LIGHT = 1009
+"""Whose light a scene is shown in: the one so many further on, where nothing else is alike."""
+
+
+def export(
+    dataset: Any,
+    out: Path,
+    *,
+    first: int = 0,
+    count: int | None = None,
+    shard: int = 250,
+    keep: str = "",
+    leave_out: str = "",
+    relit: bool = False,
+) -> int:
     """Write images ``first`` to ``first + count - 1`` of a data set as shards of ``shard`` images; how many files were new.
 
     Rendered frames give boxes and label maps, other data sets their label maps. keep: only images whose name begins so;
     leave_out: only those whose name does not; both choose before ``first`` and ``count`` do. count: None for all that are left.
+    relit: also every scene in the light of another one, where the data set can (``relit``).
     Images of one file have one size; where a shard's images differ, each further size goes into a file of its own beside it.
 
     Raises:
@@ -46,6 +62,8 @@ def export(dataset: Any, out: Path, *, first: int = 0, count: int | None = None,
     mapped = isinstance(dataset, HasLabelMaps)
     if not rendered and not (mapped and dataset.label_space(SegmentationMap) is not None):
         raise UsageError(f"{spec} has no frames and no label maps to export; expected one such as roadscenes(split=train) or camvid(split=train)")
+    if relit and not hasattr(dataset, "relit"):
+        raise UsageError(f"{spec} cannot show its scenes in another light; leave out --relit")
     chosen = [i for i, name in enumerate(dataset.image_ids()) if name.startswith(keep) and not (leave_out and name.startswith(leave_out))]
     last = len(chosen) if count is None else first + count
     if first < 0 or last <= first or shard < 1 or last > len(chosen):
@@ -60,7 +78,7 @@ def export(dataset: Any, out: Path, *, first: int = 0, count: int | None = None,
             continue
         source = f"{_public(dataset)} revision {dataset.revision} images {start} to {stop - 1}{_of_names(keep, leave_out)}"
         words = _words(dataset, source, rendered)
-        shards = _frames(dataset, chosen[start:stop]) if rendered else _maps(dataset, chosen[start:stop])
+        shards = _frames(dataset, chosen[start:stop], relit) if rendered else _maps(dataset, chosen[start:stop])
         # The file without a number at its end comes last: where it stands, the others do too.
         for number, arrays in reversed(list(enumerate(shards))):
             _write(path.with_stem(f"{path.stem}-{number}") if number else path, words | arrays)
@@ -90,7 +108,7 @@ def _words(dataset: Any, source: str, rendered: bool) -> dict[str, Any]:
     return words
 
 
-def _frames(dataset: Any, indices: Sequence[int]) -> list[dict[str, Any]]:
+def _frames(dataset: Any, indices: Sequence[int], relit: bool) -> list[dict[str, Any]]:
     frames = [dataset.frame(i) for i in indices]
     arrays = {
         "images": np.stack([f.image for f in frames]),  # (n, H, W, 3)
@@ -100,6 +118,8 @@ def _frames(dataset: Any, indices: Sequence[int]) -> list[dict[str, Any]]:
         "ignored": np.concatenate([f.iscrowd for f in frames]).astype(np.bool_),
         "owner": np.repeat(np.arange(len(frames)), [len(f.classes) for f in frames]),
     }
+    if relit:
+        arrays["relit"] = np.stack([dataset.relit(i, (i + _OTHER_LIGHT) % len(dataset)) for i in indices])  # (n, H, W, 3)
     return [arrays]
 
 
@@ -133,6 +153,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--count", type=int, help="how many images (all from the first on)")
     parser.add_argument("--keep", default="", metavar="PREFIX", help="only images whose name begins so; --first and --count count these")
     parser.add_argument("--leave-out", default="", metavar="PREFIX", help="no image whose name begins so")
+    parser.add_argument("--relit", action="store_true", help="also every scene in another one's light, for training what carries light")
     parser.add_argument("--shard", type=int, default=250, help="images a file (250)")
     chosen = parser.parse_args(argv)
     try:
@@ -144,6 +165,7 @@ def main(argv: list[str] | None = None) -> int:
             shard=chosen.shard,
             keep=chosen.keep,
             leave_out=chosen.leave_out,
+            relit=chosen.relit,
         )
     except HscError as error:
         sys.stderr.write(f"error: {error}\n")

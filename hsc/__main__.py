@@ -25,6 +25,8 @@ EXAMPLES = """examples:
       the axis of the semantics that a label follows; without --labels, the axes of most variance
   python -m hsc edit out.hsc edited.png --directions axes.safetensors --direction 0 --step -2 0 2
       the image, its semantics moved along such an axis
+  python -m hsc edit out.hsc dusk.png --like evening.hsc
+      the image in the light that another file's semantics tell
   python -m hsc encode *.png --into streams
       several files; names are kept, progress goes to standard error
   python -m hsc encode - - --model mine.safetensors < in.png | python -m hsc decode - out.png --model mine.safetensors
@@ -50,7 +52,9 @@ def parser() -> argparse.ArgumentParser:
     cut = _command(commands, "cut", "a shorter .hsc file")
     cut.add_argument("--layers", type=int, required=True, metavar="N", help="how many layers to keep")
     edit = _command(commands, "edit", "the image with its semantics moved along a direction")
-    edit.add_argument("--directions", required=True, metavar="FILE", help="a file of hsc.directions.save_directions")
+    way = edit.add_mutually_exclusive_group(required=True)
+    way.add_argument("--directions", metavar="FILE", help="a file of the command directions")
+    way.add_argument("--like", metavar="HSC", help="towards the semantics of this .hsc file; with a step of 1 they are taken over")
     edit.add_argument("--direction", type=int, default=0, metavar="K", help="which of its axes; default %(default)s")
     edit.add_argument(
         "--step", type=float, nargs="+", default=[1.0], metavar="X", help="how far, in standard deviations (1); of several, the images side by side"

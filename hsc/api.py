@@ -129,6 +129,13 @@ class StagedLatents(Protocol):
 
 
 @runtime_checkable
+class Edits(Protocol):
+    """Capability: an image from bytes whose semantics, the map "w_hat" of ``decode_latents``, are moved by ``step`` times a direction."""
+
+    def edit(self, data: bytes, direction: npt.ArrayLike, step: float) -> Image: ...
+
+
+@runtime_checkable
 class EstimatesBits(Protocol):
     """Capability: the entropy model's own estimate, in bits, of one image. Reported beside the real size, never as it."""
 

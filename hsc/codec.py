@@ -10,13 +10,14 @@ Symbols are the same on every machine (``hsc.integer_nets``), and decoding is a 
 Its floats may differ in their last bit between machines, which may move a pixel by one level.
 
 Editing, from the paper: w1 = w_hat + step * direction, F1 = F_hat + G_n(w1) - G_n(w_hat), image = G(w1, F1), with G_n the layers below F. A
-generator that starts at F has no such layers. There the feature network itself says how F follows w: its synthesis is
-scaled and shifted by w_hat, so F1 = F_hat + g_s(y_hat, w1) - g_s(y_hat, w_hat), which is g_s(y_hat, w1). It changes what w rules (styles, and
-what of F was left to w), not where things are. With a step of 0 both give the decoded image.
+generator that starts at F has no such layers. There a light network (``hsc.light``) stands in their place, where weights have one; else the feature
+network says how F follows w: its synthesis is scaled and shifted by w_hat, so F1 = F_hat + g_s(y_hat, w1) - g_s(y_hat, w_hat), which is
+g_s(y_hat, w1). It changes what w rules, not where things are. With a step of 0 all give the decoded image.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ from hsc.coder import Symbols
 from hsc.entropy import Integers, feature_size, round_around
 from hsc.errors import UsageError
 from hsc.layers import Decoded, Layer, Parameters
+from hsc.light import LightNetwork
 from hsc.model import HscModel
 from hsc.pixels import TILE, invert, lacking, require_image, synthesise
 
@@ -91,18 +93,33 @@ class HscCodec:
     """A frozen model as a codec of images: uint8 (H, W, 3) RGB of 1x1 up to 2**24 pixels.
 
     device: where the networks run; the model is moved there. tile: samples of F along a tile's side, see ``hsc.pixels``. The symbols
-    of a file depend on neither.
+    of a file depend on neither. light: asked, at the first edit, how F follows w (``hsc.weights.light_for``); None, or an answer of None, leaves
+    that to the feature network.
 
     Raises:
         UsageError: the model is not frozen.
     """
 
-    def __init__(self, model: HscModel, *, device: str | torch.device = "cpu", tile: int = TILE) -> None:
+    def __init__(
+        self,
+        model: HscModel,
+        *,
+        device: str | torch.device = "cpu",
+        tile: int = TILE,
+        light: Callable[[], LightNetwork | None] = lambda: None,
+    ) -> None:
         self.entropy = model.entropy
         self.model = model.to(device).eval()
         for network in (self.model.generator, self.model.fcn.synthesis):  # in this format a float sum does not depend on the threads
             network.to(memory_format=torch.channels_last)
         self.device, self.tile = torch.device(device), tile
+        self._find_light = light
+
+    @functools.cached_property
+    def light(self) -> LightNetwork | None:
+        """The light network, None where the weights have none. Raises DataError where it is damaged or fits another model."""
+        found = self._find_light()
+        return None if found is None else found.to(self.device)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -176,20 +193,23 @@ class HscCodec:
         return self._synthesise(self._moved(restored, torch.from_numpy(moved * np.float32(step)).to(self.device)))
 
     def latent_specs(self) -> tuple[LatentSpec, ...]:
-        """w_hat (n_styles, w_dim), y_hat (M, h', w'), F_hat (C, h, w) and, where there is detail, E_hat (K, h, w) in the space of these weights."""
-        profile, space = self.model.profile, self.entropy.fingerprint.hex()
+        """w_hat (n_styles, w_dim), y_hat (M, h', w'), F_hat (C, h, w) and, where there is detail, E_hat (K, h, w).
+
+        The first two, what symbols stand for, are in a space that models of another decoder share; the others in that of these very weights.
+        """
+        profile, space, own = self.model.profile, self.model.space.hex(), self.entropy.fingerprint.hex()
         encoder, coarser = profile.encoder, profile.feature.stride
 
-        def follows(name: str, channels: int, stride: int) -> LatentSpec:
+        def follows(name: str, channels: int, stride: int, space: str) -> LatentSpec:
             side = None if encoder.input_size is None else -(-encoder.input_size // stride)
             return LatentSpec(name, (channels, side, side), stride if side is None else 0, space)
 
         found = (
             LatentSpec("w_hat", (encoder.n_styles, encoder.w_dim), 0, space),
-            follows("y_hat", profile.feature.channels, encoder.stride * coarser),
-            follows("F_hat", encoder.feature_channels, encoder.stride),
+            follows("y_hat", profile.feature.channels, encoder.stride * coarser, space),
+            follows("F_hat", encoder.feature_channels, encoder.stride, own),
         )
-        return found if profile.detail is None else (*found, follows("E_hat", profile.detail.channels, encoder.stride))
+        return found if profile.detail is None else (*found, follows("E_hat", profile.detail.channels, encoder.stride, own))
 
     def decode_latents(self, data: bytes, names: Sequence[str] | None = None) -> Latents:
         """Float32 maps of a file: "w_hat" and "y_hat", which the symbols stand for; "F_hat", what the generator would be given; and, where the
@@ -240,6 +260,8 @@ class HscCodec:
         if self.model.profile.generator.start == "const":
             change = generator.run_below(w_hat).feature - generator.run_below(restored.w_hat).feature
             feature = restored.feature + change
+        elif self.light is not None:
+            feature = self.light(restored.feature, restored.w_hat, w_hat)
         else:
             quality = self.entropy.quality(restored.header)
             feature = self.model.fcn.restore(restored.integers, w_hat, quality, restored.feature.shape[2:])

@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from hsc.errors import DataError, HscError, UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from hsc.codec import HscCodec
 
 STANDARD = "-"
@@ -120,13 +123,23 @@ def edit(codec: HscCodec, options: Namespace, data: bytes, pair: Pair) -> bytes:
     """The image with its semantics moved; of several steps, the images beside each other."""
     import numpy as np
 
+    made = [codec.edit(data, _direction(codec, options, data), step) for step in options.step]
+    return _picture(np.concatenate(made, 1), pair)
+
+
+def _direction(codec: HscCodec, options: Namespace, data: bytes) -> npt.NDArray[np.float32]:
+    """Where semantics are moved: along a known axis, or from a file's own to those of another."""
     from hsc.directions import load_directions
 
+    if options.like is not None:
+        own, other = (codec.decode_latents(stream, ("w_hat",)).maps["w_hat"] for stream in (data, _read(options.like)))
+        move: npt.NDArray[np.float32] = other - own
+        return move
     known = load_directions(Path(options.directions))
     if not 0 <= options.direction < len(known.axes):
         raise UsageError(f"there is no direction {options.direction}, {options.directions} holds 0 to {len(known.axes) - 1}")
-    made = [codec.edit(data, known.axes[options.direction], step) for step in options.step]
-    return _picture(np.concatenate(made, 1), pair)
+    axis: npt.NDArray[np.float32] = known.axes[options.direction]
+    return axis
 
 
 def cut(codec: HscCodec, options: Namespace, data: bytes, pair: Pair) -> bytes:
@@ -207,7 +220,8 @@ def _codec(model: str) -> HscCodec:
     from hsc import weights
     from hsc.codec import HscCodec
 
-    return HscCodec(weights.load(model))
+    loaded = weights.load(model)
+    return HscCodec(loaded, light=lambda: weights.light_for(model, loaded))
 
 
 def _picture(image: object, pair: Pair) -> bytes:

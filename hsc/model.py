@@ -45,6 +45,7 @@ from hsc.tables import CdfTables
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 _TABLES = "tables."
+_DECODER = ("fcn.synthesis.", "generator.")
 
 
 class Reconstruction(NamedTuple):
@@ -77,6 +78,7 @@ class HscModel(nn.Module):
         if profile.detail is not None:
             self.detail = DetailNetwork(profile.detail, encoder.feature_channels, profile.feature.channels, profile.feature.context)
         self._sealed: EntropyModel | None = None
+        self._space: bytes | None = None
         self._inverse: Tensor | None = None
 
     def forward(self, images: Tensor, quality: Tensor, *, keep: int | None = None, detail: bool = True) -> Reconstruction:
@@ -135,6 +137,13 @@ class HscModel(nn.Module):
         """sha256 over the profile and all tensors as they are stored, 32 bytes. Raises UsageError where not frozen."""
         return self.entropy.fingerprint
 
+    @property
+    def space(self) -> bytes:
+        """The same over all that makes symbols and their values: models that differ in their decoder alone share it. Raises as ``fingerprint``."""
+        if self._space is None:
+            self._space = self._digest(self.entropy.tables, without=_DECODER)
+        return self._space
+
     def freeze(self) -> HscModel:
         """Make this the model of a weights file, in place; the result is the model itself.
 
@@ -159,6 +168,18 @@ class HscModel(nn.Module):
             module.thaw()
         self.train().requires_grad_(True)
         return self
+
+    def with_decoder_of(self, other: HscModel) -> HscModel:
+        """A frozen model with this one's symbols, and what makes images of them from another of the same profile: g_s of F and the generator.
+
+        Raises:
+            DataError: a weight of the other is not finite, or too large for 16 bits.
+        """
+        theirs = {name: tensor.cpu().half() for name, tensor in other._floats().items() if name.startswith(_DECODER)}
+        for name, tensor in theirs.items():
+            if not bool(tensor.isfinite().all()):
+                raise DataError(f"{name} holds values that are not finite in 16 bits; training diverged")
+        return HscModel(self.profile).load_arrays({**self.arrays(), **{name: tensor.numpy() for name, tensor in theirs.items()}})
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """All a weights file holds: float16, integers of networks and quality tables, probability tables."""
@@ -193,11 +214,16 @@ class HscModel(nn.Module):
     def _seal(self, tables: CdfTables) -> None:
         if self.detail is not None:
             self._inverse = self.inverse_basis()
+        self._space = None
+        self._sealed = EntropyModel(self.profile, self.scn, self.fcn, self.detail, tables, self._digest(tables))
+
+    def _digest(self, tables: CdfTables, without: tuple[str, ...] = ()) -> bytes:
         digest = hashlib.sha256(profile_to_json(self.profile).encode())
         for name, array in sorted(self._collect(tables).items()):
-            digest.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
-        self._sealed = EntropyModel(self.profile, self.scn, self.fcn, self.detail, tables, digest.digest())
+            if not name.startswith(without):
+                digest.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
+                digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.digest()
 
     def _collect(self, tables: CdfTables) -> dict[str, npt.NDArray[Any]]:
         found = {name: t.detach().cpu().contiguous().numpy().astype(_stored_type(t)) for name, t in self._floats().items()}

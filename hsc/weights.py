@@ -21,11 +21,13 @@ from hsc.download import cached, fetch_file
 from hsc.errors import DataError, UnavailableError, UsageError
 
 if TYPE_CHECKING:
+    from hsc.light import LightNetwork
     from hsc.model import HscModel
     from hsc.profiles import Profile
 
 FORMAT = 1
 SUFFIX = ".safetensors"
+LIGHT = "-light.safetensors"
 FOLDER = Path(__file__).parent / "pretrained"
 
 
@@ -38,7 +40,8 @@ class Card(NamedTuple):
 
 def names(folder: Path = FOLDER) -> list[str]:
     """The weights that can be had by name."""
-    return sorted({path.stem for path in folder.iterdir() if path.suffix in (SUFFIX, ".json")}) if folder.is_dir() else []
+    found = folder.iterdir() if folder.is_dir() else ()
+    return sorted({path.stem for path in found if path.suffix in (SUFFIX, ".json") and not path.name.endswith(LIGHT)})
 
 
 def why_not(name: str, folder: Path = FOLDER) -> str | None:
@@ -90,6 +93,19 @@ def load(name: str) -> HscModel:
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise DataError(f"{path} is not a whole weights file: {error}; fetch it again") from error
     return HscModel(profile).load_arrays(arrays)
+
+
+def light_for(name: str, model: HscModel) -> LightNetwork | None:
+    """The network that says how F follows w, from the file beside the weights: NAME-light.safetensors; None where there is none.
+
+    Raises:
+        DataError: it is damaged, or fits another model.
+    """
+    from hsc.light import load_light
+
+    path = find(name)
+    beside = path.with_name(path.name.removesuffix(SUFFIX) + LIGHT)
+    return load_light(beside, model.fingerprint.hex()) if beside.is_file() else None
 
 
 def read_card(path: Path) -> Card:

@@ -22,6 +22,8 @@ from hsc.bitstream import QUALITY_STEPS
 from hsc.errors import CodecError, ImageError, UnavailableError
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from hsc.codec import HscCodec
 
 VERSION = "2"
@@ -88,6 +90,9 @@ class Hsc:
     def cut(self, data: bytes, n: int) -> bytes:
         return self._do(lambda codec: codec.cut(data, n))
 
+    def edit(self, data: bytes, direction: npt.ArrayLike, step: float) -> Image:
+        return self._do(lambda codec: codec.edit(data, direction, step))
+
     def estimate_bits(self, image: Image) -> float:
         return self._do(lambda codec: codec.estimate_bits(require_image(image), self.quality))
 
@@ -135,4 +140,5 @@ def _codec(model: str, device: str, stamp: str) -> HscCodec:
     from hsc import weights
     from hsc.codec import HscCodec
 
-    return HscCodec(weights.load(model), device=device)
+    loaded = weights.load(model)
+    return HscCodec(loaded, device=device, light=lambda: weights.light_for(model, loaded))

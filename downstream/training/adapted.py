@@ -190,7 +190,8 @@ class Adapted:
             "holdout": held_out,
         }
         said |= {"space": self.coded.space.name, "codec": self.coded.codec, "teacher": self.teacher.label if self.teacher else None}
-        said["latent_space"] = self.coded.specs[0].space if self.coded.specs else ""
+        if self.coded.specs:  # of maps, the last is the one next to the image
+            said["latent_space"] = self.coded.specs[0 if self.recipe.input == "latents" else -1].space
         return said | (self.reading.to_plain() if self.recipe.input == "latents" else {})
 
     def _inputs(self, coded: Coded, chosen: Sequence[int]) -> tuple[Tensor, ...]:

@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         recipe = read_recipe(arguments.config)
         if arguments.export:
-            export(recipe, arguments.out, arguments.export)
+            export(recipe, arguments.out, arguments.export, arguments.initial)
             return 0
         if arguments.data is None:
             sys.stderr.write("error: --data is missing: a folder of shards, made with python -m benchmarks.export\n")

@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from hsc.bitstream import QUALITY_STEPS
 from hsc.model import HscModel
-from hsc.training import processes
+from hsc.training import decoder, processes
 from hsc.training.shards import Batch
 from hsc.training.teacher import Teacher
 
@@ -43,9 +43,8 @@ def keep_symbols(model: HscModel) -> None:
     """Let only what follows the symbols of W+ and F be trained, and what codes the detail."""
     assert model.detail is not None
     assert model.generator.basis is not None
-    model.requires_grad_(False)
-    for part in (model.fcn.synthesis, model.generator, model.detail):
-        part.requires_grad_(True)
+    decoder.keep_symbols(model)
+    model.detail.requires_grad_(True)
     for fixed in (model.generator.basis, model.detail.quality):
         fixed.requires_grad_(False)
 

@@ -1,8 +1,9 @@
-"""The training loop: four stages, prices of bits, a moving average of the weights, checkpoints that resume exactly.
+"""The training loop: five stages, prices of bits, a moving average of the weights, checkpoints that resume exactly.
 
     autoencoder   images -> W+, F -> images                     nothing is coded; at its end the statistics of W+ and F are set
     codec         ... -> bits -> ...                            every sample at a quality of its own, everything trained together
     adversarial   the same, and a critic of patches             the last third: texture, with a small weight
+    decoder       symbols -> images                             symbols stay as they are, what decodes them is trained, and w rules light
     detail        ... -> what images lack -> bits -> images     symbols so far stay as they are: what decodes them and the detail are trained
 
 Every random choice follows from (seed, step, process), so a checkpoint needs no generator state and a run that was cut and
@@ -31,7 +32,8 @@ from hsc.errors import DataError, UsageError
 from hsc.generator import ToRgb
 from hsc.model import HscModel
 from hsc.quality import QualityTable
-from hsc.training import processes
+from hsc.training import decoder, processes
+from hsc.training.decoder import Lit
 from hsc.training.detail import draw_qualities, keep_symbols, set_basis
 from hsc.training.losses import latent_loss, pixel_loss, teacher_loss, where_loss
 from hsc.training.rates import Prices
@@ -133,16 +135,21 @@ def advance(recipe: Recipe, run: Run, state: State, frames: Frames, teacher: Tea
     stage = recipe.stage_of(state.step)
     torch.manual_seed(_seed(recipe, state.step))
     if stage == "detail":
-        if state.step == sum(recipe.steps):
+        if state.step == sum(recipe.steps) + recipe.decoder_steps:
             count = max(1, _LACKING // recipe.batch)
             set_basis(state.model, (_batch(recipe, run, frames, i) for i in range(count)), teacher)
             state.averaged.load_state_dict(state.model.state_dict())
         keep_symbols(state.model)
     batch = _batch(recipe, run, frames, state.step)
+    lit = Lit(batch, batch.images)
+    if stage == "decoder":
+        decoder.keep_symbols(state.model)
+        lit = decoder.draw_light(batch, recipe.swapped, torch.Generator().manual_seed(_seed(recipe, state.step) + 1))
+        batch = lit.batch
     state.model.train()
     with torch.autocast(torch.device(run.device).type, torch.bfloat16, enabled=run.bf16):
         seen = None if teacher is None else teacher(batch.images)
-        made, parts = _made(recipe, state, batch, stage)
+        made, parts = _made(recipe, state, lit, stage)
         parts = _judged(recipe, state, batch, made, parts, teacher, seen, stage)
     loss = parts.pixel + recipe.teacher * parts.teacher + recipe.latent * parts.latent
     loss = loss + recipe.texture * parts.texture + recipe.where * parts.where
@@ -156,8 +163,9 @@ def advance(recipe: Recipe, run: Run, state: State, frames: Frames, teacher: Tea
     return Parts(*(part.detach().cpu() for part in parts))
 
 
-def _made(recipe: Recipe, state: State, batch: Batch, stage: str) -> tuple[Tensor, Parts]:
+def _made(recipe: Recipe, state: State, lit: Lit, stage: str) -> tuple[Tensor, Parts]:
     """Images made again, and the parts that are known with them."""
+    batch = lit.batch
     count, pixels = len(batch.images), batch.images.shape[2] * batch.images.shape[3]
     zeros = torch.zeros(count, device=batch.images.device)
     random = torch.Generator().manual_seed(_seed(recipe, state.step))
@@ -166,6 +174,9 @@ def _made(recipe: Recipe, state: State, batch: Batch, stage: str) -> tuple[Tenso
         found = state.model.gie(batch.images)
         feature = nn.functional.dropout2d(found.feature, recipe.feature_dropout)
         return state.model.generator(found.w_plus, feature), Parts(quality, zeros, zeros, zeros, zeros, zeros, zeros)
+    if stage == "decoder":
+        image, bits = decoder.decode(state.model, lit, quality.to(zeros.device))
+        return image, Parts(quality, zeros, zeros, zeros, zeros, zeros, bits / pixels)
     if stage == "detail":
         quality = draw_qualities(count, state.model, random)
         made = state.model(batch.images, quality.to(zeros.device))
@@ -219,10 +230,13 @@ def _step(optimizer: torch.optim.Optimizer, loss: Tensor, rate: float, parameter
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
-    """A linear rise, constant, then from half of all steps on half a cosine down to a fiftieth; in the stage detail the cosine at once."""
+    """A linear rise, constant, then from half of all steps on half a cosine down to a fiftieth; in the last two stages the cosine at once."""
     first = sum(recipe.steps)
-    if step >= first:
-        highest, own, late = recipe.detail_rate, step - first, (step - first) / recipe.detail_steps
+    second = first + recipe.decoder_steps
+    if step >= second:
+        highest, own, late = recipe.detail_rate, step - second, (step - second) / recipe.detail_steps
+    elif step >= first:
+        highest, own, late = recipe.decoder_rate, step - first, (step - first) / recipe.decoder_steps
     else:
         highest, own, late = recipe.learning_rate, step, max(0.0, step / first - 0.5) * 2
     rise = min(1.0, (own + 1) / max(1, recipe.warmup))
@@ -335,7 +349,7 @@ def train(recipe: Recipe, run: Run, *, checkpoint_s: float = 180.0, stop_at: int
                 _save_checkpoint(recipe, run, state, frames.source)
                 saved = time.monotonic()
         if state.step >= recipe.total and processes.rank() == 0:
-            export(recipe, run.out, run.out / f"{recipe.name}.safetensors")
+            export(recipe, run.out, run.out / f"{recipe.name}.safetensors", run.initial)
         return state
 
 
@@ -421,11 +435,14 @@ def _checkpoint(recipe: Recipe, path: Path) -> dict[str, Any]:
     return content
 
 
-def export(recipe: Recipe, out: Path, target: Path) -> None:
+def export(recipe: Recipe, out: Path, target: Path, initial: Path | None = None) -> None:
     """Write the averaged model of the checkpoint in ``out`` as a weights file, with what it was trained on.
+
+    initial: what training began with; where only the decoder was trained, all that makes symbols is taken from there, to the last bit.
 
     Raises:
         DataError: there is no checkpoint, or it is of another recipe.
+        UsageError: only the decoder was trained, and ``initial`` is missing.
     """
     content = _checkpoint(recipe, out / "checkpoint.pt")
     model = HscModel(recipe.networks())
@@ -439,4 +456,10 @@ def export(recipe: Recipe, out: Path, target: Path) -> None:
         "hardware": f"{content['device']}, {content['processes']} processes of {content['threads']} threads, torch {torch.__version__}",
         "initial": content["initial"],
     }
-    weights.save(model.freeze(), target, card)
+    if recipe.decoder_steps < recipe.total:
+        model.freeze()
+    elif initial is None:
+        raise UsageError("only the decoder was trained: say with --initial which weights make the symbols")
+    else:
+        model = weights.load(str(initial)).with_decoder_of(model)
+    weights.save(model, target, card)

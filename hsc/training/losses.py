@@ -12,9 +12,11 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
+from hsc.training.objects import seen_apart
 from hsc.training.teacher import Seen
 
 _SCALES = 3
+_OBJECTS = 4.0
 
 
 def pixel_loss(made: Tensor, images: Tensor, weight: Tensor, gradient: float) -> Tensor:
@@ -33,7 +35,7 @@ def pixel_loss(made: Tensor, images: Tensor, weight: Tensor, gradient: float) ->
 def teacher_loss(made: Seen, seen: Seen, weight: Tensor) -> Tensor:
     """How differently a frozen teacher sees two images: (B,).
 
-    Divergence of its class maps, and distance of its features, each relative to their own mean size.
+    Divergence of its class maps, of where it finds objects, and distance of its features, each relative to their own mean size.
     """
     fine = _pooled(weight, made.logits)
     divergence = functional.kl_div(made.logits.log_softmax(1), seen.logits.log_softmax(1), reduction="none", log_target=True)
@@ -41,6 +43,8 @@ def teacher_loss(made: Seen, seen: Seen, weight: Tensor) -> Tensor:
     for own, true in zip(made.features, seen.features, strict=True):
         size = true.abs().mean((1, 2, 3)).clamp(min=1e-3)
         total = total + (_pooled(weight, true) * (own - true).abs()).mean((1, 2, 3)) / size
+    if made.objects is not None and seen.objects is not None:
+        total = total + _OBJECTS * seen_apart(made.objects, seen.objects, _pooled(weight, made.objects))
     return total
 
 

@@ -18,8 +18,8 @@ CONFIGS = Path(__file__).parent / "configs"
 @dataclass(frozen=True)
 class Recipe:
     """profile: a name, or a profile of one's own as ``hsc.profiles.profile_to_json`` writes it. steps: of the stages autoencoder,
-    codec, adversarial; detail_steps: of the stage detail, which follows. rates: bits per pixel of the qualities 1, 2, ...; up to the
-    detail's start where there is detail.
+    codec, adversarial; decoder_steps, detail_steps: of the stages decoder and detail, which follow. swapped: part of the samples of the
+    stage decoder whose w is of another light. rates: bits per pixel of the qualities 1, 2, ...; up to the detail's start where there is detail.
 
     Raises:
         UsageError: a field is out of its range.
@@ -46,6 +46,9 @@ class Recipe:
     texture: float = 0.003
     prefix_share: float = 0.1
     feature_dropout: float = 0.1
+    decoder_steps: int = 0
+    decoder_rate: float = 4e-4
+    swapped: float = 0.0
     detail_steps: int = 0
     detail_rate: float = 4e-4
     licence: str = "Apache-2.0"
@@ -54,6 +57,8 @@ class Recipe:
         profile = self.networks()
         if self.detail_steps < 0 or (self.detail_steps and profile.detail is None):
             raise UsageError(f"detail_steps came as {self.detail_steps}, expected 0 or more, and 0 for a profile without detail")
+        if self.decoder_steps < 0 or not 0 <= self.swapped <= 1:
+            raise UsageError(f"decoder_steps and swapped came as {self.decoder_steps} and {self.swapped}, expected 0 or more, and 0 to 1")
         if self.batch < 1 or min(self.crop) < 32 or any(side % 16 for side in self.crop):
             raise UsageError(f"{self.batch} crops of {self.crop}: batch starts at 1, sides are multiples of 16 from 32 up")
         if len(self.steps) != 3 or min(self.steps) < 0 or self.total < 1:
@@ -81,14 +86,14 @@ class Recipe:
     @property
     def total(self) -> int:
         """Steps of all stages."""
-        return sum(self.steps) + self.detail_steps
+        return sum(self.steps) + self.decoder_steps + self.detail_steps
 
     def stage_of(self, step: int) -> str:
         """The stage a step belongs to."""
         if step < self.steps[0]:
             return "autoencoder"
         if step >= sum(self.steps):
-            return "detail"
+            return "decoder" if step < sum(self.steps) + self.decoder_steps else "detail"
         return "codec" if step < self.steps[0] + self.steps[1] else "adversarial"
 
 

@@ -4,7 +4,9 @@ A folder of .npz files, as ``python -m benchmarks.export`` writes them:
 
 images       uint8   (n, H, W, 3)  RGB, one size in a folder
 semantic     uint8   (n, H, W)     label maps, 255 for void
-boxes_xyxy   float32 (m, 4)        pixels; optional, with ``ignored`` bool (m,) and ``owner`` int64 (m,), the image of each box
+boxes_xyxy   float32 (m, 4)        pixels; optional, with ``labels`` int64 (m,), ``ignored`` bool (m,), and ``owner`` int64 (m,), each box's image
+classes      str     (k,)          what the labels mean; optional
+relit        uint8   (n, H, W, 3)  the same scenes in another light; optional
 source       str     ()            where they come from, in words
 """
 
@@ -23,6 +25,7 @@ from torch import Tensor
 
 from hsc.api import Image
 from hsc.errors import DataError
+from hsc.training.objects import object_maps
 
 VOID = 255
 _MARGIN = 3.0
@@ -31,12 +34,16 @@ _SIDE = 32.0  # objects of this side count ``objects`` times; smaller ones more,
 
 @dataclass(frozen=True)
 class Frames:
-    """All images of a folder. boxes[i]: float32 (k, 4), the objects of image i that a detector is asked for."""
+    """All images of a folder. boxes[i]: float32 (k, 4), the objects of image i that a detector is asked for; labels[i] int64 (k,), of
+    ``classes`` kinds, 0 where boxes have none. relit: empty where no other light is known."""
 
     images: Sequence[Image]
     semantic: Sequence[npt.NDArray[np.uint8]]
     boxes: Sequence[npt.NDArray[np.float32]]
     source: str
+    labels: Sequence[npt.NDArray[np.int64]] = ()
+    classes: int = 0
+    relit: Sequence[Image] = ()
 
     @functools.cached_property
     def shares(self) -> npt.NDArray[np.float64]:
@@ -50,11 +57,16 @@ class Frames:
 
 
 class Batch(NamedTuple):
-    """images: (B, 3, h, w) float32, -1 to 1. weight: (B, 1, h, w) float32, 1 where no object is. semantic: (B, h, w) int64."""
+    """images: (B, 3, h, w) float32, -1 to 1. weight: (B, 1, h, w) float32, 1 where no object is. semantic: (B, h, w) int64.
+
+    objects: maps of ``objects.object_maps``, of no channels where boxes have no classes. relit: as images, the same where nothing else is known.
+    """
 
     images: Tensor
     weight: Tensor
     semantic: Tensor
+    objects: Tensor
+    relit: Tensor
 
 
 def read_frames(folder: Path) -> Frames:
@@ -70,6 +82,9 @@ def read_frames(folder: Path) -> Frames:
     semantic: list[npt.NDArray[np.uint8]] = []
     boxes: list[npt.NDArray[np.float32]] = []
     sources: list[str] = []
+    labels: list[npt.NDArray[np.int64]] = []
+    relit: list[Image] = []
+    classes: set[int] = set()
     for path in paths:
         try:
             with np.load(path, allow_pickle=False) as file:
@@ -78,20 +93,28 @@ def read_frames(folder: Path) -> Frames:
                 raise DataError(f"{path.name} has images {shard['images'].shape[1:]}, the shards before {images[0].shape}")
             images += list(shard["images"])
             semantic += list(shard["semantic"])
-            boxes += _split(shard)
+            boxes += _split(shard, "boxes_xyxy", np.zeros((0, 4), np.float32))
+            labels += _split(shard, "labels", np.zeros(0, np.int64))
+            classes.add(len(shard["classes"]) if "labels" in shard and "classes" in shard else 0)
+            relit += list(shard.get("relit", ()))
             sources.append(str(shard["source"]))
         except (OSError, ValueError, KeyError) as error:
             raise DataError(f"{path} is not a readable shard: {error}; export it again") from error
-    return Frames(images, semantic, boxes, "; ".join(sources))
+    if len(classes) > 1 or len(relit) not in (0, len(images)):
+        raise DataError(
+            f"the shards in {folder} do not agree on classes of boxes, or on whether scenes are shown in another light; export them again"
+        )
+    return Frames(images, semantic, boxes, "; ".join(sources), labels, classes.pop(), relit)
 
 
-def _split(shard: dict[str, npt.NDArray[Any]]) -> list[npt.NDArray[np.float32]]:
+def _split(shard: dict[str, npt.NDArray[Any]], name: str, none: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+    """What a shard says of boxes, by image, of those that a detector is asked for."""
     count = len(shard["images"])
-    if "boxes_xyxy" not in shard:
-        return [np.zeros((0, 4), np.float32)] * count
+    if name not in shard:
+        return [none] * count
     asked = ~shard["ignored"].astype(bool)
-    boxes, owner = shard["boxes_xyxy"][asked].astype(np.float32), shard["owner"][asked]
-    return [boxes[owner == i] for i in range(count)]
+    values, owner = shard[name][asked].astype(none.dtype), shard["owner"][asked]
+    return [values[owner == i] for i in range(count)]
 
 
 def batch_of(frames: Frames, *, seed: int, step: int, batch: int, crop: tuple[int, int], objects: float, rarity: float = 0.0) -> Batch:
@@ -105,7 +128,7 @@ def batch_of(frames: Frames, *, seed: int, step: int, batch: int, crop: tuple[in
     """
     random = np.random.default_rng([seed, 1, step])
     count = len(frames.images)
-    images, weights, labels = [], [], []
+    images, weights, labels, objects_there, relit = [], [], [], [], []
     rare = class_weight(frames.shares, rarity)
     for position in range(step * batch, (step + 1) * batch):
         order = np.random.default_rng([seed, 2, position // count]).permutation(count)
@@ -117,15 +140,27 @@ def batch_of(frames: Frames, *, seed: int, step: int, batch: int, crop: tuple[in
         window = (slice(top, top + crop[0]), slice(left, left + crop[1]))
         step_x = int(random.choice((-1, 1)))  # -1 mirrors
         images.append(frames.images[i][window][:, ::step_x])
+        relit.append((frames.relit or frames.images)[i][window][:, ::step_x])
         labels.append(frames.semantic[i][window][:, ::step_x])
-        weight = object_weight(frames.boxes[i] - np.array([left, top, left, top], np.float32), crop, objects)
+        boxes = frames.boxes[i] - np.array([left, top, left, top], np.float32)
+        weight = object_weight(boxes, crop, objects)
         weights.append(np.maximum(weight, rare[frames.semantic[i][window]])[:, ::step_x])
-    pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+        if frames.classes and step_x < 0:
+            boxes = np.stack([crop[1] - boxes[:, 2], boxes[:, 1], crop[1] - boxes[:, 0], boxes[:, 3]], 1)
+        found = object_maps(boxes, frames.labels[i], crop, frames.classes) if frames.classes else np.zeros((0, 1, 1), np.float32)
+        objects_there.append(found)
     return Batch(
-        pixels.contiguous(memory_format=torch.channels_last),
+        _pixels(images),
         torch.from_numpy(np.stack(weights))[:, None],
         torch.from_numpy(np.stack(labels)).long(),
+        torch.from_numpy(np.stack(objects_there)),
+        _pixels(relit),
     )
+
+
+def _pixels(images: Sequence[Image]) -> Tensor:
+    """(B, 3, h, w) float32, -1 to 1, channels last in memory."""
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1).contiguous(memory_format=torch.channels_last)
 
 
 def class_weight(shares: npt.NDArray[np.float64], rarity: float) -> npt.NDArray[np.float32]:

@@ -1,9 +1,9 @@
-"""The teacher: a small segmentation network whose view of an image a made image has to share.
+"""The teacher: a small network for label maps, and where shards have classes of boxes for objects, whose view of an image a made image has to share.
 
-    x (B, 3, h, w) ──> stride 2 ──> 4 ──> 8 ──> 16        units of two 3x3 convolutions
+    x (B, 3, h, w) ──> stride 2 ──> 4 ──> 8 ──> 16 ...    units of two 3x3 convolutions
                           │        │     │     │ up
                           │        │     + <───┘
-                          │        + <───┘ ──> features
+                          │        + <───┘ ──> features ──> objects (B, classes + 4, h/4, w/4)
                           + <──────┘ ──> features ──> class maps (B, classes, h/2, w/2)
 
 It is trained on clean images, frozen, and used in codec training alone. It scores nothing: heads that do are other architectures,
@@ -25,7 +25,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hsc.errors import DataError, HscError, UsageError
-from hsc.training.shards import VOID
+from hsc.training.objects import SIDES, object_loss
+from hsc.training.shards import VOID, Batch, batch_of, read_frames
 
 _EXAMPLES = """examples:
   python -m benchmarks.export "roadscenes(split=train, images=8000)" --first 4000 --count 3000 --out shards/codec
@@ -34,24 +35,37 @@ _EXAMPLES = """examples:
 A run that was stopped goes on where its last checkpoint stands when the same command is given again."""
 
 _WIDTHS = (24, 40, 64, 96)
+_WIDE = (32, 56, 96, 128, 160)
 
 
 class Seen(NamedTuple):
-    """What the teacher makes of images: logits (B, classes, h/2, w/2), features of two scales."""
+    """What the teacher makes of images: logits (B, classes, h/2, w/2), features of two scales, and objects, see ``hsc.training.objects``."""
 
     logits: Tensor
     features: tuple[Tensor, ...]
+    objects: Tensor | None = None
 
 
 class Teacher(nn.Module):
-    """The network, randomly initialised. Sides of images are multiples of 16."""
+    """The network, randomly initialised. Sides of images are multiples of 2 to the number of widths.
 
-    def __init__(self, classes: int) -> None:
+    classes: of label maps. kinds: of objects, 0 for none.
+    """
+
+    def __init__(self, classes: int, kinds: int = 0, widths: tuple[int, ...] = _WIDTHS) -> None:
         super().__init__()
-        self.classes = classes
-        self.down = nn.ModuleList(_unit(a, b, 2) for a, b in zip((3, *_WIDTHS[:-1]), _WIDTHS, strict=True))
-        self.up = nn.ModuleList(_unit(a, b, 1) for a, b in zip(_WIDTHS[1:], _WIDTHS[:-1], strict=True))
-        self.classify = nn.Conv2d(_WIDTHS[0], classes, 1)
+        self.classes, self.kinds = classes, kinds
+        self.down = nn.ModuleList(_unit(a, b, 2) for a, b in zip((3, *widths[:-1]), widths, strict=True))
+        self.up = nn.ModuleList(_unit(a, b, 1) for a, b in zip(widths[1:], widths[:-1], strict=True))
+        self.classify = nn.Conv2d(widths[0], classes, 1)
+        self.locate: nn.Sequential | None = None
+        if kinds:
+            self.locate = nn.Sequential(nn.Conv2d(widths[1], 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, kinds + SIDES, 1))
+            last = self.locate[-1]
+            assert isinstance(last, nn.Conv2d)
+            assert last.bias is not None
+            with torch.no_grad():
+                last.bias[:kinds] = -4.6  # objects are rare: a chance of .01 at first
 
     def forward(self, images: Tensor) -> Seen:
         """images: (B, 3, h, w), -1 to 1."""
@@ -63,7 +77,8 @@ class Teacher(nn.Module):
         for level in reversed(range(len(self.up))):
             x = functional.interpolate(self.up[level](x), scale_factor=2.0, mode="nearest") + levels[level]
             features.append(x)
-        return Seen(self.classify(x), tuple(features[-2:]))
+        objects = None if self.locate is None else self.locate(features[-2])
+        return Seen(self.classify(x), tuple(features[-2:]), objects)
 
 
 def _unit(inputs: int, outputs: int, stride: int) -> nn.Sequential:
@@ -88,17 +103,22 @@ def load_teacher(path: Path) -> Teacher:
 
     try:
         tensors = load_file(path)
-        teacher = Teacher(len(tensors["classify.bias"]))
+        levels = sum(name.startswith("down.") and name.endswith(".0.weight") for name in tensors)
+        widths = tuple(len(tensors[f"down.{level}.0.weight"]) for level in range(levels))
+        kinds = len(tensors["locate.2.bias"]) - SIDES if "locate.2.bias" in tensors else 0
+        teacher = Teacher(len(tensors["classify.bias"]), kinds, widths)
         teacher.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in tensors.items()})
     except (SafetensorError, OSError, KeyError, RuntimeError) as error:
         raise DataError(f"{path} is not a teacher's weights file: {error}; train one with python -m hsc.training.teacher") from error
     return teacher.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
-def teacher_step(teacher: Teacher, images: Tensor, semantic: Tensor, class_weight: Tensor) -> Tensor:
-    """Cross-entropy of the class maps, void left out. semantic: (B, h, w) int64."""
-    logits = functional.interpolate(teacher(images).logits, scale_factor=2.0, mode="bilinear", align_corners=False)
-    return functional.cross_entropy(logits, semantic, weight=class_weight, ignore_index=VOID)
+def teacher_step(teacher: Teacher, batch: Batch, class_weight: Tensor) -> Tensor:
+    """Cross-entropy of the class maps, void left out, and what is missed of objects."""
+    seen = teacher(batch.images)
+    logits = functional.interpolate(seen.logits, scale_factor=2.0, mode="bilinear", align_corners=False)
+    loss = functional.cross_entropy(logits, batch.semantic, weight=class_weight, ignore_index=VOID)
+    return loss if seen.objects is None else loss + object_loss(seen.objects, batch.objects)
 
 
 def train_teacher(
@@ -112,15 +132,14 @@ def train_teacher(
     rate: float = 3e-3,
     checkpoint_s: float = 60,
     initial: Path | None = None,
+    objects: bool = False,
 ) -> None:
-    """Train one, from random weights or from those of another, and write it as float16 safetensors.
+    """Train one, from random weights or from those of another, and write it as float16 safetensors. objects: also to find objects, and wider.
 
     Raises:
         DataError: as ``read_frames`` and ``load_teacher`` say, or the other knows other classes.
         UsageError: steps or batch below 1.
     """
-    from hsc.training.shards import batch_of, read_frames
-
     if steps < 1 or batch < 1:
         raise UsageError(f"steps and batch came as {steps} and {batch}, expected at least 1")
     frames = read_frames(data)
@@ -129,8 +148,11 @@ def train_teacher(
     share = counts[:classes] / counts[:classes].sum()
     class_weight = 1 / torch.log(1.1 + share)  # Paszke et al. 2016, "ENet", section 5
     torch.manual_seed(seed)
-    teacher = Teacher(classes) if initial is None else load_teacher(initial).train().requires_grad_(True)
-    if teacher.classes != classes:
+    kinds = frames.classes if objects else 0
+    if objects and not kinds:
+        raise DataError(f"the shards in {data} have no boxes with classes; leave out --objects")
+    teacher = Teacher(classes, kinds, _WIDE if objects else _WIDTHS) if initial is None else load_teacher(initial).train().requires_grad_(True)
+    if teacher.classes != classes or teacher.kinds not in (0, frames.classes):
         raise DataError(f"{initial} knows {teacher.classes} classes, the shards in {data} have {classes}; give another --initial or none")
     teacher = teacher.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(teacher.parameters(), lr=rate, weight_decay=0.01)
@@ -140,7 +162,7 @@ def train_teacher(
     saved = began = time.monotonic()
     for step in range(first, steps):
         crops = batch_of(frames, seed=seed, step=step, batch=batch, crop=crop, objects=1.0)
-        loss = teacher_step(teacher, crops.images, crops.semantic, class_weight)
+        loss = teacher_step(teacher, crops, class_weight)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -153,7 +175,15 @@ def train_teacher(
             torch.save(state, kept.with_suffix(".partial"))
             os.replace(kept.with_suffix(".partial"), kept)
             saved = time.monotonic()
-    recipe = {"steps": steps, "seed": seed, "batch": batch, "crop": crop, "rate": rate, "initial": "" if initial is None else initial.name}
+    recipe = {
+        "steps": steps,
+        "seed": seed,
+        "batch": batch,
+        "crop": crop,
+        "rate": rate,
+        "objects": objects,
+        "initial": "" if initial is None else initial.name,
+    }
     save_teacher(teacher, out, {**recipe, "source": frames.source})
     kept.unlink(missing_ok=True)
 
@@ -197,9 +227,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=1500, help="of 8 crops (%(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--initial", type=Path, help="start from these weights, of the same classes, instead of random ones")
+    parser.add_argument("--objects", action="store_true", help="also find objects: shards have boxes with classes")
     arguments = parser.parse_args(argv)
     try:
-        train_teacher(arguments.data, arguments.out, steps=arguments.steps, seed=arguments.seed, initial=arguments.initial)
+        train_teacher(arguments.data, arguments.out, steps=arguments.steps, seed=arguments.seed, initial=arguments.initial, objects=arguments.objects)
     except HscError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

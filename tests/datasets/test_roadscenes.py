@@ -19,11 +19,11 @@ import pytest
 from PIL import Image
 
 from benchmarks.api import DATASETS, HasBoxes, HasLabelMaps
-from benchmarks.datasets.roadscenes import OBJECTS, SEMANTIC, Roadscenes, pins, render, scene_seed
+from benchmarks.datasets.roadscenes import OBJECTS, SEMANTIC, Roadscenes, pins, render, renderer, scene_seed
 from benchmarks.datasets.roadscenes.annotations import annotate
 from benchmarks.datasets.roadscenes.frame import Frame
 from benchmarks.datasets.roadscenes.labels import MIN_AREA, MIN_SIDE, MIN_VISIBLE
-from benchmarks.datasets.roadscenes.scene import draw_scene
+from benchmarks.datasets.roadscenes.scene import draw_scene, relit
 from benchmarks.datasets.roadscenes.sheet import count_up, save, write_sheet
 from downstream.api import VOID, Detections, SegmentationMap
 from hsc.errors import DataError, SpecError
@@ -44,6 +44,22 @@ def frame(index: int, size: tuple[int, int] = (384, 256)) -> Frame:
 
 def frames() -> list[Frame]:
     return [frame(i) for i in range(6)] + [frame(7, size) for size in SIZES]
+
+
+def test_another_light_moves_pixels_and_nothing_else() -> None:
+    data = Roadscenes(images=8, size=(96, 64))
+    for index, light_of in ((0, 3), (2, 5)):
+        own = data.frame(index)
+        other = renderer.render(scene_seed("val", None), index, (96, 64), light_of=light_of)
+        np.testing.assert_array_equal(other.semantic, own.semantic)
+        np.testing.assert_array_equal(other.boxes_xyxy, own.boxes_xyxy)
+        assert np.abs(other.image.astype(int) - own.image).mean() > 5
+        np.testing.assert_array_equal(data.relit(index, light_of), other.image)
+        np.testing.assert_array_equal(data.relit(index, index), own.image)
+    lit = relit(draw_scene(2, 0), draw_scene(2, 3))
+    assert (lit.weather, lit.conditions) == (draw_scene(2, 3).weather, draw_scene(2, 3).conditions)
+    with pytest.raises(IndexError, match="in the light of 9"):
+        data.relit(0, 9)
 
 
 def test_small_pins_hold() -> None:

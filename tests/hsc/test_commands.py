@@ -75,6 +75,20 @@ def test_editing_along_an_axis(folder: Path) -> None:
     assert run(folder, *along, "--direction", "2") == 2
 
 
+def test_editing_towards_another_file(folder: Path) -> None:
+    assert run(folder, "encode", "in0.png", "a.hsc") == 0
+    assert run(folder, "encode", "in1.png", "b.hsc", "--quality", "5") == 0
+    data, other = ((folder / name).read_bytes() for name in ("a.hsc", "b.hsc"))
+    assert run(folder, "edit", "a.hsc", "e.png", "--like", "b.hsc", "--step", "0", "1") == 0
+    here, there = np.split(pixels(folder / "e.png"), 2, 1)
+    assert np.array_equal(here, CODEC.decode(data))
+    own, wanted = (CODEC.decode_latents(stream, ("w_hat",)).maps["w_hat"] for stream in (data, other))
+    assert np.array_equal(there, CODEC.edit(data, wanted - own, 1.0))
+    assert run(folder, "edit", "a.hsc", "f.png", "--like", "none.hsc") == 1
+    with pytest.raises(SystemExit, match="2"):
+        run(folder, "edit", "a.hsc", "g.png", "--like", "b.hsc", "--directions", "axes.safetensors")
+
+
 def test_directions_from_files_and_labels(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files, lines = [], ["name,dark"]
     for i in range(12):

@@ -176,7 +176,7 @@ def batches(count: int) -> list[Batch]:
         image = torch.from_numpy(noise_photo(64, 96, i)).permute(2, 0, 1)[None].float() / 127.5 - 1
         weight = torch.ones(1, 1, 64, 96)
         weight[:, :, 16:48, 32:64] = 9
-        found.append(Batch(image, weight, torch.zeros(1, 64, 96, dtype=torch.int64)))
+        found.append(Batch(image, weight, torch.zeros(1, 64, 96, dtype=torch.int64), torch.zeros(1, 0, 1, 1), image))
     return found
 
 

@@ -14,16 +14,18 @@ import torch
 from test_detail import DETAILED
 from tiny_profile import TINY
 
-from hsc import weights
+from hsc import layers, weights
 from hsc.codec import HscCodec
 from hsc.errors import DataError, UsageError
 from hsc.profiles import profile_to_json
 from hsc.training.__main__ import main
+from hsc.training.decoder import draw_light
 from hsc.training.loop import Run, export, set_patches, train
 from hsc.training.losses import latent_loss, pixel_loss, teacher_loss, where_loss
+from hsc.training.objects import object_loss, object_maps, seen_apart
 from hsc.training.rates import Prices
 from hsc.training.recipe import CONFIGS, Recipe, read_recipe, recipe_of
-from hsc.training.shards import batch_of, class_weight, object_weight, read_frames
+from hsc.training.shards import Batch, batch_of, class_weight, object_weight, read_frames
 from hsc.training.teacher import Teacher, load_teacher, save_teacher, train_teacher
 from hsc.training.texture import PatchCritic, changed, critic_loss, texture_loss
 
@@ -110,6 +112,81 @@ def test_the_stage_detail_resumes_and_leaves_the_symbols_alone(shards, teacher, 
     assert codec.decode(codec.encode(image, 5.0)).shape == image.shape
     with pytest.raises(UsageError, match="0 for a profile without detail"):
         dataclasses.replace(ONE, detail_steps=4)
+
+
+def test_the_stage_decoder_resumes_and_files_stay_as_they_are(shards, teacher, tmp_path) -> None:
+    initial = tmp_path / "initial.safetensors"
+    weights.save(weights.random_model(TINY, 5), initial)
+    recipe = dataclasses.replace(ONE, steps=(0, 0, 0), decoder_steps=5, decoder_rate=1e-2, swapped=0.5)
+    whole = train(recipe, Run(tmp_path / "whole", shards, teacher, initial))
+    for stop in (2, None):
+        cut = train(recipe, Run(tmp_path / "cut", shards, teacher, initial), stop_at=stop)
+    assert_same(tensors(whole.averaged), tensors(cut.averaged))
+    first, after = (weights.load(str(path)) for path in (initial, tmp_path / "whole" / "tiny.safetensors"))
+    changed = {name for name, array in first.arrays().items() if not np.array_equal(array, after.arrays()[name])}
+    assert changed
+    assert all(name.startswith(("fcn.synthesis.", "generator.")) for name in changed)
+    image = read_frames(shards).images[0]
+    for quality in (1.0, 3.3, 6.0):
+        old, new = (layers.decode(m.entropy, HscCodec(m).encode(image, quality)).layers for m in (first, after))
+        assert all(np.array_equal(a.symbols, b.symbols) for a, b in zip(old, new, strict=True))
+    with pytest.raises(UsageError, match="say with --initial"):
+        export(recipe, tmp_path / "whole", tmp_path / "e.safetensors")
+    with pytest.raises(UsageError, match="swapped"):
+        dataclasses.replace(ONE, swapped=1.5)
+
+
+def test_w_tells_the_light_of_what_is_made_and_f_what_was_seen() -> None:
+    images, relit = torch.zeros(400, 3, 1, 1), torch.ones(400, 3, 1, 1)
+    batch = Batch(images, images[:, :1], images[:, 0].long(), images[:, :0], relit)
+    lit = draw_light(batch, 0.25, torch.Generator().manual_seed(0))
+    differ = (lit.batch.images != lit.seen)[:, 0, 0, 0].float()
+    assert 0.2 < float(differ.mean()) < 0.3
+    assert 0.45 < float(lit.batch.images.mean()) < 0.55
+    assert 0.4 < float(lit.seen[differ > 0].mean()) < 0.6
+    assert torch.equal(*(draw_light(batch, share, torch.Generator().manual_seed(1)).seen for share in (0.0, 0.0)))
+    same = draw_light(batch, 0.0, torch.Generator().manual_seed(1))
+    assert torch.equal(same.seen, same.batch.images)
+
+
+def test_objects_as_maps() -> None:
+    boxes = np.array([[8, 8, 24, 40], [12, 16, 20, 32], [90, 0, 110, 8]], np.float32)
+    maps = object_maps(boxes, np.array([1, 0, 1]), (64, 96), 2)
+    assert maps.shape == (7, 16, 24)
+    assert maps[-1].sum() == 1  # two middles fall together, the third lies outside
+    row, column = np.argwhere(maps[-1])[0]
+    assert (maps[0, row, column], maps[1, row, column]) == (1, 1)
+    assert maps[2:6, row, column].tolist() == [1, 2, 1, 2]  # of the smaller, in samples
+    wanted = torch.from_numpy(maps)[None]
+    sure = torch.where(wanted[:, :2] > 0.999, 9.0, -9.0)
+    right_answer = torch.cat([sure, wanted[:, 2:6].clamp(min=0.25).log()], 1)
+    assert float(object_loss(right_answer, wanted)) < 1e-2
+    assert float(object_loss(-right_answer, wanted)) > 5
+    weight = torch.ones(1, 1, 16, 24)
+    assert seen_apart(right_answer, right_answer, weight).tolist() == pytest.approx([0], abs=1e-6)
+    missed = right_answer.clone()
+    missed[:, :, row, column] = -9.0
+    apart = seen_apart(missed, right_answer, weight)
+    assert apart.item() > 0.02
+    assert seen_apart(missed, right_answer, 3 * weight).item() == pytest.approx(3 * apart.item(), rel=1e-5)
+
+
+def test_a_teacher_of_objects_finds_them(shards, tmp_path) -> None:
+    kinds = tmp_path / "kinds"
+    kinds.mkdir()
+    for path in shards.glob("*.npz"):
+        with np.load(path) as file:
+            np.savez(kinds / path.name, **file, labels=np.tile([1, 0], 3), classes=np.array(["grey", "red"]))
+    path = tmp_path / "teacher.safetensors"
+    train_teacher(kinds, path, steps=60, batch=2, crop=(64, 96), rate=1e-2, objects=True)
+    judge, frames = load_teacher(path), read_frames(kinds)
+    batch = batch_of(frames, seed=9, step=0, batch=6, crop=(64, 96), objects=1.0)  # mirrored, half of them
+    found = judge(batch.images).objects[:, :2]
+    middles = batch.objects[:, -1] > 0
+    assert found[:, 1][middles].mean() > found[:, 1][~middles].mean() + 2
+    assert found[:, 1].mean() > found[:, 0].mean()
+    with pytest.raises(DataError, match="leave out --objects"):
+        train_teacher(shards, tmp_path / "b.safetensors", steps=1, objects=True)
 
 
 def test_its_weights_code_images_and_say_where_they_come_from(shards, teacher, tmp_path) -> None:

@@ -14,6 +14,7 @@ from downstream.small import ROADSCENES
 from downstream.training.map_shards import read_maps
 from downstream.training.shards import read_frames
 from hsc.errors import DataError, UsageError
+from hsc.training.shards import read_frames as read_codec_frames
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,27 @@ class Rendered:
             classes=np.arange(index),
             iscrowd=np.arange(index) == 0,
         )
+
+
+@dataclass(frozen=True)
+class Relit(Rendered):
+    """Its frames can be had in another light."""
+
+    def relit(self, index, light_of):
+        return np.full((4, 6, 3), 100 + 10 * index + light_of, np.uint8)
+
+
+def test_scenes_in_another_light_go_beside_their_own(tmp_path):
+    export(Relit(), tmp_path, relit=True)
+    frames = read_codec_frames(tmp_path)
+    assert [int(image[0, 0, 0]) for image in frames.relit] == [100 + 10 * i + (i + 1009) % 5 for i in range(5)]
+    assert (frames.classes, [list(labels) for labels in frames.labels]) == (len(ROADSCENES.classes), [[], [], [1], [1, 2], [1, 2, 3]])
+    with pytest.raises(UsageError, match="leave out --relit"):
+        export(Rendered(), tmp_path / "other", relit=True)
+    export(Rendered(), tmp_path / "half", first=0, count=2)
+    (tmp_path / "half" / "more.npz").write_bytes((tmp_path / "000000.npz").read_bytes())
+    with pytest.raises(DataError, match="do not agree"):
+        read_codec_frames(tmp_path / "half")
 
 
 def test_goes_round(tmp_path):

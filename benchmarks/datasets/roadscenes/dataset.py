@@ -16,6 +16,7 @@ from downstream.api import Detections, LabelSpace, Prediction, SegmentationMap
 
 if TYPE_CHECKING:
     from benchmarks.datasets.roadscenes.frame import Frame
+    from hsc.api import Image
 
 IMAGES = {"train": 4000, "val": 64, "test": 256}
 SPLITS = {"train": 1, "val": 2, "test": 3}
@@ -87,6 +88,15 @@ class Roadscenes:
         if not 0 <= index < len(self):
             raise IndexError(f"image {index} was asked for, roadscenes {self.split} has {len(self)}")
         return cached_frame(scene_seed(self.split, self.seed), index, self.size, on_disk=self.split != "train")
+
+    def relit(self, index: int, light_of: int) -> Image:
+        """Image ``index`` in the light of scene ``light_of``: another time of day, haze and film. Raises as ``frame`` does; never cached."""
+        from benchmarks.datasets.roadscenes.renderer import render
+
+        if not (0 <= index < len(self) and 0 <= light_of < len(self)):
+            raise IndexError(f"image {index} in the light of {light_of} was asked for, roadscenes {self.split} has {len(self)}")
+        pins.check()
+        return render(scene_seed(self.split, self.seed), index, self.size, light_of=light_of).image
 
     def load(self, index: int) -> Sample:
         """Image ``index``. Raises as ``frame`` does."""

@@ -17,7 +17,7 @@ from benchmarks.datasets.roadscenes.frame import Frame
 from benchmarks.datasets.roadscenes.labels import measure, vote
 from benchmarks.datasets.roadscenes.mesh import Floats
 from benchmarks.datasets.roadscenes.raster import fill, project
-from benchmarks.datasets.roadscenes.scene import Scene, draw_scene
+from benchmarks.datasets.roadscenes.scene import Scene, draw_scene, relit
 from benchmarks.datasets.roadscenes.shading import CONTACT_CELL_M, CONTACT_X0, CONTACT_Z0, shade
 
 SHADOW_WIDTH_M, SHADOW_LENGTH_M, SHADOW_TEXELS_PER_M = 56.0, 76.0, 6.5
@@ -33,10 +33,12 @@ class Samples(NamedTuple):
     amodal: npt.NDArray[np.int64]
 
 
-def render(seed: int, index: int, size: tuple[int, int] = (384, 256)) -> Frame:
-    """Render scene ``index`` of ``seed`` at size (width, height)."""
+def render(seed: int, index: int, size: tuple[int, int] = (384, 256), *, light_of: int | None = None) -> Frame:
+    """Render scene ``index`` of ``seed`` at size (width, height). light_of: in the light of that scene, see ``scene.relit``."""
     width, height = size
     scene = draw_scene(seed, index)
+    if light_of is not None:
+        scene = relit(scene, draw_scene(seed, light_of))
     shadow = _shadow_map(scene)
     view = scene.camera.view(width, height)
     samples = _samples(scene, view, width, height)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,6 +30,17 @@ class Scene:
     def conditions(self) -> dict[str, float]:
         """Numbers that hold for the whole picture. dusk: 1 or 0. haze: a metre's share of fog. exposure: see ``Film``."""
         return {"dusk": float(self.light[slot.DUSK]), "haze": float(self.light[slot.FOG]), "exposure": self.film.exposure}
+
+
+_LIT = (*range(slot.SUN_COLOUR, slot.CLOUD_COLOUR + 3), slot.FOG, slot.CLOUDS, slot.WET, slot.SOFT, slot.SUN_ON, slot.DUSK, slot.LAMPS)
+
+
+def relit(scene: Scene, other: Scene) -> Scene:
+    """A scene in another one's light: sky, sun's colour, haze, wet ground, and what the film makes of it; the sun stays where it stands."""
+    light, film = scene.light.copy(), other.film
+    light[list(_LIT)] = other.light[list(_LIT)]
+    own = replace(scene.film, exposure=film.exposure, vignette=film.vignette, contrast=film.contrast, saturation=film.saturation, tint=film.tint)
+    return replace(scene, light=light, film=own, weather=other.weather)
 
 
 def draw_scene(seed: int, index: int) -> Scene:
