@@ -1,10 +1,11 @@
-"""The stage decoder: symbols stay as they are, so do their rates; what makes images of them learns, and w learns to rule light.
+"""The stage decoder: symbols stay as they are, so do their rates; what makes images of them learns, and is asked to take light from w.
 
     scene in light A ──frozen encoder──> y_hat ──g_s──> F_hat ──generator──> the scene in light B
     scene in light B ──frozen encoder──> w_hat ──┴────────────────┘ trained
 
-In most samples A is B. In the others w and F disagree, and w is right: so what a stream says of time of day, haze and film is what its w says,
-and moving w changes them (``HscCodec.edit``). Since F of one scene has to serve in any light, this is also augmentation.
+In most samples A is B. In the others w and F disagree, and w is right. That alone moves little where symbols of w tell light only roughly and those of
+F tell it well (hsc/pretrained/roadscenes.md has the numbers; ``hsc.light`` is what edits go by); as augmentation it is of use: F of one scene has to
+serve in any light.
 
 Symbols do not move, so there is no trade of rate against error to keep in balance, a falling learning rate takes every quality as far as its
 symbols go, and whatever reads latents does not notice.
