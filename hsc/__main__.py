@@ -54,7 +54,9 @@ def parser() -> argparse.ArgumentParser:
     edit = _command(commands, "edit", "the image with its semantics moved along a direction")
     way = edit.add_mutually_exclusive_group(required=True)
     way.add_argument("--directions", metavar="FILE", help="a file of the command directions")
-    way.add_argument("--like", metavar="HSC", help="towards the semantics of this .hsc file; with a step of 1 they are taken over")
+    way.add_argument(
+        "--like", metavar="HSC", help="towards the semantics of this .hsc file of the same quality; with a step of 1 they are taken over"
+    )
     edit.add_argument("--direction", type=int, default=0, metavar="K", help="which of its axes; default %(default)s")
     edit.add_argument(
         "--step", type=float, nargs="+", default=[1.0], metavar="X", help="how far, in standard deviations (1); of several, the images side by side"

@@ -10,7 +10,7 @@ import contextlib
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -132,7 +132,9 @@ def _direction(codec: HscCodec, options: Namespace, data: bytes) -> npt.NDArray[
     from hsc.directions import load_directions
 
     if options.like is not None:
-        own, other = (codec.decode_latents(stream, ("w_hat",)).maps["w_hat"] for stream in (data, _read(options.like)))
+        streams = (data, _read(options.like))
+        _same_quality(codec, streams)
+        own, other = (codec.decode_latents(stream, ("w_hat",)).maps["w_hat"] for stream in streams)
         move: npt.NDArray[np.float32] = other - own
         return move
     known = load_directions(Path(options.directions))
@@ -140,6 +142,17 @@ def _direction(codec: HscCodec, options: Namespace, data: bytes) -> npt.NDArray[
         raise UsageError(f"there is no direction {options.direction}, {options.directions} holds 0 to {len(known.axes) - 1}")
     axis: npt.NDArray[np.float32] = known.axes[options.direction]
     return axis
+
+
+def _same_quality(codec: HscCodec, streams: Sequence[bytes]) -> None:
+    """Refuse to compare semantics of files of several qualities: at each, w_hat has a scale and a middle of its own."""
+    from hsc.bitstream import QUALITY_STEPS, unpack
+
+    found = sorted({unpack(stream, codec.entropy.fingerprint, len(codec.layers)).header.quality / QUALITY_STEPS for stream in streams})
+    if len(found) > 1:
+        raise UsageError(
+            f"the files are of qualities {found[0]:g} to {found[-1]:g}; semantics are compared at one: code the images again at the same"
+        )
 
 
 def cut(codec: HscCodec, options: Namespace, data: bytes, pair: Pair) -> bytes:
@@ -172,8 +185,10 @@ def directions(options: Namespace) -> int:
         _check(Pair(source, options.out), options.overwrite)
     labels = _labels(options.labels, options.files) if options.labels else None
     codec, words = _codec(options.model), []
-    for number, source in enumerate(options.files, start=1):
-        words.append(codec.decode_latents(_read(source), ("w_hat",)).maps["w_hat"])
+    streams = [_read(source) for source in options.files]
+    _same_quality(codec, streams)
+    for number, stream in enumerate(streams, start=1):
+        words.append(codec.decode_latents(stream, ("w_hat",)).maps["w_hat"])
         if number % 50 == 0 or number == len(options.files):
             _tell(f"[{number}/{len(options.files)}] semantics read")
     if labels is None:

@@ -75,9 +75,9 @@ def test_editing_along_an_axis(folder: Path) -> None:
     assert run(folder, *along, "--direction", "2") == 2
 
 
-def test_editing_towards_another_file(folder: Path) -> None:
-    assert run(folder, "encode", "in0.png", "a.hsc") == 0
-    assert run(folder, "encode", "in1.png", "b.hsc", "--quality", "5") == 0
+def test_editing_towards_another_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, source, quality in (("a.hsc", "in0.png", "5"), ("b.hsc", "in1.png", "5"), ("c.hsc", "in1.png", "2")):
+        assert run(folder, "encode", source, name, "--quality", quality) == 0
     data, other = ((folder / name).read_bytes() for name in ("a.hsc", "b.hsc"))
     assert run(folder, "edit", "a.hsc", "e.png", "--like", "b.hsc", "--step", "0", "1") == 0
     here, there = np.split(pixels(folder / "e.png"), 2, 1)
@@ -85,6 +85,10 @@ def test_editing_towards_another_file(folder: Path) -> None:
     own, wanted = (CODEC.decode_latents(stream, ("w_hat",)).maps["w_hat"] for stream in (data, other))
     assert np.array_equal(there, CODEC.edit(data, wanted - own, 1.0))
     assert run(folder, "edit", "a.hsc", "f.png", "--like", "none.hsc") == 1
+    assert run(folder, "edit", "a.hsc", "f.png", "--like", "c.hsc") == 2  # at each quality w has a scale of its own
+    assert "qualities 2 to 5" in capsys.readouterr().err
+    assert run(folder, "directions", "a.hsc", "b.hsc", "c.hsc", "--out", "mixed.safetensors", "--count", "1") == 2
+    assert not (folder / "f.png").exists()
     with pytest.raises(SystemExit, match="2"):
         run(folder, "edit", "a.hsc", "g.png", "--like", "b.hsc", "--directions", "axes.safetensors")
 
