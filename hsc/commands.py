@@ -123,7 +123,8 @@ def edit(codec: HscCodec, options: Namespace, data: bytes, pair: Pair) -> bytes:
     """The image with its semantics moved; of several steps, the images beside each other."""
     import numpy as np
 
-    made = [codec.edit(data, _direction(codec, options, data), step) for step in options.step]
+    direction = _direction(codec, options, data)
+    made = [codec.edit(data, direction, step) for step in options.step]
     return _picture(np.concatenate(made, 1), pair)
 
 

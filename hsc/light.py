@@ -17,7 +17,6 @@ Source: ours, after Li et al. 2025 (see ``hsc.codec``); scaling by w: Perez et a
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hsc.errors import DataError
+from hsc.whole_files import whole
 
 _FILM = 32
 
@@ -82,13 +82,8 @@ def save_light(network: LightNetwork, path: Path, fits: str, about: Mapping[str,
     from safetensors.torch import save_file
 
     tensors = {name: tensor.detach().half().contiguous() for name, tensor in network.state_dict().items()}
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        save_file(tensors, part, {"light": json.dumps({"fits": fits, **about}, sort_keys=True)})
-        part.chmod(0o644)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    metadata = {"light": json.dumps({"fits": fits, **about}, sort_keys=True)}
+    whole(path, lambda part: save_file(tensors, part, metadata))
 
 
 def load_light(path: Path, fits: str) -> LightNetwork:

@@ -10,7 +10,6 @@ is loaded is bit for bit what was saved, and ``HscModel.fingerprint`` says so.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hsc.download import cached, fetch_file
 from hsc.errors import DataError, UnavailableError, UsageError
+from hsc.whole_files import whole
 
 if TYPE_CHECKING:
     from hsc.light import LightNetwork
@@ -143,16 +143,7 @@ def save(model: HscModel, path: Path, card: Mapping[str, Any] | None = None) -> 
     if path.suffix != SUFFIX:
         raise UsageError(f"the weights' name came as {path.name}, expected one that ends in {SUFFIX}")
     about = {"format": FORMAT, "profile": profile_to_json(model.profile), "card": dict(card or {}), "fingerprint": model.fingerprint.hex()}
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        save_file(model.arrays(), part, metadata={"hsc": json.dumps(about, sort_keys=True)})
-        mask = os.umask(0)
-        os.umask(mask)
-        part.chmod(0o666 & ~mask)  # safetensors writes files only their owner can read
-        part.replace(path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            part.unlink()
+    whole(path, lambda part: save_file(model.arrays(), part, metadata={"hsc": json.dumps(about, sort_keys=True)}))
 
 
 def random_model(profile: Profile, seed: int = 0) -> HscModel:

@@ -7,7 +7,6 @@ scene in light B ──codec──> F_hat, w_B                       ┴── e
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +21,7 @@ from hsc import weights
 from hsc.errors import DataError, HscError, UsageError
 from hsc.light import LightNetwork, save_light
 from hsc.model import HscModel
+from hsc.training.resuming import keep, resume
 from hsc.training.shards import Frames, read_frames
 
 _EXAMPLES = """examples:
@@ -87,7 +87,7 @@ def train(model: HscModel, pairs: Pairs, out: Path, *, steps: int, seed: int, ba
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)
     kept = out.with_suffix(".checkpoint")
     parts: dict[str, Any] = {"network": network, "optimizer": optimizer, "schedule": schedule}
-    first, total = _resume(kept, parts), 0.0
+    first, total = resume(kept, parts), 0.0
     for step in range(first, steps):
         random = np.random.default_rng([seed, 2, step])
         chosen = torch.from_numpy(random.integers(0, len(pairs.feature), batch))
@@ -104,21 +104,8 @@ def train(model: HscModel, pairs: Pairs, out: Path, *, steps: int, seed: int, ba
             sys.stderr.write(f"light {step + 1}/{steps} error {(total / 100) ** 0.5 * 127.5:.2f} levels\n")
             total = 0.0
         if (step + 1) % _SAVED_EVERY == 0 and step + 1 < steps:
-            torch.save({"step": step + 1} | {name: part.state_dict() for name, part in parts.items()}, kept.with_suffix(".partial"))
-            os.replace(kept.with_suffix(".partial"), kept)
+            keep(kept, step + 1, parts)
     return network.eval().requires_grad_(False)
-
-
-def _resume(kept: Path, parts: dict[str, Any]) -> int:
-    if not kept.exists():
-        return 0
-    try:
-        state = torch.load(kept, weights_only=True)
-        for name, part in parts.items():
-            part.load_state_dict(state[name])
-        return int(state["step"])
-    except Exception as error:  # torch.load raises many kinds for a damaged file
-        raise DataError(f"{kept} is not a readable checkpoint: {error}; remove it to start anew") from error
 
 
 def main(argv: list[str] | None = None) -> int:

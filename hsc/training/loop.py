@@ -3,7 +3,7 @@
     autoencoder   images -> W+, F -> images                     nothing is coded; at its end the statistics of W+ and F are set
     codec         ... -> bits -> ...                            every sample at a quality of its own, everything trained together
     adversarial   the same, and a critic of patches             the last third: texture, with a small weight
-    decoder       symbols -> images                             symbols stay as they are, what decodes them is trained, and w rules light
+    decoder       symbols -> images                             symbols stay as they are, what decodes them is trained
     detail        ... -> what images lack -> bits -> images     symbols so far stay as they are: what decodes them and the detail are trained
 
 Every random choice follows from (seed, step, process), so a checkpoint needs no generator state and a run that was cut and
@@ -96,8 +96,10 @@ def start(recipe: Recipe, run: Run) -> State:
     """A fresh state: random weights from the recipe's seed, or those of a weights file.
 
     Raises:
-        UsageError: the initial weights are of another profile.
+        UsageError: the initial weights are of another profile, or missing where only the decoder is trained.
     """
+    if run.initial is None and recipe.decoder_steps == recipe.total:
+        raise UsageError("only the decoder would be trained: say with --initial which weights make the symbols")
     torch.manual_seed(recipe.seed)
     model = HscModel(recipe.networks())
     if run.initial is not None:

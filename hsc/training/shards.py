@@ -140,7 +140,8 @@ def batch_of(frames: Frames, *, seed: int, step: int, batch: int, crop: tuple[in
         window = (slice(top, top + crop[0]), slice(left, left + crop[1]))
         step_x = int(random.choice((-1, 1)))  # -1 mirrors
         images.append(frames.images[i][window][:, ::step_x])
-        relit.append((frames.relit or frames.images)[i][window][:, ::step_x])
+        if frames.relit:
+            relit.append(frames.relit[i][window][:, ::step_x])
         labels.append(frames.semantic[i][window][:, ::step_x])
         boxes = frames.boxes[i] - np.array([left, top, left, top], np.float32)
         weight = object_weight(boxes, crop, objects)
@@ -149,12 +150,13 @@ def batch_of(frames: Frames, *, seed: int, step: int, batch: int, crop: tuple[in
             boxes = np.stack([crop[1] - boxes[:, 2], boxes[:, 1], crop[1] - boxes[:, 0], boxes[:, 3]], 1)
         found = object_maps(boxes, frames.labels[i], crop, frames.classes) if frames.classes else np.zeros((0, 1, 1), np.float32)
         objects_there.append(found)
+    pixels = _pixels(images)
     return Batch(
-        _pixels(images),
+        pixels,
         torch.from_numpy(np.stack(weights))[:, None],
         torch.from_numpy(np.stack(labels)).long(),
         torch.from_numpy(np.stack(objects_there)),
-        _pixels(relit),
+        _pixels(relit) if relit else pixels,
     )
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -26,7 +25,9 @@ from torch.nn import functional
 
 from hsc.errors import DataError, HscError, UsageError
 from hsc.training.objects import SIDES, object_loss
+from hsc.training.resuming import keep, resume
 from hsc.training.shards import VOID, Batch, batch_of, read_frames
+from hsc.whole_files import whole
 
 _EXAMPLES = """examples:
   python -m benchmarks.export "roadscenes(split=train, images=8000)" --first 4000 --count 3000 --out shards/codec
@@ -152,13 +153,16 @@ def train_teacher(
     if objects and not kinds:
         raise DataError(f"the shards in {data} have no boxes with classes; leave out --objects")
     teacher = Teacher(classes, kinds, _WIDE if objects else _WIDTHS) if initial is None else load_teacher(initial).train().requires_grad_(True)
-    if teacher.classes != classes or teacher.kinds not in (0, frames.classes):
+    if teacher.classes != classes:
         raise DataError(f"{initial} knows {teacher.classes} classes, the shards in {data} have {classes}; give another --initial or none")
+    if teacher.kinds != frames.classes and (objects or teacher.kinds):
+        raise DataError(f"{initial} finds {teacher.kinds} kinds of objects, the shards have {frames.classes}; give another --initial or none")
     teacher = teacher.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(teacher.parameters(), lr=rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)
     kept = out.with_suffix(".checkpoint")
-    first = _resume(kept, teacher, optimizer, schedule)
+    parts = {"teacher": teacher, "optimizer": optimizer, "schedule": schedule}
+    first = resume(kept, parts)
     saved = began = time.monotonic()
     for step in range(first, steps):
         crops = batch_of(frames, seed=seed, step=step, batch=batch, crop=crop, objects=1.0)
@@ -171,9 +175,7 @@ def train_teacher(
             each = (time.monotonic() - began) / (step + 1 - first)
             sys.stderr.write(f"teacher {step + 1}/{steps} loss {float(loss.detach()):.3f} {each * (steps - step - 1):.0f} s left\n")
         if time.monotonic() - saved > checkpoint_s and step + 1 < steps:
-            state = {"step": step + 1, "teacher": teacher.state_dict(), "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}
-            torch.save(state, kept.with_suffix(".partial"))
-            os.replace(kept.with_suffix(".partial"), kept)
+            keep(kept, step + 1, parts)
             saved = time.monotonic()
     recipe = {
         "steps": steps,
@@ -196,22 +198,7 @@ def save_teacher(teacher: Teacher, out: Path, about: dict[str, object]) -> None:
     for name, tensor in teacher.state_dict().items():
         half = tensor.is_floating_point() and not name.endswith(("running_mean", "running_var"))
         tensors[name] = (tensor.half() if half else tensor).contiguous()
-    part = out.with_suffix(".partial")
-    save_file(tensors, part, {"about": json.dumps(about)})
-    os.replace(part, out)
-
-
-def _resume(kept: Path, teacher: Teacher, optimizer: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LRScheduler) -> int:
-    if not kept.exists():
-        return 0
-    try:
-        state = torch.load(kept, weights_only=True)
-        teacher.load_state_dict(state["teacher"])
-        optimizer.load_state_dict(state["optimizer"])
-        schedule.load_state_dict(state["schedule"])
-        return int(state["step"])
-    except Exception as error:  # torch.load raises many kinds for a damaged file
-        raise DataError(f"{kept} is not a readable checkpoint: {error}; remove it to start anew") from error
+    whole(out, lambda part: save_file(tensors, part, {"about": json.dumps(about)}))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -131,6 +131,8 @@ def test_the_stage_decoder_resumes_and_files_stay_as_they_are(shards, teacher, t
         old, new = (layers.decode(m.entropy, HscCodec(m).encode(image, quality)).layers for m in (first, after))
         assert all(np.array_equal(a.symbols, b.symbols) for a, b in zip(old, new, strict=True))
     with pytest.raises(UsageError, match="say with --initial"):
+        train(recipe, Run(tmp_path / "none", shards, teacher))  # before the first step
+    with pytest.raises(UsageError, match="say with --initial"):
         export(recipe, tmp_path / "whole", tmp_path / "e.safetensors")
     with pytest.raises(UsageError, match="swapped"):
         dataclasses.replace(ONE, swapped=1.5)
@@ -185,6 +187,9 @@ def test_a_teacher_of_objects_finds_them(shards, tmp_path) -> None:
     middles = batch.objects[:, -1] > 0
     assert found[:, 1][middles].mean() > found[:, 1][~middles].mean() + 2
     assert found[:, 1].mean() > found[:, 0].mean()
+    save_teacher(Teacher(2), tmp_path / "plain.safetensors", {})
+    with pytest.raises(DataError, match="finds 0 kinds of objects"):
+        train_teacher(kinds, tmp_path / "b.safetensors", steps=1, objects=True, initial=tmp_path / "plain.safetensors")
     with pytest.raises(DataError, match="leave out --objects"):
         train_teacher(shards, tmp_path / "b.safetensors", steps=1, objects=True)
 
