@@ -257,8 +257,8 @@ class IntegerSequence(nn.Module):
         tensors = {}
         for i, layer in enumerate(self._convolutions()):
             weight, bias = layer.integers()
-            tensors[f"{i}.weight"] = weight.detach().to(torch.int8).contiguous()
-            tensors[f"{i}.bias"] = bias.detach().to(torch.int32).contiguous()
+            tensors[f"{i}.weight"] = weight.detach().to(torch.int8).cpu().contiguous()
+            tensors[f"{i}.bias"] = bias.detach().to(torch.int32).cpu().contiguous()
             tensors[f"{i}.shift"] = torch.tensor([layer.shift], dtype=torch.int32)
         return tensors
 

@@ -224,7 +224,7 @@ def _resume(recipe: Recipe, state: State, run: Run) -> None:
     if not path.exists():
         return
     try:
-        content: dict[str, Any] = torch.load(path, weights_only=True, map_location=run.device)
+        content: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
         before = Recipe(**json.loads(content["recipe"]))
     except Exception as error:  # torch.load raises many kinds for a damaged file
         raise DataError(f"{path} is not a readable checkpoint: {error}; remove it to start anew") from error

@@ -124,8 +124,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args(argv)
     try:
-        if chosen.steps < 10 or chosen.scenes < 1:
-            raise UsageError(f"steps and scenes came as {chosen.steps} and {chosen.scenes}, expected at least 10 and 1")
+        if chosen.steps < 20 or chosen.scenes < 1:
+            raise UsageError(f"steps and scenes came as {chosen.steps} and {chosen.scenes}, expected at least 20 and 1")
         model, frames = weights.load(chosen.model), read_frames(chosen.data)
         network = train(model, coded(model, frames, chosen.scenes, chosen.seed), chosen.out, steps=chosen.steps, seed=chosen.seed)
         about = {"steps": chosen.steps, "seed": chosen.seed, "scenes": chosen.scenes, "data": frames.source}

@@ -18,7 +18,7 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,7 +38,7 @@ from hsc.training.detail import draw_qualities, keep_symbols, set_basis
 from hsc.training.losses import latent_loss, pixel_loss, teacher_loss, where_loss
 from hsc.training.rates import Prices
 from hsc.training.recipe import Recipe
-from hsc.training.shards import Batch, Frames, batch_of, read_frames
+from hsc.training.shards import Batch, Crops, Frames, read_frames
 from hsc.training.teacher import Seen, Teacher, load_teacher
 from hsc.training.texture import PatchCritic, critic_loss, texture_loss
 
@@ -55,14 +55,18 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Run:
-    """Where a run reads and writes. out: folder of checkpoint.pt, log.csv and <name>.safetensors."""
+    """Where a run reads and writes. out: folder of checkpoint.pt, log.csv and <name>.safetensors.
+
+    teachers: asked in turn, one a step. workers: processes that make batches ahead of time.
+    """
 
     out: Path
     data: Path
-    teacher: Path | None = None
+    teachers: tuple[Path, ...] = ()
     initial: Path | None = None
     device: str = "cpu"
     bf16: bool = False
+    workers: int = 0
 
 
 @dataclass
@@ -127,9 +131,9 @@ def _groups(model: HscModel, recipe: Recipe) -> list[dict[str, Any]]:
     ]
 
 
-def advance(recipe: Recipe, run: Run, state: State, frames: Frames, teacher: Teacher | None) -> Parts:
-    """One step."""
-    began = time.monotonic()
+def advance(recipe: Recipe, run: Run, state: State, frames: Frames, teachers: Sequence[Teacher], batch: Batch) -> Parts:
+    """One step on this process's batch of it."""
+    teacher = teachers[state.step % len(teachers)] if teachers else None
     if state.step == 0 and run.initial is None:
         balance(recipe, run, state, frames)
     if state.step == recipe.steps[0] and recipe.steps[0]:
@@ -142,7 +146,7 @@ def advance(recipe: Recipe, run: Run, state: State, frames: Frames, teacher: Tea
             set_basis(state.model, (_batch(recipe, run, frames, i) for i in range(count)), teacher)
             state.averaged.load_state_dict(state.model.state_dict())
         keep_symbols(state.model)
-    batch = _batch(recipe, run, frames, state.step)
+    batch = _moved(batch, run)
     lit = Lit(batch, batch.images)
     if stage == "decoder":
         decoder.keep_symbols(state.model)
@@ -161,7 +165,6 @@ def advance(recipe: Recipe, run: Run, state: State, frames: Frames, teacher: Tea
         _train_critic(recipe, run, state, batch, made)
     state.step += 1
     _follow(state.averaged, state.model, min(recipe.average, state.step / (10 + state.step)))
-    state.seconds += time.monotonic() - began
     return Parts(*(part.detach().cpu() for part in parts))
 
 
@@ -251,9 +254,15 @@ def _seed(recipe: Recipe, step: int) -> int:
 
 def _batch(recipe: Recipe, run: Run, frames: Frames, step: int) -> Batch:
     """This process's crops of a step."""
-    own = step * processes.count() + processes.rank()
-    found = batch_of(frames, seed=recipe.seed, step=own, batch=recipe.batch, crop=recipe.crop, objects=recipe.objects, rarity=recipe.rarity)
-    return Batch(*(tensor.to(run.device) for tensor in found))
+    return _moved(_crops(recipe, frames)[step * processes.count() + processes.rank()], run)
+
+
+def _crops(recipe: Recipe, frames: Frames) -> Crops:
+    return Crops(frames, recipe.seed, recipe.batch, recipe.crop, recipe.objects, recipe.rarity)
+
+
+def _moved(batch: Batch, run: Run) -> Batch:
+    return Batch(*(tensor.to(run.device, non_blocking=True) for tensor in batch))
 
 
 @torch.no_grad()
@@ -336,14 +345,17 @@ def train(recipe: Recipe, run: Run, *, checkpoint_s: float = 180.0, stop_at: int
     """
     with processes.joined(run.device):
         frames = read_frames(run.data)
-        teacher = None if run.teacher is None else load_teacher(run.teacher).to(run.device)
+        teachers = [load_teacher(path).to(run.device) for path in run.teachers]
         run.out.mkdir(parents=True, exist_ok=True)
         state = start(recipe, run)
         _resume(recipe, state, run.out / "checkpoint.pt")
         last = min(recipe.total, stop_at or recipe.total)
         saved, recent = time.monotonic(), []
-        while state.step < last:
-            recent.append(advance(recipe, run, state, frames, teacher))
+        began, before = saved, state.seconds
+        own = range(state.step * processes.count() + processes.rank(), last * processes.count(), processes.count())
+        for batch in _crops(recipe, frames).of(own, run.workers):
+            recent.append(advance(recipe, run, state, frames, teachers, batch))
+            state.seconds = before + time.monotonic() - began
             if state.step % _LOGGED == 0 or state.step == last:
                 report(_log(recipe, state, recent, run.out / "log.csv"))
                 recent = []

@@ -17,7 +17,7 @@ from torch import Tensor
 from hsc.bitstream import QUALITY_STEPS
 
 _FIRST_PRICE, _FIRST_SLOPE = 6.0, -1.2  # at 0.1 bpp, and of log price over log rate: about what bits were worth to the small profile
-_SPEED = 0.006
+_SPEED = 0.03
 
 
 class Prices:
@@ -43,9 +43,9 @@ class Prices:
         return (self._shares(quality) @ self.log_targets).exp()
 
     def learn(self, quality: Tensor, bpp: Tensor) -> None:
-        """Move the prices by what a batch cost; a sample far from its target counts as one at twice the target."""
+        """Move the prices by what a batch cost, as far for many samples as for few; one far from its target counts as one at twice the target."""
         off = (bpp.detach().cpu() / self.target(quality) - 1).clamp(-1, 1)
-        self.log_prices = self.log_prices + _SPEED * (self._shares(quality) * off[:, None]).sum(0)
+        self.log_prices = self.log_prices + _SPEED * (self._shares(quality) * off[:, None]).mean(0)
 
     def _shares(self, quality: Tensor) -> Tensor:
         """Linear interpolation between neighbours: (B, number of prices)."""

@@ -27,7 +27,7 @@ def resume(path: Path, parts: Mapping[str, Any]) -> int:
     if not path.exists():
         return 0
     try:
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, weights_only=True, map_location="cpu")
         for name, part in parts.items():
             part.load_state_dict(state[name])
         return int(state["step"])

@@ -13,7 +13,7 @@ source       str     ()            where they come from, in words
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from hsc.api import Image
 from hsc.errors import DataError
@@ -158,6 +159,28 @@ def batch_of(frames: Frames, *, seed: int, step: int, batch: int, crop: tuple[in
         torch.from_numpy(np.stack(objects_there)),
         _pixels(relit) if relit else pixels,
     )
+
+
+@dataclass(frozen=True)
+class Crops(Dataset[Batch]):
+    """Entry i is ``batch_of`` of step i, so that other processes can make batches while this one trains. Fields as there."""
+
+    frames: Frames
+    seed: int
+    batch: int
+    crop: tuple[int, int]
+    objects: float
+    rarity: float = 0.0
+
+    def __getitem__(self, step: int) -> Batch:
+        return batch_of(self.frames, seed=self.seed, step=step, batch=self.batch, crop=self.crop, objects=self.objects, rarity=self.rarity)
+
+    def of(self, steps: range, workers: int) -> Iterator[Batch]:
+        """The batches of these steps, in their order, made by ``workers`` processes ahead of time; 0: by this one, each when it is asked for."""
+        if workers < 1:
+            return map(self.__getitem__, steps)
+        _ = self.frames.shares  # counted once, not by every process
+        return iter(DataLoader(self, None, sampler=steps, num_workers=workers, prefetch_factor=4, pin_memory=torch.cuda.is_available()))
 
 
 def _pixels(images: Sequence[Image]) -> Tensor:

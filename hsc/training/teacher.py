@@ -26,7 +26,7 @@ from torch.nn import functional
 from hsc.errors import DataError, HscError, UsageError
 from hsc.training.objects import SIDES, object_loss
 from hsc.training.resuming import keep, resume
-from hsc.training.shards import VOID, Batch, batch_of, read_frames
+from hsc.training.shards import VOID, Batch, Crops, read_frames
 from hsc.whole_files import whole
 
 _EXAMPLES = """examples:
@@ -134,8 +134,12 @@ def train_teacher(
     checkpoint_s: float = 60,
     initial: Path | None = None,
     objects: bool = False,
+    device: str = "cpu",
+    workers: int = 0,
 ) -> None:
     """Train one, from random weights or from those of another, and write it as float16 safetensors. objects: also to find objects, and wider.
+
+    workers: processes that make crops ahead of time.
 
     Raises:
         DataError: as ``read_frames`` and ``load_teacher`` say, or the other knows other classes.
@@ -157,16 +161,17 @@ def train_teacher(
         raise DataError(f"{initial} knows {teacher.classes} classes, the shards in {data} have {classes}; give another --initial or none")
     if teacher.kinds != frames.classes and (objects or teacher.kinds):
         raise DataError(f"{initial} finds {teacher.kinds} kinds of objects, the shards have {frames.classes}; give another --initial or none")
-    teacher = teacher.to(memory_format=torch.channels_last)
+    teacher = teacher.to(device).to(memory_format=torch.channels_last)
+    class_weight = class_weight.to(device)
     optimizer = torch.optim.AdamW(teacher.parameters(), lr=rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)
     kept = out.with_suffix(".checkpoint")
     parts = {"teacher": teacher, "optimizer": optimizer, "schedule": schedule}
     first = resume(kept, parts)
     saved = began = time.monotonic()
-    for step in range(first, steps):
-        crops = batch_of(frames, seed=seed, step=step, batch=batch, crop=crop, objects=1.0)
-        loss = teacher_step(teacher, crops, class_weight)
+    batches = Crops(frames, seed, batch, crop, objects=1.0).of(range(first, steps), workers)
+    for step, crops in enumerate(batches, start=first):
+        loss = teacher_step(teacher, Batch(*(tensor.to(device) for tensor in crops)), class_weight)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -197,7 +202,7 @@ def save_teacher(teacher: Teacher, out: Path, about: dict[str, object]) -> None:
     tensors = {}
     for name, tensor in teacher.state_dict().items():
         half = tensor.is_floating_point() and not name.endswith(("running_mean", "running_var"))
-        tensors[name] = (tensor.half() if half else tensor).contiguous()
+        tensors[name] = (tensor.half() if half else tensor).cpu().contiguous()
     whole(out, lambda part: save_file(tensors, part, {"about": json.dumps(about)}))
 
 
@@ -211,13 +216,26 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--data", required=True, type=Path, help="folder of .npz shards")
     parser.add_argument("--out", required=True, type=Path, help="the weights file to write, .safetensors")
-    parser.add_argument("--steps", type=int, default=1500, help="of 8 crops (%(default)s)")
+    parser.add_argument("--steps", type=int, default=1500, help="(%(default)s)")
+    parser.add_argument("--batch", type=int, default=8, help="crops a step (%(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--initial", type=Path, help="start from these weights, of the same classes, instead of random ones")
     parser.add_argument("--objects", action="store_true", help="also find objects: shards have boxes with classes")
-    arguments = parser.parse_args(argv)
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (%(default)s)")
+    parser.add_argument("--workers", type=int, default=0, help="processes that make crops ahead of time, beside the one that trains (%(default)s)")
+    given = parser.parse_args(argv)
     try:
-        train_teacher(arguments.data, arguments.out, steps=arguments.steps, seed=arguments.seed, initial=arguments.initial, objects=arguments.objects)
+        train_teacher(
+            given.data,
+            given.out,
+            steps=given.steps,
+            seed=given.seed,
+            batch=given.batch,
+            initial=given.initial,
+            objects=given.objects,
+            device=given.device,
+            workers=given.workers,
+        )
     except HscError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

@@ -83,9 +83,9 @@ def assert_same(first, second) -> None:
 
 
 def test_a_run_that_was_cut_gives_the_weights_of_one_that_was_not(shards, teacher, tmp_path) -> None:
-    whole = train(ONE, Run(tmp_path / "whole", shards, teacher))
+    whole = train(ONE, Run(tmp_path / "whole", shards, (teacher,)))
     for stop in (2, 5, 8, None):  # in every stage
-        cut = train(ONE, Run(tmp_path / "cut", shards, teacher), stop_at=stop)
+        cut = train(ONE, Run(tmp_path / "cut", shards, (teacher,)), stop_at=stop)
     assert whole.step == cut.step == 9
     assert_same(tensors(whole.model), tensors(cut.model))
     assert_same(tensors(whole.averaged), tensors(cut.averaged))
@@ -95,13 +95,27 @@ def test_a_run_that_was_cut_gives_the_weights_of_one_that_was_not(shards, teache
     assert len(first) == len(second)
 
 
+def test_batches_made_ahead_by_other_processes_are_the_same_and_teachers_take_turns(shards, teacher, tmp_path) -> None:
+    other = tmp_path / "other.safetensors"
+    torch.manual_seed(8)
+    save_teacher(Teacher(2), other, {})
+    both = train(ONE, Run(tmp_path / "both", shards, (teacher, other)), stop_at=3)
+    ahead = train(ONE, Run(tmp_path / "ahead", shards, (teacher, other), workers=2), stop_at=1)
+    ahead = train(ONE, Run(tmp_path / "ahead", shards, (teacher, other), workers=2), stop_at=3)
+    assert_same(tensors(both.model), tensors(ahead.model))
+    alone = {path: train(ONE, Run(tmp_path / path.stem, shards, (path,)), stop_at=1) for path in (teacher, other)}
+    first = train(ONE, Run(tmp_path / "first", shards, (teacher, other)), stop_at=1)
+    assert_same(tensors(first.model), tensors(alone[teacher].model))
+    assert any(not torch.equal(t, tensors(alone[other].model)[name]) for name, t in tensors(first.model).items())
+
+
 def test_the_stage_detail_resumes_and_leaves_the_symbols_alone(shards, teacher, tmp_path) -> None:
     recipe = dataclasses.replace(ONE, profile=profile_to_json(DETAILED), steps=(2, 2, 0), detail_steps=4)
-    before = train(recipe, Run(tmp_path / "cut", shards, teacher), stop_at=4)
+    before = train(recipe, Run(tmp_path / "cut", shards, (teacher,)), stop_at=4)
     kept = {name: t for name, t in tensors(before.model).items() if name.startswith(("gie.", "scn.", "fcn."))}
     for stop in (5, 7, None):
-        cut = train(recipe, Run(tmp_path / "cut", shards, teacher), stop_at=stop)
-    whole = train(recipe, Run(tmp_path / "whole", shards, teacher))
+        cut = train(recipe, Run(tmp_path / "cut", shards, (teacher,)), stop_at=stop)
+    whole = train(recipe, Run(tmp_path / "whole", shards, (teacher,)))
     assert_same(tensors(whole.model), tensors(cut.model))
     after = tensors(cut.model)
     changed = {name for name, t in kept.items() if not torch.equal(t, after[name])}
@@ -118,9 +132,9 @@ def test_the_stage_decoder_resumes_and_files_stay_as_they_are(shards, teacher, t
     initial = tmp_path / "initial.safetensors"
     weights.save(weights.random_model(TINY, 5), initial)
     recipe = dataclasses.replace(ONE, steps=(0, 0, 0), decoder_steps=5, decoder_rate=1e-2, swapped=0.5)
-    whole = train(recipe, Run(tmp_path / "whole", shards, teacher, initial))
+    whole = train(recipe, Run(tmp_path / "whole", shards, (teacher,), initial))
     for stop in (2, None):
-        cut = train(recipe, Run(tmp_path / "cut", shards, teacher, initial), stop_at=stop)
+        cut = train(recipe, Run(tmp_path / "cut", shards, (teacher,), initial), stop_at=stop)
     assert_same(tensors(whole.averaged), tensors(cut.averaged))
     first, after = (weights.load(str(path)) for path in (initial, tmp_path / "whole" / "tiny.safetensors"))
     changed = {name for name, array in first.arrays().items() if not np.array_equal(array, after.arrays()[name])}
@@ -131,7 +145,7 @@ def test_the_stage_decoder_resumes_and_files_stay_as_they_are(shards, teacher, t
         old, new = (layers.decode(m.entropy, HscCodec(m).encode(image, quality)).layers for m in (first, after))
         assert all(np.array_equal(a.symbols, b.symbols) for a, b in zip(old, new, strict=True))
     with pytest.raises(UsageError, match="say with --initial"):
-        train(recipe, Run(tmp_path / "none", shards, teacher))  # before the first step
+        train(recipe, Run(tmp_path / "none", shards, (teacher,)))  # before the first step
     with pytest.raises(UsageError, match="say with --initial"):
         export(recipe, tmp_path / "whole", tmp_path / "e.safetensors")
     with pytest.raises(UsageError, match="swapped"):
@@ -195,7 +209,7 @@ def test_a_teacher_of_objects_finds_them(shards, tmp_path) -> None:
 
 
 def test_its_weights_code_images_and_say_where_they_come_from(shards, teacher, tmp_path) -> None:
-    train(ONE, Run(tmp_path, shards, teacher), stop_at=4)
+    train(ONE, Run(tmp_path, shards, (teacher,)), stop_at=4)
     target = tmp_path / "now.safetensors"
     export(ONE, tmp_path, target)
     card = weights.read_card(target).card
@@ -204,7 +218,7 @@ def test_its_weights_code_images_and_say_where_they_come_from(shards, teacher, t
     codec = HscCodec(weights.load(str(target)))
     data = codec.encode(image, 1.5)
     assert codec.decode(data).shape == image.shape
-    again = train(ONE, Run(tmp_path / "on", shards, teacher, initial=target), stop_at=1)
+    again = train(ONE, Run(tmp_path / "on", shards, (teacher,), initial=target), stop_at=1)
     assert again.step == 1
 
 
@@ -221,18 +235,18 @@ def test_images_and_rates_come_nearer_to_what_is_asked(shards, tmp_path) -> None
 
 
 def test_refuses_what_does_not_fit(shards, teacher, tmp_path, capsys) -> None:
-    train(ONE, Run(tmp_path, shards, teacher), stop_at=1)
+    train(ONE, Run(tmp_path, shards, (teacher,)), stop_at=1)
     with pytest.raises(DataError, match=r"another recipe \(objects"):
-        train(dataclasses.replace(ONE, objects=3.0), Run(tmp_path, shards, teacher))
+        train(dataclasses.replace(ONE, objects=3.0), Run(tmp_path, shards, (teacher,)))
     (tmp_path / "checkpoint.pt").write_bytes(b"torn")
     with pytest.raises(DataError, match="not a readable checkpoint"):
-        train(ONE, Run(tmp_path, shards, teacher))
+        train(ONE, Run(tmp_path, shards, (teacher,)))
     with pytest.raises(DataError, match=r"benchmarks\.export"):
-        train(ONE, Run(tmp_path / "a", tmp_path / "none", teacher))
+        train(ONE, Run(tmp_path / "a", tmp_path / "none", (teacher,)))
     with pytest.raises(DataError, match="not a teacher"):
-        train(ONE, Run(tmp_path / "b", shards, shards / "0.npz"))
+        train(ONE, Run(tmp_path / "b", shards, (shards / "0.npz",)))
     with pytest.raises(DataError, match="smaller than crops"):
-        train(dataclasses.replace(ONE, crop=(128, 128)), Run(tmp_path / "c", shards, teacher))
+        train(dataclasses.replace(ONE, crop=(128, 128)), Run(tmp_path / "c", shards, (teacher,)))
     assert main(["--config", "nowhere", "--out", str(tmp_path)]) == 2
     assert main(["--config", "roadscenes", "--out", str(tmp_path / "d")]) == 2
     assert main(["--config", "roadscenes", "--out", str(tmp_path / "d"), "--export", str(tmp_path / "e.safetensors")]) == 2
