@@ -130,7 +130,7 @@ def codes_any_size(codec: Any) -> None:
             decoded.dtype == np.uint8 and decoded.shape == image.shape, f"decode gave {decoded.dtype} {decoded.shape}, expected uint8 {image.shape}"
         )
         learned = isinstance(codec, DecodesLatents)  # a network knows the pictures it was trained on, and none of a few pixels
-        least = (24 if learned else 26) if min(size) > 16 else 10 if learned else 18
+        least = (24 if learned else 26) if min(size) > 16 else 9 if learned else 18
         demand(_psnr(image, decoded) > least, f"{size[0]}x{size[1]} comes back with {_psnr(image, decoded):.1f} dB, expected above {least}")
 
 
