@@ -342,8 +342,9 @@ def train(recipe: Recipe, run: Run, *, checkpoint_s: float = 180.0, stop_at: int
 
     Raises:
         DataError: the checkpoint in ``run.out`` is of another recipe or is damaged; so are data or teacher.
+        UsageError: there is no such device here; as ``start`` says.
     """
-    with processes.joined(run.device):
+    with processes.joined(processes.usable(run.device)):
         frames = read_frames(run.data)
         teachers = [load_teacher(path).to(run.device) for path in run.teachers]
         run.out.mkdir(parents=True, exist_ok=True)

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hsc.errors import DataError, HscError, UsageError
+from hsc.training import processes
 from hsc.training.objects import SIDES, object_loss
 from hsc.training.resuming import keep, resume
 from hsc.training.shards import VOID, Batch, Crops, read_frames
@@ -143,8 +144,9 @@ def train_teacher(
 
     Raises:
         DataError: as ``read_frames`` and ``load_teacher`` say, or the other knows other classes.
-        UsageError: steps or batch below 1.
+        UsageError: steps or batch below 1, or there is no such device here.
     """
+    processes.usable(device)
     if steps < 1 or batch < 1:
         raise UsageError(f"steps and batch came as {steps} and {batch}, expected at least 1")
     frames = read_frames(data)

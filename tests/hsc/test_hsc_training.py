@@ -247,6 +247,10 @@ def test_refuses_what_does_not_fit(shards, teacher, tmp_path, capsys) -> None:
         train(ONE, Run(tmp_path / "b", shards, (shards / "0.npz",)))
     with pytest.raises(DataError, match="smaller than crops"):
         train(dataclasses.replace(ONE, crop=(128, 128)), Run(tmp_path / "c", shards, (teacher,)))
+    with pytest.raises(UsageError, match="the device abacus was asked for"):
+        train(ONE, Run(tmp_path / "c", shards, device="abacus"))
+    with pytest.raises(UsageError, match="the device abacus was asked for"):
+        train_teacher(shards, tmp_path / "t.safetensors", steps=1, device="abacus")
     assert main(["--config", "nowhere", "--out", str(tmp_path)]) == 2
     assert main(["--config", "roadscenes", "--out", str(tmp_path / "d")]) == 2
     assert main(["--config", "roadscenes", "--out", str(tmp_path / "d"), "--export", str(tmp_path / "e.safetensors")]) == 2
