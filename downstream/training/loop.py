@@ -26,7 +26,8 @@ from downstream.training.card import card
 from downstream.training.lesson import Lesson
 from downstream.training.recipe import Recipe
 from downstream.weights_file import read_weights
-from hsc.errors import DataError, UsageError
+from hsc.devices import usable
+from hsc.errors import DataError
 
 _BEGAN = ", which began as "
 _LOGGED = 50
@@ -80,8 +81,7 @@ def start(recipe: Recipe, lesson: Lesson, run: Run) -> State:
         DataError: they are of another architecture or other classes.
         UsageError: there is no such device.
     """
-    if torch.device(run.device).type == "cuda" and not torch.cuda.is_available():
-        raise UsageError(f"the device {run.device} was asked for, torch {torch.__version__} sees none here; use --device cpu")
+    usable(run.device)
     torch.manual_seed(recipe.seed)
     network = lesson.build(recipe.arch)
     initial = ""

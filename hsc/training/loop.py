@@ -28,6 +28,7 @@ import torch
 from torch import Tensor, nn
 
 from hsc import weights
+from hsc.devices import usable
 from hsc.errors import DataError, UsageError
 from hsc.generator import ToRgb
 from hsc.model import HscModel
@@ -344,7 +345,7 @@ def train(recipe: Recipe, run: Run, *, checkpoint_s: float = 180.0, stop_at: int
         DataError: the checkpoint in ``run.out`` is of another recipe or is damaged; so are data or teacher.
         UsageError: there is no such device here; as ``start`` says.
     """
-    with processes.joined(processes.usable(run.device)):
+    with processes.joined(usable(run.device)):
         frames = read_frames(run.data)
         teachers = [load_teacher(path).to(run.device) for path in run.teachers]
         run.out.mkdir(parents=True, exist_ok=True)

@@ -10,22 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 
-from hsc.errors import UsageError
-
-
-def usable(device: str) -> str:
-    """The device itself, where this torch can compute on it: before anything is read or trained.
-
-    Raises:
-        UsageError: there is no such device here.
-    """
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:  # AssertionError: torch was built without it
-        reason = str(error).strip().splitlines()[0]
-        raise UsageError(f"the device {device} was asked for, torch {torch.__version__} cannot use it here ({reason}); use --device cpu") from error
-    return device
-
 
 @contextlib.contextmanager
 def joined(device: str) -> Iterator[None]:

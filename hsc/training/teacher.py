@@ -23,8 +23,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hsc.devices import usable
 from hsc.errors import DataError, HscError, UsageError
-from hsc.training import processes
 from hsc.training.objects import SIDES, object_loss
 from hsc.training.resuming import keep, resume
 from hsc.training.shards import VOID, Batch, Crops, read_frames
@@ -146,7 +146,7 @@ def train_teacher(
         DataError: as ``read_frames`` and ``load_teacher`` say, or the other knows other classes.
         UsageError: steps or batch below 1, or there is no such device here.
     """
-    processes.usable(device)
+    usable(device)
     if steps < 1 or batch < 1:
         raise UsageError(f"steps and batch came as {steps} and {batch}, expected at least 1")
     frames = read_frames(data)
