@@ -7,7 +7,6 @@ read to a limit and no further; result files that must exist and have a sane siz
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import signal
 import subprocess
@@ -16,11 +15,11 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
 from hsc.errors import ProcessError
+from hsc.file_digests import sha256_of_file
 
 TIMEOUT_S = 120.0
 MAX_OUTPUT_BYTES = 1 << 30
@@ -173,17 +172,9 @@ def _read_output(path: Path, name: str, limit: int, stderr: bytes) -> bytes:
 
 
 def binary_sha256(path: str | os.PathLike[str]) -> str:
-    """The sha256 of a program's file, in hex; hashed once a process for each (path, size, time of change).
+    """The sha256 of a program's file, in hex; links are followed, and the file is read again only where it may have changed.
 
     Raises:
         OSError: it cannot be read.
     """
-    real = os.path.realpath(path)
-    stat = os.stat(real)
-    return _hash_file(real, stat.st_size, stat.st_mtime_ns)
-
-
-@lru_cache(maxsize=64)
-def _hash_file(path: str, size: int, changed_ns: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of_file(path)
