@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import stat
 import subprocess
 import tempfile
 import threading
@@ -50,13 +51,14 @@ def run_program(
     *,
     stdin: bytes = b"",
     folder: Path | None = None,
+    cwd: Path | None = None,
     timeout_s: float = TIMEOUT_S,
     outputs: Sequence[str] = (),
     max_output_bytes: int = MAX_OUTPUT_BYTES,
 ) -> Finished:
     """Run one program to its end.
 
-    folder: where it runs, and where ``outputs`` are looked for. outputs: names of files it must leave, none empty, read back in
+    folder: where it runs, and where ``outputs`` are looked for. cwd: where it runs instead. outputs: names of files it must leave, none empty, read back in
     full. max_output_bytes: limit on stdout, and on each file; more ends the program.
 
     Raises:
@@ -66,14 +68,15 @@ def run_program(
     name = os.path.basename(command[0])
     try:
         process = subprocess.Popen(
-            list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder, start_new_session=True
+            list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=cwd or folder, start_new_session=True
         )
     except OSError as error:
         raise ProcessError(f"{name} does not start: {error}; is {command[0]} an executable program for this machine?") from error
     stdout, stderr, why = _talk(process, stdin, timeout_s, max_output_bytes)
     if why or process.returncode != 0:
         raise ProcessError(f"{name} {why or f'ended with status {process.returncode}'}{_last_lines(stderr)}")
-    files = {output: _read_output(Path(folder or ".") / output, name, max_output_bytes, stderr) for output in outputs}
+    said = f"; it wrote {len(stdout)} bytes to stdout" if stdout else ""
+    files = {output: _read_output(Path(folder or ".") / output, name, max_output_bytes, said + _last_lines(stderr)) for output in outputs}
     return Finished(stdout, stderr.decode(errors="replace"), files)
 
 
@@ -161,13 +164,16 @@ def _last_lines(stderr: bytes, count: int = 4) -> str:
     return ": " + " | ".join(lines[-count:])[-600:] if lines else ""
 
 
-def _read_output(path: Path, name: str, limit: int, stderr: bytes) -> bytes:
+def _read_output(path: Path, name: str, limit: int, said: str) -> bytes:
+    """The bytes of a file that the program left. said: what else is known of its run, for messages."""
     try:
-        size = path.stat().st_size
+        facts = path.stat()
     except OSError:
-        raise ProcessError(f"{name} ended well but left no {path.name}{_last_lines(stderr)}") from None
-    if not 0 < size <= limit:
-        raise ProcessError(f"{name} left a {path.name} of {size} bytes, expected 1 to {limit}{_last_lines(stderr)}")
+        raise ProcessError(f"{name} ended well but left no {path.name}{said}") from None
+    if not stat.S_ISREG(facts.st_mode):
+        raise ProcessError(f"{name} left a {path.name} that is a folder, pipe or device, expected a file{said}")
+    if not 0 < facts.st_size <= limit:
+        raise ProcessError(f"{name} left a {path.name} of {facts.st_size} bytes, expected 1 to {limit}{said}")
     return path.read_bytes()
 
 
