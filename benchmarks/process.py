@@ -58,8 +58,8 @@ def run_program(
 ) -> Finished:
     """Run one program to its end.
 
-    folder: where it runs, and where ``outputs`` are looked for. cwd: where it runs instead. outputs: names of files it must leave, none empty, read back in
-    full. max_output_bytes: limit on stdout, and on each file; more ends the program.
+    folder: where it runs, and where ``outputs`` are looked for. cwd: where it runs instead. outputs: names of files it must leave, none
+    empty, read back in full. max_output_bytes: limit on stdout, and on each file; more ends the program.
 
     Raises:
         ProcessError: it cannot start, ends with another status than 0, takes over ``timeout_s``, writes too much, or leaves an

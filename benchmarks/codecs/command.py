@@ -25,7 +25,8 @@ needs a shell: ``["sh", "-c", 'enc "$0" > "$1"', "{input}", "{output}"]``.
 
 What enters the identity, by its sha256: the programs; files, and folders below the TOML's, that their arguments or a setting
 name; Python modules beside a script that it imports; programs that a shell script calls; and all that ``files`` says. List there
-what a program finds by itself: weights, tables, shared libraries. ``benchmarks/program_files.py`` has the details.
+what a program finds by itself: weights, tables, shared libraries. A folder that programs write to belongs elsewhere, else they
+are others at each run. ``benchmarks/program_files.py`` has the details.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ import dataclasses
 import functools
 import hashlib
 import io
+import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -155,12 +157,12 @@ class CommandCodec:
             return run_program(words, folder=folder, cwd=cwd, timeout_s=about.timeout_s, outputs=[target.name])
         except ProcessError as error:
             left = sorted(file.name for file in folder.iterdir() if file not in (source, target))
-            if not left or target.exists():
-                raise
-            cure = (
-                f"say stream = or image = {left[0].rpartition('.')[2]!r} in the codec file, or give the program {{output}} or {{stem}} as its target"
-            )
-            raise ProcessError(f"{error}; it left {', '.join(left[:3])}{' and more' if len(left) > 3 else ''}: {cure}") from error
+            if left and not target.exists():
+                some = ", ".join(left[:3]) + (f" and {len(left) - 3} more" if len(left) > 3 else "")
+                raise ProcessError(f"{error}; it left {some} in place of {target.name}, the one file that is read; {_CURE}") from error
+            if f".{about.stream}" in str(error):
+                raise ProcessError(f"{error}; {_CURE}") from error
+            raise
 
     def _words(self, command: Sequence[str], paths: Mapping[str, str]) -> list[str]:
         """Words of a command with their placeholders filled in."""
@@ -174,7 +176,7 @@ class CommandCodec:
         """The files that a setting names, from where the TOML lies; all below it where it is a folder that is not shared by everything."""
         path = Path(self.description.folder, value) if isinstance(value, str) and value.strip("./") else None
         shared = (Path(self.description.folder), Path(tempfile.gettempdir()))
-        if path and (path.is_file() or (path.is_dir() and not any(other.resolve().is_relative_to(path.resolve()) for other in shared))):
+        if path and (os.path.isfile(path) or (os.path.isdir(path) and not any(other.resolve().is_relative_to(path.resolve()) for other in shared))):
             yield from files_below(path)
 
     def _shown(self, file: Path) -> str:
@@ -183,6 +185,7 @@ class CommandCodec:
         return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else file.as_posix()
 
 
+_CURE = 'where a program goes by the suffix, say so in the codec file, as in stream = "j2k" or image = "bmp"'
 _UNKNOWN = dict.fromkeys(("input", "output", "stem", "input_stem"), "\0")
 """In place of files that are there only while a program runs."""
 
