@@ -24,6 +24,6 @@ def imported_beside(script: Path) -> Listing[tuple[Path, ...]]:
         finder.run_script(str(script))
     except Exception:  # a damaged script or neighbour may raise anything; what imports it says so when it runs
         return Listing((), frozenset({script, folder}))
-    named = (Path(module.__file__) for module in finder.modules.values() if module.__file__)
+    named = (Path(file) for module in finder.modules.values() if (file := getattr(module, "__file__", None)))
     files = sorted({file for file in named if file != script})
     return Listing(tuple(files), frozenset({script, folder, *files, *(file.parent for file in files)}))

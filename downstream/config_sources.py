@@ -33,7 +33,8 @@ def sha256_of_config(config: Path) -> str:
 
 def config_sources(config: Path) -> list[Path]:
     """The config and every file it inherits from, each once. What is of another package, or not to be read, is left to the loader."""
-    found, waiting = [], [config]
+    found: list[Path] = []
+    waiting = [config]
     while waiting:
         file = waiting.pop()
         if file.is_file() and not any(file.samefile(known) for known in found):

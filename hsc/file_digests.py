@@ -11,7 +11,8 @@ import hashlib
 import os
 import stat
 import time
-from typing import BinaryIO, NamedTuple
+from io import BufferedReader
+from typing import NamedTuple
 
 SETTLED_NS = 2_500_000_000
 """Nanoseconds that a file must have been left alone before what was read of it is kept."""
@@ -84,7 +85,7 @@ def read_sha256(path: str | os.PathLike[str]) -> tuple[str, FileState | None]:
     return sha256, before
 
 
-def _plain(path: str | os.PathLike[str]) -> BinaryIO:
+def _plain(path: str | os.PathLike[str]) -> BufferedReader:
     """The file, opened; a pipe or device is refused before it is opened, since that could wait for ever."""
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise OSError(errno.EINVAL, "it is no plain file", os.fspath(path))
