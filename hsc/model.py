@@ -181,6 +181,10 @@ class HscModel(nn.Module):
                 raise DataError(f"{name} holds values that are not finite in 16 bits; training diverged")
         return HscModel(self.profile).load_arrays({**self.arrays(), **{name: tensor.numpy() for name, tensor in theirs.items()}})
 
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of every parameter and buffer, by name; a file of this profile holds as many numbers or more."""
+        return {name: tuple(tensor.shape) for name, tensor in self.state_dict(keep_vars=True).items()}
+
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """All a weights file holds: float16, integers of networks and quality tables, probability tables."""
         return self._collect(self.entropy.tables)
@@ -189,7 +193,7 @@ class HscModel(nn.Module):
         """Take what ``arrays`` gave and freeze; the result is the model itself.
 
         Raises:
-            DataError: one is missing, of other type or shape, or there are more.
+            DataError: one is missing, of other type or shape, or not finite, or there are more.
         """
         floats, integers = self._floats(), self._integer_modules()
         left = dict(arrays)
@@ -200,6 +204,8 @@ class HscModel(nn.Module):
                 raise DataError(
                     f"the weights hold {came} as {name}, expected {_stored_type(tensor)} {tuple(tensor.shape)}; they are of another profile"
                 )
+            if not np.isfinite(stored).all():
+                raise DataError(f"the weights hold values that are not finite in {name}; they are damaged: fetch or export them again")
             tensor.copy_(torch.from_numpy(np.array(stored)))
         for name, module in integers.items():
             own = {key[len(name) + 1 :]: torch.from_numpy(np.array(left.pop(key))) for key in list(left) if key.startswith(f"{name}.")}
