@@ -39,8 +39,8 @@ def sha256_of_classes(classes: str) -> dict[str, str]:
 def _read(path: str) -> LabelSpace:
     try:
         names = Path(path).read_text("utf-8").splitlines()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: of other text than UTF-8
         raise UnavailableError(
-            f"the class names {path} cannot be read: {error.strerror}; give one of {', '.join(KNOWN)}, or a text file, one name a line"
+            f"the class names {path} cannot be read: {getattr(error, 'strerror', None) or error}; give one of {', '.join(KNOWN)}, or a text file, one name a line"
         ) from error
     return LabelSpace(Path(path).stem, tuple(name.strip() for name in names if name.strip()))

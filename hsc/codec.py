@@ -301,7 +301,7 @@ class HscCodec:
 
     def _code(self, image: Image, quality: float) -> tuple[Header, list[Layer]]:
         image = require_image(image)
-        steps = round(quality * QUALITY_STEPS) if math.isfinite(quality) else -1
+        steps = round(quality * QUALITY_STEPS) if 0 <= quality <= LARGEST_QUALITY + 1 else -1
         if not 0 <= steps <= 255:
             raise UsageError(f"the quality came as {quality}, expected 0 to {LARGEST_QUALITY}; 1 to 6 is what models are trained for")
         header = Header((image.shape[0], image.shape[1]), steps, self.model.profile.layers_at(steps))

@@ -48,6 +48,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _FIELD = re.compile(r"[a-z][a-z0-9_]*")
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _RESERVED = ("input", "output", "folder")
+_LONGEST_S = 1e7
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,7 @@ def _codec_class(text: str, folder: str) -> type[CommandCodec]:
 def _describe(text: str, folder: str) -> Description:
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # of TOML, or of endless digits or brackets
         raise SpecError(f"the codec file is not TOML: {error}") from error
     _known_keys(table, _KEYS, "the codec file")
     name = table.get("name")
@@ -187,8 +188,8 @@ def _describe(text: str, folder: str) -> Description:
     if image not in ("png", "ppm"):
         raise SpecError(f'the codec file {name!r} says image = {image!r}, expected "png" or "ppm"')
     timeout_s = table.get("timeout_s", TIMEOUT_S)
-    if not isinstance(timeout_s, int | float) or isinstance(timeout_s, bool) or not timeout_s > 0:
-        raise SpecError(f"the codec file {name!r} says timeout_s = {timeout_s!r}, expected seconds above 0")
+    if not isinstance(timeout_s, int | float) or isinstance(timeout_s, bool) or not 0 < timeout_s <= _LONGEST_S:
+        raise SpecError(f"the codec file {name!r} says timeout_s = {str(timeout_s)[:40]}, expected seconds above 0, at most {_LONGEST_S:g}")
     rate_field, ladder = _rate(table.get("rate"), name)
     settings = _settings(table.get("settings", {}), rate_field, name)
     commands = {key: _words(table, key, name) for key in ("encode", "decode", "version")}
