@@ -30,7 +30,18 @@ from benchmarks.api import CODECS
 from benchmarks.colour import Plane, decimate, interpolate, pad_edge, padded_size, planes_to_rgb, rgb_to_planes
 from benchmarks.formats.annexb import START_CODE
 from benchmarks.formats.bits import read_ue7, write_ue7
-from benchmarks.formats.vvc_programs import DECODERS, ENCODERS, PRESETS, RoomError, decode_planes, encode_planes, find_program, kind_of, version_of, why_not
+from benchmarks.formats.vvc_programs import (
+    DECODERS,
+    ENCODERS,
+    PRESETS,
+    RoomError,
+    decode_planes,
+    encode_planes,
+    find_program,
+    kind_of,
+    version_of,
+    why_not,
+)
 from benchmarks.formats.vvc_stream import picture_size
 from benchmarks.images import require_image
 from benchmarks.process import binary_sha256
