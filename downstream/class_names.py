@@ -41,6 +41,7 @@ def _read(path: str) -> LabelSpace:
         names = Path(path).read_text("utf-8").splitlines()
     except (OSError, ValueError) as error:  # ValueError: of other text than UTF-8
         raise UnavailableError(
-            f"the class names {path} cannot be read: {getattr(error, 'strerror', None) or error}; give one of {', '.join(KNOWN)}, or a text file, one name a line"
+            f"the class names {path} cannot be read: {getattr(error, 'strerror', None) or error}; "
+            f"give one of {', '.join(KNOWN)}, or a text file, one name a line"
         ) from error
     return LabelSpace(Path(path).stem, tuple(name.strip() for name in names if name.strip()))
