@@ -38,7 +38,7 @@ def fill(network: Any, state: Mapping[str, Any], path: str, of: str) -> None:
     """
     from hsc.tensor_files import require_sound
 
-    _require_fit(network, state, path, of)
+    _require_fit({name: tuple(getattr(tensor, "shape", ())) for name, tensor in network.state_dict().items()}, state, path, of)
     require_sound(state, path)
     try:
         network.load_state_dict(state, strict=False)
@@ -52,25 +52,18 @@ def fitted(build: Callable[[], N], state: Mapping[str, Any], path: str, of: str)
     Raises:
         DataError: as ``fill``.
     """
-    import torch
+    from hsc.tensor_files import outline
 
-    try:
-        with torch.random.fork_rng(devices=[]), torch.device("meta"):  # shapes alone
-            outline = build()
-    except (RuntimeError, ValueError, TypeError, OverflowError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise DataError(f"{Path(path).name} describes a network that cannot be made: {reason}; give weights of {of}") from error
-    _require_fit(outline, state, path, of)
+    _require_fit(outline(build, path), state, path, of)
     network = build()
     fill(network, state, path, of)
     return network
 
 
-def _require_fit(network: Any, state: Mapping[str, Any], path: str, of: str) -> None:
-    """See that names and shapes agree."""
+def _require_fit(asked: Mapping[str, tuple[int, ...]], state: Mapping[str, Any], path: str, of: str) -> None:
+    """See that names and shapes agree. asked: the network's."""
     if not isinstance(state, Mapping):
         raise DataError(f"{Path(path).name} holds a {type(state).__name__}, expected the state dict of {of}; give weights of this very network")
-    asked = {name: tuple(getattr(tensor, "shape", ())) for name, tensor in network.state_dict().items()}
     came = {str(name): tuple(getattr(tensor, "shape", ())) for name, tensor in state.items()}
     lacking = [name for name in asked if name not in came and not name.endswith(_COUNTED)]
     foreign = [name for name in came if name not in asked]

@@ -25,7 +25,7 @@ from hsc.errors import DataError, UsageError
 from hsc.generator import StyleGAN2
 from hsc.profile_bounds import require_bounded
 from hsc.profiles import MIN_RESOLUTION, GeneratorConfig
-from hsc.tensor_files import read_about, read_tensors
+from hsc.tensor_files import outline, read_about, read_tensors
 
 Layout = Literal["hsc", "nvlabs", "rosinality"]
 State = dict[str, Tensor]
@@ -214,8 +214,7 @@ def build_generator(own: Mapping[str, Tensor], config: GeneratorConfig) -> Style
     Raises:
         DataError: a tensor the config needs is missing or of another shape.
     """
-    with torch.device("meta"):  # shapes alone: a file may speak of widths that it does not hold
-        wanted = {key: tuple(tensor.shape) for key, tensor in StyleGAN2(config).state_dict().items()}
+    wanted = outline(lambda: StyleGAN2(config), "the checkpoint")  # a file may speak of widths that it does not hold
     if config.start == "const":  # what a checkpoint may lack: without maps "stored" noise is none
         lacking = [key for key in wanted if key.endswith((".noise", "w_mean")) and key not in own]
         own = {**{key: torch.zeros(wanted[key]) for key in lacking}, **own}

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hsc.errors import DataError
-from hsc.tensor_files import read_about, read_tensors, shapes_of
+from hsc.tensor_files import outline, read_about, read_tensors, shapes_of
 from hsc.whole_files import whole
 
 _FILM = 32
@@ -96,9 +96,8 @@ def load_light(path: Path, fits: str) -> LightNetwork:
     try:
         about, shapes = read_about(path, "light") or {}, shapes_of(path)
         sizes = tuple(shapes[name][0] for name in ("feature_mean", "word_mean", "enter.bias"))
-        with torch.device("meta"):  # shapes alone
-            asked = {name: tuple(tensor.shape) for name, tensor in LightNetwork(*sizes).state_dict().items()}
-        if asked != shapes:
+        asked = outline(lambda: LightNetwork(*sizes), path)
+        if asked != shapes or min(sizes) < 1:
             differ = sorted(name for name in asked.keys() | shapes.keys() if asked.get(name) != shapes.get(name))
             raise ValueError(f"its tensors do not fit each other at {', '.join(differ[:3])}")
         tensors = read_tensors(path, single=True)

@@ -181,10 +181,6 @@ class HscModel(nn.Module):
                 raise DataError(f"{name} holds values that are not finite in 16 bits; training diverged")
         return HscModel(self.profile).load_arrays({**self.arrays(), **{name: tensor.numpy() for name, tensor in theirs.items()}})
 
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shape of every parameter and buffer, by name; a file of this profile holds as many numbers or more."""
-        return {name: tuple(tensor.shape) for name, tensor in self.state_dict(keep_vars=True).items()}
-
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """All a weights file holds: float16, integers of networks and quality tables, probability tables."""
         return self._collect(self.entropy.tables)

@@ -19,7 +19,7 @@ _MOST = {"resolution": 1 << 12, "mapping_layers": 32, "depth": 64, "depths": 64,
 """Fields that decide how many layers there are, or by how much a side shrinks."""
 
 _LONGEST = 32
-_TEXT, _FLAGS, _REALS = {"name", "start", "form", "norm", "kind"}, {"patch"}, {"clamp"}
+_TEXT, _FLAGS, _REALS = {"name", "form", "norm", "kind"}, {"patch"}, {"clamp"}
 _OPTIONAL = {"clamp", "input_size"}
 
 
@@ -32,7 +32,7 @@ def require_bounded(fields: Mapping[str, Any]) -> None:
     for name, value in fields.items():
         if isinstance(value, Mapping):
             require_bounded(value)
-        elif name in _TEXT:
+        elif name in _TEXT or (name == "start" and isinstance(value, str)):  # of a generator; a detail network's is a quality
             if not isinstance(value, str) or len(value) > 100:
                 raise ValueError(f"{name} came as a {type(value).__name__}, expected up to 100 characters")
         elif name in _FLAGS:

@@ -11,8 +11,9 @@ without a word.
 from __future__ import annotations
 
 import math
+import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,10 +93,28 @@ def require_sound(tensors: Mapping[str, Any], path: Path | str) -> None:
             )
 
 
+def outline(build: Callable[[], Any], path: Path | str) -> dict[str, tuple[int, ...]]:
+    """The shape of every parameter and buffer of the network that ``build`` makes, by name, without its memory. path: of its file.
+
+    Raises:
+        DataError: no such network can be made.
+    """
+    import torch
+
+    try:
+        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), torch.device("meta"):
+            warnings.simplefilter("ignore")  # of tensors without elements, which no comparison lets pass
+            tensors = build().state_dict(keep_vars=True)
+    except (RuntimeError, ValueError, TypeError, OverflowError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(f"{Path(path).name} describes a network that cannot be made ({reason}); get it again") from error
+    return {name: tuple(getattr(tensor, "shape", ())) for name, tensor in tensors.items()}
+
+
 def require_room(asked: Shapes, held: Shapes, path: Path | str) -> None:
     """See that a network is no larger than the file it is to be filled from, before it is made.
 
-    asked: of the network's tensors (its own, on torch's "meta" device). held: of the file's.
+    asked: of the network's tensors (``outline``). held: of the file's.
 
     Raises:
         DataError: it is larger.

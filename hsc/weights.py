@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hsc.download import cached, fetch_file
 from hsc.errors import DataError, UnavailableError, UsageError
-from hsc.tensor_files import read_about, read_tensors, require_room, shapes_of
+from hsc.tensor_files import outline, read_about, read_tensors, require_room, shapes_of
 from hsc.whole_files import whole
 
 if TYPE_CHECKING:
@@ -81,16 +81,12 @@ def load(name: str) -> HscModel:
         UnavailableError: there are no such weights.
         DataError: the file is damaged, not one of ours, or describes networks that it does not hold.
     """
-    import torch
-
     from hsc.model import HscModel
     from hsc.profiles import profile_from_json
 
     path = find(name)
     profile = profile_from_json(read_card(path).profile)
-    with torch.device("meta"):  # shapes alone
-        asked = HscModel(profile).shapes()
-    require_room(asked, shapes_of(path), path)
+    require_room(outline(lambda: HscModel(profile), path), shapes_of(path), path)
     tensors = read_tensors(path)
     try:
         arrays = {key: tensor.numpy() for key, tensor in tensors.items()}

@@ -25,7 +25,7 @@ from torch.nn import functional
 
 from hsc.devices import usable
 from hsc.errors import DataError, HscError, UsageError
-from hsc.tensor_files import read_tensors, require_room
+from hsc.tensor_files import outline, read_tensors, require_room
 from hsc.training.objects import SIDES, object_loss
 from hsc.training.resuming import keep, resume
 from hsc.training.shards import VOID, Batch, Crops, read_frames
@@ -106,8 +106,7 @@ def load_teacher(path: Path) -> Teacher:
         levels = sum(name.startswith("down.") and name.endswith(".0.weight") for name in tensors)
         widths = tuple(len(tensors[f"down.{level}.0.weight"]) for level in range(levels))
         kinds = len(tensors["locate.2.bias"]) - SIDES if "locate.2.bias" in tensors else 0
-        with torch.device("meta"):  # shapes alone
-            asked = {name: tuple(t.shape) for name, t in Teacher(len(tensors["classify.bias"]), kinds, widths).state_dict().items()}
+        asked = outline(lambda: Teacher(len(tensors["classify.bias"]), kinds, widths), path)
         require_room(asked, {name: tuple(t.shape) for name, t in tensors.items()}, path)
         teacher = Teacher(len(tensors["classify.bias"]), kinds, widths)
         teacher.load_state_dict(tensors)
