@@ -216,7 +216,7 @@ def _load(task: str, use: str, path: str, sha256: str, place: str) -> _Loaded:
     from downstream.latent_networks.reading import from_plain
 
     tensors, about = read_weights(path)
-    came, classes = (about.get("task"), about.get("input"), about.get("arch")), classes_of(path, about)
+    came, classes = tuple(str(about.get(name))[:40] for name in ("task", "input", "arch")), classes_of(path, about)
     if came != (task, "latents", use) or not classes:
         raise DataError(
             f"{Path(path).name} is of task {came[0]!r} on {came[1]!r} with use {came[2]!r}, expected {task!r} on 'latents' with {use!r}; "

@@ -153,8 +153,8 @@ def _load(arch: str, regime: str, path: str, sha256: str, place: str) -> tuple[N
     space = LabelSpace(str(about.get("space", "")), classes_of(path, about))
     if about.get("task") != "segmentation" or about.get("arch") != arch or not space.classes:
         raise DataError(
-            f"{Path(path).name} is of task {about.get('task')!r} and arch {about.get('arch')!r}, expected 'segmentation' and {arch!r}; "
-            "give other weights= or another arch="
+            f"{Path(path).name} is of task {str(about.get('task'))[:40]!r} and arch {str(about.get('arch'))[:40]!r}, "
+            f"expected 'segmentation' and {arch!r}; give other weights= or another arch="
         )
     require_regime(path, about, regime)
     network = fitted(lambda: build(arch, len(space.classes)), tensors, path, f"the {arch} of this version")

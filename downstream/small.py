@@ -183,7 +183,7 @@ def _load(arch: str, regime: str, path: str, sha256: str, place: str) -> Detecto
     classes = classes_of(path, about)
     if about.get("arch") != arch or classes != ROADSCENES.classes:
         raise DataError(
-            f"{Path(path).name} is of arch {about.get('arch')!r} with classes {classes}, "
+            f"{Path(path).name} is of arch {str(about.get('arch'))[:40]!r} with {len(classes)} classes {str(classes)[:120]}, "
             f"expected {arch!r} with {ROADSCENES.classes}; give other weights="
         )
     require_regime(path, about, regime)
