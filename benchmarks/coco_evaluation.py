@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import Score, Truth
+from benchmarks.formats.coco_json import LARGEST_ID
 from benchmarks.resampling import resampled_ap
 from downstream.api import Detections, Prediction
 from hsc.errors import AnnotationError, UsageError
@@ -158,7 +159,13 @@ def _official(truth: Truth, kind: Kind) -> dict[str, Any]:
     lacking = sum("segmentation" not in annotation for annotation in coco["annotations"]) if kind == "segm" else 0
     if lacking:
         raise AnnotationError(f"{lacking} of {len(coco['annotations'])} annotations have no segmentation; expected the runs of a mask in each")
-    annotations = [_filled(annotation, number, kind) for number, annotation in enumerate(coco["annotations"], 1)]
+    large = [str(record["id"])[:24] for part in ("images", "categories") for record in coco[part] if abs(record["id"]) > LARGEST_ID]
+    if large:
+        raise AnnotationError(f"the COCO labels have ids beyond {LARGEST_ID} in size, first {large[0]}; number images and categories anew")
+    try:
+        annotations = [_filled(annotation, number, kind) for number, annotation in enumerate(coco["annotations"], 1)]
+    except (OverflowError, TypeError, ValueError) as error:
+        raise AnnotationError(f"the COCO labels hold a box or area that is no number: {error}; mend the data set") from error
     return {"images": list(coco["images"]), "categories": list(coco["categories"]), "annotations": annotations}
 
 

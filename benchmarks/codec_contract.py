@@ -134,6 +134,26 @@ def codes_any_size(codec: Any) -> None:
         demand(_psnr(image, decoded) > least, f"{size[0]}x{size[1]} comes back with {_psnr(image, decoded):.1f} dB, expected above {least}")
 
 
+@CONTRACT.rule(slow=True)
+def codes_anything_at_both_ends(codec: Any) -> None:
+    """It codes noise, flat colour, checks and slivers at both ends of its range, where encoders run out of room or of bits."""
+    dice = np.random.default_rng(7)
+    checks: Image = np.where(np.indices((40, 40)).sum(0)[..., None] % 2, 255, 0).astype(np.uint8).repeat(3, 2)
+    pictures = {"flat colour": np.full((48, 32, 3), 200, np.uint8), "black": np.zeros((33, 17, 3), np.uint8), "checks": checks}
+    for height, width in ((64, 96), (16, 16), (1, 1), (1, 97), (97, 1), (7, 5)):
+        pictures[f"{height}x{width} of noise"] = dice.integers(0, 256, (height, width, 3), np.uint8)
+    ranged: object = codec
+    ends = ranged.rate_range if isinstance(ranged, Ranged) else codec.ladder[:: max(len(codec.ladder) - 1, 1)]
+    for point in [dataclasses.replace(codec, **{codec.rate_field: end}) for end in ends] or [codec]:
+        for name, image in pictures.items():
+            where = f"{name} at {codec.rate_field} {getattr(point, codec.rate_field)}" if codec.rate_field else name
+            try:
+                decoded = point.decode(point.encode(image))
+            except HscError as error:
+                raise Broken(f"it fails on {where}: {error}") from error
+            demand(decoded.dtype == np.uint8 and decoded.shape == image.shape, f"{where} comes back as {decoded.dtype} {decoded.shape}")
+
+
 @CONTRACT.rule()
 def rounds_and_never_truncates(codec: Any) -> None:
     """Colours come back without a shift at the end of its ladder: what truncates on the way between RGB and YCbCr darkens by half a level."""

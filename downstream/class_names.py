@@ -26,7 +26,7 @@ def space_of(classes: str) -> LabelSpace:
         return KNOWN[classes]
     try:
         return _read(classes, sha256_of_file(classes))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: of other text than UTF-8, or a name with a NUL
         reason = getattr(error, "strerror", None) or error
         raise UnavailableError(
             f"the class names {classes} cannot be read: {reason}; give one of {', '.join(KNOWN)}, or a text file, one name a line"

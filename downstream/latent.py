@@ -25,8 +25,9 @@ from downstream.latent_networks.uses import Use
 from downstream.same_sizes import same_sizes
 from downstream.segmenter import SPACES
 from downstream.small import ROADSCENES
+from downstream.state_dicts import fitted
 from downstream.suppression import best_of_cells
-from downstream.weights_file import packaged, read_weights
+from downstream.weights_file import classes_of, packaged, read_weights
 from hsc.api import Latents, LatentSpec
 from hsc.errors import DataError, UnavailableError
 
@@ -215,16 +216,13 @@ def _load(task: str, use: str, path: str, sha256: str, place: str) -> _Loaded:
     from downstream.latent_networks.reading import from_plain
 
     tensors, about = read_weights(path)
-    came = (about.get("task"), about.get("input"), about.get("arch"))
-    if came != (task, "latents", use) or not about.get("classes"):
+    came, classes = tuple(str(about.get(name))[:40] for name in ("task", "input", "arch")), classes_of(path, about)
+    if came != (task, "latents", use) or not classes:
         raise DataError(
             f"{Path(path).name} is of task {came[0]!r} on {came[1]!r} with use {came[2]!r}, expected {task!r} on 'latents' with {use!r}; "
             "give other weights= or another use="
         )
     reading = from_plain(about)
-    network = (build_detector if task == "detection" else build_segmenter)(reading, len(about["classes"]))
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise DataError(f"{Path(path).name} does not fit the latent heads of this version: {error}; train it again") from error
+    build = build_detector if task == "detection" else build_segmenter
+    network = fitted(lambda: build(reading, len(classes)), tensors, path, "the latent heads of this version")
     return _Loaded(fused(network).to(memory_format=torch.channels_last).to(place), reading, about)

@@ -224,6 +224,8 @@ def _checkpoint(path: str) -> tuple[dict[str, Any], Mapping[str, Any]]:
     name = Path(path).name
     try:
         content = read_state(path)
+    except DataError:
+        raise
     except Exception as error:  # a damaged or foreign file may raise anything
         # A whole archive, or a pickle that names a foreign class, was refused and not damaged.
         refused = zipfile.is_zipfile(path) or "nsupported global" in str(error)
@@ -231,14 +233,17 @@ def _checkpoint(path: str) -> tuple[dict[str, Any], Mapping[str, Any]]:
         raise DataError(f"{name} was not loaded: {reason}") from error
     if not isinstance(content, Mapping):
         raise DataError(f"{name} holds a {type(content).__name__}, expected a checkpoint with a state_dict")
-    state = content.get("state_dict", content)
-    return {key.removeprefix("module."): value for key, value in state.items()}, content.get("meta") or {}
+    state, meta = content.get("state_dict", content), content.get("meta")
+    if not isinstance(state, Mapping):
+        raise DataError(f"{name} holds a {type(state).__name__} as its state_dict, expected tensors by name")
+    return {str(key).removeprefix("module."): value for key, value in state.items()}, meta if isinstance(meta, Mapping) else {}
 
 
 def _classes_of(meta: Mapping[str, Any], weights: str) -> LabelSpace:
     """Checkpoints of mmsegmentation 1.x say it in dataset_meta, older ones in CLASSES."""
-    names = (meta.get("dataset_meta") or {}).get("classes") or meta.get("CLASSES")
-    if not names:
+    about = meta.get("dataset_meta")
+    names = (about.get("classes") if isinstance(about, Mapping) else None) or meta.get("CLASSES")
+    if not names or not isinstance(names, list | tuple):
         raise DataError(f"{Path(weights).name} does not say its classes; give classes=, such as cityscapes19 or a text file")
     return space_named([str(name).strip() for name in names], Path(weights).stem)
 

@@ -22,7 +22,8 @@ from downstream.device import device, device_facts
 from downstream.fingerprint import sha256_of
 from downstream.same_sizes import same_sizes
 from downstream.segmentation_classes import CAMVID11
-from downstream.weights_file import packaged, read_weights, require_regime
+from downstream.state_dicts import fitted
+from downstream.weights_file import classes_of, packaged, read_weights, require_regime
 from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
 
@@ -149,16 +150,12 @@ def _load(arch: str, regime: str, path: str, sha256: str, place: str) -> tuple[N
     from downstream.segmenters import build
 
     tensors, about = read_weights(path)
-    space = LabelSpace(str(about.get("space", "")), tuple(about.get("classes", ())))
+    space = LabelSpace(str(about.get("space", "")), classes_of(path, about))
     if about.get("task") != "segmentation" or about.get("arch") != arch or not space.classes:
         raise DataError(
-            f"{Path(path).name} is of task {about.get('task')!r} and arch {about.get('arch')!r}, expected 'segmentation' and {arch!r}; "
-            "give other weights= or another arch="
+            f"{Path(path).name} is of task {str(about.get('task'))[:40]!r} and arch {str(about.get('arch'))[:40]!r}, "
+            f"expected 'segmentation' and {arch!r}; give other weights= or another arch="
         )
     require_regime(path, about, regime)
-    network = build(arch, len(space.classes))
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise DataError(f"{Path(path).name} does not fit the {arch} of this version: {error}; train it again") from error
+    network = fitted(lambda: build(arch, len(space.classes)), tensors, path, f"the {arch} of this version")
     return fused(network).to(memory_format=torch.channels_last).to(place), space  # the faster layout without gradients

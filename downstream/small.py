@@ -21,8 +21,9 @@ from downstream.api import HEADS, Detections, LabelSpace, Prediction
 from downstream.device import device, device_facts
 from downstream.fingerprint import sha256_of
 from downstream.same_sizes import same_sizes
+from downstream.state_dicts import fitted
 from downstream.suppression import best_of_cells
-from downstream.weights_file import packaged, read_weights, require_regime
+from downstream.weights_file import classes_of, packaged, read_weights, require_regime
 from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
 
@@ -179,16 +180,12 @@ def _load(arch: str, regime: str, path: str, sha256: str, place: str) -> Detecto
     from downstream.detectors.layers import fused
 
     tensors, about = read_weights(path)
-    classes = tuple(about.get("classes", ()))
+    classes = classes_of(path, about)
     if about.get("arch") != arch or classes != ROADSCENES.classes:
         raise DataError(
-            f"{Path(path).name} is of arch {about.get('arch')!r} with classes {classes}, "
+            f"{Path(path).name} is of arch {str(about.get('arch'))[:40]!r} with {len(classes)} classes {str(classes)[:120]}, "
             f"expected {arch!r} with {ROADSCENES.classes}; give other weights="
         )
     require_regime(path, about, regime)
-    network = build(arch, len(classes))
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise DataError(f"{Path(path).name} does not fit the {arch} of this version: {error}; train it again") from error
+    network = fitted(lambda: build(arch, len(classes)), tensors, path, f"the {arch} of this version")
     return fused(network).to(memory_format=torch.channels_last).to(place)  # the faster layout for both without gradients

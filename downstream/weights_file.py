@@ -6,15 +6,18 @@ The file's metadata has one entry, ``about``, a JSON object: architecture, class
 from __future__ import annotations
 
 import importlib.resources
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hsc.errors import DataError
+from hsc.tensor_files import read_about, read_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+MOST_CLASSES = 1 << 12
 
 
 class Weights(NamedTuple):
@@ -45,14 +48,18 @@ def read_weights(path: str | Path) -> Weights:
     """Read a weights file.
 
     Raises:
-        DataError: it is damaged or of another format.
+        DataError: it is damaged or of another format, or holds what are no finite numbers.
     """
-    from safetensors import SafetensorError, safe_open
+    return Weights(read_tensors(path, single=True), read_about(path, "about") or {})
 
-    try:
-        with safe_open(path, "pt") as file:
-            about = json.loads((file.metadata() or {}).get("about", "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
-    except (SafetensorError, OSError, ValueError) as error:
-        raise DataError(f"{Path(path).name} is not a readable safetensors file: {error}; get it again") from error
-    return Weights({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}, about)
+
+def classes_of(path: str | Path, about: Mapping[str, Any]) -> tuple[str, ...]:
+    """The classes that weights say they answer in, empty where they say none.
+
+    Raises:
+        DataError: they are no list of names, or more than any head has.
+    """
+    classes = about.get("classes", [])
+    if not isinstance(classes, list) or len(classes) > MOST_CLASSES or not all(isinstance(name, str) for name in classes):
+        raise DataError(f"{Path(path).name} says its classes are {str(classes)[:80]}, expected up to {MOST_CLASSES} names; train it again")
+    return tuple(classes)

@@ -23,6 +23,11 @@ byte of rounding: 17 bytes at most, 18 where a side is above 16,384. Why so:
   more on what the second check does anyway.
 - 24 bits name the weights well enough for a clear message; that they are the right ones is proven by both checksums.
 - The alignment lets a file that was cut off be read as far as it goes. It costs no byte, and it must agree with the length.
+
+What a file may ask of its reader: networks work on whole blocks, so time and memory of decoding, previewing, cutting or asking what a
+file holds go by the image's size with both sides rounded up to ``BLOCK`` pixels, whatever the file's length: 22 bytes are a valid file
+of any image. An image has at most 2**24 pixels, and at most 2**24 + 2**20 once rounded up, which leaves room for any shape up to
+256x65536; a line of one pixel's height may be 1,114,112 long. Encoders refuse what is larger, and decoders before they allocate anything.
 """
 
 from __future__ import annotations
@@ -38,6 +43,12 @@ QUALITY_STEPS = 32
 LARGEST_IMAGE = 1 << 24
 """Pixels an image may have, in all."""
 
+BLOCK = 16
+"""Pixels of a block's side: networks make whole blocks."""
+
+LARGEST_PADDED = LARGEST_IMAGE + (1 << 20)
+"""Pixels an image may have once both sides are rounded up to whole blocks."""
+
 MOST_LAYERS = 16
 _SPARE = 1 << 16
 _FIXED = 7  # bytes before the image size
@@ -49,7 +60,7 @@ _CRC = 2
 class Header:
     """What a file says about itself.
 
-    image_hw: height and width, each 1 or more, at most 2**24 pixels together. quality: 0 to 255, steps of 1/32.
+    image_hw: height and width, each 1 or more, of a size that ``why_too_large`` lets pass. quality: 0 to 255, steps of 1/32.
     layers: how many of the model's layers the file holds, 1 to 16, in coding order.
     """
 
@@ -59,8 +70,10 @@ class Header:
 
     def __post_init__(self) -> None:
         height, width = self.image_hw
-        if height < 1 or width < 1 or height * width > LARGEST_IMAGE:
-            raise UsageError(f"the image size came as {height}x{width}, expected 1x1 to {LARGEST_IMAGE} pixels in all; code it in tiles")
+        if height < 1 or width < 1:
+            raise UsageError(f"the image size came as {height}x{width}, expected at least 1x1")
+        if reason := why_too_large(self.image_hw):
+            raise UsageError(f"the image size came as {height}x{width}, {reason}; code it in tiles")
         if not 0 <= self.quality <= 255:
             raise UsageError(f"the quality came as {self.quality} steps of 1/{QUALITY_STEPS}, expected 0 to 255")
         if not 1 <= self.layers <= MOST_LAYERS:
@@ -85,11 +98,30 @@ class Stream:
         return self.alignment is None
 
 
+def padded_pixels(image_hw: tuple[int, int]) -> int:
+    """Pixels of an image once both sides are rounded up to whole blocks: what decoding takes goes by them.
+
+    >>> padded_pixels((1, 100))
+    1792
+    """
+    height, width = (-(-side // BLOCK) * BLOCK for side in image_hw)
+    return height * width
+
+
+def why_too_large(image_hw: tuple[int, int]) -> str | None:
+    """None where a file may hold an image of this size, else which limit it is beyond, as part of a sentence."""
+    if image_hw[0] * image_hw[1] > LARGEST_IMAGE:
+        return f"expected at most {LARGEST_IMAGE:,} pixels in all"
+    if (padded := padded_pixels(image_hw)) > LARGEST_PADDED:
+        return f"which is {padded:,} pixels in whole blocks of {BLOCK}x{BLOCK}, expected at most {LARGEST_PADDED:,}"
+    return None
+
+
 def pack(header: Header, fingerprint: bytes, payload: bytes) -> bytes:
     """The file: header, checksum, payload. fingerprint: sha256 of the weights, 32 bytes.
 
     Raises:
-        CodecError: the payload is longer than two bytes a pixel (and 64 KiB).
+        CodecError: the payload is longer than two bytes a pixel of whole blocks (and 64 KiB).
     """
     _check_fingerprint(fingerprint)
     kind = VERSION << 6 | (len(payload) % 4) << 4 | (header.layers - 1)
@@ -146,14 +178,14 @@ def _read_head(data: bytes, fingerprint: bytes, layers: int) -> tuple[Header, in
         raise BitstreamError(f"the file claims {held} layers, the model has {layers}; the file is damaged")
     height, start = _read_number(data, _FIXED)
     width, start = _read_number(data, start)
-    if height * width > LARGEST_IMAGE:
-        raise BitstreamError(f"the file claims an image of {height}x{width}, expected at most {LARGEST_IMAGE} pixels; it is damaged")
+    if reason := why_too_large((height, width)):
+        raise BitstreamError(f"the file claims an image of {height}x{width}, {reason}; it is damaged, or made to cost its reader dear")
     return Header((height, width), data[6], held), start, kind >> 4 & 3
 
 
 def _longest(image_hw: tuple[int, int]) -> int:
     """Bytes a payload may have: far more than any sane one, so that a giant file is refused before it is read through."""
-    return _SPARE + 2 * image_hw[0] * image_hw[1]
+    return _SPARE + 2 * padded_pixels(image_hw)
 
 
 def _check_fingerprint(fingerprint: bytes) -> None:

@@ -23,11 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from hsc.errors import DataError
+from hsc.tensor_files import read_tensors, require_sound, require_unpacked
 
 _LISTED_BYTES = 1 << 20
 _NAMES = ("g_ema", "G_ema", "params_ema", "state_dict", "generator", "g", "G", "params")
@@ -41,17 +40,18 @@ def read_checkpoint(path: Path, *, allow_pickle: bool = False) -> dict[str, Tens
     the generator is taken ("g_ema", "G_ema"), then what else is named as a generator.
 
     Raises:
-        DataError: the file is missing, damaged, holds no tensors, or would run code that was not allowed.
+        DataError: the file is missing, damaged, holds no tensors or such as are no finite numbers, unpacks to far more than it is, or would
+            run code that was not allowed.
     """
     if not path.is_file():
         raise DataError(f"there is no file {path}")
     if _is_safetensors(path):
-        try:
-            return load_file(path)
-        except (SafetensorError, ValueError) as error:
-            raise DataError(f"{path} is not a whole safetensors file: {error}; fetch it again") from error
+        return read_tensors(path)
+    require_unpacked(path)
     loaded = _load_anything(path) if allow_pickle else _load_restricted(path)
-    return find_state(loaded, path)
+    state = find_state(loaded, path)
+    require_sound(state, path)
+    return state
 
 
 def find_state(loaded: Any, path: Path) -> dict[str, Tensor]:
@@ -120,7 +120,8 @@ def foreign_names(path: Path) -> list[str]:
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                data = b"".join(archive.read(n) for n in archive.namelist() if n.endswith("data.pkl"))
+                pickles = [name for name in archive.namelist() if name.endswith("data.pkl")]
+                data = b"".join(_beginning(archive, name) for name in pickles[:4])
         else:
             with path.open("rb") as file:
                 data = file.read(_LISTED_BYTES)
@@ -130,6 +131,11 @@ def foreign_names(path: Path) -> list[str]:
     except (ValueError, OSError, zipfile.BadZipFile):
         pass  # not a pickle from here on; what was found before still counts
     return [name for name in dict.fromkeys(names) if not _HARMLESS.fullmatch(name)]
+
+
+def _beginning(archive: zipfile.ZipFile, name: str) -> bytes:
+    with archive.open(name) as member:
+        return member.read(_LISTED_BYTES)
 
 
 def _imports(stream: io.BytesIO) -> Iterator[str]:

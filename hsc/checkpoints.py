@@ -13,19 +13,19 @@ Layouts: NVLabs/stylegan2-ada-pytorch (Karras et al. 2020), rosinality/stylegan2
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from hsc.errors import DataError, UsageError
 from hsc.generator import StyleGAN2
+from hsc.profile_bounds import require_bounded
 from hsc.profiles import MIN_RESOLUTION, GeneratorConfig
+from hsc.tensor_files import outline, read_about, read_tensors
 
 Layout = Literal["hsc", "nvlabs", "rosinality"]
 State = dict[str, Tensor]
@@ -40,6 +40,7 @@ _RGB = {
     "nvlabs": ("weight", "bias", "affine.weight", "affine.bias"),
     "rosinality": ("conv.weight", "bias", "conv.modulation.weight", "conv.modulation.bias"),
 }
+_MOST_SIDE, _MOST_MAPPING = 1 << 12, 32
 _OWN = ("weight", "bias", "affine.weight", "affine.bias", "noise_strength", "noise")
 
 
@@ -165,6 +166,9 @@ def infer_config(state: Mapping[str, Tensor]) -> GeneratorConfig:
         raise UsageError("shapes can be inferred only of a generator with start='const': its state dict has the key 'const'")
     levels, mapping_layers = _counts("hsc", state)
     resolution = 2 << levels
+    flat = [key for key in ("convs.0.affine.weight", *(f"rgbs.{k}.weight" for k in range(levels))) if key not in state or state[key].ndim < 2]
+    if flat or (mapping_layers and ("mapping.layers.0.weight" not in state or state["mapping.layers.0.weight"].ndim < 2)):
+        raise DataError(f"the weights hold no shapes of a generator at {_some(flat or ['mapping.layers.0.weight'])}; fetch them again")
     widths = [state[f"rgbs.{k}.weight"].shape[1] for k in range(levels)]
     w_dim = state["convs.0.affine.weight"].shape[1]
     config = GeneratorConfig(
@@ -188,17 +192,19 @@ def load_generator(path: str | Path, *, start: Literal["const", "feature"] = "co
     start, layer: where it begins and where F enters; a generator that starts at F takes the upper part of the file.
 
     Raises:
-        DataError: the file is missing, damaged, or not a generator.
+        DataError: the file is missing, damaged, not a generator, or holds what are no numbers.
     """
     try:
-        with safe_open(str(path), framework="pt") as file:
-            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  it is no dict
-            notes = json.loads((file.metadata() or {}).get("hsc", "{}"))
-    except (OSError, SafetensorError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as a safetensors file: {error}; convert the checkpoint with python -m hsc.convert") from error
+        state, notes = read_tensors(path, single=True), read_about(path, "hsc") or {}
+    except DataError as error:
+        raise DataError(f"{path} cannot be read as a generator's file: {error}; convert the checkpoint with python -m hsc.convert") from error
     own = to_own(state)
     config = infer_config(own)
     fields = {"start": start, "layer": config.layer if layer is None else layer, "clamp": notes.get("clamp")}
+    try:
+        require_bounded(fields)
+    except ValueError as error:
+        raise DataError(f"{path} says of itself what no generator has: {error}; convert the checkpoint again") from error
     return build_generator(own, GeneratorConfig(**{**vars(config), **fields}))
 
 
@@ -208,14 +214,15 @@ def build_generator(own: Mapping[str, Tensor], config: GeneratorConfig) -> Style
     Raises:
         DataError: a tensor the config needs is missing or of another shape.
     """
-    generator = StyleGAN2(config)
-    wanted = generator.state_dict()
+    wanted = outline(lambda: StyleGAN2(config), "the checkpoint")  # a file may speak of widths that it does not hold
     if config.start == "const":  # what a checkpoint may lack: without maps "stored" noise is none
-        own = {**{k: torch.zeros_like(v) for k, v in wanted.items() if k.endswith((".noise", "w_mean"))}, **own}
-    wrong = [k for k, v in wanted.items() if k not in own or own[k].shape != v.shape]
+        lacking = [key for key in wanted if key.endswith((".noise", "w_mean")) and key not in own]
+        own = {**{key: torch.zeros(wanted[key]) for key in lacking}, **own}
+    wrong = [key for key, shape in wanted.items() if key not in own or tuple(own[key].shape) != shape]
     if wrong:
         raise DataError(f"the weights do not fit the generator at {_some(wrong)}; build it from infer_config(weights)")
-    generator.load_state_dict({k: own[k] for k in wanted})
+    generator = StyleGAN2(config)
+    generator.load_state_dict({key: own[key] for key in wanted})
     return generator.eval()
 
 
@@ -223,11 +230,18 @@ def _counts(layout: Layout, state: Mapping[str, Any]) -> tuple[int, int]:
     """How many resolutions and mapping layers the keys speak of."""
     level = {"hsc": r"rgbs\.(\d+)\.weight", "nvlabs": r"synthesis\.b(\d+)\.conv1\.weight", "rosinality": r"to_rgbs\.(\d+)\.conv\.weight"}[layout]
     layer = {"hsc": r"mapping\.layers\.(\d+)\.weight", "nvlabs": r"mapping\.fc(\d+)\.weight", "rosinality": r"style\.(\d+)\.weight"}[layout]
-    top = max((int(m.group(1)) for m in map(re.compile(level).fullmatch, state) if m), default=-1)
+    numbers = [m.group(1) for m in map(re.compile(level).fullmatch, state) if m]
+    mapping = sum(1 for key in state if re.fullmatch(layer, key))
+    top = -1 if not numbers else _MOST_SIDE + 1 if max(map(len, numbers)) > 5 else max(map(int, numbers))
     levels = {"hsc": top + 1, "nvlabs": top.bit_length() - 2, "rosinality": top + 2}[layout]
+    if levels > _MOST_SIDE.bit_length() - 2 or mapping > _MOST_MAPPING:
+        raise DataError(
+            f"the {layout} checkpoint has keys of {levels} resolutions or {mapping} mapping layers, expected sides up to {_MOST_SIDE} and at most "
+            f"{_MOST_MAPPING} layers; is it another architecture?"
+        )
     if levels < MIN_RESOLUTION.bit_length() - 2:
         raise DataError(f"the {layout} checkpoint has no layers above 4x4; expected a whole generator")
-    return levels, sum(1 for key in state if re.fullmatch(layer, key))
+    return levels, mapping
 
 
 def _check_filter(key: str, kernel: Tensor) -> None:

@@ -33,11 +33,11 @@ from hsc.api import Image, Latents, LatentSpec
 from hsc.bitstream import QUALITY_STEPS, Header
 from hsc.coder import Symbols
 from hsc.entropy import Integers, feature_size, round_around
-from hsc.errors import UsageError
+from hsc.errors import CodecError, UsageError
 from hsc.layers import Decoded, Layer, Parameters
 from hsc.light import LightNetwork
 from hsc.model import HscModel
-from hsc.pixels import TILE, invert, lacking, require_image, synthesise
+from hsc.pixels import TILE, invert, lacking, require_image, require_numbers, synthesise
 
 LARGEST_QUALITY = 255 / QUALITY_STEPS
 
@@ -90,7 +90,7 @@ class Info:
 
 
 class HscCodec:
-    """A frozen model as a codec of images: uint8 (H, W, 3) RGB of 1x1 up to 2**24 pixels.
+    """A frozen model as a codec of images: uint8 (H, W, 3) RGB of 1x1 up to about 2**24 pixels (``hsc.bitstream``).
 
     device: where the networks run; the model is moved there. tile: samples of F along a tile's side, see ``hsc.pixels``. The symbols
     of a file depend on neither. light: asked, at the first edit, how F follows w (``hsc.weights.light_for``); None, or an answer of None, leaves
@@ -132,6 +132,7 @@ class HscCodec:
         Raises:
             ImageError: that is no image this codes.
             UsageError: the quality is out of range.
+            CodecError: the networks give no numbers; the weights are damaged.
         """
         header, known = self._code(image, quality)
         return layers.write(self.entropy, header, known)
@@ -144,9 +145,10 @@ class HscCodec:
         """The image of a file, whole or cut.
 
         layers: use this many of its layers only; the rest is predicted. allow_partial: also read a file whose end is missing, as far as it goes.
+        Time and memory go by the image's size in whole blocks, which ``hsc.bitstream`` limits, and not by the file's.
 
         Raises:
-            BitstreamError: the bytes are damaged, cut, or of another model.
+            BitstreamError: the bytes are damaged, cut, of another model, or of an image larger than a file may hold.
             UsageError: the file does not hold that many layers.
         """
         return self._synthesise(self.restore(self.read(data, layers, allow_partial=allow_partial)))
@@ -283,7 +285,7 @@ class HscCodec:
             found["F_hat"] = fcn.restore(integers.feature, found["w_hat"], quality, feature_size(self.model.profile, header.image_hw))
         if "E_hat" in wanted:
             found["E_hat"] = self._detail(integers, header)
-        return Latents({name: found[name][0].contiguous().cpu().numpy() for name in wanted}, header.image_hw)
+        return Latents({name: require_numbers(found[name], name)[0].contiguous().cpu().numpy() for name in wanted}, header.image_hw)
 
     def _integers(self, decoded: Decoded) -> Integers:
         """The values of a file's layers; those of W+ and F that are missing are predicted."""
@@ -299,7 +301,7 @@ class HscCodec:
 
     def _code(self, image: Image, quality: float) -> tuple[Header, list[Layer]]:
         image = require_image(image)
-        steps = round(quality * QUALITY_STEPS) if math.isfinite(quality) else -1
+        steps = round(quality * QUALITY_STEPS) if 0 <= quality <= LARGEST_QUALITY + 1 else -1
         if not 0 <= steps <= 255:
             raise UsageError(f"the quality came as {quality}, expected 0 to {LARGEST_QUALITY}; 1 to 6 is what models are trained for")
         header = Header((image.shape[0], image.shape[1]), steps, self.model.profile.layers_at(steps))
@@ -326,6 +328,9 @@ class _Rounding:
             elif number == entropy.base_layers:
                 self.values += self._detail_values()
             values = self.values[number - 1]
+        if not np.isfinite(values).all():
+            name = self.codec.layers[number]
+            raise CodecError(f"the networks give values for the layer {name} that are not finite; the weights are damaged: fetch them again")
         symbols = round_around(values, parameters)
         self.layers.append(Layer(symbols, parameters))
         return symbols

@@ -7,6 +7,7 @@ files ──pairs (input, output)──> read ──command──> bytes ──.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import sys
 from argparse import Namespace
@@ -212,10 +213,14 @@ def _labels(path: str, files: list[str]) -> list[float]:
     for number, line in enumerate(_read(path).decode("utf-8", "replace").splitlines(), start=1):
         name, _, value = line.rpartition(",")
         try:
-            known[Path(name.strip()).stem] = float(value)
+            label = float(value)
         except ValueError:
             if number > 1:  # the first may be a heading
-                raise DataError(f"line {number} of {path} is {line!r}, expected NAME,NUMBER") from None
+                raise DataError(f"line {number} of {path} is {line[:80]!r}, expected NAME,NUMBER") from None
+            continue
+        if not math.isfinite(label):
+            raise DataError(f"line {number} of {path} is {line[:80]!r}, expected a finite number behind the name")
+        known[Path(name.strip()).stem] = label
     missing = [name for name in files if Path(name).stem not in known]
     if missing:
         raise DataError(f"{path} has no line for {missing[0]}{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}")

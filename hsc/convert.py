@@ -124,13 +124,12 @@ def _convert_here(source: Path, part: Path, allow_pickle: bool, clamp: float | N
 
     from hsc.checkpoint_files import read_checkpoint
     from hsc.checkpoints import build_generator, infer_config, layout_of, to_own
+    from hsc.tensor_files import require_sound
 
     state = read_checkpoint(source, allow_pickle=allow_pickle)
     layout, _ = layout_of(state)
     own = to_own(state)
-    bad = [key for key, tensor in own.items() if not tensor.isfinite().all()]
-    if bad:
-        raise DataError(f"{source} has values that are not finite, first in {bad[0]}; fetch it again")
+    require_sound(own, source)  # again, as the float32 they now are
     config, notes = infer_config(own), []
     generator = build_generator(own, config)
     if not any(key.endswith(".noise") for key in own):

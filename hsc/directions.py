@@ -12,12 +12,13 @@ weight vectors of linear models"). Plain NumPy.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from hsc.errors import DataError, UsageError
+from hsc.tensor_files import read_tensors
 
 Floats = npt.NDArray[np.float64]
 
@@ -119,17 +120,14 @@ def load_directions(path: Path) -> Directions:
     """Read what ``save_directions`` wrote.
 
     Raises:
-        DataError: the file is missing, damaged or holds no directions.
+        DataError: the file is missing, damaged or holds no directions, or numbers that are not finite.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
     try:
-        found: dict[str, Any] = load_file(path)
+        found = {name: tensor.numpy() for name, tensor in read_tensors(path, single=True).items()}
         made = Directions(found["mean"], found["axes"], found["share"])
-    except (OSError, SafetensorError, ValueError, KeyError) as error:
+    except (DataError, RuntimeError, KeyError) as error:
         raise DataError(f"{path} holds no directions ({error}); make one with hsc.directions.save_directions") from error
-    if made.axes.ndim != 3 or made.axes.shape[1:] != made.mean.shape or len(made.share) != len(made.axes):
+    if made.axes.ndim != 3 or made.axes.shape[1:] != made.mean.shape or made.share.shape != made.axes.shape[:1]:
         raise DataError(f"{path} holds axes of shape {made.axes.shape} beside a mean of {made.mean.shape}; make it again")
     return made
 

@@ -280,7 +280,7 @@ class IntegerSequence(nn.Module):
                 came = f"{weight.dtype} {tuple(weight.shape)}, {bias.dtype} {tuple(bias.shape)}, shift {shift.tolist()}"
                 expected_here = f"int8 {tuple(layer.weight.shape)}, int32 {tuple(layer.bias.shape)}, shift [{layer.shift}]"
                 raise DataError(f"layer {i} of the integer weights is {came}, expected {expected_here}; load those of its own profile")
-            if int(weight.min()) < -_LARGEST_WEIGHT or int(bias.abs().max()) > _LARGEST_BIAS:
+            if int(weight.min()) < -_LARGEST_WEIGHT or int(bias.long().abs().max()) > _LARGEST_BIAS:
                 raise DataError(f"layer {i} of the integer weights holds numbers out of range; fetch or export them again")
         for i, layer in enumerate(layers):
             layer.freeze(tensors[f"{i}.weight"], tensors[f"{i}.bias"])

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hsc.errors import DataError
+from hsc.tensor_files import outline, read_about, read_tensors, shapes_of
 from hsc.whole_files import whole
 
 _FILM = 32
@@ -90,18 +91,22 @@ def load_light(path: Path, fits: str) -> LightNetwork:
     """A frozen light network.
 
     Raises:
-        DataError: the file is missing, damaged, no light network, or one of another model.
+        DataError: the file is missing, damaged, no light network, holds what are no numbers, or is one of another model.
     """
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(path, "pt") as file:
-            about = json.loads((file.metadata() or {}).get("light", "{}"))
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - it is no mapping
-        network = LightNetwork(len(tensors["feature_mean"]), len(tensors["word_mean"]), len(tensors["enter.bias"]))
+        about, shapes = read_about(path, "light") or {}, shapes_of(path)
+        sizes = tuple(shapes[name][0] for name in ("feature_mean", "word_mean", "enter.bias"))
+        asked = outline(lambda: LightNetwork(*sizes), path)
+        if asked != shapes or min(sizes) < 1:
+            differ = sorted(name for name in asked.keys() | shapes.keys() if asked.get(name) != shapes.get(name))
+            raise ValueError(f"its tensors do not fit each other at {', '.join(differ[:3])}")
+        tensors = read_tensors(path, single=True)
+        network = LightNetwork(*sizes)
         network.load_state_dict(tensors)
-    except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
+    except (DataError, ValueError, KeyError, IndexError, RuntimeError) as error:
         raise DataError(f"{path} is no light network: {error}; train one with python -m hsc.training.light") from error
+    if min(float(tensors[name].min()) for name in ("feature_scale", "word_scale")) <= 0:
+        raise DataError(f"{path} measures F or W+ in units of 0 or less; train it again with python -m hsc.training.light")
     if about.get("fits") != fits:
         raise DataError(f"{path.name} fits the model {str(about.get('fits'))[:12]}, not {fits[:12]}; train one for this model")
     return network.eval().requires_grad_(False)

@@ -189,7 +189,7 @@ class HscModel(nn.Module):
         """Take what ``arrays`` gave and freeze; the result is the model itself.
 
         Raises:
-            DataError: one is missing, of other type or shape, or there are more.
+            DataError: one is missing, of other type or shape, or not finite, or there are more.
         """
         floats, integers = self._floats(), self._integer_modules()
         left = dict(arrays)
@@ -200,6 +200,8 @@ class HscModel(nn.Module):
                 raise DataError(
                     f"the weights hold {came} as {name}, expected {_stored_type(tensor)} {tuple(tensor.shape)}; they are of another profile"
                 )
+            if not np.isfinite(stored).all():
+                raise DataError(f"the weights hold values that are not finite in {name}; they are damaged: fetch or export them again")
             tensor.copy_(torch.from_numpy(np.array(stored)))
         for name, module in integers.items():
             own = {key[len(name) + 1 :]: torch.from_numpy(np.array(left.pop(key))) for key in list(left) if key.startswith(f"{name}.")}

@@ -12,7 +12,7 @@ import warnings
 import numpy as np
 
 from hsc.api import Image
-from hsc.bitstream import LARGEST_IMAGE
+from hsc.bitstream import why_too_large
 from hsc.errors import ImageError, UsageError
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM")
@@ -33,8 +33,8 @@ def read_picture(data: bytes, name: str) -> Image:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata and of sizes that are judged below
             with PIL.Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
-                if picture.width * picture.height > LARGEST_IMAGE:
-                    raise ImageError(f"{name} has {picture.width}x{picture.height} pixels, a file holds at most {LARGEST_IMAGE}; code it in parts")
+                if reason := why_too_large((picture.height, picture.width)):
+                    raise ImageError(f"{name} has {picture.width}x{picture.height} pixels, {reason}; code it in parts")
                 if picture.mode not in _MODES:
                     raise ImageError(f"{name} has samples of the kind {picture.mode}, 8 bits are read; convert it to an 8 bit PNG")
                 turned = PIL.ImageOps.exif_transpose(picture)

@@ -6,7 +6,7 @@
 Up to ``tile`` samples of F a side an image is one piece. Above that, each tile is computed with as much of its surroundings as
 its networks can see (``trunk_reach``, ``synthesis_reach``), so a tile's middle is what the whole image would have given but
 for the last bits of float sums: there is no seam. Global means are sums over all tiles. With the "small" profile a process that
-coded and decoded 4096x4096 pixels, the most a file holds, took 1.9 GiB at its peak, 0.6 of them before the first image.
+coded and decoded 4096x4096 pixels, about the most a file holds, took 1.9 GiB at its peak, 0.6 of them before the first image.
 
 Profiles with a fixed input ("paper") see the image scaled to that size, and what they make is scaled back: the rate and the
 blur of it are theirs. Nothing is tiled there.
@@ -23,9 +23,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from hsc.api import Image
-from hsc.bitstream import LARGEST_IMAGE
+from hsc.bitstream import LARGEST_PADDED, why_too_large
 from hsc.entropy import feature_size
-from hsc.errors import ImageError, UsageError
+from hsc.errors import BitstreamError, ImageError, UsageError
 from hsc.generator import StyleGAN2
 from hsc.inversion import GIE, Inversion
 from hsc.model import HscModel
@@ -56,8 +56,8 @@ def require_image(image: Image) -> Image:
     array = np.asarray(image)
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
         raise ImageError(f"the image came as {array.dtype} {array.shape}, expected uint8 (H, W, 3) RGB with at least one pixel")
-    if array.shape[0] * array.shape[1] > LARGEST_IMAGE:
-        raise ImageError(f"the image has {array.shape[0]}x{array.shape[1]} pixels, a file holds at most {LARGEST_IMAGE}; code it in parts")
+    if reason := why_too_large((array.shape[0], array.shape[1])):
+        raise ImageError(f"the image has {array.shape[0]}x{array.shape[1]} pixels, {reason}; code it in parts")
     return array
 
 
@@ -129,11 +129,15 @@ def invert(gie: GIE, image: Image, tile: int = TILE) -> Inversion:
 def synthesise(
     model: HscModel, w_hat: Tensor, feature: Tensor | None, image_hw: tuple[int, int], tile: int = TILE, *, detail: Tensor | None = None
 ) -> Image:
-    """The image of decoded latents: w_hat (1, n_styles, w_dim), F_hat (1, C, h, w) or None for what W+ alone gives, E_hat (1, K, h, w) or None."""
+    """The image of decoded latents: w_hat (1, n_styles, w_dim), F_hat (1, C, h, w) or None for what W+ alone gives, E_hat (1, K, h, w) or None.
+
+    Raises:
+        BitstreamError: pixels would be no numbers; see ``require_numbers``.
+    """
     generator, config = model.generator, model.profile.generator
     if model.profile.encoder.input_size is not None or feature is None:
         image = generator(w_hat, feature)
-        return _to_uint8(functional.interpolate(image, image_hw, mode="bilinear", align_corners=False, antialias=True))
+        return _to_uint8(_resized(image, image_hw))
     height, width = feature_size(model.profile, image_hw)
     if max(height, width) <= tile:
         return _to_uint8(_run(generator, w_hat, feature, detail))[: image_hw[0], : image_hw[1]].copy()
@@ -163,6 +167,26 @@ def lacking(model: HscModel, image: Image, made: Image, feature: Tensor) -> Tens
     return torch.cat(bands, 2)
 
 
+def require_numbers(x: Tensor, what: str) -> Tensor:
+    """The tensor itself, once its sum is a finite number: it is what networks made of a file's symbols.
+
+    Raises:
+        BitstreamError: some of it is not finite, which sane symbols and weights never give.
+    """
+    if not bool(x.sum().isfinite()):
+        raise BitstreamError(f"the networks make {what} that are not finite numbers of these symbols; the stream or the weights are damaged")
+    return x
+
+
+def _resized(image: Tensor, image_hw: tuple[int, int]) -> Tensor:
+    """(1, 3, side, side) at the size of an image: width first, as one call does, but for a width that many rows would make too much of."""
+    height, width = image_hw
+    steps = [image_hw] if image.shape[2] * width <= LARGEST_PADDED else [(height, image.shape[3]), image_hw]
+    for size in steps:
+        image = functional.interpolate(image, size, mode="bilinear", align_corners=False, antialias=True)
+    return image
+
+
 def _run(generator: StyleGAN2, w_hat: Tensor, feature: Tensor, detail: Tensor | None) -> Tensor:
     made: Tensor = generator(w_hat, feature.contiguous(memory_format=torch.channels_last), detail=detail)
     return made
@@ -185,5 +209,5 @@ def _middle(x: Tensor, rows: Window, columns: Window, spacing: int) -> Tensor:
 
 def _to_uint8(x: Tensor) -> Image:
     """(1, 3, h, w), -1 to 1 -> (h, w, 3)."""
-    pixels: Image = x[0].add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+    pixels: Image = require_numbers(x, "pixels")[0].add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8).permute(1, 2, 0).cpu().numpy()
     return pixels

@@ -21,6 +21,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from hsc.errors import DataError, UsageError
+from hsc.plain_json import read_object
+from hsc.profile_bounds import LARGEST_STRIDE, require_bounded
 
 MIN_RESOLUTION = 8
 MOST_LAYERS = 16
@@ -301,6 +303,8 @@ class Profile:
             came, wanted = self.encoder.stride, self.generator.stride
         else:
             came, wanted = self.encoder.input_size // self.encoder.stride, self.generator.input_side(self.generator.layer)
+        if self.encoder.input_size is None and came > LARGEST_STRIDE:
+            raise UsageError(f"F has a stride of {came} pixels, expected at most {LARGEST_STRIDE} for images of any size")
         if came != wanted:
             noun = "stride" if self.encoder.input_size is None else "side"
             raise UsageError(f"the encoder's F has {noun} {came}, the generator's {wanted}; change stem_stride, feature_block or feature_stride")
@@ -398,18 +402,23 @@ def profile_from_json(text: str) -> Profile:
         DataError: the text is none.
     """
     try:
-        fields = json.loads(text, object_hook=lambda d: {k: _as_tuple(v) for k, v in d.items()})
+        fields = read_object(text)
+        require_bounded(fields)
+        parts = {name: _as_tuple(value) for name, value in fields.items()}
         return Profile(
-            str(fields["name"]),
-            GeneratorConfig(**fields["generator"]),
-            EncoderConfig(**fields["encoder"]),
-            SemanticConfig(**fields["semantic"]),
-            FeatureConfig(**fields["feature"]),
-            None if fields.get("detail") is None else DetailConfig(**fields["detail"]),
+            parts["name"],
+            GeneratorConfig(**parts["generator"]),
+            EncoderConfig(**parts["encoder"]),
+            SemanticConfig(**parts["semantic"]),
+            FeatureConfig(**parts["feature"]),
+            None if parts.get("detail") is None else DetailConfig(**parts["detail"]),
         )
-    except (ValueError, KeyError, TypeError, UsageError) as error:
+    except (ValueError, KeyError, TypeError, ArithmeticError, UsageError) as error:
         raise DataError(f"the profile in the weights cannot be read: {error}; they need another version of hsc, or are damaged") from error
 
 
 def _as_tuple(value: Any) -> Any:
+    """Lists as tuples, at any depth of a JSON object."""
+    if isinstance(value, dict):
+        return {name: _as_tuple(inner) for name, inner in value.items()}
     return tuple(_as_tuple(v) for v in value) if isinstance(value, list) else value

@@ -157,7 +157,7 @@ class QualityTable(nn.Module):
     def check(self, table: Tensor) -> None:
         """Raise DataError unless the integers are in their ranges."""
         gains = table[:, :2]
-        if int(gains.min()) < 1 or int(gains.max()) > _LARGEST_GAIN or int(table[:, 2].abs().max()) > 1024:
+        if int(gains.min()) < 1 or int(gains.max()) > _LARGEST_GAIN or int(table[:, 2].long().abs().max()) > 1024:
             raise DataError("the quality table in the weights holds numbers out of range; fetch or export them again")
 
     def adopt(self, rows: Tensor) -> None:

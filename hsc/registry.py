@@ -19,6 +19,7 @@ import itertools
 import json
 import pkgutil
 import re
+import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
@@ -275,6 +276,8 @@ def _fit(value: Any, hint: Any, where: str) -> Any:
     for option in options:
         origin = typing.get_origin(option) or option
         if origin is float and isinstance(value, int) and not isinstance(value, bool):
+            if abs(value) > sys.float_info.max:
+                raise SpecError(f"{where} came as a whole number of {len(str(abs(value)))} digits, which no float holds")
             return float(value)
         if origin is typing.Literal:
             if value in typing.get_args(option):

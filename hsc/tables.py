@@ -27,6 +27,7 @@ PRECISION = 16
 
 TOTAL = 1 << PRECISION
 _LARGEST_ROW = 1 << 14
+_FARTHEST = 1 << 24
 
 IntArray = npt.NDArray[np.int64]
 
@@ -55,12 +56,12 @@ class CdfTables:
         if not all(a.ndim == 1 and a.dtype.kind in "iu" for a in (frequencies, widths, lowest)):
             raise DataError("probability tables came as other than one-dimensional integer arrays; export the weights again")
         whole = len(widths) > 0 and len(widths) == len(lowest) and self.phases >= 1 and len(widths) % self.phases == 0
-        if not whole or widths.min() < 2 or widths.max() > _LARGEST_ROW or widths.astype(np.int64).sum() != len(frequencies):
+        if not whole or int(widths.min()) < 2 or int(widths.max()) > _LARGEST_ROW or int(widths.astype(np.int64).sum()) != len(frequencies):
             raise DataError(
                 f"{len(widths)} table rows of {self.phases} phases do not describe {len(frequencies)} frequencies; export the weights again"
             )
-        sums = np.add.reduceat(frequencies.astype(np.int64), self._starts)
-        if frequencies.min() < 1 or (sums != TOTAL).any() or np.abs(lowest.astype(np.int64)).max() > 1 << 24:
+        inside = int(frequencies.min()) >= 1 and int(frequencies.max()) < TOTAL and -_FARTHEST <= int(lowest.min()) <= int(lowest.max()) <= _FARTHEST
+        if not inside or (np.add.reduceat(frequencies.astype(np.int64), self._starts) != TOTAL).any():
             raise DataError(f"a probability table holds a 0 or does not sum to {TOTAL}; the weights are damaged: fetch or export them again")
 
     def __reduce__(self) -> tuple[type[CdfTables], tuple[Any, ...]]:

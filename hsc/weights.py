@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hsc.download import cached, fetch_file
 from hsc.errors import DataError, UnavailableError, UsageError
+from hsc.tensor_files import outline, read_about, read_tensors, require_room, shapes_of
 from hsc.whole_files import whole
 
 if TYPE_CHECKING:
@@ -78,20 +79,19 @@ def load(name: str) -> HscModel:
 
     Raises:
         UnavailableError: there are no such weights.
-        DataError: the file is damaged or not one of ours.
+        DataError: the file is damaged, not one of ours, or describes networks that it does not hold.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
     from hsc.model import HscModel
     from hsc.profiles import profile_from_json
 
     path = find(name)
     profile = profile_from_json(read_card(path).profile)
+    require_room(outline(lambda: HscModel(profile), path), shapes_of(path), path)
+    tensors = read_tensors(path)
     try:
-        arrays = load_file(path)
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path} is not a whole weights file: {error}; fetch it again") from error
+        arrays = {key: tensor.numpy() for key, tensor in tensors.items()}
+    except TypeError as error:  # kinds of numbers that NumPy does not know, such as bfloat16
+        raise DataError(f"{path} holds tensors of a kind that no weights file has: {error}; fetch it again") from error
     return HscModel(profile).load_arrays(arrays)
 
 
@@ -105,7 +105,13 @@ def light_for(name: str, model: HscModel) -> LightNetwork | None:
 
     path = find(name)
     beside = path.with_name(path.name.removesuffix(SUFFIX) + LIGHT)
-    return load_light(beside, model.fingerprint.hex()) if beside.is_file() else None
+    if not beside.is_file():
+        return None
+    network, encoder = load_light(beside, model.fingerprint.hex()), model.profile.encoder
+    came, expected = (len(network.feature_mean), len(network.word_mean)), (encoder.feature_channels, encoder.n_styles * encoder.w_dim)
+    if came != expected:
+        raise DataError(f"{beside.name} reads F and W+ of {came} numbers, the model has {expected}; train one for this model")
+    return network
 
 
 def read_card(path: Path) -> Card:
@@ -114,14 +120,8 @@ def read_card(path: Path) -> Card:
     Raises:
         DataError: it is damaged or not one of ours.
     """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, "numpy") as file:
-            about = json.loads((file.metadata() or {}).get("hsc", "null"))
-    except (SafetensorError, OSError, ValueError) as error:
-        raise DataError(f"{path} is not a whole safetensors file: {error}; fetch it again") from error
-    if not isinstance(about, dict) or "profile" not in about:
+    about = read_about(path, "hsc")
+    if about is None or not isinstance(about.get("profile"), str) or not isinstance(about.get("card", {}), dict):
         raise DataError(f"{path} holds no hsc model; expected a file of hsc.weights.save (a converted generator is for training only)")
     if about.get("format") != FORMAT:
         raise DataError(f"{path} is of weights format {about.get('format')}, this reads {FORMAT}; it needs another version of hsc")

@@ -153,6 +153,91 @@ def test_a_codec_that_fails_says_so(tmp_path: Path) -> None:
     assert "no luck" in reason
 
 
+@pytest.mark.parametrize(("first", "last"), [(0, 0), (0, 11), (90, 100), (100, 100), (37, 41), (60, 60), (0, 88)])
+@pytest.mark.parametrize("target", [0.012, 0.05, 0.3, 0.77, 1.3])
+def test_values_that_fail_take_only_the_rates_that_lie_there(first: int, last: int, target: float) -> None:
+    """Whatever can be coded within 5 % of a rate is found, where the codec fails from one value of its scale to another."""
+
+    def rate(value: int) -> float:
+        return 0.01 * math.exp(5 * value / 100)
+
+    search = Search(curves(["jpeg(quality=[5])"])[0], 0, 100)
+    start = next(value for value in (50, 95) if not first <= value <= last)
+    search.bpp = {start: rate(start)}
+    for _ in range(40):
+        value = search.next(target)
+        if value is None:
+            break
+        assert value not in search.bpp
+        assert value not in search.failed
+        if first <= value <= last:
+            search.failed[value] = f"quality={value} failed: full"
+        else:
+            search.bpp[value] = rate(value)
+    assert search.next(target) is None
+    possible = any(abs(rate(v) / target - 1) <= 0.05 for v in range(101) if not first <= v <= last)
+    assert search.reached(target) == possible
+    lies_there = rate(first) * 0.95 <= target <= rate(last) * 1.05
+    assert bool(search.troubles(target)) >= (lies_there and not possible)
+
+
+def test_values_that_fail_far_from_a_rate_are_not_its_reason() -> None:
+    search = Search(curves(["jpeg(quality=[5])"])[0], 0, 100, {50: 0.1, 60: 0.2, 70: 0.3}, {55: "quality=55 failed: full", 90: "quality=90 failed"})
+    assert search.troubles(0.15) == ["quality=55 failed: full"]
+    assert search.troubles(0.25) == []
+    assert search.troubles(9.0) == ["quality=90 failed"]
+    assert Search(curves(["jpeg(quality=[5])"])[0], 0, 100, {}, {5: "all failed"}).troubles(1.0) == ["all failed"]
+
+
+def test_a_codec_that_fails_at_one_end_keeps_the_rates_it_can_meet(tmp_path: Path) -> None:
+    @dataclass(frozen=True)
+    class Narrow(Dial):
+        """Fails above 3.5, for one image alone; refuses to be made between 1.4 and 1.6."""
+
+        spec_name: ClassVar[str] = "narrow"
+
+        def __post_init__(self) -> None:
+            if 1.4 < self.turn < 1.6:
+                raise ValueError("no such turn")
+
+        def encode(self, image: np.ndarray) -> bytes:
+            if self.turn > 3.5 and np.array_equal(image, Squares().load(2).image):
+                raise ValueError("the box is full")
+            return super().encode(image)
+
+    def rate(turn: float) -> float:
+        return 8 * (4 + 100 * math.exp(turn)) / PIXELS
+
+    asked = [rate(t) for t in (0.3, 1.2, 1.5, 2.5, 3.4, 5.0)]
+    alone = {target: outcome(tmp_path, [Narrow()], [target]) for target in asked}
+    together = outcome(tmp_path, [Narrow(), Dial()], asked)
+    rows = {(r.codec, r.part): r for r in together.rows if r.metric == "matched_bpp"}
+    states = [rows["narrow", f"{target:g} bpp"].status for target in asked]
+    assert states == ["ok", "ok", "n/a", "ok", "ok", "n/a"]
+    assert [rows["dial", f"{target:g} bpp"].status for target in asked] == ["ok"] * 6
+    for target, found in alone.items():
+        row = next(r for r in found.rows if r.metric == "matched_bpp")
+        assert (row.status, row.point) == (rows["narrow", row.part].status, rows["narrow", f"{target:g} bpp"].point)
+    assert "the box is full" in rows["narrow", f"{asked[5]:g} bpp"].reason
+    assert "no such turn" in rows["narrow", f"{asked[2]:g} bpp"].reason
+    assert len({c.point for c in together.plan.cells if c.curve == "narrow"}) == 4
+    assert together.failed == []
+
+
+def test_a_ladder_that_fails_whole_is_searched_from_its_smallest_file(tmp_path: Path) -> None:
+    @dataclass(frozen=True)
+    class Low(Dial):
+        spec_name: ClassVar[str] = "low"
+
+        def encode(self, image: np.ndarray) -> bytes:
+            if self.turn > 0.5:
+                raise ValueError("no luck")
+            return super().encode(image)
+
+    found = outcome(tmp_path, [Low(1.0), Low(2.0)], [8 * (4 + 100 * math.exp(0.3)) / PIXELS])
+    assert [(r.codec, r.status) for r in found.rows if r.metric == "matched_bpp"] == [("low", "ok")]
+
+
 def test_four_rates_are_enough_for_differences_and_three_are_not(tmp_path: Path) -> None:
     codecs = [Dial(), *(Blocks(s) for s in Blocks.ladder)]
     assert outcome(tmp_path, codecs, [0.4, 0.8, 1.6], anchors=["dial"]).plan.config.anchors == ()

@@ -202,6 +202,22 @@ def test_arguments_that_do_not_fit_are_named(text: str, complaint: str, things: 
         things().build(text)
 
 
+def test_whole_numbers_that_no_float_holds_are_refused() -> None:
+    registry: Registry[Any] = Registry("toast", package="no.such.package", group="none")
+    registry._loaded = True
+
+    @registry.register("warm")
+    @dataclasses.dataclass(frozen=True)
+    class Warm:
+        heat: float = 1.0
+        side: float | None = None
+
+    assert registry.build(f"warm(heat={10**300})") == Warm(1e300)
+    for text in (f"warm(heat={10**400})", f"warm(heat=-{10**400})", f"warm(side={10**309})"):
+        with pytest.raises(SpecError, match=r"came as a whole number of \d{3} digits, which no float holds"):
+            registry.build(text)
+
+
 def test_two_of_one_name_are_refused(things: Callable[..., Registry[Any]]) -> None:
     registry = things()
     registry.names()

@@ -12,6 +12,8 @@ from hsc.api import Image
 
 Subsampling = Literal["4:4:4", "4:2:2", "4:2:0"]
 
+_LONGEST_SIDE = 65535
+
 
 @CODECS.register("avif")
 @dataclass(frozen=True)
@@ -39,10 +41,10 @@ class Avif:
 
     def encode(self, image: Image) -> bytes:
         options = {"quality": self.quality, "subsampling": self.subsampling, "speed": self.speed, "codec": "aom", "max_threads": 1}
-        return write_still(image, "AVIF", longest_side=65535, **options)
+        return write_still(image, "AVIF", longest_side=_LONGEST_SIDE, **options)
 
     def decode(self, data: bytes) -> Image:
-        return read_still(data, "AVIF")
+        return read_still(data, "AVIF", longest_side=_LONGEST_SIDE)
 
     def available(self) -> str | None:
         from PIL import features

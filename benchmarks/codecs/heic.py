@@ -72,6 +72,8 @@ class Heic:
                 file = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)
                 width, height = file.size
                 check_size(height, width, "the HEIC stream")
+                if max(height, width) > _LONGEST_SIDE:
+                    raise BitstreamError(f"the HEIC stream says {width}x{height} pixels, it may have {_LONGEST_SIDE} a side; it is damaged")
                 if file.mode != "RGB":
                     raise BitstreamError(f"the HEIC stream holds {file.mode} pixels, expected RGB; it is not this codec's")
                 image = np.ascontiguousarray(np.asarray(file))

@@ -55,7 +55,7 @@ class Hsc:
         """A whole .hsc file.
 
         Raises:
-            CodecError: the weights are not there, or the image is larger than 2**24 pixels.
+            CodecError: the weights are not there, or the image is larger than a file holds (2**24 pixels, see hsc/bitstream.py).
         """
         return self._do(lambda codec: codec.encode(require_image(image), self.quality))
 

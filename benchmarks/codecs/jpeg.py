@@ -12,6 +12,8 @@ from hsc.api import Image
 
 Subsampling = Literal["4:4:4", "4:2:2", "4:2:0"]
 
+_LONGEST_SIDE = 65500
+
 
 @CODECS.register("jpeg")
 @dataclass(frozen=True)
@@ -36,10 +38,10 @@ class Jpeg:
             raise ValueError(f"subsampling is {self.subsampling!r}, expected one of {', '.join(get_args(Subsampling))}")
 
     def encode(self, image: Image) -> bytes:
-        return write_still(image, "JPEG", longest_side=65500, quality=self.quality, subsampling=self.subsampling, optimize=self.optimize)
+        return write_still(image, "JPEG", longest_side=_LONGEST_SIDE, quality=self.quality, subsampling=self.subsampling, optimize=self.optimize)
 
     def decode(self, data: bytes) -> Image:
-        return read_still(data, "JPEG")
+        return read_still(data, "JPEG", longest_side=_LONGEST_SIDE)
 
     def available(self) -> str | None:
         from PIL import features

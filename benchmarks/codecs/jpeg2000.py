@@ -10,6 +10,8 @@ from benchmarks.api import CODECS
 from benchmarks.formats.stills import read_still, write_still
 from hsc.api import Image
 
+_LONGEST_SIDE = 2**20
+
 
 @CODECS.register("jpeg2000")
 @dataclass(frozen=True)
@@ -32,10 +34,10 @@ class Jpeg2000:
 
     def encode(self, image: Image) -> bytes:
         options = {"quality_mode": "dB", "quality_layers": [self.psnr], "irreversible": True, "mct": 1, "no_jp2": True}
-        return write_still(image, "JPEG2000", longest_side=2**20, **options)
+        return write_still(image, "JPEG2000", longest_side=_LONGEST_SIDE, **options)
 
     def decode(self, data: bytes) -> Image:
-        return read_still(data, "JPEG2000")
+        return read_still(data, "JPEG2000", longest_side=_LONGEST_SIDE)
 
     def available(self) -> str | None:
         from PIL import features

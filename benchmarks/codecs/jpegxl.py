@@ -9,13 +9,16 @@ from typing import Any, ClassVar
 import numpy as np
 
 from benchmarks.api import CODECS
-from benchmarks.images import check_size, require_image
+from benchmarks.images import MAX_PIXELS, check_size, require_image
 from hsc.api import Image
 from hsc.errors import BitstreamError, CodecError, ImageError
 
 _SIGNATURE = b"\xff\x0a"
 _RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
 _SIZE_BITS = (9, 13, 18, 30)
+_BLOCK = 8
+_LARGEST_PADDED = MAX_PIXELS + (1 << 23)
+"""Pixels with both sides rounded up to whole blocks, in which libjxl works: a line of 2^27 pixels would be eight times as many."""
 
 
 @CODECS.register("jpegxl")
@@ -43,6 +46,8 @@ class JpegXl:
         import imagecodecs
 
         pixels = np.ascontiguousarray(require_image(image))
+        if reason := _why_too_large(pixels.shape[0], pixels.shape[1]):
+            raise CodecError(f"the image is {reason}; cut it into tiles")
         try:
             data = imagecodecs.jpegxl_encode(pixels, distance=self.distance, effort=self.effort, usecontainer=False, numthreads=1)
         except Exception as error:  # imagecodecs raises its own RuntimeError, ValueError, MemoryError
@@ -54,7 +59,7 @@ class JpegXl:
 
         height, width = _stated_size(data)
         try:
-            image = imagecodecs.jpegxl_decode(data, keeporientation=True, numthreads=1)
+            image = imagecodecs.jpegxl_decode(data, index=0, keeporientation=True, numthreads=1)  # of a film, one frame and no more
         except Exception as error:  # as above
             raise BitstreamError(f"not a valid JPEG XL codestream of {len(data)} bytes: {error or type(error).__name__}") from error
         if image.dtype != np.uint8 or image.shape != (height, width, 3):
@@ -103,4 +108,14 @@ def _stated_size(data: bytes) -> tuple[int, int]:
         check_size(height, width, "the codestream")
     except ImageError as error:
         raise BitstreamError(str(error)) from error
+    if reason := _why_too_large(height, width):
+        raise BitstreamError(f"the codestream says it is {reason}; it is damaged")
     return height, width
+
+
+def _why_too_large(height: int, width: int) -> str | None:
+    """None where the decoder's own planes stay in bounds, else the size and the limit, as part of a sentence."""
+    padded = -(-height // _BLOCK) * -(-width // _BLOCK) * _BLOCK**2
+    if padded <= _LARGEST_PADDED:
+        return None
+    return f"{width}x{height} pixels, {padded:,} in whole blocks of {_BLOCK}x{_BLOCK}, expected at most {_LARGEST_PADDED:,}"

@@ -10,6 +10,8 @@ from benchmarks.api import CODECS
 from benchmarks.formats.stills import read_still, write_still
 from hsc.api import Image
 
+_LONGEST_SIDE = 16383
+
 
 @CODECS.register("webp")
 @dataclass(frozen=True)
@@ -30,10 +32,10 @@ class WebP:
             raise ValueError(f"method is {self.method}, expected 0 to 6")
 
     def encode(self, image: Image) -> bytes:
-        return write_still(image, "WEBP", longest_side=16383, quality=self.quality, method=self.method)
+        return write_still(image, "WEBP", longest_side=_LONGEST_SIDE, quality=self.quality, method=self.method)
 
     def decode(self, data: bytes) -> Image:
-        return read_still(data, "WEBP")
+        return read_still(data, "WEBP", longest_side=_LONGEST_SIDE)
 
     def available(self) -> str | None:
         from PIL import features

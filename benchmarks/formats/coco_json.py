@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import math
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -21,6 +21,15 @@ from hsc.file_digests import sha256_of_file
 
 MAX_BYTES = 2**31
 """Larger label files are refused; COCO's own largest is 0.5 GB."""
+
+LARGEST_ID = 2**53
+"""Ids beyond this cannot be told apart by evaluators, which keep them as floats."""
+
+FARTHEST = 1e9
+"""Pixels: no corner or side of a box is farther or longer, so that sums and areas of boxes stay numbers."""
+
+_LARGEST_SIDE = 2**27
+_LONGEST_NAME = 1000
 
 
 @dataclass(frozen=True)
@@ -93,15 +102,23 @@ def _records(content: Any, key: str, name: str) -> list[dict[str, Any]]:
 def _check_images(images: list[dict[str, Any]], name: str) -> None:
     if not images:
         raise AnnotationError(f"{name!r} lists no images")
-    _refuse(images, lambda r: not (_is_id(r.get("id")) and isinstance(r.get("file_name"), str)), "images lack an integer id or a file_name", name)
+    _refuse(images, lambda r: not (_is_whole(r.get("id")) and isinstance(r.get("file_name"), str)), "images lack an integer id or a file_name", name)
+    _refuse(images, lambda r: not _is_id(r["id"]), f"images have an id beyond {LARGEST_ID} in size; number them anew", name)
+    _refuse(images, lambda r: not _is_name(r["file_name"]), "images have a file_name that is no text a file system knows", name)
     _refuse(images, lambda r: not _stays_below(r["file_name"]), "images have a file_name that leaves the folder", name)
+    sided = [r for r in images if "width" in r or "height" in r]
+    _refuse(
+        sided, lambda r: not (_is_side(r.get("width", 1)) and _is_side(r.get("height", 1))), "images have a width or height that is no side", name
+    )
     _refuse_repeats(images, "image ids", name)
 
 
 def _check_categories(categories: list[dict[str, Any]], name: str) -> None:
     if not categories:
         raise AnnotationError(f"{name!r} lists no categories")
-    _refuse(categories, lambda r: not (_is_id(r.get("id")) and isinstance(r.get("name"), str)), "categories lack an integer id or a name", name)
+    _refuse(categories, lambda r: not (_is_whole(r.get("id")) and isinstance(r.get("name"), str)), "categories lack an integer id or a name", name)
+    _refuse(categories, lambda r: not _is_id(r["id"]), f"categories have an id beyond {LARGEST_ID} in size; number them anew", name)
+    _refuse(categories, lambda r: not _is_name(r["name"]), f"categories have a name that is no text of 1 to {_LONGEST_NAME} characters", name)
     _refuse_repeats(categories, "category ids", name)
 
 
@@ -111,6 +128,7 @@ def _check_annotations(labels: list[dict[str, Any]], image_ids: set[int], catego
     _refuse(labels, lambda r: not _is_id(r["category_id"]) or r["category_id"] not in category_ids, "annotations have unknown categories", name)
     _refuse(labels, lambda r: not _is_box(r["bbox"]), "annotations have a bbox that is not four finite numbers x, y, width >= 0, height >= 0", name)
     _refuse(labels, lambda r: not _is_area(r.get("area", 0.0)), "annotations have an area that is not a number >= 0", name)
+    _refuse(labels, lambda r: not _is_near(r), f"annotations have a box or area beyond {FARTHEST:g} pixels or their square", name)
     _refuse(labels, lambda r: r.get("iscrowd", 0) not in (0, 1), "annotations have an iscrowd that is not 0 or 1", name)
 
 
@@ -129,12 +147,26 @@ def _refuse_repeats(records: list[dict[str, Any]], what: str, name: str) -> None
         raise AnnotationError(f"in {name!r} {len(twice)} {what} come twice: {', '.join(map(str, twice[:3]))}")
 
 
-def _is_id(value: Any) -> bool:
+def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def _is_id(value: Any) -> bool:
+    return _is_whole(value) and abs(value) <= LARGEST_ID
+
+
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """A finite number; a whole one of hundreds of digits, which JSON may hold and no float does, is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -sys.float_info.max <= value <= sys.float_info.max
+
+
+def _is_side(value: Any) -> bool:
+    return _is_number(value) and 1 <= value <= _LARGEST_SIDE and value == int(value)
+
+
+def _is_name(text: str) -> bool:
+    """Text that can be written as UTF-8: JSON may hold halves of characters."""
+    return 1 <= len(text) <= _LONGEST_NAME and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _is_area(value: Any) -> bool:
@@ -143,6 +175,10 @@ def _is_area(value: Any) -> bool:
 
 def _is_box(box: Any) -> bool:
     return isinstance(box, list) and len(box) == 4 and all(map(_is_number, box)) and box[2] >= 0 and box[3] >= 0
+
+
+def _is_near(record: dict[str, Any]) -> bool:
+    return all(abs(value) <= FARTHEST for value in record["bbox"]) and record.get("area", 0.0) <= FARTHEST**2
 
 
 def _stays_below(file_name: str) -> bool:

@@ -15,6 +15,7 @@ from hsc.errors import SpecError
 
 IMAGES = ("png", "ppm", "pnm", "bmp", "tif", "tiff")
 PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_LONGEST_S = 1e7
 _KEYS = ("name", "encode", "decode", "image", "stream", "files", "cwd", "version", "timeout_s", "rate", "settings")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _FIELD = re.compile(r"[a-z][a-z0-9_]*")
@@ -59,7 +60,7 @@ def describe(text: str, file: str) -> Description:
     """
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # of TOML, or of endless digits or brackets
         raise SpecError(f"the codec file is not TOML: {error}") from error
     _known_keys(table, _KEYS, "the codec file")
     name = table.get("name")
@@ -75,8 +76,8 @@ def describe(text: str, file: str) -> Description:
     if not isinstance(cwd, str) or set(PLACEHOLDER.findall(cwd)) - {"folder"}:
         raise SpecError(f'the codec file {name!r} says cwd = {cwd!r}, expected a folder, such as "{{folder}}", where the codec file lies')
     timeout_s = table.get("timeout_s", TIMEOUT_S)
-    if not isinstance(timeout_s, int | float) or isinstance(timeout_s, bool) or not timeout_s > 0:
-        raise SpecError(f"the codec file {name!r} says timeout_s = {timeout_s!r}, expected seconds above 0")
+    if not isinstance(timeout_s, int | float) or isinstance(timeout_s, bool) or not 0 < timeout_s <= _LONGEST_S:
+        raise SpecError(f"the codec file {name!r} says timeout_s = {str(timeout_s)[:40]}, expected seconds above 0, at most {_LONGEST_S:g}")
     rate_field, ladder = _rate(table.get("rate"), name)
     settings = _settings(table.get("settings", {}), rate_field, name)
     commands = {key: _words(table, key, name) for key in ("encode", "decode", "version")}

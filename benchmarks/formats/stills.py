@@ -42,8 +42,8 @@ def write_still(image: Image, kind: str, *, longest_side: int, **options: Any) -
     return buffer.getvalue()
 
 
-def read_still(data: bytes, kind: str, *, modes: tuple[str, ...] = ("RGB",)) -> Image:
-    """Decode a file that must be of Pillow's format ``kind`` and of a colour mode the codec writes.
+def read_still(data: bytes, kind: str, *, longest_side: int, modes: tuple[str, ...] = ("RGB",)) -> Image:
+    """Decode a file that must be of Pillow's format ``kind`` and of a colour mode the codec writes. longest_side: as ``write_still``.
 
     Raises:
         BitstreamError: empty, cut, damaged, of another format, or of a size that is refused.
@@ -57,6 +57,9 @@ def read_still(data: bytes, kind: str, *, modes: tuple[str, ...] = ("RGB",)) -> 
             warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)  # check_size decides
             with PIL.Image.open(io.BytesIO(data), formats=[kind]) as picture:
                 check_size(picture.size[1], picture.size[0], f"the {kind} stream")
+                if max(picture.size) > longest_side:
+                    width, height = picture.size
+                    raise BitstreamError(f"the {kind} stream says {width}x{height} pixels, it may have {longest_side} a side; it is damaged")
                 if picture.mode not in modes:
                     raise BitstreamError(f"the {kind} stream holds {picture.mode} pixels, expected {' or '.join(modes)}; it is not this codec's")
                 picture.load()

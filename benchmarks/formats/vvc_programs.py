@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from benchmarks.process import binary_sha256, private_folder, run_program
-from hsc.errors import CodecError, UnavailableError
+from hsc.errors import CodecError, ProcessError, UnavailableError
 
 PRESETS = ("faster", "fast", "medium", "slow", "slower")
 ENCODERS = ("ffmpeg", "vvencapp", "vtm")
@@ -27,6 +27,13 @@ _FORMAT = "yuv420p10le"
 _QUIET = ("-hide_banner", "-loglevel", "error")
 _LIBVVENC = "intraperiod=1:intraqpoffset=0:accessunitdelimiter=0:hrdparameterspresent=0"
 _NAMES = {"vvenc": "vvencapp", "vvdec": "vvdecapp", "encoderapp": "vtm", "decoderapp": "vtm", "ffmpeg": "ffmpeg"}
+
+_LIBRARY_FAILED = "Generic error in an external library"
+"""All that ffmpeg says where libvvenc's "payload size is too small": it is given a byte a luma sample (FFmpeg, libvvenc.c)."""
+
+
+class RoomError(ProcessError):
+    """ffmpeg's libvvenc gave no picture, as it does where one takes more bytes than it has luma samples."""
 
 
 def kind_of(program: str, allowed: Sequence[str]) -> str:
@@ -117,7 +124,7 @@ def encode_planes(program: str, planes: bytes, hw: tuple[int, int], *, qp: int, 
 
     Raises:
         UnavailableError: the program is not there.
-        ProcessError: it failed.
+        ProcessError: it failed; ``RoomError`` where a taller picture of the same content may not.
     """
     path, size, kind = find_program(program), f"{hw[1]}x{hw[0]}", kind_of(program, ENCODERS)
     with private_folder() as folder:
@@ -126,7 +133,12 @@ def encode_planes(program: str, planes: bytes, hw: tuple[int, int], *, qp: int, 
             command = [path, *_QUIET, "-threads", "1", "-f", "rawvideo", "-pix_fmt", _FORMAT, "-s", size, "-r", "1", "-i", "pipe:0"]
             command += ["-c:v", "libvvenc", "-threads", "1", "-preset", preset, "-qp", str(qp), "-qpa", "0", "-vvenc-params", _LIBVVENC]
             command += ["-frames:v", "1", "-f", "vvc", "out.vvc"]
-            return run_program(command, stdin=planes, folder=folder, timeout_s=_ENCODE_S, outputs=("out.vvc",)).files["out.vvc"]
+            try:
+                return run_program(command, stdin=planes, folder=folder, timeout_s=_ENCODE_S, outputs=("out.vvc",)).files["out.vvc"]
+            except ProcessError as error:
+                if _LIBRARY_FAILED not in str(error):
+                    raise
+                raise RoomError(f"libvvenc gave no picture of {size} at qp {qp}, where it has {hw[0] * hw[1]} bytes of room: {error}") from error
         (folder / "in.yuv").write_bytes(planes)
         if kind == "vvencapp":
             command = [path, "-i", "in.yuv", "-s", size, "-c", "yuv420_10", "-r", "1", "--frames", "1", "--threads", "1", "--preset", preset]

@@ -49,6 +49,6 @@ def _tables(source: str, target: str) -> Mapping[str, Mapping[str, str]] | None:
             try:
                 tables = {"merge": {}, **tomllib.loads(path.read_text("utf-8"))}
                 return {name: {str(k): str(v) for k, v in tables[name].items()} for name in ("map", "merge")}
-            except (tomllib.TOMLDecodeError, KeyError, AttributeError) as error:
+            except (ValueError, RecursionError, KeyError, AttributeError) as error:
                 raise DataError(f"{path.name} is not a class map: {error}; expected a [map] table of source = target") from error
     return None

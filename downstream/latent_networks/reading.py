@@ -24,6 +24,8 @@ STRIDES = (4, 8, 16, 32, 64)
 """Image pixels per sample of y that the networks can climb back from."""
 
 _PLACES = 2  # x and y
+_LARGEST = 1 << 16
+"""No side of a latent that weights tell of is longer."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +87,20 @@ def from_plain(about: Mapping[str, Any]) -> Reading:
         DataError: it tells of none.
     """
     try:
-        needs = tuple(LatentSpec(str(n["name"]), tuple(n["shape"]), int(n["stride"]), str(n["space"])) for n in about["needs"])
-        return Reading(needs, int(about["stride"]))
+        needs = tuple(LatentSpec(str(n["name"]), tuple(map(_side, n["shape"])), _number(n["stride"]), str(n["space"])) for n in about["needs"])
+        return Reading(needs, _number(about["stride"]))
     except (KeyError, TypeError, ValueError, UsageError) as error:
         raise DataError(f"the weights do not say which latents they read ({error}); give weights of a latent head, or train them again") from error
+
+
+def _number(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST:
+        raise ValueError(f"a number came as {str(value)[:40]}, expected 0 to {_LARGEST}")
+    return value
+
+
+def _side(value: Any) -> int | None:
+    return None if value is None else _number(value)
 
 
 def reading_of(specs: Sequence[LatentSpec], use: Use) -> Reading:

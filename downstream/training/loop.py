@@ -92,7 +92,8 @@ def start(recipe: Recipe, lesson: Lesson, run: Run) -> State:
         try:
             network.begin(found.tensors)
         except RuntimeError as error:
-            raise DataError(f"{run.initial} does not fit a {recipe.arch} of {len(lesson.classes)} classes: {error}") from error
+            reason = " ".join(str(error).split())[:200]  # torch tells of every tensor, a line each
+            raise DataError(f"{run.initial} does not fit a {recipe.arch} of {len(lesson.classes)} classes: {reason}") from error
     network = network.to(run.device).to(memory_format=network.memory_format)
     averaged = lesson.build(recipe.arch).to(run.device).to(memory_format=network.memory_format)
     averaged.load_state_dict(network.state_dict())

@@ -13,8 +13,9 @@ from torch.nn.functional import interpolate
 from downstream import detectors, segmenters
 from downstream.detectors.layers import Network, fused
 from downstream.fingerprint import sha256_of
+from downstream.state_dicts import fitted
 from downstream.training.distillation import as_halves
-from downstream.weights_file import read_weights
+from downstream.weights_file import classes_of, read_weights
 from hsc.api import Image
 from hsc.errors import DataError
 
@@ -38,13 +39,9 @@ class Teacher:
             raise DataError(
                 f"{path.name} is of no {task} network on clean images; give weights of {'segmenter' if task == 'segmentation' else 'small'}"
             )
-        if tuple(about.get("classes", ())) != tuple(classes):
+        if classes_of(path, about) != tuple(classes):
             raise DataError(f"the teacher {path.name} knows {about.get('classes')}, the shards are labelled in {list(classes)}; give another")
-        network: Network = family.build(self.arch, len(classes))
-        try:
-            network.load_state_dict(tensors)
-        except RuntimeError as error:
-            raise DataError(f"{path.name} does not fit the {self.arch} of this version: {error}") from error
+        network: Network = fitted(lambda: family.build(self.arch, len(classes)), tensors, str(path), f"the {self.arch} of this version")
         self.network = fused(network).to(memory_format=torch.channels_last).to(device)
         self.device = device
         self._said: dict[tuple[int, float], tuple[Tensor, ...]] = {}

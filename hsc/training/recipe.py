@@ -109,7 +109,7 @@ def read_recipe(name: str) -> Recipe:
         raise UsageError(f"there is no training config {name!r}; give a .toml file or one of: {known}")
     try:
         fields = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # of TOML, of UTF-8, of endless digits or brackets
         raise UsageError(f"{path} is not a TOML file: {error}") from error
     return recipe_of({"name": path.stem} | fields, str(path))
 

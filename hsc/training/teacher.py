@@ -25,6 +25,7 @@ from torch.nn import functional
 
 from hsc.devices import usable
 from hsc.errors import DataError, HscError, UsageError
+from hsc.tensor_files import outline, read_tensors, require_room
 from hsc.training.objects import SIDES, object_loss
 from hsc.training.resuming import keep, resume
 from hsc.training.shards import VOID, Batch, Crops, read_frames
@@ -100,17 +101,16 @@ def load_teacher(path: Path) -> Teacher:
     Raises:
         DataError: the file is missing, damaged or not a teacher.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     try:
-        tensors = load_file(path)
+        tensors = read_tensors(path, single=True)
         levels = sum(name.startswith("down.") and name.endswith(".0.weight") for name in tensors)
         widths = tuple(len(tensors[f"down.{level}.0.weight"]) for level in range(levels))
         kinds = len(tensors["locate.2.bias"]) - SIDES if "locate.2.bias" in tensors else 0
+        asked = outline(lambda: Teacher(len(tensors["classify.bias"]), kinds, widths), path)
+        require_room(asked, {name: tuple(t.shape) for name, t in tensors.items()}, path)
         teacher = Teacher(len(tensors["classify.bias"]), kinds, widths)
-        teacher.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in tensors.items()})
-    except (SafetensorError, OSError, KeyError, RuntimeError) as error:
+        teacher.load_state_dict(tensors)
+    except (DataError, KeyError, RuntimeError, IndexError, TypeError, ValueError) as error:
         raise DataError(f"{path} is not a teacher's weights file: {error}; train one with python -m hsc.training.teacher") from error
     return teacher.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 

@@ -170,3 +170,11 @@ def test_what_is_wrong_in_the_file_is_named(text: str, complaint: str, tmp_path:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"nowhere\.toml"):
         load_codec_file(tmp_path / "nowhere.toml")
+
+
+@pytest.mark.parametrize("number", ["1" + "0" * 400, "inf", "nan", "-1", "1e300", "9" * 5000, "[" * 100_000])
+def test_numbers_that_are_no_seconds_are_refused(number: str, tmp_path: Path) -> None:
+    file = tmp_path / "wrong.toml"
+    file.write_text(f'name = "x1"\ntimeout_s = {number}\n{COMMANDS}')
+    with pytest.raises(SpecError, match=r"expected seconds above 0|not TOML"):
+        load_codec_file(file)

@@ -98,6 +98,17 @@ def patch_jpegxl(data: bytes) -> bytes:
     return data[:2] + size.to_bytes(5, "little") + data[7:]
 
 
+def patch_jpegxl_to_a_line(data: bytes) -> bytes:
+    """One row of 2**27 pixels: no more than are read, and eight times as many in whole blocks."""
+    size = 0b0 | 0 << 1 | 0 << 3 | 0 << 12 | 3 << 15 | (2**27 - 1) << 17  # not small, height 1 of 9 bits, no ratio, width of 30 bits
+    return data[:2] + size.to_bytes(6, "little") + data[8:]
+
+
+def patch_jpeg2000_to_a_line(data: bytes) -> bytes:
+    at = data.index(b"\xff\x51") + 6
+    return data[:at] + struct.pack(">II", 2**21, 1) + data[at + 8 : at + 16] + struct.pack(">II", 2**21, 1) + data[at + 24 :]
+
+
 def patch_sizes_in_boxes(data: bytes) -> bytes:
     at = data.index(b"ispe") + 8
     return data[:at] + struct.pack(">II", 60000, 60000) + data[at + 8 :]
@@ -106,7 +117,8 @@ def patch_sizes_in_boxes(data: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("name", "patch"),
     [
-        ("jpeg", patch_jpeg), ("jpeg2000", patch_jpeg2000), ("webp", patch_webp), ("jpegxl", patch_jpegxl), ("avif", patch_sizes_in_boxes),
+        ("jpeg", patch_jpeg), ("jpeg2000", patch_jpeg2000), ("webp", patch_webp), ("jpegxl", patch_jpegxl),
+        ("jpegxl", patch_jpegxl_to_a_line), ("jpeg2000", patch_jpeg2000_to_a_line), ("avif", patch_sizes_in_boxes),
         ("heic", patch_sizes_in_boxes),
     ],
     ids=lambda v: v if isinstance(v, str) else "",
@@ -160,3 +172,19 @@ def test_agrees_with_figures_measured_elsewhere(spec: str, codec: str, quality: 
     error = float(np.mean((ours.decode(data).astype(float) - image) ** 2))
     assert len(data) == pytest.approx(int(row["size_bytes"]), rel=0.03)
     assert 10 * np.log10(255**2 / error) == pytest.approx(float(row["psnr_rgb_db"]), abs=0.15)
+
+
+def test_of_a_film_in_jpeg_xl_one_frame_is_decoded() -> None:
+    """Forty frames in some kilobytes: each takes memory, and only one is promised."""
+    imagecodecs = pytest.importorskip("imagecodecs")
+    frames = np.zeros((40, 300, 300, 3), np.uint8)
+    frames[0] += 90
+    data = imagecodecs.jpegxl_encode(frames, photometric="RGB", usecontainer=False, numthreads=1, effort=1)
+    start = time.monotonic()
+    try:
+        image = build("jpegxl").decode(data)
+    except BitstreamError:
+        image = np.full((300, 300, 3), 90, np.uint8)
+    assert time.monotonic() - start < 2
+    assert image.shape == (300, 300, 3)
+    assert np.abs(image.astype(int) - 90).max() <= 2

@@ -16,7 +16,7 @@ from benchmarks.api import CODECS
 from benchmarks.codecs.vvc import SCALES, Vvc
 from benchmarks.formats.annexb import START_CODE
 from benchmarks.formats.bits import write_ue7
-from benchmarks.formats.vvc_programs import DECODERS, ENCODERS, kind_of
+from benchmarks.formats.vvc_programs import DECODERS, ENCODERS, RoomError, kind_of
 from benchmarks.formats.vvc_stream import picture_size
 from hsc.api import Image
 from hsc.errors import BitstreamError, CodecError, ImageError, ProcessError
@@ -141,6 +141,45 @@ def test_flipped_bits_are_refused_or_give_a_picture(small: bytes) -> None:
 def test_lying_headers_are_refused(data: bytes, why: str) -> None:
     with pytest.raises(BitstreamError, match=why):
         Vvc().decode(data)
+
+
+@pytest.mark.parametrize(("size", "qp"), [((64, 96), 9), ((64, 96), 0), ((33, 57), 4), ((16, 16), 8)], ids=str)
+def test_noise_that_takes_more_than_a_byte_a_sample_is_coded_all_the_same(size: tuple[int, int], qp: int) -> None:
+    """libvvenc is given a byte a luma sample by ffmpeg; a picture that takes more has its last row repeated below, and its own QP."""
+    image = np.random.default_rng(0).integers(0, 256, (*size, 1), np.uint8).repeat(3, 2)  # grey, so that 4:2:0 loses nothing
+    data = Vvc(qp=qp, preset="faster").encode(image)
+    assert data[0] >> 5 == 0b111
+    rows, columns = (n + n % 2 for n in size)
+    assert len(data) > rows * columns
+    header = 1 + len(write_ue7(size[0]) + write_ue7(size[1])) + 1
+    assert picture_size(START_CODE + data[header:]) == (4 * rows, columns)
+    decoded = Vvc(qp=40).decode(data)
+    error = np.mean((decoded.astype(float) - image) ** 2)
+    assert decoded.shape == image.shape
+    assert error < 1.5
+    coarse = Vvc(qp=40, preset="faster").encode(image)
+    assert coarse[0] >> 5 == (0b101 if max(size) > 16 or size == (16, 16) else 0b110)
+    for piece in (data[:-1], data[: len(data) // 2], data + b"\0", bytes([data[0] & 0x1F | 0xC0]) + data[1:]):
+        with pytest.raises(BitstreamError):
+            Vvc().decode(piece)
+    with pytest.raises(BitstreamError, match="the stream"):
+        Vvc().decode(b"\xe0" + write_ue7(columns) + write_ue7(rows) + coarse[1:])
+
+
+def test_a_picture_with_no_room_to_grow_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "ffmpeg"
+    program.write_text("#!/bin/sh\necho Generic error in an external library >&2\nexit 187\n")
+    program.chmod(0o755)
+    image = np.zeros((16, 16, 3), np.uint8)
+    with pytest.raises(RoomError, match="no picture of 16x64 at qp 3, where it has 1024 bytes of room"):
+        Vvc(qp=3, encoder=str(program)).encode(image)
+    monkeypatch.setattr("benchmarks.codecs.vvc.MAX_PIXELS", 512)
+    with pytest.raises(CodecError, match="it would be 1024 pixels, over 512: take a higher qp, or cut it"):
+        Vvc(qp=3, encoder=str(program)).encode(image)
+    program.write_text("#!/bin/sh\necho Unknown encoder >&2\nexit 1\n")
+    with pytest.raises(ProcessError, match="Unknown encoder") as caught:
+        Vvc(qp=3, encoder=str(program)).encode(image)
+    assert not isinstance(caught.value, RoomError)
 
 
 def test_a_size_that_does_not_fit_the_stream_is_refused(small: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import math
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,8 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from benchmarks.api import DATASETS
+from benchmarks.api import DATASETS, Truth
+from benchmarks.coco_evaluation import numbers
 from benchmarks.datasets import coco as module
 from benchmarks.datasets.coco import Coco
 from benchmarks.formats.coco_json import read_coco
@@ -269,3 +271,75 @@ def test_coco128_labels(shared: Path) -> None:
     dataset = Coco(str(folder / "val2017"), str(folder / "annotations" / "instances_val2017.json"))
     assert (len(dataset), len(dataset.coco()["annotations"])) == (128, 939)
     assert dataset.label_space(Detections) == COCO80
+
+
+ENDLESS = 10**400
+LARGE = [10**400, -(10**400), 2**63, 2**53 + 1]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(changed("annotations", 0, bbox=[0, 0, 1, value]) for value in (ENDLESS, 1e308, 2e9, math.inf, math.nan, "4", True, None, [1])),
+        *(changed("annotations", 0, bbox=[value, 0, 1, 1]) for value in (-ENDLESS, ENDLESS, -2e9)),
+        *(changed("annotations", 0, area=value) for value in (ENDLESS, -ENDLESS, 1e300, math.inf, "7", True, None)),
+        *(changed("annotations", 0, iscrowd=value) for value in (ENDLESS, 2, -1, math.nan, "0", None, [0])),
+        *(changed("annotations", 0, image_id=value) for value in (*LARGE, "9", 9.0, True)),
+        *(changed("annotations", 0, category_id=value) for value in (*LARGE, "4", 4.0, True)),
+        *(changed("images", 1, id=value) for value in (*LARGE, -(2**53) - 1, "2", 2.5, True, None)),
+        *(changed("images", 0, width=value) for value in (ENDLESS, 0, -8, 8.5, 2**40, math.inf, True, "8", None, [8])),
+        *(changed("images", 0, height=value) for value in (ENDLESS, 0, -6, 6.5, 2**40, math.nan, True, "6", None, {})),
+        *(changed("images", 1, file_name=value) for value in (7, None, ["a"], "", "\ud800.png", "x" * 2000, "a\0b", ".", "..")),
+        *(changed("categories", 1, id=value) for value in (*LARGE, -ENDLESS, "1", 1.5, True, None)),
+        *(changed("categories", 1, name=value) for value in (7, None, ["cat"], "", "\udfff", "x" * 2000)),
+    ],
+    ids=lambda content: "",
+)
+def test_numbers_and_names_that_are_none_are_refused(build: Callable[..., Coco], content: dict[str, Any]) -> None:
+    """Whole numbers of JSON have no end, and floats have: each is one sentence before anything is counted."""
+    dataset = build(content)
+    reason = dataset.available()
+    assert reason is not None
+    assert len(reason) < 700
+    with pytest.raises(AnnotationError, match=r"instances_mine\.json"):
+        dataset.coco()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000, '{"images":' * 100_000, '{"images": [{"id": ' + "9" * 5000 + "}]}", "9" * 5000, "NaN", "\ufeff{}", "\x00", '"' + "a" * 10**6],
+)
+def test_json_that_is_none_is_refused(build: Callable[..., Coco], text: str) -> None:
+    with pytest.raises(AnnotationError):
+        build(text=text).coco()
+
+
+def test_the_largest_numbers_that_are_read(build: Callable[..., Coco]) -> None:
+    content = copy.deepcopy(GOOD)
+    for part, field, number in (("images", "id", 2**53), ("categories", "id", -(2**53))):
+        content[part][0][field] = number
+    for annotation in content["annotations"]:
+        annotation["image_id"] = 2**53
+    content["annotations"][0] |= {"category_id": -(2**53), "bbox": [-1e9, -1e9, 1e9, 1e9], "area": 1e18}
+    content["images"][0] |= {"width": 8.0, "height": 6}
+    dataset = build(content)
+    assert dataset.image_ids() == ["2", str(2**53)]
+    assert dataset.load(1).image.shape == (6, 8, 3)
+    assert dataset.coco()["annotations"][0]["area"] == 1e18
+
+
+@pytest.mark.parametrize("value", [ENDLESS, "wide", None, [1]])
+def test_labels_of_a_plug_in_are_held_to_the_same(value: Any) -> None:
+    """An evaluator is given floats: what cannot be one, or is no longer itself as one, is refused where it is counted."""
+    boxes = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
+    for where, content in (
+        ("box", {**GOOD, "annotations": [{"image_id": 9, "category_id": 4, "bbox": [0, 0, 1, value]}]}),
+        ("area", {**GOOD, "annotations": [{"image_id": 9, "category_id": 4, "bbox": [0, 0, 1, 1], "area": value}]}),
+    ):
+        truth = Truth(("9", "2"), ("van", "cat"), coco=content)
+        with pytest.raises(AnnotationError, match="box or area that is no number"):
+            numbers(truth, [boxes, boxes], "bbox")
+        assert where
+    for content in (changed("images", 0, id=2**53 + 1), changed("categories", 0, id=ENDLESS)):
+        with pytest.raises(AnnotationError, match="ids beyond 9007199254740992"):
+            numbers(Truth(("9", "2"), ("van", "cat"), coco=content), [boxes, boxes], "bbox")

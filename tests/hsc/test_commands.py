@@ -116,6 +116,17 @@ def test_directions_from_files_and_labels(folder: Path, capsys: pytest.CaptureFi
     (folder / "dark.csv").write_text("s0,1\ns1,dark\n")
     assert run(folder, "directions", *files, "--out", "none.safetensors", "--labels", "dark.csv") == 1
     assert not (folder / "none.safetensors").exists()
+    capsys.readouterr()
+    for number in ("nan", "inf", "-1e999", "9" * 400):
+        for place in (0, 5):
+            (folder / "dark.csv").write_text("\n".join(f"s{i},{number if i == place else i % 2}" for i in range(12)))
+            assert run(folder, "directions", *files, "--out", "none.safetensors", "--labels", "dark.csv") == 1
+            told = capsys.readouterr().err
+            assert f"line {place + 1} of" in told
+            assert "expected a finite number" in told
+    for quality in ("nan", "1e400", "-1"):
+        (folder / "p.png").write_bytes(write_picture(noise_photo(16, 16), ".png"))
+        assert run(folder, "encode", "p.png", "p.hsc", "--quality", quality) == 2
 
 
 def test_several_files_with_progress(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

