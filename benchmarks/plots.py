@@ -32,15 +32,18 @@ SINGLE, DOUBLE = 3.35, 7.0
 PUBLISHED = "published: "
 """How the name of a curve begins that others have measured on other data."""
 
+TEXT: dict[Any, Any] = {"text.parse_math": False, "text.usetex": False, "pdf.fonttype": 42}
+"""Of everything drawn: names that people give, of classes, pictures and settings, are text and never formulas."""
+
 SETTINGS: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.6,
-    "pdf.fonttype": 42,
     "svg.fonttype": "none",
+    **TEXT,
 }
-"""Of all figures; letters stay letters."""
+"""Of all figures of curves; letters stay letters."""
 
 _ACROSS = 3
 _GREY = "#777777"
@@ -170,15 +173,16 @@ def figure(
 
 
 def readable(text: str) -> str:
-    """Text as it is, where it would be taken for a formula, and with the number of a letter that the font does not have.
+    """Text for a figure of the settings ``TEXT``: letters that the font does not have as their numbers; legends would leave out a first "_".
 
-    >>> readable("fast_$1$ 東")
-    'fast_\\\\$1\\\\$ (U+6771)'
+    >>> readable("fast_$1$ 東"), readable("_void_")
+    ('fast_$1$ (U+6771)', ' _void_')
     """
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
     font = get_font(findfont(FontProperties()))
-    return "".join(r"\$" if c == "$" else c if font.get_char_index(ord(c)) else f"(U+{ord(c):04X})" for c in text)
+    shown = "".join(c if font.get_char_index(ord(c)) else f"(U+{ord(c):04X})" for c in text)
+    return f" {shown}" if shown.startswith("_") else shown
 
 
 def _views(found: pd.DataFrame) -> list[tuple[str, str]]:

@@ -33,7 +33,7 @@ from benchmarks.progress import Progress
 from benchmarks.scales import scale_of
 from benchmarks.store import Store
 from downstream.api import Detections, LabelSpace, Prediction, SegmentationMap
-from downstream.class_maps import find_map, find_merge
+from downstream.class_maps import ClassMap, map_between
 from hsc.errors import UsageError
 
 UNITS = {"bpp": "bit/pixel", "source_bpp": "bit/pixel", "size_bytes": "byte", "psnr": "dB", "encode_s": "s", "decode_s": "s", "head_s": "s"}
@@ -159,7 +159,8 @@ class Scorer:
         self.measure: str = getattr(self.head, "measure", "")
         self.target = labels_of(plan.config, self.head.output)
         self.space = covered(self.head.label_space, self.target or self.head.label_space)
-        self.merge = find_merge(self.head.label_space.name, self.space.name)
+        self.between = map_between(self.head.label_space, self.target or self.head.label_space) or ClassMap({}, {})
+        self.merge = self.between.merge
         self.relabel = relabelled(self.head.label_space, self.space, self.target)
         self._truth: Truth | None = None
         self._read: tuple[Sequence[str], list[Prediction]] = ([], [])
@@ -248,7 +249,7 @@ class Scorer:
         """What the scores are measured against, for their key; hashing a data set is not free, so once a head."""
         config = self.plan.config
         known = {"dataset": identity(config.dataset), "revision": config.dataset.revision, "pseudo": self._originals()}
-        return {**known, "classes": self.space.classes, "map": find_map(self.head.label_space.name, self.space.name), "merge": self.merge}
+        return {**known, "classes": self.space.classes, "map": self.between.names, "merge": self.merge}
 
     def _originals(self) -> list[str]:
         """The keys of the predictions that stand in for labels; none where there are labels."""
