@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,6 +37,8 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff",
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "GIF")
 _ORIENTATION_TAG = 0x0112
 _BITS_PER_SAMPLE_TAG = 258
+_MAY_TURN = re.compile(rb"exif|orientation|\A(?:II|MM)", re.IGNORECASE)
+"""What a file of one of the formats holds that has such a tag; the rest need not be opened. TIFFs begin so."""
 
 Orientation = Literal["apply", "ignore"]
 
@@ -53,6 +57,32 @@ def read_image(path: Path | str, *, orientation: Orientation = "apply", backgrou
     except OSError as error:
         raise ImageError(f"cannot read the image {str(path)!r}: {error.strerror or error}") from error
     return decode_image(data, name=str(path), orientation=orientation, background=background)
+
+
+def exif_turn(path: Path | str) -> int:
+    """The turn that a file's EXIF tag (or what stands for it in PNG and XMP) asks for: 1 upright, 2 to 8 as EXIF 2.3 has them.
+
+    Raises:
+        ImageError: the file is missing, or damaged before its tags.
+    """
+    import PIL.Image
+
+    try:
+        data = Path(path).read_bytes()
+        if not _MAY_TURN.search(data):
+            return 1
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with PIL.Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
+                turn = picture.getexif().get(_ORIENTATION_TAG, 1)
+    except Exception as error:  # Pillow's plug-ins raise OSError, SyntaxError, ValueError, struct.error and more on damaged files
+        raise ImageError(f"cannot read the tags of the image {str(path)!r}: {error or type(error).__name__}") from error
+    return turn if turn in range(2, 9) else 1
+
+
+def turned(paths: Iterable[Path]) -> list[Path]:
+    """Those of the files whose EXIF tag asks for a turn. Raises as ``exif_turn``."""
+    return [path for path in paths if exif_turn(path) != 1]
 
 
 def decode_image(

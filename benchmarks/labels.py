@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.api import HasBoxes, HasMasks, ScoresMasks, Task, Truth
+from benchmarks.api import HasBoxes, HasMasks, ScoresMasks, ScoresOriginals, Task, Truth
 from downstream.api import VOID, Detections, GivesMasks, LabelSpace, Prediction, SegmentationMap
 from downstream.class_maps import map_between
 from downstream.masks import unpack
@@ -18,6 +18,11 @@ from hsc.errors import HscError, UsageError
 
 PSEUDO_SCORE = 0.5
 """Where a data set has no labels, detections on the originals at or above this score stand in for them."""
+
+
+def labels_of(config: Any, output: type[Prediction]) -> LabelSpace | None:
+    """The classes of the labels that predictions are scored against; None where those on the originals stand in. config: of a run."""
+    return None if isinstance(config.task, ScoresOriginals) else config.dataset.label_space(output)
 
 
 def covered(source: LabelSpace, target: LabelSpace) -> LabelSpace:
