@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from benchmarks.keeping import Keeping
     from benchmarks.records import Line
 
+_LOG = logging.getLogger("benchmarks")
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -150,7 +152,7 @@ def run(
     executor: Executor | None = None,
     dry: bool = False,
     keep_streams: int = 0,
-    tell: Callable[[str], None] = logging.getLogger("benchmarks").warning,
+    tell: Callable[[str], None] = _LOG.warning,
     rehearse: Callable[[Plan], None] | None = None,
 ) -> Outcome:
     """Plan, measure and score. workers 0: one a core; ``dry`` stops after the plan (no rows, and no search for rates).

@@ -11,6 +11,7 @@ import math
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -101,10 +102,28 @@ def pyplot() -> Any:
     return plt
 
 
+_LAID_OUT_ONLY: ContextVar[bool] = ContextVar("laid out only", default=False)
+
+
+@contextmanager
+def laid_out_only() -> Iterator[None]:
+    """Within it figures are made and laid out, all their text too, and nothing is written: a rehearsal."""
+    token = _LAID_OUT_ONLY.set(True)
+    try:
+        yield
+    finally:
+        _LAID_OUT_ONLY.reset(token)
+
+
 def save_both(made: Any, path: Path) -> None:
     """Write ``path`` as .png, in 256 colours, and .pdf and close the figure."""
     from PIL import Image
 
+    if _LAID_OUT_ONLY.get():
+        made.set_layout_engine("none")
+        made.draw_without_rendering()
+        pyplot().close(made)
+        return
     canvas = io.BytesIO()
     made.savefig(canvas, format="png", dpi=160)
     made.set_layout_engine("none")  # places are found once, which is most of the work

@@ -19,6 +19,7 @@ from benchmarks.harness import Config
 from benchmarks.notices import NAME as NOTICES
 from benchmarks.notices import notices_of
 from benchmarks.progress import Bar, Progress, Silent
+from benchmarks.rehearsal import rehearse
 from downstream.api import HEADS
 from hsc.errors import HscError, ResultsError, SpecError
 from hsc.registry import Registry, parse_spec
@@ -148,7 +149,7 @@ def _benchmark(options: argparse.Namespace, words: Sequence[str]) -> int:
         writable(folder)
     progress = Silent() if options.quiet else Bar()
     how = {"workers": options.workers, "device": options.device, "cache": options.cache, "dry": options.dry_run}
-    outcome = run(config, progress=progress, keep_streams=options.keep_streams, tell=_warn, **how)
+    outcome = run(config, progress=progress, keep_streams=options.keep_streams, tell=_warn, rehearse=rehearse, **how)
     if options.dry_run:
         sys.stdout.write(planned(outcome))
         return DONE
