@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.anchors import members
 from benchmarks.api import Dataset, HasBoxes, HasLabelMaps, HasRemarks
 from benchmarks.execution import Executor
 from benchmarks.harness import Cell, Plan, Unfit, leave_out
@@ -101,6 +102,11 @@ def make_ready(plan: Plan, store: Store, executor: Executor, progress: Progress,
     for label, reason in plan.skipped.items():
         if label.startswith("head "):
             tell(f"the {label} is skipped: {reason}")
+    labels = [curve.label for curve in plan.config.curves]
+    for anchor in plan.config.anchors:
+        gone = [label for label in members(anchor, labels) if label in plan.skipped]
+        if gone:
+            tell(f"there will be no differences against the whole of {anchor}: {gone[0]} is skipped: {plan.skipped[gone[0]]}")
     reading = {number for number, _, _ in _readers(plan)}
     for number, (label, _) in enumerate(plan.config.heads):
         if reading and number not in reading and (reason := _why_not(plan, number)):

@@ -11,7 +11,7 @@ are not.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,10 @@ Format = Literal["yolox", "yolov8", "logits", "classes"]
 
 _FEW = 1000
 """Candidates before suppression are thousands; what is left after it is no more than this."""
+_ROWS = (6, 7)
+"""Numbers of one box that is left after suppression: corners, score and class, the image's too."""
+_FOLLOWS = 0.7
+"""How well centres that are places in the picture correlate with their cells' at the least; those relative to the cell hardly do."""
 _NEAR = 2.0
 """Cells that a candidate's centre lies from its own cell's, in the median, where it is understood."""
 _MANY = 64
@@ -96,7 +100,7 @@ def _why_not_yolox(outputs: Sequence[Output], classes: int, input_hw: tuple[int,
 
 def _why_not_yolov8(outputs: Sequence[Output], classes: int) -> str | None:
     shape = outputs[0].shape
-    if len(shape) == 3 and _is(shape[1], 4 + classes):
+    if len(shape) == 3 and _is(shape[1], 4 + classes) and shape[2] not in _ROWS:
         return None
     turned = len(shape) == 3 and shape[2] == 4 + classes and shape[1] is not None and shape[1] > _FEW
     return (
@@ -110,9 +114,9 @@ def _suppressed(outputs: Sequence[Output]) -> str:
     """How outputs show that the model keeps only the best boxes, empty where they do not."""
     shapes = [output.shape for output in outputs]
     first = shapes[0]
-    if len(shapes) == 1 and len(first) == 3 and first[2] in (6, 7) and (first[1] is None or first[1] <= _FEW):
+    if len(shapes) == 1 and len(first) == 3 and first[2] in _ROWS and (first[1] is None or first[1] <= _FEW):
         return f"the model gives rows of {first[2]}, corners, score and class, {first[1] or 'some'} an image"
-    if len(shapes) == 1 and len(first) in (2, 4) and first[-1] in (6, 7):
+    if len(shapes) == 1 and len(first) in (2, 4) and first[-1] in _ROWS:
         return f"the model gives a list of rows of {first[-1]}: the image's number or none, corners, class and score"
     boxes = [shape for shape in shapes if len(shape) in (2, 3) and shape[-1] in (4, 5)]
     beside = [shape for shape in shapes if shape not in boxes and len(shape) in (1, 2)]
@@ -124,11 +128,11 @@ def _suppressed(outputs: Sequence[Output]) -> str:
 def told(raw: Floats, form: Format, input_hw: tuple[int, int], strides: Sequence[int], boxes: Boxes | None = None) -> Told:
     """How a detector writes its boxes and scores, from its answer ``raw`` (N, ...) to an empty picture, of one image and known layout.
 
-    A candidate's centre lies near its cell's: written relative to it, near a half; in pixels, near the cell's place; as a share of the
-    side, near that share. Whichever is nearest in the median is meant. boxes: how they are written, where that is known.
+    A candidate's centre lies near its cell's. Written as a place in the picture, in pixels or as a share, it follows the cells across the
+    picture; written relative to the cell it does not, and lies near a half. boxes: how they are written, where that is known.
 
     Raises:
-        DataError: none of them is.
+        DataError: centres lie far from their cells, however they are read.
     """
     if not np.isfinite(raw).all():
         raise DataError("the model answers an empty picture with numbers that are not finite; its weights are damaged, or its export is")
@@ -141,19 +145,23 @@ def told(raw: Floats, form: Format, input_hw: tuple[int, int], strides: Sequence
     middle = np.concatenate([_middles(input_hw[0] // s, input_hw[1] // s) for s in strides])  # (anchors, 2) in cells
     stride = np.repeat(np.array(strides, np.float64), [cells_of(input_hw, (s,)) for s in strides])[:, None]
     centres = raw[:, :2].astype(np.float64)
-    sides = np.array(input_hw[::-1], np.float64)
-    off: dict[Boxes, float] = {
-        "raw": float(np.median(np.abs(centres - 0.5))),
-        "decoded": float(np.median(np.abs(centres / stride - middle))),
-        "normalised": float(np.median(np.abs(centres * sides / stride - middle))),
-    }
-    best = min(off, key=lambda name: off[name])
-    if not off[best] <= _NEAR:
+    if min(_correlation(centres[:, axis], (middle * stride)[:, axis]) for axis in (0, 1)) < _FOLLOWS:
+        best, off = cast(Boxes, "raw"), np.abs(centres - 0.5)
+    elif np.median(centres) > _NEAR:
+        best, off = cast(Boxes, "decoded"), np.abs(centres / stride - middle)
+    else:
+        best, off = cast(Boxes, "normalised"), np.abs(centres * np.array(input_hw[::-1], np.float64) / stride - middle)
+    if not np.median(off) <= _NEAR:
         raise DataError(
-            f"the model's boxes lie {off[best]:.3g} cells from their own, in the median, on an empty picture, however they are read; check format "
+            f"the model's boxes lie {np.median(off):.3g} cells from their own, in the median, on an empty picture, read as {best}; check format "
             "and strides, or say boxes=raw or boxes=decoded"
         )
     return Told(best, _logits(raw[:, 4:]))
+
+
+def _correlation(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:
+    """Pearson's, 0 where one of them does not vary."""
+    return 0.0 if not one.std() or not other.std() else float(np.corrcoef(one, other)[0, 1])
 
 
 def _middles(rows: int, columns: int) -> npt.NDArray[np.float64]:
