@@ -113,7 +113,7 @@ def make_ready(plan: Plan, store: Store, executor: Executor, progress: Progress,
             tell(f"the head {label} is left out: {reason}")
     _leave_out(plan, store, {n: Unfit("skipped", reason) for n, reason in _unscorable(plan)}, tell)
     _note(plan, tell)
-    jobs = [*_label_maps(plan), *_originals(plan, store)] if plan.todo else []
+    jobs: list[ReadOriginal | ReadLabelMaps] = [*_label_maps(plan), *_originals(plan, store)] if plan.todo else []
     progress.begin("trying labels and heads", len(jobs))
     bad: list[str] = []
     silent: dict[int, Unfit] = {}

@@ -11,7 +11,7 @@ are not.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -145,12 +145,13 @@ def told(raw: Floats, form: Format, input_hw: tuple[int, int], strides: Sequence
     middle = np.concatenate([_middles(input_hw[0] // s, input_hw[1] // s) for s in strides])  # (anchors, 2) in cells
     stride = np.repeat(np.array(strides, np.float64), [cells_of(input_hw, (s,)) for s in strides])[:, None]
     centres = raw[:, :2].astype(np.float64)
+    best: Boxes
     if min(_correlation(centres[:, axis], (middle * stride)[:, axis]) for axis in (0, 1)) < _FOLLOWS:
-        best, off = cast(Boxes, "raw"), np.abs(centres - 0.5)
+        best, off = "raw", np.abs(centres - 0.5)
     elif np.median(centres) > _NEAR:
-        best, off = cast(Boxes, "decoded"), np.abs(centres / stride - middle)
+        best, off = "decoded", np.abs(centres / stride - middle)
     else:
-        best, off = cast(Boxes, "normalised"), np.abs(centres * np.array(input_hw[::-1], np.float64) / stride - middle)
+        best, off = "normalised", np.abs(centres * np.array(input_hw[::-1], np.float64) / stride - middle)
     if not np.median(off) <= _NEAR:
         raise DataError(
             f"the model's boxes lie {np.median(off):.3g} cells from their own, in the median, on an empty picture, read as {best}; check format "
@@ -167,7 +168,8 @@ def _correlation(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -
 def _middles(rows: int, columns: int) -> npt.NDArray[np.float64]:
     """Middles of a level's cells, in cells: (rows * columns, 2), x first."""
     y, x = np.mgrid[:rows, :columns]
-    return np.stack([x, y], -1).reshape(-1, 2) + 0.5
+    middles: npt.NDArray[np.float64] = np.stack([x, y], -1).reshape(-1, 2) + 0.5
+    return middles
 
 
 def _logits(scores: Floats) -> bool:
@@ -177,7 +179,8 @@ def _logits(scores: Floats) -> bool:
 
 def sigmoid(logits: Floats) -> Floats:
     """1 / (1 + exp(-x)) without overflow."""
-    return (0.5 * (1 + np.tanh(0.5 * logits))).astype(np.float32)
+    shares: Floats = (0.5 * (1 + np.tanh(0.5 * logits))).astype(np.float32)
+    return shares
 
 
 def _is(side: int | None, wanted: int) -> bool:
