@@ -117,7 +117,7 @@ def make_ready(plan: Plan, store: Store, executor: Executor, progress: Progress,
     progress.begin("trying labels and heads", len(jobs))
     bad: list[str] = []
     silent: dict[int, Unfit] = {}
-    for job, reasons, died in executor.run(_reasons, jobs):
+    for job, reasons, died in executor.run(_reasons, jobs) if jobs else ():
         found = [f"{died}"] if reasons is None else reasons
         if isinstance(job, ReadLabelMaps):
             bad += found

@@ -278,9 +278,15 @@ def _load(path: str, sha256: str, threads: int) -> _Network:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises one class a kind of damage, with no common base of its own
         raise DataError(f"{Path(path).name} cannot be loaded as an ONNX model; it may be damaged, get it again: {error}") from error
-    entry = session.get_inputs()[0]
+    entry, *others = session.get_inputs()
+    if others:
+        names = ", ".join(one.name for one in others)
+        raise DataError(f"{Path(path).name} takes {names} beside {entry.name}, expected the picture alone; export it without")
     if len(entry.shape) != 4 or entry.type != "tensor(float)":
         raise DataError(f"{Path(path).name} takes {entry.type} of shape {entry.shape}, expected float32 (N, 3, H, W); export it again as float32")
+    if isinstance(entry.shape[1], int) and entry.shape[1] != 3:
+        order = ", whose channels stand last" if entry.shape[3] == 3 else ""
+        raise DataError(f"{Path(path).name} takes {entry.shape}{order}, expected three channels before height and width; export it so")
     batch, _, height, width = (size if isinstance(size, int) else 0 for size in entry.shape)
     outputs = tuple(
         Output(output.name, tuple(size if isinstance(size, int) else None for size in output.shape or ())) for output in session.get_outputs()

@@ -211,6 +211,20 @@ def test_heads_on_latents_are_tried_on_the_latents_of_one_image(tmp_path: Path) 
     assert len([r for r in working.rows if r.route == "latent" and r.metric == "ap"]) > 0
 
 
+class Gone(Blocks):
+    """A codec that is not here."""
+
+    spec_name = "gone"
+
+    def available(self) -> str | None:
+        return "no such binary; install it"
+
+
+def test_an_anchor_that_cannot_run_is_said_at_once(tmp_path: Path) -> None:
+    _, said = outcome(tmp_path, [FindSquares()], codecs=[Blocks(8), Gone(8)], anchors=["gone"])
+    assert said == ["there will be no differences against the whole of gone: gone is skipped: no such binary; install it"]
+
+
 # Labels
 
 

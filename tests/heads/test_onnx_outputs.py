@@ -185,6 +185,13 @@ def test_layouts_that_fit_or_may_fit_are_taken(shape: tuple[int | None, ...], fo
     assert why_unread([Output("out", shape)], form, classes, (side, side), STRIDES) is None
 
 
+@pytest.mark.parametrize(("shape", "said"), [((1, 64, 64, 3), "channels stand last"), ((1, 1, 64, 64), "expected three channels")])
+def test_an_input_that_is_no_picture_is_told(tmp_path: Path, shape: tuple[int, ...], said: str) -> None:
+    one = head(tmp_path, [exports()["raw"]])
+    (tmp_path / "model.onnx").write_bytes(constant([exports()["raw"]], *shape[2:], channels=shape[1]))
+    assert said in str(one.available())
+
+
 @pytest.mark.parametrize("stated", [True, False])
 def test_a_layout_that_is_not_read_is_said_by_available(tmp_path: Path, stated: bool) -> None:
     one = head(tmp_path, [np.zeros((1, 300, 6), np.float32)], stated=stated)

@@ -47,7 +47,7 @@ def _node(operation: str, inputs: Sequence[str], output: str, **attributes: int)
     return node
 
 
-def constant(answers: Sequence[np.ndarray], height: int | str, width: int | str, *, stated: bool = True) -> bytes:
+def constant(answers: Sequence[np.ndarray], height: int | str, width: int | str, *, channels: int = 3, stated: bool = True) -> bytes:
     """A model that answers the same to any picture. stated: whether the file states the shapes of its outputs."""
     graph = b""
     for number in range(len(answers)):
@@ -55,7 +55,7 @@ def constant(answers: Sequence[np.ndarray], height: int | str, width: int | str,
     graph += _bytes(2, "toy")
     for number, answer in enumerate(answers):
         graph += _bytes(5, _tensor(f"kept{number}", answer))
-    graph += _bytes(11, _value("pixels", _FLOAT, (1, 3, height, width)))
+    graph += _bytes(11, _value("pixels", _FLOAT, (1, channels, height, width)))
     for number, answer in enumerate(answers):
         name = f"output{number}"
         graph += _bytes(12, _value(name, _FLOAT, answer.shape) if stated else _bytes(1, name))
