@@ -50,5 +50,5 @@ def members(anchor: str, labels: Sequence[str]) -> tuple[str, ...]:
 def _of_codec(name: str, labels: Sequence[str]) -> list[str]:
     found = [label for label in labels if parse_spec(label).name == name]
     if not found:
-        raise UsageError(f"the anchor {name!r} is not among the codecs of this run: {', '.join(labels)}")
+        raise UsageError(f"{name!r} is not among the codecs of this run: {', '.join(labels)}")
     return found

@@ -98,6 +98,21 @@ class HasLabelMaps(Protocol):
     def label_map(self, index: int) -> SegmentationMap: ...
 
 
+@runtime_checkable
+class HasRemarks(Protocol):
+    """Capability: what a reader of scores must know of its pictures and labels, such as photographs turned against them."""
+
+    def remarks(self, indices: Sequence[int]) -> Sequence[str]:
+        """One sentence each on these images, with the cure; none where there is nothing to say."""
+
+
+@runtime_checkable
+class Control(Protocol):
+    """Capability of a data set: its labels are not those of its images, on purpose, so that heads are at chance."""
+
+    at_chance: ClassVar[bool]
+
+
 @dataclass(frozen=True)
 class Truth:
     """What predictions are scored against, already limited to the images of the run and the classes a head could know.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.api import Scene, Tile
-from benchmarks.plots import COLOURS, pyplot, save
+from benchmarks.plots import COLOURS, TEXT, pyplot, readable, save
 from downstream.api import Detections, Masks
 from downstream.masks import unpack
 
@@ -28,14 +28,14 @@ def draw(scenes: Sequence[Scene], classes: Sequence[str], score: float, path: Pa
     height, width = rows[0][0].image.shape[:2]
     size = (_TILE * len(rows[0]), (_TILE * height / width + 0.22) * len(rows) + 0.45)
     plt = pyplot()
-    with plt.rc_context({"font.size": 8, "pdf.fonttype": 42}):
+    with plt.rc_context({**TEXT, "font.size": 8}):
         figure, axes = plt.subplots(len(rows), len(rows[0]), figsize=size, squeeze=False, layout=close_layout())
         for line, row in zip(axes, rows, strict=True):
             for axis, one in zip(line, row, strict=True):
                 _show(axis, one, score)
         for axis, one in zip(axes[0], rows[0], strict=True):
-            axis.set_title(one.column, fontsize=9)
-        marks = [Line2D([], [], color=_colour(i), label=classes[i]) for i in _named(rows, len(classes), score)]
+            axis.set_title(readable(one.column), fontsize=9)
+        marks = [Line2D([], [], color=_colour(i), label=readable(classes[i])) for i in _named(rows, len(classes), score)]
         ncols = min(max(len(marks), 1), 2 * len(rows[0]))
         figure.legend(handles=marks, loc="outside lower center", ncols=ncols, frameon=False, title=f"boxes of score {score:g} and above")
         save_sheet(figure, path)
@@ -71,7 +71,7 @@ def show_image(axis: Any, one: Tile) -> None:
     axis.set_xticks([])
     axis.set_yticks([])
     bpp = 8 * one.size_bytes / (one.image.shape[0] * one.image.shape[1])
-    axis.set_xlabel(f"{one.point}   {one.size_bytes} bytes, {bpp:.3f} bpp" if one.size_bytes else " ", fontsize=7, labelpad=2)
+    axis.set_xlabel(f"{readable(one.point)}   {one.size_bytes} bytes, {bpp:.3f} bpp" if one.size_bytes else " ", fontsize=7, labelpad=2)
 
 
 def _show(axis: Any, one: Tile, score: float) -> None:

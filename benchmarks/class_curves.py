@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.plots import SETTINGS, Style, panel, pyplot, rates, save_both, styles_of
+from benchmarks.plots import SETTINGS, Style, panel, pyplot, rates, readable, save_both, styles_of
 from benchmarks.tables import TITLES
 
 MOST = 24
@@ -40,7 +40,7 @@ def class_curves(rows: pd.DataFrame, metric: str, weights: Mapping[str, float], 
         for part, (head, route, group), classes in zip(parts, blocks, chosen, strict=True):
             known = group["part"].nunique()
             left = f", {len(classes)} of {known} classes, those with the most pixels" if len(classes) < known else ""
-            part.suptitle(f"{head}, {route} route{left}", fontsize=9)
+            part.suptitle(readable(f"{head}, {route} route{left}"), fontsize=9)
             _block(part, group, classes, rate, codecs)
         said: dict[str, Any] = {}
         for axis in figure.axes:
@@ -48,7 +48,8 @@ def class_curves(rows: pd.DataFrame, metric: str, weights: Mapping[str, float], 
         figure.legend(said.values(), said.keys(), loc="outside lower center", ncols=min(len(said), 5), frameon=False)
         last = rows.iloc[-1]
         name, bands = TITLES.get(metric, metric), "; bands: 95 % of the resamples of the images" if scored["low"].notna().any() else ""
-        figure.suptitle(f"{name} of each class in percent, {last['task']} on {last['dataset']} ({last['split']}, {last['images']} images){bands}")
+        where = readable(f"{last['task']} on {last['dataset']} ({last['split']}, {last['images']} images)")
+        figure.suptitle(f"{name} of each class in percent, {where}{bands}")
         save_both(figure, path)
     return True
 
@@ -65,7 +66,7 @@ def _block(part: Any, found: pd.DataFrame, classes: Sequence[str], rate: pd.Seri
     for axis, name in zip(axes, classes, strict=False):
         panel(axis, found[found["part"] == name], rate, codecs, fits=False)
         axis.set_ylim(0, max(axis.get_ylim()[1], LEAST))
-        axis.set_title(name, fontsize=8)
+        axis.set_title(readable(name), fontsize=8)
     for place, axis in enumerate(axes):
         below = place + _COLUMNS >= len(classes)
         axis.set_xlabel("bit per pixel" if below else "")

@@ -21,7 +21,7 @@ import pandas as pd
 
 from benchmarks.api import Counts
 from benchmarks.class_curves import MOST
-from benchmarks.plots import SETTINGS, pyplot, save_both
+from benchmarks.plots import SETTINGS, pyplot, readable, save_both
 from benchmarks.tables import write_csv
 
 Floats = npt.NDArray[np.float64]
@@ -100,7 +100,7 @@ def draw(rate: float, found: Sequence[Panel], title: str, path: Path) -> None:
         figure = plt.figure(figsize=(across * side + 1, sum(lines) * (side + 0.25) + 0.4 * len(blocks) + 1.3), layout="constrained")
         parts = figure.subfigures(len(blocks), 1, squeeze=False, height_ratios=lines)[:, 0]
         for part, block, (head, route) in zip(parts, blocks, readers, strict=True):
-            part.suptitle(f"{head}, {route} route", fontsize=9)
+            part.suptitle(readable(f"{head}, {route} route"), fontsize=9)
             axes = part.subplots(-(-len(block) // across), across, squeeze=False).ravel()
             for place, axis in enumerate(axes):
                 axis.set_visible(place < len(block))
@@ -109,7 +109,7 @@ def draw(rate: float, found: Sequence[Panel], title: str, path: Path) -> None:
             bar = part.colorbar(image, ax=axes.tolist(), shrink=0.8, pad=0.01)
             bar.set_label("points of the true class' pixels")
         figure.suptitle(
-            f"{title}\nconfusion less that on the uncompressed images, at the points nearest to {rate:.3g} bpp\n"
+            f"{readable(title)}\nconfusion less that on the uncompressed images, at the points nearest to {rate:.3g} bpp\n"
             "rows: true class; columns: found as\nbelow 0 on the diagonal: recall lost, above 0 beside it: where those pixels went",
             fontsize=9,
         )
@@ -131,12 +131,13 @@ def _heat(axis: Any, one: Panel, rate: float, limit: float, *, named: bool) -> A
         value = change[row, column]
         bright = abs(value) > 60 * limit
         axis.text(column, row, f"{value:+.0f}", ha="center", va="center", fontsize=4.5, color="white" if bright else "black")
-    axis.set_xticks(range(len(kept) + 1), [*(classes[k] for k in kept), VOID_NAME], rotation=90, fontsize=6)
-    axis.set_yticks(range(len(kept)), [classes[k] for k in kept] if named else [], fontsize=6)
+    names = [readable(classes[k]) for k in kept]
+    axis.set_xticks(range(len(kept) + 1), [*names, VOID_NAME], rotation=90, fontsize=6)
+    axis.set_yticks(range(len(kept)), names if named else [], fontsize=6)
     axis.tick_params(length=0)
     off = "" if _ratio(one.bpp, rate) <= NEAR else f", {one.bpp / rate:.2g} times the rate"
     left = f", {len(kept)} of {len(classes)} classes" if len(kept) < len(classes) else ""
-    axis.set_title(f"{one.counts.codec} {one.counts.point}\n{one.bpp:.3f} bpp{off}{left}", fontsize=7)
+    axis.set_title(f"{readable(f'{one.counts.codec} {one.counts.point}')}\n{one.bpp:.3f} bpp{off}{left}", fontsize=7)
     return image
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,12 +13,13 @@ from benchmarks import anchors as anchors_of
 from benchmarks.api import DATASETS, TASKS, Counts, Dataset, Row, ScoresOriginals
 from benchmarks.bootstrap import RESAMPLES, Bootstrap
 from benchmarks.execution import Executor, Inline, Processes
-from benchmarks.harness import Config, Overwrite, Plan, make_plan, run_plan
+from benchmarks.harness import Config, Overwrite, Plan, leave_out, make_plan, run_plan
 from benchmarks.null_floor import ladder as null_ladder
 from benchmarks.null_floor import marked
 from benchmarks.points import curves
 from benchmarks.progress import Progress, Silent
 from benchmarks.rate_matching import checked, match
+from benchmarks.readiness import make_ready
 from benchmarks.store import Store
 from downstream.api import HEADS, Route, routes_of
 from hsc.api import Codec
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
     from benchmarks.keeping import Keeping
     from benchmarks.records import Line
+
+_LOG = logging.getLogger("benchmarks")
 
 
 @dataclass(frozen=True)
@@ -148,19 +152,24 @@ def run(
     executor: Executor | None = None,
     dry: bool = False,
     keep_streams: int = 0,
+    tell: Callable[[str], None] = _LOG.warning,
+    rehearse: Callable[[Plan], None] | None = None,
 ) -> Outcome:
     """Plan, measure and score. workers 0: one a core; ``dry`` stops after the plan (no rows, and no search for rates).
 
-    keep_streams: of how many images the outcome holds the bitstreams, for ``benchmarks.verify``.
+    keep_streams: of how many images the outcome holds the bitstreams, for ``benchmarks.verify``. tell: is given what a reader of the
+    scores must know, a sentence each, as soon as it is known. rehearse: is given the plan before anything is coded, and may refuse it.
 
     Raises:
         UnavailableError: the data set, or all heads, cannot be used here.
-        DataError: images do not load.
+        UsageError: no codec or no head is left that could be scored.
+        DataError: images or labels do not load.
         ResultsError: the cache cannot be used.
     """
     from benchmarks.differences import differences
     from benchmarks.keeping import keep
     from benchmarks.leads import leads
+    from benchmarks.nothing_scored import scores_nothing
     from benchmarks.records import collect
     from benchmarks.same_bytes import same_bytes
     from benchmarks.scoring import score
@@ -175,11 +184,18 @@ def run(
     try:
         with Store(Path(cache) / "store.sqlite") as store:
             matched: list[Row] = []
-            if config.match_bpp and not dry:
-                config, matched = match(config, store, executor, progress)
             plan = make_plan(config, store, executor, progress)
+            make_ready(plan, store, executor, progress, tell)
+            if rehearse:
+                rehearse(plan)
             if dry:
                 return Outcome(plan, [])
+            if config.match_bpp:
+                unfit, notices = plan.unfit, plan.notices
+                config, matched = match(config, store, executor, progress)
+                plan = make_plan(config, store, executor, progress)
+                leave_out(plan, unfit, store)
+                plan.notices += notices
             revision = config.dataset.revision
             if plan.todo:
                 run_plan(plan, store, executor, progress)
@@ -187,6 +203,9 @@ def run(
             scored, counts = score(plan, store, bootstrap, progress)
             if config.dataset.revision != revision:
                 raise DataError("images or labels of the data set were changed while the run went on, so its scores are of neither; run it again")
+            for text in scores_nothing(plan, scored, counts):
+                plan.notices.append(text)
+                tell(text)
             rows = matched + scored
             compared = differences(plan, rows, bootstrap) + leads(plan, rows, bootstrap) + same_bytes(plan, rows, bootstrap)
             rows = marked(rows + compared, config.curves)

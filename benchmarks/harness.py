@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -68,15 +68,28 @@ class Cell:
     todo: int = 0
 
 
+class Unfit(NamedTuple):
+    """Why a head was left out before anything was coded, and the status of its row: "skipped", or "failed" where it could not answer."""
+
+    status: str
+    reason: str
+
+
 @dataclass
 class Plan:
-    """What a run consists of. images: (index, id, pixels) in data set order; skipped: label -> reason; failures: key -> reason."""
+    """What a run consists of.
+
+    images: (index, id, pixels) in data set order; skipped: label -> reason; failures: key -> reason; unfit: number of a head -> why it
+    was left out; notices: sentences that stand before the scores.
+    """
 
     config: Config
     images: list[tuple[int, str, Pixels]]
     cells: list[Cell]
     skipped: dict[str, str]
     failures: dict[str, str] = field(default_factory=dict)
+    unfit: dict[int, Unfit] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
 
     @property
     def todo(self) -> int:
@@ -170,6 +183,16 @@ def cell_of(plan: Plan, named: tuple[str, str, Codec], heads: Mapping[int, Any],
     return Cell(curve, point, codec, key_of(streams)[:12], streams, predictions, reasons)
 
 
+def leave_out(plan: Plan, unfit: Mapping[int, Unfit], store: Store) -> None:
+    """Take heads, by number, out of every cell, with the reason, and count again what is to do."""
+    plan.unfit |= unfit
+    for cell in plan.cells if unfit else ():
+        for number, one in unfit.items():
+            cell.predictions.pop(number, None)
+            cell.why_not.setdefault(number, one.reason)
+        cell.todo = sum(1 for _ in _items(plan, cell, store))
+
+
 def narrowed(plan: Plan, places: Sequence[int]) -> Plan:
     """The same cells on some of the plan's images alone, by their places in it."""
     cells = []
@@ -177,7 +200,7 @@ def narrowed(plan: Plan, places: Sequence[int]) -> Plan:
         streams = [cell.streams[k] for k in places]
         predictions = {n: [keys[k] for k in places] for n, keys in cell.predictions.items()}
         cells.append(replace(cell, id=key_of(streams)[:12], streams=streams, predictions=predictions, todo=0))
-    return Plan(plan.config, [plan.images[k] for k in places], cells, plan.skipped, plan.failures)
+    return Plan(plan.config, [plan.images[k] for k in places], cells, plan.skipped, plan.failures, plan.unfit)
 
 
 def _items(plan: Plan, cell: Cell, store: Store) -> Iterator[tuple[Item, str]]:

@@ -16,7 +16,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import re
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,6 +38,11 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff",
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "GIF")
 _ORIENTATION_TAG = 0x0112
 _BITS_PER_SAMPLE_TAG = 258
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_KEYWORD = 80
+"""Bytes that the name of a PNG's text takes at most."""
+_MAY_TURN = re.compile(rb"exif|xmp|XML:com", re.IGNORECASE)
+"""Names of a PNG's texts that may hold a camera's turn."""
 
 Orientation = Literal["apply", "ignore"]
 
@@ -53,6 +61,47 @@ def read_image(path: Path | str, *, orientation: Orientation = "apply", backgrou
     except OSError as error:
         raise ImageError(f"cannot read the image {str(path)!r}: {error.strerror or error}") from error
     return decode_image(data, name=str(path), orientation=orientation, background=background)
+
+
+def exif_turn(path: Path | str) -> int:
+    """The turn that a file's EXIF tag (or what stands for it in PNG and XMP) asks for: 1 upright, 2 to 8 as EXIF 2.3 has them.
+
+    Raises:
+        ImageError: the file is missing, or damaged before its tags.
+    """
+    import PIL.Image
+
+    try:
+        if not _may_turn(Path(path)):
+            return 1
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with PIL.Image.open(path, formats=_FORMATS) as picture:  # of most formats no more than the head is read
+                turn = picture.getexif().get(_ORIENTATION_TAG, 1)
+    except Exception as error:  # Pillow's plug-ins raise OSError, SyntaxError, ValueError, struct.error and more on damaged files
+        raise ImageError(f"cannot read the tags of the image {str(path)!r}: {error or type(error).__name__}") from error
+    return turn if turn in range(2, 9) else 1
+
+
+def _may_turn(path: Path) -> bool:
+    """Whether a file can have such a tag; False is for PNGs without one, which Pillow would decode whole to look (PNG 3rd edition, 5.3)."""
+    with path.open("rb") as file:
+        if file.read(8) != _PNG_START:
+            return True
+        while len(head := file.read(8)) == 8:
+            length, kind = int.from_bytes(head[:4], "big"), head[4:]
+            if kind == b"eXIf":
+                return True
+            start = file.read(min(length, _KEYWORD)) if kind in (b"tEXt", b"zTXt", b"iTXt") else b""
+            if _MAY_TURN.search(start):
+                return True
+            file.seek(length - len(start) + 4, os.SEEK_CUR)
+    return False
+
+
+def turned(paths: Iterable[Path]) -> list[Path]:
+    """Those of the files whose EXIF tag asks for a turn. Raises as ``exif_turn``."""
+    return [path for path in paths if exif_turn(path) != 1]
 
 
 def decode_image(

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.api import HasBoxes, HasMasks, ScoresMasks, Task, Truth
+from benchmarks.api import HasBoxes, HasMasks, ScoresMasks, ScoresOriginals, Task, Truth
 from downstream.api import VOID, Detections, GivesMasks, LabelSpace, Prediction, SegmentationMap
-from downstream.class_maps import find_map, find_merge
+from downstream.class_maps import map_between
 from downstream.masks import unpack
 from hsc.errors import HscError, UsageError
 
@@ -20,14 +20,17 @@ PSEUDO_SCORE = 0.5
 """Where a data set has no labels, detections on the originals at or above this score stand in for them."""
 
 
+def labels_of(config: Any, output: type[Prediction]) -> LabelSpace | None:
+    """The classes of the labels that predictions are scored against; None where those on the originals stand in. config: of a run."""
+    return None if isinstance(config.task, ScoresOriginals) else config.dataset.label_space(output)
+
+
 def covered(source: LabelSpace, target: LabelSpace) -> LabelSpace:
     """The target's classes that the source could know, merged ones as one, in the target's order."""
-    names, merge = find_map(source.name, target.name), find_merge(source.name, target.name)
-    if names is None:
+    found = map_between(source, target)
+    if found is None:
         raise HscError(f"no class map from {source.name} to {target.name}")
-    reachable = set(names.values()) if names else set(source.classes)
-    scored = dict.fromkeys(merge.get(c, c) for c in target.classes)
-    return LabelSpace(target.name, tuple(c for c in scored if c in reachable))
+    return LabelSpace(target.name, found.scored(source, target))
 
 
 def lookup(source: LabelSpace, space: LabelSpace, names: Mapping[str, str]) -> np.ndarray[Any, Any]:
@@ -42,7 +45,8 @@ def lookup(source: LabelSpace, space: LabelSpace, names: Mapping[str, str]) -> n
 
 def relabelled(source: LabelSpace, space: LabelSpace, target: LabelSpace | None) -> Any:
     """A function that turns a head's prediction into the classes it is scored in."""
-    table = lookup(source, space, find_map(source.name, target.name) or {} if target else {})
+    between = map_between(source, target) if target else None
+    table = lookup(source, space, between.names if between else {})
 
     def relabel(prediction: Prediction) -> Prediction:
         if isinstance(prediction, SegmentationMap):

@@ -18,10 +18,10 @@ from benchmarks.api import METRICS, Dataset, HasLabelMaps, Scene, Task, Truth
 from benchmarks.box_sheet import close_layout, save_sheet, show_image
 from benchmarks.labels import covered, lookup, relabelled
 from benchmarks.palettes import palette
-from benchmarks.plots import pyplot
+from benchmarks.plots import TEXT, pyplot, readable
 from benchmarks.tables import TITLES
 from downstream.api import VOID, LabelSpace, SegmentationMap
-from downstream.class_maps import find_merge
+from downstream.class_maps import map_between
 from hsc.errors import UsageError
 
 Labels = npt.NDArray[np.uint8]
@@ -54,13 +54,13 @@ def draw(scenes: Sequence[Scene], dataset: Dataset, head: Any, task: Task, path:
     columns = len(scenes[0].tiles) + 1
     height, width = scenes[0].tiles[0].image.shape[:2]
     plt = pyplot()
-    with plt.rc_context({"font.size": 8, "pdf.fonttype": 42}):
+    with plt.rc_context({**TEXT, "font.size": 8}):
         size = (_TILE * columns, (_TILE * height / width + 0.2) * 3 * len(scenes) + 1.0)
         figure, axes = plt.subplots(3 * len(scenes), columns, figsize=size, squeeze=False, layout=close_layout())
         for place, (scene, seen) in enumerate(zip(scenes, maps, strict=True)):
             _block(axes[3 * place : 3 * place + 3], scene, seen, space.classes, task, colours, labelled=target is not None)
         for axis, one in zip(axes[0][1:], scenes[0].tiles, strict=True):
-            axis.set_title(one.column, fontsize=9)
+            axis.set_title(readable(one.column), fontsize=9)
         _legend(figure, maps, space.classes, colours, columns)
         save_sheet(figure, path)
 
@@ -73,7 +73,8 @@ def _scored(scene: Scene, dataset: Dataset, own: LabelSpace, space: LabelSpace, 
         return Maps(found[0], found)
     if not isinstance(dataset, HasLabelMaps):
         raise UsageError(f"the data set {getattr(dataset, 'spec_name', '')} has no label maps to draw")
-    merge = find_merge(own.name, target.name)
+    between = map_between(own, target)
+    merge = between.merge if between else {}
     true = lookup(target, space, {c: merge.get(c, c) for c in target.classes})[dataset.label_map(scene.number).labels]
     wrong = next((one for one in found if one.shape != true.shape), None)
     if wrong is not None:
@@ -103,7 +104,7 @@ def _block(axes: Any, scene: Scene, seen: Maps, classes: Sequence[str], task: Ta
     for axis in axes.ravel():
         axis.set_xticks([])
         axis.set_yticks([])
-    axes[0][0].text(0.5, 0.5, scene.image_id, ha="center", va="center", transform=axes[0][0].transAxes)
+    axes[0][0].text(0.5, 0.5, readable(scene.image_id), ha="center", va="center", transform=axes[0][0].transAxes)
     axes[2][0].text(0.5, 0.5, "errors", ha="center", va="center", transform=axes[2][0].transAxes)
     for axis in (axes[0][0], axes[2][0]):
         axis.axis("off")
@@ -122,7 +123,7 @@ def _legend(figure: Any, maps: Sequence[Maps], classes: Sequence[str], colours: 
 
     seen = set(np.unique(np.concatenate([np.unique(one) for scene in maps for one in (scene.true, *scene.found)])).tolist())
     shown = [label for label in range(len(classes)) if label in seen][:_MOST]
-    marks = [Patch(facecolor=colours[label] / 255, edgecolor="#666666", linewidth=0.4, label=classes[label]) for label in shown]
+    marks = [Patch(facecolor=colours[label] / 255, edgecolor="#666666", linewidth=0.4, label=readable(classes[label])) for label in shown]
     marks += [Patch(facecolor=(0, 0, 0), label="void")] if VOID in seen else []
     wrong = [Patch(facecolor=colour, edgecolor="#666666", linewidth=0.4, label=name) for name, colour in _ERRORS.items()]
     said = "scores in percent, of each scene alone"

@@ -11,6 +11,7 @@ import math
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -32,15 +33,18 @@ SINGLE, DOUBLE = 3.35, 7.0
 PUBLISHED = "published: "
 """How the name of a curve begins that others have measured on other data."""
 
+TEXT: dict[Any, Any] = {"text.parse_math": False, "text.usetex": False, "pdf.fonttype": 42}
+"""Of everything drawn: names that people give, of classes, pictures and settings, are text and never formulas."""
+
 SETTINGS: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.6,
-    "pdf.fonttype": 42,
     "svg.fonttype": "none",
+    **TEXT,
 }
-"""Of all figures; letters stay letters."""
+"""Of all figures of curves; letters stay letters."""
 
 _ACROSS = 3
 _GREY = "#777777"
@@ -98,10 +102,28 @@ def pyplot() -> Any:
     return plt
 
 
+_LAID_OUT_ONLY: ContextVar[bool] = ContextVar("laid out only", default=False)
+
+
+@contextmanager
+def laid_out_only() -> Iterator[None]:
+    """Within it figures are made and laid out, all their text too, and nothing is written: a rehearsal."""
+    token = _LAID_OUT_ONLY.set(True)
+    try:
+        yield
+    finally:
+        _LAID_OUT_ONLY.reset(token)
+
+
 def save_both(made: Any, path: Path) -> None:
     """Write ``path`` as .png, in 256 colours, and .pdf and close the figure."""
     from PIL import Image
 
+    if _LAID_OUT_ONLY.get():
+        made.set_layout_engine("none")
+        made.draw_without_rendering()
+        pyplot().close(made)
+        return
     canvas = io.BytesIO()
     made.savefig(canvas, format="png", dpi=160)
     made.set_layout_engine("none")  # places are found once, which is most of the work
@@ -170,15 +192,16 @@ def figure(
 
 
 def readable(text: str) -> str:
-    """Text as it is, where it would be taken for a formula, and with the number of a letter that the font does not have.
+    """Text for a figure of the settings ``TEXT``: letters that the font does not have as their numbers; legends would leave out a first "_".
 
-    >>> readable("fast_$1$ 東")
-    'fast_\\\\$1\\\\$ (U+6771)'
+    >>> readable("fast_$1$ 東"), readable("_void_")
+    ('fast_$1$ (U+6771)', ' _void_')
     """
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
     font = get_font(findfont(FontProperties()))
-    return "".join(r"\$" if c == "$" else c if font.get_char_index(ord(c)) else f"(U+{ord(c):04X})" for c in text)
+    shown = "".join(c if font.get_char_index(ord(c)) else f"(U+{ord(c):04X})" for c in text)
+    return f" {shown}" if shown.startswith("_") else shown
 
 
 def _views(found: pd.DataFrame) -> list[tuple[str, str]]:

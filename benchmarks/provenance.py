@@ -14,8 +14,9 @@ from typing import Any
 
 from benchmarks.harness import Plan
 from benchmarks.keys import identity
-from benchmarks.labels import PSEUDO_SCORE
-from benchmarks.scoring import cell_id, labels_of
+from benchmarks.labels import PSEUDO_SCORE, labels_of
+from benchmarks.notices import NAME as NOTICES
+from benchmarks.scoring import cell_id
 from benchmarks.whole_files import write_text
 
 PACKAGES: tuple[str, ...] = (
@@ -43,6 +44,7 @@ def describe(plan: Plan, workers: int, device: str, arguments: Mapping[str, Any]
         "resamples": config.resamples,
         "match_bpp": config.match_bpp,
         "skipped": plan.skipped,
+        NOTICES: plan.notices,
         "heads": _heads(plan),
         "cells": _cells(plan),
         "environment": {**environment(), "workers": workers, "threads_per_worker": 1, "device": device},

@@ -18,6 +18,7 @@ from benchmarks.differences import differences
 from benchmarks.harness import Config, Plan
 from benchmarks.keys import key_of, prediction_key, stream_key
 from benchmarks.leads import leads
+from benchmarks.notices import notices_of
 from benchmarks.null_floor import PART, marked
 from benchmarks.points import Curve
 from benchmarks.run_folder import RunFolder, Verdict, verdicts
@@ -208,7 +209,7 @@ def _tables(run: RunFolder) -> Iterator[Verdict]:
         yield Verdict("unchecked", "tables", str(error))
         return
     wrong, count = [], 0
-    for name, text in texts(run.rows, task.columns).items():
+    for name, text in texts(run.rows, task.columns, notices_of(run.about)).items():
         file = run.path / name
         if name != "rows.csv" and file.exists():
             count += 1

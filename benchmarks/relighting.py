@@ -92,12 +92,12 @@ def measure(dataset: Any, codec: Any, images: int, progress: Progress | None = N
 def draw(found: Sequence[Relit], shown: Sequence[int], point: str, path: Path) -> None:
     """Write a picture of some scenes: original, decoded, edited in two ways, and the scene in that light."""
     from benchmarks.box_sheet import close_layout, save_sheet
-    from benchmarks.plots import pyplot
+    from benchmarks.plots import TEXT, pyplot, readable
 
     titles = ("original", "decoded", "w of another scene", "w of this scene in that light", "the scene in that light")
     height, width = found[0].original.shape[:2]
     plt = pyplot()
-    with plt.rc_context({"font.size": 8}):
+    with plt.rc_context({**TEXT, "font.size": 8}):
         size = (2.4 * len(titles), (2.4 * height / width + 0.22) * len(shown) + 0.2)
         figure, axes = plt.subplots(len(shown), len(titles), figsize=size, squeeze=False, layout=close_layout())
         for line, index in zip(axes, shown, strict=True):
@@ -106,7 +106,7 @@ def draw(found: Sequence[Relit], shown: Sequence[int], point: str, path: Path) -
             for axis, picture, coded in zip(line, pictures, (False, True, True, True, False), strict=True):
                 axis.imshow(picture, interpolation="nearest")
                 axis.set(xticks=[], yticks=[])
-                axis.set_xlabel(f"{point}   {one.size_bytes} bytes" if coded else " ", fontsize=7, labelpad=2)
+                axis.set_xlabel(f"{readable(point)}   {one.size_bytes} bytes" if coded else " ", fontsize=7, labelpad=2)
         for axis, title in zip(axes[0], titles, strict=True):
             axis.set_title(title, fontsize=9)
         save_sheet(figure, path)

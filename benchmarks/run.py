@@ -16,7 +16,10 @@ from benchmarks.api import CODECS, DATASETS, METRICS, TASKS, Illustrated
 from benchmarks.bootstrap import RESAMPLES
 from benchmarks.evaluation import Outcome, configure, require, run
 from benchmarks.harness import Config
+from benchmarks.notices import NAME as NOTICES
+from benchmarks.notices import notices_of
 from benchmarks.progress import Bar, Progress, Silent
+from benchmarks.rehearsal import rehearse
 from downstream.api import HEADS
 from hsc.errors import HscError, ResultsError, SpecError
 from hsc.registry import Registry, parse_spec
@@ -146,7 +149,7 @@ def _benchmark(options: argparse.Namespace, words: Sequence[str]) -> int:
         writable(folder)
     progress = Silent() if options.quiet else Bar()
     how = {"workers": options.workers, "device": options.device, "cache": options.cache, "dry": options.dry_run}
-    outcome = run(config, progress=progress, keep_streams=options.keep_streams, **how)
+    outcome = run(config, progress=progress, keep_streams=options.keep_streams, tell=_warn, rehearse=rehearse, **how)
     if options.dry_run:
         sys.stdout.write(planned(outcome))
         return DONE
@@ -155,6 +158,12 @@ def _benchmark(options: argparse.Namespace, words: Sequence[str]) -> int:
     for line in outcome.failed:
         sys.stderr.write(f"failed: {line}\n")
     return FAILED if outcome.failed else DONE
+
+
+def _warn(text: str) -> None:
+    """One sentence on stderr, at once."""
+    sys.stderr.write(f"warning: {text}\n")
+    sys.stderr.flush()
 
 
 def _config(options: argparse.Namespace) -> Config:
@@ -194,7 +203,7 @@ def writable(folder: Path) -> None:
 def write(outcome: Outcome, folder: Path, options: argparse.Namespace, words: Sequence[str], progress: Progress) -> str:
     """Write a run's files, the page of them all last; returns the table for the terminal."""
     task = outcome.plan.config.task
-    tables.write(outcome.rows, task.columns, folder)
+    tables.write(outcome.rows, task.columns, folder, notices_of({NOTICES: outcome.plan.notices}))
     records.write(outcome.records, folder)
     (folder / kept_streams.FILE).unlink(missing_ok=True)  # those of an earlier run in this folder are not this one's
     if outcome.keeping:
@@ -217,6 +226,8 @@ def planned(outcome: Outcome) -> str:
     rates = ", ".join(f"{rate:g}" for rate in plan.config.match_bpp)
     lines += [f"from these points on, those at {rates} bpp will be searched for, without heads; heads read what is found"] if rates else []
     lines += [f"skipped: {label}: {reason}" for label, reason in plan.skipped.items()]
+    lines += [f"left out: head {plan.config.heads[number][0]}: {one.reason}" for number, one in plan.unfit.items()]
+    lines += [f"note: {text}" for text in plan.notices]
     lines += [f"{len(plan.cells)} cells x {len(plan.config.heads)} heads x {len(plan.images)} images; {plan.todo} images to code or read"]
     return "\n".join(lines) + "\n"
 

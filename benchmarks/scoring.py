@@ -26,14 +26,14 @@ from benchmarks.api import (
     Truth,
 )
 from benchmarks.bootstrap import Bootstrap, Floats, interval
-from benchmarks.harness import Cell, Config, Plan
+from benchmarks.harness import Cell, Plan
 from benchmarks.keys import identity, key_of, metric_identity, samples_key, score_key
-from benchmarks.labels import PSEUDO_SCORE, boxes_of, covered, limit_coco, lookup, pseudo_truth, relabelled
+from benchmarks.labels import PSEUDO_SCORE, boxes_of, covered, labels_of, limit_coco, lookup, pseudo_truth, relabelled
 from benchmarks.progress import Progress
 from benchmarks.scales import scale_of
 from benchmarks.store import Store
-from downstream.api import Detections, LabelSpace, Prediction, SegmentationMap
-from downstream.class_maps import find_map, find_merge
+from downstream.api import Detections, Prediction, SegmentationMap
+from downstream.class_maps import ClassMap, map_between
 from hsc.errors import UsageError
 
 UNITS = {"bpp": "bit/pixel", "source_bpp": "bit/pixel", "size_bytes": "byte", "psnr": "dB", "encode_s": "s", "decode_s": "s", "head_s": "s"}
@@ -65,7 +65,8 @@ def score(plan: Plan, store: Store, bootstrap: Bootstrap, progress: Progress) ->
         else:
             reasons = {cell.why_not[number] for cell in plan.cells if number in cell.why_not}
             named = {"head": label, "regime": head.regime, "route": plan.config.routes[number]}
-            rows += [_row(plan, "", "", status="skipped", reason=r, **named) for r in sorted(reasons)]
+            status = plan.unfit[number].status if number in plan.unfit else "skipped"
+            rows += [_row(plan, "", "", status=status, reason=r, **named) for r in sorted(reasons)]
     return Scored(rows, counts)
 
 
@@ -97,11 +98,6 @@ def dataset_label(plan: Plan) -> str:
     name = getattr(plan.config.dataset, "spec_name", "")
     stands_in = not isinstance(plan.config.task, ScoresOriginals) and labels_of(plan.config, plan.config.task.output) is None
     return f"{name} (pseudo-labels)" if stands_in else name
-
-
-def labels_of(config: Config, output: type[Prediction]) -> LabelSpace | None:
-    """The classes of the labels that predictions are scored against; None where those on the originals stand in."""
-    return None if isinstance(config.task, ScoresOriginals) else config.dataset.label_space(output)
 
 
 def main_metric(task: Task, found: Container[str]) -> str:
@@ -159,7 +155,8 @@ class Scorer:
         self.measure: str = getattr(self.head, "measure", "")
         self.target = labels_of(plan.config, self.head.output)
         self.space = covered(self.head.label_space, self.target or self.head.label_space)
-        self.merge = find_merge(self.head.label_space.name, self.space.name)
+        self.between = map_between(self.head.label_space, self.target or self.head.label_space) or ClassMap({}, {})
+        self.merge = self.between.merge
         self.relabel = relabelled(self.head.label_space, self.space, self.target)
         self._truth: Truth | None = None
         self._read: tuple[Sequence[str], list[Prediction]] = ([], [])
@@ -248,7 +245,7 @@ class Scorer:
         """What the scores are measured against, for their key; hashing a data set is not free, so once a head."""
         config = self.plan.config
         known = {"dataset": identity(config.dataset), "revision": config.dataset.revision, "pseudo": self._originals()}
-        return {**known, "classes": self.space.classes, "map": find_map(self.head.label_space.name, self.space.name), "merge": self.merge}
+        return {**known, "classes": self.space.classes, "map": self.between.names, "merge": self.merge}
 
     def _originals(self) -> list[str]:
         """The keys of the predictions that stand in for labels; none where there are labels."""

@@ -260,12 +260,15 @@ def _shown(table: pd.DataFrame, group: pd.DataFrame, columns: Sequence[str]) -> 
     return ["codec", "point", *names], sure if group["head"].iloc[0] == ORIGINALS else sure[:1]
 
 
-def blocks(rows: Sequence[Row], columns: Sequence[str], form: str) -> str:
-    """Everything as text: ``simple`` for a terminal, ``github`` for Markdown, ``latex_booktabs`` for a paper."""
+def blocks(rows: Sequence[Row], columns: Sequence[str], form: str, notices: Sequence[str] = ()) -> str:
+    """Everything as text: ``simple`` for a terminal, ``github`` for Markdown, ``latex_booktabs`` for a paper.
+
+    notices: what stands before the tables.
+    """
     tidy = frame(rows)
     table = wide(tidy, columns)
     tex = form.startswith("latex")
-    parts = []
+    parts = [_heading(f"Note: {text}", form) if tex else f"**Note:** {text}" if form == "github" else f"Note: {text}" for text in notices]
     for (head, route), group in table.groupby(["head", "route"], sort=False):
         names, mains = _shown(table, group, columns)
         body = [_cells(line, names, mains) for _, line in group.iterrows()]
@@ -314,20 +317,20 @@ def _missing(tidy: pd.DataFrame) -> list[str]:
     return [*notes, *dict.fromkeys(lines)]
 
 
-def texts(rows: Sequence[Row], columns: Sequence[str]) -> dict[str, str]:
-    """What ``write`` writes, by name of file."""
+def texts(rows: Sequence[Row], columns: Sequence[str], notices: Sequence[str] = ()) -> dict[str, str]:
+    """What ``write`` writes, by name of file. notices: as ``blocks`` has them."""
     tidy = frame(rows)
     return {
         "rows.csv": tidy.to_csv(index=False, lineterminator="\n"),
         "table.csv": wide(tidy, columns).to_csv(index=False, lineterminator="\n"),
-        "table.md": blocks(rows, columns, "github"),
-        "table.tex": blocks(rows, columns, "latex_booktabs"),
+        "table.md": blocks(rows, columns, "github", notices),
+        "table.tex": blocks(rows, columns, "latex_booktabs", notices),
     }
 
 
-def write(rows: Sequence[Row], columns: Sequence[str], folder: Path) -> None:
-    """Write ``rows.csv``, ``table.csv``, ``table.md`` and ``table.tex``, each whole or not at all."""
-    for name, text in texts(rows, columns).items():
+def write(rows: Sequence[Row], columns: Sequence[str], folder: Path, notices: Sequence[str] = ()) -> None:
+    """Write ``rows.csv``, ``table.csv``, ``table.md`` and ``table.tex``, each whole or not at all. notices: as ``blocks`` has them."""
+    for name, text in texts(rows, columns, notices).items():
         write_text(folder / name, text)
 
 

@@ -3,8 +3,8 @@
     image   --ImageHead.predict---> Detections | SegmentationMap      (route "image")
     latents --LatentHead.predict--> Detections | SegmentationMap      (route "latent")
 
-A head answers in its own classes. How those map onto a data set's classes is written in explicit files
-(``downstream/class_maps``), never guessed from names.
+A head answers in its own classes. How those map onto a data set's classes is written in files (``downstream/class_maps``); where there
+is none, classes of exactly the same name are the same, which a run says, and no other name is guessed.
 """
 
 from __future__ import annotations
@@ -224,12 +224,12 @@ HEADS: Registry[Any] = Registry("head", package="downstream", group="hsc.heads")
 
 def why_not(codec: Any, head: Any, dataset: LabelledData, route: Route | None = None) -> str | None:
     """One sentence on why this head cannot follow this codec on this data set, or None if it can. route: the head's first where not given."""
-    from downstream.class_maps import find_map
+    from downstream.class_maps import why_unscored
     from hsc.api import DecodesLatents
 
     space = dataset.label_space(head.output)
-    if space is not None and find_map(head.label_space.name, space.name) is None:
-        return f"no class map from {head.label_space.name} to {space.name}; add downstream/class_maps/{head.label_space.name}-to-{space.name}.toml"
+    if space is not None and (unscored := why_unscored(head.label_space, space)):
+        return unscored
     if (route or routes_of(head)[0]) == "image":
         return _of_another(codec, head) if getattr(head, "adapted_to", "") else None
     if reason := head.available() or codec.available():

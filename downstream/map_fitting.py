@@ -67,10 +67,12 @@ def labels_from_classes(classes: npt.NDArray[Any], placed: Fitted) -> npt.NDArra
     """Classes (h, w) of the canvas, of any stride, to those of the image, by nearest neighbour.
 
     Raises:
-        DataError: a class does not fit into 8 bits.
+        DataError: a class does not fit into 8 bits, or is no whole number.
     """
     if classes.min(initial=0) < 0 or classes.max(initial=0) > 255:
         raise DataError(f"the model answers classes {classes.min()} to {classes.max()}, expected 0 to 255; check that it answers classes, not scores")
+    if np.issubdtype(classes.dtype, np.floating) and bool((classes != np.rint(classes)).any()):
+        raise DataError("the model answers fractions, expected the number of each pixel's class; check that it answers classes, not scores")
     shares = [used / canvas for used, canvas in zip(placed.used_hw, placed.canvas.shape[:2], strict=True)]
     # The middle of each pixel of the image, found again on the grid of the answer.
     rows, columns = (

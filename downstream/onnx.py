@@ -1,8 +1,8 @@
 """Detectors and segmenters exported to ONNX, in the output layouts most of them come in.
 
-yolox    (N, anchors, 5 + classes): x, y, log w, log h relative to the cell, objectness, class scores
+yolox    (N, anchors, 5 + classes): x, y, log w, log h relative to the cell, or decoded already; objectness, class scores
          Ge et al., "YOLOX: Exceeding YOLO Series in 2021", arXiv 2107.08430
-yolov8   (N, 4 + classes, anchors): centre x, centre y, width, height in input pixels, class scores
+yolov8   (N, 4 + classes, anchors): centre x, centre y, width, height in input pixels or as shares of its sides, class scores
          the export of Ultralytics' YOLOv8 and YOLO11
 logits   (N, classes, h, w): one score a class and pixel, of any stride; the largest wins
 classes  (N, h, w) or (N, 1, h, w): the class of each pixel
@@ -28,6 +28,7 @@ from downstream.class_names import sha256_of_classes, space_of
 from downstream.letterbox import Placement, letterbox
 from downstream.map_fitting import Fit, fitted, labels_from_classes, labels_from_logits, padded
 from downstream.onnx_files import sha256_of_model
+from downstream.onnx_outputs import Boxes, Output, Told, sigmoid, told, why_unread
 from downstream.suppression import best_boxes
 from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
@@ -37,6 +38,11 @@ Floats = npt.NDArray[np.float32]
 _BATCH = 8
 _DEFAULT_SIDE = 640
 _MULTIPLE = 32
+_EMPTY = 114
+"""The grey that letterboxes are filled with."""
+_TOLERATED = 0.5
+"""How far scores may lie outside of 0 to 1, as those of quantised models do, before they are refused; they are cut off."""
+_AS_TRAINED, _DECODED = Told("raw", logits=False), Told("decoded", logits=False)
 _IMAGENET = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
 
@@ -52,7 +58,8 @@ class Onnx:
     its best class alone. resize: "smooth" averages when an image shrinks (Pillow's bilinear), "plain" samples (OpenCV's).
     Both change AP: YOLOX-nano on COCO128 has .338 smooth, .341 plain, and at JPEG quality 10 .242 smooth, .226 plain.
     strides: image pixels a cell of each output level (yolox only). The input size is the model's own; ``side`` is used where
-    the model leaves it open.
+    the model leaves it open. boxes: relative to the cell ("raw", yolox only), in pixels of the input ("decoded") or as shares of its sides
+    ("normalised"); "auto" tells it, and whether scores are before the sigmoid, from what the model answers to an empty picture.
 
     Segmenters alone: fit: "stretch" the image to the model's input, or scale its "longest" side and pad with the mean; where the
     model leaves the size open, images go in at their own, padded to multiples of 32. mean, std: of the three channels, 0 to 255, what
@@ -69,6 +76,7 @@ class Onnx:
     resize: Literal["smooth", "plain"] = "smooth"
     strides: tuple[int, ...] = (8, 16, 32)
     side: int = _DEFAULT_SIDE
+    boxes: Literal["auto", "raw", "decoded", "normalised"] = "auto"
     fit: Fit = "stretch"
     mean: tuple[float, ...] = _IMAGENET[0]
     std: tuple[float, ...] = _IMAGENET[1]
@@ -79,6 +87,8 @@ class Onnx:
     def __post_init__(self) -> None:
         if len(self.mean) != 3 or len(self.std) != 3 or not all(self.std):
             raise ValueError(f"mean {self.mean} and std {self.std}: expected three numbers each, those of std not 0")
+        if self.boxes == "raw" and self.format != "yolox":
+            raise ValueError(f"boxes=raw is of yolox alone, the format is {self.format}")
 
     @property
     def output(self) -> type[Prediction]:
@@ -99,8 +109,9 @@ class Onnx:
         if importlib.util.find_spec("onnxruntime") is None:
             return "onnxruntime is not installed; pip install onnxruntime"
         try:
-            _ = self.label_space
-            self._network()
+            network = self._network()
+            if self.output is Detections:
+                self._told(network)
         except (UnavailableError, DataError) as error:
             return str(error)
         return None
@@ -129,10 +140,31 @@ class Onnx:
             found += self._predict_batch(network, images[start : start + step])
         return found
 
+    @property
+    def _sha256(self) -> str:
+        """The hashes of the model's file and of those beside it that hold its tensors, joined."""
+        return ",".join(sha256_of_model(self.path).values())
+
     def _network(self) -> _Network:
         import torch
 
-        return _load(self.path, ",".join(sha256_of_model(self.path).values()), torch.get_num_threads())
+        network = _load(self.path, self._sha256, torch.get_num_threads())
+        outputs = network.outputs
+        reason = why_unread(outputs, self.format, len(self.label_space.classes), network.input_hw, self.strides) if outputs[0].shape else None
+        if reason:
+            raise DataError(reason)
+        return network
+
+    def _input_hw(self, network: _Network) -> tuple[int, int]:
+        return network.input_hw[0] or self.side, network.input_hw[1] or self.side
+
+    def _told(self, network: _Network) -> Told:
+        """How a detector's numbers are to be read; found once a model and process."""
+        key = _Probe(self.path, self._sha256, self.format, self._input_hw(network), self.strides, len(self.label_space.classes))
+        if key not in _TOLD:
+            _TOLD[key] = _probed(network, key, None if self.boxes == "auto" else self.boxes)
+        found = _TOLD[key]
+        return found if self.boxes == "auto" else found._replace(boxes=self.boxes)
 
     def _segment(self, network: _Network, image: Image) -> SegmentationMap:
         mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
@@ -159,21 +191,19 @@ class Onnx:
         return SegmentationMap(labels_from_logits(raw, placed))
 
     def _predict_batch(self, network: _Network, images: Sequence[Image]) -> list[Prediction]:
-        height, width = input_hw = network.input_hw[0] or self.side, network.input_hw[1] or self.side
+        height, width = input_hw = self._input_hw(network)
+        reading = self._told(network)
         placed = [letterbox(image, height, width, centred=self.format == "yolov8", smooth=self.resize == "smooth") for image in images]
         pixels = np.stack([canvas for canvas, _ in placed])
         if network.batch and len(images) < network.batch:  # a fixed batch axis is filled with empty canvases
             pixels = np.concatenate([pixels, np.zeros((network.batch - len(images), *pixels.shape[1:]), np.uint8)])
-        planes = pixels.transpose(0, 3, 1, 2)  # (N, H, W, 3) -> (N, 3, H, W)
-        # YOLOX is trained on OpenCV's BGR order and raw values, Ultralytics on RGB between 0 and 1.
-        values = planes[:, ::-1].astype(np.float32) if self.format == "yolox" else planes.astype(np.float32) / np.float32(255)
-        raw = network.session.run(None, {network.input_name: np.ascontiguousarray(values)})[0]
-        return [self._decode(raw[i], input_hw, placement) for i, (_, placement) in enumerate(placed)]
+        raw = _answer(network, pixels, self.format)[0]
+        return [self._decode(raw[i], input_hw, placement, reading) for i, (_, placement) in enumerate(placed)]
 
-    def _decode(self, raw: Floats, input_hw: tuple[int, int], placement: Placement) -> Detections:
+    def _decode(self, raw: Floats, input_hw: tuple[int, int], placement: Placement, reading: Told) -> Detections:
         classes = len(self.label_space.classes)
         decode = _decode_yolox if self.format == "yolox" else _decode_yolov8
-        boxes, class_scores = decode(raw, classes, input_hw, self.strides)
+        boxes, class_scores = decode(raw, classes, input_hw, self.strides, reading)
         boxes = placement.back(boxes)
         if self.multi_label:
             candidates, labels = np.nonzero(class_scores >= self.score_threshold)
@@ -190,12 +220,54 @@ class Onnx:
 
 
 class _Network(NamedTuple):
-    """A loaded model. input_hw: 0 where the model leaves it open. batch: the fixed number of images a call, 0 where any number goes."""
+    """A loaded model. input_hw: 0 where the model leaves it open. batch: the fixed number of images a call, 0 where any number goes.
+
+    outputs: all of them, as the file states them; the shape of one whose rank it does not state is empty.
+    """
 
     session: Any
     input_name: str
     input_hw: tuple[int, int]
     batch: int
+    outputs: tuple[Output, ...]
+
+
+class _Probe(NamedTuple):
+    """What decides how a detector's numbers are told."""
+
+    path: str
+    sha256: str
+    format: Literal["yolox", "yolov8", "logits", "classes"]
+    input_hw: tuple[int, int]
+    strides: tuple[int, ...]
+    classes: int
+
+
+_TOLD: dict[_Probe, Told] = {}
+
+
+def _probed(network: _Network, probe: _Probe, boxes: Boxes | None) -> Told:
+    """How a model's numbers are to be read, from its answer to an empty picture. boxes: None where that is to be told too.
+
+    Raises:
+        DataError: its outputs are not of the format, or cannot be told.
+    """
+    answers = _answer(network, np.full((network.batch or 1, *probe.input_hw, 3), _EMPTY, np.uint8), probe.format)
+    outputs = [Output(output.name, tuple(answer.shape)) for output, answer in zip(network.outputs, answers, strict=True)]
+    if reason := why_unread(outputs, probe.format, probe.classes, probe.input_hw, probe.strides):
+        raise DataError(reason)
+    return told(answers[0][0], probe.format, probe.input_hw, probe.strides, boxes)
+
+
+def _answer(network: _Network, pixels: Image, form: str) -> list[Any]:
+    """All outputs for uint8 (N, H, W, 3). Raises DataError where the model cannot run on it."""
+    planes = pixels.transpose(0, 3, 1, 2)  # (N, H, W, 3) -> (N, 3, H, W)
+    # YOLOX is trained on OpenCV's BGR order and raw values, Ultralytics on RGB between 0 and 1.
+    values = planes[:, ::-1].astype(np.float32) if form == "yolox" else planes.astype(np.float32) / np.float32(255)
+    try:
+        return list(network.session.run(None, {network.input_name: np.ascontiguousarray(values)}))
+    except Exception as error:  # onnxruntime raises one class a kind of fault, with no common base of its own
+        raise DataError(f"the model cannot run on {values.shape}: {' '.join(str(error).split())}; check its input size, or side") from error
 
 
 @functools.lru_cache(maxsize=4)
@@ -211,14 +283,25 @@ def _load(path: str, sha256s: str, threads: int) -> _Network:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises one class a kind of damage, with no common base of its own
         raise DataError(f"{Path(path).name} cannot be loaded as an ONNX model; it may be damaged, get it again: {error}") from error
-    entry = session.get_inputs()[0]
+    entry, *others = session.get_inputs()
+    if others:
+        names = ", ".join(one.name for one in others)
+        raise DataError(f"{Path(path).name} takes {names} beside {entry.name}, expected the picture alone; export it without")
     if len(entry.shape) != 4 or entry.type != "tensor(float)":
         raise DataError(f"{Path(path).name} takes {entry.type} of shape {entry.shape}, expected float32 (N, 3, H, W); export it again as float32")
+    if isinstance(entry.shape[1], int) and entry.shape[1] != 3:
+        order = ", whose channels stand last" if entry.shape[3] == 3 else ""
+        raise DataError(f"{Path(path).name} takes {entry.shape}{order}, expected three channels before height and width; export it so")
     batch, _, height, width = (size if isinstance(size, int) else 0 for size in entry.shape)
-    return _Network(session, entry.name, (height, width), batch)
+    outputs = tuple(
+        Output(output.name, tuple(size if isinstance(size, int) else None for size in output.shape or ())) for output in session.get_outputs()
+    )
+    return _Network(session, entry.name, (height, width), batch, outputs)
 
 
-def _decode_yolox(raw: Floats, classes: int, input_hw: tuple[int, int], strides: tuple[int, ...]) -> tuple[Floats, Floats]:
+def _decode_yolox(
+    raw: Floats, classes: int, input_hw: tuple[int, int], strides: tuple[int, ...], reading: Told = _AS_TRAINED
+) -> tuple[Floats, Floats]:
     """Raw (anchors, 5 + classes) to boxes (anchors, 4) in input pixels and scores (anchors, classes)."""
     grids = [_cells(input_hw[0] // s, input_hw[1] // s, s) for s in strides]
     corner = np.concatenate([g[0] for g in grids])  # (anchors, 2)
@@ -228,10 +311,34 @@ def _decode_yolox(raw: Floats, classes: int, input_hw: tuple[int, int], strides:
             f"the model's output is {raw.shape}, yolox with strides {strides} and {classes} classes on {input_hw} gives "
             f"{(len(corner), 5 + classes)}; check format, strides and classes"
         )
+    scores = _probabilities(raw[:, 4:], reading)
+    scores = scores[:, 1:] * scores[:, :1]
+    if reading.boxes != "raw":
+        return _corners(raw[:, :2], raw[:, 2:4], input_hw, reading), scores
     centre = raw[:, :2] * stride + corner
     with np.errstate(over="ignore"):
         half = np.exp(raw[:, 2:4]) * stride / 2
-    return np.concatenate([centre - half, centre + half], 1), raw[:, 5:] * raw[:, 4:5]
+    return np.concatenate([centre - half, centre + half], 1), scores
+
+
+def _corners(centre: Floats, size: Floats, input_hw: tuple[int, int], reading: Told) -> Floats:
+    """Centres and sizes (anchors, 2), width first, to boxes (anchors, 4) in input pixels."""
+    scale = np.array(input_hw[::-1], np.float32) if reading.boxes == "normalised" else np.ones(2, np.float32)
+    centre, half = centre * scale, size * scale / 2
+    return np.concatenate([centre - half, centre + half], 1)
+
+
+def _probabilities(scores: Floats, reading: Told) -> Floats:
+    """Scores between 0 and 1, the sigmoid applied where the model leaves it to the reader.
+
+    Raises:
+        DataError: they are neither.
+    """
+    if reading.logits:
+        return sigmoid(scores)
+    if scores.size and (scores.min() < -_TOLERATED or scores.max() > 1 + _TOLERATED):
+        raise DataError(f"the model's scores are {scores.min():.3g} to {scores.max():.3g}, expected 0 to 1; export it with its last sigmoid")
+    return np.clip(scores, 0, 1)
 
 
 def _cells(rows: int, columns: int, stride: int) -> tuple[Floats, Floats]:
@@ -241,9 +348,8 @@ def _cells(rows: int, columns: int, stride: int) -> tuple[Floats, Floats]:
     return corners, np.full((rows * columns, 1), stride, np.float32)
 
 
-def _decode_yolov8(raw: Floats, classes: int, input_hw: tuple[int, int], strides: tuple[int, ...]) -> tuple[Floats, Floats]:
+def _decode_yolov8(raw: Floats, classes: int, input_hw: tuple[int, int], strides: tuple[int, ...], reading: Told = _DECODED) -> tuple[Floats, Floats]:
     """Raw (4 + classes, anchors) to boxes (anchors, 4) in input pixels and scores (anchors, classes)."""
     if raw.ndim != 2 or raw.shape[0] != 4 + classes:
         raise DataError(f"the model's output is {raw.shape}, yolov8 with {classes} classes gives ({4 + classes}, anchors); check format and classes")
-    centre, half = raw[:2].T, raw[2:4].T / 2
-    return np.concatenate([centre - half, centre + half], 1), raw[4:].T
+    return _corners(raw[:2].T, raw[2:4].T, input_hw, reading), _probabilities(raw[4:].T, reading)

@@ -67,7 +67,6 @@ class TfLite:
     def available(self) -> str | None:
         """None if the model can be loaded here, else one sentence with the reason and the cure."""
         try:
-            _ = self.label_space
             self._interpreter()
         except (UnavailableError, DataError) as error:
             return str(error)
@@ -122,7 +121,22 @@ class TfLite:
 
         if importlib.util.find_spec("ai_edge_litert") is None:
             raise UnavailableError(f"ai-edge-litert is not installed; {_INSTALL}")
-        return _load(self.path, sha256_of(self.path), torch.get_num_threads())
+        interpreter = _load(self.path, sha256_of(self.path), torch.get_num_threads())
+        if reason := _why_unread(interpreter.get_output_details(), len(self.label_space.classes)):
+            raise DataError(reason)
+        return interpreter
+
+
+def _why_unread(outputs: Sequence[Mapping[str, Any]], classes: int) -> str | None:
+    """One sentence where a model's outputs, as it states them, are not a segmenter's of so many classes, or None where they are."""
+    shape, dtype = tuple(outputs[0]["shape"].tolist()), np.dtype(outputs[0]["dtype"])
+    if (len(shape) == 4 and shape[3] == classes) or (len(shape) == 3 and np.issubdtype(dtype, np.integer)):
+        return None
+    others = f", the first of its {len(outputs)} outputs" if len(outputs) > 1 else ""
+    return (
+        f"the model answers {dtype} {shape}{others}, expected integers (1, h, w) below {classes} or scores (1, h, w, {classes}); check classes, "
+        "and that it is a segmenter"
+    )
 
 
 @functools.lru_cache(maxsize=2)

@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.api import DATASETS, Sample
 from benchmarks.content_index import digest_of
-from benchmarks.formats.label_maps import Labels, data_folder, read_numbers, renumber
+from benchmarks.formats.label_maps import Labels, data_folder, read_numbers, renumber, turned_under_maps
 from benchmarks.images import read_image
 from benchmarks.kept_listings import Listing, kept_while_unchanged
 from downstream.api import VOID, LabelSpace, Prediction, SegmentationMap
@@ -66,7 +66,11 @@ class CamVid:
 
     def load(self, index: int) -> Sample:
         file = self._root() / self.split / self._names()[index]
-        return Sample(file.stem, _resize(read_image(file), self.size), file.stat().st_size)
+        return Sample(file.stem, _resize(read_image(file, orientation="ignore"), self.size), file.stat().st_size)
+
+    def remarks(self, indices: Sequence[int]) -> Sequence[str]:
+        """What must be known of these frames before any score. Raises ImageError as ``load``."""
+        return turned_under_maps([self._root() / self.split / self._names()[index] for index in indices])
 
     def label_map(self, index: int) -> SegmentationMap:
         """Labels of image ``index``.

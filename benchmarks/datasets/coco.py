@@ -23,7 +23,8 @@ from benchmarks.api import DATASETS, Sample
 from benchmarks.content_index import digest_of
 from benchmarks.formats.coco_json import CocoIndex, read_coco
 from benchmarks.formats.coco_masks import MAX_CATEGORIES, Mask, paint, read_masks, runs
-from benchmarks.images import Orientation, read_image
+from benchmarks.formats.label_maps import size_of
+from benchmarks.images import Orientation, exif_turn, read_image, turned
 from downstream.api import Detections, LabelSpace, Prediction, SegmentationMap
 from downstream.coco_classes import COCO80
 from downstream.segmentation_classes import BACKGROUND, COCO81, VOC21
@@ -53,6 +54,12 @@ _IMAGES = {
 
 _VOC_IN_COCO = "airplane,bicycle,bird,boat,bottle,bus,car,cat,chair,cow,dining table,dog,horse,motorcycle,person,potted plant,sheep,couch,train,tv"
 """PASCAL's twenty classes under COCO's names, in PASCAL's order."""
+
+
+_SLACK = 1.0
+"""Pixels that a box may reach beyond its picture before it is said; annotators round."""
+_SIDEWAYS = 5
+"""EXIF turns from here on swap width and height."""
 
 
 @DATASETS.register("coco")
@@ -113,6 +120,16 @@ class Coco:
                 "the file was resized, or needs the other setting of orientation"
             )
         return Sample(str(record["id"]), image, file.stat().st_size)
+
+    def remarks(self, indices: Sequence[int]) -> Sequence[str]:
+        """What must be known of these images before any score: turns that are not applied, boxes that leave their picture.
+
+        Raises:
+            ImageError: as ``load``.
+        """
+        known = self._index()
+        records = [known.images[index] for index in indices]
+        return [*_turned(records, known.folder, self.orientation), *_outside(records, known, self.orientation)]
 
     def label_space(self, kind: type[Prediction]) -> LabelSpace | None:
         """The categories; for maps background and the categories, None where no annotation has a mask.
@@ -193,6 +210,47 @@ class Coco:
         if not marker.is_file():
             _fetch(self.split)
         return marker, marker.parent / self.split
+
+
+def _turned(records: Sequence[Mapping[str, Any]], folder: Path, orientation: Orientation) -> list[str]:
+    """A sentence where pictures carry a turn that is not applied."""
+    found = turned(folder / record["file_name"] for record in records) if orientation == "ignore" else []
+    if not found:
+        return []
+    return [
+        f"{len(found)} of {len(records)} pictures carry an EXIF turn ({found[0].name!r} is the first), which orientation=ignore leaves out: labels "
+        "drawn on the upright picture do not fit what heads are shown; where they were, give orientation=apply"
+    ]
+
+
+def _outside(records: Sequence[Mapping[str, Any]], known: CocoIndex, orientation: Orientation) -> list[str]:
+    """A sentence where boxes reach beyond the picture as it is loaded."""
+    sizes = {record["id"]: _size_wh(record, known.folder, orientation) for record in records}
+    count, wrong = 0, []
+    for annotation in known.annotations:
+        size = sizes.get(annotation["image_id"])
+        if size is not None:
+            count += 1
+            left, top, width, height = annotation["bbox"]
+            if min(left, top) < -_SLACK or left + width > size[0] + _SLACK or top + height > size[1] + _SLACK:
+                wrong.append(annotation["image_id"])
+    if not wrong:
+        return []
+    first = next(record["file_name"] for record in records if record["id"] == wrong[0])
+    other = "apply" if orientation == "ignore" else "ignore"
+    return [
+        f"{len(wrong)} of {count} boxes reach beyond their picture by more than a pixel (the first is in {first!r}): they may refer to another size "
+        f"or to the picture turned; if to the latter, give orientation={other}"
+    ]
+
+
+def _size_wh(record: Mapping[str, Any], folder: Path, orientation: Orientation) -> tuple[int, int]:
+    """Width and height of a picture as loaded: those stated, which loading checks, else those of the file."""
+    if {"width", "height"} <= set(record):
+        return record["width"], record["height"]
+    width, height = size_of(folder / record["file_name"])
+    upright = orientation == "apply" and exif_turn(folder / record["file_name"]) >= _SIDEWAYS
+    return (height, width) if upright else (width, height)
 
 
 @functools.lru_cache(maxsize=2)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from benchmarks.api import DATASETS, Dataset, HasBoxes, HasLabelMaps, HasMasks, Sample
+from benchmarks.api import DATASETS, Dataset, HasBoxes, HasLabelMaps, HasMasks, HasRemarks, Sample
 from downstream.api import LabelSpace, Prediction, SegmentationMap
 from hsc.errors import DataError
 from hsc.registry import parse_spec
@@ -24,6 +24,8 @@ class Mismatched:
     """Each image with the labels of the next image of its size. of: the data set."""
 
     of: str = "roadscenes"
+
+    at_chance: ClassVar[bool] = True
 
     @property
     def split(self) -> str:
@@ -80,6 +82,11 @@ class Mismatched:
             if other.labels.shape == shape:
                 return other
         raise DataError(f"image {index} of {self.of} is the only one of {shape}; no other's labels fit it")
+
+    def remarks(self, indices: Sequence[int]) -> Sequence[str]:
+        """The data set's own."""
+        dataset = _built(self.of)
+        return dataset.remarks(indices) if isinstance(dataset, HasRemarks) else ()
 
     def available(self) -> str | None:
         return _built(self.of).available()

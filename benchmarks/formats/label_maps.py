@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from benchmarks.api import Sample
 from benchmarks.content_index import digest_of
-from benchmarks.images import check_size, read_image
+from benchmarks.images import check_size, read_image, turned
 from downstream.api import SegmentationMap
 from hsc.errors import AnnotationError, DataError, ImageError
 
@@ -68,6 +68,10 @@ class LabelledFiles:
         pair = self.pairs[index]
         return SegmentationMap(renumber(read_numbers(pair.labels, pair.image), meaning, pair.labels.name))
 
+    def remarks(self, indices: Sequence[int]) -> list[str]:
+        """What must be known of these images: how many carry a turn that is not applied."""
+        return turned_under_maps([self.pairs[index].image for index in indices])
+
     @property
     def revision(self) -> str:
         """Hash of the ids and of the contents of the images and label maps."""
@@ -104,12 +108,31 @@ class LabelledFolder:
     def load(self, index: int) -> Sample:
         return self._files().sample(index)
 
+    def remarks(self, indices: Sequence[int]) -> Sequence[str]:
+        """What must be known of these images before any score. Raises ImageError as ``load``."""
+        return self._files().remarks(indices)
+
     def available(self) -> str | None:
         try:
             self._files()
         except DataError as error:
             return str(error)
         return None
+
+
+def turned_under_maps(images: Sequence[Path]) -> list[str]:
+    """A sentence where images carry an EXIF turn, which label maps, being of the pixels as stored, do not follow.
+
+    Raises:
+        ImageError: a file is missing or damaged.
+    """
+    found = turned(images)
+    if not found:
+        return []
+    return [
+        f"{len(found)} of {len(images)} pictures carry an EXIF turn ({found[0].name!r} is the first), which is not applied, since label maps are "
+        "taken to be of the pixels as stored; where they are of the upright picture, store the pictures upright and without the tag"
+    ]
 
 
 def data_folder(root: str, name: str) -> Path:
@@ -146,7 +169,7 @@ def read_numbers(file: Path, image: Path) -> Labels:
     """
     import PIL.Image
 
-    width, height = _size_of(image)
+    width, height = size_of(image)
     try:
         data = file.read_bytes()
     except OSError as error:
@@ -197,7 +220,7 @@ def _spans(numbers: Sequence[int]) -> str:
     return ", ".join(f"{a} to {b}" if b > a else f"{a}" for a, b in zip(starts, ends, strict=True))
 
 
-def _size_of(image: Path) -> tuple[int, int]:
+def size_of(image: Path) -> tuple[int, int]:
     """Width and height that an image file states."""
     import PIL.Image
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.labels import PSEUDO_SCORE
+from benchmarks.notices import notices_of
 from benchmarks.pictures import coloured_map
 from benchmarks.report.curves import Points, chart_data, class_colours, looks_of, points_of
 from benchmarks.report.markup import Markup, element, escaped, joined, json_text
@@ -115,7 +116,8 @@ def _notes(run: RunFiles) -> Markup:
     ]
     if run.about.get("pseudo_label_score") is not None:
         said.append(f"The data set has no labels: what each head says of the originals (boxes from score {PSEUDO_SCORE:g} on) stands in for them.")
-    return joined(element("p", text, class_="note") for text in said)
+    told = [element("p", text, class_="note warning", role="note") for text in notices_of(run.about)]
+    return joined([*told, *(element("p", text, class_="note") for text in said)])
 
 
 def _gallery(run: RunFiles) -> dict[str, Any] | None:

@@ -59,6 +59,21 @@ def _node(operation: str, inputs: Sequence[str], output: str, **attributes: int)
     return node
 
 
+def constant(answers: Sequence[np.ndarray], height: int | str, width: int | str, *, channels: int = 3, stated: bool = True) -> bytes:
+    """A model that answers the same to any picture. stated: whether the file states the shapes of its outputs."""
+    graph = b""
+    for number in range(len(answers)):
+        graph += _bytes(1, _node("Identity", [f"kept{number}"], f"output{number}"))
+    graph += _bytes(2, "toy")
+    for number, answer in enumerate(answers):
+        graph += _bytes(5, _tensor(f"kept{number}", answer))
+    graph += _bytes(11, _value("pixels", _FLOAT, (1, channels, height, width)))
+    for number, answer in enumerate(answers):
+        name = f"output{number}"
+        graph += _bytes(12, _value(name, _FLOAT, answer.shape) if stated else _bytes(1, name))
+    return _number(1, 8) + _bytes(7, graph) + _bytes(8, _number(2, 13))
+
+
 def segmenter(weights: np.ndarray, height: int | str, width: int | str, *, classes: bool = False, batch: int = 1, beside: str = "") -> bytes:
     """A model whose logits are ``weights`` (classes, 3) times each pixel, or with ``classes`` the number of the largest.
 
