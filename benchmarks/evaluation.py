@@ -182,7 +182,7 @@ def run(
                 return Outcome(plan, [])
             if plan.todo:
                 run_plan(plan, store, executor, progress)
-            bootstrap = Bootstrap(len(plan.images), config.resamples, config.seed)
+            bootstrap = Bootstrap.of([pixels.sha256 for _, _, pixels in plan.images], config.resamples, config.seed)
             scored, counts = score(plan, store, bootstrap, progress)
             rows = matched + scored
             compared = differences(plan, rows, bootstrap) + leads(plan, rows, bootstrap) + same_bytes(plan, rows, bootstrap)
