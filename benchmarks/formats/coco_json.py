@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from stat import S_ISREG
 from typing import Any
 
 from downstream.coco_classes import COCO80
@@ -50,6 +51,8 @@ def read_coco(annotations: Path, folder: Path) -> CocoIndex:
         stat = annotations.stat()
     except OSError as error:
         raise AnnotationError(f"cannot read the annotations {str(annotations)!r}: {error.strerror}") from error
+    if not S_ISREG(stat.st_mode):
+        raise AnnotationError(f"cannot read the annotations {str(annotations)!r}: it is no plain file; give a COCO JSON file")
     return _read(annotations, folder, stat.st_size, stat.st_mtime_ns)
 
 
@@ -93,6 +96,7 @@ def _check_images(images: list[dict[str, Any]], name: str) -> None:
     if not images:
         raise AnnotationError(f"{name!r} lists no images")
     _refuse(images, lambda r: not (_is_id(r.get("id")) and isinstance(r.get("file_name"), str)), "images lack an integer id or a file_name", name)
+    _refuse(images, lambda r: not _is_text(r["file_name"]), "images have a file_name with half a character (a lone surrogate)", name)
     _refuse(images, lambda r: not _stays_below(r["file_name"]), "images have a file_name that leaves the folder", name)
     _refuse_repeats(images, "image ids", name)
 
@@ -101,6 +105,7 @@ def _check_categories(categories: list[dict[str, Any]], name: str) -> None:
     if not categories:
         raise AnnotationError(f"{name!r} lists no categories")
     _refuse(categories, lambda r: not (_is_id(r.get("id")) and isinstance(r.get("name"), str)), "categories lack an integer id or a name", name)
+    _refuse(categories, lambda r: not _is_text(r["name"]), "categories have a name with half a character (a lone surrogate)", name)
     _refuse_repeats(categories, "category ids", name)
 
 
@@ -130,6 +135,11 @@ def _refuse_repeats(records: list[dict[str, Any]], what: str, name: str) -> None
 
 def _is_id(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be written as UTF-8, which half a surrogate pair cannot."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def _is_number(value: Any) -> bool:
