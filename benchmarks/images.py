@@ -233,7 +233,7 @@ def _to_8_bits(samples: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """(H, W, C) of 0 to 65535, in any integers, to 0 to 255, rounded."""
     made = np.empty(samples.shape, np.uint8)
     for rows in _blocks(*samples.shape[:2]):
-        made[rows] = (np.clip(samples[rows].astype(np.int64), 0, 65535) * 255 + 32767) // 65535
+        made[rows] = (np.clip(samples[rows].astype(np.int32), 0, 65535) * 255 + 32767) // 65535
     return made
 
 

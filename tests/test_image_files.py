@@ -260,7 +260,7 @@ def test_16_bits_take_a_small_multiple_of_what_they_decode_to(channels: int) -> 
     data = bytes(imagecodecs.png_encode(np.full((side, side, channels), 40_000, np.uint16).squeeze()))
     assert len(data) < 1_000_000
     rgb_mb = 3 * side * side // 2**20
-    assert peak_mb(lambda: decode_image(data)) < 6 * rgb_mb
+    assert peak_mb(lambda: decode_image(data)) < 7 * rgb_mb
 
 
 def deep_header(width: int, height: int, colour_type: int) -> bytes:
@@ -270,7 +270,7 @@ def deep_header(width: int, height: int, colour_type: int) -> bytes:
 
 def test_deep_images_are_limited_by_the_bytes_they_decode_to() -> None:
     for colour_type in (2, 6):
-        with pytest.raises(ImageError, match="16 bits a sample, [0-9,]+ bytes once decoded, more than the 402,653,184"):
+        with pytest.raises(ImageError, match=r"16 bits a sample, [0-9,]+ bytes once decoded, more than the 402,653,184"):
             decode_image(deep_header(9000, 9000, colour_type))
 
 
