@@ -22,6 +22,7 @@ from benchmarks.store import Store
 from downstream.api import HEADS, Route, routes_of
 from hsc.api import Codec
 from hsc.errors import UnavailableError, UsageError
+from hsc.fetching import fetch_all
 from hsc.registry import parse_spec
 
 if TYPE_CHECKING:
@@ -171,6 +172,7 @@ def run(
         raise UsageError(f"workers came as {workers} and streams to keep as {keep_streams}; expected 0 or more (0 workers: one a core)")
     progress = progress or Silent()
     workers = workers or len(os.sched_getaffinity(0))
+    fetch_all([config.dataset, *(head for _, head in config.heads), *(curve.points[0][1] for curve in config.curves)])
     executor = executor or (Processes(workers) if workers > 1 else Inline())
     try:
         with Store(Path(cache) / "store.sqlite") as store:

@@ -19,6 +19,7 @@ from benchmarks.harness import Config
 from benchmarks.progress import Bar, Progress, Silent
 from downstream.api import HEADS
 from hsc.errors import HscError, ResultsError, SpecError
+from hsc.fetching import nothing_fetched, unfetched
 from hsc.registry import Registry, parse_spec
 
 DONE, FAILED, USAGE, STOPPED = 0, 1, 2, 130
@@ -222,13 +223,14 @@ def planned(outcome: Outcome) -> str:
 
 
 def listing(registry: Registry[Any]) -> str:
-    """Every plug-in of a kind: name, whether it can be used here or why not, and what it is."""
+    """Every plug-in of a kind: name, whether it can be used here or why not, and what it is; nothing is fetched to find out."""
     lines = []
     for name in registry.names():
         cls = registry.get(name)
         try:
-            item = registry.build(name)
-            reason = item.available() if hasattr(item, "available") else None
+            with nothing_fetched():
+                item = registry.build(name)
+                reason = unfetched(item) or (item.available() if hasattr(item, "available") else None)
             state = "available" if reason is None else f"unavailable: {reason}"
         except SpecError as error:
             state = str(error)

@@ -15,6 +15,7 @@ from typing import Any
 from benchmarks.api import DATASETS, Dataset, HasBoxes, HasLabelMaps, HasMasks, Sample
 from downstream.api import LabelSpace, Prediction, SegmentationMap
 from hsc.errors import DataError
+from hsc.fetching import Fetches, unfetched
 from hsc.registry import parse_spec
 
 
@@ -80,6 +81,16 @@ class Mismatched:
             if other.labels.shape == shape:
                 return other
         raise DataError(f"image {index} of {self.of} is the only one of {shape}; no other's labels fit it")
+
+    def unfetched(self) -> str:
+        """What use of the data set would download."""
+        return unfetched(_built(self.of))
+
+    def fetch(self) -> None:
+        """Bring the data set here. Raises UnavailableError where it cannot be fetched."""
+        dataset = _built(self.of)
+        if isinstance(dataset, Fetches):
+            dataset.fetch()
 
     def available(self) -> str | None:
         return _built(self.of).available()
