@@ -25,6 +25,7 @@ from downstream.latent_networks.uses import Use
 from downstream.same_sizes import same_sizes
 from downstream.segmenter import SPACES
 from downstream.small import ROADSCENES
+from downstream.state_dicts import misfit
 from downstream.suppression import best_of_cells
 from downstream.weights_file import packaged, read_weights
 from hsc.api import Latents, LatentSpec
@@ -223,8 +224,7 @@ def _load(task: str, use: str, path: str, sha256: str, place: str) -> _Loaded:
         )
     reading = from_plain(about)
     network = (build_detector if task == "detection" else build_segmenter)(reading, len(about["classes"]))
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise DataError(f"{Path(path).name} does not fit the latent heads of this version: {error}; train it again") from error
+    if trouble := misfit(network, tensors):
+        raise DataError(f"{Path(path).name} does not fit the latent heads of this version: {trouble}; train it again")
+    network.load_state_dict(tensors)
     return _Loaded(fused(network).to(memory_format=torch.channels_last).to(place), reading, about)

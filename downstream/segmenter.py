@@ -22,6 +22,7 @@ from downstream.device import device
 from downstream.fingerprint import sha256_of
 from downstream.same_sizes import same_sizes
 from downstream.segmentation_classes import CAMVID11
+from downstream.state_dicts import misfit
 from downstream.weights_file import packaged, read_weights, require_regime
 from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
@@ -159,8 +160,7 @@ def _load(arch: str, regime: str, path: str, sha256: str, place: str) -> tuple[N
         )
     require_regime(path, about, regime)
     network = build(arch, len(space.classes))
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise DataError(f"{Path(path).name} does not fit the {arch} of this version: {error}; train it again") from error
+    if trouble := misfit(network, tensors):
+        raise DataError(f"{Path(path).name} does not fit the {arch} of this version: {trouble}; train it again")
+    network.load_state_dict(tensors)
     return fused(network).to(memory_format=torch.channels_last).to(place), space  # the faster layout without gradients

@@ -21,6 +21,7 @@ from downstream.api import HEADS, Detections, LabelSpace, Prediction
 from downstream.device import device
 from downstream.fingerprint import sha256_of
 from downstream.same_sizes import same_sizes
+from downstream.state_dicts import misfit
 from downstream.suppression import best_of_cells
 from downstream.weights_file import packaged, read_weights, require_regime
 from hsc.api import Image
@@ -189,8 +190,7 @@ def _load(arch: str, regime: str, path: str, sha256: str, place: str) -> Detecto
         )
     require_regime(path, about, regime)
     network = build(arch, len(classes))
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise DataError(f"{Path(path).name} does not fit the {arch} of this version: {error}; train it again") from error
+    if trouble := misfit(network, tensors):
+        raise DataError(f"{Path(path).name} does not fit the {arch} of this version: {trouble}; train it again")
+    network.load_state_dict(tensors)
     return fused(network).to(memory_format=torch.channels_last).to(place)  # the faster layout for both without gradients

@@ -25,6 +25,10 @@ from hsc.api import Image
 from hsc.errors import DataError
 
 _INSIDE = 0.5
+_CURE = (
+    "this head reads networks of COCO's 91 numbers alone: give such weights, or export a fine-tuned detector to ONNX and read it with "
+    "onnx(path=..., classes=...)"
+)
 
 
 @HEADS.register("torchvision")
@@ -133,7 +137,7 @@ def _load(model: str, path: str, sha256: str, own: bool, score_threshold: float,
         if own:
             return get_model(model, weights=_own(model), progress=False, **options).eval()
         network = get_model(model, weights=None, weights_backbone=None, **options).eval()
-        fill(network, read_state(path), path, model)
+        fill(network, read_state(path), path, model, _CURE)
     except DataError:
         raise
     except Exception as error:  # a damaged or foreign file may raise anything

@@ -24,6 +24,7 @@ from downstream.torchvision_zoo import fetched, own_weights, path_of, unfetched,
 from hsc.api import Image
 from hsc.errors import DataError
 
+_CURE = "say with classes=FILE which classes it was trained for, one name a line, background among them, or give other weights"
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
 
 
@@ -128,7 +129,7 @@ def _load(model: str, path: str, sha256: str, classes: int) -> Any:
         # LR-ASPP has no auxiliary classifier; for the others a file may come with or without one.
         auxiliary = {"aux_loss": True} if any(name.startswith("aux_classifier.") for name in state) else {}
         network = get_model(model, weights=None, weights_backbone=None, num_classes=classes, **auxiliary).eval()
-        fill(network, state, path, model)
+        fill(network, state, path, f"{model} with {classes} classes", _CURE)
     except DataError:
         raise
     except Exception as error:  # a damaged or foreign file may raise anything
