@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import os
 import resource
@@ -20,9 +21,12 @@ import PIL.Image
 import PIL.PngImagePlugin
 import pytest
 
+from benchmarks.datasets.camvid import CamVid
 from benchmarks.datasets.images import Images
-from benchmarks.formats.label_maps import read_numbers
+from benchmarks.formats.coco_json import read_coco
+from benchmarks.formats.label_maps import Pair, labelled_files, read_numbers
 from benchmarks.images import SUFFIXES, decode_image, read_image, shown
+from benchmarks.run import main
 from hsc.errors import AnnotationError, ImageError
 from hsc.picture_files import without_text
 from hsc.pictures import read_picture
@@ -157,6 +161,41 @@ def test_names_that_are_not_utf8_are_read_under_a_name_that_can_be_written(tmp_p
     assert str(caught.value).encode("utf-8")
     assert "caf\\" in str(caught.value)
     assert shown("café") == "café"
+
+
+@pytest.mark.parametrize("words", [["--out", "caf\udce9"], ["--dataset", 'images(path="\udce9")'], ["--name", "\udcff"], ["--cache", "a/\udce9/b"]])
+def test_a_command_line_that_is_not_utf8_is_refused_before_anything_is_coded(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, "--quiet"]) == 2
+    said = capsys.readouterr().err
+    assert said.encode("utf-8")
+    assert "holds bytes that are not UTF-8; rename the file or folder" in said
+
+
+def test_labelled_folders_and_coco_files_have_names_that_can_be_written(tmp_path: Path) -> None:
+    for folder in ("val", "valannot"):
+        (tmp_path / folder).mkdir()
+    save(tmp_path / "val", b"caf\xe9.png")
+    labels = io.BytesIO()
+    PIL.Image.fromarray(np.zeros((6, 9), np.uint8)).save(labels, "PNG")
+    (tmp_path / "valannot" / os.fsdecode(b"caf\xe9.png")).write_bytes(labels.getvalue())
+    dataset = CamVid(str(tmp_path))
+    assert list(dataset.image_ids()) == [dataset.load(0).image_id] == ["caf\\xe9"]
+    assert dataset.label_map(0).labels.shape == (6, 9)
+    pairs = [Pair("caf\udce9", tmp_path / "val" / "caf\udce9.png", tmp_path / "valannot" / "caf\udce9.png")]
+    assert labelled_files(pairs, "a set", "get it").image_ids() == ["caf\\xe9"]
+    images: list[dict[str, Any]] = [{"id": 1, "file_name": "caf\udce9.png"}]
+    categories = [{"id": 1, "name": "car"}]
+    for content in (
+        {"images": images, "annotations": [], "categories": categories},
+        {"images": [{"id": 1, "file_name": "a.png"}], "annotations": [], "categories": [{"id": 1, "name": "\ud83d"}]},
+    ):
+        (tmp_path / "a.json").write_text(json.dumps(content))
+        with pytest.raises(AnnotationError, match="half a character") as caught:
+            read_coco(tmp_path / "a.json", tmp_path)
+        assert str(caught.value).encode("utf-8")
+    os.mkfifo(tmp_path / "b.json")
+    with pytest.raises(AnnotationError, match="no plain file"):
+        read_coco(tmp_path / "b.json", tmp_path)
 
 
 def pipe(path: Path) -> None:

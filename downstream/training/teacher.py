@@ -13,6 +13,7 @@ from torch.nn.functional import interpolate
 from downstream import detectors, segmenters
 from downstream.detectors.layers import Network, fused
 from downstream.fingerprint import sha256_of
+from downstream.state_dicts import misfit
 from downstream.training.distillation import as_halves
 from downstream.weights_file import read_weights
 from hsc.api import Image
@@ -41,10 +42,9 @@ class Teacher:
         if tuple(about.get("classes", ())) != tuple(classes):
             raise DataError(f"the teacher {path.name} knows {about.get('classes')}, the shards are labelled in {list(classes)}; give another")
         network: Network = family.build(self.arch, len(classes))
-        try:
-            network.load_state_dict(tensors)
-        except RuntimeError as error:
-            raise DataError(f"{path.name} does not fit the {self.arch} of this version: {error}") from error
+        if trouble := misfit(network, tensors):
+            raise DataError(f"{path.name} does not fit the {self.arch} of this version: {trouble}; give another teacher, or train it again")
+        network.load_state_dict(tensors)
         self.network = fused(network).to(memory_format=torch.channels_last).to(device)
         self.device = device
         self._said: dict[tuple[int, float], tuple[Tensor, ...]] = {}
