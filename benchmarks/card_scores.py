@@ -8,13 +8,14 @@ A card names its weights by sha256 and a run names those that its heads used: sc
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks import run_folder
-from benchmarks.api import TASKS
+from benchmarks.api import TASKS, Row
 from benchmarks.run_folder import RunFolder
 from benchmarks.whole_files import write_text
 from hsc.errors import DataError, HscError, UsageError
@@ -51,11 +52,16 @@ def section(run: RunFolder, head: str, codec: str) -> str:
         "",
         f"| point | bpp | {metric} |",
         "|---|---|---|",
-        *(f"| {point} | {rates[point].value:.4f} | {100 * r.value:.1f} [{100 * r.low:.1f}, {100 * r.high:.1f}] |" for point, r in scores.items()),
+        *(f"| {point} | {rates[point].value:.4f} | {_with_interval(r)} |" for point, r in scores.items()),
         "",
         f'    python -m benchmarks.run --task {task} --dataset "{data}" --codec "{codec}" --head "{head}"',
     ]
     return "\n".join(lines)
+
+
+def _with_interval(row: Row) -> str:
+    ends = "" if math.isnan(row.low) else f" [{100 * row.low:.1f}, {100 * row.high:.1f}]"
+    return f"{100 * row.value:.1f}{ends}"
 
 
 def into_card(card: str, scores: str) -> str:

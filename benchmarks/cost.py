@@ -29,6 +29,7 @@ from benchmarks.timing import timed
 from downstream.api import HEADS, Route, routes_of, sees_originals, why_not
 from hsc.api import Codec, Staged, StagedLatents
 from hsc.errors import HscError, UnavailableError, UsageError
+from hsc.fetching import fetch_all
 from hsc.registry import parse_spec
 
 _EXAMPLES = """examples:
@@ -152,6 +153,7 @@ def run(
     if judges := [label for label, head in heads if sees_originals(head)]:
         raise UsageError(f"{', '.join(judges)} compares with the original, which is not in a bitstream; name a --head that reads images or latents")
     images = [dataset.load(i).image for i in range(max(batches))]
+    fetch_all([head for _, head in heads])
     costs: list[Cost] = []
     reasons: list[str] = []
     for codec in codecs:

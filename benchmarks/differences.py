@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from benchmarks.anchors import members
 from benchmarks.api import Row
-from benchmarks.bootstrap import Bootstrap, interval
+from benchmarks.bootstrap import MIN_RESAMPLES, Bootstrap, interval
 from benchmarks.curves import Axis, Curves, Difference, bd_metric, bd_rate, front
 from benchmarks.curves import differences as of_resamples
 from benchmarks.harness import Plan
@@ -144,7 +144,7 @@ def refusals(samples: Floats) -> str:
     valued = samples[~np.isnan(samples)]
     others = interval(valued)
     text = f"{len(samples) - len(valued)} of {len(samples)} resamples refused"
-    return text + (f", the others give {others.low:+.4g} to {others.high:+.4g}" if len(valued) else "")
+    return text + (f", the others give {others.low:+.4g} to {others.high:+.4g}" if len(valued) >= MIN_RESAMPLES else "")
 
 
 def _at_matched_rates(base: Row, pair: Pair) -> Iterator[Row]:

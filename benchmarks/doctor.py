@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.metadata
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from benchmarks.api import CODECS, DATASETS, METRICS, TASKS
 from benchmarks.codec_contract import at, photo
+from benchmarks.images import require_image
 from benchmarks.measure import ask, why
 from benchmarks.provenance import PACKAGES, environment, version
-from downstream.api import HEADS, Detections, FeaturePair, Likeness
+from downstream.api import HEADS, Detections, FeaturePair, Likeness, Route, routes_of, why_not_latents
+from hsc.api import DecodesLatents, Image, Latents
 from hsc.errors import HscError, SpecError, UnavailableError
+from hsc.fetching import nothing_fetched, unfetched
 from hsc.registry import Registry
 
 SIDE = 64
@@ -25,7 +29,8 @@ KINDS: dict[str, Registry[Any]] = {"codec": CODECS, "head": HEADS, "dataset": DA
 
 EXAMPLES = """examples:
   python -m benchmarks.doctor
-      packages and licences, then every codec, head and data set: a 64x64 round trip, versions and hashes, or the reason and the cure
+      packages and licences, then every plug-in: a 64x64 round trip, its answer, its first image, versions and hashes, or the reason and the
+      cure; nothing is downloaded
   python -m benchmarks.doctor --only codec --only head
   python -m benchmarks.doctor --no-trial
       nothing is coded or predicted
@@ -72,15 +77,12 @@ def _one(kind: str, name: str, trial: bool) -> Finding:
     except SpecError as error:
         return Finding(kind, name, "needs arguments", str(error), {})
     try:
-        reason = item.available() if hasattr(item, "available") else None
+        reason = unfetched(item) or (item.available() if hasattr(item, "available") else None)
         if reason:
             return Finding(kind, name, "unavailable", reason, {})
-        tried = {"codec": _codec, "head": _head}.get(kind)
-        # A data set may fetch gigabytes to say where it comes from.
-        facts = {str(k): str(v) for k, v in item.provenance().items()} if tried else {}
-        if tried is None or not trial:
-            return Finding(kind, name, "available", "", facts)
-        return Finding(kind, name, "works", tried(item), facts)
+        facts = {str(k): str(v) for k, v in item.provenance().items()} if hasattr(item, "provenance") else {}
+        text = _TRIALS[kind](item) if trial and kind in _TRIALS else ""
+        return Finding(kind, name, "works" if text else "available", text, facts)
     except UnavailableError as error:
         return Finding(kind, name, "unavailable", str(error), {})
     except Exception as error:  # a plug-in may be anybody's
@@ -103,18 +105,57 @@ def _codec(codec: Any) -> str:
 
 
 def _head(head: Any) -> str:
-    """One small picture looked at; raises where the answer is not one for it."""
+    """One small picture looked at by each route the head takes; empty where no codec here makes what it reads."""
+    said = [_read(head, route) for route in routes_of(head)]
+    return "; ".join(filter(None, said))
+
+
+def _read(head: Any, route: Route) -> str:
+    """What a head says of one small picture, or of its latents; raises where the answer is not one for it."""
     image = photo(SIDE, SIDE)
+    inputs = [image] if route == "image" else _latents(head, image)
+    if not inputs:
+        return ""
     start = time.perf_counter()
-    (answer,) = ask(head, "image", [image], [image])
+    (answer,) = ask(head, route, inputs, [image])
     took = f"{1000 * (time.perf_counter() - start):.0f} ms, loading it included"
+    what = f"{SIDE}x{SIDE}" if route == "image" else f"latents of {SIDE}x{SIDE}"
     if isinstance(answer, Detections):
-        return f"{SIDE}x{SIDE}: {len(answer.scores)} boxes in {took}"
+        return f"{what}: {len(answer.scores)} boxes in {took}"
     if isinstance(answer, Likeness | FeaturePair):
-        return f"{SIDE}x{SIDE} compared with itself in {took}"
+        return f"{what} compared with itself in {took}"
     if answer.labels.shape != image.shape[:2]:
-        raise HscError(f"{SIDE}x{SIDE} was answered with a map of {answer.labels.shape}")
-    return f"{SIDE}x{SIDE}: {len(np.unique(answer.labels))} classes in {took}"
+        raise HscError(f"{what} was answered with a map of {answer.labels.shape}")
+    return f"{what}: {len(np.unique(answer.labels))} classes in {took}"
+
+
+def _latents(head: Any, image: Image) -> list[Latents]:
+    """The latents of a picture by the first codec here whose latents the head reads; none where there is no such codec."""
+    for name in CODECS.names():
+        with contextlib.suppress(SpecError):
+            codec = CODECS.build(name)
+            if isinstance(codec, DecodesLatents) and not codec.available() and not why_not_latents(codec, head):
+                point: Any = at(codec, len(codec.ladder) // 2) if codec.ladder else codec
+                return [point.decode_latents(point.encode(image), tuple(need.name for need in head.needs))]
+    return []
+
+
+def _dataset(dataset: Any) -> str:
+    """Its first image, loaded."""
+    sample = dataset.load(0)
+    height, width = require_image(sample.image).shape[:2]
+    return f"{len(dataset)} images, the first of them {width}x{height}"
+
+
+def _task(task: Any) -> str:
+    """Its metrics, its data set and its heads, each built by its name."""
+    built = [METRICS.build(name) for name in task.metrics]
+    DATASETS.build(task.dataset)
+    heads = [HEADS.build(spec) for spec in task.heads]
+    return f"{len(built)} metrics, {len(heads)} heads by default"
+
+
+_TRIALS: dict[str, Callable[[Any], str]] = {"codec": _codec, "head": _head, "dataset": _dataset, "task": _task}
 
 
 def report(found: Sequence[Finding]) -> str:
@@ -138,6 +179,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", choices=list(KINDS), action="append", help="plug-ins of this kind alone; may be repeated")
     parser.add_argument("--no-trial", action="store_true", help="code and predict nothing")
     options = parser.parse_args(arguments)
+    with nothing_fetched():
+        return _consult(options)
+
+
+def _consult(options: argparse.Namespace) -> int:
+    """Examine what was asked for, and write it down; returns the exit code."""
     if not options.only:
         here = environment()
         machine = ", ".join(f"{key} {value}" for key, value in here["machine"].items())

@@ -24,6 +24,7 @@ from benchmarks.store import Store
 from downstream.api import HEADS, Route, routes_of
 from hsc.api import Codec
 from hsc.errors import DataError, UnavailableError, UsageError
+from hsc.fetching import fetch_all
 from hsc.registry import parse_spec
 
 if TYPE_CHECKING:
@@ -180,6 +181,7 @@ def run(
         raise UsageError(f"workers came as {workers} and streams to keep as {keep_streams}; expected 0 or more (0 workers: one a core)")
     progress = progress or Silent()
     workers = workers or len(os.sched_getaffinity(0))
+    fetch_all([config.dataset, *(head for _, head in config.heads), *(curve.points[0][1] for curve in config.curves)])
     executor = executor or (Processes(workers) if workers > 1 else Inline())
     try:
         with Store(Path(cache) / "store.sqlite") as store:
@@ -199,7 +201,7 @@ def run(
             revision = config.dataset.revision
             if plan.todo:
                 run_plan(plan, store, executor, progress)
-            bootstrap = Bootstrap(len(plan.images), config.resamples, config.seed)
+            bootstrap = Bootstrap.of([pixels.sha256 for _, _, pixels in plan.images], config.resamples, config.seed)
             scored, counts = score(plan, store, bootstrap, progress)
             if config.dataset.revision != revision:
                 raise DataError("images or labels of the data set were changed while the run went on, so its scores are of neither; run it again")

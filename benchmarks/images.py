@@ -9,6 +9,7 @@ What a file holds -> what comes out, always uint8 (H, W, 3) RGB:
     ICC profile, gamma        ignored: the stored numbers are taken as sRGB
     EXIF orientation          applied, unless the caller says the labels refer to the pixels as stored
     several frames or pages   the first
+    texts, comments           ignored, however long
     float, 32-bit integers    refused: they have no agreed range
 """
 
@@ -18,8 +19,9 @@ import hashlib
 import io
 import os
 import re
+import stat
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,12 +30,30 @@ import numpy.typing as npt
 
 from hsc.api import Image
 from hsc.errors import ImageError
+from hsc.picture_files import check_tiles, without_text
 
 MAX_PIXELS = 2**27
 """Larger images are refused before memory is taken: 134 million pixels, 400 MB as RGB."""
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pnm", ".gif"})
+MAX_DEEP_BYTES = 3 * MAX_PIXELS
+"""16-bit images of more bytes than this once decoded are refused, for they are held whole before they become 8 bits."""
+
+MAX_FILE_BYTES = 2**31
+"""Larger files are refused; no image of MAX_PIXELS needs so many bytes."""
+
+SUFFIXES = frozenset(
+    {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jif", ".jfif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".gif"}
+)
 """File names that ``read_image`` is meant for, lower case."""
+
+OTHER_SUFFIXES = frozenset(
+    {".heic", ".heif", ".avif", ".jxl", ".jp2", ".j2k", ".jpx", ".jxr", ".bpg", ".qoi", ".tga", ".psd", ".exr", ".hdr", ".svg", ".ico", ".dng"}
+    | {".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"}
+)
+"""Names of images of kinds that are not read."""
+
+_BLOCK_PIXELS = 2**20
+"""Pixels that are worked on at once where numbers of more than 8 bits are needed."""
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "GIF")
 _ORIENTATION_TAG = 0x0112
@@ -56,11 +76,49 @@ def read_image(path: Path | str, *, orientation: Orientation = "apply", backgrou
     Raises:
         ImageError: the file is missing, empty, cut, damaged, too large, or of a kind that is not read.
     """
+    return decode_image(read_plain(path), name=shown(path), orientation=orientation, background=background)
+
+
+def read_plain(path: Path | str, what: str = "image") -> bytes:
+    """The bytes of a file, once it is known to be one: a pipe or a device would be waited for without end. what: for messages.
+
+    Raises:
+        ImageError: it is missing, no plain file, or too large.
+    """
     try:
-        data = Path(path).read_bytes()
+        check_plain(path, what)
+        return Path(path).read_bytes()
     except OSError as error:
-        raise ImageError(f"cannot read the image {str(path)!r}: {error.strerror or error}") from error
-    return decode_image(data, name=str(path), orientation=orientation, background=background)
+        raise ImageError(f"cannot read the {what} {shown(path)!r}: {error.strerror or error}") from error
+
+
+def check_plain(path: Path | str, what: str = "image") -> int:
+    """The size in bytes of a file. what: for messages.
+
+    Raises:
+        ImageError: it is missing, a link that leads nowhere or in a circle, no plain file, or too large.
+    """
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError) as error:
+        raise ImageError(f"cannot read the {what} {shown(path)!r}: {getattr(error, 'strerror', None) or error}") from error
+    if not stat.S_ISREG(found.st_mode):
+        raise ImageError(f"cannot read the {what} {shown(path)!r}: it is {_KINDS.get(stat.S_IFMT(found.st_mode), 'a device')}, expected a file")
+    if found.st_size > MAX_FILE_BYTES:
+        raise ImageError(f"{shown(path)!r} has {found.st_size:,} bytes, more than the {MAX_FILE_BYTES:,} that are read; cut it into tiles")
+    return found.st_size
+
+
+_KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+
+
+def shown(path: Path | str) -> str:
+    """A path as text that can be written anywhere: bytes that are no UTF-8 become ``\\xe9`` and the like.
+
+    >>> shown(os.fsdecode(b"caf\\xe9.png")), shown("café.png")
+    ('caf\\\\xe9.png', 'café.png')
+    """
+    return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def exif_turn(path: Path | str) -> int:
@@ -114,6 +172,7 @@ def decode_image(
     """
     import PIL.Image
 
+    data = without_text(data)
     if not data:
         raise ImageError(f"{name!r} is an empty file; expected an image")
     try:
@@ -121,6 +180,8 @@ def decode_image(
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata and of sizes that MAX_PIXELS judges below
             with PIL.Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
                 check_size(picture.size[1], picture.size[0], name)
+                check_tiles(picture, name)
+                _check_deep(data, name)
                 turn = picture.getexif().get(_ORIENTATION_TAG, 1) if orientation == "apply" else 1
                 pixels = _flatten(_samples(picture, data, name), background)
     except ImageError:
@@ -166,43 +227,72 @@ def check_size(height: int, width: int, name: str) -> None:
 
 def _samples(picture: Any, data: bytes, name: str) -> npt.NDArray[np.uint8]:
     """uint8 (H, W, 3) or, with alpha, (H, W, 4) of an opened Pillow picture."""
-    deep = _deep_png(data) if picture.format == "PNG" else None
-    if deep is not None:
-        return deep
+    if picture.format == "PNG" and _is_deep_png(data):
+        return _deep_png(data)
     if picture.format == "TIFF" and max(picture.tag_v2.get(_BITS_PER_SAMPLE_TAG, (8,))) > 8 and len(picture.getbands()) > 1:
         raise ImageError(f"{name!r} is a colour TIFF of more than 8 bits a sample, which is not read; convert it to 16-bit PNG")
     picture.load()
     if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PPM"):
-        grey = _to_8_bits(np.asarray(picture).astype(np.int64))
-        return np.repeat(grey[:, :, None], 3, axis=2)
+        grey = _to_8_bits(np.asarray(picture)[:, :, None])
+        return np.repeat(grey, 3, axis=2)
     if picture.mode in ("I", "F"):
         raise ImageError(f"{name!r} holds {picture.mode} samples (32 bits), which have no agreed range; scale it to 8 or 16 bits")
     return np.asarray(picture.convert("RGBA" if picture.has_transparency_data else "RGB"))
 
 
-def _deep_png(data: bytes) -> npt.NDArray[np.uint8] | None:
-    """A 16-bit PNG's samples in 8 bits, or None for any other. Pillow would keep the high byte of colour, which darkens."""
-    if len(data) < 26 or data[12:16] != b"IHDR" or data[24] != 16:
-        return None
+def _is_deep_png(data: bytes) -> bool:
+    """Whether a file is a PNG of 16 bits a sample (PNG 3rd edition, 11.2.1)."""
+    return len(data) >= 26 and data[12:16] == b"IHDR" and data[24] == 16
+
+
+def _check_deep(data: bytes, name: str) -> None:
+    if not _is_deep_png(data):
+        return
+    width, height, samples = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big"), {0: 1, 2: 3, 4: 2}.get(data[25], 4)
+    decoded_bytes = 2 * height * width * samples
+    if decoded_bytes > MAX_DEEP_BYTES:
+        raise ImageError(
+            f"{name!r} is {width}x{height} pixels of 16 bits a sample, {decoded_bytes:,} bytes once decoded, more than the "
+            f"{MAX_DEEP_BYTES:,} that are read; cut it into tiles, or convert it to 8 bits"
+        )
+
+
+def _deep_png(data: bytes) -> npt.NDArray[np.uint8]:
+    """A 16-bit PNG's samples in 8 bits. Pillow would keep the high byte of colour, which darkens."""
     import imagecodecs
 
-    samples = _to_8_bits(np.asarray(imagecodecs.png_decode(data)).astype(np.int64))
-    samples = samples[:, :, None] if samples.ndim == 2 else samples
+    deep = np.asarray(imagecodecs.png_decode(data))
+    samples = _to_8_bits(deep[:, :, None] if deep.ndim == 2 else deep)
     grey, alpha = samples.shape[2] <= 2, samples.shape[2] in (2, 4)
-    colour = np.repeat(samples[:, :, :1], 3, axis=2) if grey else samples[:, :, :3]
+    if not grey:
+        return samples
+    colour = np.repeat(samples[:, :, :1], 3, axis=2)
     return np.concatenate([colour, samples[:, :, -1:]], axis=2) if alpha else colour
 
 
-def _to_8_bits(samples: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-    return ((np.clip(samples, 0, 65535) * 255 + 32767) // 65535).astype(np.uint8)
+def _blocks(height: int, width: int) -> Iterator[slice]:
+    """Rows of an image, as many at a time as are worked on at once."""
+    rows = max(1, _BLOCK_PIXELS // max(width, 1))
+    return (slice(start, start + rows) for start in range(0, height, rows))
+
+
+def _to_8_bits(samples: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """(H, W, C) of 0 to 65535, in any integers, to 0 to 255, rounded."""
+    made = np.empty(samples.shape, np.uint8)
+    for rows in _blocks(*samples.shape[:2]):
+        made[rows] = (np.clip(samples[rows].astype(np.int32), 0, 65535) * 255 + 32767) // 65535
+    return made
 
 
 def _flatten(samples: npt.NDArray[np.uint8], background: tuple[int, int, int]) -> Image:
     """Lay (H, W, 4) over the background in integers, rounded; (H, W, 3) comes back as it is."""
     if samples.shape[2] == 3:
         return samples
-    colour, alpha = samples[:, :, :3].astype(np.uint32), samples[:, :, 3:].astype(np.uint32)
-    return ((colour * alpha + np.asarray(background, np.uint32) * (255 - alpha) + 127) // 255).astype(np.uint8)
+    made, behind = np.empty((*samples.shape[:2], 3), np.uint8), np.asarray(background, np.uint32)
+    for rows in _blocks(*samples.shape[:2]):
+        colour, alpha = samples[rows, :, :3].astype(np.uint32), samples[rows, :, 3:].astype(np.uint32)
+        made[rows] = (colour * alpha + behind * (255 - alpha) + 127) // 255
+    return made
 
 
 def _turn(pixels: Image, orientation: int) -> Image:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.bootstrap import MIN_IMAGES, MIN_OBJECTS, MIN_RESAMPLES
 from benchmarks.harness import Plan
 from benchmarks.keys import identity
 from benchmarks.labels import PSEUDO_SCORE, labels_of
@@ -42,6 +43,7 @@ def describe(plan: Plan, workers: int, device: str, arguments: Mapping[str, Any]
         "seed": config.seed,
         "repeats": config.repeats,
         "resamples": config.resamples,
+        "least_for_intervals": {"images": MIN_IMAGES, "objects": MIN_OBJECTS, "resamples": MIN_RESAMPLES},
         "match_bpp": config.match_bpp,
         "skipped": plan.skipped,
         NOTICES: plan.notices,

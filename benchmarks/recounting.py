@@ -37,6 +37,7 @@ def recount(run: RunFolder) -> Iterator[Verdict]:
     yield from _cells(run)
     yield from _heads(run)
     yield from _rates(run)
+    yield from _intervals(run)
     yield from _differences(run)
     yield from _tables(run)
 
@@ -106,7 +107,7 @@ def _rates(run: RunFolder) -> Iterator[Verdict]:
     of_cell: dict[str, list[records.Line]] = defaultdict(list)
     for line in lines:
         of_cell[line.cell].append(line)
-    bootstrap = Bootstrap(len(run.images), run.about["resamples"], run.about["seed"])
+    bootstrap = _bootstrap(run)
     wrong, count = [], 0
     for row in (r for r in run.curve_rows if not r.head and not r.part and r.cell and r.status == "ok"):
         mine = of_cell[row.cell]
@@ -118,6 +119,18 @@ def _rates(run: RunFolder) -> Iterator[Verdict]:
     if strangers := set(of_cell) - set(run.about["cells"]):
         wrong.append(f"records.csv has images of the cell {min(strangers)}, which run.json does not have")
     yield from verdicts("rates", wrong, f"{count} rates, sizes and PSNRs, and the intervals of rates, follow from {len(lines)} records")
+
+
+def _bootstrap(run: RunFolder) -> Bootstrap:
+    return Bootstrap.of(run.about["dataset"].get("pixels_sha256", run.images), run.about["resamples"], run.about["seed"])
+
+
+def _intervals(run: RunFolder) -> Iterator[Verdict]:
+    """Nothing has an interval that rests on too little; of how many objects there are the folder says nothing."""
+    reason = _bootstrap(run).reason
+    sure = [row for row in run.rows if not (math.isnan(row.low) and math.isnan(row.high))]
+    if reason and sure:
+        yield Verdict("differs", "intervals", f"{_named(sure[0])} and {len(sure) - 1} others have intervals; {reason}")
 
 
 def _incomplete(run: RunFolder, lines: Sequence[records.Line]) -> str:
@@ -143,7 +156,7 @@ def _wrong_rate(row: Row, lines: Sequence[records.Line], bootstrap: Bootstrap) -
         cause = ", which is the mean of the images' rates" if row.metric == "bpp" and near(row.value, mean) else ""
         return [f"{_named(row)} is {row.value:.6g}{cause}; all bits over all pixels give {expected:.6g}" if row.metric == "bpp" else
                 f"{_named(row)} is {row.value:.6g}, the records give {expected:.6g}"]  # fmt: skip
-    if row.metric == "bpp" and bootstrap.resamples:
+    if row.metric == "bpp" and (bootstrap.resamples or bootstrap.reason):
         low, high, _ = interval(bootstrap.rate(sizes, pixels))
         if not (near(row.low, low) and near(row.high, high)):
             return [f"{_named(row)} has the interval {row.low:.6g} to {row.high:.6g}, the records give {low:.6g} to {high:.6g}"]

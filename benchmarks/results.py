@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.api import TASKS, Row, Task
+from benchmarks.tables import only_sure
 from hsc.errors import HscError, ResultsError
 
 _COLUMNS = tuple(Row.__dataclass_fields__)
@@ -65,7 +66,7 @@ def read_run(folder: Path) -> Run:
     if len(found) == 1:
         missing = "run.json" if found == ["rows.csv"] else "rows.csv"
         raise ResultsError(f"the run in {folder} is not finished: {missing} is missing; run its command again, what was measured is kept")
-    about, rows = read_about(folder / "run.json"), read_rows(folder / "rows.csv")
+    about, rows = read_about(folder / "run.json"), only_sure(read_rows(folder / "rows.csv"))
     if rows.empty:
         raise ResultsError(f"{folder / 'rows.csv'} is empty: it has columns and not one row; run the command that made it again")
     _belong_together(folder, about, rows)

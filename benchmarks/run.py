@@ -16,12 +16,14 @@ from benchmarks.api import CODECS, DATASETS, METRICS, TASKS, Illustrated
 from benchmarks.bootstrap import RESAMPLES
 from benchmarks.evaluation import Outcome, configure, require, run
 from benchmarks.harness import Config
+from benchmarks.images import shown
 from benchmarks.notices import NAME as NOTICES
 from benchmarks.notices import notices_of
 from benchmarks.progress import Bar, Progress, Silent
 from benchmarks.rehearsal import rehearse
 from downstream.api import HEADS
-from hsc.errors import HscError, ResultsError, SpecError
+from hsc.errors import HscError, ResultsError, SpecError, UsageError
+from hsc.fetching import nothing_fetched, unfetched
 from hsc.registry import Registry, parse_spec
 
 DONE, FAILED, USAGE, STOPPED = 0, 1, 2, 130
@@ -123,6 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     options = parser().parse_args(arguments)
     try:
+        check_words(sys.argv[1:] if arguments is None else arguments)
         if options.listed:
             _described(options)
             sys.stdout.write(listing(REGISTRIES[options.listed]))
@@ -137,6 +140,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("stopped; what was measured is kept, run the same line again to go on\n")
         return STOPPED
+
+
+def check_words(words: Sequence[str]) -> None:
+    """Refuse a command line that no file of a run could repeat, before anything is coded.
+
+    Raises:
+        UsageError: a word of it holds bytes that are not UTF-8.
+    """
+    for word in words:
+        if shown(word) != word:
+            raise UsageError(
+                f"the argument {shown(word)!r} holds bytes that are not UTF-8; rename the file or folder, or give a link with a plain name"
+            )
 
 
 def _benchmark(options: argparse.Namespace, words: Sequence[str]) -> int:
@@ -233,13 +249,14 @@ def planned(outcome: Outcome) -> str:
 
 
 def listing(registry: Registry[Any]) -> str:
-    """Every plug-in of a kind: name, whether it can be used here or why not, and what it is."""
+    """Every plug-in of a kind: name, whether it can be used here or why not, and what it is; nothing is fetched to find out."""
     lines = []
     for name in registry.names():
         cls = registry.get(name)
         try:
-            item = registry.build(name)
-            reason = item.available() if hasattr(item, "available") else None
+            with nothing_fetched():
+                item = registry.build(name)
+                reason = unfetched(item) or (item.available() if hasattr(item, "available") else None)
             state = "available" if reason is None else f"unavailable: {reason}"
         except SpecError as error:
             state = str(error)

@@ -35,7 +35,8 @@ def _apart(base: Row, first: Row, rows: Sequence[Row], bootstrap: Bootstrap) -> 
     part = f"{LESS_ROUTE}{first.route} route"
     like = replace(base, metric=f"{HEADS_APART}{base.metric})", unit=scale_of(base.metric).unit, anchor=first.head, part=part)
     for codec, point in (at for at in own if at in other):
-        samples = _samples(base, codec, point, bootstrap) - _samples(first, codec, point, bootstrap)
+        both = [_samples(one, codec, point, bootstrap) for one in (base, first)]
+        samples = both[0] - both[1] if all(len(one) for one in both) else np.empty(0)
         low, high, refused = interval(samples)
         reason = refusals(samples) if refused and len(samples) else ""
         yield replace(like, codec=codec, point=point, value=own[codec, point] - other[codec, point], low=low, high=high, reason=reason)
@@ -48,4 +49,6 @@ def _scores(base: Row, rows: Sequence[Row]) -> dict[tuple[str, str], float]:
 
 
 def _samples(base: Row, codec: str, point: str, bootstrap: Bootstrap) -> Floats:
-    return bootstrap.scores.get((base.head, base.route, codec, point), np.full(bootstrap.resamples, np.nan))
+    """Of a point, or none where the head's scores have no interval; NaN where those of this point alone are not known."""
+    known = any(key[:2] == (base.head, base.route) for key in bootstrap.scores)
+    return bootstrap.scores.get((base.head, base.route, codec, point), np.full(bootstrap.resamples if known else 0, np.nan))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import statistics
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -25,7 +25,7 @@ from benchmarks.api import (
     Task,
     Truth,
 )
-from benchmarks.bootstrap import Bootstrap, Floats, interval
+from benchmarks.bootstrap import Bootstrap, Floats, interval, why_no_interval
 from benchmarks.harness import Cell, Plan
 from benchmarks.keys import identity, key_of, metric_identity, samples_key, score_key
 from benchmarks.labels import PSEUDO_SCORE, boxes_of, covered, labels_of, limit_coco, lookup, pseudo_truth, relabelled
@@ -137,7 +137,7 @@ def _rate_rows(plan: Plan, cell: Cell, store: Store, bootstrap: Bootstrap) -> li
     bootstrap.rates[cell.curve, cell.point] = rates
     low, high, _ = interval(rates)
     rows = [_row(plan, cell.curve, cell.point, cell.id, metric=m, value=v, unit=UNITS[m]) for m, v in numbers.items()]
-    rows = [replace(row, low=low, high=high) if row.metric == "bpp" else row for row in rows]
+    rows = [replace(row, low=low, high=high, reason=bootstrap.reason) if row.metric == "bpp" else row for row in rows]
     latents = store.latents(cell.streams)
     if len(latents) == len(set(cell.streams)) and any(plan.config.routes[n] == "latent" for n in cell.predictions):
         named = {"route": "latent", "metric": "decode_s", "unit": UNITS["decode_s"]}
@@ -182,8 +182,46 @@ class Scorer:
             row = _row(self.plan, cell.curve, cell.point, metric=found.metric, part=found.part, value=found.value, unit=unit, **base)
             name = f"{found.metric}/{found.part}" if found.part else found.metric
             low, high, _ = interval(samples[name]) if name in samples else (math.nan, math.nan, 0)
-            rows.append(replace(row, low=low, high=high))
+            rows.append(replace(row, low=low, high=high, reason="" if row.part else self.no_interval))
         return rows
+
+    @functools.cached_property
+    def no_interval(self) -> str:
+        """Why none of the head's scores has an interval, where resamples were asked for; empty where they have."""
+        if self.bootstrap.resamples and self.head.output is Detections:
+            return why_no_interval(*self._images_and_objects())
+        return self.bootstrap.reason
+
+    def _images_and_objects(self, of_class: str = "") -> tuple[int, int | None]:
+        """How many different images have something scored, and how many objects there are; crowds are no objects, label maps have none.
+
+        of_class: of this class alone.
+        """
+        fingerprints = [pixels.sha256 for _, _, pixels in self.plan.images]
+        number = self.space.classes.index(of_class) if of_class else -1
+        if self.head.output is not Detections:
+            maps = self.truth().maps or ()
+            return len({sha for sha, one in zip(fingerprints, maps, strict=True) if not of_class or (one.labels == number).any()}), None
+        coco = self._boxes() if self._truth is None else self._truth.coco
+        assert coco is not None
+        sha256 = {record["id"]: sha for record, sha in zip(coco["images"], fingerprints, strict=True)}
+        labels = [label for label in coco["annotations"] if not label.get("iscrowd", 0) and (not of_class or label["category_id"] == number + 1)]
+        return len({sha256[label["image_id"]] for label in labels}), len(labels)
+
+    def _of_enough(self, samples: Mapping[str, Floats]) -> dict[str, Floats]:
+        """Those of the whole, and of each class that has enough behind it."""
+        return {
+            name: values
+            for name, values in samples.items()
+            if "/" not in name or not why_no_interval(*self._images_and_objects(name.split("/", 1)[1]))
+        }
+
+    def _boxes(self) -> Mapping[str, Any] | None:
+        """The labels that boxes are scored against; their masks are not drawn only to count them."""
+        dataset = self.plan.config.dataset
+        if self.target is None or not isinstance(dataset, HasBoxes):
+            return self.truth().coco
+        return limit_coco(dataset.coco(), [index for index, _, _ in self.plan.images], self.space.classes, self.merge)
 
     def _records(self, keys: Sequence[str]) -> list[PredictionRecord]:
         known = self.store.predictions({key: image_id for key, (_, image_id, _) in zip(keys, self.plan.images, strict=True)})
@@ -203,12 +241,12 @@ class Scorer:
     def _samples(self, keys: Sequence[str]) -> dict[str, Floats]:
         """Each resample's scores by metric, of those metrics that can; none where a run has no resamples."""
         found: dict[str, Floats] = {}
-        for metric in self.metrics if self.bootstrap.resamples else ():
+        for metric in self.metrics if self.bootstrap.resamples and not self.no_interval else ():
             if isinstance(metric, Resampled):
                 key = samples_key(self._key(metric, keys), self.bootstrap.identity)
                 samples = self.store.samples(key)
                 if samples is None:
-                    samples = dict(metric.resample(self.truth(), self._predictions(keys), self.bootstrap.draws))
+                    samples = self._of_enough(metric.resample(self.truth(), self._predictions(keys), self.bootstrap.draws))
                     self.store.add_samples(key, samples)
                 found |= samples
         return found

@@ -21,6 +21,7 @@ from benchmarks.progress import Bar, Progress, Silent
 from downstream.api import HEADS, routes_of, why_not
 from hsc.api import Codec, Image, Layered
 from hsc.errors import HscError, UnavailableError, UsageError
+from hsc.fetching import fetch_all
 
 EXAMPLES = """examples:
   python -m benchmarks.sheet --codec 'hsc(quality=2)' --against vvc --against jpeg --out sheet.jpg
@@ -64,6 +65,7 @@ def sheet(dataset: Any, head: Any, codec: Codec, against: Sequence[Codec], image
     task: Any = options.pop("task", None) or TASKS.build("detection")
     score, progress = options.pop("score", 0.3), options.pop("progress", Silent())
     _check(task, head)
+    fetch_all([dataset, head, codec, *against])
     for thing in (dataset, head, codec, *against):
         if reason := thing.available():
             raise UnavailableError(reason)

@@ -6,12 +6,13 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 from tabulate import tabulate
 
 from benchmarks.api import Row
+from benchmarks.bootstrap import MIN_IMAGES, NO_INTERVAL, side_of_zero, why_no_interval
 from benchmarks.null_floor import PART
 from benchmarks.scales import HEADS_APART, LESS_ROUTE, scale_of
 from benchmarks.whole_files import write_text
@@ -173,17 +174,42 @@ def told_apart(rows: pd.DataFrame) -> list[str]:
     A claim needs an interval that leaves 0 out; it rests on BD-rate, or on BD-metric where there is no BD-rate.
     """
     found = rows[(rows["part"] == "") & (rows["anchor"] != "") & rows["metric"].str.startswith("bd_") & rows["low"].notna()]
+    found = found[found["images"] >= MIN_IMAGES]
     lines = []
     for (head, anchor), group in found.groupby(["head", "anchor"], sort=False):
         said: dict[str, list[str]] = {"better": [], "worse": [], "not told apart": []}
         for codec, numbers in group.groupby("codec", sort=False):
-            first = numbers.iloc[0]
-            less = first["unit"] == "%" or scale_of(first["metric"]).sign < 0
-            low, high = (-first["high"], -first["low"]) if less else (first["low"], first["high"])
-            said["better" if low > 0 else "worse" if high < 0 else "not told apart"].append(str(codec))
+            said[verdict(numbers.iloc[0])].append(str(codec))
         text = "; ".join(f"{what}: {', '.join(codecs)}" for what, codecs in said.items() if codecs)
         lines.append(f"{head}, against {anchor}, by intervals that leave out 0: {text}.")
     return lines
+
+
+def verdict(row: Any) -> Literal["better", "worse", "not told apart"]:
+    """What the interval of a difference from an anchor claims of its codec; ``row`` is a row of the tidy table."""
+    less = row["unit"] == "%" or scale_of(row["metric"]).sign < 0
+    side = side_of_zero(row["low"], row["high"], row["images"]) * (-1 if less else 1)
+    return "better" if side > 0 else "worse" if side < 0 else "not told apart"
+
+
+def only_sure(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a tidy table without intervals over too few images, whoever wrote them."""
+    few = rows["images"] < MIN_IMAGES
+    return rows.assign(low=rows["low"].mask(few), high=rows["high"].mask(few))
+
+
+def too_little(rows: pd.DataFrame) -> list[str]:
+    """A sentence for each reason why numbers have no interval because there is too little behind them, with the heads it holds for."""
+    marked = rows[rows["reason"].str.startswith(NO_INTERVAL) & (rows["anchor"] == "")]
+    reasons = {str(reason): list(dict.fromkeys(group["head"])) for reason, group in marked.groupby("reason", sort=False)}
+    if not reasons and len(rows) and (reason := why_no_interval(int(rows["images"].max()))):
+        reasons = {reason: [""]}
+    return [_too_little(reason.removeprefix(f"{NO_INTERVAL}: "), heads) for reason, heads in reasons.items()]
+
+
+def _too_little(reason: str, heads: Sequence[str]) -> str:
+    where = "" if "" in heads else f" for {', '.join(heads)}"
+    return f"No interval, no verdict and nothing in bold{where}: {reason}."
 
 
 def _matched(rows: pd.DataFrame) -> list[str]:
@@ -290,7 +316,7 @@ def blocks(rows: Sequence[Row], columns: Sequence[str], form: str, notices: Sequ
         *([_SURE] if tidy["low"].notna().any() else []),
         *([_OVERLAPS] if not bd.empty else []),
     ]
-    lines = (*_matched(tidy), *_floor(tidy), *told_apart(tidy), *_at_rates(tidy), *_refused(tidy), *notes, *_missing(tidy))
+    lines = (*_matched(tidy), *_floor(tidy), *too_little(tidy), *told_apart(tidy), *_at_rates(tidy), *_refused(tidy), *notes, *_missing(tidy))
     parts += [_heading(line, form) if tex else line for line in lines]
     return "\n\n".join(parts) + "\n"
 

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkabl
 import numpy as np
 import numpy.typing as npt
 
-from hsc.api import Image, Latents, LatentSpec
+from hsc.api import DecodesLatents, Image, Latents, LatentSpec
 from hsc.registry import Registry
 
 VOID = 255
@@ -225,7 +225,6 @@ HEADS: Registry[Any] = Registry("head", package="downstream", group="hsc.heads")
 def why_not(codec: Any, head: Any, dataset: LabelledData, route: Route | None = None) -> str | None:
     """One sentence on why this head cannot follow this codec on this data set, or None if it can. route: the head's first where not given."""
     from downstream.class_maps import why_unscored
-    from hsc.api import DecodesLatents
 
     space = dataset.label_space(head.output)
     if space is not None and (unscored := why_unscored(head.label_space, space)):
@@ -238,14 +237,17 @@ def why_not(codec: Any, head: Any, dataset: LabelledData, route: Route | None = 
         return "the data set has no labels, and a head on latents cannot read the originals that would stand in for them"
     if not isinstance(codec, DecodesLatents):
         return "the codec does not hand out latents"
+    return why_not_latents(codec, head)
+
+
+def why_not_latents(codec: DecodesLatents, head: LatentHead) -> str | None:
+    """One sentence on why a head cannot read a codec's latents, both of them being available, or None if it can."""
     offered = {spec.name: spec for spec in codec.latent_specs()}
     return next((reason for need in head.needs if (reason := _mismatch(need, offered))), None)
 
 
 def _of_another(codec: Any, head: AdaptedHead) -> str | None:
     """Why a head that was adapted to one codec's images does not read another's, or None if it is that codec's."""
-    from hsc.api import DecodesLatents
-
     spaces = {spec.space for spec in codec.latent_specs()} if isinstance(codec, DecodesLatents) else set()
     if head.adapted_to in spaces:
         return None

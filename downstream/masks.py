@@ -22,14 +22,42 @@ def pack(drawn: npt.NDArray[Any]) -> Masks:
     return Masks(tuple(bytes(code["counts"]) for code in codes), (drawn.shape[1], drawn.shape[2]))
 
 
+def covered_pixels(counts: bytes) -> int:
+    """How many pixels packed runs cover in all, of zeros and ones; decoders fill up in silence what they lack.
+
+    Raises:
+        ValueError: they end within a number, hold a character that stands for none, or a run of less than no pixel.
+
+    >>> covered_pixels(b"121O060M1")
+    20
+    """
+    lengths: list[int] = []
+    value, shift = 0, 0
+    for character in counts:
+        bits = character - 48
+        if not 0 <= bits < 64:
+            raise ValueError(f"the runs {counts[:40]!r} hold the character {chr(character)!r}, expected '0' to 'o'")
+        value |= (bits & 0x1F) << shift
+        shift += 5
+        if not bits & 0x20:
+            value -= (1 << shift) if bits & 0x10 else 0
+            lengths.append(value + (lengths[-2] if len(lengths) > 2 else 0))
+            value, shift = 0, 0
+    if shift or any(length < 0 for length in lengths):
+        raise ValueError(f"the runs {counts[-40:]!r} end within a number, or a run is of less than no pixel")
+    return sum(lengths)
+
+
 def unpack(masks: Masks) -> npt.NDArray[np.bool_]:
     """Masks as bool (N, H, W).
 
     Raises:
-        ValueError: the runs of a mask are damaged.
+        ValueError: the runs of a mask are damaged, or do not cover the image.
     """
     from hotcoco import mask
 
     height, width = masks.image_hw
+    if uncovered := [one for one in masks.counts if covered_pixels(one) != height * width]:
+        raise ValueError(f"the runs {uncovered[0][:40]!r} cover {covered_pixels(uncovered[0])} pixels, expected {height} x {width}")
     planes = [np.asarray(mask.decode({"size": [height, width], "counts": one}), bool) for one in masks.counts]
     return np.stack(planes) if planes else np.zeros((0, height, width), np.bool_)

@@ -258,7 +258,7 @@ def _network(model: dict[str, Any], state: Mapping[str, Any], config_name: str, 
         raise
     except Exception as error:  # networks check their settings in many ways
         raise DataError(f"the model of {config_name} cannot be built: {error}; check that it is a segmenter of mmsegmentation 1.2") from error
-    fill(network, state, weights, config_name)
+    fill(network, state, weights, config_name, "give the config this checkpoint was trained with, its num_classes among them")
     return network.eval()
 
 

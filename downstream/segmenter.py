@@ -127,8 +127,10 @@ class SegmenterAdapted(Segmenter):
     """``segmenter`` trained further on the images a codec decodes: what a head on that codec's latents is to be measured by.
 
     Its fields are those of ``segmenter``; its weights are of ``python -m downstream.training --task segmentation --input images``, and
-    it follows the codec they were trained with alone.
+    it follows the codec they were trained with alone. Those of the context network are packaged.
     """
+
+    arch: Literal["pyramid", "context"] = "context"
 
     regime: ClassVar[Literal["frozen", "adapted"]] = "adapted"
 

@@ -157,8 +157,10 @@ class SmallAdapted(Small):
     """``small`` trained further on the images a codec decodes: what a head on that codec's latents is to be measured by.
 
     Its fields are those of ``small``; its weights are of ``python -m downstream.training --input images``, and it follows the codec
-    they were trained with alone.
+    they were trained with alone. Those of the hourglass are packaged.
     """
+
+    arch: Literal["pyramid", "hourglass"] = "hourglass"
 
     regime: ClassVar[Literal["frozen", "adapted"]] = "adapted"
 

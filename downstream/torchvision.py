@@ -20,11 +20,15 @@ from downstream.device import device, device_facts
 from downstream.fingerprint import sha256_of
 from downstream.masks import pack
 from downstream.state_dicts import fill, read_state
-from downstream.torchvision_zoo import fetched, own_weights, path_of
+from downstream.torchvision_zoo import fetched, own_weights, path_of, unfetched, why_not
 from hsc.api import Image
-from hsc.errors import DataError, UnavailableError
+from hsc.errors import DataError
 
 _INSIDE = 0.5
+_CURE = (
+    "this head reads networks of COCO's 91 numbers alone: give such weights, or export a fine-tuned detector to ONNX and read it with "
+    "onnx(path=..., classes=...)"
+)
 
 
 @HEADS.register("torchvision")
@@ -53,12 +57,16 @@ class Torchvision:
         return COCO80
 
     def available(self) -> str | None:
-        """None if model and weights can be loaded here, else one sentence with the reason and the cure."""
-        try:
-            self._network()
-        except (UnavailableError, DataError) as error:
-            return str(error)
-        return None
+        """None if model and weights can be loaded here, else one sentence with the reason and the cure; nothing is fetched to find out."""
+        return why_not(self)
+
+    def unfetched(self) -> str:
+        """What use would download; empty where the weights are here. Raises DataError where the model is unknown."""
+        return unfetched(self.weights, _own(self.model))
+
+    def fetch(self) -> None:
+        """Bring the weights here and load them. Raises as ``predict`` does."""
+        self._network()
 
     def provenance(self) -> Mapping[str, str]:
         """sha256 of the weights, versions of torch and torchvision."""
@@ -129,7 +137,7 @@ def _load(model: str, path: str, sha256: str, own: bool, score_threshold: float,
         if own:
             return get_model(model, weights=_own(model), progress=False, **options).eval()
         network = get_model(model, weights=None, weights_backbone=None, **options).eval()
-        fill(network, read_state(path), path, model)
+        fill(network, read_state(path), path, model, _CURE)
     except DataError:
         raise
     except Exception as error:  # a damaged or foreign file may raise anything

@@ -20,10 +20,11 @@ from downstream.device import device, device_facts
 from downstream.fingerprint import sha256_of
 from downstream.segmentation_classes import VOC21
 from downstream.state_dicts import fill, read_state
-from downstream.torchvision_zoo import fetched, own_weights, path_of
+from downstream.torchvision_zoo import fetched, own_weights, path_of, unfetched, why_not
 from hsc.api import Image
-from hsc.errors import DataError, UnavailableError
+from hsc.errors import DataError
 
+_CURE = "say with classes=FILE which classes it was trained for, one name a line, background among them, or give other weights"
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
 
 
@@ -61,12 +62,16 @@ class TorchvisionSegmentation:
         return space_of(self.classes)
 
     def available(self) -> str | None:
-        """None if model and weights can be loaded here, else one sentence with the reason and the cure."""
-        try:
-            self._network()
-        except (UnavailableError, DataError) as error:
-            return str(error)
-        return None
+        """None if model and weights can be loaded here, else one sentence with the reason and the cure; nothing is fetched to find out."""
+        return why_not(self)
+
+    def unfetched(self) -> str:
+        """What use would download; empty where the weights are here. Raises DataError where the model is unknown."""
+        return unfetched(self.weights, _own(self.model))
+
+    def fetch(self) -> None:
+        """Bring the weights here and load them. Raises as ``predict`` does."""
+        self._network()
 
     def provenance(self) -> Mapping[str, str]:
         """sha256 of the weights and of the class names where they are a file, versions of torch and torchvision."""
@@ -124,7 +129,7 @@ def _load(model: str, path: str, sha256: str, classes: int) -> Any:
         # LR-ASPP has no auxiliary classifier; for the others a file may come with or without one.
         auxiliary = {"aux_loss": True} if any(name.startswith("aux_classifier.") for name in state) else {}
         network = get_model(model, weights=None, weights_backbone=None, num_classes=classes, **auxiliary).eval()
-        fill(network, state, path, model)
+        fill(network, state, path, f"{model} with {classes} classes", _CURE)
     except DataError:
         raise
     except Exception as error:  # a damaged or foreign file may raise anything

@@ -11,6 +11,7 @@ from typing import Any
 
 from hsc.download import offline
 from hsc.errors import DataError, DownloadError, UnavailableError
+from hsc.fetching import would_download
 
 
 def own_weights(model: str, zoo: ModuleType, noun: str) -> Any:
@@ -32,6 +33,24 @@ def path_of(own: Any) -> Path:
     import torch
 
     return Path(torch.hub.get_dir()) / "checkpoints" / Path(own.url).name
+
+
+def unfetched(weights: str, own: Any) -> str:
+    """What use of a model would download; empty where its weights are here, or ``weights`` names a file."""
+    if weights or path_of(own).is_file():
+        return ""
+    return would_download(1e6 * float(own.meta.get("_file_size", 0)), own.url)
+
+
+def why_not(head: Any) -> str | None:
+    """None if a head of the zoo can be used here, else one sentence with the reason and the cure; nothing is fetched to find out."""
+    try:
+        if not offline() and (reason := head.unfetched()):
+            return str(reason)
+        head.fetch()
+    except (UnavailableError, DataError) as error:
+        return str(error)
+    return None
 
 
 def fetched(model: str, weights: str, own: Any) -> Path:

@@ -14,6 +14,7 @@ import numpy as np
 from hsc.api import Image
 from hsc.bitstream import why_too_large
 from hsc.errors import ImageError, UsageError
+from hsc.picture_files import check_tiles, without_text
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM")
 _MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})
@@ -32,9 +33,10 @@ def read_picture(data: bytes, name: str) -> Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata and of sizes that are judged below
-            with PIL.Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
+            with PIL.Image.open(io.BytesIO(without_text(data)), formats=_FORMATS) as picture:
                 if reason := why_too_large((picture.height, picture.width)):
                     raise ImageError(f"{name} has {picture.width}x{picture.height} pixels, {reason}; code it in parts")
+                check_tiles(picture, name)
                 if picture.mode not in _MODES:
                     raise ImageError(f"{name} has samples of the kind {picture.mode}, 8 bits are read; convert it to an 8 bit PNG")
                 turned = PIL.ImageOps.exif_transpose(picture)

@@ -16,7 +16,7 @@ from benchmarks.progress import Silent
 from benchmarks.run_folder import Verdict
 from benchmarks.verify import conclusion, verify
 
-IMAGES = 6
+IMAGES = 12
 SIZES = (12, 8, 6, 4, 2)
 
 

@@ -19,7 +19,7 @@ from hsc.errors import UsageError
 
 
 def rows(tmp_path: Path, **options: Any) -> pd.DataFrame:
-    options = {"heads": [FindSquares()], "dataset": Squares(), "cache": tmp_path, "executor": Inline(), "resamples": 200, **options}
+    options = {"heads": [FindSquares()], "dataset": Squares(12), "cache": tmp_path, "executor": Inline(), "resamples": 200, **options}
     return benchmarks.evaluate("detection", codecs=[Blocks(4), Blocks(8)], **options)
 
 
@@ -71,8 +71,8 @@ def test_scores_and_rates_have_intervals_about_them_and_are_what_the_metric_says
         assert (found["value"] <= found["high"]).all()
         assert (found["low"] < found["high"]).all()
     assert of_metric(table, "psnr")["low"].isna().all()
-    sizes = [len(Blocks(4).encode(Squares().load(i).image)) for i in range(6)]
-    expected = interval(Bootstrap(6, 200, 0).rate(sizes, [56 * 144] * 6))
+    sizes = [len(Blocks(4).encode(Squares(12).load(i).image)) for i in range(12)]
+    expected = interval(Bootstrap(12, 200, 0).rate(sizes, [56 * 144] * 12))
     bpp = of_metric(table, "bpp").query("point == 'size=4'").iloc[0]
     assert (bpp["low"], bpp["high"]) == pytest.approx((expected.low, expected.high), rel=1e-12)
 

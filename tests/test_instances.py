@@ -26,8 +26,8 @@ from hsc.errors import AnnotationError, UnavailableError, UsageError
 
 
 def rows(tmp_path: Path, task: str = "instance_segmentation", dataset: Any = None, heads: Any = None) -> pd.DataFrame:
-    options: dict[str, Any] = {"cache": tmp_path, "executor": Inline(), "resamples": 20, "anchors": []}
-    return benchmarks.evaluate(task, dataset or Squares(), [Blocks(2), Blocks(8)], heads or [FindSquares(masks=True)], **options)
+    options: dict[str, Any] = {"cache": tmp_path, "executor": Inline(), "resamples": 40, "anchors": []}
+    return benchmarks.evaluate(task, dataset or Squares(12), [Blocks(2), Blocks(8)], heads or [FindSquares(masks=True)], **options)
 
 
 def value(table: pd.DataFrame, metric: str, codec: str = "original", point: str = "") -> float:

@@ -39,7 +39,7 @@ PARTS = ("rates", "bd", "points", "curves")
 def rows_of(task: str, heads: Sequence[tuple[str, str, str]], lead: float = 0.01) -> list[Row]:
     """Rows of three codecs, of which ``good`` is ahead of the others by ``lead``, give or take .02."""
     metric = {"detection": "ap", "segmentation": "miou"}[task]
-    base = Row("", task, "squares", "test", "", "", "image", "", "", "", 0, "bpp", "", math.nan, images=4)
+    base = Row("", task, "squares", "test", "", "", "image", "", "", "", 0, "bpp", "", math.nan, images=12)
     rows = []
     for place, codec in enumerate(("good", "plain", ODD)):
         for at, bpp in enumerate(RATES):
@@ -101,7 +101,7 @@ def write_run(folder: Path, rows: Sequence[Row], **about: Any) -> Path:
             "config": {"root": "/home/me/data"},
             "provenance": {"licence": "CC0"},
             "revision": "1",
-            "images": list("abcd"),
+            "images": list("abcdefghijkl"),
         },
         "anchors": ["plain"],
         "seed": 0,
@@ -344,7 +344,7 @@ def change(folder: Path, name: str, old: str, new: str) -> None:
         (lambda f: change(f, "rows.csv", ",24.0,", ",many,"), "column value holds something that is no number"),
         (lambda f: change(f, "rows.csv", ",ok,", ",fine,"), "the status 'fine' is none of"),
         (lambda f: change(f, "rows.csv", "\no,", "\nq,"), "cell q of rows.csv is not in run.json"),
-        (lambda f: change(f, "rows.csv", ",4,ok", ",5,ok"), "images is 5 in rows.csv, 4 in run.json"),
+        (lambda f: change(f, "rows.csv", ",12,ok", ",5,ok"), "images is 5 in rows.csv, 12 in run.json"),
         (lambda f: change(f, "rows.csv", "ok,\n", "missing,not read yet\n"), "cells that were not measured: 1"),
         (lambda f: change(f, "run.json", '"name": "segmentation"', '"name": "segmentatoin"'), "of one run: task is"),
         (lambda f: (f / "sheet.jpg").write_bytes(b"no picture"), "the sheet"),

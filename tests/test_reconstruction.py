@@ -59,7 +59,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
     """A codec, and one that takes twice its bytes for the same images."""
     codecs = [*(Blocks(s) for s in SIZES), *(Wasteful(s) for s in SIZES)]
     heads = [Psnr(), Spread(), FindSquares()]
-    config = configure("reconstruction", Squares(8), codecs, heads, anchors=["blocks"], resamples=60)
+    config = configure("reconstruction", Squares(12), codecs, heads, anchors=["blocks"], resamples=60)
     return run(config, cache=tmp_path_factory.mktemp("cache"), executor=Inline()).rows
 
 
@@ -100,8 +100,8 @@ def test_judges_stand_in_one_block_and_each_head_in_its_own(rows: list[Row]) -> 
     text = blocks(rows, COLUMNS, "github")
     titles = [line for line in text.splitlines() if line.startswith("### reconstruction")]
     assert titles == [
-        "### reconstruction on squares (test, 8 images), against the originals",
-        "### reconstruction on squares (test, 8 images), head squares, image route, frozen",
+        "### reconstruction on squares (test, 12 images), against the originals",
+        "### reconstruction on squares (test, 12 images), head squares, image route, frozen",
     ]
     headers = [line for line in text.splitlines() if line.startswith("| codec") and "point" in line]
     assert "PSNR dB" in headers[0]

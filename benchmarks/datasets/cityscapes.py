@@ -6,6 +6,7 @@ registration (cityscapes-dataset.com, its own licence); bring your own copy of l
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Literal
 
 from benchmarks.api import DATASETS
 from benchmarks.formats.label_maps import LabelledFiles, LabelledFolder, Pair, data_folder, labelled_files
+from benchmarks.images import shown
 from benchmarks.kept_listings import Listing, kept_while_unchanged
 from downstream.api import VOID, LabelSpace, Prediction, SegmentationMap
 from downstream.segmentation_classes import CITYSCAPES19
@@ -73,8 +75,13 @@ def _list(root: Path, split: str, labels: str) -> Listing[LabelledFiles]:
     folder = root / "leftImg8bit" / split
     if not folder.is_dir():
         raise ImageError(f"there is no Cityscapes folder {str(folder)!r}; {_CURE}")
-    pairs, cities = [], {path for path in folder.iterdir() if path.is_dir()}
-    for image in sorted(folder.glob("*/*_leftImg8bit.png")):
+    pairs = []
+    try:
+        cities = {path for path in folder.iterdir() if path.is_dir()}
+        images = sorted(Path(city, name) for city in cities for name in os.listdir(city))
+    except OSError as error:
+        raise ImageError(f"the folder {shown(error.filename)!r} cannot be read: {error.strerror}; make it readable") from error
+    for image in (file for file in images if file.name.endswith("_leftImg8bit.png")):
         image_id = image.name.removesuffix("_leftImg8bit.png")
         pairs.append(Pair(image_id, image, root / "gtFine" / split / image.parent.name / f"{image_id}_gtFine_{labels}.png"))
     files = labelled_files(pairs, f"Cityscapes {split}", f"{_CURE}, and say labels=labelIds or labels=labelTrainIds, as its files are called")

@@ -30,6 +30,7 @@ from downstream.coco_classes import COCO80
 from downstream.segmentation_classes import BACKGROUND, COCO81, VOC21
 from hsc.download import cache_folder, cached, fetch_file, offline
 from hsc.errors import AnnotationError, DataError, DownloadError, ImageError
+from hsc.fetching import would_download
 
 
 class _Archive(NamedTuple):
@@ -182,11 +183,27 @@ class Coco:
         """
         return _masked(self, self.revision)
 
+    def unfetched(self) -> str:
+        """What use would download: an official split that is not in the cache; empty elsewhere."""
+        if self.images or _unpacked(self.split).is_file():
+            return ""
+        wanted = {"coco/annotations_trainval2017.zip": _ANNOTATIONS, f"coco/{self.split}.zip": _IMAGES[self.split]}
+        size_bytes = sum(archive.size_bytes for name, archive in wanted.items() if not cached(name))
+        return would_download(size_bytes, "http://images.cocodataset.org")
+
+    def fetch(self) -> None:
+        """Bring an official split into the cache.
+
+        Raises:
+            DownloadError: it cannot be fetched, or the disk is full.
+        """
+        self._files()
+
     def available(self) -> str | None:
         if not self.images and not _unpacked(self.split).is_file() and offline():
             return f"COCO {self.split} is not in the cache and HSC_OFFLINE is set; unset it, or give images= and annotations="
-        if not self.images:
-            return None
+        if reason := self.unfetched():
+            return reason
         try:
             self._index()
         except DataError as error:

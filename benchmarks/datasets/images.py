@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+import multiprocessing
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.api import DATASETS, Sample
 from benchmarks.content_index import digest_of
-from benchmarks.images import SUFFIXES, Orientation, read_image
+from benchmarks.images import OTHER_SUFFIXES, SUFFIXES, Orientation, check_plain, read_image, shown
 from benchmarks.kept_listings import Listing, kept_while_unchanged
 from downstream.api import LabelSpace, Prediction
 from hsc.errors import DataError, ImageError
+
+_log = logging.getLogger(__name__)
 
 
 @DATASETS.register("images")
@@ -23,7 +29,8 @@ class Images:
     There are no labels, so a head's predictions on the originals stand in as the truth: scores then say how far
     compression moves a head, not how right it is.
 
-    path: folder or file; names that begin with a dot are passed over. split: only a label. orientation: see ``read_image``.
+    path: folder or file; names that begin with a dot are passed over, and so, with a word, are images of kinds that are not read and
+    linked folders. split: only a label. orientation: see ``read_image``.
     """
 
     path: str
@@ -33,50 +40,85 @@ class Images:
     @property
     def revision(self) -> str:
         """Hash of the images' names and of their files' contents."""
-        return digest_of((image_id, self._file(image_id)) for image_id in _files(self.path))
+        return digest_of((image.image_id, image.path) for image in _listing(self.path).images)
 
     def __len__(self) -> int:
-        return len(_files(self.path))
+        return len(_listing(self.path).images)
 
     def image_ids(self) -> Sequence[str]:
-        return list(_files(self.path))
+        return [image.image_id for image in _listing(self.path).images]
 
     def load(self, index: int) -> Sample:
-        image_id = _files(self.path)[index]
-        file = self._file(image_id)
-        return Sample(image_id, read_image(file, orientation=self.orientation), file.stat().st_size)
+        image = _listing(self.path).images[index]
+        return Sample(image.image_id, read_image(image.path, orientation=self.orientation), image.path.stat().st_size)
 
     def label_space(self, kind: type[Prediction]) -> LabelSpace | None:
         return None
 
     def available(self) -> str | None:
         try:
-            _files(self.path)
+            _listing(self.path)
         except DataError as error:
             return str(error)
         return None
 
     def provenance(self) -> Mapping[str, str]:
-        return {"source": Path(self.path).name or self.path, "labels": "none; predictions on the originals stand in"}
+        passed_over = _listing(self.path).passed_over
+        told = {"source": Path(self.path).name or self.path, "labels": "none; predictions on the originals stand in"}
+        return told | ({"passed_over": passed_over} if passed_over else {})
 
-    def _file(self, image_id: str) -> Path:
-        root = Path(self.path).expanduser()
-        return root / image_id if root.is_dir() else root
+
+class _Found(NamedTuple):
+    """An image of a folder. image_id: its path below the root, as text that can be written anywhere."""
+
+    image_id: str
+    path: Path
+
+
+class _Folder(NamedTuple):
+    """What a folder holds. passed_over: what looks like images and is not read, in words; empty where there is none."""
+
+    images: tuple[_Found, ...]
+    passed_over: str
 
 
 @kept_while_unchanged(16)
-def _files(path: str) -> Listing[tuple[str, ...]]:
-    """The paths below the root, or the name alone, of every image, sorted."""
+def _listing(path: str) -> Listing[_Folder]:
+    """Every image, sorted by path."""
     root = Path(path).expanduser()
     if root.is_file():
-        return Listing((root.name,), frozenset({root}))
+        check_plain(root)
+        return Listing(_Folder((_Found(shown(root.name), root),), ""), frozenset({root}))
     if not root.is_dir():
-        raise ImageError(f"there is no folder or image {path!r}; give images(path=...) a folder of {', '.join(sorted(SUFFIXES))} files")
-    found, watched = [], []
-    for folder, folders, names in os.walk(root):
+        raise ImageError(f"there is no folder or image {shown(path)!r}; give images(path=...) a folder of {', '.join(sorted(SUFFIXES))} files")
+    found, watched, others, linked = [], [], Counter[str](), 0
+    for folder, folders, names in os.walk(root, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(folder, name) for name in names if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES]
+        linked += sum(os.path.islink(os.path.join(folder, name)) for name in folders)
+        endings = {name: Path(name).suffix.lower() for name in names if not name.startswith(".")}
+        found += [Path(folder, name) for name, ending in endings.items() if ending in SUFFIXES]
         watched.append(Path(folder))
+        others.update(ending for ending in endings.values() if ending in OTHER_SUFFIXES)
+    passed_over = _passed_over(others, linked)
     if not found:
-        raise ImageError(f"the folder {path!r} holds no image; expected {', '.join(sorted(SUFFIXES))} files")
-    return Listing(tuple(sorted(file.relative_to(root).as_posix() for file in found)), frozenset(watched))
+        note = f"; passed over: {passed_over}" if passed_over else ""
+        raise ImageError(f"the folder {shown(path)!r} holds no image; expected {', '.join(sorted(SUFFIXES))} files{note}")
+    if passed_over and multiprocessing.parent_process() is None:
+        _log.warning("of %s are passed over: %s", shown(path), passed_over)
+    for file in found:
+        check_plain(file)
+    images = tuple(sorted(_Found(shown(file.relative_to(root).as_posix()), file) for file in found))
+    return Listing(_Folder(images, passed_over), frozenset(watched))
+
+
+def _refuse(error: OSError) -> None:
+    raise ImageError(
+        f"the folder {shown(error.filename)!r} cannot be read: {error.strerror}; its images would be left out, so make it readable, or move it"
+    )
+
+
+def _passed_over(others: Mapping[str, int], linked: int) -> str:
+    kinds = ", ".join(f"{count} {ending}" for ending, count in sorted(others.items()))
+    images = [f"images of kinds that are not read ({kinds}); convert them to PNG"] if kinds else []
+    links = [f"{linked} linked folder{'s' * (linked != 1)}, which are not followed; give the path of one itself"] if linked else []
+    return "; ".join([*images, *links])

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from benchmarks.api import DATASETS, Dataset, HasBoxes, HasLabelMaps, HasMasks, HasRemarks, Sample
 from downstream.api import LabelSpace, Prediction, SegmentationMap
 from hsc.errors import DataError
+from hsc.fetching import Fetches, unfetched
 from hsc.registry import parse_spec
 
 
@@ -87,6 +88,16 @@ class Mismatched:
         """The data set's own."""
         dataset = _built(self.of)
         return dataset.remarks(indices) if isinstance(dataset, HasRemarks) else ()
+
+    def unfetched(self) -> str:
+        """What use of the data set would download."""
+        return unfetched(_built(self.of))
+
+    def fetch(self) -> None:
+        """Bring the data set here. Raises UnavailableError where it cannot be fetched."""
+        dataset = _built(self.of)
+        if isinstance(dataset, Fetches):
+            dataset.fetch()
 
     def available(self) -> str | None:
         return _built(self.of).available()

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from stat import S_ISREG
 from typing import Any
 
 from downstream.coco_classes import COCO80
@@ -56,7 +57,10 @@ def read_coco(annotations: Path, folder: Path) -> CocoIndex:
         AnnotationError: the file is missing, too large, not JSON, or contradicts itself or the folder.
     """
     try:
-        size_bytes = annotations.stat().st_size
+        stat = annotations.stat()
+        if not S_ISREG(stat.st_mode):
+            raise AnnotationError(f"cannot read the annotations {str(annotations)!r}: it is no plain file; give a COCO JSON file")
+        size_bytes = stat.st_size
         if size_bytes > MAX_BYTES:
             raise AnnotationError(f"{annotations.name!r} has {size_bytes:,} bytes, more than the {MAX_BYTES:,} that are read; split it")
         sha256 = sha256_of_file(annotations)

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from downstream.api import VOID
+from downstream.masks import covered_pixels
 from hsc.errors import AnnotationError
 from hsc.file_digests import sha256_of_file
 
@@ -58,7 +59,7 @@ def paint(masks: Sequence[Mask], height: int, width: int, name: str) -> npt.NDAr
     """Label map uint8 (height, width) of one image's masks; ``name`` is the image's, for messages.
 
     Raises:
-        AnnotationError: a mask is no polygons and no runs, or runs of another size than the image.
+        AnnotationError: a mask is no polygons and no runs, or runs of another size than the image, or that do not cover all of it.
     """
     drawn = [(mask, draw(mask, height, width, name)) for mask in masks]
     drawn.sort(key=lambda pair: (not pair[0].iscrowd, -int(pair[1].sum())))  # stable: equal ones stay in the file's order
@@ -84,6 +85,7 @@ def runs(mask: Mask, height: int, width: int, name: str) -> dict[str, Any]:
     if isinstance(told, dict):
         if told.get("size") != [height, width]:
             raise AnnotationError(f"{what} has runs of size {told.get('size')}, expected {[height, width]}, the image's height and width")
+        _check_runs(told.get("counts"), height * width, what)
     elif not _are_polygons(told, _FAR * max(height, width)):
         raise AnnotationError(f"{what} has a segmentation that is neither a list of polygons x, y, x, y, x, y, ... nor runs: {str(told)[:80]}")
     try:
@@ -94,6 +96,24 @@ def runs(mask: Mask, height: int, width: int, name: str) -> dict[str, Any]:
         return {"size": [height, width], "counts": counts.decode("ascii") if isinstance(counts, bytes) else counts}
     except (ValueError, TypeError, OverflowError) as error:
         raise AnnotationError(f"{what} has a segmentation that cannot be drawn: {error}") from error
+
+
+def _check_runs(counts: Any, pixels: int, what: str) -> None:
+    """Runs that end early would be filled up with background in silence."""
+    try:
+        if isinstance(counts, str | bytes):
+            covered = covered_pixels(counts.encode("ascii") if isinstance(counts, str) else counts)
+        elif isinstance(counts, list) and all(isinstance(run, int) and not isinstance(run, bool) and run >= 0 for run in counts):
+            covered = sum(counts)
+        else:
+            raise ValueError(f"its counts are {str(counts)[:40]}, expected whole numbers of pixels, or text")
+    except ValueError as error:
+        raise AnnotationError(f"{what} has runs that cannot be read: {error}") from error
+    if covered != pixels:
+        how = "end early" if covered < pixels else "go on too long"
+        raise AnnotationError(
+            f"{what} has runs that {how}: they cover {str(covered)[:20]} pixels, expected all {pixels} of the image; get the labels again"
+        )
 
 
 def _are_polygons(told: Any, far: int) -> bool:

@@ -20,9 +20,10 @@ import numpy.typing as npt
 
 from benchmarks.api import Sample
 from benchmarks.content_index import digest_of
-from benchmarks.images import check_size, read_image, turned
+from benchmarks.images import check_size, read_image, read_plain, shown, turned
 from downstream.api import SegmentationMap
 from hsc.errors import AnnotationError, DataError, ImageError
+from hsc.picture_files import without_text
 
 Labels = npt.NDArray[np.uint8]
 
@@ -66,7 +67,7 @@ class LabelledFiles:
             AnnotationError: the label map is damaged, not of its image's size, or holds a number that has no meaning.
         """
         pair = self.pairs[index]
-        return SegmentationMap(renumber(read_numbers(pair.labels, pair.image), meaning, pair.labels.name))
+        return SegmentationMap(renumber(read_numbers(pair.labels, pair.image), meaning, shown(pair.labels.name)))
 
     def remarks(self, indices: Sequence[int]) -> list[str]:
         """What must be known of these images: how many carry a turn that is not applied."""
@@ -155,9 +156,9 @@ def labelled_files(pairs: Sequence[Pair], what: str, cure: str) -> LabelledFiles
     ):
         missing = [file for file in files if not file.is_file()]
         if missing:
-            names = ", ".join(file.name for file in missing[:3])
-            raise error(f"{len(missing)} of the {len(files)} {kind} of {what} are not in {str(missing[0].parent)!r}: {names}; {cure}")
-    return LabelledFiles(tuple(pairs))
+            names = ", ".join(shown(file.name) for file in missing[:3])
+            raise error(f"{len(missing)} of the {len(files)} {kind} of {what} are not in {shown(missing[0].parent)!r}: {names}; {cure}")
+    return LabelledFiles(tuple(pair._replace(image_id=shown(pair.image_id)) for pair in pairs))
 
 
 def read_numbers(file: Path, image: Path) -> Labels:
@@ -170,16 +171,17 @@ def read_numbers(file: Path, image: Path) -> Labels:
     import PIL.Image
 
     width, height = size_of(image)
+    name = shown(file.name)
     try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise AnnotationError(f"cannot read the label map {str(file)!r}: {error.strerror or error}") from error
+        data = without_text(read_plain(file, "label map"))
+    except ImageError as error:
+        raise AnnotationError(str(error)) from error
     if len(data) < 26 or not data.startswith(_PNG_START):
-        raise AnnotationError(f"the label map {file.name!r} is not a PNG file, or is cut; get it again")
+        raise AnnotationError(f"the label map {name!r} is not a PNG file, or is cut; get it again")
     depth, colour = data[24], data[25]  # PNG 3rd edition, 11.2.1; shallower greys would be stretched to 0 to 255
     if colour != _PALETTE and (colour, depth) != (_GREY, 8):
         raise AnnotationError(
-            f"the label map {file.name!r} is a PNG of colour type {colour} and {depth} bits, expected one number a pixel: a palette, or 8-bit grey"
+            f"the label map {name!r} is a PNG of colour type {colour} and {depth} bits, expected one number a pixel: a palette, or 8-bit grey"
         )
     try:
         with warnings.catch_warnings():
@@ -187,14 +189,14 @@ def read_numbers(file: Path, image: Path) -> Labels:
             with PIL.Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
                 if picture.size != (width, height):
                     raise AnnotationError(
-                        f"the label map {file.name!r} is {picture.size[0]}x{picture.size[1]}, its image {image.name!r} {width}x{height}; "
+                        f"the label map {name!r} is {picture.size[0]}x{picture.size[1]}, its image {shown(image.name)!r} {width}x{height}; "
                         "they must be of one size, as the data set's publisher has them"
                     )
                 return np.array(picture, dtype=np.uint8)
     except AnnotationError:
         raise
     except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, zlib.error and more on damaged files
-        raise AnnotationError(f"cannot read the label map {str(file)!r}: {error or type(error).__name__}; it is damaged, get it again") from error
+        raise AnnotationError(f"cannot read the label map {shown(file)!r}: {error or type(error).__name__}; it is damaged, get it again") from error
 
 
 def renumber(numbers: Labels, meaning: Mapping[int, int], name: str) -> Labels:
@@ -227,9 +229,11 @@ def size_of(image: Path) -> tuple[int, int]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with PIL.Image.open(image) as picture:
+            with PIL.Image.open(io.BytesIO(without_text(read_plain(image)))) as picture:
                 width, height = picture.size
+    except ImageError:
+        raise
     except Exception as error:  # Pillow's plug-ins raise OSError, SyntaxError, ValueError, struct.error and more on damaged files
-        raise ImageError(f"cannot read the image {str(image)!r}: {error or type(error).__name__}") from error
-    check_size(height, width, str(image))
+        raise ImageError(f"cannot read the image {shown(image)!r}: {error or type(error).__name__}") from error
+    check_size(height, width, shown(image))
     return width, height

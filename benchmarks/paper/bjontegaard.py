@@ -11,6 +11,7 @@ import pandas as pd
 from benchmarks.null_floor import PART
 from benchmarks.paper.group import Group, View, clear_best
 from benchmarks.paper.latex import MINUS, escape, floating, number, slug, tabular, with_interval
+from benchmarks.tables import verdict
 
 _SHARED = re.compile(r"overlap (\d+)% of test, (\d+)% of anchor")
 _HYPHEN = re.compile(r"(?<![A-Za-z0-9])\{-\}(?=\d)")
@@ -76,8 +77,7 @@ def _best(group: Group, view: View, mine: pd.DataFrame, anchor: str, metric: str
     if own.empty:
         return None
     one = own.iloc[0]
-    ahead = one["high"] < 0 if one["unit"] == "%" else one["low"] > 0
-    return codec if ahead and abs(one["value"]) > least else None
+    return codec if verdict(one) == "better" and abs(one["value"]) > least else None
 
 
 def floor(group: Group, view: View, metric: str) -> float:
@@ -137,12 +137,15 @@ def _ends(row: Any) -> str:
 def _caption(group: Group, anchor: str) -> str:
     measured = any(floor(group, view, f"bd_rate({group.metric})") for view in group.views)
     than = " and is larger than the null floor" if measured else ""
+    intervals = (
+        r"In brackets: 95\,\% intervals, both codecs on the same resamples. "
+        rf"Bold: the best, where its paired difference from every other and from the anchor leaves out 0{than}; none where a codec has no number."
+    )
     return (
         rf"Bjontegaard differences against {escape(anchor)} on {group.where}, heads {escape(group.regime)}: rate at equal {group.title} "
-        rf"(negative: fewer bits), and {group.title} in points at equal rate. In brackets: 95\,\% intervals, both codecs on the same resamples. "
+        rf"(negative: fewer bits), and {group.title} in points at equal rate. {group.sure(intervals)} "
         r"Overlap: what both curves share, in percent of the codec's own interval and of the anchor's. "
         r"\textsuperscript{\dag}A curve dips, and a fit that only rises stands in. "
-        rf"Bold: the best, where its paired difference from every other and from the anchor leaves out 0{than}; none where a codec has no number. "
         r"Null floor: a codec against itself on a second ladder, by rights 0."
     )
 

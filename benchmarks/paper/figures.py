@@ -41,8 +41,9 @@ def _include(file: str, width: str, caption: str, label: str, kind: str) -> str:
 
 
 def _caption(group: Group, which: str, over: Sequence[Overlay]) -> str:
+    bands = group.sure(r"Bands: 95\,\% intervals.")
     return (
-        rf"{group.title} against rate on {group.where}, heads {escape(group.regime)}{which}. Bands: 95\,\% intervals. Dashed: the originals. "
+        rf"{group.title} against rate on {group.where}, heads {escape(group.regime)}{which}. {bands} Dashed: the originals. "
         r"Dotted: the fit that stands in for a curve that dips."
         + (rf" \textbf{{Grey and hollow: {WARNING[0].lower() + WARNING[1:]}}}" if over else "")
     )

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from benchmarks.bootstrap import side_of_zero
 from benchmarks.paper.latex import escape, slug
 from benchmarks.results import Run
 from benchmarks.scales import scale_of
-from benchmarks.tables import TITLES
+from benchmarks.tables import TITLES, too_little
 from hsc.errors import UsageError
 
 
@@ -60,6 +61,11 @@ class Group:
     def where(self) -> str:
         """The data set, for captions."""
         return escape(f"{self.run.dataset} ({self.rows['split'].iloc[0]}, {self.run.images} images)")
+
+    def sure(self, text: str) -> str:
+        """What a caption says of intervals and bold: ``text`` where the group has any, and why where some or all have none."""
+        known = self.rows["low"].notna() & (self.rows["head"] != "")
+        return " ".join([*([text] if known.any() else []), *(escape(sentence) for sentence in too_little(self.rows))])
 
     def file(self, what: str, ending: str = ".tex") -> str:
         return f"{self.name}-{self.regime}-{what}{ending}"
@@ -111,7 +117,8 @@ def clear_best(values: pd.DataFrame, leads: pd.DataFrame, floor: float = 0.0) ->
         return None
     best = leads["codec"].iloc[0]
     less = leads["unit"].iloc[0] == "%" or scale_of(leads["metric"].iloc[0]).sign < 0
-    better = (leads["high"] < 0) if less else (leads["low"] > 0)
+    sides = [side_of_zero(low, high, images) for low, high, images in zip(leads["low"], leads["high"], leads["images"], strict=True)]
+    better = pd.Series(sides, leads.index) == (-1 if less else 1)
     sure = leads[better & (leads["value"].abs() > floor)]
     behind = {part.removeprefix("less ") if part.startswith("less ") else anchor for part, anchor in zip(sure["part"], sure["anchor"], strict=True)}
     return str(best) if behind == set(values["codec"]) - {best} and best in set(values["codec"]) else None

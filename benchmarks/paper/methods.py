@@ -42,7 +42,7 @@ def _paragraphs(members: Sequence[Group]) -> dict[str, str]:
         "Heads": _heads(about),
         "Scores": _scores(group),
         "Differences": _differences(members),
-        "Uncertainty": _uncertainty(about),
+        "Uncertainty": _uncertainty(members),
         "Times": _times(about),
         "Software": _software(about),
     }
@@ -128,9 +128,14 @@ def _differences(members: Sequence[Group]) -> str:
     return text + floor
 
 
-def _uncertainty(about: Mapping[str, Any]) -> str:
+def _uncertainty(members: Sequence[Group]) -> str:
+    about = members[0].run.about
     if not about["resamples"]:
         return "No intervals were computed, and so nothing is called better."
+    return " ".join(dict.fromkeys(group.sure(_intervals(about)) for group in members))
+
+
+def _intervals(about: Mapping[str, Any]) -> str:
     return (
         rf"Intervals are where the middle 95\,\% of {about['resamples']} resamples of the images lie (seed {about['seed']}), scores, rates and "
         "differences computed anew on each, all codecs on the same draws. A codec is called better only where the interval of the paired difference "

@@ -54,7 +54,7 @@ def _milliseconds(seconds: float) -> str:
 def _caption(group: Group) -> str:
     return (
         rf"Every operating point on {group.where}, heads {escape(group.regime)}: scores in percent, times in milliseconds an image (median). "
-        rf"In brackets: 95\,\% intervals of the rate and of {group.title}."
+        + group.sure(rf"In brackets: 95\,\% intervals of the rate and of {group.title}.")
     )
 
 

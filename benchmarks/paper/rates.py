@@ -68,11 +68,13 @@ def _caption(group: Group, found: pd.DataFrame) -> str:
         if matched
         else "between a codec's points its curve is read, never beyond them"
     )
-    bold = r"Bold: the best at its rate, where the 95\,\% interval of its paired difference from every other leaves out 0"
+    intervals = (
+        r"In brackets: 95\,\% intervals, none where more than 2.5\,\% of the resamples give no value. "
+        r"Bold: the best at its rate, where the 95\,\% interval of its paired difference from every other leaves out 0."
+    )
     return (
         rf"{group.title} (\%) at equal rates on {group.where}, heads {escape(group.regime)}; {how}. "
-        r"In brackets: 95\,\% intervals, none where more than 2.5\,\% of the resamples give no value. "
-        rf"{bold}. A dash: the codec's files do not come so small or so large."
+        rf"{group.sure(intervals)} A dash: the codec's files do not come so small or so large."
     )
 
 

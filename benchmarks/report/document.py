@@ -18,6 +18,7 @@ from benchmarks.report.markup import Markup, element, escaped, joined, json_text
 from benchmarks.report.origin import cells_data, provenance
 from benchmarks.report.run_files import RunFiles
 from benchmarks.report.sections import differences, heads_apart, points_table, problems, swatch, title_of
+from benchmarks.tables import too_little
 from hsc.errors import ResultsError
 
 ASSETS = Path(__file__).parent / "assets"
@@ -99,7 +100,11 @@ def _lead(run: RunFiles, points: Points) -> Markup:
     said = f"{codecs} at {_count(coded, 'operating point')}, read by {_count(len(points.readers), 'head')}, on "
     said += f"{_count(images, 'image')} of the split {run.about['dataset'].get('config', {}).get('split', _split(run))}. "
     resamples = run.about.get("resamples", 0)
-    said += f"Intervals hold 95 % of {resamples:,} resamples of the images, drawn alike for all codecs." if resamples else "Without intervals."
+    said += (
+        f"Intervals hold 95 % of {resamples:,} resamples of the images, drawn alike for all codecs."
+        if run.rows["low"].notna().any()
+        else "Without intervals."
+    )
     return element("p", said, class_="lead")
 
 
@@ -116,6 +121,7 @@ def _notes(run: RunFiles) -> Markup:
     ]
     if run.about.get("pseudo_label_score") is not None:
         said.append(f"The data set has no labels: what each head says of the originals (boxes from score {PSEUDO_SCORE:g} on) stands in for them.")
+    said += too_little(run.rows)
     told = [element("p", text, class_="note warning", role="note") for text in notices_of(run.about)]
     return joined([*told, *(element("p", text, class_="note") for text in said)])
 

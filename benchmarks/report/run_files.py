@@ -13,6 +13,7 @@ import pandas as pd
 from benchmarks.api import TASKS
 from benchmarks.gallery import FILE as GALLERY
 from benchmarks.results import read_about, read_rows
+from benchmarks.tables import only_sure
 from hsc.errors import ResultsError
 
 
@@ -37,7 +38,7 @@ def read(folder: Path) -> RunFiles:
         raise ResultsError(f"there is no folder {folder}; name one that python -m benchmarks.run wrote")
     about = read_about(folder / "run.json", parse_constant=str)
     task: Any = TASKS.get(str(about["task"]["name"]))
-    return RunFiles(read_rows(folder / "rows.csv"), about, _gallery(folder / GALLERY), task.main_metric, task.columns)
+    return RunFiles(only_sure(read_rows(folder / "rows.csv")), about, _gallery(folder / GALLERY), task.main_metric, task.columns)
 
 
 def _gallery(path: Path) -> dict[str, Any] | None:

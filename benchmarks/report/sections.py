@@ -9,12 +9,13 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.bootstrap import MIN_IMAGES
 from benchmarks.null_floor import PART
 from benchmarks.report.curves import Points, Reader
 from benchmarks.report.markup import Cell, Column, Markup, element, joined, table
 from benchmarks.report.run_files import RunFiles
 from benchmarks.scales import HEADS_APART, LESS_ROUTE, scale_of
-from benchmarks.tables import DIGITS, TITLES, wide
+from benchmarks.tables import DIGITS, TITLES, verdict, wide
 
 _SHARED = re.compile(r"overlap (\d+)% of test, (\d+)% of anchor")
 _VERDICTS = {"better": "▲ better", "worse": "▼ worse", "not told apart": "≈ not told apart", "": "–"}
@@ -107,13 +108,8 @@ _ABOUT = {
 
 def _verdict(rows: pd.DataFrame) -> str:
     """Whether a codec is better than its anchor: the first of its numbers with an interval says, as in ``tables.told_apart``."""
-    known = rows[rows["low"].notna()]
-    if known.empty:
-        return ""
-    first = known.iloc[0]
-    less = first["unit"] == "%" or scale_of(first["metric"]).sign < 0
-    low, high = (-first["high"], -first["low"]) if less else (first["low"], first["high"])
-    return "better" if low > 0 else "worse" if high < 0 else "not told apart"
+    known = rows[rows["low"].notna() & (rows["images"] >= MIN_IMAGES)]
+    return "" if known.empty else verdict(known.iloc[0])
 
 
 def _difference(rows: pd.DataFrame) -> Cell:
@@ -156,12 +152,12 @@ def _compared(points: Points, found: pd.DataFrame) -> Sequence[tuple[dict[str, A
     rows = []
     for (head, route, codec, anchor), group in found.groupby(["head", "route", "codec", "anchor"], sort=False):
         rate, score = group[group["unit"] == "%"], group[group["unit"] != "%"]  # a head has one main score
-        verdict = _verdict(group)
+        outcome = _verdict(group)
         number = points.codecs.index(codec) if codec in points.codecs else 0
         cells = [
             Cell(_named(number, codec), codec, "", "named"),
             Cell(anchor, anchor),
-            Cell(_VERDICTS[verdict], verdict or None, "", f"verdict {verdict.split(' ')[0]}"),
+            Cell(_VERDICTS[outcome], outcome or None, "", f"verdict {outcome.split(' ')[0]}"),
             *(_difference(part) for part in (rate, score)),
             _outcome(group),
             Cell(head, head, route),

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from downstream.detectors.layers import Network
 from downstream.fingerprint import sha256_of
+from downstream.state_dicts import misfit
 from downstream.training.card import card
 from downstream.training.lesson import Lesson
 from downstream.training.recipe import Recipe
@@ -92,8 +93,8 @@ def start(recipe: Recipe, lesson: Lesson, run: Run) -> State:
         try:
             network.begin(found.tensors)
         except RuntimeError as error:
-            reason = " ".join(str(error).split())[:200]  # torch tells of every tensor, a line each
-            raise DataError(f"{run.initial} does not fit a {recipe.arch} of {len(lesson.classes)} classes: {reason}") from error
+            trouble = misfit(network, found.tensors) or str(error).splitlines()[0]
+            raise DataError(f"{run.initial} does not fit a {recipe.arch} of {len(lesson.classes)} classes: {trouble}; begin with others") from error
     network = network.to(run.device).to(memory_format=network.memory_format)
     averaged = lesson.build(recipe.arch).to(run.device).to(memory_format=network.memory_format)
     averaged.load_state_dict(network.state_dict())

@@ -10,8 +10,12 @@ import numpy as np
 import pytest
 
 from benchmarks.formats.coco_masks import Mask, draw, paint, read_masks
-from downstream.api import VOID
+from downstream.api import VOID, Masks
+from downstream.masks import covered_pixels, pack, unpack
 from hsc.errors import AnnotationError
+
+PACKED = "121O060M1"
+"""Of 4 x 5 pixels."""
 
 
 def box(x: float, y: float, w: float, h: float) -> list[list[float]]:
@@ -87,6 +91,43 @@ def test_drawing_equals_pycocotools(seed: int) -> None:
 def test_what_is_no_mask_is_refused(segmentation: Any) -> None:
     with pytest.raises(AnnotationError, match=r"annotation 5 of image 'a\.jpg' has"):
         paint([Mask(5, 1, False, segmentation)], 2, 3, "a.jpg")
+
+
+@pytest.mark.parametrize("crowd", [False, True])
+@pytest.mark.parametrize(
+    ("counts", "complaint"),
+    [
+        ([3, 4], "end early: they cover 7 pixels, expected all 20"),
+        ([], "end early: they cover 0 pixels"),
+        ("", "end early: they cover 0 pixels"),
+        ([3, 4, 14], "go on too long: they cover 21 pixels"),
+        ([10**400], "go on too long"),
+        ([3.5, 16.5], "expected whole numbers"),
+        ([True, 19], "expected whole numbers"),
+        (None, "expected whole numbers"),
+        *((PACKED[:length], "end early|cannot be read") for length in range(len(PACKED))),
+        (PACKED + "1", "go on too long"),
+        (PACKED + "P", "cannot be read"),
+        ("P", "end within a number"),
+        ("é", "cannot be read"),
+        ("\0", "expected '0' to 'o'"),
+    ],
+)
+def test_runs_that_do_not_cover_the_image_are_refused(counts: Any, complaint: str, crowd: bool) -> None:
+    with pytest.raises(AnnotationError, match=complaint) as caught:
+        paint([Mask(5, 1, crowd, {"size": [4, 5], "counts": counts})], 4, 5, "a.jpg")
+    assert "annotation 5 of image 'a.jpg'" in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_every_packed_mask_covers_its_image() -> None:
+    random = np.random.default_rng(6)
+    for height, width, share in ((1, 1, 0.5), (4, 5, 0.5), (300, 400, 0.01), (300, 400, 0.5), (2000, 3, 0.999), (700, 900, 0.0)):
+        masks = pack((random.random((3, height, width)) < share).astype(bool))
+        assert [covered_pixels(one) for one in masks.counts] == [height * width] * 3
+        assert unpack(masks).shape == (3, height, width)
+        with pytest.raises(ValueError, match=r"cover|end within"):
+            unpack(Masks((masks.counts[0][:-1],), masks.image_hw))
 
 
 def test_reading_goes_by_image_and_category(tmp_path: Path) -> None:

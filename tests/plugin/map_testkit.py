@@ -14,17 +14,18 @@ from downstream.segmentation_classes import CAMVID11, VOC21
 
 @dataclass(frozen=True)
 class Greys:
-    """Two images of 4x6 whose grey says the class, 20 levels each, and their label maps in CamVid's classes."""
+    """Images of 4x6 whose grey says the class, 20 levels each, and their label maps in CamVid's classes; the first twelve differ."""
 
     labels: bool = True
+    images: int = 2
     split: ClassVar[str] = "test"
     revision: ClassVar[str] = "1"
 
     def __len__(self) -> int:
-        return 2
+        return self.images
 
     def image_ids(self) -> list[str]:
-        return ["first", "second"]
+        return ["first", "second", *(f"image {n}" for n in range(3, self.images + 1))][: self.images]
 
     def load(self, index: int) -> Sample:
         image = np.repeat(self.label_map(index).labels[..., None], 3, axis=2)
@@ -32,9 +33,9 @@ class Greys:
 
     def label_map(self, index: int) -> SegmentationMap:
         labels = np.full((4, 6), CAMVID11.classes.index("road"), np.uint8)
-        labels[:2] = CAMVID11.classes.index("building" if index else "sky")
-        labels[2, :3] = CAMVID11.classes.index("car")
-        labels[3, 3:5] = CAMVID11.classes.index("bicyclist" if index else "pedestrian")
+        labels[:2] = CAMVID11.classes.index("building" if index % 2 else "sky")
+        labels[2, : 1 + (index // 2 + 2) % 6] = CAMVID11.classes.index("car")
+        labels[3, 3:5] = CAMVID11.classes.index("bicyclist" if index % 2 else "pedestrian")
         labels[0, 0] = VOID
         return SegmentationMap(labels)
 

@@ -51,10 +51,10 @@ class Bands:
     revision: ClassVar[str] = "1"
 
     def __len__(self) -> int:
-        return 4
+        return 12
 
     def image_ids(self) -> list[str]:
-        return [f"bands-{i}" for i in range(4)]
+        return [f"bands-{i}" for i in range(12)]
 
     def load(self, index: int) -> Sample:
         grey = self.label_map(index).labels.astype(np.int64) * 20
@@ -110,7 +110,7 @@ def made(folder: Path, task: str, dataset: Any, codecs: Sequence[Any], heads: Se
 def detection_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     codecs = [*(Grid(s) for s in Grid.ladder), *(Blocks(s) for s in Blocks.ladder), Broken(4), Absent(4)]
     heads = [FindSquares(), GridSquares()]
-    return made(tmp_path_factory.mktemp("detection"), "detection", Squares(), codecs, heads, anchors=["blocks"])
+    return made(tmp_path_factory.mktemp("detection"), "detection", Squares(12), codecs, heads, anchors=["blocks"])
 
 
 @pytest.fixture(scope="session")
