@@ -12,6 +12,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from benchmarks.api import Row
+from benchmarks.csv_cells import csv_text
 from benchmarks.null_floor import PART
 from benchmarks.scales import HEADS_APART, LESS_ROUTE, scale_of
 from benchmarks.whole_files import write_text
@@ -318,8 +319,8 @@ def texts(rows: Sequence[Row], columns: Sequence[str]) -> dict[str, str]:
     """What ``write`` writes, by name of file."""
     tidy = frame(rows)
     return {
-        "rows.csv": tidy.to_csv(index=False, lineterminator="\n"),
-        "table.csv": wide(tidy, columns).to_csv(index=False, lineterminator="\n"),
+        "rows.csv": csv_text(tidy),
+        "table.csv": csv_text(wide(tidy, columns)),
         "table.md": blocks(rows, columns, "github"),
         "table.tex": blocks(rows, columns, "latex_booktabs"),
     }
@@ -333,4 +334,4 @@ def write(rows: Sequence[Row], columns: Sequence[str], folder: Path) -> None:
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """Write a table as CSV, whole or not at all."""
-    write_text(path, table.to_csv(index=False, lineterminator="\n"))
+    write_text(path, csv_text(table))

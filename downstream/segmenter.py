@@ -13,7 +13,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from downstream.segmentation_classes import CAMVID11
 from downstream.weights_file import packaged, read_weights, require_regime
 from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
+from hsc.registry import other_than
 
 if TYPE_CHECKING:
     from downstream.segmenters.layers import Segmenter as Network
@@ -53,6 +54,11 @@ class Segmenter:
 
     output: ClassVar[type[Prediction]] = SegmentationMap
     regime: ClassVar[Literal["frozen", "adapted"]] = "frozen"
+
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """Packaged weights are; others are files of somebody's."""
+        return other_than(settings, weights=[""])
 
     @property
     def label_space(self) -> LabelSpace:
@@ -130,6 +136,11 @@ class SegmenterAdapted(Segmenter):
     """
 
     regime: ClassVar[Literal["frozen", "adapted"]] = "adapted"
+
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """Packaged weights are; others are files of somebody's."""
+        return other_than(settings, weights=[""])
 
     @property
     def adapted_to(self) -> str:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.api import DATASETS, Sample
 from benchmarks.images import SUFFIXES, Orientation, read_image
@@ -29,6 +30,11 @@ class Images:
     path: str
     split: str = ""
     orientation: Orientation = "apply"
+
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """Images and labels are read, from wherever they lie."""
+        return None
 
     @property
     def revision(self) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.api import DATASETS, Dataset, HasBoxes, HasLabelMaps, HasMasks, Sample
+from benchmarks.strangers import why_not_spec
 from downstream.api import LabelSpace, Prediction, SegmentationMap
 from hsc.errors import DataError
 from hsc.registry import parse_spec
@@ -24,6 +25,11 @@ class Mismatched:
     """Each image with the labels of the next image of its size. of: the data set."""
 
     of: str = "roadscenes"
+
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """As far as the data set itself is."""
+        return why_not_spec(DATASETS, settings["of"])
 
     @property
     def split(self) -> str:
