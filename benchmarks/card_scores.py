@@ -8,14 +8,14 @@ A card names its weights by sha256 and a run names those that its heads used: sc
 from __future__ import annotations
 
 import argparse
+import re
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from benchmarks import run_folder
 from benchmarks.api import TASKS
 from benchmarks.run_folder import RunFolder
+from benchmarks.text import one_line
 from benchmarks.whole_files import write_text
 from hsc.errors import DataError, HscError, UsageError
 
@@ -44,14 +44,19 @@ def section(run: RunFolder, head: str, codec: str) -> str:
     if not scores:
         known = sorted({f"{r.head} on {r.codec}" for r in run.rows if r.head and r.metric == metric and not r.anchor})
         raise UsageError(f"{run.path} has no scores of {head} on {codec}; there are {', '.join(known)}")
+    if lacking := scores.keys() - rates.keys():
+        raise UsageError(f"{run.path} has no rate of {codec} {min(lacking)}, of which it has a score; run it again")
     of, config = run.about["dataset"], run.about["dataset"]["config"]
-    data = f"{of['name']}(split={config['split']})" if "split" in config else of["name"]
+    data = one_line(f"{of['name']}(split={config['split']})" if "split" in config else of["name"])
     lines = [
         f"In percent, on what `{codec}` leaves of `{data}`, {len(run.images)} images; in brackets the middle 95 % of resampled images:",
         "",
         f"| point | bpp | {metric} |",
         "|---|---|---|",
-        *(f"| {point} | {rates[point].value:.4f} | {100 * r.value:.1f} [{100 * r.low:.1f}, {100 * r.high:.1f}] |" for point, r in scores.items()),
+        *(
+            f"| {one_line(point)} | {rates[point].value:.4f} | {100 * r.value:.1f} [{100 * r.low:.1f}, {100 * r.high:.1f}] |"
+            for point, r in scores.items()
+        ),
         "",
         f'    python -m benchmarks.run --task {task} --dataset "{data}" --codec "{codec}" --head "{head}"',
     ]
@@ -71,8 +76,8 @@ def check_weights(run: RunFolder, head: str, card: str) -> None:
     Raises:
         DataError: the weights that the run's head used are not named in the card.
     """
-    used: Sequence[Any] = [one["provenance"].get("weights_sha256", "") for one in run.about["heads"] if one["label"] == head]
-    if not used or not used[0] or used[0] not in card:
+    used = [str(one["provenance"].get("weights_sha256", "")) for one in run.about.get("heads", []) if one["label"] == head]
+    if not used or not re.fullmatch("[0-9a-f]{64}", used[0]) or used[0] not in card:
         raise DataError(f"{head} used weights of sha256 {', '.join(used) or 'unknown'}, which the card does not name; run it with the card's weights")
 
 
@@ -101,7 +106,7 @@ def main(argv: list[str] | None = None) -> int:
         check_weights(run, chosen.head, card)
         write_text(chosen.card, into_card(card, scores))
     except HscError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {one_line(error)}\n")
         return 2
     return 0
 

@@ -115,7 +115,7 @@ def read_run(folder: Path) -> Run:
     about, rows = read_about(folder / "run.json"), read_rows(folder / "rows.csv")
     if rows.empty:
         raise ResultsError(f"{folder / 'rows.csv'} is empty: it has columns and not one row; run the command that made it again")
-    _belong_together(folder, about, rows)
+    check_rows(folder, about, rows)
     try:
         TASKS.get(about["task"]["name"])
     except HscError as error:
@@ -211,10 +211,14 @@ def _measured(name: str, cell: str) -> float:
     return number
 
 
-def _belong_together(folder: Path, about: Mapping[str, Any], rows: pd.DataFrame) -> None:
-    """Refuse rows that are not those that run.json describes."""
+def check_rows(folder: Path, about: Mapping[str, Any], rows: pd.DataFrame, whole: bool = True) -> None:
+    """Refuse rows that are not those that run.json describes. whole: whether each cell must have one.
+
+    Raises:
+        ResultsError: a cell, the task or the number of images is another; a row stands twice.
+    """
     unknown = set(rows["cell"]) - {""} - set(about["cells"])
-    absent = set(about["cells"]) - set(rows["cell"])
+    absent = set(about["cells"]) - set(rows["cell"]) if whole else set()
     if unknown or absent:
         what = f"cell {min(unknown)} of rows.csv is not in run.json" if unknown else f"cell {min(absent)} of run.json has no row"
         raise ResultsError(f"the files in {folder} are not of one run: {what}; run its command again")
@@ -222,3 +226,8 @@ def _belong_together(folder: Path, about: Mapping[str, Any], rows: pd.DataFrame)
         if others := set(rows[column]) - {expected}:
             came = one_line(min(others), 60)
             raise ResultsError(f"the files in {folder} are not of one run: {column} is {came} in rows.csv, {expected} in run.json")
+    names = ["head", "route", "codec", "point", "metric", "anchor", "part", "reason"]
+    if (twice := rows.duplicated(names)).any():
+        row = rows[twice].iloc[0]
+        which = one_line(" ".join(f"{row['codec']} {row['point']} {row['head']} {row['metric']} {row['part']}".split()), 200)
+        raise ResultsError(f"{folder / 'rows.csv'} is damaged: {which} stands in it twice; run its command again")

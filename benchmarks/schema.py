@@ -7,6 +7,7 @@ check(json.loads(text), RUN, "run.json")
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -40,7 +41,7 @@ def _refuse(value: Any, expected: str, where: str) -> None:
 
 @dataclass(frozen=True)
 class Text:
-    """A text of at most so many characters; other: what it may be instead (None)."""
+    """A text of so many characters."""
 
     most: int = 10_000
     least: int = 0
@@ -50,6 +51,19 @@ class Text:
             _refuse(value, "text", where)
         if not self.least <= len(value) <= self.most:
             raise ValueError(f"{one_line(where, 120)} is a text of {len(value):,} characters, expected {self.least} to {self.most:,}")
+
+
+@dataclass(frozen=True)
+class Matching:
+    """A text of at most so many characters that a pattern matches as a whole."""
+
+    pattern: str
+    most: int
+
+    def check(self, value: Any, where: str) -> None:
+        Text(self.most).check(value, where)
+        if not re.fullmatch(self.pattern, value):
+            _refuse(value, f"text of the form {self.pattern}", where)
 
 
 @dataclass(frozen=True)
@@ -188,7 +202,7 @@ class Fields:
         if not isinstance(value, dict):
             _refuse(value, "an object", where)
         if missing := [name for name in self.needed if name not in value]:
-            raise ValueError(f"{one_line(where, 120)} lacks {', '.join(missing)}")
+            raise ValueError(f"{one_line(where, 120)} is cut: it has no {', '.join(missing)}")
         for name, one in value.items():
             shape = self.needed.get(name) or self.maybe.get(name) or _ANYTHING
             shape.check(one, f"{where}.{name}")

@@ -15,6 +15,7 @@ from benchmarks.api import Row
 from benchmarks.csv_cells import csv_text
 from benchmarks.null_floor import PART
 from benchmarks.scales import HEADS_APART, LESS_ROUTE, scale_of
+from benchmarks.text import one_line
 from benchmarks.whole_files import write_text
 
 TITLES = {
@@ -61,6 +62,7 @@ _JUDGED = (
 )
 _SURE = "In brackets: where the middle 95 % of the resamples of the images lie, drawn alike for all codecs."
 _OVERLAPS = "In braces: what two curves share, in percent of the codec's own interval and of the anchor's."
+_MOST_LINE = 100_000
 _SHARED = re.compile(r"overlap (\d+)% of test, (\d+)% of anchor")
 
 
@@ -235,7 +237,7 @@ def _cells(line: pd.Series, names: Sequence[str], mains: Sequence[str]) -> list[
     for name in names:
         value = line[name]
         if isinstance(value, str):
-            cells.append(value)
+            cells.append(one_line(value))
         elif value is None or math.isnan(value):
             cells.append("-")
         else:
@@ -277,11 +279,11 @@ def blocks(rows: Sequence[Row], columns: Sequence[str], form: str) -> str:
     bd = differences(tidy)
     if not bd.empty:
         parts += [_heading("Bjontegaard differences (negative rate: fewer bits at equal quality)", form)]
-        parts += [tabulate(part.to_numpy().tolist(), list(part.columns), tablefmt=form, disable_numparse=True) for part in _alike(bd)]
+        parts += [tabulate(_lined(part), list(map(one_line, part.columns)), tablefmt=form, disable_numparse=True) for part in _alike(bd)]
     apart = heads_apart(tidy)
     if not apart.empty:
         parts += [_heading("Adapted heads on the same bytes, in points", form)]
-        parts += [tabulate(apart.to_numpy().tolist(), list(apart.columns), tablefmt=form, disable_numparse=True)]
+        parts += [tabulate(_lined(apart), list(map(one_line, apart.columns)), tablefmt=form, disable_numparse=True)]
     notes = [
         NOTE,
         *([_JUDGED] if (tidy["regime"] == JUDGED).any() else []),
@@ -289,8 +291,13 @@ def blocks(rows: Sequence[Row], columns: Sequence[str], form: str) -> str:
         *([_OVERLAPS] if not bd.empty else []),
     ]
     lines = (*_matched(tidy), *_floor(tidy), *told_apart(tidy), *_at_rates(tidy), *_refused(tidy), *notes, *_missing(tidy))
-    parts += [_heading(line, form) if tex else line for line in lines]
+    parts += [_heading(line, form) if tex else one_line(line, _MOST_LINE) for line in lines]
     return "\n\n".join(parts) + "\n"
+
+
+def _lined(table: pd.DataFrame) -> list[list[str]]:
+    """A table's texts, each on one line."""
+    return [[one_line(value, _MOST_LINE) for value in line] for line in table.to_numpy().tolist()]
 
 
 def _title(tidy: pd.DataFrame, head: str, route: str) -> str:
@@ -301,6 +308,7 @@ def _title(tidy: pd.DataFrame, head: str, route: str) -> str:
 
 
 def _heading(text: str, form: str) -> str:
+    text = one_line(text, _MOST_LINE)  # a comment of LaTeX ends with its line, and what follows would be typeset
     if form.startswith("latex"):
         return "% " + text
     return f"### {text}" if form == "github" else text
