@@ -35,7 +35,7 @@ def csv_text(table: pd.DataFrame) -> str:
     """A table as CSV with a line of columns, its texts marked, their line ends as one kind (a bare return ends a line of CSV)."""
     safe = table.copy()
     for name in safe.columns:
-        if safe[name].dtype == object:
+        if not pd.api.types.is_numeric_dtype(safe[name]):
             safe[name] = [marked(_one_kind(value)) for value in safe[name]]
     return str(safe.to_csv(index=False, lineterminator="\n"))
 

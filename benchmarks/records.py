@@ -73,8 +73,8 @@ def _line(number: int, cells: Sequence[str]) -> Line:
     if len(cells) != len(Line._fields):
         raise ValueError(f"record {number} has {len(cells)} fields, expected {len(Line._fields)}")
     cell, image, *counts = cells
-    if bad := next((text for text in counts if not (text.isascii() and text.isdigit() and len(text) < 20)), None):
-        raise ValueError(f"record {number} holds {one_line(bad, 60)!r}, expected a whole number of at most 19 digits")
+    if wrong := [text for text in counts if not (text.isascii() and text.isdigit() and len(text) < 20)]:
+        raise ValueError(f"record {number} holds {one_line(wrong[0], 60)!r}, expected a whole number of at most 19 digits")
     line = Line(unmarked(cell), unmarked(image), *map(int, counts))
     if not 0 < line.height * line.width <= MAX_PIXELS or line.size_bytes > _MOST_BYTES:
         raise ValueError(f"record {number} has {line.size_bytes} bytes for {line.width}x{line.height} pixels, more or fewer than any image has")
