@@ -25,7 +25,7 @@ import numpy.typing as npt
 from benchmarks.folder_files import exists, from_json, read_bytes
 from benchmarks.images import MAX_PIXELS
 from benchmarks.pixel_sketch import NUMBERS
-from benchmarks.schema import Fields, ListOf, MapOf, Number, Row, Text, Whole, check
+from benchmarks.schema import Fields, ListOf, MapOf, Number, Row, Shape, Text, Whole, check
 from benchmarks.text import one_line
 from benchmarks.whole_files import replacing
 from hsc.errors import ResultsError
@@ -44,8 +44,14 @@ _MOST_IMAGES = 100_000
 _NAME, _SHA256 = Text(4096), Text(100)
 _COUNTS = ListOf(Whole(0, 1 << 62), _MOST_IMAGES)
 _HASHES = ListOf(_SHA256, _MOST_IMAGES)
-_IMAGE = {"id": _NAME, "place": Whole(0, 1 << 40), "height": Whole(1, 1 << 30), "width": Whole(1, 1 << 30), "pixels_sha256": _SHA256}
-_CELL = {
+_IMAGE: dict[str, Shape] = {
+    "id": _NAME,
+    "place": Whole(0, 1 << 40),
+    "height": Whole(1, 1 << 30),
+    "width": Whole(1, 1 << 30),
+    "pixels_sha256": _SHA256,
+}
+_CELL: dict[str, Shape] = {
     "size_bytes": ListOf(Whole(0, 1 << 40), _MOST_IMAGES),
     "sha256": _HASHES,
     "squared_error": _COUNTS,

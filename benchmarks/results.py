@@ -19,7 +19,7 @@ import pandas as pd
 from benchmarks.api import TASKS, Row, Task
 from benchmarks.csv_cells import unmarked
 from benchmarks.folder_files import exists, read_json, read_text
-from benchmarks.schema import Fields, ListOf, MapOf, Maybe, Number, OneOf, Plain, Text, Whole, check
+from benchmarks.schema import Fields, ListOf, MapOf, Maybe, Number, OneOf, Plain, Shape, Text, Whole, check
 from benchmarks.text import one_line
 from hsc.errors import HscError, ResultsError
 
@@ -37,19 +37,19 @@ _MOST_TEXT = 10_000
 
 _NAME, _LABEL, _WORDS = Text(200, least=1), Text(2000), Text(_MOST_TEXT)
 _ROUTE = OneOf(("image", "latent"))
-_PLUGIN = {"name": _NAME, "config": MapOf(Plain(), 100), "provenance": MapOf(Plain(), 1000)}
+_PLUGIN: dict[str, Shape] = {"name": _NAME, "config": MapOf(Plain(), 100), "provenance": MapOf(Plain(), 1000)}
 _CELL = Fields(
     {"codec": Fields(_PLUGIN), "curve": _LABEL, "point": _LABEL},
     {"head": Fields(_PLUGIN), "regime": OneOf(("frozen", "adapted", "reference")), "route": _ROUTE},
 )
-_MACHINE = {name: Maybe(Text(1000)) for name in ("system", "arch", "processor")} | {"cores": Whole(0, 1 << 20)}
-_ENVIRONMENT = {
+_MACHINE: dict[str, Shape] = {name: Maybe(Text(1000)) for name in ("system", "arch", "processor")} | {"cores": Whole(0, 1 << 20)}
+_ENVIRONMENT: dict[str, Shape] = {
     **{name: Maybe(Text(1000)) for name in ("commit", "python", "device")},
     **{name: Whole(0, 1 << 20) for name in ("workers", "threads_per_worker")},
     "packages": MapOf(Text(200), 1000),
     "machine": Fields({}, _MACHINE),
 }
-_DATASET = {"revision": Text(1000), "provenance": MapOf(Plain(), 1000), "pixels_sha256": ListOf(Text(200), MOST_IMAGES)}
+_DATASET: dict[str, Shape] = {"revision": Text(1000), "provenance": MapOf(Plain(), 1000), "pixels_sha256": ListOf(Text(200), MOST_IMAGES)}
 _RUN = Fields(
     {
         "task": Fields({"name": _NAME}, {"version": Text(200)}),

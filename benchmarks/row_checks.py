@@ -36,7 +36,8 @@ def row_checks(run: RunFolder) -> Iterator[Verdict]:
     yield from verdicts(
         "rows", wrong, f"each of {len(run.rows)} rows stands once and is of the head, route and unit that run.json has, none is missing"
     )
-    wrong, notes, count = [], [], 0
+    wrong, count = [], 0
+    notes: list[str] = []
     enough = run.about["resamples"] >= _FEWEST
     for row in run.rows:
         wrong += _impossible(row)

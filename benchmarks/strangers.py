@@ -45,5 +45,5 @@ def why_not_spec(registry: Registry[Any], text: Any) -> str | None:
 
 def _defaults(cls: type) -> dict[str, Any]:
     """A class's settings where nobody says otherwise."""
-    fields = [f for f in dataclasses.fields(cls) if f.init]  # type: ignore[arg-type]
+    fields = [f for f in dataclasses.fields(cls) if f.init]
     return {f.name: f.default for f in fields if f.default is not dataclasses.MISSING}

@@ -14,7 +14,7 @@ from benchmarks.folder_files import exists, read_json
 from benchmarks.gallery import FILE as GALLERY
 from benchmarks.pictures import LARGEST_HW, MOST_BOXES, check_picture
 from benchmarks.results import check_rows, read_about, read_rows
-from benchmarks.schema import Fields, ListOf, Matching, Maybe, Number, OneOf, Row, Text, Whole, check
+from benchmarks.schema import Fields, ListOf, Matching, Maybe, Number, OneOf, Row, Shape, Text, Whole, check
 from hsc.errors import ResultsError
 
 _LABEL, _SIDE, _PACKED = Text(2000), Whole(1, 1 << 20), Text(1 << 24)
@@ -24,15 +24,15 @@ _BOX = Row((_CORNER, _CORNER, _CORNER, _CORNER, Number(0, 1), Whole(0, 10_000)))
 _OUTLINE = Matching(r"[MLZ0-9. \-]*", 1_000_000)
 """The path of an SVG: numbers and where to go."""
 _DRAWING = Maybe(Fields({}, {"boxes": ListOf(_BOX, MOST_BOXES), "outlines": ListOf(_OUTLINE, MOST_BOXES), "map": _PACKED}))
-_PICTURE = {"kind": OneOf(("image/avif", "image/webp")), "data": _PACKED, "psnr": Maybe(Number(-1000, 1000))}
-_TILE = {
+_PICTURE: dict[str, Shape] = {"kind": OneOf(("image/avif", "image/webp")), "data": _PACKED, "psnr": Maybe(Number(-1000, 1000))}
+_TILE: dict[str, Shape] = {
     **dict.fromkeys(("codec", "point", "note"), _LABEL),
     "bytes": Whole(0, 1 << 40),
     "psnr": Maybe(Number(-1000, 1000)),
     "picture": Fields(_PICTURE),
     "found": ListOf(_DRAWING, 1000),
 }
-_IMAGE = {
+_IMAGE: dict[str, Shape] = {
     "image": Text(4096),
     "image_hw": Row((_SIDE, _SIDE)),
     "window": Row((_PIXEL, _PIXEL, _WINDOW_SIDE, _WINDOW_SIDE)),
