@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks import run_folder
 from benchmarks.api import TASKS
+from benchmarks.results import made_from
 from benchmarks.run_folder import RunFolder
 from benchmarks.text import one_line
 from benchmarks.whole_files import write_text
@@ -96,7 +97,8 @@ def main(argv: list[str] | None = None) -> int:
     chosen = arguments.parse_args(argv)
     try:
         run = run_folder.read(chosen.run)
-        scores = section(run, chosen.head, chosen.codec)
+        with made_from(chosen.run):
+            scores = section(run, chosen.head, chosen.codec)
         if chosen.card is None:
             sys.stdout.write(f"{scores}\n")
             return 0

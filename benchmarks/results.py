@@ -9,7 +9,8 @@ import csv
 import io
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import pandas as pd
 from benchmarks.api import TASKS, Row, Task
 from benchmarks.csv_cells import unmarked
 from benchmarks.folder_files import exists, read_json, read_text
+from benchmarks.measure import why
 from benchmarks.schema import Fields, ListOf, MapOf, Maybe, Number, OneOf, Plain, Shape, Text, Whole, check
 from benchmarks.text import one_line
 from hsc.errors import HscError, ResultsError
@@ -128,6 +130,21 @@ def read_run(folder: Path) -> Run:
             f"the run in {folder} is not finished: cells that were not measured: {len(unread)} ({where}: {first['reason']}); run it again"
         )
     return Run(folder, rows, about)
+
+
+@contextmanager
+def made_from(folder: object) -> Iterator[None]:
+    """While something is made of a folder that was read: numbers that no run writes, where they lead to what nobody thought of, end in a sentence.
+
+    Raises:
+        ResultsError: in place of any error that is not ours.
+    """
+    try:
+        yield
+    except (HscError, OSError):
+        raise
+    except Exception as error:
+        raise ResultsError(f"nothing can be made of {folder}, it holds what no run writes: {why(error)}; run its command again") from error
 
 
 def read_about(path: Path, parse_constant: Callable[[str], Any] | None = None) -> dict[str, Any]:
