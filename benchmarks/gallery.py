@@ -144,7 +144,7 @@ def _is_of(path: Path, key: str) -> bool:
     try:
         known = json.loads(path.read_text("utf-8"))
         return bool(known["key"] == key and not known["failed"])  # what failed is tried again
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
 
