@@ -17,6 +17,7 @@ from run_folders import IMAGES, SIZES, differences, edit, judged, write_run
 from benchmarks import kept_streams, records, recounting, report, run_folder, tables
 from benchmarks.api import TASKS, Row
 from benchmarks.bootstrap import Bootstrap, interval
+from benchmarks.run import main as run_main
 
 WHOLE, SOME = IMAGES, 2
 
@@ -64,6 +65,24 @@ def test_the_honest_runs_hold_and_say_on_how_many_images_scores_were_checked(run
     code, found = judged(runs[SOME])
     assert code == 0, differences(found)
     assert said(found, "table") == "note scores checked on 2 of 6 images: those in the table, over all 6, are not computed again"
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        ["--codec", "blocks(size=[8, 4])", "--codec", "jpeg", "--match-bpp", "1.0", "1000"],
+        ["--codec", "blocks(size=[8, 4])", "--codec", 'vvc(encoder="/nowhere/vvencapp")', "--head", "squares(threshold=90)"],
+        ["--codec", "grid", "--head", "grid_squares"],
+    ],
+    ids=["rates that are not reached", "a codec that is not here", "both routes"],
+)
+def test_honest_runs_of_other_kinds_hold(what: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("latent_testkit")
+    how = ["--workers", "1", "--quiet", "--no-null-floor", "--resamples", "30", "--keep-streams", "6", "--gallery", "0"]
+    run_main(["--dataset", "squares", "--head", "squares", *what, *how, "--out", str(tmp_path / "run"), "--cache", str(tmp_path / "cache")])
+    code, found = judged(tmp_path / "run", trust=False)
+    assert code == 0, [v for v in found if v.state in ("differs", "unchecked")]
+    capsys.readouterr()
 
 
 def test_raised_scores_with_all_tables_remade_are_found_where_all_streams_were_kept(copied: Callable[[int], Path]) -> None:
