@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from benchmarks import run_folder
 from benchmarks.api import TASKS, Row
+from benchmarks.results import made_from
 from benchmarks.run_folder import RunFolder
+from benchmarks.text import one_line
 from benchmarks.whole_files import write_text
 from hsc.errors import DataError, HscError, UsageError
 
@@ -45,14 +46,16 @@ def section(run: RunFolder, head: str, codec: str) -> str:
     if not scores:
         known = sorted({f"{r.head} on {r.codec}" for r in run.rows if r.head and r.metric == metric and not r.anchor})
         raise UsageError(f"{run.path} has no scores of {head} on {codec}; there are {', '.join(known)}")
+    if lacking := scores.keys() - rates.keys():
+        raise UsageError(f"{run.path} has no rate of {codec} {min(lacking)}, of which it has a score; run it again")
     of, config = run.about["dataset"], run.about["dataset"]["config"]
-    data = f"{of['name']}(split={config['split']})" if "split" in config else of["name"]
+    data = one_line(f"{of['name']}(split={config['split']})" if "split" in config else of["name"])
     lines = [
         f"In percent, on what `{codec}` leaves of `{data}`, {len(run.images)} images; in brackets the middle 95 % of resampled images:",
         "",
         f"| point | bpp | {metric} |",
         "|---|---|---|",
-        *(f"| {point} | {rates[point].value:.4f} | {_with_interval(r)} |" for point, r in scores.items()),
+        *(f"| {one_line(point)} | {rates[point].value:.4f} | {_with_interval(r)} |" for point, r in scores.items()),
         "",
         f'    python -m benchmarks.run --task {task} --dataset "{data}" --codec "{codec}" --head "{head}"',
     ]
@@ -77,8 +80,8 @@ def check_weights(run: RunFolder, head: str, card: str) -> None:
     Raises:
         DataError: the weights that the run's head used are not named in the card.
     """
-    used: Sequence[Any] = [one["provenance"].get("weights_sha256", "") for one in run.about["heads"] if one["label"] == head]
-    if not used or not used[0] or used[0] not in card:
+    used = [str(one["provenance"].get("weights_sha256", "")) for one in run.about.get("heads", []) if one["label"] == head]
+    if not used or not re.fullmatch("[0-9a-f]{64}", used[0]) or used[0] not in card:
         raise DataError(f"{head} used weights of sha256 {', '.join(used) or 'unknown'}, which the card does not name; run it with the card's weights")
 
 
@@ -97,7 +100,8 @@ def main(argv: list[str] | None = None) -> int:
     chosen = arguments.parse_args(argv)
     try:
         run = run_folder.read(chosen.run)
-        scores = section(run, chosen.head, chosen.codec)
+        with made_from(chosen.run):
+            scores = section(run, chosen.head, chosen.codec)
         if chosen.card is None:
             sys.stdout.write(f"{scores}\n")
             return 0
@@ -107,7 +111,7 @@ def main(argv: list[str] | None = None) -> int:
         check_weights(run, chosen.head, card)
         write_text(chosen.card, into_card(card, scores))
     except HscError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {one_line(error)}\n")
         return 2
     return 0
 

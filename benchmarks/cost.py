@@ -25,6 +25,7 @@ from benchmarks.counting import counted, peak_bytes
 from benchmarks.evaluation import check_device
 from benchmarks.measure import read_by
 from benchmarks.points import curve_label, point_label
+from benchmarks.tables import write_csv
 from benchmarks.timing import timed
 from downstream.api import HEADS, Route, routes_of, sees_originals, why_not
 from hsc.api import Codec, Staged, StagedLatents
@@ -242,7 +243,7 @@ def main(argv: list[str] | None = None) -> int:
         dataset = DATASETS.build(chosen.dataset or task.dataset)
         costs = run(codecs, heads, dataset, batches=chosen.batch or [1, 8], threads=chosen.threads, repeats=chosen.repeats)
         chosen.out.mkdir(parents=True, exist_ok=True)
-        pd.DataFrame([vars(cost) for cost in costs]).to_csv(chosen.out / "cost.csv", index=False, lineterminator="\n")
+        write_csv(chosen.out / "cost.csv", pd.DataFrame([vars(cost) for cost in costs]))
         (chosen.out / "cost.md").write_text(table(costs), "utf-8")
         sys.stdout.write(table(costs))
     except HscError as error:

@@ -11,6 +11,7 @@ import json
 import math
 import statistics
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +87,10 @@ def _shown(plan: Plan) -> list[Cell]:
 
 
 def _known(plan: Plan, cell: Cell, store: Store, places: Iterable[int]) -> list[StreamRecord]:
-    """The records of a cell's images at these places of the plan, those that there are."""
-    return list(store.streams({cell.streams[k]: (plan.images[k][1], plan.images[k][2].image_hw) for k in places}).values())
+    """The records of a cell's images at these places of the plan, those that there are; images of equal pixels have one each."""
+    wanted = list(places)
+    known = store.streams({cell.streams[k]: (plan.images[k][1], plan.images[k][2].image_hw) for k in wanted})
+    return [replace(known[key], image_id=plan.images[k][1]) for k in wanted if (key := cell.streams[k]) in known]
 
 
 def _bpp(plan: Plan, cell: Cell, store: Store) -> float | None:
@@ -141,7 +144,7 @@ def _is_of(path: Path, key: str) -> bool:
     try:
         known = json.loads(path.read_text("utf-8"))
         return bool(known["key"] == key and not known["failed"])  # what failed is tried again
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
 

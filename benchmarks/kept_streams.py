@@ -13,6 +13,7 @@ import base64
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.folder_files import exists, from_json, read_bytes
+from benchmarks.images import MAX_PIXELS
+from benchmarks.pixel_sketch import NUMBERS
+from benchmarks.schema import Fields, ListOf, MapOf, Number, Row, Shape, Text, Whole, check
+from benchmarks.text import one_line
 from benchmarks.whole_files import replacing
 from hsc.errors import ResultsError
 
@@ -29,8 +35,37 @@ FORMAT = "hsc-bench streams 1"
 MOST_BYTES = 1_000_000
 """Of streams; the index of the default run takes about a sixth of that beside."""
 
+MOST_FILE_BYTES = 1 << 28
+"""Of the whole file, packed and unpacked."""
+
 _INDEX = "index.json"
-_MOST_INDEX_BYTES = 1 << 28
+_MOST_INDEX_BYTES = 1 << 27
+_MOST_IMAGES = 100_000
+_NAME, _SHA256 = Text(4096), Text(100)
+_COUNTS = ListOf(Whole(0, 1 << 62), _MOST_IMAGES)
+_HASHES = ListOf(_SHA256, _MOST_IMAGES)
+_IMAGE: dict[str, Shape] = {
+    "id": _NAME,
+    "place": Whole(0, 1 << 40),
+    "height": Whole(1, 1 << 30),
+    "width": Whole(1, 1 << 30),
+    "pixels_sha256": _SHA256,
+}
+_CELL: dict[str, Shape] = {
+    "size_bytes": ListOf(Whole(0, 1 << 40), _MOST_IMAGES),
+    "sha256": _HASHES,
+    "squared_error": _COUNTS,
+    "decoded_sha256": _HASHES,
+    "sketches": Text(_MOST_INDEX_BYTES),
+}
+_SHAPE = Fields(
+    {
+        "images": ListOf(Fields(_IMAGE), _MOST_IMAGES, least=1),
+        "cells": MapOf(Fields(_CELL), 100_000, longest=200),
+        "predictions": ListOf(Row((_NAME, _NAME, _NAME, _NAME, _HASHES)), 1_000_000),
+        "scores": ListOf(Row((*[_NAME] * 6, Number(-1e15, 1e15, endless=True))), 10_000_000),
+    }
+)
 _MADE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -137,36 +172,57 @@ def read(folder: Path) -> KeptStreams:
         ResultsError: there is no such file, or it is cut, damaged, or of another format.
     """
     path = folder / FILE
+    if not exists(path):
+        raise ResultsError(f"{path} is not there: no bitstreams were kept; run with --keep-streams 8 to keep those of eight images")
+    packed = io.BytesIO(read_bytes(path, MOST_FILE_BYTES))
     try:
-        with zipfile.ZipFile(path) as archive:
-            if archive.getinfo(_INDEX).file_size > _MOST_INDEX_BYTES:
-                raise ValueError("its index is of an absurd size")
-            index = json.loads(archive.read(_INDEX))
-            if index["format"] != FORMAT:
-                raise ValueError(f"its format is {index['format']!r}, expected {FORMAT!r}")
-            names = set(archive.namelist())
-            streams = {cell: _streams(archive, cell, columns, f"{cell}.bin" in names) for cell, columns in index["cells"].items()}
-        images = tuple(KeptImage(**image) for image in index["images"])
-        predictions = tuple(KeptPredictions(c, p, h, r, tuple(hashes)) for c, p, h, r, hashes in index["predictions"])
-        if any(len(mine) != len(images) for mine in [*streams.values(), *(one.sha256 for one in predictions)]):
-            raise ValueError(f"its index holds cells of other than {len(images)} images")
-        return KeptStreams(images, streams, predictions, tuple(KeptScore(*score) for score in index["scores"]))
-    except FileNotFoundError as error:
-        raise ResultsError(f"{path} is not there: no bitstreams were kept; run with --keep-streams 8 to keep those of eight images") from error
-    except OSError as error:
-        raise ResultsError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, ValueError, KeyError, TypeError, EOFError, NotImplementedError, RuntimeError) as error:
+        with zipfile.ZipFile(packed) as archive:
+            return _read(archive)
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, ValueError, OSError, EOFError, NotImplementedError, RuntimeError) as error:
         raise ResultsError(f"{path} is damaged: {error}; restore it or run again") from error
 
 
-def _streams(archive: zipfile.ZipFile, cell: str, columns: Mapping[str, Any], whole: bool) -> tuple[KeptStream, ...]:
+def _read(archive: zipfile.ZipFile) -> KeptStreams:
+    """Raises ValueError where the archive is not one of ours."""
+    sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+    if len(sizes) < len(archive.infolist()):
+        raise ValueError("a file stands twice in it")
+    if not 0 <= sizes.get(_INDEX, -1) <= _MOST_INDEX_BYTES:
+        raise ValueError(f"its index has {sizes.get(_INDEX, 0):,} bytes, expected 1 to {_MOST_INDEX_BYTES:,}")
+    if sum(sizes.values()) > MOST_FILE_BYTES:
+        raise ValueError(f"it unpacks to {sum(sizes.values()):,} bytes, expected at most {MOST_FILE_BYTES:,}")
+    index = from_json(archive.read(_INDEX))
+    if not isinstance(index, dict) or index.get("format") != FORMAT:
+        raise ValueError(f"its format is {one_line(index.get('format') if isinstance(index, dict) else index, 60)!r}, expected {FORMAT!r}")
+    check(index, _SHAPE, "its index")
+    if strangers := sizes.keys() - {_INDEX} - {f"{cell}.bin" for cell in index["cells"]}:
+        raise ValueError(f"it holds {one_line(min(strangers), 100)!r}, which its index does not name")
+    images = tuple(KeptImage(*(image[name] for name in KeptImage._fields)) for image in index["images"])
+    for names in ([image.id for image in images], [image.place for image in images]):
+        if len(set(names)) < len(names):
+            raise ValueError("an image stands twice in its index")
+    if large := next((image for image in images if image.height * image.width > MAX_PIXELS), None):
+        raise ValueError(f"its image {one_line(large.id, 100)} has {large.width}x{large.height} pixels, expected at most {MAX_PIXELS:,}")
+    streams = {cell: _streams(archive, cell, columns, sizes.get(f"{cell}.bin"), len(images)) for cell, columns in index["cells"].items()}
+    predictions = tuple(KeptPredictions(c, p, h, r, tuple(hashes)) for c, p, h, r, hashes in index["predictions"])
+    if any(len(one.sha256) != len(images) for one in predictions):
+        raise ValueError(f"its index holds predictions of other than {len(images)} images")
+    return KeptStreams(images, streams, predictions, tuple(KeptScore(*score) for score in index["scores"]))
+
+
+def _streams(archive: zipfile.ZipFile, cell: str, columns: Mapping[str, Any], stored: int | None, images: int) -> tuple[KeptStream, ...]:
+    """The streams of one operating point. stored: the length of its file, None where the bytes were not kept."""
     sizes = columns["size_bytes"]
-    data: list[bytes | None] = [None] * len(sizes)
-    if whole:
-        if archive.getinfo(f"{cell}.bin").file_size != sum(sizes):
-            raise ValueError(f"{cell}.bin has {archive.getinfo(f'{cell}.bin').file_size} bytes, the index says {sum(sizes)}")
+    if any(len(columns[name]) != images for name in ("size_bytes", "sha256", "squared_error", "decoded_sha256")):
+        raise ValueError(f"its index holds cells of other than {images} images")
+    data: list[bytes | None] = [None] * images
+    if stored is not None:
+        if stored != sum(sizes):
+            raise ValueError(f"{one_line(cell, 100)}.bin has {stored} bytes, the index says {sum(sizes)}")
         packed = io.BytesIO(archive.read(f"{cell}.bin"))
         data = [packed.read(size) for size in sizes]
-    sketches = np.frombuffer(base64.b64decode(columns["sketches"]), "<i4").reshape(len(sizes), -1).astype(np.int64)
-    numbers = (columns["size_bytes"], columns["sha256"], columns["squared_error"], columns["decoded_sha256"], sketches, data)
+    sketches = np.frombuffer(base64.b64decode(columns["sketches"], validate=True), "<i4").astype(np.int64)
+    if sketches.size != images * NUMBERS:
+        raise ValueError(f"its index holds {sketches.size} numbers of sketches of {images} images, expected {NUMBERS} an image")
+    numbers = (sizes, columns["sha256"], columns["squared_error"], columns["decoded_sha256"], sketches.reshape(images, NUMBERS), data)
     return tuple(KeptStream(*one) for one in zip(*numbers, strict=True))

@@ -124,6 +124,23 @@ def packed_map(labels: npt.NDArray[np.uint8]) -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
+def check_picture(packed: str, image_hw: tuple[int, int]) -> None:
+    """Refuse a packed picture that is none, or of another size, before anybody unpacks it.
+
+    Raises:
+        ValueError: it is no base64, no WebP or AVIF, or not of ``image_hw``.
+    """
+    from PIL import Image as Pictures
+
+    try:
+        with Pictures.open(io.BytesIO(base64.b64decode(packed, validate=True)), formats=("WEBP", "AVIF")) as picture:
+            width, height = picture.size
+    except Exception as error:  # Pillow's plug-ins raise what they like on damaged files
+        raise ValueError(f"a picture cannot be read: {error}") from error
+    if (height, width) != image_hw:
+        raise ValueError(f"a picture has {width}x{height} pixels, expected the window's {image_hw[1]}x{image_hw[0]}")
+
+
 def coloured_map(packed: str, colours: npt.NDArray[np.uint8]) -> str:
     """A packed map painted: lossless WebP in base64, ``VOID`` transparent. colours: uint8 (256, 4) RGBA of each class.
 

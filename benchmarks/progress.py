@@ -6,6 +6,8 @@ import sys
 import time
 from typing import Protocol
 
+from benchmarks.text import one_line
+
 
 class Progress(Protocol):
     """begin(what, images) starts a stage; advance(cell, images) moves it on."""
@@ -40,7 +42,7 @@ class Bar:
         self._bar = RichProgress(
             *(TextColumn(c) if isinstance(c, str) else c for c in columns),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[cell]}"),
+            TextColumn("{task.fields[cell]}", markup=False),
             console=self._console,
         )
         self._every_s, self._said, self._start, self._done, self._total, self._stage = every_s, 0.0, 0.0, 0, 0, ""
@@ -55,6 +57,7 @@ class Bar:
 
     def advance(self, cell: str, images: int) -> None:
         self._done += images
+        cell = one_line(cell, 200)  # may be a stranger's word
         elapsed = time.monotonic() - self._start
         rate = f"{self._done / max(elapsed, 1e-9):.1f} images/s"
         if self._console.is_terminal:

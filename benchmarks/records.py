@@ -8,13 +8,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.csv_cells import marked, unmarked
+from benchmarks.folder_files import exists, read_text
 from benchmarks.harness import Plan
+from benchmarks.images import MAX_PIXELS
 from benchmarks.scoring import stream_records
 from benchmarks.store import Store
+from benchmarks.text import one_line
 from benchmarks.whole_files import write_text
 from hsc.errors import ResultsError
 
 FILE = "records.csv"
+_MOST_BYTES = 1 << 40
 
 
 class Line(NamedTuple):
@@ -40,7 +45,7 @@ def write(lines: Sequence[Line], folder: Path) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(Line._fields)
-    writer.writerows(lines)
+    writer.writerows((marked(line.cell), marked(line.image), *line[2:]) for line in lines)
     write_text(folder / FILE, text.getvalue())
 
 
@@ -51,13 +56,26 @@ def read(folder: Path) -> list[Line]:
         ResultsError: the file is missing or is not one of these.
     """
     path = folder / FILE
+    if not exists(path):
+        raise ResultsError(f"{path} cannot be read, it is not there; a run of this version writes it, so run it again")
+    text = read_text(path)
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            header, *lines = csv.reader(file)
-            if header != list(Line._fields):
-                raise ValueError(f"its columns are {', '.join(header)}, expected {', '.join(Line._fields)}")
-            return [Line(cell, image, *map(int, numbers)) for cell, image, *numbers in lines]
-    except OSError as error:
-        raise ResultsError(f"{path} cannot be read: {error.strerror}; a run of this version writes it, so run it again") from error
-    except (ValueError, TypeError, csv.Error) as error:
+        header, *lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+        if header != list(Line._fields):
+            raise ValueError(f"its columns are {one_line(', '.join(header), 200)}, expected {', '.join(Line._fields)}")
+        return [_line(number, line) for number, line in enumerate(lines, 2)]
+    except (ValueError, csv.Error) as error:
         raise ResultsError(f"{path} is damaged: {error}; restore it or run again") from error
+
+
+def _line(number: int, cells: Sequence[str]) -> Line:
+    """One line's cells; raises ValueError where one is not what a run writes there."""
+    if len(cells) != len(Line._fields):
+        raise ValueError(f"record {number} has {len(cells)} fields, expected {len(Line._fields)}")
+    cell, image, *counts = cells
+    if wrong := [text for text in counts if not (text.isascii() and text.isdigit() and len(text) < 20)]:
+        raise ValueError(f"record {number} holds {one_line(wrong[0], 60)!r}, expected a whole number of at most 19 digits")
+    line = Line(unmarked(cell), unmarked(image), *map(int, counts))
+    if not 0 < line.height * line.width <= MAX_PIXELS or line.size_bytes > _MOST_BYTES:
+        raise ValueError(f"record {number} has {line.size_bytes} bytes for {line.width}x{line.height} pixels, more or fewer than any image has")
+    return line

@@ -15,40 +15,52 @@ from benchmarks import records
 from benchmarks.api import TASKS, Row
 from benchmarks.bootstrap import Bootstrap, interval
 from benchmarks.differences import differences
+from benchmarks.folder_files import exists, read_text
 from benchmarks.harness import Config, Plan
 from benchmarks.keys import key_of, prediction_key, stream_key
 from benchmarks.leads import leads
+from benchmarks.measure import why
 from benchmarks.notices import notices_of
 from benchmarks.null_floor import PART, marked
 from benchmarks.points import Curve
+from benchmarks.repaging import page_check
+from benchmarks.row_checks import ROUNDING, named, row_checks
 from benchmarks.run_folder import RunFolder, Verdict, verdicts
 from benchmarks.same_bytes import same_bytes
 from benchmarks.tables import texts
 from hsc.errors import HscError, ResultsError
 
-ROUNDING = 1e-9
-"""Relative: sums of the same numbers in another order."""
 MOST_THRESHOLD = 0.05
 """Of a head's score threshold; what a higher one leaves out would have counted."""
 
 
 def recount(run: RunFolder) -> Iterator[Verdict]:
-    """Every check that needs nothing but the folder."""
-    yield from _cells(run)
-    yield from _heads(run)
-    yield from _rates(run)
-    yield from _intervals(run)
-    yield from _differences(run)
-    yield from _tables(run)
+    """Every check that needs nothing but the folder; one that cannot be made does not keep the others from being made."""
+    checks = {
+        "cells": _cells,
+        "rows": row_checks,
+        "thresholds": _heads,
+        "rates": _rates,
+        "intervals": _intervals,
+        "differences": _differences,
+        "tables": _tables,
+        "page": page_check,
+    }
+    for name, check in checks.items():
+        yield from attempted(name, check(run))
+
+
+def attempted(about: str, check: Iterator[Verdict]) -> Iterator[Verdict]:
+    """The verdicts of a check; where a stranger's numbers lead it to something that nobody thought of, that it was not made, and why."""
+    try:
+        yield from check
+    except Exception as error:
+        yield Verdict("unchecked", about, why(error))
 
 
 def near(one: float, other: float, tolerance: float = ROUNDING) -> bool:
     """Equal within a relative tolerance; NaN equals NaN."""
     return one == other or (math.isnan(one) and math.isnan(other)) or math.isclose(one, other, rel_tol=tolerance, abs_tol=tolerance / 1000)
-
-
-def _named(row: Row) -> str:
-    return " ".join(f"{row.codec} {row.point} {row.head} {row.metric} {row.part}".split())
 
 
 def _cells(run: RunFolder) -> Iterator[Verdict]:
@@ -58,9 +70,9 @@ def _cells(run: RunFolder) -> Iterator[Verdict]:
     for row in run.rows:
         of_cell[row.cell].append(row)
         if row.cell and row.cell not in run.about["cells"]:
-            wrong.append(f"{_named(row)} leads to the cell {row.cell}, which run.json does not have")
+            wrong.append(f"{named(row)} leads to the cell {row.cell}, which run.json does not have")
         if row.images != len(run.images):
-            wrong.append(f"{_named(row)} is over {row.images} images, the run has {len(run.images)}")
+            wrong.append(f"{named(row)} is over {row.images} images, the run has {len(run.images)}")
     for at, cell in run.about["cells"].items():
         if not of_cell[at]:
             wrong.append(f"{cell['curve']} {cell['point']}: the cell {at} has no row, not even a reason")
@@ -88,7 +100,7 @@ def _heads(run: RunFolder) -> Iterator[Verdict]:
     """Heads answer with all they find (a score threshold of about 0)."""
     heads = {str(cell["head"]): cell["head"] for cell in run.about["cells"].values() if "head" in cell}
     thresholds = [(head.get("name"), head.get("config", {}).get("score_threshold")) for head in heads.values()]
-    stated = [(name, value) for name, value in thresholds if isinstance(value, int | float)]
+    stated = [(name, value) for name, value in thresholds if isinstance(value, int | float) and not isinstance(value, bool)]
     wrong = [
         f"the head {name} leaves out what it scores under {value:g}, which costs AP; the rule is about 0 (0.001), {MOST_THRESHOLD:g} at the most"
         for name, value in stated
@@ -112,7 +124,7 @@ def _rates(run: RunFolder) -> Iterator[Verdict]:
     for row in (r for r in run.curve_rows if not r.head and not r.part and r.cell and r.status == "ok"):
         mine = of_cell[row.cell]
         if row.metric == "bpp" and (trouble := _incomplete(run, mine)):
-            wrong.append(f"{_named(row)}: {trouble}")
+            wrong.append(f"{named(row)}: {trouble}")
         elif row.metric in ("bpp", "size_bytes", "psnr") and mine:
             count += 1
             wrong += _wrong_rate(row, mine, bootstrap)
@@ -130,7 +142,7 @@ def _intervals(run: RunFolder) -> Iterator[Verdict]:
     reason = _bootstrap(run).reason
     sure = [row for row in run.rows if not (math.isnan(row.low) and math.isnan(row.high))]
     if reason and sure:
-        yield Verdict("differs", "intervals", f"{_named(sure[0])} and {len(sure) - 1} others have intervals; {reason}")
+        yield Verdict("differs", "intervals", f"{named(sure[0])} and {len(sure) - 1} others have intervals; {reason}")
 
 
 def _incomplete(run: RunFolder, lines: Sequence[records.Line]) -> str:
@@ -154,12 +166,12 @@ def _wrong_rate(row: Row, lines: Sequence[records.Line], bootstrap: Bootstrap) -
     if not near(row.value, expected):
         mean = statistics.fmean(8 * size / count for size, count in zip(sizes, pixels, strict=True))
         cause = ", which is the mean of the images' rates" if row.metric == "bpp" and near(row.value, mean) else ""
-        return [f"{_named(row)} is {row.value:.6g}{cause}; all bits over all pixels give {expected:.6g}" if row.metric == "bpp" else
-                f"{_named(row)} is {row.value:.6g}, the records give {expected:.6g}"]  # fmt: skip
+        return [f"{named(row)} is {row.value:.6g}{cause}; all bits over all pixels give {expected:.6g}" if row.metric == "bpp" else
+                f"{named(row)} is {row.value:.6g}, the records give {expected:.6g}"]  # fmt: skip
     if row.metric == "bpp" and (bootstrap.resamples or bootstrap.reason):
         low, high, _ = interval(bootstrap.rate(sizes, pixels))
         if not (near(row.low, low) and near(row.high, high)):
-            return [f"{_named(row)} has the interval {row.low:.6g} to {row.high:.6g}, the records give {low:.6g} to {high:.6g}"]
+            return [f"{named(row)} has the interval {row.low:.6g} to {row.high:.6g}, the records give {low:.6g} to {high:.6g}"]
     return []
 
 
@@ -177,6 +189,10 @@ def _differences(run: RunFolder) -> Iterator[Verdict]:
         one, other = told[key], made[key]
         if one.status != other.status:
             wrong.append(f"{_called(key)} is {one.status}, its points say {other.status}: {other.reason}")
+        elif (one.unit, one.regime) != (other.unit, other.regime):
+            wrong.append(
+                f"{_called(key)} is in {one.unit or 'no unit'} of {one.regime or 'no'} heads, its points give {other.unit} of {other.regime}"
+            )
         elif not near(one.value, other.value):
             wrong.append(f"{_called(key)} is {one.value:+.6g}, its points give {other.value:+.6g}")
         elif _said(one) != _said(other):
@@ -224,10 +240,10 @@ def _tables(run: RunFolder) -> Iterator[Verdict]:
     wrong, count = [], 0
     for name, text in texts(run.rows, task.columns, notices_of(run.about)).items():
         file = run.path / name
-        if name != "rows.csv" and file.exists():
+        if name != "rows.csv" and exists(file):
             count += 1
-            if file.read_text("utf-8") != text:
-                wrong.append(f"{name} is not what rows.csv gives{_first_difference(file.read_text('utf-8'), text)}")
+            if (written := read_text(file)) != text:
+                wrong.append(f"{name} is not what rows.csv gives{_first_difference(written, text)}")
     yield from verdicts("tables", wrong, f"{count} tables are what rows.csv gives, letter by letter")
 
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-from collections.abc import Callable, Mapping
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,14 +18,62 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.api import TASKS, Row, Task
+from benchmarks.csv_cells import unmarked
+from benchmarks.folder_files import exists, read_json, read_text
+from benchmarks.measure import why
+from benchmarks.schema import Fields, ListOf, MapOf, Maybe, Number, OneOf, Plain, Shape, Text, Whole, check
 from benchmarks.tables import only_sure
+from benchmarks.text import one_line
 from hsc.errors import HscError, ResultsError
 
+MOST_IMAGES = 1_000_000
+MOST_CELLS = 100_000
+MOST_DRAWS = 1 << 28
+"""Resamples times images: what intervals of rates are drawn from takes eight bytes each."""
+
 _COLUMNS = tuple(Row.__dataclass_fields__)
-_NUMBERS = ("seed", "value", "low", "high", "images")
+_WHOLE = {"seed": 1 << 53, "images": MOST_IMAGES}
+_LARGEST = 1e15
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,400}\.?[0-9]{0,400}(?:[eE][+-]?[0-9]{1,3})?|inf|nan)")
 _STATUS = {"ok", "n/a", "skipped", "failed", "missing"}
-_ABOUT = {"task": dict, "dataset": dict, "cells": dict, "environment": dict, "anchors": list, "skipped": dict, "resamples": int, "seed": int}
-"""What this reads of run.json, by type."""
+_MOST_TEXT = 10_000
+
+_NAME, _LABEL, _WORDS = Text(200, least=1), Text(2000), Text(_MOST_TEXT)
+_ROUTE = OneOf(("image", "latent"))
+_PLUGIN: dict[str, Shape] = {"name": _NAME, "config": MapOf(Plain(), 100), "provenance": MapOf(Plain(), 1000)}
+_CELL = Fields(
+    {"codec": Fields(_PLUGIN), "curve": _LABEL, "point": _LABEL},
+    {"head": Fields(_PLUGIN), "regime": OneOf(("frozen", "adapted", "reference")), "route": _ROUTE},
+)
+_MACHINE: dict[str, Shape] = {name: Maybe(Text(1000)) for name in ("system", "arch", "processor")} | {"cores": Whole(0, 1 << 20)}
+_ENVIRONMENT: dict[str, Shape] = {
+    **{name: Maybe(Text(1000)) for name in ("commit", "python", "device")},
+    **{name: Whole(0, 1 << 20) for name in ("workers", "threads_per_worker")},
+    "packages": MapOf(Text(200), 1000),
+    "machine": Fields({}, _MACHINE),
+}
+_DATASET: dict[str, Shape] = {"revision": Text(1000), "provenance": MapOf(Plain(), 1000), "pixels_sha256": ListOf(Text(200), MOST_IMAGES)}
+_RUN = Fields(
+    {
+        "task": Fields({"name": _NAME}, {"version": Text(200)}),
+        "dataset": Fields({"name": _NAME, "config": MapOf(Plain(), 100), "images": ListOf(Text(4096), MOST_IMAGES, least=1)}, _DATASET),
+        "cells": MapOf(_CELL, MOST_CELLS, longest=200),
+        "environment": Fields({}, _ENVIRONMENT),
+        "anchors": ListOf(_LABEL, 1000),
+        "skipped": MapOf(_WORDS, 10_000, longest=2000),
+        "resamples": Whole(0, 1_000_000),
+        "seed": Whole(0, 1 << 53),
+    },
+    {
+        "heads": ListOf(Fields({"label": _LABEL, "route": _ROUTE, **_PLUGIN}), 10_000),
+        "match_bpp": ListOf(Number(0, 1e6), 1000),
+        "repeats": Whole(1, 1 << 31),
+        "pseudo_label_score": Maybe(Number(0, 1)),
+        "arguments": Fields({}, {"command": Text(1_000_000)}),
+        "notices": ListOf(_WORDS, 1000),
+    },
+)
+"""What a run writes into run.json, with bounds that no run comes near."""
 
 
 @dataclass(frozen=True)
@@ -60,16 +110,16 @@ def read_run(folder: Path) -> Run:
     """
     if not folder.is_dir():
         raise ResultsError(f"there is no run folder {folder}; give the folder that python -m benchmarks.run wrote, as results/runs/detection")
-    found = [name for name in ("rows.csv", "run.json") if (folder / name).is_file()]
-    if not found:
+    there = [name for name in ("rows.csv", "run.json") if exists(folder / name)]
+    if not there:
         raise ResultsError(f"{folder} holds no run: neither rows.csv nor run.json is there; give the folder that python -m benchmarks.run wrote")
-    if len(found) == 1:
-        missing = "run.json" if found == ["rows.csv"] else "rows.csv"
+    if len(there) == 1:
+        missing = "run.json" if there == ["rows.csv"] else "rows.csv"
         raise ResultsError(f"the run in {folder} is not finished: {missing} is missing; run its command again, what was measured is kept")
     about, rows = read_about(folder / "run.json"), only_sure(read_rows(folder / "rows.csv"))
     if rows.empty:
         raise ResultsError(f"{folder / 'rows.csv'} is empty: it has columns and not one row; run the command that made it again")
-    _belong_together(folder, about, rows)
+    check_rows(folder, about, rows)
     try:
         TASKS.get(about["task"]["name"])
     except HscError as error:
@@ -84,21 +134,39 @@ def read_run(folder: Path) -> Run:
     return Run(folder, rows, about)
 
 
+@contextmanager
+def made_from(folder: object) -> Iterator[None]:
+    """While something is made of a folder that was read: numbers that no run writes, where they lead to what nobody thought of, end in a sentence.
+
+    Raises:
+        ResultsError: in place of any error that is not ours.
+    """
+    try:
+        yield
+    except (HscError, OSError):
+        raise
+    except Exception as error:
+        raise ResultsError(f"nothing can be made of {folder}, it holds what no run writes: {why(error)}; run its command again") from error
+
+
 def read_about(path: Path, parse_constant: Callable[[str], Any] | None = None) -> dict[str, Any]:
-    """``run.json``. parse_constant: what becomes of infinite settings, which JSON proper does not know (floats, where nothing is said).
+    """``run.json``, of the types and within the bounds of what a run writes.
+
+    parse_constant: what becomes of infinite settings, which JSON proper does not know (floats, where nothing is said).
 
     Raises:
         ResultsError: it is missing or damaged, or no run's.
     """
+    about = read_json(path, parse_constant)
     try:
-        about = json.loads(_text(path), parse_constant=parse_constant)
-    except json.JSONDecodeError as error:
-        raise ResultsError(f"{path} is damaged, it is no JSON: {error}; run the command that made it again") from error
-    wrong = [k for k, kind in _ABOUT.items() if not isinstance(about, dict) or not isinstance(about.get(k), kind)]
-    if wrong or not isinstance(about["task"].get("name"), str) or not isinstance(about["dataset"].get("images"), list):
-        raise ResultsError(
-            f"{path} is damaged, or is not a run's: {', '.join(wrong) or 'the names of task or images'} missing or of another type; run it again"
-        )
+        check(about, _RUN, "run.json")
+        images, pixels = about["dataset"]["images"], about["dataset"].get("pixels_sha256")
+        if pixels is not None and len(pixels) != len(images):
+            raise ValueError(f"run.json has {len(pixels)} hashes of pixels for {len(images)} images")
+        if about["resamples"] * len(images) > MOST_DRAWS:
+            raise ValueError(f"run.json has {about['resamples']:,} resamples of {len(images):,} images, expected {MOST_DRAWS:,} draws at the most")
+    except ValueError as error:
+        raise ResultsError(f"{path} is damaged, or is not a run's: {error}; restore it or run again") from error
     return about  # type: ignore[no-any-return]
 
 
@@ -108,45 +176,77 @@ def read_rows(path: Path) -> pd.DataFrame:
     Raises:
         ResultsError: it is missing or damaged.
     """
-    text = _text(path)
+    text = read_text(path)
     try:
         lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except csv.Error as error:
         raise ResultsError(f"{path} is damaged: {error}; run the command that made it again") from error
     if not lines or tuple(lines[0]) != _COLUMNS:
         came = f"it has the columns {', '.join(lines[0])}; " if lines else ""
-        raise ResultsError(f"{path} is damaged: {came}its first line should be {','.join(_COLUMNS)}; run the command that made it again")
+        raise ResultsError(
+            f"{path} is damaged: {one_line(came, 300)} its first line should be {','.join(_COLUMNS)}; run the command that made it again"
+        )
     torn = next((n for n, line in enumerate(lines, 1) if len(line) != len(_COLUMNS)), None if text.endswith("\n") else len(lines))
     if torn:
         raise ResultsError(f"{path} is damaged: record {torn} of {len(lines)} is cut off or has too many fields; run the command that made it again")
     rows = pd.DataFrame(lines[1:], columns=list(_COLUMNS))
-    for name in _NUMBERS:
-        number = int if name in ("seed", "images") else float
-        try:
-            rows[name] = [number(text or "nan") for text in rows[name]]
-        except ValueError as error:
-            raise ResultsError(f"{path} is damaged: the column {name} holds something that is no number ({error}); run its command again") from error
+    try:
+        for name in _COLUMNS:
+            rows[name] = _column(name, rows[name])
+    except ValueError as error:
+        raise ResultsError(f"{path} is damaged: {error}; run its command again") from error
     if strange := set(rows["status"]) - _STATUS:
-        raise ResultsError(f"{path} is damaged: the status {min(strange)!r} is none of {', '.join(sorted(_STATUS))}; run its command again")
+        raise ResultsError(
+            f"{path} is damaged: the status {one_line(min(strange), 60)!r} is none of {', '.join(sorted(_STATUS))}; run its command again"
+        )
     return rows
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise ResultsError(f"{path} is missing and cannot be read; name the folder that python -m benchmarks.run wrote, or run it again") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ResultsError(f"{path} cannot be read: {error}") from error
+def _column(name: str, cells: pd.Series) -> list[Any]:
+    """A column's cells as what they are. Raises ValueError."""
+    if name in _WHOLE:
+        return [_counted(name, cell) for cell in cells]
+    if name in ("value", "low", "high"):
+        return [_measured(name, cell) for cell in cells]
+    if longest := next((cell for cell in cells if len(cell) > _MOST_TEXT), None):
+        raise ValueError(f"a cell of the column {name} has {len(longest):,} characters, expected at most {_MOST_TEXT:,}")
+    return [unmarked(cell) for cell in cells]
 
 
-def _belong_together(folder: Path, about: Mapping[str, Any], rows: pd.DataFrame) -> None:
-    """Refuse rows that are not those that run.json describes."""
+def _counted(name: str, cell: str) -> int:
+    if not (cell.isascii() and cell.isdigit() and len(cell) < 20 and int(cell) <= _WHOLE[name]):
+        raise ValueError(f"the column {name} holds something that is no number ({one_line(cell, 60)!r}), expected 0 to {_WHOLE[name]}")
+    return int(cell)
+
+
+def _measured(name: str, cell: str) -> float:
+    if not cell:
+        return math.nan
+    if not _DECIMAL.fullmatch(cell):
+        raise ValueError(f"the column {name} holds something that is no number ({one_line(cell, 60)!r})")
+    number = float(cell)
+    if (math.isinf(number) and "inf" not in cell) or (math.isfinite(number) and abs(number) > _LARGEST):
+        raise ValueError(f"the column {name} holds {one_line(cell, 60)}, larger than anything that is measured ({_LARGEST:g})")
+    return number
+
+
+def check_rows(folder: Path, about: Mapping[str, Any], rows: pd.DataFrame, whole: bool = True) -> None:
+    """Refuse rows that are not those that run.json describes. whole: whether each cell must have one.
+
+    Raises:
+        ResultsError: a cell, the task or the number of images is another; a row stands twice.
+    """
     unknown = set(rows["cell"]) - {""} - set(about["cells"])
-    absent = set(about["cells"]) - set(rows["cell"])
+    absent = set(about["cells"]) - set(rows["cell"]) if whole else set()
     if unknown or absent:
         what = f"cell {min(unknown)} of rows.csv is not in run.json" if unknown else f"cell {min(absent)} of run.json has no row"
         raise ResultsError(f"the files in {folder} are not of one run: {what}; run its command again")
     for column, expected in (("task", about["task"]["name"]), ("images", len(about["dataset"]["images"]))):
         if others := set(rows[column]) - {expected}:
-            raise ResultsError(f"the files in {folder} are not of one run: {column} is {min(others)} in rows.csv, {expected} in run.json")
+            came = one_line(min(others), 60)
+            raise ResultsError(f"the files in {folder} are not of one run: {column} is {came} in rows.csv, {expected} in run.json")
+    names = ["head", "route", "codec", "point", "metric", "anchor", "part", "reason"]
+    if (twice := rows.duplicated(names)).any():
+        row = rows[twice].iloc[0]
+        which = one_line(" ".join(f"{row['codec']} {row['point']} {row['head']} {row['metric']} {row['part']}".split()), 200)
+        raise ResultsError(f"{folder / 'rows.csv'} is damaged: {which} stands in it twice; run its command again")

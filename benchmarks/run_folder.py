@@ -12,8 +12,6 @@ from benchmarks.null_floor import PART
 from benchmarks.results import read_about, read_rows
 from hsc.errors import ResultsError
 
-_NEEDED = ("images", "config", "revision")
-
 
 class Verdict(NamedTuple):
     """What one check found. about: what was checked; text: in words what holds, what differs, or why it could not be checked."""
@@ -58,13 +56,7 @@ def read(path: Path) -> RunFolder:
     Raises:
         ResultsError: it is no such folder, or ``run.json`` or ``rows.csv`` is missing or damaged.
     """
-    about_path = path / "run.json"
-    about = read_about(about_path)
-    try:
-        if missing := [name for name in _NEEDED if name not in about["dataset"]]:
-            raise ValueError(f"its data set lacks {', '.join(missing)}")
-        if wrong := [at for at, cell in about["cells"].items() if not {"codec", "curve", "point"} <= set(cell)]:
-            raise ValueError(f"the cell {wrong[0]} lacks its codec, curve or point")
-    except (ValueError, TypeError) as error:
-        raise ResultsError(f"{about_path} is damaged: {error}; restore it or run again") from error
+    about = read_about(path / "run.json")
+    if "revision" not in about["dataset"]:
+        raise ResultsError(f"{path / 'run.json'} is damaged: its data set lacks its revision; restore it or run again")
     return RunFolder(path, about, tuple(Row(**{str(k): v for k, v in line.items()}) for line in read_rows(path / "rows.csv").to_dict("records")))

@@ -113,7 +113,8 @@ def stream_records(plan: Plan, cell: Cell, store: Store) -> tuple[list[StreamRec
     if missing:
         reasons = [plan.failures[k] for k in missing if k in plan.failures] or ["not coded yet (--overwrite never)"]
         return [], f"{len(missing)} of {len(cell.streams)} images failed: {reasons[0]}"
-    return [known[key] for key in cell.streams], ""
+    named = zip(cell.streams, plan.images, strict=True)  # images of equal pixels have one stream, and each its own record
+    return [replace(known[key], image_id=image_id) for key, (_, image_id, _) in named], ""
 
 
 def _rate_rows(plan: Plan, cell: Cell, store: Store, bootstrap: Bootstrap) -> list[Row]:
@@ -225,7 +226,7 @@ class Scorer:
 
     def _records(self, keys: Sequence[str]) -> list[PredictionRecord]:
         known = self.store.predictions({key: image_id for key, (_, image_id, _) in zip(keys, self.plan.images, strict=True)})
-        return [known[key] for key in keys]
+        return [replace(known[key], image_id=image_id) for key, (_, image_id, _) in zip(keys, self.plan.images, strict=True)]
 
     def _scores(self, keys: Sequence[str]) -> list[Score]:
         found = []

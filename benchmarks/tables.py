@@ -13,8 +13,10 @@ from tabulate import tabulate
 
 from benchmarks.api import Row
 from benchmarks.bootstrap import MIN_IMAGES, NO_INTERVAL, side_of_zero, why_no_interval
+from benchmarks.csv_cells import csv_text
 from benchmarks.null_floor import PART
 from benchmarks.scales import HEADS_APART, LESS_ROUTE, scale_of
+from benchmarks.text import one_line
 from benchmarks.whole_files import write_text
 
 TITLES = {
@@ -61,6 +63,7 @@ _JUDGED = (
 )
 _SURE = "In brackets: where the middle 95 % of the resamples of the images lie, drawn alike for all codecs."
 _OVERLAPS = "In braces: what two curves share, in percent of the codec's own interval and of the anchor's."
+_MOST_LINE = 100_000
 _SHARED = re.compile(r"overlap (\d+)% of test, (\d+)% of anchor")
 
 
@@ -260,7 +263,7 @@ def _cells(line: pd.Series, names: Sequence[str], mains: Sequence[str]) -> list[
     for name in names:
         value = line[name]
         if isinstance(value, str):
-            cells.append(value)
+            cells.append(one_line(value))
         elif value is None or math.isnan(value):
             cells.append("-")
         else:
@@ -294,7 +297,10 @@ def blocks(rows: Sequence[Row], columns: Sequence[str], form: str, notices: Sequ
     tidy = frame(rows)
     table = wide(tidy, columns)
     tex = form.startswith("latex")
-    parts = [_heading(f"Note: {text}", form) if tex else f"**Note:** {text}" if form == "github" else f"Note: {text}" for text in notices]
+    parts = [
+        _heading(f"Note: {text}", form) if tex else f"**Note:** {text}" if form == "github" else f"Note: {text}"
+        for text in (one_line(text, _MOST_LINE) for text in notices)
+    ]
     for (head, route), group in table.groupby(["head", "route"], sort=False):
         names, mains = _shown(table, group, columns)
         body = [_cells(line, names, mains) for _, line in group.iterrows()]
@@ -305,11 +311,11 @@ def blocks(rows: Sequence[Row], columns: Sequence[str], form: str, notices: Sequ
     bd = differences(tidy)
     if not bd.empty:
         parts += [_heading("Bjontegaard differences (negative rate: fewer bits at equal quality)", form)]
-        parts += [tabulate(part.to_numpy().tolist(), list(part.columns), tablefmt=form, disable_numparse=True) for part in _alike(bd)]
+        parts += [tabulate(_lined(part), list(map(one_line, part.columns)), tablefmt=form, disable_numparse=True) for part in _alike(bd)]
     apart = heads_apart(tidy)
     if not apart.empty:
         parts += [_heading("Adapted heads on the same bytes, in points", form)]
-        parts += [tabulate(apart.to_numpy().tolist(), list(apart.columns), tablefmt=form, disable_numparse=True)]
+        parts += [tabulate(_lined(apart), list(map(one_line, apart.columns)), tablefmt=form, disable_numparse=True)]
     notes = [
         NOTE,
         *([_JUDGED] if (tidy["regime"] == JUDGED).any() else []),
@@ -317,8 +323,13 @@ def blocks(rows: Sequence[Row], columns: Sequence[str], form: str, notices: Sequ
         *([_OVERLAPS] if not bd.empty else []),
     ]
     lines = (*_matched(tidy), *_floor(tidy), *too_little(tidy), *told_apart(tidy), *_at_rates(tidy), *_refused(tidy), *notes, *_missing(tidy))
-    parts += [_heading(line, form) if tex else line for line in lines]
+    parts += [_heading(line, form) if tex else one_line(line, _MOST_LINE) for line in lines]
     return "\n\n".join(parts) + "\n"
+
+
+def _lined(table: pd.DataFrame) -> list[list[str]]:
+    """A table's texts, each on one line."""
+    return [[one_line(value, _MOST_LINE) for value in line] for line in table.to_numpy().tolist()]
 
 
 def _title(tidy: pd.DataFrame, head: str, route: str) -> str:
@@ -329,6 +340,7 @@ def _title(tidy: pd.DataFrame, head: str, route: str) -> str:
 
 
 def _heading(text: str, form: str) -> str:
+    text = one_line(text, _MOST_LINE)  # a comment of LaTeX ends with its line, and what follows would be typeset
     if form.startswith("latex"):
         return "% " + text
     return f"### {text}" if form == "github" else text
@@ -347,8 +359,8 @@ def texts(rows: Sequence[Row], columns: Sequence[str], notices: Sequence[str] = 
     """What ``write`` writes, by name of file. notices: as ``blocks`` has them."""
     tidy = frame(rows)
     return {
-        "rows.csv": tidy.to_csv(index=False, lineterminator="\n"),
-        "table.csv": wide(tidy, columns).to_csv(index=False, lineterminator="\n"),
+        "rows.csv": csv_text(tidy),
+        "table.csv": csv_text(wide(tidy, columns)),
         "table.md": blocks(rows, columns, "github", notices),
         "table.tex": blocks(rows, columns, "latex_booktabs", notices),
     }
@@ -362,4 +374,4 @@ def write(rows: Sequence[Row], columns: Sequence[str], folder: Path, notices: Se
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """Write a table as CSV, whole or not at all."""
-    write_text(path, table.to_csv(index=False, lineterminator="\n"))
+    write_text(path, csv_text(table))

@@ -12,6 +12,7 @@ from pathlib import Path
 def replacing(path: Path) -> Iterator[Path]:
     """A name beside ``path`` to write to, with the same ending; on leaving it takes ``path``'s place, on failure it goes."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
+    part.unlink(missing_ok=True)  # somebody else's folder may hold a link of that name, which writing would follow
     try:
         yield part
         part.replace(path)

@@ -33,6 +33,11 @@ class Psnr:
     label_space: ClassVar[LabelSpace] = NO_CLASSES
     measure: ClassVar[str] = "psnr"
 
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """There are no weights."""
+        return None
+
     def compare(self, originals: Sequence[Image], images: Sequence[Image]) -> list[Prediction]:
         """numbers: the sum of squared differences, and how many samples."""
         found: list[Prediction] = []
@@ -58,6 +63,11 @@ class MsSsim:
     regime: ClassVar[Literal["reference"]] = "reference"
     label_space: ClassVar[LabelSpace] = NO_CLASSES
     measure: ClassVar[str] = "ms_ssim"
+
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """There are no weights."""
+        return None
 
     def compare(self, originals: Sequence[Image], images: Sequence[Image]) -> list[Prediction]:
         """numbers: the image's MS-SSIM.

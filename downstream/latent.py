@@ -30,6 +30,7 @@ from downstream.suppression import best_of_cells
 from downstream.weights_file import classes_of, packaged, read_weights
 from hsc.api import Latents, LatentSpec
 from hsc.errors import DataError, UnavailableError
+from hsc.registry import other_than
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -141,6 +142,11 @@ class LatentDetector(_LatentHead):
     output: ClassVar[type[Prediction]] = Detections
     task: ClassVar[str] = "detection"
 
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """Packaged weights are; others are files of somebody's."""
+        return other_than(settings, weights=[""])
+
     @property
     def label_space(self) -> LabelSpace:
         """The classes of roadscenes."""
@@ -183,6 +189,11 @@ class LatentSegmenter(_LatentHead):
 
     output: ClassVar[type[Prediction]] = SegmentationMap
     task: ClassVar[str] = "segmentation"
+
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """Packaged weights are; others are files of somebody's."""
+        return other_than(settings, weights=[""])
 
     @property
     def label_space(self) -> LabelSpace:

@@ -13,7 +13,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from downstream.state_dicts import fitted
 from downstream.weights_file import classes_of, packaged, read_weights, require_regime
 from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
+from hsc.registry import other_than
 
 if TYPE_CHECKING:
     from downstream.segmenters.layers import Segmenter as Network
@@ -54,6 +55,11 @@ class Segmenter:
 
     output: ClassVar[type[Prediction]] = SegmentationMap
     regime: ClassVar[Literal["frozen", "adapted"]] = "frozen"
+
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """Packaged weights are; others are files of somebody's."""
+        return other_than(settings, weights=[""])
 
     @property
     def label_space(self) -> LabelSpace:
@@ -133,6 +139,11 @@ class SegmenterAdapted(Segmenter):
     arch: Literal["pyramid", "context"] = "context"
 
     regime: ClassVar[Literal["frozen", "adapted"]] = "adapted"
+
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """Packaged weights are; others are files of somebody's."""
+        return other_than(settings, weights=[""])
 
     @property
     def adapted_to(self) -> str:

@@ -13,7 +13,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from downstream.suppression import best_of_cells
 from downstream.weights_file import classes_of, packaged, read_weights, require_regime
 from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
+from hsc.registry import other_than
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,6 +61,11 @@ class Small:
 
     output: ClassVar[type[Prediction]] = Detections
     regime: ClassVar[Literal["frozen", "adapted"]] = "frozen"
+
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """Packaged weights are; others are files of somebody's."""
+        return other_than(settings, weights=[""])
 
     def __post_init__(self) -> None:
         if not 0.25 <= self.zoom <= 4:
@@ -163,6 +169,11 @@ class SmallAdapted(Small):
     arch: Literal["pyramid", "hourglass"] = "hourglass"
 
     regime: ClassVar[Literal["frozen", "adapted"]] = "adapted"
+
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """Packaged weights are; others are files of somebody's."""
+        return other_than(settings, weights=[""])
 
     @property
     def adapted_to(self) -> str:

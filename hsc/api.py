@@ -94,6 +94,19 @@ class DecodesLatents(Protocol):
 
 
 @runtime_checkable
+class DataOnly(Protocol):
+    """Capability of any plug-in: it says with which settings a stranger may have it built. Who does not say so is not built for strangers.
+
+    Each class says it for itself; a subclass does not inherit its parent's word.
+    """
+
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """None where building and running it with these settings (any JSON values, defaults filled in) starts no program but bundled ones,
+        unpickles and executes nothing, reads no model file but packaged ones and asks no network; else one phrase that says what it would do."""
+
+
+@runtime_checkable
 class Ranged(Protocol):
     """Capability: how far the rate axis goes; the ladder need not reach its ends. Codecs without it end where their ladder ends."""
 

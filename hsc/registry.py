@@ -165,6 +165,18 @@ def config(item: Any) -> dict[str, Any]:
     return {f.name: getattr(item, f.name) for f in dataclasses.fields(item) if f.init}
 
 
+def other_than(settings: Mapping[str, Any], **allowed: Any) -> str | None:
+    """Which setting is none of those allowed, as a phrase; None where all are.
+
+    >>> other_than({"qp": 37, "encoder": "/tmp/x"}, encoder=["ffmpeg"])
+    'encoder came as /tmp/x, without trust it is ffmpeg'
+    """
+    for name, values in allowed.items():
+        if not any(type(value) is type(settings.get(name)) and value == settings[name] for value in values):
+            return f"{name} came as {str(settings.get(name))[:200]}, without trust it is {' or '.join(str(value) or 'empty' for value in values)}"
+    return None
+
+
 class Registry(Generic[T]):
     """Classes by name: those of one package's files, and those of installed distributions' entry points.
 

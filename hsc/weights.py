@@ -45,6 +45,11 @@ def names(folder: Path = FOLDER) -> list[str]:
     return sorted({path.stem for path in found if path.suffix in (SUFFIX, ".json") and not path.name.endswith(LIGHT)})
 
 
+def here(folder: Path = FOLDER) -> list[str]:
+    """The weights that are packaged, so that neither a path nor the network is needed."""
+    return [name for name in names(folder) if (folder / f"{name}{SUFFIX}").is_file()]
+
+
 def why_not(name: str, folder: Path = FOLDER) -> str | None:
     """None if ``find`` would succeed, without the network or after fetching, else one sentence with the reason and the cure."""
     if _is_path(name):

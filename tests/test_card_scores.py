@@ -15,7 +15,7 @@ from tests.run_folders import write_run
 
 REFERENCE = Path(__file__).parents[1] / "results" / "reference"
 CARDED = {"detection": ("small_adapted(arch=hourglass)", "latent_detector"), "segmentation": ("segmenter_adapted(arch=context)", "latent_segmenter")}
-CARD = "# weights\n\nsha256 abcd\n\n## Scores\n\nold ones\n\nTrained with\n\n    a command\n"
+CARD = "# weights\n\nsha256 " + "abcd" * 16 + "\n\n## Scores\n\nold ones\n\nTrained with\n\n    a command\n"
 
 
 def test_a_runs_scores_stand_in_the_card(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_scores_of_other_weights_are_refused(tmp_path: Path, capsys: pytest.Capt
     assert card_scores.main([*command, "--card", str(card)]) == 2
     assert "which the card does not name" in capsys.readouterr().err
     about = json.loads((folder / "run.json").read_text())
-    about["heads"][0]["provenance"]["weights_sha256"] = "abcd"
+    about["heads"][0]["provenance"]["weights_sha256"] = "abcd" * 16
     (folder / "run.json").write_text(json.dumps(about))
     assert card_scores.main([*command, "--card", str(card)]) == 0
     assert "old ones" not in card.read_text()

@@ -89,7 +89,11 @@ def write_run(folder: Path, rows: Sequence[Row], **about: Any) -> Path:
     cells: dict[str, Any] = {}
     for row in (r for r in rows if r.cell):
         config = {"quality": row.point, "note": "100%_$"}
-        cells[row.cell] = {"codec": {"name": row.codec, "config": config, "provenance": {"libjpeg": "turbo 3.2.0"}}, "curve": row.codec}
+        cells[row.cell] = {
+            "codec": {"name": row.codec, "config": config, "provenance": {"libjpeg": "turbo 3.2.0"}},
+            "curve": row.codec,
+            "point": row.point,
+        }
         if row.head:
             head = {"name": row.head, "config": {"score_threshold": 0.001, "weights": "/home/me/w.pt"}, "provenance": {"weights_sha256": "ab" * 32}}
             cells[row.cell] |= {"head": head, "regime": row.regime, "route": row.route}

@@ -31,6 +31,11 @@ class Avif:
     ladder: ClassVar[tuple[Any, ...]] = (5, 15, 30, 40, 55, 70)
     rate_range: ClassVar[tuple[int, int]] = (0, 100)
 
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """It codes with libraries that come with it."""
+        return None
+
     def __post_init__(self) -> None:
         if not 0 <= self.quality <= 100:
             raise ValueError(f"quality is {self.quality}, expected 0 to 100")

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from benchmarks.images import read_image, require_image
 from benchmarks.process import binary_sha256, private_folder, run_program
 from hsc.api import Image
 from hsc.errors import BitstreamError, CodecError, ImageError, ProcessError
+from hsc.registry import other_than
 
 Chroma = Literal["4:4:4", "4:2:0"]
 
@@ -57,6 +58,11 @@ class Bpg:
     rate_field: ClassVar[str] = "qp"
     ladder: ClassVar[tuple[int, ...]] = (47, 42, 37, 32, 27, 22)
     rate_range: ClassVar[tuple[int, int]] = (51, 0)
+
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """``bpgenc`` is whatever program of that name lies on PATH."""
+        return other_than(settings, encoder=["x265"])
 
     def __post_init__(self) -> None:
         if isinstance(self.qp, bool) or not isinstance(self.qp, int) or not 0 <= self.qp <= 51:

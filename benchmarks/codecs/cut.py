@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from benchmarks.api import CODECS
+from benchmarks.strangers import why_not_spec
 from hsc.api import Codec, DecodesLatents, Image, Latents, LatentSpec, Layered
 from hsc.errors import CodecError
 from hsc.registry import parse_spec
@@ -30,6 +31,11 @@ class Cut:
 
     rate_field: ClassVar[str] = "layers"
     ladder: ClassVar[tuple[int, ...]] = (1, 4, 7, 10, 13, 16)
+
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """As far as the codec that is cut is."""
+        return why_not_spec(CODECS, settings["of"])
 
     def __post_init__(self) -> None:
         if self.layers < 1:

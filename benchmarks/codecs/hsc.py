@@ -20,6 +20,7 @@ from hsc.api import Image, Latents, LatentSpec
 from hsc.bitstream import QUALITY_STEPS
 from hsc.errors import CodecError, ImageError, UnavailableError
 from hsc.file_digests import sha256_of_file
+from hsc.registry import other_than
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -46,6 +47,13 @@ class Hsc:
     rate_field: ClassVar[str] = "quality"
     ladder: ClassVar[tuple[float, ...]] = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
     rate_range: ClassVar[tuple[float, float]] = (1.0, LARGEST_QUALITY)  # below 1 gains are not trained, and a file may be larger than at 1
+
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """Packaged weights are; others are files or are fetched."""
+        from hsc import weights
+
+        return other_than(settings, model=weights.here())
 
     def __post_init__(self) -> None:
         if isinstance(self.quality, bool) or not 0 <= self.quality <= LARGEST_QUALITY:

@@ -31,6 +31,11 @@ class Jpeg:
     ladder: ClassVar[tuple[Any, ...]] = (5, 10, 20, 35, 50, 75)
     rate_range: ClassVar[tuple[int, int]] = (1, 100)
 
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """It codes with libraries that come with it."""
+        return None
+
     def __post_init__(self) -> None:
         if not 1 <= self.quality <= 100:
             raise ValueError(f"quality is {self.quality}, expected 1 to 100")

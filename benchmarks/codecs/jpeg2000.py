@@ -28,6 +28,11 @@ class Jpeg2000:
     ladder: ClassVar[tuple[Any, ...]] = (24.0, 26.0, 28.0, 30.0, 33.0, 36.0)
     rate_range: ClassVar[tuple[float, float]] = (10.0, 60.0)
 
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """It codes with libraries that come with it."""
+        return None
+
     def __post_init__(self) -> None:
         if not 10 <= self.psnr <= 60:
             raise ValueError(f"psnr is {self.psnr}, expected 10 to 60 dB")

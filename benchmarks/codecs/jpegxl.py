@@ -36,6 +36,11 @@ class JpegXl:
     ladder: ClassVar[tuple[Any, ...]] = (15.0, 10.0, 6.0, 4.0, 2.5, 1.5)
     rate_range: ClassVar[tuple[float, float]] = (25.0, 0.1)
 
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """It codes with libraries that come with it."""
+        return None
+
     def __post_init__(self) -> None:
         if not 0.1 <= self.distance <= 25:
             raise ValueError(f"distance is {self.distance}, expected 0.1 to 25")

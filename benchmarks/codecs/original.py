@@ -29,6 +29,11 @@ class Original:
     rate_field: ClassVar[str] = ""
     ladder: ClassVar[tuple[Any, ...]] = ()
 
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """It codes with libraries that come with it."""
+        return None
+
     def encode(self, image: Image) -> bytes:
         height, width = require_image(image).shape[:2]
         return _HEADER.pack(_MAGIC, height, width) + image.tobytes()

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,7 @@ from benchmarks.images import require_image
 from benchmarks.process import binary_sha256
 from hsc.api import Image
 from hsc.errors import BitstreamError, CodecError, UnavailableError
+from hsc.registry import other_than
 
 VERSION = "1"
 SCALES = (1.0, 0.75, 0.5, 0.25)
@@ -87,6 +88,11 @@ class Vvc:
     rate_field: ClassVar[str] = "qp"
     ladder: ClassVar[tuple[int, ...]] = (52, 47, 42, 37, 32, 27)
     rate_range: ClassVar[tuple[int, int]] = (63, 0)
+
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """The bundled ffmpeg is; other programs are started from where the settings say."""
+        return other_than(settings, encoder=["ffmpeg"], decoder=["ffmpeg"], encoder_config=[""])
 
     def __post_init__(self) -> None:
         if isinstance(self.qp, bool) or not isinstance(self.qp, int) or not 0 <= self.qp <= 63:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -45,6 +46,11 @@ class CamVid:
     split: str = "val"
     drive: str = ""
     size: str = ""
+
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """Images and labels are read, from wherever they lie."""
+        return None
 
     def __post_init__(self) -> None:
         if self.split not in ("train", "val", "test"):

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from benchmarks.api import DATASETS
 from benchmarks.formats.label_maps import LabelledFiles, LabelledFolder, Pair, data_folder, labelled_files
@@ -45,6 +45,11 @@ class Cityscapes(LabelledFolder):
     root: str = ""
     split: Literal["train", "val"] = "val"
     labels: Literal["labelIds", "labelTrainIds"] = "labelIds"
+
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """Images and labels are read, from wherever they lie."""
+        return None
 
     def __post_init__(self) -> None:
         if self.split not in ("train", "val"):

@@ -86,6 +86,11 @@ class Coco:
     maps: Literal["own", "voc21"] = "own"
     orientation: Orientation = "ignore"
 
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """Images and labels are read, from wherever they lie."""
+        return None
+
     def __post_init__(self) -> None:
         if bool(self.images) != bool(self.annotations):
             raise ValueError("images and annotations belong together: give both, or neither for an official split")

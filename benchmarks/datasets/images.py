@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from benchmarks.api import DATASETS, Sample
 from benchmarks.content_index import digest_of
@@ -36,6 +36,11 @@ class Images:
     path: str
     split: str = ""
     orientation: Orientation = "apply"
+
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """Images and labels are read, from wherever they lie."""
+        return None
 
     @property
     def revision(self) -> str:

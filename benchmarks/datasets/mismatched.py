@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from benchmarks.api import DATASETS, Dataset, HasBoxes, HasLabelMaps, HasMasks, HasRemarks, Sample
+from benchmarks.strangers import why_not_spec
 from downstream.api import LabelSpace, Prediction, SegmentationMap
 from hsc.errors import DataError
 from hsc.fetching import Fetches, unfetched
@@ -27,6 +28,11 @@ class Mismatched:
     of: str = "roadscenes"
 
     at_chance: ClassVar[bool] = True
+
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """As far as the data set itself is."""
+        return why_not_spec(DATASETS, settings["of"])
 
     @property
     def split(self) -> str:

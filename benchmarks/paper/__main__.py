@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.paper.document import write
 from benchmarks.references import find_reference, references
 from benchmarks.results import read_run
+from benchmarks.text import one_line
 from hsc.errors import HscError
 
 DONE, USAGE = 0, 2
@@ -48,9 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         asked = [find_reference(name) for name in dict.fromkeys(options.reference)]
         said = write([read_run(folder) for folder in options.runs], options.out, asked, options.overwrite)
     except HscError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {one_line(error)}\n")
         return USAGE
-    sys.stderr.write("".join(f"note: {line}\n" for line in said) + f"{options.out}: compile main.tex, or input its parts\n")
+    sys.stderr.write("".join(f"note: {one_line(line)}\n" for line in said) + f"{options.out}: compile main.tex, or input its parts\n")
     return DONE
 
 

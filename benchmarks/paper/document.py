@@ -6,12 +6,14 @@ runs --> methods                     sheet.jpg --> sheet      references --> tab
 
 from __future__ import annotations
 
-import shutil
+import io
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.folder_files import exists, read_bytes
+from benchmarks.images import check_size
 from benchmarks.paper.bjontegaard import anchors, bd_tables
 from benchmarks.paper.figures import draw
 from benchmarks.paper.group import Group, groups
@@ -22,7 +24,7 @@ from benchmarks.paper.published import overlays, published_table
 from benchmarks.paper.rates import MISSING, rates_table
 from benchmarks.plots import Style, styles_of
 from benchmarks.references import Reference
-from benchmarks.results import Run
+from benchmarks.results import Run, made_from
 from hsc.errors import ResultsError, UsageError
 
 _PREAMBLE = r"""% Made by python -m benchmarks.paper; compile with pdflatex or any other engine. In a document of your own the parts need
@@ -63,7 +65,8 @@ def write(runs: Sequence[Run], out: Path, references: Sequence[Reference] = (), 
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out, prefix=".part-") as part:
-            said = _make(runs, Path(part), references)
+            with made_from(", ".join(str(run.folder) for run in runs)):
+                said = _make(runs, Path(part), references)
             for file in sorted(Path(part).iterdir()):
                 file.replace(out / file.name)
     except OSError as error:
@@ -90,14 +93,14 @@ def _make(runs: Sequence[Run], folder: Path, references: Sequence[Reference]) ->
     for run in runs:
         if not any(group.run is run for group in found):
             raise ResultsError(f"the run in {run.folder} has no head's scores, so there is nothing to put in a table")
-    for sheet in (run.folder / _SHEET for run in runs):
-        _readable(sheet)
+    sheets = {id(run): _sheet_of(run) for run in runs}
     styles = styles_of(codec for group in found for codec in group.codecs)
     parts.add(parts.body, "methods.tex", methods(found))
     for group in found:
         _group(parts, group, references, styles)
     for run, name in {id(group.run): (group.run, group.name) for group in found}.values():
-        _sheet(parts, run, name)
+        if (sheet := sheets[id(run)]) is not None:
+            _sheet(parts, run, name, sheet)
     if references:
         parts.add(parts.body, "published.tex", published_table(references))
         idle = [r.name for r in references if not any(overlays([r], group.metric) for group in found)]
@@ -135,26 +138,27 @@ def _guide(group: Group, shown: Sequence[tuple[str, Sequence[str]]]) -> str:
     return rf"\paragraph{{{escape(group.run.about['task']['name'])}, {escape(group.regime)} heads.}} On {group.where}: {'; '.join(places)}." + "\n"
 
 
-def _sheet(parts: _Parts, run: Run, name: str) -> None:
-    """The run's qualitative sheet, where it has one, with the LaTeX that puts it in."""
-    source = run.folder / _SHEET
-    if not source.is_file():
-        return
+def _sheet(parts: _Parts, run: Run, name: str, sheet: bytes) -> None:
+    """The run's qualitative sheet, with the LaTeX that puts it in."""
     file = f"{name}-sheet.jpg"
-    shutil.copyfile(source, parts.folder / file)
+    (parts.folder / file).write_bytes(sheet)
     caption = f"What codecs leave of images of {escape(run.dataset)} at like bytes, the rate below each, and what a head finds there."
     text = floating([rf"\includegraphics[width=\textwidth]{{{file}}}"], caption, f"fig:{name}-sheet", kind="figure*")
     parts.add(parts.body, f"{name}-sheet.tex", text)
 
 
-def _readable(path: Path) -> None:
-    """Refuse a sheet that is there and cannot be read."""
+def _sheet_of(run: Run) -> bytes | None:
+    """A run's sheet, None where it has none; refused where it cannot be read."""
     import PIL.Image
 
-    if not path.is_file():
-        return
+    path = run.folder / _SHEET
+    if not exists(path):
+        return None
+    data = read_bytes(path)
     try:
-        with PIL.Image.open(path, formats=["JPEG"]) as picture:
+        with PIL.Image.open(io.BytesIO(data), formats=["JPEG"]) as picture:
+            check_size(picture.size[1], picture.size[0], _SHEET)
             picture.load()
-    except (OSError, PIL.Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow raises what it likes on damaged files, and warns of large ones
         raise ResultsError(f"the sheet {path} is damaged: {error}; make it again with python -m benchmarks.sheet, or take it away") from error
+    return data

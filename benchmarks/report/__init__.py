@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.report.document import page
 from benchmarks.report.run_files import read
+from benchmarks.results import made_from
 from benchmarks.whole_files import write_text
 from hsc.errors import ResultsError
 
@@ -24,7 +25,8 @@ def write(folder: Path, out: Path | None = None) -> Path:
         ResultsError: the folder is not a run's, or the page cannot be written.
     """
     path = out or folder / FILE
-    text = page(read(folder))
+    with made_from(folder):
+        text = page(read(folder))
     try:
         write_text(path, text)
     except OSError as error:

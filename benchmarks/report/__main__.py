@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.report import write
+from benchmarks.text import one_line
 from hsc.errors import HscError
 
 EXAMPLES = """examples:
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         path = write(options.folder, options.out)
     except HscError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {one_line(error)}\n")
         return 2
     sys.stdout.write(f"{path}: {path.stat().st_size / 1000:,.0f} kB\n")
     return 0

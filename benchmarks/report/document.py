@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from pathlib import Path
 from string import Template
@@ -24,6 +25,8 @@ from hsc.errors import ResultsError
 ASSETS = Path(__file__).parent / "assets"
 PLOTTING = "chart.umd.min.js"
 EARLY = "paper.js"
+_ALSO = ("tables", "scales", "curves", "plots", "pictures", "labels")
+"""Modules beside the page's own that decide what stands in it."""
 SCRIPTS = ("theme.js", "filters.js", "curves.js", "classes.js", "gallery.js", "cells.js")
 
 
@@ -44,6 +47,7 @@ def page(run: RunFiles) -> str:
     )
     return Template(_asset("report.html")).substitute(
         policy=policy,
+        generator=escaped(made_by()),
         title=escaped(f"{_name(run)}: HSC-Bench"),
         early=Markup(f"<script>{early}</script>"),
         style=style,
@@ -61,6 +65,17 @@ def page(run: RunFiles) -> str:
         gallery=json_text(_gallery(run)),
         scripts=joined(Markup(f"<script>{script}</script>\n") for script in scripts),
     )
+
+
+@functools.cache
+def made_by() -> str:
+    """Which version of this code makes the page: a hash of all that decides how a number stands there."""
+    digest = hashlib.sha256()
+    package = Path(__file__).parent
+    files = [file for folder in (package, ASSETS) for file in folder.iterdir() if file.is_file()]
+    for file in sorted(files) + [package.parent / f"{name}.py" for name in _ALSO]:
+        digest.update(f"{file.name} {file.stat().st_size}\n".encode() + file.read_bytes())
+    return f"HSC-Bench page {digest.hexdigest()[:16]}"
 
 
 def _asset(name: str) -> str:

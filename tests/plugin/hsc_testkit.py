@@ -10,6 +10,7 @@ import hashlib
 import struct
 import time
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,6 +22,7 @@ from benchmarks.api import CODECS, DATASETS, Sample
 from downstream.api import HEADS, Detections, LabelSpace
 from downstream.masks import pack
 from hsc.errors import BitstreamError
+from hsc.registry import other_than
 
 SPACE = LabelSpace("squares", ("square", "unseen"))
 
@@ -35,6 +37,11 @@ class Blocks:
 
     rate_field: ClassVar[str] = "size"
     ladder: ClassVar[tuple[int, ...]] = (16, 12, 8, 6, 4, 2)
+
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """Nothing but sums."""
+        return None
 
     def encode(self, image: np.ndarray) -> bytes:
         time.sleep(self.slow_s)
@@ -75,6 +82,11 @@ class FindSquares:
     regime: ClassVar[str] = "frozen"
     label_space: ClassVar[LabelSpace] = SPACE
 
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """Its weights may be any file."""
+        return other_than(settings, weights=[""])
+
     @property
     def gives_masks(self) -> bool:
         return self.masks
@@ -108,6 +120,11 @@ class Squares:
     labels: bool = True
     broken: int = -1
     split: ClassVar[str] = "test"
+
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """Drawn here."""
+        return None
 
     @property
     def revision(self) -> str:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from hsc_testkit import SPACE
@@ -38,6 +38,11 @@ class Grid:
     rate_field: ClassVar[str] = "step"
     ladder: ClassVar[tuple[int, ...]] = (64, 48, 32, 16, 8, 4)
     layers: ClassVar[tuple[str, ...]] = ("coarse", "fine")
+
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """Nothing but sums."""
+        return None
 
     def encode(self, image: np.ndarray) -> bytes:
         height, width = require_image(image).shape[:2]
@@ -118,6 +123,11 @@ class GridSquares:
     output: ClassVar[type] = Detections
     regime: ClassVar[str] = "adapted"
     label_space: ClassVar[LabelSpace] = SPACE
+
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """Nothing but sums."""
+        return None
 
     @property
     def needs(self) -> Sequence[LatentSpec]:

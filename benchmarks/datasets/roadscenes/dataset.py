@@ -53,6 +53,12 @@ class Roadscenes:
     images: int | None = None
     seed: int | None = None
 
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """It renders, and its labels need every scene: as many as its largest split has, no more."""
+        images, most = settings["images"], max(IMAGES.values())
+        return f"it would render {images} scenes, without trust at most {most}" if isinstance(images, int) and images > most else None
+
     def __post_init__(self) -> None:
         if self.split not in SPLITS:
             raise ValueError(f"split came as {self.split!r}, expected one of {', '.join(SPLITS)}")
