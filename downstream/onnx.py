@@ -13,7 +13,6 @@ image --fitted-----> (1, 3, H, W) --session--> logits or classes --resize--> Seg
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from downstream.map_fitting import Fit, fitted, labels_from_classes, labels_from
 from downstream.suppression import best_boxes
 from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
+from hsc.held import held
 
 Floats = npt.NDArray[np.float32]
 
@@ -198,7 +198,7 @@ class _Network(NamedTuple):
     batch: int
 
 
-@functools.lru_cache(maxsize=4)
+@held
 def _load(path: str, sha256: str, threads: int) -> _Network:
     """Sessions live here and not in the head, so that a head stays a plain value that can be sent to workers."""
     import onnxruntime

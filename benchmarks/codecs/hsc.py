@@ -6,7 +6,6 @@ image -> inversion -> W+, F -> symbols -> .hsc file -> symbols -> w_hat, y_hat -
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +19,7 @@ from benchmarks.images import require_image
 from hsc.api import Image, Latents, LatentSpec
 from hsc.bitstream import QUALITY_STEPS
 from hsc.errors import CodecError, ImageError, UnavailableError
+from hsc.held import held
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -135,7 +135,7 @@ def _stamp(model: str) -> str:
     return hashlib.sha256(f"{facts.st_size} {facts.st_mtime_ns}".encode()).hexdigest()
 
 
-@functools.lru_cache(maxsize=4)
+@held
 def _codec(model: str, device: str, stamp: str) -> HscCodec:
     from hsc import weights
     from hsc.codec import HscCodec
