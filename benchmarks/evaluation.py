@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from benchmarks import anchors as anchors_of
 from benchmarks.api import DATASETS, TASKS, Counts, Dataset, Row, ScoresOriginals
 from benchmarks.bootstrap import RESAMPLES, Bootstrap
-from benchmarks.execution import Executor, Inline, Processes
+from benchmarks.execution import Executor, Inline, Processes, one_thread
 from benchmarks.harness import Config, Overwrite, Plan, make_plan, run_plan
 from benchmarks.null_floor import ladder as null_ladder
 from benchmarks.null_floor import marked
@@ -22,6 +22,7 @@ from benchmarks.store import Store
 from downstream.api import HEADS, Route, routes_of
 from hsc.api import Codec
 from hsc.errors import UnavailableError, UsageError
+from hsc.held import HOLDER
 from hsc.registry import parse_spec
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def run(
     workers = workers or len(os.sched_getaffinity(0))
     executor = executor or (Processes(workers) if workers > 1 else Inline())
     try:
-        with Store(Path(cache) / "store.sqlite") as store:
+        with one_thread(), HOLDER.run(), Store(Path(cache) / "store.sqlite") as store:
             matched: list[Row] = []
             if config.match_bpp and not dry:
                 config, matched = match(config, store, executor, progress)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.conditions import processor
 from benchmarks.harness import Plan
 from benchmarks.keys import identity
 from benchmarks.labels import PSEUDO_SCORE
@@ -45,6 +46,7 @@ def describe(plan: Plan, workers: int, device: str, arguments: Mapping[str, Any]
         "skipped": plan.skipped,
         "heads": _heads(plan),
         "cells": _cells(plan),
+        "times": {} if plan.conditions is None else plan.conditions.plain(),
         "environment": {**environment(), "workers": workers, "threads_per_worker": 1, "device": device},
     }
 
@@ -73,7 +75,7 @@ def environment() -> dict[str, Any]:
         "commit": _commit(),
         "python": sys.version.split()[0],
         "packages": {name: v for name in PACKAGES if (v := version(name))},
-        "machine": {"system": platform.system(), "arch": platform.machine(), "processor": _processor(), "cores": len(os.sched_getaffinity(0))},
+        "machine": {"system": platform.system(), "arch": platform.machine(), "processor": processor(), "cores": len(os.sched_getaffinity(0))},
     }
 
 
@@ -96,16 +98,6 @@ def _commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return head + ("+" if dirty else "")
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor()
 
 
 def write(path: Path, description: Mapping[str, Any]) -> None:

@@ -49,6 +49,7 @@ DIGITS = {"bpp": 4, "size_kb": 2, "psnr": 2, "ms_ssim": 4, "lpips": 4, "dists": 
 JUDGED = "reference"
 """The regime of judges, which see the original beside the decoded image: they stand in one block together."""
 ORIGINALS = "against the originals"
+TIMES = ("encode_s", "decode_s", "head_s")
 _STREAM = ("bpp", "size_bytes", "psnr", "encode_s", "decode_s")
 NOTE = (
     "Scores in percent; rates from whole files, headers in; times are medians of one image in seconds, one thread. "
@@ -283,6 +284,7 @@ def blocks(rows: Sequence[Row], columns: Sequence[str], form: str) -> str:
         parts += [tabulate(apart.to_numpy().tolist(), list(apart.columns), tablefmt=form, disable_numparse=True)]
     notes = [
         NOTE,
+        *_timed(tidy),
         *([_JUDGED] if (tidy["regime"] == JUDGED).any() else []),
         *([_SURE] if tidy["low"].notna().any() else []),
         *([_OVERLAPS] if not bd.empty else []),
@@ -290,6 +292,12 @@ def blocks(rows: Sequence[Row], columns: Sequence[str], form: str) -> str:
     lines = (*_matched(tidy), *_floor(tidy), *told_apart(tidy), *_at_rates(tidy), *_refused(tidy), *notes, *_missing(tidy))
     parts += [_heading(line, form) if tex else line for line in lines]
     return "\n\n".join(parts) + "\n"
+
+
+def _timed(tidy: pd.DataFrame) -> list[str]:
+    """The conditions of the times shown; of runs before they were kept there is nothing to tell."""
+    times = tidy[tidy["metric"].isin(TIMES) & (tidy["status"] == "ok") & (tidy["reason"] != "")]
+    return [f"Times: {conditions}." for conditions in dict.fromkeys(times["reason"])]
 
 
 def _title(tidy: pd.DataFrame, head: str, route: str) -> str:
