@@ -92,7 +92,7 @@ class Store:
             raise
 
     def _unusable(self, error: Exception) -> ResultsError:
-        return ResultsError(f"the cache {self.path} cannot be used: {error}; move it away to start anew, or name another folder with --cache")
+        return ResultsError(f"the cache {self.path} cannot be used: {error}; move it away to start anew, or name another with --cache")
 
     def _require_ours(self) -> None:
         """Refuse to write into another program's database."""
@@ -100,7 +100,7 @@ class Store:
         columns = {name: {about[1] for about in self._db.execute(f"PRAGMA table_info({name})")} for name in _OURS if name in tables}
         if tables and (not columns or any(not _OURS[name] <= found for name, found in columns.items())):
             raise ResultsError(
-                f"the cache {self.path} is another program's database (its tables: {', '.join(sorted(tables)[:5])}); name another folder with --cache"
+                f"the cache {self.path} is another program's database (its tables: {', '.join(sorted(tables)[:5])}); name another with --cache"
             )
 
     def __enter__(self) -> Store:
@@ -156,7 +156,7 @@ class Store:
             with suppress(sqlite3.Error):  # after some errors SQLite has rolled back by itself
                 self._db.execute("ROLLBACK")
             raise ResultsError(
-                f"the cache {self.path} cannot be written: {error}; see to the room and the permissions there, or name another folder with --cache"
+                f"the cache {self.path} cannot be written: {error}; see to the room and the permissions there, or name another with --cache"
             ) from error
 
     def pixels(self, dataset: str, image_ids: Iterable[str]) -> dict[str, Pixels]:
