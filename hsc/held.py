@@ -73,6 +73,12 @@ class Holder:
                 for key in [key for key, asked in self._asked.items() if asked <= began and not self._open]:
                     self._drop(key)
 
+    def clear(self) -> None:
+        """Everything is let go; what is asked for again is built again."""
+        with self._lock:
+            self._networks.clear()
+            self._asked.clear()
+
     def _drop(self, key: Hashable) -> None:
         del self._networks[key], self._asked[key]
 
