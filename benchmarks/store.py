@@ -170,7 +170,7 @@ class Store:
 
     def add_pixels(self, dataset: str, found: Mapping[str, Pixels]) -> None:
         rows = [(dataset, i, p.sha256, *p.image_hw, p.source_bytes) for i, p in found.items()]
-        sums = [("pixels", f"{dataset} {i}", checksum(values)) for _, i, *values in rows]
+        sums = [("pixels", f"{dataset} {i}", checksum([p.sha256, *p.image_hw, p.source_bytes])) for i, p in found.items()]
         self._write(("INSERT OR REPLACE INTO pixels VALUES (?, ?, ?, ?, ?, ?)", rows), _sums(sums))
 
     def streams(self, wanted: Mapping[str, tuple[str, tuple[int, int]]]) -> dict[str, StreamRecord]:

@@ -133,7 +133,7 @@ def from_bytes(data: bytes) -> Prediction:
         raise DataError(f"these packed arrays are no prediction's: {error}") from error
 
 
-def _prediction(arrays: dict[str, npt.NDArray[Any]]) -> Prediction:
+def _prediction(arrays: dict[str, Any]) -> Prediction:
     if "measure" in arrays:
         return Likeness(str(arrays["measure"]), arrays["numbers"])
     if "scores" not in arrays:

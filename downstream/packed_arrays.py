@@ -17,6 +17,7 @@ from hsc.errors import DataError
 MOST = 1 << 29
 """Bytes that all arrays of one prediction may have together: a map of 2**29 pixels."""
 _ARRAYS = 64
+_NPY: Any = np.lib.format
 
 
 def unpack(data: bytes, most: int = MOST) -> dict[str, npt.NDArray[Any]]:
@@ -41,8 +42,8 @@ def unpack(data: bytes, most: int = MOST) -> dict[str, npt.NDArray[Any]]:
 def _array(data: bytes) -> npt.NDArray[Any]:
     """One .npy file, whose header does not announce more than is there."""
     file = io.BytesIO(data)
-    version = np.lib.format.read_magic(file)
-    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
+    version = _NPY.read_magic(file)
+    read = {(1, 0): _NPY.read_array_header_1_0, (2, 0): _NPY.read_array_header_2_0}.get(version)
     if read is None:
         raise ValueError(f"an array is of format {version}, expected (1, 0) or (2, 0)")
     shape, _, dtype = read(file)
@@ -52,5 +53,5 @@ def _array(data: bytes) -> npt.NDArray[Any]:
     if dtype.hasobject or any(side < 0 for side in shape) or count * dtype.itemsize != len(data) - file.tell():
         raise ValueError(f"an array of {dtype} {shape} is announced, {len(data) - file.tell()} bytes of it are there")
     file.seek(0)
-    array: npt.NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    array: npt.NDArray[Any] = _NPY.read_array(file, allow_pickle=False)
     return array
