@@ -21,7 +21,7 @@ from benchmarks.rate_matching import checked, match
 from benchmarks.store import Store
 from downstream.api import HEADS, Route, routes_of
 from hsc.api import Codec
-from hsc.errors import UnavailableError, UsageError
+from hsc.errors import DataError, UnavailableError, UsageError
 from hsc.held import HOLDER
 from hsc.registry import parse_spec
 
@@ -181,10 +181,13 @@ def run(
             plan = make_plan(config, store, executor, progress)
             if dry:
                 return Outcome(plan, [])
+            revision = config.dataset.revision
             if plan.todo:
                 run_plan(plan, store, executor, progress)
             bootstrap = Bootstrap(len(plan.images), config.resamples, config.seed)
             scored, counts = score(plan, store, bootstrap, progress)
+            if config.dataset.revision != revision:
+                raise DataError("images or labels of the data set were changed while the run went on, so its scores are of neither; run it again")
             rows = matched + scored
             compared = differences(plan, rows, bootstrap) + leads(plan, rows, bootstrap) + same_bytes(plan, rows, bootstrap)
             rows = marked(rows + compared, config.curves)

@@ -7,20 +7,20 @@ read to a limit and no further; result files that must exist and have a sane siz
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import signal
+import stat
 import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
 from hsc.errors import ProcessError
+from hsc.file_digests import sha256_of_file
 
 TIMEOUT_S = 120.0
 MAX_OUTPUT_BYTES = 1 << 30
@@ -51,14 +51,15 @@ def run_program(
     *,
     stdin: bytes = b"",
     folder: Path | None = None,
+    cwd: Path | None = None,
     timeout_s: float = TIMEOUT_S,
     outputs: Sequence[str] = (),
     max_output_bytes: int = MAX_OUTPUT_BYTES,
 ) -> Finished:
     """Run one program to its end.
 
-    folder: where it runs, and where ``outputs`` are looked for. outputs: names of files it must leave, none empty, read back in
-    full. max_output_bytes: limit on stdout, and on each file; more ends the program.
+    folder: where it runs, and where ``outputs`` are looked for. cwd: where it runs instead. outputs: names of files it must leave, none
+    empty, read back in full. max_output_bytes: limit on stdout, and on each file; more ends the program.
 
     Raises:
         ProcessError: it cannot start, ends with another status than 0, takes over ``timeout_s``, writes too much, or leaves an
@@ -67,14 +68,15 @@ def run_program(
     name = os.path.basename(command[0])
     try:
         process = subprocess.Popen(
-            list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder, start_new_session=True
+            list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=cwd or folder, start_new_session=True
         )
     except OSError as error:
         raise ProcessError(f"{name} does not start: {error}; is {command[0]} an executable program for this machine?") from error
     stdout, stderr, why = _talk(process, stdin, timeout_s, max_output_bytes)
     if why or process.returncode != 0:
         raise ProcessError(f"{name} {why or f'ended with status {process.returncode}'}{_last_lines(stderr)}")
-    files = {output: _read_output(Path(folder or ".") / output, name, max_output_bytes, stderr) for output in outputs}
+    said = f"; it wrote {len(stdout)} bytes to stdout" if stdout else ""
+    files = {output: _read_output(Path(folder or ".") / output, name, max_output_bytes, said + _last_lines(stderr)) for output in outputs}
     return Finished(stdout, stderr.decode(errors="replace"), files)
 
 
@@ -162,28 +164,23 @@ def _last_lines(stderr: bytes, count: int = 4) -> str:
     return ": " + " | ".join(lines[-count:])[-600:] if lines else ""
 
 
-def _read_output(path: Path, name: str, limit: int, stderr: bytes) -> bytes:
+def _read_output(path: Path, name: str, limit: int, said: str) -> bytes:
+    """The bytes of a file that the program left. said: what else is known of its run, for messages."""
     try:
-        size = path.stat().st_size
+        facts = path.stat()
     except OSError:
-        raise ProcessError(f"{name} ended well but left no {path.name}{_last_lines(stderr)}") from None
-    if not 0 < size <= limit:
-        raise ProcessError(f"{name} left a {path.name} of {size} bytes, expected 1 to {limit}{_last_lines(stderr)}")
+        raise ProcessError(f"{name} ended well but left no {path.name}{said}") from None
+    if not stat.S_ISREG(facts.st_mode):
+        raise ProcessError(f"{name} left a {path.name} that is a folder, pipe or device, expected a file{said}")
+    if not 0 < facts.st_size <= limit:
+        raise ProcessError(f"{name} left a {path.name} of {facts.st_size} bytes, expected 1 to {limit}{said}")
     return path.read_bytes()
 
 
 def binary_sha256(path: str | os.PathLike[str]) -> str:
-    """The sha256 of a program's file, in hex; hashed once a process for each (path, size, time of change).
+    """The sha256 of a program's file, in hex; links are followed, and the file is read again only where it may have changed.
 
     Raises:
         OSError: it cannot be read.
     """
-    real = os.path.realpath(path)
-    stat = os.stat(real)
-    return _hash_file(real, stat.st_size, stat.st_mtime_ns)
-
-
-@lru_cache(maxsize=64)
-def _hash_file(path: str, size: int, changed_ns: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of_file(path)

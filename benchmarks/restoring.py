@@ -11,7 +11,7 @@ from benchmarks import kept_streams
 from benchmarks.api import CODECS, DATASETS, TASKS
 from benchmarks.harness import Cell, Config, Plan, cell_of
 from benchmarks.kept_streams import KeptStreams
-from benchmarks.keys import identity
+from benchmarks.keys import identity, provenance_of
 from benchmarks.points import Curve
 from benchmarks.run_folder import RunFolder, Verdict
 from benchmarks.store import Pixels
@@ -96,7 +96,7 @@ def _usable(registry: Registry[Any], told: Mapping[str, Any], name: str, found: 
     try:
         item = _built(registry, told)
         reason = item.available()
-        here = {} if reason else {str(k): str(v) for k, v in item.provenance().items()}
+        here = {} if reason else {str(k): str(v) for k, v in provenance_of(item).items()}
     except HscError as error:
         reason, here = str(error), {}
     if reason:

@@ -27,7 +27,7 @@ from benchmarks.api import (
 )
 from benchmarks.bootstrap import Bootstrap, Floats, interval
 from benchmarks.harness import Cell, Config, Plan
-from benchmarks.keys import identity, key_of, samples_key, score_key
+from benchmarks.keys import identity, key_of, metric_identity, samples_key, score_key
 from benchmarks.labels import PSEUDO_SCORE, boxes_of, covered, limit_coco, lookup, pseudo_truth, relabelled
 from benchmarks.progress import Progress
 from benchmarks.scales import scale_of
@@ -250,7 +250,7 @@ class Scorer:
         return found
 
     def _key(self, metric: Metric, keys: Sequence[str]) -> str:
-        return score_key(keys, {"name": getattr(metric, "spec_name", ""), "version": metric.version}, self.truth_identity)
+        return score_key(keys, metric_identity(metric), self.truth_identity)
 
     def _predictions(self, keys: Sequence[str]) -> list[Prediction]:
         """In the classes they are scored in; those of the last cell are kept, since scores and samples ask for the same."""

@@ -11,6 +11,7 @@ from downstream.coco_classes import COCO80
 from downstream.fingerprint import sha256_of
 from downstream.segmentation_classes import SPACES
 from hsc.errors import UnavailableError
+from hsc.file_digests import sha256_of_file
 
 KNOWN = {COCO80.name: COCO80, **SPACES}
 
@@ -21,7 +22,15 @@ def space_of(classes: str) -> LabelSpace:
     Raises:
         UnavailableError: there is neither.
     """
-    return KNOWN.get(classes) or _read(classes)
+    if classes in KNOWN:
+        return KNOWN[classes]
+    try:
+        return _read(classes, sha256_of_file(classes))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UnavailableError(
+            f"the class names {classes} cannot be read: {reason}; give one of {', '.join(KNOWN)}, or a text file, one name a line"
+        ) from error
 
 
 def space_named(names: Sequence[str], otherwise: str) -> LabelSpace:
@@ -36,11 +45,6 @@ def sha256_of_classes(classes: str) -> dict[str, str]:
 
 
 @functools.lru_cache(maxsize=16)
-def _read(path: str) -> LabelSpace:
-    try:
-        names = Path(path).read_text("utf-8").splitlines()
-    except OSError as error:
-        raise UnavailableError(
-            f"the class names {path} cannot be read: {error.strerror}; give one of {', '.join(KNOWN)}, or a text file, one name a line"
-        ) from error
+def _read(path: str, _sha256: str) -> LabelSpace:
+    names = Path(path).read_text("utf-8").splitlines()
     return LabelSpace(Path(path).stem, tuple(name.strip() for name in names if name.strip()))

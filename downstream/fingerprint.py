@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 from pathlib import Path
 
 from hsc.errors import UnavailableError
+from hsc.file_digests import sha256_of_file
 
 
 def sha256_of(path: str | Path) -> str:
-    """sha256 of a file, hexadecimal.
+    """sha256 of a file, hexadecimal; read again only where the file may have changed.
 
     Raises:
         UnavailableError: there is no such file.
     """
     try:
-        status = Path(path).stat()
+        return sha256_of_file(path)
     except OSError as error:
         raise UnavailableError(f"the weights {path} cannot be read: {error.strerror}; give the path of the file") from error
-    return _digest(str(path), status.st_size, status.st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=64)
-def _digest(path: str, size_bytes: int, changed_ns: int) -> str:
-    """Size and time of change stand in the key, so that a file replaced under the same name is read again."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from downstream.api import HEADS, FeaturePair, LabelSpace, Prediction
-from downstream.device import device
+from downstream.device import device, device_facts
 from downstream.fingerprint import sha256_of
 from downstream.judges import NO_CLASSES
 from hsc.api import Image
@@ -58,7 +58,8 @@ class Fid:
 
     def provenance(self) -> Mapping[str, str]:
         """sha256 of the weights, version of torch-fidelity."""
-        return {"code": "fid-1", "weights_sha256": sha256_of(self._path()), "torch_fidelity": importlib.metadata.version("torch-fidelity")}
+        version = importlib.metadata.version("torch-fidelity")
+        return {"code": "fid-1", "weights_sha256": sha256_of(self._path()), "torch_fidelity": version, **device_facts()}
 
     def _path(self) -> Path:
         if self.weights:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 import numpy as np
 
 from downstream.api import HEADS, Detections, LabelSpace, Prediction, SegmentationMap
-from downstream.device import device
+from downstream.device import device, device_facts
 from downstream.fingerprint import sha256_of
 from downstream.latent_networks.uses import Use
 from downstream.same_sizes import same_sizes
@@ -75,7 +75,7 @@ class _LatentHead:
         import torch
 
         space = self._loaded().reading.needs[0].space
-        return {"weights_sha256": sha256_of(self._path()), "latent_space": space, "torch": torch.__version__}
+        return {"weights_sha256": sha256_of(self._path()), "latent_space": space, "torch": torch.__version__, **device_facts()}
 
     def predict_latents(self, latents: Sequence[Latents]) -> list[Prediction]:
         """One prediction for each image's latents, in order; those of images of one size go through the network together.

@@ -14,7 +14,7 @@ import importlib.util
 import json
 import sys
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -25,7 +25,8 @@ import numpy as np
 
 from downstream.api import HEADS, LabelSpace, Prediction, SegmentationMap
 from downstream.class_names import sha256_of_classes, space_named, space_of
-from downstream.device import device
+from downstream.config_sources import sha256_of_config
+from downstream.device import device, device_facts
 from downstream.fingerprint import sha256_of
 from downstream.state_dicts import fill, read_state
 from hsc.api import Image
@@ -36,6 +37,7 @@ _INSTALL = "pip install 'hsc-bench[mmseg]'"
 _PACKAGES = ("mmseg", "mmengine", "mmcv", "ftfy", "regex")
 _EXTENSION = "mmcv._ext"
 _SMALLEST = 32
+_LONGEST_PATH = 1024
 _TRUST = (
     "it is a pickle that holds more than tensors and plain values. Where you trust its origin, write it again once and give classes=: python -c "
     "\"import torch; torch.save({'state_dict': torch.load('OLD.pth', 'cpu', weights_only=False)['state_dict']}, 'NEW.pth')\""
@@ -82,7 +84,7 @@ class MmSeg:
         """sha256 of the weights, of the config with all that it inherits, and of the class names where they are a file; versions."""
         versions = {name: importlib.metadata.version(name) for name in ("mmsegmentation", "mmengine", "mmcv-lite", "torch") if _has(name)}
         digests = {"weights_sha256": sha256_of(self.weights), "config_sha256": self._loaded().config_sha256}
-        return {**digests, **versions, **(sha256_of_classes(self.classes) if self.classes else {})}
+        return {**digests, **versions, **(sha256_of_classes(self.classes) if self.classes else {}), **device_facts()}
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
         """The classes of images of any size, one at a time, so that an answer does not depend on its neighbours.
@@ -103,7 +105,7 @@ class MmSeg:
         config = _config_path(self.config)
         if not Path(self.weights).is_file():
             raise UnavailableError(f"the weights {self.weights} are not here; get the checkpoint of this config from mmsegmentation's model zoo")
-        return _load(str(config), sha256_of(config), self.weights, sha256_of(self.weights), self.classes, self.resize, device())
+        return _load(str(config), sha256_of_config(config), self.weights, sha256_of(self.weights), self.classes, self.resize, device())
 
 
 class _Loaded(NamedTuple):
@@ -134,7 +136,9 @@ def _load(config: str, config_sha256: str, weights: str, weights_sha256: str, cl
     """Networks live here and not in the head, so that a head stays a plain value that can be sent to workers."""
     settings, network, meta = _built(config, config_sha256, weights, weights_sha256, place)
     steps = [] if resize == "own" else _test_steps(settings)
-    content = json.dumps([settings.model.to_dict(), steps], sort_keys=True, default=str)
+    model = settings.model.to_dict()
+    named = {path: sha256_of(path) for path in _named_files([model, steps])}
+    content = json.dumps([model, steps, named] if named else [model, steps], sort_keys=True, default=str)
     space = space_of(classes) if classes else _classes_of(meta, weights)
     if network.num_classes != len(space.classes):
         raise DataError(f"{Path(config).name} answers {network.num_classes} classes, {space.name} has {len(space.classes)}; check config and classes")
@@ -203,6 +207,17 @@ def _config_path(config: str) -> Path:
 def _test_steps(settings: Any) -> list[dict[str, Any]]:
     """What the config does to a test image between reading and packing; labels are none of our business."""
     return [dict(step) for step in settings.get("test_pipeline", []) if step["type"] not in ("LoadImageFromFile", "LoadAnnotations", "PackSegInputs")]
+
+
+def _named_files(settings: Any) -> Iterator[str]:
+    """Files that a config's values name, such as embeddings of the classes' names."""
+    if isinstance(settings, Mapping):
+        settings = list(settings.values())
+    if isinstance(settings, list | tuple):
+        for part in settings:
+            yield from _named_files(part)
+    elif isinstance(settings, str) and len(settings) < _LONGEST_PATH and Path(settings).is_file():
+        yield settings
 
 
 def _pipeline(steps: list[dict[str, Any]]) -> Any:

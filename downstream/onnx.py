@@ -24,9 +24,9 @@ import numpy.typing as npt
 
 from downstream.api import HEADS, Detections, LabelSpace, Prediction, SegmentationMap
 from downstream.class_names import sha256_of_classes, space_of
-from downstream.fingerprint import sha256_of
 from downstream.letterbox import Placement, letterbox
 from downstream.map_fitting import Fit, fitted, labels_from_classes, labels_from_logits, padded
+from downstream.onnx_files import sha256_of_model
 from downstream.suppression import best_boxes
 from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
@@ -106,10 +106,10 @@ class Onnx:
         return None
 
     def provenance(self) -> Mapping[str, str]:
-        """sha256 of the model, of the class names where they are a file, and onnxruntime's version."""
+        """sha256 of the model, of the files that hold tensors of it, of the class names where they are a file, and onnxruntime's version."""
         import onnxruntime
 
-        return {"weights_sha256": sha256_of(self.path), "onnxruntime": onnxruntime.__version__, **sha256_of_classes(self.classes)}
+        return {**sha256_of_model(self.path), "onnxruntime": onnxruntime.__version__, **sha256_of_classes(self.classes)}
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
         """Detect in images of any size, as many at once as the model's batch axis allows; or segment them, one by one.
@@ -132,7 +132,7 @@ class Onnx:
     def _network(self) -> _Network:
         import torch
 
-        return _load(self.path, sha256_of(self.path), torch.get_num_threads())
+        return _load(self.path, ",".join(sha256_of_model(self.path).values()), torch.get_num_threads())
 
     def _segment(self, network: _Network, image: Image) -> SegmentationMap:
         mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
@@ -199,7 +199,7 @@ class _Network(NamedTuple):
 
 
 @held
-def _load(path: str, sha256: str, threads: int) -> _Network:
+def _load(path: str, sha256s: str, threads: int) -> _Network:
     """Sessions live here and not in the head, so that a head stays a plain value that can be sent to workers."""
     import onnxruntime
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from downstream.api import HEADS, LabelSpace, Likeness, Prediction
-from downstream.device import device
+from downstream.device import device, device_facts
 from downstream.fingerprint import sha256_of
 from downstream.judges import NO_CLASSES, as_batch, why_no_torchmetrics
 from downstream.torchvision_zoo import path_of
@@ -61,7 +61,7 @@ class _Perceptual:
     def provenance(self) -> Mapping[str, str]:
         """sha256 of the trunk's weights; those of the linear layers come with torchmetrics."""
         hashes = {"weights_sha256": sha256_of(_trunk(self.trunk))}
-        return {"code": f"{self.measure}-1", **hashes, "torchmetrics": importlib.metadata.version("torchmetrics")}
+        return {"code": f"{self.measure}-1", **hashes, "torchmetrics": importlib.metadata.version("torchmetrics"), **device_facts()}
 
 
 @HEADS.register("lpips")

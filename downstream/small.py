@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from downstream.api import HEADS, Detections, LabelSpace, Prediction
-from downstream.device import device
+from downstream.device import device, device_facts
 from downstream.fingerprint import sha256_of
 from downstream.same_sizes import same_sizes
 from downstream.suppression import best_of_cells
@@ -78,10 +78,10 @@ class Small:
         return None
 
     def provenance(self) -> Mapping[str, str]:
-        """sha256 of the weights, and torch's version."""
+        """sha256 of the weights, torch's version, and the device where it is not the CPU."""
         import torch
 
-        return {"weights_sha256": sha256_of(self._path()), "torch": torch.__version__}
+        return {"weights_sha256": sha256_of(self._path()), "torch": torch.__version__, **device_facts()}
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
         """Detect in images of any size; those of one size go through the network together.

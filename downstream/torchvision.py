@@ -15,7 +15,7 @@ import numpy as np
 
 from downstream.api import HEADS, Detections, LabelSpace, Prediction
 from downstream.coco_classes import COCO80, NUMBERS
-from downstream.device import device
+from downstream.device import device, device_facts
 from downstream.fingerprint import sha256_of
 from downstream.masks import pack
 from downstream.state_dicts import fill, read_state
@@ -67,7 +67,7 @@ class Torchvision:
 
         path = self.weights or path_of(_own(self.model))
         masks = {"masks_above": str(_INSIDE)} if self.gives_masks else {}
-        return {"weights_sha256": sha256_of(path), "torch": torch.__version__, "torchvision": torchvision.__version__, **masks}
+        return {"weights_sha256": sha256_of(path), "torch": torch.__version__, "torchvision": torchvision.__version__, **masks, **device_facts()}
 
     @property
     def gives_masks(self) -> bool:

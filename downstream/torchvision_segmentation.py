@@ -15,7 +15,7 @@ import numpy as np
 
 from downstream.api import HEADS, LabelSpace, Prediction, SegmentationMap
 from downstream.class_names import sha256_of_classes, space_of
-from downstream.device import device
+from downstream.device import device, device_facts
 from downstream.fingerprint import sha256_of
 from downstream.segmentation_classes import VOC21
 from downstream.state_dicts import fill, read_state
@@ -75,7 +75,7 @@ class TorchvisionSegmentation:
 
         path = self.weights or path_of(_own(self.model))
         versions = {"torch": torch.__version__, "torchvision": torchvision.__version__}
-        return {"weights_sha256": sha256_of(path), **versions, **sha256_of_classes(self.classes)}
+        return {"weights_sha256": sha256_of(path), **versions, **sha256_of_classes(self.classes), **device_facts()}
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
         """The classes of images of any size, one at a time, so that an answer does not depend on its neighbours.

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from downstream.api import HEADS, Detections, LabelSpace, Prediction
 from downstream.coco_classes import COCO80
-from downstream.device import device
+from downstream.device import device, device_facts
 from downstream.fingerprint import sha256_of
 from downstream.masks import pack
 from hsc.api import Image
@@ -78,6 +78,7 @@ class Ultralytics:
             "ultralytics": importlib.metadata.version("ultralytics"),
             "torch": torch.__version__,
             "licence": "AGPL-3.0",
+            **device_facts(),
         }
 
     @property

@@ -3,7 +3,10 @@
     name = "turbo"                                     # how specs and tables call it
     encode = ["cjpeg", "-quality", "{quality}", "-outfile", "{output}", "{input}"]
     decode = ["djpeg", "-outfile", "{output}", "{input}"]
-    image = "ppm"                                      # what the programs read and write: png (default) or ppm
+    image = "ppm"                                      # what the programs read and write: png (default), ppm, pnm, bmp, tif, tiff
+    stream = "jpg"                                     # optional: the suffix of the coded file, for programs that go by it (default bin)
+    files = ["tables/*.txt", "lib"]                    # optional: what the programs read by themselves, files, folders or patterns
+    cwd = "{folder}"                                   # optional: where the programs run (default: a private folder, new each time)
     version = ["cjpeg", "-version"]                    # optional; what it says becomes part of the identity
     timeout_s = 60                                     # optional, a program's time limit
 
@@ -14,63 +17,49 @@
     [settings]                                         # optional: further fields and their defaults
     smooth = 0
 
-The rate is the size of the file the encoder writes, with nothing added, so that file must say how large its image is.
-Programs run without a shell, in a private folder. ``{input}`` and ``{output}`` are files there, ``{folder}`` is where the TOML
-lies; a program with a slash in its name is looked for from there, others on PATH. Programs, and files named among their
-arguments (an interpreter's script), enter the identity by their sha256.
+The rate is the size of the file the encoder writes, with nothing added, so that file must say how large its image is, and the
+decoder gets nothing but that file. Programs run without a shell. ``{input}`` and ``{output}`` are files in a private folder,
+``{stem}`` is the output without its suffix, for programs that add that themselves (``{input_stem}`` likewise), and ``{folder}``
+is where the TOML lies; a program with a slash in its name is looked for from there, others on PATH. One that writes to stdout
+needs a shell: ``["sh", "-c", 'enc "$0" > "$1"', "{input}", "{output}"]``.
+
+What enters the identity, by its sha256: the programs; files, and folders below the TOML's, that their arguments or a setting
+name; Python modules beside a script that it imports; programs that a shell script calls; and all that ``files`` says. List there
+what a program finds by itself: weights, tables, shared libraries. A folder that programs write to belongs elsewhere, else they
+are others at each run. ``benchmarks/program_files.py`` has the details.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import hashlib
 import io
-import re
-import shutil
-import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from benchmarks.api import CODECS
+from benchmarks.content_index import digest_of, sha256_of_files
+from benchmarks.formats.codec_file import PLACEHOLDER, Description, describe
 from benchmarks.images import decode_image, require_image
-from benchmarks.process import TIMEOUT_S, binary_sha256, private_folder, run_program
+from benchmarks.process import Finished, binary_sha256, private_folder, run_program
+from benchmarks.program_files import called_by, files_below, files_of, named_files, program_path
 from hsc.api import Image
 from hsc.errors import BitstreamError, CodecError, ImageError, ProcessError, SpecError
 
-_KEYS = ("name", "encode", "decode", "image", "version", "timeout_s", "rate", "settings")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-_FIELD = re.compile(r"[a-z][a-z0-9_]*")
-_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_RESERVED = ("input", "output", "folder")
-
-
-@dataclass(frozen=True)
-class Description:
-    """A TOML file's content, checked. ``settings`` holds (field, default); ``folder`` is where the file lies."""
-
-    name: str
-    encode: tuple[str, ...]
-    decode: tuple[str, ...]
-    image: str
-    version: tuple[str, ...]
-    timeout_s: float
-    rate_field: str
-    ladder: tuple[Any, ...]
-    settings: tuple[tuple[str, Any], ...]
-    folder: str
-    text: str
+_FORMATS = {"png": "PNG", "bmp": "BMP", "tif": "TIFF", "tiff": "TIFF"}
 
 
 def load_codec_file(path: Path | str) -> list[str]:
     """Make the codec a TOML file describes known to ``CODECS``, and return the specs to run: its name alone.
 
-    Afterwards it is used as any other, as ``turbo`` or ``turbo(quality=[10, 20], smooth=5)``, also in worker processes.
+    Afterwards it is used as any other, as ``turbo`` or ``turbo(quality=[10, 20], smooth=5)``, also in worker processes. A file that
+    was edited since may be loaded again, and is then known as it is now.
 
     Raises:
         SpecError: the file is missing, not TOML, not of the form above, or its name is another codec's.
@@ -80,7 +69,7 @@ def load_codec_file(path: Path | str) -> list[str]:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"cannot read the codec file {str(path)!r}: {error}") from error
-    return [_codec_class(text, str(path.resolve().parent)).description.name]
+    return [_registered(text, str(path.resolve())).description.name]
 
 
 class CommandCodec:
@@ -93,23 +82,21 @@ class CommandCodec:
     def encode(self, image: Image) -> bytes:
         about = self.description
         with private_folder() as folder:
-            source, target = folder / f"input.{about.image}", folder / "output.bin"
+            source, target = folder / f"input.{about.image}", folder / f"output.{about.stream}"
             source.write_bytes(_image_file(require_image(image), about.image))
-            run = run_program(self._fill(about.encode, source, target), folder=folder, timeout_s=about.timeout_s, outputs=[target.name])
-        return run.files[target.name]
+            return self._run(about.encode, source, target).files[target.name]
 
     def decode(self, data: bytes) -> Image:
         about = self.description
         if not data:
             raise BitstreamError(f"the {about.name} stream is empty")
-        if _program(about.decode[0], about.folder) is None:
+        if program_path(about.decode[0], about.folder) is None:
             raise CodecError(str(self.available()))
         with private_folder() as folder:
-            source, target = folder / "input.bin", folder / f"output.{about.image}"
+            source, target = folder / f"input.{about.stream}", folder / f"output.{about.image}"
             source.write_bytes(data)
             try:
-                run = run_program(self._fill(about.decode, source, target), folder=folder, timeout_s=about.timeout_s, outputs=[target.name])
-                return decode_image(run.files[target.name], name=target.name)
+                return decode_image(self._run(about.decode, source, target).files[target.name], name=target.name)
             except ProcessError as error:
                 raise BitstreamError(f"the {about.name} decoder did not take {len(data)} bytes: {error}") from error
             except ImageError as error:
@@ -118,8 +105,15 @@ class CommandCodec:
     def available(self) -> str | None:
         about = self.description
         for command in (about.encode, about.decode, about.version):
-            if command and _program(command[0], about.folder) is None:
+            if command and program_path(command[0], about.folder) is None:
                 return f"the codec {about.name} needs the program {command[0]!r}, which is not {_where(command[0])}; install it or correct the path"
+        for pattern in about.files:
+            if not files_of(pattern, about.folder):
+                return (
+                    f"the codec {about.name} says files = {pattern!r}, and there is no such file in {about.folder!r}; correct or drop it in its TOML"
+                )
+        if about.cwd and not Path(_cwd(about)).is_dir():
+            return f"the codec {about.name} says cwd = {about.cwd!r}, and there is no folder {_cwd(about)!r}; correct or drop it in its TOML"
         try:
             _version(about)
         except ProcessError as error:
@@ -127,41 +121,98 @@ class CommandCodec:
         return None
 
     def provenance(self) -> Mapping[str, str]:
+        """Hashes of the TOML, of the programs, and of all files that they are known to read."""
         about = self.description
         facts = {"code": "command-1", "toml_sha256": hashlib.sha256(about.text.encode()).hexdigest()}
         for role, command in (("encoder", about.encode), ("decoder", about.decode)):
-            program = _program(command[0], about.folder)
+            program = program_path(command[0], about.folder)
             facts[f"{role}_sha256"] = binary_sha256(program) if program else "missing"
-            for argument in command[1:]:
-                file = Path(about.folder, argument.replace("{folder}", about.folder))
-                if file.is_file():
-                    facts[f"{role}:{file.name}_sha256"] = binary_sha256(file)
+            called = named_files((str(file) for file in called_by(Path(program))), about.folder) if program else []
+            files = [*called, *named_files(self._words(command[1:], _UNKNOWN), about.folder, _cwd(about))]
+            for file, sha256 in zip(files, sha256_of_files(files), strict=True):
+                facts[f"{role}:{self._shown(file)}_sha256"] = sha256
+        named = sorted({file for value in self._values().values() for file in self._named_by(value)})
+        listed = sorted({file for pattern in about.files for file in files_of(pattern, about.folder)})
+        for what, files in (("settings", named), ("files", listed)):
+            if files:
+                facts[f"{what}_sha256"] = digest_of((self._shown(file), file) for file in files)
         version = _version(about)
         return facts | ({"version": version} if version else {})
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel by the TOML's text: the receiving process has never seen the class."""
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
-        return _restore, (self.description.text, self.description.folder, values)
+        return _restore, (self.description.text, self.description.file, self._values())
 
-    def _fill(self, command: Sequence[str], source: Path, target: Path) -> list[str]:
-        values = {f.name: str(getattr(self, f.name)) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
-        values |= {"input": str(source), "output": str(target), "folder": self.description.folder}
-        filled = [_PLACEHOLDER.sub(lambda match: values[match.group(1)], part) for part in command]
-        return [str(_program(command[0], self.description.folder) or filled[0]), *filled[1:]]
+    def _run(self, command: Sequence[str], source: Path, target: Path) -> Finished:
+        """Run one of the programs on files in their private folder.
+
+        Raises:
+            ProcessError: it failed, or left no target; then what it left instead is named.
+        """
+        about, folder = self.description, target.parent
+        paths = {"input": str(source), "output": str(target), "stem": str(target.with_suffix("")), "input_stem": str(source.with_suffix(""))}
+        words = [str(program_path(command[0], about.folder) or command[0]), *self._words(command[1:], paths)]
+        cwd = Path(_cwd(about)) if about.cwd else None
+        try:
+            return run_program(words, folder=folder, cwd=cwd, timeout_s=about.timeout_s, outputs=[target.name])
+        except ProcessError as error:
+            left = sorted(file.name for file in folder.iterdir() if file not in (source, target))
+            if left and not target.exists():
+                some = ", ".join(left[:3]) + (f" and {len(left) - 3} more" if len(left) > 3 else "")
+                raise ProcessError(f"{error}; it left {some} in place of {target.name}, the one file that is read; {_CURE}") from error
+            if f".{about.stream}" in str(error):
+                raise ProcessError(f"{error}; {_CURE}") from error
+            raise
+
+    def _words(self, command: Sequence[str], paths: Mapping[str, str]) -> list[str]:
+        """Words of a command with their placeholders filled in."""
+        values = {**{name: str(value) for name, value in self._values().items()}, **paths, "folder": self.description.folder}
+        return [PLACEHOLDER.sub(lambda match: values[match.group(1)], word) for word in command]
+
+    def _values(self) -> dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+
+    def _named_by(self, value: Any) -> Iterator[Path]:
+        """The files that a setting names, from where the TOML lies; all below it where it is a folder that is not shared by everything."""
+        path = Path(self.description.folder, value) if isinstance(value, str) and value.strip("./") else None
+        shared = (Path(self.description.folder), Path(tempfile.gettempdir()))
+        if path and (os.path.isfile(path) or (os.path.isdir(path) and not any(other.resolve().is_relative_to(path.resolve()) for other in shared))):
+            yield from files_below(path)
+
+    def _shown(self, file: Path) -> str:
+        """A file's path from where the TOML lies; where it lies elsewhere, its whole path."""
+        folder = Path(self.description.folder)
+        return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else file.as_posix()
 
 
-def _restore(text: str, folder: str, values: Mapping[str, Any]) -> CommandCodec:
-    return _codec_class(text, folder)(**values)
+_CURE = 'where a program goes by the suffix, say so in the codec file, as in stream = "j2k" or image = "bmp"'
+_UNKNOWN = dict.fromkeys(("input", "output", "stem", "input_stem"), "\0")
+"""In place of files that are there only while a program runs."""
+
+
+def _restore(text: str, file: str, values: Mapping[str, Any]) -> CommandCodec:
+    return _registered(text, file)(**values)
+
+
+def _registered(text: str, file: str) -> type[CommandCodec]:
+    """The class of a description, under its name; in place of what the same file said before.
+
+    Raises:
+        SpecError: the description is not of the form, or its name is another codec's.
+    """
+    cls = _codec_class(text, file)
+    name = cls.description.name
+    if name in CODECS.names():
+        other: Any = CODECS.get(name)
+        if not issubclass(other, CommandCodec) or other.description.file != file:
+            raise SpecError(f"the codec file names its codec {name!r}, as another does ({other.__module__}); rename it")
+    return CODECS.register(name)(cls)
 
 
 @functools.lru_cache(maxsize=64)
-def _codec_class(text: str, folder: str) -> type[CommandCodec]:
-    """The one class of a description in this process, registered."""
-    about = _describe(text, folder)
-    if about.name in CODECS.names():
-        other = CODECS.get(about.name).__module__
-        raise SpecError(f"the codec file names its codec {about.name!r}, as another does ({other}); rename it")
+def _codec_class(text: str, file: str) -> type[CommandCodec]:
+    """The one class of a description in this process."""
+    about = describe(text, file)
     fields = [(about.rate_field, type(about.ladder[-1]), dataclasses.field(default=about.ladder[-1]))] if about.rate_field else []
     fields += [(name, type(default), dataclasses.field(default=default)) for name, default in about.settings]
     own = {
@@ -171,100 +222,30 @@ def _codec_class(text: str, folder: str) -> type[CommandCodec]:
         "__module__": __name__,
         "__doc__": f"{about.name}, by {about.encode[0]} and {about.decode[0]}.",
     }
-    return CODECS.register(about.name)(dataclasses.make_dataclass(about.name, fields, bases=(CommandCodec,), namespace=own, frozen=True))
+    return dataclasses.make_dataclass(about.name, fields, bases=(CommandCodec,), namespace=own, frozen=True)
 
 
-def _describe(text: str, folder: str) -> Description:
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError(f"the codec file is not TOML: {error}") from error
-    _known_keys(table, _KEYS, "the codec file")
-    name = table.get("name")
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise SpecError(f'the codec file\'s name came as {name!r}, expected a word such as name = "turbo"')
-    image = table.get("image", "png")
-    if image not in ("png", "ppm"):
-        raise SpecError(f'the codec file {name!r} says image = {image!r}, expected "png" or "ppm"')
-    timeout_s = table.get("timeout_s", TIMEOUT_S)
-    if not isinstance(timeout_s, int | float) or isinstance(timeout_s, bool) or not timeout_s > 0:
-        raise SpecError(f"the codec file {name!r} says timeout_s = {timeout_s!r}, expected seconds above 0")
-    rate_field, ladder = _rate(table.get("rate"), name)
-    settings = _settings(table.get("settings", {}), rate_field, name)
-    commands = {key: _words(table, key, name) for key in ("encode", "decode", "version")}
-    fields = [*([rate_field] if rate_field else []), *(field for field, _ in settings)]
-    for key, command in commands.items():
-        _known_placeholders(command, fields, needs_files=key != "version", where=f"{key} of the codec file {name!r}")
-    return Description(
-        name, commands["encode"], commands["decode"], image, commands["version"], float(timeout_s), rate_field, ladder, settings, folder, text
-    )
-
-
-def _words(table: Mapping[str, Any], key: str, name: str) -> tuple[str, ...]:
-    words = table.get(key, [] if key == "version" else None)
-    if not isinstance(words, list) or not all(isinstance(w, str) for w in words) or (not words and key != "version"):
-        raise SpecError(f"the codec file {name!r} says {key} = {words!r}, expected a list of words: the program and its arguments")
-    return tuple(words)
-
-
-def _rate(table: Any, name: str) -> tuple[str, tuple[Any, ...]]:
-    if table is None:
-        return "", ()
-    form = 'expected [rate] with field = "quality" and ladder = [10, 20, 40]'
-    if not isinstance(table, dict) or set(table) != {"field", "ladder"}:
-        raise SpecError(f"the codec file {name!r} has a rate of {table!r}, {form}")
-    field, ladder = table["field"], table["ladder"]
-    if not isinstance(field, str) or not _FIELD.fullmatch(field) or field in _RESERVED or not isinstance(ladder, list) or not ladder:
-        raise SpecError(f"the codec file {name!r} has the rate field {field!r} and the ladder {ladder!r}, {form}")
-    if any(isinstance(v, float) for v in ladder) and all(type(v) in (int, float) for v in ladder):
-        ladder = [float(v) for v in ladder]
-    if len({type(v) for v in ladder}) != 1 or type(ladder[0]) not in (int, float, str) or len(set(ladder)) != len(ladder):
-        raise SpecError(f"the codec file {name!r} has the ladder {ladder!r}, expected different values, all numbers or all strings")
-    return field, tuple(ladder)
-
-
-def _settings(table: Any, rate_field: str, name: str) -> tuple[tuple[str, Any], ...]:
-    if not isinstance(table, dict) or any(type(v) not in (int, float, str) for v in table.values()):
-        raise SpecError(f"the codec file {name!r} has the settings {table!r}, expected names with a number or a string each")
-    wrong = [key for key in table if not _FIELD.fullmatch(key) or key in (*_RESERVED, rate_field)]
-    if wrong:
-        raise SpecError(
-            f"the codec file {name!r} has settings named {', '.join(wrong)}; use small letters, and not {', '.join(_RESERVED)} or the rate"
-        )
-    return tuple(table.items())
-
-
-def _known_keys(table: Mapping[str, Any], known: Sequence[str], where: str) -> None:
-    for key in table:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            raise SpecError(f"{where} has the unknown entry {key!r}; {f'did you mean {near[0]!r}?' if near else 'it takes: ' + ', '.join(known)}")
-
-
-def _known_placeholders(command: Sequence[str], fields: Sequence[str], *, needs_files: bool, where: str) -> None:
-    used = {found for part in command for found in _PLACEHOLDER.findall(part)}
-    known = (*fields, *_RESERVED) if needs_files else ("folder",)
-    _known_keys(dict.fromkeys(sorted(used)), known, where)
-    if needs_files and not {"input", "output"} <= used:
-        raise SpecError(f"{where} must name {{input}} and {{output}}; it is {' '.join(command)}")
-
-
-def _program(word: str, folder: str) -> str | None:
-    """Path of the program ``word`` stands for, or None where there is none."""
-    word = word.replace("{folder}", folder)
-    return shutil.which(str(Path(folder, word)) if "/" in word else word)
+def _cwd(about: Description) -> str:
+    """Where the programs run; "" for a private folder."""
+    return str(Path(about.folder, about.cwd.replace("{folder}", about.folder))) if about.cwd else ""
 
 
 def _where(word: str) -> str:
     return "an executable file there" if "/" in word else "on PATH"
 
 
-@functools.lru_cache(maxsize=64)
 def _version(about: Description) -> str:
     """First line the version command writes, "" where there is no such command."""
     if not about.version:
         return ""
-    command = [str(_program(about.version[0], about.folder) or about.version[0])]
+    program = program_path(about.version[0], about.folder)
+    return _asked_version(about, binary_sha256(program) if program else "")
+
+
+@functools.lru_cache(maxsize=64)
+def _asked_version(about: Description, _sha256: str) -> str:
+    """The same, asked once for each state of the program."""
+    command = [str(program_path(about.version[0], about.folder) or about.version[0])]
     run = run_program([*command, *(part.replace("{folder}", about.folder) for part in about.version[1:])], timeout_s=20)
     lines = (run.stdout.decode(errors="replace") + "\n" + run.stderr).split("\n")
     return next((line.strip()[:200] for line in lines if line.strip()), "")
@@ -273,8 +254,9 @@ def _version(about: Description) -> str:
 def _image_file(image: Image, kind: str) -> bytes:
     import PIL.Image
 
-    if kind == "ppm":
+    if kind in ("ppm", "pnm"):
         return f"P6\n{image.shape[1]} {image.shape[0]}\n255\n".encode() + image.tobytes()
     buffer = io.BytesIO()
-    PIL.Image.fromarray(np.ascontiguousarray(image)).save(buffer, format="PNG", compress_level=1)
+    options = {"compress_level": 1} if kind == "png" else {}
+    PIL.Image.fromarray(np.ascontiguousarray(image)).save(buffer, format=_FORMATS[kind], **options)
     return buffer.getvalue()

@@ -6,7 +6,6 @@ image -> inversion -> W+, F -> symbols -> .hsc file -> symbols -> w_hat, y_hat -
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from benchmarks.images import require_image
 from hsc.api import Image, Latents, LatentSpec
 from hsc.bitstream import QUALITY_STEPS
 from hsc.errors import CodecError, ImageError, UnavailableError
+from hsc.file_digests import sha256_of_file
 from hsc.held import held
 
 if TYPE_CHECKING:
@@ -127,12 +127,9 @@ def _device() -> str:
 
 
 def _stamp(model: str) -> str:
-    """Size and time of change of weights given by path, so that a file that was trained on is loaded again."""
+    """sha256 of weights given by path, so that a file that was trained on is loaded again."""
     path = Path(model).expanduser()
-    if not path.is_file():
-        return ""
-    facts = path.stat()
-    return hashlib.sha256(f"{facts.st_size} {facts.st_mtime_ns}".encode()).hexdigest()
+    return sha256_of_file(path) if path.is_file() else ""
 
 
 @held

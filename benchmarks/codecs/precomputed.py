@@ -14,15 +14,19 @@ import functools
 import glob
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from benchmarks.api import CODECS
+from benchmarks.content_index import digest_of
 from benchmarks.images import SUFFIXES, pixels_sha256, read_image, require_image
+from benchmarks.kept_listings import Listing, kept_while_unchanged
 from hsc.api import Image
 from hsc.errors import BitstreamError, CodecError, DataError, ImageError
+from hsc.file_digests import FileState, sha256_of_file, state_of
 
 _POINT = "{point}"
 
@@ -54,11 +58,12 @@ class Precomputed:
             raise ValueError(f"point is {self.point!r}, expected one word without a slash")
 
     def encode(self, image: Image) -> bytes:
-        stem = _originals(self.originals).get(pixels_sha256(require_image(image)))
-        if stem is None:
+        originals = _originals(self.originals).find(pixels_sha256(require_image(image)))
+        if not originals:
             raise CodecError(
                 f"no file in {self.originals!r} has this image's {image.shape[1]}x{image.shape[0]} pixels; save what the data set loads there"
             )
+        stem = originals[0].stem  # of equal images the first
         stream = _stems(self._at(self.bitstreams)).get(stem)
         if stream is None:
             raise CodecError(f"there is no bitstream for {stem!r} in {self._at(self.bitstreams)!r}")
@@ -71,33 +76,31 @@ class Precomputed:
         return data
 
     def decode(self, data: bytes) -> Image:
-        known = _streams(self.bitstreams).get(hashlib.sha256(data).hexdigest())
-        if not known:
+        streams = _streams(self.bitstreams).find(hashlib.sha256(data).hexdigest())
+        if not streams:
             raise BitstreamError(f"these {len(data)} bytes are none of the files in {self.bitstreams!r}")
-        found = [self._decoded(self.images.replace(_POINT, point), stem) for point, stem in known]
-        if len({pixels_sha256(image) for image in found}) > 1:
-            names = ", ".join(f"{stem!r}" + (f" at {point}" if point else "") for point, stem in known[:4])
+        decoded = [self._decoded(self.images.replace(_POINT, stream.point), stream.stem) for stream in streams]
+        if len({pixels_sha256(image) for image in decoded}) > 1:
+            names = ", ".join(f"{stream.stem!r}" + (f" at {stream.point}" if stream.point else "") for stream in streams[:4])
             raise CodecError(f"one bitstream stands for different decoded images: {names}; a decoder cannot do that")
-        return found[0]
+        return decoded[0]
 
     def available(self) -> str | None:
         for folder in (self.originals, self._at(self.bitstreams), self._at(self.images)):
             if not Path(folder).expanduser().is_dir():
                 return f"there is no folder {folder!r}; precomputed needs originals, bitstreams and images"
         try:
-            _originals(self.originals)
+            _originals(self.originals).refresh()
             _stems(self._at(self.bitstreams))
         except (CodecError, DataError) as error:
             return str(error)
         return None
 
     def provenance(self) -> Mapping[str, str]:
-        """Hashes of the streams' bytes, and of the decoded images' names, sizes and times of change."""
-        streams = hashlib.sha256(repr(sorted(_streams(self.bitstreams).items())).encode())
-        images = hashlib.sha256()
-        for stem, file in sorted(_stems(self._at(self.images), SUFFIXES).items()):
-            images.update(f"{stem}\0{file.stat().st_size}\0{file.stat().st_mtime_ns}\n".encode())
-        return {"code": "precomputed-1", "streams": streams.hexdigest(), "images": images.hexdigest()}
+        """Hashes of the names and contents of the originals, of the streams of all points, and of this point's decoded images."""
+        streams = ((f"{one.point}/{one.stem}", one.file) for one in _files(_listings(self.bitstreams)))
+        files = {"originals": _stems(self.originals, SUFFIXES).items(), "images": _stems(self._at(self.images), SUFFIXES).items()}
+        return {"code": "precomputed-2", "streams": digest_of(streams), **{what: digest_of(named) for what, named in files.items()}}
 
     def _at(self, folder: str) -> str:
         return folder.replace(_POINT, self.point)
@@ -112,8 +115,60 @@ class Precomputed:
             raise CodecError(str(error)) from error
 
 
-@functools.lru_cache(maxsize=256)
-def _stems(folder: str, suffixes: frozenset[str] | None = None) -> Mapping[str, Path]:
+class _File(NamedTuple):
+    """One file: the point its folder is of, and its path below that without the suffix."""
+
+    point: str
+    stem: str
+    file: Path
+
+
+class _Contents:
+    """The files of all points by a fingerprint of what they hold; what changed is looked at again."""
+
+    def __init__(self, pattern: str, suffixes: frozenset[str] | None, fingerprint: Callable[[Path], str]) -> None:
+        self._pattern, self._suffixes, self._fingerprint = pattern, suffixes, fingerprint
+        self._listings: list[tuple[str, Mapping[str, Path]]] = []
+        self._states: dict[Path, tuple[FileState, str]] = {}
+        self._known: dict[str, list[_File]] = {}
+
+    def find(self, fingerprint: str) -> list[_File]:
+        """The files that hold this, in order; none is in another state than when it was read."""
+        files = self._known.get(fingerprint, [])
+        if not files or not self._listed_alike() or not all(self._as_it_was(one.file) for one in files):
+            self.refresh()
+        return self._known.get(fingerprint, [])
+
+    def refresh(self) -> None:
+        """Look at all that is new or changed. Raises as listing and fingerprint do."""
+        self._listings, self._known = _listings(self._pattern, self._suffixes), {}
+        for one in _files(self._listings):
+            if not self._as_it_was(one.file):
+                self._look(one.file)
+            self._known.setdefault(self._states[one.file][1], []).append(one)
+
+    def _listed_alike(self) -> bool:
+        """Whether no file came or went: then the listings are the very same objects."""
+        now = _listings(self._pattern, self._suffixes)
+        return len(now) == len(self._listings) and all(
+            point == known and files is kept for (point, files), (known, kept) in zip(now, self._listings, strict=True)
+        )
+
+    def _look(self, file: Path) -> None:
+        started_ns, state = time.time_ns(), state_of(file)
+        fingerprint = self._fingerprint(file)
+        # What was written to a moment ago may be written to again and show the same times.
+        self._states[file] = state if state.settled(started_ns) else state._replace(inode=-1), fingerprint
+
+    def _as_it_was(self, file: Path) -> bool:
+        try:
+            return file in self._states and self._states[file][0] == state_of(file)
+        except OSError:
+            return False
+
+
+@kept_while_unchanged(256)
+def _stems(folder: str, suffixes: frozenset[str] | None = None) -> Listing[Mapping[str, Path]]:
     """Path below the folder without its suffix -> file, for all files, or all with one of the suffixes.
 
     Raises:
@@ -121,35 +176,40 @@ def _stems(folder: str, suffixes: frozenset[str] | None = None) -> Mapping[str, 
     """
     root = Path(folder).expanduser()
     found: dict[str, Path] = {}
+    watched = {root}
     for file in sorted(root.rglob("*")):
         below = file.relative_to(root)
+        if file.is_dir():
+            watched.add(file)
         if not file.is_file() or any(part.startswith(".") for part in below.parts) or (suffixes and file.suffix.lower() not in suffixes):
             continue
         stem = below.with_suffix("").as_posix()
         if stem in found:
             raise CodecError(f"{found[stem].name!r} and {file.name!r} in {folder!r} have the same stem; keep one")
         found[stem] = file
-    return found
+    return Listing(found, frozenset(watched))
 
 
 @functools.lru_cache(maxsize=8)
-def _originals(folder: str) -> Mapping[str, str]:
-    """sha256 of the pixels -> stem; of equal images the first."""
-    found: dict[str, str] = {}
-    for stem, file in _stems(folder, SUFFIXES).items():
-        found.setdefault(pixels_sha256(read_image(file)), stem)
-    return found
+def _originals(folder: str) -> _Contents:
+    """The originals by the sha256 of their pixels."""
+    return _Contents(folder, SUFFIXES, lambda file: pixels_sha256(read_image(file)))
 
 
 @functools.lru_cache(maxsize=8)
-def _streams(pattern: str) -> Mapping[str, list[tuple[str, str]]]:
-    """sha256 of a bitstream -> the (point, stem) it stands for, over every point there is: decode must know them all."""
-    found: dict[str, list[tuple[str, str]]] = {}
-    for point, folder in _folders(pattern):
-        for stem, file in _stems(folder).items():
-            with file.open("rb") as stream:
-                found.setdefault(hashlib.file_digest(stream, "sha256").hexdigest(), []).append((point, stem))
-    return found
+def _streams(pattern: str) -> _Contents:
+    """The bitstreams by the sha256 of their bytes, over every point there is: decode must know them all."""
+    return _Contents(pattern, None, sha256_of_file)
+
+
+def _listings(pattern: str, suffixes: frozenset[str] | None = None) -> list[tuple[str, Mapping[str, Path]]]:
+    """(point, its files by stem) for every point there is."""
+    return [(point, _stems(folder, suffixes)) for point, folder in _folders(pattern)]
+
+
+def _files(listings: Iterable[tuple[str, Mapping[str, Path]]]) -> Iterator[_File]:
+    for point, files in listings:
+        yield from (_File(point, stem, file) for stem, file in files.items())
 
 
 def _folders(pattern: str) -> Iterator[tuple[str, str]]:

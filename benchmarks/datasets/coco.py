@@ -10,7 +10,6 @@ prototype data sets (torchvision/prototype/datasets/_builtin/coco.py, v0.14) amo
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 import shutil
 import tempfile
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from benchmarks.api import DATASETS, Sample
+from benchmarks.content_index import digest_of
 from benchmarks.formats.coco_json import CocoIndex, read_coco
 from benchmarks.formats.coco_masks import MAX_CATEGORIES, Mask, paint, read_masks, runs
 from benchmarks.images import Orientation, read_image
@@ -91,12 +91,9 @@ class Coco:
 
     @property
     def revision(self) -> str:
-        """Hash of the annotation file's bytes and of the images' names and sizes."""
-        index = self._index()
-        digest = hashlib.sha256(index.annotation_sha256.encode())
-        for record, size_bytes in zip(index.images, index.sizes, strict=True):
-            digest.update(f"{record['file_name']}\0{size_bytes}\n".encode())
-        return digest.hexdigest()
+        """Hash of the annotation file's bytes and of the images' names and contents."""
+        known = self._index()
+        return digest_of(((record["file_name"], known.folder / record["file_name"]) for record in known.images), known.annotation_sha256)
 
     def __len__(self) -> int:
         return len(self._index().images)
@@ -107,14 +104,15 @@ class Coco:
     def load(self, index: int) -> Sample:
         known = self._index()
         record = known.images[index]
-        image = read_image(known.folder / record["file_name"], orientation=self.orientation)
+        file = known.folder / record["file_name"]
+        image = read_image(file, orientation=self.orientation)
         stated = record.get("height", image.shape[0]), record.get("width", image.shape[1])
         if image.shape[:2] != stated:
             raise ImageError(
                 f"{record['file_name']!r} is {image.shape[1]}x{image.shape[0]}, its annotations say {stated[1]}x{stated[0]}; "
                 "the file was resized, or needs the other setting of orientation"
             )
-        return Sample(str(record["id"]), image, known.sizes[index])
+        return Sample(str(record["id"]), image, file.stat().st_size)
 
     def label_space(self, kind: type[Prediction]) -> LabelSpace | None:
         """The categories; for maps background and the categories, None where no annotation has a mask.
@@ -160,12 +158,12 @@ class Coco:
         return {"images": list(known.images), "annotations": list(known.annotations), "categories": list(known.categories)}
 
     def coco_with_masks(self) -> Mapping[str, Any]:
-        """The same with each object's mask as runs, drawn from its polygons where it has those; read once a process.
+        """The same with each object's mask as runs, drawn from its polygons where it has those; again only where a file has changed.
 
         Raises:
             AnnotationError: an annotation has no mask, a damaged one, or one of another size than its image.
         """
-        return _masked(self, self._index().annotation_sha256)
+        return _masked(self, self.revision)
 
     def available(self) -> str | None:
         if not self.images and not _unpacked(self.split).is_file() and offline():
@@ -198,8 +196,8 @@ class Coco:
 
 
 @functools.lru_cache(maxsize=2)
-def _masked(dataset: Coco, _annotation_sha256: str) -> Mapping[str, Any]:
-    """What ``coco_with_masks`` gives; again only where the file has changed since."""
+def _masked(dataset: Coco, _revision: str) -> Mapping[str, Any]:
+    """What ``coco_with_masks`` gives; again only where annotations or images have changed since."""
     known, file = dataset._index(), dataset._files()[0]
     lacking = len(known.annotations) - known.masked
     if lacking:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.api import DATASETS, Sample
+from benchmarks.content_index import digest_of
 from benchmarks.images import SUFFIXES, Orientation, read_image
+from benchmarks.kept_listings import Listing, kept_while_unchanged
 from downstream.api import LabelSpace, Prediction
 from hsc.errors import DataError, ImageError
 
@@ -32,21 +32,19 @@ class Images:
 
     @property
     def revision(self) -> str:
-        digest = hashlib.sha256()
-        for image_id, size_bytes in _files(self.path):
-            digest.update(f"{image_id}\0{size_bytes}\n".encode())
-        return digest.hexdigest()
+        """Hash of the images' names and of their files' contents."""
+        return digest_of((image_id, self._file(image_id)) for image_id in _files(self.path))
 
     def __len__(self) -> int:
         return len(_files(self.path))
 
     def image_ids(self) -> Sequence[str]:
-        return [image_id for image_id, _ in _files(self.path)]
+        return list(_files(self.path))
 
     def load(self, index: int) -> Sample:
-        image_id, size_bytes = _files(self.path)[index]
-        root = Path(self.path).expanduser()
-        return Sample(image_id, read_image(root / image_id if root.is_dir() else root, orientation=self.orientation), size_bytes)
+        image_id = _files(self.path)[index]
+        file = self._file(image_id)
+        return Sample(image_id, read_image(file, orientation=self.orientation), file.stat().st_size)
 
     def label_space(self, kind: type[Prediction]) -> LabelSpace | None:
         return None
@@ -61,19 +59,24 @@ class Images:
     def provenance(self) -> Mapping[str, str]:
         return {"source": Path(self.path).name or self.path, "labels": "none; predictions on the originals stand in"}
 
+    def _file(self, image_id: str) -> Path:
+        root = Path(self.path).expanduser()
+        return root / image_id if root.is_dir() else root
 
-@functools.lru_cache(maxsize=16)
-def _files(path: str) -> tuple[tuple[str, int], ...]:
-    """(path below the root, bytes) of every image, sorted; read once a process, so that a run sees one list."""
+
+@kept_while_unchanged(16)
+def _files(path: str) -> Listing[tuple[str, ...]]:
+    """The paths below the root, or the name alone, of every image, sorted."""
     root = Path(path).expanduser()
     if root.is_file():
-        return ((root.name, root.stat().st_size),)
+        return Listing((root.name,), frozenset({root}))
     if not root.is_dir():
         raise ImageError(f"there is no folder or image {path!r}; give images(path=...) a folder of {', '.join(sorted(SUFFIXES))} files")
-    found = []
+    found, watched = [], []
     for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(folder, name) for name in names if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES]
+        watched.append(Path(folder))
     if not found:
         raise ImageError(f"the folder {path!r} holds no image; expected {', '.join(sorted(SUFFIXES))} files")
-    return tuple(sorted((file.relative_to(root).as_posix(), file.stat().st_size) for file in found))
+    return Listing(tuple(sorted(file.relative_to(root).as_posix() for file in found)), frozenset(watched))

@@ -7,7 +7,6 @@ Challenge: A Retrospective", IJCV 111(1), 2015. The photos are Flickr's, under i
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.api import DATASETS
 from benchmarks.formats.label_maps import LabelledFiles, LabelledFolder, Pair, data_folder, labelled_files
+from benchmarks.kept_listings import Listing, kept_while_unchanged
 from downstream.api import VOID, LabelSpace, Prediction, SegmentationMap
 from downstream.segmentation_classes import VOC21
 from hsc.errors import AnnotationError
@@ -60,8 +60,8 @@ class Voc(LabelledFolder):
         return _list(data_folder(self.root, "VOCdevkit/VOC2012"), self.split)
 
 
-@functools.lru_cache(maxsize=16)
-def _list(root: Path, split: str) -> LabelledFiles:
+@kept_while_unchanged(16)
+def _list(root: Path, split: str) -> Listing[LabelledFiles]:
     file = root / "ImageSets" / "Segmentation" / f"{split}.txt"
     try:
         names = file.read_text("utf-8").split()
@@ -73,4 +73,5 @@ def _list(root: Path, split: str) -> LabelledFiles:
         found = f"names no file: {strange[0]!r}" if strange else f"comes twice: {twice[0]!r}"
         raise AnnotationError(f"a line of the VOC list {file.name!r} {found}; expected one ID a line")
     pairs = [Pair(name, root / "JPEGImages" / f"{name}.jpg", root / "SegmentationClass" / f"{name}.png") for name in names]
-    return labelled_files(pairs, f"VOC {split}", _CURE)
+    files = labelled_files(pairs, f"VOC {split}", _CURE)
+    return Listing(files, files.folders | {file})

@@ -17,6 +17,7 @@ from typing import Any
 
 from downstream.coco_classes import COCO80
 from hsc.errors import AnnotationError
+from hsc.file_digests import sha256_of_file
 
 MAX_BYTES = 2**31
 """Larger label files are refused; COCO's own largest is 0.5 GB."""
@@ -24,7 +25,7 @@ MAX_BYTES = 2**31
 
 @dataclass(frozen=True)
 class CocoIndex:
-    """A label file as the data set uses it. Sequences are parallel: ``sizes[i]`` is the file size of ``images[i]`` in bytes.
+    """A label file as the data set uses it.
 
     folder: where ``file_name`` starts. masked: how many annotations have a mask. space: name of the label space the categories
     make up.
@@ -32,7 +33,6 @@ class CocoIndex:
 
     folder: Path
     images: tuple[Mapping[str, Any], ...]
-    sizes: tuple[int, ...]
     annotations: tuple[Mapping[str, Any], ...]
     categories: tuple[Mapping[str, Any], ...]
     masked: int
@@ -47,17 +47,18 @@ def read_coco(annotations: Path, folder: Path) -> CocoIndex:
         AnnotationError: the file is missing, too large, not JSON, or contradicts itself or the folder.
     """
     try:
-        stat = annotations.stat()
+        size_bytes = annotations.stat().st_size
+        if size_bytes > MAX_BYTES:
+            raise AnnotationError(f"{annotations.name!r} has {size_bytes:,} bytes, more than the {MAX_BYTES:,} that are read; split it")
+        sha256 = sha256_of_file(annotations)
     except OSError as error:
         raise AnnotationError(f"cannot read the annotations {str(annotations)!r}: {error.strerror}") from error
-    return _read(annotations, folder, stat.st_size, stat.st_mtime_ns)
+    return _read(annotations, folder, sha256)
 
 
 @functools.lru_cache(maxsize=4)
-def _read(annotations: Path, folder: Path, size_bytes: int, _mtime_ns: int) -> CocoIndex:
+def _read(annotations: Path, folder: Path, _sha256: str) -> CocoIndex:
     name = annotations.name
-    if size_bytes > MAX_BYTES:
-        raise AnnotationError(f"{name!r} has {size_bytes:,} bytes, more than the {MAX_BYTES:,} that are read; split it")
     try:
         data = annotations.read_bytes()
         content = json.loads(data)
@@ -69,10 +70,10 @@ def _read(annotations: Path, folder: Path, size_bytes: int, _mtime_ns: int) -> C
     _check_annotations(labels, {r["id"] for r in images}, {r["id"] for r in categories}, name)
     images.sort(key=lambda r: r["id"])
     categories.sort(key=lambda r: r["id"])
+    _check_files(images, folder, name)
     return CocoIndex(
         folder,
         tuple({k: r[k] for k in ("id", "file_name", "width", "height") if k in r} for r in images),
-        tuple(_sizes(images, folder, name)),
         tuple(_boxes_only(labels)),
         tuple({"id": r["id"], "name": r["name"]} for r in categories),
         sum(bool(r.get("segmentation")) for r in labels),
@@ -149,13 +150,8 @@ def _stays_below(file_name: str) -> bool:
     return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in file_name
 
 
-def _sizes(images: list[dict[str, Any]], folder: Path, name: str) -> Iterable[int]:
-    missing = []
-    for record in images:
-        try:
-            yield (folder / record["file_name"]).stat().st_size
-        except OSError:
-            missing.append(record["file_name"])
+def _check_files(images: list[dict[str, Any]], folder: Path, name: str) -> None:
+    missing = [record["file_name"] for record in images if not (folder / record["file_name"]).is_file()]
     if missing:
         raise AnnotationError(
             f"{len(missing)} of the {len(images)} images of {name!r} are not in {str(folder)!r}: {', '.join(missing[:3])}; "

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from downstream.api import VOID
 from hsc.errors import AnnotationError
+from hsc.file_digests import sha256_of_file
 
 MAX_CATEGORIES = VOID - 1
 """A label map has room for so many beside background and void."""
@@ -38,12 +39,12 @@ class Mask(NamedTuple):
 
 
 def read_masks(annotations: Path) -> Mapping[int, Sequence[Mask]]:
-    """The masks of each image id, in the file's order; read once a process. The file is one that ``read_coco`` has checked."""
-    return _read(annotations, annotations.stat().st_mtime_ns)
+    """The masks of each image id, in the file's order; read again where it changed. The file is one that ``read_coco`` has checked."""
+    return _read(annotations, sha256_of_file(annotations))
 
 
 @functools.lru_cache(maxsize=2)
-def _read(annotations: Path, _mtime_ns: int) -> Mapping[int, Sequence[Mask]]:
+def _read(annotations: Path, _sha256: str) -> Mapping[int, Sequence[Mask]]:
     content = json.loads(annotations.read_bytes())
     place = {number: at for at, number in enumerate(sorted(c["id"] for c in content["categories"]), 1)}
     found: dict[int, list[Mask]] = {}

@@ -7,8 +7,6 @@ Numbers are read as stored: a palette is there for people and is passed over.
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import io
 import os
 import warnings
@@ -21,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import Sample
+from benchmarks.content_index import digest_of
 from benchmarks.images import check_size, read_image
 from downstream.api import SegmentationMap
 from hsc.errors import AnnotationError, DataError, ImageError
@@ -69,21 +68,22 @@ class LabelledFiles:
         pair = self.pairs[index]
         return SegmentationMap(renumber(read_numbers(pair.labels, pair.image), meaning, pair.labels.name))
 
-    @functools.cached_property
+    @property
     def revision(self) -> str:
-        """Hash of the images' names and sizes and of every label file's bytes."""
-        digest = hashlib.sha256()
-        for pair in self.pairs:
-            digest.update(f"{pair.image_id}\0{pair.image.stat().st_size}\n".encode())
-            digest.update(hashlib.sha256(pair.labels.read_bytes()).digest())
-        return digest.hexdigest()
+        """Hash of the ids and of the contents of the images and label maps."""
+        return digest_of((pair.image_id, file) for pair in self.pairs for file in (pair.image, pair.labels))
+
+    @property
+    def folders(self) -> frozenset[Path]:
+        """Every folder that holds one of the files."""
+        return frozenset(file.parent for pair in self.pairs for file in (pair.image, pair.labels))
 
 
 class LabelledFolder:
     """What the data sets of labelled files have in common; a plug-in says which files (``_files``) and what their numbers mean."""
 
     def _files(self) -> LabelledFiles:
-        """The files, looked for once a process.
+        """The files, looked for again once their folders change.
 
         Raises:
             DataError: they are not there, or not all of them.
@@ -92,7 +92,7 @@ class LabelledFolder:
 
     @property
     def revision(self) -> str:
-        """Hash of the images' names and sizes and of every label file's bytes."""
+        """Hash of the ids and of the contents of the images and label maps."""
         return self._files().revision
 
     def __len__(self) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from benchmarks.process import private_folder, run_program
+from benchmarks.process import binary_sha256, private_folder, run_program
 from hsc.errors import CodecError, UnavailableError
 
 PRESETS = ("faster", "fast", "medium", "slow", "slower")
@@ -69,7 +69,6 @@ def _bundled_ffmpeg() -> str:
         raise UnavailableError(f"no ffmpeg: {error}; pip install 'imageio-ffmpeg>=0.8.1'") from error
 
 
-@cache
 def why_not(encoder: str, decoder: str, encoder_config: str) -> str | None:
     """None where both programs are there and ffmpeg, if used, knows H.266; else the reason and the cure."""
     try:
@@ -81,8 +80,8 @@ def why_not(encoder: str, decoder: str, encoder_config: str) -> str | None:
     for program, what, word in ((encoder, "-encoders", "libvvenc"), (decoder, "-decoders", " vvc ")):
         if kind_of(program, (*ENCODERS, *DECODERS)) == "ffmpeg":
             try:
-                listing = run_program([paths[program], "-hide_banner", what], timeout_s=30).stdout.decode(errors="replace")
-            except CodecError as error:
+                listing = _listing(paths[program], what, binary_sha256(paths[program]))
+            except (CodecError, OSError) as error:
                 return f"{paths[program]} does not run: {error}"
             if word not in listing:
                 return f"{paths[program]} has no {word.strip()}; pip install 'imageio-ffmpeg>=0.8.1', whose ffmpeg has"
@@ -90,10 +89,21 @@ def why_not(encoder: str, decoder: str, encoder_config: str) -> str | None:
 
 
 @cache
+def _listing(path: str, what: str, _sha256: str) -> str:
+    """What an ffmpeg says it has; asked once for each state of its file."""
+    return run_program([path, "-hide_banner", what], timeout_s=30).stdout.decode(errors="replace")
+
+
 def version_of(program: str) -> str:
     """The first line a program says of itself, or "unknown"."""
     path = find_program(program)
     option = "-version" if kind_of(program, (*ENCODERS, *DECODERS)) == "ffmpeg" else "--version"
+    return _version(path, option, binary_sha256(path))
+
+
+@cache
+def _version(path: str, option: str, _sha256: str) -> str:
+    """The same, asked once for each state of the program's file."""
     try:
         answer = run_program([path, option], timeout_s=30)
     except CodecError:

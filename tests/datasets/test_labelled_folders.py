@@ -151,7 +151,7 @@ LABEL_DAMAGE: dict[str, tuple[Damage, str]] = {
     "no image": (lambda x: x.labels[1].write_bytes(b"no image at all, only some text"), "is not a PNG file"),
     "a JPEG": (lambda x: PIL.Image.new("L", (3, 7)).save(x.labels[1], "JPEG"), "is not a PNG file"),
     "cut": (lambda x: x.labels[1].write_bytes(x.labels[1].read_bytes()[:45]), "cannot read the label map .*damaged"),
-    "gone since": (lambda x: x.labels[1].unlink(), "cannot read the label map .*No such file"),
+    "gone since": (lambda x: x.labels[1].unlink(), "1 of the 2 label maps of .* are not in"),
     "a number without meaning": (lambda x: save(x.labels[1], np.full((7, 3), 200)), "holds 200, expected only 0 to"),
 }
 
@@ -170,7 +170,8 @@ def test_a_label_map_that_does_not_fit_is_named(damage: str, layout: Layout) -> 
     with pytest.raises(AnnotationError, match=complaint) as caught:
         dataset.label_map(1)
     assert layout.labels[1].name in str(caught.value)
-    dataset.label_map(0)
+    if damage != "gone since":  # then the set is no longer whole, and nothing of it is read
+        dataset.label_map(0)
 
 
 def test_a_damaged_image_is_named(layout: Layout) -> None:

@@ -35,6 +35,18 @@ def _tensor(name: str, array: np.ndarray) -> bytes:
     return dims + _number(2, _FLOAT) + _bytes(8, name) + _bytes(9, array.astype("<f4").tobytes())
 
 
+def tensor_beside(name: str, shape: Sequence[int], location: str) -> bytes:
+    """A TensorProto of floats that are kept in another file."""
+    dims = b"".join(_number(1, d) for d in shape)
+    entry = _bytes(1, "location") + _bytes(2, location)
+    return dims + _number(2, _FLOAT) + _bytes(8, name) + _bytes(13, entry) + _number(14, 1)
+
+
+def field(number: int, value: bytes | str) -> bytes:
+    """A field of bytes, text or a message."""
+    return _bytes(number, value)
+
+
 def _value(name: str, kind: int, shape: Sequence[int | str]) -> bytes:
     dims = b"".join(_bytes(1, _number(1, d) if isinstance(d, int) else _bytes(2, d)) for d in shape)
     return _bytes(1, name) + _bytes(2, _bytes(1, _number(1, kind) + _bytes(2, dims)))
@@ -47,12 +59,16 @@ def _node(operation: str, inputs: Sequence[str], output: str, **attributes: int)
     return node
 
 
-def segmenter(weights: np.ndarray, height: int | str, width: int | str, *, classes: bool = False, batch: int = 1) -> bytes:
-    """A model whose logits are ``weights`` (classes, 3) times each pixel, or with ``classes`` the number of the largest."""
+def segmenter(weights: np.ndarray, height: int | str, width: int | str, *, classes: bool = False, batch: int = 1, beside: str = "") -> bytes:
+    """A model whose logits are ``weights`` (classes, 3) times each pixel, or with ``classes`` the number of the largest.
+
+    beside: the file that holds the weights, little-endian float32; empty where they are in the model.
+    """
     graph = _bytes(1, _node("Conv", ["pixels", "weights"], "logits"))
     if classes:
         graph += _bytes(1, _node("ArgMax", ["logits"], "labels", axis=1, keepdims=0))
-    graph += _bytes(2, "toy") + _bytes(5, _tensor("weights", weights[:, :, None, None]))
+    inside = _tensor("weights", weights[:, :, None, None])
+    graph += _bytes(2, "toy") + _bytes(5, tensor_beside("weights", (*weights.shape, 1, 1), beside) if beside else inside)
     graph += _bytes(11, _value("pixels", _FLOAT, (batch, 3, height, width)))
     answer = _value("labels", _INT64, (batch, height, width)) if classes else _value("logits", _FLOAT, (batch, len(weights), height, width))
     graph += _bytes(12, answer)

@@ -1,0 +1,96 @@
+"""The sha256 of files, read again only where a file may have changed.
+
+A file counts as unchanged where its size, times of change and inode are those it had when it was read, and it had then been left alone for
+SETTLED_NS: clocks of file systems are coarse (FAT: two seconds), so two writes shortly after one another can leave the same times.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+import time
+from io import BufferedReader
+from typing import NamedTuple
+
+SETTLED_NS = 2_500_000_000
+"""Nanoseconds that a file must have been left alone before what was read of it is kept."""
+
+_MOST_KEPT = 1 << 18
+
+
+class FileState(NamedTuple):
+    """What tells, without reading it, that a file or folder is as it was. Times in nanoseconds."""
+
+    size_bytes: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+    def settled(self, now_ns: int) -> bool:
+        """Whether its last change lies long enough before ``now_ns`` (of ``time.time_ns``) that a later one would show."""
+        return max(self.mtime_ns, self.ctime_ns) < now_ns - SETTLED_NS
+
+
+_kept: dict[str, tuple[FileState, str]] = {}
+
+
+def state_of(path: str | os.PathLike[str]) -> FileState:
+    """The state of a file or folder; links are followed.
+
+    Raises:
+        OSError: it is not there.
+    """
+    return _state(os.stat(path))
+
+
+def kept_sha256(path: str | os.PathLike[str], state: FileState) -> str | None:
+    """The sha256 that this process knows of the file in that state, or None."""
+    known = _kept.get(os.path.abspath(path))
+    return known[1] if known and known[0] == state else None
+
+
+def keep_sha256(path: str | os.PathLike[str], state: FileState, sha256: str) -> None:
+    """Let this process know the sha256 of the file in that state."""
+    if len(_kept) >= _MOST_KEPT:
+        _kept.clear()
+    _kept[os.path.abspath(path)] = state, sha256
+
+
+def sha256_of_file(path: str | os.PathLike[str]) -> str:
+    """sha256 of a file's content, hexadecimal.
+
+    Raises:
+        OSError: it is missing, not readable, or no plain file.
+    """
+    state = state_of(path)
+    return kept_sha256(path, state) or read_sha256(path)[0]
+
+
+def read_sha256(path: str | os.PathLike[str]) -> tuple[str, FileState | None]:
+    """sha256 of a file's content, read now, and the state it stands for; None where the file may have changed meanwhile.
+
+    Raises:
+        OSError: as ``sha256_of_file``.
+    """
+    started_ns = time.time_ns()
+    with _plain(path) as file:
+        before = _state(os.fstat(file.fileno()))
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        after = _state(os.fstat(file.fileno()))
+    if before != after or not before.settled(started_ns):
+        return sha256, None
+    keep_sha256(path, before, sha256)
+    return sha256, before
+
+
+def _plain(path: str | os.PathLike[str]) -> BufferedReader:
+    """The file, opened; a pipe or device is refused before it is opened, since that could wait for ever."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "it is no plain file", os.fspath(path))
+    return open(path, "rb")
+
+
+def _state(facts: os.stat_result) -> FileState:
+    return FileState(facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino)
