@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from benchmarks import anchors as anchors_of
 from benchmarks.api import DATASETS, TASKS, Counts, Dataset, Row, ScoresOriginals
 from benchmarks.bootstrap import RESAMPLES, Bootstrap
-from benchmarks.execution import Executor, Inline, Processes
+from benchmarks.execution import Executor, Inline, Processes, one_thread
 from benchmarks.harness import Config, Overwrite, Plan, leave_out, make_plan, run_plan
 from benchmarks.null_floor import ladder as null_ladder
 from benchmarks.null_floor import marked
@@ -25,6 +25,7 @@ from downstream.api import HEADS, Route, routes_of
 from hsc.api import Codec
 from hsc.errors import DataError, UnavailableError, UsageError
 from hsc.fetching import fetch_all
+from hsc.held import HOLDER
 from hsc.registry import parse_spec
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ def run(
     fetch_all([config.dataset, *(head for _, head in config.heads), *(curve.points[0][1] for curve in config.curves)])
     executor = executor or (Processes(workers) if workers > 1 else Inline())
     try:
-        with Store(Path(cache) / "store.sqlite") as store:
+        with one_thread(), HOLDER.run(), Store(Path(cache) / "store.sqlite") as store:
             matched: list[Row] = []
             plan = make_plan(config, store, executor, progress)
             make_ready(plan, store, executor, progress, tell)

@@ -5,6 +5,7 @@ Processes are loky's, which start clean, need no ``__main__`` guard in a user's 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -24,18 +25,25 @@ class WorkerDied(Exception):  # noqa: N818  it is an outcome that the harness re
 class Executor(Protocol):
     """Runs ``work(job)`` for each job, in any order.
 
-    Yields (job, answer, None), or (job, None, why) where the process that ran it died. ``work`` itself must not raise.
+    Yields (job, answer, None), or (job, None, why) where the process that ran it died. ``work`` itself must not raise. workers: how many
+    processes are at work at once, which times depend on.
     """
+
+    workers: int
 
     def run(self, work: Callable[[J], R], jobs: Iterable[J]) -> Iterator[tuple[J, R | None, WorkerDied | None]]: ...
 
 
 class Inline:
-    """Everything in this process, one after another: for debugging and for small things."""
+    """Everything in this process, one after another, with one thread as in workers: for debugging and for small things."""
+
+    workers = 1
 
     def run(self, work: Callable[[J], R], jobs: Iterable[J]) -> Iterator[tuple[J, R | None, WorkerDied | None]]:
         for job in jobs:
-            yield job, work(job), None
+            with one_thread():
+                answer = work(job)
+            yield job, answer, None
 
 
 class Processes:
@@ -70,6 +78,19 @@ class Processes:
             suspects.clear()
             if not broken:
                 return
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch computes with one thread meanwhile, as it does in workers: times and the last bits of floats depend on it."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _fill(pool: Any, work: Callable[[J], R], waiting: Iterator[J], running: dict[Future[R], J], most: int) -> bool:

@@ -32,6 +32,7 @@ from benchmarks.whole_files import write_text
 from downstream.api import Detections, Masks, Prediction, SegmentationMap
 from hsc.api import Codec, Image
 from hsc.errors import ResultsError, UsageError
+from hsc.held import HOLDER
 
 FILE = "gallery.json"
 VERSION = "1"
@@ -132,7 +133,7 @@ def keep(plan: Plan, folder: Path, cache: Path, images: int = IMAGES, progress: 
         return
     if plan.config.overwrite != "always" and _is_of(path, key(plan, images)):
         return
-    with Store(cache / "store.sqlite") as store:
+    with HOLDER.everything(), Store(cache / "store.sqlite") as store:
         made = collect(plan, store, images, progress)
     try:
         write_text(path, json.dumps(made, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n")

@@ -8,23 +8,27 @@ heads and tasks; what the store knows is not done again.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from benchmarks.api import Dataset, HasBoxes, ScoresMasks, ScoresOriginals, Task
+from benchmarks.api import Dataset, HasBoxes, ScoresMasks, ScoresOriginals, StreamRecord, Task
+from benchmarks.conditions import Conditions, conditions_of
 from benchmarks.execution import Executor
 from benchmarks.keys import identity, key_of, prediction_key, stream_key
 from benchmarks.labels import boxes_of, why_no_masks
-from benchmarks.measure import Answer, Item, Job, index_pixels, measure
+from benchmarks.measure import Answer, Item, Job, index_pixels, measure, read_by
 from benchmarks.points import Curve
 from benchmarks.progress import Progress
-from benchmarks.store import Pixels, Store
+from benchmarks.store import Pixels, Store, latents_kind
 from downstream.api import LabelSpace, Prediction, Route, why_not
 from hsc.api import Codec
 from hsc.errors import DataError, UnavailableError, UsageError
+
+_log = logging.getLogger(__name__)
 
 CHUNK = 8
 """Images a job: enough to batch a head, few enough to share the end of a run between workers."""
@@ -56,7 +60,11 @@ class Config:
 
 @dataclass
 class Cell:
-    """One operating point: its codec, and the keys of its streams and of each head's predictions, image by image."""
+    """One operating point: its codec, and the keys of its streams and of each head's predictions, image by image.
+
+    latents: the names of those that its heads read together. todo: images that are not done; retimed: those among them of which times alone lack.
+    differing: images that, coded again for their times, gave other bytes than those kept.
+    """
 
     curve: str
     point: str
@@ -65,7 +73,10 @@ class Cell:
     streams: list[str]
     predictions: dict[int, list[str]]
     why_not: dict[int, str]
+    latents: tuple[str, ...] = ()
     todo: int = 0
+    retimed: int = 0
+    differing: int = 0
 
 
 class Unfit(NamedTuple):
@@ -80,7 +91,8 @@ class Plan:
     """What a run consists of.
 
     images: (index, id, pixels) in data set order; skipped: label -> reason; failures: key -> reason; unfit: number of a head -> why it
-    was left out; notices: sentences that stand before the scores.
+    was left out; notices: sentences that stand before the scores; conditions: those its times are taken under, None for a plan that has
+    no times.
     """
 
     config: Config
@@ -90,10 +102,15 @@ class Plan:
     failures: dict[str, str] = field(default_factory=dict)
     unfit: dict[int, Unfit] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+    conditions: Conditions | None = None
 
     @property
     def todo(self) -> int:
         return sum(cell.todo for cell in self.cells)
+
+    @property
+    def retimed(self) -> int:
+        return sum(cell.retimed for cell in self.cells)
 
 
 def choose_images(config: Config) -> list[int]:
@@ -149,7 +166,7 @@ def make_plan(config: Config, store: Store, executor: Executor, progress: Progre
     if not heads:
         raise UnavailableError("no head can run: " + "; ".join(f"{k.removeprefix('head ')}: {v}" for k, v in skipped.items()))
     images = index_images(config, store, executor, progress)
-    plan = Plan(config, images, [], skipped)
+    plan = Plan(config, images, [], skipped, conditions=conditions_of(config.repeats, executor))
     identities = {n: identity(head) for n, head in heads.items()}
     for curve in config.curves:
         for point, codec in curve.points:
@@ -160,8 +177,13 @@ def make_plan(config: Config, store: Store, executor: Executor, progress: Progre
     if not plan.cells:
         raise UsageError("no codec can run: " + "; ".join(f"{k}: {v}" for k, v in skipped.items()))
     for cell in plan.cells:
-        cell.todo = sum(1 for _ in _items(plan, cell, store))
+        _count(plan, cell, store)
     return plan
+
+
+def _count(plan: Plan, cell: Cell, store: Store, *, times: bool = True) -> None:
+    todos = list(_todos(plan, cell, store, times=times))
+    cell.todo, cell.retimed = len(todos), sum(todo.known for todo in todos)
 
 
 class _Unlabelled:
@@ -180,7 +202,8 @@ def cell_of(plan: Plan, named: tuple[str, str, Codec], heads: Mapping[int, Any],
     labelled = _Unlabelled() if isinstance(plan.config.task, ScoresOriginals) else plan.config.dataset
     reasons = {n: r for n, head in heads.items() if (r := why_not(codec, head, labelled, routes[n]))}
     predictions = {n: [prediction_key(s, routes[n], identities[n]) for s in streams] for n in heads if n not in reasons}
-    return Cell(curve, point, codec, key_of(streams)[:12], streams, predictions, reasons)
+    latents = read_by([heads[n] for n in predictions if routes[n] == "latent"])
+    return Cell(curve, point, codec, key_of(streams)[:12], streams, predictions, reasons, latents)
 
 
 def leave_out(plan: Plan, unfit: Mapping[int, Unfit], store: Store) -> None:
@@ -190,7 +213,8 @@ def leave_out(plan: Plan, unfit: Mapping[int, Unfit], store: Store) -> None:
         for number, one in unfit.items():
             cell.predictions.pop(number, None)
             cell.why_not.setdefault(number, one.reason)
-        cell.todo = sum(1 for _ in _items(plan, cell, store))
+        cell.latents = read_by([plan.config.heads[n][1] for n in cell.predictions if plan.config.routes[n] == "latent"])
+        _count(plan, cell, store)
 
 
 def narrowed(plan: Plan, places: Sequence[int]) -> Plan:
@@ -199,41 +223,68 @@ def narrowed(plan: Plan, places: Sequence[int]) -> Plan:
     for cell in plan.cells:
         streams = [cell.streams[k] for k in places]
         predictions = {n: [keys[k] for k in places] for n, keys in cell.predictions.items()}
-        cells.append(replace(cell, id=key_of(streams)[:12], streams=streams, predictions=predictions, todo=0))
-    return Plan(plan.config, [plan.images[k] for k in places], cells, plan.skipped, plan.failures, plan.unfit)
+        cells.append(replace(cell, id=key_of(streams)[:12], streams=streams, predictions=predictions, todo=0, retimed=0))
+    return replace(plan, images=[plan.images[k] for k in places], cells=cells)
 
 
-def _items(plan: Plan, cell: Cell, store: Store) -> Iterator[tuple[Item, str]]:
-    """What of a cell is still to do, with its stream key. Coded bytes are read later, shortly before they are used."""
+class _Todo(NamedTuple):
+    """What of an image at an operating point is still to do. known: its stream and predictions are, their times alone lack."""
+
+    item: Item
+    stream: str
+    known: bool
+
+
+def _todos(plan: Plan, cell: Cell, store: Store, *, times: bool) -> Iterator[_Todo]:
+    """What of a cell is still to do. Coded bytes are read later, shortly before they are used. times: whether those that lack are to do as well."""
     overwrite = plan.config.overwrite
     if overwrite == "never":
         return
     again = overwrite == "always"
     coded = set() if again else store.known("streams", cell.streams)
     read = {n: set() if again else store.known("predictions", keys) for n, keys in cell.predictions.items()}
+    untimed = _Untimed(plan, cell, store) if times and not again else None
     for at, (index, image_id, pixels) in enumerate(plan.images):
-        heads = tuple(n for n, keys in cell.predictions.items() if keys[at] not in read[n])
-        code = cell.streams[at] not in coded
-        if code or heads:
-            yield Item(index, image_id, pixels, None, code, heads), cell.streams[at]
+        key = cell.streams[at]
+        unread = {n for n, keys in cell.predictions.items() if keys[at] not in read[n]}
+        heads = tuple(n for n, keys in cell.predictions.items() if n in unread or (untimed and keys[at] in untimed.heads[n]))
+        code, timed = key not in coded, bool(untimed and key in untimed.streams)
+        latents_timed = bool(cell.latents) and (code or again or bool(untimed and key in untimed.latents))
+        if code or heads or timed or latents_timed:
+            yield _Todo(Item(index, image_id, pixels, None, code, heads, timed, latents_timed), key, not (code or unread))
 
 
-def _jobs(plan: Plan, store: Store) -> Iterator[Job]:
-    heads = tuple(head for _, head in plan.config.heads)
+class _Untimed:
+    """The keys of a cell of whose streams, latents and predictions no times of the plan's conditions are kept."""
+
+    def __init__(self, plan: Plan, cell: Cell, store: Store) -> None:
+        def lacking(kind: str, keys: Sequence[str]) -> set[str]:
+            return set() if plan.conditions is None else set(keys) - store.times(kind, keys, plan.conditions).keys()
+
+        self.streams = lacking("encode_s", cell.streams) | lacking("decode_s", cell.streams)
+        self.latents = lacking(latents_kind(cell.latents), cell.streams) if cell.latents else set()
+        self.heads = {n: lacking("head_s", keys) for n, keys in cell.predictions.items()}
+
+
+def _jobs(plan: Plan, store: Store, *, times: bool) -> Iterator[Job]:
+    config, heads = plan.config, tuple(head for _, head in plan.config.heads)
     for number, cell in enumerate(plan.cells):
-        items = list(_items(plan, cell, store)) if cell.todo else []
-        for start in range(0, len(items), CHUNK):
-            part = items[start : start + CHUNK]
-            data = store.data(key for item, key in part if not item.code)
-            ready = tuple(Item(i.index, i.image_id, i.pixels, data.get(key), i.code, i.heads) for i, key in part)
-            yield Job(number, plan.config.dataset, cell.codec, heads, plan.config.routes, ready, plan.config.repeats)
+        todos = list(_todos(plan, cell, store, times=times)) if cell.todo else []
+        for start in range(0, len(todos), CHUNK):
+            part = todos[start : start + CHUNK]
+            data = store.data(todo.stream for todo in part if not todo.item.code)
+            ready = tuple(replace(todo.item, data=data.get(todo.stream)) for todo in part)
+            yield Job(number, config.dataset, cell.codec, heads, config.routes, ready, config.repeats, cell.latents)
 
 
-def run_plan(plan: Plan, store: Store, executor: Executor, progress: Progress) -> None:
-    """Do what is to do, keeping each job's records as they come; failures are written into the plan by key."""
+def run_plan(plan: Plan, store: Store, executor: Executor, progress: Progress, *, times: bool = True) -> None:
+    """Do what is to do, keeping each job's records as they come; failures are written into the plan by key.
+
+    times: whether what is known but for its times is done as well.
+    """
     place = {index: at for at, (index, _, _) in enumerate(plan.images)}
     progress.begin("coding and reading", plan.todo)
-    for job, answers, died in executor.run(measure, _jobs(plan, store)):
+    for job, answers, died in executor.run(measure, _jobs(plan, store, times=times)):
         cell = plan.cells[job.cell]
         if answers is None:
             for item in job.items:
@@ -241,15 +292,22 @@ def run_plan(plan: Plan, store: Store, executor: Executor, progress: Progress) -
         else:
             _keep(plan, cell, place, answers, store)
         progress.advance(f"{cell.curve} {cell.point}", len(job.items))
+    for cell in plan.cells:
+        if cell.differing:
+            where = f"{cell.curve} {cell.point}".strip()
+            _log.warning("%s gives other bytes than before for %d images; the first are kept, their times are new", where, cell.differing)
 
 
 def code(plan: Plan, named: Sequence[tuple[str, str, Codec]], store: Store, executor: Executor, progress: Progress) -> Plan:
-    """Code the plan's images at operating points (curve, point, codec) and keep the streams; no head reads them. A plan of these cells."""
-    coded = Plan(plan.config, plan.images, [cell_of(plan, one, {}, {}) for one in named], {})
+    """Code the plan's images at operating points (curve, point, codec) and keep the streams; no head reads them. A plan of these cells.
+
+    Streams that are known are not timed anew: a search asks for rates alone.
+    """
+    coded = replace(plan, cells=[cell_of(plan, one, {}, {}) for one in named], skipped={}, failures={})
     for cell in coded.cells:
-        cell.todo = sum(1 for _ in _items(coded, cell, store))
+        _count(coded, cell, store, times=False)
     if coded.todo:
-        run_plan(coded, store, executor, progress)
+        run_plan(coded, store, executor, progress, times=False)
     return coded
 
 
@@ -259,18 +317,42 @@ def _fail(plan: Plan, cell: Cell, at: int, reason: str) -> None:
 
 
 def _keep(plan: Plan, cell: Cell, place: Mapping[int, int], answers: list[Answer], store: Store) -> None:
-    streams, predictions, latents = {}, {}, {}
+    """Write down what a job brought; of what was known already its times alone, so that scores go on belonging to the first bytes."""
+    streams, predictions, times = {}, {}, {}
     for answer in answers:
-        at = place[answer.item.index]
-        if answer.latents_s is not None:
-            latents[cell.streams[at]] = answer.latents_s
+        item, at = answer.item, place[answer.item.index]
+        key = cell.streams[at]
+        if answer.latents_s is not None and item.latents_timed:
+            times[key, latents_kind(cell.latents)] = answer.latents_s
+        if answer.latents_why and item.latents_timed:
+            plan.failures[key] = answer.latents_why
         if answer.stream is not None:
-            streams[cell.streams[at]] = (answer.stream, answer.data)
+            streams[key] = (answer.stream, answer.data)
             if answer.stream.status != "ok":
-                plan.failures[cell.streams[at]] = answer.stream.reason
+                plan.failures[key] = answer.stream.reason
+            elif item.code or item.timed:
+                times |= {(key, "encode_s"): answer.stream.encode_s, (key, "decode_s"): answer.stream.decode_s}
         for number, record in answer.predictions.items():
             key = cell.predictions[number][at]
             predictions[key] = record
             if record.status != "ok":
                 plan.failures[key] = record.reason
-    store.add(streams, predictions, latents)
+            else:
+                times[key, "head_s"] = record.head_s
+    if plan.config.overwrite != "always":
+        streams = _unknown(cell, streams, store)
+        for key in store.known("predictions", predictions):
+            del predictions[key]
+    store.add(streams, predictions, times, plan.conditions)
+
+
+def _unknown(cell: Cell, streams: Mapping[str, tuple[StreamRecord, bytes]], store: Store) -> dict[str, tuple[StreamRecord, bytes]]:
+    """Those of the streams that the store does not have; the cell counts those of which the codec now gives other bytes."""
+    data = store.data(streams)
+    known = store.streams({key: (record.image_id, record.image_hw) for key, (record, _) in streams.items() if key in data})
+    for key, before in known.items():
+        now, coded = streams[key]
+        same = coded == data[key] if data[key] is not None else (now.size_bytes, now.squared_error) == (before.size_bytes, before.squared_error)
+        if now.status == "ok" and not same:
+            cell.differing += 1
+    return {key: stream for key, stream in streams.items() if key not in known}

@@ -9,9 +9,9 @@ Nothing here raises: whatever goes wrong with an image becomes its record's reas
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,15 +21,23 @@ from benchmarks.points import curve_label
 from benchmarks.store import Pixels
 from benchmarks.timing import timed
 from downstream.api import Prediction, Route, sees_originals
+from downstream.device import device
 from hsc.api import Codec, DecodesLatents, Image, Latents
 from hsc.errors import CodecError, DataError, HscError
+from hsc.held import HOLDER
+
+T = TypeVar("T")
 
 _warm: set[str] = set()
 
 
 @dataclass(frozen=True)
 class Item:
-    """One image to work on. data: its coded bytes if they are known; code: whether a stream record is wanted; heads: which heads are."""
+    """One image to work on.
+
+    data: its coded bytes if they are known; code: whether a stream record is wanted; heads: which heads are, or their times. timed: whether
+    the times of a known stream are wanted; latents_timed: whether that from bytes to latents is.
+    """
 
     index: int
     image_id: str
@@ -37,11 +45,16 @@ class Item:
     data: bytes | None
     code: bool
     heads: tuple[int, ...]
+    timed: bool = False
+    latents_timed: bool = False
 
 
 @dataclass(frozen=True)
 class Job:
-    """A few images of one operating point. ``cell`` numbers it in the plan; head n reads by ``routes[n]``."""
+    """A few images of one operating point. ``cell`` numbers it in the plan; head n reads by ``routes[n]``.
+
+    latents: the names of those that the heads of this point read together.
+    """
 
     cell: int
     dataset: Dataset
@@ -50,17 +63,24 @@ class Job:
     routes: tuple[Route, ...]
     items: tuple[Item, ...]
     repeats: int = 1
+    latents: tuple[str, ...] = ()
 
 
 @dataclass
 class Answer:
-    """What became of one item. latents_s: what decoding its latents took, None where no head read them."""
+    """What became of one item. data: what was coded now; latents_s: what decoding its latents took, None where nothing read them."""
 
     item: Item
     stream: StreamRecord | None = None
     data: bytes = b""
     predictions: dict[int, PredictionRecord] = field(default_factory=dict)
     latents_s: float | None = None
+    latents_why: str = ""
+
+    @property
+    def kept(self) -> bytes:
+        """The bytes that are scored: those known before, else those coded now."""
+        return self.data if self.item.code or self.item.data is None else self.item.data
 
     def fail(self, heads: Iterable[int], reason: str) -> None:
         """These heads have nothing to read."""
@@ -91,14 +111,22 @@ def index_pixels(job: tuple[Dataset, tuple[int, ...]]) -> list[tuple[int, Pixels
 
 
 def measure(job: Job) -> list[Answer]:
-    """Code, decode and read the images of a job."""
-    answers = [Answer(item) for item in job.items]
-    given = [_given(job, answer) for answer in answers]
-    for number, route in enumerate(job.routes):
-        wanted = [(a, inputs[route]) for a, inputs in zip(answers, given, strict=True) if route in inputs and number in a.item.heads]
-        if wanted:
-            _predict(number, job, [a for a, _ in wanted], [one for _, one in wanted])
-    return answers
+    """Code, decode and read the images of a job; whatever networks that takes stay for the next one."""
+    with HOLDER.everything():
+        answers = [Answer(item) for item in job.items]
+        given = [_given(job, answer) for answer in answers]
+        for number, route in enumerate(job.routes):
+            wanted = [(a, inputs[route]) for a, inputs in zip(answers, given, strict=True) if route in inputs and number in a.item.heads]
+            if wanted:
+                _predict(number, job, [a for a, _ in wanted], [one for _, one in wanted])
+        return answers
+
+
+def _steady(work: Callable[[], T], repeats: int) -> tuple[T, float]:
+    """``timed``, once more where a network was built while the clock ran: loading is nobody's time."""
+    before = HOLDER.loads
+    answer, seconds = timed(work, repeats)
+    return timed(work, repeats) if HOLDER.loads != before else (answer, seconds)
 
 
 def _given(job: Job, answer: Answer) -> dict[Route, Any]:
@@ -113,11 +141,12 @@ def _given(job: Job, answer: Answer) -> dict[Route, Any]:
         return found
     if image is not None:
         found["image"] = image
-    if readers.get("latent"):
+    if readers.get("latent") or item.latents_timed:
         try:
-            found["latent"] = _latents(job, answer, read_by([job.heads[n] for n in readers["latent"]]))
+            found["latent"] = _latents(job, answer)
         except Exception as error:
-            answer.fail(readers["latent"], why(error))
+            answer.latents_why = why(error)
+            answer.fail(readers.get("latent", ()), why(error))
     return found
 
 
@@ -127,17 +156,19 @@ def _code(job: Job, answer: Answer, *, decoded: bool) -> Image | None:
     decoded: whether anybody reads the image; None is given where nobody does and it need not be measured.
     """
     item = answer.item
-    if item.data is not None and not item.code:
+    wanted = item.code or item.timed
+    if item.data is not None and not wanted:
         return checked(job.codec.decode(item.data), item.pixels.image_hw) if decoded else None
     image = job.dataset.load(item.index).image
     if pixels_sha256(image) != item.pixels.sha256:
         raise DataError(f"image {item.image_id} is not the one that was indexed under this data set revision; run with a new --cache")
     _warm_up(job.codec, image)
-    data, encode_s = timed(lambda: job.codec.encode(image), job.repeats)
+    repeats = job.repeats if wanted else 1
+    data, encode_s = _steady(lambda: job.codec.encode(image), repeats)
     if not isinstance(data, bytes):
         raise CodecError(f"encode gave {type(data).__name__}, expected bytes")
     answer.data = data
-    again, decode_s = timed(lambda: job.codec.decode(data), job.repeats)
+    again, decode_s = _steady(lambda: job.codec.decode(answer.kept), repeats)
     error = squared_error(checked(again, item.pixels.image_hw), image)
     answer.stream = StreamRecord(item.image_id, item.pixels.image_hw, len(data), encode_s, decode_s, error)
     return again
@@ -148,16 +179,15 @@ def read_by(heads: Sequence[Any]) -> tuple[str, ...]:
     return tuple(sorted({spec.name for head in heads for spec in head.needs}))
 
 
-def _latents(job: Job, answer: Answer, names: Sequence[str]) -> Latents:
+def _latents(job: Job, answer: Answer) -> Latents:
     """The latents of one item's bytes, which ``_code`` has seen to; the image is never made."""
-    codec, data = job.codec, answer.data or answer.item.data
+    codec, data = job.codec, answer.kept
     assert isinstance(codec, DecodesLatents)
-    assert data is not None
-    name = f"{curve_label(job.codec)} latents"
+    name = f"{curve_label(job.codec)} latents {job.latents} {device()}"
     if name not in _warm:
-        codec.decode_latents(data, names)
+        codec.decode_latents(data, job.latents)
         _warm.add(name)
-    latents, answer.latents_s = timed(lambda: codec.decode_latents(data, names), job.repeats)
+    latents, answer.latents_s = _steady(lambda: codec.decode_latents(data, job.latents), job.repeats)
     if tuple(latents.image_hw) != answer.item.pixels.image_hw:
         raise CodecError(f"decode_latents gave an image size of {latents.image_hw}, expected {answer.item.pixels.image_hw}")
     return latents
@@ -183,7 +213,7 @@ def checked(image: Image, image_hw: tuple[int, int]) -> Image:
 
 def _warm_up(codec: Codec, image: Image) -> None:
     """The first call of a codec in a process loads libraries; it is not to be timed."""
-    name = curve_label(codec)
+    name = f"{curve_label(codec)} {device()}"
     if name not in _warm:
         codec.decode(codec.encode(image))
         _warm.add(name)
@@ -209,11 +239,11 @@ def _predict(number: int, job: Job, answers: list[Answer], inputs: list[Any]) ->
     head, route = job.heads[number], job.routes[number]
     try:
         originals = [job.dataset.load(a.item.index).image for a in answers] if sees_originals(head) else []
-        name = f"{head!r} {route}"
+        name = f"{head!r} {route} {device()}"
         if name not in _warm:
             ask(head, route, inputs[:1], originals[:1])
             _warm.add(name)
-        predictions, head_s = timed(lambda: ask(head, route, inputs, originals), job.repeats)
+        predictions, head_s = _steady(lambda: ask(head, route, inputs, originals), job.repeats)
         for answer, prediction in zip(answers, predictions, strict=True):
             answer.predictions[number] = PredictionRecord(answer.item.image_id, head_s / len(inputs), prediction)
     except Exception as error:  # a head may be anybody's plug-in

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.bootstrap import MIN_IMAGES, MIN_OBJECTS, MIN_RESAMPLES
+from benchmarks.conditions import processor
 from benchmarks.harness import Plan
 from benchmarks.keys import identity
 from benchmarks.labels import PSEUDO_SCORE, labels_of
@@ -49,6 +50,7 @@ def describe(plan: Plan, workers: int, device: str, arguments: Mapping[str, Any]
         NOTICES: plan.notices,
         "heads": _heads(plan),
         "cells": _cells(plan),
+        "times": {} if plan.conditions is None else plan.conditions.plain(),
         "environment": {**environment(), "workers": workers, "threads_per_worker": 1, "device": device},
     }
 
@@ -77,7 +79,7 @@ def environment() -> dict[str, Any]:
         "commit": _commit(),
         "python": sys.version.split()[0],
         "packages": {name: v for name in PACKAGES if (v := version(name))},
-        "machine": {"system": platform.system(), "arch": platform.machine(), "processor": _processor(), "cores": len(os.sched_getaffinity(0))},
+        "machine": {"system": platform.system(), "arch": platform.machine(), "processor": processor(), "cores": len(os.sched_getaffinity(0))},
     }
 
 
@@ -100,16 +102,6 @@ def _commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return head + ("+" if dirty else "")
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor()
 
 
 def write(path: Path, description: Mapping[str, Any]) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 
 from benchmarks.anchors import members
 from benchmarks.api import Row
+from benchmarks.conditions import conditions_of
 from benchmarks.curves import LEAST_POINTS
 from benchmarks.execution import Executor
 from benchmarks.harness import Cell, Config, Plan, code, index_images
@@ -138,7 +139,7 @@ def match(config: Config, store: Store, executor: Executor, progress: Progress) 
     if reason := config.dataset.available():
         raise UnavailableError(reason)
     images = index_images(config, store, executor, progress)
-    plan = Plan(config, images, [], {})
+    plan = Plan(config, images, [], {}, conditions=conditions_of(config.repeats, executor))
     searches = {curve.label: found for curve in config.curves if (found := _search(curve))}
     _run(plan, searches.values(), store, executor, progress)
     curves, rows = [], []

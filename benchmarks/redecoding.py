@@ -20,6 +20,7 @@ from benchmarks.pixel_sketch import sketch
 from downstream.api import Prediction, Route, arrays_of, sees_originals
 from hsc.api import Codec, Image
 from hsc.errors import DataError
+from hsc.held import HOLDER
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class Again:
 
 def redecode(job: Job) -> Again:
     """Decode and read every image of a job; what goes wrong becomes a reason, and the rest goes on."""
+    with HOLDER.everything():
+        return _redecoded(job)
+
+
+def _redecoded(job: Job) -> Again:
     again = Again()
     decoded: list[Image] = []
     for image, data in zip(job.images, job.streams, strict=True):

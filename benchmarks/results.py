@@ -71,6 +71,7 @@ _RUN = Fields(
         "pseudo_label_score": Maybe(Number(0, 1)),
         "arguments": Fields({}, {"command": Text(1_000_000)}),
         "notices": ListOf(_WORDS, 1000),
+        "times": MapOf(Plain(), 100),
     },
 )
 """What a run writes into run.json, with bounds that no run comes near."""

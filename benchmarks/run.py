@@ -15,7 +15,7 @@ from benchmarks import gallery, kept_streams, plots, provenance, records, report
 from benchmarks.api import CODECS, DATASETS, METRICS, TASKS, Illustrated
 from benchmarks.bootstrap import RESAMPLES
 from benchmarks.evaluation import Outcome, configure, require, run
-from benchmarks.harness import Config
+from benchmarks.harness import Cell, Config
 from benchmarks.images import shown
 from benchmarks.notices import NAME as NOTICES
 from benchmarks.notices import notices_of
@@ -99,8 +99,19 @@ def parser() -> argparse.ArgumentParser:
     how = made.add_argument_group("how to run it")
     how.add_argument("--workers", metavar="N", type=int, default=0, help="processes of one thread each (default: one a core)")
     how.add_argument("--device", default="cpu", help="where heads and learned codecs run: cpu, cuda, cuda:1 (default: %(default)s)")
-    how.add_argument("--repeats", metavar="N", type=int, default=1, help="time everything N times and keep the median (default: 1)")
-    how.add_argument("--overwrite", choices=("missing", "always", "never"), default="missing", help="code what is missing, everything, or nothing")
+    how.add_argument(
+        "--repeats",
+        metavar="N",
+        type=int,
+        default=1,
+        help="time everything N times and keep the median (default: 1); what is kept of other repeats, workers, device or host is timed anew",
+    )
+    how.add_argument(
+        "--overwrite",
+        choices=("missing", "always", "never"),
+        default="missing",
+        help="code and time what is missing, everything, or nothing",
+    )
     how.add_argument("--dry-run", action="store_true", help="show the plan: cells, what is known, what will run")
     how.add_argument("--quiet", action="store_true", help="no progress on stderr")
     where = made.add_argument_group("where it goes")
@@ -238,14 +249,21 @@ def write(outcome: Outcome, folder: Path, options: argparse.Namespace, words: Se
 def planned(outcome: Outcome) -> str:
     """The plan in words: one line a cell."""
     plan = outcome.plan
-    lines = [f"{cell.curve} {cell.point}".strip() + f": {len(plan.images) - cell.todo} of {len(plan.images)} images known" for cell in plan.cells]
+    lines = [_known(cell, len(plan.images)) for cell in plan.cells]
     rates = ", ".join(f"{rate:g}" for rate in plan.config.match_bpp)
     lines += [f"from these points on, those at {rates} bpp will be searched for, without heads; heads read what is found"] if rates else []
     lines += [f"skipped: {label}: {reason}" for label, reason in plan.skipped.items()]
     lines += [f"left out: head {plan.config.heads[number][0]}: {one.reason}" for number, one in plan.unfit.items()]
     lines += [f"note: {text}" for text in plan.notices]
     lines += [f"{len(plan.cells)} cells x {len(plan.config.heads)} heads x {len(plan.images)} images; {plan.todo} images to code or read"]
+    if plan.retimed:
+        lines += [f"{plan.retimed} of them are known and are only timed anew: no times of these conditions are kept ({plan.conditions})"]
     return "\n".join(lines) + "\n"
+
+
+def _known(cell: Cell, images: int) -> str:
+    anew = f", {cell.retimed} of them to be timed anew" if cell.retimed else ""
+    return f"{cell.curve} {cell.point}".strip() + f": {images - cell.todo + cell.retimed} of {images} images known{anew}"
 
 
 def listing(registry: Registry[Any]) -> str:

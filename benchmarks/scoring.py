@@ -31,10 +31,10 @@ from benchmarks.keys import identity, key_of, metric_identity, samples_key, scor
 from benchmarks.labels import PSEUDO_SCORE, boxes_of, covered, labels_of, limit_coco, lookup, pseudo_truth, relabelled
 from benchmarks.progress import Progress
 from benchmarks.scales import scale_of
-from benchmarks.store import Store
+from benchmarks.store import Store, latents_kind
 from downstream.api import Detections, Prediction, SegmentationMap
 from downstream.class_maps import ClassMap, map_between
-from hsc.errors import UsageError
+from hsc.errors import ResultsError, UsageError
 
 UNITS = {"bpp": "bit/pixel", "source_bpp": "bit/pixel", "size_bytes": "byte", "psnr": "dB", "encode_s": "s", "decode_s": "s", "head_s": "s"}
 
@@ -128,8 +128,6 @@ def _rate_rows(plan: Plan, cell: Cell, store: Store, bootstrap: Bootstrap) -> li
         "bpp": 8 * size / pixels,
         "size_bytes": size / len(records),
         "psnr": 10 * math.log10(255**2 * 3 * pixels / error) if error else math.inf,
-        "encode_s": statistics.median(r.encode_s for r in records),
-        "decode_s": statistics.median(r.decode_s for r in records),
     }
     source = [p.source_bytes for _, _, p in plan.images]
     if cell.curve == plan.config.curves[0].label and all(s is not None for s in source):
@@ -139,11 +137,27 @@ def _rate_rows(plan: Plan, cell: Cell, store: Store, bootstrap: Bootstrap) -> li
     low, high, _ = interval(rates)
     rows = [_row(plan, cell.curve, cell.point, cell.id, metric=m, value=v, unit=UNITS[m]) for m, v in numbers.items()]
     rows = [replace(row, low=low, high=high, reason=bootstrap.reason) if row.metric == "bpp" else row for row in rows]
-    latents = store.latents(cell.streams)
-    if len(latents) == len(set(cell.streams)) and any(plan.config.routes[n] == "latent" for n in cell.predictions):
-        named = {"route": "latent", "metric": "decode_s", "unit": UNITS["decode_s"]}
-        rows.append(_row(plan, cell.curve, cell.point, cell.id, value=statistics.median(latents.values()), **named))
+    rows += [time for kind in ("encode_s", "decode_s") for time in _time_rows(plan, cell, store, kind, cell.streams, cell=cell.id)]
+    if cell.latents:
+        named = {"cell": cell.id, "route": "latent", "metric": "decode_s"}
+        rows += _time_rows(plan, cell, store, latents_kind(cell.latents), cell.streams, **named)
     return rows
+
+
+def _time_rows(plan: Plan, cell: Cell, store: Store, kind: str, keys: Sequence[str], /, **named: Any) -> list[Row]:
+    """The median of the times taken under the plan's conditions, which its reason tells; or why there is none. No row where a plan has no times."""
+    if plan.conditions is None:
+        return []
+    known = store.times(kind, keys, plan.conditions)
+    missing = [key for key in keys if key not in known]
+    reasons = [plan.failures[key] for key in missing if key in plan.failures]
+    base = {"metric": kind, "unit": "s", **named}
+    if not missing:
+        value = statistics.median(known[key] for key in keys)
+        return [_row(plan, cell.curve, cell.point, value=value, reason=str(plan.conditions), **base)]
+    count = f"{len(missing)} of {len(keys)} images"
+    reason = f"{count} failed: {reasons[0]}" if reasons else f"{count} have no time of this run's conditions ({plan.conditions})"
+    return [_row(plan, cell.curve, cell.point, status="failed" if reasons else "missing", reason=reason, **base)]
 
 
 class Scorer:
@@ -173,8 +187,7 @@ class Scorer:
             reason = f"{len(missing)} of {len(keys)} images failed: {reasons[0]}" if reasons else f"{len(missing)} of {len(keys)} images not read yet"
             own = main_metric(self.plan.config.task, [self.measure] if self.measure else [s for m in self.metrics for s in m.scores])
             return [_row(self.plan, cell.curve, cell.point, metric=own, status="failed" if reasons else "missing", reason=reason, **base)]
-        head_s = statistics.median(self.store.head_s(keys))
-        rows = [_row(self.plan, cell.curve, cell.point, metric="head_s", value=head_s, unit="s", **base)]
+        rows = _time_rows(self.plan, cell, self.store, "head_s", keys, **base)
         samples = self._samples(keys)
         if (main := main_metric(self.plan.config.task, samples)) in samples:
             self.bootstrap.scores[self.label, route, cell.curve, cell.point] = samples[main]
@@ -226,6 +239,8 @@ class Scorer:
 
     def _records(self, keys: Sequence[str]) -> list[PredictionRecord]:
         known = self.store.predictions({key: image_id for key, (_, image_id, _) in zip(keys, self.plan.images, strict=True)})
+        if damaged := [key for key in keys if key not in known]:
+            raise ResultsError(f"{len(damaged)} of {len(keys)} predictions in the cache were damaged while the run went on; run the same line again")
         return [replace(known[key], image_id=image_id) for key, (_, image_id, _) in zip(keys, self.plan.images, strict=True)]
 
     def _scores(self, keys: Sequence[str]) -> list[Score]:

@@ -52,6 +52,7 @@ DIGITS = {"bpp": 4, "size_kb": 2, "psnr": 2, "ms_ssim": 4, "lpips": 4, "dists": 
 JUDGED = "reference"
 """The regime of judges, which see the original beside the decoded image: they stand in one block together."""
 ORIGINALS = "against the originals"
+TIMES = ("encode_s", "decode_s", "head_s")
 _STREAM = ("bpp", "size_bytes", "psnr", "encode_s", "decode_s")
 NOTE = (
     "Scores in percent; rates from whole files, headers in; times are medians of one image in seconds, one thread. "
@@ -318,6 +319,7 @@ def blocks(rows: Sequence[Row], columns: Sequence[str], form: str, notices: Sequ
         parts += [tabulate(_lined(apart), list(map(one_line, apart.columns)), tablefmt=form, disable_numparse=True)]
     notes = [
         NOTE,
+        *_timed(tidy),
         *([_JUDGED] if (tidy["regime"] == JUDGED).any() else []),
         *([_SURE] if tidy["low"].notna().any() else []),
         *([_OVERLAPS] if not bd.empty else []),
@@ -330,6 +332,12 @@ def blocks(rows: Sequence[Row], columns: Sequence[str], form: str, notices: Sequ
 def _lined(table: pd.DataFrame) -> list[list[str]]:
     """A table's texts, each on one line."""
     return [[one_line(value, _MOST_LINE) for value in line] for line in table.to_numpy().tolist()]
+
+
+def _timed(tidy: pd.DataFrame) -> list[str]:
+    """The conditions of the times shown; of runs before they were kept there is nothing to tell."""
+    times = tidy[tidy["metric"].isin(TIMES) & (tidy["status"] == "ok") & (tidy["reason"] != "")]
+    return [f"Times: {conditions}." for conditions in dict.fromkeys(times["reason"])]
 
 
 def _title(tidy: pd.DataFrame, head: str, route: str) -> str:

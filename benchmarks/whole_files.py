@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +11,7 @@ from pathlib import Path
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A name beside ``path`` to write to, with the same ending; on leaving it takes ``path``'s place, on failure it goes."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
-    part.unlink(missing_ok=True)  # somebody else's folder may hold a link of that name, which writing would follow
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part{path.suffix}")  # a name that nobody can have planted a link under
     try:
         yield part
         part.replace(path)

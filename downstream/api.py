@@ -18,7 +18,9 @@ from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkabl
 import numpy as np
 import numpy.typing as npt
 
+from downstream.packed_arrays import unpack
 from hsc.api import DecodesLatents, Image, Latents, LatentSpec
+from hsc.errors import DataError
 from hsc.registry import Registry
 
 VOID = 255
@@ -120,9 +122,18 @@ def to_bytes(prediction: Prediction) -> bytes:
 
 
 def from_bytes(data: bytes) -> Prediction:
-    """Unpack what ``to_bytes`` packed."""
-    with np.load(io.BytesIO(data), allow_pickle=False) as file:
-        arrays = dict(file)
+    """Unpack what ``to_bytes`` packed.
+
+    Raises:
+        DataError: it is damaged, or is no prediction's.
+    """
+    try:
+        return _prediction(unpack(data))
+    except (TypeError, ValueError, KeyError) as error:
+        raise DataError(f"these packed arrays are no prediction's: {error}") from error
+
+
+def _prediction(arrays: dict[str, Any]) -> Prediction:
     if "measure" in arrays:
         return Likeness(str(arrays["measure"]), arrays["numbers"])
     if "scores" not in arrays:

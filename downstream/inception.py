@@ -7,7 +7,6 @@ A.7. The network is TensorFlow's of 2015 as torch-fidelity (Apache-2.0) has it.
 
 from __future__ import annotations
 
-import functools
 import importlib.metadata
 import importlib.util
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,7 @@ from downstream.device import device, device_facts
 from downstream.fingerprint import sha256_of
 from downstream.judges import NO_CLASSES
 from hsc.api import Image
+from hsc.held import held
 
 SIDE = 256
 FILE = "weights-inception-2015-12-05-6726825d.pth"
@@ -42,7 +42,8 @@ class Fid:
 
     def compare(self, originals: Sequence[Image], images: Sequence[Image]) -> list[Prediction]:
         """Features float32 (P, 2048) of the P patches of each pair."""
-        network = _network(str(self._path()), device())
+        path = str(self._path())
+        network = _network(path, sha256_of(path), device())
         return [FeaturePair(_features(network, original), _features(network, image)) for original, image in zip(originals, images, strict=True)]
 
     def available(self) -> str | None:
@@ -87,8 +88,8 @@ def _features(network: Any, image: Image) -> Any:
         return network(batch)[0].cpu().numpy().astype(np.float32)
 
 
-@functools.lru_cache(maxsize=1)
-def _network(path: str, where: str) -> Any:
+@held
+def _network(path: str, sha256: str, where: str) -> Any:
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
     return FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], feature_extractor_weights_path=path).to(where).eval()

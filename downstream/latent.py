@@ -10,7 +10,6 @@ them adds can be told.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ from downstream.suppression import best_of_cells
 from downstream.weights_file import classes_of, packaged, read_weights
 from hsc.api import Latents, LatentSpec
 from hsc.errors import DataError, UnavailableError
+from hsc.held import held
 from hsc.registry import other_than
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ class LatentSegmenter(_LatentHead):
         return [SegmentationMap(labels) for labels in self._loaded().network.labels_of(inputs, image_hw).cpu().numpy()]
 
 
-@functools.lru_cache(maxsize=8)
+@held
 def _load(task: str, use: str, path: str, sha256: str, place: str) -> _Loaded:
     """Networks live here and not in the head, so that a head stays a plain value that can be sent to workers."""
     import torch

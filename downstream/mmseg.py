@@ -8,7 +8,6 @@ operations: few networks use them, and those say so when they do. A config in Py
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -32,6 +31,7 @@ from downstream.fingerprint import sha256_of
 from downstream.state_dicts import fill, read_state
 from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
+from hsc.held import held
 
 _INSTALL = "pip install 'hsc-bench[mmseg]'"
 _PACKAGES = ("mmseg", "mmengine", "mmcv", "ftfy", "regex")
@@ -131,9 +131,23 @@ def _segment(loaded: _Loaded, image: Image) -> SegmentationMap:
     return SegmentationMap(labels.to(torch.uint8).cpu().numpy())
 
 
-@functools.lru_cache(maxsize=2)
+@held
 def _load(config: str, config_sha256: str, weights: str, weights_sha256: str, classes: str, resize: str, place: str) -> _Loaded:
     """Networks live here and not in the head, so that a head stays a plain value that can be sent to workers."""
+    settings, network, meta = _built(config, config_sha256, weights, weights_sha256, place)
+    steps = [] if resize == "own" else _test_steps(settings)
+    model = settings.model.to_dict()
+    named = {path: sha256_of(path) for path in _named_files([model, steps])}
+    content = json.dumps([model, steps, named] if named else [model, steps], sort_keys=True, default=str)
+    space = space_of(classes) if classes else _classes_of(meta, weights)
+    if network.num_classes != len(space.classes):
+        raise DataError(f"{Path(config).name} answers {network.num_classes} classes, {space.name} has {len(space.classes)}; check config and classes")
+    return _Loaded(network, _pipeline(steps), space, hashlib.sha256(content.encode()).hexdigest())
+
+
+@held
+def _built(config: str, config_sha256: str, weights: str, weights_sha256: str, place: str) -> tuple[Any, Any, Mapping[str, Any]]:
+    """The config, its network with the weights, and what the checkpoint says beside them: one for all settings of a head."""
     _import()
     from mmengine.config import Config
 
@@ -142,15 +156,8 @@ def _load(config: str, config_sha256: str, weights: str, weights_sha256: str, cl
         model = settings.model.to_dict()
     except Exception as error:  # a config is a program and may raise anything
         raise DataError(f"{Path(config).name} is not a readable config of mmsegmentation: {error}; give one with model and test_pipeline") from error
-    steps = [] if resize == "own" else _test_steps(settings)
-    named = {path: sha256_of(path) for path in _named_files([model, steps])}
-    content = json.dumps([model, steps, named] if named else [model, steps], sort_keys=True, default=str)
     state, meta = _checkpoint(weights)
-    space = space_of(classes) if classes else _classes_of(meta, weights)
-    network = _network(model, state, Path(config).name, weights).to(place)
-    if network.num_classes != len(space.classes):
-        raise DataError(f"{Path(config).name} answers {network.num_classes} classes, {space.name} has {len(space.classes)}; check config and classes")
-    return _Loaded(network, _pipeline(steps), space, hashlib.sha256(content.encode()).hexdigest())
+    return settings, _network(model, state, Path(config).name, weights).to(place), meta
 
 
 def _import() -> None:

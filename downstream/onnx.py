@@ -13,7 +13,6 @@ image --fitted-----> (1, 3, H, W) --session--> logits or classes --resize--> Seg
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from downstream.onnx_outputs import Boxes, Output, Told, sigmoid, told, why_unre
 from downstream.suppression import best_boxes
 from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
+from hsc.held import held
 
 Floats = npt.NDArray[np.float32]
 
@@ -270,7 +270,7 @@ def _answer(network: _Network, pixels: Image, form: str) -> list[Any]:
         raise DataError(f"the model cannot run on {values.shape}: {' '.join(str(error).split())}; check its input size, or side") from error
 
 
-@functools.lru_cache(maxsize=4)
+@held
 def _load(path: str, sha256s: str, threads: int) -> _Network:
     """Sessions live here and not in the head, so that a head stays a plain value that can be sent to workers."""
     import onnxruntime

@@ -7,7 +7,6 @@ dists: Ding, Ma, Wang, Simoncelli, "Image quality assessment: unifying structure
 
 from __future__ import annotations
 
-import functools
 import importlib.metadata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from downstream.fingerprint import sha256_of
 from downstream.judges import NO_CLASSES, as_batch, why_no_torchmetrics
 from downstream.torchvision_zoo import path_of
 from hsc.api import Image
+from hsc.held import held
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class _Perceptual:
         """numbers: the image's distance, 0 for equal ones."""
         import torch
 
-        network = _network(self.measure, device())
+        network = _network(self.measure, sha256_of(_trunk(self.trunk)), device())
         found: list[Prediction] = []
         with torch.inference_mode():
             for original, image in zip(originals, images, strict=True):
@@ -88,8 +88,8 @@ def _trunk(name: str) -> Path:
     return path_of(get_model_weights(name)["DEFAULT"])
 
 
-@functools.lru_cache(maxsize=2)
-def _network(measure: str, where: str) -> Any:
+@held
+def _network(measure: str, trunk_sha256: str, where: str) -> Any:
     if measure == "lpips":
         from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 

@@ -9,7 +9,6 @@ or refute what the first says of a codec.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from downstream.state_dicts import fitted
 from downstream.weights_file import classes_of, packaged, read_weights, require_regime
 from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
+from hsc.held import held
 from hsc.registry import other_than
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class SegmenterAdapted(Segmenter):
         return Path(self.weights) if self.weights else packaged(f"segmenter_adapted_{self.arch}_{self.trained}")
 
 
-@functools.lru_cache(maxsize=4)
+@held
 def _load(arch: str, regime: str, path: str, sha256: str, place: str) -> tuple[Network, LabelSpace]:
     """Networks live here and not in the head, so that a head stays a plain value that can be sent to workers."""
     import torch

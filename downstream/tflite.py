@@ -8,7 +8,6 @@ release: the longer side to the model's side, the rest mid-grey. ai-edge-litert 
 
 from __future__ import annotations
 
-import functools
 import importlib.metadata
 import importlib.util
 from collections.abc import Mapping, Sequence
@@ -25,6 +24,7 @@ from downstream.fingerprint import sha256_of
 from downstream.map_fitting import Fit, fitted, labels_from_classes, labels_from_logits
 from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
+from hsc.held import held
 
 _INSTALL = "pip install 'hsc-bench[tflite]'"
 _GREY = 127
@@ -139,7 +139,7 @@ def _why_unread(outputs: Sequence[Mapping[str, Any]], classes: int) -> str | Non
     )
 
 
-@functools.lru_cache(maxsize=2)
+@held
 def _load(path: str, sha256: str, threads: int) -> Any:
     """Interpreters live here and not in the head, so that a head stays a plain value that can be sent to workers."""
     from ai_edge_litert.interpreter import Interpreter

@@ -6,7 +6,6 @@ address and checksum, or from a local file.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from downstream.state_dicts import fill, read_state
 from downstream.torchvision_zoo import fetched, own_weights, path_of, unfetched, why_not
 from hsc.api import Image
 from hsc.errors import DataError
+from hsc.held import held
 
 _INSIDE = 0.5
 _CURE = (
@@ -104,7 +104,10 @@ class Torchvision:
 
     def _network(self) -> Any:
         path = fetched(self.model, self.weights, _own(self.model))
-        return _load(self.model, str(path), sha256_of(path), not self.weights, self.score_threshold, self.nms_iou, self.max_detections).to(device())
+        network = _load(self.model, str(path), sha256_of(path), not self.weights, device())
+        limits = getattr(network, "roi_heads", network)  # where the R-CNN models have theirs; set anew, since heads share a network
+        limits.score_thresh, limits.nms_thresh, limits.detections_per_img = self.score_threshold, self.nms_iou, self.max_detections
+        return network
 
 
 def _own(model: str) -> Any:
@@ -125,21 +128,18 @@ def _known(result: Mapping[str, Any]) -> Detections:
     return Detections(boxes[keep], result["scores"].cpu().numpy().astype(np.float32)[keep], mapped[keep], masks)
 
 
-@functools.lru_cache(maxsize=2)
-def _load(model: str, path: str, sha256: str, own: bool, score_threshold: float, nms_iou: float, max_detections: int) -> Any:
+@held
+def _load(model: str, path: str, sha256: str, own: bool, place: str) -> Any:
     """own: torchvision's weights, with which it also sets the details they were trained with."""
     from torchvision.models import get_model
 
-    limits = {"score_thresh": score_threshold, "nms_thresh": nms_iou, "detections_per_img": max_detections}
-    # The R-CNN models have these options under names of their own.
-    options: dict[str, Any] = {f"box_{name}": value for name, value in limits.items()} if "rcnn" in model else limits
     try:
         if own:
-            return get_model(model, weights=_own(model), progress=False, **options).eval()
-        network = get_model(model, weights=None, weights_backbone=None, **options).eval()
+            return get_model(model, weights=_own(model), progress=False).eval().to(place)
+        network = get_model(model, weights=None, weights_backbone=None).eval()
         fill(network, read_state(path), path, model, _CURE)
     except DataError:
         raise
     except Exception as error:  # a damaged or foreign file may raise anything
         raise DataError(f"{Path(path).name} cannot be loaded as weights of {model}: {error}; get it again, or name its model") from error
-    return network
+    return network.to(place)

@@ -6,7 +6,6 @@ address and checksum, or from a local file.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from downstream.state_dicts import fill, read_state
 from downstream.torchvision_zoo import fetched, own_weights, path_of, unfetched, why_not
 from hsc.api import Image
 from hsc.errors import DataError
+from hsc.held import held
 
 _CURE = "say with classes=FILE which classes it was trained for, one name a line, background among them, or give other weights"
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
@@ -111,7 +111,7 @@ class TorchvisionSegmentation:
 
     def _network(self) -> Any:
         path = fetched(self.model, self.weights, _own(self.model))
-        return _load(self.model, str(path), sha256_of(path), len(self.label_space.classes)).to(device())
+        return _load(self.model, str(path), sha256_of(path), len(self.label_space.classes), device())
 
 
 def _own(model: str) -> Any:
@@ -120,8 +120,8 @@ def _own(model: str) -> Any:
     return own_weights(model, segmentation, "segmenter")
 
 
-@functools.lru_cache(maxsize=2)
-def _load(model: str, path: str, sha256: str, classes: int) -> Any:
+@held
+def _load(model: str, path: str, sha256: str, classes: int, place: str) -> Any:
     from torchvision.models import get_model
 
     try:
@@ -136,4 +136,4 @@ def _load(model: str, path: str, sha256: str, classes: int) -> Any:
         raise DataError(
             f"{Path(path).name} cannot be loaded as weights of {model} with {classes} classes: {error}; get it again, or name its model"
         ) from error
-    return network
+    return network.to(place)

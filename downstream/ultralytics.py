@@ -6,7 +6,6 @@ from here; a .pt file is a pickle, so load only files you trust.
 
 from __future__ import annotations
 
-import functools
 import importlib.metadata
 import importlib.util
 import os
@@ -25,6 +24,7 @@ from downstream.fingerprint import sha256_of
 from downstream.masks import pack
 from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
+from hsc.held import held
 
 _INSTALL = "pip install 'hsc-bench[ultralytics]' (AGPL-3.0)"
 _SEGMENT = "segment"
@@ -131,7 +131,7 @@ def _drawn(result: Any, image: Image) -> npt.NDArray[np.bool_]:
     return np.zeros((0, *image.shape[:2]), np.bool_) if result.masks is None else result.masks.data.cpu().numpy() > 0
 
 
-@functools.lru_cache(maxsize=2)
+@held
 def _load(path: str, sha256: str) -> Any:
     # Read while ultralytics is imported: it would otherwise probe the network and install packages on its own.
     os.environ.setdefault("YOLO_OFFLINE", "true")

@@ -13,11 +13,12 @@ import http.client
 import logging
 import os
 import re
+import stat
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from hsc.errors import DownloadError
 
@@ -57,7 +58,7 @@ def fetch_file(url: str, sha256: str, name: str, *, size_bytes: int | None = Non
         raise DownloadError(f"the checksum of {name!r} came as {sha256!r}, expected 64 hex digits of a sha256")
     known = cached(name)
     if known:
-        return known
+        return known if is_ours(known) else _proven(known, sha256)
     target = cache_folder() / name
     if offline():
         raise DownloadError(f"{name!r} is not in the cache and HSC_OFFLINE is set; unset it, or put {url} at {target} yourself")
@@ -65,7 +66,7 @@ def fetch_file(url: str, sha256: str, name: str, *, size_bytes: int | None = Non
         target.parent.mkdir(parents=True, exist_ok=True)
         with _alone(target):
             if not target.is_file():
-                part = target.with_name(target.name + ".part")
+                part = _own_name(target.with_name(target.name + ".part"))
                 _transfer(url, part, size_bytes)
                 _prove(part, sha256, url)
                 part.replace(target)
@@ -81,12 +82,65 @@ def fetch_file(url: str, sha256: str, name: str, *, size_bytes: int | None = Non
 @contextlib.contextmanager
 def _alone(target: Path) -> Iterator[None]:
     """Hold the file's lock, where the system has locks; it goes with the process, so none is ever left behind."""
-    with target.with_name(target.name + ".lock").open("w") as lock:
+    with _open_own(_own_name(target.with_name(target.name + ".lock")), "ab") as lock:
         with contextlib.suppress(ImportError):
             import fcntl
 
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file was put there by this user or the system's own: in a cache folder that several share, others' files are not to be trusted."""
+    if not hasattr(os, "geteuid"):
+        return True
+    try:
+        return {path.lstat().st_uid, path.stat().st_uid} <= {os.geteuid(), 0}
+    except OSError:
+        return False
+
+
+def _proven(path: Path, sha256: str) -> Path:
+    """Another user's file, if it is the right one."""
+    with path.open("rb") as file:
+        came = hashlib.file_digest(file, "sha256").hexdigest()
+    if came != sha256:
+        raise DownloadError(f"{path} is another user's and has the sha256 {came}, expected {sha256}; remove it, or name your own folder in HSC_CACHE")
+    return path
+
+
+def _own_name(path: Path) -> Path:
+    """``path``, or a name of this user's beside it where something lies that this user did not write: another's file, or a link."""
+    try:
+        about = path.lstat()
+    except FileNotFoundError:
+        return path
+    return path if _is_own(about) else path.with_name(f"{path.name}-{os.geteuid()}")
+
+
+def _is_own(about: os.stat_result) -> bool:
+    """A plain file of this user's, under one name alone."""
+    return stat.S_ISREG(about.st_mode) and about.st_nlink == 1 and (not hasattr(os, "geteuid") or about.st_uid == os.geteuid())
+
+
+def _open_own(path: Path, mode: Literal["ab", "wb"]) -> BinaryIO:
+    """Open a file to write whose name others can foresee: in a shared folder no link of theirs is followed, and no file of theirs written.
+
+    Raises:
+        DownloadError: what lies there is not this user's own plain file.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    foreign = f"{path} is a link or another user's file, and is not written to; remove it, or name your own folder in HSC_CACHE"
+    try:
+        number = os.open(path, flags | (os.O_APPEND if mode == "ab" else 0), 0o666)
+    except OSError as error:
+        raise (DownloadError(foreign) if path.is_symlink() or path.exists() else error) from error
+    if not _is_own(os.fstat(number)):
+        os.close(number)
+        raise DownloadError(foreign)
+    if mode == "wb":
+        os.ftruncate(number, 0)
+    return os.fdopen(number, mode)
 
 
 def _transfer(url: str, part: Path, size_bytes: int | None) -> None:
@@ -106,7 +160,7 @@ def _transfer(url: str, part: Path, size_bytes: int | None) -> None:
         raise
     with answer:
         resumed = answer.status == http.client.PARTIAL_CONTENT
-        with part.open("ab" if resumed else "wb") as out:
+        with _open_own(part, "ab" if resumed else "wb") as out:
             _log.info("fetching %s%s", url, f" from byte {have}" if resumed else "")
             _copy(answer, out, have if resumed else 0, size_bytes, url)
 

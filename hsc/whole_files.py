@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
 
 def whole(path: Path, write: Callable[[Path], None]) -> None:
     """Let a file appear whole or not at all. write: given the name to write to."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")  # a name that nobody can have planted a link under
     try:
         write(part)
         mask = os.umask(0)

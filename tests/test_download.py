@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -171,3 +172,118 @@ def test_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.delenv("HSC_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "hsc"
+
+
+# A cache folder that other users can write to
+
+
+@pytest.fixture
+def valued(tmp_path: Path) -> Path:
+    """A file that is worth something to us and lies elsewhere."""
+    path = tmp_path / "valued"
+    path.write_text("do not touch")
+    return path
+
+
+def planted(cache: Path, kind: str, name: str, valued: Path) -> Path:
+    """Something under a name that fetching will use."""
+    cache.mkdir(exist_ok=True)
+    path = cache / name
+    if kind == "link":
+        path.symlink_to(valued)
+    elif kind == "dangling":
+        path.symlink_to(valued.with_name("not yet"))
+    elif kind == "hard link":
+        os.link(valued, path)
+    elif kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.write_text("another's")
+        os.chown(path, 12345, 12345)
+    return path
+
+
+KINDS = ["link", "dangling", "hard link", "fifo", "folder", pytest.param("other", marks=pytest.mark.skipif(os.geteuid() != 0, reason="needs root"))]
+
+
+@pytest.mark.parametrize("name", ["file.bin.lock", "file.bin.part"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_others_planted_is_neither_followed_nor_written(server: Server, cache: Path, valued: Path, kind: str, name: str) -> None:
+    path = planted(cache, kind, name, valued)
+    assert fetch_file(server.url, SHA256, "file.bin").read_bytes() == CONTENT
+    assert valued.read_text() == "do not touch"
+    assert not valued.with_name("not yet").exists()
+    if kind == "other":
+        assert path.read_text() == "another's"
+    assert (cache / "file.bin").stat().st_uid == os.geteuid()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_where_our_own_names_are_taken_too_it_is_one_sentence(server: Server, cache: Path, valued: Path, kind: str) -> None:
+    for name in ("file.bin.lock", f"file.bin.lock-{os.geteuid()}"):
+        planted(cache, kind, name, valued)
+    with pytest.raises(DownloadError, match=rf"file\.bin\.lock-{os.geteuid()} is a link or another user's file.*HSC_CACHE"):
+        fetch_file(server.url, SHA256, "file.bin")
+    assert valued.read_text() == "do not touch"
+    assert not valued.with_name("not yet").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("right", [True, False])
+def test_another_users_file_is_proven_before_it_is_used(server: Server, cache: Path, right: bool) -> None:
+    cache.mkdir()
+    path = cache / "file.bin"
+    path.write_bytes(CONTENT if right else b"planted")
+    os.chown(path, 12345, 12345)
+    if right:
+        assert fetch_file(server.url, SHA256, "file.bin") == path
+    else:
+        with pytest.raises(DownloadError, match=f"is another user's and has the sha256 .*, expected {SHA256}; remove it"):
+            fetch_file(server.url, SHA256, "file.bin")
+    assert server.asked == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_another_users_frames_are_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import numpy as np
+
+    from benchmarks.datasets.roadscenes.cache import cached_frame
+
+    monkeypatch.setenv("HSC_CACHE", str(tmp_path))
+    cached_frame.cache_clear()
+    first = cached_frame(2, 901, (96, 64), on_disk=True).image.copy()
+    (file,) = (tmp_path / "roadscenes").rglob("*.npz")
+    assert [p.name for p in file.parent.iterdir()] == [file.name]
+    with np.load(file) as kept:
+        arrays = dict(kept)
+    np.savez(file, **{**arrays, "image": np.zeros_like(arrays["image"])})
+    cached_frame.cache_clear()
+    assert cached_frame(2, 901, (96, 64), on_disk=True).image.max() == 0  # our own are taken as they are
+    os.chown(file, 12345, 12345)
+    cached_frame.cache_clear()
+    assert (cached_frame(2, 901, (96, 64), on_disk=True).image == first).all()
+    cached_frame.cache_clear()
+
+
+def test_files_are_written_under_names_that_nobody_can_plant(tmp_path: Path, valued: Path) -> None:
+    from benchmarks.whole_files import replacing, write_text
+    from hsc.whole_files import whole
+
+    names = []
+
+    def write(part: Path) -> None:
+        names.append(part.name)
+        part.write_text("x")
+
+    for _ in range(2):
+        with replacing(tmp_path / "table.csv") as part:
+            write(part)
+        whole(tmp_path / "weights.bin", write)
+    assert len(set(names)) == 4
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["table.csv", "valued", "weights.bin"]
+    (tmp_path / "table.csv").unlink()
+    (tmp_path / "table.csv").symlink_to(valued)
+    write_text(tmp_path / "table.csv", "new")
+    assert (valued.read_text(), (tmp_path / "table.csv").read_text()) == ("do not touch", "new")

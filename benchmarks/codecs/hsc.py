@@ -6,7 +6,6 @@ image -> inversion -> W+, F -> symbols -> .hsc file -> symbols -> w_hat, y_hat -
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from hsc.api import Image, Latents, LatentSpec
 from hsc.bitstream import QUALITY_STEPS
 from hsc.errors import CodecError, ImageError, UnavailableError
 from hsc.file_digests import sha256_of_file
+from hsc.held import held
 from hsc.registry import other_than
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _stamp(model: str) -> str:
     return sha256_of_file(path) if path.is_file() else ""
 
 
-@functools.lru_cache(maxsize=4)
+@held
 def _codec(model: str, device: str, stamp: str) -> HscCodec:
     from hsc import weights
     from hsc.codec import HscCodec

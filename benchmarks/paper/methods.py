@@ -145,17 +145,24 @@ def _intervals(about: Mapping[str, Any]) -> str:
 
 
 def _times(about: Mapping[str, Any]) -> str:
-    environment = about["environment"]
-    machine = environment.get("machine", {})
+    environment = {**about["environment"], **_conditions(about.get("times") or {})}
+    machine = {**environment.get("machine", {}), **{k: v for k, v in (about.get("times") or {}).items() if k in ("processor", "cores")}}
     what = ", ".join(str(machine[k]) for k in ("processor", "system", "arch") if machine.get(k))
     cores = f"{machine['cores']} cores, " if machine.get("cores") else ""
-    repeats = about.get("repeats", 1)
+    repeats = environment.get("repeats", about.get("repeats", 1))
     each = "once" if repeats == 1 else f"{repeats} times, the median kept"
     return (
         f"A time is the median over images of one image's wall time after a warm-up, each measured {each}: {escape(what)}, {cores}"
         f"{environment.get('workers', '?')} processes of {environment.get('threads_per_worker', '?')} thread each, device "
         f"{escape(str(environment.get('device', '?')))}."
     )
+
+
+def _conditions(times: Mapping[str, Any]) -> dict[str, Any]:
+    """The conditions of the run's times by the names that older runs, whose times have none, give to what they declare."""
+    names = {"repeats": "repeats", "processes": "workers", "threads": "threads_per_worker", "device": "device"}
+    found = {new: times[old] for old, new in names.items() if old in times}
+    return found | ({"device": f"{times['accelerator']} ({times.get('device')})"} if times.get("accelerator") else {})
 
 
 def _software(about: Mapping[str, Any]) -> str:

@@ -32,6 +32,7 @@ def provenance(run: RunFiles) -> Markup:
     machine = {k: v for k, v in environment.items() if k not in ("packages", "machine")} | dict(environment.get("machine", {}))
     codecs, heads = _kinds(about["cells"])
     parts = [element("p", "Made by"), element("pre", element("code", about.get("arguments", {}).get("command", "unknown")), tabindex="0")]
+    parts += [_folded("Conditions of the times", _pairs(about["times"]))] if about.get("times") else []
     parts += [_folded("Settings", _pairs(settings)), _folded("Data set", _pairs(flat))]
     parts += [_folded("Machine", _pairs(machine)), _folded("Packages", _pairs(environment.get("packages", {})))]
     parts += [_folded("Codecs: versions and settings", *(joined([element("h4", name), _pairs(found)]) for name, found in codecs.items()))]

@@ -1,7 +1,8 @@
 """Rendered frames kept for the next look: some in memory, those of small splits also on disk.
 
 The folder is ``$HSC_CACHE/roadscenes`` or ``~/.cache/hsc/roadscenes``; an empty ``HSC_CACHE`` keeps nothing on disk. Files are written
-under another name and moved into place, and their names hold the renderer's pins, so a changed renderer never reads old pixels.
+under another name and moved into place, and their names hold the renderer's pins, so a changed renderer never reads old pixels. Frames
+that another user has put into a shared folder are not read.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-import zipfile
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,6 +17,9 @@ import numpy as np
 
 from benchmarks.datasets.roadscenes import pins
 from benchmarks.datasets.roadscenes.frame import Frame, Objects
+from downstream.packed_arrays import unpack
+from hsc.download import is_ours
+from hsc.errors import DataError
 
 
 def folder() -> Path | None:
@@ -36,7 +39,7 @@ def cached_frame(seed: int, index: int, size: tuple[int, int], *, on_disk: bool)
     """
     place = folder() if on_disk else None
     path = place / f"{seed}-{index:05d}-{size[0]}x{size[1]}.npz" if place else None
-    if path is not None and path.exists():
+    if path is not None and is_ours(path):
         frame = _read(path)
         if frame is not None:
             return frame
@@ -59,22 +62,22 @@ def _frozen(frame: Frame) -> Frame:
 def _read(path: Path) -> Frame | None:
     """A kept frame, None if the file is damaged: it is then rendered again."""
     try:
-        with np.load(path, allow_pickle=False) as kept:
-            objects = Objects(*(kept[name] for name in Objects._fields))
-            return _frozen(Frame(kept["image"], kept["semantic"], kept["instances"].astype(np.int32), objects))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        kept = unpack(path.read_bytes())
+        objects = Objects(*(kept[name] for name in Objects._fields))
+        return _frozen(Frame(kept["image"], kept["semantic"], kept["instances"].astype(np.int32), objects))
+    except (OSError, ValueError, KeyError, DataError):
         return None
 
 
 def _write(path: Path, frame: Frame) -> None:
     """Keep a frame; a full or read-only disk only costs time."""
+    arrays = {"image": frame.image, "semantic": frame.semantic, "instances": frame.instances.astype(np.uint16), **frame.objects._asdict()}
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            part = Path(file.name)
+        number, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
         try:
-            with part.open("wb") as target:
-                np.savez(target, image=frame.image, semantic=frame.semantic, instances=frame.instances.astype(np.uint16), **frame.objects._asdict())
-            part.replace(path)
+            with os.fdopen(number, "wb") as target:
+                np.savez(target, **arrays)
+            os.replace(name, path)
         finally:
-            part.unlink(missing_ok=True)
+            Path(name).unlink(missing_ok=True)
