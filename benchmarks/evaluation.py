@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarks import anchors as anchors_of
+from benchmarks.answers import why_unavailable
 from benchmarks.api import DATASETS, TASKS, Counts, Dataset, Row, ScoresOriginals
 from benchmarks.bootstrap import RESAMPLES, Bootstrap
-from benchmarks.execution import Executor, Inline, Processes
+from benchmarks.execution import TIMEOUT_S, Executor, Processes
 from benchmarks.harness import Config, Overwrite, Plan, make_plan, run_plan
 from benchmarks.null_floor import ladder as null_ladder
 from benchmarks.null_floor import marked
@@ -148,10 +149,12 @@ def run(
     executor: Executor | None = None,
     dry: bool = False,
     keep_streams: int = 0,
+    timeout_s: float = TIMEOUT_S,
 ) -> Outcome:
     """Plan, measure and score. workers 0: one a core; ``dry`` stops after the plan (no rows, and no search for rates).
 
-    keep_streams: of how many images the outcome holds the bitstreams, for ``benchmarks.verify``.
+    keep_streams: of how many images the outcome holds the bitstreams, for ``benchmarks.verify``. timeout_s: what a codec, a head or the
+    data set may take for an image before it counts as hung.
 
     Raises:
         UnavailableError: the data set, or all heads, cannot be used here.
@@ -171,7 +174,9 @@ def run(
         raise UsageError(f"workers came as {workers} and streams to keep as {keep_streams}; expected 0 or more (0 workers: one a core)")
     progress = progress or Silent()
     workers = workers or len(os.sched_getaffinity(0))
-    executor = executor or (Processes(workers) if workers > 1 else Inline())
+    own = None if executor else Processes(workers, timeout_s)
+    executor = executor or own
+    assert executor is not None
     try:
         with Store(Path(cache) / "store.sqlite") as store:
             matched: list[Row] = []
@@ -191,6 +196,8 @@ def run(
             return Outcome(plan, rows, counts, collect(plan, store), keeping)
     finally:
         progress.end()
+        if own:
+            own.close()
 
 
 def check_device(device: str) -> None:
@@ -221,5 +228,5 @@ def require(config: Config, names: Sequence[str]) -> None:
         labels = [c.label for c in config.curves if not c.null_of]
         wanted = anchors_of.members(anchors_of.find(name, labels), labels)
         for codec in (c.points[0][1] for c in config.curves if c.label in wanted):
-            if reason := codec.available():
+            if reason := why_unavailable(codec):
                 raise UnavailableError(f"the required codec {name} cannot run: {reason}")
