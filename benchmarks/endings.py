@@ -56,6 +56,12 @@ def listened() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def deaf() -> None:
+    """Leave interrupts to the parent process from now on, so that every ``KeyboardInterrupt`` here is a plug-in's."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _listening.append(True)
+
+
 def _note(number: int, frame: FrameType | None) -> None:
     again = bool(_asked)
     _asked.append(number)

@@ -11,6 +11,7 @@ died or hung is split into its parts, and each runs in a process of its own, so 
 from __future__ import annotations
 
 import collections
+import contextlib
 import json
 import os
 import pickle
@@ -36,6 +37,8 @@ TIMEOUT_S = 600.0
 """An image: what a codec, head or data set may take for it before its process is ended."""
 _START_S = 600.0
 """For a worker to start and to import what a job needs."""
+_LAST_S = 2.0
+"""For a worker that has closed its pipe to end by itself, and so to leave its own status."""
 _WORKER = "HSC_WORKER"
 _START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from benchmarks.worker import main; main(int(sys.argv[2]))"
 
@@ -141,6 +144,8 @@ class Processes:
         try:
             kind, content = pickle.loads(worker.pipe.recv_bytes())
         except (EOFError, OSError):
+            with contextlib.suppress(subprocess.TimeoutExpired):  # one that only closed its pipe
+                worker.process.wait(_LAST_S)
             _end([worker])
             return "died", WorkerDied(f"the worker process died: {_how(worker.process.returncode)}")
         if kind == "ready":

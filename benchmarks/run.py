@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import shlex
+import sqlite3
 import sys
 import tempfile
 import time
@@ -12,9 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import gallery, kept_streams, plots, provenance, records, report, tables
+from benchmarks.answers import why_unavailable
 from benchmarks.api import CODECS, DATASETS, METRICS, TASKS, Illustrated
 from benchmarks.bootstrap import RESAMPLES
+from benchmarks.endings import Stopped, listened
 from benchmarks.evaluation import Outcome, configure, require, run
+from benchmarks.execution import TIMEOUT_S
 from benchmarks.harness import Config
 from benchmarks.progress import Bar, Progress, Silent
 from downstream.api import HEADS
@@ -49,7 +54,7 @@ EXAMPLES = """examples:
   python -m benchmarks.run --list codecs
   python -m benchmarks.run --dry-run --task detection
 
-exit codes: 0 done, 1 some cells failed (named on stderr), 2 the request cannot be met"""
+exit codes: 0 done, 1 some cells failed (named on stderr), 2 the request cannot be met, 130 stopped (143 by SIGTERM)"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -95,6 +100,13 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument("--workers", metavar="N", type=int, default=0, help="processes of one thread each (default: one a core)")
     how.add_argument("--device", default="cpu", help="where heads and learned codecs run: cpu, cuda, cuda:1 (default: %(default)s)")
     how.add_argument("--repeats", metavar="N", type=int, default=1, help="time everything N times and keep the median (default: 1)")
+    how.add_argument(
+        "--timeout-s",
+        metavar="S",
+        type=float,
+        default=TIMEOUT_S,
+        help="a codec, head or data set that takes longer for an image is ended, and the image has failed (default: %(default)g)",
+    )
     how.add_argument("--overwrite", choices=("missing", "always", "never"), default="missing", help="code what is missing, everything, or nothing")
     how.add_argument("--dry-run", action="store_true", help="show the plan: cells, what is known, what will run")
     how.add_argument("--quiet", action="store_true", help="no progress on stderr")
@@ -120,20 +132,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     options = parser().parse_args(arguments)
     try:
-        if options.listed:
-            _described(options)
-            sys.stdout.write(listing(REGISTRIES[options.listed]))
-            return DONE
-        return _benchmark(options, sys.argv[1:] if arguments is None else list(arguments))
+        with listened():
+            if options.listed:
+                _described(options)
+                sys.stdout.write(listing(REGISTRIES[options.listed]))
+                return DONE
+            return _benchmark(options, sys.argv[1:] if arguments is None else list(arguments))
     except HscError as error:
         sys.stderr.write(f"error: {error}\n")
         return USAGE
     except BrokenPipeError:  # the reader of our table (head, less) has left
         sys.stdout = None
         return DONE
-    except KeyboardInterrupt:
+    except (OSError, sqlite3.Error) as error:
+        sys.stderr.write(f"error: {unwritten(error)}\n")
+        return USAGE
+    except KeyboardInterrupt as stop:
         sys.stderr.write("stopped; what was measured is kept, run the same line again to go on\n")
-        return STOPPED
+        return 128 + stop.number if isinstance(stop, Stopped) else STOPPED
+
+
+def unwritten(error: OSError | sqlite3.Error, folder: Path | None = None) -> str:
+    """What a full disk, or another trouble with files, means for a run, in one sentence. folder: where it was writing."""
+    if isinstance(error, sqlite3.Error):
+        return f"the cache cannot be used: {error}; is the disk full? What was measured before is kept"
+    where = f" {error.filename}" if error.filename else f" a file in {folder}" if folder else " a file"
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    cure = "make room, or name another folder with --out or --cache" if full else "see that the folders of --out and --cache can be written"
+    return f"cannot read or write{where}: {error.strerror or error}; {cure}, and run the same line again to go on"
 
 
 def _benchmark(options: argparse.Namespace, words: Sequence[str]) -> int:
@@ -145,12 +171,16 @@ def _benchmark(options: argparse.Namespace, words: Sequence[str]) -> int:
     if not options.dry_run:
         writable(folder)
     progress = Silent() if options.quiet else Bar()
-    how = {"workers": options.workers, "device": options.device, "cache": options.cache, "dry": options.dry_run}
+    how = {"workers": options.workers, "device": options.device, "cache": options.cache, "dry": options.dry_run, "timeout_s": options.timeout_s}
     outcome = run(config, progress=progress, keep_streams=options.keep_streams, **how)
     if options.dry_run:
         sys.stdout.write(planned(outcome))
         return DONE
-    sys.stdout.write(write(outcome, folder, options, words, progress))
+    try:
+        shown = write(outcome, folder, options, words, progress)
+    except OSError as error:
+        raise ResultsError(f"the run's files: {unwritten(error, folder)}") from error
+    sys.stdout.write(shown)
     sys.stderr.write(f"{time.monotonic() - started:.0f} s; files in {folder}\n")
     for line in outcome.failed:
         sys.stderr.write(f"failed: {line}\n")
@@ -228,7 +258,7 @@ def listing(registry: Registry[Any]) -> str:
         cls = registry.get(name)
         try:
             item = registry.build(name)
-            reason = item.available() if hasattr(item, "available") else None
+            reason = why_unavailable(item) if hasattr(item, "available") else None
             state = "available" if reason is None else f"unavailable: {reason}"
         except SpecError as error:
             state = str(error)

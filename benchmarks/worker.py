@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import os
 import pickle
-import signal
 from multiprocessing.connection import Connection
 from typing import Any
 
 from benchmarks.answers import guarded
+from benchmarks.endings import deaf
 from benchmarks.leftovers import adopt_orphans
 from hsc.errors import HscError
 
@@ -62,7 +62,7 @@ def _packed(kind: str, content: Any) -> bytes:
 
 def main(descriptor: int) -> None:
     """Run as a worker whose pipe is an open descriptor."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    deaf()
     os.dup2(2, 1)
     adopt_orphans()
     serve(Connection(descriptor))
