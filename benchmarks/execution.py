@@ -51,12 +51,13 @@ class Executor(Protocol):
     """Runs ``work(job)`` for each job, in any order.
 
     Yields (job, answer, None), or (job, None, why) where the process that ran it died. ``work`` itself must not raise.
-    parts: splits a job, so that after such an end its parts are tried one by one; then they are what is yielded. apart: run where
-    nothing else has run than what was asked for apart.
+    parts: splits a job into jobs, given what its process said it was doing (``benchmarks.worker.step``), None if nothing; after such an
+    end its parts are tried one by one, as far down as it can be split, and they are what is yielded. apart: run where nothing else has
+    run than what was asked for apart.
     """
 
     def run(
-        self, work: Callable[[J], R], jobs: Iterable[J], *, parts: Callable[[J], Sequence[J]] | None = None, apart: bool = False
+        self, work: Callable[[J], R], jobs: Iterable[J], *, parts: Callable[[J, Any], Sequence[J]] | None = None, apart: bool = False
     ) -> Iterator[tuple[J, R | None, WorkerDied | None]]: ...
 
 
@@ -64,7 +65,7 @@ class Inline:
     """Everything in this process, one after another: for debugging and for small things. What ends or hangs, ends or hangs it."""
 
     def run(
-        self, work: Callable[[J], R], jobs: Iterable[J], *, parts: Callable[[J], Sequence[J]] | None = None, apart: bool = False
+        self, work: Callable[[J], R], jobs: Iterable[J], *, parts: Callable[[J, Any], Sequence[J]] | None = None, apart: bool = False
     ) -> Iterator[tuple[J, R | None, WorkerDied | None]]:
         for job in jobs:
             yield job, work(job), None
@@ -88,6 +89,7 @@ class _Worker:
     used: bool = False
     deadline: float = float("inf")
     late: str = "it took too long to start"
+    doing: Any = None
     task: Any = field(default=None)
 
 
@@ -111,11 +113,11 @@ class Processes:
         _close(self._idle, self._apart)
 
     def run(
-        self, work: Callable[[J], R], jobs: Iterable[J], *, parts: Callable[[J], Sequence[J]] | None = None, apart: bool = False
+        self, work: Callable[[J], R], jobs: Iterable[J], *, parts: Callable[[J, Any], Sequence[J]] | None = None, apart: bool = False
     ) -> Iterator[tuple[J, R | None, WorkerDied | None]]:
         waiting = iter(jobs)
         again: collections.deque[_Task[J]] = collections.deque()
-        idle, most = (self._apart, 1) if apart else (self._idle, self.workers)
+        idle, most = (self._apart, max(1, self.workers // 2)) if apart else (self._idle, self.workers)
         busy: dict[Connection, _Worker] = {}
         try:
             while True:
@@ -151,7 +153,8 @@ class Processes:
         if kind == "ready":
             worker.deadline = float("inf")
         elif kind == "step":
-            worker.deadline = time.monotonic() + self.timeout_s * content
+            images, worker.doing = content
+            worker.deadline = time.monotonic() + self.timeout_s * images
             worker.late = f"it took over {self.timeout_s:g} s an image, the limit (--timeout-s)"
         else:
             return kind, content if kind == "answer" else WorkerDied(content)
@@ -171,22 +174,25 @@ def _settled(
     outcome: tuple[str, Any],
     idle: list[_Worker],
     again: collections.deque[_Task[J]],
-    parts: Callable[[J], Sequence[J]] | None,
+    parts: Callable[[J, Any], Sequence[J]] | None,
 ) -> Iterator[tuple[J, Any, WorkerDied | None]]:
     """What is to be told of a job that ended; puts its worker back, and a suspect's parts into the queue."""
     kind, content = outcome
     task: _Task[J] = worker.task
-    worker.task, worker.deadline = None, float("inf")
+    doing = worker.doing
+    worker.task, worker.doing, worker.deadline = None, None, float("inf")
     if kind != "died":
         if task.alone:
             _end([worker])
         else:
             idle.append(worker)
         yield (task.job, content, None) if kind == "answer" else (task.job, None, content)
-    elif task.alone:
-        yield task.job, None, content
     else:
-        again.extend(_Task(part, alone=True) for part in (parts(task.job) if parts else [task.job]))
+        split = parts(task.job, doing) if parts else [task.job]
+        if task.alone and len(split) < 2:
+            yield task.job, None, content
+        else:
+            again.extend(_Task(part, alone=True) for part in split)
 
 
 def _given(idle: list[_Worker], task: _Task[J], work: Callable[[J], Any], deadline: float) -> _Worker:

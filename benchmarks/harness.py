@@ -23,12 +23,16 @@ from benchmarks.measure import Answer, Indexing, Item, Job, Sample, decode_apart
 from benchmarks.points import Curve
 from benchmarks.progress import Progress
 from benchmarks.store import Pixels, Store
+from benchmarks.text import one_line
 from downstream.api import Detections, LabelSpace, Prediction, Route, why_not
 from hsc.api import Codec
 from hsc.errors import DataError, HscError, PluginError, UnavailableError, UsageError
 
 CHUNK = 8
 """Images a job: enough to batch a head, few enough to share the end of a run between workers."""
+
+SAMPLES = 4
+"""Images of a cell whose streams are decoded once more in another process than the one that coded them."""
 
 Overwrite = Literal["missing", "always", "never"]
 
@@ -112,8 +116,8 @@ def index_images(config: Config, store: Store, executor: Executor, progress: Pro
     progress.begin("reading images", len(missing))
     for job, answer, died in executor.run(index_pixels, jobs, parts=Indexing.parts):
         found = {ids[i]: p for i, p in answer or () if isinstance(p, Pixels)}
-        bad += [f"{ids[i]}: {p}" for i, p in answer or () if isinstance(p, str)]
-        bad += [f"{image_id}: {died}" for _, image_id in job.images] if died else []
+        bad += [f"{one_line(ids[i])}: {p}" for i, p in answer or () if isinstance(p, str)]
+        bad += [f"{one_line(image_id)}: {died}" for _, image_id in job.images] if died else []
         store.add_pixels(name, found)
         known.update(found)
         progress.advance("", len(job.images))
@@ -248,33 +252,33 @@ def _jobs(plan: Plan, store: Store) -> Iterator[Job]:
 def run_plan(plan: Plan, store: Store, executor: Executor, progress: Progress) -> None:
     """Do what is to do, keeping each job's records as they come; failures are written into the plan by key.
 
-    One image of each cell that was coded here is kept last, once its stream has been decoded in another process too: a run that is
-    stopped before that does this image again, and so its decoding.
+    A few of the images of each cell that were coded here are kept last, once their streams have been decoded in another process too:
+    a run that is stopped before that does these images again, and so their decoding.
     """
     place = {index: at for at, (index, _, _) in enumerate(plan.images)}
-    samples: dict[int, Answer] = {}
+    samples: dict[int, list[Answer]] = {}
     progress.begin("coding and reading", plan.todo)
     for job, answers, died in executor.run(measure, _jobs(plan, store), parts=Job.parts):
         cell = plan.cells[job.cell]
         if answers is None:
             for item in job.items:
-                _fail(plan, cell, place[item.index], f"image {item.image_id}: {died}")
+                _fail(plan, cell, item, place[item.index], f"{died}")
         else:
-            sample = None if job.cell in samples else next((a for a in answers if a.decoded_sha256), None)
-            if sample is not None:
-                samples[job.cell] = sample
-            _keep(plan, cell, place, [a for a in answers if a is not sample], store)
+            few = samples.setdefault(job.cell, [])
+            few += [a for a in answers if a.decoded_sha256][: SAMPLES - len(few)]
+            _keep(plan, cell, place, [a for a in answers if a not in few], store)
         progress.advance(f"{cell.curve} {cell.point}", len(job.items))
     _decode_apart(plan, store, executor, place, samples)
 
 
-def _decode_apart(plan: Plan, store: Store, executor: Executor, place: Mapping[int, int], samples: Mapping[int, Answer]) -> None:
-    """Decode one stream of each cell where nothing was coded, and keep its records if it gives the same pixels there."""
-    jobs = [Sample(number, a.item.index, plan.cells[number].codec, a.data, a.item.pixels.image_hw, a.decoded_sha256) for number, a in samples.items()]
+def _decode_apart(plan: Plan, store: Store, executor: Executor, place: Mapping[int, int], samples: Mapping[int, list[Answer]]) -> None:
+    """Decode a few streams of each cell where nothing was coded, and keep their records if they give the same pixels there."""
+    known = {(number, answer.item.index): answer for number, answers in samples.items() for answer in answers}
+    jobs = (Sample(number, index, plan.cells[number].codec, a.data, a.item.pixels.image_hw, a.decoded_sha256) for (number, index), a in known.items())
     for job, reason, died in executor.run(decode_apart, jobs, apart=True):
-        answer, cell = samples[job.cell], plan.cells[job.cell]
+        answer, cell = known[job.cell, job.index], plan.cells[job.cell]
         if died or reason:
-            _fail(plan, cell, place[job.index], f"image {answer.item.image_id}: {died or reason}")
+            _fail(plan, cell, answer.item, place[job.index], f"{died or reason}")
         else:
             _keep(plan, cell, place, [answer], store)
 
@@ -289,9 +293,10 @@ def code(plan: Plan, named: Sequence[tuple[str, str, Codec]], store: Store, exec
     return coded
 
 
-def _fail(plan: Plan, cell: Cell, at: int, reason: str) -> None:
-    for key in (cell.streams[at], *(keys[at] for keys in cell.predictions.values())):
-        plan.failures[key] = reason
+def _fail(plan: Plan, cell: Cell, item: Item, at: int, reason: str) -> None:
+    """Write down why what was to do of an image, its stream or what heads say of it, was not done."""
+    for key in (*([cell.streams[at]] if item.code else []), *(cell.predictions[n][at] for n in item.heads)):
+        plan.failures[key] = f"image {one_line(item.image_id)}: {reason}"
 
 
 def _keep(plan: Plan, cell: Cell, place: Mapping[int, int], answers: list[Answer], store: Store) -> None:
@@ -300,7 +305,7 @@ def _keep(plan: Plan, cell: Cell, place: Mapping[int, int], answers: list[Answer
         at = place[answer.item.index]
         if answer.latents_s is not None:
             latents[cell.streams[at]] = answer.latents_s
-        named = f"image {answer.item.image_id}: "
+        named = f"image {one_line(answer.item.image_id)}: "
         if answer.stream is not None:
             streams[cell.streams[at]] = (answer.stream, answer.data)
             if answer.stream.status != "ok":

@@ -62,9 +62,14 @@ class Job:
     items: tuple[Item, ...]
     repeats: int = 1
 
-    def parts(self) -> list[Job]:
-        """The same work, one image a job."""
-        return [replace(self, items=(item,)) for item in self.items]
+    def parts(self, head: int | None) -> list[Job]:
+        """The same work in smaller jobs: one image each; of one image, what this head reads apart from all else."""
+        if len(self.items) > 1 or head is None:
+            return [replace(self, items=(item,)) for item in self.items]
+        (item,) = self.items
+        others = replace(item, heads=tuple(n for n in item.heads if n != head))
+        alone = replace(item, code=False, heads=(head,))
+        return [replace(self, items=(part,)) for part in (others, alone) if part.code or part.heads]
 
 
 @dataclass(frozen=True)
@@ -74,12 +79,12 @@ class Indexing:
     dataset: Dataset
     images: tuple[tuple[int, str], ...]
 
-    def parts(self) -> list[Indexing]:
+    def parts(self, doing: int | None) -> list[Indexing]:
         """The same work, one image a job."""
         return [replace(self, images=(image,)) for image in self.images]
 
 
-@dataclass
+@dataclass(eq=False)
 class Answer:
     """What became of one item.
 
@@ -254,7 +259,7 @@ def taken(answers: Any, head: Any, inputs: Sequence[Any]) -> list[Prediction]:
 def _predict(number: int, job: Job, answers: list[Answer], inputs: list[Any]) -> None:
     """Let one head read images, or latents, as its route says; where a batch fails, its images one by one."""
     try:
-        step(len(inputs))
+        step(len(inputs), number)
         predictions, head_s = guarded(_read, number, job, answers, inputs)
     except HscError as error:  # a head may be anybody's plug-in
         if len(answers) == 1:
@@ -276,7 +281,7 @@ def _read(number: int, job: Job, answers: list[Answer], inputs: list[Any]) -> tu
         if name not in _warm:
             _called(head, route, own[:1], beside[:1])
             _warm.add(name)
-        step(len(inputs) * job.repeats)
+        step(len(inputs) * job.repeats, number)
         said, head_s = timed(lambda: _called(head, route, own, beside), job.repeats)
     return taken(said, head, inputs), head_s
 

@@ -1,7 +1,7 @@
 """A worker process of ``benchmarks.execution``: takes (work, job) from a pipe, one after another, and answers.
 
     parent --(work, job)--> worker --"ready"-->            the job is understood; imports are done
-                                   --("step", images)-->   work on so many images begins, and its time limit with it
+                                   --("step", (images, doing))-->  work on so many images begins, and its time limit with it
                                    --("answer", answer) or ("raised", one line)-->
 
 What plug-ins print goes to stderr, since the run's table is what stands on stdout. Interrupts are the parent's to hear.
@@ -22,10 +22,13 @@ from hsc.errors import HscError
 _parent: list[Connection] = []
 
 
-def step(images: int = 1) -> None:
-    """Say that work on so many images begins: from here on it has that many times the limit of an image. Nothing out of a worker."""
+def step(images: int = 1, doing: int | None = None) -> None:
+    """Say that work on so many images begins: from here on it has that many times the limit of an image. Nothing out of a worker.
+
+    doing: a number that the job's ``parts`` understand, for the case that this work ends the process.
+    """
     for connection in _parent:
-        connection.send_bytes(pickle.dumps(("step", images)))
+        connection.send_bytes(pickle.dumps(("step", (images, doing))))
 
 
 def serve(connection: Connection) -> None:
