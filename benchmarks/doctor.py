@@ -83,7 +83,7 @@ def _one(kind: str, name: str, trial: bool) -> Finding:
         return Finding(kind, name, "works", tried(item), facts)
     except UnavailableError as error:
         return Finding(kind, name, "unavailable", str(error), {})
-    except Exception as error:  # a plug-in may be anybody's
+    except (Exception, SystemExit, GeneratorExit) as error:  # a plug-in may be anybody's
         return Finding(kind, name, "broken", why(error), {})
 
 

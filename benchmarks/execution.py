@@ -51,9 +51,9 @@ class Executor(Protocol):
     """Runs ``work(job)`` for each job, in any order.
 
     Yields (job, answer, None), or (job, None, why) where the process that ran it died. ``work`` itself must not raise.
-    parts: splits a job into jobs, given what its process said it was doing (``benchmarks.worker.step``), None if nothing; after such an
-    end its parts are tried one by one, as far down as it can be split, and they are what is yielded. apart: run where nothing else has
-    run than what was asked for apart.
+    parts: splits a job into jobs to be done in its place, given what its process said it was doing (``benchmarks.worker.step``), None
+    if nothing; none where it cannot be split. After such an end they are tried one by one, and are what is yielded. apart: run where
+    nothing else has run than what was asked for apart.
     """
 
     def run(
@@ -188,11 +188,11 @@ def _settled(
             idle.append(worker)
         yield (task.job, content, None) if kind == "answer" else (task.job, None, content)
     else:
-        split = parts(task.job, doing) if parts else [task.job]
-        if task.alone and len(split) < 2:
+        split = parts(task.job, doing) if parts else []
+        if task.alone and not split:
             yield task.job, None, content
         else:
-            again.extend(_Task(part, alone=True) for part in split)
+            again.extend(_Task(part, alone=True) for part in split or [task.job])
 
 
 def _given(idle: list[_Worker], task: _Task[J], work: Callable[[J], Any], deadline: float) -> _Worker:

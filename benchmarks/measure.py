@@ -63,10 +63,12 @@ class Job:
     repeats: int = 1
 
     def parts(self, head: int | None) -> list[Job]:
-        """The same work in smaller jobs: one image each; of one image, what this head reads apart from all else."""
-        if len(self.items) > 1 or head is None:
+        """The same work in smaller jobs: one image each; of one image, what this head reads apart from all else. None if it is the least."""
+        if len(self.items) > 1:
             return [replace(self, items=(item,)) for item in self.items]
         (item,) = self.items
+        if head is None or (not item.code and item.heads == (head,)):
+            return []
         others = replace(item, heads=tuple(n for n in item.heads if n != head))
         alone = replace(item, code=False, heads=(head,))
         return [replace(self, items=(part,)) for part in (others, alone) if part.code or part.heads]
@@ -80,8 +82,8 @@ class Indexing:
     images: tuple[tuple[int, str], ...]
 
     def parts(self, doing: int | None) -> list[Indexing]:
-        """The same work, one image a job."""
-        return [replace(self, images=(image,)) for image in self.images]
+        """The same work, one image a job; none if it is the least."""
+        return [] if len(self.images) == 1 else [replace(self, images=(image,)) for image in self.images]
 
 
 @dataclass(eq=False)

@@ -22,10 +22,10 @@ from hsc.errors import HscError
 _parent: list[Connection] = []
 
 
-def step(images: int = 1, doing: int | None = None) -> None:
+def step(images: int = 1, doing: Any = None) -> None:
     """Say that work on so many images begins: from here on it has that many times the limit of an image. Nothing out of a worker.
 
-    doing: a number that the job's ``parts`` understand, for the case that this work ends the process.
+    doing: what the job's ``parts`` understands, for the case that this work ends the process.
     """
     for connection in _parent:
         connection.send_bytes(pickle.dumps(("step", (images, doing))))
