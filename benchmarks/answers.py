@@ -201,7 +201,7 @@ def checked_coco_images(coco: Mapping[str, Any], images: Sequence[tuple[int, str
     """See that box labels are of the data set's images, in its order. images: (index, id, height and width) of those that are known.
 
     Raises:
-        DataError: there are more or fewer, ids are not different ints, or a size is another image's.
+        DataError: there are more or fewer, ids are not different ints that rise, or sizes are those of other images or of turned ones.
     """
     listed = list(coco["images"])
     if len(listed) != count:
@@ -215,13 +215,13 @@ def checked_coco_images(coco: Mapping[str, Any], images: Sequence[tuple[int, str
             f"the images of the box labels are in another order than image_ids(): entry {wrong} has the id {ids[wrong]} after {ids[wrong - 1]}; "
             "expected rising ids, in the order of image_ids()"
         )
-    for index, image_id, hw in images:
-        entry = listed[index]
-        said = (entry.get("height", hw[0]), entry.get("width", hw[1]))
-        if said != hw:
+    told = [(listed[index].get("height", hw[0]), listed[index].get("width", hw[1])) for index, _, hw in images]
+    mixed = sorted(map(str, told)) == sorted(str(hw) for _, _, hw in images)  # the same sizes, for other images
+    for (_, image_id, hw), size in zip(images, told, strict=True):
+        if size != hw and (mixed or size == hw[::-1]):
             raise DataError(
-                f"the image {one_line(image_id)!r} has {hw[1]}x{hw[0]} pixels, its entry in the box labels says {said[1]}x{said[0]}; "
-                "the labels are of other images, in another order, or of pictures that were turned or resized"
+                f"the image {one_line(image_id)!r} has {hw[1]}x{hw[0]} pixels, its entry in the box labels says {size[1]}x{size[0]}; "
+                "the labels are in another order than the images, or of pictures that were turned"
             )
 
 

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.answers import why
 from benchmarks.api import CODECS, DATASETS, METRICS, TASKS
 from benchmarks.codec_contract import at, photo
-from benchmarks.measure import ask, why
+from benchmarks.measure import ask
 from benchmarks.provenance import PACKAGES, environment, version
 from downstream.api import HEADS, Detections, FeaturePair, Likeness
 from hsc.errors import HscError, SpecError, UnavailableError

@@ -111,7 +111,7 @@ def index_pixels(job: Indexing) -> list[tuple[int, Pixels | str]]:
     for index, image_id in job.images:
         step()
         try:
-            sample = guarded(lambda index=index, image_id=image_id: checked_sample(job.dataset.load(index), image_id))
+            sample = checked_sample(guarded(job.dataset.load, index), image_id)
             height, width = sample.image.shape[:2]
             found.append((index, Pixels(pixels_sha256(sample.image), (height, width), sample.source_bytes)))
         except HscError as error:  # a data set may be anybody's plug-in

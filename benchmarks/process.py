@@ -73,8 +73,16 @@ def run_program(
     number = f"{os.getpid()}-{next(_numbers)}"
     environment = {**marked_environment(), _CALL: number}
     try:
-        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        process = subprocess.Popen(list(command), bufsize=0, cwd=folder, env=environment, start_new_session=True, **pipes)
+        process = subprocess.Popen(
+            list(command),
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=folder,
+            env=environment,
+            start_new_session=True,
+        )
     except OSError as error:
         raise ProcessError(f"{name} does not start: {error}; is {command[0]} an executable program for this machine?") from error
     stdout, stderr, why = _talk(process, stdin, timeout_s, max_output_bytes, f"{_CALL}={number}")
