@@ -72,7 +72,7 @@ class Dataset(Protocol):
 class HasBoxes(Protocol):
     """Capability: detection labels, as one COCO-format dict.
 
-    ``images[i]["id"]`` are ints in the order of ``image_ids()``; ``categories`` stand in the order of the label space.
+    ``images[i]["id"]`` are rising ints in the order of ``image_ids()``; ``categories`` stand in the order of the label space.
     """
 
     def coco(self) -> Mapping[str, Any]: ...

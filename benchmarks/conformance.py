@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
-from benchmarks.measure import why
+from benchmarks.answers import guarded, why, why_unavailable
+from hsc.errors import HscError
 
 
 class Broken(Exception):  # noqa: N818  it is a finding
@@ -55,16 +56,21 @@ def demand(kept: bool, text: str) -> None:
 
 def examine(codec: Any, check: Check) -> Finding:
     """Run one check; whatever else a codec raises is a finding too."""
-    if check.codes and (reason := codec.available()):
+    if check.codes and (reason := why_unavailable(codec)):
         return Finding(check, "not asked", reason)
+    try:
+        return guarded(_examined, codec, check)
+    except HscError as error:  # a codec may be anybody's plug-in
+        return Finding(check, "broken", why(error))
+
+
+def _examined(codec: Any, check: Check) -> Finding:
     try:
         check.run(codec)
     except NotAsked as reason:
         return Finding(check, "not asked", str(reason))
     except Broken as reason:
         return Finding(check, "broken", str(reason))
-    except Exception as error:  # a codec may be anybody's plug-in
-        return Finding(check, "broken", why(error))
     return Finding(check, "kept")
 
 

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.answers import why
 from benchmarks.api import CODECS, DATASETS, METRICS, TASKS
 from benchmarks.codec_contract import at, photo
 from benchmarks.images import require_image
-from benchmarks.measure import ask, why
+from benchmarks.measure import ask
 from benchmarks.provenance import PACKAGES, environment, version
 from downstream.api import HEADS, Detections, FeaturePair, Likeness, Route, routes_of, why_not_latents
 from hsc.api import DecodesLatents, Image, Latents
@@ -85,7 +86,7 @@ def _one(kind: str, name: str, trial: bool) -> Finding:
         return Finding(kind, name, "works" if text else "available", text, facts)
     except UnavailableError as error:
         return Finding(kind, name, "unavailable", str(error), {})
-    except Exception as error:  # a plug-in may be anybody's
+    except (Exception, SystemExit, GeneratorExit) as error:  # a plug-in may be anybody's
         return Finding(kind, name, "broken", why(error), {})
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarks import anchors as anchors_of
+from benchmarks.answers import why_unavailable
 from benchmarks.api import DATASETS, TASKS, Counts, Dataset, Row, ScoresOriginals
 from benchmarks.bootstrap import RESAMPLES, Bootstrap
-from benchmarks.execution import Executor, Inline, Processes, one_thread
+from benchmarks.execution import TIMEOUT_S, Executor, Processes, one_thread
 from benchmarks.harness import Config, Overwrite, Plan, leave_out, make_plan, run_plan
 from benchmarks.null_floor import ladder as null_ladder
 from benchmarks.null_floor import marked
@@ -154,13 +155,15 @@ def run(
     executor: Executor | None = None,
     dry: bool = False,
     keep_streams: int = 0,
+    timeout_s: float = TIMEOUT_S,
     tell: Callable[[str], None] = _LOG.warning,
     rehearse: Callable[[Plan], None] | None = None,
 ) -> Outcome:
     """Plan, measure and score. workers 0: one a core; ``dry`` stops after the plan (no rows, and no search for rates).
 
-    keep_streams: of how many images the outcome holds the bitstreams, for ``benchmarks.verify``. tell: is given what a reader of the
-    scores must know, a sentence each, as soon as it is known. rehearse: is given the plan before anything is coded, and may refuse it.
+    keep_streams: of how many images the outcome holds the bitstreams, for ``benchmarks.verify``. timeout_s: what a codec, a head or the
+    data set may take for an image before it counts as hung. tell: is given what a reader of the scores must know, a sentence each, as
+    soon as it is known. rehearse: is given the plan before anything is coded, and may refuse it.
 
     Raises:
         UnavailableError: the data set, or all heads, cannot be used here.
@@ -183,7 +186,9 @@ def run(
     progress = progress or Silent()
     workers = workers or len(os.sched_getaffinity(0))
     fetch_all([config.dataset, *(head for _, head in config.heads), *(curve.points[0][1] for curve in config.curves)])
-    executor = executor or (Processes(workers) if workers > 1 else Inline())
+    own = None if executor else Processes(workers, timeout_s)
+    executor = executor or own
+    assert executor is not None
     try:
         with one_thread(), HOLDER.run(), Store(Path(cache) / "store.sqlite") as store:
             matched: list[Row] = []
@@ -216,6 +221,8 @@ def run(
             return Outcome(plan, rows, counts, collect(plan, store), keeping)
     finally:
         progress.end()
+        if own:
+            own.close()
 
 
 def check_device(device: str) -> None:
@@ -246,5 +253,5 @@ def require(config: Config, names: Sequence[str]) -> None:
         labels = [c.label for c in config.curves if not c.null_of]
         wanted = anchors_of.members(anchors_of.find(name, labels), labels)
         for codec in (c.points[0][1] for c in config.curves if c.label in wanted):
-            if reason := codec.available():
+            if reason := why_unavailable(codec):
                 raise UnavailableError(f"the required codec {name} cannot run: {reason}")

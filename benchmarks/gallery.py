@@ -11,27 +11,30 @@ import json
 import math
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.answers import checked_stream, guarded, why
 from benchmarks.api import StreamRecord
 from benchmarks.bootstrap import Bootstrap
+from benchmarks.execution import Executor, Processes
 from benchmarks.harness import Cell, Plan
 from benchmarks.keys import identity, key_of, stream_key
 from benchmarks.matching import match_bytes
-from benchmarks.measure import checked, read_by, why
+from benchmarks.measure import ask, checked, read_by
 from benchmarks.pictures import Window, boxes_of, map_of, psnr, window, written
 from benchmarks.points import point_label
 from benchmarks.progress import Progress, Silent
 from benchmarks.scoring import Scorer, cell_id
 from benchmarks.store import Pixels, Store
 from benchmarks.whole_files import write_text
+from benchmarks.worker import step
 from downstream.api import Detections, Masks, Prediction, SegmentationMap
 from hsc.api import Codec, Image
-from hsc.errors import ResultsError, UsageError
+from hsc.errors import HscError, ResultsError, UsageError
 from hsc.held import HOLDER
 
 FILE = "gallery.json"
@@ -99,14 +102,16 @@ def _bpp(plan: Plan, cell: Cell, store: Store) -> float | None:
     return 8 * sum(r.size_bytes for r in records) / sum(r.image_hw[0] * r.image_hw[1] for r in records) if records else None
 
 
-def collect(plan: Plan, store: Store, images: int = IMAGES, progress: Progress | None = None) -> dict[str, Any]:
-    """The gallery of a run as JSON-ready values. images: how many at most.
+def collect(
+    plan: Plan, store: Store, images: int = IMAGES, progress: Progress | None = None, without: Sequence[tuple[str, str]] = ()
+) -> dict[str, Any]:
+    """The gallery of a run as JSON-ready values. images: how many at most. without: ("codec" or "head", label) of those to leave out.
 
     What fails on one codec or head is named under ``failed``, and the others are shown. Raises as ``check_images``.
     """
     check_images(images)
     rate, progress = target_bpp(plan, store), progress or Silent()
-    maker = _Maker(plan, store)
+    maker = _Maker(plan, store, without)
     made: dict[str, Any] = {"version": VERSION, "key": key(plan, images), "target_bpp": rate, "heads": maker.heads, "classes": maker.classes}
     made |= {"images": [], "failed": maker.failed}
     progress.begin("pictures", min(images, len(plan.images)))
@@ -121,8 +126,46 @@ def collect(plan: Plan, store: Store, images: int = IMAGES, progress: Progress |
     return made
 
 
-def keep(plan: Plan, folder: Path, cache: Path, images: int = IMAGES, progress: Progress | None = None) -> None:
+@dataclass(frozen=True)
+class Collecting:
+    """The gallery of a run, made where a codec or head that ends its process does not end the run.
+
+    without: those, as ``_Maker`` names them, that have done so, and how.
+    """
+
+    plan: Plan
+    cache: Path
+    images: int
+    without: tuple[tuple[str, str], ...] = ()
+
+    def parts(self, doing: tuple[str, str] | None) -> list[Collecting]:
+        """The same without the one that was at work; none where nobody was, or it is left out already."""
+        return [] if doing is None or doing in self.without else [replace(self, without=(*self.without, doing))]
+
+
+def collect_from(job: Collecting) -> dict[str, Any] | str:
+    """The gallery of a run from its cache, or why it cannot be made."""
+    try:
+        with HOLDER.everything(), Store(job.cache / "store.sqlite") as store:
+            return guarded(collect, job.plan, store, job.images, None, job.without)
+    except HscError as error:
+        return why(error)
+
+
+def _made_apart(job: Collecting, executor: Executor, progress: Progress) -> dict[str, Any]:
+    progress.begin("pictures", 1)
+    for _, made, died in executor.run(collect_from, [job], parts=Collecting.parts):
+        if isinstance(made, dict):
+            progress.end()
+            return made
+        raise ResultsError(f"the pictures cannot be made: {made or died}; --gallery 0 leaves them out")
+    raise AssertionError("an executor answers every job")
+
+
+def keep(plan: Plan, folder: Path, cache: Path, images: int = IMAGES, progress: Progress | None = None, executor: Executor | None = None) -> None:
     """Leave ``gallery.json`` in a run's folder, whole or not at all; one that was made from the same is left as it is.
+
+    executor: where codecs and heads run for it, by default a process of its own.
 
     Raises:
         UsageError, ResultsError: images is negative; the cache or the folder cannot be used.
@@ -133,8 +176,7 @@ def keep(plan: Plan, folder: Path, cache: Path, images: int = IMAGES, progress: 
         return
     if plan.config.overwrite != "always" and _is_of(path, key(plan, images)):
         return
-    with HOLDER.everything(), Store(cache / "store.sqlite") as store:
-        made = collect(plan, store, images, progress)
+    made = _made_apart(Collecting(plan, cache, images), executor or Processes(1), progress or Silent())
     try:
         write_text(path, json.dumps(made, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n")
     except OSError as error:
@@ -152,11 +194,12 @@ def _is_of(path: Path, key: str) -> bool:
 class _Maker:
     """Makes the pictures of one run; ``failed`` gathers what could not be shown and why."""
 
-    def __init__(self, plan: Plan, store: Store) -> None:
-        self.plan, self.store = plan, store
-        self.failed: list[dict[str, str]] = []
+    def __init__(self, plan: Plan, store: Store, without: Sequence[tuple[str, str]] = ()) -> None:
+        self.plan, self.store, self.without = plan, store, without
+        self.failed = [{"codec": label, "image": "", "reason": f"this {kind} ended its process, or took too long"} for kind, label in without]
         config = plan.config
-        self.readers = [n for n, (label, _) in enumerate(config.heads) if f"head {label}" not in plan.skipped]
+        left_out = {label for kind, label in without if kind == "head"} | {k.removeprefix("head ") for k in plan.skipped if k.startswith("head ")}
+        self.readers = [n for n, (label, _) in enumerate(config.heads) if label not in left_out]
         self.scorers = {n: Scorer(plan, store, n, Bootstrap(len(plan.images), 0, 0)) for n in self.readers if self._scores(n)}
         self.readers = list(self.scorers)
         self.heads = [{"head": config.heads[n][0], "route": config.routes[n], "regime": config.heads[n][1].regime} for n in self.readers]
@@ -177,15 +220,18 @@ class _Maker:
         target = math.ceil(rate * pixels.image_hw[0] * pixels.image_hw[1] / 8) if rate else 0
         one: dict[str, Any] = {"image": image_id, "image_hw": pixels.image_hw, "window": cut, "target_bytes": target, "tiles": []}
         try:
-            original = self.plan.config.dataset.load(index).image
-        except Exception as error:  # so may data sets be
+            original = guarded(self.plan.config.dataset.load, index).image
+        except HscError as error:  # so may data sets be
             self._fail("no codec", image_id, error)
             return one
         one["labels"] = self._labels(index, image_id, pixels, cut)
         for label in dict.fromkeys(cell.curve for cell in _shown(self.plan)):
+            if ("codec", label) in self.without:
+                continue
             try:
-                one["tiles"].append(self._tile(place, label, original, target, cut))
-            except Exception as error:  # codecs and heads may be anybody's plug-in
+                step(1, ("codec", label))
+                one["tiles"].append(guarded(self._tile, place, label, original, target, cut))
+            except HscError as error:  # codecs and heads may be anybody's plug-in
                 self._fail(label, image_id, error)
         return one
 
@@ -225,7 +271,7 @@ class _Maker:
         def coded(codec: Codec, image: Image) -> bytes:
             known = stream_key(pixels.sha256, identity(codec))
             kept = self.store.data([known]).get(known)
-            return codec.encode(image) if kept is None else kept
+            return checked_stream(codec.encode(image)) if kept is None else kept
 
         return coded
 
@@ -236,12 +282,13 @@ class _Maker:
         name, head = self.plan.config.heads[number]
         latents: Any = codec
         try:
-            if self.plan.config.routes[number] == "latent":
-                found = head.predict_latents([latents.decode_latents(data, read_by([head]))])
-            else:
-                found = head.predict([np.ascontiguousarray(decoded)])
+            route = self.plan.config.routes[number]
+            step(1, ("head", name))
+            inputs = [guarded(latents.decode_latents, data, read_by([head]))] if route == "latent" else [decoded]
+            found = ask(head, route, inputs, [])
+            step(1, ("codec", label))
             return self._drawn(number, self.scorers[number].relabel(found[0]), cut)
-        except Exception as error:
+        except HscError as error:
             self._fail(f"{name} on {label}", image_id, error)
             return None
 
@@ -258,8 +305,8 @@ class _Maker:
         number = self.readers[0]
         alone = Plan(self.plan.config, [(index, image_id, pixels)], [], {})
         try:
-            truth = Scorer(alone, self.store, number, Bootstrap(1, 0, 0)).truth()
-        except Exception as error:
+            truth = guarded(Scorer(alone, self.store, number, Bootstrap(1, 0, 0)).truth)
+        except HscError as error:
             self._fail("labels", image_id, error)
             return None
         if truth.maps:

@@ -15,23 +15,28 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from benchmarks.api import Dataset, HasBoxes, ScoresMasks, ScoresOriginals, StreamRecord, Task
+from benchmarks.answers import checked_coco_images, checked_ids, guarded, why_unavailable
+from benchmarks.api import Dataset, HasBoxes, ScoresOriginals, StreamRecord, Task
 from benchmarks.conditions import Conditions, conditions_of
 from benchmarks.execution import Executor
 from benchmarks.keys import identity, key_of, prediction_key, stream_key
 from benchmarks.labels import boxes_of, why_no_masks
-from benchmarks.measure import Answer, Item, Job, index_pixels, measure, read_by
+from benchmarks.measure import Answer, Indexing, Item, Job, Sample, decode_apart, index_pixels, measure, read_by
 from benchmarks.points import Curve
 from benchmarks.progress import Progress
 from benchmarks.store import Pixels, Store, latents_kind
-from downstream.api import LabelSpace, Prediction, Route, why_not
+from benchmarks.text import one_line
+from downstream.api import Detections, LabelSpace, Prediction, Route, why_not
 from hsc.api import Codec
-from hsc.errors import DataError, UnavailableError, UsageError
+from hsc.errors import DataError, HscError, PluginError, UnavailableError, UsageError
 
 _log = logging.getLogger(__name__)
 
 CHUNK = 8
 """Images a job: enough to batch a head, few enough to share the end of a run between workers."""
+
+SAMPLES = 4
+"""Images of a cell whose streams are decoded once more in another process than the one that coded them."""
 
 Overwrite = Literal["missing", "always", "never"]
 
@@ -115,7 +120,7 @@ class Plan:
 
 def choose_images(config: Config) -> list[int]:
     """The data set's indices of this run: all; the first ``limit``; or, with a seed, ``limit`` drawn at random."""
-    count = len(config.dataset)
+    count = guarded(len, config.dataset)
     if not config.limit or config.limit >= count:
         return list(range(count))
     if config.seed == 0:
@@ -129,22 +134,23 @@ def index_images(config: Config, store: Store, executor: Executor, progress: Pro
     Raises:
         DataError: images that do not load; the first few are named. Nothing is scored on what is left.
     """
-    indices, ids = choose_images(config), config.dataset.image_ids()
+    indices = choose_images(config)
     if not indices:
         raise DataError("the data set holds no image")
-    name = key_of({**identity(config.dataset), "revision": config.dataset.revision})
+    ids = checked_ids(guarded(lambda: list(config.dataset.image_ids())), guarded(len, config.dataset))
+    name = key_of({**steady_identity(config.dataset), "revision": guarded(lambda: str(config.dataset.revision))})
     known = store.pixels(name, [ids[i] for i in indices])
     missing = [i for i in indices if ids[i] not in known]
-    jobs = [(config.dataset, tuple(missing[k : k + CHUNK])) for k in range(0, len(missing), CHUNK)]
+    jobs = [Indexing(config.dataset, tuple((i, ids[i]) for i in missing[k : k + CHUNK])) for k in range(0, len(missing), CHUNK)]
     bad: list[str] = []
     progress.begin("reading images", len(missing))
-    for job, answer, died in executor.run(index_pixels, jobs):
+    for job, answer, died in executor.run(index_pixels, jobs, parts=Indexing.parts):
         found = {ids[i]: p for i, p in answer or () if isinstance(p, Pixels)}
-        bad += [f"{ids[i]}: {p}" for i, p in answer or () if isinstance(p, str)]
-        bad += [f"{ids[i]}: {died}" for i in job[1]] if died else []
+        bad += [f"{one_line(ids[i])}: {p}" for i, p in answer or () if isinstance(p, str)]
+        bad += [f"{one_line(image_id)}: {died}" for _, image_id in job.images] if died else []
         store.add_pixels(name, found)
         known.update(found)
-        progress.advance("", len(job[1]))
+        progress.advance("", len(job.images))
     if bad:
         raise DataError(f"{len(bad)} of {len(indices)} images do not load, so no score over all of them exists: {'; '.join(sorted(bad)[:3])}")
     return [(i, ids[i], known[ids[i]]) for i in indices]
@@ -157,23 +163,32 @@ def make_plan(config: Config, store: Store, executor: Executor, progress: Progre
         UnavailableError: the data set, or every head, cannot be used here.
         UsageError: no codec is left to run.
     """
-    if reason := config.dataset.available():
+    if reason := why_unavailable(config.dataset):
         raise UnavailableError(reason)
-    if isinstance(config.task, ScoresMasks) and isinstance(config.dataset, HasBoxes) and config.dataset.label_space(config.task.output):
-        boxes_of(config.dataset, config.task)  # said now, not after an hour of coding
-    skipped = {f"head {label}": r for label, head in config.heads if (r := head.available() or why_no_masks(config.task, head))}
-    heads = {n: head for n, (label, head) in enumerate(config.heads) if f"head {label}" not in skipped}
+    skipped: dict[str, str] = {}
+    heads: dict[int, Any] = {}
+    identities: dict[int, dict[str, Any]] = {}
+    for n, (label, head) in enumerate(config.heads):
+        try:
+            if reason := why_unavailable(head) or why_no_masks(config.task, head):
+                raise UnavailableError(reason)
+            heads[n], identities[n] = head, steady_identity(head)
+        except HscError as error:
+            skipped[f"head {label}"] = f"{error}"
     if not heads:
         raise UnavailableError("no head can run: " + "; ".join(f"{k.removeprefix('head ')}: {v}" for k, v in skipped.items()))
     images = index_images(config, store, executor, progress)
+    _check_boxes(config, images)
     plan = Plan(config, images, [], skipped, conditions=conditions_of(config.repeats, executor))
-    identities = {n: identity(head) for n, head in heads.items()}
     for curve in config.curves:
         for point, codec in curve.points:
-            if reason := codec.available():
-                skipped[curve.label] = reason
+            try:
+                if reason := why_unavailable(codec):
+                    raise UnavailableError(reason)
+                plan.cells.append(cell_of(plan, (curve.label, point, codec), heads, identities))
+            except HscError as error:
+                skipped[curve.label] = f"{error}"
                 break
-            plan.cells.append(cell_of(plan, (curve.label, point, codec), heads, identities))
     if not plan.cells:
         raise UsageError("no codec can run: " + "; ".join(f"{k}: {v}" for k, v in skipped.items()))
     for cell in plan.cells:
@@ -186,6 +201,27 @@ def _count(plan: Plan, cell: Cell, store: Store, *, times: bool = True) -> None:
     cell.todo, cell.retimed = len(todos), sum(todo.known for todo in todos)
 
 
+def _check_boxes(config: Config, images: Sequence[tuple[int, str, Pixels]]) -> None:
+    """See that box labels, where they are scored, are of these images; said now, not after an hour of coding. Raises DataError."""
+    dataset = config.dataset
+    if config.task.output is Detections and isinstance(dataset, HasBoxes) and guarded(dataset.label_space, Detections):
+        coco = guarded(boxes_of, dataset, config.task)
+        known = [(index, image_id, pixels.image_hw) for index, image_id, pixels in images]
+        guarded(checked_coco_images, coco, known, guarded(len, dataset))
+
+
+def steady_identity(item: Any) -> dict[str, Any]:
+    """What a plug-in is, as a key takes it.
+
+    Raises:
+        PluginError: its provenance breaks, holds what is no JSON, or says another thing each time, so that nothing could be found again.
+    """
+    first, again = guarded(identity, item), guarded(identity, item)
+    if guarded(key_of, first) != guarded(key_of, again):
+        raise PluginError("its provenance() says another thing each time it is asked, so nothing of it could be kept under a key")
+    return first
+
+
 class _Unlabelled:
     """A data set to a task that reads no labels."""
 
@@ -196,11 +232,11 @@ class _Unlabelled:
 def cell_of(plan: Plan, named: tuple[str, str, Codec], heads: Mapping[int, Any], identities: Mapping[int, Any]) -> Cell:
     """One operating point (curve, point, codec) on the plan's images, with the heads that can read it; heads and identities by number."""
     curve, point, codec = named
-    coded = identity(codec)
+    coded = steady_identity(codec)
     streams = [stream_key(pixels.sha256, coded) for _, _, pixels in plan.images]
     routes = plan.config.routes
     labelled = _Unlabelled() if isinstance(plan.config.task, ScoresOriginals) else plan.config.dataset
-    reasons = {n: r for n, head in heads.items() if (r := why_not(codec, head, labelled, routes[n]))}
+    reasons = {n: r for n, head in heads.items() if (r := _why_not(codec, head, labelled, routes[n]))}
     predictions = {n: [prediction_key(s, routes[n], identities[n]) for s in streams] for n in heads if n not in reasons}
     latents = read_by([heads[n] for n in predictions if routes[n] == "latent"])
     return Cell(curve, point, codec, key_of(streams)[:12], streams, predictions, reasons, latents)
@@ -215,6 +251,13 @@ def leave_out(plan: Plan, unfit: Mapping[int, Unfit], store: Store) -> None:
             cell.why_not.setdefault(number, one.reason)
         cell.latents = read_by([plan.config.heads[n][1] for n in cell.predictions if plan.config.routes[n] == "latent"])
         _count(plan, cell, store)
+
+
+def _why_not(codec: Codec, head: Any, labelled: Any, route: Route) -> str | None:
+    try:
+        return guarded(why_not, codec, head, labelled, route)
+    except PluginError as error:
+        return f"{error}"
 
 
 def narrowed(plan: Plan, places: Sequence[int]) -> Plan:
@@ -280,22 +323,40 @@ def _jobs(plan: Plan, store: Store, *, times: bool) -> Iterator[Job]:
 def run_plan(plan: Plan, store: Store, executor: Executor, progress: Progress, *, times: bool = True) -> None:
     """Do what is to do, keeping each job's records as they come; failures are written into the plan by key.
 
-    times: whether what is known but for its times is done as well.
+    A few of the images of each cell that were coded here are kept last, once their streams have been decoded in another process too:
+    a run that is stopped before that does these images again, and so their decoding. times: whether what is known but for its times
+    is done as well.
     """
     place = {index: at for at, (index, _, _) in enumerate(plan.images)}
+    samples: dict[int, list[Answer]] = {}
     progress.begin("coding and reading", plan.todo)
-    for job, answers, died in executor.run(measure, _jobs(plan, store, times=times)):
+    for job, answers, died in executor.run(measure, _jobs(plan, store, times=times), parts=Job.parts):
         cell = plan.cells[job.cell]
         if answers is None:
             for item in job.items:
-                _fail(plan, cell, place[item.index], f"{died}")
+                _fail(plan, cell, item, place[item.index], f"{died}")
         else:
-            _keep(plan, cell, place, answers, store)
+            few = samples.setdefault(job.cell, [])
+            few += [a for a in answers if a.decoded_sha256][: SAMPLES - len(few)]
+            _keep(plan, cell, place, [a for a in answers if a not in few], store)
         progress.advance(f"{cell.curve} {cell.point}", len(job.items))
+    _decode_apart(plan, store, executor, place, samples)
     for cell in plan.cells:
         if cell.differing:
             where = f"{cell.curve} {cell.point}".strip()
             _log.warning("%s gives other bytes than before for %d images; the first are kept, their times are new", where, cell.differing)
+
+
+def _decode_apart(plan: Plan, store: Store, executor: Executor, place: Mapping[int, int], samples: Mapping[int, list[Answer]]) -> None:
+    """Decode a few streams of each cell where nothing was coded, and keep their records if they give the same pixels there."""
+    known = {(number, answer.item.index): answer for number, answers in samples.items() for answer in answers}
+    jobs = (Sample(number, index, plan.cells[number].codec, a.data, a.item.pixels.image_hw, a.decoded_sha256) for (number, index), a in known.items())
+    for job, reason, died in executor.run(decode_apart, jobs, apart=True):
+        answer, cell = known[job.cell, job.index], plan.cells[job.cell]
+        if died or reason:
+            _fail(plan, cell, answer.item, place[job.index], f"{died or reason}")
+        else:
+            _keep(plan, cell, place, [answer], store)
 
 
 def code(plan: Plan, named: Sequence[tuple[str, str, Codec]], store: Store, executor: Executor, progress: Progress) -> Plan:
@@ -311,9 +372,10 @@ def code(plan: Plan, named: Sequence[tuple[str, str, Codec]], store: Store, exec
     return coded
 
 
-def _fail(plan: Plan, cell: Cell, at: int, reason: str) -> None:
-    for key in (cell.streams[at], *(keys[at] for keys in cell.predictions.values())):
-        plan.failures[key] = reason
+def _fail(plan: Plan, cell: Cell, item: Item, at: int, reason: str) -> None:
+    """Write down why what was to do of an image, its stream or what heads say of it, was not done."""
+    for key in (*([cell.streams[at]] if item.code else []), *(cell.predictions[n][at] for n in item.heads)):
+        plan.failures[key] = f"image {one_line(item.image_id)}: {reason}"
 
 
 def _keep(plan: Plan, cell: Cell, place: Mapping[int, int], answers: list[Answer], store: Store) -> None:
@@ -321,22 +383,22 @@ def _keep(plan: Plan, cell: Cell, place: Mapping[int, int], answers: list[Answer
     streams, predictions, times = {}, {}, {}
     for answer in answers:
         item, at = answer.item, place[answer.item.index]
-        key = cell.streams[at]
+        key, named = cell.streams[at], f"image {one_line(answer.item.image_id)}: "
         if answer.latents_s is not None and item.latents_timed:
             times[key, latents_kind(cell.latents)] = answer.latents_s
         if answer.latents_why and item.latents_timed:
-            plan.failures[key] = answer.latents_why
+            plan.failures[key] = named + answer.latents_why
         if answer.stream is not None:
             streams[key] = (answer.stream, answer.data)
             if answer.stream.status != "ok":
-                plan.failures[key] = answer.stream.reason
+                plan.failures[key] = named + answer.stream.reason
             elif item.code or item.timed:
                 times |= {(key, "encode_s"): answer.stream.encode_s, (key, "decode_s"): answer.stream.decode_s}
         for number, record in answer.predictions.items():
             key = cell.predictions[number][at]
             predictions[key] = record
             if record.status != "ok":
-                plan.failures[key] = record.reason
+                plan.failures[key] = named + record.reason
             else:
                 times[key, "head_s"] = record.head_s
     if plan.config.overwrite != "always":

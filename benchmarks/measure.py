@@ -8,22 +8,33 @@ Nothing here raises: whatever goes wrong with an image becomes its record's reas
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
 
+from benchmarks.answers import (
+    checked_image,
+    checked_latents,
+    checked_prediction,
+    checked_sample,
+    checked_stream,
+    guarded,
+    lent,
+    why,
+)
 from benchmarks.api import Dataset, PredictionRecord, StreamRecord
 from benchmarks.images import pixels_sha256
 from benchmarks.points import curve_label
 from benchmarks.store import Pixels
 from benchmarks.timing import timed
+from benchmarks.worker import step
 from downstream.api import Prediction, Route, sees_originals
 from downstream.device import device
 from hsc.api import Codec, DecodesLatents, Image, Latents
-from hsc.errors import CodecError, DataError, HscError
+from hsc.errors import DataError, HeadError, HscError
 from hsc.held import HOLDER
 
 T = TypeVar("T")
@@ -65,10 +76,37 @@ class Job:
     repeats: int = 1
     latents: tuple[str, ...] = ()
 
+    def parts(self, head: int | None) -> list[Job]:
+        """The same work in smaller jobs: one image each; of one image, what this head reads apart from all else. None if it is the least."""
+        if len(self.items) > 1:
+            return [replace(self, items=(item,)) for item in self.items]
+        (item,) = self.items
+        if head is None or (not item.code and item.heads == (head,)):
+            return []
+        others = replace(item, heads=tuple(n for n in item.heads if n != head))
+        alone = replace(item, code=False, heads=(head,))
+        return [replace(self, items=(part,)) for part in (others, alone) if part.code or part.heads]
 
-@dataclass
+
+@dataclass(frozen=True)
+class Indexing:
+    """Some images of a data set to be read for the first time, (index, id) each."""
+
+    dataset: Dataset
+    images: tuple[tuple[int, str], ...]
+
+    def parts(self, doing: int | None) -> list[Indexing]:
+        """The same work, one image a job; none if it is the least."""
+        return [] if len(self.images) == 1 else [replace(self, images=(image,)) for image in self.images]
+
+
+@dataclass(eq=False)
 class Answer:
-    """What became of one item. data: what was coded now; latents_s: what decoding its latents took, None where nothing read them."""
+    """What became of one item.
+
+    data: what was coded now; latents_s: what decoding its latents took, None where nothing read them. decoded_sha256: of the pixels,
+    where it was coded.
+    """
 
     item: Item
     stream: StreamRecord | None = None
@@ -76,6 +114,7 @@ class Answer:
     predictions: dict[int, PredictionRecord] = field(default_factory=dict)
     latents_s: float | None = None
     latents_why: str = ""
+    decoded_sha256: str = ""
 
     @property
     def kept(self) -> bytes:
@@ -87,25 +126,16 @@ class Answer:
         self.predictions |= {n: PredictionRecord(self.item.image_id, 0.0, None, "failed", reason) for n in heads}
 
 
-def why(error: Exception) -> str:
-    """One line on what went wrong; for errors that are not ours, with the place, since they are somebody's bug."""
-    text = " ".join(str(error).split())
-    if isinstance(error, HscError):
-        return text
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {text} ({place.name}, {place.filename.rsplit('/', 1)[-1]}:{place.lineno})"
-
-
-def index_pixels(job: tuple[Dataset, tuple[int, ...]]) -> list[tuple[int, Pixels | str]]:
+def index_pixels(job: Indexing) -> list[tuple[int, Pixels | str]]:
     """Load images and hash their pixels; a reason in place of an image that does not load."""
-    dataset, indices = job
     found: list[tuple[int, Pixels | str]] = []
-    for index in indices:
+    for index, image_id in job.images:
+        step()
         try:
-            sample = dataset.load(index)
+            sample = checked_sample(guarded(job.dataset.load, index), image_id)
             height, width = sample.image.shape[:2]
             found.append((index, Pixels(pixels_sha256(sample.image), (height, width), sample.source_bytes)))
-        except Exception as error:  # a data set may be anybody's plug-in
+        except HscError as error:  # a data set may be anybody's plug-in
             found.append((index, why(error)))
     return found
 
@@ -134,17 +164,20 @@ def _given(job: Job, answer: Answer) -> dict[Route, Any]:
     item, found = answer.item, dict[Route, Any]()
     readers = {route: [n for n in item.heads if job.routes[n] == route] for route in job.routes}
     try:
-        image = _code(job, answer, decoded=bool(readers.get("image")))
-    except Exception as error:  # a codec may be anybody's plug-in
-        answer.stream = StreamRecord(item.image_id, item.pixels.image_hw, len(answer.data), 0.0, 0.0, 0, "failed", why(error))
+        step()
+        image = guarded(_code, job, answer, decoded=bool(readers.get("image")))
+    except HscError as error:  # a codec may be anybody's plug-in
+        answer.data = b""
+        answer.stream = StreamRecord(item.image_id, item.pixels.image_hw, 0, 0.0, 0.0, 0, "failed", why(error))
         answer.fail(item.heads, why(error))
         return found
     if image is not None:
         found["image"] = image
     if readers.get("latent") or item.latents_timed:
         try:
-            found["latent"] = _latents(job, answer)
-        except Exception as error:
+            step()
+            found["latent"] = guarded(_latents, job, answer, [job.heads[n] for n in readers.get("latent", ())])
+        except HscError as error:
             answer.latents_why = why(error)
             answer.fail(readers.get("latent", ()), why(error))
     return found
@@ -159,19 +192,22 @@ def _code(job: Job, answer: Answer, *, decoded: bool) -> Image | None:
     wanted = item.code or item.timed
     if item.data is not None and not wanted:
         return checked(job.codec.decode(item.data), item.pixels.image_hw) if decoded else None
-    image = job.dataset.load(item.index).image
+    image = checked_sample(job.dataset.load(item.index), item.image_id).image
     if pixels_sha256(image) != item.pixels.sha256:
         raise DataError(f"image {item.image_id} is not the one that was indexed under this data set revision; run with a new --cache")
-    _warm_up(job.codec, image)
     repeats = job.repeats if wanted else 1
-    data, encode_s = _steady(lambda: job.codec.encode(image), repeats)
-    if not isinstance(data, bytes):
-        raise CodecError(f"encode gave {type(data).__name__}, expected bytes")
+    with lent([image], "the codec") as (own,):
+        _warm_up(job.codec, own)
+        step(repeats)
+        encoded, encode_s = _steady(lambda: job.codec.encode(own), repeats)
+    data = checked_stream(encoded)
     answer.data = data
+    step(repeats)
     again, decode_s = _steady(lambda: job.codec.decode(answer.kept), repeats)
-    error = squared_error(checked(again, item.pixels.image_hw), image)
-    answer.stream = StreamRecord(item.image_id, item.pixels.image_hw, len(data), encode_s, decode_s, error)
-    return again
+    pixels = checked(again, item.pixels.image_hw)
+    answer.stream = StreamRecord(item.image_id, item.pixels.image_hw, len(data), encode_s, decode_s, squared_error(pixels, image))
+    answer.decoded_sha256 = pixels_sha256(pixels) if item.code else ""
+    return pixels
 
 
 def read_by(heads: Sequence[Any]) -> tuple[str, ...]:
@@ -179,18 +215,18 @@ def read_by(heads: Sequence[Any]) -> tuple[str, ...]:
     return tuple(sorted({spec.name for head in heads for spec in head.needs}))
 
 
-def _latents(job: Job, answer: Answer) -> Latents:
-    """The latents of one item's bytes, which ``_code`` has seen to; the image is never made."""
+def _latents(job: Job, answer: Answer, heads: Sequence[Any]) -> Latents:
+    """The latents of one item's bytes that heads read; ``_code`` has seen to the bytes, and the image is never made."""
     codec, data = job.codec, answer.kept
     assert isinstance(codec, DecodesLatents)
     name = f"{curve_label(job.codec)} latents {job.latents} {device()}"
     if name not in _warm:
         codec.decode_latents(data, job.latents)
         _warm.add(name)
-    latents, answer.latents_s = _steady(lambda: codec.decode_latents(data, job.latents), job.repeats)
-    if tuple(latents.image_hw) != answer.item.pixels.image_hw:
-        raise CodecError(f"decode_latents gave an image size of {latents.image_hw}, expected {answer.item.pixels.image_hw}")
-    return latents
+    latents, latents_s = _steady(lambda: codec.decode_latents(data, job.latents), job.repeats)
+    sound = checked_latents(latents, answer.item.pixels.image_hw, {spec.name: spec.shape for head in heads for spec in head.needs})
+    answer.latents_s = latents_s
+    return sound
 
 
 def squared_error(decoded: Image, original: Image) -> int:
@@ -200,52 +236,108 @@ def squared_error(decoded: Image, original: Image) -> int:
 
 
 def checked(image: Image, image_hw: tuple[int, int]) -> Image:
-    """What a codec decoded, if it is an image of this size.
+    """What a codec decoded, as memory of its own, if it is an image of this size.
 
     Raises:
         CodecError: it is not.
     """
-    expected = (*image_hw, 3)
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape != expected:
-        raise CodecError(f"decode gave {getattr(image, 'dtype', type(image).__name__)} {getattr(image, 'shape', '')}, expected uint8 {expected}")
-    return image
+    return checked_image(image, image_hw)
 
 
 def _warm_up(codec: Codec, image: Image) -> None:
     """The first call of a codec in a process loads libraries; it is not to be timed."""
     name = f"{curve_label(codec)} {device()}"
     if name not in _warm:
-        codec.decode(codec.encode(image))
+        codec.decode(checked_stream(codec.encode(image)))
         _warm.add(name)
 
 
 def ask(head: Any, route: Route, inputs: Sequence[Any], originals: Sequence[Image]) -> list[Prediction]:
-    """What a head says of decoded images or latents; a judge sees the originals beside them.
+    """What a head says of decoded images or latents, each answer checked; a judge sees the originals beside them.
 
     Raises:
-        HscError: it gave another number of predictions than inputs came.
+        HscError: it raised something itself, or wrote into its input.
+        HeadError: it gave another number of predictions than inputs came, or one that cannot be scored.
     """
+    with _lent_to(head, inputs, originals) as (own, beside):
+        return taken(guarded(_called, head, route, own, beside), head, inputs)
+
+
+def _called(head: Any, route: Route, inputs: Sequence[Any], originals: Sequence[Image]) -> Any:
     if sees_originals(head):
-        found = list(head.compare(originals, inputs))
-    else:
-        found = list(head.predict(inputs) if route == "image" else head.predict_latents(inputs))
+        return head.compare(originals, inputs)
+    return head.predict(inputs) if route == "image" else head.predict_latents(inputs)
+
+
+@contextlib.contextmanager
+def _lent_to(head: Any, inputs: Sequence[Any], originals: Sequence[Image]) -> Iterator[tuple[Sequence[Any], Sequence[Image]]]:
+    """A head's inputs as it may have them: images in copies that it cannot write to."""
+    images = [one for one in inputs if isinstance(one, np.ndarray)]
+    with lent([*images, *originals], "the head") as copies:
+        yield copies[: len(images)] if images else inputs, copies[len(images) :]
+
+
+def taken(answers: Any, head: Any, inputs: Sequence[Any]) -> list[Prediction]:
+    """A head's answers to these inputs, each checked, with the place of the one that is wrong. Raises HeadError as ``ask`` does."""
+    try:
+        found = list(answers)
+    except TypeError:
+        raise HeadError(f"the head gave {type(answers).__name__}, expected a list of {head.output.__name__}") from None
     if len(found) != len(inputs):
-        raise HscError(f"the head gave {len(found)} predictions for {len(inputs)} images")
-    return found
+        raise HeadError(f"the head gave {len(found)} predictions for {len(inputs)} images")
+    sizes = [one.shape[:2] if isinstance(one, np.ndarray) else one.image_hw for one in inputs]
+    return [checked_prediction(one, head, (int(h), int(w))) for one, (h, w) in zip(found, sizes, strict=True)]
 
 
 def _predict(number: int, job: Job, answers: list[Answer], inputs: list[Any]) -> None:
-    """Let one head read images, or latents, as its route says."""
-    head, route = job.heads[number], job.routes[number]
+    """Let one head read images, or latents, as its route says; where a batch fails, its images one by one."""
     try:
-        originals = [job.dataset.load(a.item.index).image for a in answers] if sees_originals(head) else []
+        step(len(inputs), number)
+        predictions, head_s = guarded(_read, number, job, answers, inputs)
+    except HscError as error:  # a head may be anybody's plug-in
+        if len(answers) == 1:
+            answers[0].fail([number], why(error))
+            return
+        for answer, one in zip(answers, inputs, strict=True):
+            _predict(number, job, [answer], [one])
+        return
+    for answer, prediction in zip(answers, predictions, strict=True):
+        answer.predictions[number] = PredictionRecord(answer.item.image_id, head_s / len(inputs), prediction)
+
+
+def _read(number: int, job: Job, answers: list[Answer], inputs: list[Any]) -> tuple[list[Prediction], float]:
+    """What a head says of a batch, and the time of all of it."""
+    head, route = job.heads[number], job.routes[number]
+    originals = [checked_sample(job.dataset.load(a.item.index), a.item.image_id).image for a in answers] if sees_originals(head) else []
+    with _lent_to(head, inputs, originals) as (own, beside):
         name = f"{head!r} {route} {device()}"
         if name not in _warm:
-            ask(head, route, inputs[:1], originals[:1])
+            _called(head, route, own[:1], beside[:1])
             _warm.add(name)
-        predictions, head_s = _steady(lambda: ask(head, route, inputs, originals), job.repeats)
-        for answer, prediction in zip(answers, predictions, strict=True):
-            answer.predictions[number] = PredictionRecord(answer.item.image_id, head_s / len(inputs), prediction)
-    except Exception as error:  # a head may be anybody's plug-in
-        for answer in answers:
-            answer.fail([number], why(error))
+        step(len(inputs) * job.repeats, number)
+        said, head_s = _steady(lambda: _called(head, route, own, beside), job.repeats)
+    return taken(said, head, inputs), head_s
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A stream whose decoding is tried in another process than the one that coded it. decoded_sha256: of the pixels it gave there."""
+
+    cell: int
+    index: int
+    codec: Codec
+    data: bytes
+    image_hw: tuple[int, int]
+    decoded_sha256: str
+
+
+def decode_apart(sample: Sample) -> str:
+    """Why a stream does not decode here as it did where it was coded; empty if it does."""
+    try:
+        step()
+        pixels = checked(guarded(sample.codec.decode, sample.data), sample.image_hw)
+    except HscError as error:
+        return f"it decodes in the process that coded it, and in another it does not: {why(error)}"
+    if pixels_sha256(pixels) != sample.decoded_sha256:
+        return "decoded again, in another process, its stream gives other pixels; decode must depend on the bytes alone"
+    return ""

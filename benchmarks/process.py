@@ -7,18 +7,20 @@ read to a limit and no further; result files that must exist and have a sane siz
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import selectors
 import signal
 import stat
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from benchmarks.leftovers import end_orphans, marked_environment, room
 from hsc.errors import ProcessError
 from hsc.file_digests import sha256_of_file
 
@@ -26,8 +28,11 @@ TIMEOUT_S = 120.0
 MAX_OUTPUT_BYTES = 1 << 30
 _STDERR_BYTES = 1 << 16
 _CHUNK = 1 << 16
-_POLL_S = 0.02
-_SHORT_POLL_S = 0.0005
+_POLL_S = 0.0005
+_LONG_POLL_S = 1.0
+_CALL = "HSC_CALL"
+"""The variable by which what one call of a program left behind is known."""
+_numbers = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class Finished:
 @contextlib.contextmanager
 def private_folder() -> Iterator[Path]:
     """A fresh folder only this user can enter, removed with all it holds when the block ends, however it ends."""
-    with tempfile.TemporaryDirectory(prefix="hsc-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix="private-", dir=room(), ignore_cleanup_errors=True) as name:
         yield Path(name)
 
 
@@ -66,13 +71,22 @@ def run_program(
             output missing or empty. The message holds the last lines of its stderr.
     """
     name = os.path.basename(command[0])
+    number = f"{os.getpid()}-{next(_numbers)}"
+    environment = {**marked_environment(), _CALL: number}
     try:
         process = subprocess.Popen(
-            list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=cwd or folder, start_new_session=True
+            list(command),
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=cwd or folder,
+            env=environment,
+            start_new_session=True,
         )
     except OSError as error:
         raise ProcessError(f"{name} does not start: {error}; is {command[0]} an executable program for this machine?") from error
-    stdout, stderr, why = _talk(process, stdin, timeout_s, max_output_bytes)
+    stdout, stderr, why = _talk(process, stdin, timeout_s, max_output_bytes, f"{_CALL}={number}")
     if why or process.returncode != 0:
         raise ProcessError(f"{name} {why or f'ended with status {process.returncode}'}{_last_lines(stderr)}")
     said = f"; it wrote {len(stdout)} bytes to stdout" if stdout else ""
@@ -80,83 +94,134 @@ def run_program(
     return Finished(stdout, stderr.decode(errors="replace"), files)
 
 
-class _Pump(threading.Thread):
-    """Reads a pipe to its end, keeping the first (stdout) or last (stderr) ``limit`` bytes."""
+class _Pipes:
+    """A program's three pipes, served without blocking: what it reads is written, what it writes is kept up to a limit.
 
-    def __init__(self, pipe: IO[bytes], limit: int, *, keep_end: bool) -> None:
-        super().__init__(daemon=True)
-        self.pipe, self.limit, self.keep_end = pipe, limit, keep_end
-        self.data = bytearray()
-        self.overflow = threading.Event()
+    out keeps the first ``limit`` bytes of stdout, err the last of stderr.
+    """
 
-    def run(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            while chunk := os.read(self.pipe.fileno(), _CHUNK):
-                self.data += chunk
-                if len(self.data) > self.limit:
-                    if not self.keep_end:
-                        self.overflow.set()
-                        return
-                    del self.data[: len(self.data) - self.limit]
+    def __init__(self, process: subprocess.Popen[bytes], stdin: bytes, limit: int) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self.limit, self.out, self.err = limit, bytearray(), bytearray()
+        self._stdin, self._stdout, self._stderr = process.stdin, process.stdout, process.stderr
+        self._unwritten = memoryview(stdin)
+        self.selector = selectors.DefaultSelector()
+        for pipe in (self._stdin, self._stdout, self._stderr):
+            os.set_blocking(pipe.fileno(), False)
+            self.selector.register(pipe, selectors.EVENT_WRITE if pipe is self._stdin else selectors.EVENT_READ)
+        if not stdin:
+            self._close(self._stdin)
 
+    @property
+    def overflow(self) -> bool:
+        return len(self.out) > self.limit
 
-def _feed(pipe: IO[bytes], data: bytes) -> None:
-    """Write all and close; a program that stops reading is judged by its status, not by the broken pipe."""
-    with contextlib.suppress(OSError, ValueError):
-        pipe.write(data)
-    with contextlib.suppress(OSError, ValueError):
-        pipe.close()
+    def serve(self, wait_s: float) -> None:
+        """Move what can be moved, waiting at most ``wait_s`` until something can."""
+        for key, _ in self.selector.select(wait_s):
+            if key.fileobj is self._stdin:
+                self._write()
+            elif key.fileobj is self._stdout or key.fileobj is self._stderr:
+                self._read(key.fileobj is self._stdout)
 
+    def drain(self) -> None:
+        """Take what lies in the pipes already; a child that still holds them open is not waited for."""
+        for stdout in (True, False):
+            while self._read(stdout) and not self.overflow:
+                pass
 
-def _talk(process: subprocess.Popen[bytes], stdin: bytes, timeout_s: float, limit: int) -> tuple[bytes, bytes, str]:
-    """Feed and drain until it ends, then end what is left of its group: (stdout, stderr, what went wrong or "")."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    assert process.stderr is not None
-    out = _Pump(process.stdout, limit, keep_end=False)
-    err = _Pump(process.stderr, _STDERR_BYTES, keep_end=True)
-    feeder = threading.Thread(target=_feed, args=(process.stdin, stdin), daemon=True)
-    why = ""
-    try:
-        for thread in (out, err, feeder):
-            thread.start()
-        if not _wait(process.pid, out, time.monotonic() + timeout_s):
-            why = f"wrote over {limit} bytes to stdout" if out.overflow.is_set() else f"ran over its {timeout_s:g} s and was ended"
-    finally:
-        _end_group(process)
-        for thread in (out, err, feeder):
-            if thread.ident is not None:
-                thread.join(5)
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            with contextlib.suppress(OSError, ValueError):
+    def close(self) -> None:
+        for pipe in (self._stdin, self._stdout, self._stderr):
+            self._close(pipe)
+        self.selector.close()
+
+    def _write(self) -> None:
+        """Write on; a program that stops reading is judged by its status, not by the broken pipe."""
+        try:
+            self._unwritten = self._unwritten[os.write(self._stdin.fileno(), self._unwritten[:_CHUNK]) :]
+        except BlockingIOError:
+            return
+        except OSError:
+            self._unwritten = self._unwritten[:0]
+        if not self._unwritten:
+            self._close(self._stdin)
+
+    def _read(self, stdout: bool) -> bool:
+        """Whether something came."""
+        pipe, kept = (self._stdout, self.out) if stdout else (self._stderr, self.err)
+        if pipe.closed:
+            return False
+        try:
+            chunk = os.read(pipe.fileno(), _CHUNK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            chunk = b""
+        kept += chunk
+        if not stdout:
+            del kept[: max(0, len(kept) - _STDERR_BYTES)]
+        if not chunk:
+            self._close(pipe)
+        return bool(chunk)
+
+    def _close(self, pipe: IO[bytes]) -> None:
+        if not pipe.closed:
+            with contextlib.suppress(KeyError):
+                self.selector.unregister(pipe)
+            with contextlib.suppress(OSError):
                 pipe.close()
-    if out.overflow.is_set():
-        why = why or f"wrote over {limit} bytes to stdout"
-    return bytes(out.data), bytes(err.data), why
 
 
-def _wait(pid: int, out: _Pump, deadline: float) -> bool:
-    """Wait for the program's end without collecting it: False on too much output or too much time.
+def _talk(process: subprocess.Popen[bytes], stdin: bytes, timeout_s: float, limit: int, mark: str) -> tuple[bytes, bytes, str]:
+    """Feed and drain until it ends, then end what is left of it: (stdout, stderr, what went wrong or "")."""
+    why = ""
+    pipes = _Pipes(process, stdin, limit)
+    try:
+        if not _wait(process.pid, pipes, time.monotonic() + timeout_s):
+            why = f"ran over its {timeout_s:g} s and was ended"
+        pipes.drain()
+    finally:
+        _end_group(process, mark)
+        pipes.close()
+    if pipes.overflow:
+        why = f"wrote over {limit} bytes to stdout"
+    return bytes(pipes.out), bytes(pipes.err), why
+
+
+def _wait(pid: int, pipes: _Pipes, deadline: float) -> bool:
+    """Serve the pipes until the program ends, without collecting it: False on too much output or too much time.
 
     It stays uncollected so that its id, which is also its group's, cannot pass to a stranger before the group is ended.
     """
-    while not out.overflow.is_set():
-        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            return True
-        if time.monotonic() > deadline:
-            return False
-        # Most programs end right after their stdout does.
-        out.join(_POLL_S)
-        if not out.is_alive():
-            time.sleep(_SHORT_POLL_S)
-    return False
+    with contextlib.ExitStack() as stack:
+        poll_s = _POLL_S
+        if hasattr(os, "pidfd_open"):  # Linux: the end of the program wakes us like a pipe does
+            ending = os.pidfd_open(pid)
+            stack.callback(os.close, ending)
+            pipes.selector.register(ending, selectors.EVENT_READ)
+            stack.callback(pipes.selector.unregister, ending)
+            poll_s = _LONG_POLL_S
+        while not pipes.overflow:
+            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                return True
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            pipes.serve(min(left, poll_s))
+    return True
 
 
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """End the program if it still runs and every child it left, and collect it."""
+def _end_group(process: subprocess.Popen[bytes], mark: str) -> None:
+    """End the program if it still runs and every child it left, in other sessions too where they are known, and collect them."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    with contextlib.suppress(ChildProcessError):
+        while True:  # those of its group that this process adopted
+            os.waitpid(-process.pid, 0)
+    end_orphans(mark)
 
 
 def _last_lines(stderr: bytes, count: int = 4) -> str:

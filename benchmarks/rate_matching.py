@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.anchors import members
+from benchmarks.answers import why_unavailable
 from benchmarks.api import Row
 from benchmarks.conditions import conditions_of
 from benchmarks.curves import LEAST_POINTS
@@ -136,7 +137,7 @@ def match(config: Config, store: Store, executor: Executor, progress: Progress) 
     Raises:
         UnavailableError, DataError: the data set cannot be used here.
     """
-    if reason := config.dataset.available():
+    if reason := why_unavailable(config.dataset):
         raise UnavailableError(reason)
     images = index_images(config, store, executor, progress)
     plan = Plan(config, images, [], {}, conditions=conditions_of(config.repeats, executor))
@@ -161,7 +162,7 @@ def match(config: Config, store: Store, executor: Executor, progress: Progress) 
 
 def _search(curve: Curve) -> Search | None:
     codec: Any = curve.points[0][1]
-    if not codec.rate_field or codec.available():
+    if not codec.rate_field or why_unavailable(codec):
         return None
     low, high = rate_range(codec)
     return Search(curve, low, high) if all(isinstance(end, int | float) for end in (low, high)) else None

@@ -16,17 +16,19 @@ from typing import Any
 import numpy as np
 
 from benchmarks.anchors import members
+from benchmarks.answers import guarded, why
 from benchmarks.api import Dataset, HasBoxes, HasLabelMaps, HasRemarks
 from benchmarks.execution import Executor
 from benchmarks.harness import Cell, Plan, Unfit, leave_out
 from benchmarks.labels import boxes_of, covered, labels_of, limit_coco
-from benchmarks.measure import ask, read_by, why
+from benchmarks.measure import ask, read_by
 from benchmarks.progress import Progress
 from benchmarks.store import Store
+from benchmarks.worker import step
 from downstream.api import VOID, Detections, Route, SegmentationMap, sees_originals
 from downstream.class_maps import listed, map_between
 from hsc.api import Codec
-from hsc.errors import DataError, UsageError
+from hsc.errors import DataError, HscError, UsageError
 
 MAPS_A_JOB = 32
 """Label maps read in one job."""
@@ -47,13 +49,15 @@ class ReadOriginal:
     def reasons(self) -> list[str]:
         """Why the head cannot, nothing where it can. What a codec fails at is not the head's fault and is left to the run."""
         try:
-            original = self.dataset.load(self.index).image
-            given = self._latents(original) if self.route == "latent" else original
-        except Exception:
+            step()
+            original = guarded(self.dataset.load, self.index).image
+            given = guarded(self._latents, original) if self.route == "latent" else original
+        except HscError:
             return []
         try:
-            ask(self.head, self.route, [given], [original] if sees_originals(self.head) else [])
-        except Exception as error:  # a head may be anybody's plug-in
+            step()
+            guarded(ask, self.head, self.route, [given], [original] if sees_originals(self.head) else [])
+        except HscError as error:
             return [why(error)]
         return []
 
@@ -76,8 +80,9 @@ class ReadLabelMaps:
 
     def _reason(self, index: int, image_hw: tuple[int, int]) -> str:
         try:
-            labels = self.dataset.label_map(index).labels
-        except Exception as error:  # a data set may be anybody's plug-in
+            step()
+            labels = guarded(self.dataset.label_map, index).labels
+        except HscError as error:
             return why(error)
         if not isinstance(labels, np.ndarray) or labels.dtype != np.uint8 or labels.shape != image_hw:
             came = f"{labels.dtype} {labels.shape}" if isinstance(labels, np.ndarray) else type(labels).__name__

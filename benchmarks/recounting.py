@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from benchmarks import records
+from benchmarks.answers import why
 from benchmarks.api import TASKS, Row
 from benchmarks.bootstrap import Bootstrap, interval
 from benchmarks.differences import differences
@@ -19,7 +20,6 @@ from benchmarks.folder_files import exists, read_text
 from benchmarks.harness import Config, Plan
 from benchmarks.keys import key_of, prediction_key, stream_key
 from benchmarks.leads import leads
-from benchmarks.measure import why
 from benchmarks.notices import notices_of
 from benchmarks.null_floor import PART, marked
 from benchmarks.points import Curve

@@ -12,14 +12,16 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.answers import checked_stream, guarded, why
 from benchmarks.api import Dataset
 from benchmarks.images import pixels_sha256
 from benchmarks.kept_streams import KeptImage, KeptStream
-from benchmarks.measure import ask, checked, read_by, squared_error, why
+from benchmarks.measure import ask, checked, read_by, squared_error
 from benchmarks.pixel_sketch import sketch
+from benchmarks.worker import step
 from downstream.api import Prediction, Route, arrays_of, sees_originals
 from hsc.api import Codec, Image
-from hsc.errors import DataError
+from hsc.errors import DataError, HscError
 from hsc.held import HOLDER
 
 
@@ -54,14 +56,15 @@ def _redecoded(job: Job) -> Again:
     decoded: list[Image] = []
     for image, data in zip(job.images, job.streams, strict=True):
         try:
-            stream, pixels = _one(job, image, data)
-        except Exception as error:  # a codec or data set may be anybody's plug-in
+            step()
+            stream, pixels = guarded(_one, job, image, data)
+        except HscError as error:  # a codec or data set may be anybody's plug-in
             again.streams.append(why(error))
         else:
             again.streams.append(stream)
             decoded.append(pixels)
     for number, head, route in job.heads:
-        again.predictions[number] = _read(job, again, decoded, head, route)
+        again.predictions[number] = _read(job, again, decoded, number, head, route)
     return again
 
 
@@ -69,23 +72,28 @@ def _one(job: Job, image: KeptImage, data: bytes | None) -> tuple[KeptStream, Im
     original = job.dataset.load(image.place).image
     if original.shape[:2] != (image.height, image.width) or pixels_sha256(original) != image.pixels_sha256:
         raise DataError(f"the data set's image {image.id} is another one here: {original.shape[1]}x{original.shape[0]} pixels of another hash")
-    data = job.codec.encode(original) if data is None else data
+    data = checked_stream(job.codec.encode(original)) if data is None else data
     decoded = checked(job.codec.decode(data), (image.height, image.width))
     error = squared_error(decoded, original)
     return KeptStream(len(data), hashlib.sha256(data).hexdigest(), error, pixels_sha256(decoded), sketch(decoded), data), decoded
 
 
-def _read(job: Job, again: Again, decoded: list[Image], head: Any, route: Route) -> list[Prediction] | str:
+def _read(job: Job, again: Again, decoded: list[Image], number: int, head: Any, route: Route) -> list[Prediction] | str:
     streams = [s for s in again.streams if isinstance(s, KeptStream)]
     if len(streams) < len(job.images):
         return "some of the images could not be decoded"
     try:
-        codec: Any = job.codec
-        inputs = decoded if route == "image" else [codec.decode_latents(s.data, read_by([head])) for s in streams]
-        originals = [job.dataset.load(image.place).image for image in job.images] if sees_originals(head) else []
-        return ask(head, route, inputs, originals)
-    except Exception as error:
+        step(len(job.images), number)
+        return guarded(_answers, job, streams, decoded, head, route)
+    except HscError as error:
         return why(error)
+
+
+def _answers(job: Job, streams: list[KeptStream], decoded: list[Image], head: Any, route: Route) -> list[Prediction]:
+    codec: Any = job.codec
+    inputs = decoded if route == "image" else [codec.decode_latents(s.data, read_by([head])) for s in streams]
+    originals = [job.dataset.load(image.place).image for image in job.images] if sees_originals(head) else []
+    return ask(head, route, inputs, originals)
 
 
 def prediction_sha256(prediction: Prediction) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import plots, provenance, report, tables
+from benchmarks.answers import guarded
 from benchmarks.api import METRICS, Counted, Counts, Illustrated, Metric, Row, ScoresMasks, Truth
 from benchmarks.harness import Cell, Plan
 from benchmarks.labels import covered, labels_of
@@ -130,9 +131,9 @@ def _scores(plan: Plan, head: Any, space: LabelSpace) -> tuple[list[tuple[str, s
             names += [(name, "") for name in metric.scores if not own or name == own]
             continue
         try:
-            names += [(score.metric, score.part) for score in metric.compute(sample[0], [sample[1]])]
-            counted = metric.counts(sample[0], [sample[1]]) if isinstance(metric, Counted) else counted
-        except Exception:  # somebody's plug-in may not like what was made up, which dooms nothing
+            names += [(score.metric, score.part) for score in guarded(metric.compute, sample[0], [sample[1]])]
+            counted = guarded(metric.counts, sample[0], [sample[1]]) if isinstance(metric, Counted) else counted
+        except HscError:  # somebody's plug-in may not like what was made up, which dooms nothing
             names += [(name, "") for name in metric.scores]
     return names, counted
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmarks import kept_streams
+from benchmarks.answers import why
 from benchmarks.api import CODECS, DATASETS, TASKS
 from benchmarks.harness import Cell, Config, Plan, cell_of
 from benchmarks.kept_streams import KeptStreams
 from benchmarks.keys import identity, provenance_of
-from benchmarks.measure import why
 from benchmarks.points import Curve
 from benchmarks.run_folder import RunFolder, Verdict
 from benchmarks.store import Pixels

@@ -17,10 +17,10 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.answers import why
 from benchmarks.api import TASKS, Row, Task
 from benchmarks.csv_cells import unmarked
 from benchmarks.folder_files import exists, read_json, read_text
-from benchmarks.measure import why
 from benchmarks.schema import Fields, ListOf, MapOf, Maybe, Number, OneOf, Plain, Shape, Text, Whole, check
 from benchmarks.tables import only_sure
 from benchmarks.text import one_line

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import shlex
+import sqlite3
 import sys
 import tempfile
 import time
@@ -12,15 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import gallery, kept_streams, plots, provenance, records, report, tables
+from benchmarks.answers import why_unavailable
 from benchmarks.api import CODECS, DATASETS, METRICS, TASKS, Illustrated
 from benchmarks.bootstrap import RESAMPLES
+from benchmarks.endings import Stopped, listened
 from benchmarks.evaluation import Outcome, configure, require, run
+from benchmarks.execution import TIMEOUT_S
 from benchmarks.harness import Cell, Config
 from benchmarks.images import shown
 from benchmarks.notices import NAME as NOTICES
 from benchmarks.notices import notices_of
 from benchmarks.progress import Bar, Progress, Silent
 from benchmarks.rehearsal import rehearse
+from benchmarks.text import one_line
 from downstream.api import HEADS
 from hsc.errors import HscError, ResultsError, SpecError, UsageError
 from hsc.fetching import nothing_fetched, unfetched
@@ -54,7 +60,7 @@ EXAMPLES = """examples:
   python -m benchmarks.run --list codecs
   python -m benchmarks.run --dry-run --task detection
 
-exit codes: 0 done, 1 some cells failed (named on stderr), 2 the request cannot be met"""
+exit codes: 0 done, 1 some cells failed (named on stderr), 2 the request cannot be met, 130 stopped (143 by SIGTERM)"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -112,6 +118,13 @@ def parser() -> argparse.ArgumentParser:
         default="missing",
         help="code and time what is missing, everything, or nothing",
     )
+    how.add_argument(
+        "--timeout-s",
+        metavar="S",
+        type=float,
+        default=TIMEOUT_S,
+        help="a codec, head or data set that takes longer for an image is ended, and the image has failed (default: %(default)g)",
+    )
     how.add_argument("--dry-run", action="store_true", help="show the plan: cells, what is known, what will run")
     how.add_argument("--quiet", action="store_true", help="no progress on stderr")
     where = made.add_argument_group("where it goes")
@@ -136,21 +149,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     options = parser().parse_args(arguments)
     try:
-        check_words(sys.argv[1:] if arguments is None else arguments)
-        if options.listed:
-            _described(options)
-            sys.stdout.write(listing(REGISTRIES[options.listed]))
-            return DONE
-        return _benchmark(options, sys.argv[1:] if arguments is None else list(arguments))
+        with listened():
+            words = list(sys.argv[1:] if arguments is None else arguments)
+            check_words(words)
+            if options.listed:
+                _described(options)
+                sys.stdout.write(listing(REGISTRIES[options.listed]))
+                return DONE
+            return _benchmark(options, words)
     except HscError as error:
         sys.stderr.write(f"error: {error}\n")
         return USAGE
     except BrokenPipeError:  # the reader of our table (head, less) has left
         sys.stdout = None
         return DONE
-    except KeyboardInterrupt:
+    except (OSError, sqlite3.Error) as error:
+        sys.stderr.write(f"error: {unwritten(error)}\n")
+        return USAGE
+    except KeyboardInterrupt as stop:
         sys.stderr.write("stopped; what was measured is kept, run the same line again to go on\n")
-        return STOPPED
+        return 128 + stop.number if isinstance(stop, Stopped) else STOPPED
+
+
+def unwritten(error: OSError | sqlite3.Error, folder: Path | None = None) -> str:
+    """What a full disk, or another trouble with files, means for a run, in one sentence. folder: where it was writing."""
+    if isinstance(error, sqlite3.Error):
+        return f"the cache cannot be used: {error}; is the disk full? What was measured before is kept"
+    where = f" {error.filename}" if error.filename else f" a file in {folder}" if folder else " a file"
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    cure = "make room, or name another folder with --out or --cache" if full else "see that the folders of --out and --cache can be written"
+    return f"cannot read or write{where}: {error.strerror or error}; {cure}, and run the same line again to go on"
 
 
 def check_words(words: Sequence[str]) -> None:
@@ -175,21 +203,25 @@ def _benchmark(options: argparse.Namespace, words: Sequence[str]) -> int:
     if not options.dry_run:
         writable(folder)
     progress = Silent() if options.quiet else Bar()
-    how = {"workers": options.workers, "device": options.device, "cache": options.cache, "dry": options.dry_run}
+    how = {"workers": options.workers, "device": options.device, "cache": options.cache, "dry": options.dry_run, "timeout_s": options.timeout_s}
     outcome = run(config, progress=progress, keep_streams=options.keep_streams, tell=_warn, rehearse=rehearse, **how)
     if options.dry_run:
         sys.stdout.write(planned(outcome))
         return DONE
-    sys.stdout.write(write(outcome, folder, options, words, progress))
+    try:
+        table = write(outcome, folder, options, words, progress)
+    except OSError as error:
+        raise ResultsError(f"the run's files: {unwritten(error, folder)}") from error
+    sys.stdout.write(table)
     sys.stderr.write(f"{time.monotonic() - started:.0f} s; files in {folder}\n")
     for line in outcome.failed:
-        sys.stderr.write(f"failed: {line}\n")
+        sys.stderr.write(f"failed: {one_line(line)}\n")
     return FAILED if outcome.failed else DONE
 
 
 def _warn(text: str) -> None:
     """One sentence on stderr, at once."""
-    sys.stderr.write(f"warning: {text}\n")
+    sys.stderr.write(f"warning: {one_line(text)}\n")
     sys.stderr.flush()
 
 
@@ -274,7 +306,7 @@ def listing(registry: Registry[Any]) -> str:
         try:
             with nothing_fetched():
                 item = registry.build(name)
-                reason = unfetched(item) or (item.available() if hasattr(item, "available") else None)
+                reason = unfetched(item) or (why_unavailable(item) if hasattr(item, "available") else None)
             state = "available" if reason is None else f"unavailable: {reason}"
         except SpecError as error:
             state = str(error)

@@ -9,6 +9,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from benchmarks.answers import guarded
 from benchmarks.api import (
     METRICS,
     Counted,
@@ -34,7 +35,7 @@ from benchmarks.scales import scale_of
 from benchmarks.store import Store, latents_kind
 from downstream.api import Detections, Prediction, SegmentationMap
 from downstream.class_maps import ClassMap, map_between
-from hsc.errors import ResultsError, UsageError
+from hsc.errors import PluginError, ResultsError, UsageError
 
 UNITS = {"bpp": "bit/pixel", "source_bpp": "bit/pixel", "size_bytes": "byte", "psnr": "dB", "encode_s": "s", "decode_s": "s", "head_s": "s"}
 
@@ -57,10 +58,18 @@ def score(plan: Plan, store: Store, bootstrap: Bootstrap, progress: Progress) ->
     for number, (label, head) in enumerate(plan.config.heads):
         cells = [cell for cell in plan.cells if number in cell.predictions]
         if cells:
-            scorer = Scorer(plan, store, number, bootstrap)
+            try:
+                scorer = guarded(Scorer, plan, store, number, bootstrap)
+            except PluginError as error:
+                named = {"head": label, "route": plan.config.routes[number], "status": "failed", "reason": f"it cannot be scored: {error}"}
+                rows += [_row(plan, cell.curve, cell.point, cell_id(cell, number), **named) for cell in cells]
+                continue
             for cell in cells:
-                rows += scorer.rows(cell)
-                counts += [] if cell.curve in second else scorer.counts(cell)
+                try:
+                    rows += guarded(scorer.rows, cell)
+                    counts += [] if cell.curve in second else guarded(scorer.counts, cell)
+                except PluginError as error:  # a metric, or a data set's labels, may be anybody's
+                    rows.append(scorer.failed(cell, str(error)))
                 progress.advance(f"{cell.curve} {cell.point}", len(plan.images))
         else:
             reasons = {cell.why_not[number] for cell in plan.cells if number in cell.why_not}
@@ -236,6 +245,11 @@ class Scorer:
         if self.target is None or not isinstance(dataset, HasBoxes):
             return self.truth().coco
         return limit_coco(dataset.coco(), [index for index, _, _ in self.plan.images], self.space.classes, self.merge)
+
+    def failed(self, cell: Cell, reason: str) -> Row:
+        """The row of an operating point that could not be scored."""
+        named = {"head": self.label, "regime": self.head.regime, "route": self.plan.config.routes[self.number]}
+        return _row(self.plan, cell.curve, cell.point, cell_id(cell, self.number), status="failed", reason=f"it cannot be scored: {reason}", **named)
 
     def _records(self, keys: Sequence[str]) -> list[PredictionRecord]:
         known = self.store.predictions({key: image_id for key, (_, image_id, _) in zip(keys, self.plan.images, strict=True)})

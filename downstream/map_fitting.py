@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from downstream.finite import require_finite
 from downstream.letterbox import resize_bilinear
 from hsc.api import Image
 from hsc.errors import DataError
@@ -50,10 +51,15 @@ def _placed(image: Image, height: int, width: int, pad_value: int, own: tuple[in
 
 
 def labels_from_logits(logits: npt.NDArray[Any], placed: Fitted) -> npt.NDArray[np.uint8]:
-    """Logits (classes, h, w) of the canvas, of any stride, to the classes of the image: bilinear, then the largest."""
+    """Logits (classes, h, w) of the canvas, of any stride, to the classes of the image: bilinear, then the largest.
+
+    Raises:
+        HeadError: they are not finite.
+    """
     import torch
     from torch.nn.functional import interpolate
 
+    require_finite(logits, "logits")
     planes = torch.from_numpy(np.array(logits, np.float32))[None]  # (1, classes, h, w)
     planes = interpolate(planes, size=placed.canvas.shape[:2], mode="bilinear", align_corners=False)
     planes = planes[:, :, : placed.used_hw[0], : placed.used_hw[1]]
@@ -67,12 +73,14 @@ def labels_from_classes(classes: npt.NDArray[Any], placed: Fitted) -> npt.NDArra
     """Classes (h, w) of the canvas, of any stride, to those of the image, by nearest neighbour.
 
     Raises:
-        DataError: a class does not fit into 8 bits, or is no whole number.
+        DataError: a class is no whole number, or does not fit into 8 bits.
+        HeadError: they are not finite.
     """
+    require_finite(classes, "classes")
+    if not np.array_equal(classes, np.trunc(classes)):
+        raise DataError("the model answers numbers that are not whole as classes; check that it answers classes, not scores")
     if classes.min(initial=0) < 0 or classes.max(initial=0) > 255:
         raise DataError(f"the model answers classes {classes.min()} to {classes.max()}, expected 0 to 255; check that it answers classes, not scores")
-    if np.issubdtype(classes.dtype, np.floating) and bool((classes != np.rint(classes)).any()):
-        raise DataError("the model answers fractions, expected the number of each pixel's class; check that it answers classes, not scores")
     shares = [used / canvas for used, canvas in zip(placed.used_hw, placed.canvas.shape[:2], strict=True)]
     # The middle of each pixel of the image, found again on the grid of the answer.
     rows, columns = (

@@ -61,3 +61,28 @@ def unpack(masks: Masks) -> npt.NDArray[np.bool_]:
         raise ValueError(f"the runs {uncovered[0][:40]!r} cover {covered_pixels(uncovered[0])} pixels, expected {height} x {width}")
     planes = [np.asarray(mask.decode({"size": [height, width], "counts": one}), bool) for one in masks.counts]
     return np.stack(planes) if planes else np.zeros((0, height, width), np.bool_)
+
+
+def why_damaged(counts: Any, image_hw: tuple[int, int]) -> str | None:
+    """What is wrong with the packed runs of one mask, in words, or None: they must be whole and cover the image's pixels once."""
+    if not isinstance(counts, bytes):
+        return f"its runs came as {type(counts).__name__}, expected bytes"
+    letters = np.frombuffer(counts, np.uint8).astype(np.int64) - 48  # five bits each, and 32 where more of the number follow
+    if letters.size and not (letters.min() >= 0 and letters.max() < 64):
+        return "its runs hold bytes that are no digits of packed runs"
+    if letters.size and letters[-1] & 32:
+        return "its last run is cut off"
+    runs: list[int] = []
+    value, shift = 0, 0
+    for letter in letters.tolist():
+        value |= (letter & 31) << shift
+        shift += 5
+        if not letter & 32:
+            value -= (1 << shift) if letter & 16 else 0
+            runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+            value, shift = 0, 0
+    if any(run < 0 for run in runs):
+        return "one of its runs is negative"
+    height, width = image_hw
+    covered = sum(runs)
+    return None if covered == height * width else f"its runs cover {covered} pixels, expected {height * width}"

@@ -28,6 +28,7 @@ from downstream.class_names import sha256_of_classes, space_named, space_of
 from downstream.config_sources import sha256_of_config
 from downstream.device import device, device_facts
 from downstream.fingerprint import sha256_of
+from downstream.finite import require_finite
 from downstream.state_dicts import fill, read_state
 from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
@@ -127,6 +128,7 @@ def _segment(loaded: _Loaded, image: Image) -> SegmentationMap:
     packed = loaded.pipeline({"img": np.ascontiguousarray(enough[..., ::-1])})
     with torch.inference_mode():
         sample = loaded.network.test_step({"inputs": [packed["inputs"]], "data_samples": [packed["data_samples"]]})[0]
+    require_finite(sample.seg_logits.data, "logits")
     labels = sample.pred_sem_seg.data[0, :height, :width]
     return SegmentationMap(labels.to(torch.uint8).cpu().numpy())
 

@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from downstream.api import HEADS, Detections, LabelSpace, Prediction, SegmentationMap
 from downstream.class_names import sha256_of_classes, space_of
+from downstream.finite import require_finite
 from downstream.letterbox import Placement, letterbox
 from downstream.map_fitting import Fit, fitted, labels_from_classes, labels_from_logits, padded
 from downstream.onnx_files import sha256_of_model
@@ -204,6 +205,7 @@ class Onnx:
         classes = len(self.label_space.classes)
         decode = _decode_yolox if self.format == "yolox" else _decode_yolov8
         boxes, class_scores = decode(raw, classes, input_hw, self.strides, reading)
+        require_finite(class_scores, "scores")
         boxes = placement.back(boxes)
         if self.multi_label:
             candidates, labels = np.nonzero(class_scores >= self.score_threshold)

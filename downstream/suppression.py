@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from downstream.api import Detections
+from downstream.finite import require_finite
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,13 +26,17 @@ def best_boxes(
     """Greedy non-maximum suppression within each class; the best ``max_detections`` of all classes, best first.
 
     boxes_xyxy (N, 4) pixels, scores (N,), labels (N,). Of two boxes of a class that overlap by more than ``iou`` the lower
-    score goes. iou 1 keeps all. Boxes that are not finite, or have no area, are left out.
+    score goes. iou 1 keeps all. Boxes that have no area are left out.
+
+    Raises:
+        HeadError: a score is not finite, or a box that reaches the threshold.
     """
     import torch
     from torchvision.ops import nms
 
-    finite = np.isfinite(boxes_xyxy).all(1) & np.isfinite(scores)
-    good = finite & (scores >= score_threshold)
+    require_finite(scores, "scores")
+    good = scores >= score_threshold
+    require_finite(boxes_xyxy[good], "box coordinates")
     good[good] = (boxes_xyxy[good, 2:] > boxes_xyxy[good, :2]).all(1)
     order = np.argsort(-scores[good], kind="stable")
     boxes = boxes_xyxy[good][order].astype(np.float32)

@@ -17,6 +17,7 @@ from downstream.api import HEADS, Detections, LabelSpace, Prediction
 from downstream.coco_classes import COCO80, NUMBERS
 from downstream.device import device, device_facts
 from downstream.fingerprint import sha256_of
+from downstream.finite import require_finite
 from downstream.masks import pack
 from downstream.state_dicts import fill, read_state
 from downstream.torchvision_zoo import fetched, own_weights, path_of, unfetched, why_not
@@ -122,7 +123,8 @@ def _known(result: Mapping[str, Any]) -> Detections:
     labels[list(NUMBERS)] = np.arange(len(NUMBERS))
     mapped = labels[result["labels"].cpu().numpy()]
     boxes = result["boxes"].cpu().numpy().astype(np.float32)
-    keep = (mapped >= 0) & np.isfinite(boxes).all(1)
+    require_finite(boxes, "box coordinates")
+    keep = mapped >= 0
     drawn = result.get("masks")  # (N, 1, H, W), 0 to 1
     masks = None if drawn is None else pack((drawn[:, 0] > _INSIDE).cpu().numpy()[keep])
     return Detections(boxes[keep], result["scores"].cpu().numpy().astype(np.float32)[keep], mapped[keep], masks)

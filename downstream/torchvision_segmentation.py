@@ -17,6 +17,7 @@ from downstream.api import HEADS, LabelSpace, Prediction, SegmentationMap
 from downstream.class_names import sha256_of_classes, space_of
 from downstream.device import device, device_facts
 from downstream.fingerprint import sha256_of
+from downstream.finite import require_finite
 from downstream.segmentation_classes import VOC21
 from downstream.state_dicts import fill, read_state
 from downstream.torchvision_zoo import fetched, own_weights, path_of, unfetched, why_not
@@ -107,6 +108,7 @@ class TorchvisionSegmentation:
         with torch.inference_mode():
             logits = network(((planes - mean) / std).to(device()))["out"]
             logits = interpolate(logits, size=(height, width), mode="bilinear", align_corners=False)
+        require_finite(logits, "logits")
         return SegmentationMap(logits[0].argmax(0).to(torch.uint8).cpu().numpy())
 
     def _network(self) -> Any:

@@ -33,7 +33,7 @@ class Codec(Protocol):
     ladder: ClassVar[tuple[Any, ...]]
 
     def encode(self, image: Image) -> bytes:
-        """Code one image of any size from 1x1 up; everything ``decode`` needs is in the bytes and paid for.
+        """Code one image of any size from 1x1 up; everything ``decode`` needs is in the bytes and paid for. The image cannot be written to.
 
         Raises:
             CodecError: the encoder failed.

@@ -9,6 +9,8 @@
     ├── DataError                  an input file is not usable
     │   ├── ImageError             not an image, too large, or of a kind we do not read
     │   └── AnnotationError        a label file that contradicts itself or its images
+    ├── PluginError                a plug-in raised what is no error of this tree, or did what it must not
+    ├── HeadError                  a head's answer cannot be scored
     ├── CodecError                 an encoder or decoder failed
     │   ├── BitstreamError         the bytes are not a valid stream (damaged, cut, foreign)
     │   └── ProcessError           an external program failed, timed out or left no output
@@ -54,6 +56,14 @@ class ImageError(DataError):
 
 class AnnotationError(DataError):
     """A label file contradicts itself or its images."""
+
+
+class PluginError(HscError):
+    """A plug-in raised what is no error of this tree, or did what it must not."""
+
+
+class HeadError(HscError):
+    """A head's answer is of another type, shape or range than can be scored."""
 
 
 class CodecError(HscError):

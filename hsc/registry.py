@@ -24,7 +24,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
-from hsc.errors import SpecError, UnknownNameError
+from hsc.errors import HscError, PluginError, SpecError, UnknownNameError
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
@@ -220,7 +220,7 @@ class Registry(Generic[T]):
     def _import(self, name: str, load: Callable[[], Any]) -> None:
         try:
             load()
-        except Exception as error:  # a foreign plug-in may raise anything; it must not hide the others
+        except (Exception, SystemExit, GeneratorExit) as error:  # a foreign plug-in may raise anything; it must not hide the others
             self.broken[name] = f"its file does not import: {type(error).__name__}: {error}"
 
     def names(self) -> list[str]:
@@ -267,6 +267,10 @@ class Registry(Generic[T]):
             return cls(**arguments)
         except (ValueError, TypeError) as error:
             raise SpecError(f"the {self.noun} {spec} is not possible: {error}") from error
+        except (Exception, SystemExit, GeneratorExit) as error:
+            if isinstance(error, HscError):
+                raise
+            raise PluginError(f"the {self.noun} {spec} breaks when it is made: {type(error).__name__}: {error}") from error
 
     def spec(self, item: T) -> Spec:
         """The shortest spec that builds ``item`` again: fields at their defaults are left out."""

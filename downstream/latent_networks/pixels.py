@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from downstream.detectors.hourglass import STRIDE
+from downstream.finite import require_finite
 from downstream.latent_networks.lift import Lift, begin, covering_answers
 from downstream.latent_networks.reading import Reading
 from downstream.segmenters.context import Context
@@ -50,4 +51,5 @@ class Pixels(Context):
         logits = self(*inputs)[0].float()
         height, width = (STRIDE * side for side in logits.shape[2:])
         logits = interpolate(logits, size=(height, width), mode="bilinear", align_corners=False)
+        require_finite(logits, "logits")
         return logits[:, :, : image_hw[0], : image_hw[1]].argmax(1).to(torch.uint8)

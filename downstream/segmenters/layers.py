@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from downstream.detectors.layers import Network
+from downstream.finite import require_finite
 
 MIDDLE_GREY = 115.0
 """Around an image whose sides are no multiples; it is 0 to the network, as the padding of its convolutions is."""
@@ -24,6 +25,7 @@ class Segmenter(Network):
         logits = self._logits(pixels)
         if flip:
             logits = logits.softmax(1) + self._logits(pixels.flip(3)).flip(3).softmax(1)
+        require_finite(logits, "logits")
         return logits.argmax(1).to(torch.uint8)
 
     def _logits(self, pixels: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from downstream.coco_classes import COCO80, NUMBERS
 from downstream.letterbox import letterbox, resize_bilinear
 from downstream.onnx import Onnx, _decode_yolov8, _decode_yolox
 from downstream.suppression import best_boxes
-from hsc.errors import DataError, UnavailableError
+from hsc.errors import DataError, HeadError, UnavailableError
 
 SHARED = Path(os.environ.get("HSC_SHARED") or Path(__file__).parents[3] / "shared")
 MODEL = SHARED / "models" / "yolox_nano.onnx"
@@ -71,11 +71,24 @@ def test_decode_yolov8_by_hand():
 
 
 def test_best_boxes_suppresses_within_a_class():
-    boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [1, 0, 11, 10], [0, 0, np.inf, 1], [5, 5, 5, 9], [50, 50, 60, 60]], np.float32)
+    boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [1, 0, 11, 10], [5, 5, 5, 9], [5, 5, 5, 9], [50, 50, 60, 60]], np.float32)
     scores = np.array([0.5, 0.9, 0.4, 1, 1, 0.0005], np.float32)
     found = best_boxes(boxes, scores, np.array([0, 0, 1, 0, 0, 0]), score_threshold=0.001, iou=0.5, max_detections=100)
     np.testing.assert_array_equal(found.scores, np.array([0.9, 0.4], np.float32))
     np.testing.assert_array_equal(found.labels, [0, 1])
+
+
+@pytest.mark.parametrize(("box", "score"), [(np.inf, 0.9), (np.nan, 0.9), (1, np.nan), (1, np.inf)])
+def test_best_boxes_refuses_what_is_not_finite(box, score):
+    boxes, scores = np.array([[0, 0, 10, 10], [0, 0, 9, box]], np.float32), np.array([0.5, score], np.float32)
+    with pytest.raises(HeadError, match=r"1 of the network's .* not finite"):
+        best_boxes(boxes, scores, np.array([0, 0]), score_threshold=0.001, iou=0.5, max_detections=100)
+
+
+def test_a_box_of_no_score_may_be_anything():
+    boxes = np.array([[0, 0, 10, 10], [0, 0, 9, np.inf]], np.float32)
+    found = best_boxes(boxes, np.array([0.5, 0.0], np.float32), np.array([0, 0]), score_threshold=0.001, iou=0.5, max_detections=100)
+    np.testing.assert_array_equal(found.boxes_xyxy, [[0, 0, 10, 10]])
 
 
 def test_coco_numbers():
