@@ -205,9 +205,9 @@ def test_a_missing_image(folder: Path) -> None:
     edit(folder / "records.csv", lambda line: None if line["image"] == "squares-4" else line)
     code, found = judged(folder, streams=False)
     assert code == 1
-    assert "blocks size=4 bpp: 1 of 6 images are missing from records.csv: squares-4" in differences(found)
+    assert "blocks size=4 bpp: 1 of 12 images are missing from records.csv: squares-4" in differences(found)
     edit(folder / "rows.csv", lambda row: {**row, "images": "5"} if row["metric"] == "ap" else row)
-    assert "ap is over 5 images, the run has 6" in differences(judged(folder, streams=False)[1])
+    assert "ap is over 5 images, the run has 12" in differences(judged(folder, streams=False)[1])
 
 
 def test_a_swapped_weight_file(tmp_path: Path) -> None:
