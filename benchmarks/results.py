@@ -193,7 +193,7 @@ def read_rows(path: Path) -> pd.DataFrame:
     rows = pd.DataFrame(lines[1:], columns=list(_COLUMNS))
     try:
         for name in _COLUMNS:
-            rows[name] = _column(name, rows[name])
+            rows[name] = pd.Series(_column(name, rows[name]), dtype=None if len(rows) else rows[name].dtype)
     except ValueError as error:
         raise ResultsError(f"{path} is damaged: {error}; run its command again") from error
     if strange := set(rows["status"]) - _STATUS:

@@ -198,6 +198,8 @@ def verdict(row: Any) -> Literal["better", "worse", "not told apart"]:
 
 def only_sure(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of a tidy table without intervals over too few images, whoever wrote them."""
+    if rows.empty:
+        return rows
     few = rows["images"] < MIN_IMAGES
     return rows.assign(low=rows["low"].mask(few), high=rows["high"].mask(few))
 

@@ -176,7 +176,10 @@ def test_a_heads_faults_are_named_with_their_image_and_cost_its_score_alone(tmp_
 )
 def test_a_head_that_gives_too_few_answers_fails_on_every_image(tmp_path: Path, mode: str, text: str) -> None:
     rows = measured(tmp_path, [Blocks(4)], [FindSquares(), HostileHead(mode=mode)])
-    assert text in reason(rows, "original", f"hostile(mode={mode})")
+    (told,) = {r.reason for r in rows if r.status == "failed" and r.head == f"hostile(mode={mode})"}
+    assert told.startswith("it cannot read an original, squares-0: ")
+    assert text in told
+    assert scores(rows, "original") == [1.0]
 
 
 @pytest.mark.slow

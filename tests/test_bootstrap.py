@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from hsc_testkit import Blocks, FindSquares, Squares
 import benchmarks
 from benchmarks.bootstrap import Bootstrap, interval
 from benchmarks.execution import Inline
+from benchmarks.store import Store
 from benchmarks.tables import frame, wide
 from hsc.errors import UsageError
 
@@ -82,8 +84,9 @@ def test_intervals_are_kept_by_score_key_and_read_again(tmp_path: Path) -> None:
     database = sqlite3.connect(tmp_path / "store.sqlite")
     count = database.execute("SELECT COUNT(*) FROM samples").fetchone()[0]
     assert count == 3  # the original and two points
-    database.execute("UPDATE samples SET data = zeroblob(length(data))")
-    database.commit()
+    with Store(tmp_path / "store.sqlite") as store:
+        for key, names in database.execute("SELECT key, names FROM samples").fetchall():
+            store.add_samples(key, {name: np.zeros(200) for name in json.loads(names)})
     second = rows(tmp_path)
     assert (of_metric(second, "ap")[["low", "high"]] == 0).all().all()
     assert database.execute("SELECT COUNT(*) FROM samples").fetchone()[0] == count

@@ -66,7 +66,7 @@ def test_without_labels_the_originals_predictions_stand_in(tmp_path: Path) -> No
 
 
 def test_a_map_of_another_size_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"image first has a prediction of shape \(3, 6\) for labels of shape \(4, 6\)"):
+    with pytest.raises(UsageError, match=r"uint8 \(3, 6\), expected uint8 \(4, 6\)"):
         rows(tmp_path, ReadGrey(size=True), Greys())
 
 

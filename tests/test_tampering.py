@@ -60,11 +60,11 @@ def said(found: list[Any], about: str) -> str:
 def test_the_honest_runs_hold_and_say_on_how_many_images_scores_were_checked(runs: dict[int, Path]) -> None:
     code, found = judged(runs[WHOLE])
     assert code == 0, differences(found)
-    assert "holds scores checked on 6 of 6 images, " in said(found, "table")
+    assert "holds scores checked on 12 of 12 images, " in said(found, "table")
     assert said(found, "page") == "holds report.html is what the folder gives, letter by letter"
     code, found = judged(runs[SOME])
     assert code == 0, differences(found)
-    assert said(found, "table") == "note scores checked on 2 of 6 images: those in the table, over all 6, are not computed again"
+    assert said(found, "table") == "note scores checked on 2 of 12 images: those in the table, over all 12, are not computed again"
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_raised_scores_with_all_tables_remade_are_found_where_all_streams_were_k
     folder = copied(SOME)
     rewrite(folder, raised)
     _, found = judged(folder)
-    assert "scores checked on 2 of 6 images" in said(found, "table")
+    assert "scores checked on 2 of 12 images" in said(found, "table")
 
 
 def test_raised_scores_and_raised_kept_scores_are_found(copied: Callable[[int], Path]) -> None:

@@ -259,8 +259,12 @@ def test_a_codec_or_head_that_fails_to_be_timed_loses_its_times_alone(tmp_path: 
     two = done(tmp_path, [codec], [Failing(stop=str(tmp_path / "log.fault"))], repeats=2)
     bad = {("blocks" if "blocks" in r.codec else r.codec, r.metric): r for r in two.rows if r.status == "failed"}
     assert set(bad) == {*(("blocks", metric) for metric in TIMES), ("original", "head_s")}
-    assert all("6 of 6 images failed: ValueError: no luck this time" in r.reason for (codec, _), r in bad.items() if codec == "blocks")
-    assert "6 of 6 images failed: RuntimeError: out of memory" in bad["original", "head_s"].reason
+    assert all(
+        r.reason.startswith("6 of 6 images failed: image ") and "ValueError: no luck this time" in r.reason
+        for (codec, _), r in bad.items()
+        if codec == "blocks"
+    )
+    assert "6 of 6 images failed: image squares-0: RuntimeError: out of memory" in bad["original", "head_s"].reason
     assert len(two.failed) == 3  # a line for each pair of codec and head, or codec alone
     pd.testing.assert_frame_equal(others(one), others(two))
 

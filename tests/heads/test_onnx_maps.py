@@ -113,6 +113,6 @@ def test_own_size_is_exact():
     np.testing.assert_array_equal(labels_from_logits(np.eye(9)[:, labels], placed), labels[:33, :57])
     with pytest.raises(DataError, match="0 to 255"):
         labels_from_classes(labels + 300, placed)
-    with pytest.raises(DataError, match="fractions"):
+    with pytest.raises(DataError, match="not whole"):
         labels_from_classes(labels / 10, placed)
     np.testing.assert_array_equal(labels_from_classes(labels.astype(np.float32), placed), labels[:33, :57])

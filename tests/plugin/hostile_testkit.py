@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hsc_testkit import Blocks, FindSquares
+from hsc_testkit import SPACE, Blocks, FindSquares
 
 from benchmarks.api import CODECS
 from benchmarks.process import run_program
-from downstream.api import HEADS, Detections
+from downstream.api import HEADS, Detections, LabelSpace
 
 _KEPT: dict[bytes, Any] = {}
 
@@ -163,10 +163,15 @@ class Leaving(Blocks):
 @HEADS.register("hostile")
 @dataclass(frozen=True)
 class HostileHead(FindSquares):
-    """Squares with a fault."""
+    """Squares with a fault. names: what its two classes are called, where not as usual."""
 
     mode: str = ""
     victim: int = 2
+    names: tuple[str, ...] = ()
+
+    @property
+    def label_space(self) -> LabelSpace:  # type: ignore[override]
+        return LabelSpace("odd", self.names) if self.names else SPACE
 
     def predict(self, images: Any) -> Any:
         found = [self._said(image) for image in images]

@@ -69,7 +69,7 @@ class ReadGrey:
     def _classes(self, grey: np.ndarray) -> np.ndarray:
         labels = np.round(grey / 20).astype(np.uint8)
         if not self.voc:
-            return labels
+            return np.where(labels < len(CAMVID11.classes), labels, VOID).astype(np.uint8)
         table = np.zeros(256, np.uint8)  # background
         for camvid, voc in (("car", "bus"), ("pedestrian", "person"), ("bicyclist", "bicycle"), ("road", "cow")):
             table[CAMVID11.classes.index(camvid)] = VOC21.classes.index(voc)

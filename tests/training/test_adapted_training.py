@@ -252,11 +252,11 @@ def test_the_rival_on_pixels_is_named_adapted(folder: Path, tmp_path: Path) -> N
     assert why_not(Grid(), head, Roads()) is None
     assert "adapted to the images of a codec whose latent space" in str(why_not(Blocks(), head, Roads()))
     assert "give them to small_adapted" in str(Small(arch="hourglass", weights=path).available())
-    assert "the head is adapted; give them to small or" in str(SmallAdapted(weights=str(Small()._path())).available())
+    assert "the head is adapted; give them to small or" in str(SmallAdapted(arch="pyramid", weights=str(Small()._path())).available())
     assert SmallAdapted(weights="none.safetensors").adapted_to == ""
     chosen = recipe("segmentation", "images", "pyramid", 1)
     train(chosen, lesson(folder, chosen), Run(tmp_path / "maps"))
-    assert SegmenterAdapted(weights=str(tmp_path / "maps" / "segmenter_adapted_pyramid.safetensors")).adapted_to == FINGERPRINT
+    assert SegmenterAdapted(arch="pyramid", weights=str(tmp_path / "maps" / "segmenter_adapted_pyramid.safetensors")).adapted_to == FINGERPRINT
 
 
 def test_requests_that_cannot_be_met(folder: Path, tmp_path: Path) -> None:
