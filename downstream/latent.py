@@ -22,7 +22,7 @@ from downstream.device import device, device_facts
 from downstream.fingerprint import sha256_of
 from downstream.latent_networks.uses import Use
 from downstream.same_sizes import same_sizes
-from downstream.segmenter import SPACES
+from downstream.segmenter import TRAINED_ON
 from downstream.small import ROADSCENES
 from downstream.state_dicts import fitted
 from downstream.suppression import best_of_cells
@@ -198,7 +198,7 @@ class LatentSegmenter(_LatentHead):
     @property
     def label_space(self) -> LabelSpace:
         """The classes that its weights were trained in; of packaged ones they are known without the file. Raises as ``predict_latents``."""
-        return self._space(self._loaded()) if self.weights else SPACES[self.trained]
+        return self._space(self._loaded()) if self.weights else TRAINED_ON[self.trained]
 
     def _path(self) -> Path:
         return Path(self.weights) if self.weights else packaged(f"latent_segmenter_{self.use}_{self.trained}")
@@ -206,8 +206,8 @@ class LatentSegmenter(_LatentHead):
     def _loaded(self) -> _Loaded:
         loaded = super()._loaded()
         space = self._space(loaded)
-        if not self.weights and space != SPACES[self.trained]:
-            raise DataError(f"{self._path().name} answers in {space.name} {space.classes}, expected {SPACES[self.trained]}; give other weights=")
+        if not self.weights and space != TRAINED_ON[self.trained]:
+            raise DataError(f"{self._path().name} answers in {space.name} {space.classes}, expected {TRAINED_ON[self.trained]}; give other weights=")
         return loaded
 
     def _space(self, loaded: _Loaded) -> LabelSpace:

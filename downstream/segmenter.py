@@ -31,7 +31,7 @@ from hsc.registry import other_than
 if TYPE_CHECKING:
     from downstream.segmenters.layers import Segmenter as Network
 
-SPACES = {"roadscenes": CAMVID11, "camvid": CAMVID11}
+TRAINED_ON = {"roadscenes": CAMVID11, "camvid": CAMVID11}
 """The classes that each packaged network answers in."""
 
 _BATCH = 8
@@ -69,7 +69,7 @@ class Segmenter:
             UnavailableError: the file that ``weights`` names is missing.
             DataError: it is damaged or of another network.
         """
-        return self._loaded()[1] if self.weights else SPACES[self.trained]
+        return self._loaded()[1] if self.weights else TRAINED_ON[self.trained]
 
     def available(self) -> str | None:
         """None if the weights are here and fit, else one sentence with the reason and the cure."""
@@ -115,8 +115,8 @@ class Segmenter:
                 f"python -m downstream.training --task segmentation --arch {self.arch} --data SHARDS --out FOLDER --steps 12000, and give weights="
             )
         network, space = _load(self.arch, self.regime, str(path), sha256_of(path), device())
-        if not self.weights and space != SPACES[self.trained]:
-            raise DataError(f"{path.name} answers in {space.name} {space.classes}, expected {SPACES[self.trained]}; give other weights=")
+        if not self.weights and space != TRAINED_ON[self.trained]:
+            raise DataError(f"{path.name} answers in {space.name} {space.classes}, expected {TRAINED_ON[self.trained]}; give other weights=")
         return network, space
 
     def _predict_batch(self, network: Network, pixels: Image) -> list[Prediction]:
