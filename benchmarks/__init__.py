@@ -4,6 +4,10 @@ import benchmarks
 rows = benchmarks.evaluate(task="detection", codecs=["jpeg", "vvc(qp=[47, 37, 27], preset=fast)"], limit=8)
 """
 
+from pathlib import Path
+
 from benchmarks.evaluation import Outcome, evaluate, run
 
 __all__ = ["Outcome", "evaluate", "run"]
+
+__path__.append(str(Path(__file__).parent / "cli" / "former"))  # so that commands answer to their former module names

@@ -9,31 +9,34 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from benchmarks import anchors as anchors_of
-from benchmarks.answers import why_unavailable
 from benchmarks.api import DATASETS, TASKS, Counts, Dataset, Row, ScoresOriginals
-from benchmarks.bootstrap import RESAMPLES, Bootstrap
-from benchmarks.execution import TIMEOUT_S, Executor, Processes, one_thread
-from benchmarks.harness import Config, Overwrite, Plan, leave_out, make_plan, run_plan
-from benchmarks.null_floor import ladder as null_ladder
-from benchmarks.null_floor import marked
-from benchmarks.points import curves
-from benchmarks.progress import Progress, Silent
-from benchmarks.rate_matching import checked, match
-from benchmarks.readiness import make_ready
-from benchmarks.store import Store
+from benchmarks.harness.answers import why_unavailable
+from benchmarks.harness.cache import Store
+from benchmarks.harness.config import Config, Overwrite
+from benchmarks.harness.execute import run_plan
+from benchmarks.harness.executors import TIMEOUT_S, Executor, Processes, one_thread
+from benchmarks.harness.match_bpp import checked, match
+from benchmarks.harness.operating_points import curves
+from benchmarks.harness.operating_points import ladder as null_ladder
+from benchmarks.harness.plan import Plan, leave_out, make_plan
+from benchmarks.harness.progress import Progress, Silent
+from benchmarks.harness.readiness import make_ready
+from benchmarks.stats import anchors as anchors_of
+from benchmarks.stats.bootstrap import RESAMPLES, Bootstrap
+from benchmarks.stats.null_floor import marked
 from downstream.api import HEADS, Route, routes_of
 from hsc.api import Codec
+from hsc.devices import check_device
 from hsc.errors import DataError, UnavailableError, UsageError
-from hsc.fetching import fetch_all
-from hsc.held import HOLDER
+from hsc.networks.held import HOLDER
 from hsc.registry import parse_spec
+from hsc.weights.fetching import fetch_all
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from benchmarks.keeping import Keeping
-    from benchmarks.records import Line
+    from benchmarks.runs.keep_streams import Keeping
+    from benchmarks.runs.records import Line
 
 _LOG = logging.getLogger("benchmarks")
 
@@ -72,7 +75,7 @@ def evaluate(
     Raises:
         UsageError, UnavailableError, DataError: before anything is coded.
     """
-    from benchmarks.tables import frame
+    from benchmarks.runs.rows import frame
 
     names = ("route", "limit", "seed", "anchors", "repeats", "overwrite", "resamples", "null_floor", "match_bpp")
     made = {k: options.pop(k) for k in names if k in options}
@@ -171,13 +174,13 @@ def run(
         DataError: images or labels do not load.
         ResultsError: the cache cannot be used.
     """
-    from benchmarks.differences import differences
-    from benchmarks.keeping import keep
-    from benchmarks.leads import leads
-    from benchmarks.nothing_scored import scores_nothing
-    from benchmarks.records import collect
-    from benchmarks.same_bytes import same_bytes
-    from benchmarks.scoring import score
+    from benchmarks.harness.nothing_scored import scores_nothing
+    from benchmarks.harness.scorer import score
+    from benchmarks.runs.keep_streams import keep
+    from benchmarks.runs.records import collect
+    from benchmarks.stats.bd_comparison import differences
+    from benchmarks.stats.codec_comparison import leads
+    from benchmarks.stats.head_comparison import same_bytes
 
     check_device(device)
     os.environ["HSC_DEVICE"] = device  # inherited by workers, read by heads and learned codecs
@@ -214,32 +217,15 @@ def run(
             for text in scores_nothing(plan, scored, counts):
                 plan.notices.append(text)
                 tell(text)
-            rows = matched + scored
-            compared = differences(plan, rows, bootstrap) + leads(plan, rows, bootstrap) + same_bytes(plan, rows, bootstrap)
-            rows = marked(rows + compared, config.curves)
+            rows, design = matched + scored, config.design
+            compared = differences(design, rows, bootstrap) + leads(design, rows, bootstrap) + same_bytes(design, rows, bootstrap)
+            rows = marked(rows + compared, design.curves)
             keeping = keep(plan, keep_streams, store, executor, progress) if keep_streams else None
             return Outcome(plan, rows, counts, collect(plan, store), keeping)
     finally:
         progress.end()
         if own:
             own.close()
-
-
-def check_device(device: str) -> None:
-    """Refuse a device that is not here before anything runs.
-
-    Raises:
-        UsageError: it is not a device's name, or torch does not see it.
-    """
-    kind, _, number = device.partition(":")
-    if device == "cpu":
-        return
-    if kind != "cuda" or (number and not number.isdecimal()):
-        raise UsageError(f"device came as {device!r}, expected cpu, cuda or cuda:N")
-    import torch
-
-    if not torch.cuda.is_available() or int(number or 0) >= torch.cuda.device_count():
-        raise UsageError(f"device came as {device!r}, torch sees {torch.cuda.device_count()} CUDA devices here; use --device cpu")
 
 
 def require(config: Config, names: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""The command line: ``python -m hsc encode in.png out.hsc --quality 3``. See ``hsc.commands`` for what the commands do."""
+"""The command line: ``python -m hsc encode in.png out.hsc --quality 3``. See ``hsc.cli.commands`` for what the commands do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from hsc.commands import FAILED, USAGE, directions, run
+from hsc.cli.commands import FAILED, USAGE, directions, run
 from hsc.errors import HscError, UsageError
 
 DEFAULT_MODEL = "roadscenes"

@@ -6,13 +6,13 @@
                 │        └── edit: w_hat moved along a direction
                 └── info, cut
 
-Symbols are the same on every machine (``hsc.integer_nets``), and decoding is a function of the bytes: the generator's noise is off.
+Symbols are the same on every machine (``hsc.entropy_coding.integer_nets``), and decoding is a function of the bytes: the generator's noise is off.
 Its floats may differ in their last bit between machines, which may move a pixel by one level.
 
 Editing, from the paper: w1 = w_hat + step * direction, F1 = F_hat + G_n(w1) - G_n(w_hat), image = G(w1, F1), with G_n the layers below F. A
-generator that starts at F has no such layers. There a light network (``hsc.light``) stands in their place, where weights have one; else the feature
-network says how F follows w: its synthesis is scaled and shifted by w_hat, so F1 = F_hat + g_s(y_hat, w1) - g_s(y_hat, w_hat), which is
-g_s(y_hat, w1). It changes what w rules, not where things are. With a step of 0 all give the decoded image.
+generator that starts at F has no such layers. There a light network (``hsc.networks.relighting``) stands in their place, where weights have
+one; else the feature network says how F follows w: its synthesis is scaled and shifted by w_hat, so F1 = F_hat + g_s(y_hat, w1) -
+g_s(y_hat, w_hat), which is g_s(y_hat, w1). It changes what w rules, not where things are. With a step of 0 all give the decoded image.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from hsc import layers
 from hsc.api import Image, Latents, LatentSpec
-from hsc.bitstream import QUALITY_STEPS, Header
-from hsc.coder import Symbols
-from hsc.entropy import Integers, feature_size, round_around
+from hsc.entropy_coding import layered_stream as layers
+from hsc.entropy_coding.ans_coder import Symbols
+from hsc.entropy_coding.container import QUALITY_STEPS, Header
+from hsc.entropy_coding.layered_stream import Decoded, Layer, Parameters
 from hsc.errors import CodecError, UsageError
-from hsc.layers import Decoded, Layer, Parameters
-from hsc.light import LightNetwork
-from hsc.model import HscModel
-from hsc.pixels import TILE, invert, lacking, require_image, require_numbers, synthesise
+from hsc.networks.entropy_model import Integers, feature_size, round_around
+from hsc.networks.model import HscModel
+from hsc.networks.relighting import LightNetwork
+from hsc.networks.tiling import TILE, invert, lacking, require_image, require_numbers, synthesise
 
 LARGEST_QUALITY = 255 / QUALITY_STEPS
 
@@ -90,9 +90,9 @@ class Info:
 
 
 class HscCodec:
-    """A frozen model as a codec of images: uint8 (H, W, 3) RGB of 1x1 up to about 2**24 pixels (``hsc.bitstream``).
+    """A frozen model as a codec of images: uint8 (H, W, 3) RGB of 1x1 up to about 2**24 pixels (``hsc.entropy_coding.container``).
 
-    device: where the networks run; the model is moved there. tile: samples of F along a tile's side, see ``hsc.pixels``. The symbols
+    device: where the networks run; the model is moved there. tile: samples of F along a tile's side, see ``hsc.networks.tiling``. The symbols
     of a file depend on neither. light: asked, at the first edit, how F follows w (``hsc.weights.light_for``); None, or an answer of None, leaves
     that to the feature network.
 
@@ -145,7 +145,7 @@ class HscCodec:
         """The image of a file, whole or cut.
 
         layers: use this many of its layers only; the rest is predicted. allow_partial: also read a file whose end is missing, as far as it goes.
-        Time and memory go by the image's size in whole blocks, which ``hsc.bitstream`` limits, and not by the file's.
+        Time and memory go by the image's size in whole blocks, which ``hsc.entropy_coding.container`` limits, and not by the file's.
 
         Raises:
             BitstreamError: the bytes are damaged, cut, of another model, or of an image larger than a file may hold.
@@ -165,7 +165,7 @@ class HscCodec:
         return self._synthesise(restored)
 
     def cut(self, data: bytes, n: int) -> bytes:
-        """A complete, shorter file of the first n layers. Raises as ``hsc.layers.cut``."""
+        """A complete, shorter file of the first n layers. Raises as ``hsc.entropy_coding.layered_stream.cut``."""
         return layers.cut(self.entropy, data, n)
 
     def info(self, data: bytes, *, allow_partial: bool = False) -> Info:

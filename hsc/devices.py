@@ -19,3 +19,20 @@ def usable(device: str) -> str:
         reason = str(error).strip().splitlines()[0]
         raise UsageError(f"the device {device} was asked for, torch {torch.__version__} cannot use it here ({reason}); use --device cpu") from error
     return device
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that is not here before anything runs.
+
+    Raises:
+        UsageError: it is not a device's name, or torch does not see it.
+    """
+    kind, _, number = device.partition(":")
+    if device == "cpu":
+        return
+    if kind != "cuda" or (number and not number.isdecimal()):
+        raise UsageError(f"device came as {device!r}, expected cpu, cuda or cuda:N")
+    import torch
+
+    if not torch.cuda.is_available() or int(number or 0) >= torch.cuda.device_count():
+        raise UsageError(f"device came as {device!r}, torch sees {torch.cuda.device_count()} CUDA devices here; use --device cpu")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.codec_contract import photo as make_photo
+from benchmarks.conformance.codec_rules import photo as make_photo
 from hsc.api import Image, LatentSpec
 
 LATENT_SPECS = (LatentSpec("w_hat", (3, 8), 0, "5" * 64), LatentSpec("F_hat", (12, None, None), 16, "5" * 64))
@@ -61,8 +61,8 @@ def segmenter_weights(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str
         import torch
         from safetensors.torch import save_file
 
-        from downstream.segmentation_classes import CAMVID11
-        from downstream.segmenters import build
+        from downstream.label_spaces import CAMVID11
+        from downstream.networks.segmenters import build
 
         path = folder / f"random_{arch}.safetensors"
         if not path.exists():
@@ -90,10 +90,9 @@ def latent_weights(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pa
         import torch
         from safetensors.torch import save_file
 
-        from downstream.latent_networks import build_detector, build_segmenter
-        from downstream.latent_networks.reading import reading_of
-        from downstream.segmentation_classes import CAMVID11
-        from downstream.small import ROADSCENES
+        from downstream.label_spaces import CAMVID11, ROADSCENES
+        from downstream.networks.latents import build_detector, build_segmenter
+        from downstream.networks.latents.inputs import reading_of
 
         path = folder / f"{task}_{use}_{specs[0].space[:8]}.safetensors"
         if not path.exists():

@@ -9,12 +9,13 @@ from typing import Any
 
 from hsc_testkit import Blocks, FindSquares, Squares
 
-from benchmarks import kept_streams, provenance, records, tables
+from benchmarks.cli.verify import conclusion
 from benchmarks.evaluation import configure, run
-from benchmarks.execution import Inline
-from benchmarks.progress import Silent
-from benchmarks.run_folder import Verdict
-from benchmarks.verify import conclusion, verify
+from benchmarks.harness.executors import Inline
+from benchmarks.harness.progress import Silent
+from benchmarks.runs import archive, provenance, records, tables
+from benchmarks.verify.verdict import Verdict
+from benchmarks.verify.verify import verify
 
 IMAGES = 12
 SIZES = (12, 8, 6, 4, 2)
@@ -28,7 +29,7 @@ def write_run(folder: Path, codecs: Sequence[Any] = (), head: Any = None, datase
     tables.write(outcome.rows, config.task.columns, folder)
     records.write(outcome.records, folder)
     if outcome.keeping:
-        kept_streams.write(outcome.keeping.kept, folder)
+        archive.write(outcome.keeping.kept, folder)
     provenance.write(folder / "run.json", provenance.describe(outcome.plan, 1, "cpu", {}))
     return folder
 

@@ -1,6 +1,6 @@
-"""The arrows between the folders run one way, read from the imports themselves.
+"""The arrows between packages and rooms run one way, read from the imports themselves.
 
-hsc <- downstream <- benchmarks;   in benchmarks: api <- plug-ins, store, timing <- harness <- evaluation <- run
+hsc <- downstream <- benchmarks; inside each package, a room imports rooms of lower floors alone (``FLOORS``).
 """
 
 from __future__ import annotations
@@ -14,9 +14,40 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("hsc", "downstream", "benchmarks")
-PLUGIN_FOLDERS = ("benchmarks.codecs", "benchmarks.datasets", "benchmarks.tasks", "benchmarks.metrics")
-TOP = ("benchmarks.harness", "benchmarks.evaluation", "benchmarks.run")
-"""What nothing below may reach, not even by way of others."""
+PLUGIN_FOLDERS = ("benchmarks.codecs", "benchmarks.datasets", "benchmarks.tasks", "benchmarks.metrics", "downstream.heads")
+FLOORS: dict[str, tuple[set[str], ...]] = {
+    "hsc": (
+        {"api", "errors"},
+        {"registry", "devices", "files", "entropy_coding"},
+        {"networks"},
+        {"codec", "weights"},
+        {"cli", "training"},
+    ),
+    "downstream": (
+        {"device", "packed_arrays"},
+        {"api"},
+        {"ops", "weights"},
+        {"networks", "label_spaces"},
+        {"class_maps"},
+        {"compatibility"},
+        {"heads", "training"},
+    ),
+    "benchmarks": (
+        {"text", "files"},
+        {"api", "imaging", "programs"},
+        {"formats", "stats"},
+        {"codecs", "datasets", "metrics", "harness"},
+        {"runs", "conformance", "training_data", "studies"},
+        {"evaluation"},
+        {"reporting"},
+        {"tasks", "verify"},
+        {"cli"},
+        {"run"},
+    ),
+}
+"""The rooms of each package, lowest floor first. A room is a folder below the package, or a file beside the folders."""
+MOST_FILES = {"hsc": 9, "downstream": 9, "benchmarks": 6}
+"""How many ``.py`` files may lie at a package's root."""
 BANNED_NAMES = {"utils", "util", "misc", "helpers", "helper", "common"}
 
 
@@ -57,10 +88,11 @@ def imports(module: str, *, at_import: bool = False) -> set[str]:
 
 
 def plugin(module: str) -> str | None:
-    """The plug-in a module belongs to: the file or folder right below one of the plug-in folders."""
+    """The plug-in a module belongs to: the file or folder right below a plug-in folder; a name with ``_`` is shared by its neighbours."""
     for folder in PLUGIN_FOLDERS:
         if module.startswith(folder + "."):
-            return ".".join(module.split(".")[: folder.count(".") + 2])
+            name = module.split(".")[folder.count(".") + 1]
+            return None if name.startswith("_") else f"{folder}.{name}"
     return None
 
 
@@ -90,7 +122,7 @@ def test_what_plugins_stand_on_knows_no_plugin() -> None:
         if (
             module.split(".")[0] == "benchmarks"
             and not plugin(module)
-            and module not in ("benchmarks.run", "benchmarks.check_codec", "benchmarks.verify")
+            and module not in ("benchmarks.cli.run", "benchmarks.cli.check_codec", "benchmarks.cli.verify", "benchmarks.cli.listing")
         ):
             known = {name for name in imports(module) if plugin(name)}
             assert not known, f"{module} imports {known}"
@@ -107,15 +139,44 @@ def reach(module: str) -> set[str]:
     return found
 
 
-def test_nothing_below_the_harness_reaches_it() -> None:
+def room(module: str) -> str:
+    """The room of a module; empty for a package itself, and for doors (``__main__``), which stand outside the rooms."""
+    name = [*module.split("."), ""][1]
+    return "" if module.endswith(".__main__") or name == "pretrained" else name
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_room_stands_on_a_floor(package: str) -> None:
+    rooms = {room(module) for module in FILES if module.split(".")[0] == package} - {""}
+    assert rooms == set().union(*FLOORS[package])
+    assert sum(map(len, FLOORS[package])) == len(rooms), "a room stands on two floors"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_rooms_import_lower_floors_alone(package: str) -> None:
+    floor = {name: height for height, rooms in enumerate(FLOORS[package]) for name in rooms}
+    upward = [
+        f"{module} imports {target}"
+        for module in FILES
+        for target in imports(module)
+        if module.split(".")[0] == target.split(".")[0] == package
+        and "" not in (room(module), room(target))
+        and room(module) != room(target)
+        and floor[room(target)] >= floor[room(module)]
+    ]
+    assert not upward, "\n".join(upward)
+
+
+def test_stats_stand_on_the_contracts_alone() -> None:
     for module in FILES:
-        if plugin(module) or module in ("benchmarks.api", "benchmarks.store", "benchmarks.timing"):
-            assert not reach(module) & set(TOP), module
+        if module.startswith("benchmarks.stats"):
+            ours = {name for name in imports(module) if name.split(".")[0] == "benchmarks"}
+            assert {name for name in ours if not name.startswith("benchmarks.stats")} <= {"benchmarks.api"}, module
 
 
-def test_the_harness_knows_no_command_line() -> None:
-    assert not reach("benchmarks.harness") & {"benchmarks.evaluation", "benchmarks.run"}
-    assert "benchmarks.run" not in reach("benchmarks.evaluation")
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_packages_root_is_read_at_a_glance(package: str) -> None:
+    assert len(list((ROOT / package).glob("*.py"))) <= MOST_FILES[package]
 
 
 def test_benchmarks_api_stands_on_contracts_only() -> None:

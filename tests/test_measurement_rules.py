@@ -14,20 +14,21 @@ from hsc_testkit import Blocks, FindSquares, Squares
 from matplotlib.figure import Figure
 
 from benchmarks.api import CODECS, DATASETS, METRICS, TASKS, Row, Sample, Truth
-from benchmarks.bootstrap import RESAMPLES, Bootstrap, interval
-from benchmarks.codec_contract import CONTRACT
-from benchmarks.curves import bd_rate
+from benchmarks.conformance.codec_rules import CONTRACT
 from benchmarks.datasets.roadscenes.dataset import scene_seed
 from benchmarks.evaluation import configure, run
-from benchmarks.execution import Inline
-from benchmarks.labels import limit_coco
-from benchmarks.plots import panel, styles_of
-from benchmarks.provenance import describe
-from benchmarks.tables import blocks, frame
-from benchmarks.timing import timed
+from benchmarks.harness.executors import Inline
+from benchmarks.harness.timing import timed
+from benchmarks.harness.truth import limit_coco
+from benchmarks.reporting.figures.rate_curves import panel, styles_of
+from benchmarks.runs.provenance import describe
+from benchmarks.runs.rows import frame
+from benchmarks.runs.tables import blocks
+from benchmarks.stats.bjontegaard import bd_rate
+from benchmarks.stats.bootstrap import RESAMPLES, Bootstrap, interval
 from downstream.api import HEADS, VOID, Detections, SegmentationMap, routes_of
 from downstream.training.recipe import Recipe
-from downstream.weights_file import read_weights
+from downstream.weights.weights_file import read_weights
 
 CURVE = [(0.05, 0.12), (0.1, 0.25), (0.2, 0.38), (0.4, 0.47), (0.8, 0.52), (1.6, 0.55)]
 IMAGES = 32

@@ -26,7 +26,7 @@ needs a shell: ``["sh", "-c", 'enc "$0" > "$1"', "{input}", "{output}"]``.
 What enters the identity, by its sha256: the programs; files, and folders below the TOML's, that their arguments or a setting
 name; Python modules beside a script that it imports; programs that a shell script calls; and all that ``files`` says. List there
 what a program finds by itself: weights, tables, shared libraries. A folder that programs write to belongs elsewhere, else they
-are others at each run. ``benchmarks/program_files.py`` has the details.
+are others at each run. ``benchmarks/programs/program_files.py`` has the details.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from benchmarks.api import CODECS
-from benchmarks.content_index import digest_of, sha256_of_files
+from benchmarks.files.content_index import digest_of, sha256_of_files
 from benchmarks.formats.codec_file import PLACEHOLDER, Description, describe
-from benchmarks.images import decode_image, require_image
-from benchmarks.process import Finished, binary_sha256, private_folder, run_program
-from benchmarks.program_files import called_by, files_below, files_of, named_files, program_path
+from benchmarks.imaging.image_files import decode_image, require_image
+from benchmarks.programs.external_program import Finished, binary_sha256, private_folder, run_program
+from benchmarks.programs.program_files import called_by, files_below, files_of, named_files, program_path
 from hsc.api import Image
 from hsc.errors import BitstreamError, CodecError, ImageError, ProcessError, SpecError
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from benchmarks.api import CODECS
-from benchmarks.strangers import why_not_spec
+from benchmarks.programs.data_only import why_not_spec
 from hsc.api import Codec, DecodesLatents, Image, Latents, LatentSpec, Layered
 from hsc.errors import CodecError
 from hsc.registry import parse_spec

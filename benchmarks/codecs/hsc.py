@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from benchmarks.api import CODECS
-from benchmarks.images import require_image
+from benchmarks.imaging.image_files import require_image
 from hsc.api import Image, Latents, LatentSpec
-from hsc.bitstream import QUALITY_STEPS
+from hsc.entropy_coding.container import QUALITY_STEPS
 from hsc.errors import CodecError, ImageError, UnavailableError
-from hsc.file_digests import sha256_of_file
-from hsc.held import held
+from hsc.files.file_digests import sha256_of_file
+from hsc.networks.held import held
 from hsc.registry import other_than
 
 if TYPE_CHECKING:
@@ -51,9 +51,9 @@ class Hsc:
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
         """Packaged weights are; others are files or are fetched."""
-        from hsc import weights
+        from hsc.weights import files
 
-        return other_than(settings, model=weights.here())
+        return other_than(settings, model=files.here())
 
     def __post_init__(self) -> None:
         if isinstance(self.quality, bool) or not 0 <= self.quality <= LARGEST_QUALITY:
@@ -63,7 +63,7 @@ class Hsc:
         """A whole .hsc file.
 
         Raises:
-            CodecError: the weights are not there, or the image is larger than a file holds (2**24 pixels, see hsc/bitstream.py).
+            CodecError: the weights are not there, or the image is larger than a file holds (2**24 pixels, see hsc/entropy_coding/container.py).
         """
         return self._do(lambda codec: codec.encode(require_image(image), self.quality))
 
@@ -77,9 +77,9 @@ class Hsc:
         return self._do(lambda codec: codec.decode(data))
 
     def available(self) -> str | None:
-        from hsc import weights
+        from hsc.weights import files
 
-        return weights.why_not(self.model)
+        return files.why_not(self.model)
 
     def provenance(self) -> Mapping[str, str]:
         """Code, weights as a whole, and the libraries whose floats decide symbols and pixels."""
@@ -142,8 +142,8 @@ def _stamp(model: str) -> str:
 
 @held
 def _codec(model: str, device: str, stamp: str) -> HscCodec:
-    from hsc import weights
     from hsc.codec import HscCodec
+    from hsc.weights import files
 
-    loaded = weights.load(model)
-    return HscCodec(loaded, device=device, light=lambda: weights.light_for(model, loaded))
+    loaded = files.load(model)
+    return HscCodec(loaded, device=device, light=lambda: files.light_for(model, loaded))

@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from benchmarks.api import CODECS
-from benchmarks.content_index import digest_of
-from benchmarks.images import SUFFIXES, pixels_sha256, read_image, require_image
-from benchmarks.kept_listings import Listing, kept_while_unchanged
+from benchmarks.files.content_index import digest_of
+from benchmarks.files.kept_listings import Listing, kept_while_unchanged
+from benchmarks.imaging.image_files import SUFFIXES, pixels_sha256, read_image, require_image
 from hsc.api import Image
 from hsc.errors import BitstreamError, CodecError, DataError, ImageError
-from hsc.file_digests import FileState, sha256_of_file, state_of
+from hsc.files.file_digests import FileState, sha256_of_file, state_of
 
 _POINT = "{point}"
 

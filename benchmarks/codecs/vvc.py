@@ -27,7 +27,6 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import CODECS
-from benchmarks.colour import Plane, decimate, interpolate, pad_edge, padded_size, planes_to_rgb, rgb_to_planes
 from benchmarks.formats.annexb import START_CODE
 from benchmarks.formats.bits import read_ue7, write_ue7
 from benchmarks.formats.vvc_programs import (
@@ -43,8 +42,17 @@ from benchmarks.formats.vvc_programs import (
     why_not,
 )
 from benchmarks.formats.vvc_stream import picture_size
-from benchmarks.images import require_image
-from benchmarks.process import binary_sha256
+from benchmarks.imaging.image_files import require_image
+from benchmarks.imaging.ycbcr import (
+    Plane,
+    decimate,
+    interpolate,
+    pad_edge,
+    padded_size,
+    planes_to_rgb,
+    rgb_to_planes,
+)
+from benchmarks.programs.external_program import binary_sha256
 from hsc.api import Image
 from hsc.errors import BitstreamError, CodecError, UnavailableError
 from hsc.registry import other_than

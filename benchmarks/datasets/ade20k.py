@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.api import DATASETS
+from benchmarks.files.kept_listings import Listing, kept_while_unchanged
 from benchmarks.formats.label_maps import LabelledFiles, LabelledFolder, Pair, data_folder, labelled_files
-from benchmarks.kept_listings import Listing, kept_while_unchanged
 from downstream.api import VOID, LabelSpace, Prediction, SegmentationMap
-from downstream.segmentation_classes import ADE150
+from downstream.label_spaces import ADE150
 from hsc.errors import ImageError
 
 _CURE = "unpack ADEChallengeData2016.zip and give ade20k(root=...) its path"

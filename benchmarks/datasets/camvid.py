@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.api import DATASETS, Sample
-from benchmarks.content_index import digest_of
+from benchmarks.files.content_index import digest_of
+from benchmarks.files.kept_listings import Listing, kept_while_unchanged
 from benchmarks.formats.label_maps import Labels, data_folder, read_numbers, renumber, turned_under_maps
-from benchmarks.images import read_image, shown
-from benchmarks.kept_listings import Listing, kept_while_unchanged
+from benchmarks.imaging.image_files import read_image, shown
 from downstream.api import VOID, LabelSpace, Prediction, SegmentationMap
-from downstream.segmentation_classes import CAMVID11
+from downstream.label_spaces import CAMVID11
 from hsc.api import Image
 from hsc.errors import AnnotationError, DataError, ImageError
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.api import DATASETS
+from benchmarks.files.kept_listings import Listing, kept_while_unchanged
 from benchmarks.formats.label_maps import LabelledFiles, LabelledFolder, Pair, data_folder, labelled_files
-from benchmarks.images import shown
-from benchmarks.kept_listings import Listing, kept_while_unchanged
+from benchmarks.imaging.image_files import shown
 from downstream.api import VOID, LabelSpace, Prediction, SegmentationMap
-from downstream.segmentation_classes import CITYSCAPES19
+from downstream.label_spaces import CITYSCAPES19
 from hsc.errors import ImageError
 
 _CURE = "unpack leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip in one folder and give cityscapes(root=...) its path"

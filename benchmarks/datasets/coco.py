@@ -20,17 +20,16 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from benchmarks.api import DATASETS, Sample
-from benchmarks.content_index import digest_of
+from benchmarks.files.content_index import digest_of
 from benchmarks.formats.coco_json import CocoIndex, read_coco
 from benchmarks.formats.coco_masks import MAX_CATEGORIES, Mask, paint, read_masks, runs
 from benchmarks.formats.label_maps import size_of
-from benchmarks.images import Orientation, exif_turn, read_image, turned
+from benchmarks.imaging.image_files import Orientation, exif_turn, read_image, turned
 from downstream.api import Detections, LabelSpace, Prediction, SegmentationMap
-from downstream.coco_classes import COCO80
-from downstream.segmentation_classes import BACKGROUND, COCO81, VOC21
-from hsc.download import cache_folder, cached, fetch_file, offline
+from downstream.label_spaces import BACKGROUND, COCO80, COCO81, VOC21
 from hsc.errors import AnnotationError, DataError, DownloadError, ImageError
-from hsc.fetching import would_download
+from hsc.weights.download import cache_folder, cached, fetch_file, offline
+from hsc.weights.fetching import would_download
 
 
 class _Archive(NamedTuple):

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from benchmarks.api import DATASETS, Dataset, HasBoxes, HasLabelMaps, HasMasks, HasRemarks, Sample
-from benchmarks.strangers import why_not_spec
+from benchmarks.programs.data_only import why_not_spec
 from downstream.api import LabelSpace, Prediction, SegmentationMap
 from hsc.errors import DataError
-from hsc.fetching import Fetches, unfetched
 from hsc.registry import parse_spec
+from hsc.weights.fetching import Fetches, unfetched
 
 
 @DATASETS.register("mismatched")

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.api import DATASETS
+from benchmarks.files.kept_listings import Listing, kept_while_unchanged
 from benchmarks.formats.label_maps import LabelledFiles, LabelledFolder, Pair, data_folder, labelled_files
-from benchmarks.kept_listings import Listing, kept_while_unchanged
 from downstream.api import VOID, LabelSpace, Prediction, SegmentationMap
-from downstream.segmentation_classes import VOC21
+from downstream.label_spaces import VOC21
 from hsc.errors import AnnotationError
 
 _CURE = "unpack VOCtrainval_11-May-2012.tar and give voc(root=...) its folder VOCdevkit/VOC2012"

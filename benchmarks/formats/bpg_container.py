@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.colour import Matrix
 from benchmarks.formats.annexb import join_nals, split_nals
 from benchmarks.formats.bits import BitReader, BitWriter, read_ue7, write_ue7
 from benchmarks.formats.hevc import (
@@ -29,6 +28,7 @@ from benchmarks.formats.hevc import (
     write_sps,
     write_vps,
 )
+from benchmarks.imaging.ycbcr import Matrix
 from hsc.errors import BitstreamError
 
 MAGIC = b"BPG\xfb"

@@ -16,9 +16,9 @@ from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 from typing import Any
 
-from downstream.coco_classes import COCO80
+from downstream.label_spaces import COCO80
 from hsc.errors import AnnotationError
-from hsc.file_digests import sha256_of_file
+from hsc.files.file_digests import sha256_of_file
 
 MAX_BYTES = 2**31
 """Larger label files are refused; COCO's own largest is 0.5 GB."""

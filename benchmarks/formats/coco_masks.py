@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from downstream.api import VOID
-from downstream.masks import covered_pixels
+from downstream.ops.masks import covered_pixels
 from hsc.errors import AnnotationError
-from hsc.file_digests import sha256_of_file
+from hsc.files.file_digests import sha256_of_file
 
 MAX_CATEGORIES = VOID - 1
 """A label map has room for so many beside background and void."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.process import TIMEOUT_S
+from benchmarks.programs.external_program import TIMEOUT_S
 from hsc.errors import SpecError
 
 IMAGES = ("png", "ppm", "pnm", "bmp", "tif", "tiff")

@@ -14,8 +14,8 @@ from functools import cache
 
 import numpy as np
 
-from benchmarks.colour import Plane
 from benchmarks.formats.hevc import PictureFormat
+from benchmarks.imaging.ycbcr import Plane
 from hsc.errors import BitstreamError, CodecError
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")

@@ -19,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import Sample
-from benchmarks.content_index import digest_of
-from benchmarks.images import check_size, read_image, read_plain, shown, turned
+from benchmarks.files.content_index import digest_of
+from benchmarks.imaging.image_files import check_size, read_image, read_plain, shown, turned
 from downstream.api import SegmentationMap
 from hsc.errors import AnnotationError, DataError, ImageError
-from hsc.picture_files import without_text
+from hsc.files.picture_files import without_text
 
 Labels = npt.NDArray[np.uint8]
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from benchmarks.process import binary_sha256, private_folder, run_program
+from benchmarks.programs.external_program import binary_sha256, private_folder, run_program
 from hsc.errors import CodecError, ProcessError, UnavailableError
 
 PRESETS = ("faster", "fast", "medium", "slow", "slower")

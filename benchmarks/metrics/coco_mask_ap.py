@@ -1,4 +1,4 @@
-"""Average precision and recall of masks, as COCO counts them (``benchmarks/coco_evaluation.py``)."""
+"""Average precision and recall of masks, as COCO counts them (``benchmarks/metrics/_coco_evaluation.py``)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import METRICS, Score, Truth
-from benchmarks.coco_evaluation import AP, AR, Floats, numbers, resampled
+from benchmarks.metrics._coco_evaluation import AP, AR, Floats, numbers, resampled
 from downstream.api import Detections, Prediction
 
 PREFIX = "mask_"

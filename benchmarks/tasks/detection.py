@@ -33,6 +33,6 @@ class Detection:
 
     def draw_sheet(self, scenes: Sequence[Scene], dataset: Dataset, head: Any, path: Path, least_score: float) -> None:
         """Images with the boxes found in them."""
-        from benchmarks.box_sheet import draw
+        from benchmarks.reporting.images.boxes import draw
 
         draw(scenes, head.label_space.classes, least_score, path)

@@ -33,9 +33,9 @@ class Segmentation:
 
     def figures(self, rows: Sequence[Row], counts: Sequence[Counts], folder: Path) -> None:
         """IoU of each class against rate, and what each codec changes in the confusion matrix."""
-        from benchmarks.class_curves import class_curves
-        from benchmarks.confusion_change import confusion_change
-        from benchmarks.tables import frame
+        from benchmarks.reporting.figures.class_curves import class_curves
+        from benchmarks.reporting.figures.confusion_change import confusion_change
+        from benchmarks.runs.rows import frame
 
         tidy = frame(rows)
         weights = {name: float(pixels) for one in counts for name, pixels in zip(one.classes, one.counted.sum(1), strict=True)}
@@ -45,6 +45,6 @@ class Segmentation:
 
     def draw_sheet(self, scenes: Sequence[Scene], dataset: Dataset, head: Any, path: Path, least_score: float) -> None:
         """Images, what the head sees in them, and where it is wrong."""
-        from benchmarks.map_sheet import draw
+        from benchmarks.reporting.images.label_maps import draw
 
         draw(scenes, dataset, head, self, path)

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from downstream.api import LabelSpace
-from downstream.segmentation_classes import BACKGROUND
+from downstream.label_spaces import BACKGROUND
 from hsc.errors import DataError
 
 _MOST_NAMES = 12

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from hsc.errors import HscError, UsageError
 
 if TYPE_CHECKING:
-    from downstream.training.lesson import Lesson
     from downstream.training.recipe import Recipe
+    from downstream.training.training_task import Lesson
 
 _EXAMPLES = """examples:
   python -m benchmarks.export "roadscenes(split=train)" --first 0 --count 3000 --out shards/a

@@ -20,23 +20,23 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, mse_loss, pad
 
-from downstream import detectors, segmenters
-from downstream.detectors.layers import Network, normalised
-from downstream.latent_networks import build_detector, build_segmenter
-from downstream.latent_networks.centres import Centres
-from downstream.latent_networks.lift import Lift
-from downstream.latent_networks.pixels import Pixels
-from downstream.latent_networks.reading import Reading, reading_of
-from downstream.latent_networks.uses import Use
+from downstream.networks import detectors, segmenters
+from downstream.networks.detectors.layers import Network, normalised
+from downstream.networks.latents import build_detector, build_segmenter
+from downstream.networks.latents.adapter import Lift
+from downstream.networks.latents.detector import Centres
+from downstream.networks.latents.inputs import Reading, reading_of
+from downstream.networks.latents.segmenter import Pixels
+from downstream.networks.latents.uses import Use
 from downstream.training.coded_shards import Coded
 from downstream.training.detection import LOSSES
 from downstream.training.distillation import TAUGHT
 from downstream.training.hourglass_loss import hourglass_loss
 from downstream.training.map_loss import class_weights, map_loss
-from downstream.training.order import indices_of
 from downstream.training.recipe import Recipe
 from downstream.training.segmentation import iou_of
 from downstream.training.shards import Boxes, in_words
+from downstream.training.shuffling import indices_of
 from downstream.training.teacher import Teacher, enlarged
 from hsc.api import Image
 from hsc.errors import DataError, UsageError

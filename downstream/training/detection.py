@@ -8,14 +8,14 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from downstream.detectors import build
-from downstream.detectors.layers import Network
+from downstream.networks.detectors import build
+from downstream.networks.detectors.layers import Network
 from downstream.training.augmentation import augmented
 from downstream.training.hourglass_loss import hourglass_loss
-from downstream.training.order import indices_of, random_of
 from downstream.training.pyramid_loss import pyramid_loss
 from downstream.training.recipe import Recipe
 from downstream.training.shards import Boxes, Frames
+from downstream.training.shuffling import indices_of, random_of
 
 LOSSES = {"pyramid": pyramid_loss, "hourglass": hourglass_loss}
 

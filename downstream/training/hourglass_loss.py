@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from downstream.detectors.hourglass import STRIDE, boxes_of
-from downstream.detectors.layers import cell_centres
-from downstream.training.overlap import generalised_iou, inside
+from downstream.networks.detectors.hourglass import STRIDE, boxes_of
+from downstream.networks.detectors.layers import cell_centres
+from downstream.training.box_iou import generalised_iou, inside
 from downstream.training.shards import Boxes
 
 _SHARE = 0.54

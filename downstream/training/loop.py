@@ -20,13 +20,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from downstream.detectors.layers import Network
-from downstream.fingerprint import sha256_of
-from downstream.state_dicts import misfit
+from downstream.networks.detectors.layers import Network
 from downstream.training.card import card
-from downstream.training.lesson import Lesson
 from downstream.training.recipe import Recipe
-from downstream.weights_file import read_weights
+from downstream.training.training_task import Lesson
+from downstream.weights.file_hash import sha256_of
+from downstream.weights.state_dicts import misfit
+from downstream.weights.weights_file import read_weights
 from hsc.devices import usable
 from hsc.errors import DataError
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
-from downstream.detectors.layers import cell_centres
-from downstream.detectors.pyramid import STRIDES, flatten
-from downstream.training.overlap import generalised_iou, inside
+from downstream.networks.detectors.layers import cell_centres
+from downstream.networks.detectors.pyramid import STRIDES, flatten
+from downstream.training.box_iou import generalised_iou, inside
 from downstream.training.shards import Boxes
 
 _RADIUS = 2.0

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from downstream import detectors, segmenters
-from downstream.latent_networks.uses import USES
+from downstream.networks import detectors, segmenters
+from downstream.networks.latents.uses import USES
 from hsc.errors import UsageError
 
 ARCHITECTURES = {"detection": detectors.ARCHITECTURES, "segmentation": segmenters.ARCHITECTURES}

@@ -12,14 +12,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from downstream.detectors.layers import Network
-from downstream.segmenters import build
-from downstream.segmenters.layers import Segmenter
+from downstream.networks.detectors.layers import Network
+from downstream.networks.segmenters import build
+from downstream.networks.segmenters.layers import Segmenter
 from downstream.training.map_loss import class_weights, map_loss
 from downstream.training.map_shards import Maps
 from downstream.training.map_views import map_view
-from downstream.training.order import indices_of, random_of
 from downstream.training.recipe import Recipe
+from downstream.training.shuffling import indices_of, random_of
 from hsc.errors import DataError
 
 

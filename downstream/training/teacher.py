@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from downstream import detectors, segmenters
-from downstream.detectors.layers import Network, fused
-from downstream.fingerprint import sha256_of
-from downstream.state_dicts import fitted
+from downstream.networks import detectors, segmenters
+from downstream.networks.detectors.layers import Network, fused
 from downstream.training.distillation import as_halves
-from downstream.weights_file import classes_of, read_weights
+from downstream.weights.file_hash import sha256_of
+from downstream.weights.state_dicts import fitted
+from downstream.weights.weights_file import classes_of, read_weights
 from hsc.api import Image
 from hsc.errors import DataError
 

@@ -4,8 +4,8 @@
     scene in light B ──frozen encoder──> w_hat ──┴────────────────┘ trained
 
 In most samples A is B. In the others w and F disagree, and w is right. That alone moves little where symbols of w tell light only roughly and
-those of F tell it well (hsc/pretrained/roadscenes.md has the numbers; ``hsc.light`` is what edits go by); as augmentation it is of use: F of
-one scene has to serve in any light.
+those of F tell it well (hsc/pretrained/roadscenes.md has the numbers; ``hsc.networks.relighting`` is what edits go by); as augmentation it is of
+use: F of one scene has to serve in any light.
 
 Symbols do not move, so there is no trade of rate against error to keep in balance, a falling learning rate takes every quality as far as its
 symbols go, and whatever reads latents does not notice.
@@ -20,7 +20,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hsc.model import HscModel
+from hsc.networks.model import HscModel
 from hsc.training.shards import Batch
 
 

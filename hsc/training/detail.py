@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hsc.bitstream import QUALITY_STEPS
-from hsc.model import HscModel
+from hsc.entropy_coding.container import QUALITY_STEPS
+from hsc.networks.model import HscModel
 from hsc.training import decoder, processes
 from hsc.training.shards import Batch
 from hsc.training.teacher import Teacher

@@ -17,12 +17,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hsc import weights
 from hsc.errors import DataError, HscError, UsageError
-from hsc.light import LightNetwork, save_light
-from hsc.model import HscModel
+from hsc.networks.model import HscModel
+from hsc.networks.relighting import LightNetwork, save_light
 from hsc.training.resuming import keep, resume
 from hsc.training.shards import Frames, read_frames
+from hsc.weights import files
 
 _EXAMPLES = """examples:
   python -m benchmarks.export "roadscenes(split=train, images=8000)" --first 4000 --count 2000 --relit --out shards/relit
@@ -126,7 +126,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if chosen.steps < 20 or chosen.scenes < 1:
             raise UsageError(f"steps and scenes came as {chosen.steps} and {chosen.scenes}, expected at least 20 and 1")
-        model, frames = weights.load(chosen.model), read_frames(chosen.data)
+        model, frames = files.load(chosen.model), read_frames(chosen.data)
         network = train(model, coded(model, frames, chosen.scenes, chosen.seed), chosen.out, steps=chosen.steps, seed=chosen.seed)
         about = {"steps": chosen.steps, "seed": chosen.seed, "scenes": chosen.scenes, "data": frames.source}
         save_light(network, chosen.out, model.fingerprint.hex(), about)

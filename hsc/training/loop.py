@@ -27,12 +27,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hsc import weights
 from hsc.devices import usable
+from hsc.entropy_coding.gains import QualityTable
 from hsc.errors import DataError, UsageError
-from hsc.generator import ToRgb
-from hsc.model import HscModel
-from hsc.quality import QualityTable
+from hsc.networks.model import HscModel
+from hsc.networks.stylegan2 import ToRgb
 from hsc.training import decoder, processes
 from hsc.training.decoder import Lit
 from hsc.training.detail import draw_qualities, keep_symbols, set_basis
@@ -42,6 +41,7 @@ from hsc.training.recipe import Recipe
 from hsc.training.shards import Batch, Crops, Frames, read_frames
 from hsc.training.teacher import Seen, Teacher, load_teacher
 from hsc.training.texture import PatchCritic, critic_loss, texture_loss
+from hsc.weights import files
 
 _LOGGED = 50
 _STATISTICS = 12  # batches
@@ -108,7 +108,7 @@ def start(recipe: Recipe, run: Run) -> State:
     torch.manual_seed(recipe.seed)
     model = HscModel(recipe.networks())
     if run.initial is not None:
-        model = weights.load(str(run.initial)).thaw()
+        model = files.load(str(run.initial)).thaw()
         if model.profile != recipe.networks():
             raise UsageError(f"{run.initial} is of the profile {model.profile.name!r}, the recipe wants {recipe.profile!r}")
     model = model.to(run.device).to(memory_format=torch.channels_last).train()
@@ -477,5 +477,5 @@ def export(recipe: Recipe, out: Path, target: Path, initial: Path | None = None)
     elif initial is None:
         raise UsageError("only the decoder was trained: say with --initial which weights make the symbols")
     else:
-        model = weights.load(str(initial)).with_decoder_of(model)
-    weights.save(model, target, card)
+        model = files.load(str(initial)).with_decoder_of(model)
+    files.save(model, target, card)

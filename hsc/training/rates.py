@@ -14,7 +14,7 @@ import math
 import torch
 from torch import Tensor
 
-from hsc.bitstream import QUALITY_STEPS
+from hsc.entropy_coding.container import QUALITY_STEPS
 
 _FIRST_PRICE, _FIRST_SLOPE = 6.0, -1.2  # at 0.1 bpp, and of log price over log rate: about what bits were worth to the small profile
 _SPEED = 0.03

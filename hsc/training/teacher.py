@@ -25,11 +25,11 @@ from torch.nn import functional
 
 from hsc.devices import usable
 from hsc.errors import DataError, HscError, UsageError
-from hsc.tensor_files import outline, read_tensors, require_room
+from hsc.files.atomic_files import replacing
+from hsc.files.tensor_files import outline, read_tensors, require_room
 from hsc.training.objects import SIDES, object_loss
 from hsc.training.resuming import keep, resume
 from hsc.training.shards import VOID, Batch, Crops, read_frames
-from hsc.whole_files import whole
 
 _EXAMPLES = """examples:
   python -m benchmarks.export "roadscenes(split=train, images=8000)" --first 4000 --count 3000 --out shards/codec
@@ -205,7 +205,8 @@ def save_teacher(teacher: Teacher, out: Path, about: dict[str, object]) -> None:
     for name, tensor in teacher.state_dict().items():
         half = tensor.is_floating_point() and not name.endswith(("running_mean", "running_var"))
         tensors[name] = (tensor.half() if half else tensor).cpu().contiguous()
-    whole(out, lambda part: save_file(tensors, part, {"about": json.dumps(about)}))
+    with replacing(out) as part:
+        save_file(tensors, part, {"about": json.dumps(about)})
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -25,12 +25,12 @@ import pytest
 
 from benchmarks.api import CODECS
 from benchmarks.codecs.bpg import Bpg
-from benchmarks.colour import decimate, rgb_to_planes
 from benchmarks.formats.annexb import split_nals
 from benchmarks.formats.bits import write_ue7
 from benchmarks.formats.bpg_container import BpgPicture, read_bpg, write_bpg
 from benchmarks.formats.hevc import PPS, SPS, nal_type, read_sps
 from benchmarks.formats.hevc_frames import encode_intra
+from benchmarks.imaging.ycbcr import decimate, rgb_to_planes
 from hsc.api import Image
 from hsc.errors import BitstreamError, CodecError
 

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from benchmarks.api import CODECS
-from hsc import weights
 from hsc.api import Codec, DecodesLatents, EstimatesBits, Image, Layered, Staged
 from hsc.errors import BitstreamError, CodecError, ImageError
-from hsc.profiles import EncoderConfig, FeatureConfig, GeneratorConfig, Profile, SemanticConfig
+from hsc.networks.config import EncoderConfig, FeatureConfig, GeneratorConfig, Profile, SemanticConfig
+from hsc.weights import files
 
 PROFILE = Profile(
     "plug-in",
@@ -33,7 +33,7 @@ PROFILE = Profile(
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    weights.save(weights.random_model(PROFILE), path)
+    files.save(files.random_model(PROFILE), path)
     return path
 
 
@@ -63,12 +63,12 @@ def test_it_is_a_frozen_value_with_a_ladder(codec: Any) -> None:
 
 def test_provenance_names_the_weights(codec: Any, tmp_path: Path) -> None:
     facts = codec.provenance()
-    assert facts["weights"] == weights.load(codec.model).fingerprint.hex()
+    assert facts["weights"] == files.load(codec.model).fingerprint.hex()
     other = tmp_path / "other.safetensors"
-    weights.save(weights.random_model(PROFILE, 1), other)
+    files.save(files.random_model(PROFILE, 1), other)
     changing = CODECS.get("hsc")(model=str(other))
     before = changing.provenance()["weights"]
-    weights.save(weights.random_model(PROFILE, 2), other)
+    files.save(files.random_model(PROFILE, 2), other)
     os.utime(other, ns=(1, 1))
     assert before != changing.provenance()["weights"] != facts["weights"]
 

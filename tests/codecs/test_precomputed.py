@@ -9,7 +9,7 @@ import PIL.Image
 import pytest
 
 from benchmarks.api import CODECS
-from benchmarks.points import curves
+from benchmarks.harness.operating_points import curves
 from hsc.api import Image
 from hsc.errors import BitstreamError, CodecError, SpecError
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from benchmarks.api import CODECS
-from benchmarks.images import read_image
+from benchmarks.imaging.image_files import read_image
 from hsc.api import Image
 from hsc.errors import BitstreamError, CodecError, SpecError
 

@@ -1,6 +1,6 @@
 """What every registered codec keeps, whatever it is made of. New codecs are tested by being registered.
 
-The rules are in benchmarks/codec_contract.py. A codec that needs constructor arguments, or that is not available here, is skipped
+The rules are in benchmarks/conformance/codec_rules.py. A codec that needs constructor arguments, or that is not available here, is skipped
 with the reason.
 """
 
@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from benchmarks.api import CODECS
-from benchmarks.codec_contract import CONTRACT
-from benchmarks.conformance import Check, examine
+from benchmarks.conformance.checks import Check, examine
+from benchmarks.conformance.codec_rules import CONTRACT
 from hsc.errors import SpecError
 
 NAMES = [name for name in CODECS.names() if CODECS.get(name).__module__ not in ("hsc_testkit", "hostile_testkit")]

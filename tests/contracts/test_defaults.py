@@ -9,7 +9,7 @@ import pytest
 from benchmarks.api import CODECS, DATASETS, METRICS, TASKS
 from downstream.api import HEADS
 from hsc.errors import SpecError
-from hsc.fetching import nothing_fetched, unfetched
+from hsc.weights.fetching import nothing_fetched, unfetched
 
 REGISTRIES: tuple[Any, ...] = (CODECS, HEADS, DATASETS, METRICS, TASKS)
 ASKS = {"precomputed", "onnx", "tflite", "mmseg", "images"}

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from downstream.api import HEADS, Detections, LatentHead, SegmentationMap, from_bytes, routes_of, to_bytes, why_not
+from downstream.api import HEADS, Detections, LatentHead, SegmentationMap, from_bytes, routes_of, to_bytes
+from downstream.compatibility import why_not
 from hsc.api import DecodesLatents, Latents, LatentSpec
 
 SIZES = ((1, 1), (33, 57), (64, 96), (33, 57))

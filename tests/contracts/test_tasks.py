@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks.api import CODECS, DATASETS, METRICS, TASKS, ScoresOriginals
-from benchmarks.tables import TITLES
+from benchmarks.stats.metric_facts import TITLES
 from downstream.api import HEADS
 from downstream.class_maps import find_map
 from hsc.registry import parse_spec

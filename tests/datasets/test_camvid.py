@@ -11,7 +11,7 @@ import pytest
 from benchmarks.api import DATASETS
 from benchmarks.datasets.camvid import CamVid
 from downstream.api import VOID, Detections, SegmentationMap
-from downstream.segmentation_classes import CAMVID11
+from downstream.label_spaces import CAMVID11
 from hsc.errors import AnnotationError, ImageError, SpecError
 
 

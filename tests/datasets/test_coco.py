@@ -16,14 +16,13 @@ import PIL.Image
 import pytest
 
 from benchmarks.api import DATASETS, Truth
-from benchmarks.coco_evaluation import numbers
 from benchmarks.datasets import coco as module
 from benchmarks.datasets.coco import Coco
 from benchmarks.formats.coco_json import read_coco
+from benchmarks.metrics._coco_evaluation import numbers
 from downstream.api import VOID, Detections, SegmentationMap
 from downstream.class_maps import find_map
-from downstream.coco_classes import COCO80
-from downstream.segmentation_classes import COCO81, VOC21
+from downstream.label_spaces import COCO80, COCO81, VOC21
 from hsc.errors import AnnotationError, DownloadError, ImageError, SpecError
 
 GOOD: dict[str, Any] = {

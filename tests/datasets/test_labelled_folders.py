@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.api import DATASETS
 from downstream.api import VOID, Detections, SegmentationMap
-from downstream.segmentation_classes import ADE150, CITYSCAPES19, VOC21
+from downstream.label_spaces import ADE150, CITYSCAPES19, VOC21
 from hsc.errors import AnnotationError, DataError, ImageError, SpecError
 
 SIZES = ((5, 9), (7, 3))

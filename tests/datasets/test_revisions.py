@@ -16,9 +16,9 @@ from map_testkit import ReadGrey
 
 import benchmarks
 from benchmarks.api import CODECS, DATASETS
-from benchmarks.execution import Inline
-from hsc import file_digests
-from hsc.file_digests import SETTLED_NS
+from benchmarks.harness.executors import Inline
+from hsc.files import file_digests
+from hsc.files.file_digests import SETTLED_NS
 
 SIDE = 6
 

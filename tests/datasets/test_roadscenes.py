@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.api import DATASETS, HasBoxes, HasLabelMaps
-from benchmarks.datasets.roadscenes import OBJECTS, SEMANTIC, Roadscenes, pins, render, renderer, scene_seed
+from benchmarks.datasets.roadscenes import OBJECTS, SEMANTIC, Roadscenes, pixel_hashes, render, renderer, scene_seed
 from benchmarks.datasets.roadscenes.annotations import annotate
 from benchmarks.datasets.roadscenes.frame import Frame
 from benchmarks.datasets.roadscenes.labels import MIN_AREA, MIN_SIDE, MIN_VISIBLE
@@ -63,24 +63,24 @@ def test_another_light_moves_pixels_and_nothing_else() -> None:
 
 
 def test_small_pins_hold() -> None:
-    for key, want in pins.pinned().items():
+    for key, want in pixel_hashes.pinned().items():
         if key.endswith(("96x64", "97x61")):
-            pins.compare(key, want)
+            pixel_hashes.compare(key, want)
 
 
 def test_other_pixels_are_refused_with_a_cure() -> None:
     with pytest.raises(DataError, match="clear numba's cache"):
-        pins.compare(pins.PROBE, "0" * 64)
+        pixel_hashes.compare(pixel_hashes.PROBE, "0" * 64)
 
 
 def test_a_fresh_process_renders_the_same_pixels() -> None:
-    code = "from benchmarks.datasets.roadscenes import pins; print(pins.measured('6/1/120x80'))"
+    code = "from benchmarks.datasets.roadscenes import pixel_hashes as pins; print(pins.measured('6/1/120x80'))"
     fresh = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
-    assert fresh == pins.measured("6/1/120x80")
+    assert fresh == pixel_hashes.measured("6/1/120x80")
 
 
 def test_scenes_differ_by_index_and_seed() -> None:
-    assert len({pins.measured(key) for key in ("2/0/48x32", "2/1/48x32", "6/0/48x32")}) == 3
+    assert len({pixel_hashes.measured(key) for key in ("2/0/48x32", "2/1/48x32", "6/0/48x32")}) == 3
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -202,7 +202,7 @@ def test_kept_frames_come_back_and_damaged_ones_are_rendered_again(monkeypatch: 
     file.write_bytes(b"not a frame")
     cached_frame.cache_clear()
     again = cached_frame(2, 900, (96, 64), on_disk=True)
-    assert pins.fingerprint(first) == pins.fingerprint(kept) == pins.fingerprint(again)
+    assert pixel_hashes.fingerprint(first) == pixel_hashes.fingerprint(kept) == pixel_hashes.fingerprint(again)
     assert (kept.iscrowd == first.iscrowd).all()
     with pytest.raises(ValueError, match="read-only"):
         kept.image[0, 0] = 0
@@ -233,8 +233,8 @@ def test_pictures_are_saved_with_their_scenes_conditions(tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_all_pins_hold() -> None:
-    for key, want in pins.pinned().items():
-        pins.compare(key, want)
+    for key, want in pixel_hashes.pinned().items():
+        pixel_hashes.compare(key, want)
 
 
 @pytest.mark.slow
@@ -242,7 +242,7 @@ def test_plainer_instructions_render_the_same_pixels(tmp_path: Path) -> None:
     """Compiled for a processor without AVX and FMA, and NumPy held to the same."""
     plain = {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3"}
     keys = ("2/0/96x64", "1/0/384x256")
-    code = f"from benchmarks.datasets.roadscenes import pins; [pins.compare(key, pins.pinned()[key]) for key in {keys}]"
+    code = f"from benchmarks.datasets.roadscenes import pixel_hashes as pins; [pins.compare(key, pins.pinned()[key]) for key in {keys}]"
     subprocess.run([sys.executable, "-c", code], env={**os.environ, **plain}, capture_output=True, check=True)
 
 

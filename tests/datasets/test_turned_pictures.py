@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.api import DATASETS
 from benchmarks.datasets.camvid import CamVid
-from benchmarks.images import exif_turn, read_image, turned
+from benchmarks.imaging.image_files import exif_turn, read_image, turned
 from downstream.api import SegmentationMap
 from hsc.errors import ImageError
 

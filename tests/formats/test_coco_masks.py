@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.formats.coco_masks import Mask, draw, paint, read_masks
 from downstream.api import VOID, Masks
-from downstream.masks import covered_pixels, pack, unpack
+from downstream.ops.masks import covered_pixels, pack, unpack
 from hsc.errors import AnnotationError
 
 PACKED = "121O060M1"

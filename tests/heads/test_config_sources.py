@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from downstream.config_sources import config_sources, sha256_of_config
+from downstream.weights.config_sources import config_sources, sha256_of_config
 
 CONFIGS = {
     "_base_ in Python": ("top.py", '_base_ = ["bases/a.py", "./bases/b.py"]\nmodel = dict(a=1)\n'),

@@ -18,15 +18,15 @@ from hsc_testkit import Blocks, FindSquares, Squares
 from benchmarks.api import CODECS, Sample
 from benchmarks.codecs import hsc as hsc_codec
 from benchmarks.evaluation import configure, run
-from benchmarks.execution import Inline
-from benchmarks.images import pixels_sha256
-from benchmarks.measure import Answer, Item, Job, measure, read_by
-from benchmarks.store import Pixels
+from benchmarks.harness.cache import Pixels
+from benchmarks.harness.executors import Inline
+from benchmarks.harness.measure import Answer, Item, Job, measure, read_by
+from benchmarks.imaging.image_files import pixels_sha256
 from downstream.api import HEADS, routes_of
-from downstream.torchvision import Torchvision
-from hsc import held as held_module
+from downstream.heads.torchvision import Torchvision
 from hsc.api import Latents, LatentSpec
-from hsc.held import HOLDER, SPARE, Holder, held
+from hsc.networks import held as held_module
+from hsc.networks.held import HOLDER, SPARE, Holder, held
 
 PAUSE = 0.3
 """What building a network takes here at the least, seconds."""
@@ -81,7 +81,7 @@ def torchvision_file(model: str, folder: Path, **settings: Any) -> Path:
 
 
 def packaged_file(name: str) -> Path:
-    from downstream.weights_file import packaged
+    from downstream.weights.weights_file import packaged
 
     if not packaged(name).is_file():
         pytest.skip(f"the weights {name} are not here")

@@ -12,16 +12,16 @@ import torch
 from torch.nn.functional import pixel_shuffle
 
 from benchmarks.api import CODECS
-from downstream import detectors, segmenters
-from downstream.api import HEADS, Detections, routes_of, why_not
-from downstream.detectors.layers import normalised
-from downstream.latent import LatentDetector, LatentSegmenter
-from downstream.latent_networks import build_detector, build_segmenter
-from downstream.latent_networks.lift import Lift
-from downstream.latent_networks.reading import STRIDES, Reading, from_plain, reading_of
-from downstream.latent_networks.uses import USES
-from downstream.segmentation_classes import CAMVID11
-from downstream.small import ROADSCENES
+from downstream.api import HEADS, Detections, routes_of
+from downstream.compatibility import why_not
+from downstream.heads.latent import LatentDetector, LatentSegmenter
+from downstream.label_spaces import CAMVID11, ROADSCENES
+from downstream.networks import detectors, segmenters
+from downstream.networks.detectors.layers import normalised
+from downstream.networks.latents import build_detector, build_segmenter
+from downstream.networks.latents.adapter import Lift
+from downstream.networks.latents.inputs import STRIDES, Reading, from_plain, reading_of
+from downstream.networks.latents.uses import USES
 from hsc.api import Latents, LatentSpec
 from hsc.errors import DataError, UnavailableError, UsageError
 

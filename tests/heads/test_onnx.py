@@ -13,10 +13,10 @@ import pytest
 from PIL import Image as Pillow
 
 from downstream.api import HEADS
-from downstream.coco_classes import COCO80, NUMBERS
-from downstream.letterbox import letterbox, resize_bilinear
-from downstream.onnx import Onnx, _decode_yolov8, _decode_yolox
-from downstream.suppression import best_boxes
+from downstream.heads.onnx import Onnx, _decode_yolov8, _decode_yolox
+from downstream.label_spaces import COCO80, NUMBERS
+from downstream.ops.letterbox import letterbox, resize_bilinear
+from downstream.ops.nms import best_boxes
 from hsc.errors import DataError, HeadError, UnavailableError
 
 SHARED = Path(os.environ.get("HSC_SHARED") or Path(__file__).parents[3] / "shared")

@@ -9,8 +9,8 @@ import pytest
 from toy_onnx import field, segmenter, tensor_beside
 
 from downstream.api import SegmentationMap
-from downstream.onnx import Onnx
-from downstream.onnx_files import external_files, sha256_of_model
+from downstream.heads.onnx import Onnx
+from downstream.weights.onnx_files import external_files, sha256_of_model
 from hsc.errors import DataError, UnavailableError
 
 MODEL, GRAPH, TRAINING, FUNCTION = 7, 7, 20, 25

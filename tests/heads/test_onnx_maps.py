@@ -9,10 +9,9 @@ import pytest
 from toy_onnx import segmenter
 
 from downstream.api import HEADS, Detections, SegmentationMap
-from downstream.class_names import space_named, space_of
-from downstream.map_fitting import fitted, labels_from_classes, labels_from_logits, padded
-from downstream.onnx import Onnx
-from downstream.segmentation_classes import VOC21
+from downstream.heads.onnx import Onnx
+from downstream.label_spaces import VOC21, space_named, space_of
+from downstream.ops.segmentation_canvas import fitted, labels_from_classes, labels_from_logits, padded
 from hsc.errors import DataError, SpecError, UnavailableError
 
 PLAIN = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}

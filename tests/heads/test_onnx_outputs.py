@@ -10,8 +10,8 @@ import pytest
 from toy_onnx import constant
 
 from downstream.api import HEADS
-from downstream.onnx import Onnx
-from downstream.onnx_outputs import Output, Told, cells_of, sigmoid, told, why_unread
+from downstream.heads.onnx import Onnx
+from downstream.ops.onnx_outputs import Output, Told, cells_of, sigmoid, told, why_unread
 from hsc.errors import DataError, SpecError
 
 SIDE, STRIDES, CLASSES = 64, (8, 16, 32), 3
@@ -116,7 +116,7 @@ def test_scores_that_become_logits_on_a_picture_are_refused(tmp_path: Path) -> N
     one = head(tmp_path, [exports()["raw"]])
     numbers = exports()["raw"][0].copy()
     numbers[3, 5] = 7.0
-    from downstream.onnx import _decode_yolox
+    from downstream.heads.onnx import _decode_yolox
 
     with pytest.raises(DataError, match=r"scores are .* to 7, expected 0 to 1"):
         _decode_yolox(numbers, CLASSES, (SIDE, SIDE), STRIDES)

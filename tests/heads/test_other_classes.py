@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 from torchvision.models import get_model
 
 from downstream.api import HEADS
-from downstream.state_dicts import misfit
-from downstream.weights_file import packaged
+from downstream.weights.state_dicts import misfit
+from downstream.weights.weights_file import packaged
 
 
 def assert_one_sentence(reason: str | None, *parts: str) -> None:

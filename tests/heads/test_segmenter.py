@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from downstream.api import HEADS
-from downstream.segmentation_classes import CAMVID11
-from downstream.segmenter import Segmenter
-from downstream.segmenters import ARCHITECTURES, build
-from downstream.small import Small
+from downstream.heads.segmenter import Segmenter
+from downstream.heads.small import Small
+from downstream.label_spaces import CAMVID11
+from downstream.networks.segmenters import ARCHITECTURES, build
 from downstream.training.segmentation import iou_of
-from downstream.weights_file import packaged
+from downstream.weights.weights_file import packaged
 from hsc.errors import DataError, UnavailableError, UsageError
 
 MOST_PARAMETERS = 1_500_000

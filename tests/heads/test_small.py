@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from downstream.api import HEADS
-from downstream.detectors import ARCHITECTURES, build
-from downstream.small import ROADSCENES, Small
+from downstream.heads.small import Small
+from downstream.label_spaces import ROADSCENES
+from downstream.networks.detectors import ARCHITECTURES, build
 from hsc.errors import DataError, UnavailableError, UsageError
 
 MOST_PARAMETERS = 1_800_000

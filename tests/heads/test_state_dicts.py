@@ -14,13 +14,13 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from downstream.class_names import space_of
-from downstream.latent import LatentDetector, LatentSegmenter
-from downstream.segmenter import Segmenter
-from downstream.small import Small
-from downstream.state_dicts import fill, fitted, read_state
-from downstream.torchvision import Torchvision
-from downstream.weights_file import classes_of, packaged, read_weights
+from downstream.heads.latent import LatentDetector, LatentSegmenter
+from downstream.heads.segmenter import Segmenter
+from downstream.heads.small import Small
+from downstream.heads.torchvision import Torchvision
+from downstream.label_spaces import space_of
+from downstream.weights.state_dicts import fill, fitted, read_state
+from downstream.weights.weights_file import classes_of, packaged, read_weights
 from hsc.errors import DataError, HscError, UnavailableError
 
 NUMBERS = [float("nan"), float("inf")]

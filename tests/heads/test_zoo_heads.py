@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from downstream.api import HEADS
-from downstream.coco_classes import COCO80, NUMBERS
-from downstream.masks import unpack
-from downstream.torchvision import Torchvision, _known
-from downstream.ultralytics import Ultralytics
+from downstream.heads.torchvision import Torchvision, _known
+from downstream.heads.ultralytics import Ultralytics
+from downstream.label_spaces import COCO80, NUMBERS
+from downstream.ops.masks import unpack
 from hsc.errors import DataError, UnavailableError
 
 

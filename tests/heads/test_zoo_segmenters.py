@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from downstream.api import HEADS
-from downstream.mmseg import _PACKAGES, MmSeg, _for_testing, _StandIn
-from downstream.segmentation_classes import CAMVID11, CITYSCAPES19, VOC21
-from downstream.tflite import TfLite
-from downstream.torchvision_segmentation import TorchvisionSegmentation
+from downstream.heads.mmseg import _PACKAGES, MmSeg, _for_testing, _StandIn
+from downstream.heads.tflite import TfLite
+from downstream.heads.torchvision_segmentation import TorchvisionSegmentation
+from downstream.label_spaces import CAMVID11, CITYSCAPES19, VOC21
 from hsc.errors import DataError, SpecError, UnavailableError
 
 LITERT = importlib.util.find_spec("ai_edge_litert") is not None
@@ -272,7 +272,7 @@ def reference(config):
     from mmengine.model import revert_sync_batchnorm
     from mmseg.registry import MODELS
 
-    from downstream.mmseg import _config_path, _import
+    from downstream.heads.mmseg import _config_path, _import
 
     _import()
     settings = Config.fromfile(str(_config_path(config))).model
@@ -342,7 +342,7 @@ def test_mmseg_faults_and_the_configs_own_resize(tmp_path):
 
 
 def shipped(config):
-    from downstream.mmseg import _config_path
+    from downstream.heads.mmseg import _config_path
 
     return _config_path(config)
 

@@ -10,20 +10,20 @@ import numpy as np
 import pytest
 from toy_model import CHANNELS, STRIDE, WORDS, ToyModel
 
-from hsc import layers
-from hsc.bitstream import MAGIC, Header, _crc, pack, unpack
+from hsc.entropy_coding import layered_stream
+from hsc.entropy_coding.container import MAGIC, Header, _crc, pack, unpack
 from hsc.errors import BitstreamError, CodecError
 
 MODEL = ToyModel()
 HEADER = Header((40, 50), 77, 5)
-DATA = layers.encode(MODEL, HEADER, MODEL.draw(0))
+DATA = layered_stream.encode(MODEL, HEADER, MODEL.draw(0))
 HEAD = 9  # both sides are below 129: magic to width, then the checksum
 
 
 def refused(data: bytes) -> bool:
     """Whether the file is refused by the one error; any other goes through."""
     try:
-        layers.decode(MODEL, data)
+        layered_stream.decode(MODEL, data)
     except BitstreamError:
         return True
     return False
@@ -115,7 +115,7 @@ def reaches_decoder(data: bytes, allow_partial: bool = False) -> bool:
     """Decode what passes the container: a typed error (True), or symbols of the declared shape."""
     start = time.perf_counter()
     try:
-        decoded = layers.decode(MODEL, data, allow_partial=allow_partial)
+        decoded = layered_stream.decode(MODEL, data, allow_partial=allow_partial)
     except BitstreamError:
         return True
     finally:

@@ -15,12 +15,21 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from hsc.checkpoint_files import foreign_names, read_checkpoint
-from hsc.checkpoints import Layout, build_generator, from_own, infer_config, layout_of, load_generator, pairs, to_own
-from hsc.convert import DONE, FAILED, USAGE, main, run_job
 from hsc.errors import DataError, UsageError
-from hsc.generator import StyleGAN2
-from hsc.profiles import GeneratorConfig
+from hsc.networks.config import GeneratorConfig
+from hsc.networks.stylegan2 import StyleGAN2
+from hsc.weights.checkpoint_reader import foreign_names, read_checkpoint
+from hsc.weights.convert_stylegan2 import DONE, FAILED, USAGE, main, run_job
+from hsc.weights.stylegan2_keys import (
+    Layout,
+    build_generator,
+    from_own,
+    infer_config,
+    layout_of,
+    load_generator,
+    pairs,
+    to_own,
+)
 
 TINY = GeneratorConfig(resolution=32, w_dim=12, z_dim=10, mapping_layers=3, channel_base=256, channel_max=20)
 OTHERS: list[Layout] = ["nvlabs", "rosinality"]
@@ -244,7 +253,7 @@ def test_a_file_without_a_generator_says_what_it_holds(tmp_path: Path) -> None:
     torch.save({"epoch": 3, "optimizer": {"lr": 0.1}}, tmp_path / "x.pt")
     with pytest.raises(DataError, match="epoch, optimizer"):
         read_checkpoint(tmp_path / "x.pt")
-    with pytest.raises(DataError, match=r"hsc\.convert"):
+    with pytest.raises(DataError, match=r"convert_stylegan2"):
         load_generator(tmp_path / "x.pt")
 
 
@@ -263,8 +272,8 @@ def test_what_a_checkpoint_lacks_is_made_and_said(tmp_path: Path) -> None:
 
 
 def test_help_shows_examples_and_importing_hsc_brings_no_torch() -> None:
-    shown = subprocess.run([sys.executable, "-m", "hsc.convert", "--help"], capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run([sys.executable, "-m", "hsc.weights.convert_stylegan2", "--help"], capture_output=True, text=True, check=True).stdout
     assert "examples:" in shown
     assert "--allow-pickle" in shown
-    code = "import sys, hsc, hsc.profiles, hsc.convert; sys.exit('torch' in sys.modules)"
+    code = "import sys, hsc, hsc.networks.config, hsc.weights.convert_stylegan2; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

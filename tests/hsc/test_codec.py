@@ -13,13 +13,15 @@ import pytest
 import torch
 from tiny_profile import TINY, lively, noise_photo, tiny_codec, whole_profile
 
-from hsc import layers, pixels, weights
 from hsc.api import DecodesLatents, Layered, Staged
 from hsc.codec import HscCodec
-from hsc.entropy import latent_size
+from hsc.entropy_coding import layered_stream
 from hsc.errors import BitstreamError, ImageError, UsageError
-from hsc.pixels import invert, synthesise
-from hsc.profiles import SMALL
+from hsc.networks import tiling
+from hsc.networks.config import SMALL
+from hsc.networks.entropy_model import latent_size
+from hsc.networks.tiling import invert, synthesise
+from hsc.weights import files as weights
 
 SIZES = [(1, 1), (7, 5), (33, 57), (64, 48)]
 CODEC = tiny_codec()
@@ -267,8 +269,8 @@ def test_training_forward_in_eval_is_what_is_coded() -> None:
     assert torch.equal(made.semantics.integers, coded.semantic)
     assert differ.float().mean() < 0.01  # floats of g_a may fall on the other side of a half
     bits = made.semantics.bits + made.features.bits.sum(1)
-    assert float(bits) == pytest.approx(layers.estimate_bits(known), rel=0.02, abs=2)
-    assert np.abs(CODEC.decode(CODEC.encode(image, 5.0)).astype(int) - pixels._to_uint8(made.image.clone()).astype(int)).max() <= 2
+    assert float(bits) == pytest.approx(layered_stream.estimate_bits(known), rel=0.02, abs=2)
+    assert np.abs(CODEC.decode(CODEC.encode(image, 5.0)).astype(int) - tiling._to_uint8(made.image.clone()).astype(int)).max() <= 2
 
 
 @pytest.mark.parametrize("hw", [(150, 40), (100, 215)])
@@ -303,7 +305,7 @@ def test_maps_follow_from_the_image_size() -> None:
 
 _DECODER = """
 import hashlib, sys
-from hsc import weights
+from hsc.weights import files as weights
 from hsc.codec import HscCodec
 codec = HscCodec(weights.load(sys.argv[1]))
 data = sys.stdin.buffer.read()
@@ -322,13 +324,13 @@ def test_a_fresh_process_decodes_from_weights_and_bytes(tmp_path: Path) -> None:
 
 
 def test_importing_the_package_does_not_import_torch() -> None:
-    code = "import sys, hsc, hsc.profiles, hsc.weights; sys.exit('torch' in sys.modules)"
+    code = "import sys, hsc, hsc.networks.config, hsc.weights.files; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_profiles_are_frozen_data() -> None:
     from hsc.errors import DataError
-    from hsc.profiles import PROFILES, FeatureConfig, SemanticConfig, profile_from_json, profile_to_json
+    from hsc.networks.config import PROFILES, FeatureConfig, SemanticConfig, profile_from_json, profile_to_json
 
     for profile in (*PROFILES.values(), TINY, whole_profile()):
         assert profile_from_json(profile_to_json(profile)) == profile

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from hsc.coder import Call, SymbolDecoder, SymbolEncoder, _row_model, estimate_bits, write_payload
+from hsc.entropy_coding.ans_coder import Call, SymbolDecoder, SymbolEncoder, _row_model, estimate_bits, write_payload
+from hsc.entropy_coding.cdf_tables import build_gaussian_tables, build_pmf_tables, gaussian_scales
 from hsc.errors import BitstreamError, UsageError
-from hsc.tables import build_gaussian_tables, build_pmf_tables, gaussian_scales
 
 SCALES = gaussian_scales()
 TABLES = build_gaussian_tables(SCALES)

@@ -12,11 +12,11 @@ import PIL.Image
 import pytest
 from tiny_profile import noise_photo, tiny_codec
 
-from hsc import weights
 from hsc.__main__ import main
-from hsc.directions import load_directions, principal_directions, save_directions
+from hsc.cli.image_files import read_picture, write_picture
 from hsc.errors import ImageError
-from hsc.pictures import read_picture, write_picture
+from hsc.networks.directions import load_directions, principal_directions, save_directions
+from hsc.weights import files as weights
 
 CODEC = tiny_codec()
 

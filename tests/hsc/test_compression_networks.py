@@ -10,15 +10,15 @@ import pytest
 import torch
 from tiny_profile import TINY, lively, whole_profile
 
-from hsc import lattice
+from hsc.entropy_coding import checkerboard
+from hsc.entropy_coding.gains import GAIN_UNIT, PriorTable, QualityTable
+from hsc.entropy_coding.layered_stream import Layer
+from hsc.entropy_coding.quantisation import SCALES, quantise
 from hsc.errors import DataError, UsageError
-from hsc.fcn import FCN
-from hsc.gaussians import SCALES, quantise
-from hsc.layers import Layer
-from hsc.model import HscModel
-from hsc.profiles import PROFILES, SMALL, Profile
-from hsc.quality import GAIN_UNIT, PriorTable, QualityTable
-from hsc.scn import SCN
+from hsc.networks.config import PROFILES, SMALL, Profile
+from hsc.networks.fcn import FCN
+from hsc.networks.model import HscModel
+from hsc.networks.scn import SCN
 
 EVERY_ANCHOR = torch.tensor([0, 40, 72, 100, 140, 170, 200, 255])
 
@@ -28,32 +28,32 @@ EVERY_ANCHOR = torch.tensor([0, 40, 72, 100, 140, 170, 200, 255])
 def test_passes_visit_every_position_once(passes: int, size: tuple[int, int]) -> None:
     x = torch.arange(1.0, 1 + 2 * size[0] * size[1]).reshape(1, 2, *size)
     rebuilt = torch.zeros_like(x)
-    for places in lattice.ORDERS[passes]:
-        picked = lattice.gather(x, places)
-        assert picked.shape == (1, 2, lattice.count(places, *size))
-        rebuilt += lattice.spread(picked, places, *size)
+    for places in checkerboard.ORDERS[passes]:
+        picked = checkerboard.gather(x, places)
+        assert picked.shape == (1, 2, checkerboard.count(places, *size))
+        rebuilt += checkerboard.spread(picked, places, *size)
     assert torch.equal(rebuilt, x)
 
 
 @pytest.mark.parametrize("passes", [1, 2, 3])
 def test_neighbours_are_always_decoded_ones(passes: int) -> None:
     known = torch.zeros(1, 1, 8, 8)
-    for number, places in enumerate(lattice.ORDERS[passes]):
-        offsets = lattice.known_neighbours(passes, number)
+    for number, places in enumerate(checkerboard.ORDERS[passes]):
+        offsets = checkerboard.known_neighbours(passes, number)
         assert len(offsets) == {1: (0,), 2: (0, 12), 3: (0, 4, 12)}[passes][number]
         if offsets:
-            seen = lattice.gather(known, places, offsets).reshape(len(offsets), -1)
+            seen = checkerboard.gather(known, places, offsets).reshape(len(offsets), -1)
             assert bool(seen.any(dim=0).all())
-            inner = lattice.spread(lattice.gather(known, places, offsets), places, 8, 8)[0, :, 2:6, 2:6].sum(0)
-            on = lattice.spread(torch.ones(1, 1, lattice.count(places, 8, 8)), places, 8, 8)[0, 0, 2:6, 2:6]
+            inner = checkerboard.spread(checkerboard.gather(known, places, offsets), places, 8, 8)[0, :, 2:6, 2:6].sum(0)
+            on = checkerboard.spread(torch.ones(1, 1, checkerboard.count(places, 8, 8)), places, 8, 8)[0, 0, 2:6, 2:6]
             assert torch.equal(inner, on * len(offsets))
-        known += lattice.spread(torch.ones(1, 1, lattice.count(places, 8, 8)), places, 8, 8)
+        known += checkerboard.spread(torch.ones(1, 1, checkerboard.count(places, 8, 8)), places, 8, 8)
 
 
 def test_a_neighbourhood_is_the_one_around_the_position() -> None:
     x = torch.randn(2, 3, 5, 6)
     places = ((0, 1), (1, 0))
-    found = lattice.gather(x, places, lattice.SQUARE).reshape(2, 9, 3, -1)
+    found = checkerboard.gather(x, places, checkerboard.SQUARE).reshape(2, 9, 3, -1)
     padded = torch.nn.functional.pad(x, (1,) * 4)
     positions = [(i, j) for r, c in places for i in range(r, 5, 2) for j in range(c, 6, 2)]
     for n, (i, j) in enumerate(positions):
@@ -208,7 +208,7 @@ def test_keep_is_what_a_cut_file_gives() -> None:
     assert made.features.bits[0, 2:].tolist() == [0, 0, 0, 0]
     assert bool((made.features.bits[0, :2] > 0).all())
     entropy = model.entropy
-    from hsc.bitstream import Header
+    from hsc.entropy_coding.container import Header
 
     header = Header((48, 64), 150, 7)
     known: list[Layer] = []

@@ -10,14 +10,14 @@ import pytest
 import torch
 from tiny_profile import TINY, lively, noise_photo
 
-from hsc import layers
-from hsc.bitstream import Header
 from hsc.codec import HscCodec
-from hsc.detail import lean_to_zero
+from hsc.entropy_coding import layered_stream
+from hsc.entropy_coding.container import Header
 from hsc.errors import UsageError
-from hsc.model import HscModel
-from hsc.profiles import DETAILED as SHIPPED
-from hsc.profiles import DetailConfig, GeneratorConfig, profile_from_json, profile_to_json
+from hsc.networks.config import DETAILED as SHIPPED
+from hsc.networks.config import DetailConfig, GeneratorConfig, profile_from_json, profile_to_json
+from hsc.networks.detail import lean_to_zero
+from hsc.networks.model import HscModel
 from hsc.training.detail import draw_qualities, keep_symbols, sensitivity, set_basis
 from hsc.training.shards import Batch
 
@@ -119,7 +119,7 @@ def test_tiles_read_detail_too(codec: HscCodec) -> None:
 def test_a_header_may_not_ask_for_more_layers_than_there_are(codec: HscCodec) -> None:
     header = Header((16, 16), 160, BASE + 4)
     with pytest.raises(UsageError, match="11 layers were asked for"):
-        layers.code(codec.entropy, header, lambda number, parameters: np.zeros(parameters.index.shape, np.int32))
+        layered_stream.code(codec.entropy, header, lambda number, parameters: np.zeros(parameters.index.shape, np.int32))
 
 
 def test_rounding_leans_to_zero() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hsc.directions import load_directions, principal_directions, probe_direction, save_directions
 from hsc.errors import DataError, UsageError
+from hsc.networks.directions import load_directions, principal_directions, probe_direction, save_directions
 
 RANDOM = np.random.default_rng(0)
 AXIS = RANDOM.normal(size=(3, 4))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from hsc.exact import ExactLayer, ExactWeights, _told_to_shorten, largest_of
+from hsc.entropy_coding.exact_matmul import ExactLayer, ExactWeights, _told_to_shorten, largest_of
 
 
 def whole(*shape, highest, seed):

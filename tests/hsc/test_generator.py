@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from hsc.errors import UsageError
-from hsc.generator import StyleGAN2
-from hsc.modulation import blur, modulated_conv, modulated_conv_per_sample, upsample
-from hsc.noise import seeded_noise
-from hsc.pixels import synthesis_reach
-from hsc.profiles import SMALL, GeneratorConfig
+from hsc.networks.config import SMALL, GeneratorConfig
+from hsc.networks.modulation import blur, modulated_conv, modulated_conv_per_sample, upsample
+from hsc.networks.noise import seeded_noise
+from hsc.networks.stylegan2 import StyleGAN2
+from hsc.networks.tiling import synthesis_reach
 
 TINY = GeneratorConfig(resolution=64, w_dim=16, z_dim=16, mapping_layers=2, channel_base=512, channel_max=24)
 

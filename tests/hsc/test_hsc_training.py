@@ -14,10 +14,10 @@ import torch
 from test_detail import DETAILED
 from tiny_profile import TINY
 
-from hsc import layers, weights
 from hsc.codec import HscCodec
+from hsc.entropy_coding import layered_stream
 from hsc.errors import DataError, UsageError
-from hsc.profiles import profile_to_json
+from hsc.networks.config import profile_to_json
 from hsc.training.__main__ import main
 from hsc.training.decoder import draw_light
 from hsc.training.loop import Run, export, set_patches, train
@@ -28,6 +28,7 @@ from hsc.training.recipe import CONFIGS, Recipe, read_recipe, recipe_of
 from hsc.training.shards import Batch, batch_of, class_weight, object_weight, read_frames
 from hsc.training.teacher import Teacher, load_teacher, save_teacher, train_teacher
 from hsc.training.texture import PatchCritic, changed, critic_loss, texture_loss
+from hsc.weights import files
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -121,7 +122,7 @@ def test_the_stage_detail_resumes_and_leaves_the_symbols_alone(shards, teacher, 
     changed = {name for name, t in kept.items() if not torch.equal(t, after[name])}
     assert changed
     assert all(name.startswith("fcn.synthesis.") for name in changed)
-    codec = HscCodec(weights.load(str(tmp_path / "whole" / "tiny.safetensors")))
+    codec = HscCodec(files.load(str(tmp_path / "whole" / "tiny.safetensors")))
     image = read_frames(shards).images[0]
     assert codec.decode(codec.encode(image, 5.0)).shape == image.shape
     with pytest.raises(UsageError, match="0 for a profile without detail"):
@@ -130,19 +131,19 @@ def test_the_stage_detail_resumes_and_leaves_the_symbols_alone(shards, teacher, 
 
 def test_the_stage_decoder_resumes_and_files_stay_as_they_are(shards, teacher, tmp_path) -> None:
     initial = tmp_path / "initial.safetensors"
-    weights.save(weights.random_model(TINY, 5), initial)
+    files.save(files.random_model(TINY, 5), initial)
     recipe = dataclasses.replace(ONE, steps=(0, 0, 0), decoder_steps=5, decoder_rate=1e-2, swapped=0.5)
     whole = train(recipe, Run(tmp_path / "whole", shards, (teacher,), initial))
     for stop in (2, None):
         cut = train(recipe, Run(tmp_path / "cut", shards, (teacher,), initial), stop_at=stop)
     assert_same(tensors(whole.averaged), tensors(cut.averaged))
-    first, after = (weights.load(str(path)) for path in (initial, tmp_path / "whole" / "tiny.safetensors"))
+    first, after = (files.load(str(path)) for path in (initial, tmp_path / "whole" / "tiny.safetensors"))
     changed = {name for name, array in first.arrays().items() if not np.array_equal(array, after.arrays()[name])}
     assert changed
     assert all(name.startswith(("fcn.synthesis.", "generator.")) for name in changed)
     image = read_frames(shards).images[0]
     for quality in (1.0, 3.3, 6.0):
-        old, new = (layers.decode(m.entropy, HscCodec(m).encode(image, quality)).layers for m in (first, after))
+        old, new = (layered_stream.decode(m.entropy, HscCodec(m).encode(image, quality)).layers for m in (first, after))
         assert all(np.array_equal(a.symbols, b.symbols) for a, b in zip(old, new, strict=True))
     with pytest.raises(UsageError, match="say with --initial"):
         train(recipe, Run(tmp_path / "none", shards, (teacher,)))  # before the first step
@@ -212,10 +213,10 @@ def test_its_weights_code_images_and_say_where_they_come_from(shards, teacher, t
     train(ONE, Run(tmp_path, shards, (teacher,)), stop_at=4)
     target = tmp_path / "now.safetensors"
     export(ONE, tmp_path, target)
-    card = weights.read_card(target).card
+    card = files.read_card(target).card
     assert (card["steps"], card["licence"], card["data"]) == (4, "Apache-2.0", "rectangles 0; rectangles 1")
     image = read_frames(shards).images[0]
-    codec = HscCodec(weights.load(str(target)))
+    codec = HscCodec(files.load(str(target)))
     data = codec.encode(image, 1.5)
     assert codec.decode(data).shape == image.shape
     again = train(ONE, Run(tmp_path / "on", shards, (teacher,), initial=target), stop_at=1)
@@ -418,4 +419,4 @@ def test_two_processes_train_one_model(shards, teacher, tmp_path) -> None:
     for process in started:
         _, said = process.communicate(timeout=120)
         assert process.returncode == 0, said
-    assert weights.read_card(tmp_path / "run" / "tiny.safetensors").card["steps"] == 8
+    assert files.read_card(tmp_path / "run" / "tiny.safetensors").card["steps"] == 8

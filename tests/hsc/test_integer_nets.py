@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
+from hsc.entropy_coding.cdf_tables import build_gaussian_tables, gaussian_scales
+from hsc.entropy_coding.integer_nets import IntegerConv2d, IntegerSequence, requantise, scale_levels
+from hsc.entropy_coding.rate_proxy import gaussian_bits
 from hsc.errors import DataError, UsageError
-from hsc.integer_nets import IntegerConv2d, IntegerSequence, requantise, scale_levels
-from hsc.rate import gaussian_bits
-from hsc.tables import build_gaussian_tables, gaussian_scales
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_a_gpu_gives_the_same(net):
 def test_bands_of_rows_change_nothing(net, monkeypatch):
     x = integers(1, 20, 33, 16)
     expected = net(x)
-    monkeypatch.setattr("hsc.integer_nets._BAND", 20 * 9 * 16 * 5)
+    monkeypatch.setattr("hsc.entropy_coding.integer_nets._BAND", 20 * 9 * 16 * 5)
     assert torch.equal(net(x), expected)
 
 

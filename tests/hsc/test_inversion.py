@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from hsc.errors import UsageError
-from hsc.generator import StyleGAN2
-from hsc.inversion import GIE
-from hsc.profiles import PAPER, PROFILES, SMALL, EncoderConfig, Profile
+from hsc.networks.config import PAPER, PROFILES, SMALL, EncoderConfig, Profile
+from hsc.networks.inversion import GIE
+from hsc.networks.stylegan2 import StyleGAN2
 
 NARROW = EncoderConfig(n_styles=4, w_dim=8, feature_channels=12, input_size=64, stem_width=4, widths=(4, 6, 8, 10), depths=(1, 2, 1, 1))
 

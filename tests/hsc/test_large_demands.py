@@ -16,13 +16,14 @@ import pytest
 import torch
 from tiny_profile import TINY, noise_photo, tiny_codec, whole_profile
 
-from hsc import layers, weights
 from hsc.__main__ import main
-from hsc.bitstream import LARGEST_IMAGE, LARGEST_PADDED, Header, pack, padded_pixels, why_too_large
+from hsc.cli.image_files import read_picture
 from hsc.codec import HscCodec
+from hsc.entropy_coding import layered_stream
+from hsc.entropy_coding.container import LARGEST_IMAGE, LARGEST_PADDED, Header, pack, padded_pixels, why_too_large
 from hsc.errors import BitstreamError, CodecError, ImageError, UsageError
-from hsc.pictures import read_picture
-from hsc.pixels import require_image, require_numbers
+from hsc.networks.tiling import require_image, require_numbers
+from hsc.weights import files
 
 SLIVERS = [(1, 1 << 24), (1 << 24, 1), (3, 5_592_405), (2, 1 << 23), (1, 1_114_113), (17, 600_000), (129, 130_055)]
 """Each at most 2**24 pixels, and more than are read once both sides are rounded up to 16."""
@@ -37,15 +38,15 @@ def number(value: int) -> bytes:
 
 def forged(image_hw: tuple[int, int], codec: HscCodec) -> bytes:
     """A file of the first layer alone, true in every byte but that it says to be of another size: some 20 bytes."""
-    from hsc.bitstream import _crc
+    from hsc.entropy_coding.container import _crc
 
     entropy, quality = codec.entropy, 96
     small = Header((1, 1), quality, 1)
-    known = layers.code(entropy, small, lambda _, parameters: np.zeros(parameters.index.shape, np.int32))
-    from hsc.coder import write_payload
+    known = layered_stream.code(entropy, small, lambda _, parameters: np.zeros(parameters.index.shape, np.int32))
+    from hsc.entropy_coding.ans_coder import write_payload
 
     context = bytes([quality, 1]) + b"".join(side.to_bytes(4, "big") for side in image_hw) + entropy.fingerprint
-    payload = write_payload(layers._calls(known), context)
+    payload = write_payload(layered_stream._calls(known), context)
     head = b"\xc8\x53" + bytes([len(payload) % 4 << 4]) + entropy.fingerprint[:3] + bytes([quality])
     head += number(image_hw[0] - 1) + number(image_hw[1] - 1)
     return head + _crc(head, payload, entropy.fingerprint) + payload
@@ -103,7 +104,7 @@ def test_other_shapes_are_read_as_far_as_their_first_layer(image_hw: tuple[int, 
     assert why_too_large(image_hw) is None
     image = np.broadcast_to(np.uint8(7), (*image_hw, 3))
     assert require_image(image) is image
-    decoded = layers.decode(tiny_codec().entropy, forged(image_hw, tiny_codec()))
+    decoded = layered_stream.decode(tiny_codec().entropy, forged(image_hw, tiny_codec()))
     assert decoded.header.image_hw == image_hw
 
 
@@ -118,7 +119,7 @@ def test_the_command_refuses_pictures_and_files_that_are_too_large(tmp_path: Pat
 
     import PIL.Image
 
-    weights.save(tiny_codec().model, tmp_path / "tiny.safetensors")
+    files.save(tiny_codec().model, tmp_path / "tiny.safetensors")
     buffer = io.BytesIO()
     PIL.Image.new("1", (1_200_000, 1)).save(buffer, "PNG")
     with pytest.raises(ImageError, match="in whole blocks"):
@@ -147,7 +148,7 @@ def test_a_line_of_noise_at_the_best_quality_fits_its_own_limit() -> None:
 
 def test_a_wide_picture_of_a_fixed_size_profile_takes_memory_of_its_own_size() -> None:
     """A generator's 64 rows are not first drawn at the width of a million pixels, and narrower ones come out as by one call."""
-    from hsc.pixels import _resized
+    from hsc.networks.tiling import _resized
 
     made = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     once = torch.nn.functional.interpolate(made, (40, 300), mode="bilinear", align_corners=False, antialias=True)

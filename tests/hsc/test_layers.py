@@ -9,42 +9,42 @@ import numpy as np
 import pytest
 from toy_model import ToyModel
 
-from hsc import layers
-from hsc.bitstream import Header, pack, unpack
+from hsc.entropy_coding import layered_stream
+from hsc.entropy_coding.container import Header, pack, unpack
 from hsc.errors import BitstreamError, UsageError
 
 MODEL = ToyModel()
 NINE = ToyModel(1, slices=8, channels=4)
 
 
-def make(model: ToyModel, image_hw: tuple[int, int], seed: int = 0) -> tuple[bytes, list[layers.Layer]]:
+def make(model: ToyModel, image_hw: tuple[int, int], seed: int = 0) -> tuple[bytes, list[layered_stream.Layer]]:
     header = Header(image_hw, quality=100, layers=model.layers)
-    known = layers.code(model, header, model.draw(seed))
-    return layers.write(model, header, known), known
+    known = layered_stream.code(model, header, model.draw(seed))
+    return layered_stream.write(model, header, known), known
 
 
-def same(decoded: layers.Decoded, known: list[layers.Layer]) -> bool:
+def same(decoded: layered_stream.Decoded, known: list[layered_stream.Layer]) -> bool:
     return all(np.array_equal(a.symbols, b.symbols) for a, b in zip(decoded.layers, known, strict=True))
 
 
 @pytest.mark.parametrize("image_hw", [(1, 1), (17, 5), (64, 96), (300, 1)])
 def test_the_same_symbols_come_back(image_hw):
     data, known = make(MODEL, image_hw)
-    decoded = layers.decode(MODEL, data)
+    decoded = layered_stream.decode(MODEL, data)
     assert decoded.header == Header(image_hw, 100, 5)
     assert decoded.complete
     assert same(decoded, known)
-    assert layers.encode(MODEL, decoded.header, MODEL.draw(0)) == data
+    assert layered_stream.encode(MODEL, decoded.header, MODEL.draw(0)) == data
 
 
 def test_bytes_around_the_payload_stay_within_eighteen():
     overheads = []
     for seed in range(40):
         data, known = make(NINE, (256, 384) if seed < 5 else (129, 140), seed)
-        bits = layers.estimate_bits(known)
+        bits = layered_stream.estimate_bits(known)
         overheads.append(len(data) - bits / 8)
         assert len(data) <= 1.01 * bits / 8 + 18
-        assert bits == pytest.approx(sum(layers.estimate_bits([layer]) for layer in known))
+        assert bits == pytest.approx(sum(layered_stream.estimate_bits([layer]) for layer in known))
     assert max(overheads) <= 17.05
     assert np.mean(overheads) <= 16.6
 
@@ -58,21 +58,21 @@ def test_an_extreme_size_costs_one_byte_more():
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_a_cut_file_is_complete_and_shorter(count):
     data, known = make(MODEL, (64, 96))
-    short = layers.cut(MODEL, data, count)
-    decoded = layers.decode(MODEL, short)
+    short = layered_stream.cut(MODEL, data, count)
+    decoded = layered_stream.decode(MODEL, short)
     assert decoded.complete
     assert decoded.header == Header((64, 96), 100, count)
     assert same(decoded, known[:count])
     assert len(short) < len(data) if count < 5 else short == data
-    assert short == layers.encode(MODEL, decoded.header, MODEL.draw(0))
+    assert short == layered_stream.encode(MODEL, decoded.header, MODEL.draw(0))
     with pytest.raises(UsageError, match="cannot cut"):
-        layers.cut(MODEL, short, count + 1)
+        layered_stream.cut(MODEL, short, count + 1)
 
 
 def test_a_cut_of_a_damaged_file_is_refused():
     data, _ = make(MODEL, (64, 96))
     with pytest.raises(BitstreamError):
-        layers.cut(MODEL, data[:-1], 1)
+        layered_stream.cut(MODEL, data[:-1], 1)
 
 
 def test_a_file_cut_off_gives_its_whole_layers_only_when_asked():
@@ -80,9 +80,9 @@ def test_a_file_cut_off_gives_its_whole_layers_only_when_asked():
     counts = []
     for length in range(len(data)):
         with pytest.raises(BitstreamError):
-            layers.decode(MODEL, data[:length])
+            layered_stream.decode(MODEL, data[:length])
         try:
-            decoded = layers.decode(MODEL, data[:length], allow_partial=True)
+            decoded = layered_stream.decode(MODEL, data[:length], allow_partial=True)
         except BitstreamError:
             counts.append(0)
             continue
@@ -91,7 +91,7 @@ def test_a_file_cut_off_gives_its_whole_layers_only_when_asked():
         counts.append(len(decoded.layers))
     assert counts == sorted(counts)
     assert set(counts) == {0, 1, 2, 3, 4}
-    assert layers.decode(MODEL, data, allow_partial=True).complete
+    assert layered_stream.decode(MODEL, data, allow_partial=True).complete
 
 
 def test_offsets_reach_quantise_and_come_back():
@@ -104,12 +104,12 @@ def test_offsets_reach_quantise_and_come_back():
 
     seen = []
 
-    def quantise(number: int, parameters: layers.Parameters):
+    def quantise(number: int, parameters: layered_stream.Parameters):
         seen.append(parameters.offset)
         return np.zeros(parameters.index.shape, dtype=np.int32)
 
     model = Around()
-    decoded = layers.decode(model, layers.encode(model, Header((32, 32), 0, 5), quantise))
+    decoded = layered_stream.decode(model, layered_stream.encode(model, Header((32, 32), 0, 5), quantise))
     assert seen[0] is None
     assert all(np.array_equal(a, b.parameters.offset) for a, b in zip(seen[1:], decoded.layers[1:], strict=True))
 
@@ -117,13 +117,13 @@ def test_offsets_reach_quantise_and_come_back():
 @pytest.mark.parametrize("change", [lambda h: dataclasses.replace(h, layers=6), lambda h: dataclasses.replace(h, quality=-1)])
 def test_what_the_model_cannot_do_is_refused(change: Callable[[Header], Header]):
     with pytest.raises(UsageError):
-        layers.encode(MODEL, change(Header((8, 8), 0, 5)), MODEL.draw(0))
+        layered_stream.encode(MODEL, change(Header((8, 8), 0, 5)), MODEL.draw(0))
 
 
 def test_another_model_is_named():
     data, _ = make(MODEL, (20, 20))
     with pytest.raises(BitstreamError, match="made with the weights"):
-        layers.decode(ToyModel(3), data)
+        layered_stream.decode(ToyModel(3), data)
     near = MODEL.fingerprint[:3] + bytes(29)  # the stored 24 bits agree, the hash does not
     with pytest.raises(BitstreamError, match="checksum"):
         unpack(data, near, 5)

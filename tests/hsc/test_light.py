@@ -9,13 +9,13 @@ import pytest
 import torch
 from tiny_profile import noise_photo, tiny_codec
 
-from hsc import weights
 from hsc.__main__ import main as command
 from hsc.codec import HscCodec
 from hsc.errors import DataError
-from hsc.light import LightNetwork, load_light, save_light
+from hsc.networks.relighting import LightNetwork, load_light, save_light
 from hsc.training.light import main
 from hsc.training.shards import read_frames
+from hsc.weights import files
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -45,16 +45,16 @@ def test_no_step_moves_nothing_and_a_step_moves_f() -> None:
 
 def test_a_model_with_a_light_network_edits_by_it(tmp_path: Path) -> None:
     path = tmp_path / "tiny.safetensors"
-    weights.save(MODEL, path)
-    model = weights.load(str(path))
-    assert weights.light_for(str(path), model) is None
+    files.save(MODEL, path)
+    model = files.load(str(path))
+    assert files.light_for(str(path), model) is None
     torch.manual_seed(1)
     network = LightNetwork(12, 72, 8)
     fits = model.fingerprint.hex()
     save_light(network, tmp_path / "tiny-light.safetensors", fits, {"steps": 0})
-    assert weights.names(tmp_path) == ["tiny"]
-    codec = HscCodec(model, light=lambda: weights.light_for(str(path), model))
-    plain = HscCodec(weights.load(str(path)))
+    assert files.names(tmp_path) == ["tiny"]
+    codec = HscCodec(model, light=lambda: files.light_for(str(path), model))
+    plain = HscCodec(files.load(str(path)))
     data, direction = codec.encode(noise_photo(20, 40), 4.0), np.ones((9, 8))
     assert np.array_equal(codec.decode(data), plain.decode(data))
     assert np.array_equal(codec.edit(data, direction, 0.0), plain.decode(data))
@@ -62,7 +62,7 @@ def test_a_model_with_a_light_network_edits_by_it(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="fits the model"):
         load_light(tmp_path / "tiny-light.safetensors", "0" * 64)
     (tmp_path / "tiny-light.safetensors").write_bytes(b"torn")
-    broken = HscCodec(model, light=lambda: weights.light_for(str(path), model))
+    broken = HscCodec(model, light=lambda: files.light_for(str(path), model))
     assert np.array_equal(broken.decode(data), plain.decode(data))  # decoding never reads it
     with pytest.raises(DataError, match="is no light network"):
         broken.edit(data, direction, 1.0)
@@ -72,14 +72,14 @@ def test_training_brings_f_nearer_to_the_other_light_and_goes_on_where_it_was_cu
     shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "tiny.safetensors"
-    weights.save(MODEL, path)
+    files.save(MODEL, path)
     whole = ["--data", str(shards), "--model", str(path), "--scenes", "12", "--steps", "200"]
     assert main([*whole, "--out", str(tmp_path / "tiny-light.safetensors")]) == 0
     errors = [float(line.split()[-2]) for line in capsys.readouterr().err.splitlines() if line.startswith("light")]
     assert errors[-1] < 0.9 * errors[0]
     assert not list(tmp_path.glob("*.checkpoint"))
-    model, frames = weights.load(str(path)), read_frames(shards)
-    codec = HscCodec(model, light=lambda: weights.light_for(str(path), model))
+    model, frames = files.load(str(path)), read_frames(shards)
+    codec = HscCodec(model, light=lambda: files.light_for(str(path), model))
     own, lit = (codec.encode(light[0], 5.0) for light in (frames.images, frames.relit))
     w_own, w_lit = (codec.decode_latents(data, ("w_hat",)).maps["w_hat"] for data in (own, lit))
     feature = {name: torch.from_numpy(codec.decode_latents(data, ("F_hat",)).maps["F_hat"])[None] for name, data in (("own", own), ("lit", lit))}
@@ -104,7 +104,7 @@ def test_training_brings_f_nearer_to_the_other_light_and_goes_on_where_it_was_cu
 
 def test_refuses_scenes_in_one_light_and_directions_of_none(shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "tiny.safetensors"
-    weights.save(MODEL, path)
+    files.save(MODEL, path)
     with np.load(shards / "0.npz") as file:
         np.savez(shards / "0.npz", **{name: array for name, array in file.items() if name != "relit"})
     assert main(["--data", str(shards), "--model", str(path), "--out", str(tmp_path / "a-light.safetensors")]) == 2

@@ -7,8 +7,16 @@ import pytest
 from safetensors.numpy import load, save
 from scipy.stats import norm
 
+from hsc.entropy_coding.cdf_tables import (
+    TOTAL,
+    CdfTables,
+    build_counted_tables,
+    build_gaussian_tables,
+    build_pmf_tables,
+    gaussian_scales,
+    quantise_pmf,
+)
 from hsc.errors import DataError, UsageError
-from hsc.tables import TOTAL, CdfTables, build_counted_tables, build_gaussian_tables, build_pmf_tables, gaussian_scales, quantise_pmf
 
 SCALES = gaussian_scales()
 GAUSSIANS = build_gaussian_tables(SCALES)

@@ -18,18 +18,18 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_profile import TINY, lively, noise_photo
 
-from hsc import weights
-from hsc.checkpoint_files import foreign_names, read_checkpoint
-from hsc.checkpoints import build_generator, from_own, infer_config, load_generator, to_own
 from hsc.codec import HscCodec
-from hsc.directions import load_directions
 from hsc.errors import DataError, UnavailableError, UsageError
-from hsc.generator import StyleGAN2
-from hsc.light import LightNetwork, load_light, save_light
-from hsc.plain_json import read_json, read_object
-from hsc.profiles import PAPER, PROFILES, SMALL, GeneratorConfig, profile_from_json, profile_to_json
-from hsc.tensor_files import LARGEST_HEADER, read_about, read_tensors, require_sound, shapes_of
+from hsc.files.plain_json import read_json, read_object
+from hsc.files.tensor_files import LARGEST_HEADER, read_about, read_tensors, require_sound, shapes_of
+from hsc.networks.config import PAPER, PROFILES, SMALL, GeneratorConfig, profile_from_json, profile_to_json
+from hsc.networks.directions import load_directions
+from hsc.networks.relighting import LightNetwork, load_light, save_light
+from hsc.networks.stylegan2 import StyleGAN2
 from hsc.training.teacher import Teacher, load_teacher
+from hsc.weights import files as weights
+from hsc.weights.checkpoint_reader import foreign_names, read_checkpoint
+from hsc.weights.stylegan2_keys import build_generator, from_own, infer_config, load_generator, to_own
 
 NUMBERS = [float("nan"), float("inf"), -float("inf")]
 
@@ -319,7 +319,7 @@ def test_generators_and_checkpoints_must_be_numbers(tmp_path: Path, number: floa
 
 
 def test_the_command_refuses_doubles_that_no_float_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from hsc.convert import FAILED, main
+    from hsc.weights.convert_stylegan2 import FAILED, main
 
     state = {key: tensor.double().clone() for key, tensor in generator_state().items()}
     state["convs.3.bias"][0] = 1e300

@@ -18,11 +18,12 @@ import torch
 from tiny_profile import noise_photo
 
 from benchmarks.datasets.roadscenes.dataset import Roadscenes
-from hsc import layers, weights
 from hsc.api import Image
-from hsc.bitstream import Header, _crc
 from hsc.codec import HscCodec
+from hsc.entropy_coding import layered_stream
+from hsc.entropy_coding.container import Header, _crc
 from hsc.errors import BitstreamError
+from hsc.weights import files
 
 QUALITIES = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
 LARGEST_BYTES = 12_000_000
@@ -31,7 +32,7 @@ AROUND_PAYLOAD = 18
 
 @pytest.fixture(scope="module")
 def codec() -> HscCodec:
-    return HscCodec(weights.load("roadscenes"))
+    return HscCodec(files.load("roadscenes"))
 
 
 @pytest.fixture
@@ -56,9 +57,9 @@ def same(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
 
 @pytest.mark.parametrize(("name", "licence"), [("roadscenes", "Apache-2.0"), ("camvid", "CC BY-NC 4.0")])
 def test_the_file_is_small_and_its_card_says_where_it_comes_from(name: str, licence: str) -> None:
-    path = weights.find(name)
+    path = files.find(name)
     assert path.stat().st_size <= LARGEST_BYTES
-    card = weights.read_card(path).card
+    card = files.read_card(path).card
     assert card["licence"].startswith(licence)
     assert f"{name}(" in card["data"]
     assert "val" not in card["data"]
@@ -67,7 +68,7 @@ def test_the_file_is_small_and_its_card_says_where_it_comes_from(name: str, lice
 
 
 def test_weights_read_no_file_of_other_weights(codec: HscCodec) -> None:
-    other = HscCodec(weights.load("camvid"))
+    other = HscCodec(files.load("camvid"))
     data = other.encode(noise_photo(40, 56), 3.0)
     assert other.decode(data).shape == (40, 56, 3)
     with pytest.raises(BitstreamError):
@@ -95,7 +96,7 @@ def test_real_bytes_stay_near_the_estimate_at_every_quality(codec: HscCodec, cou
 @pytest.mark.usefixtures("kept_mkldnn")
 @pytest.mark.parametrize("count", [2, pytest.param(100, marks=pytest.mark.slow)])
 def test_no_symbol_depends_on_how_it_is_computed(codec: HscCodec, count: int) -> None:
-    other = HscCodec(weights.load("roadscenes"))
+    other = HscCodec(files.load("roadscenes"))
     other.model.to(memory_format=torch.channels_last)
     differ, changed, values = 0, 0, 0
     for number, image in enumerate(scenes(count)):
@@ -143,7 +144,7 @@ def test_entropy_parameters_do_not_depend_on_the_batch(codec: HscCodec, quality:
 _DECODER = """
 import hashlib, sys, torch
 torch.set_num_threads(int(sys.argv[1]))
-from hsc import weights
+from hsc.weights import files as weights
 from hsc.codec import HscCodec
 codec = HscCodec(weights.load("roadscenes"))
 print(hashlib.sha256(codec.decode(sys.stdin.buffer.read()).tobytes()).hexdigest())
@@ -180,7 +181,7 @@ def test_damage_is_one_typed_error_even_under_a_right_checksum(codec: HscCodec, 
     data = codec.encode(image, 1.0)
     header = Header((64, 96), 32, codec.entropy.layers)
     head = 9  # magic to width, both sides below 129; two bytes of checksum follow
-    assert layers.decode(codec.entropy, data).header == header
+    assert layered_stream.decode(codec.entropy, data).header == header
     assert _sealed(data[:head], data[head + 2 :], codec.entropy.fingerprint) == data
     for bit in range(0, 8 * len(data), step):
         damaged = bytearray(data)

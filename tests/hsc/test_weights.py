@@ -11,24 +11,24 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from tiny_profile import TINY, lively, noise_photo, whole_profile
 
-from hsc import weights
 from hsc.codec import HscCodec
 from hsc.errors import DataError, UnavailableError, UsageError
-from hsc.profiles import SMALL
+from hsc.networks.config import SMALL
+from hsc.weights import files
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.safetensors"
-    weights.save(lively(TINY), path, {"licence": "Apache-2.0"})
+    files.save(lively(TINY), path, {"licence": "Apache-2.0"})
     return path
 
 
 @pytest.mark.parametrize("profile", [TINY, whole_profile()], ids=lambda p: p.name)
 def test_what_is_loaded_is_what_was_saved(profile, tmp_path: Path) -> None:
     model = lively(profile)
-    weights.save(model, tmp_path / "m.safetensors")
-    loaded = weights.load(str(tmp_path / "m.safetensors"))
+    files.save(model, tmp_path / "m.safetensors")
+    loaded = files.load(str(tmp_path / "m.safetensors"))
     assert loaded.fingerprint == model.fingerprint
     assert loaded.profile == profile
     image = noise_photo(33, 57)
@@ -38,34 +38,34 @@ def test_what_is_loaded_is_what_was_saved(profile, tmp_path: Path) -> None:
 
 
 def test_a_seed_is_a_model() -> None:
-    assert weights.random_model(TINY, 3).fingerprint == weights.random_model(TINY, 3).fingerprint != weights.random_model(TINY, 4).fingerprint
+    assert files.random_model(TINY, 3).fingerprint == files.random_model(TINY, 3).fingerprint != files.random_model(TINY, 4).fingerprint
 
 
 def test_the_small_profile_fits_twelve_megabytes(tmp_path: Path) -> None:
     path = tmp_path / "small.safetensors"
-    weights.save(weights.random_model(SMALL), path)
+    files.save(files.random_model(SMALL), path)
     assert path.stat().st_size < 12e6
     assert [p.name for p in tmp_path.iterdir()] == ["small.safetensors"]
 
 
 def test_the_card_travels(file: Path) -> None:
-    card = weights.read_card(file)
+    card = files.read_card(file)
     assert card.card == {"licence": "Apache-2.0"}
     assert '"tiny"' in card.profile
 
 
 def test_the_fingerprint_is_of_every_tensor(file: Path) -> None:
-    reference = weights.load(str(file)).fingerprint
+    reference = files.load(str(file)).fingerprint
     arrays = load_file(file)
     for name in ("gie.stem.0.bias", "fcn.nets.1.0.bias", "scn.quality.table"):
         changed = {k: v.copy() for k, v in arrays.items()}
         changed[name].reshape(-1)[0] += 1
-        assert weights.load(str(rewrite(file, changed))).fingerprint != reference
+        assert files.load(str(rewrite(file, changed))).fingerprint != reference
 
 
 def rewrite(file: Path, arrays: dict) -> Path:
     other = file.with_name("other.safetensors")
-    about = {"format": 1, "profile": weights.read_card(file).profile}
+    about = {"format": 1, "profile": files.read_card(file).profile}
     save_file(arrays, other, metadata={"hsc": json.dumps(about)})
     return other
 
@@ -82,7 +82,7 @@ def test_foreign_tensors_are_refused(file: Path) -> None:
     ]
     for changed, words in cases:
         with pytest.raises(DataError, match=words):
-            weights.load(str(rewrite(file, changed)))
+            files.load(str(rewrite(file, changed)))
 
 
 def test_damaged_files_are_refused(file: Path) -> None:
@@ -90,24 +90,24 @@ def test_damaged_files_are_refused(file: Path) -> None:
     for data in (b"", whole[:100], whole[:-5]):
         file.write_bytes(data)
         with pytest.raises(DataError, match="fetch it again"):
-            weights.load(str(file))
+            files.load(str(file))
     save_file({"a": np.zeros(3)}, file)
     with pytest.raises(DataError, match="no hsc model"):
-        weights.load(str(file))
+        files.load(str(file))
 
 
 def test_names_are_looked_up(tmp_path: Path, file: Path) -> None:
     folder = tmp_path / "pretrained"
     folder.mkdir()
-    assert "known: none" in str(weights.why_not("roadscenes", folder))
+    assert "known: none" in str(files.why_not("roadscenes", folder))
     with pytest.raises(UnavailableError, match=r"no weights named 'roadscenes'.*give one of these"):
-        weights.find("roadscenes", folder)
+        files.find("roadscenes", folder)
     (folder / "roadscenes.safetensors").write_bytes(file.read_bytes())
-    assert weights.find("roadscenes", folder) == folder / "roadscenes.safetensors"
-    assert weights.why_not("roadscenes", folder) is None
-    assert weights.names(folder) == ["roadscenes"]
+    assert files.find("roadscenes", folder) == folder / "roadscenes.safetensors"
+    assert files.why_not("roadscenes", folder) is None
+    assert files.names(folder) == ["roadscenes"]
     with pytest.raises(UnavailableError, match="no weights file"):
-        weights.load(str(tmp_path / "nothing.safetensors"))
+        files.load(str(tmp_path / "nothing.safetensors"))
 
 
 def test_a_name_may_stand_for_a_url(tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,14 +119,14 @@ def test_a_name_may_stand_for_a_url(tmp_path: Path, file: Path, monkeypatch: pyt
     kept = tmp_path / "cache" / f"weights/{source['sha256'][:16]}-far.safetensors"
     kept.parent.mkdir(parents=True)
     kept.write_bytes(file.read_bytes())
-    assert weights.find("far", folder) == kept
+    assert files.find("far", folder) == kept
 
 
 def test_only_frozen_models_under_a_sane_name_are_saved(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not frozen"):
-        weights.save(lively(TINY).thaw(), tmp_path / "a.safetensors")
+        files.save(lively(TINY).thaw(), tmp_path / "a.safetensors")
     with pytest.raises(UsageError, match="ends in"):
-        weights.save(lively(TINY), tmp_path / "a.pt")
+        files.save(lively(TINY), tmp_path / "a.pt")
     diverged = lively(TINY).thaw()
     diverged.gie.stem[0].weight.data[0] = 1e6
     with pytest.raises(DataError, match="finite in 16 bits"):

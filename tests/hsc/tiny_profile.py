@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from hsc.codec import HscCodec
-from hsc.model import HscModel
-from hsc.profiles import EncoderConfig, FeatureConfig, GeneratorConfig, Profile, SemanticConfig
+from hsc.networks.config import EncoderConfig, FeatureConfig, GeneratorConfig, Profile, SemanticConfig
+from hsc.networks.model import HscModel
 
 TINY = Profile(
     "tiny",

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from hsc.bitstream import Header
-from hsc.integer_nets import IntegerSequence, requantise, scale_levels
-from hsc.layers import Layer, Parameters
-from hsc.tables import build_counted_tables, build_gaussian_tables, gaussian_scales
+from hsc.entropy_coding.cdf_tables import build_counted_tables, build_gaussian_tables, gaussian_scales
+from hsc.entropy_coding.container import Header
+from hsc.entropy_coding.integer_nets import IntegerSequence, requantise, scale_levels
+from hsc.entropy_coding.layered_stream import Layer, Parameters
 
 STRIDE, WORDS, CHANNELS, SLICES, CONTEXT = 16, 16, 6, 4, 8
 

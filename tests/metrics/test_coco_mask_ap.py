@@ -15,7 +15,7 @@ from benchmarks.api import METRICS, Truth
 from benchmarks.metrics.coco_ap import CocoAp
 from benchmarks.metrics.coco_mask_ap import CocoMaskAp
 from downstream.api import Detections, Masks, from_bytes, to_bytes
-from downstream.masks import pack, unpack
+from downstream.ops.masks import pack, unpack
 from hsc.errors import AnnotationError, UsageError
 
 CLASSES = ("car", "person", "boat")

@@ -17,7 +17,7 @@ import numpy as np
 from hsc_testkit import SPACE, Blocks, FindSquares
 
 from benchmarks.api import CODECS
-from benchmarks.process import run_program
+from benchmarks.programs.external_program import run_program
 from downstream.api import HEADS, Detections, LabelSpace
 
 _KEPT: dict[bytes, Any] = {}

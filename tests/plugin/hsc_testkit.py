@@ -20,7 +20,7 @@ from scipy import ndimage
 
 from benchmarks.api import CODECS, DATASETS, Sample
 from downstream.api import HEADS, Detections, LabelSpace
-from downstream.masks import pack
+from downstream.ops.masks import pack
 from hsc.errors import BitstreamError
 from hsc.registry import other_than
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.api import Sample
 from downstream.api import VOID, LabelSpace, SegmentationMap
-from downstream.segmentation_classes import CAMVID11, VOC21
+from downstream.label_spaces import CAMVID11, VOC21
 
 
 @dataclass(frozen=True)

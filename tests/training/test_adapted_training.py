@@ -14,15 +14,15 @@ from hsc_testkit import Blocks
 from latent_testkit import FINGERPRINT, Grid
 from safetensors.torch import load_file, save_file
 
-from benchmarks import coded
-from benchmarks.coded import Drawing, code_folder
-from benchmarks.execution import Inline
-from downstream import detectors, segmenters
-from downstream.api import why_not
-from downstream.latent import LatentDetector, LatentSegmenter
-from downstream.segmentation_classes import CAMVID11
-from downstream.segmenter import SegmenterAdapted
-from downstream.small import ROADSCENES, Small, SmallAdapted
+from benchmarks.cli import encode_shards
+from benchmarks.harness.executors import Inline
+from benchmarks.training_data.encode import Drawing, code_folder
+from downstream.compatibility import why_not
+from downstream.heads.latent import LatentDetector, LatentSegmenter
+from downstream.heads.segmenter import SegmenterAdapted
+from downstream.heads.small import Small, SmallAdapted
+from downstream.label_spaces import CAMVID11, ROADSCENES
+from downstream.networks import detectors, segmenters
 from downstream.training.__main__ import main
 from downstream.training.adapted import Adapted
 from downstream.training.coded_shards import read_coded
@@ -303,8 +303,8 @@ def _missing() -> Any:
 
 def test_command_lines(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = [str(folder / "clean"), "--out", str(tmp_path / "coded"), "--height", "128", "--width", "128", "--workers", "1"]
-    assert coded.main([*code, "--codec", "grid"]) == 0
-    assert coded.main([*code, "--codec", "original"]) == 2
+    assert encode_shards.main([*code, "--codec", "grid"]) == 0
+    assert encode_shards.main([*code, "--codec", "original"]) == 2
     assert "no rate that could be drawn" in capsys.readouterr().err
     views = ["--batch", "1", "--height", "128", "--width", "128", "--steps", "1"]
     given = ["--data", str(tmp_path / "coded"), "--out", str(tmp_path / "out"), *views]

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks.export import export, main
+from benchmarks.cli.export_shards import main
+from benchmarks.training_data.export import export
 from downstream.api import Detections, LabelSpace, SegmentationMap
-from downstream.small import ROADSCENES
+from downstream.label_spaces import ROADSCENES
 from downstream.training.map_shards import read_maps
 from downstream.training.shards import read_frames
 from hsc.errors import DataError, UsageError

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from downstream.api import VOID
-from downstream.segmentation_classes import CAMVID11
-from downstream.segmenter import Segmenter
-from downstream.segmenters import ARCHITECTURES, build
+from downstream.heads.segmenter import Segmenter
+from downstream.label_spaces import CAMVID11
+from downstream.networks.segmenters import ARCHITECTURES, build
 from downstream.training.__main__ import main
 from downstream.training.loop import Run, start, train
 from downstream.training.map_loss import class_weights, lovasz_softmax, map_loss

@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from downstream.small import ROADSCENES, Small
+from downstream.heads.small import Small
+from downstream.label_spaces import ROADSCENES
 from downstream.training.__main__ import main
 from downstream.training.augmentation import augmented
 from downstream.training.detection import Detection

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks.datasets.roadscenes import pins, scene_seed
+from benchmarks.datasets.roadscenes import pixel_hashes, scene_seed
 from benchmarks.datasets.roadscenes.sheet import count_up, gather, save, write_sheet
 from hsc.errors import HscError
 
@@ -45,11 +45,11 @@ def main(arguments: list[str] | None = None) -> int:
     say = sys.stdout.write
     try:
         if options.pin:
-            pins.write(list(pins.pinned()))
+            pixel_hashes.write(list(pixel_hashes.pinned()))
             return 0
         if options.check:
-            differing = [key for key, want in pins.pinned().items() if pins.measured(key) != want]
-            say(f"{len(pins.pinned()) - len(differing)} of {len(pins.pinned())} pinned frames agree\n")
+            differing = [key for key, want in pixel_hashes.pinned().items() if pixel_hashes.measured(key) != want]
+            say(f"{len(pixel_hashes.pinned()) - len(differing)} of {len(pixel_hashes.pinned())} pinned frames agree\n")
             say("".join(f"other pixels: {key}\n" for key in differing))
             return 1 if differing else 0
         seed = scene_seed(options.split, options.seed)

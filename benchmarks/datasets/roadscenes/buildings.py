@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.datasets.roadscenes.draw import muted, pick
 from benchmarks.datasets.roadscenes.materials import ADVERT, CLOTH, METAL, PLAIN, ROOF, S_BUILDING, S_SIGN, WALL
 from benchmarks.datasets.roadscenes.mesh import Floats, Mesh
+from benchmarks.datasets.roadscenes.random_draws import muted, pick
 
 UNIT = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 COLOURS = {

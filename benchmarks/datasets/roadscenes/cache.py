@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.datasets.roadscenes import pins
+from benchmarks.datasets.roadscenes import pixel_hashes
 from benchmarks.datasets.roadscenes.frame import Frame, Objects
 from downstream.packed_arrays import unpack
-from hsc.download import is_ours
 from hsc.errors import DataError
+from hsc.weights.download import is_ours
 
 
 def folder() -> Path | None:
@@ -27,7 +27,7 @@ def folder() -> Path | None:
     root = os.environ.get("HSC_CACHE")
     if root == "":
         return None
-    return (Path(root) if root else Path.home() / ".cache" / "hsc") / "roadscenes" / pins.digest()
+    return (Path(root) if root else Path.home() / ".cache" / "hsc") / "roadscenes" / pixel_hashes.digest()
 
 
 @lru_cache(maxsize=160)
@@ -45,7 +45,7 @@ def cached_frame(seed: int, index: int, size: tuple[int, int], *, on_disk: bool)
             return frame
     from benchmarks.datasets.roadscenes.renderer import render
 
-    pins.check()
+    pixel_hashes.check()
     frame = render(seed, index, size)
     if path is not None:
         _write(path, frame)

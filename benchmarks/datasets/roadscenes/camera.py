@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.datasets.roadscenes.kernel import kernel
+from benchmarks.datasets.roadscenes.jit import kernel
 from benchmarks.datasets.roadscenes.noise import hash2
 
 Floats = npt.NDArray[np.float64]

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarks.api import DATASETS, Sample
-from benchmarks.datasets.roadscenes import pins
+from benchmarks.datasets.roadscenes import pixel_hashes
 from benchmarks.datasets.roadscenes.materials import OBJECTS, SEMANTIC
 from downstream.api import Detections, LabelSpace, Prediction, SegmentationMap
 
@@ -75,7 +75,7 @@ class Roadscenes:
     @property
     def revision(self) -> str:
         """Hash of the pinned pixels and of what chooses the scenes."""
-        text = json.dumps([pins.digest(), self.split, list(self.size), len(self), self.seed])
+        text = json.dumps([pixel_hashes.digest(), self.split, list(self.size), len(self), self.seed])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def image_ids(self) -> list[str]:
@@ -101,7 +101,7 @@ class Roadscenes:
 
         if not (0 <= index < len(self) and 0 <= light_of < len(self)):
             raise IndexError(f"image {index} in the light of {light_of} was asked for, roadscenes {self.split} has {len(self)}")
-        pins.check()
+        pixel_hashes.check()
         return render(scene_seed(self.split, self.seed), index, self.size, light_of=light_of).image
 
     def load(self, index: int) -> Sample:
@@ -132,4 +132,9 @@ class Roadscenes:
 
     def provenance(self) -> Mapping[str, str]:
         """Origin, licence and the renderer's pins."""
-        return {"source": "rendered by benchmarks.datasets.roadscenes", "licence": "Apache-2.0", "pins": pins.digest(), "renderer": str(pins.VERSION)}
+        return {
+            "source": "rendered by benchmarks.datasets.roadscenes",
+            "licence": "Apache-2.0",
+            "pins": pixel_hashes.digest(),
+            "renderer": str(pixel_hashes.VERSION),
+        }

@@ -6,7 +6,7 @@ A front is flat geometry; its relief is painted: reveals are dark at the top and
 from __future__ import annotations
 
 from benchmarks.datasets.roadscenes.ground import stripes
-from benchmarks.datasets.roadscenes.kernel import kernel
+from benchmarks.datasets.roadscenes.jit import kernel
 from benchmarks.datasets.roadscenes.noise import floor_int, fraction, hash2, keep, octaves, pulse, value
 
 

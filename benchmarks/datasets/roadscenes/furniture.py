@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.datasets.roadscenes.draw import muted, pick
 from benchmarks.datasets.roadscenes.materials import (
     ADVERT,
     GLASS,
@@ -25,6 +24,7 @@ from benchmarks.datasets.roadscenes.materials import (
     STONE,
 )
 from benchmarks.datasets.roadscenes.mesh import Floats, Mesh, Solid, boxes, quads, tubes
+from benchmarks.datasets.roadscenes.random_draws import muted, pick
 
 SHAPES = {0: 20, 1: 20, 2: 3, 3: 0, 4: 8, 5: 20, 6: 0}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.datasets.roadscenes.kernel import kernel
+from benchmarks.datasets.roadscenes.jit import kernel
 from benchmarks.datasets.roadscenes.light import (
     ARROW_Z,
     ASPHALT,

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.datasets.roadscenes.frame import Objects
-from benchmarks.datasets.roadscenes.kernel import kernel
+from benchmarks.datasets.roadscenes.jit import kernel
 
 MIN_AREA, MIN_SIDE, MIN_VISIBLE = 64.0, 5.0, 0.25
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.datasets.roadscenes.kernel import kernel
+from benchmarks.datasets.roadscenes.jit import kernel
 from benchmarks.datasets.roadscenes.noise import octaves
 
 # Slots of the scene vector. Three in a row where the name stands for a direction or a colour.

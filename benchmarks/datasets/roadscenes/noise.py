@@ -6,7 +6,7 @@ Value noise: Perlin, "An image synthesizer" (1985), in its lattice-value form.
 
 from __future__ import annotations
 
-from benchmarks.datasets.roadscenes.kernel import kernel
+from benchmarks.datasets.roadscenes.jit import kernel
 
 
 @kernel

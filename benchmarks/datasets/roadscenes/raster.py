@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.datasets.roadscenes.cutout import is_hole
-from benchmarks.datasets.roadscenes.kernel import inlined, kernel
+from benchmarks.datasets.roadscenes.alpha_mask import is_hole
+from benchmarks.datasets.roadscenes.jit import inlined, kernel
 
 NEAR_M = 0.12
 

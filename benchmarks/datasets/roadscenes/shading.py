@@ -9,7 +9,7 @@ from math import sqrt
 
 from benchmarks.datasets.roadscenes.facade import wall
 from benchmarks.datasets.roadscenes.ground import grass, kerb, pavement, road
-from benchmarks.datasets.roadscenes.kernel import inlined, kernel
+from benchmarks.datasets.roadscenes.jit import inlined, kernel
 from benchmarks.datasets.roadscenes.light import (
     AMBIENT,
     BOUNCE,

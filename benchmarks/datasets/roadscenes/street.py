@@ -9,7 +9,6 @@ import numpy as np
 
 from benchmarks.datasets.roadscenes import light as slot
 from benchmarks.datasets.roadscenes.buildings import Row, add_row
-from benchmarks.datasets.roadscenes.draw import pick
 from benchmarks.datasets.roadscenes.furniture import (
     add_bin,
     add_bollards,
@@ -22,6 +21,7 @@ from benchmarks.datasets.roadscenes.furniture import (
 from benchmarks.datasets.roadscenes.materials import GRASS, KERB, PAVEMENT, ROAD, S_PAVEMENT, S_ROAD, S_TREE
 from benchmarks.datasets.roadscenes.mesh import Floats, Mesh, quads
 from benchmarks.datasets.roadscenes.plants import add_tree
+from benchmarks.datasets.roadscenes.random_draws import pick
 
 BEGIN_Z, CURB = -9.0, 0.12
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from benchmarks.datasets.roadscenes.draw import pick
 from benchmarks.datasets.roadscenes.materials import BICYCLIST, BUS_OBJECT, CAR, PEDESTRIAN, S_BICYCLIST, S_CAR, S_PEDESTRIAN
 from benchmarks.datasets.roadscenes.mesh import Floats, Mesh
 from benchmarks.datasets.roadscenes.people import add_people
+from benchmarks.datasets.roadscenes.random_draws import pick
 from benchmarks.datasets.roadscenes.street import CURB, Plan
 from benchmarks.datasets.roadscenes.vehicles import add_vehicle
 

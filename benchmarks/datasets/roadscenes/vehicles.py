@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.datasets.roadscenes.bodies import BODIES
+from benchmarks.datasets.roadscenes.car_profiles import BODIES
 from benchmarks.datasets.roadscenes.materials import BUS, GLASS, LAMP, METAL, PAINT, PLAIN, PLATE, SPOKES, WHEEL
 from benchmarks.datasets.roadscenes.mesh import Floats, Mesh, Solid, boxes, placed, quads, tubes
 

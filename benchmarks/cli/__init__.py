@@ -1,0 +1,1 @@
+"""Doors: one file a command, each with ``main(arguments) -> exit code``."""

@@ -1,0 +1,296 @@
+"""What every codec keeps, whatever it is made of: the contract of ``hsc.api.Codec`` as checks.
+
+Our own test suite runs these over every registered codec; ``python -m benchmarks.check_codec`` runs them over one of yours.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import pickle
+import random
+import subprocess
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from benchmarks.api import CODECS
+from benchmarks.conformance.checks import Broken, Contract, NotAsked, demand
+from hsc.api import Codec, DecodesLatents, Image, Ranged
+from hsc.errors import BitstreamError, HscError
+from hsc.registry import config, parse_spec
+
+CONTRACT = Contract()
+SIZES = ((1, 1), (7, 5), (16, 16), (333, 251))
+SLOWEST_DECODE_S = 10.0
+"""A damaged stream must be answered within this."""
+MOST_SHIFT = 0.4
+"""Of the mean over all samples, in levels. Truncation in one direction alone shifts by 0.5."""
+
+
+def at(codec: Any, index: int) -> Any:
+    """The codec at a point of its ladder, or itself where it has one point."""
+    return dataclasses.replace(codec, **{codec.rate_field: codec.ladder[index]}) if codec.rate_field else codec
+
+
+def photo(height: int, width: int, seed: int = 0) -> Image:
+    """A seeded picture with edges, gradients, texture and grain, so that codecs have something to code."""
+    dice = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width].astype(np.float64)
+    picture = np.stack([110 + 50 * np.sin(x / 17 + c) + 40 * np.cos(y / 11 - c) for c in range(3)], axis=2)
+    for _ in range(12):
+        top, left = dice.integers(0, height), dice.integers(0, width)
+        picture[top : top + 1 + height // 4, left : left + 1 + width // 5] += dice.uniform(-70, 70, 3)
+    picture += 12 * np.sin(x * 1.3)[..., None] * (y > height / 2)[..., None] + dice.normal(0, 5, (height, width, 1))
+    pixels: Image = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+    return pixels
+
+
+def ramps(height: int, width: int) -> Image:
+    """Smooth colours, none near black or white, so that nothing is clipped and a codec's best point leaves little but rounding."""
+    y, x = np.mgrid[:height, :width].astype(np.float64)
+    pixels: Image = np.rint(np.stack([128 + 50 * np.sin(x / 19 + 2 * c) * np.cos(y / 23 - c) for c in range(3)], axis=2)).astype(np.uint8)
+    return pixels
+
+
+def _psnr(a: Image, b: Image) -> float:
+    error = float(np.mean((a.astype(np.float64) - b) ** 2))
+    return 99.0 if error == 0 else 10 * float(np.log10(255**2 / error))
+
+
+@CONTRACT.rule(codes=False)
+def its_spec_builds_it_again(codec: Any) -> None:
+    """Its spec, written out, builds it again at every point of its ladder."""
+    for one in {codec, *(at(codec, i) for i in range(len(codec.ladder)))}:
+        text = str(CODECS.spec(one))
+        demand(CODECS.build(text) == one, f"{text} builds {CODECS.build(text)}, not {one}")
+        demand(str(CODECS.spec(CODECS.build(parse_spec(text)))) == text, f"{text} comes back as another spec")
+        demand(type(one)(**config(one)) == one, f"the fields of {one} do not make it again")
+
+
+@CONTRACT.rule(codes=False)
+def is_a_frozen_value(codec: Any) -> None:
+    """It is a frozen value: equal and of equal hash after a pickle, and nothing of it can be changed."""
+    demand(isinstance(codec, Codec), "it lacks one of rate_field, ladder, encode, decode, available, provenance")
+    again = pickle.loads(pickle.dumps(codec))
+    demand(again == codec and hash(again) == hash(codec), "a pickled copy is not equal to it")
+    for name in config(codec):
+        try:
+            setattr(codec, name, None)
+        except dataclasses.FrozenInstanceError:
+            continue
+        raise Broken(f"its field {name} can be set; make it a frozen dataclass")
+
+
+@CONTRACT.rule(codes=False)
+def its_ladder_is_of_its_rate_field(codec: Any) -> None:
+    """Its ladder holds different points of its rate field; without a rate field there is none."""
+    if not codec.rate_field:
+        return demand(tuple(codec.ladder) == (), f"it has no rate field, but the ladder {codec.ladder}")
+    demand(codec.rate_field in config(codec), f"its rate field {codec.rate_field} is none of its fields")
+    different = len({at(codec, i) for i in range(len(codec.ladder))})
+    return demand(different == len(codec.ladder) >= 1, f"its ladder {codec.ladder} holds {different} different points")
+
+
+@CONTRACT.rule(codes=False)
+def its_ladder_lies_within_its_range(codec: Any) -> None:
+    """Its ladder lies within the range it says its scale has, smallest file first."""
+    ranged: object = codec
+    if not isinstance(ranged, Ranged):
+        raise NotAsked("it has no rate_range, so its range is its ladder")
+    low, high = ranged.rate_range
+    ends = {dataclasses.replace(codec, **{codec.rate_field: end}) for end in (low, high)}
+    along = [low, *codec.ladder, high]
+    demand(len(ends) == 2 and along == sorted(along, reverse=low > high), f"the ladder {codec.ladder} does not run from {low} to {high}")
+
+
+@CONTRACT.rule()
+def says_what_decides_its_bytes(codec: Any) -> None:
+    """It says in words what decides its bytes (versions, hashes), the same each time."""
+    facts = codec.provenance()
+    words = bool(facts) and all(isinstance(k, str) and isinstance(v, str) and v for k, v in facts.items())
+    demand(words, f"provenance gave {facts!r}, expected a mapping of names to text that is not empty")
+    demand(dict(codec.provenance()) == dict(facts), "provenance says another thing the second time")
+
+
+@CONTRACT.rule()
+def codes_any_size(codec: Any) -> None:
+    """It codes images of any size, odd ones and 1x1 too, leaves its input alone, and decodes at another point's instance."""
+    for size in SIZES:
+        image = photo(*size)
+        kept = image.copy()
+        data = at(codec, -1).encode(image)
+        demand(type(data) is bytes, f"encode gave {type(data).__name__}, expected bytes")
+        demand(np.array_equal(image, kept), "encode changed its input")
+        decoded = at(codec, 0).decode(data)
+        demand(
+            decoded.dtype == np.uint8 and decoded.shape == image.shape, f"decode gave {decoded.dtype} {decoded.shape}, expected uint8 {image.shape}"
+        )
+        learned = isinstance(codec, DecodesLatents)  # a network knows the pictures it was trained on, and none of a few pixels
+        least = (24 if learned else 26) if min(size) > 16 else 9 if learned else 18
+        demand(_psnr(image, decoded) > least, f"{size[0]}x{size[1]} comes back with {_psnr(image, decoded):.1f} dB, expected above {least}")
+
+
+@CONTRACT.rule(slow=True)
+def codes_anything_at_both_ends(codec: Any) -> None:
+    """It codes noise, flat colour, checks and slivers at both ends of its range, where encoders run out of room or of bits."""
+    dice = np.random.default_rng(7)
+    checks: Image = np.where(np.indices((40, 40)).sum(0)[..., None] % 2, 255, 0).astype(np.uint8).repeat(3, 2)
+    pictures = {"flat colour": np.full((48, 32, 3), 200, np.uint8), "black": np.zeros((33, 17, 3), np.uint8), "checks": checks}
+    for height, width in ((64, 96), (16, 16), (1, 1), (1, 97), (97, 1), (7, 5)):
+        pictures[f"{height}x{width} of noise"] = dice.integers(0, 256, (height, width, 3), np.uint8)
+    ranged: object = codec
+    ends = ranged.rate_range if isinstance(ranged, Ranged) else codec.ladder[:: max(len(codec.ladder) - 1, 1)]
+    for point in [dataclasses.replace(codec, **{codec.rate_field: end}) for end in ends] or [codec]:
+        for name, image in pictures.items():
+            where = f"{name} at {codec.rate_field} {getattr(point, codec.rate_field)}" if codec.rate_field else name
+            try:
+                decoded = point.decode(point.encode(image))
+            except HscError as error:
+                raise Broken(f"it fails on {where}: {error}") from error
+            demand(decoded.dtype == np.uint8 and decoded.shape == image.shape, f"{where} comes back as {decoded.dtype} {decoded.shape}")
+
+
+@CONTRACT.rule()
+def rounds_and_never_truncates(codec: Any) -> None:
+    """Colours come back without a shift at the end of its ladder: what truncates on the way between RGB and YCbCr darkens by half a level."""
+    if isinstance(codec, DecodesLatents):
+        raise NotAsked("a network makes its colours itself")
+    image = ramps(96, 128)
+    point = at(codec, -1) if codec.ladder else codec
+    shift = float(np.mean(point.decode(point.encode(image)).astype(np.float64) - image))
+    demand(abs(shift) <= MOST_SHIFT, f"colours far from black and white shift by {shift:+.2f} levels, expected {MOST_SHIFT:g} at the most")
+
+
+@CONTRACT.rule()
+def gives_the_same_bytes_twice(codec: Any) -> None:
+    """It gives the same bytes for the same image."""
+    image = photo(37, 50)
+    demand(at(codec, 0).encode(image) == at(codec, 0).encode(image), "two encodes of one image differ")
+
+
+@CONTRACT.rule()
+def reads_views(codec: Any) -> None:
+    """It codes a view that is not contiguous as it codes the copy."""
+    image = photo(40, 36)[::2, ::-1]
+    demand(at(codec, 0).encode(image) == at(codec, 0).encode(np.ascontiguousarray(image)), "a view gives other bytes than its copy")
+
+
+@CONTRACT.rule()
+def bytes_grow_from_end_to_end(codec: Any) -> None:
+    """Its files are larger at the end of its ladder than at the beginning."""
+    if not codec.rate_field:
+        raise NotAsked("it has one point")
+    image = photo(96, 128)
+    first, last = len(at(codec, 0).encode(image)), len(at(codec, -1).encode(image))
+    demand(first < last, f"the ladder's first point takes {first} bytes, its last {last}")
+
+
+@CONTRACT.rule(slow=True)
+def bytes_grow_along_the_whole_ladder(codec: Any) -> None:
+    """Its files grow with every step of its ladder."""
+    image = photo(256, 256)
+    sizes = [len(at(codec, i).encode(image)) for i in range(len(codec.ladder))]
+    demand(sizes == sorted(set(sizes)), f"along the ladder files take {sizes} bytes")
+
+
+@CONTRACT.rule()
+def refuses_what_is_no_image(codec: Any) -> None:
+    """It refuses with an HscError what is no image: two axes, floats, no pixels."""
+    for wrong in (np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((0, 4, 3), np.uint8)):
+        try:
+            codec.encode(wrong)
+        except HscError:
+            continue
+        raise Broken(f"it coded an array of {wrong.dtype} {wrong.shape}")
+
+
+_DECODER = """
+import hashlib, pickle, sys
+codec, data = pickle.load(sys.stdin.buffer)
+image = codec.decode(data)
+print(image.shape, hashlib.sha256(image.tobytes()).hexdigest())
+"""
+
+
+@CONTRACT.rule()
+def decodes_in_a_fresh_process(codec: Any) -> None:
+    """A fresh process, at another point, decodes the same pixels from the bytes alone."""
+    data = at(codec, -1).encode(photo(45, 31))
+    here = codec.decode(data)
+    # warnings off: a stray one at interpreter exit would land in the output
+    line = [sys.executable, "-W", "ignore", "-c", _DECODER]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(line, input=pickle.dumps((at(codec, 0), data)), capture_output=True, check=False, timeout=120, env=env)
+    said = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or [""]
+    demand(done.returncode == 0, f"it fails there: {said[0]}")
+    demand(done.stdout.decode().strip() == f"{here.shape} {hashlib.sha256(here.tobytes()).hexdigest()}", "its pixels differ there")
+
+
+def _damaged(data: bytes, flips: int) -> list[bytes]:
+    """Cuts at several points, and streams with one to twenty flipped bits, more of them near the start."""
+    dice = random.Random(len(data))
+    cuts = [data[: len(data) * part // 10] for part in (1, 5, 9)] + [data[:-1], data[:4]]
+    flipped = []
+    for number in range(flips):
+        copy = bytearray(data)
+        for _ in range((1, 1, 4, 20)[number % 4]):
+            position = dice.randrange(min(len(copy), 200) if number % 2 else len(copy))
+            copy[position] ^= 1 << dice.randrange(8)
+        flipped.append(bytes(copy))
+    return cuts + flipped
+
+
+def _survives(codec: Any, data: bytes) -> bool:
+    """True if the stream was refused; an image of some size is fine too, any other exception or a long wait is not."""
+    start = time.monotonic()
+    try:
+        image = codec.decode(data)
+    except BitstreamError:
+        refused = True
+    else:
+        refused = False
+        demand(image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3, f"a damaged stream gave {image.dtype} {image.shape}")
+    took = time.monotonic() - start
+    demand(took < SLOWEST_DECODE_S, f"a damaged stream was answered after {took:.0f} s, expected under {SLOWEST_DECODE_S:g}")
+    return refused
+
+
+@CONTRACT.rule()
+def refuses_empty_and_foreign_streams(codec: Any) -> None:
+    """It refuses with a BitstreamError what is no stream: nothing, text, noise, another file's head."""
+    for data in (b"", b"\0", b"not a stream at all", os.urandom(300), b"\x89PNG\r\n\x1a\n" + bytes(100)):
+        demand(_survives(codec, data), f"it took {data[:20]!r} for a stream")
+
+
+@CONTRACT.rule()
+def refuses_cut_streams(codec: Any) -> None:
+    """It refuses a stream that is cut anywhere."""
+    data = at(codec, 0).encode(photo(48, 64))
+    for piece in _damaged(data, 0):
+        demand(_survives(codec, piece), f"{len(piece)} of {len(data)} bytes were taken for a whole stream")
+
+
+@CONTRACT.rule()
+def survives_flipped_bits(codec: Any) -> None:
+    """It answers a stream with flipped bits with a BitstreamError or an image, soon."""
+    for data in _damaged(at(codec, 0).encode(photo(48, 64)), 12):
+        _survives(codec, data)
+
+
+@CONTRACT.rule(slow=True)
+def survives_many_flipped_bits(codec: Any) -> None:
+    """It does so two hundred times."""
+    for data in _damaged(at(codec, -1).encode(photo(64, 48)), 200):
+        _survives(codec, data)
+
+
+@CONTRACT.rule()
+def refuses_other_codecs_streams(codec: Any) -> None:
+    """It refuses the streams of other codecs."""
+    for name in ("original", "jpeg", "webp"):
+        if name != getattr(codec, "spec_name", ""):
+            demand(_survives(codec, CODECS.build(name).encode(photo(20, 20))), f"it took a stream of {name} for its own")

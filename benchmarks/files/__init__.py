@@ -1,0 +1,1 @@
+"""Files of data sets and plug-ins: what they hold, told by content and not read twice."""

@@ -1,0 +1,36 @@
+"""What a task asks of data sets and heads beyond their classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.api import HasBoxes, HasMasks, ScoresMasks, Task
+from downstream.api import GivesMasks
+from hsc.errors import UsageError
+
+PSEUDO_SCORE = 0.5
+"""Where a data set has no labels, detections on the originals at or above this score stand in for them."""
+
+
+def boxes_of(dataset: HasBoxes, task: Task) -> Mapping[str, Any]:
+    """The labels of a data set that a task on boxes scores: with masks where it scores those.
+
+    Raises:
+        UsageError: masks are scored and the data set has none.
+        AnnotationError: some of its masks are missing or damaged.
+    """
+    if not isinstance(task, ScoresMasks):
+        return dataset.coco()
+    if not isinstance(dataset, HasMasks):
+        raise UsageError(f"the task {getattr(task, 'spec_name', '')} scores masks, the data set {getattr(dataset, 'spec_name', '')} has none")
+    return dataset.coco_with_masks()
+
+
+def why_no_masks(task: Task, head: Any) -> str | None:
+    """One sentence where a task scores masks and a head, which is available, gives none."""
+    if not isinstance(task, ScoresMasks) or (isinstance(head, GivesMasks) and head.gives_masks):
+        return None
+    return (
+        f"it gives boxes without masks, and the task {getattr(task, 'spec_name', '')} scores masks; take a head that gives them, such as Mask R-CNN"
+    )

@@ -1,0 +1,1 @@
+"""Pixels: image files, colour conversion, PSNR, short sketches of an image's content."""

@@ -1,0 +1,1 @@
+"""What people read of a run: figures, pictures, the page, the paper's tables."""

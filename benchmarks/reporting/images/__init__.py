@@ -1,0 +1,1 @@
+"""Pictures of what codecs leave and what heads see there."""

@@ -1,0 +1,216 @@
+"""The methods paragraph, from a run's provenance and nothing else: what was coded by what, read by what, and how sure the numbers are."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from benchmarks.api import TASKS
+from benchmarks.reporting.paper.bjontegaard import floor_text
+from benchmarks.reporting.paper.group import Group
+from benchmarks.reporting.paper.latex import escape
+
+_HASH = re.compile(r"[0-9a-f]{16,}")
+_PATH = re.compile(r"""(?<![^\s"'=(])[~/][^\s"',()]*/(?=[^\s"',()/])""")
+_PLACES = ("--cache", "--out", "--name", "--workers")
+"""Options of a command that say where files lie or how it was run, not what was measured."""
+
+
+def methods(groups: Sequence[Group]) -> str:
+    """Paragraphs about all runs; what holds for all of them is said once, the rest with the run's name."""
+    by_run: dict[str, list[Group]] = {}
+    for group in groups:
+        by_run.setdefault(group.name, []).append(group)
+    said = {name: _paragraphs(members) for name, members in by_run.items()}
+    text = []
+    for title in dict.fromkeys(title for paragraphs in said.values() for title in paragraphs):
+        parts = {name: paragraphs[title] for name, paragraphs in said.items() if title in paragraphs}
+        same = len(set(parts.values())) == 1 and len(parts) == len(said)
+        body = next(iter(parts.values())) if same else " ".join(rf"\textit{{{escape(name)}}}: {part}" for name, part in parts.items())
+        text.append(rf"\paragraph{{{title}.}} {body}")
+    return "\n\n".join(text) + "\n"
+
+
+def _paragraphs(members: Sequence[Group]) -> dict[str, str]:
+    group = members[0]
+    about = group.run.about
+    found = {
+        "Data": _data(group),
+        "Codecs": _codecs(about),
+        "Heads": _heads(about),
+        "Scores": _scores(group),
+        "Differences": _differences(members),
+        "Uncertainty": _uncertainty(members),
+        "Times": _times(about),
+        "Software": _software(about),
+    }
+    return {title: text for title, text in found.items() if text}
+
+
+def _data(group: Group) -> str:
+    about = group.run.about
+    dataset = about["dataset"]
+    settings = _settings({k: v for k, v in dataset.get("config", {}).items() if v not in (None, "", False)})
+    origin = _settings({**dataset.get("provenance", {}), "revision": dataset.get("revision", "")})
+    text = rf"{group.run.images} images of {escape(dataset['name'])} ({'; '.join(filter(None, (settings, origin)))}), coded at the size they come in."
+    if (least := about.get("pseudo_label_score")) is not None:
+        text += f" There are no labels: a head's own predictions on the originals, at scores of {least:g} and above, stand in for them."
+    stored = group.rows[group.rows["metric"] == "source_bpp"]["value"]
+    return text + "".join(f" The originals came as files of {value:.3f} bpp." for value in stored)
+
+
+def _codecs(about: Mapping[str, Any]) -> str:
+    curves: dict[str, list[Mapping[str, Any]]] = {}
+    for cell in about["cells"].values():
+        if "head" not in cell:
+            curves.setdefault(cell["curve"], []).append(cell)
+    text = " ".join(rf"\textit{{{escape(label)}}}: {_curve(cells)}." for label, cells in curves.items())
+    rates = "A rate is that of whole files, headers and padding in: all bits over all original pixels."
+    if targets := about.get("match_bpp"):
+        rates += rf" Each codec's own quality scale was searched for {', '.join(f'{t:g}' for t in targets)} bpp, to within 5\,\%."
+    gone = "; ".join(f"{escape(label)} ({escape(reason)})" for label, reason in about["skipped"].items())
+    return f"{text} {rates}" + (f" Left out: {gone}." if gone else "")
+
+
+def _curve(cells: Sequence[Mapping[str, Any]]) -> str:
+    """A codec's settings and versions; what changes from point to point is listed."""
+    configs = [cell["codec"].get("config", {}) for cell in cells]
+    swept, fixed = [], {}
+    for name in dict.fromkeys(key for config in configs for key in config):
+        values = list(dict.fromkeys(_plain(config.get(name)) for config in configs))
+        if len(values) > 1:
+            swept.append(f"{escape(_words(name))} {escape(', '.join(values))}")
+        elif configs[0].get(name) not in (None, ""):
+            fixed[name] = configs[0].get(name)
+    versions: dict[str, Any] = {}
+    for cell in cells:
+        versions |= cell["codec"].get("provenance", {})
+    return "; ".join(filter(None, (*swept, _settings(fixed), _settings(versions))))
+
+
+def _heads(about: Mapping[str, Any]) -> str:
+    heads: dict[str, str] = {}
+    for cell in about["cells"].values():
+        if "head" in cell:
+            head = cell["head"]
+            way = f"{cell.get('regime', '')}, on {'latents' if cell.get('route') == 'latent' else 'decoded images'}"
+            inside = "; ".join(filter(None, (_settings(_given(head.get("config", {}))), _settings(head.get("provenance", {})))))
+            heads.setdefault(rf"\textit{{{escape(head.get('name', ''))}}} ({inside}): {escape(way)}.", cell.get("regime", ""))
+    meaning = {
+        "frozen": "Frozen heads were trained on clean images and have never seen a codec.",
+        "adapted": "Adapted heads were trained on what a codec leaves; they are never compared with frozen ones.",
+    }
+    return " ".join([*heads, *(text for regime, text in meaning.items() if regime in heads.values())])
+
+
+def _scores(group: Group) -> str:
+    about = (TASKS.get(group.run.about["task"]["name"]).__doc__ or "").strip().splitlines()[0]
+    version = group.run.about["task"].get("version", "")
+    return (
+        f"{escape(about)} Task {escape(group.run.about['task']['name'])}, version {escape(str(version))}. "
+        "Images without a prediction count, and so do images that failed: a point with one of those has no score."
+    )
+
+
+def _differences(members: Sequence[Group]) -> str:
+    about = members[0].run.about
+    if not about["anchors"]:
+        return ""
+    floors = ", ".join(filter(None, (floor_text(group) for group in members)))
+    text = (
+        f"Bjontegaard differences are against {escape(' and '.join(about['anchors']))}: PCHIP over log rate through the points of curves that rise "
+        "strictly; where one dips, a cubic in log rate that may only rise and ever more slowly, within the bounds of the score, fitted by least "
+        r"squares, and marked. Where the curves share less than 75\,\% of either's interval there is no number. Nothing is extrapolated."
+    )
+    floor = f" The null floor, one codec on two interleaved ladders, is {floors} in BD-rate." if floors else " The null floor was not measured."
+    return text + floor
+
+
+def _uncertainty(members: Sequence[Group]) -> str:
+    about = members[0].run.about
+    if not about["resamples"]:
+        return "No intervals were computed, and so nothing is called better."
+    return " ".join(dict.fromkeys(group.sure(_intervals(about)) for group in members))
+
+
+def _intervals(about: Mapping[str, Any]) -> str:
+    return (
+        rf"Intervals are where the middle 95\,\% of {about['resamples']} resamples of the images lie (seed {about['seed']}), scores, rates and "
+        "differences computed anew on each, all codecs on the same draws. A codec is called better only where the interval of the paired difference "
+        "leaves out 0; there is no correction for the number of comparisons. What they do not know: other seeds of trained heads or codecs, and "
+        "other scenes than those the images were drawn from."
+    )
+
+
+def _times(about: Mapping[str, Any]) -> str:
+    environment = {**about["environment"], **_conditions(about.get("times") or {})}
+    machine = {**environment.get("machine", {}), **{k: v for k, v in (about.get("times") or {}).items() if k in ("processor", "cores")}}
+    what = ", ".join(str(machine[k]) for k in ("processor", "system", "arch") if machine.get(k))
+    cores = f"{machine['cores']} cores, " if machine.get("cores") else ""
+    repeats = environment.get("repeats", about.get("repeats", 1))
+    each = "once" if repeats == 1 else f"{repeats} times, the median kept"
+    return (
+        f"A time is the median over images of one image's wall time after a warm-up, each measured {each}: {escape(what)}, {cores}"
+        f"{environment.get('workers', '?')} processes of {environment.get('threads_per_worker', '?')} thread each, device "
+        f"{escape(str(environment.get('device', '?')))}."
+    )
+
+
+def _conditions(times: Mapping[str, Any]) -> dict[str, Any]:
+    """The conditions of the run's times by the names that older runs, whose times have none, give to what they declare."""
+    names = {"repeats": "repeats", "processes": "workers", "threads": "threads_per_worker", "device": "device"}
+    found = {new: times[old] for old, new in names.items() if old in times}
+    return found | ({"device": f"{times['accelerator']} ({times.get('device')})"} if times.get("accelerator") else {})
+
+
+def _software(about: Mapping[str, Any]) -> str:
+    environment = about["environment"]
+    packages = ", ".join(f"{name} {version}" for name, version in environment.get("packages", {}).items())
+    commit = str(environment.get("commit") or "not known")
+    dirty = " with changes that are not committed" if commit.endswith("+") else ""
+    command = _command(str(about.get("arguments", {}).get("command", "")))
+    said = rf" Command: \texttt{{{escape(command)}}}." if command else ""
+    return f"Python {escape(str(environment.get('python', '?')))}; {escape(packages)}; commit {_short(commit.rstrip('+'))}{dirty}.{said}"
+
+
+def _command(line: str) -> str:
+    """A command without the places of files: where they lay on somebody's machine is nobody's business."""
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        return line
+    kept, skip = [], False
+    for word in words:
+        if not skip and word.split("=")[0] not in (*_PLACES, "--quiet"):
+            kept.append(word)
+        skip = word in _PLACES
+    return _PATH.sub("", shlex.join(kept))
+
+
+def _given(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in config.items() if v not in (None, "")}
+
+
+def _settings(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{escape(_words(name))} {_short(_plain(value))}" for name, value in values.items() if _plain(value))
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{_words(str(k))} {_plain(v)}" for k, v in value.items())
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return "(" + ", ".join(_plain(v) for v in value) + ")"
+    return "" if value is None else _PATH.sub("", str(value))
+
+
+def _short(text: str) -> str:
+    """Text for LaTeX, hashes by their first twelve digits."""
+    return rf"\texttt{{{text[:12]}}}" if _HASH.fullmatch(text) else escape(_HASH.sub(lambda found: found[0][:12], text))

@@ -1,0 +1,55 @@
+"""Writes every file of a finished run into its folder."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.api import Illustrated
+from benchmarks.evaluation import Outcome
+from benchmarks.harness.progress import Progress
+from benchmarks.reporting import html
+from benchmarks.reporting.figures import rate_curves
+from benchmarks.reporting.images import gallery
+from benchmarks.runs import archive, provenance, records, tables
+from benchmarks.runs.environment import environment
+from benchmarks.runs.notices import NAME as NOTICES
+from benchmarks.runs.notices import notices_of
+from benchmarks.runs.rows import frame
+from hsc.errors import ResultsError
+
+
+def writable(folder: Path) -> None:
+    """Make the folder of a run's files now, not after an hour of coding.
+
+    Raises:
+        ResultsError: it cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ResultsError(f"the folder {folder} cannot be written: {error.strerror}; name another with --out") from error
+
+
+def write(outcome: Outcome, folder: Path, options: argparse.Namespace, words: Sequence[str], progress: Progress) -> str:
+    """Write a run's files, the page of them all last; returns the table for the terminal."""
+    task = outcome.plan.config.task
+    tables.write(outcome.rows, task.columns, folder, notices_of({NOTICES: outcome.plan.notices}))
+    records.write(outcome.records, folder)
+    (folder / archive.FILE).unlink(missing_ok=True)  # those of an earlier run in this folder are not this one's
+    if outcome.keeping:
+        archive.write(outcome.keeping.kept, folder)
+    rate_curves.curves(frame(outcome.rows), task.columns, folder / "curves")
+    if isinstance(task, Illustrated):
+        task.figures(outcome.rows, outcome.counts, folder)
+    said = {"command": "python -m benchmarks.run " + shlex.join(words)}
+    workers = options.workers or environment()["machine"]["cores"]
+    provenance.write(folder / "run.json", provenance.describe(outcome.plan, workers, options.device, said))
+    gallery.keep(outcome.plan, folder, options.cache, options.gallery, progress)
+    html.write(folder)
+    return tables.blocks(outcome.rows, task.columns, "simple")

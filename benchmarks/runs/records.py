@@ -1,0 +1,80 @@
+"""``records.csv``: what each image took at each operating point, so that every rate of a table can be added up again from its own folder."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.harness.cache import Store
+from benchmarks.harness.plan import Plan, stream_records
+from benchmarks.imaging.image_files import MAX_PIXELS
+from benchmarks.runs.csv_cells import marked, unmarked
+from benchmarks.runs.folder_files import exists, read_text
+from benchmarks.text import one_line
+from hsc.errors import ResultsError
+from hsc.files.atomic_files import write_text
+
+FILE = "records.csv"
+_MOST_BYTES = 1 << 40
+
+
+class Line(NamedTuple):
+    """One image at one operating point. cell: its id in ``run.json``; squared_error: sum over all samples of the decoded image."""
+
+    cell: str
+    image: str
+    height: int
+    width: int
+    size_bytes: int
+    squared_error: int
+
+
+def collect(plan: Plan, store: Store) -> list[Line]:
+    """The records behind every rate of a run, cell by cell; cells that are not whole have no rate and no records."""
+    return [
+        Line(cell.id, r.image_id, *r.image_hw, r.size_bytes, r.squared_error) for cell in plan.cells for r in stream_records(plan, cell, store)[0]
+    ]
+
+
+def write(lines: Sequence[Line], folder: Path) -> None:
+    """Write ``records.csv``, whole or not at all."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(Line._fields)
+    writer.writerows((marked(line.cell), marked(line.image), *line[2:]) for line in lines)
+    write_text(folder / FILE, text.getvalue())
+
+
+def read(folder: Path) -> list[Line]:
+    """What ``write`` wrote.
+
+    Raises:
+        ResultsError: the file is missing or is not one of these.
+    """
+    path = folder / FILE
+    if not exists(path):
+        raise ResultsError(f"{path} cannot be read, it is not there; a run of this version writes it, so run it again")
+    text = read_text(path)
+    try:
+        header, *lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+        if header != list(Line._fields):
+            raise ValueError(f"its columns are {one_line(', '.join(header), 200)}, expected {', '.join(Line._fields)}")
+        return [_line(number, line) for number, line in enumerate(lines, 2)]
+    except (ValueError, csv.Error) as error:
+        raise ResultsError(f"{path} is damaged: {error}; restore it or run again") from error
+
+
+def _line(number: int, cells: Sequence[str]) -> Line:
+    """One line's cells; raises ValueError where one is not what a run writes there."""
+    if len(cells) != len(Line._fields):
+        raise ValueError(f"record {number} has {len(cells)} fields, expected {len(Line._fields)}")
+    cell, image, *counts = cells
+    if wrong := [text for text in counts if not (text.isascii() and text.isdigit() and len(text) < 20)]:
+        raise ValueError(f"record {number} holds {one_line(wrong[0], 60)!r}, expected a whole number of at most 19 digits")
+    line = Line(unmarked(cell), unmarked(image), *map(int, counts))
+    if not 0 < line.height * line.width <= MAX_PIXELS or line.size_bytes > _MOST_BYTES:
+        raise ValueError(f"record {number} has {line.size_bytes} bytes for {line.width}x{line.height} pixels, more or fewer than any image has")
+    return line

@@ -1,0 +1,105 @@
+"""Decoding a few images' streams again, for a run that keeps them and for whoever checks it later: one job an operating point.
+
+stream, or the image coded again where there is none --decode--> image --+--> error, hash, sketch
+                                  \\---------------decode_latents---------+--head, head, ...--> predictions
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from benchmarks.api import Dataset
+from benchmarks.harness.answers import checked_stream, guarded, why
+from benchmarks.harness.measure import ask, checked, read_by, squared_error
+from benchmarks.harness.worker import step
+from benchmarks.imaging.image_files import pixels_sha256
+from benchmarks.imaging.sketch import sketch
+from benchmarks.runs.archive import KeptImage, KeptStream
+from downstream.api import Prediction, Route, arrays_of, sees_originals
+from hsc.api import Codec, Image
+from hsc.errors import DataError, HscError
+from hsc.networks.held import HOLDER
+
+
+@dataclass(frozen=True)
+class Job:
+    """One operating point. streams: one an image, None where the codec is to code it again; head n reads by ``routes[n]``."""
+
+    cell: str
+    dataset: Dataset
+    codec: Codec
+    images: tuple[KeptImage, ...]
+    streams: tuple[bytes | None, ...]
+    heads: tuple[tuple[int, Any, Route], ...] = ()
+
+
+@dataclass
+class Again:
+    """What came out. streams: one an image, or why not; predictions: by head one an image, or why not."""
+
+    streams: list[KeptStream | str] = field(default_factory=list)
+    predictions: dict[int, list[Prediction] | str] = field(default_factory=dict)
+
+
+def redecode(job: Job) -> Again:
+    """Decode and read every image of a job; what goes wrong becomes a reason, and the rest goes on."""
+    with HOLDER.everything():
+        return _redecoded(job)
+
+
+def _redecoded(job: Job) -> Again:
+    again = Again()
+    decoded: list[Image] = []
+    for image, data in zip(job.images, job.streams, strict=True):
+        try:
+            step()
+            stream, pixels = guarded(_one, job, image, data)
+        except HscError as error:  # a codec or data set may be anybody's plug-in
+            again.streams.append(why(error))
+        else:
+            again.streams.append(stream)
+            decoded.append(pixels)
+    for number, head, route in job.heads:
+        again.predictions[number] = _read(job, again, decoded, number, head, route)
+    return again
+
+
+def _one(job: Job, image: KeptImage, data: bytes | None) -> tuple[KeptStream, Image]:
+    original = job.dataset.load(image.place).image
+    if original.shape[:2] != (image.height, image.width) or pixels_sha256(original) != image.pixels_sha256:
+        raise DataError(f"the data set's image {image.id} is another one here: {original.shape[1]}x{original.shape[0]} pixels of another hash")
+    data = checked_stream(job.codec.encode(original)) if data is None else data
+    decoded = checked(job.codec.decode(data), (image.height, image.width))
+    error = squared_error(decoded, original)
+    return KeptStream(len(data), hashlib.sha256(data).hexdigest(), error, pixels_sha256(decoded), sketch(decoded), data), decoded
+
+
+def _read(job: Job, again: Again, decoded: list[Image], number: int, head: Any, route: Route) -> list[Prediction] | str:
+    streams = [s for s in again.streams if isinstance(s, KeptStream)]
+    if len(streams) < len(job.images):
+        return "some of the images could not be decoded"
+    try:
+        step(len(job.images), number)
+        return guarded(_answers, job, streams, decoded, head, route)
+    except HscError as error:
+        return why(error)
+
+
+def _answers(job: Job, streams: list[KeptStream], decoded: list[Image], head: Any, route: Route) -> list[Prediction]:
+    codec: Any = job.codec
+    inputs = decoded if route == "image" else [codec.decode_latents(s.data, read_by([head])) for s in streams]
+    originals = [job.dataset.load(image.place).image for image in job.images] if sees_originals(head) else []
+    return ask(head, route, inputs, originals)
+
+
+def prediction_sha256(prediction: Prediction) -> str:
+    """Fingerprint of a prediction's arrays, in hex."""
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays_of(prediction).items()):
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Statistics of finished scores: bootstrap, Bjontegaard differences, paired comparisons."""

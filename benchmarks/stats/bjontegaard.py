@@ -1,0 +1,259 @@
+"""Bjontegaard differences between two rate-quality curves, with an outcome for every case and never a guess.
+
+    points --strictly monotone?--yes--> PCHIP through the raw points --+--> shared interval --> mean difference
+                    \\-------------no--> constrained monotone cubic ----+         \\--> too little shared: no number, a reason
+
+Sources: Bjontegaard, VCEG-M33 (2001); PCHIP as in JCTVC-L1100 and the ``bjontegaard`` package (Herglotz et al. 2022). The cubic
+follows the idea of MPEG's VCM test conditions: accuracy curves of machines dip, so a cubic in log rate that may only rise, and only
+ever more slowly, within the metric's bounds, is fitted to the points by least squares. A thousand resamples of two curves are
+compared in one go, and one pair of curves is a resample of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.stats import monotone_cubic, pchip
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Axis = Literal["quality", "log_rate"]
+
+LEAST_OVERLAP = 0.75
+LEAST_POINTS = 4
+WORST_FIT = 0.05
+"""The most a fit may miss the points by, root mean square, as a fraction of the quality they span."""
+UNBOUNDED = (-float("inf"), float("inf"))
+
+_GRID = 257
+_TROUBLES = (
+    "",
+    "has a point without a value",
+    f"has {{points}} points, at least {LEAST_POINTS} are needed",
+    "has a rate of 0 or less",
+    "has two points at one rate",
+    "is flat",
+    "dips too much: a monotone cubic misses it by {missed:.0%} of its span",
+)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The outcome of one Bjontegaard computation.
+
+    value: percent for BD-rate (negative: the test codec needs less), the metric's own unit for BD-metric; None with a reason.
+    overlap_test, overlap_anchor: what is shared, as a fraction of each curve's own interval, 0 to 1.
+    method: "pchip" where both curves are strictly monotone; "fit" where one was not and its fitted cubic stands in.
+    """
+
+    value: float | None
+    overlap_test: float
+    overlap_anchor: float
+    reason: str = ""
+    method: Literal["pchip", "fit", ""] = ""
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return "n/a: " + self.reason
+        return f"{self.value:+.1f} %" + (" (fit)" if self.method == "fit" else "")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A curve on a dense grid: natural log of the rate and quality, both rising; fitted where it does not go through the raw points."""
+
+    log_rate: Floats
+    quality: Floats
+    fitted: bool
+
+
+def bd_rate(anchor: Sequence[tuple[float, float]], test: Sequence[tuple[float, float]], bounds: tuple[float, float] = UNBOUNDED) -> Difference:
+    """Mean difference in rate at equal quality, in percent of the anchor's rate.
+
+    anchor, test: points (rate, quality) in any order; rate in any unit above 0, the same for both. bounds: what the quality can be.
+
+    >>> anchor = [(1, 30.0), (2, 33.0), (4, 36.0), (8, 38.0)]
+    >>> str(bd_rate(anchor, [(r / 2, q) for r, q in anchor]))
+    '-50.0 %'
+    """
+    return _single(Curves.of(anchor, bounds), Curves.of(test, bounds), "quality")
+
+
+def bd_metric(anchor: Sequence[tuple[float, float]], test: Sequence[tuple[float, float]], bounds: tuple[float, float] = UNBOUNDED) -> Difference:
+    """Mean difference in quality at equal rate, in the metric's unit (positive: the test codec is better)."""
+    return _single(Curves.of(anchor, bounds), Curves.of(test, bounds), "log_rate")
+
+
+def line(points: Sequence[tuple[float, float]], bounds: tuple[float, float] = UNBOUNDED) -> Line | str:
+    """The curve that stands for points (rate, quality) in a comparison, or why there is none."""
+    one = Curves.of(points, bounds)
+    if reason := one.reason(0):
+        return reason
+    grid = np.linspace(one.log_rate[0, 0], one.log_rate[0, -1], _GRID)
+    return Line(grid, Curves.of(points, bounds, times=_GRID).at(grid), bool(one.fitted[0]))
+
+
+class Curves:
+    """R resamples of one curve, each as a function that rises, or with a reason why there is none.
+
+    rate, quality: (R, P), a column a point, in any order; rates above 0. kept: (R, P), which points a resample has; all by default.
+    """
+
+    def __init__(self, rate: Floats, quality: Floats, bounds: tuple[float, float] = UNBOUNDED, kept: Bools | None = None) -> None:
+        kept = np.ones(rate.shape, bool) if kept is None else kept
+        order = np.lexsort((quality, rate, ~kept))
+        self.count = kept.sum(axis=1)
+        # A curve of fewer points than there is room for repeats its last, so that what lies beyond has no length.
+        places = np.minimum(np.arange(max(rate.shape[1], 2)), np.maximum(self.count, 1)[:, None] - 1)
+        if not rate.shape[1]:
+            rate, quality, order = (np.full((len(rate), 1), np.nan), np.full((len(rate), 1), np.nan), np.zeros((len(rate), 1), int))
+        order = np.take_along_axis(order, places, 1)
+        rate, self.quality = np.take_along_axis(rate, order, 1), np.take_along_axis(quality, order, 1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            self.log_rate = np.log(rate)
+        inside = np.arange(places.shape[1]) < self.count[:, None]
+        self.trouble = self._troubles(rate, inside)
+        self.fitted = ~self._rises(self.quality, inside) & (self.trouble == 0)
+        self.numbers = np.full((len(rate), 4), np.nan)
+        self.missed = np.zeros(len(rate))
+        if self.fitted.any():
+            self._fit(inside[self.fitted].astype(np.float64), bounds)
+
+    @classmethod
+    def of(cls, points: Sequence[tuple[float, float]], bounds: tuple[float, float] = UNBOUNDED, times: int = 1) -> Curves:
+        """One curve, from points (rate, quality), ``times`` over."""
+        table = np.asarray(list(points), dtype=np.float64).reshape(-1, 2)
+        rate, quality = (np.tile(table[:, axis], (times, 1)) for axis in (0, 1))
+        return cls(rate, quality, bounds)
+
+    @staticmethod
+    def _rises(values: Floats, inside: Bools) -> Bools:
+        with np.errstate(invalid="ignore"):
+            return np.asarray(((np.diff(values, axis=1) > 0) | ~inside[:, 1:]).all(axis=1))
+
+    def _troubles(self, rate: Floats, inside: Bools) -> npt.NDArray[np.intp]:
+        finite = ((np.isfinite(rate) & np.isfinite(self.quality)) | ~inside).all(axis=1)
+        flat = self.quality.max(axis=1) == self.quality.min(axis=1)
+        conditions = [~finite, self.count < LEAST_POINTS, ~(rate > 0).all(axis=1), ~self._rises(self.log_rate, inside), flat]
+        return np.asarray(np.select(conditions, list(range(1, 6)), 0))
+
+    def _fit(self, weight: Floats, bounds: tuple[float, float]) -> None:
+        at = self.fitted
+        u, quality = self._place(self.log_rate), self.quality[at]
+        self.numbers[at] = numbers = monotone_cubic.fit(u[at], quality, weight, bounds)
+        missed = ((np.einsum("rnk,rk->rn", monotone_cubic.basis(u[at]), numbers) - quality) ** 2 * weight).sum(axis=1) / weight.sum(axis=1)
+        self.missed[at] = np.sqrt(missed) / np.ptp(quality, axis=1)
+        bad = at & ~(self.missed <= WORST_FIT)
+        self.trouble[bad] = len(_TROUBLES) - 1
+        self.fitted = at & ~bad
+
+    def _place(self, log_rate: Floats) -> Floats:
+        """Log rates, (R, ...), on the scale of 0 to 1 from each curve's first point to its last."""
+        start, length = self.log_rate[:, 0], self.log_rate[:, -1] - self.log_rate[:, 0]
+        shape = (-1, *[1] * (log_rate.ndim - 1))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray((log_rate - start.reshape(shape)) / length.reshape(shape))
+
+    def reason(self, row: int) -> str:
+        """Why resample ``row`` is no curve; empty where it is one."""
+        return _TROUBLES[self.trouble[row]].format(points=self.count[row], missed=self.missed[row])
+
+    def span(self, over: Axis) -> tuple[Floats, Floats]:
+        """The first and last value of each curve on an axis: (R,), (R,), NaN where there is no curve."""
+        axis = self.quality if over == "quality" else self.log_rate
+        low, high = axis[:, 0].copy(), axis[:, -1].copy()
+        if over == "quality":
+            for end, u in ((low, 0.0), (high, 1.0)):
+                end[self.fitted] = monotone_cubic.value(self.numbers[self.fitted], np.full(self.fitted.sum(), u))
+        low[self.trouble > 0] = high[self.trouble > 0] = np.nan
+        return low, high
+
+    def area(self, over: Axis, low: Floats, high: Floats) -> Floats:
+        """The integral of the other axis over ``over`` from ``low`` to ``high``, within each curve: (R,), NaN where there is no curve."""
+        found = np.full(len(self.trouble), np.nan)
+        for at, x, y, slope in self._through(over):
+            found[at] = pchip.area(x, y, slope, low[at], high[at])
+        at = self.fitted
+        if at.any():
+            found[at] = self._under_fit(over, low[at], high[at])
+        return found
+
+    def _under_fit(self, over: Axis, low: Floats, high: Floats) -> Floats:
+        at, numbers = self.fitted, self.numbers[self.fitted]
+        start, length = self.log_rate[at, 0], self.log_rate[at, -1] - self.log_rate[at, 0]
+        if over == "log_rate":
+            return np.asarray(monotone_cubic.area(numbers, (low - start) / length, (high - start) / length) * length)
+        first, last = monotone_cubic.inverse(numbers, low), monotone_cubic.inverse(numbers, high)
+        beside = last * high - first * low - monotone_cubic.area(numbers, first, last)  # by parts: what lies left of the curve
+        return np.asarray(start * (high - low) + length * beside)
+
+    def at(self, log_rate: Floats) -> Floats:
+        """Quality at log rates (R,): NaN where a resample has no curve, or one that does not reach so far."""
+        found = np.full(len(self.trouble), np.nan)
+        for at, x, y, slope in self._through("log_rate"):
+            found[at] = pchip.value(x, y, slope, log_rate[at])
+        if self.fitted.any():
+            found[self.fitted] = monotone_cubic.value(self.numbers[self.fitted], self._place(log_rate)[self.fitted])
+        low, high = self.span("log_rate")
+        return np.where((low <= log_rate) & (log_rate <= high), found, np.nan)
+
+    def _through(self, over: Axis) -> list[tuple[Bools, Floats, Floats, Floats]]:
+        """The curves that go through their points, by their number: which they are, x, y and slopes."""
+        x, y = (self.quality, self.log_rate) if over == "quality" else (self.log_rate, self.quality)
+        parts = []
+        for count in np.unique(self.count):
+            at = (self.count == count) & (self.trouble == 0) & ~self.fitted
+            if at.any():
+                parts.append((at, x[at, :count], y[at, :count], pchip.slopes(x[at, :count], y[at, :count])))
+        return parts
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Bjontegaard differences of R resamples. value: (R,), NaN where refused; overlaps: (R,), 0 to 1; fitted: (R,), where one curve was."""
+
+    value: Floats
+    overlap_test: Floats
+    overlap_anchor: Floats
+    fitted: Bools
+
+
+def differences(anchor: Curves, test: Curves, over: Axis) -> Differences:
+    """BD-rate in percent (over the quality) or BD-metric (over the log rate), resample by resample."""
+    (a_low, a_high), (t_low, t_high) = anchor.span(over), test.span(over)
+    low, high = np.maximum(a_low, t_low), np.minimum(a_high, t_high)
+    shared = np.maximum(high - low, 0.0)
+    of_anchor, of_test = (np.nan_to_num(shared / (end - start)) for start, end in ((a_low, a_high), (t_low, t_high)))
+    enough = np.maximum(of_anchor, of_test) >= LEAST_OVERLAP
+    within = low, np.maximum(high, low)
+    mean = (test.area(over, *within) - anchor.area(over, *within)) / np.where(enough, shared, np.nan)
+    value = np.expm1(mean) * 100 if over == "quality" else mean
+    return Differences(value, of_test, of_anchor, anchor.fitted | test.fitted)
+
+
+def _single(anchor: Curves, test: Curves, over: Axis) -> Difference:
+    for name, curve in (("anchor", anchor), ("test codec", test)):
+        if reason := curve.reason(0):
+            return Difference(None, 0.0, 0.0, f"the {name}'s curve {reason}")
+    found = differences(anchor, test, over)
+    of_test, of_anchor = float(found.overlap_test[0]), float(found.overlap_anchor[0])
+    if np.isnan(found.value[0]):
+        shared = f"the curves share {of_test:.0%} of the test codec's and {of_anchor:.0%} of the anchor's interval"
+        return Difference(None, of_test, of_anchor, shared)
+    return Difference(float(found.value[0]), of_test, of_anchor, method="fit" if found.fitted[0] else "pchip")
+
+
+def front(rate: Floats, quality: Floats) -> Bools:
+    """Which points no other beats, resample by resample: (R, P) -> (R, P). Of two at one rate, the better alone; of two alike, one."""
+    order = np.lexsort((-quality, rate))
+    ordered = np.nan_to_num(np.take_along_axis(quality, order, 1), nan=-np.inf)
+    best = np.maximum.accumulate(ordered, axis=1)
+    ahead = np.concatenate([np.full((len(rate), 1), -np.inf), best[:, :-1]], axis=1) < ordered
+    kept = np.zeros(rate.shape, bool)
+    np.put_along_axis(kept, order, ahead, 1)
+    return kept

@@ -1,0 +1,1 @@
+"""Studies beside the benchmark: complexity of the routes, edited light against rendered light."""

@@ -1,0 +1,1 @@
+"""Training shards: a data set's images and labels exported, and encoded by a codec."""

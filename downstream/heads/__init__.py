@@ -1,0 +1,1 @@
+"""One file a head family; every file here is a plug-in."""

@@ -1,0 +1,204 @@
+"""Our own small detectors for the rendered road scenes, in two architectures.
+
+    pyramid     residual trunk, feature pyramid, dense head on strides 8, 16, 32        (detectors/pyramid.py)
+    hourglass   plain trunk down and up again, one heat map at stride 4                  (detectors/hourglass.py)
+
+Both are trained on clean images alone, with different seeds and different images (weights/small_<arch>.md), so that the
+second can confirm or refute what the first says of a codec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from downstream.api import HEADS, Detections, LabelSpace, Prediction
+from downstream.device import device, device_facts
+from downstream.label_spaces import ROADSCENES
+from downstream.ops.batching import same_sizes
+from downstream.ops.nms import best_of_cells
+from downstream.weights.file_hash import sha256_of
+from downstream.weights.state_dicts import fitted
+from downstream.weights.weights_file import classes_of, packaged, read_weights, require_regime
+from hsc.api import Image
+from hsc.errors import DataError, UnavailableError
+from hsc.networks.held import held
+from hsc.registry import other_than
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from downstream.networks.detectors.layers import Detector
+
+
+_BATCH = 8
+_CANDIDATES = 500
+_PAD_VALUE = 115
+
+
+@HEADS.register("small")
+@dataclass(frozen=True)
+class Small:
+    """A detector of about one million parameters at the image's own size.
+
+    arch: "pyramid" or "hourglass". score_threshold, nms_iou, max_detections: candidates below the first go, then suppression
+    within a class, then the cut. zoom: images are enlarged by this much first, for the sake of small objects. flip: the mirror
+    image is looked at too, and both sets of candidates meet in the suppression; twice the work. weights: a safetensors file
+    from ``python -m downstream.training``; empty for the packaged one.
+    """
+
+    arch: Literal["pyramid", "hourglass"] = "pyramid"
+    score_threshold: float = 0.001
+    nms_iou: float = 0.6
+    max_detections: int = 100
+    zoom: float = 1.25
+    flip: bool = False
+    weights: str = ""
+
+    output: ClassVar[type[Prediction]] = Detections
+    regime: ClassVar[Literal["frozen", "adapted"]] = "frozen"
+
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """Packaged weights are; others are files of somebody's."""
+        return other_than(settings, weights=[""])
+
+    def __post_init__(self) -> None:
+        if not 0.25 <= self.zoom <= 4:
+            raise ValueError(f"zoom came as {self.zoom}, expected 0.25 to 4")
+
+    @property
+    def label_space(self) -> LabelSpace:
+        """The classes of roadscenes."""
+        return ROADSCENES
+
+    def available(self) -> str | None:
+        """None if the weights are here and fit, else one sentence with the reason and the cure."""
+        try:
+            self._network()
+        except (UnavailableError, DataError) as error:
+            return str(error)
+        return None
+
+    def provenance(self) -> Mapping[str, str]:
+        """sha256 of the weights, torch's version, and the device where it is not the CPU."""
+        import torch
+
+        return {"weights_sha256": sha256_of(self._path()), "torch": torch.__version__, **device_facts()}
+
+    def predict(self, images: Sequence[Image]) -> list[Prediction]:
+        """Detect in images of any size; those of one size go through the network together.
+
+        Raises:
+            UnavailableError: the weights are missing.
+            DataError: they are damaged or of another network.
+        """
+        if not images:
+            return []
+        network = self._network()
+        found: dict[int, Prediction] = {}
+        for same in same_sizes([image.shape for image in images]):
+            for start in range(0, len(same), _BATCH):
+                chunk = same[start : start + _BATCH]
+                found.update(zip(chunk, self._predict_batch(network, np.stack([images[i] for i in chunk])), strict=True))
+        return [found[i] for i in range(len(images))]
+
+    def _path(self) -> Path:
+        return Path(self.weights) if self.weights else packaged(f"small_{self.arch}")
+
+    def _network(self) -> Detector:
+        path = self._path()
+        if not path.is_file():
+            raise UnavailableError(
+                f"the weights {path.name} are missing; train them with python -m downstream.training --arch {self.arch}, or give weights="
+            )
+        return _load(self.arch, self.regime, str(path), sha256_of(path), device())
+
+    def _predict_batch(self, network: Detector, pixels: Image) -> list[Prediction]:
+        """pixels: uint8 (N, H, W, 3), one size."""
+        import torch
+        from torch.nn.functional import interpolate
+
+        height, width = pixels.shape[1:3]
+        zoomed = max(1, round(height * self.zoom)), max(1, round(width * self.zoom))
+        planes = torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float()  # (N, H, W, 3) -> (N, 3, H, W)
+        if zoomed != (height, width):
+            planes = interpolate(planes, size=zoomed, mode="bilinear", align_corners=False)
+        back = torch.tensor([width / zoomed[1], height / zoomed[0]] * 2)
+        boxes, scores = self._candidates(network, planes)
+        boxes = boxes * back
+        if self.flip:
+            mirrored, more = self._candidates(network, planes.flip(3))
+            mirrored = mirrored * back
+            mirrored[..., [0, 2]] = width - mirrored[..., [2, 0]]
+            boxes, scores = torch.cat([boxes, mirrored], 1), torch.cat([scores, more], 1)
+        return [self._choose(*pair) for pair in zip(boxes, scores, strict=True)]
+
+    def _candidates(self, network: Detector, planes: Tensor) -> tuple[Tensor, Tensor]:
+        """Boxes (N, M, 4) in pixels of ``planes`` (N, 3, H, W) and scores (N, M, classes), on the CPU."""
+        import torch
+        from torch.nn.functional import pad
+
+        height, width = planes.shape[2:]
+        padded = pad(planes, (0, -width % network.multiple, 0, -height % network.multiple), value=_PAD_VALUE)
+        with torch.inference_mode():
+            raw = network(padded.to(device()).contiguous(memory_format=torch.channels_last))
+            boxes, scores = network.candidates(tuple(maps.cpu() for maps in raw))
+        return boxes.clone(), scores.clone()
+
+    def _choose(self, boxes: Tensor, scores: Tensor) -> Detections:
+        """boxes (M, 4), scores (M, classes) of one image."""
+        most = _CANDIDATES * (2 if self.flip else 1)
+        limits = {"score_threshold": self.score_threshold, "iou": self.nms_iou, "max_detections": self.max_detections}
+        return best_of_cells(boxes, scores, most, **limits)
+
+
+@HEADS.register("small_adapted")
+@dataclass(frozen=True)
+class SmallAdapted(Small):
+    """``small`` trained further on the images a codec decodes: what a head on that codec's latents is to be measured by.
+
+    Its fields are those of ``small``; its weights are of ``python -m downstream.training --input images``, and it follows the codec
+    they were trained with alone. Those of the hourglass are packaged.
+    """
+
+    arch: Literal["pyramid", "hourglass"] = "hourglass"
+
+    regime: ClassVar[Literal["frozen", "adapted"]] = "adapted"
+
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """Packaged weights are; others are files of somebody's."""
+        return other_than(settings, weights=[""])
+
+    @property
+    def adapted_to(self) -> str:
+        """The latent space of that codec; empty where the weights are missing, or the codec has none."""
+        return "" if self.available() else str(read_weights(self._path()).about.get("latent_space", ""))
+
+    def _path(self) -> Path:
+        return Path(self.weights) if self.weights else packaged(f"small_adapted_{self.arch}")
+
+
+@held
+def _load(arch: str, regime: str, path: str, sha256: str, place: str) -> Detector:
+    """Networks live here and not in the head, so that a head stays a plain value that can be sent to workers."""
+    import torch
+
+    from downstream.networks.detectors import build
+    from downstream.networks.detectors.layers import fused
+
+    tensors, about = read_weights(path)
+    classes = classes_of(path, about)
+    if about.get("arch") != arch or classes != ROADSCENES.classes:
+        raise DataError(
+            f"{Path(path).name} is of arch {str(about.get('arch'))[:40]!r} with {len(classes)} classes {str(classes)[:120]}, "
+            f"expected {arch!r} with {ROADSCENES.classes}; give other weights="
+        )
+    require_regime(path, about, regime)
+    network = fitted(lambda: build(arch, len(classes)), tensors, path, f"the {arch} of this version")
+    return fused(network).to(memory_format=torch.channels_last).to(place)  # the faster layout for both without gradients

@@ -1,0 +1,156 @@
+"""Segmenters in TensorFlow Lite files, quantised or not, run by LiteRT on the CPU.
+
+image --fitted--> (1, H, W, 3) --interpreter--> (1, h, w) classes or (1, h, w, C) logits --resize--> SegmentationMap
+
+Fitting and way back are those of Chen et al., "Encoder-Decoder with Atrous Separable Convolution" (DeepLabv3+), ECCV 2018, code
+release: the longer side to the model's side, the rest mid-grey. ai-edge-litert is Apache-2.0, an extra of this project.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from downstream.api import HEADS, LabelSpace, Prediction, SegmentationMap
+from downstream.label_spaces import sha256_of_classes, space_of
+from downstream.ops.segmentation_canvas import Fit, fitted, labels_from_classes, labels_from_logits
+from downstream.weights.file_hash import sha256_of
+from hsc.api import Image
+from hsc.errors import DataError, UnavailableError
+from hsc.networks.held import held
+
+_INSTALL = "pip install 'hsc-bench[tflite]'"
+_GREY = 127
+
+
+@HEADS.register("tflite")
+@dataclass(frozen=True)
+class TfLite:
+    """A segmenter in a .tflite file, one image at a time, with torch's number of threads.
+
+    path: the model. classes: a known label space ("voc21", "cityscapes19", "ade150"), or a text file with one class name a line.
+    fit: scale the "longest" side to the model's input, the rest mid-grey, or "stretch" the image to it. resize: "smooth" averages when
+    an image shrinks, "plain" samples. mean, std: what a model of floating-point input is normalised with, 0 to 255; a quantised one
+    takes the pixels as they are.
+    """
+
+    path: str
+    classes: str = "voc21"
+    fit: Fit = "longest"
+    resize: Literal["smooth", "plain"] = "smooth"
+    mean: float = 127.5
+    std: float = 127.5
+
+    output: ClassVar[type[Prediction]] = SegmentationMap
+    regime: ClassVar[Literal["frozen", "adapted"]] = "frozen"
+
+    def __post_init__(self) -> None:
+        if not self.std:
+            raise ValueError("std came as 0, expected what the pixels are divided by, such as 127.5")
+
+    @property
+    def label_space(self) -> LabelSpace:
+        """The classes it knows.
+
+        Raises:
+            UnavailableError: the file of class names is missing.
+        """
+        return space_of(self.classes)
+
+    def available(self) -> str | None:
+        """None if the model can be loaded here, else one sentence with the reason and the cure."""
+        try:
+            self._interpreter()
+        except (UnavailableError, DataError) as error:
+            return str(error)
+        return None
+
+    def provenance(self) -> Mapping[str, str]:
+        """sha256 of the model and of the class names where they are a file, and LiteRT's version."""
+        return {
+            "weights_sha256": sha256_of(self.path),
+            "ai-edge-litert": importlib.metadata.version("ai-edge-litert"),
+            **sha256_of_classes(self.classes),
+        }
+
+    def predict(self, images: Sequence[Image]) -> list[Prediction]:
+        """The classes of images of any size.
+
+        Raises:
+            UnavailableError: the package or the model is missing.
+            DataError: the model cannot be loaded, or its input or output is not a segmenter's.
+        """
+        if not images:
+            return []
+        interpreter = self._interpreter()
+        return [self._segment(interpreter, image) for image in images]
+
+    def _segment(self, interpreter: Any, image: Image) -> SegmentationMap:
+        entry, result = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+        placed = fitted(image, *entry["shape"][1:3].tolist(), fit=self.fit, pad_value=_GREY, smooth=self.resize == "smooth")
+        interpreter.set_tensor(entry["index"], self._values(placed.canvas, entry["dtype"])[None])
+        interpreter.invoke()
+        raw = interpreter.get_tensor(result["index"])[0]
+        classes = len(self.label_space.classes)
+        if raw.ndim == 3 and raw.shape[2] == classes:
+            return SegmentationMap(labels_from_logits(raw.transpose(2, 0, 1), placed))  # (h, w, C) -> (C, h, w)
+        if raw.ndim == 2 and np.issubdtype(raw.dtype, np.integer) and raw.max(initial=0) < classes:
+            return SegmentationMap(labels_from_classes(raw, placed))
+        raise DataError(
+            f"the model answers {raw.dtype} {raw.shape} up to {raw.max()}, expected integers (h, w) below {classes} "
+            f"or scores (h, w, {classes}); check classes"
+        )
+
+    def _values(self, canvas: Image, dtype: type[Any]) -> npt.NDArray[Any]:
+        """The canvas as the model takes it. Quantised models are trained on -1 to 1 in steps of a grey level, so pixels go in as they are."""
+        if dtype == np.uint8:
+            return canvas
+        if dtype == np.int8:
+            return (canvas.astype(np.int16) - 128).astype(np.int8)
+        return (canvas.astype(np.float32) - np.float32(self.mean)) / np.float32(self.std)
+
+    def _interpreter(self) -> Any:
+        import torch
+
+        if importlib.util.find_spec("ai_edge_litert") is None:
+            raise UnavailableError(f"ai-edge-litert is not installed; {_INSTALL}")
+        interpreter = _load(self.path, sha256_of(self.path), torch.get_num_threads())
+        if reason := _why_unread(interpreter.get_output_details(), len(self.label_space.classes)):
+            raise DataError(reason)
+        return interpreter
+
+
+def _why_unread(outputs: Sequence[Mapping[str, Any]], classes: int) -> str | None:
+    """One sentence where a model's outputs, as it states them, are not a segmenter's of so many classes, or None where they are."""
+    shape, dtype = tuple(outputs[0]["shape"].tolist()), np.dtype(outputs[0]["dtype"])
+    if (len(shape) == 4 and shape[3] == classes) or (len(shape) == 3 and np.issubdtype(dtype, np.integer)):
+        return None
+    others = f", the first of its {len(outputs)} outputs" if len(outputs) > 1 else ""
+    return (
+        f"the model answers {dtype} {shape}{others}, expected integers (1, h, w) below {classes} or scores (1, h, w, {classes}); check classes, "
+        "and that it is a segmenter"
+    )
+
+
+@held
+def _load(path: str, sha256: str, threads: int) -> Any:
+    """Interpreters live here and not in the head, so that a head stays a plain value that can be sent to workers."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        interpreter = Interpreter(path, num_threads=threads)
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise DataError(f"{Path(path).name} cannot be loaded as a TensorFlow Lite model; it may be damaged, get it again: {error}") from error
+    entry = interpreter.get_input_details()[0]
+    shape, dtype = entry["shape"].tolist(), entry["dtype"]
+    if len(shape) != 4 or shape[0] != 1 or shape[3] != 3 or dtype not in (np.uint8, np.int8, np.float32):
+        raise DataError(f"{Path(path).name} takes {np.dtype(dtype)} of shape {shape}, expected uint8, int8 or float32 (1, H, W, 3)")
+    return interpreter

@@ -1,0 +1,140 @@
+"""The segmenters of torchvision's model zoo, trained on COCO in PASCAL's classes: FCN, DeepLabv3, LR-ASPP.
+
+Code and weights: torchvision, BSD-3-Clause; papers are named in its model documentation. Weights come by torchvision's own
+address and checksum, or from a local file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from downstream.api import HEADS, LabelSpace, Prediction, SegmentationMap
+from downstream.device import device, device_facts
+from downstream.label_spaces import VOC21, sha256_of_classes, space_of
+from downstream.ops.finite import require_finite
+from downstream.weights.file_hash import sha256_of
+from downstream.weights.state_dicts import fill, read_state
+from downstream.weights.torchvision_zoo import fetched, own_weights, path_of, unfetched, why_not
+from hsc.api import Image
+from hsc.errors import DataError
+from hsc.networks.held import held
+
+_CURE = "say with classes=FILE which classes it was trained for, one name a line, background among them, or give other weights"
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
+
+
+@HEADS.register("torchvision_segmentation")
+@dataclass(frozen=True)
+class TorchvisionSegmentation:
+    """A segmenter of torchvision's zoo.
+
+    model: its name there. weights: a state dict as .safetensors or .pth; empty for torchvision's own, downloaded once unless
+    HSC_OFFLINE is set. classes: a known label space, or a text file with one name a line; torchvision's own weights know "voc21".
+    side: images are resized so that their shorter side has so many pixels, which torchvision's weights were trained at; 0 for none.
+    """
+
+    model: str = "deeplabv3_mobilenet_v3_large"
+    weights: str = ""
+    classes: str = VOC21.name
+    side: int = 520
+
+    output: ClassVar[type[Prediction]] = SegmentationMap
+    regime: ClassVar[Literal["frozen", "adapted"]] = "frozen"
+
+    def __post_init__(self) -> None:
+        if self.side < 0:
+            raise ValueError(f"side came as {self.side}, expected pixels, or 0 for the image's own size")
+        if not self.weights and self.classes != VOC21.name:
+            raise ValueError(f"torchvision's own weights know {VOC21.name}, asked for was {self.classes}; give weights=PATH of such a network")
+
+    @property
+    def label_space(self) -> LabelSpace:
+        """The classes it knows.
+
+        Raises:
+            UnavailableError: the file of class names is missing.
+        """
+        return space_of(self.classes)
+
+    def available(self) -> str | None:
+        """None if model and weights can be loaded here, else one sentence with the reason and the cure; nothing is fetched to find out."""
+        return why_not(self)
+
+    def unfetched(self) -> str:
+        """What use would download; empty where the weights are here. Raises DataError where the model is unknown."""
+        return unfetched(self.weights, _own(self.model))
+
+    def fetch(self) -> None:
+        """Bring the weights here and load them. Raises as ``predict`` does."""
+        self._network()
+
+    def provenance(self) -> Mapping[str, str]:
+        """sha256 of the weights and of the class names where they are a file, versions of torch and torchvision."""
+        import torch
+        import torchvision
+
+        path = self.weights or path_of(_own(self.model))
+        versions = {"torch": torch.__version__, "torchvision": torchvision.__version__}
+        return {"weights_sha256": sha256_of(path), **versions, **sha256_of_classes(self.classes), **device_facts()}
+
+    def predict(self, images: Sequence[Image]) -> list[Prediction]:
+        """The classes of images of any size, one at a time, so that an answer does not depend on its neighbours.
+
+        Raises:
+            UnavailableError: the weights are missing or cannot be fetched.
+            DataError: the model is unknown, or the weights are of another.
+        """
+        if not images:
+            return []
+        network = self._network()
+        return [self._segment(network, image) for image in images]
+
+    def _segment(self, network: Any, image: Image) -> SegmentationMap:
+        import torch
+        from torch.nn.functional import interpolate
+
+        height, width = image.shape[:2]
+        planes = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255  # (H, W, 3) -> (1, 3, H, W)
+        if self.side:
+            size = self.side * height // min(height, width), self.side * width // min(height, width)
+            planes = interpolate(planes, size=size, mode="bilinear", align_corners=False, antialias=True)
+        mean, std = torch.tensor(_MEAN).view(3, 1, 1), torch.tensor(_STD).view(3, 1, 1)
+        with torch.inference_mode():
+            logits = network(((planes - mean) / std).to(device()))["out"]
+            logits = interpolate(logits, size=(height, width), mode="bilinear", align_corners=False)
+        require_finite(logits, "logits")
+        return SegmentationMap(logits[0].argmax(0).to(torch.uint8).cpu().numpy())
+
+    def _network(self) -> Any:
+        path = fetched(self.model, self.weights, _own(self.model))
+        return _load(self.model, str(path), sha256_of(path), len(self.label_space.classes), device())
+
+
+def _own(model: str) -> Any:
+    from torchvision.models import segmentation
+
+    return own_weights(model, segmentation, "segmenter")
+
+
+@held
+def _load(model: str, path: str, sha256: str, classes: int, place: str) -> Any:
+    from torchvision.models import get_model
+
+    try:
+        state = read_state(path)
+        # LR-ASPP has no auxiliary classifier; for the others a file may come with or without one.
+        auxiliary = {"aux_loss": True} if any(name.startswith("aux_classifier.") for name in state) else {}
+        network = get_model(model, weights=None, weights_backbone=None, num_classes=classes, **auxiliary).eval()
+        fill(network, state, path, f"{model} with {classes} classes", _CURE)
+    except DataError:
+        raise
+    except Exception as error:  # a damaged or foreign file may raise anything
+        raise DataError(
+            f"{Path(path).name} cannot be loaded as weights of {model} with {classes} classes: {error}; get it again, or name its model"
+        ) from error
+    return network.to(place)

@@ -1,0 +1,1 @@
+"""Operations heads share: letterboxing, suppression, masks, batching."""

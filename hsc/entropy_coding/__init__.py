@@ -1,0 +1,1 @@
+"""Integers to bytes and back: container, coder, CDF tables, integer networks, gains."""

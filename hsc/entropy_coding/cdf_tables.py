@@ -1,0 +1,239 @@
+"""Integer probability tables: what the entropy coder reads, made once at export and shipped as integers.
+
+    pmf (float64) --quantise_pmf--> frequencies, 16 bits, none 0 --CdfTables--> coder
+    Gaussian of scale[level], mean phase/phases --build_gaussian_tables--> one row for each (level, phase)
+
+A row gives one probability to each value of a run of integers and one to the escape, its last entry: any value outside the run
+is coded as the escape and an Exp-Golomb number after it, so every int32 symbol can be coded. Tables are never rebuilt where
+a stream is decoded: the float64 of two machines may differ in the last bit, integers do not.
+
+Conditional Gaussians with tables by scale: Minnen, Balle, Toderici, 2018. The fixed-point mean is ours.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hsc.errors import DataError, UsageError
+
+PRECISION = 16
+"""Bits of a probability: the frequencies of a row sum to 2**16."""
+
+TOTAL = 1 << PRECISION
+_LARGEST_ROW = 1 << 14
+_FARTHEST = 1 << 24
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class CdfTables:
+    """Integer probability tables, one row a distribution; checked when made.
+
+    frequencies: uint16, all rows end to end; each row sums to 65,536 and holds no 0; its last entry is the escape.
+    widths: int32 (rows,), entries of each row, escape included, 2 to 16,384.
+    lowest: int32 (rows,), the value of each row's first entry.
+    phases: 1, or into how many steps the fixed-point mean divides one: then rows come in groups of ``phases``, for the
+        means -1/2, -1/2 + 1/phases, ... below 1/2.
+
+    Raises:
+        DataError: the arrays are not such tables.
+    """
+
+    frequencies: npt.NDArray[np.uint16]
+    widths: npt.NDArray[np.int32]
+    lowest: npt.NDArray[np.int32]
+    phases: int = 1
+
+    def __post_init__(self) -> None:
+        frequencies, widths, lowest = (np.asarray(a) for a in (self.frequencies, self.widths, self.lowest))
+        if not all(a.ndim == 1 and a.dtype.kind in "iu" for a in (frequencies, widths, lowest)):
+            raise DataError("probability tables came as other than one-dimensional integer arrays; export the weights again")
+        whole = len(widths) > 0 and len(widths) == len(lowest) and self.phases >= 1 and len(widths) % self.phases == 0
+        if not whole or int(widths.min()) < 2 or int(widths.max()) > _LARGEST_ROW or int(widths.astype(np.int64).sum()) != len(frequencies):
+            raise DataError(
+                f"{len(widths)} table rows of {self.phases} phases do not describe {len(frequencies)} frequencies; export the weights again"
+            )
+        inside = int(frequencies.min()) >= 1 and int(frequencies.max()) < TOTAL and -_FARTHEST <= int(lowest.min()) <= int(lowest.max()) <= _FARTHEST
+        if not inside or (np.add.reduceat(frequencies.astype(np.int64), self._starts) != TOTAL).any():
+            raise DataError(f"a probability table holds a 0 or does not sum to {TOTAL}; the weights are damaged: fetch or export them again")
+
+    def __reduce__(self) -> tuple[type[CdfTables], tuple[Any, ...]]:
+        """Copies and other processes make models of their own; those of the library cannot travel."""
+        return CdfTables, (self.frequencies, self.widths, self.lowest, self.phases)
+
+    @functools.cached_property
+    def _starts(self) -> IntArray:
+        widths = np.asarray(self.widths, dtype=np.int64)
+        return np.cumsum(widths) - widths
+
+    @functools.cached_property
+    def _costs(self) -> npt.NDArray[np.float64]:
+        """Bits of every entry, all rows end to end."""
+        return np.asarray(PRECISION - np.log2(self.frequencies.astype(np.float64)))
+
+    @functools.cached_property
+    def models(self) -> dict[int, Any]:
+        """The coder's models of the rows used so far (``hsc.entropy_coding.ans_coder`` fills it)."""
+        return {}
+
+    @property
+    def rows(self) -> int:
+        return len(self.widths)
+
+    @property
+    def groups(self) -> int:
+        """How many indexes a caller may name: levels of a Gaussian, channels of a factorised prior."""
+        return self.rows // self.phases
+
+    def row(self, number: int) -> npt.NDArray[np.uint16]:
+        """The frequencies of one row, escape last."""
+        start = int(self._starts[number])
+        return self.frequencies[start : start + int(self.widths[number])]
+
+    def locate(self, index: npt.NDArray[Any], mean: npt.NDArray[Any] | None = None) -> tuple[IntArray, IntArray]:
+        """The row and the whole part of the mean for each symbol: int64 arrays in the shape of ``index``.
+
+        index: integers, 0 to groups - 1. mean: integers in steps of 1/phases in the same shape, or None for 0.
+
+        Raises:
+            UsageError: an array is not of integers, or an index has no table.
+        """
+        index = _whole_numbers("table indexes", index)
+        if index.size and (index.min() < 0 or index.max() >= self.groups):
+            raise UsageError(
+                f"table indexes came from {index.min()} to {index.max()}, expected 0 to {self.groups - 1}; clip them where they are made"
+            )
+        if mean is None and self.phases == 1:
+            return index, np.zeros(index.shape, np.int64)
+        steps = np.zeros_like(index) if mean is None else _whole_numbers("means", mean)
+        if steps.shape != index.shape:
+            raise UsageError(f"means came in the shape {steps.shape}, expected that of the indexes, {index.shape}")
+        if steps.size and max(int(steps.max()), -int(steps.min())) > self.phases << 31:
+            raise UsageError(f"means came from {steps.min()} to {steps.max()} steps, beyond 32 bits; clip them where they are made")
+        whole = (steps + self.phases // 2) // self.phases
+        return index * self.phases + (steps - whole * self.phases + self.phases // 2), whole
+
+    def entries(self, values: IntArray, rows: IntArray) -> tuple[IntArray, npt.NDArray[np.bool_]]:
+        """The entry of each value (mean already taken off) in its row, and where that is the escape."""
+        last = self.widths[rows].astype(np.int64) - 1
+        entry = values - self.lowest[rows]
+        escaped = (entry < 0) | (entry >= last)
+        return np.where(escaped, last, entry), escaped
+
+    def entry_bits(self, entries: IntArray, rows: IntArray) -> float:
+        """The ideal length of these entries in bits, escapes without what follows them."""
+        return float(self._costs[self._starts[rows] + entries].sum())
+
+    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Plain integer arrays for a weights file; ``from_arrays`` reads them back."""
+        return {
+            "frequencies": np.asarray(self.frequencies, dtype=np.uint16),
+            "widths": np.asarray(self.widths, dtype=np.int32),
+            "lowest": np.asarray(self.lowest, dtype=np.int32),
+            "phases": np.array([self.phases], dtype=np.int32),
+        }
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> CdfTables:
+        """Tables from the arrays of ``to_arrays``.
+
+        Raises:
+            DataError: an array is missing, or they are not tables.
+        """
+        missing = [name for name in ("frequencies", "widths", "lowest", "phases") if name not in arrays]
+        if missing:
+            raise DataError(f"the weights lack the table arrays {', '.join(missing)}; export them again")
+        phases = np.asarray(arrays["phases"]).reshape(-1)
+        if phases.size != 1 or phases.dtype.kind not in "iu":
+            raise DataError(f"the table's phases came as {phases!r}, expected one integer; export the weights again")
+        return CdfTables(arrays["frequencies"], arrays["widths"], arrays["lowest"], int(phases[0]))
+
+
+def _whole_numbers(what: str, array: npt.NDArray[Any]) -> IntArray:
+    array = np.asarray(array)
+    if array.dtype.kind not in "iu":
+        raise UsageError(f"{what} came as {array.dtype}, expected integers; a float here would not decode alike on another machine")
+    return array.astype(np.int64, copy=False)
+
+
+def quantise_pmf(pmf: npt.NDArray[np.float64]) -> npt.NDArray[np.uint16]:
+    """Integer frequencies that sum to 65,536, none below 1, as near the probabilities as that allows.
+
+    pmf: float64, not negative, at least two entries; normalised here.
+
+    >>> quantise_pmf(np.array([0.5, 0.25, 0.25, 0.0])).tolist()
+    [32767, 16384, 16384, 1]
+    """
+    pmf = np.asarray(pmf, dtype=np.float64)
+    if pmf.ndim != 1 or not 2 <= len(pmf) <= _LARGEST_ROW or not np.isfinite(pmf).all() or pmf.min() < 0 or pmf.sum() <= 0:
+        raise UsageError(f"cannot make a table of the pmf {pmf!r}: 2 to {_LARGEST_ROW} finite numbers of 0 or more are expected")
+    ideal = pmf / pmf.sum() * TOTAL
+    frequencies = np.maximum(np.floor(ideal), 1).astype(np.int64)
+    excess = int(frequencies.sum()) - TOTAL
+    if excess > 0:  # the ones given to the improbable: all others pay in proportion
+        spare = frequencies - 1
+        frequencies -= spare * excess // int(spare.sum())
+    while missing := TOTAL - int(frequencies.sum()):
+        sign = 1 if missing > 0 else -1
+        worth = np.where(frequencies + sign > 0, sign * (ideal - frequencies) / np.maximum(ideal, 1), -np.inf)
+        best = np.argsort(-worth, kind="stable")[: min(abs(missing), int(np.isfinite(worth).sum()))]
+        frequencies[best] += sign
+    rounded: npt.NDArray[np.uint16] = frequencies.astype(np.uint16)
+    return rounded
+
+
+def build_pmf_tables(pmfs: Sequence[npt.NDArray[np.float64]], lowest: Sequence[int]) -> CdfTables:
+    """Tables of a factorised prior: one row a channel.
+
+    pmfs: probabilities of the values lowest[i], lowest[i] + 1, ...; what they lack to 1 is the escape's.
+    """
+    rows = [quantise_pmf(np.append(pmf, max(0.0, 1.0 - float(np.sum(pmf))))) for pmf in pmfs]
+    return _join(rows, lowest, phases=1)
+
+
+def build_counted_tables(symbols: npt.NDArray[np.integer[Any]]) -> CdfTables:
+    """Tables of a factorised prior from symbols seen: (samples, channels) of any integer dtype; every count is one more than seen."""
+    lows, highs = symbols.min(axis=0), symbols.max(axis=0)
+    pmfs = []
+    for channel, (low, high) in enumerate(zip(lows, highs, strict=True)):
+        counts = np.bincount(symbols[:, channel] - low, minlength=int(high - low) + 1) + 1.0
+        pmfs.append(counts / (counts.sum() + 1))
+    return build_pmf_tables(pmfs, [int(low) for low in lows])
+
+
+def gaussian_scales(levels: int = 40, smallest: float = 0.11, largest: float = 32.0) -> npt.NDArray[np.float64]:
+    """Standard deviations in equal ratios, float64 (levels,). At the smallest, a mean of 0 costs 1e-4 bits."""
+    return np.asarray(smallest * (largest / smallest) ** (np.arange(levels) / (levels - 1)))
+
+
+def build_gaussian_tables(scales: npt.NDArray[np.float64], phases: int = 16, tail: float = 2.0**-13) -> CdfTables:
+    """Tables of Gaussians integrated over the integers: row ``level * phases + phase``.
+
+    scales: standard deviations. phases: steps of the fixed-point mean in one. tail: what a row leaves to its escape, about.
+    For export only: it takes some milliseconds, and its float64 must not decide what a decoder reads.
+    """
+    from scipy.special import ndtr, ndtri
+
+    reach = float(-ndtri(tail / 2))
+    rows, lowest = [], []
+    for scale in scales:
+        half = max(1, int(np.ceil(0.5 + reach * scale - 0.5)))
+        values = np.arange(-half, half + 1, dtype=np.float64)
+        for phase in range(phases):
+            away = np.abs(values - (phase - phases // 2) / phases)  # the lower tail keeps its digits, the upper does not
+            pmf = ndtr((0.5 - away) / scale) - ndtr((-0.5 - away) / scale)
+            rows.append(quantise_pmf(np.append(pmf, max(0.0, 1.0 - pmf.sum()))))
+            lowest.append(-half)
+    return _join(rows, lowest, phases)
+
+
+def _join(rows: Sequence[npt.NDArray[np.uint16]], lowest: Sequence[int], phases: int) -> CdfTables:
+    widths = np.array([len(row) for row in rows], dtype=np.int32)
+    return CdfTables(np.concatenate(rows), widths, np.array(lowest, dtype=np.int32), phases)

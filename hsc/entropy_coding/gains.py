@@ -1,0 +1,208 @@
+"""Integers that follow the quality: learned as curves, fixed as a table of 256 rows, looked up by what the header says.
+
+    anchors 0, 1 ... 8 (float, learned) --interpolated at quality / 32--> integers      in training, with gradient
+                                        --all 256 of them, at export--> table --row--> integers      when coding
+
+    y * gain -> v -> Q(v - mean) + mean -> v_hat -> * inverse -> y_hat        gain, inverse: steps of 1/4096
+
+One network serves all rates: a gain a channel scales what is rounded, and an inverse of its own scales it back, both
+learned at whole qualities and interpolated geometrically between them (Cui et al. 2021, "Asymmetric Gained Deep Image
+Compression with Continuous Rate Adaptation", section 3). The coder's integer networks think in y, not in v: the same
+integers bring decoded symbols to that scale, and means and scales back from it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from hsc.entropy_coding.container import QUALITY_STEPS
+from hsc.entropy_coding.integer_nets import HIGHEST, LOWEST
+from hsc.entropy_coding.quantisation import MEAN_STEPS, SCALES
+from hsc.errors import DataError, UsageError
+
+GAIN_SHIFT = 12
+GAIN_UNIT = 1 << GAIN_SHIFT
+"""A gain of 1 as an integer."""
+
+LEVEL_STEPS = 16
+"""Steps of an integer network's output in one level of scale, see ``hsc.entropy_coding.integer_nets.scale_levels``."""
+
+ROWS = 256
+_ANCHORS = ROWS // QUALITY_STEPS + 1
+_LARGEST_GAIN = (1 << 20) - 1
+_MIDDLE, _SLOPE = 4.0, 0.75
+
+
+class _Rounded(torch.autograd.Function):
+    """Round and clip; the gradient passes unless it leads further out of the range."""
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, lowest: int, highest: int) -> Tensor:
+        ctx.save_for_backward(x < lowest, x > highest)
+        return x.round().clamp(lowest, highest)
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        below, above = ctx.saved_tensors  # type: ignore[attr-defined]
+        gradient = gradients[0]
+        return gradient.masked_fill((below & (gradient > 0)) | (above & (gradient < 0)), 0), None, None
+
+
+def rounded(x: Tensor, lowest: int, highest: int) -> Tensor:
+    """x rounded and clipped, with a gradient that passes straight through."""
+    result: Tensor = _Rounded.apply(x, lowest, highest)
+    return result
+
+
+class Gains(NamedTuple):
+    """One row each: float64 integers (B, C), with gradient in training.
+
+    gain, inverse: 1 to 2**20 - 1 in steps of 1/4096. level: what the gain adds to a level of scale, in 1/16.
+    """
+
+    gain: Tensor
+    inverse: Tensor
+    level: Tensor
+
+
+class QualityTable(nn.Module):
+    """Gains of ``channels`` channels. Subclasses add more kinds of integers to a row (``kinds``, ``compute``)."""
+
+    kinds = 3
+    table: Tensor | None
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+        curve = (torch.arange(_ANCHORS) - _MIDDLE)[:, None] * (_SLOPE * math.log(2))  # quality 4 codes y in whole steps
+        self.log_gain = nn.Parameter(curve.repeat(1, channels))
+        self.log_inverse = nn.Parameter(-curve.repeat(1, channels))
+        self.register_buffer("table", None, persistent=False)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the table is fixed."""
+        return self.table is not None
+
+    def gains(self, quality: Tensor) -> Gains:
+        """The gains at these qualities: (B,) int64, 0 to 255 -> three times (B, C)."""
+        rows = self.rows(quality)
+        return Gains(rows[:, 0], rows[:, 1], rows[:, 2])
+
+    def rows(self, quality: Tensor) -> Tensor:
+        """All integers at these qualities: (B,) int64 -> (B, kinds, C) float64.
+
+        Raises:
+            UsageError: a quality is no integer from 0 to 255.
+        """
+        if quality.dtype != torch.int64 or quality.ndim != 1 or not bool(((quality >= 0) & (quality < ROWS)).all()):
+            raise UsageError(f"qualities came as {quality.dtype} {tuple(quality.shape)}, expected int64 (B,) from 0 to {ROWS - 1}")
+        if self.table is not None:
+            return self.table[quality].double()
+        with torch.autocast(quality.device.type, enabled=False):
+            return torch.stack(self.compute(quality), 1)
+
+    def compute(self, quality: Tensor) -> list[Tensor]:
+        """From the curves: (B,) -> ``kinds`` times (B, C) float64 integers."""
+        log_gain, log_inverse = self.between(self.log_gain, quality), self.between(self.log_inverse, quality)
+        # the level reads the same curve, but rates must not move the gain by way of it: y's own rate already does
+        level = rounded(log_gain.detach() * (LEVEL_STEPS / SCALES.step), -1024, 1023)
+        return [rounded(torch.exp(log) * GAIN_UNIT, 1, _LARGEST_GAIN) for log in (log_gain, log_inverse)] + [level]
+
+    def between(self, anchors: Tensor, quality: Tensor) -> Tensor:
+        """Anchors (9, C) at these qualities, linear between neighbours: (B, C) float64."""
+        low = quality // QUALITY_STEPS
+        weight = (quality % QUALITY_STEPS).double()[:, None] / QUALITY_STEPS
+        return anchors[low].double() * (1 - weight) + anchors[low + 1].double() * weight
+
+    @torch.no_grad()
+    def freeze(self, table: Tensor | None = None) -> None:
+        """Fix the table: this one, or what the curves give now."""
+        if table is None:
+            self.table = None
+            table = self.rows(torch.arange(ROWS, device=self.log_gain.device))
+        self.table = table.to(self.log_gain.device, torch.int32)
+
+    def thaw(self) -> None:
+        """Let training go on from the curves."""
+        self.table = None
+
+    def integer_tensors(self) -> dict[str, Tensor]:
+        """What a weights file holds: ``table`` int32 (256, kinds, C)."""
+        if self.table is None:
+            raise UsageError("the quality table is not fixed yet; freeze() the model before it is saved")
+        return {"table": self.table.cpu().contiguous()}
+
+    def load_integers(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take the table of ``integer_tensors``, and set the curves to what it says at whole qualities.
+
+        Raises:
+            DataError: it is not of this network's shape, or holds numbers out of range.
+        """
+        table, shape = tensors.get("table"), (ROWS, self.kinds, self.channels)
+        if set(tensors) != {"table"} or table is None or table.dtype is not torch.int32 or table.shape != shape:
+            raise DataError(f"the quality table in the weights is not int32 {shape}; load weights of this profile")
+        self.check(table)
+        self.freeze(table)
+        with torch.no_grad():  # so that training can go on; the last anchor lies one step beyond the table
+            at = torch.arange(_ANCHORS, device=table.device) * QUALITY_STEPS
+            rows = table[at.clamp(max=ROWS - 1)].double()
+            self.adopt(rows)
+
+    def check(self, table: Tensor) -> None:
+        """Raise DataError unless the integers are in their ranges."""
+        gains = table[:, :2]
+        if int(gains.min()) < 1 or int(gains.max()) > _LARGEST_GAIN or int(table[:, 2].long().abs().max()) > 1024:
+            raise DataError("the quality table in the weights holds numbers out of range; fetch or export them again")
+
+    def adopt(self, rows: Tensor) -> None:
+        """Set the curves from the table's rows at the anchors, (9, kinds, C) float64."""
+        self.log_gain.copy_(torch.log(rows[:, 0] / GAIN_UNIT))
+        self.log_inverse.copy_(torch.log(rows[:, 1] / GAIN_UNIT))
+
+    def _load_from_state_dict(self, *arguments: object, **named: object) -> None:
+        self.thaw()  # a fixed table would hide the parameters that are being loaded
+        super()._load_from_state_dict(*arguments, **named)
+
+
+class PriorTable(QualityTable):
+    """Gains, and the Gaussian of each channel's symbols at every quality: the prior of what is coded first.
+
+    ``compute`` adds the mean in 1/16 of a step, -2048 to 2047, and the level of scale.
+    """
+
+    kinds = 5
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.mean = nn.Parameter(torch.zeros(channels))
+        self.log_scale = nn.Parameter(torch.zeros(_ANCHORS, channels))
+
+    def compute(self, quality: Tensor) -> list[Tensor]:
+        found = super().compute(quality)
+        gain = found[0] / GAIN_UNIT
+        mean = rounded(self.mean.double() * gain.detach() * MEAN_STEPS, LOWEST, HIGHEST)
+        log_scale = self.between(self.log_scale + self.log_gain.detach(), quality)
+        level = rounded((log_scale - math.log(SCALES.smallest)) / SCALES.step, 0, SCALES.levels - 1)
+        return [*found, mean, level]
+
+    def prior(self, quality: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and level at these qualities: (B,) int64 -> twice (B, C) float64 integers."""
+        rows = self.rows(quality)
+        return rows[:, 3], rows[:, 4]
+
+    def check(self, table: Tensor) -> None:
+        super().check(table)
+        mean, level = table[:, 3], table[:, 4]
+        if int(mean.min()) < LOWEST or int(mean.max()) > HIGHEST or int(level.min()) < 0 or int(level.max()) >= SCALES.levels:
+            raise DataError("the prior in the weights holds numbers out of range; fetch or export them again")
+
+    def adopt(self, rows: Tensor) -> None:
+        super().adopt(rows)
+        self.mean.copy_((rows[:, 3] * GAIN_UNIT / rows[:, 0]).mean(0) / MEAN_STEPS)
+        self.log_scale.copy_(rows[:, 4] * SCALES.step + math.log(SCALES.smallest) - torch.log(rows[:, 0] / GAIN_UNIT))

@@ -1,0 +1,1 @@
+"""The codec's networks: generator, inversion, SCN, FCN, entropy model, tiling, configurations."""

@@ -1,0 +1,1 @@
+"""Weights files: reading, downloading, converting checkpoints of others."""

@@ -1,0 +1,173 @@
+"""The command line as a user meets it: files, exit codes, messages, and what a kill in the middle leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from benchmarks.cli.run import main
+
+TINY = ["--dataset", "squares", "--head", "squares", "--head", "squares(threshold=90)", "--codec", "blocks", "--anchor", "blocks", "--quiet"]
+TIMES = ["encode_s", "decode_s", "head_s"]
+
+
+def words(tmp_path: Path, *more: str) -> list[str]:
+    return [*TINY, "--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "run"), "--workers", "1", *more]
+
+
+def test_a_run_writes_its_files_and_says_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words(tmp_path)) == 0
+    shown = capsys.readouterr()
+    assert "AP50" in shown.out
+    assert "size=16" in shown.out
+    folder = tmp_path / "run"
+    assert sorted(p.name for p in folder.iterdir()) == sorted(
+        ["rows.csv", "records.csv", "table.csv", "table.md", "table.tex", "curves.png", "curves.pdf", "run.json", "gallery.json", "report.html"]
+    )
+    assert (folder / "curves.png").read_bytes()[:4] == b"\x89PNG"
+    assert (folder / "curves.pdf").read_bytes()[:4] == b"%PDF"
+    assert r"\toprule" in (folder / "table.tex").read_text()
+
+
+def test_rows_have_the_agreed_columns_and_every_cell_leads_to_its_provenance(tmp_path: Path) -> None:
+    assert main(words(tmp_path)) == 0
+    table = pd.read_csv(tmp_path / "run" / "rows.csv", keep_default_na=False)
+    assert ",".join(table.columns) == (
+        "cell,task,dataset,split,codec,point,route,regime,head,part,seed,metric,anchor,value,low,high,unit,images,status,reason"
+    )
+    described = json.loads((tmp_path / "run" / "run.json").read_text())
+    cells = set(table["cell"]) - {""}
+    assert cells == set(described["cells"])
+    one = described["cells"][table[(table["head"] != "") & (table["point"] == "size=4")]["cell"].iloc[0]]
+    assert one["codec"] == {"name": "blocks", "config": {"size": 4, "slow_s": 0.0}, "provenance": {"code": "blocks-1"}}
+    assert one["head"]["name"] == "squares"
+    assert described["environment"]["packages"]["numpy"]
+    assert described["dataset"]["revision"] == "1"
+    assert described["arguments"]["command"].startswith("python -m benchmarks.run --dataset squares")
+
+
+def test_dry_run_shows_the_plan_and_codes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words(tmp_path, "--dry-run")) == 0
+    shown = capsys.readouterr().out
+    assert "12 cells x 2 heads x 6 images; 72 images to code or read" in shown
+    assert "blocks, null ladder size=3: 0 of 6 images known" in shown
+    assert not list((tmp_path / "run").glob("*"))
+    assert main(words(tmp_path)) == 0
+    capsys.readouterr()
+    assert main(words(tmp_path, "--dry-run")) == 0
+    assert "; 0 images to code or read" in capsys.readouterr().out
+    assert main(words(tmp_path, "--dry-run", "--no-null-floor")) == 0
+    assert "7 cells x 2 heads x 6 images" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--codec", "blocs"], "did you mean blocks?"),
+        (["--codec", "blocks(sise=4)"], "did you mean 'size'?"),
+        (["--codec", "blocks(size=fast)"], "expected int"),
+        (["--codec", "blocks(size=[])"], "empty list"),
+        (["--codec", "blocks(size=4"], "blocks(size=4"),
+        (["--anchor", "vvc"], "not among the codecs"),
+        (["--require", "vvc"], "not among the codecs"),
+        (["--task", "detektion"], "did you mean detection?"),
+        (["--dataset", "squares(broken=2)"], "broken on purpose"),
+        (["--dataset", "coco(images=nowhere, annotations=nowhere.json)"], "nowhere"),
+        (["--limit", "-3"], "-3"),
+        (["--workers", "-1"], "-1"),
+        (["--gallery", "-1"], "-1"),
+        (["--device", "gpu"], "expected cpu, cuda"),
+        (["--cache", "/proc/nowhere"], "name another with --cache"),
+    ],
+)
+def test_what_cannot_be_met_ends_with_2_and_a_cure(tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], said: str) -> None:
+    assert main(words(tmp_path, *more)) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("error: ")
+    assert said in message
+    assert not list((tmp_path / "run").glob("*"))
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_anything_is_coded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run").write_text("a file stands here")
+    assert main(words(tmp_path)) == 2
+    assert "name another with --out" in capsys.readouterr().err
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_script_without_a_main_guard_can_run_the_benchmark_with_its_own_codec(tmp_path: Path) -> None:
+    script = tmp_path / "mine.py"
+    script.write_text(
+        """
+from dataclasses import dataclass
+import benchmarks, hsc_testkit
+@dataclass(frozen=True)
+class Mine(hsc_testkit.Blocks):
+    spec_name = "mine"
+rows = benchmarks.evaluate("detection", "squares", [Mine(4), "blocks(size=8)"], ["squares"], workers=2, cache="cache")
+print(sorted(set(rows["codec"])))
+"""
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "plugin")}
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout == "['blocks', 'mine', 'original']\n"
+
+
+def test_missing_cells_end_with_1_and_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words(tmp_path, "--overwrite", "never")) == 1
+    assert "failed: blocks size=16: 6 of 6 images failed: not coded yet" in capsys.readouterr().err
+
+
+def test_lists_name_everything_once(capsys: pytest.CaptureFixture[str]) -> None:
+    for kind, name in (("codecs", "jpeg"), ("heads", "onnx"), ("datasets", "coco"), ("tasks", "detection"), ("metrics", "coco_ap")):
+        assert main(["--list", kind]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert sum(line.startswith(name + " ") for line in lines) == 1
+
+
+def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["--help"])
+    assert stopped.value.code == 0
+    assert "examples:" in capsys.readouterr().out
+
+
+def _steady(folder: Path) -> str:
+    """The final table without its timing columns."""
+    table = pd.read_csv(folder / "table.csv").drop(columns=TIMES)
+    tidy = pd.read_csv(folder / "rows.csv", keep_default_na=False)
+    return table.to_csv() + tidy[~tidy["metric"].isin(TIMES)].to_csv()
+
+
+@pytest.mark.slow
+def test_killed_ten_times_the_final_table_is_the_same(tmp_path: Path) -> None:
+    """kill -9 at ten random moments, then once to the end: the same table, byte for byte, timing columns aside."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "plugin")}
+    what = ["--dataset", "squares(images=24)", "--head", "squares", "--codec", "blocks(slow_s=0.05)", "--workers", "2", "--quiet"]
+
+    def begin(name: str) -> subprocess.Popen[bytes]:
+        where = ["--cache", str(tmp_path / name), "--out", str(tmp_path / name / "run")]
+        line = [sys.executable, "-m", "benchmarks.run", *what, *where]
+        return subprocess.Popen(line, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    whole = begin("whole")
+    start = time.monotonic()
+    assert whole.wait(120) == 0
+    took = time.monotonic() - start
+    rng = random.Random(7)
+    for _ in range(10):
+        killed = begin("killed")
+        time.sleep(rng.uniform(0.2, 0.95) * took)
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+    assert begin("killed").wait(120) == 0
+    assert _steady(tmp_path / "killed" / "run") == _steady(tmp_path / "whole" / "run")

@@ -1,0 +1,406 @@
+"""The paper: what is in bold, what is kept apart, what is refused, and whether LaTeX and PDF are what they claim to be."""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+import pytest
+
+from benchmarks.api import Row
+from benchmarks.cli.paper import main
+from benchmarks.reporting.figures.rate_curves import readable, styles_of
+from benchmarks.reporting.paper.bjontegaard import bd_tables
+from benchmarks.reporting.paper.group import groups, names
+from benchmarks.reporting.paper.latex import escape
+from benchmarks.reporting.paper.operating_points import points_table
+from benchmarks.reporting.paper.published_references import references
+from benchmarks.reporting.paper.rates import rates_table
+from benchmarks.runs import tables
+from benchmarks.runs.run_folder import read_run
+from benchmarks.stats.null_floor import PART
+from hsc.errors import ResultsError
+
+RATES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+ODD = 'odd(name="50%_&_#1 {x} ~^ é東")'
+FROZEN, ADAPTED, LATENT = ("h_1(x=[a|b])", "image", "frozen"), ("tuned", "image", "adapted"), ("tuned", "latent", "adapted")
+PARTS = ("rates", "bd", "points", "curves")
+
+
+def rows_of(task: str, heads: Sequence[tuple[str, str, str]], lead: float = 0.01) -> list[Row]:
+    """Rows of three codecs, of which ``good`` is ahead of the others by ``lead``, give or take .02."""
+    metric = {"detection": "ap", "segmentation": "miou"}[task]
+    base = Row("", task, "squares", "test", "", "", "image", "", "", "", 0, "bpp", "", math.nan, images=12)
+    rows = []
+    for place, codec in enumerate(("good", "plain", ODD)):
+        for at, bpp in enumerate(RATES):
+            cell = f"{place}{at}"
+            point = replace(base, cell=cell, codec=codec, point=f"q={at}", unit="bit/pixel")
+            rows += [replace(point, value=bpp, low=bpp * 0.9, high=bpp * 1.1), replace(point, metric="encode_s", value=0.01, unit="s")]
+            for head, route, regime in heads:
+                score = 0.1 + 0.08 * at - (0.03 if at == 4 else 0) - 0.02 * place
+                read = replace(point, cell=cell + head + route, head=head, route=route, regime=regime, metric=metric, unit="1")
+                rows.append(replace(read, value=score, low=score - 0.03, high=score + 0.03))
+    rows += [replace(base, cell="o", codec="original", value=24.0, unit="bit/pixel")]
+    for head, route, regime in heads:
+        like = replace(base, head=head, route=route, regime=regime, unit="1")
+        rows.append(replace(like, cell="o" + head + route, codec="original", metric=metric, value=0.6, low=0.5, high=0.7))
+        for bpp in ("0.1", "0.2", "0.5", "1", "1.2", "1.5"):
+            rows += compared(replace(like, metric=f"at_rate({metric})", part=f"{bpp} bpp"), lead)
+        against = replace(like, anchor="plain")
+        rows += [replace(against, codec="good", metric=f"bd_rate({metric})", unit="%", value=-20, low=-25, high=-15, reason=SHARED)]
+        rows += [replace(against, codec=ODD, metric=f"bd_rate({metric})", unit="%", value=9, low=-1, high=19, reason="fit; " + SHARED)]
+        rows += [replace(against, codec="good", metric=f"d_bd_rate({metric})", unit="%", part="less " + ODD, value=-29, low=-35, high=-20)]
+        rows += [replace(against, codec="good", metric=f"bd_{metric}", value=0.03, low=0.02, high=0.04, reason=SHARED)]
+        refused = {"value": math.nan, "status": "n/a", "reason": "the curves share 9% of the test codec's and 10% of the anchor's interval"}
+        rows += [replace(against, codec=ODD, metric=f"bd_{metric}", **refused)]
+        floor = replace(against, codec="plain", part=PART, reason=SHARED)
+        rows += [replace(floor, metric=f"bd_rate({metric})", unit="%", value=3, low=-1, high=6), replace(floor, metric=f"bd_{metric}", value=0.001)]
+    return rows
+
+
+SHARED = "pchip; overlap 90% of test, 80% of anchor"
+
+
+def compared(like: Row, lead: float) -> list[Row]:
+    scores = {"good": 0.4, "plain": 0.4 - lead, ODD: 0.2}
+    at = [replace(like, codec=codec, value=score, low=score - 0.05, high=score + 0.05, reason="pchip") for codec, score in scores.items()]
+    ahead = replace(like, codec="good", metric="d_" + like.metric)
+    return at + [
+        replace(ahead, anchor=codec, value=0.4 - score, low=0.4 - score - 0.02, high=0.42 - score)
+        for codec, score in scores.items()
+        if codec != "good"
+    ]
+
+
+def write_run(folder: Path, rows: Sequence[Row], **about: Any) -> Path:
+    folder.mkdir(parents=True)
+    task = rows[0].task
+    tables.write(rows, ("ap",) if task == "detection" else ("miou",), folder)
+    cells: dict[str, Any] = {}
+    for row in (r for r in rows if r.cell):
+        config = {"quality": row.point, "note": "100%_$"}
+        cells[row.cell] = {
+            "codec": {"name": row.codec, "config": config, "provenance": {"libjpeg": "turbo 3.2.0"}},
+            "curve": row.codec,
+            "point": row.point,
+        }
+        if row.head:
+            head = {"name": row.head, "config": {"score_threshold": 0.001, "weights": "/home/me/w.pt"}, "provenance": {"weights_sha256": "ab" * 32}}
+            cells[row.cell] |= {"head": head, "regime": row.regime, "route": row.route}
+    described: dict[str, Any] = {
+        "arguments": {"command": "python -m benchmarks.run --codec 'x(path=\"/home/me/a_b.toml\")' --out /home/me/out --quiet"},
+        "task": {"name": task, "version": "1"},
+        "dataset": {
+            "name": "squares",
+            "config": {"root": "/home/me/data"},
+            "provenance": {"licence": "CC0"},
+            "revision": "1",
+            "images": list("abcdefghijkl"),
+        },
+        "anchors": ["plain"],
+        "seed": 0,
+        "resamples": 1000,
+        "skipped": {"gone": "no such binary: install_it & run"},
+        "cells": cells,
+        "environment": {"commit": "c" * 40 + "+", "machine": {"processor": "a CPU", "cores": 2}, "workers": 2, "packages": {"numpy": "1.26.4"}},
+    }
+    (folder / "run.json").write_text(json.dumps(described | about), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Detection by a frozen head and two adapted ones, one of them on latents; segmentation by a frozen one. The first has a sheet."""
+    folder = tmp_path_factory.mktemp("runs")
+    first = write_run(folder / "one" / "detection", rows_of("detection", (FROZEN, ADAPTED, LATENT), lead=0.03))
+    PIL.Image.new("RGB", (40, 30), (90, 20, 20)).save(first / "sheet.jpg")
+    return [first, write_run(folder / "two" / "segmentation", rows_of("segmentation", (FROZEN,)))]
+
+
+@pytest.fixture(scope="module")
+def paper(runs: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("paper") / "out"
+    assert main([*map(str, runs), "--out", str(out), "--reference", "coco-jpeg"]) == 0
+    return out
+
+
+def rates_text(tmp_path: Path, rows: Sequence[Row]) -> str:
+    return rates_table(groups([read_run(write_run(tmp_path / "run", rows))])[0]) or ""
+
+
+def test_every_file_is_there_and_every_input_leads_to_one(paper: Path) -> None:
+    files = {path.name for path in paper.iterdir()}
+    expected = {f"{group}-{part}.tex" for group in ("detection-frozen", "detection-adapted", "segmentation-frozen") for part in PARTS}
+    assert files >= expected | {"main.tex", "methods.tex", "published.tex", "detection-sheet.jpg", "detection-sheet.tex"}
+    assert not [name for name in files if "part" in name]
+    inputs = re.findall(r"\\input\{([^}]+)\}", (paper / "main.tex").read_text())
+    assert sorted(f"{name}.tex" for name in inputs) == sorted(name for name in files if name.endswith(".tex") and name != "main.tex")
+    pictures = {name for path in paper.glob("*.tex") for name in re.findall(r"\\includegraphics\[[^]]*\]\{([^}]+)\}", path.read_text())}
+    assert pictures == {name for name in files if name.endswith((".pdf", ".jpg"))}
+    text = "".join(path.read_text() for path in paper.glob("*.tex"))
+    labels = re.findall(r"\\label\{([^}]+)\}", text)
+    assert len(set(labels)) == len(labels)
+    assert set(re.findall(r"\\ref\{([^}]+)\}", text)) <= set(labels)
+
+
+def test_braces_environments_and_columns_add_up(paper: Path) -> None:
+    for path in paper.glob("*.tex"):
+        text = path.read_text().replace("\\\\", "\n")
+        assert text.isascii(), path.name
+        bare = re.sub(r"\\[{}%&#$_]", "", text)
+        assert bare.count("{") == bare.count("}"), path.name
+        assert not re.findall(r"(?<!\\)[#$]", text), path.name
+        open_environments: list[str] = []
+        for kind, name in re.findall(r"\\(begin|end)\{([^}]+)\}", text):
+            if kind == "begin":
+                open_environments.append(name)
+            else:
+                assert open_environments.pop() == name
+        assert not open_environments
+        for columns, body in re.findall(r"\\begin\{tabular\}\{([lr]+)\}(.*?)\\end\{tabular\}", text, re.DOTALL):
+            for line in re.sub(r"\\(top|mid|bottom)rule", "", body).split("\n"):
+                if line.strip() and "multicolumn" not in line:
+                    assert len(re.split(r"(?<!\\)&", line)) == len(columns), line
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here")
+def test_the_document_compiles(paper: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(paper, folder)
+    for _ in range(2):
+        words = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "main.tex"]
+        done = subprocess.run(words, cwd=folder, capture_output=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stdout.decode("latin-1")[-2000:]
+    log = (folder / "main.log").read_text("latin-1")
+    assert "undefined" not in log
+    assert "multiply defined" not in log
+
+
+def test_bold_is_the_best_only_where_the_paired_interval_leaves_out_0(tmp_path: Path) -> None:
+    """The intervals of the codecs themselves overlap in both cases."""
+    assert rates_text(tmp_path / "clear", rows_of("detection", (FROZEN,), lead=0.03)).count(r"\textbf{40.0}") == 6
+    assert r"\textbf" not in rates_text(tmp_path / "close", rows_of("detection", (FROZEN,), lead=0.01))
+
+
+@pytest.mark.parametrize(("changed", "bold"), [({}, True), ({"high": 1.0}, False), ({"value": -2.0, "low": -2.5, "high": -1.5}, False)])
+def test_bold_in_a_bjontegaard_table_needs_the_pair_and_more_than_the_null_floor(tmp_path: Path, changed: dict[str, float], bold: bool) -> None:
+    rows = [replace(row, **changed) if row.metric.startswith("d_bd_rate") else row for row in rows_of("detection", (FROZEN,))]  # type: ignore[arg-type]
+    text = "".join(bd_tables(groups([read_run(write_run(tmp_path / "run", rows))])[0]))
+    assert (r"\textbf{\(-\)20.0}" in text) is bold
+    assert r"\(+\)3.0 {" in text  # never where a codec of the column has no number
+    assert r"n/a\textsuperscript{1}" in text
+    assert "share 9\\% of the test codec's" in text
+    assert "null floor (plain) & " in text
+    assert r"\textsuperscript{\dag}" in text.split("odd(")[1]
+
+
+def test_regimes_never_share_a_table_and_both_routes_are_named(paper: Path) -> None:
+    frozen, adapted = (("".join((paper / f"detection-{r}-{part}.tex").read_text() for part in PARTS)) for r in ("frozen", "adapted"))
+    assert "tuned" not in frozen
+    assert "h\\_1" not in adapted
+    assert "tuned, on latents" in adapted
+    assert (paper / "detection-adapted-curves-tuned-latent.pdf").is_file()
+    assert "Adapted heads were trained on" in (paper / "methods.tex").read_text()
+
+
+def test_the_methods_say_what_was_used_and_not_where_it_lay(paper: Path) -> None:
+    text = " ".join((paper / "methods.tex").read_text().split())
+    for said in (
+        "turbo 3.2.0",
+        r"\texttt{abababababab}",
+        "score threshold 0.001",
+        "1000 resamples",
+        "a CPU",
+        "numpy 1.26.4",
+        "gone (no such binary: install",
+    ):
+        assert said in text
+    assert "with changes that are not committed" in text
+    assert "quality q=0, q=1" in text
+    assert "mIoU" in text
+    assert "/home" not in text
+    assert "a\\_b.toml" in text
+
+
+def test_fonts_are_embedded_as_truetype_and_curves_are_vectors(paper: Path) -> None:
+    for path in paper.glob("*.pdf"):
+        data = path.read_bytes()
+        assert b"/FontFile2" in data, path.name
+        assert b"/CIDFontType2" in data
+        assert b"/Type3" not in data
+        assert b"/Subtype /Image" not in data
+
+
+def test_figures_have_the_widths_of_one_column_and_two(paper: Path) -> None:
+    for name, inches in (("detection-adapted-curves", 7.0), ("detection-adapted-curves-tuned-latent", 3.35)):
+        box = re.search(rb"/MediaBox \[ 0 0 ([\d.]+)", (paper / f"{name}.pdf").read_bytes())
+        assert box
+        assert float(box[1]) / 72 == pytest.approx(inches)
+
+
+def test_codecs_keep_apart_without_colour_and_one_has_one_style_everywhere() -> None:
+    found = styles_of(f"codec {n}" for n in range(30))
+    assert len(set(found.values())) == 30
+    assert len({style.marker for style in list(found.values())[:10]}) == 10
+    assert len({(style.marker, str(style.dashes)) for style in found.values()}) == 30
+    assert ":" not in {style.dashes for style in found.values()}  # the fit's
+
+
+def test_names_are_drawn_as_they_are_and_never_as_formulas() -> None:
+    assert readable("fast_$1$ é東") == "fast_$1$ é(U+6771)"
+
+
+def test_references_are_marked_and_change_no_table_of_ours(tmp_path: Path) -> None:
+    run = str(write_run(tmp_path / "detection", rows_of("detection", (FROZEN,))))
+    assert main([run, "--out", str(tmp_path / "with"), "--reference", "coco-jpeg"]) == 0
+    assert main([run, "--out", str(tmp_path / "without")]) == 0
+    with_them, without = ({p.name: p.read_bytes() for p in (tmp_path / name).iterdir()} for name in ("with", "without"))
+    differ = {name for name in with_them if with_them[name] != without.get(name)}
+    drawn = {name for name in with_them if name.startswith("detection") and "curves" in name}
+    assert differ == drawn | {"published.tex", "main.tex"}
+    assert b"Published by others on other data, not measured here" in with_them["published.tex"]
+    assert b"published by others on other data" in with_them["detection-frozen-curves.tex"]
+    assert b"0.4300 & 10.4" in with_them["published.tex"]
+
+
+def test_no_difference_can_take_in_a_reference() -> None:
+    """Only the paper's own modules know of them, and those compute no difference."""
+    root = Path(__file__).parents[2] / "benchmarks"
+    known = set()
+    for file in root.rglob("*.py"):
+        imported = {n.module for n in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(n, ast.ImportFrom)}
+        if "benchmarks.reporting.paper.published_references" in imported:
+            known.add(file.relative_to(root).as_posix())
+            assert not imported & {"benchmarks.stats.bjontegaard", "benchmarks.stats.bd_comparison", "benchmarks.stats.codec_comparison"}, file
+    assert known == {"cli/paper.py", *(f"reporting/paper/{name}.py" for name in ("document", "figures", "published"))}
+
+
+def test_every_reference_names_its_source_and_data() -> None:
+    assert set(references()) == {"coco-jpeg", "hsc-celeba"}
+    for one in references().values():
+        assert one.source
+        assert one.data
+        assert all(len(values) == len(curve.bpp) for curve in one.curves for values in curve.scores.values())
+
+
+def test_a_run_of_before_has_no_table_at_equal_rates_and_an_idle_reference_no_curve_and_both_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [row for row in rows_of("segmentation", (FROZEN,)) if not re.match(r"(d_)?at_rate|d_bd", row.metric)]
+    assert main([str(write_run(tmp_path / "run", rows)), "--out", str(tmp_path / "out"), "--reference", "hsc-celeba"]) == 0
+    said = capsys.readouterr().err
+    assert "no table at equal rates" in said
+    assert not (tmp_path / "out" / "run-frozen-rates.tex").exists()
+    assert r"\textbf{\(-\)" not in (tmp_path / "out" / "run-frozen-bd.tex").read_text()
+    assert "hsc-celeba has no score that a figure" in said
+    assert "0.0060 & 0.294 & 0.153 & 17.2" in (tmp_path / "out" / "published.tex").read_text()
+
+
+def test_a_failed_point_is_marked_with_its_reason(tmp_path: Path) -> None:
+    rows = rows_of("segmentation", (FROZEN,))
+    at = next(n for n, row in enumerate(rows) if row.metric == "miou" and row.codec == "plain")
+    rows[at] = replace(rows[at], value=math.nan, low=math.nan, high=math.nan, status="failed", reason="1 of 4 images failed: out_of_luck")
+    text = points_table(groups([read_run(write_run(tmp_path / "run", rows))])[0])
+    assert re.search(r"q=0 & \\multicolumn\{\d+\}\{l\}\{failed\}", text)
+    assert r"1 of 4 images failed: out\_of\_luck" in text
+
+
+def test_an_existing_paper_is_not_written_over_unless_asked(runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "methods.tex").write_text("mine")
+    words = [str(runs[1]), "--out", str(tmp_path)]
+    assert main(words) == 2
+    assert "give --overwrite" in capsys.readouterr().err
+    assert (tmp_path / "methods.tex").read_text() == "mine"
+    assert main([*words, "--overwrite"]) == 0
+    assert (tmp_path / "methods.tex").read_text() != "mine"
+
+
+def change(folder: Path, name: str, old: str, new: str) -> None:
+    text = (folder / name).read_text()
+    assert old in text
+    (folder / name).write_text(text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (shutil.rmtree, "there is no run folder"),
+        (lambda f: [p.unlink() for p in f.iterdir()], "holds no run"),
+        (lambda f: (f / "run.json").unlink(), "not finished: run.json is missing"),
+        (lambda f: (f / "rows.csv").unlink(), "not finished: rows.csv is missing"),
+        (lambda f: (f / "run.json").write_text('{"task": '), "is damaged, it is no JSON"),
+        (lambda f: (f / "run.json").write_text("[]"), "is damaged"),
+        (lambda f: (f / "rows.csv").write_text(""), "its first line should be cell,task"),
+        (lambda f: (f / "rows.csv").write_text((f / "rows.csv").read_text().split("\n")[0] + "\n"), "columns and not one row"),
+        (lambda f: (f / "rows.csv").write_bytes((f / "rows.csv").read_bytes()[:-9]), "is damaged: unexpected end of data"),
+        (lambda f: (f / "rows.csv").write_text((f / "rows.csv").read_text().rsplit(",", 9)[0]), "is cut off"),
+        (lambda f: (f / "rows.csv").write_bytes(b"\xff\xfe\x00" * 9), "cannot be read"),
+        (lambda f: change(f, "rows.csv", ",24.0,", ",many,"), "column value holds something that is no number"),
+        (lambda f: change(f, "rows.csv", ",ok,", ",fine,"), "the status 'fine' is none of"),
+        (lambda f: change(f, "rows.csv", "\no,", "\nq,"), "cell q of rows.csv is not in run.json"),
+        (lambda f: change(f, "rows.csv", ",12,ok", ",5,ok"), "images is 5 in rows.csv, 12 in run.json"),
+        (lambda f: change(f, "rows.csv", "ok,\n", "missing,not read yet\n"), "cells that were not measured: 1"),
+        (lambda f: change(f, "run.json", '"name": "segmentation"', '"name": "segmentatoin"'), "of one run: task is"),
+        (lambda f: (f / "sheet.jpg").write_bytes(b"no picture"), "the sheet"),
+    ],
+)
+def test_a_folder_that_is_no_finished_run_is_refused_in_one_sentence(
+    runs: list[Path], tmp_path: Path, damage: Any, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(runs[1], folder)
+    damage(folder)
+    assert main([str(folder), "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert not list((tmp_path / "out").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["{run}", "{run}", "--out", "x"], "given twice"),
+        (["{run}", "--out", "{run}"], "the folder of a run"),
+        (["{run}", "--out", "{run}/run.json"], "is a file"),
+    ],
+)
+def test_requests_that_cannot_be_met(runs: list[Path], words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([word.format(run=runs[1]) for word in words]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_an_unknown_reference_gets_a_near_name(runs: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(runs[1]), "--out", "x", "--reference", "coco_jpeg"]) == 2
+    assert "did you mean coco-jpeg?" in capsys.readouterr().err
+
+
+def test_runs_called_alike_are_told_apart_by_their_folders() -> None:
+    assert names([Path("/a/one/detection"), Path("/a/two/detection")]) == ["one-detection", "two-detection"]
+    assert names([Path("/a/b/c/détection"), Path("/x/b/c/Détection")]) == ["b-c-de-tection-1", "b-c-de-tection-2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [("a&b_c%", r"a\&b\_c\%"), ("é ü ø", r"\'{e} \"{u} \o{}"), ("東\n京", "(U+6771) (U+4EAC)"), ("--", "{-}{-}"), ("\x07", "(U+0007)")],
+)
+def test_any_text_is_safe_in_latex(text: str, written: str) -> None:
+    assert escape(text) == written
+
+
+def test_a_run_whose_task_is_not_installed_says_so(tmp_path: Path) -> None:
+    rows = [replace(row, task="dreaming") for row in rows_of("detection", (FROZEN,))]
+    folder = write_run(tmp_path / "run", rows)
+    with pytest.raises(ResultsError, match="a task that is not installed here"):
+        read_run(folder)
