@@ -70,8 +70,8 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Every figure that is saved, as it was."""
     kept: list[Any] = []
     for module in ("class_curves", "confusion_change", "rate_curves"):
-        real = rate_curves.save_both
-        monkeypatch.setattr(f"benchmarks.reporting.figures.{module}.save_both", lambda made, path, real=real: (kept.append(texts(made)), real(made, path)))
+        real, name = rate_curves.save_both, f"benchmarks.reporting.figures.{module}.save_both"
+        monkeypatch.setattr(name, lambda made, path, real=real: (kept.append(texts(made)), real(made, path)))
     return kept
 
 
