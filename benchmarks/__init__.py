@@ -6,8 +6,9 @@ rows = benchmarks.evaluate(task="detection", codecs=["jpeg", "vvc(qp=[47, 37, 27
 
 from pathlib import Path
 
-from benchmarks.evaluation import Outcome, evaluate, run
+from benchmarks.evaluation import Outcome, configure, evaluate
+from benchmarks.evaluation import run as run_config
 
-__all__ = ["Outcome", "evaluate", "run"]
+__all__ = ["Outcome", "configure", "evaluate", "run_config"]
 
 __path__.append(str(Path(__file__).parent / "cli" / "former"))  # so that commands answer to their former module names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -62,3 +63,12 @@ def test_a_former_name_tells_the_new_one_and_goes_on(name: str, command: str) ->
     assert done.returncode == 0
     assert done.stderr == f"python -m benchmarks.{name} is now called hsc-bench {command}\n"
     assert f"usage: hsc-bench {command}" in done.stdout
+
+
+def test_no_public_name_of_the_package_is_replaced_by_a_module() -> None:
+    import benchmarks
+
+    for name in benchmarks.__all__:
+        assert importlib.util.find_spec(f"benchmarks.{name}") is None
+    assert callable(benchmarks.run_config)
+    assert callable(importlib.import_module("benchmarks.run").main)
