@@ -57,7 +57,7 @@ def _answer(connection: Connection, message: bytes) -> Any:
 
 
 def _packed(kind: str, content: Any) -> bytes:
-    import cloudpickle  # comes with loky; heavier than pickle, and in use only once work has begun
+    import cloudpickle  # heavier than pickle, and in use only once work has begun
 
     packed: bytes = cloudpickle.dumps((kind, content))
     return packed

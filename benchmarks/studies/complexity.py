@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from tabulate import tabulate
 
 from benchmarks.api import Dataset
+from benchmarks.harness.executors import ONE_THREAD
 from benchmarks.harness.measure import read_by
 from benchmarks.harness.operating_points import curve_label, point_label
 from benchmarks.harness.timing import timed
@@ -166,8 +167,7 @@ def _alone(case: Case) -> list[Cost]:
     """A case in a process that has run nothing before, so that its memory is its own."""
     from loky import ProcessPoolExecutor
 
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-    with ProcessPoolExecutor(max_workers=1, env=dict.fromkeys(names, str(case.threads))) as pool:
+    with ProcessPoolExecutor(max_workers=1, env=dict.fromkeys(ONE_THREAD, str(case.threads))) as pool:
         found: list[Cost] | str = pool.submit(measure, case).result()
     if isinstance(found, str):
         raise UnavailableError(f"{case.label} after {curve_label(case.codec)}: {found}")
