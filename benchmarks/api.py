@@ -27,7 +27,8 @@ METRICS: Registry[Metric] = Registry("metric", package="benchmarks.metrics", gro
 class Sample:
     """One image of a data set.
 
-    image_id: unique in the data set, stable between runs. source_bytes: size of the file it came from, None if there is none.
+    image_id: unique in the data set, stable between runs. source_bytes: size of the file it came from, None if there is
+    none.
     """
 
     image_id: str
@@ -72,7 +73,8 @@ class Dataset(Protocol):
 class HasBoxes(Protocol):
     """Capability: detection labels, as one COCO-format dict.
 
-    ``images[i]["id"]`` are rising ints in the order of ``image_ids()``; ``categories`` stand in the order of the label space.
+    ``images[i]["id"]`` are rising ints in the order of ``image_ids()``; ``categories`` stand in the order of the label
+    space.
     """
 
     def coco(self) -> Mapping[str, Any]: ...
@@ -83,8 +85,8 @@ class HasMasks(Protocol):
     """Capability: a mask with every box."""
 
     def coco_with_masks(self) -> Mapping[str, Any]:
-        """As ``HasBoxes.coco``; every annotation has its "segmentation" as COCO's runs, {"size": [height, width], "counts": ...}, and every
-        image its "height" and "width".
+        """As ``HasBoxes.coco``; every annotation has its "segmentation" as COCO's runs, {"size": [height, width],
+        "counts": ...}, and every image its "height" and "width".
 
         Raises:
             AnnotationError: an annotation has no mask, or a damaged one.
@@ -100,7 +102,9 @@ class HasLabelMaps(Protocol):
 
 @runtime_checkable
 class HasRemarks(Protocol):
-    """Capability: what a reader of scores must know of its pictures and labels, such as photographs turned against them."""
+    """Capability: what a reader of scores must know of its pictures and labels, such as photographs turned against
+    them.
+    """
 
     def remarks(self, indices: Sequence[int]) -> Sequence[str]:
         """One sentence each on these images, with the cure; none where there is nothing to say."""
@@ -118,7 +122,8 @@ class Truth:
     """What predictions are scored against, already limited to the images of the run and the classes a head could know.
 
     coco: for Detections, a COCO-format dict whose categories stand in the order of ``classes``; image i of the run is
-    ``coco["images"][i]``. maps: for SegmentationMap, one a image. pseudo: True where these are predictions on originals.
+    ``coco["images"][i]``. maps: for SegmentationMap, one a image. pseudo: True where these are predictions on
+    originals.
     """
 
     image_ids: tuple[str, ...]
@@ -152,8 +157,11 @@ class Metric(Protocol):
 class Resampled(Protocol):
     """Capability of a metric: its scores on many resamples of the images, for much less than scoring each."""
 
-    def resample(self, truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64]) -> Mapping[str, npt.NDArray[np.float64]]:
-        """Some of ``scores``, the main one among them, with image i counted ``draws[r, i]`` times: (R, N) -> (R,) each, NaN where undefined.
+    def resample(
+        self, truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64]
+    ) -> Mapping[str, npt.NDArray[np.float64]]:
+        """Some of ``scores``, the main one among them, with image i counted ``draws[r, i]`` times: (R, N) -> (R,) each,
+        NaN where undefined.
 
         A score of one class, where it is given, has the name ``metric/part``.
         """
@@ -169,7 +177,9 @@ class Counted(Protocol):
 
 @dataclass(frozen=True)
 class Counts:
-    """What a metric counted of one head at one operating point, named as in rows. original: of the uncompressed images. classes: those scored."""
+    """What a metric counted of one head at one operating point, named as in rows. original: of the uncompressed images.
+    classes: those scored.
+    """
 
     head: str
     route: str
@@ -182,7 +192,9 @@ class Counts:
 
 @runtime_checkable
 class ScoresOriginals(Protocol):
-    """Capability of a task: heads of several outputs, all scored against what they say of the originals, whatever labels there are."""
+    """Capability of a task: heads of several outputs, all scored against what they say of the originals, whatever
+    labels there are.
+    """
 
     outputs: ClassVar[tuple[type[Prediction], ...]]
     against_originals: ClassVar[bool]
@@ -236,12 +248,16 @@ class DrawsSheet(Protocol):
     """Capability of a task: a sheet on which people see what a head sees in images."""
 
     def draw_sheet(self, scenes: Sequence[Scene], dataset: Dataset, head: Any, path: Path, least_score: float) -> None:
-        """Write the sheet, whole or not at all, in the format that ``path`` ends in. least_score: what is found with less is not drawn."""
+        """Write the sheet, whole or not at all, in the format that ``path`` ends in. least_score: what is found with
+        less is not drawn.
+        """
 
 
 @runtime_checkable
 class ScoresMasks(Protocol):
-    """Capability of a task on boxes: what it scores is the mask that comes with each, so heads and data sets must have them."""
+    """Capability of a task on boxes: what it scores is the mask that comes with each, so heads and data sets must have
+    them.
+    """
 
     scores_masks: ClassVar[bool]
 
@@ -273,7 +289,9 @@ class PredictionRecord:
 
 @dataclass(frozen=True)
 class Row:
-    """One aggregated number; the columns of ``rows.csv``, in this order. ``cell`` leads to the provenance in ``run.json``."""
+    """One aggregated number; the columns of ``rows.csv``, in this order. ``cell`` leads to the provenance in
+    ``run.json``.
+    """
 
     cell: str
     task: str

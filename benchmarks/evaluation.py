@@ -43,7 +43,9 @@ _LOG = logging.getLogger("benchmarks")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run gave: its plan, its rows, what its metrics counted (for figures of the task), what each image took, and the streams it keeps."""
+    """What a run gave: its plan, its rows, what its metrics counted (for figures of the task), what each image took,
+    and the streams it keeps.
+    """
 
     plan: Plan
     rows: list[Row]
@@ -69,8 +71,8 @@ def evaluate(
     """Run a benchmark and return its rows, one number a line, columns as in ``rows.csv``.
 
     What is None comes from the task's defaults. Specs and ready objects may be mixed. Further options are those of
-    ``configure`` and ``run``: route, limit, seed, anchors, repeats, overwrite, resamples, null_floor, match_bpp, workers, device,
-    cache.
+    ``configure`` and ``run``: route, limit, seed, anchors, repeats, overwrite, resamples, null_floor, match_bpp,
+    workers, device, cache.
 
     Raises:
         UsageError, UnavailableError, DataError: before anything is coded.
@@ -101,8 +103,8 @@ def configure(
     """Turn specs into a Config; ``original`` always comes first, since every table has its ceiling.
 
     route: heads that read decoded images, heads that read latents, or both.
-    null_floor: the last anchor's second ladder joins the curves (by default that of JPEG, which costs seconds), so that every table of
-    differences has its floor.
+    null_floor: the last anchor's second ladder joins the curves (by default that of JPEG, which costs seconds), so that
+    every table of differences has its floor.
     match_bpp: bits per pixel at which each codec's points are to lie, in place of its ladder; then there is no floor.
 
     Raises:
@@ -118,14 +120,21 @@ def configure(
             scored = " or ".join(output.__name__ for output in outputs)
             raise UsageError(f"the head {label} gives {head.output.__name__}, the task {task} scores {scored}")
     if limit < 0 or repeats < 1 or resamples < 0:
-        raise UsageError(f"limit came as {limit}, repeats as {repeats} and resamples as {resamples}; expected at least 0, 1 and 0")
+        raise UsageError(
+            f"limit came as {limit}, repeats as {repeats} and resamples as {resamples}; expected at least 0, 1 and 0"
+        )
     readers = [(reader, way) for reader in dict(read).items() for way in routes_of(reader[1]) if route in (way, "both")]
     if not readers:
         raise UsageError(
-            f"no head of this run takes the route {route}: {', '.join(label for label, _ in read) or 'there is none'}; name another --head"
+            f"no head of this run takes the route {route}: "
+            f"{', '.join(label for label, _ in read) or 'there is none'}; name another --head"
         )
     labels = [c.label for c in found]
-    named = tuple(anchors_of.find(a, labels) for a in anchors) if anchors is not None else _default_anchors(job.anchors, labels)
+    named = (
+        tuple(anchors_of.find(a, labels) for a in anchors)
+        if anchors is not None
+        else _default_anchors(job.anchors, labels)
+    )
     rates = checked(match_bpp)
     if named and null_floor and not rates:
         last = anchors_of.members(named[-1], labels)[0]
@@ -164,9 +173,10 @@ def run(
 ) -> Outcome:
     """Plan, measure and score. workers 0: one a core; ``dry`` stops after the plan (no rows, and no search for rates).
 
-    keep_streams: of how many images the outcome holds the bitstreams, for ``benchmarks.verify``. timeout_s: what a codec, a head or the
-    data set may take for an image before it counts as hung. tell: is given what a reader of the scores must know, a sentence each, as
-    soon as it is known. rehearse: is given the plan before anything is coded, and may refuse it.
+    keep_streams: of how many images the outcome holds the bitstreams, for ``benchmarks.verify``. timeout_s: what a
+    codec, a head or the data set may take for an image before it counts as hung. tell: is given what a reader of the
+    scores must know, a sentence each, as soon as it is known. rehearse: is given the plan before anything is coded, and
+    may refuse it.
 
     Raises:
         UnavailableError: the data set, or all heads, cannot be used here.
@@ -185,7 +195,10 @@ def run(
     check_device(device)
     os.environ["HSC_DEVICE"] = device  # inherited by workers, read by heads and learned codecs
     if workers < 0 or keep_streams < 0:
-        raise UsageError(f"workers came as {workers} and streams to keep as {keep_streams}; expected 0 or more (0 workers: one a core)")
+        raise UsageError(
+            f"workers came as {workers} and streams to keep as {keep_streams}; expected 0 or more (0 workers: one a "
+            f"core)"
+        )
     progress = progress or Silent()
     workers = workers or len(os.sched_getaffinity(0))
     fetch_all([config.dataset, *(head for _, head in config.heads), *(curve.points[0][1] for curve in config.curves)])
@@ -213,12 +226,19 @@ def run(
             bootstrap = Bootstrap.of([pixels.sha256 for _, _, pixels in plan.images], config.resamples, config.seed)
             scored, counts = score(plan, store, bootstrap, progress)
             if config.dataset.revision != revision:
-                raise DataError("images or labels of the data set were changed while the run went on, so its scores are of neither; run it again")
+                raise DataError(
+                    "images or labels of the data set were changed while the run went on, so its scores are of "
+                    "neither; run it again"
+                )
             for text in scores_nothing(plan, scored, counts):
                 plan.notices.append(text)
                 tell(text)
             rows, design = matched + scored, config.design
-            compared = differences(design, rows, bootstrap) + leads(design, rows, bootstrap) + same_bytes(design, rows, bootstrap)
+            compared = (
+                differences(design, rows, bootstrap)
+                + leads(design, rows, bootstrap)
+                + same_bytes(design, rows, bootstrap)
+            )
             rows = marked(rows + compared, design.curves)
             keeping = keep(plan, keep_streams, store, executor, progress) if keep_streams else None
             return Outcome(plan, rows, counts, collect(plan, store), keeping)

@@ -1,4 +1,6 @@
-"""The door of the benchmark: ``python -m benchmarks.run --task detection``; the command itself is ``benchmarks.cli.run``."""
+"""The door of the benchmark: ``python -m benchmarks.run --task detection``; the command itself is
+``benchmarks.cli.run``.
+"""
 
 import sys
 

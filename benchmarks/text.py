@@ -11,9 +11,10 @@ MOST_CHARACTERS = 1000
 def one_line(text: Any, limit: int = MOST_CHARACTERS) -> str:
     """``text`` as one line of at most about ``limit`` printable characters.
 
-    Runs of white space become one space. What is not printable (control characters, terminal sequences, marks that turn the writing
-    direction, halves of surrogate pairs) is written as its escape, so that it is seen and does nothing. A long text keeps its
-    beginning, and says how long it was. Whatever has no text at all (its ``str`` raises) is named by its type.
+    Runs of white space become one space. What is not printable (control characters, terminal sequences, marks that turn
+    the writing direction, halves of surrogate pairs) is written as its escape, so that it is seen and does nothing. A
+    long text keeps its beginning, and says how long it was. Whatever has no text at all (its ``str`` raises) is named
+    by its type.
 
     >>> one_line("two\\nlines, \\x1b[31mred\\x07")
     'two lines, \\\\x1b[31mred\\\\x07'

@@ -3,8 +3,9 @@
     image   --ImageHead.predict---> Detections | SegmentationMap      (route "image")
     latents --LatentHead.predict--> Detections | SegmentationMap      (route "latent")
 
-A head answers in its own classes. How those map onto a data set's classes is written in files (``downstream/class_maps``); where there
-is none, classes of exactly the same name are the same, which a run says, and no other name is guessed.
+A head answers in its own classes. How those map onto a data set's classes is written in files
+(``downstream/class_maps``); where there is none, classes of exactly the same name are the same, which a run says, and
+no other name is guessed.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ class LabelSpace:
 
 @dataclass(frozen=True)
 class Masks:
-    """The pixels of some objects of one image, as run lengths in COCO's packed form (``downstream/ops/masks.py`` packs and unpacks).
+    """The pixels of some objects of one image, as run lengths in COCO's packed form (``downstream/ops/masks.py`` packs
+    and unpacks).
 
     counts: one byte string an object. image_hw: height and width of the image they are drawn in.
     """
@@ -55,8 +57,8 @@ class Detections:
     """Boxes found in one image, best score first or in any order.
 
     boxes_xyxy: float32 (N, 4), left, top, right, bottom in pixels of the image as given, not clipped further.
-    scores: float32 (N,), 0 to 1. labels: int64 (N,), index into the head's classes. masks: of the same objects in the same order,
-    None from heads that give none.
+    scores: float32 (N,), 0 to 1. labels: int64 (N,), index into the head's classes. masks: of the same objects in the
+    same order, None from heads that give none.
     """
 
     boxes_xyxy: npt.NDArray[np.float32]
@@ -67,10 +69,14 @@ class Detections:
     def __post_init__(self) -> None:
         n = len(self.scores)
         if self.masks is not None and len(self.masks.counts) != n:
-            raise ValueError(f"{len(self.masks.counts)} masks do not fit {n} boxes: expected one each, an empty one where nothing is seen")
+            raise ValueError(
+                f"{len(self.masks.counts)} masks do not fit {n} boxes: expected one each, an empty one where nothing "
+                f"is seen"
+            )
         if self.boxes_xyxy.shape != (n, 4) or self.labels.shape != (n,):
             raise ValueError(
-                f"boxes {self.boxes_xyxy.shape}, scores {self.scores.shape} and labels {self.labels.shape} do not fit: expected (N, 4), (N,), (N,)"
+                f"boxes {self.boxes_xyxy.shape}, scores {self.scores.shape} and labels {self.labels.shape} do not "
+                f"fit: expected (N, 4), (N,), (N,)"
             )
 
 
@@ -85,7 +91,8 @@ class SegmentationMap:
 class Likeness:
     """How near a decoded image is to its original, by one measure of people's vision.
 
-    measure: its name ("psnr", "lpips"). numbers: float64 (K,), what the measure is computed from: one value, or sums for pooled ones.
+    measure: its name ("psnr", "lpips"). numbers: float64 (K,), what the measure is computed from: one value, or sums
+    for pooled ones.
     """
 
     measure: str
@@ -94,7 +101,9 @@ class Likeness:
 
 @dataclass(frozen=True)
 class FeaturePair:
-    """What a network sees in an original and in its decoded image, for distances between sets: float32 (P, D) each, P patches."""
+    """What a network sees in an original and in its decoded image, for distances between sets: float32 (P, D) each, P
+    patches.
+    """
 
     original: npt.NDArray[np.float32]
     decoded: npt.NDArray[np.float32]
@@ -173,7 +182,8 @@ class ImageHead(Head, Protocol):
 
 
 class Judge(Head, Protocol):
-    """A head that sees the original beside the decoded image and says how near it is; of regime "reference", without classes.
+    """A head that sees the original beside the decoded image and says how near it is; of regime "reference", without
+    classes.
 
     measure: the score its answers give, a metric's.
     """
@@ -208,7 +218,9 @@ Route: TypeAlias = Literal["image", "latent"]
 def routes_of(head: Any) -> tuple[Route, ...]:
     """The routes a head can take, told from its methods alone, so that one whose weights are missing can be asked too."""
     methods: dict[Route, tuple[str, ...]] = {"image": ("predict", "compare"), "latent": ("predict_latents",)}
-    return tuple(route for route, names in methods.items() if any(callable(getattr(head, name, None)) for name in names))
+    return tuple(
+        route for route, names in methods.items() if any(callable(getattr(head, name, None)) for name in names)
+    )
 
 
 def sees_originals(head: Any) -> bool:

@@ -10,7 +10,9 @@ from hsc.api import DecodesLatents, LatentSpec
 
 
 def why_not(codec: Any, head: Any, dataset: LabelledData, route: Route | None = None) -> str | None:
-    """One sentence on why this head cannot follow this codec on this data set, or None if it can. route: the head's first where not given."""
+    """One sentence on why this head cannot follow this codec on this data set, or None if it can. route: the head's
+    first where not given.
+    """
     from downstream.class_maps import why_unscored
 
     space = dataset.label_space(head.output)
@@ -21,7 +23,9 @@ def why_not(codec: Any, head: Any, dataset: LabelledData, route: Route | None = 
     if reason := head.available() or codec.available():
         return str(reason)
     if space is None:
-        return "the data set has no labels, and a head on latents cannot read the originals that would stand in for them"
+        return (
+            "the data set has no labels, and a head on latents cannot read the originals that would stand in for them"
+        )
     if not isinstance(codec, DecodesLatents):
         return "the codec does not hand out latents"
     return why_not_latents(codec, head)
@@ -38,7 +42,9 @@ def _of_another(codec: Any, head: AdaptedHead) -> str | None:
     spaces = {spec.space for spec in codec.latent_specs()} if isinstance(codec, DecodesLatents) else set()
     if head.adapted_to in spaces:
         return None
-    return f"the head was adapted to the images of a codec whose latent space is {head.adapted_to[:12]}, and to no other's"
+    return (
+        f"the head was adapted to the images of a codec whose latent space is {head.adapted_to[:12]}, and to no other's"
+    )
 
 
 def _mismatch(need: LatentSpec, offered: Mapping[str, LatentSpec]) -> str | None:
@@ -47,7 +53,10 @@ def _mismatch(need: LatentSpec, offered: Mapping[str, LatentSpec]) -> str | None
     if found is None:
         return f"the head reads the latent {need.name}, the codec offers {', '.join(offered) or 'none'}"
     if (found.shape, found.stride) != (need.shape, need.stride):
-        return f"the head reads {need.name} of shape {need.shape} at stride {need.stride}, the codec's is {found.shape} at stride {found.stride}"
+        return (
+            f"the head reads {need.name} of shape {need.shape} at stride {need.stride}, the codec's is {found.shape} "
+            f"at stride {found.stride}"
+        )
     if found.space != need.space:
         return (
             f"the head was trained in the latent space {need.space[:12]}, the codec's weights make {found.space[:12]}; "

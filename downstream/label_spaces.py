@@ -1,4 +1,5 @@
-"""The classes that heads answer in and data sets are labelled in: known label spaces by name, or names from a text file.
+"""The classes that heads answer in and data sets are labelled in: known label spaces by name, or names from a text
+file.
 
 coco80        Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014; its own numbers have gaps, see ``UNUSED_NUMBERS``
 camvid11      Brostow, Fauqueur, Cipolla 2009, grouped as in SegNet (Badrinarayanan, Kendall, Cipolla 2017)
@@ -20,11 +21,15 @@ from hsc.errors import UnavailableError
 from hsc.files.file_digests import sha256_of_file
 
 _NAMES = (
-    "person,bicycle,car,motorcycle,airplane,bus,train,truck,boat,traffic light,fire hydrant,stop sign,parking meter,bench,"
+    "person,bicycle,car,motorcycle,airplane,bus,train,truck,boat,traffic light,fire hydrant,stop sign,parking "
+    "meter,bench,"
     "bird,cat,dog,horse,sheep,cow,elephant,bear,zebra,giraffe,backpack,umbrella,handbag,tie,suitcase,frisbee,skis,snowboard,"
-    "sports ball,kite,baseball bat,baseball glove,skateboard,surfboard,tennis racket,bottle,wine glass,cup,fork,knife,spoon,"
-    "bowl,banana,apple,sandwich,orange,broccoli,carrot,hot dog,pizza,donut,cake,chair,couch,potted plant,bed,dining table,"
-    "toilet,tv,laptop,mouse,remote,keyboard,cell phone,microwave,oven,toaster,sink,refrigerator,book,clock,vase,scissors,"
+    "sports ball,kite,baseball bat,baseball glove,skateboard,surfboard,tennis racket,bottle,wine "
+    "glass,cup,fork,knife,spoon,"
+    "bowl,banana,apple,sandwich,orange,broccoli,carrot,hot dog,pizza,donut,cake,chair,couch,potted plant,bed,dining "
+    "table,"
+    "toilet,tv,laptop,mouse,remote,keyboard,cell "
+    "phone,microwave,oven,toaster,sink,refrigerator,book,clock,vase,scissors,"
     "teddy bear,hair drier,toothbrush"
 )
 
@@ -44,18 +49,25 @@ _CAMVID = "sky,building,pole,road,pavement,tree,sign,fence,car,pedestrian,bicycl
 _VOC = "aeroplane,bicycle,bird,boat,bottle,bus,car,cat,chair,cow,diningtable,dog,horse,motorbike,person,pottedplant,sheep,sofa,train,tvmonitor"
 
 _CITYSCAPES = (
-    "road,sidewalk,building,wall,fence,pole,traffic light,traffic sign,vegetation,terrain,sky,person,rider,car,truck,bus,train,motorcycle,bicycle"
+    "road,sidewalk,building,wall,fence,pole,traffic light,traffic "
+    "sign,vegetation,terrain,sky,person,rider,car,truck,bus,train,motorcycle,bicycle"
 )
 
 _ADE = (
     "wall,building,sky,floor,tree,ceiling,road,bed,windowpane,grass,cabinet,sidewalk,person,earth,door,table,mountain,plant,curtain,"
     "chair,car,water,painting,sofa,shelf,house,sea,mirror,rug,field,armchair,seat,fence,desk,rock,wardrobe,lamp,bathtub,railing,cushion,"
-    "base,box,column,signboard,chest of drawers,counter,sand,sink,skyscraper,fireplace,refrigerator,grandstand,path,stairs,runway,case,"
-    "pool table,pillow,screen door,stairway,river,bridge,bookcase,blind,coffee table,toilet,flower,book,hill,bench,countertop,stove,palm,"
-    "kitchen island,computer,swivel chair,boat,bar,arcade machine,hovel,bus,towel,light,truck,tower,chandelier,awning,streetlight,booth,"
-    "television receiver,airplane,dirt track,apparel,pole,land,bannister,escalator,ottoman,bottle,buffet,poster,stage,van,ship,fountain,"
-    "conveyer belt,canopy,washer,plaything,swimming pool,stool,barrel,basket,waterfall,tent,bag,minibike,cradle,oven,ball,food,step,tank,"
-    "trade name,microwave,pot,animal,bicycle,lake,dishwasher,screen,blanket,sculpture,hood,sconce,vase,traffic light,tray,ashcan,fan,pier,"
+    "base,box,column,signboard,chest of "
+    "drawers,counter,sand,sink,skyscraper,fireplace,refrigerator,grandstand,path,stairs,runway,case,"
+    "pool table,pillow,screen door,stairway,river,bridge,bookcase,blind,coffee "
+    "table,toilet,flower,book,hill,bench,countertop,stove,palm,"
+    "kitchen island,computer,swivel chair,boat,bar,arcade "
+    "machine,hovel,bus,towel,light,truck,tower,chandelier,awning,streetlight,booth,"
+    "television receiver,airplane,dirt "
+    "track,apparel,pole,land,bannister,escalator,ottoman,bottle,buffet,poster,stage,van,ship,fountain,"
+    "conveyer belt,canopy,washer,plaything,swimming "
+    "pool,stool,barrel,basket,waterfall,tent,bag,minibike,cradle,oven,ball,food,step,tank,"
+    "trade name,microwave,pot,animal,bicycle,lake,dishwasher,screen,blanket,sculpture,hood,sconce,vase,traffic "
+    "light,tray,ashcan,fan,pier,"
     "crt screen,plate,monitor,bulletin board,shower,radiator,glass,clock,flag"
 )
 
@@ -72,7 +84,8 @@ KNOWN = {COCO80.name: COCO80, **SPACES}
 
 
 def space_of(classes: str) -> LabelSpace:
-    """A label space: ``classes`` is the name of a known one, or a text file with one name a line, and the space is named after it.
+    """A label space: ``classes`` is the name of a known one, or a text file with one name a line, and the space is
+    named after it.
 
     Raises:
         UnavailableError: there is neither.
@@ -84,7 +97,8 @@ def space_of(classes: str) -> LabelSpace:
     except (OSError, ValueError) as error:  # ValueError: of other text than UTF-8, or a name with a NUL
         reason = getattr(error, "strerror", None) or error
         raise UnavailableError(
-            f"the class names {classes} cannot be read: {reason}; give one of {', '.join(KNOWN)}, or a text file, one name a line"
+            f"the class names {classes} cannot be read: {reason}; give one of {', '.join(KNOWN)}, or a text file, "
+            f"one name a line"
         ) from error
 
 

@@ -1,4 +1,6 @@
-"""Reads packed arrays (.npz) from bytes that may be damaged or hostile: nothing is unpickled, and nothing larger than a stated size is unpacked."""
+"""Reads packed arrays (.npz) from bytes that may be damaged or hostile: nothing is unpickled, and nothing larger than a
+stated size is unpacked.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +33,28 @@ def unpack(data: bytes, most: int = MOST) -> dict[str, npt.NDArray[Any]]:
             members = archive.infolist()
             size = sum(member.file_size for member in members)
             if size > most or len(members) > _ARRAYS:
-                raise DataError(f"packed arrays unpack to {size} bytes in {len(members)} arrays, expected at most {most} in {_ARRAYS}")
+                raise DataError(
+                    f"packed arrays unpack to {size} bytes in {len(members)} arrays, expected at most {most} in "
+                    f"{_ARRAYS}"
+                )
             return {member.filename.removesuffix(".npy"): _array(archive.read(member)) for member in members}
-    except (ValueError, KeyError, EOFError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error, struct.error) as error:
+    except (
+        ValueError,
+        KeyError,
+        EOFError,
+        OSError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        zlib.error,
+        struct.error,
+    ) as error:
         raise DataError(f"packed arrays are damaged: {error or type(error).__name__}") from error
-    except (SyntaxError, TypeError, MemoryError, tokenize.TokenError) as error:  # what numpy's reader of headers raises beside
+    except (
+        SyntaxError,
+        TypeError,
+        MemoryError,
+        tokenize.TokenError,
+    ) as error:  # what numpy's reader of headers raises beside
         raise DataError(f"packed arrays are damaged: {type(error).__name__} in an array's header") from error
 
 

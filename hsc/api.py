@@ -1,6 +1,7 @@
 """What a codec is, and what it may also be able to do.
 
-A codec turns an image into bytes and bytes into an image. Whatever else it can do (layers, latents, a bit estimate) is an
+A codec turns an image into bytes and bytes into an image. Whatever else it can do (layers, latents, a bit estimate) is
+an
 optional capability: a protocol here, asked for with ``isinstance``, never guessed from a name.
 
     image --encode--> bytes --decode---------> image
@@ -33,7 +34,8 @@ class Codec(Protocol):
     ladder: ClassVar[tuple[Any, ...]]
 
     def encode(self, image: Image) -> bytes:
-        """Code one image of any size from 1x1 up; everything ``decode`` needs is in the bytes and paid for. The image cannot be written to.
+        """Code one image of any size from 1x1 up; everything ``decode`` needs is in the bytes and paid for. The image
+        cannot be written to.
 
         Raises:
             CodecError: the encoder failed.
@@ -87,7 +89,9 @@ class DecodesLatents(Protocol):
     def latent_specs(self) -> Sequence[LatentSpec]: ...
 
     def decode_latents(self, data: bytes, names: Sequence[str] | None = None) -> Latents:
-        """names: the maps somebody reads, None for all. What it takes to make the others can be saved; they may come all the same."""
+        """names: the maps somebody reads, None for all. What it takes to make the others can be saved; they may come
+        all the same.
+        """
         ...
 
     def decode_latents_batch(self, streams: Sequence[bytes], names: Sequence[str] | None = None) -> list[Latents]: ...
@@ -95,20 +99,25 @@ class DecodesLatents(Protocol):
 
 @runtime_checkable
 class DataOnly(Protocol):
-    """Capability of any plug-in: it says with which settings a stranger may have it built. Who does not say so is not built for strangers.
+    """Capability of any plug-in: it says with which settings a stranger may have it built. Who does not say so is not
+    built for strangers.
 
     Each class says it for itself; a subclass does not inherit its parent's word.
     """
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """None where building and running it with these settings (any JSON values, defaults filled in) starts no program but bundled ones,
-        unpickles and executes nothing, reads no model file but packaged ones and asks no network; else one phrase that says what it would do."""
+        """None where building and running it with these settings (any JSON values, defaults filled in) starts no
+        program but bundled ones, unpickles and executes nothing, reads no model file but packaged ones and asks no
+        network; else one phrase that says what it would do.
+        """
 
 
 @runtime_checkable
 class Ranged(Protocol):
-    """Capability: how far the rate axis goes; the ladder need not reach its ends. Codecs without it end where their ladder ends."""
+    """Capability: how far the rate axis goes; the ladder need not reach its ends. Codecs without it end where their
+    ladder ends.
+    """
 
     rate_range: ClassVar[tuple[Any, Any]]
     """Values of the rate field: of the smallest file, of the largest."""
@@ -143,7 +152,9 @@ class StagedLatents(Protocol):
 
 @runtime_checkable
 class Edits(Protocol):
-    """Capability: an image from bytes whose semantics, the map "w_hat" of ``decode_latents``, are moved by ``step`` times a direction."""
+    """Capability: an image from bytes whose semantics, the map "w_hat" of ``decode_latents``, are moved by ``step``
+    times a direction.
+    """
 
     def edit(self, data: bytes, direction: npt.ArrayLike, step: float) -> Image: ...
 

@@ -6,13 +6,15 @@
                 │        └── edit: w_hat moved along a direction
                 └── info, cut
 
-Symbols are the same on every machine (``hsc.entropy_coding.integer_nets``), and decoding is a function of the bytes: the generator's noise is off.
+Symbols are the same on every machine (``hsc.entropy_coding.integer_nets``), and decoding is a function of the bytes:
+the generator's noise is off.
 Its floats may differ in their last bit between machines, which may move a pixel by one level.
 
-Editing, from the paper: w1 = w_hat + step * direction, F1 = F_hat + G_n(w1) - G_n(w_hat), image = G(w1, F1), with G_n the layers below F. A
-generator that starts at F has no such layers. There a light network (``hsc.networks.relighting``) stands in their place, where weights have
-one; else the feature network says how F follows w: its synthesis is scaled and shifted by w_hat, so F1 = F_hat + g_s(y_hat, w1) -
-g_s(y_hat, w_hat), which is g_s(y_hat, w1). It changes what w rules, not where things are. With a step of 0 all give the decoded image.
+Editing, from the paper: w1 = w_hat + step * direction, F1 = F_hat + G_n(w1) - G_n(w_hat), image = G(w1, F1), with G_n
+the layers below F. A generator that starts at F has no such layers. There a light network (``hsc.networks.relighting``)
+stands in their place, where weights have one; else the feature network says how F follows w: its synthesis is scaled
+and shifted by w_hat, so F1 = F_hat + g_s(y_hat, w1) - g_s(y_hat, w_hat), which is g_s(y_hat, w1). It changes what w
+rules, not where things are. With a step of 0 all give the decoded image.
 """
 
 from __future__ import annotations
@@ -46,7 +48,8 @@ HowMuch = int | Literal["semantic"] | None
 
 
 class Restored(NamedTuple):
-    """A file's latents before the generator: w_hat (1, n, d), F_hat (1, C, h, w) and y's integers in 1/16. header: of the file.
+    """A file's latents before the generator: w_hat (1, n, d), F_hat (1, C, h, w) and y's integers in 1/16. header: of
+    the file.
 
     detail: E_hat (1, K, h, w), None where the layers hold none.
     """
@@ -69,7 +72,9 @@ class LayerInfo:
 
 @dataclass(frozen=True)
 class Info:
-    """What a file holds. quality: as given to ``encode``. layers: those in the file. model: fingerprint in hex, the file's first 24 bits."""
+    """What a file holds. quality: as given to ``encode``. layers: those in the file. model: fingerprint in hex, the
+    file's first 24 bits.
+    """
 
     image_hw: tuple[int, int]
     quality: float
@@ -90,11 +95,12 @@ class Info:
 
 
 class HscCodec:
-    """A frozen model as a codec of images: uint8 (H, W, 3) RGB of 1x1 up to about 2**24 pixels (``hsc.entropy_coding.container``).
+    """A frozen model as a codec of images: uint8 (H, W, 3) RGB of 1x1 up to about 2**24 pixels
+    (``hsc.entropy_coding.container``).
 
-    device: where the networks run; the model is moved there. tile: samples of F along a tile's side, see ``hsc.networks.tiling``. The symbols
-    of a file depend on neither. light: asked, at the first edit, how F follows w (``hsc.weights.light_for``); None, or an answer of None, leaves
-    that to the feature network.
+    device: where the networks run; the model is moved there. tile: samples of F along a tile's side, see
+    ``hsc.networks.tiling``. The symbols of a file depend on neither. light: asked, at the first edit, how F follows w
+    (``hsc.weights.light_for``); None, or an answer of None, leaves that to the feature network.
 
     Raises:
         UsageError: the model is not frozen.
@@ -110,14 +116,19 @@ class HscCodec:
     ) -> None:
         self.entropy = model.entropy
         self.model = model.to(device).eval()
-        for network in (self.model.generator, self.model.fcn.synthesis):  # in this format a float sum does not depend on the threads
+        for network in (
+            self.model.generator,
+            self.model.fcn.synthesis,
+        ):  # in this format a float sum does not depend on the threads
             network.to(memory_format=torch.channels_last)
         self.device, self.tile = torch.device(device), tile
         self._find_light = light
 
     @functools.cached_property
     def light(self) -> LightNetwork | None:
-        """The light network, None where the weights have none. Raises DataError where it is damaged or fits another model."""
+        """The light network, None where the weights have none. Raises DataError where it is damaged or fits another
+        model.
+        """
         found = self._find_light()
         return None if found is None else found.to(self.device)
 
@@ -127,7 +138,8 @@ class HscCodec:
         return self.entropy.names
 
     def encode(self, image: Image, quality: float) -> bytes:
-        """A file of all layers that the quality has. quality: 0 to 7.96875, rounded to 1/32; 1 to 6 is the range models are trained for.
+        """A file of all layers that the quality has. quality: 0 to 7.96875, rounded to 1/32; 1 to 6 is the range models
+        are trained for.
 
         Raises:
             ImageError: that is no image this codes.
@@ -138,14 +150,18 @@ class HscCodec:
         return layers.write(self.entropy, header, known)
 
     def estimate_bits(self, image: Image, quality: float) -> float:
-        """The ideal length of an image's symbols by the integer tables, without header and checksum. Raises as ``encode``."""
+        """The ideal length of an image's symbols by the integer tables, without header and checksum. Raises as
+        ``encode``.
+        """
         return layers.estimate_bits(self._code(image, quality)[1])
 
     def decode(self, data: bytes, layers: HowMuch = None, *, allow_partial: bool = False) -> Image:
         """The image of a file, whole or cut.
 
-        layers: use this many of its layers only; the rest is predicted. allow_partial: also read a file whose end is missing, as far as it goes.
-        Time and memory go by the image's size in whole blocks, which ``hsc.entropy_coding.container`` limits, and not by the file's.
+        layers: use this many of its layers only; the rest is predicted. allow_partial: also read a file whose end is
+        missing, as far as it goes.
+        Time and memory go by the image's size in whole blocks, which ``hsc.entropy_coding.container`` limits, and not
+        by the file's.
 
         Raises:
             BitstreamError: the bytes are damaged, cut, of another model, or of an image larger than a file may hold.
@@ -172,12 +188,15 @@ class HscCodec:
         """What a file holds; it is decoded (symbols only) and proven on the way. Raises as ``decode``."""
         decoded = self.read(data, allow_partial=allow_partial)
         held = [
-            LayerInfo(name, int(layer.symbols.size), layers.estimate_bits([layer])) for name, layer in zip(self.layers, decoded.layers, strict=False)
+            LayerInfo(name, int(layer.symbols.size), layers.estimate_bits([layer]))
+            for name, layer in zip(self.layers, decoded.layers, strict=False)
         ]
         height, width = decoded.header.image_hw
         quality = decoded.header.quality / QUALITY_STEPS
         bpp = 8 * len(data) / (height * width)
-        return Info((height, width), quality, len(data), bpp, tuple(held), decoded.complete, self.entropy.fingerprint.hex())
+        return Info(
+            (height, width), quality, len(data), bpp, tuple(held), decoded.complete, self.entropy.fingerprint.hex()
+        )
 
     def edit(self, data: bytes, direction: npt.ArrayLike, step: float, *, allow_partial: bool = False) -> Image:
         """The decoded image with its semantics moved: direction (n_styles, w_dim), or (w_dim,) for all styles alike.
@@ -190,14 +209,18 @@ class HscCodec:
         shape = (encoder.n_styles, encoder.w_dim)
         moved = np.asarray(direction, dtype=np.float32)
         if moved.shape not in (shape, shape[1:]) or not np.isfinite(moved).all() or not math.isfinite(step):
-            raise UsageError(f"the direction came with shape {moved.shape} and step {step}, expected finite numbers of shape {shape} or {shape[1:]}")
+            raise UsageError(
+                f"the direction came with shape {moved.shape} and step {step}, expected finite numbers of shape "
+                f"{shape} or {shape[1:]}"
+            )
         restored = self.restore(self.read(data, allow_partial=allow_partial))
         return self._synthesise(self._moved(restored, torch.from_numpy(moved * np.float32(step)).to(self.device)))
 
     def latent_specs(self) -> tuple[LatentSpec, ...]:
         """w_hat (n_styles, w_dim), y_hat (M, h', w'), F_hat (C, h, w) and, where there is detail, E_hat (K, h, w).
 
-        The first two, what symbols stand for, are in a space that models of another decoder share; the others in that of these very weights.
+        The first two, what symbols stand for, are in a space that models of another decoder share; the others in that
+        of these very weights.
         """
         profile, space, own = self.model.profile, self.model.space.hex(), self.entropy.fingerprint.hex()
         encoder, coarser = profile.encoder, profile.feature.stride
@@ -211,13 +234,18 @@ class HscCodec:
             follows("y_hat", profile.feature.channels, encoder.stride * coarser, space),
             follows("F_hat", encoder.feature_channels, encoder.stride, own),
         )
-        return found if profile.detail is None else (*found, follows("E_hat", profile.detail.channels, encoder.stride, own))
+        return (
+            found
+            if profile.detail is None
+            else (*found, follows("E_hat", profile.detail.channels, encoder.stride, own))
+        )
 
     def decode_latents(self, data: bytes, names: Sequence[str] | None = None) -> Latents:
-        """Float32 maps of a file: "w_hat" and "y_hat", which the symbols stand for; "F_hat", what the generator would be given; and, where the
-        model has detail, "E_hat", 0 where none is coded.
+        """Float32 maps of a file: "w_hat" and "y_hat", which the symbols stand for; "F_hat", what the generator would
+        be given; and, where the model has detail, "E_hat", 0 where none is coded.
 
-        names: those wanted, None for all; without F_hat among them no network of floats is run but for w_hat. The generator never is.
+        names: those wanted, None for all; without F_hat among them no network of floats is run but for w_hat. The
+        generator never is.
 
         Raises:
             UsageError: a name is none of these.
@@ -230,7 +258,9 @@ class HscCodec:
         return [self.decode_latents(data, names) for data in streams]
 
     def stages(self) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
-        """Decoding in three steps, each taking what the last one gave: "entropy" (bytes), "latents", "synthesis" (-> image)."""
+        """Decoding in three steps, each taking what the last one gave: "entropy" (bytes), "latents", "synthesis" (->
+        image).
+        """
         return (("entropy", self.read), ("latents", self.restore), ("synthesis", self._synthesise))
 
     def latent_stages(self, names: Sequence[str] | None = None) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
@@ -252,8 +282,16 @@ class HscCodec:
         header = decoded.header
         integers, quality = self._integers(decoded), self.entropy.quality(header)
         w_hat = self.model.scn.restore(integers.semantic, quality)
-        feature = self.model.fcn.restore(integers.feature, w_hat, quality, feature_size(self.model.profile, header.image_hw))
-        return Restored(header, w_hat, feature, integers.feature, None if integers.detail is None else self._detail(integers, header))
+        feature = self.model.fcn.restore(
+            integers.feature, w_hat, quality, feature_size(self.model.profile, header.image_hw)
+        )
+        return Restored(
+            header,
+            w_hat,
+            feature,
+            integers.feature,
+            None if integers.detail is None else self._detail(integers, header),
+        )
 
     @torch.no_grad()
     def _moved(self, restored: Restored, move: Tensor) -> Restored:
@@ -270,7 +308,9 @@ class HscCodec:
         return restored._replace(w_hat=w_hat, feature=feature)
 
     def _synthesise(self, restored: Restored) -> Image:
-        return synthesise(self.model, restored.w_hat, restored.feature, restored.header.image_hw, self.tile, detail=restored.detail)
+        return synthesise(
+            self.model, restored.w_hat, restored.feature, restored.header.image_hw, self.tile, detail=restored.detail
+        )
 
     @torch.no_grad()
     def _latents(self, decoded: Decoded, names: Sequence[str] | None) -> Latents:
@@ -280,12 +320,19 @@ class HscCodec:
             raise UsageError(f"no latents are named {', '.join(sorted(missing))}; there are {', '.join(offered)}")
         header, fcn = decoded.header, self.model.fcn
         integers, quality = self._integers(decoded), self.entropy.quality(header)
-        found = {"w_hat": self.model.scn.restore(integers.semantic, quality), "y_hat": fcn.dequantised(integers.feature, quality)}
+        found = {
+            "w_hat": self.model.scn.restore(integers.semantic, quality),
+            "y_hat": fcn.dequantised(integers.feature, quality),
+        }
         if "F_hat" in wanted:
-            found["F_hat"] = fcn.restore(integers.feature, found["w_hat"], quality, feature_size(self.model.profile, header.image_hw))
+            found["F_hat"] = fcn.restore(
+                integers.feature, found["w_hat"], quality, feature_size(self.model.profile, header.image_hw)
+            )
         if "E_hat" in wanted:
             found["E_hat"] = self._detail(integers, header)
-        return Latents({name: require_numbers(found[name], name)[0].contiguous().cpu().numpy() for name in wanted}, header.image_hw)
+        return Latents(
+            {name: require_numbers(found[name], name)[0].contiguous().cpu().numpy() for name in wanted}, header.image_hw
+        )
 
     def _integers(self, decoded: Decoded) -> Integers:
         """The values of a file's layers; those of W+ and F that are missing are predicted."""
@@ -296,20 +343,26 @@ class HscCodec:
         network = self.model.detail
         assert network is not None
         if integers.detail is None:
-            return torch.zeros(1, network.config.channels, *feature_size(self.model.profile, header.image_hw), device=self.device)
+            return torch.zeros(
+                1, network.config.channels, *feature_size(self.model.profile, header.image_hw), device=self.device
+            )
         return network.restore(integers.detail, torch.tensor([header.quality], device=self.device))
 
     def _code(self, image: Image, quality: float) -> tuple[Header, list[Layer]]:
         image = require_image(image)
         steps = round(quality * QUALITY_STEPS) if 0 <= quality <= LARGEST_QUALITY + 1 else -1
         if not 0 <= steps <= 255:
-            raise UsageError(f"the quality came as {quality}, expected 0 to {LARGEST_QUALITY}; 1 to 6 is what models are trained for")
+            raise UsageError(
+                f"the quality came as {quality}, expected 0 to {LARGEST_QUALITY}; 1 to 6 is what models are trained for"
+            )
         header = Header((image.shape[0], image.shape[1]), steps, self.model.profile.layers_at(steps))
         return header, layers.code(self.entropy, header, _Rounding(self, image, header))
 
 
 class _Rounding:
-    """The encoder's choice of symbols, layer by layer: y of F is made once w_hat is known, as the decoder will know it, E once F_hat is."""
+    """The encoder's choice of symbols, layer by layer: y of F is made once w_hat is known, as the decoder will know it,
+    E once F_hat is.
+    """
 
     def __init__(self, codec: HscCodec, image: Image, header: Header) -> None:
         self.codec, self.header, self.image = codec, header, image
@@ -330,7 +383,10 @@ class _Rounding:
             values = self.values[number - 1]
         if not np.isfinite(values).all():
             name = self.codec.layers[number]
-            raise CodecError(f"the networks give values for the layer {name} that are not finite; the weights are damaged: fetch them again")
+            raise CodecError(
+                f"the networks give values for the layer {name} that are not finite; the weights are damaged: fetch "
+                f"them again"
+            )
         symbols = round_around(values, parameters)
         self.layers.append(Layer(symbols, parameters))
         return symbols

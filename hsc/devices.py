@@ -17,7 +17,10 @@ def usable(device: str) -> str:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:  # AssertionError: torch was built without it
         reason = str(error).strip().splitlines()[0]
-        raise UsageError(f"the device {device} was asked for, torch {torch.__version__} cannot use it here ({reason}); use --device cpu") from error
+        raise UsageError(
+            f"the device {device} was asked for, torch {torch.__version__} cannot use it here ({reason}); use "
+            f"--device cpu"
+        ) from error
     return device
 
 
@@ -35,4 +38,6 @@ def check_device(device: str) -> None:
     import torch
 
     if not torch.cuda.is_available() or int(number or 0) >= torch.cuda.device_count():
-        raise UsageError(f"device came as {device!r}, torch sees {torch.cuda.device_count()} CUDA devices here; use --device cpu")
+        raise UsageError(
+            f"device came as {device!r}, torch sees {torch.cuda.device_count()} CUDA devices here; use --device cpu"
+        )

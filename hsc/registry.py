@@ -3,8 +3,9 @@
     "jpeg(quality=[5, 10])" --parse_spec--> Spec --expand--> [Spec, Spec] --Registry.build--> [Jpeg(5), Jpeg(10)]
                                                                                      Registry.config <--> dict
 
-Values are read as literals and never evaluated. A list is a sweep, a tuple is one value; a bare word such as ``medium`` is
-the string "medium". The idea of specs in one line of text: big_vision's preprocessing registry (Beyer, Zhai, Kolesnikov 2022).
+Values are read as literals and never evaluated. A list is a sweep, a tuple is one value; a bare word such as ``medium``
+is the string "medium". The idea of specs in one line of text: big_vision's preprocessing registry (Beyer, Zhai,
+Kolesnikov 2022).
 """
 
 from __future__ import annotations
@@ -147,7 +148,10 @@ def _parse_value(word: str, text: str) -> Any:
         return None
     if _BARE.fullmatch(word):
         return word
-    raise SpecError(f"cannot read the value {word!r} in the spec {text!r}: numbers, words, quoted strings, [lists] and (tuples,) are read")
+    raise SpecError(
+        f"cannot read the value {word!r} in the spec {text!r}: numbers, words, quoted strings, [lists] and (tuples,) "
+        f"are read"
+    )
 
 
 def expand(spec: Spec) -> list[Spec]:
@@ -173,7 +177,10 @@ def other_than(settings: Mapping[str, Any], **allowed: Any) -> str | None:
     """
     for name, values in allowed.items():
         if not any(type(value) is type(settings.get(name)) and value == settings[name] for value in values):
-            return f"{name} came as {str(settings.get(name))[:200]}, without trust it is {' or '.join(str(value) or 'empty' for value in values)}"
+            return (
+                f"{name} came as {str(settings.get(name))[:200]}, without trust it is "
+                f"{' or '.join(str(value) or 'empty' for value in values)}"
+            )
     return None
 
 
@@ -199,7 +206,9 @@ class Registry(Generic[T]):
         def add(cls: C) -> C:
             known = self._classes.get(name)
             if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
-                raise SpecError(f"two {self.noun}s are named {name!r}: {known.__module__} and {cls.__module__}; rename one")
+                raise SpecError(
+                    f"two {self.noun}s are named {name!r}: {known.__module__} and {cls.__module__}; rename one"
+                )
             cls.spec_name = name  # type: ignore[attr-defined]
             self._classes[name] = cls
             return cls
@@ -220,7 +229,11 @@ class Registry(Generic[T]):
     def _import(self, name: str, load: Callable[[], Any]) -> None:
         try:
             load()
-        except (Exception, SystemExit, GeneratorExit) as error:  # a foreign plug-in may raise anything; it must not hide the others
+        except (
+            Exception,
+            SystemExit,
+            GeneratorExit,
+        ) as error:  # a foreign plug-in may raise anything; it must not hide the others
             self.broken[name] = f"its file does not import: {type(error).__name__}: {error}"
 
     def names(self) -> list[str]:
@@ -262,7 +275,9 @@ class Registry(Generic[T]):
         arguments = {k: _fit(v, hints[k], f"{spec.name}({k}=...)") for k, v in spec.arguments.items()}
         missing = [n for n, f in fields.items() if n not in arguments and not _has_default(f)]
         if missing:
-            raise SpecError(f"the {self.noun} {spec.name!r} needs {', '.join(missing)}, as in {spec.name}({missing[0]}=...)")
+            raise SpecError(
+                f"the {self.noun} {spec.name!r} needs {', '.join(missing)}, as in {spec.name}({missing[0]}=...)"
+            )
         try:
             return cls(**arguments)
         except (ValueError, TypeError) as error:
@@ -270,7 +285,9 @@ class Registry(Generic[T]):
         except (Exception, SystemExit, GeneratorExit) as error:
             if isinstance(error, HscError):
                 raise
-            raise PluginError(f"the {self.noun} {spec} breaks when it is made: {type(error).__name__}: {error}") from error
+            raise PluginError(
+                f"the {self.noun} {spec} breaks when it is made: {type(error).__name__}: {error}"
+            ) from error
 
     def spec(self, item: T) -> Spec:
         """The shortest spec that builds ``item`` again: fields at their defaults are left out."""
@@ -293,12 +310,16 @@ def _fit(value: Any, hint: Any, where: str) -> Any:
         origin = typing.get_origin(option) or option
         if origin is float and isinstance(value, int) and not isinstance(value, bool):
             if abs(value) > sys.float_info.max:
-                raise SpecError(f"{where} came as a whole number of {len(str(abs(value)))} digits, which no float holds")
+                raise SpecError(
+                    f"{where} came as a whole number of {len(str(abs(value)))} digits, which no float holds"
+                )
             return float(value)
         if origin is typing.Literal:
             if value in typing.get_args(option):
                 return value
-        elif origin is typing.Any or (isinstance(origin, type) and isinstance(value, origin) and (origin is bool or not isinstance(value, bool))):
+        elif origin is typing.Any or (
+            isinstance(origin, type) and isinstance(value, origin) and (origin is bool or not isinstance(value, bool))
+        ):
             return value
         elif origin is str and isinstance(value, int | float) and not isinstance(value, bool):
             return str(value)

@@ -51,7 +51,8 @@ def photo() -> Callable[[int, int], Image]:
 
 @pytest.fixture(scope="session")
 def segmenter_weights(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """segmenter_weights(arch): a file of random weights for the head ``segmenter``, as training writes it, in CamVid's classes.
+    """segmenter_weights(arch): a file of random weights for the head ``segmenter``, as training writes it, in CamVid's
+    classes.
 
     Its logits are large, so that no class wins by rounding.
     """
@@ -80,9 +81,11 @@ def segmenter_weights(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str
 
 @pytest.fixture(scope="session")
 def latent_weights(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """latent_weights(task, use, specs): a file of random weights for a latent head, as training writes it, in the classes of roadscenes.
+    """latent_weights(task, use, specs): a file of random weights for a latent head, as training writes it, in the
+    classes of roadscenes.
 
-    specs: of the latents it reads, by default those of ``LATENT_SPECS``. Its answers are lively, so that no class wins by rounding.
+    specs: of the latents it reads, by default those of ``LATENT_SPECS``. Its answers are lively, so that no class wins
+    by rounding.
     """
     folder = tmp_path_factory.mktemp("latent heads")
 
@@ -102,7 +105,14 @@ def latent_weights(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pa
                 torch.manual_seed(0)
                 network = (build_detector if task == "detection" else build_segmenter)(reading, len(space.classes))
                 torch.nn.init.normal_(network.heat.weight if task == "detection" else network.classify.weight)
-            about = {"task": task, "input": "latents", "arch": use, "space": space.name, "classes": space.classes, **reading.to_plain()}
+            about = {
+                "task": task,
+                "input": "latents",
+                "arch": use,
+                "space": space.name,
+                "classes": space.classes,
+                **reading.to_plain(),
+            }
             tensors = {name: t.half() if t.is_floating_point() else t for name, t in network.state_dict().items()}
             save_file(tensors, path, {"about": json.dumps(about)})
         return path

@@ -21,10 +21,19 @@ IMAGES = 12
 SIZES = (12, 8, 6, 4, 2)
 
 
-def write_run(folder: Path, codecs: Sequence[Any] = (), head: Any = None, dataset: Any = None, keep: int = 3, task: str = "detection") -> Path:
+def write_run(
+    folder: Path,
+    codecs: Sequence[Any] = (),
+    head: Any = None,
+    dataset: Any = None,
+    keep: int = 3,
+    task: str = "detection",
+) -> Path:
     """A run's folder as the command line leaves it, its pictures aside."""
     codecs = codecs or [Blocks(size) for size in SIZES]
-    config = configure(task, dataset or Squares(IMAGES), codecs, [head or FindSquares()], resamples=40, anchors=["blocks"])
+    config = configure(
+        task, dataset or Squares(IMAGES), codecs, [head or FindSquares()], resamples=40, anchors=["blocks"]
+    )
     outcome = run(config, cache=folder / "cache", executor=Inline(), keep_streams=keep)
     tables.write(outcome.rows, config.task.columns, folder)
     records.write(outcome.records, folder)

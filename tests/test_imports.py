@@ -14,7 +14,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("hsc", "downstream", "benchmarks")
-PLUGIN_FOLDERS = ("benchmarks.codecs", "benchmarks.datasets", "benchmarks.tasks", "benchmarks.metrics", "downstream.heads")
+PLUGIN_FOLDERS = (
+    "benchmarks.codecs",
+    "benchmarks.datasets",
+    "benchmarks.tasks",
+    "benchmarks.metrics",
+    "downstream.heads",
+)
 FLOORS: dict[str, tuple[set[str], ...]] = {
     "hsc": (
         {"api", "errors"},
@@ -72,7 +78,14 @@ def imports(module: str, *, at_import: bool = False) -> set[str]:
     """Modules of ours that ``module`` imports; with ``at_import`` only those it imports when it is itself imported."""
     tree = ast.parse(FILES[module].read_text("utf-8"))
     lazy = (
-        {n for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) for n in ast.walk(f)} if at_import else set()
+        {
+            n
+            for f in ast.walk(tree)
+            if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            for n in ast.walk(f)
+        }
+        if at_import
+        else set()
     )
     found: set[str] = set()
     for node in ast.walk(tree):
@@ -88,7 +101,9 @@ def imports(module: str, *, at_import: bool = False) -> set[str]:
 
 
 def plugin(module: str) -> str | None:
-    """The plug-in a module belongs to: the file or folder right below a plug-in folder; a name with ``_`` is shared by its neighbours."""
+    """The plug-in a module belongs to: the file or folder right below a plug-in folder; a name with ``_`` is shared by
+    its neighbours.
+    """
     for folder in PLUGIN_FOLDERS:
         if module.startswith(folder + "."):
             name = module.split(".")[folder.count(".") + 1]
@@ -122,7 +137,13 @@ def test_what_plugins_stand_on_knows_no_plugin() -> None:
         if (
             module.split(".")[0] == "benchmarks"
             and not plugin(module)
-            and module not in ("benchmarks.cli.run", "benchmarks.cli.check_codec", "benchmarks.cli.verify", "benchmarks.cli.listing")
+            and module
+            not in (
+                "benchmarks.cli.run",
+                "benchmarks.cli.check_codec",
+                "benchmarks.cli.verify",
+                "benchmarks.cli.listing",
+            )
         ):
             known = {name for name in imports(module) if plugin(name)}
             assert not known, f"{module} imports {known}"

@@ -100,7 +100,9 @@ def test_rule_2_images_are_coded_at_the_size_they_come_in_and_scored_against_the
     assert set((tmp_path / "sizes").read_text().split()) == {"144x56"}
     images = [Squares().load(i).image for i in range(6)]
     error = np.mean([(Blocks(4).decode(Blocks(4).encode(image)).astype(float) - image) ** 2 for image in images])
-    assert one(found, "psnr", next(r.codec for r in found if r.codec.startswith("blocks"))).value == pytest.approx(10 * np.log10(255**2 / error))
+    assert one(found, "psnr", next(r.codec for r in found if r.codec.startswith("blocks"))).value == pytest.approx(
+        10 * np.log10(255**2 / error)
+    )
 
 
 def test_rule_2_the_contract_of_codecs_finds_colours_that_are_truncated() -> None:
@@ -122,13 +124,17 @@ def test_rule_4_default_heads_pin_weights_threshold_and_size_and_leave_nothing_o
         assert settings.get("score_threshold", 0) <= 0.001
         if head.output is Detections:
             assert {"score_threshold", "max_detections"} <= set(settings)
-            assert "zoom" in settings or head.needs  # the size it looks at, or the latents, whose size follows the image's
+            assert (
+                "zoom" in settings or head.needs
+            )  # the size it looks at, or the latents, whose size follows the image's
             assert head.provenance()["weights_sha256"]
 
 
 def test_rule_4_ap_is_over_all_images_those_without_a_detection_too() -> None:
     data, metric = Squares(), METRICS.build("coco_ap")
-    truth = Truth(tuple(data.image_ids()), ("square", "unseen"), coco=limit_coco(data.coco(), range(6), ("square", "unseen"), {}))
+    truth = Truth(
+        tuple(data.image_ids()), ("square", "unseen"), coco=limit_coco(data.coco(), range(6), ("square", "unseen"), {})
+    )
     seen = FindSquares().predict([data.load(i).image for i in range(6)])
     nothing = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
     whole, halved = (metric.compute(truth, found)[0].value for found in (seen, [*seen[:3], nothing, nothing, nothing]))
@@ -139,7 +145,11 @@ def test_rule_4_miou_comes_from_one_matrix_of_the_set_with_void_left_out() -> No
     true = [np.array([[0, 0, 1, VOID]], np.uint8), np.array([[1, 1, 1, 1]], np.uint8)]
     found = [np.array([[0, 1, 1, 0]], np.uint8), np.array([[1, 1, 1, 1]], np.uint8)]
     truth = Truth(("a", "b"), ("road", "sky"), maps=[SegmentationMap(t) for t in true])
-    scores = {s.metric: s.value for s in METRICS.build("confusion").compute(truth, [SegmentationMap(f) for f in found]) if not s.part}
+    scores = {
+        s.metric: s.value
+        for s in METRICS.build("confusion").compute(truth, [SegmentationMap(f) for f in found])
+        if not s.part
+    }
     assert scores["miou"] == pytest.approx((1 / 2 + 5 / 6) / 2)
 
 
@@ -157,11 +167,18 @@ def test_rule_5_a_default_head_on_latents_has_an_adapted_rival_on_images_that_be
     said = [read_weights(head._path()).about for head in adapted]
     for name in ("source", "codec", "teacher", "regime"):
         assert len({str(about[name]) for about in said}) == 1, name
-    assert {about["latent_space"] for about in said} <= {spec.space for spec in CODECS.build(said[0]["codec"]).latent_specs()}
+    assert {about["latent_space"] for about in said} <= {
+        spec.space for spec in CODECS.build(said[0]["codec"]).latent_specs()
+    }
     rival, latent = (str(about["initial"]).split(", which began as ") for about in said)
     frozen = rival[-1]
-    assert latent.index(frozen) == len(rival)  # as many trainings since the frozen head and one more, of the lift: the rival is given decoded images
-    ours, rivals = (replace(Recipe(**about["recipe"]), arch="hourglass", input="clean", zoom=1.0, task="detection") for about in said)
+    assert latent.index(frozen) == len(
+        rival
+    )  # as many trainings since the frozen head and one more, of the lift: the rival is given decoded images
+    ours, rivals = (
+        replace(Recipe(**about["recipe"]), arch="hourglass", input="clean", zoom=1.0, task="detection")
+        for about in said
+    )
     assert ours == rivals
 
 
@@ -203,7 +220,11 @@ def test_rule_8_a_thousand_resamples_of_the_images_with_ap_computed_anew_on_each
     images = [data.load(i).image for i in range(IMAGES)]
     seen = FindSquares().predict([codec.decode(codec.encode(image)) for image in images])
     metric: Any = METRICS.build(TASKS.build("detection").metrics[0])
-    truth = Truth(tuple(data.image_ids()), ("square", "unseen"), coco=limit_coco(data.coco(), range(IMAGES), ("square", "unseen"), {}))
+    truth = Truth(
+        tuple(data.image_ids()),
+        ("square", "unseen"),
+        coco=limit_coco(data.coco(), range(IMAGES), ("square", "unseen"), {}),
+    )
     expected = interval(metric.resample(truth, seen, Bootstrap(IMAGES, 1000, 0).draws)["ap"])
     found = next(r for r in rows if r.codec == "blocks" and r.point == "size=4" and r.metric == "ap" and not r.part)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
@@ -211,8 +232,12 @@ def test_rule_8_a_thousand_resamples_of_the_images_with_ap_computed_anew_on_each
 
 
 def test_rule_8_codecs_are_compared_on_the_same_resamples(rows: list[Any]) -> None:
-    """A codec that codes as the anchor does differs by nothing on any resample; on draws of its own it would differ by the images."""
-    numbers = [r for r in rows if r.codec == "blocks(slow_s=1e-06)" and r.anchor == "blocks" and r.metric.startswith("bd_")]
+    """A codec that codes as the anchor does differs by nothing on any resample; on draws of its own it would differ by
+    the images.
+    """
+    numbers = [
+        r for r in rows if r.codec == "blocks(slow_s=1e-06)" and r.anchor == "blocks" and r.metric.startswith("bd_")
+    ]
     assert len(numbers) == 2
     for r in numbers:
         assert r.value == pytest.approx(0, abs=1e-9)
@@ -242,7 +267,9 @@ def test_rule_7_the_fit_that_stands_in_is_drawn_beside_the_raw_points() -> None:
     for fifth in (0.52, 0.465):
         scores = [*(q for _, q in CURVE[:4]), fifth, CURVE[5][1]]
         axis = Figure().subplots()
-        panel(axis, frame([replace(like, point=f"p={k}", value=q) for k, q in enumerate(scores)]), rate, styles_of(["c"]))
+        panel(
+            axis, frame([replace(like, point=f"p={k}", value=q) for k, q in enumerate(scores)]), rate, styles_of(["c"])
+        )
         dotted.append([drawn for drawn in axis.lines if drawn.get_linestyle() == ":"])
         assert list(axis.lines[0].get_ydata()) == pytest.approx([100 * q for q in scores])
     assert [len(found) for found in dotted] == [0, 1]
@@ -262,7 +289,14 @@ def test_rule_9_times_are_medians_after_a_warm_up_with_threads_declared(tmp_path
 
 def test_rule_10_every_row_leads_to_versions_settings_hashes_and_machine(tmp_path: Path) -> None:
     (tmp_path / "weights.txt").write_text("120")
-    config = configure("detection", Squares(), [Blocks(4)], [FindSquares(weights=str(tmp_path / "weights.txt"))], anchors=[], resamples=0)
+    config = configure(
+        "detection",
+        Squares(),
+        [Blocks(4)],
+        [FindSquares(weights=str(tmp_path / "weights.txt"))],
+        anchors=[],
+        resamples=0,
+    )
     outcome = run(config, cache=tmp_path, executor=Inline())
     about = describe(outcome.plan, 1, "cpu", {})
     for row in (r for r in outcome.rows if r.status == "ok"):

@@ -54,7 +54,9 @@ PROGRAM = textwrap.dedent("""
 
 def run(words: list[str], folder: Path, path: list[Path]) -> str:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path))}
-    done = subprocess.run([sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        [sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -99,7 +101,11 @@ ladder = [10, 90]
 def test_a_few_lines_of_toml(tmp_path: Path) -> None:
     own_codec(tmp_path)
     assert "own  " in run(["-m", "benchmarks.run", "--list", "codecs", "--codec-file", "own.toml"], tmp_path, [ROOT])
-    run([*RUN, "--codec-file", "own.toml", "--codec", "blocks", "--require", "own", "--limit", "2"], tmp_path, [ROOT, PLUGIN])
+    run(
+        [*RUN, "--codec-file", "own.toml", "--codec", "blocks", "--require", "own", "--limit", "2"],
+        tmp_path,
+        [ROOT, PLUGIN],
+    )
     assert codecs_of(tmp_path) == {"original", "blocks", "own"}
 
 
@@ -124,14 +130,24 @@ def test_an_installed_wheel_runs_with_its_weights(tmp_path: Path) -> None:
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tree / name)
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path, tree], check=True, capture_output=True)
+    subprocess.run(
+        [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path, tree],
+        check=True,
+        capture_output=True,
+    )
     wheel = next(tmp_path.glob("*.whl"))
-    subprocess.run([*pip, "install", "--no-deps", "--target", tmp_path / "site", wheel], check=True, capture_output=True)
+    subprocess.run(
+        [*pip, "install", "--no-deps", "--target", tmp_path / "site", wheel], check=True, capture_output=True
+    )
     away = tmp_path / "away"
     away.mkdir()
     said = run(["-c", "import benchmarks; print(benchmarks.__file__)"], away, [tmp_path / "site"])
     assert str(tmp_path / "site") in said
-    run(["-m", "benchmarks.run", "--codec", "jpeg(quality=[10, 90])", "--limit", "4", "--quiet"], away, [tmp_path / "site"])
+    run(
+        ["-m", "benchmarks.run", "--codec", "jpeg(quality=[10, 90])", "--limit", "4", "--quiet"],
+        away,
+        [tmp_path / "site"],
+    )
     table = pd.read_csv(away / "results" / "runs" / "detection" / "table.csv")
     assert set(table["codec"]) == {"original", "jpeg"}
     assert (table["status"] == "ok").all()

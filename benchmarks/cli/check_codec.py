@@ -28,12 +28,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="hsc-bench check-codec",
-        description="Which rules of the codec contract a codec keeps: round trips of any size, damaged streams, fresh processes, its description.",
+        description="Which rules of the codec contract a codec keeps: round trips of any size, damaged streams, fresh "
+        "processes, its description.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("codec", metavar="SPEC", help="the codec, as for benchmarks.run, without a sweep")
-    parser.add_argument("--codec-file", metavar="TOML", action="append", default=[], help="a program described in TOML; may be repeated")
+    parser.add_argument(
+        "--codec-file", metavar="TOML", action="append", default=[], help="a program described in TOML; may be repeated"
+    )
     parser.add_argument("--quick", action="store_true", help="leave out what takes more than a few seconds")
     options = parser.parse_args(arguments)
     try:

@@ -35,14 +35,23 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("--task", default="detection", help="whose data set and heads are the defaults (%(default)s)")
-    made.add_argument("--codec", metavar="SPEC", action="append", help="a codec at one point; may be repeated (default: hsc)")
-    made.add_argument("--head", metavar="SPEC", action="append", help="a head on images or latents; may be repeated (default: the task's)")
+    made.add_argument(
+        "--codec", metavar="SPEC", action="append", help="a codec at one point; may be repeated (default: hsc)"
+    )
+    made.add_argument(
+        "--head",
+        metavar="SPEC",
+        action="append",
+        help="a head on images or latents; may be repeated (default: the task's)",
+    )
     made.add_argument("--dataset", metavar="SPEC", help="whose first images are coded (default: the task's)")
     made.add_argument("--batch", type=int, action="append", help="images a pass; may be repeated (default: 1 and 8)")
     made.add_argument("--threads", type=int, default=2, help="of torch (%(default)s)")
     made.add_argument("--repeats", type=int, default=9, help="of which the median is taken (%(default)s)")
     made.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 (%(default)s)")
-    made.add_argument("--out", type=Path, default=Path("results/runs/cost"), help="folder of cost.csv and cost.md (%(default)s)")
+    made.add_argument(
+        "--out", type=Path, default=Path("results/runs/cost"), help="folder of cost.csv and cost.md (%(default)s)"
+    )
     return made
 
 
@@ -56,7 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         codecs = [CODECS.build(spec) for spec in chosen.codec or ["hsc"]]
         heads = [(str(parse_spec(spec)), HEADS.build(spec)) for spec in chosen.head or task.heads]
         dataset = DATASETS.build(chosen.dataset or task.dataset)
-        costs = run(codecs, heads, dataset, batches=chosen.batch or [1, 8], threads=chosen.threads, repeats=chosen.repeats)
+        costs = run(
+            codecs, heads, dataset, batches=chosen.batch or [1, 8], threads=chosen.threads, repeats=chosen.repeats
+        )
         chosen.out.mkdir(parents=True, exist_ok=True)
         write_csv(chosen.out / "cost.csv", pd.DataFrame([vars(cost) for cost in costs]))
         (chosen.out / "cost.md").write_text(table(costs), "utf-8")

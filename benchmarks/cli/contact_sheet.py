@@ -31,19 +31,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--codec", required=True, metavar="SPEC", help="who sets the bytes")
-    parser.add_argument("--against", action="append", default=[], metavar="SPEC", help="a rival, given at least as many bytes; may be repeated")
-    parser.add_argument("--task", default="detection", help="what is looked for: boxes, or label maps with their errors (default: %(default)s)")
+    parser.add_argument(
+        "--against",
+        action="append",
+        default=[],
+        metavar="SPEC",
+        help="a rival, given at least as many bytes; may be repeated",
+    )
+    parser.add_argument(
+        "--task",
+        default="detection",
+        help="what is looked for: boxes, or label maps with their errors (default: %(default)s)",
+    )
     parser.add_argument("--dataset", metavar="SPEC", help="default: the task's")
     parser.add_argument("--head", metavar="SPEC", help="who looks at the pictures (default: the task's first)")
-    parser.add_argument("--images", type=int, nargs="+", default=[2, 11, 22, 33, 44, 55], metavar="N", help="which images (default: six)")
-    parser.add_argument("--score", type=float, default=0.3, help="boxes below this are not drawn (default: %(default)s)")
+    parser.add_argument(
+        "--images",
+        type=int,
+        nargs="+",
+        default=[2, 11, 22, 33, 44, 55],
+        metavar="N",
+        help="which images (default: six)",
+    )
+    parser.add_argument(
+        "--score", type=float, default=0.3, help="boxes below this are not drawn (default: %(default)s)"
+    )
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="the sheet: .png, .jpg, .webp or .pdf")
     options = parser.parse_args(arguments)
     try:
         codec, against = CODECS.build(options.codec), [CODECS.build(spec) for spec in options.against]
         task = TASKS.build(options.task)
         dataset, head = DATASETS.build(options.dataset or task.dataset), HEADS.build(options.head or task.heads[0])
-        sheet(dataset, head, codec, against, options.images, options.out, task=task, score=options.score, progress=Bar())
+        sheet(
+            dataset, head, codec, against, options.images, options.out, task=task, score=options.score, progress=Bar()
+        )
     except HscError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

@@ -27,7 +27,13 @@ from hsc.weights.fetching import nothing_fetched, unfetched
 
 SIDE = 64
 WELL, ILL = 0, 1
-KINDS: dict[str, Registry[Any]] = {"codec": CODECS, "head": HEADS, "dataset": DATASETS, "task": TASKS, "metric": METRICS}
+KINDS: dict[str, Registry[Any]] = {
+    "codec": CODECS,
+    "head": HEADS,
+    "dataset": DATASETS,
+    "task": TASKS,
+    "metric": METRICS,
+}
 
 EXAMPLES = """examples:
   hsc-bench doctor
@@ -41,7 +47,9 @@ exit codes: 0 what claims to be available works, 1 something does not, or a plug
 
 
 class Finding(NamedTuple):
-    """One plug-in. state: "works", "available" (not tried), "needs arguments", "unavailable" or "broken"; text: what came out, or why not."""
+    """One plug-in. state: "works", "available" (not tried), "needs arguments", "unavailable" or "broken"; text: what
+    came out, or why not.
+    """
 
     kind: str
     name: str
@@ -103,7 +111,10 @@ def _codec(codec: Any) -> str:
         raise HscError(f"{SIDE}x{SIDE} came back as {decoded.dtype} {decoded.shape}")
     error = float(np.mean((decoded.astype(np.float64) - image) ** 2))
     quality = "without loss" if error == 0 else f"{10 * np.log10(255**2 / error):.1f} dB"
-    return f"{SIDE}x{SIDE} in {len(data)} bytes, {quality}, encode {1000 * (coded - start):.0f} ms, decode {1000 * (ended - coded):.0f} ms"
+    return (
+        f"{SIDE}x{SIDE} in {len(data)} bytes, {quality}, encode {1000 * (coded - start):.0f} ms, decode "
+        f"{1000 * (ended - coded):.0f} ms"
+    )
 
 
 def _head(head: Any) -> str:
@@ -174,11 +185,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="hsc-bench doctor",
-        description="What is installed, which codecs, heads and data sets can be used here, and the cure for each that cannot.",
+        description="What is installed, which codecs, heads and data sets can be used here, and the cure for each that "
+        "cannot.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--only", choices=list(KINDS), action="append", help="plug-ins of this kind alone; may be repeated")
+    parser.add_argument(
+        "--only", choices=list(KINDS), action="append", help="plug-ins of this kind alone; may be repeated"
+    )
     parser.add_argument("--no-trial", action="store_true", help="code and predict nothing")
     options = parser.parse_args(arguments)
     with nothing_fetched():
@@ -190,7 +204,9 @@ def _consult(options: argparse.Namespace) -> int:
     if not options.only:
         here = environment()
         machine = ", ".join(f"{key} {value}" for key, value in here["machine"].items())
-        sys.stdout.write(f"Python {here['python']}; {machine}; commit {here['commit'] or 'unknown (installed)'}\n\npackages\n")
+        sys.stdout.write(
+            f"Python {here['python']}; {machine}; commit {here['commit'] or 'unknown (installed)'}\n\npackages\n"
+        )
         sys.stdout.writelines(f"  {name:15} {number:12} {licence}\n" for name, number, licence in packages())
     broken = []
     for kind in options.only or KINDS:

@@ -27,19 +27,27 @@ def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     made = argparse.ArgumentParser(
         prog="hsc-bench encode-shards",
-        description="Code training shards at rates drawn at random and keep what the bytes decode to: images, and latents where the codec has them.",
+        description="Code training shards at rates drawn at random and keep what the bytes decode to: images, and latents "
+        "where the codec has them.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("data", type=Path, help="folder of shards of python -m benchmarks.export")
-    made.add_argument("--codec", required=True, metavar="SPEC", help="such as hsc; rates are drawn between the ends of its ladder")
+    made.add_argument(
+        "--codec", required=True, metavar="SPEC", help="such as hsc; rates are drawn between the ends of its ladder"
+    )
     made.add_argument("--out", required=True, type=Path, help="folder for the coded shards")
-    made.add_argument("--views", type=int, default=1, help="views of each image, each at a rate of its own (%(default)s)")
+    made.add_argument(
+        "--views", type=int, default=1, help="views of each image, each at a rate of its own (%(default)s)"
+    )
     made.add_argument("--height", type=int, default=256, help="of a view, pixels (%(default)s)")
     made.add_argument("--width", type=int, default=384, help="of a view, pixels (%(default)s)")
     made.add_argument("--whole", action="store_true", help="images as they are, for images held out")
     made.add_argument(
-        "--cut", type=float, default=0.2, help="share of streams cut after a layer drawn at random, where there are layers (%(default)s)"
+        "--cut",
+        type=float,
+        default=0.2,
+        help="share of streams cut after a layer drawn at random, where there are layers (%(default)s)",
     )
     made.add_argument("--seed", type=int, default=0, help="of views, rates and cuts (%(default)s)")
     made.add_argument("--workers", type=int, default=0, help="processes of one thread each (default: one a core)")

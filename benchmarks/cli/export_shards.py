@@ -25,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0, or 2 with one sentence on stderr."""
     parser = argparse.ArgumentParser(
         prog="hsc-bench export-shards",
-        description="Write images with boxes and label maps (rendered data sets) or label maps alone as .npz shards, for training.",
+        description="Write images with boxes and label maps (rendered data sets) or label maps alone as .npz shards, for "
+        "training.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -33,9 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", required=True, type=Path, help="folder for the shards")
     parser.add_argument("--first", type=int, default=0, help="index of the first image (0)")
     parser.add_argument("--count", type=int, help="how many images (all from the first on)")
-    parser.add_argument("--keep", default="", metavar="PREFIX", help="only images whose name begins so; --first and --count count these")
+    parser.add_argument(
+        "--keep", default="", metavar="PREFIX", help="only images whose name begins so; --first and --count count these"
+    )
     parser.add_argument("--leave-out", default="", metavar="PREFIX", help="no image whose name begins so")
-    parser.add_argument("--relit", action="store_true", help="also every scene in another one's light, for training what carries light")
+    parser.add_argument(
+        "--relit", action="store_true", help="also every scene in another one's light, for training what carries light"
+    )
     parser.add_argument("--shard", type=int, default=250, help="images a file (250)")
     chosen = parser.parse_args(arguments)
     try:

@@ -14,11 +14,19 @@ from hsc.errors import HscError, SpecError
 from hsc.registry import Registry
 from hsc.weights.fetching import nothing_fetched, unfetched
 
-REGISTRIES: dict[str, Registry[Any]] = {"codecs": CODECS, "heads": HEADS, "datasets": DATASETS, "tasks": TASKS, "metrics": METRICS}
+REGISTRIES: dict[str, Registry[Any]] = {
+    "codecs": CODECS,
+    "heads": HEADS,
+    "datasets": DATASETS,
+    "tasks": TASKS,
+    "metrics": METRICS,
+}
 
 
 def listing(registry: Registry[Any]) -> str:
-    """Every plug-in of a kind: name, whether it can be used here or why not, and what it is; nothing is fetched to find out."""
+    """Every plug-in of a kind: name, whether it can be used here or why not, and what it is; nothing is fetched to find
+    out.
+    """
     lines = []
     for name in registry.names():
         cls = registry.get(name)
@@ -47,12 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="hsc-bench list",
-        description="The plug-ins of a kind: name, whether it can be used here or why not, and what it is. Nothing is fetched to find out.",
+        description="The plug-ins of a kind: name, whether it can be used here or why not, and what it is. Nothing is "
+        "fetched to find out.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("kind", choices=sorted(REGISTRIES), help="what to list")
-    parser.add_argument("--codec-file", metavar="TOML", action="append", default=[], help="a program described in TOML; may be repeated")
+    parser.add_argument(
+        "--codec-file", metavar="TOML", action="append", default=[], help="a program described in TOML; may be repeated"
+    )
     options = parser.parse_args(arguments)
     try:
         if options.codec_file:

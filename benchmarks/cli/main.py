@@ -17,7 +17,10 @@ COMMANDS = {
     "doctor": ("doctor", "what is installed, what works here, and the cure for what does not"),
     "check-codec": ("check_codec", "hold a codec of your own to the contract"),
     "export-shards": ("export_shards", "write a data set's images and labels as training shards"),
-    "encode-shards": ("encode_shards", "encode training shards, so that heads can be fine-tuned on what a codec leaves"),
+    "encode-shards": (
+        "encode_shards",
+        "encode training shards, so that heads can be fine-tuned on what a codec leaves",
+    ),
     "relighting": ("relighting", "compare edited scenes with the same scenes rendered in that light"),
     "update-card": ("model_card", "write measured scores into a model card"),
 }
@@ -42,7 +45,8 @@ def usage() -> str:
             "  hsc-bench verify results/reference/detection",
             "  hsc-bench COMMAND --help",
             "",
-            "exit codes of all commands: 0 done, 1 something failed or does not hold, 2 the request cannot be met, 130 stopped",
+            "exit codes of all commands: 0 done, 1 something failed or does not hold, 2 the request cannot be met, "
+            "130 stopped",
             "",
         ]
     )

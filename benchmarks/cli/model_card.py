@@ -42,8 +42,12 @@ def section(run: RunFolder, head: str, codec: str) -> str:
     """
     task = str(run.about["task"]["name"])
     metric = TASKS.get(task).main_metric
-    scores = {r.point: r for r in run.rows if (r.codec, r.head, r.metric, r.anchor, r.part) == (codec, head, metric, "", "")}
-    rates = {r.point: r for r in run.rows if (r.codec, r.head, r.metric, r.anchor, r.part) == (codec, "", "bpp", "", "")}
+    scores = {
+        r.point: r for r in run.rows if (r.codec, r.head, r.metric, r.anchor, r.part) == (codec, head, metric, "", "")
+    }
+    rates = {
+        r.point: r for r in run.rows if (r.codec, r.head, r.metric, r.anchor, r.part) == (codec, "", "bpp", "", "")
+    }
     if not scores:
         known = sorted({f"{r.head} on {r.codec}" for r in run.rows if r.head and r.metric == metric and not r.anchor})
         raise UsageError(f"{run.path} has no scores of {head} on {codec}; there are {', '.join(known)}")
@@ -52,7 +56,8 @@ def section(run: RunFolder, head: str, codec: str) -> str:
     of, config = run.about["dataset"], run.about["dataset"]["config"]
     data = one_line(f"{of['name']}(split={config['split']})" if "split" in config else of["name"])
     lines = [
-        f"In percent, on what `{codec}` leaves of `{data}`, {len(run.images)} images; in brackets the middle 95 % of resampled images:",
+        f"In percent, on what `{codec}` leaves of `{data}`, {len(run.images)} images; in brackets the middle 95 % of "
+        f"resampled images:",
         "",
         f"| point | bpp | {metric} |",
         "|---|---|---|",
@@ -81,9 +86,14 @@ def check_weights(run: RunFolder, head: str, card: str) -> None:
     Raises:
         DataError: the weights that the run's head used are not named in the card.
     """
-    used = [str(one["provenance"].get("weights_sha256", "")) for one in run.about.get("heads", []) if one["label"] == head]
+    used = [
+        str(one["provenance"].get("weights_sha256", "")) for one in run.about.get("heads", []) if one["label"] == head
+    ]
     if not used or not re.fullmatch("[0-9a-f]{64}", used[0]) or used[0] not in card:
-        raise DataError(f"{head} used weights of sha256 {', '.join(used) or 'unknown'}, which the card does not name; run it with the card's weights")
+        raise DataError(
+            f"{head} used weights of sha256 {', '.join(used) or 'unknown'}, which the card does not name; run it "
+            f"with the card's weights"
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

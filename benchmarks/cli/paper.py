@@ -37,11 +37,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "runs", metavar="RUN", type=Path, nargs="+", help="a folder that python -m benchmarks.run wrote; several go into one document"
+        "runs",
+        metavar="RUN",
+        type=Path,
+        nargs="+",
+        help="a folder that python -m benchmarks.run wrote; several go into one document",
     )
     parser.add_argument("--out", required=True, metavar="DIR", type=Path, help="folder of the document")
     parser.add_argument(
-        "--reference", metavar="NAME", action="append", default=[], help=f"figures of others, marked so: {', '.join(references())}; may be repeated"
+        "--reference",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help=f"figures of others, marked so: {', '.join(references())}; may be repeated",
     )
     parser.add_argument("--overwrite", action="store_true", help="write over files that are in the folder already")
     options = parser.parse_args(arguments)
@@ -51,5 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except HscError as error:
         sys.stderr.write(f"error: {one_line(error)}\n")
         return USAGE
-    sys.stderr.write("".join(f"note: {one_line(line)}\n" for line in said) + f"{options.out}: compile main.tex, or input its parts\n")
+    sys.stderr.write(
+        "".join(f"note: {one_line(line)}\n" for line in said) + f"{options.out}: compile main.tex, or input its parts\n"
+    )
     return DONE

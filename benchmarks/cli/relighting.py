@@ -29,12 +29,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--dataset", default="roadscenes", help="one whose scenes can be had in another light (%(default)s)")
+    parser.add_argument(
+        "--dataset", default="roadscenes", help="one whose scenes can be had in another light (%(default)s)"
+    )
     parser.add_argument("--codec", default="hsc(quality=4)", help="one that edits its streams (%(default)s)")
     parser.add_argument("--images", type=int, default=64, help="how many scenes (%(default)s)")
     parser.add_argument("--out", type=Path, metavar="FILE.md", help="write the table here too")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw some scenes: .jpg, .png, .webp or .pdf")
-    parser.add_argument("--shown", type=int, nargs="+", default=[0, 1, 2, 3], metavar="I", help="which scenes are drawn (0 1 2 3)")
+    parser.add_argument(
+        "--shown", type=int, nargs="+", default=[0, 1, 2, 3], metavar="I", help="which scenes are drawn (0 1 2 3)"
+    )
     chosen = parser.parse_args(arguments)
     try:
         for path in (chosen.out, chosen.picture):

@@ -23,12 +23,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="hsc-bench report",
-        description="A run as one HTML page that needs no network: curves, tables, pictures, and where each number comes from.",
+        description="A run as one HTML page that needs no network: curves, tables, pictures, and where each number comes "
+        "from.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", type=Path, help="the folder of a run")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="where the page goes (default: report.html in the folder)")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="where the page goes (default: report.html in the folder)"
+    )
     options = parser.parse_args(arguments)
     try:
         path = write(options.folder, options.out)

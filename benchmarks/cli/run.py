@@ -62,28 +62,49 @@ def parser() -> argparse.ArgumentParser:
     """The arguments, with their help."""
     made = argparse.ArgumentParser(
         prog="python -m benchmarks.run",
-        description="How well machines see what codecs leave: rate, accuracy and time of each codec, on a data set, with one or more heads.",
+        description="How well machines see what codecs leave: rate, accuracy and time of each codec, on a data set, with one "
+        "or more heads.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     what = made.add_argument_group("what to run")
     what.add_argument("--task", default="detection", help="the machine's job (default: %(default)s)")
     what.add_argument("--dataset", metavar="SPEC", help="images and labels (default: the task's)")
-    what.add_argument("--codec", metavar="SPEC", action="append", help="a codec; a list is a sweep of points; may be repeated (default: the task's)")
-    what.add_argument("--codec-file", metavar="TOML", action="append", help="a program described in TOML joins the codecs; may be repeated")
-    what.add_argument("--head", metavar="SPEC", action="append", help="a detector or segmenter; may be repeated (default: the task's)")
     what.add_argument(
-        "--route", choices=("image", "latent", "both"), default="both", help="heads on images, on latents, or both (default: %(default)s)"
+        "--codec",
+        metavar="SPEC",
+        action="append",
+        help="a codec; a list is a sweep of points; may be repeated (default: the task's)",
+    )
+    what.add_argument(
+        "--codec-file",
+        metavar="TOML",
+        action="append",
+        help="a program described in TOML joins the codecs; may be repeated",
+    )
+    what.add_argument(
+        "--head", metavar="SPEC", action="append", help="a detector or segmenter; may be repeated (default: the task's)"
+    )
+    what.add_argument(
+        "--route",
+        choices=("image", "latent", "both"),
+        default="both",
+        help="heads on images, on latents, or both (default: %(default)s)",
     )
     what.add_argument(
         "--anchor",
         metavar="CODEC",
         action="append",
-        help="Bjontegaard differences are against this codec of the run, or against the Pareto front of several, written front(of=vvc) for all "
+        help="Bjontegaard differences are against this codec of the run, or against the Pareto front of several, "
+        "written front(of=vvc) for all "
         "curves of one codec or front(of=(vvc, bpg)); may be repeated (default: the task's)",
     )
     what.add_argument(
-        "--resamples", metavar="N", type=int, default=RESAMPLES, help="draws of the images for the 95 %% intervals; 0 for none (default: %(default)s)"
+        "--resamples",
+        metavar="N",
+        type=int,
+        default=RESAMPLES,
+        help="draws of the images for the 95 %% intervals; 0 for none (default: %(default)s)",
     )
     what.add_argument(
         "--match-bpp",
@@ -91,21 +112,45 @@ def parser() -> argparse.ArgumentParser:
         type=float,
         nargs="+",
         default=(),
-        help="in place of its ladder, each codec's points are those of its scale that take this many bits a pixel, within 5 %%, over the data set",
+        help="in place of its ladder, each codec's points are those of its scale that take this many bits a pixel, "
+        "within 5 %%, over the data set",
     )
-    what.add_argument("--no-null-floor", action="store_true", help="do not code the last anchor's second ladder, whose BD numbers ought to be 0")
-    what.add_argument("--require", metavar="CODEC", action="append", default=[], help="exit 2 before anything runs if this codec cannot")
-    what.add_argument("--limit", metavar="N", type=int, default=0, help="only N images: the first, or drawn at random with a --seed other than 0")
-    what.add_argument("--seed", metavar="N", type=int, default=0, help="seed of everything drawn at random (default: 0)")
+    what.add_argument(
+        "--no-null-floor",
+        action="store_true",
+        help="do not code the last anchor's second ladder, whose BD numbers ought to be 0",
+    )
+    what.add_argument(
+        "--require",
+        metavar="CODEC",
+        action="append",
+        default=[],
+        help="exit 2 before anything runs if this codec cannot",
+    )
+    what.add_argument(
+        "--limit",
+        metavar="N",
+        type=int,
+        default=0,
+        help="only N images: the first, or drawn at random with a --seed other than 0",
+    )
+    what.add_argument(
+        "--seed", metavar="N", type=int, default=0, help="seed of everything drawn at random (default: 0)"
+    )
     how = made.add_argument_group("how to run it")
-    how.add_argument("--workers", metavar="N", type=int, default=0, help="processes of one thread each (default: one a core)")
-    how.add_argument("--device", default="cpu", help="where heads and learned codecs run: cpu, cuda, cuda:1 (default: %(default)s)")
+    how.add_argument(
+        "--workers", metavar="N", type=int, default=0, help="processes of one thread each (default: one a core)"
+    )
+    how.add_argument(
+        "--device", default="cpu", help="where heads and learned codecs run: cpu, cuda, cuda:1 (default: %(default)s)"
+    )
     how.add_argument(
         "--repeats",
         metavar="N",
         type=int,
         default=1,
-        help="time everything N times and keep the median (default: 1); what is kept of other repeats, workers, device or host is timed anew",
+        help="time everything N times and keep the median (default: 1); what is kept of other repeats, workers, "
+        "device or host is timed anew",
     )
     how.add_argument(
         "--overwrite",
@@ -118,25 +163,41 @@ def parser() -> argparse.ArgumentParser:
         metavar="S",
         type=float,
         default=TIMEOUT_S,
-        help="a codec, head or data set that takes longer for an image is ended, and the image has failed (default: %(default)g)",
+        help="a codec, head or data set that takes longer for an image is ended, and the image has failed (default: "
+        "%(default)g)",
     )
     how.add_argument("--dry-run", action="store_true", help="show the plan: cells, what is known, what will run")
     how.add_argument("--quiet", action="store_true", help="no progress on stderr")
     where = made.add_argument_group("where it goes")
-    where.add_argument("--out", metavar="DIR", type=Path, help="folder of the run's files (default: results/runs/<name>)")
+    where.add_argument(
+        "--out", metavar="DIR", type=Path, help="folder of the run's files (default: results/runs/<name>)"
+    )
     where.add_argument("--name", help="the run's name (default: the task's name)")
     where.add_argument(
         "--keep-streams",
         metavar="N",
         type=int,
         default=0,
-        help="keep the bitstreams of N images in the run's folder, spread over the data set, for hsc-bench verify (default: none)",
+        help="keep the bitstreams of N images in the run's folder, spread over the data set, for hsc-bench verify "
+        "(default: none)",
     )
-    where.add_argument("--cache", metavar="DIR", type=Path, default=Path("results/cache"), help="streams and predictions kept (default: %(default)s)")
     where.add_argument(
-        "--gallery", metavar="N", type=int, default=gallery.IMAGES, help="pictures of N images for the page; 0 for none (default: %(default)s)"
+        "--cache",
+        metavar="DIR",
+        type=Path,
+        default=Path("results/cache"),
+        help="streams and predictions kept (default: %(default)s)",
     )
-    made.add_argument("--list", choices=sorted(REGISTRIES), dest="listed", help="name, availability, reason; one line each")
+    where.add_argument(
+        "--gallery",
+        metavar="N",
+        type=int,
+        default=gallery.IMAGES,
+        help="pictures of N images for the page; 0 for none (default: %(default)s)",
+    )
+    made.add_argument(
+        "--list", choices=sorted(REGISTRIES), dest="listed", help="name, availability, reason; one line each"
+    )
     return made
 
 
@@ -172,7 +233,11 @@ def unwritten(error: OSError | sqlite3.Error, folder: Path | None = None) -> str
         return f"the cache cannot be used: {error}; is the disk full? What was measured before is kept"
     where = f" {error.filename}" if error.filename else f" a file in {folder}" if folder else " a file"
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    cure = "make room, or name another folder with --out or --cache" if full else "see that the folders of --out and --cache can be written"
+    cure = (
+        "make room, or name another folder with --out or --cache"
+        if full
+        else "see that the folders of --out and --cache can be written"
+    )
     return f"cannot read or write{where}: {error.strerror or error}; {cure}, and run the same line again to go on"
 
 
@@ -185,7 +250,8 @@ def check_words(words: Sequence[str]) -> None:
     for word in words:
         if shown(word) != word:
             raise UsageError(
-                f"the argument {shown(word)!r} holds bytes that are not UTF-8; rename the file or folder, or give a link with a plain name"
+                f"the argument {shown(word)!r} holds bytes that are not UTF-8; rename the file or folder, or give a "
+                f"link with a plain name"
             )
 
 
@@ -198,7 +264,13 @@ def _benchmark(options: argparse.Namespace, words: Sequence[str]) -> int:
     if not options.dry_run:
         writable(folder)
     progress = Silent() if options.quiet else Bar()
-    how = {"workers": options.workers, "device": options.device, "cache": options.cache, "dry": options.dry_run, "timeout_s": options.timeout_s}
+    how = {
+        "workers": options.workers,
+        "device": options.device,
+        "cache": options.cache,
+        "dry": options.dry_run,
+        "timeout_s": options.timeout_s,
+    }
     outcome = run(config, progress=progress, keep_streams=options.keep_streams, tell=_warn, rehearse=rehearse, **how)
     if options.dry_run:
         sys.stdout.write(planned(outcome))
@@ -245,16 +317,28 @@ def planned(outcome: Outcome) -> str:
     plan = outcome.plan
     lines = [_known(cell, len(plan.images)) for cell in plan.cells]
     rates = ", ".join(f"{rate:g}" for rate in plan.config.match_bpp)
-    lines += [f"from these points on, those at {rates} bpp will be searched for, without heads; heads read what is found"] if rates else []
+    lines += (
+        [f"from these points on, those at {rates} bpp will be searched for, without heads; heads read what is found"]
+        if rates
+        else []
+    )
     lines += [f"skipped: {label}: {reason}" for label, reason in plan.skipped.items()]
     lines += [f"left out: head {plan.config.heads[number][0]}: {one.reason}" for number, one in plan.unfit.items()]
     lines += [f"note: {text}" for text in plan.notices]
-    lines += [f"{len(plan.cells)} cells x {len(plan.config.heads)} heads x {len(plan.images)} images; {plan.todo} images to code or read"]
+    lines += [
+        f"{len(plan.cells)} cells x {len(plan.config.heads)} heads x {len(plan.images)} images; {plan.todo} images "
+        f"to code or read"
+    ]
     if plan.retimed:
-        lines += [f"{plan.retimed} of them are known and are only timed anew: no times of these conditions are kept ({plan.conditions})"]
+        lines += [
+            f"{plan.retimed} of them are known and are only timed anew: no times of these conditions are kept "
+            f"({plan.conditions})"
+        ]
     return "\n".join(lines) + "\n"
 
 
 def _known(cell: Cell, images: int) -> str:
     anew = f", {cell.retimed} of them to be timed anew" if cell.retimed else ""
-    return f"{cell.curve} {cell.point}".strip() + f": {images - cell.todo + cell.retimed} of {images} images known{anew}"
+    return (
+        f"{cell.curve} {cell.point}".strip() + f": {images - cell.todo + cell.retimed} of {images} images known{anew}"
+    )

@@ -53,7 +53,10 @@ def heading(run: RunFolder) -> str:
     """What the run is, in a line."""
     about = run.about
     made = about["environment"].get("commit") or "unknown commit"
-    return f"{about['task']['name']} on {about['dataset']['name']}, {len(run.images)} images, {len(run.points)} operating points, made at {made}"
+    return (
+        f"{about['task']['name']} on {about['dataset']['name']}, {len(run.images)} images, {len(run.points)} "
+        f"operating points, made at {made}"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,10 +68,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", type=Path, help="the folder that python -m benchmarks.run wrote")
-    parser.add_argument("--codec-file", metavar="TOML", action="append", default=[], help="a program described in TOML; may be repeated")
-    parser.add_argument("--trust", action="store_true", help="run programs and models that the folder names; only for folders of people you trust")
+    parser.add_argument(
+        "--codec-file", metavar="TOML", action="append", default=[], help="a program described in TOML; may be repeated"
+    )
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="run programs and models that the folder names; only for folders of people you trust",
+    )
     parser.add_argument("--no-streams", action="store_true", help="decode nothing")
-    parser.add_argument("--workers", metavar="N", type=int, default=0, help="processes of one thread each (default: one a core)")
+    parser.add_argument(
+        "--workers", metavar="N", type=int, default=0, help="processes of one thread each (default: one a core)"
+    )
     parser.add_argument("--device", default="cpu", help="where heads and learned codecs run (default: %(default)s)")
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
     options = parser.parse_args(arguments)

@@ -45,7 +45,13 @@ class Avif:
             raise ValueError(f"subsampling is {self.subsampling!r}, expected one of {', '.join(get_args(Subsampling))}")
 
     def encode(self, image: Image) -> bytes:
-        options = {"quality": self.quality, "subsampling": self.subsampling, "speed": self.speed, "codec": "aom", "max_threads": 1}
+        options = {
+            "quality": self.quality,
+            "subsampling": self.subsampling,
+            "speed": self.speed,
+            "codec": "aom",
+            "max_threads": 1,
+        }
         return write_still(image, "AVIF", longest_side=_LONGEST_SIDE, **options)
 
     def decode(self, data: bytes) -> Image:
@@ -58,7 +64,11 @@ class Avif:
             return "this Pillow was built without AVIF; pip install --force-reinstall 'pillow>=11.3'"
         from PIL import _avif
 
-        return None if _avif.encoder_codec_available("aom") else "this Pillow's libavif has no libaom encoder; pip install --force-reinstall pillow"
+        return (
+            None
+            if _avif.encoder_codec_available("aom")
+            else "this Pillow's libavif has no libaom encoder; pip install --force-reinstall pillow"
+        )
 
     def provenance(self) -> Mapping[str, str]:
         import PIL

@@ -41,11 +41,13 @@ _SLICE_TYPES = range(16, 24)
 class Bpg:
     """BPG. qp: 0 (large) to 51 (small).
 
-    With ``encoder="x265"`` qp is the QP of the I picture itself. With ``encoder="bpgenc"`` it is that program's own ``-q``, on
-    PATH with ``bpgdec``; built with x265 it codes the picture at ``q - 3``, so equal numbers are not equal qualities.
+    With ``encoder="x265"`` qp is the QP of the I picture itself. With ``encoder="bpgenc"`` it is that program's own
+    ``-q``, on PATH with ``bpgdec``; built with x265 it codes the picture at ``q - 3``, so equal numbers are not equal
+    qualities.
     chroma: "4:4:4" or "4:2:0". bits: 8 or 10 a sample. preset: of x265.
 
-    A damaged file raises BitstreamError where the container, the units or the decoder show it. H.265 slices have no checksum:
+    A damaged file raises BitstreamError where the container, the units or the decoder show it. H.265 slices have no
+    checksum:
     flipped bits inside them may decode to a wrong picture of the right size.
     """
 
@@ -67,7 +69,12 @@ class Bpg:
     def __post_init__(self) -> None:
         if isinstance(self.qp, bool) or not isinstance(self.qp, int) or not 0 <= self.qp <= 51:
             raise ValueError(f"qp came as {self.qp!r}, allowed are whole numbers from 0 to 51")
-        for name, allowed in (("chroma", get_args(Chroma)), ("bits", (8, 10)), ("preset", PRESETS), ("encoder", ("x265", "bpgenc"))):
+        for name, allowed in (
+            ("chroma", get_args(Chroma)),
+            ("bits", (8, 10)),
+            ("preset", PRESETS),
+            ("encoder", ("x265", "bpgenc")),
+        ):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} came as {getattr(self, name)!r}, allowed are {', '.join(map(str, allowed))}")
 
@@ -80,11 +87,15 @@ class Bpg:
         """
         height, width = require_image(image).shape[:2]
         if max(height, width) >= MAX_SIDE - 16 or (height + 16) * (width + 16) > MAX_PIXELS:
-            raise CodecError(f"an image of {width}x{height} pixels is more than the {MAX_PIXELS} that decode() accepts; cut it into tiles")
+            raise CodecError(
+                f"an image of {width}x{height} pixels is more than the {MAX_PIXELS} that decode() accepts; cut it "
+                f"into tiles"
+            )
         return self._encode_outside(image) if self.encoder == "bpgenc" else self._encode_x265(image)
 
     def _encode_x265(self, image: Image) -> bytes:
-        # The reader rounds the size up to the smallest coding block, and x265 wants 16: small pictures get blocks of 16.
+        # The reader rounds the size up to the smallest coding block, and x265 wants 16: small pictures get blocks of
+        # 16.
         block = 16 if min(image.shape[:2]) <= 8 else 8
         padded = pad_edge(image, multiple=block, least=16)
         planes = rgb_to_planes(padded, "bt601", bits=self.bits)
@@ -99,8 +110,20 @@ class Bpg:
 
         with private_folder() as folder:
             Pillow.fromarray(image).save(folder / "in.png")
-            command = [_bpg_program("bpgenc"), "-q", str(self.qp), "-f", self.chroma.replace(":", ""), "-c", "ycbcr", "-b", str(self.bits)]
-            return run_program([*command, "-o", "out.bpg", "in.png"], folder=folder, outputs=("out.bpg",)).files["out.bpg"]
+            command = [
+                _bpg_program("bpgenc"),
+                "-q",
+                str(self.qp),
+                "-f",
+                self.chroma.replace(":", ""),
+                "-c",
+                "ycbcr",
+                "-b",
+                str(self.bits),
+            ]
+            return run_program([*command, "-o", "out.bpg", "in.png"], folder=folder, outputs=("out.bpg",)).files[
+                "out.bpg"
+            ]
 
     def decode(self, data: bytes) -> Image:
         """The picture of any BPG file that is read, in plain RGB.
@@ -117,7 +140,11 @@ class Bpg:
     def available(self) -> str | None:
         if self.encoder == "bpgenc":
             missing = [name for name in ("bpgenc", "bpgdec") if shutil.which(name) is None]
-            return f"{' and '.join(missing)} not found on PATH; install libbpg or use bpg(encoder=x265)" if missing else None
+            return (
+                f"{' and '.join(missing)} not found on PATH; install libbpg or use bpg(encoder=x265)"
+                if missing
+                else None
+            )
         return _why_no_x265()
 
     def provenance(self) -> Mapping[str, str]:
@@ -134,7 +161,9 @@ def _picture(stream: bytes, height: int, width: int) -> BpgPicture:
     kept = tuple(nal for nal in nals if nal_type(nal) == PPS or nal_type(nal) in _SLICE_TYPES)
     picture = BpgPicture(width, height, coded.chroma, coded.bits, tools, kept)
     if picture.coded != coded:
-        raise CodecError(f"x265 coded {coded}, a BPG reader would expect {picture.coded}; report this with the image's size")
+        raise CodecError(
+            f"x265 coded {coded}, a BPG reader would expect {picture.coded}; report this with the image's size"
+        )
     return picture
 
 
@@ -150,11 +179,19 @@ def _to_rgb(planes: list[Plane], picture: BpgPicture) -> Image:
         rows = (hw[0] + 1) // 2 if vertical else hw[0]
         siting: Siting = "left" if picture.left else "centre"
         small = [plane[:rows, : (hw[1] + 1) // 2] for plane in planes[1:]]
-        planes = [luma, *(interpolate(p, hw, bits=picture.bits, siting=siting, vertical=vertical, fraction=fraction) for p in small)]
+        planes = [
+            luma,
+            *(
+                interpolate(p, hw, bits=picture.bits, siting=siting, vertical=vertical, fraction=fraction)
+                for p in small
+            ),
+        ]
     if picture.chroma == 3:
         planes = [plane[: hw[0], : hw[1]] for plane in planes]
     matrix = COLOUR_SPACES[picture.colour_space]
-    return planes_to_rgb(planes, matrix, full_range=not picture.limited_range, bits=picture.bits, chroma_fraction=fraction)
+    return planes_to_rgb(
+        planes, matrix, full_range=not picture.limited_range, bits=picture.bits, chroma_fraction=fraction
+    )
 
 
 def _bpg_program(name: str) -> str:
@@ -197,4 +234,8 @@ def _why_no_x265() -> str | None:
 def _library_versions() -> dict[str, str]:
     import av
 
-    return {"x265": x265_version(), "av": av.__version__, "libavcodec": ".".join(map(str, av.library_versions["libavcodec"]))}
+    return {
+        "x265": x265_version(),
+        "av": av.__version__,
+        "libavcodec": ".".join(map(str, av.library_versions["libavcodec"])),
+    }

@@ -17,16 +17,18 @@
     [settings]                                         # optional: further fields and their defaults
     smooth = 0
 
-The rate is the size of the file the encoder writes, with nothing added, so that file must say how large its image is, and the
-decoder gets nothing but that file. Programs run without a shell. ``{input}`` and ``{output}`` are files in a private folder,
-``{stem}`` is the output without its suffix, for programs that add that themselves (``{input_stem}`` likewise), and ``{folder}``
-is where the TOML lies; a program with a slash in its name is looked for from there, others on PATH. One that writes to stdout
+The rate is the size of the file the encoder writes, with nothing added, so that file must say how large its image is,
+and the decoder gets nothing but that file. Programs run without a shell. ``{input}`` and ``{output}`` are files in a
+private folder, ``{stem}`` is the output without its suffix, for programs that add that themselves (``{input_stem}``
+likewise), and ``{folder}`` is where the TOML lies; a program with a slash in its name is looked for from there, others
+on PATH. One that writes to stdout
 needs a shell: ``["sh", "-c", 'enc "$0" > "$1"', "{input}", "{output}"]``.
 
-What enters the identity, by its sha256: the programs; files, and folders below the TOML's, that their arguments or a setting
-name; Python modules beside a script that it imports; programs that a shell script calls; and all that ``files`` says. List there
-what a program finds by itself: weights, tables, shared libraries. A folder that programs write to belongs elsewhere, else they
-are others at each run. ``benchmarks/programs/program_files.py`` has the details.
+What enters the identity, by its sha256: the programs; files, and folders below the TOML's, that their arguments or a
+setting name; Python modules beside a script that it imports; programs that a shell script calls; and all that ``files``
+says. List there
+what a program finds by itself: weights, tables, shared libraries. A folder that programs write to belongs elsewhere,
+else they are others at each run. ``benchmarks/programs/program_files.py`` has the details.
 """
 
 from __future__ import annotations
@@ -58,8 +60,8 @@ _FORMATS = {"png": "PNG", "bmp": "BMP", "tif": "TIFF", "tiff": "TIFF"}
 def load_codec_file(path: Path | str) -> list[str]:
     """Make the codec a TOML file describes known to ``CODECS``, and return the specs to run: its name alone.
 
-    Afterwards it is used as any other, as ``turbo`` or ``turbo(quality=[10, 20], smooth=5)``, also in worker processes. A file that
-    was edited since may be loaded again, and is then known as it is now.
+    Afterwards it is used as any other, as ``turbo`` or ``turbo(quality=[10, 20], smooth=5)``, also in worker processes.
+    A file that was edited since may be loaded again, and is then known as it is now.
 
     Raises:
         SpecError: the file is missing, not TOML, not of the form above, or its name is another codec's.
@@ -106,14 +108,21 @@ class CommandCodec:
         about = self.description
         for command in (about.encode, about.decode, about.version):
             if command and program_path(command[0], about.folder) is None:
-                return f"the codec {about.name} needs the program {command[0]!r}, which is not {_where(command[0])}; install it or correct the path"
+                return (
+                    f"the codec {about.name} needs the program {command[0]!r}, which is not {_where(command[0])}; "
+                    f"install it or correct the path"
+                )
         for pattern in about.files:
             if not files_of(pattern, about.folder):
                 return (
-                    f"the codec {about.name} says files = {pattern!r}, and there is no such file in {about.folder!r}; correct or drop it in its TOML"
+                    f"the codec {about.name} says files = {pattern!r}, and there is no such file in "
+                    f"{about.folder!r}; correct or drop it in its TOML"
                 )
         if about.cwd and not Path(_cwd(about)).is_dir():
-            return f"the codec {about.name} says cwd = {about.cwd!r}, and there is no folder {_cwd(about)!r}; correct or drop it in its TOML"
+            return (
+                f"the codec {about.name} says cwd = {about.cwd!r}, and there is no folder {_cwd(about)!r}; correct "
+                f"or drop it in its TOML"
+            )
         try:
             _version(about)
         except ProcessError as error:
@@ -150,7 +159,12 @@ class CommandCodec:
             ProcessError: it failed, or left no target; then what it left instead is named.
         """
         about, folder = self.description, target.parent
-        paths = {"input": str(source), "output": str(target), "stem": str(target.with_suffix("")), "input_stem": str(source.with_suffix(""))}
+        paths = {
+            "input": str(source),
+            "output": str(target),
+            "stem": str(target.with_suffix("")),
+            "input_stem": str(source.with_suffix("")),
+        }
         words = [str(program_path(command[0], about.folder) or command[0]), *self._words(command[1:], paths)]
         cwd = Path(_cwd(about)) if about.cwd else None
         try:
@@ -159,24 +173,35 @@ class CommandCodec:
             left = sorted(file.name for file in folder.iterdir() if file not in (source, target))
             if left and not target.exists():
                 some = ", ".join(left[:3]) + (f" and {len(left) - 3} more" if len(left) > 3 else "")
-                raise ProcessError(f"{error}; it left {some} in place of {target.name}, the one file that is read; {_CURE}") from error
+                raise ProcessError(
+                    f"{error}; it left {some} in place of {target.name}, the one file that is read; {_CURE}"
+                ) from error
             if f".{about.stream}" in str(error):
                 raise ProcessError(f"{error}; {_CURE}") from error
             raise
 
     def _words(self, command: Sequence[str], paths: Mapping[str, str]) -> list[str]:
         """Words of a command with their placeholders filled in."""
-        values = {**{name: str(value) for name, value in self._values().items()}, **paths, "folder": self.description.folder}
+        values = {
+            **{name: str(value) for name, value in self._values().items()},
+            **paths,
+            "folder": self.description.folder,
+        }
         return [PLACEHOLDER.sub(lambda match: values[match.group(1)], word) for word in command]
 
     def _values(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
 
     def _named_by(self, value: Any) -> Iterator[Path]:
-        """The files that a setting names, from where the TOML lies; all below it where it is a folder that is not shared by everything."""
+        """The files that a setting names, from where the TOML lies; all below it where it is a folder that is not
+        shared by everything.
+        """
         path = Path(self.description.folder, value) if isinstance(value, str) and value.strip("./") else None
         shared = (Path(self.description.folder), Path(tempfile.gettempdir()))
-        if path and (os.path.isfile(path) or (os.path.isdir(path) and not any(other.resolve().is_relative_to(path.resolve()) for other in shared))):
+        if path and (
+            os.path.isfile(path)
+            or (os.path.isdir(path) and not any(other.resolve().is_relative_to(path.resolve()) for other in shared))
+        ):
             yield from files_below(path)
 
     def _shown(self, file: Path) -> str:
@@ -213,7 +238,11 @@ def _registered(text: str, file: str) -> type[CommandCodec]:
 def _codec_class(text: str, file: str) -> type[CommandCodec]:
     """The one class of a description in this process."""
     about = describe(text, file)
-    fields = [(about.rate_field, type(about.ladder[-1]), dataclasses.field(default=about.ladder[-1]))] if about.rate_field else []
+    fields = (
+        [(about.rate_field, type(about.ladder[-1]), dataclasses.field(default=about.ladder[-1]))]
+        if about.rate_field
+        else []
+    )
     fields += [(name, type(default), dataclasses.field(default=default)) for name, default in about.settings]
     own = {
         "description": about,

@@ -1,4 +1,5 @@
-"""Another codec's files cut after some of their layers: what a machine or a person is given before all of a file is there.
+"""Another codec's files cut after some of their layers: what a machine or a person is given before all of a file is
+there.
 
 image -> codec.encode -> whole file -> codec.cut(n) -> shorter, complete file -> codec.decode, codec.decode_latents
 """
@@ -22,8 +23,10 @@ from hsc.registry import parse_spec
 class Cut:
     """A layered codec's files of one quality, cut: a curve over the number of layers received.
 
-    of: the codec, at one point of its own curve. layers: how many are kept, 1 for the first alone. The ladder is that of hsc's
-    weights: the semantics, then one slice more a point; a codec of other layers is given its own, as in cut(of=..., layers=[1, 2]).
+    of: the codec, at one point of its own curve. layers: how many are kept, 1 for the first alone. The ladder is that
+    of hsc's
+    weights: the semantics, then one slice more a point; a codec of other layers is given its own, as in cut(of=...,
+    layers=[1, 2]).
     """
 
     of: str = "hsc(quality=6)"
@@ -66,7 +69,10 @@ class Cut:
         if not isinstance(codec, Layered):
             return f"files of {self.of} have no layers to cut; name a layered codec, such as hsc"
         if self.layers > len(codec.layers):
-            return f"files of {self.of} have {len(codec.layers)} layers, {self.layers} were asked for; name fewer, as in cut(layers=[1, 2])"
+            return (
+                f"files of {self.of} have {len(codec.layers)} layers, {self.layers} were asked for; name fewer, as "
+                f"in cut(layers=[1, 2])"
+            )
         return None
 
     def provenance(self) -> Mapping[str, str]:

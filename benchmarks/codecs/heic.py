@@ -17,7 +17,9 @@ from hsc.api import Image
 from hsc.errors import BitstreamError, CodecError, ImageError
 
 Subsampling = Literal["4:4:4", "4:2:2", "4:2:0"]
-Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"]
+Preset = Literal[
+    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"
+]
 _BRANDS = (b"heic", b"heix")
 _LONGEST_SIDE = 16384
 
@@ -27,7 +29,8 @@ _LONGEST_SIDE = 16384
 class Heic:
     """HEIC, 8 bit, full-range BT.601 YCbCr, one thread so that the bytes are the same on every machine.
 
-    quality: 0 (small) to 100, libheif's own scale. subsampling: chroma format. preset: x265's, from ultrafast to placebo.
+    quality: 0 (small) to 100, libheif's own scale. subsampling: chroma format. preset: x265's, from ultrafast to
+    placebo.
     """
 
     quality: int = 50
@@ -56,12 +59,19 @@ class Heic:
 
         height, width = require_image(image).shape[:2]
         if max(height, width) > _LONGEST_SIDE:
-            raise CodecError(f"HEIC is written up to {_LONGEST_SIDE} pixels a side, the image is {width}x{height}; resize or tile it")
+            raise CodecError(
+                f"HEIC is written up to {_LONGEST_SIDE} pixels a side, the image is {width}x{height}; resize or tile it"
+            )
         threads = {"x265:pools": "none", "x265:frame-threads": "1", "x265:wpp": "0"}
         buffer = io.BytesIO()
         try:
             file = pillow_heif.from_bytes("RGB", (width, height), image.tobytes())
-            file.save(buffer, quality=self.quality, subsampling=self.subsampling, enc_params={"preset": self.preset, **threads})
+            file.save(
+                buffer,
+                quality=self.quality,
+                subsampling=self.subsampling,
+                enc_params={"preset": self.preset, **threads},
+            )
         except Exception as error:  # libheif's errors come as RuntimeError, ValueError, OSError
             raise CodecError(f"libheif failed on a {width}x{height} image: {error or type(error).__name__}") from error
         return buffer.getvalue()
@@ -70,7 +80,9 @@ class Heic:
         import pillow_heif
 
         if not boxes_fit(data) or data[8:12] not in _BRANDS:
-            raise BitstreamError(f"not a whole HEIC stream: {len(data)} bytes that begin {data[:12].hex() or 'nowhere'}")
+            raise BitstreamError(
+                f"not a whole HEIC stream: {len(data)} bytes that begin {data[:12].hex() or 'nowhere'}"
+            )
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")  # what libheif warns of here is damage
@@ -78,18 +90,27 @@ class Heic:
                 width, height = file.size
                 check_size(height, width, "the HEIC stream")
                 if max(height, width) > _LONGEST_SIDE:
-                    raise BitstreamError(f"the HEIC stream says {width}x{height} pixels, it may have {_LONGEST_SIDE} a side; it is damaged")
+                    raise BitstreamError(
+                        f"the HEIC stream says {width}x{height} pixels, it may have {_LONGEST_SIDE} a side; it is "
+                        f"damaged"
+                    )
                 if file.mode != "RGB":
-                    raise BitstreamError(f"the HEIC stream holds {file.mode} pixels, expected RGB; it is not this codec's")
+                    raise BitstreamError(
+                        f"the HEIC stream holds {file.mode} pixels, expected RGB; it is not this codec's"
+                    )
                 image = np.ascontiguousarray(np.asarray(file))
         except BitstreamError:
             raise
         except ImageError as error:
             raise BitstreamError(str(error)) from error
         except Exception as error:  # as above
-            raise BitstreamError(f"not a valid HEIC stream of {len(data)} bytes: {error or type(error).__name__}") from error
+            raise BitstreamError(
+                f"not a valid HEIC stream of {len(data)} bytes: {error or type(error).__name__}"
+            ) from error
         if image.dtype != np.uint8 or image.shape != (height, width, 3):
-            raise BitstreamError(f"the HEIC stream states {width}x{height} RGB but holds {image.dtype} {image.shape}; it is damaged")
+            raise BitstreamError(
+                f"the HEIC stream states {width}x{height} RGB but holds {image.dtype} {image.shape}; it is damaged"
+            )
         return image
 
     def available(self) -> str | None:
@@ -106,5 +127,9 @@ class Heic:
         import pillow_heif
 
         facts = pillow_heif.libheif_info()
-        native = {"libheif": facts["libheif"], "encoder": facts["encoders"].get("x265", ""), "decoder": facts["decoders"].get("libde265", "")}
+        native = {
+            "libheif": facts["libheif"],
+            "encoder": facts["encoders"].get("x265", ""),
+            "decoder": facts["decoders"].get("libde265", ""),
+        }
         return {"code": "heic-1", "pillow_heif": pillow_heif.__version__, **native}

@@ -37,7 +37,8 @@ LARGEST_QUALITY = 255 / QUALITY_STEPS
 class Hsc:
     """HSC. quality: 0 (small) to 7.96875, of which 1 to 6 is trained; one set of weights serves all.
 
-    model: weights by name, or the path of a .safetensors file. The networks run where HSC_DEVICE says (the harness sets it from
+    model: weights by name, or the path of a .safetensors file. The networks run where HSC_DEVICE says (the harness sets
+    it from
     --device); symbols decode to the same everywhere, pixels may differ by one level between devices.
     """
 
@@ -46,7 +47,10 @@ class Hsc:
 
     rate_field: ClassVar[str] = "quality"
     ladder: ClassVar[tuple[float, ...]] = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
-    rate_range: ClassVar[tuple[float, float]] = (1.0, LARGEST_QUALITY)  # below 1 gains are not trained, and a file may be larger than at 1
+    rate_range: ClassVar[tuple[float, float]] = (
+        1.0,
+        LARGEST_QUALITY,
+    )  # below 1 gains are not trained, and a file may be larger than at 1
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
@@ -63,7 +67,8 @@ class Hsc:
         """A whole .hsc file.
 
         Raises:
-            CodecError: the weights are not there, or the image is larger than a file holds (2**24 pixels, see hsc/entropy_coding/container.py).
+            CodecError: the weights are not there, or the image is larger than a file holds (2**24 pixels, see
+            hsc/entropy_coding/container.py).
         """
         return self._do(lambda codec: codec.encode(require_image(image), self.quality))
 

@@ -43,7 +43,14 @@ class Jpeg:
             raise ValueError(f"subsampling is {self.subsampling!r}, expected one of {', '.join(get_args(Subsampling))}")
 
     def encode(self, image: Image) -> bytes:
-        return write_still(image, "JPEG", longest_side=_LONGEST_SIDE, quality=self.quality, subsampling=self.subsampling, optimize=self.optimize)
+        return write_still(
+            image,
+            "JPEG",
+            longest_side=_LONGEST_SIDE,
+            quality=self.quality,
+            subsampling=self.subsampling,
+            optimize=self.optimize,
+        )
 
     def decode(self, data: bytes) -> Image:
         return read_still(data, "JPEG", longest_side=_LONGEST_SIDE)
@@ -51,11 +58,19 @@ class Jpeg:
     def available(self) -> str | None:
         from PIL import features
 
-        return None if features.check("jpg") else "this Pillow was built without JPEG; pip install --force-reinstall pillow"
+        return (
+            None
+            if features.check("jpg")
+            else "this Pillow was built without JPEG; pip install --force-reinstall pillow"
+        )
 
     def provenance(self) -> Mapping[str, str]:
         import PIL
         from PIL import features
 
         turbo = features.version("libjpeg_turbo")
-        return {"code": "jpeg-1", "pillow": PIL.__version__, "libjpeg": f"turbo {turbo}" if turbo else str(features.version("jpg"))}
+        return {
+            "code": "jpeg-1",
+            "pillow": PIL.__version__,
+            "libjpeg": f"turbo {turbo}" if turbo else str(features.version("jpg")),
+        }

@@ -47,7 +47,11 @@ class Jpeg2000:
     def available(self) -> str | None:
         from PIL import features
 
-        return None if features.check("jpg_2000") else "this Pillow was built without OpenJPEG; pip install --force-reinstall pillow"
+        return (
+            None
+            if features.check("jpg_2000")
+            else "this Pillow was built without OpenJPEG; pip install --force-reinstall pillow"
+        )
 
     def provenance(self) -> Mapping[str, str]:
         import PIL

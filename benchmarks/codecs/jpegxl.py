@@ -18,7 +18,9 @@ _RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 
 _SIZE_BITS = (9, 13, 18, 30)
 _BLOCK = 8
 _LARGEST_PADDED = MAX_PIXELS + (1 << 23)
-"""Pixels with both sides rounded up to whole blocks, in which libjxl works: a line of 2^27 pixels would be eight times as many."""
+"""Pixels with both sides rounded up to whole blocks, in which libjxl works: a line of 2^27 pixels would be eight times
+as many.
+"""
 
 
 @CODECS.register("jpegxl")
@@ -54,9 +56,13 @@ class JpegXl:
         if reason := _why_too_large(pixels.shape[0], pixels.shape[1]):
             raise CodecError(f"the image is {reason}; cut it into tiles")
         try:
-            data = imagecodecs.jpegxl_encode(pixels, distance=self.distance, effort=self.effort, usecontainer=False, numthreads=1)
+            data = imagecodecs.jpegxl_encode(
+                pixels, distance=self.distance, effort=self.effort, usecontainer=False, numthreads=1
+            )
         except Exception as error:  # imagecodecs raises its own RuntimeError, ValueError, MemoryError
-            raise CodecError(f"libjxl failed on a {pixels.shape[1]}x{pixels.shape[0]} image: {error or type(error).__name__}") from error
+            raise CodecError(
+                f"libjxl failed on a {pixels.shape[1]}x{pixels.shape[0]} image: {error or type(error).__name__}"
+            ) from error
         return bytes(data)
 
     def decode(self, data: bytes) -> Image:
@@ -64,11 +70,18 @@ class JpegXl:
 
         height, width = _stated_size(data)
         try:
-            image = imagecodecs.jpegxl_decode(data, index=0, keeporientation=True, numthreads=1)  # of a film, one frame and no more
+            image = imagecodecs.jpegxl_decode(
+                data, index=0, keeporientation=True, numthreads=1
+            )  # of a film, one frame and no more
         except Exception as error:  # as above
-            raise BitstreamError(f"not a valid JPEG XL codestream of {len(data)} bytes: {error or type(error).__name__}") from error
+            raise BitstreamError(
+                f"not a valid JPEG XL codestream of {len(data)} bytes: {error or type(error).__name__}"
+            ) from error
         if image.dtype != np.uint8 or image.shape != (height, width, 3):
-            raise BitstreamError(f"the codestream states {width}x{height} RGB in 8 bits but holds {image.dtype} {image.shape}; it is damaged")
+            raise BitstreamError(
+                f"the codestream states {width}x{height} RGB in 8 bits but holds {image.dtype} {image.shape}; it is "
+                f"damaged"
+            )
         return np.ascontiguousarray(image)
 
     def available(self) -> str | None:
@@ -83,7 +96,11 @@ class JpegXl:
     def provenance(self) -> Mapping[str, str]:
         import imagecodecs
 
-        return {"code": "jpegxl-1", "imagecodecs": imagecodecs.__version__, "libjxl": imagecodecs.jpegxl_version().removeprefix("libjxl ")}
+        return {
+            "code": "jpegxl-1",
+            "imagecodecs": imagecodecs.__version__,
+            "libjxl": imagecodecs.jpegxl_version().removeprefix("libjxl "),
+        }
 
 
 def _stated_size(data: bytes) -> tuple[int, int]:
@@ -93,7 +110,10 @@ def _stated_size(data: bytes) -> tuple[int, int]:
         BitstreamError: empty, no codestream, or of a size that is refused.
     """
     if data[:2] != _SIGNATURE or len(data) < 12:
-        raise BitstreamError(f"not a JPEG XL codestream: {len(data)} bytes that begin {data[:2].hex() or 'nowhere'}, expected {_SIGNATURE.hex()}")
+        raise BitstreamError(
+            f"not a JPEG XL codestream: {len(data)} bytes that begin {data[:2].hex() or 'nowhere'}, expected "
+            f"{_SIGNATURE.hex()}"
+        )
     bits = int.from_bytes(data[2:12], "little")
 
     def take(count: int) -> int:
@@ -123,4 +143,7 @@ def _why_too_large(height: int, width: int) -> str | None:
     padded = -(-height // _BLOCK) * -(-width // _BLOCK) * _BLOCK**2
     if padded <= _LARGEST_PADDED:
         return None
-    return f"{width}x{height} pixels, {padded:,} in whole blocks of {_BLOCK}x{_BLOCK}, expected at most {_LARGEST_PADDED:,}"
+    return (
+        f"{width}x{height} pixels, {padded:,} in whole blocks of {_BLOCK}x{_BLOCK}, expected at most "
+        f"{_LARGEST_PADDED:,}"
+    )

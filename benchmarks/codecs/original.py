@@ -40,14 +40,18 @@ class Original:
 
     def decode(self, data: bytes) -> Image:
         if len(data) < _HEADER.size or data[:4] != _MAGIC:
-            raise BitstreamError(f"not a stream of the codec 'original': {len(data)} bytes that begin {data[:4].hex() or 'nowhere'}")
+            raise BitstreamError(
+                f"not a stream of the codec 'original': {len(data)} bytes that begin {data[:4].hex() or 'nowhere'}"
+            )
         _, height, width = _HEADER.unpack_from(data)
         try:
             check_size(height, width, "the stream")
         except ImageError as error:
             raise BitstreamError(str(error)) from error
         if len(data) != _HEADER.size + 3 * height * width:
-            raise BitstreamError(f"{width}x{height} pixels need {_HEADER.size + 3 * height * width} bytes, {len(data)} came")
+            raise BitstreamError(
+                f"{width}x{height} pixels need {_HEADER.size + 3 * height * width} bytes, {len(data)} came"
+            )
         return np.frombuffer(data, np.uint8, offset=_HEADER.size).reshape(height, width, 3).copy()
 
     def available(self) -> str | None:

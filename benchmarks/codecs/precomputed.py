@@ -4,8 +4,8 @@
     bitstreams/street/a.bin     what the codec made of it: its size is the rate
     images/street/a.png         what the codec's decoder made of that
 
-The three belong together by path and stem. An image is recognised by its pixels, a stream by its sha256, so ``encode`` and
-``decode`` are look-ups; the times a run reports for them are those of reading files and mean nothing.
+The three belong together by path and stem. An image is recognised by its pixels, a stream by its sha256, so ``encode``
+and ``decode`` are look-ups; the times a run reports for them are those of reading files and mean nothing.
 """
 
 from __future__ import annotations
@@ -34,10 +34,12 @@ _POINT = "{point}"
 @CODECS.register("precomputed")
 @dataclass(frozen=True)
 class Precomputed:
-    """A codec that already ran: ``precomputed(originals=kodak, bitstreams="out/q{point}", images="dec/q{point}", point=[1, 4])``.
+    """A codec that already ran: ``precomputed(originals=kodak, bitstreams="out/q{point}", images="dec/q{point}",
+    point=[1, 4])``.
 
-    originals, bitstreams, images: folders as drawn above. point: which operating point; where it is given, "{point}" stands
-    for it in the paths of bitstreams and images. The bitstream files must hold all their decoder needs: nothing is added.
+    originals, bitstreams, images: folders as drawn above. point: which operating point; where it is given, "{point}"
+    stands for it in the paths of bitstreams and images. The bitstream files must hold all their decoder needs: nothing
+    is added.
     """
 
     originals: str
@@ -51,9 +53,14 @@ class Precomputed:
     def __post_init__(self) -> None:
         given = [_POINT in self.bitstreams, _POINT in self.images]
         if any(given) and not (all(given) and self.point):
-            raise ValueError("with {point} in bitstreams it must be in images too, and point must be named, as in point=[1, 4]")
+            raise ValueError(
+                "with {point} in bitstreams it must be in images too, and point must be named, as in point=[1, 4]"
+            )
         if self.point and not any(given):
-            raise ValueError(f"point is {self.point!r} but {{point}} is in neither bitstreams nor images, so every point would be the same")
+            raise ValueError(
+                f"point is {self.point!r} but {{point}} is in neither bitstreams nor images, so every point would be "
+                f"the same"
+            )
         if "/" in self.point:
             raise ValueError(f"point is {self.point!r}, expected one word without a slash")
 
@@ -61,7 +68,8 @@ class Precomputed:
         originals = _originals(self.originals).find(pixels_sha256(require_image(image)))
         if not originals:
             raise CodecError(
-                f"no file in {self.originals!r} has this image's {image.shape[1]}x{image.shape[0]} pixels; save what the data set loads there"
+                f"no file in {self.originals!r} has this image's {image.shape[1]}x{image.shape[0]} pixels; save what "
+                f"the data set loads there"
             )
         stem = originals[0].stem  # of equal images the first
         stream = _stems(self._at(self.bitstreams)).get(stem)
@@ -72,7 +80,10 @@ class Precomputed:
             raise CodecError(f"the bitstream {str(stream)!r} is empty")
         decoded = self._decoded(self._at(self.images), stem)
         if decoded.shape != image.shape:
-            raise CodecError(f"the decoded {stem!r} is {decoded.shape[1]}x{decoded.shape[0]}, the original {image.shape[1]}x{image.shape[0]}")
+            raise CodecError(
+                f"the decoded {stem!r} is {decoded.shape[1]}x{decoded.shape[0]}, the original "
+                f"{image.shape[1]}x{image.shape[0]}"
+            )
         return data
 
     def decode(self, data: bytes) -> Image:
@@ -81,7 +92,9 @@ class Precomputed:
             raise BitstreamError(f"these {len(data)} bytes are none of the files in {self.bitstreams!r}")
         decoded = [self._decoded(self.images.replace(_POINT, stream.point), stream.stem) for stream in streams]
         if len({pixels_sha256(image) for image in decoded}) > 1:
-            names = ", ".join(f"{stream.stem!r}" + (f" at {stream.point}" if stream.point else "") for stream in streams[:4])
+            names = ", ".join(
+                f"{stream.stem!r}" + (f" at {stream.point}" if stream.point else "") for stream in streams[:4]
+            )
             raise CodecError(f"one bitstream stands for different decoded images: {names}; a decoder cannot do that")
         return decoded[0]
 
@@ -97,10 +110,19 @@ class Precomputed:
         return None
 
     def provenance(self) -> Mapping[str, str]:
-        """Hashes of the names and contents of the originals, of the streams of all points, and of this point's decoded images."""
+        """Hashes of the names and contents of the originals, of the streams of all points, and of this point's decoded
+        images.
+        """
         streams = ((f"{one.point}/{one.stem}", one.file) for one in _files(_listings(self.bitstreams)))
-        files = {"originals": _stems(self.originals, SUFFIXES).items(), "images": _stems(self._at(self.images), SUFFIXES).items()}
-        return {"code": "precomputed-2", "streams": digest_of(streams), **{what: digest_of(named) for what, named in files.items()}}
+        files = {
+            "originals": _stems(self.originals, SUFFIXES).items(),
+            "images": _stems(self._at(self.images), SUFFIXES).items(),
+        }
+        return {
+            "code": "precomputed-2",
+            "streams": digest_of(streams),
+            **{what: digest_of(named) for what, named in files.items()},
+        }
 
     def _at(self, folder: str) -> str:
         return folder.replace(_POINT, self.point)
@@ -181,7 +203,11 @@ def _stems(folder: str, suffixes: frozenset[str] | None = None) -> Listing[Mappi
         below = file.relative_to(root)
         if file.is_dir():
             watched.add(file)
-        if not file.is_file() or any(part.startswith(".") for part in below.parts) or (suffixes and file.suffix.lower() not in suffixes):
+        if (
+            not file.is_file()
+            or any(part.startswith(".") for part in below.parts)
+            or (suffixes and file.suffix.lower() not in suffixes)
+        ):
             continue
         stem = below.with_suffix("").as_posix()
         if stem in found:

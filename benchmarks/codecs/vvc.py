@@ -1,4 +1,5 @@
-"""VVC (H.266) intra: 4:2:0, 10 bits, coded by libvvenc through the ffmpeg of imageio-ffmpeg, or by programs a user names.
+"""VVC (H.266) intra: 4:2:0, 10 bits, coded by libvvenc through the ffmpeg of imageio-ffmpeg, or by programs a user
+names.
 
     image -> [Lanczos down] -> pad -> YCbCr full range, 10 bits -> 4:2:0 -> libvvenc -> header + stream
                   image <- [Lanczos up] <- crop <- RGB <- 4:4:4 <- VVC decoder <- header + stream
@@ -10,11 +11,13 @@ The stream is ours only in its first bytes; the rest is a plain H.266 stream les
     111:     the same, and the coded picture is four times as tall: its last row goes on below
     1 byte   length of what follows, modulo 256: decoders notice a cut except within the last few bytes, this sees those
 
-Taller pictures: ffmpeg lets libvvenc write one byte a luma sample and no more. Noise below QP 18, and small busy pictures at higher ones,
-take up to 2.4. Such a picture is coded with its last row repeated below, which costs some 30 bytes, makes room, and leaves its QP as it is.
+Taller pictures: ffmpeg lets libvvenc write one byte a luma sample and no more. Noise below QP 18, and small busy
+pictures at higher ones, take up to 2.4. Such a picture is coded with its last row repeated below, which costs some 30
+bytes, makes room, and leaves its QP as it is.
 
-Colour: BT.601 and full range by default, as in BPG and JPEG, chroma on the left luma sample, where H.266 expects it. On the raccoon
-photo (preset medium) that is 1.9 % of rate better in RGB PSNR than BT.709 at either range; ``matrix=bt709`` gives the other.
+Colour: BT.601 and full range by default, as in BPG and JPEG, chroma on the left luma sample, where H.266 expects it. On
+the raccoon photo (preset medium) that is 1.9 % of rate better in RGB PSNR than BT.709 at either range; ``matrix=bt709``
+gives the other.
 """
 
 from __future__ import annotations
@@ -76,13 +79,14 @@ _TALLER = 4
 class Vvc:
     """VVC. qp: 0 (large) to 63 (small), the QP of the picture itself.
 
-    preset: libvvenc's; "fast" by default for its speed, reports use "medium", which is close to VTM in 4:2:0 (not to the VTM
-    4:4:4 of some papers). scale: the picture is coded at this size and brought back, both inside the codec. encoder, decoder:
-    "ffmpeg" or the path of vvencapp and vvdecapp, or of VTM's EncoderApp and DecoderApp; VTM also needs ``encoder_config``, the
-    path of its encoder_intra_vtm.cfg.
+    preset: libvvenc's; "fast" by default for its speed, reports use "medium", which is close to VTM in 4:2:0 (not to
+    the VTM 4:4:4 of some papers). scale: the picture is coded at this size and brought back, both inside the codec.
+    encoder, decoder:
+    "ffmpeg" or the path of vvencapp and vvdecapp, or of VTM's EncoderApp and DecoderApp; VTM also needs
+    ``encoder_config``, the path of its encoder_intra_vtm.cfg.
 
-    A damaged stream raises BitstreamError where header, units or decoder show it. H.266 slices have no checksum: flipped bits
-    inside them may decode to a wrong picture of the right size.
+    A damaged stream raises BitstreamError where header, units or decoder show it. H.266 slices have no checksum:
+    flipped bits inside them may decode to a wrong picture of the right size.
     """
 
     qp: int = 37
@@ -122,7 +126,10 @@ class Vvc:
         small_hw = _scaled(true, self.scale)
         coded_hw = _padded(small_hw)
         if max(true[0] * true[1], coded_hw[0] * coded_hw[1]) > MAX_PIXELS:
-            raise CodecError(f"an image of {true[1]}x{true[0]} pixels is more than the {MAX_PIXELS} that decode() accepts; cut it into tiles")
+            raise CodecError(
+                f"an image of {true[1]}x{true[0]} pixels is more than the {MAX_PIXELS} that decode() accepts; cut it "
+                f"into tiles"
+            )
         padded = pad_edge(_resized(image, small_hw), multiple=2, least=_LEAST)
         luma, *chroma = rgb_to_planes(padded, self.matrix, bits=_BITS)
         planes = [luma, *(decimate(plane, bits=_BITS, siting="left") for plane in chroma)]
@@ -132,13 +139,19 @@ class Vvc:
         except RoomError as error:
             tall, room = True, _TALLER * coded_hw[0] * coded_hw[1]
             if room > MAX_PIXELS:
-                raise CodecError(f"{error}; with more room it would be {room} pixels, over {MAX_PIXELS}: take a higher qp, or cut it") from error
-            stream = self._stream([np.pad(plane, ((0, (_TALLER - 1) * len(plane)), (0, 0)), mode="edge") for plane in planes])
+                raise CodecError(
+                    f"{error}; with more room it would be {room} pixels, over {MAX_PIXELS}: take a higher qp, or cut it"
+                ) from error
+            stream = self._stream(
+                [np.pad(plane, ((0, (_TALLER - 1) * len(plane)), (0, 0)), mode="edge") for plane in planes]
+            )
         body = stream[len(START_CODE) :]
         return _write_header(true, coded_hw, self.scale, self.matrix, tall=tall) + bytes([len(body) & 255]) + body
 
     def _stream(self, planes: Sequence[Plane]) -> bytes:
-        """The checked H.266 stream of 4:2:0 planes. Raises CodecError as ``encode``, of the kind ``RoomError`` where they take too much room."""
+        """The checked H.266 stream of 4:2:0 planes. Raises CodecError as ``encode``, of the kind ``RoomError`` where
+        they take too much room.
+        """
         raw, hw = b"".join(plane.astype("<u2").tobytes() for plane in planes), (planes[0].shape[0], planes[0].shape[1])
         try:
             stream = encode_planes(self.encoder, raw, hw, qp=self.qp, preset=self.preset, config=self.encoder_config)
@@ -158,7 +171,10 @@ class Vvc:
         header = _read_header(data)
         body = data[header.length + 1 :]
         if data[header.length : header.length + 1] != bytes([len(body) & 255]):
-            raise BitstreamError(f"a VVC stream of {len(data)} bytes has another length than its header says; the data are cut or damaged")
+            raise BitstreamError(
+                f"a VVC stream of {len(data)} bytes has another length than its header says; the data are cut or "
+                f"damaged"
+            )
         stream = START_CODE + body
         coded = picture_size(stream)
         true = header.true_hw or (coded[0] - header.added[0], coded[1] - header.added[1])
@@ -166,7 +182,9 @@ class Vvc:
         rows, columns = _padded(small)
         expected = (_TALLER * rows, columns) if header.tall else (rows, columns)
         if max(coded[0] * coded[1], true[0] * true[1]) > MAX_PIXELS or coded != expected:
-            raise BitstreamError(f"a VVC header says {true} at scale {header.scale:g}, the stream {coded}; the data are damaged")
+            raise BitstreamError(
+                f"a VVC header says {true} at scale {header.scale:g}, the stream {coded}; the data are damaged"
+            )
         try:
             raw = decode_planes(self.decoder, stream, coded)
         except UnavailableError as error:
@@ -190,7 +208,9 @@ class Vvc:
 
 @dataclass(frozen=True)
 class _Header:
-    """true_hw: None where the coded size and ``added`` (rows, columns) give it. length: bytes of the header. tall: coded with rows below."""
+    """true_hw: None where the coded size and ``added`` (rows, columns) give it. length: bytes of the header. tall:
+    coded with rows below.
+    """
 
     true_hw: tuple[int, int] | None
     added: tuple[int, int]
@@ -200,7 +220,9 @@ class _Header:
     tall: bool = False
 
 
-def _write_header(true: tuple[int, int], coded: tuple[int, int], scale: float, matrix: Matrix, *, tall: bool = False) -> bytes:
+def _write_header(
+    true: tuple[int, int], coded: tuple[int, int], scale: float, matrix: Matrix, *, tall: bool = False
+) -> bytes:
     added = coded[0] - true[0], coded[1] - true[1]
     plain = scale == 1 and max(added) <= 1 and not tall
     low = SCALES.index(scale) << 3 | get_args(Matrix).index(matrix) << 2
@@ -217,11 +239,16 @@ def _read_header(data: bytes) -> _Header:
     if kind == _PLAIN and scale == 1:
         return _Header(None, added, scale, matrix, 1)
     if kind not in (_SIZED, _TALL) or any(added):
-        raise BitstreamError(f"a VVC stream starts with the byte {data[0]:#04x}, which our header never does; the data are damaged or foreign")
+        raise BitstreamError(
+            f"a VVC stream starts with the byte {data[0]:#04x}, which our header never does; the data are damaged or "
+            f"foreign"
+        )
     width, position = read_ue7(data, 1)
     height, position = read_ue7(data, position)
     if not 0 < width * height <= MAX_PIXELS:
-        raise BitstreamError(f"a VVC header says {width}x{height} pixels, 1 to {MAX_PIXELS} are read; the data are damaged")
+        raise BitstreamError(
+            f"a VVC header says {width}x{height} pixels, 1 to {MAX_PIXELS} are read; the data are damaged"
+        )
     return _Header((height, width), (0, 0), scale, matrix, position, kind == _TALL)
 
 

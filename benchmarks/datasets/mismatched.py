@@ -1,8 +1,8 @@
 """A control: a data set whose every image has the labels of another.
 
-What a head says of one image is scored by what is in the next of its size, so heads that truly look at their input fall to chance, and the
-score that is left is what knowing the data set alone is worth. Images, and so files and predictions, are those of the data set itself: after
-a run on that, nothing is coded or read again.
+What a head says of one image is scored by what is in the next of its size, so heads that truly look at their input fall
+to chance, and the score that is left is what knowing the data set alone is worth. Images, and so files and predictions,
+are those of the data set itself: after a run on that, nothing is coded or read again.
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ class Mismatched:
         return self._moved(dataset.coco())
 
     def coco_with_masks(self) -> Mapping[str, Any]:
-        """The same with masks. Raises as ``coco`` does, and AnnotationError where the data set's masks are missing or damaged."""
+        """The same with masks. Raises as ``coco`` does, and AnnotationError where the data set's masks are missing or
+        damaged.
+        """
         dataset = _built(self.of)
         if not isinstance(dataset, HasMasks):
             raise DataError(f"{self.of} has no masks")

@@ -29,10 +29,11 @@ _MEANING = {**{number: number for number in range(len(VOC21.classes))}, VOID: VO
 class Voc(LabelledFolder):
     """Photos and label maps of 20 object classes and background; the rims of objects are void.
 
-    ``root/JPEGImages/ID.jpg`` and ``root/SegmentationClass/ID.png`` (0 background, 1 to 20 a class, 255 void), in the order of
-    ``root/ImageSets/Segmentation/SPLIT.txt``, one ID a line.
+    ``root/JPEGImages/ID.jpg`` and ``root/SegmentationClass/ID.png`` (0 background, 1 to 20 a class, 255 void), in the
+    order of ``root/ImageSets/Segmentation/SPLIT.txt``, one ID a line.
 
-    root: the folder of one year; where empty, "VOCdevkit/VOC2012" below the folder that HSC_DATA names, or below ./data.
+    root: the folder of one year; where empty, "VOCdevkit/VOC2012" below the folder that HSC_DATA names, or below
+    ./data.
     split: train, val, trainval, or any list there is.
     """
 
@@ -46,13 +47,16 @@ class Voc(LabelledFolder):
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_-]+", self.split):
-            raise ValueError(f"split is {self.split!r}, expected the name of a list in ImageSets/Segmentation, such as val")
+            raise ValueError(
+                f"split is {self.split!r}, expected the name of a list in ImageSets/Segmentation, such as val"
+            )
 
     def label_map(self, index: int) -> SegmentationMap:
         """Labels of image ``index``.
 
         Raises:
-            AnnotationError: the label file is not an index PNG, not of its photo's size, or holds a number from 21 to 254.
+            AnnotationError: the label file is not an index PNG, not of its photo's size, or holds a number from 21 to
+            254.
         """
         return self._files().label_map(index, _MEANING)
 
@@ -60,7 +64,10 @@ class Voc(LabelledFolder):
         return VOC21 if kind is SegmentationMap else None
 
     def provenance(self) -> Mapping[str, str]:
-        return {"source": f"PASCAL VOC segmentation, {data_folder(self.root, 'VOCdevkit/VOC2012').name}", "licence": "Flickr's terms of use"}
+        return {
+            "source": f"PASCAL VOC segmentation, {data_folder(self.root, 'VOCdevkit/VOC2012').name}",
+            "licence": "Flickr's terms of use",
+        }
 
     def _files(self) -> LabelledFiles:
         return _list(data_folder(self.root, "VOCdevkit/VOC2012"), self.split)
@@ -72,12 +79,16 @@ def _list(root: Path, split: str) -> Listing[LabelledFiles]:
     try:
         names = file.read_text("utf-8").split()
     except (OSError, UnicodeDecodeError) as error:
-        raise AnnotationError(f"cannot read the VOC list {str(file)!r}: {getattr(error, 'strerror', None) or error}; {_CURE}") from error
+        raise AnnotationError(
+            f"cannot read the VOC list {str(file)!r}: {getattr(error, 'strerror', None) or error}; {_CURE}"
+        ) from error
     strange = [name for name in names if not re.fullmatch(r"\w[\w.-]*", name)]
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if strange or twice:
         found = f"names no file: {strange[0]!r}" if strange else f"comes twice: {twice[0]!r}"
         raise AnnotationError(f"a line of the VOC list {file.name!r} {found}; expected one ID a line")
-    pairs = [Pair(name, root / "JPEGImages" / f"{name}.jpg", root / "SegmentationClass" / f"{name}.png") for name in names]
+    pairs = [
+        Pair(name, root / "JPEGImages" / f"{name}.jpg", root / "SegmentationClass" / f"{name}.png") for name in names
+    ]
     files = labelled_files(pairs, f"VOC {split}", _CURE)
     return Listing(files, files.folders | {file})

@@ -1,9 +1,11 @@
 """What a data set's files hold, without reading unchanged ones again.
 
-    files --state (size, times, inode)--> content.sqlite in the cache folder --sha256--> digest_of --> a data set's revision
+    files --state (size, times, inode)--> content.sqlite in the cache folder --sha256--> digest_of --> a data set's
+    revision
                                           └── not known in this state: read, hashed, kept
 
-The index spares work and decides nothing: where it is damaged it is begun anew, and where it cannot be written files are just hashed.
+The index spares work and decides nothing: where it is damaged it is begun anew, and where it cannot be written files
+are just hashed.
 """
 
 from __future__ import annotations
@@ -65,7 +67,8 @@ def sha256_of_files(files: Sequence[Path]) -> list[str]:
         known.update(_read(path for path in asked if path not in known))
     except OSError as error:
         raise DataError(
-            f"cannot read the data set's file {str(error.filename)!r}: {error.strerror or error}; put it back, or make it readable"
+            f"cannot read the data set's file {str(error.filename)!r}: {error.strerror or error}; put it back, or "
+            f"make it readable"
         ) from error
     return [known[os.path.abspath(file)] for file in files]
 

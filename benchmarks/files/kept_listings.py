@@ -1,7 +1,7 @@
 """What was found in folders, looked for again once the folders change.
 
-A run asks a data set for its files at every image; a notebook changes them between two runs. So a listing is kept for as long as each folder
-and file it was read from is in the state it had then (``hsc/files/file_digests.py``).
+A run asks a data set for its files at every image; a notebook changes them between two runs. So a listing is kept for
+as long as each folder and file it was read from is in the state it had then (``hsc/files/file_digests.py``).
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ class Listing(NamedTuple, Generic[T]):
 
 
 def kept_while_unchanged(most: int) -> Callable[[Callable[P, Listing[T]]], Callable[P, T]]:
-    """Decorator of a function that lists files: its value is kept, for the last ``most`` arguments, while what it watched stays as it was.
+    """Decorator of a function that lists files: its value is kept, for the last ``most`` arguments, while what it
+    watched stays as it was.
 
     An exception is never kept. Arguments must be hashable.
     """

@@ -1,4 +1,5 @@
-"""NAL units in a byte stream (Annex B), the same in H.265 and H.266: start codes, and bytes that keep them from appearing inside.
+"""NAL units in a byte stream (Annex B), the same in H.265 and H.266: start codes, and bytes that keep them from
+appearing inside.
 
 Source: ITU-T H.265 (08/2021), clauses 7.3.1.1, 7.4.2 and annex B.
 """

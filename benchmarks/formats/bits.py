@@ -28,7 +28,9 @@ class BitReader:
             BitstreamError: fewer are left.
         """
         if n > self.left:
-            raise BitstreamError(f"a header ends early: {n} more bits expected, {self.left} left; the data are cut or damaged")
+            raise BitstreamError(
+                f"a header ends early: {n} more bits expected, {self.left} left; the data are cut or damaged"
+            )
         self.position += n
         return (self._value >> (self._bits - self.position)) & ((1 << n) - 1)
 
@@ -109,7 +111,9 @@ def read_ue7(data: bytes, position: int) -> tuple[int, int]:
         byte = data[position]
         position += 1
         if count == 0 and byte == 0x80:
-            raise BitstreamError("a header number (ue7) starts with 0x80, which its shortest form never does; the data are damaged")
+            raise BitstreamError(
+                "a header number (ue7) starts with 0x80, which its shortest form never does; the data are damaged"
+            )
         value = value << 7 | byte & 0x7F
         if not byte & 0x80:
             if value >= 1 << 32:

@@ -2,9 +2,11 @@
 
     BpgPicture --write_bpg--> bytes --read_bpg--> BpgPicture --annexb--> an H.265 stream any decoder takes
 
-Source: F. Bellard, "BPG Specification", version 0.9.5 (2015). Read: 8 to 14 bits; grey, 4:2:0, 4:2:2, 4:4:4, both chroma positions;
+Source: F. Bellard, "BPG Specification", version 0.9.5 (2015). Read: 8 to 14 bits; grey, 4:2:0, 4:2:2, 4:4:4, both
+chroma positions;
 all its colour spaces; both ranges. Of an animation the first frame is read, as the specification tells players without
-animation. An alpha plane beside plain colour is dropped; premultiplied alpha and CMYK are refused, since colour needs the plane.
+animation. An alpha plane beside plain colour is dropped; premultiplied alpha and CMYK are refused, since colour needs
+the plane.
 """
 
 from __future__ import annotations
@@ -47,8 +49,9 @@ _SLICES = range(32)
 class BpgPicture:
     """One picture of a BPG file.
 
-    width, height: true size in pixels. chroma: 0 grey, 1 4:2:0, 2 4:2:2, 3 4:4:4. left: chroma lies on the left luma sample, else
-    between two. colour_space: index in ``COLOUR_SPACES``. nals: PPS, SEI and slices of the colour picture, VPS and SPS excluded.
+    width, height: true size in pixels. chroma: 0 grey, 1 4:2:0, 2 4:2:2, 3 4:4:4. left: chroma lies on the left luma
+    sample, else between two. colour_space: index in ``COLOUR_SPACES``. nals: PPS, SEI and slices of the colour picture,
+    VPS and SPS excluded.
     """
 
     width: int
@@ -73,7 +76,9 @@ class BpgPicture:
 
 
 def write_bpg(picture: BpgPicture) -> bytes:
-    """The BPG file of one picture. The length of the data is written out, so a cut file is seen to be one (costs 1 to 3 bytes)."""
+    """The BPG file of one picture. The length of the data is written out, so a cut file is seen to be one (costs 1 to 3
+    bytes).
+    """
     pixel_format = {v: k for k, v in _PIXEL_FORMATS.items()}[picture.chroma, picture.left]
     data = join_nals(picture.nals)[4:]  # the first start code is left out
     body = _write_tools(picture.tools) + data
@@ -115,7 +120,8 @@ def read_bpg(data: bytes) -> BpgPicture:
     """Read and check a BPG file; nothing is decoded and nothing larger than ``data`` is allocated.
 
     Raises:
-        BitstreamError: it is damaged, cut, empty, not BPG, larger than 2^26 pixels, or of a kind that is not read (see above).
+        BitstreamError: it is damaged, cut, empty, not BPG, larger than 2^26 pixels, or of a kind that is not read (see
+        above).
     """
     header, position, end = _read_header(data)
     tools = None
@@ -124,7 +130,17 @@ def read_bpg(data: bytes) -> BpgPicture:
     assert tools is not None
     chroma, left = _PIXEL_FORMATS[header.pixel_format]
     nals = _first_picture(split_nals(b"\x00\x00\x01" + data[position:end]), header)
-    picture = BpgPicture(header.width, header.height, chroma, header.bits, tools, tuple(nals), header.colour_space, header.limited_range, left)
+    picture = BpgPicture(
+        header.width,
+        header.height,
+        chroma,
+        header.bits,
+        tools,
+        tuple(nals),
+        header.colour_space,
+        header.limited_range,
+        left,
+    )
     if picture.coded.width * picture.coded.height > MAX_PIXELS:
         raise BitstreamError(f"a BPG file's coded picture is over {MAX_PIXELS} pixels; the data are damaged")
     return picture
@@ -133,13 +149,21 @@ def read_bpg(data: bytes) -> BpgPicture:
 def _read_header(data: bytes) -> tuple[_Header, int, int]:
     """The fixed fields, where the H.265 part starts, and where it ends."""
     if data[:4] != MAGIC or len(data) < 6:
-        raise BitstreamError(f"{len(data)} bytes that start with {data[:4]!r} are not a BPG file, which starts with {MAGIC!r}")
+        raise BitstreamError(
+            f"{len(data)} bytes that start with {data[:4]!r} are not a BPG file, which starts with {MAGIC!r}"
+        )
     pixel_format, bits = data[4] >> 5, (data[4] & 15) + 8
     colour_space = data[5] >> 4
     alpha1, alpha2 = bool(data[4] & 16), bool(data[5] & 4)
-    if pixel_format not in _PIXEL_FORMATS or bits > 14 or colour_space >= len(COLOUR_SPACES) or (pixel_format == 0 and colour_space):
+    if (
+        pixel_format not in _PIXEL_FORMATS
+        or bits > 14
+        or colour_space >= len(COLOUR_SPACES)
+        or (pixel_format == 0 and colour_space)
+    ):
         raise BitstreamError(
-            f"a BPG header has pixel format {pixel_format}, {bits} bits, colour space {colour_space}, which the format does not define"
+            f"a BPG header has pixel format {pixel_format}, {bits} bits, colour space {colour_space}, which the "
+            f"format does not define"
         )
     if alpha2:
         kind = "premultiplied alpha" if alpha1 else "CMYK colour"
@@ -147,14 +171,18 @@ def _read_header(data: bytes) -> tuple[_Header, int, int]:
     width, position = read_ue7(data, 6)
     height, position = read_ue7(data, position)
     if not (0 < width < MAX_SIDE and 0 < height < MAX_SIDE and width * height <= MAX_PIXELS):
-        raise BitstreamError(f"a BPG header says {width}x{height} pixels, 1 to {MAX_PIXELS} are read; the data are damaged")
+        raise BitstreamError(
+            f"a BPG header says {width}x{height} pixels, 1 to {MAX_PIXELS} are read; the data are damaged"
+        )
     length, position = read_ue7(data, position)
     if data[5] & 8:
         extension, position = read_ue7(data, position)
         position += extension
     left = len(data) - position
     if left < 0 or (length and length != left):
-        raise BitstreamError(f"a BPG header announces {length} bytes of picture and {max(left, 0)} follow; the file is cut or damaged")
+        raise BitstreamError(
+            f"a BPG header announces {length} bytes of picture and {max(left, 0)} follow; the file is cut or damaged"
+        )
     header = _Header(pixel_format, bits, colour_space, bool(data[5] & 2), alpha1, bool(data[5] & 1), width, height)
     return header, position, len(data)
 
@@ -162,15 +190,26 @@ def _read_header(data: bytes) -> tuple[_Header, int, int]:
 def _read_tools(data: bytes, position: int, end: int) -> tuple[SpsTools, int]:
     length, position = read_ue7(data[:end], position)
     if not 0 < length <= end - position:
-        raise BitstreamError(f"a BPG file announces {length} bytes of H.265 header and {end - position} follow; it is cut or damaged")
+        raise BitstreamError(
+            f"a BPG file announces {length} bytes of H.265 header and {end - position} follow; it is cut or damaged"
+        )
     r = BitReader(data[position : position + length])
     sizes = [r.ue() for _ in range(5)]
-    tools = SpsTools(sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], r.flag(), read_pcm(r), r.flag(), read_range_tools(r))
+    tools = SpsTools(
+        sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], r.flag(), read_pcm(r), r.flag(), read_range_tools(r)
+    )
     if r.left >= 8 or r.u(r.left):
         raise BitstreamError("a BPG file's H.265 header is longer than its fields; the data are damaged")
     coding, transform = 3 + sizes[0], 2 + sizes[2]
-    if coding + sizes[1] > 6 or transform >= coding or transform + sizes[3] > 5 or sizes[4] > coding + sizes[1] - transform:
-        raise BitstreamError(f"a BPG file's H.265 header has block sizes that H.265 does not allow ({sizes}); the data are damaged")
+    if (
+        coding + sizes[1] > 6
+        or transform >= coding
+        or transform + sizes[3] > 5
+        or sizes[4] > coding + sizes[1] - transform
+    ):
+        raise BitstreamError(
+            f"a BPG file's H.265 header has block sizes that H.265 does not allow ({sizes}); the data are damaged"
+        )
     return tools, position + length
 
 
@@ -195,10 +234,14 @@ def _first_picture(nals: list[bytes], header: _Header) -> list[bytes]:
                     return kept
                 raise BitstreamError("a BPG file without animation holds a second picture; the data are damaged")
             if kind not in _IRAP or first != (slices == 0) or not any(nal_type(k) == PPS for k in kept):
-                raise BitstreamError(f"a BPG file has an H.265 slice of type {kind} where it cannot stand; the data are damaged")
+                raise BitstreamError(
+                    f"a BPG file has an H.265 slice of type {kind} where it cannot stand; the data are damaged"
+                )
             slices += 1
         elif kind not in (PPS, PREFIX_SEI, SUFFIX_SEI):
-            raise BitstreamError(f"a BPG file has an H.265 unit of type {kind}, which it may not hold; the data are damaged")
+            raise BitstreamError(
+                f"a BPG file has an H.265 unit of type {kind}, which it may not hold; the data are damaged"
+            )
         kept.append(nal)
     if not slices:
         raise BitstreamError("a BPG file holds no picture; the data are cut or damaged")

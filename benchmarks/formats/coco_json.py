@@ -37,8 +37,8 @@ _LONGEST_NAME = 1000
 class CocoIndex:
     """A label file as the data set uses it.
 
-    folder: where ``file_name`` starts. masked: how many annotations have a mask. space: name of the label space the categories
-    make up.
+    folder: where ``file_name`` starts. masked: how many annotations have a mask. space: name of the label space the
+    categories make up.
     """
 
     folder: Path
@@ -59,10 +59,14 @@ def read_coco(annotations: Path, folder: Path) -> CocoIndex:
     try:
         stat = annotations.stat()
         if not S_ISREG(stat.st_mode):
-            raise AnnotationError(f"cannot read the annotations {str(annotations)!r}: it is no plain file; give a COCO JSON file")
+            raise AnnotationError(
+                f"cannot read the annotations {str(annotations)!r}: it is no plain file; give a COCO JSON file"
+            )
         size_bytes = stat.st_size
         if size_bytes > MAX_BYTES:
-            raise AnnotationError(f"{annotations.name!r} has {size_bytes:,} bytes, more than the {MAX_BYTES:,} that are read; split it")
+            raise AnnotationError(
+                f"{annotations.name!r} has {size_bytes:,} bytes, more than the {MAX_BYTES:,} that are read; split it"
+            )
         sha256 = sha256_of_file(annotations)
     except OSError as error:
         raise AnnotationError(f"cannot read the annotations {str(annotations)!r}: {error.strerror}") from error
@@ -99,20 +103,38 @@ def _records(content: Any, key: str, name: str) -> list[dict[str, Any]]:
     records = content.get(key) if isinstance(content, dict) else None
     if not isinstance(records, list) or not all(isinstance(r, dict) for r in records):
         found = ", ".join(map(str, content)) if isinstance(content, dict) else type(content).__name__
-        raise AnnotationError(f"{name!r} has no list of objects named {key!r}; a COCO label file has images, annotations, categories; found {found}")
+        raise AnnotationError(
+            f"{name!r} has no list of objects named {key!r}; a COCO label file has images, annotations, categories; "
+            f"found {found}"
+        )
     return records
 
 
 def _check_images(images: list[dict[str, Any]], name: str) -> None:
     if not images:
         raise AnnotationError(f"{name!r} lists no images")
-    _refuse(images, lambda r: not (_is_whole(r.get("id")) and isinstance(r.get("file_name"), str)), "images lack an integer id or a file_name", name)
-    _refuse(images, lambda r: not _is_id(r["id"]), f"images have an id beyond {LARGEST_ID} in size; number them anew", name)
-    _refuse(images, lambda r: not _is_name(r["file_name"]), "images have a file_name that is no text a file system knows", name)
+    _refuse(
+        images,
+        lambda r: not (_is_whole(r.get("id")) and isinstance(r.get("file_name"), str)),
+        "images lack an integer id or a file_name",
+        name,
+    )
+    _refuse(
+        images, lambda r: not _is_id(r["id"]), f"images have an id beyond {LARGEST_ID} in size; number them anew", name
+    )
+    _refuse(
+        images,
+        lambda r: not _is_name(r["file_name"]),
+        "images have a file_name that is no text a file system knows",
+        name,
+    )
     _refuse(images, lambda r: not _stays_below(r["file_name"]), "images have a file_name that leaves the folder", name)
     sided = [r for r in images if "width" in r or "height" in r]
     _refuse(
-        sided, lambda r: not (_is_side(r.get("width", 1)) and _is_side(r.get("height", 1))), "images have a width or height that is no side", name
+        sided,
+        lambda r: not (_is_side(r.get("width", 1)) and _is_side(r.get("height", 1))),
+        "images have a width or height that is no side",
+        name,
     )
     _refuse_repeats(images, "image ids", name)
 
@@ -120,19 +142,61 @@ def _check_images(images: list[dict[str, Any]], name: str) -> None:
 def _check_categories(categories: list[dict[str, Any]], name: str) -> None:
     if not categories:
         raise AnnotationError(f"{name!r} lists no categories")
-    _refuse(categories, lambda r: not (_is_whole(r.get("id")) and isinstance(r.get("name"), str)), "categories lack an integer id or a name", name)
-    _refuse(categories, lambda r: not _is_id(r["id"]), f"categories have an id beyond {LARGEST_ID} in size; number them anew", name)
-    _refuse(categories, lambda r: not _is_name(r["name"]), f"categories have a name that is no text of 1 to {_LONGEST_NAME} characters", name)
+    _refuse(
+        categories,
+        lambda r: not (_is_whole(r.get("id")) and isinstance(r.get("name"), str)),
+        "categories lack an integer id or a name",
+        name,
+    )
+    _refuse(
+        categories,
+        lambda r: not _is_id(r["id"]),
+        f"categories have an id beyond {LARGEST_ID} in size; number them anew",
+        name,
+    )
+    _refuse(
+        categories,
+        lambda r: not _is_name(r["name"]),
+        f"categories have a name that is no text of 1 to {_LONGEST_NAME} characters",
+        name,
+    )
     _refuse_repeats(categories, "category ids", name)
 
 
 def _check_annotations(labels: list[dict[str, Any]], image_ids: set[int], category_ids: set[int], name: str) -> None:
-    _refuse(labels, lambda r: not {"image_id", "category_id", "bbox"} <= set(r), "annotations lack image_id, category_id or bbox", name)
-    _refuse(labels, lambda r: not _is_id(r["image_id"]) or r["image_id"] not in image_ids, "annotations are for unknown images", name)
-    _refuse(labels, lambda r: not _is_id(r["category_id"]) or r["category_id"] not in category_ids, "annotations have unknown categories", name)
-    _refuse(labels, lambda r: not _is_box(r["bbox"]), "annotations have a bbox that is not four finite numbers x, y, width >= 0, height >= 0", name)
-    _refuse(labels, lambda r: not _is_area(r.get("area", 0.0)), "annotations have an area that is not a number >= 0", name)
-    _refuse(labels, lambda r: not _is_near(r), f"annotations have a box or area beyond {FARTHEST:g} pixels or their square", name)
+    _refuse(
+        labels,
+        lambda r: not {"image_id", "category_id", "bbox"} <= set(r),
+        "annotations lack image_id, category_id or bbox",
+        name,
+    )
+    _refuse(
+        labels,
+        lambda r: not _is_id(r["image_id"]) or r["image_id"] not in image_ids,
+        "annotations are for unknown images",
+        name,
+    )
+    _refuse(
+        labels,
+        lambda r: not _is_id(r["category_id"]) or r["category_id"] not in category_ids,
+        "annotations have unknown categories",
+        name,
+    )
+    _refuse(
+        labels,
+        lambda r: not _is_box(r["bbox"]),
+        "annotations have a bbox that is not four finite numbers x, y, width >= 0, height >= 0",
+        name,
+    )
+    _refuse(
+        labels, lambda r: not _is_area(r.get("area", 0.0)), "annotations have an area that is not a number >= 0", name
+    )
+    _refuse(
+        labels,
+        lambda r: not _is_near(r),
+        f"annotations have a box or area beyond {FARTHEST:g} pixels or their square",
+        name,
+    )
     _refuse(labels, lambda r: r.get("iscrowd", 0) not in (0, 1), "annotations have an iscrowd that is not 0 or 1", name)
 
 
@@ -161,7 +225,11 @@ def _is_id(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     """A finite number; a whole one of hundreds of digits, which JSON may hold and no float does, is none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and -sys.float_info.max <= value <= sys.float_info.max
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and -sys.float_info.max <= value <= sys.float_info.max
+    )
 
 
 def _is_side(value: Any) -> bool:
@@ -194,7 +262,8 @@ def _check_files(images: list[dict[str, Any]], folder: Path, name: str) -> None:
     missing = [record["file_name"] for record in images if not (folder / record["file_name"]).is_file()]
     if missing:
         raise AnnotationError(
-            f"{len(missing)} of the {len(images)} images of {name!r} are not in {str(folder)!r}: {', '.join(missing[:3])}; "
+            f"{len(missing)} of the {len(images)} images of {name!r} are not in {str(folder)!r}: "
+            f"{', '.join(missing[:3])}; "
             "give the folder that the file names start from"
         )
 

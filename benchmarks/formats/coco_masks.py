@@ -2,8 +2,9 @@
 
     polygons or runs of each object --read_masks--> Mask --paint--> label map: 0 background, 1 + k category k, 255 void
 
-COCO labels objects one by one, a segmenter one class a pixel. Painted are first the crowd regions, as void, since what stands
-in them is not told apart; then the objects from the largest to the smallest, so that where two overlap the smaller one shows.
+COCO labels objects one by one, a segmenter one class a pixel. Painted are first the crowd regions, as void, since what
+stands in them is not told apart; then the objects from the largest to the smallest, so that where two overlap the
+smaller one shows.
 Format: cocodataset.org/#format-data; the rasteriser is hotcoco's, which our tests hold equal to pycocotools'.
 """
 
@@ -31,7 +32,9 @@ _FAR = 16
 
 
 class Mask(NamedTuple):
-    """One object as the label file has it. label: 1 + the place of its category. segmentation: polygons, or runs in a dict."""
+    """One object as the label file has it. label: 1 + the place of its category. segmentation: polygons, or runs in a
+    dict.
+    """
 
     number: int
     label: int
@@ -40,7 +43,9 @@ class Mask(NamedTuple):
 
 
 def read_masks(annotations: Path) -> Mapping[int, Sequence[Mask]]:
-    """The masks of each image id, in the file's order; read again where it changed. The file is one that ``read_coco`` has checked."""
+    """The masks of each image id, in the file's order; read again where it changed. The file is one that ``read_coco``
+    has checked.
+    """
     return _read(annotations, sha256_of_file(annotations))
 
 
@@ -59,10 +64,13 @@ def paint(masks: Sequence[Mask], height: int, width: int, name: str) -> npt.NDAr
     """Label map uint8 (height, width) of one image's masks; ``name`` is the image's, for messages.
 
     Raises:
-        AnnotationError: a mask is no polygons and no runs, or runs of another size than the image, or that do not cover all of it.
+        AnnotationError: a mask is no polygons and no runs, or runs of another size than the image, or that do not cover
+        all of it.
     """
     drawn = [(mask, draw(mask, height, width, name)) for mask in masks]
-    drawn.sort(key=lambda pair: (not pair[0].iscrowd, -int(pair[1].sum())))  # stable: equal ones stay in the file's order
+    drawn.sort(
+        key=lambda pair: (not pair[0].iscrowd, -int(pair[1].sum()))
+    )  # stable: equal ones stay in the file's order
     labels = np.zeros((height, width), np.uint8)
     for mask, inside in drawn:
         labels[inside] = VOID if mask.iscrowd else mask.label
@@ -84,10 +92,15 @@ def runs(mask: Mask, height: int, width: int, name: str) -> dict[str, Any]:
     what = f"annotation {mask.number} of image {name!r}"
     if isinstance(told, dict):
         if told.get("size") != [height, width]:
-            raise AnnotationError(f"{what} has runs of size {told.get('size')}, expected {[height, width]}, the image's height and width")
+            raise AnnotationError(
+                f"{what} has runs of size {told.get('size')}, expected {[height, width]}, the image's height and width"
+            )
         _check_runs(told.get("counts"), height * width, what)
     elif not _are_polygons(told, _FAR * max(height, width)):
-        raise AnnotationError(f"{what} has a segmentation that is neither a list of polygons x, y, x, y, x, y, ... nor runs: {str(told)[:80]}")
+        raise AnnotationError(
+            f"{what} has a segmentation that is neither a list of polygons x, y, x, y, x, y, ... nor runs: "
+            f"{str(told)[:80]}"
+        )
     try:
         found = official.frPyObjects(told, height, width)
         whole = official.merge(found) if isinstance(found, list) else found
@@ -103,7 +116,9 @@ def _check_runs(counts: Any, pixels: int, what: str) -> None:
     try:
         if isinstance(counts, str | bytes):
             covered = covered_pixels(counts.encode("ascii") if isinstance(counts, str) else counts)
-        elif isinstance(counts, list) and all(isinstance(run, int) and not isinstance(run, bool) and run >= 0 for run in counts):
+        elif isinstance(counts, list) and all(
+            isinstance(run, int) and not isinstance(run, bool) and run >= 0 for run in counts
+        ):
             covered = sum(counts)
         else:
             raise ValueError(f"its counts are {str(counts)[:40]}, expected whole numbers of pixels, or text")
@@ -112,7 +127,8 @@ def _check_runs(counts: Any, pixels: int, what: str) -> None:
     if covered != pixels:
         how = "end early" if covered < pixels else "go on too long"
         raise AnnotationError(
-            f"{what} has runs that {how}: they cover {str(covered)[:20]} pixels, expected all {pixels} of the image; get the labels again"
+            f"{what} has runs that {how}: they cover {str(covered)[:20]} pixels, expected all {pixels} of the image; "
+            f"get the labels again"
         )
 
 

@@ -1,4 +1,6 @@
-"""The TOML file that describes a codec by its command lines: read and checked. Its form is told in ``benchmarks/codecs/command.py``."""
+"""The TOML file that describes a codec by its command lines: read and checked. Its form is told in
+``benchmarks/codecs/command.py``.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +29,8 @@ _RESERVED = ("input", "output", "stem", "input_stem", "folder")
 class Description:
     """A TOML file's content, checked.
 
-    file: where it lies. image, stream: suffixes without a dot. cwd: where the programs run, "" for a private folder. settings: (field,
-    default). text: all of the file.
+    file: where it lies. image, stream: suffixes without a dot. cwd: where the programs run, "" for a private folder.
+    settings: (field, default). text: all of the file.
     """
 
     name: str
@@ -71,19 +73,31 @@ def describe(text: str, file: str) -> Description:
         raise SpecError(f"the codec file {name!r} says image = {image!r}, expected one of {', '.join(IMAGES)}")
     stream = table.get("stream", "bin")
     if not isinstance(stream, str) or not _SUFFIX.fullmatch(stream):
-        raise SpecError(f'the codec file {name!r} says stream = {stream!r}, expected the suffix its programs go by, without a dot, such as "j2k"')
+        raise SpecError(
+            f"the codec file {name!r} says stream = {stream!r}, expected the suffix its programs go by, without a "
+            f'dot, such as "j2k"'
+        )
     cwd = table.get("cwd", "")
     if not isinstance(cwd, str) or set(PLACEHOLDER.findall(cwd)) - {"folder"}:
-        raise SpecError(f'the codec file {name!r} says cwd = {cwd!r}, expected a folder, such as "{{folder}}", where the codec file lies')
+        raise SpecError(
+            f'the codec file {name!r} says cwd = {cwd!r}, expected a folder, such as "{{folder}}", where the codec '
+            f"file lies"
+        )
     timeout_s = table.get("timeout_s", TIMEOUT_S)
     if not isinstance(timeout_s, int | float) or isinstance(timeout_s, bool) or not 0 < timeout_s <= _LONGEST_S:
-        raise SpecError(f"the codec file {name!r} says timeout_s = {str(timeout_s)[:40]}, expected seconds above 0, at most {_LONGEST_S:g}")
+        raise SpecError(
+            f"the codec file {name!r} says timeout_s = {str(timeout_s)[:40]}, expected seconds above 0, at most "
+            f"{_LONGEST_S:g}"
+        )
     rate_field, ladder = _rate(table.get("rate"), name)
     settings = _settings(table.get("settings", {}), rate_field, name)
     commands = {key: _words(table, key, name) for key in ("encode", "decode", "version")}
     files = table.get("files", [])
     if not isinstance(files, list) or not all(isinstance(pattern, str) and pattern for pattern in files):
-        raise SpecError(f'the codec file {name!r} says files = {files!r}, expected a list of files, folders or patterns such as "weights/*.pth"')
+        raise SpecError(
+            f"the codec file {name!r} says files = {files!r}, expected a list of files, folders or patterns such as "
+            f'"weights/*.pth"'
+        )
     fields = [*([rate_field] if rate_field else []), *(field for field, _ in settings)]
     for key, command in commands.items():
         _known_placeholders(command, fields, needs_files=key != "version", where=f"{key} of the codec file {name!r}")
@@ -108,7 +122,9 @@ def describe(text: str, file: str) -> Description:
 def _words(table: Mapping[str, Any], key: str, name: str) -> tuple[str, ...]:
     words = table.get(key, [] if key == "version" else None)
     if not isinstance(words, list) or not all(isinstance(w, str) for w in words) or (not words and key != "version"):
-        raise SpecError(f"the codec file {name!r} says {key} = {words!r}, expected a list of words: the program and its arguments")
+        raise SpecError(
+            f"the codec file {name!r} says {key} = {words!r}, expected a list of words: the program and its arguments"
+        )
     return tuple(words)
 
 
@@ -119,22 +135,37 @@ def _rate(table: Any, name: str) -> tuple[str, tuple[Any, ...]]:
     if not isinstance(table, dict) or set(table) != {"field", "ladder"}:
         raise SpecError(f"the codec file {name!r} has a rate of {table!r}, {form}")
     field, ladder = table["field"], table["ladder"]
-    if not isinstance(field, str) or not _FIELD.fullmatch(field) or field in _RESERVED or not isinstance(ladder, list) or not ladder:
+    if (
+        not isinstance(field, str)
+        or not _FIELD.fullmatch(field)
+        or field in _RESERVED
+        or not isinstance(ladder, list)
+        or not ladder
+    ):
         raise SpecError(f"the codec file {name!r} has the rate field {field!r} and the ladder {ladder!r}, {form}")
     if any(isinstance(v, float) for v in ladder) and all(type(v) in (int, float) for v in ladder):
         ladder = [float(v) for v in ladder]
-    if len({type(v) for v in ladder}) != 1 or type(ladder[0]) not in (int, float, str) or len(set(ladder)) != len(ladder):
-        raise SpecError(f"the codec file {name!r} has the ladder {ladder!r}, expected different values, all numbers or all strings")
+    if (
+        len({type(v) for v in ladder}) != 1
+        or type(ladder[0]) not in (int, float, str)
+        or len(set(ladder)) != len(ladder)
+    ):
+        raise SpecError(
+            f"the codec file {name!r} has the ladder {ladder!r}, expected different values, all numbers or all strings"
+        )
     return field, tuple(ladder)
 
 
 def _settings(table: Any, rate_field: str, name: str) -> tuple[tuple[str, Any], ...]:
     if not isinstance(table, dict) or any(type(v) not in (int, float, str) for v in table.values()):
-        raise SpecError(f"the codec file {name!r} has the settings {table!r}, expected names with a number or a string each")
+        raise SpecError(
+            f"the codec file {name!r} has the settings {table!r}, expected names with a number or a string each"
+        )
     wrong = [key for key in table if not _FIELD.fullmatch(key) or key in (*_RESERVED, rate_field)]
     if wrong:
         raise SpecError(
-            f"the codec file {name!r} has settings named {', '.join(wrong)}; use small letters, and not {', '.join(_RESERVED)} or the rate"
+            f"the codec file {name!r} has settings named {', '.join(wrong)}; use small letters, and not "
+            f"{', '.join(_RESERVED)} or the rate"
         )
     return tuple(table.items())
 
@@ -143,7 +174,10 @@ def _known_keys(table: Mapping[str, Any], known: Sequence[str], where: str) -> N
     for key in table:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
-            raise SpecError(f"{where} has the unknown entry {key!r}; {f'did you mean {near[0]!r}?' if near else 'it takes: ' + ', '.join(known)}")
+            raise SpecError(
+                f"{where} has the unknown entry {key!r}; "
+                f"{f'did you mean {near[0]!r}?' if near else 'it takes: ' + ', '.join(known)}"
+            )
 
 
 def _known_placeholders(command: Sequence[str], fields: Sequence[str], *, needs_files: bool, where: str) -> None:
@@ -152,5 +186,6 @@ def _known_placeholders(command: Sequence[str], fields: Sequence[str], *, needs_
     _known_keys(dict.fromkeys(sorted(used)), known, where)
     if needs_files and not (used & {"input", "input_stem"} and used & {"output", "stem"}):
         raise SpecError(
-            f"{where} must name {{input}} and {{output}}, or {{stem}} for an output whose suffix the program adds; it is {' '.join(command)}"
+            f"{where} must name {{input}} and {{output}}, or {{stem}} for an output whose suffix the program adds; "
+            f"it is {' '.join(command)}"
         )

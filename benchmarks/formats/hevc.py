@@ -3,7 +3,8 @@
     NAL unit (SPS) --read_sps--> PictureFormat, SpsTools
     PictureFormat, SpsTools --write_vps, write_sps--> NAL units again
 
-BPG keeps of VPS and SPS only the coding tools (``SpsTools``); everything else is fixed by its specification or said in its header.
+BPG keeps of VPS and SPS only the coding tools (``SpsTools``); everything else is fixed by its specification or said in
+its header.
 Source: ITU-T H.265 (08/2021), clauses 7.3.1 (NAL), 7.3.2.1 (VPS), 7.3.2.2 (SPS), 7.3.3 (profile, tier, level).
 """
 
@@ -70,7 +71,9 @@ class SpsTools:
 
 @dataclass(frozen=True)
 class PictureFormat:
-    """What an SPS says of the samples. chroma: 0 grey, 1 4:2:0, 2 4:2:2, 3 4:4:4. Sizes are coded ones, in luma samples."""
+    """What an SPS says of the samples. chroma: 0 grey, 1 4:2:0, 2 4:2:2, 3 4:4:4. Sizes are coded ones, in luma
+    samples.
+    """
 
     width: int
     height: int
@@ -87,7 +90,9 @@ def nal_type(nal: bytes) -> int:
     if len(nal) < 2:
         raise BitstreamError(f"an H.265 NAL unit of {len(nal)} bytes is shorter than its header; the data are cut")
     if nal[0] & 0x80 or not nal[1] & 7:
-        raise BitstreamError("an H.265 NAL unit header has its forbidden bit set or no temporal id; the data are damaged")
+        raise BitstreamError(
+            "an H.265 NAL unit header has its forbidden bit set or no temporal id; the data are damaged"
+        )
     return nal[0] >> 1 & 0x3F
 
 
@@ -117,7 +122,9 @@ def read_sps(nal: bytes) -> tuple[PictureFormat, SpsTools]:
         raise BitstreamError("an SPS codes its colour planes separately, which BPG does not allow")
     width, height = r.ue(), r.ue()
     if r.flag():
-        raise BitstreamError("an SPS crops its picture, which BPG leaves to its own header; pad the picture before encoding")
+        raise BitstreamError(
+            "an SPS crops its picture, which BPG leaves to its own header; pad the picture before encoding"
+        )
     bits, chroma_bits = r.ue() + 8, r.ue() + 8
     if bits != chroma_bits:
         raise BitstreamError(f"an SPS has {bits} bits for luma and {chroma_bits} for chroma, BPG has one depth")
@@ -137,7 +144,9 @@ def read_sps(nal: bytes) -> tuple[PictureFormat, SpsTools]:
     strong = r.flag()
     if r.flag():
         _skip_vui(r)
-    return PictureFormat(width, height, chroma, bits), SpsTools(sizes[0], sizes[1], sizes[2], sizes[3], depth, sao, pcm, strong, read_range_tools(r))
+    return PictureFormat(width, height, chroma, bits), SpsTools(
+        sizes[0], sizes[1], sizes[2], sizes[3], depth, sao, pcm, strong, read_range_tools(r)
+    )
 
 
 def read_pcm(r: BitReader) -> Pcm | None:
@@ -166,7 +175,9 @@ def read_range_tools(r: BitReader) -> RangeTools | None:
         return None
     in_range, others = r.flag(), r.u(7)
     if others:
-        raise BitstreamError(f"an SPS has extensions beyond the range extension (flags {others:07b}), which BPG does not have")
+        raise BitstreamError(
+            f"an SPS has extensions beyond the range extension (flags {others:07b}), which BPG does not have"
+        )
     return RangeTools(*(r.flag() for _ in range(9))) if in_range else None
 
 
@@ -266,7 +277,12 @@ def write_sps(picture: PictureFormat, tools: SpsTools) -> bytes:
     w.u(1, 1)
     for value in (1, 0, 0):
         w.ue(value)
-    for value in (tools.log2_min_coding_minus3, tools.log2_range_coding, tools.log2_min_transform_minus2, tools.log2_range_transform):
+    for value in (
+        tools.log2_min_coding_minus3,
+        tools.log2_range_coding,
+        tools.log2_min_transform_minus2,
+        tools.log2_range_transform,
+    ):
         w.ue(value)
     w.ue(tools.transform_depth_intra)  # BPG: the inter depth equals the intra depth
     w.ue(tools.transform_depth_intra)

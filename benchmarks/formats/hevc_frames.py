@@ -20,7 +20,8 @@ from hsc.errors import BitstreamError, CodecError
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
 
-# qp is that of the I picture itself (ipratio=1), no picture hash or version SEI, and nothing that depends on the number of cores.
+# qp is that of the I picture itself (ipratio=1), no picture hash or version SEI, and nothing that depends on the number
+# of cores.
 _X265 = "keyint=1:hash=0:ipratio=1:amp=1:rect=1:wpp=0:frame-threads=1:pools=none:log-level=none:allow-non-conformance=1"
 _LAYOUTS = {0: "gray", 1: "yuv420p", 2: "yuv422p", 3: "yuv444p"}
 
@@ -30,10 +31,13 @@ def pixel_layout(chroma: int, bits: int) -> str:
     return _LAYOUTS[chroma] + ("" if bits == 8 else f"{bits}le")
 
 
-def encode_intra(planes: Sequence[Plane], *, chroma: int, bits: int, qp: int, preset: str, min_coding: int = 8, signed: bool = False) -> bytes:
+def encode_intra(
+    planes: Sequence[Plane], *, chroma: int, bits: int, qp: int, preset: str, min_coding: int = 8, signed: bool = False
+) -> bytes:
     """An Annex-B H.265 stream of one picture whose QP is exactly ``qp``.
 
-    planes: uint8 (8 bits) or uint16, full size and, where ``chroma`` says so, half size; sizes a multiple of 8 and at least 16.
+    planes: uint8 (8 bits) or uint16, full size and, where ``chroma`` says so, half size; sizes a multiple of 8 and at
+    least 16.
     min_coding: smallest coding block, 8 or 16; the luma size must be its multiple. signed: leave x265's SEI with
     its version and settings in the stream.
 
@@ -48,7 +52,11 @@ def encode_intra(planes: Sequence[Plane], *, chroma: int, bits: int, qp: int, pr
     context.pix_fmt = pixel_layout(chroma, bits)
     context.time_base = Fraction(1, 25)
     context.thread_count = 1
-    context.options = {"preset": preset, "tune": "ssim", "x265-params": f"qp={qp}:min-cu-size={min_coding}:info={int(signed)}:{_X265}"}
+    context.options = {
+        "preset": preset,
+        "tune": "ssim",
+        "x265-params": f"qp={qp}:min-cu-size={min_coding}:info={int(signed)}:{_X265}",
+    }
     frame = av.VideoFrame(width, height, context.pix_fmt)
     for target, plane in zip(frame.planes, planes, strict=True):
         stride = target.line_size // plane.itemsize
@@ -78,7 +86,8 @@ def decode_intra(stream: bytes, coded: PictureFormat) -> list[Plane]:
     Damage inside a slice that still parses cannot be seen: such a picture has wrong pixels and the right size.
 
     Raises:
-        BitstreamError: the decoder reports an error, gives no or several pictures, or another size or format than ``coded``.
+        BitstreamError: the decoder reports an error, gives no or several pictures, or another size or format than
+        ``coded``.
     """
     import av
 
@@ -88,14 +97,19 @@ def decode_intra(stream: bytes, coded: PictureFormat) -> list[Plane]:
     try:
         frames = [*context.decode(av.Packet(stream)), *context.decode(None)]
     except (av.FFmpegError, ValueError, MemoryError) as error:
-        raise BitstreamError(f"the H.265 decoder refuses the data: {error}; they are damaged or of a kind it does not support") from error
+        raise BitstreamError(
+            f"the H.265 decoder refuses the data: {error}; they are damaged or of a kind it does not support"
+        ) from error
     if len(frames) != 1:
         raise BitstreamError(f"the H.265 decoder gave {len(frames)} pictures, expected 1; the data are damaged")
     frame = frames[0]
     expected = (coded.width, coded.height, pixel_layout(coded.chroma, coded.bits))
     found = (frame.width, frame.height, frame.format.name)
     if not isinstance(frame, av.VideoFrame) or found != expected or frame.is_corrupt:
-        raise BitstreamError(f"the H.265 decoder gave a picture of {found} (corrupt: {frame.is_corrupt}), expected {expected}; the data are damaged")
+        raise BitstreamError(
+            f"the H.265 decoder gave a picture of {found} (corrupt: {frame.is_corrupt}), expected {expected}; the "
+            f"data are damaged"
+        )
     dtype = np.dtype(np.uint8 if coded.bits == 8 else "<u2")
     planes = []
     for plane in frame.planes:

@@ -85,7 +85,9 @@ class LabelledFiles:
 
 
 class LabelledFolder:
-    """What the data sets of labelled files have in common; a plug-in says which files (``_files``) and what their numbers mean."""
+    """What the data sets of labelled files have in common; a plug-in says which files (``_files``) and what their
+    numbers mean.
+    """
 
     def _files(self) -> LabelledFiles:
         """The files, looked for again once their folders change.
@@ -131,13 +133,17 @@ def turned_under_maps(images: Sequence[Path]) -> list[str]:
     if not found:
         return []
     return [
-        f"{len(found)} of {len(images)} pictures carry an EXIF turn ({found[0].name!r} is the first), which is not applied, since label maps are "
-        "taken to be of the pixels as stored; where they are of the upright picture, store the pictures upright and without the tag"
+        f"{len(found)} of {len(images)} pictures carry an EXIF turn ({found[0].name!r} is the first), which is not "
+        f"applied, since label maps are "
+        "taken to be of the pixels as stored; where they are of the upright picture, store the pictures upright and "
+        "without the tag"
     ]
 
 
 def data_folder(root: str, name: str) -> Path:
-    """Where a data set lies: ``root``; where that is empty, ``name`` below the folder that HSC_DATA names, or below ./data."""
+    """Where a data set lies: ``root``; where that is empty, ``name`` below the folder that HSC_DATA names, or below
+    ./data.
+    """
     return Path(root).expanduser() if root else Path(os.environ.get("HSC_DATA") or "data", name)
 
 
@@ -157,7 +163,10 @@ def labelled_files(pairs: Sequence[Pair], what: str, cure: str) -> LabelledFiles
         missing = [file for file in files if not file.is_file()]
         if missing:
             names = ", ".join(shown(file.name) for file in missing[:3])
-            raise error(f"{len(missing)} of the {len(files)} {kind} of {what} are not in {shown(missing[0].parent)!r}: {names}; {cure}")
+            raise error(
+                f"{len(missing)} of the {len(files)} {kind} of {what} are not in {shown(missing[0].parent)!r}: "
+                f"{names}; {cure}"
+            )
     return LabelledFiles(tuple(pair._replace(image_id=shown(pair.image_id)) for pair in pairs))
 
 
@@ -181,7 +190,8 @@ def read_numbers(file: Path, image: Path) -> Labels:
     depth, colour = data[24], data[25]  # PNG 3rd edition, 11.2.1; shallower greys would be stretched to 0 to 255
     if colour != _PALETTE and (colour, depth) != (_GREY, 8):
         raise AnnotationError(
-            f"the label map {name!r} is a PNG of colour type {colour} and {depth} bits, expected one number a pixel: a palette, or 8-bit grey"
+            f"the label map {name!r} is a PNG of colour type {colour} and {depth} bits, expected one number a pixel: "
+            f"a palette, or 8-bit grey"
         )
     try:
         with warnings.catch_warnings():
@@ -189,14 +199,17 @@ def read_numbers(file: Path, image: Path) -> Labels:
             with PIL.Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
                 if picture.size != (width, height):
                     raise AnnotationError(
-                        f"the label map {name!r} is {picture.size[0]}x{picture.size[1]}, its image {shown(image.name)!r} {width}x{height}; "
+                        f"the label map {name!r} is {picture.size[0]}x{picture.size[1]}, its image "
+                        f"{shown(image.name)!r} {width}x{height}; "
                         "they must be of one size, as the data set's publisher has them"
                     )
                 return np.array(picture, dtype=np.uint8)
     except AnnotationError:
         raise
     except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, zlib.error and more on damaged files
-        raise AnnotationError(f"cannot read the label map {shown(file)!r}: {error or type(error).__name__}; it is damaged, get it again") from error
+        raise AnnotationError(
+            f"cannot read the label map {shown(file)!r}: {error or type(error).__name__}; it is damaged, get it again"
+        ) from error
 
 
 def renumber(numbers: Labels, meaning: Mapping[int, int], name: str) -> Labels:
@@ -210,7 +223,8 @@ def renumber(numbers: Labels, meaning: Mapping[int, int], name: str) -> Labels:
     strange = sorted(set(np.flatnonzero(np.bincount(numbers.ravel(), minlength=256)).tolist()) - set(meaning))
     if strange:
         raise AnnotationError(
-            f"the label map {name!r} holds {', '.join(map(str, strange[:3]))}, expected only {_spans(sorted(meaning))}; it is of another kind"
+            f"the label map {name!r} holds {', '.join(map(str, strange[:3]))}, expected only "
+            f"{_spans(sorted(meaning))}; it is of another kind"
         )
     return table[numbers]
 
@@ -233,7 +247,9 @@ def size_of(image: Path) -> tuple[int, int]:
                 width, height = picture.size
     except ImageError:
         raise
-    except Exception as error:  # Pillow's plug-ins raise OSError, SyntaxError, ValueError, struct.error and more on damaged files
+    except (
+        Exception
+    ) as error:  # Pillow's plug-ins raise OSError, SyntaxError, ValueError, struct.error and more on damaged files
         raise ImageError(f"cannot read the image {shown(image)!r}: {error or type(error).__name__}") from error
     check_size(height, width, shown(image))
     return width, height

@@ -2,8 +2,8 @@
 
     image --write_still--> a file's bytes --read_still--> image
 
-Damage is answered by a ``BitstreamError``. Pillow conceals some (a flipped bit inside JPEG data gives wrong pixels, not an
-error); a cut file never passes, because each format's own end is checked before decoding.
+Damage is answered by a ``BitstreamError``. Pillow conceals some (a flipped bit inside JPEG data gives wrong pixels, not
+an error); a cut file never passes, because each format's own end is checked before decoding.
 """
 
 from __future__ import annotations
@@ -33,17 +33,22 @@ def write_still(image: Image, kind: str, *, longest_side: int, **options: Any) -
 
     height, width = require_image(image).shape[:2]
     if max(height, width) > longest_side:
-        raise CodecError(f"{kind} holds at most {longest_side} pixels a side, the image is {width}x{height}; resize or tile it")
+        raise CodecError(
+            f"{kind} holds at most {longest_side} pixels a side, the image is {width}x{height}; resize or tile it"
+        )
     buffer = io.BytesIO()
     try:
         PIL.Image.fromarray(np.ascontiguousarray(image)).save(buffer, format=kind, **options)
     except Exception as error:  # a format's encoder may raise anything
-        raise CodecError(f"the {kind} encoder failed on a {width}x{height} image: {error or type(error).__name__}") from error
+        raise CodecError(
+            f"the {kind} encoder failed on a {width}x{height} image: {error or type(error).__name__}"
+        ) from error
     return buffer.getvalue()
 
 
 def read_still(data: bytes, kind: str, *, longest_side: int, modes: tuple[str, ...] = ("RGB",)) -> Image:
-    """Decode a file that must be of Pillow's format ``kind`` and of a colour mode the codec writes. longest_side: as ``write_still``.
+    """Decode a file that must be of Pillow's format ``kind`` and of a colour mode the codec writes. longest_side: as
+    ``write_still``.
 
     Raises:
         BitstreamError: empty, cut, damaged, of another format, or of a size that is refused.
@@ -53,23 +58,35 @@ def read_still(data: bytes, kind: str, *, longest_side: int, modes: tuple[str, .
     _check_frame(data, kind)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # what a decoder warns of here is damage: we wrote these files without metadata
+            warnings.simplefilter(
+                "error"
+            )  # what a decoder warns of here is damage: we wrote these files without metadata
             warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)  # check_size decides
             with PIL.Image.open(io.BytesIO(data), formats=[kind]) as picture:
                 check_size(picture.size[1], picture.size[0], f"the {kind} stream")
                 if max(picture.size) > longest_side:
                     width, height = picture.size
-                    raise BitstreamError(f"the {kind} stream says {width}x{height} pixels, it may have {longest_side} a side; it is damaged")
+                    raise BitstreamError(
+                        f"the {kind} stream says {width}x{height} pixels, it may have {longest_side} a side; it is "
+                        f"damaged"
+                    )
                 if picture.mode not in modes:
-                    raise BitstreamError(f"the {kind} stream holds {picture.mode} pixels, expected {' or '.join(modes)}; it is not this codec's")
+                    raise BitstreamError(
+                        f"the {kind} stream holds {picture.mode} pixels, expected {' or '.join(modes)}; it is not "
+                        f"this codec's"
+                    )
                 picture.load()
                 return np.ascontiguousarray(np.asarray(picture.convert("RGB")))
     except BitstreamError:
         raise
     except ImageError as error:
         raise BitstreamError(str(error)) from error
-    except Exception as error:  # Pillow's plug-ins raise OSError, SyntaxError, ValueError, struct.error and more on damaged data
-        raise BitstreamError(f"not a valid {kind} stream of {len(data)} bytes: {error or type(error).__name__}") from error
+    except (
+        Exception
+    ) as error:  # Pillow's plug-ins raise OSError, SyntaxError, ValueError, struct.error and more on damaged data
+        raise BitstreamError(
+            f"not a valid {kind} stream of {len(data)} bytes: {error or type(error).__name__}"
+        ) from error
 
 
 def _check_frame(data: bytes, kind: str) -> None:
@@ -78,7 +95,9 @@ def _check_frame(data: bytes, kind: str) -> None:
     if not data:
         raise BitstreamError(f"the {kind} stream is empty")
     if not whole(data):
-        raise BitstreamError(f"not a whole {kind} stream: its {len(data)} bytes begin {data[:4].hex()} and end {data[-2:].hex()}")
+        raise BitstreamError(
+            f"not a whole {kind} stream: its {len(data)} bytes begin {data[:4].hex()} and end {data[-2:].hex()}"
+        )
 
 
 def _marked(data: bytes) -> bool:
@@ -88,7 +107,12 @@ def _marked(data: bytes) -> bool:
 
 def _riff(data: bytes) -> bool:
     """RIFF states its own length (RFC 9649, section 2.4)."""
-    return len(data) >= 12 and data[:4] == b"RIFF" and data[8:12] == b"WEBP" and struct.unpack_from("<I", data, 4)[0] + 8 == len(data)
+    return (
+        len(data) >= 12
+        and data[:4] == b"RIFF"
+        and data[8:12] == b"WEBP"
+        and struct.unpack_from("<I", data, 4)[0] + 8 == len(data)
+    )
 
 
 def boxes_fit(data: bytes) -> bool:

@@ -1,8 +1,10 @@
-"""Command lines of the programs that code or decode one H.266 picture: ffmpeg with libvvenc, vvencapp and vvdecapp, VTM.
+"""Command lines of the programs that code or decode one H.266 picture: ffmpeg with libvvenc, vvencapp and vvdecapp,
+VTM.
 
-All take 4:2:0 planes of 10 bits in 16-bit little-endian words and give an Annex-B stream, or the other way round. What a program
-is, its file name says (``kind_of``). Units that cost bytes and carry nothing for one picture (access unit delimiter, buffer
-parameters) are switched off where the program writes them by default: 18 bytes of libvvenc's, 5 % at the lowest rates.
+All take 4:2:0 planes of 10 bits in 16-bit little-endian words and give an Annex-B stream, or the other way round. What
+a program is, its file name says (``kind_of``). Units that cost bytes and carry nothing for one picture (access unit
+delimiter, buffer parameters) are switched off where the program writes them by default: 18 bytes of libvvenc's, 5 % at
+the lowest rates.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ _LIBVVENC = "intraperiod=1:intraqpoffset=0:accessunitdelimiter=0:hrdparameterspr
 _NAMES = {"vvenc": "vvencapp", "vvdec": "vvdecapp", "encoderapp": "vtm", "decoderapp": "vtm", "ffmpeg": "ffmpeg"}
 
 _LIBRARY_FAILED = "Generic error in an external library"
-"""All that ffmpeg says where libvvenc's "payload size is too small": it is given a byte a luma sample (FFmpeg, libvvenc.c)."""
+"""All that ffmpeg says where libvvenc's "payload size is too small": it is given a byte a luma sample (FFmpeg,
+libvvenc.c).
+"""
 
 
 class RoomError(ProcessError):
@@ -49,11 +53,15 @@ def kind_of(program: str, allowed: Sequence[str]) -> str:
     for part, kind in _NAMES.items():
         if part in name and kind in allowed:
             return kind
-    raise ValueError(f"the program came as {program!r}, allowed are ffmpeg or a path to one of {', '.join(allowed)} (told by the file's name)")
+    raise ValueError(
+        f"the program came as {program!r}, allowed are ffmpeg or a path to one of {', '.join(allowed)} (told by the "
+        f"file's name)"
+    )
 
 
 def find_program(program: str) -> str:
-    """Its full path. "ffmpeg" alone is the binary that the package imageio-ffmpeg brings, since others rarely know H.266.
+    """Its full path. "ffmpeg" alone is the binary that the package imageio-ffmpeg brings, since others rarely know
+    H.266.
 
     Raises:
         UnavailableError: it is not there.
@@ -83,7 +91,10 @@ def why_not(encoder: str, decoder: str, encoder_config: str) -> str | None:
     except UnavailableError as error:
         return str(error)
     if kind_of(encoder, ENCODERS) == "vtm" and not Path(encoder_config).is_file():
-        return f"VTM needs its configuration file, encoder_config came as {encoder_config!r}; give the path of encoder_intra_vtm.cfg"
+        return (
+            f"VTM needs its configuration file, encoder_config came as {encoder_config!r}; give the path of "
+            f"encoder_intra_vtm.cfg"
+        )
     for program, what, word in ((encoder, "-encoders", "libvvenc"), (decoder, "-decoders", " vvc ")):
         if kind_of(program, (*ENCODERS, *DECODERS)) == "ffmpeg":
             try:
@@ -130,22 +141,90 @@ def encode_planes(program: str, planes: bytes, hw: tuple[int, int], *, qp: int, 
     with private_folder() as folder:
         if kind == "ffmpeg":
             # To a file: on stdout libvvenc's own messages would land in the stream.
-            command = [path, *_QUIET, "-threads", "1", "-f", "rawvideo", "-pix_fmt", _FORMAT, "-s", size, "-r", "1", "-i", "pipe:0"]
-            command += ["-c:v", "libvvenc", "-threads", "1", "-preset", preset, "-qp", str(qp), "-qpa", "0", "-vvenc-params", _LIBVVENC]
+            command = [
+                path,
+                *_QUIET,
+                "-threads",
+                "1",
+                "-f",
+                "rawvideo",
+                "-pix_fmt",
+                _FORMAT,
+                "-s",
+                size,
+                "-r",
+                "1",
+                "-i",
+                "pipe:0",
+            ]
+            command += [
+                "-c:v",
+                "libvvenc",
+                "-threads",
+                "1",
+                "-preset",
+                preset,
+                "-qp",
+                str(qp),
+                "-qpa",
+                "0",
+                "-vvenc-params",
+                _LIBVVENC,
+            ]
             command += ["-frames:v", "1", "-f", "vvc", "out.vvc"]
             try:
-                return run_program(command, stdin=planes, folder=folder, timeout_s=_ENCODE_S, outputs=("out.vvc",)).files["out.vvc"]
+                return run_program(
+                    command, stdin=planes, folder=folder, timeout_s=_ENCODE_S, outputs=("out.vvc",)
+                ).files["out.vvc"]
             except ProcessError as error:
                 if _LIBRARY_FAILED not in str(error):
                     raise
-                raise RoomError(f"libvvenc gave no picture of {size} at qp {qp}, where it has {hw[0] * hw[1]} bytes of room: {error}") from error
+                raise RoomError(
+                    f"libvvenc gave no picture of {size} at qp {qp}, where it has {hw[0] * hw[1]} bytes of room: "
+                    f"{error}"
+                ) from error
         (folder / "in.yuv").write_bytes(planes)
         if kind == "vvencapp":
-            command = [path, "-i", "in.yuv", "-s", size, "-c", "yuv420_10", "-r", "1", "--frames", "1", "--threads", "1", "--preset", preset]
+            command = [
+                path,
+                "-i",
+                "in.yuv",
+                "-s",
+                size,
+                "-c",
+                "yuv420_10",
+                "-r",
+                "1",
+                "--frames",
+                "1",
+                "--threads",
+                "1",
+                "--preset",
+                preset,
+            ]
             command += ["--qp", str(qp), "--qpa", "0", "--additional", _LIBVVENC.replace(":", " "), "-o", "out.vvc"]
         else:
-            command = [path, "-c", os.path.abspath(config), "-i", "in.yuv", "-wdt", str(hw[1]), "-hgt", str(hw[0]), "-fr", "1", "-f", "1"]
-            command += ["--InputBitDepth=10", "--InternalBitDepth=10", "--InputChromaFormat=420", "--ConformanceWindowMode=1"]
+            command = [
+                path,
+                "-c",
+                os.path.abspath(config),
+                "-i",
+                "in.yuv",
+                "-wdt",
+                str(hw[1]),
+                "-hgt",
+                str(hw[0]),
+                "-fr",
+                "1",
+                "-f",
+                "1",
+            ]
+            command += [
+                "--InputBitDepth=10",
+                "--InternalBitDepth=10",
+                "--InputChromaFormat=420",
+                "--ConformanceWindowMode=1",
+            ]
             command += ["-q", str(qp), "-b", "out.vvc"]
         return run_program(command, folder=folder, timeout_s=_ENCODE_S, outputs=("out.vvc",)).files["out.vvc"]
 
@@ -159,15 +238,41 @@ def decode_planes(program: str, stream: bytes, hw: tuple[int, int]) -> bytes:
     """
     path, kind, expected = find_program(program), kind_of(program, DECODERS), 3 * hw[0] * hw[1]
     if kind == "ffmpeg":
-        command = [path, *_QUIET, "-xerror", "-err_detect", "explode", "-threads", "1", "-max_pixels", str((hw[0] + _ALIGNED) * (hw[1] + _ALIGNED))]
-        command += ["-f", "vvc", "-i", "pipe:0", "-frames:v", "1", "-threads", "1", "-f", "rawvideo", "-pix_fmt", _FORMAT, "pipe:1"]
+        command = [
+            path,
+            *_QUIET,
+            "-xerror",
+            "-err_detect",
+            "explode",
+            "-threads",
+            "1",
+            "-max_pixels",
+            str((hw[0] + _ALIGNED) * (hw[1] + _ALIGNED)),
+        ]
+        command += [
+            "-f",
+            "vvc",
+            "-i",
+            "pipe:0",
+            "-frames:v",
+            "1",
+            "-threads",
+            "1",
+            "-f",
+            "rawvideo",
+            "-pix_fmt",
+            _FORMAT,
+            "pipe:1",
+        ]
         planes = run_program(command, stdin=stream, timeout_s=_DECODE_S, max_output_bytes=expected).stdout
     else:
         with private_folder() as folder:
             (folder / "in.vvc").write_bytes(stream)
             options = ["-t", "1"] if kind == "vvdecapp" else ["-d", "10"]
             command = [path, "-b", "in.vvc", "-o", "out.yuv", *options]
-            run = run_program(command, folder=folder, timeout_s=_DECODE_S, outputs=("out.yuv",), max_output_bytes=expected)
+            run = run_program(
+                command, folder=folder, timeout_s=_DECODE_S, outputs=("out.yuv",), max_output_bytes=expected
+            )
             planes = run.files["out.yuv"]
     if len(planes) != expected:
         raise CodecError(f"{os.path.basename(path)} gave {len(planes)} bytes of picture, expected {expected}")

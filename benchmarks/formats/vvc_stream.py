@@ -1,6 +1,7 @@
 """The little of H.266 that checking a one-picture stream needs: its NAL units, and the picture size in its SPS.
 
-Source: ITU-T H.266 (04/2022), clauses 7.3.1.2 (NAL header), 7.3.2.4 (SPS), 7.3.3.1 and 7.3.3.2 (profile, tier, constraints), table 5.
+Source: ITU-T H.266 (04/2022), clauses 7.3.1.2 (NAL header), 7.3.2.4 (SPS), 7.3.3.1 and 7.3.3.2 (profile, tier,
+constraints), table 5.
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ def picture_size(stream: bytes) -> tuple[int, int]:
             raise BitstreamError(f"an H.266 unit of type {kind} is not part of a picture; the data are damaged")
         has_pps = has_pps or kind == _PPS
     if not slices or len(sizes) != 1:
-        raise BitstreamError(f"an H.266 stream has {slices} slices and {len(sizes)} SPS, expected some and one; the data are cut or damaged")
+        raise BitstreamError(
+            f"an H.266 stream has {slices} slices and {len(sizes)} SPS, expected some and one; the data are cut or "
+            f"damaged"
+        )
     return sizes[0]
 
 
@@ -44,7 +48,9 @@ def _nal_type(nal: bytes) -> int:
     if len(nal) < 2:
         raise BitstreamError(f"an H.266 NAL unit of {len(nal)} bytes is shorter than its header; the data are cut")
     if nal[0] or not nal[1] & 7:
-        raise BitstreamError("an H.266 NAL unit header has reserved bits, another layer or no temporal id; the data are damaged")
+        raise BitstreamError(
+            "an H.266 NAL unit header has reserved bits, another layer or no temporal id; the data are damaged"
+        )
     return nal[1] >> 3
 
 
@@ -61,7 +67,10 @@ def _sps_size(nal: bytes) -> tuple[int, int]:
         r.u(1)
     width, height = r.ue(), r.ue()
     if chroma != _CHROMA_420:
-        raise BitstreamError(f"an H.266 stream has chroma format {chroma}, only 4:2:0 ({_CHROMA_420}) is read; the data are damaged or foreign")
+        raise BitstreamError(
+            f"an H.266 stream has chroma format {chroma}, only 4:2:0 ({_CHROMA_420}) is read; the data are damaged "
+            f"or foreign"
+        )
     if r.flag():
         left, right, top, bottom = (2 * r.ue() for _ in range(4))
         width, height = width - left - right, height - top - bottom

@@ -4,8 +4,9 @@
                    --else-------------> unknown: said once, and measured anew
 
 A record is written whole or not at all (a transaction each), by the parent process alone; whether a cell is finished is
-derived from its records, never stored. Failures are not kept: they are tried again. Times stand apart from what they were taken of, each with
-the conditions it was taken under (``benchmarks.harness.conditions``); those of caches that are older than this have none and are not read.
+derived from its records, never stored. Failures are not kept: they are tried again. Times stand apart from what they
+were taken of, each with the conditions it was taken under (``benchmarks.harness.conditions``); those of caches that are
+older than this have none and are not read.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ Statement = tuple[str, Iterable[tuple[Any, ...]]]
 
 @dataclass(frozen=True)
 class Pixels:
-    """An image as the store knows it: sha256 of its pixels, size, and the bytes of the file it came from (None: no file)."""
+    """An image as the store knows it: sha256 of its pixels, size, and the bytes of the file it came from (None: no
+    file).
+    """
 
     sha256: str
     image_hw: tuple[int, int]
@@ -79,7 +82,9 @@ class Store:
         except (sqlite3.Error, OSError) as error:
             raise self._unusable(error) from error
         try:
-            self._db.text_factory = lambda raw: raw.decode("utf-8", "replace")  # damaged text fails its checksum and not the query
+            self._db.text_factory = lambda raw: raw.decode(
+                "utf-8", "replace"
+            )  # damaged text fails its checksum and not the query
             self._require_ours()
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
@@ -92,21 +97,30 @@ class Store:
             raise
 
     def _unusable(self, error: Exception) -> ResultsError:
-        return ResultsError(f"the cache {self.path} cannot be used: {error}; move it away to start anew, or name another with --cache")
+        return ResultsError(
+            f"the cache {self.path} cannot be used: {error}; move it away to start anew, or name another with --cache"
+        )
 
     def _require_ours(self) -> None:
         """Refuse to write into another program's database."""
         tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        columns = {name: {about[1] for about in self._db.execute(f"PRAGMA table_info({name})")} for name in _OURS if name in tables}
+        columns = {
+            name: {about[1] for about in self._db.execute(f"PRAGMA table_info({name})")}
+            for name in _OURS
+            if name in tables
+        }
         if tables and (not columns or any(not _OURS[name] <= found for name, found in columns.items())):
             raise ResultsError(
-                f"the cache {self.path} is another program's database (its tables: {', '.join(sorted(tables)[:5])}); name another with --cache"
+                f"the cache {self.path} is another program's database (its tables: {', '.join(sorted(tables)[:5])}); "
+                f"name another with --cache"
             )
 
     def __enter__(self) -> Store:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._db.close()
 
     def _select(self, sql: str, keys: Iterable[str], *before: str) -> Iterator[tuple[Any, ...]]:
@@ -115,17 +129,25 @@ class Store:
         try:
             for start in range(0, len(wanted), _AT_ONCE):
                 part = wanted[start : start + _AT_ONCE]
-                with closing(self._db.execute(sql.replace("(?*)", f"({','.join('?' * len(part))})"), (*before, *part))) as rows:
+                with closing(
+                    self._db.execute(sql.replace("(?*)", f"({','.join('?' * len(part))})"), (*before, *part))
+                ) as rows:
                     yield from rows
         except sqlite3.Error as error:
             raise ResultsError(f"the cache {self.path} is damaged: {error}; move it away to start anew") from error
 
-    def _records(self, table: str, columns: str, keys: Iterable[str], made: Callable[..., T], place: str = "") -> Iterator[tuple[str, T]]:
-        """(key, what ``made`` makes of its columns) of the sound records of ``keys``; ``made`` raises where they cannot be one's.
+    def _records(
+        self, table: str, columns: str, keys: Iterable[str], made: Callable[..., T], place: str = ""
+    ) -> Iterator[tuple[str, T]]:
+        """(key, what ``made`` makes of its columns) of the sound records of ``keys``; ``made`` raises where they cannot
+        be one's.
 
         A record without a checksum is of an older cache and has to satisfy ``made`` alone.
         """
-        sql = f"SELECT t.key, c.checksum, {columns} FROM {table} t LEFT JOIN checksums c ON c.place = ? AND c.key = t.key WHERE t.key IN (?*)"
+        sql = (
+            f"SELECT t.key, c.checksum, {columns} FROM {table} t LEFT JOIN checksums c ON c.place = ? AND c.key = "
+            f"t.key WHERE t.key IN (?*)"
+        )
         for key, kept, *values in self._select(sql, keys, place or table):
             record = self._sound(table, key, kept, values, made)
             if record is not None:
@@ -141,7 +163,10 @@ class Store:
         if table not in self._told:
             self._told.add(table)
             _log.warning(
-                "the cache %s holds damaged records (the first: %s %s); they count as unknown and are measured anew", self.path, table, key[:12]
+                "the cache %s holds damaged records (the first: %s %s); they count as unknown and are measured anew",
+                self.path,
+                table,
+                key[:12],
             )
         return None
 
@@ -156,25 +181,34 @@ class Store:
             with suppress(sqlite3.Error):  # after some errors SQLite has rolled back by itself
                 self._db.execute("ROLLBACK")
             raise ResultsError(
-                f"the cache {self.path} cannot be written: {error}; see to the room and the permissions there, or name another with --cache"
+                f"the cache {self.path} cannot be written: {error}; see to the room and the permissions there, or "
+                f"name another with --cache"
             ) from error
 
     def pixels(self, dataset: str, image_ids: Iterable[str]) -> dict[str, Pixels]:
         """Known images of the data set with that key, by image id."""
         sql = (
             "SELECT t.image_id, c.checksum, t.sha256, t.height, t.width, t.source_bytes FROM pixels t "
-            "LEFT JOIN checksums c ON c.place = 'pixels' AND c.key = t.dataset || ' ' || t.image_id WHERE t.dataset = ? AND t.image_id IN (?*)"
+            "LEFT JOIN checksums c ON c.place = 'pixels' AND c.key = t.dataset || ' ' || t.image_id WHERE t.dataset "
+            "= ? AND t.image_id IN (?*)"
         )
-        rows = ((i, self._sound("pixels", i, kept, values, _pixels)) for i, kept, *values in self._select(sql, image_ids, dataset))
+        rows = (
+            (i, self._sound("pixels", i, kept, values, _pixels))
+            for i, kept, *values in self._select(sql, image_ids, dataset)
+        )
         return {i: pixels for i, pixels in rows if pixels is not None}
 
     def add_pixels(self, dataset: str, found: Mapping[str, Pixels]) -> None:
         rows = [(dataset, i, p.sha256, *p.image_hw, p.source_bytes) for i, p in found.items()]
-        sums = [("pixels", f"{dataset} {i}", checksum([p.sha256, *p.image_hw, p.source_bytes])) for i, p in found.items()]
+        sums = [
+            ("pixels", f"{dataset} {i}", checksum([p.sha256, *p.image_hw, p.source_bytes])) for i, p in found.items()
+        ]
         self._write(("INSERT OR REPLACE INTO pixels VALUES (?, ?, ?, ?, ?, ?)", rows), _sums(sums))
 
     def streams(self, wanted: Mapping[str, tuple[str, tuple[int, int]]]) -> dict[str, StreamRecord]:
-        """Known stream records by key, their times NaN. wanted: key -> (image_id, image_hw), which are the data set's to say."""
+        """Known stream records by key, their times NaN. wanted: key -> (image_id, image_hw), which are the data set's
+        to say.
+        """
         known = self._records("streams", "size_bytes, squared_error", wanted, _two_counts)
         return {key: StreamRecord(*wanted[key], size, math.nan, math.nan, error) for key, (size, error) in known}
 
@@ -189,16 +223,30 @@ class Store:
         return {key: PredictionRecord(wanted[key], math.nan, prediction) for key, prediction in known}
 
     def known(self, table: str, keys: Iterable[str]) -> set[str]:
-        """Which of ``keys`` are in ``table`` ("streams" or "predictions"). Of streams the numbers are checked, their bytes when they are read."""
+        """Which of ``keys`` are in ``table`` ("streams" or "predictions"). Of streams the numbers are checked, their
+        bytes when they are read.
+        """
         if table == "streams":
             return {key for key, _ in self._records(table, "size_bytes, squared_error", keys, _two_counts)}
-        sql = f"SELECT t.key, c.checksum, t.prediction FROM {table} t LEFT JOIN checksums c ON c.place = ? AND c.key = t.key WHERE t.key IN (?*)"
+        sql = (
+            f"SELECT t.key, c.checksum, t.prediction FROM {table} t LEFT JOIN checksums c ON c.place = ? AND c.key = "
+            f"t.key WHERE t.key IN (?*)"
+        )
         rows = self._select(sql, keys, table)
-        return {key for key, kept, blob in rows if self._sound(table, key, kept, [blob], bytes if kept else _prediction) is not None}
+        return {
+            key
+            for key, kept, blob in rows
+            if self._sound(table, key, kept, [blob], bytes if kept else _prediction) is not None
+        }
 
     def times(self, kind: str, keys: Iterable[str], conditions: Conditions) -> dict[str, float]:
-        """Seconds by key, of those taken under these conditions. kind: "encode_s", "decode_s", "head_s" or ``latents_kind``'s."""
-        sql = "SELECT key, checksum, key, kind, conditions, seconds FROM times WHERE kind = ? AND conditions = ? AND key IN (?*)"
+        """Seconds by key, of those taken under these conditions. kind: "encode_s", "decode_s", "head_s" or
+        ``latents_kind``'s.
+        """
+        sql = (
+            "SELECT key, checksum, key, kind, conditions, seconds FROM times WHERE kind = ? AND conditions = ? AND "
+            "key IN (?*)"
+        )
         rows = self._select(sql, keys, kind, conditions.id)
         found = ((key, self._sound("times", key, kept, values, _seconds)) for key, kept, *values in rows)
         return {key: seconds for key, seconds in found if seconds is not None}
@@ -219,19 +267,30 @@ class Store:
             for k, (r, d) in streams.items()
             if r.status == "ok"
         ]
-        blobs = [(k, to_bytes(r.prediction)) for k, r in predictions.items() if r.status == "ok" and r.prediction is not None]
+        blobs = [
+            (k, to_bytes(r.prediction)) for k, r in predictions.items() if r.status == "ok" and r.prediction is not None
+        ]
         sums = [("streams", key, checksum([size, error])) for key, size, error, _ in rows]
         sums += [("streams.data", key, checksum([size, data])) for key, size, _, data in rows]
         sums += [("predictions", key, checksum([blob])) for key, blob in blobs]
         statements: list[Statement] = []
         if rows:
-            statements.append(("INSERT OR REPLACE INTO streams (key, size_bytes, squared_error, data) VALUES (?, ?, ?, ?)", rows))
+            statements.append(
+                ("INSERT OR REPLACE INTO streams (key, size_bytes, squared_error, data) VALUES (?, ?, ?, ?)", rows)
+            )
         if blobs:
             statements.append(("INSERT OR REPLACE INTO predictions (key, prediction) VALUES (?, ?)", blobs))
         if times and conditions is not None:
             taken = [(key, kind, conditions.id, float(seconds)) for (key, kind), seconds in times.items()]
-            statements.append(("INSERT OR IGNORE INTO conditions VALUES (?, ?)", [(conditions.id, json.dumps(conditions.plain()))]))
-            statements.append(("INSERT OR REPLACE INTO times VALUES (?, ?, ?, ?, ?)", [(*values, checksum(values)) for values in taken]))
+            statements.append(
+                ("INSERT OR IGNORE INTO conditions VALUES (?, ?)", [(conditions.id, json.dumps(conditions.plain()))])
+            )
+            statements.append(
+                (
+                    "INSERT OR REPLACE INTO times VALUES (?, ?, ?, ?, ?)",
+                    [(*values, checksum(values)) for values in taken],
+                )
+            )
         if statements:
             self._write(*statements, _sums(sums))
 
@@ -259,7 +318,10 @@ class Store:
 
     def _put(self, table: str, key: str, *values: Any) -> None:
         row = (key, *values)
-        self._write((f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * len(row))})", [row]), _sums([(table, key, checksum(values))]))
+        self._write(
+            (f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * len(row))})", [row]),
+            _sums([(table, key, checksum(values))]),
+        )
 
 
 def latents_kind(names: Sequence[str]) -> str:

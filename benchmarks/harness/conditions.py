@@ -1,4 +1,6 @@
-"""The conditions a time is taken under. Times of other conditions are other numbers: each is kept with its own, and none are pooled."""
+"""The conditions a time is taken under. Times of other conditions are other numbers: each is kept with its own, and
+none are pooled.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,9 @@ from downstream.device import device
 class Conditions:
     """How, and on what, a run takes its times.
 
-    repeats: the median of so many is kept. processes: at work at once, 0 where it is not known. threads: of each. device: torch's name of
-    it; accelerator: its make, empty for the CPU. host: the first digits of the hash of the machine's name, which tell machines apart and
-    name none. processor, cores: what the processes share.
+    repeats: the median of so many is kept. processes: at work at once, 0 where it is not known. threads: of each.
+    device: torch's name of it; accelerator: its make, empty for the CPU. host: the first digits of the hash of the
+    machine's name, which tell machines apart and name none. processor, cores: what the processes share.
     """
 
     repeats: int
@@ -41,8 +43,10 @@ class Conditions:
         each = "once" if self.repeats == 1 else f"{self.repeats} times, the median kept"
         where = f"{self.accelerator} ({self.device})" if self.accelerator else self.device
         return (
-            f"measured {each}; {self.processes or '?'} {_number('process', 'processes', self.processes)} of {self.threads} "
-            f"{_number('thread', 'threads', self.threads)}; {where}; {self.processor or 'processor not known'}, {self.cores} "
+            f"measured {each}; {self.processes or '?'} {_number('process', 'processes', self.processes)} of "
+            f"{self.threads} "
+            f"{_number('thread', 'threads', self.threads)}; {where}; {self.processor or 'processor not known'}, "
+            f"{self.cores} "
             f"{_number('core', 'cores', self.cores)}; host {self.host}"
         )
 
@@ -56,7 +60,9 @@ def conditions_of(repeats: int, executor: Any) -> Conditions:
     where = device()
     host = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
     processes = int(getattr(executor, "workers", 0))
-    return Conditions(repeats, processes, 1, where, _accelerator(where), host, processor(), len(os.sched_getaffinity(0)))
+    return Conditions(
+        repeats, processes, 1, where, _accelerator(where), host, processor(), len(os.sched_getaffinity(0))
+    )
 
 
 def processor() -> str:

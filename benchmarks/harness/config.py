@@ -17,7 +17,8 @@ Overwrite = Literal["missing", "always", "never"]
 class Config:
     """Everything that decides a run's numbers, and how it is done. Head n reads by ``routes[n]``.
 
-    limit: 0 means all images. resamples: 0 means no intervals. match_bpp: bits per pixel at which curves are to have their points; none:
+    limit: 0 means all images. resamples: 0 means no intervals. match_bpp: bits per pixel at which curves are to have
+    their points; none:
     their ladders.
     """
 
@@ -37,5 +38,7 @@ class Config:
     @property
     def design(self) -> Design:
         """What comparisons ask of the run."""
-        ladders = tuple(Ladder(curve.label, tuple(point for point, _ in curve.points), curve.null_of) for curve in self.curves)
+        ladders = tuple(
+            Ladder(curve.label, tuple(point for point, _ in curve.points), curve.null_of) for curve in self.curves
+        )
         return Design(ladders, self.anchors, self.match_bpp, tuple(self.task.columns), self.task.main_metric)

@@ -41,7 +41,9 @@ def stop_if_asked() -> None:
 
 @contextlib.contextmanager
 def listened() -> Iterator[None]:
-    """Note SIGINT and SIGTERM and raise ``Stopped`` on them; as before when the block ends. Nothing out of the main thread."""
+    """Note SIGINT and SIGTERM and raise ``Stopped`` on them; as before when the block ends. Nothing out of the main
+    thread.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return

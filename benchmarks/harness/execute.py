@@ -36,9 +36,10 @@ def _jobs(plan: Plan, store: Store, *, times: bool) -> Iterator[Job]:
 def run_plan(plan: Plan, store: Store, executor: Executor, progress: Progress, *, times: bool = True) -> None:
     """Do what is to do, keeping each job's records as they come; failures are written into the plan by key.
 
-    A few of the images of each cell that were coded here are kept last, once their streams have been decoded in another process too:
-    a run that is stopped before that does these images again, and so their decoding. times: whether what is known but for its times
-    is done as well.
+    A few of the images of each cell that were coded here are kept last, once their streams have been decoded in another
+    process too:
+    a run that is stopped before that does these images again, and so their decoding. times: whether what is known but
+    for its times is done as well.
     """
     place = {index: at for at, (index, _, _) in enumerate(plan.images)}
     samples: dict[int, list[Answer]] = {}
@@ -57,13 +58,24 @@ def run_plan(plan: Plan, store: Store, executor: Executor, progress: Progress, *
     for cell in plan.cells:
         if cell.differing:
             where = f"{cell.curve} {cell.point}".strip()
-            _log.warning("%s gives other bytes than before for %d images; the first are kept, their times are new", where, cell.differing)
+            _log.warning(
+                "%s gives other bytes than before for %d images; the first are kept, their times are new",
+                where,
+                cell.differing,
+            )
 
 
-def _decode_apart(plan: Plan, store: Store, executor: Executor, place: Mapping[int, int], samples: Mapping[int, list[Answer]]) -> None:
-    """Decode a few streams of each cell where nothing was coded, and keep their records if they give the same pixels there."""
+def _decode_apart(
+    plan: Plan, store: Store, executor: Executor, place: Mapping[int, int], samples: Mapping[int, list[Answer]]
+) -> None:
+    """Decode a few streams of each cell where nothing was coded, and keep their records if they give the same pixels
+    there.
+    """
     known = {(number, answer.item.index): answer for number, answers in samples.items() for answer in answers}
-    jobs = (Sample(number, index, plan.cells[number].codec, a.data, a.item.pixels.image_hw, a.decoded_sha256) for (number, index), a in known.items())
+    jobs = (
+        Sample(number, index, plan.cells[number].codec, a.data, a.item.pixels.image_hw, a.decoded_sha256)
+        for (number, index), a in known.items()
+    )
     for job, reason, died in executor.run(decode_apart, jobs, apart=True):
         answer, cell = known[job.cell, job.index], plan.cells[job.cell]
         if died or reason:
@@ -72,8 +84,11 @@ def _decode_apart(plan: Plan, store: Store, executor: Executor, place: Mapping[i
             _keep(plan, cell, place, [answer], store)
 
 
-def code(plan: Plan, named: Sequence[tuple[str, str, Codec]], store: Store, executor: Executor, progress: Progress) -> Plan:
-    """Code the plan's images at operating points (curve, point, codec) and keep the streams; no head reads them. A plan of these cells.
+def code(
+    plan: Plan, named: Sequence[tuple[str, str, Codec]], store: Store, executor: Executor, progress: Progress
+) -> Plan:
+    """Code the plan's images at operating points (curve, point, codec) and keep the streams; no head reads them. A plan
+    of these cells.
 
     Streams that are known are not timed anew: a search asks for rates alone.
     """
@@ -92,7 +107,9 @@ def _fail(plan: Plan, cell: Cell, item: Item, at: int, reason: str) -> None:
 
 
 def _keep(plan: Plan, cell: Cell, place: Mapping[int, int], answers: list[Answer], store: Store) -> None:
-    """Write down what a job brought; of what was known already its times alone, so that scores go on belonging to the first bytes."""
+    """Write down what a job brought; of what was known already its times alone, so that scores go on belonging to the
+    first bytes.
+    """
     streams, predictions, times = {}, {}, {}
     for answer in answers:
         item, at = answer.item, place[answer.item.index]
@@ -121,13 +138,23 @@ def _keep(plan: Plan, cell: Cell, place: Mapping[int, int], answers: list[Answer
     store.add(streams, predictions, times, plan.conditions)
 
 
-def _unknown(cell: Cell, streams: Mapping[str, tuple[StreamRecord, bytes]], store: Store) -> dict[str, tuple[StreamRecord, bytes]]:
-    """Those of the streams that the store does not have; the cell counts those of which the codec now gives other bytes."""
+def _unknown(
+    cell: Cell, streams: Mapping[str, tuple[StreamRecord, bytes]], store: Store
+) -> dict[str, tuple[StreamRecord, bytes]]:
+    """Those of the streams that the store does not have; the cell counts those of which the codec now gives other
+    bytes.
+    """
     data = store.data(streams)
-    known = store.streams({key: (record.image_id, record.image_hw) for key, (record, _) in streams.items() if key in data})
+    known = store.streams(
+        {key: (record.image_id, record.image_hw) for key, (record, _) in streams.items() if key in data}
+    )
     for key, before in known.items():
         now, coded = streams[key]
-        same = coded == data[key] if data[key] is not None else (now.size_bytes, now.squared_error) == (before.size_bytes, before.squared_error)
+        same = (
+            coded == data[key]
+            if data[key] is not None
+            else (now.size_bytes, now.squared_error) == (before.size_bytes, before.squared_error)
+        )
         if now.status == "ok" and not same:
             cell.differing += 1
     return {key: stream for key, stream in streams.items() if key not in known}

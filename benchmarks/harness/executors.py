@@ -4,8 +4,9 @@
                          +--> worker
                          +--> apart: a worker that only does what was asked to be done apart
 
-Processes start clean, need no ``__main__`` guard in a user's script, and whatever they started ends with them. A job whose worker
-died or hung is split into its parts, and each runs in a process of its own, so that one bad image costs itself alone.
+Processes start clean, need no ``__main__`` guard in a user's script, and whatever they started ends with them. A job
+whose worker died or hung is split into its parts, and each runs in a process of its own, so that one bad image costs
+itself alone.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ _START_S = 600.0
 _LAST_S = 2.0
 """For a worker that has closed its pipe to end by itself, and so to leave its own status."""
 _WORKER = "HSC_WORKER"
-_START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from benchmarks.harness.worker import main; main(int(sys.argv[2]))"
+_START = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from benchmarks.harness.worker import main; "
+    "main(int(sys.argv[2]))"
+)
 
 
 class WorkerDied(Exception):  # noqa: N818  it is an outcome that the harness records, not an error it raises
@@ -50,17 +54,22 @@ class WorkerDied(Exception):  # noqa: N818  it is an outcome that the harness re
 class Executor(Protocol):
     """Runs ``work(job)`` for each job, in any order.
 
-    Yields (job, answer, None), or (job, None, why) where the process that ran it died. ``work`` itself must not raise. workers: how many
-    processes are at work at once, which times depend on.
-    parts: splits a job into jobs to be done in its place, given what its process said it was doing (``benchmarks.harness.worker.step``), None
-    if nothing; none where it cannot be split. After such an end they are tried one by one, and are what is yielded. apart: run where
-    nothing else has run than what was asked for apart.
+    Yields (job, answer, None), or (job, None, why) where the process that ran it died. ``work`` itself must not raise.
+    workers: how many processes are at work at once, which times depend on.
+    parts: splits a job into jobs to be done in its place, given what its process said it was doing
+    (``benchmarks.harness.worker.step``), None if nothing; none where it cannot be split. After such an end they are
+    tried one by one, and are what is yielded. apart: run where nothing else has run than what was asked for apart.
     """
 
     workers: int
 
     def run(
-        self, work: Callable[[J], R], jobs: Iterable[J], *, parts: Callable[[J, Any], Sequence[J]] | None = None, apart: bool = False
+        self,
+        work: Callable[[J], R],
+        jobs: Iterable[J],
+        *,
+        parts: Callable[[J, Any], Sequence[J]] | None = None,
+        apart: bool = False,
     ) -> Iterator[tuple[J, R | None, WorkerDied | None]]: ...
 
 
@@ -73,7 +82,12 @@ class Inline:
     workers = 1
 
     def run(
-        self, work: Callable[[J], R], jobs: Iterable[J], *, parts: Callable[[J, Any], Sequence[J]] | None = None, apart: bool = False
+        self,
+        work: Callable[[J], R],
+        jobs: Iterable[J],
+        *,
+        parts: Callable[[J, Any], Sequence[J]] | None = None,
+        apart: bool = False,
     ) -> Iterator[tuple[J, R | None, WorkerDied | None]]:
         for job in jobs:
             with one_thread():
@@ -106,8 +120,8 @@ class _Worker:
 class Processes:
     """``workers`` processes of one thread each, so cores are shared out by process and never oversubscribed.
 
-    timeout_s: for an image, of work that reports its steps (``benchmarks.harness.worker.step``). They start at the first job and stay until
-    ``close``, or until this object is gone.
+    timeout_s: for an image, of work that reports its steps (``benchmarks.harness.worker.step``). They start at the
+    first job and stay until ``close``, or until this object is gone.
     """
 
     def __init__(self, workers: int, timeout_s: float = TIMEOUT_S) -> None:
@@ -123,7 +137,12 @@ class Processes:
         _close(self._idle, self._apart)
 
     def run(
-        self, work: Callable[[J], R], jobs: Iterable[J], *, parts: Callable[[J, Any], Sequence[J]] | None = None, apart: bool = False
+        self,
+        work: Callable[[J], R],
+        jobs: Iterable[J],
+        *,
+        parts: Callable[[J, Any], Sequence[J]] | None = None,
+        apart: bool = False,
     ) -> Iterator[tuple[J, R | None, WorkerDied | None]]:
         waiting = iter(jobs)
         again: collections.deque[_Task[J]] = collections.deque()
@@ -147,7 +166,9 @@ class Processes:
                 for worker in [w for w in busy.values() if time.monotonic() > w.deadline]:
                     del busy[worker.pipe]
                     _end([worker])
-                    yield from _settled(worker, ("died", WorkerDied(f"{worker.late}, and its process was ended")), idle, again, parts)
+                    yield from _settled(
+                        worker, ("died", WorkerDied(f"{worker.late}, and its process was ended")), idle, again, parts
+                    )
         finally:
             _end(list(busy.values()))
 
@@ -245,7 +266,9 @@ def _started() -> _Worker:
     environment = {**marked_environment(), **ONE_THREAD, _WORKER: name}
     line = [sys.executable, "-c", _START, json.dumps(sys.path), str(theirs.fileno())]
     with theirs:
-        process = subprocess.Popen(line, stdin=subprocess.DEVNULL, env=environment, pass_fds=[theirs.fileno()], start_new_session=True)
+        process = subprocess.Popen(
+            line, stdin=subprocess.DEVNULL, env=environment, pass_fds=[theirs.fileno()], start_new_session=True
+        )
     return _Worker(process, ours, f"{_WORKER}={name}")
 
 

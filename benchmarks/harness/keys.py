@@ -33,14 +33,16 @@ def key_of(value: Any) -> str:
 def identity(item: Any) -> dict[str, Any]:
     """What a plug-in is: its name, its whole config, and the versions and hashes that decide its output.
 
-    A plug-in of others that states neither "code" nor "version" is known by its source (``benchmarks/harness/plugin_source.py``).
+    A plug-in of others that states neither "code" nor "version" is known by its source
+    (``benchmarks/harness/plugin_source.py``).
     """
     name = getattr(item, "spec_name", type(item).__name__)
     return {"name": name, "config": config(item), "provenance": provenance_of(item)}
 
 
 def provenance_of(item: Any) -> dict[str, Any]:
-    """The versions and hashes that decide a plug-in's output: its own, and where it states no version the hash of its source.
+    """The versions and hashes that decide a plug-in's output: its own, and where it states no version the hash of its
+    source.
 
     Raises:
         DataError: its source cannot be read.

@@ -1,14 +1,16 @@
-"""Each codec at the rates that were asked for: its own quality scale is searched until the whole data set takes that many bits a pixel.
+"""Each codec at the rates that were asked for: its own quality scale is searched until the whole data set takes that
+many bits a pixel.
 
     ladder --coded--> bpp of each point --+--within 5 % of the target?--yes--> the curve's point
                           ^               +--no--> the value that a straight line through log bpp says
                           +--------------------------coded------------------------------+
 
-Bits never fall along a codec's scale but for small dents, so two neighbouring points with the target between them are narrowed down:
+Bits never fall along a codec's scale but for small dents, so two neighbouring points with the target between them are
+narrowed down:
 whole numbers until none is left, real ones in steps of 1/64. Nothing is read by heads before the search is over.
 
-Each rate is searched by itself. A value at which the codec fails ends no search: it is passed over, and what lies on its two sides is
-narrowed down instead. Only rates that lie where it fails are not got, and their rows say what failed.
+Each rate is searched by itself. A value at which the codec fails ends no search: it is passed over, and what lies on
+its two sides is narrowed down instead. Only rates that lie where it fails are not got, and their rows say what failed.
 """
 
 from __future__ import annotations
@@ -43,7 +45,9 @@ _MOST_FAILURES = 12
 
 @dataclasses.dataclass
 class Search:
-    """One curve's scale. bpp: what is known of it, by value of the rate field, of all images; failed: why others cannot be coded, by value."""
+    """One curve's scale. bpp: what is known of it, by value of the rate field, of all images; failed: why others cannot
+    be coded, by value.
+    """
 
     curve: Curve
     low: Any
@@ -67,10 +71,14 @@ class Search:
         return bool(self.bpp) and abs(self.bpp[self.nearest(target)] / target - 1) <= TOLERANCE
 
     def next(self, target: float) -> Any:
-        """The value to try next, or None where the search is over: reached, or nothing left between, or beyond the end of the scale."""
+        """The value to try next, or None where the search is over: reached, or nothing left between, or beyond the end
+        of the scale.
+        """
         if self.reached(target) or len(self.failed) >= _MOST_FAILURES:
             return None
-        if all(bpp >= target for bpp in self.bpp.values()):  # the smallest file says at once whether there is anything to find
+        if all(
+            bpp >= target for bpp in self.bpp.values()
+        ):  # the smallest file says at once whether there is anything to find
             if not self._tried(self.low):
                 return self.low
             if not self.bpp or self.low in self.bpp:
@@ -100,7 +108,9 @@ class Search:
         return sorted((v for v in self.failed if start <= self._place(v) <= stop), key=self._place)
 
     def _share(self, below: Any, above: Any, target: float) -> float:
-        """How far from one value to the other the target lies, by the logarithms of their rates; half where one is not known."""
+        """How far from one value to the other the target lies, by the logarithms of their rates; half where one is not
+        known.
+        """
         if not self.bpp.get(below, math.inf) < target <= self.bpp.get(above, 0.0):
             return 0.5
         rates = [math.log(bpp) for bpp in (self.bpp[below], target, self.bpp[above])]
@@ -130,10 +140,11 @@ class Search:
 
 
 def match(config: Config, store: Store, executor: Executor, progress: Progress) -> tuple[Config, list[Row]]:
-    """The config with each curve at the points found for ``config.match_bpp``, and a row for each of them: got, or not and why.
+    """The config with each curve at the points found for ``config.match_bpp``, and a row for each of them: got, or not
+    and why.
 
-    Curves without a scale of numbers stay as they are, and so do codecs that cannot run here. A curve that reaches none of the rates is
-    left out. Differences need four points: with fewer rates there are none.
+    Curves without a scale of numbers stay as they are, and so do codecs that cannot run here. A curve that reaches none
+    of the rates is left out. Differences need four points: with fewer rates there are none.
 
     Raises:
         UnavailableError, DataError: the data set cannot be used here.
@@ -157,7 +168,9 @@ def match(config: Config, store: Store, executor: Executor, progress: Progress) 
             curves.append(Curve(curve.label, tuple((point_label(codec), codec) for codec in codecs)))
     labels = [curve.label for curve in curves]
     enough = len(config.match_bpp) >= LEAST_POINTS
-    anchors = tuple(a for a in config.anchors if enough and set(members(a, [c.label for c in config.curves])) <= set(labels))
+    anchors = tuple(
+        a for a in config.anchors if enough and set(members(a, [c.label for c in config.curves])) <= set(labels)
+    )
     return dataclasses.replace(config, curves=tuple(curves), anchors=anchors), rows
 
 
@@ -174,11 +187,19 @@ def _run(plan: Plan, searches: Any, store: Store, executor: Executor, progress: 
     wanted = [(search, getattr(c, c.rate_field)) for search in searches for _, c in search.curve.points]
     for _ in range(_MOST):
         made = [(search, value, codec) for search, value in wanted if (codec := _made(search, value)) is not None]
-        coded = code(plan, [(search.curve.label, point_label(codec), codec) for search, _, codec in made], store, executor, progress)
+        coded = code(
+            plan,
+            [(search.curve.label, point_label(codec), codec) for search, _, codec in made],
+            store,
+            executor,
+            progress,
+        )
         for (search, value, _), cell in zip(made, coded.cells, strict=True):
             search.bpp |= {value: rate} if (rate := _bpp(plan, cell, store)) else {}
             if not rate:
-                reasons = [coded.failures[k] for k in cell.streams if k in coded.failures] or ["not coded (--overwrite never)"]
+                reasons = [coded.failures[k] for k in cell.streams if k in coded.failures] or [
+                    "not coded (--overwrite never)"
+                ]
                 search.failed[value] = f"{point_label(search.codec(value))} failed: {reasons[0]}"
         asked = [(search, search.next(target)) for search in searches for target in plan.config.match_bpp]
         wanted = list({(s.curve.label, v): (s, v) for s, v in asked if v is not None}.values())
@@ -197,7 +218,9 @@ def _made(search: Search, value: Any) -> Any:
 
 def _bpp(plan: Plan, cell: Cell, store: Store) -> float | None:
     """All bits over all pixels at one operating point, None where an image is missing."""
-    sizes: Mapping[str, tuple[str, tuple[int, int]]] = {k: (i, p.image_hw) for k, (_, i, p) in zip(cell.streams, plan.images, strict=True)}
+    sizes: Mapping[str, tuple[str, tuple[int, int]]] = {
+        k: (i, p.image_hw) for k, (_, i, p) in zip(cell.streams, plan.images, strict=True)
+    }
     known = store.streams(sizes)
     if any(key not in known for key in cell.streams):
         return None
@@ -211,12 +234,34 @@ def _row(plan: Plan, search: Search, target: float) -> Row:
     got = search.bpp.get(value, math.nan)
     point = "" if value is None else point_label(search.codec(value))
     off = f"{point} takes {got:.4f}, {got / target - 1:+.1%}" if point else "no point could be coded"
-    status, reason = ("ok", f"{got / target - 1:+.1%}") if search.reached(target) else ("n/a", f"no point within 5 % of {target:g} bpp; {off}")
+    status, reason = (
+        ("ok", f"{got / target - 1:+.1%}")
+        if search.reached(target)
+        else ("n/a", f"no point within 5 % of {target:g} bpp; {off}")
+    )
     if status != "ok" and (troubles := search.troubles(target)):
         reason += f"; {troubles[0]}"
-    about = {"task": getattr(config.task, "spec_name", ""), "dataset": dataset_label(plan), "split": config.dataset.split}
-    where = {"cell": "", "codec": search.curve.label, "point": point if status == "ok" else "", "route": "image", "regime": "", "head": ""}
-    numbers = {"part": f"{target:g} bpp", "seed": config.seed, "metric": "matched_bpp", "anchor": "", "value": got, "unit": "bit/pixel"}
+    about = {
+        "task": getattr(config.task, "spec_name", ""),
+        "dataset": dataset_label(plan),
+        "split": config.dataset.split,
+    }
+    where = {
+        "cell": "",
+        "codec": search.curve.label,
+        "point": point if status == "ok" else "",
+        "route": "image",
+        "regime": "",
+        "head": "",
+    }
+    numbers = {
+        "part": f"{target:g} bpp",
+        "seed": config.seed,
+        "metric": "matched_bpp",
+        "anchor": "",
+        "value": got,
+        "unit": "bit/pixel",
+    }
     return Row(**about, **where, **numbers, images=len(plan.images), status=status, reason=reason)  # type: ignore[arg-type]
 
 
@@ -228,5 +273,7 @@ def checked(targets: Sequence[float]) -> tuple[float, ...]:
     """
     for target in targets:
         if not (math.isfinite(target) and target > 0):
-            raise UsageError(f"a rate to match came as {target:g}, expected bits per pixel above 0, as in --match-bpp 0.05 0.1 0.2")
+            raise UsageError(
+                f"a rate to match came as {target:g}, expected bits per pixel above 0, as in --match-bpp 0.05 0.1 0.2"
+            )
     return tuple(dict.fromkeys(targets))

@@ -1,7 +1,7 @@
 """Codecs at the same size: a point of a codec's rate axis that spends as many bytes on an image as another codec did.
 
-Bytes never fall along a codec's rate axis but for small dents, so the axis is halved: whole numbers to the end, real ones to 1/64
-of the unit.
+Bytes never fall along a codec's rate axis but for small dents, so the axis is halved: whole numbers to the end, real
+ones to 1/64 of the unit.
 """
 
 from __future__ import annotations
@@ -27,12 +27,18 @@ def _encode(codec: Codec, image: Image) -> bytes:
 
 
 def match_bytes(
-    codec: Codec, image: Image, least: int, ends: tuple[Any, Any] | None = None, encode: Callable[[Codec, Image], bytes] = _encode
+    codec: Codec,
+    image: Image,
+    least: int,
+    ends: tuple[Any, Any] | None = None,
+    encode: Callable[[Codec, Image], bytes] = _encode,
 ) -> tuple[Codec, bytes]:
-    """The codec at the cheapest point found that spends ``least`` bytes or more, and its stream; so it never gets less than who it is matched to.
+    """The codec at the cheapest point found that spends ``least`` bytes or more, and its stream; so it never gets less
+    than who it is matched to.
 
-    Where even the largest file is smaller, or even the smallest larger, it is that one. A codec of one point is taken as it is, as
-    is one whose points are no numbers, at its first. ends: the part of the axis to search, all of it by default, smallest file first.
+    Where even the largest file is smaller, or even the smallest larger, it is that one. A codec of one point is taken
+    as it is, as is one whose points are no numbers, at its first. ends: the part of the axis to search, all of it by
+    default, smallest file first.
     """
 
     def at(value: Any) -> tuple[Codec, bytes]:

@@ -46,8 +46,8 @@ _warm: set[str] = set()
 class Item:
     """One image to work on.
 
-    data: its coded bytes if they are known; code: whether a stream record is wanted; heads: which heads are, or their times. timed: whether
-    the times of a known stream are wanted; latents_timed: whether that from bytes to latents is.
+    data: its coded bytes if they are known; code: whether a stream record is wanted; heads: which heads are, or their
+    times. timed: whether the times of a known stream are wanted; latents_timed: whether that from bytes to latents is.
     """
 
     index: int
@@ -77,7 +77,9 @@ class Job:
     latents: tuple[str, ...] = ()
 
     def parts(self, head: int | None) -> list[Job]:
-        """The same work in smaller jobs: one image each; of one image, what this head reads apart from all else. None if it is the least."""
+        """The same work in smaller jobs: one image each; of one image, what this head reads apart from all else. None
+        if it is the least.
+        """
         if len(self.items) > 1:
             return [replace(self, items=(item,)) for item in self.items]
         (item,) = self.items
@@ -104,8 +106,8 @@ class Indexing:
 class Answer:
     """What became of one item.
 
-    data: what was coded now; latents_s: what decoding its latents took, None where nothing read them. decoded_sha256: of the pixels,
-    where it was coded.
+    data: what was coded now; latents_s: what decoding its latents took, None where nothing read them. decoded_sha256:
+    of the pixels, where it was coded.
     """
 
     item: Item
@@ -146,7 +148,11 @@ def measure(job: Job) -> list[Answer]:
         answers = [Answer(item) for item in job.items]
         given = [_given(job, answer) for answer in answers]
         for number, route in enumerate(job.routes):
-            wanted = [(a, inputs[route]) for a, inputs in zip(answers, given, strict=True) if route in inputs and number in a.item.heads]
+            wanted = [
+                (a, inputs[route])
+                for a, inputs in zip(answers, given, strict=True)
+                if route in inputs and number in a.item.heads
+            ]
             if wanted:
                 _predict(number, job, [a for a, _ in wanted], [one for _, one in wanted])
         return answers
@@ -194,7 +200,10 @@ def _code(job: Job, answer: Answer, *, decoded: bool) -> Image | None:
         return checked(job.codec.decode(item.data), item.pixels.image_hw) if decoded else None
     image = checked_sample(job.dataset.load(item.index), item.image_id).image
     if pixels_sha256(image) != item.pixels.sha256:
-        raise DataError(f"image {item.image_id} is not the one that was indexed under this data set revision; run with a new --cache")
+        raise DataError(
+            f"image {item.image_id} is not the one that was indexed under this data set revision; run with a new "
+            f"--cache"
+        )
     repeats = job.repeats if wanted else 1
     with lent([image], "the codec") as (own,):
         _warm_up(job.codec, own)
@@ -205,7 +214,9 @@ def _code(job: Job, answer: Answer, *, decoded: bool) -> Image | None:
     step(repeats)
     again, decode_s = _steady(lambda: job.codec.decode(answer.kept), repeats)
     pixels = checked(again, item.pixels.image_hw)
-    answer.stream = StreamRecord(item.image_id, item.pixels.image_hw, len(data), encode_s, decode_s, squared_error(pixels, image))
+    answer.stream = StreamRecord(
+        item.image_id, item.pixels.image_hw, len(data), encode_s, decode_s, squared_error(pixels, image)
+    )
     answer.decoded_sha256 = pixels_sha256(pixels) if item.code else ""
     return pixels
 
@@ -224,7 +235,9 @@ def _latents(job: Job, answer: Answer, heads: Sequence[Any]) -> Latents:
         codec.decode_latents(data, job.latents)
         _warm.add(name)
     latents, latents_s = _steady(lambda: codec.decode_latents(data, job.latents), job.repeats)
-    sound = checked_latents(latents, answer.item.pixels.image_hw, {spec.name: spec.shape for head in heads for spec in head.needs})
+    sound = checked_latents(
+        latents, answer.item.pixels.image_hw, {spec.name: spec.shape for head in heads for spec in head.needs}
+    )
     answer.latents_s = latents_s
     return sound
 
@@ -270,7 +283,9 @@ def _called(head: Any, route: Route, inputs: Sequence[Any], originals: Sequence[
 
 
 @contextlib.contextmanager
-def _lent_to(head: Any, inputs: Sequence[Any], originals: Sequence[Image]) -> Iterator[tuple[Sequence[Any], Sequence[Image]]]:
+def _lent_to(
+    head: Any, inputs: Sequence[Any], originals: Sequence[Image]
+) -> Iterator[tuple[Sequence[Any], Sequence[Image]]]:
     """A head's inputs as it may have them: images in copies that it cannot write to."""
     images = [one for one in inputs if isinstance(one, np.ndarray)]
     with lent([*images, *originals], "the head") as copies:
@@ -278,7 +293,9 @@ def _lent_to(head: Any, inputs: Sequence[Any], originals: Sequence[Image]) -> It
 
 
 def taken(answers: Any, head: Any, inputs: Sequence[Any]) -> list[Prediction]:
-    """A head's answers to these inputs, each checked, with the place of the one that is wrong. Raises HeadError as ``ask`` does."""
+    """A head's answers to these inputs, each checked, with the place of the one that is wrong. Raises HeadError as
+    ``ask`` does.
+    """
     try:
         found = list(answers)
     except TypeError:
@@ -308,7 +325,11 @@ def _predict(number: int, job: Job, answers: list[Answer], inputs: list[Any]) ->
 def _read(number: int, job: Job, answers: list[Answer], inputs: list[Any]) -> tuple[list[Prediction], float]:
     """What a head says of a batch, and the time of all of it."""
     head, route = job.heads[number], job.routes[number]
-    originals = [checked_sample(job.dataset.load(a.item.index), a.item.image_id).image for a in answers] if sees_originals(head) else []
+    originals = (
+        [checked_sample(job.dataset.load(a.item.index), a.item.image_id).image for a in answers]
+        if sees_originals(head)
+        else []
+    )
     with _lent_to(head, inputs, originals) as (own, beside):
         name = f"{head!r} {route} {device()}"
         if name not in _warm:
@@ -321,7 +342,9 @@ def _read(number: int, job: Job, answers: list[Answer], inputs: list[Any]) -> tu
 
 @dataclass(frozen=True)
 class Sample:
-    """A stream whose decoding is tried in another process than the one that coded it. decoded_sha256: of the pixels it gave there."""
+    """A stream whose decoding is tried in another process than the one that coded it. decoded_sha256: of the pixels it
+    gave there.
+    """
 
     cell: int
     index: int

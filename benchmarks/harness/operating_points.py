@@ -20,7 +20,8 @@ from hsc.registry import Spec, expand, format_value, parse_spec
 class Curve:
     """One codec configuration over its rate axis.
 
-    label: how tables name it; points: text and codec, in ladder order; null_of: the curve of which this is a second ladder, if it is one.
+    label: how tables name it; points: text and codec, in ladder order; null_of: the curve of which this is a second
+    ladder, if it is one.
     """
 
     label: str
@@ -44,8 +45,8 @@ def point_label(codec: Codec) -> str:
 def curves(specs: Sequence[str | Codec]) -> list[Curve]:
     """Curves for specs and ready codecs, in the order given.
 
-    A list over the rate field gives the points of a curve, a list over another field gives a curve for each item; a spec
-    that does not name its rate field gets the codec's own ladder. What has the same label joins the same curve.
+    A list over the rate field gives the points of a curve, a list over another field gives a curve for each item; a
+    spec that does not name its rate field gets the codec's own ladder. What has the same label joins the same curve.
 
     Raises:
         UnknownNameError, SpecError: a spec does not fit a codec, or a sweep is empty.

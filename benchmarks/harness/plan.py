@@ -2,8 +2,8 @@
 
     Config --make_plan--> Plan (cells, what is known) --measure--> Store --score--> rows
 
-A cell is one operating point of one codec on one data set, with every head that reads it. Streams are coded once for all
-heads and tasks; what the store knows is not done again.
+A cell is one operating point of one codec on one data set, with every head that reads it. Streams are coded once for
+all heads and tasks; what the store knows is not done again.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ CHUNK = 8
 class Cell:
     """One operating point: its codec, and the keys of its streams and of each head's predictions, image by image.
 
-    latents: the names of those that its heads read together. todo: images that are not done; retimed: those among them of which times alone lack.
+    latents: the names of those that its heads read together. todo: images that are not done; retimed: those among them
+    of which times alone lack.
     differing: images that, coded again for their times, gave other bytes than those kept.
     """
 
@@ -62,7 +63,9 @@ class Cell:
 
 
 class Unfit(NamedTuple):
-    """Why a head was left out before anything was coded, and the status of its row: "skipped", or "failed" where it could not answer."""
+    """Why a head was left out before anything was coded, and the status of its row: "skipped", or "failed" where it
+    could not answer.
+    """
 
     status: str
     reason: str
@@ -72,9 +75,9 @@ class Unfit(NamedTuple):
 class Plan:
     """What a run consists of.
 
-    images: (index, id, pixels) in data set order; skipped: label -> reason; failures: key -> reason; unfit: number of a head -> why it
-    was left out; notices: sentences that stand before the scores; conditions: those its times are taken under, None for a plan that has
-    no times.
+    images: (index, id, pixels) in data set order; skipped: label -> reason; failures: key -> reason; unfit: number of a
+    head -> why it was left out; notices: sentences that stand before the scores; conditions: those its times are taken
+    under, None for a plan that has no times.
     """
 
     config: Config
@@ -118,7 +121,10 @@ def index_images(config: Config, store: Store, executor: Executor, progress: Pro
     name = key_of({**steady_identity(config.dataset), "revision": guarded(lambda: str(config.dataset.revision))})
     known = store.pixels(name, [ids[i] for i in indices])
     missing = [i for i in indices if ids[i] not in known]
-    jobs = [Indexing(config.dataset, tuple((i, ids[i]) for i in missing[k : k + CHUNK])) for k in range(0, len(missing), CHUNK)]
+    jobs = [
+        Indexing(config.dataset, tuple((i, ids[i]) for i in missing[k : k + CHUNK]))
+        for k in range(0, len(missing), CHUNK)
+    ]
     bad: list[str] = []
     progress.begin("reading images", len(missing))
     for job, answer, died in executor.run(index_pixels, jobs, parts=Indexing.parts):
@@ -129,7 +135,10 @@ def index_images(config: Config, store: Store, executor: Executor, progress: Pro
         known.update(found)
         progress.advance("", len(job.images))
     if bad:
-        raise DataError(f"{len(bad)} of {len(indices)} images do not load, so no score over all of them exists: {'; '.join(sorted(bad)[:3])}")
+        raise DataError(
+            f"{len(bad)} of {len(indices)} images do not load, so no score over all of them exists: "
+            f"{'; '.join(sorted(bad)[:3])}"
+        )
     return [(i, ids[i], known[ids[i]]) for i in indices]
 
 
@@ -153,7 +162,9 @@ def make_plan(config: Config, store: Store, executor: Executor, progress: Progre
         except HscError as error:
             skipped[f"head {label}"] = f"{error}"
     if not heads:
-        raise UnavailableError("no head can run: " + "; ".join(f"{k.removeprefix('head ')}: {v}" for k, v in skipped.items()))
+        raise UnavailableError(
+            "no head can run: " + "; ".join(f"{k.removeprefix('head ')}: {v}" for k, v in skipped.items())
+        )
     images = index_images(config, store, executor, progress)
     _check_boxes(config, images)
     plan = Plan(config, images, [], skipped, conditions=conditions_of(config.repeats, executor))
@@ -179,7 +190,9 @@ def count_todos(plan: Plan, cell: Cell, store: Store, *, times: bool = True) -> 
 
 
 def _check_boxes(config: Config, images: Sequence[tuple[int, str, Pixels]]) -> None:
-    """See that box labels, where they are scored, are of these images; said now, not after an hour of coding. Raises DataError."""
+    """See that box labels, where they are scored, are of these images; said now, not after an hour of coding. Raises
+    DataError.
+    """
     dataset = config.dataset
     if config.task.output is Detections and isinstance(dataset, HasBoxes) and guarded(dataset.label_space, Detections):
         coco = guarded(boxes_of, dataset, config.task)
@@ -191,11 +204,14 @@ def steady_identity(item: Any) -> dict[str, Any]:
     """What a plug-in is, as a key takes it.
 
     Raises:
-        PluginError: its provenance breaks, holds what is no JSON, or says another thing each time, so that nothing could be found again.
+        PluginError: its provenance breaks, holds what is no JSON, or says another thing each time, so that nothing
+        could be found again.
     """
     first, again = guarded(identity, item), guarded(identity, item)
     if guarded(key_of, first) != guarded(key_of, again):
-        raise PluginError("its provenance() says another thing each time it is asked, so nothing of it could be kept under a key")
+        raise PluginError(
+            "its provenance() says another thing each time it is asked, so nothing of it could be kept under a key"
+        )
     return first
 
 
@@ -207,7 +223,9 @@ class _Unlabelled:
 
 
 def cell_of(plan: Plan, named: tuple[str, str, Codec], heads: Mapping[int, Any], identities: Mapping[int, Any]) -> Cell:
-    """One operating point (curve, point, codec) on the plan's images, with the heads that can read it; heads and identities by number."""
+    """One operating point (curve, point, codec) on the plan's images, with the heads that can read it; heads and
+    identities by number.
+    """
     curve, point, codec = named
     coded = steady_identity(codec)
     streams = [stream_key(pixels.sha256, coded) for _, _, pixels in plan.images]
@@ -243,12 +261,16 @@ def narrowed(plan: Plan, places: Sequence[int]) -> Plan:
     for cell in plan.cells:
         streams = [cell.streams[k] for k in places]
         predictions = {n: [keys[k] for k in places] for n, keys in cell.predictions.items()}
-        cells.append(replace(cell, id=key_of(streams)[:12], streams=streams, predictions=predictions, todo=0, retimed=0))
+        cells.append(
+            replace(cell, id=key_of(streams)[:12], streams=streams, predictions=predictions, todo=0, retimed=0)
+        )
     return replace(plan, images=[plan.images[k] for k in places], cells=cells)
 
 
 class _Todo(NamedTuple):
-    """What of an image at an operating point is still to do. known: its stream and predictions are, their times alone lack."""
+    """What of an image at an operating point is still to do. known: its stream and predictions are, their times alone
+    lack.
+    """
 
     item: Item
     stream: str
@@ -256,7 +278,9 @@ class _Todo(NamedTuple):
 
 
 def todos_of(plan: Plan, cell: Cell, store: Store, *, times: bool) -> Iterator[_Todo]:
-    """What of a cell is still to do. Coded bytes are read later, shortly before they are used. times: whether those that lack are to do as well."""
+    """What of a cell is still to do. Coded bytes are read later, shortly before they are used. times: whether those
+    that lack are to do as well.
+    """
     overwrite = plan.config.overwrite
     if overwrite == "never":
         return
@@ -267,11 +291,15 @@ def todos_of(plan: Plan, cell: Cell, store: Store, *, times: bool) -> Iterator[_
     for at, (index, image_id, pixels) in enumerate(plan.images):
         key = cell.streams[at]
         unread = {n for n, keys in cell.predictions.items() if keys[at] not in read[n]}
-        heads = tuple(n for n, keys in cell.predictions.items() if n in unread or (untimed and keys[at] in untimed.heads[n]))
+        heads = tuple(
+            n for n, keys in cell.predictions.items() if n in unread or (untimed and keys[at] in untimed.heads[n])
+        )
         code, timed = key not in coded, bool(untimed and key in untimed.streams)
         latents_timed = bool(cell.latents) and (code or again or bool(untimed and key in untimed.latents))
         if code or heads or timed or latents_timed:
-            yield _Todo(Item(index, image_id, pixels, None, code, heads, timed, latents_timed), key, not (code or unread))
+            yield _Todo(
+                Item(index, image_id, pixels, None, code, heads, timed, latents_timed), key, not (code or unread)
+            )
 
 
 class _Untimed:
@@ -289,19 +317,25 @@ class _Untimed:
 def dataset_label(plan: Plan) -> str:
     """The data set's name, saying so where predictions on originals stand in for labels."""
     name = getattr(plan.config.dataset, "spec_name", "")
-    stands_in = not isinstance(plan.config.task, ScoresOriginals) and labels_of(plan.config, plan.config.task.output) is None
+    stands_in = (
+        not isinstance(plan.config.task, ScoresOriginals) and labels_of(plan.config, plan.config.task.output) is None
+    )
     return f"{name} (pseudo-labels)" if stands_in else name
 
 
 def stream_records(plan: Plan, cell: Cell, store: Store) -> tuple[list[StreamRecord], str]:
     """The records of a cell, and why they are not whole, if they are not."""
-    wanted = {key: (image_id, pixels.image_hw) for key, (_, image_id, pixels) in zip(cell.streams, plan.images, strict=True)}
+    wanted = {
+        key: (image_id, pixels.image_hw) for key, (_, image_id, pixels) in zip(cell.streams, plan.images, strict=True)
+    }
     known = store.streams(wanted)
     missing = [key for key in cell.streams if key not in known]
     if missing:
         reasons = [plan.failures[k] for k in missing if k in plan.failures] or ["not coded yet (--overwrite never)"]
         return [], f"{len(missing)} of {len(cell.streams)} images failed: {reasons[0]}"
-    named = zip(cell.streams, plan.images, strict=True)  # images of equal pixels have one stream, and each its own record
+    named = zip(
+        cell.streams, plan.images, strict=True
+    )  # images of equal pixels have one stream, and each its own record
     return [replace(known[key], image_id=image_id) for key, (_, image_id, _) in named], ""
 
 

@@ -28,8 +28,8 @@ _hashed: dict[str, tuple[list[Any], str]] = {}
 def source_sha256(cls: type) -> str:
     """sha256 of the source of a plug-in's class, "" for one of ours.
 
-    It is the source as it was when its package was last imported or reloaded in this process, as far as that can be told: a file that was
-    edited since is not what runs.
+    It is the source as it was when its package was last imported or reloaded in this process, as far as that can be
+    told: a file that was edited since is not what runs.
 
     Raises:
         DataError: a source file cannot be read.
@@ -75,7 +75,12 @@ def _compiled(cls: type) -> Iterator[Any]:
             yield name, _of_code(value.__code__), repr(value.__defaults__)
             called = [(name, value.__globals__[name]) for name in value.__code__.co_names if name in value.__globals__]
             waiting += [pair for pair in called if getattr(pair[1], "__module__", cls.__module__) == cls.__module__]
-        elif isinstance(value, type) and value is not cls and value.__module__ == cls.__module__ and id(value) not in seen:
+        elif (
+            isinstance(value, type)
+            and value is not cls
+            and value.__module__ == cls.__module__
+            and id(value) not in seen
+        ):
             seen.add(id(value))
             waiting += [(name, _function(part) or part) for name, part in sorted(vars(value).items())]
         elif isinstance(value, str | int | float) and not name.startswith("__"):

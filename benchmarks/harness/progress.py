@@ -38,7 +38,14 @@ class Bar:
         from rich.progress import Progress as RichProgress
 
         self._console = Console(stderr=True)
-        columns = ("{task.description}", BarColumn(bar_width=30), MofNCompleteColumn(), "{task.fields[rate]}", TimeElapsedColumn(), "left")
+        columns = (
+            "{task.description}",
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            "{task.fields[rate]}",
+            TimeElapsedColumn(),
+            "left",
+        )
         self._bar = RichProgress(
             *(TextColumn(c) if isinstance(c, str) else c for c in columns),
             TimeRemainingColumn(),

@@ -1,4 +1,5 @@
-"""What dooms scores is said before anything is coded: heads that cannot be scored, labels that cannot be read, heads that cannot answer.
+"""What dooms scores is said before anything is coded: heads that cannot be scored, labels that cannot be read, heads
+that cannot answer.
 
     plan --classes, labels--> heads that have something to be scored on --one original each--> heads that answer
       |                                                                                            |
@@ -37,7 +38,9 @@ MAPS_A_JOB = 32
 
 @dataclass(frozen=True)
 class ReadOriginal:
-    """One head reads one original, or the latents of it. codec, data: of the latents; data: the coded bytes where they are known."""
+    """One head reads one original, or the latents of it. codec, data: of the latents; data: the coded bytes where they
+    are known.
+    """
 
     number: int
     head: Any
@@ -48,7 +51,9 @@ class ReadOriginal:
     data: bytes | None
 
     def reasons(self) -> list[str]:
-        """Why the head cannot, nothing where it can. What a codec fails at is not the head's fault and is left to the run."""
+        """Why the head cannot, nothing where it can. What a codec fails at is not the head's fault and is left to the
+        run.
+        """
         try:
             step()
             original = guarded(self.dataset.load, self.index).image
@@ -89,7 +94,9 @@ class ReadLabelMaps:
             came = f"{labels.dtype} {labels.shape}" if isinstance(labels, np.ndarray) else type(labels).__name__
             return f"its label map is {came}, expected uint8 {image_hw}, as its image"
         strange = [label for label in np.unique(labels).tolist() if label >= self.classes and label != VOID]
-        return f"its label map holds {strange[0]}, expected 0 to {self.classes - 1}, or {VOID} for none" if strange else ""
+        return (
+            f"its label map holds {strange[0]}, expected 0 to {self.classes - 1}, or {VOID} for none" if strange else ""
+        )
 
 
 def _reasons(job: ReadOriginal | ReadLabelMaps) -> list[str]:
@@ -97,7 +104,8 @@ def _reasons(job: ReadOriginal | ReadLabelMaps) -> list[str]:
 
 
 def make_ready(plan: Plan, store: Store, executor: Executor, progress: Progress, tell: Callable[[str], None]) -> None:
-    """Leave out of the plan the heads that cannot be scored or cannot answer, and note in it what a reader of its scores must know.
+    """Leave out of the plan the heads that cannot be scored or cannot answer, and note in it what a reader of its
+    scores must know.
 
     tell: is given each sentence at once. Label maps and heads are tried only where something is left to do.
 
@@ -112,7 +120,10 @@ def make_ready(plan: Plan, store: Store, executor: Executor, progress: Progress,
     for anchor in plan.config.anchors:
         gone = [label for label in members(anchor, labels) if label in plan.skipped]
         if gone:
-            tell(f"there will be no differences against the whole of {anchor}: {gone[0]} is skipped: {plan.skipped[gone[0]]}")
+            tell(
+                f"there will be no differences against the whole of {anchor}: {gone[0]} is skipped: "
+                f"{plan.skipped[gone[0]]}"
+            )
     reading = {number for number, _, _ in _readers(plan)}
     for number, (label, _) in enumerate(plan.config.heads):
         if reading and number not in reading and (reason := _why_not(plan, number)):
@@ -131,7 +142,9 @@ def make_ready(plan: Plan, store: Store, executor: Executor, progress: Progress,
             silent[job.number] = Unfit("failed", f"it cannot read an original, {plan.images[0][1]}: {found[0]}")
         progress.advance("", 1)
     if bad:
-        raise DataError(f"{len(bad)} of {len(plan.images)} label maps cannot be scored against: {'; '.join(sorted(bad)[:3])}")
+        raise DataError(
+            f"{len(bad)} of {len(plan.images)} label maps cannot be scored against: {'; '.join(sorted(bad)[:3])}"
+        )
     _leave_out(plan, store, silent, tell)
 
 
@@ -139,7 +152,11 @@ def _leave_out(plan: Plan, store: Store, unfit: dict[int, Unfit], tell: Callable
     """Heads that are unfit leave the plan. Raises as ``make_ready``."""
     leave_out(plan, unfit, store)
     if not any(cell.predictions for cell in plan.cells):
-        lines = [f"{label}: {_why_not(plan, n)}" for n, (label, _) in enumerate(plan.config.heads) if f"head {label}" not in plan.skipped]
+        lines = [
+            f"{label}: {_why_not(plan, n)}"
+            for n, (label, _) in enumerate(plan.config.heads)
+            if f"head {label}" not in plan.skipped
+        ]
         raise UsageError("no head can be scored: " + "; ".join(lines))
     for number, one in unfit.items():
         tell(f"the head {plan.config.heads[number][0]} is left out: {one.reason}")
@@ -173,7 +190,12 @@ def _nothing_to_score(plan: Plan, number: int, head: Any) -> str | None:
     name = getattr(config.dataset, "spec_name", "")
     if target is None:
         reads = number in plan.cells[0].predictions
-        return None if reads else f"{name} has no labels that count here, and the head cannot read the originals, which would stand in for them"
+        return (
+            None
+            if reads
+            else f"{name} has no labels that count here, and the head cannot read the originals, which would stand in "
+            f"for them"
+        )
     wanted: Any = HasBoxes if head.output is Detections else HasLabelMaps
     if not isinstance(config.dataset, wanted):
         return f"the data set {name} names classes and has no labels of this kind"
@@ -184,7 +206,10 @@ def _nothing_to_score(plan: Plan, number: int, head: Any) -> str | None:
     kept = limit_coco(coco, [index for index, _, _ in plan.images], space.classes, between.merge if between else {})
     if kept["annotations"]:
         return None
-    return f"nothing that the head can be scored on, {listed(space.classes)}, is labelled in the {len(plan.images)} images of this run; take others"
+    return (
+        f"nothing that the head can be scored on, {listed(space.classes)}, is labelled in the {len(plan.images)} "
+        f"images of this run; take others"
+    )
 
 
 def _note(plan: Plan, tell: Callable[[str], None]) -> None:
@@ -196,7 +221,8 @@ def _note(plan: Plan, tell: Callable[[str], None]) -> None:
         if target and between and between.by_name:
             left = [name for name in target.classes if name not in between.names]
             notices[
-                f"head {plan.config.heads[number][0]}: no class map from {head.label_space.name} to {target.name} is written, so classes of the "
+                f"head {plan.config.heads[number][0]}: no class map from {head.label_space.name} to {target.name} is "
+                f"written, so classes of the "
                 f"same name are taken to be the same: {listed(between.scored(head.label_space, target))}"
                 + (f"; not scored, since the head does not know them: {listed(left)}" if left else "")
             ] = None
@@ -214,15 +240,21 @@ def _label_maps(plan: Plan) -> Iterator[ReadLabelMaps]:
     target = labels_of(plan.config, SegmentationMap)
     images = [(index, image_id, pixels.image_hw) for index, image_id, pixels in plan.images]
     for start in range(0, len(images) if target else 0, MAPS_A_JOB):
-        yield ReadLabelMaps(plan.config.dataset, tuple(images[start : start + MAPS_A_JOB]), len(target.classes) if target else 0)
+        yield ReadLabelMaps(
+            plan.config.dataset, tuple(images[start : start + MAPS_A_JOB]), len(target.classes) if target else 0
+        )
 
 
 def _originals(plan: Plan, store: Store) -> Iterator[ReadOriginal]:
-    """The first image for each head that still has something to read, or its latents by the first codec that it follows."""
+    """The first image for each head that still has something to read, or its latents by the first codec that it
+    follows.
+    """
     if plan.config.overwrite == "never":
         return
     for number, head, cell in _readers(plan):
         keys: Sequence[str] = [key for one in plan.cells for key in one.predictions.get(number, ())]
         if plan.config.overwrite == "always" or len(store.known("predictions", keys)) < len(set(keys)):
             data = store.data(cell.streams[:1]).get(cell.streams[0]) if plan.config.routes[number] == "latent" else None
-            yield ReadOriginal(number, head, plan.config.routes[number], plan.config.dataset, plan.images[0][0], cell.codec, data)
+            yield ReadOriginal(
+                number, head, plan.config.routes[number], plan.config.dataset, plan.images[0][0], cell.codec, data
+            )

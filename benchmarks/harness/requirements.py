@@ -23,7 +23,10 @@ def boxes_of(dataset: HasBoxes, task: Task) -> Mapping[str, Any]:
     if not isinstance(task, ScoresMasks):
         return dataset.coco()
     if not isinstance(dataset, HasMasks):
-        raise UsageError(f"the task {getattr(task, 'spec_name', '')} scores masks, the data set {getattr(dataset, 'spec_name', '')} has none")
+        raise UsageError(
+            f"the task {getattr(task, 'spec_name', '')} scores masks, the data set "
+            f"{getattr(dataset, 'spec_name', '')} has none"
+        )
     return dataset.coco_with_masks()
 
 
@@ -32,5 +35,6 @@ def why_no_masks(task: Task, head: Any) -> str | None:
     if not isinstance(task, ScoresMasks) or (isinstance(head, GivesMasks) and head.gives_masks):
         return None
     return (
-        f"it gives boxes without masks, and the task {getattr(task, 'spec_name', '')} scores masks; take a head that gives them, such as Mask R-CNN"
+        f"it gives boxes without masks, and the task {getattr(task, 'spec_name', '')} scores masks; take a head that "
+        f"gives them, such as Mask R-CNN"
     )

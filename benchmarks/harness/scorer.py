@@ -1,4 +1,6 @@
-"""From records to rows: rates, times and fidelity of each operating point, and each head's scores, with their intervals."""
+"""From records to rows: rates, times and fidelity of each operating point, and each head's scores, with their
+intervals.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,15 @@ from downstream.api import Detections, Prediction, SegmentationMap
 from downstream.class_maps import ClassMap, map_between
 from hsc.errors import PluginError, ResultsError, UsageError
 
-UNITS = {"bpp": "bit/pixel", "source_bpp": "bit/pixel", "size_bytes": "byte", "psnr": "dB", "encode_s": "s", "decode_s": "s", "head_s": "s"}
+UNITS = {
+    "bpp": "bit/pixel",
+    "source_bpp": "bit/pixel",
+    "size_bytes": "byte",
+    "psnr": "dB",
+    "encode_s": "s",
+    "decode_s": "s",
+    "head_s": "s",
+}
 
 
 class Scored(NamedTuple):
@@ -46,10 +56,15 @@ class Scored(NamedTuple):
 
 
 def score(plan: Plan, store: Store, bootstrap: Bootstrap, progress: Progress) -> Scored:
-    """Score every cell; ``bootstrap`` takes in what its resamples gave. A cell that is not whole gets no number but its reason."""
+    """Score every cell; ``bootstrap`` takes in what its resamples gave. A cell that is not whole gets no number but its
+    reason.
+    """
     second = {curve.label for curve in plan.config.curves if curve.null_of}
     counts: list[Counts] = []
-    rows = [_row(plan, label.removeprefix("head "), "", status="skipped", reason=reason) for label, reason in plan.skipped.items()]
+    rows = [
+        _row(plan, label.removeprefix("head "), "", status="skipped", reason=reason)
+        for label, reason in plan.skipped.items()
+    ]
     for cell in plan.cells:
         rows += _rate_rows(plan, cell, store, bootstrap)
     progress.begin("scoring", len(plan.images) * sum(len(cell.predictions) for cell in plan.cells))
@@ -59,7 +74,12 @@ def score(plan: Plan, store: Store, bootstrap: Bootstrap, progress: Progress) ->
             try:
                 scorer = guarded(Scorer, plan, store, number, bootstrap)
             except PluginError as error:
-                named = {"head": label, "route": plan.config.routes[number], "status": "failed", "reason": f"it cannot be scored: {error}"}
+                named = {
+                    "head": label,
+                    "route": plan.config.routes[number],
+                    "status": "failed",
+                    "reason": f"it cannot be scored: {error}",
+                }
                 rows += [_row(plan, cell.curve, cell.point, cell_id(cell, number), **named) for cell in cells]
                 continue
             for cell in cells:
@@ -104,7 +124,9 @@ def _rate_rows(plan: Plan, cell: Cell, store: Store, bootstrap: Bootstrap) -> li
     records, reason = stream_records(plan, cell, store)
     if reason:
         status = "failed" if any(k in plan.failures for k in cell.streams) else "missing"
-        return [_row(plan, cell.curve, cell.point, cell.id, metric="bpp", unit=UNITS["bpp"], status=status, reason=reason)]
+        return [
+            _row(plan, cell.curve, cell.point, cell.id, metric="bpp", unit=UNITS["bpp"], status=status, reason=reason)
+        ]
     pixels = sum(h * w for h, w in (r.image_hw for r in records))
     size, error = sum(r.size_bytes for r in records), sum(r.squared_error for r in records)
     numbers = {
@@ -120,7 +142,11 @@ def _rate_rows(plan: Plan, cell: Cell, store: Store, bootstrap: Bootstrap) -> li
     low, high, _ = interval(rates)
     rows = [_row(plan, cell.curve, cell.point, cell.id, metric=m, value=v, unit=UNITS[m]) for m, v in numbers.items()]
     rows = [replace(row, low=low, high=high, reason=bootstrap.reason) if row.metric == "bpp" else row for row in rows]
-    rows += [time for kind in ("encode_s", "decode_s") for time in _time_rows(plan, cell, store, kind, cell.streams, cell=cell.id)]
+    rows += [
+        time
+        for kind in ("encode_s", "decode_s")
+        for time in _time_rows(plan, cell, store, kind, cell.streams, cell=cell.id)
+    ]
     if cell.latents:
         named = {"cell": cell.id, "route": "latent", "metric": "decode_s"}
         rows += _time_rows(plan, cell, store, latents_kind(cell.latents), cell.streams, **named)
@@ -128,7 +154,9 @@ def _rate_rows(plan: Plan, cell: Cell, store: Store, bootstrap: Bootstrap) -> li
 
 
 def _time_rows(plan: Plan, cell: Cell, store: Store, kind: str, keys: Sequence[str], /, **named: Any) -> list[Row]:
-    """The median of the times taken under the plan's conditions, which its reason tells; or why there is none. No row where a plan has no times."""
+    """The median of the times taken under the plan's conditions, which its reason tells; or why there is none. No row
+    where a plan has no times.
+    """
     if plan.conditions is None:
         return []
     known = store.times(kind, keys, plan.conditions)
@@ -139,7 +167,11 @@ def _time_rows(plan: Plan, cell: Cell, store: Store, kind: str, keys: Sequence[s
         value = statistics.median(known[key] for key in keys)
         return [_row(plan, cell.curve, cell.point, value=value, reason=str(plan.conditions), **base)]
     count = f"{len(missing)} of {len(keys)} images"
-    reason = f"{count} failed: {reasons[0]}" if reasons else f"{count} have no time of this run's conditions ({plan.conditions})"
+    reason = (
+        f"{count} failed: {reasons[0]}"
+        if reasons
+        else f"{count} have no time of this run's conditions ({plan.conditions})"
+    )
     return [_row(plan, cell.curve, cell.point, status="failed" if reasons else "missing", reason=reason, **base)]
 
 
@@ -149,7 +181,9 @@ class Scorer:
     def __init__(self, plan: Plan, store: Store, number: int, bootstrap: Bootstrap) -> None:
         self.plan, self.store, self.number, self.bootstrap = plan, store, number, bootstrap
         self.label, self.head = plan.config.heads[number]
-        self.metrics: list[Metric] = [m for name in plan.config.task.metrics if (m := METRICS.build(name)).output is self.head.output]
+        self.metrics: list[Metric] = [
+            m for name in plan.config.task.metrics if (m := METRICS.build(name)).output is self.head.output
+        ]
         self.measure: str = getattr(self.head, "measure", "")
         self.target = labels_of(plan.config, self.head.output)
         self.space = covered(self.head.label_space, self.target or self.head.label_space)
@@ -167,16 +201,41 @@ class Scorer:
         missing = [k for k in keys if k not in known]
         if missing:
             reasons = [self.plan.failures[k] for k in missing if k in self.plan.failures]
-            reason = f"{len(missing)} of {len(keys)} images failed: {reasons[0]}" if reasons else f"{len(missing)} of {len(keys)} images not read yet"
-            own = self.plan.config.design.main_metric_of([self.measure] if self.measure else [s for m in self.metrics for s in m.scores])
-            return [_row(self.plan, cell.curve, cell.point, metric=own, status="failed" if reasons else "missing", reason=reason, **base)]
+            reason = (
+                f"{len(missing)} of {len(keys)} images failed: {reasons[0]}"
+                if reasons
+                else f"{len(missing)} of {len(keys)} images not read yet"
+            )
+            own = self.plan.config.design.main_metric_of(
+                [self.measure] if self.measure else [s for m in self.metrics for s in m.scores]
+            )
+            return [
+                _row(
+                    self.plan,
+                    cell.curve,
+                    cell.point,
+                    metric=own,
+                    status="failed" if reasons else "missing",
+                    reason=reason,
+                    **base,
+                )
+            ]
         rows = _time_rows(self.plan, cell, self.store, "head_s", keys, **base)
         samples = self._samples(keys)
         if (main := self.plan.config.design.main_metric_of(samples)) in samples:
             self.bootstrap.scores[self.label, route, cell.curve, cell.point] = samples[main]
         for found in self._scores(keys):
             unit = scale_of(found.metric).unit
-            row = _row(self.plan, cell.curve, cell.point, metric=found.metric, part=found.part, value=found.value, unit=unit, **base)
+            row = _row(
+                self.plan,
+                cell.curve,
+                cell.point,
+                metric=found.metric,
+                part=found.part,
+                value=found.value,
+                unit=unit,
+                **base,
+            )
             name = f"{found.metric}/{found.part}" if found.part else found.metric
             low, high, _ = interval(samples[name]) if name in samples else (math.nan, math.nan, 0)
             rows.append(replace(row, low=low, high=high, reason="" if row.part else self.no_interval))
@@ -190,7 +249,8 @@ class Scorer:
         return self.bootstrap.reason
 
     def _images_and_objects(self, of_class: str = "") -> tuple[int, int | None]:
-        """How many different images have something scored, and how many objects there are; crowds are no objects, label maps have none.
+        """How many different images have something scored, and how many objects there are; crowds are no objects, label
+        maps have none.
 
         of_class: of this class alone.
         """
@@ -198,11 +258,21 @@ class Scorer:
         number = self.space.classes.index(of_class) if of_class else -1
         if self.head.output is not Detections:
             maps = self.truth().maps or ()
-            return len({sha for sha, one in zip(fingerprints, maps, strict=True) if not of_class or (one.labels == number).any()}), None
+            return len(
+                {
+                    sha
+                    for sha, one in zip(fingerprints, maps, strict=True)
+                    if not of_class or (one.labels == number).any()
+                }
+            ), None
         coco = self._boxes() if self._truth is None else self._truth.coco
         assert coco is not None
         sha256 = {record["id"]: sha for record, sha in zip(coco["images"], fingerprints, strict=True)}
-        labels = [label for label in coco["annotations"] if not label.get("iscrowd", 0) and (not of_class or label["category_id"] == number + 1)]
+        labels = [
+            label
+            for label in coco["annotations"]
+            if not label.get("iscrowd", 0) and (not of_class or label["category_id"] == number + 1)
+        ]
         return len({sha256[label["image_id"]] for label in labels}), len(labels)
 
     def _of_enough(self, samples: Mapping[str, Floats]) -> dict[str, Floats]:
@@ -223,13 +293,28 @@ class Scorer:
     def failed(self, cell: Cell, reason: str) -> Row:
         """The row of an operating point that could not be scored."""
         named = {"head": self.label, "regime": self.head.regime, "route": self.plan.config.routes[self.number]}
-        return _row(self.plan, cell.curve, cell.point, cell_id(cell, self.number), status="failed", reason=f"it cannot be scored: {reason}", **named)
+        return _row(
+            self.plan,
+            cell.curve,
+            cell.point,
+            cell_id(cell, self.number),
+            status="failed",
+            reason=f"it cannot be scored: {reason}",
+            **named,
+        )
 
     def _records(self, keys: Sequence[str]) -> list[PredictionRecord]:
-        known = self.store.predictions({key: image_id for key, (_, image_id, _) in zip(keys, self.plan.images, strict=True)})
+        known = self.store.predictions(
+            {key: image_id for key, (_, image_id, _) in zip(keys, self.plan.images, strict=True)}
+        )
         if damaged := [key for key in keys if key not in known]:
-            raise ResultsError(f"{len(damaged)} of {len(keys)} predictions in the cache were damaged while the run went on; run the same line again")
-        return [replace(known[key], image_id=image_id) for key, (_, image_id, _) in zip(keys, self.plan.images, strict=True)]
+            raise ResultsError(
+                f"{len(damaged)} of {len(keys)} predictions in the cache were damaged while the run went on; run the "
+                f"same line again"
+            )
+        return [
+            replace(known[key], image_id=image_id) for key, (_, image_id, _) in zip(keys, self.plan.images, strict=True)
+        ]
 
     def _scores(self, keys: Sequence[str]) -> list[Score]:
         found = []
@@ -250,7 +335,9 @@ class Scorer:
                 key = samples_key(self._key(metric, keys), self.bootstrap.identity)
                 samples = self.store.samples(key)
                 if samples is None:
-                    samples = self._of_enough(metric.resample(self.truth(), self._predictions(keys), self.bootstrap.draws))
+                    samples = self._of_enough(
+                        metric.resample(self.truth(), self._predictions(keys), self.bootstrap.draws)
+                    )
                     self.store.add_samples(key, samples)
                 found |= samples
         return found
@@ -277,7 +364,9 @@ class Scorer:
         return score_key(keys, metric_identity(metric), self.truth_identity)
 
     def _predictions(self, keys: Sequence[str]) -> list[Prediction]:
-        """In the classes they are scored in; those of the last cell are kept, since scores and samples ask for the same."""
+        """In the classes they are scored in; those of the last cell are kept, since scores and samples ask for the
+        same.
+        """
         if self._read[0] != keys:
             self._read = keys, [self.relabel(r.prediction) for r in self._records(keys) if r.prediction is not None]
         return self._read[1]
@@ -302,17 +391,24 @@ class Scorer:
             dataset = self.plan.config.dataset
             if self.target is None and self.number not in self.plan.cells[0].predictions:
                 raise UsageError(
-                    f"{dataset_label(self.plan)} has no labels, and {self.label} cannot read the originals, which would stand in for them"
+                    f"{dataset_label(self.plan)} has no labels, and {self.label} cannot read the originals, which "
+                    f"would stand in for them"
                 )
             if self.target is None:
                 records = self._records(self.plan.cells[0].predictions[self.number])
-                self._truth = pseudo_truth(ids, self.space, [r.prediction for r in records], [p.image_hw for _, _, p in self.plan.images])
+                self._truth = pseudo_truth(
+                    ids, self.space, [r.prediction for r in records], [p.image_hw for _, _, p in self.plan.images]
+                )
             elif self.head.output is Detections and isinstance(dataset, HasBoxes):
                 coco = boxes_of(dataset, self.plan.config.task)
-                self._truth = Truth(ids, self.space.classes, coco=limit_coco(coco, indices, self.space.classes, self.merge))
+                self._truth = Truth(
+                    ids, self.space.classes, coco=limit_coco(coco, indices, self.space.classes, self.merge)
+                )
             elif self.head.output is SegmentationMap and isinstance(dataset, HasLabelMaps):
                 to = lookup(self.target, self.space, {c: self.merge.get(c, c) for c in self.target.classes})
-                self._truth = Truth(ids, self.space.classes, maps=[SegmentationMap(to[dataset.label_map(i).labels]) for i in indices])
+                self._truth = Truth(
+                    ids, self.space.classes, maps=[SegmentationMap(to[dataset.label_map(i).labels]) for i in indices]
+                )
             else:
                 raise UsageError(f"the data set {dataset_label(self.plan)} has no labels for this task")
         return self._truth

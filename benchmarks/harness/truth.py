@@ -1,4 +1,5 @@
-"""What predictions are scored against, and in which classes: a head's classes, a data set's, and those that both could know.
+"""What predictions are scored against, and in which classes: a head's classes, a data set's, and those that both could
+know.
 
 head's label --lookup--> scored class <--lookup-- data set's label        classes of the scored space: covered
 """
@@ -19,7 +20,9 @@ from hsc.errors import HscError
 
 
 def labels_of(config: Any, output: type[Prediction]) -> LabelSpace | None:
-    """The classes of the labels that predictions are scored against; None where those on the originals stand in. config: of a run."""
+    """The classes of the labels that predictions are scored against; None where those on the originals stand in.
+    config: of a run.
+    """
     return None if isinstance(config.task, ScoresOriginals) else config.dataset.label_space(output)
 
 
@@ -59,20 +62,30 @@ def relabelled(source: LabelSpace, space: LabelSpace, target: LabelSpace | None)
     return relabel
 
 
-def limit_coco(coco: Mapping[str, Any], indices: Sequence[int], classes: Sequence[str], merge: Mapping[str, str]) -> dict[str, Any]:
-    """A COCO dict of only these images and classes, in the order given. merge: a category = the class it counts as, where another."""
+def limit_coco(
+    coco: Mapping[str, Any], indices: Sequence[int], classes: Sequence[str], merge: Mapping[str, str]
+) -> dict[str, Any]:
+    """A COCO dict of only these images and classes, in the order given. merge: a category = the class it counts as,
+    where another.
+    """
     images = [coco["images"][i] for i in indices]
     image_ids = {i["id"] for i in images}
     number = {name: at for at, name in enumerate(classes, 1)}
     counts_as = {c["id"]: number.get(merge.get(c["name"], c["name"])) for c in coco["categories"]}
     kept = [a for a in coco["annotations"] if a["image_id"] in image_ids and counts_as[a["category_id"]]]
     annotations = [{**a, "category_id": counts_as[a["category_id"]]} for a in kept]
-    return {"images": images, "categories": [{"id": n, "name": name} for name, n in number.items()], "annotations": annotations}
+    return {
+        "images": images,
+        "categories": [{"id": n, "name": name} for name, n in number.items()],
+        "annotations": annotations,
+    }
 
 
-def pseudo_truth(ids: tuple[str, ...], space: LabelSpace, predictions: Sequence[Prediction | None], sizes: Sequence[tuple[int, int]]) -> Truth:
-    """Predictions on the originals, standing in for labels: boxes at or above ``PSEUDO_SCORE``, with masks from heads that give them, or the
-    maps as they are. A box's area is that of its mask where it has one.
+def pseudo_truth(
+    ids: tuple[str, ...], space: LabelSpace, predictions: Sequence[Prediction | None], sizes: Sequence[tuple[int, int]]
+) -> Truth:
+    """Predictions on the originals, standing in for labels: boxes at or above ``PSEUDO_SCORE``, with masks from heads
+    that give them, or the maps as they are. A box's area is that of its mask where it has one.
     """
     maps = [p for p in predictions if isinstance(p, SegmentationMap)]
     if maps:
@@ -82,9 +95,14 @@ def pseudo_truth(ids: tuple[str, ...], space: LabelSpace, predictions: Sequence[
         assert isinstance(prediction, Detections)
         for entry in _standing_in(prediction):
             annotations.append({"id": len(annotations) + 1, "image_id": at + 1, "iscrowd": 0, **entry})
-    images = [{"id": n + 1, "file_name": name, "height": h, "width": w} for n, (name, (h, w)) in enumerate(zip(ids, sizes, strict=True))]
+    images = [
+        {"id": n + 1, "file_name": name, "height": h, "width": w}
+        for n, (name, (h, w)) in enumerate(zip(ids, sizes, strict=True))
+    ]
     categories = [{"id": n + 1, "name": name} for n, name in enumerate(space.classes)]
-    return Truth(ids, space.classes, coco={"images": images, "categories": categories, "annotations": annotations}, pseudo=True)
+    return Truth(
+        ids, space.classes, coco={"images": images, "categories": categories, "annotations": annotations}, pseudo=True
+    )
 
 
 def _standing_in(found: Detections) -> Iterator[dict[str, Any]]:
@@ -97,5 +115,8 @@ def _standing_in(found: Detections) -> Iterator[dict[str, Any]]:
         width, height = right - left, bottom - top
         entry = {"category_id": label + 1, "bbox": [left, top, width, height], "area": width * height}
         if masks:
-            entry |= {"area": float(areas[n]), "segmentation": {"size": [*masks.image_hw], "counts": masks.counts[n].decode("ascii")}}
+            entry |= {
+                "area": float(areas[n]),
+                "segmentation": {"size": [*masks.image_hw], "counts": masks.counts[n].decode("ascii")},
+            }
         yield entry

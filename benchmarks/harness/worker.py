@@ -1,7 +1,8 @@
 """A worker process of ``benchmarks.harness.executors``: takes (work, job) from a pipe, one after another, and answers.
 
     parent --(work, job)--> worker --"ready"-->            the job is understood; imports are done
-                                   --("step", (images, doing))-->  work on so many images begins, and its time limit with it
+                                   --("step", (images, doing))-->  work on so many images begins, and its time limit
+                                   with it
                                    --("answer", answer) or ("raised", one line)-->
 
 What plug-ins print goes to stderr, since the run's table is what stands on stdout. Interrupts are the parent's to hear.
@@ -23,7 +24,8 @@ _parent: list[Connection] = []
 
 
 def step(images: int = 1, doing: Any = None) -> None:
-    """Say that work on so many images begins: from here on it has that many times the limit of an image. Nothing out of a worker.
+    """Say that work on so many images begins: from here on it has that many times the limit of an image. Nothing out of
+    a worker.
 
     doing: what the job's ``parts`` understands, for the case that this work ends the process.
     """

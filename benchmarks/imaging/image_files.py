@@ -42,12 +42,48 @@ MAX_FILE_BYTES = 2**31
 """Larger files are refused; no image of MAX_PIXELS needs so many bytes."""
 
 SUFFIXES = frozenset(
-    {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jif", ".jfif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".gif"}
+    {
+        ".png",
+        ".apng",
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jif",
+        ".jfif",
+        ".webp",
+        ".bmp",
+        ".dib",
+        ".tif",
+        ".tiff",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".pnm",
+        ".gif",
+    }
 )
 """File names that ``read_image`` is meant for, lower case."""
 
 OTHER_SUFFIXES = frozenset(
-    {".heic", ".heif", ".avif", ".jxl", ".jp2", ".j2k", ".jpx", ".jxr", ".bpg", ".qoi", ".tga", ".psd", ".exr", ".hdr", ".svg", ".ico", ".dng"}
+    {
+        ".heic",
+        ".heif",
+        ".avif",
+        ".jxl",
+        ".jp2",
+        ".j2k",
+        ".jpx",
+        ".jxr",
+        ".bpg",
+        ".qoi",
+        ".tga",
+        ".psd",
+        ".exr",
+        ".hdr",
+        ".svg",
+        ".ico",
+        ".dng",
+    }
     | {".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"}
 )
 """Names of images of kinds that are not read."""
@@ -67,7 +103,9 @@ _MAY_TURN = re.compile(rb"exif|xmp|XML:com", re.IGNORECASE)
 Orientation = Literal["apply", "ignore"]
 
 
-def read_image(path: Path | str, *, orientation: Orientation = "apply", background: tuple[int, int, int] = (255, 255, 255)) -> Image:
+def read_image(
+    path: Path | str, *, orientation: Orientation = "apply", background: tuple[int, int, int] = (255, 255, 255)
+) -> Image:
     """Read one image file as uint8 (H, W, 3) RGB.
 
     orientation: "apply" turns the picture as its EXIF tag says; "ignore" keeps the pixels as stored, which is what box
@@ -80,7 +118,8 @@ def read_image(path: Path | str, *, orientation: Orientation = "apply", backgrou
 
 
 def read_plain(path: Path | str, what: str = "image") -> bytes:
-    """The bytes of a file, once it is known to be one: a pipe or a device would be waited for without end. what: for messages.
+    """The bytes of a file, once it is known to be one: a pipe or a device would be waited for without end. what: for
+    messages.
 
     Raises:
         ImageError: it is missing, no plain file, or too large.
@@ -101,11 +140,19 @@ def check_plain(path: Path | str, what: str = "image") -> int:
     try:
         found = os.stat(path)
     except (OSError, ValueError) as error:
-        raise ImageError(f"cannot read the {what} {shown(path)!r}: {getattr(error, 'strerror', None) or error}") from error
+        raise ImageError(
+            f"cannot read the {what} {shown(path)!r}: {getattr(error, 'strerror', None) or error}"
+        ) from error
     if not stat.S_ISREG(found.st_mode):
-        raise ImageError(f"cannot read the {what} {shown(path)!r}: it is {_KINDS.get(stat.S_IFMT(found.st_mode), 'a device')}, expected a file")
+        raise ImageError(
+            f"cannot read the {what} {shown(path)!r}: it is {_KINDS.get(stat.S_IFMT(found.st_mode), 'a device')}, "
+            f"expected a file"
+        )
     if found.st_size > MAX_FILE_BYTES:
-        raise ImageError(f"{shown(path)!r} has {found.st_size:,} bytes, more than the {MAX_FILE_BYTES:,} that are read; cut it into tiles")
+        raise ImageError(
+            f"{shown(path)!r} has {found.st_size:,} bytes, more than the {MAX_FILE_BYTES:,} that are read; cut it "
+            f"into tiles"
+        )
     return found.st_size
 
 
@@ -122,7 +169,8 @@ def shown(path: Path | str) -> str:
 
 
 def exif_turn(path: Path | str) -> int:
-    """The turn that a file's EXIF tag (or what stands for it in PNG and XMP) asks for: 1 upright, 2 to 8 as EXIF 2.3 has them.
+    """The turn that a file's EXIF tag (or what stands for it in PNG and XMP) asks for: 1 upright, 2 to 8 as EXIF 2.3
+    has them.
 
     Raises:
         ImageError: the file is missing, or damaged before its tags.
@@ -136,13 +184,17 @@ def exif_turn(path: Path | str) -> int:
             warnings.simplefilter("ignore")
             with PIL.Image.open(path, formats=_FORMATS) as picture:  # of most formats no more than the head is read
                 turn = picture.getexif().get(_ORIENTATION_TAG, 1)
-    except Exception as error:  # Pillow's plug-ins raise OSError, SyntaxError, ValueError, struct.error and more on damaged files
+    except (
+        Exception
+    ) as error:  # Pillow's plug-ins raise OSError, SyntaxError, ValueError, struct.error and more on damaged files
         raise ImageError(f"cannot read the tags of the image {str(path)!r}: {error or type(error).__name__}") from error
     return turn if turn in range(2, 9) else 1
 
 
 def _may_turn(path: Path) -> bool:
-    """Whether a file can have such a tag; False is for PNGs without one, which Pillow would decode whole to look (PNG 3rd edition, 5.3)."""
+    """Whether a file can have such a tag; False is for PNGs without one, which Pillow would decode whole to look (PNG
+    3rd edition, 5.3).
+    """
     with path.open("rb") as file:
         if file.read(8) != _PNG_START:
             return True
@@ -163,7 +215,11 @@ def turned(paths: Iterable[Path]) -> list[Path]:
 
 
 def decode_image(
-    data: bytes, *, name: str = "image", orientation: Orientation = "apply", background: tuple[int, int, int] = (255, 255, 255)
+    data: bytes,
+    *,
+    name: str = "image",
+    orientation: Orientation = "apply",
+    background: tuple[int, int, int] = (255, 255, 255),
 ) -> Image:
     """The same from a file's bytes; ``name`` is for messages.
 
@@ -187,9 +243,15 @@ def decode_image(
     except ImageError:
         raise
     except PIL.UnidentifiedImageError as error:
-        raise ImageError(f"{name!r} is not an image of a kind that is read ({', '.join(_FORMATS)}); convert it to PNG") from error
-    except Exception as error:  # Pillow's plug-ins raise OSError, SyntaxError, ValueError, struct.error and more on damaged files
-        raise ImageError(f"{name!r} cannot be decoded: {error or type(error).__name__}; it is cut or damaged") from error
+        raise ImageError(
+            f"{name!r} is not an image of a kind that is read ({', '.join(_FORMATS)}); convert it to PNG"
+        ) from error
+    except (
+        Exception
+    ) as error:  # Pillow's plug-ins raise OSError, SyntaxError, ValueError, struct.error and more on damaged files
+        raise ImageError(
+            f"{name!r} cannot be decoded: {error or type(error).__name__}; it is cut or damaged"
+        ) from error
     return np.ascontiguousarray(_turn(pixels, turn))
 
 
@@ -222,21 +284,32 @@ def check_size(height: int, width: int, name: str) -> None:
     if height < 1 or width < 1:
         raise ImageError(f"{name!r} says it is {width}x{height} pixels; expected at least 1x1")
     if height * width > MAX_PIXELS:
-        raise ImageError(f"{name!r} says it is {width}x{height} pixels, more than the {MAX_PIXELS:,} that are read; cut it into tiles")
+        raise ImageError(
+            f"{name!r} says it is {width}x{height} pixels, more than the {MAX_PIXELS:,} that are read; cut it into "
+            f"tiles"
+        )
 
 
 def _samples(picture: Any, data: bytes, name: str) -> npt.NDArray[np.uint8]:
     """uint8 (H, W, 3) or, with alpha, (H, W, 4) of an opened Pillow picture."""
     if picture.format == "PNG" and _is_deep_png(data):
         return _deep_png(data)
-    if picture.format == "TIFF" and max(picture.tag_v2.get(_BITS_PER_SAMPLE_TAG, (8,))) > 8 and len(picture.getbands()) > 1:
-        raise ImageError(f"{name!r} is a colour TIFF of more than 8 bits a sample, which is not read; convert it to 16-bit PNG")
+    if (
+        picture.format == "TIFF"
+        and max(picture.tag_v2.get(_BITS_PER_SAMPLE_TAG, (8,))) > 8
+        and len(picture.getbands()) > 1
+    ):
+        raise ImageError(
+            f"{name!r} is a colour TIFF of more than 8 bits a sample, which is not read; convert it to 16-bit PNG"
+        )
     picture.load()
     if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PPM"):
         grey = _to_8_bits(np.asarray(picture)[:, :, None])
         return np.repeat(grey, 3, axis=2)
     if picture.mode in ("I", "F"):
-        raise ImageError(f"{name!r} holds {picture.mode} samples (32 bits), which have no agreed range; scale it to 8 or 16 bits")
+        raise ImageError(
+            f"{name!r} holds {picture.mode} samples (32 bits), which have no agreed range; scale it to 8 or 16 bits"
+        )
     return np.asarray(picture.convert("RGBA" if picture.has_transparency_data else "RGB"))
 
 
@@ -248,11 +321,16 @@ def _is_deep_png(data: bytes) -> bool:
 def _check_deep(data: bytes, name: str) -> None:
     if not _is_deep_png(data):
         return
-    width, height, samples = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big"), {0: 1, 2: 3, 4: 2}.get(data[25], 4)
+    width, height, samples = (
+        int.from_bytes(data[16:20], "big"),
+        int.from_bytes(data[20:24], "big"),
+        {0: 1, 2: 3, 4: 2}.get(data[25], 4),
+    )
     decoded_bytes = 2 * height * width * samples
     if decoded_bytes > MAX_DEEP_BYTES:
         raise ImageError(
-            f"{name!r} is {width}x{height} pixels of 16 bits a sample, {decoded_bytes:,} bytes once decoded, more than the "
+            f"{name!r} is {width}x{height} pixels of 16 bits a sample, {decoded_bytes:,} bytes once decoded, more "
+            f"than the "
             f"{MAX_DEEP_BYTES:,} that are read; cut it into tiles, or convert it to 8 bits"
         )
 

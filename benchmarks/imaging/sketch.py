@@ -2,8 +2,9 @@
 
     image --signed sum, 32 different draws of signs--> sketch;   mean of (sketch - sketch')^2 ~ sum of (image - image')^2
 
-The estimate is unbiased and within about 25 %: Alon, Matias, Szegedy, "The space complexity of approximating the frequency moments",
-STOC 1996, section 2.2; signs in place of normal draws: Achlioptas, "Database-friendly random projections", PODS 2001.
+The estimate is unbiased and within about 25 %: Alon, Matias, Szegedy, "The space complexity of approximating the
+frequency moments", STOC 1996, section 2.2; signs in place of normal draws: Achlioptas, "Database-friendly random
+projections", PODS 2001.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ def sketch(image: Image) -> npt.NDArray[np.int64]:
     found = np.zeros(NUMBERS, np.int64)
     for number, start in enumerate(range(0, samples.size, _CHUNK)):
         part = samples[start : start + _CHUNK]
-        found += (_signs(number)[:, : part.size] @ part).astype(np.int64)  # whole numbers below 2^24, so exact in any order
+        found += (_signs(number)[:, : part.size] @ part).astype(
+            np.int64
+        )  # whole numbers below 2^24, so exact in any order
     return found
 
 
@@ -45,7 +48,9 @@ def squared_distance(one: npt.NDArray[np.int64], other: npt.NDArray[np.int64]) -
 
 @functools.lru_cache(maxsize=_CACHED)
 def _signs(chunk: int) -> npt.NDArray[np.float32]:
-    """-1 and 1 of one stretch of samples: (32, _CHUNK). A bit generator's raw output is the same in every release of numpy."""
+    """-1 and 1 of one stretch of samples: (32, _CHUNK). A bit generator's raw output is the same in every release of
+    numpy.
+    """
     raw = np.random.PCG64(chunk).random_raw(NUMBERS * _CHUNK // 64)
     bits = np.unpackbits(raw.astype("<u8").view(np.uint8)).reshape(NUMBERS, _CHUNK)
     return bits.astype(np.float32) * 2 - 1

@@ -1,10 +1,11 @@
-"""RGB <-> YCbCr in integer arithmetic, chroma resampling, and padding: what a video codec needs around an 8-bit RGB picture.
+"""RGB <-> YCbCr in integer arithmetic, chroma resampling, and padding: what a video codec needs around an 8-bit RGB
+picture.
 
     uint8 RGB (H, W, 3) --rgb_to_planes--> three integer planes of ``bits`` --decimate--> chroma at half size
     uint8 RGB (H, W, 3) <--planes_to_rgb-- three integer planes of ``bits`` <--interpolate-- chroma at half size
 
-Everything is fixed point with 22 fractional bits in int64 and rounds half up, so results do not depend on the machine, on BLAS or
-on the order of sums. Nothing truncates.
+Everything is fixed point with 22 fractional bits in int64 and rounds half up, so results do not depend on the machine,
+on BLAS or on the order of sums. Nothing truncates.
 
 Sources: ITU-R BT.601-7, BT.709-6 and BT.2020-2 (luma weights); ITU-T H.265 E.3.1 (matrix_coeffs, ranges) and 8.5.3.3.3
 (coefficients of the luma quarter and half sample filters, here used on chroma).
@@ -41,9 +42,10 @@ _LUMA_WEIGHTS = {  # (red, blue)
 _HALF = (-1, 4, -11, 40, 40, -11, 4, -1)
 _QUARTER = (-1, 4, -10, 58, 17, -5, 1)
 
-# Low-pass filters for halving. "left" keeps every second sample in place: half the all-pass plus half the half-sample filter.
-# "centre" lands between two samples: a short low-pass near a windowed sinc, chosen by hand; on the raccoon photo, down and up again
-# at 10 bits keeps 51.4 dB (left: 51.0 dB).
+# Low-pass filters for halving. "left" keeps every second sample in place: half the all-pass plus half the half-sample
+# filter.
+# "centre" lands between two samples: a short low-pass near a windowed sinc, chosen by hand; on the raccoon photo, down
+# and up again at 10 bits keeps 51.4 dB (left: 51.0 dB).
 _HALVE_LEFT = (-1, 0, 4, 0, -11, 0, 40, 64, 40, 0, -11, 0, 4, 0, -1)
 _HALVE_CENTRE = (0, 1, 1, -3, -5, 8, 30, 30, 8, -5, -3, 1, 1, 0)
 
@@ -64,7 +66,11 @@ def colour_matrix(matrix: Matrix) -> list[list[Fraction]]:
     red, blue = _LUMA_WEIGHTS[matrix]
     green = 1 - red - blue
     to_cb, to_cr = 1 / (2 * (1 - blue)), 1 / (2 * (1 - red))
-    return [[red, green, blue], [-red * to_cb, -green * to_cb, Fraction(1, 2)], [Fraction(1, 2), -green * to_cr, -blue * to_cr]]
+    return [
+        [red, green, blue],
+        [-red * to_cb, -green * to_cb, Fraction(1, 2)],
+        [Fraction(1, 2), -green * to_cr, -blue * to_cr],
+    ]
 
 
 def _inverse(m: list[list[Fraction]]) -> list[list[Fraction]]:
@@ -103,7 +109,9 @@ def _forward(matrix: Matrix, full_range: bool, bits: int) -> tuple[npt.NDArray[n
 @lru_cache(maxsize=64)
 def _backward(matrix: Matrix, full_range: bool, bits: int) -> tuple[npt.NDArray[np.int64], list[int]]:
     scales, zeros = _scales(matrix, full_range, bits)
-    return _fixed([[x * 255 / s for x, s in zip(row, scales, strict=True)] for row in _inverse(colour_matrix(matrix))]), zeros
+    return _fixed(
+        [[x * 255 / s for x, s in zip(row, scales, strict=True)] for row in _inverse(colour_matrix(matrix))]
+    ), zeros
 
 
 def _check_bits(bits: int) -> None:
@@ -135,7 +143,14 @@ def rgb_to_planes(image: Image, matrix: Matrix = "bt601", *, full_range: bool = 
     return planes
 
 
-def planes_to_rgb(planes: Sequence[Plane], matrix: Matrix = "bt601", *, full_range: bool = True, bits: int = 8, chroma_fraction: int = 0) -> Image:
+def planes_to_rgb(
+    planes: Sequence[Plane],
+    matrix: Matrix = "bt601",
+    *,
+    full_range: bool = True,
+    bits: int = 8,
+    chroma_fraction: int = 0,
+) -> Image:
     """uint8 RGB (H, W, 3) from three planes of one size, rounded half up and clipped.
 
     chroma_fraction: fractional bits that ``interpolate`` left in the second and third plane.
@@ -161,7 +176,9 @@ def planes_to_rgb(planes: Sequence[Plane], matrix: Matrix = "bt601", *, full_ran
     return image
 
 
-def _filter(plane: npt.NDArray[Any], taps: Sequence[int], first: int, step: int, count: int, axis: int) -> npt.NDArray[Any]:
+def _filter(
+    plane: npt.NDArray[Any], taps: Sequence[int], first: int, step: int, count: int, axis: int
+) -> npt.NDArray[Any]:
     """``sum_k taps[k] * plane[first + step * n + k]`` for n < count along an axis, edges repeated."""
     last = first + step * (count - 1) + len(taps) - 1
     before, after = max(0, -first), max(0, last - plane.shape[axis] + 1)
@@ -205,11 +222,13 @@ def _rounded(total: npt.NDArray[Any], scale: int, top: int) -> npt.NDArray[Any]:
     return kept
 
 
-def decimate(plane: Plane, *, bits: int = 8, siting: Siting = "centre", horizontal: bool = True, vertical: bool = True) -> Plane:
+def decimate(
+    plane: Plane, *, bits: int = 8, siting: Siting = "centre", horizontal: bool = True, vertical: bool = True
+) -> Plane:
     """Half size (rounded up) along the named axes by a 15-tap (left) or 14-tap (centre) low-pass, edges repeated.
 
-    siting: where a chroma sample lies horizontally: in the "centre" of two luma samples (JPEG, MPEG-1) or on the "left" one
-    (MPEG-2, H.265 chroma_sample_loc_type 0). Vertically it always lies in the centre, as in both.
+    siting: where a chroma sample lies horizontally: in the "centre" of two luma samples (JPEG, MPEG-1) or on the "left"
+    one (MPEG-2, H.265 chroma_sample_loc_type 0). Vertically it always lies in the centre, as in both.
     """
     work, scale = plane.astype(_work_dtype(bits)), 1
     if horizontal:
@@ -231,9 +250,11 @@ def interpolate(
     vertical: bool = True,
     fraction: int = 0,
 ) -> Plane:
-    """Full size ``hw`` = (H, W) from half size along the named axes, by H.265's quarter and half sample filters, edges repeated.
+    """Full size ``hw`` = (H, W) from half size along the named axes, by H.265's quarter and half sample filters, edges
+    repeated.
 
-    siting: as in ``decimate``. fraction: this many fractional bits are kept (then the result is uint32), so that rounding happens
+    siting: as in ``decimate``. fraction: this many fractional bits are kept (then the result is uint32), so that
+    rounding happens
     once, in RGB: at 8 bits and 40 dB the difference is about 0.1 dB.
     """
     work, scale = plane.astype(_work_dtype(bits)), 1

@@ -1,8 +1,8 @@
 """AP of many resamples of one set of images, from a single matching.
 
-Matching happens inside an image, so drawing images anew (Efron 1979) only changes how often each image's hits, misses and
-boxes count. A detection drawn c times stands c times in a row in the ranking; the precision envelope at 101 recall levels is
-then what the official evaluator would find on the copied images.
+Matching happens inside an image, so drawing images anew (Efron 1979) only changes how often each image's hits, misses
+and boxes count. A detection drawn c times stands c times in a row in the ranking; the precision envelope at 101 recall
+levels is then what the official evaluator would find on the copied images.
 """
 
 from __future__ import annotations
@@ -18,10 +18,13 @@ LEVELS = 101
 _EPSILON = float(np.spacing(1))
 
 
-def resampled_ap(hit: npt.NDArray[np.bool_], miss: npt.NDArray[np.bool_], image: npt.NDArray[np.int64], boxes: Any, draws: Any) -> Any:
+def resampled_ap(
+    hit: npt.NDArray[np.bool_], miss: npt.NDArray[np.bool_], image: npt.NDArray[np.int64], boxes: Any, draws: Any
+) -> Any:
     """AP at each IoU threshold of each resample: float64 (R, T), NaN where no true box was drawn.
 
-    hit, miss: (T, D) of one class's detections, best score first, neither where ignored. image: (D,) index of the image.
+    hit, miss: (T, D) of one class's detections, best score first, neither where ignored. image: (D,) index of the
+    image.
     boxes: (N,) true boxes an image. draws: int64 (R, N) times each image was drawn.
     """
     threshold, detection = np.nonzero(~miss)
@@ -38,9 +41,11 @@ def _compiled() -> Callable[..., Any]:
 
 
 def _loop(first, detection, hits, image, boxes, draws):  # type: ignore[no-untyped-def]
-    """Detections that are hits or ignored stand in ``detection`` threshold by threshold, from ``first[t]`` on; all others are misses.
+    """Detections that are hits or ignored stand in ``detection`` threshold by threshold, from ``first[t]`` on; all
+    others are misses.
 
-    The envelope has its corners at hits, so precision is needed there alone, and the misses before a hit are all that was drawn
+    The envelope has its corners at hits, so precision is needed there alone, and the misses before a hit are all that
+    was drawn
     before it, less hits and ignored: a count that all thresholds share.
     """
     thresholds = len(first) - 1

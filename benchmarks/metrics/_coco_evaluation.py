@@ -1,10 +1,12 @@
-"""COCO's evaluation of boxes and of masks: predictions matched to the truth, the twelve numbers, and AP of many resamples.
+"""COCO's evaluation of boxes and of masks: predictions matched to the truth, the twelve numbers, and AP of many
+resamples.
 
     AP = mean over IoU .50:.05:.95, classes and 101 recall levels of the precision envelope
 
-Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014; the twelve numbers are those of the official evaluator
-(pycocotools, Dollár and Lin). The counting itself is done by hotcoco, which our tests hold equal to pycocotools to 1e-9. For masks the
-same is done with the IoU of pixels, and the size of a detection is the area of its mask.
+Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014; the twelve numbers are those of the official
+evaluator (pycocotools, Dollár and Lin). The counting itself is done by hotcoco, which our tests hold equal to
+pycocotools to 1e-9. For masks the same is done with the IoU of pixels, and the size of a detection is the area of its
+mask.
 """
 
 from __future__ import annotations
@@ -54,7 +56,8 @@ def numbers(truth: Truth, predictions: Sequence[Prediction], kind: Kind) -> list
     """The twelve numbers under COCO's names, then "ap" of each class; 0 to 1, NaN where there is no truth.
 
     Raises:
-        UsageError: predictions are not one Detections an image, a label is outside ``truth.classes``, or masks are asked for and lack.
+        UsageError: predictions are not one Detections an image, a label is outside ``truth.classes``, or masks are
+        asked for and lack.
         AnnotationError: the truth holds no COCO labels, or no masks, or its categories are not ``truth.classes``.
     """
     evaluation: Any = evaluate(truth, predictions, kind).eval
@@ -62,11 +65,15 @@ def numbers(truth: Truth, predictions: Sequence[Prediction], kind: Kind) -> list
     precision = np.asarray(evaluation["precision"], np.float64).reshape(shape)  # IoU, recall level, class, area, limit
     recall = np.asarray(evaluation["recall"], np.float64).reshape(shape[0], *shape[2:])  # IoU, class, area, limit
     found = [Score(name, _mean(precision[_at(iou), :, :, _AREAS.index(area), -1])) for name, (iou, area) in AP.items()]
-    found += [Score(name, _mean(recall[:, :, _AREAS.index(area), _LIMITS.index(limit)])) for name, (area, limit) in AR.items()]
+    found += [
+        Score(name, _mean(recall[:, :, _AREAS.index(area), _LIMITS.index(limit)])) for name, (area, limit) in AR.items()
+    ]
     return found + [Score("ap", _mean(precision[:, :, k, 0, -1]), part) for k, part in enumerate(truth.classes)]
 
 
-def resampled(truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64], kind: Kind) -> dict[str, Floats]:
+def resampled(
+    truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64], kind: Kind
+) -> dict[str, Floats]:
     """What "ap", "ap50" and "ap75" would be with each image counted ``draws`` times: float64 (R,), NaN where undefined.
 
     draws: int64 (R, N), a row for each resample, a column for each image of ``truth``. Matches once, so that a thousand
@@ -75,11 +82,18 @@ def resampled(truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArra
     if truth.coco is None or draws.ndim != 2 or draws.shape[1] != len(truth.coco["images"]):
         raise UsageError(f"draws of shape {draws.shape} came, expected (resamples, {len(truth.image_ids)} images)")
     evaluation = _evaluator(truth, predictions, kind)
-    evaluation.params.area_rng, evaluation.params.area_rng_lbl = [_ALL_AREAS], [_AREAS[0]]  # its record of each size would cost thrice this one
+    evaluation.params.area_rng, evaluation.params.area_rng_lbl = (
+        [_ALL_AREAS],
+        [_AREAS[0]],
+    )  # its record of each size would cost thrice this one
     evaluation.evaluate()
     matches = _matches(truth, evaluation.eval_imgs)
-    by_class = np.stack([resampled_ap(matched.hit, matched.miss, matched.image, matched.boxes, draws) for matched in matches], 1)
-    return {name: _defined_mean(by_class[:, :, _at(iou)]) for name, (iou, area) in AP.items() if area == "all"}  # (R, classes, IoU) -> (R,)
+    by_class = np.stack(
+        [resampled_ap(matched.hit, matched.miss, matched.image, matched.boxes, draws) for matched in matches], 1
+    )
+    return {
+        name: _defined_mean(by_class[:, :, _at(iou)]) for name, (iou, area) in AP.items() if area == "all"
+    }  # (R, classes, IoU) -> (R,)
 
 
 class _Matched(NamedTuple):
@@ -102,10 +116,16 @@ def _matches(truth: Truth, entries: Sequence[Any]) -> list[_Matched]:
         boxes = np.zeros(len(place), np.int64)
         for entry in mine:
             boxes[place[entry["image_id"]]] = int(np.sum(entry["gtInDenominator"]))
-        image = np.concatenate([np.zeros(0, np.int64), *(np.full(len(e["dtScores"]), place[e["image_id"]], np.int64) for e in mine)])
+        image = np.concatenate(
+            [np.zeros(0, np.int64), *(np.full(len(e["dtScores"]), place[e["image_id"]], np.int64) for e in mine)]
+        )
         scores = np.concatenate([np.zeros(0), *(np.asarray(e["dtScores"], np.float64) for e in mine)])
-        matched = np.concatenate([np.zeros((10, 0), bool), *(np.asarray(e["dtMatched"], bool).reshape(10, -1) for e in mine)], 1)
-        ignored = np.concatenate([np.zeros((10, 0), bool), *(np.asarray(e["dtIgnore"], bool).reshape(10, -1) for e in mine)], 1)
+        matched = np.concatenate(
+            [np.zeros((10, 0), bool), *(np.asarray(e["dtMatched"], bool).reshape(10, -1) for e in mine)], 1
+        )
+        ignored = np.concatenate(
+            [np.zeros((10, 0), bool), *(np.asarray(e["dtIgnore"], bool).reshape(10, -1) for e in mine)], 1
+        )
         order = np.argsort(-scores, kind="stable")
         found.append(_Matched((matched & ~ignored)[:, order], (~matched & ~ignored)[:, order], image[order], boxes))
     return found
@@ -143,7 +163,8 @@ def _evaluator(truth: Truth, predictions: Sequence[Prediction], kind: Kind) -> C
     _check(coco, predictions, kind)
     gt = hotcoco.COCO(coco)
     rows: Any = _masks(coco, predictions) if kind == "segm" else _boxes(coco, predictions)
-    # The evaluator refuses an empty result list, so a run without any answer becomes one of a box that cannot match or count.
+    # The evaluator refuses an empty result list, so a run without any answer becomes one of a box that cannot match or
+    # count.
     nothing = np.array([[coco["images"][0]["id"], -9e6, -9e6, 0, 0, 0, coco["categories"][0]["id"]]], np.float64)
     return hotcoco.COCOeval(gt, gt.load_res(rows if len(rows) else nothing), kind)
 
@@ -152,20 +173,37 @@ def _official(truth: Truth, kind: Kind) -> dict[str, Any]:
     """The truth's labels with the fields that the official evaluator needs filled in: id, area, iscrowd."""
     coco, what = truth.coco, "boxes" if kind == "bbox" else "masks"
     if coco is None:
-        raise AnnotationError(f"{what} were to be scored against a truth without them; expected Truth.coco, a COCO-format dict")
+        raise AnnotationError(
+            f"{what} were to be scored against a truth without them; expected Truth.coco, a COCO-format dict"
+        )
     names = tuple(category["name"] for category in coco["categories"])
     if names != truth.classes:
-        raise AnnotationError(f"the COCO categories {names} are not the truth's classes {truth.classes}; they must stand in the same order")
+        raise AnnotationError(
+            f"the COCO categories {names} are not the truth's classes {truth.classes}; they must stand in the same "
+            f"order"
+        )
     lacking = sum("segmentation" not in annotation for annotation in coco["annotations"]) if kind == "segm" else 0
     if lacking:
-        raise AnnotationError(f"{lacking} of {len(coco['annotations'])} annotations have no segmentation; expected the runs of a mask in each")
-    large = [str(record["id"])[:24] for part in ("images", "categories") for record in coco[part] if abs(record["id"]) > LARGEST_ID]
+        raise AnnotationError(
+            f"{lacking} of {len(coco['annotations'])} annotations have no segmentation; expected the runs of a mask "
+            f"in each"
+        )
+    large = [
+        str(record["id"])[:24]
+        for part in ("images", "categories")
+        for record in coco[part]
+        if abs(record["id"]) > LARGEST_ID
+    ]
     if large:
-        raise AnnotationError(f"the COCO labels have ids beyond {LARGEST_ID} in size, first {large[0]}; number images and categories anew")
+        raise AnnotationError(
+            f"the COCO labels have ids beyond {LARGEST_ID} in size, first {large[0]}; number images and categories anew"
+        )
     try:
         annotations = [_filled(annotation, number, kind) for number, annotation in enumerate(coco["annotations"], 1)]
     except (OverflowError, TypeError, ValueError) as error:
-        raise AnnotationError(f"the COCO labels hold a box or area that is no number: {error}; mend the data set") from error
+        raise AnnotationError(
+            f"the COCO labels hold a box or area that is no number: {error}; mend the data set"
+        ) from error
     return {"images": list(coco["images"]), "categories": list(coco["categories"]), "annotations": annotations}
 
 
@@ -187,22 +225,32 @@ def _check(coco: Mapping[str, Any], predictions: Sequence[Prediction], kind: Kin
     """Refuse what an evaluator would score in silence."""
     images, classes = coco["images"], len(coco["categories"])
     if len(predictions) != len(images):
-        raise UsageError(f"{len(predictions)} predictions came for {len(images)} images; COCO scores one for each, empty ones too")
+        raise UsageError(
+            f"{len(predictions)} predictions came for {len(images)} images; COCO scores one for each, empty ones too"
+        )
     for image, found in zip(images, predictions, strict=True):
         if not isinstance(found, Detections):
             raise UsageError(f"COCO scores Detections, image {image['id']} came with a {type(found).__name__}")
         if found.labels.size and not (found.labels.min() >= 0 and found.labels.max() < classes):
             raise UsageError(
-                f"image {image['id']} has labels up to {found.labels.max()}, expected 0 to {classes - 1}: map them to the truth's classes first"
+                f"image {image['id']} has labels up to {found.labels.max()}, expected 0 to {classes - 1}: map them "
+                f"to the truth's classes first"
             )
         if not (np.isfinite(found.boxes_xyxy).all() and np.isfinite(found.scores).all()):
-            raise UsageError(f"image {image['id']} has a box or score that is not finite; a head must leave such boxes out")
+            raise UsageError(
+                f"image {image['id']} has a box or score that is not finite; a head must leave such boxes out"
+            )
         if kind == "segm":
             size = (image["height"], image["width"])
             if found.masks is None:
-                raise UsageError(f"image {image['id']} came with boxes alone; masks are scored, so take a head that gives them")
+                raise UsageError(
+                    f"image {image['id']} came with boxes alone; masks are scored, so take a head that gives them"
+                )
             if found.masks.image_hw != size:
-                raise UsageError(f"image {image['id']} has masks of size {found.masks.image_hw}, expected {size}, the image's height and width")
+                raise UsageError(
+                    f"image {image['id']} has masks of size {found.masks.image_hw}, expected {size}, the image's "
+                    f"height and width"
+                )
 
 
 def _boxes(coco: Mapping[str, Any], predictions: Sequence[Any]) -> Floats:
@@ -232,5 +280,7 @@ def _masks(coco: Mapping[str, Any], predictions: Sequence[Any]) -> list[dict[str
             "score": score,
         }
         for image, found in zip(coco["images"], predictions, strict=True)
-        for counts, score, label in zip(found.masks.counts, found.scores.astype(np.float64).tolist(), found.labels.tolist(), strict=True)
+        for counts, score, label in zip(
+            found.masks.counts, found.scores.astype(np.float64).tolist(), found.labels.tolist(), strict=True
+        )
     ]

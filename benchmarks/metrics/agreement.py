@@ -1,8 +1,10 @@
 """Semantic consistency: how far a head says of decoded images what it says of the originals; no labels are asked.
 
-The head's predictions on the originals are the truth (boxes scored .5 and above, or its label maps), those on the decoded images are
-scored against them: COCO AP for boxes, mIoU of the set for maps. Fischer, Hofbauer, Kuhn, Steinbach, Kaup, "Evaluation of video coding for
-machines without ground truth", ICASSP 2022. 1 without loss; a head that is wrong in the same way on both is consistent.
+The head's predictions on the originals are the truth (boxes scored .5 and above, or its label maps), those on the
+decoded images are
+scored against them: COCO AP for boxes, mIoU of the set for maps. Fischer, Hofbauer, Kuhn, Steinbach, Kaup, "Evaluation
+of video coding for machines without ground truth", ICASSP 2022. 1 without loss; a head that is wrong in the same way on
+both is consistent.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ from downstream.api import Detections, Prediction
 class CocoAp:
     """The twelve COCO numbers over all classes, and AP of each class.
 
-    Sizes are box areas in pixels of the original: small below 32^2, large above 96^2. At most 100 detections an image and
-    class count, best score first. A number with no true box behind it is NaN (the official evaluator writes -1).
+    Sizes are box areas in pixels of the original: small below 32^2, large above 96^2. At most 100 detections an image
+    and class count, best score first. A number with no true box behind it is NaN (the official evaluator writes -1).
     """
 
     output: ClassVar[type[Prediction]] = Detections
@@ -36,6 +36,10 @@ class CocoAp:
         """
         return numbers(truth, predictions, "bbox")
 
-    def resample(self, truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64]) -> dict[str, Floats]:
-        """What "ap", "ap50" and "ap75" would be with each image counted ``draws`` times, (R, N): float64 (R,). Raises as ``compute`` does."""
+    def resample(
+        self, truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64]
+    ) -> dict[str, Floats]:
+        """What "ap", "ap50" and "ap75" would be with each image counted ``draws`` times, (R, N): float64 (R,). Raises
+        as ``compute`` does.
+        """
         return resampled(truth, predictions, draws, "bbox")

@@ -1,9 +1,11 @@
-"""FID: the Frechet distance between the features of originals and of decoded images, each set taken for a normal distribution.
+"""FID: the Frechet distance between the features of originals and of decoded images, each set taken for a normal
+distribution.
 
     fid = |m - n|^2 + tr(C + D - 2 (C D)^(1/2))       means m, n and covariances C, D of all patches of the set
 
-Heusel et al., NeurIPS 2017, equation 6. It falls with the number of patches and is no measure of a set much smaller than the features are long
-(2048): compare it within a run, never with a published one of other images. It has no interval: a resample would cost as much as the whole.
+Heusel et al., NeurIPS 2017, equation 6. It falls with the number of patches and is no measure of a set much smaller
+than the features are long (2048): compare it within a run, never with a published one of other images. It has no
+interval: a resample would cost as much as the whole.
 """
 
 from __future__ import annotations
@@ -39,15 +41,20 @@ class Frechet:
         """
         pairs = [p for p in predictions if isinstance(p, FeaturePair)]
         if len(pairs) != len(predictions) or len(pairs) != len(truth.image_ids):
-            raise UsageError(f"{len(pairs)} pairs of features came for {len(truth.image_ids)} images; frechet scores one for each")
-        one, other = (np.concatenate([getattr(p, name) for p in pairs]).astype(np.float64) for name in ("original", "decoded"))
+            raise UsageError(
+                f"{len(pairs)} pairs of features came for {len(truth.image_ids)} images; frechet scores one for each"
+            )
+        one, other = (
+            np.concatenate([getattr(p, name) for p in pairs]).astype(np.float64) for name in ("original", "decoded")
+        )
         return [Score("fid", distance(one, other))]
 
 
 def distance(one: Floats, other: Floats) -> float:
     """The Frechet distance of two sets of features: (N, D), (M, D).
 
-    The trace of the root is the sum of the singular values of the product of both sets' centred features, so no root of a
+    The trace of the root is the sum of the singular values of the product of both sets' centred features, so no root of
+    a
     singular matrix is taken: tr (C D)^(1/2) = |A B^T|_* where A^T A = C and B^T B = D.
 
     Raises:

@@ -34,16 +34,28 @@ class LikenessOfSet:
         Raises:
             UsageError: they are not one an image, of one judge, and of finite numbers.
         """
-        return [Score(name, float(values[0])) for name, values in self.resample(truth, predictions, np.ones((1, len(truth.image_ids)))).items()]
+        return [
+            Score(name, float(values[0]))
+            for name, values in self.resample(truth, predictions, np.ones((1, len(truth.image_ids)))).items()
+        ]
 
     def resample(self, truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[Any]) -> dict[str, Floats]:
         """The same with image i counted ``draws[r, i]`` times: (R, N) -> (R,). Raises as ``compute`` does."""
         found = [p for p in predictions if isinstance(p, Likeness)]
         if len(found) != len(predictions) or len(found) != len(truth.image_ids) or not found:
-            raise UsageError(f"{len(found)} likenesses came for {len(truth.image_ids)} images; likeness scores one for each")
+            raise UsageError(
+                f"{len(found)} likenesses came for {len(truth.image_ids)} images; likeness scores one for each"
+            )
         measure = found[0].measure
-        if measure not in self.scores or any(p.measure != measure for p in found) or not all(np.isfinite(p.numbers).all() for p in found):
-            raise UsageError(f"likenesses by {measure!r} came, expected finite ones by one of {', '.join(self.scores)}, the same for all images")
+        if (
+            measure not in self.scores
+            or any(p.measure != measure for p in found)
+            or not all(np.isfinite(p.numbers).all() for p in found)
+        ):
+            raise UsageError(
+                f"likenesses by {measure!r} came, expected finite ones by one of {', '.join(self.scores)}, the same "
+                f"for all images"
+            )
         drawn: Floats = draws.astype(np.float64) @ np.stack([p.numbers for p in found])  # (R, N) by (N, K): (R, K)
         if measure != "psnr":
             return {measure: np.asarray(drawn[:, 0] / draws.sum(1), np.float64)}

@@ -1,7 +1,8 @@
 """What of a stranger's run may be built: plug-ins that say of themselves that with such settings they are data only.
 
-A run's folder is data. Its codecs, heads and data set are named in it with their settings, and some settings name programs, models that
-are unpickled, configs that are Python, or files to be fetched. So before anything is built of them, the class is asked (``hsc.api.DataOnly``);
+A run's folder is data. Its codecs, heads and data set are named in it with their settings, and some settings name
+programs, models that are unpickled, configs that are Python, or files to be fetched. So before anything is built of
+them, the class is asked (``hsc.api.DataOnly``);
 one that does not say so of itself is not built, whoever made it.
 """
 
@@ -26,10 +27,17 @@ def why_not_built(registry: Registry[Any], name: str, settings: Mapping[str, Any
     """
     cls = registry.get(name)
     if "data_only" not in vars(cls):
-        return f"the {registry.noun} {name} does not say that it is data only, so it is not built from a folder's settings; {CURE}"
+        return (
+            f"the {registry.noun} {name} does not say that it is data only, so it is not built from a folder's "
+            f"settings; {CURE}"
+        )
     said: Any = cls
     reason = said.data_only({**_defaults(cls), **settings})
-    return f"the {registry.noun} {name} is not built from a folder's settings: {one_line(reason, 300)}; {CURE}" if reason else None
+    return (
+        f"the {registry.noun} {name} is not built from a folder's settings: {one_line(reason, 300)}; {CURE}"
+        if reason
+        else None
+    )
 
 
 def why_not_spec(registry: Registry[Any], text: Any) -> str | None:

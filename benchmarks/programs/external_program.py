@@ -1,7 +1,7 @@
 """External programs, run so that nothing of theirs outlives or overflows the call.
 
-An argument list and no shell; a private folder that goes away; a time limit that ends the whole process group; output that is
-read to a limit and no further; result files that must exist and have a sane size.
+An argument list and no shell; a private folder that goes away; a time limit that ends the whole process group; output
+that is read to a limit and no further; result files that must exist and have a sane size.
 """
 
 from __future__ import annotations
@@ -63,11 +63,13 @@ def run_program(
 ) -> Finished:
     """Run one program to its end.
 
-    folder: where it runs, and where ``outputs`` are looked for. cwd: where it runs instead. outputs: names of files it must leave, none
-    empty, read back in full. max_output_bytes: limit on stdout, and on each file; more ends the program.
+    folder: where it runs, and where ``outputs`` are looked for. cwd: where it runs instead. outputs: names of files it
+    must leave, none empty, read back in full. max_output_bytes: limit on stdout, and on each file; more ends the
+    program.
 
     Raises:
-        ProcessError: it cannot start, ends with another status than 0, takes over ``timeout_s``, writes too much, or leaves an
+        ProcessError: it cannot start, ends with another status than 0, takes over ``timeout_s``, writes too much, or
+        leaves an
             output missing or empty. The message holds the last lines of its stderr.
     """
     name = os.path.basename(command[0])
@@ -85,12 +87,17 @@ def run_program(
             start_new_session=True,
         )
     except OSError as error:
-        raise ProcessError(f"{name} does not start: {error}; is {command[0]} an executable program for this machine?") from error
+        raise ProcessError(
+            f"{name} does not start: {error}; is {command[0]} an executable program for this machine?"
+        ) from error
     stdout, stderr, why = _talk(process, stdin, timeout_s, max_output_bytes, f"{_CALL}={number}")
     if why or process.returncode != 0:
         raise ProcessError(f"{name} {why or f'ended with status {process.returncode}'}{_last_lines(stderr)}")
     said = f"; it wrote {len(stdout)} bytes to stdout" if stdout else ""
-    files = {output: _read_output(Path(folder or ".") / output, name, max_output_bytes, said + _last_lines(stderr)) for output in outputs}
+    files = {
+        output: _read_output(Path(folder or ".") / output, name, max_output_bytes, said + _last_lines(stderr))
+        for output in outputs
+    }
     return Finished(stdout, stderr.decode(errors="replace"), files)
 
 
@@ -174,7 +181,9 @@ class _Pipes:
                 pipe.close()
 
 
-def _talk(process: subprocess.Popen[bytes], stdin: bytes, timeout_s: float, limit: int, mark: str) -> tuple[bytes, bytes, str]:
+def _talk(
+    process: subprocess.Popen[bytes], stdin: bytes, timeout_s: float, limit: int, mark: str
+) -> tuple[bytes, bytes, str]:
     """Feed and drain until it ends, then end what is left of it: (stdout, stderr, what went wrong or "")."""
     why = ""
     pipes = _Pipes(process, stdin, limit)
@@ -214,7 +223,9 @@ def _wait(pid: int, pipes: _Pipes, deadline: float) -> bool:
 
 
 def _end_group(process: subprocess.Popen[bytes], mark: str) -> None:
-    """End the program if it still runs and every child it left, in other sessions too where they are known, and collect them."""
+    """End the program if it still runs and every child it left, in other sessions too where they are known, and collect
+    them.
+    """
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -243,7 +254,8 @@ def _read_output(path: Path, name: str, limit: int, said: str) -> bytes:
 
 
 def binary_sha256(path: str | os.PathLike[str]) -> str:
-    """The sha256 of a program's file, in hex; links are followed, and the file is read again only where it may have changed.
+    """The sha256 of a program's file, in hex; links are followed, and the file is read again only where it may have
+    changed.
 
     Raises:
         OSError: it cannot be read.

@@ -1,9 +1,11 @@
-"""A process's room, the folder that holds all of its private folders, and the ends it takes: nothing of ours outlives us.
+"""A process's room, the folder that holds all of its private folders, and the ends it takes: nothing of ours outlives
+us.
 
     room()  hsc-XXXX/.held      a lock held while the owner lives, so that a later start clears the rooms of the dead
             hsc-XXXX/...        private folders of this process, its workers and their programs
 
-Whatever way the process ends (normally, SIGTERM, SIGKILL, a crash), ``benchmarks.programs.watcher`` ends what it started and removes the room.
+Whatever way the process ends (normally, SIGTERM, SIGKILL, a crash), ``benchmarks.programs.watcher`` ends what it
+started and removes the room.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ _SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
 def room() -> Path:
-    """The folder for private folders: that of the run this process works for, else this process's own, made at the first call."""
+    """The folder for private folders: that of the run this process works for, else this process's own, made at the
+    first call.
+    """
     given = os.environ.get(watcher.ROOM)
     return Path(given) if given and Path(given).is_dir() else _own_room(os.getpid())
 
@@ -87,13 +91,16 @@ def clear_rooms_of_the_dead() -> None:
 
 
 def adopt_orphans() -> None:
-    """From now on descendants whose parents end become children of this process (Linux), where ``end_orphans`` finds them."""
+    """From now on descendants whose parents end become children of this process (Linux), where ``end_orphans`` finds
+    them.
+    """
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def end_orphans(mark: str) -> None:
-    """End this process's children that carry ``mark`` ("NAME=value"), and collect them: what a program of ours left behind.
+    """End this process's children that carry ``mark`` ("NAME=value"), and collect them: what a program of ours left
+    behind.
 
     Those that were adopted since, because their parent was one of them, too.
     """

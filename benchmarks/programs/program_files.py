@@ -1,4 +1,5 @@
-"""What decides a program's answer beside its own file: files that its command line names, and those that its scripts call or import.
+"""What decides a program's answer beside its own file: files that its command line names, and those that its scripts
+call or import.
 
     word of a command ─┬─ a file, alone or after "=", "@", "-x", ":" or "," ──> itself
                        ├─ a folder below the codec file's ─────────────────────> the files in it
@@ -6,7 +7,8 @@
     a Python file ─────── imports of modules beside it ────────────────────────> those
     a shell script ────── programs and scripts it names ───────────────────────> those, and what they name
 
-Nothing is run. Data files that a script opens by itself are not seen, nor are libraries: a codec file lists them under ``files``.
+Nothing is run. Data files that a script opens by itself are not seen, nor are libraries: a codec file lists them under
+``files``.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ _MOST_FIRST_BYTES = 256
 
 
 def program_path(word: str, folder: str) -> str | None:
-    """The full path of the program ``word`` stands for, or None: with a slash it is looked for from ``folder``, else on PATH."""
+    """The full path of the program ``word`` stands for, or None: with a slash it is looked for from ``folder``, else on
+    PATH.
+    """
     word = word.replace("{folder}", folder)
     return shutil.which(str(Path(folder, word)) if "/" in word else word)
 
@@ -71,16 +75,24 @@ def files_of(pattern: str, folder: str) -> list[Path]:
 
 
 def files_below(path: Path) -> Iterator[Path]:
-    """The file itself, or every file below a folder; hidden ones and Python's caches are passed over, links are followed."""
+    """The file itself, or every file below a folder; hidden ones and Python's caches are passed over, links are
+    followed.
+    """
     if os.path.isfile(path):
         yield path
     walked: set[str] = set()
     for root, folders, names in os.walk(path, followlinks=True):
         real = os.path.realpath(root)
-        folders[:] = [name for name in folders if not name.startswith(".") and name != "__pycache__" and real not in walked]
+        folders[:] = [
+            name for name in folders if not name.startswith(".") and name != "__pycache__" and real not in walked
+        ]
         if real not in walked:
             walked.add(real)
-            yield from (Path(root, name) for name in sorted(names) if not name.startswith(".") and os.path.isfile(Path(root, name)))
+            yield from (
+                Path(root, name)
+                for name in sorted(names)
+                if not name.startswith(".") and os.path.isfile(Path(root, name))
+            )
 
 
 def _of_word(word: str, starts: Sequence[str]) -> Iterator[Path]:
@@ -88,7 +100,12 @@ def _of_word(word: str, starts: Sequence[str]) -> Iterator[Path]:
     for part in _parts(word):
         paths = [Path(start, part) for start in starts]
         yield from (path for path in paths if os.path.isfile(path))
-        yield from (file for path in paths if os.path.isdir(path) and _inside(path, starts[0]) for file in sorted(files_below(path)))
+        yield from (
+            file
+            for path in paths
+            if os.path.isdir(path) and _inside(path, starts[0])
+            for file in sorted(files_below(path))
+        )
         if "/" not in part and (program := shutil.which(part)):
             yield Path(program)
 

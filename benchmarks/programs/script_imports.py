@@ -12,9 +12,11 @@ _INSTALLED = ("site-packages", "dist-packages")
 
 @kept_while_unchanged(256)
 def imported_beside(script: Path) -> Listing[tuple[Path, ...]]:
-    """Modules and packages in the script's folder that it imports, directly or by way of one another: their files, sorted.
+    """Modules and packages in the script's folder that it imports, directly or by way of one another: their files,
+    sorted.
 
-    What is imported by a name made at run time is not seen, nor are data files. Beside an installed module nothing is looked for.
+    What is imported by a name made at run time is not seen, nor are data files. Beside an installed module nothing is
+    looked for.
     """
     folder = script.parent
     if any(part in _INSTALLED for part in folder.parts):

@@ -1,11 +1,13 @@
-"""Ends what a process leaves behind when it dies, and takes its room away: run by path, with nothing but the standard library.
+"""Ends what a process leaves behind when it dies, and takes its room away: run by path, with nothing but the standard
+library.
 
     process ----starts----> watcher PID ROOM         (the watcher looks twice a second whether the process still lives)
        |                        |
        +--programs, workers, each with HSC_ROOM=ROOM in its environment, which their children inherit
 
-Descent alone would lose a child whose parent ended first, and a session or group alone one that left it; the environment stays. A
-program that empties it is still known if it was seen below one that had it. Where there is no /proc, folders alone are cleared.
+Descent alone would lose a child whose parent ended first, and a session or group alone one that left it; the
+environment stays. A program that empties it is still known if it was seen below one that had it. Where there is no
+/proc, folders alone are cleared.
 """
 
 from __future__ import annotations
@@ -51,7 +53,9 @@ def children(pid: int) -> list[int]:
 
 
 def started(pid: int) -> str:
-    """When a process started, in the kernel's ticks; empty where there is none. It tells it from a later one of the same number."""
+    """When a process started, in the kernel's ticks; empty where there is none. It tells it from a later one of the
+    same number.
+    """
     try:
         return (_PROC / str(pid) / "stat").read_text().rsplit(")", 1)[1].split()[19]
     except (OSError, IndexError):

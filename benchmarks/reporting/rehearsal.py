@@ -1,9 +1,11 @@
-"""Every table and figure of a run is written once before anything is coded, on made-up numbers under the run's real names.
+"""Every table and figure of a run is written once before anything is coded, on made-up numbers under the run's real
+names.
 
-    plan --one made-up image, its labels as predictions--> metrics --> rows, counts --write--> a folder that is thrown away
+    plan --one made-up image, its labels as predictions--> metrics --> rows, counts --write--> a folder that is thrown
+    away
 
-A class called ``$$ cash``, a codec's setting, a data set's name: what cannot be written under them is found now, and not at the end. Each
-name is drawn at least once; numbers and most of the panels are not, so that it takes a second.
+A class called ``$$ cash``, a codec's setting, a data set's name: what cannot be written under them is found now, and
+not at the end. Each name is drawn at least once; numbers and most of the panels are not, so that it takes a second.
 """
 
 from __future__ import annotations
@@ -46,7 +48,9 @@ def rehearse(plan: Plan) -> None:
         with tempfile.TemporaryDirectory(prefix="hsc-") as folder, rate_curves.laid_out_only():
             _write(plan, rows, counts, Path(folder))
     except OSError as error:
-        raise ResultsError(f"the run's files cannot be tried in {tempfile.gettempdir()}: {error.strerror}; make room, or set TMPDIR") from error
+        raise ResultsError(
+            f"the run's files cannot be tried in {tempfile.gettempdir()}: {error.strerror}; make room, or set TMPDIR"
+        ) from error
 
 
 def _write(plan: Plan, rows: Sequence[Row], counts: Sequence[Counts], folder: Path) -> None:
@@ -59,24 +63,32 @@ def _write(plan: Plan, rows: Sequence[Row], counts: Sequence[Counts], folder: Pa
         except Exception as error:
             text = str(error) if isinstance(error, HscError) else f"{type(error).__name__}: {error}"
             raise UsageError(
-                f"{name} of this run could not be written at its end: {' '.join(text.split())}; change the names of classes, pictures or "
+                f"{name} of this run could not be written at its end: {' '.join(text.split())}; change the names of "
+                f"classes, pictures or "
                 "settings that stand in it"
             ) from error
 
 
-def _files(plan: Plan, rows: Sequence[Row], counts: Sequence[Counts], folder: Path) -> Iterator[tuple[str, Callable[[], Any]]]:
+def _files(
+    plan: Plan, rows: Sequence[Row], counts: Sequence[Counts], folder: Path
+) -> Iterator[tuple[str, Callable[[], Any]]]:
     """What is written at the end, in its order; the page is made from what was written before it."""
     task = plan.config.task
     yield "the tables", lambda: tables.write(rows, task.columns, folder, plan.notices)
     yield "the curves", lambda: rate_curves.curves(frame(rows), task.columns, folder / "curves")
     if isinstance(task, Illustrated):
         yield "the figures of the task", lambda: task.figures(rows, counts, folder)
-    yield "run.json", lambda: provenance.write(folder / "run.json", provenance.describe(plan, 1, "cpu", {"command": ""}))
+    yield (
+        "run.json",
+        lambda: provenance.write(folder / "run.json", provenance.describe(plan, 1, "cpu", {"command": ""})),
+    )
     yield "the page", lambda: html.write(folder)
 
 
 def made_up(plan: Plan) -> tuple[list[Row], list[Counts]]:
-    """Rows and counts of the first point of every curve: each curve with one head or two, each head once, and its classes once a space."""
+    """Rows and counts of the first point of every curve: each curve with one head or two, each head once, and its
+    classes once a space.
+    """
     cells = list({cell.curve: cell for cell in reversed(plan.cells)}.values())[::-1]
     rows = [row for k, cell in enumerate(cells) for row in _rate_rows(plan, cell, k)]
     counts: list[Counts] = []
@@ -90,7 +102,9 @@ def made_up(plan: Plan) -> tuple[list[Row], list[Counts]]:
         reads = [cell for cell in cells if number in cell.predictions]
         drawn = [cell for cell in reads if cells.index(cell) % len(heads) == place] or reads[-1:]
         for cell in drawn:
-            kept = [(metric, part) for metric, part in scores if not part or (space not in spaces and cell is drawn[-1])]
+            kept = [
+                (metric, part) for metric, part in scores if not part or (space not in spaces and cell is drawn[-1])
+            ]
             about = {**named, "cell": cell_id(cell, number), "value": 0.5, "low": 0.4, "high": 0.6, "unit": "1"}
             rows += [_row(plan, cell, metric=metric, part=part, **about) for metric, part in kept]
         if counted is not None and space not in spaces:
@@ -107,8 +121,21 @@ def made_up(plan: Plan) -> tuple[list[Row], list[Counts]]:
 
 def _row(plan: Plan, point: Cell, /, **columns: Any) -> Row:
     config = plan.config
-    about = {"task": getattr(config.task, "spec_name", ""), "dataset": dataset_label(plan), "split": config.dataset.split}
-    where = {"cell": point.id, "codec": point.curve, "point": point.point, "head": "", "part": "", "route": "image", "regime": "", "anchor": ""}
+    about = {
+        "task": getattr(config.task, "spec_name", ""),
+        "dataset": dataset_label(plan),
+        "split": config.dataset.split,
+    }
+    where = {
+        "cell": point.id,
+        "codec": point.curve,
+        "point": point.point,
+        "head": "",
+        "part": "",
+        "route": "image",
+        "regime": "",
+        "anchor": "",
+    }
     return Row(**{**about, **where, "seed": config.seed, "images": len(plan.images), **columns})
 
 
@@ -122,7 +149,9 @@ def _difference(plan: Plan, cell: Cell, anchor: str, metric: str, named: dict[st
 
 
 def _scores(plan: Plan, head: Any, space: LabelSpace) -> tuple[list[tuple[str, str]], Any]:
-    """(metric, part) of everything that is scored of a head, and what is counted, from a made-up image on which it is right."""
+    """(metric, part) of everything that is scored of a head, and what is counted, from a made-up image on which it is
+    right.
+    """
     sample = _sample(head.output, space, masks=isinstance(plan.config.task, ScoresMasks))
     names: list[tuple[str, str]] = []
     counted = None
@@ -141,7 +170,9 @@ def _scores(plan: Plan, head: Any, space: LabelSpace) -> tuple[list[tuple[str, s
 
 
 def _sample(output: type[Prediction], space: LabelSpace, *, masks: bool) -> tuple[Truth, Prediction] | None:
-    """An image that shows each class once, as labels and as what a head says of it; None for answers that are no classes."""
+    """An image that shows each class once, as labels and as what a head says of it; None for answers that are no
+    classes.
+    """
     classes = len(space.classes)
     if output is SegmentationMap:
         found = SegmentationMap(np.arange(classes, dtype=np.uint8)[None])
@@ -153,7 +184,10 @@ def _sample(output: type[Prediction], space: LabelSpace, *, masks: bool) -> tupl
     entry = {"image_id": 1, "iscrowd": 0, "bbox": [0.0, 0.0, float(_SIDE), float(_SIDE)], "area": float(_SIDE**2)}
     annotations: list[dict[str, Any]] = [{**entry, "id": n + 1, "category_id": n + 1} for n in range(classes)]
     for n, annotation in enumerate(annotations if drawn else ()):
-        annotation["segmentation"] = {"size": [_SIDE, _SIDE], "counts": drawn.counts[n].decode("ascii") if drawn else ""}
+        annotation["segmentation"] = {
+            "size": [_SIDE, _SIDE],
+            "counts": drawn.counts[n].decode("ascii") if drawn else "",
+        }
     images = [{"id": 1, "file_name": "made up", "height": _SIDE, "width": _SIDE}]
     categories = [{"id": n + 1, "name": name} for n, name in enumerate(space.classes)]
     coco = {"images": images, "annotations": annotations, "categories": categories}

@@ -33,7 +33,9 @@ def writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise ResultsError(f"the folder {folder} cannot be written: {error.strerror}; name another with --out") from error
+        raise ResultsError(
+            f"the folder {folder} cannot be written: {error.strerror}; name another with --out"
+        ) from error
 
 
 def write(outcome: Outcome, folder: Path, options: argparse.Namespace, words: Sequence[str], progress: Progress) -> str:

@@ -1,10 +1,13 @@
-"""``streams.zip``: the bitstreams of a few of a run's images, with all that is needed to decode, read and score them again elsewhere.
+"""``streams.zip``: the bitstreams of a few of a run's images, with all that is needed to decode, read and score them
+again elsewhere.
 
     streams.zip --+-- index.json   images; each cell's sizes, hashes, errors, pixel sketches; hashes of predictions; scores of these images
                   +-- CELL.bin     the streams of one operating point, one after the other in the order of the images
 
-Files of equal content are equal: no times, no names of machines. The smallest operating points are kept first, up to ``MOST_BYTES``;
-of the others, as of streams no smaller than the pixels, the index has size and hash, and whoever checks codes them again.
+Files of equal content are equal: no times, no names of machines. The smallest operating points are kept first, up to
+``MOST_BYTES``;
+of the others, as of streams no smaller than the pixels, the index has size and hash, and whoever checks codes them
+again.
 """
 
 from __future__ import annotations
@@ -122,7 +125,9 @@ class KeptStreams:
     scores: tuple[KeptScore, ...]
 
 
-def thinned(streams: Mapping[str, Sequence[KeptStream]], most_bytes: int = MOST_BYTES) -> dict[str, tuple[KeptStream, ...]]:
+def thinned(
+    streams: Mapping[str, Sequence[KeptStream]], most_bytes: int = MOST_BYTES
+) -> dict[str, tuple[KeptStream, ...]]:
     """The same without the bytes of the largest operating points, so that those left fit."""
     left, found = most_bytes, {}
     for cell, mine in sorted(streams.items(), key=lambda item: sum(s.size_bytes for s in item[1])):
@@ -153,7 +158,10 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes, how: int) -> None:
 def _plain(kept: KeptStreams) -> dict[str, Any]:
     cells = {}
     for cell, streams in kept.streams.items():
-        columns = {name: [getattr(s, name) for s in streams] for name in ("size_bytes", "sha256", "squared_error", "decoded_sha256")}
+        columns = {
+            name: [getattr(s, name) for s in streams]
+            for name in ("size_bytes", "sha256", "squared_error", "decoded_sha256")
+        }
         sketches = base64.b64encode(np.stack([s.sketch for s in streams]).astype("<i4").tobytes()).decode()
         cells[cell] = {**columns, "sketches": sketches}
     return {
@@ -173,12 +181,23 @@ def read(folder: Path) -> KeptStreams:
     """
     path = folder / FILE
     if not exists(path):
-        raise ResultsError(f"{path} is not there: no bitstreams were kept; run with --keep-streams 8 to keep those of eight images")
+        raise ResultsError(
+            f"{path} is not there: no bitstreams were kept; run with --keep-streams 8 to keep those of eight images"
+        )
     packed = io.BytesIO(read_bytes(path, MOST_FILE_BYTES))
     try:
         with zipfile.ZipFile(packed) as archive:
             return _read(archive)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, ValueError, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+    except (
+        zipfile.BadZipFile,
+        zipfile.LargeZipFile,
+        zlib.error,
+        ValueError,
+        OSError,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
         raise ResultsError(f"{path} is damaged: {error}; restore it or run again") from error
 
 
@@ -193,7 +212,10 @@ def _read(archive: zipfile.ZipFile) -> KeptStreams:
         raise ValueError(f"it unpacks to {sum(sizes.values()):,} bytes, expected at most {MOST_FILE_BYTES:,}")
     index = from_json(archive.read(_INDEX))
     if not isinstance(index, dict) or index.get("format") != FORMAT:
-        raise ValueError(f"its format is {one_line(index.get('format') if isinstance(index, dict) else index, 60)!r}, expected {FORMAT!r}")
+        raise ValueError(
+            f"its format is {one_line(index.get('format') if isinstance(index, dict) else index, 60)!r}, expected "
+            f"{FORMAT!r}"
+        )
     check(index, _SHAPE, "its index")
     if strangers := sizes.keys() - {_INDEX} - {f"{cell}.bin" for cell in index["cells"]}:
         raise ValueError(f"it holds {one_line(min(strangers), 100)!r}, which its index does not name")
@@ -202,15 +224,23 @@ def _read(archive: zipfile.ZipFile) -> KeptStreams:
         if len(set(names)) < len(names):
             raise ValueError("an image stands twice in its index")
     if large := next((image for image in images if image.height * image.width > MAX_PIXELS), None):
-        raise ValueError(f"its image {one_line(large.id, 100)} has {large.width}x{large.height} pixels, expected at most {MAX_PIXELS:,}")
-    streams = {cell: _streams(archive, cell, columns, sizes.get(f"{cell}.bin"), len(images)) for cell, columns in index["cells"].items()}
+        raise ValueError(
+            f"its image {one_line(large.id, 100)} has {large.width}x{large.height} pixels, expected at most "
+            f"{MAX_PIXELS:,}"
+        )
+    streams = {
+        cell: _streams(archive, cell, columns, sizes.get(f"{cell}.bin"), len(images))
+        for cell, columns in index["cells"].items()
+    }
     predictions = tuple(KeptPredictions(c, p, h, r, tuple(hashes)) for c, p, h, r, hashes in index["predictions"])
     if any(len(one.sha256) != len(images) for one in predictions):
         raise ValueError(f"its index holds predictions of other than {len(images)} images")
     return KeptStreams(images, streams, predictions, tuple(KeptScore(*score) for score in index["scores"]))
 
 
-def _streams(archive: zipfile.ZipFile, cell: str, columns: Mapping[str, Any], stored: int | None, images: int) -> tuple[KeptStream, ...]:
+def _streams(
+    archive: zipfile.ZipFile, cell: str, columns: Mapping[str, Any], stored: int | None, images: int
+) -> tuple[KeptStream, ...]:
     """The streams of one operating point. stored: the length of its file, None where the bytes were not kept."""
     sizes = columns["size_bytes"]
     if any(len(columns[name]) != images for name in ("size_bytes", "sha256", "squared_error", "decoded_sha256")):
@@ -223,6 +253,15 @@ def _streams(archive: zipfile.ZipFile, cell: str, columns: Mapping[str, Any], st
         data = [packed.read(size) for size in sizes]
     sketches = np.frombuffer(base64.b64decode(columns["sketches"], validate=True), "<i4").astype(np.int64)
     if sketches.size != images * NUMBERS:
-        raise ValueError(f"its index holds {sketches.size} numbers of sketches of {images} images, expected {NUMBERS} an image")
-    numbers = (sizes, columns["sha256"], columns["squared_error"], columns["decoded_sha256"], sketches.reshape(images, NUMBERS), data)
+        raise ValueError(
+            f"its index holds {sketches.size} numbers of sketches of {images} images, expected {NUMBERS} an image"
+        )
+    numbers = (
+        sizes,
+        columns["sha256"],
+        columns["squared_error"],
+        columns["decoded_sha256"],
+        sketches.reshape(images, NUMBERS),
+        data,
+    )
     return tuple(KeptStream(*one) for one in zip(*numbers, strict=True))

@@ -1,4 +1,5 @@
-"""Texts in CSV files that spreadsheets must not take for formulas: a mark before them, which is taken off again when we read.
+"""Texts in CSV files that spreadsheets must not take for formulas: a mark before them, which is taken off again when we
+read.
 
     "=HYPERLINK(...)" --marked--> "'=HYPERLINK(...)" --unmarked--> "=HYPERLINK(...)"
     "'=1"             --marked--> "''=1"             --unmarked--> "'=1"
@@ -32,7 +33,9 @@ def unmarked(text: str) -> str:
 
 
 def csv_text(table: pd.DataFrame) -> str:
-    """A table as CSV with a line of columns, its texts marked, their line ends as one kind (a bare return ends a line of CSV)."""
+    """A table as CSV with a line of columns, its texts marked, their line ends as one kind (a bare return ends a line
+    of CSV).
+    """
     safe = table.copy()
     for name in safe.columns:
         if not pd.api.types.is_numeric_dtype(safe[name]):

@@ -13,8 +13,29 @@ from typing import Any
 from benchmarks.harness.conditions import processor
 
 PACKAGES: tuple[str, ...] = (
-    *("hsc-bench", "numpy", "scipy", "torch", "torchvision", "compressai", "pillow", "pillow-heif", "imagecodecs", "imageio-ffmpeg", "av"),
-    *("onnxruntime", "hotcoco", "pycocotools", "numba", "ultralytics", "mmsegmentation", "torchmetrics", "torch-fidelity"),
+    *(
+        "hsc-bench",
+        "numpy",
+        "scipy",
+        "torch",
+        "torchvision",
+        "compressai",
+        "pillow",
+        "pillow-heif",
+        "imagecodecs",
+        "imageio-ffmpeg",
+        "av",
+    ),
+    *(
+        "onnxruntime",
+        "hotcoco",
+        "pycocotools",
+        "numba",
+        "ultralytics",
+        "mmsegmentation",
+        "torchmetrics",
+        "torch-fidelity",
+    ),
 )
 
 
@@ -24,7 +45,12 @@ def environment() -> dict[str, Any]:
         "commit": _commit(),
         "python": sys.version.split()[0],
         "packages": {name: v for name in PACKAGES if (v := version(name))},
-        "machine": {"system": platform.system(), "arch": platform.machine(), "processor": processor(), "cores": len(os.sched_getaffinity(0))},
+        "machine": {
+            "system": platform.system(),
+            "arch": platform.machine(),
+            "processor": processor(),
+            "cores": len(os.sched_getaffinity(0)),
+        },
     }
 
 
@@ -40,7 +66,9 @@ def _commit() -> str | None:
     """The commit of the source tree this runs from, with "+" where it has uncommitted changes; None when installed."""
     try:
         here = Path(__file__).resolve().parent
-        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, timeout=10, check=True
+        ).stdout.strip()
         dirty = subprocess.run(
             ["git", "status", "--porcelain", "-uno"], cwd=here, capture_output=True, text=True, timeout=10, check=True
         ).stdout.strip()

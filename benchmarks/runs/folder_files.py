@@ -1,6 +1,8 @@
-"""Files of a folder that somebody else may have made: read as data, never more of them than is asked for, never through a link out of it.
+"""Files of a folder that somebody else may have made: read as data, never more of them than is asked for, never through
+a link out of it.
 
-A file is refused in one sentence where it is no plain file (a folder, a pipe, a device), lies elsewhere, or is larger than a run's would be.
+A file is refused in one sentence where it is no plain file (a folder, a pipe, a device), lies elsewhere, or is larger
+than a run's would be.
 """
 
 from __future__ import annotations
@@ -32,18 +34,31 @@ def read_bytes(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
     """
     try:
         if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
-            raise ResultsError(f"{path} is a link that leads out of the run's folder, and is not followed; put the file itself there")
+            raise ResultsError(
+                f"{path} is a link that leads out of the run's folder, and is not followed; put the file itself there"
+            )
         # without O_NONBLOCK, opening a pipe waits for somebody to write into it
-        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)), "rb") as file:
+        with open(
+            os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)), "rb"
+        ) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise ResultsError(f"{path} cannot be read: it is {_kind(status.st_mode)}, expected a plain file; restore it or run again")
+                raise ResultsError(
+                    f"{path} cannot be read: it is {_kind(status.st_mode)}, expected a plain file; restore it or run "
+                    f"again"
+                )
             data = file.read(most_bytes + 1) if status.st_size <= most_bytes else b""
             if status.st_size > most_bytes or len(data) > most_bytes:
-                raise ResultsError(f"{path} is damaged: it has {max(status.st_size, len(data)):,} bytes, expected at most {most_bytes:,}; run again")
+                raise ResultsError(
+                    f"{path} is damaged: it has {max(status.st_size, len(data)):,} bytes, expected at most "
+                    f"{most_bytes:,}; run again"
+                )
             return data
     except FileNotFoundError as error:
-        raise ResultsError(f"{path} is missing and cannot be read; name the folder that python -m benchmarks.run wrote, or run it again") from error
+        raise ResultsError(
+            f"{path} is missing and cannot be read; name the folder that python -m benchmarks.run wrote, or run it "
+            f"again"
+        ) from error
     except RuntimeError as error:  # pathlib's word for links that lead round in a circle, before Python 3.13
         raise ResultsError(f"{path} cannot be read: {os.strerror(errno.ELOOP)}") from error
     except OSError as error:
@@ -64,7 +79,9 @@ def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
     try:
         return read_bytes(path, most_bytes).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ResultsError(f"{path} is damaged, it cannot be read as UTF-8: {error}; restore it or run again") from error
+        raise ResultsError(
+            f"{path} is damaged, it cannot be read as UTF-8: {error}; restore it or run again"
+        ) from error
 
 
 def read_json(path: Path, parse_constant: Callable[[str], Any] | None = None) -> Any:
@@ -76,19 +93,24 @@ def read_json(path: Path, parse_constant: Callable[[str], Any] | None = None) ->
     try:
         return from_json(read_text(path), parse_constant)
     except ValueError as error:
-        raise ResultsError(f"{path} is damaged, it is no JSON that a run writes: {error}; restore it or run again") from error
+        raise ResultsError(
+            f"{path} is damaged, it is no JSON that a run writes: {error}; restore it or run again"
+        ) from error
 
 
 def from_json(text: str | bytes, parse_constant: Callable[[str], Any] | None = None) -> Any:
     """JSON whose numbers are within what floats and 64 bits hold, and whose names stand once.
 
-    parse_constant: what becomes of NaN, Infinity and -Infinity, which JSON proper does not know (floats, where nothing is said).
+    parse_constant: what becomes of NaN, Infinity and -Infinity, which JSON proper does not know (floats, where nothing
+    is said).
 
     Raises:
         ValueError: it is no JSON, or holds such a number or name, or is nested too deep.
     """
     try:
-        return json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=parse_constant, object_pairs_hook=_once)
+        return json.loads(
+            text, parse_int=_whole, parse_float=_finite, parse_constant=parse_constant, object_pairs_hook=_once
+        )
     except RecursionError:
         raise ValueError("it is nested too deep") from None
 

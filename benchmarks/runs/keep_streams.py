@@ -27,13 +27,21 @@ class Keeping:
 
 
 def keep(plan: Plan, count: int, store: Store, executor: Executor, progress: Progress) -> Keeping:
-    """The streams, predictions' hashes and scores of ``count`` images, spread evenly over the run; of cells that are whole.
+    """The streams, predictions' hashes and scores of ``count`` images, spread evenly over the run; of cells that are
+    whole.
 
-    Every stream is decoded once more on the way: a codec that then gives other pixels than those that were scored is a trouble.
+    Every stream is decoded once more on the way: a codec that then gives other pixels than those that were scored is a
+    trouble.
     """
     few = narrowed(plan, spread(len(plan.images), count))
-    images = tuple(KeptImage(image_id, index, *pixels.image_hw, pixels.sha256) for index, image_id, pixels in few.images)
-    whole = {cell.id: mine for cell, mine in zip(plan.cells, few.cells, strict=True) if not stream_records(plan, cell, store)[1]}
+    images = tuple(
+        KeptImage(image_id, index, *pixels.image_hw, pixels.sha256) for index, image_id, pixels in few.images
+    )
+    whole = {
+        cell.id: mine
+        for cell, mine in zip(plan.cells, few.cells, strict=True)
+        if not stream_records(plan, cell, store)[1]
+    }
     found: dict[str, tuple[KeptStream, ...]] = {}
     troubles: list[str] = []
     progress.begin("keeping streams", len(images) * len(whole))
@@ -76,7 +84,11 @@ def _predictions(few: Plan, store: Store) -> tuple[KeptPredictions, ...]:
             known = {k: r.prediction for k, r in store.predictions(dict.fromkeys(keys, "")).items()}
             hashes = tuple(prediction_sha256(p) for k in keys if (p := known.get(k)) is not None)
             if len(hashes) == len(keys):
-                found.append(KeptPredictions(cell.curve, cell.point, few.config.heads[number][0], few.config.routes[number], hashes))
+                found.append(
+                    KeptPredictions(
+                        cell.curve, cell.point, few.config.heads[number][0], few.config.routes[number], hashes
+                    )
+                )
     return tuple(found)
 
 
@@ -85,13 +97,18 @@ def _data(cell: Cell, store: Store) -> tuple[bytes | None, ...]:
     return tuple(found.get(key) for key in cell.streams)
 
 
-def _checked(errors: Sequence[int], found: Sequence[KeptStream | str], given: Sequence[bytes | None]) -> tuple[KeptStream, ...] | str:
+def _checked(
+    errors: Sequence[int], found: Sequence[KeptStream | str], given: Sequence[bytes | None]
+) -> tuple[KeptStream, ...] | str:
     """The streams, with their bytes where the store has them; or why they are not those that were scored."""
     kept = []
     for error, stream, data in zip(errors, found, given, strict=True):
         if isinstance(stream, str):
             return stream
         if stream.squared_error != error:
-            return f"decoded again, they give other pixels than were scored (squared error {stream.squared_error}, was {error})"
+            return (
+                f"decoded again, they give other pixels than were scored (squared error {stream.squared_error}, was "
+                f"{error})"
+            )
         kept.append(stream._replace(data=data))
     return tuple(kept)

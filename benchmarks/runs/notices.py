@@ -14,4 +14,6 @@ MOST = 100
 def notices_of(about: Mapping[str, Any]) -> tuple[str, ...]:
     """The notices of ``run.json``, each on one line; none of runs that were made before there were any."""
     kept = about.get(NAME)
-    return tuple(" ".join(text.split()) for text in kept[:MOST] if isinstance(text, str)) if isinstance(kept, list) else ()
+    return (
+        tuple(" ".join(text.split()) for text in kept[:MOST] if isinstance(text, str)) if isinstance(kept, list) else ()
+    )

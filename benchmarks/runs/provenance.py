@@ -48,7 +48,11 @@ def describe(plan: Plan, workers: int, device: str, arguments: Mapping[str, Any]
 def _heads(plan: Plan) -> list[dict[str, Any]]:
     """The heads that could run, as tables name them; a head of two routes stands twice."""
     named = zip(plan.config.heads, plan.config.routes, strict=True)
-    return [{"label": label, "route": route, **identity(head)} for (label, head), route in named if f"head {label}" not in plan.skipped]
+    return [
+        {"label": label, "route": route, **identity(head)}
+        for (label, head), route in named
+        if f"head {label}" not in plan.skipped
+    ]
 
 
 def _cells(plan: Plan) -> dict[str, Any]:

@@ -1,4 +1,6 @@
-"""``records.csv``: what each image took at each operating point, so that every rate of a table can be added up again from its own folder."""
+"""``records.csv``: what each image took at each operating point, so that every rate of a table can be added up again
+from its own folder.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ _MOST_BYTES = 1 << 40
 
 
 class Line(NamedTuple):
-    """One image at one operating point. cell: its id in ``run.json``; squared_error: sum over all samples of the decoded image."""
+    """One image at one operating point. cell: its id in ``run.json``; squared_error: sum over all samples of the
+    decoded image.
+    """
 
     cell: str
     image: str
@@ -35,7 +39,9 @@ class Line(NamedTuple):
 def collect(plan: Plan, store: Store) -> list[Line]:
     """The records behind every rate of a run, cell by cell; cells that are not whole have no rate and no records."""
     return [
-        Line(cell.id, r.image_id, *r.image_hw, r.size_bytes, r.squared_error) for cell in plan.cells for r in stream_records(plan, cell, store)[0]
+        Line(cell.id, r.image_id, *r.image_hw, r.size_bytes, r.squared_error)
+        for cell in plan.cells
+        for r in stream_records(plan, cell, store)[0]
     ]
 
 
@@ -73,8 +79,13 @@ def _line(number: int, cells: Sequence[str]) -> Line:
         raise ValueError(f"record {number} has {len(cells)} fields, expected {len(Line._fields)}")
     cell, image, *counts = cells
     if wrong := [text for text in counts if not (text.isascii() and text.isdigit() and len(text) < 20)]:
-        raise ValueError(f"record {number} holds {one_line(wrong[0], 60)!r}, expected a whole number of at most 19 digits")
+        raise ValueError(
+            f"record {number} holds {one_line(wrong[0], 60)!r}, expected a whole number of at most 19 digits"
+        )
     line = Line(unmarked(cell), unmarked(image), *map(int, counts))
     if not 0 < line.height * line.width <= MAX_PIXELS or line.size_bytes > _MOST_BYTES:
-        raise ValueError(f"record {number} has {line.size_bytes} bytes for {line.width}x{line.height} pixels, more or fewer than any image has")
+        raise ValueError(
+            f"record {number} has {line.size_bytes} bytes for {line.width}x{line.height} pixels, more or fewer than "
+            f"any image has"
+        )
     return line

@@ -1,4 +1,5 @@
-"""Decoding a few images' streams again, for a run that keeps them and for whoever checks it later: one job an operating point.
+"""Decoding a few images' streams again, for a run that keeps them and for whoever checks it later: one job an operating
+point.
 
 stream, or the image coded again where there is none --decode--> image --+--> error, hash, sketch
                                   \\---------------decode_latents---------+--head, head, ...--> predictions
@@ -27,7 +28,9 @@ from hsc.networks.held import HOLDER
 
 @dataclass(frozen=True)
 class Job:
-    """One operating point. streams: one an image, None where the codec is to code it again; head n reads by ``routes[n]``."""
+    """One operating point. streams: one an image, None where the codec is to code it again; head n reads by
+    ``routes[n]``.
+    """
 
     cell: str
     dataset: Dataset
@@ -71,11 +74,16 @@ def _redecoded(job: Job) -> Again:
 def _one(job: Job, image: KeptImage, data: bytes | None) -> tuple[KeptStream, Image]:
     original = job.dataset.load(image.place).image
     if original.shape[:2] != (image.height, image.width) or pixels_sha256(original) != image.pixels_sha256:
-        raise DataError(f"the data set's image {image.id} is another one here: {original.shape[1]}x{original.shape[0]} pixels of another hash")
+        raise DataError(
+            f"the data set's image {image.id} is another one here: {original.shape[1]}x{original.shape[0]} pixels of "
+            f"another hash"
+        )
     data = checked_stream(job.codec.encode(original)) if data is None else data
     decoded = checked(job.codec.decode(data), (image.height, image.width))
     error = squared_error(decoded, original)
-    return KeptStream(len(data), hashlib.sha256(data).hexdigest(), error, pixels_sha256(decoded), sketch(decoded), data), decoded
+    return KeptStream(
+        len(data), hashlib.sha256(data).hexdigest(), error, pixels_sha256(decoded), sketch(decoded), data
+    ), decoded
 
 
 def _read(job: Job, again: Again, decoded: list[Image], number: int, head: Any, route: Route) -> list[Prediction] | str:

@@ -54,11 +54,18 @@ def read_rows(path: Path) -> pd.DataFrame:
     if not lines or tuple(lines[0]) != _COLUMNS:
         came = f"it has the columns {', '.join(lines[0])}; " if lines else ""
         raise ResultsError(
-            f"{path} is damaged: {one_line(came, 300)} its first line should be {','.join(_COLUMNS)}; run the command that made it again"
+            f"{path} is damaged: {one_line(came, 300)} its first line should be {','.join(_COLUMNS)}; run the "
+            f"command that made it again"
         )
-    torn = next((n for n, line in enumerate(lines, 1) if len(line) != len(_COLUMNS)), None if text.endswith("\n") else len(lines))
+    torn = next(
+        (n for n, line in enumerate(lines, 1) if len(line) != len(_COLUMNS)),
+        None if text.endswith("\n") else len(lines),
+    )
     if torn:
-        raise ResultsError(f"{path} is damaged: record {torn} of {len(lines)} is cut off or has too many fields; run the command that made it again")
+        raise ResultsError(
+            f"{path} is damaged: record {torn} of {len(lines)} is cut off or has too many fields; run the command "
+            f"that made it again"
+        )
     rows = pd.DataFrame(lines[1:], columns=list(_COLUMNS))
     try:
         for name in _COLUMNS:
@@ -67,7 +74,8 @@ def read_rows(path: Path) -> pd.DataFrame:
         raise ResultsError(f"{path} is damaged: {error}; run its command again") from error
     if strange := set(rows["status"]) - _STATUS:
         raise ResultsError(
-            f"{path} is damaged: the status {one_line(min(strange), 60)!r} is none of {', '.join(sorted(_STATUS))}; run its command again"
+            f"{path} is damaged: the status {one_line(min(strange), 60)!r} is none of {', '.join(sorted(_STATUS))}; "
+            f"run its command again"
         )
     return rows
 
@@ -79,13 +87,18 @@ def _column(name: str, cells: pd.Series) -> list[Any]:
     if name in ("value", "low", "high"):
         return [_measured(name, cell) for cell in cells]
     if longest := next((cell for cell in cells if len(cell) > _MOST_TEXT), None):
-        raise ValueError(f"a cell of the column {name} has {len(longest):,} characters, expected at most {_MOST_TEXT:,}")
+        raise ValueError(
+            f"a cell of the column {name} has {len(longest):,} characters, expected at most {_MOST_TEXT:,}"
+        )
     return [unmarked(cell) for cell in cells]
 
 
 def _counted(name: str, cell: str) -> int:
     if not (cell.isascii() and cell.isdigit() and len(cell) < 20 and int(cell) <= _WHOLE[name]):
-        raise ValueError(f"the column {name} holds something that is no number ({one_line(cell, 60)!r}), expected 0 to {_WHOLE[name]}")
+        raise ValueError(
+            f"the column {name} holds something that is no number ({one_line(cell, 60)!r}), expected 0 to "
+            f"{_WHOLE[name]}"
+        )
     return int(cell)
 
 
@@ -96,7 +109,9 @@ def _measured(name: str, cell: str) -> float:
         raise ValueError(f"the column {name} holds something that is no number ({one_line(cell, 60)!r})")
     number = float(cell)
     if (math.isinf(number) and "inf" not in cell) or (math.isfinite(number) and abs(number) > _LARGEST):
-        raise ValueError(f"the column {name} holds {one_line(cell, 60)}, larger than anything that is measured ({_LARGEST:g})")
+        raise ValueError(
+            f"the column {name} holds {one_line(cell, 60)}, larger than anything that is measured ({_LARGEST:g})"
+        )
     return number
 
 

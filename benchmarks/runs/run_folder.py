@@ -1,6 +1,7 @@
 """A finished run as its folder tells it: ``rows.csv`` and ``run.json``, read whole and checked, and nothing else.
 
-A folder that is missing, empty, unfinished or damaged is refused with its reason, so that no table is made of half a run.
+A folder that is missing, empty, unfinished or damaged is refused with its reason, so that no table is made of half a
+run.
 """
 
 from __future__ import annotations
@@ -34,18 +35,26 @@ _CELL = Fields(
     {"codec": Fields(_PLUGIN), "curve": _LABEL, "point": _LABEL},
     {"head": Fields(_PLUGIN), "regime": OneOf(("frozen", "adapted", "reference")), "route": _ROUTE},
 )
-_MACHINE: dict[str, Shape] = {name: Maybe(Text(1000)) for name in ("system", "arch", "processor")} | {"cores": Whole(0, 1 << 20)}
+_MACHINE: dict[str, Shape] = {name: Maybe(Text(1000)) for name in ("system", "arch", "processor")} | {
+    "cores": Whole(0, 1 << 20)
+}
 _ENVIRONMENT: dict[str, Shape] = {
     **{name: Maybe(Text(1000)) for name in ("commit", "python", "device")},
     **{name: Whole(0, 1 << 20) for name in ("workers", "threads_per_worker")},
     "packages": MapOf(Text(200), 1000),
     "machine": Fields({}, _MACHINE),
 }
-_DATASET: dict[str, Shape] = {"revision": Text(1000), "provenance": MapOf(Plain(), 1000), "pixels_sha256": ListOf(Text(200), MOST_IMAGES)}
+_DATASET: dict[str, Shape] = {
+    "revision": Text(1000),
+    "provenance": MapOf(Plain(), 1000),
+    "pixels_sha256": ListOf(Text(200), MOST_IMAGES),
+}
 _RUN = Fields(
     {
         "task": Fields({"name": _NAME}, {"version": Text(200)}),
-        "dataset": Fields({"name": _NAME, "config": MapOf(Plain(), 100), "images": ListOf(Text(4096), MOST_IMAGES, least=1)}, _DATASET),
+        "dataset": Fields(
+            {"name": _NAME, "config": MapOf(Plain(), 100), "images": ListOf(Text(4096), MOST_IMAGES, least=1)}, _DATASET
+        ),
         "cells": MapOf(_CELL, MOST_CELLS, longest=200),
         "environment": Fields({}, _ENVIRONMENT),
         "anchors": ListOf(_LABEL, 1000),
@@ -99,16 +108,27 @@ def read_run(folder: Path) -> Run:
         ResultsError: it is missing, empty, unfinished or damaged, or its task is not known here.
     """
     if not folder.is_dir():
-        raise ResultsError(f"there is no run folder {folder}; give the folder that python -m benchmarks.run wrote, as results/runs/detection")
+        raise ResultsError(
+            f"there is no run folder {folder}; give the folder that python -m benchmarks.run wrote, as "
+            f"results/runs/detection"
+        )
     there = [name for name in ("rows.csv", "run.json") if exists(folder / name)]
     if not there:
-        raise ResultsError(f"{folder} holds no run: neither rows.csv nor run.json is there; give the folder that python -m benchmarks.run wrote")
+        raise ResultsError(
+            f"{folder} holds no run: neither rows.csv nor run.json is there; give the folder that python -m "
+            f"benchmarks.run wrote"
+        )
     if len(there) == 1:
         missing = "run.json" if there == ["rows.csv"] else "rows.csv"
-        raise ResultsError(f"the run in {folder} is not finished: {missing} is missing; run its command again, what was measured is kept")
+        raise ResultsError(
+            f"the run in {folder} is not finished: {missing} is missing; run its command again, what was measured is "
+            f"kept"
+        )
     about, rows = read_about(folder / "run.json"), only_sure(read_rows(folder / "rows.csv"))
     if rows.empty:
-        raise ResultsError(f"{folder / 'rows.csv'} is empty: it has columns and not one row; run the command that made it again")
+        raise ResultsError(
+            f"{folder / 'rows.csv'} is empty: it has columns and not one row; run the command that made it again"
+        )
     check_rows(folder, about, rows)
     try:
         TASKS.get(about["task"]["name"])
@@ -119,14 +139,16 @@ def read_run(folder: Path) -> Run:
         first = unread.iloc[0]
         where = " ".join(f"{first['codec']} {first['point']} {first['head']}".split())
         raise ResultsError(
-            f"the run in {folder} is not finished: cells that were not measured: {len(unread)} ({where}: {first['reason']}); run it again"
+            f"the run in {folder} is not finished: cells that were not measured: {len(unread)} ({where}: "
+            f"{first['reason']}); run it again"
         )
     return Run(folder, rows, about)
 
 
 @contextmanager
 def made_from(folder: object) -> Iterator[None]:
-    """While something is made of a folder that was read: numbers that no run writes, where they lead to what nobody thought of, end in a sentence.
+    """While something is made of a folder that was read: numbers that no run writes, where they lead to what nobody
+    thought of, end in a sentence.
 
     Raises:
         ResultsError: in place of any error that is not ours.
@@ -136,7 +158,9 @@ def made_from(folder: object) -> Iterator[None]:
     except (HscError, OSError):
         raise
     except Exception as error:
-        raise ResultsError(f"nothing can be made of {folder}, it holds what no run writes: {why(error)}; run its command again") from error
+        raise ResultsError(
+            f"nothing can be made of {folder}, it holds what no run writes: {why(error)}; run its command again"
+        ) from error
 
 
 def read_about(path: Path, parse_constant: Callable[[str], Any] | None = None) -> dict[str, Any]:
@@ -154,7 +178,10 @@ def read_about(path: Path, parse_constant: Callable[[str], Any] | None = None) -
         if pixels is not None and len(pixels) != len(images):
             raise ValueError(f"run.json has {len(pixels)} hashes of pixels for {len(images)} images")
         if about["resamples"] * len(images) > MOST_DRAWS:
-            raise ValueError(f"run.json has {about['resamples']:,} resamples of {len(images):,} images, expected {MOST_DRAWS:,} draws at the most")
+            raise ValueError(
+                f"run.json has {about['resamples']:,} resamples of {len(images):,} images, expected {MOST_DRAWS:,} "
+                f"draws at the most"
+            )
     except ValueError as error:
         raise ResultsError(f"{path} is damaged, or is not a run's: {error}; restore it or run again") from error
     return about  # type: ignore[no-any-return]
@@ -169,14 +196,22 @@ def check_rows(folder: Path, about: Mapping[str, Any], rows: pd.DataFrame, whole
     unknown = set(rows["cell"]) - {""} - set(about["cells"])
     absent = set(about["cells"]) - set(rows["cell"]) if whole else set()
     if unknown or absent:
-        what = f"cell {min(unknown)} of rows.csv is not in run.json" if unknown else f"cell {min(absent)} of run.json has no row"
+        what = (
+            f"cell {min(unknown)} of rows.csv is not in run.json"
+            if unknown
+            else f"cell {min(absent)} of run.json has no row"
+        )
         raise ResultsError(f"the files in {folder} are not of one run: {what}; run its command again")
     for column, expected in (("task", about["task"]["name"]), ("images", len(about["dataset"]["images"]))):
         if others := set(rows[column]) - {expected}:
             came = one_line(min(others), 60)
-            raise ResultsError(f"the files in {folder} are not of one run: {column} is {came} in rows.csv, {expected} in run.json")
+            raise ResultsError(
+                f"the files in {folder} are not of one run: {column} is {came} in rows.csv, {expected} in run.json"
+            )
     names = ["head", "route", "codec", "point", "metric", "anchor", "part", "reason"]
     if (twice := rows.duplicated(names)).any():
         row = rows[twice].iloc[0]
-        which = one_line(" ".join(f"{row['codec']} {row['point']} {row['head']} {row['metric']} {row['part']}".split()), 200)
+        which = one_line(
+            " ".join(f"{row['codec']} {row['point']} {row['head']} {row['metric']} {row['part']}".split()), 200
+        )
         raise ResultsError(f"{folder / 'rows.csv'} is damaged: {which} stands in it twice; run its command again")

@@ -1,4 +1,5 @@
-"""What JSON of others must look like before anything is made of it: types, lengths and bounds, each refused by the name of its place.
+"""What JSON of others must look like before anything is made of it: types, lengths and bounds, each refused by the name
+of its place.
 
 RUN = Fields({"seed": Whole(0, 2**63), "images": ListOf(TEXT, 10**6)})
 check(json.loads(text), RUN, "run.json")
@@ -35,7 +36,11 @@ def check(value: Any, shape: Shape, where: str) -> None:
 
 
 def _refuse(value: Any, expected: str, where: str) -> None:
-    came = f"a {type(value).__name__} of {len(value)}" if isinstance(value, list | dict) else one_line(repr(value)[:_SHOWN])
+    came = (
+        f"a {type(value).__name__} of {len(value)}"
+        if isinstance(value, list | dict)
+        else one_line(repr(value)[:_SHOWN])
+    )
     raise ValueError(f"{one_line(where, 120)} is {came}, expected {expected}")
 
 
@@ -50,7 +55,9 @@ class Text:
         if not isinstance(value, str):
             _refuse(value, "text", where)
         if not self.least <= len(value) <= self.most:
-            raise ValueError(f"{one_line(where, 120)} is a text of {len(value):,} characters, expected {self.least} to {self.most:,}")
+            raise ValueError(
+                f"{one_line(where, 120)} is a text of {len(value):,} characters, expected {self.least} to {self.most:,}"
+            )
 
 
 @dataclass(frozen=True)
@@ -159,13 +166,17 @@ class MapOf:
             _refuse(value, f"an object of at most {self.most:,}", where)
         for name, one in value.items():
             if len(name) > self.longest:
-                raise ValueError(f"{one_line(where, 120)} has a name of {len(name):,} characters, expected at most {self.longest:,}")
+                raise ValueError(
+                    f"{one_line(where, 120)} has a name of {len(name):,} characters, expected at most {self.longest:,}"
+                )
             self.shape.check(one, f"{where}.{name}")
 
 
 @dataclass(frozen=True)
 class Plain:
-    """Settings as plug-ins have them: any plain values of at most so many parts, numbers within 2^53, nested at most ``MOST_DEPTH`` deep."""
+    """Settings as plug-ins have them: any plain values of at most so many parts, numbers within 2^53, nested at most
+    ``MOST_DEPTH`` deep.
+    """
 
     most: int = 10_000
     endless: bool = True
@@ -177,7 +188,9 @@ class Plain:
     def _part(self, value: Any, where: str, depth: int, left: list[int]) -> None:
         left[0] -= 1
         if left[0] < 0 or depth > MOST_DEPTH:
-            raise ValueError(f"{one_line(where, 120)} has more than {self.most:,} parts, or is nested more than {MOST_DEPTH} deep")
+            raise ValueError(
+                f"{one_line(where, 120)} has more than {self.most:,} parts, or is nested more than {MOST_DEPTH} deep"
+            )
         if isinstance(value, dict):
             for name, one in value.items():
                 Text().check(name, where)

@@ -1,4 +1,6 @@
-"""Tables for people, from rows alone: one line an operating point, one block a head, and the Bjontegaard differences below."""
+"""Tables for people, from rows alone: one line an operating point, one block a head, and the Bjontegaard differences
+below.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,8 @@ _SHARED = re.compile(r"overlap (\d+)% of test, (\d+)% of anchor")
 def wide(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """One line for each head, route, codec and point, a column for each number, in the order of the run.
 
-    columns: the task's scores to show. Scores are 0 to 1, sizes in kB (1000 bytes); ``status`` and ``reason`` say what is missing.
+    columns: the task's scores to show. Scores are 0 to 1, sizes in kB (1000 bytes); ``status`` and ``reason`` say what
+    is missing.
     ``_low`` and ``_high`` after a number's name are the ends of its interval.
     """
     whole = rows[(rows["part"] == "") & (rows["anchor"] == "")].copy()
@@ -75,7 +78,10 @@ def wide(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
             line |= {c: numbers.get(c, math.nan) for c in (*columns, *tail)}
             ends = (f"{c}_{end}" for c in ("bpp", *columns) for end in ("low", "high"))
             line |= {end: numbers[end] for end in ends if not math.isnan(numbers.get(end, math.nan))}
-            line |= {"status": "ok" if bad.empty else bad["status"].iloc[0], "reason": "" if bad.empty else bad["reason"].iloc[0]}
+            line |= {
+                "status": "ok" if bad.empty else bad["status"].iloc[0],
+                "reason": "" if bad.empty else bad["reason"].iloc[0],
+            }
             lines.append(line)
     known = {name for line in lines for name in line}
     scores = [n for c in ("bpp", "size_kb", *columns) for n in (c, f"{c}_low", f"{c}_high") if n == c or n in known]
@@ -86,7 +92,9 @@ def wide(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
 def _values(group: pd.DataFrame) -> dict[str, float]:
     """A column's numbers by metric, and its ``_low`` and ``_high``."""
     ends = (("", "value"), ("_low", "low"), ("_high", "high"))
-    return {metric + end: float(v) for end, name in ends for metric, v in zip(group["metric"], group[name], strict=True)}
+    return {
+        metric + end: float(v) for end, name in ends for metric, v in zip(group["metric"], group[name], strict=True)
+    }
 
 
 def differences(rows: pd.DataFrame) -> pd.DataFrame:
@@ -96,14 +104,20 @@ def differences(rows: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame()
     found["text"] = [_difference(row) for row in found.itertuples()]
     found["column"] = found["metric"] + " vs " + found["anchor"]
-    table = found.pivot_table(index=["head", "route", "codec"], columns="column", values="text", aggfunc="first", sort=False)
+    table = found.pivot_table(
+        index=["head", "route", "codec"], columns="column", values="text", aggfunc="first", sort=False
+    )
     return table.reset_index().fillna("")
 
 
 def _alike(bd: pd.DataFrame) -> list[pd.DataFrame]:
-    """The table of differences, in parts where heads have scores of different kinds: each with the columns that its heads fill."""
+    """The table of differences, in parts where heads have scores of different kinds: each with the columns that its
+    heads fill.
+    """
     columns = [c for c in bd.columns if " vs " in c]
-    filled = {head: tuple(c for c in columns if (group[c] != "").any()) for head, group in bd.groupby("head", sort=False)}
+    filled = {
+        head: tuple(c for c in columns if (group[c] != "").any()) for head, group in bd.groupby("head", sort=False)
+    }
     kinds = {head: frozenset(c.split(" vs ")[0] for c in mine) for head, mine in filled.items()}
     parts = []
     for kind in dict.fromkeys(kinds.values()):
@@ -114,19 +128,29 @@ def _alike(bd: pd.DataFrame) -> list[pd.DataFrame]:
 
 
 def heads_apart(rows: pd.DataFrame) -> pd.DataFrame:
-    """Adapted heads on the same bytes: a line a codec and point, a column for each head less the one that stands in the column's name."""
+    """Adapted heads on the same bytes: a line a codec and point, a column for each head less the one that stands in the
+    column's name.
+    """
     found = rows[rows["metric"].str.startswith(HEADS_APART)].copy()
     if found.empty:
         return pd.DataFrame()
     found["text"] = [_difference(row) for row in found.itertuples()]
-    titles = found["metric"].str.removeprefix(HEADS_APART).str.removesuffix(")").map(lambda name: TITLES.get(name, name))
+    titles = (
+        found["metric"].str.removeprefix(HEADS_APART).str.removesuffix(")").map(lambda name: TITLES.get(name, name))
+    )
     less = found["anchor"] + ", " + found["part"].str.removeprefix(LESS_ROUTE)
     found["column"] = titles + " of " + found["head"] + ", " + found["route"] + " route, less " + less
-    return found.pivot_table(index=["codec", "point"], columns="column", values="text", aggfunc="first", sort=False).reset_index().fillna("")
+    return (
+        found.pivot_table(index=["codec", "point"], columns="column", values="text", aggfunc="first", sort=False)
+        .reset_index()
+        .fillna("")
+    )
 
 
 def _difference(row: Any) -> str:
-    """A difference for people: its value, its interval, both overlaps, whether a fit stood in; or the reason why there is none."""
+    """A difference for people: its value, its interval, both overlaps, whether a fit stood in; or the reason why there
+    is none.
+    """
     if row.status != "ok":
         return f"n/a: {row.reason}"
     share = row.unit != "%" and scale_of(row.metric).percent
@@ -143,7 +167,9 @@ def told_apart(rows: pd.DataFrame) -> list[str]:
 
     A claim needs an interval that leaves 0 out; it rests on BD-rate, or on BD-metric where there is no BD-rate.
     """
-    found = rows[(rows["part"] == "") & (rows["anchor"] != "") & rows["metric"].str.startswith("bd_") & rows["low"].notna()]
+    found = rows[
+        (rows["part"] == "") & (rows["anchor"] != "") & rows["metric"].str.startswith("bd_") & rows["low"].notna()
+    ]
     found = found[found["images"] >= MIN_IMAGES]
     lines = []
     for (head, anchor), group in found.groupby(["head", "anchor"], sort=False):
@@ -171,9 +197,13 @@ def only_sure(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def too_little(rows: pd.DataFrame) -> list[str]:
-    """A sentence for each reason why numbers have no interval because there is too little behind them, with the heads it holds for."""
+    """A sentence for each reason why numbers have no interval because there is too little behind them, with the heads
+    it holds for.
+    """
     marked = rows[rows["reason"].str.startswith(NO_INTERVAL) & (rows["anchor"] == "")]
-    reasons = {str(reason): list(dict.fromkeys(group["head"])) for reason, group in marked.groupby("reason", sort=False)}
+    reasons = {
+        str(reason): list(dict.fromkeys(group["head"])) for reason, group in marked.groupby("reason", sort=False)
+    }
     if not reasons and len(rows) and (reason := why_no_interval(int(rows["images"].max()))):
         reasons = {reason: [""]}
     return [_too_little(reason.removeprefix(f"{NO_INTERVAL}: "), heads) for reason, heads in reasons.items()]
@@ -202,8 +232,13 @@ def _floor(rows: pd.DataFrame) -> list[str]:
     lines = []
     for (head, codec), group in found.groupby(["head", "codec"], sort=False):
         numbers = "; ".join(f"{row.metric}: {_difference(row)}" for row in group.itertuples())
-        lines.append(f"Null floor, {head}: {codec} against itself on a second ladder between the points of the first, by rights 0: {numbers}.")
-    return lines or ["Null floor: not measured (turned off, or the last anchor has too few points to put four between them)."]
+        lines.append(
+            f"Null floor, {head}: {codec} against itself on a second ladder between the points of the first, by "
+            f"rights 0: {numbers}."
+        )
+    return lines or [
+        "Null floor: not measured (turned off, or the last anchor has too few points to put four between them)."
+    ]
 
 
 def _at_rates(rows: pd.DataFrame) -> list[str]:
@@ -222,8 +257,12 @@ def _at_rates(rows: pd.DataFrame) -> list[str]:
 
 def _refused(rows: pd.DataFrame) -> list[str]:
     """Differences some of whose resamples gave no number."""
-    found = rows[(rows["anchor"] != "") & rows["metric"].str.startswith("bd_") & rows["reason"].str.contains("resamples refused")]
-    return [f"{r.head}, {r.codec} against {r.anchor}, {r.metric}: {r.reason.split('; ')[-1]}." for r in found.itertuples()]
+    found = rows[
+        (rows["anchor"] != "") & rows["metric"].str.startswith("bd_") & rows["reason"].str.contains("resamples refused")
+    ]
+    return [
+        f"{r.head}, {r.codec} against {r.anchor}, {r.metric}: {r.reason.split('; ')[-1]}." for r in found.itertuples()
+    ]
 
 
 def _cells(line: pd.Series, names: Sequence[str], mains: Sequence[str]) -> list[str]:
@@ -240,7 +279,11 @@ def _cells(line: pd.Series, names: Sequence[str], mains: Sequence[str]) -> list[
             text = f"{100 * value:.1f}" if digits is None else _plain(value, digits)
             low, high = (line.get(f"{name}_{end}", math.nan) for end in ("low", "high"))
             if name in mains and math.isfinite(low):
-                text += f" [{100 * low:.1f}, {100 * high:.1f}]" if digits is None else f" [{_plain(low, digits)}, {_plain(high, digits)}]"
+                text += (
+                    f" [{100 * low:.1f}, {100 * high:.1f}]"
+                    if digits is None
+                    else f" [{_plain(low, digits)}, {_plain(high, digits)}]"
+                )
             cells.append(text)
     return cells
 
@@ -250,7 +293,9 @@ def _plain(value: float, digits: int) -> str:
 
 
 def _shown(table: pd.DataFrame, group: pd.DataFrame, columns: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The columns of one block, beside judges without the scores that others give; and those shown with intervals: each judge's, or the first."""
+    """The columns of one block, beside judges without the scores that others give; and those shown with intervals: each
+    judge's, or the first.
+    """
     mixed = (table["head"] == ORIGINALS).any() and group[list(columns)].notna().any(axis=None)
     foreign = {c for c in (*columns, "head_s") if mixed and group[c].isna().all()}
     names = [n for n in table.columns if n in TITLES and n not in foreign]
@@ -274,13 +319,20 @@ def blocks(rows: Sequence[Row], columns: Sequence[str], form: str, notices: Sequ
         names, mains = _shown(table, group, columns)
         body = [_cells(line, names, mains) for _, line in group.iterrows()]
         text = tabulate(
-            body, [TITLES.get(n, n) for n in names], tablefmt=form, disable_numparse=True, colalign=["left", "left", *["right"] * (len(names) - 2)]
+            body,
+            [TITLES.get(n, n) for n in names],
+            tablefmt=form,
+            disable_numparse=True,
+            colalign=["left", "left", *["right"] * (len(names) - 2)],
         )
         parts += [_heading(_title(tidy, str(head), str(route)), form), text]
     bd = differences(tidy)
     if not bd.empty:
         parts += [_heading("Bjontegaard differences (negative rate: fewer bits at equal quality)", form)]
-        parts += [tabulate(_lined(part), list(map(one_line, part.columns)), tablefmt=form, disable_numparse=True) for part in _alike(bd)]
+        parts += [
+            tabulate(_lined(part), list(map(one_line, part.columns)), tablefmt=form, disable_numparse=True)
+            for part in _alike(bd)
+        ]
     apart = heads_apart(tidy)
     if not apart.empty:
         parts += [_heading("Adapted heads on the same bytes, in points", form)]
@@ -292,7 +344,16 @@ def blocks(rows: Sequence[Row], columns: Sequence[str], form: str, notices: Sequ
         *([_SURE] if tidy["low"].notna().any() else []),
         *([_OVERLAPS] if not bd.empty else []),
     ]
-    lines = (*_matched(tidy), *_floor(tidy), *too_little(tidy), *told_apart(tidy), *_at_rates(tidy), *_refused(tidy), *notes, *_missing(tidy))
+    lines = (
+        *_matched(tidy),
+        *_floor(tidy),
+        *too_little(tidy),
+        *told_apart(tidy),
+        *_at_rates(tidy),
+        *_refused(tidy),
+        *notes,
+        *_missing(tidy),
+    )
     parts += [_heading(line, form) if tex else one_line(line, _MOST_LINE) for line in lines]
     return "\n\n".join(parts) + "\n"
 
@@ -309,10 +370,15 @@ def _timed(tidy: pd.DataFrame) -> list[str]:
 
 
 def _title(tidy: pd.DataFrame, head: str, route: str) -> str:
-    line = tidy[((tidy["head"] == head) | ((head == ORIGINALS) & (tidy["regime"] == JUDGED))) & (tidy["route"] == route)].iloc[0]
+    line = tidy[
+        ((tidy["head"] == head) | ((head == ORIGINALS) & (tidy["regime"] == JUDGED))) & (tidy["route"] == route)
+    ].iloc[0]
     if head == ORIGINALS:
         return f"{line['task']} on {line['dataset']} ({line['split']}, {line['images']} images), {head}"
-    return f"{line['task']} on {line['dataset']} ({line['split']}, {line['images']} images), head {head}, {route} route, {line['regime']}"
+    return (
+        f"{line['task']} on {line['dataset']} ({line['split']}, {line['images']} images), head {head}, {route} "
+        f"route, {line['regime']}"
+    )
 
 
 def _heading(text: str, form: str) -> str:
@@ -326,7 +392,11 @@ def _missing(tidy: pd.DataFrame) -> list[str]:
     """What a reader must know: the rate of the sources, and what has no number and why."""
     bad = tidy[(tidy["status"] != "ok") & (tidy["anchor"] == "")]
     stored = tidy[tidy["metric"] == "source_bpp"]["value"]
-    notes = [f"The originals came as files of {v:.3f} bpp; where those are JPEGs (as COCO's are), no row here is truly uncompressed." for v in stored]
+    notes = [
+        f"The originals came as files of {v:.3f} bpp; where those are JPEGs (as COCO's are), no row here is truly "
+        f"uncompressed."
+        for v in stored
+    ]
     lines = (" ".join(f"{r.status}: {r.head} {r.codec} {r.point}".split()) + f": {r.reason}" for r in bad.itertuples())
     return [*notes, *dict.fromkeys(lines)]
 
@@ -343,6 +413,8 @@ def texts(rows: Sequence[Row], columns: Sequence[str], notices: Sequence[str] = 
 
 
 def write(rows: Sequence[Row], columns: Sequence[str], folder: Path, notices: Sequence[str] = ()) -> None:
-    """Write ``rows.csv``, ``table.csv``, ``table.md`` and ``table.tex``, each whole or not at all. notices: as ``blocks`` has them."""
+    """Write ``rows.csv``, ``table.csv``, ``table.md`` and ``table.tex``, each whole or not at all. notices: as
+    ``blocks`` has them.
+    """
     for name, text in texts(rows, columns, notices).items():
         write_text(folder / name, text)

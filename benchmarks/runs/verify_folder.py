@@ -47,4 +47,8 @@ def read(path: Path) -> RunFolder:
     about = read_about(path / "run.json")
     if "revision" not in about["dataset"]:
         raise ResultsError(f"{path / 'run.json'} is damaged: its data set lacks its revision; restore it or run again")
-    return RunFolder(path, about, tuple(Row(**{str(k): v for k, v in line.items()}) for line in read_rows(path / "rows.csv").to_dict("records")))
+    return RunFolder(
+        path,
+        about,
+        tuple(Row(**{str(k): v for k, v in line.items()}) for line in read_rows(path / "rows.csv").to_dict("records")),
+    )

@@ -1,7 +1,8 @@
 """What Bjontegaard differences are taken against: a curve of the run, or the Pareto front of several.
 
-``vvc`` is the curve of that label, else the first of that codec. ``front(of=vvc)`` is, at any rate, the best that any of vvc's curves in
-the run reaches; ``front(of=(vvc, "bpg(bits=10)"))`` takes all of vvc's and one of bpg's. A front knows each codec's best settings at each
+``vvc`` is the curve of that label, else the first of that codec. ``front(of=vvc)`` is, at any rate, the best that any
+of vvc's curves in the run reaches; ``front(of=(vvc, "bpg(bits=10)"))`` takes all of vvc's and one of bpg's. A front
+knows each codec's best settings at each
 rate only after the fact, and on the very images that are scored: it is the anchor that is hardest to beat.
 """
 
@@ -42,8 +43,14 @@ def members(anchor: str, labels: Sequence[str]) -> tuple[str, ...]:
     of = spec.arguments.get("of", ())
     names = (of,) if isinstance(of, str) else of if isinstance(of, tuple) else ()
     if set(spec.arguments) != {"of"} or not names or not all(isinstance(n, str) for n in names):
-        raise UsageError(f'the anchor {anchor!r} is no front; expected front(of=vvc), or several: front(of=(vvc, "bpg(bits=10)"))')
-    found = [label for name in names for label in ([name] if parse_spec(name).arguments and name in labels else _of_codec(name, labels))]
+        raise UsageError(
+            f'the anchor {anchor!r} is no front; expected front(of=vvc), or several: front(of=(vvc, "bpg(bits=10)"))'
+        )
+    found = [
+        label
+        for name in names
+        for label in ([name] if parse_spec(name).arguments and name in labels else _of_codec(name, labels))
+    ]
     return tuple(dict.fromkeys(found))
 
 

@@ -1,4 +1,5 @@
-"""Bjontegaard differences of a run, each with the interval of its own resamples, and values at matched rates where there is none.
+"""Bjontegaard differences of a run, each with the interval of its own resamples, and values at matched rates where
+there is none.
 
 points of a head --+-- the curve itself -----------------------> value, overlap, method
                    +-- the curve of each resample, both codecs
@@ -31,7 +32,8 @@ MATCHED = (0.25, 0.5, 0.75)
 
 
 class Measured(NamedTuple):
-    """One head's view of a curve. points: (rate, score); rates, scores: (R, P) of the resamples, R 0 where there are none; curves: of those.
+    """One head's view of a curve. points: (rate, score); rates, scores: (R, P) of the resamples, R 0 where there are
+    none; curves: of those.
 
     Scores of which less is better are negative here, so that every curve rises.
     """
@@ -52,7 +54,8 @@ class Pair(NamedTuple):
 
 
 def differences(design: Design, rows: Sequence[Row], bootstrap: Bootstrap) -> list[Row]:
-    """BD-rate and BD-metric of every curve against every anchor that ran, for each head; a front is not compared with its own members.
+    """BD-rate and BD-metric of every curve against every anchor that ran, for each head; a front is not compared with
+    its own members.
 
     Then what a second ladder gives against its own codec, as the floor under all of these.
     """
@@ -67,10 +70,16 @@ def differences(design: Design, rows: Sequence[Row], bootstrap: Bootstrap) -> li
                 continue
             points, curves = anchor_of(list(within.values()), scale_of(base.metric).bounds)
             for label in (name for name in labels if name in seen and name not in within):
-                found += _compared(replace(base, codec=label, anchor=anchor), Pair(points, seen[label].points, curves, seen[label].curves))
+                found += _compared(
+                    replace(base, codec=label, anchor=anchor),
+                    Pair(points, seen[label].points, curves, seen[label].curves),
+                )
         for second in (c for c in design.curves if c.second_of in seen and c.label in seen):
             one, other = seen[second.second_of], seen[second.label]
-            both = _compared(replace(base, codec=second.second_of, anchor=second.second_of), Pair(one.points, other.points, one.curves, other.curves))
+            both = _compared(
+                replace(base, codec=second.second_of, anchor=second.second_of),
+                Pair(one.points, other.points, one.curves, other.curves),
+            )
             found += [replace(row, part=PART) for row in both if row.metric.startswith("bd_")]
     return found
 
@@ -92,15 +101,22 @@ def measured(design: Design, rows: Sequence[Row], bootstrap: Bootstrap, head: st
     metric = _main_metric(design, rows, head, route)
     scale = scale_of(metric)
     rate = {(r.codec, r.point): r.value for r in rows if r.metric == "bpp" and not r.part}
-    value = {(r.codec, r.point): scale.sign * r.value for r in rows if r.metric == metric and (r.head, r.route) == (head, route) and not r.part}
+    value = {
+        (r.codec, r.point): scale.sign * r.value
+        for r in rows
+        if r.metric == metric and (r.head, r.route) == (head, route) and not r.part
+    }
     unknown = np.full(bootstrap.resamples if any(key[:2] == (head, route) for key in bootstrap.scores) else 0, np.nan)
     found = {}
     for curve in design.curves:
-        # Without loss PSNR has no end and is no point of a curve; a point without a value is one, and leaves the curve without differences.
+        # Without loss PSNR has no end and is no point of a curve; a point without a value is one, and leaves the curve
+        # without differences.
         points = [p for p in curve.points if (curve.label, p) in value and not math.isinf(value[curve.label, p])]
         if points:
             rates = np.stack([bootstrap.rates.get((curve.label, p), unknown)[: len(unknown)] for p in points], axis=1)
-            scores = np.stack([scale.sign * bootstrap.scores.get((head, route, curve.label, p), unknown) for p in points], axis=1)
+            scores = np.stack(
+                [scale.sign * bootstrap.scores.get((head, route, curve.label, p), unknown) for p in points], axis=1
+            )
             whole = [(rate[curve.label, p], value[curve.label, p]) for p in points]
             found[curve.label] = Measured(whole, rates, scores, Curves(rates, scores, scale.bounds))
     return found
@@ -122,8 +138,16 @@ def _compared(base: Row, pair: Pair) -> Iterator[Row]:
     rate, quality = bd_rate(pair.anchor, pair.test, scale.bounds), bd_metric(pair.anchor, pair.test, scale.bounds)
     if quality.value is not None:
         quality = replace(quality, value=scale.sign * quality.value)
-    yield _row(replace(base, metric=f"bd_rate({metric})", unit="%"), rate, of_resamples(pair.anchors, pair.tests, "quality").value)
-    yield _row(replace(base, metric=f"bd_{metric}", unit=scale.unit), quality, scale.sign * of_resamples(pair.anchors, pair.tests, "log_rate").value)
+    yield _row(
+        replace(base, metric=f"bd_rate({metric})", unit="%"),
+        rate,
+        of_resamples(pair.anchors, pair.tests, "quality").value,
+    )
+    yield _row(
+        replace(base, metric=f"bd_{metric}", unit=scale.unit),
+        quality,
+        scale.sign * of_resamples(pair.anchors, pair.tests, "log_rate").value,
+    )
     if rate.value is None or quality.value is None:
         yield from _at_matched_rates(base, pair)
 
@@ -146,12 +170,17 @@ def refusals(samples: Floats) -> str:
 
 
 def _at_matched_rates(base: Row, pair: Pair) -> Iterator[Row]:
-    """The difference of two curves' values at three rates they share; none where they share none, or one of them is no curve."""
+    """The difference of two curves' values at three rates they share; none where they share none, or one of them is no
+    curve.
+    """
     over: Axis = "log_rate"
     scale = scale_of(base.metric)
     one = Curves.of(pair.anchor, scale.bounds), Curves.of(pair.test, scale.bounds)
     spans = [curve.span(over) for curve in one]
-    low, high = float(np.max([s[0][0] for s in spans])), float(np.min([s[1][0] for s in spans]))  # NaN where one of them is no curve
+    low, high = (
+        float(np.max([s[0][0] for s in spans])),
+        float(np.min([s[1][0] for s in spans])),
+    )  # NaN where one of them is no curve
     if not low < high:
         return
     for share in MATCHED:
@@ -161,4 +190,13 @@ def _at_matched_rates(base: Row, pair: Pair) -> Iterator[Row]:
         ends = interval(scale.sign * (pair.tests.at(many) - pair.anchors.at(many)))
         said = f"{test:.1%} against {anchor:.1%}" if scale.percent else f"{test:.4g} against {anchor:.4g}"
         part = f"at {math.exp(at):.4f} bpp"
-        yield replace(base, metric=f"d_{base.metric}", part=part, unit=scale.unit, value=test - anchor, low=ends.low, high=ends.high, reason=said)
+        yield replace(
+            base,
+            metric=f"d_{base.metric}",
+            part=part,
+            unit=scale.unit,
+            value=test - anchor,
+            low=ends.low,
+            high=ends.high,
+            reason=said,
+        )

@@ -3,10 +3,10 @@
     points --strictly monotone?--yes--> PCHIP through the raw points --+--> shared interval --> mean difference
                     \\-------------no--> constrained monotone cubic ----+         \\--> too little shared: no number, a reason
 
-Sources: Bjontegaard, VCEG-M33 (2001); PCHIP as in JCTVC-L1100 and the ``bjontegaard`` package (Herglotz et al. 2022). The cubic
-follows the idea of MPEG's VCM test conditions: accuracy curves of machines dip, so a cubic in log rate that may only rise, and only
-ever more slowly, within the metric's bounds, is fitted to the points by least squares. A thousand resamples of two curves are
-compared in one go, and one pair of curves is a resample of one.
+Sources: Bjontegaard, VCEG-M33 (2001); PCHIP as in JCTVC-L1100 and the ``bjontegaard`` package (Herglotz et al. 2022).
+The cubic follows the idea of MPEG's VCM test conditions: accuracy curves of machines dip, so a cubic in log rate that
+may only rise, and only ever more slowly, within the metric's bounds, is fitted to the points by least squares. A
+thousand resamples of two curves are compared in one go, and one pair of curves is a resample of one.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ _TROUBLES = (
 class Difference:
     """The outcome of one Bjontegaard computation.
 
-    value: percent for BD-rate (negative: the test codec needs less), the metric's own unit for BD-metric; None with a reason.
+    value: percent for BD-rate (negative: the test codec needs less), the metric's own unit for BD-metric; None with a
+    reason.
     overlap_test, overlap_anchor: what is shared, as a fraction of each curve's own interval, 0 to 1.
     method: "pchip" where both curves are strictly monotone; "fit" where one was not and its fitted cubic stands in.
     """
@@ -65,17 +66,22 @@ class Difference:
 
 @dataclass(frozen=True)
 class Line:
-    """A curve on a dense grid: natural log of the rate and quality, both rising; fitted where it does not go through the raw points."""
+    """A curve on a dense grid: natural log of the rate and quality, both rising; fitted where it does not go through
+    the raw points.
+    """
 
     log_rate: Floats
     quality: Floats
     fitted: bool
 
 
-def bd_rate(anchor: Sequence[tuple[float, float]], test: Sequence[tuple[float, float]], bounds: tuple[float, float] = UNBOUNDED) -> Difference:
+def bd_rate(
+    anchor: Sequence[tuple[float, float]], test: Sequence[tuple[float, float]], bounds: tuple[float, float] = UNBOUNDED
+) -> Difference:
     """Mean difference in rate at equal quality, in percent of the anchor's rate.
 
-    anchor, test: points (rate, quality) in any order; rate in any unit above 0, the same for both. bounds: what the quality can be.
+    anchor, test: points (rate, quality) in any order; rate in any unit above 0, the same for both. bounds: what the
+    quality can be.
 
     >>> anchor = [(1, 30.0), (2, 33.0), (4, 36.0), (8, 38.0)]
     >>> str(bd_rate(anchor, [(r / 2, q) for r, q in anchor]))
@@ -84,7 +90,9 @@ def bd_rate(anchor: Sequence[tuple[float, float]], test: Sequence[tuple[float, f
     return _single(Curves.of(anchor, bounds), Curves.of(test, bounds), "quality")
 
 
-def bd_metric(anchor: Sequence[tuple[float, float]], test: Sequence[tuple[float, float]], bounds: tuple[float, float] = UNBOUNDED) -> Difference:
+def bd_metric(
+    anchor: Sequence[tuple[float, float]], test: Sequence[tuple[float, float]], bounds: tuple[float, float] = UNBOUNDED
+) -> Difference:
     """Mean difference in quality at equal rate, in the metric's unit (positive: the test codec is better)."""
     return _single(Curves.of(anchor, bounds), Curves.of(test, bounds), "log_rate")
 
@@ -101,17 +109,24 @@ def line(points: Sequence[tuple[float, float]], bounds: tuple[float, float] = UN
 class Curves:
     """R resamples of one curve, each as a function that rises, or with a reason why there is none.
 
-    rate, quality: (R, P), a column a point, in any order; rates above 0. kept: (R, P), which points a resample has; all by default.
+    rate, quality: (R, P), a column a point, in any order; rates above 0. kept: (R, P), which points a resample has; all
+    by default.
     """
 
-    def __init__(self, rate: Floats, quality: Floats, bounds: tuple[float, float] = UNBOUNDED, kept: Bools | None = None) -> None:
+    def __init__(
+        self, rate: Floats, quality: Floats, bounds: tuple[float, float] = UNBOUNDED, kept: Bools | None = None
+    ) -> None:
         kept = np.ones(rate.shape, bool) if kept is None else kept
         order = np.lexsort((quality, rate, ~kept))
         self.count = kept.sum(axis=1)
         # A curve of fewer points than there is room for repeats its last, so that what lies beyond has no length.
         places = np.minimum(np.arange(max(rate.shape[1], 2)), np.maximum(self.count, 1)[:, None] - 1)
         if not rate.shape[1]:
-            rate, quality, order = (np.full((len(rate), 1), np.nan), np.full((len(rate), 1), np.nan), np.zeros((len(rate), 1), int))
+            rate, quality, order = (
+                np.full((len(rate), 1), np.nan),
+                np.full((len(rate), 1), np.nan),
+                np.zeros((len(rate), 1), int),
+            )
         order = np.take_along_axis(order, places, 1)
         rate, self.quality = np.take_along_axis(rate, order, 1), np.take_along_axis(quality, order, 1)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -125,7 +140,9 @@ class Curves:
             self._fit(inside[self.fitted].astype(np.float64), bounds)
 
     @classmethod
-    def of(cls, points: Sequence[tuple[float, float]], bounds: tuple[float, float] = UNBOUNDED, times: int = 1) -> Curves:
+    def of(
+        cls, points: Sequence[tuple[float, float]], bounds: tuple[float, float] = UNBOUNDED, times: int = 1
+    ) -> Curves:
         """One curve, from points (rate, quality), ``times`` over."""
         table = np.asarray(list(points), dtype=np.float64).reshape(-1, 2)
         rate, quality = (np.tile(table[:, axis], (times, 1)) for axis in (0, 1))
@@ -139,14 +156,22 @@ class Curves:
     def _troubles(self, rate: Floats, inside: Bools) -> npt.NDArray[np.intp]:
         finite = ((np.isfinite(rate) & np.isfinite(self.quality)) | ~inside).all(axis=1)
         flat = self.quality.max(axis=1) == self.quality.min(axis=1)
-        conditions = [~finite, self.count < LEAST_POINTS, ~(rate > 0).all(axis=1), ~self._rises(self.log_rate, inside), flat]
+        conditions = [
+            ~finite,
+            self.count < LEAST_POINTS,
+            ~(rate > 0).all(axis=1),
+            ~self._rises(self.log_rate, inside),
+            flat,
+        ]
         return np.asarray(np.select(conditions, list(range(1, 6)), 0))
 
     def _fit(self, weight: Floats, bounds: tuple[float, float]) -> None:
         at = self.fitted
         u, quality = self._place(self.log_rate), self.quality[at]
         self.numbers[at] = numbers = monotone_cubic.fit(u[at], quality, weight, bounds)
-        missed = ((np.einsum("rnk,rk->rn", monotone_cubic.basis(u[at]), numbers) - quality) ** 2 * weight).sum(axis=1) / weight.sum(axis=1)
+        missed = ((np.einsum("rnk,rk->rn", monotone_cubic.basis(u[at]), numbers) - quality) ** 2 * weight).sum(
+            axis=1
+        ) / weight.sum(axis=1)
         self.missed[at] = np.sqrt(missed) / np.ptp(quality, axis=1)
         bad = at & ~(self.missed <= WORST_FIT)
         self.trouble[bad] = len(_TROUBLES) - 1
@@ -174,7 +199,9 @@ class Curves:
         return low, high
 
     def area(self, over: Axis, low: Floats, high: Floats) -> Floats:
-        """The integral of the other axis over ``over`` from ``low`` to ``high``, within each curve: (R,), NaN where there is no curve."""
+        """The integral of the other axis over ``over`` from ``low`` to ``high``, within each curve: (R,), NaN where
+        there is no curve.
+        """
         found = np.full(len(self.trouble), np.nan)
         for at, x, y, slope in self._through(over):
             found[at] = pchip.area(x, y, slope, low[at], high[at])
@@ -189,7 +216,9 @@ class Curves:
         if over == "log_rate":
             return np.asarray(monotone_cubic.area(numbers, (low - start) / length, (high - start) / length) * length)
         first, last = monotone_cubic.inverse(numbers, low), monotone_cubic.inverse(numbers, high)
-        beside = last * high - first * low - monotone_cubic.area(numbers, first, last)  # by parts: what lies left of the curve
+        beside = (
+            last * high - first * low - monotone_cubic.area(numbers, first, last)
+        )  # by parts: what lies left of the curve
         return np.asarray(start * (high - low) + length * beside)
 
     def at(self, log_rate: Floats) -> Floats:
@@ -215,7 +244,9 @@ class Curves:
 
 @dataclass(frozen=True)
 class Differences:
-    """Bjontegaard differences of R resamples. value: (R,), NaN where refused; overlaps: (R,), 0 to 1; fitted: (R,), where one curve was."""
+    """Bjontegaard differences of R resamples. value: (R,), NaN where refused; overlaps: (R,), 0 to 1; fitted: (R,),
+    where one curve was.
+    """
 
     value: Floats
     overlap_test: Floats
@@ -249,7 +280,9 @@ def _single(anchor: Curves, test: Curves, over: Axis) -> Difference:
 
 
 def front(rate: Floats, quality: Floats) -> Bools:
-    """Which points no other beats, resample by resample: (R, P) -> (R, P). Of two at one rate, the better alone; of two alike, one."""
+    """Which points no other beats, resample by resample: (R, P) -> (R, P). Of two at one rate, the better alone; of two
+    alike, one.
+    """
     order = np.lexsort((-quality, rate))
     ordered = np.nan_to_num(np.take_along_axis(quality, order, 1), nan=-np.inf)
     best = np.maximum.accumulate(ordered, axis=1)

@@ -1,10 +1,10 @@
 """How sure a number is: 95 % intervals by bootstrap over images (Efron 1979).
 
-Every codec is seen on the same draws, rate and scores alike, so a difference between two codecs is resampled as a pair: what is hard
-about an image is hard for both, and drops out.
+Every codec is seen on the same draws, rate and scores alike, so a difference between two codecs is resampled as a pair:
+what is hard about an image is hard for both, and drops out.
 
-Here alone is decided what is too little for an interval, and so for a verdict and for bold: one image drawn a thousand times is still one,
-and its interval of no width would read as certainty.
+Here alone is decided what is too little for an interval, and so for a verdict and for bold: one image drawn a thousand
+times is still one, and its interval of no width would read as certainty.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Interval(NamedTuple):
 def interval(samples: Floats) -> Interval:
     """The percentile interval of samples (R,), NaN where a resample has no value.
 
-    Nobody knows where a resample without a value would lie, so each counts as beyond either end: some make the interval wider, and
-    more than 2.5 % of them leave none.
+    Nobody knows where a resample without a value would lie, so each counts as beyond either end: some make the interval
+    wider, and more than 2.5 % of them leave none.
 
     >>> interval(np.arange(1000.0))
     Interval(low=25.0, high=974.0, refused=0)
@@ -59,7 +59,8 @@ def interval(samples: Floats) -> Interval:
 def why_no_interval(images: int, objects: int | None = None) -> str:
     """Why so little has no interval, in words; empty where it is enough.
 
-    images: different ones, of them those with an object where objects are scored; objects: labelled ones, None where none are scored.
+    images: different ones, of them those with an object where objects are scored; objects: labelled ones, None where
+    none are scored.
 
     >>> why_no_interval(6)
     'no interval: 6 different images, at least 10 are needed'
@@ -72,7 +73,10 @@ def why_no_interval(images: int, objects: int | None = None) -> str:
         return f"{NO_INTERVAL}: {objects} labelled object{'s' * (objects != 1)}, at least {MIN_OBJECTS} are needed"
     if images < MIN_IMAGES:
         kind = "different images" if objects is None else "different images with a labelled object"
-        return f"{NO_INTERVAL}: {images} {kind if images != 1 else kind.replace('images', 'image')}, at least {MIN_IMAGES} are needed"
+        return (
+            f"{NO_INTERVAL}: {images} {kind if images != 1 else kind.replace('images', 'image')}, at least "
+            f"{MIN_IMAGES} are needed"
+        )
     return ""
 
 
@@ -92,7 +96,8 @@ def side_of_zero(low: float, high: float, images: int) -> int:
 class Bootstrap:
     """The resamples of one run's images, and what was measured on each of them.
 
-    rates: (curve, point) -> bits per pixel, scores: (head, route, curve, point) -> the task's main score; float64 (R,) each.
+    rates: (curve, point) -> bits per pixel, scores: (head, route, curve, point) -> the task's main score; float64 (R,)
+    each.
     reason: why there are no resamples although some were asked for, empty elsewhere.
     """
 
@@ -116,7 +121,11 @@ class Bootstrap:
     @property
     def identity(self) -> dict[str, Any]:
         """What decides the draws, for the keys of what is kept."""
-        return {"resamples": self.resamples, "seed": self.seed, "version": "2"}  # since 2 without classes that are too rare
+        return {
+            "resamples": self.resamples,
+            "seed": self.seed,
+            "version": "2",
+        }  # since 2 without classes that are too rare
 
     @functools.cached_property
     def draws(self) -> npt.NDArray[np.int64]:

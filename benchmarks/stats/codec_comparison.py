@@ -1,10 +1,12 @@
-"""Which codec is best at a rate or against an anchor, and how far it leads each other, with intervals of the difference itself.
+"""Which codec is best at a rate or against an anchor, and how far it leads each other, with intervals of the difference
+itself.
 
-a head's curves, or its points at matched rates --> at_rate(ap): scores at common rates --best less each other--> d_at_rate(ap)
-Bjontegaard differences against an anchor -------------------------------------------------best less each other--> d_bd_rate(ap), d_bd_ap
+a head's curves, or its points at matched rates --> at_rate(ap): scores at common rates --best less each other-->
+d_at_rate(ap) Bjontegaard differences against an anchor -------------------------------------------------best less each
+other--> d_bd_rate(ap), d_bd_ap
 
-Two intervals that overlap say nothing about their difference; both codecs on the same resamples do (as in ``bootstrap``). What is printed
-in bold as the best rests on these rows.
+Two intervals that overlap say nothing about their difference; both codecs on the same resamples do (as in
+``bootstrap``). What is printed in bold as the best rests on these rows.
 """
 
 from __future__ import annotations
@@ -26,13 +28,16 @@ from benchmarks.stats.design import Design
 from benchmarks.stats.metric_facts import scale_of
 
 COMMON_BPP = tuple(digit * 10.0**power for power in range(-3, 2) for digit in (1, 2, 5))
-"""Bits per pixel at which codecs are compared where a run names no rates itself: round numbers, so that nobody chose them for a codec."""
+"""Bits per pixel at which codecs are compared where a run names no rates itself: round numbers, so that nobody chose
+them for a codec.
+"""
 LESS = "less "
 """How the part of a row begins that says whose difference against the anchor was taken off."""
 
 
 class Entry(NamedTuple):
-    """A codec in a comparison. point: where it was measured, empty where its curve was read between points; samples: (R,).
+    """A codec in a comparison. point: where it was measured, empty where its curve was read between points; samples:
+    (R,).
 
     value, samples: negative where less is better, so that the most is the best.
     """
@@ -53,20 +58,35 @@ def leads(design: Design, rows: Sequence[Row], bootstrap: Bootstrap) -> list[Row
     found: list[Row] = []
     for base in views(design, rows):
         metric, scale = base.metric, scale_of(base.metric)
-        seen = {label: one for label, one in measured(design, rows, bootstrap, base.head, base.route).items() if label not in second}
+        seen = {
+            label: one
+            for label, one in measured(design, rows, bootstrap, base.head, base.route).items()
+            if label not in second
+        }
         for part, entries in _at_rates(design, rows, bootstrap, base, seen):
             at = replace(base, part=part, unit=scale.unit, metric=f"at_rate({metric})")
             found += [
-                _row(replace(at, codec=one.codec, point=one.point), scale.sign * one.value, scale.sign * one.samples, one.reason) for one in entries
+                _row(
+                    replace(at, codec=one.codec, point=one.point),
+                    scale.sign * one.value,
+                    scale.sign * one.samples,
+                    one.reason,
+                )
+                for one in entries
             ]
             at = replace(at, metric="d_" + at.metric)
-            found += [_row(replace(at, codec=best.codec, anchor=other.codec), *_apart(best, other, scale.sign)) for best, other in _pairs(entries)]
+            found += [
+                _row(replace(at, codec=best.codec, anchor=other.codec), *_apart(best, other, scale.sign))
+                for best, other in _pairs(entries)
+            ]
         for anchor in design.anchors:
             for name, unit, entries in _against(design, seen, anchor, metric):
                 at = replace(base, metric="d_" + name, unit=unit, anchor=anchor)
                 sign = -1 if unit == "%" else scale.sign
                 for best, other in _pairs(entries):
-                    found.append(_row(replace(at, codec=best.codec, part=LESS + other.codec), *_apart(best, other, sign)))
+                    found.append(
+                        _row(replace(at, codec=best.codec, part=LESS + other.codec), *_apart(best, other, sign))
+                    )
     return found
 
 
@@ -97,7 +117,9 @@ def _at_rates(
     ladders = {curve.label for curve in design.curves if curve.points[0]}
     curves = {label: one for label, one in seen.items() if label in ladders}
     for bpp in COMMON_BPP:
-        entries = [entry for label, one in curves.items() if (entry := _read(label, one, bpp, scale_of(base.metric).bounds))]
+        entries = [
+            entry for label, one in curves.items() if (entry := _read(label, one, bpp, scale_of(base.metric).bounds))
+        ]
         if len(entries) > 1:
             yield f"{bpp:g} bpp", entries
 
@@ -113,31 +135,46 @@ def _read(label: str, one: Measured, bpp: float, bounds: tuple[float, float]) ->
 
 def _at_points(rows: Sequence[Row], bootstrap: Bootstrap, base: Row) -> Iterator[tuple[str, list[Entry]]]:
     """The scores of the points that a search found for each rate."""
-    scores = {(r.codec, r.point): r for r in rows if (r.metric, r.head, r.route, r.part) == (base.metric, base.head, base.route, "") and not r.anchor}
+    scores = {
+        (r.codec, r.point): r
+        for r in rows
+        if (r.metric, r.head, r.route, r.part) == (base.metric, base.head, base.route, "") and not r.anchor
+    }
     found: dict[str, list[Entry]] = {}
     sign = scale_of(base.metric).sign
     for row in (r for r in rows if r.metric == "matched_bpp" and r.status == "ok"):
         score = scores.get((row.codec, row.point))
         if score and score.status == "ok" and not math.isinf(score.value):
             samples = sign * bootstrap.scores.get((base.head, base.route, row.codec, row.point), np.empty(0))
-            found.setdefault(row.part, []).append(Entry(row.codec, row.point, sign * score.value, samples, f"at {row.value:.4f} bpp"))
+            found.setdefault(row.part, []).append(
+                Entry(row.codec, row.point, sign * score.value, samples, f"at {row.value:.4f} bpp")
+            )
     yield from found.items()
 
 
-def _against(design: Design, seen: Mapping[str, Measured], anchor: str, metric: str) -> Iterator[tuple[str, str, list[Entry]]]:
+def _against(
+    design: Design, seen: Mapping[str, Measured], anchor: str, metric: str
+) -> Iterator[tuple[str, str, list[Entry]]]:
     """The Bjontegaard differences that have a value, by name and unit."""
     known = design.labels
     within = {label: seen[label] for label in members(anchor, known) if label in seen}
-    labels = [curve.label for curve in design.curves if curve.points[0] and curve.label in seen and curve.label not in within]
+    labels = [
+        curve.label for curve in design.curves if curve.points[0] and curve.label in seen and curve.label not in within
+    ]
     if not within:
         return
     scale = scale_of(metric)
     points, curves = anchor_of(list(within.values()), scale.bounds)
-    ways: tuple[tuple[str, str, Axis], ...] = ((f"bd_rate({metric})", "%", "quality"), (f"bd_{metric}", scale.unit, "log_rate"))
+    ways: tuple[tuple[str, str, Axis], ...] = (
+        (f"bd_rate({metric})", "%", "quality"),
+        (f"bd_{metric}", scale.unit, "log_rate"),
+    )
     for name, unit, over in ways:
         entries, sign = [], -1 if unit == "%" else 1
         for label in labels:
             value = (bd_rate if unit == "%" else bd_metric)(points, seen[label].points, scale.bounds).value
             if value is not None:
-                entries.append(Entry(label, "", sign * value, sign * of_resamples(curves, seen[label].curves, over).value))
+                entries.append(
+                    Entry(label, "", sign * value, sign * of_resamples(curves, seen[label].curves, over).value)
+                )
         yield name, unit, entries

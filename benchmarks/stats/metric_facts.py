@@ -8,11 +8,15 @@ from typing import NamedTuple
 HEADS_APART = "d_head("
 """How the metric of rows begins that tell heads on the same bytes apart (``same_bytes``); what is compared follows."""
 LESS_ROUTE = "less the head of the "
-"""How the part of these rows begins; the route of the head that is compared with follows, whose name is their ``anchor``."""
+"""How the part of these rows begins; the route of the head that is compared with follows, whose name is their
+``anchor``.
+"""
 
 
 class Scale(NamedTuple):
-    """low, high: what the metric can be. sign: 1 where more is better, -1 where less is. unit: of its rows. percent: shown times 100."""
+    """low, high: what the metric can be. sign: 1 where more is better, -1 where less is. unit: of its rows. percent:
+    shown times 100.
+    """
 
     low: float = 0.0
     high: float = 1.0
@@ -40,13 +44,15 @@ _SCALES = {
 
 
 def scale_of(metric: str) -> Scale:
-    """The scale of a metric, or of a difference in it such as ``bd_psnr``, of what is read from its curves such as ``at_rate(psnr)``,
-    or of what heads are apart such as ``d_head(ap)``.
+    """The scale of a metric, or of a difference in it such as ``bd_psnr``, of what is read from its curves such as
+    ``at_rate(psnr)``, or of what heads are apart such as ``d_head(ap)``.
 
     >>> scale_of("ap").bounds, scale_of("lpips").bounds, scale_of("bd_psnr").unit
     ((0.0, 1.0), (-inf, 0.0), 'dB')
     """
-    named = metric.removeprefix("d_").removeprefix("bd_").removeprefix("at_rate(").removeprefix("head(").removesuffix(")")
+    named = (
+        metric.removeprefix("d_").removeprefix("bd_").removeprefix("at_rate(").removeprefix("head(").removesuffix(")")
+    )
     return _SCALES.get(named, SHARE)
 
 
@@ -81,4 +87,15 @@ TITLES = {
 }
 
 
-DIGITS = {"bpp": 4, "size_kb": 2, "psnr": 2, "ms_ssim": 4, "lpips": 4, "dists": 4, "fid": 2, "encode_s": 4, "decode_s": 4, "head_s": 4}
+DIGITS = {
+    "bpp": 4,
+    "size_kb": 2,
+    "psnr": 2,
+    "ms_ssim": 4,
+    "lpips": 4,
+    "dists": 4,
+    "fid": 2,
+    "encode_s": 4,
+    "decode_s": 4,
+    "head_s": 4,
+}

@@ -2,9 +2,9 @@
 
     q(u) = v + a u + b (u/2 - u^2/2 + u^3/6) + c (u/2 - u^3/6)        u from 0 to 1
 
-v is its value at 0 and a its slope at 1; its second derivative runs linearly from -b to -c. So it rises and is concave exactly where a, b
-and c are at least 0, and it keeps within bounds where q(0) and q(1) do. The idea is that of MPEG's VCM test conditions: accuracy curves of
-machines dip, and a curve through such points would have no inverse.
+v is its value at 0 and a its slope at 1; its second derivative runs linearly from -b to -c. So it rises and is concave
+exactly where a, b and c are at least 0, and it keeps within bounds where q(0) and q(1) do. The idea is that of MPEG's
+VCM test conditions: accuracy curves of machines dip, and a curve through such points would have no inverse.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ def basis(u: Floats) -> Floats:
 def fit(u: Floats, quality: Floats, weight: Floats, bounds: tuple[float, float]) -> Floats:
     """v, a, b and c of the cubic nearest to each curve's points by least squares: all (R, n) -> (R, 4).
 
-    weight: 1 for a point, 0 where the row has none. With five inequalities at most, the optimum is the nearest of the optima that
-    hold some of them as equations and break none of the others; so each set is tried, and nothing is iterated.
+    weight: 1 for a point, 0 where the row has none. With five inequalities at most, the optimum is the nearest of the
+    optima that hold some of them as equations and break none of the others; so each set is tried, and nothing is
+    iterated.
     """
     rows, least = _inequalities(bounds)
     design = basis(u) * weight[..., None]

@@ -1,8 +1,8 @@
 """Monotone piecewise cubics through points, for many curves at once, and their areas.
 
-Fritsch and Butland, "A Method for Constructing Local Monotone Piecewise Cubic Interpolants", SIAM J. Sci. Stat. Comput. 1984; the slopes
-at the ends are those of Moler, "Numerical Computing with MATLAB", section 3.6. Our tests hold both equal to scipy's PchipInterpolator,
-which takes one curve at a time and is a thousand times too slow for a bootstrap.
+Fritsch and Butland, "A Method for Constructing Local Monotone Piecewise Cubic Interpolants", SIAM J. Sci. Stat. Comput.
+1984; the slopes at the ends are those of Moler, "Numerical Computing with MATLAB", section 3.6. Our tests hold both
+equal to scipy's PchipInterpolator, which takes one curve at a time and is a thousand times too slow for a bootstrap.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def _end(step: Floats, chord: Floats) -> Floats:
 
 def area(x: Floats, y: Floats, slope: Floats, low: Floats, high: Floats) -> Floats:
     """The integral of each curve from ``low`` to ``high``, within its points: all (R, n), low and high (R,) -> (R,)."""
-    left, right = (np.clip(end[:, None], x[:, :-1], x[:, 1:]) - x[:, :-1] for end in (low, high))  # (R, n - 1), from each segment's start
+    left, right = (
+        np.clip(end[:, None], x[:, :-1], x[:, 1:]) - x[:, :-1] for end in (low, high)
+    )  # (R, n - 1), from each segment's start
     a, b, c, d = _coefficients(x, y, slope)
     return np.asarray((_primitive(right, a, b, c, d) - _primitive(left, a, b, c, d)).sum(axis=1))
 

@@ -3,8 +3,9 @@
     image route    bytes --entropy--> symbols --latents--> w, F --synthesis--> image --head--> answers
     latent route   bytes --entropy--> symbols --latents--> w, F ---------------------head--> answers
 
-Every route and batch size is measured in a fresh process of its own, all in one run: first the memory that one pass adds to what the
-loaded networks hold, then multiplications and parameters of each stage, then, warm, the median time of each stage and of the whole.
+Every route and batch size is measured in a fresh process of its own, all in one run: first the memory that one pass
+adds to what the loaded networks hold, then multiplications and parameters of each stage, then, warm, the median time of
+each stage and of the whole.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ WHOLE = "whole"
 
 
 class Case(NamedTuple):
-    """One route at one batch size. streams: as many files as the batch holds. small: that of a small image, to load by. threads: of torch."""
+    """One route at one batch size. streams: as many files as the batch holds. small: that of a small image, to load by.
+    threads: of torch.
+    """
 
     codec: Codec
     head: Any
@@ -76,7 +79,11 @@ def steps_of(codec: Codec, head: Any, route: Route) -> list[tuple[str, Callable[
     else:
         one: Any = codec
         names = read_by([head])
-        singles = codec.latent_stages(names) if isinstance(codec, StagedLatents) else [("latents", lambda data: one.decode_latents(data, names))]
+        singles = (
+            codec.latent_stages(names)
+            if isinstance(codec, StagedLatents)
+            else [("latents", lambda data: one.decode_latents(data, names))]
+        )
     return [*((name, _over_batch(step)) for name, step in singles), ("head", predict)]
 
 
@@ -85,7 +92,9 @@ def _over_batch(step: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def measure(case: Case) -> list[Cost] | str:
-    """All stages of a case and the whole, or why they could not be measured. Meant for a process that has run nothing before."""
+    """All stages of a case and the whole, or why they could not be measured. Meant for a process that has run nothing
+    before.
+    """
     try:
         return _measure(case)
     except HscError as error:
@@ -106,7 +115,10 @@ def _measure(case: Case) -> list[Cost]:
         output, macs, parameters = counted(lambda step=step: step(inputs[-1]))  # type: ignore[misc]
         inputs.append(output)
         facts.append((macs, parameters))
-    seconds = [timed(lambda step=step, given=given: step(given), case.repeats)[1] for (_, step), given in zip(steps, inputs, strict=False)]  # type: ignore[misc]
+    seconds = [
+        timed(lambda step=step, given=given: step(given), case.repeats)[1]
+        for (_, step), given in zip(steps, inputs, strict=False)
+    ]  # type: ignore[misc]
     total_s = timed(lambda: whole(case.streams), case.repeats)[1]
     _, macs, parameters = counted(lambda: whole(case.streams))
     rows = [_cost(case, name, s, *fact, None) for (name, _), s, fact in zip(steps, seconds, facts, strict=True)]
@@ -123,11 +135,25 @@ def _whole(case: Case) -> Callable[[Sequence[bytes]], Any]:
 def _cost(case: Case, stage: str, seconds: float, macs: int, parameters: int, peak: int | None) -> Cost:
     batch = len(case.streams)
     named = (curve_label(case.codec), point_label(case.codec), case.route, case.label, batch, stage)
-    return Cost(*named, seconds / batch, macs / batch or None, parameters or None, peak, case.threads, os.environ.get("HSC_DEVICE", "cpu"))
+    return Cost(
+        *named,
+        seconds / batch,
+        macs / batch or None,
+        parameters or None,
+        peak,
+        case.threads,
+        os.environ.get("HSC_DEVICE", "cpu"),
+    )
 
 
 def run(
-    codecs: Sequence[Codec], heads: Sequence[tuple[str, Any]], dataset: Dataset, *, batches: Sequence[int], threads: int, repeats: int
+    codecs: Sequence[Codec],
+    heads: Sequence[tuple[str, Any]],
+    dataset: Dataset,
+    *,
+    batches: Sequence[int],
+    threads: int,
+    repeats: int,
 ) -> list[Cost]:
     """Measure every head on every route that follows a codec.
 
@@ -137,10 +163,14 @@ def run(
     """
     if min(batches) < 1 or max(batches) > len(dataset) or threads < 1 or repeats < 1:
         raise UsageError(
-            f"batches {list(batches)}, {threads} threads, {repeats} repeats: expected 1 or more, and batches of at most {len(dataset)} images"
+            f"batches {list(batches)}, {threads} threads, {repeats} repeats: expected 1 or more, and batches of at "
+            f"most {len(dataset)} images"
         )
     if judges := [label for label, head in heads if sees_originals(head)]:
-        raise UsageError(f"{', '.join(judges)} compares with the original, which is not in a bitstream; name a --head that reads images or latents")
+        raise UsageError(
+            f"{', '.join(judges)} compares with the original, which is not in a bitstream; name a --head that reads "
+            f"images or latents"
+        )
     images = [dataset.load(i).image for i in range(max(batches))]
     fetch_all([head for _, head in heads])
     costs: list[Cost] = []
@@ -175,17 +205,43 @@ def _alone(case: Case) -> list[Cost]:
 
 
 def table(costs: Sequence[Cost]) -> str:
-    """Markdown: one line a stage; and, under each whole, how it compares with the first whole of its codec, point and batch."""
+    """Markdown: one line a stage; and, under each whole, how it compares with the first whole of its codec, point and
+    batch.
+    """
     first: dict[tuple[str, str, int], Cost] = {}
     body = []
     for cost in costs:
         of = first.setdefault((cost.codec, cost.point, cost.batch), cost) if cost.stage == WHOLE else None
-        ratio = "" if of is None or of is cost else f"1/{of.seconds / cost.seconds:.1f} of time, {_share(of.macs, cost.macs)}"
-        numbers = [f"{1000 * cost.seconds:.1f}", _scaled(cost.macs, 1e9, 3), _scaled(cost.parameters, 1e6, 2), _scaled(cost.peak_bytes, 1e6, 0)]
+        ratio = (
+            ""
+            if of is None or of is cost
+            else f"1/{of.seconds / cost.seconds:.1f} of time, {_share(of.macs, cost.macs)}"
+        )
+        numbers = [
+            f"{1000 * cost.seconds:.1f}",
+            _scaled(cost.macs, 1e9, 3),
+            _scaled(cost.parameters, 1e6, 2),
+            _scaled(cost.peak_bytes, 1e6, 0),
+        ]
         body.append([cost.codec, cost.point, cost.route, cost.head, cost.batch, cost.stage, *numbers, ratio])
-    names = ["codec", "point", "route", "head", "batch", "stage", "ms/image", "GMAC/image", "M parameters", "MB peak", "against the first"]
+    names = [
+        "codec",
+        "point",
+        "route",
+        "head",
+        "batch",
+        "stage",
+        "ms/image",
+        "GMAC/image",
+        "M parameters",
+        "MB peak",
+        "against the first",
+    ]
     threads, device = costs[0].threads, costs[0].device
-    note = f"Medians on {device} with {threads} threads; whole is from bytes to answers in one call; memory is what one pass of the batch adds."
+    note = (
+        f"Medians on {device} with {threads} threads; whole is from bytes to answers in one call; memory is what one "
+        f"pass of the batch adds."
+    )
     text: str = tabulate(body, names, tablefmt="github", disable_numparse=True, colalign=["left"] * 6 + ["right"] * 5)
     return f"{text}\n\n{note}\n"
 

@@ -1,4 +1,6 @@
-"""What a piece of work costs beside time: multiplications and parameters by what torch runs, memory by what the process or device held."""
+"""What a piece of work costs beside time: multiplications and parameters by what torch runs, memory by what the process
+or device held.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,11 @@ _CLEAR = Path("/proc/self/clear_refs")
 
 
 def counted(work: Callable[[], T]) -> tuple[T, int, int]:
-    """The work's answer; its multiply-accumulates in convolutions and matrix products; the parameters of the networks that ran.
+    """The work's answer; its multiply-accumulates in convolutions and matrix products; the parameters of the networks
+    that ran.
 
-    Parameters are all numbers that a module which ran holds, each counted once, integer weights too; running statistics and counters of batch
-    norm are not.
+    Parameters are all numbers that a module which ran holds, each counted once, integer weights too; running statistics
+    and counters of batch norm are not.
     """
     import torch
     from torch.nn.modules.module import register_module_forward_pre_hook
@@ -42,7 +45,8 @@ def counted(work: Callable[[], T]) -> tuple[T, int, int]:
 
 
 def peak_bytes(work: Callable[[], T]) -> tuple[T, int]:
-    """The work's answer, and how far memory rose above where it stood: of the CUDA device where it is in use, else of the process.
+    """The work's answer, and how far memory rose above where it stood: of the CUDA device where it is in use, else of
+    the process.
 
     In a process that has done such work before, memory it was given then is used again and does not show.
     """

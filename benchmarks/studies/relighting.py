@@ -1,4 +1,5 @@
-"""Does w rule the light? Scenes edited in the bitstream, against what they look like in that light: ``python -m benchmarks.relighting --help``.
+"""Does w rule the light? Scenes edited in the bitstream, against what they look like in that light: ``python -m
+benchmarks.relighting --help``.
 
 stream of scene A ──w replaced by that of scene B's stream──> A in the light of B      against      A rendered in the light of B
 """
@@ -24,7 +25,9 @@ _FURTHER = 7
 
 
 class Relit(NamedTuple):
-    """wanted: the scene in the other light. made: an image for each of ``WAYS``. size_bytes: of the stream that is edited."""
+    """wanted: the scene in the other light. made: an image for each of ``WAYS``. size_bytes: of the stream that is
+    edited.
+    """
 
     original: Image
     wanted: Image
@@ -38,7 +41,12 @@ def relight(dataset: Any, codec: Any, index: int) -> Relit:
     image, wanted = dataset.load(index).image, dataset.relit(index, other)
     own, lit, far = (codec.encode(seen) for seen in (image, wanted, dataset.load(other).image))
     w_own, w_lit, w_far = (codec.decode_latents(data, ("w_hat",)).maps["w_hat"] for data in (own, lit, far))
-    made = codec.decode(own), codec.edit(own, w_far - w_own, 1.0), codec.edit(own, w_lit - w_own, 1.0), codec.decode(lit)
+    made = (
+        codec.decode(own),
+        codec.edit(own, w_far - w_own, 1.0),
+        codec.edit(own, w_lit - w_own, 1.0),
+        codec.decode(lit),
+    )
     return Relit(image, wanted, made, len(own))
 
 
@@ -67,7 +75,8 @@ def measure(dataset: Any, codec: Any, images: int, progress: Progress | None = N
     rows = [[_facts(one.made[way], one.wanted) for one in found] for way in range(len(WAYS))]
     same = _facts_of([_facts(one.made[0], one.original) for one in found])
     lines = [
-        f"{images} scenes of `{DATASETS.spec(dataset)}`, `{named}`, each against itself in the light of the {_FURTHER}th after it:",
+        f"{images} scenes of `{DATASETS.spec(dataset)}`, `{named}`, each against itself in the light of the "
+        f"{_FURTHER}th after it:",
         "means over scenes. Colour: how far the mean colour is off, in levels of 255, mean over channels.",
         "",
         "| made | against | PSNR dB | colour |",

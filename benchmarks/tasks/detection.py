@@ -17,8 +17,8 @@ class Detection:
     """Boxes with classes and scores, scored by COCO AP (Lin et al. 2014), 0 to 1.
 
     By default our generated road scenes, two small heads of different architecture trained on clean images (the second
-    confirms the sign of what the first says), a head on HSC's latents and its rival, which was adapted to the images HSC decodes, and
-    the still-image codecs; BD numbers against VVC and JPEG.
+    confirms the sign of what the first says), a head on HSC's latents and its rival, which was adapted to the images
+    HSC decodes, and the still-image codecs; BD numbers against VVC and JPEG.
     """
 
     version: ClassVar[str] = "1"
@@ -27,7 +27,12 @@ class Detection:
     main_metric: ClassVar[str] = "ap"
     columns: ClassVar[tuple[str, ...]] = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large")
     dataset: ClassVar[str] = "roadscenes"
-    heads: ClassVar[tuple[str, ...]] = ("small", "small(arch=hourglass)", "small_adapted(arch=hourglass)", "latent_detector")
+    heads: ClassVar[tuple[str, ...]] = (
+        "small",
+        "small(arch=hourglass)",
+        "small_adapted(arch=hourglass)",
+        "latent_detector",
+    )
     codecs: ClassVar[tuple[str, ...]] = ("jpeg", "webp", "avif", "jpegxl", "jpeg2000", "bpg", "vvc", "hsc")
     anchors: ClassVar[tuple[str, ...]] = ("vvc", "jpeg")
 

@@ -14,10 +14,11 @@ from downstream.api import Detections, Prediction
 @TASKS.register("instance_segmentation")
 @dataclass(frozen=True)
 class InstanceSegmentation:
-    """Objects with classes, scores and masks, scored by COCO mask AP (Lin et al. 2014), 0 to 1; the AP of their boxes stands beside it.
+    """Objects with classes, scores and masks, scored by COCO mask AP (Lin et al. 2014), 0 to 1; the AP of their boxes
+    stands beside it.
 
-    By default our generated road scenes, whose masks are exact, and torchvision's Mask R-CNN, trained on COCO: we have no head of our own
-    for masks, and its weights (170 MB) are fetched once, unless --head names another.
+    By default our generated road scenes, whose masks are exact, and torchvision's Mask R-CNN, trained on COCO: we have
+    no head of our own for masks, and its weights (170 MB) are fetched once, unless --head names another.
     """
 
     version: ClassVar[str] = "1"
@@ -25,7 +26,15 @@ class InstanceSegmentation:
     scores_masks: ClassVar[bool] = True
     metrics: ClassVar[tuple[str, ...]] = ("coco_mask_ap", "coco_ap")
     main_metric: ClassVar[str] = "mask_ap"
-    columns: ClassVar[tuple[str, ...]] = ("mask_ap", "mask_ap50", "mask_ap75", "mask_ap_small", "mask_ap_medium", "mask_ap_large", "ap")
+    columns: ClassVar[tuple[str, ...]] = (
+        "mask_ap",
+        "mask_ap50",
+        "mask_ap75",
+        "mask_ap_small",
+        "mask_ap_medium",
+        "mask_ap_large",
+        "ap",
+    )
     dataset: ClassVar[str] = "roadscenes"
     heads: ClassVar[tuple[str, ...]] = ("torchvision(model=maskrcnn_resnet50_fpn)",)
     codecs: ClassVar[tuple[str, ...]] = ("jpeg", "webp", "avif", "jpegxl", "jpeg2000", "bpg", "vvc", "hsc")

@@ -12,10 +12,11 @@ from downstream.api import Detections, FeaturePair, Likeness, Prediction, Segmen
 @TASKS.register("reconstruction")
 @dataclass(frozen=True)
 class Reconstruction:
-    """Fidelity to the original: PSNR of the set, MS-SSIM, LPIPS, DISTS, FID, and the agreement of heads with themselves on the originals.
+    """Fidelity to the original: PSNR of the set, MS-SSIM, LPIPS, DISTS, FID, and the agreement of heads with themselves
+    on the originals.
 
-    By default our generated road scenes, the judges whose packages and weights are here (the others are skipped with the reason), and the
-    agreement of our two small detectors; labels are never read. BD numbers against VVC and JPEG.
+    By default our generated road scenes, the judges whose packages and weights are here (the others are skipped with
+    the reason), and the agreement of our two small detectors; labels are never read. BD numbers against VVC and JPEG.
     """
 
     version: ClassVar[str] = "1"

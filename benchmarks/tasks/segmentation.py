@@ -16,9 +16,9 @@ from downstream.api import Prediction, SegmentationMap
 class Segmentation:
     """One class a pixel, scored by mIoU of the whole data set (Everingham et al. 2015), 0 to 1.
 
-    By default our generated road scenes in CamVid's eleven classes, two small heads of different architecture trained on clean
-    images (the second confirms the sign of what the first says), a head on HSC's latents and its rival, which was adapted to the images
-    HSC decodes, and the still-image codecs; BD numbers against VVC and JPEG.
+    By default our generated road scenes in CamVid's eleven classes, two small heads of different architecture trained
+    on clean images (the second confirms the sign of what the first says), a head on HSC's latents and its rival, which
+    was adapted to the images HSC decodes, and the still-image codecs; BD numbers against VVC and JPEG.
     """
 
     version: ClassVar[str] = "1"
@@ -27,7 +27,12 @@ class Segmentation:
     main_metric: ClassVar[str] = "miou"
     columns: ClassVar[tuple[str, ...]] = ("miou", "pixel_accuracy", "fw_iou")
     dataset: ClassVar[str] = "roadscenes"
-    heads: ClassVar[tuple[str, ...]] = ("segmenter", "segmenter(arch=context)", "segmenter_adapted(arch=context)", "latent_segmenter")
+    heads: ClassVar[tuple[str, ...]] = (
+        "segmenter",
+        "segmenter(arch=context)",
+        "segmenter_adapted(arch=context)",
+        "latent_segmenter",
+    )
     codecs: ClassVar[tuple[str, ...]] = ("jpeg", "webp", "avif", "jpegxl", "jpeg2000", "bpg", "vvc", "hsc")
     anchors: ClassVar[tuple[str, ...]] = ("vvc", "jpeg")
 
@@ -38,7 +43,9 @@ class Segmentation:
         from benchmarks.runs.rows import frame
 
         tidy = frame(rows)
-        weights = {name: float(pixels) for one in counts for name, pixels in zip(one.classes, one.counted.sum(1), strict=True)}
+        weights = {
+            name: float(pixels) for one in counts for name, pixels in zip(one.classes, one.counted.sum(1), strict=True)
+        }
         class_curves(tidy, "iou", weights, folder / "class_curves")
         if counts:
             confusion_change(tidy, counts, folder)

@@ -28,7 +28,9 @@ from hsc.errors import DataError, HscError, UnavailableError, UsageError
 
 @dataclasses.dataclass(frozen=True)
 class Drawing:
-    """How views and rates are drawn. whole: images as they are, no views. cut: the share of streams cut after some layer, drawn at random."""
+    """How views and rates are drawn. whole: images as they are, no views. cut: the share of streams cut after some
+    layer, drawn at random.
+    """
 
     views: int = 1
     height: int = 256
@@ -39,7 +41,10 @@ class Drawing:
 
     def __post_init__(self) -> None:
         if self.views < 1 or min(self.height, self.width) < 32 or not 0 <= self.cut <= 1:
-            raise UsageError(f"{self.views} views of {self.height}x{self.width}, a share of {self.cut} cut: expected 1, 32x32 and 0 to 1 at least")
+            raise UsageError(
+                f"{self.views} views of {self.height}x{self.width}, a share of {self.cut} cut: expected 1, 32x32 and "
+                f"0 to 1 at least"
+            )
 
 
 class Job(NamedTuple):
@@ -69,7 +74,11 @@ def code_folder(folder: Path, codec: Codec, out: Path, drawing: Drawing, executo
         raise DataError(f"no .npz shards in {folder}; make them with python -m benchmarks.export")
     out.mkdir(parents=True, exist_ok=True)
     views = 1 if drawing.whole else drawing.views
-    jobs = [Job(s, out / f"{s.stem}-v{view}.npz", n, view, codec, drawing) for view in range(views) for n, s in enumerate(sources)]
+    jobs = [
+        Job(s, out / f"{s.stem}-v{view}.npz", n, view, codec, drawing)
+        for view in range(views)
+        for n, s in enumerate(sources)
+    ]
     jobs = [job for job in jobs if not job.target.exists()]
     for job, reason, died in executor.run(code_shard, jobs):
         if reason or died:
@@ -103,7 +112,11 @@ def _coded(job: Job, shard: dict[str, Any]) -> dict[str, Any]:
         views.append(view)
         coded.append(_code(job.codec, view.image, random, job.drawing.cut))
     specs = job.codec.latent_specs() if isinstance(job.codec, DecodesLatents) else ()
-    words = {"codec": curve_label(job.codec), "specs": specs_to(specs), "source": f"{shard['source']}, seed {job.drawing.seed} view {job.view}"}
+    words = {
+        "codec": curve_label(job.codec),
+        "specs": specs_to(specs),
+        "source": f"{shard['source']}, seed {job.drawing.seed} view {job.view}",
+    }
     arrays: dict[str, Any] = {name: np.array(text) for name, text in words.items()}
     arrays |= {name: np.stack([one[name] for one in coded]) for name in coded[0]}
     arrays |= {"clean": np.stack([view.image for view in views])}
@@ -123,12 +136,18 @@ def _code(codec: Codec, image: Any, random: np.random.Generator, cut: float) -> 
     if isinstance(chosen, Layered) and random.random() < cut:
         layers = int(random.integers(1, len(chosen.layers)))
         data, point = chosen.cut(data, layers), f"{point}, {layers} layers"
-    found: dict[str, Any] = {"decoded": chosen.decode(data), "points": np.array(point), "size_bytes": np.int64(len(data))}
+    found: dict[str, Any] = {
+        "decoded": chosen.decode(data),
+        "points": np.array(point),
+        "size_bytes": np.int64(len(data)),
+    }
     if isinstance(chosen, DecodesLatents):
         for name, values in chosen.decode_latents(data).maps.items():
             found[LATENT + name] = values.astype(np.float16)
             if not np.isfinite(found[LATENT + name]).all():
-                raise DataError(f"the latent {name} holds values that are not finite in 16 bits; heads cannot be trained on it")
+                raise DataError(
+                    f"the latent {name} holds values that are not finite in 16 bits; heads cannot be trained on it"
+                )
     return found
 
 
@@ -140,7 +159,10 @@ def _rates(codec: Codec) -> tuple[Any, Any]:
     """
     ends = sorted((codec.ladder[0], codec.ladder[-1])) if codec.rate_field else []
     if not ends or not isinstance(ends[0], int | float):
-        raise UsageError(f"{curve_label(codec)} has no rate that could be drawn at random; expected a codec with numbers on its ladder")
+        raise UsageError(
+            f"{curve_label(codec)} has no rate that could be drawn at random; expected a codec with numbers on its "
+            f"ladder"
+        )
     return ends[0], ends[1]
 
 

@@ -1,6 +1,7 @@
 """A run's page made anew from its folder and compared; and what of the folder nothing is compared with.
 
-Pages of another version of this code differ in form, so a page says by which it was made. Figures and pictures are not drawn again.
+Pages of another version of this code differ in form, so a page says by which it was made. Figures and pictures are not
+drawn again.
 """
 
 from __future__ import annotations
@@ -42,7 +43,17 @@ def _compared(run: RunFolder, written: str) -> Verdict:
     if written == made:  # pictures were there when the page was made, or other libraries packed them
         return Verdict("note", "page", f"{PAGE} is what the folder gives, but for its pictures, which are not checked")
     if made_by() not in written:
-        return Verdict("note", "page", f"{PAGE} is not checked: another version of this program made it; python -m benchmarks.report makes it anew")
-    place = next((k for k, (one, other) in enumerate(zip(written, made, strict=False)) if one != other), min(len(written), len(made)))
+        return Verdict(
+            "note",
+            "page",
+            f"{PAGE} is not checked: another version of this program made it; python -m benchmarks.report makes it "
+            f"anew",
+        )
+    place = next(
+        (k for k, (one, other) in enumerate(zip(written, made, strict=False)) if one != other),
+        min(len(written), len(made)),
+    )
     told, expected = (text[max(place - 30, 0) : place + 30] for text in (written, made))
-    return Verdict("differs", "page", f"{PAGE} is not what the folder gives: it has ...{told}..., expected ...{expected}...")
+    return Verdict(
+        "differs", "page", f"{PAGE} is not what the folder gives: it has ...{told}..., expected ...{expected}..."
+    )

@@ -1,4 +1,5 @@
-"""A table added up again from its own folder: cells, rates, differences and tables must follow from the records and rows beside them.
+"""A table added up again from its own folder: cells, rates, differences and tables must follow from the records and
+rows beside them.
 
 run.json, records.csv --> ids of cells, rates, sizes, PSNR, intervals of rates --> rows.csv --> differences --> table.*
 """
@@ -50,7 +51,9 @@ def recount(run: RunFolder) -> Iterator[Verdict]:
 
 
 def attempted(about: str, check: Iterator[Verdict]) -> Iterator[Verdict]:
-    """The verdicts of a check; where a stranger's numbers lead it to something that nobody thought of, that it was not made, and why."""
+    """The verdicts of a check; where a stranger's numbers lead it to something that nobody thought of, that it was not
+    made, and why.
+    """
     try:
         yield from check
     except Exception as error:
@@ -59,11 +62,17 @@ def attempted(about: str, check: Iterator[Verdict]) -> Iterator[Verdict]:
 
 def near(one: float, other: float, tolerance: float = ROUNDING) -> bool:
     """Equal within a relative tolerance; NaN equals NaN."""
-    return one == other or (math.isnan(one) and math.isnan(other)) or math.isclose(one, other, rel_tol=tolerance, abs_tol=tolerance / 1000)
+    return (
+        one == other
+        or (math.isnan(one) and math.isnan(other))
+        or math.isclose(one, other, rel_tol=tolerance, abs_tol=tolerance / 1000)
+    )
 
 
 def _cells(run: RunFolder) -> Iterator[Verdict]:
-    """Every row leads to a cell, every cell has rows of all images, and each id follows from what the cell says of itself."""
+    """Every row leads to a cell, every cell has rows of all images, and each id follows from what the cell says of
+    itself.
+    """
     wrong = []
     of_cell: dict[str, list[Row]] = defaultdict(list)
     for row in run.rows:
@@ -80,7 +89,11 @@ def _cells(run: RunFolder) -> Iterator[Verdict]:
     if repeated := [image for image, times in Counter(run.images).items() if times > 1]:
         wrong.append(f"the image {repeated[0]} stands twice in run.json")
     wrong += list(_wrong_ids(run))
-    yield from verdicts("cells", wrong, f"all {len(run.rows)} rows lead to one of {len(run.about['cells'])} cells over {len(run.images)} images")
+    yield from verdicts(
+        "cells",
+        wrong,
+        f"all {len(run.rows)} rows lead to one of {len(run.about['cells'])} cells over {len(run.images)} images",
+    )
 
 
 def _wrong_ids(run: RunFolder) -> Iterator[str]:
@@ -92,16 +105,22 @@ def _wrong_ids(run: RunFolder) -> Iterator[str]:
         if "head" in cell:
             keys = [prediction_key(key, cell["route"], cell["head"]) for key in keys]
         if key_of(keys)[:12] != at:
-            yield f"{cell['curve']} {cell['point']}: the provenance of the cell {at} is not the one it was made with (its id would be another)"
+            yield (
+                f"{cell['curve']} {cell['point']}: the provenance of the cell {at} is not the one it was made with "
+                f"(its id would be another)"
+            )
 
 
 def _heads(run: RunFolder) -> Iterator[Verdict]:
     """Heads answer with all they find (a score threshold of about 0)."""
     heads = {str(cell["head"]): cell["head"] for cell in run.about["cells"].values() if "head" in cell}
     thresholds = [(head.get("name"), head.get("config", {}).get("score_threshold")) for head in heads.values()]
-    stated = [(name, value) for name, value in thresholds if isinstance(value, int | float) and not isinstance(value, bool)]
+    stated = [
+        (name, value) for name, value in thresholds if isinstance(value, int | float) and not isinstance(value, bool)
+    ]
     wrong = [
-        f"the head {name} leaves out what it scores under {value:g}, which costs AP; the rule is about 0 (0.001), {MOST_THRESHOLD:g} at the most"
+        f"the head {name} leaves out what it scores under {value:g}, which costs AP; the rule is about 0 (0.001), "
+        f"{MOST_THRESHOLD:g} at the most"
         for name, value in stated
         if value > MOST_THRESHOLD
     ]
@@ -129,11 +148,15 @@ def _rates(run: RunFolder) -> Iterator[Verdict]:
             wrong += _wrong_rate(row, mine, bootstrap)
     if strangers := set(of_cell) - set(run.about["cells"]):
         wrong.append(f"records.csv has images of the cell {min(strangers)}, which run.json does not have")
-    yield from verdicts("rates", wrong, f"{count} rates, sizes and PSNRs, and the intervals of rates, follow from {len(lines)} records")
+    yield from verdicts(
+        "rates", wrong, f"{count} rates, sizes and PSNRs, and the intervals of rates, follow from {len(lines)} records"
+    )
 
 
 def _bootstrap(run: RunFolder) -> Bootstrap:
-    return Bootstrap.of(run.about["dataset"].get("pixels_sha256", run.images), run.about["resamples"], run.about["seed"])
+    return Bootstrap.of(
+        run.about["dataset"].get("pixels_sha256", run.images), run.about["resamples"], run.about["seed"]
+    )
 
 
 def _intervals(run: RunFolder) -> Iterator[Verdict]:
@@ -170,13 +193,22 @@ def _wrong_rate(row: Row, lines: Sequence[records.Line], bootstrap: Bootstrap) -
     if row.metric == "bpp" and (bootstrap.resamples or bootstrap.reason):
         low, high, _ = interval(bootstrap.rate(sizes, pixels))
         if not (near(row.low, low) and near(row.high, high)):
-            return [f"{named(row)} has the interval {row.low:.6g} to {row.high:.6g}, the records give {low:.6g} to {high:.6g}"]
+            return [
+                f"{named(row)} has the interval {row.low:.6g} to {row.high:.6g}, the records give {low:.6g} to "
+                f"{high:.6g}"
+            ]
     return []
 
 
 def _differences(run: RunFolder) -> Iterator[Verdict]:
-    """Bjontegaard differences and leads again from the rates and scores in the rows; their intervals would need every prediction."""
-    told = {_key(r): r for r in run.rows if r.metric.startswith("at_rate(") or (r.anchor and r.metric.startswith(("bd_", "d_")))}
+    """Bjontegaard differences and leads again from the rates and scores in the rows; their intervals would need every
+    prediction.
+    """
+    told = {
+        _key(r): r
+        for r in run.rows
+        if r.metric.startswith("at_rate(") or (r.anchor and r.metric.startswith(("bd_", "d_")))
+    }
     try:
         made = {_key(r): r for r in _again(run)}
     except HscError as error:
@@ -190,13 +222,18 @@ def _differences(run: RunFolder) -> Iterator[Verdict]:
             wrong.append(f"{_called(key)} is {one.status}, its points say {other.status}: {other.reason}")
         elif (one.unit, one.regime) != (other.unit, other.regime):
             wrong.append(
-                f"{_called(key)} is in {one.unit or 'no unit'} of {one.regime or 'no'} heads, its points give {other.unit} of {other.regime}"
+                f"{_called(key)} is in {one.unit or 'no unit'} of {one.regime or 'no'} heads, its points give "
+                f"{other.unit} of {other.regime}"
             )
         elif not near(one.value, other.value):
             wrong.append(f"{_called(key)} is {one.value:+.6g}, its points give {other.value:+.6g}")
         elif _said(one) != _said(other):
             wrong.append(f"{_called(key)} says {one.reason!r}, its points say {other.reason!r}")
-    yield from verdicts("differences", sorted(wrong), f"{len(told)} Bjontegaard numbers and leads follow from the rows' rates and scores")
+    yield from verdicts(
+        "differences",
+        sorted(wrong),
+        f"{len(told)} Bjontegaard numbers and leads follow from the rows' rates and scores",
+    )
 
 
 def _said(row: Row) -> list[str]:
@@ -218,7 +255,10 @@ def _again(run: RunFolder) -> list[Row]:
     for cell in run.points.values():
         points[cell["curve"]].append(cell["point"])
     ending = f", {PART}"
-    curves = [Ladder(label, tuple(names), label.removesuffix(ending) if label.endswith(ending) else "") for label, names in points.items()]
+    curves = [
+        Ladder(label, tuple(names), label.removesuffix(ending) if label.endswith(ending) else "")
+        for label, names in points.items()
+    ]
     curves += [Ladder(label, ("",)) for label in run.about["skipped"] if label not in points]
     task = TASKS.build(run.about["task"]["name"])
     match_bpp = tuple(run.about.get("match_bpp", ()))
@@ -247,6 +287,11 @@ def _tables(run: RunFolder) -> Iterator[Verdict]:
 def _first_difference(one: str, other: str) -> str:
     for number, (told, made) in enumerate(zip(one.splitlines(), other.splitlines(), strict=False), 1):
         if told != made:
-            at = next((k for k, (a, b) in enumerate(zip(told, made, strict=False)) if a != b), min(len(told), len(made)))
-            return f": line {number} has ...{told[max(at - 20, 0) : at + 20]}..., expected ...{made[max(at - 20, 0) : at + 20]}..."
+            at = next(
+                (k for k, (a, b) in enumerate(zip(told, made, strict=False)) if a != b), min(len(told), len(made))
+            )
+            return (
+                f": line {number} has ...{told[max(at - 20, 0) : at + 20]}..., expected "
+                f"...{made[max(at - 20, 0) : at + 20]}..."
+            )
     return ": one of them is longer"

@@ -1,4 +1,5 @@
-"""Each row of a run against what ``run.json`` says of its cell: who it is of, where it was measured, and what such a number can be.
+"""Each row of a run against what ``run.json`` says of its cell: who it is of, where it was measured, and what such a
+number can be.
 
 What is forged in one of the two files shows here; what is forged alike in both shows where numbers are computed again.
 """
@@ -34,10 +35,15 @@ def named(row: Row) -> str:
 
 
 def row_checks(run: RunFolder) -> Iterator[Verdict]:
-    """Rows that are doubled, missing, of another cell, or that no run could write; and numbers beside their own intervals."""
+    """Rows that are doubled, missing, of another cell, or that no run could write; and numbers beside their own
+    intervals.
+    """
     wrong = [*_doubled(run.rows), *_alike(run), *_of_cells(run), *_missing(run)]
     yield from verdicts(
-        "rows", wrong, f"each of {len(run.rows)} rows stands once and is of the head, route and unit that run.json has, none is missing"
+        "rows",
+        wrong,
+        f"each of {len(run.rows)} rows stands once and is of the head, route and unit that run.json has, none is "
+        f"missing",
     )
     wrong, count = [], 0
     notes: list[str] = []
@@ -53,10 +59,22 @@ def row_checks(run: RunFolder) -> Iterator[Verdict]:
 
 
 def _doubled(rows: Sequence[Row]) -> Iterator[str]:
-    counts = Counter((r.codec, r.point, r.route, r.head, r.part, r.metric, r.anchor, r.reason if r.status == "skipped" else "") for r in rows)
+    counts = Counter(
+        (r.codec, r.point, r.route, r.head, r.part, r.metric, r.anchor, r.reason if r.status == "skipped" else "")
+        for r in rows
+    )
     seen = set()
     for row in rows:
-        key = (row.codec, row.point, row.route, row.head, row.part, row.metric, row.anchor, row.reason if row.status == "skipped" else "")
+        key = (
+            row.codec,
+            row.point,
+            row.route,
+            row.head,
+            row.part,
+            row.metric,
+            row.anchor,
+            row.reason if row.status == "skipped" else "",
+        )
         if counts[key] > 1 and key not in seen:
             seen.add(key)
             yield f"{named(row)} stands {counts[key]} times in rows.csv"
@@ -79,10 +97,19 @@ def _alike(run: RunFolder) -> Iterator[str]:
 
 
 def _of_cells(run: RunFolder) -> Iterator[str]:
-    """Rows of cells are of the codec, point, head, regime, route and unit of the cell; others name heads and codecs that there are."""
+    """Rows of cells are of the codec, point, head, regime, route and unit of the cell; others name heads and codecs
+    that there are.
+    """
     cells = run.about["cells"]
-    labels = {(one["label"], one["route"]): {k: one[k] for k in ("name", "config", "provenance")} for one in run.about.get("heads", [])}
-    curves = {cell["curve"] for cell in cells.values()} | {label.removeprefix("head ") for label in run.about["skipped"]} | {""}
+    labels = {
+        (one["label"], one["route"]): {k: one[k] for k in ("name", "config", "provenance")}
+        for one in run.about.get("heads", [])
+    }
+    curves = (
+        {cell["curve"] for cell in cells.values()}
+        | {label.removeprefix("head ") for label in run.about["skipped"]}
+        | {""}
+    )
     for row in run.curve_rows:
         if row.cell in cells:
             yield from _of_cell(row, cells[row.cell], labels)
@@ -99,7 +126,10 @@ def _of_cell(row: Row, cell: Mapping[str, Any], labels: Mapping[tuple[str, str],
         expected |= {"route": cell["route"], "regime": cell["regime"]}
         unit = "s" if row.metric == "head_s" else scale_of(row.metric).unit
         if labels and labels.get((row.head, row.route)) != cell["head"]:
-            yield f"{named(row)} is of the head {row.head or 'none'}, its cell {row.cell} is of {cell['head']['name']} with other settings"
+            yield (
+                f"{named(row)} is of the head {row.head or 'none'}, its cell {row.cell} is of {cell['head']['name']} "
+                f"with other settings"
+            )
     else:
         expected |= {"head": "", "regime": ""} | ({} if row.metric == _OF_LATENTS else {"route": "image"})
         unit = UNITS.get(row.metric, "")
@@ -107,7 +137,10 @@ def _of_cell(row: Row, cell: Mapping[str, Any], labels: Mapping[tuple[str, str],
         expected["unit"] = unit
     for column, value in expected.items():
         if getattr(row, column) != value:
-            yield f"{named(row)} has the {column} {getattr(row, column) or 'none'}, its cell {row.cell} has {value or 'none'}"
+            yield (
+                f"{named(row)} has the {column} {getattr(row, column) or 'none'}, its cell {row.cell} has "
+                f"{value or 'none'}"
+            )
 
 
 def _missing(run: RunFolder) -> Iterator[str]:
@@ -174,8 +207,10 @@ def _outside(row: Row) -> Iterator[str]:
 
 
 def _far_outside(row: Row) -> bool:
-    """Whether no resampling gives such a number. Rates and scores are means over images, or nearly so, and lie among those of their resamples.
+    """Whether no resampling gives such a number. Rates and scores are means over images, or nearly so, and lie among
+    those of their resamples.
 
-    Differences are read off fitted curves, or against the best of several, and may be biased on a resample, but by no more than all its spread.
+    Differences are read off fitted curves, or against the best of several, and may be biased on a resample, but by no
+    more than all its spread.
     """
     return _off(row) > (row.high - row.low if row.anchor or "(" in row.metric else 0)

@@ -1,4 +1,5 @@
-"""Scores from what the heads said of the kept streams: against those that the run kept of these images, and against the table.
+"""Scores from what the heads said of the kept streams: against those that the run kept of these images, and against the
+table.
 
     predictions --metrics--> scores of the kept images --+-- streams.zip   what the run itself had of these images
                                                          +-- rows.csv      the table, where these are all images of the run
@@ -30,7 +31,9 @@ from benchmarks.verify.rebuild import Setting
 from benchmarks.verify.verdict import Verdict, verdicts
 
 SCORES = 0.005
-"""Of a score, or of 1 where it is less; half a point of AP. Scores of predictions that are the same bit for bit must be the same."""
+"""Of a score, or of 1 where it is less; half a point of AP. Scores of predictions that are the same bit for bit must be
+the same.
+"""
 
 
 def rescore(run: RunFolder, setting: Setting, answers: Mapping[str, Again]) -> Iterator[Verdict]:
@@ -51,16 +54,30 @@ def rescore(run: RunFolder, setting: Setting, answers: Mapping[str, Again]) -> I
         if key in made:
             off = _apart(made[key], was.value)
             if not _close(made[key], was.value, key[:4] in differing):
-                wrong.append(f"{' '.join(' '.join(key).split())} of the kept images is {was.value:.6g} in the run and {made[key]:.6g} here")
+                wrong.append(
+                    f"{' '.join(' '.join(key).split())} of the kept images is {was.value:.6g} in the run and "
+                    f"{made[key]:.6g} here"
+                )
             elif not math.isnan(off):
                 largest = max(largest, off)
     compared = len(told.keys() & made.keys())
     if compared or wrong:
-        text = f"{compared} scores of {len(setting.kept.images)} images come out again, the largest difference {largest:.2g} ({SCORES:g} is allowed)"
-        yield Verdict("note" if exact < count else "holds", "predictions", f"{exact} of {count} predictions are bit for bit those of the run")
+        text = (
+            f"{compared} scores of {len(setting.kept.images)} images come out again, the largest difference "
+            f"{largest:.2g} ({SCORES:g} is allowed)"
+        )
+        yield Verdict(
+            "note" if exact < count else "holds",
+            "predictions",
+            f"{exact} of {count} predictions are bit for bit those of the run",
+        )
         yield from verdicts("scores", wrong, text)
         if missing := len(told) - compared:
-            yield Verdict("unchecked", "scores", f"{missing} of {len(told)} scores could not be computed again, for the reasons above")
+            yield Verdict(
+                "unchecked",
+                "scores",
+                f"{missing} of {len(told)} scores could not be computed again, for the reasons above",
+            )
     else:
         yield Verdict("unchecked", "scores", "no score of the run could be computed again")
     yield from _table(run, setting, rows, differing, whole)
@@ -78,16 +95,26 @@ def _key(row: Row) -> tuple[str, ...]:
     return row.codec, row.point, row.head, row.route, row.metric, row.part
 
 
-def _table(run: RunFolder, setting: Setting, rows: Sequence[Row], differing: set[tuple[str, ...]], whole: bool) -> Iterator[Verdict]:
-    """The table's own scores and their intervals, where every image of the run was kept; else on how many images they rest here."""
+def _table(
+    run: RunFolder, setting: Setting, rows: Sequence[Row], differing: set[tuple[str, ...]], whole: bool
+) -> Iterator[Verdict]:
+    """The table's own scores and their intervals, where every image of the run was kept; else on how many images they
+    rest here.
+    """
     about = f"scores checked on {len(setting.kept.images)} of {len(run.images)} images"
     if not whole:
-        yield Verdict("note", "table", f"{about}: those in the table, over all {len(run.images)}, are not computed again")
+        yield Verdict(
+            "note", "table", f"{about}: those in the table, over all {len(run.images)}, are not computed again"
+        )
         return
     made = {_key(r): r for r in rows if r.head and r.status == "ok" and r.metric not in TIMES}
     told = {_key(r): r for r in run.curve_rows if r.head and r.cell and r.status == "ok" and r.metric not in TIMES}
     cells = {key[:4] for key in made}
-    wrong = [f"{named(told[key])} is in rows.csv, its predictions give no such score" for key in told.keys() - made.keys() if key[:4] in cells]
+    wrong = [
+        f"{named(told[key])} is in rows.csv, its predictions give no such score"
+        for key in told.keys() - made.keys()
+        if key[:4] in cells
+    ]
     for key in told.keys() & made.keys():
         row, again = told[key], made[key]
         for name in ("value", "low", "high"):
@@ -97,9 +124,15 @@ def _table(run: RunFolder, setting: Setting, rows: Sequence[Row], differing: set
                 wrong.append(f"{named(row)}{what} is {was:.6g} in the table, the streams of all images give {now:.6g}")
                 break
     compared = len(told.keys() & made.keys())
-    yield from verdicts("table", sorted(wrong), f"{about}, {compared} of {len(told)} in the table, and their intervals, come out again")
+    yield from verdicts(
+        "table", sorted(wrong), f"{about}, {compared} of {len(told)} in the table, and their intervals, come out again"
+    )
     if compared < len(told) and not wrong:
-        yield Verdict("unchecked", "table", f"{len(told) - compared} of its {len(told)} scores could not be computed again, for the reasons above")
+        yield Verdict(
+            "unchecked",
+            "table",
+            f"{len(told) - compared} of its {len(told)} scores could not be computed again, for the reasons above",
+        )
 
 
 def _exact(setting: Setting, answers: Mapping[str, Again]) -> tuple[int, int, set[tuple[str, ...]]]:
@@ -128,5 +161,14 @@ def _scored(setting: Setting, answers: Mapping[str, Again], resamples: int) -> S
             streams = [s for s in answers[at].streams if isinstance(s, KeptStream)]
             if len(streams) == len(setting.kept.images):
                 triples = zip(cell.streams, setting.kept.images, streams, strict=True)
-                store.add({k: (StreamRecord(i.id, (i.height, i.width), s.size_bytes, 0.0, 0.0, s.squared_error), b"") for k, i, s in triples}, {}, {})
-        return score(setting.plan, store, Bootstrap(len(setting.kept.images), resamples, setting.plan.config.seed), Silent()).rows
+                store.add(
+                    {
+                        k: (StreamRecord(i.id, (i.height, i.width), s.size_bytes, 0.0, 0.0, s.squared_error), b"")
+                        for k, i, s in triples
+                    },
+                    {},
+                    {},
+                )
+        return score(
+            setting.plan, store, Bootstrap(len(setting.kept.images), resamples, setting.plan.config.seed), Silent()
+        ).rows

@@ -4,8 +4,8 @@
          |                    |                   |                        |
        sha256, size      hash, or sketch        hash                 within SCORES      each against what the run kept
 
-Bytes and sizes must be exact. Floats of learned codecs and heads may differ a little between machines, so decoded pixels may by
-``PIXELS``, and scores by ``SCORES`` where a prediction does; what was exact is said.
+Bytes and sizes must be exact. Floats of learned codecs and heads may differ a little between machines, so decoded
+pixels may by ``PIXELS``, and scores by ``SCORES`` where a prediction does; what was exact is said.
 """
 
 from __future__ import annotations
@@ -65,13 +65,25 @@ def _recorded(run: RunFolder, kept: KeptStreams) -> Iterator[Verdict]:
         for image, stream in zip(kept.images, streams, strict=True):
             line, cell = lines.get((at, image.id)), run.about["cells"].get(at, {"curve": at, "point": ""})
             name = f"{cell['curve']} {cell['point']}, {image.id}"
-            if line is None or (line.height, line.width, line.size_bytes) != (image.height, image.width, stream.size_bytes):
+            if line is None or (line.height, line.width, line.size_bytes) != (
+                image.height,
+                image.width,
+                stream.size_bytes,
+            ):
                 told = f"{line.size_bytes} bytes for {line.width}x{line.height} pixels" if line else "nothing"
-                wrong.append(f"{name}: records.csv counts {told}, the stream is {stream.size_bytes} bytes for {image.width}x{image.height}")
+                wrong.append(
+                    f"{name}: records.csv counts {told}, the stream is {stream.size_bytes} bytes for "
+                    f"{image.width}x{image.height}"
+                )
             elif line.squared_error != stream.squared_error:
-                wrong.append(f"{name}: records.csv has a squared error of {line.squared_error}, the kept stream one of {stream.squared_error}")
+                wrong.append(
+                    f"{name}: records.csv has a squared error of {line.squared_error}, the kept stream one of "
+                    f"{stream.squared_error}"
+                )
     count = sum(len(streams) for streams in kept.streams.values())
-    yield from verdicts("sizes", wrong, f"the {count} kept streams are as long, and lose as much, as records.csv counts them")
+    yield from verdicts(
+        "sizes", wrong, f"the {count} kept streams are as long, and lose as much, as records.csv counts them"
+    )
 
 
 def _jobs(setting: Setting) -> Iterator[Job]:
@@ -112,7 +124,10 @@ def _streams(setting: Setting, answers: dict[str, Again]) -> Iterator[Verdict]:
         else:
             other.append((at, f"{name}: {was.size_bytes} bytes then, {now.size_bytes} now"))
     yield from verdicts(
-        "streams", wrong, f"{same} kept streams are unaltered" + (f", {again} more come out of their encoders byte for byte" if again else "")
+        "streams",
+        wrong,
+        f"{same} kept streams are unaltered"
+        + (f", {again} more come out of their encoders byte for byte" if again else ""),
     )
     if other:
         text = f"{len(other)} streams were too large to keep, and the encoder here gives other bytes: {other[0][1]}"
@@ -131,11 +146,19 @@ def _pixels(setting: Setting, answers: Mapping[str, Again]) -> Iterator[Verdict]
         if was.decoded_sha256 == now.decoded_sha256:
             exact += 1
             if was.squared_error != now.squared_error:
-                wrong.append(f"{name}: the run counted a squared error of {was.squared_error}, these very pixels give {now.squared_error}")
+                wrong.append(
+                    f"{name}: the run counted a squared error of {was.squared_error}, these very pixels give "
+                    f"{now.squared_error}"
+                )
         elif distance <= PIXELS:
             close.append(distance)
         else:
-            wrong.append(f"{name}: it decodes to other pixels than the run scored, {math.sqrt(distance):.3g} levels apart (root mean square)")
+            wrong.append(
+                f"{name}: it decodes to other pixels than the run scored, {math.sqrt(distance):.3g} levels apart "
+                f"(root mean square)"
+            )
     text = f"{exact} of {exact + len(close)} images decode bit for bit as in the run"
-    text += f", the others within a mean squared difference of {max(close):.2g} ({PIXELS:g} is allowed)" if close else ""
+    text += (
+        f", the others within a mean squared difference of {max(close):.2g} ({PIXELS:g} is allowed)" if close else ""
+    )
     yield from verdicts("pixels", wrong, text)

@@ -38,7 +38,8 @@ class Setting:
 
 
 def _built(registry: Registry[Any], told: Mapping[str, Any], trust: bool) -> Any:
-    """A plug-in from what a run wrote of it; JSON's lists are tuples again. Without trust it is asked first whether it is data only.
+    """A plug-in from what a run wrote of it; JSON's lists are tuples again. Without trust it is asked first whether it
+    is data only.
 
     Raises:
         ResultsError: it may not be built, or cannot.
@@ -59,9 +60,11 @@ def _built(registry: Registry[Any], told: Mapping[str, Any], trust: bool) -> Any
 
 
 def restore(run: RunFolder, kept: KeptStreams, found: list[Verdict], trust: bool = False) -> Setting:
-    """The run's data set, heads and codecs as they are here; ``found`` takes in a verdict on each that is missing or another.
+    """The run's data set, heads and codecs as they are here; ``found`` takes in a verdict on each that is missing or
+    another.
 
-    trust: whether plug-ins that are not data only are built with the folder's settings, which may name programs and models.
+    trust: whether plug-ins that are not data only are built with the folder's settings, which may name programs and
+    models.
 
     Raises:
         ResultsError: the data set cannot be used here, or the kept images are not of the run.
@@ -70,12 +73,18 @@ def restore(run: RunFolder, kept: KeptStreams, found: list[Verdict], trust: bool
     dataset = _dataset(run, kept, found, trust)
     told, task = run.about["task"], TASKS.build(run.about["task"]["name"])
     if task.version != told.get("version"):
-        found.append(Verdict("differs", "task", f"{told['name']} has version {task.version} here, the run had {told.get('version')}"))
+        found.append(
+            Verdict(
+                "differs", "task", f"{told['name']} has version {task.version} here, the run had {told.get('version')}"
+            )
+        )
     read = [(one, _usable(HEADS, one, f"head {one['label']}", found, trust)) for one in run.about.get("heads", [])]
     heads = tuple((one["label"], head) for one, head in read if head is not None)
     routes = tuple(one["route"] for one, head in read if head is not None)
     plan = Plan(Config(task, dataset, (), heads, routes, seed=run.about["seed"]), [], [], {})
-    plan.images = [(image.place, image.id, Pixels(image.pixels_sha256, (image.height, image.width), None)) for image in kept.images]
+    plan.images = [
+        (image.place, image.id, Pixels(image.pixels_sha256, (image.height, image.width), None)) for image in kept.images
+    ]
     setting = Setting(plan, kept)
     numbered = {number: head for number, (_, head) in enumerate(heads)}
     identities = {number: identity(head) for number, head in numbered.items()}
@@ -106,12 +115,20 @@ def _dataset(run: RunFolder, kept: KeptStreams, found: list[Verdict], trust: boo
     if reason:
         raise ResultsError(f"the data set {told['name']} is not here: {reason}")
     if revision != told["revision"]:
-        found.append(Verdict("differs", "data set", f"{told['name']} has the revision {revision} here, the run had {told['revision']}"))
+        found.append(
+            Verdict(
+                "differs",
+                "data set",
+                f"{told['name']} has the revision {revision} here, the run had {told['revision']}",
+            )
+        )
     if others := sorted({row.split for row in run.rows} - {str(split)}):
         found.append(Verdict("differs", "data set", f"its split is {split!r} here, rows.csv has {others[0]!r}"))
     _of_the_run(run, kept)
     if far := next((image for image in kept.images if image.place >= count), None):
-        raise ResultsError(f"{run.path / archive.FILE} has {far.id} at place {far.place}, the data set here has {count} images")
+        raise ResultsError(
+            f"{run.path / archive.FILE} has {far.id} at place {far.place}, the data set here has {count} images"
+        )
     return dataset
 
 
@@ -120,9 +137,15 @@ def _of_the_run(run: RunFolder, kept: KeptStreams) -> None:
     path, pixels = run.path / archive.FILE, run.about["dataset"].get("pixels_sha256")
     places = {name: number for number, name in enumerate(run.images)}
     if strangers := [image.id for image in kept.images if image.id not in places]:
-        raise ResultsError(f"{path} keeps the image {strangers[0]}, which is none of the run's; it belongs to another run")
-    if others := [image.id for image in kept.images if pixels is not None and pixels[places[image.id]] != image.pixels_sha256]:
-        raise ResultsError(f"{path} keeps other pixels of the image {others[0]} than run.json names; it belongs to another run")
+        raise ResultsError(
+            f"{path} keeps the image {strangers[0]}, which is none of the run's; it belongs to another run"
+        )
+    if others := [
+        image.id for image in kept.images if pixels is not None and pixels[places[image.id]] != image.pixels_sha256
+    ]:
+        raise ResultsError(
+            f"{path} keeps other pixels of the image {others[0]} than run.json names; it belongs to another run"
+        )
     order = [(places[image.id], image.place) for image in kept.images]
     if any(one[0] >= other[0] or one[1] >= other[1] for one, other in itertools.pairwise(order)):
         raise ResultsError(f"{path} keeps its images in another order than the run's; it belongs to another run")
@@ -136,7 +159,9 @@ def _unkept(run: RunFolder, at: str, cell: Mapping[str, Any]) -> list[Verdict]:
 
 
 def _usable(registry: Registry[Any], told: Mapping[str, Any], name: str, found: list[Verdict], trust: bool) -> Any:
-    """The plug-in, or None with a verdict: not to be built, not here, not available, or with other weights than the run's."""
+    """The plug-in, or None with a verdict: not to be built, not here, not available, or with other weights than the
+    run's.
+    """
     try:
         item = _built(registry, told, trust)
         reason = item.available()
@@ -152,7 +177,13 @@ def _usable(registry: Registry[Any], told: Mapping[str, Any], name: str, found: 
     for key in sorted(here.keys() | told["provenance"].keys()):
         was, now = told["provenance"].get(key, "nothing"), here.get(key, "nothing")
         if was != now and ("weight" in key or (_HASH.search(f"{was} {now}") and name.startswith("head "))):
-            found.append(Verdict("differs", name, f"{key} is {now} here, the run had {was}: another weights file, so nothing of it was read again"))
+            found.append(
+                Verdict(
+                    "differs",
+                    name,
+                    f"{key} is {now} here, the run had {was}: another weights file, so nothing of it was read again",
+                )
+            )
             usable = False
         elif was != now:
             found.append(Verdict("note", name, f"{key} is {now} here, the run had {was}"))

@@ -7,7 +7,9 @@ from typing import Literal, NamedTuple
 
 
 class Verdict(NamedTuple):
-    """What one check found. about: what was checked; text: in words what holds, what differs, or why it could not be checked."""
+    """What one check found. about: what was checked; text: in words what holds, what differs, or why it could not be
+    checked.
+    """
 
     state: Literal["holds", "differs", "unchecked", "note"]
     about: str

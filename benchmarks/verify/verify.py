@@ -13,8 +13,11 @@ from benchmarks.verify.check_streams import reread
 from benchmarks.verify.verdict import Verdict
 
 
-def verify(folder: Path, executor: Executor, progress: Progress, *, streams: bool = True, trust: bool = False) -> Iterator[Verdict]:
-    """Every verdict on a run's folder, as it comes. trust: whether programs and models that the folder names may be run.
+def verify(
+    folder: Path, executor: Executor, progress: Progress, *, streams: bool = True, trust: bool = False
+) -> Iterator[Verdict]:
+    """Every verdict on a run's folder, as it comes. trust: whether programs and models that the folder names may be
+    run.
 
     Raises:
         ResultsError: the folder is not one, or is damaged.

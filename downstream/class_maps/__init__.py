@@ -8,11 +8,12 @@
     sky = "elsewhere"          # a data set's class = the class it is scored as
     building = "elsewhere"
 
-Classes that are not named are dropped: a head's unnamed class is never scored, and a data set's class that nothing maps to
-is left out of the average, so a head is judged on what it could know. Where one class of a head stands for several of a data
-set, ``merge`` scores those as one. Outside the tree, ``HSC_CLASS_MAPS`` names a folder of further files.
+Classes that are not named are dropped: a head's unnamed class is never scored, and a data set's class that nothing maps
+to is left out of the average, so a head is judged on what it could know. Where one class of a head stands for several
+of a data set, ``merge`` scores those as one. Outside the tree, ``HSC_CLASS_MAPS`` names a folder of further files.
 
-Where there is no file, classes of exactly the same name are the same class, if there is one beside the background; a run says so.
+Where there is no file, classes of exactly the same name are the same class, if there is one beside the background; a
+run says so.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ _MOST_NAMES = 12
 class ClassMap:
     """How a head's answers are scored in a data set's classes.
 
-    names: a head's class = the data set's class; empty where both are of one space. merge: a data set's class = the class it is scored
-    as. by_name: no file says so; the names are equal.
+    names: a head's class = the data set's class; empty where both are of one space. merge: a data set's class = the
+    class it is scored as. by_name: no file says so; the names are equal.
     """
 
     names: Mapping[str, str]
@@ -46,12 +47,17 @@ class ClassMap:
 
     def scored(self, source: LabelSpace, target: LabelSpace) -> tuple[str, ...]:
         """The target's classes that the source could know, merged ones as one, in the target's order."""
-        reachable = {name for known, name in self.names.items() if known in source.classes} if self.names else set(source.classes)
+        reachable = (
+            {name for known, name in self.names.items() if known in source.classes}
+            if self.names
+            else set(source.classes)
+        )
         return tuple(name for name in dict.fromkeys(self.merge.get(c, c) for c in target.classes) if name in reachable)
 
 
 def map_between(source: LabelSpace, target: LabelSpace) -> ClassMap | None:
-    """How ``source``'s classes are scored in ``target``'s: as a file says, else by equal names; None where nothing maps.
+    """How ``source``'s classes are scored in ``target``'s: as a file says, else by equal names; None where nothing
+    maps.
 
     Raises:
         DataError: the file is there but not readable.
@@ -66,23 +72,29 @@ def map_between(source: LabelSpace, target: LabelSpace) -> ClassMap | None:
 
 
 def why_unscored(source: LabelSpace, target: LabelSpace) -> str | None:
-    """One sentence on why a head of ``source`` cannot be scored on labels of ``target``, or None if it can. Raises as ``map_between``."""
+    """One sentence on why a head of ``source`` cannot be scored on labels of ``target``, or None if it can. Raises as
+    ``map_between``.
+    """
     found = map_between(source, target)
     if found is None:
         cure = (
             "correct the names of the head's classes, or of the labels'"
             if source.name == target.name
-            else f"write {source.name}-to-{target.name}.toml into a folder that HSC_CLASS_MAPS names, with a table [map] of a line for each class "
+            else f"write {source.name}-to-{target.name}.toml into a folder that HSC_CLASS_MAPS names, with a table "
+            f"[map] of a line for each class "
             f"that both know, such as {_line(source, target)}"
         )
         return (
-            f"no class map from {source.name} to {target.name}, and no class of the same name: the head knows {listed(source.classes)}; the "
+            f"no class map from {source.name} to {target.name}, and no class of the same name: the head knows "
+            f"{listed(source.classes)}; the "
             f"labels are of {listed(target.classes)}; {cure}"
         )
     if not found.scored(source, target):
         return (
-            f"the class map {source.name}-to-{target.name}.toml names no class that both have: the head knows {listed(source.classes)}; the "
-            f"labels are of {listed(target.classes)}; each line of [map] is a head's class = a class of the labels, such as "
+            f"the class map {source.name}-to-{target.name}.toml names no class that both have: the head knows "
+            f"{listed(source.classes)}; the "
+            f"labels are of {listed(target.classes)}; each line of [map] is a head's class = a class of the labels, "
+            f"such as "
             f"{_line(source, target)}"
         )
     return None
@@ -99,7 +111,9 @@ def listed(names: Sequence[str]) -> str:
 
 
 def _line(source: LabelSpace, target: LabelSpace) -> str:
-    """Lines of a class map as they may be meant: the names nearest to each other, the first of each where none are near."""
+    """Lines of a class map as they may be meant: the names nearest to each other, the first of each where none are
+    near.
+    """
     folded: dict[str, str] = {}
     for name in source.classes:
         folded.setdefault(name.casefold(), name)
@@ -124,7 +138,9 @@ def find_map(source: str, target: str) -> Mapping[str, str] | None:
 
 
 def find_merge(source: str, target: str) -> Mapping[str, str]:
-    """The classes of ``target`` that a head of ``source`` is scored in under another name, most often none. Raises as ``find_map`` does."""
+    """The classes of ``target`` that a head of ``source`` is scored in under another name, most often none. Raises as
+    ``find_map`` does.
+    """
     tables = _tables(source, target) if source != target else None
     return tables["merge"] if tables else {}
 
@@ -138,5 +154,7 @@ def _tables(source: str, target: str) -> Mapping[str, Mapping[str, str]] | None:
                 tables = {"merge": {}, **tomllib.loads(path.read_text("utf-8"))}
                 return {name: {str(k): str(v) for k, v in tables[name].items()} for name in ("map", "merge")}
             except (ValueError, RecursionError, KeyError, AttributeError) as error:
-                raise DataError(f"{path.name} is not a class map: {error}; expected a [map] table of source = target") from error
+                raise DataError(
+                    f"{path.name} is not a class map: {error}; expected a [map] table of source = target"
+                ) from error
     return None

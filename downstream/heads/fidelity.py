@@ -1,7 +1,8 @@
 """Judges of fidelity that need no weights: they see the original beside the decoded image.
 
-psnr: squared error, whose mean over all samples of a set gives one PSNR in dB for the set. ms_ssim: Wang, Simoncelli, Bovik, "Multiscale
-structural similarity for image quality assessment", Asilomar 2003, by torchmetrics (Apache-2.0), on R, G and B alike.
+psnr: squared error, whose mean over all samples of a set gives one PSNR in dB for the set. ms_ssim: Wang, Simoncelli,
+Bovik, "Multiscale structural similarity for image quality assessment", Asilomar 2003, by torchmetrics (Apache-2.0), on
+R, G and B alike.
 """
 
 from __future__ import annotations
@@ -83,7 +84,10 @@ class MsSsim:
         for original, image in zip(originals, images, strict=True):
             height, width = image.shape[:2]
             if min(height, width) < LEAST_SIDE:
-                raise UnavailableError(f"MS-SSIM needs sides of {LEAST_SIDE} pixels or more, an image has {width}x{height}; leave ms_ssim out")
+                raise UnavailableError(
+                    f"MS-SSIM needs sides of {LEAST_SIDE} pixels or more, an image has {width}x{height}; leave "
+                    f"ms_ssim out"
+                )
             value = measure(as_batch(image), as_batch(original), data_range=255.0, normalize="relu")
             found.append(Likeness("ms_ssim", np.array([float(value)], np.float64)))
         return found

@@ -1,8 +1,10 @@
-"""The judge behind FID: what Inception sees in patches of originals and of decoded images, where its weights are here already.
+"""The judge behind FID: what Inception sees in patches of originals and of decoded images, where its weights are here
+already.
 
-FID: Heusel, Ramsauer, Unterthiner, Nessler, Hochreiter, "GANs trained by a two time-scale update rule", NeurIPS 2017. Patches of 256 pixels, then
-those half a patch further, as in Mentzer, Toderici, Tschannen, Agustsson, "High-fidelity generative image compression", NeurIPS 2020, appendix
-A.7. The network is TensorFlow's of 2015 as torch-fidelity (Apache-2.0) has it.
+FID: Heusel, Ramsauer, Unterthiner, Nessler, Hochreiter, "GANs trained by a two time-scale update rule", NeurIPS 2017.
+Patches of 256 pixels, then those half a patch further, as in Mentzer, Toderici, Tschannen, Agustsson, "High-fidelity
+generative image compression", NeurIPS 2020, appendix A.7. The network is TensorFlow's of 2015 as torch-fidelity
+(Apache-2.0) has it.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ _BEGINS = "6726825d"
 @HEADS.register("fid")
 @dataclass(frozen=True)
 class Fid:
-    """Inception's features of patches, for FID over the set. weights: the file of that name, empty for torch's cache; no other is read."""
+    """Inception's features of patches, for FID over the set. weights: the file of that name, empty for torch's cache;
+    no other is read.
+    """
 
     weights: str = ""
 
@@ -44,7 +48,10 @@ class Fid:
         """Features float32 (P, 2048) of the P patches of each pair."""
         path = str(self._path())
         network = _network(path, sha256_of(path), device())
-        return [FeaturePair(_features(network, original), _features(network, image)) for original, image in zip(originals, images, strict=True)]
+        return [
+            FeaturePair(_features(network, original), _features(network, image))
+            for original, image in zip(originals, images, strict=True)
+        ]
 
     def available(self) -> str | None:
         """None if package and weights are here, else one sentence with the reason and the cure."""
@@ -52,9 +59,16 @@ class Fid:
             return "torch-fidelity is not installed; pip install 'hsc-bench[reconstruction]'"
         path = self._path()
         if not path.is_file():
-            return f"Inception's weights are not here ({path.name}), and are not fetched unasked; torch-fidelity's releases have them: weights=PATH"
+            return (
+                f"Inception's weights are not here ({path.name}), and are not fetched unasked; torch-fidelity's "
+                f"releases have them: weights=PATH"
+            )
         found = sha256_of(path)
-        return None if found.startswith(_BEGINS) else f"{path.name} is not Inception's weights: its sha256 begins {found[:8]}, expected {_BEGINS}"
+        return (
+            None
+            if found.startswith(_BEGINS)
+            else f"{path.name} is not Inception's weights: its sha256 begins {found[:8]}, expected {_BEGINS}"
+        )
 
     def provenance(self) -> Mapping[str, str]:
         """sha256 of the weights, version of torch-fidelity."""
@@ -70,12 +84,17 @@ class Fid:
 
 
 def patches(image: Image, side: int = SIDE) -> list[Image]:
-    """Whole patches from the top left corner on, then those half a patch further right and down; the image where it is smaller than one."""
+    """Whole patches from the top left corner on, then those half a patch further right and down; the image where it is
+    smaller than one.
+    """
     height, width = image.shape[:2]
     if min(height, width) < side:
         return [image]
     starts = [
-        (top, left) for first in (0, side // 2) for top in range(first, height - side + 1, side) for left in range(first, width - side + 1, side)
+        (top, left)
+        for first in (0, side // 2)
+        for top in range(first, height - side + 1, side)
+        for left in range(first, width - side + 1, side)
     ]
     return [image[top : top + side, left : left + side] for top, left in starts]
 
@@ -92,4 +111,8 @@ def _features(network: Any, image: Image) -> Any:
 def _network(path: str, sha256: str, where: str) -> Any:
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-    return FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], feature_extractor_weights_path=path).to(where).eval()
+    return (
+        FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], feature_extractor_weights_path=path)
+        .to(where)
+        .eval()
+    )

@@ -3,9 +3,10 @@
     latent_detector    the hourglass of small behind a lift from the latents            (latent_networks/centres.py)
     latent_segmenter   the context network of segmenter behind a lift from the latents  (latent_networks/pixels.py)
 
-A weights file names the latent space it was trained in, so a head never reads another model's latents (``downstream.api.why_not``).
-``use`` says what is read: y modulated by w, y alone, or w alone; each has weights of its own, trained alike, so that what one of
-them adds can be told.
+A weights file names the latent space it was trained in, so a head never reads another model's latents
+(``downstream.api.why_not``).
+``use`` says what is read: y modulated by w, y alone, or w alone; each has weights of its own, trained alike, so that
+what one of them adds can be told.
 """
 
 from __future__ import annotations
@@ -76,10 +77,16 @@ class _LatentHead:
         import torch
 
         space = self._loaded().reading.needs[0].space
-        return {"weights_sha256": sha256_of(self._path()), "latent_space": space, "torch": torch.__version__, **device_facts()}
+        return {
+            "weights_sha256": sha256_of(self._path()),
+            "latent_space": space,
+            "torch": torch.__version__,
+            **device_facts(),
+        }
 
     def predict_latents(self, latents: Sequence[Latents]) -> list[Prediction]:
-        """One prediction for each image's latents, in order; those of images of one size go through the network together.
+        """One prediction for each image's latents, in order; those of images of one size go through the network
+        together.
 
         Raises:
             UnavailableError: the weights are missing.
@@ -103,7 +110,10 @@ class _LatentHead:
             found = [one.maps[name] for one in latents if name in one.maps]
             if len(found) != len(latents) or len({array.shape for array in found}) > 1:
                 came = sorted({array.shape for array in found})
-                raise DataError(f"{len(found)} of {len(latents)} images brought the latent {name}, in shapes {came}; expected all, in one shape")
+                raise DataError(
+                    f"{len(found)} of {len(latents)} images brought the latent {name}, in shapes {came}; expected "
+                    f"all, in one shape"
+                )
             maps[name] = torch.from_numpy(np.stack(found)).to(device())
         inputs = reading.inputs(maps, image_hw)
         return (inputs[0].contiguous(memory_format=torch.channels_last), *inputs[1:])
@@ -129,9 +139,9 @@ class _LatentHead:
 class LatentDetector(_LatentHead):
     """A detector of about 1.6 million parameters on a codec's latents.
 
-    use: "both", "y" or "w". weights: a safetensors file from ``python -m downstream.training --input latents``; empty for the
-    packaged one. score_threshold, nms_iou, max_detections: candidates below the first go, then suppression within a class, then
-    the cut.
+    use: "both", "y" or "w". weights: a safetensors file from ``python -m downstream.training --input latents``; empty
+    for the packaged one. score_threshold, nms_iou, max_detections: candidates below the first go, then suppression
+    within a class, then the cut.
     """
 
     score_threshold: float = 0.001
@@ -158,7 +168,9 @@ class LatentDetector(_LatentHead):
         loaded = super()._loaded()
         classes = tuple(loaded.about["classes"])
         if classes != ROADSCENES.classes:
-            raise DataError(f"{self._path().name} answers in {classes}, expected {ROADSCENES.classes}; give other weights=")
+            raise DataError(
+                f"{self._path().name} answers in {classes}, expected {ROADSCENES.classes}; give other weights="
+            )
         return loaded
 
     def _answers(self, inputs: tuple[Tensor, ...], image_hw: tuple[int, int]) -> list[Prediction]:
@@ -181,7 +193,8 @@ class LatentSegmenter(_LatentHead):
     """A segmenter of about 1.5 million parameters on a codec's latents.
 
     use: "both", "y" or "w". trained: the data whose packaged weights are used. weights: a safetensors file from
-    ``python -m downstream.training --task segmentation --input latents``, which knows its own classes; empty for the packaged one.
+    ``python -m downstream.training --task segmentation --input latents``, which knows its own classes; empty for the
+    packaged one.
     """
 
     trained: Literal["roadscenes", "camvid"] = "roadscenes"
@@ -196,7 +209,9 @@ class LatentSegmenter(_LatentHead):
 
     @property
     def label_space(self) -> LabelSpace:
-        """The classes that its weights were trained in; of packaged ones they are known without the file. Raises as ``predict_latents``."""
+        """The classes that its weights were trained in; of packaged ones they are known without the file. Raises as
+        ``predict_latents``.
+        """
         return self._space(self._loaded()) if self.weights else TRAINED_ON[self.trained]
 
     def _path(self) -> Path:
@@ -206,7 +221,10 @@ class LatentSegmenter(_LatentHead):
         loaded = super()._loaded()
         space = self._space(loaded)
         if not self.weights and space != TRAINED_ON[self.trained]:
-            raise DataError(f"{self._path().name} answers in {space.name} {space.classes}, expected {TRAINED_ON[self.trained]}; give other weights=")
+            raise DataError(
+                f"{self._path().name} answers in {space.name} {space.classes}, expected {TRAINED_ON[self.trained]}; "
+                f"give other weights="
+            )
         return loaded
 
     def _space(self, loaded: _Loaded) -> LabelSpace:
@@ -229,7 +247,8 @@ def _load(task: str, use: str, path: str, sha256: str, place: str) -> _Loaded:
     came, classes = tuple(str(about.get(name))[:40] for name in ("task", "input", "arch")), classes_of(path, about)
     if came != (task, "latents", use) or not classes:
         raise DataError(
-            f"{Path(path).name} is of task {came[0]!r} on {came[1]!r} with use {came[2]!r}, expected {task!r} on 'latents' with {use!r}; "
+            f"{Path(path).name} is of task {came[0]!r} on {came[1]!r} with use {came[2]!r}, expected {task!r} on "
+            f"'latents' with {use!r}; "
             "give other weights= or another use="
         )
     reading = from_plain(about)

@@ -1,9 +1,12 @@
-"""Any segmenter of mmsegmentation, from its config and checkpoint: SegFormer, PSPNet, DeepLabv3+, BiSeNetV2 and many more.
+"""Any segmenter of mmsegmentation, from its config and checkpoint: SegFormer, PSPNet, DeepLabv3+, BiSeNetV2 and many
+more.
 
 image --the config's test pipeline--> preprocessor --> network --> logits at the image's own size --> SegmentationMap
 
-mmsegmentation, mmengine and mmcv are Apache-2.0, an extra of this project. It brings mmcv-lite, which has none of mmcv's compiled
-operations: few networks use them, and those say so when they do. A config in Python is a program: use only configs you trust.
+mmsegmentation, mmengine and mmcv are Apache-2.0, an extra of this project. It brings mmcv-lite, which has none of
+mmcv's compiled
+operations: few networks use them, and those say so when they do. A config in Python is a program: use only configs you
+trust.
 """
 
 from __future__ import annotations
@@ -40,8 +43,10 @@ _EXTENSION = "mmcv._ext"
 _SMALLEST = 32
 _LONGEST_PATH = 1024
 _TRUST = (
-    "it is a pickle that holds more than tensors and plain values. Where you trust its origin, write it again once and give classes=: python -c "
-    "\"import torch; torch.save({'state_dict': torch.load('OLD.pth', 'cpu', weights_only=False)['state_dict']}, 'NEW.pth')\""
+    "it is a pickle that holds more than tensors and plain values. Where you trust its origin, write it again once "
+    "and give classes=: python -c "
+    "\"import torch; torch.save({'state_dict': torch.load('OLD.pth', 'cpu', weights_only=False)['state_dict']}, "
+    "'NEW.pth')\""
 )
 
 
@@ -50,10 +55,11 @@ _TRUST = (
 class MmSeg:
     """A network of mmsegmentation 1.2.
 
-    config: a file, or the name of one that mmsegmentation ships, as in segformer/segformer_mit-b0_8xb2-160k_ade20k-512x512.py.
-    weights: its checkpoint, .pth of tensors and plain values, or a state dict as .safetensors. classes: a known label space
-    ("ade150", "cityscapes19", "voc21"), or a text file with one name a line; where empty, the checkpoint says. resize: "config" as its
-    test pipeline does, or "own" for the image's own size.
+    config: a file, or the name of one that mmsegmentation ships, as in
+    segformer/segformer_mit-b0_8xb2-160k_ade20k-512x512.py.
+    weights: its checkpoint, .pth of tensors and plain values, or a state dict as .safetensors. classes: a known label
+    space ("ade150", "cityscapes19", "voc21"), or a text file with one name a line; where empty, the checkpoint says.
+    resize: "config" as its test pipeline does, or "own" for the image's own size.
     """
 
     config: str
@@ -82,8 +88,14 @@ class MmSeg:
         return None
 
     def provenance(self) -> Mapping[str, str]:
-        """sha256 of the weights, of the config with all that it inherits, and of the class names where they are a file; versions."""
-        versions = {name: importlib.metadata.version(name) for name in ("mmsegmentation", "mmengine", "mmcv-lite", "torch") if _has(name)}
+        """sha256 of the weights, of the config with all that it inherits, and of the class names where they are a file;
+        versions.
+        """
+        versions = {
+            name: importlib.metadata.version(name)
+            for name in ("mmsegmentation", "mmengine", "mmcv-lite", "torch")
+            if _has(name)
+        }
         digests = {"weights_sha256": sha256_of(self.weights), "config_sha256": self._loaded().config_sha256}
         return {**digests, **versions, **(sha256_of_classes(self.classes) if self.classes else {}), **device_facts()}
 
@@ -91,7 +103,8 @@ class MmSeg:
         """The classes of images of any size, one at a time, so that an answer does not depend on its neighbours.
 
         Raises:
-            UnavailableError: the packages, the config or the weights are missing, or the network needs a compiled operation of mmcv.
+            UnavailableError: the packages, the config or the weights are missing, or the network needs a compiled
+            operation of mmcv.
             DataError: config or weights cannot be read, or do not fit each other.
         """
         if not images:
@@ -102,11 +115,24 @@ class MmSeg:
     def _loaded(self) -> _Loaded:
         missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
         if missing:
-            raise UnavailableError(f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed; {_INSTALL}")
+            raise UnavailableError(
+                f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed; {_INSTALL}"
+            )
         config = _config_path(self.config)
         if not Path(self.weights).is_file():
-            raise UnavailableError(f"the weights {self.weights} are not here; get the checkpoint of this config from mmsegmentation's model zoo")
-        return _load(str(config), sha256_of_config(config), self.weights, sha256_of(self.weights), self.classes, self.resize, device())
+            raise UnavailableError(
+                f"the weights {self.weights} are not here; get the checkpoint of this config from mmsegmentation's "
+                f"model zoo"
+            )
+        return _load(
+            str(config),
+            sha256_of_config(config),
+            self.weights,
+            sha256_of(self.weights),
+            self.classes,
+            self.resize,
+            device(),
+        )
 
 
 class _Loaded(NamedTuple):
@@ -134,7 +160,9 @@ def _segment(loaded: _Loaded, image: Image) -> SegmentationMap:
 
 
 @held
-def _load(config: str, config_sha256: str, weights: str, weights_sha256: str, classes: str, resize: str, place: str) -> _Loaded:
+def _load(
+    config: str, config_sha256: str, weights: str, weights_sha256: str, classes: str, resize: str, place: str
+) -> _Loaded:
     """Networks live here and not in the head, so that a head stays a plain value that can be sent to workers."""
     settings, network, meta = _built(config, config_sha256, weights, weights_sha256, place)
     steps = [] if resize == "own" else _test_steps(settings)
@@ -143,13 +171,20 @@ def _load(config: str, config_sha256: str, weights: str, weights_sha256: str, cl
     content = json.dumps([model, steps, named] if named else [model, steps], sort_keys=True, default=str)
     space = space_of(classes) if classes else _classes_of(meta, weights)
     if network.num_classes != len(space.classes):
-        raise DataError(f"{Path(config).name} answers {network.num_classes} classes, {space.name} has {len(space.classes)}; check config and classes")
+        raise DataError(
+            f"{Path(config).name} answers {network.num_classes} classes, {space.name} has {len(space.classes)}; "
+            f"check config and classes"
+        )
     return _Loaded(network, _pipeline(steps), space, hashlib.sha256(content.encode()).hexdigest())
 
 
 @held
-def _built(config: str, config_sha256: str, weights: str, weights_sha256: str, place: str) -> tuple[Any, Any, Mapping[str, Any]]:
-    """The config, its network with the weights, and what the checkpoint says beside them: one for all settings of a head."""
+def _built(
+    config: str, config_sha256: str, weights: str, weights_sha256: str, place: str
+) -> tuple[Any, Any, Mapping[str, Any]]:
+    """The config, its network with the weights, and what the checkpoint says beside them: one for all settings of a
+    head.
+    """
     _import()
     from mmengine.config import Config
 
@@ -157,7 +192,10 @@ def _built(config: str, config_sha256: str, weights: str, weights_sha256: str, p
         settings = Config.fromfile(config)
         model = settings.model.to_dict()
     except Exception as error:  # a config is a program and may raise anything
-        raise DataError(f"{Path(config).name} is not a readable config of mmsegmentation: {error}; give one with model and test_pipeline") from error
+        raise DataError(
+            f"{Path(config).name} is not a readable config of mmsegmentation: {error}; give one with model and "
+            f"test_pipeline"
+        ) from error
     state, meta = _checkpoint(weights)
     return settings, _network(model, state, Path(config).name, weights).to(place), meta
 
@@ -169,7 +207,11 @@ def _import() -> None:
     try:
         from mmseg.utils import register_all_modules
     except ImportError as error:  # commonly OpenCV without libGL
-        cure = "pip install opencv-python-headless in place of opencv-python, or install libgl1" if "libGL" in str(error) else _INSTALL
+        cure = (
+            "pip install opencv-python-headless in place of opencv-python, or install libgl1"
+            if "libGL" in str(error)
+            else _INSTALL
+        )
         raise UnavailableError(f"mmsegmentation cannot be imported: {error}; {cure}") from error
     except AssertionError as error:  # it asserts the versions of what it stands on
         raise UnavailableError(f"mmsegmentation cannot be imported: {error}; {_INSTALL}") from error
@@ -203,12 +245,19 @@ def _config_path(config: str) -> Path:
     for path in (Path(config), shipped / config):
         if path.is_file():
             return path
-    raise UnavailableError(f"the config {config} is not here; give its path, or a name such as pspnet/pspnet_r50-d8_4xb2-40k_cityscapes-512x1024.py")
+    raise UnavailableError(
+        f"the config {config} is not here; give its path, or a name such as "
+        f"pspnet/pspnet_r50-d8_4xb2-40k_cityscapes-512x1024.py"
+    )
 
 
 def _test_steps(settings: Any) -> list[dict[str, Any]]:
     """What the config does to a test image between reading and packing; labels are none of our business."""
-    return [dict(step) for step in settings.get("test_pipeline", []) if step["type"] not in ("LoadImageFromFile", "LoadAnnotations", "PackSegInputs")]
+    return [
+        dict(step)
+        for step in settings.get("test_pipeline", [])
+        if step["type"] not in ("LoadImageFromFile", "LoadAnnotations", "PackSegInputs")
+    ]
 
 
 def _named_files(settings: Any) -> Iterator[str]:
@@ -245,7 +294,9 @@ def _checkpoint(path: str) -> tuple[dict[str, Any], Mapping[str, Any]]:
     state, meta = content.get("state_dict", content), content.get("meta")
     if not isinstance(state, Mapping):
         raise DataError(f"{name} holds a {type(state).__name__} as its state_dict, expected tensors by name")
-    return {str(key).removeprefix("module."): value for key, value in state.items()}, meta if isinstance(meta, Mapping) else {}
+    return {str(key).removeprefix("module."): value for key, value in state.items()}, meta if isinstance(
+        meta, Mapping
+    ) else {}
 
 
 def _classes_of(meta: Mapping[str, Any], weights: str) -> LabelSpace:
@@ -253,7 +304,9 @@ def _classes_of(meta: Mapping[str, Any], weights: str) -> LabelSpace:
     about = meta.get("dataset_meta")
     names = (about.get("classes") if isinstance(about, Mapping) else None) or meta.get("CLASSES")
     if not names or not isinstance(names, list | tuple):
-        raise DataError(f"{Path(weights).name} does not say its classes; give classes=, such as cityscapes19 or a text file")
+        raise DataError(
+            f"{Path(weights).name} does not say its classes; give classes=, such as cityscapes19 or a text file"
+        )
     return space_named([str(name).strip() for name in names], Path(weights).stem)
 
 
@@ -266,13 +319,23 @@ def _network(model: dict[str, Any], state: Mapping[str, Any], config_name: str, 
     except UnavailableError:
         raise
     except Exception as error:  # networks check their settings in many ways
-        raise DataError(f"the model of {config_name} cannot be built: {error}; check that it is a segmenter of mmsegmentation 1.2") from error
-    fill(network, state, weights, config_name, "give the config this checkpoint was trained with, its num_classes among them")
+        raise DataError(
+            f"the model of {config_name} cannot be built: {error}; check that it is a segmenter of mmsegmentation 1.2"
+        ) from error
+    fill(
+        network,
+        state,
+        weights,
+        config_name,
+        "give the config this checkpoint was trained with, its num_classes among them",
+    )
     return network.eval()
 
 
 def _for_testing(settings: Any) -> Any:
-    """A model's settings without weights to fetch, and with batch norm for what is synchronised over processes in training."""
+    """A model's settings without weights to fetch, and with batch norm for what is synchronised over processes in
+    training.
+    """
     if isinstance(settings, list | tuple):
         return type(settings)(_for_testing(one) for one in settings)
     if not isinstance(settings, dict):

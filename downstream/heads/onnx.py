@@ -42,7 +42,8 @@ _MULTIPLE = 32
 _EMPTY = 114
 """The grey that letterboxes are filled with."""
 _TOLERATED = 0.5
-"""How far scores may lie outside of 0 to 1, as those of quantised models do, before they are refused; they are cut off."""
+"""How far scores may lie outside of 0 to 1, as those of quantised models do, before they are refused; they are cut off.
+"""
 _AS_TRAINED, _DECODED = Told("raw", logits=False), Told("decoded", logits=False)
 _IMAGENET = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
@@ -50,21 +51,25 @@ _IMAGENET = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 @HEADS.register("onnx")
 @dataclass(frozen=True)
 class Onnx:
-    """A YOLO-like detector or a segmenter in an ONNX file, run by onnxruntime on the CPU with torch's number of threads.
+    """A YOLO-like detector or a segmenter in an ONNX file, run by onnxruntime on the CPU with torch's number of
+    threads.
 
-    path: the model. format: its output layout; "logits" and "classes" are segmenters'. classes: a known label space ("coco80",
-    "voc21", "cityscapes19", "ade150", "camvid11"), or a text file with one class name a line.
-    score_threshold, nms_iou, max_detections: candidates below the first go, then suppression within a class, then the cut.
-    multi_label: a candidate answers for each of its classes above the threshold, as COCO scoring is usually run; otherwise for
-    its best class alone. resize: "smooth" averages when an image shrinks (Pillow's bilinear), "plain" samples (OpenCV's).
+    path: the model. format: its output layout; "logits" and "classes" are segmenters'. classes: a known label space
+    ("coco80", "voc21", "cityscapes19", "ade150", "camvid11"), or a text file with one class name a line.
+    score_threshold, nms_iou, max_detections: candidates below the first go, then suppression within a class, then the
+    cut.
+    multi_label: a candidate answers for each of its classes above the threshold, as COCO scoring is usually run;
+    otherwise for its best class alone. resize: "smooth" averages when an image shrinks (Pillow's bilinear), "plain"
+    samples (OpenCV's).
     Both change AP: YOLOX-nano on COCO128 has .338 smooth, .341 plain, and at JPEG quality 10 .242 smooth, .226 plain.
-    strides: image pixels a cell of each output level (yolox only). The input size is the model's own; ``side`` is used where
-    the model leaves it open. boxes: relative to the cell ("raw", yolox only), in pixels of the input ("decoded") or as shares of its sides
-    ("normalised"); "auto" tells it, and whether scores are before the sigmoid, from what the model answers to an empty picture.
+    strides: image pixels a cell of each output level (yolox only). The input size is the model's own; ``side`` is used
+    where the model leaves it open. boxes: relative to the cell ("raw", yolox only), in pixels of the input ("decoded")
+    or as shares of its sides ("normalised"); "auto" tells it, and whether scores are before the sigmoid, from what the
+    model answers to an empty picture.
 
-    Segmenters alone: fit: "stretch" the image to the model's input, or scale its "longest" side and pad with the mean; where the
-    model leaves the size open, images go in at their own, padded to multiples of 32. mean, std: of the three channels, 0 to 255, what
-    the model's pixels are normalised with. order: of the channels.
+    Segmenters alone: fit: "stretch" the image to the model's input, or scale its "longest" side and pad with the mean;
+    where the model leaves the size open, images go in at their own, padded to multiples of 32. mean, std: of the three
+    channels, 0 to 255, what the model's pixels are normalised with. order: of the channels.
     """
 
     path: str
@@ -118,7 +123,9 @@ class Onnx:
         return None
 
     def provenance(self) -> Mapping[str, str]:
-        """sha256 of the model, of the files that hold tensors of it, of the class names where they are a file, and onnxruntime's version."""
+        """sha256 of the model, of the files that hold tensors of it, of the class names where they are a file, and
+        onnxruntime's version.
+        """
         import onnxruntime
 
         return {**sha256_of_model(self.path), "onnxruntime": onnxruntime.__version__, **sha256_of_classes(self.classes)}
@@ -151,7 +158,11 @@ class Onnx:
 
         network = _load(self.path, self._sha256, torch.get_num_threads())
         outputs = network.outputs
-        reason = why_unread(outputs, self.format, len(self.label_space.classes), network.input_hw, self.strides) if outputs[0].shape else None
+        reason = (
+            why_unread(outputs, self.format, len(self.label_space.classes), network.input_hw, self.strides)
+            if outputs[0].shape
+            else None
+        )
         if reason:
             raise DataError(reason)
         return network
@@ -161,7 +172,9 @@ class Onnx:
 
     def _told(self, network: _Network) -> Told:
         """How a detector's numbers are to be read; found once a model and process."""
-        key = _Probe(self.path, self._sha256, self.format, self._input_hw(network), self.strides, len(self.label_space.classes))
+        key = _Probe(
+            self.path, self._sha256, self.format, self._input_hw(network), self.strides, len(self.label_space.classes)
+        )
         if key not in _TOLD:
             _TOLD[key] = _probed(network, key, None if self.boxes == "auto" else self.boxes)
         found = _TOLD[key]
@@ -172,29 +185,42 @@ class Onnx:
         grey = round(sum(self.mean) / 3)
         if any(network.input_hw):
             if not all(network.input_hw):
-                raise DataError(f"the model fixes one side of its input and leaves the other open: {network.input_hw}; export it with both alike")
+                raise DataError(
+                    f"the model fixes one side of its input and leaves the other open: {network.input_hw}; export it "
+                    f"with both alike"
+                )
             placed = fitted(image, *network.input_hw, fit=self.fit, pad_value=grey, smooth=self.resize == "smooth")
         else:
             placed = padded(image, _MULTIPLE, pad_value=grey)
         pixels = placed.canvas if self.order == "rgb" else placed.canvas[..., ::-1]
         values = ((pixels - mean) / std).transpose(2, 0, 1)[None]  # (H, W, 3) -> (1, 3, H, W)
-        values = np.repeat(np.ascontiguousarray(values, np.float32), network.batch or 1, 0)  # a fixed batch axis is filled up
+        values = np.repeat(
+            np.ascontiguousarray(values, np.float32), network.batch or 1, 0
+        )  # a fixed batch axis is filled up
         raw = network.session.run(None, {network.input_name: values})[0][0]
         if self.format == "classes":
             if raw.ndim == 3 and raw.shape[0] == 1:
                 raw = raw[0]
             if raw.ndim != 2:
-                raise DataError(f"the model's output is {raw.shape}, classes are (h, w) or (1, h, w); format=logits is for scores")
+                raise DataError(
+                    f"the model's output is {raw.shape}, classes are (h, w) or (1, h, w); format=logits is for scores"
+                )
             return SegmentationMap(labels_from_classes(raw, placed))
         classes = len(self.label_space.classes)
         if raw.ndim != 3 or raw.shape[0] != classes:
-            raise DataError(f"the model's output is {raw.shape}, logits of {classes} classes are ({classes}, h, w); check format and classes")
+            raise DataError(
+                f"the model's output is {raw.shape}, logits of {classes} classes are ({classes}, h, w); check format "
+                f"and classes"
+            )
         return SegmentationMap(labels_from_logits(raw, placed))
 
     def _predict_batch(self, network: _Network, images: Sequence[Image]) -> list[Prediction]:
         height, width = input_hw = self._input_hw(network)
         reading = self._told(network)
-        placed = [letterbox(image, height, width, centred=self.format == "yolov8", smooth=self.resize == "smooth") for image in images]
+        placed = [
+            letterbox(image, height, width, centred=self.format == "yolov8", smooth=self.resize == "smooth")
+            for image in images
+        ]
         pixels = np.stack([canvas for canvas, _ in placed])
         if network.batch and len(images) < network.batch:  # a fixed batch axis is filled with empty canvases
             pixels = np.concatenate([pixels, np.zeros((network.batch - len(images), *pixels.shape[1:]), np.uint8)])
@@ -222,7 +248,8 @@ class Onnx:
 
 
 class _Network(NamedTuple):
-    """A loaded model. input_hw: 0 where the model leaves it open. batch: the fixed number of images a call, 0 where any number goes.
+    """A loaded model. input_hw: 0 where the model leaves it open. batch: the fixed number of images a call, 0 where any
+    number goes.
 
     outputs: all of them, as the file states them; the shape of one whose rank it does not state is empty.
     """
@@ -249,13 +276,16 @@ _TOLD: dict[_Probe, Told] = {}
 
 
 def _probed(network: _Network, probe: _Probe, boxes: Boxes | None) -> Told:
-    """How a model's numbers are to be read, from its answer to an empty picture. boxes: None where that is to be told too.
+    """How a model's numbers are to be read, from its answer to an empty picture. boxes: None where that is to be told
+    too.
 
     Raises:
         DataError: its outputs are not of the format, or cannot be told.
     """
     answers = _answer(network, np.full((network.batch or 1, *probe.input_hw, 3), _EMPTY, np.uint8), probe.format)
-    outputs = [Output(output.name, tuple(answer.shape)) for output, answer in zip(network.outputs, answers, strict=True)]
+    outputs = [
+        Output(output.name, tuple(answer.shape)) for output, answer in zip(network.outputs, answers, strict=True)
+    ]
     if reason := why_unread(outputs, probe.format, probe.classes, probe.input_hw, probe.strides):
         raise DataError(reason)
     return told(answers[0][0], probe.format, probe.input_hw, probe.strides, boxes)
@@ -269,7 +299,9 @@ def _answer(network: _Network, pixels: Image, form: str) -> list[Any]:
     try:
         return list(network.session.run(None, {network.input_name: np.ascontiguousarray(values)}))
     except Exception as error:  # onnxruntime raises one class a kind of fault, with no common base of its own
-        raise DataError(f"the model cannot run on {values.shape}: {' '.join(str(error).split())}; check its input size, or side") from error
+        raise DataError(
+            f"the model cannot run on {values.shape}: {' '.join(str(error).split())}; check its input size, or side"
+        ) from error
 
 
 @held
@@ -284,19 +316,30 @@ def _load(path: str, sha256s: str, threads: int) -> _Network:
     try:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises one class a kind of damage, with no common base of its own
-        raise DataError(f"{Path(path).name} cannot be loaded as an ONNX model; it may be damaged, get it again: {error}") from error
+        raise DataError(
+            f"{Path(path).name} cannot be loaded as an ONNX model; it may be damaged, get it again: {error}"
+        ) from error
     entry, *others = session.get_inputs()
     if others:
         names = ", ".join(one.name for one in others)
-        raise DataError(f"{Path(path).name} takes {names} beside {entry.name}, expected the picture alone; export it without")
+        raise DataError(
+            f"{Path(path).name} takes {names} beside {entry.name}, expected the picture alone; export it without"
+        )
     if len(entry.shape) != 4 or entry.type != "tensor(float)":
-        raise DataError(f"{Path(path).name} takes {entry.type} of shape {entry.shape}, expected float32 (N, 3, H, W); export it again as float32")
+        raise DataError(
+            f"{Path(path).name} takes {entry.type} of shape {entry.shape}, expected float32 (N, 3, H, W); export it "
+            f"again as float32"
+        )
     if isinstance(entry.shape[1], int) and entry.shape[1] != 3:
         order = ", whose channels stand last" if entry.shape[3] == 3 else ""
-        raise DataError(f"{Path(path).name} takes {entry.shape}{order}, expected three channels before height and width; export it so")
+        raise DataError(
+            f"{Path(path).name} takes {entry.shape}{order}, expected three channels before height and width; export "
+            f"it so"
+        )
     batch, _, height, width = (size if isinstance(size, int) else 0 for size in entry.shape)
     outputs = tuple(
-        Output(output.name, tuple(size if isinstance(size, int) else None for size in output.shape or ())) for output in session.get_outputs()
+        Output(output.name, tuple(size if isinstance(size, int) else None for size in output.shape or ()))
+        for output in session.get_outputs()
     )
     return _Network(session, entry.name, (height, width), batch, outputs)
 
@@ -310,7 +353,8 @@ def _decode_yolox(
     stride = np.concatenate([g[1] for g in grids])  # (anchors, 1)
     if raw.shape != (len(corner), 5 + classes):
         raise DataError(
-            f"the model's output is {raw.shape}, yolox with strides {strides} and {classes} classes on {input_hw} gives "
+            f"the model's output is {raw.shape}, yolox with strides {strides} and {classes} classes on {input_hw} "
+            f"gives "
             f"{(len(corner), 5 + classes)}; check format, strides and classes"
         )
     scores = _probabilities(raw[:, 4:], reading)
@@ -339,7 +383,10 @@ def _probabilities(scores: Floats, reading: Told) -> Floats:
     if reading.logits:
         return sigmoid(scores)
     if scores.size and (scores.min() < -_TOLERATED or scores.max() > 1 + _TOLERATED):
-        raise DataError(f"the model's scores are {scores.min():.3g} to {scores.max():.3g}, expected 0 to 1; export it with its last sigmoid")
+        raise DataError(
+            f"the model's scores are {scores.min():.3g} to {scores.max():.3g}, expected 0 to 1; export it with its "
+            f"last sigmoid"
+        )
     return np.clip(scores, 0, 1)
 
 
@@ -350,8 +397,13 @@ def _cells(rows: int, columns: int, stride: int) -> tuple[Floats, Floats]:
     return corners, np.full((rows * columns, 1), stride, np.float32)
 
 
-def _decode_yolov8(raw: Floats, classes: int, input_hw: tuple[int, int], strides: tuple[int, ...], reading: Told = _DECODED) -> tuple[Floats, Floats]:
+def _decode_yolov8(
+    raw: Floats, classes: int, input_hw: tuple[int, int], strides: tuple[int, ...], reading: Told = _DECODED
+) -> tuple[Floats, Floats]:
     """Raw (4 + classes, anchors) to boxes (anchors, 4) in input pixels and scores (anchors, classes)."""
     if raw.ndim != 2 or raw.shape[0] != 4 + classes:
-        raise DataError(f"the model's output is {raw.shape}, yolov8 with {classes} classes gives ({4 + classes}, anchors); check format and classes")
+        raise DataError(
+            f"the model's output is {raw.shape}, yolov8 with {classes} classes gives ({4 + classes}, anchors); check "
+            f"format and classes"
+        )
     return _corners(raw[:2].T, raw[2:4].T, input_hw, reading), _probabilities(raw[4:].T, reading)

@@ -1,8 +1,11 @@
-"""Judges of fidelity that are networks: LPIPS and DISTS, where their weights are here already; nothing is ever downloaded for them.
+"""Judges of fidelity that are networks: LPIPS and DISTS, where their weights are here already; nothing is ever
+downloaded for them.
 
-lpips: Zhang, Isola, Efros, Shechtman, Wang, "The unreasonable effectiveness of deep features as a perceptual metric", CVPR 2018, version 0.1.
-dists: Ding, Ma, Wang, Simoncelli, "Image quality assessment: unifying structure and texture similarity", TPAMI 2020. Both by torchmetrics
-(Apache-2.0), which brings their linear layers; their trunks are torchvision's AlexNet and VGG16, in torch's own cache.
+lpips: Zhang, Isola, Efros, Shechtman, Wang, "The unreasonable effectiveness of deep features as a perceptual metric",
+CVPR 2018, version 0.1.
+dists: Ding, Ma, Wang, Simoncelli, "Image quality assessment: unifying structure and texture similarity", TPAMI 2020.
+Both by torchmetrics (Apache-2.0), which brings their linear layers; their trunks are torchvision's AlexNet and VGG16,
+in torch's own cache.
 """
 
 from __future__ import annotations
@@ -57,13 +60,19 @@ class _Perceptual:
             return None
         fetch = f"torchvision.models.get_model_weights('{self.trunk}')['DEFAULT'].get_state_dict()"
         return (
-            f"its trunk's weights, torchvision's {self.trunk}, are not in torch's cache ({path.name}), and are not fetched unasked; call {fetch} once"
+            f"its trunk's weights, torchvision's {self.trunk}, are not in torch's cache ({path.name}), and are not "
+            f"fetched unasked; call {fetch} once"
         )
 
     def provenance(self) -> Mapping[str, str]:
         """sha256 of the trunk's weights; those of the linear layers come with torchmetrics."""
         hashes = {"weights_sha256": sha256_of(_trunk(self.trunk))}
-        return {"code": f"{self.measure}-1", **hashes, "torchmetrics": importlib.metadata.version("torchmetrics"), **device_facts()}
+        return {
+            "code": f"{self.measure}-1",
+            **hashes,
+            "torchmetrics": importlib.metadata.version("torchmetrics"),
+            **device_facts(),
+        }
 
 
 @HEADS.register("lpips")

@@ -3,8 +3,8 @@
     pyramid   residual encoder, skip connections, light decoder, classes at stride 2                   (segmenters/pyramid.py)
     context   dilated bottlenecks, attention to the regions of each class, bilinear head at stride 4   (segmenters/context.py)
 
-Both are trained on clean images alone, with different seeds (weights/segmenter_<arch>_<trained>.md), so that the second can confirm
-or refute what the first says of a codec.
+Both are trained on clean images alone, with different seeds (weights/segmenter_<arch>_<trained>.md), so that the second
+can confirm or refute what the first says of a codec.
 """
 
 from __future__ import annotations
@@ -41,8 +41,9 @@ _BATCH_PIXELS = 1 << 20  # of all images that go through the network together, s
 class Segmenter:
     """A segmenter of about 1.2 million parameters at the image's own size.
 
-    arch: "pyramid" or "context". trained: the data whose packaged weights are used, "roadscenes" or "camvid". flip: the mirror image
-    is looked at too, and the mean of both decides; twice the work. weights: a safetensors file from ``python -m downstream.training
+    arch: "pyramid" or "context". trained: the data whose packaged weights are used, "roadscenes" or "camvid". flip: the
+    mirror image is looked at too, and the mean of both decides; twice the work. weights: a safetensors file from
+    ``python -m downstream.training
     --task segmentation``, which knows its own classes; empty for the packaged one.
     """
 
@@ -99,7 +100,9 @@ class Segmenter:
             step = max(1, min(_BATCH, _BATCH_PIXELS // (height * width)))
             for start in range(0, len(same), step):
                 chunk = same[start : start + step]
-                found.update(zip(chunk, self._predict_batch(network, np.stack([images[i] for i in chunk])), strict=True))
+                found.update(
+                    zip(chunk, self._predict_batch(network, np.stack([images[i] for i in chunk])), strict=True)
+                )
         return [found[i] for i in range(len(images))]
 
     def _path(self) -> Path:
@@ -110,11 +113,15 @@ class Segmenter:
         if not path.is_file():
             raise UnavailableError(
                 f"the weights {path.name} are missing; train them with "
-                f"python -m downstream.training --task segmentation --arch {self.arch} --data SHARDS --out FOLDER --steps 12000, and give weights="
+                f"python -m downstream.training --task segmentation --arch {self.arch} --data SHARDS --out FOLDER "
+                f"--steps 12000, and give weights="
             )
         network, space = _load(self.arch, self.regime, str(path), sha256_of(path), device())
         if not self.weights and space != TRAINED_ON[self.trained]:
-            raise DataError(f"{path.name} answers in {space.name} {space.classes}, expected {TRAINED_ON[self.trained]}; give other weights=")
+            raise DataError(
+                f"{path.name} answers in {space.name} {space.classes}, expected {TRAINED_ON[self.trained]}; give "
+                f"other weights="
+            )
         return network, space
 
     def _predict_batch(self, network: Network, pixels: Image) -> list[Prediction]:
@@ -122,16 +129,20 @@ class Segmenter:
         import torch
 
         planes = torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2)  # (N, H, W, 3) -> (N, 3, H, W)
-        return [SegmentationMap(labels) for labels in network.labels(planes.to(device()).float(), flip=self.flip).cpu().numpy()]
+        return [
+            SegmentationMap(labels)
+            for labels in network.labels(planes.to(device()).float(), flip=self.flip).cpu().numpy()
+        ]
 
 
 @HEADS.register("segmenter_adapted")
 @dataclass(frozen=True)
 class SegmenterAdapted(Segmenter):
-    """``segmenter`` trained further on the images a codec decodes: what a head on that codec's latents is to be measured by.
+    """``segmenter`` trained further on the images a codec decodes: what a head on that codec's latents is to be
+    measured by.
 
-    Its fields are those of ``segmenter``; its weights are of ``python -m downstream.training --task segmentation --input images``, and
-    it follows the codec they were trained with alone. Those of the context network are packaged.
+    Its fields are those of ``segmenter``; its weights are of ``python -m downstream.training --task segmentation
+    --input images``, and it follows the codec they were trained with alone. Those of the context network are packaged.
     """
 
     arch: Literal["pyramid", "context"] = "context"

@@ -45,10 +45,10 @@ _PAD_VALUE = 115
 class Small:
     """A detector of about one million parameters at the image's own size.
 
-    arch: "pyramid" or "hourglass". score_threshold, nms_iou, max_detections: candidates below the first go, then suppression
-    within a class, then the cut. zoom: images are enlarged by this much first, for the sake of small objects. flip: the mirror
-    image is looked at too, and both sets of candidates meet in the suppression; twice the work. weights: a safetensors file
-    from ``python -m downstream.training``; empty for the packaged one.
+    arch: "pyramid" or "hourglass". score_threshold, nms_iou, max_detections: candidates below the first go, then
+    suppression within a class, then the cut. zoom: images are enlarged by this much first, for the sake of small
+    objects. flip: the mirror image is looked at too, and both sets of candidates meet in the suppression; twice the
+    work. weights: a safetensors file from ``python -m downstream.training``; empty for the packaged one.
     """
 
     arch: Literal["pyramid", "hourglass"] = "pyramid"
@@ -104,7 +104,9 @@ class Small:
         for same in same_sizes([image.shape for image in images]):
             for start in range(0, len(same), _BATCH):
                 chunk = same[start : start + _BATCH]
-                found.update(zip(chunk, self._predict_batch(network, np.stack([images[i] for i in chunk])), strict=True))
+                found.update(
+                    zip(chunk, self._predict_batch(network, np.stack([images[i] for i in chunk])), strict=True)
+                )
         return [found[i] for i in range(len(images))]
 
     def _path(self) -> Path:
@@ -114,7 +116,8 @@ class Small:
         path = self._path()
         if not path.is_file():
             raise UnavailableError(
-                f"the weights {path.name} are missing; train them with python -m downstream.training --arch {self.arch}, or give weights="
+                f"the weights {path.name} are missing; train them with python -m downstream.training --arch "
+                f"{self.arch}, or give weights="
             )
         return _load(self.arch, self.regime, str(path), sha256_of(path), device())
 
@@ -160,10 +163,11 @@ class Small:
 @HEADS.register("small_adapted")
 @dataclass(frozen=True)
 class SmallAdapted(Small):
-    """``small`` trained further on the images a codec decodes: what a head on that codec's latents is to be measured by.
+    """``small`` trained further on the images a codec decodes: what a head on that codec's latents is to be measured
+    by.
 
-    Its fields are those of ``small``; its weights are of ``python -m downstream.training --input images``, and it follows the codec
-    they were trained with alone. Those of the hourglass are packaged.
+    Its fields are those of ``small``; its weights are of ``python -m downstream.training --input images``, and it
+    follows the codec they were trained with alone. Those of the hourglass are packaged.
     """
 
     arch: Literal["pyramid", "hourglass"] = "hourglass"
@@ -196,9 +200,12 @@ def _load(arch: str, regime: str, path: str, sha256: str, place: str) -> Detecto
     classes = classes_of(path, about)
     if about.get("arch") != arch or classes != ROADSCENES.classes:
         raise DataError(
-            f"{Path(path).name} is of arch {str(about.get('arch'))[:40]!r} with {len(classes)} classes {str(classes)[:120]}, "
+            f"{Path(path).name} is of arch {str(about.get('arch'))[:40]!r} with {len(classes)} classes "
+            f"{str(classes)[:120]}, "
             f"expected {arch!r} with {ROADSCENES.classes}; give other weights="
         )
     require_regime(path, about, regime)
     network = fitted(lambda: build(arch, len(classes)), tensors, path, f"the {arch} of this version")
-    return fused(network).to(memory_format=torch.channels_last).to(place)  # the faster layout for both without gradients
+    return (
+        fused(network).to(memory_format=torch.channels_last).to(place)
+    )  # the faster layout for both without gradients

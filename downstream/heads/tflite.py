@@ -2,7 +2,8 @@
 
 image --fitted--> (1, H, W, 3) --interpreter--> (1, h, w) classes or (1, h, w, C) logits --resize--> SegmentationMap
 
-Fitting and way back are those of Chen et al., "Encoder-Decoder with Atrous Separable Convolution" (DeepLabv3+), ECCV 2018, code
+Fitting and way back are those of Chen et al., "Encoder-Decoder with Atrous Separable Convolution" (DeepLabv3+), ECCV
+2018, code
 release: the longer side to the model's side, the rest mid-grey. ai-edge-litert is Apache-2.0, an extra of this project.
 """
 
@@ -35,10 +36,11 @@ _GREY = 127
 class TfLite:
     """A segmenter in a .tflite file, one image at a time, with torch's number of threads.
 
-    path: the model. classes: a known label space ("voc21", "cityscapes19", "ade150"), or a text file with one class name a line.
-    fit: scale the "longest" side to the model's input, the rest mid-grey, or "stretch" the image to it. resize: "smooth" averages when
-    an image shrinks, "plain" samples. mean, std: what a model of floating-point input is normalised with, 0 to 255; a quantised one
-    takes the pixels as they are.
+    path: the model. classes: a known label space ("voc21", "cityscapes19", "ade150"), or a text file with one class
+    name a line.
+    fit: scale the "longest" side to the model's input, the rest mid-grey, or "stretch" the image to it. resize:
+    "smooth" averages when an image shrinks, "plain" samples. mean, std: what a model of floating-point input is
+    normalised with, 0 to 255; a quantised one takes the pixels as they are.
     """
 
     path: str
@@ -94,7 +96,9 @@ class TfLite:
 
     def _segment(self, interpreter: Any, image: Image) -> SegmentationMap:
         entry, result = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-        placed = fitted(image, *entry["shape"][1:3].tolist(), fit=self.fit, pad_value=_GREY, smooth=self.resize == "smooth")
+        placed = fitted(
+            image, *entry["shape"][1:3].tolist(), fit=self.fit, pad_value=_GREY, smooth=self.resize == "smooth"
+        )
         interpreter.set_tensor(entry["index"], self._values(placed.canvas, entry["dtype"])[None])
         interpreter.invoke()
         raw = interpreter.get_tensor(result["index"])[0]
@@ -109,7 +113,9 @@ class TfLite:
         )
 
     def _values(self, canvas: Image, dtype: type[Any]) -> npt.NDArray[Any]:
-        """The canvas as the model takes it. Quantised models are trained on -1 to 1 in steps of a grey level, so pixels go in as they are."""
+        """The canvas as the model takes it. Quantised models are trained on -1 to 1 in steps of a grey level, so pixels
+        go in as they are.
+        """
         if dtype == np.uint8:
             return canvas
         if dtype == np.int8:
@@ -128,13 +134,16 @@ class TfLite:
 
 
 def _why_unread(outputs: Sequence[Mapping[str, Any]], classes: int) -> str | None:
-    """One sentence where a model's outputs, as it states them, are not a segmenter's of so many classes, or None where they are."""
+    """One sentence where a model's outputs, as it states them, are not a segmenter's of so many classes, or None where
+    they are.
+    """
     shape, dtype = tuple(outputs[0]["shape"].tolist()), np.dtype(outputs[0]["dtype"])
     if (len(shape) == 4 and shape[3] == classes) or (len(shape) == 3 and np.issubdtype(dtype, np.integer)):
         return None
     others = f", the first of its {len(outputs)} outputs" if len(outputs) > 1 else ""
     return (
-        f"the model answers {dtype} {shape}{others}, expected integers (1, h, w) below {classes} or scores (1, h, w, {classes}); check classes, "
+        f"the model answers {dtype} {shape}{others}, expected integers (1, h, w) below {classes} or scores (1, h, w, "
+        f"{classes}); check classes, "
         "and that it is a segmenter"
     )
 
@@ -148,9 +157,13 @@ def _load(path: str, sha256: str, threads: int) -> Any:
         interpreter = Interpreter(path, num_threads=threads)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
-        raise DataError(f"{Path(path).name} cannot be loaded as a TensorFlow Lite model; it may be damaged, get it again: {error}") from error
+        raise DataError(
+            f"{Path(path).name} cannot be loaded as a TensorFlow Lite model; it may be damaged, get it again: {error}"
+        ) from error
     entry = interpreter.get_input_details()[0]
     shape, dtype = entry["shape"].tolist(), entry["dtype"]
     if len(shape) != 4 or shape[0] != 1 or shape[3] != 3 or dtype not in (np.uint8, np.int8, np.float32):
-        raise DataError(f"{Path(path).name} takes {np.dtype(dtype)} of shape {shape}, expected uint8, int8 or float32 (1, H, W, 3)")
+        raise DataError(
+            f"{Path(path).name} takes {np.dtype(dtype)} of shape {shape}, expected uint8, int8 or float32 (1, H, W, 3)"
+        )
     return interpreter

@@ -1,7 +1,7 @@
 """The detectors of torchvision's model zoo, trained on COCO: Faster and Mask R-CNN, RetinaNet, FCOS, SSD.
 
-Code and weights: torchvision, BSD-3-Clause; papers are named in its model documentation. Weights come by torchvision's own
-address and checksum, or from a local file.
+Code and weights: torchvision, BSD-3-Clause; papers are named in its model documentation. Weights come by torchvision's
+own address and checksum, or from a local file.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from hsc.networks.held import held
 
 _INSIDE = 0.5
 _CURE = (
-    "this head reads networks of COCO's 91 numbers alone: give such weights, or export a fine-tuned detector to ONNX and read it with "
+    "this head reads networks of COCO's 91 numbers alone: give such weights, or export a fine-tuned detector to ONNX "
+    "and read it with "
     "onnx(path=..., classes=...)"
 )
 
@@ -39,8 +40,8 @@ class Torchvision:
 
     Mask R-CNN gives a mask with each box, of the pixels it holds more likely inside than not.
 
-    model: its name there. weights: a state dict as .safetensors or .pth; empty for torchvision's own, downloaded once unless
-    HSC_OFFLINE is set. score_threshold, nms_iou, max_detections: as in torchvision's models.
+    model: its name there. weights: a state dict as .safetensors or .pth; empty for torchvision's own, downloaded once
+    unless HSC_OFFLINE is set. score_threshold, nms_iou, max_detections: as in torchvision's models.
     """
 
     model: str = "fasterrcnn_mobilenet_v3_large_320_fpn"
@@ -58,7 +59,9 @@ class Torchvision:
         return COCO80
 
     def available(self) -> str | None:
-        """None if model and weights can be loaded here, else one sentence with the reason and the cure; nothing is fetched to find out."""
+        """None if model and weights can be loaded here, else one sentence with the reason and the cure; nothing is
+        fetched to find out.
+        """
         return why_not(self)
 
     def unfetched(self) -> str:
@@ -76,7 +79,13 @@ class Torchvision:
 
         path = self.weights or path_of(_own(self.model))
         masks = {"masks_above": str(_INSIDE)} if self.gives_masks else {}
-        return {"weights_sha256": sha256_of(path), "torch": torch.__version__, "torchvision": torchvision.__version__, **masks, **device_facts()}
+        return {
+            "weights_sha256": sha256_of(path),
+            "torch": torch.__version__,
+            "torchvision": torchvision.__version__,
+            **masks,
+            **device_facts(),
+        }
 
     @property
     def gives_masks(self) -> bool:
@@ -106,8 +115,14 @@ class Torchvision:
     def _network(self) -> Any:
         path = fetched(self.model, self.weights, _own(self.model))
         network = _load(self.model, str(path), sha256_of(path), not self.weights, device())
-        limits = getattr(network, "roi_heads", network)  # where the R-CNN models have theirs; set anew, since heads share a network
-        limits.score_thresh, limits.nms_thresh, limits.detections_per_img = self.score_threshold, self.nms_iou, self.max_detections
+        limits = getattr(
+            network, "roi_heads", network
+        )  # where the R-CNN models have theirs; set anew, since heads share a network
+        limits.score_thresh, limits.nms_thresh, limits.detections_per_img = (
+            self.score_threshold,
+            self.nms_iou,
+            self.max_detections,
+        )
         return network
 
 
@@ -143,5 +158,7 @@ def _load(model: str, path: str, sha256: str, own: bool, place: str) -> Any:
     except DataError:
         raise
     except Exception as error:  # a damaged or foreign file may raise anything
-        raise DataError(f"{Path(path).name} cannot be loaded as weights of {model}: {error}; get it again, or name its model") from error
+        raise DataError(
+            f"{Path(path).name} cannot be loaded as weights of {model}: {error}; get it again, or name its model"
+        ) from error
     return network.to(place)

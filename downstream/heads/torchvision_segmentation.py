@@ -1,7 +1,7 @@
 """The segmenters of torchvision's model zoo, trained on COCO in PASCAL's classes: FCN, DeepLabv3, LR-ASPP.
 
-Code and weights: torchvision, BSD-3-Clause; papers are named in its model documentation. Weights come by torchvision's own
-address and checksum, or from a local file.
+Code and weights: torchvision, BSD-3-Clause; papers are named in its model documentation. Weights come by torchvision's
+own address and checksum, or from a local file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ from hsc.api import Image
 from hsc.errors import DataError
 from hsc.networks.held import held
 
-_CURE = "say with classes=FILE which classes it was trained for, one name a line, background among them, or give other weights"
+_CURE = (
+    "say with classes=FILE which classes it was trained for, one name a line, background among them, or give other "
+    "weights"
+)
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
 
 
@@ -33,9 +36,11 @@ _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
 class TorchvisionSegmentation:
     """A segmenter of torchvision's zoo.
 
-    model: its name there. weights: a state dict as .safetensors or .pth; empty for torchvision's own, downloaded once unless
-    HSC_OFFLINE is set. classes: a known label space, or a text file with one name a line; torchvision's own weights know "voc21".
-    side: images are resized so that their shorter side has so many pixels, which torchvision's weights were trained at; 0 for none.
+    model: its name there. weights: a state dict as .safetensors or .pth; empty for torchvision's own, downloaded once
+    unless HSC_OFFLINE is set. classes: a known label space, or a text file with one name a line; torchvision's own
+    weights know "voc21".
+    side: images are resized so that their shorter side has so many pixels, which torchvision's weights were trained at;
+    0 for none.
     """
 
     model: str = "deeplabv3_mobilenet_v3_large"
@@ -50,7 +55,10 @@ class TorchvisionSegmentation:
         if self.side < 0:
             raise ValueError(f"side came as {self.side}, expected pixels, or 0 for the image's own size")
         if not self.weights and self.classes != VOC21.name:
-            raise ValueError(f"torchvision's own weights know {VOC21.name}, asked for was {self.classes}; give weights=PATH of such a network")
+            raise ValueError(
+                f"torchvision's own weights know {VOC21.name}, asked for was {self.classes}; give weights=PATH of "
+                f"such a network"
+            )
 
     @property
     def label_space(self) -> LabelSpace:
@@ -62,7 +70,9 @@ class TorchvisionSegmentation:
         return space_of(self.classes)
 
     def available(self) -> str | None:
-        """None if model and weights can be loaded here, else one sentence with the reason and the cure; nothing is fetched to find out."""
+        """None if model and weights can be loaded here, else one sentence with the reason and the cure; nothing is
+        fetched to find out.
+        """
         return why_not(self)
 
     def unfetched(self) -> str:
@@ -135,6 +145,7 @@ def _load(model: str, path: str, sha256: str, classes: int, place: str) -> Any:
         raise
     except Exception as error:  # a damaged or foreign file may raise anything
         raise DataError(
-            f"{Path(path).name} cannot be loaded as weights of {model} with {classes} classes: {error}; get it again, or name its model"
+            f"{Path(path).name} cannot be loaded as weights of {model} with {classes} classes: {error}; get it "
+            f"again, or name its model"
         ) from error
     return network.to(place)

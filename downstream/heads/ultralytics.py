@@ -1,7 +1,7 @@
 """Detectors and instance segmenters of the Ultralytics family (YOLOv5 to YOLO11 and later), from their own .pt files.
 
-Ultralytics and its weights are AGPL-3.0: an extra of this project, never bundled with it. Nothing is downloaded or installed
-from here; a .pt file is a pickle, so load only files you trust.
+Ultralytics and its weights are AGPL-3.0: an extra of this project, never bundled with it. Nothing is downloaded or
+installed from here; a .pt file is a pickle, so load only files you trust.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Ultralytics:
 
     Masks are drawn at the image's own size; ultralytics leaves out boxes whose mask is empty.
 
-    weights: a local file. side: of the square input, pixels. score_threshold, nms_iou, max_detections: as ultralytics' conf,
-    iou and max_det.
+    weights: a local file. side: of the square input, pixels. score_threshold, nms_iou, max_detections: as ultralytics'
+    conf, iou and max_det.
     """
 
     weights: str = "yolo11n.pt"
@@ -113,7 +113,12 @@ class Ultralytics:
         )[0]
         boxes = result.boxes.cpu().numpy()
         masks = pack(_drawn(result, image)) if model.task == _SEGMENT else None
-        return Detections(boxes.xyxy.astype(np.float32).reshape(-1, 4), boxes.conf.astype(np.float32), boxes.cls.astype(np.int64), masks)
+        return Detections(
+            boxes.xyxy.astype(np.float32).reshape(-1, 4),
+            boxes.conf.astype(np.float32),
+            boxes.cls.astype(np.int64),
+            masks,
+        )
 
     def _model(self) -> Any:
         if importlib.util.find_spec("ultralytics") is None:
@@ -156,7 +161,9 @@ def _load(path: str, sha256: str) -> Any:
     except DataError:
         raise
     except Exception as error:  # unpickling a foreign file may raise anything
-        raise DataError(f"{Path(path).name} cannot be loaded by ultralytics; it may be damaged, get it again: {error}") from error
+        raise DataError(
+            f"{Path(path).name} cannot be loaded by ultralytics; it may be damaged, get it again: {error}"
+        ) from error
     finally:
         torch.set_num_threads(threads)
     return model

@@ -1,4 +1,6 @@
-"""Answers of networks that hold NaN or infinity are refused: the largest of NaN is a class like any other, and a score like any other."""
+"""Answers of networks that hold NaN or infinity are refused: the largest of NaN is a class like any other, and a score
+like any other.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +23,7 @@ def require_finite(values: Any, what: str) -> None:
     bad = count - int(finite.sum())
     if bad:
         raise HeadError(
-            f"{bad} of the network's {count} {what} are not finite (NaN or infinite), expected numbers; its weights are damaged, "
+            f"{bad} of the network's {count} {what} are not finite (NaN or infinite), expected numbers; its weights "
+            f"are damaged, "
             "or its input overflows (check its scale, and half precision)"
         )

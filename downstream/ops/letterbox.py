@@ -51,8 +51,8 @@ def resize_bilinear(image: Image, height: int, width: int, *, smooth: bool = Fal
 def letterbox(image: Image, height: int, width: int, *, centred: bool, smooth: bool = False) -> tuple[Image, Placement]:
     """Scale an image to fit (height, width) with its sides' ratio kept, the rest grey.
 
-    centred: the Ultralytics way (rounded sizes, image in the middle); otherwise the YOLOX way (sizes cut to whole pixels,
-    image at the top left). smooth: as in ``resize_bilinear``.
+    centred: the Ultralytics way (rounded sizes, image in the middle); otherwise the YOLOX way (sizes cut to whole
+    pixels, image at the top left). smooth: as in ``resize_bilinear``.
     """
     image_height, image_width = image.shape[:2]
     scale = min(height / image_height, width / image_width)
@@ -62,5 +62,7 @@ def letterbox(image: Image, height: int, width: int, *, centred: bool, smooth: b
     top = round((height - fitted_height) / 2 - 0.1) if centred else 0
     left = round((width - fitted_width) / 2 - 0.1) if centred else 0
     canvas = np.full((height, width, 3), PAD_VALUE, np.uint8)
-    canvas[top : top + fitted_height, left : left + fitted_width] = resize_bilinear(image, fitted_height, fitted_width, smooth=smooth)
+    canvas[top : top + fitted_height, left : left + fitted_width] = resize_bilinear(
+        image, fitted_height, fitted_width, smooth=smooth
+    )
     return canvas, Placement(scale, float(left), float(top))

@@ -1,7 +1,7 @@
 """Masks of objects, packed as COCO's run lengths and unpacked again.
 
-Format: the run-length encoding of pycocotools (Dollár and Lin): columns first, zeros before ones, six bits a character. The packing is
-hotcoco's, which our tests hold equal to pycocotools'.
+Format: the run-length encoding of pycocotools (Dollár and Lin): columns first, zeros before ones, six bits a character.
+The packing is hotcoco's, which our tests hold equal to pycocotools'.
 """
 
 from __future__ import annotations
@@ -58,16 +58,22 @@ def unpack(masks: Masks) -> npt.NDArray[np.bool_]:
 
     height, width = masks.image_hw
     if uncovered := [one for one in masks.counts if covered_pixels(one) != height * width]:
-        raise ValueError(f"the runs {uncovered[0][:40]!r} cover {covered_pixels(uncovered[0])} pixels, expected {height} x {width}")
+        raise ValueError(
+            f"the runs {uncovered[0][:40]!r} cover {covered_pixels(uncovered[0])} pixels, expected {height} x {width}"
+        )
     planes = [np.asarray(mask.decode({"size": [height, width], "counts": one}), bool) for one in masks.counts]
     return np.stack(planes) if planes else np.zeros((0, height, width), np.bool_)
 
 
 def why_damaged(counts: Any, image_hw: tuple[int, int]) -> str | None:
-    """What is wrong with the packed runs of one mask, in words, or None: they must be whole and cover the image's pixels once."""
+    """What is wrong with the packed runs of one mask, in words, or None: they must be whole and cover the image's
+    pixels once.
+    """
     if not isinstance(counts, bytes):
         return f"its runs came as {type(counts).__name__}, expected bytes"
-    letters = np.frombuffer(counts, np.uint8).astype(np.int64) - 48  # five bits each, and 32 where more of the number follow
+    letters = (
+        np.frombuffer(counts, np.uint8).astype(np.int64) - 48
+    )  # five bits each, and 32 where more of the number follow
     if letters.size and not (letters.min() >= 0 and letters.max() < 64):
         return "its runs hold bytes that are no digits of packed runs"
     if letters.size and letters[-1] & 32:

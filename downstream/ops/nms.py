@@ -25,8 +25,8 @@ def best_boxes(
 ) -> Detections:
     """Greedy non-maximum suppression within each class; the best ``max_detections`` of all classes, best first.
 
-    boxes_xyxy (N, 4) pixels, scores (N,), labels (N,). Of two boxes of a class that overlap by more than ``iou`` the lower
-    score goes. iou 1 keeps all. Boxes that have no area are left out.
+    boxes_xyxy (N, 4) pixels, scores (N,), labels (N,). Of two boxes of a class that overlap by more than ``iou`` the
+    lower score goes. iou 1 keeps all. Boxes that have no area are left out.
 
     Raises:
         HeadError: a score is not finite, or a box that reaches the threshold.
@@ -54,7 +54,8 @@ def best_boxes(
 
 
 def best_of_cells(boxes: Tensor, scores: Tensor, most: int, **limits: Any) -> Detections:
-    """``best_boxes`` of a dense detector's cells, of which only the ``most`` best pairs of cell and class are looked at.
+    """``best_boxes`` of a dense detector's cells, of which only the ``most`` best pairs of cell and class are looked
+    at.
 
     boxes (M, 4) pixels, scores (M, classes), both of one image. limits: as those of ``best_boxes``.
     """

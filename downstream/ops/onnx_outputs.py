@@ -4,8 +4,8 @@
     numbers for a grey canvas --told--> Told: how boxes are written, whether scores are logits
 
 Exporters of one network differ in what they leave to the reader: boxes relative to the cell or in pixels (YOLOX's
-``--decode_in_inference``), in pixels or as shares of the side, scores before or after the sigmoid. The shapes are the same; the numbers
-are not.
+``--decode_in_inference``), in pixels or as shares of the side, scores before or after the sigmoid. The shapes are the
+same; the numbers are not.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ _FEW = 1000
 _ROWS = (6, 7)
 """Numbers of one box that is left after suppression: corners, score and class, the image's too."""
 _FOLLOWS = 0.7
-"""How well centres that are places in the picture correlate with their cells' at the least; those relative to the cell hardly do."""
+"""How well centres that are places in the picture correlate with their cells' at the least; those relative to the cell
+hardly do.
+"""
 _NEAR = 2.0
 """Cells that a candidate's centre lies from its own cell's, in the median, where it is understood."""
 _MANY = 64
@@ -44,7 +46,9 @@ class Output(NamedTuple):
 
 
 class Told(NamedTuple):
-    """How the numbers of a detector are to be read. boxes: relative to the cell, in pixels of the input, or as shares of its sides."""
+    """How the numbers of a detector are to be read. boxes: relative to the cell, in pixels of the input, or as shares
+    of its sides.
+    """
 
     boxes: Boxes
     logits: bool
@@ -55,19 +59,28 @@ def cells_of(input_hw: tuple[int, int], strides: Sequence[int]) -> int:
     return sum((input_hw[0] // s) * (input_hw[1] // s) for s in strides)
 
 
-def why_unread(outputs: Sequence[Output], form: Format, classes: int, input_hw: tuple[int, int], strides: Sequence[int]) -> str | None:
+def why_unread(
+    outputs: Sequence[Output], form: Format, classes: int, input_hw: tuple[int, int], strides: Sequence[int]
+) -> str | None:
     """One sentence where outputs are not of the layout ``form`` for so many classes, or None where they are or may be.
 
-    input_hw: height and width of the model's input, 0 where it is open. Sides that the model leaves open are not judged.
+    input_hw: height and width of the model's input, 0 where it is open. Sides that the model leaves open are not
+    judged.
     """
     shape = outputs[0].shape
     if form in ("yolox", "yolov8"):
-        reason = _why_not_yolox(outputs, classes, input_hw, strides) if form == "yolox" else _why_not_yolov8(outputs, classes)
+        reason = (
+            _why_not_yolox(outputs, classes, input_hw, strides)
+            if form == "yolox"
+            else _why_not_yolov8(outputs, classes)
+        )
         suppressed = _suppressed(outputs) if reason else ""
         if suppressed:
             return (
-                f"{suppressed}, so it suppresses boxes by itself, which is not read: suppression here is the same for all detectors; export it "
-                f"without (ultralytics: nms=False; YOLOv7: without --end2end), and give format=yolox or format=yolov8; {_seen(outputs)}"
+                f"{suppressed}, so it suppresses boxes by itself, which is not read: suppression here is the same "
+                f"for all detectors; export it "
+                f"without (ultralytics: nms=False; YOLOv7: without --end2end), and give format=yolox or "
+                f"format=yolov8; {_seen(outputs)}"
             )
         return reason
     if form == "logits":
@@ -75,14 +88,18 @@ def why_unread(outputs: Sequence[Output], form: Format, classes: int, input_hw: 
             return None
         last = len(shape) == 4 and shape[3] == classes
         return f"the model's output is {_shape(shape)}, logits of {classes} classes are (N, {classes}, h, w)" + (
-            ", with the classes before the sides and not after them; export it so" if last else "; check format and classes"
+            ", with the classes before the sides and not after them; export it so"
+            if last
+            else "; check format and classes"
         )
     if len(shape) == 3 or (len(shape) == 4 and _is(shape[1], 1)):
         return None
     return f"the model's output is {_shape(shape)}, classes are (N, h, w) or (N, 1, h, w); format=logits is for scores"
 
 
-def _why_not_yolox(outputs: Sequence[Output], classes: int, input_hw: tuple[int, int], strides: Sequence[int]) -> str | None:
+def _why_not_yolox(
+    outputs: Sequence[Output], classes: int, input_hw: tuple[int, int], strides: Sequence[int]
+) -> str | None:
     shape = outputs[0].shape
     anchors = cells_of(input_hw, strides) if all(input_hw) else None
     if len(shape) == 3 and _is(shape[2], 5 + classes) and (anchors is None or _is(shape[1], anchors)):
@@ -90,7 +107,8 @@ def _why_not_yolox(outputs: Sequence[Output], classes: int, input_hw: tuple[int,
     known = f"{anchors}" if anchors is not None else "anchors"
     three = anchors is not None and shape[1:2] == (3 * anchors,) and shape[2:] == (5 + classes,)
     return (
-        f"the model's output is {_shape(shape)}, yolox with strides {tuple(strides)} and {classes} classes on {input_hw} gives "
+        f"the model's output is {_shape(shape)}, yolox with strides {tuple(strides)} and {classes} classes on "
+        f"{input_hw} gives "
         f"(N, {known}, {5 + classes}); "
         + ("three anchors a cell are YOLOv5's and YOLOv7's, which are not read; " if three else "")
         + "check format, strides and classes"
@@ -105,7 +123,11 @@ def _why_not_yolov8(outputs: Sequence[Output], classes: int) -> str | None:
     turned = len(shape) == 3 and shape[2] == 4 + classes and shape[1] is not None and shape[1] > _FEW
     return (
         f"the model's output is {_shape(shape)}, yolov8 with {classes} classes gives (N, {4 + classes}, anchors)"
-        + (", and its axes stand the other way round; export it without the transpose" if turned else "; check format and classes")
+        + (
+            ", and its axes stand the other way round; export it without the transpose"
+            if turned
+            else "; check format and classes"
+        )
         + _others(outputs)
     )
 
@@ -125,22 +147,32 @@ def _suppressed(outputs: Sequence[Output]) -> str:
     return ""
 
 
-def told(raw: Floats, form: Format, input_hw: tuple[int, int], strides: Sequence[int], boxes: Boxes | None = None) -> Told:
-    """How a detector writes its boxes and scores, from its answer ``raw`` (N, ...) to an empty picture, of one image and known layout.
+def told(
+    raw: Floats, form: Format, input_hw: tuple[int, int], strides: Sequence[int], boxes: Boxes | None = None
+) -> Told:
+    """How a detector writes its boxes and scores, from its answer ``raw`` (N, ...) to an empty picture, of one image
+    and known layout.
 
-    A candidate's centre lies near its cell's. Written as a place in the picture, in pixels or as a share, it follows the cells across the
-    picture; written relative to the cell it does not, and lies near a half. boxes: how they are written, where that is known.
+    A candidate's centre lies near its cell's. Written as a place in the picture, in pixels or as a share, it follows
+    the cells across the picture; written relative to the cell it does not, and lies near a half. boxes: how they are
+    written, where that is known.
 
     Raises:
         DataError: centres lie far from their cells, however they are read.
     """
     if not np.isfinite(raw).all():
-        raise DataError("the model answers an empty picture with numbers that are not finite; its weights are damaged, or its export is")
+        raise DataError(
+            "the model answers an empty picture with numbers that are not finite; its weights are damaged, or its "
+            "export is"
+        )
     if boxes is not None:
         return Told(boxes, _logits(raw[:, 4:] if form == "yolox" else raw[4:]))
     if form == "yolov8":
         if raw.shape[1] >= _MANY and bool((raw[2:4] >= raw[:2]).all()):
-            raise DataError("the model's boxes look like two corners each, yolov8 has a centre and a size; export it without that step")
+            raise DataError(
+                "the model's boxes look like two corners each, yolov8 has a centre and a size; export it without "
+                "that step"
+            )
         return Told("decoded" if np.median(raw[:2]) > _NEAR else "normalised", _logits(raw[4:]))
     middle = np.concatenate([_middles(input_hw[0] // s, input_hw[1] // s) for s in strides])  # (anchors, 2) in cells
     stride = np.repeat(np.array(strides, np.float64), [cells_of(input_hw, (s,)) for s in strides])[:, None]
@@ -154,7 +186,8 @@ def told(raw: Floats, form: Format, input_hw: tuple[int, int], strides: Sequence
         best, off = "normalised", np.abs(centres * np.array(input_hw[::-1], np.float64) / stride - middle)
     if not np.median(off) <= _NEAR:
         raise DataError(
-            f"the model's boxes lie {np.median(off):.3g} cells from their own, in the median, on an empty picture, read as {best}; check format "
+            f"the model's boxes lie {np.median(off):.3g} cells from their own, in the median, on an empty picture, "
+            f"read as {best}; check format "
             "and strides, or say boxes=raw or boxes=decoded"
         )
     return Told(best, _logits(raw[:, 4:]))
@@ -188,7 +221,9 @@ def _is(side: int | None, wanted: int) -> bool:
 
 
 def _shape(shape: tuple[int | None, ...]) -> str:
-    return "(" + ", ".join("?" if side is None else str(side) for side in shape) + ("," if len(shape) == 1 else "") + ")"
+    return (
+        "(" + ", ".join("?" if side is None else str(side) for side in shape) + ("," if len(shape) == 1 else "") + ")"
+    )
 
 
 def _seen(outputs: Sequence[Output]) -> str:

@@ -19,7 +19,9 @@ Fit = Literal["stretch", "longest"]
 
 
 class Fitted(NamedTuple):
-    """canvas: uint8 (h, w, 3), the image at its left top. used_hw: what of the canvas the image covers. image_hw: its own size."""
+    """canvas: uint8 (h, w, 3), the image at its left top. used_hw: what of the canvas the image covers. image_hw: its
+    own size.
+    """
 
     canvas: Image
     used_hw: tuple[int, int]
@@ -29,7 +31,8 @@ class Fitted(NamedTuple):
 def fitted(image: Image, height: int, width: int, *, fit: Fit, pad_value: int, smooth: bool) -> Fitted:
     """An image on a canvas of (height, width).
 
-    fit: "stretch" fills the canvas and lets the ratio of the sides go; "longest" keeps it, and the rest is ``pad_value``.
+    fit: "stretch" fills the canvas and lets the ratio of the sides go; "longest" keeps it, and the rest is
+    ``pad_value``.
     smooth: as in ``resize_bilinear``.
     """
     own = image.shape[0], image.shape[1]
@@ -78,9 +81,14 @@ def labels_from_classes(classes: npt.NDArray[Any], placed: Fitted) -> npt.NDArra
     """
     require_finite(classes, "classes")
     if not np.array_equal(classes, np.trunc(classes)):
-        raise DataError("the model answers numbers that are not whole as classes; check that it answers classes, not scores")
+        raise DataError(
+            "the model answers numbers that are not whole as classes; check that it answers classes, not scores"
+        )
     if classes.min(initial=0) < 0 or classes.max(initial=0) > 255:
-        raise DataError(f"the model answers classes {classes.min()} to {classes.max()}, expected 0 to 255; check that it answers classes, not scores")
+        raise DataError(
+            f"the model answers classes {classes.min()} to {classes.max()}, expected 0 to 255; check that it answers "
+            f"classes, not scores"
+        )
     shares = [used / canvas for used, canvas in zip(placed.used_hw, placed.canvas.shape[:2], strict=True)]
     # The middle of each pixel of the image, found again on the grid of the answer.
     rows, columns = (

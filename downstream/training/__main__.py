@@ -41,25 +41,44 @@ def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     arguments = argparse.ArgumentParser(
         prog="python -m downstream.training",
-        description="Train one of our own heads on a folder of shards: of clean images (flip, scale, crop, colour), or of what a codec leaves.",
+        description="Train one of our own heads on a folder of shards: of clean images (flip, scale, crop, colour), or of "
+        "what a codec leaves.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     arguments.add_argument("--task", choices=("detection", "segmentation"), default="detection", help="(%(default)s)")
     arguments.add_argument(
-        "--input", choices=("clean", "images", "latents"), default="clean", help="clean images, or decoded images or latents of a codec (%(default)s)"
+        "--input",
+        choices=("clean", "images", "latents"),
+        default="clean",
+        help="clean images, or decoded images or latents of a codec (%(default)s)",
     )
     arguments.add_argument(
         "--arch",
         required=True,
-        help="pyramid or hourglass for detection, pyramid or context for segmentation; of latents: both, F or w, what is read",
+        help="pyramid or hourglass for detection, pyramid or context for segmentation; of latents: both, F or w, what "
+        "is read",
     )
-    arguments.add_argument("--data", required=True, type=Path, help="folder of .npz shards of benchmarks.export, or of benchmarks.coded with --input")
     arguments.add_argument(
-        "--teacher", type=Path, help="with --input: weights of small or segmenter, whose answers on the clean views are learnt too"
+        "--data",
+        required=True,
+        type=Path,
+        help="folder of .npz shards of benchmarks.export, or of benchmarks.coded with --input",
     )
-    arguments.add_argument("--distil", type=float, default=1.0, help="weight of the teacher's part of the loss (%(default)s)")
-    arguments.add_argument("--zoom", type=float, default=1.0, help="detection in decoded images: enlarge them, as the head does (%(default)s)")
+    arguments.add_argument(
+        "--teacher",
+        type=Path,
+        help="with --input: weights of small or segmenter, whose answers on the clean views are learnt too",
+    )
+    arguments.add_argument(
+        "--distil", type=float, default=1.0, help="weight of the teacher's part of the loss (%(default)s)"
+    )
+    arguments.add_argument(
+        "--zoom",
+        type=float,
+        default=1.0,
+        help="detection in decoded images: enlarge them, as the head does (%(default)s)",
+    )
     arguments.add_argument(
         "--lift-only",
         action="store_true",
@@ -69,22 +88,42 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--steps", required=True, type=int)
     arguments.add_argument("--seed", type=int, default=0)
     arguments.add_argument("--batch", type=int, default=8, help="images a step (%(default)s)")
-    arguments.add_argument("--height", type=int, default=256, help="of a training view, pixels, a multiple of 32 (%(default)s)")
-    arguments.add_argument("--width", type=int, default=384, help="of a training view, pixels, a multiple of 32 (%(default)s)")
+    arguments.add_argument(
+        "--height", type=int, default=256, help="of a training view, pixels, a multiple of 32 (%(default)s)"
+    )
+    arguments.add_argument(
+        "--width", type=int, default=384, help="of a training view, pixels, a multiple of 32 (%(default)s)"
+    )
     arguments.add_argument("--learning-rate", type=float, default=2e-3, help="the highest (%(default)s)")
     arguments.add_argument(
         "--initial",
         type=Path,
-        help="start from these weights, of the same architecture and classes, instead of random ones; with --input latents also from a pixel head's",
+        help="start from these weights, of the same architecture and classes, instead of random ones; with --input "
+        "latents also from a pixel head's",
     )
     arguments.add_argument(
-        "--holdout", type=Path, help="segmentation: folder of shards to score on and never train on; the best step's weights are kept"
+        "--holdout",
+        type=Path,
+        help="segmentation: folder of shards to score on and never train on; the best step's weights are kept",
     )
-    arguments.add_argument("--score-every", type=int, default=500, help="segmentation: steps between scorings of the holdout (%(default)s)")
-    arguments.add_argument("--lovasz", type=float, default=0.5, help="segmentation: weight of the Lovasz part of the loss, 0 for none (%(default)s)")
+    arguments.add_argument(
+        "--score-every", type=int, default=500, help="segmentation: steps between scorings of the holdout (%(default)s)"
+    )
+    arguments.add_argument(
+        "--lovasz",
+        type=float,
+        default=0.5,
+        help="segmentation: weight of the Lovasz part of the loss, 0 for none (%(default)s)",
+    )
     arguments.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (%(default)s)")
-    arguments.add_argument("--bf16", action="store_true", help="convolutions in bfloat16: faster on GPUs and on CPUs that have it, slower on others")
-    arguments.add_argument("--threads", type=int, default=1, help="of torch (%(default)s); results are exact for one number of threads")
+    arguments.add_argument(
+        "--bf16",
+        action="store_true",
+        help="convolutions in bfloat16: faster on GPUs and on CPUs that have it, slower on others",
+    )
+    arguments.add_argument(
+        "--threads", type=int, default=1, help="of torch (%(default)s); results are exact for one number of threads"
+    )
     arguments.add_argument("--checkpoint-s", type=float, default=120.0, help="seconds between checkpoints (120)")
     return arguments
 
@@ -132,7 +171,9 @@ def _lesson(recipe: Recipe, data: Path, holdout: Path | None, teacher: Path | No
     if recipe.input != "clean":
         return _adapted(recipe, data, holdout, teacher, device)
     if teacher is not None:
-        raise UsageError("--teacher is for --input latents and --input images; heads on clean images learn from labels alone")
+        raise UsageError(
+            "--teacher is for --input latents and --input images; heads on clean images learn from labels alone"
+        )
     if recipe.task == "segmentation":
         from downstream.training.map_shards import read_maps
         from downstream.training.segmentation import Segmentation

@@ -1,11 +1,13 @@
-"""The lesson of heads that are adapted to a codec: on its latents, or on the images it decodes, from the very same bytes.
+"""The lesson of heads that are adapted to a codec: on its latents, or on the images it decodes, from the very same
+bytes.
 
     coded view --latents or decoded image--> network --> loss of its task
     clean view --teacher--------------------------------> + distance from the teacher's answers
 
-Both kinds see the same views at the same rates and may begin with the same pixel head, so that a head on latents and its rival on pixels
-differ in their input alone. Before the first step the linear layer of a lift is fitted to the clean views, by least squares; a recipe of the lift
-alone goes on from there by gradient descent, and what it leaves is where the head can begin, as its rival begins with decoded images.
+Both kinds see the same views at the same rates and may begin with the same pixel head, so that a head on latents and
+its rival on pixels differ in their input alone. Before the first step the linear layer of a lift is fitted to the clean
+views, by least squares; a recipe of the lift alone goes on from there by gradient descent, and what it leaves is where
+the head can begin, as its rival begins with decoded images.
 """
 
 from __future__ import annotations
@@ -55,7 +57,9 @@ _FITTED, _TOGETHER = 512, 32
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """truth: boxes of each view, or int64 (N, H, W), or the planes a lift should give. taught: the teacher's raw maps, None without one."""
+    """truth: boxes of each view, or int64 (N, H, W), or the planes a lift should give. taught: the teacher's raw maps,
+    None without one.
+    """
 
     truth: Any
     taught: tuple[Tensor, ...] | None
@@ -63,10 +67,12 @@ class Truth:
 
 @dataclass(frozen=True, eq=False)
 class Adapted:
-    """``coded`` holds latents or decoded images, as ``recipe.input`` says. holdout: whole images, coded, never trained on (segmentation).
+    """``coded`` holds latents or decoded images, as ``recipe.input`` says. holdout: whole images, coded, never trained
+    on (segmentation).
 
     Raises:
-        UsageError: the codec's latents are not such that a head could read them, the teacher's answers are of another layout or its views of
+        UsageError: the codec's latents are not such that a head could read them, the teacher's answers are of another
+        layout or its views of
             no size it takes, or there is a teacher for the lift alone.
         DataError: the images held out are of another codec or other classes.
     """
@@ -79,15 +85,24 @@ class Adapted:
     def __post_init__(self) -> None:
         own, other = self.coded, self.holdout
         if other is not None and (own.codec, own.specs, own.space) != (other.codec, other.specs, other.space):
-            raise DataError(f"the images held out are of {other.codec} in {other.space.name}, the others of {own.codec} in {own.space.name}")
+            raise DataError(
+                f"the images held out are of {other.codec} in {other.space.name}, the others of {own.codec} in "
+                f"{own.space.name}"
+            )
         layout = _LAYOUT if self.recipe.input == "latents" else self.recipe.arch
         if self.teacher is not None and self.recipe.task == "detection" and self.teacher.arch != layout:
-            raise UsageError(f"the teacher is a {self.teacher.arch}, whose answers a {self.recipe.arch} cannot be held to; give a {layout}")
+            raise UsageError(
+                f"the teacher is a {self.teacher.arch}, whose answers a {self.recipe.arch} cannot be held to; give a "
+                f"{layout}"
+            )
         if self.teacher is not None and self.recipe.lift_only:
             raise UsageError("a teacher has no part in training the lift alone; leave --teacher away")
         sides = self.recipe.height * self._zoom, self.recipe.width * self._zoom
         if self.teacher is not None and any(side % 32 for side in sides):
-            raise UsageError(f"a teacher would look at views of {sides[0]:g}x{sides[1]:g}; give a size such that these are multiples of 32")
+            raise UsageError(
+                f"a teacher would look at views of {sides[0]:g}x{sides[1]:g}; give a size such that these are "
+                f"multiples of 32"
+            )
         if self.recipe.input == "latents":
             _ = self.reading
 
@@ -152,7 +167,11 @@ class Adapted:
         chosen = indices_of(recipe.seed, step, recipe.batch, self.images)
         if recipe.lift_only:
             return self._inputs(self.coded, chosen), Truth(normalised(self._clean(chosen, self._lift.stride)), None)
-        taught = None if self.teacher is None else self.teacher.raw(chosen, [self.coded.clean[i] for i in chosen], self._zoom)
+        taught = (
+            None
+            if self.teacher is None
+            else self.teacher.raw(chosen, [self.coded.clean[i] for i in chosen], self._zoom)
+        )
         return self._inputs(self.coded, chosen), Truth(self._truth([self.coded.truth[i] for i in chosen]), taught)
 
     def loss(self, recipe: Recipe, raw: tuple[Tensor, ...], truth: Truth) -> dict[str, Tensor]:
@@ -189,14 +208,20 @@ class Adapted:
             "classes": self.classes,
             "holdout": held_out,
         }
-        said |= {"space": self.coded.space.name, "codec": self.coded.codec, "teacher": self.teacher.label if self.teacher else None}
+        said |= {
+            "space": self.coded.space.name,
+            "codec": self.coded.codec,
+            "teacher": self.teacher.label if self.teacher else None,
+        }
         if self.coded.specs:  # of maps, the last is the one next to the image
             said["latent_space"] = self.coded.specs[0 if self.recipe.input == "latents" else -1].space
         return said | (self.reading.to_plain() if self.recipe.input == "latents" else {})
 
     def _inputs(self, coded: Coded, chosen: Sequence[int]) -> tuple[Tensor, ...]:
         if self.recipe.input == "latents":
-            maps = {name: torch.from_numpy(np.stack([found[i] for i in chosen])) for name, found in coded.latents.items()}
+            maps = {
+                name: torch.from_numpy(np.stack([found[i] for i in chosen])) for name, found in coded.latents.items()
+            }
             return self.reading.inputs(maps, (coded.clean[chosen[0]].shape[0], coded.clean[chosen[0]].shape[1]))
         return (enlarged(_planes([coded.decoded[i] for i in chosen]), self.recipe.zoom),)
 
@@ -208,7 +233,9 @@ class Adapted:
         planes = pad(planes, (0, beyond[0], 0, beyond[1]), mode="replicate")
         if stride == self.reading.stride:
             return planes
-        return interpolate(planes, size=(rows * stride, columns * stride), mode="bilinear", align_corners=False, antialias=True)
+        return interpolate(
+            planes, size=(rows * stride, columns * stride), mode="bilinear", align_corners=False, antialias=True
+        )
 
     def _truth(self, found: Sequence[Any]) -> Any:
         if self.recipe.task == "segmentation":

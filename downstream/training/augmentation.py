@@ -21,7 +21,9 @@ _SMALLEST_SIDE = 2.0
 _SMALLEST_SHARE = 0.3
 
 
-def augmented(image: Image, boxes: Boxes, random: np.random.Generator, *, height: int, width: int) -> tuple[Tensor, Boxes]:
+def augmented(
+    image: Image, boxes: Boxes, random: np.random.Generator, *, height: int, width: int
+) -> tuple[Tensor, Boxes]:
     """One training view of an image: float32 (3, height, width), 0 to 255, and the boxes in it.
 
     Half of the views keep the pixels as they are (flip and crop alone), so that the network knows their true texture.
@@ -44,7 +46,9 @@ def _scaled(pixels: Tensor, xyxy: Floats, scale: float) -> tuple[Tensor, Floats]
     return resized, xyxy * np.array([size[1] / width, size[0] / height] * 2, np.float32)
 
 
-def _cropped(pixels: Tensor, boxes: Boxes, random: np.random.Generator, height: int, width: int) -> tuple[Tensor, Boxes]:
+def _cropped(
+    pixels: Tensor, boxes: Boxes, random: np.random.Generator, height: int, width: int
+) -> tuple[Tensor, Boxes]:
     """A window of (height, width) somewhere on the image, or the image somewhere on the window where it is smaller."""
     spare = (pixels.shape[1] - height, pixels.shape[2] - width)
     top, left = (int(random.integers(min(0, s), max(0, s) + 1)) for s in spare)
@@ -57,7 +61,9 @@ def _cropped(pixels: Tensor, boxes: Boxes, random: np.random.Generator, height: 
 
 
 def boxes_within(boxes: Boxes, height: int, width: int) -> Boxes:
-    """What of boxes lies in a window at 0, 0; those that are mostly cut off are neither asked for nor held against a network."""
+    """What of boxes lies in a window at 0, 0; those that are mostly cut off are neither asked for nor held against a
+    network.
+    """
     clipped = np.clip(boxes.boxes_xyxy, 0, np.array([width, height] * 2, np.float32))
     share = _areas(clipped) / np.maximum(_areas(boxes.boxes_xyxy), 1e-6)
     stays = np.all(clipped[:, 2:] - clipped[:, :2] >= _SMALLEST_SIDE, axis=1)

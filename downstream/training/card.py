@@ -13,7 +13,9 @@ _RECIPE = ("steps", "seed", "batch", "height", "width", "learning_rate", "weight
 
 
 def card(path: Path, about: Mapping[str, Any], images: int, seconds: float, device: str) -> str:
-    """Markdown for the weights at ``path``, from what they say of themselves. Where and when they score is for people to add."""
+    """Markdown for the weights at ``path``, from what they say of themselves. Where and when they score is for people
+    to add.
+    """
     from safetensors import safe_open
 
     with safe_open(path, "pt") as file:
@@ -23,17 +25,22 @@ def card(path: Path, about: Mapping[str, Any], images: int, seconds: float, devi
         "data": f"{images} images: {about['source']}",
         "augmentation": _augmentation(about),
         "from": about["initial"] or "random weights",
-        "recipe": ", ".join(f"{name} {recipe[name]}" for name in _RECIPE) + "; AdamW, cosine, moving average of the weights",
-        "loss": f"lovasz weight {recipe['lovasz']}" if recipe["task"] == "segmentation" else "as downstream/training says",
+        "recipe": ", ".join(f"{name} {recipe[name]}" for name in _RECIPE)
+        + "; AdamW, cosine, moving average of the weights",
+        "loss": f"lovasz weight {recipe['lovasz']}"
+        if recipe["task"] == "segmentation"
+        else "as downstream/training says",
         **_adaptation(about),
         "held out": _held_out(about),
         "time": f"{seconds / 60:.0f} minutes on {_place(device)}, torch {torch.__version__}",
-        "weights": f"float16 safetensors, {path.stat().st_size} bytes, sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}",
+        "weights": f"float16 safetensors, {path.stat().st_size} bytes, sha256 "
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}",
     }
     lines = [
         f"# {path.stem}",
         "",
-        f"Network for {recipe['task']}, architecture {about['arch']}, {parameters / 1e6:.2f} M values, computed in float32.",
+        f"Network for {recipe['task']}, architecture {about['arch']}, {parameters / 1e6:.2f} M values, computed in "
+        f"float32.",
         f"Classes: {', '.join(about['classes'])}.",
         "",
         "| | |",
@@ -54,10 +61,14 @@ def _adaptation(about: Mapping[str, Any]) -> dict[str, str]:
     recipe = about["recipe"]
     if recipe["input"] == "clean":
         return {}
-    read = ", ".join(f"{need['name']} {tuple(need['shape'])}" for need in about.get("needs", ())) or f"decoded images, zoom {recipe['zoom']}"
+    read = (
+        ", ".join(f"{need['name']} {tuple(need['shape'])}" for need in about.get("needs", ()))
+        or f"decoded images, zoom {recipe['zoom']}"
+    )
     teacher = f"{about['teacher']}, weight {recipe['distil']}" if about["teacher"] else "none"
     return {
-        "regime": f"adapted to {about['codec']}, latent space {about['latent_space'] or 'none'}, at all rates of its ladder, cut after any layer",
+        "regime": f"adapted to {about['codec']}, latent space {about['latent_space'] or 'none'}, at all rates of its "
+        f"ladder, cut after any layer",
         "reads": read,
         "teacher": teacher,
     }
@@ -67,7 +78,8 @@ def _held_out(about: Mapping[str, Any]) -> str:
     if not about.get("holdout"):
         return "nothing; the weights are the last step's"
     return (
-        f"{about['holdout']}; mIoU {about.get('holdout_score')} at step {about.get('step')}, whose weights these are: a choice made on these images"
+        f"{about['holdout']}; mIoU {about.get('holdout_score')} at step {about.get('step')}, whose weights these "
+        f"are: a choice made on these images"
     )
 
 

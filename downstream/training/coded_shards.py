@@ -36,7 +36,8 @@ _OF_TASK = {
 
 @dataclass
 class Coded:
-    """All views of a folder, in memory. Entry i of each list is of view i; ``decoded`` or ``latents`` is empty where it was not asked for.
+    """All views of a folder, in memory. Entry i of each list is of view i; ``decoded`` or ``latents`` is empty where it
+    was not asked for.
 
     truth: ``Boxes``, or uint8 (H, W) label maps. space: the classes they are in. specs: of the latents.
     """
@@ -56,7 +57,8 @@ def read_coded(folder: Path, task: str, *, latents: bool) -> Coded:
     """Read every shard of a folder, in the order of their names: latents, or else decoded images.
 
     Raises:
-        DataError: there is none, one is damaged, lacks what the task learns from, or is of another codec than those before.
+        DataError: there is none, one is damaged, lacks what the task learns from, or is of another codec than those
+        before.
     """
     found: Coded | None = None
     for name, shard in read_shards(folder, (*_ALWAYS, *_OF_TASK[task])):
@@ -64,9 +66,15 @@ def read_coded(folder: Path, task: str, *, latents: bool) -> Coded:
         if found is None:
             found = Coded(codec, specs, space)
         if (codec, specs, space) != (found.codec, found.specs, found.space):
-            raise DataError(f"{name} was coded by {codec} and labelled in {space.name}, the shards before by {found.codec} in {found.space.name}")
+            raise DataError(
+                f"{name} was coded by {codec} and labelled in {space.name}, the shards before by {found.codec} in "
+                f"{found.space.name}"
+            )
         if latents and not specs:
-            raise DataError(f"{name} holds no latents, since {codec} hands out none; train on its images, or code with another codec")
+            raise DataError(
+                f"{name} holds no latents, since {codec} hands out none; train on its images, or code with another "
+                f"codec"
+            )
         _add(found, shard, task, latents)
     assert found is not None
     return found
@@ -101,6 +109,8 @@ def specs_from(text: str) -> tuple[LatentSpec, ...]:
         DataError: the text is none.
     """
     try:
-        return tuple(LatentSpec(one["name"], tuple(one["shape"]), one["stride"], one["space"]) for one in json.loads(text))
+        return tuple(
+            LatentSpec(one["name"], tuple(one["shape"]), one["stride"], one["space"]) for one in json.loads(text)
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"the specs of the latents in a shard cannot be read: {error}; code it again") from error

@@ -1,4 +1,6 @@
-"""What is coded for training: views of an image, flipped, scaled and cut out before any codec sees them; pixels are else as they are."""
+"""What is coded for training: views of an image, flipped, scaled and cut out before any codec sees them; pixels are
+else as they are.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,11 @@ def coded_view(view: View, random: np.random.Generator, *, height: int, width: i
     window = slice(top, top + height), slice(left, left + width)
     image = np.ascontiguousarray(_resized(view.image, size)[window])
     labels = None if view.labels is None else np.ascontiguousarray(_resized_labels(view.labels, size)[window])
-    boxes = None if view.boxes is None else _moved(view.boxes, np.array([size[1] / own[1], size[0] / own[0]] * 2, np.float32), (top, left))
+    boxes = (
+        None
+        if view.boxes is None
+        else _moved(view.boxes, np.array([size[1] / own[1], size[0] / own[0]] * 2, np.float32), (top, left))
+    )
     found = View(image, None if boxes is None else boxes_within(boxes, height, width), labels)
     return _mirrored(found) if random.random() < 0.5 else found
 

@@ -1,7 +1,8 @@
 """What a teacher adds to a loss: its own answers on the clean view, where the pupil sees what a codec left of it.
 
-Soft answers: Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", arXiv 1503.02531. For dense detectors, scores weigh by how
-far off they are (Li et al., "Generalized Focal Loss", 2020) and geometry by how sure the teacher is that there is something.
+Soft answers: Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", arXiv 1503.02531. For dense
+detectors, scores weigh by how far off they are (Li et al., "Generalized Focal Loss", 2020) and geometry by how sure the
+teacher is that there is something.
 """
 
 from __future__ import annotations
@@ -25,13 +26,19 @@ def taught_boxes(raw: tuple[Tensor, ...], taught: tuple[Tensor, ...]) -> Tensor:
         probability = told.sigmoid()
         focus = (scores.detach().sigmoid() - probability).square()
         sure = probability.amax(1, keepdim=True).square()  # (N, 1, h, w)
-        loss = loss + (cross_entropy(scores, probability, reduction="none") * focus).sum() + ((geometry - aimed).abs() * sure).sum()
+        loss = (
+            loss
+            + (cross_entropy(scores, probability, reduction="none") * focus).sum()
+            + ((geometry - aimed).abs() * sure).sum()
+        )
         mass = mass + sure.sum()
     return loss / mass.clamp(min=_SMALLEST_MASS)
 
 
 def taught_maps(raw: tuple[Tensor, ...], taught: tuple[Tensor, ...]) -> Tensor:
-    """Kullback-Leibler divergence of a segmenter's classes from a teacher's, the mean over the pixels of the coarser of both maps."""
+    """Kullback-Leibler divergence of a segmenter's classes from a teacher's, the mean over the pixels of the coarser of
+    both maps.
+    """
     own, told = raw[0], taught[0]
     size = min(own.shape[2:], told.shape[2:], key=lambda hw: hw[0] * hw[1])
     own, told = (interpolate(one, size=size, mode="bilinear", align_corners=False) for one in (own, told))

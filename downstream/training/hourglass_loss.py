@@ -1,6 +1,7 @@
 """What the hourglass learns: a bump of heat on each object, and the box from the cells in its middle.
 
-Heat: penalty-reduced focal loss (Law and Deng, "CornerNet", ECCV 2018; Zhou et al. 2019). Bumps shaped like the box and boxes
+Heat: penalty-reduced focal loss (Law and Deng, "CornerNet", ECCV 2018; Zhou et al. 2019). Bumps shaped like the box and
+boxes
 learnt from a patch of cells: Liu et al., "Training-Time-Friendly Network", AAAI 2020.
 """
 
@@ -48,7 +49,9 @@ def target_of(one: Boxes, classes: int, rows: int, columns: int) -> tuple[Tensor
     aimed = torch.tensor([0.0, 0.0, 1.0, 1.0]).repeat(rows * columns, 1)
     weight = torch.zeros(rows, columns)
     regions = torch.from_numpy(one.boxes_xyxy[one.ignored])
-    for region, label in zip(inside(cell_centres(rows, columns, STRIDE), regions), one.labels[one.ignored], strict=True):
+    for region, label in zip(
+        inside(cell_centres(rows, columns, STRIDE), regions), one.labels[one.ignored], strict=True
+    ):
         counted[label, region] = 0.0
     sides = one.boxes_xyxy[:, 2:] - one.boxes_xyxy[:, :2]
     for i in (-sides.prod(1)).argsort(kind="stable"):  # large first, so that small ones stay visible on top

@@ -1,7 +1,7 @@
 """The training loop: AdamW, warm-up and cosine, a moving average of the weights, checkpoints that resume exactly.
 
-Every random choice is drawn from (seed, epoch) or (seed, step), so a checkpoint needs no generator state and a run that was
-cut and resumed gives the weights of one that was not.
+Every random choice is drawn from (seed, epoch) or (seed, step), so a checkpoint needs no generator state and a run that
+was cut and resumed gives the weights of one that was not.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ class State:
 
 
 def lineage(weights: str, before: str) -> str:
-    """Which weights, and where those began, and so on back to the first; ``before`` is empty for those that began as random numbers.
+    """Which weights, and where those began, and so on back to the first; ``before`` is empty for those that began as
+    random numbers.
 
     >>> lineage("lift", lineage("pixel head", ""))
     'lift, which began as pixel head'
@@ -94,7 +95,10 @@ def start(recipe: Recipe, lesson: Lesson, run: Run) -> State:
             network.begin(found.tensors)
         except RuntimeError as error:
             trouble = misfit(network, found.tensors) or str(error).splitlines()[0]
-            raise DataError(f"{run.initial} does not fit a {recipe.arch} of {len(lesson.classes)} classes: {trouble}; begin with others") from error
+            raise DataError(
+                f"{run.initial} does not fit a {recipe.arch} of {len(lesson.classes)} classes: {trouble}; begin with "
+                f"others"
+            ) from error
     network = network.to(run.device).to(memory_format=network.memory_format)
     averaged = lesson.build(recipe.arch).to(run.device).to(memory_format=network.memory_format)
     averaged.load_state_dict(network.state_dict())
@@ -147,7 +151,8 @@ def train(
     stop_at: int | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> State:
-    """Train from where ``run.out`` stands to the recipe's last step, or to ``stop_at``; a finished run leaves weights and card.
+    """Train from where ``run.out`` stands to the recipe's last step, or to ``stop_at``; a finished run leaves weights
+    and card.
 
     The weights are the averaged network's, of the last step, or of the best one where the lesson has images held out.
     report: called with one line of progress at a time.
@@ -187,7 +192,9 @@ def _score(recipe: Recipe, lesson: Lesson, run: Run, state: State) -> float | No
     return score
 
 
-def _log(recipe: Recipe, lesson: Lesson, state: State, recent: list[dict[str, float]], score: float | None, path: Path) -> str:
+def _log(
+    recipe: Recipe, lesson: Lesson, state: State, recent: list[dict[str, float]], score: float | None, path: Path
+) -> str:
     """Append means of some steps to the log; the same as one line for people."""
     means = {name: sum(step[name] for step in recent) / len(recent) for name in ("loss", *lesson.parts)}
     row = {"step": state.step, **means, "learning_rate": recipe.rate_at(state.step - 1), "seconds": state.seconds}
@@ -201,7 +208,10 @@ def _log(recipe: Recipe, lesson: Lesson, state: State, recent: list[dict[str, fl
         writer.writerow({name: "" if math.isnan(value) else f"{value:.6g}" for name, value in row.items()})
     left_s = state.seconds / state.step * (recipe.steps - state.step)
     held_out = "" if score is None else f" holdout {score:.3f} (best {state.best.score:.3f} at {state.best.step})"
-    return f"{recipe.arch} {state.step}/{recipe.steps} loss {means['loss']:.3f}{held_out} {state.seconds:.0f} s, {left_s:.0f} s left"
+    return (
+        f"{recipe.arch} {state.step}/{recipe.steps} loss {means['loss']:.3f}{held_out} {state.seconds:.0f} s, "
+        f"{left_s:.0f} s left"
+    )
 
 
 def save_checkpoint(recipe: Recipe, state: State, path: Path) -> None:
@@ -241,7 +251,8 @@ def _resume(recipe: Recipe, state: State, run: Run) -> None:
 
 
 def save_weights(recipe: Recipe, lesson: Lesson, run: Run, state: State) -> None:
-    """Write the kept network as float16 safetensors (running statistics as float32), with where it comes from, and its card.
+    """Write the kept network as float16 safetensors (running statistics as float32), with where it comes from, and its
+    card.
 
     The file's name is the head's and the architecture's. Two runs of one recipe on one machine write the same bytes.
     """
@@ -251,7 +262,13 @@ def save_weights(recipe: Recipe, lesson: Lesson, run: Run, state: State) -> None
     for name, tensor in (state.best.weights or state.averaged.state_dict()).items():
         half = tensor.is_floating_point() and not name.endswith(("running_mean", "running_var"))
         tensors[name] = (tensor.half() if half else tensor).contiguous().cpu()
-    about = {"arch": recipe.arch, **lesson.about(), "recipe": dataclasses.asdict(recipe), "source": lesson.source, "initial": state.initial}
+    about = {
+        "arch": recipe.arch,
+        **lesson.about(),
+        "recipe": dataclasses.asdict(recipe),
+        "source": lesson.source,
+        "initial": state.initial,
+    }
     if state.best.weights is not None:
         about |= {"step": state.best.step, "holdout_score": round(state.best.score, 6)}
     path = run.out / f"{lesson.head}_{recipe.arch}.safetensors"

@@ -1,6 +1,7 @@
 """What a segmenter learns: cross-entropy that rare classes weigh more in, and the Jaccard index itself.
 
-Weights: Paszke et al., "ENet", arXiv 1606.02147, section 5. Jaccard: Berman, Triki, Blaschko, "The Lovasz-Softmax loss", CVPR 2018.
+Weights: Paszke et al., "ENet", arXiv 1606.02147, section 5. Jaccard: Berman, Triki, Blaschko, "The Lovasz-Softmax
+loss", CVPR 2018.
 The coarse maps are learnt beside (Zhao et al., "PSPNet", CVPR 2017).
 """
 
@@ -15,11 +16,15 @@ from downstream.api import VOID
 _COARSE = 0.4
 _COARSE_EVERY = 4  # rows and columns; coarse maps know no more, and the loss would cost a tenth of the step
 _LOVASZ_PIXELS = 1 << 16
-"""The pixels of a batch that the Lovasz part looks at: it sorts them once a class, which costs more than the network if all are taken."""
+"""The pixels of a batch that the Lovasz part looks at: it sorts them once a class, which costs more than the network if
+all are taken.
+"""
 
 
 def class_weights(counts: Tensor) -> Tensor:
-    """float32 (classes,) with a mean of 1: 1 / log(1.1 + share of the pixels), from about 1 to 8 times the commonest one's."""
+    """float32 (classes,) with a mean of 1: 1 / log(1.1 + share of the pixels), from about 1 to 8 times the commonest
+    one's.
+    """
     share = counts.double() / counts.sum().clamp(min=1)
     weights = 1 / torch.log(1.1 + share)
     return (weights / weights.mean()).float()
@@ -28,11 +33,16 @@ def class_weights(counts: Tensor) -> Tensor:
 def map_loss(raw: tuple[Tensor, ...], truth: Tensor, weights: Tensor, lovasz: float) -> dict[str, Tensor]:
     """Loss parts, each a scalar: "cross_entropy", "lovasz", and "coarse", the cross-entropy of the coarse maps.
 
-    raw: logits (N, classes, h, w) of strides of their own, the answer first. truth: int64 (N, H, W). weights: (classes,).
+    raw: logits (N, classes, h, w) of strides of their own, the answer first. truth: int64 (N, H, W). weights:
+    (classes,).
     """
     fine, *coarse = raw
     fine = _at(fine, truth)
-    parts = {"cross_entropy": _entropy(fine, truth, weights), "lovasz": fine.new_zeros(()), "coarse": fine.new_zeros(())}
+    parts = {
+        "cross_entropy": _entropy(fine, truth, weights),
+        "lovasz": fine.new_zeros(()),
+        "coarse": fine.new_zeros(()),
+    }
     if lovasz:
         parts["lovasz"] = lovasz * lovasz_softmax(*_some(fine, truth))
     sparse = truth[:, _COARSE_EVERY // 2 :: _COARSE_EVERY, _COARSE_EVERY // 2 :: _COARSE_EVERY]

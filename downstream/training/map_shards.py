@@ -1,4 +1,5 @@
-"""The images and label maps a segmenter is trained on, as they come from ``python -m benchmarks.export``: a folder of .npz files.
+"""The images and label maps a segmenter is trained on, as they come from ``python -m benchmarks.export``: a folder of
+.npz files.
 
 images            uint8 (n, H, W, 3)  RGB, one size in a file
 semantic          uint8 (n, H, W)     index into semantic_classes, 255 for void
@@ -24,7 +25,9 @@ from hsc.errors import DataError
 
 @dataclass(frozen=True)
 class Maps:
-    """All images of a folder, in memory. labels[i]: uint8 (H, W), the classes of images[i]; sizes may differ between images."""
+    """All images of a folder, in memory. labels[i]: uint8 (H, W), the classes of images[i]; sizes may differ between
+    images.
+    """
 
     images: Sequence[Image]
     labels: Sequence[npt.NDArray[np.uint8]]
@@ -43,7 +46,8 @@ def read_maps(folder: Path) -> Maps:
     """Read every shard of a folder, in the order of their names.
 
     Raises:
-        DataError: there is none, one is damaged or has no label maps, its labels are not its classes', or shards disagree on classes.
+        DataError: there is none, one is damaged or has no label maps, its labels are not its classes', or shards
+        disagree on classes.
     """
     images: list[Image] = []
     labels: list[npt.NDArray[np.uint8]] = []
@@ -52,12 +56,15 @@ def read_maps(folder: Path) -> Maps:
     for name, shard in read_shards(folder, ("images", "semantic", "semantic_classes", "semantic_space", "source")):
         mine = LabelSpace(str(shard["semantic_space"]), tuple(str(one) for one in shard["semantic_classes"]))
         if space not in (None, mine):
-            raise DataError(f"{name} is labelled in {mine}, the shards before in {space}; give each label space a folder of its own")
+            raise DataError(
+                f"{name} is labelled in {mine}, the shards before in {space}; give each label space a folder of its own"
+            )
         space = mine
         semantic = shard["semantic"]
         if semantic.shape != shard["images"].shape[:3] or ((semantic >= len(mine.classes)) & (semantic != VOID)).any():
             raise DataError(
-                f"{name} has images {shard['images'].shape} and label maps {semantic.shape} up to {semantic[semantic != VOID].max(initial=0)}, "
+                f"{name} has images {shard['images'].shape} and label maps {semantic.shape} up to "
+                f"{semantic[semantic != VOID].max(initial=0)}, "
                 f"expected one label a pixel below {len(mine.classes)} or {VOID}; export it again"
             )
         images += list(shard["images"])

@@ -20,8 +20,11 @@ _SCALED = 0.7
 _COLOURED = 0.8
 
 
-def map_view(image: Image, labels: npt.NDArray[np.uint8], random: np.random.Generator, *, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """One training view: float32 (3, height, width), 0 to 255, and its classes, int64 (height, width), ``VOID`` beside the image.
+def map_view(
+    image: Image, labels: npt.NDArray[np.uint8], random: np.random.Generator, *, height: int, width: int
+) -> tuple[Tensor, Tensor]:
+    """One training view: float32 (3, height, width), 0 to 255, and its classes, int64 (height, width), ``VOID`` beside
+    the image.
 
     Three views in ten keep the size of the pixels, so that the network knows their true texture.
     """
@@ -59,7 +62,11 @@ def _coloured(pixels: Tensor, random: np.random.Generator) -> Tensor:
     """Exposure, contrast, saturation and the colour of the light, clipped to 0..255; two views in ten keep theirs."""
     if random.random() >= _COLOURED:
         return pixels
-    gamma, contrast, saturation = np.exp(random.uniform(-0.25, 0.25)), random.uniform(0.8, 1.2), random.uniform(0.6, 1.4)
+    gamma, contrast, saturation = (
+        np.exp(random.uniform(-0.25, 0.25)),
+        random.uniform(0.8, 1.2),
+        random.uniform(0.6, 1.4),
+    )
     light = torch.from_numpy(random.uniform(0.92, 1.08, (3, 1, 1)).astype(np.float32))
     pixels = (pixels.clamp(0, 255) / 255).pow(float(gamma)) * 255 * light
     grey = pixels.mean(0, keepdim=True)

@@ -22,8 +22,12 @@ _BOX_WEIGHT = 2.0
 def pyramid_loss(raw: tuple[Tensor, ...], truth: list[Boxes]) -> dict[str, Tensor]:
     """Loss parts, each a scalar: "score" and "box", divided by the number of assigned cells."""
     logits, boxes = flatten(raw)
-    cells = torch.cat([cell_centres(s.shape[2], s.shape[3], stride) for s, stride in zip(raw[::2], STRIDES, strict=True)])
-    strides = torch.cat([torch.full((s.shape[2] * s.shape[3],), float(stride)) for s, stride in zip(raw[::2], STRIDES, strict=True)])
+    cells = torch.cat(
+        [cell_centres(s.shape[2], s.shape[3], stride) for s, stride in zip(raw[::2], STRIDES, strict=True)]
+    )
+    strides = torch.cat(
+        [torch.full((s.shape[2] * s.shape[3],), float(stride)) for s, stride in zip(raw[::2], STRIDES, strict=True)]
+    )
     score_loss = logits.new_zeros(())
     box_loss = logits.new_zeros(())
     assigned = 0.0
@@ -54,7 +58,9 @@ def _counted(one: Boxes, cells: Tensor, classes: int, target: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def assign(logits: Tensor, boxes: Tensor, known: Tensor, labels: Tensor, cells: Tensor, strides: Tensor) -> tuple[Tensor, Tensor]:
+def assign(
+    logits: Tensor, boxes: Tensor, known: Tensor, labels: Tensor, cells: Tensor, strides: Tensor
+) -> tuple[Tensor, Tensor]:
     """Cells (A,) and the object (A,) each is to answer for.
 
     logits (M, classes) and boxes (M, 4) are what the network says now; known (G, 4) and labels (G,) what is there.
@@ -64,7 +70,9 @@ def assign(logits: Tensor, boxes: Tensor, known: Tensor, labels: Tensor, cells: 
     near = ((cells[None] - middles[:, None]).abs() < _RADIUS * strides[None, :, None]).all(-1)  # (G, M)
     scores = logits[:, labels].T  # (M, G) -> (G, M)
     cost = cross_entropy(scores, iou, reduction="none") - 3 * torch.log(iou + 1e-7) + 1e5 * ~near
-    best = iou.masked_fill(~near, 0).topk(_MOST_CELLS, dim=1).values.sum(1).long().clamp(min=1)  # (G,) cells each object gets
+    best = (
+        iou.masked_fill(~near, 0).topk(_MOST_CELLS, dim=1).values.sum(1).long().clamp(min=1)
+    )  # (G,) cells each object gets
     ranked = cost.topk(_MOST_CELLS, dim=1, largest=False)
     chosen = torch.full_like(cost, torch.inf)
     taken = torch.arange(_MOST_CELLS)[None] < best[:, None]

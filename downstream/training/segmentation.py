@@ -39,7 +39,10 @@ class Segmentation:
 
     def __post_init__(self) -> None:
         if self.holdout is not None and self.holdout.space != self.maps.space:
-            raise DataError(f"the images held out are labelled in {self.holdout.space}, the others in {self.maps.space}; export both from one set")
+            raise DataError(
+                f"the images held out are labelled in {self.holdout.space}, the others in {self.maps.space}; export "
+                f"both from one set"
+            )
 
     @property
     def scored(self) -> bool:
@@ -86,13 +89,16 @@ class Segmentation:
 
 
 def mean_iou(network: Segmenter, maps: Maps, device: str) -> float:
-    """mIoU, 0 to 1, from one confusion matrix over whole images; the mean over the classes that are in the labels. Void is left out.
+    """mIoU, 0 to 1, from one confusion matrix over whole images; the mean over the classes that are in the labels. Void
+    is left out.
 
     Everingham et al., "The PASCAL Visual Object Classes Challenge: A Retrospective", IJCV 2015.
     """
     training = network.training
     network.eval()
-    planes = (torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].to(device).float() for image in maps.images)  # (1, 3, H, W) each
+    planes = (
+        torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].to(device).float() for image in maps.images
+    )  # (1, 3, H, W) each
     value = iou_of((network.labels(pixels)[0].cpu().numpy() for pixels in planes), maps.labels, len(maps.space.classes))
     network.train(training)
     return value

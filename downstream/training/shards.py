@@ -68,12 +68,15 @@ def read_shard(path: Path, fields: tuple[str, ...]) -> tuple[str, dict[str, npt.
         raise DataError(f"{path} is not a readable shard: {error}; export it again") from error
     lacking = [name for name in fields if name not in shard]
     if lacking:
-        raise DataError(f"{path.name} has no {', '.join(lacking)}; export it again, from a data set that has such labels")
+        raise DataError(
+            f"{path.name} has no {', '.join(lacking)}; export it again, from a data set that has such labels"
+        )
     return path.name, shard
 
 
 def in_words(sources: Iterable[str]) -> str:
-    """The sources of shards as one text: each once, views of the same images together, ranges of images that follow on each other as one range.
+    """The sources of shards as one text: each once, views of the same images together, ranges of images that follow on
+    each other as one range.
 
     >>> in_words(["roads images 0 to 249", "roads images 250 to 299", "town images 0 to 9"])
     'roads images 0 to 299; town images 0 to 9'
@@ -95,7 +98,10 @@ def _views_together(sources: Iterable[str]) -> list[str]:
     for source in sources:
         of_view = _VIEW.fullmatch(source)
         views.setdefault(of_view[1] if of_view else source, []).extend([of_view[2]] if of_view else [])
-    return [f"{source} view{'s' if len(some) > 1 else ''} {', '.join(some)}" if some else source for source, some in views.items()]
+    return [
+        f"{source} view{'s' if len(some) > 1 else ''} {', '.join(some)}" if some else source
+        for source, some in views.items()
+    ]
 
 
 def read_frames(folder: Path) -> Frames:
@@ -111,7 +117,10 @@ def read_frames(folder: Path) -> Frames:
     for name, shard in read_shards(folder, ("images", "boxes_xyxy", "labels", "ignored", "owner", "classes", "source")):
         names = tuple(str(one) for one in shard["classes"])
         if classes and (names != classes or shard["images"].shape[1:] != images[0].shape):
-            raise DataError(f"{name} has classes {names} and images {shard['images'].shape[1:]}, the shards before {classes}, {images[0].shape}")
+            raise DataError(
+                f"{name} has classes {names} and images {shard['images'].shape[1:]}, the shards before {classes}, "
+                f"{images[0].shape}"
+            )
         classes = names
         images += list(shard["images"])
         boxes += boxes_by_image(shard, len(shard["images"]))

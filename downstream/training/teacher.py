@@ -21,7 +21,8 @@ from hsc.errors import DataError
 
 
 class Teacher:
-    """The network of a weights file of ``small`` or ``segmenter``; what it said of an image is kept, since it never changes.
+    """The network of a weights file of ``small`` or ``segmenter``; what it said of an image is kept, since it never
+    changes.
 
     arch: its architecture. label: name and sha256 of its file.
 
@@ -35,13 +36,23 @@ class Teacher:
         tensors, about = read_weights(path)
         self.arch = str(about.get("arch"))
         family = segmenters if task == "segmentation" else detectors
-        if about.get("task", "detection") != task or about.get("input", "clean") != "clean" or self.arch not in family.ARCHITECTURES:
+        if (
+            about.get("task", "detection") != task
+            or about.get("input", "clean") != "clean"
+            or self.arch not in family.ARCHITECTURES
+        ):
             raise DataError(
-                f"{path.name} is of no {task} network on clean images; give weights of {'segmenter' if task == 'segmentation' else 'small'}"
+                f"{path.name} is of no {task} network on clean images; give weights of "
+                f"{'segmenter' if task == 'segmentation' else 'small'}"
             )
         if classes_of(path, about) != tuple(classes):
-            raise DataError(f"the teacher {path.name} knows {about.get('classes')}, the shards are labelled in {list(classes)}; give another")
-        network: Network = fitted(lambda: family.build(self.arch, len(classes)), tensors, str(path), f"the {self.arch} of this version")
+            raise DataError(
+                f"the teacher {path.name} knows {about.get('classes')}, the shards are labelled in {list(classes)}; "
+                f"give another"
+            )
+        network: Network = fitted(
+            lambda: family.build(self.arch, len(classes)), tensors, str(path), f"the {self.arch} of this version"
+        )
         self.network = fused(network).to(memory_format=torch.channels_last).to(device)
         self.device = device
         self._said: dict[tuple[int, float], tuple[Tensor, ...]] = {}

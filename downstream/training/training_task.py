@@ -13,8 +13,9 @@ from downstream.training.recipe import Recipe
 class Lesson(Protocol):
     """One task on one set of training images.
 
-    head: the head its weights are for, the first word of their file. parts: the names of the loss's parts. scored: whether images are
-    held out, so that ``score`` answers. images: how many are trained on. classes: their names. source: where they come from, in words.
+    head: the head its weights are for, the first word of their file. parts: the names of the loss's parts. scored:
+    whether images are held out, so that ``score`` answers. images: how many are trained on. classes: their names.
+    source: where they come from, in words.
     """
 
     @property
@@ -39,7 +40,9 @@ class Lesson(Protocol):
         """The network, with random weights from torch's generator."""
 
     def batch_of(self, recipe: Recipe, step: int) -> tuple[tuple[Tensor, ...], Any]:
-        """Views of one step, which follow from seed and step alone: the network's inputs, (batch, ...) each, and what is in them."""
+        """Views of one step, which follow from seed and step alone: the network's inputs, (batch, ...) each, and what
+        is in them.
+        """
 
     def loss(self, recipe: Recipe, raw: tuple[Tensor, ...], truth: Any) -> dict[str, Tensor]:
         """The loss's parts, each a scalar; what is minimised is their sum. raw: float32, on the device of the network."""

@@ -1,4 +1,5 @@
-"""The files that a config of mmengine is made of: itself and what it inherits from, found by reading and not by running them.
+"""The files that a config of mmengine is made of: itself and what it inherits from, found by reading and not by running
+them.
 
 config.py ─ _base_ = ["../models/a.py", ...] ─────────> those files, and theirs
           └ with read_base(): from ..models.a import * ─> models/a.py, and its own
@@ -32,7 +33,9 @@ def sha256_of_config(config: Path) -> str:
 
 
 def config_sources(config: Path) -> list[Path]:
-    """The config and every file it inherits from, each once. What is of another package, or not to be read, is left to the loader."""
+    """The config and every file it inherits from, each once. What is of another package, or not to be read, is left to
+    the loader.
+    """
     found: list[Path] = []
     waiting = [config]
     while waiting:
@@ -59,8 +62,14 @@ def _bases(file: Path) -> Iterator[Path]:
 
 def _of_python(tree: ast.Module, folder: Path) -> Iterator[Path]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and any(isinstance(target, ast.Name) and target.id == "_base_" for target in node.targets):
-            yield from (folder / part.value for part in ast.walk(node.value) if isinstance(part, ast.Constant) and isinstance(part.value, str))
+        if isinstance(node, ast.Assign) and any(
+            isinstance(target, ast.Name) and target.id == "_base_" for target in node.targets
+        ):
+            yield from (
+                folder / part.value
+                for part in ast.walk(node.value)
+                if isinstance(part, ast.Constant) and isinstance(part.value, str)
+            )
         elif isinstance(node, ast.ImportFrom) and node.level:
             start = folder.joinpath(*[".."] * (node.level - 1), *(node.module or "").split("."))
             yield start.with_suffix(".py") if node.module else start

@@ -17,4 +17,6 @@ def sha256_of(path: str | Path) -> str:
     try:
         return sha256_of_file(path)
     except OSError as error:
-        raise UnavailableError(f"the weights {path} cannot be read: {error.strerror}; give the path of the file") from error
+        raise UnavailableError(
+            f"the weights {path} cannot be read: {error.strerror}; give the path of the file"
+        ) from error

@@ -1,9 +1,12 @@
 """The files an ONNX model keeps its tensors in, read from the model without the package onnx.
 
-    model.onnx: ModelProto ─ graph, functions ─ nodes ─ attributes ─ (sub)graphs, tensors ─ external_data: location ──> model.onnx.data
+    model.onnx: ModelProto ─ graph, functions ─ nodes ─ attributes ─ (sub)graphs, tensors ─ external_data: location ──>
+    model.onnx.data
 
-Messages are walked in protobuf's wire format (protobuf.dev/programming-guides/encoding) along the fields of onnx.proto that lead to tensors;
-what lies between is skipped unread. ``torch.onnx.export(dynamo=True)`` writes such pairs, and so does every model above 2 GB.
+Messages are walked in protobuf's wire format (protobuf.dev/programming-guides/encoding) along the fields of onnx.proto
+that lead to tensors;
+what lies between is skipped unread. ``torch.onnx.export(dynamo=True)`` writes such pairs, and so does every model above
+2 GB.
 """
 
 from __future__ import annotations
@@ -45,7 +48,8 @@ class _Span(NamedTuple):
 
 
 def sha256_of_model(path: str) -> dict[str, str]:
-    """For a head's provenance: ``weights_sha256`` of the model, and ``NAME_sha256`` of each file that holds tensors of it.
+    """For a head's provenance: ``weights_sha256`` of the model, and ``NAME_sha256`` of each file that holds tensors of
+    it.
 
     Raises:
         UnavailableError: one of them is missing.
@@ -53,7 +57,10 @@ def sha256_of_model(path: str) -> dict[str, str]:
     """
     weights_sha256 = sha256_of(path)
     names = external_files(path, weights_sha256)
-    return {"weights_sha256": weights_sha256, **{f"weights:{name}_sha256": _sha256_beside(path, name) for name in names}}
+    return {
+        "weights_sha256": weights_sha256,
+        **{f"weights:{name}_sha256": _sha256_beside(path, name) for name in names},
+    }
 
 
 def external_files(path: str, sha256: str) -> tuple[str, ...]:
@@ -73,7 +80,9 @@ def _sha256_beside(path: str, name: str) -> str:
     try:
         return sha256_of(Path(path).parent / name)
     except UnavailableError as error:
-        raise UnavailableError(f"{Path(path).name} keeps tensors in {name}, which is not beside it; copy both files together") from error
+        raise UnavailableError(
+            f"{Path(path).name} keeps tensors in {name}, which is not beside it; copy both files together"
+        ) from error
 
 
 def _locations(path: str) -> Iterator[str]:
@@ -85,11 +94,14 @@ def _locations(path: str) -> Iterator[str]:
                 place = PurePosixPath(location.replace("\\", "/"))
                 if place.is_absolute() or ".." in place.parts or "\0" in location:
                     raise DataError(
-                        f"{Path(path).name} keeps tensors in {location!r}, outside its folder; expected a file beside it: export it again"
+                        f"{Path(path).name} keeps tensors in {location!r}, outside its folder; expected a file "
+                        f"beside it: export it again"
                     )
                 yield place.as_posix()
         except (IndexError, ValueError, UnicodeDecodeError) as error:
-            raise DataError(f"{Path(path).name} cannot be read as an ONNX model; it may be damaged, get it again: {error}") from error
+            raise DataError(
+                f"{Path(path).name} cannot be read as an ONNX model; it may be damaged, get it again: {error}"
+            ) from error
 
 
 def _walk(data: mmap.mmap, message: str, span: _Span, depth: int) -> Iterator[str]:

@@ -1,4 +1,5 @@
-"""State dicts that others trained: read without running what a pickle may hold, and loaded into the very network they are of.
+"""State dicts that others trained: read without running what a pickle may hold, and loaded into the very network they
+are of.
 
 file ──read_state──> state dict ──fit? shapes first──> sound? ──> network
 """
@@ -17,7 +18,9 @@ _COUNTED = "num_batches_tracked"
 
 
 def read_state(path: str) -> Any:
-    """What a .safetensors file holds, or a pickle of plain tensors and values. May raise anything on a damaged or foreign file."""
+    """What a .safetensors file holds, or a pickle of plain tensors and values. May raise anything on a damaged or
+    foreign file.
+    """
     import torch
 
     from hsc.files.tensor_files import read_tensors, require_unpacked
@@ -38,7 +41,13 @@ def fill(network: Any, state: Any, path: str, of: str, cure: str = "give weights
     """
     from hsc.files.tensor_files import require_sound
 
-    _require_fit({name: tuple(getattr(tensor, "shape", ())) for name, tensor in network.state_dict().items()}, state, path, of, cure)
+    _require_fit(
+        {name: tuple(getattr(tensor, "shape", ())) for name, tensor in network.state_dict().items()},
+        state,
+        path,
+        of,
+        cure,
+    )
     require_sound(state, path)
     try:
         network.load_state_dict(state, strict=False)
@@ -46,7 +55,13 @@ def fill(network: Any, state: Any, path: str, of: str, cure: str = "give weights
         raise DataError(f"{Path(path).name} is not of {of}: {' '.join(str(error).split())[:200]}; {cure}") from error
 
 
-def fitted(build: Callable[[], N], state: Mapping[str, Any], path: str, of: str, cure: str = "give weights of this very network") -> N:
+def fitted(
+    build: Callable[[], N],
+    state: Mapping[str, Any],
+    path: str,
+    of: str,
+    cure: str = "give weights of this very network",
+) -> N:
     """The network that ``build`` makes, filled; it takes memory only once the state dict is known to be of its shapes.
 
     Raises:
@@ -80,7 +95,9 @@ def _misfit(wanted: Mapping[str, tuple[int, ...]], state: Any) -> str:
     if lacking or foreign:
         some = ", ".join([*lacking, *foreign][:3])[:200]
         return f"it lacks {len(lacking)} tensors and brings {len(foreign)} others ({some})"
-    return _other_shapes({name: (came[name], shape) for name, shape in wanted.items() if name in came and came[name] != shape})
+    return _other_shapes(
+        {name: (came[name], shape) for name, shape in wanted.items() if name in came and came[name] != shape}
+    )
 
 
 def _other_shapes(differing: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]) -> str:
@@ -92,5 +109,8 @@ def _other_shapes(differing: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]
     name = min(shown, key=lambda name: (len(shown[name][1]), shown[name][1]))
     (came, wanted), others = shown[name], f"{len(differing)} tensor{'s' * (len(differing) != 1)} of other shapes"
     if shown is outputs:
-        return f"it was trained for other classes, {name} gives {came[0]} numbers where {wanted[0]} are expected ({others})"
+        return (
+            f"it was trained for other classes, {name} gives {came[0]} numbers where {wanted[0]} are expected "
+            f"({others})"
+        )
     return f"{name} is of shape {came}, expected {wanted} ({others})"

@@ -1,4 +1,5 @@
-"""Weights of torchvision's model zoo: its own, by its own address and checksum, or a local file (``downstream/weights/state_dicts.py``).
+"""Weights of torchvision's model zoo: its own, by its own address and checksum, or a local file
+(``downstream/weights/state_dicts.py``).
 
 Code and weights: torchvision, BSD-3-Clause; papers are named in its model documentation.
 """
@@ -43,7 +44,9 @@ def unfetched(weights: str, own: Any) -> str:
 
 
 def why_not(head: Any) -> str | None:
-    """None if a head of the zoo can be used here, else one sentence with the reason and the cure; nothing is fetched to find out."""
+    """None if a head of the zoo can be used here, else one sentence with the reason and the cure; nothing is fetched to
+    find out.
+    """
     try:
         if not offline() and (reason := head.unfetched()):
             return str(reason)
@@ -54,7 +57,8 @@ def why_not(head: Any) -> str | None:
 
 
 def fetched(model: str, weights: str, own: Any) -> Path:
-    """The weights' file: ``weights`` where it is given, else torchvision's own, downloaded once unless HSC_OFFLINE is set.
+    """The weights' file: ``weights`` where it is given, else torchvision's own, downloaded once unless HSC_OFFLINE is
+    set.
 
     Raises:
         UnavailableError: it is missing and cannot be fetched.
@@ -63,11 +67,18 @@ def fetched(model: str, weights: str, own: Any) -> Path:
     if path.is_file():
         return path
     if weights:
-        raise UnavailableError(f"the weights {weights} are not here; give the path of a state dict, or none for torchvision's own")
+        raise UnavailableError(
+            f"the weights {weights} are not here; give the path of a state dict, or none for torchvision's own"
+        )
     if offline():
-        raise UnavailableError(f"torchvision's weights for {model} are not here and HSC_OFFLINE is set; unset it once, or give weights=PATH")
+        raise UnavailableError(
+            f"torchvision's weights for {model} are not here and HSC_OFFLINE is set; unset it once, or give "
+            f"weights=PATH"
+        )
     try:
         own.get_state_dict(progress=False, check_hash=True)
     except (OSError, RuntimeError) as error:
-        raise DownloadError(f"torchvision's weights for {model} could not be fetched: {error}; give weights=PATH") from error
+        raise DownloadError(
+            f"torchvision's weights for {model} could not be fetched: {error}; give weights=PATH"
+        ) from error
     return path

@@ -60,6 +60,13 @@ def classes_of(path: str | Path, about: Mapping[str, Any]) -> tuple[str, ...]:
         DataError: they are no list of names, or more than any head has.
     """
     classes = about.get("classes", [])
-    if not isinstance(classes, list) or len(classes) > MOST_CLASSES or not all(isinstance(name, str) for name in classes):
-        raise DataError(f"{Path(path).name} says its classes are {str(classes)[:80]}, expected up to {MOST_CLASSES} names; train it again")
+    if (
+        not isinstance(classes, list)
+        or len(classes) > MOST_CLASSES
+        or not all(isinstance(name, str) for name in classes)
+    ):
+        raise DataError(
+            f"{Path(path).name} says its classes are {str(classes)[:80]}, expected up to {MOST_CLASSES} names; train "
+            f"it again"
+        )
     return tuple(classes)

@@ -35,7 +35,9 @@ class Pair(NamedTuple):
 
 
 class Command(NamedTuple):
-    """run: (codec, options, input's bytes, pair) -> output's bytes. suffix: of outputs that are named after their input."""
+    """run: (codec, options, input's bytes, pair) -> output's bytes. suffix: of outputs that are named after their
+    input.
+    """
 
     run: Callable[[HscCodec, Namespace, bytes, Pair], bytes]
     suffix: str
@@ -74,7 +76,9 @@ def pair_up(files: list[str], into: str | None, suffix: str, overwrite: bool) ->
         if suffix == "" and len(files) == 1:
             files = [*files, STANDARD]
         if len(files) != 2:
-            raise UsageError(f"{len(files)} names came, expected INPUT OUTPUT; for several inputs name a folder with --into")
+            raise UsageError(
+                f"{len(files)} names came, expected INPUT OUTPUT; for several inputs name a folder with --into"
+            )
         pairs = [Pair(files[0], files[1])]
     else:
         if not Path(into).is_dir():
@@ -98,7 +102,11 @@ def _check(pair: Pair, overwrite: bool) -> None:
     if pair.source != STANDARD and target.exists() and Path(pair.source).exists() and target.samefile(pair.source):
         raise UsageError(f"the output {target} is the input; name another file")
     if target.is_dir() or not target.parent.is_dir():
-        raise UsageError(f"{target} is a folder; use --into" if target.is_dir() else f"there is no folder {target.parent}; make it first")
+        raise UsageError(
+            f"{target} is a folder; use --into"
+            if target.is_dir()
+            else f"there is no folder {target.parent}; make it first"
+        )
     if target.exists() and not overwrite:
         raise UsageError(f"{target} exists; name another file, or replace it with --overwrite")
 
@@ -141,7 +149,9 @@ def _direction(codec: HscCodec, options: Namespace, data: bytes) -> npt.NDArray[
         return move
     known = load_directions(Path(options.directions))
     if not 0 <= options.direction < len(known.axes):
-        raise UsageError(f"there is no direction {options.direction}, {options.directions} holds 0 to {len(known.axes) - 1}")
+        raise UsageError(
+            f"there is no direction {options.direction}, {options.directions} holds 0 to {len(known.axes) - 1}"
+        )
     axis: npt.NDArray[np.float32] = known.axes[options.direction]
     return axis
 
@@ -150,10 +160,16 @@ def _same_quality(codec: HscCodec, streams: Sequence[bytes]) -> None:
     """Refuse to compare semantics of files of several qualities: at each, w_hat has a scale and a middle of its own."""
     from hsc.entropy_coding.container import QUALITY_STEPS, unpack
 
-    found = sorted({unpack(stream, codec.entropy.fingerprint, len(codec.layers)).header.quality / QUALITY_STEPS for stream in streams})
+    found = sorted(
+        {
+            unpack(stream, codec.entropy.fingerprint, len(codec.layers)).header.quality / QUALITY_STEPS
+            for stream in streams
+        }
+    )
     if len(found) > 1:
         raise UsageError(
-            f"the files are of qualities {found[0]:g} to {found[-1]:g}; semantics are compared at one: code the images again at the same"
+            f"the files are of qualities {found[0]:g} to {found[-1]:g}; semantics are compared at one: code the "
+            f"images again at the same"
         )
 
 
@@ -168,11 +184,13 @@ def info(codec: HscCodec, options: Namespace, data: bytes, pair: Pair) -> bytes:
     height, width = found.image_hw
     state = "whole" if found.complete else "cut off: unproven"
     lines = [
-        f"{pair.source}: {width}x{height} pixels, quality {found.quality:g}, {found.size_bytes} bytes, {found.bpp:.4f} bpp, {state}",
+        f"{pair.source}: {width}x{height} pixels, quality {found.quality:g}, {found.size_bytes} bytes, "
+        f"{found.bpp:.4f} bpp, {state}",
         f"model {found.model}",
         f"{'layer':<10} {'symbols':>8} {'bits':>10}",
         *(f"{layer.name:<10} {layer.symbols:>8} {layer.bits:>10.1f}" for layer in found.layers),
-        f"{'in all':<10} {sum(layer.symbols for layer in found.layers):>8} {sum(layer.bits for layer in found.layers):>10.1f}",
+        f"{'in all':<10} {sum(layer.symbols for layer in found.layers):>8} "
+        f"{sum(layer.bits for layer in found.layers):>10.1f}",
     ]
     if len(found.slices) < len(found.layers):
         lines += ["by slice: " + ", ".join(f"{name} {bits:.1f}" for name, bits in found.slices.items())]
@@ -180,7 +198,9 @@ def info(codec: HscCodec, options: Namespace, data: bytes, pair: Pair) -> bytes:
 
 
 def directions(options: Namespace) -> int:
-    """The semantics of many hsc files to one file of the axes they spread along, or of the one a label follows; the exit code as ``run``'s."""
+    """The semantics of many hsc files to one file of the axes they spread along, or of the one a label follows; the
+    exit code as ``run``'s.
+    """
     from hsc.networks.directions import directions_to_bytes, principal_directions, probe_axis
 
     for source in options.files:
@@ -198,7 +218,10 @@ def directions(options: Namespace) -> int:
         _tell("share of the variance: " + ", ".join(f"{share:.3f}" for share in found.share))
     else:
         found, correlation = probe_axis(words, labels)
-        _tell(f"the label is told with a correlation of {correlation:.2f} on files held out; the axis holds {found.share[0]:.3f} of the variance")
+        _tell(
+            f"the label is told with a correlation of {correlation:.2f} on files held out; the axis holds "
+            f"{found.share[0]:.3f} of the variance"
+        )
     _write(options.out, directions_to_bytes(found), options.overwrite)
     return DONE
 
@@ -223,7 +246,9 @@ def _labels(path: str, files: list[str]) -> list[float]:
         known[Path(name.strip()).stem] = label
     missing = [name for name in files if Path(name).stem not in known]
     if missing:
-        raise DataError(f"{path} has no line for {missing[0]}{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}")
+        raise DataError(
+            f"{path} has no line for {missing[0]}{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}"
+        )
     return [known[Path(name).stem] for name in files]
 
 
@@ -294,7 +319,9 @@ def _put(part: Path, target: Path) -> None:
     try:
         os.link(part, target)
     except FileExistsError:
-        raise UsageError(f"{target} appeared in the meantime; name another file, or replace it with --overwrite") from None
+        raise UsageError(
+            f"{target} appeared in the meantime; name another file, or replace it with --overwrite"
+        ) from None
     except OSError:  # a file system without links
         part.replace(target)
 

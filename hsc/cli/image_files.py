@@ -38,7 +38,9 @@ def read_picture(data: bytes, name: str) -> Image:
                     raise ImageError(f"{name} has {picture.width}x{picture.height} pixels, {reason}; code it in parts")
                 check_tiles(picture, name)
                 if picture.mode not in _MODES:
-                    raise ImageError(f"{name} has samples of the kind {picture.mode}, 8 bits are read; convert it to an 8 bit PNG")
+                    raise ImageError(
+                        f"{name} has samples of the kind {picture.mode}, 8 bits are read; convert it to an 8 bit PNG"
+                    )
                 turned = PIL.ImageOps.exif_transpose(picture)
                 if turned.mode in ("LA", "PA", "RGBA") or "transparency" in turned.info:
                     behind = PIL.Image.new("RGBA", turned.size, (255, 255, 255, 255))
@@ -47,8 +49,12 @@ def read_picture(data: bytes, name: str) -> Image:
     except ImageError:
         raise
     except PIL.UnidentifiedImageError as error:
-        raise ImageError(f"{name} is not an image of a kind that is read ({', '.join(_FORMATS)}); convert it to PNG") from error
-    except Exception as error:  # Pillow's plug-ins raise OSError, SyntaxError, ValueError, struct.error and more on damaged files
+        raise ImageError(
+            f"{name} is not an image of a kind that is read ({', '.join(_FORMATS)}); convert it to PNG"
+        ) from error
+    except (
+        Exception
+    ) as error:  # Pillow's plug-ins raise OSError, SyntaxError, ValueError, struct.error and more on damaged files
         raise ImageError(f"{name} cannot be decoded: {error or type(error).__name__}; it is cut or damaged") from error
 
 

@@ -3,19 +3,22 @@
     symbols, tables, index, mean --SymbolEncoder.encode--> calls --write_payload--> payload
     payload --SymbolDecoder.decode(tables, index, mean)--> symbols  ...  finish() proves that all was as it should be
 
-The coder is that of ``constriction`` (Rust, memory-safe): ANS with a state of 64 bits, words of 32 and probabilities of 24.
+The coder is that of ``constriction`` (Rust, memory-safe): ANS with a state of 64 bits, words of 32 and probabilities of
+24.
 It takes probabilities as floats. Of a row with 24-bit frequencies f (ours times 256) and n entries it makes
-``int(cumulated p * scale) + entries before``, with ``scale = (2**24 - n) / sum(p)``. So p = f - 1 gives a scale of exactly 1
-and sums of integers below 2**24, and the frequencies come through unchanged. Tests hold every entry of the shipped kind of
-tables to that, and whole streams to a decoder in plain Python; ``_prove_library`` codes a message of known bytes before the
-first use in a process.
+``int(cumulated p * scale) + entries before``, with ``scale = (2**24 - n) / sum(p)``. So p = f - 1 gives a scale of
+exactly 1 and sums of integers below 2**24, and the frequencies come through unchanged. Tests hold every entry of the
+shipped kind of tables to that, and whole streams to a decoder in plain Python; ``_prove_library`` codes a message of
+known bytes before the first use in a process.
 
-Where the start state pays: an ANS coder loses some 23 bits to its start state whatever it is. Ours is the checksum of all
-symbols and of the context (header, model), so a decoder that went astray by one symbol, or was given other tables, ends elsewhere.
-That is the short CRC over the symbols, the end-state check and the check of the read pointer in three bytes, none added.
+Where the start state pays: an ANS coder loses some 23 bits to its start state whatever it is. Ours is the checksum of
+all symbols and of the context (header, model), so a decoder that went astray by one symbol, or was given other tables,
+ends elsewhere.
+That is the short CRC over the symbols, the end-state check and the check of the read pointer in three bytes, none
+added.
 
-ANS is a stack: encoding runs backwards, so that decoding runs front to back. Payload bytes: the words from the top, big-endian,
-leading zero bytes left out. ANS: Duda et al. 2015; constriction: Bamler 2022.
+ANS is a stack: encoding runs backwards, so that decoding runs front to back. Payload bytes: the words from the top,
+big-endian, leading zero bytes left out. ANS: Duda et al. 2015; constriction: Bamler 2022.
 """
 
 from __future__ import annotations
@@ -36,7 +39,9 @@ from hsc.errors import BitstreamError, UnavailableError, UsageError
 Symbols = npt.NDArray[np.int32]
 
 _START = 1 << 23
-_FILLER = 2  # words put below a cut stream, so that the state can be filled; one of them taken up is a missing byte needed
+_FILLER = (
+    2  # words put below a cut stream, so that the state can be filled; one of them taken up is a missing byte needed
+)
 _CHUNK = 12
 _ESCAPE_CLASSES = 36
 _STREAM = constriction.stream
@@ -101,14 +106,18 @@ def _prove_library() -> None:
     coder.encode_reverse(np.arange(9, dtype=np.int32), _UNIFORM, np.full(9, 4096, dtype=np.int32))
     if zlib.crc32(_to_bytes(coder.get_compressed())) != _KNOWN_MESSAGE:
         version = getattr(constriction, "__version__", "of unknown version")
-        raise UnavailableError(f"constriction {version} codes otherwise than the streams need; install 'constriction>=0.4,<0.6'")
+        raise UnavailableError(
+            f"constriction {version} codes otherwise than the streams need; install 'constriction>=0.4,<0.6'"
+        )
 
 
 def _runs(rows: IntArray) -> tuple[IntArray, list[tuple[int, int, int]]]:
     """The order that puts equal rows together, and (row, start, end) of each run in that order."""
     if not len(rows):
         return rows, []
-    order = np.argsort(rows.astype(np.uint16) if rows.max() < 1 << 16 else rows, kind="stable")  # by counting, for short integers
+    order = np.argsort(
+        rows.astype(np.uint16) if rows.max() < 1 << 16 else rows, kind="stable"
+    )  # by counting, for short integers
     counts = np.bincount(rows)
     there = np.flatnonzero(counts)
     ends = np.cumsum(counts[there])
@@ -148,8 +157,12 @@ def _chunks(length: IntArray) -> Iterator[tuple[int, npt.NDArray[np.bool_], Symb
 def _flat_symbols(call: Call) -> tuple[IntArray, IntArray, IntArray]:
     """Values with the whole part of the mean taken off, their rows, and that whole part: int64 and flat."""
     symbols = np.asarray(call.symbols)
-    if symbols.dtype.kind not in "iu" or (symbols.size and not -(2**31) <= int(symbols.min()) <= int(symbols.max()) < 2**31):
-        raise UsageError(f"symbols came as {symbols.dtype}, expected integers that fit int32; round and clip them before coding")
+    if symbols.dtype.kind not in "iu" or (
+        symbols.size and not -(2**31) <= int(symbols.min()) <= int(symbols.max()) < 2**31
+    ):
+        raise UsageError(
+            f"symbols came as {symbols.dtype}, expected integers that fit int32; round and clip them before coding"
+        )
     rows, whole = call.tables.locate(call.index, call.mean)
     if symbols.shape != rows.shape:
         raise UsageError(f"symbols came in the shape {symbols.shape}, expected that of the indexes, {rows.shape}")
@@ -213,7 +226,9 @@ class SymbolEncoder:
         self.calls: list[Call] = []
         self._context = context
 
-    def encode(self, symbols: Symbols, tables: CdfTables, index: npt.NDArray[Any], mean: npt.NDArray[Any] | None = None) -> None:
+    def encode(
+        self, symbols: Symbols, tables: CdfTables, index: npt.NDArray[Any], mean: npt.NDArray[Any] | None = None
+    ) -> None:
         """Take one array of symbols; see ``Call``."""
         self.calls.append(Call(symbols, tables, index, mean))
 
@@ -226,7 +241,8 @@ class SymbolDecoder:
     """Takes symbols from a payload, call by call; what a call is coded by may depend on the symbols of earlier ones.
 
     payload: bytes of ``write_payload``. context: the same as there.
-    alignment: None for a whole payload; for one cut short, the length of the whole one modulo 4. Then symbols that need a
+    alignment: None for a whole payload; for one cut short, the length of the whole one modulo 4. Then symbols that need
+    a
         missing byte are refused, those before are given, and nothing can be proven about either.
     ``calls`` holds what was decoded so far, ready for ``write_payload`` to code again.
 
@@ -242,7 +258,10 @@ class SymbolDecoder:
         padded = bytes(lead) + payload
         words = np.frombuffer(padded[: len(padded) // 4 * 4], dtype=">u4").astype(np.uint32)[::-1]
         if not payload or payload[0] == 0 or (len(payload) < 3 and not self._partial):
-            raise BitstreamError(f"a payload of {len(payload)} bytes is empty or starts with a zero, which no encoder writes; it is damaged or cut")
+            raise BitstreamError(
+                f"a payload of {len(payload)} bytes is empty or starts with a zero, which no encoder writes; it is "
+                f"damaged or cut"
+            )
         if self._partial:
             words = np.concatenate([np.full(_FILLER, 0xFFFFFFFF, dtype=np.uint32), words])
         self._coder = _STREAM.stack.AnsCoder(np.ascontiguousarray(words))
@@ -270,7 +289,9 @@ class SymbolDecoder:
             self._check_supply()
         values = values.reshape(shape) + whole
         if values.size and not -(2**31) <= int(values.min()) <= int(values.max()) < 2**31:
-            raise BitstreamError("a decoded symbol does not fit 32 bits, which no encoder writes; the stream is damaged")
+            raise BitstreamError(
+                "a decoded symbol does not fit 32 bits, which no encoder writes; the stream is damaged"
+            )
         symbols: Symbols = values.astype(np.int32)
         self.calls.append(Call(symbols, tables, index, mean))
         return symbols
@@ -303,4 +324,7 @@ class SymbolDecoder:
         if words:
             raise BitstreamError(f"{4 * words} bytes or more are left after the last symbol; the stream is damaged")
         if state != _checksum(self._context, [call.symbols for call in self.calls]):
-            raise BitstreamError("the decoded symbols do not have the checksum coded with them; the stream is damaged, or these are not its tables")
+            raise BitstreamError(
+                "the decoded symbols do not have the checksum coded with them; the stream is damaged, or these are "
+                "not its tables"
+            )

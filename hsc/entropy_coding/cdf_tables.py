@@ -3,8 +3,9 @@
     pmf (float64) --quantise_pmf--> frequencies, 16 bits, none 0 --CdfTables--> coder
     Gaussian of scale[level], mean phase/phases --build_gaussian_tables--> one row for each (level, phase)
 
-A row gives one probability to each value of a run of integers and one to the escape, its last entry: any value outside the run
-is coded as the escape and an Exp-Golomb number after it, so every int32 symbol can be coded. Tables are never rebuilt where
+A row gives one probability to each value of a run of integers and one to the escape, its last entry: any value outside
+the run is coded as the escape and an Exp-Golomb number after it, so every int32 symbol can be coded. Tables are never
+rebuilt where
 a stream is decoded: the float64 of two machines may differ in the last bit, integers do not.
 
 Conditional Gaussians with tables by scale: Minnen, Balle, Toderici, 2018. The fixed-point mean is ours.
@@ -54,15 +55,30 @@ class CdfTables:
     def __post_init__(self) -> None:
         frequencies, widths, lowest = (np.asarray(a) for a in (self.frequencies, self.widths, self.lowest))
         if not all(a.ndim == 1 and a.dtype.kind in "iu" for a in (frequencies, widths, lowest)):
-            raise DataError("probability tables came as other than one-dimensional integer arrays; export the weights again")
-        whole = len(widths) > 0 and len(widths) == len(lowest) and self.phases >= 1 and len(widths) % self.phases == 0
-        if not whole or int(widths.min()) < 2 or int(widths.max()) > _LARGEST_ROW or int(widths.astype(np.int64).sum()) != len(frequencies):
             raise DataError(
-                f"{len(widths)} table rows of {self.phases} phases do not describe {len(frequencies)} frequencies; export the weights again"
+                "probability tables came as other than one-dimensional integer arrays; export the weights again"
             )
-        inside = int(frequencies.min()) >= 1 and int(frequencies.max()) < TOTAL and -_FARTHEST <= int(lowest.min()) <= int(lowest.max()) <= _FARTHEST
+        whole = len(widths) > 0 and len(widths) == len(lowest) and self.phases >= 1 and len(widths) % self.phases == 0
+        if (
+            not whole
+            or int(widths.min()) < 2
+            or int(widths.max()) > _LARGEST_ROW
+            or int(widths.astype(np.int64).sum()) != len(frequencies)
+        ):
+            raise DataError(
+                f"{len(widths)} table rows of {self.phases} phases do not describe {len(frequencies)} frequencies; "
+                f"export the weights again"
+            )
+        inside = (
+            int(frequencies.min()) >= 1
+            and int(frequencies.max()) < TOTAL
+            and -_FARTHEST <= int(lowest.min()) <= int(lowest.max()) <= _FARTHEST
+        )
         if not inside or (np.add.reduceat(frequencies.astype(np.int64), self._starts) != TOTAL).any():
-            raise DataError(f"a probability table holds a 0 or does not sum to {TOTAL}; the weights are damaged: fetch or export them again")
+            raise DataError(
+                f"a probability table holds a 0 or does not sum to {TOTAL}; the weights are damaged: fetch or export "
+                f"them again"
+            )
 
     def __reduce__(self) -> tuple[type[CdfTables], tuple[Any, ...]]:
         """Copies and other processes make models of their own; those of the library cannot travel."""
@@ -108,7 +124,8 @@ class CdfTables:
         index = _whole_numbers("table indexes", index)
         if index.size and (index.min() < 0 or index.max() >= self.groups):
             raise UsageError(
-                f"table indexes came from {index.min()} to {index.max()}, expected 0 to {self.groups - 1}; clip them where they are made"
+                f"table indexes came from {index.min()} to {index.max()}, expected 0 to {self.groups - 1}; clip them "
+                f"where they are made"
             )
         if mean is None and self.phases == 1:
             return index, np.zeros(index.shape, np.int64)
@@ -116,7 +133,9 @@ class CdfTables:
         if steps.shape != index.shape:
             raise UsageError(f"means came in the shape {steps.shape}, expected that of the indexes, {index.shape}")
         if steps.size and max(int(steps.max()), -int(steps.min())) > self.phases << 31:
-            raise UsageError(f"means came from {steps.min()} to {steps.max()} steps, beyond 32 bits; clip them where they are made")
+            raise UsageError(
+                f"means came from {steps.min()} to {steps.max()} steps, beyond 32 bits; clip them where they are made"
+            )
         whole = (steps + self.phases // 2) // self.phases
         return index * self.phases + (steps - whole * self.phases + self.phases // 2), whole
 
@@ -159,7 +178,9 @@ class CdfTables:
 def _whole_numbers(what: str, array: npt.NDArray[Any]) -> IntArray:
     array = np.asarray(array)
     if array.dtype.kind not in "iu":
-        raise UsageError(f"{what} came as {array.dtype}, expected integers; a float here would not decode alike on another machine")
+        raise UsageError(
+            f"{what} came as {array.dtype}, expected integers; a float here would not decode alike on another machine"
+        )
     return array.astype(np.int64, copy=False)
 
 
@@ -172,8 +193,16 @@ def quantise_pmf(pmf: npt.NDArray[np.float64]) -> npt.NDArray[np.uint16]:
     [32767, 16384, 16384, 1]
     """
     pmf = np.asarray(pmf, dtype=np.float64)
-    if pmf.ndim != 1 or not 2 <= len(pmf) <= _LARGEST_ROW or not np.isfinite(pmf).all() or pmf.min() < 0 or pmf.sum() <= 0:
-        raise UsageError(f"cannot make a table of the pmf {pmf!r}: 2 to {_LARGEST_ROW} finite numbers of 0 or more are expected")
+    if (
+        pmf.ndim != 1
+        or not 2 <= len(pmf) <= _LARGEST_ROW
+        or not np.isfinite(pmf).all()
+        or pmf.min() < 0
+        or pmf.sum() <= 0
+    ):
+        raise UsageError(
+            f"cannot make a table of the pmf {pmf!r}: 2 to {_LARGEST_ROW} finite numbers of 0 or more are expected"
+        )
     ideal = pmf / pmf.sum() * TOTAL
     frequencies = np.maximum(np.floor(ideal), 1).astype(np.int64)
     excess = int(frequencies.sum()) - TOTAL
@@ -199,7 +228,9 @@ def build_pmf_tables(pmfs: Sequence[npt.NDArray[np.float64]], lowest: Sequence[i
 
 
 def build_counted_tables(symbols: npt.NDArray[np.integer[Any]]) -> CdfTables:
-    """Tables of a factorised prior from symbols seen: (samples, channels) of any integer dtype; every count is one more than seen."""
+    """Tables of a factorised prior from symbols seen: (samples, channels) of any integer dtype; every count is one more
+    than seen.
+    """
     lows, highs = symbols.min(axis=0), symbols.max(axis=0)
     pmfs = []
     for channel, (low, high) in enumerate(zip(lows, highs, strict=True)):
@@ -216,7 +247,8 @@ def gaussian_scales(levels: int = 40, smallest: float = 0.11, largest: float = 3
 def build_gaussian_tables(scales: npt.NDArray[np.float64], phases: int = 16, tail: float = 2.0**-13) -> CdfTables:
     """Tables of Gaussians integrated over the integers: row ``level * phases + phase``.
 
-    scales: standard deviations. phases: steps of the fixed-point mean in one. tail: what a row leaves to its escape, about.
+    scales: standard deviations. phases: steps of the fixed-point mean in one. tail: what a row leaves to its escape,
+    about.
     For export only: it takes some milliseconds, and its float64 must not decide what a decoder reads.
     """
     from scipy.special import ndtr, ndtri
@@ -227,7 +259,9 @@ def build_gaussian_tables(scales: npt.NDArray[np.float64], phases: int = 16, tai
         half = max(1, int(np.ceil(0.5 + reach * scale - 0.5)))
         values = np.arange(-half, half + 1, dtype=np.float64)
         for phase in range(phases):
-            away = np.abs(values - (phase - phases // 2) / phases)  # the lower tail keeps its digits, the upper does not
+            away = np.abs(
+                values - (phase - phases // 2) / phases
+            )  # the lower tail keeps its digits, the upper does not
             pmf = ndtr((0.5 - away) / scale) - ndtr((-0.5 - away) / scale)
             rows.append(quantise_pmf(np.append(pmf, max(0.0, 1.0 - pmf.sum()))))
             lowest.append(-half)

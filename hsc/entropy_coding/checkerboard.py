@@ -5,11 +5,12 @@
                     a c a c        c  the rest, each among two a and two b
     passes = 2      a b / b a      a chequerboard;      passes = 1     all at once
 
-The paper has no spatial context at all. Its semantics have a layout (faces are aligned); those of a profile for images of
-any size are one vector for the whole image, and there is no hyper-latent, so nothing would tell an edge from a sky before the
-first slice is read, and two thirds of the symbols would not know their neighbours. A chequerboard (He et al. 2021,
-"Checkerboard Context Model for Efficient Learned Image Compression") costs two parallel passes instead of a raster scan; the
-third pass makes the first a thumbnail at twice the stride, whose cost is a quarter and which all else is predicted from.
+The paper has no spatial context at all. Its semantics have a layout (faces are aligned); those of a profile for images
+of any size are one vector for the whole image, and there is no hyper-latent, so nothing would tell an edge from a sky
+before the first slice is read, and two thirds of the symbols would not know their neighbours. A chequerboard (He et al.
+2021, "Checkerboard Context Model for Efficient Learned Image Compression") costs two parallel passes instead of a
+raster scan; the third pass makes the first a thumbnail at twice the stride, whose cost is a quarter and which all else
+is predicted from.
 A pass is a layer of the file: it can be cut behind each of them, and what is missing is then the prediction itself.
 """
 
@@ -51,7 +52,9 @@ def known_neighbours(passes: int, number: int) -> tuple[Place, ...]:
     places = ORDERS[passes][number]
     coded = {place for earlier in ORDERS[passes][:number] for place in earlier}
     span = range(-REACH, REACH + 1)
-    return tuple((dy, dx) for dy in span for dx in span if all(((r + dy) % 2, (c + dx) % 2) in coded for r, c in places))
+    return tuple(
+        (dy, dx) for dy in span for dx in span if all(((r + dy) % 2, (c + dx) % 2) in coded for r, c in places)
+    )
 
 
 def count(places: tuple[Place, ...], height: int, width: int) -> int:
@@ -62,7 +65,8 @@ def count(places: tuple[Place, ...], height: int, width: int) -> int:
 def gather(x: Tensor, places: tuple[Place, ...], offsets: tuple[Place, ...] = CENTRE) -> Tensor:
     """The neighbourhood of every position on these places, 0 outside the map: (B, C, h, w) -> (B, offsets * C, L).
 
-    L runs over the places in turn, each row by row. In memory the values of one position lie together, as a matrix product over them likes it.
+    L runs over the places in turn, each row by row. In memory the values of one position lie together, as a matrix
+    product over them likes it.
     """
     batch, channels, height, width = x.shape
     find = _numbers if height * width > _LARGEST_KEPT else _kept_numbers
@@ -72,7 +76,9 @@ def gather(x: Tensor, places: tuple[Place, ...], offsets: tuple[Place, ...] = CE
 
 
 def spread(values: Tensor, places: tuple[Place, ...], height: int, width: int) -> Tensor:
-    """The map that holds values on these places and 0 elsewhere: (B, C, L) -> (B, C, h, w). Undoes ``gather`` of one offset."""
+    """The map that holds values on these places and 0 elsewhere: (B, C, L) -> (B, C, h, w). Undoes ``gather`` of one
+    offset.
+    """
     x = values.new_zeros(*values.shape[:2], height, width)
     write(x, values, places)
     return x

@@ -11,23 +11,28 @@
     then       CRC-16 (CCITT, high byte first), its start value made of the whole sha256, over all other bytes of the file
     then       the payload: one stream of ``hsc.entropy_coding.ans_coder``, layer after layer, front to back
 
-Overhead: 13 bytes here; in the payload 23 to 24 bits of start state, which are the checksum of the symbols, and less than one
+Overhead: 13 bytes here; in the payload 23 to 24 bits of start state, which are the checksum of the symbols, and less
+than one
 byte of rounding: 17 bytes at most, 18 where a side is above 16,384. Why so:
 
-- One stream for all layers, no lengths: nine layers each ended and measured would cost some 18 bytes of their own. Where a
-  layer ends is found by decoding. A cut is therefore decode and code again (``hsc.entropy_coding.layered_stream.cut``), which also gives the shorter
-  file its own checksums.
-- CRC-16 finds every burst up to 16 bits, every one to three flipped bits in files below 4 KiB, and all but 1 in 65,536 of
-  the rest before anything is decoded. What slips through decodes to other symbols or another header, and must then meet the
-  coder's 23-bit checksum over both (with all 256 bits of the weights' hash): 1 in 5e11 together. CRC-32 would spend two bytes
-  more on what the second check does anyway.
+- One stream for all layers, no lengths: nine layers each ended and measured would cost some 18 bytes of their own.
+Where a
+  layer ends is found by decoding. A cut is therefore decode and code again (``hsc.entropy_coding.layered_stream.cut``),
+  which also gives the shorter file its own checksums.
+- CRC-16 finds every burst up to 16 bits, every one to three flipped bits in files below 4 KiB, and all but 1 in 65,536
+of
+  the rest before anything is decoded. What slips through decodes to other symbols or another header, and must then meet
+  the coder's 23-bit checksum over both (with all 256 bits of the weights' hash): 1 in 5e11 together. CRC-32 would spend
+  two bytes more on what the second check does anyway.
 - 24 bits name the weights well enough for a clear message; that they are the right ones is proven by both checksums.
-- The alignment lets a file that was cut off be read as far as it goes. It costs no byte, and it must agree with the length.
+- The alignment lets a file that was cut off be read as far as it goes. It costs no byte, and it must agree with the
+length.
 
-What a file may ask of its reader: networks work on whole blocks, so time and memory of decoding, previewing, cutting or asking what a
-file holds go by the image's size with both sides rounded up to ``BLOCK`` pixels, whatever the file's length: 22 bytes are a valid file
-of any image. An image has at most 2**24 pixels, and at most 2**24 + 2**20 once rounded up, which leaves room for any shape up to
-256x65536; a line of one pixel's height may be 1,114,112 long. Encoders refuse what is larger, and decoders before they allocate anything.
+What a file may ask of its reader: networks work on whole blocks, so time and memory of decoding, previewing, cutting or
+asking what a file holds go by the image's size with both sides rounded up to ``BLOCK`` pixels, whatever the file's
+length: 22 bytes are a valid file of any image. An image has at most 2**24 pixels, and at most 2**24 + 2**20 once
+rounded up, which leaves room for any shape up to 256x65536; a line of one pixel's height may be 1,114,112 long.
+Encoders refuse what is larger, and decoders before they allocate anything.
 """
 
 from __future__ import annotations
@@ -60,7 +65,8 @@ _CRC = 2
 class Header:
     """What a file says about itself.
 
-    image_hw: height and width, each 1 or more, of a size that ``why_too_large`` lets pass. quality: 0 to 255, steps of 1/32.
+    image_hw: height and width, each 1 or more, of a size that ``why_too_large`` lets pass. quality: 0 to 255, steps of
+    1/32.
     layers: how many of the model's layers the file holds, 1 to 16, in coding order.
     """
 
@@ -80,7 +86,9 @@ class Header:
             raise UsageError(f"{self.layers} layers are not possible, expected 1 to {MOST_LAYERS}")
 
     def context(self, fingerprint: bytes) -> bytes:
-        """The bytes that the coder's checksum covers beside the symbols: the header, and the hash of the weights in full."""
+        """The bytes that the coder's checksum covers beside the symbols: the header, and the hash of the weights in
+        full.
+        """
         height, width = self.image_hw
         return bytes([self.quality, self.layers]) + height.to_bytes(4, "big") + width.to_bytes(4, "big") + fingerprint
 
@@ -128,7 +136,8 @@ def pack(header: Header, fingerprint: bytes, payload: bytes) -> bytes:
     height, width = header.image_hw
     if len(payload) > _longest(header.image_hw):
         raise CodecError(
-            f"{len(payload)} bytes of payload for {height}x{width} pixels, expected at most {_longest(header.image_hw)}; are the symbols sane?"
+            f"{len(payload)} bytes of payload for {height}x{width} pixels, expected at most "
+            f"{_longest(header.image_hw)}; are the symbols sane?"
         )
     head = MAGIC + bytes([kind]) + fingerprint[:3] + bytes([header.quality]) + _number(height - 1) + _number(width - 1)
     return head + _crc(head, payload, fingerprint) + payload
@@ -148,12 +157,16 @@ def unpack(data: bytes, fingerprint: bytes, layers: int, *, allow_partial: bool 
     data = bytes(data)
     header, start, alignment = _read_head(data, fingerprint, layers)
     if len(data) > start + _CRC + _longest(header.image_hw):
-        raise BitstreamError(f"{len(data)} bytes are more than an image of {header.image_hw} can have; the file is damaged or has others behind it")
+        raise BitstreamError(
+            f"{len(data)} bytes are more than an image of {header.image_hw} can have; the file is damaged or has "
+            f"others behind it"
+        )
     head, payload = data[:start], data[start + _CRC :]
     whole = data[start : start + _CRC] == _crc(head, payload, fingerprint) and len(payload) % 4 == alignment
     if not whole and not allow_partial:
         raise BitstreamError(
-            f"the checksum of the {len(data)} bytes does not fit: they are damaged, cut, or have others behind them; fetch the file again, "
+            f"the checksum of the {len(data)} bytes does not fit: they are damaged, cut, or have others behind them; "
+            f"fetch the file again, "
             "or read what is whole of a cut one with allow_partial=True"
         )
     return Stream(header, payload, None if whole else alignment)
@@ -164,14 +177,16 @@ def _read_head(data: bytes, fingerprint: bytes, layers: int) -> tuple[Header, in
     if len(data) < _FIXED or data[:2] != MAGIC:
         came = data[:4].hex() or "nothing"
         raise BitstreamError(
-            f"{len(data)} bytes that start with {came} are no hsc file, which starts with {MAGIC.hex()} and has at least {_SMALLEST}"
+            f"{len(data)} bytes that start with {came} are no hsc file, which starts with {MAGIC.hex()} and has at "
+            f"least {_SMALLEST}"
         )
     kind = data[2]
     if kind >> 6 != VERSION:
         raise BitstreamError(f"the file is of format version {kind >> 6}, expected {VERSION}; it needs a newer hsc")
     if data[3:6] != fingerprint[:3]:
         raise BitstreamError(
-            f"the file was made with the weights {data[3:6].hex()}..., these are {fingerprint[:3].hex()}...; take the weights that made it"
+            f"the file was made with the weights {data[3:6].hex()}..., these are {fingerprint[:3].hex()}...; take "
+            f"the weights that made it"
         )
     held = (kind & 15) + 1
     if held > layers:
@@ -179,7 +194,9 @@ def _read_head(data: bytes, fingerprint: bytes, layers: int) -> tuple[Header, in
     height, start = _read_number(data, _FIXED)
     width, start = _read_number(data, start)
     if reason := why_too_large((height, width)):
-        raise BitstreamError(f"the file claims an image of {height}x{width}, {reason}; it is damaged, or made to cost its reader dear")
+        raise BitstreamError(
+            f"the file claims an image of {height}x{width}, {reason}; it is damaged, or made to cost its reader dear"
+        )
     return Header((height, width), data[6], held), start, kind >> 4 & 3
 
 

@@ -1,9 +1,10 @@
 """Sums of integer products without any error, in float32 where nothing can be rounded.
 
-Integers up to 2**24 are exact in float32, so a sum of products is too, in any order and with any number of threads, if no part of it can be
-larger: for inputs up to m where m times the largest sum of weights of a row is at most 2**24. That is a matter of the weights and of the inputs
-at hand, not of luck. Where it does not hold for all columns it may for halves of them; what is left is done in float64. All ways give the same
-integers, and float32 takes half the time.
+Integers up to 2**24 are exact in float32, so a sum of products is too, in any order and with any number of threads, if
+no part of it can be
+larger: for inputs up to m where m times the largest sum of weights of a row is at most 2**24. That is a matter of the
+weights and of the inputs at hand, not of luck. Where it does not hold for all columns it may for halves of them; what
+is left is done in float64. All ways give the same integers, and float32 takes half the time.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ class ExactWeights:
         self.reach = float(weight.abs().sum(1).max())
 
     def times(self, x: Tensor, largest: float) -> Tensor:
-        """(B, inputs, L) integers in float32 or float64, none beyond ``largest`` in size -> (B, outputs, L) in either. Without gradient."""
+        """(B, inputs, L) integers in float32 or float64, none beyond ``largest`` in size -> (B, outputs, L) in either.
+        Without gradient.
+        """
         if not _float32_is_float32(x):
             return self.double @ x.double()
         if self.reach * largest <= _EXACT:
@@ -54,9 +57,13 @@ class ExactLayer:
         self._reach, self._bias_reach = sum(weight.reach for weight in self.weights), float(bias.abs().max())
 
     def sums(self, parts: Sequence[Tensor], largest: float) -> Tensor:
-        """Bias and all products: (B, inputs_i, L) or (B, inputs_i, 1) each, as ``ExactWeights`` takes them -> (B, outputs, L), a new tensor."""
+        """Bias and all products: (B, inputs_i, L) or (B, inputs_i, 1) each, as ``ExactWeights`` takes them -> (B,
+        outputs, L), a new tensor.
+        """
         found: Tensor
-        pairs = sorted(zip(self.weights, parts, strict=True), key=lambda pair: pair[1].shape[2])  # first what all positions share
+        pairs = sorted(
+            zip(self.weights, parts, strict=True), key=lambda pair: pair[1].shape[2]
+        )  # first what all positions share
         if self._reach * largest + self._bias_reach <= _EXACT and _float32_is_float32(parts[0]):
             found = self._single
             for weight, part in pairs:
@@ -79,12 +86,17 @@ def largest_of(x: Tensor) -> float:
 @functools.cache
 def _told_to_shorten() -> bool:
     """What the library behind torch reads once in a process."""
-    return any(os.environ.get(name, "STRICT") != "STRICT" for name in ("ONEDNN_DEFAULT_FPMATH_MODE", "DNNL_DEFAULT_FPMATH_MODE"))
+    return any(
+        os.environ.get(name, "STRICT") != "STRICT"
+        for name in ("ONEDNN_DEFAULT_FPMATH_MODE", "DNNL_DEFAULT_FPMATH_MODE")
+    )
 
 
 def _float32_is_float32(x: Tensor) -> bool:
     """Whether products are made in float32 as asked: devices and settings may make them of shorter numbers."""
     if x.device.type != "cpu" or _told_to_shorten():
         return False
-    newer = getattr(getattr(torch.backends.mkldnn, "matmul", None), "fp32_precision", None)  # a setting of its own, in newer versions of torch
+    newer = getattr(
+        getattr(torch.backends.mkldnn, "matmul", None), "fp32_precision", None
+    )  # a setting of its own, in newer versions of torch
     return newer in ("none", "ieee") if newer else torch.get_float32_matmul_precision() == "highest"

@@ -101,7 +101,9 @@ class QualityTable(nn.Module):
             UsageError: a quality is no integer from 0 to 255.
         """
         if quality.dtype != torch.int64 or quality.ndim != 1 or not bool(((quality >= 0) & (quality < ROWS)).all()):
-            raise UsageError(f"qualities came as {quality.dtype} {tuple(quality.shape)}, expected int64 (B,) from 0 to {ROWS - 1}")
+            raise UsageError(
+                f"qualities came as {quality.dtype} {tuple(quality.shape)}, expected int64 (B,) from 0 to {ROWS - 1}"
+            )
         if self.table is not None:
             return self.table[quality].double()
         with torch.autocast(quality.device.type, enabled=False):
@@ -199,7 +201,12 @@ class PriorTable(QualityTable):
     def check(self, table: Tensor) -> None:
         super().check(table)
         mean, level = table[:, 3], table[:, 4]
-        if int(mean.min()) < LOWEST or int(mean.max()) > HIGHEST or int(level.min()) < 0 or int(level.max()) >= SCALES.levels:
+        if (
+            int(mean.min()) < LOWEST
+            or int(mean.max()) > HIGHEST
+            or int(level.min()) < 0
+            or int(level.max()) >= SCALES.levels
+        ):
             raise DataError("the prior in the weights holds numbers out of range; fetch or export them again")
 
     def adopt(self, rows: Tensor) -> None:

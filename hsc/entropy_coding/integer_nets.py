@@ -3,14 +3,17 @@
     integers --x int8 weights, + bias--> sum --floor(sum / 2**shift)--> clip to 12 bits --> integers --> ...
                 (exact)
 
-Integers below 2**53 add and multiply in float64 without error in any order: threads, batch size, memory format and device change nothing.
-The largest sum here is 127 * 4096 * fan-in + 2**23, so a fan-in of ten thousand million would be too much. Where a sum provably stays below
-2**24 it is made in float32, with the same result in half the time (``hsc.entropy_coding.exact_matmul``). Convolutions are unfolded into one
-matrix product, because libraries have other algorithms (Winograd, FFT) for convolutions, whose steps are no integers. Off the CPU the sum
-is rounded before it is shifted, which is nothing where it is exact and mends a library that emulates float64 to less than the last bit.
+Integers below 2**53 add and multiply in float64 without error in any order: threads, batch size, memory format and
+device change nothing.
+The largest sum here is 127 * 4096 * fan-in + 2**23, so a fan-in of ten thousand million would be too much. Where a sum
+provably stays below 2**24 it is made in float32, with the same result in half the time
+(``hsc.entropy_coding.exact_matmul``). Convolutions are unfolded into one matrix product, because libraries have other
+algorithms (Winograd, FFT) for convolutions, whose steps are no integers. Off the CPU the sum is rounded before it is
+shifted, which is nothing where it is exact and mends a library that emulates float64 to less than the last bit.
 
-There is one forward path. In training the roundings pass their gradient straight through (Bengio et al., 2013), so that what is
-trained is what is coded. Integer entropy networks: Balle, Johnston, Minnen, "Integer networks for data compression", 2019.
+There is one forward path. In training the roundings pass their gradient straight through (Bengio et al., 2013), so that
+what is trained is what is coded. Integer entropy networks: Balle, Johnston, Minnen, "Integer networks for data
+compression", 2019.
 
 Nominal units: an activation of 1.0 is 64 integer steps, so 12 bits reach from 0 to 64 (behind a ReLU) or -32 to 32.
 """
@@ -67,7 +70,9 @@ def _whole(x: Tensor, factor: float, floor: bool) -> Tensor:
     return (x * factor).floor_() if floor else (x * factor).round_()
 
 
-def _to_integers(x: Tensor, factor: float, lowest: int, highest: int, *, floor: bool = False, relu: bool = False) -> Tensor:
+def _to_integers(
+    x: Tensor, factor: float, lowest: int, highest: int, *, floor: bool = False, relu: bool = False
+) -> Tensor:
     if not torch.is_grad_enabled():
         return _whole(x, factor, floor).clamp_(lowest, highest)
     result: Tensor = _ToIntegers.apply(x, factor, lowest, highest, floor, relu)
@@ -86,7 +91,8 @@ def requantise(x: Tensor, multiplier: Tensor | int = 1, shift: int = 0) -> Tenso
 class IntegerConv2d(nn.Module):
     """A convolution of stride 1 that keeps the size, in integers; with kernel 1 on a 1x1 map, a linear layer.
 
-    in (B, C, H, W) integers of at most 12 bits and a sign -> out (B, O, H, W) float64 integers: 0 to 4095 with relu, else
+    in (B, C, H, W) integers of at most 12 bits and a sign -> out (B, O, H, W) float64 integers: 0 to 4095 with relu,
+    else
     -2048 to 2047. ``shift`` follows from the fan-in: it is chosen so that weights start some 30 steps wide.
     """
 
@@ -114,7 +120,9 @@ class IntegerConv2d(nn.Module):
         return self.weight_int8 is not None
 
     def integers(self) -> tuple[Tensor, Tensor]:
-        """Weights (O, C, k, k), -127 to 127, and bias (O,) below 2**23 in size: float64 integers, with gradient unless frozen."""
+        """Weights (O, C, k, k), -127 to 127, and bias (O,) below 2**23 in size: float64 integers, with gradient unless
+        frozen.
+        """
         if self.weight_int8 is not None and self.bias_int32 is not None:
             if self._doubles is None or self._doubles[0].device != self.weight_int8.device:
                 self._doubles, self._exact = (self.weight_int8.double(), self.bias_int32.double()), {}
@@ -148,14 +156,17 @@ class IntegerConv2d(nn.Module):
             return self._activate(self._sums(x.double(), weight.flatten(1)) + bias[:, None, None])
 
     def of_parts(self, parts: Sequence[Tensor], largest: float) -> Tensor:
-        """The same with kernel 1 at L positions, whose inputs come in parts: (B, C_i, L), or (B, C_i, 1) where all share it -> (B, O, L).
+        """The same with kernel 1 at L positions, whose inputs come in parts: (B, C_i, L), or (B, C_i, 1) where all
+        share it -> (B, O, L).
 
         largest: no input is beyond it in size. Frozen and without gradient the integers may come as float32.
         """
         weight, bias = self.integers()
         widths = [part.shape[1] for part in parts]
         if torch.is_grad_enabled() or not self.frozen:
-            products = [own @ part.double() for own, part in zip(torch.split(weight.flatten(1), widths, 1), parts, strict=True)]
+            products = [
+                own @ part.double() for own, part in zip(torch.split(weight.flatten(1), widths, 1), parts, strict=True)
+            ]
             return self._activate(sum(products, start=bias[:, None]))
         key = tuple(widths)
         if key not in self._exact:
@@ -183,7 +194,9 @@ class IntegerConv2d(nn.Module):
         bands = []
         for top in range(0, height, rows):
             count = min(rows, height - top)
-            columns = functional.unfold(padded[:, :, top : top + count + 2 * margin], self.kernel)  # (B, C k k, count * W)
+            columns = functional.unfold(
+                padded[:, :, top : top + count + 2 * margin], self.kernel
+            )  # (B, C k k, count * W)
             bands.append((weight @ columns).view(batch, -1, count, width))
         return bands[0] if len(bands) == 1 else torch.cat(bands, dim=2)
 
@@ -195,7 +208,8 @@ class IntegerConv2d(nn.Module):
 class IntegerSequence(nn.Module):
     """Integer convolutions one after another, ReLU between them, none behind the last.
 
-    widths: channels in, of each hidden layer, and out: ``IntegerSequence([24, 48, 48, 32], kernel=3)`` has three layers.
+    widths: channels in, of each hidden layer, and out: ``IntegerSequence([24, 48, 48, 32], kernel=3)`` has three
+    layers.
     kernel: of all layers, or one for each.
     """
 
@@ -204,8 +218,12 @@ class IntegerSequence(nn.Module):
         count = len(widths) - 1
         kernels = [kernel] * count if isinstance(kernel, int) else list(kernel)
         if count < 1 or len(kernels) != count:
-            raise UsageError(f"{len(widths)} widths and {len(kernels)} kernels do not fit: one width more than kernels is expected")
-        self.layers = nn.ModuleList(IntegerConv2d(widths[i], widths[i + 1], kernels[i], relu=i + 1 < count) for i in range(count))
+            raise UsageError(
+                f"{len(widths)} widths and {len(kernels)} kernels do not fit: one width more than kernels is expected"
+            )
+        self.layers = nn.ModuleList(
+            IntegerConv2d(widths[i], widths[i + 1], kernels[i], relu=i + 1 < count) for i in range(count)
+        )
 
     def _convolutions(self) -> list[IntegerConv2d]:
         return [layer for layer in self.layers if isinstance(layer, IntegerConv2d)]
@@ -213,8 +231,10 @@ class IntegerSequence(nn.Module):
     def forward(self, x: Tensor | Sequence[Tensor], largest: float = -LOWEST) -> Tensor:
         """(B, C, H, W) integers in any dtype, -4096 to 4095 -> (B, O, H, W) float64 integers, -2048 to 2047.
 
-        Where all kernels are 1, also at L positions with the inputs in parts: (B, C_i, L), or (B, C_i, 1) where all positions share it
-        -> (B, O, L), float64 or float32. Parts hold what ``requantise`` gives, none beyond ``largest`` in size, which is not checked again.
+        Where all kernels are 1, also at L positions with the inputs in parts: (B, C_i, L), or (B, C_i, 1) where all
+        positions share it
+        -> (B, O, L), float64 or float32. Parts hold what ``requantise`` gives, none beyond ``largest`` in size, which
+        is not checked again.
         They are never joined: the first layer adds what it makes of each.
 
         Raises:
@@ -226,7 +246,10 @@ class IntegerSequence(nn.Module):
         if not self.training:
             held = found.detach()
             if not (torch.equal(held, held.round()) and bool((held.abs() <= 4096).all())):
-                raise UsageError("an integer network was given numbers that are not integers from -4096 to 4095; use requantise on decoded symbols")
+                raise UsageError(
+                    "an integer network was given numbers that are not integers from -4096 to 4095; use requantise "
+                    "on decoded symbols"
+                )
         for layer in self.layers:
             found = layer(found)
         return found
@@ -271,16 +294,31 @@ class IntegerSequence(nn.Module):
         expected = {f"{i}.{part}" for i in range(len(layers)) for part in ("weight", "bias", "shift")}
         if set(tensors) != expected:
             differ = ", ".join(sorted(expected ^ set(tensors)))
-            raise DataError(f"the integer weights do not fit the network: {differ} is missing or too much; load those of its own profile")
+            raise DataError(
+                f"the integer weights do not fit the network: {differ} is missing or too much; load those of its own "
+                f"profile"
+            )
         for i, layer in enumerate(layers):
             weight, bias, shift = tensors[f"{i}.weight"], tensors[f"{i}.bias"], tensors[f"{i}.shift"]
             kinds = weight.dtype is torch.int8 and bias.dtype is torch.int32 and shift.dtype is torch.int32
-            if not kinds or weight.shape != layer.weight.shape or bias.shape != layer.bias.shape or shift.tolist() != [layer.shift]:
+            if (
+                not kinds
+                or weight.shape != layer.weight.shape
+                or bias.shape != layer.bias.shape
+                or shift.tolist() != [layer.shift]
+            ):
                 came = f"{weight.dtype} {tuple(weight.shape)}, {bias.dtype} {tuple(bias.shape)}, shift {shift.tolist()}"
-                expected_here = f"int8 {tuple(layer.weight.shape)}, int32 {tuple(layer.bias.shape)}, shift [{layer.shift}]"
-                raise DataError(f"layer {i} of the integer weights is {came}, expected {expected_here}; load those of its own profile")
+                expected_here = (
+                    f"int8 {tuple(layer.weight.shape)}, int32 {tuple(layer.bias.shape)}, shift [{layer.shift}]"
+                )
+                raise DataError(
+                    f"layer {i} of the integer weights is {came}, expected {expected_here}; load those of its own "
+                    f"profile"
+                )
             if int(weight.min()) < -_LARGEST_WEIGHT or int(bias.long().abs().max()) > _LARGEST_BIAS:
-                raise DataError(f"layer {i} of the integer weights holds numbers out of range; fetch or export them again")
+                raise DataError(
+                    f"layer {i} of the integer weights holds numbers out of range; fetch or export them again"
+                )
         for i, layer in enumerate(layers):
             layer.freeze(tensors[f"{i}.weight"], tensors[f"{i}.bias"])
 
@@ -295,6 +333,7 @@ class GaussianParameters(NamedTuple):
 def scale_levels(output: Tensor, levels: int) -> Tensor:
     """Table levels, 0 to levels - 1, of a network's output: float64 integers with gradient, of the same shape.
 
-    A level is 16 steps of the output wide and 0 stands for the middle one, so a fresh network starts with middling scales.
+    A level is 16 steps of the output wide and 0 stands for the middle one, so a fresh network starts with middling
+    scales.
     """
     return _to_integers(output + 16 * (levels // 2), 1 / 16, 0, levels - 1, floor=True)

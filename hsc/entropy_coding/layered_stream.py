@@ -6,8 +6,8 @@
     quantise(i, parameters) -> symbols --code--> file         encode
     file --decode--> symbols                                  decode, cut
 
-The encoder asks the model the same questions with the same integers as the decoder does, so the answers agree as far as the
-model is exact (``hsc.entropy_coding.integer_nets``). Channel-wise slices: Minnen and Singh, 2020.
+The encoder asks the model the same questions with the same integers as the decoder does, so the answers agree as far as
+the model is exact (``hsc.entropy_coding.integer_nets``). Channel-wise slices: Minnen and Singh, 2020.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ class LayeredModel(Protocol):
         """sha256 of the weights and tables, 32 bytes."""
 
     def parameters(self, number: int, earlier: Sequence[Layer], header: Header) -> Parameters:
-        """What layer ``number`` is coded by: a function of integers alone, in shapes that follow from ``header.image_hw``."""
+        """What layer ``number`` is coded by: a function of integers alone, in shapes that follow from
+        ``header.image_hw``.
+        """
 
 
 Quantise = Callable[[int, Parameters], Symbols]
@@ -91,11 +93,15 @@ def code(model: LayeredModel, header: Header, quantise: Quantise) -> list[Layer]
 
 
 def _calls(layers: Sequence[Layer]) -> list[Call]:
-    return [Call(layer.symbols, layer.parameters.tables, layer.parameters.index, layer.parameters.mean) for layer in layers]
+    return [
+        Call(layer.symbols, layer.parameters.tables, layer.parameters.index, layer.parameters.mean) for layer in layers
+    ]
 
 
 def estimate_bits(layers: Sequence[Layer]) -> float:
-    """The ideal length of these layers by the integer tables, in bits; of one layer: ``estimate_bits(layers[i:i + 1])``."""
+    """The ideal length of these layers by the integer tables, in bits; of one layer: ``estimate_bits(layers[i:i +
+    1])``.
+    """
     return estimate_calls(_calls(layers))
 
 
@@ -114,7 +120,8 @@ def encode(model: LayeredModel, header: Header, quantise: Quantise) -> bytes:
 def decode(model: LayeredModel, data: bytes, *, allow_partial: bool = False) -> Decoded:
     """Read a file: the very symbols that were coded, or an error.
 
-    allow_partial: of a file cut anywhere, the layers that are whole (at least the first); what is given is then unproven.
+    allow_partial: of a file cut anywhere, the layers that are whole (at least the first); what is given is then
+    unproven.
 
     Raises:
         BitstreamError: the file is damaged, cut, or of another model.

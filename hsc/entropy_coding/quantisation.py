@@ -3,12 +3,12 @@
     v, mean ──> v - mean/16 ──round──> symbols ──> 16 symbols + mean = integers      v_hat = integers / 16
                                      └──> bits under N(0, scale[level])
 
-What is decoded is known exactly, as ``integers``: later layers read those, never a float made of them. Rounding around the
-mean rather than to whole numbers lets a symbol of 0, the cheapest, stand for the prediction itself. In training the networks
-behind see the rounded value with a gradient that passes straight through (Minnen and Singh 2020, "Channel-wise Autoregressive
-Entropy Models", section 3.3). The rate counts the symbol too; only its gradient is that of uniform noise in place of rounding. Noise
-alone overstates what zeros cost at the smallest scale, by 0.15 bits each: with 96 of them on 16x16 pixels, 0.057 bits a pixel, nearly three
-times the rate that quality 1 is meant to have.
+What is decoded is known exactly, as ``integers``: later layers read those, never a float made of them. Rounding around
+the mean rather than to whole numbers lets a symbol of 0, the cheapest, stand for the prediction itself. In training the
+networks behind see the rounded value with a gradient that passes straight through (Minnen and Singh 2020, "Channel-wise
+Autoregressive Entropy Models", section 3.3). The rate counts the symbol too; only its gradient is that of uniform noise
+in place of rounding. Noise alone overstates what zeros cost at the smallest scale, by 0.15 bits each: with 96 of them
+on 16x16 pixels, 0.057 bits a pixel, nearly three times the rate that quality 1 is meant to have.
 """
 
 from __future__ import annotations
@@ -49,14 +49,18 @@ class Scales:
     def bits(self, residuals: Tensor, level: Tensor) -> Tensor:
         """Bits of each value around 0, differentiable: float32 in the shape of ``residuals``."""
         zero = torch.zeros((), device=residuals.device)
-        return gaussian_bits(residuals.float(), zero, level, smallest=self.smallest, largest=self.largest, levels=self.levels, phases=1)
+        return gaussian_bits(
+            residuals.float(), zero, level, smallest=self.smallest, largest=self.largest, levels=self.levels, phases=1
+        )
 
 
 SCALES = Scales()
 
 
 class Quantised(NamedTuple):
-    """symbols, integers: float64 whole numbers, with gradient. integers: the decoded value in 1/16. bits: float32. Shapes agree."""
+    """symbols, integers: float64 whole numbers, with gradient. integers: the decoded value in 1/16. bits: float32.
+    Shapes agree.
+    """
 
     symbols: Tensor
     integers: Tensor
@@ -66,8 +70,9 @@ class Quantised(NamedTuple):
 def quantise(values: Tensor, mean: Tensor, level: Tensor, *, noise: bool) -> Quantised:
     """Round values around their means.
 
-    values: in steps of the quantiser, any float type. mean: integers in 1/16. level: integers, 0 to 39. noise: values and means
-    get the gradient of the rate with uniform noise, as in training; the rate itself and the levels' gradient are the symbol's.
+    values: in steps of the quantiser, any float type. mean: integers in 1/16. level: integers, 0 to 39. noise: values
+    and means get the gradient of the rate with uniform noise, as in training; the rate itself and the levels' gradient
+    are the symbol's.
     """
     residuals = values.double() - mean / MEAN_STEPS
     symbols = residuals + (residuals.detach().round().clamp(-LARGEST_SYMBOL, LARGEST_SYMBOL) - residuals.detach())

@@ -1,6 +1,7 @@
 """The rate in bits as training sees it: the Gaussians behind the integer tables, differentiable.
 
-Not for reports: a file's length, or ``hsc.entropy_coding.layered_stream.estimate_bits`` by the tables themselves, is what counts.
+Not for reports: a file's length, or ``hsc.entropy_coding.layered_stream.estimate_bits`` by the tables themselves, is
+what counts.
 Additive uniform noise in place of rounding: Balle, Laparra, Simoncelli, 2017.
 """
 
@@ -13,12 +14,20 @@ from torch import Tensor
 
 
 def gaussian_bits(
-    values: Tensor, mean: Tensor, level: Tensor, *, smallest: float = 0.11, largest: float = 32.0, levels: int = 40, phases: int = 16
+    values: Tensor,
+    mean: Tensor,
+    level: Tensor,
+    *,
+    smallest: float = 0.11,
+    largest: float = 32.0,
+    levels: int = 40,
+    phases: int = 16,
 ) -> Tensor:
     """Bits of each value, float32 or wider, in the shape of ``values``.
 
     values: integers, or numbers with uniform noise in -1/2 to 1/2. mean: steps of 1/phases. level: 0 to levels - 1.
-    The scales are those of ``hsc.entropy_coding.cdf_tables.gaussian_scales`` with the same arguments, and the gradient passes through level.
+    The scales are those of ``hsc.entropy_coding.cdf_tables.gaussian_scales`` with the same arguments, and the gradient
+    passes through level.
     Far outside, where a table would escape, bits grow as the escape's do, with the logarithm of the distance.
     """
     with torch.autocast(values.device.type, enabled=False):

@@ -11,11 +11,14 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A name beside ``path`` to write to, with the same ending; on leaving it takes ``path``'s place, on failure it goes.
+    """A name beside ``path`` to write to, with the same ending; on leaving it takes ``path``'s place, on failure it
+    goes.
 
     The file gets the permissions that new files get here, whatever the library that writes it chose.
     """
-    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part{path.suffix}")  # a name that nobody can have planted a link under
+    part = path.with_name(
+        f".{path.name}.{secrets.token_hex(8)}.part{path.suffix}"
+    )  # a name that nobody can have planted a link under
     try:
         yield part
         mask = os.umask(0)

@@ -1,7 +1,9 @@
 """The sha256 of files, read again only where a file may have changed.
 
-A file counts as unchanged where its size, times of change and inode are those it had when it was read, and it had then been left alone for
-SETTLED_NS: clocks of file systems are coarse (FAT: two seconds), so two writes shortly after one another can leave the same times.
+A file counts as unchanged where its size, times of change and inode are those it had when it was read, and it had then
+been left alone for
+SETTLED_NS: clocks of file systems are coarse (FAT: two seconds), so two writes shortly after one another can leave the
+same times.
 """
 
 from __future__ import annotations
@@ -69,7 +71,8 @@ def sha256_of_file(path: str | os.PathLike[str]) -> str:
 
 
 def read_sha256(path: str | os.PathLike[str]) -> tuple[str, FileState | None]:
-    """sha256 of a file's content, read now, and the state it stands for; None where the file may have changed meanwhile.
+    """sha256 of a file's content, read now, and the state it stands for; None where the file may have changed
+    meanwhile.
 
     Raises:
         OSError: as ``sha256_of_file``.

@@ -1,4 +1,5 @@
-"""What of an image file is seen to before Pillow reads it: text that it would stumble over, and tiles larger than any picture.
+"""What of an image file is seen to before Pillow reads it: text that it would stumble over, and tiles larger than any
+picture.
 
 PNG chunks  ──text, profile──> left out        Pillow refuses a whole picture for a text of more than 1 MB, which editors write
             ──XMP──> its orientation alone     for that much is read of it
@@ -27,7 +28,8 @@ _LARGEST_TILE = 1 << 24
 
 
 def without_text(data: bytes) -> bytes:
-    """A PNG's bytes without its texts and colour profile, which say nothing of the pixels; any other file's bytes as they are.
+    """A PNG's bytes without its texts and colour profile, which say nothing of the pixels; any other file's bytes as
+    they are.
 
     The camera's turn is kept, wherever a program wrote it.
     """
@@ -91,8 +93,13 @@ def check_tiles(picture: Any, name: str) -> None:
     """
     tags = getattr(picture, "tag_v2", {}) if picture.format == "TIFF" else {}
     width, length = (tags.get(tag, 0) for tag in (_TILE_WIDTH, _TILE_LENGTH))
-    if isinstance(width, int) and isinstance(length, int) and width * length > max(_LARGEST_TILE, picture.width * picture.height):
+    if (
+        isinstance(width, int)
+        and isinstance(length, int)
+        and width * length > max(_LARGEST_TILE, picture.width * picture.height)
+    ):
         raise ImageError(
-            f"{name!r} is a TIFF of {picture.width}x{picture.height} pixels in tiles of {width}x{length}, expected tiles no larger than "
+            f"{name!r} is a TIFF of {picture.width}x{picture.height} pixels in tiles of {width}x{length}, expected "
+            f"tiles no larger than "
             f"the picture or {_LARGEST_TILE:,} pixels; it is damaged, or needs to be written again in strips"
         )

@@ -1,7 +1,7 @@
 """JSON that strangers wrote, as plain values: whatever is no ordinary JSON is one ``ValueError``.
 
-Python's own reader also takes NaN and Infinity, makes an infinity of 1e999, keeps whole numbers of any length, and leaves the tree of
-errors where brackets are nested too deep.
+Python's own reader also takes NaN and Infinity, makes an infinity of 1e999, keeps whole numbers of any length, and
+leaves the tree of errors where brackets are nested too deep.
 """
 
 from __future__ import annotations

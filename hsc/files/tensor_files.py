@@ -4,8 +4,8 @@
                                      └─read_about──> what the file says of itself
     tensors ──read_tensors──> by name, sound: numbers that are really there, all finite
 
-A file may say anything of any size in a few bytes, and a weight that is no number makes nonsense of every stream and score
-without a word.
+A file may say anything of any size in a few bytes, and a weight that is no number makes nonsense of every stream and
+score without a word.
 """
 
 from __future__ import annotations
@@ -71,10 +71,12 @@ def read_tensors(path: Path | str, *, single: bool = False) -> dict[str, Tensor]
 
 
 def require_sound(tensors: Mapping[str, Any], path: Path | str) -> None:
-    """See that tensors are what they seem. tensors: torch's, or other values, which are passed over. path: where they came from.
+    """See that tensors are what they seem. tensors: torch's, or other values, which are passed over. path: where they
+    came from.
 
     Raises:
-        DataError: one speaks of more numbers than it holds (a pickle may repeat one number a million million times), is none that lies
+        DataError: one speaks of more numbers than it holds (a pickle may repeat one number a million million times), is
+        none that lies
             in memory as it is, or holds NaN or an infinity.
     """
     import torch
@@ -84,17 +86,26 @@ def require_sound(tensors: Mapping[str, Any], path: Path | str) -> None:
             continue
         plain = tensor.layout is torch.strided and tensor.device.type == "cpu" and not tensor.is_quantized
         if not plain or tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-            raise DataError(f"{Path(path).name} does not hold all of {name!r}, {tuple(tensor.shape)}, as plain numbers; get it again")
-        wrong = tensor.numel() - int(torch.isfinite(tensor).sum()) if tensor.is_floating_point() or tensor.is_complex() else 0
+            raise DataError(
+                f"{Path(path).name} does not hold all of {name!r}, {tuple(tensor.shape)}, as plain numbers; get it "
+                f"again"
+            )
+        wrong = (
+            tensor.numel() - int(torch.isfinite(tensor).sum())
+            if tensor.is_floating_point() or tensor.is_complex()
+            else 0
+        )
         if wrong:
             raise DataError(
-                f"{Path(path).name} holds {wrong} of {tensor.numel()} values that are not finite in {name!r}; it is damaged, or its training "
+                f"{Path(path).name} holds {wrong} of {tensor.numel()} values that are not finite in {name!r}; it is "
+                f"damaged, or its training "
                 "diverged: get it again"
             )
 
 
 def outline(build: Callable[[], Any], path: Path | str) -> dict[str, tuple[int, ...]]:
-    """The shape of every parameter and buffer of the network that ``build`` makes, by name, without its memory. path: of its file.
+    """The shape of every parameter and buffer of the network that ``build`` makes, by name, without its memory. path:
+    of its file.
 
     Raises:
         DataError: no such network can be made.
@@ -107,7 +118,9 @@ def outline(build: Callable[[], Any], path: Path | str) -> dict[str, tuple[int, 
             tensors = build().state_dict(keep_vars=True)
     except (RuntimeError, ValueError, TypeError, OverflowError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise DataError(f"{Path(path).name} describes a network that cannot be made ({reason}); get it again") from error
+        raise DataError(
+            f"{Path(path).name} describes a network that cannot be made ({reason}); get it again"
+        ) from error
     return {name: tuple(getattr(tensor, "shape", ())) for name, tensor in tensors.items()}
 
 
@@ -122,12 +135,14 @@ def require_room(asked: Shapes, held: Shapes, path: Path | str) -> None:
     wanted, there = (sum(math.prod(shape) for shape in shapes.values()) for shapes in (asked, held))
     if wanted > there:
         raise DataError(
-            f"{Path(path).name} holds {there:,} numbers and describes a network of {wanted:,}; it is damaged, or made to cost its reader dear"
+            f"{Path(path).name} holds {there:,} numbers and describes a network of {wanted:,}; it is damaged, or "
+            f"made to cost its reader dear"
         )
 
 
 def require_unpacked(path: Path | str) -> None:
-    """See that a file, where it is an archive as torch writes them, is about as large as what is in it: torch does not compress.
+    """See that a file, where it is an archive as torch writes them, is about as large as what is in it: torch does not
+    compress.
 
     Raises:
         DataError: it would unpack to far more.
@@ -139,7 +154,10 @@ def require_unpacked(path: Path | str) -> None:
         return  # no archive: whoever reads it says what it is instead
     size = Path(path).stat().st_size
     if unpacked > 2 * size + _SPARE:
-        raise DataError(f"{Path(path).name} is an archive of {size:,} bytes that unpacks to {unpacked:,}; no weights do: get it again")
+        raise DataError(
+            f"{Path(path).name} is an archive of {size:,} bytes that unpacks to {unpacked:,}; no weights do: get it "
+            f"again"
+        )
 
 
 @contextmanager
@@ -151,10 +169,14 @@ def _opened(path: Path | str) -> Iterator[Any]:
         with Path(path).open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
         if length > LARGEST_HEADER:
-            raise ValueError(f"its first eight bytes announce a header of {length:,} bytes, {LARGEST_HEADER:,} are read")
+            raise ValueError(
+                f"its first eight bytes announce a header of {length:,} bytes, {LARGEST_HEADER:,} are read"
+            )
         with safe_open(str(path), "pt") as opened:
             yield opened
     except DataError:
         raise
     except (SafetensorError, OSError, ValueError, KeyError, AttributeError, RuntimeError) as error:
-        raise DataError(f"{path} is not a whole safetensors file: {error}; fetch it again, or get it again from whoever made it") from error
+        raise DataError(
+            f"{path} is not a whole safetensors file: {error}; fetch it again, or get it again from whoever made it"
+        ) from error

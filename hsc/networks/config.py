@@ -42,10 +42,13 @@ class GeneratorConfig:
     config-F, 16384 and 512 in NVLabs' "paper256".
     start: "const" is the whole pyramid from the learned 4x4 constant; "feature" begins at F and has no layers below.
     layer: the styled convolution whose input F is.
-    form: "styled" is StyleGAN2's: modulated convolutions, blur resampling, RGB skips. "residual" keeps layers, styles and widths, but
-    doubles the side by sub-pixel convolutions, makes the layers between them residual units, and makes RGB once, at the end, on top
-    of an image that is linear in F, a patch a sample: it learns to draw detail from F in a fraction of the steps. Needs start="feature".
-    detail: channels of E, the patches that are added to the image (``DetailConfig``); 0 for none. Needs the form "residual".
+    form: "styled" is StyleGAN2's: modulated convolutions, blur resampling, RGB skips. "residual" keeps layers, styles
+    and widths, but doubles the side by sub-pixel convolutions, makes the layers between them residual units, and makes
+    RGB once, at the end, on top
+    of an image that is linear in F, a patch a sample: it learns to draw detail from F in a fraction of the steps. Needs
+    start="feature".
+    detail: channels of E, the patches that are added to the image (``DetailConfig``); 0 for none. Needs the form
+    "residual".
     clamp: limit of activations, None for none. NVLabs' ADA nets were trained with 256 (their conv_clamp), which their
     state dicts do not say.
 
@@ -67,16 +70,26 @@ class GeneratorConfig:
 
     def __post_init__(self) -> None:
         if not 0 <= self.detail <= 3 * self.stride**2 or (self.detail and self.form != "residual"):
-            raise UsageError(f"detail came as {self.detail}, expected 0, or with form='residual' up to the {3 * self.stride**2} numbers of a patch")
+            raise UsageError(
+                f"detail came as {self.detail}, expected 0, or with form='residual' up to the {3 * self.stride**2} "
+                f"numbers of a patch"
+            )
         if self.resolution < MIN_RESOLUTION or self.resolution & (self.resolution - 1):
             raise UsageError(f"resolution came as {self.resolution}, expected a power of two from {MIN_RESOLUTION} up")
         if self.start not in ("const", "feature"):
             raise UsageError(f"start came as {self.start!r}, expected 'const' or 'feature'")
         self.check_layer(self.layer)
-        if self.form not in ("styled", "residual") or (self.form == "residual" and (self.start == "const" or self.layer % 2 == 0)):
-            raise UsageError(f"form came as {self.form!r}, expected 'styled', or 'residual' with start='feature' and an odd layer")
+        if self.form not in ("styled", "residual") or (
+            self.form == "residual" and (self.start == "const" or self.layer % 2 == 0)
+        ):
+            raise UsageError(
+                f"form came as {self.form!r}, expected 'styled', or 'residual' with start='feature' and an odd layer"
+            )
         if self.channel_base < self.resolution:
-            raise UsageError(f"channel_base came as {self.channel_base}, expected at least the resolution, {self.resolution}: one channel there")
+            raise UsageError(
+                f"channel_base came as {self.channel_base}, expected at least the resolution, {self.resolution}: one "
+                f"channel there"
+            )
         if min(self.w_dim, self.z_dim, self.channel_max) < 1 or self.mapping_layers < 0:
             raise UsageError("w_dim, z_dim and channel_max must be at least 1 and mapping_layers at least 0")
 
@@ -113,7 +126,9 @@ class GeneratorConfig:
     def check_layer(self, layer: int) -> None:
         """Raise UsageError unless ``layer`` is one of the pyramid's styled convolutions."""
         if not 0 <= layer <= 2 * self.levels - 2:
-            raise UsageError(f"layer came as {layer}, expected 0 to {2 * self.levels - 2} for a resolution of {self.resolution}")
+            raise UsageError(
+                f"layer came as {layer}, expected 0 to {2 * self.levels - 2} for a resolution of {self.resolution}"
+            )
 
     def input_side(self, layer: int) -> int:
         """Nominal side of the input of a styled convolution."""
@@ -137,7 +152,8 @@ class EncoderConfig:
     stem_width, stem_stride: the first convolution. widths, depths: channels and residual units of the four blocks.
     feature_block: the block, 1 to 4, after which two convolutions make F; feature_stride: of the second of them.
     pool: each block's output is pooled to pool x pool before the style heads.
-    patch: add a linear embedding of whole patches to F, so that F knows every pixel before the trunk has learned a thing.
+    patch: add a linear embedding of whole patches to F, so that F knows every pixel before the trunk has learned a
+    thing.
     norm: "batch" as in the paper's trunk; "none" starts every residual branch at zero instead, so that no statistics of
     training crops are carried to whole images.
 
@@ -161,7 +177,9 @@ class EncoderConfig:
 
     def __post_init__(self) -> None:
         if len(self.widths) != 4 or len(self.depths) != 4 or min(self.widths + self.depths) < 1:
-            raise UsageError(f"widths and depths came as {self.widths} and {self.depths}, expected four positive numbers each")
+            raise UsageError(
+                f"widths and depths came as {self.widths} and {self.depths}, expected four positive numbers each"
+            )
         if not 1 <= self.feature_block <= 4:
             raise UsageError(f"feature_block came as {self.feature_block}, expected 1 to 4")
         if self.patch and (self.input_size is not None or self.norm == "batch"):
@@ -179,8 +197,8 @@ class EncoderConfig:
 class SemanticConfig:
     """Shapes of the semantic compression network.
 
-    kind: "map" sees W+ as a tensor of 32x32 maps and codes channels x 2 x 2 symbols with residual convolutions, as in the
-    paper; "mlp" sees it as one vector and codes ``channels`` symbols. width: hidden channels.
+    kind: "map" sees W+ as a tensor of 32x32 maps and codes channels x 2 x 2 symbols with residual convolutions, as in
+    the paper; "mlp" sees it as one vector and codes ``channels`` symbols. width: hidden channels.
 
     Raises:
         UsageError: the fields do not describe such a network.
@@ -211,10 +229,11 @@ class SemanticConfig:
 class FeatureConfig:
     """Shapes of the feature compression network.
 
-    slices: channels of y in each slice, in coding order. passes: 1, or the positions of a slice are coded in 2 or 3 turns,
-    each of which sees the ones before (``hsc.entropy_coding.checkerboard``). stride: samples of F per sample of y along a side, 1 or 2.
-    width, depth: hidden channels and residual units of g_a and g_s. context: channels the semantics are reduced to for the
-    integer networks. hidden: the two hidden widths of each slice's integer networks.
+    slices: channels of y in each slice, in coding order. passes: 1, or the positions of a slice are coded in 2 or 3
+    turns, each of which sees the ones before (``hsc.entropy_coding.checkerboard``). stride: samples of F per sample of
+    y along a side, 1 or 2.
+    width, depth: hidden channels and residual units of g_a and g_s. context: channels the semantics are reduced to for
+    the integer networks. hidden: the two hidden widths of each slice's integer networks.
 
     Raises:
         UsageError: the fields do not describe such a network, or it has more layers than a file can hold.
@@ -230,11 +249,17 @@ class FeatureConfig:
 
     def __post_init__(self) -> None:
         if not self.slices or min(self.slices) < 1 or len(self.hidden) != len(self.slices):
-            raise UsageError(f"slices and hidden came as {self.slices} and {self.hidden}, expected as many of one as of the other, all positive")
+            raise UsageError(
+                f"slices and hidden came as {self.slices} and {self.hidden}, expected as many of one as of the "
+                f"other, all positive"
+            )
         if self.passes not in (1, 2, 3) or self.stride not in (1, 2):
             raise UsageError(f"passes and stride came as {self.passes} and {self.stride}, expected 1 to 3 and 1 or 2")
         if self.layers > MOST_FEATURE_LAYERS:
-            raise UsageError(f"{len(self.slices)} slices in {self.passes} passes are {self.layers} layers, expected at most {MOST_FEATURE_LAYERS}")
+            raise UsageError(
+                f"{len(self.slices)} slices in {self.passes} passes are {self.layers} layers, expected at most "
+                f"{MOST_FEATURE_LAYERS}"
+            )
 
     @property
     def channels(self) -> int:
@@ -251,8 +276,10 @@ class FeatureConfig:
 class DetailConfig:
     """Shapes of the detail network (``hsc.networks.detail``).
 
-    channels: of E. start: the quality in 1/32 from which detail is coded; from there on everything else keeps that quality.
-    layers: of the file, 1 to 3: the passes of ``hsc.entropy_coding.checkerboard``. width: of the network that says where objects are.
+    channels: of E. start: the quality in 1/32 from which detail is coded; from there on everything else keeps that
+    quality.
+    layers: of the file, 1 to 3: the passes of ``hsc.entropy_coding.checkerboard``. width: of the network that says
+    where objects are.
     hidden: the two hidden widths of the integer networks.
 
     Raises:
@@ -267,7 +294,10 @@ class DetailConfig:
 
     def __post_init__(self) -> None:
         if self.layers not in (1, 2, 3) or len(self.hidden) != 2 or min(self.channels, self.width, *self.hidden) < 1:
-            raise UsageError(f"layers came as {self.layers}, hidden as {self.hidden}, expected 1 to 3 and two widths; all sizes start at 1")
+            raise UsageError(
+                f"layers came as {self.layers}, hidden as {self.hidden}, expected 1 to 3 and two widths; all sizes "
+                f"start at 1"
+            )
         if not 0 <= self.start <= HIGHEST_QUALITY:
             raise UsageError(f"start came as {self.start}, expected a quality of 0 to {HIGHEST_QUALITY} in 1/32")
 
@@ -291,26 +321,41 @@ class Profile:
         channels = 0 if self.detail is None else self.detail.channels
         if channels != self.generator.detail or (channels and self.encoder.input_size is not None):
             raise UsageError(
-                f"the generator takes E of {self.generator.detail} channels, {channels} come; make them equal (0 with a fixed input size)"
+                f"the generator takes E of {self.generator.detail} channels, {channels} come; make them equal (0 "
+                f"with a fixed input size)"
             )
         if self.layers > MOST_LAYERS:
             raise UsageError(f"semantics, F and detail are {self.layers} layers, a file holds at most {MOST_LAYERS}")
         made = (self.encoder.n_styles, self.encoder.w_dim, self.encoder.feature_channels)
         taken = (self.generator.n_styles, self.generator.w_dim, self.generator.feature_channels)
         if made != taken:
-            raise UsageError(f"the encoder gives (styles, w_dim, channels of F) = {made}, the generator takes {taken}; make them equal")
+            raise UsageError(
+                f"the encoder gives (styles, w_dim, channels of F) = {made}, the generator takes {taken}; make them "
+                f"equal"
+            )
         if self.encoder.input_size is None:
             came, wanted = self.encoder.stride, self.generator.stride
         else:
-            came, wanted = self.encoder.input_size // self.encoder.stride, self.generator.input_side(self.generator.layer)
+            came, wanted = (
+                self.encoder.input_size // self.encoder.stride,
+                self.generator.input_side(self.generator.layer),
+            )
         if self.encoder.input_size is None and came > LARGEST_STRIDE:
-            raise UsageError(f"F has a stride of {came} pixels, expected at most {LARGEST_STRIDE} for images of any size")
+            raise UsageError(
+                f"F has a stride of {came} pixels, expected at most {LARGEST_STRIDE} for images of any size"
+            )
         if came != wanted:
             noun = "stride" if self.encoder.input_size is None else "side"
-            raise UsageError(f"the encoder's F has {noun} {came}, the generator's {wanted}; change stem_stride, feature_block or feature_stride")
+            raise UsageError(
+                f"the encoder's F has {noun} {came}, the generator's {wanted}; change stem_stride, feature_block or "
+                f"feature_stride"
+            )
         values = self.encoder.n_styles * self.encoder.w_dim
         if self.semantic.kind == "map" and values % SEMANTIC_MAP**2:
-            raise UsageError(f"W+ has {values} values, no whole number of {SEMANTIC_MAP}x{SEMANTIC_MAP} maps; use SemanticConfig(kind='mlp')")
+            raise UsageError(
+                f"W+ has {values} values, no whole number of {SEMANTIC_MAP}x{SEMANTIC_MAP} maps; use "
+                f"SemanticConfig(kind='mlp')"
+            )
 
     @property
     def layers(self) -> int:
@@ -319,7 +364,9 @@ class Profile:
 
     @property
     def highest_base(self) -> int:
-        """The quality in 1/32 that all but the detail keep from where detail starts; without detail the highest there is."""
+        """The quality in 1/32 that all but the detail keep from where detail starts; without detail the highest there
+        is.
+        """
         return HIGHEST_QUALITY if self.detail is None else self.detail.start
 
     def layers_at(self, quality: int) -> int:
@@ -328,17 +375,26 @@ class Profile:
 
 
 PAPER = Profile("paper", GeneratorConfig(), EncoderConfig())
-"""Faces at 1024x1024: W+ 18x512, F 512x16x16 at layer 5, encoder input 256x256; symbols 192x2x2 and 192x8x8 in 8 slices.
+"""Faces at 1024x1024: W+ 18x512, F 512x16x16 at layer 5, encoder input 256x256; symbols 192x2x2 and 192x8x8 in 8
+slices.
 
-Generator 30,370,060 parameters, of which the mapping network 2,101,248; encoder 113,920,704, of which the 18 style heads
-79,635,456; SCN 11,038,308, FCN 8,877,856. The trunk is an ArcFace ResNet-50 without its head.
+Generator 30,370,060 parameters, of which the mapping network 2,101,248; encoder 113,920,704, of which the 18 style
+heads 79,635,456; SCN 11,038,308, FCN 8,877,856. The trunk is an ArcFace ResNet-50 without its head.
 Cars and churches are the same with (resolution, layer, input) = (512, 3, 128) and (256, 3, 128).
 """
 
 SMALL = Profile(
     "small",
     GeneratorConfig(
-        resolution=256, w_dim=64, z_dim=64, mapping_layers=0, channel_base=3840, channel_max=192, start="feature", layer=5, form="residual"
+        resolution=256,
+        w_dim=64,
+        z_dim=64,
+        mapping_layers=0,
+        channel_base=3840,
+        channel_max=192,
+        start="feature",
+        layer=5,
+        form="residual",
     ),
     EncoderConfig(
         n_styles=9,
@@ -365,9 +421,11 @@ SMALL = Profile(
         hidden=((48, 48), (48, 48), (64, 64), (96, 64), (128, 96)),
     ),
 )
-"""Images of any size: W+ 9x64 in 32 symbols, F 192 channels at a stride of 16 in 144 symbols a sample, 5 slices of 3 passes.
+"""Images of any size: W+ 9x64 in 32 symbols, F 192 channels at a stride of 16 in 144 symbols a sample, 5 slices of 3
+passes.
 
-Generator 1,705,242 parameters, encoder 1,692,792, SCN 299,424, FCN 2,279,952 (of both, 759,904 in integers of 8 bits or tables):
+Generator 1,705,242 parameters, encoder 1,692,792, SCN 299,424, FCN 2,279,952 (of both, 759,904 in integers of 8 bits or
+tables):
 11.8 MB in all. The integer networks take 0.106 GMAC for 384x256 pixels.
 """
 
@@ -380,8 +438,9 @@ DETAILED = replace(
 )
 """As "small", with F in 56 symbols a sample in 4 slices, and from quality 4 on detail in 192 more.
 
-Generator 1,889,562 parameters, encoder 1,692,792, SCN 299,424, FCN 1,568,960, detail network 644,482 (777,456 in integers of 8 bits, the quality
-tables besides): 11.8 MB in all. The integer networks take 0.104 GMAC for 384x256 pixels, 0.066 of them for detail.
+Generator 1,889,562 parameters, encoder 1,692,792, SCN 299,424, FCN 1,568,960, detail network 644,482 (777,456 in
+integers of 8 bits, the quality tables besides): 11.8 MB in all. The integer networks take 0.104 GMAC for 384x256
+pixels, 0.066 of them for detail.
 """
 
 PROFILES = {profile.name: profile for profile in (PAPER, SMALL, DETAILED)}
@@ -414,7 +473,9 @@ def profile_from_json(text: str) -> Profile:
             None if parts.get("detail") is None else DetailConfig(**parts["detail"]),
         )
     except (ValueError, KeyError, TypeError, ArithmeticError, UsageError) as error:
-        raise DataError(f"the profile in the weights cannot be read: {error}; they need another version of hsc, or are damaged") from error
+        raise DataError(
+            f"the profile in the weights cannot be read: {error}; they need another version of hsc, or are damaged"
+        ) from error
 
 
 def _as_tuple(value: Any) -> Any:

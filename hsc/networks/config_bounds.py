@@ -1,6 +1,8 @@
-"""What a profile in a weights file may say: plain values of the right kinds, none so large that making its networks would never end.
+"""What a profile in a weights file may say: plain values of the right kinds, none so large that making its networks
+would never end.
 
-A profile is a stranger's text. Its networks are described here and made later, so the limits are far beyond any that make sense.
+A profile is a stranger's text. Its networks are described here and made later, so the limits are far beyond any that
+make sense.
 """
 
 from __future__ import annotations
@@ -13,9 +15,20 @@ LARGEST_NUMBER = 1 << 16
 """Channels, sides, qualities: nothing a profile counts is more."""
 
 LARGEST_STRIDE = 64
-"""Pixels of an image along a sample of F, where F follows the image: a file's blocks are of 16, and 4 of those a side is enough."""
+"""Pixels of an image along a sample of F, where F follows the image: a file's blocks are of 16, and 4 of those a side
+is enough.
+"""
 
-_MOST = {"resolution": 1 << 12, "mapping_layers": 32, "depth": 64, "depths": 64, "passes": 3, "n_styles": 64, "stem_stride": 16, "feature_stride": 16}
+_MOST = {
+    "resolution": 1 << 12,
+    "mapping_layers": 32,
+    "depth": 64,
+    "depths": 64,
+    "passes": 3,
+    "n_styles": 64,
+    "stem_stride": 16,
+    "feature_stride": 16,
+}
 """Fields that decide how many layers there are, or by how much a side shrinks."""
 
 _LONGEST = 32
@@ -32,7 +45,9 @@ def require_bounded(fields: Mapping[str, Any]) -> None:
     for name, value in fields.items():
         if isinstance(value, Mapping):
             require_bounded(value)
-        elif name in _TEXT or (name == "start" and isinstance(value, str)):  # of a generator; a detail network's is a quality
+        elif name in _TEXT or (
+            name == "start" and isinstance(value, str)
+        ):  # of a generator; a detail network's is a quality
             if not isinstance(value, str) or len(value) > 100:
                 raise ValueError(f"{name} came as a {type(value).__name__}, expected up to 100 characters")
         elif name in _FLAGS:

@@ -1,20 +1,24 @@
-"""The detail network: what the generator's image lacks where objects are, as coefficients of its patches; the last layers of a file.
+"""The detail network: what the generator's image lacks where objects are, as coefficients of its patches; the last
+layers of a file.
 
-    x (B, 3, H, W) ──────────────(-)──> lack ──*──> patches ──basis^+──> E (B, K, h, w) ──* gain──> Q ──> symbols ──* inverse──> E_hat
+    x (B, 3, H, W) ──────────────(-)──> lack ──*──> patches ──basis^+──> E (B, K, h, w) ──* gain──> Q ──> symbols ──*
+    inverse──> E_hat
     G(w_hat, F_hat), in whole levels ┘        │                                               0, level
     F ──> 4x4 logits a sample ──> attention, 0 to 1 a pixel
                                                     y_hat, 3x3 around ────────┐
-                                                    SCE(w symbols, quality) ──┼──> integer network (one a pass) ──> level
-                                                    E_hat of earlier passes ──┘
+                                                    SCE(w symbols, quality) ──┼──> integer network (one a pass) ──>
+                                                    level E_hat of earlier passes ──┘
 
-F is coded for its meaning: its networks draw what a detector looks for, and no number of bits makes them draw the very pixels. From a
-quality on (``DetailConfig.start``) F stays as it is, and bits go to what is missing instead: the encoder decodes what it has written so far
-and codes the rest, so errors of all networks before are in it. The generator adds E_hat's patches to its image and reads E_hat beside F to
-clean what rounding left. The basis holds the principal components of what is lacking, in a metric that counts an error by how much of it a
-network sees (``hsc.training.detail``): in such coordinates one step size for all is right. Rounding leans towards zero, which saves more
-bits than it costs in error while most coefficients are zero.
+F is coded for its meaning: its networks draw what a detector looks for, and no number of bits makes them draw the very
+pixels. From a quality on (``DetailConfig.start``) F stays as it is, and bits go to what is missing instead: the encoder
+decodes what it has written so far and codes the rest, so errors of all networks before are in it. The generator adds
+E_hat's patches to its image and reads E_hat beside F to clean what rounding left. The basis holds the principal
+components of what is lacking, in a metric that counts an error by how much of it a network sees
+(``hsc.training.detail``): in such coordinates one step size for all is right. Rounding leans towards zero, which saves
+more bits than it costs in error while most coefficients are zero.
 
-Source: ours. Coding what a learned transform lacks, as a scalable layer: Akbari, Liang, Han 2019, "DSSLIC". Quantising in a metric of
+Source: ours. Coding what a learned transform lacks, as a scalable layer: Akbari, Liang, Han 2019, "DSSLIC". Quantising
+in a metric of
 sensitivity: Li, Chaddha, Gray 1999, "Asymptotic performance of vector quantizers with a perceptual distortion measure".
 """
 
@@ -81,7 +85,8 @@ class DetailNetwork(nn.Module):
             self.nets.append(IntegerSequence([inputs, *config.hidden, config.channels], kernel=1))
 
     def forward(self, values: Tensor, known: Known, quality: Tensor) -> Detail:
-        """Code E as training sees it: values (B, K, h, w) from ``values``, quality (B,) int64; below ``start`` nothing is coded.
+        """Code E as training sees it: values (B, K, h, w) from ``values``, quality (B,) int64; below ``start`` nothing
+        is coded.
 
         In ``eval`` the symbols are those a file would hold.
         """
@@ -102,14 +107,18 @@ class DetailNetwork(nn.Module):
 
     @staticmethod
     def values(lack: Tensor, logits: Tensor, inverse: Tensor) -> Tensor:
-        """E of what an image lacks: lack (B, 3, H, W), ``logits`` of F, inverse of the basis (K, 3 side side, 1, 1) -> (B, K, h, w).
+        """E of what an image lacks: lack (B, 3, H, W), ``logits`` of F, inverse of the basis (K, 3 side side, 1, 1) ->
+        (B, K, h, w).
 
-        Beyond the image nothing is lacking. Attention leans to objects: missing one costs more than bits for its surroundings.
+        Beyond the image nothing is lacking. Attention leans to objects: missing one costs more than bits for its
+        surroundings.
         """
         height, width = (length // CELLS for length in logits.shape[2:])
         side = round((inverse.shape[1] / 3) ** 0.5)
         attention = torch.sigmoid(logits + 1)
-        attention = functional.interpolate(attention, (height * side, width * side), mode="bilinear", align_corners=False)
+        attention = functional.interpolate(
+            attention, (height * side, width * side), mode="bilinear", align_corners=False
+        )
         lack = functional.pad(lack, (0, width * side - lack.shape[3], 0, height * side - lack.shape[2]))
         return functional.conv2d(functional.pixel_unshuffle(lack * attention, side), inverse)
 
@@ -132,7 +141,11 @@ class DetailNetwork(nn.Module):
         parts = [known.context[:, :, 0], checkerboard.gather(known.activations, places, checkerboard.SQUARE)]
         offsets = self._neighbours(turn)
         if offsets:
-            parts.append(checkerboard.gather(requantise(decoded, gains.inverse[:, :, None, None], CONTEXT_SHIFT), places, offsets))
+            parts.append(
+                checkerboard.gather(
+                    requantise(decoded, gains.inverse[:, :, None, None], CONTEXT_SHIFT), places, offsets
+                )
+            )
         level = scale_levels(self.nets[turn](parts) + gains.level[:, :, None], SCALES.levels)
         return GaussianParameters(level.new_zeros(shape), level)
 
@@ -152,7 +165,10 @@ class DetailNetwork(nn.Module):
     def macs(self, height: int, width: int) -> int:
         """Multiplications of the integer networks for maps of E of this size."""
         nets = [net for net in self.nets if isinstance(net, IntegerSequence)]
-        return sum(net.macs(1, checkerboard.count(checkerboard.ORDERS[self.config.layers][i], height, width)) for i, net in enumerate(nets))
+        return sum(
+            net.macs(1, checkerboard.count(checkerboard.ORDERS[self.config.layers][i], height, width))
+            for i, net in enumerate(nets)
+        )
 
     def _neighbours(self, turn: int) -> tuple[checkerboard.Place, ...]:
         """Offsets to known positions next to one of this pass: the nearest alone, since channels are many."""

@@ -1,4 +1,5 @@
-"""The layers of a file, as ``hsc.entropy_coding.layered_stream`` asks for them: what each is coded by, from the symbols before it.
+"""The layers of a file, as ``hsc.entropy_coding.layered_stream`` asks for them: what each is coded by, from the symbols
+before it.
 
     layer 0              W+: the prior's table at the header's quality
     layer 1 + i          F: turn i of ``FCN.turns``, from the semantics and the turns before
@@ -6,8 +7,9 @@
 
     layers ──rebuild──> integers of w (1, C, s, s), integers of y in turns ──FCN.predict──> Parameters
 
-Symbols are whole steps around the mean that ``offset`` carries in 1/16, so the tables lie around 0. All maps follow from the image
-size in the header. Turns that a file does not hold are predicted: symbols of 0, which is each mean itself. Of detail that is nothing at all.
+Symbols are whole steps around the mean that ``offset`` carries in 1/16, so the tables lie around 0. All maps follow
+from the image size in the header. Turns that a file does not hold are predicted: symbols of 0, which is each mean
+itself. Of detail that is nothing at all.
 """
 
 from __future__ import annotations
@@ -37,7 +39,9 @@ from hsc.networks.scn import SCN
 
 
 class Integers(NamedTuple):
-    """Decoded values in 1/16, float64: semantic (1, C, s, s), feature (1, M, h', w'), detail (1, K, h, w) or None where none is coded."""
+    """Decoded values in 1/16, float64: semantic (1, C, s, s), feature (1, M, h', w'), detail (1, K, h, w) or None where
+    none is coded.
+    """
 
     semantic: Tensor
     feature: Tensor
@@ -91,7 +95,9 @@ class EntropyModel:
             assert self.detail is not None
             known = self._known(earlier[: self.base_layers], header, self._gains(header))
             decoded = self._detail(earlier[self.base_layers :], header)
-            mean, level = self.detail.predict(number - self.base_layers, known, decoded, torch.tensor([header.quality], device=self._device))
+            mean, level = self.detail.predict(
+                number - self.base_layers, known, decoded, torch.tensor([header.quality], device=self._device)
+            )
         else:
             gains = self._gains(header)
             mean, level = self.fcn.predict(number - 1, self._known(earlier, header, gains), gains)
@@ -113,7 +119,10 @@ class EntropyModel:
             UsageError: some are missing; see ``complete``.
         """
         if not self.base_layers <= len(layers) <= self.layers:
-            raise UsageError(f"{len(layers)} layers came, expected {self.base_layers} to {self.layers}; complete() predicts those missing")
+            raise UsageError(
+                f"{len(layers)} layers came, expected {self.base_layers} to {self.layers}; complete() predicts those "
+                f"missing"
+            )
         height, width = latent_size(self.profile, header.image_hw)
         feature = torch.zeros(1, self.profile.feature.channels, height, width, dtype=torch.float64, device=self._device)
         for i, layer in enumerate(layers[1 : self.base_layers]):
@@ -129,7 +138,13 @@ class EntropyModel:
     def _detail(self, layers: Sequence[Layer], header: Header) -> Tensor:
         """E_hat in 1/16 of a step as far as it is known: (1, K, h, w) float64."""
         assert self.profile.detail is not None
-        found = torch.zeros(1, self.profile.detail.channels, *feature_size(self.profile, header.image_hw), dtype=torch.float64, device=self._device)
+        found = torch.zeros(
+            1,
+            self.profile.detail.channels,
+            *feature_size(self.profile, header.image_hw),
+            dtype=torch.float64,
+            device=self._device,
+        )
         for turn, layer in enumerate(layers):
             checkerboard.write(found, self.decoded(layer), checkerboard.ORDERS[self.profile.detail.layers][turn])
         return found
@@ -137,12 +152,21 @@ class EntropyModel:
     def _gains(self, header: Header) -> Gains:
         """The gains of F, from the last answer where that was for this file's quality."""
         last = self._memory.get("last")
-        return last.gains if last and last.header.quality == header.quality else self.fcn.quality.gains(self.quality(header))
+        return (
+            last.gains
+            if last and last.header.quality == header.quality
+            else self.fcn.quality.gains(self.quality(header))
+        )
 
     def _known(self, earlier: Sequence[Layer], header: Header, gains: Gains) -> Known:
         """What these layers say. A file is asked for layer after layer, so the last answer is kept and only added to."""
         last = self._memory.get("last")
-        if last and last.header == header and len(last.layers) <= len(earlier) and all(map(operator.is_, last.layers, earlier)):
+        if (
+            last
+            and last.header == header
+            and len(last.layers) <= len(earlier)
+            and all(map(operator.is_, last.layers, earlier))
+        ):
             known, done = last.known, len(last.layers)
         else:
             known, done = self._start(earlier[0], header), 1

@@ -1,23 +1,27 @@
 """The feature compression network (FCN): F to slices of symbols and back, given the decoded semantics.
 
-    F (B, C, h, w) ──g_a(. | w_hat)──> y (B, M, h', w') ──* gain──> v ──> layers ──> v_hat ──* inverse──> y_hat ──g_s(. | w_hat)──> F_hat
+    F (B, C, h, w) ──g_a(. | w_hat)──> y (B, M, h', w') ──* gain──> v ──> layers ──> v_hat ──* inverse──> y_hat ──g_s(.
+    | w_hat)──> F_hat
 
     layer (slice s, pass p), for the positions of p:
         SCE(w symbols, quality) ─────────────┐
         y_hat of slices < s, 3x3 around ─────┼──> integer network ──> mean, level ──> Q(v - mean) ──> symbols
         y_hat of slice s, earlier passes, 5x5┘    (one a slice and pass)                     v_hat = symbols + mean, in 1/16
 
-Everything an entropy parameter is made of is an integer: w symbols, decoded v_hat in 1/16 brought to the scale of y by the
-shipped gains, the quality. w_hat, a float, only reaches g_a and g_s, where it scales and shifts channels. Networks think at the
-scale of y; their means and levels are brought to the quantiser's by the same gains, so qualities between those trained work too.
+Everything an entropy parameter is made of is an integer: w symbols, decoded v_hat in 1/16 brought to the scale of y by
+the shipped gains, the quality. w_hat, a float, only reaches g_a and g_s, where it scales and shifts channels. Networks
+think at the scale of y; their means and levels are brought to the quantiser's by the same gains, so qualities between
+those trained work too.
 Early slices are small and their networks light: they are read first and most of the rest is predicted from them.
 
-What training needs: ``bits`` (B, layers) for the rate, by layer so that they can be weighed; ``feature`` (F_hat) for the distortion
-against F and through the generator. ``keep`` cuts at a layer as a cut file would, so that prefixes can be trained too.
+What training needs: ``bits`` (B, layers) for the rate, by layer so that they can be weighed; ``feature`` (F_hat) for
+the distortion against F and through the generator. ``keep`` cuts at a layer as a cut file would, so that prefixes can
+be trained too.
 Before it starts, ``standard.set`` the mean and deviation of F's channels. Bits of w: ``hsc.networks.scn``.
 
-Source: Li et al. 2025 (see ``hsc.networks.scn``), with channel slices of Minnen and Singh 2020, of uneven size as in He et al. 2022
-("ELIC"), and the passes of ``hsc.entropy_coding.checkerboard``, which are ours. Scaling by w: Perez et al. 2018, "FiLM".
+Source: Li et al. 2025 (see ``hsc.networks.scn``), with channel slices of Minnen and Singh 2020, of uneven size as in He
+et al. 2022 ("ELIC"), and the passes of ``hsc.entropy_coding.checkerboard``, which are ours. Scaling by w: Perez et al.
+2018, "FiLM".
 """
 
 from __future__ import annotations
@@ -38,11 +42,13 @@ from hsc.networks.normalisation import Standard
 from hsc.networks.scn import CONTEXT_SHIFT, ResidualUnit, Semantics, keep_variance
 
 _MEAN_SHIFT = GAIN_SHIFT + 7 - (MEAN_STEPS.bit_length() - 1)
-"""A network's mean is in 1/128 of y, finer than its activations; times the gain in 1/4096 it becomes 1/16 of a symbol."""
+"""A network's mean is in 1/128 of y, finer than its activations; times the gain in 1/4096 it becomes 1/16 of a symbol.
+"""
 
 
 class Features(NamedTuple):
-    """feature: F_hat, (B, C, h, w) float32. integers, symbols: (B, M, h', w') float64, v_hat in 1/16. bits: (B, layers) float32.
+    """feature: F_hat, (B, C, h, w) float32. integers, symbols: (B, M, h', w') float64, v_hat in 1/16. bits: (B, layers)
+    float32.
 
     known: what a layer behind all these would be predicted from.
     """
@@ -55,7 +61,8 @@ class Features(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What a layer is predicted from, all integers: context (B, K, 1, 1), activations of y_hat (B, M, h', w'), 0 where not decoded.
+    """What a layer is predicted from, all integers: context (B, K, 1, 1), activations of y_hat (B, M, h', w'), 0 where
+    not decoded.
 
     largest: none of them is beyond it in size.
     """
@@ -97,11 +104,14 @@ class FCN(nn.Module):
             inputs = config.context + len(checkerboard.SQUARE) * turn.start + own
             self.nets.append(IntegerSequence([inputs, *config.hidden[turn.number], 2 * channels], kernel=1))
 
-    def forward(self, feature: Tensor, semantics: Semantics, activations: Tensor, quality: Tensor, *, keep: int | None = None) -> Features:
+    def forward(
+        self, feature: Tensor, semantics: Semantics, activations: Tensor, quality: Tensor, *, keep: int | None = None
+    ) -> Features:
         """Code F as training sees it.
 
-        feature: (B, C, h, w). activations: of the semantics (``SCN.activations``). quality: (B,) int64 in 1/32. keep: layers
-        that are coded; the rest is predicted and costs nothing. In ``eval`` the symbols are those a file would hold.
+        feature: (B, C, h, w). activations: of the semantics (``SCN.activations``). quality: (B,) int64 in 1/32. keep:
+        layers that are coded; the rest is predicted and costs nothing. In ``eval`` the symbols are those a file would
+        hold.
         """
         values = self.scaled(feature, semantics.w_hat, quality)
         gains, known = self.quality.gains(quality), self.start(activations, quality, values.shape[2:])
@@ -127,7 +137,9 @@ class FCN(nn.Module):
         return y.double() * (self.quality.gains(quality).gain / GAIN_UNIT)[:, :, None, None]
 
     def restore(self, integers: Tensor, w_hat: Tensor, quality: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
-        """F_hat of decoded integers in 1/16: (B, M, h', w') -> (B, C, h, w) float32. size: h and w, which h' and w' only bound."""
+        """F_hat of decoded integers in 1/16: (B, M, h', w') -> (B, C, h, w) float32. size: h and w, which h' and w'
+        only bound.
+        """
         restored = self.standard.inverse(self.synthesis(self.dequantised(integers, quality), w_hat))
         return restored[:, :, : size[0], : size[1]]
 
@@ -140,7 +152,9 @@ class FCN(nn.Module):
         """What is known of F before its first layer: the semantics (B, S, 1, 1) and the quality."""
         dial = (quality - 128).double()[:, None, None, None]
         context = self.semantic_context(torch.cat([activations, dial], 1))
-        empty = torch.zeros(len(quality), self.config.channels, *size, device=activations.device)  # 12 bits are exact in float32
+        empty = torch.zeros(
+            len(quality), self.config.channels, *size, device=activations.device
+        )  # 12 bits are exact in float32
         return Known(context, empty, largest_of(context.detach()))
 
     def predict(self, layer: int, known: Known, gains: Gains) -> GaussianParameters:
@@ -154,7 +168,9 @@ class FCN(nn.Module):
         return GaussianParameters(own, scale_levels(scale + shift, SCALES.levels))
 
     def learn(self, known: Known, layer: int, integers: Tensor, gains: Gains) -> Known:
-        """Add a decoded layer: v_hat in 1/16, (B, c, L). Where no gradient is asked for, it is written into the maps of ``known`` themselves."""
+        """Add a decoded layer: v_hat in 1/16, (B, c, L). Where no gradient is asked for, it is written into the maps of
+        ``known`` themselves.
+        """
         turn = self.turns[layer]
         found = requantise(integers, gains.inverse[:, turn.start : turn.stop, None], CONTEXT_SHIFT)
         if torch.is_grad_enabled():
@@ -166,7 +182,10 @@ class FCN(nn.Module):
     def macs(self, height: int, width: int) -> int:
         """Multiplications of the integer networks for maps of y of this size."""
         nets = [net for net in self.nets if isinstance(net, IntegerSequence)]
-        each = [net.macs(1, checkerboard.count(turn.places, height, width)) for net, turn in zip(nets, self.turns, strict=True)]
+        each = [
+            net.macs(1, checkerboard.count(turn.places, height, width))
+            for net, turn in zip(nets, self.turns, strict=True)
+        ]
         return sum(each) + self.semantic_context.macs(1, 1)
 
     def _run(self, layer: int, known: Known, length: int) -> Tensor:
@@ -197,23 +216,30 @@ class FCN(nn.Module):
 
 
 class Transform(nn.Module):
-    """g_a (F to y) or g_s (y to F): residual units at one width, their input scaled and shifted by w_hat; at stride 1 a linear way beside.
+    """g_a (F to y) or g_s (y to F): residual units at one width, their input scaled and shifted by w_hat; at stride 1 a
+    linear way beside.
 
-    There, y also has a gate between 0 and 2 for every number, 1 at first: what matters little where it stands can be brought below the
-    quantiser's reach without the units undoing what the linear way does, and bits go where they count.
+    There, y also has a gate between 0 and 2 for every number, 1 at first: what matters little where it stands can be
+    brought below the quantiser's reach without the units undoing what the linear way does, and bits go where they
+    count.
 
-    (B, inputs, h, w) and w_hat (B, n, d) -> (B, outputs, h', w'): with stride 2 g_a halves both sides, rounded up, and g_s doubles them.
+    (B, inputs, h, w) and w_hat (B, n, d) -> (B, outputs, h', w'): with stride 2 g_a halves both sides, rounded up, and
+    g_s doubles them.
     """
 
     def __init__(self, inputs: int, outputs: int, config: FeatureConfig, words: int, *, up: bool) -> None:
         super().__init__()
         down = config.stride if not up else 1
-        kernel = 1 if config.stride == 1 and not up else 3  # the side of F is wide: 1x1 there leaves weights for the units
+        kernel = (
+            1 if config.stride == 1 and not up else 3
+        )  # the side of F is wide: 1x1 there leaves weights for the units
         self.enter = nn.Conv2d(inputs, config.width, kernel, stride=down, padding=kernel // 2)
         self.modulation = nn.Sequential(nn.Linear(words, 32), nn.LeakyReLU(0.2), nn.Linear(32, 2 * config.width))
         self.units = nn.Sequential(*(ResidualUnit(config.width) for _ in range(config.depth)))
         if up and config.stride == 2:
-            self.leave: nn.Module = nn.Sequential(nn.Conv2d(config.width, 4 * outputs, 3, padding=1), nn.PixelShuffle(2))
+            self.leave: nn.Module = nn.Sequential(
+                nn.Conv2d(config.width, 4 * outputs, 3, padding=1), nn.PixelShuffle(2)
+            )
         else:
             self.leave = nn.Conv2d(config.width, outputs, 1 if up else 3, padding=0 if up else 1)
         for layer in (self.enter, self.leave):

@@ -3,8 +3,9 @@
     load(path, sha256, device) --known?--> the network held under (load, path, sha256, device)
                                --else----> built, and held from now on
 
-A run holds every network it asks for until it is over, however many those are; outside of runs the latest ``SPARE`` stay. Whatever a
-network is built from (hash of its file, device) belongs into the arguments: a file that was changed is then loaded anew.
+A run holds every network it asks for until it is over, however many those are; outside of runs the latest ``SPARE``
+stay. Whatever a network is built from (hash of its file, device) belongs into the arguments: a file that was changed is
+then loaded anew.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ class Holder:
         return len(self._networks)
 
     def get(self, key: Hashable, build: Callable[[], T]) -> T:
-        """The network of that key, built where it is not held. What ``build`` raises is raised, and nothing is held of it."""
+        """The network of that key, built where it is not held. What ``build`` raises is raised, and nothing is held of
+        it.
+        """
         with self._lock:
             if key in self._networks:
                 network = self._networks.pop(key)
@@ -63,7 +66,9 @@ class Holder:
 
     @contextmanager
     def run(self) -> Iterator[None]:
-        """Nothing is let go meanwhile; on leaving, what nobody asked for since goes, so that runs one after another need room for one."""
+        """Nothing is let go meanwhile; on leaving, what nobody asked for since goes, so that runs one after another
+        need room for one.
+        """
         began = self._clock
         try:
             with self.everything():
@@ -88,7 +93,8 @@ HOLDER = Holder()
 
 
 def held(build: Callable[P, T]) -> Callable[P, T]:
-    """A function whose answers ``HOLDER`` holds by their arguments, which are hashable: what ``functools.lru_cache`` is, with the run's own bound.
+    """A function whose answers ``HOLDER`` holds by their arguments, which are hashable: what ``functools.lru_cache``
+    is, with the run's own bound.
 
     >>> @held
     ... def network(path: str, device: str) -> object:

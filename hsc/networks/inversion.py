@@ -7,13 +7,16 @@
                                                                      concatenated
                                                        one linear layer a style, + mean w ──> W+ (B, n_styles, w_dim)
 
-With ``patch`` a linear embedding of 16x16 patches is added to F: principal components to start with, which the trunk refines.
+With ``patch`` a linear embedding of 16x16 patches is added to F: principal components to start with, which the trunk
+refines.
 
-Pooling adapts, so images of any size go in unless the config reduces them first. With four blocks of 64, 128, 256 and 512
+Pooling adapts, so images of any size go in unless the config reduces them first. With four blocks of 64, 128, 256 and
+512
 channels pooled to 3x3 a style head has 8,640 x 512 weights: most of the paper's encoder is there.
 
-Source: Yao et al. 2022, "Feature-Style Encoder for Style-Based GAN Inversion", section 3.1; the residual unit is that of
-Deng et al. 2019, "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", section 3.2.2 (improved residual).
+Source: Yao et al. 2022, "Feature-Style Encoder for Style-Based GAN Inversion", section 3.1; the residual unit is that
+of Deng et al. 2019, "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", section 3.2.2 (improved
+residual).
 """
 
 from __future__ import annotations
@@ -45,12 +48,17 @@ class GIE(nn.Module):
         self.config = config
         batch = config.norm == "batch"
         self.stem = nn.Sequential(
-            nn.Conv2d(3, config.stem_width, 3, config.stem_stride, 1, bias=not batch), _norm(config.stem_width, batch), nn.PReLU(config.stem_width)
+            nn.Conv2d(3, config.stem_width, 3, config.stem_stride, 1, bias=not batch),
+            _norm(config.stem_width, batch),
+            nn.PReLU(config.stem_width),
         )
         self.blocks = nn.ModuleList()
         width = config.stem_width
         for outputs, depth in zip(config.widths, config.depths, strict=True):
-            units = [Residual(width if i == 0 else outputs, outputs, stride=2 if i == 0 else 1, batch=batch) for i in range(depth)]
+            units = [
+                Residual(width if i == 0 else outputs, outputs, stride=2 if i == 0 else 1, batch=batch)
+                for i in range(depth)
+            ]
             self.blocks.append(nn.Sequential(*units))
             width = outputs
         inputs, channels = config.widths[config.feature_block - 1], config.feature_channels
@@ -88,7 +96,9 @@ class GIE(nn.Module):
         if size is not None and x.shape[2:] != (size, size):
             x = functional.interpolate(x, (size, size), mode="bilinear", align_corners=False, antialias=True)
         outputs, feature = self.trunk(x)
-        pooled = [functional.adaptive_avg_pool2d(output, self.config.pool).flatten(1) for output in outputs]  # (B, C * pool * pool) each
+        pooled = [
+            functional.adaptive_avg_pool2d(output, self.config.pool).flatten(1) for output in outputs
+        ]  # (B, C * pool * pool) each
         return Inversion(self.styles_of(torch.cat(pooled, 1)), feature)
 
     def trunk(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
@@ -119,8 +129,8 @@ class GIE(nn.Module):
 class Residual(nn.Module):
     """Norm, conv, norm, PReLU, conv of ``stride``, norm; plus the input, by a 1x1 conv where its shape changes.
 
-    (B, inputs, h, w) -> (B, outputs, ceil(h / stride), ceil(w / stride)). Without batch norm the last convolution starts
-    at zero, which keeps the depth trainable (Zhang, Dauphin, Ma 2019, "Fixup Initialization").
+    (B, inputs, h, w) -> (B, outputs, ceil(h / stride), ceil(w / stride)). Without batch norm the last convolution
+    starts at zero, which keeps the depth trainable (Zhang, Dauphin, Ma 2019, "Fixup Initialization").
     """
 
     def __init__(self, inputs: int, outputs: int, *, stride: int, batch: bool) -> None:
@@ -142,7 +152,9 @@ class Residual(nn.Module):
         elif batch:
             self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), _norm(outputs, batch))
         else:
-            self.shortcut = nn.Sequential(nn.AvgPool2d(stride, ceil_mode=True, count_include_pad=False), nn.Conv2d(inputs, outputs, 1))
+            self.shortcut = nn.Sequential(
+                nn.AvgPool2d(stride, ceil_mode=True, count_include_pad=False), nn.Conv2d(inputs, outputs, 1)
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.branch(x) + self.shortcut(x)

@@ -2,7 +2,8 @@
 
     images ──GIE──> W+, F ──SCN──> w_hat ────────────┐
                         └──FCN(. | w_hat)──> F_hat ──┴──generator──> images again
-                                                                        └── and what these lack, by the detail network: generator once more
+                                                                        └── and what these lack, by the detail network:
+                                                                        generator once more
 
 Training runs ``forward`` in ``train()`` mode. Its losses read:
 
@@ -12,9 +13,9 @@ Training runs ``forward`` in ``train()`` mode. Its losses read:
     image                                                pixels, perceptual, semantic consistency: through the generator
     attention                                            logits of where objects are, 4x4 a sample of F; None where no detail was coded
 
-``freeze`` ends training: floats are rounded to the 16 bits they are stored in, integer networks and quality tables are fixed,
-probability tables are made, and all of that is hashed into the fingerprint that files name. It changes the weights in
-place; freeze a copy (``copy.deepcopy``) to look at the real codec in between.
+``freeze`` ends training: floats are rounded to the 16 bits they are stored in, integer networks and quality tables are
+fixed, probability tables are made, and all of that is hashed into the fingerprint that files name. It changes the
+weights in place; freeze a copy (``copy.deepcopy``) to look at the real codec in between.
 """
 
 from __future__ import annotations
@@ -64,7 +65,9 @@ class Reconstruction(NamedTuple):
 
 
 class HscModel(nn.Module):
-    """GIE, SCN, FCN, generator and, where it has one, detail network of a profile, randomly initialised; ``hsc.weights.files`` loads trained ones."""
+    """GIE, SCN, FCN, generator and, where it has one, detail network of a profile, randomly initialised;
+    ``hsc.weights.files`` loads trained ones.
+    """
 
     def __init__(self, profile: Profile) -> None:
         super().__init__()
@@ -76,16 +79,21 @@ class HscModel(nn.Module):
         self.generator = StyleGAN2(profile.generator)
         self.detail: DetailNetwork | None = None
         if profile.detail is not None:
-            self.detail = DetailNetwork(profile.detail, encoder.feature_channels, profile.feature.channels, profile.feature.context)
+            self.detail = DetailNetwork(
+                profile.detail, encoder.feature_channels, profile.feature.channels, profile.feature.context
+            )
         self._sealed: EntropyModel | None = None
         self._space: bytes | None = None
         self._inverse: Tensor | None = None
 
-    def forward(self, images: Tensor, quality: Tensor, *, keep: int | None = None, detail: bool = True) -> Reconstruction:
+    def forward(
+        self, images: Tensor, quality: Tensor, *, keep: int | None = None, detail: bool = True
+    ) -> Reconstruction:
         """Code images and make them again.
 
         images: (B, 3, H, W), float, -1 to 1. quality: (B,) int64, 0 to 255 in steps of 1/32. keep: layers of F that are
-        coded, None for all; 0 leaves what the semantics alone can say. detail: also code the detail, at qualities that have any.
+        coded, None for all; 0 leaves what the semantics alone can say. detail: also code the detail, at qualities that
+        have any.
         """
         height, width = images.shape[2:]
         found = self.gie(self._padded(images))
@@ -107,14 +115,18 @@ class HscModel(nn.Module):
 
     @torch.no_grad()
     def inverse_basis(self) -> Tensor:
-        """What gives the coefficients of a patch in the detail's basis, by least squares: (K, 3 side side, 1, 1) float32."""
+        """What gives the coefficients of a patch in the detail's basis, by least squares: (K, 3 side side, 1, 1)
+        float32.
+        """
         if self._inverse is not None:
             return self._inverse
         assert self.generator.basis is not None
         inverse: Tensor = torch.linalg.pinv(self.generator.basis.weight[:, :, 0, 0].double())
         return inverse.float()[:, :, None, None]
 
-    def compress(self, w_plus: Tensor, feature: Tensor, quality: Tensor, *, keep: int | None = None) -> tuple[Semantics, Features]:
+    def compress(
+        self, w_plus: Tensor, feature: Tensor, quality: Tensor, *, keep: int | None = None
+    ) -> tuple[Semantics, Features]:
         """The two compression networks alone, as for a frozen encoder and generator; see ``forward``."""
         quality = quality.clamp(max=self.profile.highest_base)
         semantics = self.scn(w_plus, quality)
@@ -129,7 +141,10 @@ class HscModel(nn.Module):
             UsageError: the model is not frozen.
         """
         if self._sealed is None:
-            raise UsageError("the model is not frozen, so its integers are not those of any file; call freeze() first, or load a weights file")
+            raise UsageError(
+                "the model is not frozen, so its integers are not those of any file; call freeze() first, or load a "
+                "weights file"
+            )
         return self._sealed
 
     @property
@@ -139,7 +154,9 @@ class HscModel(nn.Module):
 
     @property
     def space(self) -> bytes:
-        """The same over all that makes symbols and their values: models that differ in their decoder alone share it. Raises as ``fingerprint``."""
+        """The same over all that makes symbols and their values: models that differ in their decoder alone share it.
+        Raises as ``fingerprint``.
+        """
         if self._space is None:
             self._space = self._digest(self.entropy.tables, without=_DECODER)
         return self._space
@@ -156,7 +173,10 @@ class HscModel(nn.Module):
         for name, tensor in self._floats().items():
             stored = tensor.half()
             if not bool(stored.isfinite().all()):
-                raise DataError(f"{name} holds values that are not finite in 16 bits; training diverged, or the layer needs a smaller scale")
+                raise DataError(
+                    f"{name} holds values that are not finite in 16 bits; training diverged, or the layer needs a "
+                    f"smaller scale"
+                )
             tensor.copy_(stored)
         self._seal(SCALES.tables())
         return self
@@ -170,7 +190,8 @@ class HscModel(nn.Module):
         return self
 
     def with_decoder_of(self, other: HscModel) -> HscModel:
-        """A frozen model with this one's symbols, and what makes images of them from another of the same profile: g_s of F and the generator.
+        """A frozen model with this one's symbols, and what makes images of them from another of the same profile: g_s
+        of F and the generator.
 
         Raises:
             DataError: a weight of the other is not finite, or too large for 16 bits.
@@ -179,7 +200,9 @@ class HscModel(nn.Module):
         for name, tensor in theirs.items():
             if not bool(tensor.isfinite().all()):
                 raise DataError(f"{name} holds values that are not finite in 16 bits; training diverged")
-        return HscModel(self.profile).load_arrays({**self.arrays(), **{name: tensor.numpy() for name, tensor in theirs.items()}})
+        return HscModel(self.profile).load_arrays(
+            {**self.arrays(), **{name: tensor.numpy() for name, tensor in theirs.items()}}
+        )
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """All a weights file holds: float16, integers of networks and quality tables, probability tables."""
@@ -198,17 +221,30 @@ class HscModel(nn.Module):
             if stored is None or stored.shape != tuple(tensor.shape) or stored.dtype != _stored_type(tensor):
                 came = "nothing" if stored is None else f"{stored.dtype} {stored.shape}"
                 raise DataError(
-                    f"the weights hold {came} as {name}, expected {_stored_type(tensor)} {tuple(tensor.shape)}; they are of another profile"
+                    f"the weights hold {came} as {name}, expected {_stored_type(tensor)} {tuple(tensor.shape)}; they "
+                    f"are of another profile"
                 )
             if not np.isfinite(stored).all():
-                raise DataError(f"the weights hold values that are not finite in {name}; they are damaged: fetch or export them again")
+                raise DataError(
+                    f"the weights hold values that are not finite in {name}; they are damaged: fetch or export them "
+                    f"again"
+                )
             tensor.copy_(torch.from_numpy(np.array(stored)))
         for name, module in integers.items():
-            own = {key[len(name) + 1 :]: torch.from_numpy(np.array(left.pop(key))) for key in list(left) if key.startswith(f"{name}.")}
+            own = {
+                key[len(name) + 1 :]: torch.from_numpy(np.array(left.pop(key)))
+                for key in list(left)
+                if key.startswith(f"{name}.")
+            }
             module.load_integers(own)
-        tables = CdfTables.from_arrays({key[len(_TABLES) :]: left.pop(key) for key in list(left) if key.startswith(_TABLES)})
+        tables = CdfTables.from_arrays(
+            {key[len(_TABLES) :]: left.pop(key) for key in list(left) if key.startswith(_TABLES)}
+        )
         if left or tables.groups != SCALES.levels or tables.phases != 1:
-            raise DataError(f"the weights hold {len(left)} tensors too many ({', '.join(sorted(left)[:3])}) or other tables; they need another hsc")
+            raise DataError(
+                f"the weights hold {len(left)} tensors too many ({', '.join(sorted(left)[:3])}) or other tables; "
+                f"they need another hsc"
+            )
         self.eval().requires_grad_(False)
         self._seal(tables)
         return self
@@ -228,19 +264,27 @@ class HscModel(nn.Module):
         return digest.digest()
 
     def _collect(self, tables: CdfTables) -> dict[str, npt.NDArray[Any]]:
-        found = {name: t.detach().cpu().contiguous().numpy().astype(_stored_type(t)) for name, t in self._floats().items()}
+        found = {
+            name: t.detach().cpu().contiguous().numpy().astype(_stored_type(t)) for name, t in self._floats().items()
+        }
         for name, module in self._integer_modules().items():
             found |= {f"{name}.{key}": tensor.numpy() for key, tensor in module.integer_tensors().items()}
         return found | {_TABLES + key: array for key, array in tables.to_arrays().items()}
 
     def _integer_modules(self) -> dict[str, IntegerSequence | QualityTable]:
         """Networks and tables that are stored as integers, by name."""
-        return {name: module for name, module in self.named_modules() if isinstance(module, IntegerSequence | QualityTable)}
+        return {
+            name: module for name, module in self.named_modules() if isinstance(module, IntegerSequence | QualityTable)
+        }
 
     def _floats(self) -> dict[str, Tensor]:
         """All other tensors: the live ones, so that writing to them changes the model."""
         prefixes = tuple(f"{name}." for name in self._integer_modules())
-        return {name: tensor.detach() for name, tensor in self.state_dict(keep_vars=True).items() if not name.startswith(prefixes)}
+        return {
+            name: tensor.detach()
+            for name, tensor in self.state_dict(keep_vars=True).items()
+            if not name.startswith(prefixes)
+        }
 
     def _padded(self, images: Tensor) -> Tensor:
         """Images with their edges repeated up to whole samples of F."""

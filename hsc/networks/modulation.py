@@ -6,8 +6,9 @@
 
 Scaling the input channels, convolving with weights all samples share, and scaling the output equals convolving each
 sample with its own weights, since a convolution is linear in each input channel. It needs no grouped convolution and is
-much the faster form on a CPU where maps are small. Large maps of few channels are convolved sample by sample with weights of
-their own instead, which saves passes over the map. ``modulated_conv_per_sample`` is the paper's order, kept as the reference.
+much the faster form on a CPU where maps are small. Large maps of few channels are convolved sample by sample with
+weights of their own instead, which saves passes over the map. ``modulated_conv_per_sample`` is the paper's order, kept
+as the reference.
 
 Source: Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", sections 2.2 and appendix B.
 """
@@ -30,7 +31,9 @@ def leaky(x: Tensor) -> Tensor:
 
 
 def binomial_kernel(channels: int, gain: float, like: Tensor) -> Tensor:
-    """The filter [1, 3, 3, 1] in both directions, of sum ``gain``: shape (channels, 1, 4, 4), type and device of ``like``."""
+    """The filter [1, 3, 3, 1] in both directions, of sum ``gain``: shape (channels, 1, 4, 4), type and device of
+    ``like``.
+    """
     line = torch.tensor([1.0, 3.0, 3.0, 1.0], device=like.device, dtype=like.dtype)
     square = line[:, None] * line[None, :] * (gain / 64)
     return square.expand(channels, 1, 4, 4).contiguous()
@@ -78,12 +81,16 @@ def modulated_conv(x: Tensor, weight: Tensor, style: Tensor, *, up: bool = False
 def _convolve(x: Tensor, weight: Tensor, up: bool) -> Tensor:
     if up:
         return blur(functional.conv_transpose2d(x, weight.transpose(0, 1), stride=2), 4.0)
-    if weight.shape[-1] == 1:  # as a matrix product its sums do not depend on the number of threads, as those of a 1x1 convolution do
+    if (
+        weight.shape[-1] == 1
+    ):  # as a matrix product its sums do not depend on the number of threads, as those of a 1x1 convolution do
         return (weight.flatten(1) @ x.flatten(2)).reshape(x.shape[0], -1, *x.shape[2:])
     return functional.conv2d(x, weight, padding=weight.shape[-1] // 2)
 
 
-def modulated_conv_per_sample(x: Tensor, weight: Tensor, style: Tensor, *, up: bool = False, demodulate: bool = True) -> Tensor:
+def modulated_conv_per_sample(
+    x: Tensor, weight: Tensor, style: Tensor, *, up: bool = False, demodulate: bool = True
+) -> Tensor:
     """The same as ``modulated_conv``, in the paper's own order: modulate weights, demodulate weights, convolve."""
     batch, channels, height, width = x.shape
     own = weight[None] * style[:, None, :, None, None]  # (B, O, I, k, k)

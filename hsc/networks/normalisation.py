@@ -11,7 +11,8 @@ from hsc.errors import UsageError
 class Standard(nn.Module):
     """(x - mean) / scale along axis 1 of (B, C, ...), and its inverse; 0 and 1 until ``set``.
 
-    Not learned: statistics of a training set, so that the networks behind start at a sane scale whatever the encoder's is.
+    Not learned: statistics of a training set, so that the networks behind start at a sane scale whatever the encoder's
+    is.
     """
 
     mean: Tensor
@@ -31,7 +32,8 @@ class Standard(nn.Module):
         """
         if mean.shape != self.mean.shape or scale.shape != self.scale.shape or not float(scale.max()) > 0:
             raise UsageError(
-                f"statistics came as {tuple(mean.shape)} and {tuple(scale.shape)}, expected {tuple(self.mean.shape)} with scales above 0"
+                f"statistics came as {tuple(mean.shape)} and {tuple(scale.shape)}, expected {tuple(self.mean.shape)} "
+                f"with scales above 0"
             )
         self.mean.copy_(mean)
         self.scale.copy_(scale.clamp(min=float(scale.max()) * 1e-3))

@@ -4,12 +4,13 @@
     F_hat ──M──> what this light makes of F          F_hat ──────────────────────────M──> what that light would
                          └──────────────── F1 = F_hat + M(F_hat, w1) - M(F_hat, w_hat) ──────────┘
 
-The paper's generator has layers below F, and F follows w by the change of what they make: F1 = F_hat + G_n(w1) - G_n(w_hat). A generator that
-starts at F has none, and an F that carries everything leaves w nothing to rule. M stands in their place: each sample of F, scaled and shifted
-by w, in two layers. Light multiplies what is there, so M sees F as well as w. A step of 0 changes nothing, whatever M is.
+The paper's generator has layers below F, and F follows w by the change of what they make: F1 = F_hat + G_n(w1) -
+G_n(w_hat). A generator that starts at F has none, and an F that carries everything leaves w nothing to rule. M stands
+in their place: each sample of F, scaled and shifted by w, in two layers. Light multiplies what is there, so M sees F as
+well as w. A step of 0 changes nothing, whatever M is.
 
-It is a file of its own beside the codec's weights, knows which model it fits, and decoding never reads it. ``hsc.training.light`` trains it on
-scenes in two lights.
+It is a file of its own beside the codec's weights, knows which model it fits, and decoding never reads it.
+``hsc.training.light`` trains it on scenes in two lights.
 
 Source: ours, after Li et al. 2025 (see ``hsc.codec``); scaling by w: Perez et al. 2018, "FiLM".
 """
@@ -46,7 +47,11 @@ class LightNetwork(nn.Module):
     def __init__(self, channels: int, words: int, width: int = 64) -> None:
         super().__init__()
         self.width = width
-        self.enter, self.inner, self.leave = nn.Conv2d(channels, width, 1), nn.Conv2d(width, width, 1), nn.Conv2d(width, channels, 1)
+        self.enter, self.inner, self.leave = (
+            nn.Conv2d(channels, width, 1),
+            nn.Conv2d(width, width, 1),
+            nn.Conv2d(width, channels, 1),
+        )
         self.film = nn.Sequential(nn.Linear(words, _FILM), nn.LeakyReLU(0.2), nn.Linear(_FILM, 4 * width))
         with torch.no_grad():
             self.leave.weight.mul_(0.1)
@@ -79,7 +84,9 @@ class LightNetwork(nn.Module):
 
 
 def save_light(network: LightNetwork, path: Path, fits: str, about: Mapping[str, Any]) -> None:
-    """Write float16 safetensors, whole or not at all. fits: fingerprint of the model, in hex. about: plain values for people."""
+    """Write float16 safetensors, whole or not at all. fits: fingerprint of the model, in hex. about: plain values for
+    people.
+    """
     from safetensors.torch import save_file
 
     tensors = {name: tensor.detach().half().contiguous() for name, tensor in network.state_dict().items()}
@@ -92,7 +99,8 @@ def load_light(path: Path, fits: str) -> LightNetwork:
     """A frozen light network.
 
     Raises:
-        DataError: the file is missing, damaged, no light network, holds what are no numbers, or is one of another model.
+        DataError: the file is missing, damaged, no light network, holds what are no numbers, or is one of another
+        model.
     """
     try:
         about, shapes = read_about(path, "light") or {}, shapes_of(path)
@@ -107,7 +115,11 @@ def load_light(path: Path, fits: str) -> LightNetwork:
     except (DataError, ValueError, KeyError, IndexError, RuntimeError) as error:
         raise DataError(f"{path} is no light network: {error}; train one with python -m hsc.training.light") from error
     if min(float(tensors[name].min()) for name in ("feature_scale", "word_scale")) <= 0:
-        raise DataError(f"{path} measures F or W+ in units of 0 or less; train it again with python -m hsc.training.light")
+        raise DataError(
+            f"{path} measures F or W+ in units of 0 or less; train it again with python -m hsc.training.light"
+        )
     if about.get("fits") != fits:
-        raise DataError(f"{path.name} fits the model {str(about.get('fits'))[:12]}, not {fits[:12]}; train one for this model")
+        raise DataError(
+            f"{path.name} fits the model {str(about.get('fits'))[:12]}, not {fits[:12]}; train one for this model"
+        )
     return network.eval().requires_grad_(False)

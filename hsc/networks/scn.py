@@ -1,18 +1,20 @@
 """The semantic compression network (SCN): W+ to a few symbols and back; the first layer of a file.
 
-    W+ (B, n, d) ──g_a──> y (B, C, s, s) ──* gain──> Q(v - mean) ──> symbols ──> v_hat ──* inverse──> g_s ──> w_hat (B, n, d)
+    W+ (B, n, d) ──g_a──> y (B, C, s, s) ──* gain──> Q(v - mean) ──> symbols ──> v_hat ──* inverse──> g_s ──> w_hat (B,
+    n, d)
                                                        mean, level of each channel, by quality: a table, no network
                                                                             v_hat, in 1/16 ──> context of F, integers
 
-kind="map" is the paper's: 18x512 numbers as a tensor of 9x32x32, residual g_a and g_s, 192x2x2 symbols. kind="mlp" takes W+ as a
-vector; with 9x64 numbers it needs no more.
+kind="map" is the paper's: 18x512 numbers as a tensor of 9x32x32, residual g_a and g_s, 192x2x2 symbols. kind="mlp"
+takes W+ as a vector; with 9x64 numbers it needs no more.
 
-What training needs: ``bits`` (B,) for the rate, ``w_hat`` for the distortion against W+ (and, through the generator, for the
-image), and ``integers``, which the feature network reads. Before it starts, ``standard.set`` the mean and deviation of W+ (n * d).
+What training needs: ``bits`` (B,) for the rate, ``w_hat`` for the distortion against W+ (and, through the generator,
+for the image), and ``integers``, which the feature network reads. Before it starts, ``standard.set`` the mean and
+deviation of W+ (n * d).
 
 Source: Li et al. 2025, "Hierarchical Semantic Compression for Consistent Image Semantic Restoration"; factorised prior:
-Balle et al. 2018, "Variational image compression with a scale hyperprior", appendix 6.1, here a Gaussian per channel and quality,
-since symbols follow the gain.
+Balle et al. 2018, "Variational image compression with a scale hyperprior", appendix 6.1, here a Gaussian per channel
+and quality, since symbols follow the gain.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ CONTEXT_SHIFT = GAIN_SHIFT - (UNIT // MEAN_STEPS).bit_length() + 1
 
 
 class Semantics(NamedTuple):
-    """w_hat: (B, n_styles, w_dim) float32. integers: (B, C, s, s) float64, v_hat in 1/16. symbols: the same shape. bits: (B,) float32."""
+    """w_hat: (B, n_styles, w_dim) float32. integers: (B, C, s, s) float64, v_hat in 1/16. symbols: the same shape.
+    bits: (B,) float32.
+    """
 
     w_hat: Tensor
     integers: Tensor
@@ -65,7 +69,9 @@ class SCN(nn.Module):
         values = self.scaled(w_plus, quality)
         mean, level = self.prior(quality)
         coded = quantise(values, mean, level, noise=self.training)
-        return Semantics(self.restore(coded.integers, quality), coded.integers, coded.symbols, coded.bits.flatten(1).sum(1))
+        return Semantics(
+            self.restore(coded.integers, quality), coded.integers, coded.symbols, coded.bits.flatten(1).sum(1)
+        )
 
     def scaled(self, w_plus: Tensor, quality: Tensor) -> Tensor:
         """What is rounded: y times its gain, (B, C, s, s) float64."""
@@ -87,7 +93,9 @@ class SCN(nn.Module):
         return vector.reshape(-1, self.n_styles, self.w_dim)  # maps or one vector, in the order of W+
 
     def activations(self, integers: Tensor, quality: Tensor) -> Tensor:
-        """Decoded integers at the scale of y, for integer networks: (B, C, s, s) -> (B, C * s * s, 1, 1) float64 integers in 1/64."""
+        """Decoded integers at the scale of y, for integer networks: (B, C, s, s) -> (B, C * s * s, 1, 1) float64
+        integers in 1/64.
+        """
         inverse = self.quality.gains(quality).inverse[:, :, None, None]
         return requantise(integers, inverse, CONTEXT_SHIFT).flatten(1)[:, :, None, None]
 
@@ -99,7 +107,9 @@ class SCN(nn.Module):
 
 
 def keep_variance(module: nn.Module) -> None:
-    """Start a module's convolutions so that unit variance in is about unit variance out: then y is, and so are first symbols."""
+    """Start a module's convolutions so that unit variance in is about unit variance out: then y is, and so are first
+    symbols.
+    """
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.normal_(layer.weight, 0.0, layer.weight[0].numel() ** -0.5)

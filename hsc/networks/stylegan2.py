@@ -9,14 +9,16 @@
     start="feature"                                  F ──> layer n ──> ... ──> layer last   styles n, n + 1, ...
                                                             RGB: zero below F, or as given
 
-The form "residual" (``ResidualLayer``) keeps that frame with other layers, and makes RGB at the end alone, on top of an image that is
+The form "residual" (``ResidualLayer``) keeps that frame with other layers, and makes RGB at the end alone, on top of an
+image that is
 linear in F: each sample of F is a patch, and the layers add what patches cannot show. Where the config has detail, E
 (``hsc.networks.detail``) is a second map of such patches: they are added as they are, and the layers read E beside F.
-F makes everything above it; the RGB images of the layers below n still come from W+, as in the paper's generator. From F
-on the network is convolutional, so a generator that starts there takes F of any height and width.
+F makes everything above it; the RGB images of the layers below n still come from W+, as in the paper's generator. From
+F on the network is convolutional, so a generator that starts there takes F of any height and width.
 Decoding is a function of its inputs: noise is off, the stored maps, or drawn from a seed; never fresh.
 
-Source: Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN" (config F, skip architecture); F at a
+Source: Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN" (config F, skip architecture); F at
+a
 layer: Yao et al. 2022, "Feature-Style Encoder for Style-Based GAN Inversion", section 3.
 """
 
@@ -57,7 +59,9 @@ class Mapping(nn.Module):
 
     def __init__(self, z_dim: int, w_dim: int, layers: int) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(EqualizedLinear(w_dim if i else z_dim, w_dim, rate=_MAPPING_RATE) for i in range(layers))
+        self.layers = nn.ModuleList(
+            EqualizedLinear(w_dim if i else z_dim, w_dim, rate=_MAPPING_RATE) for i in range(layers)
+        )
         self.register_buffer("w_mean", torch.zeros(w_dim))
 
     def forward(self, z: Tensor) -> Tensor:
@@ -79,13 +83,15 @@ class Mapping(nn.Module):
 class StyledConv(nn.Module):
     """One layer: modulated 3x3 convolution, plus noise, plus bias, leaky ReLU.
 
-    (B, I, h, w) and a style (B, w_dim) -> (B, O, h, w), twice the side with ``up``. noise_side: side of the stored noise
-    map, None for none.
+    (B, I, h, w) and a style (B, w_dim) -> (B, O, h, w), twice the side with ``up``. noise_side: side of the stored
+    noise map, None for none.
     """
 
     noise: Tensor | None
 
-    def __init__(self, inputs: int, outputs: int, w_dim: int, *, up: bool, noise_side: int | None, clamp: float | None) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, w_dim: int, *, up: bool, noise_side: int | None, clamp: float | None
+    ) -> None:
         super().__init__()
         self.affine = EqualizedLinear(w_dim, inputs, bias=1.0)
         self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
@@ -106,8 +112,9 @@ class StyledConv(nn.Module):
 class ResidualLayer(nn.Module):
     """One layer of the form "residual": a sub-pixel convolution with ``up``, else x + conv(leaky(conv(leaky(x)))).
 
-    (B, I, h, w) and a style (B, w_dim) -> (B, O, h, w), twice the side with ``up``. The style scales the input's channels; there is no
-    demodulation, so layers may start small. Sub-pixel convolution: Shi et al. 2016; residual unit: He et al. 2016, "Identity Mappings".
+    (B, I, h, w) and a style (B, w_dim) -> (B, O, h, w), twice the side with ``up``. The style scales the input's
+    channels; there is no demodulation, so layers may start small. Sub-pixel convolution: Shi et al. 2016; residual
+    unit: He et al. 2016, "Identity Mappings".
     """
 
     def __init__(self, inputs: int, outputs: int, w_dim: int, *, up: bool) -> None:
@@ -142,7 +149,10 @@ class ToRgb(nn.Module):
         self.gain, self.clamp = 1 / math.sqrt(inputs), clamp
 
     def forward(self, x: Tensor, w: Tensor, below: Tensor | None) -> Tensor:
-        y = modulated_conv(x, self.weight, self.affine(w) * self.gain, demodulate=False).float() + self.bias[:, None, None]
+        y = (
+            modulated_conv(x, self.weight, self.affine(w) * self.gain, demodulate=False).float()
+            + self.bias[:, None, None]
+        )
         if self.clamp is not None:
             y = y.clamp(-self.clamp, self.clamp)
         return y if below is None else y + upsample(below)
@@ -170,7 +180,12 @@ class StyleGAN2(nn.Module):
                 self.convs[str(n)] = ResidualLayer(inputs, config.width(side), config.w_dim, up=n % 2 == 1)
             else:
                 self.convs[str(n)] = StyledConv(
-                    inputs, config.width(side), config.w_dim, up=n % 2 == 1, noise_side=side if whole else None, clamp=config.clamp
+                    inputs,
+                    config.width(side),
+                    config.w_dim,
+                    up=n % 2 == 1,
+                    noise_side=side if whole else None,
+                    clamp=config.clamp,
                 )
             if n % 2 == 0 and (config.form == "styled" or n == config.layers[-1]):
                 self.rgbs[str(n // 2)] = ToRgb(config.width(side), config.w_dim, clamp=config.clamp)
@@ -194,7 +209,9 @@ class StyleGAN2(nn.Module):
             UsageError: this generator has no mapping network.
         """
         if self.mapping is None:
-            raise UsageError("this generator has no mapping network; build it with mapping_layers=8, or make W+ with an encoder")
+            raise UsageError(
+                "this generator has no mapping network; build it with mapping_layers=8, or make W+ with an encoder"
+            )
         w: Tensor = self.mapping(z)
         if truncation != 1:
             w = self.mapping.w_mean.lerp(w, truncation)
@@ -221,8 +238,12 @@ class StyleGAN2(nn.Module):
         """
         n = self.config.layer if layer is None else layer
         self._check(w_plus, feature, n, rgb)
-        if detail is not None and (feature is None or detail.shape != (len(feature), self.config.detail, *feature.shape[2:])):
-            raise UsageError(f"E came with shape {tuple(detail.shape)}, expected {self.config.detail} channels beside F")
+        if detail is not None and (
+            feature is None or detail.shape != (len(feature), self.config.detail, *feature.shape[2:])
+        ):
+            raise UsageError(
+                f"E came with shape {tuple(detail.shape)}, expected {self.config.detail} channels beside F"
+            )
         last = self.config.layers.stop
         if self.config.start == "feature":
             assert feature is not None
@@ -269,7 +290,9 @@ class StyleGAN2(nn.Module):
                 rgb = self.rgbs[str(n // 2)](x, w_plus[:, i + 1], rgb)
         return Partial(x, rgb)
 
-    def _noise(self, conv: StyledConv | ResidualLayer, noise: Noise, layer: int, size: tuple[int, int]) -> Tensor | None:
+    def _noise(
+        self, conv: StyledConv | ResidualLayer, noise: Noise, layer: int, size: tuple[int, int]
+    ) -> Tensor | None:
         if noise == "off":
             return None
         if isinstance(conv, ResidualLayer):
@@ -279,7 +302,9 @@ class StyleGAN2(nn.Module):
         if noise != "stored":
             raise UsageError(f"noise came as {noise!r}, expected 'off', 'stored' or a seed")
         if conv.noise is None:
-            raise UsageError("a generator that starts at F has no stored noise, since its maps have one size only; give a seed")
+            raise UsageError(
+                "a generator that starts at F has no stored noise, since its maps have one size only; give a seed"
+            )
         return conv.noise
 
     def _check(self, w_plus: Tensor, feature: Tensor | None, layer: int, rgb: Tensor | None) -> None:
@@ -290,7 +315,9 @@ class StyleGAN2(nn.Module):
             raise UsageError(f"W+ came with shape {tuple(w_plus.shape)}, expected (B, {c.n_styles}, {c.w_dim})")
         if c.start == "feature":
             if feature is None:
-                raise UsageError("this generator starts at F and has no layers below: give feature=, or build one with start='const'")
+                raise UsageError(
+                    "this generator starts at F and has no layers below: give feature=, or build one with start='const'"
+                )
             if layer != c.layer:
                 raise UsageError(f"layer came as {layer}, but this generator starts at layer {c.layer}; leave it out")
             if rgb is not None and c.form == "residual":
@@ -301,10 +328,15 @@ class StyleGAN2(nn.Module):
             return
         channels, side = c.width(c.input_side(layer)), c.input_side(layer)
         if feature.ndim != 4 or feature.shape[:2] != (w_plus.shape[0], channels):
-            raise UsageError(f"F came with shape {tuple(feature.shape)}, expected ({w_plus.shape[0]}, {channels}, h, w)")
+            raise UsageError(
+                f"F came with shape {tuple(feature.shape)}, expected ({w_plus.shape[0]}, {channels}, h, w)"
+            )
         height, width = feature.shape[2:]
         if c.start == "const" and (height, width) != (side, side):
-            raise UsageError(f"F came as {height}x{width}, expected {side}x{side} beside the RGB from W+; for any size build start='feature'")
+            raise UsageError(
+                f"F came as {height}x{width}, expected {side}x{side} beside the RGB from W+; for any size build "
+                f"start='feature'"
+            )
         below = (height, width) if layer % 2 else (height // 2, width // 2)
         if rgb is not None and tuple(rgb.shape) != (w_plus.shape[0], 3, *below):
             raise UsageError(f"rgb came with shape {tuple(rgb.shape)}, expected {(w_plus.shape[0], 3, *below)}")

@@ -1,15 +1,17 @@
 """Between pixels and the networks, whatever the image's size: padding, tiles, rounding.
 
-    image (H, W, 3) uint8 ──edges repeated to the stride──> tiles with margin ──GIE's trunk──> F stitched, block sums ──> W+
-    W+, F ──tiles of F with margin──> generator ──middle cut out──> uint8 ──crop──> image (H, W, 3)
+    image (H, W, 3) uint8 ──edges repeated to the stride──> tiles with margin ──GIE's trunk──> F stitched, block sums
+    ──> W+ W+, F ──tiles of F with margin──> generator ──middle cut out──> uint8 ──crop──> image (H, W, 3)
 
-Up to ``tile`` samples of F a side an image is one piece. Above that, each tile is computed with as much of its surroundings as
-its networks can see (``trunk_reach``, ``synthesis_reach``), so a tile's middle is what the whole image would have given but
-for the last bits of float sums: there is no seam. Global means are sums over all tiles. With the "small" profile a process that
-coded and decoded 4096x4096 pixels, about the most a file holds, took 1.9 GiB at its peak, 0.6 of them before the first image.
+Up to ``tile`` samples of F a side an image is one piece. Above that, each tile is computed with as much of its
+surroundings as its networks can see (``trunk_reach``, ``synthesis_reach``), so a tile's middle is what the whole image
+would have given but
+for the last bits of float sums: there is no seam. Global means are sums over all tiles. With the "small" profile a
+process that coded and decoded 4096x4096 pixels, about the most a file holds, took 1.9 GiB at its peak, 0.6 of them
+before the first image.
 
-Profiles with a fixed input ("paper") see the image scaled to that size, and what they make is scaled back: the rate and the
-blur of it are theirs. Nothing is tiled there.
+Profiles with a fixed input ("paper") see the image scaled to that size, and what they make is scaled back: the rate and
+the blur of it are theirs. Nothing is tiled there.
 """
 
 from __future__ import annotations
@@ -55,7 +57,9 @@ def require_image(image: Image) -> Image:
     """
     array = np.asarray(image)
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
-        raise ImageError(f"the image came as {array.dtype} {array.shape}, expected uint8 (H, W, 3) RGB with at least one pixel")
+        raise ImageError(
+            f"the image came as {array.dtype} {array.shape}, expected uint8 (H, W, 3) RGB with at least one pixel"
+        )
     if reason := why_too_large((array.shape[0], array.shape[1])):
         raise ImageError(f"the image has {array.shape[0]}x{array.shape[1]} pixels, {reason}; code it in parts")
     return array
@@ -104,7 +108,10 @@ def invert(gie: GIE, image: Image, tile: int = TILE) -> Inversion:
     if max(height, width) <= tile * stride:
         return gie(_region(image, Window(0, 0, 0, height), Window(0, 0, 0, width), device))  # type: ignore[no-any-return]
     if config.pool != 1:
-        raise UsageError(f"this encoder pools to {config.pool}x{config.pool}, which cannot be done in tiles; raise tile, or build it with pool=1")
+        raise UsageError(
+            f"this encoder pools to {config.pool}x{config.pool}, which cannot be done in tiles; raise tile, or build "
+            f"it with pool=1"
+        )
     coarse = max(stride, config.stem_stride << 4)  # where block 4 and F both have samples
     margin = -(-trunk_reach(config) // coarse) * coarse
     side = max(1, tile * stride // coarse) * coarse
@@ -114,9 +121,9 @@ def invert(gie: GIE, image: Image, tile: int = TILE) -> Inversion:
     for rows in windows(height, side, margin):
         for columns in windows(width, side, margin):
             outputs, own = gie.trunk(_region(image, rows, columns, device))
-            feature[:, :, rows.start // stride : rows.stop // stride, columns.start // stride : columns.stop // stride] = _middle(
-                own, rows, columns, stride
-            )
+            feature[
+                :, :, rows.start // stride : rows.stop // stride, columns.start // stride : columns.stop // stride
+            ] = _middle(own, rows, columns, stride)
             for i, output in enumerate(outputs):
                 part = _middle(output, rows, columns, config.stem_stride << (i + 1))
                 sums[i] += part.double().sum((0, 2, 3))
@@ -127,9 +134,16 @@ def invert(gie: GIE, image: Image, tile: int = TILE) -> Inversion:
 
 @torch.no_grad()
 def synthesise(
-    model: HscModel, w_hat: Tensor, feature: Tensor | None, image_hw: tuple[int, int], tile: int = TILE, *, detail: Tensor | None = None
+    model: HscModel,
+    w_hat: Tensor,
+    feature: Tensor | None,
+    image_hw: tuple[int, int],
+    tile: int = TILE,
+    *,
+    detail: Tensor | None = None,
 ) -> Image:
-    """The image of decoded latents: w_hat (1, n_styles, w_dim), F_hat (1, C, h, w) or None for what W+ alone gives, E_hat (1, K, h, w) or None.
+    """The image of decoded latents: w_hat (1, n_styles, w_dim), F_hat (1, C, h, w) or None for what W+ alone gives,
+    E_hat (1, K, h, w) or None.
 
     Raises:
         BitstreamError: pixels would be no numbers; see ``require_numbers``.
@@ -155,13 +169,24 @@ def synthesise(
 
 @torch.no_grad()
 def lacking(model: HscModel, image: Image, made: Image, feature: Tensor) -> Tensor:
-    """E of what ``made`` lacks of an image: F (1, C, h, w) -> (1, K, h, w) float32, in bands of as many samples as a tile has."""
+    """E of what ``made`` lacks of an image: F (1, C, h, w) -> (1, K, h, w) float32, in bands of as many samples as a
+    tile has.
+    """
     assert model.detail is not None
-    scaled, stride, inverse = model.fcn.standard(feature), model.profile.generator.stride, model.inverse_basis().to(feature.device)
+    scaled, stride, inverse = (
+        model.fcn.standard(feature),
+        model.profile.generator.stride,
+        model.inverse_basis().to(feature.device),
+    )
     bands, height = [], feature.shape[2]
     for rows in windows(height, TILE, _ATTENTION_REACH):
         band = slice(rows.low * stride, rows.high * stride)
-        lack = torch.from_numpy(image[band].astype(np.float32) - made[band]).to(feature.device).permute(2, 0, 1)[None].div_(127.5)
+        lack = (
+            torch.from_numpy(image[band].astype(np.float32) - made[band])
+            .to(feature.device)
+            .permute(2, 0, 1)[None]
+            .div_(127.5)
+        )
         found = model.detail.values(lack, model.detail.logits(scaled[:, :, rows.low : rows.high]), inverse)
         bands.append(found[:, :, rows.start - rows.low : rows.stop - rows.low])
     return torch.cat(bands, 2)
@@ -174,12 +199,17 @@ def require_numbers(x: Tensor, what: str) -> Tensor:
         BitstreamError: some of it is not finite, which sane symbols and weights never give.
     """
     if not bool(x.sum().isfinite()):
-        raise BitstreamError(f"the networks make {what} that are not finite numbers of these symbols; the stream or the weights are damaged")
+        raise BitstreamError(
+            f"the networks make {what} that are not finite numbers of these symbols; the stream or the weights are "
+            f"damaged"
+        )
     return x
 
 
 def _resized(image: Tensor, image_hw: tuple[int, int]) -> Tensor:
-    """(1, 3, side, side) at the size of an image: width first, as one call does, but for a width that many rows would make too much of."""
+    """(1, 3, side, side) at the size of an image: width first, as one call does, but for a width that many rows would
+    make too much of.
+    """
     height, width = image_hw
     steps = [image_hw] if image.shape[2] * width <= LARGEST_PADDED else [(height, image.shape[3]), image_hw]
     for size in steps:
@@ -209,5 +239,15 @@ def _middle(x: Tensor, rows: Window, columns: Window, spacing: int) -> Tensor:
 
 def _to_uint8(x: Tensor) -> Image:
     """(1, 3, h, w), -1 to 1 -> (h, w, 3)."""
-    pixels: Image = require_numbers(x, "pixels")[0].add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+    pixels: Image = (
+        require_numbers(x, "pixels")[0]
+        .add(1)
+        .mul_(127.5)
+        .round_()
+        .clamp_(0, 255)
+        .to(torch.uint8)
+        .permute(1, 2, 0)
+        .cpu()
+        .numpy()
+    )
     return pixels

@@ -36,15 +36,32 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         nargs="+",
         default=[],
-        help="weights of hsc.training.teacher; of several, each is asked at its turn, one a step; without any nobody asks what machines still see",
+        help="weights of hsc.training.teacher; of several, each is asked at its turn, one a step; without any nobody "
+        "asks what machines still see",
     )
-    made.add_argument("--initial", type=Path, help="start from these weights, of the same profile, instead of random ones")
+    made.add_argument(
+        "--initial", type=Path, help="start from these weights, of the same profile, instead of random ones"
+    )
     made.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (%(default)s)")
-    made.add_argument("--bf16", action="store_true", help="convolutions in bfloat16: faster on GPUs and on CPUs that have it, slower on others")
-    made.add_argument("--workers", type=int, default=0, help="processes that make crops ahead of time, beside the one that trains (%(default)s)")
+    made.add_argument(
+        "--bf16",
+        action="store_true",
+        help="convolutions in bfloat16: faster on GPUs and on CPUs that have it, slower on others",
+    )
+    made.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        help="processes that make crops ahead of time, beside the one that trains (%(default)s)",
+    )
     made.add_argument("--threads", type=int, help="of torch; results are exact for one number of threads")
     made.add_argument("--checkpoint-s", type=float, default=180.0, help="seconds between checkpoints (%(default)s)")
-    made.add_argument("--export", type=Path, metavar="FILE", help="train nothing: write the checkpoint's averaged model as a weights file")
+    made.add_argument(
+        "--export",
+        type=Path,
+        metavar="FILE",
+        help="train nothing: write the checkpoint's averaged model as a weights file",
+    )
     return made
 
 
@@ -66,7 +83,15 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.data is None:
             sys.stderr.write("error: --data is missing: a folder of shards, made with python -m benchmarks.export\n")
             return 2
-        run = Run(arguments.out, arguments.data, tuple(arguments.teacher), arguments.initial, arguments.device, arguments.bf16, arguments.workers)
+        run = Run(
+            arguments.out,
+            arguments.data,
+            tuple(arguments.teacher),
+            arguments.initial,
+            arguments.device,
+            arguments.bf16,
+            arguments.workers,
+        )
         train(recipe, run, checkpoint_s=arguments.checkpoint_s, report=_show)
     except HscError as error:
         sys.stderr.write(f"error: {error}\n")

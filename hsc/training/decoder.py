@@ -1,16 +1,19 @@
-"""The stage decoder: symbols stay as they are, so do their rates; what makes images of them learns, and is asked to take light from w.
+"""The stage decoder: symbols stay as they are, so do their rates; what makes images of them learns, and is asked to
+take light from w.
 
     scene in light A ──frozen encoder──> y_hat ──g_s──> F_hat ──generator──> the scene in light B
     scene in light B ──frozen encoder──> w_hat ──┴────────────────┘ trained
 
-In most samples A is B. In the others w and F disagree, and w is right. That alone moves little where symbols of w tell light only roughly and
-those of F tell it well (hsc/pretrained/roadscenes.md has the numbers; ``hsc.networks.relighting`` is what edits go by); as augmentation it is of
+In most samples A is B. In the others w and F disagree, and w is right. That alone moves little where symbols of w tell
+light only roughly and those of F tell it well (hsc/pretrained/roadscenes.md has the numbers;
+``hsc.networks.relighting`` is what edits go by); as augmentation it is of
 use: F of one scene has to serve in any light.
 
-Symbols do not move, so there is no trade of rate against error to keep in balance, a falling learning rate takes every quality as far as its
-symbols go, and whatever reads latents does not notice.
+Symbols do not move, so there is no trade of rate against error to keep in balance, a falling learning rate takes every
+quality as far as its symbols go, and whatever reads latents does not notice.
 
-Source: ours; of training with codes exchanged between images, Park et al. 2020, "Swapping Autoencoder for Deep Image Manipulation".
+Source: ours; of training with codes exchanged between images, Park et al. 2020, "Swapping Autoencoder for Deep Image
+Manipulation".
 """
 
 from __future__ import annotations
@@ -25,7 +28,9 @@ from hsc.training.shards import Batch
 
 
 class Lit(NamedTuple):
-    """batch: its images are what should be made, and w_hat is theirs. seen: (B, 3, h, w), what F is of: the same scenes in some light."""
+    """batch: its images are what should be made, and w_hat is theirs. seen: (B, 3, h, w), what F is of: the same scenes
+    in some light.
+    """
 
     batch: Batch
     seen: Tensor
@@ -50,7 +55,9 @@ def keep_symbols(model: HscModel) -> None:
 
 
 def decode(model: HscModel, lit: Lit, quality: Tensor) -> tuple[Tensor, Tensor]:
-    """Images of the symbols of ``lit.seen`` with w_hat of ``lit.batch.images``: (B, 3, h, w), and their bits, (B,), without gradient."""
+    """Images of the symbols of ``lit.seen`` with w_hat of ``lit.batch.images``: (B, 3, h, w), and their bits, (B,),
+    without gradient.
+    """
     model.eval()
     with torch.no_grad():
         found = model.gie(lit.seen)

@@ -1,13 +1,16 @@
-"""The stage detail: F's symbols stay as they are, so do their rates; what decodes them learns, and the detail that is coded behind them.
+"""The stage detail: F's symbols stay as they are, so do their rates; what decodes them learns, and the detail that is
+coded behind them.
 
-    x ──frozen GIE, SCN, g_a, integer networks──> symbols ──g_s──> F_hat ──generator──> image ──> what it lacks ──> E_hat ──generator──> image
+    x ──frozen GIE, SCN, g_a, integer networks──> symbols ──g_s──> F_hat ──generator──> image ──> what it lacks ──>
+    E_hat ──generator──> image
                                                             ^ trained       ^ trained                       ^ levels, attention: trained
 
-Errors are not alike to a machine. The basis of the detail is made once, when the stage begins, from what images lack and from what a teacher
-sees of an error.
+Errors are not alike to a machine. The basis of the detail is made once, when the stage begins, from what images lack
+and from what a teacher sees of an error.
 
-Symbols do not move, so there is no trade of rate against error to keep in balance, and a falling learning rate takes every quality as far
-as its symbols go. Detail's quantiser is fixed by the quality; its integer networks are trained on the rate alone.
+Symbols do not move, so there is no trade of rate against error to keep in balance, and a falling learning rate takes
+every quality as far as its symbols go. Detail's quantiser is fixed by the quality; its integer networks are trained on
+the rate alone.
 """
 
 from __future__ import annotations
@@ -50,7 +53,8 @@ def keep_symbols(model: HscModel) -> None:
 
 
 def set_basis(model: HscModel, batches: Iterable[Batch], teacher: Teacher | None) -> None:
-    """Make the detail's basis the principal components of what images lack on objects, at the quality where detail starts.
+    """Make the detail's basis the principal components of what images lack on objects, at the quality where detail
+    starts.
 
     They are components in the metric of ``sensitivity``, so one step size serves all. The generator first reads E as
     the encoder would: by what its patches would add to F.
@@ -77,21 +81,28 @@ def set_basis(model: HscModel, batches: Iterable[Batch], teacher: Teacher | None
     with torch.no_grad():
         basis.copy_((inverse @ components)[:, :, None, None].float())
         if model.gie.patch is not None:
-            model.generator.inject.weight.copy_(_READ * (model.gie.patch.weight.flatten(1) @ basis[:, :, 0, 0])[:, :, None, None])
+            model.generator.inject.weight.copy_(
+                _READ * (model.gie.patch.weight.flatten(1) @ basis[:, :, 0, 0])[:, :, None, None]
+            )
     processes.share(model.generator)
     model.train()
 
 
 def sensitivity(teacher: Teacher, images: Tensor) -> Tensor:
-    """A random sample of how what a teacher sees follows each pixel: gradients (B, 3, H, W), whose products average to J^T J.
+    """A random sample of how what a teacher sees follows each pixel: gradients (B, 3, H, W), whose products average to
+    J^T J.
 
-    J leads from pixels to features, each layer in units of its own mean size, and class maps, in units of their deviation.
+    J leads from pixels to features, each layer in units of its own mean size, and class maps, in units of their
+    deviation.
     """
     pixels = images.clone().requires_grad_(True)
     seen = teacher(pixels)
     total = torch.zeros((), device=images.device)
     for feature in seen.features:
-        total = total + (feature / feature.detach().abs().mean() * torch.randn_like(feature)).sum() / feature[0].numel() ** 0.5
+        total = (
+            total
+            + (feature / feature.detach().abs().mean() * torch.randn_like(feature)).sum() / feature[0].numel() ** 0.5
+        )
     certain = seen.logits.detach().softmax(1).sqrt()
     total = total + (seen.logits * certain * torch.randn_like(seen.logits)).sum() / seen.logits[0, 0].numel() ** 0.5
     (gradient,) = torch.autograd.grad(total, pixels)

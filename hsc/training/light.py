@@ -49,7 +49,10 @@ def coded(model: HscModel, frames: Frames, scenes: int, seed: int) -> Pairs:
         DataError: the shards do not show scenes in another light, or too few.
     """
     if not frames.relit or len(frames.images) < scenes:
-        raise DataError(f"the shards show {len(frames.relit)} scenes in two lights, {scenes} were asked for; export them with --relit")
+        raise DataError(
+            f"the shards show {len(frames.relit)} scenes in two lights, {scenes} were asked for; export them with "
+            f"--relit"
+        )
     random = np.random.default_rng([seed, 1])
     feature, words = [], []
     for first in range(0, scenes, _AT_ONCE):
@@ -64,7 +67,14 @@ def coded(model: HscModel, frames: Frames, scenes: int, seed: int) -> Pairs:
 
 
 def _coded(model: HscModel, images: npt.NDArray[np.uint8], quality: Tensor) -> tuple[Tensor, Tensor]:
-    found = model.gie(torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(127.5).sub_(1).contiguous(memory_format=torch.channels_last))
+    found = model.gie(
+        torch.from_numpy(images)
+        .permute(0, 3, 1, 2)
+        .float()
+        .div_(127.5)
+        .sub_(1)
+        .contiguous(memory_format=torch.channels_last)
+    )
     semantics, features = model.compress(found.w_plus, found.feature, quality)
     return features.feature, semantics.w_hat
 
@@ -76,13 +86,30 @@ def shown_apart(model: HscModel, made: Tensor, wanted: Tensor) -> Tensor:
     return error.square().mean() if patches is None else functional.conv2d(error, patches.weight).square().mean()
 
 
-def train(model: HscModel, pairs: Pairs, out: Path, *, steps: int, seed: int, batch: int = 16, rate: float = 2e-3, width: int = 64) -> LightNetwork:
-    """Train on all pairs, in both directions, and return the network of the last step; checkpoints stand beside ``out``."""
+def train(
+    model: HscModel,
+    pairs: Pairs,
+    out: Path,
+    *,
+    steps: int,
+    seed: int,
+    batch: int = 16,
+    rate: float = 2e-3,
+    width: int = 64,
+) -> LightNetwork:
+    """Train on all pairs, in both directions, and return the network of the last step; checkpoints stand beside
+    ``out``.
+    """
     torch.manual_seed(seed)
     channels, words = pairs.feature.shape[2], pairs.words[0, 0].numel()
     network = LightNetwork(channels, words, width)
     spread = pairs.words.flatten(0, 1).flatten(1)
-    network.set_scales(model.fcn.standard.mean, model.fcn.standard.scale, spread.mean(0), spread.std(0).clamp(min=float(spread.std(0).max()) / 30))
+    network.set_scales(
+        model.fcn.standard.mean,
+        model.fcn.standard.scale,
+        spread.mean(0),
+        spread.std(0).clamp(min=float(spread.std(0).max()) / 30),
+    )
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)
     kept = out.with_suffix(".checkpoint")
@@ -118,7 +145,9 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--data", required=True, type=Path, help="folder of .npz shards with scenes in two lights")
     parser.add_argument("--model", required=True, help="the codec's weights it should fit, by name or path")
-    parser.add_argument("--out", required=True, type=Path, help="the file to write: that of the weights, ending in -light.safetensors")
+    parser.add_argument(
+        "--out", required=True, type=Path, help="the file to write: that of the weights, ending in -light.safetensors"
+    )
     parser.add_argument("--scenes", type=int, default=2000, help="how many are coded (%(default)s)")
     parser.add_argument("--steps", type=int, default=4000, help="of 16 scenes (%(default)s)")
     parser.add_argument("--seed", type=int, default=0)
@@ -127,7 +156,9 @@ def main(argv: list[str] | None = None) -> int:
         if chosen.steps < 20 or chosen.scenes < 1:
             raise UsageError(f"steps and scenes came as {chosen.steps} and {chosen.scenes}, expected at least 20 and 1")
         model, frames = files.load(chosen.model), read_frames(chosen.data)
-        network = train(model, coded(model, frames, chosen.scenes, chosen.seed), chosen.out, steps=chosen.steps, seed=chosen.seed)
+        network = train(
+            model, coded(model, frames, chosen.scenes, chosen.seed), chosen.out, steps=chosen.steps, seed=chosen.seed
+        )
         about = {"steps": chosen.steps, "seed": chosen.seed, "scenes": chosen.scenes, "data": frames.source}
         save_light(network, chosen.out, model.fingerprint.hex(), about)
         chosen.out.with_suffix(".checkpoint").unlink(missing_ok=True)

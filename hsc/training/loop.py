@@ -6,8 +6,9 @@
     decoder       symbols -> images                             symbols stay as they are, what decodes them is trained
     detail        ... -> what images lack -> bits -> images     symbols so far stay as they are: what decodes them and the detail are trained
 
-Every random choice follows from (seed, step, process), so a checkpoint needs no generator state and a run that was cut and
-resumed gives the weights of one that was not. Under ``torchrun`` each process takes crops of its own and gradients are averaged.
+Every random choice follows from (seed, step, process), so a checkpoint needs no generator state and a run that was cut
+and resumed gives the weights of one that was not. Under ``torchrun`` each process takes crops of its own and gradients
+are averaged.
 """
 
 from __future__ import annotations
@@ -72,7 +73,9 @@ class Run:
 
 @dataclass
 class State:
-    """Everything that changes while training. averaged: the moving average of the model, which is what is kept. where: tells objects from F."""
+    """Everything that changes while training. averaged: the moving average of the model, which is what is kept. where:
+    tells objects from F.
+    """
 
     model: HscModel
     averaged: HscModel
@@ -110,19 +113,25 @@ def start(recipe: Recipe, run: Run) -> State:
     if run.initial is not None:
         model = files.load(str(run.initial)).thaw()
         if model.profile != recipe.networks():
-            raise UsageError(f"{run.initial} is of the profile {model.profile.name!r}, the recipe wants {recipe.profile!r}")
+            raise UsageError(
+                f"{run.initial} is of the profile {model.profile.name!r}, the recipe wants {recipe.profile!r}"
+            )
     model = model.to(run.device).to(memory_format=torch.channels_last).train()
     critic = PatchCritic().to(run.device)
     where = nn.Conv2d(recipe.networks().encoder.feature_channels, 1, 1).to(run.device)
     optimizer = torch.optim.Adam(
-        [*_groups(model, recipe), {"params": list(where.parameters()), "factor": 1.0}], lr=recipe.learning_rate, betas=(0.9, 0.99)
+        [*_groups(model, recipe), {"params": list(where.parameters()), "factor": 1.0}],
+        lr=recipe.learning_rate,
+        betas=(0.9, 0.99),
     )
     critic_optimizer = torch.optim.Adam(critic.parameters(), lr=_CRITIC_RATE, betas=(0.0, 0.99))
     return State(model, copy.deepcopy(model), optimizer, critic, critic_optimizer, Prices(recipe.rates), where)
 
 
 def _groups(model: HscModel, recipe: Recipe) -> list[dict[str, Any]]:
-    """The generator keeps its weights at unit variance and scales them when used, so it needs much larger steps; gains, some."""
+    """The generator keeps its weights at unit variance and scales them when used, so it needs much larger steps; gains,
+    some.
+    """
     generator = {id(p) for p in model.generator.parameters()}
     gains = {id(p) for m in model.modules() if isinstance(m, QualityTable) for p in m.parameters()}
     return [
@@ -161,7 +170,12 @@ def advance(recipe: Recipe, run: Run, state: State, frames: Frames, teachers: Se
     loss = parts.pixel + recipe.teacher * parts.teacher + recipe.latent * parts.latent
     loss = loss + recipe.texture * parts.texture + recipe.where * parts.where
     loss = loss + state.prices.price(parts.quality).to(run.device) * parts.bpp
-    _step(state.optimizer, loss.mean(), learning_rate(recipe, state.step), [*state.model.parameters(), *state.where.parameters()])
+    _step(
+        state.optimizer,
+        loss.mean(),
+        learning_rate(recipe, state.step),
+        [*state.model.parameters(), *state.where.parameters()],
+    )
     if stage == "adversarial":
         _train_critic(recipe, run, state, batch, made)
     state.step += 1
@@ -201,12 +215,25 @@ def _made(recipe: Recipe, state: State, lit: Lit, stage: str) -> tuple[Tensor, P
 
 
 def _kept_layers(recipe: Recipe, state: State) -> int | None:
-    """How many layers of F a file of this step holds, in all processes alike: mostly all (None), else it was cut somewhere."""
+    """How many layers of F a file of this step holds, in all processes alike: mostly all (None), else it was cut
+    somewhere.
+    """
     random = np.random.default_rng([recipe.seed, 4, state.step])
-    return int(random.integers(0, state.model.profile.feature.layers)) if random.random() < recipe.prefix_share else None
+    return (
+        int(random.integers(0, state.model.profile.feature.layers)) if random.random() < recipe.prefix_share else None
+    )
 
 
-def _judged(recipe: Recipe, state: State, batch: Batch, made: Tensor, parts: Parts, teacher: Teacher | None, seen: Seen | None, stage: str) -> Parts:
+def _judged(
+    recipe: Recipe,
+    state: State,
+    batch: Batch,
+    made: Tensor,
+    parts: Parts,
+    teacher: Teacher | None,
+    seen: Seen | None,
+    stage: str,
+) -> Parts:
     """The parts with what is held against the images made."""
     parts = parts._replace(pixel=pixel_loss(made.float(), batch.images, batch.weight, recipe.gradient))
     if teacher is not None and seen is not None and recipe.teacher:
@@ -220,7 +247,9 @@ def _judged(recipe: Recipe, state: State, batch: Batch, made: Tensor, parts: Par
 def _train_critic(recipe: Recipe, run: Run, state: State, batch: Batch, made: Tensor) -> None:
     state.critic.requires_grad_(True)
     penalty = _PENALTY * _PENALTY_EVERY if state.step % _PENALTY_EVERY == 0 else 0.0
-    loss = critic_loss(state.critic, batch.images.contiguous(), made.float().contiguous(), _seed(recipe, state.step) + 1, penalty)
+    loss = critic_loss(
+        state.critic, batch.images.contiguous(), made.float().contiguous(), _seed(recipe, state.step) + 1, penalty
+    )
     _step(state.critic_optimizer, loss, _CRITIC_RATE, list(state.critic.parameters()))
 
 
@@ -236,7 +265,9 @@ def _step(optimizer: torch.optim.Optimizer, loss: Tensor, rate: float, parameter
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
-    """A linear rise, constant, then from half of all steps on half a cosine down to a fiftieth; in the last two stages the cosine at once."""
+    """A linear rise, constant, then from half of all steps on half a cosine down to a fiftieth; in the last two stages
+    the cosine at once.
+    """
     first = sum(recipe.steps)
     second = first + recipe.decoder_steps
     if step >= second:
@@ -268,7 +299,8 @@ def _moved(batch: Batch, run: Run) -> Batch:
 
 @torch.no_grad()
 def balance(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
-    """Start with F of unit variance that knows the pixels, and images of less variance than real ones; random networks do neither.
+    """Start with F of unit variance that knows the pixels, and images of less variance than real ones; random networks
+    do neither.
 
     Mishkin and Matas 2016, "All you need is a good init", for these two places.
     """
@@ -293,13 +325,18 @@ def balance(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
 
 @torch.no_grad()
 def set_patches(patch: nn.Conv2d, inverse: nn.Conv2d | None, images: Tensor) -> None:
-    """Make a patch embedding the principal components of images' patches, half whitened, at a mean variance of 1, and ``inverse`` its inverse.
+    """Make a patch embedding the principal components of images' patches, half whitened, at a mean variance of 1, and
+    ``inverse`` its inverse.
 
-    Half: detail is brought forward, but what is strong stays strong. Components that the patches do not have are left at random.
-    inverse: a 1x1 convolution from as many channels to 3 side side, ordered as for ``pixel_shuffle``; None where there is none.
+    Half: detail is brought forward, but what is strong stays strong. Components that the patches do not have are left
+    at random.
+    inverse: a 1x1 convolution from as many channels to 3 side side, ordered as for ``pixel_shuffle``; None where there
+    is none.
     """
     side = patch.kernel_size[0]
-    patches = nn.functional.unfold(images.contiguous(), side, stride=side).transpose(1, 2).flatten(0, 1).double()  # (N, 3 side side)
+    patches = (
+        nn.functional.unfold(images.contiguous(), side, stride=side).transpose(1, 2).flatten(0, 1).double()
+    )  # (N, 3 side side)
     mean = patches.mean(0)
     values, vectors = torch.linalg.eigh((patches - mean).t() @ (patches - mean) / len(patches))
     count = min(len(patch.weight), len(values))
@@ -336,8 +373,16 @@ def _follow(averaged: HscModel, model: HscModel, keep: float) -> None:
     torch._foreach_lerp_(list(averaged.parameters()), list(model.parameters()), 1 - keep)
 
 
-def train(recipe: Recipe, run: Run, *, checkpoint_s: float = 180.0, stop_at: int | None = None, report: Report = lambda line: None) -> State:
-    """Train from where ``run.out`` stands to the recipe's last step, or to ``stop_at``; a finished run leaves the weights file.
+def train(
+    recipe: Recipe,
+    run: Run,
+    *,
+    checkpoint_s: float = 180.0,
+    stop_at: int | None = None,
+    report: Report = lambda line: None,
+) -> State:
+    """Train from where ``run.out`` stands to the recipe's last step, or to ``stop_at``; a finished run leaves the
+    weights file.
 
     report: called with one line of progress at a time.
 
@@ -373,11 +418,17 @@ def _log(recipe: Recipe, state: State, recent: list[Parts], path: Path) -> str:
     """Append means of some steps to the log; the same as one line for people."""
     parts = Parts(*(torch.cat(column) for column in zip(*recent, strict=True)))
     row: dict[str, Any] = {"step": state.step, "stage": recipe.stage_of(state.step - 1)}
-    row |= {name: float(getattr(parts, name).mean()) for name in ("pixel", "teacher", "latent", "texture", "where", "bpp")}
+    row |= {
+        name: float(getattr(parts, name).mean()) for name in ("pixel", "teacher", "latent", "texture", "where", "bpp")
+    }
     nearest = (parts.quality.float() / 32).round()
     for i in range(1, len(recipe.rates) + 1):
         mine = nearest == i
-        row |= {f"bpp_{i}": _mean(parts.bpp[mine]), f"pixel_{i}": _mean(parts.pixel[mine]), f"price_{i}": float(state.prices.log_prices[i - 1].exp())}
+        row |= {
+            f"bpp_{i}": _mean(parts.bpp[mine]),
+            f"pixel_{i}": _mean(parts.pixel[mine]),
+            f"price_{i}": float(state.prices.log_prices[i - 1].exp()),
+        }
     row["seconds"] = state.seconds
     if processes.rank() == 0:
         fresh = not path.exists()
@@ -385,7 +436,9 @@ def _log(recipe: Recipe, state: State, recent: list[Parts], path: Path) -> str:
             writer = csv.DictWriter(file, list(row))
             if fresh:
                 writer.writeheader()
-            writer.writerow({name: f"{value:.5g}" if isinstance(value, float) else value for name, value in row.items()})
+            writer.writerow(
+                {name: f"{value:.5g}" if isinstance(value, float) else value for name, value in row.items()}
+            )
     left_s = state.seconds / state.step * (recipe.total - state.step)
     off = " ".join(f"{row[f'bpp_{i}'] / rate:.2f}" for i, rate in enumerate(recipe.rates, start=1))
     return (
@@ -445,7 +498,9 @@ def _checkpoint(recipe: Recipe, path: Path) -> dict[str, Any]:
     asked = json.loads(json.dumps(dataclasses.asdict(recipe)))
     if before != asked:
         differ = ", ".join(
-            f"{name} {before.get(name)} -> {asked.get(name)}" for name in sorted(asked | before) if before.get(name) != asked.get(name)
+            f"{name} {before.get(name)} -> {asked.get(name)}"
+            for name in sorted(asked | before)
+            if before.get(name) != asked.get(name)
         )
         raise DataError(f"{path} is of another recipe ({differ}); give another --out or remove it")
     return content
@@ -454,7 +509,8 @@ def _checkpoint(recipe: Recipe, path: Path) -> dict[str, Any]:
 def export(recipe: Recipe, out: Path, target: Path, initial: Path | None = None) -> None:
     """Write the averaged model of the checkpoint in ``out`` as a weights file, with what it was trained on.
 
-    initial: what training began with; where only the decoder was trained, all that makes symbols is taken from there, to the last bit.
+    initial: what training began with; where only the decoder was trained, all that makes symbols is taken from there,
+    to the last bit.
 
     Raises:
         DataError: there is no checkpoint, or it is of another recipe.
@@ -469,7 +525,8 @@ def export(recipe: Recipe, out: Path, target: Path, initial: Path | None = None)
         "recipe": dataclasses.asdict(recipe),
         "steps": content["step"],
         "hours": round(content["seconds"] / 3600, 2),
-        "hardware": f"{content['device']}, {content['processes']} processes of {content['threads']} threads, torch {torch.__version__}",
+        "hardware": f"{content['device']}, {content['processes']} processes of {content['threads']} threads, torch "
+        f"{torch.__version__}",
         "initial": content["initial"],
     }
     if recipe.decoder_steps < recipe.total:

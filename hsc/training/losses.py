@@ -3,8 +3,8 @@
     D = |e| + gradient * sum over scales of |grad e| + teacher * (what the teacher sees differently)      e = made - image
 
 All terms are means over pixels multiplied by the weight map, so that objects may count more than their surroundings.
-Blur is what strangers cannot read: the gradient term asks for edges at three scales (Mathieu et al. 2016, "Deep multi-scale
-video prediction beyond mean square error", section 3.2).
+Blur is what strangers cannot read: the gradient term asks for edges at three scales (Mathieu et al. 2016, "Deep
+multi-scale video prediction beyond mean square error", section 3.2).
 """
 
 from __future__ import annotations
@@ -35,10 +35,13 @@ def pixel_loss(made: Tensor, images: Tensor, weight: Tensor, gradient: float) ->
 def teacher_loss(made: Seen, seen: Seen, weight: Tensor) -> Tensor:
     """How differently a frozen teacher sees two images: (B,).
 
-    Divergence of its class maps, of where it finds objects, and distance of its features, each relative to their own mean size.
+    Divergence of its class maps, of where it finds objects, and distance of its features, each relative to their own
+    mean size.
     """
     fine = _pooled(weight, made.logits)
-    divergence = functional.kl_div(made.logits.log_softmax(1), seen.logits.log_softmax(1), reduction="none", log_target=True)
+    divergence = functional.kl_div(
+        made.logits.log_softmax(1), seen.logits.log_softmax(1), reduction="none", log_target=True
+    )
     total = (fine * divergence.sum(1, keepdim=True)).mean((1, 2, 3))
     for own, true in zip(made.features, seen.features, strict=True):
         size = true.abs().mean((1, 2, 3)).clamp(min=1e-3)
@@ -49,14 +52,18 @@ def teacher_loss(made: Seen, seen: Seen, weight: Tensor) -> Tensor:
 
 
 def latent_loss(feature_hat: Tensor, feature: Tensor, scale: Tensor) -> Tensor:
-    """Mean square of F_hat - F in units of F's deviation, (C,) -> (B,). F itself is a target here: no gradient goes to it."""
+    """Mean square of F_hat - F in units of F's deviation, (C,) -> (B,). F itself is a target here: no gradient goes to
+    it.
+    """
     return ((feature_hat - feature.detach()) / scale[:, None, None]).square().mean((1, 2, 3))
 
 
 def where_loss(logits: Tensor, weight: Tensor) -> Tensor:
-    """Cross-entropy of telling, from F, which share of each sample's patch objects cover: (B, 1, h, w), (B, 1, H, W) -> (B,).
+    """Cross-entropy of telling, from F, which share of each sample's patch objects cover: (B, 1, h, w), (B, 1, H, W) ->
+    (B,).
 
-    Objects are where the weight is above 1, the background's. An encoder that knows where they are can spend its bits there.
+    Objects are where the weight is above 1, the background's. An encoder that knows where they are can spend its bits
+    there.
     """
     share = functional.avg_pool2d((weight > 1).float(), weight.shape[2] // logits.shape[2])
     return functional.binary_cross_entropy_with_logits(logits.float(), share, reduction="none").mean((1, 2, 3))

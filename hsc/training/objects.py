@@ -1,6 +1,7 @@
 """Objects as maps: what a teacher that finds objects is trained on, and how far two images' maps are apart.
 
-    boxes, classes ──> (B, classes + 5, h/4, w/4): a bell around each object's middle in its class's map; the distances from it to the box's
+    boxes, classes ──> (B, classes + 5, h/4, w/4): a bell around each object's middle in its class's map; the distances
+    from it to the box's
                        four sides, in samples; 1 at the middle
 
 Source: Zhou et al. 2019, "Objects as Points", section 3, with the sides' distances of Tian et al. 2019, "FCOS".
@@ -23,7 +24,9 @@ _SIDES_COUNT = 0.1
 def object_maps(
     boxes_xyxy: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], size_hw: tuple[int, int], classes: int
 ) -> npt.NDArray[np.float32]:
-    """The maps of one crop: boxes in its pixels, (m, 4), and their classes (m,); objects whose middle lies outside are left out."""
+    """The maps of one crop: boxes in its pixels, (m, 4), and their classes (m,); objects whose middle lies outside are
+    left out.
+    """
     height, width = size_hw[0] // STRIDE, size_hw[1] // STRIDE
     maps = np.zeros((classes + SIDES + 1, height, width), np.float32)
     rows, columns = np.arange(height)[:, None], np.arange(width)[None]
@@ -43,7 +46,8 @@ def object_maps(
 
 
 def object_loss(found: Tensor, wanted: Tensor) -> Tensor:
-    """What a teacher misses: found (B, classes + 4, h, w), logits and logarithms of distances; wanted, of ``object_maps``. A number.
+    """What a teacher misses: found (B, classes + 4, h, w), logits and logarithms of distances; wanted, of
+    ``object_maps``. A number.
 
     Focal loss of the bells, and the absolute error of the logarithms at the middles.
     """
@@ -59,7 +63,8 @@ def object_loss(found: Tensor, wanted: Tensor) -> Tensor:
 
 
 def seen_apart(made: Tensor, true: Tensor, weight: Tensor) -> Tensor:
-    """How differently a teacher finds objects in two images: maps (B, classes + 4, h, w) of both, weight (B, 1, h, w) -> (B,).
+    """How differently a teacher finds objects in two images: maps (B, classes + 4, h, w) of both, weight (B, 1, h, w)
+    -> (B,).
 
     Divergence of each class's yes or no, and the sides' logarithms where the true image shows something.
     """

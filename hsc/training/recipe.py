@@ -17,9 +17,10 @@ CONFIGS = Path(__file__).parent / "configs"
 
 @dataclass(frozen=True)
 class Recipe:
-    """profile: a name, or a profile of one's own as ``hsc.networks.config.profile_to_json`` writes it. steps: of the stages autoencoder,
-    codec, adversarial; decoder_steps, detail_steps: of the stages decoder and detail, which follow. swapped: part of the samples of the
-    stage decoder whose w is of another light. rates: bits per pixel of the qualities 1, 2, ...; up to the detail's start where there is detail.
+    """profile: a name, or a profile of one's own as ``hsc.networks.config.profile_to_json`` writes it. steps: of the
+    stages autoencoder, codec, adversarial; decoder_steps, detail_steps: of the stages decoder and detail, which follow.
+    swapped: part of the samples of the stage decoder whose w is of another light. rates: bits per pixel of the
+    qualities 1, 2, ...; up to the detail's start where there is detail.
 
     Raises:
         UsageError: a field is out of its range.
@@ -56,11 +57,18 @@ class Recipe:
     def __post_init__(self) -> None:
         profile = self.networks()
         if self.detail_steps < 0 or (self.detail_steps and profile.detail is None):
-            raise UsageError(f"detail_steps came as {self.detail_steps}, expected 0 or more, and 0 for a profile without detail")
+            raise UsageError(
+                f"detail_steps came as {self.detail_steps}, expected 0 or more, and 0 for a profile without detail"
+            )
         if self.decoder_steps < 0 or not 0 <= self.swapped <= 1:
-            raise UsageError(f"decoder_steps and swapped came as {self.decoder_steps} and {self.swapped}, expected 0 or more, and 0 to 1")
+            raise UsageError(
+                f"decoder_steps and swapped came as {self.decoder_steps} and {self.swapped}, expected 0 or more, and "
+                f"0 to 1"
+            )
         if self.batch < 1 or min(self.crop) < 32 or any(side % 16 for side in self.crop):
-            raise UsageError(f"{self.batch} crops of {self.crop}: batch starts at 1, sides are multiples of 16 from 32 up")
+            raise UsageError(
+                f"{self.batch} crops of {self.crop}: batch starts at 1, sides are multiples of 16 from 32 up"
+            )
         if len(self.steps) != 3 or min(self.steps) < 0 or self.total < 1:
             raise UsageError(f"steps came as {self.steps}, expected three numbers of 0 or more, not all 0")
         if len(self.rates) < 2 or list(self.rates) != sorted(self.rates) or self.rates[0] <= 0:
@@ -81,7 +89,9 @@ class Recipe:
         try:
             return profile_from_json(self.profile)
         except DataError as error:
-            raise UsageError(f"the profile came as {self.profile!r}, expected one of {', '.join(PROFILES)}, or one as JSON: {error}") from error
+            raise UsageError(
+                f"the profile came as {self.profile!r}, expected one of {', '.join(PROFILES)}, or one as JSON: {error}"
+            ) from error
 
     @property
     def total(self) -> int:
@@ -121,7 +131,9 @@ def recipe_of(fields: dict[str, Any], source: str) -> Recipe:
         near = difflib.get_close_matches(name, known, 1)
         raise UsageError(f"{source} has a field {name!r}, which is none{f'; did you mean {near[0]!r}' if near else ''}")
     try:
-        plain: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+        plain: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
+        }
         return Recipe(**plain)
     except TypeError as error:
         raise UsageError(f"{source} is no recipe: {error}") from error

@@ -35,8 +35,9 @@ _SIDE = 32.0  # objects of this side count ``objects`` times; smaller ones more,
 
 @dataclass(frozen=True)
 class Frames:
-    """All images of a folder. boxes[i]: float32 (k, 4), the objects of image i that a detector is asked for; labels[i] int64 (k,), of
-    ``classes`` kinds, 0 where boxes have none. relit: empty where no other light is known."""
+    """All images of a folder. boxes[i]: float32 (k, 4), the objects of image i that a detector is asked for; labels[i]
+    int64 (k,), of ``classes`` kinds, 0 where boxes have none. relit: empty where no other light is known.
+    """
 
     images: Sequence[Image]
     semantic: Sequence[npt.NDArray[np.uint8]]
@@ -58,9 +59,11 @@ class Frames:
 
 
 class Batch(NamedTuple):
-    """images: (B, 3, h, w) float32, -1 to 1. weight: (B, 1, h, w) float32, 1 where no object is. semantic: (B, h, w) int64.
+    """images: (B, 3, h, w) float32, -1 to 1. weight: (B, 1, h, w) float32, 1 where no object is. semantic: (B, h, w)
+    int64.
 
-    objects: maps of ``objects.object_maps``, of no channels where boxes have no classes. relit: as images, the same where nothing else is known.
+    objects: maps of ``objects.object_maps``, of no channels where boxes have no classes. relit: as images, the same
+    where nothing else is known.
     """
 
     images: Tensor
@@ -91,7 +94,9 @@ def read_frames(folder: Path) -> Frames:
             with np.load(path, allow_pickle=False) as file:
                 shard = dict(file)
             if images and shard["images"].shape[1:] != images[0].shape:
-                raise DataError(f"{path.name} has images {shard['images'].shape[1:]}, the shards before {images[0].shape}")
+                raise DataError(
+                    f"{path.name} has images {shard['images'].shape[1:]}, the shards before {images[0].shape}"
+                )
             images += list(shard["images"])
             semantic += list(shard["semantic"])
             boxes += _split(shard, "boxes_xyxy", np.zeros((0, 4), np.float32))
@@ -103,7 +108,8 @@ def read_frames(folder: Path) -> Frames:
             raise DataError(f"{path} is not a readable shard: {error}; export it again") from error
     if len(classes) > 1 or len(relit) not in (0, len(images)):
         raise DataError(
-            f"the shards in {folder} do not agree on classes of boxes, or on whether scenes are shown in another light; export them again"
+            f"the shards in {folder} do not agree on classes of boxes, or on whether scenes are shown in another "
+            f"light; export them again"
         )
     return Frames(images, semantic, boxes, "; ".join(sources), labels, classes.pop(), relit)
 
@@ -118,11 +124,13 @@ def _split(shard: dict[str, npt.NDArray[Any]], name: str, none: npt.NDArray[Any]
     return [values[owner == i] for i in range(count)]
 
 
-def batch_of(frames: Frames, *, seed: int, step: int, batch: int, crop: tuple[int, int], objects: float, rarity: float = 0.0) -> Batch:
+def batch_of(
+    frames: Frames, *, seed: int, step: int, batch: int, crop: tuple[int, int], objects: float, rarity: float = 0.0
+) -> Batch:
     """Crops of one step, half of them mirrored; every image comes once an epoch, in a new order.
 
-    crop: height and width. objects: weight of a pixel on an object of 32x32 pixels. rarity: see ``class_weight``; a pixel's weight is
-    the larger of the two.
+    crop: height and width. objects: weight of a pixel on an object of 32x32 pixels. rarity: see ``class_weight``; a
+    pixel's weight is the larger of the two.
 
     Raises:
         DataError: the images are smaller than the crop.
@@ -136,7 +144,10 @@ def batch_of(frames: Frames, *, seed: int, step: int, batch: int, crop: tuple[in
         i = int(order[position % count])
         spare = [have - want for have, want in zip(frames.images[i].shape[:2], crop, strict=True)]
         if min(spare) < 0:
-            raise DataError(f"the images are {frames.images[i].shape[0]}x{frames.images[i].shape[1]}, smaller than crops of {crop[0]}x{crop[1]}")
+            raise DataError(
+                f"the images are {frames.images[i].shape[0]}x{frames.images[i].shape[1]}, smaller than crops of "
+                f"{crop[0]}x{crop[1]}"
+            )
         top, left = (int(random.integers(0, s + 1)) for s in spare)
         window = (slice(top, top + crop[0]), slice(left, left + crop[1]))
         step_x = int(random.choice((-1, 1)))  # -1 mirrors
@@ -149,7 +160,11 @@ def batch_of(frames: Frames, *, seed: int, step: int, batch: int, crop: tuple[in
         weights.append(np.maximum(weight, rare[frames.semantic[i][window]])[:, ::step_x])
         if frames.classes and step_x < 0:
             boxes = np.stack([crop[1] - boxes[:, 2], boxes[:, 1], crop[1] - boxes[:, 0], boxes[:, 3]], 1)
-        found = object_maps(boxes, frames.labels[i], crop, frames.classes) if frames.classes else np.zeros((0, 1, 1), np.float32)
+        found = (
+            object_maps(boxes, frames.labels[i], crop, frames.classes)
+            if frames.classes
+            else np.zeros((0, 1, 1), np.float32)
+        )
         objects_there.append(found)
     pixels = _pixels(images)
     return Batch(
@@ -163,7 +178,9 @@ def batch_of(frames: Frames, *, seed: int, step: int, batch: int, crop: tuple[in
 
 @dataclass(frozen=True)
 class Crops(Dataset[Batch]):
-    """Entry i is ``batch_of`` of step i, so that other processes can make batches while this one trains. Fields as there."""
+    """Entry i is ``batch_of`` of step i, so that other processes can make batches while this one trains. Fields as
+    there.
+    """
 
     frames: Frames
     seed: int
@@ -173,25 +190,48 @@ class Crops(Dataset[Batch]):
     rarity: float = 0.0
 
     def __getitem__(self, step: int) -> Batch:
-        return batch_of(self.frames, seed=self.seed, step=step, batch=self.batch, crop=self.crop, objects=self.objects, rarity=self.rarity)
+        return batch_of(
+            self.frames,
+            seed=self.seed,
+            step=step,
+            batch=self.batch,
+            crop=self.crop,
+            objects=self.objects,
+            rarity=self.rarity,
+        )
 
     def of(self, steps: range, workers: int) -> Iterator[Batch]:
-        """The batches of these steps, in their order, made by ``workers`` processes ahead of time; 0: by this one, each when it is asked for."""
+        """The batches of these steps, in their order, made by ``workers`` processes ahead of time; 0: by this one, each
+        when it is asked for.
+        """
         if workers < 1:
             return map(self.__getitem__, steps)
         _ = self.frames.shares  # counted once, not by every process
-        return iter(DataLoader(self, None, sampler=steps, num_workers=workers, prefetch_factor=4, pin_memory=torch.cuda.is_available()))
+        return iter(
+            DataLoader(
+                self, None, sampler=steps, num_workers=workers, prefetch_factor=4, pin_memory=torch.cuda.is_available()
+            )
+        )
 
 
 def _pixels(images: Sequence[Image]) -> Tensor:
     """(B, 3, h, w) float32, -1 to 1, channels last in memory."""
-    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1).contiguous(memory_format=torch.channels_last)
+    return (
+        torch.from_numpy(np.stack(images))
+        .permute(0, 3, 1, 2)
+        .float()
+        .div_(127.5)
+        .sub_(1)
+        .contiguous(memory_format=torch.channels_last)
+    )
 
 
 def class_weight(shares: npt.NDArray[np.float64], rarity: float) -> npt.NDArray[np.float32]:
-    """How much a pixel of each label counts: float32 (256,), 1 for the commonest and for void, for others (share of the commonest / share) ** rarity.
+    """How much a pixel of each label counts: float32 (256,), 1 for the commonest and for void, for others (share of the
+    commonest / share) ** rarity.
 
-    A segmenter is scored by the mean over classes: at 1 all count alike, which leaves nothing for the common ones; at 0 all pixels do.
+    A segmenter is scored by the mean over classes: at 1 all count alike, which leaves nothing for the common ones; at 0
+    all pixels do.
     """
     weight = np.ones(256, np.float32)
     there = shares > 0
@@ -199,8 +239,11 @@ def class_weight(shares: npt.NDArray[np.float64], rarity: float) -> npt.NDArray[
     return weight
 
 
-def object_weight(boxes_xyxy: npt.NDArray[np.float32], size_hw: tuple[int, int], objects: float) -> npt.NDArray[np.float32]:
-    """How much each pixel counts: float32 (h, w), 1 on the background, about ``objects`` on an object and three pixels around it.
+def object_weight(
+    boxes_xyxy: npt.NDArray[np.float32], size_hw: tuple[int, int], objects: float
+) -> npt.NDArray[np.float32]:
+    """How much each pixel counts: float32 (h, w), 1 on the background, about ``objects`` on an object and three pixels
+    around it.
 
     Detectors are asked for objects, not for pixels: a small one counts more a pixel, by the square root of its side.
     """

@@ -1,4 +1,5 @@
-"""The teacher: a small network for label maps, and where shards have classes of boxes for objects, whose view of an image a made image has to share.
+"""The teacher: a small network for label maps, and where shards have classes of boxes for objects, whose view of an
+image a made image has to share.
 
     x (B, 3, h, w) ──> stride 2 ──> 4 ──> 8 ──> 16 ...    units of two 3x3 convolutions
                           │        │     │     │ up
@@ -6,8 +7,8 @@
                           │        + <───┘ ──> features ──> objects (B, classes + 4, h/4, w/4)
                           + <──────┘ ──> features ──> class maps (B, classes, h/2, w/2)
 
-It is trained on clean images, frozen, and used in codec training alone. It scores nothing: heads that do are other architectures,
-trained on other images for other tasks. Source of the shape: Ronneberger et al. 2015, "U-Net".
+It is trained on clean images, frozen, and used in codec training alone. It scores nothing: heads that do are other
+architectures, trained on other images for other tasks. Source of the shape: Ronneberger et al. 2015, "U-Net".
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ _WIDE = (32, 56, 96, 128, 160)
 
 
 class Seen(NamedTuple):
-    """What the teacher makes of images: logits (B, classes, h/2, w/2), features of two scales, and objects, see ``hsc.training.objects``."""
+    """What the teacher makes of images: logits (B, classes, h/2, w/2), features of two scales, and objects, see
+    ``hsc.training.objects``.
+    """
 
     logits: Tensor
     features: tuple[Tensor, ...]
@@ -63,7 +66,9 @@ class Teacher(nn.Module):
         self.classify = nn.Conv2d(widths[0], classes, 1)
         self.locate: nn.Sequential | None = None
         if kinds:
-            self.locate = nn.Sequential(nn.Conv2d(widths[1], 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, kinds + SIDES, 1))
+            self.locate = nn.Sequential(
+                nn.Conv2d(widths[1], 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, kinds + SIDES, 1)
+            )
             last = self.locate[-1]
             assert isinstance(last, nn.Conv2d)
             assert last.bias is not None
@@ -111,7 +116,9 @@ def load_teacher(path: Path) -> Teacher:
         teacher = Teacher(len(tensors["classify.bias"]), kinds, widths)
         teacher.load_state_dict(tensors)
     except (DataError, KeyError, RuntimeError, IndexError, TypeError, ValueError) as error:
-        raise DataError(f"{path} is not a teacher's weights file: {error}; train one with python -m hsc.training.teacher") from error
+        raise DataError(
+            f"{path} is not a teacher's weights file: {error}; train one with python -m hsc.training.teacher"
+        ) from error
     return teacher.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
@@ -138,7 +145,8 @@ def train_teacher(
     device: str = "cpu",
     workers: int = 0,
 ) -> None:
-    """Train one, from random weights or from those of another, and write it as float16 safetensors. objects: also to find objects, and wider.
+    """Train one, from random weights or from those of another, and write it as float16 safetensors. objects: also to
+    find objects, and wider.
 
     workers: processes that make crops ahead of time.
 
@@ -150,7 +158,10 @@ def train_teacher(
     if steps < 1 or batch < 1:
         raise UsageError(f"steps and batch came as {steps} and {batch}, expected at least 1")
     frames = read_frames(data)
-    counts = sum((torch.bincount(torch.from_numpy(m).flatten().long(), minlength=256) for m in frames.semantic[:256]), torch.zeros(256))[:VOID]
+    counts = sum(
+        (torch.bincount(torch.from_numpy(m).flatten().long(), minlength=256) for m in frames.semantic[:256]),
+        torch.zeros(256),
+    )[:VOID]
     classes = int(counts.nonzero().max()) + 1
     share = counts[:classes] / counts[:classes].sum()
     class_weight = 1 / torch.log(1.1 + share)  # Paszke et al. 2016, "ENet", section 5
@@ -158,11 +169,21 @@ def train_teacher(
     kinds = frames.classes if objects else 0
     if objects and not kinds:
         raise DataError(f"the shards in {data} have no boxes with classes; leave out --objects")
-    teacher = Teacher(classes, kinds, _WIDE if objects else _WIDTHS) if initial is None else load_teacher(initial).train().requires_grad_(True)
+    teacher = (
+        Teacher(classes, kinds, _WIDE if objects else _WIDTHS)
+        if initial is None
+        else load_teacher(initial).train().requires_grad_(True)
+    )
     if teacher.classes != classes:
-        raise DataError(f"{initial} knows {teacher.classes} classes, the shards in {data} have {classes}; give another --initial or none")
+        raise DataError(
+            f"{initial} knows {teacher.classes} classes, the shards in {data} have {classes}; give another --initial "
+            f"or none"
+        )
     if teacher.kinds != frames.classes and (objects or teacher.kinds):
-        raise DataError(f"{initial} finds {teacher.kinds} kinds of objects, the shards have {frames.classes}; give another --initial or none")
+        raise DataError(
+            f"{initial} finds {teacher.kinds} kinds of objects, the shards have {frames.classes}; give another "
+            f"--initial or none"
+        )
     teacher = teacher.to(device).to(memory_format=torch.channels_last)
     class_weight = class_weight.to(device)
     optimizer = torch.optim.AdamW(teacher.parameters(), lr=rate, weight_decay=0.01)
@@ -180,7 +201,9 @@ def train_teacher(
         schedule.step()
         if (step + 1) % 50 == 0 or step + 1 == steps:
             each = (time.monotonic() - began) / (step + 1 - first)
-            sys.stderr.write(f"teacher {step + 1}/{steps} loss {float(loss.detach()):.3f} {each * (steps - step - 1):.0f} s left\n")
+            sys.stderr.write(
+                f"teacher {step + 1}/{steps} loss {float(loss.detach()):.3f} {each * (steps - step - 1):.0f} s left\n"
+            )
         if time.monotonic() - saved > checkpoint_s and step + 1 < steps:
             keep(kept, step + 1, parts)
             saved = time.monotonic()
@@ -222,10 +245,17 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=1500, help="(%(default)s)")
     parser.add_argument("--batch", type=int, default=8, help="crops a step (%(default)s)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--initial", type=Path, help="start from these weights, of the same classes, instead of random ones")
+    parser.add_argument(
+        "--initial", type=Path, help="start from these weights, of the same classes, instead of random ones"
+    )
     parser.add_argument("--objects", action="store_true", help="also find objects: shards have boxes with classes")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (%(default)s)")
-    parser.add_argument("--workers", type=int, default=0, help="processes that make crops ahead of time, beside the one that trains (%(default)s)")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        help="processes that make crops ahead of time, beside the one that trains (%(default)s)",
+    )
     given = parser.parse_args(argv)
     try:
         train_teacher(

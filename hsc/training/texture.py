@@ -2,9 +2,9 @@
 
     x (B, 3, h, w) ──> stride 2 ──> 4 ──> 8 ──> one logit a patch (B, 1, h/8, w/8)
 
-It is non-saturating, held smooth by R1 on real images every few steps, and sees both kinds through the same random changes, so
-that few images last (Isola et al. 2017, "pix2pix", PatchGAN; Mescheder et al. 2018, R1; Karras et al. 2020, lazy R1; Zhao et al. 2020,
-"DiffAugment").
+It is non-saturating, held smooth by R1 on real images every few steps, and sees both kinds through the same random
+changes, so that few images last (Isola et al. 2017, "pix2pix", PatchGAN; Mescheder et al. 2018, R1; Karras et al. 2020,
+lazy R1; Zhao et al. 2020, "DiffAugment").
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@
                                               └─ no: DataError, naming what it would call
 
 A pickle is a program: loading one runs whatever its author put in. So pickles are read by torch's restricted loader,
-which builds tensors and plain containers only, and the names of what else a file asks for are listed without running it.
+which builds tensors and plain containers only, and the names of what else a file asks for are listed without running
+it.
 Meant for the child process of ``hsc.weights.convert_stylegan2``.
 """
 
@@ -30,7 +31,9 @@ from hsc.files.tensor_files import read_tensors, require_sound, require_unpacked
 
 _LISTED_BYTES = 1 << 20
 _NAMES = ("g_ema", "G_ema", "params_ema", "state_dict", "generator", "g", "G", "params")
-_HARMLESS = re.compile(r"torch\._utils\..*|torch\.\w+Storage|collections\.OrderedDict|argparse\.Namespace|_codecs\.encode")
+_HARMLESS = re.compile(
+    r"torch\._utils\..*|torch\.\w+Storage|collections\.OrderedDict|argparse\.Namespace|_codecs\.encode"
+)
 
 
 def read_checkpoint(path: Path, *, allow_pickle: bool = False) -> dict[str, Tensor]:
@@ -40,7 +43,8 @@ def read_checkpoint(path: Path, *, allow_pickle: bool = False) -> dict[str, Tens
     the generator is taken ("g_ema", "G_ema"), then what else is named as a generator.
 
     Raises:
-        DataError: the file is missing, damaged, holds no tensors or such as are no finite numbers, unpacks to far more than it is, or would
+        DataError: the file is missing, damaged, holds no tensors or such as are no finite numbers, unpacks to far more
+        than it is, or would
             run code that was not allowed.
     """
     if not path.is_file():
@@ -65,10 +69,16 @@ def find_state(loaded: Any, path: Path) -> dict[str, Tensor]:
         loaded = inner
     if hasattr(loaded, "state_dict"):
         loaded = loaded.state_dict()
-    tensors = {str(k): v.detach().cpu() for k, v in loaded.items() if isinstance(v, Tensor)} if isinstance(loaded, Mapping) else {}
+    tensors = (
+        {str(k): v.detach().cpu() for k, v in loaded.items() if isinstance(v, Tensor)}
+        if isinstance(loaded, Mapping)
+        else {}
+    )
     if not tensors:
         keys = ", ".join(map(str, list(outer)[:6])) or f"one {type(loaded).__name__}"
-        raise DataError(f"{path} holds no generator: came {keys}; expected a state dict, alone or under one of {', '.join(_NAMES)}")
+        raise DataError(
+            f"{path} holds no generator: came {keys}; expected a state dict, alone or under one of {', '.join(_NAMES)}"
+        )
     if isinstance(outer.get("latent_avg"), Tensor):
         tensors.setdefault("latent_avg", outer["latent_avg"].detach().cpu())
     return tensors
@@ -89,11 +99,13 @@ def _load_restricted(path: Path) -> Any:
         calls = foreign_names(path)
         if calls:
             raise DataError(
-                f"{path} is a pickle that runs code when it is loaded: it asks for {', '.join(calls[:4])}. Nothing was run. If you trust "
+                f"{path} is a pickle that runs code when it is loaded: it asks for {', '.join(calls[:4])}. Nothing "
+                f"was run. If you trust "
                 "whoever made it, convert it with --allow-pickle; better, ask for a state dict or a safetensors file"
             ) from None
         raise DataError(
-            f"{path} cannot be read as safetensors or as a torch state dict ({type(error).__name__}): it is damaged or of another kind; "
+            f"{path} cannot be read as safetensors or as a torch state dict ({type(error).__name__}): it is damaged "
+            f"or of another kind; "
             "fetch it again, or save its state_dict() with torch.save"
         ) from None
 
@@ -106,7 +118,8 @@ def _load_anything(path: Path) -> Any:
             return pickle.load(file)
     except Exception as error:
         raise DataError(
-            f"{path} could not be unpickled: {type(error).__name__}: {error}; the code it was made with must be importable, "
+            f"{path} could not be unpickled: {type(error).__name__}: {error}; the code it was made with must be "
+            f"importable, "
             "as with PYTHONPATH=stylegan2-ada-pytorch"
         ) from error
 

@@ -1,10 +1,11 @@
 """A StyleGAN2 checkpoint to a safetensors file: ``python -m hsc.weights.convert_stylegan2 ckpt.pt out.safetensors``.
 
-    command ── checks names ──> child process ── reads, maps keys, checks ──> .out.safetensors.part ── renamed ──> out.safetensors
+    command ── checks names ──> child process ── reads, maps keys, checks ──> .out.safetensors.part ── renamed ──>
+    out.safetensors
                                       └── what it found, or why not, as JSON ──> command
 
-The product itself never unpickles. The child keeps a file that is damaged or too large for memory from taking the command
-down with it; it is no sandbox: what --allow-pickle lets run has all the rights of whoever runs it.
+The product itself never unpickles. The child keeps a file that is damaged or too large for memory from taking the
+command down with it; it is no sandbox: what --allow-pickle lets run has all the rights of whoever runs it.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ class Converted:
     notes: list[str]
 
 
-def convert(source: Path, target: Path, *, allow_pickle: bool = False, overwrite: bool = False, clamp: float | None = None) -> Converted:
+def convert(
+    source: Path, target: Path, *, allow_pickle: bool = False, overwrite: bool = False, clamp: float | None = None
+) -> Converted:
     """Convert a checkpoint in a child process; ``target`` appears whole or not at all.
 
     clamp: see ``GeneratorConfig``; kept in the file.
@@ -64,7 +67,13 @@ def convert(source: Path, target: Path, *, allow_pickle: bool = False, overwrite
     try:
         with tempfile.TemporaryDirectory() as folder:
             report = Path(folder) / "report.json"
-            job = {"source": str(source), "part": str(part), "report": str(report), "allow_pickle": allow_pickle, "clamp": clamp}
+            job = {
+                "source": str(source),
+                "part": str(part),
+                "report": str(report),
+                "allow_pickle": allow_pickle,
+                "clamp": clamp,
+            }
             child = subprocess.run(
                 [sys.executable, "-m", "hsc.weights.convert_stylegan2", "--job", json.dumps(job)],
                 stdin=subprocess.DEVNULL,
@@ -74,7 +83,10 @@ def convert(source: Path, target: Path, *, allow_pickle: bool = False, overwrite
             )
             if not report.is_file():
                 last = child.stderr.strip().splitlines()[-1:] or ["it said nothing"]
-                raise ProcessError(f"the process converting {source} ended with status {child.returncode}: {last[0]}; is there memory enough?")
+                raise ProcessError(
+                    f"the process converting {source} ended with status {child.returncode}: {last[0]}; is there "
+                    f"memory enough?"
+                )
             found = json.loads(report.read_text())
         if "error" in found:
             kind = getattr(errors, found["error"], DataError)
@@ -106,7 +118,9 @@ def _put(part: Path, target: Path, overwrite: bool) -> None:
     try:
         os.link(part, target)
     except FileExistsError:
-        raise UsageError(f"{target} appeared while converting; name another file, or replace it with --overwrite") from None
+        raise UsageError(
+            f"{target} appeared while converting; name another file, or replace it with --overwrite"
+        ) from None
     except OSError:  # a file system without links
         part.replace(target)
 
@@ -144,7 +158,11 @@ def _convert_here(source: Path, part: Path, allow_pickle: bool, clamp: float | N
     with source.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     about = {"source_sha256": digest, "layout": layout, "clamp": clamp, "notes": notes}
-    save_file({k: v.contiguous() for k, v in generator.state_dict().items()}, part, metadata={"hsc": json.dumps(about, sort_keys=True)})
+    save_file(
+        {k: v.contiguous() for k, v in generator.state_dict().items()},
+        part,
+        metadata={"hsc": json.dumps(about, sort_keys=True)},
+    )
     mask = os.umask(0)
     os.umask(mask)
     part.chmod(0o666 & ~mask)  # safetensors writes files only their owner can read
@@ -155,15 +173,27 @@ def parser() -> argparse.ArgumentParser:
     """The arguments, with their help."""
     made = argparse.ArgumentParser(
         prog="python -m hsc.weights.convert_stylegan2",
-        description="Convert a StyleGAN2 generator, in NVLabs ADA (PyTorch) or rosinality keys, to a safetensors file this package loads.",
+        description="Convert a StyleGAN2 generator, in NVLabs ADA (PyTorch) or rosinality keys, to a safetensors file this "
+        "package loads.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("checkpoint", type=Path, help="a safetensors file, a torch state dict or checkpoint, or (see below) a pickle")
+    made.add_argument(
+        "checkpoint", type=Path, help="a safetensors file, a torch state dict or checkpoint, or (see below) a pickle"
+    )
     made.add_argument("output", type=Path, help="the file to write, ending in .safetensors")
-    made.add_argument("--allow-pickle", action="store_true", help="load files that run code of their own; only for files from people you trust")
+    made.add_argument(
+        "--allow-pickle",
+        action="store_true",
+        help="load files that run code of their own; only for files from people you trust",
+    )
     made.add_argument("--overwrite", action="store_true", help="replace the output if it exists")
-    made.add_argument("--clamp", type=float, metavar="X", help="limit of activations, which no state dict holds: 256 for nets trained by NVLabs' ADA")
+    made.add_argument(
+        "--clamp",
+        type=float,
+        metavar="X",
+        help="limit of activations, which no state dict holds: 256 for nets trained by NVLabs' ADA",
+    )
     return made
 
 
@@ -175,7 +205,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return DONE
     options = parser().parse_args(given)
     try:
-        found = convert(options.checkpoint, options.output, allow_pickle=options.allow_pickle, overwrite=options.overwrite, clamp=options.clamp)
+        found = convert(
+            options.checkpoint,
+            options.output,
+            allow_pickle=options.allow_pickle,
+            overwrite=options.overwrite,
+            clamp=options.clamp,
+        )
     except HscError as error:
         sys.stderr.write(f"{error}\n")
         return USAGE if isinstance(error, UsageError) else FAILED

@@ -30,7 +30,9 @@ _log = logging.getLogger(__name__)
 def cache_folder() -> Path:
     """Where fetched files are kept: HSC_CACHE, else hsc below XDG_CACHE_HOME or ~/.cache."""
     given = os.environ.get("HSC_CACHE")
-    return Path(given).expanduser() if given else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "hsc"
+    return (
+        Path(given).expanduser() if given else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "hsc"
+    )
 
 
 def offline() -> bool:
@@ -61,7 +63,9 @@ def fetch_file(url: str, sha256: str, name: str, *, size_bytes: int | None = Non
         return known if is_ours(known) else _proven(known, sha256)
     target = cache_folder() / name
     if offline():
-        raise DownloadError(f"{name!r} is not in the cache and HSC_OFFLINE is set; unset it, or put {url} at {target} yourself")
+        raise DownloadError(
+            f"{name!r} is not in the cache and HSC_OFFLINE is set; unset it, or put {url} at {target} yourself"
+        )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _alone(target):
@@ -74,7 +78,8 @@ def fetch_file(url: str, sha256: str, name: str, *, size_bytes: int | None = Non
         raise DownloadError(f"{url} answered {error.code} {error.reason}; put the file at {target} yourself") from error
     except (OSError, http.client.HTTPException) as error:
         raise DownloadError(
-            f"cannot fetch {url}: {error or type(error).__name__}; check the network and try again, or put the file at {target} yourself"
+            f"cannot fetch {url}: {error or type(error).__name__}; check the network and try again, or put the file "
+            f"at {target} yourself"
         ) from error
     return target
 
@@ -91,7 +96,9 @@ def _alone(target: Path) -> Iterator[None]:
 
 
 def is_ours(path: Path) -> bool:
-    """Whether a file was put there by this user or the system's own: in a cache folder that several share, others' files are not to be trusted."""
+    """Whether a file was put there by this user or the system's own: in a cache folder that several share, others'
+    files are not to be trusted.
+    """
     if not hasattr(os, "geteuid"):
         return True
     try:
@@ -105,12 +112,17 @@ def _proven(path: Path, sha256: str) -> Path:
     with path.open("rb") as file:
         came = hashlib.file_digest(file, "sha256").hexdigest()
     if came != sha256:
-        raise DownloadError(f"{path} is another user's and has the sha256 {came}, expected {sha256}; remove it, or name your own folder in HSC_CACHE")
+        raise DownloadError(
+            f"{path} is another user's and has the sha256 {came}, expected {sha256}; remove it, or name your own "
+            f"folder in HSC_CACHE"
+        )
     return path
 
 
 def _own_name(path: Path) -> Path:
-    """``path``, or a name of this user's beside it where something lies that this user did not write: another's file, or a link."""
+    """``path``, or a name of this user's beside it where something lies that this user did not write: another's file,
+    or a link.
+    """
     try:
         about = path.lstat()
     except FileNotFoundError:
@@ -120,17 +132,31 @@ def _own_name(path: Path) -> Path:
 
 def _is_own(about: os.stat_result) -> bool:
     """A plain file of this user's, under one name alone."""
-    return stat.S_ISREG(about.st_mode) and about.st_nlink == 1 and (not hasattr(os, "geteuid") or about.st_uid == os.geteuid())
+    return (
+        stat.S_ISREG(about.st_mode)
+        and about.st_nlink == 1
+        and (not hasattr(os, "geteuid") or about.st_uid == os.geteuid())
+    )
 
 
 def _open_own(path: Path, mode: Literal["ab", "wb"]) -> BinaryIO:
-    """Open a file to write whose name others can foresee: in a shared folder no link of theirs is followed, and no file of theirs written.
+    """Open a file to write whose name others can foresee: in a shared folder no link of theirs is followed, and no file
+    of theirs written.
 
     Raises:
         DownloadError: what lies there is not this user's own plain file.
     """
-    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    foreign = f"{path} is a link or another user's file, and is not written to; remove it, or name your own folder in HSC_CACHE"
+    flags = (
+        os.O_WRONLY
+        | os.O_CREAT
+        | getattr(os, "O_NOFOLLOW", 0)
+        | getattr(os, "O_NONBLOCK", 0)
+        | getattr(os, "O_BINARY", 0)
+    )
+    foreign = (
+        f"{path} is a link or another user's file, and is not written to; remove it, or name your own folder in "
+        f"HSC_CACHE"
+    )
     try:
         number = os.open(path, flags | (os.O_APPEND if mode == "ab" else 0), 0o666)
     except OSError as error:
@@ -150,7 +176,9 @@ def _transfer(url: str, part: Path, size_bytes: int | None) -> None:
         if have == size_bytes:
             return
         have = 0
-    request = urllib.request.Request(url, headers={"User-Agent": "hsc-bench"} | ({"Range": f"bytes={have}-"} if have else {}))
+    request = urllib.request.Request(
+        url, headers={"User-Agent": "hsc-bench"} | ({"Range": f"bytes={have}-"} if have else {})
+    )
     try:
         answer = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
     except urllib.error.HTTPError as error:
@@ -184,4 +212,7 @@ def _prove(part: Path, sha256: str, url: str) -> None:
         came = hashlib.file_digest(file, "sha256").hexdigest()
     if came != sha256:
         part.unlink()
-        raise DownloadError(f"{url} has the sha256 {came}, expected {sha256}; it is damaged or another version, and was deleted: try again")
+        raise DownloadError(
+            f"{url} has the sha256 {came}, expected {sha256}; it is damaged or another version, and was deleted: try "
+            f"again"
+        )

@@ -1,4 +1,5 @@
-"""What is not here yet and can be downloaded: said before anything is fetched, and fetched only where a run is about to use it.
+"""What is not here yet and can be downloaded: said before anything is fetched, and fetched only where a run is about to
+use it.
 
 item --unfetched--> "not fetched yet; would download 74 MB from https://..."       lists, the doctor, available()
 item --fetch------> in the cache                                                   a run, before it asks what is available
@@ -39,7 +40,9 @@ def unfetched(item: Any) -> str:
 
 
 def fetch_all(items: Sequence[Any]) -> None:
-    """Bring here what these plug-ins need and lack, unless HSC_OFFLINE forbids it; what cannot be fetched stays unavailable, with a warning."""
+    """Bring here what these plug-ins need and lack, unless HSC_OFFLINE forbids it; what cannot be fetched stays
+    unavailable, with a warning.
+    """
     for item in items:
         try:
             if isinstance(item, Fetches) and not offline() and item.unfetched():

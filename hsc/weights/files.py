@@ -4,8 +4,8 @@
          └─> hsc/pretrained/NAME.json {url, sha256, size_bytes} ──fetch──> cache        path ──> itself
     file: float16, int8, int32, uint16 tensors; metadata "hsc": {format, profile, card}
 
-Nothing in such a file is executed. Floats are kept in 16 bits, integer networks and tables as the integers they are, so what
-is loaded is bit for bit what was saved, and ``HscModel.fingerprint`` says so.
+Nothing in such a file is executed. Floats are kept in 16 bits, integer networks and tables as the integers they are, so
+what is loaded is bit for bit what was saved, and ``HscModel.fingerprint`` says so.
 """
 
 from __future__ import annotations
@@ -51,9 +51,15 @@ def here(folder: Path = FOLDER) -> list[str]:
 
 
 def why_not(name: str, folder: Path = FOLDER) -> str | None:
-    """None if ``find`` would succeed, without the network or after fetching, else one sentence with the reason and the cure."""
+    """None if ``find`` would succeed, without the network or after fetching, else one sentence with the reason and the
+    cure.
+    """
     if _is_path(name):
-        return None if Path(name).expanduser().is_file() else f"there is no weights file {name}; give the path of a {SUFFIX} file"
+        return (
+            None
+            if Path(name).expanduser().is_file()
+            else f"there is no weights file {name}; give the path of a {SUFFIX} file"
+        )
     if name in names(folder):
         return None
     known = ", ".join(names(folder)) or "none"
@@ -101,7 +107,8 @@ def load(name: str) -> HscModel:
 
 
 def light_for(name: str, model: HscModel) -> LightNetwork | None:
-    """The network that says how F follows w, from the file beside the weights: NAME-light.safetensors; None where there is none.
+    """The network that says how F follows w, from the file beside the weights: NAME-light.safetensors; None where there
+    is none.
 
     Raises:
         DataError: it is damaged, or fits another model.
@@ -113,9 +120,14 @@ def light_for(name: str, model: HscModel) -> LightNetwork | None:
     if not beside.is_file():
         return None
     network, encoder = load_light(beside, model.fingerprint.hex()), model.profile.encoder
-    came, expected = (len(network.feature_mean), len(network.word_mean)), (encoder.feature_channels, encoder.n_styles * encoder.w_dim)
+    came, expected = (
+        (len(network.feature_mean), len(network.word_mean)),
+        (encoder.feature_channels, encoder.n_styles * encoder.w_dim),
+    )
     if came != expected:
-        raise DataError(f"{beside.name} reads F and W+ of {came} numbers, the model has {expected}; train one for this model")
+        raise DataError(
+            f"{beside.name} reads F and W+ of {came} numbers, the model has {expected}; train one for this model"
+        )
     return network
 
 
@@ -127,9 +139,14 @@ def read_card(path: Path) -> Card:
     """
     about = read_about(path, "hsc")
     if about is None or not isinstance(about.get("profile"), str) or not isinstance(about.get("card", {}), dict):
-        raise DataError(f"{path} holds no hsc model; expected a file of hsc.weights.save (a converted generator is for training only)")
+        raise DataError(
+            f"{path} holds no hsc model; expected a file of hsc.weights.save (a converted generator is for training "
+            f"only)"
+        )
     if about.get("format") != FORMAT:
-        raise DataError(f"{path} is of weights format {about.get('format')}, this reads {FORMAT}; it needs another version of hsc")
+        raise DataError(
+            f"{path} is of weights format {about.get('format')}, this reads {FORMAT}; it needs another version of hsc"
+        )
     return Card(about["profile"], about.get("card", {}))
 
 
@@ -147,7 +164,12 @@ def save(model: HscModel, path: Path, card: Mapping[str, Any] | None = None) -> 
 
     if path.suffix != SUFFIX:
         raise UsageError(f"the weights' name came as {path.name}, expected one that ends in {SUFFIX}")
-    about = {"format": FORMAT, "profile": profile_to_json(model.profile), "card": dict(card or {}), "fingerprint": model.fingerprint.hex()}
+    about = {
+        "format": FORMAT,
+        "profile": profile_to_json(model.profile),
+        "card": dict(card or {}),
+        "fingerprint": model.fingerprint.hex(),
+    }
     with replacing(path) as part:
         save_file(model.arrays(), part, metadata={"hsc": json.dumps(about, sort_keys=True)})
 

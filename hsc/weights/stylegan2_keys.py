@@ -34,7 +34,14 @@ _SIGN = {"nvlabs": "synthesis.b4.const", "rosinality": "input.input", "hsc": "co
 _FIXED = re.compile(r"resample_filter$|blur\.kernel$|upsample\.kernel$")
 _CONV = {
     "nvlabs": ("weight", "bias", "affine.weight", "affine.bias", "noise_strength", "noise_const"),
-    "rosinality": ("conv.weight", "activate.bias", "conv.modulation.weight", "conv.modulation.bias", "noise.weight", ""),
+    "rosinality": (
+        "conv.weight",
+        "activate.bias",
+        "conv.modulation.weight",
+        "conv.modulation.bias",
+        "noise.weight",
+        "",
+    ),
 }
 _RGB = {
     "nvlabs": ("weight", "bias", "affine.weight", "affine.bias"),
@@ -100,8 +107,10 @@ def layout_of(state: Mapping[str, Any]) -> tuple[Layout, str]:
         return "hsc", ""
     some = ", ".join(list(state)[:3]) or "no keys"
     raise DataError(
-        f"not a StyleGAN2 generator this reads: came {some} ..., expected a key {_SIGN['nvlabs']!r} (NVLabs ADA, PyTorch) "
-        f"or {_SIGN['rosinality']!r} (rosinality); a TensorFlow or StyleGAN3 checkpoint needs their own converters first"
+        f"not a StyleGAN2 generator this reads: came {some} ..., expected a key {_SIGN['nvlabs']!r} (NVLabs ADA, "
+        f"PyTorch) "
+        f"or {_SIGN['rosinality']!r} (rosinality); a TensorFlow or StyleGAN3 checkpoint needs their own converters "
+        f"first"
     )
 
 
@@ -130,9 +139,15 @@ def to_own(state: Mapping[str, Tensor]) -> State:
         else:
             own[pair.own] = _without_ones(tensor, pair).float()
     if absent:
-        raise DataError(f"the {layout} checkpoint lacks {_some(absent)}; expected the whole generator with RGB skips at every resolution")
+        raise DataError(
+            f"the {layout} checkpoint lacks {_some(absent)}; expected the whole generator with RGB skips at every "
+            f"resolution"
+        )
     if rest:
-        raise DataError(f"the {layout} checkpoint has keys no StyleGAN2 with skips has: {_some(list(rest))}; is it another architecture?")
+        raise DataError(
+            f"the {layout} checkpoint has keys no StyleGAN2 with skips has: {_some(list(rest))}; is it another "
+            f"architecture?"
+        )
     return own
 
 
@@ -163,12 +178,23 @@ def infer_config(state: Mapping[str, Tensor]) -> GeneratorConfig:
         DataError: the widths do not follow min(channel_base // side, channel_max).
     """
     if "const" not in state:
-        raise UsageError("shapes can be inferred only of a generator with start='const': its state dict has the key 'const'")
+        raise UsageError(
+            "shapes can be inferred only of a generator with start='const': its state dict has the key 'const'"
+        )
     levels, mapping_layers = _counts("hsc", state)
     resolution = 2 << levels
-    flat = [key for key in ("convs.0.affine.weight", *(f"rgbs.{k}.weight" for k in range(levels))) if key not in state or state[key].ndim < 2]
-    if flat or (mapping_layers and ("mapping.layers.0.weight" not in state or state["mapping.layers.0.weight"].ndim < 2)):
-        raise DataError(f"the weights hold no shapes of a generator at {_some(flat or ['mapping.layers.0.weight'])}; fetch them again")
+    flat = [
+        key
+        for key in ("convs.0.affine.weight", *(f"rgbs.{k}.weight" for k in range(levels)))
+        if key not in state or state[key].ndim < 2
+    ]
+    if flat or (
+        mapping_layers and ("mapping.layers.0.weight" not in state or state["mapping.layers.0.weight"].ndim < 2)
+    ):
+        raise DataError(
+            f"the weights hold no shapes of a generator at {_some(flat or ['mapping.layers.0.weight'])}; fetch them "
+            f"again"
+        )
     widths = [state[f"rgbs.{k}.weight"].shape[1] for k in range(levels)]
     w_dim = state["convs.0.affine.weight"].shape[1]
     config = GeneratorConfig(
@@ -182,11 +208,15 @@ def infer_config(state: Mapping[str, Tensor]) -> GeneratorConfig:
     )
     expected = [config.width(4 << k) for k in range(levels)]
     if widths != expected:
-        raise DataError(f"the widths from 4x4 up are {widths}, expected {expected}: min({config.channel_base} // side, {widths[0]})")
+        raise DataError(
+            f"the widths from 4x4 up are {widths}, expected {expected}: min({config.channel_base} // side, {widths[0]})"
+        )
     return config
 
 
-def load_generator(path: str | Path, *, start: Literal["const", "feature"] = "const", layer: int | None = None) -> StyleGAN2:
+def load_generator(
+    path: str | Path, *, start: Literal["const", "feature"] = "const", layer: int | None = None
+) -> StyleGAN2:
     """A generator from a safetensors file that ``hsc.weights.convert_stylegan2`` wrote, in eval mode.
 
     start, layer: where it begins and where F enters; a generator that starts at F takes the upper part of the file.
@@ -198,7 +228,8 @@ def load_generator(path: str | Path, *, start: Literal["const", "feature"] = "co
         state, notes = read_tensors(path, single=True), read_about(path, "hsc") or {}
     except DataError as error:
         raise DataError(
-            f"{path} cannot be read as a generator's file: {error}; convert the checkpoint with python -m hsc.weights.convert_stylegan2"
+            f"{path} cannot be read as a generator's file: {error}; convert the checkpoint with python -m "
+            f"hsc.weights.convert_stylegan2"
         ) from error
     own = to_own(state)
     config = infer_config(own)
@@ -206,12 +237,15 @@ def load_generator(path: str | Path, *, start: Literal["const", "feature"] = "co
     try:
         require_bounded(fields)
     except ValueError as error:
-        raise DataError(f"{path} says of itself what no generator has: {error}; convert the checkpoint again") from error
+        raise DataError(
+            f"{path} says of itself what no generator has: {error}; convert the checkpoint again"
+        ) from error
     return build_generator(own, GeneratorConfig(**{**vars(config), **fields}))
 
 
 def build_generator(own: Mapping[str, Tensor], config: GeneratorConfig) -> StyleGAN2:
-    """A generator filled from a whole state dict in this package's keys, in eval mode; parts it does not have are left out.
+    """A generator filled from a whole state dict in this package's keys, in eval mode; parts it does not have are left
+    out.
 
     Raises:
         DataError: a tensor the config needs is missing or of another shape.
@@ -230,15 +264,24 @@ def build_generator(own: Mapping[str, Tensor], config: GeneratorConfig) -> Style
 
 def _counts(layout: Layout, state: Mapping[str, Any]) -> tuple[int, int]:
     """How many resolutions and mapping layers the keys speak of."""
-    level = {"hsc": r"rgbs\.(\d+)\.weight", "nvlabs": r"synthesis\.b(\d+)\.conv1\.weight", "rosinality": r"to_rgbs\.(\d+)\.conv\.weight"}[layout]
-    layer = {"hsc": r"mapping\.layers\.(\d+)\.weight", "nvlabs": r"mapping\.fc(\d+)\.weight", "rosinality": r"style\.(\d+)\.weight"}[layout]
+    level = {
+        "hsc": r"rgbs\.(\d+)\.weight",
+        "nvlabs": r"synthesis\.b(\d+)\.conv1\.weight",
+        "rosinality": r"to_rgbs\.(\d+)\.conv\.weight",
+    }[layout]
+    layer = {
+        "hsc": r"mapping\.layers\.(\d+)\.weight",
+        "nvlabs": r"mapping\.fc(\d+)\.weight",
+        "rosinality": r"style\.(\d+)\.weight",
+    }[layout]
     numbers = [m.group(1) for m in map(re.compile(level).fullmatch, state) if m]
     mapping = sum(1 for key in state if re.fullmatch(layer, key))
     top = -1 if not numbers else _MOST_SIDE + 1 if max(map(len, numbers)) > 5 else max(map(int, numbers))
     levels = {"hsc": top + 1, "nvlabs": top.bit_length() - 2, "rosinality": top + 2}[layout]
     if levels > _MOST_SIDE.bit_length() - 2 or mapping > _MOST_MAPPING:
         raise DataError(
-            f"the {layout} checkpoint has keys of {levels} resolutions or {mapping} mapping layers, expected sides up to {_MOST_SIDE} and at most "
+            f"the {layout} checkpoint has keys of {levels} resolutions or {mapping} mapping layers, expected sides "
+            f"up to {_MOST_SIDE} and at most "
             f"{_MOST_MAPPING} layers; is it another architecture?"
         )
     if levels < MIN_RESOLUTION.bit_length() - 2:
@@ -250,7 +293,9 @@ def _check_filter(key: str, kernel: Tensor) -> None:
     """The resampling filter is built in; a checkpoint made with another one would load and look wrong."""
     line = torch.tensor([1.0, 3.0, 3.0, 1.0])
     square = line[:, None] * line
-    if kernel.shape != square.shape or not torch.allclose(kernel.float() / kernel.float().sum(), square / 64, atol=1e-4):
+    if kernel.shape != square.shape or not torch.allclose(
+        kernel.float() / kernel.float().sum(), square / 64, atol=1e-4
+    ):
         raise DataError(f"{key} is not the filter [1, 3, 3, 1] this generator resamples with")
 
 
@@ -259,11 +304,15 @@ def _filters(layout: Layout, levels: int) -> State:
     line = torch.tensor([1.0, 3.0, 3.0, 1.0])
     square = line[:, None] * line / 64
     if layout == "rosinality":
-        names = [f"convs.{2 * k}.conv.blur.kernel" for k in range(levels - 1)] + [f"to_rgbs.{k}.upsample.kernel" for k in range(levels - 1)]
+        names = [f"convs.{2 * k}.conv.blur.kernel" for k in range(levels - 1)] + [
+            f"to_rgbs.{k}.upsample.kernel" for k in range(levels - 1)
+        ]
         return {name: square * 4 for name in names}  # noqa: C420  one tensor each, or safetensors refuses them
     if layout == "nvlabs":
         blocks = [f"synthesis.b{4 << k}" for k in range(levels)]
-        names = [f"{b}{part}" for b in blocks for part in ("", ".conv0", ".conv1") if (b, part) != (blocks[0], ".conv0")]
+        names = [
+            f"{b}{part}" for b in blocks for part in ("", ".conv0", ".conv1") if (b, part) != (blocks[0], ".conv0")
+        ]
         return {f"{name}.resample_filter": square.clone() for name in names}
     return {}
 
@@ -276,7 +325,9 @@ def _without_ones(tensor: Tensor, pair: Pair) -> Tensor:
     shape = list(tensor.shape)
     ones = shape[: len(before)] + shape[len(shape) - len(after) :]
     if len(shape) < len(before) + len(after) or any(side != 1 for side in ones):
-        raise DataError(f"{pair.other} came with shape {tuple(shape)}, expected ones {len(before)} in front and {len(after)} behind")
+        raise DataError(
+            f"{pair.other} came with shape {tuple(shape)}, expected ones {len(before)} in front and {len(after)} behind"
+        )
     return tensor.reshape(shape[len(before) : len(shape) - len(after)])
 
 

@@ -164,21 +164,27 @@ def test_rules_have_names_and_sentences_of_their_own() -> None:
 def test_a_rule_that_does_not_apply_is_not_held_against_a_codec(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["original", "--quick"]) == 0
     shown = capsys.readouterr().out
-    assert "- (not asked) Its files are larger at the end of its ladder than at the beginning: it has one point\n" in shown
+    assert (
+        "- (not asked) Its files are larger at the end of its ladder than at the beginning: it has one point\n" in shown
+    )
 
 
 def test_what_is_kept_is_printed_as_markdown(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['jpeg(subsampling="4:4:4")', "--quick"]) == 0
     lines = capsys.readouterr().out.splitlines()
     quick = [check for check in CONTRACT if not check.slow]
-    assert lines[0].startswith(f'`jpeg(subsampling="4:4:4")` keeps {len(quick)} of {len(quick)} rules of the codec contract of HSC-Bench ')
+    assert lines[0].startswith(
+        f'`jpeg(subsampling="4:4:4")` keeps {len(quick)} of {len(quick)} rules of the codec contract of HSC-Bench '
+    )
     assert lines[2:] == [f"- [x] {check.rule}" for check in quick]
 
 
 def test_broken_rules_end_with_1_and_say_how(capsys: pytest.CaptureFixture[str]) -> None:
     """The test kit's toy takes anything for an image."""
     assert main(["blocks", "--quick"]) == 1
-    assert "- [ ] It refuses with an HscError what is no image: two axes, floats, no pixels: " in capsys.readouterr().out
+    assert (
+        "- [ ] It refuses with an HscError what is no image: two axes, floats, no pixels: " in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,9 @@ def test_packages_have_versions_and_licences() -> None:
     assert found["hsc-bench"][1] == "Apache-2.0"
 
 
-def test_what_only_claims_to_work_ends_with_1_and_is_named_at_the_end(strangers: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_only_claims_to_work_ends_with_1_and_is_named_at_the_end(
+    strangers: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["--only", "codec"]) == 1
     assert "\nbroken: codec shrinking: 64x64 came back as uint8 (63, 64, 3)\n" in capsys.readouterr().out
 
@@ -119,11 +121,24 @@ sys.addaudithook(hook)
 
 
 def hooked(program: str, home: Path) -> subprocess.CompletedProcess[str]:
-    """Run a program in a process without a cache and without a network, HSC_OFFLINE not set; its last line is what it asked of the network."""
-    kept = {k: v for k, v in os.environ.items() if k not in ("HSC_OFFLINE", "HSC_CACHE", "TORCH_HOME", "HSC_DATA", "XDG_CACHE_HOME")}
-    environment = kept | {"HOME": str(home), "HSC_CACHE": str(home / "hsc"), "TORCH_HOME": str(home / "torch"), "http_proxy": "http://127.0.0.1:9"}
+    """Run a program in a process without a cache and without a network, HSC_OFFLINE not set; its last line is what it
+    asked of the network.
+    """
+    kept = {
+        k: v
+        for k, v in os.environ.items()
+        if k not in ("HSC_OFFLINE", "HSC_CACHE", "TORCH_HOME", "HSC_DATA", "XDG_CACHE_HOME")
+    }
+    environment = kept | {
+        "HOME": str(home),
+        "HSC_CACHE": str(home / "hsc"),
+        "TORCH_HOME": str(home / "torch"),
+        "http_proxy": "http://127.0.0.1:9",
+    }
     line = [sys.executable, "-c", HOOKED + program + "\nprint(calls)\nsys.exit(code)"]
-    return subprocess.run(line, cwd=Path(__file__).parents[2], env=environment, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(
+        line, cwd=Path(__file__).parents[2], env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
 
 
 def test_all_of_it_on_a_healthy_installation_without_a_network(tmp_path: Path) -> None:
@@ -142,11 +157,17 @@ def test_all_of_it_on_a_healthy_installation_without_a_network(tmp_path: Path) -
     assert state["segmentation"].startswith("works: 1 metrics")
     assert state["coco"] == "unavailable: not fetched yet; would download 1.1 GB from http://images.cocodataset.org"
     for name in ("torchvision", "torchvision_segmentation"):
-        assert re.fullmatch(r"unavailable: not fetched yet; would download \d+ MB from https://download.pytorch.org/models/\S+", state[name])
+        assert re.fullmatch(
+            r"unavailable: not fetched yet; would download \d+ MB from https://download.pytorch.org/models/\S+",
+            state[name],
+        )
 
 
 def test_no_list_fetches_anything(tmp_path: Path) -> None:
-    program = "from benchmarks.run import main\ncode = max(main(['--list', kind]) for kind in ('codecs', 'heads', 'datasets', 'tasks', 'metrics'))"
+    program = (
+        "from benchmarks.run import main\ncode = max(main(['--list', kind]) for kind in ('codecs', 'heads', "
+        "'datasets', 'tasks', 'metrics'))"
+    )
     done = hooked(program, tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"

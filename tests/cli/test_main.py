@@ -59,7 +59,9 @@ def test_former_names_still_open(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "command"), [("cost", "complexity"), ("check_codec", "check-codec")])
 def test_a_former_name_tells_the_new_one_and_goes_on(name: str, command: str) -> None:
-    done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}", "--help"], capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{name}", "--help"], capture_output=True, text=True, timeout=100, check=False
+    )
     assert done.returncode == 0
     assert done.stderr == f"python -m benchmarks.{name} is now called hsc-bench {command}\n"
     assert f"usage: hsc-bench {command}" in done.stdout

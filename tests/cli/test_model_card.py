@@ -15,7 +15,10 @@ from hsc.errors import DataError, UsageError
 from tests.run_folders import write_run
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
-CARDED = {"detection": ("small_adapted(arch=hourglass)", "latent_detector"), "segmentation": ("segmenter_adapted(arch=context)", "latent_segmenter")}
+CARDED = {
+    "detection": ("small_adapted(arch=hourglass)", "latent_detector"),
+    "segmentation": ("segmenter_adapted(arch=context)", "latent_segmenter"),
+}
 CARD = "# weights\n\nsha256 " + "abcd" * 16 + "\n\n## Scores\n\nold ones\n\nTrained with\n\n    a command\n"
 
 
@@ -23,7 +26,9 @@ def test_a_runs_scores_stand_in_the_card(tmp_path: Path) -> None:
     run = verify_folder.read(write_run(tmp_path / "run"))
     scores = model_card.section(run, "squares", "blocks")
     assert len([line for line in scores.splitlines() if line.startswith("| size=")]) == 5
-    by_point = {r.point: r.value for r in run.rows if r.metric == "ap" and r.codec == "blocks" and not r.anchor and not r.part}
+    by_point = {
+        r.point: r.value for r in run.rows if r.metric == "ap" and r.codec == "blocks" and not r.anchor and not r.part
+    }
     for point, value in by_point.items():
         assert f"| {point} |" in scores
         assert f"| {100 * value:.1f} [" in scores

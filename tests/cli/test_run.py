@@ -16,7 +16,19 @@ import pytest
 
 from benchmarks.cli.run import main
 
-TINY = ["--dataset", "squares", "--head", "squares", "--head", "squares(threshold=90)", "--codec", "blocks", "--anchor", "blocks", "--quiet"]
+TINY = [
+    "--dataset",
+    "squares",
+    "--head",
+    "squares",
+    "--head",
+    "squares(threshold=90)",
+    "--codec",
+    "blocks",
+    "--anchor",
+    "blocks",
+    "--quiet",
+]
 TIMES = ["encode_s", "decode_s", "head_s"]
 
 
@@ -31,7 +43,18 @@ def test_a_run_writes_its_files_and_says_done(tmp_path: Path, capsys: pytest.Cap
     assert "size=16" in shown.out
     folder = tmp_path / "run"
     assert sorted(p.name for p in folder.iterdir()) == sorted(
-        ["rows.csv", "records.csv", "table.csv", "table.md", "table.tex", "curves.png", "curves.pdf", "run.json", "gallery.json", "report.html"]
+        [
+            "rows.csv",
+            "records.csv",
+            "table.csv",
+            "table.md",
+            "table.tex",
+            "curves.png",
+            "curves.pdf",
+            "run.json",
+            "gallery.json",
+            "report.html",
+        ]
     )
     assert (folder / "curves.png").read_bytes()[:4] == b"\x89PNG"
     assert (folder / "curves.pdf").read_bytes()[:4] == b"%PDF"
@@ -89,7 +112,9 @@ def test_dry_run_shows_the_plan_and_codes_nothing(tmp_path: Path, capsys: pytest
         (["--cache", "/proc/nowhere"], "name another with --cache"),
     ],
 )
-def test_what_cannot_be_met_ends_with_2_and_a_cure(tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], said: str) -> None:
+def test_what_cannot_be_met_ends_with_2_and_a_cure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], said: str
+) -> None:
     assert main(words(tmp_path, *more)) == 2
     message = capsys.readouterr().err
     assert message.startswith("error: ")
@@ -97,7 +122,9 @@ def test_what_cannot_be_met_ends_with_2_and_a_cure(tmp_path: Path, capsys: pytes
     assert not list((tmp_path / "run").glob("*"))
 
 
-def test_a_folder_that_cannot_be_written_is_said_before_anything_is_coded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_that_cannot_be_written_is_said_before_anything_is_coded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "run").write_text("a file stands here")
     assert main(words(tmp_path)) == 2
     assert "name another with --out" in capsys.readouterr().err
@@ -118,7 +145,9 @@ print(sorted(set(rows["codec"])))
 """
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "plugin")}
-    done = subprocess.run([sys.executable, script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(
+        [sys.executable, script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=True
+    )
     assert done.stdout == "['blocks', 'mine', 'original']\n"
 
 
@@ -128,7 +157,13 @@ def test_missing_cells_end_with_1_and_are_named(tmp_path: Path, capsys: pytest.C
 
 
 def test_lists_name_everything_once(capsys: pytest.CaptureFixture[str]) -> None:
-    for kind, name in (("codecs", "jpeg"), ("heads", "onnx"), ("datasets", "coco"), ("tasks", "detection"), ("metrics", "coco_ap")):
+    for kind, name in (
+        ("codecs", "jpeg"),
+        ("heads", "onnx"),
+        ("datasets", "coco"),
+        ("tasks", "detection"),
+        ("metrics", "coco_ap"),
+    ):
         assert main(["--list", kind]) == 0
         lines = capsys.readouterr().out.splitlines()
         assert sum(line.startswith(name + " ") for line in lines) == 1
@@ -152,7 +187,17 @@ def _steady(folder: Path) -> str:
 def test_killed_ten_times_the_final_table_is_the_same(tmp_path: Path) -> None:
     """kill -9 at ten random moments, then once to the end: the same table, byte for byte, timing columns aside."""
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "plugin")}
-    what = ["--dataset", "squares(images=24)", "--head", "squares", "--codec", "blocks(slow_s=0.05)", "--workers", "2", "--quiet"]
+    what = [
+        "--dataset",
+        "squares(images=24)",
+        "--head",
+        "squares",
+        "--codec",
+        "blocks(slow_s=0.05)",
+        "--workers",
+        "2",
+        "--quiet",
+    ]
 
     def begin(name: str) -> subprocess.Popen[bytes]:
         where = ["--cache", str(tmp_path / name), "--out", str(tmp_path / name / "run")]

@@ -36,7 +36,10 @@ class Raccoon:
         """Bjontegaard delta rate in percent: log bytes over PSNR by PCHIP, mean difference where both curves exist."""
         curves = self.reference[anchor], curve
         low, high = max(c[0][0] for c in curves), min(c[-1][0] for c in curves)
-        means = [PchipInterpolator([p for p, _ in c], np.log([b for _, b in c])).integrate(low, high) / (high - low) for c in curves]
+        means = [
+            PchipInterpolator([p for p, _ in c], np.log([b for _, b in c])).integrate(low, high) / (high - low)
+            for c in curves
+        ]
         return float(100 * np.expm1(means[1] - means[0]))
 
 

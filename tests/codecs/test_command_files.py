@@ -1,4 +1,6 @@
-"""What a described codec is beside its programs: files they are known to read; and programs that go by suffix, stem or folder."""
+"""What a described codec is beside its programs: files they are known to read; and programs that go by suffix, stem or
+folder.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +90,9 @@ BEGIN = [sys.executable, "{folder}/c.py", "{input}", "{output}"]
     ],
 )
 def test_a_file_that_an_option_names_is_part_of_the_codec(option: str, folder: Path) -> None:
-    codec = described(folder, "optioned", [*BEGIN, option], BEGIN, '[settings]\nname = "t"\n' if "{name}" in option else "")
+    codec = described(
+        folder, "optioned", [*BEGIN, option], BEGIN, '[settings]\nname = "t"\n' if "{name}" in option else ""
+    )
     assert changes(codec, folder / "t.txt")
     assert not changes(codec, folder / "weights" / "w.pth")
 
@@ -128,7 +132,13 @@ def test_what_a_setting_names_is_part_of_the_codec(value: str, folder: Path) -> 
 def test_a_rate_that_is_a_file_is_its_content(folder: Path) -> None:
     for name in ("low.cfg", "high.cfg"):
         (folder / name).write_text(name)
-    described(folder, "configured", [*BEGIN, "{folder}/{config}"], BEGIN, '[rate]\nfield = "config"\nladder = ["low.cfg", "high.cfg"]\n')
+    described(
+        folder,
+        "configured",
+        [*BEGIN, "{folder}/{config}"],
+        BEGIN,
+        '[rate]\nfield = "config"\nladder = ["low.cfg", "high.cfg"]\n',
+    )
     low = CODECS.build('configured(config="low.cfg")')
     assert changes(low, folder / "low.cfg")
     assert not changes(low, folder / "high.cfg")
@@ -151,7 +161,9 @@ def test_listed_files_are_part_of_the_codec(entry: str, seen: str, folder: Path)
     assert "files_sha256" in codec.provenance()
 
 
-def test_listed_files_may_lie_elsewhere_and_behind_links(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_listed_files_may_lie_elsewhere_and_behind_links(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     (elsewhere / "w.pth").write_text("1")
     (elsewhere / "loop").symlink_to(elsewhere)
@@ -180,7 +192,9 @@ def test_modules_that_a_script_imports_are_part_of_the_codec(folder: Path) -> No
     assert not changes(codec, folder / "unrelated.py")
 
 
-@pytest.mark.parametrize("how", ["link", "wrapper by path", "wrapper beside", "wrapper of a wrapper", "env", "sh -c", "wrapper of PATH"])
+@pytest.mark.parametrize(
+    "how", ["link", "wrapper by path", "wrapper beside", "wrapper of a wrapper", "env", "sh -c", "wrapper of PATH"]
+)
 def test_a_program_behind_another_is_part_of_the_codec(how: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = folder / "bin" / "real-enc"
     real.parent.mkdir()
@@ -247,13 +261,20 @@ def test_a_program_that_goes_by_the_suffix(folder: Path, photo: Callable[[int, i
 @pytest.mark.parametrize("kind", ["png", "ppm", "pnm", "bmp", "tif", "tiff"])
 def test_images_of_every_kind_come_back(kind: str, folder: Path, photo: Callable[[int, int], Image]) -> None:
     image = photo(5, 11)
-    codec = described(folder, f"kind_{kind}", [*BEGIN, f".{kind}", ".x"], [*BEGIN, ".x", f".{kind}"], f'image = "{kind}"\nstream = "x"\n')
+    codec = described(
+        folder,
+        f"kind_{kind}",
+        [*BEGIN, f".{kind}", ".x"],
+        [*BEGIN, ".x", f".{kind}"],
+        f'image = "{kind}"\nstream = "x"\n',
+    )
     assert np.array_equal(codec.decode(codec.encode(image)), image)
 
 
 def test_programs_that_add_the_suffix_themselves(folder: Path, photo: Callable[[int, int], Image]) -> None:
     (folder / "stem.py").write_text(
-        "import sys\nsource, target, a, b = sys.argv[1:]\nopen(f'{target}.{b}', 'wb').write(open(f'{source}.{a}', 'rb').read())\n"
+        "import sys\nsource, target, a, b = sys.argv[1:]\nopen(f'{target}.{b}', 'wb').write(open(f'{source}.{a}', "
+        "'rb').read())\n"
     )
     begin = [sys.executable, "{folder}/stem.py", "{input_stem}", "{stem}"]
     codec = described(folder, "stemmed", [*begin, "png", "xyz"], [*begin, "xyz", "png"], 'stream = "xyz"\n')
@@ -285,8 +306,14 @@ def test_a_program_that_writes_to_stdout_runs_in_a_shell(folder: Path, photo: Ca
 @pytest.mark.parametrize(
     ("script", "complaint"),
     [
-        ("open(target.replace('.bin', '.j2k'), 'wb').write(b'1')", r"left no output\.bin; it left output\.j2k in place of output\.bin.*stream ="),
-        ("[open(f'{target[:-4]}_{n}.bin', 'wb').write(b'1') for n in range(5)]", r"it left output_0\.bin, output_1\.bin, output_2\.bin and 2 more"),
+        (
+            "open(target.replace('.bin', '.j2k'), 'wb').write(b'1')",
+            r"left no output\.bin; it left output\.j2k in place of output\.bin.*stream =",
+        ),
+        (
+            "[open(f'{target[:-4]}_{n}.bin', 'wb').write(b'1') for n in range(5)]",
+            r"it left output_0\.bin, output_1\.bin, output_2\.bin and 2 more",
+        ),
         ("print('x' * 100)", "left no output.bin; it wrote 101 bytes to stdout"),
         ("os.mkdir(target)", "that is a folder, pipe or device"),
         ("os.mkfifo(target)", "that is a folder, pipe or device"),
@@ -325,7 +352,10 @@ def test_what_is_wrong_is_named(text: str, complaint: str, folder: Path) -> None
 
 @pytest.mark.skipif(shutil.which("opj_compress") is None, reason="opj_compress is not installed")
 def test_openjpeg(folder: Path, photo: Callable[[int, int], Image]) -> None:
-    commands = ["opj_compress", "-i", "{input}", "-o", "{output}", "-r", "{ratio}"], ["opj_decompress", "-i", "{input}", "-o", "{output}"]
+    commands = (
+        ["opj_compress", "-i", "{input}", "-o", "{output}", "-r", "{ratio}"],
+        ["opj_decompress", "-i", "{input}", "-o", "{output}"],
+    )
     codec = described(folder, "opj", *commands, 'stream = "j2k"\n[rate]\nfield = "ratio"\nladder = [20, 4]\n')
     image = photo(64, 96)
     sizes = [len(CODECS.build(f"opj(ratio={ratio})").encode(image)) for ratio in (20, 4)]

@@ -23,7 +23,9 @@ from hsc.weights import files
 
 PROFILE = Profile(
     "plug-in",
-    GeneratorConfig(resolution=64, w_dim=8, z_dim=8, mapping_layers=0, channel_base=384, channel_max=12, start="feature", layer=1),
+    GeneratorConfig(
+        resolution=64, w_dim=8, z_dim=8, mapping_layers=0, channel_base=384, channel_max=12, start="feature", layer=1
+    ),
     EncoderConfig(9, 8, 12, None, 4, 2, (6, 8, 10, 12), (1, 1, 1, 1), 3, 1, 1, "none"),
     SemanticConfig("mlp", 6, 12),
     FeatureConfig((2, 4), 3, 1, 8, 1, 4, ((8, 8), (8, 8))),
@@ -87,7 +89,15 @@ def test_round_trip(codec: Any, size: tuple[int, int], photo: Callable[[int, int
 
 def test_damage_is_answered(codec: Any, photo: Callable[[int, int], Image]) -> None:
     data = codec.encode(photo(48, 64))
-    for wrong in (b"", b"\0", data[:-1], data[: len(data) // 2], data + b"\0", bytes([data[0]]) + bytes(len(data)), b"\x89PNG" + data):
+    for wrong in (
+        b"",
+        b"\0",
+        data[:-1],
+        data[: len(data) // 2],
+        data + b"\0",
+        bytes([data[0]]) + bytes(len(data)),
+        b"\x89PNG" + data,
+    ):
         with pytest.raises(BitstreamError):
             codec.decode(wrong)
     for position in range(0, 8 * len(data), 37):

@@ -37,7 +37,10 @@ def elsewhere(tmp_path: Path) -> tuple[Path, dict[str, Image]]:
 
 
 def spec(root: Path, point: str) -> str:
-    return f'precomputed(originals="{root}/originals", bitstreams="{root}/out-{{point}}", images="{root}/dec-{{point}}", point={point})'
+    return (
+        f'precomputed(originals="{root}/originals", bitstreams="{root}/out-{{point}}", '
+        f'images="{root}/dec-{{point}}", point={point})'
+    )
 
 
 def test_look_up(elsewhere: tuple[Path, dict[str, Image]]) -> None:
@@ -94,7 +97,8 @@ def test_one_stream_for_two_images_is_refused(elsewhere: tuple[Path, dict[str, I
 
 
 @pytest.mark.parametrize(
-    "arguments", ["bitstreams=b, images=i, point=4", 'bitstreams="b{point}", images="i{point}"', 'bitstreams="b{point}", images=i']
+    "arguments",
+    ["bitstreams=b, images=i, point=4", 'bitstreams="b{point}", images="i{point}"', 'bitstreams="b{point}", images=i'],
 )
 def test_points_and_paths_must_agree(arguments: str) -> None:
     with pytest.raises(SpecError, match="point"):

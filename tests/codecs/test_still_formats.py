@@ -100,13 +100,21 @@ def patch_jpegxl(data: bytes) -> bytes:
 
 def patch_jpegxl_to_a_line(data: bytes) -> bytes:
     """One row of 2**27 pixels: no more than are read, and eight times as many in whole blocks."""
-    size = 0b0 | 0 << 1 | 0 << 3 | 0 << 12 | 3 << 15 | (2**27 - 1) << 17  # not small, height 1 of 9 bits, no ratio, width of 30 bits
+    size = (
+        0b0 | 0 << 1 | 0 << 3 | 0 << 12 | 3 << 15 | (2**27 - 1) << 17
+    )  # not small, height 1 of 9 bits, no ratio, width of 30 bits
     return data[:2] + size.to_bytes(6, "little") + data[8:]
 
 
 def patch_jpeg2000_to_a_line(data: bytes) -> bytes:
     at = data.index(b"\xff\x51") + 6
-    return data[:at] + struct.pack(">II", 2**21, 1) + data[at + 8 : at + 16] + struct.pack(">II", 2**21, 1) + data[at + 24 :]
+    return (
+        data[:at]
+        + struct.pack(">II", 2**21, 1)
+        + data[at + 8 : at + 16]
+        + struct.pack(">II", 2**21, 1)
+        + data[at + 24 :]
+    )
 
 
 def patch_sizes_in_boxes(data: bytes) -> bytes:
@@ -123,7 +131,9 @@ def patch_sizes_in_boxes(data: bytes) -> bytes:
     ],
     ids=lambda v: v if isinstance(v, str) else "",
 )  # fmt: skip
-def test_a_header_that_promises_too_much_costs_nothing(name: str, patch: Callable[[bytes], bytes], photo: Callable[[int, int], Image]) -> None:
+def test_a_header_that_promises_too_much_costs_nothing(
+    name: str, patch: Callable[[bytes], bytes], photo: Callable[[int, int], Image]
+) -> None:
     codec = build(name)
     data = patch(codec.encode(photo(64, 48)))
     tracemalloc.start()

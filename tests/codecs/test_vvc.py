@@ -58,7 +58,15 @@ def test_default_ladder_and_arguments() -> None:
     assert Vvc.rate_field == "qp"
     assert len(Vvc.ladder) == 6
     assert CODECS.build("vvc(qp=30, preset=medium, scale=0.5)") == Vvc(30, "medium", 0.5)
-    for wrong in ({"qp": 64}, {"qp": 30.0}, {"preset": "best"}, {"scale": 0.3}, {"matrix": "bt2020"}, {"encoder": "x265"}, {"decoder": "vvencapp"}):
+    for wrong in (
+        {"qp": 64},
+        {"qp": 30.0},
+        {"preset": "best"},
+        {"scale": 0.3},
+        {"matrix": "bt2020"},
+        {"encoder": "x265"},
+        {"decoder": "vvencapp"},
+    ):
         with pytest.raises(ValueError, match="allowed are"):
             Vvc(**wrong)  # type: ignore[arg-type]
 
@@ -80,7 +88,9 @@ def test_provenance_names_programs() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("matrix", ["bt709", "bt601"])
 def test_rate_is_near_that_of_vtm_420(matrix: str, raccoon: Raccoon) -> None:
-    """Preset medium within 1.5 % of VTM-23.13 4:2:0; measured 0.6 % with the reference's matrix (bt709), -1.4 % with ours."""
+    """Preset medium within 1.5 % of VTM-23.13 4:2:0; measured 0.6 % with the reference's matrix (bt709), -1.4 % with
+    ours.
+    """
     curve = raccoon.curve([Vvc(qp, "medium", matrix=matrix) for qp in (42, 37, 32, 27, 22)])  # type: ignore[arg-type]
     assert abs(raccoon.bd_rate("VTM-23.13 intra 420 10b", curve)) < 1.5
 
@@ -104,7 +114,11 @@ def test_every_truncation_is_refused(small: bytes) -> None:
 @pytest.mark.slow
 def test_truncations_of_a_larger_stream_are_refused(photo: Callable[[int, int], Image]) -> None:
     data = Vvc(qp=27, preset="faster").encode(photo(160, 240))
-    for length in [*range(0, len(data), len(data) // 100), *range(len(data) - 40, len(data)), *range(len(data) % 256, len(data), 256)]:
+    for length in [
+        *range(0, len(data), len(data) // 100),
+        *range(len(data) - 40, len(data)),
+        *range(len(data) % 256, len(data), 256),
+    ]:
         with pytest.raises(BitstreamError):
             Vvc().decode(data[:length])
 
@@ -145,8 +159,12 @@ def test_lying_headers_are_refused(data: bytes, why: str) -> None:
 
 @pytest.mark.parametrize(("size", "qp"), [((64, 96), 9), ((64, 96), 0), ((33, 57), 4), ((16, 16), 8)], ids=str)
 def test_noise_that_takes_more_than_a_byte_a_sample_is_coded_all_the_same(size: tuple[int, int], qp: int) -> None:
-    """libvvenc is given a byte a luma sample by ffmpeg; a picture that takes more has its last row repeated below, and its own QP."""
-    image = np.random.default_rng(0).integers(0, 256, (*size, 1), np.uint8).repeat(3, 2)  # grey, so that 4:2:0 loses nothing
+    """libvvenc is given a byte a luma sample by ffmpeg; a picture that takes more has its last row repeated below, and
+    its own QP.
+    """
+    image = (
+        np.random.default_rng(0).integers(0, 256, (*size, 1), np.uint8).repeat(3, 2)
+    )  # grey, so that 4:2:0 loses nothing
     data = Vvc(qp=qp, preset="faster").encode(image)
     assert data[0] >> 5 == 0b111
     rows, columns = (n + n % 2 for n in size)
@@ -200,8 +218,16 @@ def test_golden_files_decode_to_the_pixels_of_their_day(name: str) -> None:
 
 
 def test_programs_are_told_by_their_names() -> None:
-    assert [kind_of(name, ENCODERS) for name in ("ffmpeg", "/a/vvencapp", "/VTM/EncoderAppStatic")] == ["ffmpeg", "vvencapp", "vtm"]
-    assert [kind_of(name, DECODERS) for name in ("/a/ffmpeg-v9", "vvdecapp", "/VTM/DecoderApp")] == ["ffmpeg", "vvdecapp", "vtm"]
+    assert [kind_of(name, ENCODERS) for name in ("ffmpeg", "/a/vvencapp", "/VTM/EncoderAppStatic")] == [
+        "ffmpeg",
+        "vvencapp",
+        "vtm",
+    ]
+    assert [kind_of(name, DECODERS) for name in ("/a/ffmpeg-v9", "vvdecapp", "/VTM/DecoderApp")] == [
+        "ffmpeg",
+        "vvdecapp",
+        "vtm",
+    ]
 
 
 _STUB = """#!{python}
@@ -227,13 +253,19 @@ else:
 
 
 @pytest.mark.parametrize(("encoder", "decoder"), [("vvencapp", "vvdecapp"), ("EncoderAppStatic", "DecoderAppStatic")])
-def test_other_programs_are_called(encoder: str, decoder: str, tmp_path: Path, photo: Callable[[int, int], Image]) -> None:
+def test_other_programs_are_called(
+    encoder: str, decoder: str, tmp_path: Path, photo: Callable[[int, int], Image]
+) -> None:
     """With stand-ins that take the same arguments; the real ones come with no package index."""
     for name in (encoder, decoder):
         (tmp_path / name).write_text(_STUB.format(python=sys.executable))
         (tmp_path / name).chmod(0o755)
     (tmp_path / "intra.cfg").write_text("intra")
-    paths = {"encoder": str(tmp_path / encoder), "decoder": str(tmp_path / decoder), "encoder_config": str(tmp_path / "intra.cfg")}
+    paths = {
+        "encoder": str(tmp_path / encoder),
+        "decoder": str(tmp_path / decoder),
+        "encoder_config": str(tmp_path / "intra.cfg"),
+    }
     codec = Vvc(30, "faster", **paths)  # type: ignore[arg-type]
     assert codec.available() is None
     assert {"encoder_sha256", "decoder_sha256", "encoder_config_sha256"} <= set(codec.provenance())

@@ -1,7 +1,7 @@
 """What every registered codec keeps, whatever it is made of. New codecs are tested by being registered.
 
-The rules are in benchmarks/conformance/codec_rules.py. A codec that needs constructor arguments, or that is not available here, is skipped
-with the reason.
+The rules are in benchmarks/conformance/codec_rules.py. A codec that needs constructor arguments, or that is not
+available here, is skipped with the reason.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ def test_no_codec_file_is_broken() -> None:
     assert CODECS.broken == {}
 
 
-@pytest.mark.parametrize("check", [pytest.param(c, id=c.name, marks=[pytest.mark.slow] if c.slow else []) for c in CONTRACT])
+@pytest.mark.parametrize(
+    "check", [pytest.param(c, id=c.name, marks=[pytest.mark.slow] if c.slow else []) for c in CONTRACT]
+)
 def test_contract(codec: Any, check: Check) -> None:
     found = examine(codec, check)
     if found.state == "not asked":

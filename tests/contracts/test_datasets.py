@@ -1,4 +1,6 @@
-"""What every data set keeps. Those that need files are built from a few made here, and from the development data where present."""
+"""What every data set keeps. Those that need files are built from a few made here, and from the development data where
+present.
+"""
 
 from __future__ import annotations
 
@@ -41,11 +43,28 @@ def make_coco(root: Path) -> str:
     for record in images:
         save(root / "coco" / str(record["file_name"]), picture(24, 32, int(str(record["id"]))))
     annotations = [
-        {"id": 0, "image_id": 9, "category_id": 7, "bbox": [1, 2, 10, 5.5], "area": 40.5, "iscrowd": 0, "segmentation": [[1, 2, 11, 2, 6, 7.5]]},
-        {"id": 4, "image_id": 5, "category_id": 2, "bbox": [0, 0, 32, 24], "iscrowd": 1, "segmentation": {"size": [24, 32], "counts": [0, 768]}},
+        {
+            "id": 0,
+            "image_id": 9,
+            "category_id": 7,
+            "bbox": [1, 2, 10, 5.5],
+            "area": 40.5,
+            "iscrowd": 0,
+            "segmentation": [[1, 2, 11, 2, 6, 7.5]],
+        },
+        {
+            "id": 4,
+            "image_id": 5,
+            "category_id": 2,
+            "bbox": [0, 0, 32, 24],
+            "iscrowd": 1,
+            "segmentation": {"size": [24, 32], "counts": [0, 768]},
+        },
     ]
     categories = [{"id": 7, "name": "van"}, {"id": 2, "name": "person"}]
-    (root / "labels.json").write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
+    (root / "labels.json").write_text(
+        json.dumps({"images": images, "annotations": annotations, "categories": categories})
+    )
     return f'coco(images="{root}/coco", annotations="{root}/labels.json")'
 
 
@@ -64,7 +83,10 @@ def make_small_camvid(root: Path) -> str:
 def make_voc(root: Path) -> str:
     for number, name in enumerate(("2007_000033", "2007_000042")):
         save(root / "voc" / "JPEGImages" / f"{name}.jpg", picture(21, 30 + number))
-        save(root / "voc" / "SegmentationClass" / f"{name}.png", np.random.default_rng(number).integers(0, 21, (21, 30 + number), np.uint8))
+        save(
+            root / "voc" / "SegmentationClass" / f"{name}.png",
+            np.random.default_rng(number).integers(0, 21, (21, 30 + number), np.uint8),
+        )
     (root / "voc" / "ImageSets" / "Segmentation").mkdir(parents=True)
     (root / "voc" / "ImageSets" / "Segmentation" / "val.txt").write_text("2007_000042\n2007_000033\n")
     return f'voc(root="{root}/voc")'

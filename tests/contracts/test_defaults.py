@@ -1,4 +1,6 @@
-"""Every plug-in of the tree without arguments: it works, or says what it lacks, and that is never a file we ought to have shipped."""
+"""Every plug-in of the tree without arguments: it works, or says what it lacks, and that is never a file we ought to
+have shipped.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,12 @@ INCLUDED = {
 
 def in_tree() -> list[tuple[Any, str]]:
     own = ("benchmarks.", "downstream.")
-    return [(registry, name) for registry in REGISTRIES for name in registry.names() if registry.get(name).__module__.startswith(own)]
+    return [
+        (registry, name)
+        for registry in REGISTRIES
+        for name in registry.names()
+        if registry.get(name).__module__.startswith(own)
+    ]
 
 
 @pytest.mark.parametrize(("registry", "name"), [pytest.param(*pair, id=pair[1]) for pair in in_tree()])

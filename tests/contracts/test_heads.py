@@ -28,9 +28,14 @@ VARIANTS = {
         'latent_detector(use=y, weights="LATENT_detection_y")',
         'latent_detector(weights="LATENT_detection_both")',
     ],
-    "latent_segmenter": ["latent_segmenter", 'latent_segmenter(use=w, trained=camvid, weights="LATENT_segmentation_w")'],
+    "latent_segmenter": [
+        "latent_segmenter",
+        'latent_segmenter(use=w, trained=camvid, weights="LATENT_segmentation_w")',
+    ],
 }
-"""RANDOM_ARCH and LATENT_TASK_USE stand for files of random weights, so that the contract is kept whether trained ones are there or not."""
+"""RANDOM_ARCH and LATENT_TASK_USE stand for files of random weights, so that the contract is kept whether trained ones
+are there or not.
+"""
 
 
 def specs():
@@ -82,7 +87,10 @@ def test_config_goes_round_and_travels(head):
     assert hash(head) == hash(pickle.loads(pickle.dumps(head)))
     if sees_originals(head):
         assert (head.regime, head.label_space.classes) == ("reference", ())
-        assert any(head.measure in metric.scores and metric.output is head.output for metric in map(METRICS.build, METRICS.names()))
+        assert any(
+            head.measure in metric.scores and metric.output is head.output
+            for metric in map(METRICS.build, METRICS.names())
+        )
     else:
         assert head.regime in ("frozen", "adapted")
         assert head.output in (Detections, SegmentationMap)
@@ -112,7 +120,11 @@ def check(prediction, image, head):
         assert prediction.labels.shape == image.shape[:2]
         assert ((prediction.labels < classes) | (prediction.labels == 255)).all()
         return
-    assert (prediction.boxes_xyxy.dtype, prediction.scores.dtype, prediction.labels.dtype) == (np.float32, np.float32, np.int64)
+    assert (prediction.boxes_xyxy.dtype, prediction.scores.dtype, prediction.labels.dtype) == (
+        np.float32,
+        np.float32,
+        np.int64,
+    )
     assert np.isfinite(prediction.boxes_xyxy).all()
     assert ((prediction.labels >= 0) & (prediction.labels < classes)).all()
     assert ((prediction.scores >= 0) & (prediction.scores <= 1)).all()

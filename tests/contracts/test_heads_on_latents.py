@@ -19,8 +19,12 @@ from hsc.api import DecodesLatents, Latents, LatentSpec
 SIZES = ((1, 1), (33, 57), (64, 96), (33, 57))
 SPECS = {
     "grid_squares": ["grid_squares"],
-    "latent_detector": ['latent_detector(use=USE, weights="LATENT_detection_USE")'.replace("USE", use) for use in ("both", "y", "w")],
-    "latent_segmenter": ['latent_segmenter(use=USE, weights="LATENT_segmentation_USE")'.replace("USE", use) for use in ("both", "y", "w")],
+    "latent_detector": [
+        'latent_detector(use=USE, weights="LATENT_detection_USE")'.replace("USE", use) for use in ("both", "y", "w")
+    ],
+    "latent_segmenter": [
+        'latent_segmenter(use=USE, weights="LATENT_segmentation_USE")'.replace("USE", use) for use in ("both", "y", "w")
+    ],
 }
 """LATENT_TASK_USE stands for a file of random weights."""
 
@@ -43,7 +47,9 @@ class Offering:
         maps = {}
         for spec in self.specs:
             sides = iter([-(-side // spec.stride) for side in (height, width)] if spec.stride else [])
-            maps[spec.name] = random.normal(size=[next(sides) if side is None else side for side in spec.shape]).astype(np.float32)
+            maps[spec.name] = random.normal(size=[next(sides) if side is None else side for side in spec.shape]).astype(
+                np.float32
+            )
         return Latents(maps, (height, width))
 
     def decode_latents_batch(self, streams: Sequence[bytes], names: Sequence[str] | None = None) -> list[Latents]:
@@ -62,7 +68,9 @@ class Labelled:
 
 @pytest.fixture(params=[spec for specs in SPECS.values() for spec in specs])
 def head(request: pytest.FixtureRequest, latent_weights: Callable[..., Path]) -> Any:
-    return HEADS.build(re.sub(r"LATENT_([a-z]+)_(\w+)", lambda found: str(latent_weights(found[1], found[2])), request.param))
+    return HEADS.build(
+        re.sub(r"LATENT_([a-z]+)_(\w+)", lambda found: str(latent_weights(found[1], found[2])), request.param)
+    )
 
 
 def test_no_latent_head_is_left_out() -> None:
@@ -119,7 +127,9 @@ def test_what_is_not_read_does_not_matter(head: Any) -> None:
         (lambda spec: dataclasses.replace(spec, space="f" * 64), "trained in the latent space"),
     ],
 )
-def test_another_codecs_latents_are_refused_with_the_reason(head: Any, change: Callable[[LatentSpec], LatentSpec], reason: str) -> None:
+def test_another_codecs_latents_are_refused_with_the_reason(
+    head: Any, change: Callable[[LatentSpec], LatentSpec], reason: str
+) -> None:
     assert why_not(Offering(head.needs), head, Labelled(head)) is None
     said = why_not(Offering([*head.needs[:-1], change(head.needs[-1])]), head, Labelled(head))
     assert said is not None

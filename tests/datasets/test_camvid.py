@@ -83,7 +83,9 @@ def test_revision_follows_a_label(root: Path) -> None:
 
 
 @pytest.mark.parametrize("labels", [np.full((6, 8), 12, np.uint8), np.zeros((6, 8, 3), np.uint8)])
-def test_labels_of_another_kind_are_refused(labels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], root: Path) -> None:
+def test_labels_of_another_kind_are_refused(
+    labels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], root: Path
+) -> None:
     PIL.Image.fromarray(labels).save(root / "trainannot" / "0006R0_f00930.png")
     with pytest.raises(AnnotationError, match=r"0006R0_f00930.*expected"):
         CamVid(str(root), split="train").label_map(0)

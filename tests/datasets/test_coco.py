@@ -26,9 +26,20 @@ from downstream.label_spaces import COCO80, COCO81, VOC21
 from hsc.errors import AnnotationError, DownloadError, ImageError, SpecError
 
 GOOD: dict[str, Any] = {
-    "images": [{"id": 9, "file_name": "b.png", "width": 8, "height": 6}, {"id": 2, "file_name": "in/a.png", "width": 5, "height": 5}],
+    "images": [
+        {"id": 9, "file_name": "b.png", "width": 8, "height": 6},
+        {"id": 2, "file_name": "in/a.png", "width": 5, "height": 5},
+    ],
     "annotations": [
-        {"id": 0, "image_id": 9, "category_id": 4, "bbox": [0.5, 1, 3, 4], "area": 7.5, "iscrowd": 0, "segmentation": [[1, 2, 3, 4, 5, 6]]},
+        {
+            "id": 0,
+            "image_id": 9,
+            "category_id": 4,
+            "bbox": [0.5, 1, 3, 4],
+            "area": 7.5,
+            "iscrowd": 0,
+            "segmentation": [[1, 2, 3, 4, 5, 6]],
+        },
         {"id": 0, "image_id": 9, "category_id": 1, "bbox": [0, 0, 8, 0]},
     ],
     "categories": [{"id": 4, "name": "van"}, {"id": 1, "name": "cat"}],
@@ -91,16 +102,23 @@ def test_label_maps(build: Callable[..., Coco]) -> None:
     assert dataset.label_map(1).labels.tolist() == [[0, 2, 2, 2, 0, 0, VOID, VOID]] * 6
     assert dataset.label_map(0).labels.tolist() == [[0] * 5] * 5
     whole["annotations"][1]["segmentation"]["size"] = [8, 6]
-    with pytest.raises(AnnotationError, match=r"annotation 1 of image 'b\.png' has runs of size \[8, 6\], expected \[6, 8\]"):
+    with pytest.raises(
+        AnnotationError, match=r"annotation 1 of image 'b\.png' has runs of size \[8, 6\], expected \[6, 8\]"
+    ):
         build(whole).label_map(1)
 
 
 def test_label_maps_in_pascals_classes(build: Callable[..., Coco]) -> None:
     """A lorry is no class of PASCAL: it is background, and the car below it shows."""
     categories = [{"id": i, "name": name} for i, name in enumerate(COCO80.classes)]
-    masks = {"car": [[0, 0, 4, 0, 4, 6, 0, 6]], "truck": [[2, 0, 4, 0, 4, 6, 2, 6]], "tv": {"size": [6, 8], "counts": [36, 12]}}
+    masks = {
+        "car": [[0, 0, 4, 0, 4, 6, 0, 6]],
+        "truck": [[2, 0, 4, 0, 4, 6, 2, 6]],
+        "tv": {"size": [6, 8], "counts": [36, 12]},
+    }
     annotations = [
-        {"image_id": 9, "category_id": COCO80.classes.index(name), "bbox": [0, 0, 1, 1], "segmentation": mask} for name, mask in masks.items()
+        {"image_id": 9, "category_id": COCO80.classes.index(name), "bbox": [0, 0, 1, 1], "segmentation": mask}
+        for name, mask in masks.items()
     ]
     content = GOOD | {"categories": categories, "annotations": annotations}
     assert build(content).label_map(1).labels[0].tolist() == [3, 3, 8, 8, 0, 0, 63, 63]
@@ -117,7 +135,9 @@ def test_label_maps_in_pascals_classes(build: Callable[..., Coco]) -> None:
 
 def test_no_masks_are_no_maps_and_some_are_an_error(build: Callable[..., Coco]) -> None:
     assert build(without("annotations", 0, "segmentation")).label_space(SegmentationMap) is None
-    with pytest.raises(AnnotationError, match=r"label maps cannot .*instances_mine\.json': 1 annotations have no segmentation"):
+    with pytest.raises(
+        AnnotationError, match=r"label maps cannot .*instances_mine\.json': 1 annotations have no segmentation"
+    ):
         build().label_space(SegmentationMap)
     masked = GOOD | {"annotations": GOOD["annotations"][:1]}
     for categories in (
@@ -145,7 +165,9 @@ def test_revision_follows_labels_and_files(build: Callable[..., Coco], tmp_path:
     assert build().revision == first
     assert build(changed("annotations", 0, bbox=[0, 1, 3, 4])).revision != first
     dataset = build()
-    PIL.Image.fromarray(np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8)).save(tmp_path / "pictures" / "b.png")
+    PIL.Image.fromarray(np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8)).save(
+        tmp_path / "pictures" / "b.png"
+    )
     (tmp_path / "instances_mine.json").write_text(json.dumps(GOOD) + " ")
     assert dataset.revision != first
 
@@ -184,13 +206,17 @@ def test_what_contradicts_itself_is_refused(content: Any, complaint: str, build:
     assert dataset.available()
 
 
-@pytest.mark.parametrize("text", ["", "{", "nothing", '{"images": "\ud800"}'.encode("utf-8", "ignore").decode(), "[" * 100_000])
+@pytest.mark.parametrize(
+    "text", ["", "{", "nothing", '{"images": "\ud800"}'.encode("utf-8", "ignore").decode(), "[" * 100_000]
+)
 def test_what_is_not_json_is_refused(text: str, build: Callable[..., Coco]) -> None:
     with pytest.raises(AnnotationError, match=r"JSON|images"):
         len(build(text=text))
 
 
-def test_a_missing_and_a_huge_file_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build: Callable[..., Coco]) -> None:
+def test_a_missing_and_a_huge_file_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build: Callable[..., Coco]
+) -> None:
     with pytest.raises(AnnotationError, match=r"none\.json"):
         read_coco(tmp_path / "none.json", tmp_path)
     huge = tmp_path / "huge.json"
@@ -222,7 +248,9 @@ def test_arguments_must_make_sense(text: str) -> None:
 
 
 def test_an_official_split_is_fetched_unpacked_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Archives of the official layout lie in the cache already, so nothing is fetched; their proof is tested with the download."""
+    """Archives of the official layout lie in the cache already, so nothing is fetched; their proof is tested with the
+    download.
+    """
     cache = tmp_path / "cache" / "coco"
     cache.mkdir(parents=True)
     labels = json.dumps(GOOD | {"images": [{"id": 1, "file_name": "1.jpg"}], "annotations": []})
@@ -279,7 +307,10 @@ LARGE = [10**400, -(10**400), 2**63, 2**53 + 1]
 @pytest.mark.parametrize(
     "content",
     [
-        *(changed("annotations", 0, bbox=[0, 0, 1, value]) for value in (ENDLESS, 1e308, 2e9, math.inf, math.nan, "4", True, None, [1])),
+        *(
+            changed("annotations", 0, bbox=[0, 0, 1, value])
+            for value in (ENDLESS, 1e308, 2e9, math.inf, math.nan, "4", True, None, [1])
+        ),
         *(changed("annotations", 0, bbox=[value, 0, 1, 1]) for value in (-ENDLESS, ENDLESS, -2e9)),
         *(changed("annotations", 0, area=value) for value in (ENDLESS, -ENDLESS, 1e300, math.inf, "7", True, None)),
         *(changed("annotations", 0, iscrowd=value) for value in (ENDLESS, 2, -1, math.nan, "0", None, [0])),
@@ -288,7 +319,10 @@ LARGE = [10**400, -(10**400), 2**63, 2**53 + 1]
         *(changed("images", 1, id=value) for value in (*LARGE, -(2**53) - 1, "2", 2.5, True, None)),
         *(changed("images", 0, width=value) for value in (ENDLESS, 0, -8, 8.5, 2**40, math.inf, True, "8", None, [8])),
         *(changed("images", 0, height=value) for value in (ENDLESS, 0, -6, 6.5, 2**40, math.nan, True, "6", None, {})),
-        *(changed("images", 1, file_name=value) for value in (7, None, ["a"], "", "\ud800.png", "x" * 2000, "a\0b", ".", "..")),
+        *(
+            changed("images", 1, file_name=value)
+            for value in (7, None, ["a"], "", "\ud800.png", "x" * 2000, "a\0b", ".", "..")
+        ),
         *(changed("categories", 1, id=value) for value in (*LARGE, -ENDLESS, "1", 1.5, True, None)),
         *(changed("categories", 1, name=value) for value in (7, None, ["cat"], "", "\udfff", "x" * 2000)),
     ],
@@ -306,7 +340,16 @@ def test_numbers_and_names_that_are_none_are_refused(build: Callable[..., Coco],
 
 @pytest.mark.parametrize(
     "text",
-    ["[" * 100_000, '{"images":' * 100_000, '{"images": [{"id": ' + "9" * 5000 + "}]}", "9" * 5000, "NaN", "\ufeff{}", "\x00", '"' + "a" * 10**6],
+    [
+        "[" * 100_000,
+        '{"images":' * 100_000,
+        '{"images": [{"id": ' + "9" * 5000 + "}]}",
+        "9" * 5000,
+        "NaN",
+        "\ufeff{}",
+        "\x00",
+        '"' + "a" * 10**6,
+    ],
 )
 def test_json_that_is_none_is_refused(build: Callable[..., Coco], text: str) -> None:
     with pytest.raises(AnnotationError):

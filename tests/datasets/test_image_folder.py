@@ -49,7 +49,11 @@ def test_revision_follows_names_and_sizes(tmp_path: Path) -> None:
     save(tmp_path / "one" / "x.png")
     save(tmp_path / "two" / "x.png")
     save(tmp_path / "three" / "y.png")
-    assert Images(str(tmp_path / "one")).revision == Images(str(tmp_path / "two")).revision != Images(str(tmp_path / "three")).revision
+    assert (
+        Images(str(tmp_path / "one")).revision
+        == Images(str(tmp_path / "two")).revision
+        != Images(str(tmp_path / "three")).revision
+    )
 
 
 def test_nothing_there_is_a_reason(tmp_path: Path) -> None:

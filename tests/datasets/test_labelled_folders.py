@@ -55,7 +55,9 @@ def make_cityscapes(root: Path, labels: str = "labelIds", stored: tuple[int, ...
     files = []
     for name, size in zip(names, SIZES, strict=True):
         image = save(root / "leftImg8bit" / "val" / f"{name}_leftImg8bit.png", np.full((*size, 3), 90))
-        files.append((image, save(root / "gtFine" / "val" / f"{name}_gtFine_{labels}.png", numbers(size, list(stored)))))
+        files.append(
+            (image, save(root / "gtFine" / "val" / f"{name}_gtFine_{labels}.png", numbers(size, list(stored))))
+        )
         save(root / "gtFine" / "val" / f"{name}_gtFine_instanceIds.png", np.zeros(size))
     return Layout(f'cityscapes(root="{root}", labels={labels})', (files[0][0], files[1][0]), (files[0][1], files[1][1]))
 
@@ -143,9 +145,18 @@ def test_revision_follows_a_label_and_a_photo(kind: str, tmp_path: Path) -> None
 
 Damage = Callable[[Layout], Any]
 LABEL_DAMAGE: dict[str, tuple[Damage, str]] = {
-    "another size": (lambda x: save(x.labels[1], np.zeros((3, 7))), "is 7x3, its image .* 3x7; they must be of one size"),
-    "colour": (lambda x: save(x.labels[1], np.zeros((7, 3, 3))), "colour type 2 and 8 bits, expected one number a pixel"),
-    "16 bits": (lambda x: PIL.Image.fromarray(np.zeros((7, 3), np.uint16)).save(x.labels[1]), "colour type 0 and 16 bits"),
+    "another size": (
+        lambda x: save(x.labels[1], np.zeros((3, 7))),
+        "is 7x3, its image .* 3x7; they must be of one size",
+    ),
+    "colour": (
+        lambda x: save(x.labels[1], np.zeros((7, 3, 3))),
+        "colour type 2 and 8 bits, expected one number a pixel",
+    ),
+    "16 bits": (
+        lambda x: PIL.Image.fromarray(np.zeros((7, 3), np.uint16)).save(x.labels[1]),
+        "colour type 0 and 16 bits",
+    ),
     "4 bits": (lambda x: x.labels[1].write_bytes(_shallow()), "colour type 0 and 4 bits"),
     "empty": (lambda x: x.labels[1].write_bytes(b""), "is not a PNG file, or is cut"),
     "no image": (lambda x: x.labels[1].write_bytes(b"no image at all, only some text"), "is not a PNG file"),
@@ -158,7 +169,14 @@ LABEL_DAMAGE: dict[str, tuple[Damage, str]] = {
 
 def _shallow() -> bytes:
     """The head of a 4-bit grey PNG, whose numbers Pillow would stretch."""
-    return b"\x89PNG\r\n\x1a\n" + (13).to_bytes(4, "big") + b"IHDR" + (3).to_bytes(4, "big") + (7).to_bytes(4, "big") + bytes([4, 0, 0, 0, 0])
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + (13).to_bytes(4, "big")
+        + b"IHDR"
+        + (3).to_bytes(4, "big")
+        + (7).to_bytes(4, "big")
+        + bytes([4, 0, 0, 0, 0])
+    )
 
 
 @pytest.mark.parametrize("damage", LABEL_DAMAGE)
@@ -215,7 +233,9 @@ def test_a_missing_voc_photo_is_named(tmp_path: Path) -> None:
         len(build(layout))
 
 
-@pytest.mark.parametrize(("text", "complaint"), [("", "holds no image"), ("a\na", "comes twice: 'a'"), ("../a", r"names no file: '\.\./a'")])
+@pytest.mark.parametrize(
+    ("text", "complaint"), [("", "holds no image"), ("a\na", "comes twice: 'a'"), ("../a", r"names no file: '\.\./a'")]
+)
 def test_a_voc_list_that_makes_no_sense_is_refused(text: str, complaint: str, tmp_path: Path) -> None:
     layout = make_voc(tmp_path)
     (tmp_path / "ImageSets" / "Segmentation" / "val.txt").write_text(text)
@@ -236,7 +256,9 @@ def test_the_other_cityscapes_files_are_hinted_at(tmp_path: Path) -> None:
         len(DATASETS.build(f'cityscapes(root="{tmp_path}", labels=labelTrainIds)'))
 
 
-@pytest.mark.parametrize("text", ["voc(split=../val)", "cityscapes(split=test)", "cityscapes(labels=color)", "ade20k(split=val)"])
+@pytest.mark.parametrize(
+    "text", ["voc(split=../val)", "cityscapes(split=test)", "cityscapes(labels=color)", "ade20k(split=val)"]
+)
 def test_arguments_must_make_sense(text: str) -> None:
     with pytest.raises(SpecError, match="expected"):
         DATASETS.build(text)

@@ -1,4 +1,6 @@
-"""A data set's revision follows what its pictures and labels hold, and so do the numbers of a second run on the same cache."""
+"""A data set's revision follows what its pictures and labels hold, and so do the numbers of a second run on the same
+cache.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ def label_map(file: Path, value: int) -> Path:
 
 
 class Layout(NamedTuple):
-    """A made data set. images: its picture files. labels: a label file, and what to write into it in place of what it holds."""
+    """A made data set. images: its picture files. labels: a label file, and what to write into it in place of what it
+    holds.
+    """
 
     spec: str
     images: tuple[Path, ...]
@@ -168,7 +172,13 @@ def test_a_picture_that_came_later_is_seen_in_the_same_process(
 
 def miou(layout: Layout, cache: Path) -> float:
     table = benchmarks.evaluate(
-        "segmentation", dataset=layout.spec, codecs=["jpeg(quality=90)"], heads=[ReadGrey()], cache=cache, executor=Inline(), resamples=0
+        "segmentation",
+        dataset=layout.spec,
+        codecs=["jpeg(quality=90)"],
+        heads=[ReadGrey()],
+        cache=cache,
+        executor=Inline(),
+        resamples=0,
     )
     found = table[(table["codec"] == "original") & (table["metric"] == "miou")]["value"]
     return float(found.iloc[0])
@@ -199,7 +209,9 @@ def make_precomputed(root: Path) -> str:
 
 @pytest.mark.parametrize("settled", [True, False])
 @pytest.mark.parametrize("what", ["stream", "decoded image", "originals swapped"])
-def test_a_codec_that_ran_elsewhere_is_what_its_files_are_now(what: str, settled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_codec_that_ran_elsewhere_is_what_its_files_are_now(
+    what: str, settled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if settled:
         monkeypatch.setattr(file_digests, "SETTLED_NS", -SETTLED_NS)
     codec = CODECS.build(make_precomputed(tmp_path))

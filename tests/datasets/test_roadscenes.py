@@ -32,8 +32,9 @@ SEMANTIC_OF_OBJECT = {"car": "car", "bus": "car", "pedestrian": "pedestrian", "b
 SIZES = ((384, 256), (97, 61), (640, 480))
 
 CAMVID_BPP = {"jpeg": 0.9255, "vvc": 0.2629}
-"""Mean bits a pixel of 16 val and 16 train images (every 6th and every 22nd) at 384x256, Lanczos: JPEG by Pillow (quality=50,
-subsampling="4:2:0", optimize=True); VVC by ffmpeg -pix_fmt yuv420p10 -c:v libvvenc -preset fast -qp 37 -qpa 0
+"""Mean bits a pixel of 16 val and 16 train images (every 6th and every 22nd) at 384x256, Lanczos: JPEG by Pillow
+(quality=50, subsampling="4:2:0", optimize=True); VVC by ffmpeg -pix_fmt yuv420p10 -c:v libvvenc -preset fast -qp 37
+-qpa 0
 -vvenc-params intraperiod=1:intraqpoffset=0 -frames:v 1."""
 
 
@@ -119,7 +120,9 @@ def test_small_and_hidden_objects_are_ignored() -> None:
         height, width = one.semantic.shape
         scale = (width * height / (384 * 256)) ** 0.5
         sides = (one.boxes_xyxy[:, 2:] - one.boxes_xyxy[:, :2]).min(axis=1)
-        small = (one.objects.areas < MIN_AREA * scale**2) | (sides < MIN_SIDE * scale) | (one.objects.visible < MIN_VISIBLE)
+        small = (
+            (one.objects.areas < MIN_AREA * scale**2) | (sides < MIN_SIDE * scale) | (one.objects.visible < MIN_VISIBLE)
+        )
         assert (one.iscrowd == small).all()
         ignored += int(small.sum())
     assert ignored > 0
@@ -180,7 +183,13 @@ def test_dataset_says_what_it_has(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 def test_defaults_and_revisions() -> None:
     assert [len(Roadscenes(split=s)) for s in ("val", "train", "test")] == [64, 4000, 256]  # type: ignore[arg-type]
-    others = (Roadscenes(), Roadscenes(split="train"), Roadscenes(images=8), Roadscenes(size=(96, 64)), Roadscenes(seed=1))
+    others = (
+        Roadscenes(),
+        Roadscenes(split="train"),
+        Roadscenes(images=8),
+        Roadscenes(size=(96, 64)),
+        Roadscenes(seed=1),
+    )
     assert len({d.revision for d in others}) == len(others)
     assert Roadscenes().available() is None
 
@@ -191,7 +200,9 @@ def test_wrong_arguments_are_refused(wrong: str) -> None:
         DATASETS.build(f"roadscenes({wrong})")
 
 
-def test_kept_frames_come_back_and_damaged_ones_are_rendered_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_kept_frames_come_back_and_damaged_ones_are_rendered_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     from benchmarks.datasets.roadscenes.cache import cached_frame
 
     monkeypatch.setenv("HSC_CACHE", str(tmp_path))
@@ -227,7 +238,9 @@ def test_pictures_are_saved_with_their_scenes_conditions(tmp_path: Path) -> None
         assert np.array_equal(np.asarray(picture), frame(2).image)
     for name in ("dusk", "haze", "exposure"):
         lines = [line.split(",") for line in (tmp_path / "out" / f"{name}.csv").read_text().splitlines()]
-        assert [float(value) for _, value in lines] == pytest.approx([draw_scene(seed, i).conditions[name] for i in range(3)], rel=1e-5)
+        assert [float(value) for _, value in lines] == pytest.approx(
+            [draw_scene(seed, i).conditions[name] for i in range(3)], rel=1e-5
+        )
         assert [index for index, _ in lines] == ["000000", "000001", "000002"]
 
 
@@ -240,9 +253,17 @@ def test_all_pins_hold() -> None:
 @pytest.mark.slow
 def test_plainer_instructions_render_the_same_pixels(tmp_path: Path) -> None:
     """Compiled for a processor without AVX and FMA, and NumPy held to the same."""
-    plain = {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3"}
+    plain = {
+        "NUMBA_CACHE_DIR": str(tmp_path),
+        "NUMBA_CPU_NAME": "generic",
+        "NUMBA_CPU_FEATURES": "",
+        "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3",
+    }
     keys = ("2/0/96x64", "1/0/384x256")
-    code = f"from benchmarks.datasets.roadscenes import pixel_hashes as pins; [pins.compare(key, pins.pinned()[key]) for key in {keys}]"
+    code = (
+        f"from benchmarks.datasets.roadscenes import pixel_hashes as pins; [pins.compare(key, pins.pinned()[key]) "
+        f"for key in {keys}]"
+    )
     subprocess.run([sys.executable, "-c", code], env={**os.environ, **plain}, capture_output=True, check=True)
 
 

@@ -49,7 +49,9 @@ def test_a_turn_after_the_pixels_or_in_xmp_is_found(tmp_path: Path) -> None:
     (tmp_path / "late.png").write_bytes(data[:at] + data[at + len(chunk) : end] + chunk + data[end:])
     assert exif_turn(tmp_path / "late.png") == 6
     info = PIL.PngImagePlugin.PngInfo()
-    info.add_itxt("XML:com.adobe.xmp", '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="8"/></x:xmpmeta>')
+    info.add_itxt(
+        "XML:com.adobe.xmp", '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="8"/></x:xmpmeta>'
+    )
     PIL.Image.fromarray(PICTURE).save(tmp_path / "xmp.png", pnginfo=info)
     shape = read_image(tmp_path / "xmp.png").shape
     assert (exif_turn(tmp_path / "xmp.png") > 4) == (shape == (14, 10, 3))
@@ -67,14 +69,18 @@ def test_files_without_a_tag_and_files_that_are_none(tmp_path: Path) -> None:
 
 
 def coco(folder: Path, turns: tuple[int, ...], boxes: list[list[float]], **settings: Any) -> Any:
-    """A set of one picture a turn, 14 wide and 10 high as stored, all boxes in each. stated: whether sizes stand in the file."""
+    """A set of one picture a turn, 14 wide and 10 high as stored, all boxes in each. stated: whether sizes stand in the
+    file.
+    """
     stated = settings.pop("stated", False)
     files = [save(folder / "pictures" / f"{n}.jpg", turn) for n, turn in enumerate(turns)]
     images: list[dict[str, Any]] = [{"id": n, "file_name": file.name} for n, file in enumerate(files)]
     for record in images if stated else ():
         record |= {"width": 14, "height": 10}
     marks = [{"id": 1, "image_id": n, "category_id": 1, "bbox": box} for n in range(len(files)) for box in boxes]
-    (folder / "labels.json").write_text(json.dumps({"images": images, "annotations": marks, "categories": [{"id": 1, "name": "x"}]}))
+    (folder / "labels.json").write_text(
+        json.dumps({"images": images, "annotations": marks, "categories": [{"id": 1, "name": "x"}]})
+    )
     spec = ", ".join(f"{name}={value}" for name, value in settings.items())
     return DATASETS.build(f'coco(images="{folder}/pictures", annotations="{folder}/labels.json"{spec and ", " + spec})')
 

@@ -1,4 +1,6 @@
-"""Files known by content: what is read again, and what the index is worth where it is damaged, planted or not to be written."""
+"""Files known by content: what is read again, and what the index is worth where it is damaged, planted or not to be
+written.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +69,9 @@ def test_an_unchanged_file_is_not_read_again(tmp_path: Path, settled: None, monk
 
 
 @pytest.mark.parametrize("way", ["written over", "renamed into place", "time put back"])
-def test_other_content_of_the_same_size_is_seen(way: str, tmp_path: Path, settled: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_content_of_the_same_size_is_seen(
+    way: str, tmp_path: Path, settled: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "a.bin"
     file.write_bytes(b"one")
     before = file.stat()
@@ -92,14 +96,18 @@ def test_what_was_written_a_moment_ago_is_not_kept(tmp_path: Path) -> None:
     assert read_sha256(file) == (sha256(b"one"), None)
     assert sha256_of_files([file]) == [sha256(b"one")]
     assert file_digests.kept_sha256(file, state_of(file)) is None
-    assert not index(tmp_path).exists() or not sqlite3.connect(index(tmp_path)).execute("SELECT * FROM files").fetchall()
+    assert (
+        not index(tmp_path).exists() or not sqlite3.connect(index(tmp_path)).execute("SELECT * FROM files").fetchall()
+    )
     old = state_of(file)._replace(mtime_ns=0, ctime_ns=10**9)
     assert old.settled(10**9 + SETTLED_NS + 1)
     assert not old.settled(10**9 + SETTLED_NS)
 
 
 @pytest.mark.parametrize("damage", ["not a database", "cut", "another table", "nonsense in a row"])
-def test_a_damaged_index_costs_time_alone(damage: str, tmp_path: Path, settled: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_index_costs_time_alone(
+    damage: str, tmp_path: Path, settled: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "a.bin"
     file.write_bytes(b"one")
     sha256_of_files([file])
@@ -134,7 +142,9 @@ def test_a_planted_link_is_not_followed(tmp_path: Path, settled: None) -> None:
     assert target.read_bytes() == b""
 
 
-def test_a_cache_that_cannot_be_written_costs_time_alone(tmp_path: Path, settled: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_written_costs_time_alone(
+    tmp_path: Path, settled: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("HSC_CACHE", str(tmp_path / "file" / "below"))
     (tmp_path / "a.bin").write_bytes(b"one")
@@ -166,7 +176,10 @@ def test_names_count_and_their_bytes_need_not_be_utf8(tmp_path: Path, settled: N
     (tmp_path / "b").write_bytes(b"two")
     names = [(odd.name, odd), ("b", tmp_path / "b")]
     assert digest_of(names) == digest_of(names)
-    assert len({digest_of(names), digest_of(names[::-1]), digest_of(names, "start"), digest_of([("c", odd), names[1]])}) == 4
+    assert (
+        len({digest_of(names), digest_of(names[::-1]), digest_of(names, "start"), digest_of([("c", odd), names[1]])})
+        == 4
+    )
 
 
 @pytest.mark.parametrize("what", ["missing", "folder", "pipe"])

@@ -122,7 +122,14 @@ def test_runs_that_do_not_cover_the_image_are_refused(counts: Any, complaint: st
 
 def test_every_packed_mask_covers_its_image() -> None:
     random = np.random.default_rng(6)
-    for height, width, share in ((1, 1, 0.5), (4, 5, 0.5), (300, 400, 0.01), (300, 400, 0.5), (2000, 3, 0.999), (700, 900, 0.0)):
+    for height, width, share in (
+        (1, 1, 0.5),
+        (4, 5, 0.5),
+        (300, 400, 0.01),
+        (300, 400, 0.5),
+        (2000, 3, 0.999),
+        (700, 900, 0.0),
+    ):
         masks = pack((random.random((3, height, width)) < share).astype(bool))
         assert [covered_pixels(one) for one in masks.counts] == [height * width] * 3
         assert unpack(masks).shape == (3, height, width)

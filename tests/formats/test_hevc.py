@@ -43,7 +43,9 @@ def test_bits_that_are_not_there() -> None:
         BitWriter().u(3, 8)
 
 
-@pytest.mark.parametrize(("data", "value"), [("08", 8), ("841e", 542), ("acbe17", 728855), ("8fffffff7f", (1 << 32) - 1)])
+@pytest.mark.parametrize(
+    ("data", "value"), [("08", 8), ("841e", 542), ("acbe17", 728855), ("8fffffff7f", (1 << 32) - 1)]
+)
 def test_ue7_as_in_the_bpg_specification(data: str, value: int) -> None:
     assert write_ue7(value).hex() == data
     assert read_ue7(bytes.fromhex("ff" + data + "ff"), 1) == (value, 1 + len(data) // 2)
@@ -70,7 +72,9 @@ def test_streams_begin_with_a_start_code(stream: bytes) -> None:
 
 
 @pytest.mark.parametrize("tools", [PLAIN, RICH])
-@pytest.mark.parametrize("picture", [PictureFormat(16, 16, 3, 8), PictureFormat(4096, 24, 1, 10), PictureFormat(8, 80, 0, 14)])
+@pytest.mark.parametrize(
+    "picture", [PictureFormat(16, 16, 3, 8), PictureFormat(4096, 24, 1, 10), PictureFormat(8, 80, 0, 14)]
+)
 def test_sps_comes_back(picture: PictureFormat, tools: SpsTools) -> None:
     nal = write_sps(picture, tools)
     assert read_sps(nal) == (picture, tools)

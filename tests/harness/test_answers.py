@@ -1,4 +1,6 @@
-"""One guard where plug-ins are called and answers are taken: what is wrong is named, costs its own cell, and is not kept."""
+"""One guard where plug-ins are called and answers are taken: what is wrong is named, costs its own cell, and is not
+kept.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +33,21 @@ from hsc.api import Latents
 from hsc.errors import BitstreamError, CodecError, DataError, HeadError, HscError, PluginError, UnavailableError
 
 
-def measured(cache: Path, codecs: list[Any], heads: list[Any] | None = None, dataset: Any = None, executor: Executor | None = None) -> list[Row]:
+def measured(
+    cache: Path,
+    codecs: list[Any],
+    heads: list[Any] | None = None,
+    dataset: Any = None,
+    executor: Executor | None = None,
+) -> list[Row]:
     config = configure(
-        "detection", Squares() if dataset is None else dataset, codecs, heads or [FindSquares()], anchors=[], resamples=0, null_floor=False
+        "detection",
+        Squares() if dataset is None else dataset,
+        codecs,
+        heads or [FindSquares()],
+        anchors=[],
+        resamples=0,
+        null_floor=False,
     )
     return run(config, cache=cache, executor=executor or Inline()).rows
 
@@ -116,7 +130,9 @@ DEADLY = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_codec_that_ends_or_hangs_its_process_costs_one_image(tmp_path: Path, workers: int, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_codec_that_ends_or_hangs_its_process_costs_one_image(
+    tmp_path: Path, workers: int, capfd: pytest.CaptureFixture[str]
+) -> None:
     codecs = [Blocks(4), Hostile(4, mode="stdout"), *(Hostile(4, mode=mode, where=where) for where, mode in DEADLY)]
     executor = Processes(workers, timeout_s=3)
     rows = measured(tmp_path, codecs, executor=executor)
@@ -134,7 +150,10 @@ def test_a_codec_that_kills_its_worker_is_found_at_once(tmp_path: Path) -> None:
     executor = Processes(2)
     rows = measured(tmp_path, [Blocks(4), Hostile(4, mode="abort")], executor=executor)
     executor.close()
-    assert reason(rows, "hostile(mode=abort)") == "1 of 6 images failed: image squares-2: the worker process died: it was ended by SIGABRT"
+    assert (
+        reason(rows, "hostile(mode=abort)")
+        == "1 of 6 images failed: image squares-2: the worker process died: it was ended by SIGABRT"
+    )
     assert scores(rows) == [pytest.approx(0.625, abs=0.001)]
 
 
@@ -172,7 +191,8 @@ def test_a_heads_faults_are_named_with_their_image_and_cost_its_score_alone(tmp_
 
 
 @pytest.mark.parametrize(
-    ("mode", "text"), [("few", "the head gave 0 predictions for 1 images"), ("nothing", "the head gave NoneType, expected a list")]
+    ("mode", "text"),
+    [("few", "the head gave 0 predictions for 1 images"), ("nothing", "the head gave NoneType, expected a list")],
 )
 def test_a_head_that_gives_too_few_answers_fails_on_every_image(tmp_path: Path, mode: str, text: str) -> None:
     rows = measured(tmp_path, [Blocks(4)], [FindSquares(), HostileHead(mode=mode)])
@@ -184,7 +204,9 @@ def test_a_head_that_gives_too_few_answers_fails_on_every_image(tmp_path: Path, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["interrupt", "abort", "quit", "hang"])
-def test_a_head_that_ends_its_process_takes_neither_the_stream_nor_another_heads_answer(tmp_path: Path, mode: str) -> None:
+def test_a_head_that_ends_its_process_takes_neither_the_stream_nor_another_heads_answer(
+    tmp_path: Path, mode: str
+) -> None:
     executor = Processes(2, timeout_s=3)
     rows = measured(tmp_path, [Blocks(4)], [FindSquares(), HostileHead(mode=mode)], executor=executor)
     executor.close()
@@ -206,7 +228,9 @@ def test_a_head_that_ends_its_process_takes_neither_the_stream_nor_another_heads
         ("provenance", "bytes", "not JSON serializable"),
     ],
 )
-def test_a_codec_that_breaks_before_it_codes_is_skipped_with_its_reason(tmp_path: Path, where: str, mode: str, text: str) -> None:
+def test_a_codec_that_breaks_before_it_codes_is_skipped_with_its_reason(
+    tmp_path: Path, where: str, mode: str, text: str
+) -> None:
     rows = measured(tmp_path, [Blocks(4), Hostile(4, mode=mode, where=where)])
     (skipped,) = (r for r in rows if r.status == "skipped")
     assert skipped.codec.startswith("hostile")
@@ -247,7 +271,12 @@ class Odd(Squares):
     mode: str = ""
 
     def image_ids(self) -> list[Any]:
-        names: dict[str, list[Any]] = {"same": ["a"] * 6, "numbers": list(range(6)), "few": ["a"], "empty": ["", *"bcdef"]}
+        names: dict[str, list[Any]] = {
+            "same": ["a"] * 6,
+            "numbers": list(range(6)),
+            "few": ["a"],
+            "empty": ["", *"bcdef"],
+        }
         return names.get(self.mode, super().image_ids())
 
     def __len__(self) -> int:
@@ -328,7 +357,9 @@ def test_a_data_set_that_is_wrong_is_refused_before_anything_is_coded(tmp_path: 
         assert store._db.execute("SELECT count(*) FROM streams").fetchone() == (0,)
 
 
-def test_a_metric_that_breaks_fails_its_score_and_keeps_the_rates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_metric_that_breaks_fails_its_score_and_keeps_the_rates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: Any) -> Any:
         raise SystemExit(0)
 
@@ -442,7 +473,10 @@ BOX, SCORE, LABEL = np.array([[0, 0, 4, 2]], np.float32), np.array([1.0], np.flo
         (Likeness("psnr", np.array([])), "no number at all"),
         (Likeness("lpips", np.array([1.0])), "measures 'lpips', expected 'psnr'"),
         (FeaturePair(np.zeros((2, 3), np.float32), np.zeros((1, 3), np.float32)), "(2, 3) and (1, 3)"),
-        (FeaturePair(np.zeros((2, 3), np.float32), np.full((2, 3), np.inf, np.float32)), "6 of the head's 6 features of the decoded image"),
+        (
+            FeaturePair(np.zeros((2, 3), np.float32), np.full((2, 3), np.inf, np.float32)),
+            "6 of the head's 6 features of the decoded image",
+        ),
         (Detections(BOX, SCORE, LABEL, Masks((b"",), (2, 4))), "cover 0 pixels, expected 8"),
         (Detections(BOX, SCORE, LABEL, Masks((b"08",), (4, 2))), "1 masks of (4, 2), expected 1 of (2, 4)"),
         (Detections(BOX, SCORE, LABEL, Masks(("08",), (2, 4))), "came as str, expected bytes"),  # type: ignore[arg-type]

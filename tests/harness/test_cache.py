@@ -1,4 +1,6 @@
-"""The cache: what is damaged in it counts as unknown, what is another's is refused in one sentence, and several runs share it."""
+"""The cache: what is damaged in it counts as unknown, what is another's is refused in one sentence, and several runs
+share it.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ from downstream.packed_arrays import unpack
 from hsc.errors import DataError, ResultsError
 
 CONDITIONS = Conditions(1, 1, 1, "cpu", "", "host", "processor", 2)
-BOXES = Detections(np.array([[1, 2, 3, 4]], np.float32), np.array([0.5], np.float32), np.array([1]), Masks((b"0123",), (8, 8)))
+BOXES = Detections(
+    np.array([[1, 2, 3, 4]], np.float32), np.array([0.5], np.float32), np.array([1]), Masks((b"0123",), (8, 8))
+)
 PREDICTIONS = {
     "boxes": BOXES,
     "map": SegmentationMap(np.arange(64, dtype=np.uint8).reshape(8, 8)),
@@ -115,7 +119,12 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     with filled(tmp_path / "store.sqlite") as store:
         assert set(known(store)) == set(READ)
         record = store.streams({"k": ("image", (8, 9))})["k"]
-        assert (record.size_bytes, record.squared_error, store.data(["k"]), math.isnan(record.encode_s)) == (5, 77, {"k": b"bytes"}, True)
+        assert (record.size_bytes, record.squared_error, store.data(["k"]), math.isnan(record.encode_s)) == (
+            5,
+            77,
+            {"k": b"bytes"},
+            True,
+        )
         assert store.pixels("data", ["image"]) == {"image": Pixels("a" * 64, (8, 9), 100)}
         assert store.scores("k")[0] == ["ap", 0.5, ""]  # type: ignore[index]
         assert store.times("decode_s", ["k", "l"], CONDITIONS) == {"k": 0.25}
@@ -123,7 +132,9 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
         assert store.samples("k")["ap50"].tolist() == [1, 2, 3, 4]  # type: ignore[index]
 
 
-@pytest.mark.parametrize(("table", "column", "value", "unknown"), DAMAGE, ids=[f"{t}.{c}-{n}" for n, (t, c, _, _) in enumerate(DAMAGE)])
+@pytest.mark.parametrize(
+    ("table", "column", "value", "unknown"), DAMAGE, ids=[f"{t}.{c}-{n}" for n, (t, c, _, _) in enumerate(DAMAGE)]
+)
 def test_a_damaged_record_counts_as_unknown_alone_and_it_is_said(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, table: str, column: str, value: Any, unknown: list[str]
 ) -> None:
@@ -152,7 +163,11 @@ def test_text_that_is_no_text_damages_its_record_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("table", "column", "value", "unknown"),
-    [case for case in DAMAGE if case[2] in (None, "x", "five", b"byte", b"", 17, "7", b"1234567", b"123", "[1e99]", "[" * 100_000)],
+    [
+        case
+        for case in DAMAGE
+        if case[2] in (None, "x", "five", b"byte", b"", 17, "7", b"1234567", b"123", "[1e99]", "[" * 100_000)
+    ],
 )
 def test_older_records_have_no_checksum_and_are_read_where_they_can_be_ones(
     tmp_path: Path, table: str, column: str, value: Any, unknown: list[str]
@@ -180,7 +195,9 @@ def test_random_damage_to_an_older_cache_is_no_traceback(tmp_path: Path) -> None
             for place in random.integers(0, len(blob), random.integers(1, 4)):
                 spoilt[place] ^= int(random.integers(1, 256))
             try:
-                found = from_bytes(bytes(spoilt[: random.integers(1, len(blob) + 1)] if random.random() < 0.3 else spoilt))
+                found = from_bytes(
+                    bytes(spoilt[: random.integers(1, len(blob) + 1)] if random.random() < 0.3 else spoilt)
+                )
             except DataError:
                 continue
             assert type(found) is type(PREDICTIONS[name])
@@ -189,7 +206,10 @@ def test_random_damage_to_an_older_cache_is_no_traceback(tmp_path: Path) -> None
 def bomb(size: int) -> bytes:
     """A map that unpacks to ``size`` bytes."""
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive, archive.open("labels.npy", "w") as member:
+    with (
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive,
+        archive.open("labels.npy", "w") as member,
+    ):
         np.lib.format.write_array_header_1_0(member, {"descr": "|u1", "fortran_order": False, "shape": (size,)})
         for _ in range(size >> 20):
             member.write(bytes(1 << 20))
@@ -213,9 +233,17 @@ def test_what_unpacks_to_gigabytes_is_not_unpacked(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("shape", "kind", "content"),
-    [((1 << 40,), "<f4", b""), ((1 << 62, 8), "|u1", b"12345678"), ((3,), "<f8", b"1"), ((-1,), "|u1", b"1"), ((1,), "|O", b"12345678")],
+    [
+        ((1 << 40,), "<f4", b""),
+        ((1 << 62, 8), "|u1", b"12345678"),
+        ((3,), "<f8", b"1"),
+        ((-1,), "|u1", b"1"),
+        ((1,), "|O", b"12345678"),
+    ],
 )
-def test_an_array_that_announces_more_than_is_there_is_not_made(shape: tuple[int, ...], kind: str, content: bytes) -> None:
+def test_an_array_that_announces_more_than_is_there_is_not_made(
+    shape: tuple[int, ...], kind: str, content: bytes
+) -> None:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive, archive.open("labels.npy", "w") as member:
         np.lib.format.write_array_header_1_0(member, {"descr": kind, "fortran_order": False, "shape": shape})
@@ -243,7 +271,9 @@ class Counted(FindSquares):
 
 
 def whole_run(cache: Path, overwrite: str = "missing") -> pd.DataFrame:
-    config = configure("detection", Squares(12), [Blocks(8), Blocks(4)], [Counted()], anchors=[], resamples=40, overwrite=overwrite)  # type: ignore[arg-type]
+    config = configure(
+        "detection", Squares(12), [Blocks(8), Blocks(4)], [Counted()], anchors=[], resamples=40, overwrite=overwrite
+    )  # type: ignore[arg-type]
     table = frame(run(config, cache=cache, executor=Inline(), keep_streams=2).rows)
     return table[~table["metric"].isin(["encode_s", "decode_s", "head_s"])].reset_index(drop=True)
 
@@ -271,7 +301,9 @@ def test_a_run_on_a_damaged_cache_measures_what_is_damaged_and_gives_the_same_ta
     with caplog.at_level(logging.WARNING):
         pd.testing.assert_frame_equal(whole_run(tmp_path), whole)
     assert (Counted.read > read) == ("predictions" in damage)
-    assert any("damaged records" in r.getMessage() for r in caplog.records) != ("counts" in damage)  # boxes have no counts
+    assert any("damaged records" in r.getMessage() for r in caplog.records) != (
+        "counts" in damage
+    )  # boxes have no counts
     caplog.clear()
     pd.testing.assert_frame_equal(whole_run(tmp_path), whole)
     assert ("streams SET data" in damage) == any("damaged" in r.getMessage() for r in caplog.records)
@@ -286,7 +318,19 @@ def test_a_run_on_a_damaged_cache_measures_what_is_damaged_and_gives_the_same_ta
 
 def refused(cache: Path, capsys: pytest.CaptureFixture[str], out: Path) -> str:
     """The one sentence of the command line, which ends with 2."""
-    line = ["--dataset", "squares", "--head", "squares", "--codec", "blocks", "--quiet", "--workers", "1", "--gallery", "0"]
+    line = [
+        "--dataset",
+        "squares",
+        "--head",
+        "squares",
+        "--codec",
+        "blocks",
+        "--quiet",
+        "--workers",
+        "1",
+        "--gallery",
+        "0",
+    ]
     assert main([*line, "--cache", str(cache), "--out", str(out)]) == 2
     said = capsys.readouterr().err
     assert said.startswith(f"error: the cache {cache / 'store.sqlite'} ")
@@ -304,9 +348,15 @@ def test_a_folder_or_a_file_in_the_way(tmp_path: Path, capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize(
     "schema",
-    ["CREATE TABLE moz_places (id INTEGER)", "CREATE TABLE streams (id INTEGER, codec TEXT)", "CREATE TABLE pixels (x INT, y INT, colour TEXT)"],
+    [
+        "CREATE TABLE moz_places (id INTEGER)",
+        "CREATE TABLE streams (id INTEGER, codec TEXT)",
+        "CREATE TABLE pixels (x INT, y INT, colour TEXT)",
+    ],
 )
-def test_another_programs_database_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str], schema: str) -> None:
+def test_another_programs_database_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], schema: str
+) -> None:
     path = tmp_path / "cache" / "store.sqlite"
     path.parent.mkdir()
     change(path, (schema, ()))
@@ -328,7 +378,10 @@ def test_a_full_disk_is_one_sentence_and_what_was_there_stays(tmp_path: Path) ->
         (pages,) = store._db.execute("PRAGMA page_count").fetchone()
         store._db.execute(f"PRAGMA max_page_count = {pages}")
         record = StreamRecord("image", (999, 999), 300_000, 1.0, 1.0, 1)
-        with pytest.raises(ResultsError, match=r"cannot be written: database or disk is full; see to the room .* or name another with --cache"):
+        with pytest.raises(
+            ResultsError,
+            match=r"cannot be written: database or disk is full; see to the room .* or name another with --cache",
+        ):
             store.add({"new": (record, bytes(300_000))}, {}, {("new", "encode_s"): 1.0}, CONDITIONS)
         assert store.data(["k", "new"]) == {"k": b"bytes"}
         assert store.times("encode_s", ["k", "new"], CONDITIONS) == {"k": 0.5}
@@ -342,13 +395,39 @@ def test_a_cache_that_may_only_be_read_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_three_runs_on_one_cache_at_once_give_one_table(tmp_path: Path) -> None:
-    line = [sys.executable, "-m", "benchmarks.run", "--dataset", "squares", "--head", "squares", "--codec", "blocks(size=[8, 4])", "--quiet"]
-    line += ["--workers", "1", "--gallery", "0", "--no-null-floor", "--resamples", "20", "--cache", str(tmp_path / "cache")]
+    line = [
+        sys.executable,
+        "-m",
+        "benchmarks.run",
+        "--dataset",
+        "squares",
+        "--head",
+        "squares",
+        "--codec",
+        "blocks(size=[8, 4])",
+        "--quiet",
+    ]
+    line += [
+        "--workers",
+        "1",
+        "--gallery",
+        "0",
+        "--no-null-floor",
+        "--resamples",
+        "20",
+        "--cache",
+        str(tmp_path / "cache"),
+    ]
     import os
 
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([".", "tests/plugin", os.environ.get("PYTHONPATH", "")])}
     runs = [
-        subprocess.Popen([*line, "--repeats", str(n), "--out", str(tmp_path / f"out{n}")], env=environment, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [*line, "--repeats", str(n), "--out", str(tmp_path / f"out{n}")],
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         for n in (1, 2, 3)
     ]
     said = [found.communicate(timeout=150)[1] for found in runs]
@@ -356,8 +435,12 @@ def test_three_runs_on_one_cache_at_once_give_one_table(tmp_path: Path) -> None:
     tables = [pd.read_csv(tmp_path / f"out{n}" / "rows.csv", keep_default_na=False) for n in (1, 2, 3)]
     times = [t[t["metric"].isin(["encode_s", "decode_s", "head_s"])] for t in tables]
     for table in tables[1:]:
-        pd.testing.assert_frame_equal(*(t[~t["metric"].isin(["encode_s", "decode_s", "head_s"])] for t in (tables[0], table)))
+        pd.testing.assert_frame_equal(
+            *(t[~t["metric"].isin(["encode_s", "decode_s", "head_s"])] for t in (tables[0], table))
+        )
     for n, table in zip((1, 2, 3), times, strict=True):
         assert set(table["status"]) == {"ok"}
-        assert all(reason.startswith("measured once" if n == 1 else f"measured {n} times") for reason in table["reason"])
+        assert all(
+            reason.startswith("measured once" if n == 1 else f"measured {n} times") for reason in table["reason"]
+        )
         assert json.loads((tmp_path / f"out{n}" / "run.json").read_text())["times"]["repeats"] == n

@@ -27,7 +27,9 @@ def rows(tmp_path: Path, dataset: Any, codecs: list[Any]) -> pd.DataFrame:
 
 
 def of(table: pd.DataFrame, metric: str, route: str = "image") -> pd.Series:
-    found = table[(table["metric"] == metric) & (table["route"] == route) & (table["part"] == "") & (table["codec"] != "original")]
+    found = table[
+        (table["metric"] == metric) & (table["route"] == route) & (table["part"] == "") & (table["codec"] != "original")
+    ]
     return found.set_index("point")["value"]
 
 
@@ -38,7 +40,9 @@ def test_a_cut_file_is_the_codecs_own(photo: Any) -> None:
     assert data == Grid().cut(Grid().encode(image), 1)
     assert cut.decode(data).shape == image.shape
     assert cut.latent_specs() == Grid().latent_specs()
-    np.testing.assert_array_equal(cut.decode_latents_batch([data])[0].maps["y_hat"], Grid().decode_latents(data).maps["y_hat"])
+    np.testing.assert_array_equal(
+        cut.decode_latents_batch([data])[0].maps["y_hat"], Grid().decode_latents(data).maps["y_hat"]
+    )
     assert cut.provenance()["code"] == "grid-1"
 
 
@@ -73,7 +77,11 @@ class _available:  # noqa: N801  reads as what it does
 
     def __init__(self, codec: Any) -> None:
         self.codec = codec
-        self.decode_latents, self.decode_latents_batch, self.latent_specs = codec.decode_latents, codec.decode_latents_batch, codec.latent_specs
+        self.decode_latents, self.decode_latents_batch, self.latent_specs = (
+            codec.decode_latents,
+            codec.decode_latents_batch,
+            codec.latent_specs,
+        )
 
     def available(self) -> None:
         return None
@@ -82,10 +90,14 @@ class _available:  # noqa: N801  reads as what it does
 def test_labels_of_another_image_bring_heads_down_and_code_nothing(tmp_path: Path) -> None:
     right = rows(tmp_path, Squares(), [Grid(8)])
     with Store(tmp_path / "cache" / "store.sqlite") as store:
-        before = {table: store._db.execute(f"SELECT count(*) FROM {table}").fetchone() for table in ("streams", "predictions")}
+        before = {
+            table: store._db.execute(f"SELECT count(*) FROM {table}").fetchone() for table in ("streams", "predictions")
+        }
     wrong = rows(tmp_path, "mismatched(of=squares)", [Grid(8)])
     with Store(tmp_path / "cache" / "store.sqlite") as store:
-        after = {table: store._db.execute(f"SELECT count(*) FROM {table}").fetchone() for table in ("streams", "predictions")}
+        after = {
+            table: store._db.execute(f"SELECT count(*) FROM {table}").fetchone() for table in ("streams", "predictions")
+        }
     assert before == after
     assert set(wrong["dataset"]) == {"mismatched"}
     for route in ("image", "latent"):

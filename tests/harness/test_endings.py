@@ -1,4 +1,6 @@
-"""However a run ends, nothing of it stays: no worker, no program that a codec started, no child of one in a session of its own, no folder."""
+"""However a run ends, nothing of it stays: no worker, no program that a codec started, no child of one in a session of
+its own, no folder.
+"""
 
 from __future__ import annotations
 
@@ -47,14 +49,41 @@ def within(seconds: float, holds: Callable[[], bool]) -> bool:
 
 
 def started(tmp_path: Path, workers: int) -> tuple[subprocess.Popen[bytes], list[int], Path]:
-    """A run that hangs in a codec's program, the ids of that program and of its children, and its folder for temporary files."""
+    """A run that hangs in a codec's program, the ids of that program and of its children, and its folder for temporary
+    files.
+    """
     log, temporary = tmp_path / "log", tmp_path / "tmp"
     temporary.mkdir()
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests/plugin")]), "TMPDIR": str(temporary)}
-    line = [sys.executable, "-m", "benchmarks.run", "--dataset", "squares", "--head", "squares", "--quiet", "--workers", str(workers)]
-    line += ["--codec", f'hostile(mode=program, size=4, log="{log}")', "--no-null-floor", "--gallery", "0", "--resamples", "0"]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests/plugin")]),
+        "TMPDIR": str(temporary),
+    }
+    line = [
+        sys.executable,
+        "-m",
+        "benchmarks.run",
+        "--dataset",
+        "squares",
+        "--head",
+        "squares",
+        "--quiet",
+        "--workers",
+        str(workers),
+    ]
+    line += [
+        "--codec",
+        f'hostile(mode=program, size=4, log="{log}")',
+        "--no-null-floor",
+        "--gallery",
+        "0",
+        "--resamples",
+        "0",
+    ]
     line += ["--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "out")]
-    process = subprocess.Popen(line, env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+    process = subprocess.Popen(
+        line, env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+    )
     assert within(120, lambda: log.is_file() and log.read_text().endswith("."))
     return process, [int(pid) for pid in log.read_text()[:-1].split()], temporary
 
@@ -62,7 +91,9 @@ def started(tmp_path: Path, workers: int) -> tuple[subprocess.Popen[bytes], list
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)], ids=["TERM", "INT", "KILL"]
+    ("number", "status"),
+    [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)],
+    ids=["TERM", "INT", "KILL"],
 )
 def test_a_run_that_is_ended_leaves_nothing(tmp_path: Path, number: signal.Signals, status: int, workers: int) -> None:
     process, programs, temporary = started(tmp_path, workers)
@@ -81,7 +112,9 @@ def test_a_child_in_a_session_of_its_own_ends_with_the_call_and_is_no_encode_tim
     """It holds the program's pipes open; the program itself takes a moment."""
     log = tmp_path / "log"
     executor = Processes(1)
-    config = configure("detection", Squares(2), [Leaving(4, log=str(log))], [FindSquares()], anchors=[], resamples=0, null_floor=False)
+    config = configure(
+        "detection", Squares(2), [Leaving(4, log=str(log))], [FindSquares()], anchors=[], resamples=0, null_floor=False
+    )
     rows = run(config, cache=tmp_path / "cache", executor=executor).rows
     children = [int(pid) for pid in log.read_text().split()]
     assert len(children) >= 2
@@ -123,7 +156,13 @@ def test_rooms_of_the_dead_are_cleared_and_no_others(tmp_path: Path, monkeypatch
     with (rooms["hsc-held"] / ".held").open("r+") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         leftovers.clear_rooms_of_the_dead()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["hsc-bare", "hsc-held", "hsc-link", "hsc-young", "other"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "hsc-bare",
+        "hsc-held",
+        "hsc-link",
+        "hsc-young",
+        "other",
+    ]
     assert (rooms["other"] / "private").is_dir()
 
 
@@ -175,22 +214,50 @@ def test_a_limit_must_leave_some_time(limit: float) -> None:
 
 def test_a_full_disk_is_one_sentence_with_its_cure() -> None:
     told = unwritten(OSError(errno.ENOSPC, "No space left on device"), Path("results/x"))
-    assert told.startswith("cannot read or write a file in results/x: No space left on device; make room, or name another folder")
+    assert told.startswith(
+        "cannot read or write a file in results/x: No space left on device; make room, or name another folder"
+    )
     assert "see that" in unwritten(PermissionError(errno.EACCES, "Permission denied", "a/b"))
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/dev/full").exists() or os.getuid() != 0, reason="mounts small file systems, as root alone may")
+@pytest.mark.skipif(
+    not Path("/dev/full").exists() or os.getuid() != 0, reason="mounts small file systems, as root alone may"
+)
 @pytest.mark.parametrize("size", ["8k", "64k", "120k"])
 def test_a_disk_that_fills_leaves_whole_files_and_no_traceback(tmp_path: Path, size: str) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", disk], check=False, capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", disk], check=False, capture_output=True
+    ).returncode:
         pytest.skip("nothing can be mounted here")
     try:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests/plugin")])}
-        line = [sys.executable, "-m", "benchmarks.run", "--dataset", "squares", "--head", "squares", "--codec", "blocks", "--quiet"]
-        line += ["--workers", "1", "--gallery", "2", "--keep-streams", "6", "--cache", str(tmp_path / "cache"), "--out", str(disk / "out")]
+        line = [
+            sys.executable,
+            "-m",
+            "benchmarks.run",
+            "--dataset",
+            "squares",
+            "--head",
+            "squares",
+            "--codec",
+            "blocks",
+            "--quiet",
+        ]
+        line += [
+            "--workers",
+            "1",
+            "--gallery",
+            "2",
+            "--keep-streams",
+            "6",
+            "--cache",
+            str(tmp_path / "cache"),
+            "--out",
+            str(disk / "out"),
+        ]
         done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 2
         assert "Traceback" not in done.stderr

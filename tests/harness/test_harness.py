@@ -55,13 +55,23 @@ class Counting(Blocks):
 
 
 def rows(tmp_path: Path, codecs: list[Any], **options: Any) -> pd.DataFrame:
-    options = {"heads": [FindSquares()], "dataset": Squares(), "cache": tmp_path / "cache", "executor": Inline(), **options}
+    options = {
+        "heads": [FindSquares()],
+        "dataset": Squares(),
+        "cache": tmp_path / "cache",
+        "executor": Inline(),
+        **options,
+    }
     return benchmarks.evaluate("detection", codecs=codecs, **options)
 
 
 def value(table: pd.DataFrame, metric: str, codec: str = "blocks", point: str = "size=4") -> float:
     found = table[
-        (table["metric"] == metric) & (table["codec"] == codec) & (table["point"] == point) & (table["part"] == "") & (table["anchor"] == "")
+        (table["metric"] == metric)
+        & (table["codec"] == codec)
+        & (table["point"] == point)
+        & (table["part"] == "")
+        & (table["anchor"] == "")
     ]
     assert len(found) == 1
     return float(found["value"].iloc[0])
@@ -80,8 +90,13 @@ def test_rate_is_all_bits_over_all_pixels(tmp_path: Path) -> None:
 
 
 def test_psnr_is_of_the_whole_set(tmp_path: Path) -> None:
-    errors = [np.mean((Blocks(4).decode(Blocks(4).encode(x)).astype(float) - x) ** 2) for x in (Squares().load(i).image for i in range(6))]
-    assert value(rows(tmp_path, [Blocks(4)]), "psnr") == pytest.approx(10 * math.log10(255**2 / np.mean(errors)), rel=1e-9)
+    errors = [
+        np.mean((Blocks(4).decode(Blocks(4).encode(x)).astype(float) - x) ** 2)
+        for x in (Squares().load(i).image for i in range(6))
+    ]
+    assert value(rows(tmp_path, [Blocks(4)]), "psnr") == pytest.approx(
+        10 * math.log10(255**2 / np.mean(errors)), rel=1e-9
+    )
 
 
 def test_original_is_the_ceiling_and_is_always_there(tmp_path: Path) -> None:
@@ -195,7 +210,9 @@ def test_unavailable_codec_is_a_skipped_row_with_its_reason(tmp_path: Path) -> N
 
 
 def run_rows(tmp_path: Path, codecs: list[Any]) -> list[Any]:
-    return run(configure("detection", Squares(), codecs, [FindSquares()]), cache=tmp_path / "cache", executor=Inline()).rows
+    return run(
+        configure("detection", Squares(), codecs, [FindSquares()]), cache=tmp_path / "cache", executor=Inline()
+    ).rows
 
 
 def test_no_head_that_can_run_is_an_error(tmp_path: Path) -> None:
@@ -211,19 +228,36 @@ def test_no_head_that_can_run_is_an_error(tmp_path: Path) -> None:
 def test_an_unknown_anchor_is_refused_and_a_known_one_gives_differences(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not among the codecs"):
         configure("detection", Squares(), [Blocks(4)], [FindSquares()], anchors=["vvc"])
-    table = rows(tmp_path, [*(Blocks(s) for s in Blocks.ladder), *(Blocks(s, slow_s=0.001) for s in Blocks.ladder)], anchors=["blocks"])
+    table = rows(
+        tmp_path,
+        [*(Blocks(s) for s in Blocks.ladder), *(Blocks(s, slow_s=0.001) for s in Blocks.ladder)],
+        anchors=["blocks"],
+    )
     found = table[(table["anchor"] == "blocks") & (table["part"] == "")]
     assert set(found["metric"]) == {"bd_rate(ap)", "bd_ap"}
     assert set(found["codec"]) == {"blocks(slow_s=0.001)"}
 
 
 def test_points_of_one_configuration_join_one_curve() -> None:
-    found = curves(["jpeg(quality=5)", "jpeg(quality=[20, 10])", "jpeg(quality=5, subsampling=[4:4:4])".replace("4:4:4", '"4:4:4"')])
+    found = curves(
+        [
+            "jpeg(quality=5)",
+            "jpeg(quality=[20, 10])",
+            "jpeg(quality=5, subsampling=[4:4:4])".replace("4:4:4", '"4:4:4"'),
+        ]
+    )
     assert [(c.label, [p for p, _ in c.points]) for c in found] == [
         ("jpeg", ["quality=5", "quality=20", "quality=10"]),
         ('jpeg(subsampling="4:4:4")', ["quality=5"]),
     ]
-    assert [p for p, _ in curves(["jpeg"])[0].points] == ["quality=5", "quality=10", "quality=20", "quality=35", "quality=50", "quality=75"]
+    assert [p for p, _ in curves(["jpeg"])[0].points] == [
+        "quality=5",
+        "quality=10",
+        "quality=20",
+        "quality=35",
+        "quality=50",
+        "quality=75",
+    ]
 
 
 def test_limit_takes_the_first_or_draws_with_a_seed() -> None:

@@ -119,7 +119,10 @@ def test_within_a_process_it_is_the_source_that_was_imported(folder: Path) -> No
 def typed(value: str, helper: str) -> type:
     """A class as a notebook defines it: its module has no file."""
     module = sys.modules["written_nowhere"] = ModuleType("written_nowhere")
-    exec(f"def helper(x):\n    return x in {helper}\n" + PLUGIN.format(value=f"helper({value})", facts="{}", extra=""), vars(module))
+    exec(
+        f"def helper(x):\n    return x in {helper}\n" + PLUGIN.format(value=f"helper({value})", facts="{}", extra=""),
+        vars(module),
+    )
     cls: type = vars(module)["Mine"]
     return cls
 
@@ -136,7 +139,10 @@ def test_its_hash_is_the_same_in_every_process() -> None:
         "@dataclass(frozen=True)\nclass Mine:\n    def f(self, x):\n        return x in {'a', 'b', 'c', 'd'}\n"
         "print(source_sha256(Mine))"
     )
-    runs = [subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60).stdout for _ in range(2)]
+    runs = [
+        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60).stdout
+        for _ in range(2)
+    ]
     assert runs[0] == runs[1]
     assert len(runs[0].strip()) == 64
 
@@ -158,7 +164,8 @@ def test_a_metric_of_others_is_known_by_its_source() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "facts"), [("", {}), ("cpu", {}), ("cuda", {"device": "cuda"}), ("cuda:1", {"device": "cuda"}), ("mps", {"device": "mps"})]
+    ("told", "facts"),
+    [("", {}), ("cpu", {}), ("cuda", {"device": "cuda"}), ("cuda:1", {"device": "cuda"}), ("mps", {"device": "mps"})],
 )
 def test_another_device_is_another_answer(told: str, facts: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HSC_DEVICE", told)

@@ -156,7 +156,9 @@ def test_a_codec_that_fails_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("first", "last"), [(0, 0), (0, 11), (90, 100), (100, 100), (37, 41), (60, 60), (0, 88)])
 @pytest.mark.parametrize("target", [0.012, 0.05, 0.3, 0.77, 1.3])
 def test_values_that_fail_take_only_the_rates_that_lie_there(first: int, last: int, target: float) -> None:
-    """Whatever can be coded within 5 % of a rate is found, where the codec fails from one value of its scale to another."""
+    """Whatever can be coded within 5 % of a rate is found, where the codec fails from one value of its scale to
+    another.
+    """
 
     def rate(value: int) -> float:
         return 0.01 * math.exp(5 * value / 100)
@@ -182,7 +184,13 @@ def test_values_that_fail_take_only_the_rates_that_lie_there(first: int, last: i
 
 
 def test_values_that_fail_far_from_a_rate_are_not_its_reason() -> None:
-    search = Search(curves(["jpeg(quality=[5])"])[0], 0, 100, {50: 0.1, 60: 0.2, 70: 0.3}, {55: "quality=55 failed: full", 90: "quality=90 failed"})
+    search = Search(
+        curves(["jpeg(quality=[5])"])[0],
+        0,
+        100,
+        {50: 0.1, 60: 0.2, 70: 0.3},
+        {55: "quality=55 failed: full", 90: "quality=90 failed"},
+    )
     assert search.troubles(0.15) == ["quality=55 failed: full"]
     assert search.troubles(0.25) == []
     assert search.troubles(9.0) == ["quality=90 failed"]
@@ -251,11 +259,31 @@ def test_what_is_no_rate_is_refused(target: float) -> None:
 
 
 def test_the_command_line_and_python_take_rates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["--dataset", "squares", "--head", "squares", "--codec", "blocks", "--quiet", "--workers", "1", "--resamples", "0"]
+    words = [
+        "--dataset",
+        "squares",
+        "--head",
+        "squares",
+        "--codec",
+        "blocks",
+        "--quiet",
+        "--workers",
+        "1",
+        "--resamples",
+        "0",
+    ]
     words += ["--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "run"), "--match-bpp", "0.47", "1.7"]
     assert main([*words, "--dry-run"]) == 0
     assert "those at 0.47, 1.7 bpp will be searched for" in capsys.readouterr().out
     assert main(words) == 0
     assert "Matched to " in capsys.readouterr().out
-    rows = benchmarks.evaluate("detection", Squares(), [Blocks(4)], [FindSquares()], match_bpp=[0.5], cache=tmp_path / "cache", executor=Inline())
+    rows = benchmarks.evaluate(
+        "detection",
+        Squares(),
+        [Blocks(4)],
+        [FindSquares()],
+        match_bpp=[0.5],
+        cache=tmp_path / "cache",
+        executor=Inline(),
+    )
     assert "matched_bpp" in set(rows["metric"])

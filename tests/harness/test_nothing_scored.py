@@ -50,7 +50,9 @@ class TwiceGrid(GridSquares):
         return [replace(one, boxes_xyxy=one.boxes_xyxy * 8 + 4) for one in super().predict_latents(latents)]
 
 
-def notices(tmp_path: Path, dataset: Any, heads: list[Any], codecs: list[Any], task: str = "detection") -> tuple[Outcome, list[str]]:
+def notices(
+    tmp_path: Path, dataset: Any, heads: list[Any], codecs: list[Any], task: str = "detection"
+) -> tuple[Outcome, list[str]]:
     said: list[str] = []
     config = configure(task, dataset, codecs, heads, resamples=0, null_floor=False)
     return run(config, cache=tmp_path / "cache", executor=Inline(), tell=said.append), said
@@ -86,9 +88,31 @@ def test_controls_and_runs_without_labels_are_passed_over(tmp_path: Path) -> Non
     assert said == []
 
 
-def test_the_command_line_says_it_in_every_place_and_the_tables_add_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    where = ["--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "run"), "--workers", "1", "--gallery", "0", "--resamples", "0"]
-    words = ["--dataset", "squares", "--codec", "blocks(size=[8, 4])", "--head", "squares(threshold=250)", "--quiet", *where]
+def test_the_command_line_says_it_in_every_place_and_the_tables_add_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = [
+        "--cache",
+        str(tmp_path / "cache"),
+        "--out",
+        str(tmp_path / "run"),
+        "--workers",
+        "1",
+        "--gallery",
+        "0",
+        "--resamples",
+        "0",
+    ]
+    words = [
+        "--dataset",
+        "squares",
+        "--codec",
+        "blocks(size=[8, 4])",
+        "--head",
+        "squares(threshold=250)",
+        "--quiet",
+        *where,
+    ]
     assert main(words) == 0
     assert "warning: head squares(threshold=250) has AP 0.0 on the originals, about nothing" in capsys.readouterr().err
     for name in ("table.md", "report.html", "run.json", "table.tex"):

@@ -78,7 +78,11 @@ def coded(tmp_path: Path) -> int:
 
 
 def ap(found: Outcome, head: str) -> dict[tuple[str, str], float]:
-    return {(r.codec, r.point): r.value for r in found.rows if r.head == head and r.metric == "ap" and not r.part and r.status == "ok"}
+    return {
+        (r.codec, r.point): r.value
+        for r in found.rows
+        if r.head == head and r.metric == "ap" and not r.part and r.status == "ok"
+    }
 
 
 # Classes
@@ -100,7 +104,13 @@ def test_where_no_class_is_shared_nothing_is_coded(tmp_path: Path, dry: bool) ->
     with pytest.raises(UsageError, match="no head can be scored") as refused:
         outcome(tmp_path, [Named(names=("Square", "dog"))], dry=dry)
     message = str(refused.value)
-    for part in ("'Square', 'dog'", "'square', 'unseen'", "mine-to-squares.toml", "HSC_CLASS_MAPS", '"Square" = "square"'):
+    for part in (
+        "'Square', 'dog'",
+        "'square', 'unseen'",
+        "mine-to-squares.toml",
+        "HSC_CLASS_MAPS",
+        '"Square" = "square"',
+    ):
         assert part in message
     assert coded(tmp_path) == 0
 
@@ -114,7 +124,9 @@ def test_a_head_without_shared_classes_leaves_the_others_their_table(tmp_path: P
     assert said[0].startswith("the head named(")
 
 
-def test_a_file_goes_before_names_and_names_need_more_than_background(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_goes_before_names_and_names_need_more_than_background(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one, other = LabelSpace("a", ("background", "cat", "dog")), LabelSpace("b", ("background", "dog", "cat", "cow"))
     found = map_between(one, other)
     assert found is not None
@@ -145,7 +157,9 @@ def test_a_few_of_cocos_classes_under_its_names_need_no_file() -> None:
 
 
 def test_classes_of_which_nothing_is_labelled_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="nothing that the head can be scored on, 'unseen', is labelled in the 6 images"):
+    with pytest.raises(
+        UsageError, match="nothing that the head can be scored on, 'unseen', is labelled in the 6 images"
+    ):
         outcome(tmp_path, [Named(names=("unseen",))])
     found, _ = outcome(tmp_path, [Named(names=("unseen",)), FindSquares()])
     assert {r.status for r in found.rows if r.head.startswith("named")} == {"skipped"}
@@ -221,7 +235,9 @@ class Gone(Blocks):
 
 def test_an_anchor_that_cannot_run_is_said_at_once(tmp_path: Path) -> None:
     _, said = outcome(tmp_path, [FindSquares()], codecs=[Blocks(8), Gone(8)], anchors=["gone"])
-    assert said == ["there will be no differences against the whole of gone: gone is skipped: no such binary; install it"]
+    assert said == [
+        "there will be no differences against the whole of gone: gone is skipped: no such binary; install it"
+    ]
 
 
 # Labels
@@ -239,7 +255,11 @@ class BadMaps(Greys):
             return SegmentationMap(labels)
         if self.fault == "raises":
             raise DataError("damaged on purpose")
-        changed = {"value": np.where(labels == 3, 11, labels).astype(np.uint8), "size": labels[:-1], "kind": labels.astype(np.int64)}
+        changed = {
+            "value": np.where(labels == 3, 11, labels).astype(np.uint8),
+            "size": labels[:-1],
+            "kind": labels.astype(np.int64),
+        }
         return SegmentationMap(changed[self.fault])
 
     def load(self, index: int) -> Any:
@@ -248,7 +268,12 @@ class BadMaps(Greys):
 
 @pytest.mark.parametrize(
     ("fault", "said"),
-    [("raises", "damaged on purpose"), ("value", "holds 11, expected 0 to 10"), ("size", r"\(3, 6\), expected uint8 \(4, 6\)"), ("kind", "int64")],
+    [
+        ("raises", "damaged on purpose"),
+        ("value", "holds 11, expected 0 to 10"),
+        ("size", r"\(3, 6\), expected uint8 \(4, 6\)"),
+        ("kind", "int64"),
+    ],
 )
 @pytest.mark.parametrize("dry", [True, False])
 def test_a_bad_label_map_is_named_before_anything_is_coded(tmp_path: Path, fault: str, said: str, dry: bool) -> None:
@@ -294,11 +319,25 @@ def test_a_data_set_without_the_labels_it_names_is_refused(tmp_path: Path) -> No
 
 def command(tmp_path: Path, *more: str) -> list[str]:
     where = ["--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "run"), "--workers", "1"]
-    return ["--dataset", "squares", "--codec", "blocks(size=[8, 4])", "--quiet", "--gallery", "0", "--resamples", "0", *where, *more]
+    return [
+        "--dataset",
+        "squares",
+        "--codec",
+        "blocks(size=[8, 4])",
+        "--quiet",
+        "--gallery",
+        "0",
+        "--resamples",
+        "0",
+        *where,
+        *more,
+    ]
 
 
 @pytest.mark.parametrize("more", [[], ["--dry-run"]])
-def test_the_command_line_ends_with_2_before_it_begins(tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str]) -> None:
+def test_the_command_line_ends_with_2_before_it_begins(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str]
+) -> None:
     (tmp_path / "names.txt").write_text("dog\ncat\n")
     labels = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "pear"}]}
     from PIL import Image

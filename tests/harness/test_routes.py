@@ -1,4 +1,6 @@
-"""Two routes from the same bytes: heads on images and heads on latents in one run, with keys, times and rows of their own."""
+"""Two routes from the same bytes: heads on images and heads on latents in one run, with keys, times and rows of their
+own.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,9 @@ def outcome(tmp_path: Path, codecs: list[Any], heads: list[Any], **options: Any)
 
 
 def rows(tmp_path: Path, codecs: list[Any], heads: list[Any], **options: Any) -> pd.DataFrame:
-    return benchmarks.evaluate("detection", Squares(), codecs, heads, cache=tmp_path / "cache", executor=Inline(), **options)
+    return benchmarks.evaluate(
+        "detection", Squares(), codecs, heads, cache=tmp_path / "cache", executor=Inline(), **options
+    )
 
 
 def letters(codec: Counting) -> str:
@@ -159,13 +163,24 @@ class Adapted(FindSquares):
 
 
 def test_adapted_heads_are_compared_on_the_same_bytes(tmp_path: Path) -> None:
-    found = outcome(tmp_path, [Grid(64), Grid(8), Blocks(8)], [Adapted(), GridSquares(), GridSquares(threshold=200)], dataset=Squares(12))
+    found = outcome(
+        tmp_path,
+        [Grid(64), Grid(8), Blocks(8)],
+        [Adapted(), GridSquares(), GridSquares(threshold=200)],
+        dataset=Squares(12),
+    )
     apart = [r for r in found.rows if r.metric == "d_head(ap)"]
     value = {(r.head, r.route, r.codec, r.point): r.value for r in found.rows if r.metric == "ap" and not r.part}
-    assert [(r.head, r.point) for r in apart] == [(h, f"step={s}") for h in ("grid_squares", "grid_squares(threshold=200)") for s in (64, 8)]
-    assert {(r.anchor, r.part, r.route, r.codec) for r in apart} == {("squares", "less the head of the image route", "latent", "grid")}
+    assert [(r.head, r.point) for r in apart] == [
+        (h, f"step={s}") for h in ("grid_squares", "grid_squares(threshold=200)") for s in (64, 8)
+    ]
+    assert {(r.anchor, r.part, r.route, r.codec) for r in apart} == {
+        ("squares", "less the head of the image route", "latent", "grid")
+    }
     for row in apart:
-        assert row.value == pytest.approx(value[row.head, "latent", "grid", row.point] - value["squares", "image", "grid", row.point])
+        assert row.value == pytest.approx(
+            value[row.head, "latent", "grid", row.point] - value["squares", "image", "grid", row.point]
+        )
         assert row.low <= row.value <= row.high
     blind = [r for r in apart if "200" in r.head]
     assert all(r.high < 0 for r in blind)  # it finds nothing, on every resample

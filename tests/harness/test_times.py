@@ -80,14 +80,24 @@ class Failing(FindSquares):
         return super().predict(images)
 
 
-def done(tmp_path: Path, codecs: list[Any] | None = None, heads: list[Any] | None = None, workers: int = 1, **options: Any) -> Outcome:
+def done(
+    tmp_path: Path, codecs: list[Any] | None = None, heads: list[Any] | None = None, workers: int = 1, **options: Any
+) -> Outcome:
     how = {name: options.pop(name) for name in ("dry", "keep_streams", "device") if name in options}
-    config = configure("detection", Squares(), codecs or [Blocks(4)], heads or [FindSquares()], **{"anchors": [], "resamples": 0, **options})
+    config = configure(
+        "detection",
+        Squares(),
+        codecs or [Blocks(4)],
+        heads or [FindSquares()],
+        **{"anchors": [], "resamples": 0, **options},
+    )
     return run(config, cache=tmp_path / "cache", executor=Several(workers), **how)
 
 
 def times(outcome: Outcome) -> dict[tuple[str, str, str, str], float]:
-    return {(r.codec, r.point, r.route, r.metric): r.value for r in outcome.rows if r.metric in TIMES and r.status == "ok"}
+    return {
+        (r.codec, r.point, r.route, r.metric): r.value for r in outcome.rows if r.metric in TIMES and r.status == "ok"
+    }
 
 
 def others(outcome: Outcome) -> pd.DataFrame:
@@ -101,9 +111,15 @@ def calls(log: Path, what: str = "encode") -> int:
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [({"repeats": 1}, {"repeats": 3}), ({"workers": 1}, {"workers": 2}), ({"repeats": 5, "workers": 2}, {"repeats": 1, "workers": 4})],
+    [
+        ({"repeats": 1}, {"repeats": 3}),
+        ({"workers": 1}, {"workers": 2}),
+        ({"repeats": 5, "workers": 2}, {"repeats": 1, "workers": 4}),
+    ],
 )
-def test_a_run_shows_times_of_its_own_conditions_alone(tmp_path: Path, first: dict[str, int], second: dict[str, int]) -> None:
+def test_a_run_shows_times_of_its_own_conditions_alone(
+    tmp_path: Path, first: dict[str, int], second: dict[str, int]
+) -> None:
     log = tmp_path / "log"
     codec = Logged(4, log=str(log))
     one = done(tmp_path, [codec], **first)
@@ -128,7 +144,12 @@ def test_each_time_says_its_conditions_in_rows_tables_run_json_paper_and_page(tm
     assert all(r.reason.startswith("measured 5 times, the median kept; 2 processes of 1 thread; cpu; ") for r in shown)
     assert f"\n\nTimes: {shown[0].reason}." in blocks(outcome.rows, ("ap",), "github")
     about = json.loads(json.dumps(describe(outcome.plan, 2, "cpu", {"command": "x"}), default=str))
-    assert (about["times"]["repeats"], about["times"]["processes"], about["times"]["threads"], about["times"]["device"]) == (5, 2, 1, "cpu")
+    assert (
+        about["times"]["repeats"],
+        about["times"]["processes"],
+        about["times"]["threads"],
+        about["times"]["device"],
+    ) == (5, 2, 1, "cpu")
     about["repeats"] = 1  # what the run says of itself is not what its times are told by
     assert "each measured 5 times, the median kept: " in _times(about)
     assert "2 processes of 1 thread each, device cpu." in _times(about)
@@ -140,8 +161,18 @@ def test_each_time_says_its_conditions_in_rows_tables_run_json_paper_and_page(tm
 
 
 def test_an_older_runs_methods_tell_what_it_declares() -> None:
-    about = {"repeats": 3, "environment": {"workers": 4, "threads_per_worker": 1, "device": "cuda", "machine": {"cores": 8, "processor": "P"}}}
-    assert "each measured 3 times, the median kept: P, 8 cores, 4 processes of 1 thread each, device cuda." in _times(about)
+    about = {
+        "repeats": 3,
+        "environment": {
+            "workers": 4,
+            "threads_per_worker": 1,
+            "device": "cuda",
+            "machine": {"cores": 8, "processor": "P"},
+        },
+    }
+    assert "each measured 3 times, the median kept: P, 8 cores, 4 processes of 1 thread each, device cuda." in _times(
+        about
+    )
 
 
 def test_the_median_is_of_all_images_and_of_one_kind(tmp_path: Path) -> None:
@@ -213,7 +244,11 @@ def test_never_leaves_times_of_other_conditions_out_with_the_reason(tmp_path: Pa
     lacking = [r for r in two.rows if r.metric in TIMES]
     assert {r.status for r in lacking} == {"missing"}
     assert len(lacking) == 6
-    assert all(np.isnan(r.value) and r.reason.startswith("6 of 6 images have no time of this run's conditions (measured 7 times") for r in lacking)
+    assert all(
+        np.isnan(r.value)
+        and r.reason.startswith("6 of 6 images have no time of this run's conditions (measured 7 times")
+        for r in lacking
+    )
     pd.testing.assert_frame_equal(others(one), others(two))
     assert times(done(tmp_path, overwrite="never")) == times(one)
 
@@ -232,12 +267,17 @@ def test_the_plan_says_what_is_only_timed_anew(tmp_path: Path) -> None:
     shown = planned(plan)
     assert "blocks size=4: 6 of 6 images known, 6 of them to be timed anew\n" in shown
     assert "blocks size=8: 0 of 6 images known\n" in shown
-    assert "18 images to code or read\n12 of them are known and are only timed anew: no times of these conditions are kept (measured 2 times" in shown
+    assert (
+        "18 images to code or read\n12 of them are known and are only timed anew: no times of these conditions are "
+        "kept (measured 2 times" in shown
+    )
     assert (plan.plan.todo, plan.plan.retimed) == (18, 12)
     assert "timed anew" not in planned(done(tmp_path, dry=True))
 
 
-def test_a_codec_that_gives_other_bytes_keeps_its_first_ones_and_it_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_codec_that_gives_other_bytes_keeps_its_first_ones_and_it_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     log = tmp_path / "log"
     codec = Logged(4, log=str(log), fault="bytes")
     one = done(tmp_path, [codec])
@@ -247,7 +287,8 @@ def test_a_codec_that_gives_other_bytes_keeps_its_first_ones_and_it_is_said(tmp_
     pd.testing.assert_frame_equal(others(one), others(two))
     assert len(times(two)) == 6
     assert [r.getMessage() for r in caplog.records if "other bytes" in r.getMessage()] == [
-        f"{two.plan.cells[1].curve} size=4 gives other bytes than before for 6 images; the first are kept, their times are new"
+        f"{two.plan.cells[1].curve} size=4 gives other bytes than before for 6 images; the first are kept, their "
+        f"times are new"
     ]
     assert two.plan.cells[1].differing == 6
 
@@ -297,7 +338,9 @@ def test_a_cache_from_before_conditions_is_read_and_its_times_are_measured_anew(
 
 def test_a_further_head_leaves_the_times_of_streams_as_they_are(tmp_path: Path) -> None:
     one = done(tmp_path)
-    two = done(tmp_path, heads=[FindSquares(), FindSquares(90)])  # the originals, too large to keep, are coded again for it
+    two = done(
+        tmp_path, heads=[FindSquares(), FindSquares(90)]
+    )  # the originals, too large to keep, are coded again for it
     streams = {key: value for key, value in times(one).items() if key[3] != "head_s"}
     assert len(streams) == 4
     assert streams.items() <= times(two).items()
@@ -313,14 +356,30 @@ def test_keeping_streams_changes_no_time(tmp_path: Path) -> None:
 
 def test_the_gallery_and_the_command_line_tell_the_times_of_the_run(tmp_path: Path) -> None:
     def made(*more: str) -> dict[str, Any]:
-        line = ["--dataset", "squares", "--head", "squares", "--codec", "blocks(size=[8, 4])", "--no-null-floor", "--resamples", "0", "--quiet"]
-        assert main([*line, "--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "run"), "--workers", "1", *more]) == 0
+        line = [
+            "--dataset",
+            "squares",
+            "--head",
+            "squares",
+            "--codec",
+            "blocks(size=[8, 4])",
+            "--no-null-floor",
+            "--resamples",
+            "0",
+            "--quiet",
+        ]
+        assert (
+            main([*line, "--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "run"), "--workers", "1", *more])
+            == 0
+        )
         found = pd.read_csv(tmp_path / "run" / "rows.csv", keep_default_na=False)
         found = found[found["metric"].isin(TIMES)]
         return {f"{r.codec} {r.point} {r.metric}": r.value for r in found.itertuples()}
 
     one = made("--gallery", "0")
-    assert made("--gallery", "2") == one  # its pictures are coded between points, and again where they were too large to keep
+    assert (
+        made("--gallery", "2") == one
+    )  # its pictures are coded between points, and again where they were too large to keep
     assert made("--gallery", "2", "--overwrite", "never") == one
     assert not set(made("--gallery", "0", "--repeats", "2").values()) & set(one.values())
     about = json.loads((tmp_path / "run" / "run.json").read_text())
@@ -369,7 +428,11 @@ class OfSecond(GridSquares):
 def test_times_to_latents_are_of_the_latents_that_the_run_reads(tmp_path: Path) -> None:
     assert len({latents_kind(names) for names in (("y",), ("w", "y"), ("w",))}) == 3
     found = {}
-    for name, heads in (("first", [GridSquares()]), ("second", [OfSecond(90)]), ("both", [GridSquares(), OfSecond(90)])):
+    for name, heads in (
+        ("first", [GridSquares()]),
+        ("second", [OfSecond(90)]),
+        ("both", [GridSquares(), OfSecond(90)]),
+    ):
         found[name] = times(done(tmp_path, [TwoMaps()], heads, repeats=2))
     (key,) = [key for key in found["first"] if key[2] == "latent" and key[3] == "decode_s"]
     assert len({found[name][key] for name in found}) == 3

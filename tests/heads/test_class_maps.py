@@ -58,7 +58,10 @@ def test_same_space_none_and_a_folder_of_ones_own(tmp_path: Path, monkeypatch: p
     assert find_merge("a", "b") == {"y": "z"}
 
 
-@pytest.mark.parametrize("text", ["", "[map", "map = 3", "[other]\nx = 1", "merge = 3\n[map]\nx = 1", "a = " + "[" * 100_000, "a = " + "9" * 5000])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[map", "map = 3", "[other]\nx = 1", "merge = 3\n[map]\nx = 1", "a = " + "[" * 100_000, "a = " + "9" * 5000],
+)
 def test_what_is_no_map_is_refused(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HSC_CLASS_MAPS", str(tmp_path))
     (tmp_path / "a-to-b.toml").write_text(text)

@@ -11,7 +11,11 @@ from downstream.weights.config_sources import config_sources, sha256_of_config
 CONFIGS = {
     "_base_ in Python": ("top.py", '_base_ = ["bases/a.py", "./bases/b.py"]\nmodel = dict(a=1)\n'),
     "one _base_ in Python": ("top.py", '_base_ = "bases/a.py"\n'),
-    "imports": ("top.py", "from mmengine.config import read_base\nwith read_base():\n    from .bases.a import *\n    from .bases import b\n"),
+    "imports": (
+        "top.py",
+        "from mmengine.config import read_base\nwith read_base():\n    from .bases.a import *\n    from .bases "
+        "import b\n",
+    ),
     "JSON": ("top.json", '{"_base_": ["bases/a.py"]}'),
     "YAML": ("top.yaml", "_base_:\n  - bases/a.py\nmodel: 1\n"),
     "YAML in one line": ("top.yml", "_base_: ['bases/a.py', bases/b.py]\n"),

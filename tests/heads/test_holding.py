@@ -1,4 +1,6 @@
-"""Networks are built once a run and never while the clock runs: each kind of head that can be built here, and the learned codec."""
+"""Networks are built once a run and never while the clock runs: each kind of head that can be built here, and the
+learned codec.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +78,10 @@ def torchvision_file(model: str, folder: Path, **settings: Any) -> Path:
 
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        save_file(get_model(model, weights=None, weights_backbone=None, **settings).state_dict(), folder / f"{model}.safetensors")
+        save_file(
+            get_model(model, weights=None, weights_backbone=None, **settings).state_dict(),
+            folder / f"{model}.safetensors",
+        )
     return folder / f"{model}.safetensors"
 
 
@@ -88,7 +93,9 @@ def packaged_file(name: str) -> Path:
     return packaged(name)
 
 
-def one_head(name: str, folder: Path, segmenter_weights: Callable[[str], Path], latent_weights: Callable[..., Path]) -> tuple[str, Path]:
+def one_head(
+    name: str, folder: Path, segmenter_weights: Callable[[str], Path], latent_weights: Callable[..., Path]
+) -> tuple[str, Path]:
     """A spec with FILE in it, and the file that stands for."""
     if name == "onnx":
         pytest.importorskip("onnxruntime")
@@ -103,7 +110,10 @@ def one_head(name: str, folder: Path, segmenter_weights: Callable[[str], Path], 
         return "torchvision_segmentation(model=lraspp_mobilenet_v3_large, weights=FILE, side=64)", file
     found = {
         "small": ("small(weights=FILE)", lambda: packaged_file("small_pyramid")),
-        "small_adapted": ("small_adapted(arch=hourglass, weights=FILE)", lambda: packaged_file("small_adapted_hourglass")),
+        "small_adapted": (
+            "small_adapted(arch=hourglass, weights=FILE)",
+            lambda: packaged_file("small_adapted_hourglass"),
+        ),
         "segmenter": ("segmenter(weights=FILE)", lambda: segmenter_weights("pyramid")),
         "segmenter_adapted": (
             "segmenter_adapted(arch=context, trained=camvid, weights=FILE)",
@@ -115,7 +125,10 @@ def one_head(name: str, folder: Path, segmenter_weights: Callable[[str], Path], 
     return found[0], found[1]()
 
 
-FILES = {name: ("path" if name == "tflite" else "weights") for name in ("tflite", "ultralytics", "mmseg", "lpips", "dists", "fid")}
+FILES = {
+    name: ("path" if name == "tflite" else "weights")
+    for name in ("tflite", "ultralytics", "mmseg", "lpips", "dists", "fid")
+}
 """Heads whose packages or weights tests do not have; what holds their networks is looked at alone."""
 NO_NETWORK = {"psnr", "ms_ssim"}
 TRIED = (
@@ -153,7 +166,15 @@ def job(cell: int, codec: Any, heads: Sequence[Any]) -> Job:
     """One image at one operating point, to be coded and read by all heads."""
     image = Noise().load(cell).image
     routes = tuple(routes_of(head)[0] for head in heads)
-    item = Item(cell, f"noise-{cell}", Pixels(pixels_sha256(image), image.shape[:2], None), None, True, tuple(range(len(heads))), latents_timed=True)
+    item = Item(
+        cell,
+        f"noise-{cell}",
+        Pixels(pixels_sha256(image), image.shape[:2], None),
+        None,
+        True,
+        tuple(range(len(heads))),
+        latents_timed=True,
+    )
     names = read_by([head for head, route in zip(heads, routes, strict=True) if route == "latent"])
     return Job(cell, Noise(), codec, tuple(heads), routes, (item,), 1, names)  # type: ignore[arg-type]
 
@@ -180,7 +201,11 @@ def test_no_head_keeps_networks_of_its_own(name: str) -> None:
 
 @pytest.mark.parametrize("name", TRIED)
 def test_three_heads_of_a_kind_are_built_three_times_in_eight_jobs_and_not_on_the_clock(
-    name: str, tmp_path: Path, segmenter_weights: Callable[[str], Path], latent_weights: Callable[..., Path], slow_loads: None
+    name: str,
+    tmp_path: Path,
+    segmenter_weights: Callable[[str], Path],
+    latent_weights: Callable[..., Path],
+    slow_loads: None,
 ) -> None:
     spec, file = one_head(name, tmp_path, segmenter_weights, latent_weights)
     heads = []
@@ -199,12 +224,16 @@ def test_three_heads_of_a_kind_are_built_three_times_in_eight_jobs_and_not_on_th
     assert all(answer.latents_s is None or answer.latents_s < PAUSE for answer in answers)
 
 
-def test_three_models_of_the_learned_codec_are_built_three_times_in_eight_jobs_and_not_on_the_clock(tmp_path: Path, slow_loads: None) -> None:
+def test_three_models_of_the_learned_codec_are_built_three_times_in_eight_jobs_and_not_on_the_clock(
+    tmp_path: Path, slow_loads: None
+) -> None:
     pretrained = Path(hsc_codec.__file__).parents[2] / "hsc" / "pretrained" / "camvid.safetensors"
     if not pretrained.is_file():
         pytest.skip("the weights camvid are not here")
     shutil.copyfile(pretrained, tmp_path / "third.safetensors")
-    codecs = [CODECS.build(f'hsc(model="{model}")') for model in ("roadscenes", "camvid", tmp_path / "third.safetensors")]
+    codecs = [
+        CODECS.build(f'hsc(model="{model}")') for model in ("roadscenes", "camvid", tmp_path / "third.safetensors")
+    ]
     before = HOLDER.loads
     answers = [answered(cell, codecs[cell % 3], ()) for cell in range(8)]
     assert HOLDER.loads - before == 3
@@ -213,7 +242,9 @@ def test_three_models_of_the_learned_codec_are_built_three_times_in_eight_jobs_a
     )
 
 
-def test_what_is_built_while_the_clock_runs_is_timed_again(tmp_path: Path, segmenter_weights: Callable[[str], Path], slow_loads: None) -> None:
+def test_what_is_built_while_the_clock_runs_is_timed_again(
+    tmp_path: Path, segmenter_weights: Callable[[str], Path], slow_loads: None
+) -> None:
     shutil.copyfile(segmenter_weights("pyramid"), tmp_path / "own.safetensors")
     head = HEADS.build(f'segmenter(weights="{tmp_path / "own.safetensors"}")')
     answered(0, Verbatim(), [head])
@@ -236,7 +267,9 @@ def test_a_changed_file_is_loaded_anew(tmp_path: Path, segmenter_weights: Callab
 
     with safe_open(path, "pt") as file:
         about = file.metadata()
-    tensors = {name: -t if name.startswith("classify") and t.is_floating_point() else t for name, t in load_file(path).items()}
+    tensors = {
+        name: -t if name.startswith("classify") and t.is_floating_point() else t for name, t in load_file(path).items()
+    }
     time.sleep(0.01)
     save_file(tensors, path, about)
     (second,) = head.predict([image])
@@ -244,7 +277,9 @@ def test_a_changed_file_is_loaded_anew(tmp_path: Path, segmenter_weights: Callab
 
 
 @pytest.mark.parametrize("model", ["ssdlite320_mobilenet_v3_large", "fasterrcnn_mobilenet_v3_large_320_fpn"])
-def test_detectors_that_differ_in_thresholds_alone_share_a_network_and_keep_their_thresholds(model: str, tmp_path: Path) -> None:
+def test_detectors_that_differ_in_thresholds_alone_share_a_network_and_keep_their_thresholds(
+    model: str, tmp_path: Path
+) -> None:
     from torchvision.models import get_model
 
     file = torchvision_file(model, tmp_path)
@@ -258,7 +293,13 @@ def test_detectors_that_differ_in_thresholds_alone_share_a_network_and_keep_thei
         made = get_model(model, weights=None, weights_backbone=None, **options)
         for name in ("score_thresh", "nms_thresh", "detections_per_img"):
             ours, torchvisions = (getattr(getattr(n, "roi_heads", n), name) for n in (head._network(), made))
-            assert ours == torchvisions == dict(zip(("score_thresh", "nms_thresh", "detections_per_img"), (score, nms, most), strict=True))[name]
+            assert (
+                ours
+                == torchvisions
+                == dict(zip(("score_thresh", "nms_thresh", "detections_per_img"), (score, nms, most), strict=True))[
+                    name
+                ]
+            )
     assert HOLDER.loads - before == 1
 
 

@@ -33,7 +33,10 @@ WIDE = (LatentSpec("w_hat", (9, 64), 0, "a" * 64), LatentSpec("F_hat", (240, Non
 def latents(height: int, width: int, seed: int = 0) -> Latents:
     random = np.random.default_rng(seed)
     grid = (-(-height // 16), -(-width // 16))
-    maps = {"F_hat": random.normal(size=(12, *grid)).astype(np.float32), "w_hat": random.normal(size=(3, 8)).astype(np.float32)}
+    maps = {
+        "F_hat": random.normal(size=(12, *grid)).astype(np.float32),
+        "w_hat": random.normal(size=(3, 8)).astype(np.float32),
+    }
     return Latents(maps, (height, width))
 
 
@@ -89,7 +92,14 @@ def test_any_stride_is_climbed_to_four(stride: int) -> None:
 
 def test_what_is_read_follows_the_specs() -> None:
     both, feature, words = (reading_of(SPECS, use) for use in USES)
-    assert (both.channels, both.words, feature.channels, feature.words, words.channels, words.words) == (12, 24, 12, 0, 2, 24)
+    assert (both.channels, both.words, feature.channels, feature.words, words.channels, words.words) == (
+        12,
+        24,
+        12,
+        0,
+        2,
+        24,
+    )
     assert [spec.name for spec in both.needs] == ["F_hat", "w_hat"]
     assert all(from_plain({"needs": r.to_plain()["needs"], "stride": 16}) == r for r in (both, feature, words))
     (field, vector) = words.inputs({"w_hat": torch.ones(2, 3, 8)}, (33, 57))
@@ -195,7 +205,10 @@ def test_weights_that_are_not_usable_say_the_cure(latent_weights: Any) -> None:
 @pytest.mark.parametrize("use", USES)
 def test_networks_begin_with_a_pixel_networks_weights(use: Any) -> None:
     reading = reading_of(SPECS, use)
-    for build, pixel in ((build_detector, detectors.build("hourglass", 11)), (build_segmenter, segmenters.build("context", 11))):
+    for build, pixel in (
+        (build_detector, detectors.build("hourglass", 11)),
+        (build_segmenter, segmenters.build("context", 11)),
+    ):
         network: Any = build(reading, 11)
         lift = {name: tensor.clone() for name, tensor in network.lift.state_dict().items()}
         network.begin(pixel.state_dict())
@@ -212,7 +225,9 @@ def test_networks_begin_with_a_pixel_networks_weights(use: Any) -> None:
 
 
 def test_the_lift_is_fitted_by_least_squares() -> None:
-    """Pixels that are a linear map of the field come out again, whatever the channels' scale, and one without variance does no harm."""
+    """Pixels that are a linear map of the field come out again, whatever the channels' scale, and one without variance
+    does no harm.
+    """
     random = np.random.default_rng(0)
     reading = reading_of(SPECS, "y")
     scales = np.append(10.0 ** np.linspace(-2, 3, 11), 0.0)
@@ -235,7 +250,10 @@ def test_label_maps_of_smaller_planes_lie_where_the_image_does(monkeypatch: pyte
     def ramp(planes: torch.Tensor) -> tuple[torch.Tensor, ...]:
         rows, columns = (side // 4 for side in planes.shape[2:])
         right = (torch.arange(columns) + 0.5) * 4 / network.zoom
-        return (torch.stack([right, torch.full((columns,), 40.0)])[None, :, None].expand(len(planes), 2, rows, columns), planes[:, :2])
+        return (
+            torch.stack([right, torch.full((columns,), 40.0)])[None, :, None].expand(len(planes), 2, rows, columns),
+            planes[:, :2],
+        )
 
     monkeypatch.setattr(network, "answers", ramp)
     labels = network.labels_of((torch.zeros(1, 12, 3, 5),), (33, 75))

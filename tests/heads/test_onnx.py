@@ -29,7 +29,9 @@ def noise(height, width):
     return np.random.default_rng(height * 1000 + width).integers(0, 256, (height, width, 3), np.uint8)
 
 
-@pytest.mark.parametrize(("old", "new"), [((48, 64), (31, 41)), ((20, 30), (55, 80)), ((1, 1), (7, 5)), ((33, 57), (33, 57))])
+@pytest.mark.parametrize(
+    ("old", "new"), [((48, 64), (31, 41)), ((20, 30), (55, 80)), ((1, 1), (7, 5)), ((33, 57), (33, 57))]
+)
 def test_resize_samples_like_opencv(old, new):
     cv2 = pytest.importorskip("cv2")
     expected = cv2.resize(noise(*old), new[::-1], interpolation=cv2.INTER_LINEAR)
@@ -71,7 +73,9 @@ def test_decode_yolov8_by_hand():
 
 
 def test_best_boxes_suppresses_within_a_class():
-    boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [1, 0, 11, 10], [5, 5, 5, 9], [5, 5, 5, 9], [50, 50, 60, 60]], np.float32)
+    boxes = np.array(
+        [[0, 0, 10, 10], [1, 0, 11, 10], [1, 0, 11, 10], [5, 5, 5, 9], [5, 5, 5, 9], [50, 50, 60, 60]], np.float32
+    )
     scores = np.array([0.5, 0.9, 0.4, 1, 1, 0.0005], np.float32)
     found = best_boxes(boxes, scores, np.array([0, 0, 1, 0, 0, 0]), score_threshold=0.001, iou=0.5, max_detections=100)
     np.testing.assert_array_equal(found.scores, np.array([0.9, 0.4], np.float32))
@@ -87,7 +91,9 @@ def test_best_boxes_refuses_what_is_not_finite(box, score):
 
 def test_a_box_of_no_score_may_be_anything():
     boxes = np.array([[0, 0, 10, 10], [0, 0, 9, np.inf]], np.float32)
-    found = best_boxes(boxes, np.array([0.5, 0.0], np.float32), np.array([0, 0]), score_threshold=0.001, iou=0.5, max_detections=100)
+    found = best_boxes(
+        boxes, np.array([0.5, 0.0], np.float32), np.array([0, 0]), score_threshold=0.001, iou=0.5, max_detections=100
+    )
     np.testing.assert_array_equal(found.boxes_xyxy, [[0, 0, 10, 10]])
 
 

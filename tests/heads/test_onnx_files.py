@@ -1,4 +1,6 @@
-"""Files that an ONNX model keeps tensors in: found wherever the format lets them be named, and part of what the head is."""
+"""Files that an ONNX model keeps tensors in: found wherever the format lets them be named, and part of what the head
+is.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,10 @@ def test_locations_are_found_wherever_tensors_are(place: str, tmp_path: Path) ->
 
 
 def test_several_files_and_one_of_many_tensors(tmp_path: Path) -> None:
-    tensors = [tensor_beside(f"w{n}", (1,), location) for n, location in enumerate(("b.data", "below/a.data", "b.data", "./b.data"))]
+    tensors = [
+        tensor_beside(f"w{n}", (1,), location)
+        for n, location in enumerate(("b.data", "below/a.data", "b.data", "./b.data"))
+    ]
     model = tmp_path / "several.onnx"
     model.write_bytes(field(GRAPH, b"".join(field(5, tensor) for tensor in tensors)))
     assert external_files(str(model), "several") == ("b.data", "below/a.data")
@@ -99,7 +104,9 @@ def test_weights_beside_a_model_are_what_the_head_is(tmp_path: Path) -> None:
     """The same model file with other weights beside it answers otherwise, in this very process, and is another head."""
     pytest.importorskip("onnxruntime")
     (tmp_path / "names.txt").write_text("\n".join("abc"))
-    head = Onnx(str(tmp_path / "m.onnx"), format="logits", classes=str(tmp_path / "names.txt"), mean=(0.0,) * 3, std=(1.0,) * 3)
+    head = Onnx(
+        str(tmp_path / "m.onnx"), format="logits", classes=str(tmp_path / "names.txt"), mean=(0.0,) * 3, std=(1.0,) * 3
+    )
     image = np.zeros((4, 4, 3), np.uint8)
     image[..., 0] = 255
     (tmp_path / "m.onnx").write_bytes(segmenter(np.eye(3, dtype=np.float32), 4, 4, beside="m.onnx.data"))

@@ -1,4 +1,6 @@
-"""The onnx head's segmenters: a model that names the strongest channel, in fixed and open sizes, as logits and as classes."""
+"""The onnx head's segmenters: a model that names the strongest channel, in fixed and open sizes, as logits and as
+classes.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +32,22 @@ def head(tmp_path):
     def build(height, width, *, weights=None, **more):
         (tmp_path / "names.txt").write_text("red\ngreen\nblue\n", "utf-8")
         model = segmenter(
-            np.eye(3) if weights is None else weights, height, width, classes=more.get("format") == "classes", batch=more.pop("batch", 1)
+            np.eye(3) if weights is None else weights,
+            height,
+            width,
+            classes=more.get("format") == "classes",
+            batch=more.pop("batch", 1),
         )
         (tmp_path / "toy.onnx").write_bytes(model)
-        return Onnx(**{"path": str(tmp_path / "toy.onnx"), "format": "logits", "classes": str(tmp_path / "names.txt"), **PLAIN, **more})
+        return Onnx(
+            **{
+                "path": str(tmp_path / "toy.onnx"),
+                "format": "logits",
+                "classes": str(tmp_path / "names.txt"),
+                **PLAIN,
+                **more,
+            }
+        )
 
     return build
 

@@ -1,4 +1,6 @@
-"""What ONNX exports leave to the reader: boxes raw, decoded or normalised, scores before or after the sigmoid; and layouts that are not read."""
+"""What ONNX exports leave to the reader: boxes raw, decoded or normalised, scores before or after the sigmoid; and
+layouts that are not read.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def grid() -> tuple[np.ndarray, np.ndarray]:
 
 
 def detector() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Centres, sizes in pixels and (objectness, classes) logits of a detector that is sure of two boxes and of nothing else."""
+    """Centres, sizes in pixels and (objectness, classes) logits of a detector that is sure of two boxes and of nothing
+    else.
+    """
     rng = np.random.default_rng(5)
     corners, steps = grid()
     centres = corners + steps * rng.uniform(-0.2, 1.2, (ANCHORS, 2))
@@ -55,7 +59,9 @@ def exports() -> dict[str, np.ndarray]:
     return {name: one.astype(np.float32)[None] for name, one in found.items()}
 
 
-def head(folder: Path, answers: list[np.ndarray], *, stated: bool = True, classes: int = CLASSES, **settings: Any) -> Onnx:
+def head(
+    folder: Path, answers: list[np.ndarray], *, stated: bool = True, classes: int = CLASSES, **settings: Any
+) -> Onnx:
     names = folder / f"{classes}.txt"
     names.write_text("".join(f"class {n}\n" for n in range(classes)), "utf-8")
     (folder / "model.onnx").write_bytes(constant(answers, SIDE, SIDE, stated=stated))
@@ -86,7 +92,11 @@ def test_every_export_of_one_yolov8_gives_the_same_boxes(tmp_path: Path, name: s
     best = np.argsort(-found.scores, kind="stable")[:2]
     order = np.argsort(found.labels[best])
     np.testing.assert_allclose(found.scores[best], [1 / (1 + np.exp(-4.0))] * 2, rtol=1e-3)
-    np.testing.assert_allclose(found.boxes_xyxy[best][order], np.concatenate([centres - sizes / 2, centres + sizes / 2], 1)[[20, 70]], atol=1e-2)
+    np.testing.assert_allclose(
+        found.boxes_xyxy[best][order],
+        np.concatenate([centres - sizes / 2, centres + sizes / 2], 1)[[20, 70]],
+        atol=1e-2,
+    )
 
 
 def test_what_the_user_says_of_boxes_is_believed(tmp_path: Path) -> None:
@@ -160,7 +170,9 @@ def test_suppression_inside_is_named(shapes: list[tuple[int | None, ...]], form:
         ((1, 1000), "classes", 21, "format=logits"),
     ],
 )
-def test_layouts_that_do_not_fit_are_told_by_their_shape(shape: tuple[int, ...], form: Any, classes: int, said: str) -> None:
+def test_layouts_that_do_not_fit_are_told_by_their_shape(
+    shape: tuple[int, ...], form: Any, classes: int, said: str
+) -> None:
     reason = why_unread([Output("out", shape)], form, classes, (640, 640), STRIDES)
     assert reason is not None
     assert said in reason
@@ -172,7 +184,11 @@ def test_layouts_that_do_not_fit_are_told_by_their_shape(shape: tuple[int, ...],
     [
         ((1, 8400, 85), "yolox", 80),
         ((None, None, None), "yolox", 80),
-        ((1, cells_of((96, 96), STRIDES), 6), "yolox", 1),  # few candidates of one class are not what is left of suppression
+        (
+            (1, cells_of((96, 96), STRIDES), 6),
+            "yolox",
+            1,
+        ),  # few candidates of one class are not what is left of suppression
         ((1, 84, 8400), "yolov8", 80),
         ((None, 84, None), "yolov8", 80),
         ((1, 21, 64, 64), "logits", 21),
@@ -185,7 +201,9 @@ def test_layouts_that_fit_or_may_fit_are_taken(shape: tuple[int | None, ...], fo
     assert why_unread([Output("out", shape)], form, classes, (side, side), STRIDES) is None
 
 
-@pytest.mark.parametrize(("shape", "said"), [((1, 64, 64, 3), "channels stand last"), ((1, 1, 64, 64), "expected three channels")])
+@pytest.mark.parametrize(
+    ("shape", "said"), [((1, 64, 64, 3), "channels stand last"), ((1, 1, 64, 64), "expected three channels")]
+)
 def test_an_input_that_is_no_picture_is_told(tmp_path: Path, shape: tuple[int, ...], said: str) -> None:
     one = head(tmp_path, [exports()["raw"]])
     (tmp_path / "model.onnx").write_bytes(constant([exports()["raw"]], *shape[2:], channels=shape[1]))

@@ -1,4 +1,6 @@
-"""Weights of a network with other classes, or of another network: one sentence with both numbers and the cure, never a page of tensors."""
+"""Weights of a network with other classes, or of another network: one sentence with both numbers and the cure, never a
+page of tensors.
+"""
 
 from __future__ import annotations
 
@@ -27,23 +29,34 @@ def assert_one_sentence(reason: str | None, *parts: str) -> None:
 @pytest.mark.parametrize(
     ("model", "numbers"),
     [
-        ("fasterrcnn_mobilenet_v3_large_320_fpn", ("cls_score.bias gives 4 numbers where 91 are expected", "4 tensors")),
+        (
+            "fasterrcnn_mobilenet_v3_large_320_fpn",
+            ("cls_score.bias gives 4 numbers where 91 are expected", "4 tensors"),
+        ),
         ("ssdlite320_mobilenet_v3_large", ("numbers where", "are expected")),
     ],
 )
 def test_a_fine_tuned_detector_of_torchvision(model: str, numbers: tuple[str, ...], tmp_path: Path) -> None:
-    torch.save(get_model(model, weights=None, weights_backbone=None, num_classes=4).state_dict(), tmp_path / "tuned.pth")
+    torch.save(
+        get_model(model, weights=None, weights_backbone=None, num_classes=4).state_dict(), tmp_path / "tuned.pth"
+    )
     reason = HEADS.build(f'torchvision(model={model}, weights="{tmp_path}/tuned.pth")').available()
-    assert_one_sentence(reason, "tuned.pth is not of", "it was trained for other classes", *numbers, "onnx(path=..., classes=...)")
+    assert_one_sentence(
+        reason, "tuned.pth is not of", "it was trained for other classes", *numbers, "onnx(path=..., classes=...)"
+    )
 
 
 def test_a_fine_tuned_segmenter_of_torchvision_needs_its_class_names(tmp_path: Path) -> None:
     model = "lraspp_mobilenet_v3_large"
-    torch.save(get_model(model, weights=None, weights_backbone=None, num_classes=5).state_dict(), tmp_path / "tuned.pth")
+    torch.save(
+        get_model(model, weights=None, weights_backbone=None, num_classes=5).state_dict(), tmp_path / "tuned.pth"
+    )
     wrong = HEADS.build(f'torchvision_segmentation(model={model}, weights="{tmp_path}/tuned.pth")')
     assert_one_sentence(wrong.available(), "gives 5 numbers where 21 are expected", "classes=FILE")
     (tmp_path / "classes.txt").write_text("background\na\nb\nc\nd\n")
-    right = HEADS.build(f'torchvision_segmentation(model={model}, weights="{tmp_path}/tuned.pth", classes="{tmp_path}/classes.txt")')
+    right = HEADS.build(
+        f'torchvision_segmentation(model={model}, weights="{tmp_path}/tuned.pth", classes="{tmp_path}/classes.txt")'
+    )
     assert right.available() is None
 
 
@@ -69,18 +82,32 @@ def test_our_own_networks_of_other_widths(name: str, spec: str, tmp_path: Path) 
     with safe_open(packaged(name), "pt") as file:
         about = file.metadata()
     wide = max(tensors, key=lambda key: tensors[key].ndim * 10**6 + tensors[key].numel())
-    save_file({key: torch.cat([t, t]).contiguous() if key == wide else t for key, t in tensors.items()}, tmp_path / "wide.safetensors", about)
+    save_file(
+        {key: torch.cat([t, t]).contiguous() if key == wide else t for key, t in tensors.items()},
+        tmp_path / "wide.safetensors",
+        about,
+    )
     assert_one_sentence(
-        HEADS.build(spec.format(tmp_path / "wide.safetensors")).available(), "wide.safetensors is not of", "it was trained for other classes", wide
+        HEADS.build(spec.format(tmp_path / "wide.safetensors")).available(),
+        "wide.safetensors is not of",
+        "it was trained for other classes",
+        wide,
     )
     gone = [key for key in tensors if key.endswith(".weight")][:3]
     save_file({key: tensor for key, tensor in tensors.items() if key not in gone}, tmp_path / "less.safetensors", about)
-    assert_one_sentence(HEADS.build(spec.format(tmp_path / "less.safetensors")).available(), "it lacks 3 tensors and brings 0 others")
+    assert_one_sentence(
+        HEADS.build(spec.format(tmp_path / "less.safetensors")).available(), "it lacks 3 tensors and brings 0 others"
+    )
 
 
 def test_what_fits_fits() -> None:
     network: Any = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.BatchNorm2d(4))
     state = network.state_dict()
     assert misfit(network, state) == ""
-    assert misfit(network, {name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")}) == ""
-    assert "0.weight is of shape (4, 5, 1, 1), expected (4, 3, 1, 1)" in misfit(network, state | {"0.weight": torch.zeros(4, 5, 1, 1)})
+    assert (
+        misfit(network, {name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")})
+        == ""
+    )
+    assert "0.weight is of shape (4, 5, 1, 1), expected (4, 3, 1, 1)" in misfit(
+        network, state | {"0.weight": torch.zeros(4, 5, 1, 1)}
+    )

@@ -1,4 +1,6 @@
-"""Heads' weights of strangers: of another network, of other classes, no numbers, or telling of themselves what is not so."""
+"""Heads' weights of strangers: of another network, of other classes, no numbers, or telling of themselves what is not
+so.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,10 @@ def why_not(head: Any) -> str:
 def test_every_head_refuses_weights_that_are_no_numbers(name: str, tmp_path: Path) -> None:
     assert HEADS[name](written(tmp_path / "same.safetensors", name)).available() is None
     tensors = load_file(packaged(name))
-    for key in (sorted(k for k in tensors if k.endswith("weight"))[0], sorted(k for k in tensors if k.endswith("running_var"))[-1]):
+    for key in (
+        sorted(k for k in tensors if k.endswith("weight"))[0],
+        sorted(k for k in tensors if k.endswith("running_var"))[-1],
+    ):
         for number in NUMBERS:
             changed = tensors[key].clone()
             changed.view(-1)[0] = number
@@ -82,7 +87,9 @@ ABOUTS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("about", ABOUTS, ids=lambda about: str(about)[:30])
 @pytest.mark.parametrize("name", HEADS)
-def test_every_head_refuses_weights_that_tell_nonsense_of_themselves(name: str, about: dict[str, Any], tmp_path: Path) -> None:
+def test_every_head_refuses_weights_that_tell_nonsense_of_themselves(
+    name: str, about: dict[str, Any], tmp_path: Path
+) -> None:
     why_not(HEADS[name](written(tmp_path / "w.safetensors", name, **about)))
 
 
@@ -104,7 +111,11 @@ def test_every_head_refuses_weights_that_tell_nonsense_of_themselves(name: str, 
 def test_latent_heads_refuse_readings_that_no_codec_gives(about: dict[str, Any], tmp_path: Path) -> None:
     resource = pytest.importorskip("resource")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    why_not(LatentSegmenter(use="y", weights=str(written(tmp_path / "w.safetensors", "latent_segmenter_y_roadscenes", **about))))
+    why_not(
+        LatentSegmenter(
+            use="y", weights=str(written(tmp_path / "w.safetensors", "latent_segmenter_y_roadscenes", **about))
+        )
+    )
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 128 << 10  # KiB
 
 
@@ -125,11 +136,14 @@ class Toy(nn.Module):
 
 def test_a_head_of_other_classes_is_one_sentence_and_not_a_dump() -> None:
     network = Toy()
-    fill(network, {k: v for k, v in Toy().state_dict().items() if not k.endswith("num_batches_tracked")}, "a.pth", "toy")
+    fill(
+        network, {k: v for k, v in Toy().state_dict().items() if not k.endswith("num_batches_tracked")}, "a.pth", "toy"
+    )
     with pytest.raises(DataError) as caught:
         fill(network, Toy(9).state_dict(), "some/a.pth", "toy")
     assert str(caught.value) == (
-        "a.pth is not of toy: it was trained for other classes, leave.bias gives 9 numbers where 3 are expected (2 tensors of other shapes); "
+        "a.pth is not of toy: it was trained for other classes, leave.bias gives 9 numbers where 3 are expected (2 "
+        "tensors of other shapes); "
         "give weights of this very network"
     )
     for state, words in (
@@ -137,7 +151,10 @@ def test_a_head_of_other_classes_is_one_sentence_and_not_a_dump() -> None:
         ([], "holds a list"),
         (5, "holds a int"),
         ({**Toy().state_dict(), "leave.weight": "text"}, "of other shapes|is of shape"),
-        ({**Toy().state_dict(), "leave.weight": torch.full((3, 4), torch.nan)}, "12 of 12 values that are not finite in 'leave.weight'"),
+        (
+            {**Toy().state_dict(), "leave.weight": torch.full((3, 4), torch.nan)},
+            "12 of 12 values that are not finite in 'leave.weight'",
+        ),
         ({**Toy().state_dict(), "leave.bias": torch.zeros(1).expand(3)}, "does not hold all of 'leave.bias'"),
         ({str(i): torch.zeros(1) for i in range(10_000)}, "brings 10000 others"),
     ):
@@ -197,4 +214,8 @@ def test_class_names_in_another_text_are_refused(tmp_path: Path) -> None:
 def test_plain_state_dicts_are_read(tmp_path: Path) -> None:
     torch.save(Toy().state_dict(), tmp_path / "a.pth")
     save_file(Toy().state_dict(), tmp_path / "a.safetensors")
-    assert read_state(str(tmp_path / "a.pth")).keys() == read_state(str(tmp_path / "a.safetensors")).keys() == Toy().state_dict().keys()
+    assert (
+        read_state(str(tmp_path / "a.pth")).keys()
+        == read_state(str(tmp_path / "a.safetensors")).keys()
+        == Toy().state_dict().keys()
+    )

@@ -1,4 +1,6 @@
-"""Heads on other people's model zoos, with random weights: the path from file to boxes, and what they say when they cannot."""
+"""Heads on other people's model zoos, with random weights: the path from file to boxes, and what they say when they
+cannot.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,11 @@ def test_torchvision_offline(monkeypatch, tmp_path):
 def test_torchvision_numbers_become_coco80():
     import torch
 
-    result = {"boxes": torch.tensor([[0.0, 0, 9, 9]] * 3), "scores": torch.tensor([0.9, 0.8, 0.7]), "labels": torch.tensor([1, 12, 90])}
+    result = {
+        "boxes": torch.tensor([[0.0, 0, 9, 9]] * 3),
+        "scores": torch.tensor([0.9, 0.8, 0.7]),
+        "labels": torch.tensor([1, 12, 90]),
+    }
     np.testing.assert_array_equal(_known(result).labels, [0, 79])
     assert COCO80.classes[79] == "toothbrush"
     assert NUMBERS[79] == 90
@@ -81,7 +87,11 @@ def test_torchvision_masks_follow_their_boxes():
 
     inside = torch.zeros(3, 1, 4, 6)
     inside[0, 0, :2], inside[1], inside[2, 0, :, :3] = 0.51, 0.9, 0.5
-    result = {"boxes": torch.tensor([[0.0, 0, 9, 9]] * 3), "scores": torch.tensor([0.9, 0.8, 0.7]), "labels": torch.tensor([1, 12, 90])}
+    result = {
+        "boxes": torch.tensor([[0.0, 0, 9, 9]] * 3),
+        "scores": torch.tensor([0.9, 0.8, 0.7]),
+        "labels": torch.tensor([1, 12, 90]),
+    }
     found = _known({**result, "masks": inside})
     np.testing.assert_array_equal(unpack(found.masks), [np.arange(4)[:, None].repeat(6, 1) < 2, np.zeros((4, 6), bool)])
     assert _known(result).masks is None
@@ -107,7 +117,12 @@ def test_torchvision_mask_rcnn_end_to_end(tmp_path):
     network = get_model("maskrcnn_resnet50_fpn", weights=None, weights_backbone=None)
     torch.nn.init.normal_(network.roi_heads.mask_predictor.mask_fcn_logits.weight)
     save_file(network.state_dict(), tmp_path / "random.safetensors")
-    head = Torchvision(model="maskrcnn_resnet50_fpn", weights=str(tmp_path / "random.safetensors"), score_threshold=0.0, max_detections=5)
+    head = Torchvision(
+        model="maskrcnn_resnet50_fpn",
+        weights=str(tmp_path / "random.safetensors"),
+        score_threshold=0.0,
+        max_detections=5,
+    )
     check_answers(head)
     check_masks(head)
     assert head.provenance()["masks_above"] == "0.5"

@@ -1,4 +1,6 @@
-"""Segmenters of other people's model zoos, with random weights: the path from file to class map, and what they say when they cannot."""
+"""Segmenters of other people's model zoos, with random weights: the path from file to class map, and what they say when
+they cannot.
+"""
 
 from __future__ import annotations
 
@@ -79,12 +81,17 @@ def test_torchvision_prepares_images_as_its_weights_expect(lraspp):
     prepared = Weights.DEFAULT.transforms(resize_size=64)(torch.from_numpy(image).permute(2, 0, 1))
     with torch.inference_mode():
         logits = network(prepared[None])["out"]
-        expected = torch.nn.functional.interpolate(logits, size=(48, 72), mode="bilinear", align_corners=False)[0].argmax(0)
+        expected = torch.nn.functional.interpolate(logits, size=(48, 72), mode="bilinear", align_corners=False)[
+            0
+        ].argmax(0)
     assert (head.predict([image])[0].labels == expected.numpy()).mean() > 0.99
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("model", "aux"), [("deeplabv3_mobilenet_v3_large", True), ("deeplabv3_mobilenet_v3_large", False), ("fcn_resnet50", True)])
+@pytest.mark.parametrize(
+    ("model", "aux"),
+    [("deeplabv3_mobilenet_v3_large", True), ("deeplabv3_mobilenet_v3_large", False), ("fcn_resnet50", True)],
+)
 def test_torchvision_other_models_and_classes(model, aux, tmp_path):
     import torch
 
@@ -183,7 +190,9 @@ def test_tflite_end_to_end(pascal):
 @pytest.mark.slow
 @pytest.mark.parametrize(("quality", "miou"), [(None, 0.616)])
 def test_tflite_on_coco128(pascal, shared, quality, miou):
-    """mIoU of the classes that are there. COCO's other objects are background, what lies in a crowd region counts for nobody."""
+    """mIoU of the classes that are there. COCO's other objects are background, what lies in a crowd region counts for
+    nobody.
+    """
     from PIL import Image as Pillow
 
     coco = json.loads((shared / "data" / "coco128" / "annotations" / "instances_val2017.json").read_text("utf-8"))
@@ -251,7 +260,11 @@ def test_mmseg_stand_in_names_the_operation():
 
 
 def test_mmseg_settings_for_testing():
-    model = {"pretrained": "far://away", "norm_cfg": {"type": "SyncBN"}, "heads": [{"init_cfg": {}, "norm": {"type": "SyncBN", "eps": 1}}]}
+    model = {
+        "pretrained": "far://away",
+        "norm_cfg": {"type": "SyncBN"},
+        "heads": [{"init_cfg": {}, "norm": {"type": "SyncBN", "eps": 1}}],
+    }
     assert _for_testing(model) == {"norm_cfg": {"type": "BN"}, "heads": [{"norm": {"type": "BN", "eps": 1}}]}
 
 
@@ -305,7 +318,9 @@ def test_mmseg_builds_loads_and_runs(config, tmp_path):
     with torch.inference_mode():
         expected = network(pixels, mode="tensor")
         assert head._loaded().network(pixels, mode="tensor").equal(expected)
-        at_size = torch.nn.functional.interpolate(expected, size=(64, 96), mode="bilinear", align_corners=network.align_corners)
+        at_size = torch.nn.functional.interpolate(
+            expected, size=(64, 96), mode="bilinear", align_corners=network.align_corners
+        )
     assert (found[2].labels == at_size[0].argmax(0).numpy()).mean() > 0.999
     assert len(np.unique(found[2].labels)) > 2
 
@@ -318,12 +333,17 @@ def test_mmseg_faults_and_the_configs_own_resize(tmp_path):
 
     config = "segformer/segformer_mit-b0_8xb2-160k_ade20k-512x512.py"
     state = reference(config).state_dict()
-    torch.save({"state_dict": state, "meta": {"CLASSES": tuple(map(str, range(150))), "tool": tmp_path}}, tmp_path / "pickle.pth")
+    torch.save(
+        {"state_dict": state, "meta": {"CLASSES": tuple(map(str, range(150))), "tool": tmp_path}},
+        tmp_path / "pickle.pth",
+    )
     assert "write it again once" in MmSeg(config, str(tmp_path / "pickle.pth")).available()
     torch.save({"state_dict": state}, tmp_path / "plain.pth")
     assert "give classes=" in MmSeg(config, str(tmp_path / "plain.pth")).available()
     assert "150 classes" in MmSeg(config, str(tmp_path / "plain.pth"), classes="voc21").available()
-    other = MmSeg("pspnet/pspnet_r18-d8_4xb2-80k_cityscapes-512x1024.py", str(tmp_path / "plain.pth"), classes="cityscapes19")
+    other = MmSeg(
+        "pspnet/pspnet_r18-d8_4xb2-80k_cityscapes-512x1024.py", str(tmp_path / "plain.pth"), classes="cityscapes19"
+    )
     assert "is not of pspnet" in other.available()
     (tmp_path / "bad.pth").write_bytes(b"nothing")
     assert "get it again" in MmSeg(config, str(tmp_path / "bad.pth")).available()

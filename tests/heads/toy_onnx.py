@@ -59,7 +59,9 @@ def _node(operation: str, inputs: Sequence[str], output: str, **attributes: int)
     return node
 
 
-def constant(answers: Sequence[np.ndarray], height: int | str, width: int | str, *, channels: int = 3, stated: bool = True) -> bytes:
+def constant(
+    answers: Sequence[np.ndarray], height: int | str, width: int | str, *, channels: int = 3, stated: bool = True
+) -> bytes:
     """A model that answers the same to any picture. stated: whether the file states the shapes of its outputs."""
     graph = b""
     for number in range(len(answers)):
@@ -74,8 +76,11 @@ def constant(answers: Sequence[np.ndarray], height: int | str, width: int | str,
     return _number(1, 8) + _bytes(7, graph) + _bytes(8, _number(2, 13))
 
 
-def segmenter(weights: np.ndarray, height: int | str, width: int | str, *, classes: bool = False, batch: int = 1, beside: str = "") -> bytes:
-    """A model whose logits are ``weights`` (classes, 3) times each pixel, or with ``classes`` the number of the largest.
+def segmenter(
+    weights: np.ndarray, height: int | str, width: int | str, *, classes: bool = False, batch: int = 1, beside: str = ""
+) -> bytes:
+    """A model whose logits are ``weights`` (classes, 3) times each pixel, or with ``classes`` the number of the
+    largest.
 
     beside: the file that holds the weights, little-endian float32; empty where they are in the model.
     """
@@ -83,8 +88,14 @@ def segmenter(weights: np.ndarray, height: int | str, width: int | str, *, class
     if classes:
         graph += _bytes(1, _node("ArgMax", ["logits"], "labels", axis=1, keepdims=0))
     inside = _tensor("weights", weights[:, :, None, None])
-    graph += _bytes(2, "toy") + _bytes(5, tensor_beside("weights", (*weights.shape, 1, 1), beside) if beside else inside)
+    graph += _bytes(2, "toy") + _bytes(
+        5, tensor_beside("weights", (*weights.shape, 1, 1), beside) if beside else inside
+    )
     graph += _bytes(11, _value("pixels", _FLOAT, (batch, 3, height, width)))
-    answer = _value("labels", _INT64, (batch, height, width)) if classes else _value("logits", _FLOAT, (batch, len(weights), height, width))
+    answer = (
+        _value("labels", _INT64, (batch, height, width))
+        if classes
+        else _value("logits", _FLOAT, (batch, len(weights), height, width))
+    )
     graph += _bytes(12, answer)
     return _number(1, 8) + _bytes(7, graph) + _bytes(8, _number(2, 13))

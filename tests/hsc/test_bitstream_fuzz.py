@@ -134,7 +134,10 @@ def test_damage_under_a_right_checksum_is_refused_by_the_coder(step):
         damaged = bytearray(payload)
         damaged[bit // 8] ^= 1 << bit % 8
         assert reaches_decoder(seal(head, bytes(damaged)))
-    for bit in [*range(16, 24), *range(48, 8 * HEAD)]:  # kind, quality and sizes: everything not compared with a known value
+    for bit in [
+        *range(16, 24),
+        *range(48, 8 * HEAD),
+    ]:  # kind, quality and sizes: everything not compared with a known value
         changed = bytearray(head)
         changed[bit // 8] ^= 1 << bit % 8
         if changed[2] & ~0x30 != head[2] & ~0x30 or bit >= 48:

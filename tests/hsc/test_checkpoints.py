@@ -91,7 +91,9 @@ def test_keys_and_shapes_as_others_write_them() -> None:
     [(64, 32768, 512, 8), (256, 16384, 512, 8), (1024, 32768, 512, 8), (512, 8192, 256, 2), (128, 384, 64, 0)],
 )
 @pytest.mark.parametrize("layout", OTHERS)
-def test_shapes_are_inferred_from_the_tensors(layout: Layout, resolution: int, base: int, widest: int, mapping: int) -> None:
+def test_shapes_are_inferred_from_the_tensors(
+    layout: Layout, resolution: int, base: int, widest: int, mapping: int
+) -> None:
     config = GeneratorConfig(resolution=resolution, channel_base=base, channel_max=widest, mapping_layers=mapping)
     with torch.device("meta"):
         state = StyleGAN2(config).state_dict()
@@ -108,7 +110,10 @@ def test_widths_that_follow_no_rule_are_refused() -> None:
 
 def test_a_generator_that_starts_at_f_takes_the_upper_part(tmp_path: Path) -> None:
     save_file(make().state_dict(), tmp_path / "g.safetensors")
-    whole, upper = load_generator(tmp_path / "g.safetensors"), load_generator(tmp_path / "g.safetensors", start="feature", layer=3)
+    whole, upper = (
+        load_generator(tmp_path / "g.safetensors"),
+        load_generator(tmp_path / "g.safetensors", start="feature", layer=3),
+    )
     w = torch.randn(1, TINY.n_styles, TINY.w_dim)
     feature, rgb = whole.run_below(w, 3)
     torch.testing.assert_close(upper(w[:, 3:], feature, rgb=rgb), whole(w))
@@ -117,7 +122,10 @@ def test_a_generator_that_starts_at_f_takes_the_upper_part(tmp_path: Path) -> No
 def test_prefixes_and_one_row_means_are_read() -> None:
     state = exported("rosinality")
     mean = state.pop("latent_avg")
-    wrapped = {f"decoder.{key}": value for key, value in state.items()} | {"encoder.x": torch.zeros(1), "latent_avg": mean[None]}
+    wrapped = {f"decoder.{key}": value for key, value in state.items()} | {
+        "encoder.x": torch.zeros(1),
+        "latent_avg": mean[None],
+    }
     own = to_own(wrapped)
     assert own["mapping.w_mean"].equal(mean)
     assert own.keys() == make().state_dict().keys()
@@ -165,7 +173,11 @@ def write(path: Path, form: str, layout: Layout = "rosinality", extra: dict[str,
         save_file(state, path)
         return path
     mean = state.pop("latent_avg", None)
-    checkpoint = {"g_ema": state, "args": argparse.Namespace(size=32)} | ({} if mean is None else {"latent_avg": mean}) | (extra or {})
+    checkpoint = (
+        {"g_ema": state, "args": argparse.Namespace(size=32)}
+        | ({} if mean is None else {"latent_avg": mean})
+        | (extra or {})
+    )
     if form == "pickle":
         path.write_bytes(pickle.dumps(checkpoint))
     else:
@@ -181,12 +193,16 @@ def test_the_command_converts(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     loaded = load_generator(target)
     assert loaded.config.clamp == 256
     z = torch.randn(1, TINY.z_dim)
-    torch.testing.assert_close(loaded(loaded.map(z), noise="stored"), make()(make().map(z), noise="stored"), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        loaded(loaded.map(z), noise="stored"), make()(make().map(z), noise="stored"), atol=1e-5, rtol=0
+    )
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.ckpt", "out.safetensors"]
 
 
 @pytest.mark.parametrize("form", ["zip", "legacy", "pickle"])
-def test_a_pickle_that_runs_code_is_refused_and_nothing_runs(tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_pickle_that_runs_code_is_refused_and_nothing_runs(
+    tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     trace = tmp_path / "it-ran"
     source = write(tmp_path / "bad.pt", form, extra={"extra": Touch(trace)})
     assert any(name in ("pathlib.Path.touch", "__builtin__.getattr") for name in foreign_names(source))
@@ -240,7 +256,12 @@ def test_impossible_requests_end_early(tmp_path: Path, capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"", "damaged"), (b"hello", "damaged"), (b"PK\x03\x04 cut", "damaged"), (b"\x09\0\0\0\0\0\0\0{", "not a whole safetensors")],
+    [
+        (b"", "damaged"),
+        (b"hello", "damaged"),
+        (b"PK\x03\x04 cut", "damaged"),
+        (b"\x09\0\0\0\0\0\0\0{", "not a whole safetensors"),
+    ],
 )
 def test_damaged_files_say_so(tmp_path: Path, content: bytes, words: str) -> None:
     path = tmp_path / "x.pt"
@@ -260,7 +281,11 @@ def test_a_file_without_a_generator_says_what_it_holds(tmp_path: Path) -> None:
 def test_what_a_checkpoint_lacks_is_made_and_said(tmp_path: Path) -> None:
     state = {k: v for k, v in exported("rosinality").items() if k != "latent_avg" and not k.startswith("noises")}
     save_file(state, tmp_path / "in.safetensors")
-    names = {"source": str(tmp_path / "in.safetensors"), "part": str(tmp_path / "out.safetensors"), "report": str(tmp_path / "report")}
+    names = {
+        "source": str(tmp_path / "in.safetensors"),
+        "part": str(tmp_path / "out.safetensors"),
+        "report": str(tmp_path / "report"),
+    }
     run_job({**names, "allow_pickle": False, "clamp": None})
     said = " ".join(json.loads((tmp_path / "report").read_text())["notes"])
     assert "no mean latent" in said
@@ -272,7 +297,9 @@ def test_what_a_checkpoint_lacks_is_made_and_said(tmp_path: Path) -> None:
 
 
 def test_help_shows_examples_and_importing_hsc_brings_no_torch() -> None:
-    shown = subprocess.run([sys.executable, "-m", "hsc.weights.convert_stylegan2", "--help"], capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(
+        [sys.executable, "-m", "hsc.weights.convert_stylegan2", "--help"], capture_output=True, text=True, check=True
+    ).stdout
     assert "examples:" in shown
     assert "--allow-pickle" in shown
     code = "import sys, hsc, hsc.networks.config, hsc.weights.convert_stylegan2; sys.exit('torch' in sys.modules)"

@@ -155,13 +155,18 @@ def test_latents_never_touch_the_generator() -> None:
     assert one.maps["F_hat"].shape == (12, 2, 3)
     assert specs["F_hat"].shape == (12, None, None)
     own, shared = codec.model.fingerprint.hex(), codec.model.space.hex()
-    assert {name: spec.space for name, spec in specs.items()} == {name: shared if name in ("w_hat", "y_hat") else own for name in specs}
+    assert {name: spec.space for name, spec in specs.items()} == {
+        name: shared if name in ("w_hat", "y_hat") else own for name in specs
+    }
     assert all(m.dtype == np.float32 for m in one.maps.values())
     assert not np.array_equal(one.maps["F_hat"], other.maps["F_hat"])
     some = codec.decode_latents_batch([data], ("F_hat", "y_hat"))[0]
     assert set(some.maps) == {"y_hat", "F_hat"}
     assert all(np.array_equal(some.maps[name], one.maps[name]) for name in some.maps)
-    assert one.maps["y_hat"].shape == (specs["y_hat"].shape[0], *(-(-side // specs["y_hat"].stride) for side in (20, 40)))
+    assert one.maps["y_hat"].shape == (
+        specs["y_hat"].shape[0],
+        *(-(-side // specs["y_hat"].stride) for side in (20, 40)),
+    )
     with pytest.raises(UsageError, match="no latents are named x_hat; there are w_hat, y_hat, F_hat"):
         codec.decode_latents(data, ["x_hat", "w_hat"])
 
@@ -217,7 +222,9 @@ def test_another_models_files_are_refused() -> None:
         HscCodec(lively(TINY).thaw())
 
 
-@pytest.mark.parametrize("wrong", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((0, 4, 3), np.uint8)])
+@pytest.mark.parametrize(
+    "wrong", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((0, 4, 3), np.uint8)]
+)
 def test_what_is_no_image_is_refused(wrong: np.ndarray) -> None:
     with pytest.raises(ImageError, match="expected uint8"):
         CODEC.encode(wrong, 3.0)
@@ -251,7 +258,11 @@ def test_entropy_parameters_do_not_depend_on_the_batch() -> None:
         gains = model.fcn.quality.gains(quality)
         together = model.fcn.predict(0, restarted, gains)
         for i in range(8):
-            alone = model.fcn.start(model.scn.activations(whole.semantics.integers[i : i + 1], quality[i : i + 1]), quality[i : i + 1], (3, 4))
+            alone = model.fcn.start(
+                model.scn.activations(whole.semantics.integers[i : i + 1], quality[i : i + 1]),
+                quality[i : i + 1],
+                (3, 4),
+            )
             found = model.fcn.predict(0, alone, model.fcn.quality.gains(quality[i : i + 1]))
             assert torch.equal(found.mean[0], together.mean[i])
             assert torch.equal(found.level[0], together.level[i])
@@ -270,7 +281,12 @@ def test_training_forward_in_eval_is_what_is_coded() -> None:
     assert differ.float().mean() < 0.01  # floats of g_a may fall on the other side of a half
     bits = made.semantics.bits + made.features.bits.sum(1)
     assert float(bits) == pytest.approx(layered_stream.estimate_bits(known), rel=0.02, abs=2)
-    assert np.abs(CODEC.decode(CODEC.encode(image, 5.0)).astype(int) - tiling._to_uint8(made.image.clone()).astype(int)).max() <= 2
+    assert (
+        np.abs(
+            CODEC.decode(CODEC.encode(image, 5.0)).astype(int) - tiling._to_uint8(made.image.clone()).astype(int)
+        ).max()
+        <= 2
+    )
 
 
 @pytest.mark.parametrize("hw", [(150, 40), (100, 215)])
@@ -289,12 +305,16 @@ def test_tiles_leave_no_seam(hw: tuple[int, int]) -> None:
 
 def test_tiles_of_the_small_profile_see_far_enough() -> None:
     model = lively(SMALL)
-    feature = torch.randn(1, 192, 20, 3, generator=torch.Generator().manual_seed(1)).contiguous(memory_format=torch.channels_last)
+    feature = torch.randn(1, 192, 20, 3, generator=torch.Generator().manual_seed(1)).contiguous(
+        memory_format=torch.channels_last
+    )
     w_hat = torch.randn(1, 9, 64, generator=torch.Generator().manual_seed(2))
     whole = synthesise(model, w_hat, feature, (320, 48)).astype(int)
     assert np.abs(whole - synthesise(model, w_hat, feature, (320, 48), tile=8)).max() <= 1
     image = noise_photo(448, 32)
-    torch.testing.assert_close(invert(model.gie, image).feature, invert(model.gie, image, tile=4).feature, atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(
+        invert(model.gie, image).feature, invert(model.gie, image, tile=4).feature, atol=1e-4, rtol=1e-3
+    )
 
 
 def test_maps_follow_from_the_image_size() -> None:
@@ -318,7 +338,13 @@ def test_a_fresh_process_decodes_from_weights_and_bytes(tmp_path: Path) -> None:
     file = tmp_path / "tiny.safetensors"
     weights.save(CODEC.model, file)
     data = CODEC.encode(noise_photo(33, 57), 4.0)
-    run = subprocess.run([sys.executable, "-W", "error", "-c", _DECODER, str(file)], input=data, capture_output=True, check=True, timeout=60)
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", _DECODER, str(file)],
+        input=data,
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
     digest = hashlib.sha256(b"".join(s.tobytes() for s in symbols(CODEC, data))).hexdigest()
     assert run.stdout.decode().split(" ", 1) == [digest, "(33, 57, 3)\n"]
 

@@ -97,7 +97,9 @@ def test_any_int32_symbols_round_trip(data):
     calls = []
     for _ in range(data.draw(st.integers(0, 3))):
         shape = data.draw(hnp.array_shapes(max_dims=3, max_side=6, min_side=0))
-        symbols = data.draw(hnp.arrays(np.int32, shape, elements=st.one_of(st.integers(-20, 20), st.integers(WIDE.min, WIDE.max))))
+        symbols = data.draw(
+            hnp.arrays(np.int32, shape, elements=st.one_of(st.integers(-20, 20), st.integers(WIDE.min, WIDE.max)))
+        )
         level = data.draw(hnp.arrays(np.int64, shape, elements=st.integers(0, 39)))
         mean = data.draw(st.one_of(st.none(), hnp.arrays(np.int64, shape, elements=st.integers(-2048, 2047))))
         calls.append(Call(symbols, TABLES, level, mean))

@@ -104,7 +104,9 @@ def test_directions_from_files_and_labels(folder: Path, capsys: pytest.CaptureFi
     assert run(folder, "directions", *files, "--out", "axes.safetensors", "--count", "3") == 0
     assert "share of the variance" in capsys.readouterr().err
     found = load_directions(folder / "axes.safetensors")
-    expected = principal_directions([CODEC.decode_latents((folder / name).read_bytes()).maps["w_hat"] for name in files], 3)
+    expected = principal_directions(
+        [CODEC.decode_latents((folder / name).read_bytes()).maps["w_hat"] for name in files], 3
+    )
     np.testing.assert_array_equal(found.axes, expected.axes)
     assert run(folder, "directions", *files, "--out", "axes.safetensors") == 2
     assert run(folder, "directions", *files, "--out", "probe.safetensors", "--labels", "dark.csv") == 0
@@ -209,7 +211,9 @@ def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
         assert "python -m hsc encode in.png out.hsc --quality 3" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("mode", "colour", "expected"), [("L", 7, 7), ("RGBA", (0, 0, 0, 0), 255), ("1", 1, 255), ("P", 0, 0)])
+@pytest.mark.parametrize(
+    ("mode", "colour", "expected"), [("L", 7, 7), ("RGBA", (0, 0, 0, 0), 255), ("1", 1, 255), ("P", 0, 0)]
+)
 def test_pictures_of_many_kinds_are_read(mode: str, colour: object, expected: int) -> None:
     buffer = io.BytesIO()
     PIL.Image.new(mode, (5, 4), colour).save(buffer, "PNG")  # type: ignore[arg-type]

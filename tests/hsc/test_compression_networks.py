@@ -44,7 +44,9 @@ def test_neighbours_are_always_decoded_ones(passes: int) -> None:
         if offsets:
             seen = checkerboard.gather(known, places, offsets).reshape(len(offsets), -1)
             assert bool(seen.any(dim=0).all())
-            inner = checkerboard.spread(checkerboard.gather(known, places, offsets), places, 8, 8)[0, :, 2:6, 2:6].sum(0)
+            inner = checkerboard.spread(checkerboard.gather(known, places, offsets), places, 8, 8)[0, :, 2:6, 2:6].sum(
+                0
+            )
             on = checkerboard.spread(torch.ones(1, 1, checkerboard.count(places, 8, 8)), places, 8, 8)[0, 0, 2:6, 2:6]
             assert torch.equal(inner, on * len(offsets))
         known += checkerboard.spread(torch.ones(1, 1, checkerboard.count(places, 8, 8)), places, 8, 8)
@@ -114,7 +116,9 @@ def test_in_training_the_rate_is_the_symbols_and_only_its_gradient_is_of_noise()
     assert values.grad is not None
     assert values.grad.mean() > 1  # rounding hides that 0.3 is near costing a symbol of 1; noise tells
     noise = torch.linspace(-0.5, 0.5, 10_001, dtype=torch.float64)
-    assert float(SCALES.bits(noise, torch.zeros_like(noise)).mean()) == pytest.approx(0.15, abs=0.01)  # which a zero does not cost
+    assert float(SCALES.bits(noise, torch.zeros_like(noise)).mean()) == pytest.approx(
+        0.15, abs=0.01
+    )  # which a zero does not cost
     plain = level.detach().clone().requires_grad_()
     quantise(values.detach(), torch.zeros(4000, dtype=torch.float64), plain, noise=False).bits.sum().backward()
     torch.testing.assert_close(level.grad, plain.grad)
@@ -146,7 +150,9 @@ def train_twice(model: HscModel) -> HscModel:
         made = model(images, EVERY_ANCHOR)
         rate = made.semantics.bits.mean() + made.features.bits.sum(1).mean()
         distortion = (made.image - images).square().mean() if side == 32 else made.image.square().mean()
-        latent = (made.semantics.w_hat - made.w_plus).square().mean() + (made.features.feature - made.feature).square().mean()
+        latent = (made.semantics.w_hat - made.w_plus).square().mean() + (
+            made.features.feature - made.feature
+        ).square().mean()
         (rate * 1e-3 + distortion + latent).backward()
         optimizer.step()
     return model
@@ -159,7 +165,11 @@ def test_training_moves_every_parameter(profile: Profile) -> None:
     with torch.no_grad():
         for parameter in model.parameters():  # integer networks so small may start with a whole layer below zero
             parameter.add_(torch.randn_like(parameter) * 0.02)
-    silent = [n for n, p in train_twice(model).named_parameters() if p.grad is None or not bool(p.grad.isfinite().all()) or not p.grad.any()]
+    silent = [
+        n
+        for n, p in train_twice(model).named_parameters()
+        if p.grad is None or not bool(p.grad.isfinite().all()) or not p.grad.any()
+    ]
     unused = ("noise_strength",)  # noise is off
     assert [n for n in silent if not n.endswith(unused)] == []
 
@@ -189,8 +199,12 @@ def test_half_precision_around_it_leaves_the_integers_alone() -> None:
             rough = model(images, torch.tensor([60, 150]))
             quality = torch.tensor([60, 150])
             gains = model.fcn.quality.gains(quality)
-            inside = model.fcn.predict(0, model.fcn.start(model.scn.activations(exact.semantics.integers, quality), quality, (3, 4)), gains)
-        outside = model.fcn.predict(0, model.fcn.start(model.scn.activations(exact.semantics.integers, quality), quality, (3, 4)), gains)
+            inside = model.fcn.predict(
+                0, model.fcn.start(model.scn.activations(exact.semantics.integers, quality), quality, (3, 4)), gains
+            )
+        outside = model.fcn.predict(
+            0, model.fcn.start(model.scn.activations(exact.semantics.integers, quality), quality, (3, 4)), gains
+        )
     assert all(torch.equal(a, b) for a, b in zip(inside, outside, strict=True))
     assert rough.semantics.w_hat.dtype == rough.features.feature.dtype == torch.float32
     model.thaw()
@@ -229,12 +243,16 @@ def test_integer_networks_stay_within_their_budget() -> None:
 def _coders(profile: Profile) -> tuple[torch.nn.Module, torch.nn.Module]:
     encoder, semantic = profile.encoder, profile.semantic
     words = encoder.n_styles * encoder.w_dim
-    return SCN(semantic, encoder.n_styles, encoder.w_dim), FCN(profile.feature, encoder.feature_channels, words, semantic.symbols)
+    return SCN(semantic, encoder.n_styles, encoder.w_dim), FCN(
+        profile.feature, encoder.feature_channels, words, semantic.symbols
+    )
 
 
 def test_the_shipped_profiles_are_the_sizes_they_say() -> None:
     with torch.device("meta"):
-        sizes = {p.name: tuple(sum(t.numel() for t in net.parameters()) for net in _coders(p)) for p in PROFILES.values()}
+        sizes = {
+            p.name: tuple(sum(t.numel() for t in net.parameters()) for net in _coders(p)) for p in PROFILES.values()
+        }
     assert sizes == {"paper": (11_038_308, 8_877_856), "small": (299_424, 2_279_952), "detailed": (299_424, 1_568_960)}
 
 

@@ -1,4 +1,6 @@
-"""The detail network: coded from a quality on, what is decoded without it stays, the encoder's and training's symbols agree, images come nearer."""
+"""The detail network: coded from a quality on, what is decoded without it stays, the encoder's and training's symbols
+agree, images come nearer.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ DETAILED = dataclasses.replace(
 
 
 def detailed_model() -> HscModel:
-    """Random networks whose detail has a basis made for it, and whose generator adds detail to its image and does not read it otherwise."""
+    """Random networks whose detail has a basis made for it, and whose generator adds detail to its image and does not
+    read it otherwise.
+    """
     model = lively(DETAILED).thaw()
     set_basis(model, batches(6), None)
     with torch.no_grad():
@@ -119,7 +123,9 @@ def test_tiles_read_detail_too(codec: HscCodec) -> None:
 def test_a_header_may_not_ask_for_more_layers_than_there_are(codec: HscCodec) -> None:
     header = Header((16, 16), 160, BASE + 4)
     with pytest.raises(UsageError, match="11 layers were asked for"):
-        layered_stream.code(codec.entropy, header, lambda number, parameters: np.zeros(parameters.index.shape, np.int32))
+        layered_stream.code(
+            codec.entropy, header, lambda number, parameters: np.zeros(parameters.index.shape, np.int32)
+        )
 
 
 def test_rounding_leans_to_zero() -> None:

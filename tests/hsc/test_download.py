@@ -142,7 +142,9 @@ def test_offline_names_the_cure(server: Server, monkeypatch: pytest.MonkeyPatch,
     assert fetch_file(server.url, SHA256, "file.bin") == cache / "file.bin"
 
 
-@pytest.mark.parametrize(("value", "expected"), [("", False), ("0", False), ("false", False), ("1", True), ("yes", True)])
+@pytest.mark.parametrize(
+    ("value", "expected"), [("", False), ("0", False), ("false", False), ("1", True), ("yes", True)]
+)
 def test_offline_words(value: str, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HSC_OFFLINE", value)
     assert offline() is expected
@@ -205,12 +207,21 @@ def planted(cache: Path, kind: str, name: str, valued: Path) -> Path:
     return path
 
 
-KINDS = ["link", "dangling", "hard link", "fifo", "folder", pytest.param("other", marks=pytest.mark.skipif(os.geteuid() != 0, reason="needs root"))]
+KINDS = [
+    "link",
+    "dangling",
+    "hard link",
+    "fifo",
+    "folder",
+    pytest.param("other", marks=pytest.mark.skipif(os.geteuid() != 0, reason="needs root")),
+]
 
 
 @pytest.mark.parametrize("name", ["file.bin.lock", "file.bin.part"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_others_planted_is_neither_followed_nor_written(server: Server, cache: Path, valued: Path, kind: str, name: str) -> None:
+def test_what_others_planted_is_neither_followed_nor_written(
+    server: Server, cache: Path, valued: Path, kind: str, name: str
+) -> None:
     path = planted(cache, kind, name, valued)
     assert fetch_file(server.url, SHA256, "file.bin").read_bytes() == CONTENT
     assert valued.read_text() == "do not touch"
@@ -221,10 +232,14 @@ def test_what_others_planted_is_neither_followed_nor_written(server: Server, cac
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_where_our_own_names_are_taken_too_it_is_one_sentence(server: Server, cache: Path, valued: Path, kind: str) -> None:
+def test_where_our_own_names_are_taken_too_it_is_one_sentence(
+    server: Server, cache: Path, valued: Path, kind: str
+) -> None:
     for name in ("file.bin.lock", f"file.bin.lock-{os.geteuid()}"):
         planted(cache, kind, name, valued)
-    with pytest.raises(DownloadError, match=rf"file\.bin\.lock-{os.geteuid()} is a link or another user's file.*HSC_CACHE"):
+    with pytest.raises(
+        DownloadError, match=rf"file\.bin\.lock-{os.geteuid()} is a link or another user's file.*HSC_CACHE"
+    ):
         fetch_file(server.url, SHA256, "file.bin")
     assert valued.read_text() == "do not touch"
     assert not valued.with_name("not yet").exists()
@@ -240,7 +255,9 @@ def test_another_users_file_is_proven_before_it_is_used(server: Server, cache: P
     if right:
         assert fetch_file(server.url, SHA256, "file.bin") == path
     else:
-        with pytest.raises(DownloadError, match=f"is another user's and has the sha256 .*, expected {SHA256}; remove it"):
+        with pytest.raises(
+            DownloadError, match=f"is another user's and has the sha256 .*, expected {SHA256}; remove it"
+        ):
             fetch_file(server.url, SHA256, "file.bin")
     assert server.asked == []
 

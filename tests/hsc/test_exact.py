@@ -33,7 +33,9 @@ def test_the_largest_sum_there_can_be_is_exact():
 
 def test_a_bias_counts_towards_what_float32_can_hold():
     weight, x = torch.full((1, 4096), 1.0, dtype=torch.float64), torch.full((1, 4096, 1), 4095.0)
-    assert ExactLayer([weight], torch.tensor([8191.0], dtype=torch.float64)).sums([x], 4095).item() == 4095 * 4096 + 8191
+    assert (
+        ExactLayer([weight], torch.tensor([8191.0], dtype=torch.float64)).sums([x], 4095).item() == 4095 * 4096 + 8191
+    )
 
 
 def test_both_ways_are_taken():

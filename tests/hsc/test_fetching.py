@@ -39,7 +39,9 @@ class Distant(FindSquares):
 
 
 def outcome(folder: Path, heads: list[Any]) -> Any:
-    return run(configure("detection", Squares(2), [Blocks(4)], heads, anchors=[], resamples=0), cache=folder, executor=Inline())
+    return run(
+        configure("detection", Squares(2), [Blocks(4)], heads, anchors=[], resamples=0), cache=folder, executor=Inline()
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +60,9 @@ def test_what_cannot_be_fetched_is_skipped_with_a_warning(tmp_path: Path, caplog
     with caplog.at_level(logging.WARNING):
         rows = outcome(tmp_path, [FindSquares(), Distant(threshold=100, broken=True)]).rows
     assert "the server does not answer; try again" in caplog.text
-    assert [row.reason for row in rows if row.status == "skipped"] == ["not fetched yet; would download 5 MB from https://a.example"]
+    assert [row.reason for row in rows if row.status == "skipped"] == [
+        "not fetched yet; would download 5 MB from https://a.example"
+    ]
 
 
 def test_offline_nothing_is_fetched(tmp_path: Path) -> None:
@@ -79,7 +83,9 @@ def test_offline_nothing_is_fetched(tmp_path: Path) -> None:
         (DATASETS, 'mismatched(of="coco")', "1.1 GB"),
     ],
 )
-def test_asking_whether_it_is_available_fetches_nothing(registry: Any, spec: str, size: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_asking_whether_it_is_available_fetches_nothing(
+    registry: Any, spec: str, size: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("HSC_CACHE", "TORCH_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name))
     item = registry.build(spec)
@@ -99,6 +105,9 @@ def test_what_is_given_by_path_is_never_to_be_fetched(tmp_path: Path) -> None:
 
 def test_heads_we_ship_are_what_their_names_alone_give() -> None:
     """And the spec that says more gives the same head, so that what was measured is found again."""
-    for short, long in (("small_adapted", "small_adapted(arch=hourglass)"), ("segmenter_adapted", "segmenter_adapted(arch=context)")):
+    for short, long in (
+        ("small_adapted", "small_adapted(arch=hourglass)"),
+        ("segmenter_adapted", "segmenter_adapted(arch=context)"),
+    ):
         assert HEADS.build(short).available() is None
         assert identity(HEADS.build(short)) == identity(HEADS.build(long))

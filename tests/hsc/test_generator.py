@@ -92,7 +92,9 @@ def test_upsampling_convolution_keeps_a_constant() -> None:
 
 @pytest.mark.parametrize("resolution", [64, 128, 256, 512, 1024])
 def test_image_and_pyramid_shapes(resolution: int) -> None:
-    config = GeneratorConfig(resolution=resolution, w_dim=8, z_dim=8, mapping_layers=1, channel_base=2048, channel_max=4)
+    config = GeneratorConfig(
+        resolution=resolution, w_dim=8, z_dim=8, mapping_layers=1, channel_base=2048, channel_max=4
+    )
     generator = make(config)
     assert config.n_styles == 2 * int(np.log2(resolution)) - 2
     with torch.no_grad():
@@ -168,7 +170,9 @@ def test_f_of_any_size_gives_an_image_of_that_size(height: int, width: int) -> N
 
 def test_a_batch_is_its_samples() -> None:
     generator, w = make(), styles(batch=3)
-    torch.testing.assert_close(generator(w), torch.cat([generator(w[i : i + 1]) for i in range(3)]), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        generator(w), torch.cat([generator(w[i : i + 1]) for i in range(3)]), atol=1e-5, rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize("noise", ["off", "stored", 0, 42])
@@ -285,7 +289,9 @@ def test_the_residual_form_takes_any_size_follows_its_style_and_sees_no_further_
     for parameter in generator.rgbs.parameters():
         parameter.zero_()
     flat = generator(w, torch.zeros_like(feature))
-    torch.testing.assert_close(generator(w, 2 * feature) - flat, 2 * (generator(w, feature) - flat), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        generator(w, 2 * feature) - flat, 2 * (generator(w, feature) - flat), atol=1e-4, rtol=1e-4
+    )
     with pytest.raises(UsageError, match="takes no noise"):
         generator(w, feature, noise=3)
     with pytest.raises(UsageError, match="makes RGB once"):

@@ -1,4 +1,6 @@
-"""Codec training on a few synthetic frames: what it asks for falls, a cut run resumes exactly, and its weights code images."""
+"""Codec training on a few synthetic frames: what it asks for falls, a cut run resumes exactly, and its weights code
+images.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,16 @@ from hsc.weights import files
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 ONE = Recipe(
-    "tiny", profile_to_json(TINY), seed=3, batch=2, crop=(48, 64), steps=(3, 3, 3), rates=(0.2, 0.5), image_pixels=64 * 96, warmup=2, prefix_share=0.4
+    "tiny",
+    profile_to_json(TINY),
+    seed=3,
+    batch=2,
+    crop=(48, 64),
+    steps=(3, 3, 3),
+    rates=(0.2, 0.5),
+    image_pixels=64 * 96,
+    warmup=2,
+    prefix_share=0.4,
 )
 
 
@@ -224,7 +235,9 @@ def test_its_weights_code_images_and_say_where_they_come_from(shards, teacher, t
 
 
 def test_images_and_rates_come_nearer_to_what_is_asked(shards, tmp_path) -> None:
-    recipe = dataclasses.replace(ONE, steps=(40, 260, 0), teacher=0.0, prefix_share=0.0, learning_rate=3e-3, rates=(0.5, 1.0))
+    recipe = dataclasses.replace(
+        ONE, steps=(40, 260, 0), teacher=0.0, prefix_share=0.0, learning_rate=3e-3, rates=(0.5, 1.0)
+    )
     train(recipe, Run(tmp_path, shards), stop_at=50)
     train(recipe, Run(tmp_path, shards))
     lines = (tmp_path / "log.csv").read_text().splitlines()
@@ -254,7 +267,9 @@ def test_refuses_what_does_not_fit(shards, teacher, tmp_path, capsys) -> None:
         train_teacher(shards, tmp_path / "t.safetensors", steps=1, device="abacus")
     assert main(["--config", "nowhere", "--out", str(tmp_path)]) == 2
     assert main(["--config", "roadscenes", "--out", str(tmp_path / "d")]) == 2
-    assert main(["--config", "roadscenes", "--out", str(tmp_path / "d"), "--export", str(tmp_path / "e.safetensors")]) == 2
+    assert (
+        main(["--config", "roadscenes", "--out", str(tmp_path / "d"), "--export", str(tmp_path / "e.safetensors")]) == 2
+    )
     said = capsys.readouterr().err
     assert "roadscenes" in said
     assert "--data is missing" in said
@@ -319,7 +334,9 @@ def test_pixels_of_rare_classes_count_more_and_void_once(shards) -> None:
     assert set(class_weight(shares, 0)) == {1}
     frames = read_frames(shards)
     assert frames.shares.sum() == pytest.approx(1)
-    even, weighed = (batch_of(frames, seed=1, step=4, batch=3, crop=(32, 48), objects=1.0, rarity=rarity) for rarity in (0.0, 1.0))
+    even, weighed = (
+        batch_of(frames, seed=1, step=4, batch=3, crop=(32, 48), objects=1.0, rarity=rarity) for rarity in (0.0, 1.0)
+    )
     assert bool((even.weight == 1).all())
     assert torch.equal(even.images, weighed.images)
     for label in (0, 1):
@@ -380,7 +397,10 @@ def test_the_critic_tells_noise_from_smoothness_and_changes_are_shared() -> None
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert texture_loss(critic, torch.zeros(4, 3, 32, 32), 0).mean() > texture_loss(critic, torch.randn(4, 3, 32, 32) * 0.5, 0).mean() + 0.3
+    assert (
+        texture_loss(critic, torch.zeros(4, 3, 32, 32), 0).mean()
+        > texture_loss(critic, torch.randn(4, 3, 32, 32) * 0.5, 0).mean() + 0.3
+    )
     x = torch.rand(2, 3, 16, 24)
     assert torch.equal(*(changed(x, torch.Generator().manual_seed(5)) for _ in range(2)))
 
@@ -402,9 +422,19 @@ def test_two_processes_train_one_model(shards, teacher, tmp_path) -> None:
     """What torchrun starts: both step together, whatever each draws, and one file comes of it."""
     config = tmp_path / "tiny.toml"
     config.write_text(
-        f"profile = '{profile_to_json(TINY)}'\nseed = 3\nbatch = 1\ncrop = [48, 64]\nsteps = [2, 4, 2]\nrates = [0.2, 0.5]\nprefix_share = 0.5\n"
+        f"profile = '{profile_to_json(TINY)}'\nseed = 3\nbatch = 1\ncrop = [48, 64]\nsteps = [2, 4, 2]\nrates = "
+        f"[0.2, 0.5]\nprefix_share = 0.5\n"
     )
-    arguments = ["--config", str(config), "--data", str(shards), "--teacher", str(teacher), "--out", str(tmp_path / "run")]
+    arguments = [
+        "--config",
+        str(config),
+        "--data",
+        str(shards),
+        "--teacher",
+        str(teacher),
+        "--out",
+        str(tmp_path / "run"),
+    ]
     environment = os.environ | {
         "GLOO_SOCKET_IFNAME": "lo",
         "MASTER_ADDR": "127.0.0.1",
@@ -413,7 +443,12 @@ def test_two_processes_train_one_model(shards, teacher, tmp_path) -> None:
         "OMP_NUM_THREADS": "1",
     }
     started = [
-        subprocess.Popen([sys.executable, "-m", "hsc.training", *arguments], env=environment | {"RANK": str(rank)}, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-m", "hsc.training", *arguments],
+            env=environment | {"RANK": str(rank)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         for rank in range(2)
     ]
     for process in started:

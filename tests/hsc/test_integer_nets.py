@@ -37,7 +37,9 @@ def plain(net: IntegerSequence, x: Tensor) -> np.ndarray:
         padded = np.pad(value, ((0, 0), (0, 0), (margin, margin), (margin, margin)))
         sums = np.zeros((x.shape[0], weight.shape[0], *x.shape[2:]), dtype=np.int64) + bias[:, None, None]
         for dy, dx in itertools.product(range(weight.shape[2]), repeat=2):
-            sums += np.einsum("oc,bchw->bohw", weight[:, :, dy, dx], padded[:, :, dy : dy + x.shape[2], dx : dx + x.shape[3]])
+            sums += np.einsum(
+                "oc,bchw->bohw", weight[:, :, dy, dx], padded[:, :, dy : dy + x.shape[2], dx : dx + x.shape[3]]
+            )
         value = np.clip(sums >> shift, 0 if i + 1 < count else -2048, 4095 if i + 1 < count else 2047)
     return value
 
@@ -57,7 +59,11 @@ def test_threads_batch_memory_format_backend_and_autocast_change_nothing(net):
     for count, channels_last, mkldnn, cast in itertools.product((1, 2), (False, True), (False, True), (False, True)):
         torch.set_num_threads(count)
         given = x.double().to(memory_format=torch.channels_last) if channels_last else x.double()
-        with torch.backends.mkldnn.flags(enabled=mkldnn), torch.autocast("cpu", dtype=torch.bfloat16, enabled=cast), torch.no_grad():
+        with (
+            torch.backends.mkldnn.flags(enabled=mkldnn),
+            torch.autocast("cpu", dtype=torch.bfloat16, enabled=cast),
+            torch.no_grad(),
+        ):
             assert torch.equal(net(given), expected)
             assert torch.equal(torch.cat([net(given[i : i + 1]) for i in range(8)]), expected)
 
@@ -104,7 +110,9 @@ def test_gradient_is_near_that_of_the_float_network():
     x = integers(1, 6, 5, 5, highest=500).double().requires_grad_()
     direction = torch.randn(1, 5, 5, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     got = torch.autograd.grad((layer(x) * direction).sum(), x)[0]
-    true = torch.autograd.grad((torch.nn.functional.conv2d(x, layer.weight.double(), padding=1) * direction).sum(), x)[0]
+    true = torch.autograd.grad((torch.nn.functional.conv2d(x, layer.weight.double(), padding=1) * direction).sum(), x)[
+        0
+    ]
     assert torch.nn.functional.cosine_similarity(got.flatten(), true.flatten(), dim=0) > 0.999
     assert float(got.norm()) == pytest.approx(float(true.norm()), rel=0.02)
 
@@ -117,7 +125,9 @@ def test_a_network_learns_the_scale_of_its_symbols():
         losses = []
         for _ in range(150):
             context = torch.randint(0, 2, (64, 1, 2, 2))
-            values = torch.where(context > 0, 2.0 + 4 * torch.randn(64, 1, 2, 2), -1 + 0.3 * torch.randn(64, 1, 2, 2)).round()
+            values = torch.where(
+                context > 0, 2.0 + 4 * torch.randn(64, 1, 2, 2), -1 + 0.3 * torch.randn(64, 1, 2, 2)
+            ).round()
             mean, scale = net(requantise(context, 256)).chunk(2, 1)
             bits = gaussian_bits(values, mean, scale_levels(scale, 40)).mean()
             adam.zero_grad()
@@ -154,7 +164,9 @@ def test_foreign_integers_are_refused(net):
             net.load_integers(foreign)
 
 
-@pytest.mark.parametrize("x", [torch.full((1, 20, 2, 2), 0.5), torch.full((1, 20, 2, 2), 5000), torch.full((1, 20, 2, 2), torch.nan)])
+@pytest.mark.parametrize(
+    "x", [torch.full((1, 20, 2, 2), 0.5), torch.full((1, 20, 2, 2), 5000), torch.full((1, 20, 2, 2), torch.nan)]
+)
 def test_numbers_that_would_not_be_exact_are_refused(net, x):
     with pytest.raises(UsageError, match="not integers from"):
         net(x)

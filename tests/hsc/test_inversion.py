@@ -13,7 +13,9 @@ from hsc.networks.config import PAPER, PROFILES, SMALL, EncoderConfig, Profile
 from hsc.networks.inversion import GIE
 from hsc.networks.stylegan2 import StyleGAN2
 
-NARROW = EncoderConfig(n_styles=4, w_dim=8, feature_channels=12, input_size=64, stem_width=4, widths=(4, 6, 8, 10), depths=(1, 2, 1, 1))
+NARROW = EncoderConfig(
+    n_styles=4, w_dim=8, feature_channels=12, input_size=64, stem_width=4, widths=(4, 6, 8, 10), depths=(1, 2, 1, 1)
+)
 
 
 def make(config: EncoderConfig) -> GIE:
@@ -37,7 +39,9 @@ def test_small_takes_any_size_and_the_generator_gives_it_back(height: int, width
     assert image.shape == (2, 3, 16 * rows, 16 * columns)  # to be cut to height x width
 
 
-@pytest.mark.parametrize("changes", [{"feature_stride": 1, "stem_stride": 1}, {"feature_block": 2, "feature_stride": 1}])
+@pytest.mark.parametrize(
+    "changes", [{"feature_stride": 1, "stem_stride": 1}, {"feature_block": 2, "feature_stride": 1}]
+)
 def test_f_at_a_stride_of_eight(changes: dict[str, int]) -> None:
     config = replace(SMALL.encoder, **changes)  # type: ignore[arg-type]
     assert config.stride == 8
@@ -86,7 +90,11 @@ def test_profiles_are_the_sizes_they_say() -> None:
     with torch.device("meta"):
         sizes = {p.name: (parameters(StyleGAN2(p.generator)), parameters(GIE(p.encoder))) for p in PROFILES.values()}
         mapping, heads = StyleGAN2(PAPER.generator).mapping, GIE(PAPER.encoder).styles
-    assert sizes == {"paper": (30_370_060, 113_920_704), "small": (1_705_242, 1_692_792), "detailed": (1_889_562, 1_692_792)}
+    assert sizes == {
+        "paper": (30_370_060, 113_920_704),
+        "small": (1_705_242, 1_692_792),
+        "detailed": (1_889_562, 1_692_792),
+    }
     assert mapping is not None
     assert (parameters(mapping), parameters(heads)) == (2_101_248, 79_635_456)
     assert 2 * sum(sizes["small"]) < 12e6  # bytes as float16
@@ -103,7 +111,10 @@ def test_cars_and_churches_are_profiles_too(resolution: int, size: int, styles: 
 def test_networks_that_do_not_fit_are_refused() -> None:
     cases = [
         (lambda: Profile("x", PAPER.generator, SMALL.encoder), "the generator takes"),
-        (lambda: Profile("x", SMALL.generator, replace(SMALL.encoder, feature_stride=2)), "stride 32, the generator's 16"),
+        (
+            lambda: Profile("x", SMALL.generator, replace(SMALL.encoder, feature_stride=2)),
+            "stride 32, the generator's 16",
+        ),
         (lambda: Profile("x", PAPER.generator, replace(PAPER.encoder, input_size=128)), "side 8, the generator's 16"),
         (lambda: replace(NARROW, feature_block=5), "feature_block"),
         (lambda: replace(NARROW, widths=(1, 2, 3)), "widths"),  # type: ignore[arg-type]

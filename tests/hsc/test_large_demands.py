@@ -80,7 +80,10 @@ def test_slivers_are_refused_by_every_call_before_memory_is_taken(image_hw: tupl
     for name, call in calls(codec).items():
         tracemalloc.start()
         started = time.perf_counter()
-        with pytest.raises(BitstreamError, match=rf"{image_hw[0]}x{image_hw[1]}, which is [\d,]+ pixels in whole blocks of 16x16, expected at most"):
+        with pytest.raises(
+            BitstreamError,
+            match=rf"{image_hw[0]}x{image_hw[1]}, which is [\d,]+ pixels in whole blocks of 16x16, expected at most",
+        ):
             call(data)
         assert time.perf_counter() - started < 0.5, name
         assert tracemalloc.get_traced_memory()[1] < 1 << 20, name
@@ -114,7 +117,9 @@ def test_more_pixels_than_a_file_holds_are_another_sentence() -> None:
         tiny_codec().info(forged((4097, 4096), tiny_codec()))
 
 
-def test_the_command_refuses_pictures_and_files_that_are_too_large(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_refuses_pictures_and_files_that_are_too_large(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     import io
 
     import PIL.Image
@@ -133,7 +138,10 @@ def test_the_command_refuses_pictures_and_files_that_are_too_large(tmp_path: Pat
         ("edit", ["--like", str(tmp_path / "line.hsc")]),
     ):
         target = str(tmp_path / "out.png")
-        assert main([command, str(tmp_path / "line.hsc"), target, "--model", str(tmp_path / "tiny.safetensors"), *more]) == 1
+        assert (
+            main([command, str(tmp_path / "line.hsc"), target, "--model", str(tmp_path / "tiny.safetensors"), *more])
+            == 1
+        )
         assert "in whole blocks of 16x16" in capsys.readouterr().err
         assert not Path(target).exists()
 
@@ -147,7 +155,9 @@ def test_a_line_of_noise_at_the_best_quality_fits_its_own_limit() -> None:
 
 
 def test_a_wide_picture_of_a_fixed_size_profile_takes_memory_of_its_own_size() -> None:
-    """A generator's 64 rows are not first drawn at the width of a million pixels, and narrower ones come out as by one call."""
+    """A generator's 64 rows are not first drawn at the width of a million pixels, and narrower ones come out as by one
+    call.
+    """
     from hsc.networks.tiling import _resized
 
     made = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -190,7 +200,9 @@ def test_hostile_files_are_refused_where_there_is_no_memory_to_spare() -> None:
     """A process that may take 64 MiB more than it has answers all of them, and hardly grows."""
     code = textwrap.dedent(HOSTILE).format(tests=str(Path(__file__).parent))
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env=env, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env=env, check=False
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     assert int(done.stdout) < 32 << 10  # KiB
 
@@ -214,7 +226,9 @@ def test_memory_goes_by_the_pixels_of_whole_blocks(image_hw: tuple[int, int]) ->
     """The same million of them in three shapes, in files of some twenty bytes: at most 400 bytes each."""
     code = textwrap.dedent(MEMORY).format(tests=str(Path(__file__).parent), image_hw=image_hw)
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env=env, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env=env, check=True
+    )
     assert int(done.stdout) * 1024 < 400 * padded_pixels(image_hw)
 
 

@@ -114,7 +114,9 @@ def test_offsets_reach_quantise_and_come_back():
     assert all(np.array_equal(a, b.parameters.offset) for a, b in zip(seen[1:], decoded.layers[1:], strict=True))
 
 
-@pytest.mark.parametrize("change", [lambda h: dataclasses.replace(h, layers=6), lambda h: dataclasses.replace(h, quality=-1)])
+@pytest.mark.parametrize(
+    "change", [lambda h: dataclasses.replace(h, layers=6), lambda h: dataclasses.replace(h, quality=-1)]
+)
 def test_what_the_model_cannot_do_is_refused(change: Callable[[Header], Header]):
     with pytest.raises(UsageError):
         layered_stream.encode(MODEL, change(Header((8, 8), 0, 5)), MODEL.draw(0))

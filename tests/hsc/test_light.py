@@ -28,8 +28,19 @@ def shards(tmp_path: Path) -> Path:
     folder = tmp_path / "shards"
     folder.mkdir()
     images = np.stack([noise_photo(32, 48, i) // (1 + i % 2) for i in range(12)])
-    relit = np.stack([image // 2 if i % 2 == 0 else np.minimum(2 * image.astype(int), 255).astype(np.uint8) for i, image in enumerate(images)])
-    np.savez(folder / "0.npz", images=images, semantic=np.zeros((12, 32, 48), np.uint8), relit=relit, source=np.array("noise"))
+    relit = np.stack(
+        [
+            image // 2 if i % 2 == 0 else np.minimum(2 * image.astype(int), 255).astype(np.uint8)
+            for i, image in enumerate(images)
+        ]
+    )
+    np.savez(
+        folder / "0.npz",
+        images=images,
+        semantic=np.zeros((12, 32, 48), np.uint8),
+        relit=relit,
+        source=np.array("noise"),
+    )
     return folder
 
 
@@ -82,7 +93,10 @@ def test_training_brings_f_nearer_to_the_other_light_and_goes_on_where_it_was_cu
     codec = HscCodec(model, light=lambda: files.light_for(str(path), model))
     own, lit = (codec.encode(light[0], 5.0) for light in (frames.images, frames.relit))
     w_own, w_lit = (codec.decode_latents(data, ("w_hat",)).maps["w_hat"] for data in (own, lit))
-    feature = {name: torch.from_numpy(codec.decode_latents(data, ("F_hat",)).maps["F_hat"])[None] for name, data in (("own", own), ("lit", lit))}
+    feature = {
+        name: torch.from_numpy(codec.decode_latents(data, ("F_hat",)).maps["F_hat"])[None]
+        for name, data in (("own", own), ("lit", lit))
+    }
     network = codec.light
     assert network is not None
     moved = network(feature["own"], torch.from_numpy(w_own)[None], torch.from_numpy(w_lit)[None])
@@ -102,14 +116,30 @@ def test_training_brings_f_nearer_to_the_other_light_and_goes_on_where_it_was_cu
     assert cut.read_bytes() == (tmp_path / "tiny-light.safetensors").read_bytes()
 
 
-def test_refuses_scenes_in_one_light_and_directions_of_none(shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_refuses_scenes_in_one_light_and_directions_of_none(
+    shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "tiny.safetensors"
     files.save(MODEL, path)
     with np.load(shards / "0.npz") as file:
         np.savez(shards / "0.npz", **{name: array for name, array in file.items() if name != "relit"})
     assert main(["--data", str(shards), "--model", str(path), "--out", str(tmp_path / "a-light.safetensors")]) == 2
     assert "--relit" in capsys.readouterr().err
-    assert main(["--data", str(shards), "--model", str(path), "--out", str(tmp_path / "a-light.safetensors"), "--steps", "1"]) == 2
+    assert (
+        main(
+            [
+                "--data",
+                str(shards),
+                "--model",
+                str(path),
+                "--out",
+                str(tmp_path / "a-light.safetensors"),
+                "--steps",
+                "1",
+            ]
+        )
+        == 2
+    )
     (tmp_path / "tiny-light.safetensors").write_bytes(b"torn")
     (tmp_path / "a.hsc").write_bytes(HscCodec(MODEL).encode(noise_photo(16, 16), 3.0))
     like = ["--like", str(tmp_path / "a.hsc"), "--model", str(path)]

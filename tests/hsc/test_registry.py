@@ -52,7 +52,9 @@ def test_what_is_no_spec_is_refused(text: str) -> None:
 
 
 simple = st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.booleans(), st.none(), st.text())
-values = st.recursive(simple, lambda inner: st.lists(inner, max_size=3) | st.lists(inner, max_size=3).map(tuple), max_leaves=6)
+values = st.recursive(
+    simple, lambda inner: st.lists(inner, max_size=3) | st.lists(inner, max_size=3).map(tuple), max_leaves=6
+)
 keys = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,6}", fullmatch=True)
 
 
@@ -72,7 +74,14 @@ def test_any_text_parses_or_is_refused(text: str) -> None:
 
 
 def test_words_that_look_like_values_are_quoted() -> None:
-    assert [format_value(v) for v in ("fast", "5", "True", "0016E5", "a b", "")] == ["fast", '"5"', '"True"', '"0016E5"', '"a b"', '""']
+    assert [format_value(v) for v in ("fast", "5", "True", "0016E5", "a b", "")] == [
+        "fast",
+        '"5"',
+        '"True"',
+        '"0016E5"',
+        '"a b"',
+        '""',
+    ]
 
 
 def test_expand_writes_out_sweeps_the_first_slowest() -> None:
@@ -168,7 +177,13 @@ def test_unknown_names_come_with_near_ones(things: Callable[..., Registry[Any]])
 
 def test_build_and_back(things: Callable[..., Registry[Any]]) -> None:
     registry = things()
-    for text in ("toast", "toast(heat=5)", "toast(butter=2.0, side=down, size=(3, 4), sliced=True)", 'toast(label="5")', "jam(fruit=plum)"):
+    for text in (
+        "toast",
+        "toast(heat=5)",
+        "toast(butter=2.0, side=down, size=(3, 4), sliced=True)",
+        'toast(label="5")',
+        "jam(fruit=plum)",
+    ):
         item = registry.build(text)
         assert str(registry.spec(item)) == text
         assert registry.build(parse_spec(text)) == item
@@ -239,14 +254,19 @@ def test_a_second_file_of_one_name_is_broken_and_the_first_stays(things: Callabl
     assert registry.get("toast").__name__ == "Toast"
 
 
-def test_entry_points_of_other_distributions_are_found(things: Callable[..., Registry[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_entry_points_of_other_distributions_are_found(
+    things: Callable[..., Registry[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     registry = things({}, group="hsc.test_outside")
     info = tmp_path / "outside-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: outside\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[hsc.test_outside]\nhoney = outside_honey\nvinegar = outside_vinegar\n")
     (tmp_path / "outside_honey.py").write_text(
-        textwrap.dedent(PLUGINS["jam"]).replace("{package}", registry.package).replace('"jam"', '"honey"').replace("fruit: str", "sweet: int = 5")
+        textwrap.dedent(PLUGINS["jam"])
+        .replace("{package}", registry.package)
+        .replace('"jam"', '"honey"')
+        .replace("fruit: str", "sweet: int = 5")
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     assert registry.names() == ["honey"]

@@ -22,7 +22,9 @@ SCALES = gaussian_scales()
 GAUSSIANS = build_gaussian_tables(SCALES)
 
 
-@pytest.mark.parametrize("pmf", [[1.0, 0.0], [0.5, 0.5], [1e-30, 1.0, 1e-30], [1 / 3] * 3, list(range(1, 700)), [0.0] * 15000 + [1.0]])
+@pytest.mark.parametrize(
+    "pmf", [[1.0, 0.0], [0.5, 0.5], [1e-30, 1.0, 1e-30], [1 / 3] * 3, list(range(1, 700)), [0.0] * 15000 + [1.0]]
+)
 def test_quantised_frequencies_sum_and_hold_no_zero(pmf):
     frequencies = quantise_pmf(np.array(pmf)).astype(int)
     assert frequencies.sum() == TOTAL
@@ -74,7 +76,12 @@ def test_arrays_survive_a_weights_file():
 
 def test_damaged_arrays_are_refused():
     arrays = build_pmf_tables([np.array([0.3, 0.7]), np.array([0.9])], [0, 5]).to_arrays()
-    for name, change in [("frequencies", lambda a: a + 1), ("widths", lambda a: a + 1), ("widths", lambda a: a[:1]), ("phases", lambda a: a * 3)]:
+    for name, change in [
+        ("frequencies", lambda a: a + 1),
+        ("widths", lambda a: a + 1),
+        ("widths", lambda a: a[:1]),
+        ("phases", lambda a: a * 3),
+    ]:
         with pytest.raises(DataError):
             CdfTables.from_arrays(arrays | {name: change(arrays[name])})
     with pytest.raises(DataError, match="lack the table arrays lowest"):

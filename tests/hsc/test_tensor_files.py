@@ -1,4 +1,6 @@
-"""Weights of strangers: whatever a file says and holds, one DataError that names it, soon, and without the memory it speaks of."""
+"""Weights of strangers: whatever a file says and holds, one DataError that names it, soon, and without the memory it
+speaks of.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,9 @@ def header(path: Path, content: dict[str, Any] | str, data: bytes = b"", length:
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-@pytest.mark.parametrize("name", ["gie.stem.0.bias", "generator.convs.1.weight", "scn.standard.mean", "fcn.synthesis.enter.weight"])
+@pytest.mark.parametrize(
+    "name", ["gie.stem.0.bias", "generator.convs.1.weight", "scn.standard.mean", "fcn.synthesis.enter.weight"]
+)
 def test_weights_that_are_no_numbers_are_refused_by_name(file: Path, name: str, number: float) -> None:
     tensors = load_file(file)
     assert weights.load(rewrite(file, tensors)).fingerprint == weights.load(str(file)).fingerprint
@@ -99,7 +103,9 @@ def filled(value: int) -> Callable[[torch.Tensor], torch.Tensor]:
         ("gie.stem.0.bias", lambda t: t.bfloat16()),
     ],
 )
-def test_integers_out_of_range_and_tables_that_are_none_are_refused(file: Path, name: str, change: Callable[[torch.Tensor], torch.Tensor]) -> None:
+def test_integers_out_of_range_and_tables_that_are_none_are_refused(
+    file: Path, name: str, change: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
     """The least int32 has no positive counterpart, so that its size passed for small."""
     tensors = load_file(file)
     tensors[name] = change(tensors[name]).contiguous()
@@ -156,7 +162,9 @@ DEMANDS: list[tuple[str, str, Any]] = [
 
 
 @pytest.mark.parametrize(("part", "name", "value"), DEMANDS)
-def test_profiles_that_ask_for_much_are_refused_before_networks_are_made(file: Path, part: str, name: str, value: Any) -> None:
+def test_profiles_that_ask_for_much_are_refused_before_networks_are_made(
+    file: Path, part: str, name: str, value: Any
+) -> None:
     changed = fields()
     changed[part][name] = value
     path = rewrite(file, load_file(file), json.dumps(changed))
@@ -183,7 +191,19 @@ def test_a_profile_of_gigabytes_takes_none(file: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "null", "[]", '{"name": 5}', "[" * 100_000, '{"a":' * 100_000, '{"generator": NaN}', '{"generator": 1e999}', "9" * 5000, '"\\ud800"', "{]"],
+    [
+        "",
+        "null",
+        "[]",
+        '{"name": 5}',
+        "[" * 100_000,
+        '{"a":' * 100_000,
+        '{"generator": NaN}',
+        '{"generator": 1e999}',
+        "9" * 5000,
+        '"\\ud800"',
+        "{]",
+    ],
 )
 def test_profiles_that_are_no_json_of_ours_are_refused(file: Path, text: str) -> None:
     with pytest.raises(DataError):
@@ -233,7 +253,10 @@ def test_headers_that_lie_are_refused(reader: str, tmp_path: Path) -> None:
         tmp_path,
     ]
     if reader not in ("tensors", "shapes", "checkpoint"):  # which do not read what a file says of itself
-        files += [header(tmp_path / "8.safetensors", deep, b"0000"), header(tmp_path / "9.safetensors", listed, b"0000")]
+        files += [
+            header(tmp_path / "8.safetensors", deep, b"0000"),
+            header(tmp_path / "9.safetensors", listed, b"0000"),
+        ]
     for path in files:
         tracemalloc.start()
         started = time.perf_counter()
@@ -280,7 +303,9 @@ def test_light_networks_and_directions_must_be_numbers(tmp_path: Path, number: f
         {"more": torch.zeros(1)},
     ],
 )
-def test_light_networks_of_other_shapes_or_no_scale_are_refused(tmp_path: Path, change: dict[str, torch.Tensor]) -> None:
+def test_light_networks_of_other_shapes_or_no_scale_are_refused(
+    tmp_path: Path, change: dict[str, torch.Tensor]
+) -> None:
     path, fits = tmp_path / "a-light.safetensors", "0" * 64
     save_light(LightNetwork(12, 72, 8), path, fits, {})
     save_file(load_file(path) | change, path, {"light": json.dumps({"fits": fits})})
@@ -296,7 +321,9 @@ def test_a_light_network_of_other_widths_than_its_model_is_refused(file: Path) -
         codec.edit(codec.encode(noise_photo(16, 16), 3.0), np.ones((9, 8)), 1.0)
 
 
-GENERATOR = GeneratorConfig(resolution=32, w_dim=12, z_dim=6, mapping_layers=2, channel_base=256, channel_max=32, layer=3)
+GENERATOR = GeneratorConfig(
+    resolution=32, w_dim=12, z_dim=6, mapping_layers=2, channel_base=256, channel_max=32, layer=3
+)
 
 
 def generator_state() -> dict[str, torch.Tensor]:
@@ -430,7 +457,19 @@ def test_teachers_must_fit_and_be_numbers(tmp_path: Path) -> None:
 def test_json_of_strangers_is_plain_or_refused() -> None:
     assert read_object('{"a": [1, -2.5, "x", null, true], "b": {}}') == {"a": [1, -2.5, "x", None, True], "b": {}}
     assert read_json(str(2**63 - 1)) == 2**63 - 1
-    for text in ("NaN", "-Infinity", "1e999", "-1e400", str(2**63), "-" + "9" * 30, "9" * 5000, "[" * 200_000, "{", "\x00", b"\xff\xfe\xff"):
+    for text in (
+        "NaN",
+        "-Infinity",
+        "1e999",
+        "-1e400",
+        str(2**63),
+        "-" + "9" * 30,
+        "9" * 5000,
+        "[" * 200_000,
+        "{",
+        "\x00",
+        b"\xff\xfe\xff",
+    ):
         with pytest.raises(ValueError, match=r"."):
             read_json(text)
     for text in ("[]", "5", '"a"', "null"):

@@ -129,7 +129,9 @@ def test_entropy_parameters_do_not_depend_on_the_batch(codec: HscCodec, quality:
         for i in range(8):
             alone = model(x[i : i + 1], steps[:1])
             known = model.fcn.start(model.scn.activations(whole.semantics.integers, steps), steps, (16, 24))
-            own = model.fcn.start(model.scn.activations(whole.semantics.integers[i : i + 1], steps[:1]), steps[:1], (16, 24))
+            own = model.fcn.start(
+                model.scn.activations(whole.semantics.integers[i : i + 1], steps[:1]), steps[:1], (16, 24)
+            )
             gains, mine = model.fcn.quality.gains(steps), model.fcn.quality.gains(steps[:1])
             for layer in range(len(model.fcn.turns)):
                 together, single = model.fcn.predict(layer, known, gains), model.fcn.predict(layer, own, mine)
@@ -154,7 +156,13 @@ print(hashlib.sha256(codec.decode(sys.stdin.buffer.read()).tobytes()).hexdigest(
 def test_fresh_processes_decode_to_the_same_pixels(codec: HscCodec) -> None:
     data = codec.encode(scenes(1)[0], 4.0)
     found = {
-        subprocess.run([sys.executable, "-W", "error", "-c", _DECODER, count], input=data, capture_output=True, check=True, timeout=120).stdout
+        subprocess.run(
+            [sys.executable, "-W", "error", "-c", _DECODER, count],
+            input=data,
+            capture_output=True,
+            check=True,
+            timeout=120,
+        ).stdout
         for count in ("1", "2")
     }
     assert found == {hashlib.sha256(codec.decode(data).tobytes()).hexdigest().encode() + b"\n"}

@@ -38,7 +38,11 @@ def test_what_is_loaded_is_what_was_saved(profile, tmp_path: Path) -> None:
 
 
 def test_a_seed_is_a_model() -> None:
-    assert files.random_model(TINY, 3).fingerprint == files.random_model(TINY, 3).fingerprint != files.random_model(TINY, 4).fingerprint
+    assert (
+        files.random_model(TINY, 3).fingerprint
+        == files.random_model(TINY, 3).fingerprint
+        != files.random_model(TINY, 4).fingerprint
+    )
 
 
 def test_the_small_profile_fits_twelve_megabytes(tmp_path: Path) -> None:
@@ -114,7 +118,11 @@ def test_a_name_may_stand_for_a_url(tmp_path: Path, file: Path, monkeypatch: pyt
     monkeypatch.setenv("HSC_CACHE", str(tmp_path / "cache"))
     folder = tmp_path / "pretrained"
     folder.mkdir()
-    source = {"url": file.as_uri(), "sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "size_bytes": file.stat().st_size}
+    source = {
+        "url": file.as_uri(),
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "size_bytes": file.stat().st_size,
+    }
     (folder / "far.json").write_text(json.dumps(source))
     kept = tmp_path / "cache" / f"weights/{source['sha256'][:16]}-far.safetensors"
     kept.parent.mkdir(parents=True)

@@ -13,7 +13,9 @@ from hsc.networks.model import HscModel
 
 TINY = Profile(
     "tiny",
-    GeneratorConfig(resolution=64, w_dim=8, z_dim=8, mapping_layers=0, channel_base=384, channel_max=12, start="feature", layer=1),
+    GeneratorConfig(
+        resolution=64, w_dim=8, z_dim=8, mapping_layers=0, channel_base=384, channel_max=12, start="feature", layer=1
+    ),
     EncoderConfig(
         n_styles=9,
         w_dim=8,
@@ -35,9 +37,19 @@ TINY = Profile(
 
 def whole_profile() -> Profile:
     """As "paper" is: one size, a generator from the constant, W+ as maps, one pass, y at half the resolution of F."""
-    generator = GeneratorConfig(resolution=64, w_dim=512, z_dim=8, mapping_layers=0, channel_base=384, channel_max=12, layer=3)
+    generator = GeneratorConfig(
+        resolution=64, w_dim=512, z_dim=8, mapping_layers=0, channel_base=384, channel_max=12, layer=3
+    )
     encoder = EncoderConfig(
-        n_styles=10, w_dim=512, feature_channels=12, input_size=64, stem_width=4, widths=(6, 8, 10, 12), depths=(1, 1, 1, 1), feature_stride=1, pool=3
+        n_styles=10,
+        w_dim=512,
+        feature_channels=12,
+        input_size=64,
+        stem_width=4,
+        widths=(6, 8, 10, 12),
+        depths=(1, 1, 1, 1),
+        feature_stride=1,
+        pool=3,
     )
     feature = FeatureConfig(slices=(2, 4), width=8, depth=1, context=4, hidden=((8, 8), (8, 8)))
     return Profile("tiny-whole", generator, encoder, SemanticConfig(channels=6, width=8), feature)
@@ -65,5 +77,7 @@ def tiny_codec(tile: int = 64) -> HscCodec:
 def noise_photo(height: int, width: int, seed: int = 0) -> np.ndarray:
     """Seeded pixels with large and small detail: uint8 (H, W, 3)."""
     random = np.random.default_rng(seed)
-    coarse = random.integers(0, 256, (-(-height // 16), -(-width // 16), 3)).repeat(16, 0).repeat(16, 1)[:height, :width]
+    coarse = (
+        random.integers(0, 256, (-(-height // 16), -(-width // 16), 3)).repeat(16, 0).repeat(16, 1)[:height, :width]
+    )
     return np.clip(coarse + random.normal(0, 12, (height, width, 3)), 0, 255).astype(np.uint8)

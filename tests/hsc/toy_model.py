@@ -17,7 +17,9 @@ STRIDE, WORDS, CHANNELS, SLICES, CONTEXT = 16, 16, 6, 4, 8
 
 
 class ToyModel:
-    """16 symbols of w by a factorised prior, 4 slices of 6 channels at stride 16 by Gaussians given w and earlier slices."""
+    """16 symbols of w by a factorised prior, 4 slices of 6 channels at stride 16 by Gaussians given w and earlier
+    slices.
+    """
 
     layers = 1 + SLICES
 

@@ -39,7 +39,9 @@ def header_only_png(width: int, height: int) -> bytes:
     """A PNG that promises more pixels than it holds."""
     ihdr = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     idat = b"IDAT" + zlib.compress(b"\0" * 100)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in (ihdr, idat, b"IEND"))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in (ihdr, idat, b"IEND")
+    )
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "PPM"])
@@ -108,7 +110,16 @@ def test_16_bit_grey_tiff_and_ppm() -> None:
 
 def deep_tiff() -> bytes:
     """A 1x1 TIFF of three 16-bit samples, by hand: no writer here makes one."""
-    tags = [(256, 3, 1, 1), (257, 3, 1, 1), (258, 3, 3, 134), (259, 3, 1, 1), (262, 3, 1, 2), (273, 4, 1, 140), (277, 3, 1, 3), (278, 3, 1, 1)]
+    tags = [
+        (256, 3, 1, 1),
+        (257, 3, 1, 1),
+        (258, 3, 3, 134),
+        (259, 3, 1, 1),
+        (262, 3, 1, 2),
+        (273, 4, 1, 140),
+        (277, 3, 1, 3),
+        (278, 3, 1, 1),
+    ]
     tags.append((279, 4, 1, 6))
     entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
     data = struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + entries + bytes(4)
@@ -169,7 +180,9 @@ def test_too_large_is_refused_before_decoding() -> None:
 def test_pillows_own_limit_is_left_alone() -> None:
     before = PIL.Image.MAX_IMAGE_PIXELS
     with pytest.raises(ImageError):
-        decode_image(header_only_png(11_000, 11_000))  # above Pillow's warning, below its error and ours: cut, not too large
+        decode_image(
+            header_only_png(11_000, 11_000)
+        )  # above Pillow's warning, below its error and ours: cut, not too large
     assert before == PIL.Image.MAX_IMAGE_PIXELS
 
 
@@ -204,7 +217,15 @@ def test_pixels_sha256_sees_shape_and_pixels_only() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [None, [[1]], np.zeros((2, 2), np.uint8), np.zeros((2, 2, 4), np.uint8), np.zeros((2, 2, 3)), np.zeros((0, 2, 3), np.uint8)]
+    "wrong",
+    [
+        None,
+        [[1]],
+        np.zeros((2, 2), np.uint8),
+        np.zeros((2, 2, 4), np.uint8),
+        np.zeros((2, 2, 3)),
+        np.zeros((0, 2, 3), np.uint8),
+    ],
 )
 def test_require_image(wrong: object) -> None:
     with pytest.raises(ImageError):

@@ -1,4 +1,6 @@
-"""Files of images as the world leaves them: long texts, odd names, pipes, links, folders that are closed, and small files that ask for much."""
+"""Files of images as the world leaves them: long texts, odd names, pipes, links, folders that are closed, and small
+files that ask for much.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +84,9 @@ def test_a_label_map_with_much_text_is_read(tmp_path: Path) -> None:
     labels = np.arange(54, dtype=np.uint8).reshape(6, 9)
     buffer = io.BytesIO()
     PIL.Image.fromarray(labels).save(buffer, "PNG")
-    (tmp_path / "labels.png").write_bytes(with_chunk(buffer.getvalue(), b"zTXt", b"history\0\0" + zlib.compress(bytes(MANY))))
+    (tmp_path / "labels.png").write_bytes(
+        with_chunk(buffer.getvalue(), b"zTXt", b"history\0\0" + zlib.compress(bytes(MANY)))
+    )
     (tmp_path / "image.png").write_bytes(texts()["iTXt"])
     assert np.array_equal(read_numbers(tmp_path / "labels.png", tmp_path / "image.png"), labels)
 
@@ -91,7 +95,11 @@ def test_a_label_map_with_much_text_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("packed", [False, True])
 def test_the_cameras_turn_is_kept_wherever_a_program_wrote_it(long: int, packed: bool) -> None:
     xmp = b'<rdf:Description tiff:Orientation="6"/>' + b" " * long
-    data = with_chunk(png(), b"iTXt", b"XML:com.adobe.xmp\0" + (b"\1" if packed else b"\0") + b"\0\0\0" + (zlib.compress(xmp) if packed else xmp))
+    data = with_chunk(
+        png(),
+        b"iTXt",
+        b"XML:com.adobe.xmp\0" + (b"\1" if packed else b"\0") + b"\0\0\0" + (zlib.compress(xmp) if packed else xmp),
+    )
     turned = np.rot90(PIXELS, -1)
     assert np.array_equal(decode_image(data), turned)
     assert np.array_equal(read_picture(data, "x.png"), turned)
@@ -127,7 +135,9 @@ def save(folder: Path, *names: str | bytes) -> None:
         Path(os.fsdecode(os.path.join(os.fsencode(folder), os.fsencode(name)))).write_bytes(png())
 
 
-def test_what_looks_like_images_and_is_not_read_is_counted_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_looks_like_images_and_is_not_read_is_counted_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     save(tmp_path, "a.png", "b.HEIC", "c.heic", "d.avif", "e.jxl", "f.cr2", "notes.txt", ".hidden.heic")
     (tmp_path / "loop").symlink_to(tmp_path)
     dataset = Images(str(tmp_path))
@@ -163,8 +173,13 @@ def test_names_that_are_not_utf8_are_read_under_a_name_that_can_be_written(tmp_p
     assert shown("café") == "café"
 
 
-@pytest.mark.parametrize("words", [["--out", "caf\udce9"], ["--dataset", 'images(path="\udce9")'], ["--name", "\udcff"], ["--cache", "a/\udce9/b"]])
-def test_a_command_line_that_is_not_utf8_is_refused_before_anything_is_coded(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [["--out", "caf\udce9"], ["--dataset", 'images(path="\udce9")'], ["--name", "\udcff"], ["--cache", "a/\udce9/b"]],
+)
+def test_a_command_line_that_is_not_utf8_is_refused_before_anything_is_coded(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([*words, "--quiet"]) == 2
     said = capsys.readouterr().err
     assert said.encode("utf-8")
@@ -218,7 +233,9 @@ NO_FILES: dict[str, tuple[Callable[[Path], None], str]] = {
 
 
 @pytest.mark.parametrize("kind", NO_FILES)
-def test_what_is_no_plain_file_is_refused_and_never_waited_for(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_plain_file_is_refused_and_never_waited_for(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)  # a socket's path must be short
     make, complaint = NO_FILES[kind]
     save(tmp_path, "a.png")
@@ -227,7 +244,11 @@ def test_what_is_no_plain_file_is_refused_and_never_waited_for(kind: str, tmp_pa
 
     def ask() -> None:
         answers.append(Images(str(tmp_path)).available())
-        for read in (read_image, lambda path: read_numbers(path, tmp_path / "a.png"), lambda path: read_numbers(tmp_path / "a.png", path)):
+        for read in (
+            read_image,
+            lambda path: read_numbers(path, tmp_path / "a.png"),
+            lambda path: read_numbers(tmp_path / "a.png", path),
+        ):
             try:
                 read(tmp_path / "b.png")
             except (ImageError, AnnotationError) as error:
@@ -304,12 +325,16 @@ def test_16_bits_take_a_small_multiple_of_what_they_decode_to(channels: int) -> 
 
 def deep_header(width: int, height: int, colour_type: int) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b"")
+    )
 
 
 def test_deep_images_are_limited_by_the_bytes_they_decode_to() -> None:
     for colour_type in (2, 6):
-        with pytest.raises(ImageError, match=r"16 bits a sample, [0-9,]+ bytes once decoded, more than the 402,653,184"):
+        with pytest.raises(
+            ImageError, match=r"16 bits a sample, [0-9,]+ bytes once decoded, more than the 402,653,184"
+        ):
             decode_image(deep_header(9000, 9000, colour_type))
 
 
@@ -318,7 +343,9 @@ def tiled_tiff(side: int) -> bytes:
     tags = [(256, 4, 1, 16), (257, 4, 1, 16), (258, 3, 1, 8), (259, 3, 1, 8), (262, 3, 1, 1), (277, 3, 1, 1)]
     tags += [(322, 4, 1, side), (323, 4, 1, side), (324, 4, 1, 200), (325, 4, 1, 12)]
     entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
-    return (struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + entries + bytes(4)).ljust(200, b"\0") + zlib.compress(bytes(64))
+    return (struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + entries + bytes(4)).ljust(200, b"\0") + zlib.compress(
+        bytes(64)
+    )
 
 
 @pytest.mark.parametrize("read", [decode_image, lambda data: read_picture(data, "x.tif")])

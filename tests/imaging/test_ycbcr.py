@@ -46,13 +46,22 @@ def by_floats(image: Image, matrix: Matrix, full_range: bool, bits: int) -> list
 @pytest.mark.parametrize("matrix", YCBCR)
 def test_forward_rounds_the_exact_value(matrix: Matrix, full_range: bool, bits: int) -> None:
     image = all_kinds_of_pixels()
-    for plane, exact in zip(rgb_to_planes(image, matrix, full_range=full_range, bits=bits), by_floats(image, matrix, full_range, bits), strict=True):
+    for plane, exact in zip(
+        rgb_to_planes(image, matrix, full_range=full_range, bits=bits),
+        by_floats(image, matrix, full_range, bits),
+        strict=True,
+    ):
         assert np.abs(plane - exact).max() <= 0.5 + 1e-3  # 1e-3: 22-bit coefficients at an exact half
 
 
 @pytest.mark.parametrize(
     ("rgb", "planes"),
-    [((255, 255, 255), (235, 128, 128)), ((0, 0, 0), (16, 128, 128)), ((255, 0, 0), (81, 90, 240)), ((0, 0, 255), (41, 240, 110))],
+    [
+        ((255, 255, 255), (235, 128, 128)),
+        ((0, 0, 0), (16, 128, 128)),
+        ((255, 0, 0), (81, 90, 240)),
+        ((0, 0, 255), (41, 240, 110)),
+    ],
 )
 def test_known_values_of_bt601_limited(rgb: tuple[int, int, int], planes: tuple[int, int, int]) -> None:
     image = np.array(rgb, np.uint8).reshape(1, 1, 3)
@@ -63,7 +72,9 @@ def test_known_values_of_bt601_limited(rgb: tuple[int, int, int], planes: tuple[
 @pytest.mark.parametrize("matrix", YCBCR)
 def test_round_trip_error_is_bounded(matrix: Matrix, bits: int, full_range: bool, worst: int) -> None:
     image = all_kinds_of_pixels()
-    back = planes_to_rgb(rgb_to_planes(image, matrix, full_range=full_range, bits=bits), matrix, full_range=full_range, bits=bits)
+    back = planes_to_rgb(
+        rgb_to_planes(image, matrix, full_range=full_range, bits=bits), matrix, full_range=full_range, bits=bits
+    )
     assert np.abs(back.astype(int) - image).max() <= worst
 
 

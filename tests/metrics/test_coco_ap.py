@@ -24,7 +24,9 @@ def detections(rows):
 
 
 def scene(seed):
-    """Truth with crowds, specks and two classes without truth; detections with ties, over 100 an image, one image empty."""
+    """Truth with crowds, specks and two classes without truth; detections with ties, over 100 an image, one image
+    empty.
+    """
     random = np.random.default_rng(seed)
     images = [{"id": 7 * i + 3, "width": 200, "height": 150} for i in range(10)]
     annotations, found = [], [[] for _ in images]
@@ -46,11 +48,17 @@ def scene(seed):
                 dx, dy, dw, dh = random.normal(0, 0.12, 4)
                 left, top = x + dx * w, y + dy * h
                 label_found = int(random.integers(0, 5)) if random.random() < 0.2 else label
-                found[i].append([left, top, left + w * np.exp(dw), top + h * np.exp(dh), round(random.random(), 1), label_found])
+                found[i].append(
+                    [left, top, left + w * np.exp(dw), top + h * np.exp(dh), round(random.random(), 1), label_found]
+                )
     for _ in range(130):
         x, y, w, h = *random.uniform(0, 150, 2), *np.exp(random.uniform(0, 5, 2))
         found[0].append([x, y, x + w, y + h, round(random.random(), 1), 0])
-    coco = {"images": images, "annotations": annotations, "categories": [{"id": 10 * i + 1, "name": n} for i, n in enumerate(CLASSES)]}
+    coco = {
+        "images": images,
+        "annotations": annotations,
+        "categories": [{"id": 10 * i + 1, "name": n} for i, n in enumerate(CLASSES)],
+    }
     return Truth(tuple(str(i["id"]) for i in images), CLASSES, coco), [detections(f) for f in found]
 
 
@@ -61,7 +69,9 @@ def reference(truth, predictions):
 
     rows = []
     for image, found in zip(truth.coco["images"], predictions, strict=True):
-        for box, score, label in zip(found.boxes_xyxy.astype(np.float64), found.scores.astype(np.float64), found.labels, strict=True):
+        for box, score, label in zip(
+            found.boxes_xyxy.astype(np.float64), found.scores.astype(np.float64), found.labels, strict=True
+        ):
             rows.append([image["id"], *box[:2], *(box[2:] - box[:2]), score, truth.coco["categories"][label]["id"]])
     with contextlib.redirect_stdout(io.StringIO()):
         gt = COCO()
@@ -89,12 +99,20 @@ def test_equals_pycocotools(seed):
 def one_image(boxes):
     annotations = [{"image_id": 1, "category_id": 1, "bbox": b} for b in boxes]
     return Truth(
-        ("a",), ("car",), {"images": [{"id": 1, "width": 99, "height": 99}], "annotations": annotations, "categories": [{"id": 1, "name": "car"}]}
+        ("a",),
+        ("car",),
+        {
+            "images": [{"id": 1, "width": 99, "height": 99}],
+            "annotations": annotations,
+            "categories": [{"id": 1, "name": "car"}],
+        },
     )
 
 
 def test_a_case_worked_by_hand():
-    """Two cars; the best box is exact, the second a miss: precision 1 up to recall 1/2, so 51 of 101 recall levels hold 1."""
+    """Two cars; the best box is exact, the second a miss: precision 1 up to recall 1/2, so 51 of 101 recall levels hold
+    1.
+    """
     truth = one_image([[0, 0, 10, 10], [50, 50, 10, 10]])
     found = detections([[0, 0, 10, 10, 0.9, 0], [20, 20, 30, 30, 0.8, 0]])
     value = {(s.metric, s.part): s.value for s in CocoAp().compute(truth, [found])}
@@ -117,7 +135,10 @@ def test_resamples_equal_copied_images():
     """Each resample against the same metric on a data set in which the drawn images really stand several times."""
     truth, predictions = scene(4)
     random = np.random.default_rng(0)
-    predictions = [Detections(p.boxes_xyxy, random.permutation(len(p.scores)).astype(np.float32) + random.random(), p.labels) for p in predictions]
+    predictions = [
+        Detections(p.boxes_xyxy, random.permutation(len(p.scores)).astype(np.float32) + random.random(), p.labels)
+        for p in predictions
+    ]
     predictions = [Detections(p.boxes_xyxy, p.scores / 1000, p.labels) for p in predictions]
     draws = random.multinomial(10, [0.1] * 10, size=5)
     found = CocoAp().resample(truth, predictions, draws)
@@ -132,10 +153,14 @@ def copied(truth, predictions, counts):
     for image, prediction, count in zip(truth.coco["images"], predictions, counts, strict=True):
         for _ in range(count):
             number = len(images) + 1
-            annotations += [{**a, "image_id": number} for a in truth.coco["annotations"] if a["image_id"] == image["id"]]
+            annotations += [
+                {**a, "image_id": number} for a in truth.coco["annotations"] if a["image_id"] == image["id"]
+            ]
             images.append({**image, "id": number})
             found.append(prediction)
-    return Truth(tuple(str(i["id"]) for i in images), CLASSES, {**truth.coco, "images": images, "annotations": annotations}), found
+    return Truth(
+        tuple(str(i["id"]) for i in images), CLASSES, {**truth.coco, "images": images, "annotations": annotations}
+    ), found
 
 
 def test_resamples_without_truth_are_nan():

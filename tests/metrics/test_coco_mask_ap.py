@@ -49,7 +49,13 @@ def truth_of(per_image: list[list[tuple[np.ndarray, int, int]]], classes: tuple[
     for at, objects in enumerate(per_image):
         for mask, label, crowd in objects:
             left, top, right, bottom = box_of(mask)
-            about = {"id": len(annotations) + 1, "image_id": at + 1, "category_id": label + 1, "iscrowd": crowd, "area": float(mask.sum())}
+            about = {
+                "id": len(annotations) + 1,
+                "image_id": at + 1,
+                "category_id": label + 1,
+                "iscrowd": crowd,
+                "area": float(mask.sum()),
+            }
             annotations.append({**about, "bbox": [left, top, right - left, bottom - top], "segmentation": coded(mask)})
     images = [{"id": i + 1, "height": SIZE[0], "width": SIZE[1]} for i in range(len(per_image))]
     categories = [{"id": i + 1, "name": name} for i, name in enumerate(classes)]
@@ -58,14 +64,20 @@ def truth_of(per_image: list[list[tuple[np.ndarray, int, int]]], classes: tuple[
 
 
 def scene(seed: int) -> tuple[Truth, list[Detections]]:
-    """Ellipses, crowds among them, found a little off; ties, empty masks, an image without truth and one without answers."""
+    """Ellipses, crowds among them, found a little off; ties, empty masks, an image without truth and one without
+    answers.
+    """
     random = np.random.default_rng(seed)
     objects: list[list[tuple[np.ndarray, int, int]]] = []
     answers = []
     for at in range(8):
         true, masks, scores, labels = [], [], [], []
         for _ in range(0 if at == 2 else random.integers(1, 7)):
-            centre, radii, label = random.uniform((4, 4), (36, 52)), random.uniform(1, 16, 2), int(random.integers(0, 2))
+            centre, radii, label = (
+                random.uniform((4, 4), (36, 52)),
+                random.uniform(1, 16, 2),
+                int(random.integers(0, 2)),
+            )
             true.append((ellipse(random, centre, radii), label, int(random.random() < 0.15)))
             for _ in range(0 if at == 5 else random.integers(0, 4)):
                 masks.append(ellipse(random, centre + random.normal(0, 1, 2), radii * np.exp(random.normal(0, 0.1, 2))))
@@ -125,8 +137,8 @@ def squares() -> tuple[np.ndarray, np.ndarray]:
 def test_a_case_worked_by_hand() -> None:
     """Two squares of 100 pixels; the surer answer covers 62 of the first and no more, the other all of the second.
 
-    At IoU .50, .55 and .60 both are right: AP 1. At the seven others the surer one is wrong, and precision is 1/2 up to recall 1/2,
-    which 51 of 101 levels do not exceed. The boxes of both are right at every IoU that COCO asks for.
+    At IoU .50, .55 and .60 both are right: AP 1. At the seven others the surer one is wrong, and precision is 1/2 up to
+    recall 1/2, which 51 of 101 levels do not exceed. The boxes of both are right at every IoU that COCO asks for.
     """
     first, second = squares()
     part = first.copy()
@@ -149,13 +161,19 @@ def test_resamples_equal_copied_images() -> None:
     assert truth.coco is not None
     draws = np.random.default_rng(0).multinomial(8, [1 / 8] * 8, size=3)
     unlike = [
-        Detections(p.boxes_xyxy, (p.scores + np.arange(len(p.scores)) * 1e-3 + at * 1e-5), p.labels, p.masks) for at, p in enumerate(predictions)
+        Detections(p.boxes_xyxy, (p.scores + np.arange(len(p.scores)) * 1e-3 + at * 1e-5), p.labels, p.masks)
+        for at, p in enumerate(predictions)
     ]
     found = CocoMaskAp().resample(truth, unlike, draws)
     for row, counts in enumerate(draws):
         picked = [i for i, count in enumerate(counts) for _ in range(count)]
         images = [{**truth.coco["images"][i], "id": n + 1} for n, i in enumerate(picked)]
-        copied = [{**a, "image_id": n + 1} for n, i in enumerate(picked) for a in truth.coco["annotations"] if a["image_id"] == i + 1]
+        copied = [
+            {**a, "image_id": n + 1}
+            for n, i in enumerate(picked)
+            for a in truth.coco["annotations"]
+            if a["image_id"] == i + 1
+        ]
         again = Truth(tuple(map(str, picked)), CLASSES, {**truth.coco, "images": images, "annotations": copied})
         value = {s.metric: s.value for s in CocoMaskAp().compute(again, [unlike[i] for i in picked]) if not s.part}
         for name in ("mask_ap", "mask_ap50", "mask_ap75"):
@@ -177,7 +195,9 @@ def test_what_an_evaluator_would_score_in_silence_is_refused() -> None:
     with pytest.raises(UsageError, match="boxes alone"):
         CocoMaskAp().compute(truth, [Detections(found.boxes_xyxy, found.scores, found.labels)])
     with pytest.raises(UsageError, match=r"masks of size \(5, 6\), expected \(40, 56\)"):
-        CocoMaskAp().compute(truth, [Detections(found.boxes_xyxy, found.scores, found.labels, pack(np.ones((1, 5, 6), bool)))])
+        CocoMaskAp().compute(
+            truth, [Detections(found.boxes_xyxy, found.scores, found.labels, pack(np.ones((1, 5, 6), bool)))]
+        )
     assert truth.coco is not None
     bare = [{k: v for k, v in a.items() if k != "segmentation"} for a in truth.coco["annotations"]]
     with pytest.raises(AnnotationError, match="1 of 1 annotations have no segmentation"):
@@ -197,7 +217,9 @@ def test_masks_are_packed_as_pycocotools_does_and_kept_whole() -> None:
     assert unpack(Masks((), (9, 13))).shape == (0, 9, 13)
     for count in (4, 0):
         some = pack(drawn[:count])
-        before = Detections(np.zeros((count, 4), np.float32), np.zeros(count, np.float32), np.zeros(count, np.int64), some)
+        before = Detections(
+            np.zeros((count, 4), np.float32), np.zeros(count, np.float32), np.zeros(count, np.int64), some
+        )
         after = from_bytes(to_bytes(before))
         assert isinstance(after, Detections)
         assert after.masks == some

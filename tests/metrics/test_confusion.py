@@ -25,7 +25,9 @@ def truth_of(maps, classes=CLASSES):
 
 
 def scene(seed, classes=3, images=7):
-    """Images of different, odd sizes; labels of the first ``classes`` of CLASSES and void; predictions mostly right, some void."""
+    """Images of different, odd sizes; labels of the first ``classes`` of CLASSES and void; predictions mostly right,
+    some void.
+    """
     random = np.random.default_rng(seed)
     true, found = [], []
     for _ in range(images):
@@ -60,7 +62,13 @@ def reference(truth, predictions):
             weighted += Fraction(len(a), pixels) * iou[number]
     by_class = [float(iou[n]) if n in iou else math.nan for n in range(len(truth.classes))]
     labelled = [iou[n] for n in iou if n in true]
-    return [float(sum(iou.values()) / len(iou)), float(sum(labelled) / len(labelled)), right / pixels, float(weighted), *by_class]
+    return [
+        float(sum(iou.values()) / len(iou)),
+        float(sum(labelled) / len(labelled)),
+        right / pixels,
+        float(weighted),
+        *by_class,
+    ]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -83,14 +91,19 @@ def test_equals_hotcoco(seed):
     for labels, guess in zip(truth.maps, predictions, strict=True):
         other.update(labels.labels, guess.labels)
     expected = other.report()["metrics"]
-    value = {s.metric: s.value for s in Confusion().compute(truth, predictions) if not s.part and s.metric != "miou_labelled"}
-    assert value == pytest.approx({"miou": expected["mIoU"], "pixel_accuracy": expected["aAcc"], "fw_iou": expected["fwIoU"]}, abs=1e-12)
+    value = {
+        s.metric: s.value for s in Confusion().compute(truth, predictions) if not s.part and s.metric != "miou_labelled"
+    }
+    assert value == pytest.approx(
+        {"miou": expected["mIoU"], "pixel_accuracy": expected["aAcc"], "fw_iou": expected["fwIoU"]}, abs=1e-12
+    )
 
 
 def test_a_case_worked_by_hand():
     """Two images as one data set. Labelled pixels: 4 sky, 3 road, 2 car.
 
-    sky: 3 right of 4, never a false alarm: 3/4. road: 2 right, 1 called void, 1 car called road: 2/4. car: none right of 2, one sky
+    sky: 3 right of 4, never a false alarm: 3/4. road: 2 right, 1 called void, 1 car called road: 2/4. car: none right
+    of 2, one sky
     called car: 0/3. boat: nowhere. The pixel without a label, called car, counts for nobody.
     """
     truth = truth_of([segmentation([[0, 0, 0], [1, 1, 1]]), segmentation([[0, 2, 2, VOID]])])
@@ -103,7 +116,12 @@ def test_a_case_worked_by_hand():
     assert value["miou", ""] == value["miou_labelled", ""] == pytest.approx((3 / 4 + 2 / 4 + 0) / 3)
     assert value["pixel_accuracy", ""] == pytest.approx(5 / 9)
     assert value["fw_iou", ""] == pytest.approx((4 * 3 / 4 + 3 * 2 / 4) / 9)
-    assert np.sum(list(matrices(truth, found)), axis=0).tolist() == [[3, 0, 1, 0, 0], [0, 2, 0, 0, 1], [0, 1, 0, 0, 1], [0, 0, 0, 0, 0]]
+    assert np.sum(list(matrices(truth, found)), axis=0).tolist() == [
+        [3, 0, 1, 0, 0],
+        [0, 2, 0, 0, 1],
+        [0, 1, 0, 0, 1],
+        [0, 0, 0, 0, 0],
+    ]
 
 
 def test_a_class_found_where_it_never_is_counts_as_zero_in_the_one_mean():
@@ -132,7 +150,10 @@ def test_resamples_equal_copied_images():
     for row, counts in enumerate(draws):
         picked = [i for i, count in enumerate(counts) for _ in range(count)]
         copied = truth_of([truth.maps[i] for i in picked])
-        value = {f"{s.metric}/{s.part}" if s.part else s.metric: s.value for s in Confusion().compute(copied, [predictions[i] for i in picked])}
+        value = {
+            f"{s.metric}/{s.part}" if s.part else s.metric: s.value
+            for s in Confusion().compute(copied, [predictions[i] for i in picked])
+        }
         assert {name: found[name][row] for name in found} == pytest.approx(value, abs=1e-12, nan_ok=True)
 
 

@@ -1,4 +1,5 @@
-"""Plug-ins that misbehave on one image, on purpose: blocks, squares and their data set as somebody's broken distribution would bring them.
+"""Plug-ins that misbehave on one image, on purpose: blocks, squares and their data set as somebody's broken
+distribution would bring them.
 
 The image is the third, known by its brightness; -1 stands for all.
 """
@@ -72,7 +73,9 @@ def is_victim(image: np.ndarray, victim: int) -> bool:
 @CODECS.register("hostile")
 @dataclass(frozen=True)
 class Hostile(Blocks):
-    """Blocks with a fault. where: in encode, decode, available or provenance. log: a file it leaves its programs' ids in."""
+    """Blocks with a fault. where: in encode, decode, available or provenance. log: a file it leaves its programs' ids
+    in.
+    """
 
     mode: str = ""
     where: str = "encode"
@@ -131,7 +134,9 @@ class Hostile(Blocks):
 
 
 def leave_programs(log: Path) -> None:
-    """Run a program that has a child in its group and one in a session of its own, which has lost its environment; and stays with them."""
+    """Run a program that has a child in its group and one in a session of its own, which has lost its environment; and
+    stays with them.
+    """
     sleeper = "import time; time.sleep(300)"
     code = (
         "import os, subprocess, sys, time\n"
@@ -147,13 +152,16 @@ def leave_programs(log: Path) -> None:
 
 @dataclass(frozen=True)
 class Leaving(Blocks):
-    """Blocks whose encoder is a program that ends at once and leaves a child in a session of its own, which holds its pipes open."""
+    """Blocks whose encoder is a program that ends at once and leaves a child in a session of its own, which holds its
+    pipes open.
+    """
 
     log: str = ""
 
     def encode(self, image: np.ndarray) -> bytes:
         code = (
-            "import subprocess, sys; c = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)'], start_new_session=True); "
+            "import subprocess, sys; c = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)'], "
+            "start_new_session=True); "
             f"open({self.log!r}, 'a').write(f'{{c.pid}} ')"
         )
         run_program([sys.executable, "-c", code])
@@ -199,7 +207,11 @@ class HostileHead(FindSquares):
             "objects": (boxes.astype(object), scores, labels),
             "turned round": (boxes[:, [2, 3, 0, 1]], scores, labels),
             "whole boxes": (boxes.astype(np.int64), scores, labels),
-            "too many": (np.zeros((100_001, 4), np.float32), np.zeros(100_001, np.float32), np.zeros(100_001, np.int64)),
+            "too many": (
+                np.zeros((100_001, 4), np.float32),
+                np.zeros(100_001, np.float32),
+                np.zeros(100_001, np.int64),
+            ),
         }
         if self.mode == "dict":
             return {"boxes": boxes}

@@ -1,4 +1,5 @@
-"""A codec, a head and a data set as somebody else's distribution would bring them: small, quick, and real enough to score.
+"""A codec, a head and a data set as somebody else's distribution would bring them: small, quick, and real enough to
+score.
 
 The data set shows bright squares on a dark ground; the head finds bright blobs; the codec averages over blocks, so that
 small squares are lost at coarse settings.
@@ -101,7 +102,9 @@ class FindSquares:
         boxes = [(x.start, y.start, x.stop, y.stop) for y, x in places]
         scores = [grey[place].mean() / 255 for place in places]
         masks = pack(blobs == np.arange(1, count + 1)[:, None, None]) if self.masks else None
-        return Detections(np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32), np.zeros(count, np.int64), masks)
+        return Detections(
+            np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32), np.zeros(count, np.int64), masks
+        )
 
     def available(self) -> str | None:
         return f"the weights {self.weights} are not here" if self.weights and not Path(self.weights).is_file() else None
@@ -138,7 +141,9 @@ class Squares:
 
     def _boxes(self, index: int) -> list[tuple[int, int, int, int]]:
         rng = np.random.default_rng(index)
-        return [(16 + 40 * k, 4 + int(rng.integers(0, 16)), int(s), int(s)) for k, s in enumerate(rng.integers(4, 24, 3))]
+        return [
+            (16 + 40 * k, 4 + int(rng.integers(0, 16)), int(s), int(s)) for k, s in enumerate(rng.integers(4, 24, 3))
+        ]
 
     def load(self, index: int) -> Sample:
         if index == self.broken:
@@ -153,12 +158,23 @@ class Squares:
 
     def coco(self) -> dict[str, Any]:
         annotations = [
-            {"id": 10 * i + k + 1, "image_id": i + 1, "category_id": 1, "bbox": list(map(float, b)), "area": float(b[2] * b[3]), "iscrowd": 0}
+            {
+                "id": 10 * i + k + 1,
+                "image_id": i + 1,
+                "category_id": 1,
+                "bbox": list(map(float, b)),
+                "area": float(b[2] * b[3]),
+                "iscrowd": 0,
+            }
             for i in range(self.images)
             for k, b in enumerate(self._boxes(i))
         ]
         images = [{"id": i + 1, "file_name": f"{i}.png", "height": 56, "width": 144} for i in range(self.images)]
-        return {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "square"}, {"id": 2, "name": "unseen"}]}
+        return {
+            "images": images,
+            "annotations": annotations,
+            "categories": [{"id": 1, "name": "square"}, {"id": 2, "name": "unseen"}],
+        }
 
     def coco_with_masks(self) -> dict[str, Any]:
         coco = self.coco()

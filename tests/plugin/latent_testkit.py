@@ -1,7 +1,7 @@
 """A codec that hands out its latents and a head that reads them, as somebody else's distribution would bring them.
 
-The codec keeps means of 4x4 blocks in two layers, first those of 8x8 blocks and then what they miss; the means are its latent
-``y_hat``. The head finds bright blobs among them and never sees a pixel.
+The codec keeps means of 4x4 blocks in two layers, first those of 8x8 blocks and then what they miss; the means are its
+latent ``y_hat``. The head finds bright blobs among them and never sees a pixel.
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ class Grid:
 
     def decode_latents(self, data: bytes, names: Sequence[str] | None = None) -> Latents:
         means, (height, width) = _unpack(data)[:2]
-        return Latents({"y_hat": means[:, : -(-height // STRIDE), : -(-width // STRIDE)].astype(np.float32)}, (height, width))
+        return Latents(
+            {"y_hat": means[:, : -(-height // STRIDE), : -(-width // STRIDE)].astype(np.float32)}, (height, width)
+        )
 
     def decode_latents_batch(self, streams: Sequence[bytes], names: Sequence[str] | None = None) -> list[Latents]:
         return [self.decode_latents(data) for data in streams]

@@ -14,7 +14,9 @@ from downstream.label_spaces import CAMVID11, VOC21
 
 @dataclass(frozen=True)
 class Greys:
-    """Images of 4x6 whose grey says the class, 20 levels each, and their label maps in CamVid's classes; the first twelve differ."""
+    """Images of 4x6 whose grey says the class, 20 levels each, and their label maps in CamVid's classes; the first
+    twelve differ.
+    """
 
     labels: bool = True
     images: int = 2

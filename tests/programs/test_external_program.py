@@ -37,7 +37,10 @@ def ends(pid: int) -> bool:
 
 def test_feeds_stdin_and_returns_both_outputs() -> None:
     big = os.urandom(1 << 20)
-    run = run_program(python("import sys; d = sys.stdin.buffer.read(); sys.stdout.buffer.write(d); sys.stderr.write('note')"), stdin=big)
+    run = run_program(
+        python("import sys; d = sys.stdin.buffer.read(); sys.stdout.buffer.write(d); sys.stderr.write('note')"),
+        stdin=big,
+    )
     assert (run.stdout, run.stderr) == (big, "note")
 
 
@@ -79,7 +82,10 @@ def test_timeout_ends_the_whole_group(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
 def test_a_child_that_holds_stdout_open_does_not_hold_us(tmp_path: Path) -> None:
-    code = "import subprocess, sys; c = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); print(c.pid)"
+    code = (
+        "import subprocess, sys; c = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); "
+        "print(c.pid)"
+    )
     start = time.monotonic()
     child = int(run_program(python(code), timeout_s=30).stdout)
     assert time.monotonic() - start < 10

@@ -38,4 +38,6 @@ def detection_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def segmentation_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     codecs = [*(Grid(s) for s in Grid.ladder), *(Blocks(s) for s in Blocks.ladder)]
-    return made(tmp_path_factory.mktemp("segmentation"), "segmentation", Bands(), codecs, [ReadGrey()], anchors=["blocks"])
+    return made(
+        tmp_path_factory.mktemp("segmentation"), "segmentation", Bands(), codecs, [ReadGrey()], anchors=["blocks"]
+    )

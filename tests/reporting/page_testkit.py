@@ -78,7 +78,10 @@ class ReadGrey:
     label_space: ClassVar[LabelSpace] = CAMVID11
 
     def predict(self, images: Any) -> list[SegmentationMap]:
-        return [SegmentationMap(np.minimum(image[..., 0] // 20, len(CAMVID11.classes) - 1).astype(np.uint8)) for image in images]
+        return [
+            SegmentationMap(np.minimum(image[..., 0] // 20, len(CAMVID11.classes) - 1).astype(np.uint8))
+            for image in images
+        ]
 
     def available(self) -> str | None:
         return None

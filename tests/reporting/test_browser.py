@@ -15,39 +15,59 @@ pytestmark = pytest.mark.browser
 PATIENCE_MS = 120_000
 """A machine may be busy with other things; nothing here waits for long otherwise."""
 DESKTOP, PHONE = (1280, 900), (360, 740)
-QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update")
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+)
 """Chromium asks its makers' hosts for things at every start, unless told not to."""
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """A running Chromium: HSC_CHROMIUM, else the first that is installed, else Playwright's own."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright here: pip install 'hsc-bench[browser]'")
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="no Playwright here: pip install 'hsc-bench[browser]'"
+    )
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
     found = os.environ.get("HSC_CHROMIUM") or next((path for name in names if (path := shutil.which(name))), None)
     with playwright.sync_playwright() as started:
         try:
             browser = started.chromium.launch(executable_path=found, args=list(QUIET))
         except playwright.Error as error:
-            pytest.skip(f"no Chromium starts here ({str(error).splitlines()[0]}): install one, or name it in HSC_CHROMIUM")
+            pytest.skip(
+                f"no Chromium starts here ({str(error).splitlines()[0]}): install one, or name it in HSC_CHROMIUM"
+            )
         yield browser
         browser.close()
 
 
 @pytest.fixture
 def opened(chromium: Any) -> Iterator[Callable[..., Any]]:
-    """opened(folder, size, scheme): the run's page, offline. At the end: whatever it said on the console or asked for fails the test."""
+    """opened(folder, size, scheme): the run's page, offline. At the end: whatever it said on the console or asked for
+    fails the test.
+    """
     complaints: list[str] = []
     contexts = []
 
     def open_page(folder: Path, size: tuple[int, int] = DESKTOP, scheme: str = "light") -> Any:
-        context = chromium.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, offline=True)
+        context = chromium.new_context(
+            viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, offline=True
+        )
         context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
-        page.on("request", lambda request: None if request.url.startswith(("file:", "data:")) else complaints.append(f"asked for {request.url}"))
+        page.on(
+            "request",
+            lambda request: (
+                None if request.url.startswith(("file:", "data:")) else complaints.append(f"asked for {request.url}")
+            ),
+        )
         page.goto((folder / "report.html").as_uri())
         return page
 
@@ -76,7 +96,10 @@ def test_it_opens_and_draws(detection_run: Path, opened: Callable[..., Any]) -> 
     page = opened(detection_run)
     assert page.title() == "detection on squares: HSC-Bench"
     assert page.locator("#panels canvas").count() == 2
-    drawn = page.evaluate("report.charts.map((chart) => chart.data.datasets.filter((set) => !set.fit).map((set) => [set.label, set.data.length]))")
+    drawn = page.evaluate(
+        "report.charts.map((chart) => chart.data.datasets.filter((set) => !set.fit).map((set) => [set.label, "
+        "set.data.length]))"
+    )
     assert [label for label, _ in drawn[0]] == ["original", "grid", "blocks"]
     assert dict(drawn[0])["blocks"] == 6
     assert [label for label, _ in drawn[1]] == ["grid"]
@@ -112,7 +135,9 @@ def test_a_codec_and_a_head_are_filtered_everywhere(detection_run: Path, opened:
     page = opened(detection_run)
     page.locator(".chip", has_text="blocks").click()
     assert set(column(page, "points", "Codec")) == {"original", "grid", "broken"}
-    assert "blocks" not in page.evaluate("report.charts.flatMap((chart) => chart.data.datasets.map((set) => set.label))")
+    assert "blocks" not in page.evaluate(
+        "report.charts.flatMap((chart) => chart.data.datasets.map((set) => set.label))"
+    )
     assert "blocks" not in column(page, "class-table", "Codec")
     page.locator("[data-all=c]").click()
     page.locator(".chip", has_text="squares · image route").first.click()
@@ -133,7 +158,10 @@ def test_another_score_and_a_linear_axis_are_drawn(detection_run: Path, opened: 
     page.locator("#metric").select_option(label="AP, square")
     page.locator("#log").uncheck()
     page.locator("#bands").uncheck()
-    assert page.evaluate("[report.charts[0].options.scales.x.type, report.charts[0].options.scales.y.title.text]") == ["linear", "AP, square (%)"]
+    assert page.evaluate("[report.charts[0].options.scales.x.type, report.charts[0].options.scales.y.title.text]") == [
+        "linear",
+        "AP, square (%)",
+    ]
 
 
 def test_the_curves_are_read_by_arrow_keys(detection_run: Path, opened: Callable[..., Any]) -> None:
@@ -161,7 +189,9 @@ def test_the_slider_moves_by_keys_and_by_hand(detection_run: Path, opened: Calla
     page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2, steps=4)
     page.mouse.up()
     assert abs(int(slider.input_value()) - 25) <= 1
-    loaded = page.evaluate("[...document.querySelectorAll('.side img:not(.map)')].map((img) => img.complete && img.naturalWidth)")
+    loaded = page.evaluate(
+        "[...document.querySelectorAll('.side img:not(.map)')].map((img) => img.complete && img.naturalWidth)"
+    )
     assert loaded == [144, 144]
 
 
@@ -183,7 +213,9 @@ def test_either_side_shows_any_codec_with_its_boxes(detection_run: Path, opened:
 
 def test_label_maps_and_classes_are_shown(segmentation_run: Path, opened: Callable[..., Any]) -> None:
     page = opened(segmentation_run)
-    page.wait_for_function("[...document.querySelectorAll('.side img.map')].every((img) => img.complete && img.naturalWidth === 80)")
+    page.wait_for_function(
+        "[...document.querySelectorAll('.side img.map')].every((img) => img.complete && img.naturalWidth === 80)"
+    )
     assert page.locator(".side img.map").count() == 2
     assert "road" in page.locator(".legend").inner_text()
     assert "road" in page.locator("#class-table thead").inner_text()
@@ -218,7 +250,9 @@ def test_light_and_dark_by_system_and_by_hand(detection_run: Path, opened: Calla
 
 
 @pytest.mark.parametrize("task", ["detection_run", "segmentation_run"])
-def test_a_narrow_screen_is_filled_and_never_wider(task: str, opened: Callable[..., Any], request: pytest.FixtureRequest) -> None:
+def test_a_narrow_screen_is_filled_and_never_wider(
+    task: str, opened: Callable[..., Any], request: pytest.FixtureRequest
+) -> None:
     page = opened(request.getfixturevalue(task), PHONE)
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
     for part in ("#panels .plot", ".stage", "#points"):

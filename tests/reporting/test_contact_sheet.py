@@ -87,7 +87,12 @@ def test_a_sheet_is_drawn_whole(suffix: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("images", "name", "words"),
-    [([9999], "a.png", "has 0 to"), ([], "a.png", "none"), ([0], "none/a.png", "make it first"), ([0], "a.txt", "end its name")],
+    [
+        ([9999], "a.png", "has 0 to"),
+        ([], "a.png", "none"),
+        ([0], "none/a.png", "make it first"),
+        ([0], "a.txt", "end its name"),
+    ],
 )
 def test_what_cannot_be_drawn_is_said_first(images: list[int], name: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=words):
@@ -97,14 +102,24 @@ def test_what_cannot_be_drawn_is_said_first(images: list[int], name: str, words:
 
 def test_the_command_line_answers_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = str(tmp_path / "a.png")
-    assert main(["--codec", "blocks(size=8)", "--against", "jpg", "--dataset", "squares", "--head", "squares", "--out", out]) == 2
+    assert (
+        main(
+            ["--codec", "blocks(size=8)", "--against", "jpg", "--dataset", "squares", "--head", "squares", "--out", out]
+        )
+        == 2
+    )
     assert "jpeg" in capsys.readouterr().err
-    assert main(["--codec", "blocks(size=8)", "--dataset", "squares", "--head", "squares", "--images", "1", "--out", out]) == 0
+    assert (
+        main(["--codec", "blocks(size=8)", "--dataset", "squares", "--head", "squares", "--images", "1", "--out", out])
+        == 0
+    )
     assert Path(out).stat().st_size > 0
 
 
 def test_of_many_classes_the_legend_names_those_that_are_seen() -> None:
     image = np.zeros((4, 4, 3), np.uint8)
-    found = Detections(np.zeros((3, 4), np.float32), np.array([0.9, 0.8, 0.1], np.float32), np.array([70, 3, 5], np.int64))
+    found = Detections(
+        np.zeros((3, 4), np.float32), np.array([0.9, 0.8, 0.1], np.float32), np.array([70, 3, 5], np.int64)
+    )
     assert _named([[Tile("original", image, "", 0, found)]], 80, 0.3) == [3, 70]
     assert _named([[Tile("original", image, "", 0, found)]], 5, 0.3) == [0, 1, 2, 3, 4]

@@ -88,7 +88,11 @@ def test_every_codec_spends_about_the_same_bytes(made: dict[str, Any]) -> None:
         for codec in ("grid", "blocks"):
             assert sizes[codec] == pytest.approx(image["target_bytes"], rel=0.25)
         for tile in image["tiles"]:
-            assert tile["note"] or tile["codec"] == "original" or tile["bytes"] == pytest.approx(image["target_bytes"], rel=0.1)
+            assert (
+                tile["note"]
+                or tile["codec"] == "original"
+                or tile["bytes"] == pytest.approx(image["target_bytes"], rel=0.1)
+            )
 
 
 def test_a_tile_shows_what_its_codec_decodes_at_its_point(made: dict[str, Any]) -> None:
@@ -103,7 +107,10 @@ def test_a_tile_shows_what_its_codec_decodes_at_its_point(made: dict[str, Any]) 
 
 def test_what_heads_find_and_what_is_there_are_kept(made: dict[str, Any]) -> None:
     assert made["classes"] == ["square", "unseen"]
-    assert [(head["head"], head["route"]) for head in made["heads"]] == [("squares", "image"), ("grid_squares", "latent")]
+    assert [(head["head"], head["route"]) for head in made["heads"]] == [
+        ("squares", "image"),
+        ("grid_squares", "latent"),
+    ]
     image = made["images"][0]
     assert [box[:4] for box in image["labels"]["boxes"]] == [[x, y, x + w, y + h] for x, y, w, h in Squares()._boxes(1)]
     found = {tile["codec"]: tile["found"] for tile in image["tiles"]}
@@ -163,7 +170,10 @@ def test_without_labels_and_with_one_point_there_still_is_a_gallery(tmp_path: Pa
         made = collect(found.plan, store, 1)
     assert made["target_bpp"] is None
     assert made["images"][0]["labels"] is None
-    assert [(tile["codec"], tile["point"], tile["note"]) for tile in made["images"][0]["tiles"]] == [("original", "", ""), ("blocks", "size=4", "")]
+    assert [(tile["codec"], tile["point"], tile["note"]) for tile in made["images"][0]["tiles"]] == [
+        ("original", "", ""),
+        ("blocks", "size=4", ""),
+    ]
 
 
 def test_of_a_large_image_the_middle_is_shown_as_it_is() -> None:
@@ -178,7 +188,9 @@ def test_boxes_are_moved_into_the_window_and_those_outside_left_out() -> None:
         np.array([0.5, 0.9, 0.8, 0.01], np.float32),
         np.array([0, 1, 0, 1], np.int64),
     )
-    assert boxes_of(found, np.array([4, 7]), Window(20, 10, 8, 10)) == {"boxes": [[2, 2, 8, 8, 0.9, 7], [0, 0, 10, 8, 0.5, 4]]}
+    assert boxes_of(found, np.array([4, 7]), Window(20, 10, 8, 10)) == {
+        "boxes": [[2, 2, 8, 8, 0.9, 7], [0, 0, 10, 8, 0.5, 4]]
+    }
 
 
 def test_a_label_map_keeps_its_classes_and_its_void() -> None:
@@ -222,8 +234,14 @@ def test_masks_are_outlined_with_the_boxes_they_belong_to() -> None:
     drawn = np.zeros((2, 30, 40), bool)
     drawn[0, 5:10, 5:10], drawn[1, 20:28, 10:30] = True, True
     boxes = np.array([[5, 5, 10, 10], [10, 20, 30, 28]], np.float32)
-    found = boxes_of(Detections(boxes, np.array([0.4, 0.9], np.float32), np.array([0, 1]), pack(drawn)), np.array([4, 7]), Window(2, 4, 28, 36))
+    found = boxes_of(
+        Detections(boxes, np.array([0.4, 0.9], np.float32), np.array([0, 1]), pack(drawn)),
+        np.array([4, 7]),
+        Window(2, 4, 28, 36),
+    )
     assert [box[5] for box in found["boxes"]] == [7, 4]
-    edges = [np.array([[float(v) for v in pair.split()] for pair in path[1:-1].split("L")]) for path in found["outlines"]]
+    edges = [
+        np.array([[float(v) for v in pair.split()] for pair in path[1:-1].split("L")]) for path in found["outlines"]
+    ]
     for box, corners in zip(found["boxes"], edges, strict=True):
         assert np.abs(np.array([*corners.min(0), *corners.max(0)]) - box[:4]).max() <= 0.5

@@ -84,7 +84,9 @@ def test_nothing_is_loaded_from_anywhere(detection_run: Path, segmentation_run: 
 
 def test_the_policy_lets_these_scripts_run_and_no_others(detection_run: Path) -> None:
     elements = Elements(page(detection_run))
-    policy = next(a["content"] for tag, a in elements.found if tag == "meta" and a.get("http-equiv") == "Content-Security-Policy")
+    policy = next(
+        a["content"] for tag, a in elements.found if tag == "meta" and a.get("http-equiv") == "Content-Security-Policy"
+    )
     assert policy is not None
     assert policy.startswith("default-src 'none'; img-src data:;")
     assert "unsafe" not in policy
@@ -99,11 +101,15 @@ def test_a_codecs_name_is_never_markup(copied: Path) -> None:
         path = copied / name
         if name.endswith(".csv"):
             rows = pd.read_csv(path, keep_default_na=False)
-            rows[["codec", "anchor", "head"]] = rows[["codec", "anchor", "head"]].replace({"blocks": EVIL, "grid_squares": EVIL})
+            rows[["codec", "anchor", "head"]] = rows[["codec", "anchor", "head"]].replace(
+                {"blocks": EVIL, "grid_squares": EVIL}
+            )
             rows.to_csv(path, index=False)
         else:
             text = path.read_text("utf-8")
-            path.write_text(text.replace('"blocks"', json.dumps(EVIL)).replace('"grid_squares"', json.dumps(EVIL)), "utf-8")
+            path.write_text(
+                text.replace('"blocks"', json.dumps(EVIL)).replace('"grid_squares"', json.dumps(EVIL)), "utf-8"
+            )
     plain, evil = Elements(page(copied)), Elements(write(copied).read_text("utf-8"))
     assert [tag for tag, _ in evil.found] == [tag for tag, _ in plain.found]
     assert EVIL in [codec["label"] for codec in evil.data("data")["codecs"]]
@@ -122,8 +128,16 @@ def test_text_and_json_are_escaped() -> None:
 
 def test_the_curves_have_every_point_with_its_interval(detection_run: Path) -> None:
     data = Elements(page(detection_run)).data("data")
-    rows = pd.read_csv(detection_run / "rows.csv", keep_default_na=False, na_values={"value": [""], "low": [""], "high": [""]})
-    scored = rows[(rows["metric"] == "ap") & (rows["part"] == "") & (rows["anchor"] == "") & (rows["status"] == "ok") & (rows["head"] != "")]
+    rows = pd.read_csv(
+        detection_run / "rows.csv", keep_default_na=False, na_values={"value": [""], "low": [""], "high": [""]}
+    )
+    scored = rows[
+        (rows["metric"] == "ap")
+        & (rows["part"] == "")
+        & (rows["anchor"] == "")
+        & (rows["status"] == "ok")
+        & (rows["head"] != "")
+    ]
     assert [reader["route"] for reader in data["readers"]] == ["image", "latent"]
     assert len(data["points"]) == len(scored) == 19
     for point in data["points"]:
@@ -134,12 +148,21 @@ def test_the_curves_have_every_point_with_its_interval(detection_run: Path) -> N
         ].iloc[0]
         assert point["m"]["ap"] == [pytest.approx(row[name], rel=1e-4) for name in ("value", "low", "high")]
     assert data["classes"] == ["square", "unseen"]
-    assert {codec["light"] for codec in data["codecs"]} >= {"#D55E00", "#009E73"}  # those of the printed curves, by the same places
+    assert {codec["light"] for codec in data["codecs"]} >= {
+        "#D55E00",
+        "#009E73",
+    }  # those of the printed curves, by the same places
 
 
 def test_the_tables_say_what_the_rows_say(detection_run: Path) -> None:
     text = " ".join(Elements(page(detection_run)).words)
-    for words in ("Null floor", "against itself", "broken on purpose, with <b>markup</b> & more", "its program is not installed", "latent route"):
+    for words in (
+        "Null floor",
+        "against itself",
+        "broken on purpose, with <b>markup</b> & more",
+        "its program is not installed",
+        "latent route",
+    ):
         assert words in text
 
 
@@ -192,10 +215,16 @@ def test_a_run_without_pictures_has_a_page(copied: Path) -> None:
         ("run.json", "{", "is damaged"),
         ("run.json", "[]", "is not a run's"),
         ("gallery.json", "{}", "it has no images"),
-        ("gallery.json", '{"images": [{"tiles": 3}], "heads": [], "classes": [], "failed": []}', "gallery.json is damaged"),
+        (
+            "gallery.json",
+            '{"images": [{"tiles": 3}], "heads": [], "classes": [], "failed": []}',
+            "gallery.json is damaged",
+        ),
     ],
 )
-def test_a_damaged_folder_is_said_in_a_sentence(copied: Path, capsys: pytest.CaptureFixture[str], name: str, content: str | None, words: str) -> None:
+def test_a_damaged_folder_is_said_in_a_sentence(
+    copied: Path, capsys: pytest.CaptureFixture[str], name: str, content: str | None, words: str
+) -> None:
     before = page(copied)
     (copied / name).unlink() if content is None else (copied / name).write_text(content)
     assert main([str(copied)]) == 2
@@ -205,7 +234,9 @@ def test_a_damaged_folder_is_said_in_a_sentence(copied: Path, capsys: pytest.Cap
     assert page(copied) == before
 
 
-def test_the_command_line_says_where_the_page_is(copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_says_where_the_page_is(
+    copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([str(copied), "--out", str(tmp_path / "p.html")]) == 0
     assert "p.html: " in capsys.readouterr().out
     assert main([str(tmp_path / "nowhere")]) == 2

@@ -32,7 +32,11 @@ from hsc.errors import ResultsError
 
 RATES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 ODD = 'odd(name="50%_&_#1 {x} ~^ é東")'
-FROZEN, ADAPTED, LATENT = ("h_1(x=[a|b])", "image", "frozen"), ("tuned", "image", "adapted"), ("tuned", "latent", "adapted")
+FROZEN, ADAPTED, LATENT = (
+    ("h_1(x=[a|b])", "image", "frozen"),
+    ("tuned", "image", "adapted"),
+    ("tuned", "latent", "adapted"),
+)
 PARTS = ("rates", "bd", "points", "curves")
 
 
@@ -45,26 +49,73 @@ def rows_of(task: str, heads: Sequence[tuple[str, str, str]], lead: float = 0.01
         for at, bpp in enumerate(RATES):
             cell = f"{place}{at}"
             point = replace(base, cell=cell, codec=codec, point=f"q={at}", unit="bit/pixel")
-            rows += [replace(point, value=bpp, low=bpp * 0.9, high=bpp * 1.1), replace(point, metric="encode_s", value=0.01, unit="s")]
+            rows += [
+                replace(point, value=bpp, low=bpp * 0.9, high=bpp * 1.1),
+                replace(point, metric="encode_s", value=0.01, unit="s"),
+            ]
             for head, route, regime in heads:
                 score = 0.1 + 0.08 * at - (0.03 if at == 4 else 0) - 0.02 * place
-                read = replace(point, cell=cell + head + route, head=head, route=route, regime=regime, metric=metric, unit="1")
+                read = replace(
+                    point, cell=cell + head + route, head=head, route=route, regime=regime, metric=metric, unit="1"
+                )
                 rows.append(replace(read, value=score, low=score - 0.03, high=score + 0.03))
     rows += [replace(base, cell="o", codec="original", value=24.0, unit="bit/pixel")]
     for head, route, regime in heads:
         like = replace(base, head=head, route=route, regime=regime, unit="1")
-        rows.append(replace(like, cell="o" + head + route, codec="original", metric=metric, value=0.6, low=0.5, high=0.7))
+        rows.append(
+            replace(like, cell="o" + head + route, codec="original", metric=metric, value=0.6, low=0.5, high=0.7)
+        )
         for bpp in ("0.1", "0.2", "0.5", "1", "1.2", "1.5"):
             rows += compared(replace(like, metric=f"at_rate({metric})", part=f"{bpp} bpp"), lead)
         against = replace(like, anchor="plain")
-        rows += [replace(against, codec="good", metric=f"bd_rate({metric})", unit="%", value=-20, low=-25, high=-15, reason=SHARED)]
-        rows += [replace(against, codec=ODD, metric=f"bd_rate({metric})", unit="%", value=9, low=-1, high=19, reason="fit; " + SHARED)]
-        rows += [replace(against, codec="good", metric=f"d_bd_rate({metric})", unit="%", part="less " + ODD, value=-29, low=-35, high=-20)]
+        rows += [
+            replace(
+                against,
+                codec="good",
+                metric=f"bd_rate({metric})",
+                unit="%",
+                value=-20,
+                low=-25,
+                high=-15,
+                reason=SHARED,
+            )
+        ]
+        rows += [
+            replace(
+                against,
+                codec=ODD,
+                metric=f"bd_rate({metric})",
+                unit="%",
+                value=9,
+                low=-1,
+                high=19,
+                reason="fit; " + SHARED,
+            )
+        ]
+        rows += [
+            replace(
+                against,
+                codec="good",
+                metric=f"d_bd_rate({metric})",
+                unit="%",
+                part="less " + ODD,
+                value=-29,
+                low=-35,
+                high=-20,
+            )
+        ]
         rows += [replace(against, codec="good", metric=f"bd_{metric}", value=0.03, low=0.02, high=0.04, reason=SHARED)]
-        refused = {"value": math.nan, "status": "n/a", "reason": "the curves share 9% of the test codec's and 10% of the anchor's interval"}
+        refused = {
+            "value": math.nan,
+            "status": "n/a",
+            "reason": "the curves share 9% of the test codec's and 10% of the anchor's interval",
+        }
         rows += [replace(against, codec=ODD, metric=f"bd_{metric}", **refused)]
         floor = replace(against, codec="plain", part=PART, reason=SHARED)
-        rows += [replace(floor, metric=f"bd_rate({metric})", unit="%", value=3, low=-1, high=6), replace(floor, metric=f"bd_{metric}", value=0.001)]
+        rows += [
+            replace(floor, metric=f"bd_rate({metric})", unit="%", value=3, low=-1, high=6),
+            replace(floor, metric=f"bd_{metric}", value=0.001),
+        ]
     return rows
 
 
@@ -73,7 +124,10 @@ SHARED = "pchip; overlap 90% of test, 80% of anchor"
 
 def compared(like: Row, lead: float) -> list[Row]:
     scores = {"good": 0.4, "plain": 0.4 - lead, ODD: 0.2}
-    at = [replace(like, codec=codec, value=score, low=score - 0.05, high=score + 0.05, reason="pchip") for codec, score in scores.items()]
+    at = [
+        replace(like, codec=codec, value=score, low=score - 0.05, high=score + 0.05, reason="pchip")
+        for codec, score in scores.items()
+    ]
     ahead = replace(like, codec="good", metric="d_" + like.metric)
     return at + [
         replace(ahead, anchor=codec, value=0.4 - score, low=0.4 - score - 0.02, high=0.42 - score)
@@ -95,10 +149,16 @@ def write_run(folder: Path, rows: Sequence[Row], **about: Any) -> Path:
             "point": row.point,
         }
         if row.head:
-            head = {"name": row.head, "config": {"score_threshold": 0.001, "weights": "/home/me/w.pt"}, "provenance": {"weights_sha256": "ab" * 32}}
+            head = {
+                "name": row.head,
+                "config": {"score_threshold": 0.001, "weights": "/home/me/w.pt"},
+                "provenance": {"weights_sha256": "ab" * 32},
+            }
             cells[row.cell] |= {"head": head, "regime": row.regime, "route": row.route}
     described: dict[str, Any] = {
-        "arguments": {"command": "python -m benchmarks.run --codec 'x(path=\"/home/me/a_b.toml\")' --out /home/me/out --quiet"},
+        "arguments": {
+            "command": "python -m benchmarks.run --codec 'x(path=\"/home/me/a_b.toml\")' --out /home/me/out --quiet"
+        },
         "task": {"name": task, "version": "1"},
         "dataset": {
             "name": "squares",
@@ -112,7 +172,12 @@ def write_run(folder: Path, rows: Sequence[Row], **about: Any) -> Path:
         "resamples": 1000,
         "skipped": {"gone": "no such binary: install_it & run"},
         "cells": cells,
-        "environment": {"commit": "c" * 40 + "+", "machine": {"processor": "a CPU", "cores": 2}, "workers": 2, "packages": {"numpy": "1.26.4"}},
+        "environment": {
+            "commit": "c" * 40 + "+",
+            "machine": {"processor": "a CPU", "cores": 2},
+            "workers": 2,
+            "packages": {"numpy": "1.26.4"},
+        },
     }
     (folder / "run.json").write_text(json.dumps(described | about), encoding="utf-8")
     return folder
@@ -120,7 +185,9 @@ def write_run(folder: Path, rows: Sequence[Row], **about: Any) -> Path:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Detection by a frozen head and two adapted ones, one of them on latents; segmentation by a frozen one. The first has a sheet."""
+    """Detection by a frozen head and two adapted ones, one of them on latents; segmentation by a frozen one. The first
+    has a sheet.
+    """
     folder = tmp_path_factory.mktemp("runs")
     first = write_run(folder / "one" / "detection", rows_of("detection", (FROZEN, ADAPTED, LATENT), lead=0.03))
     PIL.Image.new("RGB", (40, 30), (90, 20, 20)).save(first / "sheet.jpg")
@@ -140,12 +207,28 @@ def rates_text(tmp_path: Path, rows: Sequence[Row]) -> str:
 
 def test_every_file_is_there_and_every_input_leads_to_one(paper: Path) -> None:
     files = {path.name for path in paper.iterdir()}
-    expected = {f"{group}-{part}.tex" for group in ("detection-frozen", "detection-adapted", "segmentation-frozen") for part in PARTS}
-    assert files >= expected | {"main.tex", "methods.tex", "published.tex", "detection-sheet.jpg", "detection-sheet.tex"}
+    expected = {
+        f"{group}-{part}.tex"
+        for group in ("detection-frozen", "detection-adapted", "segmentation-frozen")
+        for part in PARTS
+    }
+    assert files >= expected | {
+        "main.tex",
+        "methods.tex",
+        "published.tex",
+        "detection-sheet.jpg",
+        "detection-sheet.tex",
+    }
     assert not [name for name in files if "part" in name]
     inputs = re.findall(r"\\input\{([^}]+)\}", (paper / "main.tex").read_text())
-    assert sorted(f"{name}.tex" for name in inputs) == sorted(name for name in files if name.endswith(".tex") and name != "main.tex")
-    pictures = {name for path in paper.glob("*.tex") for name in re.findall(r"\\includegraphics\[[^]]*\]\{([^}]+)\}", path.read_text())}
+    assert sorted(f"{name}.tex" for name in inputs) == sorted(
+        name for name in files if name.endswith(".tex") and name != "main.tex"
+    )
+    pictures = {
+        name
+        for path in paper.glob("*.tex")
+        for name in re.findall(r"\\includegraphics\[[^]]*\]\{([^}]+)\}", path.read_text())
+    }
     assert pictures == {name for name in files if name.endswith((".pdf", ".jpg"))}
     text = "".join(path.read_text() for path in paper.glob("*.tex"))
     labels = re.findall(r"\\label\{([^}]+)\}", text)
@@ -192,9 +275,16 @@ def test_bold_is_the_best_only_where_the_paired_interval_leaves_out_0(tmp_path: 
     assert r"\textbf" not in rates_text(tmp_path / "close", rows_of("detection", (FROZEN,), lead=0.01))
 
 
-@pytest.mark.parametrize(("changed", "bold"), [({}, True), ({"high": 1.0}, False), ({"value": -2.0, "low": -2.5, "high": -1.5}, False)])
-def test_bold_in_a_bjontegaard_table_needs_the_pair_and_more_than_the_null_floor(tmp_path: Path, changed: dict[str, float], bold: bool) -> None:
-    rows = [replace(row, **changed) if row.metric.startswith("d_bd_rate") else row for row in rows_of("detection", (FROZEN,))]  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("changed", "bold"), [({}, True), ({"high": 1.0}, False), ({"value": -2.0, "low": -2.5, "high": -1.5}, False)]
+)
+def test_bold_in_a_bjontegaard_table_needs_the_pair_and_more_than_the_null_floor(
+    tmp_path: Path, changed: dict[str, float], bold: bool
+) -> None:
+    rows = [
+        replace(row, **changed) if row.metric.startswith("d_bd_rate") else row
+        for row in rows_of("detection", (FROZEN,))
+    ]  # type: ignore[arg-type]
     text = "".join(bd_tables(groups([read_run(write_run(tmp_path / "run", rows))])[0]))
     assert (r"\textbf{\(-\)20.0}" in text) is bold
     assert r"\(+\)3.0 {" in text  # never where a codec of the column has no number
@@ -205,7 +295,9 @@ def test_bold_in_a_bjontegaard_table_needs_the_pair_and_more_than_the_null_floor
 
 
 def test_regimes_never_share_a_table_and_both_routes_are_named(paper: Path) -> None:
-    frozen, adapted = (("".join((paper / f"detection-{r}-{part}.tex").read_text() for part in PARTS)) for r in ("frozen", "adapted"))
+    frozen, adapted = (
+        ("".join((paper / f"detection-{r}-{part}.tex").read_text() for part in PARTS)) for r in ("frozen", "adapted")
+    )
     assert "tuned" not in frozen
     assert "h\\_1" not in adapted
     assert "tuned, on latents" in adapted
@@ -281,7 +373,11 @@ def test_no_difference_can_take_in_a_reference() -> None:
         imported = {n.module for n in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(n, ast.ImportFrom)}
         if "benchmarks.reporting.paper.published_references" in imported:
             known.add(file.relative_to(root).as_posix())
-            assert not imported & {"benchmarks.stats.bjontegaard", "benchmarks.stats.bd_comparison", "benchmarks.stats.codec_comparison"}, file
+            assert not imported & {
+                "benchmarks.stats.bjontegaard",
+                "benchmarks.stats.bd_comparison",
+                "benchmarks.stats.codec_comparison",
+            }, file
     assert known == {"cli/paper.py", *(f"reporting/paper/{name}.py" for name in ("document", "figures", "published"))}
 
 
@@ -297,7 +393,9 @@ def test_a_run_of_before_has_no_table_at_equal_rates_and_an_idle_reference_no_cu
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = [row for row in rows_of("segmentation", (FROZEN,)) if not re.match(r"(d_)?at_rate|d_bd", row.metric)]
-    assert main([str(write_run(tmp_path / "run", rows)), "--out", str(tmp_path / "out"), "--reference", "hsc-celeba"]) == 0
+    assert (
+        main([str(write_run(tmp_path / "run", rows)), "--out", str(tmp_path / "out"), "--reference", "hsc-celeba"]) == 0
+    )
     said = capsys.readouterr().err
     assert "no table at equal rates" in said
     assert not (tmp_path / "out" / "run-frozen-rates.tex").exists()
@@ -309,13 +407,22 @@ def test_a_run_of_before_has_no_table_at_equal_rates_and_an_idle_reference_no_cu
 def test_a_failed_point_is_marked_with_its_reason(tmp_path: Path) -> None:
     rows = rows_of("segmentation", (FROZEN,))
     at = next(n for n, row in enumerate(rows) if row.metric == "miou" and row.codec == "plain")
-    rows[at] = replace(rows[at], value=math.nan, low=math.nan, high=math.nan, status="failed", reason="1 of 4 images failed: out_of_luck")
+    rows[at] = replace(
+        rows[at],
+        value=math.nan,
+        low=math.nan,
+        high=math.nan,
+        status="failed",
+        reason="1 of 4 images failed: out_of_luck",
+    )
     text = points_table(groups([read_run(write_run(tmp_path / "run", rows))])[0])
     assert re.search(r"q=0 & \\multicolumn\{\d+\}\{l\}\{failed\}", text)
     assert r"1 of 4 images failed: out\_of\_luck" in text
 
 
-def test_an_existing_paper_is_not_written_over_unless_asked(runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_existing_paper_is_not_written_over_unless_asked(
+    runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "methods.tex").write_text("mine")
     words = [str(runs[1]), "--out", str(tmp_path)]
     assert main(words) == 2
@@ -341,8 +448,14 @@ def change(folder: Path, name: str, old: str, new: str) -> None:
         (lambda f: (f / "run.json").write_text('{"task": '), "is damaged, it is no JSON"),
         (lambda f: (f / "run.json").write_text("[]"), "is damaged"),
         (lambda f: (f / "rows.csv").write_text(""), "its first line should be cell,task"),
-        (lambda f: (f / "rows.csv").write_text((f / "rows.csv").read_text().split("\n")[0] + "\n"), "columns and not one row"),
-        (lambda f: (f / "rows.csv").write_bytes((f / "rows.csv").read_bytes()[:-9]), "is damaged: unexpected end of data"),
+        (
+            lambda f: (f / "rows.csv").write_text((f / "rows.csv").read_text().split("\n")[0] + "\n"),
+            "columns and not one row",
+        ),
+        (
+            lambda f: (f / "rows.csv").write_bytes((f / "rows.csv").read_bytes()[:-9]),
+            "is damaged: unexpected end of data",
+        ),
         (lambda f: (f / "rows.csv").write_text((f / "rows.csv").read_text().rsplit(",", 9)[0]), "is cut off"),
         (lambda f: (f / "rows.csv").write_bytes(b"\xff\xfe\x00" * 9), "cannot be read"),
         (lambda f: change(f, "rows.csv", ",24.0,", ",many,"), "column value holds something that is no number"),
@@ -376,7 +489,9 @@ def test_a_folder_that_is_no_finished_run_is_refused_in_one_sentence(
         (["{run}", "--out", "{run}/run.json"], "is a file"),
     ],
 )
-def test_requests_that_cannot_be_met(runs: list[Path], words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_requests_that_cannot_be_met(
+    runs: list[Path], words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([word.format(run=runs[1]) for word in words]) == 2
     assert said in capsys.readouterr().err
 
@@ -393,7 +508,13 @@ def test_runs_called_alike_are_told_apart_by_their_folders() -> None:
 
 @pytest.mark.parametrize(
     ("text", "written"),
-    [("a&b_c%", r"a\&b\_c\%"), ("é ü ø", r"\'{e} \"{u} \o{}"), ("東\n京", "(U+6771) (U+4EAC)"), ("--", "{-}{-}"), ("\x07", "(U+0007)")],
+    [
+        ("a&b_c%", r"a\&b\_c\%"),
+        ("é ü ø", r"\'{e} \"{u} \o{}"),
+        ("東\n京", "(U+6771) (U+4EAC)"),
+        ("--", "{-}{-}"),
+        ("\x07", "(U+0007)"),
+    ],
 )
 def test_any_text_is_safe_in_latex(text: str, written: str) -> None:
     assert escape(text) == written

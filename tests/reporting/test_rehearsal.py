@@ -1,4 +1,6 @@
-"""Names that people give are drawn as they are, and what cannot be written under them is found before anything is coded."""
+"""Names that people give are drawn as they are, and what cannot be written under them is found before anything is
+coded.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,18 @@ from benchmarks.tasks.segmentation import Segmentation
 from downstream.api import LabelSpace, SegmentationMap
 from hsc.errors import UsageError
 
-ODD = ("$$ cash", "a_b^c", "50% & more", "#1 {x}", r"$5-$10 \frac", "<b>x</b>", "naïve 東", "_background_", "two\nlines", r"\notacommand{")
+ODD = (
+    "$$ cash",
+    "a_b^c",
+    "50% & more",
+    "#1 {x}",
+    r"$5-$10 \frac",
+    "<b>x</b>",
+    "naïve 東",
+    "_background_",
+    "two\nlines",
+    r"\notacommand{",
+)
 
 
 @dataclass(frozen=True)
@@ -113,7 +126,9 @@ def test_a_first_underscore_is_not_left_out_of_legends() -> None:
         plt.close(made)
 
 
-@pytest.mark.parametrize(("task", "dataset", "head"), [("segmentation", Greys(), ReadGrey()), ("detection", Squares(), FindSquares())])
+@pytest.mark.parametrize(
+    ("task", "dataset", "head"), [("segmentation", Greys(), ReadGrey()), ("detection", Squares(), FindSquares())]
+)
 def test_every_name_is_rehearsed(tmp_path: Path, task: str, dataset: Dataset, head: Any) -> None:
     made = plan(tmp_path, dataset, [head, *([FindSquares(90)] if task == "detection" else [])], task)
     rows, counts = made_up(made)
@@ -139,14 +154,18 @@ def test_what_cannot_be_written_is_refused_before_anything_is_coded(tmp_path: Pa
     made = plan(tmp_path, Squares(), [FindSquares()], "detection")
     rehearse(made)
     object.__setattr__(made.config, "task", Picky())
-    with pytest.raises(UsageError, match=r"the figures of the task of this run could not be written at its end: KeyError: 'square'"):
+    with pytest.raises(
+        UsageError, match=r"the figures of the task of this run could not be written at its end: KeyError: 'square'"
+    ):
         rehearse(made)
     for cell in made.cells:
         cell.todo = 0
     rehearse(made)  # nothing is left to do, so nothing is lost
 
 
-def test_text_that_matplotlib_would_take_for_a_formula_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_that_matplotlib_would_take_for_a_formula_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The guard behind the setting: were formulas read again, the rehearsal would say so."""
     monkeypatch.setitem(rate_curves.SETTINGS, "text.parse_math", True)
     made = plan(tmp_path, OddGreys(), [ReadsOdd()])
@@ -174,8 +193,33 @@ def test_the_page_and_tables_take_odd_names(tmp_path: Path) -> None:
         Image.fromarray(Squares().load(index).image).save(tmp_path / "pictures" / record["file_name"])
     (tmp_path / "labels.json").write_text(json.dumps(data))
     dataset = f'coco(images="{tmp_path}/pictures", annotations="{tmp_path}/labels.json", space=odd)'
-    where = ["--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "run"), "--workers", "1", "--quiet", "--resamples", "0"]
-    assert main(["--dataset", dataset, "--head", 'hostile(names=("$$ cash", "<b>x</b>"))', "--codec", "blocks(size=[8, 4])", *where]) == 0
+    where = [
+        "--cache",
+        str(tmp_path / "cache"),
+        "--out",
+        str(tmp_path / "run"),
+        "--workers",
+        "1",
+        "--quiet",
+        "--resamples",
+        "0",
+    ]
+    assert (
+        main(
+            [
+                "--dataset",
+                dataset,
+                "--head",
+                'hostile(names=("$$ cash", "<b>x</b>"))',
+                "--codec",
+                "blocks(size=[8, 4])",
+                *where,
+            ]
+        )
+        == 0
+    )
     page = (tmp_path / "run" / "report.html").read_text()
     assert "<b>x</b>" not in page
-    assert np.isfinite([float(line.split(",")[13]) for line in (tmp_path / "run" / "rows.csv").read_text().splitlines()[1:2]]).all()
+    assert np.isfinite(
+        [float(line.split(",")[13]) for line in (tmp_path / "run" / "rows.csv").read_text().splitlines()[1:2]]
+    ).all()

@@ -1,4 +1,6 @@
-"""What people look at after a segmentation run: curves of classes, changes of confusions, the sheet; and the numbers behind them."""
+"""What people look at after a segmentation run: curves of classes, changes of confusions, the sheet; and the numbers
+behind them.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,14 @@ from hsc.errors import UsageError
 
 HEADS = (ReadGrey(), ReadGrey(voc=True))
 SEGMENTATION: Any = TASKS.build("segmentation")
-FIGURES = ["class_curves.pdf", "class_curves.png", "confusion.csv", "confusion_change.csv", "confusion_change.pdf", "confusion_change.png"]
+FIGURES = [
+    "class_curves.pdf",
+    "class_curves.png",
+    "confusion.csv",
+    "confusion_change.csv",
+    "confusion_change.pdf",
+    "confusion_change.png",
+]
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +80,12 @@ def test_counts_agree_with_the_scores_and_come_from_the_cache(outcome: Outcome, 
         np.testing.assert_array_equal(before.counted, after.counted)
     table = frame(outcome.rows)
     for one in outcome.counts:
-        mine = table[(table["head"] == one.head) & (table["codec"] == one.codec) & (table["point"] == one.point) & (table["part"] == "")]
+        mine = table[
+            (table["head"] == one.head)
+            & (table["codec"] == one.codec)
+            & (table["point"] == one.point)
+            & (table["part"] == "")
+        ]
         accuracy = float(mine[mine["metric"] == "pixel_accuracy"]["value"].iloc[0])
         assert accuracy == pytest.approx(np.diagonal(one.counted).sum() / one.counted.sum())
 
@@ -89,7 +103,17 @@ def test_a_run_draws_its_figures(outcome: Outcome, tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == FIGURES
     assert len(colours_of(tmp_path / "class_curves.png")) > 20
     table = pd.read_csv(tmp_path / "confusion.csv")
-    assert list(table.columns) == ["head", "route", "codec", "point", "bpp", "true", *CAMVID11.classes, "void", "background"]
+    assert list(table.columns) == [
+        "head",
+        "route",
+        "codec",
+        "point",
+        "bpp",
+        "true",
+        *CAMVID11.classes,
+        "void",
+        "background",
+    ]
     assert len(table) == sum(len(one.classes) for one in outcome.counts)
     change = pd.read_csv(tmp_path / "confusion_change.csv")
     sums = change.groupby(["head", "codec", "true"])["change"].sum(min_count=1).dropna()
@@ -97,7 +121,9 @@ def test_a_run_draws_its_figures(outcome: Outcome, tmp_path: Path) -> None:
     assert change["change"].abs().max() > 0.2
 
 
-def test_without_resamples_there_are_no_bands_and_without_scores_no_figures(outcome: Outcome, cache: Path, tmp_path: Path) -> None:
+def test_without_resamples_there_are_no_bands_and_without_scores_no_figures(
+    outcome: Outcome, cache: Path, tmp_path: Path
+) -> None:
     SEGMENTATION.figures([r for r in outcome.rows if not r.head], [], tmp_path)
     assert not list(tmp_path.iterdir())
     bare = segmented(cache, [ReadGrey()], resamples=0)
@@ -111,7 +137,11 @@ def counted(codec: str, point: str, *rows: list[int], head: str = "h") -> Counts
 
 def test_a_change_worked_by_hand() -> None:
     """Of ten road pixels two fewer are road, one more is car and one is void; of four car pixels two are road."""
-    counts = [counted("original", "", [8, 2, 0], [0, 4, 0]), counted("a", "q=1", [6, 3, 1], [2, 2, 0]), counted("a", "q=2", [8, 2, 0], [0, 4, 0])]
+    counts = [
+        counted("original", "", [8, 2, 0], [0, 4, 0]),
+        counted("a", "q=1", [6, 3, 1], [2, 2, 0]),
+        counted("a", "q=2", [8, 2, 0], [0, 4, 0]),
+    ]
     rate, (one,) = panels(counts, {("original", ""): 24.0, ("a", "q=1"): 0.1, ("a", "q=2"): 0.4})
     assert (rate, one.bpp, one.counts.point) == (0.1, 0.1, "q=1")
     np.testing.assert_allclose(one.change, [[-0.2, 0.1, 0.1], [0.5, -0.5, 0.0]], atol=1e-12)
@@ -143,7 +173,9 @@ def test_a_class_without_a_pixel_has_no_change_and_a_head_without_the_originals_
         ({"a": [0.3, 0.7]}, 0.3),
     ],
 )
-def test_codecs_are_compared_at_the_lowest_rate_that_all_have_a_point_near(ladders: dict[str, list[float]], rate: float) -> None:
+def test_codecs_are_compared_at_the_lowest_rate_that_all_have_a_point_near(
+    ladders: dict[str, list[float]], rate: float
+) -> None:
     assert common_rate(ladders) == rate
 
 
@@ -157,7 +189,9 @@ def test_of_many_classes_those_of_the_most_pixels_are_drawn(tmp_path: Path) -> N
 
 
 def test_errors_and_the_scores_of_one_scene() -> None:
-    """Four labelled pixels: right; wrong on the original too; wrong here alone; right though it was wrong on the original."""
+    """Four labelled pixels: right; wrong on the original too; wrong here alone; right though it was wrong on the
+    original.
+    """
     true = np.array([[0, 0, 1, 1, VOID]], np.uint8)
     original, found = np.array([[0, 1, 1, 0, 0]], np.uint8), np.array([[0, 1, 0, 1, 1]], np.uint8)
     assert errors(true, found, original).tolist() == [[0, 1, 2, 0, 3]]
@@ -168,13 +202,22 @@ def test_label_maps_have_the_publishers_colours() -> None:
     assert palette(CAMVID11, CAMVID11.classes)[3].tolist() == [128, 64, 128]
     assert palette(CITYSCAPES19, CITYSCAPES19.classes)[10].tolist() == [70, 130, 180]
     voc = palette(VOC21, VOC21.classes)
-    assert [voc[i].tolist() for i in (0, 1, 7, 15, 20, VOID)] == [[0, 0, 0], [128, 0, 0], [128, 128, 128], [192, 128, 128], [0, 64, 128], [0, 0, 0]]
+    assert [voc[i].tolist() for i in (0, 1, 7, 15, 20, VOID)] == [
+        [0, 0, 0],
+        [128, 0, 0],
+        [128, 128, 128],
+        [192, 128, 128],
+        [0, 64, 128],
+        [0, 0, 0],
+    ]
     assert palette(CAMVID11, ("background", "car"))[:2].tolist() == [[160, 160, 160], [64, 0, 128]]
     ade = palette(ADE150, ADE150.classes)[:150]
     assert len({tuple(colour) for colour in ade.tolist()} - {(0, 0, 0)}) == 150
 
 
-@pytest.mark.parametrize(("head", "dataset"), [(HEADS[0], Greys()), (HEADS[1], Greys()), (HEADS[1], Greys(labels=False))])
+@pytest.mark.parametrize(
+    ("head", "dataset"), [(HEADS[0], Greys()), (HEADS[1], Greys()), (HEADS[1], Greys(labels=False))]
+)
 def test_a_sheet_of_label_maps(head: ReadGrey, dataset: Greys, tmp_path: Path) -> None:
     sheet(dataset, head, Blocks(2), [Blocks()], [0, 1], tmp_path / "maps.png", task=SEGMENTATION)
     colours = colours_of(tmp_path / "maps.png")
@@ -186,7 +229,9 @@ def test_a_sheet_of_label_maps(head: ReadGrey, dataset: Greys, tmp_path: Path) -
 def test_a_sheet_says_what_does_not_fit(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"shape \(3, 6\) for labels of \(4, 6\)"):
         sheet(Greys(), ReadGrey(size=True), Blocks(2), [], [0], tmp_path / "a.png", task=SEGMENTATION)
-    with pytest.raises(UsageError, match=r"squares gives Detections, the task segmentation draws others; .* --task detection"):
+    with pytest.raises(
+        UsageError, match=r"squares gives Detections, the task segmentation draws others; .* --task detection"
+    ):
         sheet(Greys(), FindSquares(), Blocks(2), [], [0], tmp_path / "a.png", task=SEGMENTATION)
     assert not list(tmp_path.iterdir())
 

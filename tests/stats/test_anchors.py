@@ -29,7 +29,17 @@ def test_a_front_is_of_curves_by_label_or_codec(anchor: str, expected: tuple[str
 
 
 @pytest.mark.parametrize(
-    "anchor", ["avif", "front(of=avif)", "front", "front()", "front(of=[vvc, bpg])", "front(of=3)", "front(vvc)", "front(off=vvc)"]
+    "anchor",
+    [
+        "avif",
+        "front(of=avif)",
+        "front",
+        "front()",
+        "front(of=[vvc, bpg])",
+        "front(of=3)",
+        "front(vvc)",
+        "front(off=vvc)",
+    ],
 )
 def test_what_is_no_anchor_is_refused_with_the_cure(anchor: str) -> None:
     with pytest.raises(UsageError, match=r"not among the codecs|expected front\(of=vvc\)|expected key=value"):

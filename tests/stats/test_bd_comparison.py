@@ -28,23 +28,35 @@ IMAGES, RESAMPLES = 40, 400
 Bent = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
-def table(codecs: Bent, anchors: tuple[str, ...], noise: float = 0.15, own: float = 0.0, null_of: str = "") -> list[Row]:
+def table(
+    codecs: Bent, anchors: tuple[str, ...], noise: float = 0.15, own: float = 0.0, null_of: str = ""
+) -> list[Row]:
     """The differences of a run."""
     return differences(*measured(codecs, anchors, noise, own, null_of))
 
 
 def measured(
-    codecs: Bent, anchors: tuple[str, ...], noise: float = 0.15, own: float = 0.0, null_of: str = "", match_bpp: tuple[float, ...] = ()
+    codecs: Bent,
+    anchors: tuple[str, ...],
+    noise: float = 0.15,
+    own: float = 0.0,
+    null_of: str = "",
+    match_bpp: tuple[float, ...] = (),
 ) -> tuple[Design, list[Row], Bootstrap]:
-    """A run of codecs by (rates, scores), on images of which some are hard for all. own: how far images differ for each codec alone.
+    """A run of codecs by (rates, scores), on images of which some are hard for all. own: how far images differ for each
+    codec alone.
 
     null_of: the curve of which the last one is the second ladder.
     """
     random = np.random.default_rng(3)
     hard = random.normal(0, noise, IMAGES)
-    made = tuple(Curve(label, tuple((f"p={k}", None) for k in range(len(rates)))) for label, (rates, _) in codecs.items())  # type: ignore[misc]
+    made = tuple(
+        Curve(label, tuple((f"p={k}", None) for k in range(len(rates)))) for label, (rates, _) in codecs.items()
+    )  # type: ignore[misc]
     made = (*made[:-1], replace(made[-1], null_of=null_of))
-    config = Config(TASKS.build("detection"), Squares(), made, (), (), anchors, resamples=RESAMPLES, match_bpp=match_bpp)
+    config = Config(
+        TASKS.build("detection"), Squares(), made, (), (), anchors, resamples=RESAMPLES, match_bpp=match_bpp
+    )
     bootstrap = Bootstrap(IMAGES, RESAMPLES, 0)
     rows = []
     for label, (rates, scores) in codecs.items():
@@ -60,7 +72,23 @@ def measured(
 
 
 def row(codec: str, point: int, head: str, metric: str, value: float) -> Row:
-    return Row("", "detection", "squares", "test", codec, f"p={point}", "image", "frozen", head, "", 0, metric, "", value, images=IMAGES)
+    return Row(
+        "",
+        "detection",
+        "squares",
+        "test",
+        codec,
+        f"p={point}",
+        "image",
+        "frozen",
+        head,
+        "",
+        0,
+        metric,
+        "",
+        value,
+        images=IMAGES,
+    )
 
 
 def one(rows: list[Row], metric: str, **columns: Any) -> Row:
@@ -87,7 +115,9 @@ def test_a_difference_within_its_noise_is_not_told_apart() -> None:
 
 
 def test_refused_resamples_are_counted_and_said_and_leave_no_interval_where_they_are_many() -> None:
-    low = 0.25 * (SCORES[-1] - SCORES[0]) - 0.002  # 75.5 % of either curve are shared: images decide whether that is enough
+    low = (
+        0.25 * (SCORES[-1] - SCORES[0]) - 0.002
+    )  # 75.5 % of either curve are shared: images decide whether that is enough
     rows = table({"a": (RATES, SCORES), "b": (RATES, SCORES + low)}, ("a",), own=0.05)
     found = one(rows, "bd_rate(ap)")
     assert found.status == "ok"
@@ -115,9 +145,19 @@ def test_curves_that_share_no_rate_get_no_value_either() -> None:
 
 
 def test_without_resamples_of_a_metric_there_are_differences_without_intervals() -> None:
-    config = Config(TASKS.build("detection"), Squares(), tuple(Curve(n, tuple((f"p={k}", None) for k in range(6))) for n in "ab"), (), (), ("a",))  # type: ignore[misc, arg-type]
+    config = Config(
+        TASKS.build("detection"),
+        Squares(),
+        tuple(Curve(n, tuple((f"p={k}", None) for k in range(6))) for n in "ab"),
+        (),
+        (),
+        ("a",),
+    )  # type: ignore[misc, arg-type]
     rows = [
-        r for n, f in (("a", 1.0), ("b", 0.5)) for k in range(6) for r in (row(n, k, "", "bpp", RATES[k] * f), row(n, k, "head", "ap", SCORES[k]))
+        r
+        for n, f in (("a", 1.0), ("b", 0.5))
+        for k in range(6)
+        for r in (row(n, k, "", "bpp", RATES[k] * f), row(n, k, "head", "ap", SCORES[k]))
     ]
     found = one(differences(config.design, rows, Bootstrap(6, 400, 0)), "bd_rate(ap)")
     assert found.value == pytest.approx(-50)
@@ -170,7 +210,13 @@ def test_the_null_floor_is_the_codec_against_itself_between_its_own_points() -> 
 def test_the_second_ladder_lies_between_the_points_of_the_first() -> None:
     second = ladder(curves(["jpegxl"])[0])
     assert second is not None
-    assert [p for p, _ in second.points] == ["distance=2.0", "distance=3.25", "distance=5.0", "distance=8.0", "distance=12.5"]
+    assert [p for p, _ in second.points] == [
+        "distance=2.0",
+        "distance=3.25",
+        "distance=5.0",
+        "distance=8.0",
+        "distance=12.5",
+    ]
     assert second.null_of == "jpegxl"
     assert ladder(curves(["jpeg(quality=[5, 10, 20, 30])"])[0]) is None  # three between four: too few for a curve
     assert ladder(curves(["jpeg(quality=[10, 11, 12, 13, 14, 15, 16])"])[0]) is None
@@ -179,15 +225,23 @@ def test_the_second_ladder_lies_between_the_points_of_the_first() -> None:
 
 def test_rows_of_the_second_ladder_are_parts_of_their_codec() -> None:
     second = Ladder("a, null ladder", (), second_of="a")
-    rows = [row("a", 0, "", "bpp", 1.0), row("a, null ladder", 0, "", "bpp", 2.0), replace(row("a, null ladder", 0, "h", "ap", 0.5), part="car")]
+    rows = [
+        row("a", 0, "", "bpp", 1.0),
+        row("a, null ladder", 0, "", "bpp", 2.0),
+        replace(row("a, null ladder", 0, "h", "ap", 0.5), part="car"),
+    ]
     skipped = replace(row("a, null ladder", 0, "", "ap", 0.0), status="skipped")
     found = marked([*rows, skipped], [Ladder("a", ()), second])
     assert [(r.codec, r.part, r.value) for r in found] == [("a", "", 1.0), ("a", PART, 2.0)]
 
 
 def test_at_a_common_rate_the_best_leads_each_other_by_a_paired_interval() -> None:
-    """What is hard about an image is hard for all: the intervals of two codecs overlap, that of their difference is narrow."""
-    rows = leads(*measured({"a": (RATES, SCORES), "b": (RATES, SCORES + 0.05), "c": (RATES, SCORES + 0.049)}, (), own=0.005))
+    """What is hard about an image is hard for all: the intervals of two codecs overlap, that of their difference is
+    narrow.
+    """
+    rows = leads(
+        *measured({"a": (RATES, SCORES), "b": (RATES, SCORES + 0.05), "c": (RATES, SCORES + 0.049)}, (), own=0.005)
+    )
     score = {codec: one(rows, "at_rate(ap)", codec=codec, part="0.2 bpp") for codec in "abc"}
     assert [score[codec].value for codec in "abc"] == pytest.approx([0.38, 0.43, 0.429])
     assert score["b"].low < score["a"].high
@@ -200,7 +254,11 @@ def test_at_a_common_rate_the_best_leads_each_other_by_a_paired_interval() -> No
 
 
 def test_common_rates_are_round_ones_that_two_curves_reach_and_no_curve_is_read_beyond_its_ends() -> None:
-    rows = leads(*measured({"a": (RATES, SCORES), "b": (RATES * 4, SCORES), "b, null ladder": (RATES / 9, SCORES)}, (), null_of="b"))
+    rows = leads(
+        *measured(
+            {"a": (RATES, SCORES), "b": (RATES * 4, SCORES), "b, null ladder": (RATES / 9, SCORES)}, (), null_of="b"
+        )
+    )
     at = [(r.codec, r.part) for r in rows if r.metric == "at_rate(ap)"]
     assert at == [(codec, f"{bpp} bpp") for bpp in ("0.2", "0.5", "1") for codec in "ab"]
     near_its_end = one(rows, "at_rate(ap)", codec="b", part="0.2 bpp")  # on many resamples b's files are all larger
@@ -209,7 +267,9 @@ def test_common_rates_are_round_ones_that_two_curves_reach_and_no_curve_is_read_
 
 
 def test_against_an_anchor_the_best_difference_is_led_by_as_much_as_resamples_say() -> None:
-    plan, rows, bootstrap = measured({"a": (RATES, SCORES), "b": (RATES * 0.5, SCORES), "c": (RATES * 0.6, SCORES)}, ("a",), own=0.01)
+    plan, rows, bootstrap = measured(
+        {"a": (RATES, SCORES), "b": (RATES * 0.5, SCORES), "c": (RATES * 0.6, SCORES)}, ("a",), own=0.01
+    )
     found = leads(plan, rows, bootstrap)
     lead = one(found, "d_bd_rate(ap)", codec="b", anchor="a", part="less c")
     both = [one(differences(plan, rows, bootstrap), "bd_rate(ap)", codec=codec).value for codec in "bc"]
@@ -219,7 +279,9 @@ def test_against_an_anchor_the_best_difference_is_led_by_as_much_as_resamples_sa
 
 
 def test_where_rates_were_matched_the_points_themselves_are_compared() -> None:
-    plan, rows, bootstrap = measured({"a": (RATES, SCORES), "b": (RATES, SCORES + 0.05)}, (), match_bpp=(0.2,), own=0.005)
+    plan, rows, bootstrap = measured(
+        {"a": (RATES, SCORES), "b": (RATES, SCORES + 0.05)}, (), match_bpp=(0.2,), own=0.005
+    )
     got = [replace(row(codec, 2, "", "matched_bpp", 0.201), part="0.2 bpp") for codec in "ab"]
     found = leads(plan, [*got, *rows], bootstrap)
     assert [(r.codec, r.point, r.value, r.reason) for r in found if r.metric == "at_rate(ap)"] == [

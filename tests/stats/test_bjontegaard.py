@@ -106,9 +106,17 @@ def test_the_fit_is_the_constrained_optimum_that_scipy_finds(bounds: tuple[float
         design = monotone_cubic.basis(u)
         limits = [{"type": "ineq", "fun": lambda p, k=k: p[k]} for k in (1, 2, 3)]
         if np.isfinite(bounds[0]):
-            limits += [{"type": "ineq", "fun": lambda p: p[0] - bounds[0]}, {"type": "ineq", "fun": lambda p: bounds[1] - p @ [1, 1, 1 / 6, 1 / 3]}]
+            limits += [
+                {"type": "ineq", "fun": lambda p: p[0] - bounds[0]},
+                {"type": "ineq", "fun": lambda p: bounds[1] - p @ [1, 1, 1 / 6, 1 / 3]},
+            ]
         start = np.array([0.3, 0.1, 0.1, 0.1])
-        best = minimize(lambda p, d=design, q=quality: np.sum((d @ p - q) ** 2), start, constraints=limits, options={"ftol": 1e-15, "maxiter": 500})
+        best = minimize(
+            lambda p, d=design, q=quality: np.sum((d @ p - q) ** 2),
+            start,
+            constraints=limits,
+            options={"ftol": 1e-15, "maxiter": 500},
+        )
         assert np.sum((design @ ours - quality) ** 2) <= best.fun + 1e-9
         assert np.abs(design @ ours - design @ best.x).max() < 1e-3
         assert (ours[1:] >= -1e-9).all()
@@ -120,7 +128,9 @@ def test_the_cubics_area_and_inverse_are_those_of_its_values() -> None:
     numbers = np.array([[0.1, 0.2, 0.9, 0.3], [0.0, 0.0, 1.0, 0.5]])
     u = np.linspace(0.2, 0.9, 20001)
     values = np.stack([monotone_cubic.basis(u) @ row for row in numbers])
-    assert monotone_cubic.area(numbers, np.full(2, 0.2), np.full(2, 0.9)) == pytest.approx(np.trapz(values, u, axis=1), abs=1e-9)
+    assert monotone_cubic.area(numbers, np.full(2, 0.2), np.full(2, 0.9)) == pytest.approx(
+        np.trapz(values, u, axis=1), abs=1e-9
+    )
     assert monotone_cubic.inverse(numbers, values[:, 300]) == pytest.approx(u[300], abs=1e-12)
 
 
@@ -152,7 +162,9 @@ def test_many_resamples_are_what_each_is_alone() -> None:
     for over, single in (("quality", bd_rate), ("log_rate", bd_metric)):
         found = differences(anchors, many, over)  # type: ignore[arg-type]
         for row in range(300):
-            alone = single(ANCHOR, [(r, q) for r, q, k in zip(rates[row], scores[row], kept[row], strict=True) if k], (0, 1))
+            alone = single(
+                ANCHOR, [(r, q) for r, q, k in zip(rates[row], scores[row], kept[row], strict=True) if k], (0, 1)
+            )
             kinds.add((alone.value is None, alone.method, alone.reason.split(":")[0][-20:]))
             assert (alone.value is None) == np.isnan(found.value[row])
             if alone.value is not None:

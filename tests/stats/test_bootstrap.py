@@ -22,7 +22,14 @@ from hsc.errors import UsageError
 
 
 def rows(tmp_path: Path, **options: Any) -> pd.DataFrame:
-    options = {"heads": [FindSquares()], "dataset": Squares(12), "cache": tmp_path, "executor": Inline(), "resamples": 200, **options}
+    options = {
+        "heads": [FindSquares()],
+        "dataset": Squares(12),
+        "cache": tmp_path,
+        "executor": Inline(),
+        "resamples": 200,
+        **options,
+    }
     return benchmarks.evaluate("detection", codecs=[Blocks(4), Blocks(8)], **options)
 
 

@@ -1,4 +1,6 @@
-"""Certainty from too little: no interval, no verdict and no bold below a stated number of images, of objects and of draws."""
+"""Certainty from too little: no interval, no verdict and no bold below a stated number of images, of objects and of
+draws.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ class Static(Squares):
 
 @dataclass(frozen=True)
 class Sparse(Squares):
-    """Images of which only the first ``objects`` have a labelled square, one each; ``crowds`` more are labelled as crowds."""
+    """Images of which only the first ``objects`` have a labelled square, one each; ``crowds`` more are labelled as
+    crowds.
+    """
 
     objects: int = 0
     crowds: int = 0
@@ -62,7 +66,10 @@ class Spread(Sparse):
 
     def coco(self) -> dict[str, Any]:
         coco = Squares.coco(self)
-        return {**coco, "annotations": coco["annotations"][:: len(coco["annotations"]) // len(coco["images"])][: self.objects]}
+        return {
+            **coco,
+            "annotations": coco["annotations"][:: len(coco["annotations"]) // len(coco["images"])][: self.objects],
+        }
 
 
 @dataclass(frozen=True)
@@ -118,14 +125,22 @@ def test_enough_of_all_have_intervals_and_a_verdict(tmp_path: Path) -> None:
     rows = outcome(tmp_path, Squares(10), "reconstruction", heads=[FindSquares(), Psnr()], codecs=codecs).rows
     assert reasons(rows) == set()
     assert "psnr, against blocks, by intervals that leave out 0: worse: larger." in told_apart(frame(rows))
-    scored = [row for row in rows if row.metric in ("agreement", "psnr") and row.head and row.codec == "larger" and not row.anchor + row.part]
+    scored = [
+        row
+        for row in rows
+        if row.metric in ("agreement", "psnr") and row.head and row.codec == "larger" and not row.anchor + row.part
+    ]
     assert len(scored) == 2 * len(sizes)
     assert all(row.low <= row.value <= row.high for row in scored)
-    assert all(row.low < row.value < row.high for row in rows if row.metric == "bpp" and row.codec == "blocks" and not row.part)
+    assert all(
+        row.low < row.value < row.high for row in rows if row.metric == "bpp" and row.codec == "blocks" and not row.part
+    )
 
 
 def test_a_hundred_copies_of_one_image_are_one(tmp_path: Path) -> None:
-    assert_nothing_is_sure(outcome(tmp_path, Static(images=12)).rows, "no interval: 1 different image, at least 10 are needed")
+    assert_nothing_is_sure(
+        outcome(tmp_path, Static(images=12)).rows, "no interval: 1 different image, at least 10 are needed"
+    )
 
 
 @pytest.mark.parametrize(
@@ -145,21 +160,31 @@ def test_few_objects_leave_rates_their_intervals_and_scores_none(dataset: Any, r
 
 
 def test_objects_count_where_masks_are_scored_and_where_predictions_stand_in(tmp_path: Path) -> None:
-    masks = outcome(tmp_path, Sparse(images=12, objects=19), "instance_segmentation", FindSquares(masks=True), anchors=[]).rows
+    masks = outcome(
+        tmp_path, Sparse(images=12, objects=19), "instance_segmentation", FindSquares(masks=True), anchors=[]
+    ).rows
     assert reasons(masks) == {"no interval: 19 labelled objects, at least 20 are needed"}
     assert np.isnan([row.low for row in masks if row.metric == "mask_ap"]).all()
     blind = outcome(tmp_path, Squares(12, labels=False), head=FindSquares(threshold=254)).rows
     assert reasons(blind) == {"no interval: 0 labelled objects, at least 20 are needed"}
     seeing = outcome(tmp_path, Squares(12, labels=False)).rows
     assert reasons(seeing) == set()
-    assert all(row.low <= row.value <= row.high for row in seeing if row.metric == "ap" and row.codec == "blocks" and not row.part)
+    assert all(
+        row.low <= row.value <= row.high
+        for row in seeing
+        if row.metric == "ap" and row.codec == "blocks" and not row.part
+    )
 
 
 def test_label_maps_go_by_images_and_a_rare_class_has_no_band(tmp_path: Path) -> None:
     few = outcome(tmp_path, Greys(), "segmentation", ReadGrey()).rows
     assert_nothing_is_sure(few, "no interval: 2 different images, at least 10 are needed")
     enough = outcome(tmp_path, Greys(images=12), "segmentation", ReadGrey()).rows
-    ends = {row.part: row for row in enough if (row.metric, row.codec, row.point) == ("iou", "blocks", "size=2") and not row.anchor}
+    ends = {
+        row.part: row
+        for row in enough
+        if (row.metric, row.codec, row.point) == ("iou", "blocks", "size=2") and not row.anchor
+    }
     assert ends["road"].low <= ends["road"].value <= ends["road"].high
     assert np.isnan(ends["sky"].low)  # in six of the twelve images
     assert ends["sky"].value > 0
@@ -173,7 +198,9 @@ def test_rates_that_were_matched_are_compared_without_a_verdict(tmp_path: Path) 
 
 
 def test_few_draws_are_no_interval_either(tmp_path: Path) -> None:
-    assert_nothing_is_sure(outcome(tmp_path, Squares(12), resamples=1).rows, "no interval: 1 resample, at least 40 are needed")
+    assert_nothing_is_sure(
+        outcome(tmp_path, Squares(12), resamples=1).rows, "no interval: 1 resample, at least 40 are needed"
+    )
     none = outcome(tmp_path, Squares(12), resamples=0).rows
     assert reasons(none) == set()
     assert np.isnan([row.low for row in none]).all()
@@ -181,9 +208,18 @@ def test_few_draws_are_no_interval_either(tmp_path: Path) -> None:
 
 def test_one_place_says_how_much_is_enough() -> None:
     assert (MIN_IMAGES, MIN_OBJECTS) == (10, 20)
-    assert [bool(why_no_interval(images, objects)) for images, objects in [(9, None), (10, None), (9, 20), (10, 19), (10, 20)]] == [1, 0, 1, 1, 0]
+    assert [
+        bool(why_no_interval(images, objects))
+        for images, objects in [(9, None), (10, None), (9, 20), (10, 19), (10, 20)]
+    ] == [1, 0, 1, 1, 0]
     assert [side_of_zero(0.1, 0.2, images) for images in (0, 1, 9, 10)] == [0, 0, 0, 1]
-    assert [side_of_zero(*ends, 64) for ends in [(np.nan, np.nan), (-1, 1), (0, 1), (-1, 0), (-2, -1)]] == [0, 0, 0, 0, -1]
+    assert [side_of_zero(*ends, 64) for ends in [(np.nan, np.nan), (-1, 1), (0, 1), (-1, 0), (-2, -1)]] == [
+        0,
+        0,
+        0,
+        0,
+        -1,
+    ]
     few, enough = (Bootstrap.of([str(n) for n in range(count)], 100, 0) for count in (9, 10))
     assert (few.resamples, enough.resamples) == (0, 100)
 
@@ -201,7 +237,10 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def claim(folder: Path) -> None:
     """Give every difference and score of a folder an interval that leaves out 0."""
-    edit(folder / "rows.csv", lambda line: {**line, "low": line["value"], "high": line["value"], "reason": ""} if line["value"] else line)
+    edit(
+        folder / "rows.csv",
+        lambda line: {**line, "low": line["value"], "high": line["value"], "reason": ""} if line["value"] else line,
+    )
 
 
 def test_the_page_and_the_paper_say_why_and_set_nothing_in_bold(few: Path, tmp_path: Path) -> None:
@@ -218,7 +257,11 @@ def test_the_page_and_the_paper_say_why_and_set_nothing_in_bold(few: Path, tmp_p
         assert "In brackets" not in text
     assert "3 different images" in parts["methods.tex"]
     assert "Intervals are where" not in parts["methods.tex"]
-    assert json.loads((few / "run.json").read_text())["least_for_intervals"] == {"images": 10, "objects": 20, "resamples": 40}
+    assert json.loads((few / "run.json").read_text())["least_for_intervals"] == {
+        "images": 10,
+        "objects": 20,
+        "resamples": 40,
+    }
     assert "nan" not in section(read(few), "squares", "blocks")
 
 

@@ -26,7 +26,9 @@ from hsc.weights import files
 
 TINY = Profile(
     "cost",
-    GeneratorConfig(resolution=64, w_dim=8, z_dim=8, mapping_layers=0, channel_base=384, channel_max=12, start="feature", layer=1),
+    GeneratorConfig(
+        resolution=64, w_dim=8, z_dim=8, mapping_layers=0, channel_base=384, channel_max=12, start="feature", layer=1
+    ),
     EncoderConfig(9, 8, 12, None, 4, 2, (6, 8, 10, 12), (1, 1, 1, 1), 3, 1, 1, "none"),
     SemanticConfig("mlp", 6, 12),
     FeatureConfig((2, 4), 3, 1, 8, 1, 4, ((8, 8), (8, 8))),
@@ -35,7 +37,10 @@ TINY = Profile(
 
 def test_counts_are_those_of_a_convolution_worked_by_hand() -> None:
     layers = torch.nn.Sequential(
-        torch.nn.Conv2d(3, 8, 3, padding=1, bias=False), torch.nn.BatchNorm2d(8), torch.nn.Flatten(), torch.nn.Linear(8 * 20, 5)
+        torch.nn.Conv2d(3, 8, 3, padding=1, bias=False),
+        torch.nn.BatchNorm2d(8),
+        torch.nn.Flatten(),
+        torch.nn.Linear(8 * 20, 5),
     )
     layers.eval()
 
@@ -52,7 +57,9 @@ def test_counts_are_those_of_a_convolution_worked_by_hand() -> None:
 
 def test_memory_is_what_the_work_adds() -> None:
     def work() -> int:
-        with mmap.mmap(-1, 64 << 20) as pages:  # fresh from the system, which an array's memory need not be in a process that did much before
+        with mmap.mmap(
+            -1, 64 << 20
+        ) as pages:  # fresh from the system, which an array's memory need not be in a process that did much before
             pages.write(bytes([1]) * len(pages))
             return len(pages)
 
@@ -83,7 +90,9 @@ def test_every_stage_of_both_routes_and_the_whole() -> None:
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_the_latent_route_of_hsc_leaves_the_generator_out(tmp_path: Path, latent_weights: Callable[..., Path], photo: Callable[..., Any]) -> None:
+def test_the_latent_route_of_hsc_leaves_the_generator_out(
+    tmp_path: Path, latent_weights: Callable[..., Path], photo: Callable[..., Any]
+) -> None:
     files.save(files.random_model(TINY), tmp_path / "tiny.safetensors")
     codec: Any = CODECS.get("hsc")(model=str(tmp_path / "tiny.safetensors"))
     head = LatentDetector(weights=str(latent_weights("detection", "both", codec.latent_specs())))
@@ -104,7 +113,20 @@ def test_the_latent_route_of_hsc_leaves_the_generator_out(tmp_path: Path, latent
 
 
 def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["--dataset", "squares", "--codec", "grid", "--batch", "1", "--repeats", "1", "--threads", "1", "--out", str(tmp_path)]
+    words = [
+        "--dataset",
+        "squares",
+        "--codec",
+        "grid",
+        "--batch",
+        "1",
+        "--repeats",
+        "1",
+        "--threads",
+        "1",
+        "--out",
+        str(tmp_path),
+    ]
     assert main([*words, "--head", "squares", "--head", "grid_squares"]) == 0
     assert "| grid_squares" in capsys.readouterr().out
     assert set(pd.read_csv(tmp_path / "cost.csv")["stage"]) == {"decode", "latents", "head", WHOLE}
@@ -113,7 +135,8 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("rival", "reader"), [("small_adapted(arch=hourglass)", "latent_detector"), ("segmenter_adapted(arch=context)", "latent_segmenter")]
+    ("rival", "reader"),
+    [("small_adapted(arch=hourglass)", "latent_detector"), ("segmenter_adapted(arch=context)", "latent_segmenter")],
 )
 def test_heads_on_latents_cost_a_quarter_of_the_way_through_the_image(rival: str, reader: str) -> None:
     """From bytes to answers, in multiplications, on an image of the embedded data set's size."""

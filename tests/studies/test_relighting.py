@@ -1,4 +1,6 @@
-"""Edits of the light, against scenes in that light: with a codec whose semantics are the mean colour, everything can be foretold."""
+"""Edits of the light, against scenes in that light: with a codec whose semantics are the mean colour, everything can be
+foretold.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +76,9 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_edit_that_is_right_is_found_right(known: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table, found = measure(Lamps(), Flat(), 3)
-    rows = {cells[1].strip(): cells[3:5] for cells in (line.split("|") for line in table.splitlines()) if len(cells) > 4}
+    rows = {
+        cells[1].strip(): cells[3:5] for cells in (line.split("|") for line in table.splitlines()) if len(cells) > 4
+    }
     assert [cell.strip() for cell in rows["w of another scene in that light"]] == ["inf", "0.0"]
     off = np.mean([abs(20 * ((i + 7) % 9) - 20 * i) for i in range(3)]) * (1 - 24 / 384)
     assert float(rows["as it is"][1]) == pytest.approx(off, abs=0.1)
@@ -86,7 +90,9 @@ def test_an_edit_that_is_right_is_found_right(known: None, tmp_path: Path, capsy
         assert picture.width > 500
 
 
-def test_refuses_what_cannot_be_shown_or_edited(known: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_refuses_what_cannot_be_shown_or_edited(
+    known: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(UsageError, match="cannot show its scenes in another light"):
         measure(DATASETS.build("images(path='.')"), Flat(), 1)
     for arguments, cure in (

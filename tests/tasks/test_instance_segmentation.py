@@ -1,4 +1,6 @@
-"""The task instance_segmentation through the harness: masks from head and data set to scores, and what is said where there are none."""
+"""The task instance_segmentation through the harness: masks from head and data set to scores, and what is said where
+there are none.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +29,15 @@ from hsc.errors import AnnotationError, UnavailableError, UsageError
 
 def rows(tmp_path: Path, task: str = "instance_segmentation", dataset: Any = None, heads: Any = None) -> pd.DataFrame:
     options: dict[str, Any] = {"cache": tmp_path, "executor": Inline(), "resamples": 40, "anchors": []}
-    return benchmarks.evaluate(task, dataset or Squares(12), [Blocks(2), Blocks(8)], heads or [FindSquares(masks=True)], **options)
+    return benchmarks.evaluate(
+        task, dataset or Squares(12), [Blocks(2), Blocks(8)], heads or [FindSquares(masks=True)], **options
+    )
 
 
 def value(table: pd.DataFrame, metric: str, codec: str = "original", point: str = "") -> float:
-    found = table[(table["metric"] == metric) & (table["codec"] == codec) & (table["point"] == point) & (table["part"] == "")]
+    found = table[
+        (table["metric"] == metric) & (table["codec"] == codec) & (table["point"] == point) & (table["part"] == "")
+    ]
     return float(found["value"].iloc[0])
 
 
@@ -50,7 +56,11 @@ def test_the_numbers_of_boxes_are_those_of_the_detection_task(tmp_path: Path) ->
     plain = rows(tmp_path, "detection", heads=[FindSquares()])
     for metric in ("ap", "ap50", "ar100"):
         for point in ("size=2", "size=8"):
-            assert value(with_masks, metric, "blocks", point) == value(boxes, metric, "blocks", point) == value(plain, metric, "blocks", point)
+            assert (
+                value(with_masks, metric, "blocks", point)
+                == value(boxes, metric, "blocks", point)
+                == value(plain, metric, "blocks", point)
+            )
 
 
 def test_a_head_without_masks_is_left_out_with_a_cure(tmp_path: Path) -> None:
@@ -67,7 +77,19 @@ def test_a_data_set_without_masks_is_refused_before_anything_is_coded(tmp_path: 
 
 def _without_masks() -> Any:
     """Squares whose labels are boxes alone."""
-    kept = ("split", "revision", "image_ids", "load", "label_space", "coco", "available", "provenance", "__len__", "_boxes", "spec_name")
+    kept = (
+        "split",
+        "revision",
+        "image_ids",
+        "load",
+        "label_space",
+        "coco",
+        "available",
+        "provenance",
+        "__len__",
+        "_boxes",
+        "spec_name",
+    )
     fields = {name: vars(Squares)[name] for name in kept}
     return dataclass(frozen=True)(type("Bare", (), {**fields, "images": 6, "labels": True, "broken": -1}))()
 
@@ -100,8 +122,33 @@ def test_rendered_scenes_and_mismatched_ones_have_masks() -> None:
 
 
 def test_the_command_writes_its_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["--task", "instance_segmentation", "--dataset", "squares", "--head", "squares(masks=True)", "--codec", "blocks", "--quiet"]
-    assert main([*words, "--cache", str(tmp_path / "c"), "--out", str(tmp_path / "run"), "--workers", "1", "--resamples", "0"]) == 0
+    words = [
+        "--task",
+        "instance_segmentation",
+        "--dataset",
+        "squares",
+        "--head",
+        "squares(masks=True)",
+        "--codec",
+        "blocks",
+        "--quiet",
+    ]
+    assert (
+        main(
+            [
+                *words,
+                "--cache",
+                str(tmp_path / "c"),
+                "--out",
+                str(tmp_path / "run"),
+                "--workers",
+                "1",
+                "--resamples",
+                "0",
+            ]
+        )
+        == 0
+    )
     assert "mask AP50" in capsys.readouterr().out
     assert (tmp_path / "run" / "curves.png").stat().st_size > 0
 
@@ -126,7 +173,10 @@ def test_polygons_become_runs_and_damage_is_named(tmp_path: Path, coco_of: Calla
     assert [one["size"] for one in drawn] == [[6, 8], [6, 8]]
     from hotcoco import mask
 
-    assert [np.asarray(mask.decode(one)).sum(0).tolist() for one in drawn] == [[0, 6, 6, 6, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0, 6, 6]]
+    assert [np.asarray(mask.decode(one)).sum(0).tolist() for one in drawn] == [
+        [0, 6, 6, 6, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0, 0, 6, 6],
+    ]
     with pytest.raises(AnnotationError, match=r"1 annotations .* have no segmentation"):
         coco_of(polygon, {"bbox": [0, 0, 1, 1]}).coco_with_masks()
     with pytest.raises(AnnotationError, match=r"annotation 0 of image 'a\.png' has a segmentation that is neither"):
@@ -135,7 +185,9 @@ def test_polygons_become_runs_and_damage_is_named(tmp_path: Path, coco_of: Calla
 
 @pytest.fixture
 def coco_of(tmp_path: Path) -> Callable[..., Any]:
-    """coco_of(annotation, ...): one image of 8x6 with these objects, all of one class; the label file does not say the image's size."""
+    """coco_of(annotation, ...): one image of 8x6 with these objects, all of one class; the label file does not say the
+    image's size.
+    """
     import json
 
     import PIL.Image
@@ -146,7 +198,11 @@ def coco_of(tmp_path: Path) -> Callable[..., Any]:
         (tmp_path / "pictures").mkdir(exist_ok=True)
         PIL.Image.fromarray(np.zeros((6, 8, 3), np.uint8)).save(tmp_path / "pictures" / "a.png")
         entries = [{"id": i, "image_id": 1, "category_id": 3, **a} for i, a in enumerate(annotations)]
-        content = {"images": [{"id": 1, "file_name": "a.png"}], "annotations": entries, "categories": [{"id": 3, "name": "cat"}]}
+        content = {
+            "images": [{"id": 1, "file_name": "a.png"}],
+            "annotations": entries,
+            "categories": [{"id": 3, "name": "cat"}],
+        }
         (tmp_path / "mine.json").write_text(json.dumps(content))
         return Coco(str(tmp_path / "pictures"), str(tmp_path / "mine.json"))
 

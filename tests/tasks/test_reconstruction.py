@@ -1,4 +1,6 @@
-"""The task reconstruction: judges that see the original, scores of which less is better, and heads that agree with themselves."""
+"""The task reconstruction: judges that see the original, scores of which less is better, and heads that agree with
+themselves.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,10 @@ class Spread(Psnr):
     measure: ClassVar[str] = "lpips"
 
     def compare(self, originals: Any, images: Any) -> list[Prediction]:
-        return [Likeness("lpips", np.array([np.sqrt(np.mean((x / 255.0 - y / 255.0) ** 2))])) for x, y in zip(originals, images, strict=True)]
+        return [
+            Likeness("lpips", np.array([np.sqrt(np.mean((x / 255.0 - y / 255.0) ** 2))]))
+            for x, y in zip(originals, images, strict=True)
+        ]
 
 
 @dataclass(frozen=True)
@@ -65,11 +70,16 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
 
 
 def values(rows: list[Row], metric: str, head: str) -> dict[str, Row]:
-    return {r.point: r for r in rows if (r.metric, r.head, r.codec, r.part, r.anchor) == (metric, head, "blocks", "", "")}
+    return {
+        r.point: r for r in rows if (r.metric, r.head, r.codec, r.part, r.anchor) == (metric, head, "blocks", "", "")
+    }
 
 
 def test_psnr_is_that_of_the_set_and_endless_without_loss(rows: list[Row]) -> None:
-    found, streams = values(rows, "psnr", "psnr"), {r.point: r for r in rows if r.metric == "psnr" and r.codec == "blocks" and not r.head}
+    found, streams = (
+        values(rows, "psnr", "psnr"),
+        {r.point: r for r in rows if r.metric == "psnr" and r.codec == "blocks" and not r.head},
+    )
     for point, row in found.items():
         assert row.value == pytest.approx(streams[point].value, rel=1e-12)
         assert row.low < row.value < row.high
@@ -86,7 +96,11 @@ def test_agreement_is_with_what_the_head_says_of_the_original_whatever_the_label
 
 
 def test_twice_the_rate_is_100_percent_by_every_score(rows: list[Row]) -> None:
-    found = {r.metric: r for r in rows if r.codec == "wasteful" and r.anchor == "blocks" and not r.part and r.metric.startswith("bd_")}
+    found = {
+        r.metric: r
+        for r in rows
+        if r.codec == "wasteful" and r.anchor == "blocks" and not r.part and r.metric.startswith("bd_")
+    }
     assert set(found) == {kind for m in ("psnr", "lpips", "agreement") for kind in (f"bd_rate({m})", f"bd_{m}")}
     assert found["bd_rate(psnr)"].value == pytest.approx(100, abs=1e-6)
     assert found["bd_rate(lpips)"].value == pytest.approx(100, abs=1e-6)
@@ -141,7 +155,9 @@ def test_psnr_of_a_set_worked_by_hand_and_on_copied_images() -> None:
     metric, truth = METRICS.build("likeness"), Truth(("a", "b"), ())
     found = [Likeness("psnr", np.array([300.0, 12.0])), Likeness("psnr", np.array([900.0, 36.0]))]
     assert metric.compute(truth, found)[0].value == pytest.approx(10 * math.log10(255**2 / 25))
-    drawn = metric.resample(truth, [*found[:1], Likeness("psnr", np.array([0.0, 36.0]))], np.array([[2, 0], [1, 1], [0, 2]]))["psnr"]
+    drawn = metric.resample(
+        truth, [*found[:1], Likeness("psnr", np.array([0.0, 36.0]))], np.array([[2, 0], [1, 1], [0, 2]])
+    )["psnr"]
     assert drawn == pytest.approx([10 * math.log10(255**2 / 25), 10 * math.log10(255**2 / 6.25), math.inf])
     values = [Likeness("ms_ssim", np.array([v])) for v in (0.5, 0.9)]
     assert metric.resample(truth, values, np.array([[2, 0], [1, 1]]))["ms_ssim"] == pytest.approx([0.5, 0.7])

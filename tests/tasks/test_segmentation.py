@@ -1,4 +1,6 @@
-"""The task segmentation through the harness: classes of a head and a data set, what is void, and scores that follow the class map."""
+"""The task segmentation through the harness: classes of a head and a data set, what is void, and scores that follow the
+class map.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ def scores(tmp_path: Path, head: ReadGrey, dataset: Greys | None = None) -> dict
 
 
 def rows(tmp_path: Path, head: ReadGrey, dataset: Greys) -> pd.DataFrame:
-    return benchmarks.evaluate("segmentation", dataset=dataset, codecs=[Blocks(2)], heads=[head], cache=tmp_path, executor=Inline())
+    return benchmarks.evaluate(
+        "segmentation", dataset=dataset, codecs=[Blocks(2)], heads=[head], cache=tmp_path, executor=Inline()
+    )
 
 
 def test_a_head_of_the_data_sets_own_classes(tmp_path: Path) -> None:
@@ -37,7 +41,8 @@ def test_a_head_of_the_data_sets_own_classes(tmp_path: Path) -> None:
 
 
 def test_a_head_of_other_classes_is_scored_in_what_it_could_know(tmp_path: Path) -> None:
-    """Merged into background are sky, building and road; the head calls road a cow, which no class of a street is. The bicyclist is void.
+    """Merged into background are sky, building and road; the head calls road a cow, which no class of a street is. The
+    bicyclist is void.
 
     Background: 22 pixels of sky and building right, 9 - 2 + 9 - 2 = 14 of road called a cow: 22 / 36.
     """
@@ -50,7 +55,9 @@ def test_a_head_of_other_classes_is_scored_in_what_it_could_know(tmp_path: Path)
 
 
 def test_scores_follow_the_class_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same classes are scored before and after, from the same kept predictions, yet another of the head's stands for one of them."""
+    """The same classes are scored before and after, from the same kept predictions, yet another of the head's stands
+    for one of them.
+    """
     monkeypatch.setenv("HSC_CLASS_MAPS", str(tmp_path))
     file = tmp_path / "voc21-to-camvid11.toml"
     file.write_text('[map]\nbus = "car"\n')

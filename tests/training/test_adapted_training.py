@@ -1,4 +1,6 @@
-"""Heads adapted to a codec: shards coded into real bytes, and training on what they decode to, by latents and by pixels alike."""
+"""Heads adapted to a codec: shards coded into real bytes, and training on what they decode to, by latents and by pixels
+alike.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,10 @@ def shard(path: Path, count: int = 5) -> None:
     random = np.random.default_rng(0)
     images, semantic, boxes, labels = [], [], [], []
     for _ in range(count):
-        x, y, w, h = (int(v) for v in (random.integers(0, 50), random.integers(0, 30), random.integers(16, 40), random.integers(16, 30)))
+        x, y, w, h = (
+            int(v)
+            for v in (random.integers(0, 50), random.integers(0, 30), random.integers(16, 40), random.integers(16, 30))
+        )
         label = int(random.integers(0, 5))
         image, classes = np.full((64, 96, 3), 90, np.uint8), np.zeros((64, 96), np.uint8)
         image[y : y + h, x : x + w] = 40 * label + 60
@@ -147,7 +152,11 @@ def test_views_keep_boxes_and_labels_on_their_pixels() -> None:
                 assert np.abs([*places.min(0), *(places.max(0) + 1)] - np.array([top, left, bottom, right])).max() <= 1
             seen += 1
     assert seen > 10
-    assert coded_view(View(image[:8, :8], None, None), np.random.default_rng(0), height=64, width=96).image.shape == (64, 96, 3)
+    assert coded_view(View(image[:8, :8], None, None), np.random.default_rng(0), height=64, width=96).image.shape == (
+        64,
+        96,
+        3,
+    )
 
 
 def test_a_pupil_that_says_the_same_has_nothing_to_learn() -> None:
@@ -158,7 +167,9 @@ def test_a_pupil_that_says_the_same_has_nothing_to_learn() -> None:
     assert float(taught_maps(maps, maps)) == pytest.approx(0, abs=1e-6)
     assert float(taught_boxes((boxes[0] + 1, boxes[1]), boxes)) > 0.01
     assert float(taught_boxes((boxes[0], boxes[1] + 1), boxes)) > 0.01
-    by_hand = torch.nn.functional.kl_div(torch.zeros(2, 7, 8, 8).log_softmax(1), maps[0].softmax(1), reduction="sum") / (2 * 8 * 8)
+    by_hand = torch.nn.functional.kl_div(
+        torch.zeros(2, 7, 8, 8).log_softmax(1), maps[0].softmax(1), reduction="sum"
+    ) / (2 * 8 * 8)
     assert float(taught_maps((torch.zeros(2, 7, 8, 8),), maps)) == pytest.approx(float(by_hand), rel=1e-5)
 
 
@@ -173,10 +184,14 @@ def test_the_teacher_looks_once_at_each_view(folder: Path, tmp_path: Path) -> No
     assert teacher.raw([0], [clean[0]], 2.0)[0].shape[2] == 2 * first[0].shape[2]
 
 
-@pytest.mark.parametrize(("task", "given", "arch"), [("detection", "latents", "y"), ("segmentation", "images", "pyramid")])
+@pytest.mark.parametrize(
+    ("task", "given", "arch"), [("detection", "latents", "y"), ("segmentation", "images", "pyramid")]
+)
 def test_a_resumed_run_is_exact(folder: Path, tmp_path: Path, task: str, given: str, arch: str) -> None:
     taught = {"detection": "hourglass", "segmentation": "context"}[task]
-    teacher = Teacher(teacher_file(tmp_path, task, taught), task, (ROADSCENES if task == "detection" else CAMVID11).classes)
+    teacher = Teacher(
+        teacher_file(tmp_path, task, taught), task, (ROADSCENES if task == "detection" else CAMVID11).classes
+    )
     chosen = recipe(task, given, arch, 4, score_every=2)
     whole = train(chosen, lesson(folder, chosen, teacher=teacher), Run(tmp_path / "whole"))
     train(chosen, lesson(folder, chosen, teacher=teacher), Run(tmp_path / "cut"), stop_at=2)
@@ -240,7 +255,9 @@ def test_a_latent_segmenter_is_scored_on_whole_images(folder: Path, tmp_path: Pa
     assert 0 <= state.best.score <= 1
     head = LatentSegmenter(use="y", weights=str(tmp_path / "latent_segmenter_y.safetensors"))
     assert head.label_space == CAMVID11
-    assert head.predict_latents([Grid().decode_latents(Grid().encode(np.zeros((33, 57, 3), np.uint8)))])[0].labels.shape == (33, 57)
+    assert head.predict_latents([Grid().decode_latents(Grid().encode(np.zeros((33, 57, 3), np.uint8)))])[
+        0
+    ].labels.shape == (33, 57)
 
 
 def test_the_rival_on_pixels_is_named_adapted(folder: Path, tmp_path: Path) -> None:
@@ -252,11 +269,18 @@ def test_the_rival_on_pixels_is_named_adapted(folder: Path, tmp_path: Path) -> N
     assert why_not(Grid(), head, Roads()) is None
     assert "adapted to the images of a codec whose latent space" in str(why_not(Blocks(), head, Roads()))
     assert "give them to small_adapted" in str(Small(arch="hourglass", weights=path).available())
-    assert "the head is adapted; give them to small or" in str(SmallAdapted(arch="pyramid", weights=str(Small()._path())).available())
+    assert "the head is adapted; give them to small or" in str(
+        SmallAdapted(arch="pyramid", weights=str(Small()._path())).available()
+    )
     assert SmallAdapted(weights="none.safetensors").adapted_to == ""
     chosen = recipe("segmentation", "images", "pyramid", 1)
     train(chosen, lesson(folder, chosen), Run(tmp_path / "maps"))
-    assert SegmenterAdapted(arch="pyramid", weights=str(tmp_path / "maps" / "segmenter_adapted_pyramid.safetensors")).adapted_to == FINGERPRINT
+    assert (
+        SegmenterAdapted(
+            arch="pyramid", weights=str(tmp_path / "maps" / "segmenter_adapted_pyramid.safetensors")
+        ).adapted_to
+        == FINGERPRINT
+    )
 
 
 def test_requests_that_cannot_be_met(folder: Path, tmp_path: Path) -> None:
@@ -277,7 +301,9 @@ def test_requests_that_cannot_be_met(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="only heads on latents have a lift"):
         recipe("detection", "images", "hourglass", 1, lift_only=True)
     with pytest.raises(UsageError, match="views of 80x120"):
-        lesson(folder, dataclasses.replace(recipe("detection", "latents", "y", 1), height=64, width=96), teacher=teacher)
+        lesson(
+            folder, dataclasses.replace(recipe("detection", "latents", "y", 1), height=64, width=96), teacher=teacher
+        )
     with pytest.raises(DataError, match="give weights of segmenter"):
         Teacher(teacher_file(tmp_path, "detection", "pyramid"), "segmentation", CAMVID11.classes)
     with pytest.raises(DataError, match="labelled in"):
@@ -302,7 +328,17 @@ def _missing() -> Any:
 
 
 def test_command_lines(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code = [str(folder / "clean"), "--out", str(tmp_path / "coded"), "--height", "128", "--width", "128", "--workers", "1"]
+    code = [
+        str(folder / "clean"),
+        "--out",
+        str(tmp_path / "coded"),
+        "--height",
+        "128",
+        "--width",
+        "128",
+        "--workers",
+        "1",
+    ]
     assert encode_shards.main([*code, "--codec", "grid"]) == 0
     assert encode_shards.main([*code, "--codec", "original"]) == 2
     assert "no rate that could be drawn" in capsys.readouterr().err

@@ -56,7 +56,10 @@ def test_scenes_in_another_light_go_beside_their_own(tmp_path):
     export(Relit(), tmp_path, relit=True)
     frames = read_codec_frames(tmp_path)
     assert [int(image[0, 0, 0]) for image in frames.relit] == [100 + 10 * i + (i + 1009) % 5 for i in range(5)]
-    assert (frames.classes, [list(labels) for labels in frames.labels]) == (len(ROADSCENES.classes), [[], [], [1], [1, 2], [1, 2, 3]])
+    assert (frames.classes, [list(labels) for labels in frames.labels]) == (
+        len(ROADSCENES.classes),
+        [[], [], [1], [1, 2], [1, 2, 3]],
+    )
     with pytest.raises(UsageError, match="leave out --relit"):
         export(Rendered(), tmp_path / "other", relit=True)
     export(Rendered(), tmp_path / "half", first=0, count=2)

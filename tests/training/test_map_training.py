@@ -42,7 +42,11 @@ def maps(count=4, height=48, width=80, seed=0):
 
 
 def write_shard(path, data):
-    words = {"semantic_classes": np.array(data.space.classes), "semantic_space": np.array(data.space.name), "source": np.array(data.source)}
+    words = {
+        "semantic_classes": np.array(data.space.classes),
+        "semantic_space": np.array(data.space.name),
+        "source": np.array(data.source),
+    }
     np.savez(path, images=np.stack(data.images), semantic=np.stack(data.labels), **words)
 
 
@@ -118,7 +122,9 @@ def test_command_line(tmp_path, capsys):
         write_shard(tmp_path / name / "0.npz", data)
     views = ["--batch", "1", "--height", "32", "--width", "64"]
     arguments = ["--data", str(tmp_path / "shards"), "--out", str(tmp_path / "out"), "--steps", "2", *views]
-    assert main(["--task", "segmentation", "--arch", "context", "--holdout", str(tmp_path / "holdout"), *arguments]) == 0
+    assert (
+        main(["--task", "segmentation", "--arch", "context", "--holdout", str(tmp_path / "holdout"), *arguments]) == 0
+    )
     assert (tmp_path / "out" / "segmenter_context.safetensors").is_file()
     assert main(["--task", "segmentation", "--arch", "hourglass", *arguments]) == 2
     assert main(["--arch", "pyramid", *arguments]) == 2
@@ -158,7 +164,11 @@ def test_views_keep_labels_on_their_pixels():
         means = {label: grey[truth == label].median() for label in (0, 3, 8) if (truth == label).sum() > 60}
         if len(means) == 3:
             assert means[0] < means[3] < means[8]
-            inside = (truth[1:-1, 1:-1] == truth[:-2, 1:-1]) & (truth[1:-1, 1:-1] == truth[2:, 1:-1]) & (truth[1:-1, 1:-1] == truth[1:-1, 2:])
+            inside = (
+                (truth[1:-1, 1:-1] == truth[:-2, 1:-1])
+                & (truth[1:-1, 1:-1] == truth[2:, 1:-1])
+                & (truth[1:-1, 1:-1] == truth[1:-1, 2:])
+            )
             nearest = torch.stack([(grey - means[label]).abs() for label in (0, 3, 8)]).argmin(0)[1:-1, 1:-1]
             known = inside & (truth[1:-1, 1:-1] != VOID)
             assert (torch.tensor([0, 3, 8])[nearest] == truth[1:-1, 1:-1])[known].float().mean() > 0.9
@@ -197,7 +207,9 @@ def test_loss_leaves_void_out():
     assert sum(float(part.detach()) for part in parts.values()) == 0
     truth[0, 0, 0] = 1
     expected = -raw[0].log_softmax(1)[0, 1, 0, 0]
-    assert float(map_loss(raw, truth, weights, 0.5)["cross_entropy"].detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
+    assert float(map_loss(raw, truth, weights, 0.5)["cross_entropy"].detach()) == pytest.approx(
+        float(expected.detach()), rel=1e-5
+    )
 
 
 def test_coarse_maps_are_learnt_beside():

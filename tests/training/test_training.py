@@ -1,4 +1,6 @@
-"""Training on a few synthetic frames: the loss falls, a cut run resumes exactly, and the weights are what the head loads."""
+"""Training on a few synthetic frames: the loss falls, a cut run resumes exactly, and the weights are what the head
+loads.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,10 @@ def frames(count=6):
     images, boxes = [], []
     for _ in range(count):
         image = np.full((64, 96, 3), 90, np.uint8)
-        x, y, w, h = (int(v) for v in (random.integers(0, 50), random.integers(0, 30), random.integers(16, 40), random.integers(16, 30)))
+        x, y, w, h = (
+            int(v)
+            for v in (random.integers(0, 50), random.integers(0, 30), random.integers(16, 40), random.integers(16, 30))
+        )
         label = int(random.integers(0, 5))
         image[y : y + h, x : x + w] = 40 * label + 60
         images.append(image)
@@ -144,7 +149,18 @@ def test_views_keep_boxes_on_their_pixels():
         if len(kept.labels) and not kept.ignored[0]:
             left, top, right, bottom = (round(float(v)) for v in kept.boxes_xyxy[0])
             bright = (view.mean(0) > 180).nonzero()
-            (first_row, first_column), (last_row, last_column) = bright.min(0).values.tolist(), bright.max(0).values.tolist()
-            assert max(abs(first_row - top), abs(first_column - left), abs(last_row + 1 - bottom), abs(last_column + 1 - right)) <= 1
+            (first_row, first_column), (last_row, last_column) = (
+                bright.min(0).values.tolist(),
+                bright.max(0).values.tolist(),
+            )
+            assert (
+                max(
+                    abs(first_row - top),
+                    abs(first_column - left),
+                    abs(last_row + 1 - bottom),
+                    abs(last_column + 1 - right),
+                )
+                <= 1
+            )
             seen += 1
     assert seen > 10

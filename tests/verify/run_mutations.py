@@ -1,4 +1,6 @@
-"""A run's folder made hostile, one change at a time: what strangers, full disks and cut downloads leave. Seeded, so that a number names a change."""
+"""A run's folder made hostile, one change at a time: what strangers, full disks and cut downloads leave. Seeded, so
+that a number names a change.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,16 @@ RAW = "@@raw:"
 
 NUMBERS: tuple[Any, ...] = (
     *(0, -1, 1, 2**31, 2**63, -(2**63), 10**12, 10**400, 0.5, -0.0, 1e-320, 1e308, -1e308),
-    *(RAW + "1e999", RAW + "-1e999", RAW + "NaN", RAW + "Infinity", RAW + "-Infinity", RAW + "1e5", RAW + "9" * 30, RAW + "9" * 5000),
+    *(
+        RAW + "1e999",
+        RAW + "-1e999",
+        RAW + "NaN",
+        RAW + "Infinity",
+        RAW + "-Infinity",
+        RAW + "1e5",
+        RAW + "9" * 30,
+        RAW + "9" * 5000,
+    ),
 )
 TEXTS: tuple[str, ...] = (
     *(
@@ -50,9 +61,31 @@ TEXTS: tuple[str, ...] = (
         "{0}",
         "%s",
     ),
-    *("</script><script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "../../../etc/passwd", "/dev/zero", "\ud800", "nan", "inf", "1_0", "١"),
+    *(
+        "</script><script>alert(1)</script>",
+        '"><img src=x onerror=alert(1)>',
+        "../../../etc/passwd",
+        "/dev/zero",
+        "\ud800",
+        "nan",
+        "inf",
+        "1_0",
+        "١",
+    ),
 )
-OTHERS: tuple[Any, ...] = (None, True, False, [], {}, [[]], {"": None}, [0] * 50_000, {"a": {"b": [1, {"c": None}]}}, RAW + "[" * 100_000, RAW + "{")
+OTHERS: tuple[Any, ...] = (
+    None,
+    True,
+    False,
+    [],
+    {},
+    [[]],
+    {"": None},
+    [0] * 50_000,
+    {"a": {"b": [1, {"c": None}]}},
+    RAW + "[" * 100_000,
+    RAW + "{",
+)
 
 
 def evil_plugins(folder: Path) -> list[tuple[str, dict[str, Any]]]:
@@ -105,7 +138,13 @@ def evil_plugins(folder: Path) -> list[tuple[str, dict[str, Any]]]:
 def mutate(folder: Path, seed: int) -> str:
     """Change one thing in a copy of a run; what was done, in words."""
     dice = random.Random(seed)
-    ways: list[tuple[int, Callable[[Path, random.Random], str]]] = [(6, _json), (4, _csv), (3, _zip), (3, _file), (4, _plugin)]
+    ways: list[tuple[int, Callable[[Path, random.Random], str]]] = [
+        (6, _json),
+        (4, _csv),
+        (3, _zip),
+        (3, _file),
+        (4, _plugin),
+    ]
     way = dice.choices([one for _, one in ways], [weight for weight, _ in ways])[0]
     return way(folder, dice)
 
@@ -228,9 +267,22 @@ def _zip(folder: Path, dice: random.Random) -> str:
 
 
 def _file(folder: Path, dice: random.Random) -> str:
-    names = ("rows.csv", "run.json", "records.csv", "streams.zip", "gallery.json", "table.md", "table.csv", "table.tex", "report.html", "sheet.jpg")
+    names = (
+        "rows.csv",
+        "run.json",
+        "records.csv",
+        "streams.zip",
+        "gallery.json",
+        "table.md",
+        "table.csv",
+        "table.tex",
+        "report.html",
+        "sheet.jpg",
+    )
     path = folder / dice.choice(names)
-    what = dice.choice(("remove", "empty", "folder", "pipe", "link out", "link to itself", "large", "bytes", "of another", "link in"))
+    what = dice.choice(
+        ("remove", "empty", "folder", "pipe", "link out", "link to itself", "large", "bytes", "of another", "link in")
+    )
     content = path.read_bytes() if path.is_file() else b""
     path.unlink(missing_ok=True)
     if what == "empty":

@@ -18,7 +18,16 @@ from benchmarks.cli.report import main as report_main
 from benchmarks.cli.run import main as run_main
 from benchmarks.cli.verify import main as verify_main
 
-STARTS = ("subprocess.Popen", "os.exec", "os.posix_spawn", "os.spawn", "os.system", "os.fork", "os.forkpty", "pty.spawn")
+STARTS = (
+    "subprocess.Popen",
+    "os.exec",
+    "os.posix_spawn",
+    "os.spawn",
+    "os.system",
+    "os.fork",
+    "os.forkpty",
+    "pty.spawn",
+)
 NETWORK = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "urllib.Request")
 ALLOWED = ("'lscpu'", "imageio_ffmpeg")
 """loky counts cores, and the bundled ffmpeg decodes VVC."""
@@ -38,7 +47,9 @@ sys.addaudithook(_hook)
 
 @pytest.fixture
 def watched() -> Iterator[list[str]]:
-    """What was started or asked of the network, in this process; the model in a hostile folder calls ``os.system`` where it is unpickled."""
+    """What was started or asked of the network, in this process; the model in a hostile folder calls ``os.system``
+    where it is unpickled.
+    """
     global _watched  # noqa: PLW0603 - an audit hook stays for good, so it is told when to look
     _watched = []
     yield _watched
@@ -49,14 +60,38 @@ def watched() -> Iterator[list[str]]:
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small honest run with everything that a folder can hold."""
     folder = tmp_path_factory.mktemp("base")
-    what = ["--dataset", "squares(images=2)", "--head", "squares", "--codec", "blocks(size=[12, 8, 4, 2])", "--codec", "jpeg(quality=60)"]
-    how = ["--anchor", "blocks", "--resamples", "20", "--no-null-floor", "--keep-streams", "2", "--gallery", "1", "--workers", "1", "--quiet"]
+    what = [
+        "--dataset",
+        "squares(images=2)",
+        "--head",
+        "squares",
+        "--codec",
+        "blocks(size=[12, 8, 4, 2])",
+        "--codec",
+        "jpeg(quality=60)",
+    ]
+    how = [
+        "--anchor",
+        "blocks",
+        "--resamples",
+        "20",
+        "--no-null-floor",
+        "--keep-streams",
+        "2",
+        "--gallery",
+        "1",
+        "--workers",
+        "1",
+        "--quiet",
+    ]
     assert run_main([*what, *how, "--out", str(folder / "run"), "--cache", str(folder / "cache")]) == 0
     PIL.Image.new("RGB", (40, 30), (90, 20, 20)).save(folder / "run" / "sheet.jpg")
     return folder / "run"
 
 
-def _tried(base: Path, folder: Path, seed: int, watched: list[str], capsys: pytest.CaptureFixture[str], drawn: bool) -> None:
+def _tried(
+    base: Path, folder: Path, seed: int, watched: list[str], capsys: pytest.CaptureFixture[str], drawn: bool
+) -> None:
     """One hostile copy through the commands. drawn: through ``paper``, too, which takes longest."""
     shutil.copytree(base, folder / "run")
     done = f"{seed}: {mutate(folder / 'run', seed)}"
@@ -78,13 +113,17 @@ def _tried(base: Path, folder: Path, seed: int, watched: list[str], capsys: pyte
         odd = [letter for letter in shown.out + shown.err if not (letter.isprintable() or letter == "\n")]
         assert not odd, f"{name} on {done}: {odd}"
         assert len(shown.err.splitlines()) <= 3, f"{name} on {done}: {shown.err[:1000]}"
-        assert code != 2 or shown.err.startswith("error: ") or (name == "verify" and "unchecked" in shown.out), f"{name} on {done}: {shown}"
+        assert code != 2 or shown.err.startswith("error: ") or (name == "verify" and "unchecked" in shown.out), (
+            f"{name} on {done}: {shown}"
+        )
     assert not watched, f"{done}: {watched}"
     assert not (folder / "run" / "OWNED").exists(), done
     assert time.monotonic() - begun < LONGEST_S, done
 
 
-def _fuzz(base: Path, tmp_path: Path, seeds: range, watched: list[str], capsys: pytest.CaptureFixture[str], every: int = 1) -> None:
+def _fuzz(
+    base: Path, tmp_path: Path, seeds: range, watched: list[str], capsys: pytest.CaptureFixture[str], every: int = 1
+) -> None:
     """every: how many folders there are for each that is put into a paper."""
     for seed in seeds:
         folder = tmp_path / str(seed)
@@ -93,13 +132,17 @@ def _fuzz(base: Path, tmp_path: Path, seeds: range, watched: list[str], capsys: 
         shutil.rmtree(folder)
 
 
-def test_hostile_folders_end_in_a_sentence(base: Path, tmp_path: Path, watched: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_hostile_folders_end_in_a_sentence(
+    base: Path, tmp_path: Path, watched: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     _fuzz(base, tmp_path, range(40), watched, capsys, every=8)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(9))
-def test_four_hundred_hostile_folders(base: Path, tmp_path: Path, part: int, watched: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_four_hundred_hostile_folders(
+    base: Path, tmp_path: Path, part: int, watched: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     _fuzz(base, tmp_path, range(40 + 40 * part, 80 + 40 * part), watched, capsys)
 
 

@@ -1,4 +1,5 @@
-"""Mistakes found in published harnesses, each made on purpose: a faulty plug-in or an altered folder, and what catches it.
+"""Mistakes found in published harnesses, each made on purpose: a faulty plug-in or an altered folder, and what catches
+it.
 
 A faulty plug-in bears the name of the honest one, so its run's folder claims to be the honest one's.
 """
@@ -128,7 +129,11 @@ def test_resized_before_coding(tmp_path: Path) -> None:
     assert code == 1
     assert "the data set's image squares-0 is another one here: 144x56 pixels" in differences(found)
     assert "expected uint8" in finding(Shrinking(), "codes_any_size").text
-    outcome = run(configure("detection", Squares(2), [Shrinking(4)], [FindSquares()], anchors=[]), cache=tmp_path, executor=Inline())
+    outcome = run(
+        configure("detection", Squares(2), [Shrinking(4)], [FindSquares()], anchors=[]),
+        cache=tmp_path,
+        executor=Inline(),
+    )
     assert any("decode gave uint8 (28, 72, 3), expected uint8 (56, 144, 3)" in line for line in outcome.failed)
 
 
@@ -139,11 +144,15 @@ class Truncating(Original):
     def encode(self, image: np.ndarray) -> bytes:
         r, g, b = np.moveaxis(image.astype(np.float64), 2, 0)
         luma = np.rint(0.299 * r + 0.587 * g + 0.114 * b)
-        return super().encode(np.stack([luma, np.rint((b - luma) * 0.564 + 128), np.rint((r - luma) * 0.713 + 128)], 2).astype(np.uint8))
+        return super().encode(
+            np.stack([luma, np.rint((b - luma) * 0.564 + 128), np.rint((r - luma) * 0.713 + 128)], 2).astype(np.uint8)
+        )
 
     def decode(self, data: bytes) -> np.ndarray:
         luma, cb, cr = np.moveaxis(super().decode(data).astype(np.float64), 2, 0)
-        rgb = np.stack([luma + 1.403 * (cr - 128), luma - 0.714 * (cr - 128) - 0.344 * (cb - 128), luma + 1.773 * (cb - 128)], 2)
+        rgb = np.stack(
+            [luma + 1.403 * (cr - 128), luma - 0.714 * (cr - 128) - 0.344 * (cb - 128), luma + 1.773 * (cb - 128)], 2
+        )
         return self.whole(rgb)
 
     @staticmethod
@@ -186,7 +195,10 @@ class Picky(FindSquares):
 
     def predict(self, images: Any) -> list[Detections]:
         found = super().predict(images)
-        return [Detections(f.boxes_xyxy[f.scores >= 0.5], f.scores[f.scores >= 0.5], f.labels[f.scores >= 0.5]) for f in found]
+        return [
+            Detections(f.boxes_xyxy[f.scores >= 0.5], f.scores[f.scores >= 0.5], f.labels[f.scores >= 0.5])
+            for f in found
+        ]
 
 
 def test_threshold_of_one_half(tmp_path: Path, folder: Path) -> None:

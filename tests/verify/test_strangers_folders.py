@@ -1,4 +1,6 @@
-"""A folder of somebody else is data: what its settings would start is left unchecked, and what its files hold is bounded and harmless."""
+"""A folder of somebody else is data: what its settings would start is left unchecked, and what its files hold is
+bounded and harmless.
+"""
 
 from __future__ import annotations
 
@@ -97,7 +99,14 @@ def test_all_of_the_reference_runs_is_data_only(path: str) -> None:
         ("head", "fid", {}),
         *(
             ("head", name, {"weights": "x"})
-            for name in ("small", "small_adapted", "segmenter", "segmenter_adapted", "latent_detector", "latent_segmenter")
+            for name in (
+                "small",
+                "small_adapted",
+                "segmenter",
+                "segmenter_adapted",
+                "latent_detector",
+                "latent_segmenter",
+            )
         ),
         ("head", "squares", {"weights": "x"}),
         ("dataset", "roadscenes", {"images": 10**9}),
@@ -112,10 +121,19 @@ def test_what_would_do_more_than_read_is_not_built(kind: str, name: str, setting
 @pytest.mark.parametrize(
     ("kind", "name", "settings"),
     [
-        *(("codec", name, {}) for name in ("jpeg", "webp", "avif", "heic", "jpegxl", "jpeg2000", "original", "bpg", "vvc", "hsc", "cut")),
+        *(
+            ("codec", name, {})
+            for name in ("jpeg", "webp", "avif", "heic", "jpegxl", "jpeg2000", "original", "bpg", "vvc", "hsc", "cut")
+        ),
         ("codec", "hsc", {"model": "camvid"}),
-        *(("head", name, {}) for name in ("small", "segmenter", "latent_detector", "latent_segmenter", "psnr", "ms_ssim")),
-        *(("dataset", name, {}) for name in ("roadscenes", "coco", "voc", "camvid", "cityscapes", "ade20k", "mismatched")),
+        *(
+            ("head", name, {})
+            for name in ("small", "segmenter", "latent_detector", "latent_segmenter", "psnr", "ms_ssim")
+        ),
+        *(
+            ("dataset", name, {})
+            for name in ("roadscenes", "coco", "voc", "camvid", "cityscapes", "ade20k", "mismatched")
+        ),
         ("dataset", "images", {"path": "/somewhere"}),
     ],
 )
@@ -139,11 +157,15 @@ def test_specs_that_are_none_are_no_traceback() -> None:
 
 
 @pytest.mark.parametrize("name", sorted({name for name, _ in evil_plugins(Path("/x"))} - {"nobody", "jpeg"}))
-def test_programs_and_models_of_a_folder_are_named_and_left_alone(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_programs_and_models_of_a_folder_are_named_and_left_alone(
+    folder: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Neither built nor asked: a class that raises when it is built shows that it was not."""
     settings = next(config for other, config in evil_plugins(folder) if other == name)
     kind, registry = next(
-        (kind, registry) for kind, registry in REGISTRIES.items() if name in registry.names() and (name != "squares" or kind == "head")
+        (kind, registry)
+        for kind, registry in REGISTRIES.items()
+        if name in registry.names() and (name != "squares" or kind == "head")
     )
     allowed = why_not_built(registry, name, settings) is None
 
@@ -157,7 +179,11 @@ def test_programs_and_models_of_a_folder_are_named_and_left_alone(folder: Path, 
 
     def change(about: dict[str, Any]) -> None:
         told = {"name": name, "config": settings, "provenance": {}}
-        target = {"codec": list(about["cells"].values())[-1].setdefault("codec", {}), "head": about["heads"][0], "dataset": about["dataset"]}[kind]
+        target = {
+            "codec": list(about["cells"].values())[-1].setdefault("codec", {}),
+            "head": about["heads"][0],
+            "dataset": about["dataset"],
+        }[kind]
         target |= told
         if kind == "codec":
             for cell in about["cells"].values():
@@ -205,7 +231,9 @@ def test_with_trust_it_is_built(folder: Path, tmp_path: Path) -> None:
         (("match_bpp",), ["@@raw:1e400"], "larger than any"),
     ],
 )
-def test_numbers_and_lengths_of_run_json_are_bounded(folder: Path, path: tuple[str, ...], value: Any, words: str) -> None:
+def test_numbers_and_lengths_of_run_json_are_bounded(
+    folder: Path, path: tuple[str, ...], value: Any, words: str
+) -> None:
     def change(about: dict[str, Any]) -> None:
         for name in path[:-1]:
             about = about[name]
@@ -282,7 +310,15 @@ def test_archives_are_bounded(folder: Path, members: list[tuple[str, bytes]] | N
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("height", 10**9), ("width", 0), ("place", -1), ("height", True), ("id", None), ("pixels_sha256", 5), ("place", "@@raw:1e999")],
+    [
+        ("height", 10**9),
+        ("width", 0),
+        ("place", -1),
+        ("height", True),
+        ("id", None),
+        ("pixels_sha256", 5),
+        ("place", "@@raw:1e999"),
+    ],
 )
 def test_images_of_an_archive_are_bounded(folder: Path, name: str, value: Any) -> None:
     with zipfile.ZipFile(folder / "streams.zip") as archive:
@@ -343,13 +379,35 @@ def test_formulas_are_marked_and_come_back(text: str) -> None:
 
 
 def row(**columns: Any) -> Row:
-    base = Row("c", "detection", "squares", "test", "blocks", "size=4", "image", "", "", "", 0, "bpp", "", 0.5, 0.4, 0.6, "bit/pixel", 6)
+    base = Row(
+        "c",
+        "detection",
+        "squares",
+        "test",
+        "blocks",
+        "size=4",
+        "image",
+        "",
+        "",
+        "",
+        0,
+        "bpp",
+        "",
+        0.5,
+        0.4,
+        0.6,
+        "bit/pixel",
+        6,
+    )
     return replace(base, **columns)
 
 
 @pytest.mark.parametrize("text", [*FORMULAS, "two\nlines", "a,b", 'a"b', "\x1b[31m", "\u2028"])
 def test_rows_come_back_exactly_and_numbers_stay_numbers(tmp_path: Path, text: str) -> None:
-    rows = [row(reason=text, status="failed", value=-0.25, low=-1e-7), row(point=text, metric="psnr", value=float("inf"))]
+    rows = [
+        row(reason=text, status="failed", value=-0.25, low=-1e-7),
+        row(point=text, metric="psnr", value=float("inf")),
+    ]
     tables.write(rows, ("ap",), tmp_path)
     again = read_rows(tmp_path / "rows.csv")
     assert [Row(**line) for line in again.to_dict("records")] == rows  # type: ignore[misc]
@@ -377,7 +435,9 @@ def test_a_reason_does_not_leave_its_comment(end: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["\x1b[31mred\x1b[0m", "\x07", "\u202etxt.exe", "\x9b31m", "\r", "\x00"])
-def test_control_characters_do_not_reach_a_terminal(folder: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_control_characters_do_not_reach_a_terminal(
+    folder: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     def change(about: dict[str, Any]) -> None:
         about["environment"]["commit"] = about["dataset"]["name"] = text
         for cell in about["cells"].values():
@@ -402,7 +462,12 @@ def test_control_characters_do_not_reach_a_terminal(folder: Path, text: str, cap
         (lambda g: g["images"][0].update(window=[0, 0, 480, 640]), "outside its image"),
         (lambda g: g["images"][0]["tiles"][0].update(found=[]), "other than 1 heads"),
         (lambda g: g["images"][0]["labels"]["boxes"].append([0, 0, 1, 1, 1, 99]), "a class that has no name"),
-        (lambda g: g["images"][0]["labels"].update(outlines=["M0 0<script>"] * len(g["images"][0]["labels"]["boxes"])), "of the form"),
+        (
+            lambda g: g["images"][0]["labels"].update(
+                outlines=["M0 0<script>"] * len(g["images"][0]["labels"]["boxes"])
+            ),
+            "of the form",
+        ),
         (lambda g: g.update(target_bpp="@@raw:1e999"), "larger than any"),
         (lambda g: g.update(heads=3), "heads is 3"),
     ],
@@ -434,5 +499,8 @@ def gallery_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--gallery",
         "1",
     ]
-    assert run_main([*what, "--workers", "1", "--quiet", "--out", str(folder / "run"), "--cache", str(folder / "cache")]) == 0
+    assert (
+        run_main([*what, "--workers", "1", "--quiet", "--out", str(folder / "run"), "--cache", str(folder / "cache")])
+        == 0
+    )
     return folder / "run"

@@ -1,4 +1,6 @@
-"""What ``benchmarks.verify`` says of tables that somebody improved: each way is found, or it is said that it is not checked."""
+"""What ``benchmarks.verify`` says of tables that somebody improved: each way is found, or it is said that it is not
+checked.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,10 @@ WHOLE, SOME = IMAGES, 2
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     """A run by how many of its six images have their streams kept."""
-    made = {keep: write_run(tmp_path_factory.mktemp("run"), [Blocks(s) for s in SIZES[-4:]], keep=keep) for keep in (WHOLE, SOME)}
+    made = {
+        keep: write_run(tmp_path_factory.mktemp("run"), [Blocks(s) for s in SIZES[-4:]], keep=keep)
+        for keep in (WHOLE, SOME)
+    }
     for folder in made.values():
         html.write(folder)
     return made
@@ -35,7 +40,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
 
 @pytest.fixture
 def copied(runs: dict[int, Path], tmp_path: Path) -> Callable[[int], Path]:
-    return lambda keep: Path(shutil.copytree(runs[keep], tmp_path / f"run{keep}", ignore=shutil.ignore_patterns("cache")))
+    return lambda keep: Path(
+        shutil.copytree(runs[keep], tmp_path / f"run{keep}", ignore=shutil.ignore_patterns("cache"))
+    )
 
 
 def rewrite(folder: Path, change: Callable[[Row], Row]) -> None:
@@ -66,14 +73,24 @@ def test_the_honest_runs_hold_and_say_on_how_many_images_scores_were_checked(run
     assert said(found, "page") == "holds report.html is what the folder gives, letter by letter"
     code, found = judged(runs[SOME])
     assert code == 0, differences(found)
-    assert said(found, "table") == "note scores checked on 2 of 12 images: those in the table, over all 12, are not computed again"
+    assert (
+        said(found, "table")
+        == "note scores checked on 2 of 12 images: those in the table, over all 12, are not computed again"
+    )
 
 
 @pytest.mark.parametrize(
     "what",
     [
         ["--codec", "blocks(size=[8, 4])", "--codec", "jpeg", "--match-bpp", "1.0", "1000"],
-        ["--codec", "blocks(size=[8, 4])", "--codec", 'vvc(encoder="/nowhere/vvencapp")', "--head", "squares(threshold=90)"],
+        [
+            "--codec",
+            "blocks(size=[8, 4])",
+            "--codec",
+            'vvc(encoder="/nowhere/vvencapp")',
+            "--head",
+            "squares(threshold=90)",
+        ],
         ["--codec", "grid", "--head", "grid_squares"],
     ],
     ids=["rates that are not reached", "a codec that is not here", "both routes"],
@@ -81,13 +98,28 @@ def test_the_honest_runs_hold_and_say_on_how_many_images_scores_were_checked(run
 def test_honest_runs_of_other_kinds_hold(what: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("latent_testkit")
     how = ["--workers", "1", "--quiet", "--no-null-floor", "--resamples", "30", "--keep-streams", "6", "--gallery", "0"]
-    run_main(["--dataset", "squares", "--head", "squares", *what, *how, "--out", str(tmp_path / "run"), "--cache", str(tmp_path / "cache")])
+    run_main(
+        [
+            "--dataset",
+            "squares",
+            "--head",
+            "squares",
+            *what,
+            *how,
+            "--out",
+            str(tmp_path / "run"),
+            "--cache",
+            str(tmp_path / "cache"),
+        ]
+    )
     code, found = judged(tmp_path / "run", trust=False)
     assert code == 0, [v for v in found if v.state in ("differs", "unchecked")]
     capsys.readouterr()
 
 
-def test_raised_scores_with_all_tables_remade_are_found_where_all_streams_were_kept(copied: Callable[[int], Path]) -> None:
+def test_raised_scores_with_all_tables_remade_are_found_where_all_streams_were_kept(
+    copied: Callable[[int], Path],
+) -> None:
     folder = copied(WHOLE)
     rewrite(folder, raised)
     code, found = judged(folder)
@@ -104,7 +136,9 @@ def test_raised_scores_and_raised_kept_scores_are_found(copied: Callable[[int], 
     folder = copied(SOME)
     rewrite(folder, raised)
     kept = archive.read(folder)
-    scores = tuple(s._replace(value=min(s.value + 0.2, 1)) if s.metric == "ap" and s.curve == "blocks" else s for s in kept.scores)
+    scores = tuple(
+        s._replace(value=min(s.value + 0.2, 1)) if s.metric == "ap" and s.curve == "blocks" else s for s in kept.scores
+    )
     archive.write(replace(kept, scores=scores), folder)
     code, found = judged(folder)
     assert code == 1
@@ -115,7 +149,11 @@ def test_narrower_intervals_are_found_where_all_streams_were_kept(copied: Callab
     folder = copied(WHOLE)
 
     def narrow(row: Row) -> Row:
-        return replace(row, low=row.value, high=row.value) if row.head and row.metric == "ap" and row.point == "size=6" else row
+        return (
+            replace(row, low=row.value, high=row.value)
+            if row.head and row.metric == "ap" and row.point == "size=6"
+            else row
+        )
 
     rewrite(folder, narrow)
     code, found = judged(folder)
@@ -163,7 +201,12 @@ def test_figures_are_said_not_to_be_checked(copied: Callable[[int], Path]) -> No
 )
 def test_a_row_that_is_not_its_cells(copied: Callable[[int], Path], column: str, value: str, words: str) -> None:
     folder = copied(WHOLE)
-    edit(folder / "rows.csv", lambda row: {**row, column: value} if (row["metric"], row["point"], row["part"]) == ("ap", "size=4", "") else row)
+    edit(
+        folder / "rows.csv",
+        lambda row: (
+            {**row, column: value} if (row["metric"], row["point"], row["part"]) == ("ap", "size=4", "") else row
+        ),
+    )
     code, found = judged(folder, streams=False)
     assert code == 1
     assert words in differences(found)
@@ -187,14 +230,18 @@ def test_a_point_that_one_head_leaves_out(copied: Callable[[int], Path]) -> None
     (folder / "run.json").write_text(json.dumps(about))
     rewrite_rows = [row for row in verify_folder.read(folder).rows if row.cell != gone]
     tables.write(rewrite_rows, TASKS.build("detection").columns, folder)
-    assert "blocks size=6 is not read by a head that reads 3 other points" in differences(judged(folder, streams=False)[1])
+    assert "blocks size=6 is not read by a head that reads 3 other points" in differences(
+        judged(folder, streams=False)[1]
+    )
 
 
 def test_errors_of_kept_images_that_are_not_those_of_the_records(copied: Callable[[int], Path]) -> None:
     folder = copied(SOME)
     lines = records.read(folder)
     cell = list(archive.read(folder).streams)[-1]  # the first is of the originals, without an error
-    records.write([line._replace(squared_error=line.squared_error // 2) if line.cell == cell else line for line in lines], folder)
+    records.write(
+        [line._replace(squared_error=line.squared_error // 2) if line.cell == cell else line for line in lines], folder
+    )
     assert "records.csv has a squared error of" in differences(judged(folder)[1])
 
 

@@ -33,8 +33,22 @@ def folder(whole: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(whole, tmp_path / "run", ignore=shutil.ignore_patterns("cache")))
 
 
-def test_a_run_from_the_command_line_keeps_streams_and_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = ["--dataset", "squares", "--head", "squares", "--codec", "blocks(size=[8, 2])", "--anchor", "blocks", "--quiet", "--workers", "1"]
+def test_a_run_from_the_command_line_keeps_streams_and_holds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = [
+        "--dataset",
+        "squares",
+        "--head",
+        "squares",
+        "--codec",
+        "blocks(size=[8, 2])",
+        "--anchor",
+        "blocks",
+        "--quiet",
+        "--workers",
+        "1",
+    ]
     where = ["--out", str(tmp_path / "run"), "--cache", str(tmp_path / "cache")]
     assert run_main([*run, *where, "--keep-streams", "2"]) == 0
     capsys.readouterr()
@@ -62,7 +76,12 @@ def spoil_stream(folder: Path) -> None:
     cell, streams = next((cell, s) for cell, s in kept.streams.items() if s[0].data)
     assert streams[0].data is not None
     other = streams[0].data[:-1] + bytes([streams[0].data[-1] ^ 1])
-    kept_streams.write(kept_streams.KeptStreams(kept.images, {**kept.streams, cell: (streams[0]._replace(data=other), *streams[1:])}, (), ()), folder)
+    kept_streams.write(
+        kept_streams.KeptStreams(
+            kept.images, {**kept.streams, cell: (streams[0]._replace(data=other), *streams[1:])}, (), ()
+        ),
+        folder,
+    )
 
 
 def test_a_stream_of_other_bytes_is_a_difference_with_its_name(folder: Path) -> None:
@@ -73,7 +92,12 @@ def test_a_stream_of_other_bytes_is_a_difference_with_its_name(folder: Path) -> 
 
 
 def test_altered_numbers_are_named(folder: Path) -> None:
-    edit(folder / "rows.csv", lambda row: {**row, "value": "0.9"} if row["metric"] == "ap" and row["point"] == "size=4" and not row["part"] else row)
+    edit(
+        folder / "rows.csv",
+        lambda row: (
+            {**row, "value": "0.9"} if row["metric"] == "ap" and row["point"] == "size=4" and not row["part"] else row
+        ),
+    )
     code, found = judged(folder)
     assert code == 1
     assert "table.md is not what rows.csv gives: line" in differences(found)
@@ -85,7 +109,10 @@ def test_altered_numbers_are_named(folder: Path) -> None:
 
 def test_scores_of_the_kept_images_are_computed_again(folder: Path) -> None:
     kept = kept_streams.read(folder)
-    raised = tuple(s._replace(value=s.value + 0.01) if s.metric == "ap" and not s.part and s.point == "size=2" else s for s in kept.scores)
+    raised = tuple(
+        s._replace(value=s.value + 0.01) if s.metric == "ap" and not s.part and s.point == "size=2" else s
+        for s in kept.scores
+    )
     kept_streams.write(kept_streams.KeptStreams(kept.images, kept.streams, kept.predictions, raised), folder)
     code, found = judged(folder)
     assert code == 1
@@ -123,7 +150,9 @@ def empty(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [cut, empty, Path.unlink])
 @pytest.mark.parametrize("name", ["run.json", "rows.csv", "records.csv", "streams.zip"])
-def test_damaged_files_end_with_2_and_one_sentence(folder: Path, capsys: pytest.CaptureFixture[str], name: str, damage: object) -> None:
+def test_damaged_files_end_with_2_and_one_sentence(
+    folder: Path, capsys: pytest.CaptureFixture[str], name: str, damage: object
+) -> None:
     assert callable(damage)
     damage(folder / name)
     code = main([str(folder), "--quiet", "--workers", "1", *(["--no-streams"] if name != "streams.zip" else [])])
@@ -183,7 +212,11 @@ def test_the_largest_points_are_left_out_first() -> None:
         return (KeptStream(size, "", 0, "", np.zeros(NUMBERS, np.int64), bytes(size)),)
 
     kept = thinned({"large": point(900), "small": point(10), "middle": point(80)}, most_bytes=100)
-    assert [(cell, streams[0].data is not None) for cell, streams in kept.items()] == [("large", False), ("small", True), ("middle", True)]
+    assert [(cell, streams[0].data is not None) for cell, streams in kept.items()] == [
+        ("large", False),
+        ("small", True),
+        ("middle", True),
+    ]
     assert kept["large"][0].size_bytes == 900
 
 

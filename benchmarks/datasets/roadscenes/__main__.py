@@ -23,10 +23,18 @@ EXAMPLES = """examples:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.datasets.roadscenes", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m benchmarks.datasets.roadscenes",
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--sheet", type=Path, metavar="OUT.png", help="write a contact sheet here")
-    parser.add_argument("--save", type=Path, metavar="FOLDER", help="write the pictures here as PNG, and dusk.csv, haze.csv, exposure.csv")
+    parser.add_argument(
+        "--save",
+        type=Path,
+        metavar="FOLDER",
+        help="write the pictures here as PNG, and dusk.csv, haze.csv, exposure.csv",
+    )
     parser.add_argument("--labels", action="store_true", help="lay the labels over the pictures")
     parser.add_argument("--split", choices=("train", "val", "test"), default="val")
     parser.add_argument("--seed", type=int, default=None, help="other streets than the split's own")

@@ -9,7 +9,8 @@ from benchmarks.datasets.roadscenes.noise import fraction, value
 
 @kernel
 def is_hole(kind: int, u: float, v: float, a: float, b: float) -> bool:
-    """True where the card of this kind lets one see through. u, v lie in [-1, 1] on foliage and wheels, in metres on fences.
+    """True where the card of this kind lets one see through. u, v lie in [-1, 1] on foliage and wheels, in metres on
+    fences.
 
     a: the card's own seed, or bar spacing in metres. b: density, or fence height in metres.
     """

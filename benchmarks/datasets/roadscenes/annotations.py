@@ -26,9 +26,22 @@ def annotate(frames: Iterable[Frame], names: Sequence[str]) -> dict[str, Any]:
         images.append({"id": number, "file_name": f"{name}.png", "width": width, "height": height})
         for members, kind, crowd in _regions(frame):
             mask = np.isin(frame.instances, members)
-            annotations.append({"id": len(annotations) + 1, "image_id": number, "category_id": kind + 1, "iscrowd": int(crowd), **_shape(mask)})
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": number,
+                    "category_id": kind + 1,
+                    "iscrowd": int(crowd),
+                    **_shape(mask),
+                }
+            )
     categories = [{"id": i, "name": name} for i, name in enumerate(OBJECTS, start=1)]
-    return {"info": {"description": "roadscenes, rendered"}, "images": images, "annotations": annotations, "categories": categories}
+    return {
+        "info": {"description": "roadscenes, rendered"},
+        "images": images,
+        "annotations": annotations,
+        "categories": categories,
+    }
 
 
 def _regions(frame: Frame) -> list[tuple[list[int], int, bool]]:

@@ -1,4 +1,6 @@
-"""Rows of buildings: fronts with their texture seed, side walls, pitched or flat roofs, chimneys, awnings, balconies, hanging signs."""
+"""Rows of buildings: fronts with their texture seed, side walls, pitched or flat roofs, chimneys, awnings, balconies,
+hanging signs.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +15,23 @@ from benchmarks.datasets.roadscenes.random_draws import muted, pick
 UNIT = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 COLOURS = {
     0: ((0.26, 0.13, 0.085), (0.33, 0.20, 0.12), (0.40, 0.31, 0.20), (0.20, 0.10, 0.075), (0.36, 0.27, 0.19)),
-    1: ((0.62, 0.60, 0.55), (0.55, 0.48, 0.36), (0.66, 0.66, 0.64), (0.48, 0.42, 0.38), (0.60, 0.50, 0.42), (0.35, 0.40, 0.45)),
+    1: (
+        (0.62, 0.60, 0.55),
+        (0.55, 0.48, 0.36),
+        (0.66, 0.66, 0.64),
+        (0.48, 0.42, 0.38),
+        (0.60, 0.50, 0.42),
+        (0.35, 0.40, 0.45),
+    ),
     2: ((0.42, 0.37, 0.29), (0.33, 0.30, 0.26), (0.48, 0.44, 0.37)),
     3: ((0.30, 0.32, 0.34), (0.42, 0.41, 0.39), (0.20, 0.22, 0.25), (0.50, 0.50, 0.50)),
 }
 
 
 class Row(NamedTuple):
-    """A straight line of fronts from ``start`` (x, z) along unit ``along`` (x, z), ``inward`` away from the street, for ``length`` metres."""
+    """A straight line of fronts from ``start`` (x, z) along unit ``along`` (x, z), ``inward`` away from the street, for
+    ``length`` metres.
+    """
 
     start: tuple[float, float]
     along: tuple[float, float]
@@ -28,8 +39,12 @@ class Row(NamedTuple):
     length: float
 
 
-def add_row(mesh: Mesh, rng: np.random.Generator, row: Row, *, shops: float, storeys: tuple[int, int], modern: float) -> None:
-    """Fill a row with buildings. shops: share with a shop front. storeys: least and most. modern: share of panel and glass fronts."""
+def add_row(
+    mesh: Mesh, rng: np.random.Generator, row: Row, *, shops: float, storeys: tuple[int, int], modern: float
+) -> None:
+    """Fill a row with buildings. shops: share with a shop front. storeys: least and most. modern: share of panel and
+    glass fronts.
+    """
     at = 0.0
     while at < row.length - 2.0:
         width = min(float(rng.uniform(5.0, 15.0)), row.length - at)
@@ -37,29 +52,56 @@ def add_row(mesh: Mesh, rng: np.random.Generator, row: Row, *, shops: float, sto
             width = row.length - at
         stone = 3 if rng.uniform() < modern else int(pick(rng, (0, 0, 0, 1, 1, 2)))
         floors = int(rng.integers(storeys[0], storeys[1] + 1))
-        _building(mesh, rng, row, at, width, 3.0 * floors + float(rng.uniform(0.3, 1.6)), stone, shop=rng.uniform() < shops)
+        _building(
+            mesh, rng, row, at, width, 3.0 * floors + float(rng.uniform(0.3, 1.6)), stone, shop=rng.uniform() < shops
+        )
         at += width
 
 
 def _point(row: Row, along: float, inward: float, y: float) -> list[float]:
-    return [row.start[0] + row.along[0] * along + row.inward[0] * inward, y, row.start[1] + row.along[1] * along + row.inward[1] * inward]
+    return [
+        row.start[0] + row.along[0] * along + row.inward[0] * inward,
+        y,
+        row.start[1] + row.along[1] * along + row.inward[1] * inward,
+    ]
 
 
-def _building(mesh: Mesh, rng: np.random.Generator, row: Row, at: float, width: float, top: float, stone: int, *, shop: bool) -> None:
+def _building(
+    mesh: Mesh, rng: np.random.Generator, row: Row, at: float, width: float, top: float, stone: int, *, shop: bool
+) -> None:
     seed = int(rng.integers(1, 1_000_000))
     colour = np.array(COLOURS[stone][int(rng.integers(len(COLOURS[stone])))]) * rng.uniform(0.55, 1.2)
     depth, set_back = float(rng.uniform(8.0, 13.0)), float(pick(rng, (0.0, 0.0, 0.15, 0.4)))
     end = at + width
-    front = [_point(row, at, set_back, 0.0), _point(row, end, set_back, 0.0), _point(row, end, set_back, top), _point(row, at, set_back, top)]
+    front = [
+        _point(row, at, set_back, 0.0),
+        _point(row, end, set_back, 0.0),
+        _point(row, end, set_back, top),
+        _point(row, at, set_back, top),
+    ]
     uv = [[0.0, 0.0], [width, 0.0], [width, top], [0.0, top]]
     mesh.add_quad(front, uv, WALL, S_BUILDING, colour, (seed, stone + 10 * shop, top, width))
     sides = []
     for a in (at, end):
-        sides.append([_point(row, a, set_back, 0.0), _point(row, a, depth, 0.0), _point(row, a, depth, top), _point(row, a, set_back, top)])
+        sides.append(
+            [
+                _point(row, a, set_back, 0.0),
+                _point(row, a, depth, 0.0),
+                _point(row, a, depth, top),
+                _point(row, a, set_back, top),
+            ]
+        )
     side_uv = [[0.0, 0.0], [depth, 0.0], [depth, top], [0.0, top]]
     windows = 20 if rng.uniform() < 0.5 else 0
     for corners in sides:
-        mesh.add_quad(corners, side_uv, WALL, S_BUILDING, colour * 0.95, (seed + 7, (0 if stone == 1 else stone) + windows, top, depth))
+        mesh.add_quad(
+            corners,
+            side_uv,
+            WALL,
+            S_BUILDING,
+            colour * 0.95,
+            (seed + 7, (0 if stone == 1 else stone) + windows, top, depth),
+        )
     if stone == 3 or rng.uniform() < 0.25:
         _flat_roof(mesh, rng, row, at, end, set_back, depth, top, colour)
     else:
@@ -72,7 +114,17 @@ def _building(mesh: Mesh, rng: np.random.Generator, row: Row, at: float, width: 
         _hanging_sign(mesh, rng, row, at + width * float(rng.uniform(0.1, 0.9)), set_back)
 
 
-def _flat_roof(mesh: Mesh, rng: np.random.Generator, row: Row, at: float, end: float, front: float, depth: float, top: float, colour: Floats) -> None:
+def _flat_roof(
+    mesh: Mesh,
+    rng: np.random.Generator,
+    row: Row,
+    at: float,
+    end: float,
+    front: float,
+    depth: float,
+    top: float,
+    colour: Floats,
+) -> None:
     corners = [
         _point(row, at, front, top - 0.1),
         _point(row, end, front, top - 0.1),
@@ -86,7 +138,16 @@ def _flat_roof(mesh: Mesh, rng: np.random.Generator, row: Row, at: float, end: f
 
 
 def _pitched_roof(
-    mesh: Mesh, rng: np.random.Generator, row: Row, at: float, end: float, front: float, depth: float, top: float, colour: Floats, seed: int
+    mesh: Mesh,
+    rng: np.random.Generator,
+    row: Row,
+    at: float,
+    end: float,
+    front: float,
+    depth: float,
+    top: float,
+    colour: Floats,
+    seed: int,
 ) -> None:
     ridge = top + float(rng.uniform(1.6, 4.2))
     middle, over = 0.5 * (front + depth), 0.3
@@ -97,14 +158,25 @@ def _pitched_roof(
         _point(row, end, middle, ridge),
         _point(row, at, middle, ridge),
     ]
-    far = [_point(row, at, depth, top), _point(row, end, depth, top), _point(row, end, middle, ridge), _point(row, at, middle, ridge)]
+    far = [
+        _point(row, at, depth, top),
+        _point(row, end, depth, top),
+        _point(row, end, middle, ridge),
+        _point(row, at, middle, ridge),
+    ]
     uv = [[0.0, 0.0], [end - at, 0.0], [end - at, slope], [0.0, slope]]
     slate = rng.uniform() < 0.55
     tiles = np.array([0.085, 0.088, 0.10] if slate else [0.21, 0.10, 0.07]) * rng.uniform(0.6, 1.4)
     for sheet in (near, far):
         mesh.add_quad(sheet, uv, ROOF, S_BUILDING, tiles, (seed, 0, 0, 0))
     gables = [
-        [_point(row, a, front, top), _point(row, a, depth, top), _point(row, a, middle, ridge), _point(row, a, middle, ridge)] for a in (at, end)
+        [
+            _point(row, a, front, top),
+            _point(row, a, depth, top),
+            _point(row, a, middle, ridge),
+            _point(row, a, middle, ridge),
+        ]
+        for a in (at, end)
     ]
     gable_uv = [[0.0, top], [depth, top], [depth / 2, ridge], [depth / 2, ridge]]
     for gable in gables:
@@ -125,7 +197,12 @@ def _pitched_roof(
 def _awning(mesh: Mesh, rng: np.random.Generator, row: Row, at: float, end: float, front: float) -> None:
     a, b = at + 0.4, min(end - 0.4, at + float(rng.uniform(3.0, 6.5)))
     out, low = float(rng.uniform(0.9, 1.5)), float(rng.uniform(2.2, 2.5))
-    top = [_point(row, a, front, low + 0.65), _point(row, b, front, low + 0.65), _point(row, b, front - out, low), _point(row, a, front - out, low)]
+    top = [
+        _point(row, a, front, low + 0.65),
+        _point(row, b, front, low + 0.65),
+        _point(row, b, front - out, low),
+        _point(row, a, front - out, low),
+    ]
     flap = [
         _point(row, a, front - out, low),
         _point(row, b, front - out, low),
@@ -138,7 +215,9 @@ def _awning(mesh: Mesh, rng: np.random.Generator, row: Row, at: float, end: floa
         mesh.add_quad(sheet, uv, CLOTH, S_BUILDING, colour, (pattern, 7, 0, 0))
 
 
-def _balconies(mesh: Mesh, rng: np.random.Generator, row: Row, at: float, width: float, front: float, top: float) -> None:
+def _balconies(
+    mesh: Mesh, rng: np.random.Generator, row: Row, at: float, width: float, front: float, top: float
+) -> None:
     centres, halves = [], []
     count = max(1, int(width / 4.5))
     across = abs(row.along[0]) > 0.5

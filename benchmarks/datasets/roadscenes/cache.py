@@ -1,8 +1,8 @@
 """Rendered frames kept for the next look: some in memory, those of small splits also on disk.
 
-The folder is ``$HSC_CACHE/roadscenes`` or ``~/.cache/hsc/roadscenes``; an empty ``HSC_CACHE`` keeps nothing on disk. Files are written
-under another name and moved into place, and their names hold the renderer's pins, so a changed renderer never reads old pixels. Frames
-that another user has put into a shared folder are not read.
+The folder is ``$HSC_CACHE/roadscenes`` or ``~/.cache/hsc/roadscenes``; an empty ``HSC_CACHE`` keeps nothing on disk.
+Files are written under another name and moved into place, and their names hold the renderer's pins, so a changed
+renderer never reads old pixels. Frames that another user has put into a shared folder are not read.
 """
 
 from __future__ import annotations
@@ -71,7 +71,12 @@ def _read(path: Path) -> Frame | None:
 
 def _write(path: Path, frame: Frame) -> None:
     """Keep a frame; a full or read-only disk only costs time."""
-    arrays = {"image": frame.image, "semantic": frame.semantic, "instances": frame.instances.astype(np.uint16), **frame.objects._asdict()}
+    arrays = {
+        "image": frame.image,
+        "semantic": frame.semantic,
+        "instances": frame.instances.astype(np.uint16),
+        **frame.objects._asdict(),
+    }
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         number, name = tempfile.mkstemp(dir=path.parent, suffix=".part")

@@ -53,8 +53,10 @@ class Camera:
 
 @dataclass(frozen=True)
 class Film:
-    """What the camera does to light. exposure: mean of the non-sky part after exposure. blur: sigma in pixels. motion: streak in
-    pixels. noise: sigma in 8-bit steps at mid grey. grain: 0 white noise, 1 smooth. sharpen: overshoot. tint: gains (3,)."""
+    """What the camera does to light. exposure: mean of the non-sky part after exposure. blur: sigma in pixels. motion:
+    streak in pixels. noise: sigma in 8-bit steps at mid grey. grain: 0 white noise, 1 smooth. sharpen: overshoot. tint:
+    gains (3,).
+    """
 
     exposure: float
     blur: float
@@ -107,7 +109,9 @@ def smooth(image, taps, axis, out):  # type: ignore[no-untyped-def]
 
 @kernel
 def expose(image, soft, curve, sharpen, vignette, saturation, noise, grain, seed, out):  # type: ignore[no-untyped-def]
-    """Vignette, sharpening (image minus ``soft``), saturation, tone curve, noise that is stronger in the dark, rounding."""
+    """Vignette, sharpening (image minus ``soft``), saturation, tone curve, noise that is stronger in the dark,
+    rounding.
+    """
     height, width = image.shape[0], image.shape[1]
     top = curve.shape[0] - 1
     for row in range(height):
@@ -156,7 +160,9 @@ def gaussian(sigma: float) -> Floats:
     return weights
 
 
-def develop(radiance: npt.NDArray[np.float32], ground: npt.NDArray[np.bool_], film: Film, seed: int) -> npt.NDArray[np.uint8]:
+def develop(
+    radiance: npt.NDArray[np.float32], ground: npt.NDArray[np.bool_], film: Film, seed: int
+) -> npt.NDArray[np.uint8]:
     """Radiance (2H,2W,3) to a uint8 image (H,W,3). ``ground`` (2H,2W) marks what is not sky: exposure is set by it."""
     height, width = radiance.shape[0] // 2, radiance.shape[1] // 2
     seen = np.minimum(radiance[::4, ::4, 1].astype(np.float64), 4.0)
@@ -177,5 +183,16 @@ def develop(radiance: npt.NDArray[np.float32], ground: npt.NDArray[np.bool_], fi
     soft = np.empty_like(image)
     smooth(other, wide, 1, soft)
     out = np.empty((height, width, 3), np.uint8)
-    expose(image, soft, tone_curve(film.contrast), film.sharpen, film.vignette, film.saturation, film.noise, film.grain, seed, out)
+    expose(
+        image,
+        soft,
+        tone_curve(film.contrast),
+        film.sharpen,
+        film.vignette,
+        film.saturation,
+        film.noise,
+        film.grain,
+        seed,
+        out,
+    )
     return out

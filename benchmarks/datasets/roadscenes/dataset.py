@@ -44,7 +44,8 @@ def _annotations(dataset: Roadscenes) -> dict[str, Any]:
 class Roadscenes:
     """Rendered street scenes with exact boxes, masks and label maps.
 
-    split: "val" (64 images unless told), "train" (4000) or "test" (256). size: width and height in pixels. images: how many.
+    split: "val" (64 images unless told), "train" (4000) or "test" (256). size: width and height in pixels. images: how
+    many.
     seed: other streets than the split's own; splits never share a scene, whatever their seeds.
     """
 
@@ -57,7 +58,11 @@ class Roadscenes:
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
         """It renders, and its labels need every scene: as many as its largest split has, no more."""
         images, most = settings["images"], max(IMAGES.values())
-        return f"it would render {images} scenes, without trust at most {most}" if isinstance(images, int) and images > most else None
+        return (
+            f"it would render {images} scenes, without trust at most {most}"
+            if isinstance(images, int) and images > most
+            else None
+        )
 
     def __post_init__(self) -> None:
         if self.split not in SPLITS:
@@ -65,7 +70,9 @@ class Roadscenes:
         if len(self.size) != 2 or not all(isinstance(v, int) and 16 <= v <= 4096 for v in self.size):
             raise ValueError(f"size came as {self.size!r}, expected (width, height), each 16 to 4096 pixels")
         if self.images is not None and self.images < 1:
-            raise ValueError(f"images came as {self.images}, expected at least 1, or nothing for the split's own number")
+            raise ValueError(
+                f"images came as {self.images}, expected at least 1, or nothing for the split's own number"
+            )
         if self.seed is not None and self.seed < 0:
             raise ValueError(f"seed came as {self.seed}, expected 0 or more")
 
@@ -96,11 +103,15 @@ class Roadscenes:
         return cached_frame(scene_seed(self.split, self.seed), index, self.size, on_disk=self.split != "train")
 
     def relit(self, index: int, light_of: int) -> Image:
-        """Image ``index`` in the light of scene ``light_of``: another time of day, haze and film. Raises as ``frame`` does; never cached."""
+        """Image ``index`` in the light of scene ``light_of``: another time of day, haze and film. Raises as ``frame``
+        does; never cached.
+        """
         from benchmarks.datasets.roadscenes.renderer import render
 
         if not (0 <= index < len(self) and 0 <= light_of < len(self)):
-            raise IndexError(f"image {index} in the light of {light_of} was asked for, roadscenes {self.split} has {len(self)}")
+            raise IndexError(
+                f"image {index} in the light of {light_of} was asked for, roadscenes {self.split} has {len(self)}"
+            )
         pixel_hashes.check()
         return render(scene_seed(self.split, self.seed), index, self.size, light_of=light_of).image
 

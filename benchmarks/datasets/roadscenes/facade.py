@@ -1,6 +1,8 @@
-"""Albedo and gloss of building fronts: brick, render, stone or curtain wall, with windows, shop fronts, doors, sills and cornices.
+"""Albedo and gloss of building fronts: brick, render, stone or curtain wall, with windows, shop fronts, doors, sills
+and cornices.
 
-A front is flat geometry; its relief is painted: reveals are dark at the top and one side, sills and string courses catch light.
+A front is flat geometry; its relief is painted: reveals are dark at the top and one side, sills and string courses
+catch light.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ from benchmarks.datasets.roadscenes.noise import floor_int, fraction, hash2, kee
 @kernel
 def masonry(u, v, style, seed, f, r, g, b):  # type: ignore[no-untyped-def]
     """Wall surface between the openings. style: 0 brick, 1 render, 2 ashlar, 3 panels."""
-    stain = 1.0 + octaves(u, v * 0.5, 0.35, 3, f, seed + 1) * 0.28 + octaves(u * 3.0, v * 0.4, 0.8, 2, f, seed + 5) * 0.12
+    stain = (
+        1.0 + octaves(u, v * 0.5, 0.35, 3, f, seed + 1) * 0.28 + octaves(u * 3.0, v * 0.4, 0.8, 2, f, seed + 5) * 0.12
+    )
     grain = octaves(u, v, 11.0, 2, f, seed + 9) * 0.16
     k = stain + grain
     if style == 0:
@@ -31,7 +35,9 @@ def masonry(u, v, style, seed, f, r, g, b):  # type: ignore[no-untyped-def]
         k *= 1.0 + 0.18 * (hash2(floor_int(x), row, seed + 12) - 0.5)
         k *= 1.0 - 0.35 * max(pulse(fraction(v / 0.42) * 0.42, 0.0, 0.025, f), pulse(fraction(x) * 0.8, 0.0, 0.025, f))
     elif style == 3:
-        k *= 1.0 - 0.3 * max(pulse(fraction(v / 1.55) * 1.55, 0.0, 0.04, f), pulse(fraction(u / 1.2) * 1.2, 0.0, 0.04, f))
+        k *= 1.0 - 0.3 * max(
+            pulse(fraction(v / 1.55) * 1.55, 0.0, 0.04, f), pulse(fraction(u / 1.2) * 1.2, 0.0, 0.04, f)
+        )
     return r * k, g * k, b * k
 
 
@@ -44,7 +50,10 @@ def opening(x, y, width, height, i, j, seed, f):  # type: ignore[no-untyped-def]
     bars = 2.0 if hash2(1, 0, seed + 22) < 0.6 else 1.0
     rails = 2.0 if hash2(2, 0, seed + 23) < 0.7 else 3.0
     cover = max(
-        pulse(x, -1.0, frame, f), pulse(x, width - frame, width + 1.0, f), pulse(y, -1.0, frame, f), pulse(y, height - frame, height + 1.0, f)
+        pulse(x, -1.0, frame, f),
+        pulse(x, width - frame, width + 1.0, f),
+        pulse(y, -1.0, frame, f),
+        pulse(y, height - frame, height + 1.0, f),
     )
     cover = max(cover, pulse(fraction(x / width * bars) * width / bars, 0.0, 0.05, f) if bars > 1.0 else 0.0)
     cover = max(cover, pulse(fraction(y / height * rails) * height / rails, 0.0, 0.045, f))
@@ -57,7 +66,11 @@ def opening(x, y, width, height, i, j, seed, f):  # type: ignore[no-untyped-def]
             r, g, b = 0.30 * folds, 0.28 * folds, 0.24 * folds
             gloss = 0.18
     shade = 0.45 if y > height - 0.16 else 1.0
-    r, g, b = (r + (frame_white - r) * cover) * shade, (g + (frame_white - g) * cover) * shade, (b + (frame_white - b) * cover) * shade
+    r, g, b = (
+        (r + (frame_white - r) * cover) * shade,
+        (g + (frame_white - g) * cover) * shade,
+        (b + (frame_white - b) * cover) * shade,
+    )
     return r, g, b, gloss * (1.0 - cover) * shade
 
 

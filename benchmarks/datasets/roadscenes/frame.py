@@ -12,8 +12,8 @@ import numpy.typing as npt
 class Objects(NamedTuple):
     """What is seen of each object with at least one pixel, in order of instance number.
 
-    boxes_xyxy: float32 (N,4). classes: int64 (N,). areas: int64 (N,) pixels. visible: float32 (N,) share of its outline that is
-    not hidden. iscrowd: bool (N,).
+    boxes_xyxy: float32 (N,4). classes: int64 (N,). areas: int64 (N,) pixels. visible: float32 (N,) share of its outline
+    that is not hidden. iscrowd: bool (N,).
     """
 
     boxes_xyxy: npt.NDArray[np.float32]
@@ -27,8 +27,8 @@ class Objects(NamedTuple):
 class Frame:
     """One rendered image with its exact labels.
 
-    image: uint8 (H,W,3). semantic: uint8 (H,W), index into the eleven classes, 255 void. instances: int32 (H,W), 0 for none, else
-    the object's number i + 1 where i is its row in the arrays of ``objects``.
+    image: uint8 (H,W,3). semantic: uint8 (H,W), index into the eleven classes, 255 void. instances: int32 (H,W), 0 for
+    none, else the object's number i + 1 where i is its row in the arrays of ``objects``.
     """
 
     image: npt.NDArray[np.uint8]

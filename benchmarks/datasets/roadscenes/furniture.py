@@ -34,7 +34,9 @@ def _bars(mesh: Mesh, pairs: list[tuple[list[float], list[float], float]], colou
         mesh.add_bar(start, end, radius, METAL, S_POLE, colour)
 
 
-def add_lamp_post(mesh: Mesh, rng: np.random.Generator, x: float, z: float, toward: float, style: int, lit: float) -> None:
+def add_lamp_post(
+    mesh: Mesh, rng: np.random.Generator, x: float, z: float, toward: float, style: int, lit: float
+) -> None:
     """A lamp post at (x, z) with its arm towards +-x. style: 0 arm, 1 lantern, 2 plain pole. lit: glow."""
     height = float(rng.uniform(6.0, 9.0)) if style != 1 else float(rng.uniform(3.8, 4.8))
     colour = (0.10, 0.11, 0.11) if style == 1 else (0.28, 0.29, 0.29)
@@ -83,7 +85,9 @@ def polygon(centre: Floats, radius: float, sides: int, yaw: float) -> Solid:
 
 
 def add_sign(mesh: Mesh, rng: np.random.Generator, x: float, z: float, *, away: bool = False) -> None:
-    """A traffic sign, sometimes two, on a post. The faces of one post's signs are instances of their own; backs are none."""
+    """A traffic sign, sometimes two, on a post. The faces of one post's signs are instances of their own; backs are
+    none.
+    """
     height = float(rng.uniform(2.0, 2.9))
     _bars(mesh, [([x, 0.1, z], [x, height + 0.35, z], 0.04)], (0.25, 0.26, 0.26))
     for k in range(2 if rng.uniform() < 0.25 else 1):
@@ -100,7 +104,14 @@ def add_sign(mesh: Mesh, rng: np.random.Generator, x: float, z: float, *, away: 
         else:
             back = solid._replace(triangles=solid.triangles + np.array([0.0, 0.0, 0.015]))
             mesh.add(back, PLAIN, S_SIGN, (0.22, 0.22, 0.22))
-            mesh.add(solid, SIGN, S_SIGN, (0.5, 0.5, 0.5), (kind, int(rng.integers(1, 500)), 0, 0), mesh.new_instance(SIGN_OBJECT))
+            mesh.add(
+                solid,
+                SIGN,
+                S_SIGN,
+                (0.5, 0.5, 0.5),
+                (kind, int(rng.integers(1, 500)), 0, 0),
+                mesh.new_instance(SIGN_OBJECT),
+            )
 
 
 def add_bollards(mesh: Mesh, x: float, z0: float, count: int, spacing: float) -> None:
@@ -123,7 +134,13 @@ def add_fence(mesh: Mesh, rng: np.random.Generator, x: float, z0: float, z1: flo
     if z1 - z0 < 1.0:
         return
     cuts = np.append(np.arange(z0, z1 - 1.0, 9.0), z1)
-    height = {0: rng.uniform(1.0, 1.8), 1: rng.uniform(1.4, 2.2), 2: rng.uniform(0.6, 1.7), 3: rng.uniform(1.0, 2.1), 4: 0.6}[kind]
+    height = {
+        0: rng.uniform(1.0, 1.8),
+        1: rng.uniform(1.4, 2.2),
+        2: rng.uniform(0.6, 1.7),
+        3: rng.uniform(1.0, 2.1),
+        4: 0.6,
+    }[kind]
     near, far = cuts[:-1], cuts[1:]
 
     def sheet(low: float, high: float, at: float) -> Solid:
@@ -138,7 +155,13 @@ def add_fence(mesh: Mesh, rng: np.random.Generator, x: float, z0: float, z1: flo
         colour = rng.uniform(0.7, 1.2) * (np.array([0.07, 0.10, 0.035]) if kind == 3 else np.array([0.28, 0.17, 0.11]))
         centre = np.stack([np.full(len(near), x), np.full(len(near), base + height / 2), 0.5 * (near + far)], 1)
         half = np.stack([np.full(len(near), thick), np.full(len(near), height / 2), 0.5 * (far - near)], 1)
-        mesh.add(boxes(centre, half), HEDGE if kind == 3 else STONE, S_TREE if kind == 3 else S_BUILDING, colour, (seed, 0, 0, 0))
+        mesh.add(
+            boxes(centre, half),
+            HEDGE if kind == 3 else STONE,
+            S_TREE if kind == 3 else S_BUILDING,
+            colour,
+            (seed, 0, 0, 0),
+        )
     if kind in (0, 4):
         low = base + (height if kind == 4 else 0.0)
         high = low + (height if kind == 0 else float(rng.uniform(0.6, 1.2)))

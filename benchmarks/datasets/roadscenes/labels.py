@@ -1,8 +1,8 @@
 """From samples to labels: the vote of a pixel's four samples, and what of each object is seen.
 
-An object is scorable when enough of it is seen: at least ``MIN_AREA`` (64) pixels and ``MIN_SIDE`` (5) pixels on both sides of its box at
-384x256 (both scale with the picture), and a quarter of its outline inside the picture. The others are ``iscrowd``: detections on
-them are neither right nor wrong.
+An object is scorable when enough of it is seen: at least ``MIN_AREA`` (64) pixels and ``MIN_SIDE`` (5) pixels on both
+sides of its box at 384x256 (both scale with the picture), and a quarter of its outline inside the picture. The others
+are ``iscrowd``: detections on them are neither right nor wrong.
 """
 
 from __future__ import annotations
@@ -54,8 +54,12 @@ def extents(instances, count):  # type: ignore[no-untyped-def]
     return found
 
 
-def measure(instances: npt.NDArray[np.int32], classes: npt.NDArray[np.int64], amodal: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int32], Objects]:
-    """Renumber the instances that are seen as 1 to N and describe them. amodal: unhidden samples of each number, four a pixel."""
+def measure(
+    instances: npt.NDArray[np.int32], classes: npt.NDArray[np.int64], amodal: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int32], Objects]:
+    """Renumber the instances that are seen as 1 to N and describe them. amodal: unhidden samples of each number, four a
+    pixel.
+    """
     found = extents(instances, len(classes))
     seen = np.flatnonzero(found[:, 4] > 0)
     renumber = np.zeros(len(classes) + 1, np.int32)

@@ -7,10 +7,27 @@ from benchmarks.datasets.roadscenes.noise import octaves
 
 # Slots of the scene vector. Three in a row where the name stands for a direction or a colour.
 SUN, SUN_COLOUR, AMBIENT, BOUNCE, FOG_COLOUR, ZENITH, HORIZON, CLOUD_COLOUR = range(0, 24, 3)
-FOG, CLOUDS, SEED, WET, ASPHALT, HALF_ROAD, CENTRE_LINE, EDGE_LINE, CROSS_Z, CROSS_ON, JUNCTION_LOW, JUNCTION_HIGH = range(24, 36)
-PATCHES, SOFT, SHADOW_SCALE, SHADOW_X, SHADOW_Z, SUN_ON, BEND, SLOPE, CRACKS, PARKING, DUSK, LAMPS, PAVE_STYLE, ARROW_Z, LEAF_FALL, DIRT = range(
-    36, 52
+FOG, CLOUDS, SEED, WET, ASPHALT, HALF_ROAD, CENTRE_LINE, EDGE_LINE, CROSS_Z, CROSS_ON, JUNCTION_LOW, JUNCTION_HIGH = (
+    range(24, 36)
 )
+(
+    PATCHES,
+    SOFT,
+    SHADOW_SCALE,
+    SHADOW_X,
+    SHADOW_Z,
+    SUN_ON,
+    BEND,
+    SLOPE,
+    CRACKS,
+    PARKING,
+    DUSK,
+    LAMPS,
+    PAVE_STYLE,
+    ARROW_Z,
+    LEAF_FALL,
+    DIRT,
+) = range(36, 52)
 SLOTS = 64
 
 
@@ -50,7 +67,9 @@ def sky(dx, dy, dz, light):  # type: ignore[no-untyped-def]
 
 @kernel
 def surroundings(x, dx, dy, dz, light, flat):  # type: ignore[no-untyped-def]
-    """What a shiny surface at lateral position x mirrors: sky above, facades at the sides, road below. flat: a level surface."""
+    """What a shiny surface at lateral position x mirrors: sky above, facades at the sides, road below. flat: a level
+    surface.
+    """
     if dy < 0.0:
         return light[BOUNCE] * 0.4, light[BOUNCE + 1] * 0.4, light[BOUNCE + 2] * 0.4
     if flat:

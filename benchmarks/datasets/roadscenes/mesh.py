@@ -1,4 +1,6 @@
-"""A growing list of triangles with all that shading needs, and the solids that scenes are made of, each built many at a time."""
+"""A growing list of triangles with all that shading needs, and the solids that scenes are made of, each built many at a
+time.
+"""
 
 from __future__ import annotations
 
@@ -49,16 +51,22 @@ class Mesh:
         self.objects.append(kind)
         return len(self.objects)
 
-    def add(self, solid: Solid, material, semantic, colour=(0.5, 0.5, 0.5), parameters=(0.0, 0.0, 0.0, 0.0), instance=0) -> None:  # type: ignore[no-untyped-def]
+    def add(
+        self, solid: Solid, material, semantic, colour=(0.5, 0.5, 0.5), parameters=(0.0, 0.0, 0.0, 0.0), instance=0
+    ) -> None:  # type: ignore[no-untyped-def]
         """Append triangles; material, semantic, colour, parameters, instance are one for all or one a triangle."""
         if len(solid.triangles):
             self.chunks.append((*solid, colour, parameters, material, semantic, instance))
 
-    def add_box(self, centre, half, material: int, semantic: int, colour=(0.5, 0.5, 0.5), parameters=(0.0, 0.0, 0.0, 0.0)) -> None:  # type: ignore[no-untyped-def]
+    def add_box(
+        self, centre, half, material: int, semantic: int, colour=(0.5, 0.5, 0.5), parameters=(0.0, 0.0, 0.0, 0.0)
+    ) -> None:  # type: ignore[no-untyped-def]
         """Append one upright box, not turned; all of them are built together in the end."""
         self.pending.append((centre, half, colour, parameters, material, semantic))
 
-    def add_quad(self, corners, uv, material: int, semantic: int, colour=(0.5, 0.5, 0.5), parameters=(0.0, 0.0, 0.0, 0.0)) -> None:  # type: ignore[no-untyped-def]
+    def add_quad(
+        self, corners, uv, material: int, semantic: int, colour=(0.5, 0.5, 0.5), parameters=(0.0, 0.0, 0.0, 0.0)
+    ) -> None:  # type: ignore[no-untyped-def]
         """Append one flat quad: four corners (x, y, z) and four (u, v); all of them are built together in the end."""
         self.sheets.append((corners, uv, colour, parameters, material, semantic))
 
@@ -129,7 +137,9 @@ def boxes(centres: Floats, halves: Floats, yaw: Floats | float = 0.0) -> Solid:
     faces = local[:, _FACES].reshape(-1, 4, 3)
     size = np.linalg.norm(faces[:, 1] - faces[:, 0], axis=1), np.linalg.norm(faces[:, 3] - faces[:, 0], axis=1)
     zero = np.zeros(len(faces))
-    uv = np.stack([np.stack([zero, zero], 1), np.stack([size[0], zero], 1), np.stack(size, 1), np.stack([zero, size[1]], 1)], 1)
+    uv = np.stack(
+        [np.stack([zero, zero], 1), np.stack([size[0], zero], 1), np.stack(size, 1), np.stack([zero, size[1]], 1)], 1
+    )
     return quads(faces, uv)
 
 
@@ -137,7 +147,9 @@ def turned(points: Floats, yaw: Floats) -> Floats:
     """Points (N,...,3) turned about the vertical by yaw (N,): yaw 0 looks along +z, positive yaw towards +x."""
     shape = (len(yaw),) + (1,) * (points.ndim - 2)
     c, s = np.cos(yaw).reshape(shape), np.sin(yaw).reshape(shape)
-    return np.stack([c * points[..., 0] + s * points[..., 2], points[..., 1], c * points[..., 2] - s * points[..., 0]], -1)
+    return np.stack(
+        [c * points[..., 0] + s * points[..., 2], points[..., 1], c * points[..., 2] - s * points[..., 0]], -1
+    )
 
 
 def tubes(
@@ -168,8 +180,13 @@ def tubes(
     deep = _cross(axis, side)
     depth = np.ones(len(start)) if flatten is None else flatten
     angle = np.arange(sides) * (2.0 * np.pi / sides)
-    ring = side[:, None] * np.cos(angle)[None, :, None] + deep[:, None] * (np.sin(angle)[None, :, None] * depth[:, None, None])
-    normal = side[:, None] * np.cos(angle)[None, :, None] * depth[:, None, None] + deep[:, None] * np.sin(angle)[None, :, None]
+    ring = side[:, None] * np.cos(angle)[None, :, None] + deep[:, None] * (
+        np.sin(angle)[None, :, None] * depth[:, None, None]
+    )
+    normal = (
+        side[:, None] * np.cos(angle)[None, :, None] * depth[:, None, None]
+        + deep[:, None] * np.sin(angle)[None, :, None]
+    )
     normal = normal / np.maximum(np.linalg.norm(normal, axis=2, keepdims=True), 1e-9)
     stations = [(start, radius_start, 0.0), (end, radius_end, 0.0)]
     if round_ends:
@@ -180,7 +197,9 @@ def tubes(
         ]
     points = np.stack([c[:, None] + ring * np.asarray(r)[:, None, None] for c, r, _ in stations], 1)
     tilts = np.stack([normal + axis[:, None] * tilt for _, _, tilt in stations], 1)
-    along = np.stack([np.broadcast_to(np.sum((c - start) * axis, axis=1)[:, None], (len(start), sides)) for c, _, _ in stations], 1)
+    along = np.stack(
+        [np.broadcast_to(np.sum((c - start) * axis, axis=1)[:, None], (len(start), sides)) for c, _, _ in stations], 1
+    )
     around = np.broadcast_to(np.arange(sides) / sides, along.shape)
     return _grid(points, np.stack([around, along], -1), tilts)
 
@@ -190,7 +209,9 @@ def _lattice(rings: int, sides: int) -> npt.NDArray[np.int64]:
     """Vertex numbers (T,3) of the triangles of a rings x sides lattice closed around its sides."""
     ring, side = np.meshgrid(np.arange(rings - 1), np.arange(sides), indexing="ij")
     following = (side + 1) % sides
-    four = np.stack([ring * sides + side, ring * sides + following, (ring + 1) * sides + following, (ring + 1) * sides + side], -1)
+    four = np.stack(
+        [ring * sides + side, ring * sides + following, (ring + 1) * sides + following, (ring + 1) * sides + side], -1
+    )
     lattice: npt.NDArray[np.int64] = four[..., [[0, 1, 2], [0, 2, 3]]].reshape(-1, 3)
     return lattice
 
@@ -199,11 +220,23 @@ def _grid(points: Floats, uv: Floats, normals: Floats) -> Solid:
     """Triangles of (N, rings, sides, ...) lattices closed around their sides."""
     n, rings, sides = points.shape[:3]
     pick = _lattice(rings, sides).reshape(-1)
-    return Solid(*(np.take(a.reshape(n, rings * sides, -1), pick, axis=1).reshape(-1, 3, a.shape[-1]) for a in (points, uv, normals)))
+    return Solid(
+        *(
+            np.take(a.reshape(n, rings * sides, -1), pick, axis=1).reshape(-1, 3, a.shape[-1])
+            for a in (points, uv, normals)
+        )
+    )
 
 
 def _cross(a: Floats, b: Floats) -> Floats:
-    return np.stack([a[:, 1] * b[:, 2] - a[:, 2] * b[:, 1], a[:, 2] * b[:, 0] - a[:, 0] * b[:, 2], a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]], 1)
+    return np.stack(
+        [
+            a[:, 1] * b[:, 2] - a[:, 2] * b[:, 1],
+            a[:, 2] * b[:, 0] - a[:, 0] * b[:, 2],
+            a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0],
+        ],
+        1,
+    )
 
 
 def placed(solid: Solid, position: Floats, yaw: float, scale: Floats | float = 1.0) -> Solid:

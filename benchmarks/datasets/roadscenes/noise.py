@@ -42,7 +42,9 @@ def value(x: float, y: float, seed: int) -> float:
 
 @kernel
 def keep(frequency: float, footprint: float) -> float:
-    """How much of a texture of this frequency survives a sample of this footprint: 1 below 0.35 cycles a sample, 0 above 0.9."""
+    """How much of a texture of this frequency survives a sample of this footprint: 1 below 0.35 cycles a sample, 0
+    above 0.9.
+    """
     k = (0.9 - frequency * footprint) * 1.8181818181818181
     return 0.0 if k < 0.0 else (1.0 if k > 1.0 else k)
 

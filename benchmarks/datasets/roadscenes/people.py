@@ -1,7 +1,7 @@
 """Pedestrians and riders: a posed skeleton of tapered tubes with clothes, many people built at once.
 
-Joints follow a walking cycle (hips, knees, shoulders, elbows swing with the phase) or a rider's pose. Local axes: x right, y up,
-z ahead; heights are for a person of 1.75 m and scaled.
+Joints follow a walking cycle (hips, knees, shoulders, elbows swing with the phase) or a rider's pose. Local axes: x
+right, y up, z ahead; heights are for a person of 1.75 m and scaled.
 """
 
 from __future__ import annotations
@@ -16,7 +16,14 @@ from benchmarks.datasets.roadscenes.mesh import Floats, Mesh, tubes, turned
 
 Scalars = Floats | float
 
-TROUSERS = ((0.02, 0.022, 0.03), (0.03, 0.045, 0.09), (0.015, 0.015, 0.016), (0.09, 0.085, 0.075), (0.22, 0.19, 0.14), (0.05, 0.04, 0.03))
+TROUSERS = (
+    (0.02, 0.022, 0.03),
+    (0.03, 0.045, 0.09),
+    (0.015, 0.015, 0.016),
+    (0.09, 0.085, 0.075),
+    (0.22, 0.19, 0.14),
+    (0.05, 0.04, 0.03),
+)
 TOPS = (
     (0.02, 0.02, 0.022),
     (0.03, 0.04, 0.09),
@@ -35,7 +42,14 @@ TOPS = (
     (0.08, 0.08, 0.10),
 )
 SKINS = ((0.45, 0.28, 0.20), (0.36, 0.21, 0.14), (0.20, 0.11, 0.07), (0.10, 0.055, 0.035), (0.50, 0.33, 0.25))
-HAIRS = ((0.02, 0.015, 0.012), (0.06, 0.035, 0.02), (0.22, 0.14, 0.06), (0.25, 0.24, 0.23), (0.015, 0.014, 0.014), (0.11, 0.04, 0.02))
+HAIRS = (
+    (0.02, 0.015, 0.012),
+    (0.06, 0.035, 0.02),
+    (0.22, 0.14, 0.06),
+    (0.25, 0.24, 0.23),
+    (0.015, 0.014, 0.014),
+    (0.11, 0.04, 0.02),
+)
 
 
 class Limb(NamedTuple):
@@ -51,8 +65,10 @@ class Limb(NamedTuple):
 
 
 class Looks(NamedTuple):
-    """What N people wear. tall, wide (N,): factors on height and girth. Colours (N,3), linear. coat (N,): down to the knees.
-    pattern (N,2): kind and seed of the cloth. bag_size (N,): radius in metres. on_back: bags are rucksacks, else carried."""
+    """What N people wear. tall, wide (N,): factors on height and girth. Colours (N,3), linear. coat (N,): down to the
+    knees.
+    pattern (N,2): kind and seed of the cloth. bag_size (N,): radius in metres. on_back: bags are rucksacks, else
+    carried."""
 
     tall: Floats
     wide: Floats
@@ -87,7 +103,15 @@ def _walk(n: int, phase: Floats, stride: Floats) -> dict[str, Floats]:
         arm = -0.5 * stride * np.sin(phase + offset)
         elbow = shoulder + _at(side * 0.05 + zero, -0.28 * np.cos(arm), 0.28 * np.sin(arm))
         fore = arm + 0.25 + 0.5 * stride * np.maximum(0.0, np.sin(phase + offset + np.pi))
-        joints.update({f"{name}hip": hip, f"{name}knee": knee, f"{name}ankle": ankle, f"{name}shoulder": shoulder, f"{name}elbow": elbow})
+        joints.update(
+            {
+                f"{name}hip": hip,
+                f"{name}knee": knee,
+                f"{name}ankle": ankle,
+                f"{name}shoulder": shoulder,
+                f"{name}elbow": elbow,
+            }
+        )
         joints[f"{name}hand"] = elbow + _at(zero, -0.25 * np.cos(fore), 0.25 * np.sin(fore))
         joints[f"{name}toe"] = ankle + _at(zero, -0.05 + 0.1 * np.sin(swing - bend), 0.17 + zero)
     return joints
@@ -112,7 +136,14 @@ def _ride(n: int, phase: Floats, lean: Floats) -> dict[str, Floats]:
         hand = _at(side * 0.25 + zero, 1.03 + zero, 0.26 + zero)
         elbow = 0.5 * (shoulder + hand) + np.array([side * 0.06, -0.07, -0.02])
         joints.update(
-            {f"{name}hip": hip, f"{name}knee": knee, f"{name}ankle": ankle, f"{name}shoulder": shoulder, f"{name}elbow": elbow, f"{name}hand": hand}
+            {
+                f"{name}hip": hip,
+                f"{name}knee": knee,
+                f"{name}ankle": ankle,
+                f"{name}shoulder": shoulder,
+                f"{name}elbow": elbow,
+                f"{name}hand": hand,
+            }
         )
         joints[f"{name}toe"] = pedal + np.array([0.0, 0.02, 0.13])
     return joints
@@ -134,7 +165,9 @@ def _dress(rng: np.random.Generator, n: int, riding: bool) -> Looks:
     skin, hair = _among(rng, n, SKINS), _among(rng, n, HAIRS)
     coat = rng.uniform(size=n) < (0.1 if riding else 0.4)
     bare = rng.uniform(size=n) < 0.2
-    pattern = np.stack([rng.choice([0, 0, 0, 1, 2, 3], n).astype(np.float64), rng.integers(1, 999, n).astype(np.float64)], 1)
+    pattern = np.stack(
+        [rng.choice([0, 0, 0, 1, 2, 3], n).astype(np.float64), rng.integers(1, 999, n).astype(np.float64)], 1
+    )
     shoe = np.tile([0.02, 0.018, 0.017], (n, 1)) * rng.uniform(0.5, 9, (n, 1))
     helmet = rng.uniform(size=n) < 0.55
     crown = np.where(helmet[:, None], _among(rng, n, TOPS) * 1.3, hair) if riding else hair
@@ -186,7 +219,14 @@ def _limbs(j: dict[str, Floats], looks: Looks) -> list[Limb]:
 
 
 def add_people(
-    mesh: Mesh, rng: np.random.Generator, positions: Floats, yaws: Floats, semantic: int, instances: npt.NDArray[np.int64], *, riding: bool = False
+    mesh: Mesh,
+    rng: np.random.Generator,
+    positions: Floats,
+    yaws: Floats,
+    semantic: int,
+    instances: npt.NDArray[np.int64],
+    *,
+    riding: bool = False,
 ) -> None:
     """Add N people at positions (N,3) facing yaws (N,), instance numbers (N,); their looks come from ``rng``."""
     n = len(positions)
@@ -222,4 +262,11 @@ def add_people(
     parameters[material != CLOTH, 0] = 3.0
     colour = np.stack([bar.colour for bar in bars], 1).reshape(-1, 3)
     who = np.repeat(np.repeat(instances, limbs), each)
-    mesh.add(solid, np.repeat(material, each), semantic, np.repeat(colour, each, axis=0), np.repeat(parameters, each, axis=0), who)
+    mesh.add(
+        solid,
+        np.repeat(material, each),
+        semantic,
+        np.repeat(colour, each, axis=0),
+        np.repeat(parameters, each, axis=0),
+        who,
+    )

@@ -1,7 +1,7 @@
 """What the pixels are: sha256 of a few frames, pinned beside the code and checked where images are rendered.
 
-Data made of code has no file to hash. The pins stand for it: if a compiler, a library or an edit changes a pixel, the data set
-refuses to work rather than quietly become another one.
+Data made of code has no file to hash. The pins stand for it: if a compiler, a library or an edit changes a pixel, the
+data set refuses to work rather than quietly become another one.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def compare(key: str, want: str) -> None:
     """
     if measured(key) != want:
         raise DataError(
-            f"roadscenes renders other pixels here than those pinned for {key} (renderer version {VERSION}), so results would not compare; "
+            f"roadscenes renders other pixels here than those pinned for {key} (renderer version {VERSION}), so "
+            f"results would not compare; "
             "clear numba's cache (the __pycache__ folders beside the renderer, or NUMBA_CACHE_DIR) and try again; "
             "if it persists, report the machine and the versions of numba and numpy"
         )

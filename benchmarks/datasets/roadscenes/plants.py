@@ -1,4 +1,6 @@
-"""Trees and hedges: a few grown templates of branching tubes with cards of leaves or twigs, placed with other sizes and turns."""
+"""Trees and hedges: a few grown templates of branching tubes with cards of leaves or twigs, placed with other sizes and
+turns.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ TEMPLATES = 10
 
 
 class Tree(NamedTuple):
-    """wood: trunk and branches; cards: leaf or twig cards; tone (T,) brightness of each card triangle; seed (T,) of each card."""
+    """wood: trunk and branches; cards: leaf or twig cards; tone (T,) brightness of each card triangle; seed (T,) of
+    each card.
+    """
 
     wood: Solid
     cards: Solid
@@ -48,11 +52,22 @@ def grown(template: int, far: bool) -> Tree:
         thick.append(base)
         thin.append(base * 0.6)
         tips, heading, radius = end, direction, base * 0.7
-    wood = tubes(np.concatenate(starts), np.concatenate(ends), np.concatenate(thick), np.concatenate(thin), sides=3, round_ends=False)
-    return Tree(wood, *_cards(rng, np.concatenate(starts[-2:]), np.concatenate(ends[-2:]), leafy=template % 2 == 1, far=far))
+    wood = tubes(
+        np.concatenate(starts),
+        np.concatenate(ends),
+        np.concatenate(thick),
+        np.concatenate(thin),
+        sides=3,
+        round_ends=False,
+    )
+    return Tree(
+        wood, *_cards(rng, np.concatenate(starts[-2:]), np.concatenate(ends[-2:]), leafy=template % 2 == 1, far=far)
+    )
 
 
-def _cards(rng: np.random.Generator, starts: Floats, ends: Floats, *, leafy: bool, far: bool) -> tuple[Solid, Floats, Floats]:
+def _cards(
+    rng: np.random.Generator, starts: Floats, ends: Floats, *, leafy: bool, far: bool
+) -> tuple[Solid, Floats, Floats]:
     """Randomly turned square cards along the outer branches."""
     each = (3 if far else 5) if leafy else 2
     n = len(starts) * each
@@ -78,7 +93,9 @@ def _cards(rng: np.random.Generator, starts: Floats, ends: Floats, *, leafy: boo
     return solid._replace(normals=outward), np.repeat(tone, 2), np.repeat(rng.uniform(0, 60, n), 2)
 
 
-def add_tree(mesh: Mesh, rng: np.random.Generator, position: Floats, height_m: float, *, leafy: bool, tint: Floats) -> None:
+def add_tree(
+    mesh: Mesh, rng: np.random.Generator, position: Floats, height_m: float, *, leafy: bool, tint: Floats
+) -> None:
     """Plant a tree. tint: linear leaf colour (3,)."""
     template = 2 * int(rng.integers(TEMPLATES // 2)) + int(leafy)
     tree = grown(template, bool(position[2] > 38.0))

@@ -2,8 +2,8 @@
 
     triangles (T,3,3) --project--> screen (P,3,3) + parent (P,) --fill--> nearest triangle a sample
 
-Screen vertices are (x, y, nearness). Nearness is linear in the picture (1/z for the camera, height for the sun's map), so one
-fill serves both. Cut-out materials (leaves, railings, spokes) drop samples by their texture coordinates.
+Screen vertices are (x, y, nearness). Nearness is linear in the picture (1/z for the camera, height for the sun's map),
+so one fill serves both. Cut-out materials (leaves, railings, spokes) drop samples by their texture coordinates.
 """
 
 from __future__ import annotations
@@ -100,7 +100,8 @@ def sees_through(x, y, corners, inverse, perspective, uv, kind, a, b):  # type: 
 def fill(screen, parent, order, mesh, perspective, best, winner, stamp, amodal):  # type: ignore[no-untyped-def]
     """Rasterise ``screen[order]``; ``best`` (H,W) keeps the nearness, ``winner`` (H,W) the parent triangle.
 
-    ``stamp`` and ``amodal`` count each instance's samples as if nothing stood before it; triangles of one instance must follow each other.
+    ``stamp`` and ``amodal`` count each instance's samples as if nothing stood before it; triangles of one instance must
+    follow each other.
     """
     height, width = best.shape
     counting = stamp.shape[0] > 1
@@ -131,7 +132,17 @@ def fill(screen, parent, order, mesh, perspective, best, winner, stamp, amodal):
                 nearer = w > best[row, column]
                 if not nearer and not (counting and who > 0):
                     continue
-                if kind >= 40 and sees_through(x, y, screen[p], inverse, perspective, mesh.uv[t], kind, mesh.parameters[t, 0], mesh.parameters[t, 1]):
+                if kind >= 40 and sees_through(
+                    x,
+                    y,
+                    screen[p],
+                    inverse,
+                    perspective,
+                    mesh.uv[t],
+                    kind,
+                    mesh.parameters[t, 0],
+                    mesh.parameters[t, 1],
+                ):
                     continue
                 if nearer:
                     best[row, column], winner[row, column] = w, t

@@ -25,8 +25,9 @@ CONTACT_SHAPE = (400, 240)
 
 
 class Samples(NamedTuple):
-    """winner int32 (2H,2W): nearest triangle, -1 for sky. best float32 (2H,2W): its nearness. amodal int64: samples of each instance,
-    counted as if nothing hid it."""
+    """winner int32 (2H,2W): nearest triangle, -1 for sky. best float32 (2H,2W): its nearness. amodal int64: samples of
+    each instance, counted as if nothing hid it.
+    """
 
     winner: npt.NDArray[np.int32]
     best: npt.NDArray[np.float32]
@@ -34,7 +35,9 @@ class Samples(NamedTuple):
 
 
 def render(seed: int, index: int, size: tuple[int, int] = (384, 256), *, light_of: int | None = None) -> Frame:
-    """Render scene ``index`` of ``seed`` at size (width, height). light_of: in the light of that scene, see ``scene.relit``."""
+    """Render scene ``index`` of ``seed`` at size (width, height). light_of: in the light of that scene, see
+    ``scene.relit``.
+    """
     width, height = size
     scene = draw_scene(seed, index)
     if light_of is not None:
@@ -66,7 +69,9 @@ def _samples(scene: Scene, view: View, width: int, height: int) -> Samples:
 
 
 def _shadow_map(scene: Scene) -> npt.NDArray[np.float32]:
-    """Greatest height of anything on each sun ray, the rays told apart by where they meet the ground. Also sets the map's slots."""
+    """Greatest height of anything on each sun ray, the rays told apart by where they meet the ground. Also sets the
+    map's slots.
+    """
     light, mesh = scene.light, scene.mesh
     sun = light[slot.SUN : slot.SUN + 3]
     x0, z0 = scene.camera.position[0] - SHADOW_WIDTH_M / 2, -6.0
@@ -81,7 +86,17 @@ def _shadow_map(scene: Scene) -> npt.NDArray[np.float32]:
     # What lies flat on the ground throws no shadow.
     order = np.flatnonzero((t[..., 1].max(axis=1) > 0.3) & (t[..., 2].min(axis=1) < 80.0))
     parent = np.arange(len(t), dtype=np.int32)
-    fill(screen, parent, order, mesh, False, heights, np.empty(shape, np.int32), np.zeros((1, 1), np.uint16), np.zeros(1, np.int64))
+    fill(
+        screen,
+        parent,
+        order,
+        mesh,
+        False,
+        heights,
+        np.empty(shape, np.int32),
+        np.zeros((1, 1), np.uint16),
+        np.zeros(1, np.int64),
+    )
     return heights
 
 

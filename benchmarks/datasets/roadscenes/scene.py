@@ -16,7 +16,9 @@ from benchmarks.datasets.roadscenes.weather import draw_film, draw_light
 
 @dataclass(frozen=True)
 class Scene:
-    """mesh: all triangles, bent to the street's course. objects: object class of instance i + 1. light: the vector of ``light``."""
+    """mesh: all triangles, bent to the street's course. objects: object class of instance i + 1. light: the vector of
+    ``light``.
+    """
 
     mesh: Arrays
     objects: tuple[int, ...]
@@ -29,17 +31,39 @@ class Scene:
     @property
     def conditions(self) -> dict[str, float]:
         """Numbers that hold for the whole picture. dusk: 1 or 0. haze: a metre's share of fog. exposure: see ``Film``."""
-        return {"dusk": float(self.light[slot.DUSK]), "haze": float(self.light[slot.FOG]), "exposure": self.film.exposure}
+        return {
+            "dusk": float(self.light[slot.DUSK]),
+            "haze": float(self.light[slot.FOG]),
+            "exposure": self.film.exposure,
+        }
 
 
-_LIT = (*range(slot.SUN_COLOUR, slot.CLOUD_COLOUR + 3), slot.FOG, slot.CLOUDS, slot.WET, slot.SOFT, slot.SUN_ON, slot.DUSK, slot.LAMPS)
+_LIT = (
+    *range(slot.SUN_COLOUR, slot.CLOUD_COLOUR + 3),
+    slot.FOG,
+    slot.CLOUDS,
+    slot.WET,
+    slot.SOFT,
+    slot.SUN_ON,
+    slot.DUSK,
+    slot.LAMPS,
+)
 
 
 def relit(scene: Scene, other: Scene) -> Scene:
-    """A scene in another one's light: sky, sun's colour, haze, wet ground, and what the film makes of it; the sun stays where it stands."""
+    """A scene in another one's light: sky, sun's colour, haze, wet ground, and what the film makes of it; the sun stays
+    where it stands.
+    """
     light, film = scene.light.copy(), other.film
     light[list(_LIT)] = other.light[list(_LIT)]
-    own = replace(scene.film, exposure=film.exposure, vignette=film.vignette, contrast=film.contrast, saturation=film.saturation, tint=film.tint)
+    own = replace(
+        scene.film,
+        exposure=film.exposure,
+        vignette=film.vignette,
+        contrast=film.contrast,
+        saturation=film.saturation,
+        tint=film.tint,
+    )
     return replace(scene, light=light, film=own, weather=other.weather)
 
 

@@ -120,15 +120,32 @@ def albedo(kind, t, u, v, px, py, pz, ny, colours, parameters, light, f, tilt): 
     elif kind == PAVEMENT:
         r, g, b, gloss = pavement(u, v, light, f, f * tilt)
     elif kind == WALL:
-        r, g, b, gloss = wall(u, v, int(parameters[t, 0]), int(parameters[t, 1]), parameters[t, 2], parameters[t, 3], r, g, b, f * sqrt(tilt))
-        if light[DUSK] > 0.0 and gloss > 0.1 and hash2(floor_int(u / 1.9), floor_int(v / 3.0), int(parameters[t, 0]) + 3) < 0.4 * light[DUSK]:
+        r, g, b, gloss = wall(
+            u,
+            v,
+            int(parameters[t, 0]),
+            int(parameters[t, 1]),
+            parameters[t, 2],
+            parameters[t, 3],
+            r,
+            g,
+            b,
+            f * sqrt(tilt),
+        )
+        if (
+            light[DUSK] > 0.0
+            and gloss > 0.1
+            and hash2(floor_int(u / 1.9), floor_int(v / 3.0), int(parameters[t, 0]) + 3) < 0.4 * light[DUSK]
+        ):
             glow, r, g, b = 0.6, 0.3 + r, 0.2 + g, 0.1 + b
     elif kind == KERB:
         r, g, b, gloss = kerb(u, v, light, f * sqrt(tilt))
     elif kind == GRASS:
         r, g, b, gloss = grass(u, v, light, f * sqrt(tilt))
     else:
-        r, g, b, gloss, glow = surface(kind, u, v, px, py, pz, ny, r, g, b, parameters[t, 0], parameters[t, 1], parameters[t, 2], f)
+        r, g, b, gloss, glow = surface(
+            kind, u, v, px, py, pz, ny, r, g, b, parameters[t, 0], parameters[t, 1], parameters[t, 2], f
+        )
     return r, g, b, gloss, glow
 
 
@@ -197,7 +214,19 @@ def sample(row, column, t, w, mesh, view, light, shadow_map, contact):  # type: 
         nx, ny, nz, facing = -nx, -ny, -nz, -facing
     kind = mesh.material[t]
     r, g, b, gloss, glow = albedo(
-        kind, t, u, v, px, py, pz, ny, mesh.colours, mesh.parameters, light, z * stretch / view.focal, 1.0 / max(facing, 0.04)
+        kind,
+        t,
+        u,
+        v,
+        px,
+        py,
+        pz,
+        ny,
+        mesh.colours,
+        mesh.parameters,
+        light,
+        z * stretch / view.focal,
+        1.0 / max(facing, 0.04),
     )
     # In a street less sky is seen low down than high up.
     seen = openness(px, py, pz, contact) * (0.50 + 0.50 * min(max(py / 11.0, 0.0), 1.0))
@@ -232,9 +261,9 @@ def first_seen(winner, i, j, k):  # type: ignore[no-untyped-def]
 def shade(winner, best, mesh, view, light, shadow_map, contact, out):  # type: ignore[no-untyped-def]
     """Radiance of each sample into ``out`` (2H, 2W, 3) float32.
 
-    Where one triangle fills a pixel, two samples on its diagonal are shaded and each stands for two, or a single one in the middle
-    where textures are smooth or filtered (sky, ground): textures fade out above the frequency that so few can carry. At edges each
-    triangle is shaded once and weighs as many samples as it covers.
+    Where one triangle fills a pixel, two samples on its diagonal are shaded and each stands for two, or a single one in
+    the middle where textures are smooth or filtered (sky, ground): textures fade out above the frequency that so few
+    can carry. At edges each triangle is shaded once and weighs as many samples as it covers.
     """
     for line in range(winner.shape[0] // 2):
         for place in range(winner.shape[1] // 2):
@@ -255,7 +284,9 @@ def shade(winner, best, mesh, view, light, shadow_map, contact, out):  # type: i
                     continue
                 w = 0.5 * (best[i, j] + best[i + 1, j + 1]) if smooth else 1.0 * best[row, column]
                 middle = 0.5 if smooth else 0.0
-                r, g, b = sample(row + middle, column + middle, winner[row, column], w, mesh, view, light, shadow_map, contact)
+                r, g, b = sample(
+                    row + middle, column + middle, winner[row, column], w, mesh, view, light, shadow_map, contact
+                )
                 for copy in range(4):
                     y, x = i + (copy >> 1), j + (copy & 1)
                     if smooth or (y == row and (whole or x == column)):

@@ -1,4 +1,6 @@
-"""A contact sheet of scenes, plain or with their labels drawn in, figures on what is in them, and their pictures as files."""
+"""A contact sheet of scenes, plain or with their labels drawn in, figures on what is in them, and their pictures as
+files.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,10 @@ BOX_COLOURS = ((255, 210, 0), (255, 90, 0), (60, 255, 60), (0, 220, 255), (255, 
 
 @dataclass(frozen=True)
 class Figures:
-    """What some frames hold. objects: scorable instances an image by class. ignored: others an image. areas: share of the scorable
-    with area below 32^2, below 96^2, above, in pixels. pixels: share of each semantic class, void last. images_per_s: rendering."""
+    """What some frames hold. objects: scorable instances an image by class. ignored: others an image. areas: share of
+    the scorable with area below 32^2, below 96^2, above, in pixels. pixels: share of each semantic class, void last.
+    images_per_s: rendering.
+    """
 
     images: int
     objects: tuple[float, ...]
@@ -40,10 +44,19 @@ class Figures:
 
     def __str__(self) -> str:
         total = sum(self.objects)
-        lines = [f"{self.images} images, {self.images_per_s:.1f} a second; {total:.1f} objects an image, {self.ignored:.1f} ignored"]
-        lines.append("objects an image: " + ", ".join(f"{name} {count:.2f}" for name, count in zip(OBJECTS, self.objects, strict=True)))
+        lines = [
+            f"{self.images} images, {self.images_per_s:.1f} a second; {total:.1f} objects an image, "
+            f"{self.ignored:.1f} ignored"
+        ]
+        lines.append(
+            "objects an image: "
+            + ", ".join(f"{name} {count:.2f}" for name, count in zip(OBJECTS, self.objects, strict=True))
+        )
         lines.append("sizes (COCO): small {:.0%}, medium {:.0%}, large {:.0%}".format(*self.areas))
-        lines.append("pixels: " + ", ".join(f"{name} {share:.1%}" for name, share in zip((*SEMANTIC, "void"), self.pixels, strict=True)))
+        lines.append(
+            "pixels: "
+            + ", ".join(f"{name} {share:.1%}" for name, share in zip((*SEMANTIC, "void"), self.pixels, strict=True))
+        )
         return "\n".join(lines)
 
 
@@ -76,7 +89,9 @@ def count_up(frames: Sequence[Frame], images_per_s: float) -> Figures:
     n = len(frames)
     kept = np.concatenate([f.classes[~f.iscrowd] for f in frames])
     areas = np.concatenate([f.objects.areas[~f.iscrowd] for f in frames])
-    shares = np.bincount(np.concatenate([f.semantic.ravel() for f in frames]), minlength=256) / sum(f.semantic.size for f in frames)
+    shares = np.bincount(np.concatenate([f.semantic.ravel() for f in frames]), minlength=256) / sum(
+        f.semantic.size for f in frames
+    )
     small, large = float(np.mean(areas < 32**2)), float(np.mean(areas >= 96**2))
     return Figures(
         images=n,
@@ -96,7 +111,9 @@ def labelled(frame: Frame) -> npt.NDArray[np.uint8]:
     colours[: len(PALETTE)] = PALETTE
     picture = Image.fromarray(((frame.image.astype(np.uint16) + colours[frame.semantic]) // 2).astype(np.uint8))
     draw = ImageDraw.Draw(picture)
-    for (left, top, right, bottom), kind, crowd in zip(frame.boxes_xyxy.tolist(), frame.classes, frame.iscrowd, strict=True):
+    for (left, top, right, bottom), kind, crowd in zip(
+        frame.boxes_xyxy.tolist(), frame.classes, frame.iscrowd, strict=True
+    ):
         draw.rectangle((left, top, right - 1, bottom - 1), outline=(110, 110, 110) if crowd else BOX_COLOURS[kind])
     return np.asarray(picture)
 

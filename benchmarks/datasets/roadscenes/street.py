@@ -28,8 +28,10 @@ BEGIN_Z, CURB = -9.0, 0.12
 
 @dataclass(frozen=True)
 class Plan:
-    """half: half width of the carriageway. walks: width of the left and right pavement. parking: width of a parking lane or 0.
-    end: where the street stops. junction: z range of the side street or None; arms: sides it leaves on. cross: z of a crossing or None.
+    """half: half width of the carriageway. walks: width of the left and right pavement. parking: width of a parking
+    lane or 0.
+    end: where the street stops. junction: z range of the side street or None; arms: sides it leaves on. cross: z of a
+    crossing or None.
     left_hand: traffic keeps left. sides: what lines each side, "row" or "green". All in metres."""
 
     half: float
@@ -133,7 +135,9 @@ def add_ground(mesh: Mesh, plan: Plan) -> None:
             z0, z1 = plan.junction
             middle = 0.5 * (z0 + z1)
             x = np.array([plan.half, 20.0, 60.0, 130.0]) * sign
-            corners = np.array([[[a, 0.0, z0], [b, 0.0, z0], [b, 0.0, z1], [a, 0.0, z1]] for a, b in itertools.pairwise(x)])
+            corners = np.array(
+                [[[a, 0.0, z0], [b, 0.0, z0], [b, 0.0, z1], [a, 0.0, z1]] for a, b in itertools.pairwise(x)]
+            )
             uv = np.stack([(corners[..., 2] - middle) * 0.9, 1000.0 + corners[..., 0]], -1)
             mesh.add(quads(corners, uv), ROAD, S_ROAD)
         mesh.add(_strip(sign * plan.half, sign * 300.0, -0.02, -0.02, _cuts(plan.end, far)), GRASS, S_TREE)
@@ -144,7 +148,11 @@ def add_sides(mesh: Mesh, plan: Plan, rng: np.random.Generator) -> None:
     shops = 0.15 + 0.8 * plan.urban
     storeys = (2, 3 + int(2.5 * plan.urban))
     modern = float(rng.uniform(0.0, 0.5))
-    tint = np.array([0.085, 0.12, 0.03]) * rng.uniform(0.7, 1.4) * (np.array([1.5, 0.9, 0.6]) if rng.uniform() < 0.2 else 1.0)
+    tint = (
+        np.array([0.085, 0.12, 0.03])
+        * rng.uniform(0.7, 1.4)
+        * (np.array([1.5, 0.9, 0.6]) if rng.uniform() < 0.2 else 1.0)
+    )
     for side, sign in ((0, -1.0), (1, 1.0)):
         edge = plan.half + plan.walks[side]
         corner = 1.8 if plan.arms[side] else 0.0
@@ -162,7 +170,14 @@ def add_sides(mesh: Mesh, plan: Plan, rng: np.random.Generator) -> None:
                 z = z0 + float(rng.uniform(2.0, 8.0))
                 while z < min(z1, 90.0):
                     x = sign * (edge + float(rng.uniform(2.0, 14.0)))
-                    add_tree(mesh, rng, np.array([x, 0.0, z]), float(rng.uniform(6.5, 13.0)), leafy=plan.leafy, tint=tint * rng.uniform(0.8, 1.25))
+                    add_tree(
+                        mesh,
+                        rng,
+                        np.array([x, 0.0, z]),
+                        float(rng.uniform(6.5, 13.0)),
+                        leafy=plan.leafy,
+                        tint=tint * rng.uniform(0.8, 1.25),
+                    )
                     z += float(rng.uniform(3.5, 10.0))
         if plan.arms[side] and plan.junction is not None:
             for z, facing in ((plan.junction[0] - 1.8, -1.0), (plan.junction[1] + 1.8, 1.0)):
@@ -181,7 +196,14 @@ def _street_trees(mesh: Mesh, plan: Plan, rng: np.random.Generator, tint: Floats
         while z < 100.0:
             if plan.junction is None or not plan.junction[0] - 4 < z < plan.junction[1] + 4:
                 position = np.array([sign * (plan.half + 0.7), 0.1, z])
-                add_tree(mesh, rng, position, height * float(rng.uniform(0.8, 1.2)), leafy=plan.leafy, tint=tint * rng.uniform(0.85, 1.2))
+                add_tree(
+                    mesh,
+                    rng,
+                    position,
+                    height * float(rng.uniform(0.8, 1.2)),
+                    leafy=plan.leafy,
+                    tint=tint * rng.uniform(0.85, 1.2),
+                )
             z += spacing * float(rng.uniform(0.8, 1.5))
 
 
@@ -190,7 +212,14 @@ def _far_end(mesh: Mesh, plan: Plan, rng: np.random.Generator, tint: Floats) -> 
     add_row(mesh, rng, Row((-45.0, z), (1.0, 0.0), (0.0, 1.0), 90.0), shops=0.3, storeys=(2, 5), modern=0.3)
     for _ in range(int(rng.integers(2, 7))):
         x = float(pick(rng, (-1.0, 1.0))) * float(rng.uniform(plan.half, plan.half + 22.0))
-        add_tree(mesh, rng, np.array([x, 0.0, plan.end + float(rng.uniform(2.0, 20.0))]), float(rng.uniform(7.0, 13.0)), leafy=plan.leafy, tint=tint)
+        add_tree(
+            mesh,
+            rng,
+            np.array([x, 0.0, plan.end + float(rng.uniform(2.0, 20.0))]),
+            float(rng.uniform(7.0, 13.0)),
+            leafy=plan.leafy,
+            tint=tint,
+        )
 
 
 def add_kerbside(mesh: Mesh, plan: Plan, rng: np.random.Generator, glow: float) -> None:

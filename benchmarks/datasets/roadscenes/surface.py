@@ -1,4 +1,6 @@
-"""Albedo and gloss of things that are not ground or masonry: roofs, car bodies, wheels, signs, clothes, bark, leaves, hedges."""
+"""Albedo and gloss of things that are not ground or masonry: roofs, car bodies, wheels, signs, clothes, bark, leaves,
+hedges.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +80,11 @@ def sign(u, v, kind, seed, f):  # type: ignore[no-untyped-def]
             return 0.7, 0.7, 0.7
         line = floor_int((v + 1.0) * 2.0)
         y = fraction((v + 1.0) * 2.0)
-        text = 0.3 < y < 0.75 and abs(u + 0.1) < 0.5 + 0.35 * hash2(line, seed, 9) and value(u * 14.0, y * 2.5 + line * 5.0, seed) > 0.47
+        text = (
+            0.3 < y < 0.75
+            and abs(u + 0.1) < 0.5 + 0.35 * hash2(line, seed, 9)
+            and value(u * 14.0, y * 2.5 + line * 5.0, seed) > 0.47
+        )
         base = seed % 3
         if text:
             return (0.75, 0.75, 0.75) if base != 2 else (0.03, 0.03, 0.03)
@@ -91,7 +97,9 @@ def sign(u, v, kind, seed, f):  # type: ignore[no-untyped-def]
         return (0.72, 0.72, 0.72) if abs(v) < 0.18 and abs(u) < 0.72 else (0.50, 0.02, 0.03)
     if abs(u) > 0.9 or abs(v) > 0.9:
         return 0.7, 0.7, 0.7
-    mark = (abs(u + 0.1) < 0.14 and abs(v) < 0.6) or (u > -0.1 and abs((u - 0.1) * (u - 0.1) + (v - 0.25) * (v - 0.25) - 0.09) < 0.06)
+    mark = (abs(u + 0.1) < 0.14 and abs(v) < 0.6) or (
+        u > -0.1 and abs((u - 0.1) * (u - 0.1) + (v - 0.25) * (v - 0.25) - 0.09) < 0.06
+    )
     return (0.75, 0.75, 0.75) if mark else (0.02, 0.09, 0.36)
 
 
@@ -122,12 +130,20 @@ def coach(u, v, r, g, b, seed, decks, f):  # type: ignore[no-untyped-def]
 def body(u, v, r, g, b, door, rear, ny, f):  # type: ignore[no-untyped-def]
     """Car paint with its seams: u metres along the car (0 at the middle), v above ground; door, rear: seams at u."""
     if abs(ny) < 0.55:
-        line = pulse(u, door - 0.012, door + 0.012, f) + pulse(u, rear - 0.012, rear + 0.012, f) + pulse(u, door + 1.02, door + 1.045, f)
+        line = (
+            pulse(u, door - 0.012, door + 0.012, f)
+            + pulse(u, rear - 0.012, rear + 0.012, f)
+            + pulse(u, door + 1.02, door + 1.045, f)
+        )
         line = line * (1.0 if v > 0.3 else 0.0) + pulse(v, 0.30, 0.325, f) * 0.8
         handle = pulse(v, 0.76, 0.80, f) * (pulse(u, rear + 0.1, rear + 0.28, f) + pulse(u, door + 0.1, door + 0.28, f))
         k = 1.0 - 0.75 * min(line, 1.0)
         r, g, b = r * k, g * k, b * k
-        r, g, b = r + (0.10 - r) * min(handle, 1.0) * 0.7, g + (0.10 - g) * min(handle, 1.0) * 0.7, b + (0.10 - b) * min(handle, 1.0) * 0.7
+        r, g, b = (
+            r + (0.10 - r) * min(handle, 1.0) * 0.7,
+            g + (0.10 - g) * min(handle, 1.0) * 0.7,
+            b + (0.10 - b) * min(handle, 1.0) * 0.7,
+        )
     dirt = max(0.0, 0.45 - v) * 1.3 * value(u * 3.0, v * 3.0, 19)
     return r + (0.12 - r) * dirt, g + (0.11 - g) * dirt, b + (0.10 - b) * dirt
 

@@ -6,7 +6,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from benchmarks.datasets.roadscenes.materials import BICYCLIST, BUS_OBJECT, CAR, PEDESTRIAN, S_BICYCLIST, S_CAR, S_PEDESTRIAN
+from benchmarks.datasets.roadscenes.materials import (
+    BICYCLIST,
+    BUS_OBJECT,
+    CAR,
+    PEDESTRIAN,
+    S_BICYCLIST,
+    S_CAR,
+    S_PEDESTRIAN,
+)
 from benchmarks.datasets.roadscenes.mesh import Floats, Mesh
 from benchmarks.datasets.roadscenes.people import add_people
 from benchmarks.datasets.roadscenes.random_draws import pick
@@ -31,7 +39,14 @@ PAINTS = (
 )
 """Linear colours of cars and how common they are."""
 KINDS = ("sedan", "sedan", "hatch", "hatch", "hatch", "estate", "offroad", "van")
-LIVERIES = ((0.45, 0.02, 0.02), (0.03, 0.12, 0.35), (0.60, 0.58, 0.50), (0.05, 0.28, 0.12), (0.60, 0.35, 0.03), (0.35, 0.38, 0.42))
+LIVERIES = (
+    (0.45, 0.02, 0.02),
+    (0.03, 0.12, 0.35),
+    (0.60, 0.58, 0.50),
+    (0.05, 0.28, 0.12),
+    (0.60, 0.35, 0.03),
+    (0.35, 0.38, 0.42),
+)
 
 
 @dataclass
@@ -55,7 +70,9 @@ class Footprints:
         self.rows.append((x, z, half_width, half_length, yaw))
 
 
-def add_traffic(mesh: Mesh, plan: Plan, rng: np.random.Generator, camera_xz: tuple[float, float], glow: bool) -> Footprints:
+def add_traffic(
+    mesh: Mesh, plan: Plan, rng: np.random.Generator, camera_xz: tuple[float, float], glow: bool
+) -> Footprints:
     """Fill the street. Returns the vehicles' footprints, for contact shadows."""
     taken = Footprints()
     taken.take(camera_xz[0], camera_xz[1], 1.1, 4.5, 0.0)
@@ -78,16 +95,31 @@ def add_traffic(mesh: Mesh, plan: Plan, rng: np.random.Generator, camera_xz: tup
         for _ in range(int(rng.integers(1, 3))):
             side = float(pick(rng, (-1.0, 1.0)))
             x = float(rng.uniform(-plan.half, plan.half + 6.0)) * (1 if plan.arms[1] else -1)
-            _vehicle(mesh, rng, taken, x, middle + side * 1.7, side * np.pi / 2 + float(rng.uniform(-0.3, 0.3)), glow, moving=True)
+            _vehicle(
+                mesh,
+                rng,
+                taken,
+                x,
+                middle + side * 1.7,
+                side * np.pi / 2 + float(rng.uniform(-0.3, 0.3)),
+                glow,
+                moving=True,
+            )
     _riders(mesh, plan, rng, taken)
     _walkers(mesh, plan, rng, taken)
     return taken
 
 
-def _vehicle(mesh: Mesh, rng: np.random.Generator, taken: Footprints, x: float, z: float, yaw: float, glow: bool, *, moving: bool) -> None:
+def _vehicle(
+    mesh: Mesh, rng: np.random.Generator, taken: Footprints, x: float, z: float, yaw: float, glow: bool, *, moving: bool
+) -> None:
     bus = moving and rng.uniform() < 0.16
     reach = 5.6 if bus else 2.6
-    if not (taken.free(x, z, 1.2) and taken.free(x, z + np.cos(yaw) * reach, 0.9) and taken.free(x, z - np.cos(yaw) * reach, 0.9)):
+    if not (
+        taken.free(x, z, 1.2)
+        and taken.free(x, z + np.cos(yaw) * reach, 0.9)
+        and taken.free(x, z - np.cos(yaw) * reach, 0.9)
+    ):
         return
     position = np.array([x, 0.0, z])
     if bus:
@@ -138,7 +170,16 @@ def _parked(mesh: Mesh, rng: np.random.Generator, plan: Plan, taken: Footprints,
         open_here = open_here and (plan.cross is None or not plan.cross - 5.0 < z < plan.cross + 6.5)
         if open_here and rng.uniform() < fullness:
             yaw = 0.0 if rng.uniform() < 0.75 else np.pi
-            _vehicle(mesh, rng, taken, sign * (plan.half - 1.08), z, yaw + float(rng.uniform(-0.04, 0.04)), False, moving=False)
+            _vehicle(
+                mesh,
+                rng,
+                taken,
+                sign * (plan.half - 1.08),
+                z,
+                yaw + float(rng.uniform(-0.04, 0.04)),
+                False,
+                moving=False,
+            )
         z += float(rng.uniform(5.4, 6.6))
 
 
@@ -151,7 +192,10 @@ def _riders(mesh: Mesh, plan: Plan, rng: np.random.Generator, taken: Footprints)
         onward = (side < 0) == plan.left_hand
         yaw = (0.0 if onward else np.pi) + float(rng.uniform(-0.15, 0.15))
         if rng.uniform() < 0.18:
-            x, yaw = float(rng.uniform(-drive, drive)), float(pick(rng, (-1, 1))) * np.pi / 2 + float(rng.uniform(-0.5, 0.5))
+            x, yaw = (
+                float(rng.uniform(-drive, drive)),
+                float(pick(rng, (-1, 1))) * np.pi / 2 + float(rng.uniform(-0.5, 0.5)),
+            )
         if taken.free(x, z, 0.75):
             taken.take(x, z, 0.35, 0.9, yaw)
             rows.append((x, z, yaw))
@@ -183,11 +227,17 @@ def _walkers(mesh: Mesh, plan: Plan, rng: np.random.Generator, taken: Footprints
         for _ in range(int(rng.integers(6, 15))):
             x = sign * (plan.half + float(rng.uniform(0.4, plan.walks[side])))
             spots.append((x, CURB, z + float(rng.uniform(-2.5, 2.5)), float(rng.uniform(0, 2 * np.pi))))
-    crossing = plan.cross + 1.5 if plan.cross is not None else (float(rng.uniform(8.0, 35.0)) if rng.uniform() < 0.25 else None)
+    crossing = (
+        plan.cross + 1.5
+        if plan.cross is not None
+        else (float(rng.uniform(8.0, 35.0)) if rng.uniform() < 0.25 else None)
+    )
     if crossing is not None:
         for _ in range(int(rng.integers(1, 5)) if plan.cross is not None else 1):
             yaw = float(pick(rng, (-1, 1))) * np.pi / 2 + float(rng.uniform(-0.25, 0.25))
-            spots.append((float(rng.uniform(-plan.half, plan.half)), 0.0, crossing + float(rng.uniform(-1.2, 1.2)), yaw))
+            spots.append(
+                (float(rng.uniform(-plan.half, plan.half)), 0.0, crossing + float(rng.uniform(-1.2, 1.2)), yaw)
+            )
     kept: list[tuple[float, float, float, float]] = []
     for spot in spots:
         if taken.free(spot[0], spot[2], 0.25):
@@ -195,4 +245,6 @@ def _walkers(mesh: Mesh, plan: Plan, rng: np.random.Generator, taken: Footprints
             kept.append(spot)
     if kept:
         rows: Floats = np.array(kept)
-        add_people(mesh, rng, rows[:, :3], rows[:, 3], S_PEDESTRIAN, np.array([mesh.new_instance(PEDESTRIAN) for _ in kept]))
+        add_people(
+            mesh, rng, rows[:, :3], rows[:, 3], S_PEDESTRIAN, np.array([mesh.new_instance(PEDESTRIAN) for _ in kept])
+        )

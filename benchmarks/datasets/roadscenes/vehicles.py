@@ -1,4 +1,6 @@
-"""Cars, vans, buses and bicycles: bodies lofted through stations along their length, with wheels, lamps, plates and mirrors."""
+"""Cars, vans, buses and bicycles: bodies lofted through stations along their length, with wheels, lamps, plates and
+mirrors.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,9 @@ def _two(normals: Floats) -> Floats:
 def disc(centre: Floats, radius: float, outward: float, sides: int = 12) -> Solid:
     """A disc facing +-x with uv in [-1, 1]."""
     a = np.arange(sides + 1) * (2 * np.pi / sides)
-    rim = np.stack([np.full(sides + 1, centre[0]), centre[1] + radius * np.sin(a), centre[2] + radius * np.cos(a) * outward], 1)
+    rim = np.stack(
+        [np.full(sides + 1, centre[0]), centre[1] + radius * np.sin(a), centre[2] + radius * np.cos(a) * outward], 1
+    )
     middle = np.broadcast_to(np.asarray(centre, np.float64), (sides, 3))
     triangles = np.stack([middle, rim[:-1], rim[1:]], 1)
     ring = np.stack([np.cos(a), np.sin(a)], 1)
@@ -77,7 +81,12 @@ def _wheels(half_width: float, radius: float, front: float, back: float, rim: fl
         for side in (-1.0, 1.0):
             x = side * (half_width - 0.04)
             parts.append(
-                Part(disc(np.array([side * (half_width + 0.004), radius + 0.04, z]), radius * 1.16, side), PLAIN, (0.008, 0.008, 0.008), (0, 0, 0, 0))
+                Part(
+                    disc(np.array([side * (half_width + 0.004), radius + 0.04, z]), radius * 1.16, side),
+                    PLAIN,
+                    (0.008, 0.008, 0.008),
+                    (0, 0, 0, 0),
+                )
             )
             tread = tubes(
                 np.array([[x - side * 0.2, radius, z]]),
@@ -88,7 +97,9 @@ def _wheels(half_width: float, radius: float, front: float, back: float, rim: fl
                 round_ends=False,
             )
             parts.append(Part(tread, PLAIN, (0.02, 0.02, 0.02), (0, 0, 0, 0)))
-            parts.append(Part(disc(np.array([x + side * 0.06, radius, z]), radius, side), WHEEL, (0.3, 0.3, 0.3), (rim, 0, 0, 0)))
+            parts.append(
+                Part(disc(np.array([x + side * 0.06, radius, z]), radius, side), WHEEL, (0.3, 0.3, 0.3), (rim, 0, 0, 0))
+            )
     return parts
 
 
@@ -104,7 +115,9 @@ def _box(
 
 @lru_cache(maxsize=16)
 def car_parts(kind: str) -> tuple[Part, ...]:
-    """The template of a car body: painted skin, glass, wheels, lamps, grille, plates, mirrors, bumpers. Front is +z, ground is y = 0."""
+    """The template of a car body: painted skin, glass, wheels, lamps, grille, plates, mirrors, bumpers. Front is +z,
+    ground is y = 0.
+    """
     table = BODIES[kind]
     skin, glass = _loft(table)
     front, back, w = table[-1][0], table[0][0], max(row[1] for row in table)
@@ -120,20 +133,48 @@ def car_parts(kind: str) -> tuple[Part, ...]:
     parts += _wheels(w, radius, front - 0.84, back + 0.86, 0.34)
     parts.append(_box((0, sill - 0.03, 0), (w * 0.86, 0.07, (front - back) / 2 - 0.3), PLAIN, (0.012, 0.012, 0.012)))
     for side in (-1.0, 1.0):
-        parts.append(_box((side * 0.60, lamp_y - 0.06, front - 0.10), (0.17, 0.075, 0.09), LAMP, (0.42, 0.44, 0.46), (0.02, 0, 0, 0)))
         parts.append(
-            _box((side * (w - 0.16), tail_y - 0.09, back + 0.07), (0.10, 0.14 if tall else 0.07, 0.06), LAMP, (0.20, 0.008, 0.008), (0.05, 0, 0, 0))
+            _box(
+                (side * 0.60, lamp_y - 0.06, front - 0.10),
+                (0.17, 0.075, 0.09),
+                LAMP,
+                (0.42, 0.44, 0.46),
+                (0.02, 0, 0, 0),
+            )
         )
-        parts.append(_box((side * (w + 0.07), belt + 0.06, table[-5][0] - 0.28), (0.09, 0.07, 0.05), PAINT, None, (9, 9, 0, 0)))
+        parts.append(
+            _box(
+                (side * (w - 0.16), tail_y - 0.09, back + 0.07),
+                (0.10, 0.14 if tall else 0.07, 0.06),
+                LAMP,
+                (0.20, 0.008, 0.008),
+                (0.05, 0, 0, 0),
+            )
+        )
+        parts.append(
+            _box((side * (w + 0.07), belt + 0.06, table[-5][0] - 0.28), (0.09, 0.07, 0.05), PAINT, None, (9, 9, 0, 0))
+        )
     parts.append(_box((0, lamp_y - 0.10, front - 0.015), (0.36, 0.055, 0.03), PLAIN, (0.015, 0.015, 0.015)))
     parts.append(_box((0, 0.33 + (0.1 if tall else 0), front + 0.0), (0.50, 0.06, 0.04), PLAIN, (0.02, 0.02, 0.02)))
     parts.append(_box((0, 0.45 + (0.1 if tall else 0), back - 0.01), (0.62, 0.05, 0.04), PLAIN, (0.02, 0.02, 0.02)))
-    parts += [_plate(0.46, front + 0.05, (0.62, 0.62, 0.58), 1.0), _plate(0.62 if not tall else 0.8, back - 0.055, (0.60, 0.45, 0.05), -1.0)]
+    parts += [
+        _plate(0.46, front + 0.05, (0.62, 0.62, 0.58), 1.0),
+        _plate(0.62 if not tall else 0.8, back - 0.055, (0.60, 0.45, 0.05), -1.0),
+    ]
     return tuple(parts)
 
 
 def _plate(y: float, z: float, colour: tuple[float, float, float], side: float) -> Part:
-    corners = np.array([[[-0.26 * side, y - 0.06, z], [0.26 * side, y - 0.06, z], [0.26 * side, y + 0.06, z], [-0.26 * side, y + 0.06, z]]])
+    corners = np.array(
+        [
+            [
+                [-0.26 * side, y - 0.06, z],
+                [0.26 * side, y - 0.06, z],
+                [0.26 * side, y + 0.06, z],
+                [-0.26 * side, y + 0.06, z],
+            ]
+        ]
+    )
     return Part(quads(corners), PLATE, colour, (0, 0, 0, 0))
 
 

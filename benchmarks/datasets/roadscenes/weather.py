@@ -13,11 +13,18 @@ def draw_light(rng: np.random.Generator) -> tuple[Floats, str]:
     """Light vector with sun, sky, haze and clouds set, and the name of the weather: sun, veil, overcast or dusk."""
     v = np.zeros(slot.SLOTS)
     weather = str(rng.choice(["sun", "veil", "overcast", "dusk"], p=[0.50, 0.16, 0.25, 0.09]))
-    elevation = {"sun": rng.uniform(0.30, 0.95), "veil": rng.uniform(0.35, 0.9), "overcast": rng.uniform(1.2, 1.45), "dusk": rng.uniform(1.2, 1.4)}[
-        weather
-    ]
+    elevation = {
+        "sun": rng.uniform(0.30, 0.95),
+        "veil": rng.uniform(0.35, 0.9),
+        "overcast": rng.uniform(1.2, 1.45),
+        "dusk": rng.uniform(1.2, 1.4),
+    }[weather]
     azimuth = rng.uniform(0, 2 * np.pi)
-    v[slot.SUN : slot.SUN + 3] = np.cos(elevation) * np.sin(azimuth), np.sin(elevation), np.cos(elevation) * np.cos(azimuth)
+    v[slot.SUN : slot.SUN + 3] = (
+        np.cos(elevation) * np.sin(azimuth),
+        np.sin(elevation),
+        np.cos(elevation) * np.cos(azimuth),
+    )
     warm = float(np.clip(1.1 - elevation, 0.0, 0.8))
     blue = np.array([0.20, 0.38, 0.80])
     white = np.array([1.0, 1.03, 1.08])

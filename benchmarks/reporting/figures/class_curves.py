@@ -30,12 +30,19 @@ _PANEL = (2.9, 2.15)
 
 
 def class_curves(rows: pd.DataFrame, metric: str, weights: Mapping[str, float], path: Path) -> bool:
-    """Draw the rows of ``metric`` that are of one class; writes ``path`` as .png and .pdf, or nothing (False) where there are none.
+    """Draw the rows of ``metric`` that are of one class; writes ``path`` as .png and .pdf, or nothing (False) where
+    there are none.
 
-    weights: how much of the data set is of a class; where there are many, those that weigh most are drawn. Each panel has its own
-    scale from 0; a class without a score at any point is left out.
+    weights: how much of the data set is of a class; where there are many, those that weigh most are drawn. Each panel
+    has its own scale from 0; a class without a score at any point is left out.
     """
-    scored = rows[(rows["metric"] == metric) & (rows["part"] != "") & (rows["anchor"] == "") & (rows["head"] != "") & rows["value"].notna()]
+    scored = rows[
+        (rows["metric"] == metric)
+        & (rows["part"] != "")
+        & (rows["anchor"] == "")
+        & (rows["head"] != "")
+        & rows["value"].notna()
+    ]
     blocks = [(head, route, group) for (head, route), group in scored.groupby(["head", "route"], sort=False)]
     if not blocks:
         return False
@@ -44,7 +51,9 @@ def class_curves(rows: pd.DataFrame, metric: str, weights: Mapping[str, float], 
     plt = pyplot()
     rate, codecs = rates(rows), styles_of(scored["codec"])
     with plt.rc_context({**SETTINGS, "font.size": 8}):
-        figure = plt.figure(figsize=(_COLUMNS * _PANEL[0], sum(lines) * _PANEL[1] + 0.35 * len(blocks) + 1), layout="constrained")
+        figure = plt.figure(
+            figsize=(_COLUMNS * _PANEL[0], sum(lines) * _PANEL[1] + 0.35 * len(blocks) + 1), layout="constrained"
+        )
         parts = figure.subfigures(len(blocks), 1, squeeze=False, height_ratios=lines)[:, 0]
         for part, (head, route, group), classes in zip(parts, blocks, chosen, strict=True):
             known = group["part"].nunique()
@@ -56,7 +65,10 @@ def class_curves(rows: pd.DataFrame, metric: str, weights: Mapping[str, float], 
             said |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
         figure.legend(said.values(), said.keys(), loc="outside lower center", ncols=min(len(said), 5), frameon=False)
         last = rows.iloc[-1]
-        name, bands = TITLES.get(metric, metric), "; bands: 95 % of the resamples of the images" if scored["low"].notna().any() else ""
+        name, bands = (
+            TITLES.get(metric, metric),
+            "; bands: 95 % of the resamples of the images" if scored["low"].notna().any() else "",
+        )
         where = readable(f"{last['task']} on {last['dataset']} ({last['split']}, {last['images']} images)")
         figure.suptitle(f"{name} of each class in percent, {where}{bands}")
         save_both(figure, path)
@@ -69,7 +81,9 @@ def drawn(classes: Sequence[str], weights: Mapping[str, float]) -> list[str]:
     return [name for name in classes if name in kept]
 
 
-def _block(part: Any, found: pd.DataFrame, classes: Sequence[str], rate: pd.Series, codecs: Mapping[str, Style]) -> None:
+def _block(
+    part: Any, found: pd.DataFrame, classes: Sequence[str], rate: pd.Series, codecs: Mapping[str, Style]
+) -> None:
     lines = -(-len(classes) // _COLUMNS)
     axes = part.subplots(lines, _COLUMNS, squeeze=False, sharex=True).ravel()
     for axis, name in zip(axes, classes, strict=False):

@@ -3,9 +3,10 @@
     share(c, t, f)  = pixels of true class t found as f after codec c / labelled pixels of true class t       over the whole data set
     change(c, t, f) = share(c, t, f) - share(original, t, f)
 
-Both are against the labels, so on the diagonal stands what recall the codec costs (below 0) and beside it, in the same row, where
-those pixels went (above 0); a row sums to 0. A confusion of the prediction with the prediction on the original would count what the codec
-sets right as it counts what it spoils; where there are no labels, predictions on the originals stand in for them and the two are one.
+Both are against the labels, so on the diagonal stands what recall the codec costs (below 0) and beside it, in the same
+row, where those pixels went (above 0); a row sums to 0. A confusion of the prediction with the prediction on the
+original would count what the codec sets right as it counts what it spoils; where there are no labels, predictions on
+the originals stand in for them and the two are one.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ class Panel(NamedTuple):
 
 
 def common_rate(ladders: Mapping[str, Sequence[float]]) -> float:
-    """The rate at which codecs are compared: the lowest of all points' rates that every codec has a point within a fifth of.
+    """The rate at which codecs are compared: the lowest of all points' rates that every codec has a point within a
+    fifth of.
 
     Where there is none, the one from which the farthest codec is least far, by ratio. ladders: bits per pixel by codec.
 
@@ -68,7 +70,9 @@ def shares(counted: npt.NDArray[np.int64]) -> Floats:
 
 
 def panels(counts: Sequence[Counts], rates: Mapping[tuple[str, str], float]) -> tuple[float, list[Panel]]:
-    """The rate, and each head's and codec's panel there. Heads that did not read the originals have none. rates: bpp by codec and point."""
+    """The rate, and each head's and codec's panel there. Heads that did not read the originals have none. rates: bpp by
+    codec and point.
+    """
     ladders: dict[str, list[float]] = {}
     for one in counts:
         if not one.original and (bpp := rates.get((one.codec, one.point), math.nan)) > 0:
@@ -80,7 +84,11 @@ def panels(counts: Sequence[Counts], rates: Mapping[tuple[str, str], float]) -> 
         mine = [one for one in counts if (one.head, one.route) == reader]
         original = next((one for one in mine if one.original), None)
         for codec in ladders if original is not None else ():
-            points = {rates[codec, one.point]: one for one in mine if one.codec == codec and rates.get((codec, one.point), math.nan) > 0}
+            points = {
+                rates[codec, one.point]: one
+                for one in mine
+                if one.codec == codec and rates.get((codec, one.point), math.nan) > 0
+            }
             if points and original is not None:
                 bpp = min(points, key=lambda other: _ratio(other, rate))
                 found.append(Panel(points[bpp], bpp, shares(points[bpp].counted) - shares(original.counted)))
@@ -97,7 +105,9 @@ def draw(rate: float, found: Sequence[Panel], title: str, path: Path) -> None:
     side = 1.1 + 0.2 * max(min(len(one.counts.classes), MOST) for one in found)
     plt = pyplot()
     with plt.rc_context({**SETTINGS, "font.size": 7, "axes.spines.top": True, "axes.spines.right": True}):
-        figure = plt.figure(figsize=(across * side + 1, sum(lines) * (side + 0.25) + 0.4 * len(blocks) + 1.3), layout="constrained")
+        figure = plt.figure(
+            figsize=(across * side + 1, sum(lines) * (side + 0.25) + 0.4 * len(blocks) + 1.3), layout="constrained"
+        )
         parts = figure.subfigures(len(blocks), 1, squeeze=False, height_ratios=lines)[:, 0]
         for part, block, (head, route) in zip(parts, blocks, readers, strict=True):
             part.suptitle(readable(f"{head}, {route} route"), fontsize=9)
@@ -109,8 +119,10 @@ def draw(rate: float, found: Sequence[Panel], title: str, path: Path) -> None:
             bar = part.colorbar(image, ax=axes.tolist(), shrink=0.8, pad=0.01)
             bar.set_label("points of the true class' pixels")
         figure.suptitle(
-            f"{readable(title)}\nconfusion less that on the uncompressed images, at the points nearest to {rate:.3g} bpp\n"
-            "rows: true class; columns: found as\nbelow 0 on the diagonal: recall lost, above 0 beside it: where those pixels went",
+            f"{readable(title)}\nconfusion less that on the uncompressed images, at the points nearest to {rate:.3g} "
+            f"bpp\n"
+            "rows: true class; columns: found as\nbelow 0 on the diagonal: recall lost, above 0 beside it: where "
+            "those pixels went",
             fontsize=9,
         )
         save_both(figure, path)
@@ -130,7 +142,9 @@ def _heat(axis: Any, one: Panel, rate: float, limit: float, *, named: bool) -> A
     for row, column in np.argwhere(np.abs(np.nan_to_num(change)) >= 100 * _SAID):
         value = change[row, column]
         bright = abs(value) > 60 * limit
-        axis.text(column, row, f"{value:+.0f}", ha="center", va="center", fontsize=4.5, color="white" if bright else "black")
+        axis.text(
+            column, row, f"{value:+.0f}", ha="center", va="center", fontsize=4.5, color="white" if bright else "black"
+        )
     names = [readable(classes[k]) for k in kept]
     axis.set_xticks(range(len(kept) + 1), [*names, VOID_NAME], rotation=90, fontsize=6)
     axis.set_yticks(range(len(kept)), names if named else [], fontsize=6)
@@ -142,7 +156,9 @@ def _heat(axis: Any, one: Panel, rate: float, limit: float, *, named: bool) -> A
 
 
 def change_table(rate: float, found: Iterable[Panel]) -> pd.DataFrame:
-    """The figure's numbers, one a line: true class, found class, its share of the true class' pixels, and the change against the original."""
+    """The figure's numbers, one a line: true class, found class, its share of the true class' pixels, and the change
+    against the original.
+    """
     lines = [
         {
             **_where(one.counts, one.bpp),
@@ -160,9 +176,15 @@ def change_table(rate: float, found: Iterable[Panel]) -> pd.DataFrame:
 
 
 def count_table(counts: Iterable[Counts], rates: Mapping[tuple[str, str], float]) -> pd.DataFrame:
-    """Every confusion matrix of a run: a line a head, route, codec, point and true class, a column for what its pixels were found as."""
+    """Every confusion matrix of a run: a line a head, route, codec, point and true class, a column for what its pixels
+    were found as.
+    """
     lines = (
-        {**_where(one, rates.get((one.codec, one.point), math.nan)), "true": true, **dict(zip((*one.classes, VOID_NAME), row.tolist(), strict=True))}
+        {
+            **_where(one, rates.get((one.codec, one.point), math.nan)),
+            "true": true,
+            **dict(zip((*one.classes, VOID_NAME), row.tolist(), strict=True)),
+        }
         for one in counts
         for true, row in zip(one.classes, one.counted, strict=True)
     )
@@ -174,7 +196,9 @@ def _where(one: Counts, bpp: float) -> dict[str, Any]:
 
 
 def confusion_change(rows: pd.DataFrame, counts: Sequence[Counts], folder: Path) -> None:
-    """Write ``confusion.csv``, and where a codec can be held against the original ``confusion_change`` as .csv, .png and .pdf."""
+    """Write ``confusion.csv``, and where a codec can be held against the original ``confusion_change`` as .csv, .png
+    and .pdf.
+    """
     bpp = rows[(rows["metric"] == "bpp") & (rows["head"] == "") & (rows["part"] == "")]
     rates = {(str(r.codec), str(r.point)): float(r.value) for r in bpp.itertuples()}
     write_csv(folder / "confusion.csv", count_table(counts, rates))
@@ -182,4 +206,9 @@ def confusion_change(rows: pd.DataFrame, counts: Sequence[Counts], folder: Path)
     if found:
         last = rows.iloc[-1]
         write_csv(folder / "confusion_change.csv", change_table(rate, found))
-        draw(rate, found, f"{last['task']} on {last['dataset']} ({last['split']}, {last['images']} images)", folder / "confusion_change")
+        draw(
+            rate,
+            found,
+            f"{last['task']} on {last['dataset']} ({last['split']}, {last['images']} images)",
+            folder / "confusion_change",
+        )

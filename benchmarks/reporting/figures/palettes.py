@@ -61,7 +61,8 @@ _PUBLISHED: dict[str, dict[str, tuple[int, int, int]]] = {
 def palette(space: LabelSpace, scored: Sequence[str]) -> Colours:
     """Colour of each scored class: uint8 (256, 3) by label, black for void and labels without a class.
 
-    space: the data set's classes, whose numbers decide the colours; scored: those of them, or what several were merged into, in label order.
+    space: the data set's classes, whose numbers decide the colours; scored: those of them, or what several were merged
+    into, in label order.
     """
     table = np.zeros((256, 3), np.uint8)
     for label, name in enumerate(scored):

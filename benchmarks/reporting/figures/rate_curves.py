@@ -1,7 +1,9 @@
-"""Rate-accuracy curves for a paper, from rows alone: colour-blind-safe, vector, fonts embedded; bands are 95 % intervals.
+"""Rate-accuracy curves for a paper, from rows alone: colour-blind-safe, vector, fonts embedded; bands are 95 %
+intervals.
 
-A codec is told by colour, marker and dashes, so that the curves stay apart in grey too. Where a curve dips, the monotone fit that stands
-in for it in Bjontegaard differences is dotted beside the raw points. What others have published is drawn hollow and grey, and named so.
+A codec is told by colour, marker and dashes, so that the curves stay apart in grey too. Where a curve dips, the
+monotone fit that stands in for it in Bjontegaard differences is dotted beside the raw points. What others have
+published is drawn hollow and grey, and named so.
 """
 
 from __future__ import annotations
@@ -68,12 +70,15 @@ class Overlay(NamedTuple):
 def styles_of(codecs: Iterable[str]) -> dict[str, Style]:
     """A style for each codec, by its place among all that are drawn; thirty before any comes again."""
     return {
-        codec: Style(COLOURS[n % len(COLOURS)], MARKERS[n % len(MARKERS)], DASHES[n % len(DASHES)]) for n, codec in enumerate(dict.fromkeys(codecs))
+        codec: Style(COLOURS[n % len(COLOURS)], MARKERS[n % len(MARKERS)], DASHES[n % len(DASHES)])
+        for n, codec in enumerate(dict.fromkeys(codecs))
     }
 
 
 def drawn(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """The rows whose values are drawn: of each head and route the first of ``columns`` that it has, at operating points."""
+    """The rows whose values are drawn: of each head and route the first of ``columns`` that it has, at operating
+    points.
+    """
     whole = (rows["part"] == "") & (rows["anchor"] == "") & (rows["status"] == "ok") & (rows["head"] != "")
     found = rows[rows["metric"].isin(list(columns)) & whole]
     place = found["metric"].map(list(columns).index)
@@ -81,7 +86,8 @@ def drawn(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def curves(rows: pd.DataFrame, columns: Sequence[str], path: Path) -> None:
-    """Draw bpp (log axis) against each head's main score, a panel a head and route, with the uncompressed ceiling; writes .png and .pdf.
+    """Draw bpp (log axis) against each head's main score, a panel a head and route, with the uncompressed ceiling;
+    writes .png and .pdf.
 
     columns: the task's scores; a head's main one is the first of them that it has. path: without its ending.
     """
@@ -126,7 +132,10 @@ def save_both(made: Any, path: Path) -> None:
     canvas = io.BytesIO()
     made.savefig(canvas, format="png", dpi=160)
     made.set_layout_engine("none")  # places are found once, which is most of the work
-    with replacing(path.with_name(f"{path.name}.png")) as part, Image.open(canvas) as pixels:  # a third of the size, and no eye tells
+    with (
+        replacing(path.with_name(f"{path.name}.png")) as part,
+        Image.open(canvas) as pixels,
+    ):  # a third of the size, and no eye tells
         pixels.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(part, "PNG", optimize=True)
     save(made, path.with_name(f"{path.name}.pdf"))
     pyplot().close(made)
@@ -167,7 +176,9 @@ def figure(
     settings = SETTINGS | {"font.size": font_size, "legend.fontsize": font_size - 1 if legend == "below" else font_size}
     with plt.rc_context(settings):
         height = 3.8 * lines if legend == "right" else 0.72 * width / across * lines + 0.3
-        made, axes = plt.subplots(lines, across, figsize=(width, height), sharey=alike, squeeze=False, layout="constrained")
+        made, axes = plt.subplots(
+            lines, across, figsize=(width, height), sharey=alike, squeeze=False, layout="constrained"
+        )
         try:
             for axis, (head, route) in zip(axes.flat, views, strict=False):
                 mine = found[(found["head"] == head) & (found["route"] == route)]
@@ -184,14 +195,18 @@ def figure(
             _legend(made, list(axes.flat)[: max(len(views), 1)], legend, width)
             if views and legend == "right":
                 last = rows.iloc[-1]
-                made.suptitle(readable(f"{last['task']} on {last['dataset']} ({last['split']}, {last['images']} images)"), fontsize=font_size)
+                made.suptitle(
+                    readable(f"{last['task']} on {last['dataset']} ({last['split']}, {last['images']} images)"),
+                    fontsize=font_size,
+                )
             yield made
         finally:
             plt.close(made)
 
 
 def readable(text: str) -> str:
-    """Text for a figure of the settings ``TEXT``: letters that the font does not have as their numbers; legends would leave out a first "_".
+    """Text for a figure of the settings ``TEXT``: letters that the font does not have as their numbers; legends would
+    leave out a first "_".
 
     >>> readable("fast_$1$ 東"), readable("_void_")
     ('fast_$1$ (U+6771)', ' _void_')
@@ -230,7 +245,14 @@ def _legend(made: Any, axes: Sequence[Any], legend: str, width: float) -> None:
     lines = -(-len(named) // columns)
     made.set_figheight(made.get_figheight() + 0.15 * lines)
     made.legend(
-        named.values(), named.keys(), loc="outside lower center", frameon=False, ncols=columns, columnspacing=1.2, handlelength=2.4, labelspacing=0.3
+        named.values(),
+        named.keys(),
+        loc="outside lower center",
+        frameon=False,
+        ncols=columns,
+        columnspacing=1.2,
+        handlelength=2.4,
+        labelspacing=0.3,
     )
 
 
@@ -251,9 +273,16 @@ def _same_rates(axes: Sequence[Any]) -> None:
 
 
 def panel(
-    axis: Any, found: pd.DataFrame, rate: pd.Series, styles: Mapping[str, Style], overlays: Sequence[Overlay] = (), *, fits: bool = True
+    axis: Any,
+    found: pd.DataFrame,
+    rate: pd.Series,
+    styles: Mapping[str, Style],
+    overlays: Sequence[Overlay] = (),
+    *,
+    fits: bool = True,
 ) -> None:
-    """Rate against one score, in percent where it is a share, of each codec. fits: dotted, what stands for a curve that dips in differences.
+    """Rate against one score, in percent where it is a share, of each codec. fits: dotted, what stands for a curve that
+    dips in differences.
 
     Without loss a score may have no end, as PSNR has none; then there is no ceiling to draw.
     """
@@ -262,26 +291,53 @@ def panel(
     scale = scale_of(str(found["metric"].iloc[0]))
     times = 100 if scale.percent else 1
     for codec, group in found.groupby("codec", sort=False):
-        points = sorted((float(rate.get((codec, r.point), float("nan"))), times * r.value, times * r.low, times * r.high) for r in group.itertuples())
+        points = sorted(
+            (float(rate.get((codec, r.point), float("nan"))), times * r.value, times * r.low, times * r.high)
+            for r in group.itertuples()
+        )
         if list(group["point"]) == [""]:
             if math.isfinite(points[0][1]):
-                axis.axhline(points[0][1], color="#444444", linestyle="--", linewidth=1, label=readable(f"{codec}, no loss"))
+                axis.axhline(
+                    points[0][1], color="#444444", linestyle="--", linewidth=1, label=readable(f"{codec}, no loss")
+                )
             continue
         style = styles[str(codec)]
         across, values, low, high = (list(numbers) for numbers in zip(*points, strict=True))
         axis.plot(
-            across, values, color=style.colour, marker=style.marker, linestyle=style.dashes, markersize=4, linewidth=1.2, label=readable(str(codec))
+            across,
+            values,
+            color=style.colour,
+            marker=style.marker,
+            linestyle=style.dashes,
+            markersize=4,
+            linewidth=1.2,
+            label=readable(str(codec)),
         )
-        stands_in = line(list(zip(across, (scale.sign * v / times for v in values), strict=True)), scale.bounds) if fits else ""
+        stands_in = (
+            line(list(zip(across, (scale.sign * v / times for v in values), strict=True)), scale.bounds) if fits else ""
+        )
         if isinstance(stands_in, Line) and stands_in.fitted:
-            axis.plot(np.exp(stands_in.log_rate), times * scale.sign * stands_in.quality, color=style.colour, linestyle=":", linewidth=1)
+            axis.plot(
+                np.exp(stands_in.log_rate),
+                times * scale.sign * stands_in.quality,
+                color=style.colour,
+                linestyle=":",
+                linewidth=1,
+            )
         if not any(map(math.isnan, low)):
             axis.fill_between(across, low, high, color=style.colour, alpha=0.13, linewidth=0)
     for number, one in enumerate(overlays):
         across, values = ([p[0] for p in one.points], [times * p[1] for p in one.points])
         marker = MARKERS[number % len(MARKERS)]
         axis.plot(
-            across, values, color=_GREY, marker=marker, markerfacecolor="white", markersize=4, linewidth=0.8, label=readable(PUBLISHED + one.name)
+            across,
+            values,
+            color=_GREY,
+            marker=marker,
+            markerfacecolor="white",
+            markersize=4,
+            linewidth=0.8,
+            label=readable(PUBLISHED + one.name),
         )
     axis.set_xscale("log")
     axis.set_xlabel("rate (bit per pixel, whole files)")

@@ -19,7 +19,8 @@ __all__ = ["FILE", "write"]
 
 
 def write(folder: Path, out: Path | None = None) -> Path:
-    """Make a run's page from its folder, whole or not at all; returns its path. out: where it goes, by default into the folder.
+    """Make a run's page from its folder, whole or not at all; returns its path. out: where it goes, by default into the
+    folder.
 
     Raises:
         ResultsError: the folder is not a run's, or the page cannot be written.

@@ -17,8 +17,19 @@ from benchmarks.stats.metric_facts import TITLES, scale_of
 
 ON_DARK = ("#4FA8E0", "#F58A4B", "#2CC79B", "#E39CC4", "#F2B93B", "#8CD0F5", "#F2F2F2", "#C9A66B", "#B68AC6", "#A6A6A6")
 """The colours of ``benchmarks.reporting.figures.rate_curves``, lighter, hue by hue, for dark paper."""
-SHAPES = {"o": "circle", "s": "rect", "D": "rectRot", "^": "triangle", "v": "down", "P": "cross", "*": "star", "X": "crossRot"}
-"""The markers of ``benchmarks.reporting.figures.rate_curves`` by the plotting library's names; the two it lacks are the nearest there are."""
+SHAPES = {
+    "o": "circle",
+    "s": "rect",
+    "D": "rectRot",
+    "^": "triangle",
+    "v": "down",
+    "P": "cross",
+    "*": "star",
+    "X": "crossRot",
+}
+"""The markers of ``benchmarks.reporting.figures.rate_curves`` by the plotting library's names; the two it lacks are the
+nearest there are.
+"""
 _BRIGHT = ("#FFD60A", "#FF453A", "#32D7FF", "#30D158", "#FF5FD2")
 _FIT_POINTS = 33
 _LINE_WIDTH = 2
@@ -33,7 +44,9 @@ class Reader(NamedTuple):
 
 
 class Points(NamedTuple):
-    """The operating points, and who they belong to. table: scores of heads, a line a number; bpp: rates by codec and point."""
+    """The operating points, and who they belong to. table: scores of heads, a line a number; bpp: rates by codec and
+    point.
+    """
 
     readers: list[Reader]
     codecs: list[str]
@@ -43,11 +56,15 @@ class Points(NamedTuple):
 
 def points_of(run: RunFiles) -> Points:
     """The points of a run's rows; second ladders, differences and searches are none."""
-    rows = run.rows[(run.rows["anchor"] == "") & (run.rows["codec"] != "") & ~run.rows["metric"].str.contains("(", regex=False)]
+    rows = run.rows[
+        (run.rows["anchor"] == "") & (run.rows["codec"] != "") & ~run.rows["metric"].str.contains("(", regex=False)
+    ]
     table = rows[rows["head"] != ""]
     streams = rows[(rows["head"] == "") & (rows["part"] == "")]
     table = table[table["part"].isin(["", *_classes(table)])]
-    readers = [Reader(*names) for names in dict.fromkeys(zip(table["head"], table["route"], table["regime"], strict=True))]
+    readers = [
+        Reader(*names) for names in dict.fromkeys(zip(table["head"], table["route"], table["regime"], strict=True))
+    ]
     return Points(readers, list(dict.fromkeys(table["codec"])), table, streams)
 
 
@@ -59,7 +76,9 @@ def _classes(table: pd.DataFrame) -> list[str]:
 
 
 def _look(style: Style) -> dict[str, Any]:
-    """A style of ``benchmarks.reporting.figures.rate_curves`` in the page's terms: colours on light and dark paper, shape, dashes in pixels."""
+    """A style of ``benchmarks.reporting.figures.rate_curves`` in the page's terms: colours on light and dark paper,
+    shape, dashes in pixels.
+    """
     shape = SHAPES.get(style.marker, "rectRounded" if style.marker == "h" else "rectRot")
     dash = [] if style.dashes == "-" else [_LINE_WIDTH * length for length in style.dashes[1]]
     return {"light": style.colour, "dark": ON_DARK[COLOURS.index(style.colour)], "shape": shape, "dash": dash}
@@ -89,7 +108,9 @@ def number(value: float) -> float | None:
 
 
 def chart_data(run: RunFiles, points: Points) -> dict[str, Any]:
-    """Metrics, classes, readers, codecs and points for the page's script. Scores are 0 to 1, intervals [value, low, high]."""
+    """Metrics, classes, readers, codecs and points for the page's script. Scores are 0 to 1, intervals [value, low,
+    high].
+    """
     whole = points.table[(points.table["part"] == "") & (points.table["status"] == "ok")]
     names = [m for m in dict.fromkeys([run.main, *run.columns, *whole["metric"]]) if m in set(whole["metric"])]
     psnr = ["psnr"] if "psnr" not in names and not points.streams[points.streams["metric"] == "psnr"].empty else []
@@ -98,7 +119,8 @@ def chart_data(run: RunFiles, points: Points) -> dict[str, Any]:
     return {
         "main": run.main,
         "metrics": [
-            {"id": m, "title": TITLES.get(m, m), "unit": "%" if scale_of(m).percent else units[m].removeprefix("1")} for m in [*names, *psnr]
+            {"id": m, "title": TITLES.get(m, m), "unit": "%" if scale_of(m).percent else units[m].removeprefix("1")}
+            for m in [*names, *psnr]
         ],
         "classMetric": str(by_class["metric"].iloc[0]) if len(by_class) else "",
         "classes": list(dict.fromkeys(by_class["part"])),
@@ -117,7 +139,9 @@ def _points(points: Points, names: list[str], classes: list[str]) -> Iterable[di
         if rate is None or not math.isfinite(rate.value):
             continue
         reader = next(n for n, r in enumerate(points.readers) if (r.head, r.route) == (head, route))
-        whole = {r.metric: [number(r.value), number(r.low), number(r.high)] for r in group[group["part"] == ""].itertuples()}
+        whole = {
+            r.metric: [number(r.value), number(r.low), number(r.high)] for r in group[group["part"] == ""].itertuples()
+        }
         fidelity = streams.get((codec, point, "psnr"))
         if fidelity is not None and "psnr" in names:
             whole["psnr"] = [number(fidelity.value), None, None]
@@ -137,12 +161,16 @@ def _fits(points: Points, main: str) -> Iterable[dict[str, Any]]:
     """The monotone curves that stand in for those that dip, for the main score."""
     scale = scale_of(main)
     rates = {(r.codec, r.point): r.value for r in points.streams[points.streams["metric"] == "bpp"].itertuples()}
-    ok = points.table[(points.table["metric"] == main) & (points.table["part"] == "") & (points.table["status"] == "ok")]
+    ok = points.table[
+        (points.table["metric"] == main) & (points.table["part"] == "") & (points.table["status"] == "ok")
+    ]
     for (head, route, codec), group in ok.groupby(["head", "route", "codec"], sort=False):
         pairs = [(float(rates.get((codec, r.point), math.nan)), float(r.value)) for r in group.itertuples()]
         fitted = line([(x, scale.sign * y) for x, y in pairs], scale.bounds)
         if isinstance(fitted, Line) and fitted.fitted:
             at = np.linspace(0, len(fitted.log_rate) - 1, _FIT_POINTS).round().astype(int)
-            drawn = [[number(float(np.exp(fitted.log_rate[k]))), number(scale.sign * float(fitted.quality[k]))] for k in at]
+            drawn = [
+                [number(float(np.exp(fitted.log_rate[k]))), number(scale.sign * float(fitted.quality[k]))] for k in at
+            ]
             reader = next(n for n, r in enumerate(points.readers) if (r.head, r.route) == (head, route))
             yield {"r": reader, "c": points.codecs.index(str(codec)), "xy": drawn}

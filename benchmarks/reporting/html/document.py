@@ -45,11 +45,14 @@ def page(run: RunFiles) -> str:
     """
     points = points_of(run)
     data = chart_data(run, points)
-    library = _asset(PLOTTING).rsplit("//# sourceMappingURL", 1)[0]  # a browser's developer tools would go and look for it
+    library = _asset(PLOTTING).rsplit("//# sourceMappingURL", 1)[
+        0
+    ]  # a browser's developer tools would go and look for it
     early, scripts = _asset(EARLY), [library, *map(_asset, SCRIPTS)]
     style = _asset("report.css") + _colours(data["codecs"])
     policy = (
-        f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {' '.join(map(_hash, [early, *scripts]))}; "
+        f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src "
+        f"{' '.join(map(_hash, [early, *scripts]))}; "
         "base-uri 'none'; form-action 'none'"
     )
     return Template(_asset("report.html")).substitute(
@@ -120,7 +123,9 @@ def _lead(run: RunFiles, points: Points) -> Markup:
     lossless = sum(look["shape"] == "none" for look in looks_of(points))
     codecs = _count(len(points.codecs) - lossless, "codec") + (" and the untouched original" if lossless else "")
     said = f"{codecs} at {_count(coded, 'operating point')}, read by {_count(len(points.readers), 'head')}, on "
-    said += f"{_count(images, 'image')} of the split {run.about['dataset'].get('config', {}).get('split', _split(run))}. "
+    said += (
+        f"{_count(images, 'image')} of the split {run.about['dataset'].get('config', {}).get('split', _split(run))}. "
+    )
     resamples = run.about.get("resamples", 0)
     said += (
         f"Intervals hold 95 % of {resamples:,} resamples of the images, drawn alike for all codecs."
@@ -138,11 +143,15 @@ def _notes(run: RunFiles) -> Markup:
     """What a reader must know before any number."""
     stored = run.rows[run.rows["metric"] == "source_bpp"]["value"].dropna()
     said = [
-        f"The originals came as files of {value:.3f} bits a pixel; where those are JPEGs (as COCO’s are), no row here is truly uncompressed."
+        f"The originals came as files of {value:.3f} bits a pixel; where those are JPEGs (as COCO’s are), no row "
+        f"here is truly uncompressed."
         for value in stored
     ]
     if run.about.get("pseudo_label_score") is not None:
-        said.append(f"The data set has no labels: what each head says of the originals (boxes from score {PSEUDO_SCORE:g} on) stands in for them.")
+        said.append(
+            f"The data set has no labels: what each head says of the originals (boxes from score {PSEUDO_SCORE:g} "
+            f"on) stands in for them."
+        )
     said += too_little(run.rows)
     told = [element("p", text, class_="note warning", role="note") for text in notices_of(run.about)]
     return joined([*told, *(element("p", text, class_="note") for text in said)])
@@ -166,6 +175,8 @@ def _gallery(run: RunFiles) -> dict[str, Any] | None:
             tiles = [{**tile, "found": [painted(found) for found in tile["found"]]} for tile in image["tiles"]]
             images.append({**image, "labels": painted(image["labels"]), "tiles": tiles})
     except (ValueError, OSError, KeyError, TypeError) as error:
-        raise ResultsError(f"the run's gallery.json is damaged: {error}; remove it, or let python -m benchmarks.run write it again") from error
+        raise ResultsError(
+            f"the run's gallery.json is damaged: {error}; remove it, or let python -m benchmarks.run write it again"
+        ) from error
     kept = {name: run.gallery[name] for name in ("target_bpp", "heads", "classes")}
     return {**kept, "colours": colours, "images": images}

@@ -18,8 +18,14 @@ def escaped(text: Any) -> Markup:
 
 
 def element(name: str, *content: Any, **attributes: Any) -> Markup:
-    """One element. Attributes that are None are left out; ``class_`` is ``class``, and ``_`` in a name stands for ``-``."""
-    written = "".join(f' {key.rstrip("_").replace("_", "-")}="{escaped(value)}"' for key, value in attributes.items() if value is not None)
+    """One element. Attributes that are None are left out; ``class_`` is ``class``, and ``_`` in a name stands for
+    ``-``.
+    """
+    written = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escaped(value)}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
     return Markup(f"<{name}{written}>{''.join(map(escaped, content))}</{name}>")
 
 
@@ -52,12 +58,20 @@ class Cell(NamedTuple):
     class_: str | None = None
 
 
-def table(name: str, caption: str, columns: Sequence[Column], rows: Iterable[tuple[dict[str, Any], Sequence[Cell]]]) -> Markup:
+def table(
+    name: str, caption: str, columns: Sequence[Column], rows: Iterable[tuple[dict[str, Any], Sequence[Cell]]]
+) -> Markup:
     """A table whose columns can be sorted, in a frame that scrolls. rows: attributes of the row, and its cells."""
     heads = [
         element(
             "th",
-            element("button", column.title, element("span", class_="arrow", aria_hidden="true"), type="button", title=column.about or None),
+            element(
+                "button",
+                column.title,
+                element("span", class_="arrow", aria_hidden="true"),
+                type="button",
+                title=column.about or None,
+            ),
             scope="col",
             aria_sort="none",
             data_kind=column.kind,
@@ -65,8 +79,15 @@ def table(name: str, caption: str, columns: Sequence[Column], rows: Iterable[tup
         )
         for column in columns
     ]
-    body = [element("tr", *(_cell(n, cell, column) for n, (cell, column) in enumerate(zip(cells, columns, strict=True))), **at) for at, cells in rows]
-    whole = element("table", element("caption", caption), element("thead", element("tr", *heads)), element("tbody", *body), id=name)
+    body = [
+        element(
+            "tr", *(_cell(n, cell, column) for n, (cell, column) in enumerate(zip(cells, columns, strict=True))), **at
+        )
+        for at, cells in rows
+    ]
+    whole = element(
+        "table", element("caption", caption), element("thead", element("tr", *heads)), element("tbody", *body), id=name
+    )
     return element("div", whole, class_="frame", tabindex="0", role="region", aria_label=caption)
 
 

@@ -1,4 +1,6 @@
-"""Where the page's numbers come from, from ``run.json``: settings, machine, versions and hashes, and each cell's codec and head."""
+"""Where the page's numbers come from, from ``run.json``: settings, machine, versions and hashes, and each cell's codec
+and head.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ def _plain(value: Any) -> str:
 
 
 def _pairs(found: Mapping[str, Any]) -> Markup:
-    return element("dl", *(joined([element("dt", name), element("dd", _plain(value))]) for name, value in found.items()))
+    return element(
+        "dl", *(joined([element("dt", name), element("dd", _plain(value))]) for name, value in found.items())
+    )
 
 
 def _folded(title: str, *content: Any) -> Markup:
@@ -26,17 +30,40 @@ def provenance(run: RunFiles) -> Markup:
     """Everything folded away, the command aside."""
     about, environment = run.about, run.about["environment"]
     data = {k: v for k, v in about["dataset"].items() if k != "images"}
-    flat = {**{k: v for k, v in data.items() if not isinstance(v, dict)}, **data.get("config", {}), **data.get("provenance", {})}
-    settings = {k: about[k] for k in ("anchors", "seed", "repeats", "resamples", "match_bpp", "pseudo_label_score") if k in about}
+    flat = {
+        **{k: v for k, v in data.items() if not isinstance(v, dict)},
+        **data.get("config", {}),
+        **data.get("provenance", {}),
+    }
+    settings = {
+        k: about[k]
+        for k in ("anchors", "seed", "repeats", "resamples", "match_bpp", "pseudo_label_score")
+        if k in about
+    }
     settings |= {"task": f"{about['task']['name']}, version {about['task'].get('version', '?')}"}
-    machine = {k: v for k, v in environment.items() if k not in ("packages", "machine")} | dict(environment.get("machine", {}))
+    machine = {k: v for k, v in environment.items() if k not in ("packages", "machine")} | dict(
+        environment.get("machine", {})
+    )
     codecs, heads = _kinds(about["cells"])
-    parts = [element("p", "Made by"), element("pre", element("code", about.get("arguments", {}).get("command", "unknown")), tabindex="0")]
+    parts = [
+        element("p", "Made by"),
+        element("pre", element("code", about.get("arguments", {}).get("command", "unknown")), tabindex="0"),
+    ]
     parts += [_folded("Conditions of the times", _pairs(about["times"]))] if about.get("times") else []
     parts += [_folded("Settings", _pairs(settings)), _folded("Data set", _pairs(flat))]
     parts += [_folded("Machine", _pairs(machine)), _folded("Packages", _pairs(environment.get("packages", {})))]
-    parts += [_folded("Codecs: versions and settings", *(joined([element("h4", name), _pairs(found)]) for name, found in codecs.items()))]
-    parts += [_folded("Heads: weights and settings", *(joined([element("h4", name), _pairs(found)]) for name, found in heads.items()))]
+    parts += [
+        _folded(
+            "Codecs: versions and settings",
+            *(joined([element("h4", name), _pairs(found)]) for name, found in codecs.items()),
+        )
+    ]
+    parts += [
+        _folded(
+            "Heads: weights and settings",
+            *(joined([element("h4", name), _pairs(found)]) for name, found in heads.items()),
+        )
+    ]
     return joined(parts)
 
 
@@ -53,7 +80,8 @@ def _kinds(cells: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
             said = {**head["config"], **head["provenance"], "regime": cell["regime"]}
             heads.setdefault(f"{head['name']} {json.dumps(head['config'])}", (head["name"], said))
     named = {
-        f"{name} ({n})" if sum(name == other for other, _ in heads.values()) > 1 else name: said for n, (name, said) in enumerate(heads.values(), 1)
+        f"{name} ({n})" if sum(name == other for other, _ in heads.values()) > 1 else name: said
+        for n, (name, said) in enumerate(heads.values(), 1)
     }
     return codecs, named
 

@@ -25,8 +25,14 @@ _WINDOW_SIDE = Whole(1, max(LARGEST_HW))
 _BOX = Row((_CORNER, _CORNER, _CORNER, _CORNER, Number(0, 1), Whole(0, 10_000)))
 _OUTLINE = Matching(r"[MLZ0-9. \-]*", 1_000_000)
 """The path of an SVG: numbers and where to go."""
-_DRAWING = Maybe(Fields({}, {"boxes": ListOf(_BOX, MOST_BOXES), "outlines": ListOf(_OUTLINE, MOST_BOXES), "map": _PACKED}))
-_PICTURE: dict[str, Shape] = {"kind": OneOf(("image/avif", "image/webp")), "data": _PACKED, "psnr": Maybe(Number(-1000, 1000))}
+_DRAWING = Maybe(
+    Fields({}, {"boxes": ListOf(_BOX, MOST_BOXES), "outlines": ListOf(_OUTLINE, MOST_BOXES), "map": _PACKED})
+)
+_PICTURE: dict[str, Shape] = {
+    "kind": OneOf(("image/avif", "image/webp")),
+    "data": _PACKED,
+    "psnr": Maybe(Number(-1000, 1000)),
+}
 _TILE: dict[str, Shape] = {
     **dict.fromkeys(("codec", "point", "note"), _LABEL),
     "bytes": Whole(0, 1 << 40),
@@ -55,7 +61,9 @@ _SHAPE = Fields(
 
 @dataclass(frozen=True)
 class RunFiles:
-    """rows: the tidy table; about: ``run.json``; gallery: ``gallery.json``, None where the run left none; main, columns: the task's scores."""
+    """rows: the tidy table; about: ``run.json``; gallery: ``gallery.json``, None where the run left none; main,
+    columns: the task's scores.
+    """
 
     rows: pd.DataFrame
     about: Mapping[str, Any]
@@ -88,12 +96,16 @@ def _gallery(path: Path) -> dict[str, Any] | None:
         for number, image in enumerate(gallery["images"]):
             _fits(image, f"gallery.json.images[{number}]", len(gallery["heads"]), len(gallery["classes"]))
     except ValueError as error:
-        raise ResultsError(f"{path} is damaged, or is not a run's: {error}; let python -m benchmarks.run write it again") from error
+        raise ResultsError(
+            f"{path} is damaged, or is not a run's: {error}; let python -m benchmarks.run write it again"
+        ) from error
     return dict(gallery)
 
 
 def _fits(image: dict[str, Any], where: str, heads: int, classes: int) -> None:
-    """Refuse what fits its own shape and not the rest: parts outside the image, pictures of other sizes, classes that have no name."""
+    """Refuse what fits its own shape and not the rest: parts outside the image, pictures of other sizes, classes that
+    have no name.
+    """
     top, left, height, width = image["window"]
     if top + height > image["image_hw"][0] or left + width > image["image_hw"][1]:
         raise ValueError(f"the window of {where} lies outside its image")
@@ -102,7 +114,11 @@ def _fits(image: dict[str, Any], where: str, heads: int, classes: int) -> None:
         raise ValueError(f"a tile of {where} has answers of other than {heads} heads")
     if any(box[5] >= classes for drawing in drawings if drawing for box in drawing.get("boxes", ())):
         raise ValueError(f"a box of {where} is of a class that has no name")
-    if any(len(drawing["outlines"]) != len(drawing.get("boxes", ())) for drawing in drawings if drawing and "outlines" in drawing):
+    if any(
+        len(drawing["outlines"]) != len(drawing.get("boxes", ()))
+        for drawing in drawings
+        if drawing and "outlines" in drawing
+    ):
         raise ValueError(f"boxes of {where} have more or fewer outlines than they are")
     pictures = [tile["picture"]["data"] for tile in image["tiles"]]
     for packed in [*pictures, *(drawing["map"] for drawing in drawings if drawing and "map" in drawing)]:

@@ -36,9 +36,13 @@ _MARKERS = {
 def swatch(number: int, look: dict[str, Any]) -> Markup:
     """A codec's line and marker, as the curves draw them; its colour comes from the page's style."""
     dash = " ".join(str(n) for n in look["dash"]) or None
-    line = element("line", x1="1", y1="6", x2="25", y2="6", stroke="currentColor", stroke_width="1.6", stroke_dasharray=dash)
+    line = element(
+        "line", x1="1", y1="6", x2="25", y2="6", stroke="currentColor", stroke_width="1.6", stroke_dasharray=dash
+    )
     mark = element("path", d=_MARKERS[look["shape"]], fill="currentColor", stroke="currentColor", stroke_width="1.2")
-    return element("svg", line, mark, class_=f"swatch c{number}", viewBox="0 0 26 12", width="26", height="12", aria_hidden="true")
+    return element(
+        "svg", line, mark, class_=f"swatch c{number}", viewBox="0 0 26 12", width="26", height="12", aria_hidden="true"
+    )
 
 
 def _named(number: int, codec: str) -> Markup:
@@ -79,9 +83,15 @@ def points_table(run: RunFiles, points: Points) -> Markup:
     lines = lines[lines["codec"] != ""]
     names = ["bpp", "size_kb", *dict.fromkeys((*run.columns, "psnr", "encode_s", "decode_s", "head_s"))]
     names = [name for name in names if name in lines]
-    columns = [Column("Codec", "text"), Column("Point", "text"), *(Column(TITLES.get(n, n), about=_ABOUT.get(n, "")) for n in names)]
+    columns = [
+        Column("Codec", "text"),
+        Column("Point", "text"),
+        *(Column(TITLES.get(n, n), about=_ABOUT.get(n, "")) for n in names),
+    ]
     columns += [Column("Head", "text"), Column("Cell", "text", "where the number comes from")]
-    cells = run.rows[(run.rows["head"] != "") & (run.rows["anchor"] == "")].drop_duplicates(["head", "route", "codec", "point"])
+    cells = run.rows[(run.rows["head"] != "") & (run.rows["anchor"] == "")].drop_duplicates(
+        ["head", "route", "codec", "point"]
+    )
     ids = {(r.head, r.route, r.codec, r.point): r.cell for r in cells.itertuples()}
     rows = []
     for order, (_, line) in enumerate(lines.iterrows()):
@@ -92,7 +102,10 @@ def points_table(run: RunFiles, points: Points) -> Markup:
         shown += [Cell(line["point"] or "–", f"{order:06d}"), *(_number(line, name) for name in names)]
         shown += [Cell(line["head"], line["head"], line["route"])]
         known = str(ids.get(at, ""))
-        shown += [bad or Cell(element("button", known, type="button", class_="cell", data_cell=known) if known else "–", known)]
+        shown += [
+            bad
+            or Cell(element("button", known, type="button", class_="cell", data_cell=known) if known else "–", known)
+        ]
         rows.append((_marks(points, line["head"], line["route"], line["codec"], line["point"]), shown))
     return table("points", "Operating points", columns, rows)
 
@@ -107,7 +120,9 @@ _ABOUT = {
 
 
 def _verdict(rows: pd.DataFrame) -> str:
-    """Whether a codec is better than its anchor: the first of its numbers with an interval says, as in ``tables.told_apart``."""
+    """Whether a codec is better than its anchor: the first of its numbers with an interval says, as in
+    ``tables.told_apart``.
+    """
     known = rows[rows["low"].notna() & (rows["images"] >= MIN_IMAGES)]
     return "" if known.empty else verdict(known.iloc[0])
 
@@ -121,7 +136,11 @@ def _difference(rows: pd.DataFrame) -> Cell:
         return Cell("n/a", None, row["reason"], "why")
     scale, digits = (1.0, 1) if row["unit"] == "%" else _shown(row["metric"])
     unit = " %" if row["unit"] == "%" else ""
-    ends = "" if math.isnan(row["low"]) else f"{_percent(scale * row['low'], digits, '+')} to {_percent(scale * row['high'], digits, '+')}"
+    ends = (
+        ""
+        if math.isnan(row["low"])
+        else f"{_percent(scale * row['low'], digits, '+')} to {_percent(scale * row['high'], digits, '+')}"
+    )
     return Cell(_percent(scale * row["value"], digits, "+") + unit, repr(float(row["value"])), ends or "no interval")
 
 
@@ -138,7 +157,10 @@ def _outcome(rows: pd.DataFrame) -> Cell:
     for row in ok.itertuples():
         method, *rest = str(row.reason).split("; ")
         shared = _SHARED.search(str(row.reason))
-        parts = ["by a monotone fit" if method == "fit" else "through the points", "{} / {} % shared".format(*shared.groups()) if shared else ""]
+        parts = [
+            "by a monotone fit" if method == "fit" else "through the points",
+            "{} / {} % shared".format(*shared.groups()) if shared else "",
+        ]
         parts += [part for part in rest if "resamples" in part]
         said.append(f"{'rate' if row.unit == '%' else 'score'}: " + ", ".join(part for part in parts if part))
     return Cell(joined(element("span", text, class_="line") for text in said) if said else "–", None, "", "prose")
@@ -174,35 +196,63 @@ def differences(run: RunFiles, points: Points) -> Markup:
         return element("p", "No differences: the run had no anchor with enough points.", class_="note")
     scores = {metric.removeprefix("bd_") for metric in whole.loc[whole["unit"] != "%", "metric"]}
     title = TITLES.get(run.main, run.main) if scores <= {run.main} else "score"
-    columns = [Column("Codec", "text"), Column("Against", "text"), Column("By intervals", "text"), Column("BD-rate"), Column(f"BD-{title}")]
+    columns = [
+        Column("Codec", "text"),
+        Column("Against", "text"),
+        Column("By intervals", "text"),
+        Column("BD-rate"),
+        Column(f"BD-{title}"),
+    ]
     columns += [Column("How it came about", "text"), Column("Head", "text")]
     note = (
-        f"Negative rate: fewer bits at equal {title}. Below each number stands where 95 % of its resamples lie. A codec is called better or worse "
-        "only where that interval leaves out 0. Shared is what two curves have in common, in percent of the codec’s own range and of the anchor’s."
+        f"Negative rate: fewer bits at equal {title}. Below each number stands where 95 % of its resamples lie. A "
+        f"codec is called better or worse "
+        "only where that interval leaves out 0. Shared is what two curves have in common, in percent of the codec’s "
+        "own range and of the anchor’s."
     )
-    parts = [element("p", note, class_="note"), table("differences", "Bjontegaard differences", columns, _compared(points, whole))]
+    parts = [
+        element("p", note, class_="note"),
+        table("differences", "Bjontegaard differences", columns, _compared(points, whole)),
+    ]
     parts += [element("h3", "Null floor"), element("p", _FLOOR if len(floor) else _NO_FLOOR, class_="note")]
     if len(floor):
         parts.append(table("floor", "Null floor: a codec against itself", columns, _compared(points, floor)))
-    matched = run.rows[(run.rows["anchor"] != "") & run.rows["part"].str.startswith("at ") & run.rows["metric"].str.startswith("d_")]
+    matched = run.rows[
+        (run.rows["anchor"] != "") & run.rows["part"].str.startswith("at ") & run.rows["metric"].str.startswith("d_")
+    ]
     if len(matched):
-        parts += [element("h3", "At matched rates"), element("p", _MATCHED, class_="note"), _at_rates(points, matched, title)]
+        parts += [
+            element("h3", "At matched rates"),
+            element("p", _MATCHED, class_="note"),
+            _at_rates(points, matched, title),
+        ]
     return joined(parts)
 
 
 _FLOOR = (
-    "One codec against itself, on a second ladder halfway between the points of the first; by rights 0. A difference that is no larger says nothing."
+    "One codec against itself, on a second ladder halfway between the points of the first; by rights 0. A difference "
+    "that is no larger says nothing."
 )
 _NO_FLOOR = "Not measured: it was turned off, or the last anchor has too few points to put four between them."
 _MATCHED = "Two curves that share too little for a difference are compared at three rates that both reach."
 
 
 def _at_rates(points: Points, matched: pd.DataFrame, title: str) -> Markup:
-    columns = [Column("Codec", "text"), Column("Against", "text"), Column("Rate"), Column(f"Difference in {title}"), Column("Values", "text")]
+    columns = [
+        Column("Codec", "text"),
+        Column("Against", "text"),
+        Column("Rate"),
+        Column(f"Difference in {title}"),
+        Column("Values", "text"),
+    ]
     rows = []
     for row in matched.itertuples():
         scale, digits = _shown(str(row.metric))
-        ends = "" if math.isnan(row.low) else f"{_percent(scale * row.low, digits, '+')} to {_percent(scale * row.high, digits, '+')}"
+        ends = (
+            ""
+            if math.isnan(row.low)
+            else f"{_percent(scale * row.low, digits, '+')} to {_percent(scale * row.high, digits, '+')}"
+        )
         rate = str(row.part).removeprefix("at ").removesuffix(" bpp")
         number = points.codecs.index(row.codec) if row.codec in points.codecs else 0
         cells = [
@@ -222,7 +272,13 @@ def heads_apart(run: RunFiles, points: Points) -> Markup:
     found = run.rows[run.rows["metric"].str.startswith(HEADS_APART)]
     if found.empty:
         return Markup("")
-    columns = [Column("Codec", "text"), Column("Point", "text"), Column("Head", "text"), Column("Less", "text"), Column("Difference")]
+    columns = [
+        Column("Codec", "text"),
+        Column("Point", "text"),
+        Column("Head", "text"),
+        Column("Less", "text"),
+        Column("Difference"),
+    ]
     rows = []
     for order, (_, row) in enumerate(found.iterrows()):
         number = points.codecs.index(row["codec"]) if row["codec"] in points.codecs else 0
@@ -238,19 +294,30 @@ def heads_apart(run: RunFiles, points: Points) -> Markup:
     return joined([*parts, table("apart", "Adapted heads on the same bytes", columns, rows)])
 
 
-_SAME_BYTES = "Heads trained on what a codec leaves, at the same points, in points of score. Below each number lie 95 % of its resamples."
+_SAME_BYTES = (
+    "Heads trained on what a codec leaves, at the same points, in points of score. Below each number lie 95 % of its "
+    "resamples."
+)
 
 
 def problems(run: RunFiles) -> Markup:
     """What failed, was skipped or could not be had, each with its reason, the gallery's too."""
     bad = run.rows[(run.rows["status"] != "ok") & (run.rows["anchor"] == "")]
-    lines = [(r.status, " ".join(f"{r.codec} {r.point}".split()) or "–", r.head or "–", r.reason) for r in bad.itertuples()]
+    lines = [
+        (r.status, " ".join(f"{r.codec} {r.point}".split()) or "–", r.head or "–", r.reason) for r in bad.itertuples()
+    ]
     shown = run.gallery["failed"] if run.gallery else []
     lines += [("no picture", f"{one['codec']}, {one['image']}", "–", one["reason"]) for one in shown]
     if not lines:
         return element("p", "Nothing failed and nothing was skipped.", class_="note")
-    columns = [Column("What became of it", "text"), Column("Codec", "text"), Column("Head", "text"), Column("Reason", "text")]
+    columns = [
+        Column("What became of it", "text"),
+        Column("Codec", "text"),
+        Column("Head", "text"),
+        Column("Reason", "text"),
+    ]
     rows: list[tuple[dict[str, str], list[Cell]]] = [
-        ({}, [*(Cell(text, text) for text in line[:3]), Cell(line[3], None, "", "prose")]) for line in dict.fromkeys(lines)
+        ({}, [*(Cell(text, text) for text in line[:3]), Cell(line[3], None, "", "prose")])
+        for line in dict.fromkeys(lines)
     ]
     return table("problems-table", "Failed and skipped", columns, rows)

@@ -21,7 +21,9 @@ _FEW, _MOST = 8, 24
 
 
 def draw(scenes: Sequence[Scene], classes: Sequence[str], score: float, path: Path) -> None:
-    """Write scenes as one picture of a kind matplotlib writes. score: boxes below it are left out; masks are drawn where there are some."""
+    """Write scenes as one picture of a kind matplotlib writes. score: boxes below it are left out; masks are drawn
+    where there are some.
+    """
     from matplotlib.lines import Line2D
 
     rows = [scene.tiles for scene in scenes]
@@ -35,9 +37,17 @@ def draw(scenes: Sequence[Scene], classes: Sequence[str], score: float, path: Pa
                 _show(axis, one, score)
         for axis, one in zip(axes[0], rows[0], strict=True):
             axis.set_title(readable(one.column), fontsize=9)
-        marks = [Line2D([], [], color=_colour(i), label=readable(classes[i])) for i in _named(rows, len(classes), score)]
+        marks = [
+            Line2D([], [], color=_colour(i), label=readable(classes[i])) for i in _named(rows, len(classes), score)
+        ]
         ncols = min(max(len(marks), 1), 2 * len(rows[0]))
-        figure.legend(handles=marks, loc="outside lower center", ncols=ncols, frameon=False, title=f"boxes of score {score:g} and above")
+        figure.legend(
+            handles=marks,
+            loc="outside lower center",
+            ncols=ncols,
+            frameon=False,
+            title=f"boxes of score {score:g} and above",
+        )
         save_sheet(figure, path)
 
 
@@ -46,7 +56,12 @@ def _named(rows: Sequence[Sequence[Tile]], classes: int, score: float) -> list[i
     if classes <= _FEW:
         return list(range(classes))
     predictions = (one.prediction for row in rows for one in row)
-    seen = {int(label) for found in predictions if isinstance(found, Detections) for label in found.labels[found.scores >= score]}
+    seen = {
+        int(label)
+        for found in predictions
+        if isinstance(found, Detections)
+        for label in found.labels[found.scores >= score]
+    }
     return sorted(seen)[:_MOST]
 
 
@@ -71,7 +86,11 @@ def show_image(axis: Any, one: Tile) -> None:
     axis.set_xticks([])
     axis.set_yticks([])
     bpp = 8 * one.size_bytes / (one.image.shape[0] * one.image.shape[1])
-    axis.set_xlabel(f"{readable(one.point)}   {one.size_bytes} bytes, {bpp:.3f} bpp" if one.size_bytes else " ", fontsize=7, labelpad=2)
+    axis.set_xlabel(
+        f"{readable(one.point)}   {one.size_bytes} bytes, {bpp:.3f} bpp" if one.size_bytes else " ",
+        fontsize=7,
+        labelpad=2,
+    )
 
 
 def _show(axis: Any, one: Tile, score: float) -> None:
@@ -84,7 +103,9 @@ def _show(axis: Any, one: Tile, score: float) -> None:
     if found.masks is not None:
         _shade(axis, found.masks.kept(sure), found.labels[sure])
     for (left, top, right, bottom), label in zip(found.boxes_xyxy[sure], found.labels[sure], strict=True):
-        axis.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, linewidth=0.9, edgecolor=_colour(int(label))))
+        axis.add_patch(
+            Rectangle((left, top), right - left, bottom - top, fill=False, linewidth=0.9, edgecolor=_colour(int(label)))
+        )
 
 
 def _shade(axis: Any, masks: Masks, labels: np.ndarray[Any, Any]) -> None:

@@ -1,4 +1,5 @@
-"""A sheet to look at: images, what codecs leave of them at the same bytes, what a head finds there. ``python -m benchmarks.sheet --help``.
+"""A sheet to look at: images, what codecs leave of them at the same bytes, what a head finds there. ``python -m
+benchmarks.sheet --help``.
 
 original | first layer | codec | rival at as many bytes | ...          one row an image, drawn as its task draws it
 """
@@ -33,12 +34,16 @@ class Picture(NamedTuple):
 
 
 def tiles(image: Image, codec: Codec, against: Sequence[Codec]) -> list[Picture]:
-    """A row of the sheet, not yet looked at: the original, the first layer where there are layers, the codec, its rivals at as many bytes."""
+    """A row of the sheet, not yet looked at: the original, the first layer where there are layers, the codec, its
+    rivals at as many bytes.
+    """
     data = codec.encode(image)
     made = [Picture("original", image, "", 0)]
     if isinstance(codec, Layered) and codec.layers:
         first = codec.cut(data, 1)
-        made.append(Picture(f"{curve_label(codec)}, first layer only", codec.decode(first), codec.layers[0], len(first)))
+        made.append(
+            Picture(f"{curve_label(codec)}, first layer only", codec.decode(first), codec.layers[0], len(first))
+        )
     made.append(Picture(curve_label(codec), codec.decode(data), point_label(codec), len(data)))
     for rival in against:
         matched, stream = match_bytes(rival, image, len(data))
@@ -46,7 +51,9 @@ def tiles(image: Image, codec: Codec, against: Sequence[Codec]) -> list[Picture]
     return made
 
 
-def sheet(dataset: Any, head: Any, codec: Codec, against: Sequence[Codec], images: Sequence[int], path: Path, **options: Any) -> None:
+def sheet(
+    dataset: Any, head: Any, codec: Codec, against: Sequence[Codec], images: Sequence[int], path: Path, **options: Any
+) -> None:
     """Code, look, draw. images: indices into the data set. Options: task (detection), score (0.3), progress.
 
     Raises:
@@ -79,19 +86,28 @@ def _check(task: Any, head: Any) -> None:
         raise UsageError(f"the head {spec} reads latents, a sheet shows what is seen in images; name another --head")
     if head.output is not task.output:
         fit = ", ".join(other for other in TASKS.names() if TASKS.get(other).output is head.output)
-        raise UsageError(f"the head {spec} gives {head.output.__name__}, the task {name} draws others; name another --head, or --task {fit}")
+        raise UsageError(
+            f"the head {spec} gives {head.output.__name__}, the task {name} draws others; name another --head, or "
+            f"--task {fit}"
+        )
     if not isinstance(task, DrawsSheet):
         raise UsageError(f"the task {name} draws no sheet")
 
 
-def _scenes(dataset: Any, head: Any, codec: Codec, against: Sequence[Codec], images: Sequence[int], progress: Progress) -> list[Scene]:
+def _scenes(
+    dataset: Any, head: Any, codec: Codec, against: Sequence[Codec], images: Sequence[int], progress: Progress
+) -> list[Scene]:
     progress.begin("images", len(images))
     scenes = []
     for index in images:
         sample = dataset.load(index)
         row = tiles(sample.image, codec, against)
         seen = head.predict([np.ascontiguousarray(one.image) for one in row])
-        scenes.append(Scene(index, sample.image_id, tuple(Tile(*one, prediction) for one, prediction in zip(row, seen, strict=True))))
+        scenes.append(
+            Scene(
+                index, sample.image_id, tuple(Tile(*one, prediction) for one, prediction in zip(row, seen, strict=True))
+            )
+        )
         progress.advance("", 1)
     progress.end()
     return scenes

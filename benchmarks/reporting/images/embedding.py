@@ -46,12 +46,17 @@ def window(image_hw: tuple[int, int]) -> Window:
 def written(image: Image) -> dict[str, Any]:
     """A picture as a small file: its kind, what it lost in dB against ``image``, and the file in base64.
 
-    AVIF with full chroma, or WebP where Pillow has no AVIF, at the lowest of a few qualities that keeps the loss under ``LEAST_DB``.
+    AVIF with full chroma, or WebP where Pillow has no AVIF, at the lowest of a few qualities that keeps the loss under
+    ``LEAST_DB``.
     """
     from PIL import Image as Pictures
     from PIL import features
 
-    kind, settings = ("avif", {"subsampling": "4:4:4", "speed": 8, "max_threads": 1}) if features.check("avif") else ("webp", {"method": 6})
+    kind, settings = (
+        ("avif", {"subsampling": "4:4:4", "speed": 8, "max_threads": 1})
+        if features.check("avif")
+        else ("webp", {"method": 6})
+    )
     for quality in _QUALITIES:
         buffer = io.BytesIO()
         Pictures.fromarray(image).save(buffer, kind, quality=quality, **settings)
@@ -59,11 +64,17 @@ def written(image: Image) -> dict[str, Any]:
             loss = psnr(np.asarray(again.convert("RGB")), image)
         if loss is None or loss >= LEAST_DB:
             break
-    return {"kind": f"image/{kind}", "quality": quality, "psnr": loss, "data": base64.b64encode(buffer.getvalue()).decode()}
+    return {
+        "kind": f"image/{kind}",
+        "quality": quality,
+        "psnr": loss,
+        "data": base64.b64encode(buffer.getvalue()).decode(),
+    }
 
 
 def boxes_of(found: Detections, own: npt.NDArray[np.int64], cut: Window) -> dict[str, Any]:
-    """Boxes as [left, top, right, bottom, score, class] in the window's pixels, best first, and outlines of their masks where there are some.
+    """Boxes as [left, top, right, bottom, score, class] in the window's pixels, best first, and outlines of their masks
+    where there are some.
 
     own: the gallery's number of each class.
     """
@@ -74,7 +85,9 @@ def boxes_of(found: Detections, own: npt.NDArray[np.int64], cut: Window) -> dict
     for at in np.argsort(-found.scores, kind="stable"):
         box = np.clip(found.boxes_xyxy[at].astype(np.float64) - edges, 0, size)
         if found.scores[at] >= LEAST_SCORE and box[2] > box[0] and box[3] > box[1] and len(kept) < MOST_BOXES:
-            kept.append([*(round(float(v), 1) for v in box), round(float(found.scores[at]), 3), int(own[found.labels[at]])])
+            kept.append(
+                [*(round(float(v), 1) for v in box), round(float(found.scores[at]), 3), int(own[found.labels[at]])]
+            )
             places.append(int(at))
     if found.masks is None:
         return {"boxes": kept}
@@ -84,7 +97,8 @@ def boxes_of(found: Detections, own: npt.NDArray[np.int64], cut: Window) -> dict
 
 
 def outline(mask: npt.NDArray[np.bool_]) -> str:
-    """The outlines of a mask, bool (H, W), as the path of an SVG in its pixels, true to about half a pixel; empty where it is.
+    """The outlines of a mask, bool (H, W), as the path of an SVG in its pixels, true to about half a pixel; empty where
+    it is.
 
     Even-odd filling gives the mask again: holes have outlines of their own.
     """
@@ -102,7 +116,9 @@ def outline(mask: npt.NDArray[np.bool_]) -> str:
 
 
 def map_of(found: SegmentationMap, own: npt.NDArray[np.int64], cut: Window) -> dict[str, Any]:
-    """A label map as a grey, lossless WebP in base64, whose values are the gallery's numbers of classes, ``VOID`` for none."""
+    """A label map as a grey, lossless WebP in base64, whose values are the gallery's numbers of classes, ``VOID`` for
+    none.
+    """
     table = np.full(256, VOID, np.uint8)
     table[: len(own)] = own
     labels = table[found.labels[cut.top : cut.top + cut.height, cut.left : cut.left + cut.width]]
@@ -114,7 +130,9 @@ def packed_map(labels: npt.NDArray[np.uint8]) -> str:
     from PIL import Image as Pictures
 
     buffer = io.BytesIO()
-    Pictures.fromarray(np.ascontiguousarray(labels)).convert("RGB").save(buffer, "WEBP", lossless=True, quality=80, method=4)
+    Pictures.fromarray(np.ascontiguousarray(labels)).convert("RGB").save(
+        buffer, "WEBP", lossless=True, quality=80, method=4
+    )
     return base64.b64encode(buffer.getvalue()).decode()
 
 

@@ -1,6 +1,8 @@
-"""Pictures for a run's page: a few images, what each codec leaves of them at about the same bytes, and what each head finds there.
+"""Pictures for a run's page: a few images, what each codec leaves of them at about the same bytes, and what each head
+finds there.
 
-    points of the run, coded already --the two around the target--> halved between them --> stream --decode--> picture, heads
+    points of the run, coded already --the two around the target--> halved between them --> stream --decode--> picture,
+    heads
 
 Everything goes into one file, ``gallery.json``, so that the page can be made from the folder alone.
 """
@@ -60,11 +62,19 @@ def check_images(images: int) -> None:
 def key(plan: Plan, images: int) -> str:
     """What a gallery was made from: of equal keys the second need not be made."""
     cells = [[cell.id, *(cell_id(cell, n) for n in cell.predictions)] for cell in plan.cells]
-    return key_of({"version": VERSION, "cells": cells, "images": [pixels.sha256 for _, _, pixels in plan.images], "wanted": images})
+    return key_of(
+        {
+            "version": VERSION,
+            "cells": cells,
+            "images": [pixels.sha256 for _, _, pixels in plan.images],
+            "wanted": images,
+        }
+    )
 
 
 def places(count: int, images: int) -> list[int]:
-    """Which of ``count`` images are shown: in the middles of equal stretches, so that nobody chose them for how they look.
+    """Which of ``count`` images are shown: in the middles of equal stretches, so that nobody chose them for how they
+    look.
 
     >>> places(64, 3), places(2, 3)
     ([10, 32, 53], [0, 1])
@@ -92,7 +102,9 @@ def _shown(plan: Plan) -> list[Cell]:
 
 
 def _known(plan: Plan, cell: Cell, store: Store, places: Iterable[int]) -> list[StreamRecord]:
-    """The records of a cell's images at these places of the plan, those that there are; images of equal pixels have one each."""
+    """The records of a cell's images at these places of the plan, those that there are; images of equal pixels have one
+    each.
+    """
     wanted = list(places)
     known = store.streams({cell.streams[k]: (plan.images[k][1], plan.images[k][2].image_hw) for k in wanted})
     return [replace(known[key], image_id=plan.images[k][1]) for k in wanted if (key := cell.streams[k]) in known]
@@ -100,20 +112,35 @@ def _known(plan: Plan, cell: Cell, store: Store, places: Iterable[int]) -> list[
 
 def _bpp(plan: Plan, cell: Cell, store: Store) -> float | None:
     records = _known(plan, cell, store, range(len(plan.images)))
-    return 8 * sum(r.size_bytes for r in records) / sum(r.image_hw[0] * r.image_hw[1] for r in records) if records else None
+    return (
+        8 * sum(r.size_bytes for r in records) / sum(r.image_hw[0] * r.image_hw[1] for r in records)
+        if records
+        else None
+    )
 
 
 def collect(
-    plan: Plan, store: Store, images: int = IMAGES, progress: Progress | None = None, without: Sequence[tuple[str, str]] = ()
+    plan: Plan,
+    store: Store,
+    images: int = IMAGES,
+    progress: Progress | None = None,
+    without: Sequence[tuple[str, str]] = (),
 ) -> dict[str, Any]:
-    """The gallery of a run as JSON-ready values. images: how many at most. without: ("codec" or "head", label) of those to leave out.
+    """The gallery of a run as JSON-ready values. images: how many at most. without: ("codec" or "head", label) of those
+    to leave out.
 
     What fails on one codec or head is named under ``failed``, and the others are shown. Raises as ``check_images``.
     """
     check_images(images)
     rate, progress = target_bpp(plan, store), progress or Silent()
     maker = _Maker(plan, store, without)
-    made: dict[str, Any] = {"version": VERSION, "key": key(plan, images), "target_bpp": rate, "heads": maker.heads, "classes": maker.classes}
+    made: dict[str, Any] = {
+        "version": VERSION,
+        "key": key(plan, images),
+        "target_bpp": rate,
+        "heads": maker.heads,
+        "classes": maker.classes,
+    }
     made |= {"images": [], "failed": maker.failed}
     progress.begin("pictures", min(images, len(plan.images)))
     spent = 0
@@ -163,7 +190,14 @@ def _made_apart(job: Collecting, executor: Executor, progress: Progress) -> dict
     raise AssertionError("an executor answers every job")
 
 
-def keep(plan: Plan, folder: Path, cache: Path, images: int = IMAGES, progress: Progress | None = None, executor: Executor | None = None) -> None:
+def keep(
+    plan: Plan,
+    folder: Path,
+    cache: Path,
+    images: int = IMAGES,
+    progress: Progress | None = None,
+    executor: Executor | None = None,
+) -> None:
     """Leave ``gallery.json`` in a run's folder, whole or not at all; one that was made from the same is left as it is.
 
     executor: where codecs and heads run for it, by default a process of its own.
@@ -197,17 +231,29 @@ class _Maker:
 
     def __init__(self, plan: Plan, store: Store, without: Sequence[tuple[str, str]] = ()) -> None:
         self.plan, self.store, self.without = plan, store, without
-        self.failed = [{"codec": label, "image": "", "reason": f"this {kind} ended its process, or took too long"} for kind, label in without]
+        self.failed = [
+            {"codec": label, "image": "", "reason": f"this {kind} ended its process, or took too long"}
+            for kind, label in without
+        ]
         config = plan.config
-        left_out = {label for kind, label in without if kind == "head"} | {k.removeprefix("head ") for k in plan.skipped if k.startswith("head ")}
+        left_out = {label for kind, label in without if kind == "head"} | {
+            k.removeprefix("head ") for k in plan.skipped if k.startswith("head ")
+        }
         self.readers = [n for n, (label, _) in enumerate(config.heads) if label not in left_out]
-        self.scorers = {n: Scorer(plan, store, n, Bootstrap(len(plan.images), 0, 0)) for n in self.readers if self._scores(n)}
+        self.scorers = {
+            n: Scorer(plan, store, n, Bootstrap(len(plan.images), 0, 0)) for n in self.readers if self._scores(n)
+        }
         self.readers = list(self.scorers)
-        self.heads = [{"head": config.heads[n][0], "route": config.routes[n], "regime": config.heads[n][1].regime} for n in self.readers]
+        self.heads = [
+            {"head": config.heads[n][0], "route": config.routes[n], "regime": config.heads[n][1].regime}
+            for n in self.readers
+        ]
         self.classes = list(dict.fromkeys(name for n in self.readers for name in self.scorers[n].space.classes))
 
     def _scores(self, number: int) -> bool:
-        """Whether a head answers in classes that the data set has, else no cell has it either, and in what can be drawn: judges do not."""
+        """Whether a head answers in classes that the data set has, else no cell has it either, and in what can be
+        drawn: judges do not.
+        """
         drawable = self.plan.config.heads[number][1].output in (Detections, SegmentationMap)
         return drawable and any(number in cell.predictions for cell in self.plan.cells)
 
@@ -219,7 +265,13 @@ class _Maker:
         index, image_id, pixels = self.plan.images[place]
         cut = window(pixels.image_hw)
         target = math.ceil(rate * pixels.image_hw[0] * pixels.image_hw[1] / 8) if rate else 0
-        one: dict[str, Any] = {"image": image_id, "image_hw": pixels.image_hw, "window": cut, "target_bytes": target, "tiles": []}
+        one: dict[str, Any] = {
+            "image": image_id,
+            "image_hw": pixels.image_hw,
+            "window": cut,
+            "target_bytes": target,
+            "tiles": [],
+        }
         try:
             original = guarded(self.plan.config.dataset.load, index).image
         except HscError as error:  # so may data sets be
@@ -244,14 +296,25 @@ class _Maker:
         said = "" if near else "nearest point of the run" if exact else "as near as its scale comes"
         top, left, height, width = cut
         picture = written(decoded[top : top + height, left : left + width])
-        tile = {"codec": label, "point": point_label(codec), "bytes": len(data), "psnr": psnr(decoded, original), "note": said, "picture": picture}
+        tile = {
+            "codec": label,
+            "point": point_label(codec),
+            "bytes": len(data),
+            "psnr": psnr(decoded, original),
+            "note": said,
+            "picture": picture,
+        }
         return {**tile, "found": [self._found(n, label, codec, data, decoded, cut, image_id) for n in self.readers]}
 
     def _matched(self, place: int, label: str, image: Image, target: int) -> tuple[Codec, bytes, bool]:
-        """The codec where it spends about ``target`` bytes, its stream, and whether it is a point of the run and not one between."""
+        """The codec where it spends about ``target`` bytes, its stream, and whether it is a point of the run and not
+        one between.
+        """
         pixels = self.plan.images[place][2]
         cells = [cell for cell in self.plan.cells if cell.curve == label]
-        sized = [(r.size_bytes, n) for n, cell in enumerate(cells) for r in _known(self.plan, cell, self.store, [place])]
+        sized = [
+            (r.size_bytes, n) for n, cell in enumerate(cells) for r in _known(self.plan, cell, self.store, [place])
+        ]
         if not sized:
             reasons = [self.plan.failures[c.streams[place]] for c in cells if c.streams[place] in self.plan.failures]
             raise UsageError(reasons[0] if reasons else "no stream of it was coded (--overwrite never)")
@@ -276,7 +339,9 @@ class _Maker:
 
         return coded
 
-    def _found(self, number: int, label: str, codec: Codec, data: bytes, decoded: Image, cut: Window, image_id: str) -> dict[str, Any] | None:
+    def _found(
+        self, number: int, label: str, codec: Codec, data: bytes, decoded: Image, cut: Window, image_id: str
+    ) -> dict[str, Any] | None:
         """What a head finds; None where it does not follow this codec."""
         if not any(number in cell.predictions for cell in self.plan.cells if cell.curve == label):
             return None

@@ -27,7 +27,12 @@ from hsc.errors import UsageError
 Labels = npt.NDArray[np.uint8]
 
 _TILE = 2.3  # inches
-_ERRORS = {"right": "#E8E8E8", "wrong, as on the original": "#E69F00", "wrong here alone": "#B2182B", "no label": "#303030"}
+_ERRORS = {
+    "right": "#E8E8E8",
+    "wrong, as on the original": "#E69F00",
+    "wrong here alone": "#B2182B",
+    "no label": "#303030",
+}
 """Grey, orange and red that stay apart for colour-blind eyes too."""
 _MOST = 40
 """A legend names at most so many classes, those that are seen first."""
@@ -41,7 +46,8 @@ class Maps(NamedTuple):
 
 
 def draw(scenes: Sequence[Scene], dataset: Dataset, head: Any, task: Task, path: Path) -> None:
-    """Write scenes as one picture. Without labels, what the head sees in the original stands in for them, and the sheet says so.
+    """Write scenes as one picture. Without labels, what the head sees in the original stands in for them, and the sheet
+    says so.
 
     Raises:
         UsageError: the data set has label classes and no maps, or a map is not of its image's size.
@@ -58,7 +64,9 @@ def draw(scenes: Sequence[Scene], dataset: Dataset, head: Any, task: Task, path:
         size = (_TILE * columns, (_TILE * height / width + 0.2) * 3 * len(scenes) + 1.0)
         figure, axes = plt.subplots(3 * len(scenes), columns, figsize=size, squeeze=False, layout=close_layout())
         for place, (scene, seen) in enumerate(zip(scenes, maps, strict=True)):
-            _block(axes[3 * place : 3 * place + 3], scene, seen, space.classes, task, colours, labelled=target is not None)
+            _block(
+                axes[3 * place : 3 * place + 3], scene, seen, space.classes, task, colours, labelled=target is not None
+            )
         for axis, one in zip(axes[0][1:], scenes[0].tiles, strict=True):
             axis.set_title(readable(one.column), fontsize=9)
         _legend(figure, maps, space.classes, colours, columns)
@@ -78,7 +86,10 @@ def _scored(scene: Scene, dataset: Dataset, own: LabelSpace, space: LabelSpace, 
     true = lookup(target, space, {c: merge.get(c, c) for c in target.classes})[dataset.label_map(scene.number).labels]
     wrong = next((one for one in found if one.shape != true.shape), None)
     if wrong is not None:
-        raise UsageError(f"{scene.image_id} has a prediction of shape {wrong.shape} for labels of {true.shape}; a head answers at its image's size")
+        raise UsageError(
+            f"{scene.image_id} has a prediction of shape {wrong.shape} for labels of {true.shape}; a head answers at "
+            f"its image's size"
+        )
     return Maps(true, found)
 
 
@@ -96,7 +107,9 @@ def said(true: Labels, found: Labels, classes: Sequence[str], task: Task) -> str
     return "   ".join(f"{TITLES.get(name, name)} {100 * value[name]:.1f}" for name in task.columns[:2])
 
 
-def _block(axes: Any, scene: Scene, seen: Maps, classes: Sequence[str], task: Task, colours: Labels, *, labelled: bool) -> None:
+def _block(
+    axes: Any, scene: Scene, seen: Maps, classes: Sequence[str], task: Task, colours: Labels, *, labelled: bool
+) -> None:
     """Three lines of axes: pictures, maps, errors; in the first column the scene's name and its labels."""
     from matplotlib.colors import to_rgb
 
@@ -121,10 +134,23 @@ def _legend(figure: Any, maps: Sequence[Maps], classes: Sequence[str], colours: 
     """The classes that are seen anywhere, and the colours of errors."""
     from matplotlib.patches import Patch
 
-    seen = set(np.unique(np.concatenate([np.unique(one) for scene in maps for one in (scene.true, *scene.found)])).tolist())
+    seen = set(
+        np.unique(np.concatenate([np.unique(one) for scene in maps for one in (scene.true, *scene.found)])).tolist()
+    )
     shown = [label for label in range(len(classes)) if label in seen][:_MOST]
-    marks = [Patch(facecolor=colours[label] / 255, edgecolor="#666666", linewidth=0.4, label=readable(classes[label])) for label in shown]
+    marks = [
+        Patch(facecolor=colours[label] / 255, edgecolor="#666666", linewidth=0.4, label=readable(classes[label]))
+        for label in shown
+    ]
     marks += [Patch(facecolor=(0, 0, 0), label="void")] if VOID in seen else []
-    wrong = [Patch(facecolor=colour, edgecolor="#666666", linewidth=0.4, label=name) for name, colour in _ERRORS.items()]
+    wrong = [
+        Patch(facecolor=colour, edgecolor="#666666", linewidth=0.4, label=name) for name, colour in _ERRORS.items()
+    ]
     said = "scores in percent, of each scene alone"
-    figure.legend(handles=[*marks, *wrong], loc="outside lower center", ncols=max(int(1.4 * columns), 2), frameon=False, title=said)
+    figure.legend(
+        handles=[*marks, *wrong],
+        loc="outside lower center",
+        ncols=max(int(1.4 * columns), 2),
+        frameon=False,
+        title=said,
+    )

@@ -1,4 +1,6 @@
-"""The tables of Bjontegaard differences, one an anchor: intervals, overlaps, the null floor, and the reason where there is no number."""
+"""The tables of Bjontegaard differences, one an anchor: intervals, overlaps, the null floor, and the reason where there
+is no number.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,10 @@ class _Notes:
         return rf"\textsuperscript{{{self.texts.index(text) + 1}}}"
 
     def lines(self) -> list[str]:
-        return [rf"\textsuperscript{{{n}}} {_HYPHEN.sub(lambda _: MINUS, escape(text))}." for n, text in enumerate(self.texts, 1)]
+        return [
+            rf"\textsuperscript{{{n}}} {_HYPHEN.sub(lambda _: MINUS, escape(text))}."
+            for n, text in enumerate(self.texts, 1)
+        ]
 
 
 def bd_tables(group: Group) -> list[str]:
@@ -59,11 +64,20 @@ def _table(group: Group, anchor: str) -> str:
         lines = []
         for codec in dict.fromkeys(mine["codec"]):
             numbers = mine[mine["codec"] == codec].set_index("metric")
-            cells = [part for metric in metrics for part in _cells(group, view, numbers.loc[metric], best[metric] == codec, notes)]
+            cells = [
+                part
+                for metric in metrics
+                for part in _cells(group, view, numbers.loc[metric], best[metric] == codec, notes)
+            ]
             lines.append([escape(codec), *cells])
         blocks.append((view.title, [*lines, _floor_line(group, view, metrics, notes)]))
     head = ["", *(name.format(metric=group.title) for name in _HEAD)]
-    return floating([tabular("lrrrr", head, blocks)], _caption(group, anchor), group.label("tab", f"bd-{slug(anchor)}"), notes.lines())
+    return floating(
+        [tabular("lrrrr", head, blocks)],
+        _caption(group, anchor),
+        group.label("tab", f"bd-{slug(anchor)}"),
+        notes.lines(),
+    )
 
 
 def _best(group: Group, view: View, mine: pd.DataFrame, anchor: str, metric: str) -> str | None:
@@ -116,7 +130,9 @@ def _cells(group: Group, view: View, row: Any, bold: bool, notes: _Notes) -> lis
 
 def _in_points(text: str, scale: int) -> str:
     """What refused resamples are said to give, in the table's unit."""
-    return _GIVE.sub(lambda ends: "the others give {:+.1f} to {:+.1f}".format(*(scale * float(end) for end in ends.groups())), text)
+    return _GIVE.sub(
+        lambda ends: "the others give {:+.1f} to {:+.1f}".format(*(scale * float(end) for end in ends.groups())), text
+    )
 
 
 def _reason(group: Group, view: View, row: Any) -> str:
@@ -139,10 +155,12 @@ def _caption(group: Group, anchor: str) -> str:
     than = " and is larger than the null floor" if measured else ""
     intervals = (
         r"In brackets: 95\,\% intervals, both codecs on the same resamples. "
-        rf"Bold: the best, where its paired difference from every other and from the anchor leaves out 0{than}; none where a codec has no number."
+        rf"Bold: the best, where its paired difference from every other and from the anchor leaves out 0{than}; none "
+        rf"where a codec has no number."
     )
     return (
-        rf"Bjontegaard differences against {escape(anchor)} on {group.where}, heads {escape(group.regime)}: rate at equal {group.title} "
+        rf"Bjontegaard differences against {escape(anchor)} on {group.where}, heads {escape(group.regime)}: rate at "
+        rf"equal {group.title} "
         rf"(negative: fewer bits), and {group.title} in points at equal rate. {group.sure(intervals)} "
         r"Overlap: what both curves share, in percent of the codec's own interval and of the anchor's. "
         r"\textsuperscript{\dag}A curve dips, and a fit that only rises stands in. "

@@ -1,4 +1,5 @@
-"""Everything for a paper in one folder, written whole or not at all: tables, figures, sheets, methods, and a document that inputs them.
+"""Everything for a paper in one folder, written whole or not at all: tables, figures, sheets, methods, and a document
+that inputs them.
 
 runs --groups--> per run and regime: rates, bjontegaard, operating points, curves --+
 runs --> methods                     sheet.jpg --> sheet      references --> table --+--> main.tex
@@ -59,7 +60,8 @@ def write(runs: Sequence[Run], out: Path, references: Sequence[Reference] = (), 
 
     Raises:
         UsageError: no run was given, one twice, or ``out`` is a run's folder.
-        ResultsError: a run has no head's scores, its sheet is damaged, or ``out`` holds files and is not to be overwritten, or cannot be written.
+        ResultsError: a run has no head's scores, its sheet is damaged, or ``out`` holds files and is not to be
+        overwritten, or cannot be written.
     """
     _check(runs, out, overwrite)
     try:
@@ -70,7 +72,9 @@ def write(runs: Sequence[Run], out: Path, references: Sequence[Reference] = (), 
             for file in sorted(Path(part).iterdir()):
                 file.replace(out / file.name)
     except OSError as error:
-        raise ResultsError(f"the folder {out} cannot be written: {error.strerror or error}; name another with --out") from error
+        raise ResultsError(
+            f"the folder {out} cannot be written: {error.strerror or error}; name another with --out"
+        ) from error
     return said
 
 
@@ -85,7 +89,9 @@ def _check(runs: Sequence[Run], out: Path, overwrite: bool) -> None:
     if out.exists() and not out.is_dir():
         raise ResultsError(f"--out {out} is a file; name a folder")
     if out.is_dir() and any(out.iterdir()) and not overwrite:
-        raise ResultsError(f"the folder {out} holds files already; give --overwrite to write over them, or name another with --out")
+        raise ResultsError(
+            f"the folder {out} holds files already; give --overwrite to write over them, or name another with --out"
+        )
 
 
 def _make(runs: Sequence[Run], folder: Path, references: Sequence[Reference]) -> list[str]:
@@ -104,9 +110,20 @@ def _make(runs: Sequence[Run], folder: Path, references: Sequence[Reference]) ->
     if references:
         parts.add(parts.body, "published.tex", published_table(references))
         idle = [r.name for r in references if not any(overlays([r], group.metric) for group in found)]
-        parts.said += [f"the reference {name} has no score that a figure of these runs draws; it is in its table alone" for name in idle]
+        parts.said += [
+            f"the reference {name} has no score that a figure of these runs draws; it is in its table alone"
+            for name in idle
+        ]
     sections = [rf"\section{{Methods}}{parts.body[0]}", r"\section{Results}", *parts.body[1:]]
-    end = [r"\clearpage", r"\onecolumn", r"\appendix", r"\section{Operating points}", *parts.appendix, r"\end{document}", ""]
+    end = [
+        r"\clearpage",
+        r"\onecolumn",
+        r"\appendix",
+        r"\section{Operating points}",
+        *parts.appendix,
+        r"\end{document}",
+        "",
+    ]
     (folder / "main.tex").write_text(_PREAMBLE + "\n".join([*sections, *end]), encoding="utf-8")
     return parts.said
 
@@ -121,7 +138,11 @@ def _group(parts: _Parts, group: Group, references: Sequence[Reference], styles:
         parts.said.append(f"{group.run.folder}: no table at equal rates, since the run {MISSING}")
     if tables := bd_tables(group):
         parts.add(parts.body, group.file("bd"), "\n".join(tables))
-    shown += [("Bjontegaard differences", [group.label("tab", f"bd-{slug(anchor)}") for anchor in anchors(group)])] if tables else []
+    shown += (
+        [("Bjontegaard differences", [group.label("tab", f"bd-{slug(anchor)}") for anchor in anchors(group)])]
+        if tables
+        else []
+    )
     shown += [("curves", [group.label("fig", "curves")]), ("every operating point", [group.label("tab", "points")])]
     parts.body.append(_guide(group, shown))
     parts.add(parts.body, group.file("curves"), draw(group, parts.folder, styles, references))
@@ -135,14 +156,20 @@ def _guide(group: Group, shown: Sequence[tuple[str, Sequence[str]]]) -> str:
         + ", ".join(rf"\ref{{{label}}}" for label in labels)
         for what, labels in shown
     )
-    return rf"\paragraph{{{escape(group.run.about['task']['name'])}, {escape(group.regime)} heads.}} On {group.where}: {'; '.join(places)}." + "\n"
+    return (
+        rf"\paragraph{{{escape(group.run.about['task']['name'])}, {escape(group.regime)} heads.}} On {group.where}: "
+        rf"{'; '.join(places)}." + "\n"
+    )
 
 
 def _sheet(parts: _Parts, run: Run, name: str, sheet: bytes) -> None:
     """The run's qualitative sheet, with the LaTeX that puts it in."""
     file = f"{name}-sheet.jpg"
     (parts.folder / file).write_bytes(sheet)
-    caption = f"What codecs leave of images of {escape(run.dataset)} at like bytes, the rate below each, and what a head finds there."
+    caption = (
+        f"What codecs leave of images of {escape(run.dataset)} at like bytes, the rate below each, and what a head "
+        f"finds there."
+    )
     text = floating([rf"\includegraphics[width=\textwidth]{{{file}}}"], caption, f"fig:{name}-sheet", kind="figure*")
     parts.add(parts.body, f"{name}-sheet.tex", text)
 
@@ -160,5 +187,7 @@ def _sheet_of(run: Run) -> bytes | None:
             check_size(picture.size[1], picture.size[0], _SHEET)
             picture.load()
     except Exception as error:  # Pillow raises what it likes on damaged files, and warns of large ones
-        raise ResultsError(f"the sheet {path} is damaged: {error}; make it again with python -m benchmarks.sheet, or take it away") from error
+        raise ResultsError(
+            f"the sheet {path} is damaged: {error}; make it again with python -m benchmarks.sheet, or take it away"
+        ) from error
     return data

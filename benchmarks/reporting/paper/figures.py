@@ -13,15 +13,21 @@ from benchmarks.reporting.paper.published_references import Reference
 
 
 def draw(group: Group, folder: Path, styles: Mapping[str, Style], references: Sequence[Reference]) -> str:
-    """Write a group's figures as PDF into ``folder``: all heads over two columns, each head in one; returns their LaTeX."""
+    """Write a group's figures as PDF into ``folder``: all heads over two columns, each head in one; returns their
+    LaTeX.
+    """
     over = overlays(references, group.metric)
     wide = group.file("curves", ".pdf")
-    with figure(group.rows, [group.metric], width=DOUBLE, across=min(len(group.views), 3), styles=styles, overlays=over) as made:
+    with figure(
+        group.rows, [group.metric], width=DOUBLE, across=min(len(group.views), 3), styles=styles, overlays=over
+    ) as made:
         save(made, folder / wide)
     text = [_include(wide, r"\textwidth", _caption(group, "", over), group.label("fig", "curves"), "figure*")]
     for view in group.views:
         name = group.file(f"curves-{_short(view, group.views)}", ".pdf")
-        rows = group.rows[(group.rows["head"] == "") | ((group.rows["head"] == view.head) & (group.rows["route"] == view.route))]
+        rows = group.rows[
+            (group.rows["head"] == "") | ((group.rows["head"] == view.head) & (group.rows["route"] == view.route))
+        ]
         with figure(rows, [group.metric], width=SINGLE, across=1, styles=styles, overlays=over) as made:
             save(made, folder / name)
         label = group.label("fig", f"curves-{_short(view, group.views)}")
@@ -43,7 +49,8 @@ def _include(file: str, width: str, caption: str, label: str, kind: str) -> str:
 def _caption(group: Group, which: str, over: Sequence[Overlay]) -> str:
     bands = group.sure(r"Bands: 95\,\% intervals.")
     return (
-        rf"{group.title} against rate on {group.where}, heads {escape(group.regime)}{which}. {bands} Dashed: the originals. "
+        rf"{group.title} against rate on {group.where}, heads {escape(group.regime)}{which}. {bands} Dashed: the "
+        rf"originals. "
         r"Dotted: the fit that stands in for a curve that dips."
         + (rf" \textbf{{Grey and hollow: {WARNING[0].lower() + WARNING[1:]}}}" if over else "")
     )

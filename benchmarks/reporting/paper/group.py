@@ -30,7 +30,9 @@ class View(NamedTuple):
 
 @dataclass(frozen=True)
 class Group:
-    """One run and one regime. name: the run's, as files begin with it, unlike any other run's; rows: of these heads and of the streams."""
+    """One run and one regime. name: the run's, as files begin with it, unlike any other run's; rows: of these heads and
+    of the streams.
+    """
 
     run: Run
     name: str
@@ -63,7 +65,9 @@ class Group:
         return escape(f"{self.run.dataset} ({self.rows['split'].iloc[0]}, {self.run.images} images)")
 
     def sure(self, text: str) -> str:
-        """What a caption says of intervals and bold: ``text`` where the group has any, and why where some or all have none."""
+        """What a caption says of intervals and bold: ``text`` where the group has any, and why where some or all have
+        none.
+        """
         known = self.rows["low"].notna() & (self.rows["head"] != "")
         return " ".join([*([text] if known.any() else []), *(escape(sentence) for sentence in too_little(self.rows))])
 
@@ -86,7 +90,8 @@ def groups(runs: Sequence[Run]) -> list[Group]:
     for run in runs:
         if other := [name for name in run.task.columns if not scale_of(name).percent]:
             raise UsageError(
-                f"the run in {run.folder} has scores that are not in percent ({', '.join(other)}), which these tables do not know; "
+                f"the run in {run.folder} has scores that are not in percent ({', '.join(other)}), which these "
+                f"tables do not know; "
                 "its own table.tex and curves.pdf do"
             )
     found = []
@@ -98,7 +103,9 @@ def groups(runs: Sequence[Run]) -> list[Group]:
 
 
 def names(folders: Sequence[Path]) -> list[str]:
-    """A short name for each folder: its own, with its parents' where several are called alike, numbered where that is not enough."""
+    """A short name for each folder: its own, with its parents' where several are called alike, numbered where that is
+    not enough.
+    """
     parts = [folder.resolve().parts for folder in folders]
     for depth in (1, 2, 3):
         found = [slug("-".join(part[-depth:])) for part in parts]
@@ -108,17 +115,25 @@ def names(folders: Sequence[Path]) -> list[str]:
 
 
 def clear_best(values: pd.DataFrame, leads: pd.DataFrame, floor: float = 0.0) -> str | None:
-    """The codec that is best for sure: every other is behind it by a paired interval that leaves out 0, and by more than the floor.
+    """The codec that is best for sure: every other is behind it by a paired interval that leaves out 0, and by more
+    than the floor.
 
-    values: a column's numbers, a row a codec, all that belong in the comparison; leads: the best one's differences from each other, the other
-    named in ``anchor`` or, against an anchor, in ``part``. None where there is no telling, or nothing to tell.
+    values: a column's numbers, a row a codec, all that belong in the comparison; leads: the best one's differences from
+    each other, the other named in ``anchor`` or, against an anchor, in ``part``. None where there is no telling, or
+    nothing to tell.
     """
     if len(values) < 2 or (values["status"] != "ok").any() or leads.empty:
         return None
     best = leads["codec"].iloc[0]
     less = leads["unit"].iloc[0] == "%" or scale_of(leads["metric"].iloc[0]).sign < 0
-    sides = [side_of_zero(low, high, images) for low, high, images in zip(leads["low"], leads["high"], leads["images"], strict=True)]
+    sides = [
+        side_of_zero(low, high, images)
+        for low, high, images in zip(leads["low"], leads["high"], leads["images"], strict=True)
+    ]
     better = pd.Series(sides, leads.index) == (-1 if less else 1)
     sure = leads[better & (leads["value"].abs() > floor)]
-    behind = {part.removeprefix("less ") if part.startswith("less ") else anchor for part, anchor in zip(sure["part"], sure["anchor"], strict=True)}
+    behind = {
+        part.removeprefix("less ") if part.startswith("less ") else anchor
+        for part, anchor in zip(sure["part"], sure["anchor"], strict=True)
+    }
     return str(best) if behind == set(values["codec"]) - {best} and best in set(values["codec"]) else None

@@ -52,7 +52,17 @@ _SPECIAL = {
     "Ł": r"\L{}",
     "ı": r"\i{}",
 }
-_ACCENTS = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0308": '"', "\u030a": "r", "\u0327": "c", "\u030c": "v", "\u0304": "="}
+_ACCENTS = {
+    "\u0300": "`",
+    "\u0301": "'",
+    "\u0302": "^",
+    "\u0303": "~",
+    "\u0308": '"',
+    "\u030a": "r",
+    "\u0327": "c",
+    "\u030c": "v",
+    "\u0304": "=",
+}
 
 
 def escape(text: str) -> str:
@@ -77,7 +87,11 @@ def _letter(letter: str) -> str:
     base, marks = plain[:1], plain[1:]
     if marks in _ACCENTS and base.isascii() and base.isalpha():
         return f"\\{_ACCENTS[marks]}{{{base}}}"
-    return "".join(_SPECIAL.get(c, c) for c in plain) if plain.isascii() and plain.isprintable() else f"(U+{ord(letter):04X})"
+    return (
+        "".join(_SPECIAL.get(c, c) for c in plain)
+        if plain.isascii() and plain.isprintable()
+        else f"(U+{ord(letter):04X})"
+    )
 
 
 def number(value: float, digits: int, sign: bool = False) -> str:
@@ -112,12 +126,23 @@ def tabular(columns: str, head: Sequence[str], blocks: Sequence[tuple[str, Seque
 def floating(body: Sequence[str], caption: str, label: str, notes: Sequence[str] = (), kind: str = "table*") -> str:
     """A float of tabulars or pictures, its notes small below."""
     above, below = (caption, "") if kind.startswith("table") else ("", caption)
-    lines = [rf"\begin{{{kind}}}[tb]", r"\centering", r"\footnotesize", r"\setlength{\tabcolsep}{4pt}", r"\setlength{\belowcaptionskip}{6pt}"]
+    lines = [
+        rf"\begin{{{kind}}}[tb]",
+        r"\centering",
+        r"\footnotesize",
+        r"\setlength{\tabcolsep}{4pt}",
+        r"\setlength{\belowcaptionskip}{6pt}",
+    ]
     named = rf"\label{{{label}}}"
     lines += [rf"\caption{{{above}}}", named] if above else []
     lines += [part for n, text in enumerate(body) for part in ([r"\par\medskip"] if n else []) + [text]]
     if notes:
-        lines += [r"\par\smallskip", r"\begin{minipage}{\linewidth}\scriptsize\raggedright", *(rf"{note}\par" for note in notes), r"\end{minipage}"]
+        lines += [
+            r"\par\smallskip",
+            r"\begin{minipage}{\linewidth}\scriptsize\raggedright",
+            *(rf"{note}\par" for note in notes),
+            r"\end{minipage}",
+        ]
     lines += [rf"\caption{{{below}}}", named] if below else []
     return "\n".join([*lines, rf"\end{{{kind}}}", ""])
 

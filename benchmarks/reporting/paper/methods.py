@@ -1,4 +1,6 @@
-"""The methods paragraph, from a run's provenance and nothing else: what was coded by what, read by what, and how sure the numbers are."""
+"""The methods paragraph, from a run's provenance and nothing else: what was coded by what, read by what, and how sure
+the numbers are.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,11 @@ def methods(groups: Sequence[Group]) -> str:
     for title in dict.fromkeys(title for paragraphs in said.values() for title in paragraphs):
         parts = {name: paragraphs[title] for name, paragraphs in said.items() if title in paragraphs}
         same = len(set(parts.values())) == 1 and len(parts) == len(said)
-        body = next(iter(parts.values())) if same else " ".join(rf"\textit{{{escape(name)}}}: {part}" for name, part in parts.items())
+        body = (
+            next(iter(parts.values()))
+            if same
+            else " ".join(rf"\textit{{{escape(name)}}}: {part}" for name, part in parts.items())
+        )
         text.append(rf"\paragraph{{{title}.}} {body}")
     return "\n\n".join(text) + "\n"
 
@@ -54,9 +60,15 @@ def _data(group: Group) -> str:
     dataset = about["dataset"]
     settings = _settings({k: v for k, v in dataset.get("config", {}).items() if v not in (None, "", False)})
     origin = _settings({**dataset.get("provenance", {}), "revision": dataset.get("revision", "")})
-    text = rf"{group.run.images} images of {escape(dataset['name'])} ({'; '.join(filter(None, (settings, origin)))}), coded at the size they come in."
+    text = (
+        rf"{group.run.images} images of {escape(dataset['name'])} ({'; '.join(filter(None, (settings, origin)))}), "
+        rf"coded at the size they come in."
+    )
     if (least := about.get("pseudo_label_score")) is not None:
-        text += f" There are no labels: a head's own predictions on the originals, at scores of {least:g} and above, stand in for them."
+        text += (
+            f" There are no labels: a head's own predictions on the originals, at scores of {least:g} and above, "
+            f"stand in for them."
+        )
     stored = group.rows[group.rows["metric"] == "source_bpp"]["value"]
     return text + "".join(f" The originals came as files of {value:.3f} bpp." for value in stored)
 
@@ -69,7 +81,10 @@ def _codecs(about: Mapping[str, Any]) -> str:
     text = " ".join(rf"\textit{{{escape(label)}}}: {_curve(cells)}." for label, cells in curves.items())
     rates = "A rate is that of whole files, headers and padding in: all bits over all original pixels."
     if targets := about.get("match_bpp"):
-        rates += rf" Each codec's own quality scale was searched for {', '.join(f'{t:g}' for t in targets)} bpp, to within 5\,\%."
+        rates += (
+            rf" Each codec's own quality scale was searched for {', '.join(f'{t:g}' for t in targets)} bpp, to "
+            rf"within 5\,\%."
+        )
     gone = "; ".join(f"{escape(label)} ({escape(reason)})" for label, reason in about["skipped"].items())
     return f"{text} {rates}" + (f" Left out: {gone}." if gone else "")
 
@@ -96,8 +111,12 @@ def _heads(about: Mapping[str, Any]) -> str:
         if "head" in cell:
             head = cell["head"]
             way = f"{cell.get('regime', '')}, on {'latents' if cell.get('route') == 'latent' else 'decoded images'}"
-            inside = "; ".join(filter(None, (_settings(_given(head.get("config", {}))), _settings(head.get("provenance", {})))))
-            heads.setdefault(rf"\textit{{{escape(head.get('name', ''))}}} ({inside}): {escape(way)}.", cell.get("regime", ""))
+            inside = "; ".join(
+                filter(None, (_settings(_given(head.get("config", {}))), _settings(head.get("provenance", {}))))
+            )
+            heads.setdefault(
+                rf"\textit{{{escape(head.get('name', ''))}}} ({inside}): {escape(way)}.", cell.get("regime", "")
+            )
     meaning = {
         "frozen": "Frozen heads were trained on clean images and have never seen a codec.",
         "adapted": "Adapted heads were trained on what a codec leaves; they are never compared with frozen ones.",
@@ -120,11 +139,18 @@ def _differences(members: Sequence[Group]) -> str:
         return ""
     floors = ", ".join(filter(None, (floor_text(group) for group in members)))
     text = (
-        f"Bjontegaard differences are against {escape(' and '.join(about['anchors']))}: PCHIP over log rate through the points of curves that rise "
-        "strictly; where one dips, a cubic in log rate that may only rise and ever more slowly, within the bounds of the score, fitted by least "
-        r"squares, and marked. Where the curves share less than 75\,\% of either's interval there is no number. Nothing is extrapolated."
+        f"Bjontegaard differences are against {escape(' and '.join(about['anchors']))}: PCHIP over log rate through "
+        f"the points of curves that rise "
+        "strictly; where one dips, a cubic in log rate that may only rise and ever more slowly, within the bounds of "
+        "the score, fitted by least "
+        r"squares, and marked. Where the curves share less than 75\,\% of either's interval there is no number. "
+        r"Nothing is extrapolated."
     )
-    floor = f" The null floor, one codec on two interleaved ladders, is {floors} in BD-rate." if floors else " The null floor was not measured."
+    floor = (
+        f" The null floor, one codec on two interleaved ladders, is {floors} in BD-rate."
+        if floors
+        else " The null floor was not measured."
+    )
     return text + floor
 
 
@@ -137,23 +163,31 @@ def _uncertainty(members: Sequence[Group]) -> str:
 
 def _intervals(about: Mapping[str, Any]) -> str:
     return (
-        rf"Intervals are where the middle 95\,\% of {about['resamples']} resamples of the images lie (seed {about['seed']}), scores, rates and "
-        "differences computed anew on each, all codecs on the same draws. A codec is called better only where the interval of the paired difference "
-        "leaves out 0; there is no correction for the number of comparisons. What they do not know: other seeds of trained heads or codecs, and "
+        rf"Intervals are where the middle 95\,\% of {about['resamples']} resamples of the images lie (seed "
+        rf"{about['seed']}), scores, rates and "
+        "differences computed anew on each, all codecs on the same draws. A codec is called better only where the "
+        "interval of the paired difference "
+        "leaves out 0; there is no correction for the number of comparisons. What they do not know: other seeds of "
+        "trained heads or codecs, and "
         "other scenes than those the images were drawn from."
     )
 
 
 def _times(about: Mapping[str, Any]) -> str:
     environment = {**about["environment"], **_conditions(about.get("times") or {})}
-    machine = {**environment.get("machine", {}), **{k: v for k, v in (about.get("times") or {}).items() if k in ("processor", "cores")}}
+    machine = {
+        **environment.get("machine", {}),
+        **{k: v for k, v in (about.get("times") or {}).items() if k in ("processor", "cores")},
+    }
     what = ", ".join(str(machine[k]) for k in ("processor", "system", "arch") if machine.get(k))
     cores = f"{machine['cores']} cores, " if machine.get("cores") else ""
     repeats = environment.get("repeats", about.get("repeats", 1))
     each = "once" if repeats == 1 else f"{repeats} times, the median kept"
     return (
-        f"A time is the median over images of one image's wall time after a warm-up, each measured {each}: {escape(what)}, {cores}"
-        f"{environment.get('workers', '?')} processes of {environment.get('threads_per_worker', '?')} thread each, device "
+        f"A time is the median over images of one image's wall time after a warm-up, each measured {each}: "
+        f"{escape(what)}, {cores}"
+        f"{environment.get('workers', '?')} processes of {environment.get('threads_per_worker', '?')} thread each, "
+        f"device "
         f"{escape(str(environment.get('device', '?')))}."
     )
 
@@ -172,7 +206,10 @@ def _software(about: Mapping[str, Any]) -> str:
     dirty = " with changes that are not committed" if commit.endswith("+") else ""
     command = _command(str(about.get("arguments", {}).get("command", "")))
     said = rf" Command: \texttt{{{escape(command)}}}." if command else ""
-    return f"Python {escape(str(environment.get('python', '?')))}; {escape(packages)}; commit {_short(commit.rstrip('+'))}{dirty}.{said}"
+    return (
+        f"Python {escape(str(environment.get('python', '?')))}; {escape(packages)}; commit "
+        f"{_short(commit.rstrip('+'))}{dirty}.{said}"
+    )
 
 
 def _command(line: str) -> str:
@@ -194,7 +231,9 @@ def _given(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _settings(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{escape(_words(name))} {_short(_plain(value))}" for name, value in values.items() if _plain(value))
+    return ", ".join(
+        f"{escape(_words(name))} {_short(_plain(value))}" for name, value in values.items() if _plain(value)
+    )
 
 
 def _words(name: str) -> str:

@@ -39,7 +39,9 @@ def _line(point: pd.Series, scores: Sequence[str], timed: Sequence[str], metric:
         return rf"{name} & \multicolumn{{{span - 1}}}{{l}}{{{escape(point['status'])}}} \\"
     cells = [with_interval(point["bpp"], point.get("bpp_low", math.nan), point.get("bpp_high", math.nan), 4)]
     for column in scores:
-        low, high = (point.get(f"{column}_{end}", math.nan) if column == metric else math.nan for end in ("low", "high"))
+        low, high = (
+            point.get(f"{column}_{end}", math.nan) if column == metric else math.nan for end in ("low", "high")
+        )
         cells.append(with_interval(100 * point[column], 100 * low, 100 * high, 1))
     cells.append(number(point["psnr"], 2))
     cells += [_milliseconds(point[column]) for column in timed]
@@ -54,7 +56,8 @@ def _milliseconds(seconds: float) -> str:
 
 def _caption(group: Group) -> str:
     return (
-        rf"Every operating point on {group.where}, heads {escape(group.regime)}: scores in percent, times in milliseconds an image (median). "
+        rf"Every operating point on {group.where}, heads {escape(group.regime)}: scores in percent, times in "
+        rf"milliseconds an image (median). "
         + group.sure(rf"In brackets: 95\,\% intervals of the rate and of {group.title}.")
     )
 

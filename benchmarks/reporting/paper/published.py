@@ -9,13 +9,18 @@ from benchmarks.reporting.paper.latex import escape, floating, number, tabular
 from benchmarks.reporting.paper.published_references import PublishedCurve, Reference
 from benchmarks.stats.metric_facts import TITLES, scale_of
 
-WARNING = "Published by others on other data, not measured here; they compare with no row of ours and are in no difference."
+WARNING = (
+    "Published by others on other data, not measured here; they compare with no row of ours and are in no difference."
+)
 
 
 def overlays(references: Sequence[Reference], metric: str) -> list[Overlay]:
     """Curves of a metric, as figures draw them."""
     return [
-        Overlay(reference.title if len(reference.curves) == 1 else f"{curve.codec}, {reference.title}", tuple(zip(curve.bpp, values, strict=True)))
+        Overlay(
+            reference.title if len(reference.curves) == 1 else f"{curve.codec}, {reference.title}",
+            tuple(zip(curve.bpp, values, strict=True)),
+        )
         for reference in references
         for curve in reference.curves
         if (values := curve.scores.get(metric))
@@ -29,7 +34,10 @@ def published_table(references: Sequence[Reference]) -> str:
         head = ["", "bpp", *(escape(_title(m)) for m in reference.metrics)]
         blocks = [(escape(curve.codec), _lines(curve, reference.metrics)) for curve in reference.curves]
         bodies.append(tabular("l" + "r" * (len(head) - 1), head, blocks))
-        notes.append(f"{escape(reference.title)}: {escape(reference.source)}. Data: {escape(reference.data)}. Head: {escape(reference.head)}.")
+        notes.append(
+            f"{escape(reference.title)}: {escape(reference.source)}. Data: {escape(reference.data)}. Head: "
+            f"{escape(reference.head)}."
+        )
     return floating(bodies, rf"\textbf{{{WARNING}}}", "tab:published", notes, kind="table")
 
 

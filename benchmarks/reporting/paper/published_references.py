@@ -1,7 +1,8 @@
-"""Figures that others have published, to be laid beside ours and never mixed with them: ``references.toml``, with their sources.
+"""Figures that others have published, to be laid beside ours and never mixed with them: ``references.toml``, with their
+sources.
 
-They are measured on other data, with other heads, by other rules. Nothing here is a ``Row``, so no table of ours and no difference can take
-one in; ``tests/test_paper.py`` holds the imports to that.
+They are measured on other data, with other heads, by other rules. Nothing here is a ``Row``, so no table of ours and no
+difference can take one in; ``tests/test_paper.py`` holds the imports to that.
 """
 
 from __future__ import annotations
@@ -57,7 +58,10 @@ def find_reference(name: str) -> Reference:
     known = references()
     if name not in known:
         near = difflib.get_close_matches(name, known, 1, 0.5)
-        raise UnknownNameError(f"no reference is called {name!r}; " + (f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"))
+        raise UnknownNameError(
+            f"no reference is called {name!r}; "
+            + (f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}")
+        )
     return known[name]
 
 

@@ -10,7 +10,8 @@ from benchmarks.reporting.paper.latex import escape, floating, number, tabular, 
 AT_ONCE = 5
 """Rates side by side; more go into a second table below the first."""
 MISSING = (
-    "holds no scores at common rates; a run made since they are kept has them, or no two codecs of this one share a rate that is compared. "
+    "holds no scores at common rates; a run made since they are kept has them, or no two codecs of this one share a "
+    "rate that is compared. "
     "Run its command again: what was measured is kept, and only the rows are made anew."
 )
 
@@ -41,7 +42,9 @@ def _lines(group: Group, view: View, found: pd.DataFrame, leads: pd.DataFrame, r
         for rate in rates:
             if rate in numbers.index:
                 row = numbers.loc[rate]
-                cells.append(with_interval(100 * row["value"], 100 * row["low"], 100 * row["high"], 1, bold=best[rate] == codec))
+                cells.append(
+                    with_interval(100 * row["value"], 100 * row["low"], 100 * row["high"], 1, bold=best[rate] == codec)
+                )
             else:
                 cells.append("--")
         lines.append([escape(codec), *cells])
@@ -51,11 +54,19 @@ def _lines(group: Group, view: View, found: pd.DataFrame, leads: pd.DataFrame, r
 def _ceiling(group: Group, view: View, columns: int) -> list[str]:
     """The originals' score, across all rates."""
     rows = group.of(view)
-    whole = rows[(rows["metric"] == group.metric) & (rows["part"] == "") & (rows["anchor"] == "") & (rows["point"] == "") & (rows["status"] == "ok")]
+    whole = rows[
+        (rows["metric"] == group.metric)
+        & (rows["part"] == "")
+        & (rows["anchor"] == "")
+        & (rows["point"] == "")
+        & (rows["status"] == "ok")
+    ]
     if whole.empty:
         return []
     one = whole.iloc[0]
-    streams = group.rows[(group.rows["metric"] == "bpp") & (group.rows["codec"] == one["codec"]) & (group.rows["part"] == "")]
+    streams = group.rows[
+        (group.rows["metric"] == "bpp") & (group.rows["codec"] == one["codec"]) & (group.rows["part"] == "")
+    ]
     rate = f" at {number(streams['value'].iloc[0], 1)} bpp" if len(streams) else ""
     score = with_interval(100 * one["value"], 100 * one["low"], 100 * one["high"], 1)
     return [escape(one["codec"]), rf"\multicolumn{{{columns}}}{{r}}{{{score}{rate}}}"]
@@ -83,7 +94,10 @@ def notes(group: Group, found: pd.DataFrame) -> list[str]:
     got = group.rows[(group.rows["metric"] == "matched_bpp") & (group.rows["status"] == "ok")]
     said = []
     for part, rows in got.groupby("part", sort=False):
-        said.append(f"At {escape(str(part))} the files take {number(rows['value'].min(), 4)} to {number(rows['value'].max(), 4)} bpp.")
+        said.append(
+            f"At {escape(str(part))} the files take {number(rows['value'].min(), 4)} to "
+            f"{number(rows['value'].max(), 4)} bpp."
+        )
     refused = group.rows[(group.rows["metric"] == "matched_bpp") & (group.rows["status"] == "n/a")]
     said += [escape(f"{row.codec}: {row.reason}.") for row in refused.itertuples()]
     return [*said, *failures(group)]
@@ -92,5 +106,8 @@ def notes(group: Group, found: pd.DataFrame) -> list[str]:
 def failures(group: Group) -> list[str]:
     """Operating points without a number, with their reasons."""
     bad = group.rows[(group.rows["status"].isin(("failed", "skipped"))) & (group.rows["anchor"] == "")]
-    lines = (" ".join(f"{row.status}: {row.head} {row.codec} {row.point}".split()) + f": {row.reason}." for row in bad.itertuples())
+    lines = (
+        " ".join(f"{row.status}: {row.head} {row.codec} {row.point}".split()) + f": {row.reason}."
+        for row in bad.itertuples()
+    )
     return [escape(line) for line in dict.fromkeys(lines)]

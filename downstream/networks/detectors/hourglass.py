@@ -32,8 +32,8 @@ STRIDE = 4
 class Hourglass(Detector):
     """CenterNet-like detector; raw output is (heat, geometry).
 
-    heat: (N, classes, H/4, W/4) logits. geometry: (N, 4, H/4, W/4): log width, log height in cells; x and y offset of the
-    box's middle from the cell's, in cells.
+    heat: (N, classes, H/4, W/4) logits. geometry: (N, 4, H/4, W/4): log width, log height in cells; x and y offset of
+    the box's middle from the cell's, in cells.
     """
 
     memory_format = torch.contiguous_format
@@ -44,7 +44,11 @@ class Hourglass(Detector):
         self.d8 = nn.Sequential(ConvNorm(32, 64, stride=2), ConvNorm(64, 64))
         self.d16 = nn.Sequential(ConvNorm(64, 112, stride=2), ConvNorm(112, 112))
         self.d32 = nn.Sequential(ConvNorm(112, 160, stride=2), ConvNorm(160, 160), ConvNorm(160, 160))
-        self.to16, self.to8, self.to4 = ConvNorm(160, 112, 1, relu=False), ConvNorm(112, 64, 1, relu=False), ConvNorm(64, 32, 1, relu=False)
+        self.to16, self.to8, self.to4 = (
+            ConvNorm(160, 112, 1, relu=False),
+            ConvNorm(112, 64, 1, relu=False),
+            ConvNorm(64, 32, 1, relu=False),
+        )
         self.u16, self.u8, self.u4 = ConvNorm(112, 112), ConvNorm(64, 64), ConvNorm(32, 48)
         self.heat = output_convolution(48, classes, 1, bias=RARE)
         self.geometry = output_convolution(48, 4, 1, bias=0.0)

@@ -48,7 +48,17 @@ def normalised(pixels: Tensor) -> Tensor:
 class ConvNorm(nn.Sequential):
     """Convolution, batch norm, ReLU; size kept at stride 1 and halved at stride 2."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1, *, dilation: int = 1, relu: bool = True) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int = 3,
+        stride: int = 1,
+        groups: int = 1,
+        *,
+        dilation: int = 1,
+        relu: bool = True,
+    ) -> None:
         layers: list[nn.Module] = [
             nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2 * dilation, dilation, groups, bias=False),
             nn.BatchNorm2d(outputs),
@@ -72,7 +82,9 @@ N = TypeVar("N", bound=Network)
 
 
 def fused(network: N) -> N:
-    """The same network in evaluation mode with every batch norm folded into its convolution; changes ``network`` itself."""
+    """The same network in evaluation mode with every batch norm folded into its convolution; changes ``network``
+    itself.
+    """
     network.eval()
     for module in network.modules():
         if isinstance(module, ConvNorm):

@@ -7,7 +7,8 @@
                                shared head: class scores, middle and size of the box
 
 Trunk: He et al. 2016 (residual blocks). Neck: Lin et al. 2017 (feature pyramids). Head: anchor-free as in Ge et al.,
-"YOLOX", 2021, with the quality of the box folded into the class score (Li et al., "Generalized Focal Loss", NeurIPS 2020).
+"YOLOX", 2021, with the quality of the box folded into the class score (Li et al., "Generalized Focal Loss", NeurIPS
+2020).
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ class Residual(nn.Module):
 class Pyramid(Detector):
     """Dense detector on three strides; raw output is (scores, geometry) for each stride s, finest first.
 
-    scores: (N, classes, H/s, W/s) logits. geometry: (N, 4, H/s, W/s): offset x, y of the box's middle from the cell's, log
-    width, log height, all in cells.
+    scores: (N, classes, H/s, W/s) logits. geometry: (N, 4, H/s, W/s): offset x, y of the box's middle from the cell's,
+    log width, log height, all in cells.
     """
 
     def __init__(self, classes: int) -> None:

@@ -1,4 +1,6 @@
-"""The networks behind the latent heads: built for what a codec hands out, so no width or stride of any codec is written here."""
+"""The networks behind the latent heads: built for what a codec hands out, so no width or stride of any codec is written
+here.
+"""
 
 from __future__ import annotations
 

@@ -1,13 +1,16 @@
-"""What stands before a pixel network that reads latents: from samples of a map, coloured by w, to planes of a size in proportion to the image's.
+"""What stands before a pixel network that reads latents: from samples of a map, coloured by w, to planes of a size in
+proportion to the image's.
 
     field -+-------------------------------------------> 1x1 -+-> pixel shuffle -> planes -> the pixel network
            |                                                  |
            +-> 1x1 -> FiLM <- words -> residual block -> 1x1 -+
 
-One linear layer and a narrow block: a twentieth of what HSC's networks of floats compute. All behind it is the network of a pixel head, whose weights
-it can begin with; the lift can begin as a map to pixels, the linear layer by least squares and all of it by descent. Nothing holds the planes to
-being an image from there on: they are what the network has learnt to ask for. Reading compressed features: Torfason, Mentzer, Agustsson,
-Tschannen, Timofte, Van Gool, "Towards Image Understanding from Deep Compression without Decoding", ICLR 2018. FiLM: Perez et al., AAAI 2018.
+One linear layer and a narrow block: a twentieth of what HSC's networks of floats compute. All behind it is the network
+of a pixel head, whose weights it can begin with; the lift can begin as a map to pixels, the linear layer by least
+squares and all of it by descent. Nothing holds the planes to
+being an image from there on: they are what the network has learnt to ask for. Reading compressed features: Torfason,
+Mentzer, Agustsson, Tschannen, Timofte, Van Gool, "Towards Image Understanding from Deep Compression without Decoding",
+ICLR 2018. FiLM: Perez et al., AAAI 2018.
 Pixel shuffle: Shi et al., "ESPCN", CVPR 2016.
 """
 
@@ -43,7 +46,9 @@ class Film(nn.Module):
         last = nn.Linear(_FILM_WIDTH, 2 * width)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
-        self.read = nn.Sequential(nn.LayerNorm(words, elementwise_affine=False), nn.Linear(words, _FILM_WIDTH), nn.ReLU(), last)
+        self.read = nn.Sequential(
+            nn.LayerNorm(words, elementwise_affine=False), nn.Linear(words, _FILM_WIDTH), nn.ReLU(), last
+        )
 
     def forward(self, x: Tensor, words: Tensor) -> Tensor:
         """x: (N, width, h, w). words: (N, V). As x."""
@@ -74,7 +79,9 @@ class Lift(nn.Module):
         nn.init.zeros_(self.block[2].weight)  # type: ignore[arg-type]  # the linear map alone, at first
 
     def forward(self, field: Tensor, words: Tensor | None = None) -> Tensor:
-        """field: (N, C, h, w). words: (N, V) where vectors are read. (N, 3, stride * h, stride * w), in units of ``normalised``."""
+        """field: (N, C, h, w). words: (N, V) where vectors are read. (N, 3, stride * h, stride * w), in units of
+        ``normalised``.
+        """
         field = (field - self.mean[:, None, None]) * self.scale[:, None, None]
         x = self.enter(field)
         if self.film is not None:
@@ -84,7 +91,9 @@ class Lift(nn.Module):
 
     @torch.no_grad()
     def fit(self, pairs: Iterable[tuple[Tensor, Tensor]]) -> None:
-        """Make the linear layer the least-squares map from fields (N, C, h, w) to pixels (N, 3, stride * h, stride * w), 0 to 255."""
+        """Make the linear layer the least-squares map from fields (N, C, h, w) to pixels (N, 3, stride * h, stride *
+        w), 0 to 255.
+        """
         channels = len(self.mean)
         square = torch.zeros(channels + 1, channels + 1, dtype=torch.float64)
         cross = torch.zeros(channels + 1, self.linear.out_channels, dtype=torch.float64)
@@ -92,7 +101,9 @@ class Lift(nn.Module):
             rows = field.permute(0, 2, 3, 1).flatten(0, 2)  # (N, C, h, w) -> (N * h * w, C)
             rows = torch.cat([rows, torch.ones(len(rows), 1)], 1).double()
             square += rows.T @ rows
-            cross += rows.T @ pixel_unshuffle(normalised(pixels), self.stride).permute(0, 2, 3, 1).flatten(0, 2).double()
+            cross += (
+                rows.T @ pixel_unshuffle(normalised(pixels), self.stride).permute(0, 2, 3, 1).flatten(0, 2).double()
+            )
         mean = square[-1, :-1] / square[-1, -1]
         spread = (square.diagonal()[:-1] / square[-1, -1] - mean**2).clamp(min=0).sqrt()
         scale = 1 / spread.clamp(min=_LEAST_SPREAD)
@@ -110,13 +121,16 @@ class Lift(nn.Module):
 
 
 def covering_answers(planes: Tensor, network: Hourglass | Context) -> tuple[Tensor, ...]:
-    """A pixel network's raw maps for planes (N, 3, H, W), of sides up to their next multiples: what lies beyond is zero, a middle grey."""
+    """A pixel network's raw maps for planes (N, 3, H, W), of sides up to their next multiples: what lies beyond is
+    zero, a middle grey.
+    """
     height, width = planes.shape[2:]
     return network.answers(pad(planes, (0, -width % network.multiple, 0, -height % network.multiple)))
 
 
 def begin(network: Network, tensors: Mapping[str, Tensor]) -> None:
-    """Weights for a network with a lift: its own, or those of the pixel network behind it, before which the lift stays as it is.
+    """Weights for a network with a lift: its own, or those of the pixel network behind it, before which the lift stays
+    as it is.
 
     Raises:
         RuntimeError: they are of another network.

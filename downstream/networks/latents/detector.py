@@ -1,6 +1,7 @@
 """A detector on latents: the pixel detector ``hourglass`` behind a lift from the latents.
 
-field, words -> lift -> planes, 5/4 of the image's size -> downstream/networks/detectors/hourglass.py -> heat, geometry -> boxes in the image
+field, words -> lift -> planes, 5/4 of the image's size -> downstream/networks/detectors/hourglass.py -> heat, geometry
+-> boxes in the image
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from downstream.networks.latents.inputs import Reading
 
 
 class Centres(Hourglass):
-    """Raw output is that of ``Hourglass`` on the planes, for the samples of the field and no more: heat (N, classes, h, w), geometry (N, 4, h, w)."""
+    """Raw output is that of ``Hourglass`` on the planes, for the samples of the field and no more: heat (N, classes, h,
+    w), geometry (N, 4, h, w).
+    """
 
     lift_only: bool
     """Whether the answer ends at the planes, as training of the lift alone wants it."""

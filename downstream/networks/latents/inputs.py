@@ -2,8 +2,8 @@
 
     Latents --maps by name--> field (N, C, h, w), words (N, V)
 
-A head that reads w alone gets the places of the grid's samples in y's stead, so that it can say where on an image what the
-semantics tell of is most often found, and no more.
+A head that reads w alone gets the places of the grid's samples in y's stead, so that it can say where on an image what
+the semantics tell of is most often found, and no more.
 """
 
 from __future__ import annotations
@@ -30,10 +30,12 @@ _LARGEST = 1 << 16
 
 @dataclass(frozen=True)
 class Reading:
-    """needs: the specs of the maps a head reads, y's before w's. stride: image pixels per sample of the grid it works on.
+    """needs: the specs of the maps a head reads, y's before w's. stride: image pixels per sample of the grid it works
+    on.
 
     Raises:
-        UsageError: there is nothing to read, or more than one map that follows the image, or a stride the networks do not know.
+        UsageError: there is nothing to read, or more than one map that follows the image, or a stride the networks do
+        not know.
     """
 
     needs: tuple[LatentSpec, ...]
@@ -41,10 +43,16 @@ class Reading:
 
     def __post_init__(self) -> None:
         fields = [spec for spec in self.needs if spec.stride]
-        if not self.needs or len(fields) > 1 or self.needs[: len(fields)] != tuple(fields) or self.stride not in STRIDES:
+        if (
+            not self.needs
+            or len(fields) > 1
+            or self.needs[: len(fields)] != tuple(fields)
+            or self.stride not in STRIDES
+        ):
             raise UsageError(
                 f"a latent head was to read {[spec.name for spec in self.needs]} at stride {self.stride}, "
-                f"expected at most one map that follows the image, first, then vectors, at a stride of {', '.join(map(str, STRIDES))}"
+                f"expected at most one map that follows the image, first, then vectors, at a stride of "
+                f"{', '.join(map(str, STRIDES))}"
             )
 
     @property
@@ -63,7 +71,8 @@ class Reading:
         return -(-image_hw[0] // self.stride), -(-image_hw[1] // self.stride)
 
     def inputs(self, maps: Mapping[str, Tensor], image_hw: tuple[int, int]) -> tuple[Tensor, ...]:
-        """The network's inputs: field (N, C, h, w), and words (N, V) where vectors are read, for maps by name, (N, ...) each.
+        """The network's inputs: field (N, C, h, w), and words (N, V) where vectors are read, for maps by name, (N, ...)
+        each.
 
         Raises:
             DataError: a map is missing or of another shape than its spec says.
@@ -87,10 +96,16 @@ def from_plain(about: Mapping[str, Any]) -> Reading:
         DataError: it tells of none.
     """
     try:
-        needs = tuple(LatentSpec(str(n["name"]), tuple(map(_side, n["shape"])), _number(n["stride"]), str(n["space"])) for n in about["needs"])
+        needs = tuple(
+            LatentSpec(str(n["name"]), tuple(map(_side, n["shape"])), _number(n["stride"]), str(n["space"]))
+            for n in about["needs"]
+        )
         return Reading(needs, _number(about["stride"]))
     except (KeyError, TypeError, ValueError, UsageError) as error:
-        raise DataError(f"the weights do not say which latents they read ({error}); give weights of a latent head, or train them again") from error
+        raise DataError(
+            f"the weights do not say which latents they read ({error}); give weights of a latent head, or train them "
+            f"again"
+        ) from error
 
 
 def _number(value: Any) -> int:
@@ -104,7 +119,8 @@ def _side(value: Any) -> int | None:
 
 
 def reading_of(specs: Sequence[LatentSpec], use: Use) -> Reading:
-    """What a head reads of a codec's latents. Of several maps the first is y: codecs name first what is nearest to their bytes.
+    """What a head reads of a codec's latents. Of several maps the first is y: codecs name first what is nearest to
+    their bytes.
 
     Raises:
         UsageError: the codec does not hand that out.
@@ -117,7 +133,9 @@ def reading_of(specs: Sequence[LatentSpec], use: Use) -> Reading:
     if not fields:
         raise UsageError(f"the codec's latents are {offered}; expected a map of channels that follows the image's size")
     if use != "y" and not vectors:
-        raise UsageError(f"use={use} reads vectors that stand for the whole image, the codec's latents are {offered}; give use=y")
+        raise UsageError(
+            f"use={use} reads vectors that stand for the whole image, the codec's latents are {offered}; give use=y"
+        )
     return Reading((fields if use != "w" else ()) + (vectors if use != "y" else ()), fields[0].stride)
 
 
@@ -126,7 +144,10 @@ def _require(spec: LatentSpec, found: Tensor | None, grid: tuple[int, int]) -> N
     expected = tuple(next(sides) if side is None else side for side in spec.shape)
     came = None if found is None else tuple(found.shape[1:])
     if came != expected:
-        raise DataError(f"the latent {spec.name} came as {came or 'nothing'}, expected {expected}; was the stream decoded by the codec it is of?")
+        raise DataError(
+            f"the latent {spec.name} came as {came or 'nothing'}, expected {expected}; was the stream decoded by the "
+            f"codec it is of?"
+        )
 
 
 def _places(grid: tuple[int, int], like: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """A segmenter on latents: the pixel segmenter ``context`` behind a lift from the latents.
 
-field, words -> lift -> planes, 3/4 of the image's size -> downstream/networks/segmenters/context.py -> resampled to stride 4 of the image
+field, words -> lift -> planes, 3/4 of the image's size -> downstream/networks/segmenters/context.py -> resampled to
+stride 4 of the image
 """
 
 from __future__ import annotations
@@ -20,12 +21,16 @@ from downstream.ops.finite import require_finite
 
 
 class Pixels(Context):
-    """Raw output is that of ``Context``: logits (N, classes, h, w) at stride 4, for the samples of the field and no more, and coarse logits."""
+    """Raw output is that of ``Context``: logits (N, classes, h, w) at stride 4, for the samples of the field and no
+    more, and coarse logits.
+    """
 
     lift_only: bool
     """Whether the answer ends at the planes, as training of the lift alone wants it."""
     zoom: ClassVar[float] = 0.75
-    """Size of the planes, of the image's: 9/16 of the samples to look at, which label maps bear and small boxes would not."""
+    """Size of the planes, of the image's: 9/16 of the samples to look at, which label maps bear and small boxes would
+    not.
+    """
 
     def __init__(self, reading: Reading, classes: int) -> None:
         super().__init__(classes)

@@ -7,8 +7,8 @@
                     |                                           +--> attention --> z, bilinear to stride 4
                     +--------------------------------------------------------------> + -> 3x3 -> classes at stride 4
 
-Trunk: He et al. 2016 (bottlenecks), Yu and Koltun 2016 (dilation). Regions and attention: Yuan, Chen, Wang, "Object-Contextual
-Representations for Semantic Segmentation", ECCV 2020. Head: Chen et al., "DeepLabv3+", ECCV 2018.
+Trunk: He et al. 2016 (bottlenecks), Yu and Koltun 2016 (dilation). Regions and attention: Yuan, Chen, Wang,
+"Object-Contextual Representations for Semantic Segmentation", ECCV 2020. Head: Chen et al., "DeepLabv3+", ECCV 2018.
 """
 
 from __future__ import annotations
@@ -86,4 +86,6 @@ class Context(Segmenter):
         coarse = self.coarse(x)
         far = self.far(self.attention(x, coarse))
         near = self.near(c4)
-        return self.classify(self.head(near + interpolate(far, size=near.shape[2:], mode="bilinear", align_corners=False))), coarse
+        return self.classify(
+            self.head(near + interpolate(far, size=near.shape[2:], mode="bilinear", align_corners=False))
+        ), coarse

@@ -8,7 +8,8 @@
                     |
                     classes at stride 2
 
-Encoder: He et al. 2016 (residual blocks). Decoder: Ronneberger et al. 2015 (skips), Lin et al. 2017 (pyramids of sums). The mean of
+Encoder: He et al. 2016 (residual blocks). Decoder: Ronneberger et al. 2015 (skips), Lin et al. 2017 (pyramids of sums).
+The mean of
 the image: Liu, Rabinovich, Berg, "ParseNet", 2016.
 """
 
