@@ -86,6 +86,13 @@ def parser() -> argparse.ArgumentParser:
         "--head", metavar="SPEC", action="append", help="a detector or segmenter; may be repeated (default: the task's)"
     )
     what.add_argument(
+        "--metric",
+        metavar="SPEC",
+        action="append",
+        default=[],
+        help="a metric beside those of the task; may be repeated (--list metrics names them)",
+    )
+    what.add_argument(
         "--route",
         choices=("image", "latent", "both"),
         default="both",
@@ -300,7 +307,9 @@ def _config(options: argparse.Namespace) -> Config:
         codecs = list(TASKS.get(options.task).codecs) if codecs is None else codecs
         named = {parse_spec(spec).name for spec in codecs}
         codecs = [*codecs, *(name for name in described if name not in named)]
-    return configure(options.task, options.dataset, codecs, options.head, anchors=options.anchor, **made)
+    return configure(
+        options.task, options.dataset, codecs, options.head, anchors=options.anchor, metrics=options.metric, **made
+    )
 
 
 def _described(options: argparse.Namespace) -> list[str]:

@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from benchmarks.api import (
-    METRICS,
     Counted,
     Counts,
     HasBoxes,
@@ -193,9 +192,7 @@ class Scorer:
     def __init__(self, plan: Plan, store: Store, number: int, bootstrap: Bootstrap) -> None:
         self.plan, self.store, self.number, self.bootstrap = plan, store, number, bootstrap
         self.label, self.head = plan.config.heads[number]
-        self.metrics: list[Metric] = [
-            m for name in plan.config.task.metrics if (m := METRICS.build(name)).output is self.head.output
-        ]
+        self.metrics = [metric for metric in plan.config.all_metrics if metric.output is self.head.output]
         self.measure: str = getattr(self.head, "measure", "")
         self.target = labels_of(plan.config, self.head.output)
         self.space = covered(self.head.label_space, self.target or self.head.label_space)
@@ -219,7 +216,7 @@ class Scorer:
                 else f"{len(missing)} of {len(keys)} images not read yet"
             )
             own = self.plan.config.design.main_metric_of(
-                [self.measure] if self.measure else [s for m in self.metrics for s in m.scores]
+                [self.measure] if self.measure else [s for m in self.metrics for s in m.facts]
             )
             return [
                 _row(
@@ -234,8 +231,8 @@ class Scorer:
             ]
         rows = _time_rows(self.plan, cell, self.store, "head_s", keys, **base)
         samples = self._samples(keys)
-        if (main := self.plan.config.design.main_metric_of(samples)) in samples:
-            self.bootstrap.scores[self.label, route, *_ladder(self.plan, cell.curve), cell.point] = samples[main]
+        for name in self.plan.config.design.compared_metrics(samples):
+            self.bootstrap.scores[self.label, route, name, *_ladder(self.plan, cell.curve), cell.point] = samples[name]
         for found in self._scores(keys):
             unit = self.plan.config.design.facts_of(found.metric).unit
             row = _row(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.api import METRICS
 from benchmarks.harness.keys import identity
 from benchmarks.harness.plan import Plan, cell_id
 from benchmarks.harness.requirements import PSEUDO_SCORE
@@ -38,6 +39,7 @@ def describe(plan: Plan, workers: int, device: str, arguments: Mapping[str, Any]
         "resamples": config.resamples,
         "least_for_intervals": {"images": MIN_IMAGES, "objects": MIN_OBJECTS, "resamples": MIN_RESAMPLES},
         "match_bpp": config.match_bpp,
+        "metrics": [str(METRICS.spec(metric)) for metric in config.metrics],
         "facts": plain_facts(config.design.facts),
         "skipped": plan.skipped,
         NOTICES: plan.notices,

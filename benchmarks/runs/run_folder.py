@@ -33,6 +33,7 @@ from benchmarks.stats.design import Design, Ladder
 from benchmarks.stats.metric_facts import facts_of_metrics
 from benchmarks.text import one_line
 from hsc.errors import HscError, ResultsError
+from hsc.registry import parse_spec
 
 MOST_CELLS = 100_000
 MOST_DRAWS = 1 << 28
@@ -44,7 +45,12 @@ _ROUTE = OneOf(("image", "latent"))
 _PLUGIN: dict[str, Shape] = {"name": _NAME, "config": MapOf(Plain(), 100), "provenance": MapOf(Plain(), 1000)}
 _CELL = Fields(
     {"codec": Fields(_PLUGIN), "curve": _LABEL, "point": _LABEL},
-    {"ladder": OneOf(("", "second")), "head": Fields(_PLUGIN), "regime": OneOf(("frozen", "adapted", "reference")), "route": _ROUTE},
+    {
+        "ladder": OneOf(("", "second")),
+        "head": Fields(_PLUGIN),
+        "regime": OneOf(("frozen", "adapted", "reference")),
+        "route": _ROUTE,
+    },
 )
 _MACHINE: dict[str, Shape] = {name: Maybe(Text(1000)) for name in ("system", "arch", "processor")} | {
     "cores": Whole(0, 1 << 20)
@@ -94,6 +100,7 @@ _RUN = Fields(
         "notices": ListOf(_WORDS, 1000),
         "times": MapOf(Plain(), 100),
         "facts": MapOf(_FACTS, 1000, longest=200),
+        "metrics": ListOf(Text(2000, least=1), 100),
     },
 )
 """What a run writes into run.json, with bounds that no run comes near."""
@@ -150,7 +157,8 @@ class Run:
         curves += [Ladder(label, ("",)) for label in self.about["skipped"] if (label, False) not in points]
         matched, results = tuple(self.about.get("match_bpp", ())), self.results
         anchors = tuple(self.about["anchors"])
-        return Design(tuple(curves), anchors, matched, results.columns, results.main_metric, results.facts)
+        added = added_columns(self.about, self.task, results.facts)
+        return Design(tuple(curves), anchors, matched, results.columns, results.main_metric, results.facts, added)
 
 
 def load(folder: Path, *, complete: bool = True, parse_constant: Callable[[str], Any] | None = None) -> Run:
@@ -194,7 +202,8 @@ def load(folder: Path, *, complete: bool = True, parse_constant: Callable[[str],
             f"{first['reason']}); run it again"
         )
     facts = facts_of_run(about, task)
-    return Run(folder, about, Results(scores, comparisons, tuple(task.columns), task.main_metric, facts))
+    columns = (*task.columns, *added_columns(about, task, facts))
+    return Run(folder, about, Results(scores, comparisons, columns, task.main_metric, facts))
 
 
 def facts_of_run(about: Mapping[str, Any], task: Any) -> dict[str, MetricFacts]:
@@ -209,8 +218,16 @@ def facts_of_run(about: Mapping[str, Any], task: Any) -> dict[str, MetricFacts]:
         )
         for name, facts in about.get("facts", {}).items()
     }
-    installed = [METRICS.build(name) for name in task.metrics if name in METRICS.names()]
-    return {**recorded, **facts_of_metrics(installed)}
+    names = [*task.metrics, *(parse_spec(spec).name for spec in about.get("metrics", ()))]
+    return {**recorded, **facts_of_metrics(METRICS.get(name) for name in names if name in METRICS.names())}
+
+
+def added_columns(about: Mapping[str, Any], task: Any, facts: Mapping[str, MetricFacts]) -> tuple[str, ...]:
+    """The main scores of metrics that were added to the task's own, in the order of the run."""
+    if not about.get("metrics"):
+        return ()
+    own = facts_of_metrics(METRICS.get(name) for name in task.metrics if name in METRICS.names())
+    return tuple(name for name, score in facts.items() if score.main and name not in own)
 
 
 @contextmanager
