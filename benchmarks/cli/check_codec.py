@@ -52,4 +52,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE
     findings = [examine(codec, check) for check in CONTRACT if not (check.slow and options.quick)]
     sys.stdout.write(report(str(CODECS.spec(codec)), findings, version("hsc-bench") or "(not installed)"))
-    return BROKEN if any(found.state == "broken" for found in findings) else KEPT
+    return BROKEN if any(found.state == "failed" for found in findings) else KEPT
