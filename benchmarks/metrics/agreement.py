@@ -1,9 +1,9 @@
 """Semantic consistency: agreement of a head's predictions on decoded images with those on the originals.
 
-No labels are needed. The predictions on the originals are the truth (boxes with scores of .5 and above, or label maps), and those on the
-decoded images are scored against them: COCO AP for boxes, mIoU of the set for maps. 1 without loss; a head that makes
-the same mistakes on both is consistent. Fischer, Hofbauer, Kuhn, Steinbach, Kaup, "Evaluation of video coding for
-machines without ground truth", ICASSP 2022.
+No labels are needed: the predictions on the originals are the truth (boxes with scores of .5 and above, or label maps),
+and those on the decoded images are scored against them: COCO AP for boxes, mIoU of the set for maps. 1 without loss; a
+head that makes the same mistakes on both is consistent. Fischer, Hofbauer, Kuhn, Steinbach, Kaup, "Evaluation of video
+coding for machines without ground truth", ICASSP 2022.
 """
 
 from __future__ import annotations

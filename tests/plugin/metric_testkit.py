@@ -45,7 +45,7 @@ def excess(truth: Truth, predictions: Sequence[Prediction], threshold: float) ->
 
 @METRICS.register("count_error")
 @dataclass(frozen=True)
-class CountError:
+class Miscount:
     """Mean absolute error of the number of objects in an image, over all classes and of each class."""
 
     threshold: float = 0.5
