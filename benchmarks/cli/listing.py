@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.api import CODECS, DATASETS, METRICS, TASKS
-from benchmarks.harness.answers import why_unavailable
+from benchmarks.harness.guard import why_unavailable
 from downstream.api import HEADS
 from hsc.errors import HscError, SpecError
 from hsc.registry import Registry

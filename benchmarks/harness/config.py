@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from benchmarks.api import Dataset, Task
 from benchmarks.harness.operating_points import Curve
+from benchmarks.harness.readers import Reader
 from benchmarks.stats.design import Design, Ladder
-from downstream.api import Route
 
 Overwrite = Literal["missing", "always", "never"]
+"""Which images are coded and read: those that the cache does not know, all, or none."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides a run's numbers, and how it is done. Head n reads by ``routes[n]``.
+    """Everything that decides a run's numbers, and how it is done.
 
-    limit: 0 means all images. resamples: 0 means no intervals. match_bpp: bits per pixel at which curves are to have
-    their points; none:
-    their ladders.
+    curves: the codecs with their operating points, ``original`` first. readers: heads by their routes. anchors: what
+    Bjontegaard differences are taken against. limit: how many images, 0 for all. seed: of the images drawn and of the
+    bootstrap. repeats: how often a time is taken, of which the median is kept. resamples: of the bootstrap, 0 for no
+    intervals. match_bpp: bits per pixel at which curves are to have their points, empty for their ladders.
     """
 
     task: Task
     dataset: Dataset
     curves: tuple[Curve, ...]
-    heads: tuple[tuple[str, Any], ...]
-    routes: tuple[Route, ...]
+    readers: tuple[Reader, ...]
     anchors: tuple[str, ...] = ()
     limit: int = 0
     seed: int = 0
@@ -37,8 +38,8 @@ class Config:
 
     @property
     def design(self) -> Design:
-        """What comparisons ask of the run."""
+        """The part of the run that comparisons ask for."""
         ladders = tuple(
-            Ladder(curve.label, tuple(point for point, _ in curve.points), curve.null_of) for curve in self.curves
+            Ladder(curve.label, tuple(point.label for point in curve.points), curve.second_of) for curve in self.curves
         )
         return Design(ladders, self.anchors, self.match_bpp, tuple(self.task.columns), self.task.main_metric)

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.api import TASKS, Task
-from benchmarks.harness.answers import why
+from benchmarks.harness.guard import why
 from benchmarks.runs.folder_files import exists, read_json
 from benchmarks.runs.rows import _MOST_TEXT, MOST_IMAGES, read_rows
 from benchmarks.runs.schema import Fields, ListOf, MapOf, Maybe, Number, OneOf, Plain, Shape, Text, Whole, check

@@ -19,8 +19,8 @@ from tabulate import tabulate
 
 from benchmarks.api import Dataset
 from benchmarks.harness.executors import ONE_THREAD
-from benchmarks.harness.measure import read_by
 from benchmarks.harness.operating_points import curve_label, point_label
+from benchmarks.harness.readers import latents_of
 from benchmarks.harness.timing import timed
 from benchmarks.studies.counters import counted, peak_bytes
 from downstream.api import Route, routes_of, sees_originals
@@ -78,7 +78,7 @@ def steps_of(codec: Codec, head: Any, route: Route) -> list[tuple[str, Callable[
         singles = codec.stages() if isinstance(codec, Staged) else [("decode", codec.decode)]
     else:
         one: Any = codec
-        names = read_by([head])
+        names = latents_of([head])
         singles = (
             codec.latent_stages(names)
             if isinstance(codec, StagedLatents)
@@ -129,7 +129,7 @@ def _whole(case: Case) -> Callable[[Sequence[bytes]], Any]:
     codec: Any = case.codec
     if case.route == "image":
         return lambda streams: case.head.predict([codec.decode(data) for data in streams])
-    return lambda streams: case.head.predict_latents(codec.decode_latents_batch(streams, read_by([case.head])))
+    return lambda streams: case.head.predict_latents(codec.decode_latents_batch(streams, latents_of([case.head])))
 
 
 def _cost(case: Case, stage: str, seconds: float, macs: int, parameters: int, peak: int | None) -> Cost:

@@ -10,11 +10,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from hostile_testkit import Hostile, HostileHead
-from hsc_testkit import Blocks, FindSquares, Squares
-
-from benchmarks.api import METRICS, Row, Sample
-from benchmarks.evaluation import configure, run
 from benchmarks.harness.answers import (
     checked_image,
     checked_latents,
@@ -24,6 +19,11 @@ from benchmarks.harness.answers import (
     lent,
     why_unavailable,
 )
+from hostile_testkit import Hostile, HostileHead
+from hsc_testkit import Blocks, FindSquares, Squares
+
+from benchmarks.api import METRICS, Row, Sample
+from benchmarks.evaluation import configure, run
 from benchmarks.harness.cache import Store
 from benchmarks.harness.executors import Executor, Inline, Processes
 from downstream.api import VOID, Detections, FeaturePair, LabelSpace, Likeness, Masks, SegmentationMap
