@@ -19,7 +19,7 @@ from hsc.errors import UsageError
 Floats = npt.NDArray[np.float64]
 
 
-@METRICS.register("likeness")
+@METRICS.register("likeness", aliases=("fidelity",))
 @dataclass(frozen=True)
 class LikenessOfSet:
     """PSNR of the set in dB (infinite without loss), or the mean of MS-SSIM, LPIPS or DISTS over its images."""

@@ -40,7 +40,7 @@ _CANDIDATES = 500
 _PAD_VALUE = 115
 
 
-@HEADS.register("small")
+@HEADS.register("small", aliases=("detector",))
 @dataclass(frozen=True)
 class Small:
     """A detector of about one million parameters at the image's own size.
@@ -160,7 +160,7 @@ class Small:
         return best_of_cells(boxes, scores, most, **limits)
 
 
-@HEADS.register("small_adapted")
+@HEADS.register("small_adapted", aliases=("detector_adapted",))
 @dataclass(frozen=True)
 class SmallAdapted(Small):
     """``small`` trained further on the images a codec decodes: what a head on that codec's latents is to be measured
