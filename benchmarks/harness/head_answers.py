@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.text import one_line
-from downstream.api import VOID, Detections, FeaturePair, Likeness, Prediction, SegmentationMap
+from downstream.api import VOID, Detections, FeaturePair, Fidelity, Prediction, SegmentationMap
 from downstream.ops.masks import why_damaged
 from hsc.errors import HeadError
 
@@ -33,8 +33,8 @@ def checked_prediction(prediction: Any, head: Any, image_hw: tuple[int, int]) ->
         return _checked_boxes(prediction, len(head.label_space.classes), image_hw)
     if isinstance(prediction, SegmentationMap):
         return _checked_map_of_classes(prediction, len(head.label_space.classes), image_hw)
-    if isinstance(prediction, Likeness):
-        return _checked_likeness(prediction, head)
+    if isinstance(prediction, Fidelity):
+        return _checked_fidelity(prediction, head)
     if isinstance(prediction, FeaturePair):
         return _checked_features(prediction)
     raise HeadError(f"the head gave {type(prediction).__name__}, which nothing here scores")
@@ -122,14 +122,14 @@ def _checked_map_of_classes(answer: SegmentationMap, classes: int, image_hw: tup
     return answer
 
 
-def _checked_likeness(answer: Likeness, head: Any) -> Likeness:
+def _checked_fidelity(answer: Fidelity, head: Any) -> Fidelity:
     if answer.measure != head.measure:
         raise HeadError(
-            f"the judge measures {one_line(answer.measure)!r}, expected {head.measure!r}, as it says of itself"
+            f"the fidelity head measures {one_line(answer.measure)!r}, expected {head.measure!r}, as it says of itself"
         )
     numbers = _numbers(answer.numbers, "numbers", "f", 1)
     if not len(numbers):
-        raise HeadError("the judge gave no number at all, expected at least one")
+        raise HeadError("the fidelity head gave no number at all, expected at least one")
     _check_finite(numbers, "numbers")
     return answer
 
