@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Literal
 
-from benchmarks.api import Dataset, Task
+from benchmarks.api import METRICS, Dataset, Task
 from benchmarks.harness.operating_points import Curve
 from benchmarks.harness.readers import Reader
 from benchmarks.stats.design import Design, Ladder
+from benchmarks.stats.metric_facts import facts_of_metrics
 
 Overwrite = Literal["missing", "always", "never"]
 """Which images are coded and read: those that the cache does not know, all, or none."""
@@ -36,10 +38,13 @@ class Config:
     resamples: int = 0
     match_bpp: tuple[float, ...] = ()
 
-    @property
+    @functools.cached_property
     def design(self) -> Design:
         """The part of the run that comparisons ask for."""
         ladders = tuple(
-            Ladder(curve.label, tuple(point.label for point in curve.points), curve.second_of) for curve in self.curves
+            Ladder(curve.second_of or curve.label, tuple(point.label for point in curve.points), bool(curve.second_of))
+            for curve in self.curves
         )
-        return Design(ladders, self.anchors, self.match_bpp, tuple(self.task.columns), self.task.main_metric)
+        facts = facts_of_metrics(METRICS.build(name) for name in self.task.metrics)
+        columns, main_metric = tuple(self.task.columns), self.task.main_metric
+        return Design(ladders, self.anchors, self.match_bpp, columns, main_metric, facts)

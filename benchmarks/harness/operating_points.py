@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.api import CODECS
 from benchmarks.stats.bjontegaard import LEAST_POINTS
-from benchmarks.stats.null_floor import PART
+from benchmarks.stats.noise_floor import second_label
 from hsc.api import Codec
 from hsc.errors import SpecError
 from hsc.registry import Spec, expand, format_value, parse_spec
@@ -99,4 +99,4 @@ def ladder(curve: Curve) -> Curve | None:
     between = [dataclasses.replace(codecs[0], **{field: middle}) for middle in middles if middle not in values]
     if len(between) < LEAST_POINTS:
         return None
-    return Curve(f"{curve.label}, {PART}", tuple(map(point_of, between)), second_of=curve.label)
+    return Curve(second_label(curve.label), tuple(map(point_of, between)), second_of=curve.label)

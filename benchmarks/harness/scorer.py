@@ -15,8 +15,8 @@ from benchmarks.api import (
     Counts,
     Metric,
     Resampled,
-    Row,
     Score,
+    ScoreRow,
 )
 from benchmarks.harness.cache import Store, latents_kind
 from benchmarks.harness.guard import guarded
@@ -26,25 +26,16 @@ from benchmarks.harness.progress import Progress
 from benchmarks.harness.reader_truth import ReaderTruth
 from benchmarks.harness.readers import Reader
 from benchmarks.stats.bootstrap import Bootstrap, Floats, interval, why_no_interval
-from benchmarks.stats.metric_facts import scale_of
+from benchmarks.stats.metric_facts import STREAM_FACTS
+from benchmarks.stats.noise_floor import SECOND
 from downstream.api import Detections, HasMeasure, Prediction
 from hsc.errors import PluginError
-
-UNITS = {
-    "bpp": "bit/pixel",
-    "source_bpp": "bit/pixel",
-    "size_bytes": "byte",
-    "psnr": "dB",
-    "encode_s": "s",
-    "decode_s": "s",
-    "head_s": "s",
-}
 
 
 class Scored(NamedTuple):
     """Every row of a run's cells, in the plan's order, and their metrics' counts, second ladders left out."""
 
-    rows: list[Row]
+    rows: list[ScoreRow]
     counts: list[Counts]
 
 
@@ -77,10 +68,12 @@ def score(plan: Plan, store: Store, bootstrap: Bootstrap, progress: Progress) ->
             except PluginError as error:  # a metric, or a data set's labels, may be anybody's
                 rows.append(_failed_row(plan, cell, reader, str(error)))
             progress.advance(f"{cell.curve} {cell.point}", len(plan.images))
+    # Of a second ladder only what the noise floor needs is kept: no scores by class, and no row where it was skipped.
+    rows = [row for row in rows if not (row.ladder and (row.part or row.status == "skipped"))]
     return Scored(rows, counts)
 
 
-def _unread_rows(plan: Plan, reader: Reader) -> list[Row]:
+def _unread_rows(plan: Plan, reader: Reader) -> list[ScoreRow]:
     """A row for each reason that a reader reads no operating point for."""
     name = reader.name
     named = {"head": reader.label, "regime": reader.head.regime, "route": reader.route}
@@ -89,22 +82,24 @@ def _unread_rows(plan: Plan, reader: Reader) -> list[Row]:
     return [_row(plan, "", "", status=status, reason=reason, **named) for reason in sorted(reasons)]
 
 
-def _failed_row(plan: Plan, cell: Cell, reader: Reader, reason: str) -> Row:
+def _failed_row(plan: Plan, cell: Cell, reader: Reader, reason: str) -> ScoreRow:
     """The row of an operating point that could not be scored."""
     named = {"head": reader.label, "regime": reader.head.regime, "route": reader.route}
     reason = f"it cannot be scored: {reason}"
     return _row(plan, cell.curve, cell.point, cell_id(cell, reader.name), status="failed", reason=reason, **named)
 
 
-def _row(plan: Plan, codec: str, point: str, cell: str = "", **columns: Any) -> Row:
+def _row(plan: Plan, codec: str, point: str, cell: str = "", **columns: Any) -> ScoreRow:
     """A row with the columns filled in that are the same for all of a run."""
     config = plan.config
-    base = Row(
+    codec, ladder = _ladder(plan, codec)
+    base = ScoreRow(
         cell=cell,
         task=registered_name(config.task),
         dataset=dataset_label(plan),
         split=config.dataset.split,
         codec=codec,
+        ladder=ladder,
         point=point,
         route="image",
         regime="",
@@ -112,20 +107,24 @@ def _row(plan: Plan, codec: str, point: str, cell: str = "", **columns: Any) -> 
         part="",
         seed=config.seed,
         metric=config.task.main_metric,
-        anchor="",
         value=math.nan,
         images=len(plan.images),
     )
     return replace(base, **columns)
 
 
-def _rate_rows(plan: Plan, cell: Cell, store: Store, bootstrap: Bootstrap) -> list[Row]:
+def _ladder(plan: Plan, label: str) -> tuple[str, str]:
+    """The codec and the ladder of a curve's label, as the columns of ``ScoreRow`` name them."""
+    second_of = next((curve.second_of for curve in plan.config.curves if curve.label == label), "")
+    return (second_of, SECOND) if second_of else (label, "")
+
+
+def _rate_rows(plan: Plan, cell: Cell, store: Store, bootstrap: Bootstrap) -> list[ScoreRow]:
     records, reason = stream_records(plan, cell, store)
     if reason:
         status = "failed" if any(k in plan.failures for k in cell.streams) else "missing"
-        return [
-            _row(plan, cell.curve, cell.point, cell.id, metric="bpp", unit=UNITS["bpp"], status=status, reason=reason)
-        ]
+        named = {"metric": "bpp", "unit": STREAM_FACTS["bpp"].unit}
+        return [_row(plan, cell.curve, cell.point, cell.id, status=status, reason=reason, **named)]
     pixels = sum(h * w for h, w in (r.image_hw for r in records))
     size, error = sum(r.size_bytes for r in records), sum(r.squared_error for r in records)
     numbers = {
@@ -137,9 +136,12 @@ def _rate_rows(plan: Plan, cell: Cell, store: Store, bootstrap: Bootstrap) -> li
     if cell.curve == plan.config.curves[0].label and all(s is not None for s in source):
         numbers["source_bpp"] = 8 * sum(s for s in source if s is not None) / pixels
     rates = bootstrap.rate([r.size_bytes for r in records], [h * w for h, w in (r.image_hw for r in records)])
-    bootstrap.rates[cell.curve, cell.point] = rates
+    bootstrap.rates[*_ladder(plan, cell.curve), cell.point] = rates
     low, high, _ = interval(rates)
-    rows = [_row(plan, cell.curve, cell.point, cell.id, metric=m, value=v, unit=UNITS[m]) for m, v in numbers.items()]
+    rows = [
+        _row(plan, cell.curve, cell.point, cell.id, metric=metric, value=value, unit=STREAM_FACTS[metric].unit)
+        for metric, value in numbers.items()
+    ]
     rows = [replace(row, low=low, high=high, reason=bootstrap.reason) if row.metric == "bpp" else row for row in rows]
     rows += [
         time
@@ -152,7 +154,7 @@ def _rate_rows(plan: Plan, cell: Cell, store: Store, bootstrap: Bootstrap) -> li
     return rows
 
 
-def _time_rows(plan: Plan, cell: Cell, store: Store, kind: str, keys: Sequence[str], /, **named: Any) -> list[Row]:
+def _time_rows(plan: Plan, cell: Cell, store: Store, kind: str, keys: Sequence[str], /, **named: Any) -> list[ScoreRow]:
     """A row with the median of the times taken under the plan's conditions, which stand in its reason; or why it has no
     value. No row where a plan has no times.
     """
@@ -186,7 +188,7 @@ class Scorer:
         self.classes = self._truth.classes
         self._read: tuple[Sequence[str], list[Prediction]] = ([], [])
 
-    def rows(self, cell: Cell) -> list[Row]:
+    def rows(self, cell: Cell) -> list[ScoreRow]:
         """The reader's rows at one operating point: its times and scores, or one that says why there are none."""
         reader, keys = self.reader, cell.predictions[self.reader.name]
         base = {
@@ -201,7 +203,9 @@ class Scorer:
         rows = _time_rows(self.plan, cell, self.store, "head_s", keys, **base)
         samples = self._samples(keys)
         if (main := self.plan.config.design.main_metric_of(samples)) in samples:
-            self.bootstrap.scores[reader.label, reader.route, cell.curve, cell.point] = samples[main]
+            self.bootstrap.scores[reader.label, reader.route, *_ladder(self.plan, cell.curve), cell.point] = samples[
+                main
+            ]
         for score in self._scores(keys):
             row = _row(
                 self.plan,
@@ -210,7 +214,7 @@ class Scorer:
                 metric=score.metric,
                 part=score.part,
                 value=score.value,
-                unit=scale_of(score.metric).unit,
+                unit=self.plan.config.design.facts_of(score.metric).unit,
                 **base,
             )
             name = f"{score.metric}/{score.part}" if score.part else score.metric
@@ -218,13 +222,13 @@ class Scorer:
             rows.append(replace(row, low=low, high=high, reason="" if row.part else self.no_interval))
         return rows
 
-    def _unscored(self, cell: Cell, missing: Sequence[str], base: Mapping[str, Any]) -> Row:
+    def _unscored(self, cell: Cell, missing: Sequence[str], base: Mapping[str, Any]) -> ScoreRow:
         """The row of an operating point of which predictions are missing. base: the columns that name it."""
         failures = [self.plan.failures[key] for key in missing if key in self.plan.failures]
         count = f"{len(missing)} of {len(cell.predictions[self.reader.name])} images"
         reason = f"{count} failed: {failures[0]}" if failures else f"{count} not read yet"
         head = self.reader.head
-        scores = [head.measure] if isinstance(head, HasMeasure) else [s for m in self.metrics for s in m.scores]
+        scores = [head.measure] if isinstance(head, HasMeasure) else [name for metric in self.metrics for name in metric.facts]
         main = self.plan.config.design.main_metric_of(scores)
         status = "failed" if failures else "missing"
         return _row(self.plan, cell.curve, cell.point, metric=main, status=status, reason=reason, **base)

@@ -14,6 +14,8 @@ from benchmarks.harness.truth import labels_of
 from benchmarks.runs.environment import environment
 from benchmarks.runs.notices import NAME as NOTICES
 from benchmarks.stats.bootstrap import MIN_IMAGES, MIN_OBJECTS, MIN_RESAMPLES
+from benchmarks.stats.metric_facts import plain_facts
+from benchmarks.stats.noise_floor import SECOND
 from hsc.devices import current_device, use_device
 from hsc.files.atomic_files import write_text
 
@@ -42,6 +44,7 @@ def _described(plan: Plan, workers: int, arguments: Mapping[str, Any]) -> dict[s
         "resamples": config.resamples,
         "least_for_intervals": {"images": MIN_IMAGES, "objects": MIN_OBJECTS, "resamples": MIN_RESAMPLES},
         "match_bpp": config.match_bpp,
+        "facts": plain_facts(config.design.facts),
         "skipped": {**{f"head {label}": reason for label, reason in plan.skipped_heads.items()}, **plan.skipped},
         NOTICES: plan.notices,
         "heads": _heads(plan),
@@ -63,9 +66,11 @@ def _heads(plan: Plan) -> list[dict[str, Any]]:
 def _cells(plan: Plan) -> dict[str, Any]:
     readers = [reader for reader in plan.config.readers if plan.cells_of(reader)]
     heads = {reader.label: identity(reader.head) for reader in readers}
+    ladders = {curve.label: (curve.second_of, SECOND) for curve in plan.config.curves if curve.second_of}
     cells: dict[str, Any] = {}
     for cell in plan.cells:
-        coded = {"codec": identity(cell.codec), "curve": cell.curve, "point": cell.point}
+        label, ladder = ladders.get(cell.curve, (cell.curve, ""))
+        coded = {"codec": identity(cell.codec), "curve": label, "ladder": ladder, "point": cell.point}
         cells[cell.id] = coded
         for reader in readers:
             if reader.name in cell.predictions:
