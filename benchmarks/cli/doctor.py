@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.api import CODECS, DATASETS, METRICS, TASKS
 from benchmarks.conformance.codec_rules import at, photo
 from benchmarks.harness.guard import why
-from benchmarks.harness.measure import ask
+from benchmarks.harness.head_calls import ask
 from benchmarks.imaging.image_files import require_image
 from benchmarks.runs.environment import PACKAGES, environment, version
 from downstream.api import HEADS, Detections, FeaturePair, Fidelity, Route, routes_of

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 
 @dataclass(frozen=True)
@@ -19,7 +18,8 @@ class Pixels:
     source_bytes: int | None
 
 
-class IndexedImage(NamedTuple):
+@dataclass(frozen=True)
+class IndexedImage:
     """One image of a run. index: its place in the data set. image_id: its name there."""
 
     index: int

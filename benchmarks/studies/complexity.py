@@ -10,7 +10,6 @@ each stage and of the whole.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -26,6 +25,7 @@ from benchmarks.studies.counters import counted, peak_bytes
 from downstream.api import Route, routes_of, sees_originals
 from downstream.compatibility import why_not
 from hsc.api import Codec, Staged, StagedLatents
+from hsc.devices import current_device
 from hsc.errors import HscError, UnavailableError, UsageError
 from hsc.weights.fetching import fetch_all
 
@@ -142,7 +142,7 @@ def _cost(case: Case, stage: str, seconds: float, macs: int, parameters: int, pe
         parameters or None,
         peak,
         case.threads,
-        os.environ.get("HSC_DEVICE", "cpu"),
+        current_device(),
     )
 
 

@@ -261,7 +261,7 @@ class _Maker:
     def image(self, place: int, rate: float | None) -> dict[str, Any]:
         """One image, its labels, and a tile for each codec."""
         indexed = self.plan.images[place]
-        index, image_id, pixels = indexed
+        index, image_id, pixels = indexed.index, indexed.image_id, indexed.pixels
         cut = window(pixels.image_hw)
         target = math.ceil(rate * pixels.image_hw[0] * pixels.image_hw[1] / 8) if rate else 0
         one: dict[str, Any] = {
