@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.api import TASKS
+from benchmarks.api import CODECS, TASKS
 from benchmarks.cli.listing import REGISTRIES, listing
 from benchmarks.evaluation import Outcome, configure, require, run
 from benchmarks.harness.config import Config
@@ -25,7 +25,6 @@ from benchmarks.reporting.save_run import writable, write
 from benchmarks.stats.bootstrap import RESAMPLES
 from benchmarks.text import one_line
 from hsc.errors import HscError, ResultsError, UsageError
-from hsc.registry import parse_spec
 
 DONE, FAILED, USAGE, STOPPED = 0, 1, 2, 130
 
@@ -305,7 +304,7 @@ def _config(options: argparse.Namespace) -> Config:
     codecs = options.codec
     if described := _described(options):
         codecs = list(TASKS.get(options.task).codecs) if codecs is None else codecs
-        named = {parse_spec(spec).name for spec in codecs}
+        named = {CODECS.parse(spec).name for spec in codecs}
         codecs = [*codecs, *(name for name in described if name not in named)]
     return configure(
         options.task, options.dataset, codecs, options.head, anchors=options.anchor, metrics=options.metric, **made
@@ -331,11 +330,12 @@ def planned(outcome: Outcome) -> str:
         if rates
         else []
     )
+    lines += [f"skipped: head {label}: {reason}" for label, reason in plan.skipped_heads.items()]
     lines += [f"skipped: {label}: {reason}" for label, reason in plan.skipped.items()]
-    lines += [f"left out: head {plan.config.heads[number][0]}: {one.reason}" for number, one in plan.unfit.items()]
+    lines += [f"left out: head {reader.label}: {unfit.reason}" for reader, unfit in plan.unfit.items()]
     lines += [f"note: {text}" for text in plan.notices]
     lines += [
-        f"{len(plan.cells)} cells x {len(plan.config.heads)} heads x {len(plan.images)} images; {plan.todo} images "
+        f"{len(plan.cells)} cells x {len(plan.config.readers)} heads x {len(plan.images)} images; {plan.todo} images "
         f"to code or read"
     ]
     if plan.retimed:

@@ -3,7 +3,7 @@
 metric.output   scenes
 Detections      rectangles of two classes, with masks; a third class never occurs
 SegmentationMap maps of two classes and void; a third class never occurs
-Likeness        one scene for each score of the metric, which is the measure of its answers
+Fidelity        one scene for each score of the metric, which is the measure of its answers
 FeaturePair     features of four patches an image
 """
 
@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import Metric, MetricFacts, Truth
-from downstream.api import HEADS, VOID, Detections, FeaturePair, Likeness, Prediction, SegmentationMap
+from downstream.api import HEADS, VOID, Detections, FeaturePair, Fidelity, Prediction, SegmentationMap
 from downstream.ops.masks import pack
 
 IMAGES = 12
@@ -46,7 +46,7 @@ def scenes(metric: Metric) -> list[Scene]:
     makers: dict[type[Prediction], Callable[[Metric], list[Scene]]] = {
         Detections: lambda _: [_boxes()],
         SegmentationMap: lambda _: [_maps()],
-        Likeness: _likenesses,
+        Fidelity: _fidelities,
         FeaturePair: lambda _: [_features()],
     }
     return makers[metric.output](metric) if metric.output in makers else []
@@ -148,7 +148,7 @@ def _maps() -> Scene:
     return Scene(Truth(_ids(), CLASSES, maps=true), true, damaged, empty)
 
 
-def _likenesses(metric: Metric) -> list[Scene]:
+def _fidelities(metric: Metric) -> list[Scene]:
     """A scene a measure: one number an image where the better end of the scale is finite, else a head's answers."""
     truth, made = Truth(_ids(), ()), []
     for measure, facts in metric.facts.items():
@@ -162,8 +162,8 @@ def _numbers(measure: str, end: float, facts: MetricFacts) -> tuple[list[Predict
     length = facts.high - facts.low
     loss = facts.sign * (length if math.isfinite(length) else 1.0)
     shares = [0.1 + 0.03 * image for image in range(IMAGES)]
-    perfect: list[Prediction] = [Likeness(measure, np.array([end]))] * IMAGES
-    return perfect, [Likeness(measure, np.array([end - share * loss])) for share in shares]
+    perfect: list[Prediction] = [Fidelity(measure, np.array([end]))] * IMAGES
+    return perfect, [Fidelity(measure, np.array([end - share * loss])) for share in shares]
 
 
 def _answers(measure: str) -> tuple[list[Prediction], list[Prediction]] | None:

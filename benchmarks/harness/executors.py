@@ -1,12 +1,12 @@
-"""Where work runs. An executor takes jobs and gives back answers as they come; a cluster engine would be one more.
+"""Executors run jobs and give back answers as they come; a cluster engine would be one more of them.
 
     jobs --> Processes --+--> worker (benchmarks.harness.worker)     one job at a time; dies, hangs or answers
                          +--> worker
-                         +--> apart: a worker that only does what was asked to be done apart
+                         +--> apart: a worker for jobs that must run where no others have run
 
-Processes start clean, need no ``__main__`` guard in a user's script, and whatever they started ends with them. A job
-whose worker died or hung is split into its parts, and each runs in a process of its own, so that one bad image costs
-itself alone.
+Processes start clean, need no ``__main__`` guard in a user's script, and whatever they started ends with them. The
+current device travels with each job. A job is split into its parts where its worker died or hung, and each part runs
+in a process of its own, so that one bad image costs itself alone.
 """
 
 from __future__ import annotations
@@ -26,8 +26,10 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any, Generic, Protocol, TypeVar
 
+from benchmarks.harness.worker import Call
 from benchmarks.programs import watcher
 from benchmarks.programs.leftovers import marked_environment
+from hsc.devices import current_device
 from hsc.errors import UsageError
 
 J = TypeVar("J")
@@ -35,11 +37,11 @@ R = TypeVar("R")
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 TIMEOUT_S = 600.0
-"""An image: what a codec, head or data set may take for it before its process is ended."""
+"""The time that a codec, head or data set may take for an image before its process is ended."""
 _START_S = 600.0
-"""For a worker to start and to import what a job needs."""
+"""The time for a worker to start and to import the modules that a job needs."""
 _LAST_S = 2.0
-"""For a worker that has closed its pipe to end by itself, and so to leave its own status."""
+"""The time for a worker that has closed its pipe to end by itself, and so to leave its own status."""
 _WORKER = "HSC_WORKER"
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from benchmarks.harness.worker import main; "
@@ -52,13 +54,14 @@ class WorkerDied(Exception):  # noqa: N818  it is an outcome that the harness re
 
 
 class Executor(Protocol):
-    """Runs ``work(job)`` for each job, in any order.
+    """Runs ``work(job)`` for each job, in any order, on the current device of the caller.
 
     Yields (job, answer, None), or (job, None, why) where the process that ran it died. ``work`` itself must not raise.
-    workers: how many processes are at work at once, which times depend on.
-    parts: splits a job into jobs to be done in its place, given what its process said it was doing
-    (``benchmarks.harness.worker.step``), None if nothing; none where it cannot be split. After such an end they are
-    tried one by one, and are what is yielded. apart: run where nothing else has run than what was asked for apart.
+
+    workers: how many processes are at work at once, which times depend on. parts: splits a job whose process died into
+    jobs that are tried one by one and yielded in its place; it is given the ``doing`` that the process reported last
+    (``benchmarks.harness.worker.step``), and gives an empty list where the job cannot be split. apart: run in processes
+    where only jobs apart have run.
     """
 
     workers: int
@@ -74,9 +77,9 @@ class Executor(Protocol):
 
 
 class Inline:
-    """Everything in this process, one after another, with one thread as in workers: for debugging and for small things.
+    """Runs jobs in this process, one after another, with one thread as in workers: for debugging and for small work.
 
-    What ends or hangs, ends or hangs this process.
+    A job that ends its process, or hangs, does so with this process.
     """
 
     workers = 1
@@ -97,7 +100,7 @@ class Inline:
 
 @dataclass
 class _Task(Generic[J]):
-    """A job, and whether it runs in a process of its own because a worker died of it, or near it."""
+    """A job. alone: whether it runs in a process of its own, because a worker died at it or at a job it was part of."""
 
     job: J
     alone: bool = False
@@ -105,7 +108,11 @@ class _Task(Generic[J]):
 
 @dataclass(eq=False)
 class _Worker:
-    """A running worker. used: whether it has had a job; deadline: of what it is doing, by the monotonic clock."""
+    """A running worker.
+
+    mark: in its environment, by which what it started is found. used: whether it has had a job. deadline: of its work,
+    by the monotonic clock. late: the reason given when the deadline is over. doing: the last that it reported.
+    """
 
     process: subprocess.Popen[bytes]
     pipe: Connection
@@ -118,10 +125,14 @@ class _Worker:
 
 
 class Processes:
-    """``workers`` processes of one thread each, so cores are shared out by process and never oversubscribed.
+    """Runs jobs in ``workers`` processes of one thread each, so that cores are never oversubscribed.
 
-    timeout_s: for an image, of work that reports its steps (``benchmarks.harness.worker.step``). They start at the
-    first job and stay until ``close``, or until this object is gone.
+    Processes start at the first job and stay until ``close``, or until this object is gone.
+
+    timeout_s: the limit of an image, for work that reports its steps (``benchmarks.harness.worker.step``).
+
+    Raises:
+        UsageError: the limit is not above 0.
     """
 
     def __init__(self, workers: int, timeout_s: float = TIMEOUT_S) -> None:
@@ -173,7 +184,7 @@ class Processes:
             _end(list(busy.values()))
 
     def _heard(self, worker: _Worker) -> tuple[str, Any] | None:
-        """The outcome of a worker's job, or None where it has only said how far it is."""
+        """The outcome of a worker's job, or None where the worker has only reported its progress."""
         try:
             kind, content = pickle.loads(worker.pipe.recv_bytes())
         except (EOFError, OSError):
@@ -194,7 +205,7 @@ class Processes:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Torch computes with one thread meanwhile, as it does in workers: times and the last bits of floats depend on it."""
+    """Let torch compute with one thread, as in workers: times and the last bits of floats depend on it."""
     import torch
 
     before = torch.get_num_threads()
@@ -220,7 +231,7 @@ def _settled(
     again: collections.deque[_Task[J]],
     parts: Callable[[J, Any], Sequence[J]] | None,
 ) -> Iterator[tuple[J, Any, WorkerDied | None]]:
-    """What is to be told of a job that ended; puts its worker back, and a suspect's parts into the queue."""
+    """Yields the answer of a job that ended; puts its worker back, or the parts of a job that killed it into the queue."""
     kind, content = outcome
     task: _Task[J] = worker.task
     doing = worker.doing
@@ -240,10 +251,10 @@ def _settled(
 
 
 def _given(idle: list[_Worker], task: _Task[J], work: Callable[[J], Any], deadline: float) -> _Worker:
-    """A worker that has the job: an idle one, or a new one, as a task alone wants it."""
+    """A worker that has the job: an idle one, or a new one where there is none or the task runs alone."""
     import cloudpickle
 
-    message = cloudpickle.dumps((work, task.job))
+    message = cloudpickle.dumps(Call(work, task.job, current_device()))
     while True:
         worker = idle.pop() if idle and not task.alone else _started()
         try:

@@ -1,4 +1,4 @@
-"""A head that scores about nothing before any codec touched the images is a fault of the set-up, and is said to be one."""
+"""Notices on heads that score about nothing before any codec touched the images: the set-up is wrong, not a codec."""
 
 from __future__ import annotations
 
@@ -11,31 +11,30 @@ from benchmarks.harness.truth import labels_of
 from downstream.api import SegmentationMap
 
 LEAST = 0.02
-"""A main score, of 1, below which a head is said to score about nothing."""
+"""A main score, of 1, below which a head counts as scoring about nothing."""
 
 _BOXES = (
     "boxes decoded twice or not at all (its format), class names in another order, another class map, blue taken for "
-    "red, another "
-    "normalisation than it was trained with, photographs turned against their labels, a high score threshold"
+    "red, another normalisation than it was trained with, photographs turned against their labels, a high score "
+    "threshold"
 )
 _MAPS = (
     "class names in another order, another class map, blue taken for red, another normalisation than it was trained "
-    "with, photographs "
-    "turned against their labels"
+    "with, photographs turned against their labels"
 )
 
 
 def scores_nothing(plan: Plan, rows: Sequence[ScoreRow], counts: Sequence[Counts]) -> Iterator[str]:
     """One sentence for each head whose main score says that something is wrong, with the usual causes.
 
-    It goes by the originals, or by the best point of a head that does not read them. A data set that is a control,
-    whose labels are wrong on purpose, is passed over, and so are runs without labels.
+    A head is judged on the originals, or at its best point if it does not read them. Runs without labels are passed
+    over, and so are controls: data sets with wrong labels on purpose.
     """
     config = plan.config
     if isinstance(config.dataset, Control) and config.dataset.at_chance:
         return
-    for number, (label, head) in enumerate(config.heads):
-        route = config.routes[number]
+    for reader in config.readers:
+        label, head, route = reader.label, reader.head, reader.route
         if labels_of(config, head.output) is None:
             continue
         points = [
@@ -59,17 +58,15 @@ def scores_nothing(plan: Plan, rows: Sequence[ScoreRow], counts: Sequence[Counts
             )
             yield (
                 f"head {label} has {config.design.facts_of(metric).title} {100 * best.value:.1f} {where}, {much}: "
-                f"its numbers "
-                f"tell of the set-up and not of "
-                f"codecs; usual causes: {_MAPS if head.output is SegmentationMap else _BOXES}"
+                f"its numbers tell of the set-up and not of codecs; usual causes: {_MAPS if head.output is SegmentationMap else _BOXES}"
             )
 
 
 def _constant(counts: Sequence[Counts], head: str, route: str) -> float:
-    """The mIoU of the best answer of one class everywhere, 0 where less than two classes are labelled or nothing was
-    counted.
+    """The mIoU of the best prediction of one class everywhere; 0 where fewer than two classes are labelled, or nothing
+    was counted.
     """
-    counted = next((one.counted for one in counts if (one.head, one.route, one.original) == (head, route, True)), None)
+    counted = next((c.counted for c in counts if (c.head, c.route, c.original) == (head, route, True)), None)
     if counted is None:
         return 0.0
     pixels = counted.sum(1)

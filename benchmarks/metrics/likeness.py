@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import METRICS, MetricFacts, Score, Truth
-from downstream.api import Likeness, Prediction
+from downstream.api import Fidelity, Prediction
 from hsc.errors import UsageError
 
 Floats = npt.NDArray[np.float64]
@@ -26,7 +26,7 @@ Floats = npt.NDArray[np.float64]
 class LikenessOfSet:
     """PSNR of the set in dB (infinite without loss), or the mean of MS-SSIM, LPIPS or DISTS over its images."""
 
-    output: ClassVar[type[Prediction]] = Likeness
+    output: ClassVar[type[Prediction]] = Fidelity
     version: ClassVar[str] = "1"
     facts: ClassVar[Mapping[str, MetricFacts]] = {
         "psnr": MetricFacts(high=math.inf, unit="dB", percent=False, title="PSNR", digits=2, main=True),
@@ -39,7 +39,7 @@ class LikenessOfSet:
         """The score of the measure that the predictions hold.
 
         Raises:
-            UsageError: predictions are not one Likeness an image, of one known measure and of finite numbers.
+            UsageError: predictions are not one Fidelity an image, of one known measure and of finite numbers.
         """
         once = np.ones((1, len(truth.image_ids)), np.int64)
         samples = self.resample(truth, predictions, once)
@@ -53,7 +53,7 @@ class LikenessOfSet:
         Raises:
             UsageError: as ``compute`` does, or the draws are not (R, N).
         """
-        answers = [prediction for prediction in predictions if isinstance(prediction, Likeness)]
+        answers = [prediction for prediction in predictions if isinstance(prediction, Fidelity)]
         images = len(truth.image_ids)
         if len(answers) != len(predictions) or len(answers) != images or not answers:
             raise UsageError(f"{len(answers)} likenesses came for {images} images; likeness scores one for each")

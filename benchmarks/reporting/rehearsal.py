@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.api import METRICS, Counted, Counts, Illustrated, Metric, Row, ScoresMasks, Truth
-from benchmarks.harness.answers import guarded
+from benchmarks.harness.guard import guarded
 from benchmarks.harness.plan import Cell, Plan, cell_id, dataset_label
 from benchmarks.harness.truth import covered, labels_of
 from benchmarks.reporting import html
@@ -93,24 +93,24 @@ def made_up(plan: Plan) -> tuple[list[Row], list[Counts]]:
     rows = [row for k, cell in enumerate(cells) for row in _rate_rows(plan, cell, k)]
     counts: list[Counts] = []
     spaces: set[LabelSpace] = set()
-    heads = [n for n in range(len(plan.config.heads)) if any(n in cell.predictions for cell in cells)]
-    for place, number in enumerate(heads):
-        label, head = plan.config.heads[number]
+    readers = [r for r in plan.config.readers if any(r.name in cell.predictions for cell in cells)]
+    for place, reader in enumerate(readers):
+        label, head = reader.label, reader.head
         space = covered(head.label_space, labels_of(plan.config, head.output) or head.label_space)
         scores, counted = _scores(plan, head, space)
-        named = {"head": label, "route": plan.config.routes[number], "regime": head.regime}
-        reads = [cell for cell in cells if number in cell.predictions]
-        drawn = [cell for cell in reads if cells.index(cell) % len(heads) == place] or reads[-1:]
+        named = {"head": label, "route": reader.route, "regime": head.regime}
+        reads = [cell for cell in cells if reader.name in cell.predictions]
+        drawn = [cell for cell in reads if cells.index(cell) % len(readers) == place] or reads[-1:]
         for cell in drawn:
             kept = [
                 (metric, part) for metric, part in scores if not part or (space not in spaces and cell is drawn[-1])
             ]
-            about = {**named, "cell": cell_id(cell, number), "value": 0.5, "low": 0.4, "high": 0.6, "unit": "1"}
+            about = {**named, "cell": cell_id(cell, reader.name), "value": 0.5, "low": 0.4, "high": 0.6, "unit": "1"}
             rows += [_row(plan, cell, metric=metric, part=part, **about) for metric, part in kept]
         if counted is not None and space not in spaces:
             pair = (reads[0], reads[-1])
             counts += [
-                Counts(label, named["route"], c.curve, c.point, space.classes, counted, original=c is reads[0])
+                Counts(label, reader.route, c.curve, c.point, space.classes, counted, original=c is reads[0])
                 for c in pair[: len({id(one) for one in pair})]
             ]
         spaces.add(space)

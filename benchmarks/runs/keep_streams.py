@@ -35,12 +35,12 @@ def keep(plan: Plan, count: int, store: Store, executor: Executor, progress: Pro
     """
     few = narrowed(plan, spread(len(plan.images), count))
     images = tuple(
-        KeptImage(image_id, index, *pixels.image_hw, pixels.sha256) for index, image_id, pixels in few.images
+        KeptImage(image.image_id, image.index, *image.pixels.image_hw, image.pixels.sha256) for image in few.images
     )
     whole = {
         cell.id: mine
         for cell, mine in zip(plan.cells, few.cells, strict=True)
-        if not stream_records(plan, cell, store)[1]
+        if not stream_records(plan, cell, store).reason
     }
     found: dict[str, tuple[KeptStream, ...]] = {}
     troubles: list[str] = []
@@ -48,7 +48,7 @@ def keep(plan: Plan, count: int, store: Store, executor: Executor, progress: Pro
     jobs = (Job(at, plan.config.dataset, cell.codec, images, _data(cell, store)) for at, cell in whole.items())
     for job, again, died in executor.run(redecode, jobs):
         cell = whole[job.cell]
-        errors = [r.squared_error for r in stream_records(few, cell, store)[0]]
+        errors = [r.squared_error for r in stream_records(few, cell, store).records]
         checked = _checked(errors, again.streams, job.streams) if again is not None else f"{died}"
         if isinstance(checked, str):
             troubles.append(f"{cell.curve} {cell.point}".strip() + f": its streams cannot be kept: {checked}")
@@ -80,15 +80,11 @@ def _predictions(few: Plan, store: Store) -> tuple[KeptPredictions, ...]:
     """Hashes of what each head said of the few images, where it said something of each."""
     found = []
     for cell in few.cells:
-        for number, keys in cell.predictions.items():
+        for reader, keys in cell.predictions.items():
             known = {k: r.prediction for k, r in store.predictions(dict.fromkeys(keys, "")).items()}
             hashes = tuple(prediction_sha256(p) for k in keys if (p := known.get(k)) is not None)
             if len(hashes) == len(keys):
-                found.append(
-                    KeptPredictions(
-                        cell.curve, cell.point, few.config.heads[number][0], few.config.routes[number], hashes
-                    )
-                )
+                found.append(KeptPredictions(cell.curve, cell.point, reader.label, reader.route, hashes))
     return tuple(found)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.api import METRICS, TASKS, MetricFacts, Task
-from benchmarks.harness.answers import why
+from benchmarks.harness.guard import why
 from benchmarks.runs.folder_files import exists, read_json
 from benchmarks.runs.results import Results
 from benchmarks.runs.rows import (

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchmarks.api import CODECS
 from hsc.errors import UsageError
 from hsc.registry import Spec, parse_spec
 
@@ -17,7 +18,8 @@ FRONT = "front"
 
 
 def find(name: str, labels: Sequence[str]) -> str:
-    """The label of the curve that an anchor's name stands for; a front comes back in its written form.
+    """The label of the curve that an anchor's name stands for; a front comes back in its written form, with registered
+    names for aliases.
 
     Raises:
         UsageError: no curve of the run has that name, or the front's members are not curves of the run.
@@ -28,7 +30,9 @@ def find(name: str, labels: Sequence[str]) -> str:
     if spec.name != FRONT:
         return _of_codec(name, labels)[0]
     members(str(spec), labels)
-    return str(spec)
+    of = spec.arguments["of"]
+    named = str(CODECS.parse(of)) if isinstance(of, str) else tuple(str(CODECS.parse(codec)) for codec in of)
+    return str(Spec(FRONT, {"of": named}))
 
 
 def members(anchor: str, labels: Sequence[str]) -> tuple[str, ...]:
@@ -46,16 +50,17 @@ def members(anchor: str, labels: Sequence[str]) -> tuple[str, ...]:
         raise UsageError(
             f'the anchor {anchor!r} is not a front; expected front(of=vvc), or several: front(of=(vvc, "bpg(bits=10)"))'
         )
-    curves = [
-        label
-        for name in names
-        for label in ([name] if parse_spec(name).arguments and name in labels else _of_codec(name, labels))
-    ]
+    curves = [label for name in names for label in _of_codec(name, labels)]
     return tuple(dict.fromkeys(curves))
 
 
 def _of_codec(name: str, labels: Sequence[str]) -> list[str]:
-    curves = [label for label in labels if parse_spec(label).name == name]
+    """The label that a spec with arguments is, or all labels of a codec named without any."""
+    spec = CODECS.parse(name)
+    if spec.arguments:
+        curves = [label for label in labels if label == str(spec)]
+    else:
+        curves = [label for label in labels if parse_spec(label).name == spec.name]
     if not curves:
         raise UsageError(f"{name!r} is not among the codecs of this run: {', '.join(labels)}")
     return curves

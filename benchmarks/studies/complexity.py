@@ -10,7 +10,6 @@ each stage and of the whole.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -19,13 +18,14 @@ from tabulate import tabulate
 
 from benchmarks.api import Dataset
 from benchmarks.harness.executors import ONE_THREAD
-from benchmarks.harness.measure import read_by
 from benchmarks.harness.operating_points import curve_label, point_label
+from benchmarks.harness.readers import latents_of
 from benchmarks.harness.timing import timed
 from benchmarks.studies.counters import counted, peak_bytes
 from downstream.api import Route, routes_of, sees_originals
 from downstream.compatibility import why_not
 from hsc.api import Codec, Staged, StagedLatents
+from hsc.devices import current_device
 from hsc.errors import HscError, UnavailableError, UsageError
 from hsc.weights.fetching import fetch_all
 
@@ -78,7 +78,7 @@ def steps_of(codec: Codec, head: Any, route: Route) -> list[tuple[str, Callable[
         singles = codec.stages() if isinstance(codec, Staged) else [("decode", codec.decode)]
     else:
         one: Any = codec
-        names = read_by([head])
+        names = latents_of([head])
         singles = (
             codec.latent_stages(names)
             if isinstance(codec, StagedLatents)
@@ -129,7 +129,7 @@ def _whole(case: Case) -> Callable[[Sequence[bytes]], Any]:
     codec: Any = case.codec
     if case.route == "image":
         return lambda streams: case.head.predict([codec.decode(data) for data in streams])
-    return lambda streams: case.head.predict_latents(codec.decode_latents_batch(streams, read_by([case.head])))
+    return lambda streams: case.head.predict_latents(codec.decode_latents_batch(streams, latents_of([case.head])))
 
 
 def _cost(case: Case, stage: str, seconds: float, macs: int, parameters: int, peak: int | None) -> Cost:
@@ -142,7 +142,7 @@ def _cost(case: Case, stage: str, seconds: float, macs: int, parameters: int, pe
         parameters or None,
         peak,
         case.threads,
-        os.environ.get("HSC_DEVICE", "cpu"),
+        current_device(),
     )
 
 

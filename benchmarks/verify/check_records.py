@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from benchmarks.api import TASKS, Row
-from benchmarks.harness.answers import why
+from benchmarks.harness.guard import why
 from benchmarks.harness.keys import key_of, prediction_key, stream_key
 from benchmarks.runs import records
 from benchmarks.runs.folder_files import exists, read_text

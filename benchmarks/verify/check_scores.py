@@ -39,9 +39,9 @@ the same.
 def rescore(run: RunFolder, setting: Setting, answers: Mapping[str, Again]) -> Iterator[Verdict]:
     """Predictions and scores of the kept images, through the scoring that made the table."""
     failed = [
-        f"{cell.curve} {cell.point}, head {setting.plan.config.heads[n][0]}: {answer}"
+        f"{cell.curve} {cell.point}, head {reader.label}: {answer}"
         for at, cell in setting.cells.items()
-        for n, answer in answers[at].predictions.items()
+        for reader, answer in answers[at].predictions.items()
         if isinstance(answer, str) and all(isinstance(s, KeptStream) for s in answers[at].streams)
     ]
     exact, count, differing = _exact(setting, answers)
@@ -137,12 +137,12 @@ def _table(
 
 def _exact(setting: Setting, answers: Mapping[str, Again]) -> tuple[int, int, set[tuple[str, ...]]]:
     """How many predictions are the same, of how many, and the (curve, point, head, route) of those that are not."""
-    config, exact, count = setting.plan.config, 0, 0
+    exact, count = 0, 0
     differing: set[tuple[str, ...]] = set()
     hashes: dict[tuple[str, ...], tuple[str, ...]] = {one[:4]: one.sha256 for one in setting.kept.predictions}
     for at, cell in setting.cells.items():
-        for number, answer in answers[at].predictions.items():
-            name = cell.curve, cell.point, config.heads[number][0], config.routes[number]
+        for reader, answer in answers[at].predictions.items():
+            name = cell.curve, cell.point, reader.label, reader.route
             if not isinstance(answer, str) and name in hashes:
                 same = sum(was == prediction_sha256(p) for was, p in zip(hashes[name], answer, strict=True))
                 exact, count = exact + same, count + len(answer)
@@ -154,9 +154,9 @@ def _scored(setting: Setting, answers: Mapping[str, Again], resamples: int) -> S
     """The rows of what came out here. resamples: of how many the intervals are to be, 0 for none."""
     with tempfile.TemporaryDirectory(prefix="hsc-") as folder, Store(Path(folder) / "store.sqlite") as store:
         for at, cell in setting.cells.items():
-            for number, answer in answers[at].predictions.items():
+            for reader, answer in answers[at].predictions.items():
                 if not isinstance(answer, str):
-                    pairs = zip(cell.predictions[number], setting.kept.images, answer, strict=True)
+                    pairs = zip(cell.predictions[reader], setting.kept.images, answer, strict=True)
                     store.add({}, {key: PredictionRecord(image.id, 0.0, p) for key, image, p in pairs}, {})
             streams = [s for s in answers[at].streams if isinstance(s, KeptStream)]
             if len(streams) == len(setting.kept.images):

@@ -89,9 +89,9 @@ def _recorded(run: RunFolder, kept: KeptStreams) -> Iterator[Verdict]:
 def _jobs(setting: Setting) -> Iterator[Job]:
     config = setting.plan.config
     for at, cell in setting.cells.items():
-        heads = tuple((n, config.heads[n][1], config.routes[n]) for n in cell.predictions)
+        readers = tuple(reader for reader in config.readers if reader.name in cell.predictions)
         data = tuple(stream.data for stream in setting.kept.streams[at])
-        yield Job(at, config.dataset, cell.codec, setting.kept.images, data, heads)
+        yield Job(at, config.dataset, cell.codec, setting.kept.images, data, readers)
 
 
 class _Each(NamedTuple):

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmarks.api import CODECS, DATASETS, TASKS
-from benchmarks.harness.answers import why
-from benchmarks.harness.cache import Pixels
 from benchmarks.harness.config import Config
-from benchmarks.harness.keys import identity, provenance_of
-from benchmarks.harness.operating_points import Curve
-from benchmarks.harness.plan import Cell, Plan, cell_of
+from benchmarks.harness.guard import why
+from benchmarks.harness.indexed_image import IndexedImage, Pixels
+from benchmarks.harness.keys import provenance_of
+from benchmarks.harness.operating_points import Curve, OperatingPoint
+from benchmarks.harness.plan import Cell, Plan, cell_of, identified
+from benchmarks.harness.readers import Reader
 from benchmarks.programs.data_only import why_not_built
 from benchmarks.runs import archive
 from benchmarks.runs.archive import KeptStreams
@@ -79,15 +80,14 @@ def restore(run: RunFolder, kept: KeptStreams, found: list[Verdict], trust: bool
             )
         )
     read = [(one, _usable(HEADS, one, f"head {one['label']}", found, trust)) for one in run.about.get("heads", [])]
-    heads = tuple((one["label"], head) for one, head in read if head is not None)
-    routes = tuple(one["route"] for one, head in read if head is not None)
-    plan = Plan(Config(task, dataset, (), heads, routes, seed=run.about["seed"]), [], [], {})
-    plan.images = [
-        (image.place, image.id, Pixels(image.pixels_sha256, (image.height, image.width), None)) for image in kept.images
+    readers = tuple(Reader(one["label"], head, one["route"]) for one, head in read if head is not None)
+    config = Config(task, dataset, (), readers, seed=run.about["seed"])
+    images = [
+        IndexedImage(image.place, image.id, Pixels(image.pixels_sha256, (image.height, image.width), None))
+        for image in kept.images
     ]
-    setting = Setting(plan, kept)
-    numbered = {number: head for number, (_, head) in enumerate(heads)}
-    identities = {number: identity(head) for number, head in numbered.items()}
+    known = identified(readers)
+    cells: dict[str, Cell] = {}
     said: set[Verdict] = set()
     for at, cell in run.points.items():
         news = [] if at in kept.streams else _unkept(run, at, cell)
@@ -95,10 +95,9 @@ def restore(run: RunFolder, kept: KeptStreams, found: list[Verdict], trust: bool
         found += [verdict for verdict in news if verdict not in said]
         said |= set(news)
         if codec is not None:
-            setting.cells[at] = cell_of(plan, (cell["curve"], cell["point"], codec), numbered, identities)
-            plan.cells.append(setting.cells[at])
-    plan.config = replace(plan.config, curves=tuple(Curve(c.curve, ((c.point, c.codec),)) for c in plan.cells))
-    return setting
+            cells[at] = cell_of(config, images, cell["curve"], OperatingPoint(cell["point"], codec), known)
+    curves = tuple(Curve(cell.curve, (OperatingPoint(cell.point, cell.codec),)) for cell in cells.values())
+    return Setting(Plan(replace(config, curves=curves), images, list(cells.values())), kept, cells)
 
 
 def _dataset(run: RunFolder, kept: KeptStreams, found: list[Verdict], trust: bool) -> Any:

@@ -16,7 +16,7 @@ from benchmarks.conformance.checks import Finding, examine
 from benchmarks.conformance.metric_rules import CONTRACT
 from benchmarks.conformance.metric_scenes import IMAGES, picked, scenes
 from benchmarks.metrics.confusion import Confusion
-from downstream.api import Detections, FeaturePair, Likeness, SegmentationMap
+from downstream.api import Detections, FeaturePair, Fidelity, SegmentationMap
 
 FACTS = Miscount.facts["count_error"]
 
@@ -239,7 +239,7 @@ def test_each_kind_of_prediction_has_a_scene_of_unlike_images() -> None:
         (scene,) = scenes(metric)
         assert len(scene.truth.image_ids) == len(scene.perfect) == len(scene.damaged) == IMAGES
         assert {type(prediction) for prediction in (*scene.perfect, *scene.damaged)} == {output}
-    judged: Any = type("Judged", (Miscount,), {"output": Likeness, "facts": {"x": FACTS, "y": MetricFacts()}})()
+    judged: Any = type("Judged", (Miscount,), {"output": Fidelity, "facts": {"x": FACTS, "y": MetricFacts()}})()
     assert [scene.perfect[0].measure for scene in scenes(judged)] == ["x", "y"]  # type: ignore[union-attr]
     assert scenes(type("Unknown", (Miscount,), {"output": int})()) == []
 
@@ -247,7 +247,7 @@ def test_each_kind_of_prediction_has_a_scene_of_unlike_images() -> None:
 def test_a_measure_without_a_finite_best_value_is_scored_by_its_head_where_one_is_installed() -> None:
     endless = MetricFacts(high=math.inf, percent=False, title="PSNR", main=True)
     for measure, count in (("psnr", 1), ("nobody's", 0)):
-        judged: Any = type("Judged", (Miscount,), {"output": Likeness, "facts": {measure: endless}})()
+        judged: Any = type("Judged", (Miscount,), {"output": Fidelity, "facts": {measure: endless}})()
         assert len(scenes(judged)) == count
 
 
