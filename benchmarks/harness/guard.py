@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 def why(error: BaseException) -> str:
-    """One line on what went wrong; errors that are not ours are somebody's bug and come with the place in the source."""
+    """One line on what went wrong; errors that are not ours are somebody's bug, and come with the line of source."""
     text = one_line(error)
     if isinstance(error, HscError):
         return text

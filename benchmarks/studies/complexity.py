@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 from tabulate import tabulate
 
 from benchmarks.api import Dataset
-from benchmarks.harness.executors import ONE_THREAD
 from benchmarks.harness.operating_points import curve_label, point_label
 from benchmarks.harness.readers import latents_of
+from benchmarks.harness.worker_process import ONE_THREAD
 from benchmarks.harness.timing import timed
 from benchmarks.studies.counters import counted, peak_bytes
 from downstream.api import Route, routes_of, sees_originals
