@@ -45,7 +45,7 @@ def index_pixels(job: Indexing) -> dict[int, Pixels | str]:
             sample = checked_sample(guarded(job.dataset.load, index), image_id)
             height, width = sample.image.shape[:2]
             pixels[index] = Pixels(pixels_sha256(sample.image), (height, width), sample.source_bytes)
-        except HscError as error:  # a data set may be anybody's plug-in
+        except HscError as error:  # a data set may be a plug-in
             pixels[index] = why(error)
     return pixels
 

@@ -26,7 +26,7 @@ _MAPS = (
 
 
 def scores_nothing(plan: Plan, rows: Sequence[ScoreRow], counts: Sequence[Counts]) -> Iterator[str]:
-    """One sentence for each head whose main score says that something is wrong, with the usual causes.
+    """One sentence for each head with a main score that shows a wrong set-up, with the usual causes.
 
     A head is judged on the originals, or at its best point if it does not read them. Runs without labels are passed
     over, and so are controls: data sets with wrong labels on purpose.

@@ -55,7 +55,7 @@ def score(plan: Plan, store: Store, bootstrap: Bootstrap, progress: Progress) ->
             try:
                 rows += guarded(scorer.rows, cell)
                 counts += [] if cell.curve in second else guarded(scorer.counts, cell)
-            except PluginError as error:  # a metric, or a data set's labels, may be anybody's
+            except PluginError as error:  # metrics and data sets may be plug-ins
                 rows.append(_failed_row(plan, cell, reader, str(error)))
             progress.advance(f"{cell.curve} {cell.point}", len(plan.images))
     # Of a second ladder only what the noise floor needs is kept: no scores by class, and no row where it was skipped.

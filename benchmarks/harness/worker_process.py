@@ -72,7 +72,7 @@ class WorkerProcess:
         self.task, self.doing, self.deadline = None, None, NEVER
 
     def end_of_life(self) -> str:
-        """How a worker ended whose pipe is closed; one that only closed its pipe is ended."""
+        """How a worker ended, after its pipe was closed; a worker that only closed its pipe is ended here."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(_LAST_S)
         end([self])
