@@ -1,5 +1,4 @@
-"""Rate against the score of each class, small multiples: a block a head and route, a panel a class, all codecs in each.
-"""
+"""Rate against the score of each class: a block a head and route, a panel a class, all codecs in each panel."""
 
 from __future__ import annotations
 
@@ -11,10 +10,10 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.api import MetricFacts
-from benchmarks.reporting.domains import domain_of
 from benchmarks.reporting.figures.codec_styles import Style, styles_of
 from benchmarks.reporting.figures.figure_files import SETTINGS, pyplot, readable, save_both
 from benchmarks.reporting.figures.rate_curves import RATE_AXIS, axis_label, panel, rates, where
+from benchmarks.runs.domains import domain_of
 from benchmarks.stats.metric_facts import Facts, facts_of
 
 MAX_CLASSES = 24

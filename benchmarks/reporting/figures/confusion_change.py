@@ -21,11 +21,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from benchmarks.api import Counts
-from benchmarks.reporting.domains import domain_of
 from benchmarks.reporting.figures.class_curves import MAX_CLASSES
 from benchmarks.reporting.figures.figure_files import SETTINGS, pyplot, readable, save_both
 from benchmarks.reporting.figures.rate_curves import rates, where
 from benchmarks.runs.csv_cells import write_csv
+from benchmarks.runs.domains import domain_of
 
 Floats = npt.NDArray[np.float64]
 NEAR = 1.2

@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.api import MetricFacts
-from benchmarks.reporting.domains import domain_of
 from benchmarks.reporting.figures.codec_styles import MARKERS, Style, styles_of
 from benchmarks.reporting.figures.figure_files import SETTINGS, pyplot, readable, save_both
+from benchmarks.runs.domains import domain_of
 from benchmarks.runs.results import Results
 from benchmarks.stats.bjontegaard import Line, line
 from benchmarks.stats.metric_facts import STREAM_FACTS, axis_title
