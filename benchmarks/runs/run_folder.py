@@ -44,12 +44,7 @@ _ROUTE = OneOf(("image", "latent"))
 _PLUGIN: dict[str, Shape] = {"name": _NAME, "config": MapOf(Plain(), 100), "provenance": MapOf(Plain(), 1000)}
 _CELL = Fields(
     {"codec": Fields(_PLUGIN), "curve": _LABEL, "point": _LABEL},
-    {
-        "ladder": OneOf(("", "second")),
-        "head": Fields(_PLUGIN),
-        "regime": OneOf(("frozen", "adapted", "reference")),
-        "route": _ROUTE,
-    },
+    {"ladder": OneOf(("", "second")), "head": Fields(_PLUGIN), "regime": OneOf(("frozen", "adapted", "reference")), "route": _ROUTE},
 )
 _MACHINE: dict[str, Shape] = {name: Maybe(Text(1000)) for name in ("system", "arch", "processor")} | {
     "cores": Whole(0, 1 << 20)
