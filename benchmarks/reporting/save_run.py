@@ -20,9 +20,6 @@ from benchmarks.runs.notices import NAME as NOTICES
 from benchmarks.runs.notices import notices_of
 from hsc.errors import ResultsError
 
-_FORMER = ("rows.csv",)
-"""Files of runs of former versions, which would contradict those of a new run in the same folder."""
-
 
 def writable(folder: Path) -> None:
     """Make the folder of a run's files before anything is coded, so that no run ends without one.
@@ -50,8 +47,7 @@ def write(
     task, results = outcome.plan.config.task, outcome.results
     tables.write(results, folder, notices_of({NOTICES: outcome.plan.notices}))
     records.write(outcome.records, folder)
-    for name in (archive.FILE, *_FORMER):
-        (folder / name).unlink(missing_ok=True)  # those of an earlier run in this folder are not this run's
+    (folder / archive.FILE).unlink(missing_ok=True)  # streams of an earlier run in this folder are not this run's
     if outcome.keeping:
         archive.write(outcome.keeping.kept, folder)
     rate_curves.curves(results, folder / "curves")
