@@ -1,5 +1,4 @@
-"""Decoding a few images' streams again, for a run that keeps them and for whoever checks it later: one job an operating
-point.
+"""Decodes the streams of a few images again, when a run keeps them and when it is checked: one job an operating point.
 
 stream, or the image coded again where there is none --decode--> image --+--> error, hash, sketch
                                   \\---------------decode_latents---------+--head, head, ...--> predictions
@@ -28,9 +27,7 @@ from hsc.networks.held import HOLDER
 
 @dataclass(frozen=True)
 class Job:
-    """One operating point. streams: one an image, None where the codec is to code it again; head n reads by
-    ``routes[n]``.
-    """
+    """One operating point. streams: one an image, None where it is encoded again; heads: (number, head, route)."""
 
     cell: str
     dataset: Dataset
@@ -42,14 +39,14 @@ class Job:
 
 @dataclass
 class Again:
-    """What came out. streams: one an image, or why not; predictions: by head one an image, or why not."""
+    """The outcome of a job. streams, and predictions by head number: one an image, or the reason why there is none."""
 
     streams: list[KeptStream | str] = field(default_factory=list)
     predictions: dict[int, list[Prediction] | str] = field(default_factory=dict)
 
 
 def redecode(job: Job) -> Again:
-    """Decode and read every image of a job; what goes wrong becomes a reason, and the rest goes on."""
+    """Decode and read every image of a job; an error becomes the reason for its image, and the others go on."""
     with HOLDER.everything():
         return _redecoded(job)
 
