@@ -22,12 +22,12 @@ from typing import Any, Literal
 
 from hsc.errors import DataError, UsageError
 from hsc.files.plain_json import read_object
-from hsc.networks.config_bounds import LARGEST_STRIDE, require_bounded
+from hsc.networks.config_bounds import MAX_STRIDE, require_bounded
 
 MIN_RESOLUTION = 8
-MOST_LAYERS = 16
-HIGHEST_QUALITY = 255  # in 1/32, as a header holds it
-MOST_FEATURE_LAYERS = MOST_LAYERS - 1  # the first is W+
+MAX_LAYERS = 16
+MAX_QUALITY_STEPS = 255  # in 1/32, as a header holds it
+MAX_FEATURE_LAYERS = MAX_LAYERS - 1  # the first is W+
 SEMANTIC_MAP = 32
 """Side of the maps as which the paper's network sees W+: 18x512 are nine of them."""
 
@@ -255,10 +255,10 @@ class FeatureConfig:
             )
         if self.passes not in (1, 2, 3) or self.stride not in (1, 2):
             raise UsageError(f"passes and stride came as {self.passes} and {self.stride}, expected 1 to 3 and 1 or 2")
-        if self.layers > MOST_FEATURE_LAYERS:
+        if self.layers > MAX_FEATURE_LAYERS:
             raise UsageError(
                 f"{len(self.slices)} slices in {self.passes} passes are {self.layers} layers, expected at most "
-                f"{MOST_FEATURE_LAYERS}"
+                f"{MAX_FEATURE_LAYERS}"
             )
 
     @property
@@ -298,8 +298,8 @@ class DetailConfig:
                 f"layers came as {self.layers}, hidden as {self.hidden}, expected 1 to 3 and two widths; all sizes "
                 f"start at 1"
             )
-        if not 0 <= self.start <= HIGHEST_QUALITY:
-            raise UsageError(f"start came as {self.start}, expected a quality of 0 to {HIGHEST_QUALITY} in 1/32")
+        if not 0 <= self.start <= MAX_QUALITY_STEPS:
+            raise UsageError(f"start came as {self.start}, expected a quality of 0 to {MAX_QUALITY_STEPS} in 1/32")
 
 
 @dataclass(frozen=True)
@@ -324,8 +324,8 @@ class Profile:
                 f"the generator takes E of {self.generator.detail} channels, {channels} come; make them equal (0 "
                 f"with a fixed input size)"
             )
-        if self.layers > MOST_LAYERS:
-            raise UsageError(f"semantics, F and detail are {self.layers} layers, a file holds at most {MOST_LAYERS}")
+        if self.layers > MAX_LAYERS:
+            raise UsageError(f"semantics, F and detail are {self.layers} layers, a file holds at most {MAX_LAYERS}")
         made = (self.encoder.n_styles, self.encoder.w_dim, self.encoder.feature_channels)
         taken = (self.generator.n_styles, self.generator.w_dim, self.generator.feature_channels)
         if made != taken:
@@ -340,9 +340,9 @@ class Profile:
                 self.encoder.input_size // self.encoder.stride,
                 self.generator.input_side(self.generator.layer),
             )
-        if self.encoder.input_size is None and came > LARGEST_STRIDE:
+        if self.encoder.input_size is None and came > MAX_STRIDE:
             raise UsageError(
-                f"F has a stride of {came} pixels, expected at most {LARGEST_STRIDE} for images of any size"
+                f"F has a stride of {came} pixels, expected at most {MAX_STRIDE} for images of any size"
             )
         if came != wanted:
             noun = "stride" if self.encoder.input_size is None else "side"
@@ -367,7 +367,7 @@ class Profile:
         """The quality in 1/32 that all but the detail keep from where detail starts; without detail the highest there
         is.
         """
-        return HIGHEST_QUALITY if self.detail is None else self.detail.start
+        return MAX_QUALITY_STEPS if self.detail is None else self.detail.start
 
     def layers_at(self, quality: int) -> int:
         """Layers of a file of a quality in 1/32: below the detail's start it has none."""

@@ -11,15 +11,15 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-LARGEST_NUMBER = 1 << 16
+MAX_COUNT = 1 << 16
 """Channels, sides, qualities: nothing a profile counts is more."""
 
-LARGEST_STRIDE = 64
+MAX_STRIDE = 64
 """Pixels of an image along a sample of F, where F follows the image: a file's blocks are of 16, and 4 of those a side
 is enough.
 """
 
-_MOST = {
+_MAX_BY_FIELD = {
     "resolution": 1 << 12,
     "mapping_layers": 32,
     "depth": 64,
@@ -31,7 +31,7 @@ _MOST = {
 }
 """Fields that decide how many layers there are, or by how much a side shrinks."""
 
-_LONGEST = 32
+_MAX_ENTRIES = 32
 _TEXT, _FLAGS, _REALS = {"name", "form", "norm", "kind"}, {"patch"}, {"clamp"}
 _OPTIONAL = {"clamp", "input_size"}
 
@@ -59,13 +59,13 @@ def require_bounded(fields: Mapping[str, Any]) -> None:
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
                 raise ValueError(f"{name} came as {str(value)[:40]}, expected a number above 0 or none")
         else:
-            _require_counts(name, value, _MOST.get(name, LARGEST_NUMBER))
+            _require_counts(name, value, _MAX_BY_FIELD.get(name, MAX_COUNT))
 
 
 def _require_counts(name: str, value: Any, most: int) -> None:
     if isinstance(value, list | tuple):
-        if len(value) > _LONGEST:
-            raise ValueError(f"{name} came with {len(value)} entries, expected at most {_LONGEST}")
+        if len(value) > _MAX_ENTRIES:
+            raise ValueError(f"{name} came with {len(value)} entries, expected at most {_MAX_ENTRIES}")
         for entry in value:
             _require_counts(name, entry, most)
     elif isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:

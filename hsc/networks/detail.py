@@ -14,7 +14,7 @@ pixels. From a quality on (``DetailConfig.start``) F stays as it is, and bits go
 decodes what it has written so far and codes the rest, so errors of all networks before are in it. The generator adds
 E_hat's patches to its image and reads E_hat beside F to clean what rounding left. The basis holds the principal
 components of what is lacking, in a metric that counts an error by how much of it a network sees
-(``hsc.training.detail``): in such coordinates one step size for all is right. Rounding leans towards zero, which saves
+(``hsc.training.detail_stage``): in such coordinates one step size for all is right. Rounding leans towards zero, which saves
 more bits than it costs in error while most coefficients are zero.
 
 Source: ours. Coding what a learned transform lacks, as a scalable layer: Akbari, Liang, Han 2019, "DSSLIC". Quantising
@@ -37,7 +37,7 @@ from hsc.entropy_coding.gains import GAIN_UNIT, QualityTable
 from hsc.entropy_coding.integer_nets import GaussianParameters, IntegerSequence, requantise, scale_levels
 from hsc.entropy_coding.quantisation import MEAN_STEPS, SCALES
 from hsc.networks.config import DetailConfig
-from hsc.networks.fcn import Known
+from hsc.networks.fcn import Context
 from hsc.networks.scn import CONTEXT_SHIFT
 
 CELLS = 4
@@ -84,7 +84,7 @@ class DetailNetwork(nn.Module):
             inputs = context + len(checkerboard.SQUARE) * known_channels + len(self._neighbours(turn)) * config.channels
             self.nets.append(IntegerSequence([inputs, *config.hidden, config.channels], kernel=1))
 
-    def forward(self, values: Tensor, known: Known, quality: Tensor) -> Detail:
+    def forward(self, values: Tensor, known: Context, quality: Tensor) -> Detail:
         """Code E as training sees it: values (B, K, h, w) from ``values``, quality (B,) int64; below ``start`` nothing
         is coded.
 
@@ -127,7 +127,7 @@ class DetailNetwork(nn.Module):
         gain = self.quality.gains(quality).gain[:, :, None, None]
         return lean_to_zero(values.detach().double() * (gain / GAIN_UNIT))
 
-    def predict(self, turn: int, known: Known, decoded: Tensor, quality: Tensor) -> GaussianParameters:
+    def predict(self, turn: int, known: Context, decoded: Tensor, quality: Tensor) -> GaussianParameters:
         """Mean (0) and level of a pass's symbols: twice (B, K, L) float64 integers.
 
         known: what F's layers say. decoded: E_hat of earlier passes in 1/16 of a step, (B, K, h, w), 0 elsewhere.

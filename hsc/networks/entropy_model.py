@@ -30,11 +30,11 @@ from hsc.entropy_coding.cdf_tables import CdfTables
 from hsc.entropy_coding.container import Header
 from hsc.entropy_coding.gains import Gains
 from hsc.entropy_coding.layered_stream import Layer, Parameters
-from hsc.entropy_coding.quantisation import LARGEST_SYMBOL, MEAN_STEPS
+from hsc.entropy_coding.quantisation import MAX_SYMBOL, MEAN_STEPS
 from hsc.errors import UsageError
 from hsc.networks.config import Profile
 from hsc.networks.detail import DetailNetwork
-from hsc.networks.fcn import FCN, Known
+from hsc.networks.fcn import FCN, Context
 from hsc.networks.scn import SCN
 
 
@@ -53,7 +53,7 @@ class _Remembered(NamedTuple):
 
     layers: tuple[Layer, ...]
     header: Header
-    known: Known
+    known: Context
     gains: Gains
 
 
@@ -83,7 +83,7 @@ class EntropyModel:
     def names(self) -> tuple[str, ...]:
         """The layers' names in coding order: "semantic", "slice1a", "slice1b" ..., "detaila" ..."""
         single = self.profile.feature.passes == 1
-        slices = (f"slice{t.number + 1}{'' if single else 'abc'[t.turn]}" for t in self.fcn.turns)
+        slices = (f"slice{t.number + 1}{'' if single else 'abc'[t.turn]}" for t in self.fcn.passes)
         return ("semantic", *slices, *("detail" + "abc"[i] for i in range(self.layers - self.base_layers)))
 
     @torch.no_grad()
@@ -126,7 +126,7 @@ class EntropyModel:
         height, width = latent_size(self.profile, header.image_hw)
         feature = torch.zeros(1, self.profile.feature.channels, height, width, dtype=torch.float64, device=self._device)
         for i, layer in enumerate(layers[1 : self.base_layers]):
-            turn = self.fcn.turns[i]
+            turn = self.fcn.passes[i]
             checkerboard.write(feature[:, turn.start : turn.stop], self.decoded(layer), turn.places)
         detail = self._detail(layers[self.base_layers :], header) if len(layers) > self.base_layers else None
         return Integers(self.decoded(layers[0]), feature, detail)
@@ -158,7 +158,7 @@ class EntropyModel:
             else self.fcn.quality.gains(self.quality(header))
         )
 
-    def _known(self, earlier: Sequence[Layer], header: Header, gains: Gains) -> Known:
+    def _known(self, earlier: Sequence[Layer], header: Header, gains: Gains) -> Context:
         """What these layers say. A file is asked for layer after layer, so the last answer is kept and only added to."""
         last = self._memory.get("last")
         if (
@@ -175,7 +175,7 @@ class EntropyModel:
         self._memory["last"] = _Remembered(tuple(earlier), header, known, gains)
         return known
 
-    def _start(self, semantic: Layer, header: Header) -> Known:
+    def _start(self, semantic: Layer, header: Header) -> Context:
         quality = self.quality(header)
         activations = self.scn.activations(self.decoded(semantic), quality)
         return self.fcn.start(activations, quality, latent_size(self.profile, header.image_hw))
@@ -210,5 +210,5 @@ def round_around(values: npt.NDArray[np.float64], parameters: Parameters) -> Sym
     """The encoder's symbols: int32, values in steps of the quantiser rounded around the offset."""
     assert parameters.offset is not None
     residuals = values - parameters.offset / MEAN_STEPS
-    symbols: Symbols = np.clip(np.rint(residuals), -LARGEST_SYMBOL, LARGEST_SYMBOL).astype(np.int32)
+    symbols: Symbols = np.clip(np.rint(residuals), -MAX_SYMBOL, MAX_SYMBOL).astype(np.int32)
     return symbols

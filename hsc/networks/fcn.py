@@ -35,7 +35,7 @@ from torch.nn import functional
 from hsc.entropy_coding import checkerboard
 from hsc.entropy_coding.exact_matmul import largest_of
 from hsc.entropy_coding.gains import GAIN_SHIFT, GAIN_UNIT, Gains, QualityTable
-from hsc.entropy_coding.integer_nets import LOWEST, GaussianParameters, IntegerSequence, requantise, scale_levels
+from hsc.entropy_coding.integer_nets import MIN_ACTIVATION, GaussianParameters, IntegerSequence, requantise, scale_levels
 from hsc.entropy_coding.quantisation import MEAN_STEPS, SCALES, quantise
 from hsc.networks.config import FeatureConfig
 from hsc.networks.normalisation import Standard
@@ -57,10 +57,10 @@ class Features(NamedTuple):
     integers: Tensor
     symbols: Tensor
     bits: Tensor
-    known: Known
+    known: Context
 
 
-class Known(NamedTuple):
+class Context(NamedTuple):
     """What a layer is predicted from, all integers: context (B, K, 1, 1), activations of y_hat (B, M, h', w'), 0 where
     not decoded.
 
@@ -72,7 +72,7 @@ class Known(NamedTuple):
     largest: float
 
 
-class Turn(NamedTuple):
+class CodingPass(NamedTuple):
     """A layer of F: slice, pass, its channels from ``start`` to ``stop``, and its places."""
 
     number: int
@@ -85,20 +85,20 @@ class Turn(NamedTuple):
 class FCN(nn.Module):
     """The network of a ``FeatureConfig``, randomly initialised.
 
-    feature_channels: of F. words: length of W+ as one vector. symbols: how many symbols the semantics have.
+    feature_channels: of F. style_dim: length of W+ as one vector. symbols: how many symbols the semantics have.
     """
 
-    def __init__(self, config: FeatureConfig, feature_channels: int, words: int, symbols: int) -> None:
+    def __init__(self, config: FeatureConfig, feature_channels: int, style_dim: int, symbols: int) -> None:
         super().__init__()
         self.config = config
         self.standard = Standard(feature_channels)
-        self.analysis = Transform(feature_channels, config.channels, config, words, up=False)
-        self.synthesis = Transform(config.channels, feature_channels, config, words, up=True)
+        self.analysis = Transform(feature_channels, config.channels, config, style_dim, up=False)
+        self.synthesis = Transform(config.channels, feature_channels, config, style_dim, up=True)
         self.quality = QualityTable(config.channels)
         self.semantic_context = IntegerSequence([symbols + 1, 64, config.context], kernel=1)
-        self.turns = _turns(config)
+        self.passes = _coding_passes(config)
         self.nets = nn.ModuleList()
-        for turn in self.turns:
+        for turn in self.passes:
             channels = turn.stop - turn.start
             own = len(checkerboard.known_neighbours(config.passes, turn.turn)) * channels
             inputs = config.context + len(checkerboard.SQUARE) * turn.start + own
@@ -116,7 +116,7 @@ class FCN(nn.Module):
         values = self.scaled(feature, semantics.w_hat, quality)
         gains, known = self.quality.gains(quality), self.start(activations, quality, values.shape[2:])
         integers, symbols, bits = torch.zeros_like(values), torch.zeros_like(values), []
-        for layer in range(len(self.turns)):
+        for layer in range(len(self.passes)):
             mean, level = self.predict(layer, known, gains)
             if keep is None or layer < keep:
                 coded = quantise(self.pick(values, layer), mean, level, noise=self.training)
@@ -148,18 +148,18 @@ class FCN(nn.Module):
         factor = self.quality.gains(quality).inverse / (GAIN_UNIT * MEAN_STEPS)
         return (integers * factor[:, :, None, None]).float().contiguous(memory_format=torch.channels_last)
 
-    def start(self, activations: Tensor, quality: Tensor, size: torch.Size | tuple[int, int]) -> Known:
+    def start(self, activations: Tensor, quality: Tensor, size: torch.Size | tuple[int, int]) -> Context:
         """What is known of F before its first layer: the semantics (B, S, 1, 1) and the quality."""
         dial = (quality - 128).double()[:, None, None, None]
         context = self.semantic_context(torch.cat([activations, dial], 1))
         empty = torch.zeros(
             len(quality), self.config.channels, *size, device=activations.device
         )  # 12 bits are exact in float32
-        return Known(context, empty, largest_of(context.detach()))
+        return Context(context, empty, largest_of(context.detach()))
 
-    def predict(self, layer: int, known: Known, gains: Gains) -> GaussianParameters:
+    def predict(self, layer: int, known: Context, gains: Gains) -> GaussianParameters:
         """Mean in 1/16 and level of a layer's symbols: twice (B, c, L) float64 integers."""
-        turn = self.turns[layer]
+        turn = self.passes[layer]
         length = checkerboard.count(turn.places, *known.activations.shape[2:])
         output = self._run(layer, known, length)  # (B, 2c, L)
         mean, scale = output.chunk(2, 1)
@@ -167,15 +167,15 @@ class FCN(nn.Module):
         own = requantise(mean, gain, _MEAN_SHIFT)  # means stay within 128 symbols of 0
         return GaussianParameters(own, scale_levels(scale + shift, SCALES.levels))
 
-    def learn(self, known: Known, layer: int, integers: Tensor, gains: Gains) -> Known:
+    def learn(self, known: Context, layer: int, integers: Tensor, gains: Gains) -> Context:
         """Add a decoded layer: v_hat in 1/16, (B, c, L). Where no gradient is asked for, it is written into the maps of
         ``known`` themselves.
         """
-        turn = self.turns[layer]
+        turn = self.passes[layer]
         found = requantise(integers, gains.inverse[:, turn.start : turn.stop, None], CONTEXT_SHIFT)
         if torch.is_grad_enabled():
             activations = known.activations + self.as_map(found, layer, known.activations.shape[2:])
-            return known._replace(activations=activations, largest=float(-LOWEST))
+            return known._replace(activations=activations, largest=float(-MIN_ACTIVATION))
         checkerboard.write(known.activations[:, turn.start : turn.stop], found, turn.places)
         return known._replace(largest=max(known.largest, largest_of(found)))
 
@@ -184,13 +184,13 @@ class FCN(nn.Module):
         nets = [net for net in self.nets if isinstance(net, IntegerSequence)]
         each = [
             net.macs(1, checkerboard.count(turn.places, height, width))
-            for net, turn in zip(nets, self.turns, strict=True)
+            for net, turn in zip(nets, self.passes, strict=True)
         ]
         return sum(each) + self.semantic_context.macs(1, 1)
 
-    def _run(self, layer: int, known: Known, length: int) -> Tensor:
+    def _run(self, layer: int, known: Context, length: int) -> Tensor:
         """The layer's network at its positions, (B, 2c, L)."""
-        turn, net = self.turns[layer], self.nets[layer]
+        turn, net = self.passes[layer], self.nets[layer]
         if length == 0:  # a pass without positions, as in a map of one row
             return known.context.new_zeros(known.context.shape[0], 2 * (turn.stop - turn.start), 0)
         offsets = checkerboard.known_neighbours(self.config.passes, turn.turn)
@@ -205,12 +205,12 @@ class FCN(nn.Module):
 
     def pick(self, values: Tensor, layer: int) -> Tensor:
         """A layer's part of a map of y: (B, M, h', w') -> (B, c, L)."""
-        turn = self.turns[layer]
+        turn = self.passes[layer]
         return checkerboard.gather(values[:, turn.start : turn.stop], turn.places)
 
     def as_map(self, values: Tensor, layer: int, size: torch.Size | tuple[int, int]) -> Tensor:
         """A layer's values in their places: (B, c, L) -> (B, M, h', w'), 0 elsewhere."""
-        turn = self.turns[layer]
+        turn = self.passes[layer]
         own = checkerboard.spread(values, turn.places, size[0], size[1])
         return functional.pad(own, (0, 0, 0, 0, turn.start, self.config.channels - turn.stop))
 
@@ -227,14 +227,14 @@ class Transform(nn.Module):
     g_s doubles them.
     """
 
-    def __init__(self, inputs: int, outputs: int, config: FeatureConfig, words: int, *, up: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, config: FeatureConfig, style_dim: int, *, up: bool) -> None:
         super().__init__()
         down = config.stride if not up else 1
         kernel = (
             1 if config.stride == 1 and not up else 3
         )  # the side of F is wide: 1x1 there leaves weights for the units
         self.enter = nn.Conv2d(inputs, config.width, kernel, stride=down, padding=kernel // 2)
-        self.modulation = nn.Sequential(nn.Linear(words, 32), nn.LeakyReLU(0.2), nn.Linear(32, 2 * config.width))
+        self.modulation = nn.Sequential(nn.Linear(style_dim, 32), nn.LeakyReLU(0.2), nn.Linear(32, 2 * config.width))
         self.units = nn.Sequential(*(ResidualUnit(config.width) for _ in range(config.depth)))
         if up and config.stride == 2:
             self.leave: nn.Module = nn.Sequential(
@@ -266,11 +266,11 @@ class Transform(nn.Module):
         return y if self.gate is None else y * (2 * torch.sigmoid(self.gate(inner)))
 
 
-def _turns(config: FeatureConfig) -> tuple[Turn, ...]:
+def _coding_passes(config: FeatureConfig) -> tuple[CodingPass, ...]:
     """The layers of F in coding order."""
     found, start = [], 0
     for number, channels in enumerate(config.slices):
         for turn, places in enumerate(checkerboard.ORDERS[config.passes]):
-            found.append(Turn(number, turn, start, start + channels, places))
+            found.append(CodingPass(number, turn, start, start + channels, places))
         start += channels
     return tuple(found)

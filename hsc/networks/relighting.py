@@ -34,7 +34,7 @@ _FILM = 32
 
 
 class LightNetwork(nn.Module):
-    """channels: of F. words: length of W+ as one vector. width: of the hidden layers.
+    """channels: of F. style_dim: length of W+ as one vector. width: of the hidden layers.
 
     Before training, ``set_scales``: mean and deviation of F's channels (C,), and of W+ (n * d,).
     """
@@ -44,7 +44,7 @@ class LightNetwork(nn.Module):
     word_mean: Tensor
     word_scale: Tensor
 
-    def __init__(self, channels: int, words: int, width: int = 64) -> None:
+    def __init__(self, channels: int, style_dim: int, width: int = 64) -> None:
         super().__init__()
         self.width = width
         self.enter, self.inner, self.leave = (
@@ -52,13 +52,13 @@ class LightNetwork(nn.Module):
             nn.Conv2d(width, width, 1),
             nn.Conv2d(width, channels, 1),
         )
-        self.film = nn.Sequential(nn.Linear(words, _FILM), nn.LeakyReLU(0.2), nn.Linear(_FILM, 4 * width))
+        self.film = nn.Sequential(nn.Linear(style_dim, _FILM), nn.LeakyReLU(0.2), nn.Linear(_FILM, 4 * width))
         with torch.no_grad():
             self.leave.weight.mul_(0.1)
         self.register_buffer("feature_mean", torch.zeros(channels))
         self.register_buffer("feature_scale", torch.ones(channels))
-        self.register_buffer("word_mean", torch.zeros(words))
-        self.register_buffer("word_scale", torch.ones(words))
+        self.register_buffer("word_mean", torch.zeros(style_dim))
+        self.register_buffer("word_scale", torch.ones(style_dim))
 
     def set_scales(self, feature_mean: Tensor, feature_scale: Tensor, word_mean: Tensor, word_scale: Tensor) -> None:
         """Set what F and W+ are measured in."""
@@ -75,8 +75,8 @@ class LightNetwork(nn.Module):
         return moved
 
     def _seen(self, x: Tensor, w: Tensor) -> Tensor:
-        words = (w.flatten(1) - self.word_mean) / self.word_scale
-        first, shift, second, bias = self.film(words)[:, :, None, None].chunk(4, 1)
+        style_dim = (w.flatten(1) - self.word_mean) / self.word_scale
+        first, shift, second, bias = self.film(style_dim)[:, :, None, None].chunk(4, 1)
         x = functional.leaky_relu(self.enter(x) * (1 + first) + shift, 0.2)
         x = functional.leaky_relu(self.inner(x) * (1 + second) + bias, 0.2)
         made: Tensor = self.leave(x)

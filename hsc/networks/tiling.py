@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from hsc.api import Image
-from hsc.entropy_coding.container import LARGEST_PADDED, why_too_large
+from hsc.entropy_coding.container import MAX_PADDED_PIXELS, why_too_large
 from hsc.errors import BitstreamError, ImageError, UsageError
 from hsc.networks.config import EncoderConfig, GeneratorConfig
 from hsc.networks.entropy_model import feature_size
@@ -168,7 +168,7 @@ def synthesise(
 
 
 @torch.no_grad()
-def lacking(model: HscModel, image: Image, made: Image, feature: Tensor) -> Tensor:
+def residual_coefficients(model: HscModel, image: Image, made: Image, feature: Tensor) -> Tensor:
     """E of what ``made`` lacks of an image: F (1, C, h, w) -> (1, K, h, w) float32, in bands of as many samples as a
     tile has.
     """
@@ -211,7 +211,7 @@ def _resized(image: Tensor, image_hw: tuple[int, int]) -> Tensor:
     make too much of.
     """
     height, width = image_hw
-    steps = [image_hw] if image.shape[2] * width <= LARGEST_PADDED else [(height, image.shape[3]), image_hw]
+    steps = [image_hw] if image.shape[2] * width <= MAX_PADDED_PIXELS else [(height, image.shape[3]), image_hw]
     for size in steps:
         image = functional.interpolate(image, size, mode="bilinear", align_corners=False, antialias=True)
     return image

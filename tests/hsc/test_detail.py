@@ -20,7 +20,7 @@ from hsc.networks.config import DETAILED as SHIPPED
 from hsc.networks.config import DetailConfig, GeneratorConfig, profile_from_json, profile_to_json
 from hsc.networks.detail import lean_to_zero
 from hsc.networks.model import HscModel
-from hsc.training.detail import draw_qualities, keep_symbols, sensitivity, set_basis
+from hsc.training.detail_stage import draw_qualities, keep_symbols, sensitivity, set_basis
 from hsc.training.shards import Batch
 
 START = 64  # quality 2
