@@ -34,14 +34,14 @@ from hsc.errors import DataError, UsageError
 from hsc.networks.model import HscModel
 from hsc.networks.stylegan2 import ToRgb
 from hsc.training import decoder_stage, distributed
+from hsc.training.bit_prices import Prices
 from hsc.training.decoder_stage import Lit
 from hsc.training.detail_stage import draw_qualities, keep_symbols, set_basis
 from hsc.training.losses import latent_loss, pixel_loss, teacher_loss, where_loss
-from hsc.training.bit_prices import Prices
+from hsc.training.patch_critic import PatchCritic, critic_loss, texture_loss
 from hsc.training.recipe import Recipe
 from hsc.training.shards import Batch, Crops, Frames, read_frames
 from hsc.training.teacher import Seen, Teacher, load_teacher
-from hsc.training.patch_critic import PatchCritic, critic_loss, texture_loss
 from hsc.weights import files
 
 _LOGGED = 50
@@ -160,7 +160,9 @@ def advance(recipe: Recipe, run: Run, state: State, frames: Frames, teachers: Se
     lit = Lit(batch, batch.images)
     if stage == "decoder":
         decoder_stage.keep_symbols(state.model)
-        lit = decoder_stage.draw_light(batch, recipe.swapped, torch.Generator().manual_seed(_seed(recipe, state.step) + 1))
+        lit = decoder_stage.draw_light(
+            batch, recipe.swapped, torch.Generator().manual_seed(_seed(recipe, state.step) + 1)
+        )
         batch = lit.batch
     state.model.train()
     with torch.autocast(torch.device(run.device).type, torch.bfloat16, enabled=run.bf16):
@@ -399,7 +401,9 @@ def train(
         last = min(recipe.total, stop_at or recipe.total)
         saved, recent = time.monotonic(), []
         began, before = saved, state.seconds
-        own = range(state.step * distributed.count() + distributed.rank(), last * distributed.count(), distributed.count())
+        own = range(
+            state.step * distributed.count() + distributed.rank(), last * distributed.count(), distributed.count()
+        )
         for batch in _crops(recipe, frames).of(own, run.workers):
             recent.append(advance(recipe, run, state, frames, teachers, batch))
             state.seconds = before + time.monotonic() - began

@@ -28,8 +28,8 @@ from hsc.devices import usable
 from hsc.errors import DataError, HscError, UsageError
 from hsc.files.atomic_files import replacing
 from hsc.files.tensor_files import outline, read_tensors, require_room
-from hsc.training.object_maps import SIDES, object_loss
 from hsc.training.checkpoint_file import keep, resume
+from hsc.training.object_maps import SIDES, object_loss
 from hsc.training.shards import VOID, Batch, Crops, read_frames
 
 _EXAMPLES = """examples:

@@ -24,8 +24,9 @@ from hsc.codec import HscCodec
 from hsc.errors import DataError, UnavailableError, UsageError
 from hsc.files.plain_json import read_json, read_object
 from hsc.files.tensor_files import MAX_HEADER_BYTES, read_about, read_tensors, require_sound, shapes_of
-from hsc.networks.config import PAPER, PROFILES, SMALL, GeneratorConfig, profile_from_json, profile_to_json
+from hsc.networks.config import GeneratorConfig
 from hsc.networks.directions import load_directions
+from hsc.networks.profiles import PAPER, PROFILES, SMALL, profile_from_json, profile_to_json
 from hsc.networks.relighting import LightNetwork, load_light, save_light
 from hsc.networks.stylegan2 import StyleGAN2
 from hsc.training.teacher import Teacher, load_teacher
