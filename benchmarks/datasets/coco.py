@@ -24,7 +24,8 @@ from benchmarks.files.content_index import digest_of
 from benchmarks.formats.coco_json import CocoIndex, read_coco
 from benchmarks.formats.coco_masks import MAX_CATEGORIES, Mask, paint, read_masks, runs
 from benchmarks.formats.label_maps import size_of
-from benchmarks.imaging.image_files import Orientation, exif_turn, read_image, turned
+from benchmarks.imaging.exif_orientation import Orientation
+from benchmarks.imaging.image_files import exif_turn, read_image, turned
 from downstream.api import Detections, LabelSpace, Prediction, SegmentationMap
 from downstream.label_spaces import BACKGROUND, COCO80, COCO81, VOC21
 from hsc.errors import AnnotationError, DataError, DownloadError, ImageError

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from benchmarks.api import DATASETS, Sample
 from benchmarks.files.content_index import digest_of
 from benchmarks.files.kept_listings import Listing, kept_while_unchanged
-from benchmarks.imaging.image_files import OTHER_SUFFIXES, SUFFIXES, Orientation, check_plain, read_image, shown
+from benchmarks.imaging.exif_orientation import Orientation
+from benchmarks.imaging.image_files import OTHER_SUFFIXES, SUFFIXES, check_plain, read_image, shown
 from downstream.api import LabelSpace, Prediction
 from hsc.errors import DataError, ImageError
 

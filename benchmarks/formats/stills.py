@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.imaging.image_files import check_size, require_image
+from benchmarks.imaging.image_arrays import check_size, require_image
 from hsc.api import Image
 from hsc.errors import BitstreamError, CodecError, ImageError
 
