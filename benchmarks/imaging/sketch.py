@@ -47,7 +47,10 @@ def squared_distance(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]
 
 @functools.lru_cache(maxsize=_CACHED)
 def _signs(chunk: int) -> npt.NDArray[np.float32]:
-    """Signs -1 and 1 of one chunk of samples: (32, _CHUNK). A bit generator's raw output is fixed across numpy releases."""
+    """Signs -1 and 1 of one chunk of samples: float32 (32, _CHUNK).
+
+    A bit generator's raw output is the same in all numpy releases.
+    """
     raw = np.random.PCG64(chunk).random_raw(NUMBERS * _CHUNK // 64)
     bits = np.unpackbits(raw.astype("<u8").view(np.uint8)).reshape(NUMBERS, _CHUNK)
     return bits.astype(np.float32) * 2 - 1
