@@ -16,7 +16,7 @@ from benchmarks.api import CODECS, DATASETS, METRICS, TASKS
 from benchmarks.conformance.codec_rules import at, photo
 from benchmarks.harness.answers import why
 from benchmarks.harness.measure import ask
-from benchmarks.imaging.image_files import require_image
+from benchmarks.imaging.image_arrays import require_image
 from benchmarks.runs.environment import PACKAGES, environment, version
 from downstream.api import HEADS, Detections, FeaturePair, Likeness, Route, routes_of
 from downstream.compatibility import why_not_latents

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from benchmarks.api import Sample
 from benchmarks.harness import endings
-from benchmarks.imaging.image_files import require_image
+from benchmarks.imaging.image_arrays import require_image
 from benchmarks.text import one_line
 from downstream.api import VOID, Detections, FeaturePair, Likeness, Prediction, SegmentationMap
 from downstream.ops.masks import why_damaged

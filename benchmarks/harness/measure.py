@@ -30,7 +30,7 @@ from benchmarks.harness.cache import Pixels
 from benchmarks.harness.operating_points import curve_label
 from benchmarks.harness.timing import timed
 from benchmarks.harness.worker import step
-from benchmarks.imaging.image_files import pixels_sha256
+from benchmarks.imaging.image_arrays import pixels_sha256
 from downstream.api import Prediction, Route, sees_originals
 from downstream.device import device
 from hsc.api import Codec, DecodesLatents, Image, Latents
