@@ -160,7 +160,7 @@ def _one(registry: Any, spec: Any) -> Any:
 
 
 def _label(head: Any) -> str:
-    return str(parse_spec(head)) if isinstance(head, str) else str(HEADS.spec(head))
+    return str(HEADS.parse(head) if isinstance(head, str) else HEADS.spec(head))
 
 
 def _default_anchors(names: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:

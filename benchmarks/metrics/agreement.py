@@ -40,7 +40,7 @@ class _Agreement:
         return {"agreement": below.resample(truth, predictions, draws)[self.score]}
 
 
-@METRICS.register("box_agreement")
+@METRICS.register("box_agreement", aliases=("box_self_consistency",))
 @dataclass(frozen=True)
 class BoxAgreement(_Agreement):
     """COCO AP of the boxes found in decoded images against those found in the originals at .5 and above; 0 to 1."""
@@ -50,7 +50,7 @@ class BoxAgreement(_Agreement):
     score: ClassVar[str] = "ap"
 
 
-@METRICS.register("map_agreement")
+@METRICS.register("map_agreement", aliases=("map_self_consistency",))
 @dataclass(frozen=True)
 class MapAgreement(_Agreement):
     """mIoU of the label maps of decoded images against those of the originals; 0 to 1."""

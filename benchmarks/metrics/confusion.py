@@ -34,7 +34,7 @@ Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
-@METRICS.register("confusion")
+@METRICS.register("confusion", aliases=("segmentation_iou",))
 @dataclass(frozen=True)
 class Confusion:
     """mIoU, pixel accuracy and frequency-weighted IoU of a data set, and "iou" of each class; 0 to 1.

@@ -25,7 +25,7 @@ from hsc.errors import UsageError
 Floats = npt.NDArray[np.float64]
 
 
-@METRICS.register("frechet")
+@METRICS.register("frechet", aliases=("fid",))
 @dataclass(frozen=True)
 class Frechet:
     """FID over all patches of the set; 0 without loss, lower is better."""

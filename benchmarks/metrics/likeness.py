@@ -14,18 +14,18 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import METRICS, MetricFacts, Score, Truth
-from downstream.api import Likeness, Prediction
+from downstream.api import Fidelity, Prediction
 from hsc.errors import UsageError
 
 Floats = npt.NDArray[np.float64]
 
 
-@METRICS.register("likeness")
+@METRICS.register("likeness", aliases=("fidelity",))
 @dataclass(frozen=True)
 class LikenessOfSet:
     """PSNR of the set in dB (infinite without loss), or the mean of MS-SSIM, LPIPS or DISTS over its images."""
 
-    output: ClassVar[type[Prediction]] = Likeness
+    output: ClassVar[type[Prediction]] = Fidelity
     version: ClassVar[str] = "1"
     facts: ClassVar[Mapping[str, MetricFacts]] = {
         "psnr": MetricFacts(high=math.inf, unit="dB", percent=False, title="PSNR", digits=2, main=True),
@@ -47,7 +47,7 @@ class LikenessOfSet:
 
     def resample(self, truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[Any]) -> dict[str, Floats]:
         """The same with image i counted ``draws[r, i]`` times: (R, N) -> (R,). Raises as ``compute`` does."""
-        found = [p for p in predictions if isinstance(p, Likeness)]
+        found = [p for p in predictions if isinstance(p, Fidelity)]
         if len(found) != len(predictions) or len(found) != len(truth.image_ids) or not found:
             raise UsageError(
                 f"{len(found)} likenesses came for {len(truth.image_ids)} images; likeness scores one for each"

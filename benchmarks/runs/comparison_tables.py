@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from benchmarks.api import Comparison, Kind
-from benchmarks.runs.number_texts import DOMAINS, difference_text, difference_title
+from benchmarks.runs.domains import domain_of
+from benchmarks.runs.number_texts import difference_text, difference_title
 from benchmarks.runs.results import Results
 from benchmarks.runs.rows import comparison_rows
 
@@ -54,7 +55,7 @@ def heads_apart_table(results: Results) -> pd.DataFrame:
     for comparison in of_kinds(results, "heads_apart"):
         facts = results.facts_of(comparison.metric)
         head, other = (
-            f"{name}, {DOMAINS.get(route, route)}"
+            f"{name}, {domain_of(route)}"
             for name, route in ((comparison.head, comparison.route), (comparison.other, comparison.other_route))
         )
         title = f"{facts.title} of {head}, less {other}"

@@ -10,8 +10,6 @@ from benchmarks.stats.metric_facts import TIMES, axis_title
 
 RATE_KINDS: frozenset[Kind] = frozenset({"bd_rate", "noise_floor_rate", "lead_bd_rate"})
 """The comparisons that are differences in rate, in percent; all others are in the metric compared."""
-DOMAINS = {"image": "pixel domain", "latent": "compressed domain"}
-"""What titles call the two routes."""
 _UNIT_IN_TITLE = frozenset({"bpp", "source_bpp", "size_bytes", "size_kb", *TIMES})
 
 

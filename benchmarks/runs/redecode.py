@@ -16,7 +16,7 @@ from benchmarks.api import Dataset
 from benchmarks.harness.answers import checked_stream, guarded, why
 from benchmarks.harness.measure import ask, checked, read_by, squared_error
 from benchmarks.harness.worker import step
-from benchmarks.imaging.image_files import pixels_sha256
+from benchmarks.imaging.image_arrays import pixels_sha256
 from benchmarks.imaging.sketch import sketch
 from benchmarks.runs.archive import KeptImage, KeptStream
 from downstream.api import Prediction, Route, arrays_of, sees_originals

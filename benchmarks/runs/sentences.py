@@ -10,7 +10,8 @@ import pandas as pd
 
 from benchmarks.api import Comparison, MetricFacts
 from benchmarks.runs.comparison_tables import of_kinds
-from benchmarks.runs.number_texts import DOMAINS, RATE_KINDS, difference_text, difference_title, score_text
+from benchmarks.runs.domains import domain_of
+from benchmarks.runs.number_texts import RATE_KINDS, difference_text, difference_title, score_text
 from benchmarks.runs.results import Results
 from benchmarks.runs.wide_table import REFERENCE
 from benchmarks.stats.bootstrap import MIN_IMAGES, side_of_zero, why_no_interval
@@ -24,7 +25,7 @@ _RATES_AND_TIMES = (
     "Rates are of whole files, headers included; times are medians over images in seconds, on one thread. "
     "In the compressed domain decoding ends at the latents, and no image is made."
 )
-_CONSISTENCY = "Agreement is AP or mIoU against the head's own predictions on the originals: it measures consistency, not accuracy."
+_CONSISTENCY = "Agreement is AP or mIoU against the head's own predictions on the originals: consistency, not accuracy."
 _INTERVALS = "In brackets: the middle 95 % of the resamples of the images, the same resamples for all codecs."
 _OVERLAPS = (
     "In braces: the overlap of the two curves, in percent of the codec's own range and of the anchor's own range."
@@ -212,7 +213,7 @@ def _units(results: Results) -> list[str]:
 def _reader(results: Results, head: str, route: str) -> str:
     """A head's name, with its domain where the run has it by both routes."""
     routes = set(results.scores.loc[results.scores["head"] == head, "route"])
-    return f"{head}, {DOMAINS.get(route, route)}" if len(routes) > 1 else head
+    return f"{head}, {domain_of(route)}" if len(routes) > 1 else head
 
 
 def _grouped(comparisons: Iterable[Comparison], key: Callable[[Comparison], Key]) -> dict[Key, list[Comparison]]:

@@ -12,7 +12,8 @@ from tabulate import tabulate
 from benchmarks.runs import sentences
 from benchmarks.runs.comparison_tables import bd_tables, heads_apart_table
 from benchmarks.runs.csv_cells import csv_text
-from benchmarks.runs.number_texts import DOMAINS, column_title, interval_text, score_text
+from benchmarks.runs.domains import domain_of
+from benchmarks.runs.number_texts import column_title, interval_text, score_text
 from benchmarks.runs.results import Results
 from benchmarks.runs.rows import COMPARISONS, SCORES
 from benchmarks.runs.wide_table import ORIGINALS, REFERENCE, wide
@@ -95,7 +96,7 @@ def _title(scores: pd.DataFrame, head: str, route: str) -> str:
     measured = f"{row['task']} on {row['dataset']} ({row['split']}, {row['images']} images)"
     if head == ORIGINALS:
         return f"{measured}, {head}"
-    return f"{measured}, head {head}, {DOMAINS.get(route, route)}, {row['regime']}"
+    return f"{measured}, head {head}, {domain_of(route)}, {row['regime']}"
 
 
 def _block(results: Results, table: pd.DataFrame, lines: pd.DataFrame, form: str) -> str:

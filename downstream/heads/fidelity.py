@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from downstream.api import HEADS, LabelSpace, Likeness, Prediction
+from downstream.api import HEADS, Fidelity, LabelSpace, Prediction
 from downstream.heads._torchmetrics import why_no_torchmetrics
 from downstream.label_spaces import NO_CLASSES
 from downstream.ops.batching import as_batch
@@ -31,7 +31,7 @@ LEAST_SIDE = 161
 class Psnr:
     """Squared error of R, G and B; a set's PSNR comes from the mean over all its samples."""
 
-    output: ClassVar[type[Prediction]] = Likeness
+    output: ClassVar[type[Prediction]] = Fidelity
     regime: ClassVar[Literal["reference"]] = "reference"
     label_space: ClassVar[LabelSpace] = NO_CLASSES
     measure: ClassVar[str] = "psnr"
@@ -46,7 +46,7 @@ class Psnr:
         found: list[Prediction] = []
         for original, image in zip(originals, images, strict=True):
             difference = image.astype(np.int64) - original
-            found.append(Likeness("psnr", np.array([np.sum(difference * difference), difference.size], np.float64)))
+            found.append(Fidelity("psnr", np.array([np.sum(difference * difference), difference.size], np.float64)))
         return found
 
     def available(self) -> str | None:
@@ -62,7 +62,7 @@ class Psnr:
 class MsSsim:
     """MS-SSIM, 0 to 1, the mean of R, G and B: five scales, Gaussian windows of 11 pixels, sides of 161 pixels or more."""
 
-    output: ClassVar[type[Prediction]] = Likeness
+    output: ClassVar[type[Prediction]] = Fidelity
     regime: ClassVar[Literal["reference"]] = "reference"
     label_space: ClassVar[LabelSpace] = NO_CLASSES
     measure: ClassVar[str] = "ms_ssim"
@@ -89,7 +89,7 @@ class MsSsim:
                     f"ms_ssim out"
                 )
             value = measure(as_batch(image), as_batch(original), data_range=255.0, normalize="relu")
-            found.append(Likeness("ms_ssim", np.array([float(value)], np.float64)))
+            found.append(Fidelity("ms_ssim", np.array([float(value)], np.float64)))
         return found
 
     def available(self) -> str | None:

@@ -19,10 +19,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from downstream.api import HEADS, FeaturePair, LabelSpace, Prediction
-from downstream.device import device, device_facts
+from downstream.device import device_facts
 from downstream.label_spaces import NO_CLASSES
 from downstream.weights.file_hash import sha256_of
 from hsc.api import Image
+from hsc.devices import current_device
 from hsc.networks.held import held
 
 SIDE = 256
@@ -47,7 +48,7 @@ class Fid:
     def compare(self, originals: Sequence[Image], images: Sequence[Image]) -> list[Prediction]:
         """Features float32 (P, 2048) of the P patches of each pair."""
         path = str(self._path())
-        network = _network(path, sha256_of(path), device())
+        network = _network(path, sha256_of(path), current_device())
         return [
             FeaturePair(_features(network, original), _features(network, image))
             for original, image in zip(originals, images, strict=True)
@@ -103,7 +104,7 @@ def _features(network: Any, image: Image) -> Any:
     import torch
 
     with torch.inference_mode():
-        batch = torch.from_numpy(np.stack(patches(image))).permute(0, 3, 1, 2).to(device())
+        batch = torch.from_numpy(np.stack(patches(image))).permute(0, 3, 1, 2).to(current_device())
         return network(batch)[0].cpu().numpy().astype(np.float32)
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 import numpy as np
 
 from downstream.api import HEADS, Detections, LabelSpace, Prediction, SegmentationMap
-from downstream.device import device, device_facts
+from downstream.device import device_facts
 from downstream.label_spaces import ROADSCENES, TRAINED_ON
 from downstream.networks.latents.uses import Use
 from downstream.ops.batching import same_sizes
@@ -28,6 +28,7 @@ from downstream.weights.file_hash import sha256_of
 from downstream.weights.state_dicts import fitted
 from downstream.weights.weights_file import classes_of, packaged, read_weights
 from hsc.api import Latents, LatentSpec
+from hsc.devices import current_device
 from hsc.errors import DataError, UnavailableError
 from hsc.networks.held import held
 from hsc.registry import other_than
@@ -114,7 +115,7 @@ class _LatentHead:
                     f"{len(found)} of {len(latents)} images brought the latent {name}, in shapes {came}; expected "
                     f"all, in one shape"
                 )
-            maps[name] = torch.from_numpy(np.stack(found)).to(device())
+            maps[name] = torch.from_numpy(np.stack(found)).to(current_device())
         inputs = reading.inputs(maps, image_hw)
         return (inputs[0].contiguous(memory_format=torch.channels_last), *inputs[1:])
 
@@ -131,7 +132,7 @@ class _LatentHead:
                 f"the weights {path.name} are missing; code shards with python -m benchmarks.coded, train on them with "
                 f"python -m downstream.training --task {self.task} --input latents --arch {self.use}, and give weights="
             )
-        return _load(self.task, self.use, str(path), sha256_of(path), device())
+        return _load(self.task, self.use, str(path), sha256_of(path), current_device())
 
 
 @HEADS.register("latent_detector")

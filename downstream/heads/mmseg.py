@@ -27,13 +27,14 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 
 from downstream.api import HEADS, LabelSpace, Prediction, SegmentationMap
-from downstream.device import device, device_facts
+from downstream.device import device_facts
 from downstream.label_spaces import sha256_of_classes, space_named, space_of
 from downstream.ops.finite import require_finite
 from downstream.weights.config_sources import sha256_of_config
 from downstream.weights.file_hash import sha256_of
 from downstream.weights.state_dicts import fill, read_state
 from hsc.api import Image
+from hsc.devices import current_device
 from hsc.errors import DataError, UnavailableError
 from hsc.networks.held import held
 
@@ -131,7 +132,7 @@ class MmSeg:
             sha256_of(self.weights),
             self.classes,
             self.resize,
-            device(),
+            current_device(),
         )
 
 

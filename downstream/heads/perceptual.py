@@ -18,14 +18,15 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from downstream.api import HEADS, LabelSpace, Likeness, Prediction
-from downstream.device import device, device_facts
+from downstream.api import HEADS, Fidelity, LabelSpace, Prediction
+from downstream.device import device_facts
 from downstream.heads._torchmetrics import why_no_torchmetrics
 from downstream.label_spaces import NO_CLASSES
 from downstream.ops.batching import as_batch
 from downstream.weights.file_hash import sha256_of
 from downstream.weights.torchvision_zoo import path_of
 from hsc.api import Image
+from hsc.devices import current_device
 from hsc.networks.held import held
 
 
@@ -33,7 +34,7 @@ from hsc.networks.held import held
 class _Perceptual:
     """What both share. trunk: torchvision's name of the network below."""
 
-    output: ClassVar[type[Prediction]] = Likeness
+    output: ClassVar[type[Prediction]] = Fidelity
     regime: ClassVar[Literal["reference"]] = "reference"
     label_space: ClassVar[LabelSpace] = NO_CLASSES
     measure: ClassVar[str]
@@ -43,12 +44,12 @@ class _Perceptual:
         """numbers: the image's distance, 0 for equal ones."""
         import torch
 
-        network = _network(self.measure, sha256_of(_trunk(self.trunk)), device())
+        network = _network(self.measure, sha256_of(_trunk(self.trunk)), current_device())
         found: list[Prediction] = []
         with torch.inference_mode():
             for original, image in zip(originals, images, strict=True):
-                pair = (as_batch(x).to(device()) / 255 for x in (image, original))
-                found.append(Likeness(self.measure, np.array([float(network(*pair))], np.float64)))
+                pair = (as_batch(x).to(current_device()) / 255 for x in (image, original))
+                found.append(Fidelity(self.measure, np.array([float(network(*pair))], np.float64)))
         return found
 
     def available(self) -> str | None:

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from downstream.api import HEADS, LabelSpace, Prediction, SegmentationMap
-from downstream.device import device, device_facts
+from downstream.device import device_facts
 from downstream.label_spaces import TRAINED_ON
 from downstream.ops.batching import same_sizes
 from downstream.weights.file_hash import sha256_of
 from downstream.weights.state_dicts import fitted
 from downstream.weights.weights_file import classes_of, packaged, read_weights, require_regime
 from hsc.api import Image
+from hsc.devices import current_device
 from hsc.errors import DataError, UnavailableError
 from hsc.networks.held import held
 from hsc.registry import other_than
@@ -116,7 +117,7 @@ class Segmenter:
                 f"python -m downstream.training --task segmentation --arch {self.arch} --data SHARDS --out FOLDER "
                 f"--steps 12000, and give weights="
             )
-        network, space = _load(self.arch, self.regime, str(path), sha256_of(path), device())
+        network, space = _load(self.arch, self.regime, str(path), sha256_of(path), current_device())
         if not self.weights and space != TRAINED_ON[self.trained]:
             raise DataError(
                 f"{path.name} answers in {space.name} {space.classes}, expected {TRAINED_ON[self.trained]}; give "
@@ -131,7 +132,7 @@ class Segmenter:
         planes = torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2)  # (N, H, W, 3) -> (N, 3, H, W)
         return [
             SegmentationMap(labels)
-            for labels in network.labels(planes.to(device()).float(), flip=self.flip).cpu().numpy()
+            for labels in network.labels(planes.to(current_device()).float(), flip=self.flip).cpu().numpy()
         ]
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from downstream.api import HEADS, Detections, LabelSpace, Prediction
-from downstream.device import device, device_facts
+from downstream.device import device_facts
 from downstream.label_spaces import ROADSCENES
 from downstream.ops.batching import same_sizes
 from downstream.ops.nms import best_of_cells
@@ -25,6 +25,7 @@ from downstream.weights.file_hash import sha256_of
 from downstream.weights.state_dicts import fitted
 from downstream.weights.weights_file import classes_of, packaged, read_weights, require_regime
 from hsc.api import Image
+from hsc.devices import current_device
 from hsc.errors import DataError, UnavailableError
 from hsc.networks.held import held
 from hsc.registry import other_than
@@ -40,7 +41,7 @@ _CANDIDATES = 500
 _PAD_VALUE = 115
 
 
-@HEADS.register("small")
+@HEADS.register("small", aliases=("detector",))
 @dataclass(frozen=True)
 class Small:
     """A detector of about one million parameters at the image's own size.
@@ -119,7 +120,7 @@ class Small:
                 f"the weights {path.name} are missing; train them with python -m downstream.training --arch "
                 f"{self.arch}, or give weights="
             )
-        return _load(self.arch, self.regime, str(path), sha256_of(path), device())
+        return _load(self.arch, self.regime, str(path), sha256_of(path), current_device())
 
     def _predict_batch(self, network: Detector, pixels: Image) -> list[Prediction]:
         """pixels: uint8 (N, H, W, 3), one size."""
@@ -149,7 +150,7 @@ class Small:
         height, width = planes.shape[2:]
         padded = pad(planes, (0, -width % network.multiple, 0, -height % network.multiple), value=_PAD_VALUE)
         with torch.inference_mode():
-            raw = network(padded.to(device()).contiguous(memory_format=torch.channels_last))
+            raw = network(padded.to(current_device()).contiguous(memory_format=torch.channels_last))
             boxes, scores = network.candidates(tuple(maps.cpu() for maps in raw))
         return boxes.clone(), scores.clone()
 
@@ -160,7 +161,7 @@ class Small:
         return best_of_cells(boxes, scores, most, **limits)
 
 
-@HEADS.register("small_adapted")
+@HEADS.register("small_adapted", aliases=("detector_adapted",))
 @dataclass(frozen=True)
 class SmallAdapted(Small):
     """``small`` trained further on the images a codec decodes: what a head on that codec's latents is to be measured

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from downstream.api import HEADS, Detections, LabelSpace, Prediction
-from downstream.device import device, device_facts
+from downstream.device import device_facts
 from downstream.label_spaces import COCO80, NUMBERS
 from downstream.ops.finite import require_finite
 from downstream.ops.masks import pack
@@ -22,6 +22,7 @@ from downstream.weights.file_hash import sha256_of
 from downstream.weights.state_dicts import fill, read_state
 from downstream.weights.torchvision_zoo import fetched, own_weights, path_of, unfetched, why_not
 from hsc.api import Image
+from hsc.devices import current_device
 from hsc.errors import DataError
 from hsc.networks.held import held
 
@@ -109,12 +110,12 @@ class Torchvision:
         with torch.inference_mode():
             for image in images:
                 planes = torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255  # (H, W, 3) -> (3, H, W)
-                found.append(_known(network([planes.to(device())])[0]))
+                found.append(_known(network([planes.to(current_device())])[0]))
         return found
 
     def _network(self) -> Any:
         path = fetched(self.model, self.weights, _own(self.model))
-        network = _load(self.model, str(path), sha256_of(path), not self.weights, device())
+        network = _load(self.model, str(path), sha256_of(path), not self.weights, current_device())
         limits = getattr(
             network, "roi_heads", network
         )  # where the R-CNN models have theirs; set anew, since heads share a network

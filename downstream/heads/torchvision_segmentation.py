@@ -14,13 +14,14 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from downstream.api import HEADS, LabelSpace, Prediction, SegmentationMap
-from downstream.device import device, device_facts
+from downstream.device import device_facts
 from downstream.label_spaces import VOC21, sha256_of_classes, space_of
 from downstream.ops.finite import require_finite
 from downstream.weights.file_hash import sha256_of
 from downstream.weights.state_dicts import fill, read_state
 from downstream.weights.torchvision_zoo import fetched, own_weights, path_of, unfetched, why_not
 from hsc.api import Image
+from hsc.devices import current_device
 from hsc.errors import DataError
 from hsc.networks.held import held
 
@@ -115,14 +116,14 @@ class TorchvisionSegmentation:
             planes = interpolate(planes, size=size, mode="bilinear", align_corners=False, antialias=True)
         mean, std = torch.tensor(_MEAN).view(3, 1, 1), torch.tensor(_STD).view(3, 1, 1)
         with torch.inference_mode():
-            logits = network(((planes - mean) / std).to(device()))["out"]
+            logits = network(((planes - mean) / std).to(current_device()))["out"]
             logits = interpolate(logits, size=(height, width), mode="bilinear", align_corners=False)
         require_finite(logits, "logits")
         return SegmentationMap(logits[0].argmax(0).to(torch.uint8).cpu().numpy())
 
     def _network(self) -> Any:
         path = fetched(self.model, self.weights, _own(self.model))
-        return _load(self.model, str(path), sha256_of(path), len(self.label_space.classes), device())
+        return _load(self.model, str(path), sha256_of(path), len(self.label_space.classes), current_device())
 
 
 def _own(model: str) -> Any:

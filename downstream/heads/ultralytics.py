@@ -18,11 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from downstream.api import HEADS, Detections, LabelSpace, Prediction
-from downstream.device import device, device_facts
+from downstream.device import device_facts
 from downstream.label_spaces import COCO80
 from downstream.ops.masks import pack
 from downstream.weights.file_hash import sha256_of
 from hsc.api import Image
+from hsc.devices import current_device
 from hsc.errors import DataError, UnavailableError
 from hsc.networks.held import held
 
@@ -106,7 +107,7 @@ class Ultralytics:
             iou=self.nms_iou,
             max_det=self.max_detections,
             rect=False,
-            device=device(),
+            device=current_device(),
             retina_masks=True,  # of the image's own size; boxes do not depend on it
             verbose=False,
             save=False,
@@ -157,7 +158,7 @@ def _load(path: str, sha256: str) -> Any:
         if model.task not in ("detect", _SEGMENT):
             raise DataError(f"{Path(path).name} is made to {model.task}, expected a detector or an instance segmenter")
         # The first call sets ultralytics up, its own number of threads among it; the caller's is put back.
-        model.predict(np.zeros((32, 32, 3), np.uint8), imgsz=32, device=device(), verbose=False, save=False)
+        model.predict(np.zeros((32, 32, 3), np.uint8), imgsz=32, device=current_device(), verbose=False, save=False)
     except DataError:
         raise
     except Exception as error:  # unpickling a foreign file may raise anything

@@ -23,7 +23,7 @@ from benchmarks.evaluation import configure, run
 from benchmarks.harness.cache import Pixels
 from benchmarks.harness.executors import Inline
 from benchmarks.harness.measure import Answer, Item, Job, measure, read_by
-from benchmarks.imaging.image_files import pixels_sha256
+from benchmarks.imaging.image_arrays import pixels_sha256
 from downstream.api import HEADS, routes_of
 from downstream.heads.torchvision import Torchvision
 from hsc.api import Latents, LatentSpec

@@ -177,9 +177,9 @@ def test_why_not_says_what_differs(latent_weights: Any) -> None:
     cases = {
         "the codec offers w_hat": Offers(SPECS[:1]),
         r"of shape \(12, None, None\) at stride 16, the codec's is \(10": Offers(narrow),
-        "latent space 555555555555, the codec's weights make 666666666666": Offers(other),
+        "latent space 555555555555, the codec's weights have 666666666666": Offers(other),
         "no such weights": Offers(reason="no such weights"),
-        "does not hand out latents": Pixels(),
+        "does not offer latents": Pixels(),
     }
     for reason, codec in cases.items():
         assert re.search(reason, str(why_not(codec, head, Data())))

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.imaging.image_files import check_size
+from benchmarks.imaging.image_arrays import check_size
 from benchmarks.reporting.figures.rate_curves import Style, styles_of
 from benchmarks.reporting.paper.bjontegaard import anchors, bd_tables
 from benchmarks.reporting.paper.figures import draw
