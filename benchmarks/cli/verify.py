@@ -10,14 +10,14 @@ from pathlib import Path
 
 from benchmarks.harness.executors import Inline, Processes
 from benchmarks.harness.progress import Bar, Silent
-from benchmarks.runs.verify_folder import RunFolder, read
+from benchmarks.runs.run_folder import Run, load
 from benchmarks.text import one_line
 from benchmarks.verify.verdict import Verdict
 from benchmarks.verify.verify import verify
 from hsc.devices import check_device
 from hsc.errors import HscError, UsageError
 
-HOLDS, DIFFERS, UNCHECKED, STOPPED = 0, 1, 2, 130
+PASSED, FAILED, SKIPPED, STOPPED = 0, 1, 2, 130
 
 
 EXAMPLES = """examples:
@@ -36,26 +36,26 @@ images scores were checked. Times, figures and pictures are not checked.
 A folder is data: codecs, heads and data sets that would start programs, unpickle models, run configs or ask the network with the settings
 that the folder names are left unchecked, with the reason, unless --trust is given.
 
-exit codes: 0 the table holds, 1 it does not (each difference is named), 2 it, or a part of it, cannot be checked here"""
+exit codes: 0 verification passed, 1 it failed (each mismatch is named), 2 some or all of it had to be skipped here"""
 
 
-def conclusion(found: Sequence[Verdict], streams: bool = True) -> tuple[int, str]:
-    """The exit code, and in one line what it means."""
-    states = [verdict.state for verdict in found]
-    if differs := states.count("differs"):
-        return DIFFERS, f"the table does not hold: {differs} difference{'s' * (differs > 1)}"
-    if unchecked := states.count("unchecked"):
-        return UNCHECKED, f"no difference was found, and {unchecked} thing{'s' * (unchecked > 1)} could not be checked"
-    return HOLDS, "the table holds" if streams else "the table follows from its records; no stream was decoded"
+def conclusion(verdicts: Sequence[Verdict], streams: bool = True) -> tuple[int, str]:
+    """The exit code, and its meaning in one line."""
+    states = [verdict.state for verdict in verdicts]
+    if failed := states.count("fail"):
+        return FAILED, f"verification failed: {failed} mismatch{'es' * (failed > 1)}"
+    if skipped := states.count("skipped"):
+        return SKIPPED, f"no mismatch was found, and {skipped} check{'s were' if skipped > 1 else ' was'} skipped"
+    return PASSED, "verification passed" + ("" if streams else "; no stream was decoded")
 
 
-def heading(run: RunFolder) -> str:
-    """What the run is, in a line."""
+def heading(run: Run) -> str:
+    """The run in a line: task, data set, images, operating points, commit."""
     about = run.about
-    made = about["environment"].get("commit") or "unknown commit"
+    commit = about["environment"].get("commit") or "unknown commit"
     return (
         f"{about['task']['name']} on {about['dataset']['name']}, {len(run.images)} images, {len(run.points)} "
-        f"operating points, made at {made}"
+        f"operating points, made at {commit}"
     )
 
 
@@ -87,23 +87,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _prepare(options)
         workers = options.workers or len(os.sched_getaffinity(0))
         executor = Processes(workers) if workers > 1 else Inline()
-        sys.stdout.write(one_line(heading(read(options.folder))) + "\n")
-        found = []
+        sys.stdout.write(one_line(heading(load(options.folder, consistent=False))) + "\n")
+        verdicts = []
         progress = Silent() if options.quiet else Bar()
         for verdict in verify(options.folder, executor, progress, streams=not options.no_streams, trust=options.trust):
-            found.append(verdict)
+            verdicts.append(verdict)
             sys.stdout.write(f"{verdict.state:9}  {one_line(f'{verdict.about}: {verdict.text}')}\n")
             sys.stdout.flush()
     except HscError as error:
         sys.stderr.write(f"error: {one_line(error)}\n")
-        return UNCHECKED
+        return SKIPPED
     except BrokenPipeError:
         sys.stdout = None
-        return UNCHECKED
+        return SKIPPED
     except KeyboardInterrupt:
         sys.stderr.write("stopped\n")
         return STOPPED
-    code, text = conclusion(found, streams=not options.no_streams)
+    code, text = conclusion(verdicts, streams=not options.no_streams)
     sys.stdout.write(text + "\n")
     return code
 
