@@ -45,7 +45,7 @@ def usage() -> str:
         [
             "usage: hsc-bench COMMAND [arguments]",
             "",
-            "How well do machines see what a codec decodes: at which rate, at which cost, and how certain is the number?",
+            "How well do machines see what a codec decodes: at what rate and cost, and how certain is the number?",
             "",
             *lines,
             "",

@@ -39,8 +39,8 @@ def conclusion(verdicts: Sequence[Verdict], streams: bool = True) -> tuple[int, 
     if failures := states.count("fail"):
         return FAILED, f"verification failed: {failures} mismatch{'es' * (failures > 1)}"
     if skipped := states.count("skipped"):
-        return REFUSED, f"verification incomplete: no mismatch, {skipped} check{'s' * (skipped > 1)} skipped"
-    return DONE, "verification passed" if streams else "verification passed for the records; no bitstream was decoded"
+        return REFUSED, f"no mismatch was found, and {skipped} check{'s were' if skipped > 1 else ' was'} skipped"
+    return DONE, "verification passed" + ("" if streams else "; no stream was decoded")
 
 
 def heading(measured: Run) -> str:
@@ -61,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
         EXAMPLES,
         done="verification passed",
         failed="it failed (each mismatch is named)",
-        refused="the run, or a part of it, cannot be checked here",
+        refused="some or all of it had to be skipped here",
     )
     parser.add_argument("folder", type=Path, help="a folder that hsc-bench run wrote")
     add_codec_file(parser)
@@ -92,7 +92,7 @@ def _verify(options: argparse.Namespace) -> int:
     with use_device(options.device):
         for verdict in verify(options.folder, workers, progress, streams=streams, trust=options.trust):
             verdicts.append(verdict)
-            sys.stdout.write(f"{verdict.state:7}  {one_line(f'{verdict.about}: {verdict.text}')}\n")
+            sys.stdout.write(f"{verdict.state:9}  {one_line(f'{verdict.about}: {verdict.text}')}\n")
             sys.stdout.flush()
     code, text = conclusion(verdicts, streams)
     sys.stdout.write(text + "\n")
