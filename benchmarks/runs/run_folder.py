@@ -162,7 +162,7 @@ def _require_files(folder: Path) -> None:
 def _require_one_run(
     folder: Path, about: Mapping[str, Any], scores: pd.DataFrame, comparisons: pd.DataFrame, complete: bool
 ) -> None:
-    if scores.empty:
+    if scores.empty and complete:
         raise ResultsError(f"{folder / SCORES} is empty: it has columns and no row; run the command that made it again")
     for mismatches in (score_mismatches(about, scores, complete), comparison_mismatches(about, comparisons)):
         if mismatch := next(mismatches, ""):

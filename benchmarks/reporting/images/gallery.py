@@ -33,6 +33,7 @@ from benchmarks.harness.scorer import Scorer
 from benchmarks.harness.worker import step
 from benchmarks.imaging.psnr import psnr
 from benchmarks.reporting.images.embedding import Window, boxes_of, map_of, window, written
+from benchmarks.reporting.images.gallery_file import FILE
 from benchmarks.stats.bootstrap import Bootstrap
 from downstream.api import Detections, Masks, Prediction, SegmentationMap
 from hsc.api import Codec, Image
@@ -40,7 +41,6 @@ from hsc.errors import HscError, ResultsError, UsageError
 from hsc.files.atomic_files import write_text
 from hsc.networks.held import HOLDER
 
-FILE = "gallery.json"
 VERSION = "1"
 IMAGES = 3
 BUDGET_BYTES = 400_000
