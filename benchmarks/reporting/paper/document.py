@@ -109,7 +109,9 @@ def _make(runs: Sequence[Run], folder: Path, references: Sequence[Reference]) ->
             _sheet(parts, run, name, sheet)
     if references:
         parts.add(parts.body, "published.tex", published_table(references))
-        idle = [r.name for r in references if not any(overlays([r], group.metric) for group in found)]
+        idle = [
+            r.name for r in references if not any(overlays([r], metric) for group in found for metric in group.metrics)
+        ]
         parts.said += [
             f"the reference {name} has no score that a figure of these runs draws; it is in its table alone"
             for name in idle

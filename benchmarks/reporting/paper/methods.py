@@ -13,6 +13,7 @@ from benchmarks.api import TASKS
 from benchmarks.reporting.paper.bjontegaard import floor_text
 from benchmarks.reporting.paper.group import Group
 from benchmarks.reporting.paper.latex import escape
+from benchmarks.stats.noise_floor import second_label
 
 _HASH = re.compile(r"[0-9a-f]{16,}")
 _PATH = re.compile(r"""(?<![^\s"'=(])[~/][^\s"',()]*/(?=[^\s"',()/])""")
@@ -61,7 +62,8 @@ def _data(group: Group) -> str:
     settings = _settings({k: v for k, v in dataset.get("config", {}).items() if v not in (None, "", False)})
     origin = _settings({**dataset.get("provenance", {}), "revision": dataset.get("revision", "")})
     text = (
-        rf"{group.run.images} images of {escape(dataset['name'])} ({'; '.join(filter(None, (settings, origin)))}), "
+        rf"{len(group.run.images)} images of {escape(dataset['name'])} "
+        rf"({'; '.join(filter(None, (settings, origin)))}), "
         rf"coded at the size they come in."
     )
     if (least := about.get("pseudo_label_score")) is not None:
@@ -69,7 +71,7 @@ def _data(group: Group) -> str:
             f" There are no labels: a head's own predictions on the originals, at scores of {least:g} and above, "
             f"stand in for them."
         )
-    stored = group.rows[group.rows["metric"] == "source_bpp"]["value"]
+    stored = group.scores[group.scores["metric"] == "source_bpp"]["value"]
     return text + "".join(f" The originals came as files of {value:.3f} bpp." for value in stored)
 
 
@@ -77,7 +79,8 @@ def _codecs(about: Mapping[str, Any]) -> str:
     curves: dict[str, list[Mapping[str, Any]]] = {}
     for cell in about["cells"].values():
         if "head" not in cell:
-            curves.setdefault(cell["curve"], []).append(cell)
+            label = second_label(cell["curve"]) if cell.get("ladder") else cell["curve"]
+            curves.setdefault(label, []).append(cell)
     text = " ".join(rf"\textit{{{escape(label)}}}: {_curve(cells)}." for label, cells in curves.items())
     rates = "A rate is that of whole files, headers and padding in: all bits over all original pixels."
     if targets := about.get("match_bpp"):
@@ -147,9 +150,9 @@ def _differences(members: Sequence[Group]) -> str:
         r"Nothing is extrapolated."
     )
     floor = (
-        f" The null floor, one codec on two interleaved ladders, is {floors} in BD-rate."
+        f" The noise floor, one codec on two interleaved ladders, is {floors} in BD-rate."
         if floors
-        else " The null floor was not measured."
+        else " The noise floor was not measured."
     )
     return text + floor
 
