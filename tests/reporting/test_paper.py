@@ -1,4 +1,4 @@
-"""The paper: what is in bold, what is kept apart, what is refused, and whether LaTeX and PDF are what they claim to be."""
+"""The paper: bold, separate regimes, refusals, and valid LaTeX and PDF."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What others have published, in a table of its own and laid over figures; it never meets a number of ours."""
+"""Published figures of others, in their own table and laid over figures; no number of ours is compared with them."""
 
 from __future__ import annotations
 
