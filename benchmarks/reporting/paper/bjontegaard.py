@@ -13,7 +13,7 @@ from benchmarks.api import Comparison, Kind, MetricFacts
 from benchmarks.reporting.paper.group import Group, View, clear_best
 from benchmarks.reporting.paper.latex import MINUS, escape, floating, number, slug, tabular, with_interval
 from benchmarks.runs.rows import comparison_rows
-from benchmarks.runs.tables import verdict
+from benchmarks.runs.sentences import verdict
 
 _HYPHEN = re.compile(r"(?<![A-Za-z0-9])\{-\}(?=\d)")
 _BOTH: tuple[Kind, Kind] = ("bd_rate", "bd_metric")

@@ -13,7 +13,7 @@ import pandas as pd
 from benchmarks.api import Kind, MetricFacts
 from benchmarks.reporting.paper.latex import escape, slug
 from benchmarks.runs.run_folder import Run
-from benchmarks.runs.tables import too_little
+from benchmarks.runs.sentences import too_little
 from benchmarks.stats.bootstrap import side_of_zero
 
 

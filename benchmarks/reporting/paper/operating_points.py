@@ -11,7 +11,7 @@ import pandas as pd
 from benchmarks.reporting.paper.group import Group, View
 from benchmarks.reporting.paper.latex import escape, number, with_interval
 from benchmarks.reporting.paper.rates import failures
-from benchmarks.runs.tables import wide
+from benchmarks.runs.wide_table import wide
 
 _TIMES = {"encode_s": "enc. ms", "decode_s": "dec. ms", "head_s": "head ms"}
 
