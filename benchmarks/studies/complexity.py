@@ -10,7 +10,6 @@ stage and of the whole.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -26,6 +25,7 @@ from benchmarks.studies.counters import Counted, counted, peak_bytes
 from downstream.api import Route, routes_of, sees_originals
 from downstream.compatibility import why_not
 from hsc.api import Codec, Staged, StagedLatents
+from hsc.devices import current_device, use_device
 from hsc.errors import HscError, UnavailableError, UsageError
 from hsc.weights.fetching import fetch_all
 
@@ -39,7 +39,8 @@ class Case(NamedTuple):
     """One route at one batch size.
 
     label: of the head. streams: as many bitstreams as the batch holds. small: the bitstream of a small image, decoded
-    first so that everything is loaded. threads: of torch. repeats: of each timing.
+    first so that everything is loaded. threads: of torch. repeats: of each timing. device: torch's name of the device
+    that networks run on.
     """
 
     codec: Codec
@@ -50,6 +51,7 @@ class Case(NamedTuple):
     small: bytes
     threads: int
     repeats: int
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,8 @@ def measure(case: Case) -> list[Cost] | str:
     Call it in a process that has run nothing before, so that the memory measured is its own.
     """
     try:
-        return _measure(case)
+        with use_device(case.device):
+            return _measure(case)
     except HscError as error:
         return str(error)
 
@@ -156,7 +159,7 @@ def _cost(case: Case, stage: str, seconds: float, count: Counted[Any], peak: int
         parameters=count.parameters or None,
         peak_bytes=peak,
         threads=case.threads,
-        device=os.environ.get("HSC_DEVICE", "cpu"),
+        device=case.device,
     )
 
 
@@ -204,7 +207,8 @@ def run(
                     reasons.append(f"{label} after {curve_label(codec)}: {reason}")
                     continue
                 for batch in batches:
-                    case = Case(codec, head, label, route, tuple(streams[:batch]), small, threads, repeats)
+                    coded = tuple(streams[:batch])
+                    case = Case(codec, head, label, route, coded, small, threads, repeats, current_device())
                     costs += _measured_alone(case)
     if not costs:
         raise UsageError("no head follows any of these codecs: " + "; ".join(reasons))
