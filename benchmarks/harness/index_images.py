@@ -17,7 +17,7 @@ from benchmarks.harness.jobs import IMAGES_A_JOB
 from benchmarks.harness.keys import key_of, steady_identity
 from benchmarks.harness.progress import Progress
 from benchmarks.harness.worker import step
-from benchmarks.imaging.image_files import pixels_sha256
+from benchmarks.imaging.image_arrays import pixels_sha256
 from benchmarks.text import one_line
 from hsc.errors import DataError, HscError
 

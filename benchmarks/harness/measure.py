@@ -23,7 +23,7 @@ from benchmarks.harness.operating_points import curve_label
 from benchmarks.harness.readers import Reader
 from benchmarks.harness.timing import timed
 from benchmarks.harness.worker import step
-from benchmarks.imaging.image_files import pixels_sha256
+from benchmarks.imaging.image_arrays import pixels_sha256
 from downstream.api import Prediction, Route, sees_originals
 from hsc.api import Codec, DecodesLatents, Image, Latents
 from hsc.devices import current_device
