@@ -39,9 +39,9 @@ from hsc.errors import CodecError, UsageError
 from hsc.networks.entropy_model import Integers, feature_size, round_around
 from hsc.networks.model import HscModel
 from hsc.networks.relighting import LightNetwork
-from hsc.networks.tiling import TILE, invert, lacking, require_image, require_numbers, synthesise
+from hsc.networks.tiling import TILE, invert, require_image, require_numbers, residual_coefficients, synthesise
 
-LARGEST_QUALITY = 255 / QUALITY_STEPS
+MAX_QUALITY = 255 / QUALITY_STEPS
 
 HowMuch = int | Literal["semantic"] | None
 """How many layers to use: all, a number from 1 up, or "semantic" for the first."""
@@ -350,10 +350,10 @@ class HscCodec:
 
     def _code(self, image: Image, quality: float) -> tuple[Header, list[Layer]]:
         image = require_image(image)
-        steps = round(quality * QUALITY_STEPS) if 0 <= quality <= LARGEST_QUALITY + 1 else -1
+        steps = round(quality * QUALITY_STEPS) if 0 <= quality <= MAX_QUALITY + 1 else -1
         if not 0 <= steps <= 255:
             raise UsageError(
-                f"the quality came as {quality}, expected 0 to {LARGEST_QUALITY}; 1 to 6 is what models are trained for"
+                f"the quality came as {quality}, expected 0 to {MAX_QUALITY}; 1 to 6 is what models are trained for"
             )
         header = Header((image.shape[0], image.shape[1]), steps, self.model.profile.layers_at(steps))
         return header, layers.code(self.entropy, header, _Rounding(self, image, header))
@@ -396,13 +396,13 @@ class _Rounding:
         fcn, scn, quality = self.codec.model.fcn, self.codec.model.scn, self.codec.entropy.quality(self.header)
         w_hat = scn.restore(self.codec.entropy.decoded(self.layers[0]), quality)
         scaled = fcn.scaled(self.found.feature, w_hat, quality)
-        return [fcn.pick(scaled, layer)[0].cpu().numpy() for layer in range(len(fcn.turns))]
+        return [fcn.pick(scaled, layer)[0].cpu().numpy() for layer in range(len(fcn.passes))]
 
     def _detail_values(self) -> list[npt.NDArray[np.float64]]:
         """The symbols of every layer of E as numbers, (K, positions) each: what the image that was coded so far lacks."""
         codec, network = self.codec, self.codec.model.detail
         assert network is not None
         made = codec._synthesise(codec.restore(Decoded(self.header, tuple(self.layers), True)))
-        values = lacking(codec.model, self.image, made, self.found.feature)
+        values = residual_coefficients(codec.model, self.image, made, self.found.feature)
         symbols = network.symbols(values, torch.tensor([self.header.quality], device=codec.device))
         return [network.pick(symbols, turn)[0].cpu().numpy() for turn in range(network.config.layers)]

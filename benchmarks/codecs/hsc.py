@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from benchmarks.api import CODECS
-from benchmarks.imaging.image_files import require_image
+from benchmarks.imaging.image_arrays import require_image
 from hsc.api import Image, Latents, LatentSpec
 from hsc.devices import current_device
 from hsc.entropy_coding.container import QUALITY_STEPS

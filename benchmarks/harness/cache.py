@@ -1,4 +1,4 @@
-"""The store: what was measured, kept by key in one SQLite file, so that a killed run loses nothing.
+"""The store: results kept by key in one SQLite file, so that a killed run loses nothing.
 
     key --> record --checksum agrees--> known
                    --else-------------> unknown: logged once, and measured anew

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.api import Sample
 from benchmarks.harness.indexed_image import IndexedImage
-from benchmarks.imaging.image_files import require_image
+from benchmarks.imaging.image_arrays import require_image
 from benchmarks.text import one_line
 from hsc.errors import DataError
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from benchmarks.harness.codec_answers import checked_image
 from benchmarks.harness.guard import guarded, why
 from benchmarks.harness.worker import step
-from benchmarks.imaging.image_files import pixels_sha256
+from benchmarks.imaging.image_arrays import pixels_sha256
 from hsc.api import Codec
 from hsc.errors import HscError
 

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 def why(error: BaseException) -> str:
-    """One line on what went wrong; errors that are not ours are somebody's bug and come with the place in the source."""
+    """One line on what went wrong; errors from outside our own tree come with the line of source."""
     text = one_line(error)
     if isinstance(error, HscError):
         return text
@@ -50,7 +50,7 @@ def guarded(call: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
     except BaseException as error:
         endings.stop_if_asked()
         if isinstance(error, KeyboardInterrupt) and not endings.listening():
-            raise  # it may be the user's as well as the plug-in's
+            raise  # it may come from the user as well as from the plug-in
         if isinstance(error, HscError) and one_line(error) == _text(error):
             raise
         kind = _tree_class(error)

@@ -1,4 +1,4 @@
-"""Checks of a head's answers: type, shape, dtype, range and finiteness. An answer that passes can be kept and scored."""
+"""Checks of a head's answers: type, shape, dtype, range, finiteness. An answer that passes can be kept and scored."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from benchmarks.harness.jobs import IMAGES_A_JOB
 from benchmarks.harness.keys import key_of, steady_identity
 from benchmarks.harness.progress import Progress
 from benchmarks.harness.worker import step
-from benchmarks.imaging.image_files import pixels_sha256
+from benchmarks.imaging.image_arrays import pixels_sha256
 from benchmarks.text import one_line
 from hsc.errors import DataError, HscError
 
@@ -45,7 +45,7 @@ def index_pixels(job: Indexing) -> dict[int, Pixels | str]:
             sample = checked_sample(guarded(job.dataset.load, index), image_id)
             height, width = sample.image.shape[:2]
             pixels[index] = Pixels(pixels_sha256(sample.image), (height, width), sample.source_bytes)
-        except HscError as error:  # a data set may be anybody's plug-in
+        except HscError as error:  # a data set may be a plug-in
             pixels[index] = why(error)
     return pixels
 

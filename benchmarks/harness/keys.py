@@ -62,12 +62,13 @@ def steady_identity(item: Any) -> dict[str, Any]:
     """The identity of a plug-in, asked for twice, since results are found again by it.
 
     Raises:
-        PluginError: its provenance breaks, holds what is no JSON, or differs from one call to the next.
+        PluginError: its provenance breaks, holds values that are no JSON, or differs from one call to the next.
     """
     first, again = guarded(identity, item), guarded(identity, item)
     if guarded(key_of, first) != guarded(key_of, again):
         raise PluginError(
-            "its provenance() says another thing each time it is asked, so nothing of it could be kept under a key"
+            "its provenance() gives another answer each time it is asked, so none of its results could be found again "
+            "by a key; make it depend on the config and the weights alone"
         )
     return first
 

@@ -142,7 +142,7 @@ class Search:
 
 
 def match(config: Config, store: Store, executor: Executor, progress: Progress) -> tuple[Config, list[Comparison]]:
-    """The config with each curve at the points found for ``config.match_bpp``, and a comparison for each rate of each curve.
+    """The config with each curve at the points found for ``config.match_bpp``, and a comparison for each rate.
 
     Curves without a scale of numbers stay as they are, and so do codecs that cannot run here. A curve that reaches none
     of the rates is left out. Differences need four points; with fewer rates the config has no anchors.

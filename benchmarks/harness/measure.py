@@ -23,7 +23,7 @@ from benchmarks.harness.operating_points import curve_label
 from benchmarks.harness.readers import Reader
 from benchmarks.harness.timing import timed
 from benchmarks.harness.worker import step
-from benchmarks.imaging.image_files import pixels_sha256
+from benchmarks.imaging.image_arrays import pixels_sha256
 from downstream.api import Prediction, Route, sees_originals
 from hsc.api import Codec, DecodesLatents, Image, Latents
 from hsc.devices import current_device
@@ -60,14 +60,14 @@ def _steady(work: Callable[[], T], repeats: int) -> tuple[T, float]:
 
 
 def _inputs(job: Job, answer: Answer) -> dict[Route, Any]:
-    """What the readers of one item are given, by route; what goes wrong becomes the record of those it concerns."""
+    """The inputs of one item's readers, by route; a failure becomes the record of the readers that it concerns."""
     item, inputs = answer.item, dict[Route, Any]()
     wanted = [reader for reader in job.readers if reader.name in item.readers]
     on_images, on_latents = ([r for r in wanted if r.route == route] for route in ("image", "latent"))
     try:
         step()
         image = guarded(_code, job, answer, decoded=bool(on_images))
-    except HscError as error:  # a codec may be anybody's plug-in
+    except HscError as error:  # a codec may be a plug-in
         answer.data = b""
         image_id, image_hw = item.image.image_id, item.image.pixels.image_hw
         answer.stream = StreamRecord(image_id, image_hw, 0, 0.0, 0.0, 0, "failed", why(error))
@@ -154,7 +154,7 @@ def _predict(job: Job, reader: Reader, answers: list[Answer], inputs: list[Any])
     try:
         step(len(inputs), reader.name)
         predictions, head_s = guarded(_read, job, reader, answers, inputs)
-    except HscError as error:  # a head may be anybody's plug-in
+    except HscError as error:  # a head may be a plug-in
         if len(answers) == 1:
             answers[0].fail([reader.name], why(error))
             return

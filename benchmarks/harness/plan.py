@@ -134,7 +134,7 @@ def cell_of(
     """One operating point of a curve on these images, with those of the readers that can read it.
 
     Raises:
-        HscError: the codec's identity cannot be told.
+        HscError: the codec's identity cannot be read.
     """
     codec_identity = steady_identity(point.codec)
     streams = [stream_key(image.pixels.sha256, codec_identity) for image in images]

@@ -33,8 +33,8 @@ MAPS_A_JOB = 32
 
 
 def make_ready(plan: Plan, store: Store, executor: Executor, progress: Progress, tell: Callable[[str], None]) -> None:
-    """Leave out of the plan the readers that cannot be scored or cannot answer, and note in it what a reader of its
-    scores must know.
+    """Leave out of the plan the readers that cannot be scored or cannot answer, and note in it everything that people
+    who read its scores must know.
 
     tell: is given each sentence at once. Label maps and heads are tried only where work is left to do.
 

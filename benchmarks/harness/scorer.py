@@ -1,33 +1,24 @@
-"""Rows from records: rates, times and fidelity of each operating point, and each reader's scores, with intervals."""
+"""Scores of a run: the rows of every cell, and the counts behind its metrics."""
 
 from __future__ import annotations
 
 import functools
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from benchmarks.api import (
-    Counted,
-    Counts,
-    Metric,
-    Resampled,
-    Score,
-    ScoreRow,
-)
-from benchmarks.harness.cache import Store, latents_kind
+from benchmarks.api import Counted, Counts, Metric, Resampled, Score, ScoreRow
+from benchmarks.harness.cache import Store
+from benchmarks.harness.cell_rows import ladder_of, rate_rows, row_of, time_rows
 from benchmarks.harness.guard import guarded
-from benchmarks.harness.keys import metric_identity, registered_name, samples_key, score_key
-from benchmarks.harness.plan import Cell, Plan, cell_id, dataset_label, prediction_records, stream_records
+from benchmarks.harness.keys import metric_identity, samples_key, score_key
+from benchmarks.harness.plan import Cell, Plan, cell_id, prediction_records
 from benchmarks.harness.progress import Progress
 from benchmarks.harness.reader_truth import ReaderTruth
 from benchmarks.harness.readers import Reader
 from benchmarks.stats.bootstrap import Bootstrap, Floats, interval, why_no_interval
-from benchmarks.stats.metric_facts import STREAM_FACTS
-from benchmarks.stats.noise_floor import SECOND
-from downstream.api import Detections, HasMeasure, Prediction
+from downstream.api import Detections, Prediction, measure_of
 from hsc.errors import PluginError
 
 
@@ -46,9 +37,9 @@ def score(plan: Plan, store: Store, bootstrap: Bootstrap, progress: Progress) ->
     second = {curve.label for curve in plan.config.curves if curve.second_of}
     counts: list[Counts] = []
     skipped = [*plan.skipped_heads.items(), *plan.skipped.items()]
-    rows = [_row(plan, label, "", status="skipped", reason=reason) for label, reason in skipped]
+    rows = [row_of(plan, label, "", status="skipped", reason=reason) for label, reason in skipped]
     for cell in plan.cells:
-        rows += _rate_rows(plan, cell, store, bootstrap)
+        rows += rate_rows(plan, cell, store, bootstrap)
     progress.begin("scoring", len(plan.images) * sum(len(cell.predictions) for cell in plan.cells))
     for reader in plan.config.readers:
         cells = plan.cells_of(reader)
@@ -64,7 +55,7 @@ def score(plan: Plan, store: Store, bootstrap: Bootstrap, progress: Progress) ->
             try:
                 rows += guarded(scorer.rows, cell)
                 counts += [] if cell.curve in second else guarded(scorer.counts, cell)
-            except PluginError as error:  # a metric, or a data set's labels, may be anybody's
+            except PluginError as error:  # metrics and data sets may be plug-ins
                 rows.append(_failed_row(plan, cell, reader, str(error)))
             progress.advance(f"{cell.curve} {cell.point}", len(plan.images))
     # Of a second ladder only what the noise floor needs is kept: no scores by class, and no row where it was skipped.
@@ -78,101 +69,14 @@ def _unread_rows(plan: Plan, reader: Reader) -> list[ScoreRow]:
     named = {"head": reader.label, "regime": reader.head.regime, "route": reader.route}
     status = plan.unfit[name].status if name in plan.unfit else "skipped"
     reasons = {cell.why_not[name] for cell in plan.cells if name in cell.why_not}
-    return [_row(plan, "", "", status=status, reason=reason, **named) for reason in sorted(reasons)]
+    return [row_of(plan, "", "", status=status, reason=reason, **named) for reason in sorted(reasons)]
 
 
 def _failed_row(plan: Plan, cell: Cell, reader: Reader, reason: str) -> ScoreRow:
     """The row of an operating point that could not be scored."""
     named = {"head": reader.label, "regime": reader.head.regime, "route": reader.route}
     reason = f"it cannot be scored: {reason}"
-    return _row(plan, cell.curve, cell.point, cell_id(cell, reader.name), status="failed", reason=reason, **named)
-
-
-def _row(plan: Plan, codec: str, point: str, cell: str = "", **columns: Any) -> ScoreRow:
-    """A row with the columns filled in that are the same for all of a run."""
-    config = plan.config
-    codec, ladder = _ladder(plan, codec)
-    base = ScoreRow(
-        cell=cell,
-        task=registered_name(config.task),
-        dataset=dataset_label(plan),
-        split=config.dataset.split,
-        codec=codec,
-        ladder=ladder,
-        point=point,
-        route="image",
-        regime="",
-        head="",
-        part="",
-        seed=config.seed,
-        metric=config.task.main_metric,
-        value=math.nan,
-        images=len(plan.images),
-    )
-    return replace(base, **columns)
-
-
-def _ladder(plan: Plan, label: str) -> tuple[str, str]:
-    """The codec and the ladder of a curve's label, as the columns of ``ScoreRow`` name them."""
-    second_of = next((curve.second_of for curve in plan.config.curves if curve.label == label), "")
-    return (second_of, SECOND) if second_of else (label, "")
-
-
-def _rate_rows(plan: Plan, cell: Cell, store: Store, bootstrap: Bootstrap) -> list[ScoreRow]:
-    records, reason = stream_records(plan, cell, store)
-    if reason:
-        status = "failed" if any(k in plan.failures for k in cell.streams) else "missing"
-        named = {"metric": "bpp", "unit": STREAM_FACTS["bpp"].unit}
-        return [_row(plan, cell.curve, cell.point, cell.id, status=status, reason=reason, **named)]
-    pixels = sum(h * w for h, w in (r.image_hw for r in records))
-    size, error = sum(r.size_bytes for r in records), sum(r.squared_error for r in records)
-    numbers = {
-        "bpp": 8 * size / pixels,
-        "size_bytes": size / len(records),
-        "psnr": 10 * math.log10(255**2 * 3 * pixels / error) if error else math.inf,
-    }
-    source = [image.pixels.source_bytes for image in plan.images]
-    if cell.curve == plan.config.curves[0].label and all(s is not None for s in source):
-        numbers["source_bpp"] = 8 * sum(s for s in source if s is not None) / pixels
-    rates = bootstrap.rate([r.size_bytes for r in records], [h * w for h, w in (r.image_hw for r in records)])
-    bootstrap.rates[*_ladder(plan, cell.curve), cell.point] = rates
-    low, high, _ = interval(rates)
-    rows = [
-        _row(plan, cell.curve, cell.point, cell.id, metric=metric, value=value, unit=STREAM_FACTS[metric].unit)
-        for metric, value in numbers.items()
-    ]
-    rows = [replace(row, low=low, high=high, reason=bootstrap.reason) if row.metric == "bpp" else row for row in rows]
-    rows += [
-        time
-        for kind in ("encode_s", "decode_s")
-        for time in _time_rows(plan, cell, store, kind, cell.streams, cell=cell.id)
-    ]
-    if cell.latents:
-        named = {"cell": cell.id, "route": "latent", "metric": "decode_s"}
-        rows += _time_rows(plan, cell, store, latents_kind(cell.latents), cell.streams, **named)
-    return rows
-
-
-def _time_rows(plan: Plan, cell: Cell, store: Store, kind: str, keys: Sequence[str], /, **named: Any) -> list[ScoreRow]:
-    """A row with the median of the times taken under the plan's conditions, which stand in its reason; or why it has no
-    value. No row where a plan has no times.
-    """
-    if plan.conditions is None:
-        return []
-    known = store.times(kind, keys, plan.conditions)
-    missing = [key for key in keys if key not in known]
-    reasons = [plan.failures[key] for key in missing if key in plan.failures]
-    base = {"metric": kind, "unit": "s", **named}
-    if not missing:
-        value = statistics.median(known[key] for key in keys)
-        return [_row(plan, cell.curve, cell.point, value=value, reason=str(plan.conditions), **base)]
-    count = f"{len(missing)} of {len(keys)} images"
-    reason = (
-        f"{count} failed: {reasons[0]}"
-        if reasons
-        else f"{count} have no time of this run's conditions ({plan.conditions})"
-    )
-    return [_row(plan, cell.curve, cell.point, status="failed" if reasons else "missing", reason=reason, **base)]
+    return row_of(plan, cell.curve, cell.point, cell_id(cell, reader.name), status="failed", reason=reason, **named)
 
 
 class Scorer:
@@ -197,13 +101,13 @@ class Scorer:
         known = self.store.known("predictions", keys)
         if missing := [key for key in keys if key not in known]:
             return [self._unscored(cell, missing, base)]
-        rows = _time_rows(self.plan, cell, self.store, "head_s", keys, **base)
+        rows = time_rows(self.plan, cell, self.store, "head_s", keys, **base)
         samples = self._samples(keys)
+        ladder = ladder_of(self.plan, cell.curve)
         for name in self.plan.config.design.compared_metrics(samples):
-            key = (reader.label, reader.route, name, *_ladder(self.plan, cell.curve), cell.point)
-            self.bootstrap.scores[key] = samples[name]
+            self.bootstrap.scores[reader.label, reader.route, name, *ladder, cell.point] = samples[name]
         for score in self._scores(keys):
-            row = _row(
+            row = row_of(
                 self.plan,
                 cell.curve,
                 cell.point,
@@ -223,11 +127,11 @@ class Scorer:
         failures = [self.plan.failures[key] for key in missing if key in self.plan.failures]
         count = f"{len(missing)} of {len(cell.predictions[self.reader.name])} images"
         reason = f"{count} failed: {failures[0]}" if failures else f"{count} not read yet"
-        head = self.reader.head
-        scores = [head.measure] if isinstance(head, HasMeasure) else [name for metric in self.metrics for name in metric.facts]
+        measure = measure_of(self.reader.head)
+        scores = [measure] if measure else [name for metric in self.metrics for name in metric.facts]
         main = self.plan.config.design.main_metric_of(scores)
         status = "failed" if failures else "missing"
-        return _row(self.plan, cell.curve, cell.point, metric=main, status=status, reason=reason, **base)
+        return row_of(self.plan, cell.curve, cell.point, metric=main, status=status, reason=reason, **base)
 
     @functools.cached_property
     def no_interval(self) -> str:

@@ -1,4 +1,4 @@
-"""The part of a plan that is still to do: what the store does not know, and times that were taken elsewhere."""
+"""The work left in a plan: results that the store does not have, and times of other conditions."""
 
 from __future__ import annotations
 

@@ -1,13 +1,12 @@
-"""``streams.zip``: the bitstreams of a few of a run's images, with all that is needed to decode, read and score them
-again elsewhere.
+"""``streams.zip``: the bitstreams of a few images of a run, and what their decoding and scoring must give again.
 
-    streams.zip --+-- index.json   images; each cell's sizes, hashes, errors, pixel sketches; hashes of predictions; scores of these images
+    streams.zip --+-- index.json   images; sizes, hashes, errors and pixel sketches by cell; hashes of predictions;
+                  |                scores of these images
                   +-- CELL.bin     the streams of one operating point, one after the other in the order of the images
 
-Files of equal content are equal: no times, no names of machines. The smallest operating points are kept first, up to
-``MOST_BYTES``;
-of the others, as of streams no smaller than the pixels, the index has size and hash, and whoever checks codes them
-again.
+Equal runs give equal files: no times and no names of machines are in them. The smallest operating points are kept
+first, up to ``MAX_BYTES``; for the others, and for streams no smaller than the pixels, the index has size and hash, and
+a check encodes them again.
 """
 
 from __future__ import annotations
@@ -25,28 +24,28 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.imaging.image_files import MAX_PIXELS
+from benchmarks.imaging.image_arrays import MAX_PIXELS
 from benchmarks.imaging.sketch import NUMBERS
 from benchmarks.runs.folder_files import exists, from_json, read_bytes
-from benchmarks.runs.schema import Fields, ListOf, MapOf, Number, Row, Shape, Text, Whole, check
+from benchmarks.runs.schema import Fields, ListOf, MapOf, Number, OneOf, Row, Shape, Text, Whole, check
 from benchmarks.text import one_line
 from hsc.errors import ResultsError
 from hsc.files.atomic_files import replacing
 
 FILE = "streams.zip"
-FORMAT = "hsc-bench streams 1"
-MOST_BYTES = 1_000_000
-"""Of streams; the index of the default run takes about a sixth of that beside."""
+FORMAT = "hsc-bench streams 2"
+MAX_BYTES = 1_000_000
+"""Total size of the streams kept; the index of the default run takes about a sixth of that in addition."""
 
-MOST_FILE_BYTES = 1 << 28
-"""Of the whole file, packed and unpacked."""
+MAX_FILE_BYTES = 1 << 28
+"""Size of the whole file, packed and unpacked."""
 
 _INDEX = "index.json"
-_MOST_INDEX_BYTES = 1 << 27
-_MOST_IMAGES = 100_000
-_NAME, _SHA256 = Text(4096), Text(100)
-_COUNTS = ListOf(Whole(0, 1 << 62), _MOST_IMAGES)
-_HASHES = ListOf(_SHA256, _MOST_IMAGES)
+_MAX_INDEX_BYTES = 1 << 27
+_MAX_IMAGES = 100_000
+_NAME, _SHA256, _LADDER = Text(4096), Text(100), OneOf(("", "second"))
+_COUNTS = ListOf(Whole(0, 1 << 62), _MAX_IMAGES)
+_HASHES = ListOf(_SHA256, _MAX_IMAGES)
 _IMAGE: dict[str, Shape] = {
     "id": _NAME,
     "place": Whole(0, 1 << 40),
@@ -55,21 +54,21 @@ _IMAGE: dict[str, Shape] = {
     "pixels_sha256": _SHA256,
 }
 _CELL: dict[str, Shape] = {
-    "size_bytes": ListOf(Whole(0, 1 << 40), _MOST_IMAGES),
+    "size_bytes": ListOf(Whole(0, 1 << 40), _MAX_IMAGES),
     "sha256": _HASHES,
     "squared_error": _COUNTS,
     "decoded_sha256": _HASHES,
-    "sketches": Text(_MOST_INDEX_BYTES),
+    "sketches": Text(_MAX_INDEX_BYTES),
 }
 _SHAPE = Fields(
     {
-        "images": ListOf(Fields(_IMAGE), _MOST_IMAGES, least=1),
+        "images": ListOf(Fields(_IMAGE), _MAX_IMAGES, least=1),
         "cells": MapOf(Fields(_CELL), 100_000, longest=200),
-        "predictions": ListOf(Row((_NAME, _NAME, _NAME, _NAME, _HASHES)), 1_000_000),
-        "scores": ListOf(Row((*[_NAME] * 6, Number(-1e15, 1e15, endless=True))), 10_000_000),
+        "predictions": ListOf(Row((_NAME, _LADDER, _NAME, _NAME, _NAME, _HASHES)), 1_000_000),
+        "scores": ListOf(Row((_NAME, _LADDER, *[_NAME] * 5, Number(-1e15, 1e15, endless=True))), 10_000_000),
     }
 )
-_MADE = (1980, 1, 1, 0, 0, 0)
+_TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 
 
 class KeptImage(NamedTuple):
@@ -94,9 +93,10 @@ class KeptStream(NamedTuple):
 
 
 class KeptPredictions(NamedTuple):
-    """What a head said of the kept images at one operating point. sha256: one an image, in order."""
+    """The hashes of a head's predictions at one operating point. ladder: as in ``ScoreRow``; sha256: one an image."""
 
-    curve: str
+    codec: str
+    ladder: str
     point: str
     head: str
     route: str
@@ -104,9 +104,10 @@ class KeptPredictions(NamedTuple):
 
 
 class KeptScore(NamedTuple):
-    """One number of a head over the kept images alone. part: a class, or empty."""
+    """One number of a head over the kept images alone. ladder, part: as in ``ScoreRow``."""
 
-    curve: str
+    codec: str
+    ladder: str
     point: str
     head: str
     route: str
@@ -117,7 +118,7 @@ class KeptScore(NamedTuple):
 
 @dataclass(frozen=True)
 class KeptStreams:
-    """What a run kept. streams: cell id -> one a kept image, in order."""
+    """What a run keeps. streams: by cell id, one for each kept image, in order."""
 
     images: tuple[KeptImage, ...]
     streams: Mapping[str, tuple[KeptStream, ...]]
@@ -126,15 +127,14 @@ class KeptStreams:
 
 
 def thinned(
-    streams: Mapping[str, Sequence[KeptStream]], most_bytes: int = MOST_BYTES
+    streams: Mapping[str, Sequence[KeptStream]], max_bytes: int = MAX_BYTES
 ) -> dict[str, tuple[KeptStream, ...]]:
-    """The same without the bytes of the largest operating points, so that those left fit."""
-    left, found = most_bytes, {}
-    for cell, mine in sorted(streams.items(), key=lambda item: sum(s.size_bytes for s in item[1])):
-        size = sum(len(s.data or b"") for s in mine)
-        left -= size
-        found[cell] = tuple(mine) if left >= 0 else tuple(s._replace(data=None) for s in mine)
-    return {cell: found[cell] for cell in streams}
+    """The same streams without the bytes of the largest operating points, so that the bytes left fit."""
+    left, kept = max_bytes, {}
+    for cell, of_cell in sorted(streams.items(), key=lambda item: sum(s.size_bytes for s in item[1])):
+        left -= sum(len(s.data or b"") for s in of_cell)
+        kept[cell] = tuple(of_cell) if left >= 0 else tuple(s._replace(data=None) for s in of_cell)
+    return {cell: kept[cell] for cell in streams}
 
 
 def write(kept: KeptStreams, folder: Path) -> None:
@@ -150,7 +150,7 @@ def write(kept: KeptStreams, folder: Path) -> None:
 
 
 def _add(archive: zipfile.ZipFile, name: str, data: bytes, how: int) -> None:
-    entry = zipfile.ZipInfo(name, _MADE)
+    entry = zipfile.ZipInfo(name, _TIMESTAMP)
     entry.compress_type, entry.create_system, entry.external_attr = how, 3, 0o644 << 16
     archive.writestr(entry, data, compresslevel=9)
 
@@ -168,13 +168,13 @@ def _plain(kept: KeptStreams) -> dict[str, Any]:
         "format": FORMAT,
         "images": [image._asdict() for image in kept.images],
         "cells": cells,
-        "predictions": [list(one) for one in kept.predictions],
+        "predictions": [list(predictions) for predictions in kept.predictions],
         "scores": [list(score) for score in kept.scores],
     }
 
 
 def read(folder: Path) -> KeptStreams:
-    """What ``write`` wrote. Hashes of streams are the caller's to compare.
+    """Read what ``write`` wrote; comparing the hashes of streams is left to the caller.
 
     Raises:
         ResultsError: there is no such file, or it is cut, damaged, or of another format.
@@ -184,7 +184,7 @@ def read(folder: Path) -> KeptStreams:
         raise ResultsError(
             f"{path} is not there: no bitstreams were kept; run with --keep-streams 8 to keep those of eight images"
         )
-    packed = io.BytesIO(read_bytes(path, MOST_FILE_BYTES))
+    packed = io.BytesIO(read_bytes(path, MAX_FILE_BYTES))
     try:
         with zipfile.ZipFile(packed) as archive:
             return _read(archive)
@@ -206,10 +206,10 @@ def _read(archive: zipfile.ZipFile) -> KeptStreams:
     sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
     if len(sizes) < len(archive.infolist()):
         raise ValueError("a file stands twice in it")
-    if not 0 <= sizes.get(_INDEX, -1) <= _MOST_INDEX_BYTES:
-        raise ValueError(f"its index has {sizes.get(_INDEX, 0):,} bytes, expected 1 to {_MOST_INDEX_BYTES:,}")
-    if sum(sizes.values()) > MOST_FILE_BYTES:
-        raise ValueError(f"it unpacks to {sum(sizes.values()):,} bytes, expected at most {MOST_FILE_BYTES:,}")
+    if not 0 <= sizes.get(_INDEX, -1) <= _MAX_INDEX_BYTES:
+        raise ValueError(f"its index has {sizes.get(_INDEX, 0):,} bytes, expected 1 to {_MAX_INDEX_BYTES:,}")
+    if sum(sizes.values()) > MAX_FILE_BYTES:
+        raise ValueError(f"it unpacks to {sum(sizes.values()):,} bytes, expected at most {MAX_FILE_BYTES:,}")
     index = from_json(archive.read(_INDEX))
     if not isinstance(index, dict) or index.get("format") != FORMAT:
         raise ValueError(
@@ -232,8 +232,8 @@ def _read(archive: zipfile.ZipFile) -> KeptStreams:
         cell: _streams(archive, cell, columns, sizes.get(f"{cell}.bin"), len(images))
         for cell, columns in index["cells"].items()
     }
-    predictions = tuple(KeptPredictions(c, p, h, r, tuple(hashes)) for c, p, h, r, hashes in index["predictions"])
-    if any(len(one.sha256) != len(images) for one in predictions):
+    predictions = tuple(KeptPredictions(*names, tuple(hashes)) for *names, hashes in index["predictions"])
+    if any(len(of_head.sha256) != len(images) for of_head in predictions):
         raise ValueError(f"its index holds predictions of other than {len(images)} images")
     return KeptStreams(images, streams, predictions, tuple(KeptScore(*score) for score in index["scores"]))
 
@@ -264,4 +264,4 @@ def _streams(
         sketches.reshape(images, NUMBERS),
         data,
     )
-    return tuple(KeptStream(*one) for one in zip(*numbers, strict=True))
+    return tuple(KeptStream(*columns_of_image) for columns_of_image in zip(*numbers, strict=True))

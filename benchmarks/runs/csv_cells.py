@@ -1,5 +1,4 @@
-"""Texts in CSV files that spreadsheets must not take for formulas: a mark before them, which is taken off again when we
-read.
+"""Texts in CSV files, marked so that no spreadsheet takes them for formulas; the mark is removed on reading.
 
     "=HYPERLINK(...)" --marked--> "'=HYPERLINK(...)" --unmarked--> "=HYPERLINK(...)"
     "'=1"             --marked--> "''=1"             --unmarked--> "'=1"
@@ -31,22 +30,22 @@ def marked(text: Any) -> Any:
 
 
 def unmarked(text: str) -> str:
-    """What ``marked`` was given."""
+    """The text that ``marked`` was given."""
     return text[1:] if _MARKED.match(text) else text
 
 
 def csv_text(table: pd.DataFrame) -> str:
-    """A table as CSV with a line of columns, its texts marked, their line ends as one kind (a bare return ends a line
-    of CSV).
+    """A table as CSV with a header line; texts are marked, and their line ends are line feeds (a bare return would end
+    a line of CSV).
     """
     safe = table.copy()
     for name in safe.columns:
         if not pd.api.types.is_numeric_dtype(safe[name]):
-            safe[name] = [marked(_one_kind(value)) for value in safe[name]]
+            safe[name] = [marked(_line_feeds(value)) for value in safe[name]]
     return str(safe.to_csv(index=False, lineterminator="\n"))
 
 
-def _one_kind(value: Any) -> Any:
+def _line_feeds(value: Any) -> Any:
     return value.replace("\r\n", "\n").replace("\r", "\n") if isinstance(value, str) and "\r" in value else value
 
 

@@ -40,7 +40,7 @@ PACKAGES: tuple[str, ...] = (
 
 
 def environment() -> dict[str, Any]:
-    """The machine and the software, beside the keys and not in them."""
+    """The machine and the software; recorded beside the keys, not in them."""
     return {
         "commit": _commit(),
         "python": sys.version.split()[0],

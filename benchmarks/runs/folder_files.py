@@ -1,8 +1,7 @@
-"""Files of a folder that somebody else may have made: read as data, never more of them than is asked for, never through
-a link out of it.
+"""Reading files of a folder that somebody else may have made: as data, within bounds, through no link out of it.
 
-A file is refused in one sentence where it is no plain file (a folder, a pipe, a device), lies elsewhere, or is larger
-than a run's would be.
+A file is refused in one sentence if it is no plain file (a folder, a pipe, a device), lies elsewhere, or is larger than
+that of any run.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from typing import Any
 
 from hsc.errors import ResultsError
 
-MOST_BYTES = 1 << 28
-"""Of one file of a run: about a million operating points."""
+MAX_BYTES = 1 << 28
+"""Size of one file of a run: about a million operating points."""
 
 
 def exists(path: Path) -> bool:
@@ -26,7 +25,7 @@ def exists(path: Path) -> bool:
     return os.path.lexists(path)
 
 
-def read_bytes(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
+def read_bytes(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
     """A whole file.
 
     Raises:
@@ -47,19 +46,18 @@ def read_bytes(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
                     f"{path} cannot be read: it is {_kind(status.st_mode)}, expected a plain file; restore it or run "
                     f"again"
                 )
-            data = file.read(most_bytes + 1) if status.st_size <= most_bytes else b""
-            if status.st_size > most_bytes or len(data) > most_bytes:
+            data = file.read(max_bytes + 1) if status.st_size <= max_bytes else b""
+            if status.st_size > max_bytes or len(data) > max_bytes:
                 raise ResultsError(
                     f"{path} is damaged: it has {max(status.st_size, len(data)):,} bytes, expected at most "
-                    f"{most_bytes:,}; run again"
+                    f"{max_bytes:,}; run again"
                 )
             return data
     except FileNotFoundError as error:
         raise ResultsError(
-            f"{path} is missing and cannot be read; name the folder that python -m benchmarks.run wrote, or run it "
-            f"again"
+            f"{path} is missing and cannot be read; name the folder that hsc-bench run wrote, or run it again"
         ) from error
-    except RuntimeError as error:  # pathlib's word for links that lead round in a circle, before Python 3.13
+    except RuntimeError as error:  # pathlib raises it for circular links before Python 3.13
         raise ResultsError(f"{path} cannot be read: {os.strerror(errno.ELOOP)}") from error
     except OSError as error:
         raise ResultsError(f"{path} cannot be read: {error.strerror or error}") from error
@@ -70,14 +68,14 @@ def _kind(mode: int) -> str:
     return next((name for is_kind, name in kinds if is_kind(mode)), "a device")
 
 
-def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
+def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
     """A whole file of UTF-8, line ends as they are.
 
     Raises:
         ResultsError: as ``read_bytes``, or it is not UTF-8.
     """
     try:
-        return read_bytes(path, most_bytes).decode("utf-8")
+        return read_bytes(path, max_bytes).decode("utf-8")
     except UnicodeDecodeError as error:
         raise ResultsError(
             f"{path} is damaged, it cannot be read as UTF-8: {error}; restore it or run again"
@@ -99,13 +97,13 @@ def read_json(path: Path, parse_constant: Callable[[str], Any] | None = None) ->
 
 
 def from_json(text: str | bytes, parse_constant: Callable[[str], Any] | None = None) -> Any:
-    """JSON whose numbers are within what floats and 64 bits hold, and whose names stand once.
+    """JSON with numbers that fit floats and 64 bits, and with each name once an object.
 
-    parse_constant: what becomes of NaN, Infinity and -Infinity, which JSON proper does not know (floats, where nothing
-    is said).
+    parse_constant: is given NaN, Infinity and -Infinity, which standard JSON lacks, as texts and returns their values;
+    floats by default.
 
     Raises:
-        ValueError: it is no JSON, or holds such a number or name, or is nested too deep.
+        ValueError: it is no JSON, holds a number out of range or a name twice, or is nested too deep.
     """
     try:
         return json.loads(
@@ -128,8 +126,8 @@ def _finite(digits: str) -> float:
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
+    values = dict(pairs)
+    if len(values) < len(pairs):
         names = [name for name, _ in pairs]
         raise ValueError(f"the name {next(name for name in names if names.count(name) > 1)!r} stands twice")
-    return made
+    return values

@@ -1,4 +1,4 @@
-"""What a run keeps of a few of its images, so that its table can be checked from its folder alone."""
+"""Keeps streams, prediction hashes and scores of a few images, so that a run can be checked from its folder alone."""
 
 from __future__ import annotations
 
@@ -14,55 +14,55 @@ from benchmarks.harness.scorer import score
 from benchmarks.runs.archive import KeptImage, KeptPredictions, KeptScore, KeptStream, KeptStreams, thinned
 from benchmarks.runs.redecode import Job, prediction_sha256, redecode
 from benchmarks.stats.bootstrap import Bootstrap
-
-TIMES = ("encode_s", "decode_s", "head_s")
+from benchmarks.stats.metric_facts import TIMES
+from benchmarks.stats.noise_floor import SECOND
 
 
 @dataclass(frozen=True)
 class Keeping:
-    """What was kept, and a line on each operating point that could not be."""
+    """The streams kept, and a line for each operating point whose streams could not be kept."""
 
     kept: KeptStreams
     troubles: tuple[str, ...] = ()
 
 
 def keep(plan: Plan, count: int, store: Store, executor: Executor, progress: Progress) -> Keeping:
-    """The streams, predictions' hashes and scores of ``count`` images, spread evenly over the run; of cells that are
-    whole.
+    """Keep the streams, prediction hashes and scores of ``count`` images, spread evenly, for every complete cell.
 
-    Every stream is decoded once more on the way: a codec that then gives other pixels than those that were scored is a
-    trouble.
+    Every stream is decoded once more: a codec whose pixels then differ from those that were scored is a trouble.
     """
     few = narrowed(plan, spread(len(plan.images), count))
     images = tuple(
         KeptImage(image.image_id, image.index, *image.pixels.image_hw, image.pixels.sha256) for image in few.images
     )
     whole = {
-        cell.id: mine
-        for cell, mine in zip(plan.cells, few.cells, strict=True)
+        cell.id: narrow
+        for cell, narrow in zip(plan.cells, few.cells, strict=True)
         if not stream_records(plan, cell, store).reason
     }
-    found: dict[str, tuple[KeptStream, ...]] = {}
+    checked: dict[str, tuple[KeptStream, ...]] = {}
     troubles: list[str] = []
     progress.begin("keeping streams", len(images) * len(whole))
-    jobs = (Job(at, plan.config.dataset, cell.codec, images, _data(cell, store)) for at, cell in whole.items())
+    jobs = (
+        Job(cell_id, plan.config.dataset, cell.codec, images, _data(cell, store)) for cell_id, cell in whole.items()
+    )
     for job, again, died in executor.run(redecode, jobs):
         cell = whole[job.cell]
         errors = [r.squared_error for r in stream_records(few, cell, store).records]
-        checked = _checked(errors, again.streams, job.streams) if again is not None else f"{died}"
-        if isinstance(checked, str):
-            troubles.append(f"{cell.curve} {cell.point}".strip() + f": its streams cannot be kept: {checked}")
+        streams = _checked(errors, again.streams, job.streams) if again is not None else f"{died}"
+        if isinstance(streams, str):
+            troubles.append(f"{cell.curve} {cell.point}".strip() + f": its streams cannot be kept: {streams}")
         else:
-            found[job.cell] = checked
+            checked[job.cell] = streams
         progress.advance(f"{cell.curve} {cell.point}", len(images))
-    streams = thinned({at: found[at] for at in whole if at in found})
-    few.cells = [cell for at, cell in whole.items() if at in streams]
+    kept = thinned({cell_id: checked[cell_id] for cell_id in whole if cell_id in checked})
+    few.cells = [cell for cell_id, cell in whole.items() if cell_id in kept]
     scored = score(few, store, Bootstrap(len(images), 0, plan.config.seed), Silent()).rows
-    return Keeping(KeptStreams(images, streams, _predictions(few, store), scores(scored)), tuple(troubles))
+    return Keeping(KeptStreams(images, kept, _predictions(few, store), scores(scored)), tuple(troubles))
 
 
 def spread(images: int, count: int) -> list[int]:
-    """``count`` places spread evenly over ``images``, the first among them; all where there are no more.
+    """``count`` places spread evenly over ``images``, beginning with the first; all places of fewer images.
 
     >>> spread(64, 4)
     [0, 16, 32, 48]
@@ -71,34 +71,37 @@ def spread(images: int, count: int) -> list[int]:
 
 
 def scores(rows: Sequence[ScoreRow]) -> tuple[KeptScore, ...]:
-    """The scores among the rows of a plan of a few images; no rates, no times."""
+    """The heads' scores among the rows of a plan of a few images, without rates and times."""
     kept = (r for r in rows if r.head and r.status == "ok" and r.metric not in TIMES)
-    return tuple(KeptScore(r.codec, r.point, r.head, r.route, r.metric, r.part, r.value) for r in kept)
+    return tuple(KeptScore(r.codec, r.ladder, r.point, r.head, r.route, r.metric, r.part, r.value) for r in kept)
 
 
 def _predictions(few: Plan, store: Store) -> tuple[KeptPredictions, ...]:
-    """Hashes of what each head said of the few images, where it said something of each."""
-    found = []
+    """The hashes of each head's predictions, where it has predicted all of the few images."""
+    ladders = {
+        curve.label: (curve.second_of or curve.label, SECOND * bool(curve.second_of)) for curve in few.config.curves
+    }
+    kept = []
     for cell in few.cells:
         for reader, keys in cell.predictions.items():
             known = {k: r.prediction for k, r in store.predictions(dict.fromkeys(keys, "")).items()}
             hashes = tuple(prediction_sha256(p) for k in keys if (p := known.get(k)) is not None)
             if len(hashes) == len(keys):
-                found.append(KeptPredictions(cell.curve, cell.point, reader.label, reader.route, hashes))
-    return tuple(found)
+                kept.append(KeptPredictions(*ladders[cell.curve], cell.point, reader.label, reader.route, hashes))
+    return tuple(kept)
 
 
 def _data(cell: Cell, store: Store) -> tuple[bytes | None, ...]:
-    found = store.data(cell.streams)
-    return tuple(found.get(key) for key in cell.streams)
+    data = store.data(cell.streams)
+    return tuple(data.get(key) for key in cell.streams)
 
 
 def _checked(
-    errors: Sequence[int], found: Sequence[KeptStream | str], given: Sequence[bytes | None]
+    errors: Sequence[int], streams: Sequence[KeptStream | str], stored: Sequence[bytes | None]
 ) -> tuple[KeptStream, ...] | str:
     """The streams, with their bytes where the store has them; or why they are not those that were scored."""
     kept = []
-    for error, stream, data in zip(errors, found, given, strict=True):
+    for error, stream, data in zip(errors, streams, stored, strict=True):
         if isinstance(stream, str):
             return stream
         if stream.squared_error != error:

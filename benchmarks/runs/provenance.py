@@ -1,4 +1,4 @@
-"""Where a run's numbers come from: commit, packages, machine, settings, and each cell's codec, head and data set."""
+"""Provenance of a run, for ``run.json``: commit, packages, machine, settings; codec, head and data set by cell."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hsc.files.atomic_files import write_text
 
 
 def describe(plan: Plan, workers: int, device: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything needed to make the run again, as JSON-ready values. device: the one that the run's networks ran on."""
+    """Everything needed to repeat the run, as JSON-ready values. device: the one that the run's networks ran on."""
     with use_device(device):
         return _described(plan, workers, arguments)
 

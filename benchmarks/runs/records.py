@@ -1,6 +1,4 @@
-"""``records.csv``: what each image took at each operating point, so that every rate of a table can be added up again
-from its own folder.
-"""
+"""``records.csv``: size and error of each image at each operating point, from which every rate can be summed again."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ from typing import NamedTuple
 
 from benchmarks.harness.cache import Store
 from benchmarks.harness.plan import Plan, stream_records
-from benchmarks.imaging.image_files import MAX_PIXELS
+from benchmarks.imaging.image_arrays import MAX_PIXELS
 from benchmarks.runs.csv_cells import marked, unmarked
 from benchmarks.runs.folder_files import exists, read_text
 from benchmarks.text import one_line
@@ -20,13 +18,11 @@ from hsc.errors import ResultsError
 from hsc.files.atomic_files import write_text
 
 FILE = "records.csv"
-_MOST_BYTES = 1 << 40
+_MAX_BYTES = 1 << 40
 
 
 class Line(NamedTuple):
-    """One image at one operating point. cell: its id in ``run.json``; squared_error: sum over all samples of the
-    decoded image.
-    """
+    """One image at one operating point. cell: the id in ``run.json``; squared_error: summed over decoded samples."""
 
     cell: str
     image: str
@@ -37,7 +33,7 @@ class Line(NamedTuple):
 
 
 def collect(plan: Plan, store: Store) -> list[Line]:
-    """The records behind every rate of a run, cell by cell; cells that are not whole have no rate and no records."""
+    """The records behind every rate of a run, cell by cell; incomplete cells have no rate and no records."""
     return [
         Line(cell.id, r.image_id, *r.image_hw, r.size_bytes, r.squared_error)
         for cell in plan.cells
@@ -55,7 +51,7 @@ def write(lines: Sequence[Line], folder: Path) -> None:
 
 
 def read(folder: Path) -> list[Line]:
-    """What ``write`` wrote.
+    """Read what ``write`` wrote.
 
     Raises:
         ResultsError: the file is missing or is not one of these.
@@ -83,7 +79,7 @@ def _line(number: int, cells: Sequence[str]) -> Line:
             f"record {number} holds {one_line(wrong[0], 60)!r}, expected a whole number of at most 19 digits"
         )
     line = Line(unmarked(cell), unmarked(image), *map(int, counts))
-    if not 0 < line.height * line.width <= MAX_PIXELS or line.size_bytes > _MOST_BYTES:
+    if not 0 < line.height * line.width <= MAX_PIXELS or line.size_bytes > _MAX_BYTES:
         raise ValueError(
             f"record {number} has {line.size_bytes} bytes for {line.width}x{line.height} pixels, more or fewer than "
             f"any image has"

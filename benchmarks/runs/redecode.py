@@ -1,5 +1,4 @@
-"""Decoding a few images' streams again, for a run that keeps them and for whoever checks it later: one job an operating
-point.
+"""Decodes the streams of a few images again, when a run keeps them and when it is checked: one job an operating point.
 
 stream, or the image coded again where there is none --decode--> image --+--> error, hash, sketch
                                   \\---------------decode_latents---------+--head, head, ...--> predictions
@@ -20,7 +19,7 @@ from benchmarks.harness.head_calls import ask
 from benchmarks.harness.measure import squared_error
 from benchmarks.harness.readers import Reader, ReaderName, latents_of
 from benchmarks.harness.worker import step
-from benchmarks.imaging.image_files import pixels_sha256
+from benchmarks.imaging.image_arrays import pixels_sha256
 from benchmarks.imaging.sketch import sketch
 from benchmarks.runs.archive import KeptImage, KeptStream
 from downstream.api import Prediction, arrays_of, sees_originals
@@ -31,7 +30,7 @@ from hsc.networks.held import HOLDER
 
 @dataclass(frozen=True)
 class Job:
-    """One operating point. streams: one an image, None where the codec is to code it again. readers: those to read it."""
+    """One operating point. streams: one an image, None where it is encoded again. readers: those to read it."""
 
     cell: str
     dataset: Dataset
@@ -43,14 +42,14 @@ class Job:
 
 @dataclass
 class Again:
-    """What came out. streams: one an image, or why not; predictions: by reader one an image, or why not."""
+    """The outcome of a job. streams, and predictions by reader: one an image, or the reason why there is none."""
 
     streams: list[KeptStream | str] = field(default_factory=list)
     predictions: dict[ReaderName, list[Prediction] | str] = field(default_factory=dict)
 
 
 def redecode(job: Job) -> Again:
-    """Decode and read every image of a job; what goes wrong becomes a reason, and the rest goes on."""
+    """Decode and read every image of a job; an error becomes the reason for its image, and the others go on."""
     with HOLDER.everything():
         return _redecoded(job)
 

@@ -1,5 +1,4 @@
-"""What JSON of others must look like before anything is made of it: types, lengths and bounds, each refused by the name
-of its place.
+"""Shapes of JSON that others wrote: types, lengths and bounds, checked before use; a refusal names the place.
 
 RUN = Fields({"seed": Whole(0, 2**63), "images": ListOf(TEXT, 10**6)})
 check(json.loads(text), RUN, "run.json")
@@ -15,7 +14,7 @@ from typing import Any, Protocol
 
 from benchmarks.text import one_line
 
-MOST_DEPTH = 20
+MAX_DEPTH = 20
 _SHOWN = 60
 
 
@@ -27,7 +26,7 @@ class Shape(Protocol):
 
 
 def check(value: Any, shape: Shape, where: str) -> None:
-    """Refuse a value that is not of this shape.
+    """Check a value against a shape.
 
     Raises:
         ValueError: what came, what was expected, and where.
@@ -58,6 +57,18 @@ class Text:
             raise ValueError(
                 f"{one_line(where, 120)} is a text of {len(value):,} characters, expected {self.least} to {self.most:,}"
             )
+
+
+@dataclass(frozen=True)
+class Printable:
+    """A text of at most so many characters, all of them printable: one that is shown on axes and in tables."""
+
+    most: int
+
+    def check(self, value: Any, where: str) -> None:
+        Text(self.most).check(value, where)
+        if not value.isprintable():
+            _refuse(value, "printable characters", where)
 
 
 @dataclass(frozen=True)
@@ -95,7 +106,7 @@ class Truth:
 
 @dataclass(frozen=True)
 class Whole:
-    """A whole number, both ends in."""
+    """A whole number between two bounds, both allowed."""
 
     low: int
     high: int
@@ -107,7 +118,7 @@ class Whole:
 
 @dataclass(frozen=True)
 class Number:
-    """A number, both ends in; endless: infinities and NaN, too."""
+    """A number between two bounds, both allowed; endless: infinities and NaN are allowed, too."""
 
     low: float
     high: float
@@ -145,21 +156,21 @@ class ListOf:
     def check(self, value: Any, where: str) -> None:
         if not isinstance(value, list) or not self.least <= len(value) <= self.most:
             _refuse(value, f"a list of {self.least} to {self.most:,}", where)
-        for number, one in enumerate(value):
-            self.shape.check(one, f"{where}[{number}]")
+        for number, item in enumerate(value):
+            self.shape.check(item, f"{where}[{number}]")
 
 
 @dataclass(frozen=True)
 class Row:
-    """A list of so many values, each of a shape of its own."""
+    """A list of a fixed number of values, each of a shape of its own."""
 
     shapes: tuple[Shape, ...]
 
     def check(self, value: Any, where: str) -> None:
         if not isinstance(value, list) or len(value) != len(self.shapes):
             _refuse(value, f"a list of {len(self.shapes)}", where)
-        for number, (one, shape) in enumerate(zip(value, self.shapes, strict=True)):
-            shape.check(one, f"{where}[{number}]")
+        for number, (item, shape) in enumerate(zip(value, self.shapes, strict=True)):
+            shape.check(item, f"{where}[{number}]")
 
 
 @dataclass(frozen=True)
@@ -173,19 +184,17 @@ class MapOf:
     def check(self, value: Any, where: str) -> None:
         if not isinstance(value, dict) or len(value) > self.most:
             _refuse(value, f"an object of at most {self.most:,}", where)
-        for name, one in value.items():
+        for name, item in value.items():
             if len(name) > self.longest:
                 raise ValueError(
                     f"{one_line(where, 120)} has a name of {len(name):,} characters, expected at most {self.longest:,}"
                 )
-            self.shape.check(one, f"{where}.{name}")
+            self.shape.check(item, f"{where}.{name}")
 
 
 @dataclass(frozen=True)
 class Plain:
-    """Settings as plug-ins have them: any plain values of at most so many parts, numbers within 2^53, nested at most
-    ``MOST_DEPTH`` deep.
-    """
+    """Settings of plug-ins: any plain values of at most so many parts, numbers within 2^53, at most MAX_DEPTH deep."""
 
     most: int = 10_000
     endless: bool = True
@@ -196,17 +205,17 @@ class Plain:
 
     def _part(self, value: Any, where: str, depth: int, left: list[int]) -> None:
         left[0] -= 1
-        if left[0] < 0 or depth > MOST_DEPTH:
+        if left[0] < 0 or depth > MAX_DEPTH:
             raise ValueError(
-                f"{one_line(where, 120)} has more than {self.most:,} parts, or is nested more than {MOST_DEPTH} deep"
+                f"{one_line(where, 120)} has more than {self.most:,} parts, or is nested more than {MAX_DEPTH} deep"
             )
         if isinstance(value, dict):
-            for name, one in value.items():
+            for name, item in value.items():
                 Text().check(name, where)
-                self._part(one, f"{where}.{name}" if depth < 3 else where, depth + 1, left)
+                self._part(item, f"{where}.{name}" if depth < 3 else where, depth + 1, left)
         elif isinstance(value, list):
-            for one in value:
-                self._part(one, where, depth + 1, left)
+            for item in value:
+                self._part(item, where, depth + 1, left)
         elif isinstance(value, str):
             Text(100_000).check(value, where)
         elif isinstance(value, int | float) and not isinstance(value, bool):
@@ -215,7 +224,7 @@ class Plain:
 
 @dataclass(frozen=True)
 class Fields:
-    """An object with these fields, and perhaps ``maybe``; what else is in it is plain."""
+    """An object with all of the fields ``needed`` and any of ``maybe``; every other field is plain."""
 
     needed: Mapping[str, Shape]
     maybe: Mapping[str, Shape] = field(default_factory=dict)
@@ -225,9 +234,9 @@ class Fields:
             _refuse(value, "an object", where)
         if missing := [name for name in self.needed if name not in value]:
             raise ValueError(f"{one_line(where, 120)} is cut: it has no {', '.join(missing)}")
-        for name, one in value.items():
+        for name, item in value.items():
             shape = self.needed.get(name) or self.maybe.get(name) or _ANYTHING
-            shape.check(one, f"{where}.{name}")
+            shape.check(item, f"{where}.{name}")
 
 
 _ANYTHING = Plain(1_000_000)

@@ -1,1 +1,1 @@
-"""A finished run checked: its sums from its records, its scores from its bitstreams."""
+"""Checks of a finished run: its rates from its records, its scores from its bitstreams."""

@@ -1,174 +1,176 @@
-"""Scores from what the heads said of the kept streams: against those that the run kept of these images, and against the
-table.
+"""Each row of ``scores.csv`` compared with its cell in ``run.json``: codec, point, head, route, unit, possible values.
 
-    predictions --metrics--> scores of the kept images --+-- streams.zip   what the run itself had of these images
-                                                         +-- rows.csv      the table, where these are all images of the run
-
-A table over more images than were kept cannot be computed again; how many its scores were checked on is said.
+A forgery in one of the two files shows here; the same forgery in both shows where numbers are computed again.
 """
 
 from __future__ import annotations
 
 import math
-import tempfile
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from benchmarks.api import PredictionRecord, Row, StreamRecord
-from benchmarks.harness.cache import Store
-from benchmarks.harness.progress import Silent
-from benchmarks.harness.scorer import score
-from benchmarks.runs.archive import KeptScore, KeptStream
-from benchmarks.runs.keep_streams import TIMES
-from benchmarks.runs.keep_streams import scores as kept_scores
-from benchmarks.runs.redecode import Again, prediction_sha256
-from benchmarks.runs.verify_folder import RunFolder
-from benchmarks.stats.bootstrap import Bootstrap
-from benchmarks.verify.check_records import near
-from benchmarks.verify.check_rows import ROUNDING, named
-from benchmarks.verify.rebuild import Setting
+from benchmarks.api import TASKS, Comparison, ScoreRow, ScoresOriginals
+from benchmarks.runs.consistency import codecs_of, heads_of
+from benchmarks.runs.run_folder import Run
+from benchmarks.stats.metric_facts import STREAM_FACTS
+from benchmarks.stats.noise_floor import second_label
+from benchmarks.verify.intervals import MIN_RESAMPLES, distance, torn
+from benchmarks.verify.rounding import ROUNDING
 from benchmarks.verify.verdict import Verdict, verdicts
 
-SCORES = 0.005
-"""Of a score, or of 1 where it is less; half a point of AP. Scores of predictions that are the same bit for bit must be
-the same.
-"""
+Numbered = TypeVar("Numbered", ScoreRow, Comparison)
+
+_ABOUT = "score rows"
+_OF_EVERY_POINT = ("bpp", "size_bytes", "psnr", "encode_s", "decode_s")
+_OF_LATENTS = "decode_s"
+"""The one number of a stream that is measured on the latent route, too."""
 
 
-def rescore(run: RunFolder, setting: Setting, answers: Mapping[str, Again]) -> Iterator[Verdict]:
-    """Predictions and scores of the kept images, through the scoring that made the table."""
-    failed = [
-        f"{cell.curve} {cell.point}, head {reader.label}: {answer}"
-        for at, cell in setting.cells.items()
-        for reader, answer in answers[at].predictions.items()
-        if isinstance(answer, str) and all(isinstance(s, KeptStream) for s in answers[at].streams)
+def named(row: ScoreRow) -> str:
+    """A row's codec, point, head, metric and class, as messages name it."""
+    codec = second_label(row.codec) if row.ladder else row.codec
+    return " ".join(f"{codec} {row.point} {row.head} {row.metric} {row.part}".split())
+
+
+def check_scores(run: Run) -> Iterator[Verdict]:
+    """No row is repeated, missing, of another cell or impossible, and no number lies outside its own interval."""
+    rows = run.score_rows
+    wrong = [
+        *_repeated(rows),
+        *(f"{named(row)} has {mismatch}" for row, mismatch in common_mismatches(run, rows)),
+        *_of_cells(run),
+        *_missing(run),
     ]
-    exact, count, differing = _exact(setting, answers)
-    whole = [image.id for image in setting.kept.images] == list(run.images)
-    rows = _scored(setting, answers, run.about["resamples"] if whole else 0)
-    made = {s[:6]: s.value for s in kept_scores(rows)}
-    told: dict[Any, KeptScore] = {s[:6]: s for s in setting.kept.scores}
-    wrong, largest = list(failed), 0.0
-    for key, was in told.items():
-        if key in made:
-            off = _apart(made[key], was.value)
-            if not _close(made[key], was.value, key[:4] in differing):
-                wrong.append(
-                    f"{' '.join(' '.join(key).split())} of the kept images is {was.value:.6g} in the run and "
-                    f"{made[key]:.6g} here"
-                )
-            elif not math.isnan(off):
-                largest = max(largest, off)
-    compared = len(told.keys() & made.keys())
-    if compared or wrong:
-        text = (
-            f"{compared} scores of {len(setting.kept.images)} images come out again, the largest difference "
-            f"{largest:.2g} ({SCORES:g} is allowed)"
-        )
-        yield Verdict(
-            "note" if exact < count else "holds",
-            "predictions",
-            f"{exact} of {count} predictions are bit for bit those of the run",
-        )
-        yield from verdicts("scores", wrong, text)
-        if missing := len(told) - compared:
-            yield Verdict(
-                "unchecked",
-                "scores",
-                f"{missing} of {len(told)} scores could not be computed again, for the reasons above",
+    right = f"each of {len(rows)} rows stands once and has the head, route and unit of run.json, none is missing"
+    yield from verdicts(_ABOUT, wrong, right)
+    wrong, notes, count = [], [], 0
+    enough = run.about["resamples"] >= MIN_RESAMPLES
+    for row in rows:
+        wrong += _impossible(run, row)
+        if not math.isnan(row.low):
+            count += 1
+            (wrong if enough else notes).extend(_outside(row))
+    yield from verdicts("intervals", wrong, f"{count} scores lie in their own intervals")
+    for text in notes:
+        yield Verdict("note", "intervals", text)
+
+
+def common_mismatches(run: Run, rows: Sequence[Numbered]) -> Iterator[tuple[Numbered, str]]:
+    """The first row that differs from the run in each column that is the same all through a run."""
+    about, task = run.about, TASKS.get(run.about["task"]["name"])
+    pseudo = about.get("pseudo_label_score") is not None and not isinstance(task, ScoresOriginals)
+    expected = {"task": about["task"]["name"], "seed": about["seed"]}
+    expected["dataset"] = about["dataset"]["name"] + (" (pseudo-labels)" if pseudo else "")
+    config = about["dataset"]["config"]
+    if isinstance(config.get("split"), str):
+        expected["split"] = config["split"]
+    elif run.score_rows:
+        expected["split"] = Counter(row.split for row in run.score_rows).most_common(1)[0][0]
+    for column, value in expected.items():
+        if strangers := [row for row in rows if getattr(row, column) != value]:
+            yield strangers[0], f"the {column} {getattr(strangers[0], column)}, run.json has {value}"
+
+
+def _repeated(rows: Sequence[ScoreRow]) -> Iterator[str]:
+    counts: Counter[tuple[str, ...]] = Counter()
+    first: dict[tuple[str, ...], ScoreRow] = {}
+    for row in rows:
+        reason = row.reason if row.status == "skipped" else ""  # a head may be skipped for several reasons
+        key = (row.codec, row.ladder, row.point, row.route, row.head, row.part, row.metric, reason)
+        counts[key] += 1
+        first.setdefault(key, row)
+    yield from (f"{named(first[key])} stands {count} times in scores.csv" for key, count in counts.items() if count > 1)
+
+
+def _of_cells(run: Run) -> Iterator[str]:
+    """Mismatches of rows with their cells; rows without a cell name codecs and heads of the run."""
+    cells, codecs, heads = run.about["cells"], codecs_of(run.about) | {""}, heads_of(run.about) | {""}
+    labels = {
+        (head["label"], head["route"]): {key: head[key] for key in ("name", "config", "provenance")}
+        for head in run.about.get("heads", [])
+    }
+    for row in run.score_rows:
+        if row.cell in cells:
+            yield from _of_cell(run, row, cells[row.cell], labels)
+        elif row.codec not in codecs:
+            yield f"{named(row)} is of the codec {row.codec}, which run.json does not have"
+    if labels and (strangers := [row for row in run.score_rows if row.head not in heads]):
+        yield f"{named(strangers[0])} is of the head {strangers[0].head}, which run.json does not have"
+
+
+def _of_cell(run: Run, row: ScoreRow, cell: Mapping[str, Any], labels: Mapping[tuple[str, str], Any]) -> Iterator[str]:
+    expected = {"codec": cell["curve"], "ladder": cell.get("ladder", ""), "point": cell["point"]}
+    if "head" in cell:
+        expected |= {"route": cell["route"], "regime": cell["regime"]}
+        unit = run.results.facts_of(row.metric).unit
+        if labels and labels.get((row.head, row.route)) != cell["head"]:
+            yield (
+                f"{named(row)} is of the head {row.head or 'none'}, its cell {row.cell} is of {cell['head']['name']} "
+                f"with other settings"
             )
     else:
-        yield Verdict("unchecked", "scores", "no score of the run could be computed again")
-    yield from _table(run, setting, rows, differing, whole)
+        expected |= {"head": "", "regime": ""} | ({} if row.metric == _OF_LATENTS else {"route": "image"})
+        unit = STREAM_FACTS[row.metric].unit if row.metric in STREAM_FACTS else ""
+    if row.status == "ok":
+        expected["unit"] = unit
+    for column, value in expected.items():
+        if getattr(row, column) != value:
+            written = getattr(row, column) or "none"
+            yield f"{named(row)} has the {column} {written}, its cell {row.cell} has {value or 'none'}"
 
 
-def _apart(one: float, other: float) -> float:
-    return abs(one - other) / max(abs(other), 1.0)
+def _missing(run: Run) -> Iterator[str]:
+    """Every point of a codec has the numbers that its others have, and is read by each head that reads the others."""
+    numbers: dict[tuple[str, ...], dict[str, set[tuple[str, str]]]] = defaultdict(dict)
+    first: dict[str, ScoreRow] = {}
+    for row in run.score_rows:
+        if row.cell and row.status == "ok":
+            reader = (row.head, row.route if row.head else "", row.ladder)
+            numbers[reader].setdefault(row.cell, set()).add((row.metric, row.part if row.head else ""))
+            first.setdefault(row.cell, row)
+    for (head, _, _), of_cells in numbers.items():
+        usual = set.union(*of_cells.values()) if head else {(metric, "") for metric in _OF_EVERY_POINT}
+        for cell_id, present in of_cells.items():
+            if absent := sorted(usual - present):
+                number = " ".join(f"{absent[0][0]} {absent[0][1]}".split())
+                yield f"{named(first[cell_id])}: its cell {cell_id} has no {number}, which the others have"
+    yield from _unread(run)
 
 
-def _close(made: float, told: float, other_predictions: bool) -> bool:
-    return near(made, told) or _apart(made, told) <= (SCORES if other_predictions else ROUNDING)
+def _unread(run: Run) -> Iterator[str]:
+    points: dict[tuple[str, str], set[str]] = defaultdict(set)
+    read: dict[tuple[tuple[str, str], str, str], set[str]] = defaultdict(set)
+    for cell in run.about["cells"].values():
+        curve = cell["curve"], cell.get("ladder", "")
+        points[curve].add(cell["point"])
+        if "head" in cell:
+            read[curve, str(cell["head"]), cell["route"]].add(cell["point"])
+    for (curve, _, _), present in read.items():
+        if absent := sorted(points[curve] - present):
+            label = second_label(curve[0]) if curve[1] else curve[0]
+            yield f"{label} {absent[0]} is not read by a head that reads {len(present)} other points of the codec"
 
 
-def _key(row: Row) -> tuple[str, ...]:
-    return row.codec, row.point, row.head, row.route, row.metric, row.part
+def _impossible(run: Run, row: ScoreRow) -> Iterator[str]:
+    """Values that no measurement gives: a rate of 0, a score above 1, half an interval, a number without status ok."""
+    if row.status != "ok":
+        if row.cell and not math.isnan(row.value):
+            yield f"{named(row)} is {row.status} and has the value {row.value:g}"
+        if not row.reason:
+            yield f"{named(row)} is {row.status} and has no reason"
+    elif torn(row.low, row.high):
+        yield f"{named(row)} has an interval from {row.low:g} to {row.high:g}"
+    elif row.metric in ("bpp", "size_bytes") and not row.value > 0:
+        yield f"{named(row)} is {row.value:g}, expected more than 0"
+    else:
+        facts = run.results.facts_of(row.metric)
+        ends = row.value, row.low, row.high
+        if any(end < facts.low - ROUNDING or end > facts.high + ROUNDING for end in ends):
+            yield f"{named(row)} is {row.value:g}, it lies between {facts.low:g} and {facts.high:g}"
 
 
-def _table(
-    run: RunFolder, setting: Setting, rows: Sequence[Row], differing: set[tuple[str, ...]], whole: bool
-) -> Iterator[Verdict]:
-    """The table's own scores and their intervals, where every image of the run was kept; else on how many images they
-    rest here.
-    """
-    about = f"scores checked on {len(setting.kept.images)} of {len(run.images)} images"
-    if not whole:
-        yield Verdict(
-            "note", "table", f"{about}: those in the table, over all {len(run.images)}, are not computed again"
-        )
-        return
-    made = {_key(r): r for r in rows if r.head and r.status == "ok" and r.metric not in TIMES}
-    told = {_key(r): r for r in run.curve_rows if r.head and r.cell and r.status == "ok" and r.metric not in TIMES}
-    cells = {key[:4] for key in made}
-    wrong = [
-        f"{named(told[key])} is in rows.csv, its predictions give no such score"
-        for key in told.keys() - made.keys()
-        if key[:4] in cells
-    ]
-    for key in told.keys() & made.keys():
-        row, again = told[key], made[key]
-        for name in ("value", "low", "high"):
-            was, now = getattr(row, name), getattr(again, name)
-            if not _close(now, was, key[:4] in differing):
-                what = "" if name == "value" else f", the {name} end of its interval,"
-                wrong.append(f"{named(row)}{what} is {was:.6g} in the table, the streams of all images give {now:.6g}")
-                break
-    compared = len(told.keys() & made.keys())
-    yield from verdicts(
-        "table", sorted(wrong), f"{about}, {compared} of {len(told)} in the table, and their intervals, come out again"
-    )
-    if compared < len(told) and not wrong:
-        yield Verdict(
-            "unchecked",
-            "table",
-            f"{len(told) - compared} of its {len(told)} scores could not be computed again, for the reasons above",
-        )
-
-
-def _exact(setting: Setting, answers: Mapping[str, Again]) -> tuple[int, int, set[tuple[str, ...]]]:
-    """How many predictions are the same, of how many, and the (curve, point, head, route) of those that are not."""
-    exact, count = 0, 0
-    differing: set[tuple[str, ...]] = set()
-    hashes: dict[tuple[str, ...], tuple[str, ...]] = {one[:4]: one.sha256 for one in setting.kept.predictions}
-    for at, cell in setting.cells.items():
-        for reader, answer in answers[at].predictions.items():
-            name = cell.curve, cell.point, reader.label, reader.route
-            if not isinstance(answer, str) and name in hashes:
-                same = sum(was == prediction_sha256(p) for was, p in zip(hashes[name], answer, strict=True))
-                exact, count = exact + same, count + len(answer)
-                differing |= {name} if same < len(answer) else set()
-    return exact, count, differing
-
-
-def _scored(setting: Setting, answers: Mapping[str, Again], resamples: int) -> Sequence[Row]:
-    """The rows of what came out here. resamples: of how many the intervals are to be, 0 for none."""
-    with tempfile.TemporaryDirectory(prefix="hsc-") as folder, Store(Path(folder) / "store.sqlite") as store:
-        for at, cell in setting.cells.items():
-            for reader, answer in answers[at].predictions.items():
-                if not isinstance(answer, str):
-                    pairs = zip(cell.predictions[reader], setting.kept.images, answer, strict=True)
-                    store.add({}, {key: PredictionRecord(image.id, 0.0, p) for key, image, p in pairs}, {})
-            streams = [s for s in answers[at].streams if isinstance(s, KeptStream)]
-            if len(streams) == len(setting.kept.images):
-                triples = zip(cell.streams, setting.kept.images, streams, strict=True)
-                store.add(
-                    {
-                        k: (StreamRecord(i.id, (i.height, i.width), s.size_bytes, 0.0, 0.0, s.squared_error), b"")
-                        for k, i, s in triples
-                    },
-                    {},
-                    {},
-                )
-        return score(
-            setting.plan, store, Bootstrap(len(setting.kept.images), resamples, setting.plan.config.seed), Silent()
-        ).rows
+def _outside(row: ScoreRow) -> Iterator[str]:
+    """A number outside its own interval: rates and scores are means over images, or nearly so, and never lie there."""
+    if distance(row.value, row.low, row.high) > 0:
+        yield f"{named(row)} is {row.value:.6g}, its own interval goes from {row.low:.6g} to {row.high:.6g}"

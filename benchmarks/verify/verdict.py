@@ -1,21 +1,29 @@
-"""What one check of a finished run found."""
+"""The outcome of one check of a finished run."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
+
+from benchmarks.harness.guard import why
 
 
 class Verdict(NamedTuple):
-    """What one check found. about: what was checked; text: in words what holds, what differs, or why it could not be
-    checked.
-    """
+    """The outcome of one check. about: what was checked; text: what holds, what is wrong, or why it was skipped."""
 
-    state: Literal["holds", "differs", "unchecked", "note"]
+    state: Literal["pass", "fail", "skipped", "note"]
     about: str
     text: str
 
 
 def verdicts(about: str, wrong: Sequence[str], right: str) -> list[Verdict]:
-    """One for each thing that is wrong, or one that says what is right."""
-    return [Verdict("differs", about, text) for text in wrong] or [Verdict("holds", about, right)]
+    """A failure for each text in ``wrong``, or a pass with the text ``right`` where there is none."""
+    return [Verdict("fail", about, text) for text in wrong] or [Verdict("pass", about, right)]
+
+
+def attempted(about: str, check: Iterator[Verdict]) -> Iterator[Verdict]:
+    """The verdicts of a check; an error that a stranger's numbers lead it to ends it as skipped, with the reason."""
+    try:
+        yield from check
+    except Exception as error:
+        yield Verdict("skipped", about, why(error))

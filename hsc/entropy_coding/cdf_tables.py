@@ -27,8 +27,8 @@ PRECISION = 16
 """Bits of a probability: the frequencies of a row sum to 2**16."""
 
 TOTAL = 1 << PRECISION
-_LARGEST_ROW = 1 << 14
-_FARTHEST = 1 << 24
+_MAX_ROW_ENTRIES = 1 << 14
+_MAX_LOWEST = 1 << 24
 
 IntArray = npt.NDArray[np.int64]
 
@@ -62,7 +62,7 @@ class CdfTables:
         if (
             not whole
             or int(widths.min()) < 2
-            or int(widths.max()) > _LARGEST_ROW
+            or int(widths.max()) > _MAX_ROW_ENTRIES
             or int(widths.astype(np.int64).sum()) != len(frequencies)
         ):
             raise DataError(
@@ -72,7 +72,7 @@ class CdfTables:
         inside = (
             int(frequencies.min()) >= 1
             and int(frequencies.max()) < TOTAL
-            and -_FARTHEST <= int(lowest.min()) <= int(lowest.max()) <= _FARTHEST
+            and -_MAX_LOWEST <= int(lowest.min()) <= int(lowest.max()) <= _MAX_LOWEST
         )
         if not inside or (np.add.reduceat(frequencies.astype(np.int64), self._starts) != TOTAL).any():
             raise DataError(
@@ -195,13 +195,13 @@ def quantise_pmf(pmf: npt.NDArray[np.float64]) -> npt.NDArray[np.uint16]:
     pmf = np.asarray(pmf, dtype=np.float64)
     if (
         pmf.ndim != 1
-        or not 2 <= len(pmf) <= _LARGEST_ROW
+        or not 2 <= len(pmf) <= _MAX_ROW_ENTRIES
         or not np.isfinite(pmf).all()
         or pmf.min() < 0
         or pmf.sum() <= 0
     ):
         raise UsageError(
-            f"cannot make a table of the pmf {pmf!r}: 2 to {_LARGEST_ROW} finite numbers of 0 or more are expected"
+            f"cannot make a table of the pmf {pmf!r}: 2 to {_MAX_ROW_ENTRIES} finite numbers of 0 or more are expected"
         )
     ideal = pmf / pmf.sum() * TOTAL
     frequencies = np.maximum(np.floor(ideal), 1).astype(np.int64)

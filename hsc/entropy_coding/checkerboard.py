@@ -35,7 +35,7 @@ ORDERS: dict[int, tuple[tuple[Place, ...], ...]] = {
 """For a number of passes, the places each of them codes."""
 
 REACH = 2
-_LARGEST_KEPT = 1 << 12  # positions of a map whose numbers of neighbours are kept: 25 MB at most in all
+_MAX_KEPT_POSITIONS = 1 << 12  # positions of a map whose numbers of neighbours are kept: 25 MB at most in all
 SQUARE: tuple[Place, ...] = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1))
 """The 3x3 neighbourhood, for maps that are known everywhere."""
 
@@ -69,7 +69,7 @@ def gather(x: Tensor, places: tuple[Place, ...], offsets: tuple[Place, ...] = CE
     product over them likes it.
     """
     batch, channels, height, width = x.shape
-    find = _numbers if height * width > _LARGEST_KEPT else _kept_numbers
+    find = _numbers if height * width > _MAX_KEPT_POSITIONS else _kept_numbers
     numbers = find(places, offsets, height, width).to(x.device)
     padded = functional.pad(x, (REACH,) * 4).permute(0, 2, 3, 1).flatten(1, 2)  # (B, positions and margin, C)
     return padded.index_select(1, numbers).view(batch, -1, len(offsets) * channels).transpose(1, 2)

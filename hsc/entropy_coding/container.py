@@ -45,19 +45,19 @@ from hsc.errors import BitstreamError, CodecError, UsageError
 MAGIC = b"\xc8\x53"
 VERSION = 0
 QUALITY_STEPS = 32
-LARGEST_IMAGE = 1 << 24
+MAX_IMAGE_PIXELS = 1 << 24
 """Pixels an image may have, in all."""
 
 BLOCK = 16
 """Pixels of a block's side: networks make whole blocks."""
 
-LARGEST_PADDED = LARGEST_IMAGE + (1 << 20)
+MAX_PADDED_PIXELS = MAX_IMAGE_PIXELS + (1 << 20)
 """Pixels an image may have once both sides are rounded up to whole blocks."""
 
-MOST_LAYERS = 16
+MAX_LAYERS = 16
 _SPARE = 1 << 16
 _FIXED = 7  # bytes before the image size
-_SMALLEST = 14
+_MIN_FILE_BYTES = 14
 _CRC = 2
 
 
@@ -82,8 +82,8 @@ class Header:
             raise UsageError(f"the image size came as {height}x{width}, {reason}; code it in tiles")
         if not 0 <= self.quality <= 255:
             raise UsageError(f"the quality came as {self.quality} steps of 1/{QUALITY_STEPS}, expected 0 to 255")
-        if not 1 <= self.layers <= MOST_LAYERS:
-            raise UsageError(f"{self.layers} layers are not possible, expected 1 to {MOST_LAYERS}")
+        if not 1 <= self.layers <= MAX_LAYERS:
+            raise UsageError(f"{self.layers} layers are not possible, expected 1 to {MAX_LAYERS}")
 
     def context(self, fingerprint: bytes) -> bytes:
         """The bytes that the coder's checksum covers beside the symbols: the header, and the hash of the weights in
@@ -118,10 +118,10 @@ def padded_pixels(image_hw: tuple[int, int]) -> int:
 
 def why_too_large(image_hw: tuple[int, int]) -> str | None:
     """None where a file may hold an image of this size, else which limit it is beyond, as part of a sentence."""
-    if image_hw[0] * image_hw[1] > LARGEST_IMAGE:
-        return f"expected at most {LARGEST_IMAGE:,} pixels in all"
-    if (padded := padded_pixels(image_hw)) > LARGEST_PADDED:
-        return f"which is {padded:,} pixels in whole blocks of {BLOCK}x{BLOCK}, expected at most {LARGEST_PADDED:,}"
+    if image_hw[0] * image_hw[1] > MAX_IMAGE_PIXELS:
+        return f"expected at most {MAX_IMAGE_PIXELS:,} pixels in all"
+    if (padded := padded_pixels(image_hw)) > MAX_PADDED_PIXELS:
+        return f"which is {padded:,} pixels in whole blocks of {BLOCK}x{BLOCK}, expected at most {MAX_PADDED_PIXELS:,}"
     return None
 
 
@@ -178,7 +178,7 @@ def _read_head(data: bytes, fingerprint: bytes, layers: int) -> tuple[Header, in
         came = data[:4].hex() or "nothing"
         raise BitstreamError(
             f"{len(data)} bytes that start with {came} are no hsc file, which starts with {MAGIC.hex()} and has at "
-            f"least {_SMALLEST}"
+            f"least {_MIN_FILE_BYTES}"
         )
     kind = data[2]
     if kind >> 6 != VERSION:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 _EXACT = float(1 << 24)
-_FEWEST = 256  # columns that are still worth halving
+_MIN_COLUMNS_TO_HALVE = 256  # columns that are still worth halving
 
 
 class ExactWeights:
@@ -35,7 +35,7 @@ class ExactWeights:
             return self.double @ x.double()
         if self.reach * largest <= _EXACT:
             return self.single @ x.float()
-        if x.shape[1] < _FEWEST:
+        if x.shape[1] < _MIN_COLUMNS_TO_HALVE:
             return self.double @ x.double()
         first, second = self._halves
         middle = first.single.shape[1]

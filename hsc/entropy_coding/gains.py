@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from hsc.entropy_coding.container import QUALITY_STEPS
-from hsc.entropy_coding.integer_nets import HIGHEST, LOWEST
+from hsc.entropy_coding.integer_nets import MAX_ACTIVATION, MIN_ACTIVATION
 from hsc.entropy_coding.quantisation import MEAN_STEPS, SCALES
 from hsc.errors import DataError, UsageError
 
@@ -34,7 +34,7 @@ LEVEL_STEPS = 16
 
 ROWS = 256
 _ANCHORS = ROWS // QUALITY_STEPS + 1
-_LARGEST_GAIN = (1 << 20) - 1
+_MAX_GAIN = (1 << 20) - 1
 _MIDDLE, _SLOPE = 4.0, 0.75
 
 
@@ -114,7 +114,7 @@ class QualityTable(nn.Module):
         log_gain, log_inverse = self.between(self.log_gain, quality), self.between(self.log_inverse, quality)
         # the level reads the same curve, but rates must not move the gain by way of it: y's own rate already does
         level = rounded(log_gain.detach() * (LEVEL_STEPS / SCALES.step), -1024, 1023)
-        return [rounded(torch.exp(log) * GAIN_UNIT, 1, _LARGEST_GAIN) for log in (log_gain, log_inverse)] + [level]
+        return [rounded(torch.exp(log) * GAIN_UNIT, 1, _MAX_GAIN) for log in (log_gain, log_inverse)] + [level]
 
     def between(self, anchors: Tensor, quality: Tensor) -> Tensor:
         """Anchors (9, C) at these qualities, linear between neighbours: (B, C) float64."""
@@ -159,7 +159,7 @@ class QualityTable(nn.Module):
     def check(self, table: Tensor) -> None:
         """Raise DataError unless the integers are in their ranges."""
         gains = table[:, :2]
-        if int(gains.min()) < 1 or int(gains.max()) > _LARGEST_GAIN or int(table[:, 2].long().abs().max()) > 1024:
+        if int(gains.min()) < 1 or int(gains.max()) > _MAX_GAIN or int(table[:, 2].long().abs().max()) > 1024:
             raise DataError("the quality table in the weights holds numbers out of range; fetch or export them again")
 
     def adopt(self, rows: Tensor) -> None:
@@ -188,7 +188,7 @@ class PriorTable(QualityTable):
     def compute(self, quality: Tensor) -> list[Tensor]:
         found = super().compute(quality)
         gain = found[0] / GAIN_UNIT
-        mean = rounded(self.mean.double() * gain.detach() * MEAN_STEPS, LOWEST, HIGHEST)
+        mean = rounded(self.mean.double() * gain.detach() * MEAN_STEPS, MIN_ACTIVATION, MAX_ACTIVATION)
         log_scale = self.between(self.log_scale + self.log_gain.detach(), quality)
         level = rounded((log_scale - math.log(SCALES.smallest)) / SCALES.step, 0, SCALES.levels - 1)
         return [*found, mean, level]
@@ -202,8 +202,8 @@ class PriorTable(QualityTable):
         super().check(table)
         mean, level = table[:, 3], table[:, 4]
         if (
-            int(mean.min()) < LOWEST
-            or int(mean.max()) > HIGHEST
+            int(mean.min()) < MIN_ACTIVATION
+            or int(mean.max()) > MAX_ACTIVATION
             or int(level.min()) < 0
             or int(level.max()) >= SCALES.levels
         ):

@@ -34,10 +34,10 @@ from hsc.errors import DataError, UsageError
 UNIT = 64
 """Integer steps in a nominal activation of 1."""
 
-LOWEST, HIGHEST = -2048, 2047
-_RELU_HIGHEST = 4095
-_LARGEST_WEIGHT = 127
-_LARGEST_BIAS = (1 << 23) - 1
+MIN_ACTIVATION, MAX_ACTIVATION = -2048, 2047
+_MAX_RELU = 4095
+_MAX_WEIGHT = 127
+_MAX_BIAS = (1 << 23) - 1
 _BAND = 1 << 22  # entries of an unfolded band: 32 MiB
 
 
@@ -85,7 +85,7 @@ def requantise(x: Tensor, multiplier: Tensor | int = 1, shift: int = 0) -> Tenso
     x: integers in any dtype. multiplier: integers below 2**20 that broadcast against x (a row of a shipped gain table).
     Returns float64 integers, -2048 to 2047; the gradient passes straight through.
     """
-    return _to_integers(x.double() * multiplier, 2.0**-shift, LOWEST, HIGHEST, floor=True)
+    return _to_integers(x.double() * multiplier, 2.0**-shift, MIN_ACTIVATION, MAX_ACTIVATION, floor=True)
 
 
 class IntegerConv2d(nn.Module):
@@ -128,8 +128,8 @@ class IntegerConv2d(nn.Module):
                 self._doubles, self._exact = (self.weight_int8.double(), self.bias_int32.double()), {}
             return self._doubles
         scale = 2.0**self.shift
-        weight = _to_integers(self.weight, scale, -_LARGEST_WEIGHT, _LARGEST_WEIGHT)
-        return weight, _to_integers(self.bias, scale * UNIT, -_LARGEST_BIAS, _LARGEST_BIAS)
+        weight = _to_integers(self.weight, scale, -_MAX_WEIGHT, _MAX_WEIGHT)
+        return weight, _to_integers(self.bias, scale * UNIT, -_MAX_BIAS, _MAX_BIAS)
 
     def freeze(self, weight: Tensor | None = None, bias: Tensor | None = None) -> None:
         """Fix the integers: these, or those the parameters stand for now."""
@@ -177,7 +177,7 @@ class IntegerConv2d(nn.Module):
 
     @property
     def _range(self) -> tuple[int, int]:
-        return (0, _RELU_HIGHEST) if self.relu else (LOWEST, HIGHEST)
+        return (0, _MAX_RELU) if self.relu else (MIN_ACTIVATION, MAX_ACTIVATION)
 
     def _activate(self, sums: Tensor) -> Tensor:
         lowest, highest = self._range
@@ -228,7 +228,7 @@ class IntegerSequence(nn.Module):
     def _convolutions(self) -> list[IntegerConv2d]:
         return [layer for layer in self.layers if isinstance(layer, IntegerConv2d)]
 
-    def forward(self, x: Tensor | Sequence[Tensor], largest: float = -LOWEST) -> Tensor:
+    def forward(self, x: Tensor | Sequence[Tensor], largest: float = -MIN_ACTIVATION) -> Tensor:
         """(B, C, H, W) integers in any dtype, -4096 to 4095 -> (B, O, H, W) float64 integers, -2048 to 2047.
 
         Where all kernels are 1, also at L positions with the inputs in parts: (B, C_i, L), or (B, C_i, 1) where all
@@ -257,7 +257,7 @@ class IntegerSequence(nn.Module):
     def _at_positions(self, parts: Sequence[Tensor], largest: float) -> Tensor:
         with torch.autocast(parts[0].device.type, enabled=False):
             for layer in self._convolutions():
-                parts, largest = [layer.of_parts(parts, largest)], _RELU_HIGHEST
+                parts, largest = [layer.of_parts(parts, largest)], _MAX_RELU
         return parts[0]
 
     def freeze(self) -> None:
@@ -315,7 +315,7 @@ class IntegerSequence(nn.Module):
                     f"layer {i} of the integer weights is {came}, expected {expected_here}; load those of its own "
                     f"profile"
                 )
-            if int(weight.min()) < -_LARGEST_WEIGHT or int(bias.long().abs().max()) > _LARGEST_BIAS:
+            if int(weight.min()) < -_MAX_WEIGHT or int(bias.long().abs().max()) > _MAX_BIAS:
                 raise DataError(
                     f"layer {i} of the integer weights holds numbers out of range; fetch or export them again"
                 )

@@ -26,7 +26,7 @@ from hsc.entropy_coding.rate_proxy import gaussian_bits
 MEAN_STEPS = 16
 """Fixed-point steps of a mean in one."""
 
-LARGEST_SYMBOL = 1 << 15
+MAX_SYMBOL = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def quantise(values: Tensor, mean: Tensor, level: Tensor, *, noise: bool) -> Qua
     are the symbol's.
     """
     residuals = values.double() - mean / MEAN_STEPS
-    symbols = residuals + (residuals.detach().round().clamp(-LARGEST_SYMBOL, LARGEST_SYMBOL) - residuals.detach())
+    symbols = residuals + (residuals.detach().round().clamp(-MAX_SYMBOL, MAX_SYMBOL) - residuals.detach())
     integers = symbols * MEAN_STEPS + mean
     if not noise:
         return Quantised(symbols, integers, SCALES.bits(symbols, level))

@@ -19,7 +19,7 @@ from typing import NamedTuple
 SETTLED_NS = 2_500_000_000
 """Nanoseconds that a file must have been left alone before what was read of it is kept."""
 
-_MOST_KEPT = 1 << 18
+_MAX_KEPT = 1 << 18
 
 
 class FileState(NamedTuple):
@@ -55,7 +55,7 @@ def kept_sha256(path: str | os.PathLike[str], state: FileState) -> str | None:
 
 def keep_sha256(path: str | os.PathLike[str], state: FileState, sha256: str) -> None:
     """Let this process know the sha256 of the file in that state."""
-    if len(_kept) >= _MOST_KEPT:
+    if len(_kept) >= _MAX_KEPT:
         _kept.clear()
     _kept[os.path.abspath(path)] = state, sha256
 

@@ -20,10 +20,10 @@ _TEXT = frozenset({b"tEXt", b"zTXt", b"iTXt", b"iCCP"})
 _KEPT = b"Raw profile type exif\0"
 """Older programs keep a camera's turn in a text of this name."""
 _XMP = b"XML:com.adobe.xmp\0"
-_LARGEST_KEPT = 1 << 20
+_MAX_KEPT_BYTES = 1 << 20
 _ORIENTATION = re.compile(rb"""tiff:Orientation(?:=["']|>)([1-8])""")
 _TILE_WIDTH, _TILE_LENGTH = 322, 323
-_LARGEST_TILE = 1 << 24
+_MAX_TILE_PIXELS = 1 << 24
 """Pixels of a tile that any picture may have, however small."""
 
 
@@ -58,7 +58,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
 
 def _turn(kind: bytes, content: bytes) -> bytes | None:
     """A text chunk to be kept in the place of one that may hold the camera's turn; None for others."""
-    if content.startswith(_KEPT) and len(_unpacked(kind, content)) <= _LARGEST_KEPT:
+    if content.startswith(_KEPT) and len(_unpacked(kind, content)) <= _MAX_KEPT_BYTES:
         return _chunk(kind, content)
     if kind == b"iTXt" and content.startswith(_XMP) and (told := _ORIENTATION.search(_unpacked(kind, content))):
         return _chunk(b"iTXt", _XMP + b"\0\0\0\0" + b'tiff:Orientation="' + told[1] + b'"')
@@ -74,7 +74,7 @@ def _unpacked(kind: bytes, content: bytes) -> bytes:
     elif packed:
         rest = rest[1:]
     try:
-        return zlib.decompressobj().decompress(rest, 16 * _LARGEST_KEPT) if packed else rest
+        return zlib.decompressobj().decompress(rest, 16 * _MAX_KEPT_BYTES) if packed else rest
     except zlib.error:
         return b""
 
@@ -96,10 +96,10 @@ def check_tiles(picture: Any, name: str) -> None:
     if (
         isinstance(width, int)
         and isinstance(length, int)
-        and width * length > max(_LARGEST_TILE, picture.width * picture.height)
+        and width * length > max(_MAX_TILE_PIXELS, picture.width * picture.height)
     ):
         raise ImageError(
             f"{name!r} is a TIFF of {picture.width}x{picture.height} pixels in tiles of {width}x{length}, expected "
             f"tiles no larger than "
-            f"the picture or {_LARGEST_TILE:,} pixels; it is damaged, or needs to be written again in strips"
+            f"the picture or {_MAX_TILE_PIXELS:,} pixels; it is damaged, or needs to be written again in strips"
         )

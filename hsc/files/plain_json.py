@@ -10,7 +10,7 @@ import json
 import math
 from typing import Any
 
-_LARGEST_WHOLE = 1 << 63
+_MAX_INTEGER = 1 << 63
 
 
 def read_json(text: str | bytes) -> Any:
@@ -52,6 +52,6 @@ def _finite(digits: str) -> float:
 
 
 def _whole(digits: str) -> int:
-    if len(digits) > 20 or not -_LARGEST_WHOLE <= (number := int(digits)) < _LARGEST_WHOLE:
+    if len(digits) > 20 or not -_MAX_INTEGER <= (number := int(digits)) < _MAX_INTEGER:
         raise ValueError(f"the JSON holds a whole number of {len(digits)} digits, expected 64 bits at most")
     return number

@@ -24,7 +24,7 @@ from hsc.files.plain_json import read_object
 if TYPE_CHECKING:
     from torch import Tensor
 
-LARGEST_HEADER = 1 << 23
+MAX_HEADER_BYTES = 1 << 23
 """Bytes of header that are read; ten thousand tensors take one million."""
 
 _SPARE = 1 << 20
@@ -168,9 +168,9 @@ def _opened(path: Path | str) -> Iterator[Any]:
     try:
         with Path(path).open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-        if length > LARGEST_HEADER:
+        if length > MAX_HEADER_BYTES:
             raise ValueError(
-                f"its first eight bytes announce a header of {length:,} bytes, {LARGEST_HEADER:,} are read"
+                f"its first eight bytes announce a header of {length:,} bytes, {MAX_HEADER_BYTES:,} are read"
             )
         with safe_open(str(path), "pt") as opened:
             yield opened

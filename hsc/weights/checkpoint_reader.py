@@ -29,7 +29,7 @@ from torch import Tensor
 from hsc.errors import DataError
 from hsc.files.tensor_files import read_tensors, require_sound, require_unpacked
 
-_LISTED_BYTES = 1 << 20
+_MAX_LISTED_BYTES = 1 << 20
 _NAMES = ("g_ema", "G_ema", "params_ema", "state_dict", "generator", "g", "G", "params")
 _HARMLESS = re.compile(
     r"torch\._utils\..*|torch\.\w+Storage|collections\.OrderedDict|argparse\.Namespace|_codecs\.encode"
@@ -137,7 +137,7 @@ def foreign_names(path: Path) -> list[str]:
                 data = b"".join(_beginning(archive, name) for name in pickles[:4])
         else:
             with path.open("rb") as file:
-                data = file.read(_LISTED_BYTES)
+                data = file.read(_MAX_LISTED_BYTES)
         stream = io.BytesIO(data)
         while stream.tell() < len(data):  # torch's old files are several pickles in a row
             names += _imports(stream)
@@ -148,7 +148,7 @@ def foreign_names(path: Path) -> list[str]:
 
 def _beginning(archive: zipfile.ZipFile, name: str) -> bytes:
     with archive.open(name) as member:
-        return member.read(_LISTED_BYTES)
+        return member.read(_MAX_LISTED_BYTES)
 
 
 def _imports(stream: io.BytesIO) -> Iterator[str]:

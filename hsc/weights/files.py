@@ -92,8 +92,8 @@ def load(name: str) -> HscModel:
         UnavailableError: there are no such weights.
         DataError: the file is damaged, not one of ours, or describes networks that it does not hold.
     """
-    from hsc.networks.config import profile_from_json
     from hsc.networks.model import HscModel
+    from hsc.networks.profiles import profile_from_json
 
     path = find(name)
     profile = profile_from_json(read_card(path).profile)
@@ -160,7 +160,7 @@ def save(model: HscModel, path: Path, card: Mapping[str, Any] | None = None) -> 
     """
     from safetensors.numpy import save_file
 
-    from hsc.networks.config import profile_to_json
+    from hsc.networks.profiles import profile_to_json
 
     if path.suffix != SUFFIX:
         raise UsageError(f"the weights' name came as {path.name}, expected one that ends in {SUFFIX}")

@@ -47,7 +47,7 @@ _RGB = {
     "nvlabs": ("weight", "bias", "affine.weight", "affine.bias"),
     "rosinality": ("conv.weight", "bias", "conv.modulation.weight", "conv.modulation.bias"),
 }
-_MOST_SIDE, _MOST_MAPPING = 1 << 12, 32
+_MAX_SIDE, _MAX_MAPPING_LAYERS = 1 << 12, 32
 _OWN = ("weight", "bias", "affine.weight", "affine.bias", "noise_strength", "noise")
 
 
@@ -276,13 +276,13 @@ def _counts(layout: Layout, state: Mapping[str, Any]) -> tuple[int, int]:
     }[layout]
     numbers = [m.group(1) for m in map(re.compile(level).fullmatch, state) if m]
     mapping = sum(1 for key in state if re.fullmatch(layer, key))
-    top = -1 if not numbers else _MOST_SIDE + 1 if max(map(len, numbers)) > 5 else max(map(int, numbers))
+    top = -1 if not numbers else _MAX_SIDE + 1 if max(map(len, numbers)) > 5 else max(map(int, numbers))
     levels = {"hsc": top + 1, "nvlabs": top.bit_length() - 2, "rosinality": top + 2}[layout]
-    if levels > _MOST_SIDE.bit_length() - 2 or mapping > _MOST_MAPPING:
+    if levels > _MAX_SIDE.bit_length() - 2 or mapping > _MAX_MAPPING_LAYERS:
         raise DataError(
             f"the {layout} checkpoint has keys of {levels} resolutions or {mapping} mapping layers, expected sides "
-            f"up to {_MOST_SIDE} and at most "
-            f"{_MOST_MAPPING} layers; is it another architecture?"
+            f"up to {_MAX_SIDE} and at most "
+            f"{_MAX_MAPPING_LAYERS} layers; is it another architecture?"
         )
     if levels < MIN_RESOLUTION.bit_length() - 2:
         raise DataError(f"the {layout} checkpoint has no layers above 4x4; expected a whole generator")

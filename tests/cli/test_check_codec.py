@@ -165,7 +165,8 @@ def test_a_rule_that_does_not_apply_is_not_held_against_a_codec(capsys: pytest.C
     assert main(["original", "--quick"]) == 0
     shown = capsys.readouterr().out
     assert (
-        "- (not applicable) Its files are larger at the end of its ladder than at the beginning: it has one point\n" in shown
+        "- (not applicable) Its files are larger at the end of its ladder than at the beginning: it has one point\n"
+        in shown
     )
 
 

@@ -217,7 +217,7 @@ def test_a_head_that_ends_its_process_takes_neither_the_stream_nor_another_heads
         ("encode", "absent", "not here \\x1b[2J"),
         ("provenance", "raise", "RuntimeError: on"),
         ("provenance", "exit", "SystemExit: 0"),
-        ("provenance", "dice", "another thing each time"),
+        ("provenance", "dice", "another answer each time"),
         ("provenance", "nan", "not JSON compliant"),
         ("provenance", "bytes", "not JSON serializable"),
     ],

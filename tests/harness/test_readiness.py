@@ -42,7 +42,7 @@ class Named(FindSquares):
 
 @dataclass(frozen=True)
 class Breaks(FindSquares):
-    """FindSquares that cannot read the image of one index, or any (-1). log: a file in which each call leaves a letter."""
+    """FindSquares that cannot read the image of one index, or any (-1). log: a file that each call adds a letter to."""
 
     victim: int = -1
     dies: bool = False

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from benchmarks.reporting.html.run_files import RunFiles
 from hsc_testkit import Blocks, FindSquares, Squares
 from latent_testkit import Grid, GridSquares
 
@@ -26,7 +27,6 @@ from benchmarks.harness.plan import Plan
 from benchmarks.harness.progress import Silent
 from benchmarks.harness.scorer import score
 from benchmarks.reporting.html.origin import provenance
-from benchmarks.reporting.html.run_files import RunFiles
 from benchmarks.reporting.paper.methods import _times
 from benchmarks.runs.provenance import describe
 from benchmarks.runs.rows import frame

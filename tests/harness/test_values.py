@@ -38,7 +38,8 @@ def test_keys_are_those_of_every_cache_that_was_ever_made() -> None:
     prediction = prediction_key(stream, "latent", HEAD)
     assert stream == "e8134044bba1dcc0a4f4da321e74f9aaf574e03043001eb2819b58e66c898e02"
     assert prediction == "a017887a863e8a4be0c02f258ecbc83f60a49a8b9db8e3e26ccb6aed30220321"
-    assert score_key([prediction, stream], METRIC, TRUTH) == "0965581a8a0ea1e1136aceddfd78914ec6761fab4c44496c38faafa01a5c87a7"
+    score = score_key([prediction, stream], METRIC, TRUTH)
+    assert score == "0965581a8a0ea1e1136aceddfd78914ec6761fab4c44496c38faafa01a5c87a7"
 
 
 def test_a_plan_keys_its_results_by_pixels_codec_route_and_head(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from benchmarks.harness.indexed_image import IndexedImage, Pixels
 from benchmarks.harness.jobs import Answer, Item, Job
 from benchmarks.harness.measure import measure
 from benchmarks.harness.readers import Reader, latent_names
-from benchmarks.imaging.image_files import pixels_sha256
+from benchmarks.imaging.image_arrays import pixels_sha256
 from downstream.api import HEADS, routes_of
 from downstream.heads.torchvision import Torchvision
 from hsc.api import Latents, LatentSpec

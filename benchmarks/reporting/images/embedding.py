@@ -16,9 +16,9 @@ from hsc.api import Image
 
 LARGEST_HW = (480, 640)
 """Of a larger image the middle is shown, never a smaller copy: a codec's traces are of the size of pixels."""
-LEAST_DB = 40.0
+MIN_DB = 40.0
 """What a picture's own loss is held under, so that what is seen is the codec's."""
-LEAST_SCORE, MOST_BOXES = 0.2, 60
+MIN_SCORE, MAX_BOXES = 0.2, 60
 """Boxes of lower scores are not kept, nor more boxes than these; the page hides more."""
 _OUTLINE_LOSS = 0.4
 """Pixels that an outline may lie beside the mask's own, so that it is short."""
@@ -47,7 +47,7 @@ def written(image: Image) -> dict[str, Any]:
     """A picture as a small file: its kind, what it lost in dB against ``image``, and the file in base64.
 
     AVIF with full chroma, or WebP where Pillow has no AVIF, at the lowest of a few qualities that keeps the loss under
-    ``LEAST_DB``.
+    ``MIN_DB``.
     """
     from PIL import Image as Pictures
     from PIL import features
@@ -62,7 +62,7 @@ def written(image: Image) -> dict[str, Any]:
         Pictures.fromarray(image).save(buffer, kind, quality=quality, **settings)
         with Pictures.open(buffer) as again:
             loss = psnr(np.asarray(again.convert("RGB")), image)
-        if loss is None or loss >= LEAST_DB:
+        if loss is None or loss >= MIN_DB:
             break
     return {
         "kind": f"image/{kind}",
@@ -84,7 +84,7 @@ def boxes_of(found: Detections, own: npt.NDArray[np.int64], cut: Window) -> dict
     places: list[int] = []
     for at in np.argsort(-found.scores, kind="stable"):
         box = np.clip(found.boxes_xyxy[at].astype(np.float64) - edges, 0, size)
-        if found.scores[at] >= LEAST_SCORE and box[2] > box[0] and box[3] > box[1] and len(kept) < MOST_BOXES:
+        if found.scores[at] >= MIN_SCORE and box[2] > box[0] and box[3] > box[1] and len(kept) < MAX_BOXES:
             kept.append(
                 [*(round(float(v), 1) for v in box), round(float(found.scores[at]), 3), int(own[found.labels[at]])]
             )

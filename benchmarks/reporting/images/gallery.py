@@ -37,6 +37,7 @@ from benchmarks.harness.truth import scored_classes
 from benchmarks.harness.worker import step
 from benchmarks.imaging.psnr import psnr
 from benchmarks.reporting.images.embedding import Window, boxes_of, map_of, window, written
+from benchmarks.reporting.images.gallery_file import FILE
 from downstream.api import Detections, Masks, Prediction, SegmentationMap
 from hsc.api import Codec, Image
 from hsc.devices import current_device, use_device
@@ -44,7 +45,6 @@ from hsc.errors import HscError, ResultsError, UsageError
 from hsc.files.atomic_files import write_text
 from hsc.networks.held import HOLDER
 
-FILE = "gallery.json"
 VERSION = "1"
 IMAGES = 3
 BUDGET_BYTES = 400_000

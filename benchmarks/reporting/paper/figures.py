@@ -16,19 +16,17 @@ def draw(group: Group, folder: Path, styles: Mapping[str, Style], references: Se
     """Write a group's figures as PDF into ``folder``: all heads over two columns, each head in one; returns their
     LaTeX.
     """
-    over = overlays(references, group.metric)
+    over = [overlay for metric in group.metrics for overlay in overlays(references, metric)]
     wide = group.file("curves", ".pdf")
     with figure(
-        group.rows, [group.metric], width=DOUBLE, across=min(len(group.views), 3), styles=styles, overlays=over
+        group.scores, group.metrics, width=DOUBLE, across=min(len(group.views), 3), styles=styles, overlays=over
     ) as made:
         save(made, folder / wide)
     text = [_include(wide, r"\textwidth", _caption(group, "", over), group.label("fig", "curves"), "figure*")]
     for view in group.views:
         name = group.file(f"curves-{_short(view, group.views)}", ".pdf")
-        rows = group.rows[
-            (group.rows["head"] == "") | ((group.rows["head"] == view.head) & (group.rows["route"] == view.route))
-        ]
-        with figure(rows, [group.metric], width=SINGLE, across=1, styles=styles, overlays=over) as made:
+        of_view = group.scores[(group.scores["head"] == "") | group.scores.index.isin(view.rows_of(group.scores).index)]
+        with figure(of_view, [view.metric], width=SINGLE, across=1, styles=styles, overlays=over) as made:
             save(made, folder / name)
         label = group.label("fig", f"curves-{_short(view, group.views)}")
         text.append(_include(name, r"\columnwidth", _caption(group, f", {view.title}", over), label, "figure"))
@@ -38,8 +36,8 @@ def draw(group: Group, folder: Path, styles: Mapping[str, Style], references: Se
 def _short(view: View, views: Sequence[View]) -> str:
     """A head's name for a file: its own, with the route where it reads by both, numbered where two are alike."""
     plain = [slug(v.head + (f"-{v.route}" if sum(o.head == v.head for o in views) > 1 else "")) for v in views]
-    at = views.index(view)
-    return plain[at] if plain.count(plain[at]) == 1 else f"{plain[at]}-{at + 1}"
+    place = views.index(view)
+    return plain[place] if plain.count(plain[place]) == 1 else f"{plain[place]}-{place + 1}"
 
 
 def _include(file: str, width: str, caption: str, label: str, kind: str) -> str:
@@ -50,7 +48,6 @@ def _caption(group: Group, which: str, over: Sequence[Overlay]) -> str:
     bands = group.sure(r"Bands: 95\,\% intervals.")
     return (
         rf"{group.title} against rate on {group.where}, heads {escape(group.regime)}{which}. {bands} Dashed: the "
-        rf"originals. "
-        r"Dotted: the fit that stands in for a curve that dips."
+        rf"originals. Dotted: the fit that stands in for a curve that dips."
         + (rf" \textbf{{Grey and hollow: {WARNING[0].lower() + WARNING[1:]}}}" if over else "")
     )
