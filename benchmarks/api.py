@@ -111,6 +111,43 @@ class HasRemarks(Protocol):
         """One sentence each on these images, with the cure; none where there is nothing to say."""
 
 
+class RenderedFrame(Protocol):
+    """A rendered image with exact labels.
+
+    image: uint8 (H, W, 3). semantic: uint8 (H, W), labels of the map's classes, 255 void. boxes_xyxy: float32 (N, 4) in
+    pixels. classes: int64 (N,), labels of the boxes' classes. iscrowd: bool (N,), True for boxes that are not scored.
+    """
+
+    @property
+    def image(self) -> Image: ...
+
+    @property
+    def semantic(self) -> npt.NDArray[np.uint8]: ...
+
+    @property
+    def boxes_xyxy(self) -> npt.NDArray[np.float32]: ...
+
+    @property
+    def classes(self) -> npt.NDArray[np.int64]: ...
+
+    @property
+    def iscrowd(self) -> npt.NDArray[np.bool_]: ...
+
+
+@runtime_checkable
+class RendersFrames(Protocol):
+    """Capability: rendered scenes, each with its boxes and its label map."""
+
+    def frame(self, index: int) -> RenderedFrame: ...
+
+
+@runtime_checkable
+class Relights(Protocol):
+    """Capability: a scene shown in the light of another scene."""
+
+    def relit(self, index: int, light_of: int) -> Image: ...
+
+
 @runtime_checkable
 class Control(Protocol):
     """Capability of a data set: its labels are not those of its images, on purpose, so that heads are at chance."""

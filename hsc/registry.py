@@ -22,7 +22,7 @@ import pkgutil
 import re
 import sys
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from hsc.errors import HscError, PluginError, SpecError, UnknownNameError
@@ -198,19 +198,34 @@ class Registry(Generic[T]):
         self.noun, self.package, self.group = noun, package, group
         self.broken: dict[str, str] = {}
         self._classes: dict[str, type] = {}
+        self._aliases: dict[str, str] = {}
         self._loaded = False
 
-    def register(self, name: str) -> Callable[[C], C]:
-        """Class decorator: make a frozen dataclass known under ``name`` (set on it as ``spec_name``)."""
+    def register(self, name: str, *, aliases: Sequence[str] = ()) -> Callable[[C], C]:
+        """Class decorator: make a frozen dataclass known under ``name`` (set on it as ``spec_name``).
+
+        aliases: other spellings that users may write. Each stands for ``name`` wherever a name is read; specs, labels
+        and identities hold ``name`` alone, so that an alias changes no recorded run and no key.
+
+        Raises:
+            SpecError: another class has the name or an alias already.
+        """
 
         def add(cls: C) -> C:
-            known = self._classes.get(name)
-            if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+            for word in (name, *aliases):
+                known = self._classes.get(self._aliases.get(word, word))
+                if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+                    raise SpecError(
+                        f"two {self.noun}s are named {word!r}: {known.__module__} and {cls.__module__}; rename one"
+                    )
+            if name in self._aliases or name in aliases or any(alias in self._classes for alias in aliases):
                 raise SpecError(
-                    f"two {self.noun}s are named {name!r}: {known.__module__} and {cls.__module__}; rename one"
+                    f"the {self.noun} {name!r} of {cls.__module__} has one word as its name and as an alias: "
+                    f"{', '.join(aliases) or self._aliases[name]}; leave one out"
                 )
             cls.spec_name = name  # type: ignore[attr-defined]
             self._classes[name] = cls
+            self._aliases.update(dict.fromkeys(aliases, name))
             return cls
 
         return add
@@ -237,23 +252,42 @@ class Registry(Generic[T]):
             self.broken[name] = f"its file does not import: {type(error).__name__}: {error}"
 
     def names(self) -> list[str]:
-        """Every known name, sorted."""
+        """Every registered name, sorted; aliases are not among them."""
         self._load()
         return sorted(self._classes)
 
+    def registered_name(self, name: str) -> str:
+        """The name that an alias stands for; any other name as it came, registered or not.
+
+        A name is looked up here before it is compared with the name in a label or a recorded run.
+        """
+        self._load()
+        return self._aliases.get(name, name)
+
+    def display_name(self, name: str) -> str:
+        """A registered name for lists that people read: "detector (= small)" where it has an alias, else the name."""
+        aliases = [alias for alias, registered in self._aliases.items() if registered == name]
+        return f"{', '.join(aliases)} (= {name})" if aliases else name
+
+    def parse(self, text: str) -> Spec:
+        """Read a spec, its name given as the registered name. Raises as ``parse_spec`` does."""
+        spec = parse_spec(text)
+        return Spec(self.registered_name(spec.name), spec.arguments)
+
     def get(self, name: str) -> type[T]:
-        """The class registered under ``name``.
+        """The class registered under ``name``, or under the name that this alias stands for.
 
         Raises:
             UnknownNameError: there is none; the message lists near names.
         """
-        self._load()
-        if name in self._classes:
-            return self._classes[name]
+        registered = self.registered_name(name)
+        if registered in self._classes:
+            return self._classes[registered]
         if name in self.broken:
             raise UnknownNameError(f"the {self.noun} {name!r} cannot be used: {self.broken[name]}")
-        near = difflib.get_close_matches(name, self._classes, n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(self.names())}"
+        near = difflib.get_close_matches(name, [*self._classes, *self._aliases], n=3)
+        every = ", ".join(self.display_name(known) for known in self.names())
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {every}"
         raise UnknownNameError(f"no {self.noun} is named {name!r}; {hint}")
 
     def build(self, spec: Spec | str) -> T:

@@ -1,4 +1,4 @@
-"""Runs the codec contract on a codec of your own and prints what it keeps: ``hsc-bench check-codec --help``."""
+"""``hsc-bench check-codec``: runs the codec contract on a codec and prints which rules pass."""
 
 from __future__ import annotations
 
@@ -7,49 +7,47 @@ import sys
 from collections.abc import Sequence
 
 from benchmarks.api import CODECS
+from benchmarks.cli.command import DONE, FAILED, new_parser, run, version
+from benchmarks.cli.options import add_codec_file, load_codec_files
 from benchmarks.conformance.checks import examine, report
 from benchmarks.conformance.codec_rules import CONTRACT
-from benchmarks.runs.environment import version
-from hsc.errors import HscError, UnavailableError
+from hsc.errors import UnavailableError
 
-KEPT, BROKEN, USAGE = 0, 1, 2
-
-EXAMPLES = """examples:
+EXAMPLES = """
   hsc-bench check-codec 'mycodec(effort=3)'
-      a plug-in of yours; the contract suite runs over it as over ours
+      a plug-in of your own; it is held to the same rules as the built-in codecs
   hsc-bench check-codec mycodec --codec-file mycodec.toml > conformance.md
-      a program described in TOML; what is printed is Markdown, for its README
-  hsc-bench check-codec jpeg --quick
-
-exit codes: 0 all rules are kept, 1 some are broken (each says how), 2 the codec cannot run or is not known"""
+      an external program described in TOML; the output is Markdown for its README
+  hsc-bench check-codec jpeg --quick"""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    parser = new_parser(
+        "check-codec",
+        "Check a codec against the codec contract: round trips of any size, damaged streams, fresh processes, and its "
+        "description.",
+        EXAMPLES,
+        done="all rules pass",
+        failed="some rules fail (each with the reason)",
+        refused="the codec is unknown or cannot run",
+    )
+    parser.add_argument("codec", metavar="SPEC", help="the codec as hsc-bench run takes it, without a sweep")
+    add_codec_file(parser)
+    parser.add_argument("--quick", action="store_true", help="leave out checks that take more than a few seconds")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="hsc-bench check-codec",
-        description="Which rules of the codec contract a codec keeps: round trips of any size, damaged streams, fresh "
-        "processes, its description.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("codec", metavar="SPEC", help="the codec, as for benchmarks.run, without a sweep")
-    parser.add_argument(
-        "--codec-file", metavar="TOML", action="append", default=[], help="a program described in TOML; may be repeated"
-    )
-    parser.add_argument("--quick", action="store_true", help="leave out what takes more than a few seconds")
-    options = parser.parse_args(arguments)
-    try:
-        for path in options.codec_file:
-            from benchmarks.codecs.command import load_codec_file
+    return run(parser(), _check, argv)
 
-            load_codec_file(path)
-        codec = CODECS.build(options.codec)
-        if reason := codec.available():
-            raise UnavailableError(f"{options.codec} cannot run here: {reason}")
-    except HscError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return USAGE
+
+def _check(options: argparse.Namespace) -> int:
+    load_codec_files(options.codec_file)
+    codec = CODECS.build(options.codec)
+    if reason := codec.available():
+        raise UnavailableError(f"{options.codec} cannot run here: {reason}")
     findings = [examine(codec, check) for check in CONTRACT if not (check.slow and options.quick)]
-    sys.stdout.write(report(str(CODECS.spec(codec)), findings, version("hsc-bench") or "(not installed)"))
-    return BROKEN if any(found.state == "broken" for found in findings) else KEPT
+    sys.stdout.write(report(str(CODECS.spec(codec)), findings, version()))
+    return FAILED if any(finding.state == "failed" for finding in findings) else DONE

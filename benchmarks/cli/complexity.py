@@ -1,9 +1,8 @@
-"""``hsc-bench complexity``: what a route costs from bytes to answers, stage by stage."""
+"""``hsc-bench complexity``: time, multiplications, parameters and memory from bytes to predictions, stage by stage."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,68 +10,78 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.api import CODECS, DATASETS, TASKS
+from benchmarks.cli.command import DONE, new_parser, run
+from benchmarks.cli.options import add_device
 from benchmarks.runs.csv_cells import write_csv
-from benchmarks.studies.complexity import run, table
+from benchmarks.studies import complexity
 from downstream.api import HEADS
-from hsc.devices import check_device
-from hsc.errors import HscError
-from hsc.registry import parse_spec
+from hsc.devices import check_device, use_device
+from hsc.files.atomic_files import write_text
 
-_EXAMPLES = """examples:
-  hsc-bench complexity --codec 'hsc(quality=3)' --head small --head 'latent_detector(weights="latent_detector_both.safetensors")'
-  hsc-bench complexity --task segmentation --codec hsc --head segmenter --head latent_segmenter --batch 1 --threads 2 --out results/cost
+EXAMPLES = """
+  hsc-bench complexity --codec 'hsc(quality=3)' --head detector --head latent_detector
+  hsc-bench complexity --task segmentation --codec hsc --head segmenter --head latent_segmenter --batch 1 --threads 2
 
-MACs are of convolutions and matrix products that torch runs; memory is what one pass adds at its peak, by process (CPU) or by device (CUDA).
-Images are the first of the data set; their bytes are made before anything is measured."""
+MACs are those of convolutions and matrix products that torch runs. Memory is what one pass adds at its peak, of the
+process (CPU) or of the device (CUDA). The images are the first of the data set, encoded before anything is measured."""
 
 
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
-    made = argparse.ArgumentParser(
-        prog="hsc-bench complexity",
-        description="Time, multiplications, parameters and memory of every route, stage by stage, from bytes to answers.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = new_parser(
+        "complexity",
+        "Measure time, multiplications (MACs), parameters and memory of each stage from bytes to predictions, for "
+        "heads in the pixel domain and in the compressed domain.",
+        EXAMPLES,
     )
-    made.add_argument("--task", default="detection", help="whose data set and heads are the defaults (%(default)s)")
-    made.add_argument(
-        "--codec", metavar="SPEC", action="append", help="a codec at one point; may be repeated (default: hsc)"
+    parser.add_argument("--task", default="detection", help="task that sets data set and heads (default: %(default)s)")
+    parser.add_argument(
+        "--codec",
+        metavar="SPEC",
+        action="append",
+        help="a codec at one operating point; may be repeated (default: hsc)",
     )
-    made.add_argument(
+    parser.add_argument(
         "--head",
         metavar="SPEC",
         action="append",
-        help="a head on images or latents; may be repeated (default: the task's)",
+        help="a head on images or on latents; may be repeated (default: the task's)",
     )
-    made.add_argument("--dataset", metavar="SPEC", help="whose first images are coded (default: the task's)")
-    made.add_argument("--batch", type=int, action="append", help="images a pass; may be repeated (default: 1 and 8)")
-    made.add_argument("--threads", type=int, default=2, help="of torch (%(default)s)")
-    made.add_argument("--repeats", type=int, default=9, help="of which the median is taken (%(default)s)")
-    made.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 (%(default)s)")
-    made.add_argument(
-        "--out", type=Path, default=Path("results/runs/cost"), help="folder of cost.csv and cost.md (%(default)s)"
+    parser.add_argument("--dataset", metavar="SPEC", help="data set of the images (default: the task's)")
+    parser.add_argument(
+        "--batch", type=int, action="append", help="images per pass; may be repeated (default: 1 and 8)"
     )
-    return made
+    parser.add_argument("--threads", type=int, default=2, help="threads of torch (default: %(default)s)")
+    parser.add_argument(
+        "--repeats", type=int, default=9, help="passes, of which the median time is taken (default: %(default)s)"
+    )
+    add_device(parser)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("results/runs/cost"),
+        help="folder for cost.csv and cost.md (default: %(default)s)",
+    )
+    return parser
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 0, or 2 with one sentence on stderr."""
-    chosen = parser().parse_args(arguments)
-    try:
-        check_device(chosen.device)
-        os.environ["HSC_DEVICE"] = chosen.device
-        task = TASKS.build(chosen.task)
-        codecs = [CODECS.build(spec) for spec in chosen.codec or ["hsc"]]
-        heads = [(str(parse_spec(spec)), HEADS.build(spec)) for spec in chosen.head or task.heads]
-        dataset = DATASETS.build(chosen.dataset or task.dataset)
-        costs = run(
-            codecs, heads, dataset, batches=chosen.batch or [1, 8], threads=chosen.threads, repeats=chosen.repeats
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    return run(parser(), _measure, argv)
+
+
+def _measure(options: argparse.Namespace) -> int:
+    check_device(options.device)
+    task = TASKS.build(options.task)
+    codecs = [CODECS.build(spec) for spec in options.codec or ["hsc"]]
+    heads = [(str(HEADS.parse(spec)), HEADS.build(spec)) for spec in options.head or task.heads]
+    dataset = DATASETS.build(options.dataset or task.dataset)
+    with use_device(options.device):
+        costs = complexity.run(
+            codecs, heads, dataset, batches=options.batch or [1, 8], threads=options.threads, repeats=options.repeats
         )
-        chosen.out.mkdir(parents=True, exist_ok=True)
-        write_csv(chosen.out / "cost.csv", pd.DataFrame([vars(cost) for cost in costs]))
-        (chosen.out / "cost.md").write_text(table(costs), "utf-8")
-        sys.stdout.write(table(costs))
-    except HscError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    return 0
+    options.out.mkdir(parents=True, exist_ok=True)
+    write_csv(options.out / "cost.csv", pd.DataFrame([vars(cost) for cost in costs]))
+    write_text(options.out / "cost.md", complexity.table(costs))
+    sys.stdout.write(complexity.table(costs))
+    return DONE

@@ -1,36 +1,36 @@
-"""``hsc-bench contact-sheet``: scenes as several codecs leave them at the same bytes."""
+"""``hsc-bench contact-sheet``: images as several codecs decode them at equal bytes, with what a head predicts."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.api import CODECS, DATASETS, TASKS
+from benchmarks.cli.command import DONE, new_parser, run
 from benchmarks.harness.progress import Bar
 from benchmarks.reporting.images.contact_sheet import sheet
 from downstream.api import HEADS
-from hsc.errors import HscError
 
-EXAMPLES = """examples:
+EXAMPLES = """
   hsc-bench contact-sheet --codec 'hsc(quality=2)' --against vvc --against jpeg --out sheet.jpg
-      six scenes of the embedded data set, each rival at the first point that spends at least as many bytes on the image as hsc
-  hsc-bench contact-sheet --codec 'bpg(qp=42)' --against webp --images 3 17 --dataset 'images(path="photos")' --out sheet.png
-      two photos of yours; --head says who looks at them
+      six images of the task's data set; each rival at its first operating point that spends at least as many bytes on
+      the image as hsc
+  hsc-bench contact-sheet --codec 'bpg(qp=42)' --against webp --images 3 17 --dataset 'images(path="photos")' \\
+      --out sheet.png
+      two photos of your own; --head names the head whose predictions are drawn
   hsc-bench contact-sheet --task segmentation --codec 'hsc(quality=2)' --against vvc --images 2 11 --out maps.jpg
-      label maps below each picture in the data set's colours, and below those where they are wrong"""
+      below each image its label map in the data set's colours, and below that the errors"""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; 0 done, 2 the request cannot be met."""
-    parser = argparse.ArgumentParser(
-        prog="hsc-bench contact-sheet",
-        description="Images, what codecs leave of them at the same bytes, and what a head finds there.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    parser = new_parser(
+        "contact-sheet",
+        "Draw images as several codecs decode them at equal bytes, with the predictions of a head.",
+        EXAMPLES,
     )
-    parser.add_argument("--codec", required=True, metavar="SPEC", help="who sets the bytes")
+    parser.add_argument("--codec", required=True, metavar="SPEC", help="codec that sets the byte budget of each image")
     parser.add_argument(
         "--against",
         action="append",
@@ -41,31 +41,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--task",
         default="detection",
-        help="what is looked for: boxes, or label maps with their errors (default: %(default)s)",
+        help="what is drawn: boxes, or label maps with their errors (default: %(default)s)",
     )
-    parser.add_argument("--dataset", metavar="SPEC", help="default: the task's")
-    parser.add_argument("--head", metavar="SPEC", help="who looks at the pictures (default: the task's first)")
+    parser.add_argument("--dataset", metavar="SPEC", help="data set of the images (default: the task's)")
+    parser.add_argument(
+        "--head", metavar="SPEC", help="head whose predictions are drawn (default: the first of the task)"
+    )
     parser.add_argument(
         "--images",
         type=int,
         nargs="+",
         default=[2, 11, 22, 33, 44, 55],
         metavar="N",
-        help="which images (default: six)",
+        help="indices of the images in the data set (default: six)",
     )
     parser.add_argument(
-        "--score", type=float, default=0.3, help="boxes below this are not drawn (default: %(default)s)"
+        "--score", type=float, default=0.3, help="boxes of a lower score are not drawn (default: %(default)s)"
     )
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="the sheet: .png, .jpg, .webp or .pdf")
-    options = parser.parse_args(arguments)
-    try:
-        codec, against = CODECS.build(options.codec), [CODECS.build(spec) for spec in options.against]
-        task = TASKS.build(options.task)
-        dataset, head = DATASETS.build(options.dataset or task.dataset), HEADS.build(options.head or task.heads[0])
-        sheet(
-            dataset, head, codec, against, options.images, options.out, task=task, score=options.score, progress=Bar()
-        )
-    except HscError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    return 0
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    return run(parser(), _draw, argv)
+
+
+def _draw(options: argparse.Namespace) -> int:
+    codec, against = CODECS.build(options.codec), [CODECS.build(spec) for spec in options.against]
+    task = TASKS.build(options.task)
+    dataset, head = DATASETS.build(options.dataset or task.dataset), HEADS.build(options.head or task.heads[0])
+    sheet(dataset, head, codec, against, options.images, options.out, task=task, score=options.score, progress=Bar())
+    return DONE

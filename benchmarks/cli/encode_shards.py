@@ -1,75 +1,68 @@
-"""``hsc-bench encode-shards``: training shards as one codec leaves them."""
+"""``hsc-bench encode-shards``: training shards as one codec decodes them."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.api import CODECS
-from benchmarks.harness.executors import Inline, Processes
+from benchmarks.cli.command import DONE, new_parser, run
+from benchmarks.cli.options import add_device, add_workers, executor
 from benchmarks.training_data.encode import Drawing, code_folder
-from hsc.devices import check_device
-from hsc.errors import HscError
+from hsc.devices import check_device, use_device
 
-_EXAMPLES = """examples:
+EXAMPLES = """
   hsc-bench export-shards "roadscenes(split=train, images=8000)" --first 0 --count 4000 --out shards/roads
   hsc-bench encode-shards shards/roads --codec hsc --out shards/roads-hsc
   hsc-bench encode-shards shards/camvid --codec hsc --views 8 --height 352 --width 480 --out shards/camvid-hsc
   hsc-bench encode-shards shards/camvid-holdout --codec hsc --whole --out shards/camvid-holdout-hsc
 
-Shards that are already there are kept, so a stopped run goes on where it was."""
+Shards that are in the folder already are kept, so the same command continues a stopped one."""
 
 
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
-    made = argparse.ArgumentParser(
-        prog="hsc-bench encode-shards",
-        description="Code training shards at rates drawn at random and keep what the bytes decode to: images, and latents "
+    parser = new_parser(
+        "encode-shards",
+        "Encode training shards at random rates, so that heads can be fine-tuned on decoded images, or on latents "
         "where the codec has them.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        EXAMPLES,
     )
-    made.add_argument("data", type=Path, help="folder of shards of python -m benchmarks.export")
-    made.add_argument(
+    parser.add_argument("data", type=Path, help="folder of shards, as hsc-bench export-shards writes it")
+    parser.add_argument(
         "--codec", required=True, metavar="SPEC", help="such as hsc; rates are drawn between the ends of its ladder"
     )
-    made.add_argument("--out", required=True, type=Path, help="folder for the coded shards")
-    made.add_argument(
-        "--views", type=int, default=1, help="views of each image, each at a rate of its own (%(default)s)"
+    parser.add_argument("--out", required=True, type=Path, help="folder for the encoded shards")
+    parser.add_argument(
+        "--views", type=int, default=1, help="views per image, each at a rate of its own (default: %(default)s)"
     )
-    made.add_argument("--height", type=int, default=256, help="of a view, pixels (%(default)s)")
-    made.add_argument("--width", type=int, default=384, help="of a view, pixels (%(default)s)")
-    made.add_argument("--whole", action="store_true", help="images as they are, for images held out")
-    made.add_argument(
+    parser.add_argument("--height", type=int, default=256, help="height of a view in pixels (default: %(default)s)")
+    parser.add_argument("--width", type=int, default=384, help="width of a view in pixels (default: %(default)s)")
+    parser.add_argument("--whole", action="store_true", help="whole images in place of views, for a validation set")
+    parser.add_argument(
         "--cut",
         type=float,
         default=0.2,
-        help="share of streams cut after a layer drawn at random, where there are layers (%(default)s)",
+        help="share of streams that are cut after a random layer, for codecs with layers (default: %(default)s)",
     )
-    made.add_argument("--seed", type=int, default=0, help="of views, rates and cuts (%(default)s)")
-    made.add_argument("--workers", type=int, default=0, help="processes of one thread each (default: one a core)")
-    made.add_argument("--device", default="cpu", help="where learned codecs run: cpu, cuda, cuda:1 (%(default)s)")
-    return made
+    parser.add_argument("--seed", type=int, default=0, help="seed of views, rates and cuts (default: %(default)s)")
+    add_workers(parser)
+    add_device(parser)
+    return parser
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 0, or 2 with one sentence on stderr."""
-    chosen = parser().parse_args(arguments)
-    try:
-        check_device(chosen.device)
-        os.environ["HSC_DEVICE"] = chosen.device  # inherited by workers, read by learned codecs
-        drawing = Drawing(chosen.views, chosen.height, chosen.width, chosen.whole, chosen.cut, chosen.seed)
-        workers = chosen.workers or len(os.sched_getaffinity(0))
-        executor = Processes(workers) if workers > 1 else Inline()
-        written = code_folder(chosen.data, CODECS.build(chosen.codec), chosen.out, drawing, executor)
-        sys.stderr.write(f"{written} new files in {chosen.out}\n")
-    except HscError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("stopped; the same command goes on\n")
-        return 1
-    return 0
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    return run(parser(), _encode, argv, if_stopped="stopped; the same command continues")
+
+
+def _encode(options: argparse.Namespace) -> int:
+    check_device(options.device)
+    drawing = Drawing(options.views, options.height, options.width, options.whole, options.cut, options.seed)
+    with use_device(options.device):
+        codec = CODECS.build(options.codec)
+        files = code_folder(options.data, codec, options.out, drawing, executor(options.workers))
+    sys.stderr.write(f"{files} new files in {options.out}\n")
+    return DONE

@@ -1,4 +1,4 @@
-"""``hsc-bench list``: the plug-ins of a kind, a line each: name, availability, reason."""
+"""``hsc-bench list``: the plug-ins of a kind, one line each: name, availability, summary."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.api import CODECS, DATASETS, METRICS, TASKS
-from benchmarks.harness.answers import why_unavailable
+from benchmarks.cli.command import DONE, new_parser, run
+from benchmarks.cli.options import add_codec_file, load_codec_files
+from benchmarks.cli.plugins import MayBeUnavailable
+from benchmarks.harness.guard import why_unavailable
 from downstream.api import HEADS
-from hsc.errors import HscError, SpecError
+from hsc.errors import SpecError
 from hsc.registry import Registry
 from hsc.weights.fetching import nothing_fetched, unfetched
 
@@ -22,57 +25,55 @@ REGISTRIES: dict[str, Registry[Any]] = {
     "metrics": METRICS,
 }
 
-
-def listing(registry: Registry[Any]) -> str:
-    """Every plug-in of a kind: name, whether it can be used here or why not, and what it is; nothing is fetched to find
-    out.
-    """
-    lines = []
-    for name in registry.names():
-        cls = registry.get(name)
-        try:
-            with nothing_fetched():
-                item = registry.build(name)
-                reason = unfetched(item) or (why_unavailable(item) if hasattr(item, "available") else None)
-            state = "available" if reason is None else f"unavailable: {reason}"
-        except SpecError as error:
-            state = str(error)
-        lines.append((name, state, (cls.__doc__ or "").strip().splitlines()[0] if cls.__doc__ else ""))
-    lines += [(name, f"broken: {reason}", "") for name, reason in sorted(registry.broken.items())]
-    width = max((len(name) for name, _, _ in lines), default=0)
-    return "".join(f"{name:{width}}  {state}  {text}".rstrip() + "\n" for name, state, text in lines)
-
-
-EXAMPLES = """examples:
+EXAMPLES = """
   hsc-bench list codecs
   hsc-bench list codecs --codec-file mycodec.toml
-      with a program described in TOML among them
-
-exit codes: 0 done, 2 a codec file cannot be read"""
+      with an external codec described in TOML among them"""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="hsc-bench list",
-        description="The plug-ins of a kind: name, whether it can be used here or why not, and what it is. Nothing is "
-        "fetched to find out.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("kind", choices=sorted(REGISTRIES), help="what to list")
-    parser.add_argument(
-        "--codec-file", metavar="TOML", action="append", default=[], help="a program described in TOML; may be repeated"
-    )
-    options = parser.parse_args(arguments)
+def listing(registry: Registry[Any]) -> str:
+    """Every plug-in of a kind: its name, whether it can be used here or why not, and its summary. Nothing is fetched to
+    find out.
+    """
+    lines = []
+    for name in sorted(registry.names(), key=registry.display_name):
+        docstring = registry.get(name).__doc__ or ""
+        summary = docstring.strip().splitlines()[0] if docstring else ""
+        lines.append((registry.display_name(name), _state(registry, name), summary))
+    lines += [(name, f"broken: {reason}", "") for name, reason in sorted(registry.broken.items())]
+    width = max((len(name) for name, _, _ in lines), default=0)
+    return "".join(f"{name:{width}}  {state}  {summary}".rstrip() + "\n" for name, state, summary in lines)
+
+
+def _state(registry: Registry[Any], name: str) -> str:
+    """Whether a plug-in can be used without arguments, or the reason why it cannot."""
     try:
-        if options.codec_file:
-            from benchmarks.codecs.command import load_codec_file
+        with nothing_fetched():
+            item = registry.build(name)
+            reason = unfetched(item) or (why_unavailable(item) if isinstance(item, MayBeUnavailable) else None)
+    except SpecError as error:
+        return str(error)
+    return "available" if reason is None else f"unavailable: {reason}"
 
-            for path in options.codec_file:
-                load_codec_file(path)
-        sys.stdout.write(listing(REGISTRIES[options.kind]))
-    except HscError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    return 0
+
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    parser = new_parser(
+        "list",
+        "List the plug-ins of a kind: name, whether it can be used here or why not, and a summary. Nothing is fetched.",
+        EXAMPLES,
+    )
+    parser.add_argument("kind", choices=sorted(REGISTRIES), help="the kind of plug-in")
+    add_codec_file(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    return run(parser(), _list, argv)
+
+
+def _list(options: argparse.Namespace) -> int:
+    load_codec_files(options.codec_file)
+    sys.stdout.write(listing(REGISTRIES[options.kind]))
+    return DONE

@@ -1,127 +1,127 @@
-"""Scores of a run for the card of the weights that a head used: ``hsc-bench update-card --help``.
+"""``hsc-bench update-card``: writes the scores that a run measured into the card of the weights that a head used.
 
-    run folder --rows of the head on one codec--> table of rate and score --> the card's section "Scores"
+    run folder --scores of the head on one codec--> table of rate and score --> the card's section "Scores"
 
-A card names its weights by sha256 and a run names those that its heads used: scores of other weights are refused.
+A card names its weights by sha256, and a run names those that its heads used: scores of other weights are refused.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.api import TASKS, Row
-from benchmarks.runs import verify_folder
-from benchmarks.runs.run_folder import made_from
-from benchmarks.runs.verify_folder import RunFolder
+from benchmarks.api import ScoreRow
+from benchmarks.cli.command import DONE, new_parser, run
+from benchmarks.runs.number_texts import interval_text, score_text
+from benchmarks.runs.run_folder import Run, load, made_from
+from benchmarks.stats.metric_facts import axis_title
 from benchmarks.text import one_line
-from hsc.errors import DataError, HscError, UsageError
+from hsc.errors import DataError, UsageError
 from hsc.files.atomic_files import write_text
 
-_EXAMPLES = """examples:
-  python -m benchmarks.run --task detection --codec hsc --head latent_detector --out results/runs/latent
+EXAMPLES = """
+  hsc-bench run --task detection --codec hsc --head latent_detector --out results/runs/latent
   hsc-bench update-card results/runs/latent --head latent_detector --codec hsc
       prints the table
-  hsc-bench update-card results/runs/latent --head latent_detector --codec hsc --card downstream/weights/latent_detector_both.md
-      writes it into the card, in the place of the scores that stand there"""
+  hsc-bench update-card results/runs/latent --head latent_detector --codec hsc \\
+      --card downstream/weights/latent_detector_both.md
+      writes it into the card, in place of the scores that are there"""
 
 HEADING = "## Scores"
 AFTER = "Trained with"
-"""How the line begins that follows the scores; what stands from there on is kept."""
+"""The beginning of the line that follows the scores; the text from there on is kept."""
 
 
-def section(run: RunFolder, head: str, codec: str) -> str:
+def section(run: Run, head: str, codec: str) -> str:
     """The scores of one head on one codec, as Markdown without its heading.
 
     Raises:
         UsageError: the run has no such curve.
     """
-    task = str(run.about["task"]["name"])
-    metric = TASKS.get(task).main_metric
-    scores = {
-        r.point: r for r in run.rows if (r.codec, r.head, r.metric, r.anchor, r.part) == (codec, head, metric, "", "")
-    }
-    rates = {
-        r.point: r for r in run.rows if (r.codec, r.head, r.metric, r.anchor, r.part) == (codec, "", "bpp", "", "")
-    }
+    task, metric = str(run.about["task"]["name"]), run.results.main_metric
+    own = [row for row in run.score_rows if not row.part and not row.ladder]
+    scores = {row.point: row for row in own if (row.codec, row.head, row.metric) == (codec, head, metric)}
+    rates = {row.point: row for row in own if (row.codec, row.head, row.metric) == (codec, "", "bpp")}
     if not scores:
-        known = sorted({f"{r.head} on {r.codec}" for r in run.rows if r.head and r.metric == metric and not r.anchor})
-        raise UsageError(f"{run.path} has no scores of {head} on {codec}; there are {', '.join(known)}")
-    if lacking := scores.keys() - rates.keys():
-        raise UsageError(f"{run.path} has no rate of {codec} {min(lacking)}, of which it has a score; run it again")
-    of, config = run.about["dataset"], run.about["dataset"]["config"]
-    data = one_line(f"{of['name']}(split={config['split']})" if "split" in config else of["name"])
-    lines = [
-        f"In percent, on what `{codec}` leaves of `{data}`, {len(run.images)} images; in brackets the middle 95 % of "
-        f"resampled images:",
-        "",
-        f"| point | bpp | {metric} |",
-        "|---|---|---|",
-        *(f"| {one_line(point)} | {rates[point].value:.4f} | {_with_interval(r)} |" for point, r in scores.items()),
-        "",
-        f'    python -m benchmarks.run --task {task} --dataset "{data}" --codec "{codec}" --head "{head}"',
-    ]
-    return "\n".join(lines)
+        known = sorted({f"{row.head} on {row.codec}" for row in own if row.head and row.metric == metric})
+        raise UsageError(f"{run.folder} has no scores of {head} on {codec}; there are {', '.join(known)}")
+    if without_rate := scores.keys() - rates.keys():
+        raise UsageError(f"{run.folder} has a score but no rate of {codec} {min(without_rate)}; run it again")
+    dataset, config = run.about["dataset"], run.about["dataset"]["config"]
+    spec = one_line(f"{dataset['name']}(split={config['split']})" if "split" in config else dataset["name"])
+    facts = run.results.facts_of(metric)
+    return "\n".join(
+        [
+            f"{axis_title(facts)} on {len(run.images)} images of `{spec}` encoded with `{codec}`; in brackets the "
+            f"middle 95 % of resampled images:",
+            "",
+            f"| point | bpp | {facts.title} |",
+            "|---|---|---|",
+            *(f"| {one_line(p)} | {rates[p].value:.4f} | {_with_interval(run, row)} |" for p, row in scores.items()),
+            "",
+            f'    python -m benchmarks.run --task {task} --dataset "{spec}" --codec "{codec}" --head "{head}"',
+        ]
+    )
 
 
-def _with_interval(row: Row) -> str:
-    ends = "" if math.isnan(row.low) else f" [{100 * row.low:.1f}, {100 * row.high:.1f}]"
-    return f"{100 * row.value:.1f}{ends}"
+def _with_interval(run: Run, row: ScoreRow) -> str:
+    facts = run.results.facts_of(row.metric)
+    return score_text(row.value, facts) + interval_text(row.low, row.high, facts)
 
 
 def into_card(card: str, scores: str) -> str:
-    """A card's text with these scores in the place of its own, or at its end where it has none."""
-    before, found, rest = card.partition(f"{HEADING}\n")
-    kept = rest[rest.index(f"\n{AFTER}") :] if found and f"\n{AFTER}" in rest else ""
+    """A card's text with these scores in place of its own, or at its end where it has none."""
+    before, heading, rest = card.partition(f"{HEADING}\n")
+    kept = rest[rest.index(f"\n{AFTER}") :] if heading and f"\n{AFTER}" in rest else ""
     return f"{before.rstrip()}\n\n{HEADING}\n\n{scores}\n{kept}"
 
 
-def check_weights(run: RunFolder, head: str, card: str) -> None:
+def check_weights(run: Run, head: str, card: str) -> None:
     """Refuse scores of other weights than the card's.
 
     Raises:
-        DataError: the weights that the run's head used are not named in the card.
+        DataError: the card does not name the weights that the run's head used.
     """
     used = [
-        str(one["provenance"].get("weights_sha256", "")) for one in run.about.get("heads", []) if one["label"] == head
+        str(entry["provenance"].get("weights_sha256", ""))
+        for entry in run.about.get("heads", [])
+        if entry["label"] == head
     ]
     if not used or not re.fullmatch("[0-9a-f]{64}", used[0]) or used[0] not in card:
         raise DataError(
-            f"{head} used weights of sha256 {', '.join(used) or 'unknown'}, which the card does not name; run it "
-            f"with the card's weights"
+            f"{head} used weights of sha256 {', '.join(used) or 'unknown'}, which the card does not name; run it with "
+            f"the card's weights"
         )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 0, or 2 with one sentence on stderr."""
-    parser = argparse.ArgumentParser(
-        prog="hsc-bench update-card",
-        description="Write what a run measured of a head into the card of its weights.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("run", type=Path, help="folder of a run")
-    parser.add_argument("--head", required=True, help="as the run names it")
-    parser.add_argument("--codec", required=True, help="as the run names it")
-    parser.add_argument("--card", type=Path, help="Markdown file; without it the table is printed")
-    chosen = parser.parse_args(arguments)
-    try:
-        run = verify_folder.read(chosen.run)
-        with made_from(chosen.run):
-            scores = section(run, chosen.head, chosen.codec)
-        if chosen.card is None:
-            sys.stdout.write(f"{scores}\n")
-            return 0
-        if not chosen.card.is_file():
-            raise UsageError(f"there is no card {chosen.card}; training writes one beside the weights")
-        card = chosen.card.read_text("utf-8")
-        check_weights(run, chosen.head, card)
-        write_text(chosen.card, into_card(card, scores))
-    except HscError as error:
-        sys.stderr.write(f"error: {one_line(error)}\n")
-        return 2
-    return 0
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    parser = new_parser("update-card", "Write the scores of a head, as a run measured them, into its card.", EXAMPLES)
+    parser.add_argument("run", metavar="RUN", type=Path, help="a folder that hsc-bench run wrote")
+    parser.add_argument("--head", required=True, help="the head as the run names it")
+    parser.add_argument("--codec", required=True, help="the codec as the run names it")
+    parser.add_argument("--card", type=Path, metavar="FILE.md", help="the card; without it the table is printed")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    return run(parser(), _update, argv)
+
+
+def _update(options: argparse.Namespace) -> int:
+    measured = load(options.run, complete=False)
+    with made_from(options.run):
+        scores = section(measured, options.head, options.codec)
+    if options.card is None:
+        sys.stdout.write(f"{scores}\n")
+        return DONE
+    if not options.card.is_file():
+        raise UsageError(f"there is no card {options.card}; training writes one beside the weights")
+    card = options.card.read_text("utf-8")
+    check_weights(measured, options.head, card)
+    write_text(options.card, into_card(card, scores))
+    return DONE

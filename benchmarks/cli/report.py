@@ -1,4 +1,4 @@
-"""The command line of the report page: ``hsc-bench report results/runs/detection``."""
+"""``hsc-bench report``: makes the page of a finished run."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.cli.command import DONE, new_parser, run
 from benchmarks.reporting.html import write
-from benchmarks.text import one_line
-from hsc.errors import HscError
 
-EXAMPLES = """examples:
+EXAMPLES = """
   hsc-bench report results/runs/detection
-      report.html in the run's folder, made anew from what lies there
-  hsc-bench report results/reference/detection --out page.html
-
-exit codes: 0 done, 2 the folder is not a run's or the page cannot be written"""
+      writes report.html anew, from the files in the run's folder
+  hsc-bench report results/reference/detection --out page.html"""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="hsc-bench report",
-        description="A run as one HTML page that needs no network: curves, tables, pictures, and where each number comes "
-        "from.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    parser = new_parser(
+        "report",
+        "Write a run as one HTML page that needs no network: curves, tables, pictures, and the origin of each number.",
+        EXAMPLES,
+        refused="the folder holds no run, or the page cannot be written",
     )
-    parser.add_argument("folder", type=Path, help="the folder of a run")
+    parser.add_argument("folder", type=Path, help="a folder that hsc-bench run wrote")
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="where the page goes (default: report.html in the folder)"
+        "--out", type=Path, metavar="FILE", help="file of the page (default: report.html in the folder)"
     )
-    options = parser.parse_args(arguments)
-    try:
-        path = write(options.folder, options.out)
-    except HscError as error:
-        sys.stderr.write(f"error: {one_line(error)}\n")
-        return 2
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    return run(parser(), _write, argv)
+
+
+def _write(options: argparse.Namespace) -> int:
+    path = write(options.folder, options.out)
     sys.stdout.write(f"{path}: {path.stat().st_size / 1000:,.0f} kB\n")
-    return 0
+    return DONE

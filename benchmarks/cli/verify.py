@@ -1,120 +1,99 @@
-"""``hsc-bench verify``: whether the numbers of a finished run follow from its records and bitstreams."""
+"""``hsc-bench verify``: checks that the numbers of a finished run follow from its records and bitstreams."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.harness.executors import Inline, Processes
+from benchmarks.cli.command import DONE, FAILED, REFUSED, new_parser, run
+from benchmarks.cli.options import add_codec_file, add_device, add_workers, executor, load_codec_files
 from benchmarks.harness.progress import Bar, Silent
 from benchmarks.runs.run_folder import Run, load
 from benchmarks.text import one_line
 from benchmarks.verify.verdict import Verdict
 from benchmarks.verify.verify import verify
-from hsc.devices import check_device
-from hsc.errors import HscError, UsageError
+from hsc.devices import check_device, use_device
 
-PASSED, FAILED, SKIPPED, STOPPED = 0, 1, 2, 130
-
-
-EXAMPLES = """examples:
+EXAMPLES = """
   hsc-bench verify results/reference/detection
-      adds the table up again from its records, and decodes, reads and scores the bitstreams that the run kept
+      computes the tables again from the records, and decodes and scores the bitstreams that the run kept
   hsc-bench verify results/runs/detection --trust --codec-file mycodec.toml
-      a run of your own, or of somebody you trust, with a codec described in TOML
+      a run of your own, or of a person you trust, with a codec described in TOML
   hsc-bench verify results/runs/detection --no-streams
-      only what the folder says of itself; nothing is decoded
+      checks only that the files of the folder agree with each other; nothing is decoded
 
-What is compared, and how closely: streams and sizes byte for byte; decoded pixels bit for bit, else within a mean squared difference of
-0.0001 (one level in 0.01 % of the samples); scores of the kept images exactly where predictions are the same, else within 0.005.
-Where all images of a run were kept, the table's own scores and their intervals are computed again, too; else it is said on how many of the
-images scores were checked. Times, figures and pictures are not checked.
+Tolerances: bitstreams and sizes byte for byte; decoded pixels bit for bit, or within a mean squared difference of
+0.0001 (one level in 0.01 % of the samples); scores of the kept images exactly where predictions are equal, or within
+0.005. Where a run kept all of its images, the scores of the tables and their intervals are computed again; otherwise
+the output names the number of images on which scores were checked. Times, figures and pictures are not checked.
 
-A folder is data: codecs, heads and data sets that would start programs, unpickle models, run configs or ask the network with the settings
-that the folder names are left unchecked, with the reason, unless --trust is given.
-
-exit codes: 0 verification passed, 1 it failed (each mismatch is named), 2 some or all of it had to be skipped here"""
+A folder is data from somebody else. Codecs, heads and data sets that would start programs, unpickle models, execute
+configs or use the network with the folder's settings are skipped, with the reason, unless --trust is given."""
 
 
 def conclusion(verdicts: Sequence[Verdict], streams: bool = True) -> tuple[int, str]:
-    """The exit code, and its meaning in one line."""
+    """The exit code and one line for all verdicts. streams: whether bitstreams were decoded."""
     states = [verdict.state for verdict in verdicts]
-    if failed := states.count("fail"):
-        return FAILED, f"verification failed: {failed} mismatch{'es' * (failed > 1)}"
+    if failures := states.count("fail"):
+        return FAILED, f"verification failed: {failures} mismatch{'es' * (failures > 1)}"
     if skipped := states.count("skipped"):
-        return SKIPPED, f"no mismatch was found, and {skipped} check{'s were' if skipped > 1 else ' was'} skipped"
-    return PASSED, "verification passed" + ("" if streams else "; no stream was decoded")
+        return REFUSED, f"no mismatch was found, and {skipped} check{'s were' if skipped > 1 else ' was'} skipped"
+    return DONE, "verification passed" + ("" if streams else "; no stream was decoded")
 
 
-def heading(run: Run) -> str:
-    """The run in a line: task, data set, images, operating points, commit."""
-    about = run.about
+def heading(measured: Run) -> str:
+    """The task, data set, size and commit of a run, in one line."""
+    about = measured.about
     commit = about["environment"].get("commit") or "unknown commit"
     return (
-        f"{about['task']['name']} on {about['dataset']['name']}, {len(run.images)} images, {len(run.points)} "
+        f"{about['task']['name']} on {about['dataset']['name']}, {len(measured.images)} images, {len(measured.points)} "
         f"operating points, made at {commit}"
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="hsc-bench verify",
-        description="Whether a run's table still holds: its sums from its records, its scores from its bitstreams.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    parser = new_parser(
+        "verify",
+        "Verify a finished run: its tables from its records, and its scores from its bitstreams.",
+        EXAMPLES,
+        done="verification passed",
+        failed="it failed (each mismatch is named)",
+        refused="some or all of it had to be skipped here",
     )
-    parser.add_argument("folder", type=Path, help="the folder that python -m benchmarks.run wrote")
-    parser.add_argument(
-        "--codec-file", metavar="TOML", action="append", default=[], help="a program described in TOML; may be repeated"
-    )
+    parser.add_argument("folder", type=Path, help="a folder that hsc-bench run wrote")
+    add_codec_file(parser)
     parser.add_argument(
         "--trust",
         action="store_true",
         help="run programs and models that the folder names; only for folders of people you trust",
     )
     parser.add_argument("--no-streams", action="store_true", help="decode nothing")
-    parser.add_argument(
-        "--workers", metavar="N", type=int, default=0, help="processes of one thread each (default: one a core)"
-    )
-    parser.add_argument("--device", default="cpu", help="where heads and learned codecs run (default: %(default)s)")
-    parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
-    options = parser.parse_args(arguments)
-    try:
-        _prepare(options)
-        workers = options.workers or len(os.sched_getaffinity(0))
-        executor = Processes(workers) if workers > 1 else Inline()
-        sys.stdout.write(one_line(heading(load(options.folder, consistent=False))) + "\n")
-        verdicts = []
-        progress = Silent() if options.quiet else Bar()
-        for verdict in verify(options.folder, executor, progress, streams=not options.no_streams, trust=options.trust):
+    add_workers(parser)
+    add_device(parser)
+    parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    return run(parser(), _verify, argv, if_unread=REFUSED)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    check_device(options.device)
+    workers, streams = executor(options.workers), not options.no_streams
+    load_codec_files(options.codec_file)
+    sys.stdout.write(one_line(heading(load(options.folder, consistent=False))) + "\n")
+    verdicts = []
+    progress = Silent() if options.quiet else Bar()
+    with use_device(options.device):
+        for verdict in verify(options.folder, workers, progress, streams=streams, trust=options.trust):
             verdicts.append(verdict)
             sys.stdout.write(f"{verdict.state:9}  {one_line(f'{verdict.about}: {verdict.text}')}\n")
             sys.stdout.flush()
-    except HscError as error:
-        sys.stderr.write(f"error: {one_line(error)}\n")
-        return SKIPPED
-    except BrokenPipeError:
-        sys.stdout = None
-        return SKIPPED
-    except KeyboardInterrupt:
-        sys.stderr.write("stopped\n")
-        return STOPPED
-    code, text = conclusion(verdicts, streams=not options.no_streams)
+    code, text = conclusion(verdicts, streams)
     sys.stdout.write(text + "\n")
     return code
-
-
-def _prepare(options: argparse.Namespace) -> None:
-    check_device(options.device)
-    os.environ["HSC_DEVICE"] = options.device  # inherited by workers, read by heads and learned codecs
-    if options.workers < 0:
-        raise UsageError(f"workers came as {options.workers}, expected 1 or more, or 0 for one a core")
-    if options.codec_file:
-        from benchmarks.codecs.command import load_codec_file
-
-        for path in options.codec_file:
-            load_codec_file(path)

@@ -21,7 +21,8 @@ from benchmarks.formats.annexb import split_nals
 from benchmarks.formats.bpg_container import COLOUR_SPACES, MAX_PIXELS, MAX_SIDE, BpgPicture, read_bpg, write_bpg
 from benchmarks.formats.hevc import PPS, SPS, nal_type, read_sps
 from benchmarks.formats.hevc_frames import PRESETS, decode_intra, encode_intra, x265_version
-from benchmarks.imaging.image_files import read_image, require_image
+from benchmarks.imaging.image_arrays import require_image
+from benchmarks.imaging.image_files import read_image
 from benchmarks.imaging.ycbcr import Plane, Siting, decimate, interpolate, pad_edge, planes_to_rgb, rgb_to_planes
 from benchmarks.programs.external_program import binary_sha256, private_folder, run_program
 from hsc.api import Image

@@ -48,7 +48,8 @@ import numpy as np
 from benchmarks.api import CODECS
 from benchmarks.files.content_index import digest_of, sha256_of_files
 from benchmarks.formats.codec_file import PLACEHOLDER, Description, describe
-from benchmarks.imaging.image_files import decode_image, require_image
+from benchmarks.imaging.image_arrays import require_image
+from benchmarks.imaging.image_decoding import decode_image
 from benchmarks.programs.external_program import Finished, binary_sha256, private_folder, run_program
 from benchmarks.programs.program_files import called_by, files_below, files_of, named_files, program_path
 from hsc.api import Image

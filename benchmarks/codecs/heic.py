@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.api import CODECS
 from benchmarks.formats.stills import boxes_fit
-from benchmarks.imaging.image_files import check_size, require_image
+from benchmarks.imaging.image_arrays import check_size, require_image
 from hsc.api import Image
 from hsc.errors import BitstreamError, CodecError, ImageError
 

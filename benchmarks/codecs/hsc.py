@@ -6,7 +6,6 @@ image -> inversion -> W+, F -> symbols -> .hsc file -> symbols -> w_hat, y_hat -
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -14,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from benchmarks.api import CODECS
-from benchmarks.imaging.image_files import require_image
+from benchmarks.imaging.image_arrays import require_image
 from hsc.api import Image, Latents, LatentSpec
+from hsc.devices import current_device
 from hsc.entropy_coding.container import QUALITY_STEPS
 from hsc.errors import CodecError, ImageError, UnavailableError
 from hsc.files.file_digests import sha256_of_file
@@ -37,9 +37,8 @@ LARGEST_QUALITY = 255 / QUALITY_STEPS
 class Hsc:
     """HSC. quality: 0 (small) to 7.96875, of which 1 to 6 is trained; one set of weights serves all.
 
-    model: weights by name, or the path of a .safetensors file. The networks run where HSC_DEVICE says (the harness sets
-    it from
-    --device); symbols decode to the same everywhere, pixels may differ by one level between devices.
+    model: weights by name, or the path of a .safetensors file. The networks run on the current device
+    (``hsc.devices``). Symbols decode to the same everywhere; pixels may differ by one level between devices.
     """
 
     model: str = "roadscenes"
@@ -93,7 +92,7 @@ class Hsc:
             "weights": _codec(*self._key).entropy.fingerprint.hex(),
             "torch": version("torch"),
             "constriction": version("constriction"),
-            "device": _device().partition(":")[0],
+            "device": current_device().partition(":")[0],
         }
 
     @property
@@ -126,17 +125,13 @@ class Hsc:
 
     @property
     def _key(self) -> tuple[str, str, str]:
-        return self.model, _device(), _stamp(self.model)
+        return self.model, current_device(), _stamp(self.model)
 
     def _do(self, work: Callable[[HscCodec], T]) -> T:
         try:
             return work(_codec(*self._key))
         except (UnavailableError, ImageError) as error:
             raise CodecError(str(error)) from error
-
-
-def _device() -> str:
-    return os.environ.get("HSC_DEVICE", "cpu")
 
 
 def _stamp(model: str) -> str:

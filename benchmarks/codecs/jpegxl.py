@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from benchmarks.api import CODECS
-from benchmarks.imaging.image_files import MAX_PIXELS, check_size, require_image
+from benchmarks.imaging.image_arrays import MAX_PIXELS, check_size, require_image
 from hsc.api import Image
 from hsc.errors import BitstreamError, CodecError, ImageError
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from benchmarks.api import CODECS
-from benchmarks.imaging.image_files import check_size, require_image
+from benchmarks.imaging.image_arrays import check_size, require_image
 from hsc.api import Image
 from hsc.errors import BitstreamError, ImageError
 

@@ -23,7 +23,8 @@ from typing import Any, ClassVar, NamedTuple
 from benchmarks.api import CODECS
 from benchmarks.files.content_index import digest_of
 from benchmarks.files.kept_listings import Listing, kept_while_unchanged
-from benchmarks.imaging.image_files import SUFFIXES, pixels_sha256, read_image, require_image
+from benchmarks.imaging.image_arrays import pixels_sha256, require_image
+from benchmarks.imaging.image_files import SUFFIXES, read_image
 from hsc.api import Image
 from hsc.errors import BitstreamError, CodecError, DataError, ImageError
 from hsc.files.file_digests import FileState, sha256_of_file, state_of

@@ -45,7 +45,7 @@ from benchmarks.formats.vvc_programs import (
     why_not,
 )
 from benchmarks.formats.vvc_stream import picture_size
-from benchmarks.imaging.image_files import require_image
+from benchmarks.imaging.image_arrays import require_image
 from benchmarks.imaging.ycbcr import (
     Plane,
     decimate,

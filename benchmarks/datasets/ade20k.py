@@ -26,12 +26,12 @@ _MEANING = {0: VOID, **{label + 1: label for label in range(len(ADE150.classes))
 @DATASETS.register("ade20k")
 @dataclass(frozen=True)
 class Ade20k(LabelledFolder):
-    """Photos indoors and out with label maps of 150 classes of things and stuff.
+    """Indoor and outdoor photos with label maps of 150 classes of things and stuff.
 
-    ``root/images/SPLIT/ID.jpg`` and ``root/annotations/SPLIT/ID.png`` (0 void, 1 to 150 a class), in the order of the
-    IDs.
+    Files, in the order of the IDs: ``root/images/SPLIT/ID.jpg`` and ``root/annotations/SPLIT/ID.png`` (0 void, 1 to
+    150 a class).
 
-    root: the folder of both; where empty, "ADEChallengeData2016" below the folder that HSC_DATA names, or below ./data.
+    root: the folder of both; if empty, "ADEChallengeData2016" below the folder that HSC_DATA names, or below ./data.
     split: training or validation.
     """
 
@@ -40,7 +40,7 @@ class Ade20k(LabelledFolder):
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """Images and labels are read, from wherever they lie."""
+        """None: it only reads images and labels, from wherever they lie."""
         return None
 
     def __post_init__(self) -> None:

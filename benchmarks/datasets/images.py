@@ -1,4 +1,4 @@
-"""Any folder of images, without labels."""
+"""A folder of images, without labels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from benchmarks.api import DATASETS, Sample
 from benchmarks.files.content_index import digest_of
 from benchmarks.files.kept_listings import Listing, kept_while_unchanged
-from benchmarks.imaging.image_files import OTHER_SUFFIXES, SUFFIXES, Orientation, check_plain, read_image, shown
+from benchmarks.imaging.exif_orientation import Orientation
+from benchmarks.imaging.image_files import OTHER_SUFFIXES, SUFFIXES, check_plain, read_image, shown
 from downstream.api import LabelSpace, Prediction
 from hsc.errors import DataError, ImageError
 
@@ -24,13 +25,13 @@ _log = logging.getLogger(__name__)
 @DATASETS.register("images")
 @dataclass(frozen=True)
 class Images:
-    """Every image below a folder, in the order of their paths; or the one image a path names.
+    """Every image below a folder, in the order of their paths; or a single image.
 
-    There are no labels, so a head's predictions on the originals stand in as the truth: scores then say how far
-    compression moves a head, not how right it is.
+    There are no labels, so a head's predictions on the originals stand in as the truth: scores then measure how much
+    compression changes the head's answers, not how correct these are.
 
-    path: folder or file; names that begin with a dot are passed over, and so, with a word, are images of kinds that are
-    not read and linked folders. split: only a label. orientation: see ``read_image``.
+    path: folder or file. Names that begin with a dot are skipped; images of kinds that are not read and linked folders
+    are skipped with a warning. split: only a label. orientation: see ``read_image``.
     """
 
     path: str
@@ -39,7 +40,7 @@ class Images:
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """Images and labels are read, from wherever they lie."""
+        """None: it only reads images, from wherever they lie."""
         return None
 
     @property
@@ -69,11 +70,11 @@ class Images:
 
     def provenance(self) -> Mapping[str, str]:
         passed_over = _listing(self.path).passed_over
-        told = {"source": Path(self.path).name or self.path, "labels": "none; predictions on the originals stand in"}
-        return told | ({"passed_over": passed_over} if passed_over else {})
+        source = {"source": Path(self.path).name or self.path, "labels": "none; predictions on the originals stand in"}
+        return source | ({"passed_over": passed_over} if passed_over else {})
 
 
-class _Found(NamedTuple):
+class _ImageFile(NamedTuple):
     """An image of a folder. image_id: its path below the root, as text that can be written anywhere."""
 
     image_id: str
@@ -81,9 +82,9 @@ class _Found(NamedTuple):
 
 
 class _Folder(NamedTuple):
-    """What a folder holds. passed_over: what looks like images and is not read, in words; empty where there is none."""
+    """A folder's images. passed_over: a sentence on images that are not read; empty if there are none."""
 
-    images: tuple[_Found, ...]
+    images: tuple[_ImageFile, ...]
     passed_over: str
 
 
@@ -93,47 +94,48 @@ def _listing(path: str) -> Listing[_Folder]:
     root = Path(path).expanduser()
     if root.is_file():
         check_plain(root)
-        return Listing(_Folder((_Found(shown(root.name), root),), ""), frozenset({root}))
+        return Listing(_Folder((_ImageFile(shown(root.name), root),), ""), frozenset({root}))
     if not root.is_dir():
         raise ImageError(
             f"there is no folder or image {shown(path)!r}; give images(path=...) a folder of "
             f"{', '.join(sorted(SUFFIXES))} files"
         )
-    found, watched, others, linked = [], [], Counter[str](), 0
+    files, watched, unread, linked = [], [], Counter[str](), 0
     for folder, folders, names in os.walk(root, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         linked += sum(os.path.islink(os.path.join(folder, name)) for name in folders)
-        endings = {name: Path(name).suffix.lower() for name in names if not name.startswith(".")}
-        found += [Path(folder, name) for name, ending in endings.items() if ending in SUFFIXES]
+        suffixes = {name: Path(name).suffix.lower() for name in names if not name.startswith(".")}
+        files += [Path(folder, name) for name, suffix in suffixes.items() if suffix in SUFFIXES]
         watched.append(Path(folder))
-        others.update(ending for ending in endings.values() if ending in OTHER_SUFFIXES)
-    passed_over = _passed_over(others, linked)
-    if not found:
+        unread.update(suffix for suffix in suffixes.values() if suffix in OTHER_SUFFIXES)
+    passed_over = _passed_over(unread, linked)
+    if not files:
         note = f"; passed over: {passed_over}" if passed_over else ""
         raise ImageError(
             f"the folder {shown(path)!r} holds no image; expected {', '.join(sorted(SUFFIXES))} files{note}"
         )
     if passed_over and multiprocessing.parent_process() is None:
         _log.warning("of %s are passed over: %s", shown(path), passed_over)
-    for file in found:
+    for file in files:
         check_plain(file)
-    images = tuple(sorted(_Found(shown(file.relative_to(root).as_posix()), file) for file in found))
+    images = tuple(sorted(_ImageFile(shown(file.relative_to(root).as_posix()), file) for file in files))
     return Listing(_Folder(images, passed_over), frozenset(watched))
 
 
 def _refuse(error: OSError) -> None:
     raise ImageError(
-        f"the folder {shown(error.filename)!r} cannot be read: {error.strerror}; its images would be left out, so "
-        f"make it readable, or move it"
+        f"the folder {shown(error.filename)!r} cannot be read: {error.strerror}; "
+        f"its images would be left out, so make it readable, or move it"
     )
 
 
-def _passed_over(others: Mapping[str, int], linked: int) -> str:
-    kinds = ", ".join(f"{count} {ending}" for ending, count in sorted(others.items()))
-    images = [f"images of kinds that are not read ({kinds}); convert them to PNG"] if kinds else []
-    links = (
-        [f"{linked} linked folder{'s' * (linked != 1)}, which are not followed; give the path of one itself"]
-        if linked
-        else []
-    )
-    return "; ".join([*images, *links])
+def _passed_over(unread: Mapping[str, int], linked: int) -> str:
+    """A sentence on files that are skipped. unread: suffix -> count. linked: number of linked folders."""
+    notes = []
+    if unread:
+        kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(unread.items()))
+        notes.append(f"images of kinds that are not read ({kinds}); convert them to PNG")
+    if linked:
+        plural = "s" * (linked != 1)
+        notes.append(f"{linked} linked folder{plural}, which are not followed; give the path of one itself")
+    return "; ".join(notes)

@@ -1,8 +1,8 @@
-"""A control: a data set whose every image has the labels of another.
+"""A control experiment: a data set in which each image has the labels of another image.
 
-What a head says of one image is scored by what is in the next of its size, so heads that truly look at their input fall
-to chance, and the score that is left is what knowing the data set alone is worth. Images, and so files and predictions,
-are those of the data set itself: after a run on that, nothing is coded or read again.
+A head's predictions on one image are scored against the labels of the next image of the same size. Heads that use their
+input fall to chance, and the remaining score is the value of knowing only the data set. Images, and so streams and
+predictions, are those of the data set itself: after a run on that, nothing is coded or predicted again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hsc.registry import parse_spec
 from hsc.weights.fetching import Fetches, unfetched
 
 
-@DATASETS.register("mismatched")
+@DATASETS.register("mismatched", aliases=("shuffled_labels",))
 @dataclass(frozen=True)
 class Mismatched:
     """Each image with the labels of the next image of its size. of: the data set."""
@@ -31,7 +31,7 @@ class Mismatched:
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """As far as the data set itself is."""
+        """The answer of the data set itself."""
         return why_not_spec(DATASETS, settings["of"])
 
     @property
@@ -55,7 +55,7 @@ class Mismatched:
         return _built(self.of).label_space(kind)
 
     def coco(self) -> Mapping[str, Any]:
-        """The data set's labels, those of each image moved to the one before it of its size.
+        """The data set's labels, each image's moved to the previous image of the same size.
 
         Raises:
             DataError: it has no boxes, or an image is the only one of its size.
@@ -66,39 +66,47 @@ class Mismatched:
         return self._moved(dataset.coco())
 
     def coco_with_masks(self) -> Mapping[str, Any]:
-        """The same with masks. Raises as ``coco`` does, and AnnotationError where the data set's masks are missing or
-        damaged.
+        """The same with masks.
+
+        Raises:
+            DataError: as ``coco``.
+            AnnotationError: the data set's masks are missing or damaged.
         """
         dataset = _built(self.of)
         if not isinstance(dataset, HasMasks):
             raise DataError(f"{self.of} has no masks")
         return self._moved(dataset.coco_with_masks())
 
-    def _moved(self, found: Mapping[str, Any]) -> Mapping[str, Any]:
-        moves = _moves([(image["height"], image["width"]) for image in found["images"]], self.of)
-        ids = [image["id"] for image in found["images"]]
-        before = {ids[source]: ids[target] for target, source in enumerate(moves)}
-        return {**found, "annotations": [{**one, "image_id": before[one["image_id"]]} for one in found["annotations"]]}
+    def _moved(self, labels: Mapping[str, Any]) -> Mapping[str, Any]:
+        following = _next_of_size([(image["height"], image["width"]) for image in labels["images"]], self.of)
+        ids = [image["id"] for image in labels["images"]]
+        new_ids = {ids[source]: ids[target] for target, source in enumerate(following)}
+        return {
+            **labels,
+            "annotations": [
+                {**annotation, "image_id": new_ids[annotation["image_id"]]} for annotation in labels["annotations"]
+            ],
+        }
 
     def label_map(self, index: int) -> SegmentationMap:
-        """The label map of the next image of this one's size. Raises as ``coco`` does."""
+        """The label map of the next image of the same size. Raises as ``coco`` does."""
         dataset = _built(self.of)
         if not isinstance(dataset, HasLabelMaps):
             raise DataError(f"{self.of} has no label maps")
         shape = dataset.label_map(index).labels.shape
         for step in range(1, len(self)):
-            other = dataset.label_map((index + step) % len(self))
-            if other.labels.shape == shape:
-                return other
+            candidate = dataset.label_map((index + step) % len(self))
+            if candidate.labels.shape == shape:
+                return candidate
         raise DataError(f"image {index} of {self.of} is the only one of {shape}; no other's labels fit it")
 
     def remarks(self, indices: Sequence[int]) -> Sequence[str]:
-        """The data set's own."""
+        """The remarks of the data set itself."""
         dataset = _built(self.of)
         return dataset.remarks(indices) if isinstance(dataset, HasRemarks) else ()
 
     def unfetched(self) -> str:
-        """What use of the data set would download."""
+        """The download that use of the data set would start."""
         return unfetched(_built(self.of))
 
     def fetch(self) -> None:
@@ -111,23 +119,27 @@ class Mismatched:
         return _built(self.of).available()
 
     def provenance(self) -> Mapping[str, str]:
-        """The data set's own."""
+        """The data set's provenance, and whose labels its images have."""
         return {**_built(self.of).provenance(), "labels": "of the next image of the same size"}
 
 
-def _moves(sizes: Sequence[tuple[int, int]], name: str) -> list[int]:
-    """For each image, the next one of its size, the first after the last."""
-    places: dict[tuple[int, int], list[int]] = {}
-    for at, size in enumerate(sizes):
-        places.setdefault(size, []).append(at)
-    alone = [size for size, members in places.items() if len(members) == 1]
+def _next_of_size(sizes_hw: Sequence[tuple[int, int]], name: str) -> list[int]:
+    """For each image, the index of the next image of the same size; the last is followed by the first.
+
+    Raises:
+        DataError: an image is the only one of its size. name: the data set's, for the message.
+    """
+    indices_by_size: dict[tuple[int, int], list[int]] = {}
+    for index, size in enumerate(sizes_hw):
+        indices_by_size.setdefault(size, []).append(index)
+    alone = [size for size, indices in indices_by_size.items() if len(indices) == 1]
     if alone:
         raise DataError(f"{name} has one image alone of {alone[0]}; no other's labels fit it")
-    found = [0] * len(sizes)
-    for members in places.values():
-        for at, following in zip(members, [*members[1:], members[0]], strict=True):
-            found[at] = following
-    return found
+    following = [0] * len(sizes_hw)
+    for indices in indices_by_size.values():
+        for index, next_index in zip(indices, [*indices[1:], indices[0]], strict=True):
+            following[index] = next_index
+    return following
 
 
 @functools.lru_cache(maxsize=4)

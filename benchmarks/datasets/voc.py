@@ -27,14 +27,13 @@ _MEANING = {**{number: number for number in range(len(VOC21.classes))}, VOID: VO
 @DATASETS.register("voc")
 @dataclass(frozen=True)
 class Voc(LabelledFolder):
-    """Photos and label maps of 20 object classes and background; the rims of objects are void.
+    """Photos and label maps of 20 object classes and background; the contours of objects are void.
 
-    ``root/JPEGImages/ID.jpg`` and ``root/SegmentationClass/ID.png`` (0 background, 1 to 20 a class, 255 void), in the
-    order of ``root/ImageSets/Segmentation/SPLIT.txt``, one ID a line.
+    Files: ``root/JPEGImages/ID.jpg`` and ``root/SegmentationClass/ID.png`` (0 background, 1 to 20 a class, 255 void),
+    in the order of ``root/ImageSets/Segmentation/SPLIT.txt``, one ID a line.
 
-    root: the folder of one year; where empty, "VOCdevkit/VOC2012" below the folder that HSC_DATA names, or below
-    ./data.
-    split: train, val, trainval, or any list there is.
+    root: the folder of one year; if empty, "VOCdevkit/VOC2012" below the folder that HSC_DATA names, or below ./data.
+    split: train, val, trainval, or the name of another list in that folder.
     """
 
     root: str = ""
@@ -42,7 +41,7 @@ class Voc(LabelledFolder):
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """Images and labels are read, from wherever they lie."""
+        """None: it only reads images and labels, from wherever they lie."""
         return None
 
     def __post_init__(self) -> None:
@@ -55,8 +54,8 @@ class Voc(LabelledFolder):
         """Labels of image ``index``.
 
         Raises:
-            AnnotationError: the label file is not an index PNG, not of its photo's size, or holds a number from 21 to
-            254.
+            AnnotationError: the label file is not an index PNG, has another size than its photo, or holds a number
+            from 21 to 254.
         """
         return self._files().label_map(index, _MEANING)
 
@@ -79,14 +78,13 @@ def _list(root: Path, split: str) -> Listing[LabelledFiles]:
     try:
         names = file.read_text("utf-8").split()
     except (OSError, UnicodeDecodeError) as error:
-        raise AnnotationError(
-            f"cannot read the VOC list {str(file)!r}: {getattr(error, 'strerror', None) or error}; {_CURE}"
-        ) from error
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise AnnotationError(f"cannot read the VOC list {str(file)!r}: {reason or error}; {_CURE}") from error
     strange = [name for name in names if not re.fullmatch(r"\w[\w.-]*", name)]
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if strange or twice:
-        found = f"names no file: {strange[0]!r}" if strange else f"comes twice: {twice[0]!r}"
-        raise AnnotationError(f"a line of the VOC list {file.name!r} {found}; expected one ID a line")
+        fault = f"names no file: {strange[0]!r}" if strange else f"comes twice: {twice[0]!r}"
+        raise AnnotationError(f"a line of the VOC list {file.name!r} {fault}; expected one ID a line")
     pairs = [
         Pair(name, root / "JPEGImages" / f"{name}.jpg", root / "SegmentationClass" / f"{name}.png") for name in names
     ]

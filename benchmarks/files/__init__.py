@@ -1,1 +1,1 @@
-"""Files of data sets and plug-ins: what they hold, told by content and not read twice."""
+"""Files of data sets and plug-ins: hashes of their contents and listings of folders, each read once."""

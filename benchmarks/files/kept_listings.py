@@ -1,7 +1,7 @@
-"""What was found in folders, looked for again once the folders change.
+"""Listings of folders, kept in memory until the folders change.
 
-A run asks a data set for its files at every image; a notebook changes them between two runs. So a listing is kept for
-as long as each folder and file it was read from is in the state it had then (``hsc/files/file_digests.py``).
+A run asks a data set for its files at every image, and a notebook may change them between two runs. So a listing is
+kept for as long as each folder and file it was read from has the state it had then (``hsc/files/file_digests.py``).
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ P = ParamSpec("P")
 
 
 class Listing(NamedTuple, Generic[T]):
-    """What was found, and every folder and file whose change could make it another."""
+    """A listing, and every folder and file that would change it if it changed."""
 
     value: T
     watched: frozenset[Path]
 
 
-def kept_while_unchanged(most: int) -> Callable[[Callable[P, Listing[T]]], Callable[P, T]]:
-    """Decorator of a function that lists files: its value is kept, for the last ``most`` arguments, while what it
-    watched stays as it was.
+def kept_while_unchanged(max_kept: int) -> Callable[[Callable[P, Listing[T]]], Callable[P, T]]:
+    """Decorator that caches a function's listing while the files it watches stay as they are.
 
-    An exception is never kept. Arguments must be hashable.
+    max_kept: the cache holds the listings of this many latest arguments, which must be hashable. An exception is never
+    kept.
     """
 
-    def decorate(look: Callable[P, Listing[T]]) -> Callable[P, T]:
+    def decorate(list_files: Callable[P, Listing[T]]) -> Callable[P, T]:
         kept: dict[Any, tuple[dict[Path, FileState], T]] = {}
 
-        @functools.wraps(look)
+        @functools.wraps(list_files)
         def listed(*arguments: P.args, **named: P.kwargs) -> T:
             key = arguments, tuple(sorted(named.items()))
             if key in kept:
@@ -44,11 +44,11 @@ def kept_while_unchanged(most: int) -> Callable[[Callable[P, Listing[T]]], Calla
                     return value
                 del kept[key]
             started_ns = time.time_ns()
-            value, watched = look(*arguments, **named)
+            value, watched = list_files(*arguments, **named)
             states = _states(watched)
             if len(states) == len(watched) and all(state.settled(started_ns) for state in states.values()):
                 kept[key] = states, value
-                for oldest in list(kept)[:-most]:
+                for oldest in list(kept)[:-max_kept]:
                     del kept[oldest]
             return value
 
@@ -58,7 +58,7 @@ def kept_while_unchanged(most: int) -> Callable[[Callable[P, Listing[T]]], Calla
 
 
 def _states(paths: Iterable[Path]) -> dict[Path, FileState]:
-    """The states of those that are there."""
+    """The states of the paths that exist."""
     states = {}
     for path in paths:
         try:

@@ -1,5 +1,4 @@
-"""NAL units in a byte stream (Annex B), the same in H.265 and H.266: start codes, and bytes that keep them from
-appearing inside.
+"""NAL units in a byte stream (Annex B), the same in H.265 and H.266: start codes and emulation prevention.
 
 Source: ITU-T H.265 (08/2021), clauses 7.3.1.1, 7.4.2 and annex B.
 """
@@ -35,12 +34,12 @@ def join_nals(nals: Sequence[bytes]) -> bytes:
 
 
 def payload(nal: bytes) -> bytes:
-    """The RBSP: two bytes of header dropped, emulation prevention bytes removed."""
+    """The RBSP of a NAL unit: without the two header bytes and the emulation prevention bytes."""
     return nal[2:].replace(b"\x00\x00\x03", b"\x00\x00")
 
 
 def make_nal(header: bytes, rbsp: bytes) -> bytes:
-    """A NAL unit from its two bytes of header and an RBSP, with emulation prevention.
+    """A NAL unit from its two header bytes and an RBSP, with emulation prevention.
 
     >>> make_nal(b"\\x40\\x01", b"\\x00\\x00\\x01").hex()
     '400100000301'

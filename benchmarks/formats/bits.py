@@ -1,6 +1,6 @@
 """Bits and byte-wise integers of video headers: u(n), ue(v), se(v) of H.265 clause 9.2, and BPG's ue7.
 
-Readers raise BitstreamError where the data end early or a number is not written as the format demands.
+Readers raise BitstreamError if the data end early or a number is not written as the format demands.
 """
 
 from __future__ import annotations
@@ -80,14 +80,14 @@ class BitWriter:
         self.u(2 * length - 1, value + 1)
 
     def bytes(self, *, stop_bit: bool) -> bytes:
-        """The bits so far, filled up with zeros; behind a one first where H.265's rbsp_trailing_bits are wanted."""
+        """The bits so far, padded with zeros to whole bytes. stop_bit: append a one first (H.265's rbsp_trailing_bits)."""
         value, bits = (self._value << 1 | 1, self._bits + 1) if stop_bit else (self._value, self._bits)
         size = -(-bits // 8)
         return (value << (8 * size - bits)).to_bytes(size, "big")
 
 
 def write_ue7(value: int) -> bytes:
-    """Seven bits a byte, most significant first, the top bit set on all but the last.
+    """A number as ue7: seven bits a byte, most significant first, the top bit set on all but the last byte.
 
     >>> write_ue7(542).hex()
     '841e'

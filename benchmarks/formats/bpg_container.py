@@ -2,11 +2,10 @@
 
     BpgPicture --write_bpg--> bytes --read_bpg--> BpgPicture --annexb--> an H.265 stream any decoder takes
 
-Source: F. Bellard, "BPG Specification", version 0.9.5 (2015). Read: 8 to 14 bits; grey, 4:2:0, 4:2:2, 4:4:4, both
-chroma positions;
-all its colour spaces; both ranges. Of an animation the first frame is read, as the specification tells players without
-animation. An alpha plane beside plain colour is dropped; premultiplied alpha and CMYK are refused, since colour needs
-the plane.
+Source: F. Bellard, "BPG Specification", version 0.9.5 (2015). The reader supports 8 to 14 bits; grey, 4:2:0, 4:2:2 and
+4:4:4 with both chroma positions; all colour spaces of the format; both ranges. Of an animation it reads the first
+frame, as the specification asks of players without animation. An alpha plane beside plain colour is dropped;
+premultiplied alpha and CMYK are refused, because their colour depends on the plane.
 """
 
 from __future__ import annotations
@@ -49,9 +48,9 @@ _SLICES = range(32)
 class BpgPicture:
     """One picture of a BPG file.
 
-    width, height: true size in pixels. chroma: 0 grey, 1 4:2:0, 2 4:2:2, 3 4:4:4. left: chroma lies on the left luma
-    sample, else between two. colour_space: index in ``COLOUR_SPACES``. nals: PPS, SEI and slices of the colour picture,
-    VPS and SPS excluded.
+    width, height: true size in pixels. chroma: 0 grey, 1 4:2:0, 2 4:2:2, 3 4:4:4. nals: PPS, SEI and slices of the
+    colour picture, without VPS and SPS. colour_space: index in ``COLOUR_SPACES``. left: chroma samples lie on the left
+    luma sample, else between two.
     """
 
     width: int
@@ -66,18 +65,19 @@ class BpgPicture:
 
     @property
     def coded(self) -> PictureFormat:
-        """What the SPS says: sizes rounded up to the smallest coding block."""
+        """The format in the SPS: sizes rounded up to the smallest coding block."""
         block = self.tools.min_coding_size
         return PictureFormat(-(-self.width // block) * block, -(-self.height // block) * block, self.chroma, self.bits)
 
     def annexb(self) -> bytes:
-        """A complete H.265 stream, parameter sets rebuilt."""
+        """A complete H.265 stream with its parameter sets rebuilt."""
         return join_nals([write_vps(), write_sps(self.coded, self.tools), *self.nals])
 
 
 def write_bpg(picture: BpgPicture) -> bytes:
-    """The BPG file of one picture. The length of the data is written out, so a cut file is seen to be one (costs 1 to 3
-    bytes).
+    """The BPG file of one picture.
+
+    It states the length of its data, so that readers notice a truncated file; this costs 1 to 3 bytes.
     """
     pixel_format = {v: k for k, v in _PIXEL_FORMATS.items()}[picture.chroma, picture.left]
     data = join_nals(picture.nals)[4:]  # the first start code is left out
@@ -120,8 +120,8 @@ def read_bpg(data: bytes) -> BpgPicture:
     """Read and check a BPG file; nothing is decoded and nothing larger than ``data`` is allocated.
 
     Raises:
-        BitstreamError: it is damaged, cut, empty, not BPG, larger than 2^26 pixels, or of a kind that is not read (see
-        above).
+        BitstreamError: it is damaged, truncated, empty, not BPG, larger than 2^26 pixels, or of a kind that is not read
+        (see the module's docstring).
     """
     header, position, end = _read_header(data)
     tools = None
@@ -147,7 +147,7 @@ def read_bpg(data: bytes) -> BpgPicture:
 
 
 def _read_header(data: bytes) -> tuple[_Header, int, int]:
-    """The fixed fields, where the H.265 part starts, and where it ends."""
+    """The fixed fields, and the positions where the H.265 part starts and ends."""
     if data[:4] != MAGIC or len(data) < 6:
         raise BitstreamError(
             f"{len(data)} bytes that start with {data[:4]!r} are not a BPG file, which starts with {MAGIC!r}"
@@ -162,8 +162,8 @@ def _read_header(data: bytes) -> tuple[_Header, int, int]:
         or (pixel_format == 0 and colour_space)
     ):
         raise BitstreamError(
-            f"a BPG header has pixel format {pixel_format}, {bits} bits, colour space {colour_space}, which the "
-            f"format does not define"
+            f"a BPG header has pixel format {pixel_format}, {bits} bits, colour space {colour_space}, "
+            f"which the format does not define"
         )
     if alpha2:
         kind = "premultiplied alpha" if alpha1 else "CMYK colour"

@@ -1,6 +1,4 @@
-"""The TOML file that describes a codec by its command lines: read and checked. Its form is told in
-``benchmarks/codecs/command.py``.
-"""
+"""Reads and checks the TOML file that describes a codec by its command lines; ``benchmarks/codecs/command.py`` shows it."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from hsc.errors import SpecError
 
 IMAGES = ("png", "ppm", "pnm", "bmp", "tif", "tiff")
 PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_LONGEST_S = 1e7
+_MAX_TIMEOUT_S = 1e7
 _KEYS = ("name", "encode", "decode", "image", "stream", "files", "cwd", "version", "timeout_s", "rate", "settings")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _FIELD = re.compile(r"[a-z][a-z0-9_]*")
@@ -27,10 +25,10 @@ _RESERVED = ("input", "output", "stem", "input_stem", "folder")
 
 @dataclass(frozen=True)
 class Description:
-    """A TOML file's content, checked.
+    """The checked content of a codec file.
 
-    file: where it lies. image, stream: suffixes without a dot. cwd: where the programs run, "" for a private folder.
-    settings: (field, default). text: all of the file.
+    image, stream: suffixes without a dot. cwd: the folder where the programs run, "" for a private folder. settings:
+    (field, default). file: the TOML file's path. text: its whole text.
     """
 
     name: str
@@ -50,7 +48,7 @@ class Description:
 
     @property
     def folder(self) -> str:
-        """Where the file lies."""
+        """The folder that holds the TOML file."""
         return str(Path(self.file).parent)
 
 
@@ -74,20 +72,20 @@ def describe(text: str, file: str) -> Description:
     stream = table.get("stream", "bin")
     if not isinstance(stream, str) or not _SUFFIX.fullmatch(stream):
         raise SpecError(
-            f"the codec file {name!r} says stream = {stream!r}, expected the suffix its programs go by, without a "
-            f'dot, such as "j2k"'
+            f"the codec file {name!r} says stream = {stream!r}, "
+            f'expected the suffix its programs go by, without a dot, such as "j2k"'
         )
     cwd = table.get("cwd", "")
     if not isinstance(cwd, str) or set(PLACEHOLDER.findall(cwd)) - {"folder"}:
         raise SpecError(
-            f'the codec file {name!r} says cwd = {cwd!r}, expected a folder, such as "{{folder}}", where the codec '
-            f"file lies"
+            f"the codec file {name!r} says cwd = {cwd!r}, "
+            f'expected a folder, such as "{{folder}}", where the codec file lies'
         )
     timeout_s = table.get("timeout_s", TIMEOUT_S)
-    if not isinstance(timeout_s, int | float) or isinstance(timeout_s, bool) or not 0 < timeout_s <= _LONGEST_S:
+    if not isinstance(timeout_s, int | float) or isinstance(timeout_s, bool) or not 0 < timeout_s <= _MAX_TIMEOUT_S:
         raise SpecError(
-            f"the codec file {name!r} says timeout_s = {str(timeout_s)[:40]}, expected seconds above 0, at most "
-            f"{_LONGEST_S:g}"
+            f"the codec file {name!r} says timeout_s = {str(timeout_s)[:40]}, "
+            f"expected seconds above 0, at most {_MAX_TIMEOUT_S:g}"
         )
     rate_field, ladder = _rate(table.get("rate"), name)
     settings = _settings(table.get("settings", {}), rate_field, name)
@@ -95,8 +93,8 @@ def describe(text: str, file: str) -> Description:
     files = table.get("files", [])
     if not isinstance(files, list) or not all(isinstance(pattern, str) and pattern for pattern in files):
         raise SpecError(
-            f"the codec file {name!r} says files = {files!r}, expected a list of files, folders or patterns such as "
-            f'"weights/*.pth"'
+            f"the codec file {name!r} says files = {files!r}, "
+            f'expected a list of files, folders or patterns such as "weights/*.pth"'
         )
     fields = [*([rate_field] if rate_field else []), *(field for field, _ in settings)]
     for key, command in commands.items():
@@ -164,8 +162,8 @@ def _settings(table: Any, rate_field: str, name: str) -> tuple[tuple[str, Any], 
     wrong = [key for key in table if not _FIELD.fullmatch(key) or key in (*_RESERVED, rate_field)]
     if wrong:
         raise SpecError(
-            f"the codec file {name!r} has settings named {', '.join(wrong)}; use small letters, and not "
-            f"{', '.join(_RESERVED)} or the rate"
+            f"the codec file {name!r} has settings named {', '.join(wrong)}; "
+            f"use small letters, and not {', '.join(_RESERVED)} or the rate"
         )
     return tuple(table.items())
 
@@ -186,6 +184,6 @@ def _known_placeholders(command: Sequence[str], fields: Sequence[str], *, needs_
     _known_keys(dict.fromkeys(sorted(used)), known, where)
     if needs_files and not (used & {"input", "input_stem"} and used & {"output", "stem"}):
         raise SpecError(
-            f"{where} must name {{input}} and {{output}}, or {{stem}} for an output whose suffix the program adds; "
+            f"{where} must name {{input}} and {{output}}, or {{stem}} if the program adds the output's suffix; "
             f"it is {' '.join(command)}"
         )

@@ -1,15 +1,16 @@
-"""The little of H.265 that a BPG file needs: NAL units, and reading and writing parameter sets of one intra picture.
+"""The part of H.265 that a BPG file needs: NAL unit headers, and the parameter sets of one intra picture.
 
     NAL unit (SPS) --read_sps--> PictureFormat, SpsTools
     PictureFormat, SpsTools --write_vps, write_sps--> NAL units again
 
-BPG keeps of VPS and SPS only the coding tools (``SpsTools``); everything else is fixed by its specification or said in
-its header.
+BPG keeps only the coding tools of VPS and SPS (``SpsTools``); everything else is fixed by its specification or stated
+in its header.
 Source: ITU-T H.265 (08/2021), clauses 7.3.1 (NAL), 7.3.2.1 (VPS), 7.3.2.2 (SPS), 7.3.3 (profile, tier, level).
 """
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from benchmarks.formats.annexb import make_nal, payload
@@ -71,8 +72,9 @@ class SpsTools:
 
 @dataclass(frozen=True)
 class PictureFormat:
-    """What an SPS says of the samples. chroma: 0 grey, 1 4:2:0, 2 4:2:2, 3 4:4:4. Sizes are coded ones, in luma
-    samples.
+    """The sample format in an SPS.
+
+    width, height: coded size in luma samples. chroma: 0 grey, 1 4:2:0, 2 4:2:2, 3 4:4:4. bits: of each sample.
     """
 
     width: int
@@ -150,12 +152,12 @@ def read_sps(nal: bytes) -> tuple[PictureFormat, SpsTools]:
 
 
 def read_pcm(r: BitReader) -> Pcm | None:
-    """pcm_enabled_flag and what follows it: the same bits in an SPS and in a BPG header."""
+    """Reads pcm_enabled_flag and the fields after it: the same bits in an SPS and in a BPG header."""
     return Pcm(r.u(4), r.u(4), r.ue(), r.ue(), r.flag()) if r.flag() else None
 
 
 def write_pcm(w: BitWriter, pcm: Pcm | None) -> None:
-    """The opposite of ``read_pcm``."""
+    """The inverse of ``read_pcm``."""
     w.u(1, pcm is not None)
     if pcm is not None:
         w.u(4, pcm.luma_bits_minus1)
@@ -166,7 +168,7 @@ def write_pcm(w: BitWriter, pcm: Pcm | None) -> None:
 
 
 def read_range_tools(r: BitReader) -> RangeTools | None:
-    """sps_extension_present_flag and what follows it: the same bits in an SPS and in a BPG header.
+    """Reads sps_extension_present_flag and the fields after it: the same bits in an SPS and in a BPG header.
 
     Raises:
         BitstreamError: an extension other than the range extension is present.
@@ -182,12 +184,12 @@ def read_range_tools(r: BitReader) -> RangeTools | None:
 
 
 def write_range_tools(w: BitWriter, tools: RangeTools | None) -> None:
-    """The opposite of ``read_range_tools``."""
+    """The inverse of ``read_range_tools``."""
     w.u(1, tools is not None)
     if tools is not None:
         w.u(8, 0x80)
-        for name in RangeTools.__dataclass_fields__:
-            w.u(1, getattr(tools, name))
+        for flag in dataclasses.astuple(tools):
+            w.u(1, flag)
 
 
 def _skip_references(r: BitReader, poc_bits: int) -> None:
@@ -229,7 +231,7 @@ def _skip_vui(r: BitReader) -> None:
 
 
 def _profile_tier_level(w: BitWriter) -> None:
-    """The format range extensions profile at level 8.5, still picture: what BPG demands of its streams."""
+    """Writes the format range extensions profile at level 8.5, still picture, which BPG demands of its streams."""
     w.u(2 + 1, 0)
     w.u(5, _RANGE_EXTENSIONS_PROFILE)
     w.u(32, 1 << (31 - _RANGE_EXTENSIONS_PROFILE))
@@ -259,7 +261,7 @@ def write_vps() -> bytes:
 
 
 def write_sps(picture: PictureFormat, tools: SpsTools) -> bytes:
-    """An SPS NAL unit with the fields BPG's specification (0.9.5, section 3.2) tells a reader to assume."""
+    """An SPS NAL unit with the fields that a BPG reader has to assume (BPG specification 0.9.5, section 3.2)."""
     w = BitWriter()
     w.u(4 + 3, 0)
     w.u(1, 1)
@@ -294,6 +296,6 @@ def write_sps(picture: PictureFormat, tools: SpsTools) -> bytes:
     w.u(1, 0)  # no long-term references
     w.u(1, 1)  # temporal motion vectors
     w.u(1, tools.strong_intra_smoothing)
-    w.u(1, 0)  # no VUI: colour is said in BPG's header
+    w.u(1, 0)  # no VUI: BPG's header states the colour
     write_range_tools(w, tools.range_tools)
     return make_nal(_header(SPS), w.bytes(stop_bit=True))

@@ -20,8 +20,8 @@ from hsc.errors import BitstreamError, CodecError
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
 
-# qp is that of the I picture itself (ipratio=1), no picture hash or version SEI, and nothing that depends on the number
-# of cores.
+# The qp is that of the I picture itself (ipratio=1); no picture hash or version SEI, and nothing that depends on the
+# number of cores.
 _X265 = "keyint=1:hash=0:ipratio=1:amp=1:rect=1:wpp=0:frame-threads=1:pools=none:log-level=none:allow-non-conformance=1"
 _LAYOUTS = {0: "gray", 1: "yuv420p", 2: "yuv422p", 3: "yuv444p"}
 
@@ -37,9 +37,8 @@ def encode_intra(
     """An Annex-B H.265 stream of one picture whose QP is exactly ``qp``.
 
     planes: uint8 (8 bits) or uint16, full size and, where ``chroma`` says so, half size; sizes a multiple of 8 and at
-    least 16.
-    min_coding: smallest coding block, 8 or 16; the luma size must be its multiple. signed: leave x265's SEI with
-    its version and settings in the stream.
+    least 16. min_coding: smallest coding block, 8 or 16; the luma size must be its multiple. signed: leave x265's SEI
+    with its version and settings in the stream.
 
     Raises:
         CodecError: x265 failed.
@@ -73,20 +72,20 @@ def encode_intra(
 
 @cache
 def x265_version() -> str:
-    """What x265 calls itself in a stream's SEI, such as "x265 (build 216) - 4.2"; "unknown" if it does not say."""
+    """The version x265 states in a stream's SEI, such as "x265 (build 216) - 4.2"; "unknown" if it states none."""
     grey = np.full((16, 16), 128, np.uint8)
     stream = encode_intra([grey] * 3, chroma=3, bits=8, qp=51, preset="ultrafast", signed=True)
-    found = re.search(rb"x265 \(build \d+\) - [\w.+-]+", stream)
-    return found.group().decode() if found else "unknown"
+    version = re.search(rb"x265 \(build \d+\) - [\w.+-]+", stream)
+    return version.group().decode() if version else "unknown"
 
 
 def decode_intra(stream: bytes, coded: PictureFormat) -> list[Plane]:
     """The planes of the single picture in an Annex-B stream, uint8 or uint16: one for grey, else three.
 
-    Damage inside a slice that still parses cannot be seen: such a picture has wrong pixels and the right size.
+    Damage inside a slice that still parses cannot be detected: such a picture has wrong pixels and the right size.
 
     Raises:
-        BitstreamError: the decoder reports an error, gives no or several pictures, or another size or format than
+        BitstreamError: the decoder reports an error, returns no or several pictures, or a size or format other than
         ``coded``.
     """
     import av
@@ -104,11 +103,11 @@ def decode_intra(stream: bytes, coded: PictureFormat) -> list[Plane]:
         raise BitstreamError(f"the H.265 decoder gave {len(frames)} pictures, expected 1; the data are damaged")
     frame = frames[0]
     expected = (coded.width, coded.height, pixel_layout(coded.chroma, coded.bits))
-    found = (frame.width, frame.height, frame.format.name)
-    if not isinstance(frame, av.VideoFrame) or found != expected or frame.is_corrupt:
+    came = (frame.width, frame.height, frame.format.name)
+    if not isinstance(frame, av.VideoFrame) or came != expected or frame.is_corrupt:
         raise BitstreamError(
-            f"the H.265 decoder gave a picture of {found} (corrupt: {frame.is_corrupt}), expected {expected}; the "
-            f"data are damaged"
+            f"the H.265 decoder gave a picture of {came} (corrupt: {frame.is_corrupt}), expected {expected}; "
+            f"the data are damaged"
         )
     dtype = np.dtype(np.uint8 if coded.bits == 8 else "<u2")
     planes = []

@@ -20,7 +20,8 @@ import numpy.typing as npt
 
 from benchmarks.api import Sample
 from benchmarks.files.content_index import digest_of
-from benchmarks.imaging.image_files import check_size, read_image, read_plain, shown, turned
+from benchmarks.imaging.image_arrays import check_size
+from benchmarks.imaging.image_files import read_image, read_plain, shown, turned
 from downstream.api import SegmentationMap
 from hsc.errors import AnnotationError, DataError, ImageError
 from hsc.files.picture_files import without_text

@@ -1,4 +1,4 @@
-"""The little of H.266 that checking a one-picture stream needs: its NAL units, and the picture size in its SPS.
+"""The part of H.266 needed to check a one-picture stream: its NAL units, and the picture size in its SPS.
 
 Source: ITU-T H.266 (04/2022), clauses 7.3.1.2 (NAL header), 7.3.2.4 (SPS), 7.3.3.1 and 7.3.3.2 (profile, tier,
 constraints), table 5.
@@ -38,8 +38,8 @@ def picture_size(stream: bytes) -> tuple[int, int]:
         has_pps = has_pps or kind == _PPS
     if not slices or len(sizes) != 1:
         raise BitstreamError(
-            f"an H.266 stream has {slices} slices and {len(sizes)} SPS, expected some and one; the data are cut or "
-            f"damaged"
+            f"an H.266 stream has {slices} slices and {len(sizes)} SPS, expected some and one; "
+            f"the data are cut or damaged"
         )
     return sizes[0]
 
@@ -68,8 +68,8 @@ def _sps_size(nal: bytes) -> tuple[int, int]:
     width, height = r.ue(), r.ue()
     if chroma != _CHROMA_420:
         raise BitstreamError(
-            f"an H.266 stream has chroma format {chroma}, only 4:2:0 ({_CHROMA_420}) is read; the data are damaged "
-            f"or foreign"
+            f"an H.266 stream has chroma format {chroma}, only 4:2:0 ({_CHROMA_420}) is read; "
+            f"the data are damaged or foreign"
         )
     if r.flag():
         left, right, top, bottom = (2 * r.ue() for _ in range(4))

@@ -1,5 +1,4 @@
-"""RGB <-> YCbCr in integer arithmetic, chroma resampling, and padding: what a video codec needs around an 8-bit RGB
-picture.
+"""RGB <-> YCbCr in integer arithmetic, chroma resampling and padding, as video codecs need around 8-bit RGB pictures.
 
     uint8 RGB (H, W, 3) --rgb_to_planes--> three integer planes of ``bits`` --decimate--> chroma at half size
     uint8 RGB (H, W, 3) <--planes_to_rgb-- three integer planes of ``bits`` <--interpolate-- chroma at half size
@@ -30,7 +29,7 @@ Plane: TypeAlias = npt.NDArray[Any]
 
 MATRICES: tuple[Matrix, ...] = ("bt601", "bt709", "bt2020", "gbr", "ycgco")
 SHIFT = 22
-_STRIP_SAMPLES = 1 << 18  # converted at once: bounds the memory for int64, whatever the picture
+_STRIP_SAMPLES = 1 << 18  # converted at once, which bounds the int64 memory for pictures of any size
 
 _LUMA_WEIGHTS = {  # (red, blue)
     "bt601": (Fraction(299, 1000), Fraction(114, 1000)),
@@ -43,9 +42,8 @@ _HALF = (-1, 4, -11, 40, 40, -11, 4, -1)
 _QUARTER = (-1, 4, -10, 58, 17, -5, 1)
 
 # Low-pass filters for halving. "left" keeps every second sample in place: half the all-pass plus half the half-sample
-# filter.
-# "centre" lands between two samples: a short low-pass near a windowed sinc, chosen by hand; on the raccoon photo, down
-# and up again at 10 bits keeps 51.4 dB (left: 51.0 dB).
+# filter. "centre" lands between two samples: a short low-pass near a windowed sinc, chosen by hand; on the raccoon
+# photo, down and up again at 10 bits keeps 51.4 dB (left: 51.0 dB).
 _HALVE_LEFT = (-1, 0, 4, 0, -11, 0, 40, 64, 40, 0, -11, 0, 4, 0, -1)
 _HALVE_CENTRE = (0, 1, 1, -3, -5, 8, 30, 30, 8, -5, -3, 1, 1, 0)
 
@@ -193,14 +191,14 @@ def _filter(
 
 
 def _halve(plane: npt.NDArray[Any], siting: Siting, axis: int) -> tuple[npt.NDArray[Any], int]:
-    """Half the size along an axis (rounded up), and by what the result is scaled."""
+    """Half the size along an axis (rounded up), and the factor by which the result is scaled."""
     taps = _HALVE_LEFT if siting == "left" else _HALVE_CENTRE
     first = -(len(taps) // 2) if siting == "left" else -(len(taps) // 2 - 1)
     return _filter(plane, taps, first, 2, (plane.shape[axis] + 1) // 2, axis), sum(taps)
 
 
 def _double(plane: npt.NDArray[Any], siting: Siting, size: int, axis: int) -> npt.NDArray[Any]:
-    """``size`` samples along an axis, twice as many as there are or one less, scaled by 64."""
+    """The plane with ``size`` samples along an axis, twice as many as it has or one less, scaled by 64."""
     n = plane.shape[axis]
     if siting == "left":
         even, odd = 64 * plane, _filter(plane, _HALF, -3, 1, n, axis)
@@ -212,20 +210,22 @@ def _double(plane: npt.NDArray[Any], siting: Siting, size: int, axis: int) -> np
 
 
 def _work_dtype(bits: int) -> type[np.signedinteger[Any]]:
-    """Wide enough for two filter passes (12 bits, and their overshoot) and 4 fractional bits."""
+    """An integer type wide enough for two filter passes (12 bits, and their overshoot) and 4 fractional bits."""
     return np.int32 if bits <= 10 else np.int64
 
 
 def _rounded(total: npt.NDArray[Any], scale: int, top: int) -> npt.NDArray[Any]:
     """``total / scale``, rounded half up and clipped to 0..top; ``scale`` is a power of two."""
-    kept: npt.NDArray[Any] = np.clip((total + (scale >> 1)) >> (scale.bit_length() - 1), 0, top)
-    return kept
+    quotient: npt.NDArray[Any] = np.clip((total + (scale >> 1)) >> (scale.bit_length() - 1), 0, top)
+    return quotient
 
 
 def decimate(
     plane: Plane, *, bits: int = 8, siting: Siting = "centre", horizontal: bool = True, vertical: bool = True
 ) -> Plane:
-    """Half size (rounded up) along the named axes by a 15-tap (left) or 14-tap (centre) low-pass, edges repeated.
+    """A plane of half size (rounded up) along the chosen axes, by a 15-tap (left) or 14-tap (centre) low-pass.
+
+    Edges are repeated.
 
     siting: where a chroma sample lies horizontally: in the "centre" of two luma samples (JPEG, MPEG-1) or on the "left"
     one (MPEG-2, H.265 chroma_sample_loc_type 0). Vertically it always lies in the centre, as in both.
@@ -250,20 +250,19 @@ def interpolate(
     vertical: bool = True,
     fraction: int = 0,
 ) -> Plane:
-    """Full size ``hw`` = (H, W) from half size along the named axes, by H.265's quarter and half sample filters, edges
-    repeated.
+    """A plane of full size ``hw`` = (H, W) from half size along the chosen axes, by H.265's quarter and half sample
+    filters. Edges are repeated.
 
-    siting: as in ``decimate``. fraction: this many fractional bits are kept (then the result is uint32), so that
-    rounding happens
-    once, in RGB: at 8 bits and 40 dB the difference is about 0.1 dB.
+    siting: as in ``decimate``. fraction: this many fractional bits are kept (the result is then uint32), so that
+    rounding happens once, in RGB: at 8 bits and 40 dB the difference is about 0.1 dB.
     """
     work, scale = plane.astype(_work_dtype(bits)), 1
     if vertical:
         work, scale = _double(work, "centre", hw[0], 0), 64
     if horizontal:
         work, scale = _double(work, siting, hw[1], 1), scale * 64
-    kept = _rounded(work << fraction, scale, ((1 << bits) - 1) << fraction)
-    return kept.astype(np.uint32 if fraction else plane_dtype(bits))
+    full = _rounded(work << fraction, scale, ((1 << bits) - 1) << fraction)
+    return full.astype(np.uint32 if fraction else plane_dtype(bits))
 
 
 def pad_edge(image: npt.NDArray[Any], *, multiple: int, least: int) -> npt.NDArray[Any]:

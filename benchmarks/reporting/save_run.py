@@ -18,12 +18,11 @@ from benchmarks.runs import archive, provenance, records, tables
 from benchmarks.runs.environment import environment
 from benchmarks.runs.notices import NAME as NOTICES
 from benchmarks.runs.notices import notices_of
-from benchmarks.runs.rows import frame
 from hsc.errors import ResultsError
 
 
 def writable(folder: Path) -> None:
-    """Make the folder of a run's files now, not after an hour of coding.
+    """Make the folder of a run's files before anything is coded, so that no run ends without one.
 
     Raises:
         ResultsError: it cannot be made or written.
@@ -38,20 +37,25 @@ def writable(folder: Path) -> None:
         ) from error
 
 
-def write(outcome: Outcome, folder: Path, options: argparse.Namespace, words: Sequence[str], progress: Progress) -> str:
-    """Write a run's files, the page of them all last; returns the table for the terminal."""
-    task = outcome.plan.config.task
-    tables.write(outcome.rows, task.columns, folder, notices_of({NOTICES: outcome.plan.notices}))
+def write(
+    outcome: Outcome, folder: Path, options: argparse.Namespace, arguments: Sequence[str], progress: Progress
+) -> str:
+    """Write a run's files, the page of them all last; returns the tables for the terminal.
+
+    options: ``workers``, ``device``, ``cache`` and ``gallery`` of ``hsc-bench run``. arguments: of its command line.
+    """
+    task, results = outcome.plan.config.task, outcome.results
+    tables.write(results, folder, notices_of({NOTICES: outcome.plan.notices}))
     records.write(outcome.records, folder)
-    (folder / archive.FILE).unlink(missing_ok=True)  # those of an earlier run in this folder are not this one's
+    (folder / archive.FILE).unlink(missing_ok=True)  # streams of an earlier run in this folder are not this run's
     if outcome.keeping:
         archive.write(outcome.keeping.kept, folder)
-    rate_curves.curves(frame(outcome.rows), task.columns, folder / "curves")
+    rate_curves.curves(results, folder / "curves")
     if isinstance(task, Illustrated):
-        task.figures(outcome.rows, outcome.counts, folder)
-    said = {"command": "python -m benchmarks.run " + shlex.join(words)}
+        task.figures(outcome.scores, outcome.counts, folder)
+    command = {"command": "python -m benchmarks.run " + shlex.join(arguments)}
     workers = options.workers or environment()["machine"]["cores"]
-    provenance.write(folder / "run.json", provenance.describe(outcome.plan, workers, options.device, said))
+    provenance.write(folder / "run.json", provenance.describe(outcome.plan, workers, options.device, command))
     gallery.keep(outcome.plan, folder, options.cache, options.gallery, progress)
     html.write(folder)
-    return tables.blocks(outcome.rows, task.columns, "simple")
+    return tables.blocks(results, "simple")

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.imaging.image_files import MAX_PIXELS
+from benchmarks.imaging.image_arrays import MAX_PIXELS
 from benchmarks.imaging.sketch import NUMBERS
 from benchmarks.runs.folder_files import exists, from_json, read_bytes
 from benchmarks.runs.schema import Fields, ListOf, MapOf, Number, OneOf, Row, Shape, Text, Whole, check

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from benchmarks.harness.cache import Store
 from benchmarks.harness.plan import Plan, stream_records
-from benchmarks.imaging.image_files import MAX_PIXELS
+from benchmarks.imaging.image_arrays import MAX_PIXELS
 from benchmarks.runs.csv_cells import marked, unmarked
 from benchmarks.runs.folder_files import exists, read_text
 from benchmarks.text import one_line
@@ -37,7 +37,7 @@ def collect(plan: Plan, store: Store) -> list[Line]:
     return [
         Line(cell.id, r.image_id, *r.image_hw, r.size_bytes, r.squared_error)
         for cell in plan.cells
-        for r in stream_records(plan, cell, store)[0]
+        for r in stream_records(plan, cell, store).records
     ]
 
 

@@ -1,6 +1,4 @@
-"""What a piece of work costs beside time: multiplications and parameters by what torch runs, memory by what the process
-or device held.
-"""
+"""Counters of a computation: multiplications and parameters of torch modules, peak memory of the process or device."""
 
 from __future__ import annotations
 
@@ -8,7 +6,7 @@ import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -16,13 +14,20 @@ _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
 
 
-def counted(work: Callable[[], T]) -> tuple[T, int, int]:
-    """The work's answer; its multiply-accumulates in convolutions and matrix products; the parameters of the networks
-    that ran.
+class Counted(NamedTuple, Generic[T]):
+    """A computation's answer and its counts.
 
-    Parameters are all numbers that a module which ran holds, each counted once, integer weights too; running statistics
-    and counters of batch norm are not.
+    macs: multiply-accumulates in convolutions and matrix products. parameters: all numbers held by a module that ran,
+    each counted once, including integer weights; batch norm's running statistics and counters are left out.
     """
+
+    answer: T
+    macs: int
+    parameters: int
+
+
+def counted(work: Callable[[], T]) -> Counted[T]:
+    """Run ``work`` without gradients and count its multiply-accumulates and the parameters of the modules that ran."""
     import torch
     from torch.nn.modules.module import register_module_forward_pre_hook
     from torch.utils.flop_counter import FlopCounterMode
@@ -41,14 +46,14 @@ def counted(work: Callable[[], T]) -> tuple[T, int, int]:
             answer = work()
     finally:
         handle.remove()
-    return answer, counter.get_total_flops() // 2, sum(seen.values())
+    return Counted(answer, counter.get_total_flops() // 2, sum(seen.values()))
 
 
 def peak_bytes(work: Callable[[], T]) -> tuple[T, int]:
-    """The work's answer, and how far memory rose above where it stood: of the CUDA device where it is in use, else of
-    the process.
+    """Run ``work`` and return its answer and the peak of memory above the level before, in bytes.
 
-    In a process that has done such work before, memory it was given then is used again and does not show.
+    The memory is that of the CUDA device if one is in use, else that of the process. A process that has done such work
+    before reuses memory it already holds, which does not count.
     """
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
@@ -64,7 +69,7 @@ def peak_bytes(work: Callable[[], T]) -> tuple[T, int]:
 
 
 def _forget_peak() -> int:
-    """Bytes of the process now; where the system allows it, its peak is from here on."""
+    """The process's memory now in bytes; where the system allows it, its recorded peak starts again from here."""
     try:
         _CLEAR.write_text("5")
     except OSError:

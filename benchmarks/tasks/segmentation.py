@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from benchmarks.api import TASKS, Counts, Dataset, Scene, ScoreRow
+from benchmarks.api import METRICS, TASKS, Counts, Dataset, Scene, ScoreRow
 from downstream.api import Prediction, SegmentationMap
 
 
@@ -46,7 +46,7 @@ class Segmentation:
         weights = {
             name: float(pixels) for one in counts for name, pixels in zip(one.classes, one.counted.sum(1), strict=True)
         }
-        class_curves(tidy, "iou", weights, folder / "class_curves")
+        class_curves(tidy, "iou", weights, folder / "class_curves", METRICS.build(self.metrics[0]).facts)
         if counts:
             confusion_change(tidy, counts, folder)
 

@@ -1,10 +1,11 @@
-"""Codes training shards, for heads that are adapted to a codec: ``python -m benchmarks.coded --help``.
+"""Encodes training shards so that heads can be fine-tuned on decoded images or latents.
 
     shard --view, rate drawn at random--> codec.encode --> bytes --decode---------> decoded images
                                                              \\\\--decode_latents--> latents
 
-What comes out are the codec's real bytes, decoded: nothing is simulated. The files' fields are described in
-downstream/training/coded_shards.py; ``python -m downstream.training --input latents`` and ``--input images`` read them.
+The command is ``hsc-bench encode-shards``. Nothing is simulated: the images and latents are decoded from the codec's
+real bitstreams. The files' fields are described in downstream/training/coded_shards.py;
+``python -m downstream.training --input latents`` and ``--input images`` read them.
 """
 
 from __future__ import annotations
@@ -28,8 +29,10 @@ from hsc.errors import DataError, HscError, UnavailableError, UsageError
 
 @dataclasses.dataclass(frozen=True)
 class Drawing:
-    """How views and rates are drawn. whole: images as they are, no views. cut: the share of streams cut after some
-    layer, drawn at random.
+    """Settings of the random views and rates.
+
+    views: views drawn of each image. height, width: of a view in pixels. whole: use each image as it is, without views.
+    cut: share of layered streams that are cut after a layer drawn at random. seed: of all draws.
     """
 
     views: int = 1
@@ -42,13 +45,13 @@ class Drawing:
     def __post_init__(self) -> None:
         if self.views < 1 or min(self.height, self.width) < 32 or not 0 <= self.cut <= 1:
             raise UsageError(
-                f"{self.views} views of {self.height}x{self.width}, a share of {self.cut} cut: expected 1, 32x32 and "
-                f"0 to 1 at least"
+                f"{self.views} views of {self.height}x{self.width}, a share of {self.cut} cut: "
+                f"expected 1 view or more, 32x32 pixels or more, and a share of 0 to 1"
             )
 
 
 class Job(NamedTuple):
-    """One shard to code into another. number: of the shard in its folder. view: which view of each image."""
+    """One shard to encode. number: the shard's index in its folder. view: the index of the view drawn of each image."""
 
     source: Path
     target: Path
@@ -59,7 +62,7 @@ class Job(NamedTuple):
 
 
 def code_folder(folder: Path, codec: Codec, out: Path, drawing: Drawing, executor: Executor) -> int:
-    """Code every shard of a folder, once a view; how many files were new.
+    """Encode every shard of a folder, once for each view, and return the number of new files.
 
     Raises:
         UnavailableError: the codec cannot run here.
@@ -68,16 +71,16 @@ def code_folder(folder: Path, codec: Codec, out: Path, drawing: Drawing, executo
     """
     if reason := codec.available():
         raise UnavailableError(reason)
-    _rates(codec)
+    _ladder_ends(codec)
     sources = sorted(folder.glob("*.npz"))
     if not sources:
-        raise DataError(f"no .npz shards in {folder}; make them with python -m benchmarks.export")
+        raise DataError(f"no .npz shards in {folder}; make them with hsc-bench export-shards")
     out.mkdir(parents=True, exist_ok=True)
     views = 1 if drawing.whole else drawing.views
     jobs = [
-        Job(s, out / f"{s.stem}-v{view}.npz", n, view, codec, drawing)
+        Job(source, out / f"{source.stem}-v{view}.npz", number, view, codec, drawing)
         for view in range(views)
-        for n, s in enumerate(sources)
+        for number, source in enumerate(sources)
     ]
     jobs = [job for job in jobs if not job.target.exists()]
     for job, reason, died in executor.run(code_shard, jobs):
@@ -87,7 +90,7 @@ def code_folder(folder: Path, codec: Codec, out: Path, drawing: Drawing, executo
 
 
 def code_shard(job: Job) -> str | None:
-    """Code one shard and write it; None, or what went wrong."""
+    """Encode one shard and write it. Returns None, or the reason why it failed."""
     try:
         _, shard = read_shard(job.source, ("images", "source"))
         arrays = _coded(job, shard)
@@ -101,6 +104,7 @@ def code_shard(job: Job) -> str | None:
 
 
 def _coded(job: Job, shard: dict[str, Any]) -> dict[str, Any]:
+    """The arrays of the encoded shard."""
     boxes = boxes_by_image(shard, len(shard["images"])) if "boxes_xyxy" in shard else None
     labels = list(shard["semantic"]) if "semantic" in shard else None
     views, coded = [], []
@@ -112,13 +116,13 @@ def _coded(job: Job, shard: dict[str, Any]) -> dict[str, Any]:
         views.append(view)
         coded.append(_code(job.codec, view.image, random, job.drawing.cut))
     specs = job.codec.latent_specs() if isinstance(job.codec, DecodesLatents) else ()
-    words = {
+    texts = {
         "codec": curve_label(job.codec),
         "specs": specs_to(specs),
         "source": f"{shard['source']}, seed {job.drawing.seed} view {job.view}",
     }
-    arrays: dict[str, Any] = {name: np.array(text) for name, text in words.items()}
-    arrays |= {name: np.stack([one[name] for one in coded]) for name in coded[0]}
+    arrays: dict[str, Any] = {name: np.array(text) for name, text in texts.items()}
+    arrays |= {name: np.stack([fields[name] for fields in coded]) for name in coded[0]}
     arrays |= {"clean": np.stack([view.image for view in views])}
     arrays |= {name: shard[name] for name in ("classes", "semantic_classes", "semantic_space") if name in shard}
     if labels:
@@ -127,49 +131,50 @@ def _coded(job: Job, shard: dict[str, Any]) -> dict[str, Any]:
 
 
 def _code(codec: Codec, image: Any, random: np.random.Generator, cut: float) -> dict[str, Any]:
-    """One image at a rate drawn at random: what is kept of it."""
-    low, high = _rates(codec)
+    """Encode one image at a rate drawn at random: the decoded image, operating point, size, and latents if any."""
+    low, high = _ladder_ends(codec)
     floats = isinstance(low, float)
     rate = float(random.uniform(low, high)) if floats else int(random.integers(low, high + 1))
-    chosen = dataclasses.replace(codec, **{codec.rate_field: rate})  # type: ignore[type-var]
-    data, point = chosen.encode(image), point_label(chosen)
-    if isinstance(chosen, Layered) and random.random() < cut:
-        layers = int(random.integers(1, len(chosen.layers)))
-        data, point = chosen.cut(data, layers), f"{point}, {layers} layers"
-    found: dict[str, Any] = {
-        "decoded": chosen.decode(data),
+    at_rate = dataclasses.replace(codec, **{codec.rate_field: rate})  # type: ignore[type-var]
+    data, point = at_rate.encode(image), point_label(at_rate)
+    if isinstance(at_rate, Layered) and random.random() < cut:
+        layers = int(random.integers(1, len(at_rate.layers)))
+        data, point = at_rate.cut(data, layers), f"{point}, {layers} layers"
+    fields: dict[str, Any] = {
+        "decoded": at_rate.decode(data),
         "points": np.array(point),
         "size_bytes": np.int64(len(data)),
     }
-    if isinstance(chosen, DecodesLatents):
-        for name, values in chosen.decode_latents(data).maps.items():
-            found[LATENT + name] = values.astype(np.float16)
-            if not np.isfinite(found[LATENT + name]).all():
+    if isinstance(at_rate, DecodesLatents):
+        for name, values in at_rate.decode_latents(data).maps.items():
+            fields[LATENT + name] = values.astype(np.float16)
+            if not np.isfinite(fields[LATENT + name]).all():
                 raise DataError(
                     f"the latent {name} holds values that are not finite in 16 bits; heads cannot be trained on it"
                 )
-    return found
+    return fields
 
 
-def _rates(codec: Codec) -> tuple[Any, Any]:
-    """Both ends of the codec's own ladder.
+def _ladder_ends(codec: Codec) -> tuple[Any, Any]:
+    """The lowest and the highest number of the codec's ladder.
 
     Raises:
-        UsageError: it has none, or no numbers in it.
+        UsageError: it has no ladder, or a ladder without numbers.
     """
     ends = sorted((codec.ladder[0], codec.ladder[-1])) if codec.rate_field else []
     if not ends or not isinstance(ends[0], int | float):
         raise UsageError(
-            f"{curve_label(codec)} has no rate that could be drawn at random; expected a codec with numbers on its "
-            f"ladder"
+            f"{curve_label(codec)} has no rate that could be drawn at random; "
+            f"expected a codec with numbers on its ladder"
         )
     return ends[0], ends[1]
 
 
 def _boxes(boxes: Sequence[Boxes]) -> dict[str, Any]:
+    """The boxes of all images in one array each; ``owner`` is the index of each box's image."""
     return {
-        "boxes_xyxy": np.concatenate([one.boxes_xyxy for one in boxes]).astype(np.float32),
-        "labels": np.concatenate([one.labels for one in boxes]),
-        "ignored": np.concatenate([one.ignored for one in boxes]),
-        "owner": np.repeat(np.arange(len(boxes)), [len(one.labels) for one in boxes]),
+        "boxes_xyxy": np.concatenate([of_image.boxes_xyxy for of_image in boxes]).astype(np.float32),
+        "labels": np.concatenate([of_image.labels for of_image in boxes]),
+        "ignored": np.concatenate([of_image.ignored for of_image in boxes]),
+        "owner": np.repeat(np.arange(len(boxes)), [len(of_image.labels) for of_image in boxes]),
     }

@@ -1,12 +1,12 @@
-"""Widths and depths of the networks, as plain data: no torch here.
+"""Widths and depths of the networks as plain data, without torch; ``hsc.networks.profiles`` holds the ones in use.
 
-    Profile ─┬─ GeneratorConfig   StyleGAN2 synthesis: resolution, widths, where F enters
+    Profile ─┬─ GeneratorConfig   StyleGAN2 synthesis: resolution, widths, layer at which F enters
              ├─ EncoderConfig     the general inversion encoder that feeds it
              ├─ SemanticConfig    W+ to symbols and back
              ├─ FeatureConfig     F to symbols and back, in slices
-             └─ DetailConfig      what the image still lacks to symbols and back, or none
+             └─ DetailConfig      the residual of the image to symbols and back, or None
 
-Layers are counted from 0: layer n is the n-th styled convolution, it reads style n, and "F at layer n" is its input.
+Layers are counted from 0: layer n is the n-th styled convolution and reads style n; "F at layer n" is its input.
 
     layer        0    1    2    3    4    5    6   ...
     input side   4    4    8    8   16   16   32        4 << n // 2
@@ -16,41 +16,38 @@ Layers are counted from 0: layer n is the n-th styled convolution, it reads styl
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
-from hsc.errors import DataError, UsageError
-from hsc.files.plain_json import read_object
-from hsc.networks.config_bounds import LARGEST_STRIDE, require_bounded
+from hsc.errors import UsageError
+from hsc.networks.config_bounds import MAX_STRIDE
 
 MIN_RESOLUTION = 8
-MOST_LAYERS = 16
-HIGHEST_QUALITY = 255  # in 1/32, as a header holds it
-MOST_FEATURE_LAYERS = MOST_LAYERS - 1  # the first is W+
+MAX_LAYERS = 16
+MAX_QUALITY_STEPS = 255  # in 1/32, as a header holds it
+MAX_FEATURE_LAYERS = MAX_LAYERS - 1  # the first layer is W+
 SEMANTIC_MAP = 32
-"""Side of the maps as which the paper's network sees W+: 18x512 are nine of them."""
+"""Side of the maps into which the paper's network reshapes W+: 18x512 values are nine of them."""
 
 
 @dataclass(frozen=True)
 class GeneratorConfig:
     """Shapes of a StyleGAN2 generator (Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN").
 
-    resolution: nominal image side, a power of two; with start="feature" it only fixes widths and stride.
-    w_dim, z_dim: lengths of a style and of the mapping network's input. mapping_layers: 0 leaves that network out.
+    resolution: nominal image side, a power of two; with start="feature" it only determines widths and stride.
+    w_dim, z_dim: lengths of a style and of the mapping network's input. mapping_layers: 0 omits the mapping network.
     channel_base, channel_max: layers at side r have min(channel_base // r, channel_max) channels; 32768 and 512 in
     config-F, 16384 and 512 in NVLabs' "paper256".
-    start: "const" is the whole pyramid from the learned 4x4 constant; "feature" begins at F and has no layers below.
-    layer: the styled convolution whose input F is.
-    form: "styled" is StyleGAN2's: modulated convolutions, blur resampling, RGB skips. "residual" keeps layers, styles
-    and widths, but doubles the side by sub-pixel convolutions, makes the layers between them residual units, and makes
-    RGB once, at the end, on top
-    of an image that is linear in F, a patch a sample: it learns to draw detail from F in a fraction of the steps. Needs
-    start="feature".
+    start: "const" is the whole pyramid from the learned 4x4 constant; "feature" starts at F and has no layers below.
+    layer: the styled convolution that takes F as its input.
+    form: "styled" is StyleGAN2's: modulated convolutions, blur resampling, RGB skips. "residual" has the same layers,
+    styles and widths, but doubles the side by sub-pixel convolutions, uses residual units between them, and makes RGB
+    once, at the end, added to an image that is linear in F, one patch per sample: it learns to draw detail from F in a
+    fraction of the steps. It needs start="feature".
     detail: channels of E, the patches that are added to the image (``DetailConfig``); 0 for none. Needs the form
     "residual".
-    clamp: limit of activations, None for none. NVLabs' ADA nets were trained with 256 (their conv_clamp), which their
-    state dicts do not say.
+    clamp: limit of activations, None for none. NVLabs' ADA networks were trained with 256 (their conv_clamp), which
+    their state dicts do not record.
 
     Raises:
         UsageError: the fields do not describe a generator.
@@ -95,22 +92,22 @@ class GeneratorConfig:
 
     @property
     def levels(self) -> int:
-        """How many resolutions there are, 4 to ``resolution``."""
+        """Number of resolutions, from 4 to ``resolution``."""
         return self.resolution.bit_length() - 2
 
     @property
     def layers(self) -> range:
-        """The styled convolutions this generator has."""
+        """The styled convolutions of this generator."""
         return range(self.first_layer, 2 * self.levels - 1)
 
     @property
     def first_layer(self) -> int:
-        """The first styled convolution it has: 0, or the one F enters where it starts there."""
+        """The first styled convolution: 0, or ``layer`` in a generator that starts at F."""
         return self.layer if self.start == "feature" else 0
 
     @property
     def n_styles(self) -> int:
-        """Styles in W+: one a layer and one for the last RGB; 2 log2(resolution) - 2 for a whole pyramid."""
+        """Styles in W+: one per layer and one for the last RGB; 2 log2(resolution) - 2 for a whole pyramid."""
         return 2 * self.levels - self.first_layer
 
     @property
@@ -135,7 +132,7 @@ class GeneratorConfig:
         return 4 << layer // 2
 
     def output_side(self, layer: int) -> int:
-        """Nominal side of its output."""
+        """Nominal side of the output of a styled convolution."""
         return 4 << (layer + 1) // 2
 
     def width(self, side: int) -> int:
@@ -147,15 +144,14 @@ class GeneratorConfig:
 class EncoderConfig:
     """Shapes of the general inversion encoder, a residual trunk of four blocks that each halve the side.
 
-    n_styles, w_dim, feature_channels: what the generator takes.
-    input_size: images are first reduced to this square; None keeps their size, so that F follows it.
+    n_styles, w_dim, feature_channels: as the generator takes them.
+    input_size: side of the square to which images are first resized; None keeps their size, and F follows it.
     stem_width, stem_stride: the first convolution. widths, depths: channels and residual units of the four blocks.
-    feature_block: the block, 1 to 4, after which two convolutions make F; feature_stride: of the second of them.
+    feature_block: the block, 1 to 4, whose output two convolutions turn into F; feature_stride: stride of the second.
     pool: each block's output is pooled to pool x pool before the style heads.
-    patch: add a linear embedding of whole patches to F, so that F knows every pixel before the trunk has learned a
-    thing.
-    norm: "batch" as in the paper's trunk; "none" starts every residual branch at zero instead, so that no statistics of
-    training crops are carried to whole images.
+    patch: add a linear embedding of whole patches to F, so that F holds every pixel before the trunk is trained.
+    norm: "batch" as in the paper's trunk; "none" starts every residual branch at zero instead, so that statistics of
+    training crops are not applied to whole images.
 
     Raises:
         UsageError: the fields do not describe an encoder.
@@ -197,8 +193,8 @@ class EncoderConfig:
 class SemanticConfig:
     """Shapes of the semantic compression network.
 
-    kind: "map" sees W+ as a tensor of 32x32 maps and codes channels x 2 x 2 symbols with residual convolutions, as in
-    the paper; "mlp" sees it as one vector and codes ``channels`` symbols. width: hidden channels.
+    kind: "map" reshapes W+ to 32x32 maps and codes channels x 2 x 2 symbols with residual convolutions, as in the
+    paper; "mlp" takes it as one vector and codes ``channels`` symbols. width: hidden channels.
 
     Raises:
         UsageError: the fields do not describe such a network.
@@ -221,7 +217,7 @@ class SemanticConfig:
 
     @property
     def symbols(self) -> int:
-        """How many symbols an image has."""
+        """Number of symbols per image."""
         return self.channels * self.side**2
 
 
@@ -229,11 +225,13 @@ class SemanticConfig:
 class FeatureConfig:
     """Shapes of the feature compression network.
 
-    slices: channels of y in each slice, in coding order. passes: 1, or the positions of a slice are coded in 2 or 3
-    turns, each of which sees the ones before (``hsc.entropy_coding.checkerboard``). stride: samples of F per sample of
-    y along a side, 1 or 2.
-    width, depth: hidden channels and residual units of g_a and g_s. context: channels the semantics are reduced to for
-    the integer networks. hidden: the two hidden widths of each slice's integer networks.
+    slices: channels of y in each slice, in coding order.
+    passes: in how many passes, 1 to 3, the positions of a slice are coded; each pass reads the ones before it
+    (``hsc.entropy_coding.checkerboard``).
+    stride: samples of F per sample of y along a side, 1 or 2.
+    width, depth: hidden channels and residual units of g_a and g_s.
+    context: channels to which the semantics are reduced for the integer networks.
+    hidden: the two hidden widths of each slice's integer networks.
 
     Raises:
         UsageError: the fields do not describe such a network, or it has more layers than a file can hold.
@@ -250,15 +248,15 @@ class FeatureConfig:
     def __post_init__(self) -> None:
         if not self.slices or min(self.slices) < 1 or len(self.hidden) != len(self.slices):
             raise UsageError(
-                f"slices and hidden came as {self.slices} and {self.hidden}, expected as many of one as of the "
-                f"other, all positive"
+                f"slices and hidden came as {self.slices} and {self.hidden}, expected equally many of both, all "
+                f"positive"
             )
         if self.passes not in (1, 2, 3) or self.stride not in (1, 2):
             raise UsageError(f"passes and stride came as {self.passes} and {self.stride}, expected 1 to 3 and 1 or 2")
-        if self.layers > MOST_FEATURE_LAYERS:
+        if self.layers > MAX_FEATURE_LAYERS:
             raise UsageError(
                 f"{len(self.slices)} slices in {self.passes} passes are {self.layers} layers, expected at most "
-                f"{MOST_FEATURE_LAYERS}"
+                f"{MAX_FEATURE_LAYERS}"
             )
 
     @property
@@ -268,7 +266,7 @@ class FeatureConfig:
 
     @property
     def layers(self) -> int:
-        """Layers of the file that F takes: one a slice and pass."""
+        """Number of layers of F in a file: one per slice and pass."""
         return len(self.slices) * self.passes
 
 
@@ -276,10 +274,10 @@ class FeatureConfig:
 class DetailConfig:
     """Shapes of the detail network (``hsc.networks.detail``).
 
-    channels: of E. start: the quality in 1/32 from which detail is coded; from there on everything else keeps that
-    quality.
-    layers: of the file, 1 to 3: the passes of ``hsc.entropy_coding.checkerboard``. width: of the network that says
-    where objects are.
+    channels: channels of E.
+    start: the quality in 1/32 from which detail is coded; above it, W+ and F keep this quality.
+    layers: number of detail layers in a file, 1 to 3: the passes of ``hsc.entropy_coding.checkerboard``.
+    width: channels of the attention network, which finds objects.
     hidden: the two hidden widths of the integer networks.
 
     Raises:
@@ -298,16 +296,16 @@ class DetailConfig:
                 f"layers came as {self.layers}, hidden as {self.hidden}, expected 1 to 3 and two widths; all sizes "
                 f"start at 1"
             )
-        if not 0 <= self.start <= HIGHEST_QUALITY:
-            raise UsageError(f"start came as {self.start}, expected a quality of 0 to {HIGHEST_QUALITY} in 1/32")
+        if not 0 <= self.start <= MAX_QUALITY_STEPS:
+            raise UsageError(f"start came as {self.start}, expected a quality of 0 to {MAX_QUALITY_STEPS} in 1/32")
 
 
 @dataclass(frozen=True)
 class Profile:
-    """A generator, the encoder that fits it, and how what passes between them is coded.
+    """The configuration of a whole codec: a generator, a matching encoder, and the networks that code their latents.
 
     Raises:
-        UsageError: the encoder's W+ or F is not what the generator takes, or W+ is no whole number of 32x32 maps.
+        UsageError: the generator does not take the encoder's W+ or F, or W+ is no whole number of 32x32 maps.
     """
 
     name: str
@@ -321,35 +319,20 @@ class Profile:
         channels = 0 if self.detail is None else self.detail.channels
         if channels != self.generator.detail or (channels and self.encoder.input_size is not None):
             raise UsageError(
-                f"the generator takes E of {self.generator.detail} channels, {channels} come; make them equal (0 "
-                f"with a fixed input size)"
+                f"the generator takes E of {self.generator.detail} channels, the detail network gives {channels}; make "
+                f"them equal (0 with a fixed input size)"
             )
-        if self.layers > MOST_LAYERS:
-            raise UsageError(f"semantics, F and detail are {self.layers} layers, a file holds at most {MOST_LAYERS}")
-        made = (self.encoder.n_styles, self.encoder.w_dim, self.encoder.feature_channels)
-        taken = (self.generator.n_styles, self.generator.w_dim, self.generator.feature_channels)
-        if made != taken:
+        if self.layers > MAX_LAYERS:
+            raise UsageError(f"semantics, F and detail are {self.layers} layers, a file holds at most {MAX_LAYERS}")
+        encoder, generator = self.encoder, self.generator
+        given = (encoder.n_styles, encoder.w_dim, encoder.feature_channels)
+        taken = (generator.n_styles, generator.w_dim, generator.feature_channels)
+        if given != taken:
             raise UsageError(
-                f"the encoder gives (styles, w_dim, channels of F) = {made}, the generator takes {taken}; make them "
+                f"the encoder gives (styles, w_dim, channels of F) = {given}, the generator takes {taken}; make them "
                 f"equal"
             )
-        if self.encoder.input_size is None:
-            came, wanted = self.encoder.stride, self.generator.stride
-        else:
-            came, wanted = (
-                self.encoder.input_size // self.encoder.stride,
-                self.generator.input_side(self.generator.layer),
-            )
-        if self.encoder.input_size is None and came > LARGEST_STRIDE:
-            raise UsageError(
-                f"F has a stride of {came} pixels, expected at most {LARGEST_STRIDE} for images of any size"
-            )
-        if came != wanted:
-            noun = "stride" if self.encoder.input_size is None else "side"
-            raise UsageError(
-                f"the encoder's F has {noun} {came}, the generator's {wanted}; change stem_stride, feature_block or "
-                f"feature_stride"
-            )
+        self._check_size_of_feature()
         values = self.encoder.n_styles * self.encoder.w_dim
         if self.semantic.kind == "map" and values % SEMANTIC_MAP**2:
             raise UsageError(
@@ -357,129 +340,33 @@ class Profile:
                 f"SemanticConfig(kind='mlp')"
             )
 
+    def _check_size_of_feature(self) -> None:
+        """Raise UsageError unless F has the same stride, or for a fixed input size the same side, in both networks."""
+        encoder, generator = self.encoder, self.generator
+        if encoder.input_size is None:
+            noun, given, taken = "stride", encoder.stride, generator.stride
+            if given > MAX_STRIDE:
+                raise UsageError(
+                    f"F has a stride of {given} pixels, expected at most {MAX_STRIDE} for images of any size"
+                )
+        else:
+            noun, given, taken = "side", encoder.input_size // encoder.stride, generator.input_side(generator.layer)
+        if given != taken:
+            raise UsageError(
+                f"the encoder's F has {noun} {given}, the generator's {taken}; change stem_stride, feature_block or "
+                f"feature_stride"
+            )
+
     @property
     def layers(self) -> int:
-        """Layers of a file that holds all there are."""
+        """Number of layers of a complete file."""
         return 1 + self.feature.layers + (0 if self.detail is None else self.detail.layers)
 
     @property
     def highest_base(self) -> int:
-        """The quality in 1/32 that all but the detail keep from where detail starts; without detail the highest there
-        is.
-        """
-        return HIGHEST_QUALITY if self.detail is None else self.detail.start
+        """The highest quality of W+ and F in 1/32: the one at which detail starts, or without detail the maximum."""
+        return MAX_QUALITY_STEPS if self.detail is None else self.detail.start
 
     def layers_at(self, quality: int) -> int:
-        """Layers of a file of a quality in 1/32: below the detail's start it has none."""
+        """Number of layers of a file at a quality in 1/32; below the detail's start it has no detail layers."""
         return self.layers if self.detail is None or quality >= self.detail.start else 1 + self.feature.layers
-
-
-PAPER = Profile("paper", GeneratorConfig(), EncoderConfig())
-"""Faces at 1024x1024: W+ 18x512, F 512x16x16 at layer 5, encoder input 256x256; symbols 192x2x2 and 192x8x8 in 8
-slices.
-
-Generator 30,370,060 parameters, of which the mapping network 2,101,248; encoder 113,920,704, of which the 18 style
-heads 79,635,456; SCN 11,038,308, FCN 8,877,856. The trunk is an ArcFace ResNet-50 without its head.
-Cars and churches are the same with (resolution, layer, input) = (512, 3, 128) and (256, 3, 128).
-"""
-
-SMALL = Profile(
-    "small",
-    GeneratorConfig(
-        resolution=256,
-        w_dim=64,
-        z_dim=64,
-        mapping_layers=0,
-        channel_base=3840,
-        channel_max=192,
-        start="feature",
-        layer=5,
-        form="residual",
-    ),
-    EncoderConfig(
-        n_styles=9,
-        w_dim=64,
-        feature_channels=192,
-        input_size=None,
-        stem_width=24,
-        stem_stride=2,
-        widths=(32, 64, 128, 96),
-        depths=(1, 1, 2, 1),
-        feature_stride=1,
-        pool=1,
-        patch=True,
-        norm="none",
-    ),
-    SemanticConfig(kind="mlp", channels=32, width=160),
-    FeatureConfig(
-        slices=(8, 8, 16, 24, 88),
-        passes=3,
-        stride=1,
-        width=120,
-        depth=2,
-        context=32,
-        hidden=((48, 48), (48, 48), (64, 64), (96, 64), (128, 96)),
-    ),
-)
-"""Images of any size: W+ 9x64 in 32 symbols, F 192 channels at a stride of 16 in 144 symbols a sample, 5 slices of 3
-passes.
-
-Generator 1,705,242 parameters, encoder 1,692,792, SCN 299,424, FCN 2,279,952 (of both, 759,904 in integers of 8 bits or
-tables):
-11.8 MB in all. The integer networks take 0.106 GMAC for 384x256 pixels.
-"""
-
-DETAILED = replace(
-    SMALL,
-    name="detailed",
-    generator=replace(SMALL.generator, detail=192),
-    feature=replace(SMALL.feature, slices=(8, 8, 16, 24), hidden=((48, 48), (48, 48), (64, 64), (96, 64))),
-    detail=DetailConfig(),
-)
-"""As "small", with F in 56 symbols a sample in 4 slices, and from quality 4 on detail in 192 more.
-
-Generator 1,889,562 parameters, encoder 1,692,792, SCN 299,424, FCN 1,568,960, detail network 644,482 (777,456 in
-integers of 8 bits, the quality tables besides): 11.8 MB in all. The integer networks take 0.104 GMAC for 384x256
-pixels, 0.066 of them for detail.
-"""
-
-PROFILES = {profile.name: profile for profile in (PAPER, SMALL, DETAILED)}
-
-
-def profile_to_json(profile: Profile) -> str:
-    """All fields as one line of canonical JSON; ``profile_from_json`` reads it back."""
-    fields = asdict(profile)
-    if profile.detail is None:  # as it was written before there was any
-        del fields["detail"], fields["generator"]["detail"]
-    return json.dumps(fields, sort_keys=True, separators=(",", ":"))
-
-
-def profile_from_json(text: str) -> Profile:
-    """The profile of ``profile_to_json``.
-
-    Raises:
-        DataError: the text is none.
-    """
-    try:
-        fields = read_object(text)
-        require_bounded(fields)
-        parts = {name: _as_tuple(value) for name, value in fields.items()}
-        return Profile(
-            parts["name"],
-            GeneratorConfig(**parts["generator"]),
-            EncoderConfig(**parts["encoder"]),
-            SemanticConfig(**parts["semantic"]),
-            FeatureConfig(**parts["feature"]),
-            None if parts.get("detail") is None else DetailConfig(**parts["detail"]),
-        )
-    except (ValueError, KeyError, TypeError, ArithmeticError, UsageError) as error:
-        raise DataError(
-            f"the profile in the weights cannot be read: {error}; they need another version of hsc, or are damaged"
-        ) from error
-
-
-def _as_tuple(value: Any) -> Any:
-    """Lists as tuples, at any depth of a JSON object."""
-    if isinstance(value, dict):
-        return {name: _as_tuple(inner) for name, inner in value.items()}
-    return tuple(_as_tuple(v) for v in value) if isinstance(value, list) else value

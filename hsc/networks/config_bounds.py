@@ -1,8 +1,7 @@
-"""What a profile in a weights file may say: plain values of the right kinds, none so large that making its networks
-would never end.
+"""Bounds on the fields of a profile from a weights file, so that building its networks takes finite time and memory.
 
-A profile is a stranger's text. Its networks are described here and made later, so the limits are far beyond any that
-make sense.
+A weights file may come from anyone. Its profile is checked here, before the networks are built; the limits are far
+beyond any sensible value.
 """
 
 from __future__ import annotations
@@ -11,15 +10,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-LARGEST_NUMBER = 1 << 16
-"""Channels, sides, qualities: nothing a profile counts is more."""
+MAX_COUNT = 1 << 16
+"""Largest value of a count: channels, sides, qualities."""
 
-LARGEST_STRIDE = 64
-"""Pixels of an image along a sample of F, where F follows the image: a file's blocks are of 16, and 4 of those a side
-is enough.
-"""
+MAX_STRIDE = 64
+"""Pixels per sample of F along a side, where F follows the image size: four of a file's blocks of 16 pixels."""
 
-_MOST = {
+_MAX_BY_FIELD = {
     "resolution": 1 << 12,
     "mapping_layers": 32,
     "depth": 64,
@@ -29,25 +26,24 @@ _MOST = {
     "stem_stride": 16,
     "feature_stride": 16,
 }
-"""Fields that decide how many layers there are, or by how much a side shrinks."""
+"""Smaller limits for fields that decide the number of layers or the reduction of a side."""
 
-_LONGEST = 32
+_MAX_ENTRIES = 32
 _TEXT, _FLAGS, _REALS = {"name", "form", "norm", "kind"}, {"patch"}, {"clamp"}
 _OPTIONAL = {"clamp", "input_size"}
 
 
 def require_bounded(fields: Mapping[str, Any]) -> None:
-    """See that a profile's fields, or those of a part of it, are of their kinds and within their limits.
+    """Check types and limits of a profile's fields, or of those of a part of it.
 
     Raises:
-        ValueError: one is not; the message names it.
+        ValueError: a field has another type or is too large; the message names it.
     """
     for name, value in fields.items():
         if isinstance(value, Mapping):
             require_bounded(value)
-        elif name in _TEXT or (
-            name == "start" and isinstance(value, str)
-        ):  # of a generator; a detail network's is a quality
+        # "start" is text in a generator and a quality in a detail network
+        elif name in _TEXT or (name == "start" and isinstance(value, str)):
             if not isinstance(value, str) or len(value) > 100:
                 raise ValueError(f"{name} came as a {type(value).__name__}, expected up to 100 characters")
         elif name in _FLAGS:
@@ -59,13 +55,13 @@ def require_bounded(fields: Mapping[str, Any]) -> None:
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
                 raise ValueError(f"{name} came as {str(value)[:40]}, expected a number above 0 or none")
         else:
-            _require_counts(name, value, _MOST.get(name, LARGEST_NUMBER))
+            _require_counts(name, value, _MAX_BY_FIELD.get(name, MAX_COUNT))
 
 
 def _require_counts(name: str, value: Any, most: int) -> None:
     if isinstance(value, list | tuple):
-        if len(value) > _LONGEST:
-            raise ValueError(f"{name} came with {len(value)} entries, expected at most {_LONGEST}")
+        if len(value) > _MAX_ENTRIES:
+            raise ValueError(f"{name} came with {len(value)} entries, expected at most {_MAX_ENTRIES}")
         for entry in value:
             _require_counts(name, entry, most)
     elif isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:

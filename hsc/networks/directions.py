@@ -1,12 +1,12 @@
-"""Directions in W+ to move decoded semantics along: from the spread of many images, or from labels.
+"""Directions in W+ along which decoded semantics can be moved: from the variance of many images, or from labels.
 
     W+ of many images (N, n, d) ──principal_directions──> axes of most variance, in standard deviations
-    W+ and labels               ──probe_direction───────> the axis that tells the labels apart, and how well it does
+    W+ and labels               ──probe_direction───────> the axis along which the label changes, and a correlation
 
-A direction is (n_styles, w_dim), for ``HscCodec.edit``. Axes without labels: Harkonen et al. 2020, "GANSpace"; with
-labels: Shen et al. 2020, "InterFaceGAN", section 3, here by a ridge regression instead of a support vector machine. Its
-weights also cancel noise, so they are no direction that images lie along; how w varies with what they predict is (Haufe
-et al. 2014, "On the interpretation of weight vectors of linear models"). Plain NumPy.
+A direction is (n_styles, w_dim), for ``HscCodec.edit``. Axes without labels: Harkonen et al. 2020, "GANSpace". With
+labels: Shen et al. 2020, "InterFaceGAN", section 3, here by a ridge regression instead of a support vector machine. The
+regression's weights also cancel noise, so images do not vary along them; the direction returned is the variation of w
+with the prediction (Haufe et al. 2014, "On the interpretation of weight vectors of linear models"). Plain NumPy.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ Floats = npt.NDArray[np.float64]
 
 
 class Directions(NamedTuple):
-    """mean (n, d), axes (K, n, d): float32. A step of 1 along axis k is one standard deviation of the images it was
-    made from.
+    """Axes in W+ and their origin, all float32.
 
-    share: (K,), the part of the variance each axis explains.
+    mean: (n, d). axes: (K, n, d); a step of 1 along axis k is one standard deviation of the images it was made from.
+    share: (K,), the fraction of the variance that each axis explains.
     """
 
     mean: npt.NDArray[np.float32]
@@ -36,11 +36,10 @@ class Directions(NamedTuple):
 
 
 class Probe(NamedTuple):
-    """direction (n, d) float32: a step of 1 moves the label by one of its standard deviations, as far as it is linear
-    in w.
+    """The direction along which a label changes.
 
-    correlation: of the prediction with the labels, on images that were held out; near 0 says the direction means
-    nothing.
+    direction: (n, d) float32; a step of 1 moves the label by one of its standard deviations, as far as it is linear in
+    w. correlation: of predictions and labels on held-out images; near 0 the direction means nothing.
     """
 
     direction: npt.NDArray[np.float32]
@@ -59,7 +58,7 @@ def principal_directions(w: npt.ArrayLike, count: int = 8) -> Directions:
     samples, flat = len(values), values.reshape(len(values), -1)
     if not 1 <= count <= min(samples - 1, flat.shape[1]):
         raise UsageError(
-            f"{count} axes were asked for, {samples} images of {flat.shape[1]} values give 1 to "
+            f"{count} axes were requested, {samples} images of {flat.shape[1]} values give 1 to "
             f"{min(samples - 1, flat.shape[1])}"
         )
     mean = flat.mean(0)
@@ -78,8 +77,8 @@ def probe_direction(
 ) -> Probe:
     """The direction along which a label changes.
 
-    w: (N, n_styles, w_dim), N of 8 or more. labels: (N,) numbers; for a yes or no, 1 and 0. ridge: weight of the
-    penalty, in parts of the mean variance of w. held_out: part of the images the correlation is measured on.
+    w: (N, n_styles, w_dim), N of 8 or more. labels: (N,) numbers; 1 and 0 for yes and no. ridge: weight of the penalty,
+    as a fraction of the mean variance of w. held_out: fraction of the images on which the correlation is measured.
 
     Raises:
         UsageError: shapes do not fit, or all labels are the same.
@@ -91,27 +90,28 @@ def probe_direction(
             f"labels came with shape {y.shape} for {samples} images, expected as many finite numbers, 8 or more"
         )
     order = np.random.default_rng(seed).permutation(samples)
-    kept = order[max(2, round(samples * held_out)) :]
-    tested = order[: max(2, round(samples * held_out))]
-    if np.ptp(y[kept]) == 0:
-        raise UsageError("all labels are the same, so nothing can tell them apart; give images of both kinds")
+    train = order[max(2, round(samples * held_out)) :]
+    test = order[: max(2, round(samples * held_out))]
+    if np.ptp(y[train]) == 0:
+        raise UsageError("all labels are the same, so no direction can be fitted; give images with different labels")
     flat = values.reshape(samples, -1)
-    mean, middle = flat[kept].mean(0), y[kept].mean()
-    weight = _ridge(flat[kept] - mean, y[kept] - middle, ridge)
-    guesses = (flat[tested] - mean) @ weight
-    spread = np.std(guesses) * np.std(y[tested])
-    correlation = (
-        float(np.mean((guesses - guesses.mean()) * (y[tested] - y[tested].mean())) / spread) if spread > 0 else 0.0
-    )
-    said = (flat[kept] - mean) @ weight
-    pattern = (
-        (flat[kept] - mean).T @ said / max(float(said @ said), 1e-30)
-    )  # how w itself moves where the prediction grows by 1
-    return Probe((pattern * np.std(y[kept])).reshape(values.shape[1:]).astype(np.float32), correlation)
+    centred = flat[train] - flat[train].mean(0)
+    weight = _ridge(centred, y[train] - y[train].mean(), ridge)
+    predictions = (flat[test] - flat[train].mean(0)) @ weight
+    correlation = _correlation(predictions, y[test])
+    fitted = centred @ weight
+    pattern = centred.T @ fitted / max(float(fitted @ fitted), 1e-30)  # change of w for a prediction higher by 1
+    return Probe((pattern * np.std(y[train])).reshape(values.shape[1:]).astype(np.float32), correlation)
+
+
+def _correlation(x: Floats, y: Floats) -> float:
+    """Pearson's correlation of two vectors; 0 where one of them is constant."""
+    spread = np.std(x) * np.std(y)
+    return float(np.mean((x - x.mean()) * (y - y.mean())) / spread) if spread > 0 else 0.0
 
 
 def probe_axis(w: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[Directions, float]:
-    """The one axis of ``probe_direction`` as directions, and its correlation; arguments and errors as there."""
+    """The axis of ``probe_direction`` as ``Directions``, and its correlation. Arguments and errors are the same."""
     probe, values = probe_direction(w, labels), _check(w)
     spread = values.reshape(len(values), -1) - values.reshape(len(values), -1).mean(0)
     unit = probe.direction.ravel() / max(float(np.linalg.norm(probe.direction)), 1e-30)
@@ -138,20 +138,19 @@ def load_directions(path: Path) -> Directions:
     """Read what ``save_directions`` wrote.
 
     Raises:
-        DataError: the file is missing, damaged or holds no directions, or numbers that are not finite.
+        DataError: the file is missing, damaged, holds no directions, or holds values that are not finite.
     """
     try:
-        found = {name: tensor.numpy() for name, tensor in read_tensors(path, single=True).items()}
-        made = Directions(found["mean"], found["axes"], found["share"])
+        arrays = {name: tensor.numpy() for name, tensor in read_tensors(path, single=True).items()}
+        directions = Directions(arrays["mean"], arrays["axes"], arrays["share"])
     except (DataError, RuntimeError, KeyError) as error:
         raise DataError(
             f"{path} holds no directions ({error}); make one with hsc.networks.directions.save_directions"
         ) from error
-    if made.axes.ndim != 3 or made.axes.shape[1:] != made.mean.shape or made.share.shape != made.axes.shape[:1]:
-        raise DataError(
-            f"{path} holds axes of shape {made.axes.shape} beside a mean of {made.mean.shape}; make it again"
-        )
-    return made
+    mean, axes, share = directions
+    if axes.ndim != 3 or axes.shape[1:] != mean.shape or share.shape != axes.shape[:1]:
+        raise DataError(f"{path} holds axes of shape {axes.shape} beside a mean of {mean.shape}; make it again")
+    return directions
 
 
 def _check(w: npt.ArrayLike) -> Floats:
@@ -164,7 +163,7 @@ def _check(w: npt.ArrayLike) -> Floats:
 
 
 def _ridge(x: Floats, y: Floats, ridge: float) -> Floats:
-    """Weights of a ridge regression, (V,), by way of the smaller of the two Gram matrices."""
+    """Weights of a ridge regression, (V,), computed from the smaller of the two Gram matrices."""
     penalty = ridge * float(np.square(x).sum()) / max(x.shape[1], 1) + 1e-12
     if len(x) < x.shape[1]:
         weight: Floats = x.T @ np.linalg.solve(x @ x.T + penalty * np.eye(len(x)), y)

@@ -1,23 +1,23 @@
 """The feature compression network (FCN): F to slices of symbols and back, given the decoded semantics.
 
-    F (B, C, h, w) ──g_a(. | w_hat)──> y (B, M, h', w') ──* gain──> v ──> layers ──> v_hat ──* inverse──> y_hat ──g_s(.
-    | w_hat)──> F_hat
+    F (B, C, h, w) ──g_a(. | w_hat)──> y (B, M, h', w') ──* gain──> v ──> layers ──> v_hat
+    v_hat ──* inverse──> y_hat ──g_s(. | w_hat)──> F_hat (B, C, h, w)
 
     layer (slice s, pass p), for the positions of p:
         SCE(w symbols, quality) ─────────────┐
         y_hat of slices < s, 3x3 around ─────┼──> integer network ──> mean, level ──> Q(v - mean) ──> symbols
-        y_hat of slice s, earlier passes, 5x5┘    (one a slice and pass)                     v_hat = symbols + mean, in 1/16
+        y_hat of slice s, earlier passes, 5x5┘    (one per slice and pass)         v_hat = symbols + mean, in 1/16
 
-Everything an entropy parameter is made of is an integer: w symbols, decoded v_hat in 1/16 brought to the scale of y by
-the shipped gains, the quality. w_hat, a float, only reaches g_a and g_s, where it scales and shifts channels. Networks
-think at the scale of y; their means and levels are brought to the quantiser's by the same gains, so qualities between
-those trained work too.
-Early slices are small and their networks light: they are read first and most of the rest is predicted from them.
+Entropy parameters are computed from integers alone: the symbols of w, the decoded v_hat in 1/16 brought to the scale of
+y by the shipped gains, and the quality. w_hat is a float and reaches only g_a and g_s, where it scales and shifts
+channels. The integer networks work at the scale of y; the same gains bring their means and levels to the scale of the
+quantiser, so qualities between the trained ones work too. Early slices are small and have light networks: they are
+decoded first, and most of the rest is predicted from them.
 
-What training needs: ``bits`` (B, layers) for the rate, by layer so that they can be weighed; ``feature`` (F_hat) for
-the distortion against F and through the generator. ``keep`` cuts at a layer as a cut file would, so that prefixes can
-be trained too.
-Before it starts, ``standard.set`` the mean and deviation of F's channels. Bits of w: ``hsc.networks.scn``.
+Training uses ``bits`` (B, layers) as the rate, by layer so that layers can be weighted, and ``feature`` (F_hat) for the
+distortion against F and through the generator. ``keep`` ends the coding after a layer, as a truncated file would, so
+that prefixes can be trained too. Before training starts, call ``standard.set`` with the mean and deviation of F's
+channels. The bits of w are in ``hsc.networks.scn``.
 
 Source: Li et al. 2025 (see ``hsc.networks.scn``), with channel slices of Minnen and Singh 2020, of uneven size as in He
 et al. 2022 ("ELIC"), and the passes of ``hsc.entropy_coding.checkerboard``, which are ours. Scaling by w: Perez et al.
@@ -35,89 +35,102 @@ from torch.nn import functional
 from hsc.entropy_coding import checkerboard
 from hsc.entropy_coding.exact_matmul import largest_of
 from hsc.entropy_coding.gains import GAIN_SHIFT, GAIN_UNIT, Gains, QualityTable
-from hsc.entropy_coding.integer_nets import LOWEST, GaussianParameters, IntegerSequence, requantise, scale_levels
+from hsc.entropy_coding.integer_nets import (
+    MIN_ACTIVATION,
+    GaussianParameters,
+    IntegerSequence,
+    requantise,
+    scale_levels,
+)
 from hsc.entropy_coding.quantisation import MEAN_STEPS, SCALES, quantise
 from hsc.networks.config import FeatureConfig
 from hsc.networks.normalisation import Standard
 from hsc.networks.scn import CONTEXT_SHIFT, ResidualUnit, Semantics, keep_variance
 
 _MEAN_SHIFT = GAIN_SHIFT + 7 - (MEAN_STEPS.bit_length() - 1)
-"""A network's mean is in 1/128 of y, finer than its activations; times the gain in 1/4096 it becomes 1/16 of a symbol.
-"""
+"""Shift from a network's mean in 1/128 of y (finer than activations) times a gain in 1/4096 to 1/16 of a symbol."""
 
 
 class Features(NamedTuple):
-    """feature: F_hat, (B, C, h, w) float32. integers, symbols: (B, M, h', w') float64, v_hat in 1/16. bits: (B, layers)
-    float32.
+    """F as it comes out of coding.
 
-    known: what a layer behind all these would be predicted from.
+    feature: F_hat, (B, C, h, w) float32. integers: v_hat in 1/16, and symbols: both (B, M, h', w') float64.
+    bits: (B, layers) float32. context: the context of a layer that would follow all of these.
     """
 
     feature: Tensor
     integers: Tensor
     symbols: Tensor
     bits: Tensor
-    known: Known
+    context: Context
 
 
-class Known(NamedTuple):
-    """What a layer is predicted from, all integers: context (B, K, 1, 1), activations of y_hat (B, M, h', w'), 0 where
-    not decoded.
+class Context(NamedTuple):
+    """The integers that a layer is predicted from.
 
-    largest: none of them is beyond it in size.
+    semantic: (B, K, 1, 1), the semantics and the quality. activations: of y_hat, (B, M, h', w'), 0 where not yet
+    decoded. largest: upper bound of the size of all of them.
     """
 
-    context: Tensor
+    semantic: Tensor
     activations: Tensor
     largest: float
 
 
-class Turn(NamedTuple):
-    """A layer of F: slice, pass, its channels from ``start`` to ``stop``, and its places."""
+class CodingPass(NamedTuple):
+    """A layer of F: one pass over one slice, the channels ``start`` to ``stop`` of y at the positions ``places``.
 
-    number: int
-    turn: int
+    slice_index, pass_index: counted from 0; ``pass_index`` is that within the slice.
+    """
+
+    slice_index: int
+    pass_index: int
     start: int
     stop: int
     places: tuple[checkerboard.Place, ...]
 
+    @property
+    def channels(self) -> slice:
+        """The channels of y that the slice holds."""
+        return slice(self.start, self.stop)
+
 
 class FCN(nn.Module):
-    """The network of a ``FeatureConfig``, randomly initialised.
+    """The feature compression network of a ``FeatureConfig``, randomly initialised.
 
-    feature_channels: of F. words: length of W+ as one vector. symbols: how many symbols the semantics have.
+    feature_channels: channels of F. style_dim: length of W+ as one vector. symbols: number of symbols of the semantics.
     """
 
-    def __init__(self, config: FeatureConfig, feature_channels: int, words: int, symbols: int) -> None:
+    def __init__(self, config: FeatureConfig, feature_channels: int, style_dim: int, symbols: int) -> None:
         super().__init__()
         self.config = config
         self.standard = Standard(feature_channels)
-        self.analysis = Transform(feature_channels, config.channels, config, words, up=False)
-        self.synthesis = Transform(config.channels, feature_channels, config, words, up=True)
+        self.analysis = Transform(feature_channels, config.channels, config, style_dim, up=False)
+        self.synthesis = Transform(config.channels, feature_channels, config, style_dim, up=True)
         self.quality = QualityTable(config.channels)
         self.semantic_context = IntegerSequence([symbols + 1, 64, config.context], kernel=1)
-        self.turns = _turns(config)
+        self.passes = _coding_passes(config)
         self.nets = nn.ModuleList()
-        for turn in self.turns:
-            channels = turn.stop - turn.start
-            own = len(checkerboard.known_neighbours(config.passes, turn.turn)) * channels
-            inputs = config.context + len(checkerboard.SQUARE) * turn.start + own
-            self.nets.append(IntegerSequence([inputs, *config.hidden[turn.number], 2 * channels], kernel=1))
+        for coding_pass in self.passes:
+            channels = coding_pass.stop - coding_pass.start
+            own = len(checkerboard.known_neighbours(config.passes, coding_pass.pass_index)) * channels
+            inputs = config.context + len(checkerboard.SQUARE) * coding_pass.start + own
+            self.nets.append(IntegerSequence([inputs, *config.hidden[coding_pass.slice_index], 2 * channels], kernel=1))
 
     def forward(
         self, feature: Tensor, semantics: Semantics, activations: Tensor, quality: Tensor, *, keep: int | None = None
     ) -> Features:
-        """Code F as training sees it.
+        """Code F with the gradients that training needs.
 
-        feature: (B, C, h, w). activations: of the semantics (``SCN.activations``). quality: (B,) int64 in 1/32. keep:
-        layers that are coded; the rest is predicted and costs nothing. In ``eval`` the symbols are those a file would
-        hold.
+        feature: (B, C, h, w). activations: of the semantics (``SCN.activations``). quality: (B,) int64 in 1/32.
+        keep: number of coded layers, None for all; the others are predicted and cost nothing. In ``eval`` mode the
+        symbols are those of a file.
         """
         values = self.scaled(feature, semantics.w_hat, quality)
-        gains, known = self.quality.gains(quality), self.start(activations, quality, values.shape[2:])
+        gains, context = self.quality.gains(quality), self.start(activations, quality, values.shape[2:])
         integers, symbols, bits = torch.zeros_like(values), torch.zeros_like(values), []
-        for layer in range(len(self.turns)):
-            mean, level = self.predict(layer, known, gains)
+        for layer in range(len(self.passes)):
+            mean, level = self.predict(layer, context, gains)
             if keep is None or layer < keep:
                 coded = quantise(self.pick(values, layer), mean, level, noise=self.training)
                 decoded = coded.integers
@@ -127,18 +140,19 @@ class FCN(nn.Module):
                 decoded = mean
                 bits.append(torch.zeros(len(quality), device=values.device))
             integers = integers + self.as_map(decoded, layer, values.shape[2:])
-            known = self.learn(known, layer, decoded, gains)
+            context = self.learn(context, layer, decoded, gains)
         restored = self.restore(integers, semantics.w_hat, quality, feature.shape[2:])
-        return Features(restored, integers, symbols, torch.stack(bits, 1), known)
+        return Features(restored, integers, symbols, torch.stack(bits, 1), context)
 
     def scaled(self, feature: Tensor, w_hat: Tensor, quality: Tensor) -> Tensor:
-        """What is rounded: y times its gain, (B, M, h', w') float64."""
+        """The values to be rounded: y times its gain, (B, M, h', w') float64."""
         y: Tensor = self.analysis(self.standard(feature), w_hat)
         return y.double() * (self.quality.gains(quality).gain / GAIN_UNIT)[:, :, None, None]
 
     def restore(self, integers: Tensor, w_hat: Tensor, quality: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
-        """F_hat of decoded integers in 1/16: (B, M, h', w') -> (B, C, h, w) float32. size: h and w, which h' and w'
-        only bound.
+        """F_hat of decoded integers in 1/16: (B, M, h', w') -> (B, C, h, w) float32.
+
+        size: h and w, to which the result is cropped.
         """
         restored = self.standard.inverse(self.synthesis(self.dequantised(integers, quality), w_hat))
         return restored[:, :, : size[0], : size[1]]
@@ -148,93 +162,89 @@ class FCN(nn.Module):
         factor = self.quality.gains(quality).inverse / (GAIN_UNIT * MEAN_STEPS)
         return (integers * factor[:, :, None, None]).float().contiguous(memory_format=torch.channels_last)
 
-    def start(self, activations: Tensor, quality: Tensor, size: torch.Size | tuple[int, int]) -> Known:
-        """What is known of F before its first layer: the semantics (B, S, 1, 1) and the quality."""
-        dial = (quality - 128).double()[:, None, None, None]
-        context = self.semantic_context(torch.cat([activations, dial], 1))
-        empty = torch.zeros(
-            len(quality), self.config.channels, *size, device=activations.device
-        )  # 12 bits are exact in float32
-        return Known(context, empty, largest_of(context.detach()))
+    def start(self, activations: Tensor, quality: Tensor, size: torch.Size | tuple[int, int]) -> Context:
+        """The context of F's first layer, from the semantics (B, S, 1, 1) and the quality (B,). size: h' and w'."""
+        centred_quality = (quality - 128).double()[:, None, None, None]
+        semantic = self.semantic_context(torch.cat([activations, centred_quality], 1))
+        # float32 holds the 12 bits of an activation exactly
+        empty = torch.zeros(len(quality), self.config.channels, *size, device=activations.device)
+        return Context(semantic, empty, largest_of(semantic.detach()))
 
-    def predict(self, layer: int, known: Known, gains: Gains) -> GaussianParameters:
-        """Mean in 1/16 and level of a layer's symbols: twice (B, c, L) float64 integers."""
-        turn = self.turns[layer]
-        length = checkerboard.count(turn.places, *known.activations.shape[2:])
-        output = self._run(layer, known, length)  # (B, 2c, L)
+    def predict(self, layer: int, context: Context, gains: Gains) -> GaussianParameters:
+        """Mean in 1/16 and level of a layer's symbols, each (B, c, L) float64 integers."""
+        coding_pass = self.passes[layer]
+        length = checkerboard.count(coding_pass.places, *context.activations.shape[2:])
+        output = self._run(layer, context, length)  # (B, 2c, L)
         mean, scale = output.chunk(2, 1)
-        gain, shift = (g[:, turn.start : turn.stop, None] for g in (gains.gain.detach(), gains.level))
-        own = requantise(mean, gain, _MEAN_SHIFT)  # means stay within 128 symbols of 0
-        return GaussianParameters(own, scale_levels(scale + shift, SCALES.levels))
+        gain, shift = (g[:, coding_pass.channels, None] for g in (gains.gain.detach(), gains.level))
+        scaled_mean = requantise(mean, gain, _MEAN_SHIFT)  # means stay within 128 symbols of 0
+        return GaussianParameters(scaled_mean, scale_levels(scale + shift, SCALES.levels))
 
-    def learn(self, known: Known, layer: int, integers: Tensor, gains: Gains) -> Known:
-        """Add a decoded layer: v_hat in 1/16, (B, c, L). Where no gradient is asked for, it is written into the maps of
-        ``known`` themselves.
+    def learn(self, context: Context, layer: int, integers: Tensor, gains: Gains) -> Context:
+        """Add a decoded layer to the context.
+
+        integers: v_hat in 1/16, (B, c, L). Without gradient it is written into the maps of ``context`` in place.
         """
-        turn = self.turns[layer]
-        found = requantise(integers, gains.inverse[:, turn.start : turn.stop, None], CONTEXT_SHIFT)
+        coding_pass = self.passes[layer]
+        decoded = requantise(integers, gains.inverse[:, coding_pass.channels, None], CONTEXT_SHIFT)
         if torch.is_grad_enabled():
-            activations = known.activations + self.as_map(found, layer, known.activations.shape[2:])
-            return known._replace(activations=activations, largest=float(-LOWEST))
-        checkerboard.write(known.activations[:, turn.start : turn.stop], found, turn.places)
-        return known._replace(largest=max(known.largest, largest_of(found)))
+            activations = context.activations + self.as_map(decoded, layer, context.activations.shape[2:])
+            return context._replace(activations=activations, largest=float(-MIN_ACTIVATION))
+        checkerboard.write(context.activations[:, coding_pass.channels], decoded, coding_pass.places)
+        return context._replace(largest=max(context.largest, largest_of(decoded)))
 
     def macs(self, height: int, width: int) -> int:
-        """Multiplications of the integer networks for maps of y of this size."""
+        """Number of multiplications of the integer networks for maps of y of this size."""
         nets = [net for net in self.nets if isinstance(net, IntegerSequence)]
         each = [
-            net.macs(1, checkerboard.count(turn.places, height, width))
-            for net, turn in zip(nets, self.turns, strict=True)
+            net.macs(1, checkerboard.count(coding_pass.places, height, width))
+            for net, coding_pass in zip(nets, self.passes, strict=True)
         ]
         return sum(each) + self.semantic_context.macs(1, 1)
 
-    def _run(self, layer: int, known: Known, length: int) -> Tensor:
-        """The layer's network at its positions, (B, 2c, L)."""
-        turn, net = self.turns[layer], self.nets[layer]
-        if length == 0:  # a pass without positions, as in a map of one row
-            return known.context.new_zeros(known.context.shape[0], 2 * (turn.stop - turn.start), 0)
-        offsets = checkerboard.known_neighbours(self.config.passes, turn.turn)
-        earlier, own = known.activations[:, : turn.start], known.activations[:, turn.start : turn.stop]
-        parts = [known.context[:, :, 0]]
-        if turn.start:
-            parts.append(checkerboard.gather(earlier, turn.places, checkerboard.SQUARE))
+    def _run(self, layer: int, context: Context, length: int) -> Tensor:
+        """The output of the layer's network at its L positions, (B, 2c, L)."""
+        coding_pass, net = self.passes[layer], self.nets[layer]
+        if length == 0:  # the pass has no positions, as in a map of one row
+            return context.semantic.new_zeros(context.semantic.shape[0], 2 * (coding_pass.stop - coding_pass.start), 0)
+        offsets = checkerboard.known_neighbours(self.config.passes, coding_pass.pass_index)
+        earlier, own = context.activations[:, : coding_pass.start], context.activations[:, coding_pass.channels]
+        parts = [context.semantic[:, :, 0]]
+        if coding_pass.start:
+            parts.append(checkerboard.gather(earlier, coding_pass.places, checkerboard.SQUARE))
         if offsets:
-            parts.append(checkerboard.gather(own, turn.places, offsets))
-        output: Tensor = net(parts, known.largest)
-        return output.expand(-1, -1, length)  # before the first slice all positions are told the same
+            parts.append(checkerboard.gather(own, coding_pass.places, offsets))
+        output: Tensor = net(parts, context.largest)
+        return output.expand(-1, -1, length)  # before the first slice all positions have the same input
 
     def pick(self, values: Tensor, layer: int) -> Tensor:
         """A layer's part of a map of y: (B, M, h', w') -> (B, c, L)."""
-        turn = self.turns[layer]
-        return checkerboard.gather(values[:, turn.start : turn.stop], turn.places)
+        coding_pass = self.passes[layer]
+        return checkerboard.gather(values[:, coding_pass.channels], coding_pass.places)
 
     def as_map(self, values: Tensor, layer: int, size: torch.Size | tuple[int, int]) -> Tensor:
-        """A layer's values in their places: (B, c, L) -> (B, M, h', w'), 0 elsewhere."""
-        turn = self.turns[layer]
-        own = checkerboard.spread(values, turn.places, size[0], size[1])
-        return functional.pad(own, (0, 0, 0, 0, turn.start, self.config.channels - turn.stop))
+        """A map of y with a layer's values at their positions: (B, c, L) -> (B, M, h', w'), 0 elsewhere."""
+        coding_pass = self.passes[layer]
+        slice_map = checkerboard.spread(values, coding_pass.places, size[0], size[1])
+        return functional.pad(slice_map, (0, 0, 0, 0, coding_pass.start, self.config.channels - coding_pass.stop))
 
 
 class Transform(nn.Module):
-    """g_a (F to y) or g_s (y to F): residual units at one width, their input scaled and shifted by w_hat; at stride 1 a
-    linear way beside.
+    """g_a (F to y) or g_s (y to F): residual units of one width; w_hat scales and shifts their input.
 
-    There, y also has a gate between 0 and 2 for every number, 1 at first: what matters little where it stands can be
-    brought below the quantiser's reach without the units undoing what the linear way does, and bits go where they
-    count.
-
-    (B, inputs, h, w) and w_hat (B, n, d) -> (B, outputs, h', w'): with stride 2 g_a halves both sides, rounded up, and
-    g_s doubles them.
+    (B, inputs, h, w) and w_hat (B, n, d) -> (B, outputs, h', w'). With stride 2, g_a halves both sides, rounded up, and
+    g_s doubles them. With stride 1 a linear path runs beside the units. In g_a every value of y is then also multiplied
+    by a gate between 0 and 2, which starts at 1: the gate can bring unimportant values below the quantiser's step
+    without the units having to cancel the linear path, so bits go where they count.
     """
 
-    def __init__(self, inputs: int, outputs: int, config: FeatureConfig, words: int, *, up: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, config: FeatureConfig, style_dim: int, *, up: bool) -> None:
         super().__init__()
         down = config.stride if not up else 1
-        kernel = (
-            1 if config.stride == 1 and not up else 3
-        )  # the side of F is wide: 1x1 there leaves weights for the units
+        # F has many channels: a 1x1 kernel there leaves parameters for the units
+        kernel = 1 if config.stride == 1 and not up else 3
         self.enter = nn.Conv2d(inputs, config.width, kernel, stride=down, padding=kernel // 2)
-        self.modulation = nn.Sequential(nn.Linear(words, 32), nn.LeakyReLU(0.2), nn.Linear(32, 2 * config.width))
+        self.modulation = nn.Sequential(nn.Linear(style_dim, 32), nn.LeakyReLU(0.2), nn.Linear(32, 2 * config.width))
         self.units = nn.Sequential(*(ResidualUnit(config.width) for _ in range(config.depth)))
         if up and config.stride == 2:
             self.leave: nn.Module = nn.Sequential(
@@ -246,7 +256,7 @@ class Transform(nn.Module):
             keep_variance(layer)
         self.direct: nn.Conv2d | None = None
         self.gate: nn.Conv2d | None = None
-        if config.stride == 1:  # a linear way through: y starts as the first channels of F, and F as those of y
+        if config.stride == 1:  # the linear path: y starts as the first channels of F, and F as those of y
             self.direct = nn.Conv2d(inputs, outputs, 1, bias=False)
             with torch.no_grad():
                 nn.init.dirac_(self.direct.weight)
@@ -266,11 +276,11 @@ class Transform(nn.Module):
         return y if self.gate is None else y * (2 * torch.sigmoid(self.gate(inner)))
 
 
-def _turns(config: FeatureConfig) -> tuple[Turn, ...]:
+def _coding_passes(config: FeatureConfig) -> tuple[CodingPass, ...]:
     """The layers of F in coding order."""
-    found, start = [], 0
-    for number, channels in enumerate(config.slices):
-        for turn, places in enumerate(checkerboard.ORDERS[config.passes]):
-            found.append(Turn(number, turn, start, start + channels, places))
+    passes, start = [], 0
+    for slice_index, channels in enumerate(config.slices):
+        for pass_index, places in enumerate(checkerboard.ORDERS[config.passes]):
+            passes.append(CodingPass(slice_index, pass_index, start, start + channels, places))
         start += channels
-    return tuple(found)
+    return tuple(passes)

@@ -1,11 +1,11 @@
-"""Networks that this process holds, so that none is built twice: one holder for all codecs and heads.
+"""The networks that this process keeps in memory, so that none is built twice; shared by all codecs and heads.
 
-    load(path, sha256, device) --known?--> the network held under (load, path, sha256, device)
-                               --else----> built, and held from now on
+    load(path, sha256, device) --held?--> the network held under (load, path, sha256, device)
+                               --else---> built, and held from now on
 
-A run holds every network it asks for until it is over, however many those are; outside of runs the latest ``SPARE``
-stay. Whatever a network is built from (hash of its file, device) belongs into the arguments: a file that was changed is
-then loaded anew.
+A run holds every network that it asks for until it ends, however many there are; outside of runs only the ``SPARE``
+most recent ones stay. Everything that a network is built from (hash of its file, device) must be an argument, so that a
+changed file is loaded again.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 SPARE = 8
-"""Networks that stay outside of runs."""
+"""Number of networks that are kept outside of runs."""
 
 
 class Holder:
-    """Networks by key, the least recently asked for first; safe with threads. loads: how many were built so far."""
+    """Networks by key, the least recently used first; thread-safe. loads: how many were built so far."""
 
     def __init__(self) -> None:
         self.loads = 0
@@ -38,9 +38,7 @@ class Holder:
         return len(self._networks)
 
     def get(self, key: Hashable, build: Callable[[], T]) -> T:
-        """The network of that key, built where it is not held. What ``build`` raises is raised, and nothing is held of
-        it.
-        """
+        """The network of a key; it is built if it is not held. If ``build`` raises, nothing is held."""
         with self._lock:
             if key in self._networks:
                 network = self._networks.pop(key)
@@ -55,7 +53,7 @@ class Holder:
 
     @contextmanager
     def everything(self) -> Iterator[None]:
-        """Nothing is let go meanwhile, nor on leaving: what a worker does between two jobs of one run."""
+        """Release nothing inside the block nor at its end; for a worker between two jobs of one run."""
         with self._lock:
             self._open += 1
         try:
@@ -66,8 +64,9 @@ class Holder:
 
     @contextmanager
     def run(self) -> Iterator[None]:
-        """Nothing is let go meanwhile; on leaving, what nobody asked for since goes, so that runs one after another
-        need room for one.
+        """Release nothing inside the block; at its end release the networks that were not used in it.
+
+        Consecutive runs then need memory for one run.
         """
         began = self._clock
         try:
@@ -79,7 +78,7 @@ class Holder:
                     self._drop(key)
 
     def clear(self) -> None:
-        """Everything is let go; what is asked for again is built again."""
+        """Release every network; one that is asked for again is built again."""
         with self._lock:
             self._networks.clear()
             self._asked.clear()
@@ -89,12 +88,13 @@ class Holder:
 
 
 HOLDER = Holder()
-"""Of this process; a worker begins with an empty one."""
+"""The holder of this process; a worker process starts with an empty one."""
 
 
 def held(build: Callable[P, T]) -> Callable[P, T]:
-    """A function whose answers ``HOLDER`` holds by their arguments, which are hashable: what ``functools.lru_cache``
-    is, with the run's own bound.
+    """Decorator: let ``HOLDER`` keep a function's results by its (hashable) arguments.
+
+    It works like ``functools.lru_cache``, bounded by the run instead of by a number.
 
     >>> @held
     ... def network(path: str, device: str) -> object:
@@ -104,7 +104,7 @@ def held(build: Callable[P, T]) -> Callable[P, T]:
     """
 
     @functools.wraps(build)
-    def ask(*args: P.args, **kwargs: P.kwargs) -> T:
+    def get(*args: P.args, **kwargs: P.kwargs) -> T:
         return HOLDER.get((build, args, tuple(sorted(kwargs.items()))), lambda: build(*args, **kwargs))
 
-    return ask
+    return get

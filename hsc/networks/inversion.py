@@ -1,18 +1,18 @@
-"""The general inversion encoder (GIE): an image to the styles and the feature map a generator would make it from.
+"""The general inversion encoder (GIE): from an image to the styles and the feature map that generate it.
 
-    x (B, 3, H, W) ──[to input_size]──> stem ──> block 1 ──> block 2 ──> block 3 ──> block 4     each block halves the side
+    x (B, 3, H, W) ──[to input_size]──> stem ──> block 1 ──> block 2 ──> block 3 ──> block 4
                                                    │           │          │  │          │
-                                                   │           │          │  └─ two convs ──> F (B, C, h, w)   h = ceil(H / stride)
+                                                   │           │          │  └─ two convs ──> F (B, C, h, w)
                                                    └── pool ───┴── pool ──┴── pool ─────┴── pool
                                                                      concatenated
-                                                       one linear layer a style, + mean w ──> W+ (B, n_styles, w_dim)
+                                                   one linear layer per style, + mean w ──> W+ (B, n_styles, w_dim)
 
-With ``patch`` a linear embedding of 16x16 patches is added to F: principal components to start with, which the trunk
-refines.
+Each block halves the side; h = ceil(H / stride). With ``patch`` a linear embedding of 16x16 patches is added to F; it
+starts as principal components, which the trunk refines.
 
-Pooling adapts, so images of any size go in unless the config reduces them first. With four blocks of 64, 128, 256 and
-512
-channels pooled to 3x3 a style head has 8,640 x 512 weights: most of the paper's encoder is there.
+Pooling adapts to the size, so images of any size are accepted unless the config resizes them first. With four blocks of
+64, 128, 256 and 512 channels pooled to 3x3, a style head has 8,640 x 512 weights: the style heads hold most of the
+paper's encoder.
 
 Source: Yao et al. 2022, "Feature-Style Encoder for Style-Based GAN Inversion", section 3.1; the residual unit is that
 of Deng et al. 2019, "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", section 3.2.2 (improved
@@ -32,7 +32,7 @@ from hsc.networks.config import EncoderConfig
 
 
 class Inversion(NamedTuple):
-    """w_plus: (B, n_styles, w_dim). feature: F, (B, C, h, w). Both float."""
+    """An image's latents: w_plus (B, n_styles, w_dim), and F as feature (B, C, h, w), both float."""
 
     w_plus: Tensor
     feature: Tensor
@@ -81,14 +81,14 @@ class GIE(nn.Module):
         self.register_buffer("w_mean", torch.zeros(config.n_styles, config.w_dim))
 
     def set_mean(self, w: Tensor) -> None:
-        """Set what the heads' outputs are added to: the generator's mean latent, (w_dim,) or (n_styles, w_dim)."""
+        """Set the generator's mean latent, (w_dim,) or (n_styles, w_dim), which is added to the heads' outputs."""
         self.w_mean.copy_(w.expand_as(self.w_mean))
 
     def forward(self, x: Tensor) -> Inversion:
         """Invert images: (B, 3, H, W), float, -1 to 1, any H and W from 1 up.
 
         Raises:
-            UsageError: x is not of that shape.
+            UsageError: x has another shape.
         """
         if x.ndim != 4 or x.shape[1] != 3:
             raise UsageError(f"images came with shape {tuple(x.shape)}, expected (B, 3, H, W)")
@@ -102,7 +102,7 @@ class GIE(nn.Module):
         return Inversion(self.styles_of(torch.cat(pooled, 1)), feature)
 
     def trunk(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
-        """The outputs of the four blocks, and F: the part that is a convolution, so it can be run in tiles."""
+        """The outputs of the four blocks, and F. This part is convolutional, so it can be run in tiles."""
         linear = self._patches(x)
         x = self.stem(x)
         outputs, feature = [], x
@@ -114,23 +114,23 @@ class GIE(nn.Module):
         return outputs, feature if linear is None else feature + linear
 
     def _patches(self, x: Tensor) -> Tensor | None:
-        """The linear part of F, from patches of the image with its edge repeated."""
+        """The linear part of F, from patches of the image padded by repeating its edge; None without ``patch``."""
         if self.patch is None:
             return None
         down, right = (-side % self.config.stride for side in x.shape[2:])
-        found: Tensor = self.patch(functional.pad(x, (0, right, 0, down), mode="replicate") if down or right else x)
-        return found
+        embedded: Tensor = self.patch(functional.pad(x, (0, right, 0, down), mode="replicate") if down or right else x)
+        return embedded
 
     def styles_of(self, pooled: Tensor) -> Tensor:
-        """W+ from what all blocks were pooled to: (B, sum of widths * pool * pool) -> (B, n_styles, w_dim)."""
+        """W+ from the pooled outputs of all blocks: (B, sum of widths * pool * pool) -> (B, n_styles, w_dim)."""
         return torch.stack([head(pooled) for head in self.styles], 1) + self.w_mean
 
 
 class Residual(nn.Module):
-    """Norm, conv, norm, PReLU, conv of ``stride``, norm; plus the input, by a 1x1 conv where its shape changes.
+    """A residual unit: norm, conv, norm, PReLU, conv of ``stride``, norm; a 1x1 conv on the shortcut if shapes differ.
 
     (B, inputs, h, w) -> (B, outputs, ceil(h / stride), ceil(w / stride)). Without batch norm the last convolution
-    starts at zero, which keeps the depth trainable (Zhang, Dauphin, Ma 2019, "Fixup Initialization").
+    starts at zero, which keeps deep networks trainable (Zhang, Dauphin, Ma 2019, "Fixup Initialization").
     """
 
     def __init__(self, inputs: int, outputs: int, *, stride: int, batch: bool) -> None:

@@ -1,21 +1,20 @@
-"""The networks of the codec as one: what is trained, and what a weights file holds.
+"""All networks of the codec as one model, which is trained as a whole and saved in one weights file.
 
     images ──GIE──> W+, F ──SCN──> w_hat ────────────┐
-                        └──FCN(. | w_hat)──> F_hat ──┴──generator──> images again
-                                                                        └── and what these lack, by the detail network:
-                                                                        generator once more
+                        └──FCN(. | w_hat)──> F_hat ──┴──generator──> decoded images
+                                                     decoded images ──detail network──> E_hat ──generator──> images
 
 Training runs ``forward`` in ``train()`` mode. Its losses read:
 
-    semantics.bits (B,), features.bits (B, layers)      the rate: what coding costs; its gradient is that of noise for rounding
-    w_plus and semantics.w_hat                           distortion of the semantics
-    feature and features.feature                         distortion of F (detach ``feature`` to keep GIE out of it)
-    image                                                pixels, perceptual, semantic consistency: through the generator
-    attention                                            logits of where objects are, 4x4 a sample of F; None where no detail was coded
+    semantics.bits (B,), features.bits (B, layers)   rate of the rounded symbols, with the gradient of uniform noise
+    w_plus and semantics.w_hat                       distortion of the semantics
+    feature and features.feature                     distortion of F (detach ``feature`` to leave GIE unaffected)
+    image                                            pixels, perception, semantic consistency: through the generator
+    attention                                        logits of objects, 4x4 per sample of F; None without coded detail
 
 ``freeze`` ends training: floats are rounded to the 16 bits they are stored in, integer networks and quality tables are
-fixed, probability tables are made, and all of that is hashed into the fingerprint that files name. It changes the
-weights in place; freeze a copy (``copy.deepcopy``) to look at the real codec in between.
+fixed, probability tables are built, and everything is hashed into the fingerprint that files carry. It changes the
+weights in place; freeze a copy (``copy.deepcopy``) to evaluate the real codec during training.
 """
 
 from __future__ import annotations
@@ -35,11 +34,12 @@ from hsc.entropy_coding.gains import QualityTable
 from hsc.entropy_coding.integer_nets import IntegerSequence
 from hsc.entropy_coding.quantisation import SCALES
 from hsc.errors import DataError, UsageError
-from hsc.networks.config import Profile, profile_to_json
+from hsc.networks.config import Profile
 from hsc.networks.detail import Detail, DetailNetwork
 from hsc.networks.entropy_model import EntropyModel
 from hsc.networks.fcn import FCN, Features
 from hsc.networks.inversion import GIE
+from hsc.networks.profiles import profile_to_json
 from hsc.networks.scn import SCN, Semantics
 from hsc.networks.stylegan2 import StyleGAN2
 
@@ -50,9 +50,10 @@ _DECODER = ("fcn.synthesis.", "generator.")
 
 
 class Reconstruction(NamedTuple):
-    """image: (B, 3, H, W) float32, about -1 to 1. w_plus (B, n, d) and feature (B, C, h, w): before coding.
+    """Decoded images with the latents before and after coding.
 
-    detail: E_hat and its bits. attention: logits (B, 1, 4h, 4w). Both None where no detail was coded.
+    image: (B, 3, H, W) float32, about -1 to 1. w_plus (B, n, d) and feature (B, C, h, w): before coding.
+    detail: E_hat and its bits. attention: logits (B, 1, 4h, 4w). Both are None where no detail was coded.
     """
 
     image: Tensor
@@ -65,7 +66,8 @@ class Reconstruction(NamedTuple):
 
 
 class HscModel(nn.Module):
-    """GIE, SCN, FCN, generator and, where it has one, detail network of a profile, randomly initialised;
+    """The networks of a profile (GIE, SCN, FCN, generator and perhaps detail network), randomly initialised.
+
     ``hsc.weights.files`` loads trained ones.
     """
 
@@ -89,35 +91,33 @@ class HscModel(nn.Module):
     def forward(
         self, images: Tensor, quality: Tensor, *, keep: int | None = None, detail: bool = True
     ) -> Reconstruction:
-        """Code images and make them again.
+        """Encode and decode images.
 
-        images: (B, 3, H, W), float, -1 to 1. quality: (B,) int64, 0 to 255 in steps of 1/32. keep: layers of F that are
-        coded, None for all; 0 leaves what the semantics alone can say. detail: also code the detail, at qualities that
-        have any.
+        images: (B, 3, H, W), float, -1 to 1. quality: (B,) int64, 0 to 255 in steps of 1/32. keep: number of coded
+        layers of F, None for all; with 0 the image is made from the semantics alone. detail: also code the detail, at
+        qualities that have it.
         """
         height, width = images.shape[2:]
-        found = self.gie(self._padded(images))
-        semantics, features = self.compress(found.w_plus, found.feature, quality, keep=keep)
+        latents = self.gie(self._padded(images))
+        semantics, features = self.compress(latents.w_plus, latents.feature, quality, keep=keep)
         wanted = detail and self.profile.detail is not None and bool((quality >= self.profile.detail.start).any())
         with torch.set_grad_enabled(torch.is_grad_enabled() and not wanted):
             image = self.generator(semantics.w_hat, features.feature)
         if self.profile.encoder.input_size is None:
             image = image[:, :, :height, :width]
         if not wanted or self.detail is None:
-            return Reconstruction(image, found.w_plus, found.feature, semantics, features)
-        logits = self.detail.logits(self.fcn.standard(found.feature).detach())
+            return Reconstruction(image, latents.w_plus, latents.feature, semantics, features)
+        logits = self.detail.logits(self.fcn.standard(latents.feature).detach())
         with torch.no_grad():
-            lack = images - image.add(1).mul_(127.5).round_().clamp_(0, 255).div_(127.5).sub_(1)
-            values = self.detail.values(lack, logits, self.inverse_basis())
-        coded = self.detail(values, features.known, quality)
+            residual = images - image.add(1).mul_(127.5).round_().clamp_(0, 255).div_(127.5).sub_(1)
+            values = self.detail.values(residual, logits, self.inverse_basis())
+        coded = self.detail(values, features.context, quality)
         image = self.generator(semantics.w_hat, features.feature, detail=coded.detail)[:, :, :height, :width]
-        return Reconstruction(image, found.w_plus, found.feature, semantics, features, coded, logits)
+        return Reconstruction(image, latents.w_plus, latents.feature, semantics, features, coded, logits)
 
     @torch.no_grad()
     def inverse_basis(self) -> Tensor:
-        """What gives the coefficients of a patch in the detail's basis, by least squares: (K, 3 side side, 1, 1)
-        float32.
-        """
+        """The least-squares inverse of the detail's basis, (K, 3 side side, 1, 1) float32: patches to coefficients."""
         if self._inverse is not None:
             return self._inverse
         assert self.generator.basis is not None
@@ -127,7 +127,7 @@ class HscModel(nn.Module):
     def compress(
         self, w_plus: Tensor, feature: Tensor, quality: Tensor, *, keep: int | None = None
     ) -> tuple[Semantics, Features]:
-        """The two compression networks alone, as for a frozen encoder and generator; see ``forward``."""
+        """Run the two compression networks alone, without encoder and generator; arguments as in ``forward``."""
         quality = quality.clamp(max=self.profile.highest_base)
         semantics = self.scn(w_plus, quality)
         activations = self.scn.activations(semantics.integers, quality)
@@ -135,7 +135,7 @@ class HscModel(nn.Module):
 
     @property
     def entropy(self) -> EntropyModel:
-        """The layers as the coder sees them.
+        """The entropy model of the frozen networks.
 
         Raises:
             UsageError: the model is not frozen.
@@ -149,20 +149,26 @@ class HscModel(nn.Module):
 
     @property
     def fingerprint(self) -> bytes:
-        """sha256 over the profile and all tensors as they are stored, 32 bytes. Raises UsageError where not frozen."""
+        """sha256 of the profile and all tensors as they are stored, 32 bytes.
+
+        Raises:
+            UsageError: the model is not frozen.
+        """
         return self.entropy.fingerprint
 
     @property
     def space(self) -> bytes:
-        """The same over all that makes symbols and their values: models that differ in their decoder alone share it.
-        Raises as ``fingerprint``.
+        """sha256 of everything that decides symbols and their values; models that differ only in the decoder share it.
+
+        Raises:
+            UsageError: the model is not frozen.
         """
         if self._space is None:
             self._space = self._digest(self.entropy.tables, without=_DECODER)
         return self._space
 
     def freeze(self) -> HscModel:
-        """Make this the model of a weights file, in place; the result is the model itself.
+        """End training: make this the model that a weights file holds, in place, and return it.
 
         Raises:
             DataError: a weight is not finite, or too large for 16 bits.
@@ -182,7 +188,7 @@ class HscModel(nn.Module):
         return self
 
     def thaw(self) -> HscModel:
-        """Let training go on from here; the result is the model itself."""
+        """Let training continue from here, and return the model."""
         self._sealed = self._inverse = None
         for module in self._integer_modules().values():
             module.thaw()
@@ -190,34 +196,35 @@ class HscModel(nn.Module):
         return self
 
     def with_decoder_of(self, other: HscModel) -> HscModel:
-        """A frozen model with this one's symbols, and what makes images of them from another of the same profile: g_s
-        of F and the generator.
+        """A frozen model with this one's symbols and the decoder (g_s of F, and generator) of another.
+
+        other: a model of the same profile.
 
         Raises:
-            DataError: a weight of the other is not finite, or too large for 16 bits.
+            DataError: a weight of the other decoder is not finite, or too large for 16 bits.
         """
-        theirs = {name: tensor.cpu().half() for name, tensor in other._floats().items() if name.startswith(_DECODER)}
-        for name, tensor in theirs.items():
+        decoder = {name: tensor.cpu().half() for name, tensor in other._floats().items() if name.startswith(_DECODER)}
+        for name, tensor in decoder.items():
             if not bool(tensor.isfinite().all()):
                 raise DataError(f"{name} holds values that are not finite in 16 bits; training diverged")
         return HscModel(self.profile).load_arrays(
-            {**self.arrays(), **{name: tensor.numpy() for name, tensor in theirs.items()}}
+            {**self.arrays(), **{name: tensor.numpy() for name, tensor in decoder.items()}}
         )
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """All a weights file holds: float16, integers of networks and quality tables, probability tables."""
+        """The content of a weights file: float16, integers of networks and quality tables, probability tables."""
         return self._collect(self.entropy.tables)
 
     def load_arrays(self, arrays: Arrays) -> HscModel:
-        """Take what ``arrays`` gave and freeze; the result is the model itself.
+        """Fill the model from the arrays of a weights file, freeze it, and return it.
 
         Raises:
-            DataError: one is missing, of other type or shape, or not finite, or there are more.
+            DataError: an array is missing, of another type or shape, not finite, or not one of this model's.
         """
         floats, integers = self._floats(), self._integer_modules()
-        left = dict(arrays)
+        unread = dict(arrays)
         for name, tensor in floats.items():
-            stored = left.pop(name, None)
+            stored = unread.pop(name, None)
             if stored is None or stored.shape != tuple(tensor.shape) or stored.dtype != _stored_type(tensor):
                 came = "nothing" if stored is None else f"{stored.dtype} {stored.shape}"
                 raise DataError(
@@ -231,19 +238,19 @@ class HscModel(nn.Module):
                 )
             tensor.copy_(torch.from_numpy(np.array(stored)))
         for name, module in integers.items():
-            own = {
-                key[len(name) + 1 :]: torch.from_numpy(np.array(left.pop(key)))
-                for key in list(left)
+            module_arrays = {
+                key[len(name) + 1 :]: torch.from_numpy(np.array(unread.pop(key)))
+                for key in list(unread)
                 if key.startswith(f"{name}.")
             }
-            module.load_integers(own)
+            module.load_integers(module_arrays)
         tables = CdfTables.from_arrays(
-            {key[len(_TABLES) :]: left.pop(key) for key in list(left) if key.startswith(_TABLES)}
+            {key[len(_TABLES) :]: unread.pop(key) for key in list(unread) if key.startswith(_TABLES)}
         )
-        if left or tables.groups != SCALES.levels or tables.phases != 1:
+        if unread or tables.groups != SCALES.levels or tables.phases != 1:
             raise DataError(
-                f"the weights hold {len(left)} tensors too many ({', '.join(sorted(left)[:3])}) or other tables; "
-                f"they need another hsc"
+                f"the weights hold {len(unread)} tensors too many ({', '.join(sorted(unread)[:3])}) or other tables; "
+                f"they need another version of hsc"
             )
         self.eval().requires_grad_(False)
         self._seal(tables)
@@ -264,21 +271,21 @@ class HscModel(nn.Module):
         return digest.digest()
 
     def _collect(self, tables: CdfTables) -> dict[str, npt.NDArray[Any]]:
-        found = {
+        arrays = {
             name: t.detach().cpu().contiguous().numpy().astype(_stored_type(t)) for name, t in self._floats().items()
         }
         for name, module in self._integer_modules().items():
-            found |= {f"{name}.{key}": tensor.numpy() for key, tensor in module.integer_tensors().items()}
-        return found | {_TABLES + key: array for key, array in tables.to_arrays().items()}
+            arrays |= {f"{name}.{key}": tensor.numpy() for key, tensor in module.integer_tensors().items()}
+        return arrays | {_TABLES + key: array for key, array in tables.to_arrays().items()}
 
     def _integer_modules(self) -> dict[str, IntegerSequence | QualityTable]:
-        """Networks and tables that are stored as integers, by name."""
+        """The networks and tables that are stored as integers, by name."""
         return {
             name: module for name, module in self.named_modules() if isinstance(module, IntegerSequence | QualityTable)
         }
 
     def _floats(self) -> dict[str, Tensor]:
-        """All other tensors: the live ones, so that writing to them changes the model."""
+        """All other tensors by name; writing to them changes the model."""
         prefixes = tuple(f"{name}." for name in self._integer_modules())
         return {
             name: tensor.detach()
@@ -287,17 +294,17 @@ class HscModel(nn.Module):
         }
 
     def _padded(self, images: Tensor) -> Tensor:
-        """Images with their edges repeated up to whole samples of F."""
+        """Images padded to whole samples of F by repeating their edges."""
         if self.profile.encoder.input_size is not None:
             return images
         down, right = (-side % self.profile.encoder.stride for side in images.shape[2:])
         return functional.pad(images, (0, right, 0, down), mode="replicate") if down or right else images
 
     def _load_from_state_dict(self, *arguments: Any, **named: Any) -> None:
-        self._sealed = self._inverse = None  # other weights are other files
+        self._sealed = self._inverse = None  # both belong to the weights that are being replaced
         super()._load_from_state_dict(*arguments, **named)
 
 
 def _stored_type(tensor: Tensor) -> npt.DTypeLike:
-    """float16 for floats; counters keep their integers."""
+    """The type a tensor is stored as: float16 for floats, int64 for counters."""
     return np.dtype(np.float16) if tensor.is_floating_point() else np.dtype(np.int64)

@@ -1,10 +1,10 @@
-"""Noise that is a function of its seed: the same on every machine, and at every place whatever the size of the map.
+"""Noise that depends on its seed and position alone: the same on every machine and for every size of the map.
 
     (seed, layer) --mix--> key ──┐
     (row, column) --mix----------┴─> 64 bits ─> four 16-bit uniforms ─> sum, centred, scaled ─> about normal
 
-A decoder that drew fresh noise would give another image each time. Here only integers are mixed and the sum of four
-uniforms (kurtosis 2.7, a normal has 3) needs no logarithm or cosine, so no maths library can change it.
+A decoder that drew fresh noise would give a different image each time. Here only integers are mixed, and the sum of
+four uniforms (kurtosis 2.7; a normal has 3) needs no logarithm or cosine, so no maths library can change it.
 Mixing function: SplitMix64 (Steele, Lea, Flood 2014, "Fast Splittable Pseudorandom Number Generators").
 """
 
@@ -20,7 +20,7 @@ _VARIANCE = 4 * (65536.0**2 - 1) / 12
 
 
 def seeded_noise(seed: int, layer: int, height: int, width: int) -> npt.NDArray[np.float32]:
-    """A map of noise, shape (height, width), float32, mean 0, variance 1, within +-3.47.
+    """A map of noise, (height, width) float32, mean 0, variance 1, within +-3.47.
 
     seed: 0 to 2**32 - 1. layer: maps of different layers are independent.
 

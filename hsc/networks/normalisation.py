@@ -1,4 +1,4 @@
-"""Bringing what an encoder gives to zero mean and unit variance by fixed statistics, and back."""
+"""Normalisation of an encoder's outputs to zero mean and unit variance, by fixed statistics, and its inverse."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from hsc.errors import UsageError
 
 
 class Standard(nn.Module):
-    """(x - mean) / scale along axis 1 of (B, C, ...), and its inverse; 0 and 1 until ``set``.
+    """(x - mean) / scale along axis 1 of (B, C, ...), and its inverse; mean 0 and scale 1 until ``set`` is called.
 
-    Not learned: statistics of a training set, so that the networks behind start at a sane scale whatever the encoder's
-    is.
+    The statistics are those of a training set and are not learned. They give the networks that follow inputs of a sane
+    scale, whatever the encoder's own is.
     """
 
     mean: Tensor
@@ -28,7 +28,7 @@ class Standard(nn.Module):
         """Set the statistics, both (C,); scales below 1e-3 of the largest are raised to that.
 
         Raises:
-            UsageError: they are of other shape, or no scale is above 0.
+            UsageError: a shape differs, or no scale is above 0.
         """
         if mean.shape != self.mean.shape or scale.shape != self.scale.shape or not float(scale.max()) > 0:
             raise UsageError(

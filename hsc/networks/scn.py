@@ -1,16 +1,16 @@
 """The semantic compression network (SCN): W+ to a few symbols and back; the first layer of a file.
 
-    W+ (B, n, d) ──g_a──> y (B, C, s, s) ──* gain──> Q(v - mean) ──> symbols ──> v_hat ──* inverse──> g_s ──> w_hat (B,
-    n, d)
-                                                       mean, level of each channel, by quality: a table, no network
-                                                                            v_hat, in 1/16 ──> context of F, integers
+    W+ (B, n, d) ──g_a──> y (B, C, s, s) ──* gain──> v ──> Q(v - mean) ──> symbols ──> v_hat
+    v_hat ──* inverse──> g_s ──> w_hat (B, n, d)
+    v_hat, in 1/16 ──> context of F, integers
+    mean and level of each channel, by quality: a table, no network
 
 kind="map" is the paper's: 18x512 numbers as a tensor of 9x32x32, residual g_a and g_s, 192x2x2 symbols. kind="mlp"
-takes W+ as a vector; with 9x64 numbers it needs no more.
+takes W+ as a vector, which is enough for 9x64 numbers.
 
-What training needs: ``bits`` (B,) for the rate, ``w_hat`` for the distortion against W+ (and, through the generator,
-for the image), and ``integers``, which the feature network reads. Before it starts, ``standard.set`` the mean and
-deviation of W+ (n * d).
+Training uses ``bits`` (B,) as the rate, ``w_hat`` for the distortion against W+ (and, through the generator, for the
+image), and ``integers``, which the feature network reads. Before training starts, call ``standard.set`` with the mean
+and deviation of W+ (n * d).
 
 Source: Li et al. 2025, "Hierarchical Semantic Compression for Consistent Image Semantic Restoration"; factorised prior:
 Balle et al. 2018, "Variational image compression with a scale hyperprior", appendix 6.1, here a Gaussian per channel
@@ -32,12 +32,14 @@ from hsc.networks.config import SEMANTIC_MAP, SemanticConfig
 from hsc.networks.normalisation import Standard
 
 CONTEXT_SHIFT = GAIN_SHIFT - (UNIT // MEAN_STEPS).bit_length() + 1
-"""Integers in 1/16, times the inverse gain in 1/4096, become activations in 1/64."""
+"""Shift from integers in 1/16 times the inverse gain in 1/4096 to activations in 1/64."""
 
 
 class Semantics(NamedTuple):
-    """w_hat: (B, n_styles, w_dim) float32. integers: (B, C, s, s) float64, v_hat in 1/16. symbols: the same shape.
-    bits: (B,) float32.
+    """W+ as it comes out of coding.
+
+    w_hat: (B, n_styles, w_dim) float32. integers: v_hat in 1/16, and symbols: both (B, C, s, s) float64. bits: (B,)
+    float32.
     """
 
     w_hat: Tensor
@@ -47,7 +49,7 @@ class Semantics(NamedTuple):
 
 
 class SCN(nn.Module):
-    """The network of a ``SemanticConfig`` for W+ of n_styles x w_dim, randomly initialised."""
+    """The semantic compression network of a ``SemanticConfig`` for W+ of n_styles x w_dim, randomly initialised."""
 
     def __init__(self, config: SemanticConfig, n_styles: int, w_dim: int) -> None:
         super().__init__()
@@ -62,9 +64,9 @@ class SCN(nn.Module):
         self.quality = PriorTable(config.channels)
 
     def forward(self, w_plus: Tensor, quality: Tensor) -> Semantics:
-        """Code W+ as training sees it: (B, n_styles, w_dim), quality (B,) int64 in 1/32.
+        """Code W+ with the gradients that training needs: (B, n_styles, w_dim), quality (B,) int64 in 1/32.
 
-        In ``eval`` the bits are those of the rounded symbols, and the symbols those a file would hold.
+        In ``eval`` mode the symbols are those of a file, and the bits are theirs.
         """
         values = self.scaled(w_plus, quality)
         mean, level = self.prior(quality)
@@ -74,12 +76,12 @@ class SCN(nn.Module):
         )
 
     def scaled(self, w_plus: Tensor, quality: Tensor) -> Tensor:
-        """What is rounded: y times its gain, (B, C, s, s) float64."""
+        """The values to be rounded: y times its gain, (B, C, s, s) float64."""
         y: Tensor = self.analysis(self._as_map(w_plus))
         return y.double() * (self.quality.gains(quality).gain / GAIN_UNIT)[:, :, None, None]
 
     def prior(self, quality: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean in 1/16 and level of every symbol: (B,) -> twice (B, C, s, s) float64 integers."""
+        """Mean in 1/16 and level of every symbol: (B,) -> (B, C, s, s) float64 integers each."""
         side = self.config.side
         mean, level = (t[:, :, None, None].expand(-1, -1, side, side) for t in self.quality.prior(quality))
         return mean, level
@@ -93,8 +95,9 @@ class SCN(nn.Module):
         return vector.reshape(-1, self.n_styles, self.w_dim)  # maps or one vector, in the order of W+
 
     def activations(self, integers: Tensor, quality: Tensor) -> Tensor:
-        """Decoded integers at the scale of y, for integer networks: (B, C, s, s) -> (B, C * s * s, 1, 1) float64
-        integers in 1/64.
+        """Decoded integers in 1/64 at the scale of y, for integer networks.
+
+        (B, C, s, s) -> (B, C * s * s, 1, 1) float64 integers.
         """
         inverse = self.quality.gains(quality).inverse[:, :, None, None]
         return requantise(integers, inverse, CONTEXT_SHIFT).flatten(1)[:, :, None, None]
@@ -107,9 +110,7 @@ class SCN(nn.Module):
 
 
 def keep_variance(module: nn.Module) -> None:
-    """Start a module's convolutions so that unit variance in is about unit variance out: then y is, and so are first
-    symbols.
-    """
+    """Initialise a module's convolutions so that they keep unit variance: then y and the first symbols have it too."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.normal_(layer.weight, 0.0, layer.weight[0].numel() ** -0.5)
@@ -126,7 +127,7 @@ class ResidualUnit(nn.Module):
         self.second = nn.Conv2d(channels, channels, kernel, padding=kernel // 2)
         keep_variance(self)
         with torch.no_grad():
-            self.second.weight.mul_(0.1)  # near the identity at first, and every weight already has a gradient
+            self.second.weight.mul_(0.1)  # starts near the identity, and every weight has a gradient from the start
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.second(functional.leaky_relu(self.first(functional.leaky_relu(x, 0.2)), 0.2))
@@ -142,7 +143,7 @@ def _perceptron(inputs: int, width: int, outputs: int) -> list[nn.Module]:
 
 
 def _map_networks(maps: int, width: int, channels: int) -> tuple[nn.Sequential, nn.Sequential]:
-    """32x32 to 2x2 in four halvings with a residual unit each, and back."""
+    """The networks from 32x32 to 2x2, in four halvings with a residual unit each, and back."""
 
     def conv(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
         layer = nn.Conv2d(inputs, outputs, 3, stride, 1)

@@ -1,4 +1,4 @@
-"""StyleGAN2: a mapping network and a synthesis network that can take a feature map F at one of its layers.
+"""StyleGAN2: a mapping network, and a synthesis network that can take a feature map F at one of its layers.
 
     z ──normalise──> mapping ──> w ──repeat──> W+ (one style a layer)
 
@@ -9,17 +9,18 @@
     start="feature"                                  F ──> layer n ──> ... ──> layer last   styles n, n + 1, ...
                                                             RGB: zero below F, or as given
 
-The form "residual" (``ResidualLayer``) keeps that frame with other layers, and makes RGB at the end alone, on top of an
-image that is
-linear in F: each sample of F is a patch, and the layers add what patches cannot show. Where the config has detail, E
-(``hsc.networks.detail``) is a second map of such patches: they are added as they are, and the layers read E beside F.
-F makes everything above it; the RGB images of the layers below n still come from W+, as in the paper's generator. From
-F on the network is convolutional, so a generator that starts there takes F of any height and width.
-Decoding is a function of its inputs: noise is off, the stored maps, or drawn from a seed; never fresh.
+F determines everything above its layer; the RGB images of the layers below n still come from W+, as in the paper's
+generator. From F on the network is convolutional, so a generator that starts there takes F of any height and width.
+
+The form "residual" (``ResidualLayer``) has the same structure with other layers. It makes RGB once, at the end, and
+adds it to an image that is linear in F: each sample of F is a patch, and the layers add what patches cannot show. Where
+the config has detail, E (``hsc.networks.detail``) is a second map of such patches; they are added unchanged, and the
+layers read E beside F.
+
+Decoding is deterministic: noise is off, the stored maps, or drawn from a seed, and never fresh.
 
 Source: Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN" (config F, skip architecture); F at
-a
-layer: Yao et al. 2022, "Feature-Style Encoder for Style-Based GAN Inversion", section 3.
+a layer: Yao et al. 2022, "Feature-Style Encoder for Style-Based GAN Inversion", section 3.
 """
 
 from __future__ import annotations
@@ -37,20 +38,20 @@ from hsc.networks.modulation import EqualizedLinear, leaky, modulated_conv, upsa
 from hsc.networks.noise import seeded_noise
 
 Noise: TypeAlias = Literal["off", "stored"] | int
-"""No noise, the checkpoint's own maps (nominal size only), or a seed for maps of any size."""
+"""No noise, the checkpoint's stored maps (nominal size only), or a seed for maps of any size."""
 
 _MAPPING_RATE = 0.01
 
 
 class Partial(NamedTuple):
-    """What has been made before a layer: its input, (B, C, h, w), and the RGB image so far (None before the first)."""
+    """The state before a layer: its input, (B, C, h, w), and the RGB image so far (None before the first)."""
 
     feature: Tensor
     rgb: Tensor | None
 
 
 class Mapping(nn.Module):
-    """z to w: normalise to unit mean square, then fully connected layers of learning rate 0.01.
+    """The mapping network, z to w: normalise to unit mean square, then fully connected layers of learning rate 0.01.
 
     (B, z_dim) -> (B, w_dim), float32. ``w_mean`` (w_dim,) is the mean of w over z, for truncation.
     """
@@ -72,7 +73,7 @@ class Mapping(nn.Module):
 
     @torch.no_grad()
     def estimate_mean(self, samples: int = 10_000, seed: int = 0) -> Tensor:
-        """The mean of w over ``samples`` normal z drawn from ``seed``: (w_dim,). For checkpoints that lack it."""
+        """The mean of w over ``samples`` normal z drawn from ``seed``, (w_dim,); for checkpoints without a mean."""
         first = self.layers[0]
         assert isinstance(first, EqualizedLinear)
         z = torch.randn(samples, first.weight.shape[1], generator=torch.Generator().manual_seed(seed))
@@ -81,10 +82,10 @@ class Mapping(nn.Module):
 
 
 class StyledConv(nn.Module):
-    """One layer: modulated 3x3 convolution, plus noise, plus bias, leaky ReLU.
+    """One layer of the form "styled": modulated 3x3 convolution, noise, bias, leaky ReLU.
 
-    (B, I, h, w) and a style (B, w_dim) -> (B, O, h, w), twice the side with ``up``. noise_side: side of the stored
-    noise map, None for none.
+    (B, I, h, w) and a style (B, w_dim) -> (B, O, h, w), with both sides doubled by ``up``. noise_side: side of the
+    stored noise map, None for none.
     """
 
     noise: Tensor | None
@@ -112,9 +113,9 @@ class StyledConv(nn.Module):
 class ResidualLayer(nn.Module):
     """One layer of the form "residual": a sub-pixel convolution with ``up``, else x + conv(leaky(conv(leaky(x)))).
 
-    (B, I, h, w) and a style (B, w_dim) -> (B, O, h, w), twice the side with ``up``. The style scales the input's
-    channels; there is no demodulation, so layers may start small. Sub-pixel convolution: Shi et al. 2016; residual
-    unit: He et al. 2016, "Identity Mappings".
+    (B, I, h, w) and a style (B, w_dim) -> (B, O, h, w), with both sides doubled by ``up``. The style scales the input's
+    channels. There is no demodulation, so layers may start with small weights. Sub-pixel convolution: Shi et al. 2016;
+    residual unit: He et al. 2016, "Identity Mappings".
     """
 
     def __init__(self, inputs: int, outputs: int, w_dim: int, *, up: bool) -> None:
@@ -125,7 +126,7 @@ class ResidualLayer(nn.Module):
         if not up:
             self.second = nn.Conv2d(inputs, outputs, 3, 1, 1)
             with torch.no_grad():
-                self.second.weight.mul_(0.1)  # near the identity at first
+                self.second.weight.mul_(0.1)  # starts near the identity
 
     def forward(self, x: Tensor, w: Tensor, _: Tensor | None = None) -> Tensor:
         scaled = x * self.affine(w).to(x.dtype)[:, :, None, None]
@@ -136,9 +137,9 @@ class ResidualLayer(nn.Module):
 
 
 class ToRgb(nn.Module):
-    """An RGB image from features, added to the doubled one from below: (B, I, h, w) -> (B, 3, h, w), float32.
+    """A modulated 1x1 convolution to RGB, without demodulation: (B, I, h, w) -> (B, 3, h, w), float32.
 
-    Modulated 1x1 convolution without demodulation.
+    The result is added to the upsampled RGB image of the layers below.
     """
 
     def __init__(self, inputs: int, w_dim: int, *, clamp: float | None) -> None:
@@ -149,20 +150,18 @@ class ToRgb(nn.Module):
         self.gain, self.clamp = 1 / math.sqrt(inputs), clamp
 
     def forward(self, x: Tensor, w: Tensor, below: Tensor | None) -> Tensor:
-        y = (
-            modulated_conv(x, self.weight, self.affine(w) * self.gain, demodulate=False).float()
-            + self.bias[:, None, None]
-        )
+        y = modulated_conv(x, self.weight, self.affine(w) * self.gain, demodulate=False).float()
+        y = y + self.bias[:, None, None]
         if self.clamp is not None:
             y = y.clamp(-self.clamp, self.clamp)
         return y if below is None else y + upsample(below)
 
 
 class StyleGAN2(nn.Module):
-    """The generator of a ``GeneratorConfig``, randomly initialised; ``hsc.weights.stylegan2_keys`` fills it.
+    """The generator of a ``GeneratorConfig``, randomly initialised; ``hsc.weights.stylegan2_keys`` loads weights.
 
-    Parameters keep the layer's absolute number (``convs.5.weight``) whatever the start, so a generator that starts at F
-    loads the upper part of a whole one's state dict.
+    Parameters are named by the layer's absolute number (``convs.5.weight``) whatever the start, so a generator that
+    starts at F loads the upper part of a whole generator's state dict.
     """
 
     def __init__(self, config: GeneratorConfig) -> None:
@@ -201,7 +200,7 @@ class StyleGAN2(nn.Module):
                 self.inject.weight.mul_(0.1)
 
     def map(self, z: Tensor, truncation: float = 1.0) -> Tensor:
-        """W+ with the same style in every layer: z (B, z_dim), normal -> (B, n_styles, w_dim).
+        """W+ with the same style in every layer: normal z (B, z_dim) -> (B, n_styles, w_dim).
 
         truncation: 1 for none, 0 for the mean style.
 
@@ -230,11 +229,11 @@ class StyleGAN2(nn.Module):
         """The image of W+ and F: (B, 3, H, W), float32, about -1 to 1, not clipped.
 
         w_plus: (B, n_styles, w_dim). feature: F, (B, C, h, w), the input of styled convolution ``layer`` (default: the
-        config's); None runs from the constant. detail: E,
-            (B, K, h, w), None for nothing. rgb: only with start="feature", an RGB image from below to build on.
+        config's); None runs from the constant. detail: E, (B, K, h, w), or None. rgb: only with start="feature", an RGB
+        image from the layers below to build on. noise: see ``Noise``.
 
         Raises:
-            UsageError: shapes do not fit, F is missing, or the noise asked for does not exist.
+            UsageError: shapes do not fit, F is missing, or the requested noise does not exist.
         """
         n = self.config.layer if layer is None else layer
         self._check(w_plus, feature, n, rgb)
@@ -248,24 +247,24 @@ class StyleGAN2(nn.Module):
         if self.config.start == "feature":
             assert feature is not None
             entered = feature if detail is None else feature + self.inject(detail)
-            made = self._run(Partial(entered, rgb), w_plus, range(n, last), noise)
+            rgb = self._run(Partial(entered, rgb), w_plus, range(n, last), noise).rgb
         elif feature is None:
-            made = self._run(self._constant(w_plus), w_plus, range(last), noise)
+            rgb = self._run(self._constant(w_plus), w_plus, range(last), noise).rgb
         else:
             below = self._run(self._constant(w_plus), w_plus, range(n), noise)
-            made = self._run(Partial(feature, below.rgb), w_plus, range(n, last), noise)
-        assert made.rgb is not None
+            rgb = self._run(Partial(feature, below.rgb), w_plus, range(n, last), noise).rgb
+        assert rgb is not None
         if self.patches is None:
-            return made.rgb
+            return rgb
         patches = self.patches(feature)
         if detail is not None and self.basis is not None:
             patches = patches + self.basis(detail)
-        return made.rgb + functional.pixel_shuffle(patches, self.config.stride).float()
+        return rgb + functional.pixel_shuffle(patches, self.config.stride).float()
 
     def run_below(self, w_plus: Tensor, layer: int | None = None, *, noise: Noise = "off") -> Partial:
-        """What W+ alone puts into styled convolution ``layer`` (default: the config's): its input and the RGB so far.
+        """The state before styled convolution ``layer`` (default: the config's) from W+ alone: G_n and the RGB so far.
 
-        Editing a decoded image moves F by the change of this: F + G_n(w + d) - G_n(w).
+        Editing a decoded image moves F by the change of G_n: F + G_n(w + d) - G_n(w).
 
         Raises:
             UsageError: shapes do not fit, or the generator starts at F and has no layers below.
@@ -308,7 +307,7 @@ class StyleGAN2(nn.Module):
         return conv.noise
 
     def _check(self, w_plus: Tensor, feature: Tensor | None, layer: int, rgb: Tensor | None) -> None:
-        """Refuse inputs that do not fit, before a layer fails on them with a worse message."""
+        """Refuse inputs that do not fit; a layer would fail on them with a worse message."""
         c = self.config
         c.check_layer(layer)
         if w_plus.ndim != 3 or w_plus.shape[1:] != (c.n_styles, c.w_dim):

@@ -1,17 +1,17 @@
-"""Between pixels and the networks, whatever the image's size: padding, tiles, rounding.
+"""Running the networks on images of any size: padding, tiles, rounding.
 
     image (H, W, 3) uint8 ──edges repeated to the stride──> tiles with margin ──GIE's trunk──> F stitched, block sums
-    ──> W+ W+, F ──tiles of F with margin──> generator ──middle cut out──> uint8 ──crop──> image (H, W, 3)
+    block sums ──> W+
+    W+, F ──tiles of F with margin──> generator ──centre of each tile──> uint8 ──crop──> image (H, W, 3)
 
-Up to ``tile`` samples of F a side an image is one piece. Above that, each tile is computed with as much of its
-surroundings as its networks can see (``trunk_reach``, ``synthesis_reach``), so a tile's middle is what the whole image
-would have given but
-for the last bits of float sums: there is no seam. Global means are sums over all tiles. With the "small" profile a
-process that coded and decoded 4096x4096 pixels, about the most a file holds, took 1.9 GiB at its peak, 0.6 of them
-before the first image.
+An image of up to ``tile`` samples of F a side is one tile. A larger one is computed in tiles, each with as much of its
+surroundings as its networks depend on (``trunk_reach``, ``synthesis_reach``). The centre of a tile then equals that of
+the whole image up to the last bits of float sums, so there are no seams. Global means are sums over all tiles. With the
+"small" profile, a process that coded and decoded 4096x4096 pixels, about the most a file holds, peaked at 1.9 GiB, 0.6
+of which it used before the first image.
 
-Profiles with a fixed input ("paper") see the image scaled to that size, and what they make is scaled back: the rate and
-the blur of it are theirs. Nothing is tiled there.
+Profiles with a fixed input size ("paper") scale the image to that size and scale the result back, with the rate and the
+blur that this implies. Nothing is tiled there.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from hsc.api import Image
-from hsc.entropy_coding.container import LARGEST_PADDED, why_too_large
+from hsc.entropy_coding.container import MAX_PADDED_PIXELS, why_too_large
 from hsc.errors import BitstreamError, ImageError, UsageError
 from hsc.networks.config import EncoderConfig, GeneratorConfig
 from hsc.networks.entropy_model import feature_size
@@ -37,11 +37,11 @@ TILE = 64
 """Samples of F along a tile's side."""
 
 _ATTENTION_REACH = 3
-"""Samples of F to each side that attention depends on, its interpolation included."""
+"""Samples of F on each side that attention depends on, its interpolation included."""
 
 
 class Window(NamedTuple):
-    """A stretch of one axis: the samples wanted, start to stop, within those computed, low to high."""
+    """One tile along one axis: wanted samples from ``start`` to ``stop``, computed ones from ``low`` to ``high``."""
 
     start: int
     stop: int
@@ -50,10 +50,10 @@ class Window(NamedTuple):
 
 
 def require_image(image: Image) -> Image:
-    """The image, if it is one.
+    """Check an image and return it.
 
     Raises:
-        ImageError: not uint8 (H, W, 3), empty, or larger than a file can hold.
+        ImageError: the image is not uint8 (H, W, 3), is empty, or is larger than a file can hold.
     """
     array = np.asarray(image)
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
@@ -66,7 +66,7 @@ def require_image(image: Image) -> Image:
 
 
 def trunk_reach(config: EncoderConfig) -> int:
-    """Pixels to each side that a sample of F or of any block's output depends on."""
+    """Pixels on each side that a sample of F, or of any block's output, depends on."""
     reach, spacing = 1, config.stem_stride
     for number, depth in enumerate(config.depths, start=1):
         reach, spacing = reach + 2 * spacing + 4 * spacing * (depth - 1), 2 * spacing
@@ -76,7 +76,7 @@ def trunk_reach(config: EncoderConfig) -> int:
 
 
 def synthesis_reach(config: GeneratorConfig) -> int:
-    """Samples of F to each side that a pixel depends on, rounded up."""
+    """Samples of F on each side that a pixel depends on, rounded up."""
     reach, spacing = 0.0, 1.0
     for layer in range(config.layer, config.layers.stop):
         doubling, residual = layer % 2 == 1, config.form == "residual"
@@ -87,7 +87,7 @@ def synthesis_reach(config: GeneratorConfig) -> int:
 
 
 def windows(length: int, tile: int, margin: int) -> Iterator[Window]:
-    """Cut an axis into tiles with margins that stop at its ends."""
+    """Cut an axis into tiles; their margins end at the ends of the axis."""
     for start in range(0, length, tile):
         stop = min(length, start + tile)
         yield Window(start, stop, max(0, start - margin), min(length, stop + margin))
@@ -104,15 +104,23 @@ def invert(gie: GIE, image: Image, tile: int = TILE) -> Inversion:
     stride = config.stride
     height, width = (-(-side // stride) * stride for side in image.shape[:2])
     if config.input_size is not None:
-        return gie(_region(image, Window(0, 0, 0, image.shape[0]), Window(0, 0, 0, image.shape[1]), device))  # type: ignore[no-any-return]
-    if max(height, width) <= tile * stride:
-        return gie(_region(image, Window(0, 0, 0, height), Window(0, 0, 0, width), device))  # type: ignore[no-any-return]
+        height, width = image.shape[:2]
+    if config.input_size is not None or max(height, width) <= tile * stride:
+        whole: Inversion = gie(_region(image, Window(0, 0, 0, height), Window(0, 0, 0, width), device))
+        return whole
     if config.pool != 1:
         raise UsageError(
             f"this encoder pools to {config.pool}x{config.pool}, which cannot be done in tiles; raise tile, or build "
             f"it with pool=1"
         )
-    coarse = max(stride, config.stem_stride << 4)  # where block 4 and F both have samples
+    return _invert_tiles(gie, image, (height, width), tile)
+
+
+def _invert_tiles(gie: GIE, image: Image, padded_hw: tuple[int, int], tile: int) -> Inversion:
+    """W+ and F of an image that is larger than one tile. padded_hw: its size in whole samples of F, in pixels."""
+    config, device, (height, width) = gie.config, gie.w_mean.device, padded_hw
+    stride = config.stride
+    coarse = max(stride, config.stem_stride << 4)  # pixels at which block 4 and F both have samples
     margin = -(-trunk_reach(config) // coarse) * coarse
     side = max(1, tile * stride // coarse) * coarse
     feature = torch.zeros(1, config.feature_channels, height // stride, width // stride, device=device)
@@ -120,14 +128,14 @@ def invert(gie: GIE, image: Image, tile: int = TILE) -> Inversion:
     counts = [0] * len(sums)
     for rows in windows(height, side, margin):
         for columns in windows(width, side, margin):
-            outputs, own = gie.trunk(_region(image, rows, columns, device))
+            outputs, tile_feature = gie.trunk(_region(image, rows, columns, device))
             feature[
                 :, :, rows.start // stride : rows.stop // stride, columns.start // stride : columns.stop // stride
-            ] = _middle(own, rows, columns, stride)
+            ] = _centre(tile_feature, rows, columns, stride)
             for i, output in enumerate(outputs):
-                part = _middle(output, rows, columns, config.stem_stride << (i + 1))
-                sums[i] += part.double().sum((0, 2, 3))
-                counts[i] += part.shape[2] * part.shape[3]
+                centre = _centre(output, rows, columns, config.stem_stride << (i + 1))
+                sums[i] += centre.double().sum((0, 2, 3))
+                counts[i] += centre.shape[2] * centre.shape[3]
     pooled = torch.cat([total / count for total, count in zip(sums, counts, strict=True)]).float()
     return Inversion(gie.styles_of(pooled[None]), feature)
 
@@ -142,16 +150,17 @@ def synthesise(
     *,
     detail: Tensor | None = None,
 ) -> Image:
-    """The image of decoded latents: w_hat (1, n_styles, w_dim), F_hat (1, C, h, w) or None for what W+ alone gives,
-    E_hat (1, K, h, w) or None.
+    """The image of decoded latents.
+
+    w_hat: (1, n_styles, w_dim). feature: F_hat, (1, C, h, w), or None for the image of W+ alone. detail: E_hat,
+    (1, K, h, w), or None.
 
     Raises:
-        BitstreamError: pixels would be no numbers; see ``require_numbers``.
+        BitstreamError: pixels are not finite; see ``require_numbers``.
     """
     generator, config = model.generator, model.profile.generator
     if model.profile.encoder.input_size is not None or feature is None:
-        image = generator(w_hat, feature)
-        return _to_uint8(_resized(image, image_hw))
+        return _to_uint8(_resized(generator(w_hat, feature), image_hw))
     height, width = feature_size(model.profile, image_hw)
     if max(height, width) <= tile:
         return _to_uint8(_run(generator, w_hat, feature, detail))[: image_hw[0], : image_hw[1]].copy()
@@ -159,95 +168,83 @@ def synthesise(
     image = np.empty((*image_hw, 3), np.uint8)
     for rows in windows(height, tile, margin):
         for columns in windows(width, tile, margin):
-            seen = (slice(None), slice(None), slice(rows.low, rows.high), slice(columns.low, columns.high))
-            made = _run(generator, w_hat, feature[seen], None if detail is None else detail[seen])
+            computed = (slice(None), slice(None), slice(rows.low, rows.high), slice(columns.low, columns.high))
+            pixels = _run(generator, w_hat, feature[computed], None if detail is None else detail[computed])
             top, left = (rows.start - rows.low) * stride, (columns.start - columns.low) * stride
             target = image[rows.start * stride : rows.stop * stride, columns.start * stride : columns.stop * stride]
-            target[:] = _to_uint8(made[:, :, top : top + target.shape[0], left : left + target.shape[1]])
+            target[:] = _to_uint8(pixels[:, :, top : top + target.shape[0], left : left + target.shape[1]])
     return image
 
 
 @torch.no_grad()
-def lacking(model: HscModel, image: Image, made: Image, feature: Tensor) -> Tensor:
-    """E of what ``made`` lacks of an image: F (1, C, h, w) -> (1, K, h, w) float32, in bands of as many samples as a
-    tile has.
+def residual_coefficients(model: HscModel, image: Image, decoded: Image, feature: Tensor) -> Tensor:
+    """E of the difference between an image and its decoded version, (1, K, h, w) float32.
+
+    feature: F, (1, C, h, w). Computed in bands of as many rows of samples as a tile has.
     """
     assert model.detail is not None
-    scaled, stride, inverse = (
-        model.fcn.standard(feature),
-        model.profile.generator.stride,
-        model.inverse_basis().to(feature.device),
-    )
+    standardised, stride = model.fcn.standard(feature), model.profile.generator.stride
+    inverse = model.inverse_basis().to(feature.device)
     bands, height = [], feature.shape[2]
     for rows in windows(height, TILE, _ATTENTION_REACH):
         band = slice(rows.low * stride, rows.high * stride)
-        lack = (
-            torch.from_numpy(image[band].astype(np.float32) - made[band])
-            .to(feature.device)
-            .permute(2, 0, 1)[None]
-            .div_(127.5)
-        )
-        found = model.detail.values(lack, model.detail.logits(scaled[:, :, rows.low : rows.high]), inverse)
-        bands.append(found[:, :, rows.start - rows.low : rows.stop - rows.low])
+        difference = torch.from_numpy(image[band].astype(np.float32) - decoded[band]).to(feature.device)
+        residual = difference.permute(2, 0, 1)[None].div_(127.5)
+        values = model.detail.values(residual, model.detail.logits(standardised[:, :, rows.low : rows.high]), inverse)
+        bands.append(values[:, :, rows.start - rows.low : rows.stop - rows.low])
     return torch.cat(bands, 2)
 
 
-def require_numbers(x: Tensor, what: str) -> Tensor:
-    """The tensor itself, once its sum is a finite number: it is what networks made of a file's symbols.
+def require_numbers(x: Tensor, noun: str) -> Tensor:
+    """Check that values which networks computed from a file's symbols are finite, and return them.
+
+    noun: what the values are, for the message.
 
     Raises:
-        BitstreamError: some of it is not finite, which sane symbols and weights never give.
+        BitstreamError: a value is not finite, which sane symbols and weights never give.
     """
     if not bool(x.sum().isfinite()):
         raise BitstreamError(
-            f"the networks make {what} that are not finite numbers of these symbols; the stream or the weights are "
+            f"the networks give {noun} that are not finite numbers for these symbols; the stream or the weights are "
             f"damaged"
         )
     return x
 
 
 def _resized(image: Tensor, image_hw: tuple[int, int]) -> Tensor:
-    """(1, 3, side, side) at the size of an image: width first, as one call does, but for a width that many rows would
-    make too much of.
+    """(1, 3, side, side) resized to an image's size.
+
+    One call resizes the width first; where that would need too much memory, the height is resized first.
     """
     height, width = image_hw
-    steps = [image_hw] if image.shape[2] * width <= LARGEST_PADDED else [(height, image.shape[3]), image_hw]
+    steps = [image_hw] if image.shape[2] * width <= MAX_PADDED_PIXELS else [(height, image.shape[3]), image_hw]
     for size in steps:
         image = functional.interpolate(image, size, mode="bilinear", align_corners=False, antialias=True)
     return image
 
 
 def _run(generator: StyleGAN2, w_hat: Tensor, feature: Tensor, detail: Tensor | None) -> Tensor:
-    made: Tensor = generator(w_hat, feature.contiguous(memory_format=torch.channels_last), detail=detail)
-    return made
+    pixels: Tensor = generator(w_hat, feature.contiguous(memory_format=torch.channels_last), detail=detail)
+    return pixels
 
 
 def _region(image: Image, rows: Window, columns: Window, device: torch.device) -> Tensor:
-    """Pixels low to high of both axes as (1, 3, h, w), float32, -1 to 1; beyond the image its edge is repeated."""
+    """Pixels ``low`` to ``high`` of both axes, (1, 3, h, w) float32, -1 to 1; the image's edges are repeated."""
     down = np.arange(rows.low, rows.high).clip(max=image.shape[0] - 1)
     right = np.arange(columns.low, columns.high).clip(max=image.shape[1] - 1)
     pixels = torch.from_numpy(image[down[:, None], right[None, :]]).to(device)
     return pixels.permute(2, 0, 1)[None].float().div_(127.5).sub_(1).contiguous(memory_format=torch.channels_last)
 
 
-def _middle(x: Tensor, rows: Window, columns: Window, spacing: int) -> Tensor:
-    """The samples of a tile's output, one every ``spacing`` pixels, that belong to the tile itself."""
+def _centre(x: Tensor, rows: Window, columns: Window, spacing: int) -> Tensor:
+    """A tile's output, one sample every ``spacing`` pixels, without its margins."""
     top, left = (rows.start - rows.low) // spacing, (columns.start - columns.low) // spacing
     bottom, right = top - (rows.start - rows.stop) // spacing, left - (columns.start - columns.stop) // spacing
     return x[:, :, top:bottom, left:right]
 
 
 def _to_uint8(x: Tensor) -> Image:
-    """(1, 3, h, w), -1 to 1 -> (h, w, 3)."""
-    pixels: Image = (
-        require_numbers(x, "pixels")[0]
-        .add(1)
-        .mul_(127.5)
-        .round_()
-        .clamp_(0, 255)
-        .to(torch.uint8)
-        .permute(1, 2, 0)
-        .cpu()
-        .numpy()
-    )
+    """(1, 3, h, w), -1 to 1 -> uint8 (h, w, 3)."""
+    levels = require_numbers(x, "pixels")[0].add(1).mul_(127.5).round_().clamp_(0, 255)
+    pixels: Image = levels.to(torch.uint8).permute(1, 2, 0).cpu().numpy()
     return pixels

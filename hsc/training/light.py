@@ -20,7 +20,7 @@ from torch.nn import functional
 from hsc.errors import DataError, HscError, UsageError
 from hsc.networks.model import HscModel
 from hsc.networks.relighting import LightNetwork, save_light
-from hsc.training.resuming import keep, resume
+from hsc.training.checkpoint_file import keep, resume
 from hsc.training.shards import Frames, read_frames
 from hsc.weights import files
 

@@ -33,15 +33,15 @@ from hsc.entropy_coding.gains import QualityTable
 from hsc.errors import DataError, UsageError
 from hsc.networks.model import HscModel
 from hsc.networks.stylegan2 import ToRgb
-from hsc.training import decoder, processes
-from hsc.training.decoder import Lit
-from hsc.training.detail import draw_qualities, keep_symbols, set_basis
+from hsc.training import decoder_stage, distributed
+from hsc.training.bit_prices import Prices
+from hsc.training.decoder_stage import Lit
+from hsc.training.detail_stage import draw_qualities, keep_symbols, set_basis
 from hsc.training.losses import latent_loss, pixel_loss, teacher_loss, where_loss
-from hsc.training.rates import Prices
+from hsc.training.patch_critic import PatchCritic, critic_loss, texture_loss
 from hsc.training.recipe import Recipe
 from hsc.training.shards import Batch, Crops, Frames, read_frames
 from hsc.training.teacher import Seen, Teacher, load_teacher
-from hsc.training.texture import PatchCritic, critic_loss, texture_loss
 from hsc.weights import files
 
 _LOGGED = 50
@@ -50,7 +50,7 @@ _PATCHED, _LACKING = 160, 320  # crops
 _PENALTY, _PENALTY_EVERY = 2.0, 16
 _CRITIC_RATE = 2e-4
 _GAINS_RATE = 5.0
-_LARGEST_GRADIENT = 2.0
+_MAX_GRADIENT_NORM = 2.0
 
 Report = Callable[[str], None]
 
@@ -159,8 +159,10 @@ def advance(recipe: Recipe, run: Run, state: State, frames: Frames, teachers: Se
     batch = _moved(batch, run)
     lit = Lit(batch, batch.images)
     if stage == "decoder":
-        decoder.keep_symbols(state.model)
-        lit = decoder.draw_light(batch, recipe.swapped, torch.Generator().manual_seed(_seed(recipe, state.step) + 1))
+        decoder_stage.keep_symbols(state.model)
+        lit = decoder_stage.draw_light(
+            batch, recipe.swapped, torch.Generator().manual_seed(_seed(recipe, state.step) + 1)
+        )
         batch = lit.batch
     state.model.train()
     with torch.autocast(torch.device(run.device).type, torch.bfloat16, enabled=run.bf16):
@@ -195,7 +197,7 @@ def _made(recipe: Recipe, state: State, lit: Lit, stage: str) -> tuple[Tensor, P
         feature = nn.functional.dropout2d(found.feature, recipe.feature_dropout)
         return state.model.generator(found.w_plus, feature), Parts(quality, zeros, zeros, zeros, zeros, zeros, zeros)
     if stage == "decoder":
-        image, bits = decoder.decode(state.model, lit, quality.to(zeros.device))
+        image, bits = decoder_stage.decode(state.model, lit, quality.to(zeros.device))
         return image, Parts(quality, zeros, zeros, zeros, zeros, zeros, bits / pixels)
     if stage == "detail":
         quality = draw_qualities(count, state.model, random)
@@ -208,7 +210,7 @@ def _made(recipe: Recipe, state: State, lit: Lit, stage: str) -> tuple[Tensor, P
     made = state.model(batch.images, quality.to(zeros.device), keep=keep, detail=False)
     bpp = made.semantics.bits / recipe.image_pixels + made.features.bits.sum(1) / pixels
     if keep is None:
-        state.prices.learn(*processes.gathered(quality, bpp))
+        state.prices.learn(*distributed.gathered(quality, bpp))
     latent = latent_loss(made.features.feature, made.feature, state.model.fcn.standard.scale)
     where = where_loss(state.where(made.feature), batch.weight) if recipe.where else zeros
     return made.image, Parts(quality, zeros, zeros, latent, zeros, where, bpp)
@@ -258,8 +260,8 @@ def _step(optimizer: torch.optim.Optimizer, loss: Tensor, rate: float, parameter
         group["lr"] = rate * group.get("factor", 1.0)
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
-    processes.average_gradients(parameters)
-    norm = nn.utils.clip_grad_norm_(parameters, _LARGEST_GRADIENT)
+    distributed.average_gradients(parameters)
+    norm = nn.utils.clip_grad_norm_(parameters, _MAX_GRADIENT_NORM)
     if bool(torch.isfinite(norm)):  # one bad batch must not end a run
         optimizer.step()
 
@@ -281,12 +283,12 @@ def learning_rate(recipe: Recipe, step: int) -> float:
 
 
 def _seed(recipe: Recipe, step: int) -> int:
-    return int(np.random.default_rng([recipe.seed, 3, step, processes.rank()]).integers(1 << 62))
+    return int(np.random.default_rng([recipe.seed, 3, step, distributed.rank()]).integers(1 << 62))
 
 
 def _batch(recipe: Recipe, run: Run, frames: Frames, step: int) -> Batch:
     """This process's crops of a step."""
-    return _moved(_crops(recipe, frames)[step * processes.count() + processes.rank()], run)
+    return _moved(_crops(recipe, frames)[step * distributed.count() + distributed.rank()], run)
 
 
 def _crops(recipe: Recipe, frames: Frames) -> Crops:
@@ -319,7 +321,7 @@ def balance(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
     for rgb in state.model.generator.rgbs.values():
         assert isinstance(rgb, ToRgb)
         rgb.weight.mul_(1 / len(state.model.generator.rgbs) if state.model.generator.patches is None else 0)
-    processes.share(state.model)
+    distributed.share(state.model)
     state.averaged.load_state_dict(state.model.state_dict())
 
 
@@ -365,7 +367,7 @@ def set_statistics(recipe: Recipe, run: Run, state: State, frames: Frames) -> No
     for model in (state.model, state.averaged):
         model.scn.standard.set(words.mean(0), words.std(0))
         model.fcn.standard.set(channels.mean(1), channels.std(1))
-        processes.share(model.scn.standard, model.fcn.standard)
+        distributed.share(model.scn.standard, model.fcn.standard)
 
 
 @torch.no_grad()
@@ -390,7 +392,7 @@ def train(
         DataError: the checkpoint in ``run.out`` is of another recipe or is damaged; so are data or teacher.
         UsageError: there is no such device here; as ``start`` says.
     """
-    with processes.joined(usable(run.device)):
+    with distributed.joined(usable(run.device)):
         frames = read_frames(run.data)
         teachers = [load_teacher(path).to(run.device) for path in run.teachers]
         run.out.mkdir(parents=True, exist_ok=True)
@@ -399,17 +401,19 @@ def train(
         last = min(recipe.total, stop_at or recipe.total)
         saved, recent = time.monotonic(), []
         began, before = saved, state.seconds
-        own = range(state.step * processes.count() + processes.rank(), last * processes.count(), processes.count())
+        own = range(
+            state.step * distributed.count() + distributed.rank(), last * distributed.count(), distributed.count()
+        )
         for batch in _crops(recipe, frames).of(own, run.workers):
             recent.append(advance(recipe, run, state, frames, teachers, batch))
             state.seconds = before + time.monotonic() - began
             if state.step % _LOGGED == 0 or state.step == last:
                 report(_log(recipe, state, recent, run.out / "log.csv"))
                 recent = []
-            if processes.agreed(state.step == last or time.monotonic() - saved > checkpoint_s):
+            if distributed.agreed(state.step == last or time.monotonic() - saved > checkpoint_s):
                 _save_checkpoint(recipe, run, state, frames.source)
                 saved = time.monotonic()
-        if state.step >= recipe.total and processes.rank() == 0:
+        if state.step >= recipe.total and distributed.rank() == 0:
             export(recipe, run.out, run.out / f"{recipe.name}.safetensors", run.initial)
         return state
 
@@ -430,7 +434,7 @@ def _log(recipe: Recipe, state: State, recent: list[Parts], path: Path) -> str:
             f"price_{i}": float(state.prices.log_prices[i - 1].exp()),
         }
     row["seconds"] = state.seconds
-    if processes.rank() == 0:
+    if distributed.rank() == 0:
         fresh = not path.exists()
         with path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(row))
@@ -454,7 +458,7 @@ def _mean(values: Tensor) -> float:
 
 def _save_checkpoint(recipe: Recipe, run: Run, state: State, source: str) -> None:
     """Write the whole state beside the checkpoint and rename it into place, so that a cut leaves the one before."""
-    if processes.rank():
+    if distributed.rank():
         return
     content = {
         "recipe": json.dumps(dataclasses.asdict(recipe)),
@@ -464,7 +468,7 @@ def _save_checkpoint(recipe: Recipe, run: Run, state: State, source: str) -> Non
         "seconds": state.seconds,
         "source": source,
         "initial": "" if run.initial is None else run.initial.name,
-        "processes": processes.count(),
+        "processes": distributed.count(),
         "threads": torch.get_num_threads(),
         "device": run.device if run.device == "cpu" else torch.cuda.get_device_name(run.device),
     }

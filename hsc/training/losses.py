@@ -12,7 +12,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from hsc.training.objects import seen_apart
+from hsc.training.object_maps import seen_apart
 from hsc.training.teacher import Seen
 
 _SCALES = 3

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from hsc.errors import DataError, UsageError
-from hsc.networks.config import PROFILES, Profile, profile_from_json
+from hsc.networks.config import Profile
+from hsc.networks.profiles import PROFILES, profile_from_json
 
 CONFIGS = Path(__file__).parent / "configs"
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """profile: a name, or a profile of one's own as ``hsc.networks.config.profile_to_json`` writes it. steps: of the
+    """profile: a name, or a profile of one's own as ``hsc.networks.profiles.profile_to_json`` writes it. steps: of the
     stages autoencoder, codec, adversarial; decoder_steps, detail_steps: of the stages decoder and detail, which follow.
     swapped: part of the samples of the stage decoder whose w is of another light. rates: bits per pixel of the
     qualities 1, 2, ...; up to the detail's start where there is detail.

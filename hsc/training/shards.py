@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from hsc.api import Image
 from hsc.errors import DataError
-from hsc.training.objects import object_maps
+from hsc.training.object_maps import object_maps
 
 VOID = 255
 _MARGIN = 3.0

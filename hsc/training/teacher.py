@@ -28,8 +28,8 @@ from hsc.devices import usable
 from hsc.errors import DataError, HscError, UsageError
 from hsc.files.atomic_files import replacing
 from hsc.files.tensor_files import outline, read_tensors, require_room
-from hsc.training.objects import SIDES, object_loss
-from hsc.training.resuming import keep, resume
+from hsc.training.checkpoint_file import keep, resume
+from hsc.training.object_maps import SIDES, object_loss
 from hsc.training.shards import VOID, Batch, Crops, read_frames
 
 _EXAMPLES = """examples:
@@ -44,7 +44,7 @@ _WIDE = (32, 56, 96, 128, 160)
 
 class Seen(NamedTuple):
     """What the teacher makes of images: logits (B, classes, h/2, w/2), features of two scales, and objects, see
-    ``hsc.training.objects``.
+    ``hsc.training.object_maps``.
     """
 
     logits: Tensor

@@ -17,6 +17,7 @@ import pytest
 
 from benchmarks.api import DATASETS, Truth
 from benchmarks.datasets import coco as module
+from benchmarks.datasets._coco_splits import ANNOTATIONS, IMAGES
 from benchmarks.datasets.coco import Coco
 from benchmarks.formats.coco_json import read_coco
 from benchmarks.metrics._coco_evaluation import numbers
@@ -288,7 +289,7 @@ def test_offline_and_a_broken_archive_are_named(tmp_path: Path, monkeypatch: pyt
 
 
 def test_the_pinned_archives_are_the_official_ones() -> None:
-    for archive in (module._ANNOTATIONS, *module._IMAGES.values()):
+    for archive in (ANNOTATIONS, *IMAGES.values()):
         assert archive.url.startswith("http://images.cocodataset.org/")
         assert len(archive.sha256) == 64
 

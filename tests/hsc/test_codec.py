@@ -18,8 +18,8 @@ from hsc.codec import HscCodec
 from hsc.entropy_coding import layered_stream
 from hsc.errors import BitstreamError, ImageError, UsageError
 from hsc.networks import tiling
-from hsc.networks.config import SMALL
 from hsc.networks.entropy_model import latent_size
+from hsc.networks.profiles import SMALL
 from hsc.networks.tiling import invert, synthesise
 from hsc.weights import files as weights
 
@@ -356,7 +356,8 @@ def test_importing_the_package_does_not_import_torch() -> None:
 
 def test_profiles_are_frozen_data() -> None:
     from hsc.errors import DataError
-    from hsc.networks.config import PROFILES, FeatureConfig, SemanticConfig, profile_from_json, profile_to_json
+    from hsc.networks.config import FeatureConfig, SemanticConfig
+    from hsc.networks.profiles import PROFILES, profile_from_json, profile_to_json
 
     for profile in (*PROFILES.values(), TINY, whole_profile()):
         assert profile_from_json(profile_to_json(profile)) == profile

@@ -15,9 +15,10 @@ from hsc.entropy_coding.gains import GAIN_UNIT, PriorTable, QualityTable
 from hsc.entropy_coding.layered_stream import Layer
 from hsc.entropy_coding.quantisation import SCALES, quantise
 from hsc.errors import DataError, UsageError
-from hsc.networks.config import PROFILES, SMALL, Profile
+from hsc.networks.config import Profile
 from hsc.networks.fcn import FCN
 from hsc.networks.model import HscModel
+from hsc.networks.profiles import PROFILES, SMALL
 from hsc.networks.scn import SCN
 
 EVERY_ANCHOR = torch.tensor([0, 40, 72, 100, 140, 170, 200, 255])

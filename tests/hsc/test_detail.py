@@ -16,11 +16,12 @@ from hsc.codec import HscCodec
 from hsc.entropy_coding import layered_stream
 from hsc.entropy_coding.container import Header
 from hsc.errors import UsageError
-from hsc.networks.config import DETAILED as SHIPPED
-from hsc.networks.config import DetailConfig, GeneratorConfig, profile_from_json, profile_to_json
+from hsc.networks.config import DetailConfig, GeneratorConfig
 from hsc.networks.detail import lean_to_zero
 from hsc.networks.model import HscModel
-from hsc.training.detail import draw_qualities, keep_symbols, sensitivity, set_basis
+from hsc.networks.profiles import DETAILED as SHIPPED
+from hsc.networks.profiles import profile_from_json, profile_to_json
+from hsc.training.detail_stage import draw_qualities, keep_symbols, sensitivity, set_basis
 from hsc.training.shards import Batch
 
 START = 64  # quality 2

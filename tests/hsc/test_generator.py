@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from hsc.errors import UsageError
-from hsc.networks.config import SMALL, GeneratorConfig
+from hsc.networks.config import GeneratorConfig
 from hsc.networks.modulation import blur, modulated_conv, modulated_conv_per_sample, upsample
 from hsc.networks.noise import seeded_noise
+from hsc.networks.profiles import SMALL
 from hsc.networks.stylegan2 import StyleGAN2
 from hsc.networks.tiling import synthesis_reach
 

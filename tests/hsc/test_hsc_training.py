@@ -19,17 +19,17 @@ from tiny_profile import TINY
 from hsc.codec import HscCodec
 from hsc.entropy_coding import layered_stream
 from hsc.errors import DataError, UsageError
-from hsc.networks.config import profile_to_json
+from hsc.networks.profiles import profile_to_json
 from hsc.training.__main__ import main
-from hsc.training.decoder import draw_light
+from hsc.training.bit_prices import Prices
+from hsc.training.decoder_stage import draw_light
 from hsc.training.loop import Run, export, set_patches, train
 from hsc.training.losses import latent_loss, pixel_loss, teacher_loss, where_loss
-from hsc.training.objects import object_loss, object_maps, seen_apart
-from hsc.training.rates import Prices
+from hsc.training.object_maps import object_loss, object_maps, seen_apart
+from hsc.training.patch_critic import PatchCritic, changed, critic_loss, texture_loss
 from hsc.training.recipe import CONFIGS, Recipe, read_recipe, recipe_of
 from hsc.training.shards import Batch, batch_of, class_weight, object_weight, read_frames
 from hsc.training.teacher import Teacher, load_teacher, save_teacher, train_teacher
-from hsc.training.texture import PatchCritic, changed, critic_loss, texture_loss
 from hsc.weights import files
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from hsc.errors import UsageError
-from hsc.networks.config import PAPER, PROFILES, SMALL, EncoderConfig, Profile
+from hsc.networks.config import EncoderConfig, Profile
 from hsc.networks.inversion import GIE
+from hsc.networks.profiles import PAPER, PROFILES, SMALL
 from hsc.networks.stylegan2 import StyleGAN2
 
 NARROW = EncoderConfig(

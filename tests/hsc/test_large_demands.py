@@ -20,7 +20,7 @@ from hsc.__main__ import main
 from hsc.cli.image_files import read_picture
 from hsc.codec import HscCodec
 from hsc.entropy_coding import layered_stream
-from hsc.entropy_coding.container import LARGEST_IMAGE, LARGEST_PADDED, Header, pack, padded_pixels, why_too_large
+from hsc.entropy_coding.container import MAX_IMAGE_PIXELS, MAX_PADDED_PIXELS, Header, pack, padded_pixels, why_too_large
 from hsc.errors import BitstreamError, CodecError, ImageError, UsageError
 from hsc.networks.tiling import require_image, require_numbers
 from hsc.weights import files
@@ -99,7 +99,7 @@ def test_encoders_refuse_what_decoders_would(image_hw: tuple[int, int]) -> None:
         tiny_codec().estimate_bits(image, 3.0)
     with pytest.raises(UsageError, match="in whole blocks of 16x16"):
         Header(image_hw, 0, 1)
-    assert padded_pixels(image_hw) > LARGEST_PADDED
+    assert padded_pixels(image_hw) > MAX_PADDED_PIXELS
 
 
 @pytest.mark.parametrize("image_hw", READABLE)
@@ -112,7 +112,7 @@ def test_other_shapes_are_read_as_far_as_their_first_layer(image_hw: tuple[int, 
 
 
 def test_more_pixels_than_a_file_holds_are_another_sentence() -> None:
-    assert why_too_large((4097, 4096)) == f"expected at most {LARGEST_IMAGE:,} pixels in all"
+    assert why_too_large((4097, 4096)) == f"expected at most {MAX_IMAGE_PIXELS:,} pixels in all"
     with pytest.raises(BitstreamError, match="4097x4096, expected at most 16,777,216 pixels in all"):
         tiny_codec().info(forged((4097, 4096), tiny_codec()))
 

@@ -23,9 +23,10 @@ from tiny_profile import TINY, lively, noise_photo
 from hsc.codec import HscCodec
 from hsc.errors import DataError, UnavailableError, UsageError
 from hsc.files.plain_json import read_json, read_object
-from hsc.files.tensor_files import LARGEST_HEADER, read_about, read_tensors, require_sound, shapes_of
-from hsc.networks.config import PAPER, PROFILES, SMALL, GeneratorConfig, profile_from_json, profile_to_json
+from hsc.files.tensor_files import MAX_HEADER_BYTES, read_about, read_tensors, require_sound, shapes_of
+from hsc.networks.config import GeneratorConfig
 from hsc.networks.directions import load_directions
+from hsc.networks.profiles import PAPER, PROFILES, SMALL, profile_from_json, profile_to_json
 from hsc.networks.relighting import LightNetwork, load_light, save_light
 from hsc.networks.stylegan2 import StyleGAN2
 from hsc.training.teacher import Teacher, load_teacher
@@ -242,7 +243,7 @@ def test_headers_that_lie_are_refused(reader: str, tmp_path: Path) -> None:
     listed = {"__metadata__": dict.fromkeys(("about", "hsc", "light"), "[1]"), "mean": tensor}
     files = [
         header(tmp_path / "0.safetensors", "{}", length=1 << 62),
-        header(tmp_path / "1.safetensors", "{}", length=LARGEST_HEADER + 1),
+        header(tmp_path / "1.safetensors", "{}", length=MAX_HEADER_BYTES + 1),
         header(tmp_path / "2.safetensors", "{}" + " " * 100, length=1 << 20),
         header(tmp_path / "3.safetensors", {"mean": HUGE}, b"0000"),
         header(tmp_path / "4.safetensors", {"mean": LYING}, b"0000"),

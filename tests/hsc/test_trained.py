@@ -133,14 +133,14 @@ def test_entropy_parameters_do_not_depend_on_the_batch(codec: HscCodec, quality:
                 model.scn.activations(whole.semantics.integers[i : i + 1], steps[:1]), steps[:1], (16, 24)
             )
             gains, mine = model.fcn.quality.gains(steps), model.fcn.quality.gains(steps[:1])
-            for layer in range(len(model.fcn.turns)):
+            for layer in range(len(model.fcn.passes)):
                 together, single = model.fcn.predict(layer, known, gains), model.fcn.predict(layer, own, mine)
                 assert torch.equal(together.mean[i], single.mean[0])
                 assert torch.equal(together.level[i], single.level[0])
                 picked = model.fcn.pick(whole.features.integers, layer)
                 known = model.fcn.learn(known, layer, picked, gains)
                 own = model.fcn.learn(own, layer, picked[i : i + 1], mine)
-            assert alone.features.bits.shape == (1, len(model.fcn.turns))
+            assert alone.features.bits.shape == (1, len(model.fcn.passes))
 
 
 _DECODER = """

@@ -13,7 +13,7 @@ from tiny_profile import TINY, lively, noise_photo, whole_profile
 
 from hsc.codec import HscCodec
 from hsc.errors import DataError, UnavailableError, UsageError
-from hsc.networks.config import SMALL
+from hsc.networks.profiles import SMALL
 from hsc.weights import files
 
 

@@ -13,14 +13,9 @@ import PIL.Image
 import pytest
 from PIL import ImageOps
 
-from benchmarks.imaging.image_files import (
-    MAX_PIXELS,
-    SUFFIXES,
-    decode_image,
-    pixels_sha256,
-    read_image,
-    require_image,
-)
+from benchmarks.imaging.image_arrays import MAX_PIXELS, pixels_sha256, require_image
+from benchmarks.imaging.image_decoding import decode_image
+from benchmarks.imaging.image_files import SUFFIXES, read_image
 from hsc.api import Image
 from hsc.errors import ImageError
 

@@ -28,7 +28,8 @@ from benchmarks.datasets.camvid import CamVid
 from benchmarks.datasets.images import Images
 from benchmarks.formats.coco_json import read_coco
 from benchmarks.formats.label_maps import Pair, labelled_files, read_numbers
-from benchmarks.imaging.image_files import SUFFIXES, decode_image, read_image, shown
+from benchmarks.imaging.image_decoding import decode_image
+from benchmarks.imaging.image_files import SUFFIXES, read_image, shown
 from hsc.cli.image_files import read_picture
 from hsc.errors import AnnotationError, ImageError
 from hsc.files.picture_files import without_text

@@ -18,7 +18,7 @@ from hsc_testkit import SPACE
 from scipy import ndimage
 
 from benchmarks.api import CODECS
-from benchmarks.imaging.image_files import require_image
+from benchmarks.imaging.image_arrays import require_image
 from downstream.api import HEADS, Detections, LabelSpace
 from hsc.api import Latents, LatentSpec
 from hsc.errors import BitstreamError, UsageError

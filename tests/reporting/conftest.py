@@ -23,8 +23,8 @@ def made(folder: Path, task: str, dataset: Any, codecs: Sequence[Any], heads: Se
     config = configure(task, dataset, codecs, heads, resamples=40, **options)
     outcome = run(config, cache=folder / "cache", executor=Inline())
     (folder / "run").mkdir()
-    said = argparse.Namespace(workers=1, device="cpu", cache=folder / "cache", gallery=2)
-    write(outcome, folder / "run", said, ["--task", task], Silent())
+    options = argparse.Namespace(workers=1, device="cpu", cache=folder / "cache", gallery=2)
+    write(outcome, folder / "run", options, ["--task", task], Silent())
     return folder / "run"
 
 

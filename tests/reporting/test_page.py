@@ -16,6 +16,7 @@ import pytest
 from benchmarks.cli.report import main
 from benchmarks.reporting.html import write
 from benchmarks.reporting.html.markup import element, json_text
+from benchmarks.runs.rows import read_comparisons, read_scores
 from hsc.errors import ResultsError
 
 EVIL = "</script><script>window.hacked=1</script><img src=x onerror='window.hacked=1'>\"&"
@@ -97,19 +98,14 @@ def test_the_policy_lets_these_scripts_run_and_no_others(detection_run: Path) ->
 
 
 def test_a_codecs_name_is_never_markup(copied: Path) -> None:
-    for name in ("rows.csv", "run.json", "gallery.json"):
-        path = copied / name
-        if name.endswith(".csv"):
-            rows = pd.read_csv(path, keep_default_na=False)
-            rows[["codec", "anchor", "head"]] = rows[["codec", "anchor", "head"]].replace(
-                {"blocks": EVIL, "grid_squares": EVIL}
-            )
-            rows.to_csv(path, index=False)
-        else:
-            text = path.read_text("utf-8")
-            path.write_text(
-                text.replace('"blocks"', json.dumps(EVIL)).replace('"grid_squares"', json.dumps(EVIL)), "utf-8"
-            )
+    for name in ("scores.csv", "comparisons.csv"):
+        table = pd.read_csv(copied / name, keep_default_na=False, dtype=str)
+        table.replace({"blocks": EVIL, "grid_squares": EVIL}).to_csv(copied / name, index=False)
+    for name in ("run.json", "gallery.json"):
+        text = (copied / name).read_text("utf-8")
+        (copied / name).write_text(
+            text.replace('"blocks"', json.dumps(EVIL)).replace('"grid_squares"', json.dumps(EVIL)), "utf-8"
+        )
     plain, evil = Elements(page(copied)), Elements(write(copied).read_text("utf-8"))
     assert [tag for tag, _ in evil.found] == [tag for tag, _ in plain.found]
     assert EVIL in [codec["label"] for codec in evil.data("data")["codecs"]]
@@ -128,16 +124,9 @@ def test_text_and_json_are_escaped() -> None:
 
 def test_the_curves_have_every_point_with_its_interval(detection_run: Path) -> None:
     data = Elements(page(detection_run)).data("data")
-    rows = pd.read_csv(
-        detection_run / "rows.csv", keep_default_na=False, na_values={"value": [""], "low": [""], "high": [""]}
-    )
-    scored = rows[
-        (rows["metric"] == "ap")
-        & (rows["part"] == "")
-        & (rows["anchor"] == "")
-        & (rows["status"] == "ok")
-        & (rows["head"] != "")
-    ]
+    scores = read_scores(detection_run / "scores.csv")
+    whole = (scores["head"] != "") & (scores["part"] == "") & (scores["ladder"] == "")
+    scored = scores[whole & (scores["metric"] == "ap") & (scores["status"] == "ok")]
     assert [reader["route"] for reader in data["readers"]] == ["image", "latent"]
     assert len(data["points"]) == len(scored) == 19
     for point in data["points"]:
@@ -147,21 +136,25 @@ def test_the_curves_have_every_point_with_its_interval(detection_run: Path) -> N
             & (scored["point"] == point["p"])
         ].iloc[0]
         assert point["m"]["ap"] == [pytest.approx(row[name], rel=1e-4) for name in ("value", "low", "high")]
-    assert data["classes"] == ["square", "unseen"]
+    assert [metric["name"] for metric in data["classes"]] == ["square", "unseen"]
+    assert [metric["label"] for metric in data["classes"]] == ["AP, square [%]", "AP, unseen [%]"]
     assert {codec["light"] for codec in data["codecs"]} >= {
         "#D55E00",
         "#009E73",
     }  # those of the printed curves, by the same places
 
 
-def test_the_tables_say_what_the_rows_say(detection_run: Path) -> None:
+def test_the_tables_show_what_the_run_measured(detection_run: Path) -> None:
     text = " ".join(Elements(page(detection_run)).words)
     for words in (
-        "Null floor",
+        "Noise floor",
         "against itself",
+        "Verdict (95 % CI)",
+        "Method",
+        "Status",
         "broken on purpose, with <b>markup</b> & more",
         "its program is not installed",
-        "latent route",
+        "compressed domain",
     ):
         assert words in text
 
@@ -169,12 +162,12 @@ def test_the_tables_say_what_the_rows_say(detection_run: Path) -> None:
 def test_every_difference_of_the_reference_run_stands_on_its_page(tmp_path: Path) -> None:
     folder = Path(__file__).parents[2] / "results" / "reference" / "detection"
     text = " ".join(Elements(write(folder, tmp_path / "page.html").read_text("utf-8")).words)
-    rows = pd.read_csv(folder / "rows.csv", keep_default_na=False, na_values={"value": [""], "low": [""], "high": [""]})
-    differences = rows[rows["metric"].str.startswith("bd_rate(") & (rows["anchor"] != "")]
+    comparisons = read_comparisons(folder / "comparisons.csv")
+    differences = comparisons[comparisons["kind"].isin(["bd_rate", "noise_floor_rate"])]
     assert len(differences) >= 30
     for row in differences.itertuples():
         assert (f"{row.value:+.1f} %".replace("-", "−") if row.status == "ok" else row.reason) in text
-    apart = rows[rows["metric"] == "d_head(ap)"]
+    apart = comparisons[comparisons["kind"] == "heads_apart"]
     assert len(apart) == 6
     for row in apart.itertuples():
         assert f"{100 * row.low:+.1f} to {100 * row.high:+.1f}".replace("-", "−") in text
@@ -184,9 +177,11 @@ def test_a_segmentation_run_shows_its_classes_and_maps(segmentation_run: Path) -
     elements = Elements(page(segmentation_run))
     data, gallery = elements.data("data"), elements.data("gallery-data")
     assert data["main"] == "miou"
-    assert data["classMetric"] == "iou"
-    assert {"road", "sky", "car"} <= set(data["classes"])
-    road = data["classes"].index("road")
+    assert data["classMetric"]["id"] == "iou"
+    assert data["classMetric"]["label"] == "IoU [%]"
+    classes = [metric["name"] for metric in data["classes"]]
+    assert {"road", "sky", "car"} <= set(classes)
+    road = classes.index("road")
     assert all(0 <= point["k"][road] <= 1 for point in data["points"])
     assert gallery["images"][0]["labels"]["map"]
     assert all(tile["found"][0]["map"] for tile in gallery["images"][0]["tiles"])
@@ -202,16 +197,19 @@ def test_a_run_without_pictures_has_a_page(copied: Path) -> None:
     (copied / "gallery.json").unlink()
     elements = Elements(write(copied).read_text("utf-8"))
     assert elements.data("gallery-data") is None
-    assert "This run kept no pictures." in " ".join(elements.words)
+    assert "This run kept no images." in " ".join(elements.words)
 
 
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("rows.csv", None, "is missing"),
-        ("rows.csv", "", "is damaged"),
-        ("rows.csv", "a,b\n1,2\n", "has the columns a, b"),
-        ("run.json", None, "is missing"),
+        ("scores.csv", None, "scores.csv is not there"),
+        ("scores.csv", "", "is damaged"),
+        ("scores.csv", "a,b\n1,2\n", "has the columns a, b"),
+        ("comparisons.csv", None, "comparisons.csv is not there"),
+        ("comparisons.csv", "", "is damaged"),
+        ("comparisons.csv", "a,b\n1,2\n", "has the columns a, b"),
+        ("run.json", None, "run.json is not there"),
         ("run.json", "{", "is damaged"),
         ("run.json", "[]", "is not a run's"),
         ("gallery.json", "{}", "it has no images"),
@@ -222,15 +220,15 @@ def test_a_run_without_pictures_has_a_page(copied: Path) -> None:
         ),
     ],
 )
-def test_a_damaged_folder_is_said_in_a_sentence(
+def test_a_damaged_folder_is_refused_in_one_sentence(
     copied: Path, capsys: pytest.CaptureFixture[str], name: str, content: str | None, words: str
 ) -> None:
     before = page(copied)
     (copied / name).unlink() if content is None else (copied / name).write_text(content)
     assert main([str(copied)]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("error: ")
-    assert words in said
+    message = capsys.readouterr().err
+    assert message.startswith("error: ")
+    assert words in message
     assert page(copied) == before
 
 
@@ -245,10 +243,13 @@ def test_the_command_line_says_where_the_page_is(
 
 
 def test_a_run_of_which_nothing_could_be_scored_has_a_page(copied: Path) -> None:
-    rows = pd.read_csv(copied / "rows.csv", keep_default_na=False)
-    bad = rows[rows["status"] != "ok"]
-    bad.to_csv(copied / "rows.csv", index=False)
+    scores = pd.read_csv(copied / "scores.csv", keep_default_na=False, dtype=str)
+    comparisons = pd.read_csv(copied / "comparisons.csv", keep_default_na=False, dtype=str)
+    comparisons.iloc[:0].to_csv(copied / "comparisons.csv", index=False)
+    bad = scores[scores["status"] != "ok"]
+    assert len(bad)
+    bad.to_csv(copied / "scores.csv", index=False)
     elements = Elements(write(copied).read_text("utf-8"))
     assert elements.data("data")["points"] == []
-    bad.iloc[:0].to_csv(copied / "rows.csv", index=False)
+    bad.iloc[:0].to_csv(copied / "scores.csv", index=False)
     assert Elements(write(copied).read_text("utf-8")).data("data")["readers"] == []

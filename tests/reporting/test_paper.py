@@ -1,4 +1,4 @@
-"""The paper: what is in bold, what is kept apart, what is refused, and whether LaTeX and PDF are what they claim to be."""
+"""The paper: bold, separate regimes, refusals, and valid LaTeX and PDF."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import PIL.Image
 import pytest
 
-from benchmarks.api import Row
+from benchmarks.api import Comparison, MetricFacts, ScoreRow
 from benchmarks.cli.paper import main
 from benchmarks.reporting.figures.rate_curves import readable, styles_of
 from benchmarks.reporting.paper.bjontegaard import bd_tables
@@ -25,9 +25,9 @@ from benchmarks.reporting.paper.latex import escape
 from benchmarks.reporting.paper.operating_points import points_table
 from benchmarks.reporting.paper.published_references import references
 from benchmarks.reporting.paper.rates import rates_table
-from benchmarks.runs import tables
-from benchmarks.runs.run_folder import read_run
-from benchmarks.stats.null_floor import PART
+from benchmarks.runs.csv_cells import write_csv
+from benchmarks.runs.rows import frame
+from benchmarks.runs.run_folder import load
 from hsc.errors import ResultsError
 
 RATES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
@@ -40,108 +40,85 @@ FROZEN, ADAPTED, LATENT = (
 PARTS = ("rates", "bd", "points", "curves")
 
 
-def rows_of(task: str, heads: Sequence[tuple[str, str, str]], lead: float = 0.01) -> list[Row]:
-    """Rows of three codecs, of which ``good`` is ahead of the others by ``lead``, give or take .02."""
+@dataclass(frozen=True)
+class Numbers:
+    """What a run's two files hold."""
+
+    scores: list[ScoreRow]
+    comparisons: list[Comparison]
+
+
+def numbers_of(task: str, heads: Sequence[tuple[str, str, str]], lead: float = 0.01) -> Numbers:
+    """Three codecs, of which ``good`` is ahead of the others by ``lead``, give or take .02."""
     metric = {"detection": "ap", "segmentation": "miou"}[task]
-    base = Row("", task, "squares", "test", "", "", "image", "", "", "", 0, "bpp", "", math.nan, images=12)
-    rows = []
+    blank = ScoreRow("", task, "squares", "test", "", "", "", "image", "", "", "", 0, "bpp", math.nan, images=12)
+    scores, comparisons = [], []
     for place, codec in enumerate(("good", "plain", ODD)):
-        for at, bpp in enumerate(RATES):
-            cell = f"{place}{at}"
-            point = replace(base, cell=cell, codec=codec, point=f"q={at}", unit="bit/pixel")
-            rows += [
+        for step, bpp in enumerate(RATES):
+            cell = f"{place}{step}"
+            point = replace(blank, cell=cell, codec=codec, point=f"q={step}", unit="bit/pixel")
+            scores += [
                 replace(point, value=bpp, low=bpp * 0.9, high=bpp * 1.1),
                 replace(point, metric="encode_s", value=0.01, unit="s"),
             ]
             for head, route, regime in heads:
-                score = 0.1 + 0.08 * at - (0.03 if at == 4 else 0) - 0.02 * place
-                read = replace(
-                    point, cell=cell + head + route, head=head, route=route, regime=regime, metric=metric, unit="1"
-                )
-                rows.append(replace(read, value=score, low=score - 0.03, high=score + 0.03))
-    rows += [replace(base, cell="o", codec="original", value=24.0, unit="bit/pixel")]
+                score = 0.1 + 0.08 * step - (0.03 if step == 4 else 0) - 0.02 * place
+                read = replace(point, cell=cell + head + route, head=head, route=route, regime=regime)
+                read = replace(read, metric=metric, unit="1")
+                scores.append(replace(read, value=score, low=score - 0.03, high=score + 0.03))
+    scores += [replace(blank, cell="o", codec="original", value=24.0, unit="bit/pixel")]
     for head, route, regime in heads:
-        like = replace(base, head=head, route=route, regime=regime, unit="1")
-        rows.append(
-            replace(like, cell="o" + head + route, codec="original", metric=metric, value=0.6, low=0.5, high=0.7)
-        )
-        for bpp in ("0.1", "0.2", "0.5", "1", "1.2", "1.5"):
-            rows += compared(replace(like, metric=f"at_rate({metric})", part=f"{bpp} bpp"), lead)
-        against = replace(like, anchor="plain")
-        rows += [
-            replace(
-                against,
-                codec="good",
-                metric=f"bd_rate({metric})",
-                unit="%",
-                value=-20,
-                low=-25,
-                high=-15,
-                reason=SHARED,
-            )
-        ]
-        rows += [
-            replace(
-                against,
-                codec=ODD,
-                metric=f"bd_rate({metric})",
-                unit="%",
-                value=9,
-                low=-1,
-                high=19,
-                reason="fit; " + SHARED,
-            )
-        ]
-        rows += [
-            replace(
-                against,
-                codec="good",
-                metric=f"d_bd_rate({metric})",
-                unit="%",
-                part="less " + ODD,
-                value=-29,
-                low=-35,
-                high=-20,
-            )
-        ]
-        rows += [replace(against, codec="good", metric=f"bd_{metric}", value=0.03, low=0.02, high=0.04, reason=SHARED)]
-        refused = {
-            "value": math.nan,
-            "status": "n/a",
-            "reason": "the curves share 9% of the test codec's and 10% of the anchor's interval",
-        }
-        rows += [replace(against, codec=ODD, metric=f"bd_{metric}", **refused)]
-        floor = replace(against, codec="plain", part=PART, reason=SHARED)
-        rows += [
-            replace(floor, metric=f"bd_rate({metric})", unit="%", value=3, low=-1, high=6),
-            replace(floor, metric=f"bd_{metric}", value=0.001),
-        ]
-    return rows
+        ceiling = replace(blank, head=head, route=route, regime=regime, unit="1", metric=metric, codec="original")
+        scores.append(replace(ceiling, cell="o" + head + route, value=0.6, low=0.5, high=0.7))
+        like = Comparison("score_at_rate", task, "squares", "test", metric, head, route, regime, unit="1", images=12)
+        for bpp in (0.1, 0.2, 0.5, 1, 1.2, 1.5):
+            comparisons += at_rate(replace(like, at_bpp=bpp), lead)
+        comparisons += against_plain(replace(like, anchor="plain"))
+    return Numbers(scores, comparisons)
 
 
-SHARED = "pchip; overlap 90% of test, 80% of anchor"
+SHARED = {"method": "pchip", "overlap_test": 0.9, "overlap_anchor": 0.8, "resamples": 1000}
+REFUSED = "the curves share 9% of the test codec's and 10% of the anchor's interval"
 
 
-def compared(like: Row, lead: float) -> list[Row]:
+def against_plain(like: Comparison) -> list[Comparison]:
+    """Both Bjontegaard differences of the other codecs, one of them refused, and the noise floor."""
+    rate, metric = replace(like, kind="bd_rate", unit="%"), replace(like, kind="bd_metric")
+    good, odd = {"codec": "good", **SHARED}, {"codec": ODD, **SHARED}
+    plain = {"codec": "plain", **SHARED}
+    return [
+        replace(rate, value=-20, low=-25, high=-15, **good),
+        replace(rate, value=9, low=-1, high=19, refused=30, valued_low=-2, valued_high=21, **(odd | {"method": "fit"})),
+        replace(rate, kind="lead_bd_rate", codec="good", other=ODD, value=-29, low=-35, high=-20),
+        replace(metric, value=0.03, low=0.02, high=0.04, **good),
+        replace(metric, codec=ODD, value=math.nan, status="n/a", reason=REFUSED),
+        replace(like, kind="difference_at_rate", codec=ODD, at_bpp=0.25, value=-0.04, low=-0.06, high=-0.02),
+        replace(rate, kind="noise_floor_rate", value=3, low=-1, high=6, **plain),
+        replace(metric, kind="noise_floor_metric", value=0.001, **plain),
+    ]
+
+
+def at_rate(like: Comparison, lead: float) -> list[Comparison]:
     scores = {"good": 0.4, "plain": 0.4 - lead, ODD: 0.2}
-    at = [
-        replace(like, codec=codec, value=score, low=score - 0.05, high=score + 0.05, reason="pchip")
+    read = [
+        replace(like, codec=codec, value=score, low=score - 0.05, high=score + 0.05, method="pchip")
         for codec, score in scores.items()
     ]
-    ahead = replace(like, codec="good", metric="d_" + like.metric)
-    return at + [
-        replace(ahead, anchor=codec, value=0.4 - score, low=0.4 - score - 0.02, high=0.42 - score)
+    ahead = replace(like, kind="lead_at_rate", codec="good")
+    return read + [
+        replace(ahead, other=codec, value=0.4 - score, low=0.4 - score - 0.02, high=0.42 - score)
         for codec, score in scores.items()
         if codec != "good"
     ]
 
 
-def write_run(folder: Path, rows: Sequence[Row], **about: Any) -> Path:
+def write_run(folder: Path, numbers: Numbers, **about: Any) -> Path:
     folder.mkdir(parents=True)
-    task = rows[0].task
-    tables.write(rows, ("ap",) if task == "detection" else ("miou",), folder)
+    task = numbers.scores[0].task
+    write_csv(folder / "scores.csv", frame(numbers.scores, ScoreRow))
+    write_csv(folder / "comparisons.csv", frame(numbers.comparisons, Comparison))
     cells: dict[str, Any] = {}
-    for row in (r for r in rows if r.cell):
+    for row in (row for row in numbers.scores if row.cell):
         config = {"quality": row.point, "note": "100%_$"}
         cells[row.cell] = {
             "codec": {"name": row.codec, "config": config, "provenance": {"libjpeg": "turbo 3.2.0"}},
@@ -189,9 +166,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     has a sheet.
     """
     folder = tmp_path_factory.mktemp("runs")
-    first = write_run(folder / "one" / "detection", rows_of("detection", (FROZEN, ADAPTED, LATENT), lead=0.03))
+    first = write_run(folder / "one" / "detection", numbers_of("detection", (FROZEN, ADAPTED, LATENT), lead=0.03))
     PIL.Image.new("RGB", (40, 30), (90, 20, 20)).save(first / "sheet.jpg")
-    return [first, write_run(folder / "two" / "segmentation", rows_of("segmentation", (FROZEN,)))]
+    return [first, write_run(folder / "two" / "segmentation", numbers_of("segmentation", (FROZEN,)))]
 
 
 @pytest.fixture(scope="module")
@@ -201,8 +178,8 @@ def paper(runs: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def rates_text(tmp_path: Path, rows: Sequence[Row]) -> str:
-    return rates_table(groups([read_run(write_run(tmp_path / "run", rows))])[0]) or ""
+def rates_text(tmp_path: Path, numbers: Numbers) -> str:
+    return rates_table(groups([load(write_run(tmp_path / "run", numbers))])[0]) or ""
 
 
 def test_every_file_is_there_and_every_input_leads_to_one(paper: Path) -> None:
@@ -271,26 +248,31 @@ def test_the_document_compiles(paper: Path, tmp_path: Path) -> None:
 
 def test_bold_is_the_best_only_where_the_paired_interval_leaves_out_0(tmp_path: Path) -> None:
     """The intervals of the codecs themselves overlap in both cases."""
-    assert rates_text(tmp_path / "clear", rows_of("detection", (FROZEN,), lead=0.03)).count(r"\textbf{40.0}") == 6
-    assert r"\textbf" not in rates_text(tmp_path / "close", rows_of("detection", (FROZEN,), lead=0.01))
+    assert rates_text(tmp_path / "clear", numbers_of("detection", (FROZEN,), lead=0.03)).count(r"\textbf{40.0}") == 6
+    assert r"\textbf" not in rates_text(tmp_path / "close", numbers_of("detection", (FROZEN,), lead=0.01))
 
 
 @pytest.mark.parametrize(
     ("changed", "bold"), [({}, True), ({"high": 1.0}, False), ({"value": -2.0, "low": -2.5, "high": -1.5}, False)]
 )
-def test_bold_in_a_bjontegaard_table_needs_the_pair_and_more_than_the_null_floor(
+def test_bold_in_a_bjontegaard_table_needs_the_pair_and_more_than_the_noise_floor(
     tmp_path: Path, changed: dict[str, float], bold: bool
 ) -> None:
-    rows = [
-        replace(row, **changed) if row.metric.startswith("d_bd_rate") else row
-        for row in rows_of("detection", (FROZEN,))
-    ]  # type: ignore[arg-type]
-    text = "".join(bd_tables(groups([read_run(write_run(tmp_path / "run", rows))])[0]))
+    numbers = numbers_of("detection", (FROZEN,))
+    comparisons = [
+        replace(row, **changed) if row.kind == "lead_bd_rate" else row  # type: ignore[arg-type]
+        for row in numbers.comparisons
+    ]
+    text = "".join(bd_tables(groups([load(write_run(tmp_path / "run", replace(numbers, comparisons=comparisons)))])[0]))
     assert (r"\textbf{\(-\)20.0}" in text) is bold
     assert r"\(+\)3.0 {" in text  # never where a codec of the column has no number
     assert r"n/a\textsuperscript{1}" in text
     assert "share 9\\% of the test codec's" in text
-    assert "null floor (plain) & " in text
+    assert "noise floor (plain) & " in text
+    assert r"\(+\)9.0" in text
+    assert "90/80" in text
+    assert r"30 of 1000 resamples refused, the others give \(-\)2.0 to +21.0" in text
+    assert r"AP at 0.2500 bpp \(-\)4.0" in text
     assert r"\textsuperscript{\dag}" in text.split("odd(")[1]
 
 
@@ -300,7 +282,7 @@ def test_regimes_never_share_a_table_and_both_routes_are_named(paper: Path) -> N
     )
     assert "tuned" not in frozen
     assert "h\\_1" not in adapted
-    assert "tuned, on latents" in adapted
+    assert "tuned, compressed domain" in adapted
     assert (paper / "detection-adapted-curves-tuned-latent.pdf").is_file()
     assert "Adapted heads were trained on" in (paper / "methods.tex").read_text()
 
@@ -353,7 +335,7 @@ def test_names_are_drawn_as_they_are_and_never_as_formulas() -> None:
 
 
 def test_references_are_marked_and_change_no_table_of_ours(tmp_path: Path) -> None:
-    run = str(write_run(tmp_path / "detection", rows_of("detection", (FROZEN,))))
+    run = str(write_run(tmp_path / "detection", numbers_of("detection", (FROZEN,))))
     assert main([run, "--out", str(tmp_path / "with"), "--reference", "coco-jpeg"]) == 0
     assert main([run, "--out", str(tmp_path / "without")]) == 0
     with_them, without = ({p.name: p.read_bytes() for p in (tmp_path / name).iterdir()} for name in ("with", "without"))
@@ -389,13 +371,13 @@ def test_every_reference_names_its_source_and_data() -> None:
         assert all(len(values) == len(curve.bpp) for curve in one.curves for values in curve.scores.values())
 
 
-def test_a_run_of_before_has_no_table_at_equal_rates_and_an_idle_reference_no_curve_and_both_are_said(
+def test_a_run_without_common_rates_has_no_table_at_equal_rates_and_an_idle_reference_no_curve_and_both_are_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = [row for row in rows_of("segmentation", (FROZEN,)) if not re.match(r"(d_)?at_rate|d_bd", row.metric)]
-    assert (
-        main([str(write_run(tmp_path / "run", rows)), "--out", str(tmp_path / "out"), "--reference", "hsc-celeba"]) == 0
-    )
+    numbers = numbers_of("segmentation", (FROZEN,))
+    kept = [row for row in numbers.comparisons if not re.match(r"(score|lead)_", row.kind)]
+    run = write_run(tmp_path / "run", replace(numbers, comparisons=kept))
+    assert main([str(run), "--out", str(tmp_path / "out"), "--reference", "hsc-celeba"]) == 0
     said = capsys.readouterr().err
     assert "no table at equal rates" in said
     assert not (tmp_path / "out" / "run-frozen-rates.tex").exists()
@@ -405,17 +387,18 @@ def test_a_run_of_before_has_no_table_at_equal_rates_and_an_idle_reference_no_cu
 
 
 def test_a_failed_point_is_marked_with_its_reason(tmp_path: Path) -> None:
-    rows = rows_of("segmentation", (FROZEN,))
-    at = next(n for n, row in enumerate(rows) if row.metric == "miou" and row.codec == "plain")
-    rows[at] = replace(
-        rows[at],
+    numbers = numbers_of("segmentation", (FROZEN,))
+    rows = numbers.scores
+    place = next(n for n, row in enumerate(rows) if row.metric == "miou" and row.codec == "plain")
+    rows[place] = replace(
+        rows[place],
         value=math.nan,
         low=math.nan,
         high=math.nan,
         status="failed",
         reason="1 of 4 images failed: out_of_luck",
     )
-    text = points_table(groups([read_run(write_run(tmp_path / "run", rows))])[0])
+    text = points_table(groups([load(write_run(tmp_path / "run", numbers))])[0])
     assert re.search(r"q=0 & \\multicolumn\{\d+\}\{l\}\{failed\}", text)
     assert r"1 of 4 images failed: out\_of\_luck" in text
 
@@ -444,25 +427,26 @@ def change(folder: Path, name: str, old: str, new: str) -> None:
         (shutil.rmtree, "there is no run folder"),
         (lambda f: [p.unlink() for p in f.iterdir()], "holds no run"),
         (lambda f: (f / "run.json").unlink(), "not finished: run.json is missing"),
-        (lambda f: (f / "rows.csv").unlink(), "not finished: rows.csv is missing"),
+        (lambda f: (f / "scores.csv").unlink(), "not finished: scores.csv is missing"),
+        (lambda f: (f / "comparisons.csv").unlink(), "not finished: comparisons.csv is missing"),
         (lambda f: (f / "run.json").write_text('{"task": '), "is damaged, it is no JSON"),
         (lambda f: (f / "run.json").write_text("[]"), "is damaged"),
-        (lambda f: (f / "rows.csv").write_text(""), "its first line should be cell,task"),
+        (lambda f: (f / "scores.csv").write_text(""), "expected the columns cell,task"),
         (
-            lambda f: (f / "rows.csv").write_text((f / "rows.csv").read_text().split("\n")[0] + "\n"),
-            "columns and not one row",
+            lambda f: (f / "scores.csv").write_text((f / "scores.csv").read_text().split("\n")[0] + "\n"),
+            "columns and no row",
         ),
         (
-            lambda f: (f / "rows.csv").write_bytes((f / "rows.csv").read_bytes()[:-9]),
+            lambda f: (f / "scores.csv").write_bytes((f / "scores.csv").read_bytes()[:-9]),
             "is damaged: unexpected end of data",
         ),
-        (lambda f: (f / "rows.csv").write_text((f / "rows.csv").read_text().rsplit(",", 9)[0]), "is cut off"),
-        (lambda f: (f / "rows.csv").write_bytes(b"\xff\xfe\x00" * 9), "cannot be read"),
-        (lambda f: change(f, "rows.csv", ",24.0,", ",many,"), "column value holds something that is no number"),
-        (lambda f: change(f, "rows.csv", ",ok,", ",fine,"), "the status 'fine' is none of"),
-        (lambda f: change(f, "rows.csv", "\no,", "\nq,"), "cell q of rows.csv is not in run.json"),
-        (lambda f: change(f, "rows.csv", ",12,ok", ",5,ok"), "images is 5 in rows.csv, 12 in run.json"),
-        (lambda f: change(f, "rows.csv", "ok,\n", "missing,not read yet\n"), "cells that were not measured: 1"),
+        (lambda f: (f / "scores.csv").write_text((f / "scores.csv").read_text().rsplit(",", 9)[0]), "is cut off"),
+        (lambda f: (f / "scores.csv").write_bytes(b"\xff\xfe\x00" * 9), "cannot be read"),
+        (lambda f: change(f, "scores.csv", ",24.0,", ",many,"), "column value holds something that is no number"),
+        (lambda f: change(f, "scores.csv", ",ok,", ",fine,"), "the status 'fine' is none of"),
+        (lambda f: change(f, "scores.csv", "\no,", "\nq,"), "cell q of scores.csv is not in run.json"),
+        (lambda f: change(f, "scores.csv", ",12,ok", ",5,ok"), "images is 5 in scores.csv, 12 in run.json"),
+        (lambda f: change(f, "scores.csv", "ok,\n", "missing,not read yet\n"), "1 cells were not measured"),
         (lambda f: change(f, "run.json", '"name": "segmentation"', '"name": "segmentatoin"'), "of one run: task is"),
         (lambda f: (f / "sheet.jpg").write_bytes(b"no picture"), "the sheet"),
     ],
@@ -521,7 +505,29 @@ def test_any_text_is_safe_in_latex(text: str, written: str) -> None:
 
 
 def test_a_run_whose_task_is_not_installed_says_so(tmp_path: Path) -> None:
-    rows = [replace(row, task="dreaming") for row in rows_of("detection", (FROZEN,))]
-    folder = write_run(tmp_path / "run", rows)
+    numbers = numbers_of("detection", (FROZEN,))
+    scores = [replace(row, task="dreaming") for row in numbers.scores]
+    folder = write_run(tmp_path / "run", replace(numbers, scores=scores))
     with pytest.raises(ResultsError, match="a task that is not installed here"):
-        read_run(folder)
+        load(folder)
+
+
+def test_an_unbounded_score_of_which_less_is_better_keeps_its_unit_digits_and_direction(tmp_path: Path) -> None:
+    """The numbers of one run, read once as AP and once as an error in objects."""
+    numbers = numbers_of("detection", (FROZEN,), lead=0.03)
+    run = load(write_run(tmp_path / "run", numbers))
+    error = MetricFacts(high=math.inf, higher_is_better=False, unit="objects", percent=False, title="MAE", digits=3)
+    worse = replace(run, results=replace(run.results, facts={"ap": error}))
+    as_ap, as_error = (rates_table(groups([one])[0]) or "" for one in (run, worse))
+    assert as_ap.count(r"\textbf{40.0}") == 6
+    assert r"\textbf" not in as_error  # the leader by the least error would have leads below 0
+    assert "0.400 {\\scriptsize[0.350, 0.450]}" in as_error
+    assert r"\caption{MAE (objects) at equal rates" in as_error
+    ahead = [replace(row, value=-row.value, low=-row.high, high=-row.low) if row.kind == "lead_at_rate" else row
+             for row in numbers.comparisons]  # fmt: skip
+    best = replace(worse, results=replace(worse.results, comparisons=frame(ahead, Comparison)))
+    assert (rates_table(groups([best])[0]) or "").count(r"\textbf{0.400}") == 6
+    tables = "".join(bd_tables(groups([worse])[0]))
+    assert r"\(+\)0.030 {\scriptsize[\(+\)0.020, \(+\)0.040]}" in tables
+    assert r"\(-\)20.0" in tables
+    assert "BD-MAE" in tables

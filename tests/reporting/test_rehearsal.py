@@ -15,19 +15,19 @@ import pytest
 from hsc_testkit import SPACE, Blocks, FindSquares, Squares
 from map_testkit import Greys, ReadGrey
 
-from benchmarks.api import Counts, Dataset, Row, Scene, Tile
+from benchmarks.api import Counts, Dataset, Scene, ScoreRow, Tile
 from benchmarks.evaluation import configure
 from benchmarks.harness.cache import Store
 from benchmarks.harness.executors import Inline
-from benchmarks.harness.plan import make_plan
+from benchmarks.harness.make_plan import make_plan
 from benchmarks.harness.progress import Silent
 from benchmarks.reporting.figures import rate_curves
 from benchmarks.reporting.figures.class_curves import class_curves
 from benchmarks.reporting.figures.confusion_change import confusion_change
 from benchmarks.reporting.images.boxes import draw as draw_boxes
 from benchmarks.reporting.images.label_maps import draw as draw_maps
-from benchmarks.reporting.rehearsal import made_up, rehearse
-from benchmarks.runs.rows import frame
+from benchmarks.reporting.made_up_run import make_up, results_of
+from benchmarks.reporting.rehearsal import rehearse
 from benchmarks.tasks.detection import Detection
 from benchmarks.tasks.segmentation import Segmentation
 from downstream.api import LabelSpace, SegmentationMap
@@ -67,7 +67,7 @@ class ReadsOdd(ReadGrey):
 
 
 def plan(tmp_path: Path, dataset: Any, heads: list[Any], task: str = "segmentation") -> Any:
-    config = configure(task, dataset, [Blocks(8), Blocks(4), Blocks(4, slow_s=0.001)], heads, null_floor=False)
+    config = configure(task, dataset, [Blocks(8), Blocks(4), Blocks(4, slow_s=0.001)], heads, noise_floor=False)
     with Store(tmp_path / "store.sqlite") as store:
         return make_plan(config, store, Inline(), Silent())
 
@@ -133,7 +133,7 @@ def test_every_name_is_rehearsed(tmp_path: Path, task: str, dataset: Dataset, he
     made = plan(tmp_path, dataset, [head, *([FindSquares(90)] if task == "detection" else [])], task)
     rows, counts = made_up(made)
     assert {row.codec for row in rows if row.head} == {cell.curve for cell in made.cells}
-    assert {row.head for row in rows if row.head} == {label for label, _ in made.config.heads}
+    assert {row.head for row in rows if row.head} == {reader.label for reader in made.config.readers}
     space = head.label_space if task == "segmentation" else SPACE
     assert {row.part for row in rows} >= set(space.classes)
     assert bool(counts) == (task == "segmentation")

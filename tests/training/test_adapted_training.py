@@ -267,7 +267,7 @@ def test_the_rival_on_pixels_is_named_adapted(folder: Path, tmp_path: Path) -> N
     head = SmallAdapted(arch="hourglass", weights=path)
     assert (head.available(), head.regime, head.adapted_to) == (None, "adapted", FINGERPRINT)
     assert why_not(Grid(), head, Roads()) is None
-    assert "adapted to the images of a codec whose latent space" in str(why_not(Blocks(), head, Roads()))
+    assert "adapted to images of the codec with the latent space" in str(why_not(Blocks(), head, Roads()))
     assert "give them to small_adapted" in str(Small(arch="hourglass", weights=path).available())
     assert "the head is adapted; give them to small or" in str(
         SmallAdapted(arch="pyramid", weights=str(Small()._path())).available()

@@ -1,4 +1,4 @@
-"""Commands by the module names they had before ``hsc-bench``: ``python -m benchmarks.doctor`` and the like still work."""
+"""Commands by the module names they had before ``hsc-bench``, such as ``python -m benchmarks.doctor``."""
 
 from __future__ import annotations
 

@@ -1,97 +1,101 @@
-"""Rate against the score of each class, small multiples: a block a head and route, a panel a class, all codecs in each."""
+"""Rate against the score of each class: a block a head and route, a panel a class, all codecs in each panel."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from benchmarks.reporting.figures.rate_curves import (
-    SETTINGS,
-    Style,
-    panel,
-    pyplot,
-    rates,
-    readable,
-    save_both,
-    styles_of,
-)
-from benchmarks.stats.metric_facts import TITLES
+from benchmarks.api import MetricFacts
+from benchmarks.reporting.figures.codec_styles import Style, styles_of
+from benchmarks.reporting.figures.figure_files import SETTINGS, pyplot, readable, save_both
+from benchmarks.reporting.figures.rate_curves import RATE_AXIS, axis_label, panel, rates, where
+from benchmarks.runs.domains import domain_of
+from benchmarks.stats.metric_facts import Facts, facts_of
 
-MOST = 24
-"""More classes than so many are not drawn: those that weigh most are."""
-LEAST = 5.0
-"""No panel's scale ends below so many percent, so that a class that is hardly found does not look lively."""
+MAX_CLASSES = 24
+"""Of more classes, those with the largest weights are drawn."""
+MIN_TOP = 0.05
+"""Every panel shows at least this share of the score's range, so that a class that is rarely found looks flat."""
 _COLUMNS = 4
 _PANEL = (2.9, 2.15)
 """Width and height in inches."""
 
 
-def class_curves(rows: pd.DataFrame, metric: str, weights: Mapping[str, float], path: Path) -> bool:
-    """Draw the rows of ``metric`` that are of one class; writes ``path`` as .png and .pdf, or nothing (False) where
-    there are none.
+def class_curves(
+    scores: pd.DataFrame, metric: str, weights: Mapping[str, float], path: Path, facts: Facts | None = None
+) -> bool:
+    """Draw the scores of single classes; writes ``path`` as .png and .pdf, or nothing (False) where there are none.
 
-    weights: how much of the data set is of a class; where there are many, those that weigh most are drawn. Each panel
-    has its own scale from 0; a class without a score at any point is left out.
+    scores: the columns of ``ScoreRow``. weights: how much of the data set each class takes. facts: of ``metric``, by
+    its name. Each panel has a scale of its own; a class without a score at any point is left out.
     """
-    scored = rows[
-        (rows["metric"] == metric)
-        & (rows["part"] != "")
-        & (rows["anchor"] == "")
-        & (rows["head"] != "")
-        & rows["value"].notna()
-    ]
+    of_classes = (scores["metric"] == metric) & (scores["part"] != "") & (scores["head"] != "")
+    scored = scores[of_classes & (scores["ladder"] == "") & scores["value"].notna()]
     blocks = [(head, route, group) for (head, route), group in scored.groupby(["head", "route"], sort=False)]
     if not blocks:
         return False
-    chosen = [drawn(list(dict.fromkeys(group["part"])), weights) for _, _, group in blocks]
-    lines = [-(-len(classes) // _COLUMNS) for classes in chosen]
+    metric_facts = facts_of(facts or {}, metric)
+    classes_of = [drawn(list(dict.fromkeys(group["part"])), weights) for _, _, group in blocks]
+    rows = [-(-len(classes) // _COLUMNS) for classes in classes_of]
     plt = pyplot()
-    rate, codecs = rates(rows), styles_of(scored["codec"])
+    rate, styles = rates(scores), styles_of(scored["codec"])
     with plt.rc_context({**SETTINGS, "font.size": 8}):
-        figure = plt.figure(
-            figsize=(_COLUMNS * _PANEL[0], sum(lines) * _PANEL[1] + 0.35 * len(blocks) + 1), layout="constrained"
-        )
-        parts = figure.subfigures(len(blocks), 1, squeeze=False, height_ratios=lines)[:, 0]
-        for part, (head, route, group), classes in zip(parts, blocks, chosen, strict=True):
-            known = group["part"].nunique()
-            left = f", {len(classes)} of {known} classes, those with the most pixels" if len(classes) < known else ""
-            part.suptitle(readable(f"{head}, {route} route{left}"), fontsize=9)
-            _block(part, group, classes, rate, codecs)
-        said: dict[str, Any] = {}
-        for axis in figure.axes:
-            said |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
-        figure.legend(said.values(), said.keys(), loc="outside lower center", ncols=min(len(said), 5), frameon=False)
-        last = rows.iloc[-1]
-        name, bands = (
-            TITLES.get(metric, metric),
-            "; bands: 95 % of the resamples of the images" if scored["low"].notna().any() else "",
-        )
-        where = readable(f"{last['task']} on {last['dataset']} ({last['split']}, {last['images']} images)")
-        figure.suptitle(f"{name} of each class in percent, {where}{bands}")
+        size = (_COLUMNS * _PANEL[0], sum(rows) * _PANEL[1] + 0.35 * len(blocks) + 1)
+        figure = plt.figure(figsize=size, layout="constrained")
+        parts = figure.subfigures(len(blocks), 1, squeeze=False, height_ratios=rows)[:, 0]
+        for part, (head, route, group), classes in zip(parts, blocks, classes_of, strict=True):
+            scored_classes = group["part"].nunique()
+            left_out = (
+                f", {len(classes)} of {scored_classes} classes, those with the most pixels"
+                if len(classes) < scored_classes
+                else ""
+            )
+            part.suptitle(readable(f"{head}, {domain_of(route)}{left_out}"), fontsize=9)
+            _block(part, group, classes, metric_facts, rate, styles)
+        _legend(figure)
+        bands = "; bands: 95 % intervals" if scored["low"].notna().any() else ""
+        figure.suptitle(readable(f"{axis_label(metric_facts)} of each class, {where(scores)}{bands}"))
         save_both(figure, path)
     return True
 
 
 def drawn(classes: Sequence[str], weights: Mapping[str, float]) -> list[str]:
-    """At most ``MOST`` of the classes, in their own order."""
-    kept = sorted(classes, key=lambda name: -weights.get(name, 0.0))[:MOST]
+    """At most ``MAX_CLASSES`` of the classes, in their own order."""
+    kept = sorted(classes, key=lambda name: -weights.get(name, 0.0))[:MAX_CLASSES]
     return [name for name in classes if name in kept]
 
 
 def _block(
-    part: Any, found: pd.DataFrame, classes: Sequence[str], rate: pd.Series, codecs: Mapping[str, Style]
+    part: Any,
+    scored: pd.DataFrame,
+    classes: Sequence[str],
+    facts: MetricFacts,
+    rate: pd.Series,
+    styles: Mapping[str, Style],
 ) -> None:
-    lines = -(-len(classes) // _COLUMNS)
-    axes = part.subplots(lines, _COLUMNS, squeeze=False, sharex=True).ravel()
+    rows = -(-len(classes) // _COLUMNS)
+    axes = part.subplots(rows, _COLUMNS, squeeze=False, sharex=True).ravel()
     for axis, name in zip(axes, classes, strict=False):
-        panel(axis, found[found["part"] == name], rate, codecs, fits=False)
-        axis.set_ylim(0, max(axis.get_ylim()[1], LEAST))
+        panel(axis, scored[scored["part"] == name], facts, rate, styles, fits=False)
+        if math.isfinite(facts.high - facts.low):
+            least_top = facts.factor * (facts.low + MIN_TOP * (facts.high - facts.low))
+            axis.set_ylim(top=max(axis.get_ylim()[1], least_top))
         axis.set_title(readable(name), fontsize=8)
     for place, axis in enumerate(axes):
-        below = place + _COLUMNS >= len(classes)
-        axis.set_xlabel("bit per pixel" if below else "")
-        axis.tick_params(labelbottom=below)
+        lowest = place + _COLUMNS >= len(classes)
+        axis.set_xlabel(RATE_AXIS if lowest else "")
+        axis.tick_params(labelbottom=lowest)
         axis.set_visible(place < len(classes))
+
+
+def _legend(figure: Any) -> None:
+    """One legend of all panels, below them."""
+    handles: dict[str, Any] = {}
+    for axis in figure.axes:
+        handles |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
+    columns = min(len(handles), 5)
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns, frameon=False)

@@ -1,8 +1,8 @@
-"""The colours in which label maps are shown: those of the data sets' publishers where they have some.
+"""The colours of label maps: those that the data sets' publishers use, else PASCAL VOC's rule.
 
 camvid11      Brostow, Fauqueur, Cipolla 2009, with SegNet's colour for pavement
 cityscapes19  Cordts et al. 2016
-others        PASCAL VOC's rule (Everingham et al. 2015): the bits of the class' number, dealt to red, green and blue from the highest down
+others        Everingham et al. 2015: the bits of the class' number, dealt to red, green and blue, highest bit first
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from downstream.label_spaces import BACKGROUND
 Colours = npt.NDArray[np.uint8]
 
 _MERGED = (160, 160, 160)
-"""A class that stands for several of a data set."""
+"""The colour of a class into which several of the data set were merged."""
 
 _PUBLISHED: dict[str, dict[str, tuple[int, int, int]]] = {
     "camvid11": {
@@ -59,10 +59,10 @@ _PUBLISHED: dict[str, dict[str, tuple[int, int, int]]] = {
 
 
 def palette(space: LabelSpace, scored: Sequence[str]) -> Colours:
-    """Colour of each scored class: uint8 (256, 3) by label, black for void and labels without a class.
+    """The colour of each scored class: uint8 (256, 3) by label, black for void and labels without a class.
 
-    space: the data set's classes, whose numbers decide the colours; scored: those of them, or what several were merged
-    into, in label order.
+    space: the data set's classes; their numbers decide the colours. scored: the scored classes in label order, which
+    are classes of ``space`` or classes that several of them were merged into.
     """
     table = np.zeros((256, 3), np.uint8)
     for label, name in enumerate(scored):
@@ -79,7 +79,7 @@ def _colour(space: LabelSpace, name: str) -> tuple[int, int, int]:
 
 
 def _dealt(number: int) -> tuple[int, int, int]:
-    """PASCAL VOC's colour of a class' number; 0 is black.
+    """The colour of a class' number by PASCAL VOC's rule; 0 is black.
 
     >>> _dealt(1), _dealt(15)
     ((128, 0, 0), (192, 128, 128))

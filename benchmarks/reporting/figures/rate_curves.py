@@ -1,160 +1,98 @@
-"""Rate-accuracy curves for a paper, from rows alone: colour-blind-safe, vector, fonts embedded; bands are 95 %
-intervals.
+"""Rate-accuracy curves for a paper: colour-blind-safe, vector, fonts embedded; bands are 95 % intervals.
 
-A codec is told by colour, marker and dashes, so that the curves stay apart in grey too. Where a curve dips, the
-monotone fit that stands in for it in Bjontegaard differences is dotted beside the raw points. What others have
-published is drawn hollow and grey, and named so.
+Where a curve dips, the monotone fit that replaces it in Bjontegaard differences is dotted beside the measured points.
+Published curves of other work are drawn hollow and grey, and named as published.
 """
 
 from __future__ import annotations
 
-import io
 import math
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.api import MetricFacts
+from benchmarks.reporting.figures.codec_styles import MARKERS, Style, styles_of
+from benchmarks.reporting.figures.figure_files import SETTINGS, pyplot, readable, save_both
+from benchmarks.runs.domains import domain_of
+from benchmarks.runs.results import Results
 from benchmarks.stats.bjontegaard import Line, line
-from benchmarks.stats.metric_facts import TITLES, scale_of
-from hsc.files.atomic_files import replacing
+from benchmarks.stats.metric_facts import STREAM_FACTS, axis_title
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31", "#7F3C8D", "#666666")
-"""Okabe and Ito's palette (2008), then four that stay apart from it."""
-MARKERS = "osD^vP*Xhd"
-DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (6, 1.5, 1.5, 1.5)))
-"""None of them the dots of a fit. Three, so that beyond ten codecs colour and marker come again with other dashes."""
 SINGLE, DOUBLE = 3.35, 7.0
 """Widths in inches of one column and of two in most journals."""
 PUBLISHED = "published: "
-"""How the name of a curve begins that others have measured on other data."""
+"""How the name of a published curve begins, which was measured on other data."""
+RATE_AXIS = f"rate [{STREAM_FACTS['bpp'].unit}]"
 
-TEXT: dict[Any, Any] = {"text.parse_math": False, "text.usetex": False, "pdf.fonttype": 42}
-"""Of everything drawn: names that people give, of classes, pictures and settings, are text and never formulas."""
-
-SETTINGS: dict[Any, Any] = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.6,
-    "svg.fonttype": "none",
-    **TEXT,
-}
-"""Of all figures of curves; letters stay letters."""
-
-_ACROSS = 3
+_MAX_ACROSS = 3
 _GREY = "#777777"
-_LETTERS_AN_INCH = 19.0
-
-
-class Style(NamedTuple):
-    """How a codec is drawn, in all panels and all figures alike."""
-
-    colour: str
-    marker: str
-    dashes: Any
+_CEILING = "#444444"
+_LETTERS_PER_INCH = 19.0
 
 
 class Overlay(NamedTuple):
-    """A curve that others have published. points: (bits per pixel, score as in rows)."""
+    """A published curve. points: (bits per pixel, score as in ``scores.csv``)."""
 
     name: str
     points: tuple[tuple[float, float], ...]
 
 
-def styles_of(codecs: Iterable[str]) -> dict[str, Style]:
-    """A style for each codec, by its place among all that are drawn; thirty before any comes again."""
-    return {
-        codec: Style(COLOURS[n % len(COLOURS)], MARKERS[n % len(MARKERS)], DASHES[n % len(DASHES)])
-        for n, codec in enumerate(dict.fromkeys(codecs))
-    }
+class CurvePoint(NamedTuple):
+    """One operating point: bits per pixel, and its score with the ends of its interval, in the scores' own units."""
+
+    bpp: float
+    score: float
+    low: float
+    high: float
 
 
-def drawn(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """The rows whose values are drawn: of each head and route the first of ``columns`` that it has, at operating
-    points.
+def axis_label(facts: MetricFacts) -> str:
+    """The label of a score's axis: its title, its unit, and its direction where lower is better.
+
+    >>> axis_label(MetricFacts(title="AP"))
+    'AP [%]'
+    >>> axis_label(MetricFacts(title="FID", percent=False, higher_is_better=False))
+    'FID, lower is better'
     """
-    whole = (rows["part"] == "") & (rows["anchor"] == "") & (rows["status"] == "ok") & (rows["head"] != "")
-    found = rows[rows["metric"].isin(list(columns)) & whole]
-    place = found["metric"].map(list(columns).index)
-    return found[place == place.groupby([found["head"], found["route"]]).transform("min")]
+    return axis_title(facts) + ("" if facts.higher_is_better else ", lower is better")
 
 
-def curves(rows: pd.DataFrame, columns: Sequence[str], path: Path) -> None:
-    """Draw bpp (log axis) against each head's main score, a panel a head and route, with the uncompressed ceiling;
-    writes .png and .pdf.
+def drawn(scores: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """The scores that are drawn: for each head and route the first of ``columns`` that it has, at operating points."""
+    whole = scores[(scores["part"] == "") & (scores["ladder"] == "") & (scores["head"] != "")]
+    scored = whole[whole["metric"].isin(list(columns)) & (whole["status"] == "ok")]
+    place = scored["metric"].map(list(columns).index)
+    return scored[place == place.groupby([scored["head"], scored["route"]]).transform("min")]
 
-    columns: the task's scores; a head's main one is the first of them that it has. path: without its ending.
+
+def rates(scores: pd.DataFrame) -> pd.Series:
+    """Bits per pixel by codec and point, second ladders left out."""
+    of_streams = (scores["head"] == "") & (scores["part"] == "") & (scores["ladder"] == "")
+    return scores[of_streams & (scores["metric"] == "bpp")].set_index(["codec", "point"])["value"]
+
+
+def curves(results: Results, path: Path) -> None:
+    """Draw bpp (log axis) against each head's main score, a panel a head and route, with the score of the uncompressed
+    images as a ceiling; writes .png and .pdf.
+
+    A head's main score is the first of ``results.columns`` that it has. path: without its ending.
     """
-    panels = max(len(_views(drawn(rows, columns))), 1)
-    across = 2 if panels == 4 else min(panels, _ACROSS)  # four stand in a square
-    with figure(rows, columns, width=4.6 * across + 1.2, across=across, font_size=9, legend="right") as made:
-        save_both(made, path)
-
-
-def pyplot() -> Any:
-    """Matplotlib's pyplot, set to draw into files."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    return plt
-
-
-_LAID_OUT_ONLY: ContextVar[bool] = ContextVar("laid out only", default=False)
-
-
-@contextmanager
-def laid_out_only() -> Iterator[None]:
-    """Within it figures are made and laid out, all their text too, and nothing is written: a rehearsal."""
-    token = _LAID_OUT_ONLY.set(True)
-    try:
-        yield
-    finally:
-        _LAID_OUT_ONLY.reset(token)
-
-
-def save_both(made: Any, path: Path) -> None:
-    """Write ``path`` as .png, in 256 colours, and .pdf and close the figure."""
-    from PIL import Image
-
-    if _LAID_OUT_ONLY.get():
-        made.set_layout_engine("none")
-        made.draw_without_rendering()
-        pyplot().close(made)
-        return
-    canvas = io.BytesIO()
-    made.savefig(canvas, format="png", dpi=160)
-    made.set_layout_engine("none")  # places are found once, which is most of the work
-    with (
-        replacing(path.with_name(f"{path.name}.png")) as part,
-        Image.open(canvas) as pixels,
-    ):  # a third of the size, and no eye tells
-        pixels.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(part, "PNG", optimize=True)
-    save(made, path.with_name(f"{path.name}.pdf"))
-    pyplot().close(made)
-
-
-def save(made: Any, path: Path, **extra: Any) -> None:
-    """Write a figure, whole or not at all; the same figure gives the same PDF."""
-    if path.suffix == ".pdf":
-        extra |= {"metadata": {"CreationDate": None}}
-    if path.suffix in (".jpg", ".jpeg"):  # sheets are kept in the tree, which has little room
-        extra |= {"pil_kwargs": {"quality": 70, "optimize": True, "progressive": True}}
-    with replacing(path) as part:
-        made.savefig(part, **extra)
+    panels = max(len(_views(drawn(results.scores, results.columns))), 1)
+    across = 2 if panels == 4 else min(panels, _MAX_ACROSS)  # four stand in a square
+    with figure(results, width=4.6 * across + 1.2, across=across, font_size=9, legend="right") as plotted:
+        save_both(plotted, path)
 
 
 @contextmanager
 def figure(
-    rows: pd.DataFrame,
-    columns: Sequence[str],
+    results: Results,
+    columns: Sequence[str] = (),
     *,
     width: float = DOUBLE,
     across: int = 2,
@@ -165,88 +103,70 @@ def figure(
 ) -> Iterator[Any]:
     """A figure of one run, a panel a head and route, ``across`` of them side by side; closed on leaving.
 
-    columns: the task's scores, as in ``curves``; panels share their scale where all show the same. width: inches.
+    columns: the scores to draw, by default those of the results; each head shows the first that it has, and panels
+    share their scale where all show the same score. width: inches.
     """
     plt = pyplot()
-    found = drawn(rows, columns)
-    views, alike = _views(found), found["metric"].nunique() <= 1
+    columns = columns or results.columns
+    scored = drawn(results.scores, columns)
+    views, same_score = _views(scored), scored["metric"].nunique() <= 1
     across = min(across, max(len(views), 1))
-    lines = -(-max(len(views), 1) // across)
-    styles = styles or styles_of(found["codec"])
+    rows = -(-max(len(views), 1) // across)
+    styles = styles or styles_of(scored["codec"])
     settings = SETTINGS | {"font.size": font_size, "legend.fontsize": font_size - 1 if legend == "below" else font_size}
     with plt.rc_context(settings):
-        height = 3.8 * lines if legend == "right" else 0.72 * width / across * lines + 0.3
-        made, axes = plt.subplots(
-            lines, across, figsize=(width, height), sharey=alike, squeeze=False, layout="constrained"
+        height = 3.8 * rows if legend == "right" else 0.72 * width / across * rows + 0.3
+        plotted, grid = plt.subplots(
+            rows, across, figsize=(width, height), sharey=same_score, squeeze=False, layout="constrained"
         )
         try:
-            for axis, (head, route) in zip(axes.flat, views, strict=False):
-                mine = found[(found["head"] == head) & (found["route"] == route)]
-                panel(axis, mine, rates(rows), styles, overlays)
-                if not alike or axis is axes[0][0]:
-                    axis.set_ylabel(_axis_name(str(mine["metric"].iloc[0])))
-                title = head + (", on latents" if route == "latent" else "")
+            axes = list(grid.flat)
+            shown = axes[: max(len(views), 1)]
+            for axis, (head, route) in zip(axes, views, strict=False):
+                of_view = scored[(scored["head"] == head) & (scored["route"] == route)]
+                facts = results.facts_of(str(of_view["metric"].iloc[0]))
+                panel(axis, of_view, facts, rates(results.scores), styles, overlays)
+                if not same_score or axis is axes[0]:
+                    axis.set_ylabel(readable(axis_label(facts)))
+                title = head + (f", {domain_of(route)}" if route == "latent" else "")
                 axis.set_title(textwrap.fill(readable(title), max(int(width / across * 11), 12)), fontsize=font_size)
-            _same_rates(list(axes.flat)[: len(views)])
-            for axis in list(axes.flat)[max(len(views), 1) :]:
+            _share_rate_range(axes[: len(views)])
+            for axis in axes[len(shown) :]:
                 axis.remove()
             if not views:
-                axes[0][0].set_ylabel(_axis_name(columns[0]))
-            _legend(made, list(axes.flat)[: max(len(views), 1)], legend, width)
+                axes[0].set_ylabel(readable(axis_label(results.facts_of(columns[0]))))
+            _legend(plotted, shown, legend, width)
             if views and legend == "right":
-                last = rows.iloc[-1]
-                made.suptitle(
-                    readable(f"{last['task']} on {last['dataset']} ({last['split']}, {last['images']} images)"),
-                    fontsize=font_size,
-                )
-            yield made
+                plotted.suptitle(readable(where(results.scores)), fontsize=font_size)
+            yield plotted
         finally:
-            plt.close(made)
+            plt.close(plotted)
 
 
-def readable(text: str) -> str:
-    """Text for a figure of the settings ``TEXT``: letters that the font does not have as their numbers; legends would
-    leave out a first "_".
-
-    >>> readable("fast_$1$ 東"), readable("_void_")
-    ('fast_$1$ (U+6771)', ' _void_')
-    """
-    from matplotlib.font_manager import FontProperties, findfont, get_font
-
-    font = get_font(findfont(FontProperties()))
-    shown = "".join(c if font.get_char_index(ord(c)) else f"(U+{ord(c):04X})" for c in text)
-    return f" {shown}" if shown.startswith("_") else shown
+def where(scores: pd.DataFrame) -> str:
+    """What was measured on what: task, data set, split and number of images."""
+    row = scores.iloc[-1]
+    return f"{row['task']} on {row['dataset']} ({row['split']}, {row['images']} images)"
 
 
-def _views(found: pd.DataFrame) -> list[tuple[str, str]]:
-    return list(dict.fromkeys(zip(found["head"], found["route"], strict=True)))
+def _views(scored: pd.DataFrame) -> list[tuple[str, str]]:
+    """The heads that are drawn, each with its route."""
+    return list(dict.fromkeys(zip(scored["head"], scored["route"], strict=True)))
 
 
-def rates(rows: pd.DataFrame) -> pd.Series:
-    """Bits per pixel by codec and point."""
-    found = rows[(rows["metric"] == "bpp") & (rows["head"] == "") & (rows["part"] == "")]
-    return found.set_index(["codec", "point"])["value"]
-
-
-def _axis_name(metric: str) -> str:
-    scale, title = scale_of(metric), TITLES.get(metric, metric)
-    unit = "%" if scale.percent else "" if scale.unit == "1" or scale.unit in title else scale.unit
-    return title + (f" ({unit})" if unit else "") + (" (less is better)" if scale.sign < 0 else "")
-
-
-def _legend(made: Any, axes: Sequence[Any], legend: str, width: float) -> None:
-    named = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
-    if not named:
+def _legend(plotted: Any, axes: Sequence[Any], place: str, width: float) -> None:
+    handles = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    if not handles:
         return
-    if legend == "right":
-        made.legend(named.values(), named.keys(), loc="outside right center", frameon=False)
+    if place == "right":
+        plotted.legend(handles.values(), handles.keys(), loc="outside right center", frameon=False)
         return
-    columns = _columns([len(name) for name in named], width * _LETTERS_AN_INCH)
-    lines = -(-len(named) // columns)
-    made.set_figheight(made.get_figheight() + 0.15 * lines)
-    made.legend(
-        named.values(),
-        named.keys(),
+    columns = _legend_columns([len(name) for name in handles], width * _LETTERS_PER_INCH)
+    rows = -(-len(handles) // columns)
+    plotted.set_figheight(plotted.get_figheight() + 0.15 * rows)
+    plotted.legend(
+        handles.values(),
+        handles.keys(),
         loc="outside lower center",
         frameon=False,
         ncols=columns,
@@ -256,8 +176,8 @@ def _legend(made: Any, axes: Sequence[Any], legend: str, width: float) -> None:
     )
 
 
-def _columns(lengths: Sequence[int], room: float) -> int:
-    """The most columns of a legend that fit, names going down one column after the other. lengths, room: letters."""
+def _legend_columns(lengths: Sequence[int], room: float) -> int:
+    """The most columns of a legend that fit, names filling one column after the other. lengths, room: in letters."""
     for columns in range(len(lengths), 1, -1):
         parts = np.array_split(np.array(lengths), columns)  # as matplotlib fills them
         if sum(int(part.max()) + 8 for part in parts) <= room:  # the line before a name is as wide as eight letters
@@ -265,85 +185,98 @@ def _columns(lengths: Sequence[int], room: float) -> int:
     return 1
 
 
-def _same_rates(axes: Sequence[Any]) -> None:
-    """One range of rates for all panels, so that what stands above what can be compared."""
-    ends = [axis.get_xlim() for axis in axes if np.isfinite(axis.dataLim.intervalx).all()]
-    for axis in axes if ends else ():
-        axis.set_xlim(min(low for low, _ in ends), max(high for _, high in ends))
+def _share_rate_range(axes: Sequence[Any]) -> None:
+    """Give all panels one range of rates, so that points above each other can be compared."""
+    ranges = [axis.get_xlim() for axis in axes if np.isfinite(axis.dataLim.intervalx).all()]
+    for axis in axes if ranges else ():
+        axis.set_xlim(min(low for low, _ in ranges), max(high for _, high in ranges))
 
 
 def panel(
     axis: Any,
-    found: pd.DataFrame,
+    scored: pd.DataFrame,
+    facts: MetricFacts,
     rate: pd.Series,
     styles: Mapping[str, Style],
     overlays: Sequence[Overlay] = (),
     *,
     fits: bool = True,
 ) -> None:
-    """Rate against one score, in percent where it is a share, of each codec. fits: dotted, what stands for a curve that
-    dips in differences.
+    """Draw rate against one score of each codec, as ``facts`` say that people read it.
 
-    Without loss a score may have no end, as PSNR has none; then there is no ceiling to draw.
+    scored: rows of that score. rate: as ``rates`` gives it. fits: draw, dotted, the monotone fit of a curve that dips.
+    A codec of a single point without a name is lossless: its score is a horizontal line, left out where it is infinite,
+    as PSNR is.
     """
-    from matplotlib.ticker import LogLocator, NullFormatter
-
-    scale = scale_of(str(found["metric"].iloc[0]))
-    times = 100 if scale.percent else 1
-    for codec, group in found.groupby("codec", sort=False):
+    for codec, group in scored.groupby("codec", sort=False):
         points = sorted(
-            (float(rate.get((codec, r.point), float("nan"))), times * r.value, times * r.low, times * r.high)
-            for r in group.itertuples()
+            CurvePoint(float(rate.get((codec, row.point), math.nan)), float(row.value), float(row.low), float(row.high))
+            for row in group.itertuples()
         )
         if list(group["point"]) == [""]:
-            if math.isfinite(points[0][1]):
-                axis.axhline(
-                    points[0][1], color="#444444", linestyle="--", linewidth=1, label=readable(f"{codec}, no loss")
-                )
-            continue
-        style = styles[str(codec)]
-        across, values, low, high = (list(numbers) for numbers in zip(*points, strict=True))
+            _draw_ceiling(axis, str(codec), facts.factor * points[0].score)
+        else:
+            _draw_curve(axis, str(codec), points, facts, styles[str(codec)], fits=fits)
+    for number, overlay in enumerate(overlays):
         axis.plot(
-            across,
-            values,
-            color=style.colour,
-            marker=style.marker,
-            linestyle=style.dashes,
-            markersize=4,
-            linewidth=1.2,
-            label=readable(str(codec)),
-        )
-        stands_in = (
-            line(list(zip(across, (scale.sign * v / times for v in values), strict=True)), scale.bounds) if fits else ""
-        )
-        if isinstance(stands_in, Line) and stands_in.fitted:
-            axis.plot(
-                np.exp(stands_in.log_rate),
-                times * scale.sign * stands_in.quality,
-                color=style.colour,
-                linestyle=":",
-                linewidth=1,
-            )
-        if not any(map(math.isnan, low)):
-            axis.fill_between(across, low, high, color=style.colour, alpha=0.13, linewidth=0)
-    for number, one in enumerate(overlays):
-        across, values = ([p[0] for p in one.points], [times * p[1] for p in one.points])
-        marker = MARKERS[number % len(MARKERS)]
-        axis.plot(
-            across,
-            values,
+            [bpp for bpp, _ in overlay.points],
+            [facts.factor * score for _, score in overlay.points],
             color=_GREY,
-            marker=marker,
+            marker=MARKERS[number % len(MARKERS)],
             markerfacecolor="white",
             markersize=4,
             linewidth=0.8,
-            label=readable(PUBLISHED + one.name),
+            label=readable(PUBLISHED + overlay.name),
         )
+    _rate_axis(axis)
+    _limit_scores(axis, facts)
+
+
+def _draw_ceiling(axis: Any, codec: str, score: float) -> None:
+    if math.isfinite(score):
+        label = readable(f"{codec}, lossless")
+        axis.axhline(score, color=_CEILING, linestyle="--", linewidth=1, label=label, clip_on=False)
+
+
+def _draw_curve(
+    axis: Any, codec: str, points: Sequence[CurvePoint], facts: MetricFacts, style: Style, *, fits: bool
+) -> None:
+    """One codec's points, the fit that replaces them where they dip, and the band of their intervals."""
+    across = [point.bpp for point in points]
+    axis.plot(
+        across,
+        [facts.factor * point.score for point in points],
+        color=style.colour,
+        marker=style.marker,
+        linestyle=style.dashes,
+        markersize=4,
+        linewidth=1.2,
+        label=readable(codec),
+        clip_on=False,  # a marker on the bound of its score stays whole
+    )
+    fit = line([(point.bpp, facts.sign * point.score) for point in points], facts.bounds) if fits else ""
+    if isinstance(fit, Line) and fit.fitted:
+        fitted = facts.factor * facts.sign * fit.quality
+        axis.plot(np.exp(fit.log_rate), fitted, color=style.colour, linestyle=":", linewidth=1)
+    if not any(math.isnan(point.low) for point in points):
+        low, high = ([facts.factor * end for end in ends] for ends in zip(*(p[2:] for p in points), strict=True))
+        axis.fill_between(across, low, high, color=style.colour, alpha=0.13, linewidth=0)
+
+
+def _rate_axis(axis: Any) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     axis.set_xscale("log")
-    axis.set_xlabel("rate (bit per pixel, whole files)")
+    axis.set_xlabel(f"{RATE_AXIS}, whole files")
     axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axis.xaxis.set_major_formatter("{x:g}")
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.grid(alpha=0.25, linewidth=0.6)
-    if scale.percent:
-        axis.set_ylim(bottom=0, auto=True)  # a panel that shares this scale may reach higher
+
+
+def _limit_scores(axis: Any, facts: MetricFacts) -> None:
+    """Keep the axis of scores within their bounds, and begin it at the lower bound of shares."""
+    low, high = axis.get_ylim()
+    lowest, highest = facts.factor * facts.low, facts.factor * facts.high
+    low = lowest if facts.percent and math.isfinite(lowest) else max(low, lowest)
+    axis.set_ylim(low, min(high, highest), auto=True)  # a panel that shares this scale may reach higher

@@ -1,22 +1,25 @@
-"""What the page's curves are drawn from: every operating point's scores by head, in numbers a browser can read."""
+"""The numbers from which the page's script draws curves: every operating point's scores, by head and codec."""
 
 from __future__ import annotations
 
 import colorsys
 import math
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.reporting.figures.rate_curves import COLOURS, Style, styles_of
-from benchmarks.reporting.html.run_files import RunFiles
+from benchmarks.api import MetricFacts
+from benchmarks.reporting.figures.codec_styles import COLOURS, Style, styles_of
+from benchmarks.reporting.figures.rate_curves import axis_label
+from benchmarks.runs.domains import domain_of
+from benchmarks.runs.results import Results
 from benchmarks.stats.bjontegaard import Line, line
-from benchmarks.stats.metric_facts import TITLES, scale_of
 
 ON_DARK = ("#4FA8E0", "#F58A4B", "#2CC79B", "#E39CC4", "#F2B93B", "#8CD0F5", "#F2F2F2", "#C9A66B", "#B68AC6", "#A6A6A6")
-"""The colours of ``benchmarks.reporting.figures.rate_curves``, lighter, hue by hue, for dark paper."""
+"""The colours of ``benchmarks.reporting.figures.codec_styles``, lighter, hue by hue, for a dark page."""
 SHAPES = {
     "o": "circle",
     "s": "rect",
@@ -26,151 +29,180 @@ SHAPES = {
     "P": "cross",
     "*": "star",
     "X": "crossRot",
+    "h": "rectRounded",
+    "d": "rectRot",
 }
-"""The markers of ``benchmarks.reporting.figures.rate_curves`` by the plotting library's names; the two it lacks are the
-nearest there are.
+"""The markers of ``benchmarks.reporting.figures.codec_styles`` by the plotting library's names; for the two that it
+lacks, the most similar shapes.
 """
 _BRIGHT = ("#FFD60A", "#FF453A", "#32D7FF", "#30D158", "#FF5FD2")
 _FIT_POINTS = 33
 _LINE_WIDTH = 2
 
 
-class Reader(NamedTuple):
+class View(NamedTuple):
     """A head by one of its routes."""
 
     head: str
     route: str
     regime: str
 
+    @property
+    def title(self) -> str:
+        """The name of the view on the page."""
+        return f"{self.head} · {domain_of(self.route)} · {self.regime}"
+
 
 class Points(NamedTuple):
-    """The operating points, and who they belong to. table: scores of heads, a line a number; bpp: rates by codec and
-    point.
+    """The operating points of a run, second ladders left out.
+
+    scores: rows of heads, of all classes and of single ones. streams: rows of codecs: rates, PSNR and times.
     """
 
-    readers: list[Reader]
+    views: list[View]
     codecs: list[str]
-    table: pd.DataFrame
+    scores: pd.DataFrame
     streams: pd.DataFrame
 
+    def view(self, head: str, route: str) -> int | None:
+        """The number of a head's view on the page."""
+        return next((n for n, view in enumerate(self.views) if view[:2] == (head, route)), None)
 
-def points_of(run: RunFiles) -> Points:
-    """The points of a run's rows; second ladders, differences and searches are none."""
-    rows = run.rows[
-        (run.rows["anchor"] == "") & (run.rows["codec"] != "") & ~run.rows["metric"].str.contains("(", regex=False)
-    ]
-    table = rows[rows["head"] != ""]
+    def codec(self, label: str) -> int | None:
+        """The number of a codec on the page."""
+        return self.codecs.index(label) if label in self.codecs else None
+
+
+def points_of(results: Results) -> Points:
+    """The operating points of a run's scores."""
+    rows = results.scores[(results.scores["ladder"] == "") & (results.scores["codec"] != "")]
+    scores = rows[rows["head"] != ""]
     streams = rows[(rows["head"] == "") & (rows["part"] == "")]
-    table = table[table["part"].isin(["", *_classes(table)])]
-    readers = [
-        Reader(*names) for names in dict.fromkeys(zip(table["head"], table["route"], table["regime"], strict=True))
-    ]
-    return Points(readers, list(dict.fromkeys(table["codec"])), table, streams)
-
-
-def _classes(table: pd.DataFrame) -> list[str]:
-    """Parts that are classes: those of points whose whole is another row; a second ladder has no such."""
-    from benchmarks.stats.null_floor import PART
-
-    return [part for part in dict.fromkeys(table["part"]) if part and part != PART]
+    columns = (scores["head"], scores["route"], scores["regime"])
+    views = [View(*names) for names in dict.fromkeys(zip(*columns, strict=True))]
+    return Points(views, list(dict.fromkeys(scores["codec"])), scores, streams)
 
 
 def _look(style: Style) -> dict[str, Any]:
-    """A style of ``benchmarks.reporting.figures.rate_curves`` in the page's terms: colours on light and dark paper,
-    shape, dashes in pixels.
-    """
-    shape = SHAPES.get(style.marker, "rectRounded" if style.marker == "h" else "rectRot")
+    """A codec's style in the page's terms: colours on a light and on a dark page, shape, dashes in pixels."""
     dash = [] if style.dashes == "-" else [_LINE_WIDTH * length for length in style.dashes[1]]
-    return {"light": style.colour, "dark": ON_DARK[COLOURS.index(style.colour)], "shape": shape, "dash": dash}
+    dark = ON_DARK[COLOURS.index(style.colour)]
+    return {"light": style.colour, "dark": dark, "shape": SHAPES[style.marker], "dash": dash}
 
 
 def looks_of(points: Points) -> list[dict[str, Any]]:
-    """Every codec's style; what loses nothing is a dashed line, in no codec's colour."""
+    """The look of every codec; a lossless one is a dashed line in a colour of its own."""
     fidelity = points.streams[points.streams["metric"] == "psnr"].groupby("codec")["value"].min()
     lossless = {codec for codec, value in fidelity.items() if value == math.inf}
-    quiet = {"light": "#444444", "dark": "#B8B8B8", "shape": "none", "dash": [6, 4]}
+    ceiling = {"light": "#444444", "dark": "#B8B8B8", "shape": "none", "dash": [6, 4]}
     styles = styles_of(points.codecs)
-    return [{"label": label, **(quiet if label in lossless else _look(styles[label]))} for label in points.codecs]
+    return [{"label": label, **(ceiling if label in lossless else _look(styles[label]))} for label in points.codecs]
 
 
 def class_colours(count: int) -> list[str]:
-    """A colour for each class: five that show on streets, then hues a golden angle apart, three lightnesses in turn."""
-    made = list(_BRIGHT)
-    for n in range(len(made), count):
-        red, green, blue = colorsys.hls_to_rgb(n * 0.618034 % 1, (0.62, 0.45, 0.75)[n % 3], 0.75)
-        made.append(f"#{round(255 * red):02X}{round(255 * green):02X}{round(255 * blue):02X}")
-    return made[:count]
+    """A colour for each class: five that stand out on streets, then hues a golden angle apart, in three lightnesses."""
+    colours = list(_BRIGHT)
+    for n in range(len(colours), count):
+        channels = colorsys.hls_to_rgb(n * 0.618034 % 1, (0.62, 0.45, 0.75)[n % 3], 0.75)
+        colours.append("#" + "".join(f"{round(255 * channel):02X}" for channel in channels))
+    return colours[:count]
 
 
 def number(value: float) -> float | None:
-    """Five digits, None for what is no number or has no end: JSON knows neither."""
+    """A value with five digits; None where it is NaN or infinite, which JSON does not know."""
     return float(f"{value:.5g}") if math.isfinite(value) else None
 
 
-def chart_data(run: RunFiles, points: Points) -> dict[str, Any]:
-    """Metrics, classes, readers, codecs and points for the page's script. Scores are 0 to 1, intervals [value, low,
-    high].
+def chart_data(results: Results, points: Points) -> dict[str, Any]:
+    """Metrics, classes, heads, codecs and points for the page's script.
+
+    Scores are as measured, intervals are [value, low, high]; each metric says by what factor people read it.
     """
-    whole = points.table[(points.table["part"] == "") & (points.table["status"] == "ok")]
-    names = [m for m in dict.fromkeys([run.main, *run.columns, *whole["metric"]]) if m in set(whole["metric"])]
-    psnr = ["psnr"] if "psnr" not in names and not points.streams[points.streams["metric"] == "psnr"].empty else []
-    units = dict(zip(run.rows["metric"], run.rows["unit"], strict=True))
-    by_class = points.table[points.table["part"] != ""]
+    whole = points.scores[(points.scores["part"] == "") & (points.scores["status"] == "ok")]
+    scored = set(whole["metric"])
+    in_order = dict.fromkeys([results.main_metric, *results.columns, *whole["metric"]])
+    metrics = [name for name in in_order if name in scored]
+    if "psnr" not in metrics and (points.streams["metric"] == "psnr").any():
+        metrics.append("psnr")
+    by_class = points.scores[points.scores["part"] != ""]
+    class_metric = str(by_class["metric"].iloc[0]) if len(by_class) else ""
+    classes = list(dict.fromkeys(by_class.loc[by_class["metric"] == class_metric, "part"]))
+    class_facts = results.facts_of(class_metric)
     return {
-        "main": run.main,
-        "metrics": [
-            {"id": m, "title": TITLES.get(m, m), "unit": "%" if scale_of(m).percent else units[m].removeprefix("1")}
-            for m in [*names, *psnr]
+        "main": results.main_metric,
+        "metrics": [{"id": name, **_reading(results.facts_of(name))} for name in metrics],
+        "classMetric": {"id": class_metric, **_reading(class_facts)} if classes else None,
+        "classes": [
+            {"name": name, **_reading(replace(class_facts, title=f"{class_facts.title}, {name}"))} for name in classes
         ],
-        "classMetric": str(by_class["metric"].iloc[0]) if len(by_class) else "",
-        "classes": list(dict.fromkeys(by_class["part"])),
-        "readers": [reader._asdict() for reader in points.readers],
+        "readers": [{**view._asdict(), "title": view.title, "domain": domain_of(view.route)} for view in points.views],
         "codecs": looks_of(points),
-        "points": list(_points(points, [*names, *psnr], list(dict.fromkeys(by_class["part"])))),
-        "fits": list(_fits(points, run.main)),
+        "points": list(_points(points, metrics, class_metric, classes)),
+        "fits": list(_fits(points, results)),
     }
 
 
-def _points(points: Points, names: list[str], classes: list[str]) -> Iterable[dict[str, Any]]:
-    streams = {(r.codec, r.point, r.metric): r for r in points.streams[points.streams["route"] == "image"].itertuples()}
-    ok = points.table[points.table["status"] == "ok"]
-    for (head, route, codec, point), group in ok.groupby(["head", "route", "codec", "point"], sort=False):
+def _reading(facts: MetricFacts) -> dict[str, Any]:
+    """How people read a score: texts, factor, decimals, direction, bounds in the unit shown (None where infinite)."""
+    unit = "%" if facts.percent else "" if facts.unit in ("", "1") else facts.unit
+    return {
+        "title": facts.title,
+        "label": axis_label(facts),
+        "unit": unit,
+        "factor": facts.factor,
+        "digits": facts.digits,
+        "sign": facts.sign,
+        "share": facts.percent,
+        "low": number(facts.factor * facts.low),
+        "high": number(facts.factor * facts.high),
+    }
+
+
+def _points(
+    points: Points, metrics: Sequence[str], class_metric: str, classes: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    of_images = points.streams[points.streams["route"] == "image"]
+    streams = {(row.codec, row.point, row.metric): row for row in of_images.itertuples()}
+    measured = points.scores[points.scores["status"] == "ok"]
+    for (head, route, codec, point), rows in measured.groupby(["head", "route", "codec", "point"], sort=False):
         rate = streams.get((codec, point, "bpp"))
         if rate is None or not math.isfinite(rate.value):
             continue
-        reader = next(n for n, r in enumerate(points.readers) if (r.head, r.route) == (head, route))
-        whole = {
-            r.metric: [number(r.value), number(r.low), number(r.high)] for r in group[group["part"] == ""].itertuples()
-        }
+        whole = {row.metric: _with_ends(row) for row in rows[rows["part"] == ""].itertuples()}
         fidelity = streams.get((codec, point, "psnr"))
-        if fidelity is not None and "psnr" in names:
-            whole["psnr"] = [number(fidelity.value), None, None]
-        parts = {r.part: number(r.value) for r in group[group["part"] != ""].itertuples()}
+        if fidelity is not None and "psnr" in metrics:
+            whole.setdefault("psnr", [number(fidelity.value), None, None])
+        of_class = rows[(rows["part"] != "") & (rows["metric"] == class_metric)]
+        parts = {row.part: number(row.value) for row in of_class.itertuples()}
         yield {
-            "r": reader,
+            "r": points.view(str(head), str(route)),
             "c": points.codecs.index(str(codec)),
             "p": point,
-            "bpp": [number(rate.value), number(rate.low), number(rate.high)],
+            "bpp": _with_ends(rate),
             "lossless": fidelity is not None and math.isinf(fidelity.value),
-            "m": {name: whole[name] for name in names if name in whole},
+            "m": {name: whole[name] for name in metrics if name in whole},
             "k": [parts.get(name) for name in classes],
         }
 
 
-def _fits(points: Points, main: str) -> Iterable[dict[str, Any]]:
-    """The monotone curves that stand in for those that dip, for the main score."""
-    scale = scale_of(main)
-    rates = {(r.codec, r.point): r.value for r in points.streams[points.streams["metric"] == "bpp"].itertuples()}
-    ok = points.table[
-        (points.table["metric"] == main) & (points.table["part"] == "") & (points.table["status"] == "ok")
-    ]
-    for (head, route, codec), group in ok.groupby(["head", "route", "codec"], sort=False):
-        pairs = [(float(rates.get((codec, r.point), math.nan)), float(r.value)) for r in group.itertuples()]
-        fitted = line([(x, scale.sign * y) for x, y in pairs], scale.bounds)
-        if isinstance(fitted, Line) and fitted.fitted:
-            at = np.linspace(0, len(fitted.log_rate) - 1, _FIT_POINTS).round().astype(int)
-            drawn = [
-                [number(float(np.exp(fitted.log_rate[k]))), number(scale.sign * float(fitted.quality[k]))] for k in at
+def _with_ends(row: Any) -> list[float | None]:
+    return [number(row.value), number(row.low), number(row.high)]
+
+
+def _fits(points: Points, results: Results) -> Iterator[dict[str, Any]]:
+    """The monotone fits that replace curves that dip, for the main score."""
+    facts = results.facts_of(results.main_metric)
+    of_rate = points.streams[points.streams["metric"] == "bpp"]
+    rates: Mapping[tuple[str, str], float] = {(row.codec, row.point): row.value for row in of_rate.itertuples()}
+    scores = points.scores[(points.scores["metric"] == results.main_metric) & (points.scores["part"] == "")]
+    scores = scores[scores["status"] == "ok"]
+    for (head, route, codec), rows in scores.groupby(["head", "route", "codec"], sort=False):
+        pairs = [(float(rates.get((codec, row.point), math.nan)), float(row.value)) for row in rows.itertuples()]
+        fit = line([(bpp, facts.sign * score) for bpp, score in pairs], facts.bounds)
+        if isinstance(fit, Line) and fit.fitted:
+            places = np.linspace(0, len(fit.log_rate) - 1, _FIT_POINTS).round().astype(int)
+            xy = [
+                [number(float(np.exp(fit.log_rate[place]))), number(facts.sign * float(fit.quality[place]))]
+                for place in places
             ]
-            reader = next(n for n, r in enumerate(points.readers) if (r.head, r.route) == (head, route))
-            yield {"r": reader, "c": points.codecs.index(str(codec)), "xy": drawn}
+            yield {"r": points.view(str(head), str(route)), "c": points.codecs.index(str(codec)), "xy": xy}

@@ -1,4 +1,4 @@
-"""HTML in which nothing from a run can be markup: every text is escaped on its way in."""
+"""HTML in which no text of a run can become markup: every text is escaped on its way in."""
 
 from __future__ import annotations
 
@@ -13,14 +13,12 @@ class Markup(str):
 
 
 def escaped(text: Any) -> Markup:
-    """A text as HTML, its quotes too; what is HTML already stays as it is."""
+    """A text as HTML, with its quotes escaped; ``Markup`` stays as it is."""
     return text if isinstance(text, Markup) else Markup(html.escape(str(text), quote=True))
 
 
 def element(name: str, *content: Any, **attributes: Any) -> Markup:
-    """One element. Attributes that are None are left out; ``class_`` is ``class``, and ``_`` in a name stands for
-    ``-``.
-    """
+    """One element. Attributes that are None are left out; ``class_`` is ``class``, ``_`` in a name stands for ``-``."""
     written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escaped(value)}"'
         for key, value in attributes.items()
@@ -30,6 +28,7 @@ def element(name: str, *content: Any, **attributes: Any) -> Markup:
 
 
 def joined(parts: Iterable[Any]) -> Markup:
+    """Parts one after the other, texts among them escaped."""
     return Markup("".join(map(escaped, parts)))
 
 
@@ -42,7 +41,7 @@ def json_text(value: Any) -> Markup:
 
 
 class Column(NamedTuple):
-    """A column of a table. kind: "text" or "number", which says how it sorts and stands; about: a longer word on it."""
+    """A column of a table. kind: "text" or "number", which decides its order and alignment; about: its tooltip."""
 
     title: str
     kind: str = "number"
@@ -50,7 +49,7 @@ class Column(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """What a cell shows, and what it sorts by: None sorts last. small: a second, quieter line."""
+    """A cell: its text, the value it is sorted by (None sorts last), and a second, quieter line."""
 
     text: Any
     sort: Any = None
@@ -61,7 +60,7 @@ class Cell(NamedTuple):
 def table(
     name: str, caption: str, columns: Sequence[Column], rows: Iterable[tuple[dict[str, Any], Sequence[Cell]]]
 ) -> Markup:
-    """A table whose columns can be sorted, in a frame that scrolls. rows: attributes of the row, and its cells."""
+    """A table whose columns can be sorted, in a frame that scrolls. rows: the attributes of each row, and its cells."""
     heads = [
         element(
             "th",
@@ -80,21 +79,19 @@ def table(
         for column in columns
     ]
     body = [
-        element(
-            "tr", *(_cell(n, cell, column) for n, (cell, column) in enumerate(zip(cells, columns, strict=True))), **at
-        )
-        for at, cells in rows
+        element("tr", *(_cell(n, *pair) for n, pair in enumerate(zip(cells, columns, strict=True))), **attributes)
+        for attributes, cells in rows
     ]
-    whole = element(
-        "table", element("caption", caption), element("thead", element("tr", *heads)), element("tbody", *body), id=name
+    parts = element("caption", caption), element("thead", element("tr", *heads)), element("tbody", *body)
+    return element(
+        "div", element("table", *parts, id=name), class_="frame", tabindex="0", role="region", aria_label=caption
     )
-    return element("div", whole, class_="frame", tabindex="0", role="region", aria_label=caption)
 
 
 def _cell(place: int, cell: Cell, column: Column) -> Markup:
+    """A cell as HTML; the first of a row is its heading."""
     classes = " ".join(filter(None, ("n" if column.kind == "number" else "", cell.class_ or "")))
     small = element("small", cell.small) if cell.small else ""
-    value = None if cell.sort is None else cell.sort
     if place == 0:
-        return element("th", cell.text, small, scope="row", data_v=value, class_=classes or None)
-    return element("td", cell.text, small, data_v=value, class_=classes or None)
+        return element("th", cell.text, small, scope="row", data_v=cell.sort, class_=classes or None)
+    return element("td", cell.text, small, data_v=cell.sort, class_=classes or None)

@@ -1,6 +1,4 @@
-"""Where the page's numbers come from, from ``run.json``: settings, machine, versions and hashes, and each cell's codec
-and head.
-"""
+"""Where the page's numbers come from, by ``run.json``: settings, machine, versions and hashes, codecs and heads."""
 
 from __future__ import annotations
 
@@ -9,98 +7,95 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.reporting.html.markup import Markup, element, joined
-from benchmarks.reporting.html.run_files import RunFiles
+from benchmarks.stats.noise_floor import second_label
+
+_SETTINGS = ("anchors", "seed", "repeats", "resamples", "match_bpp", "pseudo_label_score")
+
+
+def provenance(about: Mapping[str, Any]) -> Markup:
+    """The command that made the run, and all else folded away. about: ``run.json``."""
+    environment, dataset, times = about["environment"], about["dataset"], about.get("times")
+    settings = {name: about[name] for name in _SETTINGS if name in about}
+    settings["task"] = f"{about['task']['name']}, version {about['task'].get('version', '?')}"
+    data = {
+        **{name: value for name, value in dataset.items() if name != "images" and not isinstance(value, dict)},
+        **dataset.get("config", {}),
+        **dataset.get("provenance", {}),
+    }
+    machine = {name: value for name, value in environment.items() if name not in ("packages", "machine")}
+    machine |= environment.get("machine", {})
+    codecs, heads = _codecs(about["cells"]), _heads(about["cells"])
+    parts = [
+        element("p", "Made by"),
+        element("pre", element("code", about.get("arguments", {}).get("command", "unknown")), tabindex="0"),
+        *([_folded("Conditions of the times", _pairs(times))] if times else []),
+        _folded("Settings", _pairs(settings)),
+        _folded("Data set", _pairs(data)),
+        _folded("Machine", _pairs(machine)),
+        _folded("Packages", _pairs(environment.get("packages", {}))),
+        _folded("Codecs: versions and settings", *_titled(codecs)),
+        _folded("Heads: weights and settings", *_titled(heads)),
+    ]
+    return joined(parts)
 
 
 def _plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _pairs(found: Mapping[str, Any]) -> Markup:
-    return element(
-        "dl", *(joined([element("dt", name), element("dd", _plain(value))]) for name, value in found.items())
-    )
+def _pairs(values: Mapping[str, Any]) -> Markup:
+    """Names and values as a description list."""
+    pairs = (joined([element("dt", name), element("dd", _plain(value))]) for name, value in values.items())
+    return element("dl", *pairs)
+
+
+def _titled(described: Mapping[str, Mapping[str, Any]]) -> list[Markup]:
+    return [joined([element("h4", name), _pairs(values)]) for name, values in described.items()]
 
 
 def _folded(title: str, *content: Any) -> Markup:
     return element("details", element("summary", title), *content)
 
 
-def provenance(run: RunFiles) -> Markup:
-    """Everything folded away, the command aside."""
-    about, environment = run.about, run.about["environment"]
-    data = {k: v for k, v in about["dataset"].items() if k != "images"}
-    flat = {
-        **{k: v for k, v in data.items() if not isinstance(v, dict)},
-        **data.get("config", {}),
-        **data.get("provenance", {}),
-    }
-    settings = {
-        k: about[k]
-        for k in ("anchors", "seed", "repeats", "resamples", "match_bpp", "pseudo_label_score")
-        if k in about
-    }
-    settings |= {"task": f"{about['task']['name']}, version {about['task'].get('version', '?')}"}
-    machine = {k: v for k, v in environment.items() if k not in ("packages", "machine")} | dict(
-        environment.get("machine", {})
-    )
-    codecs, heads = _kinds(about["cells"])
-    parts = [
-        element("p", "Made by"),
-        element("pre", element("code", about.get("arguments", {}).get("command", "unknown")), tabindex="0"),
-    ]
-    parts += [_folded("Conditions of the times", _pairs(about["times"]))] if about.get("times") else []
-    parts += [_folded("Settings", _pairs(settings)), _folded("Data set", _pairs(flat))]
-    parts += [_folded("Machine", _pairs(machine)), _folded("Packages", _pairs(environment.get("packages", {})))]
-    parts += [
-        _folded(
-            "Codecs: versions and settings",
-            *(joined([element("h4", name), _pairs(found)]) for name, found in codecs.items()),
-        )
-    ]
-    parts += [
-        _folded(
-            "Heads: weights and settings",
-            *(joined([element("h4", name), _pairs(found)]) for name, found in heads.items()),
-        )
-    ]
-    return joined(parts)
-
-
-def _kinds(cells: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Codecs by curve and heads by what they are; what differs from point to point of a curve is left to the cells."""
-    codecs: dict[str, Any] = {}
-    heads: dict[str, Any] = {}
+def _codecs(cells: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Settings and provenance of each curve's codec; a value that differs between its points "varies"."""
+    codecs: dict[str, dict[str, Any]] = {}
     for cell in cells.values():
-        flat = {**cell["codec"]["config"], **cell["codec"]["provenance"]}
-        known = codecs.setdefault(cell["curve"], flat)
-        codecs[cell["curve"]] = {k: v if flat.get(k) == v else "varies" for k, v in known.items()}
-        if cell.get("head"):
-            head = cell["head"]
-            said = {**head["config"], **head["provenance"], "regime": cell["regime"]}
-            heads.setdefault(f"{head['name']} {json.dumps(head['config'])}", (head["name"], said))
-    named = {
-        f"{name} ({n})" if sum(name == other for other, _ in heads.values()) > 1 else name: said
-        for n, (name, said) in enumerate(heads.values(), 1)
+        label = second_label(cell["curve"]) if cell.get("ladder") else cell["curve"]
+        values = {**cell["codec"]["config"], **cell["codec"]["provenance"]}
+        known = codecs.setdefault(label, values)
+        codecs[label] = {name: value if values.get(name) == value else "varies" for name, value in known.items()}
+    return codecs
+
+
+def _heads(cells: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Settings, provenance and regime of each head, numbered where heads of one name have other settings."""
+    heads: dict[str, tuple[str, dict[str, Any]]] = {}
+    for cell in cells.values():
+        if head := cell.get("head"):
+            values = {**head["config"], **head["provenance"], "regime": cell["regime"]}
+            heads.setdefault(f"{head['name']} {json.dumps(head['config'])}", (head["name"], values))
+    names = [name for name, _ in heads.values()]
+    return {
+        f"{name} ({n})" if names.count(name) > 1 else name: values for n, (name, values) in enumerate(heads.values(), 1)
     }
-    return codecs, named
 
 
 def cells_data(about: Mapping[str, Any]) -> dict[str, Any]:
     """Every cell with its codec and head by number, each of those once: what a click on a cell shows."""
-    seen: dict[str, int] = {}
-    things: list[Any] = []
+    numbers: dict[str, int] = {}
+    described: list[Any] = []
 
-    def place(thing: Any) -> int:
-        text = json.dumps(thing, sort_keys=True)
-        if text not in seen:
-            seen[text] = len(things)
-            things.append(thing)
-        return seen[text]
+    def number_of(plugin: Any) -> int:
+        text = json.dumps(plugin, sort_keys=True)
+        if text not in numbers:
+            numbers[text] = len(described)
+            described.append(plugin)
+        return numbers[text]
 
     cells = {}
-    for name, cell in about["cells"].items():
+    for cell_id, cell in about["cells"].items():
         if cell.get("head"):
-            rest = {k: v for k, v in cell.items() if k not in ("codec", "head")}
-            cells[name] = [place(cell["codec"]), place(cell["head"]), rest]
-    return {"things": things, "cells": cells}
+            rest = {name: value for name, value in cell.items() if name not in ("codec", "head")}
+            cells[cell_id] = [number_of(cell["codec"]), number_of(cell["head"]), rest]
+    return {"plugins": described, "cells": cells}

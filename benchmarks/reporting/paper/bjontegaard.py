@@ -1,24 +1,26 @@
-"""The tables of Bjontegaard differences, one an anchor: intervals, overlaps, the null floor, and the reason where there
-is no number.
+"""The tables of Bjontegaard differences, one an anchor: intervals, overlaps, the noise floor, and the reason where
+there is no number.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from typing import Any
 
 import pandas as pd
 
+from benchmarks.api import Comparison, Kind, MetricFacts
 from benchmarks.reporting.paper.group import Group, View, clear_best
 from benchmarks.reporting.paper.latex import MINUS, escape, floating, number, slug, tabular, with_interval
-from benchmarks.runs.tables import verdict
-from benchmarks.stats.null_floor import PART
+from benchmarks.runs.rows import comparison_rows
+from benchmarks.runs.sentences import verdict
 
-_SHARED = re.compile(r"overlap (\d+)% of test, (\d+)% of anchor")
 _HYPHEN = re.compile(r"(?<![A-Za-z0-9])\{-\}(?=\d)")
-_GIVE = re.compile(r"the others give (\S+) to (\S+)")
-_HEAD = (r"BD-rate (\%)", "overlap", "BD-{metric}", "overlap")
+_BOTH: tuple[Kind, Kind] = ("bd_rate", "bd_metric")
+_LEAD: dict[Kind, Kind] = {"bd_rate": "lead_bd_rate", "bd_metric": "lead_bd_metric"}
+_FLOOR: dict[Kind, Kind] = {"bd_rate": "noise_floor_rate", "bd_metric": "noise_floor_metric"}
+_RATE = MetricFacts(low=-math.inf, high=math.inf, higher_is_better=False, unit="%", percent=False)
+"""How a difference in rate is shown: in percent as it is stored, fewer bits are better."""
 
 
 class _Notes:
@@ -46,113 +48,114 @@ def bd_tables(group: Group) -> list[str]:
 
 def anchors(group: Group) -> list[str]:
     """The run's anchors that anything was compared with."""
-    return [anchor for anchor in group.run.about["anchors"] if not _whole(group, anchor).empty]
-
-
-def _whole(group: Group, anchor: str) -> pd.DataFrame:
-    rows = group.rows
-    return rows[(rows["anchor"] == anchor) & (rows["part"] == "") & rows["metric"].str.startswith("bd_")]
+    compared = set(group.of_kind(*_BOTH)["anchor"])
+    return [anchor for anchor in group.run.about["anchors"] if anchor in compared]
 
 
 def _table(group: Group, anchor: str) -> str:
-    found, notes = _whole(group, anchor), _Notes()
-    metrics = [f"bd_rate({group.metric})", f"bd_{group.metric}"]
+    compared, notes = group.of_kind(*_BOTH), _Notes()
+    compared = compared[compared["anchor"] == anchor]
     blocks = []
     for view in group.views:
-        mine = found[(found["head"] == view.head) & (found["route"] == view.route)]
-        best = {metric: _best(group, view, mine, anchor, metric) for metric in metrics}
+        own = view.rows_of(compared)
+        best = {kind: _best(group, view, own, anchor, kind) for kind in _BOTH}
         lines = []
-        for codec in dict.fromkeys(mine["codec"]):
-            numbers = mine[mine["codec"] == codec].set_index("metric")
-            cells = [
-                part
-                for metric in metrics
-                for part in _cells(group, view, numbers.loc[metric], best[metric] == codec, notes)
-            ]
+        for codec in dict.fromkeys(own["codec"]):
+            of_codec = {row.kind: row for row in comparison_rows(own[own["codec"] == codec])}
+            cells = [part for kind in _BOTH for part in _cells(group, of_codec[kind], best[kind] == codec, notes)]
             lines.append([escape(codec), *cells])
-        blocks.append((view.title, [*lines, _floor_line(group, view, metrics, notes)]))
-    head = ["", *(name.format(metric=group.title) for name in _HEAD)]
+        blocks.append((view.title, [*lines, _floor_line(group, view, notes)]))
+    titles = ["", r"BD-rate (\%)", "overlap", f"BD-{group.title}", "overlap"]
     return floating(
-        [tabular("lrrrr", head, blocks)],
+        [tabular("lrrrr", titles, blocks)],
         _caption(group, anchor),
         group.label("tab", f"bd-{slug(anchor)}"),
         notes.lines(),
     )
 
 
-def _best(group: Group, view: View, mine: pd.DataFrame, anchor: str, metric: str) -> str | None:
-    """Who is in bold: ahead of every other codec and of the anchor itself, each by more than the null floor."""
-    values = mine[mine["metric"] == metric]
-    rows = group.of(view)
-    leads = rows[(rows["metric"] == f"d_{metric}") & (rows["anchor"] == anchor)]
-    least = floor(group, view, metric)
-    codec = clear_best(values, leads, least)
-    own = values[values["codec"] == codec]
-    if own.empty:
+def _facts(group: Group, comparison: Comparison) -> MetricFacts:
+    return _RATE if comparison.unit == "%" else group.facts_of(comparison.metric)
+
+
+def _best(group: Group, view: View, own: pd.DataFrame, anchor: str, kind: Kind) -> str | None:
+    """The codec in bold: ahead of every other codec and of the anchor itself, each by more than the noise floor."""
+    values = own[own["kind"] == kind]
+    leads = view.rows_of(group.of_kind(_LEAD[kind]))
+    least = floor(group, view, kind)
+    facts = _RATE if kind == "bd_rate" else group.facts_of(view.metric)
+    codec = clear_best(values, leads[leads["anchor"] == anchor], facts.higher_is_better, least)
+    of_codec = values[values["codec"] == codec]
+    if of_codec.empty:
         return None
-    one = own.iloc[0]
-    return codec if verdict(one) == "better" and abs(one["value"]) > least else None
+    difference = comparison_rows(of_codec)[0]
+    return codec if verdict(difference, facts) == "better" and abs(difference.value) > least else None
 
 
-def floor(group: Group, view: View, metric: str) -> float:
-    """The size of what one codec gives against itself, in the rows' unit; 0 where that was not measured."""
-    rows = group.of(view)
-    found = rows[(rows["metric"] == metric) & (rows["part"] == PART) & (rows["status"] == "ok")]
-    return float(found["value"].abs().max()) if len(found) else 0.0
+def floor(group: Group, view: View, kind: Kind) -> float:
+    """The size of the noise floor under a kind of difference, in its stored unit; 0 where it was not measured."""
+    floors = view.rows_of(group.of_kind(_FLOOR[kind]))
+    values = floors.loc[floors["status"] == "ok", "value"]
+    return float(values.abs().max()) if len(values) else 0.0
 
 
-def _floor_line(group: Group, view: View, metrics: list[str], notes: _Notes) -> list[str]:
-    rows = group.of(view)
+def _floor_line(group: Group, view: View, notes: _Notes) -> list[str]:
     cells, codec = [], ""
-    for metric in metrics:
-        found = rows[(rows["metric"] == metric) & (rows["part"] == PART) & (rows["anchor"] != "")]
-        if found.empty:
-            cells += ["not measured", ""]
+    for kind in _BOTH:
+        floors = comparison_rows(view.rows_of(group.of_kind(_FLOOR[kind])))
+        if floors:
+            codec = f"({floors[0].codec})"
+            cells += _cells(group, floors[0], False, notes)
         else:
-            codec = f"({found['codec'].iloc[0]})"
-            cells += _cells(group, view, found.iloc[0], False, notes)
-    return [r"\addlinespace[1pt] null floor " + escape(codec), *cells]
+            cells += ["not measured", ""]
+    return [r"\addlinespace[1pt] noise floor " + escape(codec), *cells]
 
 
-def _cells(group: Group, view: View, row: Any, bold: bool, notes: _Notes) -> list[str]:
-    """A difference with its marks, and what the two curves share."""
-    if row["status"] != "ok":
-        return ["n/a" + notes.mark(_reason(group, view, row)), ""]
-    scale = 1 if row["unit"] == "%" else 100
-    text = with_interval(scale * row["value"], scale * row["low"], scale * row["high"], 1, sign=True, bold=bold)
-    marks = r"\textsuperscript{\dag}" if row["reason"].startswith("fit") else ""
-    if "resamples refused" in row["reason"]:
-        refused = _in_points(row["reason"].split("; ")[-1], scale)
-        marks += notes.mark(refused if not math.isnan(row["low"]) else f"no interval: {refused}")
-    shared = _SHARED.search(row["reason"])
-    return [text + marks, "{}/{}".format(*shared.groups()) if shared else ""]
+def _cells(group: Group, difference: Comparison, bold: bool, notes: _Notes) -> list[str]:
+    """A difference with its marks, and the overlap of the two curves."""
+    if difference.status != "ok":
+        return ["n/a" + notes.mark(_reason(group, difference)), ""]
+    facts = _facts(group, difference)
+    value, low, high = (facts.factor * number for number in (difference.value, difference.low, difference.high))
+    text = with_interval(value, low, high, facts.digits, sign=True, bold=bold)
+    marks = r"\textsuperscript{\dag}" if difference.method == "fit" else ""
+    if difference.refused:
+        refused = _refused(difference, facts)
+        marks += notes.mark(refused if not math.isnan(difference.low) else f"no interval: {refused}")
+    shares = (difference.overlap_test, difference.overlap_anchor)
+    return [text + marks, "/".join(f"{100 * share:.0f}" for share in shares if not math.isnan(share))]
 
 
-def _in_points(text: str, scale: int) -> str:
-    """What refused resamples are said to give, in the table's unit."""
-    return _GIVE.sub(
-        lambda ends: "the others give {:+.1f} to {:+.1f}".format(*(scale * float(end) for end in ends.groups())), text
-    )
+def _refused(difference: Comparison, facts: MetricFacts) -> str:
+    """How many resamples gave no number, and where the others lie, in the table's unit."""
+    text = f"{difference.refused} of {difference.resamples} resamples refused"
+    if math.isnan(difference.valued_low):
+        return text
+    ends = (f"{facts.factor * end:+.{facts.digits}f}" for end in (difference.valued_low, difference.valued_high))
+    return f"{text}, the others give {' to '.join(ends)}"
 
 
-def _reason(group: Group, view: View, row: Any) -> str:
-    """Why there is no number, and the scores at rates both curves reach, where they do."""
-    rows = group.of(view)
-    codec = row.get("codec", "")
-    at = rows[(rows["metric"] == f"d_{group.metric}") & (rows["codec"] == codec) & (rows["anchor"] == row["anchor"])]
-    if at.empty:
-        return str(row["reason"])
-    points = "; ".join(f"{r.part} {100 * r.value:+.1f}" + _ends(r) for r in at.itertuples())
-    return f"{row['reason']}; {codec} against {row['anchor']}, {group.title} {points}"
+def _reason(group: Group, difference: Comparison) -> str:
+    """Why there is no number, and the differences at rates both curves reach, where they reach any."""
+    at_rates = group.of_kind("difference_at_rate")
+    same = ("head", "route", "codec", "anchor")
+    for name in same:
+        at_rates = at_rates[at_rates[name] == getattr(difference, name)]
+    if at_rates.empty or difference.kind not in _BOTH:
+        return difference.reason
+    facts = group.facts_of(difference.metric)
+    points = "; ".join(_at_rate(row, facts) for row in comparison_rows(at_rates))
+    return f"{difference.reason}; {difference.codec} against {difference.anchor}, {facts.title} {points}"
 
 
-def _ends(row: Any) -> str:
-    return "" if math.isnan(row.low) else f" [{100 * row.low:+.1f}, {100 * row.high:+.1f}]"
+def _at_rate(row: Comparison, facts: MetricFacts) -> str:
+    value, low, high = (f"{facts.factor * number:+.{facts.digits}f}" for number in (row.value, row.low, row.high))
+    return f"at {row.at_bpp:.4f} bpp {value}" + ("" if math.isnan(row.low) else f" [{low}, {high}]")
 
 
 def _caption(group: Group, anchor: str) -> str:
-    measured = any(floor(group, view, f"bd_rate({group.metric})") for view in group.views)
-    than = " and is larger than the null floor" if measured else ""
+    measured = any(floor(group, view, "bd_rate") for view in group.views)
+    than = " and is larger than the noise floor" if measured else ""
     intervals = (
         r"In brackets: 95\,\% intervals, both codecs on the same resamples. "
         rf"Bold: the best, where its paired difference from every other and from the anchor leaves out 0{than}; none "
@@ -160,18 +163,19 @@ def _caption(group: Group, anchor: str) -> str:
     )
     return (
         rf"Bjontegaard differences against {escape(anchor)} on {group.where}, heads {escape(group.regime)}: rate at "
-        rf"equal {group.title} "
-        rf"(negative: fewer bits), and {group.title} in points at equal rate. {group.sure(intervals)} "
-        r"Overlap: what both curves share, in percent of the codec's own interval and of the anchor's. "
-        r"\textsuperscript{\dag}A curve dips, and a fit that only rises stands in. "
-        r"Null floor: a codec against itself on a second ladder, by rights 0."
+        rf"equal {group.title} (negative: fewer bits), and {group.title}{_points(group)} at equal rate. "
+        rf"{group.sure(intervals)} "
+        r"Overlap: the range both curves cover, in percent of the codec's own interval and of the anchor's. "
+        r"\textsuperscript{\dag}A curve dips, and a monotone fit stands in. "
+        r"Noise floor: a codec against itself on a second ladder, whose true difference is 0."
     )
 
 
+def _points(group: Group) -> str:
+    return " in points" if all(group.facts_of(metric).percent for metric in group.metrics) else group.unit
+
+
 def floor_text(group: Group) -> str:
-    """The floor in words, for the methods."""
-    said = []
-    for view in group.views:
-        size = floor(group, view, f"bd_rate({group.metric})")
-        said += [f"{number(size, 1)}\\,\\% for {view.title}"] if size else []
-    return ", ".join(said)
+    """The noise floor in words, for the methods."""
+    sizes = ((view.title, floor(group, view, "bd_rate")) for view in group.views)
+    return ", ".join(f"{number(size, 1)}\\,\\% for {title}" for title, size in sizes if size)

@@ -1,8 +1,8 @@
-"""Everything for a paper in one folder, written whole or not at all: tables, figures, sheets, methods, and a document
-that inputs them.
+"""A folder with everything for a paper, written whole or not at all: tables, figures, contact sheets, methods, and a
+document that inputs them.
 
 runs --groups--> per run and regime: rates, bjontegaard, operating points, curves --+
-runs --> methods                     sheet.jpg --> sheet      references --> table --+--> main.tex
+runs --> methods          sheet.jpg --> contact sheet      references --> table -----+--> main.tex
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.imaging.image_files import check_size
-from benchmarks.reporting.figures.rate_curves import Style, styles_of
+from benchmarks.imaging.image_arrays import check_size
+from benchmarks.reporting.figures.codec_styles import Style, styles_of
 from benchmarks.reporting.paper.bjontegaard import anchors, bd_tables
 from benchmarks.reporting.paper.figures import draw
 from benchmarks.reporting.paper.group import Group, groups
@@ -28,8 +28,8 @@ from benchmarks.runs.folder_files import exists, read_bytes
 from benchmarks.runs.run_folder import Run, made_from
 from hsc.errors import ResultsError, UsageError
 
-_PREAMBLE = r"""% Made by python -m benchmarks.paper; compile with pdflatex or any other engine. In a document of your own the parts need
-% the packages array, booktabs, graphicx and longtable, and one column for the tables that run over pages.
+_PREAMBLE = r"""% Made by hsc-bench paper; compile with pdflatex or any other engine. In a document of your own the parts
+% need the packages array, booktabs, graphicx and longtable, and one column for the tables that run over pages.
 \documentclass[10pt,twocolumn]{article}
 \usepackage[margin=2cm]{geometry}
 \IfFileExists{lmodern.sty}{\usepackage[T1]{fontenc}\usepackage{lmodern}}{}
@@ -43,12 +43,12 @@ _SHEET = "sheet.jpg"
 
 @dataclass
 class _Parts:
-    """Files of the document, in the order in which main.tex inputs them. said: what the user should know."""
+    """Files of the document, in the order in which main.tex inputs them. remarks: for the user."""
 
     folder: Path
     body: list[str] = field(default_factory=list)
     appendix: list[str] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
     def add(self, where: list[str], name: str, text: str) -> None:
         (self.folder / name).write_text(text, encoding="utf-8")
@@ -56,7 +56,7 @@ class _Parts:
 
 
 def write(runs: Sequence[Run], out: Path, references: Sequence[Reference] = (), overwrite: bool = False) -> list[str]:
-    """Make the folder ``out``; returns what the user should know beside the files.
+    """Make the folder ``out``; returns remarks for the user.
 
     Raises:
         UsageError: no run was given, one twice, or ``out`` is a run's folder.
@@ -68,20 +68,20 @@ def write(runs: Sequence[Run], out: Path, references: Sequence[Reference] = (), 
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out, prefix=".part-") as part:
             with made_from(", ".join(str(run.folder) for run in runs)):
-                said = _make(runs, Path(part), references)
+                remarks = _make(runs, Path(part), references)
             for file in sorted(Path(part).iterdir()):
                 file.replace(out / file.name)
     except OSError as error:
         raise ResultsError(
             f"the folder {out} cannot be written: {error.strerror or error}; name another with --out"
         ) from error
-    return said
+    return remarks
 
 
 def _check(runs: Sequence[Run], out: Path, overwrite: bool) -> None:
     folders = [run.folder.resolve() for run in runs]
     if not runs:
-        raise UsageError("no run was given; name at least one folder that python -m benchmarks.run wrote")
+        raise UsageError("no run was given; name at least one folder that hsc-bench run wrote")
     if twice := next((folder for n, folder in enumerate(folders) if folder in folders[:n]), None):
         raise UsageError(f"the run {twice.name} was given twice; name each run once")
     if out.resolve() in folders:
@@ -95,23 +95,27 @@ def _check(runs: Sequence[Run], out: Path, overwrite: bool) -> None:
 
 
 def _make(runs: Sequence[Run], folder: Path, references: Sequence[Reference]) -> list[str]:
-    parts, found = _Parts(folder), groups(runs)
+    parts, all_groups = _Parts(folder), groups(runs)
     for run in runs:
-        if not any(group.run is run for group in found):
+        if not any(group.run is run for group in all_groups):
             raise ResultsError(f"the run in {run.folder} has no head's scores, so there is nothing to put in a table")
     sheets = {id(run): _sheet_of(run) for run in runs}
-    styles = styles_of(codec for group in found for codec in group.codecs)
-    parts.add(parts.body, "methods.tex", methods(found))
-    for group in found:
+    styles = styles_of(codec for group in all_groups for codec in group.codecs)
+    parts.add(parts.body, "methods.tex", methods(all_groups))
+    for group in all_groups:
         _group(parts, group, references, styles)
-    for run, name in {id(group.run): (group.run, group.name) for group in found}.values():
+    for run, name in {id(group.run): (group.run, group.name) for group in all_groups}.values():
         if (sheet := sheets[id(run)]) is not None:
             _sheet(parts, run, name, sheet)
     if references:
         parts.add(parts.body, "published.tex", published_table(references))
-        idle = [r.name for r in references if not any(overlays([r], group.metric) for group in found)]
-        parts.said += [
-            f"the reference {name} has no score that a figure of these runs draws; it is in its table alone"
+        idle = [
+            r.name
+            for r in references
+            if not any(overlays([r], metric) for group in all_groups for metric in group.metrics)
+        ]
+        parts.remarks += [
+            f"the reference {name} has no score that a figure of these runs draws; it stands in its table alone"
             for name in idle
         ]
     sections = [rf"\section{{Methods}}{parts.body[0]}", r"\section{Results}", *parts.body[1:]]
@@ -125,7 +129,7 @@ def _make(runs: Sequence[Run], folder: Path, references: Sequence[Reference]) ->
         "",
     ]
     (folder / "main.tex").write_text(_PREAMBLE + "\n".join([*sections, *end]), encoding="utf-8")
-    return parts.said
+    return parts.remarks
 
 
 def _group(parts: _Parts, group: Group, references: Sequence[Reference], styles: Mapping[str, Style]) -> None:
@@ -135,7 +139,7 @@ def _group(parts: _Parts, group: Group, references: Sequence[Reference], styles:
         shown.append(("scores at equal rates", [group.label("tab", "rates")]))
         parts.add(parts.body, group.file("rates"), text)
     else:
-        parts.said.append(f"{group.run.folder}: no table at equal rates, since the run {MISSING}")
+        parts.remarks.append(f"{group.run.folder}: no table at equal rates, since the run {MISSING}")
     if tables := bd_tables(group):
         parts.add(parts.body, group.file("bd"), "\n".join(tables))
     shown += (
@@ -150,7 +154,7 @@ def _group(parts: _Parts, group: Group, references: Sequence[Reference], styles:
 
 
 def _guide(group: Group, shown: Sequence[tuple[str, Sequence[str]]]) -> str:
-    """A sentence that says where what is to be found."""
+    """A sentence that leads to the group's tables and figures."""
     places = (
         f"{what} in {'Figure' if labels[0].startswith('fig') else 'Table' if len(labels) == 1 else 'Tables'}~"
         + ", ".join(rf"\ref{{{label}}}" for label in labels)
@@ -163,11 +167,11 @@ def _guide(group: Group, shown: Sequence[tuple[str, Sequence[str]]]) -> str:
 
 
 def _sheet(parts: _Parts, run: Run, name: str, sheet: bytes) -> None:
-    """The run's qualitative sheet, with the LaTeX that puts it in."""
+    """The run's contact sheet, with the LaTeX that includes it."""
     file = f"{name}-sheet.jpg"
     (parts.folder / file).write_bytes(sheet)
     caption = (
-        f"What codecs leave of images of {escape(run.dataset)} at like bytes, the rate below each, and what a head "
+        f"Decoded images of {escape(run.dataset)} at like bytes, the rate below each, and the objects that a head "
         f"finds there."
     )
     text = floating([rf"\includegraphics[width=\textwidth]{{{file}}}"], caption, f"fig:{name}-sheet", kind="figure*")
@@ -175,7 +179,7 @@ def _sheet(parts: _Parts, run: Run, name: str, sheet: bytes) -> None:
 
 
 def _sheet_of(run: Run) -> bytes | None:
-    """A run's sheet, None where it has none; refused where it cannot be read."""
+    """A run's contact sheet as JPEG, None where it has none; refused where it cannot be read."""
     import PIL.Image
 
     path = run.folder / _SHEET
@@ -188,6 +192,6 @@ def _sheet_of(run: Run) -> bytes | None:
             picture.load()
     except Exception as error:  # Pillow raises what it likes on damaged files, and warns of large ones
         raise ResultsError(
-            f"the sheet {path} is damaged: {error}; make it again with python -m benchmarks.sheet, or take it away"
+            f"the sheet {path} is damaged: {error}; make it again with hsc-bench contact-sheet, or take it away"
         ) from error
     return data

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.reporting.figures.rate_curves import DOUBLE, SINGLE, Overlay, Style, figure, save
+from benchmarks.reporting.figures.codec_styles import Style
+from benchmarks.reporting.figures.figure_files import save
+from benchmarks.reporting.figures.rate_curves import DOUBLE, SINGLE, Overlay, figure
 from benchmarks.reporting.paper.group import Group, View
 from benchmarks.reporting.paper.latex import escape, floating, slug
 from benchmarks.reporting.paper.published import WARNING, overlays
@@ -16,20 +19,19 @@ def draw(group: Group, folder: Path, styles: Mapping[str, Style], references: Se
     """Write a group's figures as PDF into ``folder``: all heads over two columns, each head in one; returns their
     LaTeX.
     """
-    over = overlays(references, group.metric)
+    over = [overlay for metric in group.metrics for overlay in overlays(references, metric)]
     wide = group.file("curves", ".pdf")
-    with figure(
-        group.rows, [group.metric], width=DOUBLE, across=min(len(group.views), 3), styles=styles, overlays=over
-    ) as made:
-        save(made, folder / wide)
+    results = replace(group.run.results, scores=group.scores)
+    across = min(len(group.views), 3)
+    with figure(results, group.metrics, width=DOUBLE, across=across, styles=styles, overlays=over) as plotted:
+        save(plotted, folder / wide)
     text = [_include(wide, r"\textwidth", _caption(group, "", over), group.label("fig", "curves"), "figure*")]
     for view in group.views:
         name = group.file(f"curves-{_short(view, group.views)}", ".pdf")
-        rows = group.rows[
-            (group.rows["head"] == "") | ((group.rows["head"] == view.head) & (group.rows["route"] == view.route))
-        ]
-        with figure(rows, [group.metric], width=SINGLE, across=1, styles=styles, overlays=over) as made:
-            save(made, folder / name)
+        of_view = group.scores[(group.scores["head"] == "") | group.scores.index.isin(view.rows_of(group.scores).index)]
+        of_head = replace(results, scores=of_view)
+        with figure(of_head, [view.metric], width=SINGLE, across=1, styles=styles, overlays=over) as plotted:
+            save(plotted, folder / name)
         label = group.label("fig", f"curves-{_short(view, group.views)}")
         text.append(_include(name, r"\columnwidth", _caption(group, f", {view.title}", over), label, "figure"))
     return "\n".join(text)
@@ -38,8 +40,8 @@ def draw(group: Group, folder: Path, styles: Mapping[str, Style], references: Se
 def _short(view: View, views: Sequence[View]) -> str:
     """A head's name for a file: its own, with the route where it reads by both, numbered where two are alike."""
     plain = [slug(v.head + (f"-{v.route}" if sum(o.head == v.head for o in views) > 1 else "")) for v in views]
-    at = views.index(view)
-    return plain[at] if plain.count(plain[at]) == 1 else f"{plain[at]}-{at + 1}"
+    place = views.index(view)
+    return plain[place] if plain.count(plain[place]) == 1 else f"{plain[place]}-{place + 1}"
 
 
 def _include(file: str, width: str, caption: str, label: str, kind: str) -> str:
@@ -50,7 +52,6 @@ def _caption(group: Group, which: str, over: Sequence[Overlay]) -> str:
     bands = group.sure(r"Bands: 95\,\% intervals.")
     return (
         rf"{group.title} against rate on {group.where}, heads {escape(group.regime)}{which}. {bands} Dashed: the "
-        rf"originals. "
-        r"Dotted: the fit that stands in for a curve that dips."
+        rf"originals. Dotted: the fit that stands in for a curve that dips."
         + (rf" \textbf{{Grey and hollow: {WARNING[0].lower() + WARNING[1:]}}}" if over else "")
     )

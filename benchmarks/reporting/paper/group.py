@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,67 +10,98 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from benchmarks.api import Kind, MetricFacts
 from benchmarks.reporting.paper.latex import escape, slug
 from benchmarks.runs.run_folder import Run
-from benchmarks.runs.tables import too_little
+from benchmarks.runs.sentences import too_little
 from benchmarks.stats.bootstrap import side_of_zero
-from benchmarks.stats.metric_facts import TITLES, scale_of
-from hsc.errors import UsageError
 
 
 class View(NamedTuple):
-    """A head and the way it reads: a block of a table, a panel of a figure."""
+    """A head, the route it reads by, and its main score: a block of a table, a panel of a figure."""
 
     head: str
     route: str
+    metric: str
 
     @property
     def title(self) -> str:
-        return escape(self.head + (", on latents" if self.route == "latent" else ""))
+        return escape(self.head + (", compressed domain" if self.route == "latent" else ""))
+
+    def rows_of(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The lines of scores or comparisons that are of this head and route."""
+        return table[(table["head"] == self.head) & (table["route"] == self.route)]
 
 
 @dataclass(frozen=True)
 class Group:
-    """One run and one regime. name: the run's, as files begin with it, unlike any other run's; rows: of these heads and
-    of the streams.
+    """One run and one regime.
+
+    name: the beginning of its files' names, unlike any other run's. scores, comparisons: those of the regime's heads
+    and of the bitstreams.
     """
 
     run: Run
     name: str
     regime: str
-    rows: pd.DataFrame
+    scores: pd.DataFrame
+    comparisons: pd.DataFrame
+
+    @functools.cached_property
+    def views(self) -> list[View]:
+        """The heads and routes that read anything, in the run's order."""
+        read = self.scores[(self.scores["head"] != "") & (self.scores["status"] != "skipped")]
+        views = []
+        for head, route in dict.fromkeys(zip(read["head"], read["route"], strict=True)):
+            own = read[(read["head"] == head) & (read["route"] == route) & (read["part"] == "")]
+            views.append(View(head, route, self.run.design.main_metric_of(set(own["metric"]))))
+        return views
 
     @property
-    def metric(self) -> str:
-        return self.run.task.main_metric
+    def metrics(self) -> list[str]:
+        """The main scores of its heads, each once; for most tasks one."""
+        return list(dict.fromkeys(view.metric for view in self.views))
 
     @property
     def title(self) -> str:
-        """The metric's, for people."""
-        return TITLES.get(self.metric, self.metric)
+        """The main scores for captions, as LaTeX."""
+        return escape(" or ".join(self.facts_of(metric).title for metric in self.metrics))
 
     @property
-    def views(self) -> list[View]:
-        read = self.rows[(self.rows["head"] != "") & (self.rows["status"] != "skipped")]
-        return [View(*pair) for pair in dict.fromkeys(zip(read["head"], read["route"], strict=True))]
+    def unit(self) -> str:
+        """What captions say of the scores' unit, as LaTeX: percent, dB, or nothing."""
+        units = {r"\%" if facts.percent else escape(facts.unit) for facts in map(self.facts_of, self.metrics)} - {
+            "1",
+            "",
+        }
+        return f" ({units.pop()})" if len(units) == 1 else ""
 
     @property
     def codecs(self) -> list[str]:
         """Curves of the run in its order, without those of one lossless point."""
-        points = self.rows[(self.rows["metric"] == "bpp") & (self.rows["part"] == "") & (self.rows["point"] != "")]
+        points = self.scores[
+            (self.scores["metric"] == "bpp") & (self.scores["ladder"] == "") & (self.scores["point"] != "")
+        ]
         return list(dict.fromkeys(points["codec"]))
+
+    def facts_of(self, score: str) -> MetricFacts:
+        return self.run.results.facts_of(score)
+
+    def of_kind(self, *kinds: Kind) -> pd.DataFrame:
+        """The comparisons of some kinds."""
+        return self.comparisons[self.comparisons["kind"].isin(kinds)]
 
     @property
     def where(self) -> str:
         """The data set, for captions."""
-        return escape(f"{self.run.dataset} ({self.rows['split'].iloc[0]}, {self.run.images} images)")
+        return escape(f"{self.run.dataset} ({self.scores['split'].iloc[0]}, {len(self.run.images)} images)")
 
     def sure(self, text: str) -> str:
         """What a caption says of intervals and bold: ``text`` where the group has any, and why where some or all have
         none.
         """
-        known = self.rows["low"].notna() & (self.rows["head"] != "")
-        return " ".join([*([text] if known.any() else []), *(escape(sentence) for sentence in too_little(self.rows))])
+        known = self.scores["low"].notna() & (self.scores["head"] != "")
+        return " ".join([*([text] if known.any() else []), *(escape(reason) for reason in too_little(self.scores))])
 
     def file(self, what: str, ending: str = ".tex") -> str:
         return f"{self.name}-{self.regime}-{what}{ending}"
@@ -77,63 +109,45 @@ class Group:
     def label(self, kind: str, what: str) -> str:
         return f"{kind}:{self.name}-{self.regime}-{what}"
 
-    def of(self, view: View) -> pd.DataFrame:
-        return self.rows[(self.rows["head"] == view.head) & (self.rows["route"] == view.route)]
-
 
 def groups(runs: Sequence[Run]) -> list[Group]:
-    """The groups of several runs, in their order.
-
-    Raises:
-        UsageError: a run's task has scores that are not read in percent, which the tables of a paper do not know.
-    """
-    for run in runs:
-        if other := [name for name in run.task.columns if not scale_of(name).percent]:
-            raise UsageError(
-                f"the run in {run.folder} has scores that are not in percent ({', '.join(other)}), which these "
-                f"tables do not know; "
-                "its own table.tex and curves.pdf do"
-            )
-    found = []
+    """The groups of several runs, in their order."""
+    made = []
     for run, name in zip(runs, names([run.folder for run in runs]), strict=True):
-        read = run.rows[(run.rows["head"] != "") & (run.rows["status"] != "skipped")]
+        read = run.scores[(run.scores["head"] != "") & (run.scores["status"] != "skipped")]
         for regime in dict.fromkeys(read["regime"]):
-            found.append(Group(run, name, str(regime), run.rows[run.rows["regime"].isin((regime, ""))]))
-    return found
+            scores, comparisons = (table[table["regime"].isin((regime, ""))] for table in (run.scores, run.comparisons))
+            made.append(Group(run, name, str(regime), scores, comparisons))
+    return made
 
 
 def names(folders: Sequence[Path]) -> list[str]:
-    """A short name for each folder: its own, with its parents' where several are called alike, numbered where that is
-    not enough.
+    """A short name for each folder: its own, with its parents' where several folders share it, numbered where even that
+    is not enough.
     """
     parts = [folder.resolve().parts for folder in folders]
     for depth in (1, 2, 3):
-        found = [slug("-".join(part[-depth:])) for part in parts]
-        if len(set(found)) == len(found):
-            return found
-    return [f"{name}-{n}" for n, name in enumerate(found, 1)]
+        slugs = [slug("-".join(part[-depth:])) for part in parts]
+        if len(set(slugs)) == len(slugs):
+            return slugs
+    return [f"{name}-{n}" for n, name in enumerate(slugs, 1)]
 
 
-def clear_best(values: pd.DataFrame, leads: pd.DataFrame, floor: float = 0.0) -> str | None:
-    """The codec that is best for sure: every other is behind it by a paired interval that leaves out 0, and by more
-    than the floor.
+def clear_best(values: pd.DataFrame, leads: pd.DataFrame, higher_is_better: bool, floor: float = 0.0) -> str | None:
+    """The codec that is best beyond doubt, None where there is none or nothing to compare.
 
-    values: a column's numbers, a row a codec, all that belong in the comparison; leads: the best one's differences from
-    each other, the other named in ``anchor`` or, against an anchor, in ``part``. None where there is no telling, or
-    nothing to tell.
+    It leads every other codec by more than the noise floor, and each paired interval leaves out 0. values: the
+    comparisons of one column, a line a codec, all that belong in the contest. leads: the best codec's leads over each
+    ``other``.
     """
     if len(values) < 2 or (values["status"] != "ok").any() or leads.empty:
         return None
     best = leads["codec"].iloc[0]
-    less = leads["unit"].iloc[0] == "%" or scale_of(leads["metric"].iloc[0]).sign < 0
     sides = [
         side_of_zero(low, high, images)
         for low, high, images in zip(leads["low"], leads["high"], leads["images"], strict=True)
     ]
-    better = pd.Series(sides, leads.index) == (-1 if less else 1)
-    sure = leads[better & (leads["value"].abs() > floor)]
-    behind = {
-        part.removeprefix("less ") if part.startswith("less ") else anchor
-        for part, anchor in zip(sure["part"], sure["anchor"], strict=True)
-    }
-    return str(best) if behind == set(values["codec"]) - {best} and best in set(values["codec"]) else None
+    ahead = pd.Series(sides, leads.index) == (1 if higher_is_better else -1)
+    behind = set(leads.loc[ahead & (leads["value"].abs() > floor), "other"])
+    codecs = set(values["codec"])
+    return str(best) if best in codecs and behind == codecs - {best} else None

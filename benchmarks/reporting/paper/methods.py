@@ -1,6 +1,4 @@
-"""The methods paragraph, from a run's provenance and nothing else: what was coded by what, read by what, and how sure
-the numbers are.
-"""
+"""The methods section, from a run's provenance and nothing else: data, codecs, heads, scores, and their uncertainty."""
 
 from __future__ import annotations
 
@@ -13,23 +11,24 @@ from benchmarks.api import TASKS
 from benchmarks.reporting.paper.bjontegaard import floor_text
 from benchmarks.reporting.paper.group import Group
 from benchmarks.reporting.paper.latex import escape
+from benchmarks.stats.noise_floor import second_label
 
 _HASH = re.compile(r"[0-9a-f]{16,}")
 _PATH = re.compile(r"""(?<![^\s"'=(])[~/][^\s"',()]*/(?=[^\s"',()/])""")
 _PLACES = ("--cache", "--out", "--name", "--workers")
-"""Options of a command that say where files lie or how it was run, not what was measured."""
+"""Options of a command that concern places and speed, not the measurement."""
 
 
 def methods(groups: Sequence[Group]) -> str:
-    """Paragraphs about all runs; what holds for all of them is said once, the rest with the run's name."""
+    """Paragraphs about all runs; what holds for all of them stands once, the rest with the run's name."""
     by_run: dict[str, list[Group]] = {}
     for group in groups:
         by_run.setdefault(group.name, []).append(group)
-    said = {name: _paragraphs(members) for name, members in by_run.items()}
+    by_name = {name: _paragraphs(members) for name, members in by_run.items()}
     text = []
-    for title in dict.fromkeys(title for paragraphs in said.values() for title in paragraphs):
-        parts = {name: paragraphs[title] for name, paragraphs in said.items() if title in paragraphs}
-        same = len(set(parts.values())) == 1 and len(parts) == len(said)
+    for title in dict.fromkeys(title for paragraphs in by_name.values() for title in paragraphs):
+        parts = {name: paragraphs[title] for name, paragraphs in by_name.items() if title in paragraphs}
+        same = len(set(parts.values())) == 1 and len(parts) == len(by_name)
         body = (
             next(iter(parts.values()))
             if same
@@ -42,7 +41,7 @@ def methods(groups: Sequence[Group]) -> str:
 def _paragraphs(members: Sequence[Group]) -> dict[str, str]:
     group = members[0]
     about = group.run.about
-    found = {
+    paragraphs = {
         "Data": _data(group),
         "Codecs": _codecs(about),
         "Heads": _heads(about),
@@ -52,7 +51,7 @@ def _paragraphs(members: Sequence[Group]) -> dict[str, str]:
         "Times": _times(about),
         "Software": _software(about),
     }
-    return {title: text for title, text in found.items() if text}
+    return {title: text for title, text in paragraphs.items() if text}
 
 
 def _data(group: Group) -> str:
@@ -61,7 +60,8 @@ def _data(group: Group) -> str:
     settings = _settings({k: v for k, v in dataset.get("config", {}).items() if v not in (None, "", False)})
     origin = _settings({**dataset.get("provenance", {}), "revision": dataset.get("revision", "")})
     text = (
-        rf"{group.run.images} images of {escape(dataset['name'])} ({'; '.join(filter(None, (settings, origin)))}), "
+        rf"{len(group.run.images)} images of {escape(dataset['name'])} "
+        rf"({'; '.join(filter(None, (settings, origin)))}), "
         rf"coded at the size they come in."
     )
     if (least := about.get("pseudo_label_score")) is not None:
@@ -69,7 +69,7 @@ def _data(group: Group) -> str:
             f" There are no labels: a head's own predictions on the originals, at scores of {least:g} and above, "
             f"stand in for them."
         )
-    stored = group.rows[group.rows["metric"] == "source_bpp"]["value"]
+    stored = group.scores[group.scores["metric"] == "source_bpp"]["value"]
     return text + "".join(f" The originals came as files of {value:.3f} bpp." for value in stored)
 
 
@@ -77,7 +77,8 @@ def _codecs(about: Mapping[str, Any]) -> str:
     curves: dict[str, list[Mapping[str, Any]]] = {}
     for cell in about["cells"].values():
         if "head" not in cell:
-            curves.setdefault(cell["curve"], []).append(cell)
+            label = second_label(cell["curve"]) if cell.get("ladder") else cell["curve"]
+            curves.setdefault(label, []).append(cell)
     text = " ".join(rf"\textit{{{escape(label)}}}: {_curve(cells)}." for label, cells in curves.items())
     rates = "A rate is that of whole files, headers and padding in: all bits over all original pixels."
     if targets := about.get("match_bpp"):
@@ -90,7 +91,7 @@ def _codecs(about: Mapping[str, Any]) -> str:
 
 
 def _curve(cells: Sequence[Mapping[str, Any]]) -> str:
-    """A codec's settings and versions; what changes from point to point is listed."""
+    """A codec's settings and versions; settings that change from point to point list all their values."""
     configs = [cell["codec"].get("config", {}) for cell in cells]
     swept, fixed = [], {}
     for name in dict.fromkeys(key for config in configs for key in config):
@@ -119,7 +120,7 @@ def _heads(about: Mapping[str, Any]) -> str:
             )
     meaning = {
         "frozen": "Frozen heads were trained on clean images and have never seen a codec.",
-        "adapted": "Adapted heads were trained on what a codec leaves; they are never compared with frozen ones.",
+        "adapted": "Adapted heads were trained on decoded images or latents; they are never compared with frozen ones.",
     }
     return " ".join([*heads, *(text for regime, text in meaning.items() if regime in heads.values())])
 
@@ -147,9 +148,9 @@ def _differences(members: Sequence[Group]) -> str:
         r"Nothing is extrapolated."
     )
     floor = (
-        f" The null floor, one codec on two interleaved ladders, is {floors} in BD-rate."
+        f" The noise floor, one codec on two interleaved ladders, is {floors} in BD-rate."
         if floors
-        else " The null floor was not measured."
+        else " The noise floor was not measured."
     )
     return text + floor
 
@@ -163,13 +164,12 @@ def _uncertainty(members: Sequence[Group]) -> str:
 
 def _intervals(about: Mapping[str, Any]) -> str:
     return (
-        rf"Intervals are where the middle 95\,\% of {about['resamples']} resamples of the images lie (seed "
+        rf"Intervals hold the middle 95\,\% of {about['resamples']} resamples of the images (seed "
         rf"{about['seed']}), scores, rates and "
         "differences computed anew on each, all codecs on the same draws. A codec is called better only where the "
         "interval of the paired difference "
-        "leaves out 0; there is no correction for the number of comparisons. What they do not know: other seeds of "
-        "trained heads or codecs, and "
-        "other scenes than those the images were drawn from."
+        "leaves out 0; there is no correction for the number of comparisons. The intervals do not cover other seeds of "
+        "trained heads or codecs, nor scenes other than those the images were drawn from."
     )
 
 
@@ -193,10 +193,12 @@ def _times(about: Mapping[str, Any]) -> str:
 
 
 def _conditions(times: Mapping[str, Any]) -> dict[str, Any]:
-    """The conditions of the run's times by the names that older runs, whose times have none, give to what they declare."""
+    """The conditions of the run's times, under the names of ``environment``."""
     names = {"repeats": "repeats", "processes": "workers", "threads": "threads_per_worker", "device": "device"}
-    found = {new: times[old] for old, new in names.items() if old in times}
-    return found | ({"device": f"{times['accelerator']} ({times.get('device')})"} if times.get("accelerator") else {})
+    conditions = {new: times[old] for old, new in names.items() if old in times}
+    if times.get("accelerator"):
+        conditions["device"] = f"{times['accelerator']} ({times.get('device')})"
+    return conditions
 
 
 def _software(about: Mapping[str, Any]) -> str:
@@ -205,15 +207,15 @@ def _software(about: Mapping[str, Any]) -> str:
     commit = str(environment.get("commit") or "not known")
     dirty = " with changes that are not committed" if commit.endswith("+") else ""
     command = _command(str(about.get("arguments", {}).get("command", "")))
-    said = rf" Command: \texttt{{{escape(command)}}}." if command else ""
+    command_text = rf" Command: \texttt{{{escape(command)}}}." if command else ""
     return (
         f"Python {escape(str(environment.get('python', '?')))}; {escape(packages)}; commit "
-        f"{_short(commit.rstrip('+'))}{dirty}.{said}"
+        f"{_short(commit.rstrip('+'))}{dirty}.{command_text}"
     )
 
 
 def _command(line: str) -> str:
-    """A command without the places of files: where they lay on somebody's machine is nobody's business."""
+    """A command without the places of files, which are private to the machine it ran on."""
     try:
         words = shlex.split(line)
     except ValueError:
@@ -251,5 +253,5 @@ def _plain(value: Any) -> str:
 
 
 def _short(text: str) -> str:
-    """Text for LaTeX, hashes by their first twelve digits."""
+    """Text for LaTeX, each hash cut to its first twelve digits."""
     return rf"\texttt{{{text[:12]}}}" if _HASH.fullmatch(text) else escape(_HASH.sub(lambda found: found[0][:12], text))

@@ -4,46 +4,47 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 
-from benchmarks.reporting.paper.group import Group
+from benchmarks.reporting.paper.group import Group, View
 from benchmarks.reporting.paper.latex import escape, number, with_interval
 from benchmarks.reporting.paper.rates import failures
-from benchmarks.runs.tables import wide
-from benchmarks.stats.metric_facts import TITLES
+from benchmarks.runs.wide_table import wide
 
 _TIMES = {"encode_s": "enc. ms", "decode_s": "dec. ms", "head_s": "head ms"}
 
 
 def points_table(group: Group) -> str:
     """A ``longtable``, a block a head and under it a codec at a time."""
-    scores = [c for c in group.run.task.columns if c in set(group.rows["metric"])]
-    lines = wide(group.rows, scores)
+    scores = [name for name in group.run.results.columns if name in set(group.scores["metric"])]
+    lines = wide(replace(group.run.results, scores=group.scores, columns=tuple(scores)))
     timed = [c for c in _TIMES if lines[c].notna().any()]
-    head = ["", "bpp", *(TITLES.get(c, c) for c in scores), "PSNR", *(_TIMES[c] for c in timed)]
+    head = ["", "bpp", *(escape(group.facts_of(name).title) for name in scores)]
+    head += [*([] if "psnr" in scores else ["PSNR"]), *(_TIMES[name] for name in timed)]
     span = len(head)
     body = []
     for view in group.views:
-        mine = lines[(lines["head"] == view.head) & (lines["route"] == view.route)]
+        own = view.rows_of(lines)
         body += [r"\midrule", rf"\multicolumn{{{span}}}{{@{{}}l}}{{\textbf{{{view.title}}}}} \\*"]
-        for codec, points in mine.groupby("codec", sort=False):
+        for codec, points in own.groupby("codec", sort=False):
             body.append(rf"\multicolumn{{{span}}}{{@{{}}l}}{{\textit{{{escape(str(codec))}}}}} \\*")
-            body += [_line(point, scores, timed, group.metric, span) for _, point in points.iterrows()]
+            body += [_line(group, view, point, scores, timed, span) for _, point in points.iterrows()]
     return _longtable(head, body, _caption(group), group.label("tab", "points"), failures(group))
 
 
-def _line(point: pd.Series, scores: Sequence[str], timed: Sequence[str], metric: str, span: int) -> str:
+def _line(group: Group, view: View, point: pd.Series, scores: Sequence[str], timed: Sequence[str], span: int) -> str:
     name = rf"\quad {escape(point['point'])}"
     if point["status"] != "ok":
         return rf"{name} & \multicolumn{{{span - 1}}}{{l}}{{{escape(point['status'])}}} \\"
     cells = [with_interval(point["bpp"], point.get("bpp_low", math.nan), point.get("bpp_high", math.nan), 4)]
     for column in scores:
-        low, high = (
-            point.get(f"{column}_{end}", math.nan) if column == metric else math.nan for end in ("low", "high")
-        )
-        cells.append(with_interval(100 * point[column], 100 * low, 100 * high, 1))
-    cells.append(number(point["psnr"], 2))
+        facts, shown = group.facts_of(column), column == view.metric
+        low, high = (point.get(f"{column}_{end}", math.nan) if shown else math.nan for end in ("low", "high"))
+        value, low, high = (facts.factor * float(value) for value in (point[column], low, high))
+        cells.append(with_interval(value, low, high, facts.digits))
+    cells += [] if "psnr" in scores else [number(point["psnr"], group.facts_of("psnr").digits)]
     cells += [_milliseconds(point[column]) for column in timed]
     return " & ".join([name, *cells]) + r" \\"
 
@@ -56,10 +57,18 @@ def _milliseconds(seconds: float) -> str:
 
 def _caption(group: Group) -> str:
     return (
-        rf"Every operating point on {group.where}, heads {escape(group.regime)}: scores in percent, times in "
+        rf"Every operating point on {group.where}, heads {escape(group.regime)}: {_units(group)}, times in "
         rf"milliseconds an image (median). "
         + group.sure(rf"In brackets: 95\,\% intervals of the rate and of {group.title}.")
     )
+
+
+def _units(group: Group) -> str:
+    if all(group.facts_of(name).percent for name in group.run.results.columns):
+        return "scores in percent"
+    units = (group.facts_of(name) for name in group.run.results.columns)
+    percent = escape(", ".join(facts.title for facts in units if facts.percent))
+    return f"in percent: {percent}" if percent else "scores as their metrics have them"
 
 
 def _longtable(head: Sequence[str], body: Sequence[str], caption: str, label: str, notes: Sequence[str]) -> str:

@@ -1,13 +1,14 @@
-"""What others have published, in a table of its own and laid over figures; it never meets a number of ours."""
+"""Published figures of others, in their own table and laid over figures; no number of ours is compared with them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchmarks.api import METRICS, MetricFacts
 from benchmarks.reporting.figures.rate_curves import Overlay
 from benchmarks.reporting.paper.latex import escape, floating, number, tabular
 from benchmarks.reporting.paper.published_references import PublishedCurve, Reference
-from benchmarks.stats.metric_facts import TITLES, scale_of
+from benchmarks.stats.metric_facts import facts_of, facts_of_metrics
 
 WARNING = (
     "Published by others on other data, not measured here; they compare with no row of ours and are in no difference."
@@ -42,14 +43,21 @@ def published_table(references: Sequence[Reference]) -> str:
 
 
 def _title(metric: str) -> str:
-    return TITLES.get(metric, metric.upper()) + (" (%)" if scale_of(metric).percent else "")
+    facts = _facts(metric)
+    title = metric.upper() if facts.title == metric else facts.title
+    return title + (" (%)" if facts.percent else f" ({facts.unit})" if facts.unit not in ("", "1") else "")
+
+
+def _facts(metric: str) -> MetricFacts:
+    """The facts of a published score: those of the metric here that has it."""
+    return facts_of(facts_of_metrics(METRICS.build(name) for name in METRICS.names()), metric)
 
 
 def _lines(curve: PublishedCurve, metrics: Sequence[str]) -> list[list[str]]:
     """A curve's points: scores that are shares in percent, others as their source has them."""
     columns = [curve.points or ("",) * len(curve.bpp), [number(bpp, 4) for bpp in curve.bpp]]
     for metric in metrics:
-        values = [v * (100 if scale_of(metric).percent else 1) for v in curve.scores.get(metric, ())]
+        values = [_facts(metric).factor * v for v in curve.scores.get(metric, ())]
         digits = max((len(f"{v:g}".partition(".")[2]) for v in values), default=0)
         columns.append([number(v, digits) for v in values] or ["--"] * len(curve.bpp))
     return [[escape(point), *numbers] for point, *numbers in zip(*columns, strict=True)]

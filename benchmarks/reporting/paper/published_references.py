@@ -1,8 +1,7 @@
-"""Figures that others have published, to be laid beside ours and never mixed with them: ``references.toml``, with their
-sources.
+"""Published figures of others with their sources (``references.toml``), shown beside ours and never mixed with them.
 
-They are measured on other data, with other heads, by other rules. Nothing here is a ``Row``, so no table of ours and no
-difference can take one in; ``tests/test_paper.py`` holds the imports to that.
+They were measured on other data, with other heads, by other rules. Nothing here is a ``ScoreRow``, so no comparison can
+take one in; ``tests/reporting/test_paper.py`` checks the imports.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from hsc.errors import UnknownNameError
 
 @dataclass(frozen=True)
 class PublishedCurve:
-    """A codec's points. points: their names, empty where the source gives none; scores: metric -> values, one a rate."""
+    """A codec's operating points. points: their names, if the source has any. scores: by metric, one a rate."""
 
     codec: str
     points: tuple[str, ...]
@@ -28,7 +27,7 @@ class PublishedCurve:
 
 @dataclass(frozen=True)
 class Reference:
-    """A publication's figures. title: short, for a legend; source, data, head: for whoever asks what they are."""
+    """A publication's figures. title: short, for a legend. source, data, head: where, on what and how it measured."""
 
     name: str
     title: str
@@ -44,7 +43,7 @@ class Reference:
 
 @functools.cache
 def references() -> dict[str, Reference]:
-    """All that are known, by name."""
+    """All references, by name."""
     read = tomllib.loads((Path(__file__).parent / "references.toml").read_text(encoding="utf-8"))
     return {name: _reference(name, dict(entry)) for name, entry in read.items()}
 

@@ -1,14 +1,14 @@
 "use strict";
-/* Where a number comes from: a click on a cell's name shows its codec and head with their versions, hashes and settings. */
+/* Provenance of a number: a click on a cell's name shows its codec and head with their versions, hashes and settings. */
 (() => {
-  const { things, cells } = JSON.parse(document.getElementById("cells-data").textContent);
+  const { plugins, cells } = JSON.parse(document.getElementById("cells-data").textContent);
   const dialog = document.getElementById("cell");
   document.getElementById("points").addEventListener("click", (event) => {
     const name = event.target.dataset?.cell;
     if (!name || !cells[name]) return;
     const [codec, head, rest] = cells[name];
     dialog.querySelector("h2").textContent = `Cell ${name}`;
-    dialog.querySelector("pre").textContent = JSON.stringify({ ...rest, codec: things[codec], head: things[head] }, null, 2);
+    dialog.querySelector("pre").textContent = JSON.stringify({ ...rest, codec: plugins[codec], head: plugins[head] }, null, 2);
     dialog.showModal();
   });
 })();

@@ -1,18 +1,17 @@
 "use strict";
-/* A panel for each head shown: bits per pixel against a score, with bands for intervals and dots for fits. */
+/* A panel for each head shown: bits per pixel against a score, with bands for intervals and dotted fits. */
 (() => {
-  const { data } = report, panels = document.getElementById("panels"), said = document.getElementById("said");
+  const { data } = report, panels = document.getElementById("panels"), spoken = document.getElementById("said");
   const picked = document.getElementById("metric");
   const box = (name) => document.getElementById(name);
-  const metrics = [...data.metrics, ...data.classes.map((name, k) => ({ id: `class ${k}`, title: `${title(data.classMetric)}, ${name}`, unit: "%", k }))];
-  function title(id) { return data.metrics.find((metric) => metric.id === id)?.title ?? id.replace("iou", "IoU"); }
+  const metrics = [...data.metrics, ...data.classes.map((metric, k) => ({ ...metric, id: `class ${k}`, k }))];
   metrics.forEach((metric, n) => picked.append(report.make("option", { value: n, textContent: metric.title })));
   let charts = [];
 
   const value = (point, metric) => (metric.k === undefined ? point.m[metric.id] ?? [null, null, null] : [point.k[metric.k], null, null]);
-  const scaled = (number, metric) => (number === null ? null : metric.unit === "%" ? 100 * number : number);
+  const scaled = (number, metric) => (report.missing(number) ? null : metric.factor * number);
 
-  /* Chart.js draws lines and points; the bands are ours, under them, between the ends of the intervals. */
+  /* Chart.js draws lines and points; this plug-in draws the bands below them, between the ends of the intervals. */
   const bands = {
     id: "bands",
     beforeDatasetsDraw(chart) {
@@ -21,11 +20,11 @@
       ctx.save();
       ctx.beginPath(); ctx.rect(area.left, area.top, area.width, area.height); ctx.clip();
       for (const set of chart.data.datasets) {
-        const ends = set.data.filter((at) => at.low !== null && at.low !== undefined);
-        if (ends.length < 2 || set.fit) continue;
+        const known = set.data.filter((dot) => !report.missing(dot.low));
+        if (known.length < 2 || set.fit) continue;
         ctx.beginPath();
-        ends.forEach((at) => ctx.lineTo(x.getPixelForValue(at.x), y.getPixelForValue(at.low)));
-        [...ends].reverse().forEach((at) => ctx.lineTo(x.getPixelForValue(at.x), y.getPixelForValue(at.high)));
+        known.forEach((dot) => ctx.lineTo(x.getPixelForValue(dot.x), y.getPixelForValue(dot.low)));
+        [...known].reverse().forEach((dot) => ctx.lineTo(x.getPixelForValue(dot.x), y.getPixelForValue(dot.high)));
         ctx.closePath(); ctx.globalAlpha = 0.14; ctx.fillStyle = set.borderColor; ctx.fill();
       }
       ctx.restore();
@@ -33,44 +32,52 @@
   };
 
   const datasets = (reader, metric) => {
-    const found = [];
-    const mine = data.points.filter((point) => point.r === reader && report.shown.c.has(point.c));
-    const rates = mine.filter((point) => !point.lossless).map((point) => point.bpp[0]);
-    for (const c of new Set(mine.map((point) => point.c))) {
+    const sets = [];
+    const read = data.points.filter((point) => point.r === reader && report.shown.c.has(point.c));
+    const rates = read.filter((point) => !point.lossless).map((point) => point.bpp[0]);
+    for (const c of new Set(read.map((point) => point.c))) {
       const codec = data.codecs[c], colour = report.colour(`--c${c}`);
-      const points = mine.filter((point) => point.c === c).map((point) => {
-        const [at, low, high] = value(point, metric).map((number) => scaled(number, metric));
-        return { x: point.bpp[0], y: at, low, high, point };
-      }).filter((at) => at.y !== null).sort((a, b) => a.x - b.x);
+      const points = read.filter((point) => point.c === c).map((point) => {
+        const [score, low, high] = value(point, metric).map((number) => scaled(number, metric));
+        return { x: point.bpp[0], y: score, low, high, point };
+      }).filter((dot) => dot.y !== null).sort((a, b) => a.x - b.x);
       const shape = { pointStyle: codec.shape === "down" ? "triangle" : codec.shape, pointRotation: codec.shape === "down" ? 180 : 0 };
-      if (points.length && points.every((at) => at.point.lossless)) {
+      if (points.length && points.every((dot) => dot.point.lossless)) {
         const ends = rates.length ? [Math.min(...rates), Math.max(...rates)] : [points[0].x * 0.9, points[0].x * 1.1];
-        found.push({ label: codec.label, ceiling: true, data: ends.map((x) => ({ ...points[0], x, low: null })), borderColor: colour, borderDash: [6, 4], borderWidth: 1.2, pointRadius: 0, pointHitRadius: 8 });
+        sets.push({ label: codec.label, ceiling: true, data: ends.map((x) => ({ ...points[0], x, low: null })), borderColor: colour, borderDash: [6, 4], borderWidth: 1.2, pointRadius: 0, pointHitRadius: 8 });
       } else if (points.length) {
-        found.push({ label: codec.label, data: points, borderColor: colour, backgroundColor: colour, borderDash: codec.dash, borderWidth: 1.8, pointRadius: 4, pointHoverRadius: 6, ...shape });
+        sets.push({ label: codec.label, data: points, borderColor: colour, backgroundColor: colour, borderDash: codec.dash, borderWidth: 1.8, pointRadius: 4, pointHoverRadius: 6, ...shape });
       }
       if (metric.id === data.main && box("fits").checked) {
-        for (const fit of data.fits.filter((one) => one.r === reader && one.c === c)) {
-          found.push({ label: codec.label, fit: true, data: fit.xy.map(([x, y]) => ({ x, y: scaled(y, metric) })), borderColor: colour, borderDash: [2, 3], borderWidth: 1.4, pointRadius: 0, pointHitRadius: 0, pointHoverRadius: 0 });
+        for (const fit of data.fits.filter((own) => own.r === reader && own.c === c)) {
+          sets.push({ label: codec.label, fit: true, data: fit.xy.map(([x, y]) => ({ x, y: scaled(y, metric) })), borderColor: colour, borderDash: [2, 3], borderWidth: 1.4, pointRadius: 0, pointHitRadius: 0, pointHoverRadius: 0 });
         }
       }
     }
-    return found;
+    return sets;
   };
 
-  const words = (at, metric) => {
-    const unit = metric.unit === "%" ? " %" : ` ${metric.unit}`, digits = metric.unit === "%" ? 1 : 2;
-    const spread = at.low === null || at.low === undefined ? "" : ` [${at.low.toFixed(digits)}, ${at.high.toFixed(digits)}]`;
-    return [`${metric.title} ${at.y.toFixed(digits)}${spread}${unit}`, `${at.point.bpp[0]} [${at.point.bpp[1]}, ${at.point.bpp[2]}] bpp`.replace(" [null, null]", "")];
+  const words = (dot, metric) => {
+    const { unit, digits } = metric;
+    const ends = report.missing(dot.low) ? "" : ` [${dot.low.toFixed(digits)}, ${dot.high.toFixed(digits)}]`;
+    const [rate, low, high] = dot.point.bpp;
+    return [`${metric.title} ${dot.y.toFixed(digits)}${ends}${unit && ` ${unit}`}`, `${rate}${report.missing(low) ? "" : ` [${low}, ${high}]`} bpp`];
   };
 
   const round125 = (low, high) => {
-    const found = [];
+    const ticks = [];
     for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power += 1) {
-      for (const digit of [1, 2, 5]) found.push(Number(`${digit}e${power}`));
+      for (const digit of [1, 2, 5]) ticks.push(Number(`${digit}e${power}`));
     }
-    const inside = found.filter((at) => at >= low && at <= high);
-    return inside.length > 9 ? inside.filter((at) => /^1/.test(at.toExponential())) : inside;
+    const inside = ticks.filter((tick) => tick >= low && tick <= high);
+    return inside.length > 9 ? inside.filter((tick) => /^1/.test(tick.toExponential())) : inside;
+  };
+
+  /* No axis of scores goes beyond the bounds of its score. */
+  const withinBounds = (metric) => (scale) => {
+    if (metric.low !== null) scale.min = Math.max(scale.min, metric.low);
+    if (metric.high !== null) scale.max = Math.min(scale.max, metric.high);
+    scale.ticks = scale.ticks.filter((tick) => tick.value >= scale.min && tick.value <= scale.max);
   };
 
   const options = (metric, lowest, highest) => {
@@ -82,20 +89,20 @@
       animation: false, responsive: true, maintainAspectRatio: false, normalized: true, parsing: false,
       interaction: { mode: "nearest", intersect: false, axis: "xy" },
       scales: {
-        x: { ...axis, type: logarithmic ? "logarithmic" : "linear", title: { display: true, text: "rate (bits per pixel)", color: ink, font },
-          afterBuildTicks: (scale) => { if (logarithmic) scale.ticks = round125(scale.min, scale.max).map((at) => ({ value: at })); },
-          ticks: { ...axis.ticks, autoSkip: !logarithmic, callback: (at) => String(Number(at.toPrecision(6))) } },
-        y: { ...axis, suggestedMin: lowest, suggestedMax: highest, beginAtZero: metric.unit === "%", title: { display: true, text: `${metric.title} (${metric.unit})`, color: ink, font } },
+        x: { ...axis, type: logarithmic ? "logarithmic" : "linear", title: { display: true, text: "rate [bit/pixel]", color: ink, font },
+          afterBuildTicks: (scale) => { if (logarithmic) scale.ticks = round125(scale.min, scale.max).map((value) => ({ value })); },
+          ticks: { ...axis.ticks, autoSkip: !logarithmic, callback: (tick) => String(Number(tick.toPrecision(6))) } },
+        y: { ...axis, suggestedMin: metric.share && metric.low !== null ? metric.low : lowest, suggestedMax: highest, afterBuildTicks: withinBounds(metric), title: { display: true, text: metric.label, color: ink, font } },
       },
       plugins: {
         legend: { display: false },
         tooltip: { filter: (item) => !item.dataset.fit, displayColors: false, backgroundColor: report.colour("--raised"), borderColor: quiet, borderWidth: 1, titleColor: ink, bodyColor: ink, titleFont: { ...font, weight: "600" }, bodyFont: font, padding: 9,
-          callbacks: { title: ([item]) => item && `${item.dataset.label}  ${item.dataset.ceiling ? "no loss" : item.raw.point.p}`, label: (item) => (item.dataset.ceiling ? words(item.raw, metric).slice(0, 1) : words(item.raw, metric)) } },
+          callbacks: { title: ([item]) => item && `${item.dataset.label}  ${item.dataset.ceiling ? "lossless" : item.raw.point.p}`, label: (item) => (item.dataset.ceiling ? words(item.raw, metric).slice(0, 1) : words(item.raw, metric)) } },
       },
     };
   };
 
-  /* Left and right walk along a curve, up and down from curve to curve. */
+  /* Left and right move along a curve, up and down from curve to curve. */
   const walk = (event, chart, metric) => {
     const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
     const real = chart.data.datasets.map((set, n) => (set.fit ? -1 : n)).filter((n) => n >= 0);
@@ -110,7 +117,7 @@
     const element = chart.getDatasetMeta(real[place]).data[index];
     chart.tooltip.setActiveElements(active, { x: element.x, y: element.y });
     chart.update("none");
-    said.textContent = [chart.data.datasets[real[place]].label, points[index].point.p, ...words(points[index], metric)].filter(Boolean).join(", ");
+    spoken.textContent = [chart.data.datasets[real[place]].label, points[index].point.p, ...words(points[index], metric)].filter(Boolean).join(", ");
   };
 
   const draw = () => {
@@ -118,15 +125,15 @@
     const metric = metrics[Number(picked.value) || 0];
     const readers = [...data.readers.keys()].filter((n) => report.shown.r.has(n));
     const sets = readers.map((reader) => datasets(reader, metric));
-    const all = sets.flat().flatMap((set) => set.data.flatMap((at) => [at.y, at.low ?? at.y, at.high ?? at.y]));
+    const all = sets.flat().flatMap((set) => set.data.flatMap((dot) => [dot.y, dot.low ?? dot.y, dot.high ?? dot.y]));
     const figures = readers.map((reader) => {
-      const { head, route, regime } = data.readers[reader];
+      const { head, domain, title } = data.readers[reader];
       const canvas = report.make("canvas", { tabIndex: 0, role: "img" });
-      canvas.setAttribute("aria-label", `Curves of ${metric.title} over rate for ${head}, ${route} route; arrow keys read the points, the table below has all numbers`);
-      return { canvas, figure: report.make("figure", {}, report.make("figcaption", { textContent: `${head} · ${route} route · ${regime}` }), report.make("div", { className: "plot" }, canvas)) };
+      canvas.setAttribute("aria-label", `Curves of ${metric.title} over rate for ${head}, ${domain}; arrow keys read the points, the table below has all numbers`);
+      return { canvas, figure: report.make("figure", {}, report.make("figcaption", { textContent: title }), report.make("div", { className: "plot" }, canvas)) };
     });
-    panels.replaceChildren(...figures.map((one) => one.figure));
-    if (!readers.length) panels.append(report.make("p", { className: "note", textContent: data.readers.length ? "No head is chosen above." : "No head scored anything in this run." }));
+    panels.replaceChildren(...figures.map(({ figure }) => figure));
+    if (!readers.length) panels.append(report.make("p", { className: "note", textContent: data.readers.length ? "No head is selected above." : "No head has a score in this run." }));
     charts = figures.map(({ canvas }, n) => {
       const chart = new Chart(canvas, { type: "line", data: { datasets: sets[n] }, options: options(metric, Math.min(...all), Math.max(...all)), plugins: [bands] });
       canvas.addEventListener("keydown", (event) => walk(event, chart, metric));
@@ -137,7 +144,7 @@
 
   if (!metrics.length) picked.closest(".controls").hidden = true;
   box("fits").closest("label").hidden = !data.fits.length;
-  box("bands").closest("label").hidden = !data.points.some((point) => Object.values(point.m).some((three) => three[1] !== null));
+  box("bands").closest("label").hidden = !data.points.some((point) => Object.values(point.m).some(([, low]) => low !== null));
   [picked, box("log"), box("bands"), box("fits")].forEach((input) => input.addEventListener("change", draw));
   report.filtered.push(draw);
   report.changed.push(draw);

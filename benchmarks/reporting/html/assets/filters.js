@@ -1,5 +1,5 @@
 "use strict";
-/* Which codecs and heads are shown, everywhere on the page; and tables that sort. */
+/* The codecs and heads that the whole page shows; and tables that can be sorted. */
 report.shown = { c: new Set(report.data.codecs.keys()), r: new Set(report.data.readers.keys()) };
 report.filtered = [];
 
@@ -31,7 +31,7 @@ report.filtered = [];
     body.querySelector(".empty")?.remove();
     if (filled) return;
     const columns = body.parentElement.querySelectorAll("thead th").length;
-    body.append(report.make("tr", { className: "empty" }, report.make("td", { colSpan: columns, textContent: "Nothing fits what is chosen above." })));
+    body.append(report.make("tr", { className: "empty" }, report.make("td", { colSpan: columns, textContent: "Nothing fits the selection above." })));
   };
 
   chips.forEach((chip) => chip.addEventListener("click", () => {
@@ -46,7 +46,7 @@ report.filtered = [];
   }));
   find.addEventListener("input", apply);
 
-  /* Once: rising; again: falling; a third time: as the run had it. What has no value stands last either way. */
+  /* First click: rising; second: falling; third: the order of the run. Cells without a value always come last. */
   report.sortable = (table) => {
     const body = table.tBodies[0], order = [...body.rows];
     const heads = [...table.tHead.rows[0].cells];
@@ -57,9 +57,9 @@ report.filtered = [];
       const numbers = head.dataset.kind === "number", sign = next === "descending" ? -1 : 1;
       const value = (row) => row.cells[column].dataset.v;
       const compare = (a, b) => {
-        const [one, other] = [value(a), value(b)];
-        if (one === undefined || other === undefined) return (one === undefined) - (other === undefined);
-        return sign * (numbers ? number(one) - number(other) || 0 : one.localeCompare(other, "en", { numeric: true }));
+        const [first, second] = [value(a), value(b)];
+        if (first === undefined || second === undefined) return (first === undefined) - (second === undefined);
+        return sign * (numbers ? number(first) - number(second) || 0 : first.localeCompare(second, "en", { numeric: true }));
       };
       body.append(...(next === "none" ? order : [...order].sort(compare)));
       const last = body.querySelector(".empty");

@@ -1,5 +1,5 @@
 "use strict";
-/* The paper that the reader chose, before anything is painted. */
+/* The theme that the reader chose, set before anything is painted. */
 try {
   const kept = localStorage.getItem("hsc-theme");
   if (kept === "dark" || kept === "light") document.documentElement.dataset.theme = kept;

@@ -1,5 +1,5 @@
 "use strict";
-/* Light or dark as the system says, until the reader says otherwise. What is kept is the reader's word alone. */
+/* Light or dark as the system prefers, until the reader chooses. Only the reader's choice is stored. */
 const report = { data: JSON.parse(document.getElementById("data").textContent), changed: [] };
 
 (() => {
@@ -14,7 +14,7 @@ const report = { data: JSON.parse(document.getElementById("data").textContent), 
   button.hidden = false;
   button.addEventListener("click", () => {
     root.dataset.theme = dark() ? "light" : "dark";
-    try { localStorage.setItem("hsc-theme", root.dataset.theme); } catch { /* then it is forgotten */ }
+    try { localStorage.setItem("hsc-theme", root.dataset.theme); } catch { /* without storage the choice lasts as long as the page */ }
     show();
   });
   system.addEventListener("change", show);
@@ -23,9 +23,11 @@ const report = { data: JSON.parse(document.getElementById("data").textContent), 
 
 /* An element with properties and children; text is always text. */
 report.make = (name, properties = {}, ...children) => {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...children);
-  return made;
+  const element = Object.assign(document.createElement(name), properties);
+  element.append(...children);
+  return element;
 };
 report.colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-report.percent = (value, digits = 1) => (value === null || value === undefined ? "–" : (100 * value).toFixed(digits));
+report.missing = (value) => value === null || value === undefined;
+/* A score as people read it: times the metric's factor, with its digits. */
+report.format = (value, metric) => (report.missing(value) ? "–" : (metric.factor * value).toFixed(metric.digits));

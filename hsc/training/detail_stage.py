@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from hsc.entropy_coding.container import QUALITY_STEPS
 from hsc.networks.model import HscModel
-from hsc.training import decoder, processes
+from hsc.training import decoder_stage, distributed
 from hsc.training.shards import Batch
 from hsc.training.teacher import Teacher
 
@@ -46,7 +46,7 @@ def keep_symbols(model: HscModel) -> None:
     """Let only what follows the symbols of W+ and F be trained, and what codes the detail."""
     assert model.detail is not None
     assert model.generator.basis is not None
-    decoder.keep_symbols(model)
+    decoder_stage.keep_symbols(model)
     model.detail.requires_grad_(True)
     for fixed in (model.generator.basis, model.detail.quality):
         fixed.requires_grad_(False)
@@ -84,7 +84,7 @@ def set_basis(model: HscModel, batches: Iterable[Batch], teacher: Teacher | None
             model.generator.inject.weight.copy_(
                 _READ * (model.gie.patch.weight.flatten(1) @ basis[:, :, 0, 0])[:, :, None, None]
             )
-    processes.share(model.generator)
+    distributed.share(model.generator)
     model.train()
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 _WIDTHS = (32, 64, 96)
-_LEAST_CUT, _MOST_CUT = 0.1, 0.35
+_MIN_CUT, _MAX_CUT = 0.1, 0.35
 
 
 class PatchCritic(nn.Module):
@@ -40,7 +40,7 @@ def changed(images: Tensor, random: torch.Generator) -> Tensor:
     mean = images.mean((1, 2, 3), keepdim=True)
     contrast, brightness = (draws[:, i, None, None, None] for i in (0, 1))
     x = (images - mean) * (0.7 + 0.6 * contrast) + mean + 0.4 * (brightness - 0.5)
-    sides = _LEAST_CUT + (_MOST_CUT - _LEAST_CUT) * draws[:, 2:4]
+    sides = _MIN_CUT + (_MAX_CUT - _MIN_CUT) * draws[:, 2:4]
     starts = draws[:, 4:6] * (1 - sides)
     rows = (torch.arange(height, device=images.device) + 0.5)[None] / height  # (1, h)
     columns = (torch.arange(width, device=images.device) + 0.5)[None] / width

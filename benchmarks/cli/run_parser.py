@@ -1,0 +1,195 @@
+"""The arguments of ``hsc-bench run``, with their help and examples."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from benchmarks.cli.command import new_parser
+from benchmarks.cli.listing import REGISTRIES
+from benchmarks.cli.options import add_codec_file, add_device, add_workers
+from benchmarks.harness.executors import TIMEOUT_S
+from benchmarks.reporting.images import gallery
+from benchmarks.stats.bootstrap import RESAMPLES
+
+EXAMPLES = """
+  hsc-bench run --task detection
+      the task's own data set, heads and codecs; nothing is downloaded
+  hsc-bench run --task detection --limit 8 --codec jpeg --codec 'vvc(qp=[47, 42, 37, 32], preset=fast)'
+      a quick look: two codecs, eight images
+  hsc-bench run --task detection --dataset 'coco(images="val2017", annotations="instances_val2017.json")' \\
+      --head 'onnx(path="yolox_nano.onnx", format=yolox)' --codec 'jpeg(quality=[5, 10, 20, 35, 50, 75])' --codec bpg
+      your own photos, labels and detector
+  hsc-bench run --codec-file mycodec.toml --require mycodec
+      an external codec beside the default ones; the exit code is 2, before the run starts, if it is unavailable
+  hsc-bench run --codec hsc --codec 'vvc(scale=[1.0, 0.5])' --codec 'vvc(preset=medium)' \\
+      --anchor vvc --anchor 'front(of=vvc)'
+      compared with VVC as configured by default, and with the best of its presets and scales at each rate
+  hsc-bench run --match-bpp 0.05 0.1 0.2 --codec hsc --codec vvc --codec bpg
+      each codec at these rates, found by a search over its quality scale; the table shows the rates reached
+  hsc-bench run --task detection --codec hsc --head detector --head latent_detector
+      the same bitstreams read in the pixel domain and in the compressed domain; --route latent for the second alone
+  hsc-bench run --task detection --codec truncated
+      accuracy against the number of layers received
+  hsc-bench run --task detection --dataset shuffled_labels --codec hsc
+      a control: each image is scored by the labels of another one; after a run on roadscenes nothing is encoded again
+  hsc-bench run --keep-streams 8 --out results/mine, then hsc-bench verify results/mine
+      the folder keeps the bitstreams of eight images, and the second command decodes and scores them again
+  hsc-bench run --list codecs
+  hsc-bench run --dry-run --task detection
+
+"python -m benchmarks.run" is the same command."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    parser = new_parser(
+        "run",
+        "Measure how well machines see images that codecs have encoded: rate, accuracy and time of each codec, on a "
+        "data set, with one or more heads.",
+        EXAMPLES,
+        failed="some cells failed (named on standard error)",
+    )
+    _add_subject(parser.add_argument_group("what to run"))
+    _add_execution(parser.add_argument_group("how to run it"))
+    _add_output(parser.add_argument_group("where results go"))
+    parser.add_argument(
+        "--list",
+        choices=sorted(REGISTRIES),
+        dest="listed",
+        help="list plug-ins: name, availability, reason; one a line",
+    )
+    return parser
+
+
+def _add_subject(group: argparse._ArgumentGroup) -> None:
+    """The arguments that decide the numbers of a run."""
+    group.add_argument("--task", default="detection", help="task of the machine (default: %(default)s)")
+    group.add_argument("--dataset", metavar="SPEC", help="images and labels (default: the task's)")
+    group.add_argument(
+        "--codec",
+        metavar="SPEC",
+        action="append",
+        help="a codec; a list in it is a sweep of operating points; may be repeated (default: the task's)",
+    )
+    add_codec_file(group)
+    group.add_argument(
+        "--head", metavar="SPEC", action="append", help="a detector or segmenter; may be repeated (default: the task's)"
+    )
+    group.add_argument(
+        "--metric",
+        metavar="SPEC",
+        action="append",
+        default=[],
+        help="a metric beside those of the task; may be repeated (hsc-bench run --list metrics shows them)",
+    )
+    group.add_argument(
+        "--route",
+        choices=("image", "latent", "both"),
+        default="both",
+        help="heads on decoded images, on latents, or both (default: %(default)s)",
+    )
+    group.add_argument(
+        "--anchor",
+        metavar="CODEC",
+        action="append",
+        help="codec of the run that Bjontegaard differences are taken against, or a Pareto front: front(of=vvc) of all "
+        "curves of one codec, front(of=(vvc, bpg)) of several; may be repeated (default: the task's)",
+    )
+    group.add_argument(
+        "--resamples",
+        metavar="N",
+        type=int,
+        default=RESAMPLES,
+        help="bootstrap resamples of the images for the 95 %% intervals; 0 for none (default: %(default)s)",
+    )
+    group.add_argument(
+        "--match-bpp",
+        metavar="BPP",
+        type=float,
+        nargs="+",
+        default=(),
+        help="operating points at these rates over the data set, within 5 %%, in place of each codec's ladder",
+    )
+    group.add_argument(
+        "--no-noise-floor",
+        action="store_true",
+        help="do not measure the noise floor of Bjontegaard differences, by a second ladder of the last anchor",
+    )
+    group.add_argument("--no-null-floor", dest="no_noise_floor", action="store_true", help=argparse.SUPPRESS)
+    group.add_argument(
+        "--require",
+        metavar="CODEC",
+        action="append",
+        default=[],
+        help="exit with code 2 before the run starts if this codec is unavailable; may be repeated",
+    )
+    group.add_argument(
+        "--limit",
+        metavar="N",
+        type=int,
+        default=0,
+        help="only N images: the first, or drawn at random with a --seed other than 0 (default: all)",
+    )
+    group.add_argument("--seed", metavar="N", type=int, default=0, help="seed of all random draws (default: 0)")
+
+
+def _add_execution(group: argparse._ArgumentGroup) -> None:
+    """The arguments that change no number but times."""
+    add_workers(group)
+    add_device(group)
+    group.add_argument(
+        "--repeats",
+        metavar="N",
+        type=int,
+        default=1,
+        help="take each time N times and keep the median (default: 1); times kept from other repeats, workers, devices "
+        "or hosts are taken again",
+    )
+    group.add_argument(
+        "--overwrite",
+        choices=("missing", "always", "never"),
+        default="missing",
+        help="encode and time what is missing, everything, or nothing (default: %(default)s)",
+    )
+    group.add_argument(
+        "--timeout-s",
+        metavar="S",
+        type=float,
+        default=TIMEOUT_S,
+        help="seconds after which a codec, head or data set is ended and its image counts as failed (default: "
+        "%(default)g)",
+    )
+    group.add_argument(
+        "--dry-run", action="store_true", help="print the plan and stop: cells, what is cached, what would run"
+    )
+    group.add_argument("--quiet", action="store_true", help="no progress on standard error")
+
+
+def _add_output(group: argparse._ArgumentGroup) -> None:
+    """The arguments that name folders and files."""
+    group.add_argument(
+        "--out", metavar="DIR", type=Path, help="folder for the run's files (default: results/runs/<name>)"
+    )
+    group.add_argument("--name", help="name of the run (default: the task's name)")
+    group.add_argument(
+        "--keep-streams",
+        metavar="N",
+        type=int,
+        default=0,
+        help="keep the bitstreams of N images, spread over the data set, for hsc-bench verify (default: none)",
+    )
+    group.add_argument(
+        "--cache",
+        metavar="DIR",
+        type=Path,
+        default=Path("results/cache"),
+        help="folder of cached bitstreams and predictions (default: %(default)s)",
+    )
+    group.add_argument(
+        "--gallery",
+        metavar="N",
+        type=int,
+        default=gallery.IMAGES,
+        help="show decoded images of N scenes on the page; 0 for none (default: %(default)s)",
+    )

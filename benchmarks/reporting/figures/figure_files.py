@@ -1,0 +1,90 @@
+"""Matplotlib figures as files: written whole or not at all, with embedded fonts, and text that is never a formula."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+from hsc.files.atomic_files import replacing
+
+TEXT: dict[Any, Any] = {"text.parse_math": False, "text.usetex": False, "pdf.fonttype": 42}
+"""Settings of everything drawn: names that people give to classes, images and settings are text and never formulas."""
+
+SETTINGS: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "svg.fonttype": "none",
+    **TEXT,
+}
+"""Settings of all figures of curves; letters stay letters in vector files."""
+
+_LAID_OUT_ONLY: ContextVar[bool] = ContextVar("laid out only", default=False)
+
+
+def pyplot() -> Any:
+    """Matplotlib's pyplot, set to draw into files."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    return plt
+
+
+@contextmanager
+def laid_out_only() -> Iterator[None]:
+    """Within this context figures are made and laid out with all their text, and nothing is written: a rehearsal."""
+    token = _LAID_OUT_ONLY.set(True)
+    try:
+        yield
+    finally:
+        _LAID_OUT_ONLY.reset(token)
+
+
+def save_both(figure: Any, path: Path) -> None:
+    """Write a figure as ``path`` with .png, in 256 colours, and with .pdf, then close it. path: without an ending."""
+    from PIL import Image
+
+    if _LAID_OUT_ONLY.get():
+        figure.set_layout_engine("none")
+        figure.draw_without_rendering()
+        pyplot().close(figure)
+        return
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=160)
+    figure.set_layout_engine("none")  # the layout is computed once, since it takes most of the time
+    with replacing(path.with_name(f"{path.name}.png")) as part, Image.open(buffer) as image:
+        # 256 colours take a third of the space and look the same
+        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(part, "PNG", optimize=True)
+    save(figure, path.with_name(f"{path.name}.pdf"))
+    pyplot().close(figure)
+
+
+def save(figure: Any, path: Path, **options: Any) -> None:
+    """Write a figure whole or not at all; the same figure gives the same PDF. options: those of ``Figure.savefig``."""
+    if path.suffix == ".pdf":
+        options |= {"metadata": {"CreationDate": None}}
+    if path.suffix in (".jpg", ".jpeg"):  # contact sheets are tracked, so they must be small
+        options |= {"pil_kwargs": {"quality": 70, "optimize": True, "progressive": True}}
+    with replacing(path) as part:
+        figure.savefig(part, **options)
+
+
+def readable(text: str) -> str:
+    """Text as figures with the settings ``TEXT`` can show it: characters that the font lacks are written as their
+    numbers, and a first "_" gets a space before it, since legends leave out names that begin with it.
+
+    >>> readable("fast_$1$ 東"), readable("_void_")
+    ('fast_$1$ (U+6771)', ' _void_')
+    """
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    font = get_font(findfont(FontProperties()))
+    shown = "".join(c if font.get_char_index(ord(c)) else f"(U+{ord(c):04X})" for c in text)
+    return f" {shown}" if shown.startswith("_") else shown
