@@ -43,7 +43,7 @@ def verdict(comparison: Comparison, facts: MetricFacts) -> Verdict:
 
 
 def verdicts(results: Results) -> list[str]:
-    """A sentence for each head and anchor: which codecs are better, which are worse, and which are inconclusive.
+    """A sentence for each head, metric and anchor: which codecs are better, worse, and inconclusive.
 
     It rests on BD-rate, or on BD-metric where BD-rate has no interval; codecs without either are left out.
     """
@@ -53,12 +53,14 @@ def verdicts(results: Results) -> list[str]:
         if not math.isnan(comparison.low) and comparison.images >= MIN_IMAGES
     ]
     sentences = []
-    for (head, route, anchor), group in _grouped(sure, lambda c: (c.head, c.route, c.anchor)).items():
+    for (head, route, metric, anchor), group in _grouped(sure, lambda c: (c.head, c.route, c.metric, c.anchor)).items():
         codecs: dict[Verdict, list[str]] = {"better": [], "worse": [], "inconclusive": []}
         for codec, comparisons in _grouped(group, lambda c: c.codec).items():
             codecs[verdict(comparisons[0], results.facts_of(comparisons[0].metric))].append(codec)
         text = "; ".join(f"{word}: {', '.join(names)}" for word, names in codecs.items() if names)
-        sentences.append(f"Verdict (95 % CI), {_reader(results, head, route)} against {anchor}: {text}.")
+        sentences.append(
+            f"Verdict (95 % CI), {_reader(results, head, route)}{_by(results, metric)} against {anchor}: {text}."
+        )
     return sentences
 
 
@@ -86,15 +88,15 @@ def noise_floor(results: Results) -> list[str]:
 
 
 def at_rates(results: Results) -> list[str]:
-    """Scores at common rates where curves overlap too little for a Bjontegaard difference, a sentence a head, codec and
-    anchor.
+    """Scores at common rates where curves overlap too little for a Bjontegaard difference, a sentence a head, metric,
+    codec and anchor.
     """
     comparisons = of_kinds(results, "difference_at_rate")
     sentences = []
-    for (head, route, codec, anchor), group in _grouped(
-        comparisons, lambda c: (c.head, c.route, c.codec, c.anchor)
+    for (head, route, codec, anchor, metric), group in _grouped(
+        comparisons, lambda c: (c.head, c.route, c.codec, c.anchor, c.metric)
     ).items():
-        facts = results.facts_of(group[0].metric)
+        facts = results.facts_of(metric)
         texts = (
             f"at {c.at_bpp:.4f} bpp: {_with_unit(c.codec_score, facts)} against {_with_unit(c.other_score, facts)}, "
             f"{difference_text(c, facts)}"
@@ -208,6 +210,11 @@ def _units(results: Results) -> list[str]:
     exceptions = [f"Not in percent: {plain}."] if plain and percent else []
     exceptions += [f"Lower is better: {lower}."] if lower else []
     return [percent + _RATES_AND_TIMES, *([" ".join(exceptions)] if exceptions else [])]
+
+
+def _by(results: Results, metric: str) -> str:
+    """The metric of a verdict, where heads are compared in several."""
+    return f", {results.facts_of(metric).title}," if results.added else ""
 
 
 def _reader(results: Results, head: str, route: str) -> str:
