@@ -1,8 +1,8 @@
 """A run with two metrics of another distribution: both appear wherever scores do, read by their own facts.
 
 count_error is unbounded, in objects, lower is better; right_count is a share without resamples. The codec ``padded``
-writes the blocks of its anchor with half as many bytes again, so it is worse: +50 % rate, more objects miscounted, fewer
-images counted right.
+writes the blocks of its anchor with half as many bytes again, so it is worse: +50 % rate, more objects miscounted and
+fewer images counted right at equal rate.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def test_their_scores_are_columns_of_the_run_with_intervals_where_they_are_resam
     assert shares == sorted(shares)
     assert all(row.low < row.value < row.high for row in rows["count_error"])
     assert np.isnan([row.low for row in rows["right_count"]]).all()
-    assert {row.part for row in outcome.scores if row.metric == "count_error"} == {"", "square"}
+    assert {row.part for row in outcome.scores if row.metric == "count_error"} == {"", "square", "unseen"}
 
 
 def test_bjontegaard_differences_have_the_sign_of_their_direction(outcome: Outcome) -> None:
@@ -158,37 +158,50 @@ def test_curves_have_a_panel_a_score_with_unit_and_direction(outcome: Outcome) -
 def test_the_page_shows_both_by_their_facts(folder: Path, outcome: Outcome) -> None:
     html.write(folder)
     page = (folder / "report.html").read_text("utf-8")
-    assert "count error [objects], lower is better" in page
-    metrics = {m["id"]: m for m in json.loads(re.findall(r'"metrics":\s*(\[.*?\])', page)[0])}
-    assert (metrics["count_error"]["sign"], metrics["count_error"]["factor"]) == (-1, 1)
-    assert (metrics["right_count"]["sign"], metrics["right_count"]["factor"]) == (1, 100)
-    errors = compared(outcome, "bd_metric", "count_error")
+    start = page.index('"metrics":[') + len('"metrics":')
+    metrics = {metric["id"]: metric for metric in json.JSONDecoder().raw_decode(page, start)[0]}
+    assert metrics["count_error"]["label"] == "count error [objects], lower is better"
+    assert (metrics["count_error"]["sign"], metrics["count_error"]["factor"], metrics["count_error"]["high"]) == (
+        -1,
+        1,
+        None,
+    )
+    assert (metrics["right_count"]["label"], metrics["right_count"]["sign"]) == ("right counts [%]", 1)
+    assert (metrics["right_count"]["factor"], metrics["right_count"]["high"]) == (100, 100)
+    errors, shares = (compared(outcome, "bd_metric", metric) for metric in ADDED)
     assert f"+{errors.value:.2f} objects" in page
-    assert page.count("▼ worse") == 1  # of three scores, the one with intervals
+    assert f"−{abs(100 * shares.value):.1f}" in page
+    assert page.count("▼ worse") == 1  # of three scores, the one with an interval
     assert "▲ better" not in page
-    table = page[page.index("Bjontegaard differences") :]
-    assert {"AP", "count error", "right counts"} <= set(re.findall(r"<td[^>]*>([^<]+)</td>", table))
+    rows = re.findall(r"<tr[^>]*>.*?</tr>", page[page.index("Bjontegaard differences") :], re.DOTALL)
+    (worse,) = (row for row in rows if "▼ worse" in row)
+    assert "count error" in worse
+    assert "padded" in worse
 
 
 def test_the_paper_shows_both_by_their_facts(folder: Path, outcome: Outcome, tmp_path: Path) -> None:
     assert paper([str(folder), "--out", str(tmp_path)]) == 0
-    parts = {path.stem.split("frozen-")[-1]: path.read_text() for path in tmp_path.glob("*.tex")}
+    parts = {path.stem.split("frozen-")[-1]: path.read_text("utf-8") for path in tmp_path.glob("*.tex")}
     errors, shares = (compared(outcome, "bd_metric", metric) for metric in ADDED)
-    bd = parts["bd-blocks"]
-    assert f"{errors.value:+.2f}".replace("+", "") in bd.replace("{+}", "").replace("+", "")
-    assert f"{abs(100 * shares.value):.1f}" in bd
-    assert bd.count("count error") >= 1
-    points = parts["points"]
-    at_8 = next(r for r in outcome.scores if (r.metric, r.codec, r.point) == ("count_error", "blocks", "size=8"))
-    assert f"{at_8.value:.2f}" in points
-    assert points.count("size=8") == 2  # of two codecs, not once a score
-    rates = parts["rates"]
-    assert "count error" in rates
-    bold = [line for line in rates.splitlines() if line.startswith("blocks") and r"\textbf{" in line]
-    assert bold, "the codec with fewer errors, whose lead leaves out 0, is set in bold"
-    assert not [line for line in rates.splitlines() if line.startswith("padded") and r"\textbf{" in line]
-    figures = {path.stem for path in tmp_path.glob("*.pdf")}
-    assert any(name.endswith("count_error") or name.endswith("count-error") for name in figures), figures
+    differences = {block.split("}")[0]: block for block in parts["bd"].split(r"\textit{squares, ")[1:]}
+    assert list(differences) == ["AP", "count error", "right counts"]
+    of_errors, of_shares = (re.sub(r"\\\(([+-])\\\)", r"\1", differences[t]) for t in ("count error", "right counts"))
+    assert f" {errors.value:+.2f} {{\\scriptsize[{errors.low:+.2f}, {errors.high:+.2f}]}}" in of_errors
+    assert f" {100 * shares.value:+.1f} &" in of_shares
+    rates = {block.split("}")[0]: block for block in parts["rates"].split(r"\textit{squares, ")[1:]}
+    lines = rates["count error"].splitlines()
+    assert [line.split(" &")[0] for line in lines if r"\textbf{" in line] == [
+        "blocks"
+    ]  # the fewest errors at each rate
+    assert r"\textbf{" not in rates["right counts"]
+    row = next(r for r in outcome.scores if (r.metric, r.codec, r.point) == ("count_error", "blocks", "size=8"))
+    assert f"{row.value:.2f} {{\\scriptsize[{row.low:.2f}, {row.high:.2f}]}}" in parts["points"]
+    assert parts["points"].count("size=8") == 2  # once a codec, not once a score
+    assert {path.stem.split("squares-")[-1] for path in tmp_path.glob("*squares-*.pdf")} == {
+        "ap",
+        "count-error",
+        "right-count",
+    }
 
 
 def test_a_folder_read_back_has_them_in_the_same_places(folder: Path, outcome: Outcome) -> None:
@@ -223,8 +236,11 @@ def test_facts_of_an_installed_metric_are_never_taken_from_a_folder(folder: Path
     assert verify([str(forged)]) == 1
 
 
-def test_verify_computes_their_comparisons_again_and_finds_a_turned_sign(folder: Path, tmp_path: Path) -> None:
-    assert verify([str(folder)]) == 0
+def test_verify_computes_their_comparisons_again_and_finds_a_turned_sign(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert verify([str(folder)]) == 2  # nothing differs; without bitstreams they are not decoded again
+    assert "pass       comparisons: 18 " in capsys.readouterr().out
     forged = tmp_path / "forged"
     shutil.copytree(folder, forged)
     lines = (forged / "comparisons.csv").read_text("utf-8").splitlines(keepends=True)
@@ -279,7 +295,9 @@ def test_a_metric_of_boxes_is_refused_where_label_maps_are_scored() -> None:
         configure("segmentation", Greys(), [Blocks(4)], [ReadGrey()], anchors=[], metrics=["count_error"])
 
 
-def test_the_command_line_adds_metrics(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_adds_metrics_and_verify_scores_the_kept_images_by_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from benchmarks.cli.run import main
 
     line = [
@@ -293,8 +311,15 @@ def test_the_command_line_adds_metrics(tmp_path: Path, capsys: pytest.CaptureFix
         "--quiet",
     ]
     where = ["--out", str(tmp_path / "run"), "--cache", str(tmp_path / "cache"), "--workers", "1", "--gallery", "0"]
-    assert main([*line, *where, "--metric", "count_error", "--metric", "right_count"]) == 0
+    added = ["--metric", "count_error", "--metric", "right_count(threshold=0.6)"]
+    assert main([*line, *where, *added, "--keep-streams", "6"]) == 0
     assert "count error [objects]" in capsys.readouterr().out
     assert load(tmp_path / "run").results.added == ADDED
+    assert verify([str(tmp_path / "run"), "--trust", "--workers", "1"]) == 0
+    scored = re.search(r"(\d+) of (\d+) in the table, and their intervals, come out again", capsys.readouterr().out)
+    assert scored
+    assert scored.group(1) == scored.group(2)
+    assert verify([str(tmp_path / "run"), "--workers", "1"]) == 2
+    assert "metric right_count(threshold=0.6): cannot be used here" in capsys.readouterr().out
     assert main([*line, *where, "--metric", "count_eror"]) == 2
     assert "did you mean count_error" in capsys.readouterr().err
