@@ -13,7 +13,7 @@ import pytest
 from hostile_testkit import Hostile, HostileHead
 from hsc_testkit import Blocks, FindSquares, Squares
 
-from benchmarks.api import METRICS, Row, Sample
+from benchmarks.api import METRICS, Sample, ScoreRow
 from benchmarks.evaluation import configure, run
 from benchmarks.harness.cache import Store
 from benchmarks.harness.codec_answers import checked_image, checked_latents, checked_stream
@@ -33,7 +33,7 @@ def measured(
     heads: list[Any] | None = None,
     dataset: Any = None,
     executor: Executor | None = None,
-) -> list[Row]:
+) -> list[ScoreRow]:
     config = configure(
         "detection",
         Squares() if dataset is None else dataset,
@@ -41,19 +41,19 @@ def measured(
         heads or [FindSquares()],
         anchors=[],
         resamples=0,
-        null_floor=False,
+        noise_floor=False,
     )
-    return run(config, cache=cache, executor=executor or Inline()).rows
+    return run(config, cache=cache, executor=executor or Inline()).scores
 
 
-def reason(rows: list[Row], codec: Any = "", head: Any = "") -> str:
+def reason(rows: list[ScoreRow], codec: Any = "", head: Any = "") -> str:
     """The reason of the one failed row of a codec (its rate) or a head (its score on the original)."""
     wanted = [r for r in rows if r.status == "failed" and r.head == str(head) and (not codec or r.codec == codec)]
     assert len({r.reason for r in wanted}) == 1, [(r.codec, r.head, r.status) for r in rows]
     return wanted[0].reason
 
 
-def scores(rows: list[Row], codec: str = "blocks", head: str = "squares") -> list[float]:
+def scores(rows: list[ScoreRow], codec: str = "blocks", head: str = "squares") -> list[float]:
     return [r.value for r in rows if (r.codec, r.head, r.metric, r.part, r.status) == (codec, head, "ap", "", "ok")]
 
 
