@@ -81,11 +81,12 @@ def column(page: Any, table: str, name: str) -> list[str]:
     """The sort values of a column, shown rows only, top to bottom; "" where there is none."""
     script = """([table, name]) => {
         const heads = [...document.querySelectorAll(`#${table} thead th`)].map((head) => head.innerText.trim());
-        const at = heads.indexOf(name);
-        return [...document.querySelectorAll(`#${table} tbody tr`)].filter((row) => row.offsetParent).map((row) => row.cells[at].dataset.v ?? "");
+        const place = heads.indexOf(name);
+        const rows = [...document.querySelectorAll(`#${table} tbody tr`)].filter((row) => row.offsetParent);
+        return rows.map((row) => row.cells[place].dataset.v ?? "");
     }"""
-    found: list[str] = page.evaluate(script, [table, name])
-    return found
+    values: list[str] = page.evaluate(script, [table, name])
+    return values
 
 
 def head(page: Any, table: str, name: str) -> Any:
@@ -140,7 +141,7 @@ def test_a_codec_and_a_head_are_filtered_everywhere(detection_run: Path, opened:
     )
     assert "blocks" not in column(page, "class-table", "Codec")
     page.locator("[data-all=c]").click()
-    page.locator(".chip", has_text="squares · image route").first.click()
+    page.locator(".chip", has_text="squares · pixel domain").first.click()
     assert set(column(page, "points", "Head")) == {"grid_squares"}
     assert page.locator("#panels canvas").count() == 1
     page.locator("[data-all=r]").click()
@@ -160,7 +161,7 @@ def test_another_score_and_a_linear_axis_are_drawn(detection_run: Path, opened: 
     page.locator("#bands").uncheck()
     assert page.evaluate("[report.charts[0].options.scales.x.type, report.charts[0].options.scales.y.title.text]") == [
         "linear",
-        "AP, square (%)",
+        "AP, square [%]",
     ]
 
 
@@ -169,9 +170,10 @@ def test_the_curves_are_read_by_arrow_keys(detection_run: Path, opened: Callable
     page.locator("#panels canvas").first.focus()
     for key in ("ArrowRight", "ArrowDown", "ArrowRight"):
         page.keyboard.press(key)
-    said = page.locator("#said").inner_text()
-    assert said.startswith("grid, step=")
-    assert "bpp" in said
+    spoken = page.locator("#said").inner_text()
+    assert spoken.startswith("grid, step=")
+    assert "AP " in spoken
+    assert "bpp" in spoken
     assert page.evaluate("report.charts[0].tooltip.opacity") == 1
 
 
@@ -265,7 +267,7 @@ def test_a_hostile_name_does_nothing(detection_run: Path, tmp_path: Path, opened
 
     evil = "<script>window.hacked=1</script><img src=x onerror=window.hacked=1>"
     folder = Path(shutil.copytree(detection_run, tmp_path / "copy"))
-    for name in ("rows.csv", "run.json", "gallery.json"):
+    for name in ("scores.csv", "comparisons.csv", "run.json", "gallery.json"):
         text = (folder / name).read_text("utf-8")
         (folder / name).write_text(text.replace(",blocks,", f",{evil},").replace('"blocks"', f'"{evil}"'), "utf-8")
     write(folder)

@@ -1,4 +1,4 @@
-"""Matched bytes, and the sheet that is drawn from them."""
+"""Matched bytes, and the contact sheet that is drawn from them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.cli.contact_sheet import main
 from benchmarks.codecs.jpeg import Jpeg
 from benchmarks.harness.match_bytes import match_bytes, rate_range
 from benchmarks.reporting.images import contact_sheet
-from benchmarks.reporting.images.boxes import _named
+from benchmarks.reporting.images.boxes import _listed
 from benchmarks.reporting.images.contact_sheet import tiles
 from downstream.api import Detections
 from hsc.api import Image
@@ -94,7 +94,9 @@ def test_a_sheet_is_drawn_whole(suffix: str, tmp_path: Path) -> None:
         ([0], "a.txt", "end its name"),
     ],
 )
-def test_what_cannot_be_drawn_is_said_first(images: list[int], name: str, words: str, tmp_path: Path) -> None:
+def test_what_cannot_be_drawn_is_refused_before_anything_is_coded(
+    images: list[int], name: str, words: str, tmp_path: Path
+) -> None:
     with pytest.raises(UsageError, match=words):
         contact_sheet.sheet(Squares(), FindSquares(), Blocks(), [], images, tmp_path / name)
     assert not list(tmp_path.iterdir())
@@ -116,10 +118,10 @@ def test_the_command_line_answers_mistakes(tmp_path: Path, capsys: pytest.Captur
     assert Path(out).stat().st_size > 0
 
 
-def test_of_many_classes_the_legend_names_those_that_are_seen() -> None:
+def test_of_many_classes_the_legend_lists_those_that_are_predicted() -> None:
     image = np.zeros((4, 4, 3), np.uint8)
     found = Detections(
         np.zeros((3, 4), np.float32), np.array([0.9, 0.8, 0.1], np.float32), np.array([70, 3, 5], np.int64)
     )
-    assert _named([[Tile("original", image, "", 0, found)]], 80, 0.3) == [3, 70]
-    assert _named([[Tile("original", image, "", 0, found)]], 5, 0.3) == [0, 1, 2, 3, 4]
+    assert _listed([[Tile("original", image, "", 0, found)]], 80, 0.3) == [3, 70]
+    assert _listed([[Tile("original", image, "", 0, found)]], 5, 0.3) == [0, 1, 2, 3, 4]

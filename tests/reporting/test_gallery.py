@@ -1,4 +1,4 @@
-"""Pictures of a run: which images, at how many bytes, with what is found on them, and what happens where a codec fails."""
+"""The gallery of a run: its images, their bytes, predictions on them, and codecs that fail."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from benchmarks.imaging.psnr import psnr
 from benchmarks.reporting.images import gallery
 from benchmarks.reporting.images.embedding import (
     LARGEST_HW,
-    LEAST_DB,
+    MIN_DB,
     Window,
     boxes_of,
     coloured_map,
@@ -102,7 +102,7 @@ def test_a_tile_shows_what_its_codec_decodes_at_its_point(made: dict[str, Any]) 
     data = codec.encode(original)
     assert tile["bytes"] == len(data)
     assert tile["psnr"] == psnr(codec.decode(data), original)
-    assert psnr(pixels(tile["picture"]), codec.decode(data)) == tile["picture"]["psnr"] >= LEAST_DB
+    assert psnr(pixels(tile["picture"]), codec.decode(data)) == tile["picture"]["psnr"] >= MIN_DB
 
 
 def test_what_heads_find_and_what_is_there_are_kept(made: dict[str, Any]) -> None:
@@ -208,7 +208,7 @@ def test_a_label_map_keeps_its_classes_and_its_void() -> None:
 def test_a_picture_loses_little_whatever_it_shows() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (40, 56, 3)).astype(np.uint8)
     flat = np.full((8, 8, 3), 77, np.uint8)
-    assert written(flat)["psnr"] is None or written(flat)["psnr"] >= LEAST_DB
+    assert written(flat)["psnr"] is None or written(flat)["psnr"] >= MIN_DB
     assert written(noise)["quality"] > written(flat)["quality"]
     assert pixels(written(noise)).shape == noise.shape
 

@@ -15,7 +15,7 @@ import pytest
 from hsc_testkit import SPACE, Blocks, FindSquares, Squares
 from map_testkit import Greys, ReadGrey
 
-from benchmarks.api import Counts, Dataset, Row, Scene, Tile
+from benchmarks.api import Counts, Dataset, Scene, ScoreRow, Tile
 from benchmarks.evaluation import configure
 from benchmarks.harness.cache import Store
 from benchmarks.harness.executors import Inline
@@ -26,8 +26,8 @@ from benchmarks.reporting.figures.class_curves import class_curves
 from benchmarks.reporting.figures.confusion_change import confusion_change
 from benchmarks.reporting.images.boxes import draw as draw_boxes
 from benchmarks.reporting.images.label_maps import draw as draw_maps
-from benchmarks.reporting.rehearsal import made_up, rehearse
-from benchmarks.runs.rows import frame
+from benchmarks.reporting.made_up_run import make_up, results_of
+from benchmarks.reporting.rehearsal import rehearse
 from benchmarks.tasks.detection import Detection
 from benchmarks.tasks.segmentation import Segmentation
 from downstream.api import LabelSpace, SegmentationMap
@@ -67,7 +67,7 @@ class ReadsOdd(ReadGrey):
 
 
 def plan(tmp_path: Path, dataset: Any, heads: list[Any], task: str = "segmentation") -> Any:
-    config = configure(task, dataset, [Blocks(8), Blocks(4), Blocks(4, slow_s=0.001)], heads, null_floor=False)
+    config = configure(task, dataset, [Blocks(8), Blocks(4), Blocks(4, slow_s=0.001)], heads, noise_floor=False)
     with Store(tmp_path / "store.sqlite") as store:
         return make_plan(config, store, Inline(), Silent())
 

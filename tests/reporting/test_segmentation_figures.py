@@ -1,6 +1,4 @@
-"""What people look at after a segmentation run: curves of classes, changes of confusions, the sheet; and the numbers
-behind them.
-"""
+"""Figures of a segmentation run: curves of classes, changes of confusions, contact sheets; and their numbers."""
 
 from __future__ import annotations
 
@@ -15,14 +13,14 @@ import pytest
 from hsc_testkit import Blocks, FindSquares
 from map_testkit import Greys, ReadGrey
 
-from benchmarks.api import TASKS, Counts, Row
+from benchmarks.api import TASKS, Counts, ScoreRow
 from benchmarks.evaluation import Outcome, configure, run
 from benchmarks.harness.executors import Inline
-from benchmarks.reporting.figures.class_curves import MOST, class_curves, drawn
+from benchmarks.reporting.figures.class_curves import MAX_CLASSES, class_curves, drawn
 from benchmarks.reporting.figures.confusion_change import change_table, common_rate, count_table, panels
 from benchmarks.reporting.figures.palettes import palette
 from benchmarks.reporting.images.contact_sheet import sheet
-from benchmarks.reporting.images.label_maps import errors, said
+from benchmarks.reporting.images.label_maps import errors, scene_scores
 from benchmarks.runs.rows import frame
 from downstream.api import VOID, LabelSpace
 from downstream.label_spaces import ADE150, CAMVID11, CITYSCAPES19, VOC21
@@ -78,28 +76,29 @@ def test_counts_agree_with_the_scores_and_come_from_the_cache(outcome: Outcome, 
     again = segmented(cache)
     for before, after in zip(outcome.counts, again.counts, strict=True):
         np.testing.assert_array_equal(before.counted, after.counted)
-    table = frame(outcome.rows)
+    table = outcome.results.scores
     for one in outcome.counts:
-        mine = table[
+        of_cell = table[
             (table["head"] == one.head)
             & (table["codec"] == one.codec)
+            & (table["ladder"] == "")
             & (table["point"] == one.point)
             & (table["part"] == "")
         ]
-        accuracy = float(mine[mine["metric"] == "pixel_accuracy"]["value"].iloc[0])
+        accuracy = float(of_cell[of_cell["metric"] == "pixel_accuracy"]["value"].iloc[0])
         assert accuracy == pytest.approx(np.diagonal(one.counted).sum() / one.counted.sum())
 
 
 def test_every_class_has_an_interval(outcome: Outcome) -> None:
-    table = frame(outcome.rows)
-    found = table[(table["metric"] == "iou") & (table["part"] == "road")]
+    table = outcome.results.scores
+    found = table[(table["metric"] == "iou") & (table["part"] == "road") & (table["ladder"] == "")]
     assert len(found) == len({(c.head, c.codec, c.point) for c in outcome.counts if "road" in c.classes})
     assert (found["low"] <= found["value"]).all()
     assert (found["value"] <= found["high"]).all()
 
 
 def test_a_run_draws_its_figures(outcome: Outcome, tmp_path: Path) -> None:
-    SEGMENTATION.figures(outcome.rows, outcome.counts, tmp_path)
+    SEGMENTATION.figures(outcome.scores, outcome.counts, tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == FIGURES
     assert len(colours_of(tmp_path / "class_curves.png")) > 20
     table = pd.read_csv(tmp_path / "confusion.csv")
@@ -124,10 +123,10 @@ def test_a_run_draws_its_figures(outcome: Outcome, tmp_path: Path) -> None:
 def test_without_resamples_there_are_no_bands_and_without_scores_no_figures(
     outcome: Outcome, cache: Path, tmp_path: Path
 ) -> None:
-    SEGMENTATION.figures([r for r in outcome.rows if not r.head], [], tmp_path)
+    SEGMENTATION.figures([r for r in outcome.scores if not r.head], [], tmp_path)
     assert not list(tmp_path.iterdir())
     bare = segmented(cache, [ReadGrey()], resamples=0)
-    assert class_curves(frame(bare.rows), "iou", {}, tmp_path / "bare")
+    assert class_curves(bare.results.scores, "iou", {}, tmp_path / "bare")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bare.pdf", "bare.png"]
 
 
@@ -180,11 +179,11 @@ def test_codecs_are_compared_at_the_lowest_rate_that_all_have_a_point_near(
 
 
 def test_of_many_classes_those_of_the_most_pixels_are_drawn(tmp_path: Path) -> None:
-    names = [f"class {n}" for n in range(MOST + 6)]
+    names = [f"class {n}" for n in range(MAX_CLASSES + 6)]
     kept = drawn(names, {name: float(n) for n, name in enumerate(names)})
     assert kept == names[6:]
-    whole = Row("", "segmentation", "d", "val", "c", "", "image", "frozen", "h", "", 0, "iou", "", 0.5, images=3)
-    assert not class_curves(frame([whole]), "iou", {}, tmp_path / "none")
+    whole = ScoreRow("", "segmentation", "d", "val", "c", "", "", "image", "frozen", "h", "", 0, "iou", 0.5, images=3)
+    assert not class_curves(frame([whole], ScoreRow), "iou", {}, tmp_path / "none")
     assert not list(tmp_path.iterdir())
 
 
@@ -195,7 +194,7 @@ def test_errors_and_the_scores_of_one_scene() -> None:
     true = np.array([[0, 0, 1, 1, VOID]], np.uint8)
     original, found = np.array([[0, 1, 1, 0, 0]], np.uint8), np.array([[0, 1, 0, 1, 1]], np.uint8)
     assert errors(true, found, original).tolist() == [[0, 1, 2, 0, 3]]
-    assert said(true, found, ("road", "car"), SEGMENTATION) == "mIoU 33.3   pixel acc. 50.0"
+    assert scene_scores(true, found, ("road", "car"), SEGMENTATION) == "mIoU 33.3   pixel acc. 50.0"
 
 
 def test_label_maps_have_the_publishers_colours() -> None:

@@ -181,7 +181,7 @@ class Darkening(Blocks):
 
 def test_truncated_colour_conversion(tmp_path: Path) -> None:
     assert "shift by -0.5" in finding(Truncating(), "rounds_and_never_truncates").text
-    assert finding(Rounding(), "rounds_and_never_truncates").state == "kept"
+    assert finding(Rounding(), "rounds_and_never_truncates").state == "passed"
     code, found = judged(write_run(tmp_path, [Darkening(4)]))
     assert code == 1
     assert "blocks size=4, squares-0: it decodes to other pixels than the run scored" in differences(found)

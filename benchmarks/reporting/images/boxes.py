@@ -1,4 +1,4 @@
-"""A sheet of images with the boxes that a head finds: one row a scene, one column a codec."""
+"""A contact sheet of images with the boxes that a head predicts: one row a scene, one column a codec."""
 
 from __future__ import annotations
 
@@ -7,22 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.api import Scene, Tile
-from benchmarks.reporting.figures.rate_curves import COLOURS, TEXT, pyplot, readable, save
+from benchmarks.reporting.figures.codec_styles import COLOURS
+from benchmarks.reporting.figures.figure_files import TEXT, pyplot, readable
+from benchmarks.reporting.images.sheet_layout import close_layout, save_sheet, show_image
 from downstream.api import Detections, Masks
 from downstream.ops.masks import unpack
 
 _BRIGHT = ("#FFD60A", "#FF453A", "#32D7FF", "#30D158", "#FF5FD2", *COLOURS)
-"""Five that show on streets, then those of the curves."""
+"""Five colours that stand out on streets, then those of the curves."""
 _TILE = 2.4  # inches
-_FEW, _MOST = 8, 24
-"""So many classes are named whether they are seen or not; no legend names more."""
+_MAX_ALL_LISTED, _MAX_LISTED = 8, 24
+"""Up to 8 classes are all listed in the legend; a legend never lists more than 24."""
 
 
 def draw(scenes: Sequence[Scene], classes: Sequence[str], score: float, path: Path) -> None:
-    """Write scenes as one picture of a kind matplotlib writes. score: boxes below it are left out; masks are drawn
-    where there are some.
+    """Write scenes as one sheet, in a format that matplotlib writes.
+
+    score: boxes of a lower score are left out. Masks are drawn where the predictions have some.
     """
     from matplotlib.lines import Line2D
 
@@ -33,89 +37,56 @@ def draw(scenes: Sequence[Scene], classes: Sequence[str], score: float, path: Pa
     with plt.rc_context({**TEXT, "font.size": 8}):
         figure, axes = plt.subplots(len(rows), len(rows[0]), figsize=size, squeeze=False, layout=close_layout())
         for line, row in zip(axes, rows, strict=True):
-            for axis, one in zip(line, row, strict=True):
-                _show(axis, one, score)
-        for axis, one in zip(axes[0], rows[0], strict=True):
-            axis.set_title(readable(one.column), fontsize=9)
-        marks = [
-            Line2D([], [], color=_colour(i), label=readable(classes[i])) for i in _named(rows, len(classes), score)
-        ]
-        ncols = min(max(len(marks), 1), 2 * len(rows[0]))
+            for axis, tile in zip(line, row, strict=True):
+                _draw_tile(axis, tile, score)
+        for axis, tile in zip(axes[0], rows[0], strict=True):
+            axis.set_title(readable(tile.column), fontsize=9)
+        labels = _listed(rows, len(classes), score)
+        marks = [Line2D([], [], color=_colour(label), label=readable(classes[label])) for label in labels]
         figure.legend(
             handles=marks,
             loc="outside lower center",
-            ncols=ncols,
+            ncols=min(max(len(marks), 1), 2 * len(rows[0])),
             frameon=False,
             title=f"boxes of score {score:g} and above",
         )
         save_sheet(figure, path)
 
 
-def _named(rows: Sequence[Sequence[Tile]], classes: int, score: float) -> list[int]:
-    """The classes that the legend names: all of a few, of many those that are seen."""
-    if classes <= _FEW:
+def _listed(rows: Sequence[Sequence[Tile]], classes: int, score: float) -> list[int]:
+    """The classes that the legend lists: all of a few; of many, those that are predicted anywhere."""
+    if classes <= _MAX_ALL_LISTED:
         return list(range(classes))
-    predictions = (one.prediction for row in rows for one in row)
-    seen = {
-        int(label)
-        for found in predictions
-        if isinstance(found, Detections)
-        for label in found.labels[found.scores >= score]
-    }
-    return sorted(seen)[:_MOST]
+    predicted: set[int] = set()
+    for tile in (tile for row in rows for tile in row):
+        if isinstance(tile.prediction, Detections):
+            predicted.update(tile.prediction.labels[tile.prediction.scores >= score].tolist())
+    return sorted(predicted)[:_MAX_LISTED]
 
 
-def close_layout() -> Any:
-    """A layout whose pictures stand close."""
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-    return ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.05, wspace=0, hspace=0)
-
-
-def save_sheet(figure: Any, path: Path) -> None:
-    """Write a figure in the format its name says, whole or not at all, and close it."""
-    try:
-        save(figure, path, dpi=160)
-    finally:
-        pyplot().close(figure)
-
-
-def show_image(axis: Any, one: Tile) -> None:
-    """A tile's picture, and below it its point, bytes and rate."""
-    axis.imshow(one.image, interpolation="nearest")
-    axis.set_xticks([])
-    axis.set_yticks([])
-    bpp = 8 * one.size_bytes / (one.image.shape[0] * one.image.shape[1])
-    axis.set_xlabel(
-        f"{readable(one.point)}   {one.size_bytes} bytes, {bpp:.3f} bpp" if one.size_bytes else " ",
-        fontsize=7,
-        labelpad=2,
-    )
-
-
-def _show(axis: Any, one: Tile, score: float) -> None:
+def _draw_tile(axis: Any, tile: Tile, score: float) -> None:
     from matplotlib.patches import Rectangle
 
-    show_image(axis, one)
-    found = one.prediction
-    assert isinstance(found, Detections)
-    sure = found.scores >= score
-    if found.masks is not None:
-        _shade(axis, found.masks.kept(sure), found.labels[sure])
-    for (left, top, right, bottom), label in zip(found.boxes_xyxy[sure], found.labels[sure], strict=True):
-        axis.add_patch(
-            Rectangle((left, top), right - left, bottom - top, fill=False, linewidth=0.9, edgecolor=_colour(int(label)))
-        )
+    show_image(axis, tile)
+    detections = tile.prediction
+    assert isinstance(detections, Detections)
+    kept = detections.scores >= score
+    if detections.masks is not None:
+        _shade(axis, detections.masks.kept(kept), detections.labels[kept])
+    for (left, top, right, bottom), label in zip(detections.boxes_xyxy[kept], detections.labels[kept], strict=True):
+        box = Rectangle((left, top), right - left, bottom - top, fill=False, linewidth=0.9, edgecolor=_colour(label))
+        axis.add_patch(box)
 
 
-def _shade(axis: Any, masks: Masks, labels: np.ndarray[Any, Any]) -> None:
+def _shade(axis: Any, masks: Masks, labels: npt.NDArray[np.int64]) -> None:
+    """Colour the pixels of each mask over the image."""
     from matplotlib.colors import to_rgb
 
     layer = np.zeros((*masks.image_hw, 4))
-    for drawn, label in zip(unpack(masks), labels, strict=True):
-        layer[drawn] = (*to_rgb(_colour(int(label))), 0.45)
+    for mask, label in zip(unpack(masks), labels, strict=True):
+        layer[mask] = (*to_rgb(_colour(label)), 0.45)
     axis.imshow(layer, interpolation="nearest")
 
 
 def _colour(label: int) -> str:
-    return _BRIGHT[label % len(_BRIGHT)]
+    return _BRIGHT[int(label) % len(_BRIGHT)]

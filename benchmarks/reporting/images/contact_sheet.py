@@ -1,5 +1,4 @@
-"""A sheet to look at: images, what codecs leave of them at the same bytes, what a head finds there. ``python -m
-benchmarks.sheet --help``.
+"""A contact sheet: images as several codecs decode them at the same bytes, with the predictions of a head.
 
 original | first layer | codec | rival at as many bytes | ...          one row an image, drawn as its task draws it
 """
@@ -23,9 +22,13 @@ from hsc.api import Codec, Image, Layered
 from hsc.errors import UnavailableError, UsageError
 from hsc.weights.fetching import fetch_all
 
+_FORMATS = {".png", ".jpg", ".jpeg", ".pdf", ".webp"}
 
-class Picture(NamedTuple):
-    """What a codec leaves of an image, not yet looked at. size_bytes: of its stream, 0 for the original."""
+
+class Decoded(NamedTuple):
+    """An image as a codec decodes it, without a prediction yet. column: the codec's name on the sheet. size_bytes: of
+    the bitstream, 0 for the original.
+    """
 
     column: str
     image: Image
@@ -33,62 +36,73 @@ class Picture(NamedTuple):
     size_bytes: int
 
 
-def tiles(image: Image, codec: Codec, against: Sequence[Codec]) -> list[Picture]:
-    """A row of the sheet, not yet looked at: the original, the first layer where there are layers, the codec, its
-    rivals at as many bytes.
+def tiles(image: Image, codec: Codec, against: Sequence[Codec]) -> list[Decoded]:
+    """A row of the sheet without predictions: the original, the first layer where the codec has layers, the codec, and
+    its rivals at as many bytes or just above.
     """
     data = codec.encode(image)
-    made = [Picture("original", image, "", 0)]
+    row = [Decoded("original", image, "", 0)]
     if isinstance(codec, Layered) and codec.layers:
         first = codec.cut(data, 1)
-        made.append(
-            Picture(f"{curve_label(codec)}, first layer only", codec.decode(first), codec.layers[0], len(first))
-        )
-    made.append(Picture(curve_label(codec), codec.decode(data), point_label(codec), len(data)))
+        column = f"{curve_label(codec)}, first layer only"
+        row.append(Decoded(column, codec.decode(first), codec.layers[0], len(first)))
+    row.append(Decoded(curve_label(codec), codec.decode(data), point_label(codec), len(data)))
     for rival in against:
         matched, stream = match_bytes(rival, image, len(data))
-        made.append(Picture(curve_label(rival), matched.decode(stream), point_label(matched), len(stream)))
-    return made
+        row.append(Decoded(curve_label(rival), matched.decode(stream), point_label(matched), len(stream)))
+    return row
 
 
 def sheet(
-    dataset: Any, head: Any, codec: Codec, against: Sequence[Codec], images: Sequence[int], path: Path, **options: Any
+    dataset: Any,
+    head: Any,
+    codec: Codec,
+    against: Sequence[Codec],
+    images: Sequence[int],
+    path: Path,
+    *,
+    task: Any = None,
+    score: float = 0.3,
+    progress: Progress | None = None,
 ) -> None:
-    """Code, look, draw. images: indices into the data set. Options: task (detection), score (0.3), progress.
+    """Code some images, run the head on them, and write the sheet.
+
+    images: indices into the data set. task: what draws the sheet, by default detection. score: boxes of a lower score
+    are not drawn.
 
     Raises:
-        UsageError: there is no such image, nowhere to write, or the head's answers are not the task's.
+        UsageError: an index or the path is wrong, or the head's predictions are not the task's.
         UnavailableError: the data set, the head or a codec cannot be used here.
     """
-    task: Any = options.pop("task", None) or TASKS.build("detection")
-    score, progress = options.pop("score", 0.3), options.pop("progress", Silent())
-    _check(task, head)
+    task = task or TASKS.build("detection")
+    _check_head(task, head)
     fetch_all([dataset, head, codec, *against])
-    for thing in (dataset, head, codec, *against):
-        if reason := thing.available():
+    for plugin in (dataset, head, codec, *against):
+        if reason := plugin.available():
             raise UnavailableError(reason)
     if reason := why_no_masks(task, head) or why_not(codec, head, dataset, "image"):
         raise UsageError(f"the head {HEADS.spec(head)} does not fit: {reason}")
-    wrong = [i for i in images if not 0 <= i < len(dataset)]
+    wrong = [index for index in images if not 0 <= index < len(dataset)]
     if wrong or not images:  # before anything is coded
         raise UsageError(f"images {wrong or 'none'} were asked for, the data set has 0 to {len(dataset) - 1}")
     if not path.parent.is_dir():
         raise UsageError(f"there is no folder {path.parent}; make it first")
-    if path.suffix.lower() not in {".png", ".jpg", ".jpeg", ".pdf", ".webp"}:
+    if path.suffix.lower() not in _FORMATS:
         raise UsageError(f"the sheet would be called {path.name}; end its name in .png, .jpg, .webp or .pdf")
-    task.draw_sheet(_scenes(dataset, head, codec, against, images, progress), dataset, head, path, score)
+    scenes = _scenes(dataset, head, codec, against, images, progress or Silent())
+    task.draw_sheet(scenes, dataset, head, path, score)
 
 
-def _check(task: Any, head: Any) -> None:
-    """Refuse a head whose answers the task does not draw."""
-    name, spec = getattr(task, "spec_name", ""), HEADS.spec(head)
+def _check_head(task: Any, head: Any) -> None:
+    """Refuse a head whose predictions the task does not draw. Raises UsageError."""
+    name, spec = TASKS.spec(task).name, HEADS.spec(head)
     if "image" not in routes_of(head):
-        raise UsageError(f"the head {spec} reads latents, a sheet shows what is seen in images; name another --head")
+        raise UsageError(f"the head {spec} reads latents, and a sheet shows decoded images; name another --head")
     if head.output is not task.output:
-        fit = ", ".join(other for other in TASKS.names() if TASKS.get(other).output is head.output)
+        fitting = ", ".join(other for other in TASKS.names() if TASKS.get(other).output is head.output)
         raise UsageError(
             f"the head {spec} gives {head.output.__name__}, the task {name} draws others; name another --head, or "
-            f"--task {fit}"
+            f"--task {fitting}"
         )
     if not isinstance(task, DrawsSheet):
         raise UsageError(f"the task {name} draws no sheet")
@@ -102,12 +116,9 @@ def _scenes(
     for index in images:
         sample = dataset.load(index)
         row = tiles(sample.image, codec, against)
-        seen = head.predict([np.ascontiguousarray(one.image) for one in row])
-        scenes.append(
-            Scene(
-                index, sample.image_id, tuple(Tile(*one, prediction) for one, prediction in zip(row, seen, strict=True))
-            )
-        )
+        predictions = head.predict([np.ascontiguousarray(decoded.image) for decoded in row])
+        drawn = tuple(Tile(*decoded, prediction) for decoded, prediction in zip(row, predictions, strict=True))
+        scenes.append(Scene(index, sample.image_id, drawn))
         progress.advance("", 1)
     progress.end()
     return scenes

@@ -1,4 +1,4 @@
-"""Images, boxes and label maps as they travel in a gallery: small files in text, with what was lost on the way."""
+"""Images, boxes and label maps as a gallery holds them: small files as text, each with its own loss."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from downstream.ops.masks import unpack
 from hsc.api import Image
 
 LARGEST_HW = (480, 640)
-"""Of a larger image the middle is shown, never a smaller copy: a codec's traces are of the size of pixels."""
+"""Of a larger image the middle is shown, never a smaller copy: coding artefacts are as small as pixels."""
 MIN_DB = 40.0
-"""What a picture's own loss is held under, so that what is seen is the codec's."""
+"""The least PSNR of a picture against the image it shows, so that the artefacts seen are the codec's."""
 MIN_SCORE, MAX_BOXES = 0.2, 60
-"""Boxes of lower scores are not kept, nor more boxes than these; the page hides more."""
+"""Boxes of lower scores are not kept, nor more boxes than these; the page can hide more of them."""
 _OUTLINE_LOSS = 0.4
-"""Pixels that an outline may lie beside the mask's own, so that it is short."""
+"""Pixels by which an outline may deviate from that of the mask, so that it is short."""
 _QUALITIES = (50, 60, 70, 80, 86, 92, 96)
 
 
@@ -44,9 +44,9 @@ def window(image_hw: tuple[int, int]) -> Window:
 
 
 def written(image: Image) -> dict[str, Any]:
-    """A picture as a small file: its kind, what it lost in dB against ``image``, and the file in base64.
+    """A picture as a small file: its kind, its PSNR in dB against ``image``, and the file in base64.
 
-    AVIF with full chroma, or WebP where Pillow has no AVIF, at the lowest of a few qualities that keeps the loss under
+    AVIF with full chroma, or WebP where Pillow has no AVIF, at the lowest of a few qualities whose PSNR is at least
     ``MIN_DB``.
     """
     from PIL import Image as Pictures
@@ -60,19 +60,19 @@ def written(image: Image) -> dict[str, Any]:
     for quality in _QUALITIES:
         buffer = io.BytesIO()
         Pictures.fromarray(image).save(buffer, kind, quality=quality, **settings)
-        with Pictures.open(buffer) as again:
-            loss = psnr(np.asarray(again.convert("RGB")), image)
-        if loss is None or loss >= MIN_DB:
+        with Pictures.open(buffer) as decoded:
+            fidelity = psnr(np.asarray(decoded.convert("RGB")), image)
+        if fidelity is None or fidelity >= MIN_DB:
             break
     return {
         "kind": f"image/{kind}",
         "quality": quality,
-        "psnr": loss,
+        "psnr": fidelity,
         "data": base64.b64encode(buffer.getvalue()).decode(),
     }
 
 
-def boxes_of(found: Detections, own: npt.NDArray[np.int64], cut: Window) -> dict[str, Any]:
+def boxes_of(detections: Detections, own: npt.NDArray[np.int64], cut: Window) -> dict[str, Any]:
     """Boxes as [left, top, right, bottom, score, class] in the window's pixels, best first, and outlines of their masks
     where there are some.
 
@@ -80,25 +80,25 @@ def boxes_of(found: Detections, own: npt.NDArray[np.int64], cut: Window) -> dict
     """
     edges = np.array([cut.left, cut.top, cut.left, cut.top], np.float64)
     size = np.array([cut.width, cut.height, cut.width, cut.height], np.float64)
-    kept: list[list[float]] = []
-    places: list[int] = []
-    for at in np.argsort(-found.scores, kind="stable"):
-        box = np.clip(found.boxes_xyxy[at].astype(np.float64) - edges, 0, size)
-        if found.scores[at] >= MIN_SCORE and box[2] > box[0] and box[3] > box[1] and len(kept) < MAX_BOXES:
-            kept.append(
-                [*(round(float(v), 1) for v in box), round(float(found.scores[at]), 3), int(own[found.labels[at]])]
-            )
-            places.append(int(at))
-    if found.masks is None:
-        return {"boxes": kept}
-    masks = Masks(tuple(found.masks.counts[at] for at in places), found.masks.image_hw)
+    boxes: list[list[float]] = []
+    indices: list[int] = []
+    for index in np.argsort(-detections.scores, kind="stable"):
+        left, top, right, bottom = np.clip(detections.boxes_xyxy[index].astype(np.float64) - edges, 0, size)
+        score = float(detections.scores[index])
+        if score >= MIN_SCORE and right > left and bottom > top and len(boxes) < MAX_BOXES:
+            corners = (round(float(corner), 1) for corner in (left, top, right, bottom))
+            boxes.append([*corners, round(score, 3), int(own[detections.labels[index]])])
+            indices.append(int(index))
+    if detections.masks is None:
+        return {"boxes": boxes}
+    masks = Masks(tuple(detections.masks.counts[index] for index in indices), detections.masks.image_hw)
     rows, columns = slice(cut.top, cut.top + cut.height), slice(cut.left, cut.left + cut.width)
-    return {"boxes": kept, "outlines": [outline(mask[rows, columns]) for mask in unpack(masks)]}
+    return {"boxes": boxes, "outlines": [outline(mask[rows, columns]) for mask in unpack(masks)]}
 
 
 def outline(mask: npt.NDArray[np.bool_]) -> str:
-    """The outlines of a mask, bool (H, W), as the path of an SVG in its pixels, true to about half a pixel; empty where
-    it is.
+    """The outlines of a mask, bool (H, W), as the path of an SVG in its pixels, correct to about half a pixel; the path
+    of an empty mask is empty.
 
     Even-odd filling gives the mask again: holes have outlines of their own.
     """
@@ -106,22 +106,23 @@ def outline(mask: npt.NDArray[np.bool_]) -> str:
     from matplotlib.path import Path as Outline
 
     lines: Any = contour_generator(z=np.pad(mask, 1).astype(np.float64)).lines(0.5)
-    told = []
+    paths = []
     for line in lines:
         path = Outline(line - 0.5)  # the middle of the first pixel, which the padding puts at 1, lies at 0.5
         path.simplify_threshold = _OUTLINE_LOSS
         corners = np.asarray(path.cleaned(simplify=True, curves=False).vertices)[:-1]
-        told.append("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in corners) + "Z")
-    return "".join(told)
+        paths.append("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in corners) + "Z")
+    return "".join(paths)
 
 
-def map_of(found: SegmentationMap, own: npt.NDArray[np.int64], cut: Window) -> dict[str, Any]:
-    """A label map as a grey, lossless WebP in base64, whose values are the gallery's numbers of classes, ``VOID`` for
-    none.
+def map_of(prediction: SegmentationMap, own: npt.NDArray[np.int64], cut: Window) -> dict[str, Any]:
+    """A label map as a grey, lossless WebP in base64; its values are the gallery's numbers of classes, or ``VOID``.
+
+    own: the gallery's number of each class.
     """
     table = np.full(256, VOID, np.uint8)
     table[: len(own)] = own
-    labels = table[found.labels[cut.top : cut.top + cut.height, cut.left : cut.left + cut.width]]
+    labels = table[prediction.labels[cut.top : cut.top + cut.height, cut.left : cut.left + cut.width]]
     return {"map": packed_map(labels)}
 
 
@@ -137,17 +138,17 @@ def packed_map(labels: npt.NDArray[np.uint8]) -> str:
 
 
 def check_picture(packed: str, image_hw: tuple[int, int]) -> None:
-    """Refuse a packed picture that is none, or of another size, before anybody unpacks it.
+    """Refuse a packed picture that is damaged or of another size, before its pixels are decoded.
 
     Raises:
-        ValueError: it is no base64, no WebP or AVIF, or not of ``image_hw``.
+        ValueError: it is not base64, not WebP or AVIF, or not of ``image_hw``.
     """
     from PIL import Image as Pictures
 
     try:
         with Pictures.open(io.BytesIO(base64.b64decode(packed, validate=True)), formats=("WEBP", "AVIF")) as picture:
             width, height = picture.size
-    except Exception as error:  # Pillow's plug-ins raise what they like on damaged files
+    except Exception as error:  # Pillow's plug-ins raise errors of any kind on damaged files
         raise ValueError(f"a picture cannot be read: {error}") from error
     if (height, width) != image_hw:
         raise ValueError(f"a picture has {width}x{height} pixels, expected the window's {image_hw[1]}x{image_hw[0]}")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.imaging.image_arrays import check_size
-from benchmarks.reporting.figures.rate_curves import Style, styles_of
+from benchmarks.reporting.figures.codec_styles import Style, styles_of
 from benchmarks.reporting.paper.bjontegaard import anchors, bd_tables
 from benchmarks.reporting.paper.figures import draw
 from benchmarks.reporting.paper.group import Group, groups

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.reporting.figures.rate_curves import DOUBLE, SINGLE, Overlay, Style, figure, save
+from benchmarks.reporting.figures.codec_styles import Style
+from benchmarks.reporting.figures.figure_files import save
+from benchmarks.reporting.figures.rate_curves import DOUBLE, SINGLE, Overlay, figure
 from benchmarks.reporting.paper.group import Group, View
 from benchmarks.reporting.paper.latex import escape, floating, slug
 from benchmarks.reporting.paper.published import WARNING, overlays
@@ -18,16 +21,17 @@ def draw(group: Group, folder: Path, styles: Mapping[str, Style], references: Se
     """
     over = [overlay for metric in group.metrics for overlay in overlays(references, metric)]
     wide = group.file("curves", ".pdf")
-    with figure(
-        group.scores, group.metrics, width=DOUBLE, across=min(len(group.views), 3), styles=styles, overlays=over
-    ) as made:
-        save(made, folder / wide)
+    results = replace(group.run.results, scores=group.scores)
+    across = min(len(group.views), 3)
+    with figure(results, group.metrics, width=DOUBLE, across=across, styles=styles, overlays=over) as plotted:
+        save(plotted, folder / wide)
     text = [_include(wide, r"\textwidth", _caption(group, "", over), group.label("fig", "curves"), "figure*")]
     for view in group.views:
         name = group.file(f"curves-{_short(view, group.views)}", ".pdf")
         of_view = group.scores[(group.scores["head"] == "") | group.scores.index.isin(view.rows_of(group.scores).index)]
-        with figure(of_view, [view.metric], width=SINGLE, across=1, styles=styles, overlays=over) as made:
-            save(made, folder / name)
+        of_head = replace(results, scores=of_view)
+        with figure(of_head, [view.metric], width=SINGLE, across=1, styles=styles, overlays=over) as plotted:
+            save(plotted, folder / name)
         label = group.label("fig", f"curves-{_short(view, group.views)}")
         text.append(_include(name, r"\columnwidth", _caption(group, f", {view.title}", over), label, "figure"))
     return "\n".join(text)
