@@ -19,9 +19,9 @@ import benchmarks
 from benchmarks.cli.run import main
 from benchmarks.evaluation import configure, run
 from benchmarks.harness.executors import Inline
-from benchmarks.harness.match_bpp import Search
 from benchmarks.harness.match_bytes import FINEST
 from benchmarks.harness.operating_points import curves
+from benchmarks.harness.rate_search import RateSearch
 from benchmarks.runs.tables import blocks
 from hsc.errors import UsageError
 
@@ -51,7 +51,7 @@ class Dial:
         return {"code": "dial-1"}
 
 
-def walked(search: Search, rate: Callable[[Any], float], target: float) -> int:
+def walked(search: RateSearch, rate: Callable[[Any], float], target: float) -> int:
     """Search for a target; how many values were tried."""
     for count in range(60):
         value = search.next(target)
@@ -70,7 +70,7 @@ def test_whole_scales_are_searched_until_no_value_could_do(ends: tuple[int, int]
     def rate(value: int) -> float:
         return 0.01 * math.exp(5 * abs(value - ends[0]) / span)
 
-    search = Search(curves(["jpeg(quality=[5])"])[0], *ends)
+    search = RateSearch(curves(["jpeg(quality=[5])"])[0], *ends)
     start = ends[0] + (ends[1] - ends[0]) // 2
     search.bpp = {start: rate(start)}
     assert walked(search, rate, target) <= 12
@@ -81,7 +81,7 @@ def test_whole_scales_are_searched_until_no_value_could_do(ends: tuple[int, int]
 
 
 def test_real_scales_are_searched_to_their_ends_and_no_finer_than_a_64th() -> None:
-    search = Search(curves([Dial()])[0], 0.0, 6.0)
+    search = RateSearch(curves([Dial()])[0], 0.0, 6.0)
     search.bpp = {1.0: math.exp(1)}
     assert walked(search, math.exp, math.exp(4.3)) <= 6
     assert search.reached(math.exp(4.3))
@@ -90,7 +90,7 @@ def test_real_scales_are_searched_to_their_ends_and_no_finer_than_a_64th() -> No
     assert search.nearest(1e4) == 6.0
     assert all(value == 6.0 or (value * 64).is_integer() for value in search.bpp)
     assert walked(search, math.exp, 1e-3) == 1  # the smallest file says at once that there is nothing to find
-    steep = Search(curves([Dial()])[0], 0.0, 6.0, {1.0: 0.1})
+    steep = RateSearch(curves([Dial()])[0], 0.0, 6.0, {1.0: 0.1})
     assert walked(steep, lambda v: 0.1 if v < 2.3 else 10.0, 1.0) <= 40
     ends = sorted(v for v in steep.bpp if 2 < v < 2.6)
     assert min(b - a for a, b in itertools.pairwise(ends)) <= FINEST
@@ -99,7 +99,7 @@ def test_real_scales_are_searched_to_their_ends_and_no_finer_than_a_64th() -> No
 def test_a_dent_does_not_keep_a_search_from_ending() -> None:
     rates = {v: 0.01 * v * (0.9 if v == 40 else 1) for v in range(1, 101)}
     for target in (0.361, 0.38, 0.395):
-        search = Search(curves(["jpeg(quality=[5])"])[0], 1, 100, {5: rates[5]})
+        search = RateSearch(curves(["jpeg(quality=[5])"])[0], 1, 100, {5: rates[5]})
         walked(search, rates.__getitem__, target)
         assert search.reached(target)
 
@@ -163,7 +163,7 @@ def test_values_that_fail_take_only_the_rates_that_lie_there(first: int, last: i
     def rate(value: int) -> float:
         return 0.01 * math.exp(5 * value / 100)
 
-    search = Search(curves(["jpeg(quality=[5])"])[0], 0, 100)
+    search = RateSearch(curves(["jpeg(quality=[5])"])[0], 0, 100)
     start = next(value for value in (50, 95) if not first <= value <= last)
     search.bpp = {start: rate(start)}
     for _ in range(40):
@@ -184,7 +184,7 @@ def test_values_that_fail_take_only_the_rates_that_lie_there(first: int, last: i
 
 
 def test_values_that_fail_far_from_a_rate_are_not_its_reason() -> None:
-    search = Search(
+    search = RateSearch(
         curves(["jpeg(quality=[5])"])[0],
         0,
         100,
@@ -194,7 +194,7 @@ def test_values_that_fail_far_from_a_rate_are_not_its_reason() -> None:
     assert search.troubles(0.15) == ["quality=55 failed: full"]
     assert search.troubles(0.25) == []
     assert search.troubles(9.0) == ["quality=90 failed"]
-    assert Search(curves(["jpeg(quality=[5])"])[0], 0, 100, {}, {5: "all failed"}).troubles(1.0) == ["all failed"]
+    assert RateSearch(curves(["jpeg(quality=[5])"])[0], 0, 100, {}, {5: "all failed"}).troubles(1.0) == ["all failed"]
 
 
 def test_a_codec_that_fails_at_one_end_keeps_the_rates_it_can_meet(tmp_path: Path) -> None:
