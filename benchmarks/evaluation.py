@@ -10,22 +10,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarks.api import DATASETS, TASKS, Comparison, Counts, Dataset, ScoreRow, ScoresOriginals
-from benchmarks.harness.answers import why_unavailable
 from benchmarks.harness.cache import Store
 from benchmarks.harness.config import Config, Overwrite
 from benchmarks.harness.execute import run_plan
 from benchmarks.harness.executors import TIMEOUT_S, Executor, Processes, one_thread
+from benchmarks.harness.guard import why_unavailable
+from benchmarks.harness.make_plan import leave_out, make_plan
 from benchmarks.harness.match_bpp import checked, match
 from benchmarks.harness.operating_points import curves
 from benchmarks.harness.operating_points import ladder as second_ladder
-from benchmarks.harness.plan import Plan, leave_out, make_plan
+from benchmarks.harness.plan import Plan
 from benchmarks.harness.progress import Progress, Silent
+from benchmarks.harness.readers import Reader
 from benchmarks.harness.readiness import make_ready
 from benchmarks.stats import anchors as anchors_of
 from benchmarks.stats.bootstrap import RESAMPLES, Bootstrap
 from downstream.api import HEADS, Route, routes_of
 from hsc.api import Codec
-from hsc.devices import check_device
+from hsc.devices import check_device, use_device
 from hsc.errors import DataError, UnavailableError, UsageError
 from hsc.networks.held import HOLDER
 from hsc.registry import parse_spec
@@ -134,7 +136,12 @@ def configure(
         raise UsageError(
             f"limit came as {limit}, repeats as {repeats} and resamples as {resamples}; expected at least 0, 1 and 0"
         )
-    readers = [(reader, way) for reader in dict(read).items() for way in routes_of(reader[1]) if route in (way, "both")]
+    readers = tuple(
+        Reader(label, head, way)
+        for label, head in dict(read).items()
+        for way in routes_of(head)
+        if route in (way, "both")
+    )
     if not readers:
         raise UsageError(
             f"no head of this run takes the route {route}: "
@@ -151,8 +158,7 @@ def configure(
         last = anchors_of.members(named[-1], labels)[0]
         second = second_ladder(next(c for c in found if c.label == last))
         found += [second] if second else []
-    taken, routes = tuple(reader for reader, _ in readers), tuple(way for _, way in readers)
-    return Config(job, data, tuple(found), taken, routes, named, limit, seed, repeats, overwrite, resamples, rates)
+    return Config(job, data, tuple(found), readers, named, limit, seed, repeats, overwrite, resamples, rates)
 
 
 def _one(registry: Any, spec: Any) -> Any:
@@ -204,7 +210,6 @@ def run(
     from benchmarks.stats.head_comparison import heads_apart
 
     check_device(device)
-    os.environ["HSC_DEVICE"] = device  # inherited by workers, read by heads and learned codecs
     if workers < 0 or keep_streams < 0:
         raise UsageError(
             f"workers came as {workers} and streams to keep as {keep_streams}; expected 0 or more (0 workers: one a "
@@ -212,12 +217,18 @@ def run(
         )
     progress = progress or Silent()
     workers = workers or len(os.sched_getaffinity(0))
-    fetch_all([config.dataset, *(head for _, head in config.heads), *(curve.points[0][1] for curve in config.curves)])
+    fetch_all(
+        [
+            config.dataset,
+            *(reader.head for reader in config.readers),
+            *(curve.points[0].codec for curve in config.curves),
+        ]
+    )
     own = None if executor else Processes(workers, timeout_s)
     executor = executor or own
     assert executor is not None
     try:
-        with one_thread(), HOLDER.run(), Store(Path(cache) / "store.sqlite") as store:
+        with use_device(device), one_thread(), HOLDER.run(), Store(Path(cache) / "store.sqlite") as store:
             matched: list[Comparison] = []
             plan = make_plan(config, store, executor, progress)
             make_ready(plan, store, executor, progress, tell)
@@ -234,7 +245,7 @@ def run(
             revision = config.dataset.revision
             if plan.todo:
                 run_plan(plan, store, executor, progress)
-            bootstrap = Bootstrap.of([pixels.sha256 for _, _, pixels in plan.images], config.resamples, config.seed)
+            bootstrap = Bootstrap.of([image.pixels.sha256 for image in plan.images], config.resamples, config.seed)
             scored, counts = score(plan, store, bootstrap, progress)
             if config.dataset.revision != revision:
                 raise DataError(
@@ -267,8 +278,8 @@ def require(config: Config, names: Sequence[str]) -> None:
         UnavailableError: it is, but cannot run here.
     """
     for name in names:
-        labels = [c.label for c in config.curves if not c.null_of]
+        labels = [c.label for c in config.curves if not c.second_of]
         wanted = anchors_of.members(anchors_of.find(name, labels), labels)
-        for codec in (c.points[0][1] for c in config.curves if c.label in wanted):
+        for codec in (c.points[0].codec for c in config.curves if c.label in wanted):
             if reason := why_unavailable(codec):
                 raise UnavailableError(f"the required codec {name} cannot run: {reason}")

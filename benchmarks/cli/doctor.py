@@ -16,8 +16,8 @@ from benchmarks.api import CODECS, DATASETS, METRICS, TASKS
 from benchmarks.cli.command import DONE, FAILED, new_parser, run
 from benchmarks.cli.plugins import HasProvenance, MayBeUnavailable
 from benchmarks.conformance.codec_rules import at, photo
-from benchmarks.harness.answers import why
-from benchmarks.harness.measure import ask
+from benchmarks.harness.guard import why
+from benchmarks.harness.head_calls import ask
 from benchmarks.imaging.image_arrays import require_image
 from benchmarks.runs.environment import PACKAGES, environment, version
 from downstream.api import HEADS, Detections, FeaturePair, Fidelity, Route, routes_of

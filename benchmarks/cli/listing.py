@@ -11,7 +11,7 @@ from benchmarks.api import CODECS, DATASETS, METRICS, TASKS
 from benchmarks.cli.command import DONE, new_parser, run
 from benchmarks.cli.options import add_codec_file, load_codec_files
 from benchmarks.cli.plugins import MayBeUnavailable
-from benchmarks.harness.answers import why_unavailable
+from benchmarks.harness.guard import why_unavailable
 from downstream.api import HEADS
 from hsc.errors import SpecError
 from hsc.registry import Registry

@@ -15,11 +15,12 @@ def planned(outcome: Outcome) -> str:
         lines.append(
             f"from these points on, those at {rates} bpp will be searched for, without heads; heads read what is found"
         )
+    lines += [f"skipped: head {label}: {reason}" for label, reason in plan.skipped_heads.items()]
     lines += [f"skipped: {label}: {reason}" for label, reason in plan.skipped.items()]
-    lines += [f"left out: head {plan.config.heads[number][0]}: {unfit.reason}" for number, unfit in plan.unfit.items()]
+    lines += [f"left out: head {reader.label}: {unfit.reason}" for reader, unfit in plan.unfit.items()]
     lines += [f"note: {text}" for text in plan.notices]
     lines.append(
-        f"{len(plan.cells)} cells x {len(plan.config.heads)} heads x {len(plan.images)} images; {plan.todo} images "
+        f"{len(plan.cells)} cells x {len(plan.config.readers)} heads x {len(plan.images)} images; {plan.todo} images "
         f"to code or read"
     )
     if plan.retimed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
-from benchmarks.harness.answers import guarded, why, why_unavailable
+from benchmarks.harness.guard import guarded, why, why_unavailable
 from hsc.errors import HscError
 
 

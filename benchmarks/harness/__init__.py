@@ -1,1 +1,1 @@
-"""Plan, measure, score: what a run codes and reads, where that work runs, and what is kept of it."""
+"""The harness: a run is planned, carried out by workers, kept in a store, and scored."""

@@ -1,4 +1,4 @@
-"""Checksums of the store's records: what was written is what is read, or it counts as unknown."""
+"""Checksums of the store's records; a record that differs from its checksum counts as unknown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def checksum(values: Iterable[str | bytes | int | float | None]) -> str:
-    """32 hex digits over the values with their types and lengths, so that no two lists of values share their text.
+    """32 hex digits over the values with their types and lengths, so that different lists never hash the same text.
 
     >>> checksum(["a", 1]) == checksum(["a", 1]) != checksum(["a1"])
     True

@@ -1,6 +1,4 @@
-"""The conditions a time is taken under. Times of other conditions are other numbers: each is kept with its own, and
-none are pooled.
-"""
+"""The conditions that a time is taken under. Times of different conditions are kept apart and never pooled."""
 
 from __future__ import annotations
 
@@ -10,7 +8,7 @@ import os
 import platform
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from benchmarks.harness.keys import key_of
 from hsc.devices import current_device
@@ -18,11 +16,12 @@ from hsc.devices import current_device
 
 @dataclass(frozen=True)
 class Conditions:
-    """How, and on what, a run takes its times.
+    """The way that a run takes its times, and the machine it takes them on.
 
-    repeats: the median of so many is kept. processes: at work at once, 0 where it is not known. threads: of each.
-    device: torch's name of it; accelerator: its make, empty for the CPU. host: the first digits of the hash of the
-    machine's name, which tell machines apart and name none. processor, cores: what the processes share.
+    repeats: the median of so many is kept. processes: at work at once, 0 where the number is not known. threads: of
+    each process. device: torch's name of it. accelerator: its make, empty for the CPU. host: the first digits of the
+    hash of the machine's name, which tell machines apart without naming them. processor: its make, empty where the
+    system does not say. cores: those that the processes share.
     """
 
     repeats: int
@@ -36,18 +35,18 @@ class Conditions:
 
     @functools.cached_property
     def id(self) -> str:
-        """Hash of all fields, under which the store keeps times."""
+        """The hash of all fields that the store keeps times under."""
         return key_of(asdict(self))[:16]
 
     def __str__(self) -> str:
         each = "once" if self.repeats == 1 else f"{self.repeats} times, the median kept"
         where = f"{self.accelerator} ({self.device})" if self.accelerator else self.device
+        processes = f"{self.processes or '?'} {_noun('process', 'processes', self.processes)}"
+        threads = f"{self.threads} {_noun('thread', 'threads', self.threads)}"
+        cores = f"{self.cores} {_noun('core', 'cores', self.cores)}"
         return (
-            f"measured {each}; {self.processes or '?'} {_number('process', 'processes', self.processes)} of "
-            f"{self.threads} "
-            f"{_number('thread', 'threads', self.threads)}; {where}; {self.processor or 'processor not known'}, "
-            f"{self.cores} "
-            f"{_number('core', 'cores', self.cores)}; host {self.host}"
+            f"measured {each}; {processes} of {threads}; {where}; {self.processor or 'processor not known'}, {cores}; "
+            f"host {self.host}"
         )
 
     def plain(self) -> dict[str, Any]:
@@ -55,14 +54,20 @@ class Conditions:
         return asdict(self)
 
 
-def conditions_of(repeats: int, executor: Any) -> Conditions:
-    """Those of a run that ``executor`` does: its ``workers``, each with one thread, on the device of HSC_DEVICE."""
-    where = current_device()
+@runtime_checkable
+class HasWorkers(Protocol):
+    """Capability of an executor: it knows how many processes are at work at once."""
+
+    workers: int
+
+
+def conditions_of(repeats: int, executor: object) -> Conditions:
+    """The conditions of a run on the current device, by an executor of processes of one thread each."""
+    device = current_device()
     host = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
-    processes = int(getattr(executor, "workers", 0))
-    return Conditions(
-        repeats, processes, 1, where, _accelerator(where), host, processor(), len(os.sched_getaffinity(0))
-    )
+    processes = executor.workers if isinstance(executor, HasWorkers) else 0
+    cores = len(os.sched_getaffinity(0))
+    return Conditions(repeats, processes, 1, device, _accelerator(device), host, processor(), cores)
 
 
 def processor() -> str:
@@ -76,13 +81,13 @@ def processor() -> str:
     return platform.processor()
 
 
-def _accelerator(where: str) -> str:
-    if where == "cpu":
+def _accelerator(device: str) -> str:
+    if device == "cpu":
         return ""
     import torch
 
-    return str(torch.cuda.get_device_name(where))
+    return str(torch.cuda.get_device_name(device))
 
 
-def _number(single: str, several: str, count: int) -> str:
+def _noun(single: str, several: str, count: int) -> str:
     return single if count == 1 else several

@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from benchmarks.api import METRICS, Dataset, Task
 from benchmarks.harness.operating_points import Curve
+from benchmarks.harness.readers import Reader
 from benchmarks.stats.design import Design, Ladder
 from benchmarks.stats.metric_facts import facts_of_metrics
-from downstream.api import Route
 
 Overwrite = Literal["missing", "always", "never"]
+"""Which images are coded and read: those that the cache does not know, all, or none."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides a run's numbers, and how it is done. Head n reads by ``routes[n]``.
+    """Everything that decides a run's numbers, and how it is done.
 
-    limit: 0 means all images. resamples: 0 means no intervals. match_bpp: bits per pixel at which curves are to have
-    their points; none:
-    their ladders.
+    curves: the codecs with their operating points, ``original`` first. readers: heads by their routes. anchors: what
+    Bjontegaard differences are taken against. limit: how many images, 0 for all. seed: of the images drawn and of the
+    bootstrap. repeats: how often a time is taken, of which the median is kept. resamples: of the bootstrap, 0 for no
+    intervals. match_bpp: bits per pixel at which curves are to have their points, empty for their ladders.
     """
 
     task: Task
     dataset: Dataset
     curves: tuple[Curve, ...]
-    heads: tuple[tuple[str, Any], ...]
-    routes: tuple[Route, ...]
+    readers: tuple[Reader, ...]
     anchors: tuple[str, ...] = ()
     limit: int = 0
     seed: int = 0
@@ -39,9 +40,9 @@ class Config:
 
     @functools.cached_property
     def design(self) -> Design:
-        """What comparisons ask of the run."""
+        """The part of the run that comparisons ask for."""
         ladders = tuple(
-            Ladder(curve.null_of or curve.label, tuple(point for point, _ in curve.points), bool(curve.null_of))
+            Ladder(curve.second_of or curve.label, tuple(point.label for point in curve.points), bool(curve.second_of))
             for curve in self.curves
         )
         facts = facts_of_metrics(METRICS.build(name) for name in self.task.metrics)

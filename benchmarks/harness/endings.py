@@ -1,4 +1,4 @@
-"""How a run is asked to stop, told apart from a plug-in that raises ``KeyboardInterrupt`` by itself.
+"""Requests to stop a run, kept apart from a plug-in that raises ``KeyboardInterrupt`` by itself.
 
 with listened():      SIGINT and SIGTERM are noted, then raise Stopped wherever the process is
     ...
@@ -17,7 +17,7 @@ _listening: list[bool] = []
 
 
 class Stopped(KeyboardInterrupt):
-    """The process was asked to stop. number: of the signal."""
+    """The process was asked to stop. number: the signal's."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"stopped by signal {number}")
@@ -30,7 +30,7 @@ def listening() -> bool:
 
 
 def stop_if_asked() -> None:
-    """Stop on, where a plug-in has swallowed the interrupt of a signal that came.
+    """Stop after all, where a plug-in has swallowed the interrupt of a signal that came.
 
     Raises:
         Stopped: a signal came.
@@ -41,8 +41,9 @@ def stop_if_asked() -> None:
 
 @contextlib.contextmanager
 def listened() -> Iterator[None]:
-    """Note SIGINT and SIGTERM and raise ``Stopped`` on them; as before when the block ends. Nothing out of the main
-    thread.
+    """Note SIGINT and SIGTERM and raise ``Stopped`` on them; the handlers before come back when the block ends.
+
+    Outside the main thread nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

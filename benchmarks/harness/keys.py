@@ -1,4 +1,4 @@
-"""Names for results by what they were made from: a hash of canonical JSON, so equal work has an equal key.
+"""Keys of results: a hash of canonical JSON over all that a result was made from, so equal work has an equal key.
 
 stream      image pixels + codec identity
 prediction  stream + route + head identity
@@ -12,12 +12,27 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
+from benchmarks.harness.guard import guarded
 from benchmarks.harness.plugin_source import source_sha256
+from hsc.errors import PluginError
 from hsc.registry import config
 
 _STATED = frozenset({"code", "version"})
+"""Provenance facts that make a hash of the plug-in's source unnecessary."""
+
+
+@runtime_checkable
+class Registered(Protocol):
+    """A plug-in that a registry knows. spec_name: the name it is registered under."""
+
+    spec_name: str
+
+
+def registered_name(item: Any) -> str:
+    """The name that a plug-in is registered under, empty for a ready object of a class that is not registered."""
+    return item.spec_name if isinstance(item, Registered) else ""
 
 
 def key_of(value: Any) -> str:
@@ -31,18 +46,35 @@ def key_of(value: Any) -> str:
 
 
 def identity(item: Any) -> dict[str, Any]:
-    """What a plug-in is: its name, its whole config, and the versions and hashes that decide its output.
+    """The identity of a plug-in: its name, its whole config, and the versions and hashes that decide its output.
 
-    A plug-in of others that states neither "code" nor "version" is known by its source
+    A plug-in of others that states neither "code" nor "version" is identified by a hash of its source
     (``benchmarks/harness/plugin_source.py``).
+
+    Raises:
+        DataError: as ``provenance_of``.
     """
-    name = getattr(item, "spec_name", type(item).__name__)
+    name = registered_name(item) or type(item).__name__
     return {"name": name, "config": config(item), "provenance": provenance_of(item)}
 
 
+def steady_identity(item: Any) -> dict[str, Any]:
+    """The identity of a plug-in, asked for twice, since results are found again by it.
+
+    Raises:
+        PluginError: its provenance breaks, holds values that are no JSON, or differs from one call to the next.
+    """
+    first, again = guarded(identity, item), guarded(identity, item)
+    if guarded(key_of, first) != guarded(key_of, again):
+        raise PluginError(
+            "its provenance() gives another answer each time it is asked, so none of its results could be found again "
+            "by a key; make it depend on the config and the weights alone"
+        )
+    return first
+
+
 def provenance_of(item: Any) -> dict[str, Any]:
-    """The versions and hashes that decide a plug-in's output: its own, and where it states no version the hash of its
-    source.
+    """The versions and hashes that decide a plug-in's output; a hash of its source where it states no version.
 
     Raises:
         DataError: its source cannot be read.
@@ -53,28 +85,32 @@ def provenance_of(item: Any) -> dict[str, Any]:
 
 
 def metric_identity(metric: Any) -> dict[str, Any]:
-    """What a metric is: its name and version, its config where it has any, and its source where it is not one of ours.
+    """The identity of a metric: name and version, its config if it has any, a hash of its source if it is not ours.
 
     Raises:
         DataError: as ``provenance_of``.
     """
-    known = {"name": getattr(metric, "spec_name", ""), "version": metric.version}
+    known = {"name": registered_name(metric), "version": metric.version}
     fields = config(metric) if dataclasses.is_dataclass(metric) else {}
     sha256 = source_sha256(type(metric))
     return {**known, **({"config": fields} if fields else {}), **({"source_sha256": sha256} if sha256 else {})}
 
 
 def stream_key(pixels: str, codec: Mapping[str, Any]) -> str:
+    """The key of an image's stream. pixels: their sha256. codec: its identity."""
     return key_of({"pixels": pixels, "codec": codec})
 
 
 def prediction_key(stream: str, route: str, head: Mapping[str, Any]) -> str:
+    """The key of a head's prediction. stream: the key of what it reads. head: its identity."""
     return key_of({"stream": stream, "route": route, "head": head})
 
 
 def score_key(predictions: Sequence[str], metric: Mapping[str, Any], truth: Mapping[str, Any]) -> str:
+    """The key of a metric's scores. predictions: their keys in the order of the images. metric, truth: identities."""
     return key_of({"predictions": list(predictions), "metric": metric, "truth": truth})
 
 
 def samples_key(score: str, draws: Mapping[str, Any]) -> str:
+    """The key of a score's values on the resamples of a bootstrap. score: its key. draws: the bootstrap's identity."""
     return key_of({"score": score, "draws": draws})

@@ -1,35 +1,36 @@
-"""Each codec at the rates that were asked for: its own quality scale is searched until the whole data set takes that
-many bits a pixel.
+"""Codecs matched in rate: each codec's quality scale is searched until the data set takes the bits a pixel asked for.
 
     ladder --coded--> bpp of each point --+--within 5 % of the target?--yes--> the curve's point
-                          ^               +--no--> the value that a straight line through log bpp says
+                          ^               +--no--> the value on a straight line through log bpp
                           +--------------------------coded------------------------------+
 
-Bits never fall along a codec's scale but for small dents, so two neighbouring points with the target between them are
-narrowed down:
-whole numbers until none is left, real ones in steps of 1/64. Nothing is read by heads before the search is over.
+Bits never fall along a codec's scale but for small dents, so the interval between two neighbouring points around the
+target is narrowed down: whole numbers until none is left, real ones in steps of 1/64. No head reads anything before the
+search is over.
 
-Each rate is searched by itself. A value at which the codec fails ends no search: it is passed over, and what lies on
-its two sides is narrowed down instead. Only rates that lie where it fails are not got, and their rows say what failed.
+Each rate is searched by itself. A value at which the codec fails ends no search: it is passed over, and the intervals
+on its two sides are narrowed down instead. Only rates that lie where it fails are missed, and their rows say what
+failed.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from benchmarks.api import Comparison
-from benchmarks.harness.answers import why_unavailable
 from benchmarks.harness.cache import Store
-from benchmarks.harness.conditions import conditions_of
 from benchmarks.harness.config import Config
-from benchmarks.harness.execute import code
+from benchmarks.harness.execute import Coder
 from benchmarks.harness.executors import Executor
+from benchmarks.harness.guard import why_unavailable
+from benchmarks.harness.index_images import index_images
+from benchmarks.harness.keys import registered_name
 from benchmarks.harness.match_bytes import FINEST, rate_range
-from benchmarks.harness.operating_points import Curve, point_label
-from benchmarks.harness.plan import Cell, Plan, dataset_label, index_images
+from benchmarks.harness.operating_points import Curve, point_label, point_of
+from benchmarks.harness.plan import Cell, Plan, dataset_label
 from benchmarks.harness.progress import Progress
 from benchmarks.stats.anchors import members
 from benchmarks.stats.bjontegaard import LEAST_POINTS
@@ -45,8 +46,10 @@ _MOST_FAILURES = 12
 
 @dataclasses.dataclass
 class Search:
-    """One curve's scale. bpp: what is known of it, by value of the rate field, of all images; failed: why others cannot
-    be coded, by value.
+    """The search along one curve's scale.
+
+    low, high: the ends of the scale, smallest file first. bpp: rates over all images that are known, by value of the
+    rate field. failed: reasons of values that cannot be coded.
     """
 
     curve: Curve
@@ -60,8 +63,9 @@ class Search:
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     def codec(self, value: Any) -> Any:
-        found: Any = self.curve.points[0][1]
-        return dataclasses.replace(found, **{found.rate_field: value})
+        """The curve's codec at a value of its scale."""
+        first: Any = self.curve.points[0].codec
+        return dataclasses.replace(first, **{first.rate_field: value})
 
     def nearest(self, target: float) -> Any:
         """The known value whose rate is nearest to the target by ratio."""
@@ -71,14 +75,12 @@ class Search:
         return bool(self.bpp) and abs(self.bpp[self.nearest(target)] / target - 1) <= TOLERANCE
 
     def next(self, target: float) -> Any:
-        """The value to try next, or None where the search is over: reached, or nothing left between, or beyond the end
-        of the scale.
+        """The value to try next, or None where the search is over: the target is reached, no value is left around it,
+        or it lies beyond the end of the scale.
         """
         if self.reached(target) or len(self.failed) >= _MOST_FAILURES:
             return None
-        if all(
-            bpp >= target for bpp in self.bpp.values()
-        ):  # the smallest file says at once whether there is anything to find
+        if all(bpp >= target for bpp in self.bpp.values()):  # the smallest file shows whether the target can be reached
             if not self._tried(self.low):
                 return self.low
             if not self.bpp or self.low in self.bpp:
@@ -91,25 +93,25 @@ class Search:
         return next((value for start, stop in gaps if (value := self._between(start, stop, 0.5)) is not None), None)
 
     def troubles(self, target: float) -> list[str]:
-        """Why the values where this rate would lie could not be coded."""
+        """The reasons of the values around this rate that could not be coded."""
         return [self.failed[value] for value in self._failed_between(target)]
 
     def _around(self, target: float) -> tuple[Any, Any]:
-        """The values next to the target on both sides, as far as they are known, else the ends of the scale."""
+        """The known values next to the target on both sides; the ends of the scale where none is known."""
         less = [v for v, bpp in self.bpp.items() if bpp < target]
         more = [v for v, bpp in self.bpp.items() if bpp >= target]
         return max(less, key=self._order) if less else self.low, min(more, key=self._order) if more else self.high
 
     def _failed_between(self, target: float) -> list[Any]:
-        """Values that failed where this rate would lie, smallest file first; of a codec that never worked, all."""
+        """Values around this rate that failed, smallest file first; all that failed of a codec that never worked."""
         if not self.bpp:
             return list(self.failed)
         start, stop = map(self._place, self._around(target))
         return sorted((v for v in self.failed if start <= self._place(v) <= stop), key=self._place)
 
     def _share(self, below: Any, above: Any, target: float) -> float:
-        """How far from one value to the other the target lies, by the logarithms of their rates; half where one is not
-        known.
+        """The share of the way from one value to the other at which the target lies, by the logarithms of their rates;
+        a half where one is not known.
         """
         if not self.bpp.get(below, math.inf) < target <= self.bpp.get(above, 0.0):
             return 0.5
@@ -121,11 +123,11 @@ class Search:
         return float((value - self.low) / (self.high - self.low))
 
     def _order(self, value: Any) -> tuple[float, float]:
-        """By rate, and where that stands still along the scale, by place."""
+        """A value's rank: by rate, values of equal rate by place."""
         return self.bpp[value], self._place(value)
 
     def _between(self, below: Any, above: Any, share: float) -> Any:
-        """A value between two, ``share`` of the way; the untried end of the scale where nothing is left before it."""
+        """A value ``share`` of the way between two; one of the two, if untried, where no value is left between them."""
         if abs(above - below) > (1 if self.whole else FINEST):
             value = below + share * (above - below)
             inner = sorted((below, above))
@@ -140,11 +142,10 @@ class Search:
 
 
 def match(config: Config, store: Store, executor: Executor, progress: Progress) -> tuple[Config, list[Comparison]]:
-    """The config with each curve at the points found for ``config.match_bpp``, and a row for each of them: got, or not
-    and why.
+    """The config with each curve at the points found for ``config.match_bpp``, and a comparison for each rate.
 
     Curves without a scale of numbers stay as they are, and so do codecs that cannot run here. A curve that reaches none
-    of the rates is left out. Differences need four points: with fewer rates there are none.
+    of the rates is left out. Differences need four points; with fewer rates the config has no anchors.
 
     Raises:
         UnavailableError, DataError: the data set cannot be used here.
@@ -152,9 +153,8 @@ def match(config: Config, store: Store, executor: Executor, progress: Progress) 
     if reason := why_unavailable(config.dataset):
         raise UnavailableError(reason)
     images = index_images(config, store, executor, progress)
-    plan = Plan(config, images, [], {}, conditions=conditions_of(config.repeats, executor))
-    searches = {curve.label: found for curve in config.curves if (found := _search(curve))}
-    _run(plan, searches.values(), store, executor, progress)
+    searches = {curve.label: search for curve in config.curves if (search := _search(curve))}
+    plan = _run(Coder(config, images, store, executor, progress), list(searches.values()))
     curves, matched = [], []
     for curve in config.curves:
         search = searches.get(curve.label)
@@ -164,8 +164,7 @@ def match(config: Config, store: Store, executor: Executor, progress: Progress) 
         values = dict.fromkeys(search.nearest(t) for t in config.match_bpp if search.reached(t))
         matched += [_matched_rate(plan, search, target) for target in config.match_bpp]
         if values:
-            codecs = [search.codec(value) for value in values]
-            curves.append(Curve(curve.label, tuple((point_label(codec), codec) for codec in codecs)))
+            curves.append(Curve(curve.label, tuple(point_of(search.codec(value)) for value in values)))
     labels = [curve.label for curve in curves]
     enough = len(config.match_bpp) >= LEAST_POINTS
     anchors = tuple(
@@ -175,53 +174,64 @@ def match(config: Config, store: Store, executor: Executor, progress: Progress) 
 
 
 def _search(curve: Curve) -> Search | None:
-    codec: Any = curve.points[0][1]
+    """The search of a curve; None where its codec has no scale of numbers, or cannot run here."""
+    codec: Any = curve.points[0].codec
     if not codec.rate_field or why_unavailable(codec):
         return None
     low, high = rate_range(codec)
     return Search(curve, low, high) if all(isinstance(end, int | float) for end in (low, high)) else None
 
 
-def _run(plan: Plan, searches: Any, store: Store, executor: Executor, progress: Progress) -> None:
-    """Code what the searches ask for, round by round, all codecs of a round together."""
-    wanted = [(search, getattr(c, c.rate_field)) for search in searches for _, c in search.curve.points]
+class _Trial(NamedTuple):
+    """A value to be tried in a search."""
+
+    search: Search
+    value: Any
+
+
+def _run(coder: Coder, searches: Sequence[Search]) -> Plan:
+    """Code what the searches ask for, round by round, all codecs of a round together. The answer is the last plan."""
+    trials = [
+        _Trial(search, getattr(point.codec, point.codec.rate_field))
+        for search in searches
+        for point in search.curve.points
+        if point.codec.rate_field
+    ]
     for _ in range(_MOST):
-        made = [(search, value, codec) for search, value in wanted if (codec := _made(search, value)) is not None]
-        coded = code(
-            plan,
-            [(search.curve.label, point_label(codec), codec) for search, _, codec in made],
-            store,
-            executor,
-            progress,
-        )
-        for (search, value, _), cell in zip(made, coded.cells, strict=True):
-            search.bpp |= {value: rate} if (rate := _bpp(plan, cell, store)) else {}
-            if not rate:
-                reasons = [coded.failures[k] for k in cell.streams if k in coded.failures] or [
-                    "not coded (--overwrite never)"
-                ]
-                search.failed[value] = f"{point_label(search.codec(value))} failed: {reasons[0]}"
-        asked = [(search, search.next(target)) for search in searches for target in plan.config.match_bpp]
-        wanted = list({(s.curve.label, v): (s, v) for s, v in asked if v is not None}.values())
-        if not wanted:
-            return
+        plan = _try(coder, trials)
+        asked = [_Trial(search, search.next(target)) for search in searches for target in coder.config.match_bpp]
+        trials = list({(t.search.curve.label, t.value): t for t in asked if t.value is not None}.values())
+        if not trials:
+            break
+    return plan
 
 
-def _made(search: Search, value: Any) -> Any:
-    """The codec at a value of its scale; None, and the reason is kept, where it refuses a value within its own range."""
+def _try(coder: Coder, trials: Sequence[_Trial]) -> Plan:
+    """Code all values of a round, and write rates and failures into their searches."""
+    valid = [(trial, codec) for trial in trials if (codec := _codec_at(trial)) is not None]
+    plan = coder.code([Curve(trial.search.curve.label, (point_of(codec),)) for trial, codec in valid])
+    for (trial, codec), cell in zip(valid, plan.cells, strict=True):
+        if rate := _bpp(plan, cell, coder.store):
+            trial.search.bpp[trial.value] = rate
+        else:
+            reasons = [plan.failures[key] for key in cell.streams if key in plan.failures]
+            reason = reasons[0] if reasons else "not coded (--overwrite never)"
+            trial.search.failed[trial.value] = f"{point_label(codec)} failed: {reason}"
+    return plan
+
+
+def _codec_at(trial: _Trial) -> Any:
+    """The codec at a value of its scale; None where it refuses the value, and the search keeps the reason."""
     try:
-        return search.codec(value)
+        return trial.search.codec(trial.value)
     except Exception as error:  # a plug-in may raise anything
-        search.failed[value] = f"{search.curve.label} refuses {value!r}: {error}"
+        trial.search.failed[trial.value] = f"{trial.search.curve.label} refuses {trial.value!r}: {error}"
         return None
 
 
 def _bpp(plan: Plan, cell: Cell, store: Store) -> float | None:
     """All bits over all pixels at one operating point, None where an image is missing."""
-    sizes: Mapping[str, tuple[str, tuple[int, int]]] = {
-        k: (i, p.image_hw) for k, (_, i, p) in zip(cell.streams, plan.images, strict=True)
-    }
-    known = store.streams(sizes)
+    known = store.streams(dict(zip(cell.streams, plan.images, strict=True)))
     if any(key not in known for key in cell.streams):
         return None
     records = [known[key] for key in cell.streams]
@@ -240,7 +250,7 @@ def _matched_rate(plan: Plan, search: Search, target: float) -> Comparison:
         reason = "; ".join([f"no point within 5 % of {target:g} bpp; {nearest}", *search.troubles(target)[:1]])
     return Comparison(
         kind="matched_rate",
-        task=getattr(config.task, "spec_name", ""),
+        task=registered_name(config.task),
         dataset=dataset_label(plan),
         split=config.dataset.split,
         metric="bpp",
@@ -260,7 +270,7 @@ def checked(targets: Sequence[float]) -> tuple[float, ...]:
     """Rates to match, each once, in the order given.
 
     Raises:
-        UsageError: one of them is no rate.
+        UsageError: one of them is not finite or not above 0.
     """
     for target in targets:
         if not (math.isfinite(target) and target > 0):

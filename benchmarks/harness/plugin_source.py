@@ -1,4 +1,4 @@
-"""The code of plug-ins that state no version: a hash of the source they were imported from.
+"""A hash of the source code of plug-ins that state no version.
 
 class ─ its module ─┬─ in this project's packages ─────> nothing: its provenance says what it is
                     ├─ in a package of others ─────────> all of the package's source files
@@ -28,8 +28,8 @@ _hashed: dict[str, tuple[list[Any], str]] = {}
 def source_sha256(cls: type) -> str:
     """sha256 of the source of a plug-in's class, "" for one of ours.
 
-    It is the source as it was when its package was last imported or reloaded in this process, as far as that can be
-    told: a file that was edited since is not what runs.
+    The source is taken as it was when its package was last imported or reloaded in this process, as far as that is
+    known, since a file that was edited later is not what runs.
 
     Raises:
         DataError: a source file cannot be read.
@@ -65,7 +65,10 @@ def _files(module: ModuleType) -> dict[str, Path]:
 
 
 def _compiled(cls: type) -> Iterator[Any]:
-    """What the class's functions and those of its module that they call do, and its plain values; no places in files."""
+    """The compiled code of the class's functions and of those they call in its module, and its plain values.
+
+    Places in files are left out.
+    """
     waiting = [(name, _function(value) or value) for name, value in sorted(vars(cls).items())]
     seen: set[int] = set()
     while waiting:
@@ -88,7 +91,7 @@ def _compiled(cls: type) -> Iterator[Any]:
 
 
 def _function(value: Any) -> Any:
-    """The function below a property, a class method or a static method, else None."""
+    """The function of a property, a class method or a static method, else None."""
     return getattr(value, "fget", None) or getattr(value, "__func__", None)
 
 
@@ -97,7 +100,7 @@ def _of_code(code: CodeType) -> tuple[Any, ...]:
 
 
 def _constant(value: Any) -> Any:
-    """A constant in a form that is the same in every process; a set's order is not."""
+    """A constant in a form that is the same in every process, as the order of a set is not."""
     if isinstance(value, CodeType):
         return _of_code(value)
     if isinstance(value, frozenset):

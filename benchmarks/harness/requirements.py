@@ -1,4 +1,4 @@
-"""What a task asks of data sets and heads beyond their classes."""
+"""The demands of a task on data sets and heads beyond their classes: masks where it scores masks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.api import HasBoxes, HasMasks, ScoresMasks, Task
+from benchmarks.harness.keys import registered_name
 from downstream.api import GivesMasks
 from hsc.errors import UsageError
 
@@ -24,8 +25,7 @@ def boxes_of(dataset: HasBoxes, task: Task) -> Mapping[str, Any]:
         return dataset.coco()
     if not isinstance(dataset, HasMasks):
         raise UsageError(
-            f"the task {getattr(task, 'spec_name', '')} scores masks, the data set "
-            f"{getattr(dataset, 'spec_name', '')} has none"
+            f"the task {registered_name(task)} scores masks, the data set {registered_name(dataset)} has none"
         )
     return dataset.coco_with_masks()
 
@@ -35,6 +35,6 @@ def why_no_masks(task: Task, head: Any) -> str | None:
     if not isinstance(task, ScoresMasks) or (isinstance(head, GivesMasks) and head.gives_masks):
         return None
     return (
-        f"it gives boxes without masks, and the task {getattr(task, 'spec_name', '')} scores masks; take a head that "
-        f"gives them, such as Mask R-CNN"
+        f"it gives boxes without masks, and the task {registered_name(task)} scores masks; take a head that gives "
+        f"them, such as Mask R-CNN"
     )

@@ -1,4 +1,4 @@
-"""How time is taken: after a warm-up, with the device drained, as the median of repeats, on a monotonic clock."""
+"""Times: taken after a warm-up, with the device drained, as the median of repeats, on a monotonic clock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def drain_device() -> None:
-    """Wait for queued GPU work, if torch is in use and has a GPU; otherwise nothing."""
+    """Wait for queued GPU work if torch is in use and has a GPU; otherwise do nothing."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
         torch.cuda.synchronize()

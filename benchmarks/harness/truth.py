@@ -1,51 +1,98 @@
-"""What predictions are scored against, and in which classes: a head's classes, a data set's, and those that both could
-know.
+"""The classes that predictions are scored in, and labels and predictions brought into them.
 
 head's label --lookup--> scored class <--lookup-- data set's label        classes of the scored space: covered
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
-from benchmarks.api import ScoresOriginals, Truth
+from benchmarks.api import Dataset, ScoresOriginals, Task, Truth
+from benchmarks.harness.indexed_image import IndexedImage
 from benchmarks.harness.requirements import PSEUDO_SCORE
 from downstream.api import VOID, Detections, LabelSpace, Prediction, SegmentationMap
-from downstream.class_maps import map_between
+from downstream.class_maps import ClassMap, map_between
 from downstream.ops.masks import unpack
 from hsc.errors import HscError
 
 
-def labels_of(config: Any, output: type[Prediction]) -> LabelSpace | None:
-    """The classes of the labels that predictions are scored against; None where those on the originals stand in.
-    config: of a run.
-    """
+class TaskOnData(Protocol):
+    """The part of a run's config that decides which labels there are."""
+
+    @property
+    def task(self) -> Task: ...
+
+    @property
+    def dataset(self) -> Dataset: ...
+
+
+def labels_of(config: TaskOnData, output: type[Prediction]) -> LabelSpace | None:
+    """The classes of the labels that predictions are scored against; None where those on the originals stand in."""
     return None if isinstance(config.task, ScoresOriginals) else config.dataset.label_space(output)
 
 
+@dataclass(frozen=True)
+class ScoredClasses:
+    """The classes that a head is scored in, and the way that labels and predictions come to them.
+
+    target: the classes of the labels, None where predictions on the originals stand in. space: the scored classes.
+    between: the map from the head's classes to the target's. relabel: turns a prediction into the scored classes.
+    """
+
+    target: LabelSpace | None
+    space: LabelSpace
+    between: ClassMap
+    relabel: Callable[[Prediction], Prediction]
+
+    @property
+    def merge(self) -> Mapping[str, str]:
+        """The class of the target that another of its classes counts as."""
+        return self.between.merge
+
+
+def scored_classes(config: TaskOnData, head: Any) -> ScoredClasses:
+    """The classes that a head is scored in on a data set; its own where it stands in for labels itself.
+
+    Raises:
+        HscError: no class map leads from the head's classes to the data set's.
+    """
+    own, target = head.label_space, labels_of(config, head.output)
+    space = covered(own, target or own)
+    between = map_between(own, target or own) or ClassMap({}, {})
+    return ScoredClasses(target, space, between, relabelled(own, space, target))
+
+
 def covered(source: LabelSpace, target: LabelSpace) -> LabelSpace:
-    """The target's classes that the source could know, merged ones as one, in the target's order."""
-    found = map_between(source, target)
-    if found is None:
+    """The target's classes that the source could know, merged ones as one, in the target's order.
+
+    Raises:
+        HscError: no class map leads from the source to the target.
+    """
+    between = map_between(source, target)
+    if between is None:
         raise HscError(f"no class map from {source.name} to {target.name}")
-    return LabelSpace(target.name, found.scored(source, target))
+    return LabelSpace(target.name, between.scored(source, target))
 
 
 def lookup(source: LabelSpace, space: LabelSpace, names: Mapping[str, str]) -> np.ndarray[Any, Any]:
-    """Label of ``source`` -> label of ``space``, ``VOID`` for those that have none."""
+    """A table from the labels of ``source`` to those of ``space``, uint8 (256,), ``VOID`` for labels that have none.
+
+    names: of the class in ``space`` by that in ``source``; empty where they are the same.
+    """
     table = np.full(256, VOID, dtype=np.uint8)
-    for at, name in enumerate(source.classes):
+    for label, name in enumerate(source.classes):
         mapped = names.get(name) if names else name
         if mapped in space.classes:
-            table[at] = space.classes.index(mapped)
+            table[label] = space.classes.index(mapped)
     return table
 
 
-def relabelled(source: LabelSpace, space: LabelSpace, target: LabelSpace | None) -> Any:
-    """A function that turns a head's prediction into the classes it is scored in."""
+def relabelled(source: LabelSpace, space: LabelSpace, target: LabelSpace | None) -> Callable[[Prediction], Prediction]:
+    """A function that turns a head's prediction into the classes it is scored in; objects of other classes go."""
     between = map_between(source, target) if target else None
     table = lookup(source, space, between.names if between else {})
 
@@ -65,51 +112,52 @@ def relabelled(source: LabelSpace, space: LabelSpace, target: LabelSpace | None)
 def limit_coco(
     coco: Mapping[str, Any], indices: Sequence[int], classes: Sequence[str], merge: Mapping[str, str]
 ) -> dict[str, Any]:
-    """A COCO dict of only these images and classes, in the order given. merge: a category = the class it counts as,
-    where another.
+    """A COCO dict of only these images and classes, in the order given.
+
+    merge: the class that a category counts as, where it is another.
     """
     images = [coco["images"][i] for i in indices]
     image_ids = {i["id"] for i in images}
-    number = {name: at for at, name in enumerate(classes, 1)}
-    counts_as = {c["id"]: number.get(merge.get(c["name"], c["name"])) for c in coco["categories"]}
+    category_ids = {name: number for number, name in enumerate(classes, 1)}
+    counts_as = {c["id"]: category_ids.get(merge.get(c["name"], c["name"])) for c in coco["categories"]}
     kept = [a for a in coco["annotations"] if a["image_id"] in image_ids and counts_as[a["category_id"]]]
     annotations = [{**a, "category_id": counts_as[a["category_id"]]} for a in kept]
     return {
         "images": images,
-        "categories": [{"id": n, "name": name} for name, n in number.items()],
+        "categories": [{"id": n, "name": name} for name, n in category_ids.items()],
         "annotations": annotations,
     }
 
 
-def pseudo_truth(
-    ids: tuple[str, ...], space: LabelSpace, predictions: Sequence[Prediction | None], sizes: Sequence[tuple[int, int]]
-) -> Truth:
-    """Predictions on the originals, standing in for labels: boxes at or above ``PSEUDO_SCORE``, with masks from heads
-    that give them, or the maps as they are. A box's area is that of its mask where it has one.
+def pseudo_truth(images: Sequence[IndexedImage], space: LabelSpace, predictions: Sequence[Prediction | None]) -> Truth:
+    """Predictions on the originals as labels: boxes at or above ``PSEUDO_SCORE``, or maps as they are.
+
+    Boxes have masks where the head gives them, and then the area of their mask.
     """
+    ids = tuple(image.image_id for image in images)
     maps = [p for p in predictions if isinstance(p, SegmentationMap)]
     if maps:
         return Truth(ids, space.classes, maps=maps, pseudo=True)
     annotations: list[dict[str, Any]] = []
-    for at, prediction in enumerate(predictions):
+    for number, prediction in enumerate(predictions, 1):
         assert isinstance(prediction, Detections)
-        for entry in _standing_in(prediction):
-            annotations.append({"id": len(annotations) + 1, "image_id": at + 1, "iscrowd": 0, **entry})
-    images = [
-        {"id": n + 1, "file_name": name, "height": h, "width": w}
-        for n, (name, (h, w)) in enumerate(zip(ids, sizes, strict=True))
-    ]
+        for entry in _annotations(prediction):
+            annotations.append({"id": len(annotations) + 1, "image_id": number, "iscrowd": 0, **entry})
+    entries = []
+    for number, image in enumerate(images, 1):
+        height, width = image.pixels.image_hw
+        entries.append({"id": number, "file_name": image.image_id, "height": height, "width": width})
     categories = [{"id": n + 1, "name": name} for n, name in enumerate(space.classes)]
     return Truth(
-        ids, space.classes, coco={"images": images, "categories": categories, "annotations": annotations}, pseudo=True
+        ids, space.classes, coco={"images": entries, "categories": categories, "annotations": annotations}, pseudo=True
     )
 
 
-def _standing_in(found: Detections) -> Iterator[dict[str, Any]]:
-    """What is sure of one image's detections, as COCO annotations without their ids."""
-    keep = found.scores >= PSEUDO_SCORE
-    boxes, labels = found.boxes_xyxy[keep].tolist(), found.labels[keep].tolist()
-    masks = found.masks and found.masks.kept(keep)
+def _annotations(detections: Detections) -> Iterator[dict[str, Any]]:
+    """The detections of one image at or above ``PSEUDO_SCORE``, as COCO annotations without their ids."""
+    keep = detections.scores >= PSEUDO_SCORE
+    boxes, labels = detections.boxes_xyxy[keep].tolist(), detections.labels[keep].tolist()
+    masks = detections.masks and detections.masks.kept(keep)
     areas = unpack(masks).sum((1, 2)).tolist() if masks else []
     for n, ((left, top, right, bottom), label) in enumerate(zip(boxes, labels, strict=True)):
         width, height = right - left, bottom - top

@@ -1,33 +1,43 @@
-"""A worker process of ``benchmarks.harness.executors``: takes (work, job) from a pipe, one after another, and answers.
+"""A worker process of ``benchmarks.harness.executors``: takes calls from a pipe, one after another, and answers.
 
-    parent --(work, job)--> worker --"ready"-->            the job is understood; imports are done
-                                   --("step", (images, doing))-->  work on so many images begins, and its time limit
-                                   with it
-                                   --("answer", answer) or ("raised", one line)-->
+    parent --Call--> worker --("ready", None)-->            the call is unpacked; imports are done
+                            --("step", (images, doing))-->  work on so many images begins, and with it their time limit
+                            --("answer", answer) or ("raised", one line)-->
 
-What plug-ins print goes to stderr, since the run's table is what stands on stdout. Interrupts are the parent's to hear.
+Whatever plug-ins print goes to stderr, since stdout is for the run's table. Interrupts are left to the parent.
 """
 
 from __future__ import annotations
 
 import os
 import pickle
+from collections.abc import Callable
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, NamedTuple
 
-from benchmarks.harness.answers import guarded
 from benchmarks.harness.endings import deaf
+from benchmarks.harness.guard import guarded
 from benchmarks.programs.leftovers import adopt_orphans
+from hsc.devices import use_device
 from hsc.errors import HscError
 
 _parent: list[Connection] = []
+"""The pipe to the parent process; empty outside workers."""
+
+
+class Call(NamedTuple):
+    """A job on its way to a worker, with the function that does it and the device that networks run on meanwhile."""
+
+    work: Callable[[Any], Any]
+    job: Any
+    device: str
 
 
 def step(images: int = 1, doing: Any = None) -> None:
-    """Say that work on so many images begins: from here on it has that many times the limit of an image. Nothing out of
-    a worker.
+    """Report that work on so many images begins; from here on it has that many times the limit of an image.
 
-    doing: what the job's ``parts`` understands, for the case that this work ends the process.
+    doing: a value that the job's ``parts`` understands, for the case that this work ends the process. Outside a worker
+    nothing happens.
     """
     for connection in _parent:
         connection.send_bytes(pickle.dumps(("step", (images, doing))))
@@ -53,9 +63,10 @@ def serve(connection: Connection) -> None:
 
 
 def _answer(connection: Connection, message: bytes) -> Any:
-    work, job = pickle.loads(message)
+    call: Call = pickle.loads(message)
     connection.send_bytes(pickle.dumps(("ready", None)))
-    return work(job)
+    with use_device(call.device):
+        return call.work(call.job)
 
 
 def _packed(kind: str, content: Any) -> bytes:

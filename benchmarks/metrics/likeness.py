@@ -20,7 +20,7 @@ from hsc.errors import UsageError
 Floats = npt.NDArray[np.float64]
 
 
-@METRICS.register("likeness", aliases=("fidelity",))
+@METRICS.register("likeness")
 @dataclass(frozen=True)
 class LikenessOfSet:
     """PSNR of the set in dB (infinite without loss), or the mean of MS-SSIM, LPIPS or DISTS over its images."""

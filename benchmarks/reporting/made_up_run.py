@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.api import METRICS, Comparison, Counted, Counts, Kind, Metric, ScoreRow, ScoresMasks, Truth
-from benchmarks.harness.answers import guarded
+from benchmarks.harness.guard import guarded
+from benchmarks.harness.keys import registered_name
 from benchmarks.harness.plan import Cell, Plan, cell_id, dataset_label
+from benchmarks.harness.readers import Reader
 from benchmarks.harness.truth import covered, labels_of
 from benchmarks.runs.number_texts import RATE_KINDS
 from benchmarks.runs.results import Results
@@ -42,21 +44,18 @@ class MadeUp(NamedTuple):
 
 @dataclass(frozen=True)
 class _Reading:
-    """A head by one of its routes, and what is made up of it. number: of the head in the plan. cells: one a curve that
-    it reads; drawn: those of them that its scores are made up for. main: its main score.
+    """A reader, and what is made up of it. cells: one a curve that it reads; drawn: those of them that its scores are
+    made up for. main: its main score.
     """
 
-    number: int
-    label: str
-    route: str
-    regime: str
+    reader: Reader
     cells: list[Cell]
     drawn: list[Cell]
     main: str = ""
 
     @property
     def columns(self) -> dict[str, str]:
-        return {"head": self.label, "route": self.route, "regime": self.regime}
+        return {"head": self.reader.label, "route": self.reader.route, "regime": self.reader.head.regime}
 
 
 class _Scored(NamedTuple):
@@ -83,7 +82,7 @@ def make_up(plan: Plan) -> MadeUp:
     spaces: set[LabelSpace] = set()
     readings: list[_Reading] = []
     for reading in _readings(plan, cells):
-        head = plan.config.heads[reading.number][1]
+        head = reading.reader.head
         space = covered(head.label_space, labels_of(plan.config, head.output) or head.label_space)
         scored = _scored(plan, head, space)
         main = plan.config.design.main_metric_of({metric for metric, _ in scored.names})
@@ -98,25 +97,24 @@ def make_up(plan: Plan) -> MadeUp:
 
 def _readings(plan: Plan, cells: Sequence[Cell]) -> Iterator[_Reading]:
     """Every head that reads anything, with its share of the curves: each curve is drawn for one of them."""
-    numbers = [n for n in range(len(plan.config.heads)) if any(n in cell.predictions for cell in cells)]
-    for place, number in enumerate(numbers):
-        label, head = plan.config.heads[number]
-        read = [cell for cell in cells if number in cell.predictions]
-        drawn = [cell for cell in read if cells.index(cell) % len(numbers) == place] or read[-1:]
-        yield _Reading(number, label, plan.config.routes[number], head.regime, read, drawn)
+    readers = [reader for reader in plan.config.readers if any(reader.name in cell.predictions for cell in cells)]
+    for place, reader in enumerate(readers):
+        read = [cell for cell in cells if reader.name in cell.predictions]
+        drawn = [cell for cell in read if cells.index(cell) % len(readers) == place] or read[-1:]
+        yield _Reading(reader, read, drawn)
 
 
 def _about(plan: Plan) -> dict[str, Any]:
     """The columns that all rows of a run share."""
     config = plan.config
-    task = getattr(config.task, "spec_name", "")
+    task = registered_name(config.task)
     shared = {"task": task, "dataset": dataset_label(plan), "split": config.dataset.split}
     return {**shared, "seed": config.seed, "images": len(plan.images)}
 
 
 def _ladder(plan: Plan, cell: Cell) -> dict[str, str]:
     """The columns ``codec`` and ``ladder`` of a cell."""
-    first = next((curve.null_of for curve in plan.config.curves if curve.label == cell.curve), "")
+    first = next((curve.second_of for curve in plan.config.curves if curve.label == cell.curve), "")
     return {"codec": first or cell.curve, "ladder": SECOND if first else ""}
 
 
@@ -138,7 +136,7 @@ def _head_scores(plan: Plan, reading: _Reading, scored: _Scored, *, with_classes
     for cell in reading.drawn:
         for metric, part in scored.names:
             if not part or (with_classes and cell is reading.drawn[-1]):
-                named = {"cell": cell_id(cell, reading.number), "metric": metric, "part": part}
+                named = {"cell": cell_id(cell, reading.reader.name), "metric": metric, "part": part}
                 yield _score(plan, cell, **numbers, **named, unit=facts_of(metric).unit)
 
 
@@ -147,8 +145,8 @@ def _counts(reading: _Reading, space: LabelSpace, counted: Any) -> list[Counts]:
     pair = list({id(cell): cell for cell in (reading.cells[0], reading.cells[-1])}.values())
     return [
         Counts(
-            reading.label,
-            reading.route,
+            reading.reader.label,
+            reading.reader.route,
             cell.curve,
             cell.point,
             space.classes,
@@ -189,7 +187,7 @@ def _comparisons(plan: Plan, readings: Sequence[_Reading]) -> Iterator[Compariso
         yield from (_filled(plan, replace(blank, kind=kind, codec=label, anchor=label)) for kind in _NOISE_FLOOR)
     if len(readings) > 1:
         first, cell = readings[0], reading.cells[-1]
-        apart = replace(blank, kind="heads_apart", other=first.label, other_route=first.route)
+        apart = replace(blank, kind="heads_apart", other=first.reader.label, other_route=first.reader.route)
         yield _filled(plan, replace(apart, codec=_ladder(plan, cell)["codec"], point=cell.point, method=""))
 
 

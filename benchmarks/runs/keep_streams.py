@@ -33,12 +33,12 @@ def keep(plan: Plan, count: int, store: Store, executor: Executor, progress: Pro
     """
     few = narrowed(plan, spread(len(plan.images), count))
     images = tuple(
-        KeptImage(image_id, index, *pixels.image_hw, pixels.sha256) for index, image_id, pixels in few.images
+        KeptImage(image.image_id, image.index, *image.pixels.image_hw, image.pixels.sha256) for image in few.images
     )
     whole = {
         cell.id: narrow
         for cell, narrow in zip(plan.cells, few.cells, strict=True)
-        if not stream_records(plan, cell, store)[1]
+        if not stream_records(plan, cell, store).reason
     }
     checked: dict[str, tuple[KeptStream, ...]] = {}
     troubles: list[str] = []
@@ -48,7 +48,7 @@ def keep(plan: Plan, count: int, store: Store, executor: Executor, progress: Pro
     )
     for job, again, died in executor.run(redecode, jobs):
         cell = whole[job.cell]
-        errors = [r.squared_error for r in stream_records(few, cell, store)[0]]
+        errors = [r.squared_error for r in stream_records(few, cell, store).records]
         streams = _checked(errors, again.streams, job.streams) if again is not None else f"{died}"
         if isinstance(streams, str):
             troubles.append(f"{cell.curve} {cell.point}".strip() + f": its streams cannot be kept: {streams}")
@@ -78,15 +78,16 @@ def scores(rows: Sequence[ScoreRow]) -> tuple[KeptScore, ...]:
 
 def _predictions(few: Plan, store: Store) -> tuple[KeptPredictions, ...]:
     """The hashes of each head's predictions, where it has predicted all of the few images."""
-    ladders = {curve.label: (curve.null_of or curve.label, SECOND * bool(curve.null_of)) for curve in few.config.curves}
+    ladders = {
+        curve.label: (curve.second_of or curve.label, SECOND * bool(curve.second_of)) for curve in few.config.curves
+    }
     kept = []
     for cell in few.cells:
-        for number, keys in cell.predictions.items():
+        for reader, keys in cell.predictions.items():
             known = {k: r.prediction for k, r in store.predictions(dict.fromkeys(keys, "")).items()}
             hashes = tuple(prediction_sha256(p) for k in keys if (p := known.get(k)) is not None)
             if len(hashes) == len(keys):
-                label, route = few.config.heads[number][0], few.config.routes[number]
-                kept.append(KeptPredictions(*ladders[cell.curve], cell.point, label, route, hashes))
+                kept.append(KeptPredictions(*ladders[cell.curve], cell.point, reader.label, reader.route, hashes))
     return tuple(kept)
 
 

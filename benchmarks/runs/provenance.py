@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness.keys import identity
+from benchmarks.harness.keys import identity, registered_name
 from benchmarks.harness.plan import Plan, cell_id
 from benchmarks.harness.requirements import PSEUDO_SCORE
 from benchmarks.harness.truth import labels_of
@@ -16,20 +16,26 @@ from benchmarks.runs.notices import NAME as NOTICES
 from benchmarks.stats.bootstrap import MIN_IMAGES, MIN_OBJECTS, MIN_RESAMPLES
 from benchmarks.stats.metric_facts import plain_facts
 from benchmarks.stats.noise_floor import SECOND
+from hsc.devices import current_device, use_device
 from hsc.files.atomic_files import write_text
 
 
 def describe(plan: Plan, workers: int, device: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything needed to repeat the run, as JSON-ready values."""
+    """Everything needed to repeat the run, as JSON-ready values. device: the one that the run's networks ran on."""
+    with use_device(device):
+        return _described(plan, workers, arguments)
+
+
+def _described(plan: Plan, workers: int, arguments: Mapping[str, Any]) -> dict[str, Any]:
     config = plan.config
     return {
         "arguments": dict(arguments),
-        "task": {"name": getattr(config.task, "spec_name", ""), "version": config.task.version},
+        "task": {"name": registered_name(config.task), "version": config.task.version},
         "dataset": {
             **identity(config.dataset),
             "revision": config.dataset.revision,
-            "images": [i for _, i, _ in plan.images],
-            "pixels_sha256": [pixels.sha256 for _, _, pixels in plan.images],
+            "images": [image.image_id for image in plan.images],
+            "pixels_sha256": [image.pixels.sha256 for image in plan.images],
         },
         "pseudo_label_score": PSEUDO_SCORE if labels_of(config, config.task.output) is None else None,
         "anchors": config.anchors,
@@ -39,36 +45,37 @@ def describe(plan: Plan, workers: int, device: str, arguments: Mapping[str, Any]
         "least_for_intervals": {"images": MIN_IMAGES, "objects": MIN_OBJECTS, "resamples": MIN_RESAMPLES},
         "match_bpp": config.match_bpp,
         "facts": plain_facts(config.design.facts),
-        "skipped": plan.skipped,
+        "skipped": {**{f"head {label}": reason for label, reason in plan.skipped_heads.items()}, **plan.skipped},
         NOTICES: plan.notices,
         "heads": _heads(plan),
         "cells": _cells(plan),
         "times": {} if plan.conditions is None else plan.conditions.plain(),
-        "environment": {**environment(), "workers": workers, "threads_per_worker": 1, "device": device},
+        "environment": {**environment(), "workers": workers, "threads_per_worker": 1, "device": current_device()},
     }
 
 
 def _heads(plan: Plan) -> list[dict[str, Any]]:
     """The heads that could run, as tables name them; a head of two routes stands twice."""
-    named = zip(plan.config.heads, plan.config.routes, strict=True)
     return [
-        {"label": label, "route": route, **identity(head)}
-        for (label, head), route in named
-        if f"head {label}" not in plan.skipped
+        {"label": reader.label, "route": reader.route, **identity(reader.head)}
+        for reader in plan.config.readers
+        if reader.label not in plan.skipped_heads
     ]
 
 
 def _cells(plan: Plan) -> dict[str, Any]:
-    heads = [identity(head) if f"head {label}" not in plan.skipped else {} for label, head in plan.config.heads]
-    ladders = {curve.label: (curve.null_of, SECOND) for curve in plan.config.curves if curve.null_of}
+    readers = [reader for reader in plan.config.readers if plan.cells_of(reader)]
+    heads = {reader.label: identity(reader.head) for reader in readers}
+    ladders = {curve.label: (curve.second_of, SECOND) for curve in plan.config.curves if curve.second_of}
     cells: dict[str, Any] = {}
     for cell in plan.cells:
         label, ladder = ladders.get(cell.curve, (cell.curve, ""))
         coded = {"codec": identity(cell.codec), "curve": label, "ladder": ladder, "point": cell.point}
         cells[cell.id] = coded
-        for number in cell.predictions:
-            read = {"regime": plan.config.heads[number][1].regime, "route": plan.config.routes[number]}
-            cells[cell_id(cell, number)] = {**coded, "head": heads[number], **read}
+        for reader in readers:
+            if reader.name in cell.predictions:
+                read = {"regime": reader.head.regime, "route": reader.route}
+                cells[cell_id(cell, reader.name)] = {**coded, "head": heads[reader.label], **read}
     return cells
 
 

@@ -37,7 +37,7 @@ def collect(plan: Plan, store: Store) -> list[Line]:
     return [
         Line(cell.id, r.image_id, *r.image_hw, r.size_bytes, r.squared_error)
         for cell in plan.cells
-        for r in stream_records(plan, cell, store)[0]
+        for r in stream_records(plan, cell, store).records
     ]
 
 

@@ -13,13 +13,16 @@ from typing import Any
 import numpy as np
 
 from benchmarks.api import Dataset
-from benchmarks.harness.answers import checked_stream, guarded, why
-from benchmarks.harness.measure import ask, checked, read_by, squared_error
+from benchmarks.harness.codec_answers import checked_image, checked_stream
+from benchmarks.harness.guard import guarded, why
+from benchmarks.harness.head_calls import ask
+from benchmarks.harness.measure import squared_error
+from benchmarks.harness.readers import Reader, ReaderName, latents_of
 from benchmarks.harness.worker import step
 from benchmarks.imaging.image_arrays import pixels_sha256
 from benchmarks.imaging.sketch import sketch
 from benchmarks.runs.archive import KeptImage, KeptStream
-from downstream.api import Prediction, Route, arrays_of, sees_originals
+from downstream.api import Prediction, arrays_of, sees_originals
 from hsc.api import Codec, Image
 from hsc.errors import DataError, HscError
 from hsc.networks.held import HOLDER
@@ -27,22 +30,22 @@ from hsc.networks.held import HOLDER
 
 @dataclass(frozen=True)
 class Job:
-    """One operating point. streams: one an image, None where it is encoded again; heads: (number, head, route)."""
+    """One operating point. streams: one an image, None where it is encoded again. readers: those to read it."""
 
     cell: str
     dataset: Dataset
     codec: Codec
     images: tuple[KeptImage, ...]
     streams: tuple[bytes | None, ...]
-    heads: tuple[tuple[int, Any, Route], ...] = ()
+    readers: tuple[Reader, ...] = ()
 
 
 @dataclass
 class Again:
-    """The outcome of a job. streams, and predictions by head number: one an image, or the reason why there is none."""
+    """The outcome of a job. streams, and predictions by reader: one an image, or the reason why there is none."""
 
     streams: list[KeptStream | str] = field(default_factory=list)
-    predictions: dict[int, list[Prediction] | str] = field(default_factory=dict)
+    predictions: dict[ReaderName, list[Prediction] | str] = field(default_factory=dict)
 
 
 def redecode(job: Job) -> Again:
@@ -63,8 +66,8 @@ def _redecoded(job: Job) -> Again:
         else:
             again.streams.append(stream)
             decoded.append(pixels)
-    for number, head, route in job.heads:
-        again.predictions[number] = _read(job, again, decoded, number, head, route)
+    for reader in job.readers:
+        again.predictions[reader.name] = _read(job, again, decoded, reader)
     return again
 
 
@@ -76,27 +79,28 @@ def _one(job: Job, image: KeptImage, data: bytes | None) -> tuple[KeptStream, Im
             f"another hash"
         )
     data = checked_stream(job.codec.encode(original)) if data is None else data
-    decoded = checked(job.codec.decode(data), (image.height, image.width))
+    decoded = checked_image(job.codec.decode(data), (image.height, image.width))
     error = squared_error(decoded, original)
     return KeptStream(
         len(data), hashlib.sha256(data).hexdigest(), error, pixels_sha256(decoded), sketch(decoded), data
     ), decoded
 
 
-def _read(job: Job, again: Again, decoded: list[Image], number: int, head: Any, route: Route) -> list[Prediction] | str:
+def _read(job: Job, again: Again, decoded: list[Image], reader: Reader) -> list[Prediction] | str:
     streams = [s for s in again.streams if isinstance(s, KeptStream)]
     if len(streams) < len(job.images):
         return "some of the images could not be decoded"
     try:
-        step(len(job.images), number)
-        return guarded(_answers, job, streams, decoded, head, route)
+        step(len(job.images), reader.name)
+        return guarded(_answers, job, streams, decoded, reader)
     except HscError as error:
         return why(error)
 
 
-def _answers(job: Job, streams: list[KeptStream], decoded: list[Image], head: Any, route: Route) -> list[Prediction]:
+def _answers(job: Job, streams: list[KeptStream], decoded: list[Image], reader: Reader) -> list[Prediction]:
     codec: Any = job.codec
-    inputs = decoded if route == "image" else [codec.decode_latents(s.data, read_by([head])) for s in streams]
+    head, route = reader.head, reader.route
+    inputs = decoded if route == "image" else [codec.decode_latents(s.data, latents_of([head])) for s in streams]
     originals = [job.dataset.load(image.place).image for image in job.images] if sees_originals(head) else []
     return ask(head, route, inputs, originals)
 

@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.api import TASKS, Comparison, ScoreRow, Task
-from benchmarks.harness.answers import why
+from benchmarks.harness.guard import why
 from benchmarks.runs import run_json
 from benchmarks.runs.consistency import (
     COMPARISON_NAMES,

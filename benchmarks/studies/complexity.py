@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 from tabulate import tabulate
 
 from benchmarks.api import Dataset
-from benchmarks.harness.executors import ONE_THREAD
-from benchmarks.harness.measure import read_by
 from benchmarks.harness.operating_points import curve_label, point_label
+from benchmarks.harness.readers import latents_of
 from benchmarks.harness.timing import timed
+from benchmarks.harness.worker_process import ONE_THREAD
 from benchmarks.studies.counters import Counted, counted, peak_bytes
 from downstream.api import Route, routes_of, sees_originals
 from downstream.compatibility import why_not
@@ -79,7 +79,7 @@ class Cost:
 def steps_of(codec: Codec, head: Any, route: Route) -> list[tuple[str, Callable[[Any], Any]]]:
     """The named steps of a route over a batch: the first takes a list of bitstreams, the last returns answers."""
     predict: Callable[[Any], Any] = head.predict if route == "image" else head.predict_latents
-    stages = _image_stages(codec) if route == "image" else _latent_stages(codec, read_by([head]))
+    stages = _image_stages(codec) if route == "image" else _latent_stages(codec, latents_of([head]))
     return [*((name, _over_batch(stage)) for name, stage in stages), ("head", predict)]
 
 
@@ -141,7 +141,7 @@ def _whole(case: Case) -> Callable[[Sequence[bytes]], Any]:
     codec: Any = case.codec
     if case.route == "image":
         return lambda streams: case.head.predict([codec.decode(data) for data in streams])
-    return lambda streams: case.head.predict_latents(codec.decode_latents_batch(streams, read_by([case.head])))
+    return lambda streams: case.head.predict_latents(codec.decode_latents_batch(streams, latents_of([case.head])))
 
 
 def _cost(case: Case, stage: str, seconds: float, count: Counted[Any], peak: int | None) -> Cost:

@@ -85,9 +85,9 @@ def _recorded(run: Run, kept: KeptStreams) -> Iterator[Verdict]:
 def _jobs(rebuilt: Rebuilt) -> Iterator[Job]:
     config = rebuilt.plan.config
     for cell_id, cell in rebuilt.cells.items():
-        heads = tuple((n, config.heads[n][1], config.routes[n]) for n in cell.predictions)
+        readers = tuple(reader for reader in config.readers if reader.name in cell.predictions)
         data = tuple(stream.data for stream in rebuilt.kept.streams[cell_id])
-        yield Job(cell_id, config.dataset, cell.codec, rebuilt.kept.images, data, heads)
+        yield Job(cell_id, config.dataset, cell.codec, rebuilt.kept.images, data, readers)
 
 
 class _StreamPair(NamedTuple):

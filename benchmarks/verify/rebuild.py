@@ -5,16 +5,17 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmarks.api import CODECS, DATASETS, TASKS
-from benchmarks.harness.answers import why
-from benchmarks.harness.cache import Pixels
 from benchmarks.harness.config import Config
-from benchmarks.harness.keys import identity, provenance_of
-from benchmarks.harness.operating_points import Curve
-from benchmarks.harness.plan import Cell, Plan, cell_of
+from benchmarks.harness.guard import why
+from benchmarks.harness.indexed_image import IndexedImage, Pixels
+from benchmarks.harness.keys import provenance_of
+from benchmarks.harness.operating_points import Curve, OperatingPoint
+from benchmarks.harness.plan import Cell, Plan, cell_of, identified
+from benchmarks.harness.readers import Reader
 from benchmarks.programs.data_only import why_not_built
 from benchmarks.runs import archive
 from benchmarks.runs.archive import KeptStreams
@@ -29,14 +30,14 @@ from hsc.registry import Registry, Spec
 _HASH = re.compile(r"[0-9a-f]{32,}")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Rebuilt:
     """The part of a run that can be built here. cells: by recorded id, of ``plan``; ladders: their (codec, ladder)."""
 
     plan: Plan
     kept: KeptStreams
-    cells: dict[str, Cell] = field(default_factory=dict)
-    ladders: dict[str, tuple[str, str]] = field(default_factory=dict)
+    cells: dict[str, Cell]
+    ladders: dict[str, tuple[str, str]]
 
 
 def rebuild(run: Run, kept: KeptStreams, trust: bool = False) -> tuple[Rebuilt, list[Verdict]]:
@@ -57,39 +58,36 @@ def rebuild(run: Run, kept: KeptStreams, trust: bool = False) -> tuple[Rebuilt, 
     built = [
         (head, _usable(HEADS, head, f"head {head['label']}", troubles, trust)) for head in run.about.get("heads", [])
     ]
-    heads = tuple((recorded["label"], head) for recorded, head in built if head is not None)
-    routes = tuple(recorded["route"] for recorded, head in built if head is not None)
-    plan = Plan(Config(task, dataset, (), heads, routes, seed=run.about["seed"]), [], [], {})
-    plan.images = [
-        (image.place, image.id, Pixels(image.pixels_sha256, (image.height, image.width), None)) for image in kept.images
+    readers = tuple(Reader(recorded["label"], head, recorded["route"]) for recorded, head in built if head is not None)
+    config = Config(task, dataset, (), readers, seed=run.about["seed"])
+    rebuilt, more = _with_cells(run, config, kept, trust)
+    return rebuilt, troubles + more
+
+
+def _with_cells(run: Run, config: Config, kept: KeptStreams, trust: bool) -> tuple[Rebuilt, list[Verdict]]:
+    """The operating points that can be decoded here, in a plan, and a verdict on whatever keeps others out."""
+    images = [
+        IndexedImage(image.place, image.id, Pixels(image.pixels_sha256, (image.height, image.width), None))
+        for image in kept.images
     ]
-    rebuilt = Rebuilt(plan, kept)
-    troubles += _cells(run, rebuilt, trust)
-    return rebuilt, troubles
-
-
-def _cells(run: Run, rebuilt: Rebuilt, trust: bool) -> list[Verdict]:
-    """Add the operating points that can be decoded here to ``rebuilt``; a verdict on whatever keeps others out."""
-    plan, streams = rebuilt.plan, rebuilt.kept.streams
-    numbered = {number: head for number, (_, head) in enumerate(plan.config.heads)}
-    identities = {number: identity(head) for number, head in numbered.items()}
+    known = identified(config.readers)
     troubles: dict[Verdict, None] = {}
     curves: list[Curve] = []
+    cells: dict[str, Cell] = {}
+    ladders: dict[str, tuple[str, str]] = {}
     for cell_id, cell in run.points.items():
-        news = [] if cell_id in streams else _unkept(run, cell_id, cell)
+        news = [] if cell_id in kept.streams else _unkept(run, cell_id, cell)
         codec = None
-        if cell_id in streams:
+        if cell_id in kept.streams:
             codec = _usable(CODECS, cell["codec"], f"codec {cell['curve']}", news, trust)
         troubles |= dict.fromkeys(news)
         if codec is not None:
-            label, ladder = cell["curve"], cell.get("ladder", "")
-            curve = Curve(second_label(label), ((cell["point"], codec),), label) if ladder else None
-            curves.append(curve or Curve(label, ((cell["point"], codec),)))
-            rebuilt.cells[cell_id] = cell_of(plan, (curves[-1].label, cell["point"], codec), numbered, identities)
-            rebuilt.ladders[cell_id] = label, ladder
-            plan.cells.append(rebuilt.cells[cell_id])
-    plan.config = replace(plan.config, curves=tuple(curves))
-    return list(troubles)
+            label, ladder, point = cell["curve"], cell.get("ladder", ""), OperatingPoint(cell["point"], codec)
+            curves.append(Curve(second_label(label), (point,), label) if ladder else Curve(label, (point,)))
+            cells[cell_id] = cell_of(config, images, curves[-1].label, point, known)
+            ladders[cell_id] = label, ladder
+    plan = Plan(replace(config, curves=tuple(curves)), images, list(cells.values()))
+    return Rebuilt(plan, kept, cells, ladders), list(troubles)
 
 
 def _built(registry: Registry[Any], recorded: Mapping[str, Any], trust: bool) -> Any:

@@ -39,9 +39,9 @@ _Reading = tuple[str, str, str, str, str]
 def rescore(run: Run, rebuilt: Rebuilt, answers: Mapping[str, Again]) -> Iterator[Verdict]:
     """Compare the predictions and scores of the kept images, computed by the scorer that made the tables."""
     failed = [
-        f"{cell.curve} {cell.point}, head {rebuilt.plan.config.heads[n][0]}: {answer}"
+        f"{cell.curve} {cell.point}, head {reader.label}: {answer}"
         for cell_id, cell in rebuilt.cells.items()
-        for n, answer in answers[cell_id].predictions.items()
+        for reader, answer in answers[cell_id].predictions.items()
         if isinstance(answer, str) and all(isinstance(s, KeptStream) for s in answers[cell_id].streams)
     ]
     exact, count, differing = _exact(rebuilt, answers)
@@ -128,12 +128,12 @@ def _heads_scores(rows: Iterable[ScoreRow]) -> dict[tuple[_Reading, str, str], S
 
 def _exact(rebuilt: Rebuilt, answers: Mapping[str, Again]) -> tuple[int, int, set[_Reading]]:
     """The number of predictions that are the same, the number compared, and the readings with any that differ."""
-    config, exact, count = rebuilt.plan.config, 0, 0
+    exact, count = 0, 0
     differing: set[_Reading] = set()
     hashes: dict[_Reading, tuple[str, ...]] = {of_head[:5]: of_head.sha256 for of_head in rebuilt.kept.predictions}
     for cell_id, cell in rebuilt.cells.items():
-        for number, answer in answers[cell_id].predictions.items():
-            reading = (*rebuilt.ladders[cell_id], cell.point, config.heads[number][0], config.routes[number])
+        for reader, answer in answers[cell_id].predictions.items():
+            reading = (*rebuilt.ladders[cell_id], cell.point, reader.label, reader.route)
             if not isinstance(answer, str) and reading in hashes:
                 same = sum(sha == prediction_sha256(p) for sha, p in zip(hashes[reading], answer, strict=True))
                 exact, count = exact + same, count + len(answer)
@@ -146,9 +146,9 @@ def _scored(rebuilt: Rebuilt, answers: Mapping[str, Again], resamples: int) -> S
     images = rebuilt.kept.images
     with tempfile.TemporaryDirectory(prefix="hsc-") as folder, Store(Path(folder) / "store.sqlite") as store:
         for cell_id, cell in rebuilt.cells.items():
-            for number, answer in answers[cell_id].predictions.items():
+            for reader, answer in answers[cell_id].predictions.items():
                 if not isinstance(answer, str):
-                    pairs = zip(cell.predictions[number], images, answer, strict=True)
+                    pairs = zip(cell.predictions[reader], images, answer, strict=True)
                     store.add({}, {key: PredictionRecord(image.id, 0.0, p) for key, image, p in pairs}, {})
             streams = [s for s in answers[cell_id].streams if isinstance(s, KeptStream)]
             if len(streams) == len(images):

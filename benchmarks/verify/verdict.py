@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from benchmarks.harness.answers import why
+from benchmarks.harness.guard import why
 
 
 class Verdict(NamedTuple):

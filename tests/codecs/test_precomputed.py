@@ -56,7 +56,7 @@ def test_look_up(elsewhere: tuple[Path, dict[str, Image]]) -> None:
 
 def test_points_make_one_curve(elsewhere: tuple[Path, dict[str, Image]]) -> None:
     (curve,) = curves([spec(elsewhere[0], "[32, 4]")])
-    assert [label for label, _ in curve.points] == ['point="32"', 'point="4"']
+    assert [point.label for point in curve.points] == ['point="32"', 'point="4"']
 
 
 def test_without_points(elsewhere: tuple[Path, dict[str, Image]]) -> None:

@@ -15,18 +15,12 @@ from hsc_testkit import Blocks, FindSquares, Squares
 
 from benchmarks.api import METRICS, Row, Sample
 from benchmarks.evaluation import configure, run
-from benchmarks.harness.answers import (
-    checked_image,
-    checked_latents,
-    checked_prediction,
-    checked_stream,
-    guarded,
-    lent,
-    why_unavailable,
-)
 from benchmarks.harness.cache import Store
+from benchmarks.harness.codec_answers import checked_image, checked_latents, checked_stream
 from benchmarks.harness.executors import Executor, Inline, Processes
-from downstream.api import VOID, Detections, FeaturePair, LabelSpace, Fidelity, Masks, SegmentationMap
+from benchmarks.harness.guard import guarded, lent, why_unavailable
+from benchmarks.harness.head_answers import checked_prediction
+from downstream.api import VOID, Detections, FeaturePair, Fidelity, LabelSpace, Masks, SegmentationMap
 from downstream.ops.masks import pack, why_damaged
 from downstream.ops.segmentation_canvas import Fitted, labels_from_classes, labels_from_logits
 from hsc.api import Latents
@@ -223,7 +217,7 @@ def test_a_head_that_ends_its_process_takes_neither_the_stream_nor_another_heads
         ("encode", "absent", "not here \\x1b[2J"),
         ("provenance", "raise", "RuntimeError: on"),
         ("provenance", "exit", "SystemExit: 0"),
-        ("provenance", "dice", "another thing each time"),
+        ("provenance", "dice", "another answer each time"),
         ("provenance", "nan", "not JSON compliant"),
         ("provenance", "bytes", "not JSON serializable"),
     ],

@@ -24,15 +24,17 @@ from hsc_testkit import Blocks, FindSquares, Squares
 from benchmarks.api import PredictionRecord, StreamRecord
 from benchmarks.cli.run import main
 from benchmarks.evaluation import configure, run
-from benchmarks.harness.cache import Pixels, Store
+from benchmarks.harness.cache import Store
 from benchmarks.harness.checksums import checksum
 from benchmarks.harness.conditions import Conditions
 from benchmarks.harness.executors import Inline
+from benchmarks.harness.indexed_image import IndexedImage, Pixels
 from benchmarks.runs.rows import frame
 from downstream.api import Detections, FeaturePair, Fidelity, Masks, SegmentationMap, from_bytes, to_bytes
 from downstream.packed_arrays import unpack
 from hsc.errors import DataError, ResultsError
 
+IMAGE = IndexedImage(0, "image", Pixels("a" * 64, (8, 9), 100))
 CONDITIONS = Conditions(1, 1, 1, "cpu", "", "host", "processor", 2)
 BOXES = Detections(
     np.array([[1, 2, 3, 4]], np.float32), np.array([0.5], np.float32), np.array([1]), Masks((b"0123",), (8, 8))
@@ -60,7 +62,7 @@ def filled(path: Path) -> Store:
 
 READ: dict[str, Callable[[Store], Any]] = {
     "pixels": lambda store: store.pixels("data", ["image"]).get("image"),
-    "streams": lambda store: store.streams({"k": ("image", (8, 9))}).get("k"),
+    "streams": lambda store: store.streams({"k": IMAGE}).get("k"),
     "data": lambda store: store.data(["k"]).get("k"),
     "predictions": lambda store: store.predictions({"k": "image"}).get("k"),
     "known streams": lambda store: store.known("streams", ["k"]) or None,
@@ -118,7 +120,7 @@ def change(path: Path, *statements: tuple[str, tuple[Any, ...]]) -> None:
 def test_what_was_written_is_read(tmp_path: Path) -> None:
     with filled(tmp_path / "store.sqlite") as store:
         assert set(known(store)) == set(READ)
-        record = store.streams({"k": ("image", (8, 9))})["k"]
+        record = store.streams({"k": IMAGE})["k"]
         assert (record.size_bytes, record.squared_error, store.data(["k"]), math.isnan(record.encode_s)) == (
             5,
             77,
@@ -226,7 +228,7 @@ def test_what_unpacks_to_gigabytes_is_not_unpacked(tmp_path: Path) -> None:
         from_bytes(data)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
     with Store(tmp_path / "store.sqlite") as store:
-        store._write(("INSERT INTO predictions (key, prediction) VALUES (?, ?)", [("k", data)]))
+        store._db.execute("INSERT INTO predictions (key, prediction) VALUES (?, ?)", ("k", data))
         assert store.known("predictions", ["k"]) == set()
         assert store.predictions({"k": "image"}) == {}
 

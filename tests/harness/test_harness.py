@@ -17,9 +17,9 @@ import benchmarks
 from benchmarks.evaluation import configure, run
 from benchmarks.harness.cache import Store
 from benchmarks.harness.executors import Inline, Processes
+from benchmarks.harness.index_images import choose_images
 from benchmarks.harness.keys import key_of
 from benchmarks.harness.operating_points import curves
-from benchmarks.harness.plan import choose_images
 from benchmarks.runs.rows import frame
 from benchmarks.runs.tables import blocks, wide
 from hsc.errors import BitstreamError, DataError, ResultsError, UnavailableError, UsageError
@@ -246,11 +246,11 @@ def test_points_of_one_configuration_join_one_curve() -> None:
             "jpeg(quality=5, subsampling=[4:4:4])".replace("4:4:4", '"4:4:4"'),
         ]
     )
-    assert [(c.label, [p for p, _ in c.points]) for c in found] == [
+    assert [(c.label, [p.label for p in c.points]) for c in found] == [
         ("jpeg", ["quality=5", "quality=20", "quality=10"]),
         ('jpeg(subsampling="4:4:4")', ["quality=5"]),
     ]
-    assert [p for p, _ in curves(["jpeg"])[0].points] == [
+    assert [p.label for p in curves(["jpeg"])[0].points] == [
         "quality=5",
         "quality=10",
         "quality=20",

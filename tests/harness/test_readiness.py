@@ -42,7 +42,7 @@ class Named(FindSquares):
 
 @dataclass(frozen=True)
 class Breaks(FindSquares):
-    """FindSquares that cannot read the image of one index, or any (-1). log: a file in which each call leaves a letter."""
+    """FindSquares that cannot read the image of one index, or any (-1). log: a file that each call adds a letter to."""
 
     victim: int = -1
     dies: bool = False
@@ -182,7 +182,7 @@ def test_a_head_that_cannot_read_fails_alone_and_at_once(tmp_path: Path) -> None
     reason = "it cannot read an original, squares-0: RuntimeError: no such layer"
     assert [line[: len(reason) + 8] for line in found.failed] == [f"breaks: {reason}"]
     assert [line.partition(" (")[0] for line in said] == [f"the head breaks is left out: {reason}"]
-    assert not any(1 in cell.predictions for cell in found.plan.cells)
+    assert not any(("breaks", "image") in cell.predictions for cell in found.plan.cells)
 
 
 def test_a_head_that_fails_on_a_later_image_is_not_left_out(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from benchmarks.reporting.html.run_files import RunFiles
 from hsc_testkit import Blocks, FindSquares, Squares
 from latent_testkit import Grid, GridSquares
 
@@ -26,7 +27,6 @@ from benchmarks.harness.plan import Plan
 from benchmarks.harness.progress import Silent
 from benchmarks.harness.scorer import score
 from benchmarks.reporting.html.origin import provenance
-from benchmarks.reporting.html.run_files import RunFiles
 from benchmarks.reporting.paper.methods import _times
 from benchmarks.runs.provenance import describe
 from benchmarks.runs.rows import frame
@@ -181,7 +181,8 @@ def test_the_median_is_of_all_images_and_of_one_kind(tmp_path: Path) -> None:
     assert outcome.plan.conditions is not None
     (cell,) = (cell for cell in outcome.plan.cells if cell.curve == "blocks")
     with Store(tmp_path / "cache" / "store.sqlite") as store:
-        for kind, keys in (("encode_s", cell.streams), ("decode_s", cell.streams), ("head_s", cell.predictions[0])):
+        predictions = cell.predictions["squares", "image"]
+        for kind, keys in (("encode_s", cell.streams), ("decode_s", cell.streams), ("head_s", predictions)):
             kept = store.times(kind, keys, outcome.plan.conditions)
             assert len(kept) == 6
             assert times(outcome)["blocks", "size=4", "image", kind] == statistics.median(kept.values())
@@ -442,7 +443,7 @@ def test_times_to_latents_are_of_the_latents_that_the_run_reads(tmp_path: Path) 
 
 def test_a_plan_without_conditions_has_no_times_and_the_same_scores(tmp_path: Path) -> None:
     outcome = done(tmp_path)
-    plan = Plan(outcome.plan.config, outcome.plan.images, outcome.plan.cells, {})
+    plan = Plan(outcome.plan.config, outcome.plan.images, outcome.plan.cells)
     with Store(tmp_path / "cache" / "store.sqlite") as store:
         rows = score(plan, store, Bootstrap(6, 0, 0), Silent()).rows
     assert not [r for r in rows if r.metric in TIMES]

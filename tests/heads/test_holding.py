@@ -20,9 +20,11 @@ from hsc_testkit import Blocks, FindSquares, Squares
 from benchmarks.api import CODECS, Sample
 from benchmarks.codecs import hsc as hsc_codec
 from benchmarks.evaluation import configure, run
-from benchmarks.harness.cache import Pixels
 from benchmarks.harness.executors import Inline
-from benchmarks.harness.measure import Answer, Item, Job, measure, read_by
+from benchmarks.harness.indexed_image import IndexedImage, Pixels
+from benchmarks.harness.jobs import Answer, Item, Job
+from benchmarks.harness.measure import measure
+from benchmarks.harness.readers import Reader, latent_names
 from benchmarks.imaging.image_arrays import pixels_sha256
 from downstream.api import HEADS, routes_of
 from downstream.heads.torchvision import Torchvision
@@ -165,18 +167,10 @@ def slow_loads(monkeypatch: pytest.MonkeyPatch, one_thread: None) -> Iterator[No
 def job(cell: int, codec: Any, heads: Sequence[Any]) -> Job:
     """One image at one operating point, to be coded and read by all heads."""
     image = Noise().load(cell).image
-    routes = tuple(routes_of(head)[0] for head in heads)
-    item = Item(
-        cell,
-        f"noise-{cell}",
-        Pixels(pixels_sha256(image), image.shape[:2], None),
-        None,
-        True,
-        tuple(range(len(heads))),
-        latents_timed=True,
-    )
-    names = read_by([head for head, route in zip(heads, routes, strict=True) if route == "latent"])
-    return Job(cell, Noise(), codec, tuple(heads), routes, (item,), 1, names)  # type: ignore[arg-type]
+    readers = tuple(Reader(f"head {n}", head, routes_of(head)[0]) for n, head in enumerate(heads))
+    indexed = IndexedImage(cell, f"noise-{cell}", Pixels(pixels_sha256(image), image.shape[:2], None))
+    item = Item(indexed, None, True, tuple(reader.name for reader in readers), latents_timed=True)
+    return Job(cell, Noise(), codec, readers, (item,), 1, latent_names(readers))  # type: ignore[arg-type]
 
 
 def answered(cell: int, codec: Any, heads: Sequence[Any]) -> Answer:
@@ -250,7 +244,7 @@ def test_what_is_built_while_the_clock_runs_is_timed_again(
     answered(0, Verbatim(), [head])
     HOLDER.clear()  # as where the file was changed: the head was warm, its network is not here any more
     before = HOLDER.loads
-    assert answered(1, Verbatim(), [head]).predictions[0].head_s < PAUSE
+    assert answered(1, Verbatim(), [head]).predictions["head 0", "image"].head_s < PAUSE
     assert HOLDER.loads - before == 1
 
 

@@ -19,7 +19,7 @@ from benchmarks.api import Counts, Dataset, Row, Scene, Tile
 from benchmarks.evaluation import configure
 from benchmarks.harness.cache import Store
 from benchmarks.harness.executors import Inline
-from benchmarks.harness.plan import make_plan
+from benchmarks.harness.make_plan import make_plan
 from benchmarks.harness.progress import Silent
 from benchmarks.reporting.figures import rate_curves
 from benchmarks.reporting.figures.class_curves import class_curves
@@ -133,7 +133,7 @@ def test_every_name_is_rehearsed(tmp_path: Path, task: str, dataset: Dataset, he
     made = plan(tmp_path, dataset, [head, *([FindSquares(90)] if task == "detection" else [])], task)
     rows, counts = made_up(made)
     assert {row.codec for row in rows if row.head} == {cell.curve for cell in made.cells}
-    assert {row.head for row in rows if row.head} == {label for label, _ in made.config.heads}
+    assert {row.head for row in rows if row.head} == {reader.label for reader in made.config.readers}
     space = head.label_space if task == "segmentation" else SPACE
     assert {row.part for row in rows} >= set(space.classes)
     assert bool(counts) == (task == "segmentation")

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from benchmarks.runs.verify_folder import read
 from hsc_testkit import Blocks, FindSquares, Squares
 from map_testkit import Greys, ReadGrey
 from run_folders import differences, edit, judged, write_run
@@ -27,7 +28,6 @@ from benchmarks.reporting import html
 from benchmarks.reporting.save_run import write
 from benchmarks.runs.rows import frame
 from benchmarks.runs.tables import blocks, told_apart, too_little
-from benchmarks.runs.verify_folder import read
 from benchmarks.stats.bootstrap import MIN_IMAGES, MIN_OBJECTS, Bootstrap, side_of_zero, why_no_interval
 from downstream.heads.fidelity import Psnr
 

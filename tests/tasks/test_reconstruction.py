@@ -23,7 +23,7 @@ from benchmarks.reporting.figures import rate_curves
 from benchmarks.runs.rows import frame
 from benchmarks.runs.tables import blocks
 from benchmarks.stats.metric_facts import scale_of
-from downstream.api import FeaturePair, LabelSpace, Fidelity, Prediction, SegmentationMap, from_bytes, to_bytes
+from downstream.api import FeaturePair, Fidelity, LabelSpace, Prediction, SegmentationMap, from_bytes, to_bytes
 from downstream.heads.fidelity import MsSsim, Psnr
 from downstream.heads.inception import Fid, patches
 from hsc.errors import UsageError

@@ -20,23 +20,27 @@ from typing import Any
 import numpy as np
 
 from benchmarks.api import StreamRecord
-from benchmarks.harness.answers import checked_stream, guarded, why
-from benchmarks.harness.cache import Pixels, Store
+from benchmarks.harness.cache import Store
+from benchmarks.harness.codec_answers import checked_image, checked_stream
 from benchmarks.harness.executors import Executor, Processes
+from benchmarks.harness.guard import guarded, why
+from benchmarks.harness.head_calls import ask
+from benchmarks.harness.indexed_image import IndexedImage, Pixels
 from benchmarks.harness.keys import identity, key_of, stream_key
 from benchmarks.harness.match_bytes import match_bytes
-from benchmarks.harness.measure import ask, checked, read_by
 from benchmarks.harness.operating_points import point_label
 from benchmarks.harness.plan import Cell, Plan, cell_id
 from benchmarks.harness.progress import Progress, Silent
-from benchmarks.harness.scorer import Scorer
+from benchmarks.harness.reader_truth import label_truth
+from benchmarks.harness.readers import Reader, latents_of
+from benchmarks.harness.truth import scored_classes
 from benchmarks.harness.worker import step
 from benchmarks.imaging.psnr import psnr
 from benchmarks.reporting.images.embedding import Window, boxes_of, map_of, window, written
 from benchmarks.reporting.images.gallery_file import FILE
-from benchmarks.stats.bootstrap import Bootstrap
 from downstream.api import Detections, Masks, Prediction, SegmentationMap
 from hsc.api import Codec, Image
+from hsc.devices import current_device, use_device
 from hsc.errors import HscError, ResultsError, UsageError
 from hsc.files.atomic_files import write_text
 from hsc.networks.held import HOLDER
@@ -61,12 +65,12 @@ def check_images(images: int) -> None:
 
 def key(plan: Plan, images: int) -> str:
     """What a gallery was made from: of equal keys the second need not be made."""
-    cells = [[cell.id, *(cell_id(cell, n) for n in cell.predictions)] for cell in plan.cells]
+    cells = [[cell.id, *(cell_id(cell, name) for name in cell.predictions)] for cell in plan.cells]
     return key_of(
         {
             "version": VERSION,
             "cells": cells,
-            "images": [pixels.sha256 for _, _, pixels in plan.images],
+            "images": [image.pixels.sha256 for image in plan.images],
             "wanted": images,
         }
     )
@@ -97,7 +101,7 @@ def target_bpp(plan: Plan, store: Store) -> float | None:
 
 def _shown(plan: Plan) -> list[Cell]:
     """The cells that are drawn; a second ladder is no codec of its own."""
-    second = {curve.label for curve in plan.config.curves if curve.null_of}
+    second = {curve.label for curve in plan.config.curves if curve.second_of}
     return [cell for cell in plan.cells if cell.curve not in second]
 
 
@@ -106,8 +110,8 @@ def _known(plan: Plan, cell: Cell, store: Store, places: Iterable[int]) -> list[
     each.
     """
     wanted = list(places)
-    known = store.streams({cell.streams[k]: (plan.images[k][1], plan.images[k][2].image_hw) for k in wanted})
-    return [replace(known[key], image_id=plan.images[k][1]) for k in wanted if (key := cell.streams[k]) in known]
+    known = store.streams({cell.streams[k]: plan.images[k] for k in wanted})
+    return [replace(known[key], image_id=plan.images[k].image_id) for k in wanted if (key := cell.streams[k]) in known]
 
 
 def _bpp(plan: Plan, cell: Cell, store: Store) -> float | None:
@@ -211,7 +215,8 @@ def keep(
         return
     if plan.config.overwrite != "always" and _is_of(path, key(plan, images)):
         return
-    made = _made_apart(Collecting(plan, cache, images), executor or Processes(1), progress or Silent())
+    with use_device(plan.conditions.device if plan.conditions else current_device()):
+        made = _made_apart(Collecting(plan, cache, images), executor or Processes(1), progress or Silent())
     try:
         write_text(path, json.dumps(made, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n")
     except OSError as error:
@@ -236,33 +241,27 @@ class _Maker:
             for kind, label in without
         ]
         config = plan.config
-        left_out = {label for kind, label in without if kind == "head"} | {
-            k.removeprefix("head ") for k in plan.skipped if k.startswith("head ")
-        }
-        self.readers = [n for n, (label, _) in enumerate(config.heads) if label not in left_out]
-        self.scorers = {
-            n: Scorer(plan, store, n, Bootstrap(len(plan.images), 0, 0)) for n in self.readers if self._scores(n)
-        }
-        self.readers = list(self.scorers)
+        left_out = {label for kind, label in without if kind == "head"} | plan.skipped_heads.keys()
+        self.readers = [r for r in config.readers if r.label not in left_out and self._scores(r)]
+        self.scored = {reader.name: scored_classes(config, reader.head) for reader in self.readers}
         self.heads = [
-            {"head": config.heads[n][0], "route": config.routes[n], "regime": config.heads[n][1].regime}
-            for n in self.readers
+            {"head": reader.label, "route": reader.route, "regime": reader.head.regime} for reader in self.readers
         ]
-        self.classes = list(dict.fromkeys(name for n in self.readers for name in self.scorers[n].space.classes))
+        self.classes = list(dict.fromkeys(name for scored in self.scored.values() for name in scored.space.classes))
 
-    def _scores(self, number: int) -> bool:
+    def _scores(self, reader: Reader) -> bool:
         """Whether a head answers in classes that the data set has, else no cell has it either, and in what can be
         drawn: judges do not.
         """
-        drawable = self.plan.config.heads[number][1].output in (Detections, SegmentationMap)
-        return drawable and any(number in cell.predictions for cell in self.plan.cells)
+        return reader.head.output in (Detections, SegmentationMap) and bool(self.plan.cells_of(reader))
 
     def _fail(self, codec: str, image: str, error: Exception) -> None:
         self.failed.append({"codec": codec, "image": image, "reason": why(error)})
 
     def image(self, place: int, rate: float | None) -> dict[str, Any]:
         """One image, its labels, and a tile for each codec."""
-        index, image_id, pixels = self.plan.images[place]
+        indexed = self.plan.images[place]
+        index, image_id, pixels = indexed.index, indexed.image_id, indexed.pixels
         cut = window(pixels.image_hw)
         target = math.ceil(rate * pixels.image_hw[0] * pixels.image_hw[1] / 8) if rate else 0
         one: dict[str, Any] = {
@@ -277,7 +276,7 @@ class _Maker:
         except HscError as error:  # so may data sets be
             self._fail("no codec", image_id, error)
             return one
-        one["labels"] = self._labels(index, image_id, pixels, cut)
+        one["labels"] = self._labels(indexed, cut)
         for label in dict.fromkeys(cell.curve for cell in _shown(self.plan)):
             if ("codec", label) in self.without:
                 continue
@@ -289,9 +288,9 @@ class _Maker:
         return one
 
     def _tile(self, place: int, label: str, original: Image, target: int, cut: Window) -> dict[str, Any]:
-        image_id = self.plan.images[place][1]
+        image_id = self.plan.images[place].image_id
         codec, data, exact = self._matched(place, label, original, target)
-        decoded = checked(codec.decode(data), self.plan.images[place][2].image_hw)
+        decoded = checked_image(codec.decode(data), self.plan.images[place].pixels.image_hw)
         near = not target or not codec.rate_field or abs(len(data) / target - 1) <= NEAR
         said = "" if near else "nearest point of the run" if exact else "as near as its scale comes"
         top, left, height, width = cut
@@ -304,13 +303,13 @@ class _Maker:
             "note": said,
             "picture": picture,
         }
-        return {**tile, "found": [self._found(n, label, codec, data, decoded, cut, image_id) for n in self.readers]}
+        return {**tile, "found": [self._found(r, label, codec, data, decoded, cut, image_id) for r in self.readers]}
 
     def _matched(self, place: int, label: str, image: Image, target: int) -> tuple[Codec, bytes, bool]:
         """The codec where it spends about ``target`` bytes, its stream, and whether it is a point of the run and not
         one between.
         """
-        pixels = self.plan.images[place][2]
+        pixels = self.plan.images[place].pixels
         cells = [cell for cell in self.plan.cells if cell.curve == label]
         sized = [
             (r.size_bytes, n) for n, cell in enumerate(cells) for r in _known(self.plan, cell, self.store, [place])
@@ -340,47 +339,47 @@ class _Maker:
         return coded
 
     def _found(
-        self, number: int, label: str, codec: Codec, data: bytes, decoded: Image, cut: Window, image_id: str
+        self, reader: Reader, label: str, codec: Codec, data: bytes, decoded: Image, cut: Window, image_id: str
     ) -> dict[str, Any] | None:
         """What a head finds; None where it does not follow this codec."""
-        if not any(number in cell.predictions for cell in self.plan.cells if cell.curve == label):
+        if not any(cell.curve == label for cell in self.plan.cells_of(reader)):
             return None
-        name, head = self.plan.config.heads[number]
+        name, head, route = reader.label, reader.head, reader.route
         latents: Any = codec
         try:
-            route = self.plan.config.routes[number]
             step(1, ("head", name))
-            inputs = [guarded(latents.decode_latents, data, read_by([head]))] if route == "latent" else [decoded]
+            inputs = [guarded(latents.decode_latents, data, latents_of([head]))] if route == "latent" else [decoded]
             found = ask(head, route, inputs, [])
             step(1, ("codec", label))
-            return self._drawn(number, self.scorers[number].relabel(found[0]), cut)
+            return self._drawn(reader, self.scored[reader.name].relabel(found[0]), cut)
         except HscError as error:
             self._fail(f"{name} on {label}", image_id, error)
             return None
 
-    def _drawn(self, number: int, found: Prediction, cut: Window) -> dict[str, Any]:
+    def _drawn(self, reader: Reader, found: Prediction, cut: Window) -> dict[str, Any]:
         """A prediction in the gallery's own list of classes, within the window."""
-        own = np.array([self.classes.index(name) for name in self.scorers[number].space.classes], np.int64)
+        own = np.array([self.classes.index(name) for name in self.scored[reader.name].space.classes], np.int64)
         assert isinstance(found, Detections | SegmentationMap)
         return boxes_of(found, own, cut) if isinstance(found, Detections) else map_of(found, own, cut)
 
-    def _labels(self, index: int, image_id: str, pixels: Pixels, cut: Window) -> dict[str, Any] | None:
+    def _labels(self, image: IndexedImage, cut: Window) -> dict[str, Any] | None:
         """The data set's own labels of an image, None where it has none."""
-        if not self.readers or self.scorers[self.readers[0]].target is None:
+        if not self.readers or self.scored[self.readers[0].name].target is None:
             return None
-        number = self.readers[0]
-        alone = Plan(self.plan.config, [(index, image_id, pixels)], [], {})
+        reader = self.readers[0]
         try:
-            truth = guarded(Scorer(alone, self.store, number, Bootstrap(1, 0, 0)).truth)
+            truth = guarded(label_truth, self.plan.config, [image], reader, self.scored[reader.name])
+            if truth is None:
+                raise UsageError("the data set has no labels for this task")
         except HscError as error:
-            self._fail("labels", image_id, error)
+            self._fail("labels", image.image_id, error)
             return None
         if truth.maps:
-            return self._drawn(number, SegmentationMap(truth.maps[0].labels), cut)
+            return self._drawn(reader, SegmentationMap(truth.maps[0].labels), cut)
         marks: Sequence[Any] = [a for a in (truth.coco or {}).get("annotations", ()) if not a.get("iscrowd")]
         boxes = np.array([a["bbox"] for a in marks], np.float32).reshape(-1, 4)
         boxes[:, 2:] += boxes[:, :2]
         labels = np.array([a["category_id"] - 1 for a in marks], np.int64)
         shapes = [a["segmentation"]["counts"].encode("ascii") for a in marks if "segmentation" in a]
-        masks = Masks(tuple(shapes), pixels.image_hw) if marks and len(shapes) == len(marks) else None
-        return self._drawn(number, Detections(boxes, np.ones(len(boxes), np.float32), labels, masks), cut)
+        masks = Masks(tuple(shapes), image.pixels.image_hw) if marks and len(shapes) == len(marks) else None
+        return self._drawn(reader, Detections(boxes, np.ones(len(boxes), np.float32), labels, masks), cut)

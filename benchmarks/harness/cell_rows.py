@@ -1,0 +1,105 @@
+"""Rows of operating points: rates, fidelity and times."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from benchmarks.api import ScoreRow
+from benchmarks.harness.cache import Store, latents_kind
+from benchmarks.harness.keys import registered_name
+from benchmarks.harness.plan import Cell, Plan, dataset_label, stream_records
+from benchmarks.stats.bootstrap import Bootstrap, interval
+from benchmarks.stats.metric_facts import STREAM_FACTS
+from benchmarks.stats.noise_floor import SECOND
+
+
+def row_of(plan: Plan, codec: str, point: str, cell: str = "", **columns: Any) -> ScoreRow:
+    """A row with the columns filled in that are the same for all of a run."""
+    config = plan.config
+    codec, ladder = ladder_of(plan, codec)
+    base = ScoreRow(
+        cell=cell,
+        task=registered_name(config.task),
+        dataset=dataset_label(plan),
+        split=config.dataset.split,
+        codec=codec,
+        ladder=ladder,
+        point=point,
+        route="image",
+        regime="",
+        head="",
+        part="",
+        seed=config.seed,
+        metric=config.task.main_metric,
+        value=math.nan,
+        images=len(plan.images),
+    )
+    return replace(base, **columns)
+
+
+def ladder_of(plan: Plan, label: str) -> tuple[str, str]:
+    """The codec and the ladder of a curve's label, as the columns of ``ScoreRow`` name them."""
+    second_of = next((curve.second_of for curve in plan.config.curves if curve.label == label), "")
+    return (second_of, SECOND) if second_of else (label, "")
+
+
+def rate_rows(plan: Plan, cell: Cell, store: Store, bootstrap: Bootstrap) -> list[ScoreRow]:
+    """The rows of an operating point that need no reader; ``bootstrap`` takes in the rates of its resamples."""
+    records, reason = stream_records(plan, cell, store)
+    if reason:
+        status = "failed" if any(k in plan.failures for k in cell.streams) else "missing"
+        named = {"metric": "bpp", "unit": STREAM_FACTS["bpp"].unit}
+        return [row_of(plan, cell.curve, cell.point, cell.id, status=status, reason=reason, **named)]
+    pixels = sum(h * w for h, w in (r.image_hw for r in records))
+    size, error = sum(r.size_bytes for r in records), sum(r.squared_error for r in records)
+    numbers = {
+        "bpp": 8 * size / pixels,
+        "size_bytes": size / len(records),
+        "psnr": 10 * math.log10(255**2 * 3 * pixels / error) if error else math.inf,
+    }
+    source = [image.pixels.source_bytes for image in plan.images]
+    if cell.curve == plan.config.curves[0].label and all(s is not None for s in source):
+        numbers["source_bpp"] = 8 * sum(s for s in source if s is not None) / pixels
+    rates = bootstrap.rate([r.size_bytes for r in records], [h * w for h, w in (r.image_hw for r in records)])
+    bootstrap.rates[*ladder_of(plan, cell.curve), cell.point] = rates
+    low, high, _ = interval(rates)
+    rows = [
+        row_of(plan, cell.curve, cell.point, cell.id, metric=metric, value=value, unit=STREAM_FACTS[metric].unit)
+        for metric, value in numbers.items()
+    ]
+    rows = [replace(row, low=low, high=high, reason=bootstrap.reason) if row.metric == "bpp" else row for row in rows]
+    rows += [
+        time
+        for kind in ("encode_s", "decode_s")
+        for time in time_rows(plan, cell, store, kind, cell.streams, cell=cell.id)
+    ]
+    if cell.latents:
+        named = {"cell": cell.id, "route": "latent", "metric": "decode_s"}
+        rows += time_rows(plan, cell, store, latents_kind(cell.latents), cell.streams, **named)
+    return rows
+
+
+def time_rows(plan: Plan, cell: Cell, store: Store, kind: str, keys: Sequence[str], /, **named: Any) -> list[ScoreRow]:
+    """A row with the median of the times taken under the plan's conditions, which stand in its reason; or why it has no
+    value. No row where a plan has no times.
+    """
+    if plan.conditions is None:
+        return []
+    known = store.times(kind, keys, plan.conditions)
+    missing = [key for key in keys if key not in known]
+    reasons = [plan.failures[key] for key in missing if key in plan.failures]
+    base = {"metric": kind, "unit": "s", **named}
+    if not missing:
+        value = statistics.median(known[key] for key in keys)
+        return [row_of(plan, cell.curve, cell.point, value=value, reason=str(plan.conditions), **base)]
+    count = f"{len(missing)} of {len(keys)} images"
+    reason = (
+        f"{count} failed: {reasons[0]}"
+        if reasons
+        else f"{count} have no time of this run's conditions ({plan.conditions})"
+    )
+    return [row_of(plan, cell.curve, cell.point, status="failed" if reasons else "missing", reason=reason, **base)]

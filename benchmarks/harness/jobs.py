@@ -1,0 +1,93 @@
+"""The work that travels to a worker and the answers that come back: a few images of one operating point.
+
+Item (image, known bytes, readers) --benchmarks.harness.measure--> Answer (stream record, new bytes, predictions)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from benchmarks.api import Dataset, PredictionRecord, StreamRecord
+from benchmarks.harness.indexed_image import IndexedImage
+from benchmarks.harness.readers import Reader, ReaderName
+from hsc.api import Codec
+
+IMAGES_A_JOB = 8
+"""Enough to batch a head, few enough to share the end of a run between workers."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image to work on.
+
+    data: its coded bytes, None where they are not known. code: whether a stream record is wanted. readers: those of
+    which a prediction, or its time, is wanted. timed: whether the times of a known stream are wanted. latents_timed:
+    whether the time from bytes to latents is wanted.
+    """
+
+    image: IndexedImage
+    data: bytes | None
+    code: bool
+    readers: tuple[ReaderName, ...]
+    timed: bool = False
+    latents_timed: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """A few images of one operating point.
+
+    cell: number of the operating point in the plan. readers: the heads of this run by their routes. repeats: how often
+    a time is taken. latents: the names of the latents that the readers of this point read together.
+    """
+
+    cell: int
+    dataset: Dataset
+    codec: Codec
+    readers: tuple[Reader, ...]
+    items: tuple[Item, ...]
+    repeats: int = 1
+    latents: tuple[str, ...] = ()
+
+    def parts(self, doing: ReaderName | None) -> list[Job]:
+        """The same work in smaller jobs: one image each; of one image, what one reader does apart from all else.
+
+        doing: the reader that was at work, None if no reader was. The list is empty where the work cannot be split.
+        """
+        if len(self.items) > 1:
+            return [replace(self, items=(item,)) for item in self.items]
+        (item,) = self.items
+        if doing is None or (not item.code and item.readers == (doing,)):
+            return []
+        others = replace(item, readers=tuple(name for name in item.readers if name != doing))
+        alone = replace(item, code=False, readers=(doing,))
+        return [replace(self, items=(part,)) for part in (others, alone) if part.code or part.readers]
+
+
+@dataclass(eq=False)
+class Answer:
+    """The outcome of one item.
+
+    stream: None where nothing was coded or timed. data: the bytes that were coded now. predictions: by reader.
+    latents_s: seconds that decoding the latents took, None where they were not read. latents_why: why they could not be
+    read. decoded_sha256: of the decoded pixels, empty where the image was not coded.
+    """
+
+    item: Item
+    stream: StreamRecord | None = None
+    data: bytes = b""
+    predictions: dict[ReaderName, PredictionRecord] = field(default_factory=dict)
+    latents_s: float | None = None
+    latents_why: str = ""
+    decoded_sha256: str = ""
+
+    @property
+    def kept(self) -> bytes:
+        """The bytes that are scored: those known before, else those coded now."""
+        return self.data if self.item.code or self.item.data is None else self.item.data
+
+    def fail(self, readers: Iterable[ReaderName], reason: str) -> None:
+        """Record that these readers have nothing to read."""
+        image_id = self.item.image.image_id
+        self.predictions |= {name: PredictionRecord(image_id, 0.0, None, "failed", reason) for name in readers}

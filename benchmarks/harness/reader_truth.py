@@ -1,0 +1,131 @@
+"""The truth that one reader's predictions are scored against: labels, or its own predictions on the originals."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks.api import HasBoxes, HasLabelMaps, Truth
+from benchmarks.harness.cache import Store
+from benchmarks.harness.config import Config
+from benchmarks.harness.indexed_image import IndexedImage
+from benchmarks.harness.keys import identity
+from benchmarks.harness.plan import Plan, dataset_label, prediction_records
+from benchmarks.harness.readers import Reader
+from benchmarks.harness.requirements import PSEUDO_SCORE, boxes_of
+from benchmarks.harness.truth import ScoredClasses, limit_coco, lookup, pseudo_truth, scored_classes
+from downstream.api import Detections, SegmentationMap
+from hsc.errors import UsageError
+
+
+def label_truth(config: Config, images: Sequence[IndexedImage], reader: Reader, classes: ScoredClasses) -> Truth | None:
+    """The labels of these images as a reader is scored on them; None where the data set has none of this kind.
+
+    Raises:
+        HscError: labels cannot be read.
+    """
+    dataset, output, ids = config.dataset, reader.head.output, tuple(image.image_id for image in images)
+    indices, names = [image.index for image in images], classes.space.classes
+    if output not in (Detections, SegmentationMap):
+        return Truth(ids, ())
+    if classes.target is not None and output is Detections and isinstance(dataset, HasBoxes):
+        coco = limit_coco(boxes_of(dataset, config.task), indices, names, classes.merge)
+        return Truth(ids, names, coco=coco)
+    if classes.target is not None and output is SegmentationMap and isinstance(dataset, HasLabelMaps):
+        merged = {name: classes.merge.get(name, name) for name in classes.target.classes}
+        table = lookup(classes.target, classes.space, merged)
+        return Truth(ids, names, maps=[SegmentationMap(table[dataset.label_map(i).labels]) for i in indices])
+    return None
+
+
+class ScoredObjects(NamedTuple):
+    """The support of a score. images: different images with something scored. objects: how many, None in label maps."""
+
+    images: int
+    objects: int | None
+
+
+class ReaderTruth:
+    """The truth of a plan's images for one of its readers, and the classes that both are brought into."""
+
+    def __init__(self, plan: Plan, store: Store, reader: Reader) -> None:
+        self.plan, self.store, self.reader = plan, store, reader
+        self.classes = scored_classes(plan.config, reader.head)
+        self._truth: Truth | None = None
+
+    def truth(self) -> Truth:
+        """The labels, or the predictions on the originals; read at the first call.
+
+        Raises:
+            UsageError: the data set has no labels for this task, and the reader cannot read the originals.
+            HscError: labels cannot be read.
+        """
+        if self._truth is None:
+            labels = label_truth(self.plan.config, self.plan.images, self.reader, self.classes)
+            self._truth = labels or self._pseudo_truth()
+        return self._truth
+
+    def _pseudo_truth(self) -> Truth:
+        """The reader's predictions on the originals, as labels. Raises as ``truth``."""
+        if self.classes.target is not None:
+            raise UsageError(f"the data set {dataset_label(self.plan)} has no labels for this task")
+        originals = self.plan.cells[0]
+        if self.reader.name not in originals.predictions:
+            raise UsageError(
+                f"{dataset_label(self.plan)} has no labels, and {self.reader.label} cannot read the originals, which "
+                f"would stand in for them"
+            )
+        images = self.plan.images
+        records = prediction_records(images, originals.predictions[self.reader.name], self.store)
+        return pseudo_truth(images, self.classes.space, [record.prediction for record in records])
+
+    @functools.cached_property
+    def identity(self) -> dict[str, Any]:
+        """The identity of the truth, for score keys; hashing a data set takes time, so it is done once a reader."""
+        config, classes = self.plan.config, self.classes
+        return {
+            "dataset": identity(config.dataset),
+            "revision": config.dataset.revision,
+            "pseudo": self._originals(),
+            "classes": classes.space.classes,
+            "map": classes.between.names,
+            "merge": classes.merge,
+        }
+
+    def _originals(self) -> list[str]:
+        """The keys of the predictions that stand in for labels; none where there are labels."""
+        if self.classes.target:
+            return []
+        return [*self.plan.cells[0].predictions[self.reader.name], str(PSEUDO_SCORE)]
+
+    def objects(self, of_class: str = "") -> ScoredObjects:
+        """The images and objects that scores rest on, crowds left out. of_class: of this class alone."""
+        fingerprints = [image.pixels.sha256 for image in self.plan.images]
+        label = self.classes.space.classes.index(of_class) if of_class else -1
+        if self.reader.head.output is not Detections:
+            labelled = [
+                sha256
+                for sha256, labels in zip(fingerprints, self.truth().maps or (), strict=True)
+                if not of_class or bool(np.any(labels.labels == label))
+            ]
+            return ScoredObjects(len(set(labelled)), None)
+        coco = self._boxes()
+        assert coco is not None
+        sha256 = {entry["id"]: sha for entry, sha in zip(coco["images"], fingerprints, strict=True)}
+        objects = [
+            annotation
+            for annotation in coco["annotations"]
+            if not annotation.get("iscrowd", 0) and (not of_class or annotation["category_id"] == label + 1)
+        ]
+        return ScoredObjects(len({sha256[annotation["image_id"]] for annotation in objects}), len(objects))
+
+    def _boxes(self) -> Mapping[str, Any] | None:
+        """The labels that boxes are scored against; their masks are not drawn only to count them."""
+        dataset = self.plan.config.dataset
+        if self._truth is not None or self.classes.target is None or not isinstance(dataset, HasBoxes):
+            return self.truth().coco
+        indices = [image.index for image in self.plan.images]
+        return limit_coco(dataset.coco(), indices, self.classes.space.classes, self.classes.merge)

@@ -1,0 +1,87 @@
+"""Jobs that try labels and heads before a run begins: one original for each head, every label map once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.api import Dataset
+from benchmarks.harness.guard import guarded, why
+from benchmarks.harness.head_calls import ask
+from benchmarks.harness.indexed_image import IndexedImage
+from benchmarks.harness.readers import Reader, latents_of
+from benchmarks.harness.worker import step
+from downstream.api import VOID, sees_originals
+from hsc.api import Codec
+from hsc.errors import HscError
+
+
+@dataclass(frozen=True)
+class ReadOriginal:
+    """A job: one reader reads one original, or the latents of it.
+
+    index: of the image in the data set. codec: the one that the latents come from. data: its coded bytes, None where
+    they are not known.
+    """
+
+    reader: Reader
+    dataset: Dataset
+    index: int
+    codec: Codec
+    data: bytes | None
+
+    def reasons(self) -> list[str]:
+        """The reason that the reader cannot read it, empty if it can. Failures of the codec are left to the run."""
+        head, route = self.reader.head, self.reader.route
+        try:
+            step()
+            original = guarded(self.dataset.load, self.index).image
+            given = guarded(self._latents, original) if route == "latent" else original
+        except HscError:
+            return []
+        try:
+            step()
+            guarded(ask, head, route, [given], [original] if sees_originals(head) else [])
+        except HscError as error:
+            return [why(error)]
+        return []
+
+    def _latents(self, original: Any) -> Any:
+        codec: Any = self.codec
+        return codec.decode_latents(self.data or codec.encode(original), latents_of([self.reader.head]))
+
+
+@dataclass(frozen=True)
+class ReadLabelMaps:
+    """A job: the label maps of some images are read. classes: how many the data set has."""
+
+    dataset: Any
+    images: tuple[IndexedImage, ...]
+    classes: int
+
+    def reasons(self) -> list[str]:
+        """One sentence for each label map that cannot be scored against."""
+        reasons = ((image.image_id, self._reason(image)) for image in self.images)
+        return [f"{image_id}: {reason}" for image_id, reason in reasons if reason]
+
+    def _reason(self, image: IndexedImage) -> str:
+        image_hw = image.pixels.image_hw
+        try:
+            step()
+            labels = guarded(self.dataset.label_map, image.index).labels
+        except HscError as error:
+            return why(error)
+        if not isinstance(labels, np.ndarray) or labels.dtype != np.uint8 or labels.shape != image_hw:
+            came = f"{labels.dtype} {labels.shape}" if isinstance(labels, np.ndarray) else type(labels).__name__
+            return f"its label map is {came}, expected uint8 {image_hw}, as its image"
+        strange = [label for label in np.unique(labels).tolist() if label >= self.classes and label != VOID]
+        if strange:
+            return f"its label map holds {strange[0]}, expected 0 to {self.classes - 1}, or {VOID} for none"
+        return ""
+
+
+def reasons_of(job: ReadOriginal | ReadLabelMaps) -> list[str]:
+    """The work of a worker on these jobs: the sentences on what cannot be read."""
+    return job.reasons()
