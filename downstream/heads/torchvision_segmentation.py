@@ -1,7 +1,7 @@
 """The segmenters of torchvision's model zoo, trained on COCO in PASCAL's classes: FCN, DeepLabv3, LR-ASPP.
 
-Code and weights: torchvision, BSD-3-Clause; papers are named in its model documentation. Weights come by torchvision's
-own address and checksum, or from a local file.
+Code and weights: torchvision, BSD-3-Clause; its model documentation names the papers. Weights come from torchvision's
+own address, checked by its checksum, or from a local file.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from hsc.errors import DataError
 from hsc.networks.held import held
 
 _CURE = (
-    "say with classes=FILE which classes it was trained for, one name a line, background among them, or give other "
-    "weights"
+    "give classes=FILE with the classes that it was trained for, one name a line with the background among them, or "
+    "give other weights"
 )
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
 
@@ -37,11 +37,13 @@ _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
 class TorchvisionSegmentation:
     """A segmenter of torchvision's zoo.
 
-    model: its name there. weights: a state dict as .safetensors or .pth; empty for torchvision's own, downloaded once
-    unless HSC_OFFLINE is set. classes: a known label space, or a text file with one name a line; torchvision's own
-    weights know "voc21".
-    side: images are resized so that their shorter side has so many pixels, which torchvision's weights were trained at;
-    0 for none.
+    model: torchvision's name of it. weights: a state dict as .safetensors or .pth; empty for torchvision's own weights,
+    which are downloaded once unless HSC_OFFLINE is set. classes: a known label space, or a text file with one name a
+    line; torchvision's own weights know "voc21". side: images are resized to this length of their shorter side in
+    pixels; the default is that of the training of torchvision's weights, 0 keeps the image's own size.
+
+    Raises:
+        ValueError: side is negative, or classes other than "voc21" are asked of torchvision's own weights.
     """
 
     model: str = "deeplabv3_mobilenet_v3_large"
@@ -57,13 +59,13 @@ class TorchvisionSegmentation:
             raise ValueError(f"side came as {self.side}, expected pixels, or 0 for the image's own size")
         if not self.weights and self.classes != VOC21.name:
             raise ValueError(
-                f"torchvision's own weights know {VOC21.name}, asked for was {self.classes}; give weights=PATH of "
-                f"such a network"
+                f"classes came as {self.classes}, torchvision's own weights know {VOC21.name}; give weights=PATH of a "
+                f"network with these classes"
             )
 
     @property
     def label_space(self) -> LabelSpace:
-        """The classes it knows.
+        """The classes that the weights know.
 
         Raises:
             UnavailableError: the file of class names is missing.
@@ -71,21 +73,22 @@ class TorchvisionSegmentation:
         return space_of(self.classes)
 
     def available(self) -> str | None:
-        """None if model and weights can be loaded here, else one sentence with the reason and the cure; nothing is
-        fetched to find out.
+        """None if model and weights can be loaded here, else one sentence with the reason and the cure.
+
+        Nothing is downloaded for the check.
         """
         return why_not(self)
 
     def unfetched(self) -> str:
-        """What use would download; empty where the weights are here. Raises DataError where the model is unknown."""
+        """What a prediction would download; empty if the weights are present. Raises DataError for an unknown model."""
         return unfetched(self.weights, _own(self.model))
 
     def fetch(self) -> None:
-        """Bring the weights here and load them. Raises as ``predict`` does."""
+        """Download the weights if they are missing, and load them. Raises as ``predict`` does."""
         self._network()
 
     def provenance(self) -> Mapping[str, str]:
-        """sha256 of the weights and of the class names where they are a file, versions of torch and torchvision."""
+        """sha256 of the weights and of a file of class names, versions of torch and torchvision, kind of device."""
         import torch
         import torchvision
 
@@ -94,11 +97,11 @@ class TorchvisionSegmentation:
         return {"weights_sha256": sha256_of(path), **versions, **sha256_of_classes(self.classes), **device_facts()}
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
-        """The classes of images of any size, one at a time, so that an answer does not depend on its neighbours.
+        """Segment images of any size, one at a time, so that an answer does not depend on other images.
 
         Raises:
-            UnavailableError: the weights are missing or cannot be fetched.
-            DataError: the model is unknown, or the weights are of another.
+            UnavailableError: the weights are missing or cannot be downloaded.
+            DataError: the model is unknown, or the weights are of another model.
         """
         if not images:
             return []
@@ -127,18 +130,19 @@ class TorchvisionSegmentation:
 
 
 def _own(model: str) -> Any:
+    """Torchvision's own weights of a segmenter."""
     from torchvision.models import segmentation
 
     return own_weights(model, segmentation, "segmenter")
 
 
 @held
-def _load(model: str, path: str, sha256: str, classes: int, place: str) -> Any:
+def _load(model: str, path: str, sha256: str, classes: int, device: str) -> Any:
     from torchvision.models import get_model
 
     try:
         state = read_state(path)
-        # LR-ASPP has no auxiliary classifier; for the others a file may come with or without one.
+        # LR-ASPP has no auxiliary classifier; files of the other models come with or without one.
         auxiliary = {"aux_loss": True} if any(name.startswith("aux_classifier.") for name in state) else {}
         network = get_model(model, weights=None, weights_backbone=None, num_classes=classes, **auxiliary).eval()
         fill(network, state, path, f"{model} with {classes} classes", _CURE)
@@ -149,4 +153,4 @@ def _load(model: str, path: str, sha256: str, classes: int, place: str) -> Any:
             f"{Path(path).name} cannot be loaded as weights of {model} with {classes} classes: {error}; get it "
             f"again, or name its model"
         ) from error
-    return network.to(place)
+    return network.to(device)

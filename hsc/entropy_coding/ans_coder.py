@@ -1,24 +1,23 @@
-"""Symbols to bytes and back, exactly: integer tables, an ANS coder, and a proof at the end of every stream.
+"""Lossless coding of symbols to bytes and back: integer tables, an ANS coder, and a check at the end of every stream.
 
     symbols, tables, index, mean --SymbolEncoder.encode--> calls --write_payload--> payload
-    payload --SymbolDecoder.decode(tables, index, mean)--> symbols  ...  finish() proves that all was as it should be
+    payload --SymbolDecoder.decode(tables, index, mean)--> symbols  ...  finish() verifies the whole stream
 
-The coder is that of ``constriction`` (Rust, memory-safe): ANS with a state of 64 bits, words of 32 and probabilities of
-24.
-It takes probabilities as floats. Of a row with 24-bit frequencies f (ours times 256) and n entries it makes
-``int(cumulated p * scale) + entries before``, with ``scale = (2**24 - n) / sum(p)``. So p = f - 1 gives a scale of
-exactly 1 and sums of integers below 2**24, and the frequencies come through unchanged. Tests hold every entry of the
-shipped kind of tables to that, and whole streams to a decoder in plain Python; ``_prove_library`` codes a message of
-known bytes before the first use in a process.
+The coder is that of ``constriction`` (Rust, memory-safe): ANS with a state of 64 bits, words of 32 bits and
+probabilities of 24 bits. It takes probabilities as floats: from a row p of n entries it computes the cumulative
+frequencies ``int(cumulated p * scale) + entries before``, with ``scale = (2**24 - n) / sum(p)``. With 24-bit
+frequencies f (ours times 256), p = f - 1 gives a scale of exactly 1 and sums of integers below 2**24, so the
+frequencies are used unchanged. Tests verify this for every entry of tables like the shipped ones, and compare whole
+streams with a decoder in plain Python; ``_check_library`` codes a message of known bytes before the first use in a
+process.
 
-Where the start state pays: an ANS coder loses some 23 bits to its start state whatever it is. Ours is the checksum of
-all symbols and of the context (header, model), so a decoder that went astray by one symbol, or was given other tables,
-ends elsewhere.
-That is the short CRC over the symbols, the end-state check and the check of the read pointer in three bytes, none
-added.
+The start state is a checksum. An ANS coder spends about 23 bits on its start state, whatever that is. Ours is the
+checksum of all symbols and of the context (header, model), so a decoder that got one symbol wrong, or was given other
+tables, ends in another state. This one value replaces a CRC of the symbols, a check of the end state and a check of the
+read position, at no extra bytes.
 
 ANS is a stack: encoding runs backwards, so that decoding runs front to back. Payload bytes: the words from the top,
-big-endian, leading zero bytes left out. ANS: Duda et al. 2015; constriction: Bamler 2022.
+big-endian, without leading zero bytes. ANS: Duda et al. 2015; constriction: Bamler 2022.
 """
 
 from __future__ import annotations
@@ -39,19 +38,17 @@ from hsc.errors import BitstreamError, UnavailableError, UsageError
 Symbols = npt.NDArray[np.int32]
 
 _START = 1 << 23
-_FILLER = (
-    2  # words put below a cut stream, so that the state can be filled; one of them taken up is a missing byte needed
-)
+_FILLER = 2  # words below a cut stream, to fill the state; once one of them is read, a missing byte was needed
 _CHUNK = 12
 _ESCAPE_CLASSES = 36
 _STREAM = constriction.stream
 _UNIFORM = _STREAM.model.Uniform()
-_KNOWN_MESSAGE = 0xCEFF175C  # checksum of the bytes of ``_prove_library``'s message
+_KNOWN_MESSAGE = 0xCEFF175C  # checksum of the message's bytes in ``_check_library``
 
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One array of symbols with what it is coded by; shapes agree. See ``CdfTables.locate`` for index and mean."""
+    """One array of symbols with its tables; index and mean, of the same shape, are those of ``CdfTables.locate``."""
 
     symbols: Symbols
     tables: CdfTables
@@ -60,7 +57,7 @@ class Call:
 
 
 class _Step(NamedTuple):
-    """One call of the library: entries of one model, or of a family with its parameter."""
+    """One call of the library: entries of one model, or of a model family with the sizes as its parameter."""
 
     entries: Symbols
     model: Any
@@ -73,14 +70,14 @@ def _model(frequencies: npt.NDArray[Any]) -> Any:
 
 
 def _row_model(tables: CdfTables, row: int) -> Any:
-    known = tables.models.get(row)
-    if known is None:
-        known = tables.models[row] = _model(tables.row(row))
-    return known
+    model = tables.models.get(row)
+    if model is None:
+        model = tables.models[row] = _model(tables.row(row))
+    return model
 
 
 def _escape_frequencies() -> npt.NDArray[np.int64]:
-    """Lengths of escaped values: class n means n more bits; halved from class to class, none below 1."""
+    """Frequencies of an escaped value's length: class n means n more bits; halved from class to class, at least 1."""
     frequencies = np.maximum(1 << 15 >> np.arange(_ESCAPE_CLASSES), 1)
     frequencies[0] -= frequencies.sum() - TOTAL
     return frequencies
@@ -95,11 +92,11 @@ def _escape_model() -> Any:
 
 
 @functools.cache
-def _prove_library() -> None:
-    """Refuse a library that turns the same tables into other bytes.
+def _check_library() -> None:
+    """Refuse a library version that turns the same tables into other bytes.
 
     Raises:
-        UnavailableError: its version quantises or codes otherwise.
+        UnavailableError: the installed version quantises or codes differently.
     """
     coder = _STREAM.stack.AnsCoder(np.array([_START + 12345], dtype=np.uint32))
     coder.encode_reverse(np.arange(_ESCAPE_CLASSES, dtype=np.int32)[::-1].copy(), _escape_model())
@@ -107,25 +104,24 @@ def _prove_library() -> None:
     if zlib.crc32(_to_bytes(coder.get_compressed())) != _KNOWN_MESSAGE:
         version = getattr(constriction, "__version__", "of unknown version")
         raise UnavailableError(
-            f"constriction {version} codes otherwise than the streams need; install 'constriction>=0.4,<0.6'"
+            f"constriction {version} gives other bytes than our streams have; install 'constriction>=0.4,<0.6'"
         )
 
 
 def _runs(rows: IntArray) -> tuple[IntArray, list[tuple[int, int, int]]]:
-    """The order that puts equal rows together, and (row, start, end) of each run in that order."""
+    """The order that groups equal rows, and (row, start, end) of each group in that order."""
     if not len(rows):
         return rows, []
-    order = np.argsort(
-        rows.astype(np.uint16) if rows.max() < 1 << 16 else rows, kind="stable"
-    )  # by counting, for short integers
+    short = rows.astype(np.uint16) if rows.max() < 1 << 16 else rows  # NumPy sorts short integers by counting
+    order = np.argsort(short, kind="stable")
     counts = np.bincount(rows)
-    there = np.flatnonzero(counts)
-    ends = np.cumsum(counts[there])
-    return order, list(zip(there.tolist(), (ends - counts[there]).tolist(), ends.tolist(), strict=True))
+    present = np.flatnonzero(counts)
+    ends = np.cumsum(counts[present])
+    return order, list(zip(present.tolist(), (ends - counts[present]).tolist(), ends.tolist(), strict=True))
 
 
 def _checksum(context: bytes, calls: Sequence[Symbols]) -> int:
-    """The start state: a set bit and 23 bits of CRC-32 over the context and all symbols as little-endian int32."""
+    """The start state: a set bit, then 23 bits of the CRC-32 of the context and all symbols as little-endian int32."""
     crc = zlib.crc32(context)
     for symbols in calls:
         crc = zlib.crc32(symbols.astype("<i4").tobytes(), crc)
@@ -137,7 +133,10 @@ def _to_bytes(words: npt.NDArray[np.uint32]) -> bytes:
 
 
 def _escape_numbers(tables: CdfTables, values: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
-    """How far escaped values lie outside, both sides in turn, as (class, remaining bits) of an Exp-Golomb code."""
+    """The distance of escaped values from their table's range as (class, remaining bits) of an Exp-Golomb code.
+
+    Distances above the range have even numbers, those below it odd ones.
+    """
     low = tables.lowest[rows].astype(np.int64)
     beyond = low + tables.widths[rows] - 1
     number = np.where(values >= beyond, 2 * (values - beyond), 2 * (low - 1 - values) + 1) + 1
@@ -146,16 +145,16 @@ def _escape_numbers(tables: CdfTables, values: IntArray, rows: IntArray) -> tupl
 
 
 def _chunks(length: IntArray) -> Iterator[tuple[int, npt.NDArray[np.bool_], Symbols]]:
-    """The remaining bits in pieces of 12: (shift, who has bits there, the size of the alphabet for those)."""
+    """The remaining bits in chunks of 12: (shift, mask of the values with bits there, alphabet sizes of these)."""
     for shift in range(0, _ESCAPE_CLASSES, _CHUNK):
         width = np.clip(length - shift, 0, _CHUNK)
-        there = width > 0
-        if there.any():
-            yield shift, there, (np.int64(1) << width[there]).astype(np.int32)
+        mask = width > 0
+        if mask.any():
+            yield shift, mask, (np.int64(1) << width[mask]).astype(np.int32)
 
 
 def _flat_symbols(call: Call) -> tuple[IntArray, IntArray, IntArray]:
-    """Values with the whole part of the mean taken off, their rows, and that whole part: int64 and flat."""
+    """Values less the integer part of their mean, their rows, and that integer part: flat int64 arrays."""
     symbols = np.asarray(call.symbols)
     if symbols.dtype.kind not in "iu" or (
         symbols.size and not -(2**31) <= int(symbols.min()) <= int(symbols.max()) < 2**31
@@ -165,13 +164,13 @@ def _flat_symbols(call: Call) -> tuple[IntArray, IntArray, IntArray]:
         )
     rows, whole = call.tables.locate(call.index, call.mean)
     if symbols.shape != rows.shape:
-        raise UsageError(f"symbols came in the shape {symbols.shape}, expected that of the indexes, {rows.shape}")
+        raise UsageError(f"symbols came with shape {symbols.shape}, expected that of the indexes, {rows.shape}")
     values = symbols.astype(np.int64).ravel() - whole.ravel()
     return values, rows.ravel(), whole.ravel()
 
 
 def _steps(call: Call) -> list[_Step]:
-    """What the library codes for one call, in decoding order: runs of equal rows, then what follows the escapes."""
+    """The library's calls for one array, in decoding order: groups of equal rows, then the values of escapes."""
     values, rows, _ = _flat_symbols(call)
     entries, escaped = call.tables.entries(values, rows)
     order, runs = _runs(rows)
@@ -180,21 +179,21 @@ def _steps(call: Call) -> list[_Step]:
     if escaped.any():
         length, rest = _escape_numbers(call.tables, values[escaped], rows[escaped])
         steps.append(_Step(length.astype(np.int32), _escape_model()))
-        for shift, there, sizes in _chunks(length):
-            steps.append(_Step(((rest[there] >> shift) & (sizes - 1)).astype(np.int32), _UNIFORM, sizes))
+        for shift, mask, sizes in _chunks(length):
+            steps.append(_Step(((rest[mask] >> shift) & (sizes - 1)).astype(np.int32), _UNIFORM, sizes))
     return steps
 
 
 def write_payload(calls: Sequence[Call], context: bytes) -> bytes:
-    """Code arrays of symbols; at least three bytes.
+    """Encode arrays of symbols to a payload of at least three bytes.
 
-    context: what else the decoder must agree on (header, model); it is checked, not stored.
+    context: other data that the decoder must agree on (header, model); it is part of the checksum, but not stored.
 
     Raises:
         UsageError: symbols, indexes and means do not fit together.
-        UnavailableError: the installed library codes otherwise.
+        UnavailableError: the installed library codes differently.
     """
-    _prove_library()
+    _check_library()
     steps = [step for call in calls for step in _steps(call)]
     start = _checksum(context, [np.asarray(call.symbols) for call in calls])
     coder = _STREAM.stack.AnsCoder(np.array([start], dtype=np.uint32))
@@ -207,7 +206,7 @@ def write_payload(calls: Sequence[Call], context: bytes) -> bytes:
 
 
 def estimate_bits(calls: Sequence[Call]) -> float:
-    """The ideal length by the same integer tables, in bits: no header, no checksum, no rounding to bytes."""
+    """The ideal length in bits by the same integer tables, without header, checksum and rounding to bytes."""
     bits = 0.0
     for call in calls:
         values, rows, _ = _flat_symbols(call)
@@ -220,7 +219,7 @@ def estimate_bits(calls: Sequence[Call]) -> float:
 
 
 class SymbolEncoder:
-    """The mirror of ``SymbolDecoder``: takes symbols call by call, in decoding order, and codes them all in ``finish``."""
+    """The counterpart of ``SymbolDecoder``: takes symbols in decoding order and encodes all of them in ``finish``."""
 
     def __init__(self, context: bytes = b"") -> None:
         self.calls: list[Call] = []
@@ -229,29 +228,28 @@ class SymbolEncoder:
     def encode(
         self, symbols: Symbols, tables: CdfTables, index: npt.NDArray[Any], mean: npt.NDArray[Any] | None = None
     ) -> None:
-        """Take one array of symbols; see ``Call``."""
+        """Add one array of symbols; see ``Call``."""
         self.calls.append(Call(symbols, tables, index, mean))
 
     def finish(self) -> bytes:
-        """The payload of all calls; see ``write_payload`` for what it raises."""
+        """The payload of all arrays. Errors are those of ``write_payload``."""
         return write_payload(self.calls, self._context)
 
 
 class SymbolDecoder:
-    """Takes symbols from a payload, call by call; what a call is coded by may depend on the symbols of earlier ones.
+    """Decodes arrays of symbols from a payload, one by one; the tables of one may depend on the symbols before it.
 
     payload: bytes of ``write_payload``. context: the same as there.
-    alignment: None for a whole payload; for one cut short, the length of the whole one modulo 4. Then symbols that need
-    a
-        missing byte are refused, those before are given, and nothing can be proven about either.
-    ``calls`` holds what was decoded so far, ready for ``write_payload`` to code again.
+    alignment: None for a whole payload; for a cut one, the length of the whole payload modulo 4. Symbols that need a
+    missing byte are then refused, those before are returned, and neither can be verified.
+    ``calls`` holds the arrays decoded so far, ready to be encoded again by ``write_payload``.
 
     Raises:
-        BitstreamError: the payload cannot be one.
+        BitstreamError: no encoder writes such a payload.
     """
 
     def __init__(self, payload: bytes, context: bytes = b"", *, alignment: int | None = None) -> None:
-        _prove_library()
+        _check_library()
         self.calls: list[Call] = []
         self._context, self._partial = context, alignment is not None
         lead = -(len(payload) if alignment is None else alignment) % 4
@@ -270,7 +268,7 @@ class SymbolDecoder:
         """The next symbols, int32 in the shape of ``index``.
 
         Raises:
-            BitstreamError: the data ran out, or holds what no encoder writes.
+            BitstreamError: the data ran out, or no encoder writes it.
             UsageError: index or mean do not fit the tables.
         """
         rows, whole = tables.locate(index, mean)
@@ -299,21 +297,21 @@ class SymbolDecoder:
     def _escaped_values(self, tables: CdfTables, rows: IntArray) -> IntArray:
         length = self._coder.decode(_escape_model(), len(rows)).astype(np.int64)
         number = np.int64(1) << length
-        for shift, there, sizes in _chunks(length):
-            number[there] += self._coder.decode(_UNIFORM, sizes).astype(np.int64) << shift
+        for shift, mask, sizes in _chunks(length):
+            number[mask] += self._coder.decode(_UNIFORM, sizes).astype(np.int64) << shift
         number -= 1
         low = tables.lowest[rows].astype(np.int64)
         beyond = low + tables.widths[rows] - 1
         return np.where(number % 2 == 0, beyond + number // 2, low - 1 - number // 2)
 
     def _check_supply(self) -> None:
-        """Encoding never makes the state smaller, so a state below every start state means that the data ran out."""
+        """Raise BitstreamError where the data ran out: encoding grows the state, so it may not fall below the start."""
         words, state = self._coder.pos()
         if words < _FILLER if self._partial else words == 0 and state < _START:
             raise BitstreamError("the data ran out before the symbols did; the stream is cut or damaged")
 
     def finish(self) -> None:
-        """Prove that all data was read and that the symbols are those that were coded.
+        """Verify that all data was read and that the symbols are those that were encoded.
 
         Raises:
             BitstreamError: data is left, or the checksum of symbols and context is not the coder's start state.

@@ -1,12 +1,11 @@
-"""Integer probability tables: what the entropy coder reads, made once at export and shipped as integers.
+"""Integer probability tables for the entropy coder, built once at export and shipped as integers.
 
     pmf (float64) --quantise_pmf--> frequencies, 16 bits, none 0 --CdfTables--> coder
     Gaussian of scale[level], mean phase/phases --build_gaussian_tables--> one row for each (level, phase)
 
-A row gives one probability to each value of a run of integers and one to the escape, its last entry: any value outside
-the run is coded as the escape and an Exp-Golomb number after it, so every int32 symbol can be coded. Tables are never
-rebuilt where
-a stream is decoded: the float64 of two machines may differ in the last bit, integers do not.
+A row gives one probability to each value of a range of integers, and one to the escape, its last entry. A value outside
+the range is coded as the escape followed by an Exp-Golomb number, so every int32 symbol can be coded. Tables are never
+rebuilt where a stream is decoded: the float64 of two machines may differ in the last bit, integers do not.
 
 Conditional Gaussians with tables by scale: Minnen, Balle, Toderici, 2018. The fixed-point mean is ours.
 """
@@ -35,13 +34,14 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class CdfTables:
-    """Integer probability tables, one row a distribution; checked when made.
+    """Integer probability tables, one row per distribution; checked when constructed.
 
-    frequencies: uint16, all rows end to end; each row sums to 65,536 and holds no 0; its last entry is the escape.
+    frequencies: uint16, all rows one after another; each row sums to 65,536 and holds no 0; its last entry is the
+        escape.
     widths: int32 (rows,), entries of each row, escape included, 2 to 16,384.
     lowest: int32 (rows,), the value of each row's first entry.
-    phases: 1, or into how many steps the fixed-point mean divides one: then rows come in groups of ``phases``, for the
-        means -1/2, -1/2 + 1/phases, ... below 1/2.
+    phases: steps of the fixed-point mean per integer; above 1, rows come in groups of ``phases``, for the means -1/2,
+        -1/2 + 1/phases, ... below 1/2.
 
     Raises:
         DataError: the arrays are not such tables.
@@ -58,9 +58,9 @@ class CdfTables:
             raise DataError(
                 "probability tables came as other than one-dimensional integer arrays; export the weights again"
             )
-        whole = len(widths) > 0 and len(widths) == len(lowest) and self.phases >= 1 and len(widths) % self.phases == 0
+        groups = len(widths) > 0 and len(widths) == len(lowest) and self.phases >= 1 and len(widths) % self.phases == 0
         if (
-            not whole
+            not groups
             or int(widths.min()) < 2
             or int(widths.max()) > _MAX_ROW_ENTRIES
             or int(widths.astype(np.int64).sum()) != len(frequencies)
@@ -81,7 +81,7 @@ class CdfTables:
             )
 
     def __reduce__(self) -> tuple[type[CdfTables], tuple[Any, ...]]:
-        """Copies and other processes make models of their own; those of the library cannot travel."""
+        """Copies and other processes build their own models, because the library's models cannot be pickled."""
         return CdfTables, (self.frequencies, self.widths, self.lowest, self.phases)
 
     @functools.cached_property
@@ -91,12 +91,12 @@ class CdfTables:
 
     @functools.cached_property
     def _costs(self) -> npt.NDArray[np.float64]:
-        """Bits of every entry, all rows end to end."""
+        """Bits of every entry, all rows one after another."""
         return np.asarray(PRECISION - np.log2(self.frequencies.astype(np.float64)))
 
     @functools.cached_property
     def models(self) -> dict[int, Any]:
-        """The coder's models of the rows used so far (``hsc.entropy_coding.ans_coder`` fills it)."""
+        """The coder's models of the rows used so far, filled by ``hsc.entropy_coding.ans_coder``."""
         return {}
 
     @property
@@ -105,7 +105,7 @@ class CdfTables:
 
     @property
     def groups(self) -> int:
-        """How many indexes a caller may name: levels of a Gaussian, channels of a factorised prior."""
+        """Number of valid indexes: levels of a Gaussian, or channels of a factorised prior."""
         return self.rows // self.phases
 
     def row(self, number: int) -> npt.NDArray[np.uint16]:
@@ -114,40 +114,41 @@ class CdfTables:
         return self.frequencies[start : start + int(self.widths[number])]
 
     def locate(self, index: npt.NDArray[Any], mean: npt.NDArray[Any] | None = None) -> tuple[IntArray, IntArray]:
-        """The row and the whole part of the mean for each symbol: int64 arrays in the shape of ``index``.
+        """The row and the integer part of the mean for each symbol: int64 arrays in the shape of ``index``.
 
         index: integers, 0 to groups - 1. mean: integers in steps of 1/phases in the same shape, or None for 0.
 
         Raises:
-            UsageError: an array is not of integers, or an index has no table.
+            UsageError: an array does not hold integers, shapes differ, or an index has no table.
         """
         index = _whole_numbers("table indexes", index)
         if index.size and (index.min() < 0 or index.max() >= self.groups):
             raise UsageError(
                 f"table indexes came from {index.min()} to {index.max()}, expected 0 to {self.groups - 1}; clip them "
-                f"where they are made"
+                f"where they are computed"
             )
         if mean is None and self.phases == 1:
             return index, np.zeros(index.shape, np.int64)
         steps = np.zeros_like(index) if mean is None else _whole_numbers("means", mean)
         if steps.shape != index.shape:
-            raise UsageError(f"means came in the shape {steps.shape}, expected that of the indexes, {index.shape}")
+            raise UsageError(f"means came with shape {steps.shape}, expected that of the indexes, {index.shape}")
         if steps.size and max(int(steps.max()), -int(steps.min())) > self.phases << 31:
             raise UsageError(
-                f"means came from {steps.min()} to {steps.max()} steps, beyond 32 bits; clip them where they are made"
+                f"means came from {steps.min()} to {steps.max()} steps, beyond 32 bits; clip them where they are "
+                f"computed"
             )
-        whole = (steps + self.phases // 2) // self.phases
-        return index * self.phases + (steps - whole * self.phases + self.phases // 2), whole
+        integer_part = (steps + self.phases // 2) // self.phases
+        return index * self.phases + (steps - integer_part * self.phases + self.phases // 2), integer_part
 
     def entries(self, values: IntArray, rows: IntArray) -> tuple[IntArray, npt.NDArray[np.bool_]]:
-        """The entry of each value (mean already taken off) in its row, and where that is the escape."""
+        """The entry in its row of each value (mean already subtracted), and a mask of the escaped ones."""
         last = self.widths[rows].astype(np.int64) - 1
         entry = values - self.lowest[rows]
         escaped = (entry < 0) | (entry >= last)
         return np.where(escaped, last, entry), escaped
 
     def entry_bits(self, entries: IntArray, rows: IntArray) -> float:
-        """The ideal length of these entries in bits, escapes without what follows them."""
+        """The ideal length of these entries in bits, without the numbers that follow escapes."""
         return float(self._costs[self._starts[rows] + entries].sum())
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
@@ -164,7 +165,7 @@ class CdfTables:
         """Tables from the arrays of ``to_arrays``.
 
         Raises:
-            DataError: an array is missing, or they are not tables.
+            DataError: an array is missing, or the arrays are not tables.
         """
         missing = [name for name in ("frequencies", "widths", "lowest", "phases") if name not in arrays]
         if missing:
@@ -175,19 +176,20 @@ class CdfTables:
         return CdfTables(arrays["frequencies"], arrays["widths"], arrays["lowest"], int(phases[0]))
 
 
-def _whole_numbers(what: str, array: npt.NDArray[Any]) -> IntArray:
+def _whole_numbers(noun: str, array: npt.NDArray[Any]) -> IntArray:
     array = np.asarray(array)
     if array.dtype.kind not in "iu":
         raise UsageError(
-            f"{what} came as {array.dtype}, expected integers; a float here would not decode alike on another machine"
+            f"{noun} came as {array.dtype}, expected integers; floats may differ between machines, and the stream "
+            f"would not decode"
         )
     return array.astype(np.int64, copy=False)
 
 
 def quantise_pmf(pmf: npt.NDArray[np.float64]) -> npt.NDArray[np.uint16]:
-    """Integer frequencies that sum to 65,536, none below 1, as near the probabilities as that allows.
+    """Integer frequencies of at least 1 that sum to 65,536 and are as near to the probabilities as possible.
 
-    pmf: float64, not negative, at least two entries; normalised here.
+    pmf: float64, not negative, at least two entries; it is normalised here.
 
     >>> quantise_pmf(np.array([0.5, 0.25, 0.25, 0.0])).tolist()
     [32767, 16384, 16384, 1]
@@ -206,31 +208,29 @@ def quantise_pmf(pmf: npt.NDArray[np.float64]) -> npt.NDArray[np.uint16]:
     ideal = pmf / pmf.sum() * TOTAL
     frequencies = np.maximum(np.floor(ideal), 1).astype(np.int64)
     excess = int(frequencies.sum()) - TOTAL
-    if excess > 0:  # the ones given to the improbable: all others pay in proportion
+    if excess > 0:  # improbable entries were raised to 1; all others are lowered in proportion
         spare = frequencies - 1
         frequencies -= spare * excess // int(spare.sum())
     while missing := TOTAL - int(frequencies.sum()):
         sign = 1 if missing > 0 else -1
-        worth = np.where(frequencies + sign > 0, sign * (ideal - frequencies) / np.maximum(ideal, 1), -np.inf)
-        best = np.argsort(-worth, kind="stable")[: min(abs(missing), int(np.isfinite(worth).sum()))]
+        benefit = np.where(frequencies + sign > 0, sign * (ideal - frequencies) / np.maximum(ideal, 1), -np.inf)
+        best = np.argsort(-benefit, kind="stable")[: min(abs(missing), int(np.isfinite(benefit).sum()))]
         frequencies[best] += sign
     rounded: npt.NDArray[np.uint16] = frequencies.astype(np.uint16)
     return rounded
 
 
 def build_pmf_tables(pmfs: Sequence[npt.NDArray[np.float64]], lowest: Sequence[int]) -> CdfTables:
-    """Tables of a factorised prior: one row a channel.
+    """Tables of a factorised prior, one row per channel.
 
-    pmfs: probabilities of the values lowest[i], lowest[i] + 1, ...; what they lack to 1 is the escape's.
+    pmfs: probabilities of the values lowest[i], lowest[i] + 1, ...; the rest of the probability is the escape's.
     """
     rows = [quantise_pmf(np.append(pmf, max(0.0, 1.0 - float(np.sum(pmf))))) for pmf in pmfs]
     return _join(rows, lowest, phases=1)
 
 
 def build_counted_tables(symbols: npt.NDArray[np.integer[Any]]) -> CdfTables:
-    """Tables of a factorised prior from symbols seen: (samples, channels) of any integer dtype; every count is one more
-    than seen.
-    """
+    """Tables of a factorised prior from samples, (samples, channels) of any integer dtype; counts are raised by 1."""
     lows, highs = symbols.min(axis=0), symbols.max(axis=0)
     pmfs = []
     for channel, (low, high) in enumerate(zip(lows, highs, strict=True)):
@@ -245,11 +245,10 @@ def gaussian_scales(levels: int = 40, smallest: float = 0.11, largest: float = 3
 
 
 def build_gaussian_tables(scales: npt.NDArray[np.float64], phases: int = 16, tail: float = 2.0**-13) -> CdfTables:
-    """Tables of Gaussians integrated over the integers: row ``level * phases + phase``.
+    """Tables of Gaussians integrated over the integers, in rows ``level * phases + phase``.
 
-    scales: standard deviations. phases: steps of the fixed-point mean in one. tail: what a row leaves to its escape,
-    about.
-    For export only: it takes some milliseconds, and its float64 must not decide what a decoder reads.
+    scales: standard deviations. phases: steps of the fixed-point mean per integer. tail: approximate probability of a
+    row's escape. For export only: it takes some milliseconds, and a decoder must not depend on its float64.
     """
     from scipy.special import ndtr, ndtri
 
@@ -259,10 +258,9 @@ def build_gaussian_tables(scales: npt.NDArray[np.float64], phases: int = 16, tai
         half = max(1, int(np.ceil(0.5 + reach * scale - 0.5)))
         values = np.arange(-half, half + 1, dtype=np.float64)
         for phase in range(phases):
-            away = np.abs(
-                values - (phase - phases // 2) / phases
-            )  # the lower tail keeps its digits, the upper does not
-            pmf = ndtr((0.5 - away) / scale) - ndtr((-0.5 - away) / scale)
+            # distances map both tails to the lower one, in which ndtr is precise
+            distance = np.abs(values - (phase - phases // 2) / phases)
+            pmf = ndtr((0.5 - distance) / scale) - ndtr((-0.5 - distance) / scale)
             rows.append(quantise_pmf(np.append(pmf, max(0.0, 1.0 - pmf.sum()))))
             lowest.append(-half)
     return _join(rows, lowest, phases)

@@ -1,17 +1,18 @@
-"""In which order the positions of a slice are coded, and which neighbours a position may look at.
+"""Checkerboard context: the passes in which the positions of a slice are coded, and the neighbours each pass may read.
 
-    passes = 3      a c a c        a  every other row and column: a slice at half the resolution, told by earlier slices only
-                    c b c b        b  the middles between four a
-                    a c a c        c  the rest, each among two a and two b
-    passes = 2      a b / b a      a chequerboard;      passes = 1     all at once
+    passes = 3      a c a c        a  every other row and column: the slice at half resolution, predicted from
+                    c b c b           earlier slices only
+                    a c a c        b  the centres of four a
+                    c b c b        c  the rest, each between two a and two b
+    passes = 2      a b / b a      a checkerboard;      passes = 1     all at once
 
-The paper has no spatial context at all. Its semantics have a layout (faces are aligned); those of a profile for images
-of any size are one vector for the whole image, and there is no hyper-latent, so nothing would tell an edge from a sky
-before the first slice is read, and two thirds of the symbols would not know their neighbours. A chequerboard (He et al.
-2021, "Checkerboard Context Model for Efficient Learned Image Compression") costs two parallel passes instead of a
-raster scan; the third pass makes the first a thumbnail at twice the stride, whose cost is a quarter and which all else
-is predicted from.
-A pass is a layer of the file: it can be cut behind each of them, and what is missing is then the prediction itself.
+The paper has no spatial context. Its semantics have a layout, because faces are aligned. In a profile for images of any
+size they are one vector for the whole image, and there is no hyper-latent: without spatial context nothing would
+distinguish an edge from a sky before the first slice is read, and two thirds of the symbols would not know their
+neighbours. A checkerboard (He et al. 2021, "Checkerboard Context Model for Efficient Learned Image Compression") needs
+two parallel passes instead of a raster scan. The third pass turns the first one into a thumbnail at twice the stride,
+at a quarter of the cost, from which everything else is predicted. A pass is a layer of the file: the file can be cut
+after each, and missing values are then the predictions themselves.
 """
 
 from __future__ import annotations
@@ -32,19 +33,19 @@ ORDERS: dict[int, tuple[tuple[Place, ...], ...]] = {
     2: (((0, 0), (1, 1)), ((0, 1), (1, 0))),
     3: (((0, 0),), ((1, 1),), ((0, 1), (1, 0))),
 }
-"""For a number of passes, the places each of them codes."""
+"""For a number of passes, the places that each of them codes."""
 
 REACH = 2
-_MAX_KEPT_POSITIONS = 1 << 12  # positions of a map whose numbers of neighbours are kept: 25 MB at most in all
+_MAX_KEPT_POSITIONS = 1 << 12  # index tensors of maps up to this size are cached: 25 MB at most in all
 SQUARE: tuple[Place, ...] = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1))
-"""The 3x3 neighbourhood, for maps that are known everywhere."""
+"""The 3x3 neighbourhood, for maps that are decoded everywhere."""
 
 CENTRE: tuple[Place, ...] = ((0, 0),)
 
 
 @functools.cache
 def known_neighbours(passes: int, number: int) -> tuple[Place, ...]:
-    """Offsets within 5x5 at which every position of a pass finds a symbol of its own slice that is already coded.
+    """Offsets within 5x5 at which every position of a pass has a symbol of its own slice that is already coded.
 
     >>> known_neighbours(3, 1)
     ((-1, -1), (-1, 1), (1, -1), (1, 1))
@@ -58,26 +59,27 @@ def known_neighbours(passes: int, number: int) -> tuple[Place, ...]:
 
 
 def count(places: tuple[Place, ...], height: int, width: int) -> int:
-    """How many positions of a map lie on these places."""
+    """Number of positions of a map on these places."""
     return sum(_along(r, height) * _along(c, width) for r, c in places)
 
 
 def gather(x: Tensor, places: tuple[Place, ...], offsets: tuple[Place, ...] = CENTRE) -> Tensor:
     """The neighbourhood of every position on these places, 0 outside the map: (B, C, h, w) -> (B, offsets * C, L).
 
-    L runs over the places in turn, each row by row. In memory the values of one position lie together, as a matrix
-    product over them likes it.
+    L runs over one place after another, each row by row. The values of one position are contiguous in memory, which
+    suits a matrix product over them.
     """
     batch, channels, height, width = x.shape
-    find = _numbers if height * width > _MAX_KEPT_POSITIONS else _kept_numbers
-    numbers = find(places, offsets, height, width).to(x.device)
+    indexes = _neighbour_indexes if height * width > _MAX_KEPT_POSITIONS else _kept_neighbour_indexes
+    neighbours = indexes(places, offsets, height, width).to(x.device)
     padded = functional.pad(x, (REACH,) * 4).permute(0, 2, 3, 1).flatten(1, 2)  # (B, positions and margin, C)
-    return padded.index_select(1, numbers).view(batch, -1, len(offsets) * channels).transpose(1, 2)
+    return padded.index_select(1, neighbours).view(batch, -1, len(offsets) * channels).transpose(1, 2)
 
 
 def spread(values: Tensor, places: tuple[Place, ...], height: int, width: int) -> Tensor:
-    """The map that holds values on these places and 0 elsewhere: (B, C, L) -> (B, C, h, w). Undoes ``gather`` of one
-    offset.
+    """The map with values on these places and 0 elsewhere: (B, C, L) -> (B, C, h, w).
+
+    It is the inverse of ``gather`` with one offset.
     """
     x = values.new_zeros(*values.shape[:2], height, width)
     write(x, values, places)
@@ -85,7 +87,7 @@ def spread(values: Tensor, places: tuple[Place, ...], height: int, width: int) -
 
 
 def write(x: Tensor, values: Tensor, places: tuple[Place, ...]) -> None:
-    """Put values (B, C, L) into a map (B, C, h, w) at these places."""
+    """Write values (B, C, L) into a map (B, C, h, w) at these places."""
     height, width = x.shape[2:]
     start = 0
     for r, c in places:
@@ -98,15 +100,15 @@ def _along(start: int, length: int) -> int:
     return max(0, (length - start + 1) // 2)
 
 
-def _numbers(places: tuple[Place, ...], offsets: tuple[Place, ...], height: int, width: int) -> Tensor:
-    """Where in a map with its margin, row by row, the neighbours of every position lie: (L * offsets,) int64."""
+def _neighbour_indexes(places: tuple[Place, ...], offsets: tuple[Place, ...], height: int, width: int) -> Tensor:
+    """Indexes of every position's neighbours in the flattened map with its margin: (L * offsets,) int64."""
     stride = width + 2 * REACH
-    around = torch.tensor([dy * stride + dx for dy, dx in offsets])
-    found = []
+    steps = torch.tensor([dy * stride + dx for dy, dx in offsets])
+    positions = []
     for r, c in places:
         rows, columns = torch.arange(REACH + r, REACH + height, 2), torch.arange(REACH + c, REACH + width, 2)
-        found.append((rows[:, None] * stride + columns).flatten())
-    return (torch.cat(found)[:, None] + around).flatten()
+        positions.append((rows[:, None] * stride + columns).flatten())
+    return (torch.cat(positions)[:, None] + steps).flatten()
 
 
-_kept_numbers = functools.lru_cache(maxsize=128)(_numbers)
+_kept_neighbour_indexes = functools.lru_cache(maxsize=128)(_neighbour_indexes)

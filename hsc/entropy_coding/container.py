@@ -1,38 +1,35 @@
-"""The container of an ``.hsc`` file: what a decoder must know before the first symbol, in 13 bytes for most images.
+"""The container of an ``.hsc`` file: the header a decoder reads before the first symbol, 13 bytes for most images.
 
     magic 2 | version, alignment, layers 1 | fingerprint 3 | quality 1 | height 1-4, width 1-4 | CRC-16 2 | payload
 
     byte 0-1   C8 53
-    byte 2     2 bits version (0); 2 bits length of the payload modulo 4; 4 bits layers held, less one
+    byte 2     2 bits version (0); 2 bits length of the payload modulo 4; 4 bits number of layers, less one
     byte 3-5   first 24 bits of the sha256 of the weights
     byte 6     quality in steps of 1/32
-    then       height - 1 and width - 1, 7 bits a byte, low bits first, top bit set where more follow: 4 bytes in all for
-               129 to 16,384 a side, never more than 5
-    then       CRC-16 (CCITT, high byte first), its start value made of the whole sha256, over all other bytes of the file
+    then       height - 1 and width - 1, 7 bits per byte, low bits first, top bit set where more follow: 4 bytes in all
+               for 129 to 16,384 a side, never more than 5
+    then       CRC-16 (CCITT, high byte first) over all other bytes of the file, its start value from the whole sha256
     then       the payload: one stream of ``hsc.entropy_coding.ans_coder``, layer after layer, front to back
 
 Overhead: 13 bytes here; in the payload 23 to 24 bits of start state, which are the checksum of the symbols, and less
-than one
-byte of rounding: 17 bytes at most, 18 where a side is above 16,384. Why so:
+than one byte of rounding: 17 bytes at most, 18 where a side is above 16,384. Reasons for this layout:
 
-- One stream for all layers, no lengths: nine layers each ended and measured would cost some 18 bytes of their own.
-Where a
-  layer ends is found by decoding. A cut is therefore decode and code again (``hsc.entropy_coding.layered_stream.cut``),
-  which also gives the shorter file its own checksums.
-- CRC-16 finds every burst up to 16 bits, every one to three flipped bits in files below 4 KiB, and all but 1 in 65,536
-of
-  the rest before anything is decoded. What slips through decodes to other symbols or another header, and must then meet
-  the coder's 23-bit checksum over both (with all 256 bits of the weights' hash): 1 in 5e11 together. CRC-32 would spend
-  two bytes more on what the second check does anyway.
-- 24 bits name the weights well enough for a clear message; that they are the right ones is proven by both checksums.
-- The alignment lets a file that was cut off be read as far as it goes. It costs no byte, and it must agree with the
-length.
+- All layers are one stream without lengths: to end and measure nine layers separately would cost about 18 bytes. The
+  end of a layer is found by decoding. A cut therefore decodes and encodes again
+  (``hsc.entropy_coding.layered_stream.cut``), which also gives the shorter file its own checksums.
+- CRC-16 finds every burst of up to 16 bits, every one to three flipped bits in files below 4 KiB, and all but 1 in
+  65,536 of the other errors, before anything is decoded. An error that it misses gives other symbols or another header,
+  and must then also pass the coder's 23-bit checksum over both (with all 256 bits of the weights' hash): 1 in 5e11
+  together. CRC-32 would spend two more bytes on what the second check finds anyway.
+- 24 bits identify the weights well enough for a clear message; both checksums verify that they are the right ones.
+- The alignment allows a truncated file to be read as far as it goes. It costs no byte, and it must agree with the
+  length.
 
-What a file may ask of its reader: networks work on whole blocks, so time and memory of decoding, previewing, cutting or
-asking what a file holds go by the image's size with both sides rounded up to ``BLOCK`` pixels, whatever the file's
-length: 22 bytes are a valid file of any image. An image has at most 2**24 pixels, and at most 2**24 + 2**20 once
-rounded up, which leaves room for any shape up to 256x65536; a line of one pixel's height may be 1,114,112 long.
-Encoders refuse what is larger, and decoders before they allocate anything.
+Limits on the reader's cost: the networks work on whole blocks, so the time and memory of decoding, previewing, cutting
+and inspecting a file depend on the image's size, with both sides rounded up to ``BLOCK`` pixels, and not on the file's
+length: 22 bytes can be a valid file of any image. An image has at most 2**24 pixels, and at most 2**24 + 2**20 once
+rounded up, which allows any shape up to 256x65536; an image of one row may be 1,114,112 pixels wide. Encoders refuse
+larger images, and decoders refuse them before they allocate anything.
 """
 
 from __future__ import annotations
@@ -46,10 +43,10 @@ MAGIC = b"\xc8\x53"
 VERSION = 0
 QUALITY_STEPS = 32
 MAX_IMAGE_PIXELS = 1 << 24
-"""Pixels an image may have, in all."""
+"""Pixels an image may have."""
 
 BLOCK = 16
-"""Pixels of a block's side: networks make whole blocks."""
+"""Side of a block in pixels; the networks compute whole blocks."""
 
 MAX_PADDED_PIXELS = MAX_IMAGE_PIXELS + (1 << 20)
 """Pixels an image may have once both sides are rounded up to whole blocks."""
@@ -63,11 +60,13 @@ _CRC = 2
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says about itself.
+    """The header of a file.
 
-    image_hw: height and width, each 1 or more, of a size that ``why_too_large`` lets pass. quality: 0 to 255, steps of
-    1/32.
-    layers: how many of the model's layers the file holds, 1 to 16, in coding order.
+    image_hw: height and width, each 1 or more, of a size that ``why_too_large`` accepts. quality: 0 to 255, steps of
+    1/32. layers: how many of the model's layers the file holds, 1 to 16, in coding order.
+
+    Raises:
+        UsageError: a field is out of its range.
     """
 
     image_hw: tuple[int, int]
@@ -86,16 +85,14 @@ class Header:
             raise UsageError(f"{self.layers} layers are not possible, expected 1 to {MAX_LAYERS}")
 
     def context(self, fingerprint: bytes) -> bytes:
-        """The bytes that the coder's checksum covers beside the symbols: the header, and the hash of the weights in
-        full.
-        """
+        """The bytes that the coder's checksum covers beside the symbols: header and full hash of the weights."""
         height, width = self.image_hw
         return bytes([self.quality, self.layers]) + height.to_bytes(4, "big") + width.to_bytes(4, "big") + fingerprint
 
 
 @dataclass(frozen=True)
 class Stream:
-    """An opened file. ``alignment`` is None where it is whole and its checksum right, else see ``SymbolDecoder``."""
+    """An opened file. alignment: None if the file is whole and its checksum right, else as in ``SymbolDecoder``."""
 
     header: Header
     payload: bytes
@@ -107,7 +104,7 @@ class Stream:
 
 
 def padded_pixels(image_hw: tuple[int, int]) -> int:
-    """Pixels of an image once both sides are rounded up to whole blocks: what decoding takes goes by them.
+    """Pixels of an image with both sides rounded up to whole blocks, on which the cost of decoding depends.
 
     >>> padded_pixels((1, 100))
     1792
@@ -117,7 +114,7 @@ def padded_pixels(image_hw: tuple[int, int]) -> int:
 
 
 def why_too_large(image_hw: tuple[int, int]) -> str | None:
-    """None where a file may hold an image of this size, else which limit it is beyond, as part of a sentence."""
+    """None if a file may hold an image of this size, else the limit that it exceeds, as part of a sentence."""
     if image_hw[0] * image_hw[1] > MAX_IMAGE_PIXELS:
         return f"expected at most {MAX_IMAGE_PIXELS:,} pixels in all"
     if (padded := padded_pixels(image_hw)) > MAX_PADDED_PIXELS:
@@ -126,18 +123,18 @@ def why_too_large(image_hw: tuple[int, int]) -> str | None:
 
 
 def pack(header: Header, fingerprint: bytes, payload: bytes) -> bytes:
-    """The file: header, checksum, payload. fingerprint: sha256 of the weights, 32 bytes.
+    """A file of header, checksum and payload. fingerprint: sha256 of the weights, 32 bytes.
 
     Raises:
-        CodecError: the payload is longer than two bytes a pixel of whole blocks (and 64 KiB).
+        CodecError: the payload is longer than 64 KiB plus two bytes per pixel of whole blocks.
     """
     _check_fingerprint(fingerprint)
     kind = VERSION << 6 | (len(payload) % 4) << 4 | (header.layers - 1)
     height, width = header.image_hw
-    if len(payload) > _longest(header.image_hw):
+    if len(payload) > _max_payload_bytes(header.image_hw):
         raise CodecError(
             f"{len(payload)} bytes of payload for {height}x{width} pixels, expected at most "
-            f"{_longest(header.image_hw)}; are the symbols sane?"
+            f"{_max_payload_bytes(header.image_hw)}; the networks give absurd symbols: check the weights"
         )
     head = MAGIC + bytes([kind]) + fingerprint[:3] + bytes([header.quality]) + _number(height - 1) + _number(width - 1)
     return head + _crc(head, payload, fingerprint) + payload
@@ -146,9 +143,9 @@ def pack(header: Header, fingerprint: bytes, payload: bytes) -> bytes:
 def unpack(data: bytes, fingerprint: bytes, layers: int, *, allow_partial: bool = False) -> Stream:
     """Open a file; nothing is allocated beyond a copy of its payload.
 
-    fingerprint: sha256 of the weights at hand, 32 bytes. layers: how many layers the model has.
+    fingerprint: sha256 of the decoder's weights, 32 bytes. layers: how many layers the model has.
     allow_partial: also open a file whose checksum is wrong because its end is missing. Its header and symbols are then
-        unproven: damage elsewhere shows, if at all, as strange symbols.
+        unverified: other damage shows, if at all, as strange symbols.
 
     Raises:
         BitstreamError: the bytes are no such file, are of other weights, or are damaged or cut.
@@ -156,24 +153,23 @@ def unpack(data: bytes, fingerprint: bytes, layers: int, *, allow_partial: bool 
     _check_fingerprint(fingerprint)
     data = bytes(data)
     header, start, alignment = _read_head(data, fingerprint, layers)
-    if len(data) > start + _CRC + _longest(header.image_hw):
+    if len(data) > start + _CRC + _max_payload_bytes(header.image_hw):
         raise BitstreamError(
-            f"{len(data)} bytes are more than an image of {header.image_hw} can have; the file is damaged or has "
-            f"others behind it"
+            f"{len(data)} bytes are more than an image of {header.image_hw} can have; the file is damaged, or other "
+            f"data follows it"
         )
     head, payload = data[:start], data[start + _CRC :]
-    whole = data[start : start + _CRC] == _crc(head, payload, fingerprint) and len(payload) % 4 == alignment
-    if not whole and not allow_partial:
+    complete = data[start : start + _CRC] == _crc(head, payload, fingerprint) and len(payload) % 4 == alignment
+    if not complete and not allow_partial:
         raise BitstreamError(
-            f"the checksum of the {len(data)} bytes does not fit: they are damaged, cut, or have others behind them; "
-            f"fetch the file again, "
-            "or read what is whole of a cut one with allow_partial=True"
+            f"the checksum of the {len(data)} bytes does not fit: the file is damaged or cut, or other data follows "
+            f"it; fetch it again, or read the whole layers of a cut file with allow_partial=True"
         )
-    return Stream(header, payload, None if whole else alignment)
+    return Stream(header, payload, None if complete else alignment)
 
 
 def _read_head(data: bytes, fingerprint: bytes, layers: int) -> tuple[Header, int, int]:
-    """The header, where the checksum starts, and the payload's length modulo 4."""
+    """The header, the position of the checksum, and the payload's length modulo 4."""
     if len(data) < _FIXED or data[:2] != MAGIC:
         came = data[:4].hex() or "nothing"
         raise BitstreamError(
@@ -185,23 +181,23 @@ def _read_head(data: bytes, fingerprint: bytes, layers: int) -> tuple[Header, in
         raise BitstreamError(f"the file is of format version {kind >> 6}, expected {VERSION}; it needs a newer hsc")
     if data[3:6] != fingerprint[:3]:
         raise BitstreamError(
-            f"the file was made with the weights {data[3:6].hex()}..., these are {fingerprint[:3].hex()}...; take "
-            f"the weights that made it"
+            f"the file was made with the weights {data[3:6].hex()}..., these are {fingerprint[:3].hex()}...; use the "
+            f"weights that made it"
         )
-    held = (kind & 15) + 1
-    if held > layers:
-        raise BitstreamError(f"the file claims {held} layers, the model has {layers}; the file is damaged")
+    claimed = (kind & 15) + 1
+    if claimed > layers:
+        raise BitstreamError(f"the file claims {claimed} layers, the model has {layers}; the file is damaged")
     height, start = _read_number(data, _FIXED)
     width, start = _read_number(data, start)
     if reason := why_too_large((height, width)):
         raise BitstreamError(
-            f"the file claims an image of {height}x{width}, {reason}; it is damaged, or made to cost its reader dear"
+            f"the file claims an image of {height}x{width}, {reason}; it is damaged, or made to exhaust its reader"
         )
-    return Header((height, width), data[6], held), start, kind >> 4 & 3
+    return Header((height, width), data[6], claimed), start, kind >> 4 & 3
 
 
-def _longest(image_hw: tuple[int, int]) -> int:
-    """Bytes a payload may have: far more than any sane one, so that a giant file is refused before it is read through."""
+def _max_payload_bytes(image_hw: tuple[int, int]) -> int:
+    """Largest accepted payload: far above any sane one, so that a giant file is refused before it is read through."""
     return _SPARE + 2 * padded_pixels(image_hw)
 
 
@@ -224,7 +220,7 @@ def _number(value: int) -> bytes:
 
 
 def _read_number(data: bytes, start: int) -> tuple[int, int]:
-    """A side (stored less one) and where the next field starts; only the shortest form is one."""
+    """A side (stored less one) and the position of the next field; only the shortest encoding is accepted."""
     value = 0
     for place in range(4):
         if start + place >= len(data):

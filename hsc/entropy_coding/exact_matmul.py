@@ -1,10 +1,9 @@
-"""Sums of integer products without any error, in float32 where nothing can be rounded.
+"""Exact integer matrix products, in float32 where no sum can be rounded and in float64 elsewhere.
 
-Integers up to 2**24 are exact in float32, so a sum of products is too, in any order and with any number of threads, if
-no part of it can be
-larger: for inputs up to m where m times the largest sum of weights of a row is at most 2**24. That is a matter of the
-weights and of the inputs at hand, not of luck. Where it does not hold for all columns it may for halves of them; what
-is left is done in float64. All ways give the same integers, and float32 takes half the time.
+Integers up to 2**24 are exact in float32. A sum of products is therefore exact, in any order and with any number of
+threads, if no partial sum can be larger: for inputs up to m, if m times the largest sum of absolute weights of a row is
+at most 2**24. This follows from the given weights and inputs. Where it does not hold for all columns, it may hold for
+halves of them; the rest is computed in float64. All ways give the same integers, and float32 takes half the time.
 """
 
 from __future__ import annotations
@@ -17,19 +16,20 @@ import torch
 from torch import Tensor
 
 _EXACT = float(1 << 24)
-_MIN_COLUMNS_TO_HALVE = 256  # columns that are still worth halving
+_MIN_COLUMNS_TO_HALVE = 256  # below this, halving costs more than it saves
 
 
 class ExactWeights:
-    """A matrix of integers, (outputs, inputs) float64, to multiply by; it must not change afterwards."""
+    """A matrix of integers, (outputs, inputs) float64, prepared for products; it must not change afterwards."""
 
     def __init__(self, weight: Tensor) -> None:
         self.double, self.single = weight, weight.float()
         self.reach = float(weight.abs().sum(1).max())
 
     def times(self, x: Tensor, largest: float) -> Tensor:
-        """(B, inputs, L) integers in float32 or float64, none beyond ``largest`` in size -> (B, outputs, L) in either.
-        Without gradient.
+        """The product with (B, inputs, L) integers, float32 or float64 -> (B, outputs, L), either type, no gradient.
+
+        largest: bound of the inputs' absolute values.
         """
         if not _float32_is_float32(x):
             return self.double @ x.double()
@@ -48,7 +48,7 @@ class ExactWeights:
 
 
 class ExactLayer:
-    """Weights of a layer by parts of its inputs, (outputs, inputs_i) float64 each, and its bias (outputs,)."""
+    """A layer's weights by parts of its inputs, (outputs, inputs_i) float64 each, and its bias (outputs,)."""
 
     def __init__(self, weights: Sequence[Tensor], bias: Tensor) -> None:
         self.weights = [ExactWeights(weight.contiguous()) for weight in weights]
@@ -57,26 +57,26 @@ class ExactLayer:
         self._reach, self._bias_reach = sum(weight.reach for weight in self.weights), float(bias.abs().max())
 
     def sums(self, parts: Sequence[Tensor], largest: float) -> Tensor:
-        """Bias and all products: (B, inputs_i, L) or (B, inputs_i, 1) each, as ``ExactWeights`` takes them -> (B,
-        outputs, L), a new tensor.
+        """The sum of the bias and all products, a new tensor (B, outputs, L).
+
+        parts: (B, inputs_i, L), or (B, inputs_i, 1) where all positions share it. largest: as in ``ExactWeights``.
         """
-        found: Tensor
-        pairs = sorted(
-            zip(self.weights, parts, strict=True), key=lambda pair: pair[1].shape[2]
-        )  # first what all positions share
+        total: Tensor
+        # parts that all positions share come first: their products are small
+        pairs = sorted(zip(self.weights, parts, strict=True), key=lambda pair: pair[1].shape[2])
         if self._reach * largest + self._bias_reach <= _EXACT and _float32_is_float32(parts[0]):
-            found = self._single
+            total = self._single
             for weight, part in pairs:
-                found = torch.baddbmm(found, weight.single.expand(len(part), -1, -1), part.float())
-            return found
-        found = self.bias
+                total = torch.baddbmm(total, weight.single.expand(len(part), -1, -1), part.float())
+            return total
+        total = self.bias
         for weight, part in pairs:
-            found = found + weight.times(part, largest)
-        return found
+            total = total + weight.times(part, largest)
+        return total
 
 
 def largest_of(x: Tensor) -> float:
-    """The size of the largest number there is, 0 of none."""
+    """The largest absolute value of a tensor, 0 of an empty one."""
     if x.numel() == 0:
         return 0.0
     low, high = torch.aminmax(x)
@@ -84,8 +84,8 @@ def largest_of(x: Tensor) -> float:
 
 
 @functools.cache
-def _told_to_shorten() -> bool:
-    """What the library behind torch reads once in a process."""
+def _onednn_may_shorten() -> bool:
+    """Whether the environment allows oneDNN to compute float32 products in shorter numbers; it reads this once."""
     return any(
         os.environ.get(name, "STRICT") != "STRICT"
         for name in ("ONEDNN_DEFAULT_FPMATH_MODE", "DNNL_DEFAULT_FPMATH_MODE")
@@ -93,10 +93,9 @@ def _told_to_shorten() -> bool:
 
 
 def _float32_is_float32(x: Tensor) -> bool:
-    """Whether products are made in float32 as asked: devices and settings may make them of shorter numbers."""
-    if x.device.type != "cpu" or _told_to_shorten():
+    """Whether products are really computed in float32: some devices and settings use shorter numbers."""
+    if x.device.type != "cpu" or _onednn_may_shorten():
         return False
-    newer = getattr(
-        getattr(torch.backends.mkldnn, "matmul", None), "fp32_precision", None
-    )  # a setting of its own, in newer versions of torch
-    return newer in ("none", "ieee") if newer else torch.get_float32_matmul_precision() == "highest"
+    matmul = getattr(torch.backends.mkldnn, "matmul", None)  # newer versions of torch have a separate setting
+    precision = getattr(matmul, "fp32_precision", None)
+    return precision in ("none", "ieee") if precision else torch.get_float32_matmul_precision() == "highest"

@@ -1,14 +1,15 @@
-"""Integers that follow the quality: learned as curves, fixed as a table of 256 rows, looked up by what the header says.
+"""Gain tables: integers for each quality, learned as curves and fixed as a table of 256 rows.
 
     anchors 0, 1 ... 8 (float, learned) --interpolated at quality / 32--> integers      in training, with gradient
                                         --all 256 of them, at export--> table --row--> integers      when coding
 
     y * gain -> v -> Q(v - mean) + mean -> v_hat -> * inverse -> y_hat        gain, inverse: steps of 1/4096
 
-One network serves all rates: a gain a channel scales what is rounded, and an inverse of its own scales it back, both
-learned at whole qualities and interpolated geometrically between them (Cui et al. 2021, "Asymmetric Gained Deep Image
-Compression with Continuous Rate Adaptation", section 3). The coder's integer networks think in y, not in v: the same
-integers bring decoded symbols to that scale, and means and scales back from it.
+One network serves all rates: one gain per channel scales y before it is rounded, and a separate inverse gain scales it
+back. Both are learned at whole qualities and interpolated geometrically between them (Cui et al. 2021, "Asymmetric
+Gained Deep Image Compression with Continuous Rate Adaptation", section 3). The header's quality selects the row. The
+coder's integer networks work at the scale of y, not of v: the same integers bring decoded symbols to that scale, and
+bring means and scales back from it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ GAIN_UNIT = 1 << GAIN_SHIFT
 """A gain of 1 as an integer."""
 
 LEVEL_STEPS = 16
-"""Steps of an integer network's output in one level of scale, see ``hsc.entropy_coding.integer_nets.scale_levels``."""
+"""Steps of an integer network's output per level of scale; see ``hsc.entropy_coding.integer_nets.scale_levels``."""
 
 ROWS = 256
 _ANCHORS = ROWS // QUALITY_STEPS + 1
@@ -39,7 +40,7 @@ _MIDDLE, _SLOPE = 4.0, 0.75
 
 
 class _Rounded(torch.autograd.Function):
-    """Round and clip; the gradient passes unless it leads further out of the range."""
+    """Round and clip; the gradient passes unless it points further out of the range."""
 
     @staticmethod
     def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, lowest: int, highest: int) -> Tensor:
@@ -54,15 +55,16 @@ class _Rounded(torch.autograd.Function):
 
 
 def rounded(x: Tensor, lowest: int, highest: int) -> Tensor:
-    """x rounded and clipped, with a gradient that passes straight through."""
+    """x rounded and clipped, with a straight-through gradient."""
     result: Tensor = _Rounded.apply(x, lowest, highest)
     return result
 
 
 class Gains(NamedTuple):
-    """One row each: float64 integers (B, C), with gradient in training.
+    """Gains at one quality per sample: float64 integers (B, C), with gradient in training.
 
-    gain, inverse: 1 to 2**20 - 1 in steps of 1/4096. level: what the gain adds to a level of scale, in 1/16.
+    gain, inverse: 1 to 2**20 - 1 in steps of 1/4096. level: the offset of the level of scale that the gain causes, in
+    1/16.
     """
 
     gain: Tensor
@@ -71,7 +73,7 @@ class Gains(NamedTuple):
 
 
 class QualityTable(nn.Module):
-    """Gains of ``channels`` channels. Subclasses add more kinds of integers to a row (``kinds``, ``compute``)."""
+    """The gains of ``channels`` channels. Subclasses add kinds of integers to a row (``kinds``, ``compute``)."""
 
     kinds = 3
     table: Tensor | None
@@ -79,7 +81,7 @@ class QualityTable(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.channels = channels
-        curve = (torch.arange(_ANCHORS) - _MIDDLE)[:, None] * (_SLOPE * math.log(2))  # quality 4 codes y in whole steps
+        curve = (torch.arange(_ANCHORS) - _MIDDLE)[:, None] * (_SLOPE * math.log(2))  # quality 4: y in whole steps
         self.log_gain = nn.Parameter(curve.repeat(1, channels))
         self.log_inverse = nn.Parameter(-curve.repeat(1, channels))
         self.register_buffer("table", None, persistent=False)
@@ -90,12 +92,12 @@ class QualityTable(nn.Module):
         return self.table is not None
 
     def gains(self, quality: Tensor) -> Gains:
-        """The gains at these qualities: (B,) int64, 0 to 255 -> three times (B, C)."""
+        """The gains at these qualities: (B,) int64, 0 to 255 -> (B, C) each."""
         rows = self.rows(quality)
         return Gains(rows[:, 0], rows[:, 1], rows[:, 2])
 
     def rows(self, quality: Tensor) -> Tensor:
-        """All integers at these qualities: (B,) int64 -> (B, kinds, C) float64.
+        """The rows at these qualities: (B,) int64 -> (B, kinds, C) float64 integers.
 
         Raises:
             UsageError: a quality is no integer from 0 to 255.
@@ -110,41 +112,45 @@ class QualityTable(nn.Module):
             return torch.stack(self.compute(quality), 1)
 
     def compute(self, quality: Tensor) -> list[Tensor]:
-        """From the curves: (B,) -> ``kinds`` times (B, C) float64 integers."""
+        """The integers of a row, computed from the curves: (B,) -> ``kinds`` times (B, C) float64 integers."""
         log_gain, log_inverse = self.between(self.log_gain, quality), self.between(self.log_inverse, quality)
-        # the level reads the same curve, but rates must not move the gain by way of it: y's own rate already does
+        # no gradient from the level to the gain: the rate of y already moves the gain
         level = rounded(log_gain.detach() * (LEVEL_STEPS / SCALES.step), -1024, 1023)
         return [rounded(torch.exp(log) * GAIN_UNIT, 1, _MAX_GAIN) for log in (log_gain, log_inverse)] + [level]
 
     def between(self, anchors: Tensor, quality: Tensor) -> Tensor:
-        """Anchors (9, C) at these qualities, linear between neighbours: (B, C) float64."""
+        """Anchors (9, C) interpolated linearly at these qualities: (B, C) float64."""
         low = quality // QUALITY_STEPS
         weight = (quality % QUALITY_STEPS).double()[:, None] / QUALITY_STEPS
         return anchors[low].double() * (1 - weight) + anchors[low + 1].double() * weight
 
     @torch.no_grad()
     def freeze(self, table: Tensor | None = None) -> None:
-        """Fix the table: this one, or what the curves give now."""
+        """Fix the table: the given one, or that of the current curves."""
         if table is None:
             self.table = None
             table = self.rows(torch.arange(ROWS, device=self.log_gain.device))
         self.table = table.to(self.log_gain.device, torch.int32)
 
     def thaw(self) -> None:
-        """Let training go on from the curves."""
+        """Release the table, so that training continues from the curves."""
         self.table = None
 
     def integer_tensors(self) -> dict[str, Tensor]:
-        """What a weights file holds: ``table`` int32 (256, kinds, C)."""
+        """The tensors of a weights file: ``table`` int32 (256, kinds, C).
+
+        Raises:
+            UsageError: the table is not fixed.
+        """
         if self.table is None:
             raise UsageError("the quality table is not fixed yet; freeze() the model before it is saved")
         return {"table": self.table.cpu().contiguous()}
 
     def load_integers(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take the table of ``integer_tensors``, and set the curves to what it says at whole qualities.
+        """Fix the table of ``integer_tensors``, and set the curves from its rows at whole qualities.
 
         Raises:
-            DataError: it is not of this network's shape, or holds numbers out of range.
+            DataError: the table has another shape, or holds numbers out of range.
         """
         table, shape = tensors.get("table"), (ROWS, self.kinds, self.channels)
         if set(tensors) != {"table"} or table is None or table.dtype is not torch.int32 or table.shape != shape:
@@ -152,9 +158,8 @@ class QualityTable(nn.Module):
         self.check(table)
         self.freeze(table)
         with torch.no_grad():  # so that training can go on; the last anchor lies one step beyond the table
-            at = torch.arange(_ANCHORS, device=table.device) * QUALITY_STEPS
-            rows = table[at.clamp(max=ROWS - 1)].double()
-            self.adopt(rows)
+            qualities = torch.arange(_ANCHORS, device=table.device) * QUALITY_STEPS
+            self.adopt(table[qualities.clamp(max=ROWS - 1)].double())
 
     def check(self, table: Tensor) -> None:
         """Raise DataError unless the integers are in their ranges."""
@@ -173,7 +178,7 @@ class QualityTable(nn.Module):
 
 
 class PriorTable(QualityTable):
-    """Gains, and the Gaussian of each channel's symbols at every quality: the prior of what is coded first.
+    """Gains, and the prior of the first layer: the Gaussian of each channel's symbols at every quality.
 
     ``compute`` adds the mean in 1/16 of a step, -2048 to 2047, and the level of scale.
     """
@@ -186,15 +191,15 @@ class PriorTable(QualityTable):
         self.log_scale = nn.Parameter(torch.zeros(_ANCHORS, channels))
 
     def compute(self, quality: Tensor) -> list[Tensor]:
-        found = super().compute(quality)
-        gain = found[0] / GAIN_UNIT
+        gains = super().compute(quality)
+        gain = gains[0] / GAIN_UNIT
         mean = rounded(self.mean.double() * gain.detach() * MEAN_STEPS, MIN_ACTIVATION, MAX_ACTIVATION)
         log_scale = self.between(self.log_scale + self.log_gain.detach(), quality)
         level = rounded((log_scale - math.log(SCALES.smallest)) / SCALES.step, 0, SCALES.levels - 1)
-        return [*found, mean, level]
+        return [*gains, mean, level]
 
     def prior(self, quality: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and level at these qualities: (B,) int64 -> twice (B, C) float64 integers."""
+        """Mean and level at these qualities: (B,) int64 -> (B, C) float64 integers each."""
         rows = self.rows(quality)
         return rows[:, 3], rows[:, 4]
 

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all: a reader never meets half of one, and a failure leaves what was there."""
+"""Atomic writes: a file appears whole or not at all, and a failure leaves the old file as it was."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A name beside ``path`` to write to, with the same ending; on leaving it takes ``path``'s place, on failure it
-    goes.
+    """A temporary path beside ``path``, with the same ending, to write to; it replaces ``path`` at the end of the block.
 
-    The file gets the permissions that new files get here, whatever the library that writes it chose.
+    After an error it is deleted instead. The file gets the usual permissions of new files, whatever the library that
+    writes it chose.
     """
-    part = path.with_name(
-        f".{path.name}.{secrets.token_hex(8)}.part{path.suffix}"
-    )  # a name that nobody can have planted a link under
+    # a random name, so that nobody can have planted a link under it
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part{path.suffix}")
     try:
         yield part
         mask = os.umask(0)
@@ -30,6 +29,6 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file of UTF-8, whole or not at all."""
+    """Write a UTF-8 file, whole or not at all."""
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8")

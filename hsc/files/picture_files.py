@@ -1,9 +1,8 @@
-"""What of an image file is seen to before Pillow reads it: text that it would stumble over, and tiles larger than any
-picture.
+"""Precautions before Pillow reads an image file: large PNG texts are removed, and TIFFs with absurd tiles refused.
 
-PNG chunks  ──text, profile──> left out        Pillow refuses a whole picture for a text of more than 1 MB, which editors write
-            ──XMP──> its orientation alone     for that much is read of it
-TIFF tags   ──tile size──> refused where absurd, for a tile is decoded whole however small the picture
+PNG chunks  ──text, profile──> removed     Pillow refuses an image with more than 1 MB of text, which editors write
+            ──XMP──> only its orientation, the one part that is read
+TIFF tags   ──tile size──> refused if absurd, because a tile is decoded whole however small the image is
 """
 
 from __future__ import annotations
@@ -18,20 +17,19 @@ from hsc.errors import ImageError
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _TEXT = frozenset({b"tEXt", b"zTXt", b"iTXt", b"iCCP"})
 _KEPT = b"Raw profile type exif\0"
-"""Older programs keep a camera's turn in a text of this name."""
+"""Older programs store the camera's orientation in a text of this name."""
 _XMP = b"XML:com.adobe.xmp\0"
 _MAX_KEPT_BYTES = 1 << 20
 _ORIENTATION = re.compile(rb"""tiff:Orientation(?:=["']|>)([1-8])""")
 _TILE_WIDTH, _TILE_LENGTH = 322, 323
 _MAX_TILE_PIXELS = 1 << 24
-"""Pixels of a tile that any picture may have, however small."""
+"""Pixels that a tile may always have, however small the image is."""
 
 
 def without_text(data: bytes) -> bytes:
-    """A PNG's bytes without its texts and colour profile, which say nothing of the pixels; any other file's bytes as
-    they are.
+    """A PNG's bytes without its texts and colour profile, which do not affect pixels; other files' bytes unchanged.
 
-    The camera's turn is kept, wherever a program wrote it.
+    The camera's orientation is kept, wherever a program wrote it.
     """
     if not data.startswith(_PNG_START):
         return data
@@ -39,14 +37,14 @@ def without_text(data: bytes) -> bytes:
     for kind, end in _chunks(data):
         if kind not in _TEXT:
             kept.append(data[start:end])
-        elif (turn := _turn(kind, data[start + 8 : end - 4])) is not None:
-            kept.append(turn)
+        elif (chunk := _orientation_chunk(kind, data[start + 8 : end - 4])) is not None:
+            kept.append(chunk)
         start = end
     return b"".join([*kept, data[start:]])
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
-    """The kind of each whole chunk of a PNG, and where it ends (PNG 3rd edition, 5.3)."""
+    """The kind and the end of each whole chunk of a PNG (PNG 3rd edition, 5.3)."""
     start = len(_PNG_START)
     while start + 12 <= len(data):
         end = start + 12 + int.from_bytes(data[start : start + 4], "big")
@@ -56,17 +54,17 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
         start = end
 
 
-def _turn(kind: bytes, content: bytes) -> bytes | None:
-    """A text chunk to be kept in the place of one that may hold the camera's turn; None for others."""
+def _orientation_chunk(kind: bytes, content: bytes) -> bytes | None:
+    """The chunk that replaces a text which may hold the camera's orientation; None for other texts."""
     if content.startswith(_KEPT) and len(_unpacked(kind, content)) <= _MAX_KEPT_BYTES:
         return _chunk(kind, content)
-    if kind == b"iTXt" and content.startswith(_XMP) and (told := _ORIENTATION.search(_unpacked(kind, content))):
-        return _chunk(b"iTXt", _XMP + b"\0\0\0\0" + b'tiff:Orientation="' + told[1] + b'"')
+    if kind == b"iTXt" and content.startswith(_XMP) and (match := _ORIENTATION.search(_unpacked(kind, content))):
+        return _chunk(b"iTXt", _XMP + b"\0\0\0\0" + b'tiff:Orientation="' + match[1] + b'"')
     return None
 
 
 def _unpacked(kind: bytes, content: bytes) -> bytes:
-    """A text chunk's text, or as much of it as stays small; what is damaged is empty."""
+    """A text chunk's text, up to a limit; empty if it is damaged."""
     _, _, rest = content.partition(b"\0")
     packed = kind == b"zTXt"
     if kind == b"iTXt":
@@ -84,12 +82,12 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def check_tiles(picture: Any, name: str) -> None:
-    """Refuse a TIFF whose tiles are far larger than its picture, before memory is taken for one.
+    """Refuse a TIFF with tiles far larger than its image, before memory is allocated for one.
 
     picture: opened by Pillow. name: for messages.
 
     Raises:
-        ImageError: a tile has more pixels than the picture and than 2^24.
+        ImageError: a tile has more pixels than the image and more than 2^24.
     """
     tags = getattr(picture, "tag_v2", {}) if picture.format == "TIFF" else {}
     width, length = (tags.get(tag, 0) for tag in (_TILE_WIDTH, _TILE_LENGTH))
@@ -100,6 +98,6 @@ def check_tiles(picture: Any, name: str) -> None:
     ):
         raise ImageError(
             f"{name!r} is a TIFF of {picture.width}x{picture.height} pixels in tiles of {width}x{length}, expected "
-            f"tiles no larger than "
-            f"the picture or {_MAX_TILE_PIXELS:,} pixels; it is damaged, or needs to be written again in strips"
+            f"tiles no larger than the image or {_MAX_TILE_PIXELS:,} pixels; it is damaged, or needs to be written "
+            f"again in strips"
         )

@@ -1,7 +1,7 @@
-"""JSON that strangers wrote, as plain values: whatever is no ordinary JSON is one ``ValueError``.
+"""Strict reader of JSON from untrusted sources: everything but ordinary JSON raises ``ValueError``.
 
-Python's own reader also takes NaN and Infinity, makes an infinity of 1e999, keeps whole numbers of any length, and
-leaves the tree of errors where brackets are nested too deep.
+Python's own reader also accepts NaN and Infinity, turns 1e999 into an infinity, keeps integers of any length, and
+raises RecursionError where brackets are nested too deep.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ _MAX_INTEGER = 1 << 63
 
 
 def read_json(text: str | bytes) -> Any:
-    """What JSON text says: finite numbers, whole ones of 64 bits at most.
+    """The value of JSON text, with finite floats and integers of at most 64 bits.
 
     >>> read_json('{"a": [1, 2.5, null]}')
     {'a': [1, 2.5, None]}
 
     Raises:
-        ValueError: it is no JSON, is nested too deep, or holds other numbers.
+        ValueError: the text is no JSON, is nested too deep, or holds other numbers.
     """
     try:
         return json.loads(text, parse_constant=_no_constant, parse_float=_finite, parse_int=_whole)
@@ -29,15 +29,15 @@ def read_json(text: str | bytes) -> Any:
 
 
 def read_object(text: str | bytes) -> dict[str, Any]:
-    """The same of text that must be one JSON object.
+    """The value of JSON text that must be one object.
 
     Raises:
-        ValueError: as ``read_json``, or it is another value.
+        ValueError: as for ``read_json``, or the value is no object.
     """
-    content = read_json(text)
-    if not isinstance(content, dict):
-        raise ValueError(f"the JSON is a {type(content).__name__}, expected an object")
-    return content
+    value = read_json(text)
+    if not isinstance(value, dict):
+        raise ValueError(f"the JSON is a {type(value).__name__}, expected an object")
+    return value
 
 
 def _no_constant(name: str) -> Any:
@@ -47,11 +47,11 @@ def _no_constant(name: str) -> Any:
 def _finite(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
-        raise ValueError(f"the JSON holds {digits[:20]}, which is beyond any float")
+        raise ValueError(f"the JSON holds {digits[:20]}, which is too large for a float")
     return number
 
 
 def _whole(digits: str) -> int:
     if len(digits) > 20 or not -_MAX_INTEGER <= (number := int(digits)) < _MAX_INTEGER:
-        raise ValueError(f"the JSON holds a whole number of {len(digits)} digits, expected 64 bits at most")
+        raise ValueError(f"the JSON holds an integer of {len(digits)} digits, expected 64 bits at most")
     return number

@@ -1,11 +1,10 @@
-"""Safetensors files that others made: what a file says of itself, then its tensors, each checked before it is used.
+"""Reader of safetensors files from untrusted sources: metadata first, then tensors, each checked before use.
 
-    8 bytes of length, header (JSON) ──shapes_of──> names, shapes: to compare before memory is taken
-                                     └─read_about──> what the file says of itself
-    tensors ──read_tensors──> by name, sound: numbers that are really there, all finite
+    8 bytes of length, header (JSON) ──shapes_of──> names, shapes: compared before memory is allocated
+                                     └─read_about──> metadata
+    tensors ──read_tensors──> by name: numbers that are really stored, all finite
 
-A file may say anything of any size in a few bytes, and a weight that is no number makes nonsense of every stream and
-score without a word.
+A few bytes can claim tensors of any size, and a weight that is not finite would silently spoil every stream and score.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MAX_HEADER_BYTES = 1 << 23
-"""Bytes of header that are read; ten thousand tensors take one million."""
+"""Largest accepted header; ten thousand tensors take one million bytes."""
 
 _SPARE = 1 << 20
 
@@ -36,31 +35,31 @@ def shapes_of(path: Path | str) -> dict[str, tuple[int, ...]]:
     """The shape of every tensor, by name; nothing else is read.
 
     Raises:
-        DataError: it is no whole safetensors file.
+        DataError: the file is no complete safetensors file.
     """
     with _opened(path) as file:
         return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - it is no mapping
 
 
 def read_about(path: Path | str, entry: str) -> dict[str, Any] | None:
-    """The JSON object that the file's metadata hold under a name, None where there is none.
+    """The JSON object of one entry of the file's metadata, None if there is no such entry.
 
     Raises:
-        DataError: it is no whole safetensors file, or the entry is no object of finite numbers.
+        DataError: the file is no complete safetensors file, or the entry is no object, or a number is not finite.
     """
     with _opened(path) as file:
         text = (file.metadata() or {}).get(entry)
     try:
         return None if text is None else read_object(text)
     except ValueError as error:
-        raise DataError(f"{path} says of itself under {entry!r} what cannot be read: {error}; get it again") from error
+        raise DataError(f"{path} has metadata {entry!r} that cannot be read: {error}; get it again") from error
 
 
 def read_tensors(path: Path | str, *, single: bool = False) -> dict[str, Tensor]:
-    """All tensors as they are stored, on the CPU; single: floating ones as float32.
+    """All tensors as they are stored, on the CPU. single: convert floating ones to float32.
 
     Raises:
-        DataError: it is no whole safetensors file, or a tensor holds what is no finite number.
+        DataError: the file is no complete safetensors file, or a tensor holds values that are not finite.
     """
     with _opened(path) as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
@@ -71,13 +70,13 @@ def read_tensors(path: Path | str, *, single: bool = False) -> dict[str, Tensor]
 
 
 def require_sound(tensors: Mapping[str, Any], path: Path | str) -> None:
-    """See that tensors are what they seem. tensors: torch's, or other values, which are passed over. path: where they
-    came from.
+    """Check that tensors are plain, fully stored and finite.
+
+    tensors: torch's, or other values, which are skipped. path: of their file, for messages.
 
     Raises:
-        DataError: one speaks of more numbers than it holds (a pickle may repeat one number a million million times), is
-        none that lies
-            in memory as it is, or holds NaN or an infinity.
+        DataError: a tensor claims more numbers than it stores (a pickle may repeat one number a million million times),
+            is not a plain dense tensor on the CPU, or holds NaN or an infinity.
     """
     import torch
 
@@ -90,79 +89,78 @@ def require_sound(tensors: Mapping[str, Any], path: Path | str) -> None:
                 f"{Path(path).name} does not hold all of {name!r}, {tuple(tensor.shape)}, as plain numbers; get it "
                 f"again"
             )
-        wrong = (
-            tensor.numel() - int(torch.isfinite(tensor).sum())
-            if tensor.is_floating_point() or tensor.is_complex()
-            else 0
-        )
+        if not (tensor.is_floating_point() or tensor.is_complex()):
+            continue
+        wrong = tensor.numel() - int(torch.isfinite(tensor).sum())
         if wrong:
             raise DataError(
                 f"{Path(path).name} holds {wrong} of {tensor.numel()} values that are not finite in {name!r}; it is "
-                f"damaged, or its training "
-                "diverged: get it again"
+                f"damaged, or its training diverged: get it again"
             )
 
 
 def outline(build: Callable[[], Any], path: Path | str) -> dict[str, tuple[int, ...]]:
-    """The shape of every parameter and buffer of the network that ``build`` makes, by name, without its memory. path:
-    of its file.
+    """The shape of every parameter and buffer of a network, by name, without allocating its memory.
+
+    build: returns the network. path: of the file that describes it, for messages.
 
     Raises:
-        DataError: no such network can be made.
+        DataError: the network cannot be built.
     """
     import torch
 
     try:
         with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), torch.device("meta"):
-            warnings.simplefilter("ignore")  # of tensors without elements, which no comparison lets pass
+            warnings.simplefilter("ignore")  # about tensors without elements; callers' comparisons refuse those
             tensors = build().state_dict(keep_vars=True)
     except (RuntimeError, ValueError, TypeError, OverflowError) as error:
         reason = " ".join(str(error).split())[:200]
         raise DataError(
-            f"{Path(path).name} describes a network that cannot be made ({reason}); get it again"
+            f"{Path(path).name} describes a network that cannot be built ({reason}); get it again"
         ) from error
     return {name: tuple(getattr(tensor, "shape", ())) for name, tensor in tensors.items()}
 
 
-def require_room(asked: Shapes, held: Shapes, path: Path | str) -> None:
-    """See that a network is no larger than the file it is to be filled from, before it is made.
+def require_room(network: Shapes, stored: Shapes, path: Path | str) -> None:
+    """Check, before a network is built, that it is no larger than the file that is to fill it.
 
-    asked: of the network's tensors (``outline``). held: of the file's.
+    network: shapes of the network's tensors (``outline``). stored: of the file's.
 
     Raises:
-        DataError: it is larger.
+        DataError: the network is larger.
     """
-    wanted, there = (sum(math.prod(shape) for shape in shapes.values()) for shapes in (asked, held))
-    if wanted > there:
+    network_count, stored_count = (sum(math.prod(shape) for shape in s.values()) for s in (network, stored))
+    if network_count > stored_count:
         raise DataError(
-            f"{Path(path).name} holds {there:,} numbers and describes a network of {wanted:,}; it is damaged, or "
-            f"made to cost its reader dear"
+            f"{Path(path).name} holds {stored_count:,} numbers and describes a network of {network_count:,}; it is "
+            f"damaged, or made to exhaust its reader"
         )
 
 
 def require_unpacked(path: Path | str) -> None:
-    """See that a file, where it is an archive as torch writes them, is about as large as what is in it: torch does not
-    compress.
+    """Check that an archive as torch writes it is about as large as its content, because torch does not compress.
+
+    Other files pass.
 
     Raises:
-        DataError: it would unpack to far more.
+        DataError: the archive would unpack to far more.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(member.file_size for member in archive.infolist())
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError):
-        return  # no archive: whoever reads it says what it is instead
+        return  # no archive: its reader will say what is wrong
     size = Path(path).stat().st_size
     if unpacked > 2 * size + _SPARE:
         raise DataError(
-            f"{Path(path).name} is an archive of {size:,} bytes that unpacks to {unpacked:,}; no weights do: get it "
-            f"again"
+            f"{Path(path).name} is an archive of {size:,} bytes that unpacks to {unpacked:,}, expected about the same "
+            f"size; get it again"
         )
 
 
 @contextmanager
 def _opened(path: Path | str) -> Iterator[Any]:
-    """The file, opened by its own library; whatever goes wrong while it is read is one DataError."""
+    """The file, opened by its library; every error while it is read becomes a DataError."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -178,5 +176,5 @@ def _opened(path: Path | str) -> Iterator[Any]:
         raise
     except (SafetensorError, OSError, ValueError, KeyError, AttributeError, RuntimeError) as error:
         raise DataError(
-            f"{path} is not a whole safetensors file: {error}; fetch it again, or get it again from whoever made it"
+            f"{path} is not a complete safetensors file: {error}; download it again, or get it again from its author"
         ) from error

@@ -1,14 +1,13 @@
-"""Reading a generator's weights from the files people have: safetensors, torch checkpoints, pickles.
+"""Reader of a generator's weights in other projects' files: safetensors, torch checkpoints, pickles.
 
     file ─┬─ safetensors ──────────────────────────> tensors
           ├─ torch, tensors and plain values ──────> dicts ──find──> tensors
           └─ anything that must be executed ──allowed?──> objects ──find──> tensors
                                               └─ no: DataError, naming what it would call
 
-A pickle is a program: loading one runs whatever its author put in. So pickles are read by torch's restricted loader,
-which builds tensors and plain containers only, and the names of what else a file asks for are listed without running
-it.
-Meant for the child process of ``hsc.weights.convert_stylegan2``.
+A pickle is a program: loading one runs whatever its author put in. Pickles are therefore read by torch's restricted
+loader, which builds tensors and plain containers only; the names of other things that a file imports are listed without
+running it. Meant for the child process of ``hsc.weights.convert_stylegan2``.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -36,16 +35,22 @@ _HARMLESS = re.compile(
 )
 
 
-def read_checkpoint(path: Path, *, allow_pickle: bool = False) -> dict[str, Tensor]:
-    """The generator's tensors in a checkpoint file, by their own keys, on the CPU.
+@runtime_checkable
+class HasStateDict(Protocol):
+    """An unpickled module or optimiser: anything with torch's ``state_dict`` method."""
 
-    allow_pickle: also load files that run code of their own. Where a file holds several networks the moving average of
-    the generator is taken ("g_ema", "G_ema"), then what else is named as a generator.
+    def state_dict(self) -> Mapping[str, Any]: ...
+
+
+def read_checkpoint(path: Path, *, allow_pickle: bool = False) -> dict[str, Tensor]:
+    """The generator's tensors in a checkpoint file, under the file's own keys, on the CPU.
+
+    allow_pickle: also load files that run their own code. If a file holds several networks, the moving average of the
+    generator is taken ("g_ema", "G_ema"), else another entry that is named as a generator.
 
     Raises:
-        DataError: the file is missing, damaged, holds no tensors or such as are no finite numbers, unpacks to far more
-        than it is, or would
-            run code that was not allowed.
+        DataError: the file is missing or damaged, holds no tensors or values that are not finite, unpacks to far more
+            than its size, or would run code that was not allowed.
     """
     if not path.is_file():
         raise DataError(f"there is no file {path}")
@@ -59,15 +64,15 @@ def read_checkpoint(path: Path, *, allow_pickle: bool = False) -> dict[str, Tens
 
 
 def find_state(loaded: Any, path: Path) -> dict[str, Tensor]:
-    """The generator's tensors in what a checkpoint held: a module, a state dict, or a dict of such.
+    """The generator's tensors in a checkpoint's content: a module, a state dict, or a dict of these.
 
     Raises:
-        DataError: there are none.
+        DataError: the content holds no generator.
     """
     outer: Mapping[str, Any] = loaded if isinstance(loaded, Mapping) else {}
     while isinstance(loaded, Mapping) and (inner := next((loaded[n] for n in _NAMES if n in loaded), None)) is not None:
         loaded = inner
-    if hasattr(loaded, "state_dict"):
+    if isinstance(loaded, HasStateDict):
         loaded = loaded.state_dict()
     tensors = (
         {str(k): v.detach().cpu() for k, v in loaded.items() if isinstance(v, Tensor)}
@@ -77,7 +82,8 @@ def find_state(loaded: Any, path: Path) -> dict[str, Tensor]:
     if not tensors:
         keys = ", ".join(map(str, list(outer)[:6])) or f"one {type(loaded).__name__}"
         raise DataError(
-            f"{path} holds no generator: came {keys}; expected a state dict, alone or under one of {', '.join(_NAMES)}"
+            f"{path} holds no generator: came {keys}; expected a state dict, by itself or under one of "
+            f"{', '.join(_NAMES)}"
         )
     if isinstance(outer.get("latent_avg"), Tensor):
         tensors.setdefault("latent_avg", outer["latent_avg"].detach().cpu())
@@ -85,7 +91,7 @@ def find_state(loaded: Any, path: Path) -> dict[str, Tensor]:
 
 
 def _is_safetensors(path: Path) -> bool:
-    """Eight bytes of length, then a JSON object."""
+    """Whether the file starts with eight bytes of length and a JSON object."""
     with path.open("rb") as file:
         return file.read(9)[8:] == b"{"
 
@@ -95,18 +101,17 @@ def _load_restricted(path: Path) -> Any:
         # rosinality's training script keeps its arguments in the checkpoint, in a class that only holds values
         with torch.serialization.safe_globals([argparse.Namespace]):
             return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file makes the loader fail in many ways; all mean the same here
-        calls = foreign_names(path)
-        if calls:
+    except Exception as error:  # the loader fails in many ways on a damaged file; all mean the same here
+        imported = foreign_names(path)
+        if imported:
             raise DataError(
-                f"{path} is a pickle that runs code when it is loaded: it asks for {', '.join(calls[:4])}. Nothing "
-                f"was run. If you trust "
-                "whoever made it, convert it with --allow-pickle; better, ask for a state dict or a safetensors file"
+                f"{path} is a pickle that runs code when it is loaded: it imports {', '.join(imported[:4])}. Nothing "
+                f"was run. If you trust its author, convert it with --allow-pickle; better, ask for a state dict or a "
+                f"safetensors file"
             ) from None
         raise DataError(
             f"{path} cannot be read as safetensors or as a torch state dict ({type(error).__name__}): it is damaged "
-            f"or of another kind; "
-            "fetch it again, or save its state_dict() with torch.save"
+            f"or of another kind; get it again, or save its state_dict() with torch.save"
         ) from None
 
 
@@ -119,15 +124,14 @@ def _load_anything(path: Path) -> Any:
     except Exception as error:
         raise DataError(
             f"{path} could not be unpickled: {type(error).__name__}: {error}; the code it was made with must be "
-            f"importable, "
-            "as with PYTHONPATH=stylegan2-ada-pytorch"
+            f"importable, as with PYTHONPATH=stylegan2-ada-pytorch"
         ) from error
 
 
 def foreign_names(path: Path) -> list[str]:
-    """What a pickle, or a torch file's pickle, would import beyond torch's own, without running any of it.
+    """The names that a pickle, or a torch file's pickle, would import beyond torch's own; none of it is run.
 
-    The names are for a message; that they are harmless is decided by the restricted loader, not by this list.
+    The names are for a message; the restricted loader, not this list, decides whether they are harmless.
     """
     names: list[str] = []
     try:
@@ -139,10 +143,10 @@ def foreign_names(path: Path) -> list[str]:
             with path.open("rb") as file:
                 data = file.read(_MAX_LISTED_BYTES)
         stream = io.BytesIO(data)
-        while stream.tell() < len(data):  # torch's old files are several pickles in a row
+        while stream.tell() < len(data):  # old torch files are several pickles in a row
             names += _imports(stream)
     except (ValueError, OSError, zipfile.BadZipFile):
-        pass  # not a pickle from here on; what was found before still counts
+        pass  # the rest is no pickle; the names before it still count
     return [name for name in dict.fromkeys(names) if not _HARMLESS.fullmatch(name)]
 
 
@@ -152,10 +156,10 @@ def _beginning(archive: zipfile.ZipFile, name: str) -> bytes:
 
 
 def _imports(stream: io.BytesIO) -> Iterator[str]:
-    """The names one pickle would import. Those spelled on its stack are taken to be the last two strings there."""
+    """The names that one pickle would import. A name taken from the stack is assumed to be its last two strings."""
     strings: list[str] = []
     memo: list[str] = []
-    last = ""  # the string just pushed, if it was one
+    last = ""  # the value pushed last, if it was a string
     for operation, argument, _ in pickletools.genops(stream):
         if operation.name in ("GLOBAL", "INST"):
             yield str(argument).replace(" ", ".")

@@ -1,11 +1,10 @@
-"""A StyleGAN2 checkpoint to a safetensors file: ``python -m hsc.weights.convert_stylegan2 ckpt.pt out.safetensors``.
+"""Converter of StyleGAN2 checkpoints: ``python -m hsc.weights.convert_stylegan2 ckpt.pt out.safetensors``.
 
-    command ── checks names ──> child process ── reads, maps keys, checks ──> .out.safetensors.part ── renamed ──>
-    out.safetensors
-                                      └── what it found, or why not, as JSON ──> command
+    command ── checks names ──> child process ── reads, maps keys, checks ──> .out.safetensors.part
+                                      └── report or error, as JSON ──> command ── renames ──> out.safetensors
 
-The product itself never unpickles. The child keeps a file that is damaged or too large for memory from taking the
-command down with it; it is no sandbox: what --allow-pickle lets run has all the rights of whoever runs it.
+The codec itself never unpickles. The child process protects the command from a file that is damaged or too large for
+memory. It is no sandbox: code that --allow-pickle lets run has all the rights of the user.
 """
 
 from __future__ import annotations
@@ -33,16 +32,17 @@ EXAMPLES = """examples:
   python -m hsc.weights.convert_stylegan2 stylegan2-ffhq-config-f.pt ffhq.safetensors
       a rosinality checkpoint: its g_ema and latent_avg
   python -m hsc.weights.convert_stylegan2 generator.safetensors mine.safetensors --overwrite
-      a state dict in NVLabs ADA keys, replacing what an earlier run wrote
-  PYTHONPATH=stylegan2-ada-pytorch python -m hsc.weights.convert_stylegan2 ffhq.pkl ffhq.safetensors --allow-pickle --clamp 256
-      an NVLabs pickle: it runs code when loaded, so only from people you trust
+      a state dict in NVLabs ADA keys; replaces the output of an earlier run
+  PYTHONPATH=stylegan2-ada-pytorch python -m hsc.weights.convert_stylegan2 \\
+          ffhq.pkl ffhq.safetensors --allow-pickle --clamp 256
+      an NVLabs pickle, which runs code when it is loaded: only from people you trust
 
 exit codes: 0 done, 1 the checkpoint cannot be converted, 2 the request cannot be met"""
 
 
 @dataclass(frozen=True)
 class Converted:
-    """What a conversion found: the source's layout, the generator's config, its number of weights, notes for a person."""
+    """The report of a conversion: layout of the source, config and number of weights, and notes for people."""
 
     layout: str
     config: GeneratorConfig
@@ -55,46 +55,50 @@ def convert(
 ) -> Converted:
     """Convert a checkpoint in a child process; ``target`` appears whole or not at all.
 
-    clamp: see ``GeneratorConfig``; kept in the file.
+    clamp: see ``GeneratorConfig``; stored in the file.
 
     Raises:
-        UsageError: the names do not fit, or ``target`` exists and is not to be overwritten.
-        DataError: the checkpoint is not one this reads, or would run code that was not allowed.
-        ProcessError: the child died.
+        UsageError: the names do not fit, or ``target`` exists and ``overwrite`` is False.
+        DataError: the checkpoint cannot be read, or would run code that was not allowed.
+        ProcessError: the child process died.
     """
     _check_names(source, target, overwrite)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            report = Path(folder) / "report.json"
-            job = {
-                "source": str(source),
-                "part": str(part),
-                "report": str(report),
-                "allow_pickle": allow_pickle,
-                "clamp": clamp,
-            }
-            child = subprocess.run(
-                [sys.executable, "-m", "hsc.weights.convert_stylegan2", "--job", json.dumps(job)],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if not report.is_file():
-                last = child.stderr.strip().splitlines()[-1:] or ["it said nothing"]
-                raise ProcessError(
-                    f"the process converting {source} ended with status {child.returncode}: {last[0]}; is there "
-                    f"memory enough?"
-                )
-            found = json.loads(report.read_text())
-        if "error" in found:
-            kind = getattr(errors, found["error"], DataError)
-            raise kind(found["message"])
+        report = _run_child({"source": str(source), "part": str(part), "allow_pickle": allow_pickle, "clamp": clamp})
+        if "error" in report:
+            kind = getattr(errors, report["error"], DataError)
+            raise kind(report["message"])
         _put(part, target, overwrite)
     finally:
         part.unlink(missing_ok=True)
-    return Converted(**{**found, "config": GeneratorConfig(**found["config"])})
+    return Converted(**{**report, "config": GeneratorConfig(**report["config"])})
+
+
+def _run_child(job: dict[str, Any]) -> dict[str, Any]:
+    """Run ``run_job`` in a child process and return its report.
+
+    Raises:
+        ProcessError: the child process left no report.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        text = json.dumps({**job, "report": str(report)})
+        child = subprocess.run(
+            [sys.executable, "-m", "hsc.weights.convert_stylegan2", "--job", text],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if not report.is_file():
+            last_line = (child.stderr.strip().splitlines() or ["it wrote no message"])[-1]
+            raise ProcessError(
+                f"the process converting {job['source']} ended with status {child.returncode}: {last_line}; check "
+                f"that there is enough memory"
+            )
+        content: dict[str, Any] = json.loads(report.read_text())
+        return content
 
 
 def _check_names(source: Path, target: Path, overwrite: bool) -> None:
@@ -126,15 +130,14 @@ def _put(part: Path, target: Path, overwrite: bool) -> None:
 
 
 def run_job(job: dict[str, Any]) -> None:
-    """The child's work: read, map, check, write, and leave a report."""
-    report = Path(job["report"])
+    """The work of the child process: read, map and check a checkpoint, write the output, and leave a report."""
     try:
-        found = asdict(_convert_here(Path(job["source"]), Path(job["part"]), job["allow_pickle"], job["clamp"]))
+        report = asdict(_convert_here(Path(job["source"]), Path(job["part"]), job["allow_pickle"], job["clamp"]))
     except HscError as error:
-        found = {"error": type(error).__name__, "message": str(error)}
+        report = {"error": type(error).__name__, "message": str(error)}
     except OSError as error:
-        found = {"error": "DataError", "message": f"{error.filename or job['source']}: {error.strerror or error}"}
-    report.write_text(json.dumps(found))
+        report = {"error": "DataError", "message": f"{error.filename or job['source']}: {error.strerror or error}"}
+    Path(job["report"]).write_text(json.dumps(report))
 
 
 def _convert_here(source: Path, part: Path, allow_pickle: bool, clamp: float | None) -> Converted:
@@ -147,7 +150,7 @@ def _convert_here(source: Path, part: Path, allow_pickle: bool, clamp: float | N
     state = read_checkpoint(source, allow_pickle=allow_pickle)
     layout, _ = layout_of(state)
     own = to_own(state)
-    require_sound(own, source)  # again, as the float32 they now are
+    require_sound(own, source)  # again, because they were converted to float32
     config, notes = infer_config(own), []
     generator = build_generator(own, config)
     if not any(key.endswith(".noise") for key in own):
@@ -171,41 +174,41 @@ def _convert_here(source: Path, part: Path, allow_pickle: bool, clamp: float | N
 
 def parser() -> argparse.ArgumentParser:
     """The arguments, with their help."""
-    made = argparse.ArgumentParser(
+    command = argparse.ArgumentParser(
         prog="python -m hsc.weights.convert_stylegan2",
-        description="Convert a StyleGAN2 generator, in NVLabs ADA (PyTorch) or rosinality keys, to a safetensors file this "
-        "package loads.",
+        description="Convert a StyleGAN2 generator, with NVLabs ADA (PyTorch) or rosinality keys, to a safetensors "
+        "file that this package loads.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument(
+    command.add_argument(
         "checkpoint", type=Path, help="a safetensors file, a torch state dict or checkpoint, or (see below) a pickle"
     )
-    made.add_argument("output", type=Path, help="the file to write, ending in .safetensors")
-    made.add_argument(
+    command.add_argument("output", type=Path, help="the file to write, ending in .safetensors")
+    command.add_argument(
         "--allow-pickle",
         action="store_true",
-        help="load files that run code of their own; only for files from people you trust",
+        help="also load files that run their own code; only for files from people you trust",
     )
-    made.add_argument("--overwrite", action="store_true", help="replace the output if it exists")
-    made.add_argument(
+    command.add_argument("--overwrite", action="store_true", help="replace the output if it exists")
+    command.add_argument(
         "--clamp",
         type=float,
         metavar="X",
-        help="limit of activations, which no state dict holds: 256 for nets trained by NVLabs' ADA",
+        help="limit of activations, which no state dict holds: 256 for networks trained with NVLabs' ADA",
     )
-    return made
+    return command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the result is the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given[:1] == ["--job"] and len(given) == 2:  # how the command calls its own child
+    if given[:1] == ["--job"] and len(given) == 2:  # this is the child process, see ``_run_child``
         run_job(json.loads(given[1]))
         return DONE
     options = parser().parse_args(given)
     try:
-        found = convert(
+        converted = convert(
             options.checkpoint,
             options.output,
             allow_pickle=options.allow_pickle,
@@ -215,11 +218,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except HscError as error:
         sys.stderr.write(f"{error}\n")
         return USAGE if isinstance(error, UsageError) else FAILED
-    c = found.config
+    c = converted.config
     lines = [
-        f"wrote {options.output}: {found.layout} keys, {c.resolution}x{c.resolution}, W+ {c.n_styles}x{c.w_dim}, "
-        f"channel_base {c.channel_base}, {c.mapping_layers} mapping layers, {found.parameters:,} parameters",
-        *(f"note: {note}" for note in found.notes),
+        f"wrote {options.output}: {converted.layout} keys, {c.resolution}x{c.resolution}, W+ {c.n_styles}x{c.w_dim}, "
+        f"channel_base {c.channel_base}, {c.mapping_layers} mapping layers, {converted.parameters:,} parameters",
+        *(f"note: {note}" for note in converted.notes),
     ]
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.write("\n".join(lines) + "\n")

@@ -1,6 +1,6 @@
-"""Fetch a file once, prove it is the right one, keep it.
+"""Download a file once, verify its checksum, and keep it in the cache folder.
 
-    url --> NAME.part (grows, is resumed) --sha256 agrees--> NAME      in the cache folder
+    url --> NAME.part (grows, can be resumed) --sha256 agrees--> NAME      in the cache folder
 
 Switches: HSC_CACHE names the cache folder (default ~/.cache/hsc), HSC_OFFLINE=1 forbids the network.
 """
@@ -24,11 +24,12 @@ from hsc.errors import DownloadError
 
 _BLOCK = 1 << 20
 _TIMEOUT_S = 30
+_offline_blocks: list[None] = []  # one entry for each open block of ``without_network``
 _log = logging.getLogger(__name__)
 
 
 def cache_folder() -> Path:
-    """Where fetched files are kept: HSC_CACHE, else hsc below XDG_CACHE_HOME or ~/.cache."""
+    """The folder of downloaded files: HSC_CACHE, else hsc below XDG_CACHE_HOME or ~/.cache."""
     given = os.environ.get("HSC_CACHE")
     return (
         Path(given).expanduser() if given else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "hsc"
@@ -36,31 +37,41 @@ def cache_folder() -> Path:
 
 
 def offline() -> bool:
-    """True where HSC_OFFLINE forbids the network."""
-    return os.environ.get("HSC_OFFLINE", "").lower() not in ("", "0", "false", "no")
+    """True where HSC_OFFLINE or an open block of ``without_network`` forbids the network."""
+    return bool(_offline_blocks) or os.environ.get("HSC_OFFLINE", "").lower() not in ("", "0", "false", "no")
+
+
+@contextlib.contextmanager
+def without_network() -> Iterator[None]:
+    """Forbid the network in this process, as HSC_OFFLINE does, until the end of the block; blocks may be nested."""
+    _offline_blocks.append(None)
+    try:
+        yield
+    finally:
+        _offline_blocks.pop()
 
 
 def cached(name: str) -> Path | None:
-    """The kept file of that name, or None where it was never fetched. Its checksum was proven when it came."""
+    """The cached file of a name, or None if it was never downloaded. Its checksum was verified on download."""
     path = cache_folder() / name
     return path if path.is_file() else None
 
 
 def fetch_file(url: str, sha256: str, name: str, *, size_bytes: int | None = None) -> Path:
-    """The file at ``url``, from the cache or fetched now.
+    """The file at ``url``, from the cache or downloaded now.
 
-    sha256: 64 hex digits the bytes must have. name: path below the cache folder ("coco/val2017.zip"). size_bytes: the
-    expected length, to refuse a wrong file early. A fetch that broke off goes on where it stopped; of several processes
-    that want the same file one fetches and the others wait.
+    sha256: checksum of the file, 64 hex digits. name: path below the cache folder ("coco/val2017.zip"). size_bytes: the
+    expected length, to refuse a wrong file early. An interrupted download resumes where it stopped; of several
+    processes that need the same file, one downloads it and the others wait.
 
     Raises:
-        DownloadError: HSC_OFFLINE is set, the server cannot be reached, or the bytes are not the pinned ones.
+        DownloadError: HSC_OFFLINE is set, the server cannot be reached, or the checksum differs.
     """
     if not re.fullmatch(r"[0-9a-f]{64}", sha256):
         raise DownloadError(f"the checksum of {name!r} came as {sha256!r}, expected 64 hex digits of a sha256")
-    known = cached(name)
-    if known:
-        return known if is_ours(known) else _proven(known, sha256)
+    path = cached(name)
+    if path:
+        return path if is_ours(path) else _verified(path, sha256)
     target = cache_folder() / name
     if offline():
         raise DownloadError(
@@ -68,25 +79,25 @@ def fetch_file(url: str, sha256: str, name: str, *, size_bytes: int | None = Non
         )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(target):
+        with _locked(target):
             if not target.is_file():
                 part = _own_name(target.with_name(target.name + ".part"))
                 _transfer(url, part, size_bytes)
-                _prove(part, sha256, url)
+                _verify(part, sha256, url)
                 part.replace(target)
     except urllib.error.HTTPError as error:
         raise DownloadError(f"{url} answered {error.code} {error.reason}; put the file at {target} yourself") from error
     except (OSError, http.client.HTTPException) as error:
         raise DownloadError(
-            f"cannot fetch {url}: {error or type(error).__name__}; check the network and try again, or put the file "
-            f"at {target} yourself"
+            f"cannot download {url}: {error or type(error).__name__}; check the network and try again, or put the "
+            f"file at {target} yourself"
         ) from error
     return target
 
 
 @contextlib.contextmanager
-def _alone(target: Path) -> Iterator[None]:
-    """Hold the file's lock, where the system has locks; it goes with the process, so none is ever left behind."""
+def _locked(target: Path) -> Iterator[None]:
+    """Hold the file's lock, if the system has locks; the lock ends with the process, so none is left behind."""
     with _open_own(_own_name(target.with_name(target.name + ".lock")), "ab") as lock:
         with contextlib.suppress(ImportError):
             import fcntl
@@ -96,10 +107,8 @@ def _alone(target: Path) -> Iterator[None]:
 
 
 def is_ours(path: Path) -> bool:
-    """Whether a file was put there by this user or the system's own: in a cache folder that several share, others'
-    files are not to be trusted.
-    """
-    if not hasattr(os, "geteuid"):
+    """Whether a file belongs to this user or to root; in a shared cache folder, other users' files are not trusted."""
+    if not hasattr(os, "geteuid"):  # Windows
         return True
     try:
         return {path.lstat().st_uid, path.stat().st_uid} <= {os.geteuid(), 0}
@@ -107,44 +116,41 @@ def is_ours(path: Path) -> bool:
         return False
 
 
-def _proven(path: Path, sha256: str) -> Path:
-    """Another user's file, if it is the right one."""
+def _verified(path: Path, sha256: str) -> Path:
+    """Another user's file, once its checksum is verified."""
     with path.open("rb") as file:
-        came = hashlib.file_digest(file, "sha256").hexdigest()
-    if came != sha256:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != sha256:
         raise DownloadError(
-            f"{path} is another user's and has the sha256 {came}, expected {sha256}; remove it, or name your own "
+            f"{path} is another user's and has the sha256 {digest}, expected {sha256}; remove it, or name your own "
             f"folder in HSC_CACHE"
         )
     return path
 
 
 def _own_name(path: Path) -> Path:
-    """``path``, or a name of this user's beside it where something lies that this user did not write: another's file,
-    or a link.
-    """
+    """``path``, or this user's name beside it if ``path`` is a link or another user's file."""
     try:
-        about = path.lstat()
+        status = path.lstat()
     except FileNotFoundError:
         return path
-    return path if _is_own(about) else path.with_name(f"{path.name}-{os.geteuid()}")
+    return path if _is_own(status) else path.with_name(f"{path.name}-{os.geteuid()}")
 
 
-def _is_own(about: os.stat_result) -> bool:
-    """A plain file of this user's, under one name alone."""
+def _is_own(status: os.stat_result) -> bool:
+    """Whether the status is that of this user's plain file with a single name."""
     return (
-        stat.S_ISREG(about.st_mode)
-        and about.st_nlink == 1
-        and (not hasattr(os, "geteuid") or about.st_uid == os.geteuid())
+        stat.S_ISREG(status.st_mode)
+        and status.st_nlink == 1
+        and (not hasattr(os, "geteuid") or status.st_uid == os.geteuid())
     )
 
 
 def _open_own(path: Path, mode: Literal["ab", "wb"]) -> BinaryIO:
-    """Open a file to write whose name others can foresee: in a shared folder no link of theirs is followed, and no file
-    of theirs written.
+    """Open a file for writing under a predictable name, without following links or writing other users' files.
 
     Raises:
-        DownloadError: what lies there is not this user's own plain file.
+        DownloadError: the path exists and is not this user's own plain file.
     """
     flags = (
         os.O_WRONLY
@@ -153,66 +159,69 @@ def _open_own(path: Path, mode: Literal["ab", "wb"]) -> BinaryIO:
         | getattr(os, "O_NONBLOCK", 0)
         | getattr(os, "O_BINARY", 0)
     )
-    foreign = (
+    refusal = (
         f"{path} is a link or another user's file, and is not written to; remove it, or name your own folder in "
         f"HSC_CACHE"
     )
     try:
-        number = os.open(path, flags | (os.O_APPEND if mode == "ab" else 0), 0o666)
+        descriptor = os.open(path, flags | (os.O_APPEND if mode == "ab" else 0), 0o666)
     except OSError as error:
-        raise (DownloadError(foreign) if path.is_symlink() or path.exists() else error) from error
-    if not _is_own(os.fstat(number)):
-        os.close(number)
-        raise DownloadError(foreign)
+        raise (DownloadError(refusal) if path.is_symlink() or path.exists() else error) from error
+    if not _is_own(os.fstat(descriptor)):
+        os.close(descriptor)
+        raise DownloadError(refusal)
     if mode == "wb":
-        os.ftruncate(number, 0)
-    return os.fdopen(number, mode)
+        os.ftruncate(descriptor, 0)
+    return os.fdopen(descriptor, mode)
 
 
 def _transfer(url: str, part: Path, size_bytes: int | None) -> None:
-    """Append what is missing to ``part``; start over where the server does not resume."""
-    have = part.stat().st_size if part.exists() else 0
-    if size_bytes is not None and have >= size_bytes:
-        if have == size_bytes:
+    """Append the missing bytes to ``part``; start over if the server cannot resume."""
+    done_bytes = part.stat().st_size if part.exists() else 0
+    if size_bytes is not None and done_bytes >= size_bytes:
+        if done_bytes == size_bytes:
             return
-        have = 0
+        done_bytes = 0
     request = urllib.request.Request(
-        url, headers={"User-Agent": "hsc-bench"} | ({"Range": f"bytes={have}-"} if have else {})
+        url, headers={"User-Agent": "hsc-bench"} | ({"Range": f"bytes={done_bytes}-"} if done_bytes else {})
     )
     try:
-        answer = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
+        response = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
     except urllib.error.HTTPError as error:
-        if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and have:
+        if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and done_bytes:
             error.close()
-            return  # the part is whole already, or wrong: the checksum tells
+            return  # the part is complete or wrong, which the checksum will show
         raise
-    with answer:
-        resumed = answer.status == http.client.PARTIAL_CONTENT
+    with response:
+        resumed = response.status == http.client.PARTIAL_CONTENT
         with _open_own(part, "ab" if resumed else "wb") as out:
-            _log.info("fetching %s%s", url, f" from byte {have}" if resumed else "")
-            _copy(answer, out, have if resumed else 0, size_bytes, url)
+            _log.info("fetching %s%s", url, f" from byte {done_bytes}" if resumed else "")
+            _copy(response, out, done_bytes if resumed else 0, size_bytes, url)
 
 
-def _copy(answer: http.client.HTTPResponse, out: BinaryIO, have: int, size_bytes: int | None, url: str) -> None:
-    stated = answer.headers.get("Content-Length")
-    expected = have + int(stated) if stated and stated.isdigit() else size_bytes
+def _copy(response: http.client.HTTPResponse, out: BinaryIO, done_bytes: int, size_bytes: int | None, url: str) -> None:
+    stated = response.headers.get("Content-Length")
+    expected = done_bytes + int(stated) if stated and stated.isdigit() else size_bytes
     if size_bytes is not None and expected is not None and expected != size_bytes:
         raise DownloadError(f"{url} offers {expected} bytes, expected {size_bytes}; it is another version of the file")
-    while block := answer.read(_BLOCK):
-        have += len(block)
-        if expected is not None and have > expected:
+    while block := response.read(_BLOCK):
+        done_bytes += len(block)
+        if expected is not None and done_bytes > expected:
             raise DownloadError(f"{url} sent more than the {expected} bytes it announced")
         out.write(block)
-    if expected is not None and have < expected:
-        raise OSError(f"the connection closed after {have} of {expected} bytes; what came is kept")
+    if expected is not None and done_bytes < expected:
+        raise OSError(
+            f"the connection closed after {done_bytes} of {expected} bytes; the next attempt resumes from there"
+        )
 
 
-def _prove(part: Path, sha256: str, url: str) -> None:
+def _verify(part: Path, sha256: str, url: str) -> None:
+    """Check a finished download; delete it and raise DownloadError if its checksum differs."""
     with part.open("rb") as file:
-        came = hashlib.file_digest(file, "sha256").hexdigest()
-    if came != sha256:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != sha256:
         part.unlink()
         raise DownloadError(
-            f"{url} has the sha256 {came}, expected {sha256}; it is damaged or another version, and was deleted: try "
+            f"{url} has the sha256 {digest}, expected {sha256}; it is damaged or another version, and was deleted: try "
             f"again"
         )

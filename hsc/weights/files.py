@@ -1,11 +1,11 @@
-"""Weights files: one safetensors file a model, found by name or path.
+"""Weights files: one safetensors file per model, found by name or path.
 
     name ──> hsc/pretrained/NAME.safetensors
-         └─> hsc/pretrained/NAME.json {url, sha256, size_bytes} ──fetch──> cache        path ──> itself
+         └─> hsc/pretrained/NAME.json {url, sha256, size_bytes} ──download──> cache        path ──> itself
     file: float16, int8, int32, uint16 tensors; metadata "hsc": {format, profile, card}
 
-Nothing in such a file is executed. Floats are kept in 16 bits, integer networks and tables as the integers they are, so
-what is loaded is bit for bit what was saved, and ``HscModel.fingerprint`` says so.
+Nothing in such a file is executed. Floats are stored in 16 bits, and integer networks and tables as integers, so a
+loaded model equals the saved one bit for bit; ``HscModel.fingerprint`` verifies it.
 """
 
 from __future__ import annotations
@@ -33,33 +33,29 @@ FOLDER = Path(__file__).parents[1] / "pretrained"
 
 
 class Card(NamedTuple):
-    """What a weights file says of itself: profile (JSON), and what its makers wrote: licence, data, date, training."""
+    """The metadata of a weights file: profile (JSON), and the makers' card with licence, data, date and training."""
 
     profile: str
     card: Mapping[str, Any]
 
 
 def names(folder: Path = FOLDER) -> list[str]:
-    """The weights that can be had by name."""
-    found = folder.iterdir() if folder.is_dir() else ()
-    return sorted({path.stem for path in found if path.suffix in (SUFFIX, ".json") and not path.name.endswith(LIGHT)})
+    """The names of all weights that can be loaded by name."""
+    paths = folder.iterdir() if folder.is_dir() else ()
+    return sorted({path.stem for path in paths if path.suffix in (SUFFIX, ".json") and not path.name.endswith(LIGHT)})
 
 
 def here(folder: Path = FOLDER) -> list[str]:
-    """The weights that are packaged, so that neither a path nor the network is needed."""
+    """The names of packaged weights, which need neither a path nor the network."""
     return [name for name in names(folder) if (folder / f"{name}{SUFFIX}").is_file()]
 
 
 def why_not(name: str, folder: Path = FOLDER) -> str | None:
-    """None if ``find`` would succeed, without the network or after fetching, else one sentence with the reason and the
-    cure.
-    """
+    """None if ``find`` would succeed, perhaps after a download, else one sentence with the reason and the cure."""
     if _is_path(name):
-        return (
-            None
-            if Path(name).expanduser().is_file()
-            else f"there is no weights file {name}; give the path of a {SUFFIX} file"
-        )
+        if Path(name).expanduser().is_file():
+            return None
+        return f"there is no weights file {name}; give the path of a {SUFFIX} file"
     if name in names(folder):
         return None
     known = ", ".join(names(folder)) or "none"
@@ -67,10 +63,10 @@ def why_not(name: str, folder: Path = FOLDER) -> str | None:
 
 
 def find(name: str, folder: Path = FOLDER) -> Path:
-    """The file of weights: packaged, fetched now or before, or a path (which ends in .safetensors or holds a slash).
+    """The file of weights: packaged, downloaded now or before, or a path (ending in .safetensors, or with a slash).
 
     Raises:
-        UnavailableError: there are no weights of that name, or they cannot be fetched.
+        UnavailableError: there are no weights of that name, or they cannot be downloaded.
     """
     reason = why_not(name, folder)
     if reason:
@@ -81,12 +77,13 @@ def find(name: str, folder: Path = FOLDER) -> Path:
     if packaged.is_file():
         return packaged
     source = json.loads((folder / f"{name}.json").read_text())
-    kept = f"weights/{source['sha256'][:16]}-{name}{SUFFIX}"
-    return cached(kept) or fetch_file(source["url"], source["sha256"], kept, size_bytes=source.get("size_bytes"))
+    cache_name = f"weights/{source['sha256'][:16]}-{name}{SUFFIX}"
+    path = cached(cache_name)
+    return path or fetch_file(source["url"], source["sha256"], cache_name, size_bytes=source.get("size_bytes"))
 
 
 def load(name: str) -> HscModel:
-    """A frozen model, on the CPU, by name or path.
+    """Load a frozen model by name or path, on the CPU.
 
     Raises:
         UnavailableError: there are no such weights.
@@ -101,51 +98,48 @@ def load(name: str) -> HscModel:
     tensors = read_tensors(path)
     try:
         arrays = {key: tensor.numpy() for key, tensor in tensors.items()}
-    except TypeError as error:  # kinds of numbers that NumPy does not know, such as bfloat16
-        raise DataError(f"{path} holds tensors of a kind that no weights file has: {error}; fetch it again") from error
+    except TypeError as error:  # types that NumPy does not have, such as bfloat16
+        raise DataError(f"{path} holds tensors of a type that no weights file has: {error}; get it again") from error
     return HscModel(profile).load_arrays(arrays)
 
 
 def light_for(name: str, model: HscModel) -> LightNetwork | None:
-    """The network that says how F follows w, from the file beside the weights: NAME-light.safetensors; None where there
-    is none.
+    """The light network of a model, from NAME-light.safetensors beside its weights; None if there is no such file.
 
     Raises:
-        DataError: it is damaged, or fits another model.
+        DataError: the file is damaged, or fits another model.
     """
     from hsc.networks.relighting import load_light
 
     path = find(name)
-    beside = path.with_name(path.name.removesuffix(SUFFIX) + LIGHT)
-    if not beside.is_file():
+    light_path = path.with_name(path.name.removesuffix(SUFFIX) + LIGHT)
+    if not light_path.is_file():
         return None
-    network, encoder = load_light(beside, model.fingerprint.hex()), model.profile.encoder
-    came, expected = (
-        (len(network.feature_mean), len(network.word_mean)),
-        (encoder.feature_channels, encoder.n_styles * encoder.w_dim),
-    )
+    network, encoder = load_light(light_path, model.fingerprint.hex()), model.profile.encoder
+    came = (len(network.feature_mean), len(network.word_mean))
+    expected = (encoder.feature_channels, encoder.n_styles * encoder.w_dim)
     if came != expected:
         raise DataError(
-            f"{beside.name} reads F and W+ of {came} numbers, the model has {expected}; train one for this model"
+            f"{light_path.name} reads F and W+ of {came} numbers, the model has {expected}; train one for this model"
         )
     return network
 
 
 def read_card(path: Path) -> Card:
-    """What the file says of itself, without its tensors.
+    """The metadata of a weights file, without its tensors.
 
     Raises:
-        DataError: it is damaged or not one of ours.
+        DataError: the file is damaged or not one of ours.
     """
     about = read_about(path, "hsc")
     if about is None or not isinstance(about.get("profile"), str) or not isinstance(about.get("card", {}), dict):
         raise DataError(
-            f"{path} holds no hsc model; expected a file of hsc.weights.save (a converted generator is for training "
-            f"only)"
+            f"{path} holds no hsc model; expected a file of hsc.weights.files.save (a converted generator is for "
+            f"training only)"
         )
     if about.get("format") != FORMAT:
         raise DataError(
-            f"{path} is of weights format {about.get('format')}, this reads {FORMAT}; it needs another version of hsc"
+            f"{path} has the weights format {about.get('format')}, expected {FORMAT}; it needs another version of hsc"
         )
     return Card(about["profile"], about.get("card", {}))
 
@@ -156,7 +150,7 @@ def save(model: HscModel, path: Path, card: Mapping[str, Any] | None = None) -> 
     card: plain values for people: licence, training data, steps, scores.
 
     Raises:
-        UsageError: the model is not frozen, or the name has another ending.
+        UsageError: the model is not frozen, or the path does not end in .safetensors.
     """
     from safetensors.numpy import save_file
 

@@ -1,11 +1,11 @@
-"""StyleGAN2 state dicts in three key layouts, and how each key of one is called in another.
+"""StyleGAN2 state dicts in three key layouts, and the mapping between their keys.
 
     NVLabs ADA   synthesis.b8.conv0.affine.weight ──┐
                                                     ├─ pairs() ─> convs.1.affine.weight     hsc
     rosinality   convs.0.conv.modulation.weight   ──┘
 
-Layouts differ in names and in axes of length one; no value is changed, so each direction undoes the other. The numbers
-of resolutions and of mapping layers are read from the keys, all widths from the tensors' shapes.
+Layouts differ in names and in axes of length one; no value changes, so the two directions are inverse to each other.
+The numbers of resolutions and of mapping layers are read from the keys, all widths from the tensors' shapes.
 
 Layouts: NVLabs/stylegan2-ada-pytorch (Karras et al. 2020), rosinality/stylegan2-pytorch. Nothing here unpickles; see
 ``hsc.weights.convert_stylegan2`` for files.
@@ -52,52 +52,54 @@ _OWN = ("weight", "bias", "affine.weight", "affine.bias", "noise_strength", "noi
 
 
 class Pair(NamedTuple):
-    """One tensor: its key here, its key in the other layout, and the axes of length one it has only there."""
+    """One tensor: its key in this package and in the other layout, and the axes of length one of the other layout.
+
+    axes: "*" stands for the tensor's own axes; "1*" has one axis in front, "1*11" one in front and two behind.
+    """
 
     own: str
     other: str
     axes: str
-    """Those axes around the tensor's own, "*": "1*" is one in front, "1*11" one in front and two behind."""
 
 
 def pairs(layout: Layout, levels: int, mapping_layers: int) -> list[Pair]:
-    """Every tensor of a generator of so many resolutions (4 is the first) and mapping layers."""
+    """All tensors of a generator. levels: number of resolutions, from 4 up. mapping_layers: number of those layers."""
     if layout == "hsc":
         return [Pair(p.own, p.own, "*") for p in pairs("nvlabs", levels, mapping_layers)]
     rosinality = layout == "rosinality"
-    found = [Pair("const", _SIGN[layout], "1*" if rosinality else "*")]
+    tensors = [Pair("const", _SIGN[layout], "1*" if rosinality else "*")]
     if mapping_layers:
-        found.append(Pair("mapping.w_mean", "latent_avg" if rosinality else "mapping.w_avg", "*"))
+        tensors.append(Pair("mapping.w_mean", "latent_avg" if rosinality else "mapping.w_avg", "*"))
     for i in range(mapping_layers):
         other = f"style.{i + 1}" if rosinality else f"mapping.fc{i}"
-        found += [Pair(f"mapping.layers.{i}.{part}", f"{other}.{part}", "*") for part in ("weight", "bias")]
+        tensors += [Pair(f"mapping.layers.{i}.{part}", f"{other}.{part}", "*") for part in ("weight", "bias")]
     for n in range(2 * levels - 1):
-        found += _conv_pairs(layout, n)
+        tensors += _conv_pairs(layout, n)
     for k in range(levels):
         name = (f"to_rgbs.{k - 1}" if k else "to_rgb1") if rosinality else f"synthesis.b{4 << k}.torgb"
         for own, other in zip(_OWN, _RGB[layout], strict=False):
             axes = {"weight": "1*", "bias": "1*11"}.get(own, "*") if rosinality else "*"
-            found.append(Pair(f"rgbs.{k}.{own}", f"{name}.{other}", axes))
-    return found
+            tensors.append(Pair(f"rgbs.{k}.{own}", f"{name}.{other}", axes))
+    return tensors
 
 
 def _conv_pairs(layout: Layout, n: int) -> list[Pair]:
     """The tensors of styled convolution n."""
     rosinality = layout == "rosinality"
     name = (f"convs.{n - 1}" if n else "conv1") if rosinality else f"synthesis.b{4 << (n + 1) // 2}.conv{(n + 1) % 2}"
-    found = []
+    tensors = []
     for own, other in zip(_OWN, _CONV[layout], strict=True):
         key = f"noises.noise_{n}" if rosinality and own == "noise" else f"{name}.{other}"
         axes = {"weight": "1*", "noise_strength": "1*", "noise": "11*"}.get(own, "*") if rosinality else "*"
-        found.append(Pair(f"convs.{n}.{own}", key, axes))
-    return found
+        tensors.append(Pair(f"convs.{n}.{own}", key, axes))
+    return tensors
 
 
 def layout_of(state: Mapping[str, Any]) -> tuple[Layout, str]:
-    """The layout of a state dict, and what stands before its keys ("module.", "decoder.", mostly nothing).
+    """The layout of a state dict, and the prefix of its keys ("module.", "decoder.", usually empty).
 
     Raises:
-        DataError: it is none of the three.
+        DataError: the layout is none of the three.
     """
     for layout in ("nvlabs", "rosinality"):
         for key in state:
@@ -105,26 +107,25 @@ def layout_of(state: Mapping[str, Any]) -> tuple[Layout, str]:
                 return layout, key.removesuffix(_SIGN[layout])
     if "const" in state and "convs.0.weight" in state:
         return "hsc", ""
-    some = ", ".join(list(state)[:3]) or "no keys"
+    keys = ", ".join(list(state)[:3]) or "no keys"
     raise DataError(
-        f"not a StyleGAN2 generator this reads: came {some} ..., expected a key {_SIGN['nvlabs']!r} (NVLabs ADA, "
-        f"PyTorch) "
-        f"or {_SIGN['rosinality']!r} (rosinality); a TensorFlow or StyleGAN3 checkpoint needs their own converters "
-        f"first"
+        f"this is no supported StyleGAN2 generator: came {keys} ..., expected a key {_SIGN['nvlabs']!r} (NVLabs ADA, "
+        f"PyTorch) or {_SIGN['rosinality']!r} (rosinality); convert a TensorFlow or StyleGAN3 checkpoint with its "
+        f"authors' converter first"
     )
 
 
 def to_own(state: Mapping[str, Tensor]) -> State:
-    """A state dict of any layout under this package's keys, as float32.
+    """A state dict of any layout with this package's keys, as float32.
 
-    The mean latent and the noise maps may be absent and then are absent in the result.
+    The mean latent and the noise maps may be absent; they are then absent from the result.
 
     Raises:
         DataError: the layout is unknown, a key is missing or unexpected, or a tensor has an unexpected number of axes.
     """
     layout, prefix = layout_of(state)
     rest = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-    if "latent_avg" in state:  # beside the generator, whatever its prefix
+    if "latent_avg" in state:  # stored beside the generator, without its prefix
         rest["latent_avg"] = state["latent_avg"]
     if any(k.startswith("mapping.embed.") for k in rest):
         raise DataError("this generator is conditional (it has mapping.embed); only unconditional ones are read")
@@ -140,22 +141,24 @@ def to_own(state: Mapping[str, Tensor]) -> State:
             own[pair.own] = _without_ones(tensor, pair).float()
     if absent:
         raise DataError(
-            f"the {layout} checkpoint lacks {_some(absent)}; expected the whole generator with RGB skips at every "
+            f"the {layout} checkpoint lacks {_shortened(absent)}; expected the whole generator with RGB skips at every "
             f"resolution"
         )
     if rest:
         raise DataError(
-            f"the {layout} checkpoint has keys no StyleGAN2 with skips has: {_some(list(rest))}; is it another "
-            f"architecture?"
+            f"the {layout} checkpoint has keys that no StyleGAN2 with skips has: {_shortened(list(rest))}; it may be "
+            f"another architecture"
         )
     return own
 
 
 def from_own(state: Mapping[str, Tensor], layout: Layout) -> State:
-    """A whole generator's state dict, from this package's keys to another layout's, fixed filters included.
+    """A whole generator's state dict with the keys of another layout, fixed filters included.
+
+    state: with this package's keys.
 
     Raises:
-        UsageError: the state dict is not one of a generator that starts at the constant.
+        UsageError: the state dict is not that of a generator that starts at the constant.
     """
     config = infer_config(state)
     other: State = {}
@@ -168,19 +171,17 @@ def from_own(state: Mapping[str, Tensor], layout: Layout) -> State:
 
 
 def infer_config(state: Mapping[str, Tensor]) -> GeneratorConfig:
-    """The shapes of a whole generator from its tensors, in this package's keys.
+    """The config of a whole generator, inferred from its tensors, which have this package's keys.
 
-    channel_base comes out as the smallest that gives the widths; where all of them are at channel_max (64x64 in
-    config-F) a larger one would give the same network.
+    channel_base is the smallest value that gives the widths; where all widths are at channel_max (64x64 in config-F),
+    a larger one would give the same network.
 
     Raises:
         UsageError: the state dict does not hold a generator that starts at the constant.
         DataError: the widths do not follow min(channel_base // side, channel_max).
     """
     if "const" not in state:
-        raise UsageError(
-            "shapes can be inferred only of a generator with start='const': its state dict has the key 'const'"
-        )
+        raise UsageError("a config can be inferred only for a generator with start='const', which has the key 'const'")
     levels, mapping_layers = _counts("hsc", state)
     resolution = 2 << levels
     flat = [
@@ -192,7 +193,7 @@ def infer_config(state: Mapping[str, Tensor]) -> GeneratorConfig:
         mapping_layers and ("mapping.layers.0.weight" not in state or state["mapping.layers.0.weight"].ndim < 2)
     ):
         raise DataError(
-            f"the weights hold no shapes of a generator at {_some(flat or ['mapping.layers.0.weight'])}; fetch them "
+            f"the weights have no generator's shapes at {_shortened(flat or ['mapping.layers.0.weight'])}; get them "
             f"again"
         )
     widths = [state[f"rgbs.{k}.weight"].shape[1] for k in range(levels)]
@@ -217,12 +218,12 @@ def infer_config(state: Mapping[str, Tensor]) -> GeneratorConfig:
 def load_generator(
     path: str | Path, *, start: Literal["const", "feature"] = "const", layer: int | None = None
 ) -> StyleGAN2:
-    """A generator from a safetensors file that ``hsc.weights.convert_stylegan2`` wrote, in eval mode.
+    """Load a generator from a safetensors file that ``hsc.weights.convert_stylegan2`` wrote, in eval mode.
 
-    start, layer: where it begins and where F enters; a generator that starts at F takes the upper part of the file.
+    start, layer: as in ``GeneratorConfig``; a generator that starts at F takes the upper part of the file.
 
     Raises:
-        DataError: the file is missing, damaged, not a generator, or holds what are no numbers.
+        DataError: the file is missing, damaged, not a generator, or holds values that are not finite.
     """
     try:
         state, notes = read_tensors(path, single=True), read_about(path, "hsc") or {}
@@ -237,33 +238,36 @@ def load_generator(
     try:
         require_bounded(fields)
     except ValueError as error:
-        raise DataError(
-            f"{path} says of itself what no generator has: {error}; convert the checkpoint again"
-        ) from error
+        raise DataError(f"{path} has metadata that no generator has: {error}; convert the checkpoint again") from error
     return build_generator(own, GeneratorConfig(**{**vars(config), **fields}))
 
 
 def build_generator(own: Mapping[str, Tensor], config: GeneratorConfig) -> StyleGAN2:
-    """A generator filled from a whole state dict in this package's keys, in eval mode; parts it does not have are left
-    out.
+    """Build a generator in eval mode from a whole state dict with this package's keys; unneeded tensors are ignored.
 
     Raises:
-        DataError: a tensor the config needs is missing or of another shape.
+        DataError: a tensor that the config needs is missing or has another shape.
     """
-    wanted = outline(lambda: StyleGAN2(config), "the checkpoint")  # a file may speak of widths that it does not hold
-    if config.start == "const":  # what a checkpoint may lack: without maps "stored" noise is none
-        lacking = [key for key in wanted if key.endswith((".noise", "w_mean")) and key not in own]
-        own = {**{key: torch.zeros(wanted[key]) for key in lacking}, **own}
+    wanted = outline(lambda: StyleGAN2(config), "the checkpoint")  # a file may describe widths that it does not hold
+    if config.start == "const":  # these may be absent from a checkpoint; without maps, "stored" noise is zero
+        absent = [key for key in wanted if key.endswith((".noise", "w_mean")) and key not in own]
+        own = {**{key: torch.zeros(wanted[key]) for key in absent}, **own}
     wrong = [key for key, shape in wanted.items() if key not in own or tuple(own[key].shape) != shape]
     if wrong:
-        raise DataError(f"the weights do not fit the generator at {_some(wrong)}; build it from infer_config(weights)")
+        raise DataError(
+            f"the weights do not fit the generator at {_shortened(wrong)}; build it from infer_config(weights)"
+        )
     generator = StyleGAN2(config)
     generator.load_state_dict({key: own[key] for key in wanted})
     return generator.eval()
 
 
 def _counts(layout: Layout, state: Mapping[str, Any]) -> tuple[int, int]:
-    """How many resolutions and mapping layers the keys speak of."""
+    """The numbers of resolutions and of mapping layers that the keys imply.
+
+    Raises:
+        DataError: a number is out of range.
+    """
     level = {
         "hsc": r"rgbs\.(\d+)\.weight",
         "nvlabs": r"synthesis\.b(\d+)\.conv1\.weight",
@@ -280,9 +284,8 @@ def _counts(layout: Layout, state: Mapping[str, Any]) -> tuple[int, int]:
     levels = {"hsc": top + 1, "nvlabs": top.bit_length() - 2, "rosinality": top + 2}[layout]
     if levels > _MAX_SIDE.bit_length() - 2 or mapping > _MAX_MAPPING_LAYERS:
         raise DataError(
-            f"the {layout} checkpoint has keys of {levels} resolutions or {mapping} mapping layers, expected sides "
-            f"up to {_MAX_SIDE} and at most "
-            f"{_MAX_MAPPING_LAYERS} layers; is it another architecture?"
+            f"the {layout} checkpoint has keys of {levels} resolutions and {mapping} mapping layers, expected sides "
+            f"up to {_MAX_SIDE} and at most {_MAX_MAPPING_LAYERS} layers; it may be another architecture"
         )
     if levels < MIN_RESOLUTION.bit_length() - 2:
         raise DataError(f"the {layout} checkpoint has no layers above 4x4; expected a whole generator")
@@ -290,17 +293,17 @@ def _counts(layout: Layout, state: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def _check_filter(key: str, kernel: Tensor) -> None:
-    """The resampling filter is built in; a checkpoint made with another one would load and look wrong."""
+    """Raise DataError for another resampling filter than the built-in one, which would load and give wrong images."""
     line = torch.tensor([1.0, 3.0, 3.0, 1.0])
     square = line[:, None] * line
     if kernel.shape != square.shape or not torch.allclose(
         kernel.float() / kernel.float().sum(), square / 64, atol=1e-4
     ):
-        raise DataError(f"{key} is not the filter [1, 3, 3, 1] this generator resamples with")
+        raise DataError(f"{key} came as another filter, expected [1, 3, 3, 1], the only one this generator has")
 
 
 def _filters(layout: Layout, levels: int) -> State:
-    """The constant filters the other implementations keep among their weights."""
+    """The constant filters that other implementations store with their weights."""
     line = torch.tensor([1.0, 3.0, 3.0, 1.0])
     square = line[:, None] * line / 64
     if layout == "rosinality":
@@ -318,7 +321,11 @@ def _filters(layout: Layout, levels: int) -> State:
 
 
 def _without_ones(tensor: Tensor, pair: Pair) -> Tensor:
-    """Drop the axes of length one that only the other layout has."""
+    """The tensor without the axes of length one that only the other layout has.
+
+    Raises:
+        DataError: such an axis is missing or longer.
+    """
     before, _, after = pair.axes.partition("*")
     if pair.own.endswith("w_mean"):  # stored as (w_dim,) or (1, w_dim)
         return tensor.reshape(-1)
@@ -331,5 +338,6 @@ def _without_ones(tensor: Tensor, pair: Pair) -> Tensor:
     return tensor.reshape(shape[len(before) : len(shape) - len(after)])
 
 
-def _some(names: list[str]) -> str:
+def _shortened(names: list[str]) -> str:
+    """Up to four names, and how many more there are."""
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks.cli import model_card
-from benchmarks.runs import verify_folder
+from benchmarks.runs.run_folder import load
 from downstream.api import HEADS
 from hsc.errors import DataError, UsageError
 from tests.run_folders import write_run
@@ -23,11 +23,13 @@ CARD = "# weights\n\nsha256 " + "abcd" * 16 + "\n\n## Scores\n\nold ones\n\nTrai
 
 
 def test_a_runs_scores_stand_in_the_card(tmp_path: Path) -> None:
-    run = verify_folder.read(write_run(tmp_path / "run"))
+    run = load(write_run(tmp_path / "run"))
     scores = model_card.section(run, "squares", "blocks")
     assert len([line for line in scores.splitlines() if line.startswith("| size=")]) == 5
     by_point = {
-        r.point: r.value for r in run.rows if r.metric == "ap" and r.codec == "blocks" and not r.anchor and not r.part
+        row.point: row.value
+        for row in run.score_rows
+        if row.metric == "ap" and row.codec == "blocks" and not row.ladder and not row.part
     }
     for point, value in by_point.items():
         assert f"| {point} |" in scores
@@ -46,7 +48,7 @@ def test_scores_of_other_weights_are_refused(tmp_path: Path, capsys: pytest.Capt
     card.write_text(CARD)
     command = [str(folder), "--head", "squares", "--codec", "blocks"]
     assert model_card.main(command) == 0
-    assert "| point | bpp | ap |" in capsys.readouterr().out
+    assert "| point | bpp | AP |" in capsys.readouterr().out
     assert model_card.main([*command, "--card", str(card)]) == 2
     assert "which the card does not name" in capsys.readouterr().err
     about = json.loads((folder / "run.json").read_text())
@@ -57,12 +59,12 @@ def test_scores_of_other_weights_are_refused(tmp_path: Path, capsys: pytest.Capt
     assert model_card.main([*command, "--card", str(tmp_path / "none.md")]) == 2
     assert "training writes one" in capsys.readouterr().err
     with pytest.raises(DataError, match="unknown"):
-        model_card.check_weights(verify_folder.read(folder), "another", CARD)
+        model_card.check_weights(load(folder), "another", CARD)
 
 
 @pytest.mark.parametrize(("task", "spec"), [(task, spec) for task, specs in CARDED.items() for spec in specs])
 def test_packaged_cards_show_what_the_reference_runs_measured(task: str, spec: str) -> None:
-    run = verify_folder.read(REFERENCE / task)
+    run = load(REFERENCE / task)
     head: Any = HEADS.build(spec)
     card = head._path().with_suffix(".md").read_text("utf-8")
     model_card.check_weights(run, spec, card)

@@ -44,7 +44,8 @@ def test_a_run_writes_its_files_and_says_done(tmp_path: Path, capsys: pytest.Cap
     folder = tmp_path / "run"
     assert sorted(p.name for p in folder.iterdir()) == sorted(
         [
-            "rows.csv",
+            "scores.csv",
+            "comparisons.csv",
             "records.csv",
             "table.csv",
             "table.md",
@@ -63,10 +64,18 @@ def test_a_run_writes_its_files_and_says_done(tmp_path: Path, capsys: pytest.Cap
 
 def test_rows_have_the_agreed_columns_and_every_cell_leads_to_its_provenance(tmp_path: Path) -> None:
     assert main(words(tmp_path)) == 0
-    table = pd.read_csv(tmp_path / "run" / "rows.csv", keep_default_na=False)
+    table = pd.read_csv(tmp_path / "run" / "scores.csv", keep_default_na=False)
     assert ",".join(table.columns) == (
-        "cell,task,dataset,split,codec,point,route,regime,head,part,seed,metric,anchor,value,low,high,unit,images,status,reason"
+        "cell,task,dataset,split,codec,ladder,point,route,regime,head,part,seed,metric,value,low,high,unit,images,"
+        "status,reason"
     )
+    comparisons = pd.read_csv(tmp_path / "run" / "comparisons.csv", keep_default_na=False)
+    assert ",".join(comparisons.columns) == (
+        "kind,task,dataset,split,metric,head,route,regime,codec,point,anchor,other,other_route,at_bpp,value,low,high,unit,"
+        "codec_score,other_score,method,overlap_test,overlap_anchor,resamples,refused,valued_low,valued_high,seed,images,"
+        "status,reason"
+    )
+    assert set(comparisons["kind"]) == {"noise_floor_rate", "noise_floor_metric"}
     described = json.loads((tmp_path / "run" / "run.json").read_text())
     cells = set(table["cell"]) - {""}
     assert cells == set(described["cells"])
@@ -82,18 +91,19 @@ def test_dry_run_shows_the_plan_and_codes_nothing(tmp_path: Path, capsys: pytest
     assert main(words(tmp_path, "--dry-run")) == 0
     shown = capsys.readouterr().out
     assert "12 cells x 2 heads x 6 images; 72 images to code or read" in shown
-    assert "blocks, null ladder size=3: 0 of 6 images known" in shown
+    assert "blocks, second ladder size=3: 0 of 6 images known" in shown
     assert not list((tmp_path / "run").glob("*"))
     assert main(words(tmp_path)) == 0
     capsys.readouterr()
     assert main(words(tmp_path, "--dry-run")) == 0
     assert "; 0 images to code or read" in capsys.readouterr().out
-    assert main(words(tmp_path, "--dry-run", "--no-null-floor")) == 0
-    assert "7 cells x 2 heads x 6 images" in capsys.readouterr().out
+    for option in ("--no-noise-floor", "--no-null-floor"):
+        assert main(words(tmp_path, "--dry-run", option)) == 0
+        assert "7 cells x 2 heads x 6 images" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "cure"),
     [
         (["--codec", "blocs"], "did you mean blocks?"),
         (["--codec", "blocks(sise=4)"], "did you mean 'size'?"),
@@ -113,12 +123,12 @@ def test_dry_run_shows_the_plan_and_codes_nothing(tmp_path: Path, capsys: pytest
     ],
 )
 def test_what_cannot_be_met_ends_with_2_and_a_cure(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], said: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], cure: str
 ) -> None:
     assert main(words(tmp_path, *more)) == 2
     message = capsys.readouterr().err
     assert message.startswith("error: ")
-    assert said in message
+    assert cure in message
     assert not list((tmp_path / "run").glob("*"))
 
 
@@ -179,8 +189,8 @@ def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
 def _steady(folder: Path) -> str:
     """The final table without its timing columns."""
     table = pd.read_csv(folder / "table.csv").drop(columns=TIMES)
-    tidy = pd.read_csv(folder / "rows.csv", keep_default_na=False)
-    return table.to_csv() + tidy[~tidy["metric"].isin(TIMES)].to_csv()
+    scores = pd.read_csv(folder / "scores.csv", keep_default_na=False)
+    return table.to_csv() + scores[~scores["metric"].isin(TIMES)].to_csv() + (folder / "comparisons.csv").read_text()
 
 
 @pytest.mark.slow

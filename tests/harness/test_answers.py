@@ -506,8 +506,8 @@ def test_packed_runs_are_read_as_coco_packs_them() -> None:
         assert why_damaged(counts, size) is None
         assert why_damaged(counts, (size[0] + 1, size[1])) is not None
         assert why_damaged(counts + b"1", size) is not None
-    assert why_damaged(b"\x01", (1, 1)) == "its runs hold bytes that are no digits of packed runs"
-    assert why_damaged(b"P", (1, 1)) == "its last run is cut off"
+    assert "hold the character" in str(why_damaged(b"\x01", (1, 1)))
+    assert "end within a number" in str(why_damaged(b"P", (1, 1)))
 
 
 PLACED = Fitted(np.zeros((4, 4, 3), np.uint8), (4, 4), (4, 4))

@@ -337,7 +337,7 @@ def test_mmseg_faults_and_the_configs_own_resize(tmp_path):
         {"state_dict": state, "meta": {"CLASSES": tuple(map(str, range(150))), "tool": tmp_path}},
         tmp_path / "pickle.pth",
     )
-    assert "write it again once" in MmSeg(config, str(tmp_path / "pickle.pth")).available()
+    assert "convert it once" in MmSeg(config, str(tmp_path / "pickle.pth")).available()
     torch.save({"state_dict": state}, tmp_path / "plain.pth")
     assert "give classes=" in MmSeg(config, str(tmp_path / "plain.pth")).available()
     assert "150 classes" in MmSeg(config, str(tmp_path / "plain.pth"), classes="voc21").available()

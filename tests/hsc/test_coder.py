@@ -199,7 +199,7 @@ def test_tables_travel_after_use():
 def test_misuse_is_named():
     with pytest.raises(UsageError, match="symbols came as float"):
         write_payload([Call(np.array([1.5]), TABLES, np.array([1]))], b"")
-    with pytest.raises(UsageError, match="symbols came in the shape"):
+    with pytest.raises(UsageError, match=r"symbols came with shape \(2,\)"):
         write_payload([Call(np.array([1, 2]), TABLES, np.array([1]))], b"")
     with pytest.raises(UsageError, match="fit int32"):
         write_payload([Call(np.array([1 << 31]), TABLES, np.array([1]))], b"")

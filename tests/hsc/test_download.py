@@ -85,7 +85,7 @@ def test_fetched_once_and_proven(server: Server, cache: Path) -> None:
 
 def test_a_broken_fetch_goes_on_where_it_stopped(server: Server) -> None:
     server.break_after = 70_000
-    with pytest.raises(DownloadError, match="70000 of 102400 bytes; what came is kept"):
+    with pytest.raises(DownloadError, match="70000 of 102400 bytes"):
         fetch_file(server.url, SHA256, "file.bin")
     assert cached("file.bin") is None
     server.break_after = None
@@ -154,7 +154,7 @@ def test_a_refusing_server_and_none_at_all_are_named(server: Server) -> None:
     server.status = 404
     with pytest.raises(DownloadError, match="answered 404"):
         fetch_file(server.url, SHA256, "file.bin")
-    with pytest.raises(DownloadError, match="cannot fetch"):
+    with pytest.raises(DownloadError, match=r"http:.*put the file at"):
         fetch_file("http://127.0.0.1:9/x", SHA256, "file.bin")
 
 

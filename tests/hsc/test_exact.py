@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from hsc.entropy_coding.exact_matmul import ExactLayer, ExactWeights, _told_to_shorten, largest_of
+from hsc.entropy_coding.exact_matmul import ExactLayer, ExactWeights, _onednn_may_shorten, largest_of
 
 
 def whole(*shape, highest, seed):
@@ -59,10 +59,10 @@ def test_settings_that_shorten_float32_are_not_trusted(precision, monkeypatch):
     weights, x = ExactWeights(torch.ones(2, 3, dtype=torch.float64)), torch.ones(1, 3, 4)
     assert weights.times(x, 1).dtype is torch.float32
     monkeypatch.setenv("ONEDNN_DEFAULT_FPMATH_MODE", "BF16")
-    _told_to_shorten.cache_clear()
+    _onednn_may_shorten.cache_clear()
     assert weights.times(x, 1).dtype is torch.float64
     monkeypatch.delenv("ONEDNN_DEFAULT_FPMATH_MODE")
-    _told_to_shorten.cache_clear()
+    _onednn_may_shorten.cache_clear()
     precision("medium")
     assert weights.times(x, 1).dtype is torch.float64
     precision("highest")

@@ -137,7 +137,7 @@ def test_what_cannot_judge_here_is_a_row_with_its_reason_and_nothing_is_fetched(
     config = configure("reconstruction", Squares(2), [Blocks(4)], [Psnr(), absent], anchors=[], resamples=0)
     found = run(config, cache=tmp_path, executor=Inline()).rows
     (skipped,) = (r for r in found if r.status == "skipped")
-    assert "not installed" in skipped.reason or "not fetched unasked" in skipped.reason
+    assert "not installed" in skipped.reason or "not downloaded automatically" in skipped.reason
     assert "skipped: fid" in blocks(found, COLUMNS, "github")
 
 

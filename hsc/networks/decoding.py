@@ -1,0 +1,139 @@
+"""Decoding: from the symbols of a file to latents, and from latents to an image.
+
+    symbols ──integers──> w_hat, y_hat ──g_s──> F_hat          symbols of detail ──> E_hat
+    w_hat, F_hat, E_hat ──generator, tile by tile──> image
+
+Latents that a file does not hold are predicted from those that it does; detail that is missing is 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from hsc.api import Image, Latents, LatentSpec
+from hsc.entropy_coding.container import Header
+from hsc.entropy_coding.layered_stream import Decoded
+from hsc.errors import UsageError
+from hsc.networks.entropy_model import Integers, feature_size
+from hsc.networks.model import HscModel
+from hsc.networks.relighting import LightNetwork
+from hsc.networks.tiling import require_numbers, synthesise
+
+
+class Restored(NamedTuple):
+    """The latents of a file, as the generator takes them.
+
+    header: of the file. w_hat: (1, n, d). feature: F_hat, (1, C, h, w). integers: those of y in 1/16, (1, M, h', w').
+    detail: E_hat, (1, K, h, w), or None where the layers hold none.
+    """
+
+    header: Header
+    w_hat: Tensor
+    feature: Tensor
+    integers: Tensor
+    detail: Tensor | None
+
+
+def latent_specs(model: HscModel) -> tuple[LatentSpec, ...]:
+    """The latents of a model: w_hat (n_styles, w_dim), y_hat (M, h', w'), F_hat (C, h, w) and perhaps E_hat (K, h, w).
+
+    Symbols decide w_hat and y_hat, whose space is shared by models that differ only in the decoder; F_hat and E_hat are
+    in the space of these very weights.
+    """
+    profile, space, own_space = model.profile, model.space.hex(), model.fingerprint.hex()
+    encoder = profile.encoder
+
+    def of_map(name: str, channels: int, stride: int, space: str) -> LatentSpec:
+        side = None if encoder.input_size is None else -(-encoder.input_size // stride)
+        return LatentSpec(name, (channels, side, side), stride if side is None else 0, space)
+
+    specs = (
+        LatentSpec("w_hat", (encoder.n_styles, encoder.w_dim), 0, space),
+        of_map("y_hat", profile.feature.channels, encoder.stride * profile.feature.stride, space),
+        of_map("F_hat", encoder.feature_channels, encoder.stride, own_space),
+    )
+    if profile.detail is None:
+        return specs
+    return (*specs, of_map("E_hat", profile.detail.channels, encoder.stride, own_space))
+
+
+@torch.no_grad()
+def restore(model: HscModel, decoded: Decoded) -> Restored:
+    """w_hat, F_hat and E_hat of decoded symbols; missing layers are predicted."""
+    header = decoded.header
+    integers, quality = _integers(model, decoded), model.entropy.quality(header)
+    w_hat = model.scn.restore(integers.semantic, quality)
+    feature = model.fcn.restore(integers.feature, w_hat, quality, feature_size(model.profile, header.image_hw))
+    detail = None if integers.detail is None else _detail(model, integers, header)
+    return Restored(header, w_hat, feature, integers.feature, detail)
+
+
+@torch.no_grad()
+def latents(model: HscModel, decoded: Decoded, names: Sequence[str] | None) -> Latents:
+    """Float32 maps of decoded symbols by name, None for all names of ``latent_specs``.
+
+    Raises:
+        UsageError: the model has no latents of a name.
+    """
+    offered = [spec.name for spec in latent_specs(model)]
+    wanted = offered if names is None else [name for name in offered if name in names]
+    if names is not None and (missing := set(names) - set(offered)):
+        raise UsageError(f"no latents are named {', '.join(sorted(missing))}; there are {', '.join(offered)}")
+    header, fcn = decoded.header, model.fcn
+    integers, quality = _integers(model, decoded), model.entropy.quality(header)
+    w_hat = model.scn.restore(integers.semantic, quality)
+    maps = {"w_hat": w_hat, "y_hat": fcn.dequantised(integers.feature, quality)}
+    if "F_hat" in wanted:
+        maps["F_hat"] = fcn.restore(integers.feature, w_hat, quality, feature_size(model.profile, header.image_hw))
+    if "E_hat" in wanted:
+        maps["E_hat"] = _detail(model, integers, header)
+    arrays = {name: require_numbers(maps[name], name)[0].contiguous().cpu().numpy() for name in wanted}
+    return Latents(arrays, header.image_hw)
+
+
+@torch.no_grad()
+def edited(model: HscModel, restored: Restored, move: Tensor, light: LightNetwork | None) -> Restored:
+    """The latents after a move of w: F follows w as the docstring of ``hsc.codec`` says.
+
+    move: (n_styles, w_dim) or (w_dim,). light: the light network, None to use the feature network. A generator that
+    starts at the constant uses its own layers below F instead of either.
+    """
+    w_hat, generator = restored.w_hat + move, model.generator
+    if model.profile.generator.start == "const":
+        change = generator.run_below(w_hat).feature - generator.run_below(restored.w_hat).feature
+        feature = restored.feature + change
+    elif light is not None:
+        feature = light(restored.feature, restored.w_hat, w_hat)
+    else:
+        quality = model.entropy.quality(restored.header)
+        feature = model.fcn.restore(restored.integers, w_hat, quality, restored.feature.shape[2:])
+    return restored._replace(w_hat=w_hat, feature=feature)
+
+
+def image_of(model: HscModel, restored: Restored, tile: int) -> Image:
+    """The image of latents, computed in tiles of ``tile`` samples of F a side.
+
+    Raises:
+        BitstreamError: pixels are not finite.
+    """
+    image_hw = restored.header.image_hw
+    return synthesise(model, restored.w_hat, restored.feature, image_hw, tile, detail=restored.detail)
+
+
+def _integers(model: HscModel, decoded: Decoded) -> Integers:
+    """The values of a file's layers; missing layers of W+ and F are predicted."""
+    return model.entropy.integers(model.entropy.complete(decoded.layers, decoded.header), decoded.header)
+
+
+def _detail(model: HscModel, integers: Integers, header: Header) -> Tensor:
+    """E_hat, (1, K, h, w), 0 where none is coded."""
+    network, device = model.detail, model.gie.w_mean.device
+    assert network is not None
+    if integers.detail is None:
+        size = feature_size(model.profile, header.image_hw)
+        return torch.zeros(1, network.config.channels, *size, device=device)
+    return network.restore(integers.detail, torch.tensor([header.quality], device=device))
