@@ -20,7 +20,6 @@ from benchmarks.evaluation import Outcome, configure, run
 from benchmarks.harness.cache import Store
 from benchmarks.harness.executors import Inline
 from benchmarks.imaging.psnr import psnr
-from benchmarks.reporting.images import gallery
 from benchmarks.reporting.images.embedding import (
     LARGEST_HW,
     MIN_DB,
@@ -32,7 +31,9 @@ from benchmarks.reporting.images.embedding import (
     window,
     written,
 )
-from benchmarks.reporting.images.gallery import collect, keep, places, target_bpp
+from benchmarks.reporting.images.gallery import collect, keep, places
+from benchmarks.reporting.images.gallery_file import FILE
+from benchmarks.reporting.images.gallery_rates import target_bpp
 from downstream.api import VOID, Detections, SegmentationMap
 from downstream.ops.masks import pack
 from hsc.errors import CodecError, UsageError
@@ -127,7 +128,7 @@ def test_a_codec_that_fails_is_named_and_the_others_are_shown(made: dict[str, An
 
 def test_the_file_is_made_once_and_again_where_something_changed(tmp_path: Path) -> None:
     found = outcome(tmp_path, [Blocks(8), Blocks(2)], [FindSquares()])
-    path = tmp_path / gallery.FILE
+    path = tmp_path / FILE
     keep(found.plan, tmp_path, tmp_path, 1)
     first = json.loads(path.read_text("utf-8"))
     assert len(first["images"]) == 1

@@ -139,7 +139,7 @@ def test_every_name_is_rehearsed(tmp_path: Path, task: str, dataset: Dataset, he
     of_run = plan(tmp_path, dataset, [head, *([FindSquares(90)] if task == "detection" else [])], task)
     scores, comparisons, counts = make_up(of_run)
     assert {row.codec for row in scores if row.head} == {cell.curve for cell in of_run.cells}
-    assert {row.head for row in scores if row.head} == {label for label, _ in of_run.config.heads}
+    assert {row.head for row in scores if row.head} == {reader.label for reader in of_run.config.readers}
     space = head.label_space if task == "segmentation" else SPACE
     assert {row.part for row in scores} >= set(space.classes)
     assert bool(counts) == (task == "segmentation")
