@@ -28,8 +28,8 @@ from benchmarks.reporting.images.embedding import (
     coloured_map,
     map_of,
     outline,
+    packed_picture,
     window,
-    written,
 )
 from benchmarks.reporting.images.gallery import collect, keep, places
 from benchmarks.reporting.images.gallery_file import FILE
@@ -209,9 +209,9 @@ def test_a_label_map_keeps_its_classes_and_its_void() -> None:
 def test_a_picture_loses_little_whatever_it_shows() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (40, 56, 3)).astype(np.uint8)
     flat = np.full((8, 8, 3), 77, np.uint8)
-    assert written(flat)["psnr"] is None or written(flat)["psnr"] >= MIN_DB
-    assert written(noise)["quality"] > written(flat)["quality"]
-    assert pixels(written(noise)).shape == noise.shape
+    assert packed_picture(flat)["psnr"] is None or packed_picture(flat)["psnr"] >= MIN_DB
+    assert packed_picture(noise)["quality"] > packed_picture(flat)["quality"]
+    assert pixels(packed_picture(noise)).shape == noise.shape
 
 
 def test_an_outline_gives_its_mask_again() -> None:

@@ -24,7 +24,7 @@ from benchmarks.harness.readers import Reader, latents_of
 from benchmarks.harness.truth import scored_classes
 from benchmarks.harness.worker import step
 from benchmarks.imaging.psnr import psnr
-from benchmarks.reporting.images.embedding import Window, boxes_of, map_of, window, written
+from benchmarks.reporting.images.embedding import Window, boxes_of, map_of, packed_picture, window
 from benchmarks.reporting.images.gallery_rates import matched, shown_curves
 from downstream.api import Detections, Masks, Prediction, SegmentationMap
 from hsc.api import Codec, Image
@@ -107,7 +107,7 @@ class GalleryImages:
         decoded = checked_image(codec.decode(data), indexed.pixels.image_hw)
         near = not target or not codec.rate_field or abs(len(data) / target - 1) <= NEAR
         top, left, height, width = cut
-        picture = written(decoded[top : top + height, left : left + width])
+        picture = packed_picture(decoded[top : top + height, left : left + width])
         coded = _Coded(label, codec, data, decoded)
         return {
             "codec": label,
