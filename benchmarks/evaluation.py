@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from benchmarks.api import DATASETS, TASKS, Comparison, Counts, Dataset, ScoreRow, ScoresOriginals
+from benchmarks.api import DATASETS, TASKS, Comparison, Counts, Dataset, Metric, ScoreRow, ScoresOriginals
+from benchmarks.harness.added_metrics import added_metrics
 from benchmarks.harness.cache import Store
 from benchmarks.harness.config import Config, Overwrite
 from benchmarks.harness.execute import run_plan
@@ -87,12 +88,15 @@ def evaluate(
 
     What is None comes from the task's defaults. Specs and ready objects may be mixed. Further options are those of
     ``configure`` and ``run``: route, limit, seed, anchors, repeats, overwrite, resamples, noise_floor, match_bpp,
-    workers, device, cache.
+    metrics, workers, device, cache.
 
     Raises:
         UsageError, UnavailableError, DataError: before anything is coded.
     """
-    names = ("route", "limit", "seed", "anchors", "repeats", "overwrite", "resamples", "noise_floor", "match_bpp")
+    names = (
+        *("route", "limit", "seed", "anchors", "repeats", "overwrite", "resamples", "noise_floor", "match_bpp"),
+        "metrics",
+    )
     made = {k: options.pop(k) for k in names if k in options}
     return run(configure(task, dataset, codecs, heads, **made), **options).results.scores
 
@@ -112,6 +116,7 @@ def configure(
     resamples: int = RESAMPLES,
     noise_floor: bool = True,
     match_bpp: Sequence[float] = (),
+    metrics: Sequence[str | Metric] = (),
 ) -> Config:
     """Turn specs into a Config; ``original`` always comes first, since every table has its ceiling.
 
@@ -119,9 +124,11 @@ def configure(
     noise_floor: the last anchor's second ladder joins the curves (by default that of JPEG, which costs seconds), so
     that every table of differences has its noise floor.
     match_bpp: bits per pixel at which each codec's points are to lie, in place of its ladder; then there is no floor.
+    metrics: scored beside those of the task, on the heads that give what they score; tables show the main score of
+    each.
 
     Raises:
-        UsageError: a name or argument is not known, or an anchor is none of the codecs.
+        UsageError: a name or argument is not known, an anchor is none of the codecs, or a metric does not fit the run.
     """
     job = TASKS.build(task)
     data = _one(DATASETS, job.dataset if dataset is None else dataset)
@@ -158,7 +165,8 @@ def configure(
         last = anchors_of.members(named[-1], labels)[0]
         second = second_ladder(next(c for c in found if c.label == last))
         found += [second] if second else []
-    return Config(job, data, tuple(found), readers, named, limit, seed, repeats, overwrite, resamples, rates)
+    added = added_metrics(metrics, job, [reader.head for reader in readers])
+    return Config(job, data, tuple(found), readers, named, limit, seed, repeats, overwrite, resamples, rates, added)
 
 
 def _one(registry: Any, spec: Any) -> Any:

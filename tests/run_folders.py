@@ -1,4 +1,4 @@
-"""Runs of the test kit written to folders without pictures, and what ``benchmarks.verify`` says of them."""
+"""Runs of the test kit written to folders without pictures, and the verdicts of ``hsc-bench verify`` on them."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def write_run(
     dataset: Any = None,
     keep: int = 3,
     task: str = "detection",
+    **options: Any,
 ) -> Path:
-    """A run's folder as the command line leaves it, its pictures aside."""
+    """A run's folder as the command line leaves it, without pictures. options: of ``configure``."""
     codecs = codecs or [Blocks(size) for size in SIZES]
-    config = configure(
-        task, dataset or Squares(IMAGES), codecs, [head or FindSquares()], resamples=40, anchors=["blocks"]
-    )
+    options = {"resamples": 40, "anchors": ["blocks"], **options}
+    config = configure(task, dataset or Squares(IMAGES), codecs, [head or FindSquares()], **options)
     outcome = run(config, cache=folder / "cache", executor=Inline(), keep_streams=keep)
-    tables.write(outcome.rows, config.task.columns, folder)
+    tables.write(outcome.results, folder)
     records.write(outcome.records, folder)
     if outcome.keeping:
         archive.write(outcome.keeping.kept, folder)
@@ -45,17 +45,17 @@ def write_run(
 
 def judged(folder: Path, *, streams: bool = True, trust: bool = True) -> tuple[int, list[Verdict]]:
     """The exit code, and every verdict."""
-    found = list(verify(folder, Inline(), Silent(), streams=streams, trust=trust))
-    return conclusion(found, streams)[0], found
+    verdicts = list(verify(folder, Inline(), Silent(), streams=streams, trust=trust))
+    return conclusion(verdicts, streams)[0], verdicts
 
 
-def differences(found: Sequence[Verdict]) -> str:
-    """All that differs, as text."""
-    return "\n".join(f"{v.about}: {v.text}" for v in found if v.state == "differs")
+def failures(verdicts: Sequence[Verdict]) -> str:
+    """All failures, as text."""
+    return "\n".join(f"{v.about}: {v.text}" for v in verdicts if v.state == "fail")
 
 
 def edit(path: Path, change: Callable[[dict[str, str]], dict[str, str] | None]) -> None:
-    """Change the lines of a CSV file; those of which nothing is left go."""
+    """Change the lines of a CSV file; lines for which ``change`` gives None go."""
     with path.open(newline="") as file:
         lines = list(csv.DictReader(file))
     with path.open("w", newline="") as file:

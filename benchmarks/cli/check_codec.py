@@ -50,4 +50,4 @@ def _check(options: argparse.Namespace) -> int:
         raise UnavailableError(f"{options.codec} cannot run here: {reason}")
     findings = [examine(codec, check) for check in CONTRACT if not (check.slow and options.quick)]
     sys.stdout.write(report(str(CODECS.spec(codec)), findings, version()))
-    return FAILED if any(finding.state == "broken" for finding in findings) else DONE
+    return FAILED if any(finding.state == "failed" for finding in findings) else DONE

@@ -143,4 +143,5 @@ def _config(options: argparse.Namespace) -> Config:
         resamples=options.resamples,
         noise_floor=not options.no_noise_floor,
         match_bpp=options.match_bpp,
+        metrics=options.metric,
     )

@@ -77,6 +77,13 @@ def _add_subject(group: argparse._ArgumentGroup) -> None:
         "--head", metavar="SPEC", action="append", help="a detector or segmenter; may be repeated (default: the task's)"
     )
     group.add_argument(
+        "--metric",
+        metavar="SPEC",
+        action="append",
+        default=[],
+        help="a metric beside those of the task; may be repeated (hsc-bench run --list metrics shows them)",
+    )
+    group.add_argument(
         "--route",
         choices=("image", "latent", "both"),
         default="both",

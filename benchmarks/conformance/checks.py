@@ -1,4 +1,4 @@
-"""Checks of a contract, run one by one on something that claims to keep it, and what they found in words."""
+"""Checks of a contract: rules that are run one by one on a plug-in, and their findings in words."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from benchmarks.harness.guard import guarded, why, why_unavailable
 from hsc.errors import HscError
 
 
-class Broken(Exception):  # noqa: N818  it is a finding
-    """A rule that a codec does not keep, and how."""
+class Failed(Exception):  # noqa: N818  it is a finding
+    """A plug-in breaks a rule; the text says how."""
 
 
-class NotAsked(Exception):  # noqa: N818  likewise
-    """A rule that does not apply to a codec, and why."""
+class NotApplicable(Exception):  # noqa: N818  likewise
+    """A rule does not apply to a plug-in; the text says why."""
 
 
 class Check(NamedTuple):
-    """A rule. run: raises Broken or NotAsked; codes: it needs a codec that can run here; slow: it takes more than a few
-    seconds.
+    """A rule of a contract.
+
+    run: raises Failed or NotApplicable. codes: whether it needs a codec that can run here. slow: whether it takes more
+    than a few seconds.
     """
 
     name: str
@@ -30,15 +32,15 @@ class Check(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """What a check found; text: how the rule is broken, or why it was not asked."""
+    """The outcome of a check. text: how the rule is broken, or why it does not apply."""
 
     check: Check
-    state: Literal["kept", "broken", "not asked"]
+    state: Literal["passed", "failed", "not applicable"]
     text: str = ""
 
 
 class Contract(list[Check]):
-    """Rules, in the order they were written down."""
+    """Rules, in the order of their definition."""
 
     def rule(
         self, *, codes: bool = True, slow: bool = False
@@ -46,45 +48,46 @@ class Contract(list[Check]):
         """Make a function one of the checks; the first line of its docstring is the rule."""
 
         def add(function: Callable[[Any], None]) -> Callable[[Any], None]:
-            self.append(
-                Check(function.__name__, (function.__doc__ or "").splitlines()[0].rstrip("."), function, codes, slow)
-            )
+            rule = (function.__doc__ or "").splitlines()[0].rstrip(".")
+            self.append(Check(function.__name__, rule, function, codes, slow))
             return function
 
         return add
 
 
 def demand(kept: bool, text: str) -> None:
-    """Raise Broken with ``text`` unless the rule is kept."""
+    """Raise Failed with ``text`` unless the rule is kept."""
     if not kept:
-        raise Broken(text)
+        raise Failed(text)
 
 
-def examine(codec: Any, check: Check) -> Finding:
-    """Run one check; whatever else a codec raises is a finding too."""
-    if check.codes and (reason := why_unavailable(codec)):
-        return Finding(check, "not asked", reason)
+def examine(item: Any, check: Check) -> Finding:
+    """Run one check on a plug-in; any other exception of the plug-in is a finding too."""
+    if check.codes and (reason := why_unavailable(item)):
+        return Finding(check, "not applicable", reason)
     try:
-        return guarded(_examined, codec, check)
-    except HscError as error:  # a codec may be anybody's plug-in
-        return Finding(check, "broken", why(error))
+        return guarded(_examined, item, check)
+    except HscError as error:  # the plug-in may be anybody's
+        return Finding(check, "failed", why(error))
 
 
-def _examined(codec: Any, check: Check) -> Finding:
+def _examined(item: Any, check: Check) -> Finding:
     try:
-        check.run(codec)
-    except NotAsked as reason:
-        return Finding(check, "not asked", str(reason))
-    except Broken as reason:
-        return Finding(check, "broken", str(reason))
-    return Finding(check, "kept")
+        check.run(item)
+    except NotApplicable as reason:
+        return Finding(check, "not applicable", str(reason))
+    except Failed as reason:
+        return Finding(check, "failed", str(reason))
+    return Finding(check, "passed")
 
 
 def report(name: str, findings: Sequence[Finding], version: str) -> str:
-    """The findings as Markdown, for a README."""
-    kept, asked = (sum(f.state in states for f in findings) for states in ({"kept"}, {"kept", "broken"}))
-    lines = [f"`{name}` keeps {kept} of {asked} rules of the codec contract of HSC-Bench {version}:", ""]
-    for found in findings:
-        mark = {"kept": "[x]", "broken": "[ ]", "not asked": "(not asked)"}[found.state]
-        lines.append(f"- {mark} {found.check.rule}" + (f": {found.text}" if found.text else ""))
+    """The findings on a codec as Markdown, for a README."""
+    passed = sum(finding.state == "passed" for finding in findings)
+    applied = sum(finding.state != "not applicable" for finding in findings)
+    lines = [f"`{name}` passes {passed} of {applied} rules of the codec contract of HSC-Bench {version}:", ""]
+    marks = {"passed": "[x]", "failed": "[ ]", "not applicable": "(not applicable)"}
+    for finding in findings:
+        text = f": {finding.text}" if finding.text else ""
+        lines.append(f"- {marks[finding.state]} {finding.check.rule}{text}")
     return "\n".join(lines) + "\n"

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.api import CODECS
-from benchmarks.conformance.checks import Broken, Contract, NotAsked, demand
+from benchmarks.conformance.checks import Contract, Failed, NotApplicable, demand
 from hsc.api import Codec, DecodesLatents, Image, Ranged
 from hsc.errors import BitstreamError, HscError
 from hsc.registry import config, parse_spec
@@ -87,7 +87,7 @@ def is_a_frozen_value(codec: Any) -> None:
             setattr(codec, name, None)
         except dataclasses.FrozenInstanceError:
             continue
-        raise Broken(f"its field {name} can be set; make it a frozen dataclass")
+        raise Failed(f"its field {name} can be set; make it a frozen dataclass")
 
 
 @CONTRACT.rule(codes=False)
@@ -105,7 +105,7 @@ def its_ladder_lies_within_its_range(codec: Any) -> None:
     """Its ladder lies within the range it says its scale has, smallest file first."""
     ranged: object = codec
     if not isinstance(ranged, Ranged):
-        raise NotAsked("it has no rate_range, so its range is its ladder")
+        raise NotApplicable("it has no rate_range, so its range is its ladder")
     low, high = ranged.rate_range
     ends = {dataclasses.replace(codec, **{codec.rate_field: end}) for end in (low, high)}
     along = [low, *codec.ladder, high]
@@ -172,7 +172,7 @@ def codes_anything_at_both_ends(codec: Any) -> None:
             try:
                 decoded = point.decode(point.encode(image))
             except HscError as error:
-                raise Broken(f"it fails on {where}: {error}") from error
+                raise Failed(f"it fails on {where}: {error}") from error
             demand(
                 decoded.dtype == np.uint8 and decoded.shape == image.shape,
                 f"{where} comes back as {decoded.dtype} {decoded.shape}",
@@ -185,7 +185,7 @@ def rounds_and_never_truncates(codec: Any) -> None:
     darkens by half a level.
     """
     if isinstance(codec, DecodesLatents):
-        raise NotAsked("a network makes its colours itself")
+        raise NotApplicable("a network makes its colours itself")
     image = ramps(96, 128)
     point = at(codec, -1) if codec.ladder else codec
     shift = float(np.mean(point.decode(point.encode(image)).astype(np.float64) - image))
@@ -216,7 +216,7 @@ def reads_views(codec: Any) -> None:
 def bytes_grow_from_end_to_end(codec: Any) -> None:
     """Its files are larger at the end of its ladder than at the beginning."""
     if not codec.rate_field:
-        raise NotAsked("it has one point")
+        raise NotApplicable("it has one point")
     image = photo(96, 128)
     first, last = len(at(codec, 0).encode(image)), len(at(codec, -1).encode(image))
     demand(first < last, f"the ladder's first point takes {first} bytes, its last {last}")
@@ -238,7 +238,7 @@ def refuses_what_is_no_image(codec: Any) -> None:
             codec.encode(wrong)
         except HscError:
             continue
-        raise Broken(f"it coded an array of {wrong.dtype} {wrong.shape}")
+        raise Failed(f"it coded an array of {wrong.dtype} {wrong.shape}")
 
 
 _DECODER = """

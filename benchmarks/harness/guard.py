@@ -50,7 +50,7 @@ def guarded(call: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
     except BaseException as error:
         endings.stop_if_asked()
         if isinstance(error, KeyboardInterrupt) and not endings.listening():
-                raise  # it may come from the user as well as from the plug-in
+            raise  # it may come from the user as well as from the plug-in
         if isinstance(error, HscError) and one_line(error) == _text(error):
             raise
         kind = _tree_class(error)

@@ -33,7 +33,7 @@ from benchmarks.harness.operating_points import Curve, point_label, point_of
 from benchmarks.harness.plan import Cell, Plan, dataset_label
 from benchmarks.harness.progress import Progress
 from benchmarks.stats.anchors import members
-from benchmarks.stats.bjontegaard import LEAST_POINTS
+from benchmarks.stats.bjontegaard import MIN_POINTS
 from hsc.errors import UnavailableError, UsageError
 
 TOLERANCE = 0.05
@@ -166,7 +166,7 @@ def match(config: Config, store: Store, executor: Executor, progress: Progress) 
         if values:
             curves.append(Curve(curve.label, tuple(point_of(search.codec(value)) for value in values)))
     labels = [curve.label for curve in curves]
-    enough = len(config.match_bpp) >= LEAST_POINTS
+    enough = len(config.match_bpp) >= MIN_POINTS
     anchors = tuple(
         a for a in config.anchors if enough and set(members(a, [c.label for c in config.curves])) <= set(labels)
     )

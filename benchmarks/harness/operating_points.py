@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from benchmarks.api import CODECS
-from benchmarks.stats.bjontegaard import LEAST_POINTS
+from benchmarks.stats.bjontegaard import MIN_POINTS
 from benchmarks.stats.noise_floor import second_label
 from hsc.api import Codec
 from hsc.errors import SpecError
@@ -97,6 +97,6 @@ def ladder(curve: Curve) -> Curve | None:
     whole = all(isinstance(v, int) for v in values)
     middles = [(low + high) // 2 if whole else (low + high) / 2 for low, high in itertools.pairwise(values)]
     between = [dataclasses.replace(codecs[0], **{field: middle}) for middle in middles if middle not in values]
-    if len(between) < LEAST_POINTS:
+    if len(between) < MIN_POINTS:
         return None
     return Curve(second_label(curve.label), tuple(map(point_of, between)), second_of=curve.label)

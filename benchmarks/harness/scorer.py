@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from benchmarks.api import METRICS, Counted, Counts, Metric, Resampled, Score, ScoreRow
+from benchmarks.api import Counted, Counts, Metric, Resampled, Score, ScoreRow
 from benchmarks.harness.cache import Store
 from benchmarks.harness.cell_rows import ladder_of, rate_rows, row_of, time_rows
 from benchmarks.harness.guard import guarded
@@ -84,9 +84,7 @@ class Scorer:
 
     def __init__(self, plan: Plan, store: Store, reader: Reader, bootstrap: Bootstrap) -> None:
         self.plan, self.store, self.reader, self.bootstrap = plan, store, reader, bootstrap
-        self.metrics: list[Metric] = [
-            m for name in plan.config.task.metrics if (m := METRICS.build(name)).output is reader.head.output
-        ]
+        self.metrics = [metric for metric in plan.config.all_metrics if metric.output is reader.head.output]
         self._truth = ReaderTruth(plan, store, reader)
         self.classes = self._truth.classes
         self._read: tuple[Sequence[str], list[Prediction]] = ([], [])
@@ -105,9 +103,9 @@ class Scorer:
             return [self._unscored(cell, missing, base)]
         rows = time_rows(self.plan, cell, self.store, "head_s", keys, **base)
         samples = self._samples(keys)
-        if (main := self.plan.config.design.main_metric_of(samples)) in samples:
-            ladder = ladder_of(self.plan, cell.curve)
-            self.bootstrap.scores[reader.label, reader.route, *ladder, cell.point] = samples[main]
+        ladder = ladder_of(self.plan, cell.curve)
+        for name in self.plan.config.design.compared_metrics(samples):
+            self.bootstrap.scores[reader.label, reader.route, name, *ladder, cell.point] = samples[name]
         for score in self._scores(keys):
             row = row_of(
                 self.plan,

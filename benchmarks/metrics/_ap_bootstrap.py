@@ -1,8 +1,8 @@
 """AP of many resamples of one set of images, from a single matching.
 
-Matching happens inside an image, so drawing images anew (Efron 1979) only changes how often each image's hits, misses
-and boxes count. A detection drawn c times stands c times in a row in the ranking; the precision envelope at 101 recall
-levels is then what the official evaluator would find on the copied images.
+Matching happens within an image, so drawing images with replacement (Efron 1979) only changes how often the hits,
+misses and boxes of each image count. A detection drawn c times stands c times in a row in the ranking; the precision
+envelope at 101 recall levels then equals that of the official evaluator on the copied images.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ def resampled_ap(
 ) -> Any:
     """AP at each IoU threshold of each resample: float64 (R, T), NaN where no true box was drawn.
 
-    hit, miss: (T, D) of one class's detections, best score first, neither where ignored. image: (D,) index of the
-    image.
-    boxes: (N,) true boxes an image. draws: int64 (R, N) times each image was drawn.
+    hit, miss: (T, D) of the detections of one class, best score first; both False where a detection is ignored. image:
+    (D,) index of the image. boxes: (N,) true boxes of each image. draws: int64 (R, N) times each image was drawn.
     """
     threshold, detection = np.nonzero(~miss)
     first = np.searchsorted(threshold, np.arange(len(hit) + 1))
@@ -41,15 +40,14 @@ def _compiled() -> Callable[..., Any]:
 
 
 def _loop(first, detection, hits, image, boxes, draws):  # type: ignore[no-untyped-def]
-    """Detections that are hits or ignored stand in ``detection`` threshold by threshold, from ``first[t]`` on; all
-    others are misses.
+    """detection: indices of detections that are hits or ignored, those of threshold t from ``first[t]`` on; all others
+    are misses.
 
-    The envelope has its corners at hits, so precision is needed there alone, and the misses before a hit are all that
-    was drawn
-    before it, less hits and ignored: a count that all thresholds share.
+    The envelope has its corners at hits, so precision is needed only there; the misses before a hit are all detections
+    drawn before it, which all thresholds share, less hits and ignored ones.
     """
     thresholds = len(first) - 1
-    found = np.full((draws.shape[0], thresholds), np.nan)
+    ap = np.full((draws.shape[0], thresholds), np.nan)
     drawn, recall, precision = np.empty(len(image), np.int64), np.empty(len(image)), np.empty(len(image))
     levels = np.linspace(0.0, 1.0, LEVELS)
     for r in range(draws.shape[0]):
@@ -80,5 +78,5 @@ def _loop(first, detection, hits, image, boxes, draws):  # type: ignore[no-untyp
                 if c == corners:
                     break
                 area += precision[c]
-            found[r, t] = area / LEVELS
-    return found
+            ap[r, t] = area / LEVELS
+    return ap

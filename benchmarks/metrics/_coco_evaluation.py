@@ -1,12 +1,10 @@
-"""COCO's evaluation of boxes and of masks: predictions matched to the truth, the twelve numbers, and AP of many
-resamples.
+"""COCO's evaluation of boxes and masks: matching to the truth, the twelve numbers, and AP of many resamples.
 
     AP = mean over IoU .50:.05:.95, classes and 101 recall levels of the precision envelope
 
 Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014; the twelve numbers are those of the official
-evaluator (pycocotools, Dollár and Lin). The counting itself is done by hotcoco, which our tests hold equal to
-pycocotools to 1e-9. For masks the same is done with the IoU of pixels, and the size of a detection is the area of its
-mask.
+evaluator (pycocotools, Dollár and Lin). hotcoco does the counting; our tests hold it equal to pycocotools to 1e-9.
+Masks are evaluated in the same way by the IoU of pixels, and the size of a detection is the area of its mask.
 """
 
 from __future__ import annotations
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 Kind = Literal["bbox", "segm"]
-"""What is matched: boxes or masks."""
+"""The shapes that are matched: boxes or masks."""
 
 _AREAS = ("all", "small", "medium", "large")
 _LIMITS = (1, 10, 100)
@@ -49,7 +47,7 @@ AR = {
     "ar_medium": ("medium", 100),
     "ar_large": ("large", 100),
 }
-"""Each number's IoU threshold, as an index, or its area; and how many detections an image and class count."""
+"""Of each number: the index of its IoU threshold and its area; the area and how many detections of an image count."""
 FACTS: dict[str, MetricFacts] = {
     "ap": MetricFacts(title="AP", main=True),
     "ap50": MetricFacts(title="AP50"),
@@ -64,7 +62,7 @@ FACTS: dict[str, MetricFacts] = {
     "ar_medium": MetricFacts(title="ARm"),
     "ar_large": MetricFacts(title="ARl"),
 }
-"""Of the twelve numbers."""
+"""The facts of the twelve numbers."""
 
 
 def numbers(truth: Truth, predictions: Sequence[Prediction], kind: Kind) -> list[Score]:
@@ -72,47 +70,49 @@ def numbers(truth: Truth, predictions: Sequence[Prediction], kind: Kind) -> list
 
     Raises:
         UsageError: predictions are not one Detections an image, a label is outside ``truth.classes``, or masks are
-        asked for and lack.
-        AnnotationError: the truth holds no COCO labels, or no masks, or its categories are not ``truth.classes``.
+            needed and missing.
+        AnnotationError: the truth has no COCO labels, or no masks, or its categories are not ``truth.classes``.
     """
     evaluation: Any = evaluate(truth, predictions, kind).eval
     shape = (10, 101, len(truth.classes), len(_AREAS), len(_LIMITS))
     precision = np.asarray(evaluation["precision"], np.float64).reshape(shape)  # IoU, recall level, class, area, limit
     recall = np.asarray(evaluation["recall"], np.float64).reshape(shape[0], *shape[2:])  # IoU, class, area, limit
-    found = [Score(name, _mean(precision[_at(iou), :, :, _AREAS.index(area), -1])) for name, (iou, area) in AP.items()]
-    found += [
+    scores = [
+        Score(name, _mean(precision[_thresholds(iou), :, :, _AREAS.index(area), -1]))
+        for name, (iou, area) in AP.items()
+    ]
+    scores += [
         Score(name, _mean(recall[:, :, _AREAS.index(area), _LIMITS.index(limit)])) for name, (area, limit) in AR.items()
     ]
-    return found + [Score("ap", _mean(precision[:, :, k, 0, -1]), part) for k, part in enumerate(truth.classes)]
+    return scores + [Score("ap", _mean(precision[:, :, k, 0, -1]), part) for k, part in enumerate(truth.classes)]
 
 
 def resampled(
     truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64], kind: Kind
 ) -> dict[str, Floats]:
-    """What "ap", "ap50" and "ap75" would be with each image counted ``draws`` times: float64 (R,), NaN where undefined.
+    """ "ap", "ap50" and "ap75" with image i counted ``draws[r, i]`` times: float64 (R,), NaN where undefined.
 
-    draws: int64 (R, N), a row for each resample, a column for each image of ``truth``. Matches once, so that a thousand
-    resamples cost about as much as a few calls of ``numbers``. Raises as ``numbers`` does.
+    draws: int64 (R, N), a row for each resample, a column for each image of ``truth``. Matching is done once, so a
+    thousand resamples cost about as much as a few calls of ``numbers``. Raises as ``numbers`` does, and UsageError
+    where the draws are not (R, N).
     """
     if truth.coco is None or draws.ndim != 2 or draws.shape[1] != len(truth.coco["images"]):
         raise UsageError(f"draws of shape {draws.shape} came, expected (resamples, {len(truth.image_ids)} images)")
     evaluation = _evaluator(truth, predictions, kind)
-    evaluation.params.area_rng, evaluation.params.area_rng_lbl = (
-        [_ALL_AREAS],
-        [_AREAS[0]],
-    )  # its record of each size would cost thrice this one
+    # All areas alone: the other sizes would make the matching four times as slow.
+    evaluation.params.area_rng, evaluation.params.area_rng_lbl = [_ALL_AREAS], [_AREAS[0]]
     evaluation.evaluate()
     matches = _matches(truth, evaluation.eval_imgs)
-    by_class = np.stack(
-        [resampled_ap(matched.hit, matched.miss, matched.image, matched.boxes, draws) for matched in matches], 1
-    )
-    return {
-        name: _defined_mean(by_class[:, :, _at(iou)]) for name, (iou, area) in AP.items() if area == "all"
-    }  # (R, classes, IoU) -> (R,)
+    # (R, classes, IoU), then the mean over classes and IoU thresholds: (R,)
+    by_class = np.stack([resampled_ap(*matched, draws) for matched in matches], 1)
+    return {name: _defined_mean(by_class[:, :, _thresholds(iou)]) for name, (iou, area) in AP.items() if area == "all"}
 
 
 class _Matched(NamedTuple):
-    """One class. hit, miss: bool (10, D), best score first. image: int64 (D,). boxes: int64 (N,), true boxes an image."""
+    """The matches of one class, as ``resampled_ap`` takes them.
+
+    hit, miss: bool (10, D), best score first. image: int64 (D,). boxes: int64 (N,), true boxes of each image.
+    """
 
     hit: npt.NDArray[np.bool_]
     miss: npt.NDArray[np.bool_]
@@ -121,39 +121,40 @@ class _Matched(NamedTuple):
 
 
 def _matches(truth: Truth, entries: Sequence[Any]) -> list[_Matched]:
-    """Every class's matches, out of the evaluator's own record of each image."""
+    """The matches of each class, from the records that the evaluator keeps of each image."""
     coco: Any = truth.coco
     place = {image["id"]: i for i, image in enumerate(coco["images"])}
-    found = []
+    matches = []
     for category in coco["categories"]:
-        mine = [e for e in entries if e and e["category_id"] == category["id"]]
-        mine.sort(key=lambda entry: place[entry["image_id"]])
+        records = [e for e in entries if e and e["category_id"] == category["id"]]
+        records.sort(key=lambda record: place[record["image_id"]])
         boxes = np.zeros(len(place), np.int64)
-        for entry in mine:
-            boxes[place[entry["image_id"]]] = int(np.sum(entry["gtInDenominator"]))
-        image = np.concatenate(
-            [np.zeros(0, np.int64), *(np.full(len(e["dtScores"]), place[e["image_id"]], np.int64) for e in mine)]
-        )
-        scores = np.concatenate([np.zeros(0), *(np.asarray(e["dtScores"], np.float64) for e in mine)])
-        matched = np.concatenate(
-            [np.zeros((10, 0), bool), *(np.asarray(e["dtMatched"], bool).reshape(10, -1) for e in mine)], 1
-        )
-        ignored = np.concatenate(
-            [np.zeros((10, 0), bool), *(np.asarray(e["dtIgnore"], bool).reshape(10, -1) for e in mine)], 1
-        )
+        for record in records:
+            boxes[place[record["image_id"]]] = int(np.sum(record["gtInDenominator"]))
+        images = (np.full(len(e["dtScores"]), place[e["image_id"]], np.int64) for e in records)
+        image = np.concatenate([np.zeros(0, np.int64), *images])
+        scores = np.concatenate([np.zeros(0), *(np.asarray(e["dtScores"], np.float64) for e in records)])
+        matched, ignored = _flags(records, "dtMatched"), _flags(records, "dtIgnore")
         order = np.argsort(-scores, kind="stable")
-        found.append(_Matched((matched & ~ignored)[:, order], (~matched & ~ignored)[:, order], image[order], boxes))
-    return found
+        matches.append(_Matched((matched & ~ignored)[:, order], (~matched & ~ignored)[:, order], image[order], boxes))
+    return matches
+
+
+def _flags(records: Sequence[Any], name: str) -> npt.NDArray[np.bool_]:
+    """A flag of all detections of one class at each IoU threshold: (10, D)."""
+    parts = (np.asarray(record[name], bool).reshape(10, -1) for record in records)
+    return np.concatenate([np.zeros((10, 0), bool), *parts], 1)
 
 
 def _defined_mean(values: Floats) -> Floats:
-    """Mean over all but the first axis, of what is not NaN; (R, ...) -> (R,)."""
+    """The mean of the values that are not NaN, over all but the first axis: (R, ...) -> (R,)."""
     flat = values.reshape(len(values), -1)
     defined = ~np.isnan(flat)
     return np.where(defined.any(1), np.where(defined, flat, 0).sum(1) / np.maximum(defined.sum(1), 1), np.nan)
 
 
-def _at(iou: int | None) -> slice:
+def _thresholds(iou: int | None) -> slice:
+    """The IoU thresholds of one index, or all of them."""
     return slice(None) if iou is None else slice(iou, iou + 1)
 
 
@@ -164,7 +165,7 @@ def _mean(values: Floats) -> float:
 
 
 def evaluate(truth: Truth, predictions: Sequence[Prediction], kind: Kind) -> COCOeval:
-    """Match detections to the truth and accumulate; the evaluator, ready to be read."""
+    """The evaluator after matching detections to the truth and accumulating, so that its numbers can be read."""
     evaluation = _evaluator(truth, predictions, kind)
     evaluation.evaluate()
     evaluation.accumulate()
@@ -178,30 +179,27 @@ def _evaluator(truth: Truth, predictions: Sequence[Prediction], kind: Kind) -> C
     _check(coco, predictions, kind)
     gt = hotcoco.COCO(coco)
     rows: Any = _masks(coco, predictions) if kind == "segm" else _boxes(coco, predictions)
-    # The evaluator refuses an empty result list, so a run without any answer becomes one of a box that cannot match or
-    # count.
+    # The evaluator refuses an empty list of results, so a box that can neither match nor count stands in for it.
     nothing = np.array([[coco["images"][0]["id"], -9e6, -9e6, 0, 0, 0, coco["categories"][0]["id"]]], np.float64)
     return hotcoco.COCOeval(gt, gt.load_res(rows if len(rows) else nothing), kind)
 
 
 def _official(truth: Truth, kind: Kind) -> dict[str, Any]:
     """The truth's labels with the fields that the official evaluator needs filled in: id, area, iscrowd."""
-    coco, what = truth.coco, "boxes" if kind == "bbox" else "masks"
+    coco, shapes = truth.coco, "boxes" if kind == "bbox" else "masks"
     if coco is None:
         raise AnnotationError(
-            f"{what} were to be scored against a truth without them; expected Truth.coco, a COCO-format dict"
+            f"{shapes} came with a truth that has none to score them against; expected Truth.coco, a COCO-format dict"
         )
     names = tuple(category["name"] for category in coco["categories"])
     if names != truth.classes:
         raise AnnotationError(
-            f"the COCO categories {names} are not the truth's classes {truth.classes}; they must stand in the same "
-            f"order"
+            f"the COCO categories are {names}, expected the truth's classes in their order, {truth.classes}"
         )
     lacking = sum("segmentation" not in annotation for annotation in coco["annotations"]) if kind == "segm" else 0
     if lacking:
         raise AnnotationError(
-            f"{lacking} of {len(coco['annotations'])} annotations have no segmentation; expected the runs of a mask "
-            f"in each"
+            f"{lacking} of {len(coco['annotations'])} annotations have no segmentation; expected a mask's runs in each"
         )
     large = [
         str(record["id"])[:24]
@@ -237,65 +235,67 @@ def _filled(annotation: Mapping[str, Any], number: int, kind: Kind) -> dict[str,
 
 
 def _check(coco: Mapping[str, Any], predictions: Sequence[Prediction], kind: Kind) -> None:
-    """Refuse what an evaluator would score in silence."""
+    """Refuse predictions that the evaluator would score wrongly without an error."""
     images, classes = coco["images"], len(coco["categories"])
     if len(predictions) != len(images):
         raise UsageError(
             f"{len(predictions)} predictions came for {len(images)} images; COCO scores one for each, empty ones too"
         )
-    for image, found in zip(images, predictions, strict=True):
-        if not isinstance(found, Detections):
-            raise UsageError(f"COCO scores Detections, image {image['id']} came with a {type(found).__name__}")
-        if found.labels.size and not (found.labels.min() >= 0 and found.labels.max() < classes):
+    for image, answer in zip(images, predictions, strict=True):
+        if not isinstance(answer, Detections):
+            raise UsageError(f"COCO scores Detections, image {image['id']} came with a {type(answer).__name__}")
+        if answer.labels.size and not (answer.labels.min() >= 0 and answer.labels.max() < classes):
             raise UsageError(
-                f"image {image['id']} has labels up to {found.labels.max()}, expected 0 to {classes - 1}: map them "
+                f"image {image['id']} has labels up to {answer.labels.max()}, expected 0 to {classes - 1}: map them "
                 f"to the truth's classes first"
             )
-        if not (np.isfinite(found.boxes_xyxy).all() and np.isfinite(found.scores).all()):
+        if not (np.isfinite(answer.boxes_xyxy).all() and np.isfinite(answer.scores).all()):
             raise UsageError(
                 f"image {image['id']} has a box or score that is not finite; a head must leave such boxes out"
             )
         if kind == "segm":
-            size = (image["height"], image["width"])
-            if found.masks is None:
-                raise UsageError(
-                    f"image {image['id']} came with boxes alone; masks are scored, so take a head that gives them"
-                )
-            if found.masks.image_hw != size:
-                raise UsageError(
-                    f"image {image['id']} has masks of size {found.masks.image_hw}, expected {size}, the image's "
-                    f"height and width"
-                )
+            _check_masks(image, answer)
+
+
+def _check_masks(image: Mapping[str, Any], answer: Detections) -> None:
+    size = (image["height"], image["width"])
+    if answer.masks is None:
+        raise UsageError(f"image {image['id']} came with boxes alone; masks are scored, so take a head that gives them")
+    if answer.masks.image_hw != size:
+        raise UsageError(
+            f"image {image['id']} has masks of size {answer.masks.image_hw}, expected {size}, the image's height and "
+            f"width"
+        )
 
 
 def _boxes(coco: Mapping[str, Any], predictions: Sequence[Any]) -> Floats:
     """float64 (N, 7): image id, left, top, width, height, score, category id."""
     ids = np.array([category["id"] for category in coco["categories"]], np.float64)
     parts = [np.zeros((0, 7))]
-    for image, found in zip(coco["images"], predictions, strict=True):
-        boxes = found.boxes_xyxy.astype(np.float64)
+    for image, answer in zip(coco["images"], predictions, strict=True):
+        boxes = answer.boxes_xyxy.astype(np.float64)
         rows = np.empty((len(boxes), 7))
         rows[:, 0] = image["id"]
         rows[:, 1:3] = boxes[:, :2]
         rows[:, 3:5] = boxes[:, 2:] - boxes[:, :2]
-        rows[:, 5] = found.scores
-        rows[:, 6] = ids[found.labels]
+        rows[:, 5] = answer.scores
+        rows[:, 6] = ids[answer.labels]
         parts.append(rows)
     return np.concatenate(parts)
 
 
 def _masks(coco: Mapping[str, Any], predictions: Sequence[Any]) -> list[dict[str, Any]]:
-    """A result a mask in COCO's form; without boxes, so that an evaluator takes areas from the masks."""
+    """A result for each mask in COCO's form, without boxes, so that the evaluator takes areas from the masks."""
     ids = [category["id"] for category in coco["categories"]]
     return [
         {
             "image_id": image["id"],
             "category_id": ids[label],
-            "segmentation": {"size": [*found.masks.image_hw], "counts": counts.decode("ascii")},
+            "segmentation": {"size": [*answer.masks.image_hw], "counts": counts.decode("ascii")},
             "score": score,
         }
-        for image, found in zip(coco["images"], predictions, strict=True)
+        for image, answer in zip(coco["images"], predictions, strict=True)
         for counts, score, label in zip(
-            found.masks.counts, found.scores.astype(np.float64).tolist(), found.labels.tolist(), strict=True
+            answer.masks.counts, answer.scores.astype(np.float64).tolist(), answer.labels.tolist(), strict=True
         )
     ]

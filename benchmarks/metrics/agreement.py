@@ -1,10 +1,9 @@
-"""Semantic consistency: how far a head says of decoded images what it says of the originals; no labels are asked.
+"""Semantic consistency: agreement of a head's predictions on decoded images with those on the originals.
 
-The head's predictions on the originals are the truth (boxes scored .5 and above, or its label maps), those on the
-decoded images are
-scored against them: COCO AP for boxes, mIoU of the set for maps. Fischer, Hofbauer, Kuhn, Steinbach, Kaup, "Evaluation
-of video coding for machines without ground truth", ICASSP 2022. 1 without loss; a head that is wrong in the same way on
-both is consistent.
+No labels are needed: the predictions on the originals are the truth (boxes with scores of .5 and above, or label maps),
+and those on the decoded images are scored against them: COCO AP for boxes, mIoU of the set for maps. 1 without loss; a
+head that makes the same mistakes on both is consistent. Fischer, Hofbauer, Kuhn, Steinbach, Kaup, "Evaluation of video
+coding for machines without ground truth", ICASSP 2022.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from downstream.api import Detections, Prediction, SegmentationMap
 
 @dataclass(frozen=True)
 class _Agreement:
-    """What both share. of: the metric below; score: which of its scores."""
+    """What both metrics share. of: the metric that is computed; score: the one of its scores that is taken."""
 
     version: ClassVar[str] = "1"
     facts: ClassVar[Mapping[str, MetricFacts]] = {"agreement": MetricFacts(title="agreement", main=True)}
@@ -30,14 +29,14 @@ class _Agreement:
     score: ClassVar[str]
 
     def compute(self, truth: Truth, predictions: Sequence[Prediction]) -> list[Score]:
-        """The agreement of the set, and of each class. Raises as the metric below does."""
-        found = METRICS.build(self.of).compute(truth, predictions)
-        return [Score("agreement", s.value, s.part) for s in found if s.metric == self.score]
+        """The agreement of the set, and of each class. Raises as the metric ``of`` does."""
+        scores = METRICS.build(self.of).compute(truth, predictions)
+        return [Score("agreement", score.value, score.part) for score in scores if score.metric == self.score]
 
     def resample(self, truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64]) -> dict[str, Any]:
         """The same with image i counted ``draws[r, i]`` times: (R, N) -> (R,)."""
-        below: Any = METRICS.build(self.of)
-        return {"agreement": below.resample(truth, predictions, draws)[self.score]}
+        metric: Any = METRICS.build(self.of)
+        return {"agreement": metric.resample(truth, predictions, draws)[self.score]}
 
 
 @METRICS.register("box_agreement", aliases=("box_self_consistency",))

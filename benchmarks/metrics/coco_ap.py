@@ -1,4 +1,4 @@
-"""Average precision and recall of boxes, as COCO counts them (``benchmarks/metrics/_coco_evaluation.py``)."""
+"""Average precision and recall of boxes by COCO's protocol (``benchmarks/metrics/_coco_evaluation.py``)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from downstream.api import Detections, Prediction
 class CocoAp:
     """The twelve COCO numbers over all classes, and AP of each class.
 
-    Sizes are box areas in pixels of the original: small below 32^2, large above 96^2. At most 100 detections an image
-    and class count, best score first. A number with no true box behind it is NaN (the official evaluator writes -1).
+    Sizes are box areas in pixels of the original: small below 32^2, large above 96^2. At most 100 detections of each
+    image and class count, best score first. A score without any true box is NaN (the official evaluator writes -1).
     """
 
     output: ClassVar[type[Prediction]] = Detections
@@ -28,7 +28,7 @@ class CocoAp:
     facts: ClassVar[Mapping[str, MetricFacts]] = FACTS
 
     def compute(self, truth: Truth, predictions: Sequence[Prediction]) -> list[Score]:
-        """Score detections of every image of ``truth``, those without any box included; all values 0 to 1 or NaN.
+        """Score the detections of all images of ``truth``, those without any box included; values 0 to 1 or NaN.
 
         Raises:
             UsageError: predictions are not one Detections an image, or a label is outside ``truth.classes``.
@@ -39,7 +39,8 @@ class CocoAp:
     def resample(
         self, truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64]
     ) -> dict[str, Floats]:
-        """What "ap", "ap50" and "ap75" would be with each image counted ``draws`` times, (R, N): float64 (R,). Raises
-        as ``compute`` does.
+        """ "ap", "ap50" and "ap75" with image i counted ``draws[r, i]`` times: (R, N) -> float64 (R,).
+
+        Raises as ``compute`` does, and UsageError where the draws are not (R, N).
         """
         return resampled(truth, predictions, draws, "bbox")

@@ -1,4 +1,4 @@
-"""Average precision and recall of masks, as COCO counts them (``benchmarks/metrics/_coco_evaluation.py``)."""
+"""Average precision and recall of masks by COCO's protocol (``benchmarks/metrics/_coco_evaluation.py``)."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ PREFIX = "mask_"
 class CocoMaskAp:
     """The twelve COCO numbers of masks over all classes, and mask AP of each class: ``mask_ap`` and so on.
 
-    As ``coco_ap``, with the IoU of pixels in place of that of boxes. Sizes are mask areas: of the truth as it says, of
-    a detection as its mask is. A detection whose mask is empty is a false alarm, as the official evaluator has it.
+    As ``coco_ap``, with the IoU of pixels in place of that of boxes. Sizes are mask areas: the area an annotation
+    states, and the number of pixels of a detection's mask. A detection with an empty mask is a false alarm, as in the
+    official evaluator.
     """
 
     output: ClassVar[type[Prediction]] = Detections
@@ -32,19 +33,20 @@ class CocoMaskAp:
     }
 
     def compute(self, truth: Truth, predictions: Sequence[Prediction]) -> list[Score]:
-        """Score the masks of every image of ``truth``, those without any included; all values 0 to 1 or NaN.
+        """Score the masks of all images of ``truth``, those without any included; values 0 to 1 or NaN.
 
         Raises:
             UsageError: predictions are not one Detections with masks an image, of its size, or a label is outside
             ``truth.classes``.
             AnnotationError: the truth holds no COCO labels with masks, or its categories are not ``truth.classes``.
         """
-        return [replace(found, metric=PREFIX + found.metric) for found in numbers(truth, predictions, "segm")]
+        return [replace(score, metric=PREFIX + score.metric) for score in numbers(truth, predictions, "segm")]
 
     def resample(
         self, truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64]
     ) -> dict[str, Floats]:
-        """What "mask_ap", "mask_ap50", "mask_ap75" would be with each image counted ``draws`` times, (R, N): (R,).
-        Raises as ``compute`` does.
+        """ "mask_ap", "mask_ap50" and "mask_ap75" with image i counted ``draws[r, i]`` times: (R, N) -> float64 (R,).
+
+        Raises as ``compute`` does, and UsageError where the draws are not (R, N).
         """
         return {PREFIX + name: values for name, values in resampled(truth, predictions, draws, "segm").items()}

@@ -1,8 +1,7 @@
-"""How well label maps agree: mIoU, IoU of each class, pixel accuracy and frequency-weighted IoU, from one confusion
-matrix.
+"""Agreement of label maps: mIoU, IoU of each class, pixel accuracy and frequency-weighted IoU of one confusion matrix.
 
-                 found as: class 0 .. C-1    void
-    true class c           n[c, 0 .. C-1]    n[c, C]        pixels of the whole data set
+                 predicted: class 0 .. C-1    void
+    true class c            n[c, 0 .. C-1]    n[c, C]        pixels of the whole data set
 
     iou(c)         = n[c, c] / (row sum c + column sum c - n[c, c])
     miou           = mean of iou(c) over the classes that occur in labels or predictions
@@ -11,8 +10,8 @@ matrix.
     fw_iou         = sum of (row sum c / sum of n) * iou(c)
 
 IoU over a whole data set: Everingham et al., "The PASCAL Visual Object Classes Challenge: A Retrospective", IJCV 2015.
-The other
-two: Long, Shelhamer, Darrell, "Fully Convolutional Networks for Semantic Segmentation", CVPR 2015, section 5.
+Pixel accuracy and frequency-weighted IoU: Long, Shelhamer, Darrell, "Fully Convolutional Networks for Semantic
+Segmentation", CVPR 2015, section 5.
 """
 
 from __future__ import annotations
@@ -39,10 +38,10 @@ Floats = npt.NDArray[np.float64]
 class Confusion:
     """mIoU, pixel accuracy and frequency-weighted IoU of a data set, and "iou" of each class; 0 to 1.
 
-    Pixels whose label is void count for nobody. A pixel that a head calls void, or a class that its class map drops, is
-    a miss of the true class and no class's false alarm. A class found where it never is in the labels has IoU 0 and is
-    in ``miou``; one that neither labels nor predictions hold is NaN and is not. Where a small set lacks classes,
-    ``miou`` so falls by a false alarm's whole class, at some operating points and not at others; ``miou_labelled`` is a
+    Pixels labelled void are not counted. A pixel predicted as void, or as a class that the class map drops, is a miss
+    of the true class and a false alarm of none. A class that is predicted but never labelled has IoU 0 and counts in
+    ``miou``; one that is neither labelled nor predicted is NaN and does not. On a small set that lacks classes, one
+    false alarm therefore adds a class to ``miou`` at some operating points and not at others; ``miou_labelled`` is the
     mean over the same classes at all of them.
     """
 
@@ -57,21 +56,19 @@ class Confusion:
     }
 
     def compute(self, truth: Truth, predictions: Sequence[Prediction]) -> list[Score]:
-        """Score the maps of every image of ``truth``; a number without any labelled pixel behind it is NaN.
+        """Score the maps of all images of ``truth``; a score without any labelled pixel is NaN.
 
         Raises:
             UsageError: predictions are not one SegmentationMap an image, of its label map's size and of
             ``truth.classes``.
             AnnotationError: the truth holds no label maps, or they hold labels outside ``truth.classes``.
         """
-        found = _numbers(*_margins(self.counts(truth, predictions)).astype(np.float64))
-        whole = [Score(name, float(found[name])) for name in OF_ALL_CLASSES]
-        return whole + [
-            Score("iou", float(value), part) for part, value in zip(truth.classes, found["iou"], strict=True)
-        ]
+        values = _numbers(*_margins(self.counts(truth, predictions)).astype(np.float64))
+        whole = [Score(name, float(values[name])) for name in OF_ALL_CLASSES]
+        return whole + [Score("iou", float(iou), part) for part, iou in zip(truth.classes, values["iou"], strict=True)]
 
     def counts(self, truth: Truth, predictions: Sequence[Prediction]) -> Counts:
-        """The confusion matrix of the data set, int64 (C, C + 1): true class by class found, void last. Raises as
+        """The confusion matrix of the data set, int64 (C, C + 1): true by predicted class, void last. Raises as
         ``compute`` does.
         """
         return sum(matrices(truth, predictions), np.zeros((len(truth.classes), len(truth.classes) + 1), np.int64))
@@ -79,26 +76,25 @@ class Confusion:
     def resample(
         self, truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64]
     ) -> dict[str, Floats]:
-        """What each score over all classes, and "iou/class" of each class, would be with each image counted ``draws``
-        times:
-        float64 (R,).
+        """Each score over all classes, and "iou/class" of each class, with image i counted ``draws[r, i]`` times:
+        float64 (R,), NaN where undefined.
 
         draws: int64 (R, N), a row for each resample, a column for each image of ``truth``. Pixels are counted once, so
-        that a thousand resamples cost about as much as a call of ``compute``. NaN where undefined. Raises as
-        ``compute`` does.
+        a thousand resamples cost about as much as a call of ``compute``. Raises as ``compute`` does, and UsageError
+        where the draws are not (R, N).
         """
         if draws.ndim != 2 or draws.shape[1] != len(truth.image_ids):
             raise UsageError(f"draws of shape {draws.shape} came, expected (resamples, {len(truth.image_ids)} images)")
         images = np.stack([_margins(matrix) for matrix in matrices(truth, predictions)]).astype(np.float64)  # (N, 3, C)
         # Sums of pixels stay far below 2^53, so they are exact in float64, which is multiplied much faster than int64.
         drawn = (draws.astype(np.float64) @ images.reshape(len(images), -1)).reshape(len(draws), 3, -1)  # (R, 3, C)
-        found = _numbers(drawn[:, 0], drawn[:, 1], drawn[:, 2])
-        by_class = {f"iou/{part}": values for part, values in zip(truth.classes, found["iou"].T, strict=True)}
-        return {name: found[name] for name in OF_ALL_CLASSES} | by_class
+        values = _numbers(drawn[:, 0], drawn[:, 1], drawn[:, 2])
+        by_class = {f"iou/{part}": iou for part, iou in zip(truth.classes, values["iou"].T, strict=True)}
+        return {name: values[name] for name in OF_ALL_CLASSES} | by_class
 
 
 def matrices(truth: Truth, predictions: Sequence[Prediction]) -> Iterator[Counts]:
-    """The confusion matrix of each image in turn: int64 (C, C + 1), true class by class found, void last. Raises as
+    """The confusion matrix of each image in turn: int64 (C, C + 1), true by predicted class, void last. Raises as
     ``compute`` does.
     """
     if truth.maps is None:
@@ -115,13 +111,13 @@ def matrices(truth: Truth, predictions: Sequence[Prediction]) -> Iterator[Counts
         yield _matrix(image_id, len(truth.classes), label_map.labels, prediction.labels)
 
 
-def _matrix(image_id: str, classes: int, true: npt.NDArray[np.uint8], found: npt.NDArray[np.uint8]) -> Counts:
-    if true.shape != found.shape:
+def _matrix(image_id: str, classes: int, true: npt.NDArray[np.uint8], predicted: npt.NDArray[np.uint8]) -> Counts:
+    if true.shape != predicted.shape:
         raise UsageError(
-            f"image {image_id} has a prediction of shape {found.shape} for labels of shape {true.shape}; "
+            f"image {image_id} has a prediction of shape {predicted.shape} for labels of shape {true.shape}; "
             "a head must answer at the size of the image it was given"
         )
-    pairs = true.astype(np.uint16) << 8 | found  # (H, W): every pair of labels that a pixel can have
+    pairs = true.astype(np.uint16) << 8 | predicted  # (H, W): one number for each pair of labels
     joint = np.bincount(pairs.ravel(), minlength=2**16).reshape(256, 256)
     if joint[classes:VOID].any():
         raise AnnotationError(
@@ -136,15 +132,13 @@ def _matrix(image_id: str, classes: int, true: npt.NDArray[np.uint8], found: npt
 
 
 def _margins(matrix: Counts) -> Counts:
-    """int64 (3, C) of a confusion matrix: pixels of each class that are right, true, and found; all that the scores
-    need.
-    """
+    """Correct, true and predicted pixels of each class, which is all that the scores need: int64 (3, C)."""
     return np.stack([np.diagonal(matrix), matrix.sum(1), matrix[:, :-1].sum(0)])
 
 
-def _numbers(right: Floats, true: Floats, found: Floats) -> Mapping[str, Floats]:
+def _numbers(right: Floats, true: Floats, predicted: Floats) -> Mapping[str, Floats]:
     """All scores of pixel counts (..., C): "iou" (..., C), the others (...)."""
-    union, pixels = true + found - right, true.sum(-1)
+    union, pixels = true + predicted - right, true.sum(-1)
     iou = _ratio(right, union)
     occurring = union > 0
     counted = np.where(occurring, iou, 0)

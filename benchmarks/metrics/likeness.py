@@ -1,6 +1,7 @@
-"""How near decoded images are to their originals: means over images of what the judges say, and one PSNR for the set.
+"""Fidelity of decoded images to their originals: one PSNR for the set, else the mean over images.
 
-psnr = 10 log10(255^2 * samples / squared error), both summed over the set;   ms_ssim, lpips, dists = mean over images
+psnr                   = 10 log10(255^2 * samples / squared error), both summed over the set
+ms_ssim, lpips, dists  = mean over images
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -35,34 +36,38 @@ class LikenessOfSet:
     }
 
     def compute(self, truth: Truth, predictions: Sequence[Prediction]) -> list[Score]:
-        """The score of the judge whose answers these are.
+        """The score of the measure that the predictions hold.
 
         Raises:
-            UsageError: they are not one an image, of one judge, and of finite numbers.
+            UsageError: predictions are not one Fidelity an image, of one known measure and of finite numbers.
         """
-        return [
-            Score(name, float(values[0]))
-            for name, values in self.resample(truth, predictions, np.ones((1, len(truth.image_ids)))).items()
-        ]
+        once = np.ones((1, len(truth.image_ids)), np.int64)
+        samples = self.resample(truth, predictions, once)
+        return [Score(name, float(values[0])) for name, values in samples.items()]
 
-    def resample(self, truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[Any]) -> dict[str, Floats]:
-        """The same with image i counted ``draws[r, i]`` times: (R, N) -> (R,). Raises as ``compute`` does."""
-        found = [p for p in predictions if isinstance(p, Fidelity)]
-        if len(found) != len(predictions) or len(found) != len(truth.image_ids) or not found:
-            raise UsageError(
-                f"{len(found)} likenesses came for {len(truth.image_ids)} images; likeness scores one for each"
-            )
-        measure = found[0].measure
-        if (
-            measure not in self.facts
-            or any(p.measure != measure for p in found)
-            or not all(np.isfinite(p.numbers).all() for p in found)
-        ):
+    def resample(
+        self, truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64]
+    ) -> dict[str, Floats]:
+        """The same with image i counted ``draws[r, i]`` times: (R, N) -> (R,).
+
+        Raises:
+            UsageError: as ``compute`` does, or the draws are not (R, N).
+        """
+        answers = [prediction for prediction in predictions if isinstance(prediction, Fidelity)]
+        images = len(truth.image_ids)
+        if len(answers) != len(predictions) or len(answers) != images or not answers:
+            raise UsageError(f"{len(answers)} likenesses came for {images} images; likeness scores one for each")
+        if draws.ndim != 2 or draws.shape[1] != images:
+            raise UsageError(f"draws of shape {draws.shape} came, expected (resamples, {images} images)")
+        measure = answers[0].measure
+        alike = measure in self.facts and all(answer.measure == measure for answer in answers)
+        if not alike or not all(np.isfinite(answer.numbers).all() for answer in answers):
             raise UsageError(
                 f"likenesses by {measure!r} came, expected finite ones by one of {', '.join(self.facts)}, the same "
                 f"for all images"
             )
-        drawn: Floats = draws.astype(np.float64) @ np.stack([p.numbers for p in found])  # (R, N) by (N, K): (R, K)
+        numbers = np.stack([answer.numbers for answer in answers])  # (N, K)
+        drawn: Floats = draws.astype(np.float64) @ numbers  # (R, K)
         if measure != "psnr":
             return {measure: np.asarray(drawn[:, 0] / draws.sum(1), np.float64)}
         with np.errstate(divide="ignore"):

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.api import METRICS, Comparison, Counted, Counts, Kind, Metric, ScoreRow, ScoresMasks, Truth
+from benchmarks.api import Comparison, Counted, Counts, Kind, ScoreRow, ScoresMasks, Truth
 from benchmarks.harness.guard import guarded
 from benchmarks.harness.keys import registered_name
 from benchmarks.harness.plan import Cell, Plan, cell_id, dataset_label
@@ -45,13 +45,13 @@ class MadeUp(NamedTuple):
 @dataclass(frozen=True)
 class _Reading:
     """A reader, and what is made up of it. cells: one a curve that it reads; drawn: those of them that its scores are
-    made up for. main: its main score.
+    made up for. compared: the scores by which codecs are compared.
     """
 
     reader: Reader
     cells: list[Cell]
     drawn: list[Cell]
-    main: str = ""
+    compared: tuple[str, ...] = ()
 
     @property
     def columns(self) -> dict[str, str]:
@@ -85,8 +85,8 @@ def make_up(plan: Plan) -> MadeUp:
         head = reading.reader.head
         space = covered(head.label_space, labels_of(plan.config, head.output) or head.label_space)
         scored = _scored(plan, head, space)
-        main = plan.config.design.main_metric_of({metric for metric, _ in scored.names})
-        readings.append(replace(reading, main=main))
+        compared = plan.config.design.compared_metrics({metric for metric, _ in scored.names})
+        readings.append(replace(reading, compared=compared))
         scores += _head_scores(plan, reading, scored, with_classes=space not in spaces)
         if scored.counted is not None and space not in spaces:
             counts += _counts(reading, space, scored.counted)
@@ -165,10 +165,15 @@ def _matched_rates(plan: Plan, cells: Sequence[Cell]) -> Iterator[Comparison]:
 
 
 def _comparisons(plan: Plan, readings: Sequence[_Reading]) -> Iterator[Comparison]:
-    """One of each kind for the last of the readings, under the names of its drawn curves."""
+    """One of each kind for the last of the readings, in each score compared, under the names of its drawn curves."""
+    for metric in readings[-1].compared:
+        yield from _comparisons_by(plan, readings, metric)
+
+
+def _comparisons_by(plan: Plan, readings: Sequence[_Reading], metric: str) -> Iterator[Comparison]:
     reading = readings[-1]
     numbers: dict[str, Any] = {"value": -1.0, "low": -2.0, "high": -0.5, "method": "fit"}
-    blank = Comparison(kind="bd_rate", **_about(plan), metric=reading.main, **reading.columns, **numbers)
+    blank = Comparison(kind="bd_rate", **_about(plan), metric=metric, **reading.columns, **numbers)
     own = [cell.curve for cell in reading.drawn if not _ladder(plan, cell)["ladder"]]
     labels = plan.config.design.labels
     for anchor in plan.config.anchors:
@@ -210,8 +215,7 @@ def _scored(plan: Plan, head: Any, space: LabelSpace) -> _Scored:
     sample = _sample(head.output, space, masks=isinstance(plan.config.task, ScoresMasks))
     names: list[tuple[str, str]] = []
     counted = None
-    metrics: list[Metric] = [m for name in plan.config.task.metrics if (m := METRICS.build(name)).output is head.output]
-    for metric in metrics:
+    for metric in (metric for metric in plan.config.all_metrics if metric.output is head.output):
         if sample is None:
             measure = getattr(head, "measure", "")
             names += [(name, "") for name in metric.facts if not measure or name == measure]

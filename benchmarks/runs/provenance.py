@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.api import METRICS
 from benchmarks.harness.keys import identity, registered_name
 from benchmarks.harness.plan import Plan, cell_id
 from benchmarks.harness.requirements import PSEUDO_SCORE
@@ -44,6 +45,7 @@ def _described(plan: Plan, workers: int, arguments: Mapping[str, Any]) -> dict[s
         "resamples": config.resamples,
         "least_for_intervals": {"images": MIN_IMAGES, "objects": MIN_OBJECTS, "resamples": MIN_RESAMPLES},
         "match_bpp": config.match_bpp,
+        "metrics": [str(METRICS.spec(metric)) for metric in config.metrics],
         "facts": plain_facts(config.design.facts),
         "skipped": {**{f"head {label}": reason for label, reason in plan.skipped_heads.items()}, **plan.skipped},
         NOTICES: plan.notices,

@@ -105,8 +105,8 @@ class Run:
         curves = [Ladder(label, tuple(names), second) for (label, second), names in points.items()]
         curves += [Ladder(label, ("",)) for label in self.about["skipped"] if (label, False) not in points]
         matched, anchors = tuple(self.about.get("match_bpp", ())), tuple(self.about["anchors"])
-        results = self.results
-        return Design(tuple(curves), anchors, matched, results.columns, results.main_metric, results.facts)
+        results, added = self.results, run_json.added_columns(self.about, self.task)
+        return Design(tuple(curves), anchors, matched, results.columns, results.main_metric, results.facts, added)
 
 
 def load(
@@ -138,7 +138,8 @@ def load(
         if complete:
             _require_all_measured(folder, scores)
     facts = run_json.facts_of_run(about, task)
-    return Run(folder, about, Results(scores, comparisons, tuple(task.columns), task.main_metric, facts))
+    columns = (*task.columns, *run_json.added_columns(about, task))
+    return Run(folder, about, Results(scores, comparisons, columns, task.main_metric, facts))
 
 
 def _require_files(folder: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from benchmarks.api import METRICS, MetricFacts
+from benchmarks.api import METRICS, Metric, MetricFacts
 from benchmarks.runs.folder_files import read_json
 from benchmarks.runs.rows import MAX_IMAGES, MAX_TEXT
 from benchmarks.runs.schema import (
@@ -26,7 +27,7 @@ from benchmarks.runs.schema import (
     check,
 )
 from benchmarks.stats.metric_facts import STREAM_FACTS, facts_of_metrics
-from hsc.errors import ResultsError
+from hsc.errors import HscError, ResultsError
 
 FILE = "run.json"
 MAX_CELLS = 100_000
@@ -94,6 +95,7 @@ _RUN = Fields(
         "notices": ListOf(_SENTENCE, 1000),
         "times": MapOf(Plain(), 100),
         "facts": MapOf(_FACTS, 1000, longest=200),
+        "metrics": ListOf(Text(2000, least=1), 100),
     },
 )
 """The fields of run.json, with bounds that no run comes near."""
@@ -129,9 +131,31 @@ def read(path: Path, parse_constant: Callable[[str], Any] | None = None) -> dict
     return about  # type: ignore[no-any-return]
 
 
-def declared_facts(task: Any) -> dict[str, MetricFacts]:
-    """The facts that the metrics of a task declare, of those metrics that are installed here."""
-    return facts_of_metrics(METRICS.build(name) for name in task.metrics if name in METRICS.names())
+def declared_facts(about: Mapping[str, Any], task: Any) -> dict[str, MetricFacts]:
+    """The facts that the run's metrics declare, the task's and those added to them, where they are installed here."""
+    return {**facts_of_metrics(_installed(task.metrics)), **_facts_of_added(about, task)}
+
+
+def added_columns(about: Mapping[str, Any], task: Any) -> tuple[str, ...]:
+    """The main scores of the metrics that were added to the task's own, in the order of the run."""
+    if not about.get("metrics"):
+        return ()
+    own = facts_of_metrics(_installed(task.metrics))
+    facts = {**recorded_facts(about), **_facts_of_added(about, task)}
+    return tuple(name for name, score in facts.items() if score.main and name not in own)
+
+
+def _facts_of_added(about: Mapping[str, Any], task: Any) -> dict[str, MetricFacts]:
+    own = facts_of_metrics(_installed(task.metrics))
+    added = facts_of_metrics(_installed(about.get("metrics", ())))
+    return {name: facts for name, facts in added.items() if name not in own and name not in STREAM_FACTS}
+
+
+def _installed(specs: Iterable[str]) -> Iterator[type[Metric]]:
+    """The classes of the metrics that are installed here; a stranger's settings build none of them."""
+    for text in specs:
+        with suppress(HscError):
+            yield METRICS.get(METRICS.parse(text).name)
 
 
 def recorded_facts(about: Mapping[str, Any]) -> dict[str, MetricFacts]:
@@ -149,4 +173,4 @@ def recorded_facts(about: Mapping[str, Any]) -> dict[str, MetricFacts]:
 
 def facts_of_run(about: Mapping[str, Any], task: Any) -> dict[str, MetricFacts]:
     """The facts of a run's scores: as installed metrics declare them, and as recorded for metrics that are not."""
-    return {**recorded_facts(about), **declared_facts(task)}
+    return {**recorded_facts(about), **declared_facts(about, task)}

@@ -115,14 +115,16 @@ def _shown(results: Results, table: pd.DataFrame, lines: pd.DataFrame) -> tuple[
     """The scores shown of one head, and those of them that are shown with their intervals.
 
     Beside heads that compare with the originals, a block leaves out scores that only the others have. Intervals are
-    shown of the first score, and of each where heads compare with the originals.
+    shown of the first score and of each metric's main one; of all scores where heads compare with the originals.
     """
     columns = list(results.columns)
     mixed = (table["head"] == ORIGINALS).any() and lines[columns].notna().any(axis=None)
     names = ["bpp", "size_kb", *columns, *(name for name in ("psnr", *TIMES) if name not in columns)]
     names = [n for n in names if not (mixed and n in (*columns, "head_s") and lines[n].isna().all())]
     sure = [name for name in columns if f"{name}_low" in lines and lines[f"{name}_low"].notna().any()]
-    return names, sure if lines["head"].iloc[0] == ORIGINALS else sure[:1]
+    if lines["head"].iloc[0] != ORIGINALS:
+        sure = [name for name in sure if name == sure[0] or results.facts_of(name).main]
+    return names, sure
 
 
 def _cells(results: Results, line: pd.Series, names: Sequence[str], with_interval: Sequence[str]) -> list[str]:

@@ -1,9 +1,9 @@
-"""What Bjontegaard differences are taken against: a curve of the run, or the Pareto front of several.
+"""Anchors of Bjontegaard differences: a curve of the run, or the Pareto front of several.
 
 ``vvc`` is the curve of that label, else the first of that codec. ``front(of=vvc)`` is, at any rate, the best that any
 of vvc's curves in the run reaches; ``front(of=(vvc, "bpg(bits=10)"))`` takes all of vvc's and one of bpg's. A front
-knows each codec's best settings at each
-rate only after the fact, and on the very images that are scored: it is the anchor that is hardest to beat.
+picks the best settings at each rate afterwards, on the very images that are scored, so it is the hardest anchor to
+beat.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ FRONT = "front"
 
 
 def find(name: str, labels: Sequence[str]) -> str:
-    """The label an anchor's name means; a front comes back as it is written, with registered names for aliases.
+    """The label of the curve that an anchor's name stands for; a front comes back in its written form, with registered
+    names for aliases.
 
     Raises:
-        UsageError: no curve of the run is it, or the front's members are not curves of the run.
+        UsageError: no curve of the run has that name, or the front's members are not curves of the run.
     """
     if name in labels:
         return name
@@ -35,7 +36,7 @@ def find(name: str, labels: Sequence[str]) -> str:
 
 
 def members(anchor: str, labels: Sequence[str]) -> tuple[str, ...]:
-    """The labels of the curves an anchor consists of; one, but for a front.
+    """The labels of the curves that an anchor consists of: one, or several for a front.
 
     Raises:
         UsageError: as ``find`` does.
@@ -47,19 +48,19 @@ def members(anchor: str, labels: Sequence[str]) -> tuple[str, ...]:
     names = (of,) if isinstance(of, str) else of if isinstance(of, tuple) else ()
     if set(spec.arguments) != {"of"} or not names or not all(isinstance(n, str) for n in names):
         raise UsageError(
-            f'the anchor {anchor!r} is no front; expected front(of=vvc), or several: front(of=(vvc, "bpg(bits=10)"))'
+            f'the anchor {anchor!r} is not a front; expected front(of=vvc), or several: front(of=(vvc, "bpg(bits=10)"))'
         )
-    found = [label for name in names for label in _of_codec(name, labels)]
-    return tuple(dict.fromkeys(found))
+    curves = [label for name in names for label in _of_codec(name, labels)]
+    return tuple(dict.fromkeys(curves))
 
 
 def _of_codec(name: str, labels: Sequence[str]) -> list[str]:
     """The label that a spec with arguments is, or all labels of a codec named without any."""
     spec = CODECS.parse(name)
     if spec.arguments:
-        found = [label for label in labels if label == str(spec)]
+        curves = [label for label in labels if label == str(spec)]
     else:
-        found = [label for label in labels if parse_spec(label).name == spec.name]
-    if not found:
+        curves = [label for label in labels if parse_spec(label).name == spec.name]
+    if not curves:
         raise UsageError(f"{name!r} is not among the codecs of this run: {', '.join(labels)}")
-    return found
+    return curves

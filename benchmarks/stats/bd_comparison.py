@@ -1,8 +1,8 @@
-"""Bjontegaard differences of a run, each with its own interval, and differences at matched rates where there is none.
+"""Bjontegaard differences of a run, each with an interval, and differences at matched rates where one is missing.
 
-points of a head --+-- the curve itself -----------------------> value, overlap, method
-                   +-- the curve of each resample, both codecs
-                       on the same draw ------------------------> low, high, number of refused resamples
+points of a head --+-- the curve itself -------------------------------> value, overlaps, method
+                   +-- the curve of each resample (same images drawn
+                       for both codecs) --------------------------------> low, high, number of refused resamples
 """
 
 from __future__ import annotations
@@ -27,19 +27,22 @@ from benchmarks.stats.noise_floor import SECOND
 Floats = npt.NDArray[np.float64]
 
 MATCHED = (0.25, 0.5, 0.75)
-"""Shares of the range of rates that two curves cover both; there they are compared where no Bjontegaard difference is.
-"""
+"""Shares of the range of rates that both curves cover; curves without a Bjontegaard number are compared there."""
 
 
 class CurvePoint(NamedTuple):
-    """One operating point of a curve. score: its sign turned where less is better, so that every curve rises."""
+    """One operating point of a curve. score: with the sign turned where lower is better, so that every curve rises."""
 
     bpp: float
     score: float
 
 
 class Measured(NamedTuple):
-    """One head's view of one curve. rates, scores: (R, P) of the resamples, R 0 where there are none; curves: of these."""
+    """One curve as one head scores it.
+
+    points: P of them, in ladder order. rates, scores: (R, P) of the resamples, R 0 where there are none. curves: those
+    of the resamples.
+    """
 
     points: list[CurvePoint]
     rates: Floats
@@ -48,7 +51,7 @@ class Measured(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """An anchor and a codec as they are compared: the anchor's points, the codec's points, and those of the resamples."""
+    """An anchor and a codec that are compared with it: their points, and their curves on the resamples."""
 
     anchor: list[CurvePoint]
     test: list[CurvePoint]
@@ -58,7 +61,7 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class CurveKey:
-    """Which curve a score lies on: the codec's label, and its ladder ("second", or empty for its own)."""
+    """The curve that a score lies on. codec: its label. ladder: "second", or empty for the codec's own."""
 
     codec: str
     ladder: str = ""
@@ -66,7 +69,7 @@ class CurveKey:
 
 def differences(design: Design, scores: Sequence[ScoreRow], bootstrap: Bootstrap) -> list[Comparison]:
     """BD-rate and BD-metric of every curve against every anchor that ran, for each head; a front is not compared with
-    its own members. Then those of each second ladder against its own codec, as the noise floor under all of these.
+    its own members. Then the same of each second ladder against its own codec: the noise floor under all of these.
     """
     compared: list[Comparison] = []
     for blank in views(design, scores):
@@ -91,22 +94,26 @@ def differences(design: Design, scores: Sequence[ScoreRow], bootstrap: Bootstrap
 
 
 def views(design: Design, scores: Sequence[ScoreRow]) -> Iterator[Comparison]:
-    """A blank comparison for each head and route that read anything, to be filled in with what compares codecs there."""
+    """A blank comparison, to be filled in, for each head and route with any score, in each metric compared there: the
+    head's main score, and those that were added to the task's own.
+    """
     for head, route in dict.fromkeys((row.head, row.route) for row in scores if row.head and row.status != "skipped"):
         of_reader = [row for row in scores if (row.head, row.route) == (head, route)]
         example = next(row for row in of_reader if row.status != "skipped")
-        yield Comparison(
-            kind="bd_rate",
-            task=example.task,
-            dataset=example.dataset,
-            split=example.split,
-            metric=design.main_metric_of({row.metric for row in of_reader if not row.part}),
-            head=head,
-            route=route,
-            regime=example.regime,
-            seed=example.seed,
-            images=example.images,
-        )
+        metrics = {row.metric for row in of_reader if not row.part}
+        for metric in design.compared_metrics(metrics) or (design.main_metric,):
+            yield Comparison(
+                kind="bd_rate",
+                task=example.task,
+                dataset=example.dataset,
+                split=example.split,
+                metric=metric,
+                head=head,
+                route=route,
+                regime=example.regime,
+                seed=example.seed,
+                images=example.images,
+            )
 
 
 def measured(
@@ -116,33 +123,31 @@ def measured(
     facts = design.facts_of(view.metric)
     rate, value = {}, {}
     for row in scores:
-        at = (row.codec, row.ladder, row.point)
+        key = (row.codec, row.ladder, row.point)
         if row.metric == "bpp" and not row.part:
-            rate[at] = row.value
+            rate[key] = row.value
         if (row.metric, row.head, row.route, row.part) == (view.metric, view.head, view.route, ""):
-            value[at] = facts.sign * row.value
-    known = any(key[:2] == (view.head, view.route) for key in bootstrap.scores)
-    unknown = np.full(bootstrap.resamples if known else 0, np.nan)
+            value[key] = facts.sign * row.value
+    reader = (view.head, view.route, view.metric)
+    missing = bootstrap.missing(reader)
     curves = {}
-    for curve in design.curves:
-        key = CurveKey(curve.label, SECOND if curve.second else "")
+    for ladder in design.curves:
+        curve = CurveKey(ladder.label, SECOND if ladder.second else "")
         # Lossless points have infinite PSNR and are left off the curve; a point without a value stays, and leaves the
         # curve without differences.
-        keys = [(key.codec, key.ladder, point) for point in curve.points]
-        keys = [at for at in keys if at in value and not math.isinf(value[at])]
+        keys = [(curve.codec, curve.ladder, point) for point in ladder.points]
+        keys = [key for key in keys if key in value and not math.isinf(value[key])]
         if keys:
-            rates = np.stack([bootstrap.rates.get(at, unknown)[: len(unknown)] for at in keys], axis=1)
-            samples = [bootstrap.scores.get((view.head, view.route, *at), unknown) for at in keys]
+            rates = np.stack([bootstrap.rates.get(key, missing)[: len(missing)] for key in keys], axis=1)
+            samples = [bootstrap.scores.get((*reader, *key), missing) for key in keys]
             risen = facts.sign * np.stack(samples, axis=1)
-            points = [CurvePoint(rate[at], value[at]) for at in keys]
-            curves[key] = Measured(points, rates, risen, Curves(rates, risen, facts.bounds))
+            points = [CurvePoint(rate[key], value[key]) for key in keys]
+            curves[curve] = Measured(points, rates, risen, Curves(rates, risen, facts.bounds))
     return curves
 
 
 def anchor_of(within: Sequence[Measured], bounds: tuple[float, float]) -> tuple[list[CurvePoint], Curves]:
-    """The points of an anchor and its resamples: a curve as it is, or the front of several, found anew on each
-    resample.
-    """
+    """The points of an anchor and its curves on the resamples: one curve, or the front of several on each resample."""
     if len(within) == 1:
         return within[0].points, within[0].curves
     points = [point for curve in within for point in curve.points]
@@ -183,7 +188,7 @@ def _filled(blank: Comparison, result: Difference, samples: Floats) -> Compariso
 
 
 def with_interval(comparison: Comparison, samples: Floats) -> Comparison:
-    """The comparison with the interval of its resamples (R,), and how many of these gave no number: never in silence."""
+    """The comparison with the interval of its resamples (R,), their number, and the number of those without a value."""
     low, high, refused = interval(samples)
     valued = samples[~np.isnan(samples)]
     ends = interval(valued) if refused and len(valued) >= MIN_RESAMPLES else (math.nan, math.nan, 0)
@@ -192,7 +197,7 @@ def with_interval(comparison: Comparison, samples: Floats) -> Comparison:
 
 
 def _at_matched_rates(blank: Comparison, pair: Pair, facts: MetricFacts) -> Iterator[Comparison]:
-    """The difference of two curves' values at three rates they share; none where they share none, or one is no curve."""
+    """The differences of two curves at three rates that both cover; none where they share no rate, or one is none."""
     over: Axis = "log_rate"
     anchor, test = Curves.of(pair.anchor, facts.bounds), Curves.of(pair.test, facts.bounds)
     spans = [curve.span(over) for curve in (anchor, test)]

@@ -1,19 +1,19 @@
-"""Bjontegaard differences between two rate-quality curves, with an outcome for every case and never a guess.
+"""Bjontegaard differences between two rate-quality curves: a number, or a reason why there is none.
 
-    points --strictly monotone?--yes--> PCHIP through the raw points --+--> shared interval --> mean difference
-                    \\-------------no--> constrained monotone cubic ----+         \\--> too little shared: no number, a reason
+    points --strictly monotone?--yes--> PCHIP through the points -----+--> shared interval --> mean difference
+                    \\-------------no--> constrained monotone cubic ---+         \\--> too short: no number, a reason
 
 Sources: Bjontegaard, VCEG-M33 (2001); PCHIP as in JCTVC-L1100 and the ``bjontegaard`` package (Herglotz et al. 2022).
-The cubic follows the idea of MPEG's VCM test conditions: accuracy curves of machines dip, so a cubic in log rate that
-may only rise, and only ever more slowly, within the metric's bounds, is fitted to the points by least squares. A
-thousand resamples of two curves are compared in one go, and one pair of curves is a resample of one.
+The cubic follows the idea of MPEG's VCM test conditions: accuracy curves of machines dip, so a rising, concave cubic in
+log rate, within the metric's bounds, is fitted to the points by least squares. All resamples of two curves are compared
+in one vectorised pass; a single pair of curves is handled as one resample.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,17 +24,17 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Axis = Literal["quality", "log_rate"]
 
-LEAST_OVERLAP = 0.75
-LEAST_POINTS = 4
-WORST_FIT = 0.05
-"""The most a fit may miss the points by, root mean square, as a fraction of the quality they span."""
+MIN_OVERLAP = 0.75
+MIN_POINTS = 4
+MAX_MISFIT = 0.05
+"""The largest root-mean-square distance of a fit from the points, as a fraction of the quality they span."""
 UNBOUNDED = (-float("inf"), float("inf"))
 
 _GRID = 257
 _TROUBLES = (
     "",
     "has a point without a value",
-    f"has {{points}} points, at least {LEAST_POINTS} are needed",
+    f"has {{points}} points, at least {MIN_POINTS} are needed",
     "has a rate of 0 or less",
     "has two points at one rate",
     "is flat",
@@ -46,10 +46,9 @@ _TROUBLES = (
 class Difference:
     """The outcome of one Bjontegaard computation.
 
-    value: percent for BD-rate (negative: the test codec needs less), the metric's own unit for BD-metric; None with a
-    reason.
-    overlap_test, overlap_anchor: what is shared, as a fraction of each curve's own interval, 0 to 1.
-    method: "pchip" where both curves are strictly monotone; "fit" where one was not and its fitted cubic stands in.
+    value: percent for BD-rate (negative: the test codec needs fewer bits), the metric's own unit for BD-metric; None
+    with a reason. overlap_test, overlap_anchor: the shared interval as a fraction of each curve's own, 0 to 1. method:
+    "pchip" where both curves are strictly monotone, "fit" where a fitted cubic stands in for one or both.
     """
 
     value: float | None
@@ -66,8 +65,8 @@ class Difference:
 
 @dataclass(frozen=True)
 class Line:
-    """A curve on a dense grid: natural log of the rate and quality, both rising; fitted where it does not go through
-    the raw points.
+    """A curve on a dense grid: natural log of the rate and quality, both rising. fitted: whether it is the fitted cubic
+    and so does not go through the points.
     """
 
     log_rate: Floats
@@ -80,8 +79,7 @@ def bd_rate(
 ) -> Difference:
     """Mean difference in rate at equal quality, in percent of the anchor's rate.
 
-    anchor, test: points (rate, quality) in any order; rate in any unit above 0, the same for both. bounds: what the
-    quality can be.
+    anchor, test: points (rate, quality) in any order; rates above 0, in one unit for both. bounds: of the quality.
 
     >>> anchor = [(1, 30.0), (2, 33.0), (4, 36.0), (8, 38.0)]
     >>> str(bd_rate(anchor, [(r / 2, q) for r, q in anchor]))
@@ -98,19 +96,28 @@ def bd_metric(
 
 
 def line(points: Sequence[tuple[float, float]], bounds: tuple[float, float] = UNBOUNDED) -> Line | str:
-    """The curve that stands for points (rate, quality) in a comparison, or why there is none."""
-    one = Curves.of(points, bounds)
-    if reason := one.reason(0):
+    """The curve through, or fitted to, points (rate, quality), as comparisons use it; or the reason why it is none."""
+    curve = Curves.of(points, bounds)
+    if reason := curve.reason(0):
         return reason
-    grid = np.linspace(one.log_rate[0, 0], one.log_rate[0, -1], _GRID)
-    return Line(grid, Curves.of(points, bounds, times=_GRID).at(grid), bool(one.fitted[0]))
+    grid = np.linspace(curve.log_rate[0, 0], curve.log_rate[0, -1], _GRID)
+    return Line(grid, Curves.of(points, bounds, times=_GRID).at(grid), bool(curve.fitted[0]))
+
+
+class _Group(NamedTuple):
+    """Resamples with n points each. rows: (R,), which ones; x, y, slope: (r, n) of these."""
+
+    rows: Bools
+    x: Floats
+    y: Floats
+    slope: Floats
 
 
 class Curves:
-    """R resamples of one curve, each as a function that rises, or with a reason why there is none.
+    """R resamples of one curve, each a rising function, or the reason why it is none.
 
-    rate, quality: (R, P), a column a point, in any order; rates above 0. kept: (R, P), which points a resample has; all
-    by default.
+    rate, quality: (R, P), a column a point, in any order; rates above 0. kept: (R, P), the points that each resample
+    has; all by default.
     """
 
     def __init__(
@@ -119,14 +126,11 @@ class Curves:
         kept = np.ones(rate.shape, bool) if kept is None else kept
         order = np.lexsort((quality, rate, ~kept))
         self.count = kept.sum(axis=1)
-        # A curve of fewer points than there is room for repeats its last, so that what lies beyond has no length.
+        # A curve of fewer than P points repeats its last one, so that the surplus segments have no length.
         places = np.minimum(np.arange(max(rate.shape[1], 2)), np.maximum(self.count, 1)[:, None] - 1)
         if not rate.shape[1]:
-            rate, quality, order = (
-                np.full((len(rate), 1), np.nan),
-                np.full((len(rate), 1), np.nan),
-                np.zeros((len(rate), 1), int),
-            )
+            rate = quality = np.full((len(rate), 1), np.nan)
+            order = np.zeros((len(rate), 1), int)
         order = np.take_along_axis(order, places, 1)
         rate, self.quality = np.take_along_axis(rate, order, 1), np.take_along_axis(quality, order, 1)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -143,7 +147,7 @@ class Curves:
     def of(
         cls, points: Sequence[tuple[float, float]], bounds: tuple[float, float] = UNBOUNDED, times: int = 1
     ) -> Curves:
-        """One curve, from points (rate, quality), ``times`` over."""
+        """One curve, from points (rate, quality), repeated ``times`` times."""
         table = np.asarray(list(points), dtype=np.float64).reshape(-1, 2)
         rate, quality = (np.tile(table[:, axis], (times, 1)) for axis in (0, 1))
         return cls(rate, quality, bounds)
@@ -158,7 +162,7 @@ class Curves:
         flat = self.quality.max(axis=1) == self.quality.min(axis=1)
         conditions = [
             ~finite,
-            self.count < LEAST_POINTS,
+            self.count < MIN_POINTS,
             ~(rate > 0).all(axis=1),
             ~self._rises(self.log_rate, inside),
             flat,
@@ -166,26 +170,24 @@ class Curves:
         return np.asarray(np.select(conditions, list(range(1, 6)), 0))
 
     def _fit(self, weight: Floats, bounds: tuple[float, float]) -> None:
-        at = self.fitted
-        u, quality = self._place(self.log_rate), self.quality[at]
-        self.numbers[at] = numbers = monotone_cubic.fit(u[at], quality, weight, bounds)
-        missed = ((np.einsum("rnk,rk->rn", monotone_cubic.basis(u[at]), numbers) - quality) ** 2 * weight).sum(
-            axis=1
-        ) / weight.sum(axis=1)
-        self.missed[at] = np.sqrt(missed) / np.ptp(quality, axis=1)
-        bad = at & ~(self.missed <= WORST_FIT)
+        rows = self.fitted
+        u, quality = self._place(self.log_rate)[rows], self.quality[rows]
+        self.numbers[rows] = numbers = monotone_cubic.fit(u, quality, weight, bounds)
+        squares = (np.einsum("rnk,rk->rn", monotone_cubic.basis(u), numbers) - quality) ** 2 * weight
+        self.missed[rows] = np.sqrt(squares.sum(axis=1) / weight.sum(axis=1)) / np.ptp(quality, axis=1)
+        bad = rows & ~(self.missed <= MAX_MISFIT)
         self.trouble[bad] = len(_TROUBLES) - 1
-        self.fitted = at & ~bad
+        self.fitted = rows & ~bad
 
     def _place(self, log_rate: Floats) -> Floats:
-        """Log rates, (R, ...), on the scale of 0 to 1 from each curve's first point to its last."""
+        """Log rates, (R, ...), rescaled so that each curve runs from 0 at its first point to 1 at its last."""
         start, length = self.log_rate[:, 0], self.log_rate[:, -1] - self.log_rate[:, 0]
         shape = (-1, *[1] * (log_rate.ndim - 1))
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray((log_rate - start.reshape(shape)) / length.reshape(shape))
 
     def reason(self, row: int) -> str:
-        """Why resample ``row`` is no curve; empty where it is one."""
+        """The reason why resample ``row`` is no curve; empty where it is one."""
         return _TROUBLES[self.trouble[row]].format(points=self.count[row], missed=self.missed[row])
 
     def span(self, over: Axis) -> tuple[Floats, Floats]:
@@ -202,50 +204,49 @@ class Curves:
         """The integral of the other axis over ``over`` from ``low`` to ``high``, within each curve: (R,), NaN where
         there is no curve.
         """
-        found = np.full(len(self.trouble), np.nan)
-        for at, x, y, slope in self._through(over):
-            found[at] = pchip.area(x, y, slope, low[at], high[at])
-        at = self.fitted
-        if at.any():
-            found[at] = self._under_fit(over, low[at], high[at])
-        return found
+        areas = np.full(len(self.trouble), np.nan)
+        for rows, x, y, slope in self._interpolated(over):
+            areas[rows] = pchip.area(x, y, slope, low[rows], high[rows])
+        rows = self.fitted
+        if rows.any():
+            areas[rows] = self._under_fit(over, low[rows], high[rows])
+        return areas
 
     def _under_fit(self, over: Axis, low: Floats, high: Floats) -> Floats:
-        at, numbers = self.fitted, self.numbers[self.fitted]
-        start, length = self.log_rate[at, 0], self.log_rate[at, -1] - self.log_rate[at, 0]
+        rows, numbers = self.fitted, self.numbers[self.fitted]
+        start, length = self.log_rate[rows, 0], self.log_rate[rows, -1] - self.log_rate[rows, 0]
         if over == "log_rate":
             return np.asarray(monotone_cubic.area(numbers, (low - start) / length, (high - start) / length) * length)
         first, last = monotone_cubic.inverse(numbers, low), monotone_cubic.inverse(numbers, high)
-        beside = (
-            last * high - first * low - monotone_cubic.area(numbers, first, last)
-        )  # by parts: what lies left of the curve
-        return np.asarray(start * (high - low) + length * beside)
+        left = last * high - first * low - monotone_cubic.area(numbers, first, last)  # of the curve, by parts
+        return np.asarray(start * (high - low) + length * left)
 
     def at(self, log_rate: Floats) -> Floats:
-        """Quality at log rates (R,): NaN where a resample has no curve, or one that does not reach so far."""
-        found = np.full(len(self.trouble), np.nan)
-        for at, x, y, slope in self._through("log_rate"):
-            found[at] = pchip.value(x, y, slope, log_rate[at])
+        """Quality at log rates (R,): NaN where a resample has no curve, or its curve does not reach that rate."""
+        quality = np.full(len(self.trouble), np.nan)
+        for rows, x, y, slope in self._interpolated("log_rate"):
+            quality[rows] = pchip.value(x, y, slope, log_rate[rows])
         if self.fitted.any():
-            found[self.fitted] = monotone_cubic.value(self.numbers[self.fitted], self._place(log_rate)[self.fitted])
+            quality[self.fitted] = monotone_cubic.value(self.numbers[self.fitted], self._place(log_rate)[self.fitted])
         low, high = self.span("log_rate")
-        return np.where((low <= log_rate) & (log_rate <= high), found, np.nan)
+        return np.where((low <= log_rate) & (log_rate <= high), quality, np.nan)
 
-    def _through(self, over: Axis) -> list[tuple[Bools, Floats, Floats, Floats]]:
-        """The curves that go through their points, by their number: which they are, x, y and slopes."""
+    def _interpolated(self, over: Axis) -> Iterator[_Group]:
+        """The curves that go through their points, grouped by the number of these."""
         x, y = (self.quality, self.log_rate) if over == "quality" else (self.log_rate, self.quality)
-        parts = []
         for count in np.unique(self.count):
-            at = (self.count == count) & (self.trouble == 0) & ~self.fitted
-            if at.any():
-                parts.append((at, x[at, :count], y[at, :count], pchip.slopes(x[at, :count], y[at, :count])))
-        return parts
+            rows = (self.count == count) & (self.trouble == 0) & ~self.fitted
+            if rows.any():
+                points = x[rows, :count], y[rows, :count]
+                yield _Group(rows, *points, pchip.slopes(*points))
 
 
 @dataclass(frozen=True)
 class Differences:
-    """Bjontegaard differences of R resamples. value: (R,), NaN where refused; overlaps: (R,), 0 to 1; fitted: (R,),
-    where one curve was.
+    """Bjontegaard differences of R resamples.
+
+    value: (R,), NaN where refused. overlap_test, overlap_anchor: (R,), 0 to 1. fitted: (R,), whether one of the two
+    curves is a fit.
     """
 
     value: Floats
@@ -260,7 +261,7 @@ def differences(anchor: Curves, test: Curves, over: Axis) -> Differences:
     low, high = np.maximum(a_low, t_low), np.minimum(a_high, t_high)
     shared = np.maximum(high - low, 0.0)
     of_anchor, of_test = (np.nan_to_num(shared / (end - start)) for start, end in ((a_low, a_high), (t_low, t_high)))
-    enough = np.maximum(of_anchor, of_test) >= LEAST_OVERLAP
+    enough = np.maximum(of_anchor, of_test) >= MIN_OVERLAP
     within = low, np.maximum(high, low)
     mean = (test.area(over, *within) - anchor.area(over, *within)) / np.where(enough, shared, np.nan)
     value = np.expm1(mean) * 100 if over == "quality" else mean
@@ -271,17 +272,18 @@ def _single(anchor: Curves, test: Curves, over: Axis) -> Difference:
     for name, curve in (("anchor", anchor), ("test codec", test)):
         if reason := curve.reason(0):
             return Difference(None, 0.0, 0.0, f"the {name}'s curve {reason}")
-    found = differences(anchor, test, over)
-    of_test, of_anchor = float(found.overlap_test[0]), float(found.overlap_anchor[0])
-    if np.isnan(found.value[0]):
+    outcome = differences(anchor, test, over)
+    of_test, of_anchor = float(outcome.overlap_test[0]), float(outcome.overlap_anchor[0])
+    if np.isnan(outcome.value[0]):
         shared = f"the curves share {of_test:.0%} of the test codec's and {of_anchor:.0%} of the anchor's interval"
         return Difference(None, of_test, of_anchor, shared)
-    return Difference(float(found.value[0]), of_test, of_anchor, method="fit" if found.fitted[0] else "pchip")
+    return Difference(float(outcome.value[0]), of_test, of_anchor, method="fit" if outcome.fitted[0] else "pchip")
 
 
 def front(rate: Floats, quality: Floats) -> Bools:
-    """Which points no other beats, resample by resample: (R, P) -> (R, P). Of two at one rate, the better alone; of two
-    alike, one.
+    """The points of the Pareto front of each resample: (R, P) -> (R, P).
+
+    Of two points at one rate only the better is on it, of two equal points one.
     """
     order = np.lexsort((-quality, rate))
     ordered = np.nan_to_num(np.take_along_axis(quality, order, 1), nan=-np.inf)

@@ -1,10 +1,10 @@
-"""How sure a number is: 95 % intervals by bootstrap over images (Efron 1979).
+"""95 % intervals by bootstrap over images (Efron 1979).
 
-Every codec is seen on the same draws, rate and scores alike, so a difference between two codecs is resampled as a pair:
-what is hard about an image is hard for both, and drops out.
+All codecs share the same draws, for rates and scores alike, so a difference between two codecs is resampled as a pair:
+an image that is hard for both drops out of their difference.
 
-Here alone is decided what is too little for an interval, and so for a verdict and for bold: one image drawn a thousand
-times is still one, and its interval of no width would read as certainty.
+This file alone decides how little data is too little for an interval, and so for a verdict and for bold: one image
+drawn a thousand times is still one image, and its interval of zero width would read as certainty.
 """
 
 from __future__ import annotations
@@ -22,15 +22,16 @@ RESAMPLES = 1000
 TAIL = 0.025
 """The share of resamples left out at either end of an interval."""
 MIN_IMAGES = 10
-"""Fewer different images than this have no interval."""
+"""With fewer different images than this there is no interval."""
 MIN_OBJECTS = 20
-"""Fewer labelled objects than this have none either, where objects are scored; label maps go by images alone."""
+"""With fewer labelled objects than this there is none either, where objects are scored; label maps count images alone.
+"""
 MIN_RESAMPLES = 40
-"""Of fewer draws than this a fortieth cannot be left out at either end."""
+"""With fewer draws than this, a fortieth cannot be left out at either end."""
 
 
 class Interval(NamedTuple):
-    """Where 95 % of the resamples lie, NaN where there is no saying; refused: how many of them had no value."""
+    """The range of 95 % of the resamples, NaN where it cannot be given. refused: how many resamples had no value."""
 
     low: float
     high: float
@@ -40,8 +41,8 @@ class Interval(NamedTuple):
 def interval(samples: Floats) -> Interval:
     """The percentile interval of samples (R,), NaN where a resample has no value.
 
-    Nobody knows where a resample without a value would lie, so each counts as beyond either end: some make the interval
-    wider, and more than 2.5 % of them leave none.
+    A resample without a value could lie anywhere, so each counts as beyond both ends: a few make the interval wider,
+    and with more than 2.5 % of them there is none.
 
     >>> interval(np.arange(1000.0))
     Interval(low=25.0, high=974.0, refused=0)
@@ -55,10 +56,10 @@ def interval(samples: Floats) -> Interval:
 
 
 def why_no_interval(images: int, objects: int | None = None) -> str:
-    """Why so little has no interval, in words; empty where it is enough.
+    """Why so few images or objects give no interval, in words; empty where they are enough.
 
-    images: different ones, of them those with an object where objects are scored; objects: labelled ones, None where
-    none are scored.
+    images: number of different images; where objects are scored, of those with an object. objects: number of labelled
+    objects, None where none are scored.
 
     >>> why_no_interval(6)
     '6 different images, at least 10 are needed'
@@ -76,9 +77,9 @@ def why_no_interval(images: int, objects: int | None = None) -> str:
 
 
 def side_of_zero(low: float, high: float, images: int) -> int:
-    """What an interval of a difference over so many images claims: 1 above 0, -1 below it, 0 nothing.
+    """The side of zero on which a difference lies for sure, by its interval: 1 above, -1 below, 0 neither.
 
-    It claims nothing where it holds 0, is no interval, or is said of too few images, whoever says so.
+    Neither where the interval holds 0, is NaN, or rests on fewer than ``MIN_IMAGES`` images, whoever wrote it.
 
     >>> side_of_zero(0.1, 0.3, 64), side_of_zero(-0.3, -0.1, 64), side_of_zero(-0.1, 0.1, 64), side_of_zero(0.1, 0.3, 1)
     (1, -1, 0, 0)
@@ -91,10 +92,9 @@ def side_of_zero(low: float, high: float, images: int) -> int:
 class Bootstrap:
     """The resamples of one run's images, and what was measured on each of them.
 
-    rates: (codec, ladder, point) -> bits per pixel, scores: (head, route, codec, ladder, point) -> the head's main
-    score;
-    float64 (R,) each. ladder: as in ``ScoreRow``.
-    reason: why there are no resamples although some were asked for, empty elsewhere.
+    rates: (codec, ladder, point) -> bits per pixel, float64 (R,). scores: (head, route, metric, codec, ladder, point)
+    -> each score by which codecs are compared, float64 (R,). ladder: as in ``ScoreRow``. reason: why there are no
+    resamples although some were asked for, else empty.
     """
 
     reason = ""
@@ -102,26 +102,30 @@ class Bootstrap:
     def __init__(self, images: int, resamples: int, seed: int) -> None:
         self.images, self.resamples, self.seed = images, resamples, seed
         self.rates: dict[tuple[str, str, str], Floats] = {}
-        self.scores: dict[tuple[str, str, str, str, str], Floats] = {}
+        self.scores: dict[tuple[str, str, str, str, str, str], Floats] = {}
 
     @classmethod
     def of(cls, pixels_sha256: Sequence[str], resamples: int, seed: int) -> Bootstrap:
-        """That of a run over images of these fingerprints: without resamples where they are too few for an interval."""
+        """The bootstrap of a run over images of these hashes; without resamples where an interval needs more images."""
         reason = why_no_interval(len(set(pixels_sha256)))
         if 0 < resamples < MIN_RESAMPLES:
             reason = f"{resamples} resample{'s' * (resamples != 1)}, at least {MIN_RESAMPLES} are needed"
-        made = cls(len(pixels_sha256), 0 if reason else resamples, seed)
-        made.reason = reason if resamples else ""
-        return made
+        bootstrap = cls(len(pixels_sha256), 0 if reason else resamples, seed)
+        bootstrap.reason = reason if resamples else ""
+        return bootstrap
+
+    def missing(self, reader: tuple[str, str, str]) -> Floats:
+        """The samples of a point that lacks them: NaN (R,) where other points by this head, route and metric have some,
+        else (0,).
+        """
+        known = any(key[:3] == reader for key in self.scores)
+        return np.full(self.resamples if known else 0, np.nan)
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What decides the draws, for the keys of what is kept."""
-        return {
-            "resamples": self.resamples,
-            "seed": self.seed,
-            "version": "2",
-        }  # since 2 without classes that are too rare
+        """What decides the draws, for the keys of kept samples."""
+        version = "2"  # since 2 without classes that are too rare
+        return {"resamples": self.resamples, "seed": self.seed, "version": version}
 
     @functools.cached_property
     def draws(self) -> npt.NDArray[np.int64]:

@@ -1,12 +1,10 @@
-"""Which codec is best at a rate or against an anchor, and how far it leads each other codec, with paired intervals.
+"""The best codec at a rate or against an anchor, and its lead over each other codec, with paired intervals.
 
-a head's curves, or its points at matched rates --> score_at_rate: scores at common rates --best less each other-->
-lead_at_rate Bjontegaard differences against an anchor ------------------------------best less each other-->
-lead_bd_rate, lead_bd_metric
+    curves, or points at matched rates --> score_at_rate   --best less each other--> lead_at_rate
+    Bjontegaard differences from an anchor ----------------best less each other--> lead_bd_rate, lead_bd_metric
 
-Two intervals that overlap say nothing about their difference; both codecs on the same resamples do (as in
-``bootstrap``).
-What tables print in bold as the best rests on these comparisons.
+Whether two intervals overlap says nothing about the difference of two codecs; the difference on the same resamples does
+(see ``bootstrap``). The bold numbers of tables rest on these comparisons.
 """
 
 from __future__ import annotations
@@ -31,9 +29,10 @@ COMMON_BPP = tuple(digit * 10.0**power for power in range(-3, 2) for digit in (1
 
 @dataclass(frozen=True)
 class Entry:
-    """A codec in a contest. point: where it was measured, empty where its curve was read between points; method: how.
+    """A codec in a contest.
 
-    value, samples (R,): their sign turned where less is better, so that the largest is the best.
+    point: the operating point, empty where the curve was read between its points. value, samples (R,): with the sign
+    turned where lower is better, so that the largest is the best. method: how the curve was read, as in ``Comparison``.
     """
 
     codec: str
@@ -45,7 +44,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Contest:
-    """What codecs are ranked by: ``blank`` is the comparison to fill in for a lead, ``sign`` turns values back."""
+    """Codecs ranked by one number. blank: the comparison to fill in for a lead. sign: turns values back."""
 
     blank: Comparison
     entries: Sequence[Entry]
@@ -55,9 +54,9 @@ class Contest:
 def leads(
     design: Design, scores: Sequence[ScoreRow], bootstrap: Bootstrap, matched: Sequence[Comparison] = ()
 ) -> list[Comparison]:
-    """Scores at common rates, and by how much the best codec of each contest is better than every other.
+    """Scores at common rates, and the lead of the best codec of each contest over every other.
 
-    matched: the outcome of the search where the run matched rates.
+    matched: the ``matched_rate`` comparisons of a run that searched for rates.
     """
     compared: list[Comparison] = []
     for blank in views(design, scores):
@@ -79,20 +78,16 @@ def leads(
 
 
 def _leads(contest: Contest) -> list[Comparison]:
-    """The best entry less each other; none where it is alone."""
+    """The best entry less each other entry."""
     if not contest.entries:
         return []
     best = max(contest.entries, key=lambda entry: entry.value)
-    return [
-        with_interval(
-            replace(
-                contest.blank, codec=best.codec, other=entry.codec, value=contest.sign * (best.value - entry.value)
-            ),
-            contest.sign * (best.samples - entry.samples),
-        )
-        for entry in contest.entries
-        if entry is not best
-    ]
+    leads_over = []
+    for entry in (entry for entry in contest.entries if entry is not best):
+        value, samples = contest.sign * (best.value - entry.value), contest.sign * (best.samples - entry.samples)
+        lead = replace(contest.blank, codec=best.codec, other=entry.codec, value=value)
+        leads_over.append(with_interval(lead, samples))
+    return leads_over
 
 
 def _at_rates(
@@ -108,16 +103,15 @@ def _at_rates(
     if design.match_bpp:
         yield from _at_points(scores, bootstrap, view, facts, matched)
         return
-    swept = {curve.label for curve in design.curves if curve.points[0] and not curve.second}
     for bpp in COMMON_BPP:
-        readings = (_read(label, curve, bpp, facts) for label, curve in curves.items() if label in swept)
+        readings = (_read(label, curve, bpp, facts) for label, curve in curves.items() if label in design.swept)
         entries = [entry for entry in readings if entry]
         if len(entries) > 1:
             yield bpp, entries
 
 
 def _read(label: str, measured_curve: Measured, bpp: float, facts: MetricFacts) -> Entry | None:
-    """A curve's score at a rate between its points; None where it does not reach so far."""
+    """A curve's score at a rate between its points; None where the curve does not reach that rate."""
     curve, log_rate = Curves.of(measured_curve.points, facts.bounds), math.log(bpp)
     value = float(curve.at(np.array([log_rate]))[0])
     if math.isnan(value):
@@ -135,12 +129,13 @@ def _at_points(
 ) -> Iterator[tuple[float, list[Entry]]]:
     """The scores of the operating points that a search found for each rate."""
     wanted = (view.metric, view.head, view.route, "")
-    found = {(row.codec, row.point): row for row in scores if (row.metric, row.head, row.route, row.part) == wanted}
+    rows = {(row.codec, row.point): row for row in scores if (row.metric, row.head, row.route, row.part) == wanted}
     entries: dict[float, list[Entry]] = {}
     for match in (comparison for comparison in matched if comparison.status == "ok"):
-        row = found.get((match.codec, match.point))
+        row = rows.get((match.codec, match.point))
         if row and row.status == "ok" and not math.isinf(row.value):
-            samples = bootstrap.scores.get((view.head, view.route, row.codec, row.ladder, row.point), np.empty(0))
+            key = (view.head, view.route, view.metric, row.codec, row.ladder, row.point)
+            samples = bootstrap.scores.get(key, np.empty(0))
             entry = Entry(row.codec, row.point, facts.sign * row.value, facts.sign * samples)
             entries.setdefault(match.at_bpp, []).append(entry)
     yield from entries.items()
@@ -153,14 +148,13 @@ def _against(
     within = {label: curves[label] for label in members(blank.anchor, design.labels) if label in curves}
     if not within:
         return
-    swept = [curve.label for curve in design.curves if curve.points[0] and not curve.second]
     points, anchor_curves = anchor_of(list(within.values()), facts.bounds)
     ways: tuple[tuple[Kind, Axis], ...] = (("lead_bd_rate", "quality"), ("lead_bd_metric", "log_rate"))
     for kind, over in ways:
         difference = bd_rate if over == "quality" else bd_metric
         turn = -1 if over == "quality" else 1  # fewer bits are better; the metric rises with quality already
         entries = []
-        for label in (name for name in swept if name in curves and name not in within):
+        for label in (name for name in design.swept if name in curves and name not in within):
             value = difference(points, curves[label].points, facts.bounds).value
             if value is not None:
                 samples = of_resamples(anchor_curves, curves[label].curves, over).value

@@ -1,4 +1,4 @@
-"""What comparisons ask of a run, and no more: its curves, what they are compared with, and how a head is scored."""
+"""The design of a run, as its comparisons need it: its curves, the anchors of these, and the scores compared."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from benchmarks.stats.metric_facts import Facts, facts_of
 
 @dataclass(frozen=True)
 class Ladder:
-    """One codec configuration over its rate axis, by names alone.
+    """The operating points of one codec configuration, by name.
 
-    label: how tables name it. points: names of its operating points in ladder order, ``("",)`` for a codec of one
-    point.
-    second: whether this is the codec's second ladder, which measures the noise floor.
+    label: its name in tables. points: in ladder order, ``("",)`` for a codec of one point. second: whether this is the
+    codec's second ladder, which measures the noise floor.
     """
 
     label: str
@@ -25,11 +24,12 @@ class Ladder:
 
 @dataclass(frozen=True)
 class Design:
-    """The curves of a run in its order, and what its comparisons rest on.
+    """The curves of a run in its order, and the settings of its comparisons.
 
-    anchors: what Bjontegaard differences are taken against, as ``benchmarks.stats.anchors`` writes them. match_bpp:
-    bits per pixel at which codecs were matched, empty where they ran their ladders. columns: the scores of the run's
-    tables, the main one first. main_metric: the task's own. facts: of each score.
+    anchors: of Bjontegaard differences, as ``benchmarks.stats.anchors`` writes them. match_bpp: bits per pixel at which
+    codecs were matched, empty where they ran their ladders. columns: the scores shown in tables, the main one first.
+    main_metric: the task's main score. facts: of each score. added: the main scores of metrics that the user added to
+    the task's own; they are among the columns, and codecs are compared by them as by the main score.
     """
 
     curves: tuple[Ladder, ...]
@@ -38,6 +38,7 @@ class Design:
     columns: tuple[str, ...]
     main_metric: str
     facts: Facts = field(default_factory=dict)
+    added: tuple[str, ...] = ()
 
     @property
     def labels(self) -> list[str]:
@@ -50,8 +51,12 @@ class Design:
         return [curve.label for curve in self.curves if curve.points[0] and not curve.second]
 
     def main_metric_of(self, metrics: Container[str]) -> str:
-        """A head's main score: the first of the columns among ``metrics``, which for most tasks is the task's own."""
+        """A head's main score: the first of the columns among ``metrics``; for most tasks this is the task's own."""
         return next((name for name in self.columns if name in metrics), self.main_metric)
+
+    def compared_metrics(self, metrics: Container[str]) -> tuple[str, ...]:
+        """The scores among ``metrics`` by which codecs are compared: a head's main score and those that were added."""
+        return tuple(dict.fromkeys(name for name in (self.main_metric_of(metrics), *self.added) if name in metrics))
 
     def facts_of(self, score: str) -> MetricFacts:
         """The facts of one score."""

@@ -1,11 +1,11 @@
 """Paired score differences between adapted heads that read the same bitstreams.
 
-the bitstreams of a point --+--> the first adapted head on images -----> score --+
-                            +--> every other adapted head, any route --> score --+--> heads_apart, with a paired
-                            interval
+    the bitstreams of a point --+--> the first adapted head on images -----> score --+
+                                +--> every other adapted head, any route --> score --+--> heads_apart, paired interval
 
-Frozen heads are left out: a head that was trained on decoded images is no measure of one that was not, nor the other
-way round. Where no adapted head reads images, the first of the run is what the others are compared with.
+Frozen heads are left out: comparing a head that was trained on decoded images with one that was not says nothing of
+either. The first adapted head on images is the one the others are compared with; where there is none, the first adapted
+head of the run.
 """
 
 from __future__ import annotations
@@ -22,13 +22,17 @@ from benchmarks.stats.design import Design
 
 
 def heads_apart(design: Design, scores: Sequence[ScoreRow], bootstrap: Bootstrap) -> list[Comparison]:
-    """For each adapted head but the first, and each point that both read: its score less that of the first."""
+    """The score of each adapted head but the first, less that of the first, at each point that both read."""
     adapted = [view for view in views(design, scores) if view.regime == "adapted"]
     if not adapted:
         return []
-    first = next((view for view in adapted if view.route == "image"), adapted[0])
-    others = [view for view in adapted if view is not first and view.metric == first.metric]
-    return [comparison for view in others for comparison in _apart(design, view, first, scores, bootstrap)]
+    compared: list[Comparison] = []
+    for metric in dict.fromkeys(view.metric for view in adapted):
+        readers = [view for view in adapted if view.metric == metric]
+        first = next((view for view in readers if view.route == "image"), readers[0])
+        for view in (view for view in readers if view is not first):
+            compared += _apart(design, view, first, scores, bootstrap)
+    return compared
 
 
 def _apart(
@@ -55,9 +59,6 @@ def _scores(view: Comparison, scores: Sequence[ScoreRow]) -> dict[tuple[str, str
 
 
 def _samples(view: Comparison, codec: str, point: str, bootstrap: Bootstrap) -> Floats:
-    """The resampled scores of a point: none where the head's scores have no interval, NaN where only this point lacks
-    them.
-    """
-    known = any(key[:2] == (view.head, view.route) for key in bootstrap.scores)
-    missing = np.full(bootstrap.resamples if known else 0, np.nan)
-    return bootstrap.scores.get((view.head, view.route, codec, "", point), missing)
+    """The resampled scores of a point: empty where the head has none at all, NaN where this point alone lacks them."""
+    reader = (view.head, view.route, view.metric)
+    return bootstrap.scores.get((*reader, codec, "", point), bootstrap.missing(reader))

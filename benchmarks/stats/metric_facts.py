@@ -1,4 +1,4 @@
-"""Facts of the numbers in a run's tables: those of the harness itself, and those that metrics bring with them."""
+"""Facts of the scores in a run's tables: of those the harness measures itself, and of those that metrics declare."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from benchmarks.api import Metric, MetricFacts
+from hsc.errors import PluginError
 
 Facts = Mapping[str, MetricFacts]
-"""By name of a score."""
+"""The facts of each score, by its name."""
 
 _SECONDS = MetricFacts(high=math.inf, higher_is_better=False, unit="s", percent=False, digits=4)
 _RATE = MetricFacts(high=math.inf, higher_is_better=False, unit="bit/pixel", percent=False, title="bpp", digits=4)
@@ -25,13 +26,13 @@ STREAM_FACTS: Facts = {
     "decode_s": replace(_SECONDS, title="decode s"),
     "head_s": replace(_SECONDS, title="head s"),
 }
-"""Of what the harness measures itself: rates (``size_kb`` stands in tables alone), PSNR and times."""
+"""Rates, PSNR and times, which the harness measures itself; ``size_kb`` is a column of tables alone."""
 TIMES = ("encode_s", "decode_s", "head_s")
 """The scores that are times."""
 
 
 def facts_of(facts: Facts, score: str) -> MetricFacts:
-    """The facts of a score: a metric's, else the harness's own; a score that nobody declared reads as 0 to 1.
+    """The facts of a score, with a title: a metric's, else the harness's own; an undeclared score counts as 0 to 1.
 
     >>> facts_of({}, "bpp").title, facts_of({}, "lpips_vgg").title
     ('bpp', 'lpips_vgg')
@@ -40,12 +41,27 @@ def facts_of(facts: Facts, score: str) -> MetricFacts:
     return known if known.title else replace(known, title=score)
 
 
-def facts_of_metrics(metrics: Iterable[Metric]) -> dict[str, MetricFacts]:
-    """The facts of all scores of several metrics; the first that declares a score decides."""
-    together: dict[str, MetricFacts] = {}
+def facts_of_metrics(metrics: Iterable[Metric | type[Metric]]) -> dict[str, MetricFacts]:
+    """The facts of all scores of several metrics, in their order; the first that declares a score decides."""
+    facts: dict[str, MetricFacts] = {}
     for metric in metrics:
-        together = {**metric.facts, **together}
-    return together
+        facts |= {name: score for name, score in metric.facts.items() if name not in facts}
+    return facts
+
+
+def main_score(metric: Metric | type[Metric]) -> str:
+    """The name of the score that stands for a metric.
+
+    Raises:
+        PluginError: it declares none, or several.
+    """
+    names = [name for name, facts in metric.facts.items() if facts.main]
+    if len(names) != 1:
+        raise PluginError(
+            f"the metric {metric.__class__.__name__} has {len(names)} main scores ({', '.join(names)}), expected one: "
+            f"declare one of its facts with main=True"
+        )
+    return names[0]
 
 
 def axis_title(facts: MetricFacts) -> str:
@@ -62,14 +78,14 @@ def plain_facts(facts: Facts) -> dict[str, dict[str, object]]:
     """Facts as JSON-ready values, infinite bounds as None."""
     return {
         name: {
-            "low": one.low if math.isfinite(one.low) else None,
-            "high": one.high if math.isfinite(one.high) else None,
-            "higher_is_better": one.higher_is_better,
-            "unit": one.unit,
-            "percent": one.percent,
-            "title": one.title,
-            "digits": one.digits,
-            "main": one.main,
+            "low": score.low if math.isfinite(score.low) else None,
+            "high": score.high if math.isfinite(score.high) else None,
+            "higher_is_better": score.higher_is_better,
+            "unit": score.unit,
+            "percent": score.percent,
+            "title": score.title,
+            "digits": score.digits,
+            "main": score.main,
         }
-        for name, one in facts.items()
+        for name, score in facts.items()
     }

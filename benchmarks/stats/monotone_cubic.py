@@ -1,10 +1,10 @@
-"""The cubic that may only rise, ever more slowly, and stay within bounds: fitted to the points of many curves at once.
+"""Least-squares fits of a rising, concave cubic within bounds, to the points of many curves at once.
 
     q(u) = v + a u + b (u/2 - u^2/2 + u^3/6) + c (u/2 - u^3/6)        u from 0 to 1
 
 v is its value at 0 and a its slope at 1; its second derivative runs linearly from -b to -c. So it rises and is concave
-exactly where a, b and c are at least 0, and it keeps within bounds where q(0) and q(1) do. The idea is that of MPEG's
-VCM test conditions: accuracy curves of machines dip, and a curve through such points would have no inverse.
+exactly if a, b and c are at least 0, and it stays within bounds if q(0) and q(1) do. The idea is that of MPEG's VCM
+test conditions: accuracy curves of machines dip, and a curve through such points would have no inverse.
 """
 
 from __future__ import annotations
@@ -16,22 +16,21 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-_LEAST = 1e-9
-"""How far below 0 a number may lie and still count as kept; what the solver leaves is a thousandth of that."""
+_TOLERANCE = 1e-9
+"""The amount by which an inequality may be missed; the rounding error of the solver is a thousandth of it."""
 _HALVINGS = 52
 
 
 def basis(u: Floats) -> Floats:
-    """(...,) -> (..., 4): the cubic's dependence on v, a, b and c."""
+    """The factors of v, a, b and c in the cubic at ``u``: (...,) -> (..., 4)."""
     return np.stack([np.ones_like(u), u, u / 2 - u**2 / 2 + u**3 / 6, u / 2 - u**3 / 6], axis=-1)
 
 
 def fit(u: Floats, quality: Floats, weight: Floats, bounds: tuple[float, float]) -> Floats:
-    """v, a, b and c of the cubic nearest to each curve's points by least squares: all (R, n) -> (R, 4).
+    """v, a, b and c of the least-squares cubic of each curve: all (R, n) -> (R, 4).
 
-    weight: 1 for a point, 0 where the row has none. With five inequalities at most, the optimum is the nearest of the
-    optima that hold some of them as equations and break none of the others; so each set is tried, and nothing is
-    iterated.
+    weight: 1 for a point, 0 where the row has none. There are at most five inequalities, and the optimum holds some of
+    them as equations without breaking the others; so the best of all such sets is taken, and nothing is iterated.
     """
     rows, least = _inequalities(bounds)
     design = basis(u) * weight[..., None]
@@ -39,16 +38,16 @@ def fit(u: Floats, quality: Floats, weight: Floats, bounds: tuple[float, float])
     best, distance = np.full((len(u), 4), np.nan), np.full(len(u), np.inf)
     for size in range(5):
         for held in itertools.combinations(range(len(rows)), size):
-            found = _optimum(squares, right, rows[list(held)], least[list(held)])
-            kept = (found @ rows.T >= least - _LEAST).all(axis=1)
-            missed = ((np.einsum("rnk,rk->rn", design, found) - quality * weight) ** 2).sum(axis=1)
-            nearer = kept & (missed < distance)
-            best[nearer], distance[nearer] = found[nearer], missed[nearer]
+            cubics = _optimum(squares, right, rows[list(held)], least[list(held)])
+            feasible = (cubics @ rows.T >= least - _TOLERANCE).all(axis=1)
+            missed = ((np.einsum("rnk,rk->rn", design, cubics) - quality * weight) ** 2).sum(axis=1)
+            nearer = feasible & (missed < distance)
+            best[nearer], distance[nearer] = cubics[nearer], missed[nearer]
     return best
 
 
 def _inequalities(bounds: tuple[float, float]) -> tuple[Floats, Floats]:
-    """G (5, 4) and h (5,): G (v, a, b, c) >= h; without those of a bound that is infinite."""
+    """G (5, 4) and h (5,) of G (v, a, b, c) >= h; without the rows of an infinite bound."""
     rows = np.array([[0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [1, 0, 0, 0], [-1, -1, -1 / 6, -1 / 3]])
     least = np.array([0.0, 0.0, 0.0, bounds[0], -bounds[1]])
     return rows[np.isfinite(least)], least[np.isfinite(least)]
@@ -64,7 +63,7 @@ def _optimum(squares: Floats, right: Floats, rows: Floats, values: Floats) -> Fl
 
 
 def value(numbers: Floats, u: Floats) -> Floats:
-    """Each cubic at ``u``: (R, 4), (R,) -> (R,)."""
+    """The value of each cubic at ``u``: (R, 4), (R,) -> (R,)."""
     return np.asarray(np.einsum("rk,rk->r", basis(u), numbers))
 
 
@@ -78,7 +77,7 @@ def area(numbers: Floats, low: Floats, high: Floats) -> Floats:
 
 
 def inverse(numbers: Floats, quality: Floats) -> Floats:
-    """Where each cubic reaches ``quality``, which it does between 0 and 1: (R, 4), (R,) -> (R,)."""
+    """The place between 0 and 1 at which each cubic reaches ``quality``: (R, 4), (R,) -> (R,)."""
     low, high = np.zeros(len(quality)), np.ones(len(quality))
     for _ in range(_HALVINGS):
         middle = (low + high) / 2

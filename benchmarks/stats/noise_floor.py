@@ -1,14 +1,14 @@
-"""The noise floor under every Bjontegaard number: one codec against itself, on a second ladder.
+"""The noise floor of Bjontegaard numbers: a codec compared with itself on a second ladder.
 
-The points of the second ladder lie halfway between those of the first, so the true difference is 0. What comes out
-instead is what the method makes of other points on one and the same curve, and of a curve that dips. A difference
-between two codecs that is no larger says nothing.
+The points of the second ladder lie halfway between those of the first, on the same curve, so the true difference is 0.
+The measured one shows what the method makes of other points, and of a curve that dips. A difference between two codecs
+that is no larger means nothing.
 """
 
 from __future__ import annotations
 
 SECOND = "second"
-"""What the column ``ladder`` of ``scores.csv`` says of a second ladder, and ``run.json`` of its operating points."""
+"""The mark of a second ladder in the column ``ladder`` of ``scores.csv`` and in ``run.json``."""
 
 
 def second_label(label: str) -> str:

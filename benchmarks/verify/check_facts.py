@@ -16,7 +16,7 @@ from benchmarks.verify.verdict import Verdict, verdicts
 
 def check_facts(run: Run) -> Iterator[Verdict]:
     """Every score has facts; those in ``run.json`` are the ones its metric declares."""
-    declared, recorded = run_json.declared_facts(run.task), run_json.recorded_facts(run.about)
+    declared, recorded = run_json.declared_facts(run.about, run.task), run_json.recorded_facts(run.about)
     wrong = []
     for name in sorted(declared.keys() & recorded.keys()):
         for field in dataclasses.fields(declared[name]):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchmarks.api import CODECS, DATASETS, TASKS
+from benchmarks.api import CODECS, DATASETS, METRICS, TASKS, Metric
 from benchmarks.harness.config import Config
 from benchmarks.harness.guard import why
 from benchmarks.harness.indexed_image import IndexedImage, Pixels
@@ -16,7 +16,7 @@ from benchmarks.harness.keys import provenance_of
 from benchmarks.harness.operating_points import Curve, OperatingPoint
 from benchmarks.harness.plan import Cell, Plan, cell_of, identified
 from benchmarks.harness.readers import Reader
-from benchmarks.programs.data_only import why_not_built
+from benchmarks.programs.data_only import why_not_built, why_not_spec
 from benchmarks.runs import archive
 from benchmarks.runs.archive import KeptStreams
 from benchmarks.runs.run_folder import Run
@@ -59,7 +59,8 @@ def rebuild(run: Run, kept: KeptStreams, trust: bool = False) -> tuple[Rebuilt, 
         (head, _usable(HEADS, head, f"head {head['label']}", troubles, trust)) for head in run.about.get("heads", [])
     ]
     readers = tuple(Reader(recorded["label"], head, recorded["route"]) for recorded, head in built if head is not None)
-    config = Config(task, dataset, (), readers, seed=run.about["seed"])
+    metrics = _added_metrics(run, troubles, trust)
+    config = Config(task, dataset, (), readers, seed=run.about["seed"], metrics=metrics)
     rebuilt, more = _with_cells(run, config, kept, trust)
     return rebuilt, troubles + more
 
@@ -88,6 +89,20 @@ def _with_cells(run: Run, config: Config, kept: KeptStreams, trust: bool) -> tup
             ladders[cell_id] = label, ladder
     plan = Plan(replace(config, curves=tuple(curves)), images, list(cells.values()))
     return Rebuilt(plan, kept, cells, ladders), list(troubles)
+
+
+def _added_metrics(run: Run, troubles: list[Verdict], trust: bool) -> tuple[Metric, ...]:
+    """The metrics that were added to the task's own, as they are here; a verdict on each that cannot be built."""
+    metrics: list[Metric] = []
+    for text in run.about.get("metrics", ()):
+        try:
+            reason = why_not_spec(METRICS, text) if METRICS.parse(text).arguments and not trust else None
+            metrics += [] if reason else [METRICS.build(text)]
+        except HscError as error:
+            reason = str(error)
+        if reason:
+            troubles.append(Verdict("skipped", f"metric {one_line(text, 100)}", f"cannot be used here: {reason}"))
+    return tuple(metrics)
 
 
 def _built(registry: Registry[Any], recorded: Mapping[str, Any], trust: bool) -> Any:

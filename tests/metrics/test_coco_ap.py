@@ -90,7 +90,7 @@ def reference(truth, predictions):
 def test_equals_pycocotools(seed):
     truth, predictions = scene(seed)
     ours = CocoAp().compute(truth, predictions)
-    assert [s.metric for s in ours] == [*CocoAp.scores, *["ap"] * len(CLASSES)]
+    assert [s.metric for s in ours] == [*CocoAp.facts, *["ap"] * len(CLASSES)]
     assert [s.part for s in ours] == [""] * 12 + list(CLASSES)
     values = [-1.0 if math.isnan(s.value) else s.value for s in ours]
     np.testing.assert_allclose(values, reference(truth, predictions), rtol=0, atol=1e-9)

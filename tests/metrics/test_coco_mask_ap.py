@@ -120,7 +120,7 @@ def reference(truth: Truth, predictions: list[Detections]) -> list[float]:
 def test_equals_pycocotools(seed: int) -> None:
     truth, predictions = scene(seed)
     ours = CocoMaskAp().compute(truth, predictions)
-    assert [s.metric for s in ours] == [*CocoMaskAp.scores, *["mask_ap"] * len(CLASSES)]
+    assert [s.metric for s in ours] == [*CocoMaskAp.facts, *["mask_ap"] * len(CLASSES)]
     assert [s.part for s in ours] == [""] * 12 + list(CLASSES)
     values = [-1.0 if math.isnan(s.value) else s.value for s in ours]
     np.testing.assert_allclose(values, reference(truth, predictions), rtol=0, atol=1e-9)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.api import METRICS, Truth
-from benchmarks.metrics.confusion import Confusion, matrices
+from benchmarks.metrics.confusion import OF_ALL_CLASSES, Confusion, matrices
 from downstream.api import VOID, Detections, SegmentationMap
 from hsc.errors import AnnotationError, UsageError
 
@@ -75,7 +75,8 @@ def reference(truth, predictions):
 def test_equals_plain_loops(seed):
     truth, predictions = scene(seed)
     ours = Confusion().compute(truth, predictions)
-    assert [s.metric for s in ours] == [*Confusion.scores, *["iou"] * len(CLASSES)]
+    assert [s.metric for s in ours] == [*OF_ALL_CLASSES, *["iou"] * len(CLASSES)]
+    assert list(Confusion.facts) == [*OF_ALL_CLASSES, "iou"]
     assert [s.part for s in ours] == [""] * 4 + list(CLASSES)
     np.testing.assert_allclose([s.value for s in ours], reference(truth, predictions), rtol=0, atol=1e-12)
 
@@ -146,7 +147,7 @@ def test_resamples_equal_copied_images():
     truth, predictions = scene(4)
     draws = np.random.default_rng(0).multinomial(7, [1 / 7] * 7, size=6)
     found = Confusion().resample(truth, predictions, draws)
-    assert tuple(found) == (*Confusion.scores, *(f"iou/{name}" for name in CLASSES))
+    assert tuple(found) == (*OF_ALL_CLASSES, *(f"iou/{name}" for name in CLASSES))
     for row, counts in enumerate(draws):
         picked = [i for i, count in enumerate(counts) for _ in range(count)]
         copied = truth_of([truth.maps[i] for i in picked])

@@ -119,7 +119,7 @@ def evil_plugins(folder: Path) -> list[tuple[str, dict[str, Any]]]:
         ("lpips", {}),
         ("fid", {}),
         ("small", {"weights": f"{own}/model.safetensors"}),
-        ("squares", {"weights": f"{own}/rows.csv"}),
+        ("squares", {"weights": f"{own}/scores.csv"}),
     ]
     datasets = [
         ("mismatched", {"of": f'images(path="{own}")'}),
@@ -206,7 +206,7 @@ def _json(folder: Path, dice: random.Random) -> str:
 
 
 def _csv(folder: Path, dice: random.Random) -> str:
-    name = dice.choice(("rows.csv", "rows.csv", "records.csv"))
+    name = dice.choice(("scores.csv", "scores.csv", "comparisons.csv", "comparisons.csv", "records.csv"))
     with (folder / name).open(newline="") as file:
         lines = list(csv.reader(file))
     number = dice.randrange(len(lines))
@@ -268,7 +268,8 @@ def _zip(folder: Path, dice: random.Random) -> str:
 
 def _file(folder: Path, dice: random.Random) -> str:
     names = (
-        "rows.csv",
+        "scores.csv",
+        "comparisons.csv",
         "run.json",
         "records.csv",
         "streams.zip",

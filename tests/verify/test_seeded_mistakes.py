@@ -1,7 +1,6 @@
-"""Mistakes found in published harnesses, each made on purpose: a faulty plug-in or an altered folder, and what catches
-it.
+"""Mistakes found in published harnesses, each made on purpose: a faulty plug-in or an altered folder that is caught.
 
-A faulty plug-in bears the name of the honest one, so its run's folder claims to be the honest one's.
+A faulty plug-in has the name of the honest one, so its run's folder claims to be the honest one's.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from hsc_testkit import Blocks, FindSquares, Squares
-from run_folders import IMAGES, differences, edit, judged, write_run
+from run_folders import IMAGES, edit, failures, judged, write_run
 
 from benchmarks.api import Sample
 from benchmarks.codecs.original import Original
@@ -40,11 +39,12 @@ def finding(codec: Any, rule: str) -> Finding:
     return examine(codec, next(check for check in CONTRACT if check.name == rule))
 
 
-def test_the_honest_run_holds(honest: Path) -> None:
-    code, found = judged(honest)
-    assert code == 0, found
-    about = {v.about for v in found if v.state == "holds"}
-    assert {"cells", "rates", "differences", "tables", "sizes", "streams", "pixels", "predictions", "scores"} <= about
+def test_the_honest_run_passes(honest: Path) -> None:
+    code, verdicts = judged(honest)
+    assert code == 0, verdicts
+    about = {v.about for v in verdicts if v.state == "pass"}
+    of_folder = {"cells", "facts", "score rows", "rates", "intervals", "comparisons", "tables"}
+    assert of_folder | {"sizes", "streams", "pixels", "predictions", "scores"} <= about
 
 
 _SIZES: dict[bytes, bytes] = {}
@@ -67,14 +67,14 @@ class Headless(Blocks):
 
 def test_headers_not_counted(tmp_path: Path, folder: Path) -> None:
     assert "it fails there" in finding(Headless(), "decodes_in_a_fresh_process").text
-    code, found = judged(write_run(tmp_path / "headless", [Headless(4)]))
+    code, verdicts = judged(write_run(tmp_path / "headless", [Headless(4)]))
     assert code == 1
-    assert "blocks size=4, squares-0: not a stream of blocks" in differences(found)
+    assert "blocks size=4, squares-0: not a stream of blocks" in failures(verdicts)
     edit(folder / "records.csv", lambda line: {**line, "size_bytes": str(int(line["size_bytes"]) - 5)})
-    code, found = judged(folder)
+    code, verdicts = judged(folder)
     assert code == 1
-    assert "all bits over all pixels give" in differences(found)
-    assert "the stream is" in differences(found)
+    assert "all bits over all pixels give" in failures(verdicts)
+    assert "the stream is" in failures(verdicts)
 
 
 @dataclass(frozen=True)
@@ -90,19 +90,19 @@ class Ragged(Squares):
 
 def test_mean_of_bpp(tmp_path: Path) -> None:
     folder = write_run(tmp_path, [Blocks(4)], dataset=Ragged(IMAGES), keep=0)
-    assert "differs" not in {v.state for v in judged(folder, streams=False)[1]}
-    told = {}
-    edit(folder / "records.csv", lambda line: told.setdefault(line["cell"], []).append(line) or line)
+    assert "fail" not in {v.state for v in judged(folder, streams=False)[1]}
+    lines_of_cell: dict[str, list[dict[str, str]]] = {}
+    edit(folder / "records.csv", lambda line: lines_of_cell.setdefault(line["cell"], []).append(line) or line)
 
     def averaged(row: dict[str, str]) -> dict[str, str]:
-        lines = told.get(row["cell"], [])
+        lines = lines_of_cell.get(row["cell"], [])
         rates = [8 * int(line["size_bytes"]) / (int(line["height"]) * int(line["width"])) for line in lines]
         return {**row, "value": repr(float(np.mean(rates)))} if row["metric"] == "bpp" else row
 
-    edit(folder / "rows.csv", averaged)
-    code, found = judged(folder, streams=False)
+    edit(folder / "scores.csv", averaged)
+    code, verdicts = judged(folder, streams=False)
     assert code == 1
-    assert "which is the mean of the images' rates; all bits over all pixels give" in differences(found)
+    assert "which is the mean of the images' rates; all bits over all pixels give" in failures(verdicts)
 
 
 @dataclass(frozen=True)
@@ -125,9 +125,9 @@ class Shrinking(Blocks):
 
 
 def test_resized_before_coding(tmp_path: Path) -> None:
-    code, found = judged(write_run(tmp_path / "data", [Blocks(4)], dataset=Halved(IMAGES)))
+    code, verdicts = judged(write_run(tmp_path / "data", [Blocks(4)], dataset=Halved(IMAGES)))
     assert code == 1
-    assert "the data set's image squares-0 is another one here: 144x56 pixels" in differences(found)
+    assert "the data set's image squares-0 is another one here: 144x56 pixels" in failures(verdicts)
     assert "expected uint8" in finding(Shrinking(), "codes_any_size").text
     outcome = run(
         configure("detection", Squares(2), [Shrinking(4)], [FindSquares()], anchors=[]),
@@ -181,10 +181,10 @@ class Darkening(Blocks):
 
 def test_truncated_colour_conversion(tmp_path: Path) -> None:
     assert "shift by -0.5" in finding(Truncating(), "rounds_and_never_truncates").text
-    assert finding(Rounding(), "rounds_and_never_truncates").state == "kept"
-    code, found = judged(write_run(tmp_path, [Darkening(4)]))
+    assert finding(Rounding(), "rounds_and_never_truncates").state == "passed"
+    code, verdicts = judged(write_run(tmp_path, [Darkening(4)]))
     assert code == 1
-    assert "blocks size=4, squares-0: it decodes to other pixels than the run scored" in differences(found)
+    assert "blocks size=4, squares-0: it decodes to other pixels than the run scored" in failures(verdicts)
 
 
 @dataclass(frozen=True)
@@ -202,24 +202,24 @@ class Picky(FindSquares):
 
 
 def test_threshold_of_one_half(tmp_path: Path, folder: Path) -> None:
-    code, found = judged(write_run(tmp_path / "picky", [Blocks(16), Blocks(12)], head=Picky(threshold=70)))
+    code, verdicts = judged(write_run(tmp_path / "picky", [Blocks(16), Blocks(12)], head=Picky(threshold=70)))
     assert code == 1
-    assert "head" not in differences(found)  # it claims to be the honest one, and only its answers give it away
-    assert "squares(threshold=70) image ap of the kept images is" in differences(found)
+    assert "head" not in failures(verdicts)  # it claims to be the honest one, and only its answers give it away
+    assert "squares(threshold=70) image ap of the kept images is" in failures(verdicts)
     text = (folder / "run.json").read_text().replace('"threshold": 120', '"threshold": 120, "score_threshold": 0.5')
     (folder / "run.json").write_text(text)
-    code, found = judged(folder, streams=False)
+    code, verdicts = judged(folder, streams=False)
     assert code == 1
-    assert "the head squares leaves out what it scores under 0.5" in differences(found)
+    assert "the head squares leaves out detections with scores under 0.5" in failures(verdicts)
 
 
 def test_a_missing_image(folder: Path) -> None:
     edit(folder / "records.csv", lambda line: None if line["image"] == "squares-4" else line)
-    code, found = judged(folder, streams=False)
+    code, verdicts = judged(folder, streams=False)
     assert code == 1
-    assert "blocks size=4 bpp: 1 of 12 images are missing from records.csv: squares-4" in differences(found)
-    edit(folder / "rows.csv", lambda row: {**row, "images": "5"} if row["metric"] == "ap" else row)
-    assert "ap is over 5 images, the run has 12" in differences(judged(folder, streams=False)[1])
+    assert "blocks size=4 bpp: 1 of 12 images are missing from records.csv: squares-4" in failures(verdicts)
+    edit(folder / "scores.csv", lambda row: {**row, "images": "5"} if row["metric"] == "ap" else row)
+    assert "ap is over 5 images, the run has 12" in failures(judged(folder, streams=False)[1])
 
 
 def test_a_swapped_weight_file(tmp_path: Path) -> None:
@@ -228,10 +228,10 @@ def test_a_swapped_weight_file(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", [Blocks(4)], head=FindSquares(weights=str(weights)))
     assert judged(folder)[0] == 0
     weights.write_text("60")
-    code, found = judged(folder)
+    code, verdicts = judged(folder)
     assert code == 1
-    assert "another weights file, so nothing of it was read again" in differences(found)
+    assert "another weights file, so nothing of it was read again" in failures(verdicts)
     weights.unlink()
-    code, found = judged(folder)
+    code, verdicts = judged(folder)
     assert code == 2
-    assert any(v.state == "unchecked" and "are not here" in v.text for v in found)
+    assert any(v.state == "skipped" and "are not here" in v.text for v in verdicts)

@@ -1,6 +1,4 @@
-"""A folder of somebody else is data: what its settings would start is left unchecked, and what its files hold is
-bounded and harmless.
-"""
+"""A folder of somebody else is data: what its settings would start is skipped, its files are bounded and harmless."""
 
 from __future__ import annotations
 
@@ -15,10 +13,10 @@ from typing import Any
 
 import pytest
 from hsc_testkit import Blocks
-from run_folders import judged, write_run
+from run_folders import edit, judged, write_run
 from run_mutations import dumped, evil_plugins
 
-from benchmarks.api import CODECS, DATASETS, TASKS, Row
+from benchmarks.api import CODECS, DATASETS, Comparison, ScoreRow
 from benchmarks.cli.model_card import main as card_main
 from benchmarks.cli.report import main as report_main
 from benchmarks.cli.verify import main as verify_main
@@ -26,11 +24,12 @@ from benchmarks.codecs.jpeg import Jpeg
 from benchmarks.programs.data_only import why_not_built, why_not_spec
 from benchmarks.reporting import html
 from benchmarks.runs import archive as kept_streams
-from benchmarks.runs import records, tables
+from benchmarks.runs import records, run_json, tables
 from benchmarks.runs.csv_cells import csv_text, marked, unmarked
 from benchmarks.runs.folder_files import from_json, read_bytes
-from benchmarks.runs.rows import read_rows
-from benchmarks.runs.run_folder import read_about
+from benchmarks.runs.results import Results
+from benchmarks.runs.rows import comparison_rows, read_comparisons, read_scores, score_rows
+from benchmarks.runs.run_folder import load
 from downstream.api import HEADS
 from hsc.errors import ResultsError
 from hsc.files.atomic_files import write_text
@@ -195,7 +194,7 @@ def test_programs_and_models_of_a_folder_are_named_and_left_alone(
     code, found = judged(folder, trust=False)
     assert code in (1, 2)
     if not allowed:
-        assert any(v.state == "unchecked" and "--trust" in v.text for v in found), found
+        assert any(v.state == "skipped" and "--trust" in v.text for v in found), found
 
 
 def test_with_trust_it_is_built(folder: Path, tmp_path: Path) -> None:
@@ -241,7 +240,36 @@ def test_numbers_and_lengths_of_run_json_are_bounded(
 
     described(folder, change)
     with pytest.raises(ResultsError, match=re.escape(words)):
-        read_about(folder / "run.json")
+        run_json.read(folder / "run.json")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("title", "x" * 81, "title is a text of 81 characters"),
+        ("title", "\x1b[31mAP", "expected printable characters"),
+        ("unit", "a\nb", "expected printable characters"),
+        ("unit", "x" * 41, "unit is a text of 41 characters"),
+        ("digits", 13, "digits is 13"),
+        ("digits", -1, "digits is -1"),
+        ("digits", 1.5, "digits is 1.5"),
+        ("low", "@@raw:1e999", "larger than any"),
+        ("low", "@@raw:NaN", "low is nan"),
+        ("low", 2.0, "has the bounds 2 and 1, expected the lower one first"),
+        ("higher_is_better", 1, "higher_is_better is 1, expected true or false"),
+        ("percent", "yes", "percent is 'yes'"),
+    ],
+)
+def test_facts_of_run_json_are_bounded(folder: Path, field: str, value: Any, words: str) -> None:
+    described(folder, lambda about: about["facts"]["ap"].update({field: value}))
+    with pytest.raises(ResultsError, match=re.escape(words)):
+        run_json.read(folder / "run.json")
+
+
+def test_facts_that_are_cut_are_refused(folder: Path) -> None:
+    described(folder, lambda about: about["facts"]["ap"].pop("digits"))
+    with pytest.raises(ResultsError, match="ap is cut: it has no digits"):
+        load(folder)
 
 
 def test_draws_are_bounded_together(folder: Path) -> None:
@@ -252,7 +280,7 @@ def test_draws_are_bounded_together(folder: Path) -> None:
 
     described(folder, change)
     with pytest.raises(ResultsError, match="999,999 resamples of 1,000 images"):
-        read_about(folder / "run.json")
+        run_json.read(folder / "run.json")
 
 
 def test_a_name_that_stands_twice_in_json_is_refused() -> None:
@@ -261,14 +289,82 @@ def test_a_name_that_stands_twice_in_json_is_refused() -> None:
 
 
 @pytest.mark.parametrize("value", ["1e999", "-1e400", "1e16", "1_0", " 1", "١", "0x10", "1" * 5000, "=1"])
-def test_numbers_of_rows_are_bounded(folder: Path, value: str) -> None:
-    path = folder / "rows.csv"
+def test_numbers_of_scores_are_bounded(folder: Path, value: str) -> None:
+    path = folder / "scores.csv"
     lines = path.read_text().splitlines(keepends=True)
     fields = lines[2].split(",")
     fields[13] = value
     path.write_text("".join([*lines[:2], ",".join(fields), *lines[3:]]))
     with pytest.raises(ResultsError, match="the column value holds"):
-        read_rows(path)
+        read_scores(path)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("kind", "bd_speed", "the kind 'bd_speed' is none of"),
+        ("kind", "", "the kind '' is none of"),
+        ("method", "spline", "the method 'spline' is none of"),
+        ("status", "failed", "the status 'failed' is none of"),
+        ("overlap_test", "1.01", "the column overlap_test holds 1.01, expected a share from 0 to 1"),
+        ("overlap_anchor", "-0.1", "expected a share from 0 to 1"),
+        ("overlap_anchor", "nan", "expected a share from 0 to 1"),
+        ("refused", "41", "41 of 40 resamples are refused"),
+        ("resamples", "1000001", "expected 0 to 1000000"),
+        ("refused", "1.5", "the column refused holds"),
+        ("at_bpp", "1e400", "the column at_bpp holds"),
+        ("value", "1_0", "the column value holds"),
+        ("anchor", "x" * 10_001, "a cell of the column anchor has 10,001 characters"),
+    ],
+)
+def test_columns_of_comparisons_are_bounded(tmp_path: Path, column: str, value: str, words: str) -> None:
+    path = tmp_path / "comparisons.csv"
+    tables.write(results([row()], [comparison()]), tmp_path)
+    edit(path, lambda line: {**line, column: value})
+    with pytest.raises(ResultsError, match=re.escape(words)):
+        read_comparisons(path)
+
+
+def test_a_ladder_is_the_second_or_the_codecs_own(tmp_path: Path) -> None:
+    tables.write(results([row(ladder="third")], []), tmp_path)
+    with pytest.raises(ResultsError, match="the ladder 'third' is none of nothing, second"):
+        read_scores(tmp_path / "scores.csv")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("codec", "vvc", "the codec vvc of comparisons.csv is not in run.json"),
+        ("anchor", "vvc", "the anchor vvc of comparisons.csv is not in run.json"),
+        ("other", "vvc", "the codec vvc of comparisons.csv is not in run.json"),
+        ("head", "another", "the head another of comparisons.csv is not in run.json"),
+        ("task", "segmentation", "task is segmentation in comparisons.csv, detection in run.json"),
+        ("images", "60", "images is 60 in comparisons.csv, 12 in run.json"),
+    ],
+)
+@pytest.mark.parametrize("complete", [True, False])
+def test_comparisons_of_another_run_are_refused(
+    folder: Path, column: str, value: str, words: str, complete: bool
+) -> None:
+    honest = comparison(anchor="blocks", images=12)
+    tables.write(results(load(folder).score_rows, [honest]), folder)
+    assert repr(load(folder, complete=complete).comparison_rows) == repr([honest])
+    edit(folder / "comparisons.csv", lambda line: {**line, column: value})
+    with pytest.raises(ResultsError, match=re.escape(f"are not of one run: {words}")):
+        load(folder, complete=complete)
+    load(folder, consistent=False)
+
+
+def test_rows_that_stand_twice_are_refused(folder: Path) -> None:
+    for name in ("scores.csv", "comparisons.csv"):
+        shutil.copy(folder / name, folder / "kept.csv")
+        tables.write(results(load(folder).score_rows, [comparison(anchor="blocks", images=12)]), folder)
+        lines = (folder / name).read_text().splitlines(keepends=True)
+        (folder / name).write_text("".join([*lines, lines[1]]))
+        with pytest.raises(ResultsError, match=f"{name} is damaged: .* stands in it twice"):
+            load(folder, complete=False)
+        assert "stands 2 times" in "\n".join(v.text for v in judged(folder, streams=False)[1])
+        shutil.copy(folder / "kept.csv", folder / name)
 
 
 @pytest.mark.parametrize("value", ["-1", "1.5", "1e3", "nan", "", "9" * 19])
@@ -330,7 +426,7 @@ def test_images_of_an_archive_are_bounded(folder: Path, name: str, value: Any) -
         kept_streams.read(folder)
 
 
-@pytest.mark.parametrize("name", ["rows.csv", "run.json", "records.csv", "streams.zip"])
+@pytest.mark.parametrize("name", ["scores.csv", "comparisons.csv", "run.json", "records.csv", "streams.zip"])
 @pytest.mark.parametrize("kind", ["a pipe", "a folder", "a link", "a loop", "a device", "large"])
 def test_files_that_are_none(folder: Path, name: str, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     path = folder / name
@@ -378,28 +474,38 @@ def test_formulas_are_marked_and_come_back(text: str) -> None:
     assert not re.match(r"[=+\-@\t\r\n]", written)
 
 
-def row(**columns: Any) -> Row:
-    base = Row(
-        "c",
-        "detection",
-        "squares",
-        "test",
-        "blocks",
-        "size=4",
-        "image",
-        "",
-        "",
-        "",
-        0,
-        "bpp",
-        "",
-        0.5,
-        0.4,
-        0.6,
-        "bit/pixel",
-        6,
+def row(**columns: Any) -> ScoreRow:
+    base = ScoreRow(
+        cell="c",
+        task="detection",
+        dataset="squares",
+        split="test",
+        codec="blocks",
+        ladder="",
+        point="size=4",
+        route="image",
+        regime="",
+        head="",
+        part="",
+        seed=0,
+        metric="bpp",
+        value=0.5,
+        low=0.4,
+        high=0.6,
+        unit="bit/pixel",
+        images=6,
     )
     return replace(base, **columns)
+
+
+def comparison(**columns: Any) -> Comparison:
+    base = Comparison("bd_rate", "detection", "squares", "test", "ap", "squares", "image", "frozen", "blocks")
+    defaults = {"anchor": "jpeg", "value": -1.5, "unit": "%", "method": "pchip", "resamples": 40, "images": 6}
+    return replace(base, **{**defaults, **columns})
+
+
+def results(rows: list[ScoreRow], comparisons: list[Comparison]) -> Results:
+    return Results.of(rows, comparisons, ("ap",), "ap", {})
 
 
 @pytest.mark.parametrize("text", [*FORMULAS, "two\nlines", "a,b", 'a"b', "\x1b[31m", "\u2028"])
@@ -408,18 +514,23 @@ def test_rows_come_back_exactly_and_numbers_stay_numbers(tmp_path: Path, text: s
         row(reason=text, status="failed", value=-0.25, low=-1e-7),
         row(point=text, metric="psnr", value=float("inf")),
     ]
-    tables.write(rows, ("ap",), tmp_path)
-    again = read_rows(tmp_path / "rows.csv")
-    assert [Row(**line) for line in again.to_dict("records")] == rows  # type: ignore[misc]
-    written = (tmp_path / "rows.csv").read_text()
+    numbers = {"overlap_test": 0.25, "overlap_anchor": 1.0, "low": -2.0, "high": -1e-7, "at_bpp": 0.5}
+    known = {"codec_score": 0.5, "other_score": 0.25, "valued_low": -2.5, "valued_high": -0.5, "refused": 3}
+    comparisons = [comparison(other=text, **numbers, **known)]
+    tables.write(results(rows, comparisons), tmp_path)
+    assert score_rows(read_scores(tmp_path / "scores.csv")) == rows
+    assert comparison_rows(read_comparisons(tmp_path / "comparisons.csv")) == comparisons
+    written = (tmp_path / "scores.csv").read_text()
     assert "-0.25,-1e-07" in written
     assert marked(text).replace('"', '""') in written
+    assert marked(text).replace('"', '""') in (tmp_path / "comparisons.csv").read_text()
 
 
-def test_the_reference_rows_are_written_as_they_are() -> None:
+def test_the_reference_tables_are_written_as_they_are() -> None:
     for task in ("detection", "segmentation"):
-        path = REFERENCE / task / "rows.csv"
-        assert csv_text(read_rows(path)) == path.read_text()
+        for name, read in (("scores.csv", read_scores), ("comparisons.csv", read_comparisons)):
+            path = REFERENCE / task / name
+            assert csv_text(read(path)) == path.read_text()
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"])
@@ -429,7 +540,7 @@ def test_a_reason_does_not_leave_its_comment(end: str) -> None:
         row(metric="ap", head="squares", regime="frozen", unit="1"),
         row(codec="x", status="failed", value=float("nan"), reason=f"no{end}\\input{{evil}}"),
     ]
-    tex = tables.blocks(rows, TASKS.build("detection").columns, "latex_booktabs")
+    tex = tables.blocks(results(rows, []), "latex_booktabs")
     assert all(line.startswith("%") for line in re.split("[\n\r\x0b\x0c\x85\u2028\u2029]", tex) if "evil" in line)
     assert "evil" in tex
 
@@ -493,7 +604,7 @@ def gallery_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "squares",
         "--codec",
         "blocks(size=[8, 4])",
-        "--no-null-floor",
+        "--no-noise-floor",
         "--resamples",
         "0",
         "--gallery",

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.verify``: what it says, its exit codes, and folders that are damaged, old or empty."""
+"""``hsc-bench verify``: its messages, its exit codes, and folders that are damaged, old or empty."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hsc_testkit import Blocks, FindSquares, Squares
-from run_folders import IMAGES, SIZES, differences, edit, judged, write_run
+from run_folders import IMAGES, SIZES, edit, failures, judged, write_run
 
 from benchmarks.cli.run import main as run_main
 from benchmarks.cli.verify import main
@@ -33,7 +33,7 @@ def folder(whole: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(whole, tmp_path / "run", ignore=shutil.ignore_patterns("cache")))
 
 
-def test_a_run_from_the_command_line_keeps_streams_and_holds(
+def test_a_run_from_the_command_line_keeps_streams_and_passes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = [
@@ -53,12 +53,12 @@ def test_a_run_from_the_command_line_keeps_streams_and_holds(
     assert run_main([*run, *where, "--keep-streams", "2"]) == 0
     capsys.readouterr()
     assert main([str(tmp_path / "run"), "--quiet", "--workers", "1"]) == 0
-    said = capsys.readouterr().out
-    assert said.startswith("detection on squares, 6 images, 3 operating points, made at ")
-    assert "4 kept streams are unaltered, 2 more come out of their encoders byte for byte" in said
-    assert "6 of 6 images decode bit for bit as in the run" in said
-    assert "6 of 6 predictions are bit for bit those of the run" in said
-    assert said.endswith("\nthe table holds\n")
+    shown = capsys.readouterr().out
+    assert shown.startswith("detection on squares, 6 images, 3 operating points, made at ")
+    assert "4 kept streams are unaltered, 2 more come out of their encoders byte for byte" in shown
+    assert "6 of 6 images decode bit for bit as in the run" in shown
+    assert "6 of 6 predictions are bit for bit those of the run" in shown
+    assert shown.endswith("\nverification passed\n")
     assert run_main([*run, *where]) == 0  # without streams: those of the earlier run are not left behind
     capsys.readouterr()
     assert main([str(tmp_path / "run"), "--quiet", "--workers", "1"]) == 2
@@ -84,27 +84,27 @@ def spoil_stream(folder: Path) -> None:
     )
 
 
-def test_a_stream_of_other_bytes_is_a_difference_with_its_name(folder: Path) -> None:
+def test_a_stream_of_other_bytes_is_a_failure_with_its_name(folder: Path) -> None:
     spoil_stream(folder)
-    code, found = judged(folder)
+    code, verdicts = judged(folder)
     assert code == 1
-    assert "size=4, squares-0:" in differences(found) or "size=2, squares-0:" in differences(found)
+    assert "size=4, squares-0:" in failures(verdicts) or "size=2, squares-0:" in failures(verdicts)
 
 
 def test_altered_numbers_are_named(folder: Path) -> None:
     edit(
-        folder / "rows.csv",
+        folder / "scores.csv",
         lambda row: (
             {**row, "value": "0.9"} if row["metric"] == "ap" and row["point"] == "size=4" and not row["part"] else row
         ),
     )
-    code, found = judged(folder)
+    code, verdicts = judged(folder)
     assert code == 1
-    assert "table.md is not what rows.csv gives: line" in differences(found)
+    assert "table.md is not what scores.csv and comparisons.csv give: line" in failures(verdicts)
     about = json.loads((folder / "run.json").read_text())
     next(c for c in about["cells"].values() if c["point"] == "size=4")["codec"]["provenance"]["code"] = "blocks-0"
     (folder / "run.json").write_text(json.dumps(about))
-    assert "is not the one it was made with" in differences(judged(folder, streams=False)[1])
+    assert "is not the one it was made with" in failures(judged(folder, streams=False)[1])
 
 
 def test_scores_of_the_kept_images_are_computed_again(folder: Path) -> None:
@@ -114,16 +114,16 @@ def test_scores_of_the_kept_images_are_computed_again(folder: Path) -> None:
         for s in kept.scores
     )
     kept_streams.write(kept_streams.KeptStreams(kept.images, kept.streams, kept.predictions, raised), folder)
-    code, found = judged(folder)
+    code, verdicts = judged(folder)
     assert code == 1
-    assert "blocks size=2 squares image ap of the kept images is" in differences(found)
+    assert "blocks size=2 squares image ap of the kept images is" in failures(verdicts)
 
 
-def test_another_data_set_is_told(folder: Path) -> None:
+def test_another_data_set_is_a_failure(folder: Path) -> None:
     about = json.loads((folder / "run.json").read_text())
     about["dataset"]["revision"] = "0"
     (folder / "run.json").write_text(json.dumps(about))
-    assert "squares has the revision 1 here, the run had 0" in differences(judged(folder)[1])
+    assert "squares has the revision 1 here, the run had 0" in failures(judged(folder)[1])
 
 
 def test_a_codec_that_is_not_here_leaves_the_rest_checked(folder: Path) -> None:
@@ -133,11 +133,11 @@ def test_a_codec_that_is_not_here_leaves_the_rest_checked(folder: Path) -> None:
         if cell["point"] == "size=4":
             cell["codec"]["name"] = "blosks"
     (folder / "run.json").write_text(json.dumps(about))
-    code, found = judged(folder)
+    code, verdicts = judged(folder)
     assert code == 2
-    (told,) = (v.text for v in found if v.about == "codec blocks")
-    assert told == "cannot be used here: no codec is named 'blosks'; did you mean blocks?"
-    assert any(v.about == "streams" and v.state == "holds" for v in found)
+    (text,) = (v.text for v in verdicts if v.about == "codec blocks")
+    assert text == "cannot be used here: no codec is named 'blosks'; did you mean blocks?"
+    assert any(v.about == "streams" and v.state == "pass" for v in verdicts)
 
 
 def cut(path: Path) -> None:
@@ -149,7 +149,7 @@ def empty(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [cut, empty, Path.unlink])
-@pytest.mark.parametrize("name", ["run.json", "rows.csv", "records.csv", "streams.zip"])
+@pytest.mark.parametrize("name", ["run.json", "scores.csv", "comparisons.csv", "records.csv", "streams.zip"])
 def test_damaged_files_end_with_2_and_one_sentence(
     folder: Path, capsys: pytest.CaptureFixture[str], name: str, damage: object
 ) -> None:
@@ -157,22 +157,26 @@ def test_damaged_files_end_with_2_and_one_sentence(
     damage(folder / name)
     code = main([str(folder), "--quiet", "--workers", "1", *(["--no-streams"] if name != "streams.zip" else [])])
     shown = capsys.readouterr()
-    said = shown.err if name in ("run.json", "rows.csv") else shown.out
-    assert name in said
-    if name == "rows.csv" and damage is cut:
+    message = shown.err if name in ("run.json", "scores.csv", "comparisons.csv") else shown.out + shown.err
+    assert name in message
+    if name.endswith(".csv") and damage is cut:
         assert code in (1, 2)  # whole lines may be left
-    elif name == "records.csv" and damage is cut:
-        assert code in (1, 2)
     else:
         assert code == 2
-        assert any(word in said for word in ("damaged", "cannot be read", "not there"))
+        assert any(word in message for word in ("damaged", "cannot be read", "not there"))
     assert "Traceback" not in shown.err
 
 
 def test_folders_that_are_none_end_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path / "nowhere")]) == 2
-    assert "name the folder that python -m benchmarks.run wrote" in capsys.readouterr().err
+    assert "name the folder that hsc-bench run wrote" in capsys.readouterr().err
+    assert main([str(tmp_path)]) == 2
+    assert "holds no run" in capsys.readouterr().err
     (tmp_path / "run.json").write_text("[1, 2]")
+    assert main([str(tmp_path)]) == 2
+    assert "scores.csv is not there" in capsys.readouterr().err
+    for name in ("scores.csv", "comparisons.csv"):
+        (tmp_path / name).write_text("")
     assert main([str(tmp_path)]) == 2
     assert "is damaged" in capsys.readouterr().err
 
@@ -188,12 +192,12 @@ def test_a_strange_index_is_refused(tmp_path: Path, index: bytes) -> None:
 def test_streams_of_another_run_are_refused(folder: Path, tmp_path: Path) -> None:
     other = write_run(tmp_path / "other", [Blocks(4)], dataset=Squares(IMAGES + 6), keep=12)
     shutil.copy(other / "streams.zip", folder / "streams.zip")
-    code, found = judged(folder)
+    code, verdicts = judged(folder)
     assert code == 2
-    assert any("it belongs to another run" in v.text for v in found)
+    assert any("it belongs to another run" in v.text for v in verdicts)
 
 
-def test_a_cell_that_failed_is_no_difference(tmp_path: Path) -> None:
+def test_a_cell_that_failed_is_no_failure_of_verify(tmp_path: Path) -> None:
     class Failing(Blocks):
         spec_name = "blocks"
 
@@ -203,15 +207,15 @@ def test_a_cell_that_failed_is_no_difference(tmp_path: Path) -> None:
             return super().encode(image)
 
     folder = write_run(tmp_path, [Failing(8), Failing(4)], head=FindSquares())
-    code, found = judged(folder)
-    assert code == 0, found
+    code, verdicts = judged(folder)
+    assert code == 0, verdicts
 
 
 def test_the_largest_points_are_left_out_first() -> None:
     def point(size: int) -> tuple[KeptStream, ...]:
         return (KeptStream(size, "", 0, "", np.zeros(NUMBERS, np.int64), bytes(size)),)
 
-    kept = thinned({"large": point(900), "small": point(10), "middle": point(80)}, most_bytes=100)
+    kept = thinned({"large": point(900), "small": point(10), "middle": point(80)}, max_bytes=100)
     assert [(cell, streams[0].data is not None) for cell, streams in kept.items()] == [
         ("large", False),
         ("small", True),
