@@ -69,7 +69,9 @@ class _Scored(NamedTuple):
 def results_of(plan: Plan, made_up: MadeUp) -> Results:
     """The tables of made-up numbers."""
     design = plan.config.design
-    return Results.of(made_up.scores, made_up.comparisons, design.columns, design.main_metric, design.facts)
+    return Results.of(
+        made_up.scores, made_up.comparisons, design.columns, design.main_metric, design.facts, design.added
+    )
 
 
 def make_up(plan: Plan) -> MadeUp:

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from benchmarks.api import Comparison
-from benchmarks.harness.match_bpp import TOLERANCE
+from benchmarks.harness.rate_search import TOLERANCE
 from benchmarks.runs.consistency import comparison_mismatches
 from benchmarks.runs.run_folder import Run
 from benchmarks.stats.bd_comparison import differences
@@ -135,7 +135,9 @@ def _intervals(run: Run, rows: Sequence[Comparison]) -> Iterator[Verdict]:
     Differences are read off fitted curves, or from the best of several, and may be biased on a resample, but by no more
     than the whole spread; within that, they are noted.
     """
-    wrong, notes, count = [], [], 0
+    wrong: list[str] = []
+    notes: list[str] = []
+    count = 0
     enough = run.about["resamples"] >= MIN_RESAMPLES
     for row in rows:
         if text := _impossible(run, row):

@@ -108,9 +108,11 @@ def test_the_honest_runs_pass_and_count_the_images_that_scores_were_checked_on(r
     ],
     ids=["rates that are not reached", "a codec that is not here", "both routes"],
 )
-def test_honest_runs_of_other_kinds_pass(options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_honest_runs_of_other_kinds_pass(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("latent_testkit")
-    how = ["--workers", "1", "--quiet", "--no-noise-floor", "--resamples", "30", "--keep-streams", "6", "--gallery", "0"]
+    how = "--workers 1 --quiet --no-noise-floor --resamples 30 --keep-streams 6 --gallery 0".split()
     run_main(
         [
             "--dataset",
@@ -401,9 +403,7 @@ def test_a_point_that_one_head_leaves_out(copied: Callable[[int], Path]) -> None
     del about["cells"][gone]
     (folder / "run.json").write_text(json.dumps(about))
     save(folder, [row for row in written(folder).score_rows if row.cell != gone])
-    assert "blocks size=6 is not read by a head that reads 3 other points" in failures(
-        judged(folder, streams=False)[1]
-    )
+    assert "blocks size=6 is not read by a head that reads 3 other points" in failures(judged(folder, streams=False)[1])
 
 
 def test_errors_of_kept_images_that_are_not_those_of_the_records(copied: Callable[[int], Path]) -> None:
