@@ -12,7 +12,7 @@ from downstream.api import VOID, Detections, FeaturePair, Fidelity, Prediction, 
 from downstream.ops.masks import why_damaged
 from hsc.errors import HeadError
 
-MOST_BOXES = 100_000
+MAX_BOXES = 100_000
 """Boxes in one image. Evaluators take the best 100 of a class; more than this comes from a broken decoder."""
 _ROUNDING = 1e-5
 """By which a score may pass 1: a softmax in float32 does."""
@@ -69,9 +69,9 @@ def _checked_boxes(answer: Detections, classes: int, image_hw: tuple[int, int]) 
             f"the head gave boxes {boxes.shape}, scores {scores.shape} and labels {labels.shape}, expected (N, 4), "
             f"(N,) and (N,)"
         )
-    if len(scores) > MOST_BOXES:
+    if len(scores) > MAX_BOXES:
         raise HeadError(
-            f"the head gave {len(scores):,} boxes for one image, expected {MOST_BOXES:,} at the most; raise its "
+            f"the head gave {len(scores):,} boxes for one image, expected {MAX_BOXES:,} at the most; raise its "
             f"score threshold"
         )
     _check_finite(boxes, "box coordinates")

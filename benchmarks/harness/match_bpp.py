@@ -28,121 +28,28 @@ from benchmarks.harness.executors import Executor
 from benchmarks.harness.guard import why_unavailable
 from benchmarks.harness.index_images import index_images
 from benchmarks.harness.keys import registered_name
-from benchmarks.harness.match_bytes import FINEST, rate_range
+from benchmarks.harness.match_bytes import rate_range
 from benchmarks.harness.operating_points import Curve, point_label, point_of
 from benchmarks.harness.plan import Cell, Plan, dataset_label
 from benchmarks.harness.progress import Progress
+from benchmarks.harness.rate_search import RateSearch
 from benchmarks.stats.anchors import members
 from benchmarks.stats.bjontegaard import MIN_POINTS
 from hsc.errors import UnavailableError, UsageError
 
-TOLERANCE = 0.05
-_MOST = 24
+_MAX_ROUNDS = 24
 """Rounds of a search; halving a scale of a thousand values takes ten."""
 
-_MOST_FAILURES = 12
-"""Values of one codec that may fail before no more are tried."""
+
+class Matched(NamedTuple):
+    """A config with its curves at the points found, and a comparison for each codec and rate that was asked for."""
+
+    config: Config
+    comparisons: list[Comparison]
 
 
-@dataclasses.dataclass
-class Search:
-    """The search along one curve's scale.
-
-    low, high: the ends of the scale, smallest file first. bpp: rates over all images that are known, by value of the
-    rate field. failed: reasons of values that cannot be coded.
-    """
-
-    curve: Curve
-    low: Any
-    high: Any
-    bpp: dict[Any, float] = dataclasses.field(default_factory=dict)
-    failed: dict[Any, str] = dataclasses.field(default_factory=dict)
-
-    @property
-    def whole(self) -> bool:
-        return isinstance(self.low, int) and isinstance(self.high, int)
-
-    def codec(self, value: Any) -> Any:
-        """The curve's codec at a value of its scale."""
-        first: Any = self.curve.points[0].codec
-        return dataclasses.replace(first, **{first.rate_field: value})
-
-    def nearest(self, target: float) -> Any:
-        """The known value whose rate is nearest to the target by ratio."""
-        return min(self.bpp, key=lambda value: abs(math.log(self.bpp[value] / target)))
-
-    def reached(self, target: float) -> bool:
-        return bool(self.bpp) and abs(self.bpp[self.nearest(target)] / target - 1) <= TOLERANCE
-
-    def next(self, target: float) -> Any:
-        """The value to try next, or None where the search is over: the target is reached, no value is left around it,
-        or it lies beyond the end of the scale.
-        """
-        if self.reached(target) or len(self.failed) >= _MOST_FAILURES:
-            return None
-        if all(bpp >= target for bpp in self.bpp.values()):  # the smallest file shows whether the target can be reached
-            if not self._tried(self.low):
-                return self.low
-            if not self.bpp or self.low in self.bpp:
-                return None
-        below, above = self._around(target)
-        failed = self._failed_between(target)
-        if not failed:
-            return self._between(below, above, self._share(below, above, target))
-        gaps = [(below, failed[0]), (failed[-1], above)]
-        return next((value for start, stop in gaps if (value := self._between(start, stop, 0.5)) is not None), None)
-
-    def troubles(self, target: float) -> list[str]:
-        """The reasons of the values around this rate that could not be coded."""
-        return [self.failed[value] for value in self._failed_between(target)]
-
-    def _around(self, target: float) -> tuple[Any, Any]:
-        """The known values next to the target on both sides; the ends of the scale where none is known."""
-        less = [v for v, bpp in self.bpp.items() if bpp < target]
-        more = [v for v, bpp in self.bpp.items() if bpp >= target]
-        return max(less, key=self._order) if less else self.low, min(more, key=self._order) if more else self.high
-
-    def _failed_between(self, target: float) -> list[Any]:
-        """Values around this rate that failed, smallest file first; all that failed of a codec that never worked."""
-        if not self.bpp:
-            return list(self.failed)
-        start, stop = map(self._place, self._around(target))
-        return sorted((v for v in self.failed if start <= self._place(v) <= stop), key=self._place)
-
-    def _share(self, below: Any, above: Any, target: float) -> float:
-        """The share of the way from one value to the other at which the target lies, by the logarithms of their rates;
-        a half where one is not known.
-        """
-        if not self.bpp.get(below, math.inf) < target <= self.bpp.get(above, 0.0):
-            return 0.5
-        rates = [math.log(bpp) for bpp in (self.bpp[below], target, self.bpp[above])]
-        return min(max((rates[1] - rates[0]) / (rates[2] - rates[0]), 0.1), 0.9)
-
-    def _place(self, value: Any) -> float:
-        """Along the scale, 0 at its low end."""
-        return float((value - self.low) / (self.high - self.low))
-
-    def _order(self, value: Any) -> tuple[float, float]:
-        """A value's rank: by rate, values of equal rate by place."""
-        return self.bpp[value], self._place(value)
-
-    def _between(self, below: Any, above: Any, share: float) -> Any:
-        """A value ``share`` of the way between two; one of the two, if untried, where no value is left between them."""
-        if abs(above - below) > (1 if self.whole else FINEST):
-            value = below + share * (above - below)
-            inner = sorted((below, above))
-            unit = 1 if self.whole else FINEST
-            value = min(max(round(value / unit) * unit, inner[0] + unit), inner[1] - unit)
-            if not self._tried(value):
-                return value
-        return next((end for end in (below, above) if not self._tried(end)), None)
-
-    def _tried(self, value: Any) -> bool:
-        return value in self.bpp or value in self.failed
-
-
-def match(config: Config, store: Store, executor: Executor, progress: Progress) -> tuple[Config, list[Comparison]]:
-    """The config with each curve at the points found for ``config.match_bpp``, and a comparison for each rate.
+def match(config: Config, store: Store, executor: Executor, progress: Progress) -> Matched:
+    """Search each curve for the points that take ``config.match_bpp``.
 
     Curves without a scale of numbers stay as they are, and so do codecs that cannot run here. A curve that reaches none
     of the rates is left out. Differences need four points; with fewer rates the config has no anchors.
@@ -170,26 +77,26 @@ def match(config: Config, store: Store, executor: Executor, progress: Progress) 
     anchors = tuple(
         a for a in config.anchors if enough and set(members(a, [c.label for c in config.curves])) <= set(labels)
     )
-    return dataclasses.replace(config, curves=tuple(curves), anchors=anchors), matched
+    return Matched(dataclasses.replace(config, curves=tuple(curves), anchors=anchors), matched)
 
 
-def _search(curve: Curve) -> Search | None:
+def _search(curve: Curve) -> RateSearch | None:
     """The search of a curve; None where its codec has no scale of numbers, or cannot run here."""
     codec: Any = curve.points[0].codec
     if not codec.rate_field or why_unavailable(codec):
         return None
     low, high = rate_range(codec)
-    return Search(curve, low, high) if all(isinstance(end, int | float) for end in (low, high)) else None
+    return RateSearch(curve, low, high) if all(isinstance(end, int | float) for end in (low, high)) else None
 
 
 class _Trial(NamedTuple):
     """A value to be tried in a search."""
 
-    search: Search
+    search: RateSearch
     value: Any
 
 
-def _run(coder: Coder, searches: Sequence[Search]) -> Plan:
+def _run(coder: Coder, searches: Sequence[RateSearch]) -> Plan:
     """Code what the searches ask for, round by round, all codecs of a round together. The answer is the last plan."""
     trials = [
         _Trial(search, getattr(point.codec, point.codec.rate_field))
@@ -197,7 +104,7 @@ def _run(coder: Coder, searches: Sequence[Search]) -> Plan:
         for point in search.curve.points
         if point.codec.rate_field
     ]
-    for _ in range(_MOST):
+    for _ in range(_MAX_ROUNDS):
         plan = _try(coder, trials)
         asked = [_Trial(search, search.next(target)) for search in searches for target in coder.config.match_bpp]
         trials = list({(t.search.curve.label, t.value): t for t in asked if t.value is not None}.values())
@@ -238,7 +145,7 @@ def _bpp(plan: Plan, cell: Cell, store: Store) -> float | None:
     return 8 * sum(r.size_bytes for r in records) / sum(r.image_hw[0] * r.image_hw[1] for r in records)
 
 
-def _matched_rate(plan: Plan, search: Search, target: float) -> Comparison:
+def _matched_rate(plan: Plan, search: RateSearch, target: float) -> Comparison:
     """The rate of the operating point that a search found for a target, or why it found none."""
     config = plan.config
     value = search.nearest(target) if search.bpp else None

@@ -11,7 +11,7 @@ from benchmarks.harness.readers import Reader
 from benchmarks.harness.truth import labels_of
 from downstream.api import SegmentationMap
 
-LEAST = 0.02
+MIN_SCORE = 0.02
 """A main score, of 1, below which a head counts as scoring about nothing."""
 
 _BOXES = (
@@ -51,10 +51,12 @@ def _notice(plan: Plan, reader: Reader, rows: Sequence[ScoreRow], counts: Sequen
     if best is None:
         return
     constant = _constant(counts, reader) if maps else 0.0
-    if best.value >= LEAST and best.value > constant:
+    if best.value >= MIN_SCORE and best.value > constant:
         return
     where = "on the originals" if on_originals else f"at its best point, {best.codec} {best.point}".rstrip()
-    level = "about nothing" if best.value < LEAST else f"no more than one class everywhere would ({100 * constant:.1f})"
+    level = (
+        "about nothing" if best.value < MIN_SCORE else f"no more than one class everywhere would ({100 * constant:.1f})"
+    )
     yield (
         f"head {reader.label} has {config.design.facts_of(metric).title} {100 * best.value:.1f} {where}, {level}: its "
         f"numbers tell of the set-up and not of codecs; usual causes: {_MAPS if maps else _BOXES}"

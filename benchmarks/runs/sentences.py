@@ -19,6 +19,7 @@ from benchmarks.stats.metric_facts import TIMES
 from benchmarks.stats.noise_floor import second_label
 
 Verdict = Literal["better", "worse", "inconclusive"]
+Item = TypeVar("Item")
 Key = TypeVar("Key")
 
 _RATES_AND_TIMES = (
@@ -43,22 +44,28 @@ def verdict(comparison: Comparison, facts: MetricFacts) -> Verdict:
 
 
 def verdicts(results: Results) -> list[str]:
-    """A sentence for each head and anchor: which codecs are better, which are worse, and which are inconclusive.
+    """A sentence for each head, score and anchor: which codecs are better, worse, or inconclusive.
 
     It rests on BD-rate, or on BD-metric where BD-rate has no interval; codecs without either are left out.
     """
+    compared = of_kinds(results, "bd_rate", "bd_metric")
     sure = [
         comparison
-        for comparison in of_kinds(results, "bd_rate", "bd_metric")
+        for comparison in compared
         if not math.isnan(comparison.low) and comparison.images >= MIN_IMAGES
     ]
     sentences = []
-    for (head, route, anchor), group in _grouped(sure, lambda c: (c.head, c.route, c.anchor)).items():
+    by_anchor = _grouped(sure, lambda c: (c.head, c.route, c.metric, c.anchor))
+    of_reader = _grouped(compared, lambda c: (c.head, c.route))
+    for (head, route, metric, anchor), group in by_anchor.items():
+        facts = results.facts_of(metric)
         codecs: dict[Verdict, list[str]] = {"better": [], "worse": [], "inconclusive": []}
         for codec, comparisons in _grouped(group, lambda c: c.codec).items():
-            codecs[verdict(comparisons[0], results.facts_of(comparisons[0].metric))].append(codec)
+            codecs[verdict(comparisons[0], facts)].append(codec)
         text = "; ".join(f"{word}: {', '.join(names)}" for word, names in codecs.items() if names)
-        sentences.append(f"Verdict (95 % CI), {_reader(results, head, route)} against {anchor}: {text}.")
+        several = len({comparison.metric for comparison in of_reader[head, route]}) > 1
+        score = f", {facts.title}" if several else ""
+        sentences.append(f"Verdict (95 % CI), {_reader(results, head, route)}{score} against {anchor}: {text}.")
     return sentences
 
 
@@ -86,15 +93,14 @@ def noise_floor(results: Results) -> list[str]:
 
 
 def at_rates(results: Results) -> list[str]:
-    """Scores at common rates where curves overlap too little for a Bjontegaard difference, a sentence a head, codec and
-    anchor.
+    """Scores at common rates where curves overlap too little for a Bjontegaard difference, a sentence a head, score,
+    codec and anchor.
     """
     comparisons = of_kinds(results, "difference_at_rate")
     sentences = []
-    for (head, route, codec, anchor), group in _grouped(
-        comparisons, lambda c: (c.head, c.route, c.codec, c.anchor)
-    ).items():
-        facts = results.facts_of(group[0].metric)
+    by_anchor = _grouped(comparisons, lambda c: (c.head, c.route, c.metric, c.codec, c.anchor))
+    for (head, route, metric, codec, anchor), group in by_anchor.items():
+        facts = results.facts_of(metric)
         texts = (
             f"at {c.at_bpp:.4f} bpp: {_with_unit(c.codec_score, facts)} against {_with_unit(c.other_score, facts)}, "
             f"{difference_text(c, facts)}"
@@ -216,9 +222,9 @@ def _reader(results: Results, head: str, route: str) -> str:
     return f"{head}, {domain_of(route)}" if len(routes) > 1 else head
 
 
-def _grouped(comparisons: Iterable[Comparison], key: Callable[[Comparison], Key]) -> dict[Key, list[Comparison]]:
-    """Comparisons by a key, keys in the order they come."""
-    groups: dict[Key, list[Comparison]] = {}
-    for comparison in comparisons:
-        groups.setdefault(key(comparison), []).append(comparison)
+def _grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
+    """Items by a key, keys in the order they come."""
+    groups: dict[Key, list[Item]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
     return groups

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from benchmarks.api import Comparison
-from benchmarks.harness.match_bpp import TOLERANCE
+from benchmarks.harness.rate_search import TOLERANCE
 from benchmarks.runs.consistency import comparison_mismatches
 from benchmarks.runs.run_folder import Run
 from benchmarks.stats.bd_comparison import differences

@@ -21,7 +21,7 @@ import pandas as pd
 import pytest
 from hsc_testkit import Blocks, FindSquares, Squares
 
-from benchmarks.api import PredictionRecord, StreamRecord
+from benchmarks.api import PredictionRecord, ScoreRow, StreamRecord
 from benchmarks.cli.run import main
 from benchmarks.evaluation import configure, run
 from benchmarks.harness.cache import Store
@@ -276,7 +276,7 @@ def whole_run(cache: Path, overwrite: str = "missing") -> pd.DataFrame:
     config = configure(
         "detection", Squares(12), [Blocks(8), Blocks(4)], [Counted()], anchors=[], resamples=40, overwrite=overwrite
     )  # type: ignore[arg-type]
-    table = frame(run(config, cache=cache, executor=Inline(), keep_streams=2).rows)
+    table = frame(run(config, cache=cache, executor=Inline(), keep_streams=2).scores, ScoreRow)
     return table[~table["metric"].isin(["encode_s", "decode_s", "head_s"])].reset_index(drop=True)
 
 
@@ -414,7 +414,7 @@ def test_three_runs_on_one_cache_at_once_give_one_table(tmp_path: Path) -> None:
         "1",
         "--gallery",
         "0",
-        "--no-null-floor",
+        "--no-noise-floor",
         "--resamples",
         "20",
         "--cache",
@@ -434,7 +434,7 @@ def test_three_runs_on_one_cache_at_once_give_one_table(tmp_path: Path) -> None:
     ]
     said = [found.communicate(timeout=150)[1] for found in runs]
     assert [found.returncode for found in runs] == [0, 0, 0], said
-    tables = [pd.read_csv(tmp_path / f"out{n}" / "rows.csv", keep_default_na=False) for n in (1, 2, 3)]
+    tables = [pd.read_csv(tmp_path / f"out{n}" / "scores.csv", keep_default_na=False) for n in (1, 2, 3)]
     times = [t[t["metric"].isin(["encode_s", "decode_s", "head_s"])] for t in tables]
     for table in tables[1:]:
         pd.testing.assert_frame_equal(

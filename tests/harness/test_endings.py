@@ -74,7 +74,7 @@ def started(tmp_path: Path, workers: int) -> tuple[subprocess.Popen[bytes], list
     line += [
         "--codec",
         f'hostile(mode=program, size=4, log="{log}")',
-        "--no-null-floor",
+        "--no-noise-floor",
         "--gallery",
         "0",
         "--resamples",
@@ -113,9 +113,9 @@ def test_a_child_in_a_session_of_its_own_ends_with_the_call_and_is_no_encode_tim
     log = tmp_path / "log"
     executor = Processes(1)
     config = configure(
-        "detection", Squares(2), [Leaving(4, log=str(log))], [FindSquares()], anchors=[], resamples=0, null_floor=False
+        "detection", Squares(2), [Leaving(4, log=str(log))], [FindSquares()], anchors=[], resamples=0, noise_floor=False
     )
-    rows = run(config, cache=tmp_path / "cache", executor=executor).rows
+    rows = run(config, cache=tmp_path / "cache", executor=executor).scores
     children = [int(pid) for pid in log.read_text().split()]
     assert len(children) >= 2
     assert not [pid for pid in children if alive(pid)]  # the worker still lives

@@ -14,14 +14,17 @@ import pytest
 from hsc_testkit import Blocks, FindSquares, Squares
 
 import benchmarks
+from benchmarks.api import ScoreRow
 from benchmarks.evaluation import configure, run
 from benchmarks.harness.cache import Store
 from benchmarks.harness.executors import Inline, Processes
 from benchmarks.harness.index_images import choose_images
 from benchmarks.harness.keys import key_of
 from benchmarks.harness.operating_points import curves
+from benchmarks.runs.results import Results
 from benchmarks.runs.rows import frame
-from benchmarks.runs.tables import blocks, wide
+from benchmarks.runs.tables import blocks
+from benchmarks.runs.wide_table import wide
 from hsc.errors import BitstreamError, DataError, ResultsError, UnavailableError, UsageError
 
 
@@ -71,7 +74,7 @@ def value(table: pd.DataFrame, metric: str, codec: str = "blocks", point: str = 
         & (table["codec"] == codec)
         & (table["point"] == point)
         & (table["part"] == "")
-        & (table["anchor"] == "")
+        & (table["ladder"] == "")
     ]
     assert len(found) == 1
     return float(found["value"].iloc[0])
@@ -148,7 +151,7 @@ def test_a_failed_image_marks_its_cell_and_is_not_averaged_away(tmp_path: Path, 
     codec = Counting(4, log=str(tmp_path / "log"), fault=fault)
     config = configure("detection", Squares(), [codec, Blocks(8)], [FindSquares()])
     outcome = run(config, cache=tmp_path / "cache", executor=Inline())
-    table = frame(outcome.rows)
+    table = frame(outcome.scores, ScoreRow)
     bad = table[table["status"] == "failed"]
     assert len(bad) == 2  # its rate and its head's score
     assert bad["value"].isna().all()
@@ -206,13 +209,12 @@ def test_unavailable_codec_is_a_skipped_row_with_its_reason(tmp_path: Path) -> N
     skipped = table[table["status"] == "skipped"]
     assert list(skipped["codec"]) == ["missing"]
     assert list(skipped["reason"]) == ["no such binary; install it"]
-    assert "skipped: missing: no such binary" in blocks(run_rows(tmp_path, [Missing(4), Blocks(4)]), ("ap",), "github")
+    assert "skipped: missing: no such binary" in blocks(results(tmp_path, [Missing(4), Blocks(4)]), "github")
 
 
-def run_rows(tmp_path: Path, codecs: list[Any]) -> list[Any]:
-    return run(
-        configure("detection", Squares(), codecs, [FindSquares()]), cache=tmp_path / "cache", executor=Inline()
-    ).rows
+def results(tmp_path: Path, codecs: list[Any], **options: Any) -> Results:
+    config = configure("detection", Squares(), codecs, [FindSquares()], **options)
+    return run(config, cache=tmp_path / "cache", executor=Inline()).results
 
 
 def test_no_head_that_can_run_is_an_error(tmp_path: Path) -> None:
@@ -228,14 +230,11 @@ def test_no_head_that_can_run_is_an_error(tmp_path: Path) -> None:
 def test_an_unknown_anchor_is_refused_and_a_known_one_gives_differences(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not among the codecs"):
         configure("detection", Squares(), [Blocks(4)], [FindSquares()], anchors=["vvc"])
-    table = rows(
-        tmp_path,
-        [*(Blocks(s) for s in Blocks.ladder), *(Blocks(s, slow_s=0.001) for s in Blocks.ladder)],
-        anchors=["blocks"],
-    )
-    found = table[(table["anchor"] == "blocks") & (table["part"] == "")]
-    assert set(found["metric"]) == {"bd_rate(ap)", "bd_ap"}
-    assert set(found["codec"]) == {"blocks(slow_s=0.001)"}
+    codecs = [*(Blocks(s) for s in Blocks.ladder), *(Blocks(s, slow_s=0.001) for s in Blocks.ladder)]
+    comparisons = results(tmp_path, codecs, anchors=["blocks"]).comparisons
+    against = comparisons[(comparisons["anchor"] == "blocks") & comparisons["kind"].str.startswith("bd_")]
+    assert set(zip(against["kind"], against["metric"], strict=True)) == {("bd_rate", "ap"), ("bd_metric", "ap")}
+    assert set(against["codec"]) == {"blocks(slow_s=0.001)"}
 
 
 def test_points_of_one_configuration_join_one_curve() -> None:
@@ -270,7 +269,7 @@ def test_limit_takes_the_first_or_draws_with_a_seed() -> None:
 
 
 def test_wide_table_has_one_line_a_point(tmp_path: Path) -> None:
-    table = wide(rows(tmp_path, [Blocks(4), Blocks(8)]), ("ap", "ap50"))
+    table = wide(results(tmp_path, [Blocks(4), Blocks(8)]))
     assert list(table["point"]) == ["", "size=4", "size=8"]
     assert set(table["status"]) == {"ok"}
 

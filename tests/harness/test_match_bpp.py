@@ -19,9 +19,9 @@ import benchmarks
 from benchmarks.cli.run import main
 from benchmarks.evaluation import configure, run
 from benchmarks.harness.executors import Inline
-from benchmarks.harness.match_bpp import Search
 from benchmarks.harness.match_bytes import FINEST
 from benchmarks.harness.operating_points import curves
+from benchmarks.harness.rate_search import RateSearch
 from benchmarks.runs.tables import blocks
 from hsc.errors import UsageError
 
@@ -51,7 +51,7 @@ class Dial:
         return {"code": "dial-1"}
 
 
-def walked(search: Search, rate: Callable[[Any], float], target: float) -> int:
+def walked(search: RateSearch, rate: Callable[[Any], float], target: float) -> int:
     """Search for a target; how many values were tried."""
     for count in range(60):
         value = search.next(target)
@@ -70,7 +70,7 @@ def test_whole_scales_are_searched_until_no_value_could_do(ends: tuple[int, int]
     def rate(value: int) -> float:
         return 0.01 * math.exp(5 * abs(value - ends[0]) / span)
 
-    search = Search(curves(["jpeg(quality=[5])"])[0], *ends)
+    search = RateSearch(curves(["jpeg(quality=[5])"])[0], *ends)
     start = ends[0] + (ends[1] - ends[0]) // 2
     search.bpp = {start: rate(start)}
     assert walked(search, rate, target) <= 12
@@ -81,7 +81,7 @@ def test_whole_scales_are_searched_until_no_value_could_do(ends: tuple[int, int]
 
 
 def test_real_scales_are_searched_to_their_ends_and_no_finer_than_a_64th() -> None:
-    search = Search(curves([Dial()])[0], 0.0, 6.0)
+    search = RateSearch(curves([Dial()])[0], 0.0, 6.0)
     search.bpp = {1.0: math.exp(1)}
     assert walked(search, math.exp, math.exp(4.3)) <= 6
     assert search.reached(math.exp(4.3))
@@ -90,7 +90,7 @@ def test_real_scales_are_searched_to_their_ends_and_no_finer_than_a_64th() -> No
     assert search.nearest(1e4) == 6.0
     assert all(value == 6.0 or (value * 64).is_integer() for value in search.bpp)
     assert walked(search, math.exp, 1e-3) == 1  # the smallest file says at once that there is nothing to find
-    steep = Search(curves([Dial()])[0], 0.0, 6.0, {1.0: 0.1})
+    steep = RateSearch(curves([Dial()])[0], 0.0, 6.0, {1.0: 0.1})
     assert walked(steep, lambda v: 0.1 if v < 2.3 else 10.0, 1.0) <= 40
     ends = sorted(v for v in steep.bpp if 2 < v < 2.6)
     assert min(b - a for a, b in itertools.pairwise(ends)) <= FINEST
@@ -99,7 +99,7 @@ def test_real_scales_are_searched_to_their_ends_and_no_finer_than_a_64th() -> No
 def test_a_dent_does_not_keep_a_search_from_ending() -> None:
     rates = {v: 0.01 * v * (0.9 if v == 40 else 1) for v in range(1, 101)}
     for target in (0.361, 0.38, 0.395):
-        search = Search(curves(["jpeg(quality=[5])"])[0], 1, 100, {5: rates[5]})
+        search = RateSearch(curves(["jpeg(quality=[5])"])[0], 1, 100, {5: rates[5]})
         walked(search, rates.__getitem__, target)
         assert search.reached(target)
 
@@ -115,28 +115,28 @@ def test_points_of_a_run_lie_within_5_percent_and_heads_read_no_others(tmp_path:
     found = outcome(tmp_path, [*(Blocks(s) for s in Blocks.ladder), Dial()], targets)
     got = {(c.curve, c.point) for c in found.plan.cells}
     assert ("blocks", "size=14") in got
-    rates = [r for r in found.rows if r.metric == "matched_bpp"]
-    assert [(r.codec, r.part) for r in rates] == [(c, f"{t:g} bpp") for c in ("blocks", "dial") for t in targets]
-    real = {(r.codec, r.point): r.value for r in found.rows if r.metric == "bpp"}
+    rates = [r for r in found.comparisons if r.kind == "matched_rate"]
+    assert [(r.codec, r.at_bpp) for r in rates] == [(c, t) for c in ("blocks", "dial") for t in targets]
+    real = {(r.codec, r.point): r.value for r in found.scores if r.metric == "bpp"}
     for r in rates:
         if r.status == "ok":
             assert r.value == pytest.approx(real[r.codec, r.point], rel=1e-12)
-            assert abs(r.value / float(r.part.split()[0]) - 1) <= 0.0501
+            assert abs(r.value / r.at_bpp - 1) <= 0.05
     assert sum(r.status == "ok" for r in rates) >= 3
     database = sqlite3.connect(tmp_path / "store.sqlite")
     assert database.execute("SELECT COUNT(*) FROM predictions").fetchone()[0] == 6 * len(found.plan.cells)
     database.close()
-    assert f"Matched to {targets[0]:g} bpp: blocks size=14 takes" in blocks(found.rows, ("ap",), "github")
+    assert f"Matched to {targets[0]:g} bpp: blocks size=14 takes" in blocks(found.results, "github")
 
 
 def test_a_rate_out_of_reach_is_said_and_the_codec_left_out(tmp_path: Path) -> None:
     found = outcome(tmp_path, [Dial(), Blocks(4)], [1e-5], anchors=["dial"])
     assert {c.curve for c in found.plan.cells} == {"original"}
-    reasons = {r.codec: r.reason for r in found.rows if r.metric == "matched_bpp"}
+    reasons = {r.codec: r.reason for r in found.comparisons if r.kind == "matched_rate"}
     assert reasons["dial"].startswith("no point within 5 % of 1e-05 bpp; turn=0.0 takes 0.1")
     assert set(reasons) == {"dial", "blocks"}
     assert found.failed == []
-    assert "n/a: dial: no point within 5 %" in blocks(found.rows, ("ap",), "github")
+    assert "n/a: dial: no point within 5 %" in blocks(found.results, "github")
 
 
 def test_a_codec_that_fails_says_so(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_codec_that_fails_says_so(tmp_path: Path) -> None:
             raise ValueError("no luck")
 
     found = outcome(tmp_path, [Broken(), Dial()], [0.5])
-    reason = next(r.reason for r in found.rows if r.codec == "broken")
+    reason = next(r.reason for r in found.comparisons if r.codec == "broken")
     assert "no point could be coded" in reason
     assert "no luck" in reason
 
@@ -163,7 +163,7 @@ def test_values_that_fail_take_only_the_rates_that_lie_there(first: int, last: i
     def rate(value: int) -> float:
         return 0.01 * math.exp(5 * value / 100)
 
-    search = Search(curves(["jpeg(quality=[5])"])[0], 0, 100)
+    search = RateSearch(curves(["jpeg(quality=[5])"])[0], 0, 100)
     start = next(value for value in (50, 95) if not first <= value <= last)
     search.bpp = {start: rate(start)}
     for _ in range(40):
@@ -184,7 +184,7 @@ def test_values_that_fail_take_only_the_rates_that_lie_there(first: int, last: i
 
 
 def test_values_that_fail_far_from_a_rate_are_not_its_reason() -> None:
-    search = Search(
+    search = RateSearch(
         curves(["jpeg(quality=[5])"])[0],
         0,
         100,
@@ -194,7 +194,7 @@ def test_values_that_fail_far_from_a_rate_are_not_its_reason() -> None:
     assert search.troubles(0.15) == ["quality=55 failed: full"]
     assert search.troubles(0.25) == []
     assert search.troubles(9.0) == ["quality=90 failed"]
-    assert Search(curves(["jpeg(quality=[5])"])[0], 0, 100, {}, {5: "all failed"}).troubles(1.0) == ["all failed"]
+    assert RateSearch(curves(["jpeg(quality=[5])"])[0], 0, 100, {}, {5: "all failed"}).troubles(1.0) == ["all failed"]
 
 
 def test_a_codec_that_fails_at_one_end_keeps_the_rates_it_can_meet(tmp_path: Path) -> None:
@@ -219,15 +219,15 @@ def test_a_codec_that_fails_at_one_end_keeps_the_rates_it_can_meet(tmp_path: Pat
     asked = [rate(t) for t in (0.3, 1.2, 1.5, 2.5, 3.4, 5.0)]
     alone = {target: outcome(tmp_path, [Narrow()], [target]) for target in asked}
     together = outcome(tmp_path, [Narrow(), Dial()], asked)
-    rows = {(r.codec, r.part): r for r in together.rows if r.metric == "matched_bpp"}
-    states = [rows["narrow", f"{target:g} bpp"].status for target in asked]
+    rows = {(r.codec, r.at_bpp): r for r in together.comparisons if r.kind == "matched_rate"}
+    states = [rows["narrow", target].status for target in asked]
     assert states == ["ok", "ok", "n/a", "ok", "ok", "n/a"]
-    assert [rows["dial", f"{target:g} bpp"].status for target in asked] == ["ok"] * 6
+    assert [rows["dial", target].status for target in asked] == ["ok"] * 6
     for target, found in alone.items():
-        row = next(r for r in found.rows if r.metric == "matched_bpp")
-        assert (row.status, row.point) == (rows["narrow", row.part].status, rows["narrow", f"{target:g} bpp"].point)
-    assert "the box is full" in rows["narrow", f"{asked[5]:g} bpp"].reason
-    assert "no such turn" in rows["narrow", f"{asked[2]:g} bpp"].reason
+        row = next(r for r in found.comparisons if r.kind == "matched_rate")
+        assert (row.status, row.point) == (rows["narrow", row.at_bpp].status, rows["narrow", target].point)
+    assert "the box is full" in rows["narrow", asked[5]].reason
+    assert "no such turn" in rows["narrow", asked[2]].reason
     assert len({c.point for c in together.plan.cells if c.curve == "narrow"}) == 4
     assert together.failed == []
 
@@ -243,7 +243,7 @@ def test_a_ladder_that_fails_whole_is_searched_from_its_smallest_file(tmp_path: 
             return super().encode(image)
 
     found = outcome(tmp_path, [Low(1.0), Low(2.0)], [8 * (4 + 100 * math.exp(0.3)) / PIXELS])
-    assert [(r.codec, r.status) for r in found.rows if r.metric == "matched_bpp"] == [("low", "ok")]
+    assert [(r.codec, r.status) for r in found.comparisons if r.kind == "matched_rate"] == [("low", "ok")]
 
 
 def test_four_rates_are_enough_for_differences_and_three_are_not(tmp_path: Path) -> None:
@@ -277,13 +277,11 @@ def test_the_command_line_and_python_take_rates(tmp_path: Path, capsys: pytest.C
     assert "those at 0.47, 1.7 bpp will be searched for" in capsys.readouterr().out
     assert main(words) == 0
     assert "Matched to " in capsys.readouterr().out
-    rows = benchmarks.evaluate(
-        "detection",
-        Squares(),
-        [Blocks(4)],
-        [FindSquares()],
-        match_bpp=[0.5],
-        cache=tmp_path / "cache",
-        executor=Inline(),
-    )
-    assert "matched_bpp" in set(rows["metric"])
+    config = benchmarks.configure("detection", Squares(), [Blocks(4)], [FindSquares()], match_bpp=[0.47])
+    outcome = benchmarks.run_config(config, cache=tmp_path / "cache", executor=Inline())
+    (matched,) = [row for row in outcome.comparisons if row.kind == "matched_rate"]
+    assert (matched.codec, matched.at_bpp, matched.status) == ("blocks", 0.47, "ok")
+    options = {"match_bpp": [0.47], "cache": tmp_path / "cache", "executor": Inline()}
+    scores = benchmarks.evaluate("detection", Squares(), [Blocks(4)], [FindSquares()], **options)
+    rates = scores[(scores["metric"] == "bpp") & (scores["codec"] == "blocks")]
+    assert list(rates["value"]) == [matched.value] == [pytest.approx(0.47, rel=0.05)]

@@ -17,8 +17,11 @@ from latent_testkit import FINGERPRINT, Grid, GridSquares
 import benchmarks
 from benchmarks.evaluation import Outcome, configure, run
 from benchmarks.harness.executors import Inline
+from benchmarks.runs.comparison_tables import bd_tables
 from benchmarks.runs.provenance import describe
-from benchmarks.runs.tables import blocks, differences, wide
+from benchmarks.runs.results import Results
+from benchmarks.runs.tables import blocks
+from benchmarks.runs.wide_table import wide
 from hsc.api import Latents
 from hsc.errors import BitstreamError, UsageError
 
@@ -71,6 +74,10 @@ def rows(tmp_path: Path, codecs: list[Any], heads: list[Any], **options: Any) ->
     )
 
 
+def results(tmp_path: Path, codecs: list[Any], heads: list[Any], **options: Any) -> Results:
+    return outcome(tmp_path, codecs, heads, **options).results
+
+
 def letters(codec: Counting) -> str:
     path = Path(codec.log)
     found = path.read_text() if path.exists() else ""
@@ -79,7 +86,8 @@ def letters(codec: Counting) -> str:
 
 
 def test_the_same_bytes_give_two_rows(tmp_path: Path) -> None:
-    table = rows(tmp_path, [Grid(8), Blocks(4)], [FindSquares(), GridSquares()])
+    found = results(tmp_path, [Grid(8), Blocks(4)], [FindSquares(), GridSquares()])
+    table = found.scores
     scored = table[(table["metric"] == "ap") & (table["part"] == "")]
     assert set(zip(scored["route"], scored["regime"], scored["codec"], strict=True)) == {
         ("image", "frozen", "original"),
@@ -91,7 +99,7 @@ def test_the_same_bytes_give_two_rows(tmp_path: Path) -> None:
     assert of_grid["latent"] == pytest.approx(of_grid["image"], abs=0.02)  # its pixels are its means
     decode = table[(table["metric"] == "decode_s") & (table["codec"] == "grid")].set_index("route")["value"]
     assert set(decode.index) == {"image", "latent"}
-    lines = wide(table, ("ap",)).set_index(["route", "codec"])
+    lines = wide(found).set_index(["route", "codec"])
     assert lines.loc[("latent", "grid"), "bpp"] == lines.loc[("image", "grid"), "bpp"] > 0
     assert lines.loc[("latent", "grid"), "decode_s"] == decode["latent"]
     assert np.isnan(lines.loc[("latent", "grid"), "psnr"])
@@ -108,7 +116,8 @@ def test_a_route_can_be_left_out(tmp_path: Path) -> None:
 
 def test_a_head_of_both_routes_stands_twice(tmp_path: Path) -> None:
     table = rows(tmp_path, [Grid(s) for s in Grid.ladder], [Both()], anchors=["grid"])
-    scored = table[(table["metric"] == "ap") & (table["part"] == "") & (table["codec"] == "grid")]
+    own = table[(table["codec"] == "grid") & (table["ladder"] == "")]
+    scored = own[(own["metric"] == "ap") & (own["part"] == "")]
     assert sorted(scored["route"]) == ["image"] * 6 + ["latent"] * 6
     assert len(set(scored["cell"])) == 12
 
@@ -137,22 +146,23 @@ def test_latents_that_fail_cost_the_latent_route_alone(tmp_path: Path, fault: st
 
 def test_where_no_codec_fits_the_reason_is_a_row(tmp_path: Path) -> None:
     found = outcome(tmp_path, [Grid(8)], [FindSquares(), GridSquares(space="0" * 64)])
-    skipped = [r for r in found.rows if r.status == "skipped"]
+    skipped = [r for r in found.scores if r.status == "skipped"]
     assert {r.route for r in skipped} == {"latent"}
     assert any("trained in the latent space 000000000000" in r.reason for r in skipped)
     unlabelled = outcome(tmp_path, [Grid(8)], [FindSquares(), GridSquares()], dataset=Squares(labels=False))
-    assert any("no labels" in r.reason for r in unlabelled.rows if r.status == "skipped")
+    assert any("no labels" in r.reason for r in unlabelled.scores if r.status == "skipped")
 
 
 def test_tables_and_provenance_name_the_route(tmp_path: Path) -> None:
     codecs = [*(Grid(s) for s in Grid.ladder), *(Blocks(s) for s in Blocks.ladder)]
     found = outcome(tmp_path, codecs, [FindSquares(), GridSquares()], anchors=["blocks"])
-    text = blocks(found.rows, ("ap",), "github")
-    assert "head squares, image route, frozen" in text
-    assert "head grid_squares, latent route, adapted" in text
+    text = blocks(found.results, "github")
+    assert "head squares, pixel domain, frozen" in text
+    assert "head grid_squares, compressed domain, adapted" in text
     cells = describe(found.plan, 1, "cpu", {})["cells"].values()
     assert {c["route"] for c in cells if "route" in c} == {"image", "latent"}
-    assert set(differences(pd.DataFrame([vars(r) for r in found.rows]))["route"]) == {"image"}
+    assert {r.route for r in found.comparisons if r.kind == "bd_rate"} == {"image"}
+    assert [set(table["route"]) for table in bd_tables(found.results)] == [{"image"}]
 
 
 class Adapted(FindSquares):
@@ -169,13 +179,13 @@ def test_adapted_heads_are_compared_on_the_same_bytes(tmp_path: Path) -> None:
         [Adapted(), GridSquares(), GridSquares(threshold=200)],
         dataset=Squares(12),
     )
-    apart = [r for r in found.rows if r.metric == "d_head(ap)"]
-    value = {(r.head, r.route, r.codec, r.point): r.value for r in found.rows if r.metric == "ap" and not r.part}
+    apart = [r for r in found.comparisons if r.kind == "heads_apart"]
+    value = {(r.head, r.route, r.codec, r.point): r.value for r in found.scores if r.metric == "ap" and not r.part}
     assert [(r.head, r.point) for r in apart] == [
         (h, f"step={s}") for h in ("grid_squares", "grid_squares(threshold=200)") for s in (64, 8)
     ]
-    assert {(r.anchor, r.part, r.route, r.codec) for r in apart} == {
-        ("squares", "less the head of the image route", "latent", "grid")
+    assert {(r.metric, r.other, r.other_route, r.route, r.codec) for r in apart} == {
+        ("ap", "squares", "image", "latent", "grid")
     }
     for row in apart:
         assert row.value == pytest.approx(
@@ -184,15 +194,15 @@ def test_adapted_heads_are_compared_on_the_same_bytes(tmp_path: Path) -> None:
         assert row.low <= row.value <= row.high
     blind = [r for r in apart if "200" in r.head]
     assert all(r.high < 0 for r in blind)  # it finds nothing, on every resample
-    text = blocks(found.rows, ("ap",), "github")
-    assert "AP of grid_squares, latent route, less squares, image route" in text
+    text = blocks(found.results, "github")
+    assert "AP of grid_squares, compressed domain, less squares, pixel domain" in text
 
 
 def test_frozen_heads_are_compared_with_no_adapted_one(tmp_path: Path) -> None:
-    table = rows(tmp_path, [Grid(8)], [FindSquares(), GridSquares()])
-    assert not table["metric"].str.startswith("d_head").any()
-    controls = rows(tmp_path, [Grid(8)], [GridSquares(), GridSquares(threshold=200)])
-    apart = controls[controls["metric"] == "d_head(ap)"]
-    assert list(zip(apart["head"], apart["anchor"], apart["part"], strict=True)) == [
-        ("grid_squares(threshold=200)", "grid_squares", "less the head of the latent route")
+    frozen = results(tmp_path, [Grid(8)], [FindSquares(), GridSquares()]).comparisons
+    assert "heads_apart" not in set(frozen["kind"])
+    controls = results(tmp_path, [Grid(8)], [GridSquares(), GridSquares(threshold=200)]).comparisons
+    apart = controls[controls["kind"] == "heads_apart"]
+    assert list(zip(apart["metric"], apart["head"], apart["other"], apart["other_route"], strict=True)) == [
+        ("ap", "grid_squares(threshold=200)", "grid_squares", "latent")
     ]

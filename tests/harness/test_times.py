@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from benchmarks.reporting.html.run_files import RunFiles
 from hsc_testkit import Blocks, FindSquares, Squares
 from latent_testkit import Grid, GridSquares
 
-from benchmarks.cli.run import main, planned
+from benchmarks.api import ScoreRow
+from benchmarks.cli.plan_text import planned
+from benchmarks.cli.run import main
 from benchmarks.evaluation import Outcome, configure, run
 from benchmarks.harness import conditions as conditions_module
 from benchmarks.harness.cache import Store, latents_kind
@@ -96,12 +97,12 @@ def done(
 
 def times(outcome: Outcome) -> dict[tuple[str, str, str, str], float]:
     return {
-        (r.codec, r.point, r.route, r.metric): r.value for r in outcome.rows if r.metric in TIMES and r.status == "ok"
+        (r.codec, r.point, r.route, r.metric): r.value for r in outcome.scores if r.metric in TIMES and r.status == "ok"
     }
 
 
 def others(outcome: Outcome) -> pd.DataFrame:
-    table = frame(outcome.rows)
+    table = frame(outcome.scores, ScoreRow)
     return table[~table["metric"].isin(TIMES)].reset_index(drop=True)
 
 
@@ -138,11 +139,11 @@ def test_a_run_shows_times_of_its_own_conditions_alone(
 def test_each_time_says_its_conditions_in_rows_tables_run_json_paper_and_page(tmp_path: Path) -> None:
     done(tmp_path)
     outcome = done(tmp_path, repeats=5, workers=2)
-    shown = [r for r in outcome.rows if r.metric in TIMES]
+    shown = [r for r in outcome.scores if r.metric in TIMES]
     assert len(shown) == 6
     assert {r.reason for r in shown} == {str(outcome.plan.conditions)}
     assert all(r.reason.startswith("measured 5 times, the median kept; 2 processes of 1 thread; cpu; ") for r in shown)
-    assert f"\n\nTimes: {shown[0].reason}." in blocks(outcome.rows, ("ap",), "github")
+    assert f"\n\nTimes: {shown[0].reason}." in blocks(outcome.results, "github")
     about = json.loads(json.dumps(describe(outcome.plan, 2, "cpu", {"command": "x"}), default=str))
     assert (
         about["times"]["repeats"],
@@ -153,9 +154,7 @@ def test_each_time_says_its_conditions_in_rows_tables_run_json_paper_and_page(tm
     about["repeats"] = 1  # what the run says of itself is not what its times are told by
     assert "each measured 5 times, the median kept: " in _times(about)
     assert "2 processes of 1 thread each, device cpu." in _times(about)
-    files = RunFiles.__new__(RunFiles)
-    object.__setattr__(files, "about", about)
-    page = str(provenance(files))
+    page = str(provenance(about))
     assert "Conditions of the times" in page
     assert "<dt>processes</dt><dd>2</dd>" in page
 
@@ -242,7 +241,7 @@ def test_never_leaves_times_of_other_conditions_out_with_the_reason(tmp_path: Pa
     one = done(tmp_path)
     two = done(tmp_path, repeats=7, overwrite="never")
     assert times(two) == {}
-    lacking = [r for r in two.rows if r.metric in TIMES]
+    lacking = [r for r in two.scores if r.metric in TIMES]
     assert {r.status for r in lacking} == {"missing"}
     assert len(lacking) == 6
     assert all(
@@ -300,7 +299,7 @@ def test_a_codec_or_head_that_fails_to_be_timed_loses_its_times_alone(tmp_path: 
     one = done(tmp_path, [codec], [head])
     log.with_suffix(".fault").touch()
     two = done(tmp_path, [codec], [Failing(stop=str(tmp_path / "log.fault"))], repeats=2)
-    bad = {("blocks" if "blocks" in r.codec else r.codec, r.metric): r for r in two.rows if r.status == "failed"}
+    bad = {("blocks" if "blocks" in r.codec else r.codec, r.metric): r for r in two.scores if r.status == "failed"}
     assert set(bad) == {*(("blocks", metric) for metric in TIMES), ("original", "head_s")}
     assert all(
         r.reason.startswith("6 of 6 images failed: image ") and "ValueError: no luck this time" in r.reason
@@ -364,7 +363,7 @@ def test_the_gallery_and_the_command_line_tell_the_times_of_the_run(tmp_path: Pa
             "squares",
             "--codec",
             "blocks(size=[8, 4])",
-            "--no-null-floor",
+            "--no-noise-floor",
             "--resamples",
             "0",
             "--quiet",
@@ -373,7 +372,7 @@ def test_the_gallery_and_the_command_line_tell_the_times_of_the_run(tmp_path: Pa
             main([*line, "--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "run"), "--workers", "1", *more])
             == 0
         )
-        found = pd.read_csv(tmp_path / "run" / "rows.csv", keep_default_na=False)
+        found = pd.read_csv(tmp_path / "run" / "scores.csv", keep_default_na=False)
         found = found[found["metric"].isin(TIMES)]
         return {f"{r.codec} {r.point} {r.metric}": r.value for r in found.itertuples()}
 
@@ -391,8 +390,8 @@ def test_a_search_for_rates_times_what_it_finds_under_the_runs_conditions(tmp_pa
     log = tmp_path / "log"
     codecs = [Logged(size, log=str(log)) for size in (16, 4)]
     first = done(tmp_path, codecs, match_bpp=[0.5])
-    assert all(r.reason == str(first.plan.conditions) for r in first.rows if r.metric in TIMES)
-    found = len({r.point for r in first.rows if r.metric == "encode_s" and r.codec != "original"})
+    assert all(r.reason == str(first.plan.conditions) for r in first.scores if r.metric in TIMES)
+    found = len({r.point for r in first.scores if r.metric == "encode_s" and r.codec != "original"})
     before = calls(log)
     second = done(tmp_path, codecs, match_bpp=[0.5], repeats=2)
     assert calls(log) - before <= 6 * 2 * found + 1  # what the search passes by is not timed anew
@@ -447,4 +446,4 @@ def test_a_plan_without_conditions_has_no_times_and_the_same_scores(tmp_path: Pa
     with Store(tmp_path / "cache" / "store.sqlite") as store:
         rows = score(plan, store, Bootstrap(6, 0, 0), Silent()).rows
     assert not [r for r in rows if r.metric in TIMES]
-    pd.testing.assert_frame_equal(others(outcome), frame(rows))
+    pd.testing.assert_frame_equal(others(outcome), frame(rows, ScoreRow))

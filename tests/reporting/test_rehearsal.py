@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from hsc_testkit import SPACE, Blocks, FindSquares, Squares
+from latent_testkit import Grid
 from map_testkit import Greys, ReadGrey
 
 from benchmarks.api import Counts, Dataset, Scene, ScoreRow, Tile
@@ -21,13 +22,15 @@ from benchmarks.harness.cache import Store
 from benchmarks.harness.executors import Inline
 from benchmarks.harness.make_plan import make_plan
 from benchmarks.harness.progress import Silent
-from benchmarks.reporting.figures import rate_curves
+from benchmarks.reporting.figures import figure_files, rate_curves
 from benchmarks.reporting.figures.class_curves import class_curves
 from benchmarks.reporting.figures.confusion_change import confusion_change
 from benchmarks.reporting.images.boxes import draw as draw_boxes
 from benchmarks.reporting.images.label_maps import draw as draw_maps
 from benchmarks.reporting.made_up_run import make_up, results_of
 from benchmarks.reporting.rehearsal import rehearse
+from benchmarks.runs import tables
+from benchmarks.runs.rows import read_scores
 from benchmarks.tasks.detection import Detection
 from benchmarks.tasks.segmentation import Segmentation
 from downstream.api import LabelSpace, SegmentationMap
@@ -66,8 +69,9 @@ class ReadsOdd(ReadGrey):
         return LabelSpace("odd", ODD)
 
 
-def plan(tmp_path: Path, dataset: Any, heads: list[Any], task: str = "segmentation") -> Any:
-    config = configure(task, dataset, [Blocks(8), Blocks(4), Blocks(4, slow_s=0.001)], heads, noise_floor=False)
+def plan(tmp_path: Path, dataset: Any, heads: list[Any], task: str = "segmentation", **options: Any) -> Any:
+    options = {"noise_floor": False, **options}
+    config = configure(task, dataset, [Blocks(8), Blocks(4), Blocks(4, slow_s=0.001)], heads, **options)
     with Store(tmp_path / "store.sqlite") as store:
         return make_plan(config, store, Inline(), Silent())
 
@@ -83,16 +87,18 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Every figure that is saved, as it was."""
     kept: list[Any] = []
     for module in ("class_curves", "confusion_change", "rate_curves"):
-        real, name = rate_curves.save_both, f"benchmarks.reporting.figures.{module}.save_both"
-        monkeypatch.setattr(name, lambda made, path, real=real: (kept.append(texts(made)), real(made, path)))
+        real, name = figure_files.save_both, f"benchmarks.reporting.figures.{module}.save_both"
+        monkeypatch.setattr(name, lambda figure, path, real=real: (kept.append(texts(figure)), real(figure, path)))
     return kept
 
 
 def test_odd_names_are_drawn_as_they_are(tmp_path: Path, figures: list[set[str]]) -> None:
-    rows, counts = made_up(plan(tmp_path, OddGreys(), [ReadsOdd()]))
-    assert class_curves(frame(rows), "iou", {}, tmp_path / "classes")
-    confusion_change(frame(rows), counts, tmp_path)
-    rate_curves.curves(frame(rows), ("miou",), tmp_path / "curves")
+    odd = plan(tmp_path, OddGreys(), [ReadsOdd()])
+    made_up = make_up(odd)
+    results = results_of(odd, made_up)
+    assert class_curves(results.scores, "iou", {}, tmp_path / "classes")
+    confusion_change(results.scores, made_up.counts, tmp_path)
+    rate_curves.curves(results, tmp_path / "curves")
     for name in ("classes", "confusion_change", "curves"):
         assert (tmp_path / f"{name}.png").stat().st_size > 5000
         assert (tmp_path / f"{name}.pdf").read_bytes()[:4] == b"%PDF"
@@ -118,10 +124,10 @@ def test_sheets_draw_odd_names(tmp_path: Path) -> None:
 
 
 def test_a_first_underscore_is_not_left_out_of_legends() -> None:
-    plt = rate_curves.pyplot()
-    with plt.rc_context(rate_curves.TEXT):
+    plt = figure_files.pyplot()
+    with plt.rc_context(figure_files.TEXT):
         made, axis = plt.subplots()
-        axis.plot([1, 2], label=rate_curves.readable("_background_"))
+        axis.plot([1, 2], label=figure_files.readable("_background_"))
         assert axis.get_legend_handles_labels()[1] == [" _background_"]
         plt.close(made)
 
@@ -130,14 +136,38 @@ def test_a_first_underscore_is_not_left_out_of_legends() -> None:
     ("task", "dataset", "head"), [("segmentation", Greys(), ReadGrey()), ("detection", Squares(), FindSquares())]
 )
 def test_every_name_is_rehearsed(tmp_path: Path, task: str, dataset: Dataset, head: Any) -> None:
-    made = plan(tmp_path, dataset, [head, *([FindSquares(90)] if task == "detection" else [])], task)
-    rows, counts = made_up(made)
-    assert {row.codec for row in rows if row.head} == {cell.curve for cell in made.cells}
-    assert {row.head for row in rows if row.head} == {reader.label for reader in made.config.readers}
+    of_run = plan(tmp_path, dataset, [head, *([FindSquares(90)] if task == "detection" else [])], task)
+    scores, comparisons, counts = make_up(of_run)
+    assert {row.codec for row in scores if row.head} == {cell.curve for cell in of_run.cells}
+    assert {row.head for row in scores if row.head} == {reader.label for reader in of_run.config.readers}
     space = head.label_space if task == "segmentation" else SPACE
-    assert {row.part for row in rows} >= set(space.classes)
+    assert {row.part for row in scores} >= set(space.classes)
     assert bool(counts) == (task == "segmentation")
-    rehearse(made)
+    assert ("heads_apart" in {comparison.kind for comparison in comparisons}) == (task == "detection")
+    rehearse(of_run)
+
+
+def test_one_comparison_of_each_kind_is_rehearsed(tmp_path: Path) -> None:
+    """Under the run's own names, so that tables, page and figures print each name in every sentence that holds it."""
+    codecs = [Blocks(size) for size in Blocks.ladder] + [Grid(size) for size in Grid.ladder] + ["original"]
+    options: dict[str, Any] = {"anchors": ["blocks"], "resamples": 40, "noise_floor": True}
+    config = configure("detection", Squares(12), codecs, [FindSquares(), FindSquares(90)], **options)
+    with Store(tmp_path / "store.sqlite") as store:
+        of_run = make_plan(config, store, Inline(), Silent())
+    made_up = make_up(of_run)
+    kinds = {comparison.kind for comparison in made_up.comparisons}
+    assert kinds >= {"bd_rate", "bd_metric", "difference_at_rate", "heads_apart", "score_at_rate"}
+    assert kinds >= {"noise_floor_rate", "noise_floor_metric"}
+    named = {(row.codec, row.ladder) for row in made_up.scores}
+    assert named == {("original", ""), ("blocks", ""), ("grid", ""), ("blocks", "second")}
+    assert {row.codec for row in made_up.comparisons} <= {"blocks", "grid", "original"}
+    text = tables.blocks(results_of(of_run, made_up), "github")
+    for sentence in ("BD-rate (AP) vs blocks", "Noise floor, squares", "Verdict (95 % CI), squares against blocks"):
+        assert sentence in text
+    assert "AP of squares(threshold=90), pixel domain, less squares, pixel domain" in text
+    assert "grid against blocks, AP at 0.2500 bpp: 40.0% against 50.0%" in text
+    assert "grid against blocks, BD-AP: 1 of 40 resamples refused, the others give -200 to -50" in text
+    rehearse(of_run)
 
 
 @dataclass(frozen=True)
@@ -146,31 +176,31 @@ class Picky(Detection):
 
     spec_name: ClassVar[str] = "picky"
 
-    def figures(self, rows: Sequence[Row], counts: Sequence[Counts], folder: Path) -> None:
+    def figures(self, scores: Sequence[ScoreRow], counts: Sequence[Counts], folder: Path) -> None:
         raise KeyError("square")
 
 
 def test_what_cannot_be_written_is_refused_before_anything_is_coded(tmp_path: Path) -> None:
-    made = plan(tmp_path, Squares(), [FindSquares()], "detection")
-    rehearse(made)
-    object.__setattr__(made.config, "task", Picky())
+    of_run = plan(tmp_path, Squares(), [FindSquares()], "detection")
+    rehearse(of_run)
+    object.__setattr__(of_run.config, "task", Picky())
     with pytest.raises(
         UsageError, match=r"the figures of the task of this run could not be written at its end: KeyError: 'square'"
     ):
-        rehearse(made)
-    for cell in made.cells:
+        rehearse(of_run)
+    for cell in of_run.cells:
         cell.todo = 0
-    rehearse(made)  # nothing is left to do, so nothing is lost
+    rehearse(of_run)  # nothing is left to do, so nothing is lost
 
 
 def test_text_that_matplotlib_would_take_for_a_formula_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The guard behind the setting: were formulas read again, the rehearsal would say so."""
-    monkeypatch.setitem(rate_curves.SETTINGS, "text.parse_math", True)
-    made = plan(tmp_path, OddGreys(), [ReadsOdd()])
+    monkeypatch.setitem(figure_files.SETTINGS, "text.parse_math", True)
+    of_run = plan(tmp_path, OddGreys(), [ReadsOdd()])
     with pytest.raises(UsageError, match=r"could not be written at its end: ValueError"):
-        rehearse(made)
+        rehearse(of_run)
 
 
 def test_a_name_that_no_file_can_hold_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,6 +250,4 @@ def test_the_page_and_tables_take_odd_names(tmp_path: Path) -> None:
     )
     page = (tmp_path / "run" / "report.html").read_text()
     assert "<b>x</b>" not in page
-    assert np.isfinite(
-        [float(line.split(",")[13]) for line in (tmp_path / "run" / "rows.csv").read_text().splitlines()[1:2]]
-    ).all()
+    assert np.isfinite(read_scores(tmp_path / "run" / "scores.csv")["value"].iloc[0])
