@@ -44,7 +44,8 @@ def check_scores(run: Run) -> Iterator[Verdict]:
     ]
     right = f"each of {len(rows)} rows stands once and has the head, route and unit of run.json, none is missing"
     yield from verdicts(_ABOUT, wrong, right)
-    wrong, notes, count = [], [], 0
+    wrong, count = [], 0
+    notes: list[str] = []
     enough = run.about["resamples"] >= MIN_RESAMPLES
     for row in rows:
         wrong += _impossible(run, row)
