@@ -108,7 +108,7 @@ def test_torchvision_faults(lraspp, monkeypatch, tmp_path):
     (tmp_path / "bad.pth").write_bytes(b"nothing")
     with pytest.raises(DataError, match="get it again"):
         TorchvisionSegmentation(weights=str(tmp_path / "bad.pth")).predict([noise(8, 8)])
-    assert "are not here" in TorchvisionSegmentation(weights=str(tmp_path / "none.pth")).available()
+    assert "are missing" in TorchvisionSegmentation(weights=str(tmp_path / "none.pth")).available()
     with pytest.raises(SpecError, match="give weights"):
         HEADS.build("torchvision_segmentation(classes=camvid11)")
     monkeypatch.setenv("HSC_OFFLINE", "1")

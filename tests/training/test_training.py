@@ -121,7 +121,7 @@ def test_command_line(tmp_path, capsys):
 
 
 def test_shards_read_back_and_damage_is_told(tmp_path):
-    with pytest.raises(DataError, match=r"benchmarks\.export"):
+    with pytest.raises(DataError, match="hsc-bench export-shards"):
         read_frames(tmp_path)
     write_shard(tmp_path / "0.npz", frames(3))
     back = read_frames(tmp_path)
