@@ -105,13 +105,13 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--initial",
         type=Path,
-        help="start from these weights of the same architecture and classes, not from random ones; with --input latents "
-        "the weights of a pixel head are possible too",
+        help="start from these weights of the same architecture and classes, not from random ones; with --input "
+        "latents the weights of a pixel head are possible too",
     )
     arguments.add_argument(
         "--holdout",
         type=Path,
-        help="segmentation: folder of shards that are scored and never trained on; the weights of the best step are kept",
+        help="segmentation: folder of shards that are scored and never trained on; the best step's weights are kept",
     )
     arguments.add_argument(
         "--score-every", type=int, default=500, help="segmentation: steps between scores of the holdout (%(default)s)"

@@ -1,4 +1,4 @@
-"""The training task of heads that are adapted to a codec: on its latents or its decoded images, from the same bitstreams.
+"""The training task of heads adapted to a codec: on its latents or its decoded images, from the same bitstreams.
 
     coded view --latents or decoded image--> network --> loss of its task
     clean view --teacher--------------------------------> + distance from the teacher's answers
@@ -169,7 +169,7 @@ class Adapted:
 
     @functools.cached_property
     def _lift(self) -> Lift:
-        """A lift whose linear layer is fitted to the first views; the rest has random weights from torch's generator."""
+        """A lift whose linear layer is fitted to the first views; its other weights are from torch's generator."""
         lift = Lift(self.latent_input, (LatentHourglass if self.recipe.task == "detection" else LatentContext).zoom)
         batches = (
             range(start, min(start + _FITTED_AT_ONCE, self.images))
@@ -240,7 +240,7 @@ class Adapted:
         return (enlarged(_planes([coded.decoded[i] for i in indices]), self.recipe.zoom),)
 
     def _clean(self, indices: Sequence[int], stride: int) -> Tensor:
-        """Clean views, float32 (N, 3, H, W), resized to ``stride`` pixels for each sample of the field, on either axis."""
+        """Clean views, float32 (N, 3, H, W), resized to ``stride`` pixels per sample of the field on either axis."""
         planes = _planes([self.coded.clean[i] for i in indices])
         rows, columns = self.latent_input.grid((planes.shape[2], planes.shape[3]))
         beyond = columns * self.latent_input.stride - planes.shape[3], rows * self.latent_input.stride - planes.shape[2]

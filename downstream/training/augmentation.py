@@ -49,7 +49,7 @@ def _scaled(pixels: Tensor, xyxy: Floats, scale: float) -> tuple[Tensor, Floats]
 def _cropped(
     pixels: Tensor, boxes: Boxes, random: np.random.Generator, height: int, width: int
 ) -> tuple[Tensor, Boxes]:
-    """A window of (height, width) at a random place in the image; a smaller image is at a random place in the window."""
+    """A window of (height, width) at a random place in the image; a smaller image at a random place in the window."""
     spare = (pixels.shape[1] - height, pixels.shape[2] - width)
     top, left = (int(random.integers(min(0, s), max(0, s) + 1)) for s in spare)
     window = pixels.new_full((3, height, width), _MIDDLE_GREY)

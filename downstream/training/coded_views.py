@@ -20,8 +20,8 @@ _SCALED = 0.5
 class View(NamedTuple):
     """A view and its labels.
 
-    image: uint8 (H, W, 3). boxes: the objects in it. labels: its label map, uint8 (H, W). Either is None if the data set
-    has no such labels.
+    image: uint8 (H, W, 3). boxes: the objects in it. labels: its label map, uint8 (H, W). Either is None if the data
+    set has no such labels.
     """
 
     image: Image

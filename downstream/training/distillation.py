@@ -1,4 +1,4 @@
-"""The distillation part of a loss: the student, on decoded images or latents, learns the teacher's answers on clean views.
+"""The distillation part of a loss: a student on decoded images or latents learns a teacher's answers on clean views.
 
 Soft targets: Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", arXiv 1503.02531. For dense
 detectors, scores are weighted by their error (Li et al., "Generalized Focal Loss", 2020) and geometry by the teacher's

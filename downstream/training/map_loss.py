@@ -14,10 +14,9 @@ from downstream.api import VOID
 
 _COARSE = 0.4
 _COARSE_EVERY = 4
-"""Rows and columns between pixels of the coarse loss: coarse maps are no finer, and all pixels cost a tenth of a step."""
+"""The coarse loss takes one row and column of four: coarse maps are no finer, and all pixels cost a tenth of a step."""
 _LOVASZ_PIXELS = 1 << 16
-"""The most pixels of a batch in the Lovasz part. It sorts them for each class, which for all costs more than the network.
-"""
+"""The most pixels of a batch in the Lovasz part, which sorts them for each class; all cost more than the network."""
 
 
 def class_weights(counts: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ def pyramid_loss(raw: tuple[Tensor, ...], truth: list[Boxes]) -> dict[str, Tenso
 
 
 def _weight(objects: Boxes, cells: Tensor, classes: int, target: Tensor) -> Tensor:
-    """Weight of each cell's class scores, (M, classes): 0 in ignored regions of that class without an object, else 1."""
+    """Weight of each cell's class scores, (M, classes): 0 in ignored regions of the class without an object, else 1."""
     weight = torch.ones(len(cells), classes)
     regions = torch.from_numpy(objects.boxes_xyxy[objects.ignored])
     for region, label in zip(inside(cells, regions), objects.labels[objects.ignored], strict=True):

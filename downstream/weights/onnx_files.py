@@ -4,8 +4,8 @@
                                                                                                   └──> model.onnx.data
 
 Messages are walked in protobuf's wire format (protobuf.dev/programming-guides/encoding) along the fields of onnx.proto
-that lead to tensors; all other fields are skipped unread. ``torch.onnx.export(dynamo=True)`` writes such pairs of files,
-and every model above 2 GB is such a pair.
+that lead to tensors; all other fields are skipped unread. ``torch.onnx.export(dynamo=True)`` writes such pairs of
+files, and every model above 2 GB is such a pair.
 """
 
 from __future__ import annotations

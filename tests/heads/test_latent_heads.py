@@ -237,7 +237,7 @@ def test_the_lift_is_fitted_by_least_squares() -> None:
 
 
 def test_label_maps_of_smaller_planes_lie_where_the_image_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a network says of each sample how far right it is, the map says so too, for sides that no stride divides."""
+    """A network that answers a sample's distance from the left gives such maps, for sides that no stride divides."""
     network: Any = build_segmenter(latent_input_of(SPECS, "y"), 2).eval()
 
     def ramp(planes: torch.Tensor) -> tuple[torch.Tensor, ...]:

@@ -1,4 +1,4 @@
-"""Training of the segmenters on a few synthetic pictures: views, loss, exact resume, and weights that the head loads."""
+"""Training of the segmenters on a few synthetic images: views, loss, exact resume, and weights that the head loads."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_shards_read_back_and_faults_are_told(tmp_path):
 
 
 def test_views_keep_labels_on_their_pixels():
-    """Where the view is not edge, colour and class agree, through flip, scale and crop; beside the image all is void."""
+    """Away from edges, colour and class agree through flip, scale and crop; outside of the image all is void."""
     data = maps(1)
     seen = set()
     for seed in range(40):
