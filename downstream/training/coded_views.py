@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch.nn.functional import interpolate
 
-from downstream.training.augmentation import boxes_within
+from downstream.training.box_augmentation import boxes_within
 from downstream.training.shards import Boxes
 from hsc.api import Image
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from downstream.networks.detectors import build
 from downstream.networks.detectors.layers import Network
-from downstream.training.augmentation import augmented
+from downstream.training.box_augmentation import augmented
 from downstream.training.hourglass_loss import hourglass_loss
 from downstream.training.pyramid_loss import pyramid_loss
 from downstream.training.recipe import Recipe

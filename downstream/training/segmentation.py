@@ -16,9 +16,9 @@ from downstream.networks.detectors.layers import Network
 from downstream.networks.segmenters import build
 from downstream.networks.segmenters.layers import Segmenter
 from downstream.ops.batching import as_batch
+from downstream.training.map_augmentation import map_view
 from downstream.training.map_loss import class_weights, map_loss
 from downstream.training.map_shards import Maps
-from downstream.training.map_views import map_view
 from downstream.training.recipe import Recipe
 from downstream.training.shuffling import indices_of, random_of
 from hsc.errors import DataError
@@ -28,7 +28,7 @@ from hsc.errors import DataError
 class Segmentation:
     """Segmentation of the images in ``maps``.
 
-    holdout: images that are never trained on, which the step whose weights are kept is chosen by.
+    holdout: images that are never trained on; the weights of the step with the best score on them are kept.
 
     Raises:
         DataError: the two have different label spaces.

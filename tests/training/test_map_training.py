@@ -16,9 +16,9 @@ from downstream.label_spaces import CAMVID11
 from downstream.networks.segmenters import ARCHITECTURES, build
 from downstream.training.__main__ import main
 from downstream.training.loop import Run, start, train
+from downstream.training.map_augmentation import map_view
 from downstream.training.map_loss import class_weights, lovasz_softmax, map_loss
 from downstream.training.map_shards import Maps, read_maps
-from downstream.training.map_views import map_view
 from downstream.training.recipe import Recipe
 from downstream.training.segmentation import Segmentation, mean_iou
 from hsc.errors import DataError, UnavailableError, UsageError

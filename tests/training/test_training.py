@@ -12,7 +12,7 @@ import pytest
 from downstream.heads.small import Small
 from downstream.label_spaces import ROADSCENES
 from downstream.training.__main__ import main
-from downstream.training.augmentation import augmented
+from downstream.training.box_augmentation import augmented
 from downstream.training.detection import Detection
 from downstream.training.loop import Run, train
 from downstream.training.recipe import Recipe
