@@ -94,8 +94,8 @@ def start(recipe: Recipe, task: TrainingTask, run: Run) -> State:
     network = task.build(recipe.arch)
     initial = ""
     if run.initial is not None:
-        weights = read_weights(run.initial)
         name = f"{run.initial.name} sha256 {sha256_of(run.initial)}"
+        weights = read_weights(run.initial)
         initial = lineage(name, str(weights.about.get("initial", "")))
         try:
             network.begin(weights.tensors)

@@ -90,7 +90,7 @@ def test_other_outputs_are_told(head):
     logits = head(8, 8)
     with pytest.raises(DataError, match="format=logits"):
         Onnx(path=logits.path, format="classes", classes=logits.classes).predict([image])
-    with pytest.raises(DataError, match="both alike"):
+    with pytest.raises(DataError, match="both fixed or both open"):
         head(8, "w").predict([image])
     assert head(8, 8, format="yolox").output is Detections
 

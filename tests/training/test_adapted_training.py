@@ -188,9 +188,9 @@ def test_the_teacher_looks_once_at_each_view(folder: Path, tmp_path: Path) -> No
     ("task", "given", "arch"), [("detection", "latents", "y"), ("segmentation", "images", "pyramid")]
 )
 def test_a_resumed_run_is_exact(folder: Path, tmp_path: Path, task: str, given: str, arch: str) -> None:
-    arch = {"detection": "hourglass", "segmentation": "context"}[task]
+    teacher_arch = {"detection": "hourglass", "segmentation": "context"}[task]
     teacher = Teacher(
-        teacher_file(tmp_path, task, arch), task, (ROADSCENES if task == "detection" else CAMVID11).classes
+        teacher_file(tmp_path, task, teacher_arch), task, (ROADSCENES if task == "detection" else CAMVID11).classes
     )
     chosen = recipe(task, given, arch, 4, score_every=2)
     whole = train(chosen, training_task(folder, chosen, teacher=teacher), Run(tmp_path / "whole"))
