@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.api import CODECS, DATASETS, TASKS
-from benchmarks.runs.rows import write_csv
+from benchmarks.runs.csv_cells import write_csv
 from benchmarks.studies.complexity import run, table
 from downstream.api import HEADS
 from hsc.devices import check_device

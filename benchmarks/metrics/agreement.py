@@ -9,14 +9,14 @@ both is consistent.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.api import METRICS, Score, Truth
+from benchmarks.api import METRICS, MetricFacts, Score, Truth
 from downstream.api import Detections, Prediction, SegmentationMap
 
 
@@ -25,7 +25,7 @@ class _Agreement:
     """What both share. of: the metric below; score: which of its scores."""
 
     version: ClassVar[str] = "1"
-    scores: ClassVar[tuple[str, ...]] = ("agreement",)
+    facts: ClassVar[Mapping[str, MetricFacts]] = {"agreement": MetricFacts(title="agreement", main=True)}
     of: ClassVar[str]
     score: ClassVar[str]
 

@@ -5,14 +5,15 @@ psnr = 10 log10(255^2 * samples / squared error), both summed over the set;   ms
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.api import METRICS, Score, Truth
+from benchmarks.api import METRICS, MetricFacts, Score, Truth
 from downstream.api import Fidelity, Prediction
 from hsc.errors import UsageError
 
@@ -26,7 +27,12 @@ class LikenessOfSet:
 
     output: ClassVar[type[Prediction]] = Fidelity
     version: ClassVar[str] = "1"
-    scores: ClassVar[tuple[str, ...]] = ("psnr", "ms_ssim", "lpips", "dists")
+    facts: ClassVar[Mapping[str, MetricFacts]] = {
+        "psnr": MetricFacts(high=math.inf, unit="dB", percent=False, title="PSNR", digits=2, main=True),
+        "ms_ssim": MetricFacts(percent=False, title="MS-SSIM", digits=4),
+        "lpips": MetricFacts(high=math.inf, higher_is_better=False, percent=False, title="LPIPS", digits=4),
+        "dists": MetricFacts(high=math.inf, higher_is_better=False, percent=False, title="DISTS", digits=4),
+    }
 
     def compute(self, truth: Truth, predictions: Sequence[Prediction]) -> list[Score]:
         """The score of the judge whose answers these are.
@@ -48,12 +54,12 @@ class LikenessOfSet:
             )
         measure = found[0].measure
         if (
-            measure not in self.scores
+            measure not in self.facts
             or any(p.measure != measure for p in found)
             or not all(np.isfinite(p.numbers).all() for p in found)
         ):
             raise UsageError(
-                f"likenesses by {measure!r} came, expected finite ones by one of {', '.join(self.scores)}, the same "
+                f"likenesses by {measure!r} came, expected finite ones by one of {', '.join(self.facts)}, the same "
                 f"for all images"
             )
         drawn: Floats = draws.astype(np.float64) @ np.stack([p.numbers for p in found])  # (R, N) by (N, K): (R, K)
