@@ -1,6 +1,4 @@
-"""Networks are built once a run and never while the clock runs: each kind of head that can be built here, and the
-learned codec.
-"""
+"""Networks are built once a run and never while times are taken: each kind of head, and the learned codec."""
 
 from __future__ import annotations
 
@@ -45,7 +43,7 @@ class Noise:
 
 @dataclass(frozen=True)
 class Verbatim:
-    """Pixels as they are, and latents drawn from them."""
+    """A codec of raw pixels, with random latents."""
 
     specs: tuple[LatentSpec, ...] = ()
 
@@ -97,7 +95,7 @@ def packaged_file(name: str) -> Path:
 def one_head(
     name: str, folder: Path, segmenter_weights: Callable[[str], Path], latent_weights: Callable[..., Path]
 ) -> tuple[str, Path]:
-    """A spec with FILE in it, and the file that stands for."""
+    """A spec with the word FILE in it, and the file that replaces this word."""
     if name == "onnx":
         pytest.importorskip("onnxruntime")
         (folder / "toy.onnx").write_bytes(toy_onnx.segmenter(np.eye(11, 3, dtype=np.float32), 64, 64))

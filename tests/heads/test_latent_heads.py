@@ -1,4 +1,4 @@
-"""The latent heads: what they read of any codec, their size, their geometry, and the reasons they give."""
+"""The heads on latents: the latents that they read, their size, their geometry, and why they are unavailable."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def latents(height: int, width: int, seed: int = 0) -> Latents:
 
 @dataclass(frozen=True)
 class Offers:
-    """As much of a codec as ``why_not`` asks for."""
+    """The part of a codec that ``why_not`` looks at."""
 
     specs: tuple[LatentSpec, ...] = SPECS
     reason: str | None = None

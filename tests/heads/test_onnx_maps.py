@@ -1,6 +1,4 @@
-"""The onnx head's segmenters: a model that names the strongest channel, in fixed and open sizes, as logits and as
-classes.
-"""
+"""Segmenters of the onnx head: a model that answers the strongest channel, at fixed and open sizes, in both formats."""
 
 from __future__ import annotations
 

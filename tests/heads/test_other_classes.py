@@ -1,6 +1,4 @@
-"""Weights of a network with other classes, or of another network: one sentence with both numbers and the cure, never a
-page of tensors.
-"""
+"""Weights of other classes or of another network: one sentence with both numbers and the cure, no list of tensors."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Heads' weights of strangers: of another network, of other classes, no numbers, or telling of themselves what is not
-so.
-"""
+"""State dicts of unknown origin: of another network, of other classes, not finite, or with a false description."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Segmenters of other people's model zoos, with random weights: the path from file to class map, and what they say when
-they cannot.
-"""
+"""Segmenters of other model zoos with random weights: the path from file to label map, and why they are unavailable."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Heads adapted to a codec: shards coded into real bytes, and training on what they decode to, by latents and by pixels
-alike.
-"""
+"""Heads adapted to a codec: shards of coded views, and training on their latents and on their decoded images."""
 
 from __future__ import annotations
 
@@ -40,7 +38,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Roads:
-    """As much of a data set as ``why_not`` asks for."""
+    """The part of a data set that ``why_not`` looks at."""
 
     def label_space(self, kind: type) -> Any:
         return ROADSCENES

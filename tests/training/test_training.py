@@ -1,6 +1,4 @@
-"""Training on a few synthetic frames: the loss falls, a cut run resumes exactly, and the weights are what the head
-loads.
-"""
+"""Training on a few synthetic frames: the loss falls, a resumed run is exact, and the head loads the weights."""
 
 from __future__ import annotations
 
