@@ -179,7 +179,7 @@ class Head(Protocol):
         """None if the head can run here, else one sentence with the reason and the cure."""
 
     def provenance(self) -> Mapping[str, str]:
-        """sha256 of its weights, and all else beside the config that decides its answers; part of the prediction key."""
+        """sha256 of its weights, and whatever else decides its answers besides the config; in the prediction key."""
 
 
 @runtime_checkable

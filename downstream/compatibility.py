@@ -41,7 +41,10 @@ def _of_another(codec: Any, head: AdaptedHead) -> str | None:
     spaces = {spec.space for spec in codec.latent_specs()} if isinstance(codec, DecodesLatents) else set()
     if head.adapted_to in spaces:
         return None
-    return f"the head was adapted to images of the codec with the latent space {head.adapted_to[:12]}, and follows no other"
+    return (
+        f"the head was adapted to images of the codec with the latent space {head.adapted_to[:12]}, and follows no "
+        f"other codec"
+    )
 
 
 def _mismatch(need: LatentSpec, offered: Mapping[str, LatentSpec]) -> str | None:

@@ -1,8 +1,8 @@
 """The classes that heads answer in and data sets are labelled in: known label spaces, or names from a text file.
 
-coco80        Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014; its own numbers have gaps (``NUMBERS``)
+coco80        Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014; its numbers have gaps (``NUMBERS``)
 camvid11      Brostow, Fauqueur, Cipolla 2009, grouped as in SegNet (Badrinarayanan, Kendall, Cipolla 2017)
-voc21         Everingham et al., "The PASCAL Visual Object Classes Challenge: A Retrospective", IJCV 2015; 0 is background
+voc21         Everingham et al., "The PASCAL Visual Object Classes Challenge: A Retrospective", IJCV 2015; 0: background
 coco81        COCO's 80 object classes behind a background
 cityscapes19  Cordts et al., "The Cityscapes Dataset", CVPR 2016; the order of its trainIds
 ade150        Zhou et al., "Scene Parsing through ADE20K Dataset", CVPR 2017; the benchmark's numbers 1 to 150, less 1

@@ -120,7 +120,7 @@ def _example(source: LabelSpace, target: LabelSpace) -> str:
 
 
 def find_map(source: str, target: str) -> Mapping[str, str] | None:
-    """The [map] of the file from the label space ``source`` to ``target``: empty for the same space, None without a file.
+    """The [map] of the file from label space ``source`` to ``target``: empty for the same space, None without a file.
 
     Raises:
         DataError: the file exists but is not readable.

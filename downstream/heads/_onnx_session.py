@@ -20,7 +20,7 @@ class Network(NamedTuple):
     """A loaded model.
 
     input_hw: height and width of its input, 0 where the model leaves it open. batch: the fixed number of images in a
-    call, 0 if any number is possible. outputs: as the file states them; the shape of an output of unknown rank is empty.
+    call, 0 if any number is possible. outputs: as the file states them; an output of unknown rank has an empty shape.
     """
 
     session: Any
@@ -119,7 +119,7 @@ def load(path: str, sha256s: str, threads: int) -> Network:
 
 
 def _why_not_an_image(image: Any, others: list[Any]) -> str | None:
-    """What a model takes in place of a batch of images, and the cure; None if it takes images. others: further inputs."""
+    """What a model takes in place of images, and the cure; None if it takes images. others: its further inputs."""
     if others:
         names = ", ".join(other.name for other in others)
         return f"{names} besides {image.name}, expected only the image; export it without"

@@ -56,7 +56,7 @@ class Psnr(ReferenceHead):
 @HEADS.register("ms_ssim")
 @dataclass(frozen=True)
 class MsSsim(ReferenceHead):
-    """MS-SSIM, 0 to 1, the mean of R, G and B: five scales, Gaussian windows of 11 pixels, sides of 161 pixels or more."""
+    """MS-SSIM, 0 to 1, mean of R, G and B: five scales, Gaussian windows of 11 pixels, sides of at least 161 pixels."""
 
     output: ClassVar[type[Prediction]] = Fidelity
     measure: ClassVar[str] = "ms_ssim"

@@ -1,9 +1,9 @@
 """The head behind FID: Inception's features of patches of originals and of decoded images. It never downloads weights.
 
 FID: Heusel, Ramsauer, Unterthiner, Nessler, Hochreiter, "GANs trained by a two time-scale update rule", NeurIPS 2017.
-Patches of 256 pixels, then a second grid shifted by half a patch, as in Mentzer, Toderici, Tschannen, Agustsson, "High-fidelity
-generative image compression", NeurIPS 2020, appendix A.7. The network is TensorFlow's of 2015 in the version of
-torch-fidelity (Apache-2.0).
+Patches of 256 pixels, then a second grid shifted by half a patch, as in Mentzer, Toderici, Tschannen, Agustsson,
+"High-fidelity generative image compression", NeurIPS 2020, appendix A.7. The network is TensorFlow's of 2015 in the
+version of torch-fidelity (Apache-2.0).
 """
 
 from __future__ import annotations

@@ -10,16 +10,11 @@ program: use only configs that you trust.
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
-import importlib.util
 import json
-import sys
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -27,6 +22,7 @@ import numpy as np
 from downstream.api import HEADS, LabelSpace, Prediction, SegmentationMap
 from downstream.device import device_facts
 from downstream.heads._availability import why_not_loadable
+from downstream.heads._mmseg_import import config_path, import_mmseg, require_packages, versions
 from downstream.label_spaces import sha256_of_classes, space_named, space_of
 from downstream.ops.finite import require_finite
 from downstream.weights.config_sources import sha256_of_config
@@ -37,9 +33,6 @@ from hsc.devices import current_device
 from hsc.errors import DataError, UnavailableError
 from hsc.networks.held import held
 
-_INSTALL = "pip install 'hsc-bench[mmseg]'"
-_PACKAGES = ("mmseg", "mmengine", "mmcv", "ftfy", "regex")
-_EXTENSION = "mmcv._ext"
 _MIN_SIDE = 32
 _MAX_PATH_LENGTH = 1024
 _TRUST = (
@@ -84,13 +77,8 @@ class MmSeg:
 
     def provenance(self) -> Mapping[str, str]:
         """sha256 of the weights, of the config with all that it inherits, and of a file of class names; versions."""
-        versions = {
-            name: importlib.metadata.version(name)
-            for name in ("mmsegmentation", "mmengine", "mmcv-lite", "torch")
-            if _has(name)
-        }
         digests = {"weights_sha256": sha256_of(self.weights), "config_sha256": self._loaded().config_sha256}
-        return {**digests, **versions, **(sha256_of_classes(self.classes) if self.classes else {}), **device_facts()}
+        return {**digests, **versions(), **(sha256_of_classes(self.classes) if self.classes else {}), **device_facts()}
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
         """Segment images of any size, one at a time, so that an answer does not depend on other images.
@@ -106,12 +94,8 @@ class MmSeg:
         return [_segment(loaded, image) for image in images]
 
     def _loaded(self) -> _Loaded:
-        missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
-        if missing:
-            raise UnavailableError(
-                f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed; {_INSTALL}"
-            )
-        config = _config_path(self.config)
+        require_packages()
+        config = config_path(self.config)
         if not Path(self.weights).is_file():
             raise UnavailableError(
                 f"the weights {self.weights} are missing; get the checkpoint of this config from mmsegmentation's "
@@ -179,7 +163,7 @@ def _built(
 
     All heads with this config and these weights share them, whatever their other settings.
     """
-    _import()
+    import_mmseg()
     from mmengine.config import Config
 
     try:
@@ -192,57 +176,6 @@ def _built(
         ) from error
     state, meta = _checkpoint(weights)
     return settings, _network(model, state, Path(config).name, weights).to(device), meta
-
-
-def _import() -> None:
-    """Import mmsegmentation, with a stand-in if mmcv's compiled operations are not installed."""
-    if _EXTENSION not in sys.modules and importlib.util.find_spec(_EXTENSION) is None:
-        sys.modules[_EXTENSION] = _StandIn(_EXTENSION)
-    try:
-        from mmseg.utils import register_all_modules
-    except ImportError as error:  # commonly OpenCV without libGL
-        cure = (
-            "pip install opencv-python-headless in place of opencv-python, or install libgl1"
-            if "libGL" in str(error)
-            else _INSTALL
-        )
-        raise UnavailableError(f"mmsegmentation cannot be imported: {error}; {cure}") from error
-    except AssertionError as error:  # it asserts the versions of its dependencies
-        raise UnavailableError(f"mmsegmentation cannot be imported: {error}; {_INSTALL}") from error
-    register_all_modules(init_default_scope=True)
-
-
-class _StandIn(ModuleType):
-    """A stand-in for the compiled part of mmcv: every operation can be imported, and raises when it is called."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.__spec__ = ModuleSpec(name, None)  # without a loader, mmengine knows that nothing is compiled
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-
-        def operation(*arguments: Any, **options: Any) -> Any:
-            raise UnavailableError(
-                f"this network needs mmcv's compiled operation {name}, which mmcv-lite does not have; "
-                "build mmcv 2.1.0 with its operations in place of mmcv-lite"
-            )
-
-        return operation
-
-
-def _config_path(config: str) -> Path:
-    """The file of that name, else the config of that name that mmsegmentation ships."""
-    package = importlib.util.find_spec("mmseg")
-    shipped = Path(package.origin or "").parent / ".mim" / "configs" if package else Path()
-    for path in (Path(config), shipped / config):
-        if path.is_file():
-            return path
-    raise UnavailableError(
-        f"the config {config} is missing; give its path, or a name such as "
-        f"pspnet/pspnet_r50-d8_4xb2-40k_cityscapes-512x1024.py"
-    )
 
 
 def _test_steps(settings: Any) -> list[dict[str, Any]]:
@@ -328,11 +261,3 @@ def _for_testing(settings: Any) -> Any:
         return settings
     kept = {key: _for_testing(value) for key, value in settings.items() if key not in ("pretrained", "init_cfg")}
     return {**kept, "type": "BN"} if settings.get("type") in ("SyncBN", "MMSyncBN") else kept
-
-
-def _has(distribution: str) -> bool:
-    try:
-        importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True

@@ -1,7 +1,7 @@
 """Detectors and segmenters exported to ONNX, in the most common output layouts.
 
-yolox    (N, anchors, 5 + classes): x, y, log w, log h relative to the cell, or decoded already; objectness, class scores
-         Ge et al., "YOLOX: Exceeding YOLO Series in 2021", arXiv 2107.08430
+yolox    (N, anchors, 5 + classes): x, y, log w, log h relative to the cell, or decoded already; objectness; class
+         scores; Ge et al., "YOLOX: Exceeding YOLO Series in 2021", arXiv 2107.08430
 yolov8   (N, 4 + classes, anchors): centre x, centre y, width, height in input pixels or as fractions of its sides,
          class scores; the export of Ultralytics' YOLOv8 and YOLO11
 logits   (N, classes, h, w): a score for each class and pixel, at any stride; the largest wins
@@ -66,7 +66,7 @@ class Onnx:
     std: normalisation of the three channels, 0 to 255. order: of the channels.
 
     Raises:
-        ValueError: mean or std are not three numbers, a std is 0, or boxes="raw" is given for another format than yolox.
+        ValueError: mean or std are not three numbers, a std is 0, or boxes="raw" is given without format="yolox".
     """
 
     path: str

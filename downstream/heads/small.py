@@ -1,10 +1,10 @@
 """Our own small detectors for the rendered road scenes, in two architectures.
 
-    pyramid     residual trunk, feature pyramid, dense head on strides 8, 16, 32        (networks/detectors/pyramid.py)
-    hourglass   plain trunk down and up again, one heat map at stride 4                 (networks/detectors/hourglass.py)
+    pyramid     residual trunk, feature pyramid, dense head on strides 8, 16, 32
+    hourglass   plain trunk down and up again, one heat map at stride 4
 
-Both are trained on clean images only, with different seeds and different images (weights/small_<arch>.md), so that the
-second can confirm or refute the first one's ranking of codecs.
+The networks are in ``downstream/networks/detectors``. Both are trained on clean images only, with different seeds and
+different images (weights/small_<arch>.md), so that the second can confirm or refute the first one's ranking of codecs.
 """
 
 from __future__ import annotations

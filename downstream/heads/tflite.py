@@ -3,8 +3,8 @@
 image --fitted--> (1, H, W, 3) --interpreter--> (1, h, w) classes or (1, h, w, C) logits --resize--> SegmentationMap
 
 The fitting and its inverse are those of the code release of Chen et al., "Encoder-Decoder with Atrous Separable
-Convolution" (DeepLabv3+), ECCV 2018: the longer side is scaled to the model's side, the rest is mid-grey. ai-edge-litert
-is Apache-2.0, an optional extra of this project.
+Convolution" (DeepLabv3+), ECCV 2018: the longer side is scaled to the model's side, the rest is mid-grey.
+ai-edge-litert is Apache-2.0, an optional extra of this project.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class TfLite:
 
     path: the model. classes: a known label space ("voc21", "cityscapes19", "ade150"), or a text file with one class
     name a line. fit: scale the "longest" side to the model's input and fill the rest mid-grey, or "stretch" the image
-    to it. resize: "smooth" averages when an image shrinks, "plain" samples. mean, std: normalisation of the pixels, 0 to
-    255, for models with floating-point input; quantised models take the pixels unchanged.
+    to it. resize: "smooth" averages when an image shrinks, "plain" samples. mean, std: normalisation of the pixels, 0
+    to 255, for models with floating-point input; quantised models take the pixels unchanged.
 
     Raises:
         ValueError: std is 0.
@@ -134,7 +134,7 @@ class TfLite:
 
 
 def _why_unread(outputs: Sequence[Mapping[str, Any]], classes: int) -> str | None:
-    """One sentence on why a model's stated outputs are not those of a segmenter with this number of classes, else None."""
+    """One sentence if a model's stated outputs are not those of a segmenter with this number of classes, else None."""
     shape, dtype = tuple(outputs[0]["shape"].tolist()), np.dtype(outputs[0]["dtype"])
     if (len(shape) == 4 and shape[3] == classes) or (len(shape) == 3 and np.issubdtype(dtype, np.integer)):
         return None

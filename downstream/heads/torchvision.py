@@ -138,9 +138,7 @@ def _own(model: str) -> Any:
 
 
 def _detections(result: Mapping[str, Any]) -> Detections:
-    """Torchvision's answer with its labels, 1 to 90, mapped to 0 to 79; boxes with one of the ten unused numbers are left
-    out.
-    """
+    """Torchvision's answer with its labels, 1 to 90, mapped to 0 to 79; boxes with an unused number are left out."""
     labels = np.full(91, -1, np.int64)
     labels[list(NUMBERS)] = np.arange(len(NUMBERS))
     mapped = labels[result["labels"].cpu().numpy()]

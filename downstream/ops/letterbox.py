@@ -51,8 +51,8 @@ def resize_bilinear(image: Image, height: int, width: int, *, smooth: bool = Fal
 def letterbox(image: Image, height: int, width: int, *, centred: bool, smooth: bool = False) -> tuple[Image, Placement]:
     """Scale an image to fit into (height, width) at its own aspect ratio; the rest of the canvas is grey.
 
-    centred: as Ultralytics does it (sizes rounded, image in the middle); otherwise as YOLOX does it (sizes rounded down,
-    image at the top left). smooth: as in ``resize_bilinear``.
+    centred: as Ultralytics does it (sizes rounded, image in the middle); otherwise as YOLOX does it (sizes rounded
+    down, image at the top left). smooth: as in ``resize_bilinear``.
     """
     image_height, image_width = image.shape[:2]
     scale = min(height / image_height, width / image_width)

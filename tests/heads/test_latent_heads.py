@@ -1,4 +1,4 @@
-"""The latent heads: what they read of any codec, their size, their geometry, and the reasons they give."""
+"""The heads on latents: the latents that they read, their size, their geometry, and why they are unavailable."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def latents(height: int, width: int, seed: int = 0) -> Latents:
 
 @dataclass(frozen=True)
 class Offers:
-    """As much of a codec as ``why_not`` asks for."""
+    """The part of a codec that ``why_not`` looks at."""
 
     specs: tuple[LatentSpec, ...] = SPECS
     reason: str | None = None
@@ -237,7 +237,7 @@ def test_the_lift_is_fitted_by_least_squares() -> None:
 
 
 def test_label_maps_of_smaller_planes_lie_where_the_image_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a network says of each sample how far right it is, the map says so too, for sides that no stride divides."""
+    """A network that answers a sample's distance from the left gives such maps, for sides that no stride divides."""
     network: Any = build_segmenter(latent_input_of(SPECS, "y"), 2).eval()
 
     def ramp(planes: torch.Tensor) -> tuple[torch.Tensor, ...]:

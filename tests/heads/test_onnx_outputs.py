@@ -1,5 +1,5 @@
-"""Detection of what ONNX exports leave to the reader, boxes raw, decoded or normalised, scores before or after the sigmoid;
-and layouts that are not supported.
+"""Detected encodings of ONNX exports: boxes raw, decoded or normalised, scores before or after the sigmoid; and layouts
+that are not supported.
 """
 
 from __future__ import annotations

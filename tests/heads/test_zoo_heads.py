@@ -1,6 +1,4 @@
-"""Heads on other people's model zoos, with random weights: the path from file to boxes, and what they say when they
-cannot.
-"""
+"""Detectors of other model zoos with random weights: the path from file to boxes, and the reasons of unavailability."""
 
 from __future__ import annotations
 

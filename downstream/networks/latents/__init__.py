@@ -1,6 +1,4 @@
-"""The networks of the heads on latents. They are built for the latents of a given codec, so no width or stride of any
-codec is fixed here.
-"""
+"""The networks of the heads on latents, built for the latents of a given codec: no codec's width or stride is fixed."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class LatentHourglass(Hourglass):
     """
 
     lift_only: bool
-    """Whether the output is the planes themselves, for training of the lift alone."""
+    """Whether the output is the planes themselves, to train only the lift."""
     zoom: ClassVar[float] = 1.25
     """Size of the planes relative to the image: the zoom of the head ``small``, for small boxes."""
 

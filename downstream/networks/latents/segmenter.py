@@ -28,9 +28,9 @@ class LatentContext(Context):
     """
 
     lift_only: bool
-    """Whether the output is the planes themselves, for training of the lift alone."""
+    """Whether the output is the planes themselves, to train only the lift."""
     zoom: ClassVar[float] = 0.75
-    """Size of the planes relative to the image: 9/16 of the samples are enough for label maps, unlike for small boxes."""
+    """Size of the planes relative to the image: 9/16 of the samples are enough for label maps, not for small boxes."""
 
     def __init__(self, latent_input: LatentInput, classes: int) -> None:
         super().__init__(classes)
