@@ -65,7 +65,7 @@ class Outcome:
         from benchmarks.runs.results import Results
 
         design = self.plan.config.design
-        return Results.of(self.scores, self.comparisons, design.columns, design.main_metric, design.facts)
+        return Results.of(self.scores, self.comparisons, design.columns, design.main_metric, design.facts, design.added)
 
     @property
     def failed(self) -> list[str]:

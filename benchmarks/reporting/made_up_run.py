@@ -54,7 +54,8 @@ class _Reading:
     compared: tuple[str, ...] = ()
 
     @property
-    def columns(self) -> dict[str, str]:
+    def columns(self) -> dict[str, Any]:
+        """The columns of its rows that name it."""
         return {"head": self.reader.label, "route": self.reader.route, "regime": self.reader.head.regime}
 
 
@@ -68,7 +69,9 @@ class _Scored(NamedTuple):
 def results_of(plan: Plan, made_up: MadeUp) -> Results:
     """The tables of made-up numbers."""
     design = plan.config.design
-    return Results.of(made_up.scores, made_up.comparisons, design.columns, design.main_metric, design.facts)
+    return Results.of(
+        made_up.scores, made_up.comparisons, design.columns, design.main_metric, design.facts, design.added
+    )
 
 
 def make_up(plan: Plan) -> MadeUp:
@@ -160,7 +163,8 @@ def _counts(reading: _Reading, space: LabelSpace, counted: Any) -> list[Counts]:
 def _matched_rates(plan: Plan, cells: Sequence[Cell]) -> Iterator[Comparison]:
     for target in plan.config.match_bpp:
         for cell in cells:
-            named = {"metric": "bpp", "unit": STREAM_FACTS["bpp"].unit, "codec": cell.curve, "point": cell.point}
+            named: dict[str, Any] = {"metric": "bpp", "unit": STREAM_FACTS["bpp"].unit}
+            named |= {"codec": cell.curve, "point": cell.point}
             yield Comparison(kind="matched_rate", **_about(plan), **named, at_bpp=target, value=target)
 
 

@@ -17,7 +17,9 @@ class Results:
     """A run's scores and comparisons, and what is needed to show them.
 
     scores, comparisons: one number a line, the columns of ``ScoreRow`` and ``Comparison``. columns: the scores that
-    tables show, the main one first. main_metric: the task's own. facts: of each score.
+    tables show, the main one first. main_metric: the task's own. facts: of each score. added: the main scores of
+    metrics that were added to the task's own; they are among the columns, and are drawn and compared beside a head's
+    main score.
     """
 
     scores: pd.DataFrame
@@ -25,6 +27,7 @@ class Results:
     columns: tuple[str, ...]
     main_metric: str
     facts: Facts
+    added: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -34,9 +37,12 @@ class Results:
         columns: Sequence[str],
         main_metric: str,
         facts: Facts,
+        added: Sequence[str] = (),
     ) -> Results:
         """The results of a run in memory."""
-        return cls(frame(scores, ScoreRow), frame(comparisons, Comparison), tuple(columns), main_metric, facts)
+        return cls(
+            frame(scores, ScoreRow), frame(comparisons, Comparison), tuple(columns), main_metric, facts, tuple(added)
+        )
 
     def facts_of(self, score: str) -> MetricFacts:
         """The facts of one score; ``title`` is never empty."""

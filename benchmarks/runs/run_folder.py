@@ -105,8 +105,9 @@ class Run:
         curves = [Ladder(label, tuple(names), second) for (label, second), names in points.items()]
         curves += [Ladder(label, ("",)) for label in self.about["skipped"] if (label, False) not in points]
         matched, anchors = tuple(self.about.get("match_bpp", ())), tuple(self.about["anchors"])
-        results, added = self.results, run_json.added_columns(self.about, self.task)
-        return Design(tuple(curves), anchors, matched, results.columns, results.main_metric, results.facts, added)
+        results = self.results
+        names = (results.columns, results.main_metric)
+        return Design(tuple(curves), anchors, matched, *names, results.facts, results.added)
 
 
 def load(
@@ -138,8 +139,9 @@ def load(
         if complete:
             _require_all_measured(folder, scores)
     facts = run_json.facts_of_run(about, task)
-    columns = (*task.columns, *run_json.added_columns(about, task))
-    return Run(folder, about, Results(scores, comparisons, columns, task.main_metric, facts))
+    added = run_json.added_columns(about, task)
+    results = Results(scores, comparisons, (*task.columns, *added), task.main_metric, facts, added)
+    return Run(folder, about, results)
 
 
 def _require_files(folder: Path) -> None:

@@ -48,21 +48,22 @@ def verdicts(results: Results) -> list[str]:
 
     It rests on BD-rate, or on BD-metric where BD-rate has no interval; codecs without either are left out.
     """
+    compared = of_kinds(results, "bd_rate", "bd_metric")
     sure = [
         comparison
-        for comparison in of_kinds(results, "bd_rate", "bd_metric")
+        for comparison in compared
         if not math.isnan(comparison.low) and comparison.images >= MIN_IMAGES
     ]
     sentences = []
     by_anchor = _grouped(sure, lambda c: (c.head, c.route, c.metric, c.anchor))
-    scores_of = _grouped(by_anchor, lambda key: key[:2])
+    of_reader = _grouped(compared, lambda c: (c.head, c.route))
     for (head, route, metric, anchor), group in by_anchor.items():
         facts = results.facts_of(metric)
         codecs: dict[Verdict, list[str]] = {"better": [], "worse": [], "inconclusive": []}
         for codec, comparisons in _grouped(group, lambda c: c.codec).items():
             codecs[verdict(comparisons[0], facts)].append(codec)
         text = "; ".join(f"{word}: {', '.join(names)}" for word, names in codecs.items() if names)
-        several = len({key[2] for key in scores_of[head, route]}) > 1
+        several = len({comparison.metric for comparison in of_reader[head, route]}) > 1
         score = f", {facts.title}" if several else ""
         sentences.append(f"Verdict (95 % CI), {_reader(results, head, route)}{score} against {anchor}: {text}.")
     return sentences

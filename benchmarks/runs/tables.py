@@ -102,13 +102,10 @@ def _title(scores: pd.DataFrame, head: str, route: str) -> str:
 def _block(results: Results, table: pd.DataFrame, lines: pd.DataFrame, form: str) -> str:
     """The table of one head. lines: its lines of the wide table."""
     names, with_interval = _shown(results, table, lines)
-    return tabulate(
-        [_cells(results, line, names, with_interval) for _, line in lines.iterrows()],
-        ["codec", "point", *(column_title(results, name) for name in names)],
-        tablefmt=form,
-        disable_numparse=True,
-        colalign=["left", "left", *["right"] * len(names)],
-    )
+    body = [_cells(results, line, names, with_interval) for _, line in lines.iterrows()]
+    titles = ["codec", "point", *(column_title(results, name) for name in names)]
+    alignment = ["left", "left", *["right"] * len(names)]
+    return str(tabulate(body, titles, tablefmt=form, disable_numparse=True, colalign=alignment))
 
 
 def _shown(results: Results, table: pd.DataFrame, lines: pd.DataFrame) -> tuple[list[str], list[str]]:
@@ -135,12 +132,14 @@ def _cells(results: Results, line: pd.Series, names: Sequence[str], with_interva
         if value is None or math.isnan(value):
             cells.append("-")
             continue
-        ends = (line.get(f"{name}_{end}", math.nan) for end in ("low", "high")) if name in with_interval else None
-        cells.append(score_text(value, facts) + (interval_text(*ends, facts) if ends else ""))
+        low, high = (
+            line.get(f"{name}_{end}", math.nan) if name in with_interval else math.nan for end in ("low", "high")
+        )
+        cells.append(score_text(value, facts) + interval_text(low, high, facts))
     return cells
 
 
 def _text_table(table: pd.DataFrame, form: str) -> str:
     """A table of texts, each on one line."""
     body = [[one_line(text, _MAX_LINE) for text in line] for line in table.to_numpy().tolist()]
-    return tabulate(body, [one_line(name) for name in table.columns], tablefmt=form, disable_numparse=True)
+    return str(tabulate(body, [one_line(name) for name in table.columns], tablefmt=form, disable_numparse=True))

@@ -135,7 +135,9 @@ def _intervals(run: Run, rows: Sequence[Comparison]) -> Iterator[Verdict]:
     Differences are read off fitted curves, or from the best of several, and may be biased on a resample, but by no more
     than the whole spread; within that, they are noted.
     """
-    wrong, notes, count = [], [], 0
+    wrong: list[str] = []
+    notes: list[str] = []
+    count = 0
     enough = run.about["resamples"] >= MIN_RESAMPLES
     for row in rows:
         if text := _impossible(run, row):

@@ -26,7 +26,7 @@ def check_facts(run: Run) -> Iterator[Verdict]:
     if recorded:
         wrong += [
             f"run.json has no facts of {name}, which a metric declares"
-            for name in sorted(declared.keys() - recorded.keys())
+            for name in sorted(declared.keys() - run.about["facts"].keys())
         ]
     unknown = set(run.scores["metric"]) - run.results.facts.keys() - STREAM_FACTS.keys()
     wrong += [f"the score {name} of scores.csv has no facts in run.json" for name in sorted(unknown)]

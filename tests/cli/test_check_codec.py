@@ -175,7 +175,7 @@ def test_what_is_kept_is_printed_as_markdown(capsys: pytest.CaptureFixture[str])
     lines = capsys.readouterr().out.splitlines()
     quick = [check for check in CONTRACT if not check.slow]
     assert lines[0].startswith(
-        f'`jpeg(subsampling="4:4:4")` keeps {len(quick)} of {len(quick)} rules of the codec contract of HSC-Bench '
+        f'`jpeg(subsampling="4:4:4")` passes {len(quick)} of {len(quick)} rules of the codec contract of HSC-Bench '
     )
     assert lines[2:] == [f"- [x] {check.rule}" for check in quick]
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks.api import CODECS, DATASETS, METRICS, TASKS, ScoresOriginals
-from benchmarks.stats.metric_facts import TITLES
+from benchmarks.stats.metric_facts import facts_of_metrics
 from downstream.api import HEADS
 from downstream.class_maps import find_map
 from hsc.registry import parse_spec
@@ -26,9 +26,11 @@ def test_its_metrics_score_what_it_asks_for(task: Any) -> None:
     metrics = [METRICS.build(name) for name in task.metrics]
     outputs = task.outputs if isinstance(task, ScoresOriginals) else (task.output,)
     assert {metric.output for metric in metrics} == set(outputs)
-    scores = {name for metric in metrics for name in metric.scores}
-    assert {task.main_metric, *task.columns} <= scores
-    assert set(task.columns) <= set(TITLES)
+    facts = facts_of_metrics(metrics)
+    assert {task.main_metric, *task.columns} <= set(facts)
+    assert all(facts[name].title for name in task.columns)
+    assert facts[task.main_metric].main
+    assert task.columns[0] == task.main_metric
 
 
 def test_its_defaults_are_registered(task: Any) -> None:

@@ -170,7 +170,7 @@ def test_the_curves_are_read_by_arrow_keys(detection_run: Path, opened: Callable
     page.locator("#panels canvas").first.focus()
     for key in ("ArrowRight", "ArrowDown", "ArrowRight"):
         page.keyboard.press(key)
-    spoken = page.locator("#said").inner_text()
+    spoken = page.locator("#spoken").inner_text()
     assert spoken.startswith("grid, step=")
     assert "AP " in spoken
     assert "bpp" in spoken

@@ -20,7 +20,6 @@ from benchmarks.evaluation import Outcome, configure, run
 from benchmarks.harness.cache import Store
 from benchmarks.harness.executors import Inline
 from benchmarks.imaging.psnr import psnr
-from benchmarks.reporting.images import gallery
 from benchmarks.reporting.images.embedding import (
     LARGEST_HW,
     MIN_DB,
@@ -29,10 +28,12 @@ from benchmarks.reporting.images.embedding import (
     coloured_map,
     map_of,
     outline,
+    packed_picture,
     window,
-    written,
 )
-from benchmarks.reporting.images.gallery import collect, keep, places, target_bpp
+from benchmarks.reporting.images.gallery import collect, keep, places
+from benchmarks.reporting.images.gallery_file import FILE
+from benchmarks.reporting.images.gallery_rates import target_bpp
 from downstream.api import VOID, Detections, SegmentationMap
 from downstream.ops.masks import pack
 from hsc.errors import CodecError, UsageError
@@ -127,7 +128,7 @@ def test_a_codec_that_fails_is_named_and_the_others_are_shown(made: dict[str, An
 
 def test_the_file_is_made_once_and_again_where_something_changed(tmp_path: Path) -> None:
     found = outcome(tmp_path, [Blocks(8), Blocks(2)], [FindSquares()])
-    path = tmp_path / gallery.FILE
+    path = tmp_path / FILE
     keep(found.plan, tmp_path, tmp_path, 1)
     first = json.loads(path.read_text("utf-8"))
     assert len(first["images"]) == 1
@@ -208,9 +209,9 @@ def test_a_label_map_keeps_its_classes_and_its_void() -> None:
 def test_a_picture_loses_little_whatever_it_shows() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (40, 56, 3)).astype(np.uint8)
     flat = np.full((8, 8, 3), 77, np.uint8)
-    assert written(flat)["psnr"] is None or written(flat)["psnr"] >= MIN_DB
-    assert written(noise)["quality"] > written(flat)["quality"]
-    assert pixels(written(noise)).shape == noise.shape
+    assert packed_picture(flat)["psnr"] is None or packed_picture(flat)["psnr"] >= MIN_DB
+    assert packed_picture(noise)["quality"] > packed_picture(flat)["quality"]
+    assert pixels(packed_picture(noise)).shape == noise.shape
 
 
 def test_an_outline_gives_its_mask_again() -> None:

@@ -151,6 +151,22 @@ def test_verdicts_name_codecs_by_head_and_anchor() -> None:
     ]
 
 
+def test_a_head_of_two_scores_has_a_verdict_and_a_line_of_rates_for_each() -> None:
+    errors = replace(BD, metric="count_error", low=4.0, high=20.0)
+    at_rate = replace(BD, kind="difference_at_rate", at_bpp=0.3, codec_score=0.4, other_score=0.5, unit="1")
+    rows = [BD, errors, at_rate, replace(at_rate, metric="count_error", codec_score=2.0, other_score=1.5)]
+    some = results(comparisons=rows, columns=("ap", "count_error"))
+    assert sentences.verdicts(some) == [
+        "Verdict (95 % CI), squares, AP against blocks: better: grid.",
+        "Verdict (95 % CI), squares, count error against blocks: worse: grid.",
+    ]
+    ap, error = sentences.at_rates(some)
+    assert ap.startswith("squares, grid against blocks, AP at 0.3000 bpp: 40.0% against 50.0%, ")
+    assert error.startswith(
+        "squares, grid against blocks, count error at 0.3000 bpp: 2.00 objects against 1.50 objects, "
+    )
+
+
 def test_a_head_of_two_routes_is_named_with_its_domain() -> None:
     scores = [STREAM, HEAD, replace(HEAD, route="latent", cell="c3")]
     rows = [BD, replace(BD, route="latent", low=4.0, high=20.0)]

@@ -15,14 +15,13 @@ from hsc_testkit import Blocks, FindSquares, Squares
 from run_folders import judged, write_run
 from scipy.linalg import sqrtm
 
-from benchmarks.api import METRICS, TASKS, Row, Truth
-from benchmarks.evaluation import configure, run
+from benchmarks.api import METRICS, TASKS, ScoreRow, Truth
+from benchmarks.evaluation import Outcome, configure, run
 from benchmarks.harness.executors import Inline
 from benchmarks.metrics.frechet import distance
 from benchmarks.reporting.figures import rate_curves
-from benchmarks.runs.rows import frame
 from benchmarks.runs.tables import blocks
-from benchmarks.stats.metric_facts import scale_of
+from benchmarks.stats.metric_facts import facts_of_metrics
 from downstream.api import FeaturePair, Fidelity, LabelSpace, Prediction, SegmentationMap, from_bytes, to_bytes
 from downstream.heads.fidelity import MsSsim, Psnr
 from downstream.heads.inception import Fid, patches
@@ -61,65 +60,68 @@ class Wasteful(Blocks):
 
 
 @pytest.fixture(scope="module")
-def rows(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """A codec, and one that takes twice its bytes for the same images."""
     codecs = [*(Blocks(s) for s in SIZES), *(Wasteful(s) for s in SIZES)]
     heads = [Psnr(), Spread(), FindSquares()]
     config = configure("reconstruction", Squares(12), codecs, heads, anchors=["blocks"], resamples=60)
-    return run(config, cache=tmp_path_factory.mktemp("cache"), executor=Inline()).rows
+    return run(config, cache=tmp_path_factory.mktemp("cache"), executor=Inline())
 
 
-def values(rows: list[Row], metric: str, head: str) -> dict[str, Row]:
-    return {
-        r.point: r for r in rows if (r.metric, r.head, r.codec, r.part, r.anchor) == (metric, head, "blocks", "", "")
-    }
+def values(outcome: Outcome, metric: str, head: str) -> dict[str, ScoreRow]:
+    """The scores of the codec's own ladder, by point."""
+    wanted = (metric, head, "blocks", "", "")
+    return {r.point: r for r in outcome.scores if (r.metric, r.head, r.codec, r.ladder, r.part) == wanted}
 
 
-def test_psnr_is_that_of_the_set_and_endless_without_loss(rows: list[Row]) -> None:
-    found, streams = (
-        values(rows, "psnr", "psnr"),
-        {r.point: r for r in rows if r.metric == "psnr" and r.codec == "blocks" and not r.head},
-    )
-    for point, row in found.items():
-        assert row.value == pytest.approx(streams[point].value, rel=1e-12)
+def test_psnr_is_that_of_the_set_and_endless_without_loss(outcome: Outcome) -> None:
+    of_head, of_streams = values(outcome, "psnr", "psnr"), values(outcome, "psnr", "")
+    assert set(of_head) == {f"size={size}" for size in SIZES}
+    for point, row in of_head.items():
+        assert row.value == pytest.approx(of_streams[point].value, rel=1e-12)
         assert row.low < row.value < row.high
         assert row.unit == "dB"
-    assert [r.value for r in rows if r.head == "psnr" and r.codec == "original" and r.metric == "psnr"] == [math.inf]
+    lossless = [r.value for r in outcome.scores if r.head == "psnr" and r.codec == "original" and r.metric == "psnr"]
+    assert lossless == [math.inf]
 
 
-def test_agreement_is_with_what_the_head_says_of_the_original_whatever_the_labels(rows: list[Row]) -> None:
-    assert {r.dataset for r in rows} == {"squares"}
-    assert [r.value for r in rows if r.metric == "agreement" and r.codec == "original" and not r.part] == [1.0]
-    found = values(rows, "agreement", "squares")
-    assert found["size=2"].value > found["size=16"].value
-    assert not any(r.metric == "ap" for r in rows)
+def test_agreement_is_with_the_heads_own_predictions_on_the_originals_whatever_the_labels(outcome: Outcome) -> None:
+    assert {r.dataset for r in outcome.scores} == {"squares"}
+    of_original = [r for r in outcome.scores if r.metric == "agreement" and r.codec == "original" and not r.part]
+    assert [r.value for r in of_original] == [1.0]
+    agreement = values(outcome, "agreement", "squares")
+    assert agreement["size=2"].value > agreement["size=16"].value
+    assert not any(r.metric == "ap" for r in outcome.scores)
 
 
-def test_twice_the_rate_is_100_percent_by_every_score(rows: list[Row]) -> None:
-    found = {
-        r.metric: r
-        for r in rows
-        if r.codec == "wasteful" and r.anchor == "blocks" and not r.part and r.metric.startswith("bd_")
+def test_twice_the_rate_is_100_percent_by_every_score(outcome: Outcome) -> None:
+    differences = {
+        (c.kind, c.metric): c
+        for c in outcome.comparisons
+        if c.codec == "wasteful" and c.anchor == "blocks" and c.kind in ("bd_rate", "bd_metric")
     }
-    assert set(found) == {kind for m in ("psnr", "lpips", "agreement") for kind in (f"bd_rate({m})", f"bd_{m}")}
-    assert found["bd_rate(psnr)"].value == pytest.approx(100, abs=1e-6)
-    assert found["bd_rate(lpips)"].value == pytest.approx(100, abs=1e-6)
-    assert found["bd_psnr"].value < 0 < found["bd_lpips"].value  # worse: fewer dB, more distance
-    assert found["bd_psnr"].unit == "dB"
-    text = blocks(rows, COLUMNS, "github")
+    metrics = ("psnr", "lpips", "agreement")
+    assert set(differences) == {(kind, metric) for metric in metrics for kind in ("bd_rate", "bd_metric")}
+    assert differences["bd_rate", "psnr"].value == pytest.approx(100, abs=1e-6)
+    assert differences["bd_rate", "lpips"].value == pytest.approx(100, abs=1e-6)
+    # worse: fewer dB, more distance
+    assert differences["bd_metric", "psnr"].value < 0 < differences["bd_metric", "lpips"].value
+    assert differences["bd_metric", "psnr"].unit == "dB"
+    text = blocks(outcome.results, "github")
     for head in ("psnr", "lpips"):
-        assert f"{head}, against blocks, by intervals that leave out 0: worse: wasteful." in text
+        (line,) = (x for x in text.splitlines() if x.startswith("Verdict") and f", {head} against blocks" in x)
+        assert line.endswith("worse: wasteful.")
 
 
-def test_judges_stand_in_one_block_and_each_head_in_its_own(rows: list[Row]) -> None:
-    text = blocks(rows, COLUMNS, "github")
+def test_fidelity_heads_stand_in_one_block_and_each_other_head_in_its_own(outcome: Outcome) -> None:
+    text = blocks(outcome.results, "github")
     titles = [line for line in text.splitlines() if line.startswith("### reconstruction")]
     assert titles == [
         "### reconstruction on squares (test, 12 images), against the originals",
-        "### reconstruction on squares (test, 12 images), head squares, image route, frozen",
+        "### reconstruction on squares (test, 12 images), head squares, pixel domain, frozen",
     ]
     headers = [line for line in text.splitlines() if line.startswith("| codec") and "point" in line]
-    assert "PSNR dB" in headers[0]
+    assert "PSNR [dB]" in headers[0]
     assert "LPIPS" in headers[0]
     assert "agreement" not in headers[0]
     assert "FID" not in headers[0]
@@ -127,18 +129,24 @@ def test_judges_stand_in_one_block_and_each_head_in_its_own(rows: list[Row]) -> 
     assert " inf |" in text
 
 
-def test_curves_of_decibels_and_distances_are_drawn(rows: list[Row], tmp_path: Path) -> None:
-    rate_curves.curves(frame(rows), COLUMNS, tmp_path / "curves")
+def test_curves_of_decibels_and_distances_are_drawn(outcome: Outcome, tmp_path: Path) -> None:
+    rate_curves.curves(outcome.results, tmp_path / "curves")
     assert (tmp_path / "curves.png").read_bytes()[:4] == b"\x89PNG"
+    with rate_curves.figure(outcome.results) as plotted:
+        labels = {axis.get_title(): axis.get_ylabel() for axis in plotted.axes}
+        points = {axis.get_title(): axis.lines[-1].get_ydata() for axis in plotted.axes}
+    assert labels == {"psnr": "PSNR [dB]", "lpips": "LPIPS, lower is better", "squares": "agreement [%]"}
+    of_codec = [row.value for row in sorted(values(outcome, "lpips", "lpips").values(), key=lambda row: -row.value)]
+    assert sorted(points["lpips"], reverse=True) == of_codec
 
 
-def test_what_cannot_judge_here_is_a_row_with_its_reason_and_nothing_is_fetched(tmp_path: Path) -> None:
+def test_a_head_that_is_not_installed_is_a_row_with_its_reason_and_nothing_is_fetched(tmp_path: Path) -> None:
     absent = Fid(weights=str(tmp_path / "nowhere.pth"))
     config = configure("reconstruction", Squares(2), [Blocks(4)], [Psnr(), absent], anchors=[], resamples=0)
-    found = run(config, cache=tmp_path, executor=Inline()).rows
-    (skipped,) = (r for r in found if r.status == "skipped")
+    outcome = run(config, cache=tmp_path, executor=Inline())
+    (skipped,) = (r for r in outcome.scores if r.status == "skipped")
     assert "not installed" in skipped.reason or "not downloaded automatically" in skipped.reason
-    assert "skipped: fid" in blocks(found, COLUMNS, "github")
+    assert "skipped: fid" in blocks(outcome.results, "github")
 
 
 def test_a_run_of_judges_can_be_verified(tmp_path: Path) -> None:
@@ -212,10 +220,11 @@ def test_answers_of_judges_go_round() -> None:
     assert pair.decoded.shape == (1, 3)
 
 
-def test_scales_say_which_way_is_better() -> None:
-    assert scale_of("ap").bounds == scale_of("agreement").bounds == (0, 1)
-    assert scale_of("bd_lpips").bounds == (-math.inf, 0)
-    assert scale_of("d_psnr").unit == "dB"
+def test_facts_say_which_way_is_better() -> None:
+    facts = facts_of_metrics(METRICS.build(name) for name in ("coco_ap", "box_agreement", "likeness"))
+    assert facts["ap"].bounds == facts["agreement"].bounds == (0, 1)
+    assert facts["lpips"].bounds == (-math.inf, 0)
+    assert facts["psnr"].unit == "dB"
 
 
 def test_ms_ssim_falls_with_damage_and_needs_five_scales(photo: Any) -> None:

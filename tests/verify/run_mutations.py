@@ -1,6 +1,4 @@
-"""A run's folder made hostile, one change at a time: what strangers, full disks and cut downloads leave. Seeded, so
-that a number names a change.
-"""
+"""A run's folder made hostile, one seeded change at a time, as strangers, full disks and cut downloads leave it."""
 
 from __future__ import annotations
 
@@ -136,7 +134,7 @@ def evil_plugins(folder: Path) -> list[tuple[str, dict[str, Any]]]:
 
 
 def mutate(folder: Path, seed: int) -> str:
-    """Change one thing in a copy of a run; what was done, in words."""
+    """Change one thing in a copy of a run; returns a description of the change."""
     dice = random.Random(seed)
     ways: list[tuple[int, Callable[[Path, random.Random], str]]] = [
         (6, _json),
@@ -177,7 +175,7 @@ def dumped(value: Any) -> str:
 
 
 def changed(value: Any, dice: random.Random) -> tuple[Any, str]:
-    """A JSON value with one part put in another's place, taken out, doubled, renamed, or replaced by something strange."""
+    """A JSON value with one part moved, removed, doubled, renamed, or replaced by something strange."""
     by_depth: dict[int, list[tuple[Any, ...]]] = {}
     for where in _nodes(value):
         by_depth.setdefault(len(where), []).append(where)

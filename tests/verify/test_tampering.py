@@ -108,9 +108,12 @@ def test_the_honest_runs_pass_and_count_the_images_that_scores_were_checked_on(r
     ],
     ids=["rates that are not reached", "a codec that is not here", "both routes"],
 )
-def test_honest_runs_of_other_kinds_pass(options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_honest_runs_of_other_kinds_pass(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("latent_testkit")
-    how = ["--workers", "1", "--quiet", "--no-noise-floor", "--resamples", "30", "--keep-streams", "6", "--gallery", "0"]
+    how = ["--workers", "1", "--quiet", "--no-noise-floor", "--resamples", "30"]
+    how += ["--keep-streams", "6", "--gallery", "0"]
     run_main(
         [
             "--dataset",
@@ -352,6 +355,21 @@ def matched_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_an_added_metric_that_is_unbounded_and_better_when_lower(tmp_path: Path) -> None:
+    """Its own facts bound it, and its scores come out of the streams again."""
+    pytest.importorskip("metric_testkit")
+    folder = write_run(tmp_path / "run", [Blocks(s) for s in SIZES[-4:]], keep=WHOLE, metrics=["count_error"])
+    code, verdicts = judged(folder)
+    assert code == 0, failures(verdicts)
+    run = written(folder)
+    assert run.results.columns[-1] == "count_error"
+    assert not run.results.facts_of("count_error").higher_is_better
+    edit(folder / "scores.csv", lambda row: {**row, "value": "-1"} if row["metric"] == "count_error" else row)
+    assert "count_error is -1, it lies between 0 and inf" in failures(judged(folder, streams=False)[1])
+    edit(folder / "scores.csv", lambda row: {**row, "value": "7"} if row["metric"] == "count_error" else row)
+    assert "count_error is 7 in the table, the streams of all images give" in failures(judged(folder)[1])
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [("higher_is_better", False), ("percent", False), ("title", "mAP"), ("unit", "dB"), ("high", 2.0), ("digits", 4)],
@@ -401,9 +419,7 @@ def test_a_point_that_one_head_leaves_out(copied: Callable[[int], Path]) -> None
     del about["cells"][gone]
     (folder / "run.json").write_text(json.dumps(about))
     save(folder, [row for row in written(folder).score_rows if row.cell != gone])
-    assert "blocks size=6 is not read by a head that reads 3 other points" in failures(
-        judged(folder, streams=False)[1]
-    )
+    assert "blocks size=6 is not read by a head that reads 3 other points" in failures(judged(folder, streams=False)[1])
 
 
 def test_errors_of_kept_images_that_are_not_those_of_the_records(copied: Callable[[int], Path]) -> None:

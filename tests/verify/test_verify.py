@@ -167,6 +167,14 @@ def test_damaged_files_end_with_2_and_one_sentence(
     assert "Traceback" not in shown.err
 
 
+def test_records_that_are_missing_leave_rates_and_sizes_unchecked(folder: Path) -> None:
+    (folder / "records.csv").unlink()
+    code, verdicts = judged(folder)
+    assert code == 2
+    assert {"rates", "sizes"} <= {v.about for v in verdicts if v.state == "skipped"}
+    assert any(v.about == "streams" and v.state == "pass" for v in verdicts)
+
+
 def test_folders_that_are_none_end_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path / "nowhere")]) == 2
     assert "name the folder that hsc-bench run wrote" in capsys.readouterr().err

@@ -63,12 +63,15 @@ def axis_label(facts: MetricFacts) -> str:
     return axis_title(facts) + ("" if facts.higher_is_better else ", lower is better")
 
 
-def drawn(scores: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """The scores that are drawn: for each head and route the first of ``columns`` that it has, at operating points."""
+def drawn(scores: pd.DataFrame, columns: Sequence[str], added: Sequence[str] = ()) -> pd.DataFrame:
+    """The scores that are drawn, at operating points: for each head and route the first of ``columns`` that it has, and
+    those of ``columns`` that were added to the task's own.
+    """
     whole = scores[(scores["part"] == "") & (scores["ladder"] == "") & (scores["head"] != "")]
     scored = whole[whole["metric"].isin(list(columns)) & (whole["status"] == "ok")]
     place = scored["metric"].map(list(columns).index)
-    return scored[place == place.groupby([scored["head"], scored["route"]]).transform("min")]
+    first = place == place.groupby([scored["head"], scored["route"]]).transform("min")
+    return scored[first | scored["metric"].isin(list(added))]
 
 
 def rates(scores: pd.DataFrame) -> pd.Series:
@@ -81,9 +84,10 @@ def curves(results: Results, path: Path) -> None:
     """Draw bpp (log axis) against each head's main score, a panel a head and route, with the score of the uncompressed
     images as a ceiling; writes .png and .pdf.
 
-    A head's main score is the first of ``results.columns`` that it has. path: without its ending.
+    A head's main score is the first of ``results.columns`` that it has; scores that were added to the task's own have
+    panels beside it. path: without its ending.
     """
-    panels = max(len(_views(drawn(results.scores, results.columns))), 1)
+    panels = max(len(_views(drawn(results.scores, results.columns, results.added))), 1)
     across = 2 if panels == 4 else min(panels, _MAX_ACROSS)  # four stand in a square
     with figure(results, width=4.6 * across + 1.2, across=across, font_size=9, legend="right") as plotted:
         save_both(plotted, path)
@@ -108,7 +112,7 @@ def figure(
     """
     plt = pyplot()
     columns = columns or results.columns
-    scored = drawn(results.scores, columns)
+    scored = drawn(results.scores, columns, results.added)
     views, same_score = _views(scored), scored["metric"].nunique() <= 1
     across = min(across, max(len(views), 1))
     rows = -(-max(len(views), 1) // across)
@@ -122,9 +126,9 @@ def figure(
         try:
             axes = list(grid.flat)
             shown = axes[: max(len(views), 1)]
-            for axis, (head, route) in zip(axes, views, strict=False):
-                of_view = scored[(scored["head"] == head) & (scored["route"] == route)]
-                facts = results.facts_of(str(of_view["metric"].iloc[0]))
+            for axis, (head, route, metric) in zip(axes, views, strict=False):
+                of_reader = (scored["head"] == head) & (scored["route"] == route)
+                of_view, facts = scored[of_reader & (scored["metric"] == metric)], results.facts_of(metric)
                 panel(axis, of_view, facts, rates(results.scores), styles, overlays)
                 if not same_score or axis is axes[0]:
                     axis.set_ylabel(readable(axis_label(facts)))
@@ -149,9 +153,11 @@ def where(scores: pd.DataFrame) -> str:
     return f"{row['task']} on {row['dataset']} ({row['split']}, {row['images']} images)"
 
 
-def _views(scored: pd.DataFrame) -> list[tuple[str, str]]:
-    """The heads that are drawn, each with its route."""
-    return list(dict.fromkeys(zip(scored["head"], scored["route"], strict=True)))
+def _views(scored: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """The heads that are drawn, each with its route and score, a head's scores side by side."""
+    readers = list(dict.fromkeys(zip(scored["head"], scored["route"], strict=True)))
+    views = dict.fromkeys(zip(scored["head"], scored["route"], scored["metric"], strict=True))
+    return sorted(views, key=lambda view: readers.index(view[:2]))
 
 
 def _legend(plotted: Any, axes: Sequence[Any], place: str, width: float) -> None:

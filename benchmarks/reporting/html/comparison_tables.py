@@ -50,28 +50,44 @@ def differences(results: Results, points: Points) -> Markup:
         return element("p", "No differences: the run had no anchor with enough points.", class_="note")
     floor = of_kinds(results, "noise_floor_rate", "noise_floor_metric")
     title = _title(results, [*compared, *floor])
-    columns = [
+    caption = "Bjontegaard differences"
+    parts = [
+        element("p", _note(results, compared, title), class_="note"),
+        table("differences", caption, _columns(compared, title), _rows(results, points, compared)),
+        element("h3", "Noise floor"),
+        element("p", _FLOOR if floor else _NO_FLOOR, class_="note"),
+    ]
+    if floor:
+        caption = "Noise floor: a codec against itself"
+        parts.append(table("floor", caption, _columns(floor, title), _rows(results, points, floor)))
+    if matched := of_kinds(results, "difference_at_rate"):
+        parts += [element("h3", "At matched rates"), element("p", _MATCHED, class_="note")]
+        parts.append(_at_rates(results, points, matched, title))
+    return joined(parts)
+
+
+def _columns(compared: Sequence[Comparison], title: str) -> list[Column]:
+    """The columns of the rows of Bjontegaard differences."""
+    return [
         Column("Codec", "text"),
         Column("Anchor", "text"),
+        *_score_columns(compared),
         Column("Verdict (95 % CI)", "text"),
         Column("BD-rate"),
         Column(f"BD-{title}"),
         Column("Method", "text"),
         Column("Head", "text"),
     ]
-    parts = [
-        element("p", _note(results, compared, title), class_="note"),
-        table("differences", "Bjontegaard differences", columns, _rows(results, points, compared)),
-        element("h3", "Noise floor"),
-        element("p", _FLOOR if floor else _NO_FLOOR, class_="note"),
-    ]
-    if floor:
-        caption = "Noise floor: a codec against itself"
-        parts.append(table("floor", caption, columns, _rows(results, points, floor)))
-    if matched := of_kinds(results, "difference_at_rate"):
-        parts += [element("h3", "At matched rates"), element("p", _MATCHED, class_="note")]
-        parts.append(_at_rates(results, points, matched, title))
-    return joined(parts)
+
+
+def _score_columns(compared: Sequence[Comparison]) -> list[Column]:
+    """The column that names the score, where a table has several."""
+    return [Column("Score", "text")] if len({comparison.metric for comparison in compared}) > 1 else []
+
+
+def _score_cells(results: Results, compared: Sequence[Comparison], comparison: Comparison) -> list[Cell]:
+    title = results.facts_of(comparison.metric).title
+    return [Cell(title, title) for _ in _score_columns(compared)]
 
 
 def _title(results: Results, compared: Sequence[Comparison]) -> str:
@@ -104,8 +120,8 @@ def _grouped(
 def _rows(
     results: Results, points: Points, compared: Sequence[Comparison]
 ) -> Iterator[tuple[dict[str, Any], Sequence[Cell]]]:
-    """A row for each head, codec and anchor: the difference in rate and that in the head's main score."""
-    for group in _grouped(compared, lambda c: (c.head, c.route, c.codec, c.anchor)):
+    """A row for each head, score, codec and anchor: the difference in rate and that in the score."""
+    for group in _grouped(compared, lambda c: (c.head, c.route, c.metric, c.codec, c.anchor)):
         first = group[0]
         facts = results.facts_of(first.metric)
         rate = next((difference_cell(c, facts) for c in group if c.kind in RATE_KINDS), NOTHING)
@@ -114,6 +130,7 @@ def _rows(
         cells = [
             codec_cell(points, first.codec),
             Cell(first.anchor, first.anchor),
+            *_score_cells(results, compared, first),
             Cell(_VERDICTS[outcome], outcome or None, "", f"verdict {outcome}"),
             rate,
             score,
@@ -153,6 +170,7 @@ def _at_rates(results: Results, points: Points, matched: Sequence[Comparison], t
     columns = [
         Column("Codec", "text"),
         Column("Anchor", "text"),
+        *_score_columns(matched),
         Column("Rate"),
         Column(f"Difference in {title}"),
         Column("Scores", "text"),
@@ -166,6 +184,7 @@ def _at_rates(results: Results, points: Points, matched: Sequence[Comparison], t
         cells = [
             codec_cell(points, comparison.codec),
             Cell(comparison.anchor, comparison.anchor),
+            *_score_cells(results, matched, comparison),
             Cell(f"{rate} bpp", rate),
             difference_cell(comparison, facts),
             Cell(text, text),
@@ -183,6 +202,7 @@ def heads_apart(results: Results, points: Points) -> Markup:
     columns = [
         Column("Codec", "text"),
         Column("Point", "text"),
+        *_score_columns(apart),
         Column("Head", "text"),
         Column("Minus", "text"),
         Column("Difference"),
@@ -192,6 +212,7 @@ def heads_apart(results: Results, points: Points) -> Markup:
         cells = [
             codec_cell(points, comparison.codec),
             Cell(comparison.point or "–", f"{order:06d}"),
+            *_score_cells(results, apart, comparison),
             head_cell(comparison.head, comparison.route),
             head_cell(comparison.other, comparison.other_route),
             difference_cell(comparison, results.facts_of(comparison.metric)),

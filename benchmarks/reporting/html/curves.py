@@ -17,6 +17,7 @@ from benchmarks.reporting.figures.rate_curves import axis_label
 from benchmarks.runs.domains import domain_of
 from benchmarks.runs.results import Results
 from benchmarks.stats.bjontegaard import Line, line
+from benchmarks.stats.metric_facts import TIMES
 
 ON_DARK = ("#4FA8E0", "#F58A4B", "#2CC79B", "#E39CC4", "#F2B93B", "#8CD0F5", "#F2F2F2", "#C9A66B", "#B68AC6", "#A6A6A6")
 """The colours of ``benchmarks.reporting.figures.codec_styles``, lighter, hue by hue, for a dark page."""
@@ -130,7 +131,7 @@ def chart_data(results: Results, points: Points) -> dict[str, Any]:
     class_facts = results.facts_of(class_metric)
     return {
         "main": results.main_metric,
-        "metrics": [{"id": name, **_reading(results.facts_of(name))} for name in metrics],
+        "metrics": [{"id": name, **_reading(_axis_facts(results, name))} for name in metrics],
         "classMetric": {"id": class_metric, **_reading(class_facts)} if classes else None,
         "classes": [
             {"name": name, **_reading(replace(class_facts, title=f"{class_facts.title}, {name}"))} for name in classes
@@ -140,6 +141,12 @@ def chart_data(results: Results, points: Points) -> dict[str, Any]:
         "points": list(_points(points, metrics, class_metric, classes)),
         "fits": list(_fits(points, results)),
     }
+
+
+def _axis_facts(results: Results, score: str) -> MetricFacts:
+    """The facts of a score for its axis; the titles of times hold their unit already."""
+    facts = results.facts_of(score)
+    return replace(facts, unit="") if score in TIMES else facts
 
 
 def _reading(facts: MetricFacts) -> dict[str, Any]:

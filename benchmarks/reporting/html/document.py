@@ -24,7 +24,7 @@ from benchmarks.runs.sentences import too_little
 
 ASSETS = Path(__file__).parent / "assets"
 PLOTTING = "chart.umd.min.js"
-EARLY = "paper.js"
+EARLY = "stored_theme.js"
 SCRIPTS = ("theme.js", "filters.js", "curves.js", "classes.js", "gallery.js", "cells.js")
 _ALSO = (
     "runs/comparison_tables",

@@ -43,7 +43,7 @@ def window(image_hw: tuple[int, int]) -> Window:
     return Window((height - shown[0]) // 2, (width - shown[1]) // 2, *shown)
 
 
-def written(image: Image) -> dict[str, Any]:
+def packed_picture(image: Image) -> dict[str, Any]:
     """A picture as a small file: its kind, its PSNR in dB against ``image``, and the file in base64.
 
     AVIF with full chroma, or WebP where Pillow has no AVIF, at the lowest of a few qualities whose PSNR is at least

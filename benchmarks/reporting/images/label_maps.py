@@ -79,8 +79,8 @@ def draw(scenes: Sequence[Scene], dataset: Dataset, head: Any, task: Task, path:
 
 def _scored(scene: Scene, dataset: Dataset, own: LabelSpace, space: LabelSpace, target: LabelSpace | None) -> Maps:
     """A scene's maps in the classes that the harness scores them in."""
-    relabel = relabelled(own, space, target)
-    predictions = [relabel(tile.prediction).labels for tile in scene.tiles]
+    relabel: Any = relabelled(own, space, target)
+    predictions: list[Labels] = [relabel(tile.prediction).labels for tile in scene.tiles]
     if target is None:
         return Maps(predictions[0], predictions)
     if not isinstance(dataset, HasLabelMaps):
@@ -146,7 +146,7 @@ def _legend(
     """The classes that any map holds, and the colours of errors."""
     from matplotlib.patches import Patch
 
-    edge = {"edgecolor": "#666666", "linewidth": 0.4}
+    edge: dict[str, Any] = {"edgecolor": "#666666", "linewidth": 0.4}
     held = {int(label) for scene in maps for table in (scene.labels, *scene.predictions) for label in np.unique(table)}
     listed = [label for label in range(len(classes)) if label in held][:_MAX_LISTED]
     marks = [Patch(facecolor=colours[label] / 255, label=readable(classes[label]), **edge) for label in listed]

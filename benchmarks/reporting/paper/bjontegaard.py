@@ -138,7 +138,7 @@ def _refused(difference: Comparison, facts: MetricFacts) -> str:
 def _reason(group: Group, difference: Comparison) -> str:
     """Why there is no number, and the differences at rates both curves reach, where they reach any."""
     at_rates = group.of_kind("difference_at_rate")
-    same = ("head", "route", "codec", "anchor")
+    same = ("head", "route", "codec", "anchor", "metric")
     for name in same:
         at_rates = at_rates[at_rates[name] == getattr(difference, name)]
     if at_rates.empty or difference.kind not in _BOTH:

@@ -38,8 +38,12 @@ def draw(group: Group, folder: Path, styles: Mapping[str, Style], references: Se
 
 
 def _short(view: View, views: Sequence[View]) -> str:
-    """A head's name for a file: its own, with the route where it reads by both, numbered where two are alike."""
-    plain = [slug(v.head + (f"-{v.route}" if sum(o.head == v.head for o in views) > 1 else "")) for v in views]
+    """A head's name for a file: its own, with the route and the score where it has several, numbered where two are
+    alike.
+    """
+    routes = {v.head: {o.route for o in views if o.head == v.head} for v in views}
+    parts = [(v.head, v.route if len(routes[v.head]) > 1 else "", v.metric if v.named else "") for v in views]
+    plain = [slug("-".join(filter(None, part))) for part in parts]
     place = views.index(view)
     return plain[place] if plain.count(plain[place]) == 1 else f"{plain[place]}-{place + 1}"
 

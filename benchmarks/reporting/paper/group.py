@@ -18,19 +18,26 @@ from benchmarks.stats.bootstrap import side_of_zero
 
 
 class View(NamedTuple):
-    """A head, the route it reads by, and its main score: a block of a table, a panel of a figure."""
+    """A head, the route it reads by, and a score it is compared in: a block of a table, a panel of a figure.
+
+    named: the title of the score where the head is compared in several, else empty.
+    """
 
     head: str
     route: str
     metric: str
+    named: str = ""
 
     @property
     def title(self) -> str:
-        return escape(self.head + (", compressed domain" if self.route == "latent" else ""))
+        """The head for people, as LaTeX, with its domain and its score where they are not plain."""
+        domain = ", compressed domain" if self.route == "latent" else ""
+        return escape(self.head + domain + (f", {self.named}" if self.named else ""))
 
     def rows_of(self, table: pd.DataFrame) -> pd.DataFrame:
-        """The lines of scores or comparisons that are of this head and route."""
-        return table[(table["head"] == self.head) & (table["route"] == self.route)]
+        """The lines of scores that are of this head and route, or of comparisons that are in its metric, too."""
+        own = table[(table["head"] == self.head) & (table["route"] == self.route)]
+        return own[own["metric"] == self.metric] if "kind" in own else own
 
 
 @dataclass(frozen=True)
@@ -49,17 +56,24 @@ class Group:
 
     @functools.cached_property
     def views(self) -> list[View]:
-        """The heads and routes that read anything, in the run's order."""
+        """The heads and routes that read anything, each with the scores it is compared in, in the run's order."""
         read = self.scores[(self.scores["head"] != "") & (self.scores["status"] != "skipped")]
         views = []
         for head, route in dict.fromkeys(zip(read["head"], read["route"], strict=True)):
             own = read[(read["head"] == head) & (read["route"] == route) & (read["part"] == "")]
-            views.append(View(head, route, self.run.design.main_metric_of(set(own["metric"]))))
+            metrics = self.run.design.compared_metrics(set(own["metric"])) or (self.run.results.main_metric,)
+            named = [self.facts_of(metric).title for metric in metrics] if len(metrics) > 1 else [""]
+            views += [View(head, route, *titled) for titled in zip(metrics, named, strict=True)]
         return views
 
     @property
+    def readers(self) -> list[View]:
+        """The first view of each head and route."""
+        return list({(view.head, view.route): view._replace(named="") for view in reversed(self.views)}.values())[::-1]
+
+    @property
     def metrics(self) -> list[str]:
-        """The main scores of its heads, each once; for most tasks one."""
+        """The scores that its heads are compared in, each once; for most runs one."""
         return list(dict.fromkeys(view.metric for view in self.views))
 
     @property

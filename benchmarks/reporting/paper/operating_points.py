@@ -25,7 +25,7 @@ def points_table(group: Group) -> str:
     head += [*([] if "psnr" in scores else ["PSNR"]), *(_TIMES[name] for name in timed)]
     span = len(head)
     body = []
-    for view in group.views:
+    for view in group.readers:
         own = view.rows_of(lines)
         body += [r"\midrule", rf"\multicolumn{{{span}}}{{@{{}}l}}{{\textbf{{{view.title}}}}} \\*"]
         for codec, points in own.groupby("codec", sort=False):
@@ -40,7 +40,7 @@ def _line(group: Group, view: View, point: pd.Series, scores: Sequence[str], tim
         return rf"{name} & \multicolumn{{{span - 1}}}{{l}}{{{escape(point['status'])}}} \\"
     cells = [with_interval(point["bpp"], point.get("bpp_low", math.nan), point.get("bpp_high", math.nan), 4)]
     for column in scores:
-        facts, shown = group.facts_of(column), column == view.metric
+        facts, shown = group.facts_of(column), column in (view.metric, *group.run.results.added)
         low, high = (point.get(f"{column}_{end}", math.nan) if shown else math.nan for end in ("low", "high"))
         value, low, high = (facts.factor * float(value) for value in (point[column], low, high))
         cells.append(with_interval(value, low, high, facts.digits))

@@ -1,7 +1,7 @@
 "use strict";
 /* A panel for each head shown: bits per pixel against a score, with bands for intervals and dotted fits. */
 (() => {
-  const { data } = report, panels = document.getElementById("panels"), spoken = document.getElementById("said");
+  const { data } = report, panels = document.getElementById("panels"), spoken = document.getElementById("spoken");
   const picked = document.getElementById("metric");
   const box = (name) => document.getElementById(name);
   const metrics = [...data.metrics, ...data.classes.map((metric, k) => ({ ...metric, id: `class ${k}`, k }))];
