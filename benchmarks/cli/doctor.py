@@ -143,7 +143,7 @@ def _read(head: Any, route: Route) -> str:
 
 
 def _latents(head: Any, image: Image) -> list[Latents]:
-    """The latents of an image, from the first codec here that the head can follow; none where there is none."""
+    """The latents of an image, from the first codec here that the head can follow; empty without such a codec."""
     for name in CODECS.names():
         with contextlib.suppress(SpecError):
             codec = CODECS.build(name)

@@ -49,11 +49,7 @@ def verdicts(results: Results) -> list[str]:
     It rests on BD-rate, or on BD-metric where BD-rate has no interval; codecs without either are left out.
     """
     compared = of_kinds(results, "bd_rate", "bd_metric")
-    sure = [
-        comparison
-        for comparison in compared
-        if not math.isnan(comparison.low) and comparison.images >= MIN_IMAGES
-    ]
+    sure = [comparison for comparison in compared if not math.isnan(comparison.low) and comparison.images >= MIN_IMAGES]
     sentences = []
     by_anchor = _grouped(sure, lambda c: (c.head, c.route, c.metric, c.anchor))
     of_reader = _grouped(compared, lambda c: (c.head, c.route))
@@ -118,7 +114,7 @@ def _with_unit(score: float, facts: MetricFacts) -> str:
 
 
 def refused(results: Results) -> list[str]:
-    """A sentence for each Bjontegaard difference some of whose resamples gave no number."""
+    """A sentence for each Bjontegaard difference with resamples that gave no number."""
     sentences = []
     for comparison in of_kinds(results, "bd_rate", "bd_metric", "noise_floor_rate", "noise_floor_metric"):
         if not comparison.refused:
