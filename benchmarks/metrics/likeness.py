@@ -63,8 +63,8 @@ class FidelityOfSet:
         alike = measure in self.facts and all(answer.measure == measure for answer in answers)
         if not alike or not all(np.isfinite(answer.numbers).all() for answer in answers):
             raise UsageError(
-                f"answers by the measure {measure!r} came, expected finite ones by one of {', '.join(self.facts)}, the same "
-                f"for all images"
+                f"answers by the measure {measure!r} came, expected finite ones by one of {', '.join(self.facts)}, the "
+                f"same for all images"
             )
         numbers = np.stack([answer.numbers for answer in answers])  # (N, K)
         drawn: Floats = draws.astype(np.float64) @ numbers  # (R, K)
