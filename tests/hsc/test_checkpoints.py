@@ -260,7 +260,7 @@ def test_impossible_requests_end_early(tmp_path: Path, capsys: pytest.CaptureFix
         (b"", "damaged"),
         (b"hello", "damaged"),
         (b"PK\x03\x04 cut", "damaged"),
-        (b"\x09\0\0\0\0\0\0\0{", "not a whole safetensors"),
+        (b"\x09\0\0\0\0\0\0\0{", "not a complete safetensors"),
     ],
 )
 def test_damaged_files_say_so(tmp_path: Path, content: bytes, words: str) -> None:
