@@ -1,10 +1,10 @@
-"""Plug-ins by name, and specs such as ``jpeg(quality=[5, 10, 20])`` as text, config and object.
+"""The registry of plug-ins, and specs such as ``jpeg(quality=[5, 10, 20])`` as text, config and object.
 
     "jpeg(quality=[5, 10])" --parse_spec--> Spec --expand--> [Spec, Spec] --Registry.build--> [Jpeg(5), Jpeg(10)]
                                                                                      Registry.config <--> dict
 
-Values are read as literals and never evaluated. A list is a sweep, a tuple is one value; a bare word such as ``medium``
-is the string "medium". The idea of specs in one line of text: big_vision's preprocessing registry (Beyer, Zhai,
+Values are parsed as literals and never evaluated. A list is a sweep, a tuple is one value; a bare word such as
+``medium`` is the string "medium". The idea of one-line specs is from big_vision's preprocessing registry (Beyer, Zhai,
 Kolesnikov 2022).
 """
 
@@ -37,7 +37,7 @@ _BARE = re.compile(r"[A-Za-z0-9_./-]+")
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
-    """A plug-in's name and keyword arguments, as plain values.
+    """A plug-in's name and its keyword arguments as plain values.
 
     >>> str(Spec("vvc", {"qp": 37, "preset": "medium"}))
     'vvc(qp=37, preset=medium)'
@@ -70,13 +70,13 @@ def format_value(value: Any) -> str:
 
 
 def parse_spec(text: str) -> Spec:
-    """Read ``name`` or ``name(key=value, ...)``.
+    """Parse ``name`` or ``name(key=value, ...)``.
 
     >>> parse_spec('vvc(qp=[37, 32], preset=fast)')
     Spec(name='vvc', arguments={'qp': [37, 32], 'preset': 'fast'})
 
     Raises:
-        SpecError: the text is not of that form.
+        SpecError: the text has another form.
     """
     match = _NAME.match(text)
     if not match:
@@ -99,7 +99,7 @@ def parse_spec(text: str) -> Spec:
 
 
 def _split(body: str, text: str) -> Iterator[str]:
-    """Split at commas that stand outside quotes and brackets."""
+    """Split at commas outside quotes and brackets."""
     depth, quote, start, i = 0, "", 0, 0
     while i < len(body):
         c = body[i]
@@ -127,7 +127,7 @@ def _split(body: str, text: str) -> Iterator[str]:
 
 
 def _read_literal(word: str) -> Any:
-    """The number, True/False/None or quoted string that ``word`` is, else None (None itself comes back as ``...``)."""
+    """The value of a number, True, False or quoted string; ``...`` for the word None, and None for any other word."""
     try:
         value = ast.literal_eval(word)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
@@ -149,13 +149,13 @@ def _parse_value(word: str, text: str) -> Any:
     if _BARE.fullmatch(word):
         return word
     raise SpecError(
-        f"cannot read the value {word!r} in the spec {text!r}: numbers, words, quoted strings, [lists] and (tuples,) "
-        f"are read"
+        f"cannot read the value {word!r} in the spec {text!r}: expected a number, word, quoted string, [list] or "
+        f"(tuple,)"
     )
 
 
 def expand(spec: Spec) -> list[Spec]:
-    """Write out sweeps: one Spec for each combination of list items, the first list slowest.
+    """Expand sweeps: one Spec for each combination of list items; the first list varies slowest.
 
     >>> [str(s) for s in expand(parse_spec("vvc(qp=[37, 32], preset=fast)"))]
     ['vvc(qp=37, preset=fast)', 'vvc(qp=32, preset=fast)']
@@ -165,12 +165,12 @@ def expand(spec: Spec) -> list[Spec]:
 
 
 def config(item: Any) -> dict[str, Any]:
-    """An object's whole configuration: its dataclass fields, as plain values."""
+    """The whole configuration of a plug-in: its dataclass fields as plain values."""
     return {f.name: getattr(item, f.name) for f in dataclasses.fields(item) if f.init}
 
 
 def other_than(settings: Mapping[str, Any], **allowed: Any) -> str | None:
-    """Which setting is none of those allowed, as a phrase; None where all are.
+    """A phrase about the first setting that has none of its allowed values; None if all have.
 
     >>> other_than({"qp": 37, "encoder": "/tmp/x"}, encoder=["ffmpeg"])
     'encoder came as /tmp/x, without trust it is ffmpeg'
@@ -185,13 +185,13 @@ def other_than(settings: Mapping[str, Any], **allowed: Any) -> str | None:
 
 
 class Registry(Generic[T]):
-    """Classes by name: those of one package's files, and those of installed distributions' entry points.
+    """Classes by name, from the files of one package and from entry points of installed distributions.
 
-    Nothing is imported until a name is first asked for. A plug-in file that fails to import is remembered in ``broken``
-    with its reason and does not take the others down.
+    Nothing is imported until a name is first requested. A plug-in file that fails to import is recorded in ``broken``
+    with its reason and does not affect the others.
 
-    noun: what is registered, for messages ("codec"). package: where the in-tree files lie ("benchmarks.codecs").
-    group: the entry point group of outside plug-ins ("hsc.codecs").
+    noun: what is registered, for messages ("codec"). package: of the in-tree plug-ins ("benchmarks.codecs"). group: the
+    entry point group of other distributions' plug-ins ("hsc.codecs").
     """
 
     def __init__(self, noun: str, *, package: str, group: str) -> None:
@@ -201,13 +201,17 @@ class Registry(Generic[T]):
         self._loaded = False
 
     def register(self, name: str) -> Callable[[C], C]:
-        """Class decorator: make a frozen dataclass known under ``name`` (set on it as ``spec_name``)."""
+        """Class decorator: register a frozen dataclass under ``name``, which becomes its ``spec_name``.
+
+        Raises:
+            SpecError: another class has that name.
+        """
 
         def add(cls: C) -> C:
-            known = self._classes.get(name)
-            if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+            other = self._classes.get(name)
+            if other is not None and (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
                 raise SpecError(
-                    f"two {self.noun}s are named {name!r}: {known.__module__} and {cls.__module__}; rename one"
+                    f"two {self.noun}s are named {name!r}: {other.__module__} and {cls.__module__}; rename one"
                 )
             cls.spec_name = name  # type: ignore[attr-defined]
             self._classes[name] = cls
@@ -229,15 +233,11 @@ class Registry(Generic[T]):
     def _import(self, name: str, load: Callable[[], Any]) -> None:
         try:
             load()
-        except (
-            Exception,
-            SystemExit,
-            GeneratorExit,
-        ) as error:  # a foreign plug-in may raise anything; it must not hide the others
+        except (Exception, SystemExit, GeneratorExit) as error:  # a plug-in may raise anything, and not hide others
             self.broken[name] = f"its file does not import: {type(error).__name__}: {error}"
 
     def names(self) -> list[str]:
-        """Every known name, sorted."""
+        """All registered names, sorted."""
         self._load()
         return sorted(self._classes)
 
@@ -245,7 +245,7 @@ class Registry(Generic[T]):
         """The class registered under ``name``.
 
         Raises:
-            UnknownNameError: there is none; the message lists near names.
+            UnknownNameError: there is no such class; the message lists near names.
         """
         self._load()
         if name in self._classes:
@@ -257,11 +257,12 @@ class Registry(Generic[T]):
         raise UnknownNameError(f"no {self.noun} is named {name!r}; {hint}")
 
     def build(self, spec: Spec | str) -> T:
-        """Make the object a spec without sweeps describes.
+        """Build the object that a spec without sweeps describes.
 
         Raises:
-            UnknownNameError: no such plug-in.
+            UnknownNameError: there is no such plug-in.
             SpecError: an argument is unknown, missing, of the wrong type, or refused by the class.
+            PluginError: the class raised an unexpected error.
         """
         spec = parse_spec(spec) if isinstance(spec, str) else spec
         cls = self.get(spec.name)
@@ -290,7 +291,7 @@ class Registry(Generic[T]):
             ) from error
 
     def spec(self, item: T) -> Spec:
-        """The shortest spec that builds ``item`` again: fields at their defaults are left out."""
+        """The shortest spec that builds ``item`` again, without fields at their defaults."""
         values = {}
         for f in dataclasses.fields(item):  # type: ignore[arg-type]
             value = getattr(item, f.name)
@@ -304,7 +305,11 @@ def _has_default(f: dataclasses.Field[Any]) -> bool:
 
 
 def _fit(value: Any, hint: Any, where: str) -> Any:
-    """Check a literal against an annotation of simple types; an int is welcome where a float is asked for."""
+    """Check a literal against an annotation of simple types, and return it; an int becomes a float where one is needed.
+
+    Raises:
+        SpecError: the value does not fit.
+    """
     options = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, type(int | str)) else (hint,)
     for option in options:
         origin = typing.get_origin(option) or option
