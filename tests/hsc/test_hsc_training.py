@@ -23,13 +23,17 @@ from hsc.networks.profiles import profile_to_json
 from hsc.training.__main__ import main
 from hsc.training.bit_prices import Prices
 from hsc.training.decoder_stage import draw_light
-from hsc.training.loop import Run, export, set_patches, train
+from hsc.training.initialisation import set_patches
+from hsc.training.loop import train
 from hsc.training.losses import latent_loss, pixel_loss, teacher_loss, where_loss
-from hsc.training.object_maps import object_loss, object_maps, seen_apart
-from hsc.training.patch_critic import PatchCritic, changed, critic_loss, texture_loss
+from hsc.training.object_maps import object_divergence, object_loss, object_maps
+from hsc.training.patch_critic import PatchCritic, augmented, critic_loss, texture_loss
 from hsc.training.recipe import CONFIGS, Recipe, read_recipe, recipe_of
+from hsc.training.run_folder import export
 from hsc.training.shards import Batch, batch_of, class_weight, object_weight, read_frames
-from hsc.training.teacher import Teacher, load_teacher, save_teacher, train_teacher
+from hsc.training.state import Run
+from hsc.training.teacher import train_teacher
+from hsc.training.teacher_network import Teacher, load_teacher, save_teacher
 from hsc.weights import files
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -191,12 +195,12 @@ def test_objects_as_maps() -> None:
     assert float(object_loss(right_answer, wanted)) < 1e-2
     assert float(object_loss(-right_answer, wanted)) > 5
     weight = torch.ones(1, 1, 16, 24)
-    assert seen_apart(right_answer, right_answer, weight).tolist() == pytest.approx([0], abs=1e-6)
+    assert object_divergence(right_answer, right_answer, weight).tolist() == pytest.approx([0], abs=1e-6)
     missed = right_answer.clone()
     missed[:, :, row, column] = -9.0
-    apart = seen_apart(missed, right_answer, weight)
+    apart = object_divergence(missed, right_answer, weight)
     assert apart.item() > 0.02
-    assert seen_apart(missed, right_answer, 3 * weight).item() == pytest.approx(3 * apart.item(), rel=1e-5)
+    assert object_divergence(missed, right_answer, 3 * weight).item() == pytest.approx(3 * apart.item(), rel=1e-5)
 
 
 def test_a_teacher_of_objects_finds_them(shards, tmp_path) -> None:
@@ -349,7 +353,7 @@ def test_a_teacher_goes_on_from_another_of_the_same_classes(shards, teacher, tmp
     own, first = load_teacher(tmp_path / "a.safetensors"), load_teacher(teacher)
     assert torch.equal(own.classify.weight, first.classify.weight)
     save_teacher(Teacher(3), tmp_path / "three.safetensors", {})
-    with pytest.raises(DataError, match=r"knows 3 classes, the shards in .* have 2"):
+    with pytest.raises(DataError, match=r"has 3 classes, the shards in .* have 2"):
         train_teacher(shards, tmp_path / "b.safetensors", steps=1, initial=tmp_path / "three.safetensors")
 
 
@@ -402,7 +406,7 @@ def test_the_critic_tells_noise_from_smoothness_and_changes_are_shared() -> None
         > texture_loss(critic, torch.randn(4, 3, 32, 32) * 0.5, 0).mean() + 0.3
     )
     x = torch.rand(2, 3, 16, 24)
-    assert torch.equal(*(changed(x, torch.Generator().manual_seed(5)) for _ in range(2)))
+    assert torch.equal(*(augmented(x, torch.Generator().manual_seed(5)) for _ in range(2)))
 
 
 def test_a_teacher_learns_and_comes_back(shards, tmp_path) -> None:

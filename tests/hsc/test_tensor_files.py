@@ -29,7 +29,7 @@ from hsc.networks.directions import load_directions
 from hsc.networks.profiles import PAPER, PROFILES, SMALL, profile_from_json, profile_to_json
 from hsc.networks.relighting import LightNetwork, load_light, save_light
 from hsc.networks.stylegan2 import StyleGAN2
-from hsc.training.teacher import Teacher, load_teacher
+from hsc.training.teacher_network import Teacher, load_teacher
 from hsc.weights import files as weights
 from hsc.weights.checkpoint_reader import foreign_names, read_checkpoint
 from hsc.weights.stylegan2_keys import build_generator, from_own, infer_config, load_generator, to_own
