@@ -23,7 +23,7 @@ _SPEED = 0.03
 
 
 class Prices:
-    """The prices of whole qualities, lowest first. targets: bits per pixel of qualities 1, 2, ...: two or more, rising."""
+    """The prices of whole qualities, lowest first. targets: rising bits per pixel of the qualities 1, 2, ..."""
 
     def __init__(self, targets: tuple[float, ...]) -> None:
         self.log_targets = torch.tensor([math.log(t) for t in targets])

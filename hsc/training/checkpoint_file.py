@@ -13,7 +13,7 @@ from hsc.errors import DataError
 
 
 def keep(path: Path, step: int, parts: Mapping[str, Any]) -> None:
-    """Write a checkpoint, whole or not at all. step: number of steps done. parts: objects with a state dict, by name."""
+    """Write a checkpoint, whole or not at all. step: number of steps done. parts: by name, with a state dict each."""
     torch.save({"step": step} | {name: part.state_dict() for name, part in parts.items()}, path.with_suffix(".partial"))
     os.replace(path.with_suffix(".partial"), path)
 

@@ -45,7 +45,7 @@ def balance(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
 
 @torch.no_grad()
 def set_patches(patch: nn.Conv2d, inverse: nn.Conv2d | None, images: Tensor) -> None:
-    """Set a patch embedding to the half-whitened principal components of images' patches, and ``inverse`` to its inverse.
+    """Set a patch embedding to half-whitened principal components of images' patches, and ``inverse`` to its inverse.
 
     Half-whitening amplifies detail, but strong components stay strong; their mean variance is 1. Components beyond the
     patches' number are left random. inverse: a 1x1 convolution from as many channels to 3 side side, ordered as for

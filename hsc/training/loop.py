@@ -4,7 +4,7 @@
     codec         ... -> bits -> ...                             each sample has its own quality; all is trained
     adversarial   the same, with a critic of patches             the last third: texture, with a small weight
     decoder       symbols -> images                              symbols are fixed, their decoder is trained
-    detail        ... -> residuals of images -> bits -> images   symbols of W+ and F are fixed, decoder and detail trained
+    detail        ... -> residuals of images -> bits -> images   symbols of W+ and F are fixed; decoder, detail trained
 
 Every random choice follows from (seed, step, process). A checkpoint therefore needs no generator state, and an
 interrupted and resumed run gives the same weights as an uninterrupted one. Under ``torchrun`` each process takes its

@@ -34,7 +34,7 @@ class PatchCritic(nn.Module):
 
 
 def augmented(images: Tensor, random: torch.Generator) -> Tensor:
-    """Images with random brightness and contrast and a blank rectangle each, differentiable: (B, 3, h, w) to the same."""
+    """Images with random brightness, contrast and blank rectangle, differentiable: (B, 3, h, w) to the same shape."""
     batch, _, height, width = images.shape
     draws = torch.rand(batch, 6, generator=random, dtype=torch.float32).to(images.device)
     mean = images.mean((1, 2, 3), keepdim=True)

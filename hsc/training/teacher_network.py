@@ -6,9 +6,9 @@
                           │        + <───┘ ──> features ──> objects (B, classes + 4, h/4, w/4)
                           + <──────┘ ──> features ──> class maps (B, classes, h/2, w/2)
 
-It is trained on clean images (``hsc.training.teacher``), frozen, and used in codec training alone: a decoded image should
-give it the same outputs as the original. It scores nothing: the heads that do are other architectures, trained on other
-images for other tasks. Source of the architecture: Ronneberger et al. 2015, "U-Net".
+It is trained on clean images (``hsc.training.teacher``), frozen, and used in codec training alone: its outputs for a
+decoded image should be those for the original. It scores nothing: the heads that do are other architectures, trained on
+other images for other tasks. Source of the architecture: Ronneberger et al. 2015, "U-Net".
 """
 
 from __future__ import annotations
