@@ -101,8 +101,8 @@ def read_frames(folder: Path) -> Frames:
                 shard = dict(file)
             if images and shard["images"].shape[1:] != images[0].shape:
                 raise DataError(
-                    f"{path.name} has images of shape {shard['images'].shape[1:]}, expected {images[0].shape} as in the "
-                    f"shards before it; export them again at one size"
+                    f"{path.name} has images of shape {shard['images'].shape[1:]}, expected {images[0].shape} as in "
+                    f"the shards before it; export them again at one size"
                 )
             images += list(shard["images"])
             semantic += list(shard["semantic"])
@@ -256,7 +256,7 @@ def class_weight(shares: npt.NDArray[np.float64], rarity: float) -> npt.NDArray[
 def object_weight(
     boxes_xyxy: npt.NDArray[np.float32], size_hw: tuple[int, int], objects: float
 ) -> npt.NDArray[np.float32]:
-    """The weight of each pixel, float32 (h, w): 1 on the background, about ``objects`` on and up to 3 pixels around one.
+    """The weight of each pixel, float32 (h, w): 1 on the background, about ``objects`` up to 3 pixels around objects.
 
     Detectors are scored by objects, not by pixels, so the pixels of a small object count more, by the square root of
     its side.

@@ -330,7 +330,8 @@ from hsc.codec import HscCodec
 codec = HscCodec(weights.load(sys.argv[1]))
 data = sys.stdin.buffer.read()
 found = codec.decode_latents(data)
-print(hashlib.sha256(b"".join(layer.symbols.tobytes() for layer in codec.read(data).layers)).hexdigest(), codec.decode(data).shape)
+symbols = b"".join(layer.symbols.tobytes() for layer in codec.read(data).layers)
+print(hashlib.sha256(symbols).hexdigest(), codec.decode(data).shape)
 """
 
 
