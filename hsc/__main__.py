@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from hsc.cli.commands import FAILED, USAGE, directions, run
 from hsc.errors import HscError, UsageError
+from hsc.weights import convert_stylegan2
 
 DEFAULT_MODEL = "roadscenes"
 
@@ -66,6 +67,15 @@ def parser() -> argparse.ArgumentParser:
     cut.add_argument("--layers", type=int, required=True, metavar="N", help="how many layers to keep")
     _add_edit(commands)
     _add_directions(commands)
+    convert = commands.add_parser(
+        "convert-stylegan2",
+        help="convert a StyleGAN2 generator's checkpoint to a safetensors file",
+        description=convert_stylegan2.DESCRIPTION,
+        epilog=convert_stylegan2.EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    convert_stylegan2.add_arguments(convert)
+    convert.set_defaults(act=convert_stylegan2.run)
     for command in (decode, preview, info):
         command.add_argument(
             "--partial", action="store_true", help="also read a file with a missing end, as far as it goes (unverified)"

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from hsc.__main__ import main as hsc_main
 from hsc.errors import DataError, UsageError
 from hsc.networks.config import GeneratorConfig
 from hsc.networks.stylegan2 import StyleGAN2
@@ -250,8 +251,9 @@ def test_impossible_requests_end_early(tmp_path: Path, capsys: pytest.CaptureFix
         ([str(source), str(tmp_path / "no" / "out.safetensors")], "there is no folder"),
         ([str(source), str(source), "--overwrite"], "is the input"),
     ]:
-        assert main(arguments) == USAGE
-        assert words in capsys.readouterr().err
+        for command in (main, lambda given: hsc_main(["convert-stylegan2", *given])):
+            assert command(arguments) == USAGE
+            assert words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -274,7 +276,7 @@ def test_a_file_without_a_generator_says_what_it_holds(tmp_path: Path) -> None:
     torch.save({"epoch": 3, "optimizer": {"lr": 0.1}}, tmp_path / "x.pt")
     with pytest.raises(DataError, match="epoch, optimizer"):
         read_checkpoint(tmp_path / "x.pt")
-    with pytest.raises(DataError, match=r"convert_stylegan2"):
+    with pytest.raises(DataError, match=r"convert-stylegan2"):
         load_generator(tmp_path / "x.pt")
 
 
@@ -296,9 +298,10 @@ def test_what_a_checkpoint_lacks_is_made_and_said(tmp_path: Path) -> None:
     torch.testing.assert_close(loaded.mapping.w_mean, original.mapping.estimate_mean())
 
 
-def test_help_shows_examples_and_importing_hsc_brings_no_torch() -> None:
+@pytest.mark.parametrize("command", [["hsc", "convert-stylegan2"], ["hsc.weights.convert_stylegan2"]])
+def test_help_shows_examples_and_importing_hsc_brings_no_torch(command: list[str]) -> None:
     shown = subprocess.run(
-        [sys.executable, "-m", "hsc.weights.convert_stylegan2", "--help"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", *command, "--help"], capture_output=True, text=True, check=True
     ).stdout
     assert "examples:" in shown
     assert "--allow-pickle" in shown
