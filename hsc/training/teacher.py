@@ -85,16 +85,9 @@ def train_teacher(
         if time.monotonic() - saved > checkpoint_s and step + 1 < steps:
             keep(checkpoint, step + 1, parts)
             saved = time.monotonic()
-    recipe = {
-        "steps": steps,
-        "seed": seed,
-        "batch": batch,
-        "crop": crop,
-        "rate": rate,
-        "objects": objects,
-        "initial": "" if initial is None else initial.name,
-    }
-    save_teacher(teacher, out, {**recipe, "source": frames.source})
+    about: dict[str, object] = {"steps": steps, "seed": seed, "batch": batch, "crop": crop, "rate": rate}
+    about |= {"objects": objects, "initial": "" if initial is None else initial.name, "source": frames.source}
+    save_teacher(teacher, out, about)
     checkpoint.unlink(missing_ok=True)
 
 
