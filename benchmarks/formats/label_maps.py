@@ -23,7 +23,7 @@ from benchmarks.files.content_index import digest_of
 from benchmarks.imaging.image_files import check_size, read_image, read_plain, shown, turned
 from downstream.api import SegmentationMap
 from hsc.errors import AnnotationError, DataError, ImageError
-from hsc.files.picture_files import without_text
+from hsc.files.image_file_checks import without_text
 
 Labels = npt.NDArray[np.uint8]
 

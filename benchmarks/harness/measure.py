@@ -35,7 +35,7 @@ from downstream.api import Prediction, Route, sees_originals
 from downstream.device import device
 from hsc.api import Codec, DecodesLatents, Image, Latents
 from hsc.errors import DataError, HeadError, HscError
-from hsc.networks.held import HOLDER
+from hsc.networks.network_holder import HOLDER
 
 T = TypeVar("T")
 

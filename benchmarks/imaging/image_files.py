@@ -30,7 +30,7 @@ import numpy.typing as npt
 
 from hsc.api import Image
 from hsc.errors import ImageError
-from hsc.files.picture_files import check_tiles, without_text
+from hsc.files.image_file_checks import check_tiles, without_text
 
 MAX_PIXELS = 2**27
 """Larger images are refused before memory is taken: 134 million pixels, 400 MB as RGB."""

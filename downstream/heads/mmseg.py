@@ -35,7 +35,7 @@ from downstream.weights.file_hash import sha256_of
 from downstream.weights.state_dicts import fill, read_state
 from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
-from hsc.networks.held import held
+from hsc.networks.network_holder import held
 
 _INSTALL = "pip install 'hsc-bench[mmseg]'"
 _PACKAGES = ("mmseg", "mmengine", "mmcv", "ftfy", "regex")

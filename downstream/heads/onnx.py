@@ -32,7 +32,7 @@ from downstream.ops.segmentation_canvas import Fit, fitted, labels_from_classes,
 from downstream.weights.onnx_files import sha256_of_model
 from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
-from hsc.networks.held import held
+from hsc.networks.network_holder import held
 
 Floats = npt.NDArray[np.float32]
 

@@ -26,7 +26,7 @@ from downstream.weights.state_dicts import fitted
 from downstream.weights.weights_file import classes_of, packaged, read_weights, require_regime
 from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
-from hsc.networks.held import held
+from hsc.networks.network_holder import held
 from hsc.registry import other_than
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from downstream.weights.state_dicts import fill, read_state
 from downstream.weights.torchvision_zoo import fetched, own_weights, path_of, unfetched, why_not
 from hsc.api import Image
 from hsc.errors import DataError
-from hsc.networks.held import held
+from hsc.networks.network_holder import held
 
 _CURE = (
     "say with classes=FILE which classes it was trained for, one name a line, background among them, or give other "

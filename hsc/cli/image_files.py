@@ -14,7 +14,7 @@ import numpy as np
 from hsc.api import Image
 from hsc.entropy_coding.container import why_too_large
 from hsc.errors import ImageError, UsageError
-from hsc.files.picture_files import check_tiles, without_text
+from hsc.files.image_file_checks import check_tiles, without_text
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM")
 _MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})

@@ -38,7 +38,7 @@ from downstream.api import Detections, Masks, Prediction, SegmentationMap
 from hsc.api import Codec, Image
 from hsc.errors import HscError, ResultsError, UsageError
 from hsc.files.atomic_files import write_text
-from hsc.networks.held import HOLDER
+from hsc.networks.network_holder import HOLDER
 
 FILE = "gallery.json"
 VERSION = "1"
