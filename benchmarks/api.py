@@ -1,14 +1,15 @@
 """What the harness works with: data sets, tasks, metrics, and the records and rows it keeps.
 
-Dataset.load --> Sample --codec, head--> Record --Metric.compute--> Score --> Row --> tables, plots
+Dataset.load --> Sample --codec, head--> Record --Metric.compute--> Score --> ScoreRow --> Comparison --> tables, plots
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -142,12 +143,53 @@ class Score:
     part: str = ""
 
 
+@dataclass(frozen=True)
+class MetricFacts:
+    """What the values of one score mean and how people read them.
+
+    low, high: the bounds of a value, infinite where there are none. higher_is_better: the direction. unit: of its
+    values, "1" where they have none. percent: tables show it times 100. title: its name in tables and on axes, without
+    a unit.
+    digits: decimals in tables, of the value as it is shown. main: the score that stands for the metric where one is to
+    be picked.
+    """
+
+    low: float = 0.0
+    high: float = 1.0
+    higher_is_better: bool = True
+    unit: str = "1"
+    percent: bool = True
+    title: str = ""
+    digits: int = 1
+    main: bool = False
+
+    @property
+    def sign(self) -> int:
+        """1 where more is better, -1 where less is."""
+        return 1 if self.higher_is_better else -1
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The bounds of ``sign * value`` in rising order, for curves that rise with quality."""
+        low, high = sorted((self.sign * self.low + 0.0, self.sign * self.high + 0.0))
+        return low, high
+
+    @property
+    def factor(self) -> float:
+        """What a value is multiplied by for people: 100 where it is shown in percent, else 1."""
+        return 100.0 if self.percent else 1.0
+
+
 class Metric(Protocol):
-    """A way to score predictions: a frozen dataclass. ``version`` changes when its numbers do."""
+    """A way to score predictions: a frozen dataclass. ``version`` changes when its numbers do.
+
+    facts: by name of each score that ``compute`` returns, in the order of tables; exactly one of them is the main one.
+    The score of a class (``Score.part``) has the facts of its name.
+    """
 
     output: ClassVar[type[Prediction]]
     version: ClassVar[str]
-    scores: ClassVar[tuple[str, ...]]
+    facts: ClassVar[Mapping[str, MetricFacts]]
 
     def compute(self, truth: Truth, predictions: Sequence[Prediction]) -> list[Score]:
         """Score one operating point: ``predictions[i]`` is for image i of ``truth``, labels index ``truth.classes``."""
@@ -160,7 +202,7 @@ class Resampled(Protocol):
     def resample(
         self, truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64]
     ) -> Mapping[str, npt.NDArray[np.float64]]:
-        """Some of ``scores``, the main one among them, with image i counted ``draws[r, i]`` times: (R, N) -> (R,) each,
+        """Some of the scores, the main one among them, with image i counted ``draws[r, i]`` times: (R, N) -> (R,) each,
         NaN where undefined.
 
         A score of one class, where it is given, has the name ``metric/part``.
@@ -177,7 +219,8 @@ class Counted(Protocol):
 
 @dataclass(frozen=True)
 class Counts:
-    """What a metric counted of one head at one operating point, named as in rows. original: of the uncompressed images.
+    """What a metric counted of one head at one operating point, named as in ``scores.csv``. original: of the
+    uncompressed images.
     classes: those scored.
     """
 
@@ -221,7 +264,7 @@ class Task(Protocol):
 class Illustrated(Protocol):
     """Capability of a task: figures of a run beside its curves."""
 
-    def figures(self, rows: Sequence[Row], counts: Sequence[Counts], folder: Path) -> None:
+    def figures(self, scores: Sequence[ScoreRow], counts: Sequence[Counts], folder: Path) -> None:
         """Write them into the run's folder, each file whole or not at all. counts: of every cell that has a score."""
 
 
@@ -288,9 +331,14 @@ class PredictionRecord:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One aggregated number; the columns of ``rows.csv``, in this order. ``cell`` leads to the provenance in
-    ``run.json``.
+class ScoreRow:
+    """One number of one cell: the columns of ``scores.csv``, in this order.
+
+    cell: the key of its provenance in ``run.json``. ladder: "second" for a codec's second ladder, which measures the
+    noise floor, empty for its own. part: the class scored, empty for all classes. low, high: the ends of the 95 %
+    interval, NaN where there is none. status: "ok", or why there is no value: "n/a", "skipped", "failed" or "missing",
+    explained by ``reason``; where the status is "ok", ``reason`` says why a score has no interval, or how a time was
+    taken.
     """
 
     cell: str
@@ -298,6 +346,7 @@ class Row:
     dataset: str
     split: str
     codec: str
+    ladder: str
     point: str
     route: str
     regime: str
@@ -305,11 +354,82 @@ class Row:
     part: str
     seed: int
     metric: str
-    anchor: str
     value: float
-    low: float = field(default=float("nan"))
-    high: float = field(default=float("nan"))
+    low: float = math.nan
+    high: float = math.nan
     unit: str = ""
+    images: int = 0
+    status: str = "ok"
+    reason: str = ""
+
+
+Kind = Literal[
+    "bd_rate",
+    "bd_metric",
+    "noise_floor_rate",
+    "noise_floor_metric",
+    "difference_at_rate",
+    "score_at_rate",
+    "lead_at_rate",
+    "lead_bd_rate",
+    "lead_bd_metric",
+    "heads_apart",
+    "matched_rate",
+]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One number about two curves, two codecs or two heads: the columns of ``comparisons.csv``, in this order.
+
+    kind:
+        bd_rate, bd_metric: the codec's Bjontegaard difference from ``anchor``, in percent of rate or in the metric.
+        noise_floor_rate, noise_floor_metric: the same of the codec's second ladder from its own ladder (``anchor``).
+        difference_at_rate: the codec's curve less that of ``anchor`` at ``at_bpp``, where a Bjontegaard difference is
+        missing; ``codec_score`` and ``other_score`` are the two scores.
+        score_at_rate: the codec's score at ``at_bpp``; ``point`` names the operating point that was matched to the
+        rate, and is empty where the curve was read between its points.
+        lead_at_rate: the score of the best codec at ``at_bpp`` less that of ``other``.
+        lead_bd_rate, lead_bd_metric: the Bjontegaard difference of the best codec from ``anchor`` less that of
+        ``other``.
+        heads_apart: the score of ``head`` by ``route`` less that of the head ``other`` by ``other_route``, at one
+        point.
+        matched_rate: the rate of the operating point that a search found for the target ``at_bpp``.
+    metric: the score compared, "bpp" for a matched rate. low, high: the 95 % interval of the difference itself, paired
+    over ``resamples`` resamples of the images; NaN where there is none. ``refused`` of them gave no number, and the
+    others lie between ``valued_low`` and ``valued_high``. method: "pchip" where both curves were interpolated, "fit"
+    where one dips and a monotone fit stands in. overlap_test, overlap_anchor: the share, 0 to 1, of the codec's and of
+    the anchor's own range that both curves cover. status: "ok", or "n/a" with the reason.
+    """
+
+    kind: Kind
+    task: str
+    dataset: str
+    split: str
+    metric: str
+    head: str = ""
+    route: str = ""
+    regime: str = ""
+    codec: str = ""
+    point: str = ""
+    anchor: str = ""
+    other: str = ""
+    other_route: str = ""
+    at_bpp: float = math.nan
+    value: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    unit: str = ""
+    codec_score: float = math.nan
+    other_score: float = math.nan
+    method: str = ""
+    overlap_test: float = math.nan
+    overlap_anchor: float = math.nan
+    resamples: int = 0
+    refused: int = 0
+    valued_low: float = math.nan
+    valued_high: float = math.nan
+    seed: int = 0
     images: int = 0
     status: str = "ok"
     reason: str = ""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from benchmarks.api import DATASETS, TASKS, Counts, Dataset, Row, ScoresOriginals
+from benchmarks.api import DATASETS, TASKS, Comparison, Counts, Dataset, ScoreRow, ScoresOriginals
 from benchmarks.harness.answers import why_unavailable
 from benchmarks.harness.cache import Store
 from benchmarks.harness.config import Config, Overwrite
@@ -17,13 +17,12 @@ from benchmarks.harness.execute import run_plan
 from benchmarks.harness.executors import TIMEOUT_S, Executor, Processes, one_thread
 from benchmarks.harness.match_bpp import checked, match
 from benchmarks.harness.operating_points import curves
-from benchmarks.harness.operating_points import ladder as null_ladder
+from benchmarks.harness.operating_points import ladder as second_ladder
 from benchmarks.harness.plan import Plan, leave_out, make_plan
 from benchmarks.harness.progress import Progress, Silent
 from benchmarks.harness.readiness import make_ready
 from benchmarks.stats import anchors as anchors_of
 from benchmarks.stats.bootstrap import RESAMPLES, Bootstrap
-from benchmarks.stats.null_floor import marked
 from downstream.api import HEADS, Route, routes_of
 from hsc.api import Codec
 from hsc.devices import check_device
@@ -37,27 +36,41 @@ if TYPE_CHECKING:
 
     from benchmarks.runs.keep_streams import Keeping
     from benchmarks.runs.records import Line
+    from benchmarks.runs.results import Results
 
 _LOG = logging.getLogger("benchmarks")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run gave: its plan, its rows, what its metrics counted (for figures of the task), what each image took,
-    and the streams it keeps.
+    """What a run gave.
+
+    scores, comparisons: its numbers, as in ``scores.csv`` and ``comparisons.csv``. counts: what its metrics counted,
+    for figures of the task. records: what each image took. keeping: the bitstreams it keeps.
     """
 
     plan: Plan
-    rows: list[Row]
+    scores: list[ScoreRow]
+    comparisons: list[Comparison] = field(default_factory=list)
     counts: Sequence[Counts] = ()
     records: list[Line] = field(default_factory=list)
     keeping: Keeping | None = None
 
     @property
+    def results(self) -> Results:
+        """The numbers as tables."""
+        from benchmarks.runs.results import Results
+
+        design = self.plan.config.design
+        return Results.of(self.scores, self.comparisons, design.columns, design.main_metric, design.facts)
+
+    @property
     def failed(self) -> list[str]:
         """One line for each cell without a number, or whose streams could not be kept: codec, point, head, reason."""
-        bad = (r for r in self.rows if r.status in {"failed", "missing"} and not r.anchor)
-        lines = dict.fromkeys(" ".join(f"{r.codec} {r.point} {r.head}".split()) + f": {r.reason}" for r in bad)
+        failed = (row for row in self.scores if row.status in {"failed", "missing"})
+        lines = dict.fromkeys(
+            " ".join(f"{row.codec} {row.point} {row.head}".split()) + f": {row.reason}" for row in failed
+        )
         return [*lines, *(self.keeping.troubles if self.keeping else ())]
 
 
@@ -68,20 +81,18 @@ def evaluate(
     heads: Sequence[str | Any] | None = None,
     **options: Any,
 ) -> pd.DataFrame:
-    """Run a benchmark and return its rows, one number a line, columns as in ``rows.csv``.
+    """Run a benchmark and return its scores, one number a line, columns as in ``scores.csv``.
 
     What is None comes from the task's defaults. Specs and ready objects may be mixed. Further options are those of
-    ``configure`` and ``run``: route, limit, seed, anchors, repeats, overwrite, resamples, null_floor, match_bpp,
+    ``configure`` and ``run``: route, limit, seed, anchors, repeats, overwrite, resamples, noise_floor, match_bpp,
     workers, device, cache.
 
     Raises:
         UsageError, UnavailableError, DataError: before anything is coded.
     """
-    from benchmarks.runs.rows import frame
-
-    names = ("route", "limit", "seed", "anchors", "repeats", "overwrite", "resamples", "null_floor", "match_bpp")
+    names = ("route", "limit", "seed", "anchors", "repeats", "overwrite", "resamples", "noise_floor", "match_bpp")
     made = {k: options.pop(k) for k in names if k in options}
-    return frame(run(configure(task, dataset, codecs, heads, **made), **options).rows)
+    return run(configure(task, dataset, codecs, heads, **made), **options).results.scores
 
 
 def configure(
@@ -97,14 +108,14 @@ def configure(
     repeats: int = 1,
     overwrite: Overwrite = "missing",
     resamples: int = RESAMPLES,
-    null_floor: bool = True,
+    noise_floor: bool = True,
     match_bpp: Sequence[float] = (),
 ) -> Config:
     """Turn specs into a Config; ``original`` always comes first, since every table has its ceiling.
 
     route: heads that read decoded images, heads that read latents, or both.
-    null_floor: the last anchor's second ladder joins the curves (by default that of JPEG, which costs seconds), so that
-    every table of differences has its floor.
+    noise_floor: the last anchor's second ladder joins the curves (by default that of JPEG, which costs seconds), so
+    that every table of differences has its noise floor.
     match_bpp: bits per pixel at which each codec's points are to lie, in place of its ladder; then there is no floor.
 
     Raises:
@@ -136,9 +147,9 @@ def configure(
         else _default_anchors(job.anchors, labels)
     )
     rates = checked(match_bpp)
-    if named and null_floor and not rates:
+    if named and noise_floor and not rates:
         last = anchors_of.members(named[-1], labels)[0]
-        second = null_ladder(next(c for c in found if c.label == last))
+        second = second_ladder(next(c for c in found if c.label == last))
         found += [second] if second else []
     taken, routes = tuple(reader for reader, _ in readers), tuple(way for _, way in readers)
     return Config(job, data, tuple(found), taken, routes, named, limit, seed, repeats, overwrite, resamples, rates)
@@ -149,7 +160,7 @@ def _one(registry: Any, spec: Any) -> Any:
 
 
 def _label(head: Any) -> str:
-    return str(parse_spec(head)) if isinstance(head, str) else str(HEADS.spec(head))
+    return str(HEADS.parse(head) if isinstance(head, str) else HEADS.spec(head))
 
 
 def _default_anchors(names: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:
@@ -190,7 +201,7 @@ def run(
     from benchmarks.runs.records import collect
     from benchmarks.stats.bd_comparison import differences
     from benchmarks.stats.codec_comparison import leads
-    from benchmarks.stats.head_comparison import same_bytes
+    from benchmarks.stats.head_comparison import heads_apart
 
     check_device(device)
     os.environ["HSC_DEVICE"] = device  # inherited by workers, read by heads and learned codecs
@@ -207,7 +218,7 @@ def run(
     assert executor is not None
     try:
         with one_thread(), HOLDER.run(), Store(Path(cache) / "store.sqlite") as store:
-            matched: list[Row] = []
+            matched: list[Comparison] = []
             plan = make_plan(config, store, executor, progress)
             make_ready(plan, store, executor, progress, tell)
             if rehearse:
@@ -233,15 +244,15 @@ def run(
             for text in scores_nothing(plan, scored, counts):
                 plan.notices.append(text)
                 tell(text)
-            rows, design = matched + scored, config.design
-            compared = (
-                differences(design, rows, bootstrap)
-                + leads(design, rows, bootstrap)
-                + same_bytes(design, rows, bootstrap)
-            )
-            rows = marked(rows + compared, design.curves)
+            design = config.design
+            comparisons = [
+                *matched,
+                *differences(design, scored, bootstrap),
+                *leads(design, scored, bootstrap, matched),
+                *heads_apart(design, scored, bootstrap),
+            ]
             keeping = keep(plan, keep_streams, store, executor, progress) if keep_streams else None
-            return Outcome(plan, rows, counts, collect(plan, store), keeping)
+            return Outcome(plan, scored, comparisons, counts, collect(plan, store), keeping)
     finally:
         progress.end()
         if own:

@@ -1,1 +1,1 @@
-"""Heads: the detectors and segmenters whose work on coded images is the quality we measure."""
+"""Heads: detectors, segmenters and fidelity measures. Their results on decoded images are the quality we measure."""

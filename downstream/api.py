@@ -1,11 +1,12 @@
-"""What a head is: a network that does a machine's job on an image, or straight on a codec's latents.
+"""The contract of a head: a network that does a machine's task on decoded images, or on a codec's decoded latents.
 
-    image   --ImageHead.predict---> Detections | SegmentationMap      (route "image")
-    latents --LatentHead.predict--> Detections | SegmentationMap      (route "latent")
+    image            --ImageHead.predict-----------> Detections | SegmentationMap      (route "image")
+    latents          --LatentHead.predict_latents--> Detections | SegmentationMap      (route "latent")
+    original, image  --FidelityHead.compare--------> Fidelity | FeaturePair            (route "image")
 
-A head answers in its own classes. How those map onto a data set's classes is written in files
-(``downstream/class_maps``); where there is none, classes of exactly the same name are the same, which a run says, and
-no other name is guessed.
+A head answers in its own classes. Files in ``downstream/class_maps`` say how these map onto a data set's classes. Where
+there is no such file, classes of exactly the same name are taken as the same and the run reports it; no other names are
+matched.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ from hsc.errors import DataError
 from hsc.registry import Registry
 
 VOID = 255
-"""The label of pixels that count for nobody."""
+"""The label of pixels that are left out of every score."""
 
 
 @dataclass(frozen=True)
 class LabelSpace:
-    """A named, ordered list of classes; label i is ``classes[i]``. Two spaces are the same where their names are."""
+    """A named, ordered list of classes; label i is ``classes[i]``. Two spaces are equal if name and classes are."""
 
     name: str
     classes: tuple[str, ...]
@@ -38,27 +39,30 @@ class LabelSpace:
 
 @dataclass(frozen=True)
 class Masks:
-    """The pixels of some objects of one image, as run lengths in COCO's packed form (``downstream/ops/masks.py`` packs
-    and unpacks).
+    """The masks of some objects in one image, as run lengths in COCO's packed form.
 
-    counts: one byte string an object. image_hw: height and width of the image they are drawn in.
+    ``downstream/ops/masks.py`` packs and unpacks them. counts: one byte string for each object. image_hw: height and
+    width of the image that the masks belong to, in pixels.
     """
 
     counts: tuple[bytes, ...]
     image_hw: tuple[int, int]
 
     def kept(self, keep: npt.NDArray[np.bool_]) -> Masks:
-        """Those of the objects that ``keep`` (N,) says."""
+        """The masks of the objects for which ``keep``, bool (N,), is true."""
         return Masks(tuple(itertools.compress(self.counts, keep.tolist())), self.image_hw)
 
 
 @dataclass(frozen=True)
 class Detections:
-    """Boxes found in one image, best score first or in any order.
+    """The boxes that a head found in one image, in any order.
 
-    boxes_xyxy: float32 (N, 4), left, top, right, bottom in pixels of the image as given, not clipped further.
+    boxes_xyxy: float32 (N, 4), left, top, right, bottom in pixels of the image as given; they are not clipped.
     scores: float32 (N,), 0 to 1. labels: int64 (N,), index into the head's classes. masks: of the same objects in the
-    same order, None from heads that give none.
+    same order; None from heads that give no masks.
+
+    Raises:
+        ValueError: the arrays, or the number of masks, do not fit together.
     """
 
     boxes_xyxy: npt.NDArray[np.float32]
@@ -70,8 +74,8 @@ class Detections:
         n = len(self.scores)
         if self.masks is not None and len(self.masks.counts) != n:
             raise ValueError(
-                f"{len(self.masks.counts)} masks do not fit {n} boxes: expected one each, an empty one where nothing "
-                f"is seen"
+                f"{len(self.masks.counts)} masks do not fit {n} boxes: expected one for each box, empty where no "
+                f"pixel is inside"
             )
         if self.boxes_xyxy.shape != (n, 4) or self.labels.shape != (n,):
             raise ValueError(
@@ -82,17 +86,17 @@ class Detections:
 
 @dataclass(frozen=True)
 class SegmentationMap:
-    """One class a pixel: uint8 (H, W), index into the head's classes, ``VOID`` where there is none."""
+    """The class of each pixel: uint8 (H, W), index into the head's classes, ``VOID`` where a pixel has no class."""
 
     labels: npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Likeness:
-    """How near a decoded image is to its original, by one measure of people's vision.
+class Fidelity:
+    """How close one decoded image is to its original, by one fidelity measure.
 
-    measure: its name ("psnr", "lpips"). numbers: float64 (K,), what the measure is computed from: one value, or sums
-    for pooled ones.
+    measure: its name ("psnr", "lpips"). numbers: float64 (K,), the numbers that the score of a set is computed from:
+    the value for this image, or for pooled measures the sums that are pooled.
     """
 
     measure: str
@@ -101,30 +105,31 @@ class Likeness:
 
 @dataclass(frozen=True)
 class FeaturePair:
-    """What a network sees in an original and in its decoded image, for distances between sets: float32 (P, D) each, P
-    patches.
+    """A network's features of P patches of an original and of its decoded image, float32 (P, D) each.
+
+    They are for distances between the distributions of a whole set, such as FID.
     """
 
     original: npt.NDArray[np.float32]
     decoded: npt.NDArray[np.float32]
 
 
-Prediction: TypeAlias = Detections | SegmentationMap | Likeness | FeaturePair
+Prediction: TypeAlias = Detections | SegmentationMap | Fidelity | FeaturePair
 
 
 def arrays_of(prediction: Prediction) -> dict[str, npt.NDArray[Any]]:
-    """A prediction's arrays by name: the same for equal predictions; masks, where there are any, as three."""
+    """A prediction's arrays by name, the same for equal predictions; masks, if it has any, are three arrays."""
     arrays = dict(vars(prediction))
     masks = arrays.pop("masks", None)
     if masks is not None:
         arrays["mask_bytes"] = np.frombuffer(b"".join(masks.counts), np.uint8)
-        arrays["mask_lengths"] = np.array([len(one) for one in masks.counts], np.int64)
+        arrays["mask_lengths"] = np.array([len(counts) for counts in masks.counts], np.int64)
         arrays["mask_hw"] = np.array(masks.image_hw, np.int64)
     return {name: np.asarray(value) for name, value in arrays.items()}
 
 
 def to_bytes(prediction: Prediction) -> bytes:
-    """Pack a prediction for the store: a compressed .npz of its arrays."""
+    """Pack a prediction for the cache: a compressed .npz of its arrays."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays_of(prediction))
     return buffer.getvalue()
@@ -134,7 +139,7 @@ def from_bytes(data: bytes) -> Prediction:
     """Unpack what ``to_bytes`` packed.
 
     Raises:
-        DataError: it is damaged, or is no prediction's.
+        DataError: the data are damaged, or hold something other than a prediction.
     """
     try:
         return _prediction(unpack(data))
@@ -144,7 +149,7 @@ def from_bytes(data: bytes) -> Prediction:
 
 def _prediction(arrays: dict[str, Any]) -> Prediction:
     if "measure" in arrays:
-        return Likeness(str(arrays["measure"]), arrays["numbers"])
+        return Fidelity(str(arrays["measure"]), arrays["numbers"])
     if "scores" not in arrays:
         kind = FeaturePair if "decoded" in arrays else SegmentationMap
         return kind(**arrays)
@@ -157,89 +162,123 @@ def _prediction(arrays: dict[str, Any]) -> Prediction:
 
 
 class Head(Protocol):
-    """What every head says of itself: a frozen dataclass whose fields are its whole configuration."""
+    """What every head states: it is a frozen dataclass, and its fields are its whole configuration.
+
+    output: the kind of its predictions. regime: "frozen" for a head trained on clean images, "adapted" for one trained
+    on a codec's decoded images or latents, "reference" for one that compares with the original.
+    """
 
     output: ClassVar[type[Prediction]]
     regime: ClassVar[Literal["frozen", "adapted", "reference"]]
 
     @property
     def label_space(self) -> LabelSpace:
-        """The classes it knows."""
+        """The classes that the head answers in."""
 
     def available(self) -> str | None:
-        """None if it can run here, else one sentence with the reason and the cure."""
+        """None if the head can run here, else one sentence with the reason and the cure."""
 
     def provenance(self) -> Mapping[str, str]:
-        """sha256 of its weights and whatever else decides its answer beside the config. Part of the prediction key."""
+        """sha256 of its weights, and whatever else decides its answers besides the config; in the prediction key."""
 
 
 @runtime_checkable
-class ImageHead(Head, Protocol):
-    """A head on images. Holds its network outside its fields, built on first use, so that it travels to workers."""
+class PredictsFromImages(Protocol):
+    """Capability of a head: it answers on decoded images."""
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
-        """One prediction an image, in order. Images may differ in size; the head resizes and batches as it likes."""
+        """One prediction for each image, in order. Images may differ in size; the head resizes and batches freely."""
 
 
-class Judge(Head, Protocol):
-    """A head that sees the original beside the decoded image and says how near it is; of regime "reference", without
-    classes.
+@runtime_checkable
+class PredictsFromLatents(Protocol):
+    """Capability of a head: it answers on decoded latents."""
 
-    measure: the score its answers give, a metric's.
+    def predict_latents(self, latents: Sequence[Latents]) -> list[Prediction]:
+        """One prediction for the latents of each image, in order."""
+
+
+@runtime_checkable
+class ComparesWithOriginals(Protocol):
+    """Capability of a head: it answers on pairs of an original and its decoded image."""
+
+    def compare(self, originals: Sequence[Image], images: Sequence[Image]) -> list[Prediction]:
+        """One answer for each pair, in order; the two images of a pair have the same size."""
+
+
+@runtime_checkable
+class ImageHead(Head, PredictsFromImages, Protocol):
+    """A head on images.
+
+    It holds its network outside its fields and builds it on first use, so that the head itself can be sent to workers.
     """
+
+
+@runtime_checkable
+class LatentHead(Head, PredictsFromLatents, Protocol):
+    """A head on decoded latents. needs: the maps that it reads, each with its latent space."""
+
+    needs: Sequence[LatentSpec]
+
+
+@runtime_checkable
+class HasMeasure(Protocol):
+    """Capability of a head: all its answers are of one measure. measure: the metric's score that they give."""
 
     measure: ClassVar[str]
 
-    def compare(self, originals: Sequence[Image], images: Sequence[Image]) -> list[Prediction]:
-        """One answer a pair, in order; the two of a pair are of one size."""
+
+class FidelityHead(Head, HasMeasure, ComparesWithOriginals, Protocol):
+    """A head that compares the decoded image with its original. Its regime is "reference", and it has no classes."""
 
 
 @runtime_checkable
 class GivesMasks(Protocol):
-    """Capability of a head of boxes: a mask with each, where ``gives_masks`` says so; it may depend on the weights."""
+    """Capability of a detector: a mask with each box."""
 
     @property
-    def gives_masks(self) -> bool: ...
+    def gives_masks(self) -> bool:
+        """Whether this configuration gives masks; it may depend on the weights."""
 
 
 @runtime_checkable
-class LatentHead(Head, Protocol):
-    """A head on decoded latents. ``needs`` names the maps it reads, in whose space."""
-
-    needs: Sequence[LatentSpec]
-
-    def predict_latents(self, latents: Sequence[Latents]) -> list[Prediction]: ...
-
-
-Route: TypeAlias = Literal["image", "latent"]
-"""How a head comes to its input: from the decoded image, or straight from the decoded latents."""
-
-
-def routes_of(head: Any) -> tuple[Route, ...]:
-    """The routes a head can take, told from its methods alone, so that one whose weights are missing can be asked too."""
-    methods: dict[Route, tuple[str, ...]] = {"image": ("predict", "compare"), "latent": ("predict_latents",)}
-    return tuple(
-        route for route, names in methods.items() if any(callable(getattr(head, name, None)) for name in names)
-    )
-
-
-def sees_originals(head: Any) -> bool:
-    """Whether a head is a ``Judge``, told from its methods alone."""
-    return callable(getattr(head, "compare", None))
-
-
 class AdaptedHead(Protocol):
-    """A head on images that was trained on what one codec decodes."""
+    """Capability of a head on images: it was trained on the images that one codec decodes."""
 
     @property
     def adapted_to(self) -> str:
-        """The latent space of that codec, empty for any."""
+        """The latent space of that codec; empty if the head may follow any codec."""
+
+
+Route: TypeAlias = Literal["image", "latent"]
+"""The input of a head: the decoded image, or the decoded latents without an image."""
+
+_ROUTES: dict[Route, tuple[type, ...]] = {
+    "image": (PredictsFromImages, ComparesWithOriginals),
+    "latent": (PredictsFromLatents,),
+}
+
+
+def routes_of(head: Any) -> tuple[Route, ...]:
+    """The routes that a head can take. Only its methods are looked at, so its weights may be missing."""
+    return tuple(route for route, capabilities in _ROUTES.items() if isinstance(head, capabilities))
+
+
+def sees_originals(head: Any) -> bool:
+    """Whether a head compares with originals. Only its methods are looked at, so its weights may be missing."""
+    return isinstance(head, ComparesWithOriginals)
+
+
+def measure_of(head: Any) -> str:
+    """The one score that a head's answers give; empty if the task's metrics decide it."""
+    return head.measure if isinstance(head, HasMeasure) else ""
 
 
 class LabelledData(Protocol):
     """The part of a data set that a head must agree with."""
 
-    def label_space(self, kind: type[Prediction]) -> LabelSpace | None: ...
+    def label_space(self, kind: type[Prediction]) -> LabelSpace | None:
+        """The classes of the labels for predictions of this kind; None if the data set has no such labels."""
 
 
 HEADS: Registry[Any] = Registry("head", package="downstream.heads", group="hsc.heads")

@@ -1,5 +1,6 @@
-"""Reads packed arrays (.npz) from bytes that may be damaged or hostile: nothing is unpickled, and nothing larger than a
-stated size is unpacked.
+"""Packed arrays (.npz) from bytes that may be damaged or hostile.
+
+Nothing is unpickled, and nothing larger than a stated size is unpacked.
 """
 
 from __future__ import annotations
@@ -16,50 +17,41 @@ import numpy.typing as npt
 
 from hsc.errors import DataError
 
-MOST = 1 << 29
-"""Bytes that all arrays of one prediction may have together: a map of 2**29 pixels."""
-_ARRAYS = 64
+MAX_BYTES = 1 << 29
+"""The most bytes that all arrays of one prediction may have together: a map of 2**29 pixels."""
+_MAX_ARRAYS = 64
 _NPY: Any = np.lib.format
+_DAMAGED_ARCHIVE = (
+    ValueError, KeyError, EOFError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error, struct.error,
+)  # fmt: skip
+_DAMAGED_HEADER = (SyntaxError, TypeError, MemoryError, tokenize.TokenError)
+"""What numpy's reader of array headers raises besides."""
 
 
-def unpack(data: bytes, most: int = MOST) -> dict[str, npt.NDArray[Any]]:
-    """The arrays of an .npz file by name. most: bytes that they may have together.
+def unpack(data: bytes, max_bytes: int = MAX_BYTES) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of an .npz file by name. max_bytes: the most that they may have together.
 
     Raises:
-        DataError: it is damaged, holds something else than plain arrays, or more than ``most``.
+        DataError: the data are damaged, hold something other than plain arrays, or more than ``max_bytes``.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
             size = sum(member.file_size for member in members)
-            if size > most or len(members) > _ARRAYS:
+            if size > max_bytes or len(members) > _MAX_ARRAYS:
                 raise DataError(
-                    f"packed arrays unpack to {size} bytes in {len(members)} arrays, expected at most {most} in "
-                    f"{_ARRAYS}"
+                    f"packed arrays unpack to {size} bytes in {len(members)} arrays, expected at most {max_bytes} in "
+                    f"{_MAX_ARRAYS}"
                 )
             return {member.filename.removesuffix(".npy"): _array(archive.read(member)) for member in members}
-    except (
-        ValueError,
-        KeyError,
-        EOFError,
-        OSError,
-        RuntimeError,
-        zipfile.BadZipFile,
-        zlib.error,
-        struct.error,
-    ) as error:
+    except _DAMAGED_ARCHIVE as error:
         raise DataError(f"packed arrays are damaged: {error or type(error).__name__}") from error
-    except (
-        SyntaxError,
-        TypeError,
-        MemoryError,
-        tokenize.TokenError,
-    ) as error:  # what numpy's reader of headers raises beside
+    except _DAMAGED_HEADER as error:
         raise DataError(f"packed arrays are damaged: {type(error).__name__} in an array's header") from error
 
 
 def _array(data: bytes) -> npt.NDArray[Any]:
-    """One .npy file, whose header does not announce more than is there."""
+    """The array of one .npy file, after a check that its header announces exactly the bytes that follow."""
     file = io.BytesIO(data)
     version = _NPY.read_magic(file)
     read = {(1, 0): _NPY.read_array_header_1_0, (2, 0): _NPY.read_array_header_2_0}.get(version)
@@ -70,7 +62,7 @@ def _array(data: bytes) -> npt.NDArray[Any]:
     for side in shape:
         count *= side
     if dtype.hasobject or any(side < 0 for side in shape) or count * dtype.itemsize != len(data) - file.tell():
-        raise ValueError(f"an array of {dtype} {shape} is announced, {len(data) - file.tell()} bytes of it are there")
+        raise ValueError(f"the header announces {dtype} {shape}, and {len(data) - file.tell()} bytes follow")
     file.seek(0)
     array: npt.NDArray[Any] = _NPY.read_array(file, allow_pickle=False)
     return array

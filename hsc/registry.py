@@ -16,7 +16,7 @@ import importlib.metadata
 import pkgutil
 import sys
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from hsc.errors import HscError, PluginError, SpecError, UnknownNameError
@@ -62,23 +62,34 @@ class Registry(Generic[T]):
         self.noun, self.package, self.group = noun, package, group
         self.broken: dict[str, str] = {}
         self._classes: dict[str, type] = {}
+        self._aliases: dict[str, str] = {}
         self._loaded = False
 
-    def register(self, name: str) -> Callable[[C], C]:
+    def register(self, name: str, *, aliases: Sequence[str] = ()) -> Callable[[C], C]:
         """Class decorator: register a frozen dataclass under ``name``, which becomes its ``spec_name``.
 
+        aliases: other names that users may write. Each stands for ``name`` wherever a name is read; specs, labels and
+        identities hold ``name`` alone, so an alias changes no recorded run and no key.
+
         Raises:
-            SpecError: another class has that name.
+            SpecError: another class has the name or an alias already.
         """
 
         def add(cls: C) -> C:
-            other = self._classes.get(name)
-            if other is not None and (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
+            for spelling in (name, *aliases):
+                other = self._classes.get(self._aliases.get(spelling, spelling))
+                if other is not None and (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
+                    raise SpecError(
+                        f"two {self.noun}s are named {spelling!r}: {other.__module__} and {cls.__module__}; rename one"
+                    )
+            if name in self._aliases or name in aliases or any(alias in self._classes for alias in aliases):
                 raise SpecError(
-                    f"two {self.noun}s are named {name!r}: {other.__module__} and {cls.__module__}; rename one"
+                    f"the {self.noun} {name!r} of {cls.__module__} has one word as its name and as an alias: "
+                    f"{', '.join(aliases) or self._aliases[name]}; leave one out"
                 )
             cls.spec_name = name  # type: ignore[attr-defined]
             self._classes[name] = cls
+            self._aliases.update(dict.fromkeys(aliases, name))
             return cls
 
         return add
@@ -101,23 +112,42 @@ class Registry(Generic[T]):
             self.broken[name] = f"its file does not import: {type(error).__name__}: {error}"
 
     def names(self) -> list[str]:
-        """All registered names, sorted."""
+        """All registered names, sorted, without aliases."""
         self._load()
         return sorted(self._classes)
 
+    def registered_name(self, name: str) -> str:
+        """The name that an alias stands for; any other name is returned unchanged, registered or not.
+
+        Use it before a name is compared with the name in a label or a recorded run.
+        """
+        self._load()
+        return self._aliases.get(name, name)
+
+    def display_name(self, name: str) -> str:
+        """A registered name for lists that people read: "detector (= small)" where it has an alias, else the name."""
+        aliases = [alias for alias, registered in self._aliases.items() if registered == name]
+        return f"{', '.join(aliases)} (= {name})" if aliases else name
+
+    def parse(self, text: str) -> Spec:
+        """Parse a spec, with an alias replaced by the registered name. Errors are those of ``parse_spec``."""
+        spec = parse_spec(text)
+        return Spec(self.registered_name(spec.name), spec.arguments)
+
     def get(self, name: str) -> type[T]:
-        """The class registered under ``name``.
+        """The class registered under ``name``, or under the name that this alias stands for.
 
         Raises:
             UnknownNameError: there is no such class; the message lists near names.
         """
-        self._load()
-        if name in self._classes:
-            return self._classes[name]
+        registered = self.registered_name(name)
+        if registered in self._classes:
+            return self._classes[registered]
         if name in self.broken:
             raise UnknownNameError(f"the {self.noun} {name!r} cannot be used: {self.broken[name]}")
-        near = difflib.get_close_matches(name, self._classes, n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(self.names())}"
+        near = difflib.get_close_matches(name, [*self._classes, *self._aliases], n=3)
+        all_names = ", ".join(self.display_name(known) for known in self.names())
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {all_names}"
         raise UnknownNameError(f"no {self.noun} is named {name!r}; {hint}")
 
     def build(self, spec: Spec | str) -> T:

@@ -95,15 +95,15 @@ def latent_weights(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pa
 
         from downstream.label_spaces import CAMVID11, ROADSCENES
         from downstream.networks.latents import build_detector, build_segmenter
-        from downstream.networks.latents.inputs import reading_of
+        from downstream.networks.latents.inputs import latent_input_of
 
         path = folder / f"{task}_{use}_{specs[0].space[:8]}.safetensors"
         if not path.exists():
             space = ROADSCENES if task == "detection" else CAMVID11
-            reading = reading_of(specs, use)
+            latent_input = latent_input_of(specs, use)
             with torch.random.fork_rng():
                 torch.manual_seed(0)
-                network = (build_detector if task == "detection" else build_segmenter)(reading, len(space.classes))
+                network = (build_detector if task == "detection" else build_segmenter)(latent_input, len(space.classes))
                 torch.nn.init.normal_(network.heat.weight if task == "detection" else network.classify.weight)
             about = {
                 "task": task,
@@ -111,7 +111,7 @@ def latent_weights(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pa
                 "arch": use,
                 "space": space.name,
                 "classes": space.classes,
-                **reading.to_plain(),
+                **latent_input.to_plain(),
             }
             tensors = {name: t.half() if t.is_floating_point() else t for name, t in network.state_dict().items()}
             save_file(tensors, path, {"about": json.dumps(about)})

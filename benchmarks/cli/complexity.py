@@ -11,12 +11,11 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.api import CODECS, DATASETS, TASKS
-from benchmarks.runs.rows import write_csv
+from benchmarks.runs.csv_cells import write_csv
 from benchmarks.studies.complexity import run, table
 from downstream.api import HEADS
 from hsc.devices import check_device
 from hsc.errors import HscError
-from hsc.registry import parse_spec
 
 _EXAMPLES = """examples:
   hsc-bench complexity --codec 'hsc(quality=3)' --head small --head 'latent_detector(weights="latent_detector_both.safetensors")'
@@ -63,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ["HSC_DEVICE"] = chosen.device
         task = TASKS.build(chosen.task)
         codecs = [CODECS.build(spec) for spec in chosen.codec or ["hsc"]]
-        heads = [(str(parse_spec(spec)), HEADS.build(spec)) for spec in chosen.head or task.heads]
+        heads = [(str(HEADS.parse(spec)), HEADS.build(spec)) for spec in chosen.head or task.heads]
         dataset = DATASETS.build(chosen.dataset or task.dataset)
         costs = run(
             codecs, heads, dataset, batches=chosen.batch or [1, 8], threads=chosen.threads, repeats=chosen.repeats

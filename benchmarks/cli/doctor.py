@@ -18,7 +18,7 @@ from benchmarks.harness.answers import why
 from benchmarks.harness.measure import ask
 from benchmarks.imaging.image_files import require_image
 from benchmarks.runs.environment import PACKAGES, environment, version
-from downstream.api import HEADS, Detections, FeaturePair, Likeness, Route, routes_of
+from downstream.api import HEADS, Detections, FeaturePair, Fidelity, Route, routes_of
 from downstream.compatibility import why_not_latents
 from hsc.api import DecodesLatents, Image, Latents
 from hsc.errors import HscError, SpecError, UnavailableError
@@ -135,7 +135,7 @@ def _read(head: Any, route: Route) -> str:
     what = f"{SIDE}x{SIDE}" if route == "image" else f"latents of {SIDE}x{SIDE}"
     if isinstance(answer, Detections):
         return f"{what}: {len(answer.scores)} boxes in {took}"
-    if isinstance(answer, Likeness | FeaturePair):
+    if isinstance(answer, Fidelity | FeaturePair):
         return f"{what} compared with itself in {took}"
     if answer.labels.shape != image.shape[:2]:
         raise HscError(f"{what} was answered with a map of {answer.labels.shape}")

@@ -28,7 +28,7 @@ def listing(registry: Registry[Any]) -> str:
     out.
     """
     lines = []
-    for name in registry.names():
+    for name in sorted(registry.names(), key=registry.display_name):
         cls = registry.get(name)
         try:
             with nothing_fetched():
@@ -37,7 +37,8 @@ def listing(registry: Registry[Any]) -> str:
             state = "available" if reason is None else f"unavailable: {reason}"
         except SpecError as error:
             state = str(error)
-        lines.append((name, state, (cls.__doc__ or "").strip().splitlines()[0] if cls.__doc__ else ""))
+        summary = (cls.__doc__ or "").strip().splitlines()[0] if cls.__doc__ else ""
+        lines.append((registry.display_name(name), state, summary))
     lines += [(name, f"broken: {reason}", "") for name, reason in sorted(registry.broken.items())]
     width = max((len(name) for name, _, _ in lines), default=0)
     return "".join(f"{name:{width}}  {state}  {text}".rstrip() + "\n" for name, state, text in lines)

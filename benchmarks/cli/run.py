@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.api import TASKS
+from benchmarks.api import CODECS, TASKS
 from benchmarks.cli.listing import REGISTRIES, listing
 from benchmarks.evaluation import Outcome, configure, require, run
 from benchmarks.harness.config import Config
@@ -25,7 +25,6 @@ from benchmarks.reporting.save_run import writable, write
 from benchmarks.stats.bootstrap import RESAMPLES
 from benchmarks.text import one_line
 from hsc.errors import HscError, ResultsError, UsageError
-from hsc.registry import parse_spec
 
 DONE, FAILED, USAGE, STOPPED = 0, 1, 2, 130
 
@@ -298,7 +297,7 @@ def _config(options: argparse.Namespace) -> Config:
     codecs = options.codec
     if described := _described(options):
         codecs = list(TASKS.get(options.task).codecs) if codecs is None else codecs
-        named = {parse_spec(spec).name for spec in codecs}
+        named = {CODECS.parse(spec).name for spec in codecs}
         codecs = [*codecs, *(name for name in described if name not in named)]
     return configure(options.task, options.dataset, codecs, options.head, anchors=options.anchor, **made)
 

@@ -18,7 +18,7 @@ from hsc.errors import CodecError
 from hsc.registry import parse_spec
 
 
-@CODECS.register("cut")
+@CODECS.register("cut", aliases=("truncated",))
 @dataclass(frozen=True)
 class Cut:
     """A layered codec's files of one quality, cut: a curve over the number of layers received.

@@ -20,7 +20,7 @@ from hsc.registry import parse_spec
 from hsc.weights.fetching import Fetches, unfetched
 
 
-@DATASETS.register("mismatched")
+@DATASETS.register("mismatched", aliases=("shuffled_labels",))
 @dataclass(frozen=True)
 class Mismatched:
     """Each image with the labels of the next image of its size. of: the data set."""

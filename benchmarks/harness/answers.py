@@ -22,7 +22,7 @@ from benchmarks.api import Sample
 from benchmarks.harness import endings
 from benchmarks.imaging.image_files import require_image
 from benchmarks.text import one_line
-from downstream.api import VOID, Detections, FeaturePair, Likeness, Prediction, SegmentationMap
+from downstream.api import VOID, Detections, FeaturePair, Fidelity, Prediction, SegmentationMap
 from downstream.ops.masks import why_damaged
 from hsc.api import Image, Latents
 from hsc.errors import CodecError, DataError, HeadError, HscError, PluginError
@@ -271,7 +271,7 @@ def checked_prediction(prediction: Any, head: Any, image_hw: tuple[int, int]) ->
         return _checked_boxes(prediction, len(head.label_space.classes), image_hw)
     if isinstance(prediction, SegmentationMap):
         return _checked_map_of_classes(prediction, len(head.label_space.classes), image_hw)
-    if isinstance(prediction, Likeness):
+    if isinstance(prediction, Fidelity):
         return _checked_likeness(prediction, head)
     if isinstance(prediction, FeaturePair):
         return _checked_features(prediction)
@@ -360,7 +360,7 @@ def _checked_map_of_classes(answer: SegmentationMap, classes: int, image_hw: tup
     return answer
 
 
-def _checked_likeness(answer: Likeness, head: Any) -> Likeness:
+def _checked_likeness(answer: Fidelity, head: Any) -> Fidelity:
     if answer.measure != head.measure:
         raise HeadError(
             f"the judge measures {one_line(answer.measure)!r}, expected {head.measure!r}, as it says of itself"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness.keys import key_of
-from downstream.device import device
+from hsc.devices import current_device
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Conditions:
 
 def conditions_of(repeats: int, executor: Any) -> Conditions:
     """Those of a run that ``executor`` does: its ``workers``, each with one thread, on the device of HSC_DEVICE."""
-    where = device()
+    where = current_device()
     host = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
     processes = int(getattr(executor, "workers", 0))
     return Conditions(

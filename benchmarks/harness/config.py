@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from benchmarks.api import Dataset, Task
+from benchmarks.api import METRICS, Dataset, Task
 from benchmarks.harness.operating_points import Curve
 from benchmarks.stats.design import Design, Ladder
+from benchmarks.stats.metric_facts import facts_of_metrics
 from downstream.api import Route
 
 Overwrite = Literal["missing", "always", "never"]
@@ -35,10 +37,13 @@ class Config:
     resamples: int = 0
     match_bpp: tuple[float, ...] = ()
 
-    @property
+    @functools.cached_property
     def design(self) -> Design:
         """What comparisons ask of the run."""
         ladders = tuple(
-            Ladder(curve.label, tuple(point for point, _ in curve.points), curve.null_of) for curve in self.curves
+            Ladder(curve.null_of or curve.label, tuple(point for point, _ in curve.points), bool(curve.null_of))
+            for curve in self.curves
         )
-        return Design(ladders, self.anchors, self.match_bpp, tuple(self.task.columns), self.task.main_metric)
+        facts = facts_of_metrics(METRICS.build(name) for name in self.task.metrics)
+        columns, main_metric = tuple(self.task.columns), self.task.main_metric
+        return Design(ladders, self.anchors, self.match_bpp, columns, main_metric, facts)

@@ -20,7 +20,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.api import Row
+from benchmarks.api import Comparison
 from benchmarks.harness.answers import why_unavailable
 from benchmarks.harness.cache import Store
 from benchmarks.harness.conditions import conditions_of
@@ -139,7 +139,7 @@ class Search:
         return value in self.bpp or value in self.failed
 
 
-def match(config: Config, store: Store, executor: Executor, progress: Progress) -> tuple[Config, list[Row]]:
+def match(config: Config, store: Store, executor: Executor, progress: Progress) -> tuple[Config, list[Comparison]]:
     """The config with each curve at the points found for ``config.match_bpp``, and a row for each of them: got, or not
     and why.
 
@@ -155,14 +155,14 @@ def match(config: Config, store: Store, executor: Executor, progress: Progress) 
     plan = Plan(config, images, [], {}, conditions=conditions_of(config.repeats, executor))
     searches = {curve.label: found for curve in config.curves if (found := _search(curve))}
     _run(plan, searches.values(), store, executor, progress)
-    curves, rows = [], []
+    curves, matched = [], []
     for curve in config.curves:
         search = searches.get(curve.label)
         if search is None:
             curves.append(curve)
             continue
         values = dict.fromkeys(search.nearest(t) for t in config.match_bpp if search.reached(t))
-        rows += [_row(plan, search, target) for target in config.match_bpp]
+        matched += [_matched_rate(plan, search, target) for target in config.match_bpp]
         if values:
             codecs = [search.codec(value) for value in values]
             curves.append(Curve(curve.label, tuple((point_label(codec), codec) for codec in codecs)))
@@ -171,7 +171,7 @@ def match(config: Config, store: Store, executor: Executor, progress: Progress) 
     anchors = tuple(
         a for a in config.anchors if enough and set(members(a, [c.label for c in config.curves])) <= set(labels)
     )
-    return dataclasses.replace(config, curves=tuple(curves), anchors=anchors), rows
+    return dataclasses.replace(config, curves=tuple(curves), anchors=anchors), matched
 
 
 def _search(curve: Curve) -> Search | None:
@@ -228,41 +228,32 @@ def _bpp(plan: Plan, cell: Cell, store: Store) -> float | None:
     return 8 * sum(r.size_bytes for r in records) / sum(r.image_hw[0] * r.image_hw[1] for r in records)
 
 
-def _row(plan: Plan, search: Search, target: float) -> Row:
+def _matched_rate(plan: Plan, search: Search, target: float) -> Comparison:
+    """The rate of the operating point that a search found for a target, or why it found none."""
     config = plan.config
     value = search.nearest(target) if search.bpp else None
-    got = search.bpp.get(value, math.nan)
+    bpp = search.bpp.get(value, math.nan)
     point = "" if value is None else point_label(search.codec(value))
-    off = f"{point} takes {got:.4f}, {got / target - 1:+.1%}" if point else "no point could be coded"
-    status, reason = (
-        ("ok", f"{got / target - 1:+.1%}")
-        if search.reached(target)
-        else ("n/a", f"no point within 5 % of {target:g} bpp; {off}")
+    reached, reason = search.reached(target), ""
+    if not reached:
+        nearest = f"{point} takes {bpp:.4f}, {bpp / target - 1:+.1%}" if point else "no point could be coded"
+        reason = "; ".join([f"no point within 5 % of {target:g} bpp; {nearest}", *search.troubles(target)[:1]])
+    return Comparison(
+        kind="matched_rate",
+        task=getattr(config.task, "spec_name", ""),
+        dataset=dataset_label(plan),
+        split=config.dataset.split,
+        metric="bpp",
+        codec=search.curve.label,
+        point=point if reached else "",
+        at_bpp=target,
+        value=bpp,
+        unit="bit/pixel",
+        seed=config.seed,
+        images=len(plan.images),
+        status="ok" if reached else "n/a",
+        reason=reason,
     )
-    if status != "ok" and (troubles := search.troubles(target)):
-        reason += f"; {troubles[0]}"
-    about = {
-        "task": getattr(config.task, "spec_name", ""),
-        "dataset": dataset_label(plan),
-        "split": config.dataset.split,
-    }
-    where = {
-        "cell": "",
-        "codec": search.curve.label,
-        "point": point if status == "ok" else "",
-        "route": "image",
-        "regime": "",
-        "head": "",
-    }
-    numbers = {
-        "part": f"{target:g} bpp",
-        "seed": config.seed,
-        "metric": "matched_bpp",
-        "anchor": "",
-        "value": got,
-        "unit": "bit/pixel",
-    }
-    return Row(**about, **where, **numbers, images=len(plan.images), status=status, reason=reason)  # type: ignore[arg-type]
 
 
 def checked(targets: Sequence[float]) -> tuple[float, ...]:

@@ -32,8 +32,8 @@ from benchmarks.harness.timing import timed
 from benchmarks.harness.worker import step
 from benchmarks.imaging.image_files import pixels_sha256
 from downstream.api import Prediction, Route, sees_originals
-from downstream.device import device
 from hsc.api import Codec, DecodesLatents, Image, Latents
+from hsc.devices import current_device
 from hsc.errors import DataError, HeadError, HscError
 from hsc.networks.network_holder import HOLDER
 
@@ -230,7 +230,7 @@ def _latents(job: Job, answer: Answer, heads: Sequence[Any]) -> Latents:
     """The latents of one item's bytes that heads read; ``_code`` has seen to the bytes, and the image is never made."""
     codec, data = job.codec, answer.kept
     assert isinstance(codec, DecodesLatents)
-    name = f"{curve_label(job.codec)} latents {job.latents} {device()}"
+    name = f"{curve_label(job.codec)} latents {job.latents} {current_device()}"
     if name not in _warm:
         codec.decode_latents(data, job.latents)
         _warm.add(name)
@@ -259,7 +259,7 @@ def checked(image: Image, image_hw: tuple[int, int]) -> Image:
 
 def _warm_up(codec: Codec, image: Image) -> None:
     """The first call of a codec in a process loads libraries; it is not to be timed."""
-    name = f"{curve_label(codec)} {device()}"
+    name = f"{curve_label(codec)} {current_device()}"
     if name not in _warm:
         codec.decode(checked_stream(codec.encode(image)))
         _warm.add(name)
@@ -331,7 +331,7 @@ def _read(number: int, job: Job, answers: list[Answer], inputs: list[Any]) -> tu
         else []
     )
     with _lent_to(head, inputs, originals) as (own, beside):
-        name = f"{head!r} {route} {device()}"
+        name = f"{head!r} {route} {current_device()}"
         if name not in _warm:
             _called(head, route, own[:1], beside[:1])
             _warm.add(name)

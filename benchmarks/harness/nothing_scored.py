@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from benchmarks.api import Control, Counts, Row
+from benchmarks.api import Control, Counts, ScoreRow
 from benchmarks.harness.plan import Plan
 from benchmarks.harness.truth import labels_of
-from benchmarks.stats.metric_facts import TITLES
 from downstream.api import SegmentationMap
 
 LEAST = 0.02
@@ -26,7 +25,7 @@ _MAPS = (
 )
 
 
-def scores_nothing(plan: Plan, rows: Sequence[Row], counts: Sequence[Counts]) -> Iterator[str]:
+def scores_nothing(plan: Plan, rows: Sequence[ScoreRow], counts: Sequence[Counts]) -> Iterator[str]:
     """One sentence for each head whose main score says that something is wrong, with the usual causes.
 
     It goes by the originals, or by the best point of a head that does not read them. A data set that is a control,
@@ -42,7 +41,7 @@ def scores_nothing(plan: Plan, rows: Sequence[Row], counts: Sequence[Counts]) ->
         points = [
             row
             for row in rows
-            if (row.head, row.route, row.part, row.anchor, row.status) == (label, route, "", "", "ok")
+            if (row.head, row.route, row.part, row.ladder, row.status) == (label, route, "", "", "ok")
         ]
         metric = config.design.main_metric_of({row.metric for row in points})
         points = [row for row in points if row.metric == metric and not math.isnan(row.value)]
@@ -59,7 +58,8 @@ def scores_nothing(plan: Plan, rows: Sequence[Row], counts: Sequence[Counts]) ->
                 else f"no more than one class everywhere would ({100 * constant:.1f})"
             )
             yield (
-                f"head {label} has {TITLES.get(metric, metric)} {100 * best.value:.1f} {where}, {much}: its numbers "
+                f"head {label} has {config.design.facts_of(metric).title} {100 * best.value:.1f} {where}, {much}: "
+                f"its numbers "
                 f"tell of the set-up and not of "
                 f"codecs; usual causes: {_MAPS if head.output is SegmentationMap else _BOXES}"
             )

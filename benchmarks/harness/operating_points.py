@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.api import CODECS
 from benchmarks.stats.bjontegaard import LEAST_POINTS
-from benchmarks.stats.null_floor import PART
+from benchmarks.stats.noise_floor import second_label
 from hsc.api import Codec
 from hsc.errors import SpecError
 from hsc.registry import Spec, expand, format_value, parse_spec
@@ -86,4 +86,6 @@ def ladder(curve: Curve) -> Curve | None:
     between = [dataclasses.replace(codecs[0], **{field: middle}) for middle in middles if middle not in values]
     if len(between) < LEAST_POINTS:
         return None
-    return Curve(f"{curve.label}, {PART}", tuple((point_label(codec), codec) for codec in between), null_of=curve.label)
+    return Curve(
+        second_label(curve.label), tuple((point_label(codec), codec) for codec in between), null_of=curve.label
+    )

@@ -20,8 +20,8 @@ from benchmarks.api import (
     Metric,
     PredictionRecord,
     Resampled,
-    Row,
     Score,
+    ScoreRow,
     Truth,
 )
 from benchmarks.harness.answers import guarded
@@ -32,26 +32,17 @@ from benchmarks.harness.progress import Progress
 from benchmarks.harness.requirements import PSEUDO_SCORE, boxes_of
 from benchmarks.harness.truth import covered, labels_of, limit_coco, lookup, pseudo_truth, relabelled
 from benchmarks.stats.bootstrap import Bootstrap, Floats, interval, why_no_interval
-from benchmarks.stats.metric_facts import scale_of
+from benchmarks.stats.metric_facts import STREAM_FACTS
+from benchmarks.stats.noise_floor import SECOND
 from downstream.api import Detections, Prediction, SegmentationMap
 from downstream.class_maps import ClassMap, map_between
 from hsc.errors import PluginError, ResultsError, UsageError
-
-UNITS = {
-    "bpp": "bit/pixel",
-    "source_bpp": "bit/pixel",
-    "size_bytes": "byte",
-    "psnr": "dB",
-    "encode_s": "s",
-    "decode_s": "s",
-    "head_s": "s",
-}
 
 
 class Scored(NamedTuple):
     """Every row of a run's cells, in the plan's order, and what was counted, second ladders left out."""
 
-    rows: list[Row]
+    rows: list[ScoreRow]
     counts: list[Counts]
 
 
@@ -94,18 +85,22 @@ def score(plan: Plan, store: Store, bootstrap: Bootstrap, progress: Progress) ->
             named = {"head": label, "regime": head.regime, "route": plan.config.routes[number]}
             status = plan.unfit[number].status if number in plan.unfit else "skipped"
             rows += [_row(plan, "", "", status=status, reason=r, **named) for r in sorted(reasons)]
+    # Of a second ladder only what the noise floor needs is kept: no scores by class, and no row where it was skipped.
+    rows = [row for row in rows if not (row.ladder and (row.part or row.status == "skipped"))]
     return Scored(rows, counts)
 
 
-def _row(plan: Plan, codec: str, point: str, cell: str = "", **columns: Any) -> Row:
+def _row(plan: Plan, codec: str, point: str, cell: str = "", **columns: Any) -> ScoreRow:
     """A row with what is the same all through a run filled in."""
     config = plan.config
-    base = Row(
+    codec, ladder = _ladder(plan, codec)
+    base = ScoreRow(
         cell=cell,
         task=getattr(config.task, "spec_name", ""),
         dataset=dataset_label(plan),
         split=config.dataset.split,
         codec=codec,
+        ladder=ladder,
         point=point,
         route="image",
         regime="",
@@ -113,19 +108,33 @@ def _row(plan: Plan, codec: str, point: str, cell: str = "", **columns: Any) -> 
         part="",
         seed=config.seed,
         metric=config.task.main_metric,
-        anchor="",
         value=math.nan,
         images=len(plan.images),
     )
     return replace(base, **columns)
 
 
-def _rate_rows(plan: Plan, cell: Cell, store: Store, bootstrap: Bootstrap) -> list[Row]:
+def _ladder(plan: Plan, label: str) -> tuple[str, str]:
+    """The codec and the ladder of a curve's label, as the columns of ``ScoreRow`` name them."""
+    second_of = next((curve.null_of for curve in plan.config.curves if curve.label == label), "")
+    return (second_of, SECOND) if second_of else (label, "")
+
+
+def _rate_rows(plan: Plan, cell: Cell, store: Store, bootstrap: Bootstrap) -> list[ScoreRow]:
     records, reason = stream_records(plan, cell, store)
     if reason:
         status = "failed" if any(k in plan.failures for k in cell.streams) else "missing"
         return [
-            _row(plan, cell.curve, cell.point, cell.id, metric="bpp", unit=UNITS["bpp"], status=status, reason=reason)
+            _row(
+                plan,
+                cell.curve,
+                cell.point,
+                cell.id,
+                metric="bpp",
+                unit=STREAM_FACTS["bpp"].unit,
+                status=status,
+                reason=reason,
+            )
         ]
     pixels = sum(h * w for h, w in (r.image_hw for r in records))
     size, error = sum(r.size_bytes for r in records), sum(r.squared_error for r in records)
@@ -138,9 +147,12 @@ def _rate_rows(plan: Plan, cell: Cell, store: Store, bootstrap: Bootstrap) -> li
     if cell.curve == plan.config.curves[0].label and all(s is not None for s in source):
         numbers["source_bpp"] = 8 * sum(s for s in source if s is not None) / pixels
     rates = bootstrap.rate([r.size_bytes for r in records], [h * w for h, w in (r.image_hw for r in records)])
-    bootstrap.rates[cell.curve, cell.point] = rates
+    bootstrap.rates[*_ladder(plan, cell.curve), cell.point] = rates
     low, high, _ = interval(rates)
-    rows = [_row(plan, cell.curve, cell.point, cell.id, metric=m, value=v, unit=UNITS[m]) for m, v in numbers.items()]
+    rows = [
+        _row(plan, cell.curve, cell.point, cell.id, metric=m, value=v, unit=STREAM_FACTS[m].unit)
+        for m, v in numbers.items()
+    ]
     rows = [replace(row, low=low, high=high, reason=bootstrap.reason) if row.metric == "bpp" else row for row in rows]
     rows += [
         time
@@ -153,7 +165,7 @@ def _rate_rows(plan: Plan, cell: Cell, store: Store, bootstrap: Bootstrap) -> li
     return rows
 
 
-def _time_rows(plan: Plan, cell: Cell, store: Store, kind: str, keys: Sequence[str], /, **named: Any) -> list[Row]:
+def _time_rows(plan: Plan, cell: Cell, store: Store, kind: str, keys: Sequence[str], /, **named: Any) -> list[ScoreRow]:
     """The median of the times taken under the plan's conditions, which its reason tells; or why there is none. No row
     where a plan has no times.
     """
@@ -193,7 +205,7 @@ class Scorer:
         self._truth: Truth | None = None
         self._read: tuple[Sequence[str], list[Prediction]] = ([], [])
 
-    def rows(self, cell: Cell) -> list[Row]:
+    def rows(self, cell: Cell) -> list[ScoreRow]:
         keys = cell.predictions[self.number]
         route = self.plan.config.routes[self.number]
         base = {"cell": cell_id(cell, self.number), "head": self.label, "regime": self.head.regime, "route": route}
@@ -223,9 +235,9 @@ class Scorer:
         rows = _time_rows(self.plan, cell, self.store, "head_s", keys, **base)
         samples = self._samples(keys)
         if (main := self.plan.config.design.main_metric_of(samples)) in samples:
-            self.bootstrap.scores[self.label, route, cell.curve, cell.point] = samples[main]
+            self.bootstrap.scores[self.label, route, *_ladder(self.plan, cell.curve), cell.point] = samples[main]
         for found in self._scores(keys):
-            unit = scale_of(found.metric).unit
+            unit = self.plan.config.design.facts_of(found.metric).unit
             row = _row(
                 self.plan,
                 cell.curve,
@@ -290,7 +302,7 @@ class Scorer:
             return self.truth().coco
         return limit_coco(dataset.coco(), [index for index, _, _ in self.plan.images], self.space.classes, self.merge)
 
-    def failed(self, cell: Cell, reason: str) -> Row:
+    def failed(self, cell: Cell, reason: str) -> ScoreRow:
         """The row of an operating point that could not be scored."""
         named = {"head": self.label, "regime": self.head.regime, "route": self.plan.config.routes[self.number]}
         return _row(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.api import Score, Truth
+from benchmarks.api import MetricFacts, Score, Truth
 from benchmarks.formats.coco_json import LARGEST_ID
 from benchmarks.metrics._ap_bootstrap import resampled_ap
 from downstream.api import Detections, Prediction
@@ -50,6 +50,21 @@ AR = {
     "ar_large": ("large", 100),
 }
 """Each number's IoU threshold, as an index, or its area; and how many detections an image and class count."""
+FACTS: dict[str, MetricFacts] = {
+    "ap": MetricFacts(title="AP", main=True),
+    "ap50": MetricFacts(title="AP50"),
+    "ap75": MetricFacts(title="AP75"),
+    "ap_small": MetricFacts(title="APs"),
+    "ap_medium": MetricFacts(title="APm"),
+    "ap_large": MetricFacts(title="APl"),
+    "ar1": MetricFacts(title="AR1"),
+    "ar10": MetricFacts(title="AR10"),
+    "ar100": MetricFacts(title="AR100"),
+    "ar_small": MetricFacts(title="ARs"),
+    "ar_medium": MetricFacts(title="ARm"),
+    "ar_large": MetricFacts(title="ARl"),
+}
+"""Of the twelve numbers."""
 
 
 def numbers(truth: Truth, predictions: Sequence[Prediction], kind: Kind) -> list[Score]:

@@ -9,14 +9,14 @@ both is consistent.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.api import METRICS, Score, Truth
+from benchmarks.api import METRICS, MetricFacts, Score, Truth
 from downstream.api import Detections, Prediction, SegmentationMap
 
 
@@ -25,7 +25,7 @@ class _Agreement:
     """What both share. of: the metric below; score: which of its scores."""
 
     version: ClassVar[str] = "1"
-    scores: ClassVar[tuple[str, ...]] = ("agreement",)
+    facts: ClassVar[Mapping[str, MetricFacts]] = {"agreement": MetricFacts(title="agreement", main=True)}
     of: ClassVar[str]
     score: ClassVar[str]
 
@@ -40,7 +40,7 @@ class _Agreement:
         return {"agreement": below.resample(truth, predictions, draws)[self.score]}
 
 
-@METRICS.register("box_agreement")
+@METRICS.register("box_agreement", aliases=("box_self_consistency",))
 @dataclass(frozen=True)
 class BoxAgreement(_Agreement):
     """COCO AP of the boxes found in decoded images against those found in the originals at .5 and above; 0 to 1."""
@@ -50,7 +50,7 @@ class BoxAgreement(_Agreement):
     score: ClassVar[str] = "ap"
 
 
-@METRICS.register("map_agreement")
+@METRICS.register("map_agreement", aliases=("map_self_consistency",))
 @dataclass(frozen=True)
 class MapAgreement(_Agreement):
     """mIoU of the label maps of decoded images against those of the originals; 0 to 1."""

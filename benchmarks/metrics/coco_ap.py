@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.api import METRICS, Score, Truth
-from benchmarks.metrics._coco_evaluation import AP, AR, Floats, numbers, resampled
+from benchmarks.api import METRICS, MetricFacts, Score, Truth
+from benchmarks.metrics._coco_evaluation import FACTS, Floats, numbers, resampled
 from downstream.api import Detections, Prediction
 
 
@@ -25,7 +25,7 @@ class CocoAp:
 
     output: ClassVar[type[Prediction]] = Detections
     version: ClassVar[str] = "1"
-    scores: ClassVar[tuple[str, ...]] = (*AP, *AR)
+    facts: ClassVar[Mapping[str, MetricFacts]] = FACTS
 
     def compute(self, truth: Truth, predictions: Sequence[Prediction]) -> list[Score]:
         """Score detections of every image of ``truth``, those without any box included; all values 0 to 1 or NaN.

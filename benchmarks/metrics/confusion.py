@@ -24,15 +24,17 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.api import METRICS, Score, Truth
+from benchmarks.api import METRICS, MetricFacts, Score, Truth
 from downstream.api import VOID, Prediction, SegmentationMap
 from hsc.errors import AnnotationError, UsageError
 
+OF_ALL_CLASSES = ("miou", "miou_labelled", "pixel_accuracy", "fw_iou")
+"""The scores over all classes; ``iou`` is that of one class."""
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
-@METRICS.register("confusion")
+@METRICS.register("confusion", aliases=("segmentation_iou",))
 @dataclass(frozen=True)
 class Confusion:
     """mIoU, pixel accuracy and frequency-weighted IoU of a data set, and "iou" of each class; 0 to 1.
@@ -46,7 +48,13 @@ class Confusion:
 
     output: ClassVar[type[Prediction]] = SegmentationMap
     version: ClassVar[str] = "2"  # since 2 with intervals of each class; the numbers are those of 1
-    scores: ClassVar[tuple[str, ...]] = ("miou", "miou_labelled", "pixel_accuracy", "fw_iou")
+    facts: ClassVar[Mapping[str, MetricFacts]] = {
+        "miou": MetricFacts(title="mIoU", main=True),
+        "miou_labelled": MetricFacts(title="mIoU labelled"),
+        "pixel_accuracy": MetricFacts(title="pixel acc."),
+        "fw_iou": MetricFacts(title="fwIoU"),
+        "iou": MetricFacts(title="IoU"),
+    }
 
     def compute(self, truth: Truth, predictions: Sequence[Prediction]) -> list[Score]:
         """Score the maps of every image of ``truth``; a number without any labelled pixel behind it is NaN.
@@ -57,7 +65,7 @@ class Confusion:
             AnnotationError: the truth holds no label maps, or they hold labels outside ``truth.classes``.
         """
         found = _numbers(*_margins(self.counts(truth, predictions)).astype(np.float64))
-        whole = [Score(name, float(found[name])) for name in self.scores]
+        whole = [Score(name, float(found[name])) for name in OF_ALL_CLASSES]
         return whole + [
             Score("iou", float(value), part) for part, value in zip(truth.classes, found["iou"], strict=True)
         ]
@@ -71,7 +79,8 @@ class Confusion:
     def resample(
         self, truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64]
     ) -> dict[str, Floats]:
-        """What each of ``scores``, and "iou/class" of each class, would be with each image counted ``draws`` times:
+        """What each score over all classes, and "iou/class" of each class, would be with each image counted ``draws``
+        times:
         float64 (R,).
 
         draws: int64 (R, N), a row for each resample, a column for each image of ``truth``. Pixels are counted once, so
@@ -85,7 +94,7 @@ class Confusion:
         drawn = (draws.astype(np.float64) @ images.reshape(len(images), -1)).reshape(len(draws), 3, -1)  # (R, 3, C)
         found = _numbers(drawn[:, 0], drawn[:, 1], drawn[:, 2])
         by_class = {f"iou/{part}": values for part, values in zip(truth.classes, found["iou"].T, strict=True)}
-        return {name: found[name] for name in self.scores} | by_class
+        return {name: found[name] for name in OF_ALL_CLASSES} | by_class
 
 
 def matrices(truth: Truth, predictions: Sequence[Prediction]) -> Iterator[Counts]:

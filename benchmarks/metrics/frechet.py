@@ -10,28 +10,31 @@ interval: a resample would cost as much as the whole.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.api import METRICS, Score, Truth
+from benchmarks.api import METRICS, MetricFacts, Score, Truth
 from downstream.api import FeaturePair, Prediction
 from hsc.errors import UsageError
 
 Floats = npt.NDArray[np.float64]
 
 
-@METRICS.register("frechet")
+@METRICS.register("frechet", aliases=("fid",))
 @dataclass(frozen=True)
 class Frechet:
     """FID over all patches of the set; 0 without loss, lower is better."""
 
     output: ClassVar[type[Prediction]] = FeaturePair
     version: ClassVar[str] = "1"
-    scores: ClassVar[tuple[str, ...]] = ("fid",)
+    facts: ClassVar[Mapping[str, MetricFacts]] = {
+        "fid": MetricFacts(high=math.inf, higher_is_better=False, percent=False, title="FID", digits=2, main=True)
+    }
 
     def compute(self, truth: Truth, predictions: Sequence[Prediction]) -> list[Score]:
         """FID of the set.

@@ -10,9 +10,12 @@ Numbers stay numbers: negative ones too, since only texts are marked.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from hsc.files.atomic_files import write_text
 
 _FORMULA = re.compile(r"'*(?:\s*[=+\-@＝＋－＠]|[\t\r\n\v\f])")
 _MARKED = re.compile(r"'+(?:\s*[=+\-@＝＋－＠]|[\t\r\n\v\f])")
@@ -45,3 +48,8 @@ def csv_text(table: pd.DataFrame) -> str:
 
 def _one_kind(value: Any) -> Any:
     return value.replace("\r\n", "\n").replace("\r", "\n") if isinstance(value, str) and "\r" in value else value
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as CSV, whole or not at all."""
+    write_text(path, csv_text(table))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.api import Row
+from benchmarks.api import ScoreRow
 from benchmarks.harness.cache import Store
 from benchmarks.harness.executors import Executor
 from benchmarks.harness.plan import Cell, Plan, narrowed, stream_records
@@ -70,7 +70,7 @@ def spread(images: int, count: int) -> list[int]:
     return [k * images // count for k in range(count)] if count < images else list(range(images))
 
 
-def scores(rows: Sequence[Row]) -> tuple[KeptScore, ...]:
+def scores(rows: Sequence[ScoreRow]) -> tuple[KeptScore, ...]:
     """The scores among the rows of a plan of a few images; no rates, no times."""
     kept = (r for r in rows if r.head and r.status == "ok" and r.metric not in TIMES)
     return tuple(KeptScore(r.codec, r.point, r.head, r.route, r.metric, r.part, r.value) for r in kept)

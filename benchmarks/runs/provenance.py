@@ -14,6 +14,8 @@ from benchmarks.harness.truth import labels_of
 from benchmarks.runs.environment import environment
 from benchmarks.runs.notices import NAME as NOTICES
 from benchmarks.stats.bootstrap import MIN_IMAGES, MIN_OBJECTS, MIN_RESAMPLES
+from benchmarks.stats.metric_facts import plain_facts
+from benchmarks.stats.noise_floor import SECOND
 from hsc.files.atomic_files import write_text
 
 
@@ -36,6 +38,7 @@ def describe(plan: Plan, workers: int, device: str, arguments: Mapping[str, Any]
         "resamples": config.resamples,
         "least_for_intervals": {"images": MIN_IMAGES, "objects": MIN_OBJECTS, "resamples": MIN_RESAMPLES},
         "match_bpp": config.match_bpp,
+        "facts": plain_facts(config.design.facts),
         "skipped": plan.skipped,
         NOTICES: plan.notices,
         "heads": _heads(plan),
@@ -57,9 +60,11 @@ def _heads(plan: Plan) -> list[dict[str, Any]]:
 
 def _cells(plan: Plan) -> dict[str, Any]:
     heads = [identity(head) if f"head {label}" not in plan.skipped else {} for label, head in plan.config.heads]
+    ladders = {curve.label: (curve.null_of, SECOND) for curve in plan.config.curves if curve.null_of}
     cells: dict[str, Any] = {}
     for cell in plan.cells:
-        coded = {"codec": identity(cell.codec), "curve": cell.curve, "point": cell.point}
+        label, ladder = ladders.get(cell.curve, (cell.curve, ""))
+        coded = {"codec": identity(cell.codec), "curve": label, "ladder": ladder, "point": cell.point}
         cells[cell.id] = coded
         for number in cell.predictions:
             read = {"regime": plan.config.heads[number][1].regime, "route": plan.config.routes[number]}

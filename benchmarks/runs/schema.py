@@ -85,6 +85,15 @@ class OneOf:
 
 
 @dataclass(frozen=True)
+class Truth:
+    """True or false."""
+
+    def check(self, value: Any, where: str) -> None:
+        if not isinstance(value, bool):
+            _refuse(value, "true or false", where)
+
+
+@dataclass(frozen=True)
 class Whole:
     """A whole number, both ends in."""
 

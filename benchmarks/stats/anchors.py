@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchmarks.api import CODECS
 from hsc.errors import UsageError
 from hsc.registry import Spec, parse_spec
 
@@ -17,7 +18,7 @@ FRONT = "front"
 
 
 def find(name: str, labels: Sequence[str]) -> str:
-    """The label an anchor's name means; a front comes back as it is written.
+    """The label an anchor's name means; a front comes back as it is written, with registered names for aliases.
 
     Raises:
         UsageError: no curve of the run is it, or the front's members are not curves of the run.
@@ -28,7 +29,9 @@ def find(name: str, labels: Sequence[str]) -> str:
     if spec.name != FRONT:
         return _of_codec(name, labels)[0]
     members(str(spec), labels)
-    return str(spec)
+    of = spec.arguments["of"]
+    named = str(CODECS.parse(of)) if isinstance(of, str) else tuple(str(CODECS.parse(codec)) for codec in of)
+    return str(Spec(FRONT, {"of": named}))
 
 
 def members(anchor: str, labels: Sequence[str]) -> tuple[str, ...]:
@@ -46,16 +49,17 @@ def members(anchor: str, labels: Sequence[str]) -> tuple[str, ...]:
         raise UsageError(
             f'the anchor {anchor!r} is no front; expected front(of=vvc), or several: front(of=(vvc, "bpg(bits=10)"))'
         )
-    found = [
-        label
-        for name in names
-        for label in ([name] if parse_spec(name).arguments and name in labels else _of_codec(name, labels))
-    ]
+    found = [label for name in names for label in _of_codec(name, labels)]
     return tuple(dict.fromkeys(found))
 
 
 def _of_codec(name: str, labels: Sequence[str]) -> list[str]:
-    found = [label for label in labels if parse_spec(label).name == name]
+    """The label that a spec with arguments is, or all labels of a codec named without any."""
+    spec = CODECS.parse(name)
+    if spec.arguments:
+        found = [label for label in labels if label == str(spec)]
+    else:
+        found = [label for label in labels if parse_spec(label).name == spec.name]
     if not found:
         raise UsageError(f"{name!r} is not among the codecs of this run: {', '.join(labels)}")
     return found

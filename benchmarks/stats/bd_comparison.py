@@ -1,202 +1,217 @@
-"""Bjontegaard differences of a run, each with the interval of its own resamples, and values at matched rates where
-there is none.
+"""Bjontegaard differences of a run, each with its own interval, and differences at matched rates where there is none.
 
 points of a head --+-- the curve itself -----------------------> value, overlap, method
                    +-- the curve of each resample, both codecs
-                       on the same draw ------------------------> low, high, how many were refused
+                       on the same draw ------------------------> low, high, number of refused resamples
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.api import Row
+from benchmarks.api import Comparison, Kind, ScoreRow
 from benchmarks.stats.anchors import members
 from benchmarks.stats.bjontegaard import Axis, Curves, Difference, bd_metric, bd_rate, front
 from benchmarks.stats.bjontegaard import differences as of_resamples
 from benchmarks.stats.bootstrap import MIN_RESAMPLES, Bootstrap, interval
 from benchmarks.stats.design import Design
-from benchmarks.stats.metric_facts import scale_of
-from benchmarks.stats.null_floor import PART
+from benchmarks.stats.metric_facts import MetricFacts
+from benchmarks.stats.noise_floor import SECOND
 
 Floats = npt.NDArray[np.float64]
 
 MATCHED = (0.25, 0.5, 0.75)
-"""Where in the rates that two curves share their values are compared when there is no Bjontegaard difference."""
+"""Shares of the range of rates that two curves cover both; there they are compared where no Bjontegaard difference is.
+"""
+
+
+class CurvePoint(NamedTuple):
+    """One operating point of a curve. score: its sign turned where less is better, so that every curve rises."""
+
+    bpp: float
+    score: float
 
 
 class Measured(NamedTuple):
-    """One head's view of a curve. points: (rate, score); rates, scores: (R, P) of the resamples, R 0 where there are
-    none; curves: of those.
+    """One head's view of one curve. rates, scores: (R, P) of the resamples, R 0 where there are none; curves: of these."""
 
-    Scores of which less is better are negative here, so that every curve rises.
-    """
-
-    points: list[tuple[float, float]]
+    points: list[CurvePoint]
     rates: Floats
     scores: Floats
     curves: Curves
 
 
 class Pair(NamedTuple):
-    """An anchor and a codec as they are compared. anchor: its points; the curves are of the resamples."""
+    """An anchor and a codec as they are compared: the anchor's points, the codec's points, and those of the resamples."""
 
-    anchor: list[tuple[float, float]]
-    test: list[tuple[float, float]]
-    anchors: Curves
-    tests: Curves
+    anchor: list[CurvePoint]
+    test: list[CurvePoint]
+    anchor_curves: Curves
+    test_curves: Curves
 
 
-def differences(design: Design, rows: Sequence[Row], bootstrap: Bootstrap) -> list[Row]:
+@dataclass(frozen=True)
+class CurveKey:
+    """Which curve a score lies on: the codec's label, and its ladder ("second", or empty for its own)."""
+
+    codec: str
+    ladder: str = ""
+
+
+def differences(design: Design, scores: Sequence[ScoreRow], bootstrap: Bootstrap) -> list[Comparison]:
     """BD-rate and BD-metric of every curve against every anchor that ran, for each head; a front is not compared with
-    its own members.
-
-    Then what a second ladder gives against its own codec, as the floor under all of these.
+    its own members. Then those of each second ladder against its own codec, as the noise floor under all of these.
     """
-    known = design.labels
-    labels = design.swept
-    found: list[Row] = []
-    for base in views(design, rows):
-        seen = measured(design, rows, bootstrap, base.head, base.route)
+    compared: list[Comparison] = []
+    for blank in views(design, scores):
+        facts = design.facts_of(blank.metric)
+        curves = measured(design, scores, bootstrap, blank)
+        own = {key.codec: curve for key, curve in curves.items() if not key.ladder}
         for anchor in design.anchors:
-            within = {label: seen[label] for label in members(anchor, known) if label in seen}
+            within = {label: own[label] for label in members(anchor, design.labels) if label in own}
             if not within:
                 continue
-            points, curves = anchor_of(list(within.values()), scale_of(base.metric).bounds)
-            for label in (name for name in labels if name in seen and name not in within):
-                found += _compared(
-                    replace(base, codec=label, anchor=anchor),
-                    Pair(points, seen[label].points, curves, seen[label].curves),
-                )
-        for second in (c for c in design.curves if c.second_of in seen and c.label in seen):
-            one, other = seen[second.second_of], seen[second.label]
-            both = _compared(
-                replace(base, codec=second.second_of, anchor=second.second_of),
-                Pair(one.points, other.points, one.curves, other.curves),
-            )
-            found += [replace(row, part=PART) for row in both if row.metric.startswith("bd_")]
-    return found
+            points, anchor_curves = anchor_of(list(within.values()), facts.bounds)
+            for label in (name for name in design.swept if name in own and name not in within):
+                pair = Pair(points, own[label].points, anchor_curves, own[label].curves)
+                compared += _compared(replace(blank, codec=label, anchor=anchor), pair, facts)
+        for ladder in (curve for curve in design.curves if curve.second):
+            first, second = own.get(ladder.label), curves.get(CurveKey(ladder.label, SECOND))
+            if first and second:
+                pair = Pair(first.points, second.points, first.curves, second.curves)
+                blank_floor = replace(blank, codec=ladder.label, anchor=ladder.label)
+                compared += _bjontegaard(blank_floor, pair, facts, ("noise_floor_rate", "noise_floor_metric"))
+    return compared
 
 
-def views(design: Design, rows: Sequence[Row]) -> Iterator[Row]:
-    """A row for each head and route that read anything, to be filled in with what compares codecs there."""
-    for head, route in dict.fromkeys((r.head, r.route) for r in rows if r.head and r.status != "skipped"):
-        like = next(r for r in rows if (r.head, r.route) == (head, route) and r.status != "skipped")
-        blank = replace(like, cell="", point="", part="", low=math.nan, high=math.nan, status="ok", reason="")
-        yield replace(blank, metric=_main_metric(design, rows, head, route))
+def views(design: Design, scores: Sequence[ScoreRow]) -> Iterator[Comparison]:
+    """A blank comparison for each head and route that read anything, to be filled in with what compares codecs there."""
+    for head, route in dict.fromkeys((row.head, row.route) for row in scores if row.head and row.status != "skipped"):
+        of_reader = [row for row in scores if (row.head, row.route) == (head, route)]
+        example = next(row for row in of_reader if row.status != "skipped")
+        yield Comparison(
+            kind="bd_rate",
+            task=example.task,
+            dataset=example.dataset,
+            split=example.split,
+            metric=design.main_metric_of({row.metric for row in of_reader if not row.part}),
+            head=head,
+            route=route,
+            regime=example.regime,
+            seed=example.seed,
+            images=example.images,
+        )
 
 
-def _main_metric(design: Design, rows: Sequence[Row], head: str, route: str) -> str:
-    return design.main_metric_of({r.metric for r in rows if (r.head, r.route) == (head, route) and not r.part})
-
-
-def measured(design: Design, rows: Sequence[Row], bootstrap: Bootstrap, head: str, route: str) -> dict[str, Measured]:
-    """The curves that a head scored by a route, by label."""
-    metric = _main_metric(design, rows, head, route)
-    scale = scale_of(metric)
-    rate = {(r.codec, r.point): r.value for r in rows if r.metric == "bpp" and not r.part}
-    value = {
-        (r.codec, r.point): scale.sign * r.value
-        for r in rows
-        if r.metric == metric and (r.head, r.route) == (head, route) and not r.part
-    }
-    unknown = np.full(bootstrap.resamples if any(key[:2] == (head, route) for key in bootstrap.scores) else 0, np.nan)
-    found = {}
+def measured(
+    design: Design, scores: Sequence[ScoreRow], bootstrap: Bootstrap, view: Comparison
+) -> dict[CurveKey, Measured]:
+    """The curves that the head and route of ``view`` scored in its metric."""
+    facts = design.facts_of(view.metric)
+    rate, value = {}, {}
+    for row in scores:
+        at = (row.codec, row.ladder, row.point)
+        if row.metric == "bpp" and not row.part:
+            rate[at] = row.value
+        if (row.metric, row.head, row.route, row.part) == (view.metric, view.head, view.route, ""):
+            value[at] = facts.sign * row.value
+    known = any(key[:2] == (view.head, view.route) for key in bootstrap.scores)
+    unknown = np.full(bootstrap.resamples if known else 0, np.nan)
+    curves = {}
     for curve in design.curves:
-        # Without loss PSNR has no end and is no point of a curve; a point without a value is one, and leaves the curve
-        # without differences.
-        points = [p for p in curve.points if (curve.label, p) in value and not math.isinf(value[curve.label, p])]
-        if points:
-            rates = np.stack([bootstrap.rates.get((curve.label, p), unknown)[: len(unknown)] for p in points], axis=1)
-            scores = np.stack(
-                [scale.sign * bootstrap.scores.get((head, route, curve.label, p), unknown) for p in points], axis=1
-            )
-            whole = [(rate[curve.label, p], value[curve.label, p]) for p in points]
-            found[curve.label] = Measured(whole, rates, scores, Curves(rates, scores, scale.bounds))
-    return found
+        key = CurveKey(curve.label, SECOND if curve.second else "")
+        # Lossless points have infinite PSNR and are left off the curve; a point without a value stays, and leaves the
+        # curve without differences.
+        keys = [(key.codec, key.ladder, point) for point in curve.points]
+        keys = [at for at in keys if at in value and not math.isinf(value[at])]
+        if keys:
+            rates = np.stack([bootstrap.rates.get(at, unknown)[: len(unknown)] for at in keys], axis=1)
+            samples = [bootstrap.scores.get((view.head, view.route, *at), unknown) for at in keys]
+            risen = facts.sign * np.stack(samples, axis=1)
+            points = [CurvePoint(rate[at], value[at]) for at in keys]
+            curves[key] = Measured(points, rates, risen, Curves(rates, risen, facts.bounds))
+    return curves
 
 
-def anchor_of(within: Sequence[Measured], bounds: tuple[float, float]) -> tuple[list[tuple[float, float]], Curves]:
-    """The points of an anchor and its resamples: a curve as it is, of several their front, found anew on each resample."""
+def anchor_of(within: Sequence[Measured], bounds: tuple[float, float]) -> tuple[list[CurvePoint], Curves]:
+    """The points of an anchor and its resamples: a curve as it is, or the front of several, found anew on each
+    resample.
+    """
     if len(within) == 1:
         return within[0].points, within[0].curves
-    points = [p for one in within for p in one.points]
+    points = [point for curve in within for point in curve.points]
     table = np.array(points)
-    kept = front(table[None, :, 0], table[None, :, 1])[0]
-    rates, scores = (np.concatenate([getattr(one, name) for one in within], axis=1) for name in ("rates", "scores"))
-    return [p for p, k in zip(points, kept, strict=True) if k], Curves(rates, scores, bounds, front(rates, scores))
+    on_front = front(table[None, :, 0], table[None, :, 1])[0]
+    rates = np.concatenate([curve.rates for curve in within], axis=1)
+    scores = np.concatenate([curve.scores for curve in within], axis=1)
+    resampled = Curves(rates, scores, bounds, front(rates, scores))
+    return [point for point, kept in zip(points, on_front, strict=True) if kept], resampled
 
 
-def _compared(base: Row, pair: Pair) -> Iterator[Row]:
-    metric, scale = base.metric, scale_of(base.metric)
-    rate, quality = bd_rate(pair.anchor, pair.test, scale.bounds), bd_metric(pair.anchor, pair.test, scale.bounds)
+def _compared(blank: Comparison, pair: Pair, facts: MetricFacts) -> Iterator[Comparison]:
+    """Both Bjontegaard differences, and differences at matched rates where one of them is missing."""
+    both = _bjontegaard(blank, pair, facts, ("bd_rate", "bd_metric"))
+    yield from both
+    if any(comparison.status != "ok" for comparison in both):
+        yield from _at_matched_rates(blank, pair, facts)
+
+
+def _bjontegaard(blank: Comparison, pair: Pair, facts: MetricFacts, kinds: tuple[Kind, Kind]) -> list[Comparison]:
+    rate = bd_rate(pair.anchor, pair.test, facts.bounds)
+    quality = bd_metric(pair.anchor, pair.test, facts.bounds)
     if quality.value is not None:
-        quality = replace(quality, value=scale.sign * quality.value)
-    yield _row(
-        replace(base, metric=f"bd_rate({metric})", unit="%"),
-        rate,
-        of_resamples(pair.anchors, pair.tests, "quality").value,
-    )
-    yield _row(
-        replace(base, metric=f"bd_{metric}", unit=scale.unit),
-        quality,
-        scale.sign * of_resamples(pair.anchors, pair.tests, "log_rate").value,
-    )
-    if rate.value is None or quality.value is None:
-        yield from _at_matched_rates(base, pair)
+        quality = replace(quality, value=facts.sign * quality.value)
+    of_rate = of_resamples(pair.anchor_curves, pair.test_curves, "quality").value
+    of_quality = facts.sign * of_resamples(pair.anchor_curves, pair.test_curves, "log_rate").value
+    return [
+        _filled(replace(blank, kind=kinds[0], unit="%"), rate, of_rate),
+        _filled(replace(blank, kind=kinds[1], unit=facts.unit), quality, of_quality),
+    ]
 
 
-def _row(base: Row, result: Difference, samples: Floats) -> Row:
+def _filled(blank: Comparison, result: Difference, samples: Floats) -> Comparison:
     if result.value is None:
-        return replace(base, value=math.nan, status="n/a", reason=result.reason)
-    overlap = f"overlap {result.overlap_test:.0%} of test, {result.overlap_anchor:.0%} of anchor"
+        return replace(blank, status="n/a", reason=result.reason)
+    overlaps = {"overlap_test": result.overlap_test, "overlap_anchor": result.overlap_anchor}
+    return with_interval(replace(blank, value=result.value, method=result.method, **overlaps), samples)
+
+
+def with_interval(comparison: Comparison, samples: Floats) -> Comparison:
+    """The comparison with the interval of its resamples (R,), and how many of these gave no number: never in silence."""
     low, high, refused = interval(samples)
-    parts = [result.method, overlap, *([refusals(samples)] if refused else [])]
-    return replace(base, value=result.value, low=low, high=high, reason="; ".join(parts))
-
-
-def refusals(samples: Floats) -> str:
-    """How many resamples gave no number and what the others say: never dropped in silence."""
     valued = samples[~np.isnan(samples)]
-    others = interval(valued)
-    text = f"{len(samples) - len(valued)} of {len(samples)} resamples refused"
-    return text + (f", the others give {others.low:+.4g} to {others.high:+.4g}" if len(valued) >= MIN_RESAMPLES else "")
+    ends = interval(valued) if refused and len(valued) >= MIN_RESAMPLES else (math.nan, math.nan, 0)
+    counts = {"resamples": len(samples), "refused": refused}
+    return replace(comparison, low=low, high=high, valued_low=ends[0], valued_high=ends[1], **counts)
 
 
-def _at_matched_rates(base: Row, pair: Pair) -> Iterator[Row]:
-    """The difference of two curves' values at three rates they share; none where they share none, or one of them is no
-    curve.
-    """
+def _at_matched_rates(blank: Comparison, pair: Pair, facts: MetricFacts) -> Iterator[Comparison]:
+    """The difference of two curves' values at three rates they share; none where they share none, or one is no curve."""
     over: Axis = "log_rate"
-    scale = scale_of(base.metric)
-    one = Curves.of(pair.anchor, scale.bounds), Curves.of(pair.test, scale.bounds)
-    spans = [curve.span(over) for curve in one]
-    low, high = (
-        float(np.max([s[0][0] for s in spans])),
-        float(np.min([s[1][0] for s in spans])),
-    )  # NaN where one of them is no curve
+    anchor, test = Curves.of(pair.anchor, facts.bounds), Curves.of(pair.test, facts.bounds)
+    spans = [curve.span(over) for curve in (anchor, test)]
+    low = float(np.max([start[0] for start, _ in spans]))
+    high = float(np.min([stop[0] for _, stop in spans]))  # NaN where one of them is no curve
     if not low < high:
         return
     for share in MATCHED:
-        at = low + share * (high - low)
-        anchor, test = (scale.sign * float(curve.at(np.array([at]))[0]) for curve in one)
-        many = np.full(len(pair.tests.trouble), at)
-        ends = interval(scale.sign * (pair.tests.at(many) - pair.anchors.at(many)))
-        said = f"{test:.1%} against {anchor:.1%}" if scale.percent else f"{test:.4g} against {anchor:.4g}"
-        part = f"at {math.exp(at):.4f} bpp"
-        yield replace(
-            base,
-            metric=f"d_{base.metric}",
-            part=part,
-            unit=scale.unit,
-            value=test - anchor,
-            low=ends.low,
-            high=ends.high,
-            reason=said,
+        log_rate = low + share * (high - low)
+        anchor_score, codec_score = (facts.sign * float(curve.at(np.array([log_rate]))[0]) for curve in (anchor, test))
+        many = np.full(len(pair.test_curves.trouble), log_rate)
+        samples = facts.sign * (pair.test_curves.at(many) - pair.anchor_curves.at(many))
+        comparison = replace(
+            blank,
+            kind="difference_at_rate",
+            at_bpp=math.exp(log_rate),
+            unit=facts.unit,
+            value=codec_score - anchor_score,
+            codec_score=codec_score,
+            other_score=anchor_score,
         )
+        yield with_interval(comparison, samples)

@@ -27,8 +27,6 @@ MIN_OBJECTS = 20
 """Fewer labelled objects than this have none either, where objects are scored; label maps go by images alone."""
 MIN_RESAMPLES = 40
 """Of fewer draws than this a fortieth cannot be left out at either end."""
-NO_INTERVAL = "no interval"
-"""How the reason of a number begins that has none because there is too little behind it."""
 
 
 class Interval(NamedTuple):
@@ -63,20 +61,17 @@ def why_no_interval(images: int, objects: int | None = None) -> str:
     none are scored.
 
     >>> why_no_interval(6)
-    'no interval: 6 different images, at least 10 are needed'
+    '6 different images, at least 10 are needed'
     >>> why_no_interval(12, 19)
-    'no interval: 19 labelled objects, at least 20 are needed'
+    '19 labelled objects, at least 20 are needed'
     >>> why_no_interval(10, 20)
     ''
     """
     if objects is not None and objects < MIN_OBJECTS:
-        return f"{NO_INTERVAL}: {objects} labelled object{'s' * (objects != 1)}, at least {MIN_OBJECTS} are needed"
+        return f"{objects} labelled object{'s' * (objects != 1)}, at least {MIN_OBJECTS} are needed"
     if images < MIN_IMAGES:
         kind = "different images" if objects is None else "different images with a labelled object"
-        return (
-            f"{NO_INTERVAL}: {images} {kind if images != 1 else kind.replace('images', 'image')}, at least "
-            f"{MIN_IMAGES} are needed"
-        )
+        return f"{images} {kind if images != 1 else kind.replace('images', 'image')}, at least {MIN_IMAGES} are needed"
     return ""
 
 
@@ -96,8 +91,9 @@ def side_of_zero(low: float, high: float, images: int) -> int:
 class Bootstrap:
     """The resamples of one run's images, and what was measured on each of them.
 
-    rates: (curve, point) -> bits per pixel, scores: (head, route, curve, point) -> the task's main score; float64 (R,)
-    each.
+    rates: (codec, ladder, point) -> bits per pixel, scores: (head, route, codec, ladder, point) -> the head's main
+    score;
+    float64 (R,) each. ladder: as in ``ScoreRow``.
     reason: why there are no resamples although some were asked for, empty elsewhere.
     """
 
@@ -105,15 +101,15 @@ class Bootstrap:
 
     def __init__(self, images: int, resamples: int, seed: int) -> None:
         self.images, self.resamples, self.seed = images, resamples, seed
-        self.rates: dict[tuple[str, str], Floats] = {}
-        self.scores: dict[tuple[str, str, str, str], Floats] = {}
+        self.rates: dict[tuple[str, str, str], Floats] = {}
+        self.scores: dict[tuple[str, str, str, str, str], Floats] = {}
 
     @classmethod
     def of(cls, pixels_sha256: Sequence[str], resamples: int, seed: int) -> Bootstrap:
         """That of a run over images of these fingerprints: without resamples where they are too few for an interval."""
         reason = why_no_interval(len(set(pixels_sha256)))
         if 0 < resamples < MIN_RESAMPLES:
-            reason = f"{NO_INTERVAL}: {resamples} resample{'s' * (resamples != 1)}, at least {MIN_RESAMPLES} are needed"
+            reason = f"{resamples} resample{'s' * (resamples != 1)}, at least {MIN_RESAMPLES} are needed"
         made = cls(len(pixels_sha256), 0 if reason else resamples, seed)
         made.reason = reason if resamples else ""
         return made

@@ -1,180 +1,169 @@
-"""Which codec is best at a rate or against an anchor, and how far it leads each other, with intervals of the difference
-itself.
+"""Which codec is best at a rate or against an anchor, and how far it leads each other codec, with paired intervals.
 
-a head's curves, or its points at matched rates --> at_rate(ap): scores at common rates --best less each other-->
-d_at_rate(ap) Bjontegaard differences against an anchor -------------------------------------------------best less each
-other--> d_bd_rate(ap), d_bd_ap
+a head's curves, or its points at matched rates --> score_at_rate: scores at common rates --best less each other-->
+lead_at_rate Bjontegaard differences against an anchor ------------------------------best less each other-->
+lead_bd_rate, lead_bd_metric
 
 Two intervals that overlap say nothing about their difference; both codecs on the same resamples do (as in
-``bootstrap``). What is printed in bold as the best rests on these rows.
+``bootstrap``).
+What tables print in bold as the best rests on these comparisons.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from benchmarks.api import Row
+from benchmarks.api import Comparison, Kind, MetricFacts, ScoreRow
 from benchmarks.stats.anchors import members
-from benchmarks.stats.bd_comparison import Measured, anchor_of, measured, refusals, views
+from benchmarks.stats.bd_comparison import Measured, anchor_of, measured, views, with_interval
 from benchmarks.stats.bjontegaard import Axis, Curves, bd_metric, bd_rate
 from benchmarks.stats.bjontegaard import differences as of_resamples
-from benchmarks.stats.bootstrap import Bootstrap, Floats, interval
+from benchmarks.stats.bootstrap import Bootstrap, Floats
 from benchmarks.stats.design import Design
-from benchmarks.stats.metric_facts import scale_of
 
 COMMON_BPP = tuple(digit * 10.0**power for power in range(-3, 2) for digit in (1, 2, 5))
-"""Bits per pixel at which codecs are compared where a run names no rates itself: round numbers, so that nobody chose
-them for a codec.
-"""
-LESS = "less "
-"""How the part of a row begins that says whose difference against the anchor was taken off."""
+"""Bits per pixel at which codecs are compared where a run names no rates itself: round numbers, chosen for no codec."""
 
 
-class Entry(NamedTuple):
-    """A codec in a comparison. point: where it was measured, empty where its curve was read between points; samples:
-    (R,).
+@dataclass(frozen=True)
+class Entry:
+    """A codec in a contest. point: where it was measured, empty where its curve was read between points; method: how.
 
-    value, samples: negative where less is better, so that the most is the best.
+    value, samples (R,): their sign turned where less is better, so that the largest is the best.
     """
 
     codec: str
     point: str
     value: float
     samples: Floats
-    reason: str = ""
+    method: str = ""
 
 
-def leads(design: Design, rows: Sequence[Row], bootstrap: Bootstrap) -> list[Row]:
-    """Scores at common rates, and by how much the best of each comparison is better than every other codec in it.
+@dataclass(frozen=True)
+class Contest:
+    """What codecs are ranked by: ``blank`` is the comparison to fill in for a lead, ``sign`` turns values back."""
 
-    rows: of the run, with those of the search where rates were matched.
+    blank: Comparison
+    entries: Sequence[Entry]
+    sign: int
+
+
+def leads(
+    design: Design, scores: Sequence[ScoreRow], bootstrap: Bootstrap, matched: Sequence[Comparison] = ()
+) -> list[Comparison]:
+    """Scores at common rates, and by how much the best codec of each contest is better than every other.
+
+    matched: the outcome of the search where the run matched rates.
     """
-    second = {curve.label for curve in design.curves if curve.second_of}
-    found: list[Row] = []
-    for base in views(design, rows):
-        metric, scale = base.metric, scale_of(base.metric)
-        seen = {
-            label: one
-            for label, one in measured(design, rows, bootstrap, base.head, base.route).items()
-            if label not in second
-        }
-        for part, entries in _at_rates(design, rows, bootstrap, base, seen):
-            at = replace(base, part=part, unit=scale.unit, metric=f"at_rate({metric})")
-            found += [
-                _row(
-                    replace(at, codec=one.codec, point=one.point),
-                    scale.sign * one.value,
-                    scale.sign * one.samples,
-                    one.reason,
+    compared: list[Comparison] = []
+    for blank in views(design, scores):
+        facts = design.facts_of(blank.metric)
+        curves = measured(design, scores, bootstrap, blank)
+        own = {key.codec: curve for key, curve in curves.items() if not key.ladder}
+        for bpp, entries in _at_rates(design, scores, bootstrap, blank, own, matched):
+            at_rate = replace(blank, kind="score_at_rate", at_bpp=bpp, unit=facts.unit)
+            for entry in entries:
+                named = replace(at_rate, codec=entry.codec, point=entry.point, method=entry.method)
+                compared.append(
+                    with_interval(replace(named, value=facts.sign * entry.value), facts.sign * entry.samples)
                 )
-                for one in entries
-            ]
-            at = replace(at, metric="d_" + at.metric)
-            found += [
-                _row(replace(at, codec=best.codec, anchor=other.codec), *_apart(best, other, scale.sign))
-                for best, other in _pairs(entries)
-            ]
+            compared += _leads(Contest(replace(at_rate, kind="lead_at_rate"), entries, facts.sign))
         for anchor in design.anchors:
-            for name, unit, entries in _against(design, seen, anchor, metric):
-                at = replace(base, metric="d_" + name, unit=unit, anchor=anchor)
-                sign = -1 if unit == "%" else scale.sign
-                for best, other in _pairs(entries):
-                    found.append(
-                        _row(replace(at, codec=best.codec, part=LESS + other.codec), *_apart(best, other, sign))
-                    )
-    return found
+            for contest in _against(design, own, replace(blank, anchor=anchor), facts):
+                compared += _leads(contest)
+    return compared
 
 
-def _pairs(entries: Sequence[Entry]) -> list[tuple[Entry, Entry]]:
-    """The best entry beside each other; none where it is alone."""
-    if not entries:
+def _leads(contest: Contest) -> list[Comparison]:
+    """The best entry less each other; none where it is alone."""
+    if not contest.entries:
         return []
-    best = max(entries, key=lambda one: one.value)
-    return [(best, other) for other in entries if other is not best]
-
-
-def _apart(best: Entry, other: Entry, sign: int) -> tuple[float, Floats, str]:
-    return sign * (best.value - other.value), sign * (best.samples - other.samples), ""
-
-
-def _row(base: Row, value: float, samples: Floats, reason: str) -> Row:
-    low, high, refused = interval(samples)
-    said = [reason, refusals(samples) if refused and len(samples) else ""]
-    return replace(base, value=value, low=low, high=high, reason="; ".join(filter(None, said)))
+    best = max(contest.entries, key=lambda entry: entry.value)
+    return [
+        with_interval(
+            replace(
+                contest.blank, codec=best.codec, other=entry.codec, value=contest.sign * (best.value - entry.value)
+            ),
+            contest.sign * (best.samples - entry.samples),
+        )
+        for entry in contest.entries
+        if entry is not best
+    ]
 
 
 def _at_rates(
-    design: Design, rows: Sequence[Row], bootstrap: Bootstrap, base: Row, seen: Mapping[str, Measured]
-) -> Iterator[tuple[str, list[Entry]]]:
+    design: Design,
+    scores: Sequence[ScoreRow],
+    bootstrap: Bootstrap,
+    view: Comparison,
+    curves: Mapping[str, Measured],
+    matched: Sequence[Comparison],
+) -> Iterator[tuple[float, list[Entry]]]:
+    """The rates at which codecs are compared, and the entries there."""
+    facts = design.facts_of(view.metric)
     if design.match_bpp:
-        yield from _at_points(rows, bootstrap, base)
+        yield from _at_points(scores, bootstrap, view, facts, matched)
         return
-    ladders = {curve.label for curve in design.curves if curve.points[0]}
-    curves = {label: one for label, one in seen.items() if label in ladders}
+    swept = {curve.label for curve in design.curves if curve.points[0] and not curve.second}
     for bpp in COMMON_BPP:
-        entries = [
-            entry for label, one in curves.items() if (entry := _read(label, one, bpp, scale_of(base.metric).bounds))
-        ]
+        readings = (_read(label, curve, bpp, facts) for label, curve in curves.items() if label in swept)
+        entries = [entry for entry in readings if entry]
         if len(entries) > 1:
-            yield f"{bpp:g} bpp", entries
+            yield bpp, entries
 
 
-def _read(label: str, one: Measured, bpp: float, bounds: tuple[float, float]) -> Entry | None:
+def _read(label: str, measured_curve: Measured, bpp: float, facts: MetricFacts) -> Entry | None:
     """A curve's score at a rate between its points; None where it does not reach so far."""
-    curve, at = Curves.of(one.points, bounds), math.log(bpp)
-    value = float(curve.at(np.array([at]))[0])
+    curve, log_rate = Curves.of(measured_curve.points, facts.bounds), math.log(bpp)
+    value = float(curve.at(np.array([log_rate]))[0])
     if math.isnan(value):
         return None
-    return Entry(label, "", value, one.curves.at(np.full(len(one.rates), at)), "fit" if curve.fitted[0] else "pchip")
+    samples = measured_curve.curves.at(np.full(len(measured_curve.rates), log_rate))
+    return Entry(label, "", value, samples, "fit" if curve.fitted[0] else "pchip")
 
 
-def _at_points(rows: Sequence[Row], bootstrap: Bootstrap, base: Row) -> Iterator[tuple[str, list[Entry]]]:
-    """The scores of the points that a search found for each rate."""
-    scores = {
-        (r.codec, r.point): r
-        for r in rows
-        if (r.metric, r.head, r.route, r.part) == (base.metric, base.head, base.route, "") and not r.anchor
-    }
-    found: dict[str, list[Entry]] = {}
-    sign = scale_of(base.metric).sign
-    for row in (r for r in rows if r.metric == "matched_bpp" and r.status == "ok"):
-        score = scores.get((row.codec, row.point))
-        if score and score.status == "ok" and not math.isinf(score.value):
-            samples = sign * bootstrap.scores.get((base.head, base.route, row.codec, row.point), np.empty(0))
-            found.setdefault(row.part, []).append(
-                Entry(row.codec, row.point, sign * score.value, samples, f"at {row.value:.4f} bpp")
-            )
-    yield from found.items()
+def _at_points(
+    scores: Sequence[ScoreRow],
+    bootstrap: Bootstrap,
+    view: Comparison,
+    facts: MetricFacts,
+    matched: Sequence[Comparison],
+) -> Iterator[tuple[float, list[Entry]]]:
+    """The scores of the operating points that a search found for each rate."""
+    wanted = (view.metric, view.head, view.route, "")
+    found = {(row.codec, row.point): row for row in scores if (row.metric, row.head, row.route, row.part) == wanted}
+    entries: dict[float, list[Entry]] = {}
+    for match in (comparison for comparison in matched if comparison.status == "ok"):
+        row = found.get((match.codec, match.point))
+        if row and row.status == "ok" and not math.isinf(row.value):
+            samples = bootstrap.scores.get((view.head, view.route, row.codec, row.ladder, row.point), np.empty(0))
+            entry = Entry(row.codec, row.point, facts.sign * row.value, facts.sign * samples)
+            entries.setdefault(match.at_bpp, []).append(entry)
+    yield from entries.items()
 
 
 def _against(
-    design: Design, seen: Mapping[str, Measured], anchor: str, metric: str
-) -> Iterator[tuple[str, str, list[Entry]]]:
-    """The Bjontegaard differences that have a value, by name and unit."""
-    known = design.labels
-    within = {label: seen[label] for label in members(anchor, known) if label in seen}
-    labels = [
-        curve.label for curve in design.curves if curve.points[0] and curve.label in seen and curve.label not in within
-    ]
+    design: Design, curves: Mapping[str, Measured], blank: Comparison, facts: MetricFacts
+) -> Iterator[Contest]:
+    """The contests by both Bjontegaard differences from the anchor of ``blank``, among the codecs that have a value."""
+    within = {label: curves[label] for label in members(blank.anchor, design.labels) if label in curves}
     if not within:
         return
-    scale = scale_of(metric)
-    points, curves = anchor_of(list(within.values()), scale.bounds)
-    ways: tuple[tuple[str, str, Axis], ...] = (
-        (f"bd_rate({metric})", "%", "quality"),
-        (f"bd_{metric}", scale.unit, "log_rate"),
-    )
-    for name, unit, over in ways:
-        entries, sign = [], -1 if unit == "%" else 1
-        for label in labels:
-            value = (bd_rate if unit == "%" else bd_metric)(points, seen[label].points, scale.bounds).value
+    swept = [curve.label for curve in design.curves if curve.points[0] and not curve.second]
+    points, anchor_curves = anchor_of(list(within.values()), facts.bounds)
+    ways: tuple[tuple[Kind, Axis], ...] = (("lead_bd_rate", "quality"), ("lead_bd_metric", "log_rate"))
+    for kind, over in ways:
+        difference = bd_rate if over == "quality" else bd_metric
+        turn = -1 if over == "quality" else 1  # fewer bits are better; the metric rises with quality already
+        entries = []
+        for label in (name for name in swept if name in curves and name not in within):
+            value = difference(points, curves[label].points, facts.bounds).value
             if value is not None:
-                entries.append(
-                    Entry(label, "", sign * value, sign * of_resamples(curves, seen[label].curves, over).value)
-                )
-        yield name, unit, entries
+                samples = of_resamples(anchor_curves, curves[label].curves, over).value
+                entries.append(Entry(label, "", turn * value, turn * samples))
+        unit, sign = ("%", -1) if over == "quality" else (facts.unit, facts.sign)
+        yield Contest(replace(blank, kind=kind, unit=unit), entries, sign)

@@ -1,101 +1,75 @@
-"""What a metric's numbers mean: their bounds, which way is better, and how people read them."""
+"""Facts of the numbers in a run's tables: those of the harness itself, and those that metrics bring with them."""
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
-HEADS_APART = "d_head("
-"""How the metric of rows begins that tell heads on the same bytes apart (``same_bytes``); what is compared follows."""
-LESS_ROUTE = "less the head of the "
-"""How the part of these rows begins; the route of the head that is compared with follows, whose name is their
-``anchor``.
-"""
+from benchmarks.api import Metric, MetricFacts
+
+Facts = Mapping[str, MetricFacts]
+"""By name of a score."""
+
+_SECONDS = MetricFacts(high=math.inf, higher_is_better=False, unit="s", percent=False, digits=4)
+_RATE = MetricFacts(high=math.inf, higher_is_better=False, unit="bit/pixel", percent=False, title="bpp", digits=4)
+_BYTES = MetricFacts(high=math.inf, higher_is_better=False, unit="byte", percent=False, title="bytes/image", digits=0)
+
+STREAM_FACTS: Facts = {
+    "bpp": _RATE,
+    "source_bpp": replace(_RATE, title="source bpp"),
+    "size_bytes": _BYTES,
+    "size_kb": replace(_BYTES, unit="kB", title="kB/image", digits=2),
+    "psnr": MetricFacts(high=math.inf, unit="dB", percent=False, title="PSNR", digits=2),
+    "encode_s": replace(_SECONDS, title="encode s"),
+    "decode_s": replace(_SECONDS, title="decode s"),
+    "head_s": replace(_SECONDS, title="head s"),
+}
+"""Of what the harness measures itself: rates (``size_kb`` stands in tables alone), PSNR and times."""
+TIMES = ("encode_s", "decode_s", "head_s")
+"""The scores that are times."""
 
 
-class Scale(NamedTuple):
-    """low, high: what the metric can be. sign: 1 where more is better, -1 where less is. unit: of its rows. percent:
-    shown times 100.
+def facts_of(facts: Facts, score: str) -> MetricFacts:
+    """The facts of a score: a metric's, else the harness's own; a score that nobody declared reads as 0 to 1.
+
+    >>> facts_of({}, "bpp").title, facts_of({}, "lpips_vgg").title
+    ('bpp', 'lpips_vgg')
     """
-
-    low: float = 0.0
-    high: float = 1.0
-    sign: int = 1
-    unit: str = "1"
-    percent: bool = True
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """Of ``sign * value``, in rising order, for curves that rise with quality."""
-        low, high = sorted((self.sign * self.low + 0.0, self.sign * self.high))
-        return low, high
+    known = facts.get(score) or STREAM_FACTS.get(score) or MetricFacts()
+    return known if known.title else replace(known, title=score)
 
 
-SHARE = Scale()
-"""Of every metric that is not named here: 0 to 1, more is better, read in percent."""
-
-_SCALES = {
-    "psnr": Scale(high=math.inf, unit="dB", percent=False),
-    "ms_ssim": Scale(percent=False),
-    "lpips": Scale(high=math.inf, sign=-1, percent=False),
-    "dists": Scale(high=math.inf, sign=-1, percent=False),
-    "fid": Scale(high=math.inf, sign=-1, percent=False),
-}
+def facts_of_metrics(metrics: Iterable[Metric]) -> dict[str, MetricFacts]:
+    """The facts of all scores of several metrics; the first that declares a score decides."""
+    together: dict[str, MetricFacts] = {}
+    for metric in metrics:
+        together = {**metric.facts, **together}
+    return together
 
 
-def scale_of(metric: str) -> Scale:
-    """The scale of a metric, or of a difference in it such as ``bd_psnr``, of what is read from its curves such as
-    ``at_rate(psnr)``, or of what heads are apart such as ``d_head(ap)``.
+def axis_title(facts: MetricFacts) -> str:
+    """A score's title with its unit: "PSNR [dB]", "AP [%]"; the plain title where it has neither.
 
-    >>> scale_of("ap").bounds, scale_of("lpips").bounds, scale_of("bd_psnr").unit
-    ((0.0, 1.0), (-inf, 0.0), 'dB')
+    >>> axis_title(MetricFacts(title="AP")), axis_title(MetricFacts(title="FID", percent=False))
+    ('AP [%]', 'FID')
     """
-    named = (
-        metric.removeprefix("d_").removeprefix("bd_").removeprefix("at_rate(").removeprefix("head(").removesuffix(")")
-    )
-    return _SCALES.get(named, SHARE)
+    unit = "%" if facts.percent else "" if facts.unit in ("", "1") else facts.unit
+    return f"{facts.title} [{unit}]" if unit else facts.title
 
 
-TITLES = {
-    "bpp": "bpp",
-    "size_kb": "kB/image",
-    "ap": "AP",
-    "ap50": "AP50",
-    "ap75": "AP75",
-    "ap_small": "APs",
-    "ap_medium": "APm",
-    "ap_large": "APl",
-    "mask_ap": "mask AP",
-    "mask_ap50": "mask AP50",
-    "mask_ap75": "mask AP75",
-    "mask_ap_small": "mask APs",
-    "mask_ap_medium": "mask APm",
-    "mask_ap_large": "mask APl",
-    "miou": "mIoU",
-    "pixel_accuracy": "pixel acc.",
-    "fw_iou": "fwIoU",
-    "iou": "IoU",
-    "psnr": "PSNR dB",
-    "ms_ssim": "MS-SSIM",
-    "lpips": "LPIPS",
-    "dists": "DISTS",
-    "fid": "FID",
-    "agreement": "agreement",
-    "encode_s": "encode s",
-    "decode_s": "decode s",
-    "head_s": "head s",
-}
-
-
-DIGITS = {
-    "bpp": 4,
-    "size_kb": 2,
-    "psnr": 2,
-    "ms_ssim": 4,
-    "lpips": 4,
-    "dists": 4,
-    "fid": 2,
-    "encode_s": 4,
-    "decode_s": 4,
-    "head_s": 4,
-}
+def plain_facts(facts: Facts) -> dict[str, dict[str, object]]:
+    """Facts as JSON-ready values, infinite bounds as None."""
+    return {
+        name: {
+            "low": one.low if math.isfinite(one.low) else None,
+            "high": one.high if math.isfinite(one.high) else None,
+            "higher_is_better": one.higher_is_better,
+            "unit": one.unit,
+            "percent": one.percent,
+            "title": one.title,
+            "digits": one.digits,
+            "main": one.main,
+        }
+        for name, one in facts.items()
+    }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from benchmarks.api import TASKS
-from downstream.api import Detections, FeaturePair, Likeness, Prediction, SegmentationMap
+from downstream.api import Detections, FeaturePair, Fidelity, Prediction, SegmentationMap
 
 
 @TASKS.register("reconstruction")
@@ -20,8 +20,8 @@ class Reconstruction:
     """
 
     version: ClassVar[str] = "1"
-    output: ClassVar[type[Prediction]] = Likeness
-    outputs: ClassVar[tuple[type[Prediction], ...]] = (Likeness, FeaturePair, Detections, SegmentationMap)
+    output: ClassVar[type[Prediction]] = Fidelity
+    outputs: ClassVar[tuple[type[Prediction], ...]] = (Fidelity, FeaturePair, Detections, SegmentationMap)
     against_originals: ClassVar[bool] = True
     metrics: ClassVar[tuple[str, ...]] = ("likeness", "frechet", "box_agreement", "map_agreement")
     main_metric: ClassVar[str] = "psnr"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from benchmarks.api import TASKS, Counts, Dataset, Row, Scene
+from benchmarks.api import TASKS, Counts, Dataset, Scene, ScoreRow
 from downstream.api import Prediction, SegmentationMap
 
 
@@ -36,13 +36,13 @@ class Segmentation:
     codecs: ClassVar[tuple[str, ...]] = ("jpeg", "webp", "avif", "jpegxl", "jpeg2000", "bpg", "vvc", "hsc")
     anchors: ClassVar[tuple[str, ...]] = ("vvc", "jpeg")
 
-    def figures(self, rows: Sequence[Row], counts: Sequence[Counts], folder: Path) -> None:
+    def figures(self, scores: Sequence[ScoreRow], counts: Sequence[Counts], folder: Path) -> None:
         """IoU of each class against rate, and what each codec changes in the confusion matrix."""
         from benchmarks.reporting.figures.class_curves import class_curves
         from benchmarks.reporting.figures.confusion_change import confusion_change
         from benchmarks.runs.rows import frame
 
-        tidy = frame(rows)
+        tidy = frame(scores, ScoreRow)
         weights = {
             name: float(pixels) for one in counts for name, pixels in zip(one.classes, one.counted.sum(1), strict=True)
         }

@@ -1,4 +1,4 @@
-"""How one list of classes maps onto another: one TOML file a pair, ``SOURCE-to-TARGET.toml``.
+"""Maps from one list of classes onto another: one TOML file for each pair, ``SOURCE-to-TARGET.toml``.
 
     [map]
     person = "pedestrian"      # a head's class = a data set's class
@@ -8,12 +8,13 @@
     sky = "elsewhere"          # a data set's class = the class it is scored as
     building = "elsewhere"
 
-Classes that are not named are dropped: a head's unnamed class is never scored, and a data set's class that nothing maps
-to is left out of the average, so a head is judged on what it could know. Where one class of a head stands for several
-of a data set, ``merge`` scores those as one. Outside the tree, ``HSC_CLASS_MAPS`` names a folder of further files.
+Classes that are not named are dropped. A head's class without an entry is never scored. A data set's class that nothing
+maps to is left out of the average, so a head is scored only on classes that it can know. If one class of a head stands
+for several of a data set, ``merge`` scores these as one. The environment variable ``HSC_CLASS_MAPS`` names a folder of
+further files outside the tree.
 
-Where there is no file, classes of exactly the same name are the same class, if there is one beside the background; a
-run says so.
+If there is no file, classes of exactly the same name are taken as the same class, provided that there is one besides
+the background. The run reports that it did so.
 """
 
 from __future__ import annotations
@@ -29,16 +30,16 @@ from downstream.api import LabelSpace
 from downstream.label_spaces import BACKGROUND
 from hsc.errors import DataError
 
-_MOST_NAMES = 12
-"""More classes than so many are counted in a message and not named."""
+_MAX_NAMES = 12
+"""A message names at most this many classes and counts the others."""
 
 
 @dataclass(frozen=True)
 class ClassMap:
     """How a head's answers are scored in a data set's classes.
 
-    names: a head's class = the data set's class; empty where both are of one space. merge: a data set's class = the
-    class it is scored as. by_name: no file says so; the names are equal.
+    names: from a head's class to the data set's class; empty if both have the same label space. merge: from a data
+    set's class to the class that it is scored as. by_name: there is no file, and classes of equal names were matched.
     """
 
     names: Mapping[str, str]
@@ -46,7 +47,7 @@ class ClassMap:
     by_name: bool = False
 
     def scored(self, source: LabelSpace, target: LabelSpace) -> tuple[str, ...]:
-        """The target's classes that the source could know, merged ones as one, in the target's order."""
+        """The target's classes that the source can know, in the target's order; merged classes count as one."""
         reachable = (
             {name for known, name in self.names.items() if known in source.classes}
             if self.names
@@ -56,64 +57,57 @@ class ClassMap:
 
 
 def map_between(source: LabelSpace, target: LabelSpace) -> ClassMap | None:
-    """How ``source``'s classes are scored in ``target``'s: as a file says, else by equal names; None where nothing
-    maps.
+    """The map from the classes of ``source`` to those of ``target``: from its file, else by equal names.
+
+    None if no class maps onto any other.
 
     Raises:
-        DataError: the file is there but not readable.
+        DataError: the file exists but is not readable.
     """
     if source == target:
         return ClassMap({}, {})
     names = find_map(source.name, target.name)
     if names:
         return ClassMap(names, find_merge(source.name, target.name))
-    alike = {name: name for name in source.classes if name in target.classes}
-    return ClassMap(alike, {}, by_name=True) if set(alike) - {BACKGROUND} else None
+    shared = {name: name for name in source.classes if name in target.classes}
+    return ClassMap(shared, {}, by_name=True) if set(shared) - {BACKGROUND} else None
 
 
 def why_unscored(source: LabelSpace, target: LabelSpace) -> str | None:
-    """One sentence on why a head of ``source`` cannot be scored on labels of ``target``, or None if it can. Raises as
-    ``map_between``.
+    """One sentence on why a head with classes ``source`` cannot be scored on labels of ``target``, or None if it can.
+
+    Raises as ``map_between`` does.
     """
-    found = map_between(source, target)
-    if found is None:
+    class_map = map_between(source, target)
+    both = f"the head knows {listed(source.classes)}; the labels are of {listed(target.classes)}"
+    if class_map is None:
         cure = (
-            "correct the names of the head's classes, or of the labels'"
+            "correct the names of the head's classes, or of the labels' classes"
             if source.name == target.name
             else f"write {source.name}-to-{target.name}.toml into a folder that HSC_CLASS_MAPS names, with a table "
-            f"[map] of a line for each class "
-            f"that both know, such as {_line(source, target)}"
+            f"[map] that has a line for each class that both know, such as {_example(source, target)}"
         )
+        return f"no class map from {source.name} to {target.name}, and no class of the same name: {both}; {cure}"
+    if not class_map.scored(source, target):
         return (
-            f"no class map from {source.name} to {target.name}, and no class of the same name: the head knows "
-            f"{listed(source.classes)}; the "
-            f"labels are of {listed(target.classes)}; {cure}"
-        )
-    if not found.scored(source, target):
-        return (
-            f"the class map {source.name}-to-{target.name}.toml names no class that both have: the head knows "
-            f"{listed(source.classes)}; the "
-            f"labels are of {listed(target.classes)}; each line of [map] is a head's class = a class of the labels, "
-            f"such as "
-            f"{_line(source, target)}"
+            f"the class map {source.name}-to-{target.name}.toml names no class that both have: {both}; each line of "
+            f"[map] is a head's class = a class of the labels, such as {_example(source, target)}"
         )
     return None
 
 
 def listed(names: Sequence[str]) -> str:
-    """Class names for a message, the first of many.
+    """Class names for a message, at most the first twelve.
 
     >>> listed(("car", "bus")), listed([str(n) for n in range(14)])[-16:]
     ("'car', 'bus'", "'11' and 2 more")
     """
-    shown = ", ".join(repr(name) for name in names[:_MOST_NAMES])
-    return shown + (f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else "")
+    shown = ", ".join(repr(name) for name in names[:_MAX_NAMES])
+    return shown + (f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else "")
 
 
-def _line(source: LabelSpace, target: LabelSpace) -> str:
-    """Lines of a class map as they may be meant: the names nearest to each other, the first of each where none are
-    near.
-    """
+def _example(source: LabelSpace, target: LabelSpace) -> str:
+    """Up to three plausible lines of a class map: pairs of similar names, or the first class of each without any."""
     folded: dict[str, str] = {}
     for name in source.classes:
         folded.setdefault(name.casefold(), name)
@@ -126,10 +120,10 @@ def _line(source: LabelSpace, target: LabelSpace) -> str:
 
 
 def find_map(source: str, target: str) -> Mapping[str, str] | None:
-    """The map from the label space ``source`` to ``target``; an empty map stands for "the same space".
+    """The [map] of the file from label space ``source`` to ``target``: empty for the same space, None without a file.
 
     Raises:
-        DataError: the file is there but not readable.
+        DataError: the file exists but is not readable.
     """
     if source == target:
         return {}
@@ -138,15 +132,16 @@ def find_map(source: str, target: str) -> Mapping[str, str] | None:
 
 
 def find_merge(source: str, target: str) -> Mapping[str, str]:
-    """The classes of ``target`` that a head of ``source`` is scored in under another name, most often none. Raises as
-    ``find_map`` does.
+    """The [merge] of the file: classes of ``target`` that are scored as another class. It is usually empty.
+
+    Raises as ``find_map`` does.
     """
     tables = _tables(source, target) if source != target else None
     return tables["merge"] if tables else {}
 
 
 def _tables(source: str, target: str) -> Mapping[str, Mapping[str, str]] | None:
-    """The tables of the first file of that name, ``merge`` empty where it has none."""
+    """The tables of the first file of that name; ``merge`` is empty if the file has none."""
     for folder in (os.environ.get("HSC_CLASS_MAPS"), Path(__file__).parent):
         path = Path(folder) / f"{source}-to-{target}.toml" if folder else None
         if path and path.is_file():

@@ -1,12 +1,11 @@
-"""Our own heads on a codec's latents: boxes or classes from what ``decode_latents`` gives, and no image is ever made.
+"""Our own heads on a codec's latents: boxes or label maps from ``decode_latents``, without an image in between.
 
-    latent_detector    the hourglass of small behind a lift from the latents            (latent_networks/centres.py)
-    latent_segmenter   the context network of segmenter behind a lift from the latents  (latent_networks/pixels.py)
+    latent_detector    the hourglass of small behind a lift from the latents            (networks/latents/detector.py)
+    latent_segmenter   the context network of segmenter behind a lift from the latents  (networks/latents/segmenter.py)
 
-A weights file names the latent space it was trained in, so a head never reads another model's latents
-(``downstream.api.why_not``).
-``use`` says what is read: y modulated by w, y alone, or w alone; each has weights of its own, trained alike, so that
-what one of them adds can be told.
+A weights file states the latent space that it was trained in, so a head never reads another model's latents
+(``downstream.compatibility.why_not``). ``use`` selects what is read: y modulated by w, only y, or only w. Each has
+weights of its own from the same training, so that the contribution of y and of w can be compared.
 """
 
 from __future__ import annotations
@@ -19,15 +18,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 import numpy as np
 
 from downstream.api import HEADS, Detections, LabelSpace, Prediction, SegmentationMap
-from downstream.device import device, device_facts
+from downstream.device import device_facts
+from downstream.heads._availability import why_not_loadable
 from downstream.label_spaces import ROADSCENES, TRAINED_ON
 from downstream.networks.latents.uses import Use
-from downstream.ops.batching import same_sizes
+from downstream.ops.batching import batches
 from downstream.ops.nms import best_of_cells
 from downstream.weights.file_hash import sha256_of
 from downstream.weights.state_dicts import fitted
 from downstream.weights.weights_file import classes_of, packaged, read_weights
 from hsc.api import Latents, LatentSpec
+from hsc.devices import current_device
 from hsc.errors import DataError, UnavailableError
 from hsc.networks.network_holder import held
 from hsc.registry import other_than
@@ -35,23 +36,31 @@ from hsc.registry import other_than
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from downstream.networks.latents.inputs import Reading
+    from downstream.networks.latents.inputs import LatentInput
 
 _BATCH = 8
-_CANDIDATES = 500
+_MAX_CANDIDATES = 500
 
 
 class _Loaded(NamedTuple):
-    """network: Centres or Pixels, in evaluation mode. about: what the weights file says of itself."""
+    """A loaded weights file.
+
+    network: LatentHourglass or LatentContext, in evaluation mode. latent_input: the latents that it reads. about: the
+    file's own description.
+    """
 
     network: Any
-    reading: Reading
+    latent_input: LatentInput
     about: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class _LatentHead:
-    """What both heads share: weights by name or path, and grouping of latents into batches."""
+    """The common part of both heads: weights by name or path, and batches of latents.
+
+    use: which latents are read. weights: path of a weights file; empty for the packaged weights. task: the task of the
+    weights, "detection" or "segmentation".
+    """
 
     use: Use = "both"
     weights: str = ""
@@ -61,22 +70,18 @@ class _LatentHead:
 
     @property
     def needs(self) -> Sequence[LatentSpec]:
-        """The maps it reads, in the space its weights were trained in; none where the weights are not there."""
-        return () if self.available() else self._loaded().reading.needs
+        """The latents that it reads, in the space its weights were trained in; none if the weights are missing."""
+        return () if self.available() else self._loaded().latent_input.needs
 
     def available(self) -> str | None:
-        """None if the weights are here and fit, else one sentence with the reason and the cure."""
-        try:
-            self._loaded()
-        except (UnavailableError, DataError) as error:
-            return str(error)
-        return None
+        """None if the weights are present and fit, else one sentence with the reason and the cure."""
+        return why_not_loadable(self._loaded)
 
     def provenance(self) -> Mapping[str, str]:
-        """sha256 of the weights, the latent space they read, and torch's version."""
+        """sha256 of the weights, their latent space, version of torch, and the kind of device unless it is the CPU."""
         import torch
 
-        space = self._loaded().reading.needs[0].space
+        space = self._loaded().latent_input.needs[0].space
         return {
             "weights_sha256": sha256_of(self._path()),
             "latent_space": space,
@@ -85,40 +90,37 @@ class _LatentHead:
         }
 
     def predict_latents(self, latents: Sequence[Latents]) -> list[Prediction]:
-        """One prediction for each image's latents, in order; those of images of one size go through the network
-        together.
+        """One prediction for the latents of each image, in order; images of one size go through the network together.
 
         Raises:
             UnavailableError: the weights are missing.
-            DataError: they are damaged or of another network, or the latents are not what the weights read.
+            DataError: the weights are damaged or of another network, or the latents are not those that they read.
         """
-        found: dict[int, Prediction] = {}
-        for same in same_sizes([one.image_hw for one in latents]):
-            image_hw = latents[same[0]].image_hw
-            for start in range(0, len(same), _BATCH):
-                chunk = same[start : start + _BATCH]
-                inputs = self._inputs([latents[i] for i in chunk], image_hw)
-                found.update(zip(chunk, self._answers(inputs, image_hw), strict=True))
-        return [found[i] for i in range(len(latents))]
+        predictions: dict[int, Prediction] = {}
+        for batch in batches([image_latents.image_hw for image_latents in latents], _BATCH):
+            image_hw = latents[batch[0]].image_hw
+            inputs = self._inputs([latents[i] for i in batch], image_hw)
+            predictions.update(zip(batch, self._predict_batch(inputs, image_hw), strict=True))
+        return [predictions[i] for i in range(len(latents))]
 
     def _inputs(self, latents: Sequence[Latents], image_hw: tuple[int, int]) -> tuple[Tensor, ...]:
         import torch
 
-        reading = self._loaded().reading
+        latent_input = self._loaded().latent_input
         maps = {}
-        for name in (spec.name for spec in reading.needs):
-            found = [one.maps[name] for one in latents if name in one.maps]
-            if len(found) != len(latents) or len({array.shape for array in found}) > 1:
-                came = sorted({array.shape for array in found})
+        for name in (spec.name for spec in latent_input.needs):
+            arrays = [image_latents.maps[name] for image_latents in latents if name in image_latents.maps]
+            shapes = sorted({array.shape for array in arrays})
+            if len(arrays) != len(latents) or len(shapes) > 1:
                 raise DataError(
-                    f"{len(found)} of {len(latents)} images brought the latent {name}, in shapes {came}; expected "
-                    f"all, in one shape"
+                    f"{len(arrays)} of {len(latents)} images came with the latent {name}, in shapes {shapes}; expected "
+                    f"all of them, in one shape"
                 )
-            maps[name] = torch.from_numpy(np.stack(found)).to(device())
-        inputs = reading.inputs(maps, image_hw)
+            maps[name] = torch.from_numpy(np.stack(arrays)).to(current_device())
+        inputs = latent_input.inputs(maps, image_hw)
         return (inputs[0].contiguous(memory_format=torch.channels_last), *inputs[1:])
 
-    def _answers(self, inputs: tuple[Tensor, ...], image_hw: tuple[int, int]) -> list[Prediction]:
+    def _predict_batch(self, inputs: tuple[Tensor, ...], image_hw: tuple[int, int]) -> list[Prediction]:
         raise NotImplementedError
 
     def _path(self) -> Path:
@@ -128,10 +130,10 @@ class _LatentHead:
         path = self._path()
         if not path.is_file():
             raise UnavailableError(
-                f"the weights {path.name} are missing; code shards with python -m benchmarks.coded, train on them with "
+                f"the weights {path.name} are missing; encode shards with hsc-bench encode-shards, train on them with "
                 f"python -m downstream.training --task {self.task} --input latents --arch {self.use}, and give weights="
             )
-        return _load(self.task, self.use, str(path), sha256_of(path), device())
+        return _load(self.task, self.use, str(path), sha256_of(path), current_device())
 
 
 @HEADS.register("latent_detector")
@@ -140,8 +142,8 @@ class LatentDetector(_LatentHead):
     """A detector of about 1.6 million parameters on a codec's latents.
 
     use: "both", "y" or "w". weights: a safetensors file from ``python -m downstream.training --input latents``; empty
-    for the packaged one. score_threshold, nms_iou, max_detections: candidates below the first go, then suppression
-    within a class, then the cut.
+    for the packaged weights. score_threshold, nms_iou, max_detections: candidates with a lower score are dropped, then
+    boxes are suppressed within each class, then this many of the best are kept.
     """
 
     score_threshold: float = 0.001
@@ -153,7 +155,7 @@ class LatentDetector(_LatentHead):
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """Packaged weights are; others are files of somebody's."""
+        """Packaged weights are data only; other weights are files of unknown origin."""
         return other_than(settings, weights=[""])
 
     @property
@@ -173,7 +175,7 @@ class LatentDetector(_LatentHead):
             )
         return loaded
 
-    def _answers(self, inputs: tuple[Tensor, ...], image_hw: tuple[int, int]) -> list[Prediction]:
+    def _predict_batch(self, inputs: tuple[Tensor, ...], image_hw: tuple[int, int]) -> list[Prediction]:
         import torch
 
         network = self._loaded().network
@@ -182,9 +184,9 @@ class LatentDetector(_LatentHead):
         return [self._choose(*pair) for pair in zip(boxes, scores, strict=True)]
 
     def _choose(self, boxes: Tensor, scores: Tensor) -> Detections:
-        """boxes (M, 4), scores (M, classes) of one image."""
+        """The detections in one image. boxes: (M, 4), pixels. scores: (M, classes)."""
         limits = {"score_threshold": self.score_threshold, "iou": self.nms_iou, "max_detections": self.max_detections}
-        return best_of_cells(boxes, scores, _CANDIDATES, **limits)
+        return best_of_cells(boxes, scores, _MAX_CANDIDATES, **limits)
 
 
 @HEADS.register("latent_segmenter")
@@ -192,9 +194,9 @@ class LatentDetector(_LatentHead):
 class LatentSegmenter(_LatentHead):
     """A segmenter of about 1.5 million parameters on a codec's latents.
 
-    use: "both", "y" or "w". trained: the data whose packaged weights are used. weights: a safetensors file from
-    ``python -m downstream.training --task segmentation --input latents``, which knows its own classes; empty for the
-    packaged one.
+    use: "both", "y" or "w". trained: the training data of the packaged weights. weights: a safetensors file from
+    ``python -m downstream.training --task segmentation --input latents``, which states its own classes; empty for the
+    packaged weights.
     """
 
     trained: Literal["roadscenes", "camvid"] = "roadscenes"
@@ -204,13 +206,14 @@ class LatentSegmenter(_LatentHead):
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """Packaged weights are; others are files of somebody's."""
+        """Packaged weights are data only; other weights are files of unknown origin."""
         return other_than(settings, weights=[""])
 
     @property
     def label_space(self) -> LabelSpace:
-        """The classes that its weights were trained in; of packaged ones they are known without the file. Raises as
-        ``predict_latents``.
+        """The classes that its weights were trained in; those of packaged weights are known without the file.
+
+        Raises as ``predict_latents`` does.
         """
         return self._space(self._loaded()) if self.weights else TRAINED_ON[self.trained]
 
@@ -230,13 +233,13 @@ class LatentSegmenter(_LatentHead):
     def _space(self, loaded: _Loaded) -> LabelSpace:
         return LabelSpace(str(loaded.about.get("space", "")), tuple(loaded.about["classes"]))
 
-    def _answers(self, inputs: tuple[Tensor, ...], image_hw: tuple[int, int]) -> list[Prediction]:
+    def _predict_batch(self, inputs: tuple[Tensor, ...], image_hw: tuple[int, int]) -> list[Prediction]:
         return [SegmentationMap(labels) for labels in self._loaded().network.labels_of(inputs, image_hw).cpu().numpy()]
 
 
 @held
-def _load(task: str, use: str, path: str, sha256: str, place: str) -> _Loaded:
-    """Networks live here and not in the head, so that a head stays a plain value that can be sent to workers."""
+def _load(task: str, use: str, path: str, sha256: str, device: str) -> _Loaded:
+    """The network of a weights file. It is held here and not in the head, so that a head can be sent to workers."""
     import torch
 
     from downstream.networks.detectors.layers import fused
@@ -244,14 +247,13 @@ def _load(task: str, use: str, path: str, sha256: str, place: str) -> _Loaded:
     from downstream.networks.latents.inputs import from_plain
 
     tensors, about = read_weights(path)
-    came, classes = tuple(str(about.get(name))[:40] for name in ("task", "input", "arch")), classes_of(path, about)
-    if came != (task, "latents", use) or not classes:
+    stated, classes = tuple(str(about.get(name))[:40] for name in ("task", "input", "arch")), classes_of(path, about)
+    if stated != (task, "latents", use) or not classes:
         raise DataError(
-            f"{Path(path).name} is of task {came[0]!r} on {came[1]!r} with use {came[2]!r}, expected {task!r} on "
-            f"'latents' with {use!r}; "
-            "give other weights= or another use="
+            f"{Path(path).name} is for {stated[0]!r} on {stated[1]!r} with use {stated[2]!r}, expected {task!r} on "
+            f"'latents' with {use!r}; give other weights= or another use="
         )
-    reading = from_plain(about)
+    latent_input = from_plain(about)
     build = build_detector if task == "detection" else build_segmenter
-    network = fitted(lambda: build(reading, len(classes)), tensors, path, "the latent heads of this version")
-    return _Loaded(fused(network).to(memory_format=torch.channels_last).to(place), reading, about)
+    network = fitted(lambda: build(latent_input, len(classes)), tensors, path, "the latent heads of this version")
+    return _Loaded(fused(network).to(memory_format=torch.channels_last).to(device), latent_input, about)

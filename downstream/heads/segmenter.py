@@ -1,10 +1,10 @@
 """Our own compact segmenters of street scenes, in two architectures.
 
-    pyramid   residual encoder, skip connections, light decoder, classes at stride 2                   (segmenters/pyramid.py)
-    context   dilated bottlenecks, attention to the regions of each class, bilinear head at stride 4   (segmenters/context.py)
+    pyramid   residual encoder, skip connections, light decoder, classes at stride 2
+    context   dilated bottlenecks, attention to the regions of each class, bilinear head at stride 4
 
-Both are trained on clean images alone, with different seeds (weights/segmenter_<arch>_<trained>.md), so that the second
-can confirm or refute what the first says of a codec.
+The networks are in ``downstream/networks/segmenters``. Both are trained on clean images only, with different seeds
+(weights/segmenter_<arch>_<trained>.md), so that the second can confirm or refute the first one's ranking of codecs.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from downstream.api import HEADS, LabelSpace, Prediction, SegmentationMap
-from downstream.device import device, device_facts
+from downstream.device import device_facts
+from downstream.heads._availability import why_not_loadable
 from downstream.label_spaces import TRAINED_ON
-from downstream.ops.batching import same_sizes
+from downstream.ops.batching import batches
 from downstream.weights.file_hash import sha256_of
 from downstream.weights.state_dicts import fitted
 from downstream.weights.weights_file import classes_of, packaged, read_weights, require_regime
 from hsc.api import Image
+from hsc.devices import current_device
 from hsc.errors import DataError, UnavailableError
 from hsc.networks.network_holder import held
 from hsc.registry import other_than
@@ -33,7 +35,8 @@ if TYPE_CHECKING:
 
 
 _BATCH = 8
-_BATCH_PIXELS = 1 << 20  # of all images that go through the network together, so that large ones do not fill the memory
+_BATCH_PIXELS = 1 << 20
+"""The most pixels that go through the network together, so that large images do not fill the memory."""
 
 
 @HEADS.register("segmenter")
@@ -41,10 +44,10 @@ _BATCH_PIXELS = 1 << 20  # of all images that go through the network together, s
 class Segmenter:
     """A segmenter of about 1.2 million parameters at the image's own size.
 
-    arch: "pyramid" or "context". trained: the data whose packaged weights are used, "roadscenes" or "camvid". flip: the
-    mirror image is looked at too, and the mean of both decides; twice the work. weights: a safetensors file from
-    ``python -m downstream.training
-    --task segmentation``, which knows its own classes; empty for the packaged one.
+    arch: "pyramid" or "context". trained: the training data of the packaged weights, "roadscenes" or "camvid". flip:
+    the mirrored image goes through the network too, and the mean of both sets of probabilities decides, at twice the
+    cost. weights: a safetensors file from ``python -m downstream.training --task segmentation``, which states its own
+    classes; empty for the packaged weights.
     """
 
     arch: Literal["pyramid", "context"] = "pyramid"
@@ -57,53 +60,44 @@ class Segmenter:
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """Packaged weights are; others are files of somebody's."""
+        """Packaged weights are data only; other weights are files of unknown origin."""
         return other_than(settings, weights=[""])
 
     @property
     def label_space(self) -> LabelSpace:
-        """The classes that its weights were trained in; of packaged ones they are known without the file.
+        """The classes that its weights were trained in; those of packaged weights are known without the file.
 
         Raises:
             UnavailableError: the file that ``weights`` names is missing.
-            DataError: it is damaged or of another network.
+            DataError: the file is damaged or of another network.
         """
         return self._loaded()[1] if self.weights else TRAINED_ON[self.trained]
 
     def available(self) -> str | None:
-        """None if the weights are here and fit, else one sentence with the reason and the cure."""
-        try:
-            self._loaded()
-        except (UnavailableError, DataError) as error:
-            return str(error)
-        return None
+        """None if the weights are present and fit, else one sentence with the reason and the cure."""
+        return why_not_loadable(self._loaded)
 
     def provenance(self) -> Mapping[str, str]:
-        """sha256 of the weights, torch's version, and the device where it is not the CPU."""
+        """sha256 of the weights, version of torch, and the kind of device unless it is the CPU."""
         import torch
 
         return {"weights_sha256": sha256_of(self._path()), "torch": torch.__version__, **device_facts()}
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
-        """The classes of images of any size; those of one size go through the network together.
+        """Segment images of any size; images of one size go through the network together.
 
         Raises:
             UnavailableError: the weights are missing.
-            DataError: they are damaged or of another network.
+            DataError: the weights are damaged or of another network.
         """
         if not images:
             return []
         network, _ = self._loaded()
-        found: dict[int, Prediction] = {}
-        for same in same_sizes([image.shape for image in images]):
-            height, width = images[same[0]].shape[:2]
-            step = max(1, min(_BATCH, _BATCH_PIXELS // (height * width)))
-            for start in range(0, len(same), step):
-                chunk = same[start : start + step]
-                found.update(
-                    zip(chunk, self._predict_batch(network, np.stack([images[i] for i in chunk])), strict=True)
-                )
-        return [found[i] for i in range(len(images))]
+        predictions: dict[int, Prediction] = {}
+        for batch in batches([image.shape for image in images], _batch_size):
+            maps = self._predict_batch(network, np.stack([images[i] for i in batch]))
+            predictions.update(zip(batch, maps, strict=True))
+        return [predictions[i] for i in range(len(images))]
 
     def _path(self) -> Path:
         return Path(self.weights) if self.weights else packaged(f"segmenter_{self.arch}_{self.trained}")
@@ -116,7 +110,7 @@ class Segmenter:
                 f"python -m downstream.training --task segmentation --arch {self.arch} --data SHARDS --out FOLDER "
                 f"--steps 12000, and give weights="
             )
-        network, space = _load(self.arch, self.regime, str(path), sha256_of(path), device())
+        network, space = _load(self.arch, self.regime, str(path), sha256_of(path), current_device())
         if not self.weights and space != TRAINED_ON[self.trained]:
             raise DataError(
                 f"{path.name} answers in {space.name} {space.classes}, expected {TRAINED_ON[self.trained]}; give "
@@ -125,24 +119,24 @@ class Segmenter:
         return network, space
 
     def _predict_batch(self, network: Network, pixels: Image) -> list[Prediction]:
-        """pixels: uint8 (N, H, W, 3), one size."""
+        """Label maps of images of one size. pixels: uint8 (N, H, W, 3)."""
         import torch
 
         planes = torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2)  # (N, H, W, 3) -> (N, 3, H, W)
         return [
             SegmentationMap(labels)
-            for labels in network.labels(planes.to(device()).float(), flip=self.flip).cpu().numpy()
+            for labels in network.labels(planes.to(current_device()).float(), flip=self.flip).cpu().numpy()
         ]
 
 
 @HEADS.register("segmenter_adapted")
 @dataclass(frozen=True)
 class SegmenterAdapted(Segmenter):
-    """``segmenter`` trained further on the images a codec decodes: what a head on that codec's latents is to be
-    measured by.
+    """``segmenter`` trained further on images that a codec decoded: the comparison for a head on that codec's latents.
 
-    Its fields are those of ``segmenter``; its weights are of ``python -m downstream.training --task segmentation
-    --input images``, and it follows the codec they were trained with alone. Those of the context network are packaged.
+    Its fields are those of ``segmenter``. Its weights come from ``python -m downstream.training --task segmentation
+    --input images``, and it follows only the codec that they were trained with. Weights of the context network are
+    packaged.
     """
 
     arch: Literal["pyramid", "context"] = "context"
@@ -151,21 +145,26 @@ class SegmenterAdapted(Segmenter):
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """Packaged weights are; others are files of somebody's."""
+        """Packaged weights are data only; other weights are files of unknown origin."""
         return other_than(settings, weights=[""])
 
     @property
     def adapted_to(self) -> str:
-        """The latent space of that codec; empty where the weights are missing, or the codec has none."""
+        """The latent space of that codec; empty if the weights are missing or the codec has no latents."""
         return "" if self.available() else str(read_weights(self._path()).about.get("latent_space", ""))
 
     def _path(self) -> Path:
         return Path(self.weights) if self.weights else packaged(f"segmenter_adapted_{self.arch}_{self.trained}")
 
 
+def _batch_size(shape: tuple[int, ...]) -> int:
+    """The most images of this shape (H, W, 3) in a batch."""
+    return max(1, min(_BATCH, _BATCH_PIXELS // (shape[0] * shape[1])))
+
+
 @held
-def _load(arch: str, regime: str, path: str, sha256: str, place: str) -> tuple[Network, LabelSpace]:
-    """Networks live here and not in the head, so that a head stays a plain value that can be sent to workers."""
+def _load(arch: str, regime: str, path: str, sha256: str, device: str) -> tuple[Network, LabelSpace]:
+    """The network of a weights file. It is held here and not in the head, so that a head can be sent to workers."""
     import torch
 
     from downstream.networks.detectors.layers import fused
@@ -175,9 +174,9 @@ def _load(arch: str, regime: str, path: str, sha256: str, place: str) -> tuple[N
     space = LabelSpace(str(about.get("space", "")), classes_of(path, about))
     if about.get("task") != "segmentation" or about.get("arch") != arch or not space.classes:
         raise DataError(
-            f"{Path(path).name} is of task {str(about.get('task'))[:40]!r} and arch {str(about.get('arch'))[:40]!r}, "
+            f"{Path(path).name} has task {str(about.get('task'))[:40]!r} and arch {str(about.get('arch'))[:40]!r}, "
             f"expected 'segmentation' and {arch!r}; give other weights= or another arch="
         )
     require_regime(path, about, regime)
     network = fitted(lambda: build(arch, len(space.classes)), tensors, path, f"the {arch} of this version")
-    return fused(network).to(memory_format=torch.channels_last).to(place), space  # the faster layout without gradients
+    return fused(network).to(memory_format=torch.channels_last).to(device), space  # the faster layout

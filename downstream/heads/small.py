@@ -1,10 +1,10 @@
 """Our own small detectors for the rendered road scenes, in two architectures.
 
-    pyramid     residual trunk, feature pyramid, dense head on strides 8, 16, 32        (detectors/pyramid.py)
-    hourglass   plain trunk down and up again, one heat map at stride 4                  (detectors/hourglass.py)
+    pyramid     residual trunk, feature pyramid, dense head on strides 8, 16, 32
+    hourglass   plain trunk down and up again, one heat map at stride 4
 
-Both are trained on clean images alone, with different seeds and different images (weights/small_<arch>.md), so that the
-second can confirm or refute what the first says of a codec.
+The networks are in ``downstream/networks/detectors``. Both are trained on clean images only, with different seeds and
+different images (weights/small_<arch>.md), so that the second can confirm or refute the first one's ranking of codecs.
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from downstream.api import HEADS, Detections, LabelSpace, Prediction
-from downstream.device import device, device_facts
+from downstream.device import device_facts
+from downstream.heads._availability import why_not_loadable
 from downstream.label_spaces import ROADSCENES
-from downstream.ops.batching import same_sizes
+from downstream.ops.batching import batches
 from downstream.ops.nms import best_of_cells
 from downstream.weights.file_hash import sha256_of
 from downstream.weights.state_dicts import fitted
 from downstream.weights.weights_file import classes_of, packaged, read_weights, require_regime
 from hsc.api import Image
+from hsc.devices import current_device
 from hsc.errors import DataError, UnavailableError
 from hsc.networks.network_holder import held
 from hsc.registry import other_than
@@ -36,19 +38,23 @@ if TYPE_CHECKING:
 
 
 _BATCH = 8
-_CANDIDATES = 500
+_MAX_CANDIDATES = 500
 _PAD_VALUE = 115
 
 
-@HEADS.register("small")
+@HEADS.register("small", aliases=("detector",))
 @dataclass(frozen=True)
 class Small:
     """A detector of about one million parameters at the image's own size.
 
-    arch: "pyramid" or "hourglass". score_threshold, nms_iou, max_detections: candidates below the first go, then
-    suppression within a class, then the cut. zoom: images are enlarged by this much first, for the sake of small
-    objects. flip: the mirror image is looked at too, and both sets of candidates meet in the suppression; twice the
-    work. weights: a safetensors file from ``python -m downstream.training``; empty for the packaged one.
+    arch: "pyramid" or "hourglass". score_threshold, nms_iou, max_detections: candidates with a lower score are dropped,
+    then boxes are suppressed within each class, then this many of the best are kept. zoom: factor by which images are
+    enlarged first, for small objects; 0.25 to 4. flip: the mirrored image goes through the network too, and the
+    candidates of both are suppressed together, at twice the cost. weights: a safetensors file from
+    ``python -m downstream.training``; empty for the packaged weights.
+
+    Raises:
+        ValueError: zoom is out of its range.
     """
 
     arch: Literal["pyramid", "hourglass"] = "pyramid"
@@ -64,7 +70,7 @@ class Small:
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """Packaged weights are; others are files of somebody's."""
+        """Packaged weights are data only; other weights are files of unknown origin."""
         return other_than(settings, weights=[""])
 
     def __post_init__(self) -> None:
@@ -77,37 +83,30 @@ class Small:
         return ROADSCENES
 
     def available(self) -> str | None:
-        """None if the weights are here and fit, else one sentence with the reason and the cure."""
-        try:
-            self._network()
-        except (UnavailableError, DataError) as error:
-            return str(error)
-        return None
+        """None if the weights are present and fit, else one sentence with the reason and the cure."""
+        return why_not_loadable(self._network)
 
     def provenance(self) -> Mapping[str, str]:
-        """sha256 of the weights, torch's version, and the device where it is not the CPU."""
+        """sha256 of the weights, version of torch, and the kind of device unless it is the CPU."""
         import torch
 
         return {"weights_sha256": sha256_of(self._path()), "torch": torch.__version__, **device_facts()}
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
-        """Detect in images of any size; those of one size go through the network together.
+        """Detect objects in images of any size; images of one size go through the network together.
 
         Raises:
             UnavailableError: the weights are missing.
-            DataError: they are damaged or of another network.
+            DataError: the weights are damaged or of another network.
         """
         if not images:
             return []
         network = self._network()
-        found: dict[int, Prediction] = {}
-        for same in same_sizes([image.shape for image in images]):
-            for start in range(0, len(same), _BATCH):
-                chunk = same[start : start + _BATCH]
-                found.update(
-                    zip(chunk, self._predict_batch(network, np.stack([images[i] for i in chunk])), strict=True)
-                )
-        return [found[i] for i in range(len(images))]
+        predictions: dict[int, Prediction] = {}
+        for batch in batches([image.shape for image in images], _BATCH):
+            detections = self._predict_batch(network, np.stack([images[i] for i in batch]))
+            predictions.update(zip(batch, detections, strict=True))
+        return [predictions[i] for i in range(len(images))]
 
     def _path(self) -> Path:
         return Path(self.weights) if self.weights else packaged(f"small_{self.arch}")
@@ -119,10 +118,10 @@ class Small:
                 f"the weights {path.name} are missing; train them with python -m downstream.training --arch "
                 f"{self.arch}, or give weights="
             )
-        return _load(self.arch, self.regime, str(path), sha256_of(path), device())
+        return _load(self.arch, self.regime, str(path), sha256_of(path), current_device())
 
     def _predict_batch(self, network: Detector, pixels: Image) -> list[Prediction]:
-        """pixels: uint8 (N, H, W, 3), one size."""
+        """Detections in images of one size. pixels: uint8 (N, H, W, 3)."""
         import torch
         from torch.nn.functional import interpolate
 
@@ -135,10 +134,10 @@ class Small:
         boxes, scores = self._candidates(network, planes)
         boxes = boxes * back
         if self.flip:
-            mirrored, more = self._candidates(network, planes.flip(3))
-            mirrored = mirrored * back
-            mirrored[..., [0, 2]] = width - mirrored[..., [2, 0]]
-            boxes, scores = torch.cat([boxes, mirrored], 1), torch.cat([scores, more], 1)
+            mirrored_boxes, mirrored_scores = self._candidates(network, planes.flip(3))
+            mirrored_boxes = mirrored_boxes * back
+            mirrored_boxes[..., [0, 2]] = width - mirrored_boxes[..., [2, 0]]
+            boxes, scores = torch.cat([boxes, mirrored_boxes], 1), torch.cat([scores, mirrored_scores], 1)
         return [self._choose(*pair) for pair in zip(boxes, scores, strict=True)]
 
     def _candidates(self, network: Detector, planes: Tensor) -> tuple[Tensor, Tensor]:
@@ -149,25 +148,24 @@ class Small:
         height, width = planes.shape[2:]
         padded = pad(planes, (0, -width % network.multiple, 0, -height % network.multiple), value=_PAD_VALUE)
         with torch.inference_mode():
-            raw = network(padded.to(device()).contiguous(memory_format=torch.channels_last))
+            raw = network(padded.to(current_device()).contiguous(memory_format=torch.channels_last))
             boxes, scores = network.candidates(tuple(maps.cpu() for maps in raw))
         return boxes.clone(), scores.clone()
 
     def _choose(self, boxes: Tensor, scores: Tensor) -> Detections:
-        """boxes (M, 4), scores (M, classes) of one image."""
-        most = _CANDIDATES * (2 if self.flip else 1)
+        """The detections in one image. boxes: (M, 4), pixels. scores: (M, classes)."""
+        max_candidates = _MAX_CANDIDATES * (2 if self.flip else 1)
         limits = {"score_threshold": self.score_threshold, "iou": self.nms_iou, "max_detections": self.max_detections}
-        return best_of_cells(boxes, scores, most, **limits)
+        return best_of_cells(boxes, scores, max_candidates, **limits)
 
 
-@HEADS.register("small_adapted")
+@HEADS.register("small_adapted", aliases=("detector_adapted",))
 @dataclass(frozen=True)
 class SmallAdapted(Small):
-    """``small`` trained further on the images a codec decodes: what a head on that codec's latents is to be measured
-    by.
+    """``small`` trained further on images that a codec decoded: the comparison for a head on that codec's latents.
 
-    Its fields are those of ``small``; its weights are of ``python -m downstream.training --input images``, and it
-    follows the codec they were trained with alone. Those of the hourglass are packaged.
+    Its fields are those of ``small``. Its weights come from ``python -m downstream.training --input images``, and it
+    follows only the codec that they were trained with. Weights of the hourglass are packaged.
     """
 
     arch: Literal["pyramid", "hourglass"] = "hourglass"
@@ -176,12 +174,12 @@ class SmallAdapted(Small):
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """Packaged weights are; others are files of somebody's."""
+        """Packaged weights are data only; other weights are files of unknown origin."""
         return other_than(settings, weights=[""])
 
     @property
     def adapted_to(self) -> str:
-        """The latent space of that codec; empty where the weights are missing, or the codec has none."""
+        """The latent space of that codec; empty if the weights are missing or the codec has no latents."""
         return "" if self.available() else str(read_weights(self._path()).about.get("latent_space", ""))
 
     def _path(self) -> Path:
@@ -189,8 +187,8 @@ class SmallAdapted(Small):
 
 
 @held
-def _load(arch: str, regime: str, path: str, sha256: str, place: str) -> Detector:
-    """Networks live here and not in the head, so that a head stays a plain value that can be sent to workers."""
+def _load(arch: str, regime: str, path: str, sha256: str, device: str) -> Detector:
+    """The network of a weights file. It is held here and not in the head, so that a head can be sent to workers."""
     import torch
 
     from downstream.networks.detectors import build
@@ -200,12 +198,9 @@ def _load(arch: str, regime: str, path: str, sha256: str, place: str) -> Detecto
     classes = classes_of(path, about)
     if about.get("arch") != arch or classes != ROADSCENES.classes:
         raise DataError(
-            f"{Path(path).name} is of arch {str(about.get('arch'))[:40]!r} with {len(classes)} classes "
-            f"{str(classes)[:120]}, "
-            f"expected {arch!r} with {ROADSCENES.classes}; give other weights="
+            f"{Path(path).name} has arch {str(about.get('arch'))[:40]!r} and {len(classes)} classes "
+            f"{str(classes)[:120]}, expected {arch!r} and {ROADSCENES.classes}; give other weights="
         )
     require_regime(path, about, regime)
     network = fitted(lambda: build(arch, len(classes)), tensors, path, f"the {arch} of this version")
-    return (
-        fused(network).to(memory_format=torch.channels_last).to(place)
-    )  # the faster layout for both without gradients
+    return fused(network).to(memory_format=torch.channels_last).to(device)  # the faster layout without gradients

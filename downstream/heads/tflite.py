@@ -2,9 +2,9 @@
 
 image --fitted--> (1, H, W, 3) --interpreter--> (1, h, w) classes or (1, h, w, C) logits --resize--> SegmentationMap
 
-Fitting and way back are those of Chen et al., "Encoder-Decoder with Atrous Separable Convolution" (DeepLabv3+), ECCV
-2018, code
-release: the longer side to the model's side, the rest mid-grey. ai-edge-litert is Apache-2.0, an extra of this project.
+The fitting and its inverse are those of the code release of Chen et al., "Encoder-Decoder with Atrous Separable
+Convolution" (DeepLabv3+), ECCV 2018: the longer side is scaled to the model's side, the rest is mid-grey.
+ai-edge-litert is Apache-2.0, an optional extra of this project.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from downstream.api import HEADS, LabelSpace, Prediction, SegmentationMap
+from downstream.heads._availability import why_not_loadable
 from downstream.label_spaces import sha256_of_classes, space_of
 from downstream.ops.segmentation_canvas import Fit, fitted, labels_from_classes, labels_from_logits
 from downstream.weights.file_hash import sha256_of
@@ -37,10 +38,12 @@ class TfLite:
     """A segmenter in a .tflite file, one image at a time, with torch's number of threads.
 
     path: the model. classes: a known label space ("voc21", "cityscapes19", "ade150"), or a text file with one class
-    name a line.
-    fit: scale the "longest" side to the model's input, the rest mid-grey, or "stretch" the image to it. resize:
-    "smooth" averages when an image shrinks, "plain" samples. mean, std: what a model of floating-point input is
-    normalised with, 0 to 255; a quantised one takes the pixels as they are.
+    name a line. fit: scale the "longest" side to the model's input and fill the rest mid-grey, or "stretch" the image
+    to it. resize: "smooth" averages when an image shrinks, "plain" samples. mean, std: normalisation of the pixels, 0
+    to 255, for models with floating-point input; quantised models take the pixels unchanged.
+
+    Raises:
+        ValueError: std is 0.
     """
 
     path: str
@@ -55,11 +58,11 @@ class TfLite:
 
     def __post_init__(self) -> None:
         if not self.std:
-            raise ValueError("std came as 0, expected what the pixels are divided by, such as 127.5")
+            raise ValueError("std came as 0, expected the number that pixels are divided by, such as 127.5")
 
     @property
     def label_space(self) -> LabelSpace:
-        """The classes it knows.
+        """The classes that the model knows.
 
         Raises:
             UnavailableError: the file of class names is missing.
@@ -68,14 +71,10 @@ class TfLite:
 
     def available(self) -> str | None:
         """None if the model can be loaded here, else one sentence with the reason and the cure."""
-        try:
-            self._interpreter()
-        except (UnavailableError, DataError) as error:
-            return str(error)
-        return None
+        return why_not_loadable(self._interpreter)
 
     def provenance(self) -> Mapping[str, str]:
-        """sha256 of the model and of the class names where they are a file, and LiteRT's version."""
+        """sha256 of the model and of a file of class names, and LiteRT's version."""
         return {
             "weights_sha256": sha256_of(self.path),
             "ai-edge-litert": importlib.metadata.version("ai-edge-litert"),
@@ -83,11 +82,11 @@ class TfLite:
         }
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
-        """The classes of images of any size.
+        """Segment images of any size.
 
         Raises:
             UnavailableError: the package or the model is missing.
-            DataError: the model cannot be loaded, or its input or output is not a segmenter's.
+            DataError: the model cannot be loaded, or its input or output is not that of a segmenter.
         """
         if not images:
             return []
@@ -113,8 +112,9 @@ class TfLite:
         )
 
     def _values(self, canvas: Image, dtype: type[Any]) -> npt.NDArray[Any]:
-        """The canvas as the model takes it. Quantised models are trained on -1 to 1 in steps of a grey level, so pixels
-        go in as they are.
+        """The canvas in the model's own type of input.
+
+        Quantised models are trained on -1 to 1 in steps of one grey level, so they take pixels unchanged.
         """
         if dtype == np.uint8:
             return canvas
@@ -134,23 +134,20 @@ class TfLite:
 
 
 def _why_unread(outputs: Sequence[Mapping[str, Any]], classes: int) -> str | None:
-    """One sentence where a model's outputs, as it states them, are not a segmenter's of so many classes, or None where
-    they are.
-    """
+    """One sentence if a model's stated outputs are not those of a segmenter with this number of classes, else None."""
     shape, dtype = tuple(outputs[0]["shape"].tolist()), np.dtype(outputs[0]["dtype"])
     if (len(shape) == 4 and shape[3] == classes) or (len(shape) == 3 and np.issubdtype(dtype, np.integer)):
         return None
     others = f", the first of its {len(outputs)} outputs" if len(outputs) > 1 else ""
     return (
         f"the model answers {dtype} {shape}{others}, expected integers (1, h, w) below {classes} or scores (1, h, w, "
-        f"{classes}); check classes, "
-        "and that it is a segmenter"
+        f"{classes}); check classes, and that it is a segmenter"
     )
 
 
 @held
 def _load(path: str, sha256: str, threads: int) -> Any:
-    """Interpreters live here and not in the head, so that a head stays a plain value that can be sent to workers."""
+    """The model's interpreter. It is held here and not in the head, so that a head can be sent to workers."""
     from ai_edge_litert.interpreter import Interpreter
 
     try:

@@ -1,7 +1,7 @@
 """The detectors of torchvision's model zoo, trained on COCO: Faster and Mask R-CNN, RetinaNet, FCOS, SSD.
 
-Code and weights: torchvision, BSD-3-Clause; papers are named in its model documentation. Weights come by torchvision's
-own address and checksum, or from a local file.
+Code and weights: torchvision, BSD-3-Clause; its model documentation names the papers. Weights come from torchvision's
+own address, checked by its checksum, or from a local file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from downstream.api import HEADS, Detections, LabelSpace, Prediction
-from downstream.device import device, device_facts
+from downstream.device import device_facts
 from downstream.label_spaces import COCO80, NUMBERS
 from downstream.ops.finite import require_finite
 from downstream.ops.masks import pack
@@ -22,14 +22,15 @@ from downstream.weights.file_hash import sha256_of
 from downstream.weights.state_dicts import fill, read_state
 from downstream.weights.torchvision_zoo import fetched, own_weights, path_of, unfetched, why_not
 from hsc.api import Image
+from hsc.devices import current_device
 from hsc.errors import DataError
 from hsc.networks.network_holder import held
 
 _INSIDE = 0.5
+"""Probability above which a pixel belongs to a mask."""
 _CURE = (
-    "this head reads networks of COCO's 91 numbers alone: give such weights, or export a fine-tuned detector to ONNX "
-    "and read it with "
-    "onnx(path=..., classes=...)"
+    "this head reads only networks with COCO's 91 category numbers: give such weights, or export a fine-tuned detector "
+    "to ONNX and use onnx(path=..., classes=...)"
 )
 
 
@@ -38,10 +39,11 @@ _CURE = (
 class Torchvision:
     """A detector of torchvision's zoo with COCO's classes.
 
-    Mask R-CNN gives a mask with each box, of the pixels it holds more likely inside than not.
+    Mask R-CNN gives a mask with each box: the pixels with a probability above one half.
 
-    model: its name there. weights: a state dict as .safetensors or .pth; empty for torchvision's own, downloaded once
-    unless HSC_OFFLINE is set. score_threshold, nms_iou, max_detections: as in torchvision's models.
+    model: torchvision's name of it. weights: a state dict as .safetensors or .pth; empty for torchvision's own weights,
+    which are downloaded once unless HSC_OFFLINE is set. score_threshold, nms_iou, max_detections: as in torchvision's
+    models.
     """
 
     model: str = "fasterrcnn_mobilenet_v3_large_320_fpn"
@@ -55,25 +57,26 @@ class Torchvision:
 
     @property
     def label_space(self) -> LabelSpace:
-        """COCO's 80 classes; torchvision's 91 numbers are mapped onto them."""
+        """COCO's 80 classes; torchvision's 91 category numbers are mapped onto them."""
         return COCO80
 
     def available(self) -> str | None:
-        """None if model and weights can be loaded here, else one sentence with the reason and the cure; nothing is
-        fetched to find out.
+        """None if model and weights can be loaded here, else one sentence with the reason and the cure.
+
+        Nothing is downloaded for the check.
         """
         return why_not(self)
 
     def unfetched(self) -> str:
-        """What use would download; empty where the weights are here. Raises DataError where the model is unknown."""
+        """What a prediction would download; empty if the weights are present. Raises DataError for an unknown model."""
         return unfetched(self.weights, _own(self.model))
 
     def fetch(self) -> None:
-        """Bring the weights here and load them. Raises as ``predict`` does."""
+        """Download the weights if they are missing, and load them. Raises as ``predict`` does."""
         self._network()
 
     def provenance(self) -> Mapping[str, str]:
-        """sha256 of the weights, versions of torch and torchvision."""
+        """sha256 of the weights, versions of torch and torchvision, mask threshold, and a device other than the CPU."""
         import torch
         import torchvision
 
@@ -89,70 +92,75 @@ class Torchvision:
 
     @property
     def gives_masks(self) -> bool:
-        """Whether the model draws masks. Raises as ``predict`` does."""
-        heads = getattr(self._network(), "roi_heads", None)
-        return heads is not None and bool(heads.has_mask())
+        """Whether the model gives masks. Raises as ``predict`` does."""
+        from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
+
+        network = self._network()
+        return isinstance(network, GeneralizedRCNN) and bool(network.roi_heads.has_mask())
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
-        """Detect in images of any size, one at a time, so that an answer does not depend on its neighbours.
+        """Detect objects in images of any size, one at a time, so that an answer does not depend on other images.
 
         Raises:
-            UnavailableError: the weights are missing or cannot be fetched.
-            DataError: the model is unknown, or the weights are of another.
+            UnavailableError: the weights are missing or cannot be downloaded.
+            DataError: the model is unknown, or the weights are of another model.
         """
         import torch
 
         if not images:
             return []
         network = self._network()
-        found: list[Prediction] = []
+        predictions: list[Prediction] = []
         with torch.inference_mode():
             for image in images:
                 planes = torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255  # (H, W, 3) -> (3, H, W)
-                found.append(_known(network([planes.to(device())])[0]))
-        return found
+                predictions.append(_detections(network([planes.to(current_device())])[0]))
+        return predictions
 
     def _network(self) -> Any:
+        from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
+
         path = fetched(self.model, self.weights, _own(self.model))
-        network = _load(self.model, str(path), sha256_of(path), not self.weights, device())
-        limits = getattr(
-            network, "roi_heads", network
-        )  # where the R-CNN models have theirs; set anew, since heads share a network
-        limits.score_thresh, limits.nms_thresh, limits.detections_per_img = (
-            self.score_threshold,
-            self.nms_iou,
-            self.max_detections,
-        )
+        network = _load(self.model, str(path), sha256_of(path), not self.weights, current_device())
+        # The R-CNN models keep their limits in roi_heads. They are set on each use, because heads share a network.
+        limits = network.roi_heads if isinstance(network, GeneralizedRCNN) else network
+        limits.score_thresh = self.score_threshold
+        limits.nms_thresh = self.nms_iou
+        limits.detections_per_img = self.max_detections
         return network
 
 
 def _own(model: str) -> Any:
+    """Torchvision's own weights of a detector."""
     from torchvision.models import detection
 
     return own_weights(model, detection, "detector")
 
 
-def _known(result: Mapping[str, Any]) -> Detections:
-    """Torchvision's answer with its labels, 1 to 90, turned into 0 to 79; the ten unused numbers go."""
+def _detections(result: Mapping[str, Any]) -> Detections:
+    """Torchvision's answer with its labels, 1 to 90, mapped to 0 to 79; boxes with an unused number are left out."""
     labels = np.full(91, -1, np.int64)
     labels[list(NUMBERS)] = np.arange(len(NUMBERS))
     mapped = labels[result["labels"].cpu().numpy()]
     boxes = result["boxes"].cpu().numpy().astype(np.float32)
     require_finite(boxes, "box coordinates")
     keep = mapped >= 0
-    drawn = result.get("masks")  # (N, 1, H, W), 0 to 1
-    masks = None if drawn is None else pack((drawn[:, 0] > _INSIDE).cpu().numpy()[keep])
+    probabilities = result.get("masks")  # (N, 1, H, W), 0 to 1
+    masks = None if probabilities is None else pack((probabilities[:, 0] > _INSIDE).cpu().numpy()[keep])
     return Detections(boxes[keep], result["scores"].cpu().numpy().astype(np.float32)[keep], mapped[keep], masks)
 
 
 @held
-def _load(model: str, path: str, sha256: str, own: bool, place: str) -> Any:
-    """own: torchvision's weights, with which it also sets the details they were trained with."""
+def _load(model: str, path: str, sha256: str, own: bool, device: str) -> Any:
+    """The network with its weights.
+
+    own: the weights are torchvision's, with which it also sets the details that they were trained with.
+    """
     from torchvision.models import get_model
 
     try:
         if own:
-            return get_model(model, weights=_own(model), progress=False).eval().to(place)
+            return get_model(model, weights=_own(model), progress=False).eval().to(device)
         network = get_model(model, weights=None, weights_backbone=None).eval()
         fill(network, read_state(path), path, model, _CURE)
     except DataError:
@@ -161,4 +169,4 @@ def _load(model: str, path: str, sha256: str, own: bool, place: str) -> Any:
         raise DataError(
             f"{Path(path).name} cannot be loaded as weights of {model}: {error}; get it again, or name its model"
         ) from error
-    return network.to(place)
+    return network.to(device)

@@ -1,7 +1,7 @@
 """The segmenters of torchvision's model zoo, trained on COCO in PASCAL's classes: FCN, DeepLabv3, LR-ASPP.
 
-Code and weights: torchvision, BSD-3-Clause; papers are named in its model documentation. Weights come by torchvision's
-own address and checksum, or from a local file.
+Code and weights: torchvision, BSD-3-Clause; its model documentation names the papers. Weights come from torchvision's
+own address, checked by its checksum, or from a local file.
 """
 
 from __future__ import annotations
@@ -14,19 +14,20 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from downstream.api import HEADS, LabelSpace, Prediction, SegmentationMap
-from downstream.device import device, device_facts
+from downstream.device import device_facts
 from downstream.label_spaces import VOC21, sha256_of_classes, space_of
 from downstream.ops.finite import require_finite
 from downstream.weights.file_hash import sha256_of
 from downstream.weights.state_dicts import fill, read_state
 from downstream.weights.torchvision_zoo import fetched, own_weights, path_of, unfetched, why_not
 from hsc.api import Image
+from hsc.devices import current_device
 from hsc.errors import DataError
 from hsc.networks.network_holder import held
 
 _CURE = (
-    "say with classes=FILE which classes it was trained for, one name a line, background among them, or give other "
-    "weights"
+    "give classes=FILE with the classes that it was trained for, one name a line with the background among them, or "
+    "give other weights"
 )
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
 
@@ -36,11 +37,13 @@ _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
 class TorchvisionSegmentation:
     """A segmenter of torchvision's zoo.
 
-    model: its name there. weights: a state dict as .safetensors or .pth; empty for torchvision's own, downloaded once
-    unless HSC_OFFLINE is set. classes: a known label space, or a text file with one name a line; torchvision's own
-    weights know "voc21".
-    side: images are resized so that their shorter side has so many pixels, which torchvision's weights were trained at;
-    0 for none.
+    model: torchvision's name of it. weights: a state dict as .safetensors or .pth; empty for torchvision's own weights,
+    which are downloaded once unless HSC_OFFLINE is set. classes: a known label space, or a text file with one name a
+    line; torchvision's own weights know "voc21". side: images are resized to this length of their shorter side in
+    pixels; the default is that of the training of torchvision's weights, 0 keeps the image's own size.
+
+    Raises:
+        ValueError: side is negative, or classes other than "voc21" are asked of torchvision's own weights.
     """
 
     model: str = "deeplabv3_mobilenet_v3_large"
@@ -56,13 +59,13 @@ class TorchvisionSegmentation:
             raise ValueError(f"side came as {self.side}, expected pixels, or 0 for the image's own size")
         if not self.weights and self.classes != VOC21.name:
             raise ValueError(
-                f"torchvision's own weights know {VOC21.name}, asked for was {self.classes}; give weights=PATH of "
-                f"such a network"
+                f"classes came as {self.classes}, torchvision's own weights know {VOC21.name}; give weights=PATH of a "
+                f"network with these classes"
             )
 
     @property
     def label_space(self) -> LabelSpace:
-        """The classes it knows.
+        """The classes that the weights know.
 
         Raises:
             UnavailableError: the file of class names is missing.
@@ -70,21 +73,22 @@ class TorchvisionSegmentation:
         return space_of(self.classes)
 
     def available(self) -> str | None:
-        """None if model and weights can be loaded here, else one sentence with the reason and the cure; nothing is
-        fetched to find out.
+        """None if model and weights can be loaded here, else one sentence with the reason and the cure.
+
+        Nothing is downloaded for the check.
         """
         return why_not(self)
 
     def unfetched(self) -> str:
-        """What use would download; empty where the weights are here. Raises DataError where the model is unknown."""
+        """What a prediction would download; empty if the weights are present. Raises DataError for an unknown model."""
         return unfetched(self.weights, _own(self.model))
 
     def fetch(self) -> None:
-        """Bring the weights here and load them. Raises as ``predict`` does."""
+        """Download the weights if they are missing, and load them. Raises as ``predict`` does."""
         self._network()
 
     def provenance(self) -> Mapping[str, str]:
-        """sha256 of the weights and of the class names where they are a file, versions of torch and torchvision."""
+        """sha256 of the weights and of a file of class names, versions of torch and torchvision, kind of device."""
         import torch
         import torchvision
 
@@ -93,11 +97,11 @@ class TorchvisionSegmentation:
         return {"weights_sha256": sha256_of(path), **versions, **sha256_of_classes(self.classes), **device_facts()}
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
-        """The classes of images of any size, one at a time, so that an answer does not depend on its neighbours.
+        """Segment images of any size, one at a time, so that an answer does not depend on other images.
 
         Raises:
-            UnavailableError: the weights are missing or cannot be fetched.
-            DataError: the model is unknown, or the weights are of another.
+            UnavailableError: the weights are missing or cannot be downloaded.
+            DataError: the model is unknown, or the weights are of another model.
         """
         if not images:
             return []
@@ -115,29 +119,30 @@ class TorchvisionSegmentation:
             planes = interpolate(planes, size=size, mode="bilinear", align_corners=False, antialias=True)
         mean, std = torch.tensor(_MEAN).view(3, 1, 1), torch.tensor(_STD).view(3, 1, 1)
         with torch.inference_mode():
-            logits = network(((planes - mean) / std).to(device()))["out"]
+            logits = network(((planes - mean) / std).to(current_device()))["out"]
             logits = interpolate(logits, size=(height, width), mode="bilinear", align_corners=False)
         require_finite(logits, "logits")
         return SegmentationMap(logits[0].argmax(0).to(torch.uint8).cpu().numpy())
 
     def _network(self) -> Any:
         path = fetched(self.model, self.weights, _own(self.model))
-        return _load(self.model, str(path), sha256_of(path), len(self.label_space.classes), device())
+        return _load(self.model, str(path), sha256_of(path), len(self.label_space.classes), current_device())
 
 
 def _own(model: str) -> Any:
+    """Torchvision's own weights of a segmenter."""
     from torchvision.models import segmentation
 
     return own_weights(model, segmentation, "segmenter")
 
 
 @held
-def _load(model: str, path: str, sha256: str, classes: int, place: str) -> Any:
+def _load(model: str, path: str, sha256: str, classes: int, device: str) -> Any:
     from torchvision.models import get_model
 
     try:
         state = read_state(path)
-        # LR-ASPP has no auxiliary classifier; for the others a file may come with or without one.
+        # LR-ASPP has no auxiliary classifier; files of the other models come with or without one.
         auxiliary = {"aux_loss": True} if any(name.startswith("aux_classifier.") for name in state) else {}
         network = get_model(model, weights=None, weights_backbone=None, num_classes=classes, **auxiliary).eval()
         fill(network, state, path, f"{model} with {classes} classes", _CURE)
@@ -148,4 +153,4 @@ def _load(model: str, path: str, sha256: str, classes: int, place: str) -> Any:
             f"{Path(path).name} cannot be loaded as weights of {model} with {classes} classes: {error}; get it "
             f"again, or name its model"
         ) from error
-    return network.to(place)
+    return network.to(device)

@@ -1,1 +1,1 @@
-"""Operations heads share: letterboxing, suppression, masks, batching."""
+"""Operations that heads share: letterboxing, non-maximum suppression, masks, batching."""

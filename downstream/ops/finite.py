@@ -1,6 +1,4 @@
-"""Answers of networks that hold NaN or infinity are refused: the largest of NaN is a class like any other, and a score
-like any other.
-"""
+"""Refuses network outputs that hold NaN or infinity: their argmax would silently pass as an ordinary class or score."""
 
 from __future__ import annotations
 
@@ -12,18 +10,17 @@ import numpy as np
 from hsc.errors import HeadError
 
 
-def require_finite(values: Any, what: str) -> None:
-    """See that an array, or a tensor of torch's, holds only finite numbers. what: they are, for the message.
+def require_finite(values: Any, noun: str) -> None:
+    """Check that a numpy array or torch tensor holds only finite numbers. noun: of the values, in the message.
 
     Raises:
-        HeadError: it does not.
+        HeadError: some numbers are NaN or infinite.
     """
     finite = np.isfinite(values) if isinstance(values, np.ndarray) else values.isfinite()
     count = math.prod(values.shape)
-    bad = count - int(finite.sum())
-    if bad:
+    not_finite = count - int(finite.sum())
+    if not_finite:
         raise HeadError(
-            f"{bad} of the network's {count} {what} are not finite (NaN or infinite), expected numbers; its weights "
-            f"are damaged, "
-            "or its input overflows (check its scale, and half precision)"
+            f"{not_finite} of the network's {count} {noun} are not finite (NaN or infinite), expected numbers; its "
+            "weights are damaged, or its input overflows (check its scale, and half precision)"
         )

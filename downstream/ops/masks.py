@@ -1,4 +1,4 @@
-"""Masks of objects, packed as COCO's run lengths and unpacked again.
+"""Object masks as COCO's run lengths: packing, unpacking and checks.
 
 Format: the run-length encoding of pycocotools (Dollár and Lin): columns first, zeros before ones, six bits a character.
 The packing is hotcoco's, which our tests hold equal to pycocotools'.
@@ -14,19 +14,19 @@ import numpy.typing as npt
 from downstream.api import Masks
 
 
-def pack(drawn: npt.NDArray[Any]) -> Masks:
-    """Pack masks bool (N, H, W)."""
+def pack(planes: npt.NDArray[Any]) -> Masks:
+    """Pack the masks of N objects, bool (N, H, W)."""
     from hotcoco import mask
 
-    codes = [mask.encode(one.astype(np.uint8)) for one in drawn]
-    return Masks(tuple(bytes(code["counts"]) for code in codes), (drawn.shape[1], drawn.shape[2]))
+    codes = [mask.encode(plane.astype(np.uint8)) for plane in planes]
+    return Masks(tuple(bytes(code["counts"]) for code in codes), (planes.shape[1], planes.shape[2]))
 
 
 def covered_pixels(counts: bytes) -> int:
-    """How many pixels packed runs cover in all, of zeros and ones; decoders fill up in silence what they lack.
+    """The number of pixels, zeros and ones, that packed runs cover; decoders silently fill up runs that are too short.
 
     Raises:
-        ValueError: they end within a number, hold a character that stands for none, or a run of less than no pixel.
+        ValueError: the runs end within a number, hold an invalid character, or a run has a negative length.
 
     >>> covered_pixels(b"121O060M1")
     20
@@ -44,12 +44,12 @@ def covered_pixels(counts: bytes) -> int:
             lengths.append(value + (lengths[-2] if len(lengths) > 2 else 0))
             value, shift = 0, 0
     if shift or any(length < 0 for length in lengths):
-        raise ValueError(f"the runs {counts[-40:]!r} end within a number, or a run is of less than no pixel")
+        raise ValueError(f"the runs {counts[-40:]!r} end within a number, or a run has a negative length")
     return sum(lengths)
 
 
 def unpack(masks: Masks) -> npt.NDArray[np.bool_]:
-    """Masks as bool (N, H, W).
+    """Unpack the masks of N objects to bool (N, H, W).
 
     Raises:
         ValueError: the runs of a mask are damaged, or do not cover the image.
@@ -57,38 +57,21 @@ def unpack(masks: Masks) -> npt.NDArray[np.bool_]:
     from hotcoco import mask
 
     height, width = masks.image_hw
-    if uncovered := [one for one in masks.counts if covered_pixels(one) != height * width]:
+    if wrong := [counts for counts in masks.counts if covered_pixels(counts) != height * width]:
         raise ValueError(
-            f"the runs {uncovered[0][:40]!r} cover {covered_pixels(uncovered[0])} pixels, expected {height} x {width}"
+            f"the runs {wrong[0][:40]!r} cover {covered_pixels(wrong[0])} pixels, expected {height} x {width}"
         )
-    planes = [np.asarray(mask.decode({"size": [height, width], "counts": one}), bool) for one in masks.counts]
+    planes = [np.asarray(mask.decode({"size": [height, width], "counts": counts}), bool) for counts in masks.counts]
     return np.stack(planes) if planes else np.zeros((0, height, width), np.bool_)
 
 
 def why_damaged(counts: Any, image_hw: tuple[int, int]) -> str | None:
-    """What is wrong with the packed runs of one mask, in words, or None: they must be whole and cover the image's
-    pixels once.
-    """
+    """One sentence on what is wrong with the packed runs of one mask; None if they cover the image's pixels once."""
     if not isinstance(counts, bytes):
         return f"its runs came as {type(counts).__name__}, expected bytes"
-    letters = (
-        np.frombuffer(counts, np.uint8).astype(np.int64) - 48
-    )  # five bits each, and 32 where more of the number follow
-    if letters.size and not (letters.min() >= 0 and letters.max() < 64):
-        return "its runs hold bytes that are no digits of packed runs"
-    if letters.size and letters[-1] & 32:
-        return "its last run is cut off"
-    runs: list[int] = []
-    value, shift = 0, 0
-    for letter in letters.tolist():
-        value |= (letter & 31) << shift
-        shift += 5
-        if not letter & 32:
-            value -= (1 << shift) if letter & 16 else 0
-            runs.append(value + (runs[-2] if len(runs) > 2 else 0))
-            value, shift = 0, 0
-    if any(run < 0 for run in runs):
-        return "one of its runs is negative"
+    try:
+        covered = covered_pixels(counts)
+    except ValueError as error:
+        return str(error)
     height, width = image_hw
-    covered = sum(runs)
     return None if covered == height * width else f"its runs cover {covered} pixels, expected {height * width}"

@@ -1,4 +1,4 @@
-"""From many overlapping candidate boxes to a head's answer."""
+"""Non-maximum suppression: a head's detections from many overlapping candidate boxes."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ def best_boxes(
 ) -> Detections:
     """Greedy non-maximum suppression within each class; the best ``max_detections`` of all classes, best first.
 
-    boxes_xyxy (N, 4) pixels, scores (N,), labels (N,). Of two boxes of a class that overlap by more than ``iou`` the
-    lower score goes. iou 1 keeps all. Boxes that have no area are left out.
+    boxes_xyxy: (N, 4), pixels. scores, labels: (N,). iou: of two boxes of a class that overlap by more than this, the
+    one with the lower score is dropped; 1 keeps all. Boxes without area are left out.
 
     Raises:
-        HeadError: a score is not finite, or a box that reaches the threshold.
+        HeadError: a score is not finite, or a coordinate of a box whose score reaches the threshold.
     """
     import torch
     from torchvision.ops import nms
 
     require_finite(scores, "scores")
-    good = scores >= score_threshold
-    require_finite(boxes_xyxy[good], "box coordinates")
-    good[good] = (boxes_xyxy[good, 2:] > boxes_xyxy[good, :2]).all(1)
-    order = np.argsort(-scores[good], kind="stable")
-    boxes = boxes_xyxy[good][order].astype(np.float32)
-    best, classes = scores[good][order].astype(np.float32), labels[good][order].astype(np.int64)
+    candidates = scores >= score_threshold
+    require_finite(boxes_xyxy[candidates], "box coordinates")
+    candidates[candidates] = (boxes_xyxy[candidates, 2:] > boxes_xyxy[candidates, :2]).all(1)
+    order = np.argsort(-scores[candidates], kind="stable")
+    boxes = boxes_xyxy[candidates][order].astype(np.float32)
+    best, classes = scores[candidates][order].astype(np.float32), labels[candidates][order].astype(np.int64)
     if iou < 1:
         kept = [np.zeros(0, np.int64)]
         for label in np.unique(classes):
@@ -53,12 +53,11 @@ def best_boxes(
     return Detections(boxes[chosen], best[chosen], classes[chosen])
 
 
-def best_of_cells(boxes: Tensor, scores: Tensor, most: int, **limits: Any) -> Detections:
-    """``best_boxes`` of a dense detector's cells, of which only the ``most`` best pairs of cell and class are looked
-    at.
+def best_of_cells(boxes: Tensor, scores: Tensor, max_candidates: int, **limits: Any) -> Detections:
+    """``best_boxes`` among the ``max_candidates`` best pairs of cell and class of a dense detector.
 
-    boxes (M, 4) pixels, scores (M, classes), both of one image. limits: as those of ``best_boxes``.
+    boxes: (M, 4), pixels. scores: (M, classes). Both are of one image. limits: the keyword arguments of ``best_boxes``.
     """
-    values, flat = scores.flatten().topk(min(most, scores.numel()))  # (M, classes) -> (M * classes,)
+    values, flat = scores.flatten().topk(min(max_candidates, scores.numel()))  # (M, classes) -> (M * classes,)
     cells, labels = np.divmod(flat.numpy(), scores.shape[1])
     return best_boxes(boxes.numpy()[cells], values.numpy(), labels, **limits)

@@ -1,4 +1,4 @@
-"""Fitting images of any size into a segmenter's fixed input, and its answer back onto the image.
+"""Images of any size fitted into a segmenter's fixed input, and its answer mapped back onto the image.
 
 image --fitted--> canvas --segmenter--> logits or classes of the canvas --labels_from_...--> classes of the image
 """
@@ -19,8 +19,10 @@ Fit = Literal["stretch", "longest"]
 
 
 class Fitted(NamedTuple):
-    """canvas: uint8 (h, w, 3), the image at its left top. used_hw: what of the canvas the image covers. image_hw: its
-    own size.
+    """An image on a canvas.
+
+    canvas: uint8 (h, w, 3), with the image at its top left. used_hw: height and width of the part that the image
+    covers. image_hw: the size of the image before it was fitted.
     """
 
     canvas: Image
@@ -29,11 +31,10 @@ class Fitted(NamedTuple):
 
 
 def fitted(image: Image, height: int, width: int, *, fit: Fit, pad_value: int, smooth: bool) -> Fitted:
-    """An image on a canvas of (height, width).
+    """Put an image on a canvas of (height, width).
 
-    fit: "stretch" fills the canvas and lets the ratio of the sides go; "longest" keeps it, and the rest is
-    ``pad_value``.
-    smooth: as in ``resize_bilinear``.
+    fit: "stretch" fills the canvas and changes the aspect ratio; "longest" keeps the ratio and fills the rest with
+    ``pad_value``. smooth: as in ``resize_bilinear``.
     """
     own = image.shape[0], image.shape[1]
     scale = min(height / own[0], width / own[1])
@@ -42,7 +43,7 @@ def fitted(image: Image, height: int, width: int, *, fit: Fit, pad_value: int, s
 
 
 def padded(image: Image, multiple: int, *, pad_value: int) -> Fitted:
-    """An image in its own size on a canvas whose sides are multiples."""
+    """Put an image at its own size on a canvas with sides that are multiples of ``multiple``."""
     height, width = (-(-side // multiple) * multiple for side in image.shape[:2])
     return _placed(image, height, width, pad_value, (image.shape[0], image.shape[1]))
 
@@ -54,10 +55,12 @@ def _placed(image: Image, height: int, width: int, pad_value: int, own: tuple[in
 
 
 def labels_from_logits(logits: npt.NDArray[Any], placed: Fitted) -> npt.NDArray[np.uint8]:
-    """Logits (classes, h, w) of the canvas, of any stride, to the classes of the image: bilinear, then the largest.
+    """The classes of an image's pixels, uint8 (H, W): logits resized bilinearly, then the largest.
+
+    logits: (classes, h, w), of the canvas, at any stride.
 
     Raises:
-        HeadError: they are not finite.
+        HeadError: a logit is not finite.
     """
     import torch
     from torch.nn.functional import interpolate
@@ -73,16 +76,18 @@ def labels_from_logits(logits: npt.NDArray[Any], placed: Fitted) -> npt.NDArray[
 
 
 def labels_from_classes(classes: npt.NDArray[Any], placed: Fitted) -> npt.NDArray[np.uint8]:
-    """Classes (h, w) of the canvas, of any stride, to those of the image, by nearest neighbour.
+    """The classes of an image's pixels, uint8 (H, W), from those of the canvas by nearest neighbour.
+
+    classes: (h, w), at any stride.
 
     Raises:
-        DataError: a class is no whole number, or does not fit into 8 bits.
-        HeadError: they are not finite.
+        DataError: a class is not a whole number, or does not fit into 8 bits.
+        HeadError: a class is not finite.
     """
     require_finite(classes, "classes")
     if not np.array_equal(classes, np.trunc(classes)):
         raise DataError(
-            "the model answers numbers that are not whole as classes; check that it answers classes, not scores"
+            "the model answers classes that are not whole numbers; check that it answers classes, not scores"
         )
     if classes.min(initial=0) < 0 or classes.max(initial=0) > 255:
         raise DataError(
@@ -90,10 +95,10 @@ def labels_from_classes(classes: npt.NDArray[Any], placed: Fitted) -> npt.NDArra
             f"classes, not scores"
         )
     shares = [used / canvas for used, canvas in zip(placed.used_hw, placed.canvas.shape[:2], strict=True)]
-    # The middle of each pixel of the image, found again on the grid of the answer.
+    # The centre of each pixel of the image, on the grid of the answer.
     rows, columns = (
         np.minimum(((np.arange(own) + 0.5) / own * share * side).astype(np.int64), side - 1)
         for own, share, side in zip(placed.image_hw, shares, classes.shape, strict=True)
     )
-    found: npt.NDArray[np.uint8] = classes[rows[:, None], columns[None]].astype(np.uint8)
-    return found
+    labels: npt.NDArray[np.uint8] = classes[rows[:, None], columns[None]].astype(np.uint8)
+    return labels

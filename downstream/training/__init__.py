@@ -1,1 +1,1 @@
-"""Training of our own detectors and segmenters, on clean images alone: ``python -m downstream.training --help``."""
+"""Training of our own heads, on clean or coded images: ``python -m downstream.training --help``."""

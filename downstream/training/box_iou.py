@@ -23,6 +23,6 @@ def _area(boxes: Tensor) -> Tensor:
 
 
 def inside(points: Tensor, boxes: Tensor) -> Tensor:
-    """Which points (M, 2) lie in which boxes (G, 4): bool (G, M)."""
+    """Whether points (M, 2) lie in boxes (G, 4): bool (G, M)."""
     low, high = boxes[:, None, :2], boxes[:, None, 2:]  # (G, 4) -> (G, 1, 2)
     return ((points >= low) & (points < high)).all(-1)

@@ -1,4 +1,4 @@
-"""The card of trained weights: what a reader must know before a number rests on them."""
+"""The card of trained weights: what a reader must know before relying on their numbers."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ _RECIPE = ("steps", "seed", "batch", "height", "width", "learning_rate", "weight
 
 
 def card(path: Path, about: Mapping[str, Any], images: int, seconds: float, device: str) -> str:
-    """Markdown for the weights at ``path``, from what they say of themselves. Where and when they score is for people
-    to add.
+    """The card in Markdown for the weights at ``path``; scores are added by hand.
+
+    about: the weights file's own description. images: number of training images. seconds: training time.
     """
     from safetensors import safe_open
 
@@ -53,15 +54,15 @@ def card(path: Path, about: Mapping[str, Any], images: int, seconds: float, devi
 def _augmentation(about: Mapping[str, Any]) -> str:
     if about["recipe"]["input"] == "clean":
         return "flip, scale, crop, colour; no compression, no blur, no noise"
-    return "flip, scale, crop, all before coding; then what the codec does and no more"
+    return "flip, scale, crop, all before coding; after that only the codec"
 
 
 def _adaptation(about: Mapping[str, Any]) -> dict[str, str]:
-    """What a reader must know of weights that were trained on what a codec leaves; nothing for others."""
+    """Rows for weights that were trained on decoded images or latents; none for other weights."""
     recipe = about["recipe"]
     if recipe["input"] == "clean":
         return {}
-    read = (
+    reads = (
         ", ".join(f"{need['name']} {tuple(need['shape'])}" for need in about.get("needs", ()))
         or f"decoded images, zoom {recipe['zoom']}"
     )
@@ -69,7 +70,7 @@ def _adaptation(about: Mapping[str, Any]) -> dict[str, str]:
     return {
         "regime": f"adapted to {about['codec']}, latent space {about['latent_space'] or 'none'}, at all rates of its "
         f"ladder, cut after any layer",
-        "reads": read,
+        "reads": reads,
         "teacher": teacher,
     }
 
@@ -78,8 +79,8 @@ def _held_out(about: Mapping[str, Any]) -> str:
     if not about.get("holdout"):
         return "nothing; the weights are the last step's"
     return (
-        f"{about['holdout']}; mIoU {about.get('holdout_score')} at step {about.get('step')}, whose weights these "
-        f"are: a choice made on these images"
+        f"{about['holdout']}; mIoU {about.get('holdout_score')} at step {about.get('step')}, the step of these "
+        f"weights, which was chosen on these images"
     )
 
 

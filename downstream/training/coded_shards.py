@@ -1,13 +1,14 @@
-"""What a codec leaves of training images, as it comes from ``python -m benchmarks.coded``: a folder of .npz files.
+"""Training shards of coded views, as ``hsc-bench encode-shards`` writes them: a folder of .npz files.
 
-clean, decoded    uint8   (n, H, W, 3)   a view, and what the decoder makes of its bytes
-latent_NAME       float16 (n, ...)       what ``decode_latents`` makes of the same bytes; none for codecs without latents
-points            str     (n,)           the rate at which each was coded, and how many layers were kept
-size_bytes        int64   (n,)           length of each file
+clean, decoded    uint8   (n, H, W, 3)   a view before coding, and the image decoded from its bitstream
+latent_NAME       float16 (n, ...)       the latents decoded from the same bitstream; none for codecs without latents
+points            str     (n,)           the operating point of each bitstream, and how many layers were kept
+size_bytes        int64   (n,)           length of each bitstream
 codec, specs      str     ()             the codec's spec, and its LatentSpecs as JSON
-boxes_xyxy, labels, ignored, owner, classes                 as in downstream/training/shards.py, where there are boxes
-semantic, semantic_classes, semantic_space                  as in downstream/training/map_shards.py, where there are label maps
 source            str     ()             data set, its revision and the images' indices, in words
+
+boxes_xyxy, labels, ignored, owner, classes   as in downstream/training/shards.py, if the data set has boxes
+semantic, semantic_classes, semantic_space    as in downstream/training/map_shards.py, if it has label maps
 """
 
 from __future__ import annotations
@@ -36,10 +37,11 @@ _OF_TASK = {
 
 @dataclass
 class Coded:
-    """All views of a folder, in memory. Entry i of each list is of view i; ``decoded`` or ``latents`` is empty where it
-    was not asked for.
+    """All views of a folder, in memory. Entry i of each list belongs to view i.
 
-    truth: ``Boxes``, or uint8 (H, W) label maps. space: the classes they are in. specs: of the latents.
+    codec: the codec's spec. specs: of its latents. space: the classes of ``truth``. clean, decoded: images before and
+    after coding. latents: by name. truth: ``Boxes``, or label maps uint8 (H, W). Either ``decoded`` or ``latents`` is
+    empty, as it was read. sources: the origin of each shard, in words.
     """
 
     codec: str
@@ -54,63 +56,63 @@ class Coded:
 
 
 def read_coded(folder: Path, task: str, *, latents: bool) -> Coded:
-    """Read every shard of a folder, in the order of their names: latents, or else decoded images.
+    """Read every shard of a folder, in the order of their names: its latents, or else its decoded images.
 
     Raises:
-        DataError: there is none, one is damaged, lacks what the task learns from, or is of another codec than those
-        before.
+        DataError: there is no shard, or a shard is damaged, lacks the labels of the task, or has another codec or other
+        classes than earlier shards.
     """
-    found: Coded | None = None
+    coded: Coded | None = None
     for name, shard in read_shards(folder, (*_ALWAYS, *_OF_TASK[task])):
         codec, specs, space = str(shard["codec"]), specs_from(str(shard["specs"])), _space(shard, task)
-        if found is None:
-            found = Coded(codec, specs, space)
-        if (codec, specs, space) != (found.codec, found.specs, found.space):
+        if coded is None:
+            coded = Coded(codec, specs, space)
+        if (codec, specs, space) != (coded.codec, coded.specs, coded.space):
             raise DataError(
-                f"{name} was coded by {codec} and labelled in {space.name}, the shards before by {found.codec} in "
-                f"{found.space.name}"
+                f"{name} was coded by {codec} and labelled in {space.name}, earlier shards by {coded.codec} in "
+                f"{coded.space.name}"
             )
         if latents and not specs:
             raise DataError(
-                f"{name} holds no latents, since {codec} hands out none; train on its images, or code with another "
-                f"codec"
+                f"{name} holds no latents, because {codec} offers none; train on its decoded images, or encode with "
+                f"another codec"
             )
-        _add(found, shard, task, latents)
-    assert found is not None
-    return found
+        _add(coded, shard, task, latents)
+    assert coded is not None
+    return coded
 
 
-def _add(found: Coded, shard: Mapping[str, npt.NDArray[Any]], task: str, latents: bool) -> None:
-    found.clean += list(shard["clean"])
+def _add(coded: Coded, shard: Mapping[str, npt.NDArray[Any]], task: str, latents: bool) -> None:
+    coded.clean += list(shard["clean"])
     if latents:
-        for spec in found.specs:
-            found.latents.setdefault(spec.name, []).extend(shard[LATENT + spec.name])
+        for spec in coded.specs:
+            coded.latents.setdefault(spec.name, []).extend(shard[LATENT + spec.name])
     else:
-        found.decoded += list(shard["decoded"])
-    found.truth += boxes_by_image(shard, len(shard["clean"])) if task == "detection" else list(shard["semantic"])
-    found.points += [str(point) for point in shard["points"]]
-    found.sources.append(str(shard["source"]))
+        coded.decoded += list(shard["decoded"])
+    coded.truth += boxes_by_image(shard, len(shard["clean"])) if task == "detection" else list(shard["semantic"])
+    coded.points += [str(point) for point in shard["points"]]
+    coded.sources.append(str(shard["source"]))
 
 
 def _space(shard: Mapping[str, npt.NDArray[Any]], task: str) -> LabelSpace:
     names = shard["classes" if task == "detection" else "semantic_classes"]
-    return LabelSpace("" if task == "detection" else str(shard["semantic_space"]), tuple(str(one) for one in names))
+    return LabelSpace("" if task == "detection" else str(shard["semantic_space"]), tuple(str(name) for name in names))
 
 
 def specs_to(specs: Sequence[LatentSpec]) -> str:
-    """Specs as JSON; ``specs_from`` reads them back."""
+    """Latent specs as JSON, which ``specs_from`` reads back."""
     return json.dumps([asdict(spec) for spec in specs])
 
 
 def specs_from(text: str) -> tuple[LatentSpec, ...]:
-    """The specs of ``specs_to``.
+    """Latent specs from the JSON of ``specs_to``.
 
     Raises:
-        DataError: the text is none.
+        DataError: the text is not of this form.
     """
     try:
         return tuple(
-            LatentSpec(one["name"], tuple(one["shape"]), one["stride"], one["space"]) for one in json.loads(text)
+            LatentSpec(spec["name"], tuple(spec["shape"]), spec["stride"], spec["space"]) for spec in json.loads(text)
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"the specs of the latents in a shard cannot be read: {error}; code it again") from error
+        raise DataError(f"the latent specs of a shard cannot be read: {error}; encode it again") from error

@@ -1,6 +1,4 @@
-"""What is coded for training: views of an image, flipped, scaled and cut out before any codec sees them; pixels are
-else as they are.
-"""
+"""The views that are encoded for training: images flipped, scaled and cropped before coding, otherwise unchanged."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch.nn.functional import interpolate
 
-from downstream.training.augmentation import boxes_within
+from downstream.training.box_augmentation import boxes_within
 from downstream.training.shards import Boxes
 from hsc.api import Image
 
@@ -20,7 +18,11 @@ _SCALED = 0.5
 
 
 class View(NamedTuple):
-    """image: uint8 (H, W, 3). boxes and labels, uint8 (H, W): what is in it, None where the data set does not say."""
+    """A view and its labels.
+
+    image: uint8 (H, W, 3). boxes: the objects in it. labels: its label map, uint8 (H, W). Either is None if the data
+    set has no such labels.
+    """
 
     image: Image
     boxes: Boxes | None
@@ -28,7 +30,7 @@ class View(NamedTuple):
 
 
 def coded_view(view: View, random: np.random.Generator, *, height: int, width: int) -> View:
-    """One view of (height, width), which the image always fills: smaller images are enlarged until they do."""
+    """A random view of (height, width). The image fills it; smaller images are enlarged until they do."""
     own = view.image.shape[:2]
     scale = float(np.exp(random.uniform(*np.log(_SCALES)))) if random.random() < _SCALED else 1.0
     scale = max(scale, height / own[0], width / own[1])
@@ -42,23 +44,23 @@ def coded_view(view: View, random: np.random.Generator, *, height: int, width: i
         if view.boxes is None
         else _moved(view.boxes, np.array([size[1] / own[1], size[0] / own[0]] * 2, np.float32), (top, left))
     )
-    found = View(image, None if boxes is None else boxes_within(boxes, height, width), labels)
-    return _mirrored(found) if random.random() < 0.5 else found
+    cropped = View(image, None if boxes is None else boxes_within(boxes, height, width), labels)
+    return _mirrored(cropped) if random.random() < 0.5 else cropped
 
 
 def _resized(image: Image, size: tuple[int, int]) -> Image:
     if size == image.shape[:2]:
         return image
     planes = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float()  # (H, W, 3) -> (1, 3, H, W)
-    made = interpolate(planes, size=size, mode="bilinear", align_corners=False, antialias=size[0] < image.shape[0])
-    pixels: Image = made[0].permute(1, 2, 0).round().clamp(0, 255).to(torch.uint8).numpy()
+    resized = interpolate(planes, size=size, mode="bilinear", align_corners=False, antialias=size[0] < image.shape[0])
+    pixels: Image = resized[0].permute(1, 2, 0).round().clamp(0, 255).to(torch.uint8).numpy()
     return pixels
 
 
 def _resized_labels(labels: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     planes = torch.from_numpy(np.array(labels))[None, None].float()
-    found: npt.NDArray[np.uint8] = interpolate(planes, size=size, mode="nearest-exact")[0, 0].to(torch.uint8).numpy()
-    return found
+    resized: npt.NDArray[np.uint8] = interpolate(planes, size=size, mode="nearest-exact")[0, 0].to(torch.uint8).numpy()
+    return resized
 
 
 def _moved(boxes: Boxes, scale: npt.NDArray[np.float32], corner: tuple[int, int]) -> Boxes:

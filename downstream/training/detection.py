@@ -1,4 +1,4 @@
-"""The lesson of the detectors behind the head ``small``."""
+"""The training task of the detectors behind the head ``small``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from downstream.networks.detectors import build
 from downstream.networks.detectors.layers import Network
-from downstream.training.augmentation import augmented
+from downstream.training.box_augmentation import augmented
 from downstream.training.hourglass_loss import hourglass_loss
 from downstream.training.pyramid_loss import pyramid_loss
 from downstream.training.recipe import Recipe
@@ -22,7 +22,7 @@ LOSSES = {"pyramid": pyramid_loss, "hourglass": hourglass_loss}
 
 @dataclass(frozen=True)
 class Detection:
-    """Boxes in ``frames``."""
+    """Detection of the boxes in ``frames``."""
 
     frames: Frames
 
@@ -54,7 +54,7 @@ class Detection:
         return (torch.stack([pixels for pixels, _ in views]),), [boxes for _, boxes in views]
 
     def loss(self, recipe: Recipe, raw: tuple[Tensor, ...], truth: list[Boxes]) -> dict[str, Tensor]:
-        # Assignment walks over single boxes, which a CPU does no slower than a GPU.
+        # Assignment loops over single boxes, which is not slower on a CPU than on a GPU.
         return LOSSES[recipe.arch](tuple(maps.cpu() for maps in raw), truth)
 
     def score(self, network: Network, device: str) -> None:

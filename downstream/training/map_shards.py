@@ -1,5 +1,4 @@
-"""The images and label maps a segmenter is trained on, as they come from ``python -m benchmarks.export``: a folder of
-.npz files.
+"""Training shards of images and label maps, as ``hsc-bench export-shards`` writes them: a folder of .npz files.
 
 images            uint8 (n, H, W, 3)  RGB, one size in a file
 semantic          uint8 (n, H, W)     index into semantic_classes, 255 for void
@@ -25,8 +24,10 @@ from hsc.errors import DataError
 
 @dataclass(frozen=True)
 class Maps:
-    """All images of a folder, in memory. labels[i]: uint8 (H, W), the classes of images[i]; sizes may differ between
-    images.
+    """All images of a folder, in memory.
+
+    labels[i]: uint8 (H, W), the classes of images[i]; images may differ in size. space: the label space. source: the
+    origin of the images, in words.
     """
 
     images: Sequence[Image]
@@ -46,26 +47,26 @@ def read_maps(folder: Path) -> Maps:
     """Read every shard of a folder, in the order of their names.
 
     Raises:
-        DataError: there is none, one is damaged or has no label maps, its labels are not its classes', or shards
-        disagree on classes.
+        DataError: there is no shard, a shard is damaged or has no label maps, its labels are outside of its classes, or
+        shards differ in their classes.
     """
     images: list[Image] = []
     labels: list[npt.NDArray[np.uint8]] = []
     space: LabelSpace | None = None
     sources: list[str] = []
     for name, shard in read_shards(folder, ("images", "semantic", "semantic_classes", "semantic_space", "source")):
-        mine = LabelSpace(str(shard["semantic_space"]), tuple(str(one) for one in shard["semantic_classes"]))
-        if space not in (None, mine):
+        shard_space = LabelSpace(str(shard["semantic_space"]), tuple(str(n) for n in shard["semantic_classes"]))
+        if space not in (None, shard_space):
             raise DataError(
-                f"{name} is labelled in {mine}, the shards before in {space}; give each label space a folder of its own"
+                f"{name} is labelled in {shard_space}, earlier shards in {space}; give each label space its own folder"
             )
-        space = mine
-        semantic = shard["semantic"]
-        if semantic.shape != shard["images"].shape[:3] or ((semantic >= len(mine.classes)) & (semantic != VOID)).any():
+        space = shard_space
+        semantic, classes = shard["semantic"], len(space.classes)
+        if semantic.shape != shard["images"].shape[:3] or ((semantic >= classes) & (semantic != VOID)).any():
             raise DataError(
                 f"{name} has images {shard['images'].shape} and label maps {semantic.shape} up to "
-                f"{semantic[semantic != VOID].max(initial=0)}, "
-                f"expected one label a pixel below {len(mine.classes)} or {VOID}; export it again"
+                f"{semantic[semantic != VOID].max(initial=0)}, expected for each pixel one label below {classes} or "
+                f"{VOID}; export it again"
             )
         images += list(shard["images"])
         labels += list(semantic)

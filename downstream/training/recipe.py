@@ -1,4 +1,4 @@
-"""How one network is trained, as plain data."""
+"""The recipe of a training: all settings that decide the weights, as plain data."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ ARCHITECTURES = {"detection": detectors.ARCHITECTURES, "segmentation": segmenter
 
 @dataclass(frozen=True)
 class Recipe:
-    """height, width: size of the training views in pixels, multiples of 32. average: what the moving average of the
-    weights keeps a step. lovasz: weight of that part of the loss (segmentation alone). score_every: steps between
-    scorings of held-out images.
-    input: clean images, or what a codec leaves: decoded images or latents, for which arch says what is read of them.
-    zoom: decoded images are enlarged by this much (detection alone). distil: weight of what a teacher says.
-    lift_only: of a head on latents what stands before its pixel network is trained alone, towards the pixels of the
-    clean views.
+    """The settings of one training.
+
+    arch: the architecture; for latents, which of them are read. height, width: size of the training views in pixels,
+    multiples of 32. warmup: steps until the learning rate is at its highest. average: share that the moving average of
+    the weights keeps in each step. lovasz: weight of the Lovasz part of the loss (segmentation only). score_every:
+    steps between scores on held-out images. input: clean images, or a codec's decoded images or latents. zoom: factor
+    by which decoded images are enlarged (detection only). distil: weight of the distillation part of the loss.
+    lift_only: of a head on latents, train only the lift in front of its pixel network, towards the pixels of the clean
+    views.
 
     Raises:
         UsageError: a field is out of its range.
@@ -53,19 +55,17 @@ class Recipe:
             )
         if self.steps < 1 or self.batch < 1 or self.height % 32 or self.width % 32:
             raise UsageError(
-                f"{self.steps} steps of {self.batch} views of {self.height}x{self.width}: steps and batch start at "
-                f"1, sides are multiples of 32"
+                f"{self.steps} steps of {self.batch} views of {self.height}x{self.width}: expected steps and batch of "
+                f"1 or more, and sides that are multiples of 32"
             )
         if self.zoom != 1 and (self.input != "images" or self.task != "detection"):
-            raise UsageError(
-                f"zoom came as {self.zoom}; it is for detection in decoded images, leave it at 1 elsewhere"
-            )
+            raise UsageError(f"zoom came as {self.zoom}, expected 1; only detection in decoded images has another zoom")
         if self.lift_only and self.input != "latents":
-            raise UsageError(f"only heads on latents have a lift, the input came as {self.input}")
+            raise UsageError(f"the input came as {self.input}, expected latents: only heads on latents have a lift")
         if self.distil < 0 or self.zoom < 1 or (self.height * self.zoom) % 32 or (self.width * self.zoom) % 32:
             raise UsageError(
                 f"distil {self.distil} and zoom {self.zoom}: expected 0 or more, and 1 or more with enlarged sides "
-                f"multiples of 32"
+                f"that are multiples of 32"
             )
         if self.lovasz < 0 or self.score_every < 1:
             raise UsageError(
@@ -73,6 +73,6 @@ class Recipe:
             )
 
     def rate_at(self, step: int) -> float:
-        """Learning rate of a step: a linear rise, then half a cosine down to a hundredth."""
+        """The learning rate of a step: a linear rise, then half a cosine down to a hundredth of the highest rate."""
         rise = min(1.0, (step + 1) / self.warmup)
         return self.learning_rate * rise * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / self.steps)))

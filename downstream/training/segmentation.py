@@ -1,4 +1,4 @@
-"""The lesson of the networks behind the head ``segmenter``."""
+"""The training task of the networks behind the head ``segmenter``."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from torch import Tensor
 from downstream.networks.detectors.layers import Network
 from downstream.networks.segmenters import build
 from downstream.networks.segmenters.layers import Segmenter
+from downstream.ops.batching import as_batch
+from downstream.training.map_augmentation import map_view
 from downstream.training.map_loss import class_weights, map_loss
 from downstream.training.map_shards import Maps
-from downstream.training.map_views import map_view
 from downstream.training.recipe import Recipe
 from downstream.training.shuffling import indices_of, random_of
 from hsc.errors import DataError
@@ -25,10 +26,12 @@ from hsc.errors import DataError
 
 @dataclass(frozen=True)
 class Segmentation:
-    """Classes of the pixels of ``maps``; ``holdout`` are images that are never trained on, for early choice.
+    """Segmentation of the images in ``maps``.
+
+    holdout: images that are never trained on; the weights of the step with the best score on them are kept.
 
     Raises:
-        DataError: the two are of different label spaces.
+        DataError: the two have different label spaces.
     """
 
     maps: Maps
@@ -89,28 +92,25 @@ class Segmentation:
 
 
 def mean_iou(network: Segmenter, maps: Maps, device: str) -> float:
-    """mIoU, 0 to 1, from one confusion matrix over whole images; the mean over the classes that are in the labels. Void
-    is left out.
+    """mIoU, 0 to 1, from one confusion matrix over whole images: the mean over the classes that occur in the labels.
 
-    Everingham et al., "The PASCAL Visual Object Classes Challenge: A Retrospective", IJCV 2015.
+    Void is left out. Everingham et al., "The PASCAL Visual Object Classes Challenge: A Retrospective", IJCV 2015.
     """
     training = network.training
     network.eval()
-    planes = (
-        torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].to(device).float() for image in maps.images
-    )  # (1, 3, H, W) each
+    planes = (as_batch(image).to(device) for image in maps.images)
     value = iou_of((network.labels(pixels)[0].cpu().numpy() for pixels in planes), maps.labels, len(maps.space.classes))
     network.train(training)
     return value
 
 
 def iou_of(answers: Iterable[npt.NDArray[np.uint8]], truth: Iterable[npt.NDArray[np.uint8]], classes: int) -> float:
-    """mIoU of maps (H, W) of found classes against those of known ones; see ``mean_iou``."""
+    """mIoU of predicted label maps (H, W) against the true ones, as ``mean_iou`` defines it."""
     matrix = np.zeros((classes, classes), np.int64)
-    for found, labels in zip(answers, truth, strict=True):
-        known = labels < classes
-        pairs = labels[known].astype(np.int64) * classes + found[known]
+    for predicted, labels in zip(answers, truth, strict=True):
+        labelled = labels < classes
+        pairs = labels[labelled].astype(np.int64) * classes + predicted[labelled]
         matrix += np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
-    right, there = np.diag(matrix), matrix.sum(1)
-    union = there + matrix.sum(0) - right
-    return float((right[there > 0] / union[there > 0]).mean()) if there.any() else 0.0
+    correct, true = np.diag(matrix), matrix.sum(1)
+    union = true + matrix.sum(0) - correct
+    return float((correct[true > 0] / union[true > 0]).mean()) if true.any() else 0.0

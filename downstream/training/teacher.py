@@ -1,4 +1,4 @@
-"""A trained pixel head that says what it sees in clean views, to pupils that see what a codec left of them."""
+"""The teacher of distillation: a trained pixel head whose answers on clean views a student on coded views learns."""
 
 from __future__ import annotations
 
@@ -21,14 +21,13 @@ from hsc.errors import DataError
 
 
 class Teacher:
-    """The network of a weights file of ``small`` or ``segmenter``; what it said of an image is kept, since it never
-    changes.
+    """The network of a weights file of ``small`` or ``segmenter``. Its answers never change, so they are kept.
 
     arch: its architecture. label: name and sha256 of its file.
 
     Raises:
-        DataError: the file is of no such network, or of other classes.
-        UnavailableError: there is none.
+        DataError: the file is of another kind of network, or has other classes.
+        UnavailableError: the file is missing.
     """
 
     def __init__(self, path: Path, task: str, classes: Sequence[str], device: str = "cpu") -> None:
@@ -42,39 +41,42 @@ class Teacher:
             or self.arch not in family.ARCHITECTURES
         ):
             raise DataError(
-                f"{path.name} is of no {task} network on clean images; give weights of "
+                f"{path.name} does not hold a {task} network on clean images; give weights of "
                 f"{'segmenter' if task == 'segmentation' else 'small'}"
             )
         if classes_of(path, about) != tuple(classes):
             raise DataError(
                 f"the teacher {path.name} knows {about.get('classes')}, the shards are labelled in {list(classes)}; "
-                f"give another"
+                f"give another teacher"
             )
         network: Network = fitted(
             lambda: family.build(self.arch, len(classes)), tensors, str(path), f"the {self.arch} of this version"
         )
         self.network = fused(network).to(memory_format=torch.channels_last).to(device)
         self.device = device
-        self._said: dict[tuple[int, float], tuple[Tensor, ...]] = {}
+        self._answers: dict[tuple[int, float], tuple[Tensor, ...]] = {}
 
     def raw(self, numbers: Sequence[int], images: Sequence[Image], zoom: float = 1.0) -> tuple[Tensor, ...]:
-        """Its raw maps, float32 (N, ...), for images (H, W, 3) of one size, known by number."""
-        new = [i for i, number in enumerate(numbers) if (number, zoom) not in self._said]
+        """Its raw maps, float32 (N, ...), for images of one size. numbers: the image's index in the training set.
+
+        images: (H, W, 3) each. zoom: factor by which they are enlarged first.
+        """
+        new = [i for i, number in enumerate(numbers) if (number, zoom) not in self._answers]
         if new:
-            said = self._look(np.stack([images[i] for i in new]), zoom)
-            self._said |= {(numbers[i], zoom): one for i, one in zip(new, said, strict=True)}
-        kept = [self._said[number, zoom] for number in numbers]
-        return tuple(torch.stack(maps).to(self.device).float() for maps in zip(*kept, strict=True))
+            answers = self._predict(np.stack([images[i] for i in new]), zoom)
+            self._answers |= {(numbers[i], zoom): answer for i, answer in zip(new, answers, strict=True)}
+        answers = [self._answers[number, zoom] for number in numbers]
+        return tuple(torch.stack(maps).to(self.device).float() for maps in zip(*answers, strict=True))
 
     @torch.inference_mode()
-    def _look(self, images: Image, zoom: float) -> list[tuple[Tensor, ...]]:
+    def _predict(self, images: Image, zoom: float) -> list[tuple[Tensor, ...]]:
         planes = enlarged(torch.from_numpy(images).permute(0, 3, 1, 2).float(), zoom)  # (N, H, W, 3) -> (N, 3, H, W)
         raw = self.network(planes.to(self.device).contiguous(memory_format=torch.channels_last))
         return as_halves(raw)
 
 
 def enlarged(planes: Tensor, zoom: float) -> Tensor:
-    """Images (N, 3, H, W) enlarged as the head ``small`` does before it looks."""
+    """Images (N, 3, H, W) enlarged by ``zoom`` as the head ``small`` enlarges them."""
     if zoom == 1:
         return planes
     size = round(planes.shape[2] * zoom), round(planes.shape[3] * zoom)

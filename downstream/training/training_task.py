@@ -1,4 +1,4 @@
-"""What a task brings to the training loop: its network, its views of the images, its loss and its score."""
+"""The contract between a training task and the training loop: network, batches of views, loss and score."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from downstream.networks.detectors.layers import Network
 from downstream.training.recipe import Recipe
 
 
-class Lesson(Protocol):
+class TrainingTask(Protocol):
     """One task on one set of training images.
 
-    head: the head its weights are for, the first word of their file. parts: the names of the loss's parts. scored:
-    whether images are held out, so that ``score`` answers. images: how many are trained on. classes: their names.
-    source: where they come from, in words.
+    head: registered name of the head that the weights are for; the name of their file begins with it. parts: names of
+    the parts of the loss. scored: whether images are held out, so that ``score`` gives a number. images: number of
+    training images. classes: their names. source: the origin of the images, in words.
     """
 
     @property
@@ -40,15 +40,16 @@ class Lesson(Protocol):
         """The network, with random weights from torch's generator."""
 
     def batch_of(self, recipe: Recipe, step: int) -> tuple[tuple[Tensor, ...], Any]:
-        """Views of one step, which follow from seed and step alone: the network's inputs, (batch, ...) each, and what
-        is in them.
+        """The views of one step: the network's inputs, (batch, ...) each, and their labels.
+
+        They depend only on the recipe's seed and the step.
         """
 
     def loss(self, recipe: Recipe, raw: tuple[Tensor, ...], truth: Any) -> dict[str, Tensor]:
-        """The loss's parts, each a scalar; what is minimised is their sum. raw: float32, on the device of the network."""
+        """The parts of the loss, each a scalar; their sum is minimised. raw: float32, on the network's device."""
 
     def score(self, network: Network, device: str) -> float | None:
-        """How good a network is on images held out, 0 to 1; None where none are."""
+        """A network's score on held-out images, 0 to 1; None if none are held out."""
 
     def about(self) -> dict[str, Any]:
-        """What the weights file says of the task and its classes, as plain values."""
+        """The description of the task and its classes for the weights file, as plain values."""

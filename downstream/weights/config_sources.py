@@ -1,5 +1,4 @@
-"""The files that a config of mmengine is made of: itself and what it inherits from, found by reading and not by running
-them.
+"""The files of an mmengine config: itself and those it inherits from, found by reading them and never by running them.
 
 config.py ─ _base_ = ["../models/a.py", ...] ─────────> those files, and theirs
           └ with read_base(): from ..models.a import * ─> models/a.py, and its own
@@ -21,7 +20,7 @@ _WORD = re.compile(r"[^\s\[\],'\"]+\.(?:py|json|ya?ml)")
 
 
 def sha256_of_config(config: Path) -> str:
-    """One sha256 over a config and all that it inherits.
+    """One sha256 over a config and every file that it inherits from.
 
     Raises:
         UnavailableError: the config cannot be read.
@@ -33,21 +32,22 @@ def sha256_of_config(config: Path) -> str:
 
 
 def config_sources(config: Path) -> list[Path]:
-    """The config and every file it inherits from, each once. What is of another package, or not to be read, is left to
-    the loader.
+    """The config and every file that it inherits from, each once.
+
+    Bases in other packages and files that cannot be read are left to mmengine's loader.
     """
-    found: list[Path] = []
+    sources: list[Path] = []
     waiting = [config]
     while waiting:
         file = waiting.pop()
-        if file.is_file() and not any(file.samefile(known) for known in found):
-            found.append(file)
+        if file.is_file() and not any(file.samefile(known) for known in sources):
+            sources.append(file)
             waiting += _bases(file)
-    return found
+    return sources
 
 
 def _bases(file: Path) -> Iterator[Path]:
-    """The files that one names as its bases."""
+    """The files that a config names as its bases."""
     try:
         text = file.read_text("utf-8")
         if file.suffix == ".py":
@@ -57,7 +57,7 @@ def _bases(file: Path) -> Iterator[Path]:
         else:
             yield from (file.parent / name for block in _YAML_BASE.findall(text) for name in _WORD.findall(block))
     except (OSError, ValueError, SyntaxError, AttributeError, RecursionError):
-        return  # the loader says what is wrong with it
+        return  # mmengine's loader reports the fault
 
 
 def _of_python(tree: ast.Module, folder: Path) -> Iterator[Path]:

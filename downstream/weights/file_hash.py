@@ -1,4 +1,4 @@
-"""What decides a head's answer beside its config: the sha256 of its weights, kept while the file stays the same."""
+"""The sha256 of a weights file, kept as long as the file does not change."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from hsc.files.file_digests import sha256_of_file
 
 
 def sha256_of(path: str | Path) -> str:
-    """sha256 of a file, hexadecimal; read again only where the file may have changed.
+    """The sha256 of a file, hexadecimal; the file is read again only if it may have changed.
 
     Raises:
-        UnavailableError: there is no such file.
+        UnavailableError: the file is missing or cannot be read.
     """
     try:
         return sha256_of_file(path)

@@ -1,12 +1,11 @@
-"""The files an ONNX model keeps its tensors in, read from the model without the package onnx.
+"""The files in which an ONNX model keeps its tensors, found from the model without the package onnx.
 
-    model.onnx: ModelProto ─ graph, functions ─ nodes ─ attributes ─ (sub)graphs, tensors ─ external_data: location ──>
-    model.onnx.data
+    model.onnx: ModelProto ─ graph, functions ─ nodes ─ attributes ─ (sub)graphs, tensors ─ external_data: location
+                                                                                                  └──> model.onnx.data
 
 Messages are walked in protobuf's wire format (protobuf.dev/programming-guides/encoding) along the fields of onnx.proto
-that lead to tensors;
-what lies between is skipped unread. ``torch.onnx.export(dynamo=True)`` writes such pairs, and so does every model above
-2 GB.
+that lead to tensors; all other fields are skipped unread. ``torch.onnx.export(dynamo=True)`` writes such pairs of
+files, and every model above 2 GB is such a pair.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from typing import NamedTuple
 from downstream.weights.file_hash import sha256_of
 from hsc.errors import DataError, UnavailableError
 
-_MOST_NESTED = 64
+_MAX_DEPTH = 64
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _LOCATION, _EXTERNAL_DATA = "location", 13
 _KEY, _VALUE = 1, 2
@@ -41,18 +40,17 @@ _known: dict[str, tuple[str, ...]] = {}
 
 
 class _Span(NamedTuple):
-    """Where a message lies: from ``start`` up to ``stop``."""
+    """The bytes of a message: from ``start`` up to, but not including, ``stop``."""
 
     start: int
     stop: int
 
 
 def sha256_of_model(path: str) -> dict[str, str]:
-    """For a head's provenance: ``weights_sha256`` of the model, and ``NAME_sha256`` of each file that holds tensors of
-    it.
+    """Entries of a head's provenance: ``weights_sha256`` of the model, ``weights:NAME_sha256`` of each file of tensors.
 
     Raises:
-        UnavailableError: one of them is missing.
+        UnavailableError: one of the files is missing.
         DataError: the model is damaged, or names a file outside its folder.
     """
     weights_sha256 = sha256_of(path)
@@ -64,9 +62,9 @@ def sha256_of_model(path: str) -> dict[str, str]:
 
 
 def external_files(path: str, sha256: str) -> tuple[str, ...]:
-    """The names, relative to its folder, of the files that hold tensors of a model; each once, sorted.
+    """The names of the files that hold a model's tensors, relative to its folder; each once, sorted.
 
-    sha256: of the model; the same model is read once a process.
+    sha256: of the model; a process reads the same model only once.
 
     Raises:
         DataError: the model is damaged, or names a file outside its folder.
@@ -91,13 +89,13 @@ def _locations(path: str) -> Iterator[str]:
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
             for location in _walk(data, "Model", _Span(0, len(data)), 0):
-                place = PurePosixPath(location.replace("\\", "/"))
-                if place.is_absolute() or ".." in place.parts or "\0" in location:
+                path_beside = PurePosixPath(location.replace("\\", "/"))
+                if path_beside.is_absolute() or ".." in path_beside.parts or "\0" in location:
                     raise DataError(
                         f"{Path(path).name} keeps tensors in {location!r}, outside its folder; expected a file "
                         f"beside it: export it again"
                     )
-                yield place.as_posix()
+                yield path_beside.as_posix()
         except (IndexError, ValueError, UnicodeDecodeError) as error:
             raise DataError(
                 f"{Path(path).name} cannot be read as an ONNX model; it may be damaged, get it again: {error}"
@@ -105,9 +103,9 @@ def _locations(path: str) -> Iterator[str]:
 
 
 def _walk(data: mmap.mmap, message: str, span: _Span, depth: int) -> Iterator[str]:
-    """The locations that a message and those below it name."""
-    if depth > _MOST_NESTED:
-        raise ValueError(f"messages nested over {_MOST_NESTED} deep")
+    """The locations that a message and the messages below it name."""
+    if depth > _MAX_DEPTH:
+        raise ValueError(f"messages nested over {_MAX_DEPTH} deep")
     if message == "Entry":
         yield from _location(data, span)
         return
@@ -124,34 +122,34 @@ def _location(data: mmap.mmap, span: _Span) -> Iterator[str]:
 
 
 def _fields(data: mmap.mmap, span: _Span) -> Iterator[tuple[int, _Span]]:
-    """(field number, where its bytes lie) of a message's fields that hold bytes; the others are passed over."""
-    place = span.start
-    while place < span.stop:
-        tag, place = _varint(data, place, span.stop)
+    """The field number and the bytes of each field of a message that holds bytes; other fields are skipped."""
+    position = span.start
+    while position < span.stop:
+        tag, position = _varint(data, position, span.stop)
         number, kind = tag >> 3, tag & 7
         if kind == _BYTES:
-            size, place = _varint(data, place, span.stop)
-            if place + size > span.stop:
+            size, position = _varint(data, position, span.stop)
+            if position + size > span.stop:
                 raise ValueError("a field ends beyond its message")
-            yield number, _Span(place, place + size)
-            place += size
+            yield number, _Span(position, position + size)
+            position += size
         elif kind == _VARINT:
-            _, place = _varint(data, place, span.stop)
+            _, position = _varint(data, position, span.stop)
         elif kind in (_FIXED64, _FIXED32):
-            place += 8 if kind == _FIXED64 else 4
+            position += 8 if kind == _FIXED64 else 4
         else:
             raise ValueError(f"a field of the kind {kind}")
 
 
-def _varint(data: mmap.mmap, place: int, stop: int) -> tuple[int, int]:
-    """A number of 7 bits a byte, lowest first, and the place behind it."""
+def _varint(data: mmap.mmap, position: int, stop: int) -> tuple[int, int]:
+    """A number of 7 bits per byte, lowest bits first, and the position after it."""
     value = 0
     for shift in range(0, 70, 7):
-        if place >= stop:
-            raise ValueError("it ends within a number")
-        byte = data[place]
-        place += 1
+        if position >= stop:
+            raise ValueError("the message ends within a number")
+        byte = data[position]
+        position += 1
         value |= (byte & 127) << shift
         if byte < 128:
-            return value, place
+            return value, position
     raise ValueError("a number of over 10 bytes")

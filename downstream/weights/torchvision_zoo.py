@@ -1,14 +1,14 @@
-"""Weights of torchvision's model zoo: its own, by its own address and checksum, or a local file
-(``downstream/weights/state_dicts.py``).
+"""Weights of torchvision's model zoo: its own, from its address and checked by its checksum, or a local file.
 
-Code and weights: torchvision, BSD-3-Clause; papers are named in its model documentation.
+Local files are read by ``downstream/weights/state_dicts.py``. Code and weights: torchvision, BSD-3-Clause; its model
+documentation names the papers.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 from hsc.errors import DataError, DownloadError, UnavailableError
 from hsc.weights.download import offline
@@ -16,10 +16,10 @@ from hsc.weights.fetching import would_download
 
 
 def own_weights(model: str, zoo: ModuleType, noun: str) -> Any:
-    """Torchvision's default weights of a model of one part of the zoo. noun: what that part holds.
+    """Torchvision's default weights of a model. zoo: the part of the zoo to look in. noun: for its models, in messages.
 
     Raises:
-        DataError: there is no such model in that part.
+        DataError: that part has no such model.
     """
     from torchvision.models import get_model_weights, list_models
 
@@ -30,22 +30,33 @@ def own_weights(model: str, zoo: ModuleType, noun: str) -> Any:
 
 
 def path_of(own: Any) -> Path:
-    """Where torchvision keeps those weights once they are fetched."""
+    """The file in which torchvision keeps its own weights after a download."""
     import torch
 
     return Path(torch.hub.get_dir()) / "checkpoints" / Path(own.url).name
 
 
 def unfetched(weights: str, own: Any) -> str:
-    """What use of a model would download; empty where its weights are here, or ``weights`` names a file."""
+    """What use of a model would download; empty if its weights are present, or ``weights`` names a file."""
     if weights or path_of(own).is_file():
         return ""
     return would_download(1e6 * float(own.meta.get("_file_size", 0)), own.url)
 
 
-def why_not(head: Any) -> str | None:
-    """None if a head of the zoo can be used here, else one sentence with the reason and the cure; nothing is fetched to
-    find out.
+class DownloadsWeights(Protocol):
+    """A head whose weights can be downloaded."""
+
+    def unfetched(self) -> str:
+        """What a prediction would download; empty if the weights are present."""
+
+    def fetch(self) -> None:
+        """Download the weights if they are missing, and load them."""
+
+
+def why_not(head: DownloadsWeights) -> str | None:
+    """None if a head of the zoo can be used here, else one sentence with the reason and the cure.
+
+    Nothing is downloaded for the check.
     """
     try:
         if not offline() and (reason := head.unfetched()):
@@ -57,28 +68,26 @@ def why_not(head: Any) -> str | None:
 
 
 def fetched(model: str, weights: str, own: Any) -> Path:
-    """The weights' file: ``weights`` where it is given, else torchvision's own, downloaded once unless HSC_OFFLINE is
-    set.
+    """The weights file: ``weights`` if it is given, else torchvision's own, downloaded once unless HSC_OFFLINE is set.
 
     Raises:
-        UnavailableError: it is missing and cannot be fetched.
+        UnavailableError: the file is missing and cannot be downloaded.
     """
     path = Path(weights) if weights else path_of(own)
     if path.is_file():
         return path
     if weights:
         raise UnavailableError(
-            f"the weights {weights} are not here; give the path of a state dict, or none for torchvision's own"
+            f"the weights {weights} are missing; give the path of a state dict, or none for torchvision's own"
         )
     if offline():
         raise UnavailableError(
-            f"torchvision's weights for {model} are not here and HSC_OFFLINE is set; unset it once, or give "
-            f"weights=PATH"
+            f"torchvision's weights for {model} are missing and HSC_OFFLINE is set; unset it once, or give weights=PATH"
         )
     try:
         own.get_state_dict(progress=False, check_hash=True)
     except (OSError, RuntimeError) as error:
         raise DownloadError(
-            f"torchvision's weights for {model} could not be fetched: {error}; give weights=PATH"
+            f"torchvision's weights for {model} could not be downloaded: {error}; give weights=PATH"
         ) from error
     return path

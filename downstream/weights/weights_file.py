@@ -1,4 +1,4 @@
-"""Weights of our own networks: a safetensors file that says of itself what it is.
+"""Weights of our own networks: a safetensors file with a description of itself.
 
 The file's metadata has one entry, ``about``, a JSON object: architecture, classes, recipe, source of the images.
 """
@@ -16,57 +16,60 @@ from hsc.files.tensor_files import read_about, read_tensors
 if TYPE_CHECKING:
     from torch import Tensor
 
-
-MOST_CLASSES = 1 << 12
+MAX_CLASSES = 1 << 12
+"""The most classes that a weights file may state."""
 
 
 class Weights(NamedTuple):
-    """tensors: by name, floating ones as float32. about: what the file says of itself, empty where it says nothing."""
+    """The content of a weights file.
+
+    tensors: by name, those of floating point as float32. about: the file's description of itself, empty without one.
+    """
 
     tensors: dict[str, Tensor]
     about: dict[str, Any]
 
 
 def packaged(name: str) -> Path:
-    """Where the weights of that name lie in the package, or would."""
+    """The path of packaged weights of this name; the file may be missing."""
     return Path(str(importlib.resources.files("downstream"))) / "weights" / f"{name}.safetensors"
 
 
 def require_regime(path: str | Path, about: Mapping[str, Any], regime: str) -> None:
-    """See that weights are used under the name of what they were trained on.
+    """Check that weights have the regime of their head, "frozen" or "adapted".
 
     Raises:
         DataError: a head of one regime was given weights of the other.
     """
-    came = about.get("regime", "frozen")
-    if came != regime:
-        heads = "small_adapted or segmenter_adapted" if came == "adapted" else "small or segmenter"
-        raise DataError(f"{Path(path).name} holds {came} weights, the head is {regime}; give them to {heads}")
+    stated = about.get("regime", "frozen")
+    if stated != regime:
+        heads = "small_adapted or segmenter_adapted" if stated == "adapted" else "small or segmenter"
+        raise DataError(f"{Path(path).name} holds {stated} weights, the head is {regime}; give them to {heads}")
 
 
 def read_weights(path: str | Path) -> Weights:
     """Read a weights file.
 
     Raises:
-        DataError: it is damaged or of another format, or holds what are no finite numbers.
+        DataError: the file is damaged or of another format, or holds numbers that are not finite.
     """
     return Weights(read_tensors(path, single=True), read_about(path, "about") or {})
 
 
 def classes_of(path: str | Path, about: Mapping[str, Any]) -> tuple[str, ...]:
-    """The classes that weights say they answer in, empty where they say none.
+    """The classes that a weights file states; empty if it states none.
 
     Raises:
-        DataError: they are no list of names, or more than any head has.
+        DataError: they are not a list of names, or more than ``MAX_CLASSES``.
     """
     classes = about.get("classes", [])
     if (
         not isinstance(classes, list)
-        or len(classes) > MOST_CLASSES
+        or len(classes) > MAX_CLASSES
         or not all(isinstance(name, str) for name in classes)
     ):
         raise DataError(
-            f"{Path(path).name} says its classes are {str(classes)[:80]}, expected up to {MOST_CLASSES} names; train "
+            f"{Path(path).name} states the classes {str(classes)[:80]}, expected up to {MAX_CLASSES} names; train "
             f"it again"
         )
     return tuple(classes)

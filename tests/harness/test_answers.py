@@ -26,7 +26,7 @@ from benchmarks.harness.answers import (
 )
 from benchmarks.harness.cache import Store
 from benchmarks.harness.executors import Executor, Inline, Processes
-from downstream.api import VOID, Detections, FeaturePair, LabelSpace, Likeness, Masks, SegmentationMap
+from downstream.api import VOID, Detections, FeaturePair, Fidelity, LabelSpace, Masks, SegmentationMap
 from downstream.ops.masks import pack, why_damaged
 from downstream.ops.segmentation_canvas import Fitted, labels_from_classes, labels_from_logits
 from hsc.api import Latents
@@ -469,9 +469,9 @@ BOX, SCORE, LABEL = np.array([[0, 0, 4, 2]], np.float32), np.array([1.0], np.flo
         (SegmentationMap(np.zeros((4, 2), np.uint8)), "uint8 (4, 2), expected uint8 (2, 4)"),
         (SegmentationMap(np.full((2, 4), 2, np.uint8)), "labels run from 2 to 2, expected 0 to 1"),
         (SegmentationMap([[0]]), "came as list"),  # type: ignore[arg-type]
-        (Likeness("psnr", np.array([np.nan, 1.0])), "1 of the head's 2 numbers are not finite"),
-        (Likeness("psnr", np.array([])), "no number at all"),
-        (Likeness("lpips", np.array([1.0])), "measures 'lpips', expected 'psnr'"),
+        (Fidelity("psnr", np.array([np.nan, 1.0])), "1 of the head's 2 numbers are not finite"),
+        (Fidelity("psnr", np.array([])), "no number at all"),
+        (Fidelity("lpips", np.array([1.0])), "measures 'lpips', expected 'psnr'"),
         (FeaturePair(np.zeros((2, 3), np.float32), np.zeros((1, 3), np.float32)), "(2, 3) and (1, 3)"),
         (
             FeaturePair(np.zeros((2, 3), np.float32), np.full((2, 3), np.inf, np.float32)),
@@ -492,7 +492,7 @@ def test_answers_of_other_kinds_are_checked_too(answer: Any, text: str) -> None:
     "answer",
     [
         SegmentationMap(np.array([[0, 1, VOID, 0]] * 2, np.uint8)),
-        Likeness("psnr", np.array([0.0, 24.0])),
+        Fidelity("psnr", np.array([0.0, 24.0])),
         FeaturePair(np.zeros((2, 3), np.float32), np.ones((2, 3), np.float32)),
         Detections(BOX, SCORE + np.float32(1e-6), LABEL, pack(np.ones((1, 2, 4), bool))),
         Detections(BOX[:0], SCORE[:0], LABEL[:0]),
@@ -512,8 +512,8 @@ def test_packed_runs_are_read_as_coco_packs_them() -> None:
         assert why_damaged(counts, size) is None
         assert why_damaged(counts, (size[0] + 1, size[1])) is not None
         assert why_damaged(counts + b"1", size) is not None
-    assert why_damaged(b"\x01", (1, 1)) == "its runs hold bytes that are no digits of packed runs"
-    assert why_damaged(b"P", (1, 1)) == "its last run is cut off"
+    assert "hold the character" in str(why_damaged(b"\x01", (1, 1)))
+    assert "end within a number" in str(why_damaged(b"P", (1, 1)))
 
 
 PLACED = Fitted(np.zeros((4, 4, 3), np.uint8), (4, 4), (4, 4))

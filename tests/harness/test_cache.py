@@ -29,7 +29,7 @@ from benchmarks.harness.checksums import checksum
 from benchmarks.harness.conditions import Conditions
 from benchmarks.harness.executors import Inline
 from benchmarks.runs.rows import frame
-from downstream.api import Detections, FeaturePair, Likeness, Masks, SegmentationMap, from_bytes, to_bytes
+from downstream.api import Detections, FeaturePair, Fidelity, Masks, SegmentationMap, from_bytes, to_bytes
 from downstream.packed_arrays import unpack
 from hsc.errors import DataError, ResultsError
 
@@ -40,7 +40,7 @@ BOXES = Detections(
 PREDICTIONS = {
     "boxes": BOXES,
     "map": SegmentationMap(np.arange(64, dtype=np.uint8).reshape(8, 8)),
-    "likeness": Likeness("psnr", np.array([1.0, 2.0])),
+    "likeness": Fidelity("psnr", np.array([1.0, 2.0])),
     "features": FeaturePair(np.ones((2, 4), np.float32), np.zeros((2, 4), np.float32)),
 }
 

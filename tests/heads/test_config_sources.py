@@ -1,4 +1,4 @@
-"""The files a config of mmengine is made of, by any of the ways it may name them."""
+"""The files of an mmengine config, found by each of the ways in which a config may name its bases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The latent heads: what they read of any codec, their size, their geometry, and the reasons they give."""
+"""The heads on latents: the latents that they read, their size, their geometry, and why they are unavailable."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from downstream.networks import detectors, segmenters
 from downstream.networks.detectors.layers import normalised
 from downstream.networks.latents import build_detector, build_segmenter
 from downstream.networks.latents.adapter import Lift
-from downstream.networks.latents.inputs import STRIDES, Reading, from_plain, reading_of
+from downstream.networks.latents.inputs import STRIDES, LatentInput, from_plain, latent_input_of
 from downstream.networks.latents.uses import USES
 from hsc.api import Latents, LatentSpec
 from hsc.errors import DataError, UnavailableError, UsageError
@@ -42,7 +42,7 @@ def latents(height: int, width: int, seed: int = 0) -> Latents:
 
 @dataclass(frozen=True)
 class Offers:
-    """As much of a codec as ``why_not`` asks for."""
+    """The part of a codec that ``why_not`` looks at."""
 
     specs: tuple[LatentSpec, ...] = SPECS
     reason: str | None = None
@@ -76,37 +76,30 @@ class Data:
 @pytest.mark.parametrize("use", USES)
 @pytest.mark.parametrize("build", [build_detector, build_segmenter])
 def test_networks_are_small_enough_to_ship(build: Any, use: Any) -> None:
-    network = build(reading_of(WIDE, use), 11)
+    network = build(latent_input_of(WIDE, use), 11)
     assert 2 * sum(p.numel() for p in network.state_dict().values()) < MOST_BYTES
 
 
 @pytest.mark.parametrize("stride", STRIDES)
 def test_any_stride_is_climbed_to_four(stride: int) -> None:
-    reading = reading_of((LatentSpec("y_hat", (6, None, None), stride, "b"),), "y")
-    inputs = reading.inputs({"y_hat": torch.zeros(2, 6, *reading.grid((128, 192)))}, (128, 192))
-    heat, geometry = build_detector(reading, 5).eval()(*inputs)
+    latent_input = latent_input_of((LatentSpec("y_hat", (6, None, None), stride, "b"),), "y")
+    inputs = latent_input.inputs({"y_hat": torch.zeros(2, 6, *latent_input.grid((128, 192)))}, (128, 192))
+    heat, geometry = build_detector(latent_input, 5).eval()(*inputs)
     assert (tuple(heat.shape), tuple(geometry.shape)) == ((2, 5, 40, 60), (2, 4, 40, 60))
-    fine, coarse = build_segmenter(reading, 7).eval()(*inputs)
+    fine, coarse = build_segmenter(latent_input, 7).eval()(*inputs)
     assert (tuple(fine.shape[1:]), tuple(coarse.shape[1:])) == ((7, 32, 48), (7, 6, 10))
 
 
 def test_what_is_read_follows_the_specs() -> None:
-    both, feature, words = (reading_of(SPECS, use) for use in USES)
-    assert (both.channels, both.words, feature.channels, feature.words, words.channels, words.words) == (
-        12,
-        24,
-        12,
-        0,
-        2,
-        24,
-    )
+    both, y, w = (latent_input_of(SPECS, use) for use in USES)
+    assert [(read.channels, read.vector_dim) for read in (both, y, w)] == [(12, 24), (12, 0), (2, 24)]
     assert [spec.name for spec in both.needs] == ["F_hat", "w_hat"]
-    assert all(from_plain({"needs": r.to_plain()["needs"], "stride": 16}) == r for r in (both, feature, words))
-    (field, vector) = words.inputs({"w_hat": torch.ones(2, 3, 8)}, (33, 57))
+    assert all(from_plain({"needs": r.to_plain()["needs"], "stride": 16}) == r for r in (both, y, w))
+    (field, vector) = w.inputs({"w_hat": torch.ones(2, 3, 8)}, (33, 57))
     assert (tuple(field.shape), tuple(vector.shape)) == ((2, 2, 3, 4), (2, 24))
     assert field[0, 0, 0].tolist() == pytest.approx([-0.75, -0.25, 0.25, 0.75])
     with pytest.raises(DataError, match=r"F_hat came as \(12, 2, 4\), expected \(12, 3, 4\)"):
-        feature.inputs({"F_hat": torch.zeros(1, 12, 2, 4)}, (33, 57))
+        y.inputs({"F_hat": torch.zeros(1, 12, 2, 4)}, (33, 57))
     with pytest.raises(DataError, match="w_hat came as nothing"):
         both.inputs({"F_hat": torch.zeros(1, 12, 3, 4)}, (33, 57))
     with pytest.raises(DataError, match="do not say which latents"):
@@ -115,21 +108,21 @@ def test_what_is_read_follows_the_specs() -> None:
 
 def test_codecs_that_cannot_be_read_are_told_why() -> None:
     with pytest.raises(UsageError, match="give use=y"):
-        reading_of(SPECS[1:], "both")
+        latent_input_of(SPECS[1:], "both")
     with pytest.raises(UsageError, match="follows the image"):
-        reading_of((LatentSpec("F_hat", (512, 16, 16), 0, ""),), "y")
+        latent_input_of((LatentSpec("F_hat", (512, 16, 16), 0, ""),), "y")
     with pytest.raises(UsageError, match="at a stride of 4, 8, 16"):
-        reading_of((LatentSpec("y_hat", (8, None, None), 12, ""),), "y")
+        latent_input_of((LatentSpec("y_hat", (8, None, None), 12, ""),), "y")
     with pytest.raises(UsageError, match="expected both, y, w"):
-        reading_of(SPECS, "all")  # type: ignore[arg-type]
+        latent_input_of(SPECS, "all")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="at most one map"):
-        Reading((), 16)
+        LatentInput((), 16)
 
 
 def test_w_only_reaches_the_answer_through_film() -> None:
-    reading = reading_of(SPECS, "both")
+    latent_input = latent_input_of(SPECS, "both")
     torch.manual_seed(0)
-    network = build_detector(reading, 5).eval()
+    network = build_detector(latent_input, 5).eval()
     field = torch.randn(1, 12, 3, 4)
     one, other = (network(field, torch.full((1, 24), 0.0).index_fill(1, torch.tensor([i]), 9.0))[0] for i in (0, 1))
     assert one.equal(other)  # modulation starts as nothing
@@ -177,9 +170,9 @@ def test_why_not_says_what_differs(latent_weights: Any) -> None:
     cases = {
         "the codec offers w_hat": Offers(SPECS[:1]),
         r"of shape \(12, None, None\) at stride 16, the codec's is \(10": Offers(narrow),
-        "latent space 555555555555, the codec's weights make 666666666666": Offers(other),
+        "latent space 555555555555, the codec's weights have 666666666666": Offers(other),
         "no such weights": Offers(reason="no such weights"),
-        "does not hand out latents": Pixels(),
+        "does not offer latents": Pixels(),
     }
     for reason, codec in cases.items():
         assert re.search(reason, str(why_not(codec, head, Data())))
@@ -198,18 +191,18 @@ def test_weights_that_are_not_usable_say_the_cure(latent_weights: Any) -> None:
     assert "expected 'segmentation'" in str(LatentSegmenter(weights=foreign.weights).available())
     whole = LatentDetector(weights=foreign.weights)
     assert {spec.space for spec in whole.needs} == {"5" * 64} == {whole.provenance()["latent_space"]}
-    with pytest.raises(DataError, match="0 of 1 images brought the latent F_hat"):
+    with pytest.raises(DataError, match="0 of 1 images came with the latent F_hat"):
         whole.predict_latents([Latents({}, (16, 16))])
 
 
 @pytest.mark.parametrize("use", USES)
 def test_networks_begin_with_a_pixel_networks_weights(use: Any) -> None:
-    reading = reading_of(SPECS, use)
+    latent_input = latent_input_of(SPECS, use)
     for build, pixel in (
         (build_detector, detectors.build("hourglass", 11)),
         (build_segmenter, segmenters.build("context", 11)),
     ):
-        network: Any = build(reading, 11)
+        network: Any = build(latent_input, 11)
         lift = {name: tensor.clone() for name, tensor in network.lift.state_dict().items()}
         network.begin(pixel.state_dict())
         assert all(tensor.equal(network.state_dict()[name]) for name, tensor in pixel.state_dict().items())
@@ -217,11 +210,11 @@ def test_networks_begin_with_a_pixel_networks_weights(use: Any) -> None:
         pixels = torch.randint(0, 256, (1, 3, 64, 64)).float()
         for one, other in zip(network.eval().answers(normalised(pixels)), pixel.eval()(pixels), strict=True):
             assert one.equal(other)
-        again: Any = build(reading, 11)
+        again: Any = build(latent_input, 11)
         again.begin(network.state_dict())
         assert all(tensor.equal(network.state_dict()[name]) for name, tensor in again.state_dict().items())
         with pytest.raises(RuntimeError, match="size mismatch"):
-            network.begin(build(reading, 3).state_dict())
+            network.begin(build(latent_input, 3).state_dict())
 
 
 def test_the_lift_is_fitted_by_least_squares() -> None:
@@ -229,13 +222,13 @@ def test_the_lift_is_fitted_by_least_squares() -> None:
     does no harm.
     """
     random = np.random.default_rng(0)
-    reading = reading_of(SPECS, "y")
+    latent_input = latent_input_of(SPECS, "y")
     scales = np.append(10.0 ** np.linspace(-2, 3, 11), 0.0)
     field = torch.from_numpy((random.normal(size=(2, 12, 20, 20)) + 3) * scales[:, None, None]).float()
     weights = torch.from_numpy(random.normal(size=(768, 12)) * 4 / np.maximum(scales, 1e-3)).float()
     weights[:, 11] = 0
     pixels = pixel_shuffle(torch.einsum("oc,nchw->nohw", weights, field) + 100, 16)
-    lift = Lift(reading)
+    lift = Lift(latent_input)
     lift.fit([(field[:1], pixels[:1]), (field[1:], pixels[1:])])
     with torch.inference_mode():
         planes = lift.eval()(field)
@@ -244,8 +237,8 @@ def test_the_lift_is_fitted_by_least_squares() -> None:
 
 
 def test_label_maps_of_smaller_planes_lie_where_the_image_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a network says of each sample how far right it is, the map says so too, for sides that no stride divides."""
-    network: Any = build_segmenter(reading_of(SPECS, "y"), 2).eval()
+    """A network that answers a sample's distance from the left gives such maps, for sides that no stride divides."""
+    network: Any = build_segmenter(latent_input_of(SPECS, "y"), 2).eval()
 
     def ramp(planes: torch.Tensor) -> tuple[torch.Tensor, ...]:
         rows, columns = (side // 4 for side in planes.shape[2:])

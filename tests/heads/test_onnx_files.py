@@ -1,6 +1,4 @@
-"""Files that an ONNX model keeps tensors in: found wherever the format lets them be named, and part of what the head
-is.
-"""
+"""Files of tensors beside an ONNX model: found wherever the format may name them, and part of the head's identity."""
 
 from __future__ import annotations
 
@@ -101,7 +99,7 @@ def test_a_missing_file_is_named_with_the_cure(tmp_path: Path) -> None:
 
 
 def test_weights_beside_a_model_are_what_the_head_is(tmp_path: Path) -> None:
-    """The same model file with other weights beside it answers otherwise, in this very process, and is another head."""
+    """One model file with other weights beside it gives other answers in the same process, and is another head."""
     pytest.importorskip("onnxruntime")
     (tmp_path / "names.txt").write_text("\n".join("abc"))
     head = Onnx(

@@ -1,6 +1,4 @@
-"""The onnx head's segmenters: a model that names the strongest channel, in fixed and open sizes, as logits and as
-classes.
-"""
+"""Segmenters of the onnx head: a model that answers the strongest channel, at fixed and open sizes, in both formats."""
 
 from __future__ import annotations
 
@@ -90,7 +88,7 @@ def test_other_outputs_are_told(head):
     logits = head(8, 8)
     with pytest.raises(DataError, match="format=logits"):
         Onnx(path=logits.path, format="classes", classes=logits.classes).predict([image])
-    with pytest.raises(DataError, match="both alike"):
+    with pytest.raises(DataError, match="both fixed or both open"):
         head(8, "w").predict([image])
     assert head(8, 8, format="yolox").output is Detections
 

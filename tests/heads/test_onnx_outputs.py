@@ -1,5 +1,5 @@
-"""What ONNX exports leave to the reader: boxes raw, decoded or normalised, scores before or after the sigmoid; and
-layouts that are not read.
+"""Detected encodings of ONNX exports: boxes raw, decoded or normalised, scores before or after the sigmoid; and layouts
+that are not supported.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from toy_onnx import constant
 
 from downstream.api import HEADS
 from downstream.heads.onnx import Onnx
-from downstream.ops.onnx_outputs import Output, Told, cells_of, sigmoid, told, why_unread
+from downstream.ops.onnx_outputs import Encoding, Output, cells_of, encoding_of, sigmoid, why_unreadable
+from downstream.ops.yolo_boxes import decode_yolox
 from hsc.errors import DataError, SpecError
 
 SIDE, STRIDES, CLASSES = 64, (8, 16, 32), 3
@@ -108,17 +109,27 @@ def test_what_the_user_says_of_boxes_is_believed(tmp_path: Path) -> None:
         HEADS.build("onnx(path=x, format=yolov8, boxes=raw)")
 
 
+def test_a_setting_of_boxes_does_not_change_what_is_detected(tmp_path: Path) -> None:
+    """Heads of one model share what was detected, each with its own setting."""
+    forced = head(tmp_path, [exports()["decoded"]], boxes="raw")
+    forced.predict([PICTURE])
+    detected = head(tmp_path, [exports()["decoded"]]).predict([PICTURE])[0]
+    given = head(tmp_path, [exports()["decoded"]], boxes="decoded").predict([PICTURE])[0]
+    assert len(detected.scores)
+    np.testing.assert_array_equal(detected.boxes_xyxy, given.boxes_xyxy)
+
+
 def test_numbers_that_are_neither_are_refused() -> None:
     far = np.full((ANCHORS, 5 + CLASSES), 500.0, np.float32)
-    with pytest.raises(DataError, match=r"cells from their own, .* read as raw"):
-        told(far, "yolox", (SIDE, SIDE), STRIDES)
+    with pytest.raises(DataError, match=r"cells from their own cells .* read as raw"):
+        encoding_of(far, "yolox", (SIDE, SIDE), STRIDES)
     with pytest.raises(DataError, match="not finite"):
-        told(np.full_like(far, np.nan), "yolox", (SIDE, SIDE), STRIDES)
+        encoding_of(np.full_like(far, np.nan), "yolox", (SIDE, SIDE), STRIDES)
     centres, sizes, scores = detector()
     corners = np.concatenate([centres - sizes / 2, centres + sizes / 2, scores[:, 1:]], 1).T.astype(np.float32)
     with pytest.raises(DataError, match="two corners"):
-        told(corners, "yolov8", (SIDE, SIDE), STRIDES)
-    assert told(exports()["raw logits"][0], "yolox", (SIDE, SIDE), STRIDES) == Told("raw", logits=True)
+        encoding_of(corners, "yolov8", (SIDE, SIDE), STRIDES)
+    assert encoding_of(exports()["raw logits"][0], "yolox", (SIDE, SIDE), STRIDES) == Encoding("raw", logits=True)
     np.testing.assert_allclose(sigmoid(np.array([-1000.0, 0.0, 1000.0], np.float32)), [0, 0.5, 1])
 
 
@@ -126,10 +137,8 @@ def test_scores_that_become_logits_on_a_picture_are_refused(tmp_path: Path) -> N
     one = head(tmp_path, [exports()["raw"]])
     numbers = exports()["raw"][0].copy()
     numbers[3, 5] = 7.0
-    from downstream.heads.onnx import _decode_yolox
-
     with pytest.raises(DataError, match=r"scores are .* to 7, expected 0 to 1"):
-        _decode_yolox(numbers, CLASSES, (SIDE, SIDE), STRIDES)
+        decode_yolox(numbers, CLASSES, (SIDE, SIDE), STRIDES)
     assert one.available() is None
 
 
@@ -150,7 +159,7 @@ SUPPRESSED = [
 @pytest.mark.parametrize("form", ["yolox", "yolov8"])
 def test_suppression_inside_is_named(shapes: list[tuple[int | None, ...]], form: Any) -> None:
     outputs = [Output(f"out{n}", shape) for n, shape in enumerate(shapes)]
-    reason = why_unread(outputs, form, 80, (640, 640), STRIDES)
+    reason = why_unreadable(outputs, form, 80, (640, 640), STRIDES)
     assert reason is not None
     assert "suppresses boxes by itself" in reason
     assert "out0" in reason
@@ -161,9 +170,9 @@ def test_suppression_inside_is_named(shapes: list[tuple[int | None, ...]], form:
     [
         ((1, 25200, 85), "yolox", 80, "YOLOv5"),
         ((1, 8400, 85), "yolox", 79, "check format, strides and classes"),
-        ((1, 8400, 84), "yolov8", 80, "other way round"),
+        ((1, 8400, 84), "yolov8", 80, "axes are swapped"),
         ((1, 116, 8400), "yolov8", 80, "check format and classes"),
-        ((1, 512, 512, 21), "logits", 21, "with the classes before the sides"),
+        ((1, 512, 512, 21), "logits", 21, "with the classes before height and width"),
         ((1, 19, 128, 128), "logits", 21, "check format and classes"),
         ((1, 512, 512), "logits", 21, "logits of 21 classes"),
         ((1, 21, 512, 512), "classes", 21, "format=logits"),
@@ -173,7 +182,7 @@ def test_suppression_inside_is_named(shapes: list[tuple[int | None, ...]], form:
 def test_layouts_that_do_not_fit_are_told_by_their_shape(
     shape: tuple[int, ...], form: Any, classes: int, said: str
 ) -> None:
-    reason = why_unread([Output("out", shape)], form, classes, (640, 640), STRIDES)
+    reason = why_unreadable([Output("out", shape)], form, classes, (640, 640), STRIDES)
     assert reason is not None
     assert said in reason
     assert str(shape[1]) in reason
@@ -198,11 +207,11 @@ def test_layouts_that_do_not_fit_are_told_by_their_shape(
 )
 def test_layouts_that_fit_or_may_fit_are_taken(shape: tuple[int | None, ...], form: Any, classes: int) -> None:
     side = 96 if shape[1] == cells_of((96, 96), STRIDES) else 640
-    assert why_unread([Output("out", shape)], form, classes, (side, side), STRIDES) is None
+    assert why_unreadable([Output("out", shape)], form, classes, (side, side), STRIDES) is None
 
 
 @pytest.mark.parametrize(
-    ("shape", "said"), [((1, 64, 64, 3), "channels stand last"), ((1, 1, 64, 64), "expected three channels")]
+    ("shape", "said"), [((1, 64, 64, 3), "channels last"), ((1, 1, 64, 64), "expected three channels")]
 )
 def test_an_input_that_is_no_picture_is_told(tmp_path: Path, shape: tuple[int, ...], said: str) -> None:
     one = head(tmp_path, [exports()["raw"]])

@@ -1,6 +1,4 @@
-"""Weights of a network with other classes, or of another network: one sentence with both numbers and the cure, never a
-page of tensors.
-"""
+"""Weights of other classes or of another network: one sentence with both numbers and the cure, no list of tensors."""
 
 from __future__ import annotations
 
@@ -96,7 +94,7 @@ def test_our_own_networks_of_other_widths(name: str, spec: str, tmp_path: Path) 
     gone = [key for key in tensors if key.endswith(".weight")][:3]
     save_file({key: tensor for key, tensor in tensors.items() if key not in gone}, tmp_path / "less.safetensors", about)
     assert_one_sentence(
-        HEADS.build(spec.format(tmp_path / "less.safetensors")).available(), "it lacks 3 tensors and brings 0 others"
+        HEADS.build(spec.format(tmp_path / "less.safetensors")).available(), "it lacks 3 tensors and has 0 others"
     )
 
 
@@ -108,6 +106,6 @@ def test_what_fits_fits() -> None:
         misfit(network, {name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")})
         == ""
     )
-    assert "0.weight is of shape (4, 5, 1, 1), expected (4, 3, 1, 1)" in misfit(
+    assert "0.weight has the shape (4, 5, 1, 1), expected (4, 3, 1, 1)" in misfit(
         network, state | {"0.weight": torch.zeros(4, 5, 1, 1)}
     )

@@ -1,4 +1,4 @@
-"""The segmenter head: its networks, any size of image, and what it says where weights are missing or foreign."""
+"""The segmenter head: its networks, images of any size, and errors for missing or foreign weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The small head: its networks' geometry, its weights, and that what it learnt is still there."""
+"""The small head: its networks' geometry, its packaged weights, and a check that these still detect."""
 
 from __future__ import annotations
 

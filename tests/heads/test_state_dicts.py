@@ -1,6 +1,4 @@
-"""Heads' weights of strangers: of another network, of other classes, no numbers, or telling of themselves what is not
-so.
-"""
+"""State dicts of unknown origin: of another network, of other classes, not finite, or with a false description."""
 
 from __future__ import annotations
 
@@ -122,9 +120,9 @@ def test_latent_heads_refuse_readings_that_no_codec_gives(about: dict[str, Any],
 def test_weights_of_another_network_are_told_in_one_sentence(tmp_path: Path) -> None:
     name, key = "small_pyramid", sorted(k for k in load_file(packaged("small_pyramid")) if k.endswith("weight"))[0]
     more = written(tmp_path / "more.safetensors", name, {"one.more": torch.zeros(1)})
-    assert "it lacks 0 tensors and brings 1 others (one.more)" in why_not(Small(weights=str(more)))
+    assert "it lacks 0 tensors and has 1 others (one.more)" in why_not(Small(weights=str(more)))
     wide = written(tmp_path / "wide.safetensors", name, {key: torch.zeros(3, 3, 3, 3)})
-    assert f"{key} is of shape (3, 3, 3, 3), expected " in why_not(Small(weights=str(wide)))
+    assert f"{key} has the shape (3, 3, 3, 3), expected " in why_not(Small(weights=str(wide)))
 
 
 class Toy(nn.Module):
@@ -147,7 +145,7 @@ def test_a_head_of_other_classes_is_one_sentence_and_not_a_dump() -> None:
         "give weights of this very network"
     )
     for state, words in (
-        ({"a": torch.zeros(1)}, "it lacks 8 tensors and brings 1 others"),
+        ({"a": torch.zeros(1)}, "it lacks 8 tensors and has 1 others"),
         ([], "holds a list"),
         (5, "holds a int"),
         ({**Toy().state_dict(), "leave.weight": "text"}, "of other shapes|is of shape"),
@@ -156,7 +154,7 @@ def test_a_head_of_other_classes_is_one_sentence_and_not_a_dump() -> None:
             "12 of 12 values that are not finite in 'leave.weight'",
         ),
         ({**Toy().state_dict(), "leave.bias": torch.zeros(1).expand(3)}, "does not hold all of 'leave.bias'"),
-        ({str(i): torch.zeros(1) for i in range(10_000)}, "brings 10000 others"),
+        ({str(i): torch.zeros(1) for i in range(10_000)}, "has 10000 others"),
     ):
         with pytest.raises(DataError, match=words) as caught:
             fill(network, state, "a.pth", "toy")  # type: ignore[arg-type]

@@ -1,6 +1,4 @@
-"""Heads on other people's model zoos, with random weights: the path from file to boxes, and what they say when they
-cannot.
-"""
+"""Detectors of other model zoos with random weights: the path from file to boxes, and the reasons of unavailability."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ import numpy as np
 import pytest
 
 from downstream.api import HEADS
-from downstream.heads.torchvision import Torchvision, _known
+from downstream.heads.torchvision import Torchvision, _detections
 from downstream.heads.ultralytics import Ultralytics
 from downstream.label_spaces import COCO80, NUMBERS
 from downstream.ops.masks import unpack
@@ -77,7 +75,7 @@ def test_torchvision_numbers_become_coco80():
         "scores": torch.tensor([0.9, 0.8, 0.7]),
         "labels": torch.tensor([1, 12, 90]),
     }
-    np.testing.assert_array_equal(_known(result).labels, [0, 79])
+    np.testing.assert_array_equal(_detections(result).labels, [0, 79])
     assert COCO80.classes[79] == "toothbrush"
     assert NUMBERS[79] == 90
 
@@ -92,9 +90,9 @@ def test_torchvision_masks_follow_their_boxes():
         "scores": torch.tensor([0.9, 0.8, 0.7]),
         "labels": torch.tensor([1, 12, 90]),
     }
-    found = _known({**result, "masks": inside})
+    found = _detections({**result, "masks": inside})
     np.testing.assert_array_equal(unpack(found.masks), [np.arange(4)[:, None].repeat(6, 1) < 2, np.zeros((4, 6), bool)])
-    assert _known(result).masks is None
+    assert _detections(result).masks is None
 
 
 def check_masks(head):

@@ -1,6 +1,4 @@
-"""Segmenters of other people's model zoos, with random weights: the path from file to class map, and what they say when
-they cannot.
-"""
+"""Segmenters of other model zoos with random weights: the path from file to label map, and why they are unavailable."""
 
 from __future__ import annotations
 
@@ -14,14 +12,15 @@ import numpy as np
 import pytest
 
 from downstream.api import HEADS
-from downstream.heads.mmseg import _PACKAGES, MmSeg, _for_testing, _StandIn
+from downstream.heads._mmseg_import import PACKAGES, StandIn, config_path, import_mmseg
+from downstream.heads.mmseg import MmSeg, _for_testing
 from downstream.heads.tflite import TfLite
 from downstream.heads.torchvision_segmentation import TorchvisionSegmentation
 from downstream.label_spaces import CAMVID11, CITYSCAPES19, VOC21
 from hsc.errors import DataError, SpecError, UnavailableError
 
 LITERT = importlib.util.find_spec("ai_edge_litert") is not None
-MMSEG = not [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
+MMSEG = not [name for name in PACKAGES if importlib.util.find_spec(name) is None]
 
 
 def noise(height, width):
@@ -108,7 +107,7 @@ def test_torchvision_faults(lraspp, monkeypatch, tmp_path):
     (tmp_path / "bad.pth").write_bytes(b"nothing")
     with pytest.raises(DataError, match="get it again"):
         TorchvisionSegmentation(weights=str(tmp_path / "bad.pth")).predict([noise(8, 8)])
-    assert "are not here" in TorchvisionSegmentation(weights=str(tmp_path / "none.pth")).available()
+    assert "are missing" in TorchvisionSegmentation(weights=str(tmp_path / "none.pth")).available()
     with pytest.raises(SpecError, match="give weights"):
         HEADS.build("torchvision_segmentation(classes=camvid11)")
     monkeypatch.setenv("HSC_OFFLINE", "1")
@@ -253,7 +252,7 @@ def test_mmseg_missing_says_the_cure(tmp_path):
 
 
 def test_mmseg_stand_in_names_the_operation():
-    stand_in = _StandIn("mmcv._ext")
+    stand_in = StandIn("mmcv._ext")
     with pytest.raises(UnavailableError, match=r"psamask_forward.*mmcv 2\.1\.0"):
         stand_in.psamask_forward(1, 2)
     assert not hasattr(stand_in, "__path__")
@@ -285,10 +284,8 @@ def reference(config):
     from mmengine.model import revert_sync_batchnorm
     from mmseg.registry import MODELS
 
-    from downstream.heads.mmseg import _config_path, _import
-
-    _import()
-    settings = Config.fromfile(str(_config_path(config))).model
+    import_mmseg()
+    settings = Config.fromfile(str(config_path(config))).model
     settings.pretrained = None
     torch.manual_seed(0)
     network = revert_sync_batchnorm(MODELS.build(settings)).eval()
@@ -337,7 +334,7 @@ def test_mmseg_faults_and_the_configs_own_resize(tmp_path):
         {"state_dict": state, "meta": {"CLASSES": tuple(map(str, range(150))), "tool": tmp_path}},
         tmp_path / "pickle.pth",
     )
-    assert "write it again once" in MmSeg(config, str(tmp_path / "pickle.pth")).available()
+    assert "convert it once" in MmSeg(config, str(tmp_path / "pickle.pth")).available()
     torch.save({"state_dict": state}, tmp_path / "plain.pth")
     assert "give classes=" in MmSeg(config, str(tmp_path / "plain.pth")).available()
     assert "150 classes" in MmSeg(config, str(tmp_path / "plain.pth"), classes="voc21").available()
@@ -362,9 +359,7 @@ def test_mmseg_faults_and_the_configs_own_resize(tmp_path):
 
 
 def shipped(config):
-    from downstream.heads.mmseg import _config_path
-
-    return _config_path(config)
+    return config_path(config)
 
 
 def test_stubs_are_like_the_real_thing():

@@ -131,6 +131,12 @@ PLUGINS = {
 }
 
 
+ALIASED = {
+    "toast": PLUGINS["toast"].replace('register("toast")', 'register("toast", aliases=("bruschetta", "crostini"))'),
+    "jam": PLUGINS["jam"],
+}
+
+
 @pytest.fixture
 def things(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Registry[Any]]:
     """things(files): a registry over a package made of these files, on the path until the test ends."""
@@ -255,6 +261,75 @@ def test_a_second_file_of_one_name_is_broken_and_the_first_stays(things: Callabl
     assert registry.get("toast").__name__ == "Toast"
 
 
+def test_an_alias_gives_the_same_class_object_and_spec(things: Callable[..., Registry[Any]]) -> None:
+    registry = things(ALIASED)
+    assert registry.get("bruschetta") is registry.get("toast")
+    for arguments in ("", "(heat=5)", "(butter=2.0, size=(3, 4))"):
+        item = registry.build(f"bruschetta{arguments}")
+        assert item == registry.build(f"toast{arguments}")
+        assert item.spec_name == "toast"
+        assert str(registry.spec(item)) == f"toast{arguments}"
+        assert registry.parse(f"crostini{arguments}") == parse_spec(f"toast{arguments}")
+    assert registry.parse("jam(fruit=plum)") == parse_spec("jam(fruit=plum)")
+
+
+def test_an_alias_is_no_name_of_its_own(things: Callable[..., Registry[Any]]) -> None:
+    registry = things(ALIASED)
+    assert registry.names() == ["jam", "toast"]
+    assert [registry.display_name(name) for name in registry.names()] == ["jam", "bruschetta, crostini (= toast)"]
+    assert [registry.registered_name(name) for name in ("crostini", "toast", "jam", "unknown")] == [
+        "toast",
+        "toast",
+        "jam",
+        "unknown",
+    ]
+
+
+def test_aliases_are_among_the_near_names(things: Callable[..., Registry[Any]]) -> None:
+    registry = things(ALIASED)
+    with pytest.raises(UnknownNameError, match=r"no thing is named 'brushetta'; did you mean bruschetta\?"):
+        registry.get("brushetta")
+    with pytest.raises(UnknownNameError, match=r"there are: jam, bruschetta, crostini \(= toast\)"):
+        registry.get("xyz")
+
+
+@pytest.mark.parametrize(
+    ("name", "aliases", "word"),
+    [
+        ("baguette", ("toast",), "toast"),  # an alias that is another's name
+        ("baguette", ("crostini",), "crostini"),  # an alias that is another's alias
+        ("crostini", (), "crostini"),  # a name that is another's alias
+        ("baguette", ("baguette",), "baguette"),
+        ("baguette", ("ficelle", "jam"), "jam"),
+    ],
+)
+def test_an_alias_that_collides_is_refused_and_changes_nothing(
+    name: str, aliases: tuple[str, ...], word: str, things: Callable[..., Registry[Any]]
+) -> None:
+    registry = things(ALIASED)
+    registry.names()
+
+    @dataclasses.dataclass(frozen=True)
+    class Baguette:
+        pass
+
+    with pytest.raises(SpecError, match=f"'{word}'"):
+        registry.register(name, aliases=aliases)(Baguette)
+    assert registry.names() == ["jam", "toast"]
+    assert registry.get("crostini") is registry.get("toast")
+    with pytest.raises(UnknownNameError):
+        registry.get("ficelle")
+
+
+def test_a_class_registered_again_keeps_its_aliases(things: Callable[..., Registry[Any]]) -> None:
+    registry = things(ALIASED)
+    toast = registry.get("toast")
+    assert registry.register("toast", aliases=("bruschetta", "crostini"))(toast) is toast
+    assert registry.get("bruschetta") is toast
+    with pytest.raises(SpecError, match="crostini"):
+        registry.register("crostini")(toast)
+
+
 def test_entry_points_of_other_distributions_are_found(
     things: Callable[..., Registry[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -266,12 +341,13 @@ def test_entry_points_of_other_distributions_are_found(
     (tmp_path / "outside_honey.py").write_text(
         textwrap.dedent(PLUGINS["jam"])
         .replace("{package}", registry.package)
-        .replace('"jam"', '"honey"')
+        .replace('"jam"', '"honey", aliases=("nectar",)')
         .replace("fruit: str", "sweet: int = 5")
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     assert registry.names() == ["honey"]
     assert registry.build("honey(sweet=7)").sweet == 7
+    assert registry.build("nectar(sweet=7)") == registry.build("honey(sweet=7)")
     assert "outside_vinegar" in registry.broken["vinegar"]
 
 

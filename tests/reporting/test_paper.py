@@ -15,6 +15,7 @@ from typing import Any
 
 import PIL.Image
 import pytest
+from benchmarks.stats.null_floor import PART
 
 from benchmarks.api import Row
 from benchmarks.cli.paper import main
@@ -27,7 +28,6 @@ from benchmarks.reporting.paper.published_references import references
 from benchmarks.reporting.paper.rates import rates_table
 from benchmarks.runs import tables
 from benchmarks.runs.run_folder import read_run
-from benchmarks.stats.null_floor import PART
 from hsc.errors import ResultsError
 
 RATES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)

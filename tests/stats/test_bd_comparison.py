@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from benchmarks.stats.null_floor import PART, marked
 from hsc_testkit import Squares
 
 from benchmarks.api import TASKS, Row
@@ -19,7 +20,6 @@ from benchmarks.stats.bjontegaard import front
 from benchmarks.stats.bootstrap import Bootstrap
 from benchmarks.stats.codec_comparison import leads
 from benchmarks.stats.design import Design, Ladder
-from benchmarks.stats.null_floor import PART, marked
 
 RATES = np.array([0.05, 0.1, 0.2, 0.4, 0.8, 1.6])
 SCORES = np.array([0.12, 0.25, 0.38, 0.47, 0.52, 0.55])

@@ -23,7 +23,7 @@ from benchmarks.reporting.figures import rate_curves
 from benchmarks.runs.rows import frame
 from benchmarks.runs.tables import blocks
 from benchmarks.stats.metric_facts import scale_of
-from downstream.api import FeaturePair, LabelSpace, Likeness, Prediction, SegmentationMap, from_bytes, to_bytes
+from downstream.api import FeaturePair, Fidelity, LabelSpace, Prediction, SegmentationMap, from_bytes, to_bytes
 from downstream.heads.fidelity import MsSsim, Psnr
 from downstream.heads.inception import Fid, patches
 from hsc.errors import UsageError
@@ -41,7 +41,7 @@ class Spread(Psnr):
 
     def compare(self, originals: Any, images: Any) -> list[Prediction]:
         return [
-            Likeness("lpips", np.array([np.sqrt(np.mean((x / 255.0 - y / 255.0) ** 2))]))
+            Fidelity("lpips", np.array([np.sqrt(np.mean((x / 255.0 - y / 255.0) ** 2))]))
             for x, y in zip(originals, images, strict=True)
         ]
 
@@ -137,7 +137,7 @@ def test_what_cannot_judge_here_is_a_row_with_its_reason_and_nothing_is_fetched(
     config = configure("reconstruction", Squares(2), [Blocks(4)], [Psnr(), absent], anchors=[], resamples=0)
     found = run(config, cache=tmp_path, executor=Inline()).rows
     (skipped,) = (r for r in found if r.status == "skipped")
-    assert "not installed" in skipped.reason or "not fetched unasked" in skipped.reason
+    assert "not installed" in skipped.reason or "not downloaded automatically" in skipped.reason
     assert "skipped: fid" in blocks(found, COLUMNS, "github")
 
 
@@ -147,19 +147,19 @@ def test_a_run_of_judges_can_be_verified(tmp_path: Path) -> None:
 
 
 def test_heads_of_other_outputs_are_refused() -> None:
-    with pytest.raises(UsageError, match="gives Likeness, the task detection scores Detections"):
+    with pytest.raises(UsageError, match="gives Fidelity, the task detection scores Detections"):
         configure("detection", Squares(), [Blocks(4)], [Psnr()])
 
 
 def test_psnr_of_a_set_worked_by_hand_and_on_copied_images() -> None:
     metric, truth = METRICS.build("likeness"), Truth(("a", "b"), ())
-    found = [Likeness("psnr", np.array([300.0, 12.0])), Likeness("psnr", np.array([900.0, 36.0]))]
+    found = [Fidelity("psnr", np.array([300.0, 12.0])), Fidelity("psnr", np.array([900.0, 36.0]))]
     assert metric.compute(truth, found)[0].value == pytest.approx(10 * math.log10(255**2 / 25))
     drawn = metric.resample(
-        truth, [*found[:1], Likeness("psnr", np.array([0.0, 36.0]))], np.array([[2, 0], [1, 1], [0, 2]])
+        truth, [*found[:1], Fidelity("psnr", np.array([0.0, 36.0]))], np.array([[2, 0], [1, 1], [0, 2]])
     )["psnr"]
     assert drawn == pytest.approx([10 * math.log10(255**2 / 25), 10 * math.log10(255**2 / 6.25), math.inf])
-    values = [Likeness("ms_ssim", np.array([v])) for v in (0.5, 0.9)]
+    values = [Fidelity("ms_ssim", np.array([v])) for v in (0.5, 0.9)]
     assert metric.resample(truth, values, np.array([[2, 0], [1, 1]]))["ms_ssim"] == pytest.approx([0.5, 0.7])
     with pytest.raises(UsageError, match="the same for all images"):
         metric.compute(truth, [found[0], values[1]])
@@ -204,8 +204,8 @@ def test_label_maps_agree_by_the_miou_of_the_set() -> None:
 
 
 def test_answers_of_judges_go_round() -> None:
-    likeness = from_bytes(to_bytes(Likeness("psnr", np.array([1.0, 2.0]))))
-    assert isinstance(likeness, Likeness)
+    likeness = from_bytes(to_bytes(Fidelity("psnr", np.array([1.0, 2.0]))))
+    assert isinstance(likeness, Fidelity)
     assert (likeness.measure, likeness.numbers.tolist()) == ("psnr", [1.0, 2.0])
     pair = from_bytes(to_bytes(FeaturePair(np.ones((1, 3), np.float32), np.zeros((1, 3), np.float32))))
     assert isinstance(pair, FeaturePair)

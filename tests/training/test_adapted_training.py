@@ -1,6 +1,4 @@
-"""Heads adapted to a codec: shards coded into real bytes, and training on what they decode to, by latents and by pixels
-alike.
-"""
+"""Heads adapted to a codec: shards of coded views, and training on their latents and on their decoded images."""
 
 from __future__ import annotations
 
@@ -29,7 +27,7 @@ from downstream.training.__main__ import main
 from downstream.training.adapted import Adapted
 from downstream.training.coded_shards import read_coded
 from downstream.training.coded_views import View, coded_view
-from downstream.training.distillation import taught_boxes, taught_maps
+from downstream.training.distillation import distilled_boxes, distilled_maps
 from downstream.training.loop import Run, start, train
 from downstream.training.recipe import Recipe
 from downstream.training.shards import Boxes
@@ -40,7 +38,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Roads:
-    """As much of a data set as ``why_not`` asks for."""
+    """The part of a data set that ``why_not`` looks at."""
 
     def label_space(self, kind: type) -> Any:
         return ROADSCENES
@@ -105,7 +103,7 @@ def recipe(task: Any, given: Any, arch: str, steps: int, **more: Any) -> Recipe:
     return Recipe(arch, steps, seed=1, batch=2, height=128, width=128, warmup=2, task=task, input=given, **more)
 
 
-def lesson(folder: Path, chosen: Recipe, **more: Any) -> Adapted:
+def training_task(folder: Path, chosen: Recipe, **more: Any) -> Adapted:
     latents = chosen.input == "latents"
     holdout = read_coded(folder / "whole", chosen.task, latents=latents) if chosen.task == "segmentation" else None
     return Adapted(chosen, read_coded(folder / "coded", chosen.task, latents=latents), holdout=holdout, **more)
@@ -163,14 +161,14 @@ def test_a_pupil_that_says_the_same_has_nothing_to_learn() -> None:
     torch.manual_seed(0)
     boxes = (torch.randn(2, 5, 8, 8), torch.randn(2, 4, 8, 8))
     maps = (torch.randn(2, 7, 8, 8), torch.randn(2, 7, 2, 2))
-    assert float(taught_boxes(boxes, boxes)) == pytest.approx(0, abs=1e-6)
-    assert float(taught_maps(maps, maps)) == pytest.approx(0, abs=1e-6)
-    assert float(taught_boxes((boxes[0] + 1, boxes[1]), boxes)) > 0.01
-    assert float(taught_boxes((boxes[0], boxes[1] + 1), boxes)) > 0.01
+    assert float(distilled_boxes(boxes, boxes)) == pytest.approx(0, abs=1e-6)
+    assert float(distilled_maps(maps, maps)) == pytest.approx(0, abs=1e-6)
+    assert float(distilled_boxes((boxes[0] + 1, boxes[1]), boxes)) > 0.01
+    assert float(distilled_boxes((boxes[0], boxes[1] + 1), boxes)) > 0.01
     by_hand = torch.nn.functional.kl_div(
         torch.zeros(2, 7, 8, 8).log_softmax(1), maps[0].softmax(1), reduction="sum"
     ) / (2 * 8 * 8)
-    assert float(taught_maps((torch.zeros(2, 7, 8, 8),), maps)) == pytest.approx(float(by_hand), rel=1e-5)
+    assert float(distilled_maps((torch.zeros(2, 7, 8, 8),), maps)) == pytest.approx(float(by_hand), rel=1e-5)
 
 
 def test_the_teacher_looks_once_at_each_view(folder: Path, tmp_path: Path) -> None:
@@ -188,42 +186,42 @@ def test_the_teacher_looks_once_at_each_view(folder: Path, tmp_path: Path) -> No
     ("task", "given", "arch"), [("detection", "latents", "y"), ("segmentation", "images", "pyramid")]
 )
 def test_a_resumed_run_is_exact(folder: Path, tmp_path: Path, task: str, given: str, arch: str) -> None:
-    taught = {"detection": "hourglass", "segmentation": "context"}[task]
+    teacher_arch = {"detection": "hourglass", "segmentation": "context"}[task]
     teacher = Teacher(
-        teacher_file(tmp_path, task, taught), task, (ROADSCENES if task == "detection" else CAMVID11).classes
+        teacher_file(tmp_path, task, teacher_arch), task, (ROADSCENES if task == "detection" else CAMVID11).classes
     )
     chosen = recipe(task, given, arch, 4, score_every=2)
-    whole = train(chosen, lesson(folder, chosen, teacher=teacher), Run(tmp_path / "whole"))
-    train(chosen, lesson(folder, chosen, teacher=teacher), Run(tmp_path / "cut"), stop_at=2)
-    resumed = train(chosen, lesson(folder, chosen, teacher=teacher), Run(tmp_path / "cut"))
+    whole = train(chosen, training_task(folder, chosen, teacher=teacher), Run(tmp_path / "whole"))
+    train(chosen, training_task(folder, chosen, teacher=teacher), Run(tmp_path / "cut"), stop_at=2)
+    resumed = train(chosen, training_task(folder, chosen, teacher=teacher), Run(tmp_path / "cut"))
     for name, tensor in whole.averaged.state_dict().items():
         assert tensor.equal(resumed.averaged.state_dict()[name]), name
     header = (tmp_path / "whole" / "log.csv").read_text("utf-8").splitlines()[0]
-    assert "taught" in header
+    assert "distilled" in header
 
 
 @pytest.mark.parametrize("task", ["detection", "segmentation"])
 def test_a_lift_is_trained_alone_and_a_head_begins_with_it(folder: Path, tmp_path: Path, task: str) -> None:
     chosen = recipe(task, "latents", "y", 12, lift_only=True)
     pixel = teacher_file(tmp_path, task, {"detection": "hourglass", "segmentation": "context"}[task])
-    state = train(chosen, lesson(folder, chosen), Run(tmp_path / "lift", pixel))
+    state = train(chosen, training_task(folder, chosen), Run(tmp_path / "lift", pixel))
     own, given = state.network.state_dict(), load_file(pixel)
     assert all(own[name].equal(tensor) for name, tensor in given.items())
     lines = (tmp_path / "lift" / "log.csv").read_text("utf-8").splitlines()
     assert lines[0].split(",")[:3] == ["step", "loss", "planes"]
-    fitted = lesson(folder, chosen).build("y").lift.state_dict()
+    fitted = training_task(folder, chosen).build("y").lift.state_dict()
     moved = [name for name, tensor in fitted.items() if not tensor.equal(own[f"lift.{name}"])]
     assert {"linear.weight", "block.2.weight"} <= set(moved)
     head = recipe(task, "latents", "y", 1)
     path = next((tmp_path / "lift").glob("*.safetensors"))
-    begun = start(head, lesson(folder, head), Run(tmp_path / "head", path))
+    begun = start(head, training_task(folder, head), Run(tmp_path / "head", path))
     assert all(begun.network.state_dict()[name].equal(tensor.float()) for name, tensor in load_file(path).items())
     assert path.name in begun.initial
 
 
 def test_a_lift_comes_nearer_to_the_clean_views(folder: Path, tmp_path: Path) -> None:
     chosen = recipe("detection", "latents", "y", 40, lift_only=True, learning_rate=1e-2)
-    task = lesson(folder, chosen)
+    task = training_task(folder, chosen)
     network: Any = task.build("y").eval()
     torch.nn.init.zeros_(network.lift.linear.weight)
     save_file(network.state_dict(), tmp_path / "none.safetensors")
@@ -238,7 +236,7 @@ def test_a_lift_comes_nearer_to_the_clean_views(folder: Path, tmp_path: Path) ->
 
 def test_latent_heads_load_what_was_trained_and_read_that_codec_alone(folder: Path, tmp_path: Path) -> None:
     chosen = recipe("detection", "latents", "y", 2)
-    train(chosen, lesson(folder, chosen), Run(tmp_path))
+    train(chosen, training_task(folder, chosen), Run(tmp_path))
     head = LatentDetector(use="y", weights=str(tmp_path / "latent_detector_y.safetensors"))
     assert head.available() is None
     assert [(n.name, n.stride, n.space) for n in head.needs] == [("y_hat", 4, FINGERPRINT)]
@@ -251,7 +249,7 @@ def test_latent_heads_load_what_was_trained_and_read_that_codec_alone(folder: Pa
 
 def test_a_latent_segmenter_is_scored_on_whole_images(folder: Path, tmp_path: Path) -> None:
     chosen = recipe("segmentation", "latents", "y", 4, score_every=2)
-    state = train(chosen, lesson(folder, chosen), Run(tmp_path))
+    state = train(chosen, training_task(folder, chosen), Run(tmp_path))
     assert 0 <= state.best.score <= 1
     head = LatentSegmenter(use="y", weights=str(tmp_path / "latent_segmenter_y.safetensors"))
     assert head.label_space == CAMVID11
@@ -262,19 +260,19 @@ def test_a_latent_segmenter_is_scored_on_whole_images(folder: Path, tmp_path: Pa
 
 def test_the_rival_on_pixels_is_named_adapted(folder: Path, tmp_path: Path) -> None:
     chosen = recipe("detection", "images", "hourglass", 2, zoom=2.0)
-    train(chosen, lesson(folder, chosen), Run(tmp_path))
+    train(chosen, training_task(folder, chosen), Run(tmp_path))
     path = str(tmp_path / "small_adapted_hourglass.safetensors")
     head = SmallAdapted(arch="hourglass", weights=path)
     assert (head.available(), head.regime, head.adapted_to) == (None, "adapted", FINGERPRINT)
     assert why_not(Grid(), head, Roads()) is None
-    assert "adapted to the images of a codec whose latent space" in str(why_not(Blocks(), head, Roads()))
+    assert "adapted to images of the codec with the latent space" in str(why_not(Blocks(), head, Roads()))
     assert "give them to small_adapted" in str(Small(arch="hourglass", weights=path).available())
     assert "the head is adapted; give them to small or" in str(
         SmallAdapted(arch="pyramid", weights=str(Small()._path())).available()
     )
     assert SmallAdapted(weights="none.safetensors").adapted_to == ""
     chosen = recipe("segmentation", "images", "pyramid", 1)
-    train(chosen, lesson(folder, chosen), Run(tmp_path / "maps"))
+    train(chosen, training_task(folder, chosen), Run(tmp_path / "maps"))
     assert (
         SegmenterAdapted(
             arch="pyramid", weights=str(tmp_path / "maps" / "segmenter_adapted_pyramid.safetensors")
@@ -286,22 +284,22 @@ def test_the_rival_on_pixels_is_named_adapted(folder: Path, tmp_path: Path) -> N
 def test_requests_that_cannot_be_met(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there are both, y, w"):
         recipe("detection", "latents", "pyramid", 1)
-    with pytest.raises(UsageError, match="leave it at 1"):
+    with pytest.raises(UsageError, match="expected 1; only detection in decoded images"):
         recipe("detection", "latents", "y", 1, zoom=2.0)
     with pytest.raises(UsageError, match="multiples of 32"):
         recipe("detection", "images", "hourglass", 1, zoom=1.1)
     with pytest.raises(UsageError, match="give use=y"):
-        lesson(folder, recipe("detection", "latents", "both", 1))
+        training_task(folder, recipe("detection", "latents", "both", 1))
     teacher = Teacher(teacher_file(tmp_path, "detection", "pyramid"), "detection", ROADSCENES.classes)
     with pytest.raises(UsageError, match="give a hourglass"):
-        lesson(folder, recipe("detection", "latents", "y", 1), teacher=teacher)
+        training_task(folder, recipe("detection", "latents", "y", 1), teacher=teacher)
     teacher = Teacher(teacher_file(tmp_path, "detection", "hourglass"), "detection", ROADSCENES.classes)
-    with pytest.raises(UsageError, match="no part in training the lift"):
-        lesson(folder, recipe("detection", "latents", "y", 1, lift_only=True), teacher=teacher)
+    with pytest.raises(UsageError, match="training of the lift only has no teacher"):
+        training_task(folder, recipe("detection", "latents", "y", 1, lift_only=True), teacher=teacher)
     with pytest.raises(UsageError, match="only heads on latents have a lift"):
         recipe("detection", "images", "hourglass", 1, lift_only=True)
     with pytest.raises(UsageError, match="views of 80x120"):
-        lesson(
+        training_task(
             folder, dataclasses.replace(recipe("detection", "latents", "y", 1), height=64, width=96), teacher=teacher
         )
     with pytest.raises(DataError, match="give weights of segmenter"):
@@ -310,7 +308,7 @@ def test_requests_that_cannot_be_met(folder: Path, tmp_path: Path) -> None:
         Teacher(teacher_file(tmp_path, "segmentation", "context"), "segmentation", CAMVID11.classes[:3])
     chosen = recipe("segmentation", "latents", "y", 1)
     other = dataclasses.replace(read_coded(folder / "whole", "segmentation", latents=True), codec="another")
-    with pytest.raises(DataError, match="held out"):
+    with pytest.raises(DataError, match="held-out images are of"):
         Adapted(chosen, read_coded(folder / "coded", "segmentation", latents=True), holdout=other)
     with pytest.raises(UnavailableError, match="no weights"):
         code_folder(folder / "clean", _missing(), tmp_path, Drawing(), Inline())

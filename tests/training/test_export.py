@@ -1,4 +1,4 @@
-"""What the benchmark's export writes, training reads."""
+"""Exported shards are read back by training."""
 
 from __future__ import annotations
 

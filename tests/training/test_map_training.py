@@ -1,4 +1,4 @@
-"""Training of the segmenters on a few synthetic pictures: views, loss, exact resume, and weights that the head loads."""
+"""Training of the segmenters on a few synthetic images: views, loss, exact resume, and weights that the head loads."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from downstream.label_spaces import CAMVID11
 from downstream.networks.segmenters import ARCHITECTURES, build
 from downstream.training.__main__ import main
 from downstream.training.loop import Run, start, train
+from downstream.training.map_augmentation import map_view
 from downstream.training.map_loss import class_weights, lovasz_softmax, map_loss
 from downstream.training.map_shards import Maps, read_maps
-from downstream.training.map_views import map_view
 from downstream.training.recipe import Recipe
 from downstream.training.segmentation import Segmentation, mean_iou
 from hsc.errors import DataError, UnavailableError, UsageError
@@ -72,11 +72,11 @@ def test_loss_falls_and_the_head_loads_the_weights(arch, tmp_path):
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_a_resumed_run_is_exact(arch, tmp_path):
-    lesson = Segmentation(maps(), maps(2, seed=1))
+    task = Segmentation(maps(), maps(2, seed=1))
     chosen = recipe(arch, 4, score_every=1)
-    whole = train(chosen, lesson, Run(tmp_path / "whole"))
-    train(chosen, lesson, Run(tmp_path / "cut"), stop_at=2)
-    resumed = train(chosen, lesson, Run(tmp_path / "cut"))
+    whole = train(chosen, task, Run(tmp_path / "whole"))
+    train(chosen, task, Run(tmp_path / "cut"), stop_at=2)
+    resumed = train(chosen, task, Run(tmp_path / "cut"))
     assert whole.best[:2] == resumed.best[:2]
     for name, tensor in whole.averaged.state_dict().items():
         assert tensor.equal(resumed.averaged.state_dict()[name]), name
@@ -85,17 +85,17 @@ def test_a_resumed_run_is_exact(arch, tmp_path):
 
 
 def test_starts_from_other_weights(tmp_path):
-    lesson = Segmentation(maps())
-    train(recipe("pyramid", 1), lesson, Run(tmp_path))
+    task = Segmentation(maps())
+    train(recipe("pyramid", 1), task, Run(tmp_path))
     before = tmp_path / "segmenter_pyramid.safetensors"
-    state = start(recipe("pyramid", 1), lesson, Run(tmp_path / "next", before))
+    state = start(recipe("pyramid", 1), task, Run(tmp_path / "next", before))
     assert state.initial.startswith("segmenter_pyramid.safetensors sha256 ")
-    random = start(recipe("pyramid", 1), lesson, Run(tmp_path / "next"))
+    random = start(recipe("pyramid", 1), task, Run(tmp_path / "next"))
     assert not state.network.classify.weight.equal(random.network.classify.weight)
     with pytest.raises(DataError, match="does not fit"):
-        start(recipe("context", 1), lesson, Run(tmp_path, before))
+        start(recipe("context", 1), task, Run(tmp_path, before))
     with pytest.raises(UnavailableError, match="give the path"):
-        start(recipe("pyramid", 1), lesson, Run(tmp_path, tmp_path / "none.safetensors"))
+        start(recipe("pyramid", 1), task, Run(tmp_path, tmp_path / "none.safetensors"))
 
 
 def test_requests_that_cannot_be_met(tmp_path):
@@ -147,12 +147,12 @@ def test_shards_read_back_and_faults_are_told(tmp_path):
     with pytest.raises(DataError, match="below 5"):
         read_maps(tmp_path / "wrong")
     write_shard(tmp_path / "2.npz", wrong)
-    with pytest.raises(DataError, match="folder of its own"):
+    with pytest.raises(DataError, match="its own folder"):
         read_maps(tmp_path)
 
 
 def test_views_keep_labels_on_their_pixels():
-    """Where the view is not edge, colour and class agree, through flip, scale and crop; beside the image all is void."""
+    """Away from edges, colour and class agree through flip, scale and crop; outside of the image all is void."""
     data = maps(1)
     seen = set()
     for seed in range(40):

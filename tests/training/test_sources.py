@@ -1,4 +1,4 @@
-"""What cards say of where images come from."""
+"""The origin of images in the card of trained weights."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Training on a few synthetic frames: the loss falls, a cut run resumes exactly, and the weights are what the head
-loads.
-"""
+"""Training on a few synthetic frames: the loss falls, a resumed run is exact, and the head loads the weights."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ import pytest
 from downstream.heads.small import Small
 from downstream.label_spaces import ROADSCENES
 from downstream.training.__main__ import main
-from downstream.training.augmentation import augmented
+from downstream.training.box_augmentation import augmented
 from downstream.training.detection import Detection
 from downstream.training.loop import Run, train
 from downstream.training.recipe import Recipe
@@ -121,7 +119,7 @@ def test_command_line(tmp_path, capsys):
 
 
 def test_shards_read_back_and_damage_is_told(tmp_path):
-    with pytest.raises(DataError, match=r"benchmarks\.export"):
+    with pytest.raises(DataError, match="hsc-bench export-shards"):
         read_frames(tmp_path)
     write_shard(tmp_path / "0.npz", frames(3))
     back = read_frames(tmp_path)

@@ -23,7 +23,7 @@ import pandas as pd
 from benchmarks.api import Counts
 from benchmarks.reporting.figures.class_curves import MOST
 from benchmarks.reporting.figures.rate_curves import SETTINGS, pyplot, readable, save_both
-from benchmarks.runs.rows import write_csv
+from benchmarks.runs.csv_cells import write_csv
 
 Floats = npt.NDArray[np.float64]
 NEAR = 1.2

@@ -1,6 +1,6 @@
-"""The two networks behind the head ``small``: names to classes, imported when one is built.
+"""The two networks behind the head ``small``, built by name; a network is imported when it is built.
 
-They differ in trunk, neck, assignment and decoding, so that what one says of a codec the other can confirm.
+They differ in trunk, neck, assignment and decoding, so that one can confirm the other's ranking of codecs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A plain convolutional trunk, down to stride 32 and up again to stride 4, where each object is one peak of a heat map.
+"""A plain convolutional trunk, down to stride 32 and up to stride 4, where each object is one peak of a heat map.
 
     pixels -> /2 -> d4 -> d8 -> d16 -> d32
                     |     |     |      |
@@ -7,7 +7,7 @@
                     heat (classes), size (2), offset (2)
 
 Trunk: Simonyan and Zisserman 2015 (plain 3x3 convolutions). Shape: Newell et al. 2016. Objects as points: Zhou et al.,
-"Objects as Points", arXiv 1904.07850; peaks instead of suppression.
+"Objects as Points", arXiv 1904.07850; local peaks in place of non-maximum suppression.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ STRIDE = 4
 
 
 class Hourglass(Detector):
-    """CenterNet-like detector; raw output is (heat, geometry).
+    """A detector like CenterNet; its raw output is (heat, geometry).
 
-    heat: (N, classes, H/4, W/4) logits. geometry: (N, 4, H/4, W/4): log width, log height in cells; x and y offset of
-    the box's middle from the cell's, in cells.
+    heat: logits (N, classes, H/4, W/4). geometry: (N, 4, H/4, W/4): log width and log height in cells; x and y offset
+    of the box's centre from the cell's centre, in cells.
     """
 
     memory_format = torch.contiguous_format
@@ -57,7 +57,7 @@ class Hourglass(Detector):
         return self.answers(normalised(pixels))
 
     def answers(self, planes: Tensor) -> tuple[Tensor, ...]:
-        """The raw output for normalised pixels, or for what stands in for them: (N, 3, H, W)."""
+        """The raw output for normalised pixels, or planes in their place: (N, 3, H, W)."""
         d4 = self.d4(planes)
         d8 = self.d8(d4)
         d16 = self.d16(d8)
@@ -71,14 +71,14 @@ class Hourglass(Detector):
 
 
 def peaks_of(raw: tuple[Tensor, ...]) -> Candidates:
-    """Heat and geometry to boxes: a cell's score stands where none of its eight neighbours has a higher one."""
+    """Boxes from heat and geometry: a cell keeps its score if none of its eight neighbours has a higher one."""
     heat = raw[0].sigmoid()
     peaks = heat * (max_pool2d(heat, 3, 1, 1) == heat)
     return Candidates(boxes_of(raw[1]), peaks.flatten(2).transpose(1, 2))  # (N, classes, h, w) -> (N, h * w, classes)
 
 
 def boxes_of(geometry: Tensor) -> Tensor:
-    """Geometry (N, 4, h, w) to boxes (N, h * w, 4), left, top, right, bottom in input pixels."""
+    """Boxes (N, h * w, 4), left, top, right, bottom in input pixels, from geometry (N, 4, h, w)."""
     flat = geometry.flatten(2).transpose(1, 2)  # (N, 4, h, w) -> (N, h * w, 4)
     half = flat[..., :2].clamp(max=6).exp() * (STRIDE / 2)
     centres = cell_centres(geometry.shape[2], geometry.shape[3], STRIDE) + flat[..., 2:] * STRIDE

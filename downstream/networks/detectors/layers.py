@@ -1,4 +1,4 @@
-"""What our small networks are made of, and what the detectors among them promise."""
+"""Layers and base classes of our small networks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class Candidates(NamedTuple):
-    """Boxes before suppression. boxes_xyxy: (N, M, 4) input pixels. scores: (N, M, classes), 0 to 1."""
+    """Boxes before suppression. boxes_xyxy: (N, M, 4), input pixels. scores: (N, M, classes), 0 to 1."""
 
     boxes_xyxy: Tensor
     scores: Tensor
@@ -19,34 +19,34 @@ class Candidates(NamedTuple):
 class Network(nn.Module):
     """A network whose ``forward`` gives raw output maps, a tuple of tensors, as the training loss takes them.
 
-    One on images takes (N, 3, H, W) float32 pixels 0 to 255, H and W multiples of ``multiple``; one on latents takes
-    what ``downstream.networks.latents.inputs`` makes of them.
+    A network on images takes float32 pixels (N, 3, H, W), 0 to 255, with H and W multiples of ``multiple``. A network
+    on latents takes the inputs that ``downstream.networks.latents.inputs`` makes of them.
     """
 
     multiple: int = 32
     memory_format: torch.memory_format = torch.channels_last
-    """The layout of images in memory that this network trains faster in on a CPU."""
+    """The memory layout of images in which this network trains faster on a CPU."""
 
     def begin(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take over the weights that a run starts from. Raises RuntimeError where they do not fit."""
+        """Load the weights that a training run starts from. Raises RuntimeError if they do not fit."""
         self.load_state_dict(tensors)
 
 
 class Detector(Network):
-    """A network whose maps stand for boxes."""
+    """A network whose maps describe boxes."""
 
     def candidates(self, raw: tuple[Tensor, ...]) -> Candidates:
-        """Boxes and scores out of the raw maps."""
+        """Boxes and scores from the raw maps."""
         raise NotImplementedError
 
 
 def normalised(pixels: Tensor) -> Tensor:
-    """0..255 to about -2..2, so that zero padding is a middle grey."""
+    """Pixels 0 to 255 mapped to about -2 to 2, so that zero padding is a middle grey."""
     return (pixels - 115.0) / 58.0
 
 
 class ConvNorm(nn.Sequential):
-    """Convolution, batch norm, ReLU; size kept at stride 1 and halved at stride 2."""
+    """Convolution, batch norm, ReLU; the size is kept at stride 1 and halved at stride 2."""
 
     def __init__(
         self,
@@ -82,9 +82,7 @@ N = TypeVar("N", bound=Network)
 
 
 def fused(network: N) -> N:
-    """The same network in evaluation mode with every batch norm folded into its convolution; changes ``network``
-    itself.
-    """
+    """Fold every batch norm of ``network`` into its convolution, in place; returns it in evaluation mode."""
     network.eval()
     for module in network.modules():
         if isinstance(module, ConvNorm):
@@ -97,6 +95,6 @@ def fused(network: N) -> N:
 
 
 def cell_centres(rows: int, columns: int, stride: int) -> Tensor:
-    """Middles of the cells of one level, (rows * columns, 2) as x, y in input pixels."""
+    """Centres of the cells of one level, (rows * columns, 2) as x, y in input pixels."""
     y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
     return (torch.stack([x, y], -1).reshape(-1, 2) + 0.5) * stride  # (rows, columns, 2) -> (cells, 2)

@@ -4,7 +4,7 @@
                                |      |      |
                                p8 <-- p16 <- p32        1x1 laterals, upsampled sums, 3x3 smoothing
                                |      |      |
-                               shared head: class scores, middle and size of the box
+                               shared head: class scores, centre and size of the box
 
 Trunk: He et al. 2016 (residual blocks). Neck: Lin et al. 2017 (feature pyramids). Head: anchor-free as in Ge et al.,
 "YOLOX", 2021, with the quality of the box folded into the class score (Li et al., "Generalized Focal Loss", NeurIPS
@@ -43,10 +43,10 @@ class Residual(nn.Module):
 
 
 class Pyramid(Detector):
-    """Dense detector on three strides; raw output is (scores, geometry) for each stride s, finest first.
+    """A dense detector on three strides; its raw output is (scores, geometry) for each stride s, finest first.
 
-    scores: (N, classes, H/s, W/s) logits. geometry: (N, 4, H/s, W/s): offset x, y of the box's middle from the cell's,
-    log width, log height, all in cells.
+    scores: logits (N, classes, H/s, W/s). geometry: (N, 4, H/s, W/s): x and y offset of the box's centre from the
+    cell's centre, log width, log height, all in cells.
     """
 
     def __init__(self, classes: int) -> None:
@@ -80,12 +80,12 @@ class Pyramid(Detector):
 
 
 def flatten(raw: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-    """Logits (N, cells, classes) and boxes (N, cells, 4) in input pixels, over all levels."""
+    """Logits (N, cells, classes) and boxes (N, cells, 4) in input pixels, of all levels together."""
     logits, boxes = [], []
     for scores, geometry, stride in zip(raw[::2], raw[1::2], STRIDES, strict=True):
         logits.append(scores.flatten(2).transpose(1, 2))  # (N, classes, h, w) -> (N, h * w, classes)
         flat = geometry.flatten(2).transpose(1, 2)  # (N, 4, h, w) -> (N, h * w, 4)
-        middle = cell_centres(scores.shape[2], scores.shape[3], stride) + flat[..., :2] * stride
+        centre = cell_centres(scores.shape[2], scores.shape[3], stride) + flat[..., :2] * stride
         half = flat[..., 2:].clamp(max=6).exp() * (stride / 2)
-        boxes.append(torch.cat([middle - half, middle + half], -1))
+        boxes.append(torch.cat([centre - half, centre + half], -1))
     return torch.cat(logits, 1), torch.cat(boxes, 1)

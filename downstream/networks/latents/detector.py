@@ -1,7 +1,8 @@
 """A detector on latents: the pixel detector ``hourglass`` behind a lift from the latents.
 
-field, words -> lift -> planes, 5/4 of the image's size -> downstream/networks/detectors/hourglass.py -> heat, geometry
--> boxes in the image
+    field, vectors -> lift -> planes, 5/4 of the image's size -> hourglass -> heat, geometry -> boxes in the image
+
+The hourglass is that of ``downstream/networks/detectors/hourglass.py``.
 """
 
 from __future__ import annotations
@@ -14,26 +15,28 @@ from torch import Tensor
 from downstream.networks.detectors.hourglass import STRIDE, Hourglass
 from downstream.networks.detectors.layers import Candidates
 from downstream.networks.latents.adapter import Lift, begin, covering_answers
-from downstream.networks.latents.inputs import Reading
+from downstream.networks.latents.inputs import LatentInput
 
 
-class Centres(Hourglass):
-    """Raw output is that of ``Hourglass`` on the planes, for the samples of the field and no more: heat (N, classes, h,
-    w), geometry (N, 4, h, w).
+class LatentHourglass(Hourglass):
+    """The hourglass on planes from latents.
+
+    Its raw output is that of ``Hourglass`` on the planes, without padding: heat (N, classes, h, w), geometry
+    (N, 4, h, w).
     """
 
     lift_only: bool
-    """Whether the answer ends at the planes, as training of the lift alone wants it."""
+    """Whether the output is the planes themselves, to train only the lift."""
     zoom: ClassVar[float] = 1.25
-    """Size of the planes, of the image's: that at which ``small`` looks at images, for the sake of small boxes."""
+    """Size of the planes relative to the image: the zoom of the head ``small``, for small boxes."""
 
-    def __init__(self, reading: Reading, classes: int) -> None:
+    def __init__(self, latent_input: LatentInput, classes: int) -> None:
         super().__init__(classes)
         self.lift_only = False
-        self.lift = Lift(reading, self.zoom)
+        self.lift = Lift(latent_input, self.zoom)
 
-    def forward(self, field: Tensor, words: Tensor | None = None) -> tuple[Tensor, ...]:
-        planes = self.lift(field, words)
+    def forward(self, field: Tensor, vectors: Tensor | None = None) -> tuple[Tensor, ...]:
+        planes = self.lift(field, vectors)
         if self.lift_only:
             return (planes,)
         height, width = (side // STRIDE for side in planes.shape[2:])

@@ -1,9 +1,9 @@
-"""What of a codec's latents a head reads, and how it becomes a network's input.
+"""The part of a codec's latents that a head reads, and its form as a network's input.
 
-    Latents --maps by name--> field (N, C, h, w), words (N, V)
+    Latents --maps by name--> field (N, C, h, w), vectors (N, V)
 
-A head that reads w alone gets the places of the grid's samples in y's stead, so that it can say where on an image what
-the semantics tell of is most often found, and no more.
+A head that reads only w gets the coordinates of the grid's samples as its field in place of y. So it can learn where in
+an image the objects that w describes usually are, and nothing else about position.
 """
 
 from __future__ import annotations
@@ -21,21 +21,23 @@ from hsc.api import LatentSpec
 from hsc.errors import DataError, UsageError
 
 STRIDES = (4, 8, 16, 32, 64)
-"""Image pixels per sample of y that the networks can climb back from."""
+"""Image pixels per sample of y that the networks can upsample from."""
 
-_PLACES = 2  # x and y
-_LARGEST = 1 << 16
-"""No side of a latent that weights tell of is longer."""
+_COORDINATES = 2  # x and y
+_MAX_SIDE = 1 << 16
+"""Largest axis or stride of a latent that a weights file may state."""
 
 
 @dataclass(frozen=True)
-class Reading:
-    """needs: the specs of the maps a head reads, y's before w's. stride: image pixels per sample of the grid it works
-    on.
+class LatentInput:
+    """The latents that a head reads.
+
+    needs: the specs of its maps, that of y before those of w. stride: image pixels per sample of the grid that the head
+    works on.
 
     Raises:
-        UsageError: there is nothing to read, or more than one map that follows the image, or a stride the networks do
-        not know.
+        UsageError: there is nothing to read, more than one map that follows the image, or a stride that is not one of
+        ``STRIDES``.
     """
 
     needs: tuple[LatentSpec, ...]
@@ -50,57 +52,58 @@ class Reading:
             or self.stride not in STRIDES
         ):
             raise UsageError(
-                f"a latent head was to read {[spec.name for spec in self.needs]} at stride {self.stride}, "
-                f"expected at most one map that follows the image, first, then vectors, at a stride of "
+                f"a head on latents came with {[spec.name for spec in self.needs]} at stride {self.stride}, expected "
+                f"at most one map that follows the image, first, then vectors, at a stride of "
                 f"{', '.join(map(str, STRIDES))}"
             )
 
     @property
     def channels(self) -> int:
-        """Of the field."""
+        """Number of channels of the field."""
         first = self.needs[0]
-        return int(first.shape[0] or 0) if first.stride else _PLACES
+        return int(first.shape[0] or 0) if first.stride else _COORDINATES
 
     @property
-    def words(self) -> int:
-        """Length of all vectors together, 0 where none is read."""
+    def vector_dim(self) -> int:
+        """Length of all vectors together; 0 if none is read."""
         return sum(math.prod(int(side or 0) for side in spec.shape) for spec in self.needs if not spec.stride)
 
     def grid(self, image_hw: tuple[int, int]) -> tuple[int, int]:
-        """Rows and columns of samples that cover an image."""
+        """Number of rows and columns of samples that cover an image."""
         return -(-image_hw[0] // self.stride), -(-image_hw[1] // self.stride)
 
     def inputs(self, maps: Mapping[str, Tensor], image_hw: tuple[int, int]) -> tuple[Tensor, ...]:
-        """The network's inputs: field (N, C, h, w), and words (N, V) where vectors are read, for maps by name, (N, ...)
-        each.
+        """The network's inputs: field (N, C, h, w), and vectors (N, V) if any are read.
+
+        maps: the latents of N images by name, (N, ...) each.
 
         Raises:
-            DataError: a map is missing or of another shape than its spec says.
+            DataError: a map is missing, or its shape is not that of its spec.
         """
         for spec in self.needs:
             _require(spec, maps.get(spec.name), self.grid(image_hw))
         vectors = [maps[spec.name].flatten(1).float() for spec in self.needs if not spec.stride]
         first = self.needs[0]
-        field = maps[first.name].float() if first.stride else _places(self.grid(image_hw), vectors[0])
+        field = maps[first.name].float() if first.stride else _coordinates(self.grid(image_hw), vectors[0])
         return (field, torch.cat(vectors, 1)) if vectors else (field,)
 
     def to_plain(self) -> dict[str, Any]:
-        """Plain values for a weights file; ``from_plain`` reads them back."""
+        """Plain values for a weights file, which ``from_plain`` reads back."""
         return {"needs": [asdict(spec) for spec in self.needs], "stride": self.stride}
 
 
-def from_plain(about: Mapping[str, Any]) -> Reading:
-    """The reading that a weights file tells of.
+def from_plain(about: Mapping[str, Any]) -> LatentInput:
+    """The latent input that a weights file states.
 
     Raises:
-        DataError: it tells of none.
+        DataError: the file states none, or not in this form.
     """
     try:
         needs = tuple(
-            LatentSpec(str(n["name"]), tuple(map(_side, n["shape"])), _number(n["stride"]), str(n["space"]))
-            for n in about["needs"]
+            LatentSpec(str(need["name"]), tuple(map(_side, need["shape"])), _number(need["stride"]), str(need["space"]))
+            for need in about["needs"]
         )
-        return Reading(needs, _number(about["stride"]))
+        return LatentInput(needs, _number(about["stride"]))
     except (KeyError, TypeError, ValueError, UsageError) as error:
         raise DataError(
             f"the weights do not say which latents they read ({error}); give weights of a latent head, or train them "
@@ -109,8 +112,8 @@ def from_plain(about: Mapping[str, Any]) -> Reading:
 
 
 def _number(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST:
-        raise ValueError(f"a number came as {str(value)[:40]}, expected 0 to {_LARGEST}")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MAX_SIDE:
+        raise ValueError(f"a number came as {str(value)[:40]}, expected 0 to {_MAX_SIDE}")
     return value
 
 
@@ -118,12 +121,13 @@ def _side(value: Any) -> int | None:
     return None if value is None else _number(value)
 
 
-def reading_of(specs: Sequence[LatentSpec], use: Use) -> Reading:
-    """What a head reads of a codec's latents. Of several maps the first is y: codecs name first what is nearest to
-    their bytes.
+def latent_input_of(specs: Sequence[LatentSpec], use: Use) -> LatentInput:
+    """The latents of a codec that a head reads under ``use``.
+
+    Of several maps the first is y, because codecs name first the latents that are closest to the bitstream.
 
     Raises:
-        UsageError: the codec does not hand that out.
+        UsageError: ``use`` is unknown, or the codec does not offer such latents.
     """
     if use not in USES:
         raise UsageError(f"use came as {use!r}, expected {', '.join(USES)}")
@@ -134,24 +138,24 @@ def reading_of(specs: Sequence[LatentSpec], use: Use) -> Reading:
         raise UsageError(f"the codec's latents are {offered}; expected a map of channels that follows the image's size")
     if use != "y" and not vectors:
         raise UsageError(
-            f"use={use} reads vectors that stand for the whole image, the codec's latents are {offered}; give use=y"
+            f"use={use} reads vectors that describe the whole image, the codec's latents are {offered}; give use=y"
         )
-    return Reading((fields if use != "w" else ()) + (vectors if use != "y" else ()), fields[0].stride)
+    return LatentInput((fields if use != "w" else ()) + (vectors if use != "y" else ()), fields[0].stride)
 
 
-def _require(spec: LatentSpec, found: Tensor | None, grid: tuple[int, int]) -> None:
+def _require(spec: LatentSpec, values: Tensor | None, grid: tuple[int, int]) -> None:
     sides = iter(grid)
     expected = tuple(next(sides) if side is None else side for side in spec.shape)
-    came = None if found is None else tuple(found.shape[1:])
-    if came != expected:
+    shape = None if values is None else tuple(values.shape[1:])
+    if shape != expected:
         raise DataError(
-            f"the latent {spec.name} came as {came or 'nothing'}, expected {expected}; was the stream decoded by the "
-            f"codec it is of?"
+            f"the latent {spec.name} came as {shape or 'nothing'}, expected {expected}; check that the codec that "
+            f"decoded the stream is the one that coded it"
         )
 
 
-def _places(grid: tuple[int, int], like: Tensor) -> Tensor:
-    """x and y of every sample, -1 to 1: (N, 2, h, w)."""
+def _coordinates(grid: tuple[int, int], like: Tensor) -> Tensor:
+    """x and y of every sample, -1 to 1: (N, 2, h, w), for N and the device of ``like``."""
     rows, columns = ((torch.arange(side, device=like.device) + 0.5) / side * 2 - 1 for side in grid)
     y, x = torch.meshgrid(rows, columns, indexing="ij")
     return torch.stack([x, y]).expand(len(like), -1, -1, -1)

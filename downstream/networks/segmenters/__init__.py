@@ -1,7 +1,7 @@
-"""The two networks behind the head ``segmenter``: names to classes, imported when one is built.
+"""The two networks behind the head ``segmenter``, built by name; a network is imported when it is built.
 
-They differ in trunk, in how they see far and in how they find their way back to fine pixels, so that what one says of a
-codec the other can confirm.
+They differ in trunk, in how they see context and in how they return to fine pixels, so that one can confirm the other's
+ranking of codecs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A dilated trunk of bottlenecks whose pixels ask what the whole image holds of each class, and a bilinear head.
+"""A dilated trunk of bottlenecks, attention from each pixel to the region of each class, and a bilinear head.
 
     pixels -> /2 -> /4 -> /8 -> /16, dilated 1 2 4 8 1 2 4 8 -> x ---> coarse classes
                     |                                           |          |
@@ -41,7 +41,7 @@ class Bottleneck(nn.Module):
 
 
 class RegionAttention(nn.Module):
-    """Pixels look up the regions they take part in."""
+    """Attention from each pixel to the mean features of the regions of the classes."""
 
     def __init__(self, width: int, keys: int) -> None:
         super().__init__()
@@ -51,18 +51,21 @@ class RegionAttention(nn.Module):
         self.scale = keys**-0.5
 
     def forward(self, x: Tensor, coarse: Tensor) -> Tensor:
-        """x: (N, width, h, w). coarse: (N, classes, h, w) logits. As x."""
+        """The features with region context, shaped as x. x: (N, width, h, w). coarse: logits (N, classes, h, w)."""
         shares = coarse.flatten(2).softmax(2)  # (N, classes, h * w): each class's weights sum to 1
         regions = shares @ x.flatten(2).transpose(1, 2)  # (N, classes, width)
-        asked = self.query(x).flatten(2).transpose(1, 2)  # (N, h * w, keys)
-        attention = (asked @ self.key(regions).transpose(1, 2) * self.scale).softmax(2)  # (N, h * w, classes)
-        found = (attention @ self.value(regions)).transpose(1, 2).unflatten(2, x.shape[2:])  # (N, keys, h, w)
-        merged: Tensor = self.merge(torch.cat([x, found], 1))
+        queries = self.query(x).flatten(2).transpose(1, 2)  # (N, h * w, keys)
+        attention = (queries @ self.key(regions).transpose(1, 2) * self.scale).softmax(2)  # (N, h * w, classes)
+        context = (attention @ self.value(regions)).transpose(1, 2).unflatten(2, x.shape[2:])  # (N, keys, h, w)
+        merged: Tensor = self.merge(torch.cat([x, context], 1))
         return merged
 
 
 class Context(Segmenter):
-    """Raw output: logits (N, classes, H/4, W/4) and coarse logits (N, classes, H/16, W/16)."""
+    """The segmenter with region attention.
+
+    Its raw output is logits (N, classes, H/4, W/4) and coarse logits (N, classes, H/16, W/16).
+    """
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -80,12 +83,11 @@ class Context(Segmenter):
         return self.answers(normalised(pixels))
 
     def answers(self, planes: Tensor) -> tuple[Tensor, ...]:
-        """The raw output for normalised pixels, or for what stands in for them: (N, 3, H, W)."""
+        """The raw output for normalised pixels, or planes in their place: (N, 3, H, W)."""
         c4 = self.c4(planes)
         x = self.c16(self.c8(c4))
         coarse = self.coarse(x)
         far = self.far(self.attention(x, coarse))
         near = self.near(c4)
-        return self.classify(
-            self.head(near + interpolate(far, size=near.shape[2:], mode="bilinear", align_corners=False))
-        ), coarse
+        both = near + interpolate(far, size=near.shape[2:], mode="bilinear", align_corners=False)
+        return self.classify(self.head(both)), coarse

@@ -1,4 +1,4 @@
-"""What both segmenters promise."""
+"""The base class of both segmenters."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from downstream.networks.detectors.layers import Network
 from downstream.ops.finite import require_finite
 
 MIDDLE_GREY = 115.0
-"""Around an image whose sides are no multiples; it is 0 to the network, as the padding of its convolutions is."""
+"""The padding of images whose sides are not multiples; the network sees it as 0, like its convolutions' padding."""
 
 
 class Segmenter(Network):
-    """A network whose raw maps are class logits: the answer first, then coarser ones that training alone asks for."""
+    """A network whose raw maps are class logits: the answer first, then coarser maps that are only for training."""
 
     @torch.inference_mode()
     def labels(self, pixels: Tensor, *, flip: bool = False) -> Tensor:
-        """The class of each pixel: uint8 (N, H, W), for float32 pixels (N, 3, H, W), 0 to 255, of any size.
+        """The class of each pixel: uint8 (N, H, W).
 
-        flip: the mean of the probabilities for the image and its mirror image decides.
+        pixels: float32 (N, 3, H, W), 0 to 255, of any size. flip: the mean of the probabilities for the image and its
+        mirror image decides.
+
+        Raises:
+            HeadError: a logit is not finite.
         """
         logits = self._logits(pixels)
         if flip:
@@ -29,7 +33,7 @@ class Segmenter(Network):
         return logits.argmax(1).to(torch.uint8)
 
     def _logits(self, pixels: Tensor) -> Tensor:
-        """(N, classes, H, W), float32."""
+        """Logits at the size of the images: float32 (N, classes, H, W)."""
         height, width = pixels.shape[2:]
         padded = pad(pixels, (0, -width % self.multiple, 0, -height % self.multiple), value=MIDDLE_GREY)
         logits = self(padded.contiguous(memory_format=torch.channels_last))[0].float()

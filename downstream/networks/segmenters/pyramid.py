@@ -1,4 +1,4 @@
-"""A residual encoder and a light decoder that climbs back along its skip connections.
+"""A residual encoder and a light decoder with skip connections.
 
     pixels -> /2 -> c4 -> c8 -> c16 -> c32 -> + mean of the image
               |     |     |      |      |
@@ -8,9 +8,8 @@
                     |
                     classes at stride 2
 
-Encoder: He et al. 2016 (residual blocks). Decoder: Ronneberger et al. 2015 (skips), Lin et al. 2017 (pyramids of sums).
-The mean of
-the image: Liu, Rabinovich, Berg, "ParseNet", 2016.
+Encoder: He et al. 2016 (residual blocks). Decoder: Ronneberger et al. 2015 (skips), Lin et al. 2017 (feature
+pyramids). The mean of the image: Liu, Rabinovich, Berg, "ParseNet", 2016.
 """
 
 from __future__ import annotations
@@ -28,7 +27,10 @@ _PYRAMID, _FINE = 64, 24
 
 
 class Pyramid(Segmenter):
-    """Raw output: logits (N, classes, H/2, W/2) and coarse logits (N, classes, H/16, W/16)."""
+    """The encoder-decoder segmenter.
+
+    Its raw output is logits (N, classes, H/2, W/2) and coarse logits (N, classes, H/16, W/16).
+    """
 
     def __init__(self, classes: int) -> None:
         super().__init__()

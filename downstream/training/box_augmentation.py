@@ -1,6 +1,6 @@
-"""What training does to an image: flip, scale and crop, mild colour. No compression, blur or noise, ever.
+"""Augmentation of images with boxes: flip, scale and crop, mild colour. Never compression, blur or noise.
 
-A head that had seen coding artefacts in training would not tell what they cost.
+A head that had seen coding artefacts in training could not measure what they cost.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from hsc.api import Image
 Floats = npt.NDArray[np.float32]
 
 _MIDDLE_GREY = 115.0
-_SMALLEST_SIDE = 2.0
-_SMALLEST_SHARE = 0.3
+_MIN_SIDE = 2.0
+_MIN_SHARE = 0.3
 
 
 def augmented(
@@ -26,7 +26,7 @@ def augmented(
 ) -> tuple[Tensor, Boxes]:
     """One training view of an image: float32 (3, height, width), 0 to 255, and the boxes in it.
 
-    Half of the views keep the pixels as they are (flip and crop alone), so that the network knows their true texture.
+    Half of the views are not scaled, so that the network learns the true texture of pixels.
     """
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float()  # (H, W, 3) -> (3, H, W)
     xyxy = boxes.boxes_xyxy.copy()
@@ -49,7 +49,7 @@ def _scaled(pixels: Tensor, xyxy: Floats, scale: float) -> tuple[Tensor, Floats]
 def _cropped(
     pixels: Tensor, boxes: Boxes, random: np.random.Generator, height: int, width: int
 ) -> tuple[Tensor, Boxes]:
-    """A window of (height, width) somewhere on the image, or the image somewhere on the window where it is smaller."""
+    """A window of (height, width) at a random place in the image; a smaller image at a random place in the window."""
     spare = (pixels.shape[1] - height, pixels.shape[2] - width)
     top, left = (int(random.integers(min(0, s), max(0, s) + 1)) for s in spare)
     window = pixels.new_full((3, height, width), _MIDDLE_GREY)
@@ -61,14 +61,12 @@ def _cropped(
 
 
 def boxes_within(boxes: Boxes, height: int, width: int) -> Boxes:
-    """What of boxes lies in a window at 0, 0; those that are mostly cut off are neither asked for nor held against a
-    network.
-    """
+    """The boxes clipped to a window at 0, 0. Boxes that are mostly cut off are ignored, tiny ones left out."""
     clipped = np.clip(boxes.boxes_xyxy, 0, np.array([width, height] * 2, np.float32))
     share = _areas(clipped) / np.maximum(_areas(boxes.boxes_xyxy), 1e-6)
-    stays = np.all(clipped[:, 2:] - clipped[:, :2] >= _SMALLEST_SIDE, axis=1)
-    ignored = boxes.ignored | (share < _SMALLEST_SHARE)
-    return Boxes(clipped[stays], boxes.labels[stays], ignored[stays])
+    visible = np.all(clipped[:, 2:] - clipped[:, :2] >= _MIN_SIDE, axis=1)
+    ignored = boxes.ignored | (share < _MIN_SHARE)
+    return Boxes(clipped[visible], boxes.labels[visible], ignored[visible])
 
 
 def _areas(xyxy: Floats) -> Floats:
@@ -77,7 +75,7 @@ def _areas(xyxy: Floats) -> Floats:
 
 
 def _coloured(pixels: Tensor, random: np.random.Generator) -> Tensor:
-    """Mild contrast, brightness and saturation, clipped to 0..255."""
+    """Mild random contrast, brightness and saturation, clipped to 0 to 255."""
     contrast, saturation = random.uniform(0.85, 1.15), random.uniform(0.8, 1.2)
     brightness = random.uniform(-16, 16)
     grey = pixels.mean(0, keepdim=True)

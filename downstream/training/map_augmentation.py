@@ -1,6 +1,6 @@
-"""What training does to an image and its label map: flip, scale and crop, colour. No compression, blur or noise, ever.
+"""Augmentation of images with label maps: flip, scale and crop, colour. Never compression, blur or noise.
 
-A head that had seen coding artefacts in training would not tell what they cost.
+A head that had seen coding artefacts in training could not measure what they cost.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from downstream.api import VOID
 from hsc.api import Image
 
 _MIDDLE_GREY = 115.0
-_SCALES = (0.75, 2.0)  # images that are shrunk further leave most of a view empty
+_SCALES = (0.75, 2.0)  # an image that is shrunk further leaves most of a view empty
 _SCALED = 0.7
 _COLOURED = 0.8
 
@@ -23,14 +23,14 @@ _COLOURED = 0.8
 def map_view(
     image: Image, labels: npt.NDArray[np.uint8], random: np.random.Generator, *, height: int, width: int
 ) -> tuple[Tensor, Tensor]:
-    """One training view: float32 (3, height, width), 0 to 255, and its classes, int64 (height, width), ``VOID`` beside
-    the image.
+    """One training view: float32 (3, height, width), 0 to 255, and its classes, int64 (height, width).
 
-    Three views in ten keep the size of the pixels, so that the network knows their true texture.
+    Pixels of the view outside of the image are ``VOID``. Three views in ten are not scaled, so that the network learns
+    the true texture of pixels.
     """
     scale = float(np.exp(random.uniform(*np.log(_SCALES)))) if random.random() < _SCALED else 1.0
     mirrored = random.random() < 0.5
-    # The window is cut out before it is scaled, which costs less than scaling all of the image.
+    # The window is cut out before it is scaled, which costs less than scaling the whole image.
     window_hw = max(1, round(height / scale)), max(1, round(width / scale))
     spare = image.shape[0] - window_hw[0], image.shape[1] - window_hw[1]
     top, left = (int(random.integers(min(0, s), max(0, s) + 1)) for s in spare)
@@ -47,7 +47,7 @@ def map_view(
 
 
 def _resized(image: Image, size: tuple[int, int]) -> Tensor:
-    """uint8 (h, w, 3) to float32 (3, *size), averaging where it shrinks."""
+    """uint8 (h, w, 3) resized to float32 (3, *size), with averaging when it shrinks."""
     planes = torch.from_numpy(image).permute(2, 0, 1).float()[None]
     if size == planes.shape[2:]:
         return planes[0]
@@ -59,7 +59,7 @@ def _resized_labels(labels: npt.NDArray[np.uint8], size: tuple[int, int]) -> Ten
 
 
 def _coloured(pixels: Tensor, random: np.random.Generator) -> Tensor:
-    """Exposure, contrast, saturation and the colour of the light, clipped to 0..255; two views in ten keep theirs."""
+    """Random exposure, contrast, saturation and light colour, clipped to 0 to 255; two views in ten are unchanged."""
     if random.random() >= _COLOURED:
         return pixels
     gamma, contrast, saturation = (
