@@ -1,4 +1,4 @@
-"""The codec on random weights: what goes in comes out, by layers, at any size, in another process, in tiles."""
+"""The codec with random weights: round trips by layers, at any size, in another process, and in tiles."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Codec training on a few synthetic frames: what it asks for falls, a cut run resumes exactly, and its weights code
-images.
-"""
+"""Codec training on a few synthetic frames: losses fall, an interrupted run resumes exactly, the weights code images."""
 
 from __future__ import annotations
 

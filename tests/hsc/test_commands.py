@@ -1,4 +1,4 @@
-"""The command line: files in, files out, pipes, and nothing left behind by what fails."""
+"""The command line: files, pipes, and no partial outputs after failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SCN, FCN and what they are made of: orders, gains, gradients, and one path for training and coding."""
+"""SCN, FCN and their parts: orders of passes, gains, gradients, and one path for training and coding."""
 
 from __future__ import annotations
 

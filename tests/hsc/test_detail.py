@@ -1,6 +1,4 @@
-"""The detail network: coded from a quality on, what is decoded without it stays, the encoder's and training's symbols
-agree, images come nearer.
-"""
+"""The detail network: coded from one quality on, removable from a file, the same symbols in training and coding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Directions: axes of spread, probes of labels, and what is refused."""
+"""Directions in W+: axes of most variance, probes of labels, and invalid inputs."""
 
 from __future__ import annotations
 

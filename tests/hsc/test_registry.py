@@ -1,4 +1,4 @@
-"""Specs as text, config and object; names near and far; plug-ins that break; plug-ins from outside."""
+"""Specs as text, config and object; near names; broken plug-ins; plug-ins of other distributions."""
 
 from __future__ import annotations
 

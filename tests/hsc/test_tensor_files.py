@@ -1,6 +1,4 @@
-"""Weights of strangers: whatever a file says and holds, one DataError that names it, soon, and without the memory it
-speaks of.
-"""
+"""Untrusted weights files: any content gives one DataError that names the file, quickly and without large memory."""
 
 from __future__ import annotations
 

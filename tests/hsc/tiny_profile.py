@@ -1,4 +1,4 @@
-"""Profiles so small that a whole codec with random weights takes milliseconds, and a photo with something to code."""
+"""Profiles so small that a whole codec with random weights takes milliseconds, and a photo to code."""
 
 from __future__ import annotations
 
