@@ -1,4 +1,4 @@
-"""Codec training on a few synthetic frames: losses fall, an interrupted run resumes exactly, the weights code images."""
+"""Codec training on a few synthetic frames: losses fall, runs resume exactly, and the weights code images."""
 
 from __future__ import annotations
 
