@@ -211,10 +211,10 @@ def test_a_teacher_of_objects_finds_them(shards, tmp_path) -> None:
     train_teacher(kinds, path, steps=60, batch=2, crop=(64, 96), rate=1e-2, objects=True)
     judge, frames = load_teacher(path), read_frames(kinds)
     batch = batch_of(frames, seed=9, step=0, batch=6, crop=(64, 96), objects=1.0)  # mirrored, half of them
-    found = judge(batch.images).objects[:, :2]
+    logits = judge(batch.images).objects[:, :2]
     middles = batch.objects[:, -1] > 0
-    assert found[:, 1][middles].mean() > found[:, 1][~middles].mean() + 2
-    assert found[:, 1].mean() > found[:, 0].mean()
+    assert logits[:, 1][middles].mean() > logits[:, 1][~middles].mean() + 2
+    assert logits[:, 1].mean() > logits[:, 0].mean()
     save_teacher(Teacher(2), tmp_path / "plain.safetensors", {})
     with pytest.raises(DataError, match="finds 0 kinds of objects"):
         train_teacher(kinds, tmp_path / "b.safetensors", steps=1, objects=True, initial=tmp_path / "plain.safetensors")
@@ -272,9 +272,9 @@ def test_refuses_what_does_not_fit(shards, teacher, tmp_path, capsys) -> None:
     assert (
         main(["--config", "roadscenes", "--out", str(tmp_path / "d"), "--export", str(tmp_path / "e.safetensors")]) == 2
     )
-    said = capsys.readouterr().err
-    assert "roadscenes" in said
-    assert "--data is missing" in said
+    message = capsys.readouterr().err
+    assert "roadscenes" in message
+    assert "--data is missing" in message
 
 
 def test_the_configs_in_the_tree_are_recipes() -> None:
@@ -383,8 +383,8 @@ def test_losses_are_zero_where_nothing_is_lost_and_weigh_by_the_map(teacher) -> 
     feature = torch.randn(2, 4, 3, 3)
     assert latent_loss(feature + 2, feature, torch.full((4,), 2.0)).tolist() == pytest.approx([1, 1])
     weight[0, :, :16] = 7
-    told = torch.tensor([9.0, -9.0])[None, None, :, None].expand(2, 1, 2, 3)
-    right, wrong = where_loss(told, weight).tolist()
+    logits = torch.tensor([9.0, -9.0])[None, None, :, None].expand(2, 1, 2, 3)
+    right, wrong = where_loss(logits, weight).tolist()
     assert right < 1e-3
     assert wrong == pytest.approx(4.5, abs=1e-2)
 
@@ -413,9 +413,9 @@ def test_a_teacher_learns_and_comes_back(shards, tmp_path) -> None:
     judge = load_teacher(path)
     frames = read_frames(shards)
     pixels = torch.from_numpy(np.stack(frames.images)).permute(0, 3, 1, 2).float() / 127.5 - 1
-    found = judge(pixels).logits.argmax(1)
+    labels = judge(pixels).logits.argmax(1)
     truth = torch.from_numpy(np.stack(frames.semantic))[:, ::2, ::2]
-    assert float((found == truth).float().mean()) > 0.9
+    assert float((labels == truth).float().mean()) > 0.9
     assert not list(tmp_path.glob("*.checkpoint"))
 
 
@@ -454,6 +454,6 @@ def test_two_processes_train_one_model(shards, teacher, tmp_path) -> None:
         for rank in range(2)
     ]
     for process in started:
-        _, said = process.communicate(timeout=120)
-        assert process.returncode == 0, said
+        _, messages = process.communicate(timeout=120)
+        assert process.returncode == 0, messages
     assert files.read_card(tmp_path / "run" / "tiny.safetensors").card["steps"] == 8

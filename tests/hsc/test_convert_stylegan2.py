@@ -98,8 +98,8 @@ def test_shapes_are_inferred_from_the_tensors(
     config = GeneratorConfig(resolution=resolution, channel_base=base, channel_max=widest, mapping_layers=mapping)
     with torch.device("meta"):
         state = StyleGAN2(config).state_dict()
-    found = infer_config({p.own: state[p.own] for p in pairs(layout, config.levels, mapping)})
-    assert found == config
+    inferred = infer_config({p.own: state[p.own] for p in pairs(layout, config.levels, mapping)})
+    assert inferred == config
 
 
 def test_widths_that_follow_no_rule_are_refused() -> None:
@@ -189,8 +189,8 @@ def write(path: Path, form: str, layout: Layout = "rosinality", extra: dict[str,
 def test_the_command_converts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, target = write(tmp_path / "in.ckpt", "zip"), tmp_path / "out.safetensors"
     assert main([str(source), str(target), "--clamp", "256"]) == DONE
-    said = capsys.readouterr().out
-    assert "rosinality keys, 32x32, W+ 8x12" in said
+    output = capsys.readouterr().out
+    assert "rosinality keys, 32x32, W+ 8x12" in output
     loaded = load_generator(target)
     assert loaded.config.clamp == 256
     z = torch.randn(1, TINY.z_dim)
@@ -209,9 +209,9 @@ def test_a_pickle_that_runs_code_is_refused_and_nothing_runs(
     assert any(name in ("pathlib.Path.touch", "__builtin__.getattr") for name in foreign_names(source))
     if form == "zip":  # through the command; the others differ only in how they are read
         assert main([str(source), str(tmp_path / "out.safetensors")]) == FAILED
-        said = capsys.readouterr().err
-        assert "runs code" in said
-        assert "--allow-pickle" in said
+        message = capsys.readouterr().err
+        assert "runs code" in message
+        assert "--allow-pickle" in message
     else:
         with pytest.raises(DataError, match="runs code"):
             read_checkpoint(source)
@@ -289,9 +289,9 @@ def test_what_a_checkpoint_lacks_is_made_and_said(tmp_path: Path) -> None:
         "report": str(tmp_path / "report"),
     }
     run_job({**names, "allow_pickle": False, "clamp": None})
-    said = " ".join(json.loads((tmp_path / "report").read_text())["notes"])
-    assert "no mean latent" in said
-    assert "no noise maps" in said
+    notes = " ".join(json.loads((tmp_path / "report").read_text())["notes"])
+    assert "no mean latent" in notes
+    assert "no noise maps" in notes
     loaded, original = load_generator(tmp_path / "out.safetensors"), make()
     assert loaded.mapping is not None
     assert original.mapping is not None
