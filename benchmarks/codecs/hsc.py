@@ -19,7 +19,7 @@ from hsc.devices import current_device
 from hsc.entropy_coding.container import QUALITY_STEPS
 from hsc.errors import CodecError, ImageError, UnavailableError
 from hsc.files.file_digests import sha256_of_file
-from hsc.networks.held import held
+from hsc.networks.network_holder import held
 from hsc.registry import other_than
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from benchmarks.imaging.image_arrays import check_size
 from benchmarks.imaging.image_files import read_image, read_plain, shown, turned
 from downstream.api import SegmentationMap
 from hsc.errors import AnnotationError, DataError, ImageError
-from hsc.files.picture_files import without_text
+from hsc.files.image_file_checks import without_text
 
 Labels = npt.NDArray[np.uint8]
 

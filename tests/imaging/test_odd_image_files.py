@@ -32,7 +32,7 @@ from benchmarks.imaging.image_decoding import decode_image
 from benchmarks.imaging.image_files import SUFFIXES, read_image, shown
 from hsc.cli.image_files import read_picture
 from hsc.errors import AnnotationError, ImageError
-from hsc.files.picture_files import without_text
+from hsc.files.image_file_checks import without_text
 
 PIXELS = np.random.default_rng(4).integers(0, 256, (6, 9, 3), np.uint8)
 MANY = 3_000_000
