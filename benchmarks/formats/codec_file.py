@@ -1,4 +1,4 @@
-"""Reads and checks the TOML file that describes a codec by its command lines; ``benchmarks/codecs/command.py`` shows it."""
+"""Codec files, read and checked: TOML that describes a codec by its commands (see benchmarks/codecs/command.py)."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def measure(dataset: Any, codec: Any, images: int, progress: Progress | None = N
 
 
 class _Difference(NamedTuple):
-    """psnr_db: infinite for equal images. colour: difference of the mean colours, in levels of 255, channels averaged."""
+    """Two images' PSNR, infinite for equal images, and the difference of their mean colours in levels of 255."""
 
     psnr_db: float
     colour: float
