@@ -96,7 +96,7 @@ class Bpg:
         # Readers round the size up to the smallest coding block, and x265 needs sides of 16 or more: small pictures
         # get blocks of 16.
         block = 16 if min(image.shape[:2]) <= 8 else 8
-        padded = pad_edge(image, multiple=block, least=16)
+        padded = pad_edge(image, multiple=block, min_size=16)
         planes = rgb_to_planes(padded, "bt601", bits=self.bits)
         chroma = _FORMATS[self.chroma]
         if chroma == 1:

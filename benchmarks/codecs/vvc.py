@@ -132,7 +132,7 @@ class Vvc:
                 f"an image of {true_hw[1]}x{true_hw[0]} pixels is more than the {MAX_PIXELS} that decode() accepts; "
                 f"cut it into tiles"
             )
-        padded = pad_edge(_resized(image, small_hw), multiple=2, least=_MIN_SIDE)
+        padded = pad_edge(_resized(image, small_hw), multiple=2, min_size=_MIN_SIDE)
         luma, *chroma = rgb_to_planes(padded, self.matrix, bits=_BITS)
         planes = [luma, *(decimate(plane, bits=_BITS, siting="left") for plane in chroma)]
         tall = False
@@ -265,7 +265,7 @@ def _scaled(hw: tuple[int, int], scale: float) -> tuple[int, int]:
 
 
 def _padded(hw: tuple[int, int]) -> tuple[int, int]:
-    return padded_size(hw[0], multiple=2, least=_MIN_SIDE), padded_size(hw[1], multiple=2, least=_MIN_SIDE)
+    return padded_size(hw[0], multiple=2, min_size=_MIN_SIDE), padded_size(hw[1], multiple=2, min_size=_MIN_SIDE)
 
 
 def _resized(image: Image, hw: tuple[int, int]) -> Image:

@@ -144,15 +144,15 @@ def data_folder(root: str, name: str) -> Path:
     return Path(root).expanduser() if root else Path(os.environ.get("HSC_DATA") or "data", name)
 
 
-def labelled_files(pairs: Sequence[Pair], what: str, cure: str) -> LabelledFiles:
-    """The pairs, once all their files are known to exist. what: the data set's name; cure: the advice if they do not.
+def labelled_files(pairs: Sequence[Pair], name: str, cure: str) -> LabelledFiles:
+    """The pairs, once all their files are known to exist. name: the data set's; cure: the advice if they do not.
 
     Raises:
         ImageError: there is no pair, or images are missing.
         AnnotationError: label maps are missing.
     """
     if not pairs:
-        raise ImageError(f"{what} holds no image; {cure}")
+        raise ImageError(f"{name} holds no image; {cure}")
     for kind, error, files in (
         ("images", ImageError, [p.image for p in pairs]),
         ("label maps", AnnotationError, [p.labels for p in pairs]),
@@ -161,7 +161,7 @@ def labelled_files(pairs: Sequence[Pair], what: str, cure: str) -> LabelledFiles
         if missing:
             names = ", ".join(shown(file.name) for file in missing[:3])
             raise error(
-                f"{len(missing)} of the {len(files)} {kind} of {what} are not in "
+                f"{len(missing)} of the {len(files)} {kind} of {name} are not in "
                 f"{shown(missing[0].parent)!r}: {names}; {cure}"
             )
     return LabelledFiles(tuple(pair._replace(image_id=shown(pair.image_id)) for pair in pairs))

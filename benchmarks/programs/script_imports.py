@@ -24,6 +24,6 @@ def imported_beside(script: Path) -> Listing[tuple[Path, ...]]:
         finder.run_script(str(script))
     except Exception:  # a damaged script or neighbour may raise anything; the script itself reports it when it runs
         return Listing((), frozenset({script, folder}))
-    module_files = (Path(module.__file__) for module in finder.modules.values() if module.__file__)
+    module_files = (Path(file) for module in finder.modules.values() if (file := vars(module).get("__file__")))
     files = sorted({file for file in module_files if file != script})
     return Listing(tuple(files), frozenset({script, folder, *files, *(file.parent for file in files)}))

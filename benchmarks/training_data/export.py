@@ -49,7 +49,7 @@ def export(
         UsageError: the data set has neither frames nor label maps, cannot relight its scenes, or has fewer images.
     """
     spec = str(DATASETS.spec(dataset))
-    rendered = isinstance(dataset, RendersFrames) and dataset.label_space(Detections) is not None
+    rendered = dataset.label_space(Detections) is not None and isinstance(dataset, RendersFrames)
     mapped = isinstance(dataset, HasLabelMaps)
     if not rendered and not (mapped and dataset.label_space(SegmentationMap) is not None):
         raise UsageError(

@@ -172,7 +172,7 @@ def test_444_is_exact_in_the_other_decoder(
 def test_420_is_close_in_the_other_decoder(
     photo: Callable[[int, int], Image], other_decoder: Callable[[list[bytes]], list[Image]]
 ) -> None:
-    """The format does not say how to bring chroma to full size; the planes are the same, the filters' rounding is not."""
+    """The format leaves chroma upsampling open: the planes are the same, the filters' rounding is not."""
     files = [Bpg(qp=25, chroma="4:2:0").encode(photo(*size)) for size in ((5, 7), (33, 21), (251, 333))]
     for data, theirs in zip(files, other_decoder(files), strict=True):
         error = np.abs(theirs.astype(int) - Bpg().decode(data))
@@ -281,7 +281,7 @@ def test_lying_headers_are_refused(header: bytes, why: str, small: bytes) -> Non
 
 
 def test_a_larger_size_over_the_same_data_is_refused_or_concealed(small: bytes) -> None:
-    """The SPS is rebuilt from the header, so the decoder finds too little data; whatever it makes of it has that size."""
+    """The SPS is rebuilt from the header, so the decoder finds too little data; any picture it gives has that size."""
     picture = read_bpg(small)
     for size in ((64, 64), (800, 600)):
         try:

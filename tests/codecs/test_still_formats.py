@@ -32,9 +32,9 @@ def build(spec: str) -> Any:
 @pytest.mark.parametrize(
     "spec",
     [
-        "jpeg(quality=0)", "jpeg(quality=101)", "jpeg(subsampling=420)", "jpeg2000(psnr=5)", "webp(quality=101)", "webp(method=7)",
-        "avif(quality=-1)", "avif(speed=11)", 'avif(subsampling="4:1:1")', "jpegxl(distance=0)", "jpegxl(effort=10)", "heic(quality=200)",
-        "heic(preset=lazy)",
+        "jpeg(quality=0)", "jpeg(quality=101)", "jpeg(subsampling=420)", "jpeg2000(psnr=5)", "webp(quality=101)",
+        "webp(method=7)", "avif(quality=-1)", "avif(speed=11)", 'avif(subsampling="4:1:1")', "jpegxl(distance=0)",
+        "jpegxl(effort=10)", "heic(quality=200)", "heic(preset=lazy)",
     ],
 )  # fmt: skip
 def test_settings_out_of_range_are_refused(spec: str) -> None:
@@ -165,9 +165,11 @@ def test_a_file_of_the_format_in_other_colours_is_not_the_codecs(name: str) -> N
 @pytest.mark.parametrize(
     ("spec", "codec", "quality"),
     [
-        ("jpeg(quality=10)", "JPEG Pillow(turbo) 420 optimize", 10), ("jpeg(quality=75)", "JPEG Pillow(turbo) 420 optimize", 75),
+        ("jpeg(quality=10)", "JPEG Pillow(turbo) 420 optimize", 10),
+        ("jpeg(quality=75)", "JPEG Pillow(turbo) 420 optimize", 75),
         ("jpeg2000(psnr=29)", "JPEG2000 imagecodecs (dB)", 29), ("webp(quality=25)", "WebP Pillow method6", 25),
-        ("avif(quality=35)", "AVIF Pillow(aom) 444 speed6", 35), ("jpegxl(distance=8)", "JPEG XL imagecodecs effort7", 8),
+        ("avif(quality=35)", "AVIF Pillow(aom) 444 speed6", 35),
+        ("jpegxl(distance=8)", "JPEG XL imagecodecs effort7", 8),
         ("heic(quality=25)", "HEIC pillow-heif(x265) 420", 25),
     ],
 )  # fmt: skip

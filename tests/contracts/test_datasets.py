@@ -118,7 +118,8 @@ MADE: dict[str, Callable[[Path], str]] = {
     "ade20k": make_ade20k,
 }
 SHARED = {
-    "shared coco128": 'coco(images="{0}/coco128/val2017", annotations="{0}/coco128/annotations/instances_val2017.json")',
+    "shared coco128": 'coco(images="{0}/coco128/val2017", '
+    'annotations="{0}/coco128/annotations/instances_val2017.json")',
     "shared camvid": 'camvid(root="{0}/camvid")',
     "shared raccoon": 'images(path="{0}/raccoon")',
 }

@@ -97,9 +97,9 @@ def smooth(image, taps, axis, out):  # type: ignore[no-untyped-def]
     down, along = (1, 0) if axis == 0 else (0, 1)
     for row in range(height):
         for column in range(width):
-            at, end = (row, height) if axis == 0 else (column, width)
+            index, end = (row, height) if axis == 0 else (column, width)
             r = g = b = 0.0
-            if half <= at < end - half:
+            if half <= index < end - half:
                 for k in range(-half, half + 1):
                     i, j, w = row + k * down, column + k * along, taps[k + half]
                     r, g, b = r + w * image[i, j, 0], g + w * image[i, j, 1], b + w * image[i, j, 2]
@@ -171,19 +171,19 @@ def develop(
     mask = ground[::4, ::4]
     level = float(seen[mask].mean()) if mask.any() else float(seen.mean())
     image = np.empty((height, width, 3))
-    other = np.empty_like(image)
+    scratch = np.empty_like(image)
     resolve(radiance, film.exposure / max(level, 1e-4), *film.tint, image)
     taps = gaussian(film.blur)
-    smooth(image, taps, 0, other)
-    smooth(other, taps, 1, image)
+    smooth(image, taps, 0, scratch)
+    smooth(scratch, taps, 1, image)
     if film.motion >= 1.0:
         n = 2 * int(film.motion) + 1
-        smooth(image, np.full(n, 1.0 / n), 1, other)
-        image, other = other, image
+        smooth(image, np.full(n, 1.0 / n), 1, scratch)
+        image, scratch = scratch, image
     wide = np.array([0.25, 0.5, 0.25])
-    smooth(image, wide, 0, other)
+    smooth(image, wide, 0, scratch)
     soft = np.empty_like(image)
-    smooth(other, wide, 1, soft)
+    smooth(scratch, wide, 1, soft)
     out = np.empty((height, width, 3), np.uint8)
     expose(
         image,

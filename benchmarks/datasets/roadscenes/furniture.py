@@ -115,9 +115,9 @@ def add_sign(mesh: Mesh, rng: np.random.Generator, x: float, z: float, *, away: 
 def add_bollards(mesh: Mesh, x: float, z0: float, count: int, spacing: float) -> None:
     """A row of bollards along the kerb."""
     z = z0 + spacing * np.arange(count)
-    one = np.ones(count)
-    a, b = np.stack([x * one, 0.1 * one, z], 1), np.stack([x * one, 1.0 * one, z], 1)
-    mesh.add(tubes(a, b, 0.075 * one, 0.065 * one, sides=6), METAL, S_POLE, (0.03, 0.03, 0.032))
+    ones = np.ones(count)
+    a, b = np.stack([x * ones, 0.1 * ones, z], 1), np.stack([x * ones, 1.0 * ones, z], 1)
+    mesh.add(tubes(a, b, 0.075 * ones, 0.065 * ones, sides=6), METAL, S_POLE, (0.03, 0.03, 0.032))
 
 
 def add_bin(mesh: Mesh, rng: np.random.Generator, x: float, z: float) -> None:
@@ -141,10 +141,10 @@ def add_fence(mesh: Mesh, rng: np.random.Generator, x: float, z0: float, z1: flo
     }[kind]
     near, far = cuts[:-1], cuts[1:]
 
-    def sheet(low: float, high: float, at: float) -> Solid:
+    def sheet(low: float, high: float, sheet_x: float) -> Solid:
         z = np.stack([near, far, far, near], 1)
         y = np.broadcast_to(np.array([low, low, high, high]), z.shape)
-        return quads(np.stack([np.full_like(z, at), y, z], 2), np.stack([z, y - low], 2))
+        return quads(np.stack([np.full_like(z, sheet_x), y, z], 2), np.stack([z, y - low], 2))
 
     base = 0.1
     seed = int(rng.integers(1, 9999))

@@ -11,6 +11,9 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
+GREY = (0.5, 0.5, 0.5)
+NO_PARAMETERS = (0.0, 0.0, 0.0, 0.0)
+
 
 class Solid(NamedTuple):
     """Triangles without material: triangles (T,3,3) in metres, uv (T,3,2), normals (T,3,3), zero for flat ones."""
@@ -56,25 +59,51 @@ class Mesh:
         return len(self.objects)
 
     def add(
-        self, solid: Solid, material, semantic, colour=(0.5, 0.5, 0.5), parameters=(0.0, 0.0, 0.0, 0.0), instance=0
-    ) -> None:  # type: ignore[no-untyped-def]
+        self,
+        solid: Solid,
+        material: npt.ArrayLike,
+        semantic: npt.ArrayLike,
+        colour: npt.ArrayLike = GREY,
+        parameters: npt.ArrayLike = NO_PARAMETERS,
+        instance: npt.ArrayLike = 0,
+    ) -> None:
         """Append triangles; material, semantic, colour, parameters, instance are one for all or one a triangle."""
         if len(solid.triangles):
             self.chunks.append((*solid, colour, parameters, material, semantic, instance))
 
     def add_box(
-        self, centre, half, material: int, semantic: int, colour=(0.5, 0.5, 0.5), parameters=(0.0, 0.0, 0.0, 0.0)
-    ) -> None:  # type: ignore[no-untyped-def]
+        self,
+        centre: npt.ArrayLike,
+        half: npt.ArrayLike,
+        material: int,
+        semantic: int,
+        colour: npt.ArrayLike = GREY,
+        parameters: npt.ArrayLike = NO_PARAMETERS,
+    ) -> None:
         """Append one upright box, not turned; all of them are built together in the end."""
         self.pending.append((centre, half, colour, parameters, material, semantic))
 
     def add_quad(
-        self, corners, uv, material: int, semantic: int, colour=(0.5, 0.5, 0.5), parameters=(0.0, 0.0, 0.0, 0.0)
-    ) -> None:  # type: ignore[no-untyped-def]
+        self,
+        corners: npt.ArrayLike,
+        uv: npt.ArrayLike,
+        material: int,
+        semantic: int,
+        colour: npt.ArrayLike = GREY,
+        parameters: npt.ArrayLike = NO_PARAMETERS,
+    ) -> None:
         """Append one flat quad: four corners (x, y, z) and four (u, v); all of them are built together in the end."""
         self.sheets.append((corners, uv, colour, parameters, material, semantic))
 
-    def add_bar(self, start, end, radius_m: float, material: int, semantic: int, colour=(0.5, 0.5, 0.5)) -> None:  # type: ignore[no-untyped-def]
+    def add_bar(
+        self,
+        start: npt.ArrayLike,
+        end: npt.ArrayLike,
+        radius_m: float,
+        material: int,
+        semantic: int,
+        colour: npt.ArrayLike = GREY,
+    ) -> None:
         """Append one round bar, a little thinner at its end; all of them are built together in the end."""
         self.bars.append((start, end, radius_m, colour, material, semantic))
 
