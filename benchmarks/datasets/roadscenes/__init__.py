@@ -25,10 +25,10 @@ resized alike; the standard deviation over images is 0.204 and 0.104 against 0.1
 sharpening and noise were tuned for this, without looking at CamVid's test split. Limits: bodies are plain, faces and
 lettering are blots, and all streets are of one kind.
 
-Pixels are the same on every machine: integer hashes, float64 without fast arithmetic, no threads. ``pins.json`` holds
-hashes of a few frames; rendering first checks one small frame and refuses to work if its pixels differ. Changing a
-pixel means a new ``pixel_hashes.VERSION``. An image takes about 0.12 s of one core, after half a minute of compiling
-once; rendered val and test images are cached (see ``cache``).
+Pixels are the same on every machine: integer hashes, float64 without fast arithmetic, no threads.
+``pixel_hashes.json`` holds hashes of a few frames; rendering first checks one small frame and refuses to work if its
+pixels differ. Changing a pixel means a new ``pixel_hashes.VERSION``. An image takes about 0.12 s of one core, after
+half a minute of compiling once; rendered val and test images are cached (see ``cache``).
 """
 
 from __future__ import annotations

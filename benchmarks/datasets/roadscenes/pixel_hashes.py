@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from benchmarks.datasets.roadscenes.frame import Frame
 
 VERSION = 1
-FILE = Path(__file__).with_name("pins.json")
+FILE = Path(__file__).with_name("pixel_hashes.json")
 PROBE = "2/0/96x64"
 
 
 @cache
 def pinned() -> dict[str, str]:
-    """``seed/index/WxH`` to sha256, as written in ``pins.json``."""
+    """``seed/index/WxH`` to sha256, as written in ``pixel_hashes.json``."""
     return dict(json.loads(FILE.read_text())["frames"]) if FILE.exists() else {}
 
 
