@@ -79,18 +79,18 @@ def test_full_chroma_costs_more_and_keeps_more(name: str, photo: Callable[[int, 
 
 
 def patch_jpeg(data: bytes) -> bytes:
-    at = data.index(b"\xff\xc0") + 5
-    return data[:at] + struct.pack(">HH", 65000, 65000) + data[at + 4 :]
+    offset = data.index(b"\xff\xc0") + 5
+    return data[:offset] + struct.pack(">HH", 65000, 65000) + data[offset + 4 :]
 
 
 def patch_jpeg2000(data: bytes) -> bytes:
-    at = data.index(b"\xff\x51") + 6
-    return data[:at] + struct.pack(">II", 1_000_000, 1_000_000) + data[at + 8 :]
+    offset = data.index(b"\xff\x51") + 6
+    return data[:offset] + struct.pack(">II", 1_000_000, 1_000_000) + data[offset + 8 :]
 
 
 def patch_webp(data: bytes) -> bytes:
-    at = data.index(b"\x9d\x01\x2a") + 3
-    return data[:at] + struct.pack("<HH", 16383, 16383) + data[at + 4 :]
+    offset = data.index(b"\x9d\x01\x2a") + 3
+    return data[:offset] + struct.pack("<HH", 16383, 16383) + data[offset + 4 :]
 
 
 def patch_jpegxl(data: bytes) -> bytes:
@@ -107,19 +107,19 @@ def patch_jpegxl_to_a_line(data: bytes) -> bytes:
 
 
 def patch_jpeg2000_to_a_line(data: bytes) -> bytes:
-    at = data.index(b"\xff\x51") + 6
+    offset = data.index(b"\xff\x51") + 6
     return (
-        data[:at]
+        data[:offset]
         + struct.pack(">II", 2**21, 1)
-        + data[at + 8 : at + 16]
+        + data[offset + 8 : offset + 16]
         + struct.pack(">II", 2**21, 1)
-        + data[at + 24 :]
+        + data[offset + 24 :]
     )
 
 
 def patch_sizes_in_boxes(data: bytes) -> bytes:
-    at = data.index(b"ispe") + 8
-    return data[:at] + struct.pack(">II", 60000, 60000) + data[at + 8 :]
+    offset = data.index(b"ispe") + 8
+    return data[:offset] + struct.pack(">II", 60000, 60000) + data[offset + 8 :]
 
 
 @pytest.mark.parametrize(

@@ -133,12 +133,12 @@ def dataset(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     if request.param in SHARED:
         return DATASETS.build(SHARED[request.param].format(request.getfixturevalue("shared") / "data"))
     try:
-        found: Any = DATASETS.build(request.param)
+        built: Any = DATASETS.build(request.param)
     except SpecError as error:
         pytest.skip(f"{request.param} has no defaults: {error}")
-    if found.available():
-        pytest.skip(f"{request.param}: {found.available()}")
-    return found
+    if built.available():
+        pytest.skip(f"{request.param}: {built.available()}")
+    return built
 
 
 def ends(dataset: Any) -> list[int]:
