@@ -281,7 +281,7 @@ def _is_refused(codec: Any, data: bytes) -> bool:
     """Whether decoding a damaged stream raises BitstreamError; else it must return an image of any size.
 
     Raises:
-        Broken: it returned no image, or took longer than MAX_DECODE_S. Other exceptions of the codec pass through.
+        Failed: it returned no image, or took longer than MAX_DECODE_S. Other exceptions of the codec pass through.
     """
     start = time.monotonic()
     try:
