@@ -28,7 +28,7 @@ from benchmarks.stats import anchors as anchors_of
 from benchmarks.stats.bootstrap import RESAMPLES, Bootstrap
 from downstream.api import HEADS, Route, routes_of
 from hsc.api import Codec
-from hsc.devices import check_device, current_device, use_device
+from hsc.devices import check_device, use_device
 from hsc.errors import DataError, UnavailableError, UsageError
 from hsc.networks.network_holder import HOLDER
 from hsc.registry import parse_spec
@@ -53,7 +53,7 @@ def evaluate(
     noise_floor: bool = True,
     match_bpp: Sequence[float] = (),
     metrics: Sequence[str | Metric] = (),
-    device: str | None = None,
+    device: str = "cpu",
     **options: Any,
 ) -> Outcome:
     """Run a benchmark: code, decode, let the heads read, score and compare.
@@ -113,6 +113,8 @@ def configure(
     Raises:
         UsageError: a name or argument is not known, an anchor is none of the codecs, or a metric does not fit the run.
     """
+    for name, given in (("codecs", codecs), ("heads", heads), ("anchors", anchors), ("metrics", metrics)):
+        _require_list(name, given)
     job = TASKS.build(task)
     data = _one(DATASETS, job.dataset if dataset is None else dataset)
     found = curves(["original", *(job.codecs if codecs is None else codecs)])
@@ -152,6 +154,11 @@ def configure(
     return Config(job, data, tuple(found), readers, named, limit, seed, repeats, overwrite, resamples, rates, added)
 
 
+def _require_list(name: str, given: Any) -> None:
+    if isinstance(given, str):
+        raise UsageError(f"{name} came as the text {given!r}, expected a list of specs; write {name}=[{given!r}]")
+
+
 def _one(registry: Any, spec: Any) -> Any:
     return registry.build(parse_spec(spec)) if isinstance(spec, str) else spec
 
@@ -169,7 +176,7 @@ def run(
     config: Config,
     *,
     workers: int = 0,
-    device: str | None = None,
+    device: str = "cpu",
     cache: str | Path = "results/cache",
     progress: Progress | None = None,
     executor: Executor | None = None,
@@ -181,11 +188,11 @@ def run(
 ) -> Outcome:
     """Plan, measure and score. workers 0: one a core; ``dry`` stops after the plan (no rows, and no search for rates).
 
-    device: "cpu", "cuda" or "cuda:N", where networks run; by default the current one of ``hsc.use_device``, else
-    HSC_DEVICE, else "cpu". cache: the folder of measurements that are kept. keep_streams: of how many images the
-    outcome holds the bitstreams, for ``benchmarks.verify``. timeout_s: what a codec, a head or the data set may take
-    for an image before it counts as hung. tell: is given what a reader of the scores must know, a sentence each, as
-    soon as it is known. rehearse: is given the plan before anything is coded, and may refuse it.
+    device: "cpu", "cuda" or "cuda:N", where networks run. cache: the folder of measurements that are kept.
+    keep_streams: of how many images the outcome holds the bitstreams, for ``benchmarks.verify``. timeout_s: what a
+    codec, a head or the data set may take for an image before it counts as hung. tell: is given what a reader of the
+    scores must know, a sentence each, as soon as it is known. rehearse: is given the plan before anything is coded, and
+    may refuse it.
 
     Raises:
         UnavailableError: the data set, or all heads, cannot be used here.
@@ -201,7 +208,6 @@ def run(
     from benchmarks.stats.codec_comparison import leads
     from benchmarks.stats.head_comparison import heads_apart
 
-    device = current_device() if device is None else device
     check_device(device)
     if workers < 0 or keep_streams < 0:
         raise UsageError(

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         UnknownNameError,
         UsageError,
     )
+    from hsc.networks.network_holder import held
 
 __all__ = [
     "AnnotationError",
@@ -81,6 +82,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "current_device",
+    "held",
     "load",
     "use_device",
 ]
@@ -88,6 +90,7 @@ __all__ = [
 _ELSEWHERE = {
     **dict.fromkeys(("HscCodec", "Info", "LayerInfo"), "hsc.codec"),
     **dict.fromkeys(("current_device", "use_device"), "hsc.devices"),
+    "held": "hsc.networks.network_holder",
     **{name: "hsc.errors" for name in __all__ if name.endswith("Error")},
 }
 _HOMES = {name: _ELSEWHERE.get(name, "hsc.api") for name in __all__ if name not in ("__version__", "load")}
