@@ -32,8 +32,8 @@ EXPORTED = {
     "benchmarks": """CODECS DATASETS METRICS TASKS Comparison Config Dataset Difference HasBoxes HasLabelMaps HasMasks
         Metric MetricFacts Outcome Resampled Sample SavedRun Score ScoreRow Task Truth __version__ bd_metric bd_rate
         configure evaluate load run_config""",
-    "downstream": """HEADS VOID AdaptedHead ComparesWithOriginals Detections FeaturePair Fidelity FidelityHead GivesMasks
-        Head ImageHead LabelSpace LatentHead Masks Prediction PredictsFromImages PredictsFromLatents Route
+    "downstream": """HEADS VOID AdaptedHead ComparesWithOriginals Detections FeaturePair Fidelity FidelityHead
+        GivesMasks Head ImageHead LabelSpace LatentHead Masks Prediction PredictsFromImages PredictsFromLatents Route
         SegmentationMap routes_of why_not""",
     "hsc": """AnnotationError BitstreamError Codec CodecError DataError DataOnly DecodesLatents DownloadError Edits
         EstimatesBits HeadError HscCodec HscError Image ImageError Info LatentSpec Latents LayerInfo Layered PluginError

@@ -49,7 +49,7 @@ class MyCodec:
 
     def encode(self, image: Image) -> bytes:
         """A stream of the image. Raises ImageError for what is no image of at most 65535 pixels a side."""
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not 0 < image.size:
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size > 0:
             raise ImageError(f"the image came as {image.dtype} {image.shape}, expected uint8 (H, W, 3)")
         height, width = image.shape[:2]
         if max(height, width) > 65535:

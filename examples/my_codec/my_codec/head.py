@@ -11,7 +11,6 @@ from scipy import ndimage
 
 from downstream import HEADS, Detections, LabelSpace, Prediction
 from hsc import Image
-
 from my_codec.dataset import SHAPES
 
 SMALLEST = 30
@@ -49,8 +48,7 @@ class MyDetector:
         return None
 
     def _found(self, image: Image) -> Detections:
-        grey = ndimage.uniform_filter(image.mean(axis=2), 3)
-        blobs, count = ndimage.label(grey > self.threshold)
+        blobs, _ = ndimage.label(image.mean(axis=2) > self.threshold)
         boxes, scores, labels = [], [], []
         for number, (rows, columns) in enumerate(ndimage.find_objects(blobs), 1):
             inside = blobs[rows, columns] == number
