@@ -113,8 +113,8 @@ def configure(
     Raises:
         UsageError: a name or argument is not known, an anchor is none of the codecs, or a metric does not fit the run.
     """
-    for name, given in (("codecs", codecs), ("heads", heads), ("anchors", anchors), ("metrics", metrics)):
-        _require_list(name, given)
+    for name, value in (("codecs", codecs), ("heads", heads), ("anchors", anchors), ("metrics", metrics)):
+        _require_list(name, value)
     job = TASKS.build(task)
     data = _one(DATASETS, job.dataset if dataset is None else dataset)
     found = curves(["original", *(job.codecs if codecs is None else codecs)])
@@ -154,9 +154,10 @@ def configure(
     return Config(job, data, tuple(found), readers, named, limit, seed, repeats, overwrite, resamples, rates, added)
 
 
-def _require_list(name: str, given: Any) -> None:
-    if isinstance(given, str):
-        raise UsageError(f"{name} came as the text {given!r}, expected a list of specs; write {name}=[{given!r}]")
+def _require_list(name: str, value: Any) -> None:
+    """Refuse a text where several are expected, since its letters would be taken for names. Raises UsageError."""
+    if isinstance(value, str):
+        raise UsageError(f"{name} came as the text {value!r}, expected a list, as in {name}=[{value!r}]")
 
 
 def _one(registry: Any, spec: Any) -> Any:

@@ -77,8 +77,12 @@ def _main_score(results: Results, head: str, route: str) -> str:
 
 
 def _common_rates(at_rates: Sequence[Comparison]) -> list[float]:
-    """Up to three rates, those that most codecs reach, in rising order."""
-    reached = Counter(c.at_bpp for c in at_rates if not math.isnan(c.value))
+    """Up to three rates, those that most codecs reach on the first head, in rising order."""
+    if not at_rates:
+        return []
+    first = at_rates[0]
+    of_first = (c for c in at_rates if (c.head, c.route, c.metric) == (first.head, first.route, first.metric))
+    reached = Counter(c.at_bpp for c in of_first if not math.isnan(c.value))
     most = sorted(reached, key=lambda rate: (-reached[rate], rate))[:RATES_SHOWN]
     return sorted(most)
 

@@ -25,8 +25,8 @@ WEIGHTS = Path(__file__).with_name("weights.safetensors")
 HEADER = struct.Struct("<4sHHB")
 MAGIC = b"MYC1"
 BLOCK, CHANNELS = 8, 96
-LARGEST = 127
-"""Symbols are clipped to -127 to 127, so that each takes a byte before it is deflated."""
+LARGEST = 32767
+"""Symbols are clipped to -32767 to 32767, two bytes each before they are deflated."""
 
 
 @CODECS.register("my_codec")
@@ -59,8 +59,9 @@ class MyCodec:
         padded = np.pad(image, ((0, -height % BLOCK), (0, -width % BLOCK), (0, 0)), mode="edge")
         with torch.inference_mode():
             y = self._network.encode(_as_tensor(padded), step_of(self.quality))
-            symbols = y.round().clamp(-LARGEST, LARGEST)[0].to("cpu", torch.int8).numpy()
-        return HEADER.pack(MAGIC, height, width, self.quality) + zlib.compress(symbols.tobytes(), 9)
+            symbols = y.round().clamp(-LARGEST, LARGEST)[0].to("cpu", torch.int16).numpy()
+        planes = symbols.astype("<i2").reshape(-1, 1).view(np.uint8).T  # all low bytes, then all high bytes
+        return HEADER.pack(MAGIC, height, width, self.quality) + zlib.compress(planes.tobytes(), 9)
 
     def decode(self, data: bytes) -> Image:
         """The image, from the bytes alone. Raises BitstreamError for anything that is no stream."""
@@ -119,8 +120,8 @@ class MyCodec:
 
 
 def step_of(quality: int) -> float:
-    """The quantiser's step in grey levels: 160 at quality 1, 5 at quality 6."""
-    return 320.0 / 2**quality
+    """The quantiser's step in grey levels: 256 at quality 1, 8 at quality 6."""
+    return 512.0 / 2**quality
 
 
 def _read(data: bytes) -> tuple[np.ndarray, tuple[int, int], int]:
@@ -130,14 +131,15 @@ def _read(data: bytes) -> tuple[np.ndarray, tuple[int, int], int]:
         if magic != MAGIC or not height * width or quality not in MyCodec.ladder:
             raise ValueError("it does not begin as one")
         shape = (CHANNELS, -(-height // BLOCK), -(-width // BLOCK))
-        expected = shape[0] * shape[1] * shape[2]
+        expected = 2 * shape[0] * shape[1] * shape[2]
         unpacker = zlib.decompressobj()
-        symbols = unpacker.decompress(data[HEADER.size :], expected + 1)  # never more than the image has
-        if len(symbols) != expected or not unpacker.eof or unpacker.unused_data:
-            raise ValueError(f"it holds {len(symbols)} symbols or more, expected {expected}")
+        planes = unpacker.decompress(data[HEADER.size :], expected + 1)  # never more than the image has
+        if len(planes) != expected or not unpacker.eof or unpacker.unused_data:
+            raise ValueError(f"it holds {len(planes)} bytes of symbols or more, expected {expected}")
     except (struct.error, zlib.error, ValueError) as error:
         raise BitstreamError(f"the bytes are no stream of my_codec: {error}") from error
-    return np.frombuffer(symbols, np.int8).reshape(shape).astype(np.float32), (height, width), quality
+    symbols = np.frombuffer(planes, np.uint8).reshape(2, -1).T.copy().view("<i2").reshape(shape)
+    return symbols.astype(np.float32), (height, width), quality
 
 
 def _as_tensor(image: np.ndarray) -> Any:

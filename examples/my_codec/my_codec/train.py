@@ -58,7 +58,7 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m my_codec.train", description="Train the codec's weights.")
     parser.add_argument("--dataset", default="roadscenes(split=train)", help="what to train on (default: %(default)s)")
-    parser.add_argument("--images", type=int, default=32, help="how many of its images (default: %(default)s)")
+    parser.add_argument("--images", type=int, default=16, help="how many of its images (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=300, help="default: %(default)s")
     parser.add_argument("--device", default="cpu", help="default: %(default)s")
     parser.add_argument("--out", type=Path, default=Path("weights.safetensors"), help="default: %(default)s")
