@@ -76,7 +76,7 @@ def test_the_commands_of_its_readme(site: Path, tmp_path: Path) -> None:
     whole = scores[(scores["part"] == "") & (scores["ladder"] == "")].astype({"value": float})
     recall = whole[(whole["metric"] == "my_recall")].set_index(["codec", "point"])["value"]
     assert recall["original", ""] == 1.0
-    assert recall["my_codec", "quality=6"] >= 0.95
+    assert recall["my_codec", "quality=6"] > 0.9
     assert recall["my_codec", "quality=1"] < recall["my_codec", "quality=6"]
     rates = whole[(whole["metric"] == "bpp") & (whole["codec"] == "my_codec")]["value"].tolist()
     assert len(rates) == 6

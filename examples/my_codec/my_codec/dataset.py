@@ -30,7 +30,7 @@ class Shape(NamedTuple):
 @DATASETS.register("my_shapes")
 @dataclass(frozen=True)
 class MyShapes:
-    """Bright shapes of 10 to 30 pixels on a dark, textured ground. images: how many."""
+    """Bright shapes of 8 to 26 pixels on a dark, textured ground. images: how many."""
 
     images: int = 24
 
@@ -100,7 +100,7 @@ def shapes_of(index: int) -> list[Shape]:
     shapes = []
     for top in range(0, HEIGHT, CELL):
         for left in range(0, WIDTH, CELL):
-            side = int(draw.integers(10, 31))
+            side = int(draw.integers(8, 27))
             room = CELL - side - 2
             places = (int(draw.integers(2, room)) for _ in range(2))
             label, kept = int(draw.integers(2)), draw.random() < 0.8
