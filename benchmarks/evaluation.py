@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from benchmarks.api import DATASETS, TASKS, Comparison, Counts, Dataset, Metric, ScoreRow, ScoresOriginals
+from benchmarks.api import DATASETS, TASKS, Comparison, Dataset, Metric, ScoresOriginals
 from benchmarks.harness.added_metrics import added_metrics
 from benchmarks.harness.cache import Store
 from benchmarks.harness.config import Config, Overwrite
@@ -24,6 +23,7 @@ from benchmarks.harness.plan import Plan
 from benchmarks.harness.progress import Progress, Silent
 from benchmarks.harness.readers import Reader
 from benchmarks.harness.readiness import make_ready
+from benchmarks.reporting.outcome import Execution, Outcome
 from benchmarks.stats import anchors as anchors_of
 from benchmarks.stats.bootstrap import RESAMPLES, Bootstrap
 from downstream.api import HEADS, Route, routes_of
@@ -34,47 +34,7 @@ from hsc.networks.network_holder import HOLDER
 from hsc.registry import parse_spec
 from hsc.weights.fetching import fetch_all
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from benchmarks.runs.keep_streams import Keeping
-    from benchmarks.runs.records import Line
-    from benchmarks.runs.results import Results
-
 _LOG = logging.getLogger("benchmarks")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run gave.
-
-    scores, comparisons: its numbers, as in ``scores.csv`` and ``comparisons.csv``. counts: what its metrics counted,
-    for figures of the task. records: what each image took. keeping: the bitstreams it keeps.
-    """
-
-    plan: Plan
-    scores: list[ScoreRow]
-    comparisons: list[Comparison] = field(default_factory=list)
-    counts: Sequence[Counts] = ()
-    records: list[Line] = field(default_factory=list)
-    keeping: Keeping | None = None
-
-    @property
-    def results(self) -> Results:
-        """The numbers as tables."""
-        from benchmarks.runs.results import Results
-
-        design = self.plan.config.design
-        return Results.of(self.scores, self.comparisons, design.columns, design.main_metric, design.facts, design.added)
-
-    @property
-    def failed(self) -> list[str]:
-        """One line for each cell without a number, or whose streams could not be kept: codec, point, head, reason."""
-        failed = (row for row in self.scores if row.status in {"failed", "missing"})
-        lines = dict.fromkeys(
-            " ".join(f"{row.codec} {row.point} {row.head}".split()) + f": {row.reason}" for row in failed
-        )
-        return [*lines, *(self.keeping.troubles if self.keeping else ())]
 
 
 def evaluate(
@@ -82,23 +42,46 @@ def evaluate(
     dataset: str | Dataset | None = None,
     codecs: Sequence[str | Codec] | None = None,
     heads: Sequence[str | Any] | None = None,
+    *,
+    route: Route | Literal["both"] = "both",
+    limit: int = 0,
+    seed: int = 0,
+    anchors: Sequence[str] | None = None,
+    repeats: int = 1,
+    overwrite: Overwrite = "missing",
+    resamples: int = RESAMPLES,
+    noise_floor: bool = True,
+    match_bpp: Sequence[float] = (),
+    metrics: Sequence[str | Metric] = (),
+    device: str = "cpu",
     **options: Any,
-) -> pd.DataFrame:
-    """Run a benchmark and return its scores, one number a line, columns as in ``scores.csv``.
+) -> Outcome:
+    """Run a benchmark: code, decode, let the heads read, score and compare.
 
-    What is None comes from the task's defaults. Specs and ready objects may be mixed. Further options are those of
-    ``configure`` and ``run``: route, limit, seed, anchors, repeats, overwrite, resamples, noise_floor, match_bpp,
-    metrics, workers, device, cache.
+    What is None comes from the task's defaults; specs and ready objects may be mixed. The arguments up to ``metrics``
+    are those of ``configure``; device and the others (workers, cache, progress, keep_streams, timeout_s) those of
+    ``run``. What was measured before is read from the cache.
 
     Raises:
         UsageError, UnavailableError, DataError: before anything is coded.
     """
-    names = (
-        *("route", "limit", "seed", "anchors", "repeats", "overwrite", "resamples", "noise_floor", "match_bpp"),
-        "metrics",
+    config = configure(
+        task,
+        dataset,
+        codecs,
+        heads,
+        route=route,
+        limit=limit,
+        seed=seed,
+        anchors=anchors,
+        repeats=repeats,
+        overwrite=overwrite,
+        resamples=resamples,
+        noise_floor=noise_floor,
+        match_bpp=match_bpp,
+        metrics=metrics,
     )
-    made = {k: options.pop(k) for k in names if k in options}
-    return run(configure(task, dataset, codecs, heads, **made), **options).results.scores
+    return run(config, device=device, **options)
 
 
 def configure(
@@ -130,6 +113,8 @@ def configure(
     Raises:
         UsageError: a name or argument is not known, an anchor is none of the codecs, or a metric does not fit the run.
     """
+    for name, value in (("codecs", codecs), ("heads", heads), ("anchors", anchors), ("metrics", metrics)):
+        _require_list(name, value)
     job = TASKS.build(task)
     data = _one(DATASETS, job.dataset if dataset is None else dataset)
     found = curves(["original", *(job.codecs if codecs is None else codecs)])
@@ -169,6 +154,12 @@ def configure(
     return Config(job, data, tuple(found), readers, named, limit, seed, repeats, overwrite, resamples, rates, added)
 
 
+def _require_list(name: str, value: Any) -> None:
+    """Refuse a text where several are expected, since its letters would be taken for names. Raises UsageError."""
+    if isinstance(value, str):
+        raise UsageError(f"{name} came as the text {value!r}, expected a list, as in {name}=[{value!r}]")
+
+
 def _one(registry: Any, spec: Any) -> Any:
     return registry.build(parse_spec(spec)) if isinstance(spec, str) else spec
 
@@ -198,6 +189,7 @@ def run(
 ) -> Outcome:
     """Plan, measure and score. workers 0: one a core; ``dry`` stops after the plan (no rows, and no search for rates).
 
+    device: "cpu", "cuda" or "cuda:N", where networks run. cache: the folder of measurements that are kept.
     keep_streams: of how many images the outcome holds the bitstreams, for ``benchmarks.verify``. timeout_s: what a
     codec, a head or the data set may take for an image before it counts as hung. tell: is given what a reader of the
     scores must know, a sentence each, as soon as it is known. rehearse: is given the plan before anything is coded, and
@@ -225,6 +217,7 @@ def run(
         )
     progress = progress or Silent()
     workers = workers or len(os.sched_getaffinity(0))
+    execution = Execution(workers, device, Path(cache))
     fetch_all(
         [
             config.dataset,
@@ -243,7 +236,7 @@ def run(
             if rehearse:
                 rehearse(plan)
             if dry:
-                return Outcome(plan, [])
+                return Outcome(plan, [], execution=execution)
             if config.match_bpp:
                 unfit, notices = plan.unfit, plan.notices
                 config, matched = match(config, store, executor, progress)
@@ -271,7 +264,7 @@ def run(
                 *heads_apart(design, scored, bootstrap),
             ]
             keeping = keep(plan, keep_streams, store, executor, progress) if keep_streams else None
-            return Outcome(plan, scored, comparisons, counts, collect(plan, store), keeping)
+            return Outcome(plan, scored, comparisons, counts, collect(plan, store), keeping, execution)
     finally:
         progress.end()
         if own:

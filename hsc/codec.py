@@ -87,22 +87,26 @@ class HscCodec:
 
     ``hsc.entropy_coding.container`` has the exact limit.
 
-    device: where the networks run; the model is moved there. tile: samples of F along a tile's side, see
-    ``hsc.networks.tiling``. The symbols of a file depend on neither. light: called at the first edit, returns the light
-    network (``hsc.weights.files.light_for``) or None, with which the feature network decides how F follows w.
+    quality: of ``encode`` and ``estimate_bits`` where they are given none, 0 to 7.96875. device: where the networks
+    run; the model is moved there. tile: samples of F along a tile's side, see ``hsc.networks.tiling``. The symbols of a
+    file depend on neither. light: called at the first edit, returns the light network (``hsc.weights.files.light_for``)
+    or None, with which the feature network decides how F follows w.
 
     Raises:
-        UsageError: the model is not frozen.
+        UsageError: the model is not frozen, or the quality is out of range.
     """
 
     def __init__(
         self,
         model: HscModel,
         *,
+        quality: float = 3.0,
         device: str | torch.device = "cpu",
         tile: int = TILE,
         light: Callable[[], LightNetwork | None] = lambda: None,
     ) -> None:
+        _quality_steps(quality)
+        self.quality = quality
         self.entropy = model.entropy
         self.model = model.to(device).eval()
         # in channels_last a float sum does not depend on the number of threads
@@ -126,10 +130,10 @@ class HscCodec:
         """The layers' names in coding order."""
         return self.entropy.names
 
-    def encode(self, image: Image, quality: float) -> bytes:
+    def encode(self, image: Image, quality: float | None = None) -> bytes:
         """Encode an image to a file with all layers of the quality.
 
-        quality: 0 to 7.96875, rounded to 1/32; models are trained for 1 to 6.
+        quality: 0 to 7.96875, rounded to 1/32; models are trained for 1 to 6. None for that of the codec.
 
         Raises:
             ImageError: the image is not uint8 (H, W, 3), is empty, or is too large.
@@ -139,7 +143,7 @@ class HscCodec:
         header, coded_layers = self._code(image, quality)
         return layered_stream.write(self.entropy, header, coded_layers)
 
-    def estimate_bits(self, image: Image, quality: float) -> float:
+    def estimate_bits(self, image: Image, quality: float | None = None) -> float:
         """The ideal length of an image's symbols by the integer tables, without header and checksum.
 
         Arguments and errors are those of ``encode``.
@@ -263,13 +267,17 @@ class HscCodec:
     def _synthesise(self, restored: Restored) -> Image:
         return image_of(self.model, restored, self.tile)
 
-    def _code(self, image: Image, quality: float) -> tuple[Header, list[Layer]]:
+    def _code(self, image: Image, quality: float | None) -> tuple[Header, list[Layer]]:
         image = require_image(image)
-        steps = round(quality * QUALITY_STEPS) if 0 <= quality <= MAX_QUALITY + 1 else -1
-        if not 0 <= steps <= 255:
-            raise UsageError(
-                f"the quality came as {quality}, expected 0 to {MAX_QUALITY}; models are trained for 1 to 6"
-            )
+        steps = _quality_steps(self.quality if quality is None else quality)
         header = Header((image.shape[0], image.shape[1]), steps, self.model.profile.layers_at(steps))
         choice = SymbolChoice(self.model, image, header, self.tile)
         return header, layered_stream.code(self.entropy, header, choice)
+
+
+def _quality_steps(quality: float) -> int:
+    """A quality as a whole number of the file's steps; raises UsageError where it is out of range."""
+    steps = round(quality * QUALITY_STEPS) if 0 <= quality <= MAX_QUALITY + 1 else -1
+    if not 0 <= steps <= 255:
+        raise UsageError(f"the quality came as {quality}, expected 0 to {MAX_QUALITY}; models are trained for 1 to 6")
+    return steps

@@ -36,7 +36,7 @@ def write_run(
     config = configure(task, dataset or Squares(IMAGES), codecs, [head or FindSquares()], **options)
     outcome = run(config, cache=folder / "cache", executor=Inline(), keep_streams=keep)
     tables.write(outcome.results, folder)
-    records.write(outcome.records, folder)
+    records.write(outcome.record_rows, folder)
     if outcome.keeping:
         archive.write(outcome.keeping.kept, folder)
     provenance.write(folder / "run.json", provenance.describe(outcome.plan, 1, "cpu", {}))

@@ -23,7 +23,7 @@ PLUGIN_FOLDERS = (
 )
 FLOORS: dict[str, tuple[set[str], ...]] = {
     "hsc": (
-        {"api", "errors"},
+        {"api", "errors", "lazy_exports"},
         {"specs", "devices", "files", "entropy_coding"},
         {"registry"},
         {"networks"},
@@ -45,9 +45,8 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"formats", "stats"},
         {"codecs", "datasets", "metrics", "harness"},
         {"runs", "conformance", "training_data", "studies"},
-        {"evaluation"},
         {"reporting"},
-        {"tasks", "verify"},
+        {"evaluation", "tasks", "verify"},
         {"cli"},
         {"run"},
     ),

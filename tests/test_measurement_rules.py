@@ -77,7 +77,7 @@ class Adapted(FindSquares):
 
 def one(outcome: Outcome, metric: str, codec: str = "blocks", point: str = "size=4") -> ScoreRow:
     wanted = (metric, codec, point, "", "")
-    (score,) = (r for r in outcome.scores if (r.metric, r.codec, r.point, r.part, r.ladder) == wanted)
+    (score,) = (r for r in outcome.score_rows if (r.metric, r.codec, r.point, r.part, r.ladder) == wanted)
     return score
 
 
@@ -102,7 +102,7 @@ def test_rule_2_images_are_coded_at_the_size_they_come_in_and_scored_against_the
     images = [Squares().load(i).image for i in range(6)]
     error = np.mean([(Blocks(4).decode(Blocks(4).encode(image)).astype(float) - image) ** 2 for image in images])
     assert one(
-        found, "psnr", next(r.codec for r in found.scores if r.codec.startswith("blocks"))
+        found, "psnr", next(r.codec for r in found.score_rows if r.codec.startswith("blocks"))
     ).value == pytest.approx(10 * np.log10(255**2 / error))
 
 
@@ -157,7 +157,7 @@ def test_rule_4_miou_comes_from_one_matrix_of_the_set_with_void_left_out() -> No
 
 def test_rule_5_adapted_heads_say_so_and_stand_in_a_block_of_their_own(tmp_path: Path) -> None:
     found = small_run(tmp_path, [Blocks(4)], heads=[FindSquares(), Adapted(90)])
-    assert {r.head: r.regime for r in found.scores if r.head} == {
+    assert {r.head: r.regime for r in found.score_rows if r.head} == {
         "squares": "frozen",
         "squares(threshold=90)": "adapted",
     }
@@ -214,7 +214,7 @@ def test_rule_7_a_fit_is_labelled_and_a_failed_fit_is_no_number() -> None:
 
 
 def test_rule_7_both_overlaps_stand_beside_every_difference(measured: Outcome) -> None:
-    differences = [c for c in measured.comparisons if c.kind in ("bd_rate", "bd_metric") and c.status == "ok"]
+    differences = [c for c in measured.comparison_rows if c.kind in ("bd_rate", "bd_metric") and c.status == "ok"]
     assert differences
     assert all((c.overlap_test, c.overlap_anchor) == pytest.approx((1, 1)) for c in differences)
     assert " {100/100}" in blocks(measured.results, "github")
@@ -243,7 +243,7 @@ def test_rule_8_codecs_are_compared_on_the_same_resamples(measured: Outcome) -> 
     """
     numbers = [
         c
-        for c in measured.comparisons
+        for c in measured.comparison_rows
         if c.codec == "blocks(slow_s=1e-06)" and c.anchor == "blocks" and c.kind in ("bd_rate", "bd_metric")
     ]
     assert len(numbers) == 2
@@ -256,13 +256,13 @@ def test_rule_8_the_noise_floor_stands_under_every_table_of_differences(measured
     text = blocks(measured.results, "github")
     below = text[text.index("Bjontegaard differences") :]
     assert "Noise floor, squares: blocks against itself" in below
-    floors = [c for c in measured.comparisons if c.kind in ("noise_floor_rate", "noise_floor_metric")]
+    floors = [c for c in measured.comparison_rows if c.kind in ("noise_floor_rate", "noise_floor_metric")]
     assert [(c.kind, c.codec, c.anchor) for c in floors] == [
         ("noise_floor_rate", "blocks", "blocks"),
         ("noise_floor_metric", "blocks", "blocks"),
     ]
-    assert {r.codec for r in measured.scores if r.ladder} == {"blocks"}
-    assert {r.codec for r in measured.scores} == {"original", "blocks", "blocks(slow_s=1e-06)"}
+    assert {r.codec for r in measured.score_rows if r.ladder} == {"blocks"}
+    assert {r.codec for r in measured.score_rows} == {"original", "blocks", "blocks(slow_s=1e-06)"}
 
 
 def test_rule_8_intervals_of_a_second_run_come_from_the_cache(tmp_path: Path) -> None:
@@ -311,7 +311,7 @@ def test_rule_10_every_row_leads_to_versions_settings_hashes_and_machine(tmp_pat
     )
     outcome = run(config, cache=tmp_path, executor=Inline())
     about = describe(outcome.plan, 1, "cpu", {})
-    for row in (r for r in outcome.scores if r.status == "ok"):
+    for row in (r for r in outcome.score_rows if r.status == "ok"):
         cell = about["cells"][row.cell]
         assert cell["codec"]["provenance"]
         assert not row.head or len(cell["head"]["provenance"]["weights_sha256"]) == 64
@@ -322,7 +322,7 @@ def test_rule_10_every_row_leads_to_versions_settings_hashes_and_machine(tmp_pat
 
 def test_rule_11_a_failed_image_leaves_its_cell_without_a_number_and_with_a_reason(tmp_path: Path) -> None:
     found = small_run(tmp_path, [Watched(4, log=str(tmp_path / "log"), failing=True), Blocks(8)])
-    bad = [r for r in found.scores if r.status == "failed"]
+    bad = [r for r in found.score_rows if r.status == "failed"]
     assert {r.metric for r in bad} == {"bpp", "ap"}
     assert all(np.isnan(r.value) and r.reason.startswith("1 of 6 images failed: ") and r.images == 6 for r in bad)
     assert "failed: squares blocks" in blocks(found.results, "github")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.evaluation import Outcome
 from benchmarks.harness.plan import Cell
+from benchmarks.reporting.outcome import Outcome
 
 
 def planned(outcome: Outcome) -> str:

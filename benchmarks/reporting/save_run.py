@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.api import Illustrated
-from benchmarks.evaluation import Outcome
 from benchmarks.harness.progress import Progress
 from benchmarks.reporting import html
 from benchmarks.reporting.figures import rate_curves
 from benchmarks.reporting.images import gallery
+from benchmarks.reporting.outcome import Outcome
 from benchmarks.runs import archive, provenance, records, tables
 from benchmarks.runs.environment import environment
 from benchmarks.runs.notices import NAME as NOTICES
@@ -46,13 +46,13 @@ def write(
     """
     task, results = outcome.plan.config.task, outcome.results
     tables.write(results, folder, notices_of({NOTICES: outcome.plan.notices}))
-    records.write(outcome.records, folder)
+    records.write(outcome.record_rows, folder)
     (folder / archive.FILE).unlink(missing_ok=True)  # streams of an earlier run in this folder are not this run's
     if outcome.keeping:
         archive.write(outcome.keeping.kept, folder)
     rate_curves.curves(results, folder / "curves")
     if isinstance(task, Illustrated):
-        task.figures(outcome.scores, outcome.counts, folder)
+        task.figures(outcome.score_rows, outcome.counts, folder)
     command = {"command": "python -m benchmarks.run " + shlex.join(arguments)}
     workers = options.workers or environment()["machine"]["cores"]
     provenance.write(folder / "run.json", provenance.describe(outcome.plan, workers, options.device, command))

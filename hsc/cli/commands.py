@@ -269,11 +269,9 @@ COMMANDS = {
 
 
 def _codec(model: str) -> HscCodec:
-    from hsc.codec import HscCodec
-    from hsc.weights import files as weights
+    import hsc
 
-    loaded = weights.load(model)
-    return HscCodec(loaded, light=lambda: weights.light_for(model, loaded))
+    return hsc.load(model, device="cpu")
 
 
 def _picture(image: object, pair: Pair) -> bytes:

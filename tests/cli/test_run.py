@@ -151,7 +151,7 @@ import benchmarks, hsc_testkit
 class Mine(hsc_testkit.Blocks):
     spec_name = "mine"
 rows = benchmarks.evaluate("detection", "squares", [Mine(4), "blocks(size=8)"], ["squares"], workers=2, cache="cache")
-print(sorted(set(rows["codec"])))
+print(sorted(set(rows.scores["codec"])))
 """
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "plugin")}

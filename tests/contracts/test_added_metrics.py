@@ -80,7 +80,7 @@ def folder(outcome: Outcome, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def compared(outcome: Outcome, kind: str, metric: str) -> Comparison:
-    (comparison,) = (c for c in outcome.comparisons if (c.kind, c.metric, c.codec) == (kind, metric, "padded"))
+    (comparison,) = (c for c in outcome.comparison_rows if (c.kind, c.metric, c.codec) == (kind, metric, "padded"))
     return comparison
 
 
@@ -90,14 +90,14 @@ def text_of(outcome: Outcome, form: str) -> str:
 
 def test_their_scores_are_columns_of_the_run_with_intervals_where_they_are_resampled(outcome: Outcome) -> None:
     assert outcome.results.columns[-2:] == ADDED == outcome.results.added
-    rows = {m: [r for r in outcome.scores if r.metric == m and not r.part and r.codec == "blocks"] for m in ADDED}
+    rows = {m: [r for r in outcome.score_rows if r.metric == m and not r.part and r.codec == "blocks"] for m in ADDED}
     assert [row.unit for row in rows["count_error"]] == ["objects"] * 4
     errors, shares = ([row.value for row in rows[m]] for m in ADDED)
     assert errors == sorted(errors, reverse=True)
     assert shares == sorted(shares)
     assert all(row.low < row.value < row.high for row in rows["count_error"])
     assert np.isnan([row.low for row in rows["right_count"]]).all()
-    assert {row.part for row in outcome.scores if row.metric == "count_error"} == {"", "square", "unseen"}
+    assert {row.part for row in outcome.score_rows if row.metric == "count_error"} == {"", "square", "unseen"}
 
 
 def test_bjontegaard_differences_have_the_sign_of_their_direction(outcome: Outcome) -> None:
@@ -113,7 +113,7 @@ def test_bjontegaard_differences_have_the_sign_of_their_direction(outcome: Outco
 
 
 def test_the_best_codec_leads_by_fewer_errors_and_by_more_right_counts(outcome: Outcome) -> None:
-    leads = [c for c in outcome.comparisons if c.kind == "lead_at_rate"]
+    leads = [c for c in outcome.comparison_rows if c.kind == "lead_at_rate"]
     assert {(c.metric, c.codec, c.other) for c in leads} == {(metric, "blocks", "padded") for metric in ADDED}
     assert all(c.value < 0 and c.high < 0 for c in leads if c.metric == "count_error")
     assert all(c.value > 0 for c in leads if c.metric == "right_count")
@@ -124,8 +124,8 @@ def test_tables_show_both_with_unit_digits_direction_and_verdict(outcome: Outcom
     text = text_of(outcome, form).replace(r"\%", "%").replace(r"\{", "{").replace(r"\}", "}").replace(r"\_", "_")
     assert "count error [objects]" in text
     assert "right counts" in text
-    row = next(r for r in outcome.scores if (r.metric, r.codec, r.point) == ("count_error", "blocks", "size=8"))
-    share = next(r for r in outcome.scores if (r.metric, r.codec, r.point) == ("right_count", "blocks", "size=8"))
+    row = next(r for r in outcome.score_rows if (r.metric, r.codec, r.point) == ("count_error", "blocks", "size=8"))
+    share = next(r for r in outcome.score_rows if (r.metric, r.codec, r.point) == ("right_count", "blocks", "size=8"))
     line = next(line for line in text.splitlines() if "size=8" in line and "blocks" in line)
     assert f" {row.value:.2f} [{row.low:.2f}, {row.high:.2f}]" in line
     assert f" {100 * share.value:.1f} " in line
@@ -150,7 +150,7 @@ def test_curves_have_a_panel_a_score_with_unit_and_direction(outcome: Outcome) -
             ("count error [objects], lower is better", "count_error", 1),
             ("right counts [%]", "right_count", 100),
         ):
-            expected = [r.value for r in outcome.scores if (r.metric, r.codec, r.part) == (metric, "padded", "")]
+            expected = [r.value for r in outcome.score_rows if (r.metric, r.codec, r.part) == (metric, "padded", "")]
             (line,) = (line for line in axes[label].lines if line.get_label() == "padded" and len(line.get_ydata()) > 2)
             assert list(line.get_ydata()) == pytest.approx([factor * value for value in expected])
 
@@ -194,7 +194,7 @@ def test_the_paper_shows_both_by_their_facts(folder: Path, outcome: Outcome, tmp
         "blocks"
     ]  # the fewest errors at each rate
     assert r"\textbf{" not in rates["right counts"]
-    row = next(r for r in outcome.scores if (r.metric, r.codec, r.point) == ("count_error", "blocks", "size=8"))
+    row = next(r for r in outcome.score_rows if (r.metric, r.codec, r.point) == ("count_error", "blocks", "size=8"))
     assert f"{row.value:.2f} {{\\scriptsize[{row.low:.2f}, {row.high:.2f}]}}" in parts["points"]
     assert parts["points"].count("size=8") == 2  # once a codec, not once a score
     assert {path.stem.split("squares-")[-1] for path in tmp_path.glob("*squares-*.pdf")} == {

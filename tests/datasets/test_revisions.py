@@ -179,7 +179,7 @@ def miou(layout: Layout, cache: Path) -> float:
         cache=cache,
         executor=Inline(),
         resamples=0,
-    )
+    ).scores
     values = table[(table["codec"] == "original") & (table["metric"] == "miou")]["value"]
     return float(values.iloc[0])
 

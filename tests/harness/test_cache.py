@@ -276,7 +276,7 @@ def whole_run(cache: Path, overwrite: str = "missing") -> pd.DataFrame:
     config = configure(
         "detection", Squares(12), [Blocks(8), Blocks(4)], [Counted()], anchors=[], resamples=40, overwrite=overwrite
     )  # type: ignore[arg-type]
-    table = frame(run(config, cache=cache, executor=Inline(), keep_streams=2).scores, ScoreRow)
+    table = frame(run(config, cache=cache, executor=Inline(), keep_streams=2).score_rows, ScoreRow)
     return table[~table["metric"].isin(["encode_s", "decode_s", "head_s"])].reset_index(drop=True)
 
 

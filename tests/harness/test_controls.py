@@ -23,7 +23,7 @@ HEADS = [FindSquares(), GridSquares()]
 
 
 def rows(tmp_path: Path, dataset: Any, codecs: list[Any]) -> pd.DataFrame:
-    return benchmarks.evaluate("detection", dataset, codecs, HEADS, cache=tmp_path / "cache", executor=Inline())
+    return benchmarks.evaluate("detection", dataset, codecs, HEADS, cache=tmp_path / "cache", executor=Inline()).scores
 
 
 def of(table: pd.DataFrame, metric: str, route: str = "image") -> pd.Series:

@@ -115,7 +115,7 @@ def test_a_child_in_a_session_of_its_own_ends_with_the_call_and_is_no_encode_tim
     config = configure(
         "detection", Squares(2), [Leaving(4, log=str(log))], [FindSquares()], anchors=[], resamples=0, noise_floor=False
     )
-    rows = run(config, cache=tmp_path / "cache", executor=executor).scores
+    rows = run(config, cache=tmp_path / "cache", executor=executor).score_rows
     children = [int(pid) for pid in log.read_text().split()]
     assert len(children) >= 2
     assert not [pid for pid in children if alive(pid)]  # the worker still lives

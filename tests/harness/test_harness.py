@@ -65,7 +65,7 @@ def rows(tmp_path: Path, codecs: list[Any], **options: Any) -> pd.DataFrame:
         "executor": Inline(),
         **options,
     }
-    return benchmarks.evaluate("detection", codecs=codecs, **options)
+    return benchmarks.evaluate("detection", codecs=codecs, **options).scores
 
 
 def value(table: pd.DataFrame, metric: str, codec: str = "blocks", point: str = "size=4") -> float:
@@ -151,7 +151,7 @@ def test_a_failed_image_marks_its_cell_and_is_not_averaged_away(tmp_path: Path, 
     codec = Counting(4, log=str(tmp_path / "log"), fault=fault)
     config = configure("detection", Squares(), [codec, Blocks(8)], [FindSquares()])
     outcome = run(config, cache=tmp_path / "cache", executor=Inline())
-    table = frame(outcome.scores, ScoreRow)
+    table = frame(outcome.score_rows, ScoreRow)
     bad = table[table["status"] == "failed"]
     assert len(bad) == 2  # its rate and its head's score
     assert bad["value"].isna().all()

@@ -115,9 +115,9 @@ def test_points_of_a_run_lie_within_5_percent_and_heads_read_no_others(tmp_path:
     found = outcome(tmp_path, [*(Blocks(s) for s in Blocks.ladder), Dial()], targets)
     got = {(c.curve, c.point) for c in found.plan.cells}
     assert ("blocks", "size=14") in got
-    rates = [r for r in found.comparisons if r.kind == "matched_rate"]
+    rates = [r for r in found.comparison_rows if r.kind == "matched_rate"]
     assert [(r.codec, r.at_bpp) for r in rates] == [(c, t) for c in ("blocks", "dial") for t in targets]
-    real = {(r.codec, r.point): r.value for r in found.scores if r.metric == "bpp"}
+    real = {(r.codec, r.point): r.value for r in found.score_rows if r.metric == "bpp"}
     for r in rates:
         if r.status == "ok":
             assert r.value == pytest.approx(real[r.codec, r.point], rel=1e-12)
@@ -132,7 +132,7 @@ def test_points_of_a_run_lie_within_5_percent_and_heads_read_no_others(tmp_path:
 def test_a_rate_out_of_reach_is_said_and_the_codec_left_out(tmp_path: Path) -> None:
     found = outcome(tmp_path, [Dial(), Blocks(4)], [1e-5], anchors=["dial"])
     assert {c.curve for c in found.plan.cells} == {"original"}
-    reasons = {r.codec: r.reason for r in found.comparisons if r.kind == "matched_rate"}
+    reasons = {r.codec: r.reason for r in found.comparison_rows if r.kind == "matched_rate"}
     assert reasons["dial"].startswith("no point within 5 % of 1e-05 bpp; turn=0.0 takes 0.1")
     assert set(reasons) == {"dial", "blocks"}
     assert found.failed == []
@@ -148,7 +148,7 @@ def test_a_codec_that_fails_says_so(tmp_path: Path) -> None:
             raise ValueError("no luck")
 
     found = outcome(tmp_path, [Broken(), Dial()], [0.5])
-    reason = next(r.reason for r in found.comparisons if r.codec == "broken")
+    reason = next(r.reason for r in found.comparison_rows if r.codec == "broken")
     assert "no point could be coded" in reason
     assert "no luck" in reason
 
@@ -219,12 +219,12 @@ def test_a_codec_that_fails_at_one_end_keeps_the_rates_it_can_meet(tmp_path: Pat
     asked = [rate(t) for t in (0.3, 1.2, 1.5, 2.5, 3.4, 5.0)]
     alone = {target: outcome(tmp_path, [Narrow()], [target]) for target in asked}
     together = outcome(tmp_path, [Narrow(), Dial()], asked)
-    rows = {(r.codec, r.at_bpp): r for r in together.comparisons if r.kind == "matched_rate"}
+    rows = {(r.codec, r.at_bpp): r for r in together.comparison_rows if r.kind == "matched_rate"}
     states = [rows["narrow", target].status for target in asked]
     assert states == ["ok", "ok", "n/a", "ok", "ok", "n/a"]
     assert [rows["dial", target].status for target in asked] == ["ok"] * 6
     for target, found in alone.items():
-        row = next(r for r in found.comparisons if r.kind == "matched_rate")
+        row = next(r for r in found.comparison_rows if r.kind == "matched_rate")
         assert (row.status, row.point) == (rows["narrow", row.at_bpp].status, rows["narrow", target].point)
     assert "the box is full" in rows["narrow", asked[5]].reason
     assert "no such turn" in rows["narrow", asked[2]].reason
@@ -243,7 +243,7 @@ def test_a_ladder_that_fails_whole_is_searched_from_its_smallest_file(tmp_path: 
             return super().encode(image)
 
     found = outcome(tmp_path, [Low(1.0), Low(2.0)], [8 * (4 + 100 * math.exp(0.3)) / PIXELS])
-    assert [(r.codec, r.status) for r in found.comparisons if r.kind == "matched_rate"] == [("low", "ok")]
+    assert [(r.codec, r.status) for r in found.comparison_rows if r.kind == "matched_rate"] == [("low", "ok")]
 
 
 def test_four_rates_are_enough_for_differences_and_three_are_not(tmp_path: Path) -> None:
@@ -279,9 +279,9 @@ def test_the_command_line_and_python_take_rates(tmp_path: Path, capsys: pytest.C
     assert "Matched to " in capsys.readouterr().out
     config = benchmarks.configure("detection", Squares(), [Blocks(4)], [FindSquares()], match_bpp=[0.47])
     outcome = benchmarks.run_config(config, cache=tmp_path / "cache", executor=Inline())
-    (matched,) = [row for row in outcome.comparisons if row.kind == "matched_rate"]
+    (matched,) = [row for row in outcome.comparison_rows if row.kind == "matched_rate"]
     assert (matched.codec, matched.at_bpp, matched.status) == ("blocks", 0.47, "ok")
     options = {"match_bpp": [0.47], "cache": tmp_path / "cache", "executor": Inline()}
-    scores = benchmarks.evaluate("detection", Squares(), [Blocks(4)], [FindSquares()], **options)
+    scores = benchmarks.evaluate("detection", Squares(), [Blocks(4)], [FindSquares()], **options).scores
     rates = scores[(scores["metric"] == "bpp") & (scores["codec"] == "blocks")]
     assert list(rates["value"]) == [matched.value] == [pytest.approx(0.47, rel=0.05)]

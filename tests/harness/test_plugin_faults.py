@@ -35,7 +35,7 @@ def measured(
         resamples=0,
         noise_floor=False,
     )
-    return run(config, cache=cache, executor=executor or Inline()).scores
+    return run(config, cache=cache, executor=executor or Inline()).score_rows
 
 
 def reason(rows: list[ScoreRow], codec: Any = "", head: Any = "") -> str:

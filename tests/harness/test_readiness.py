@@ -80,7 +80,7 @@ def coded(tmp_path: Path) -> int:
 def ap(found: Outcome, head: str) -> dict[tuple[str, str], float]:
     return {
         (r.codec, r.point): r.value
-        for r in found.scores
+        for r in found.score_rows
         if r.head == head and r.metric == "ap" and not r.part and r.status == "ok"
     }
 
@@ -91,7 +91,7 @@ def ap(found: Outcome, head: str) -> dict[tuple[str, str], float]:
 def test_classes_of_the_same_name_are_scored_and_said(tmp_path: Path) -> None:
     plain, _ = outcome(tmp_path, [FindSquares()])
     found, said = outcome(tmp_path, [Named(names=("cat", "square"), answers=1)])
-    (label,) = {r.head for r in found.scores if r.head}
+    (label,) = {r.head for r in found.score_rows if r.head}
     assert ap(found, label) == ap(plain, "squares")
     (text,) = found.plan.notices
     assert said == [text]
@@ -118,7 +118,7 @@ def test_where_no_class_is_shared_nothing_is_coded(tmp_path: Path, dry: bool) ->
 def test_a_head_without_shared_classes_leaves_the_others_their_table(tmp_path: Path) -> None:
     found, said = outcome(tmp_path, [Named(names=("dog",)), FindSquares()])
     assert len(ap(found, "squares")) == 3
-    (skipped,) = [r for r in found.scores if r.status == "skipped"]
+    (skipped,) = [r for r in found.score_rows if r.status == "skipped"]
     assert "no class of the same name" in skipped.reason
     assert len(said) == 1
     assert said[0].startswith("the head named(")
@@ -162,7 +162,7 @@ def test_classes_of_which_nothing_is_labelled_are_refused(tmp_path: Path) -> Non
     ):
         outcome(tmp_path, [Named(names=("unseen",))])
     found, _ = outcome(tmp_path, [Named(names=("unseen",)), FindSquares()])
-    assert {r.status for r in found.scores if r.head.startswith("named")} == {"skipped"}
+    assert {r.status for r in found.score_rows if r.head.startswith("named")} == {"skipped"}
 
 
 # Heads
@@ -178,7 +178,7 @@ def test_where_no_head_reads_an_original_nothing_is_coded(tmp_path: Path, dry: b
 def test_a_head_that_cannot_read_fails_alone_and_at_once(tmp_path: Path) -> None:
     found, said = outcome(tmp_path, [FindSquares(), Breaks()])
     assert len(ap(found, "squares")) == 3
-    assert {r.status for r in found.scores if r.head == "breaks"} == {"failed"}
+    assert {r.status for r in found.score_rows if r.head == "breaks"} == {"failed"}
     reason = "it cannot read an original, squares-0: RuntimeError: no such layer"
     assert [line[: len(reason) + 8] for line in found.failed] == [f"breaks: {reason}"]
     assert [line.partition(" (")[0] for line in said] == [f"the head breaks is left out: {reason}"]
@@ -188,7 +188,7 @@ def test_a_head_that_cannot_read_fails_alone_and_at_once(tmp_path: Path) -> None
 def test_a_head_that_fails_on_a_later_image_is_not_left_out(tmp_path: Path) -> None:
     found, said = outcome(tmp_path, [Breaks(victim=3), FindSquares()])
     assert said == []
-    assert any("6 images failed" in r.reason for r in found.scores if r.head.startswith("breaks"))
+    assert any("6 images failed" in r.reason for r in found.score_rows if r.head.startswith("breaks"))
 
 
 def test_heads_are_tried_only_where_something_is_left_to_read(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_a_head_that_ends_its_process_is_left_out(tmp_path: Path) -> None:
     found, said = outcome(tmp_path, [Breaks(dies=True), FindSquares()], executor=Processes(2))
     assert len(ap(found, "squares")) == 3
     assert "the worker process died" in said[0]
-    assert {r.status for r in found.scores if r.head.startswith("breaks")} == {"failed"}
+    assert {r.status for r in found.score_rows if r.head.startswith("breaks")} == {"failed"}
 
 
 class MuteGrid(GridSquares):
@@ -221,7 +221,7 @@ def test_heads_on_latents_are_tried_on_the_latents_of_one_image(tmp_path: Path) 
     assert len(ap(found, "squares")) == 2
     working, said = outcome(tmp_path, [GridSquares(), FindSquares()], codecs=[Grid(8)])
     assert said == []
-    assert len([r for r in working.scores if r.route == "latent" and r.metric == "ap"]) > 0
+    assert len([r for r in working.score_rows if r.route == "latent" and r.metric == "ap"]) > 0
 
 
 class Gone(Blocks):

@@ -71,7 +71,7 @@ def outcome(tmp_path: Path, codecs: list[Any], heads: list[Any], **options: Any)
 def rows(tmp_path: Path, codecs: list[Any], heads: list[Any], **options: Any) -> pd.DataFrame:
     return benchmarks.evaluate(
         "detection", Squares(), codecs, heads, cache=tmp_path / "cache", executor=Inline(), **options
-    )
+    ).scores
 
 
 def results(tmp_path: Path, codecs: list[Any], heads: list[Any], **options: Any) -> Results:
@@ -146,11 +146,11 @@ def test_latents_that_fail_cost_the_latent_route_alone(tmp_path: Path, fault: st
 
 def test_where_no_codec_fits_the_reason_is_a_row(tmp_path: Path) -> None:
     found = outcome(tmp_path, [Grid(8)], [FindSquares(), GridSquares(space="0" * 64)])
-    skipped = [r for r in found.scores if r.status == "skipped"]
+    skipped = [r for r in found.score_rows if r.status == "skipped"]
     assert {r.route for r in skipped} == {"latent"}
     assert any("trained in the latent space 000000000000" in r.reason for r in skipped)
     unlabelled = outcome(tmp_path, [Grid(8)], [FindSquares(), GridSquares()], dataset=Squares(labels=False))
-    assert any("no labels" in r.reason for r in unlabelled.scores if r.status == "skipped")
+    assert any("no labels" in r.reason for r in unlabelled.score_rows if r.status == "skipped")
 
 
 def test_tables_and_provenance_name_the_route(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_tables_and_provenance_name_the_route(tmp_path: Path) -> None:
     assert "head grid_squares, compressed domain, adapted" in text
     cells = describe(found.plan, 1, "cpu", {})["cells"].values()
     assert {c["route"] for c in cells if "route" in c} == {"image", "latent"}
-    assert {r.route for r in found.comparisons if r.kind == "bd_rate"} == {"image"}
+    assert {r.route for r in found.comparison_rows if r.kind == "bd_rate"} == {"image"}
     assert [set(table["route"]) for table in bd_tables(found.results)] == [{"image"}]
 
 
@@ -179,8 +179,8 @@ def test_adapted_heads_are_compared_on_the_same_bytes(tmp_path: Path) -> None:
         [Adapted(), GridSquares(), GridSquares(threshold=200)],
         dataset=Squares(12),
     )
-    apart = [r for r in found.comparisons if r.kind == "heads_apart"]
-    value = {(r.head, r.route, r.codec, r.point): r.value for r in found.scores if r.metric == "ap" and not r.part}
+    apart = [r for r in found.comparison_rows if r.kind == "heads_apart"]
+    value = {(r.head, r.route, r.codec, r.point): r.value for r in found.score_rows if r.metric == "ap" and not r.part}
     assert [(r.head, r.point) for r in apart] == [
         (h, f"step={s}") for h in ("grid_squares", "grid_squares(threshold=200)") for s in (64, 8)
     ]

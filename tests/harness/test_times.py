@@ -97,12 +97,14 @@ def done(
 
 def times(outcome: Outcome) -> dict[tuple[str, str, str, str], float]:
     return {
-        (r.codec, r.point, r.route, r.metric): r.value for r in outcome.scores if r.metric in TIMES and r.status == "ok"
+        (r.codec, r.point, r.route, r.metric): r.value
+        for r in outcome.score_rows
+        if r.metric in TIMES and r.status == "ok"
     }
 
 
 def others(outcome: Outcome) -> pd.DataFrame:
-    table = frame(outcome.scores, ScoreRow)
+    table = frame(outcome.score_rows, ScoreRow)
     return table[~table["metric"].isin(TIMES)].reset_index(drop=True)
 
 
@@ -139,7 +141,7 @@ def test_a_run_shows_times_of_its_own_conditions_alone(
 def test_each_time_says_its_conditions_in_rows_tables_run_json_paper_and_page(tmp_path: Path) -> None:
     done(tmp_path)
     outcome = done(tmp_path, repeats=5, workers=2)
-    shown = [r for r in outcome.scores if r.metric in TIMES]
+    shown = [r for r in outcome.score_rows if r.metric in TIMES]
     assert len(shown) == 6
     assert {r.reason for r in shown} == {str(outcome.plan.conditions)}
     assert all(r.reason.startswith("measured 5 times, the median kept; 2 processes of 1 thread; cpu; ") for r in shown)
@@ -241,7 +243,7 @@ def test_never_leaves_times_of_other_conditions_out_with_the_reason(tmp_path: Pa
     one = done(tmp_path)
     two = done(tmp_path, repeats=7, overwrite="never")
     assert times(two) == {}
-    lacking = [r for r in two.scores if r.metric in TIMES]
+    lacking = [r for r in two.score_rows if r.metric in TIMES]
     assert {r.status for r in lacking} == {"missing"}
     assert len(lacking) == 6
     assert all(
@@ -299,7 +301,7 @@ def test_a_codec_or_head_that_fails_to_be_timed_loses_its_times_alone(tmp_path: 
     one = done(tmp_path, [codec], [head])
     log.with_suffix(".fault").touch()
     two = done(tmp_path, [codec], [Failing(stop=str(tmp_path / "log.fault"))], repeats=2)
-    bad = {("blocks" if "blocks" in r.codec else r.codec, r.metric): r for r in two.scores if r.status == "failed"}
+    bad = {("blocks" if "blocks" in r.codec else r.codec, r.metric): r for r in two.score_rows if r.status == "failed"}
     assert set(bad) == {*(("blocks", metric) for metric in TIMES), ("original", "head_s")}
     assert all(
         r.reason.startswith("6 of 6 images failed: image ") and "ValueError: no luck this time" in r.reason
@@ -390,8 +392,8 @@ def test_a_search_for_rates_times_what_it_finds_under_the_runs_conditions(tmp_pa
     log = tmp_path / "log"
     codecs = [Logged(size, log=str(log)) for size in (16, 4)]
     first = done(tmp_path, codecs, match_bpp=[0.5])
-    assert all(r.reason == str(first.plan.conditions) for r in first.scores if r.metric in TIMES)
-    found = len({r.point for r in first.scores if r.metric == "encode_s" and r.codec != "original"})
+    assert all(r.reason == str(first.plan.conditions) for r in first.score_rows if r.metric in TIMES)
+    found = len({r.point for r in first.score_rows if r.metric == "encode_s" and r.codec != "original"})
     before = calls(log)
     second = done(tmp_path, codecs, match_bpp=[0.5], repeats=2)
     assert calls(log) - before <= 6 * 2 * found + 1  # what the search passes by is not timed anew

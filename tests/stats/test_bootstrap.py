@@ -34,7 +34,7 @@ def rows(tmp_path: Path, **options: Any) -> pd.DataFrame:
         "resamples": 200,
         **options,
     }
-    return benchmarks.evaluate("detection", codecs=[Blocks(4), Blocks(8)], **options)
+    return benchmarks.evaluate("detection", codecs=[Blocks(4), Blocks(8)], **options).scores
 
 
 def results(tmp_path: Path, columns: tuple[str, ...], resamples: int = 200) -> Results:

@@ -99,13 +99,13 @@ def reasons(outcome: Outcome) -> set[str]:
     """Why scores and rates have no interval."""
     return {
         row.reason
-        for row in outcome.scores
+        for row in outcome.score_rows
         if row.status == "ok" and row.metric not in TIMES and np.isnan(row.low) and row.reason
     }
 
 
 def assert_nothing_is_sure(outcome: Outcome, reason: str, heads_only: bool = False) -> None:
-    numbers: list[ScoreRow | Comparison] = [*outcome.scores, *outcome.comparisons]
+    numbers: list[ScoreRow | Comparison] = [*outcome.score_rows, *outcome.comparison_rows]
     scored = [row for row in numbers if row.head] if heads_only else numbers
     assert scored
     assert np.isnan([end for row in scored for end in (row.low, row.high)]).all()
@@ -123,8 +123,8 @@ def assert_nothing_is_sure(outcome: Outcome, reason: str, heads_only: bool = Fal
 @pytest.mark.parametrize(("images", "head"), [(1, FindSquares()), (9, FindSquares()), (9, Psnr())])
 def test_few_images_have_no_interval_anywhere(images: int, head: Any, tmp_path: Path) -> None:
     found = outcome(tmp_path, Squares(images), "reconstruction" if isinstance(head, Psnr) else "detection", head)
-    assert any(c.kind == "noise_floor_rate" for c in found.comparisons)
-    assert any(c.kind == "lead_at_rate" for c in found.comparisons) or images == 9
+    assert any(c.kind == "noise_floor_rate" for c in found.comparison_rows)
+    assert any(c.kind == "lead_at_rate" for c in found.comparison_rows) or images == 9
     assert_nothing_is_sure(found, f"{images} different image{'s' * (images > 1)}, at least 10 are needed")
 
 
@@ -137,9 +137,9 @@ def test_enough_of_all_have_intervals_and_a_verdict(tmp_path: Path) -> None:
         "psnr" in sentence and sentence.endswith("against blocks: worse: larger.")
         for sentence in verdicts(found.results)
     )
-    rate = next(c for c in found.comparisons if (c.kind, c.head, c.codec) == ("bd_rate", "psnr", "larger"))
+    rate = next(c for c in found.comparison_rows if (c.kind, c.head, c.codec) == ("bd_rate", "psnr", "larger"))
     assert verdict(rate, found.results.facts_of("psnr")) == "worse"
-    whole = [row for row in found.scores if not row.part and not row.ladder]
+    whole = [row for row in found.score_rows if not row.part and not row.ladder]
     scored = [row for row in whole if row.metric in ("agreement", "psnr") and row.head and row.codec == "larger"]
     assert len(scored) == 2 * len(sizes)
     assert all(row.low <= row.value <= row.high for row in scored)
@@ -162,7 +162,7 @@ def test_a_hundred_copies_of_one_image_are_one(tmp_path: Path) -> None:
 def test_few_objects_leave_rates_their_intervals_and_scores_none(dataset: Any, reason: str, tmp_path: Path) -> None:
     found = outcome(tmp_path, dataset)
     assert_nothing_is_sure(found, reason, heads_only=True)
-    rates = [row for row in found.scores if row.metric == "bpp" and row.codec == "blocks" and not row.ladder]
+    rates = [row for row in found.score_rows if row.metric == "bpp" and row.codec == "blocks" and not row.ladder]
     assert len(rates) == len(LADDER)
     assert all(row.low < row.high for row in rates)
     (sentence,) = too_little(found.results.scores)
@@ -175,13 +175,13 @@ def test_objects_count_where_masks_are_scored_and_where_predictions_stand_in(tmp
         tmp_path, Sparse(images=12, objects=19), "instance_segmentation", FindSquares(masks=True), anchors=[]
     )
     assert reasons(masks) == {"19 labelled objects, at least 20 are needed"}
-    assert np.isnan([row.low for row in masks.scores if row.metric == "mask_ap"]).all()
+    assert np.isnan([row.low for row in masks.score_rows if row.metric == "mask_ap"]).all()
     blind = outcome(tmp_path, Squares(12, labels=False), head=FindSquares(threshold=254))
     assert reasons(blind) == {"0 labelled objects, at least 20 are needed"}
     seeing = outcome(tmp_path, Squares(12, labels=False))
     assert reasons(seeing) == set()
     scored = [
-        row for row in seeing.scores if row.metric == "ap" and row.codec == "blocks" and not row.part + row.ladder
+        row for row in seeing.score_rows if row.metric == "ap" and row.codec == "blocks" and not row.part + row.ladder
     ]
     assert len(scored) == len(LADDER)
     assert all(row.low <= row.value <= row.high for row in scored)
@@ -191,7 +191,9 @@ def test_label_maps_go_by_images_and_a_rare_class_has_no_band(tmp_path: Path) ->
     few = outcome(tmp_path, Greys(), "segmentation", ReadGrey())
     assert_nothing_is_sure(few, "2 different images, at least 10 are needed")
     enough = outcome(tmp_path, Greys(images=12), "segmentation", ReadGrey())
-    ends = {row.part: row for row in enough.scores if (row.metric, row.codec, row.point) == ("iou", "blocks", "size=2")}
+    ends = {
+        row.part: row for row in enough.score_rows if (row.metric, row.codec, row.point) == ("iou", "blocks", "size=2")
+    }
     assert ends["road"].low <= ends["road"].value <= ends["road"].high
     assert np.isnan(ends["sky"].low)  # in six of the twelve images
     assert ends["sky"].value > 0
@@ -200,7 +202,7 @@ def test_label_maps_go_by_images_and_a_rare_class_has_no_band(tmp_path: Path) ->
 
 def test_rates_that_were_matched_are_compared_without_a_verdict(tmp_path: Path) -> None:
     found = outcome(tmp_path, Squares(9), codecs=["jpeg", "webp"], anchors=["jpeg"], match_bpp=(1.0, 2.0))
-    assert any((c.kind, c.metric) == ("lead_at_rate", "ap") for c in found.comparisons)
+    assert any((c.kind, c.metric) == ("lead_at_rate", "ap") for c in found.comparison_rows)
     assert_nothing_is_sure(found, "9 different images, at least 10 are needed")
 
 
@@ -208,7 +210,7 @@ def test_few_draws_are_no_interval_either(tmp_path: Path) -> None:
     assert_nothing_is_sure(outcome(tmp_path, Squares(12), resamples=1), "1 resample, at least 40 are needed")
     none = outcome(tmp_path, Squares(12), resamples=0)
     assert reasons(none) == set()
-    assert np.isnan([row.low for row in (*none.scores, *none.comparisons)]).all()
+    assert np.isnan([row.low for row in (*none.score_rows, *none.comparison_rows)]).all()
 
 
 def test_one_place_says_how_much_is_enough() -> None:

@@ -31,7 +31,7 @@ def rows(tmp_path: Path, task: str = "instance_segmentation", dataset: Any = Non
     options: dict[str, Any] = {"cache": tmp_path, "executor": Inline(), "resamples": 40, "anchors": []}
     return benchmarks.evaluate(
         task, dataset or Squares(12), [Blocks(2), Blocks(8)], heads or [FindSquares(masks=True)], **options
-    )
+    ).scores
 
 
 def value(table: pd.DataFrame, metric: str, codec: str = "original", point: str = "") -> float:

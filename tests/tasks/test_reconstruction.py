@@ -71,7 +71,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
 def values(outcome: Outcome, metric: str, head: str) -> dict[str, ScoreRow]:
     """The scores of the codec's own ladder, by point."""
     wanted = (metric, head, "blocks", "", "")
-    return {r.point: r for r in outcome.scores if (r.metric, r.head, r.codec, r.ladder, r.part) == wanted}
+    return {r.point: r for r in outcome.score_rows if (r.metric, r.head, r.codec, r.ladder, r.part) == wanted}
 
 
 def test_psnr_is_that_of_the_set_and_endless_without_loss(outcome: Outcome) -> None:
@@ -81,23 +81,25 @@ def test_psnr_is_that_of_the_set_and_endless_without_loss(outcome: Outcome) -> N
         assert row.value == pytest.approx(of_streams[point].value, rel=1e-12)
         assert row.low < row.value < row.high
         assert row.unit == "dB"
-    lossless = [r.value for r in outcome.scores if r.head == "psnr" and r.codec == "original" and r.metric == "psnr"]
+    lossless = [
+        r.value for r in outcome.score_rows if r.head == "psnr" and r.codec == "original" and r.metric == "psnr"
+    ]
     assert lossless == [math.inf]
 
 
 def test_agreement_is_with_the_heads_own_predictions_on_the_originals_whatever_the_labels(outcome: Outcome) -> None:
-    assert {r.dataset for r in outcome.scores} == {"squares"}
-    of_original = [r for r in outcome.scores if r.metric == "agreement" and r.codec == "original" and not r.part]
+    assert {r.dataset for r in outcome.score_rows} == {"squares"}
+    of_original = [r for r in outcome.score_rows if r.metric == "agreement" and r.codec == "original" and not r.part]
     assert [r.value for r in of_original] == [1.0]
     agreement = values(outcome, "agreement", "squares")
     assert agreement["size=2"].value > agreement["size=16"].value
-    assert not any(r.metric == "ap" for r in outcome.scores)
+    assert not any(r.metric == "ap" for r in outcome.score_rows)
 
 
 def test_twice_the_rate_is_100_percent_by_every_score(outcome: Outcome) -> None:
     differences = {
         (c.kind, c.metric): c
-        for c in outcome.comparisons
+        for c in outcome.comparison_rows
         if c.codec == "wasteful" and c.anchor == "blocks" and c.kind in ("bd_rate", "bd_metric")
     }
     metrics = ("psnr", "lpips", "agreement")
@@ -144,7 +146,7 @@ def test_a_head_that_is_not_installed_is_a_row_with_its_reason_and_nothing_is_fe
     absent = Fid(weights=str(tmp_path / "nowhere.pth"))
     config = configure("reconstruction", Squares(2), [Blocks(4)], [Psnr(), absent], anchors=[], resamples=0)
     outcome = run(config, cache=tmp_path, executor=Inline())
-    (skipped,) = (r for r in outcome.scores if r.status == "skipped")
+    (skipped,) = (r for r in outcome.score_rows if r.status == "skipped")
     assert "not installed" in skipped.reason or "not downloaded automatically" in skipped.reason
     assert "skipped: fid" in blocks(outcome.results, "github")
 

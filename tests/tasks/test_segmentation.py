@@ -28,7 +28,7 @@ def scores(tmp_path: Path, head: ReadGrey, dataset: Greys | None = None) -> dict
 def rows(tmp_path: Path, head: ReadGrey, dataset: Greys) -> pd.DataFrame:
     return benchmarks.evaluate(
         "segmentation", dataset=dataset, codecs=[Blocks(2)], heads=[head], cache=tmp_path, executor=Inline()
-    )
+    ).scores
 
 
 def test_a_head_of_the_data_sets_own_classes(tmp_path: Path) -> None:

@@ -1,0 +1,141 @@
+"""The outcome of a run in memory: its numbers as tables, as files, and as Jupyter shows them."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.api import Comparison, Counts, ScoreRow
+from benchmarks.harness.plan import Plan
+from benchmarks.harness.progress import Progress, Silent
+from benchmarks.reporting.figures.rate_curves import where
+from benchmarks.reporting.images import gallery
+from benchmarks.reporting.notebook import backend_kept, notebook_html
+from benchmarks.runs import run_json
+from benchmarks.runs.codec_summary import codec_summary
+from benchmarks.runs.equivalent_command import equivalent_arguments
+from benchmarks.runs.folder_files import exists
+from benchmarks.runs.keep_streams import Keeping
+from benchmarks.runs.provenance import describe
+from benchmarks.runs.record_frame import record_frame
+from benchmarks.runs.records import Line
+from benchmarks.runs.results import Results
+from hsc.errors import ResultsError, UsageError
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a run was carried out. workers: processes; device: torch's name; cache: the folder of kept measurements."""
+
+    workers: int = 1
+    device: str = "cpu"
+    cache: Path = Path("results/cache")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The outcome of a run.
+
+    scores, comparisons, records, summary: its numbers as DataFrames. score_rows, comparison_rows, record_rows: the
+    same as values. counts: what its metrics counted, for figures of the task. keeping: the bitstreams it keeps.
+    """
+
+    plan: Plan
+    score_rows: Sequence[ScoreRow]
+    comparison_rows: Sequence[Comparison] = ()
+    counts: Sequence[Counts] = ()
+    record_rows: Sequence[Line] = ()
+    keeping: Keeping | None = None
+    execution: Execution = Execution()
+
+    @functools.cached_property
+    def results(self) -> Results:
+        """The numbers, with what is needed to show them."""
+        design = self.plan.config.design
+        names = (design.columns, design.main_metric)
+        return Results.of(self.score_rows, self.comparison_rows, *names, design.facts, design.added)
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """One number of one cell a row, the columns of ``scores.csv``."""
+        return self.results.scores
+
+    @property
+    def comparisons(self) -> pd.DataFrame:
+        """One number about two curves, codecs or heads a row, the columns of ``comparisons.csv``."""
+        return self.results.comparisons
+
+    @functools.cached_property
+    def records(self) -> pd.DataFrame:
+        """One image at one operating point a row: its size and error, see ``record_frame``."""
+        return record_frame(self.record_rows, self.scores)
+
+    @functools.cached_property
+    def summary(self) -> pd.DataFrame:
+        """One codec and head a row: BD-rate, verdict, scores at common rates, times; see ``codec_summary``."""
+        return codec_summary(self.results)
+
+    @property
+    def failed(self) -> list[str]:
+        """One line for each cell without a number, or whose streams could not be kept: codec, point, head, reason."""
+        failed = (row for row in self.score_rows if row.status in {"failed", "missing"})
+        lines = dict.fromkeys(
+            " ".join(f"{row.codec} {row.point} {row.head}".split()) + f": {row.reason}" for row in failed
+        )
+        return [*lines, *(self.keeping.troubles if self.keeping else ())]
+
+    def save(
+        self,
+        folder: str | Path,
+        *,
+        overwrite: bool = False,
+        pictures: int = gallery.IMAGES,
+        progress: Progress | None = None,
+    ) -> Path:
+        """Write the files that ``hsc-bench run`` writes: tables, curves, ``run.json``, the page; returns the folder.
+
+        overwrite: replace a run of other settings that lies there. pictures: how many scenes the page shows decoded.
+
+        Raises:
+            UsageError: nothing was measured, or the folder holds a run of other settings.
+            ResultsError: the folder cannot be written.
+        """
+        from benchmarks.reporting.save_run import writable, write
+
+        folder = Path(folder)
+        if not self.score_rows:
+            raise UsageError("this outcome is a plan alone (dry=True), there is nothing to save; run it without dry")
+        gallery.check_images(pictures)
+        if not overwrite and self._another_run_in(folder):
+            raise UsageError(
+                f"{folder} holds a run of other settings; name another folder, or replace that run with overwrite=True"
+            )
+        execution = self.execution
+        kept = len(self.keeping.kept.images) if self.keeping else 0
+        arguments = equivalent_arguments(self.plan.config, device=execution.device, keep_streams=kept)
+        options = argparse.Namespace(**vars(execution), gallery=pictures)
+        writable(folder)
+        with backend_kept():
+            write(self, folder, options, arguments, progress or Silent())
+        return folder
+
+    def _another_run_in(self, folder: Path) -> bool:
+        """Whether a run lies in a folder that is of other cells or images, or cannot be read."""
+        if not exists(folder / run_json.FILE):
+            return False
+        try:
+            there = run_json.read(folder / run_json.FILE)
+        except ResultsError:
+            return True
+        here = describe(self.plan, self.execution.workers, self.execution.device, {})
+        images = (about["dataset"].get("pixels_sha256") for about in (there, here))
+        return there["cells"].keys() != here["cells"].keys() or len({*map(str, images)}) > 1
+
+    def _repr_html_(self) -> str:
+        title = where(self.scores) if self.score_rows else "Run"
+        return notebook_html(self.results, title, [*self.plan.notices, *(f"failed: {line}" for line in self.failed)])

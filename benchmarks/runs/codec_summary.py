@@ -1,0 +1,95 @@
+"""A run in one table: how each codec stands against the first anchor, what it scores at common rates, what it costs."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.api import Comparison
+from benchmarks.runs.comparison_tables import of_kinds
+from benchmarks.runs.results import Results
+from benchmarks.runs.sentences import verdict
+
+RATES_SHOWN = 3
+COLUMNS = ("codec", "head", "route", "metric", "anchor", "bd_rate", "bd_rate_low", "bd_rate_high", "verdict", "reason")
+
+
+def codec_summary(results: Results) -> pd.DataFrame:
+    """A row a head, route and codec, in the order of the run, lossless codecs of one point left out.
+
+    The columns: those of ``COLUMNS`` (BD-rate in percent of the anchor's rate with the ends of its interval, the
+    verdict "better", "worse" or "inconclusive", or the reason why there is none); the head's main score at up to three
+    rates that most codecs reach, as ``ap@0.1bpp``, measured as in ``scores.csv``; then the medians of encoding and
+    decoding an image in ms, over all operating points. NaN where there is no number, empty text where there is none.
+    """
+    scores = results.scores
+    scores = scores[(scores["part"] == "") & (scores["ladder"] == "") & (scores["codec"] != "")]
+    swept = {str(codec) for codec, rows in scores.groupby("codec") if any(rows["point"] != "")}
+    readers = scores[(scores["head"] != "") & scores["codec"].isin(swept)]
+    readers = readers[["head", "route", "codec"]].drop_duplicates()
+    differences, at_rates = of_kinds(results, "bd_rate"), of_kinds(results, "score_at_rate")
+    rows = [_row(results, differences, *names) for names in readers.itertuples(index=False, name=None)]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table = table[table["metric"] != ""].reset_index(drop=True)
+    for rate in _common_rates(at_rates):
+        values = {(c.codec, c.head, c.route, c.metric): c.value for c in at_rates if c.at_bpp == rate}
+        keys = list(zip(table["codec"], table["head"], table["route"], table["metric"], strict=True))
+        for metric in dict.fromkeys(table["metric"]):
+            cells = [values.get(key, math.nan) if key[3] == metric else math.nan for key in keys]
+            table[f"{metric}@{rate:g}bpp"] = pd.Series(cells, dtype="float64", index=table.index)
+    decoded = list(zip(table["codec"], table["route"], strict=True))
+    for name in ("encode", "decode"):
+        times = [_milliseconds(scores, f"{name}_s", codec, route) for codec, route in decoded]
+        table[f"{name}_ms"] = pd.Series(times, dtype="float64", index=table.index)
+    return table
+
+
+def _row(results: Results, differences: Sequence[Comparison], head: str, route: str, codec: str) -> list[Any]:
+    """The cells of ``COLUMNS``."""
+    metric = _main_score(results, head, route)
+    row: list[Any] = [codec, head, route, metric]
+    of_head = [c for c in differences if (c.head, c.route, c.metric) == (head, route, metric)]
+    anchors = list(dict.fromkeys(c.anchor for c in of_head))
+    found = next((c for c in of_head if c.codec == codec and c.anchor == anchors[0]), None)
+    if found is None:
+        return [
+            *row,
+            anchors[0] if anchors else "",
+            *[math.nan] * 3,
+            "",
+            "the anchor itself" if codec in anchors else "",
+        ]
+    if found.status != "ok":
+        return [*row, found.anchor, *[math.nan] * 3, "", found.reason]
+    ends = (found.value, found.low, found.high)
+    return [*row, found.anchor, *ends, verdict(found, results.facts_of(metric)), found.reason]
+
+
+def _main_score(results: Results, head: str, route: str) -> str:
+    """The first of the run's columns that a head has a score of; empty where it has none."""
+    scores = results.scores
+    of_head = set(scores[(scores["head"] == head) & (scores["route"] == route)]["metric"])
+    return next((column for column in results.columns if column in of_head), "")
+
+
+def _common_rates(at_rates: Sequence[Comparison]) -> list[float]:
+    """Up to three rates, those that most codecs reach on the first head, in rising order."""
+    if not at_rates:
+        return []
+    first = at_rates[0]
+    of_first = (c for c in at_rates if (c.head, c.route, c.metric) == (first.head, first.route, first.metric))
+    reached = Counter(c.at_bpp for c in of_first if not math.isnan(c.value))
+    most = sorted(reached, key=lambda rate: (-reached[rate], rate))[:RATES_SHOWN]
+    return sorted(most)
+
+
+def _milliseconds(scores: pd.DataFrame, name: str, codec: str, route: str) -> float:
+    """The median over a codec's operating points; on the latent route decoding ends at the latents."""
+    timed = scores[(scores["codec"] == codec) & (scores["metric"] == name) & (scores["head"] == "")]
+    of_route = timed[timed["route"] == route]
+    timed = of_route if len(of_route) else timed[timed["route"] == "image"]
+    return 1000 * float(timed["value"].median())
