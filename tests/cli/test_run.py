@@ -69,13 +69,13 @@ def test_a_run_ends_with_a_summary_of_one_screen_and_where_the_files_are(
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) <= 40
     assert max(map(len, lines)) <= 120
-    assert lines[0].startswith("detection on squares (val, ")
+    assert lines[0].startswith("detection on squares (test, ")
     assert not any("size=16" in line for line in lines)
     assert [line.split()[0] for line in lines if line.startswith(("blocks ", "grid "))]
     place = lines.index(f"Files in {tmp_path / 'run'}")
     assert [line.split()[0] for line in lines[place + 1 :]] == ["report.html", "table.md", "curves.png", "scores.csv"]
     table = (tmp_path / "run" / "table.md").read_text()
-    assert table.startswith("### Summary: detection on squares (val, ")
+    assert table.startswith("### Summary: detection on squares (test, ")
 
 
 def test_the_full_table_stands_before_the_same_summary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,7 +94,7 @@ def test_a_preview_prints_a_marked_summary_and_writes_nothing_but_the_cache(
     shown = capsys.readouterr().out
     assert shown.startswith("PREVIEW: 12 images, head squares alone, no intervals; no files are written\n")
     assert shown.splitlines()[-1] == shown.splitlines()[0]
-    assert "detection on squares (val, 12 images)" in shown
+    assert "detection on squares (test, 12 images)" in shown
     assert "squares(threshold=90)" not in shown
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache"]
     assert main(words(tmp_path, "--dataset", "squares(images=20)", "--dry-run")) == 0
