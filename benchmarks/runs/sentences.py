@@ -61,7 +61,7 @@ def verdicts(results: Results) -> list[str]:
         text = "; ".join(f"{word}: {', '.join(names)}" for word, names in codecs.items() if names)
         several = len({comparison.metric for comparison in of_reader[head, route]}) > 1
         score = f", {facts.title}" if several else ""
-        sentences.append(f"Verdict (95 % CI), {reader_name(results, head, route)}{score} against {anchor}: {text}.")
+        sentences.append(f"Verdict (95 % CI), {_reader(results, head, route)}{score} against {anchor}: {text}.")
     return sentences
 
 
@@ -80,7 +80,7 @@ def noise_floor(results: Results) -> list[str]:
             for facts in (results.facts_of(comparison.metric),)
         )
         sentences.append(
-            f"Noise floor, {reader_name(results, head, route)}: {codec} against itself, on a second ladder between the "
+            f"Noise floor, {_reader(results, head, route)}: {codec} against itself, on a second ladder between the "
             f"points of the first, where the true difference is 0: {numbers}."
         )
     return sentences or [
@@ -103,7 +103,7 @@ def at_rates(results: Results) -> list[str]:
             for c in group
         )
         sentences.append(
-            f"{reader_name(results, head, route)}, {codec} against {anchor}, {facts.title} {'; '.join(texts)}."
+            f"{_reader(results, head, route)}, {codec} against {anchor}, {facts.title} {'; '.join(texts)}."
         )
     return sentences
 
@@ -126,7 +126,7 @@ def refused(results: Results) -> list[str]:
         others = "" if math.isnan(ends[0]) else f", the others give {span}{unit}"
         anchor = "itself" if comparison.anchor == comparison.codec else comparison.anchor
         sentences.append(
-            f"{reader_name(results, comparison.head, comparison.route)}, {comparison.codec} against {anchor}, "
+            f"{_reader(results, comparison.head, comparison.route)}, {comparison.codec} against {anchor}, "
             f"{difference_title(comparison, facts)}: {comparison.refused} of {comparison.resamples} resamples refused"
             f"{others}."
         )
@@ -212,7 +212,7 @@ def _units(results: Results) -> list[str]:
     return [percent + _RATES_AND_TIMES, *([" ".join(exceptions)] if exceptions else [])]
 
 
-def reader_name(results: Results, head: str, route: str) -> str:
+def _reader(results: Results, head: str, route: str) -> str:
     """A head's name, with its domain where the run has it by both routes."""
     routes = set(results.scores.loc[results.scores["head"] == head, "route"])
     return f"{head}, {domain_of(route)}" if len(routes) > 1 else head

@@ -14,9 +14,9 @@ import pandas as pd
 
 from benchmarks.api import Comparison, MetricFacts
 from benchmarks.runs.comparison_tables import of_kinds
+from benchmarks.runs.domains import domain_of
 from benchmarks.runs.findings import Finding, Verdict, finding_of, verdict_of
 from benchmarks.runs.results import Results
-from benchmarks.runs.sentences import reader_name
 from benchmarks.runs.summary_notes import notes_of
 
 RATES = 3
@@ -56,7 +56,7 @@ class CodecRow:
     status: "anchor" for the anchor itself, "failed" for a codec without any operating point, else "ok". bd_rates,
     verdicts: one a head column, None where the two were not compared. at_rates: of the first head, one a common rate,
     None where the curve does not reach it. bpp, scores: what its operating points span, in bits per pixel and in the
-    score of the first head. encode_s, decode_s: seconds an image; decoding ends at the latents where nothing reads
+    score of each head column. encode_s, decode_s: seconds an image; decoding ends at the latents where nothing reads
     images. All of these are None where they were not measured.
     """
 
@@ -66,7 +66,7 @@ class CodecRow:
     verdicts: tuple[Verdict | None, ...]
     at_rates: tuple[Comparison | None, ...]
     bpp: Span | None = None
-    scores: Span | None = None
+    scores: tuple[Span | None, ...] = ()
     encode_s: Span | None = None
     decode_s: Span | None = None
 
@@ -76,9 +76,10 @@ class Summary:
     """A run at a glance.
 
     anchor: the first anchor that ran, empty where codecs are compared with none. heads: those that compare codecs with
-    the anchor; where there is no comparison, the first head of the run alone. unrivalled: heads that read too few
-    codecs for a comparison. rates: at most ``RATES`` bits per pixel, rising. rows: best BD-rate of the first head
-    first, then codecs without one in the order of the run. findings: one a head. notes: sentences.
+    the anchor; where nothing is compared, the first head of the run alone, or all heads where there are no common rates
+    either. other_heads: those that are no columns, since they read too few codecs for a comparison. rates: at most
+    ``RATES`` bits per pixel, rising. rows: best BD-rate of the first head first, then codecs without one in the order
+    of the run. findings: one a head. notes: sentences.
     """
 
     task: str
@@ -87,7 +88,7 @@ class Summary:
     images: int
     anchor: str
     heads: tuple[HeadColumn, ...]
-    unrivalled: tuple[str, ...]
+    other_heads: tuple[str, ...]
     rates: tuple[float, ...]
     rows: tuple[CodecRow, ...]
     findings: tuple[Finding, ...]
@@ -120,10 +121,11 @@ def summary_of(results: Results, notices: Sequence[str] = ()) -> Summary:
     views = _views(results, scores)
     rivals = [c for c in differences if c.anchor == anchor]
     compared = {_view(comparison) for comparison in rivals}
-    shown = [view for view in views if view in compared] or views[:1]
-    heads = tuple(_column(results, scores, place, view) for place, view in enumerate(shown))
-    at_rates = [c for c in of_kinds(results, "score_at_rate") if heads and _view(c) == shown[0]]
+    shown = [view for view in views if view in compared] or views
+    at_rates = [c for c in of_kinds(results, "score_at_rate") if shown and _view(c) == shown[0]]
     rates = _common(at_rates)
+    shown = shown[:1] if rates and not compared else shown
+    heads = tuple(_column(results, scores, place, view) for place, view in enumerate(shown))
     rows = [
         _row(scores, codec, heads, anchor, rivals, at_rates, rates) for codec in _codecs(scores) if codec != ORIGINAL
     ]
@@ -138,14 +140,14 @@ def summary_of(results: Results, notices: Sequence[str] = ()) -> Summary:
         if view in compared
     ]
     left = [view for view in views if view not in shown]
-    unrivalled = dict.fromkeys(reader_name(results, view.head, view.route) for view in left)
+    other_heads = dict.fromkeys(_name(scores, view) for view in left)
     first = results.scores.iloc[0] if len(results.scores) else None
     return Summary(
         *((str(first["task"]), str(first["dataset"]), str(first["split"])) if first is not None else ("", "", "")),
         int(results.scores["images"].max()) if first is not None else 0,
         anchor,
         heads,
-        tuple(unrivalled),
+        tuple(other_heads),
         rates,
         tuple(sorted(rows, key=_place)),
         tuple(findings),
@@ -177,9 +179,15 @@ def _view_of(head: HeadColumn) -> _View:
 def _column(results: Results, scores: pd.DataFrame, place: int, view: _View) -> HeadColumn:
     facts = results.facts_of(view.metric)
     original = _rows(scores, ORIGINAL, view)["value"]
-    title = reader_name(results, view.head, view.route)
+    title = _name(scores, view)
     title += f", {facts.title}" if view.metric in results.added else ""
     return HeadColumn(_letters(place), title, *view, facts, float(original.iloc[0]) if len(original) else math.nan)
+
+
+def _name(scores: pd.DataFrame, view: _View) -> str:
+    """A head's name, with its domain where the run has it by both routes."""
+    routes = set(scores.loc[scores["head"] == view.head, "route"])
+    return f"{view.head}, {domain_of(view.route)}" if len(routes) > 1 else view.head
 
 
 def _letters(place: int) -> str:
@@ -228,7 +236,6 @@ def _row(
     own = [comparison for comparison in rivals if comparison.codec == codec]
     by_head = [{c.kind: c for c in own if _view(c) == _view_of(head)} for head in heads]
     of_streams = scores[(scores["codec"] == codec) & (scores["head"] == "") & (scores["status"] == "ok")]
-    view = _view_of(heads[0]) if heads else _View("", "", "")
     ran = (of_streams["metric"] == "bpp").any()
     reached = {comparison.at_bpp: comparison for comparison in at_rates if comparison.codec == codec}
     return CodecRow(
@@ -241,7 +248,7 @@ def _row(
         ),
         tuple(reached.get(bpp) for bpp in rates),
         _span(of_streams, "bpp"),
-        _of_values(_rows(scores, codec, view)["value"]),
+        tuple(_of_values(_rows(scores, codec, _view_of(head))["value"]) for head in heads),
         _span(of_streams, "encode_s"),
         _span(of_streams[of_streams["route"] == "image"], "decode_s") or _span(of_streams, "decode_s"),
     )

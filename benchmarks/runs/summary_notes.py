@@ -23,7 +23,7 @@ def notes_of(results: Results, anchor: str, labels: Labels) -> list[str]:
         *_without_number(results),
         *too_little(results.scores),
         *_without_bd_rate(results, anchor, labels),
-        *_noise_floor(results, labels),
+        *(_noise_floor(results, labels) if anchor else []),
     ]
 
 
@@ -34,7 +34,7 @@ def _without_number(results: Results) -> list[str]:
     groups: dict[tuple[str, str], dict[str, list[str]]] = {}
     for row in rows.itertuples():
         codec = second_label(row.codec) if row.ladder else row.codec
-        subject = " ".join(f"{codec} {row.head and 'for ' + row.head}".split())
+        subject = f"{codec} for head {row.head}" if codec and row.head else codec or f"head {row.head}"
         points = groups.setdefault((row.status, row.reason), {}).setdefault(subject, [])
         points += [row.point] if row.point and row.point not in points else []
     for comparison in of_kinds(results, "matched_rate"):

@@ -107,7 +107,7 @@ def test_rows_stand_by_bd_rate_with_the_anchor_at_zero() -> None:
 def test_a_row_holds_spans_of_rates_scores_and_times() -> None:
     row = summary_of(results(SCORES, COMPARED)).rows[0]
     assert row.bpp == Span(0.1, 0.4)
-    assert row.scores == Span(0.2, 0.4)
+    assert row.scores == (Span(0.2, 0.4),)
     assert row.encode_s == Span(0.004, 0.012)
     assert row.decode_s == Span(0.012, 0.012)
 
@@ -223,7 +223,7 @@ def test_heads_are_lettered_and_those_without_a_rival_are_named_below() -> None:
     compared = [*COMPARED, *(replace(c, head=other["head"], low=NAN, high=NAN) for c in COMPARED[:3])]
     summary = summary_of(results(scores, compared))
     assert [(head.label, head.head) for head in summary.heads] == [("A", "small"), ("B", "small(arch=hourglass)")]
-    assert summary.unrivalled == ("latent_detector",)
+    assert summary.other_heads == ("latent_detector",)
     lines = lines_of(summary)
     assert "Heads: A small (AP 52.8 on the originals); B small(arch=hourglass)." in lines
     assert "Heads that read too few codecs for a comparison: latent_detector." in lines
@@ -250,6 +250,15 @@ def test_one_codec_without_a_rival_shows_what_its_points_span() -> None:
     assert len(lines) < 15
 
 
+def test_one_codec_shows_the_span_of_each_head() -> None:
+    more = points("jpeg", (0.1, 0.2, 0.4), (0.5, 0.6, 0.7), head="other")
+    skipped = score("", "", "ap", NAN, status="skipped", reason="it follows hsc alone", **{**HEAD, "head": "adapted"})
+    lines = lines_of(summary_of(results([*points("jpeg", (0.1, 0.2, 0.4), (0.2, 0.3, 0.4)), *more, skipped])))
+    assert lines[2].split() == ["codec", "bpp", "AP", "A", "AP", "B", "encode", "decode"]
+    assert lines[5].split() == ["jpeg", "0.1..0.4", "20.0..40.0", "50.0..70.0", "4.0..12", "12"]
+    assert "- Skipped: head adapted: it follows hsc alone" in lines
+
+
 def test_a_single_operating_point_has_numbers_and_no_span() -> None:
     lines = lines_of(summary_of(results(points("jpeg", (0.25,), (0.2,)))))
     assert lines[5].split() == ["jpeg", "0.25", "20.0", "4.0", "12"]
@@ -271,8 +280,9 @@ def test_matched_rates_show_the_scores_of_the_points_found() -> None:
         *(at_rate(codec, bpp, bpp, point="q=0") for codec in ("vvc", "hsc") for bpp in (0.07, 0.13)),
         refused("hsc", "no point within 5 % of 0.5 bpp", kind="matched_rate", metric="bpp", head="", at_bpp=0.5),
     ]
-    summary = summary_of(results(SCORES, compared))
+    summary = summary_of(results([*SCORES, *points("hsc", (0.1,), (0.5,), head="other")], compared))
     assert summary.rates == (0.07, 0.13)
+    assert (summary.heads[0].head, summary.other_heads) == ("small", ("other",))
     lines = lines_of(summary)
     (row,) = [line for line in lines if line.startswith("hsc  ")]
     assert row.split()[1:3] == ["7.0", "13.0"]
@@ -314,7 +324,7 @@ def test_more_heads_than_fit_stand_in_a_second_table_or_are_named() -> None:
     assert all(f"BD-rate {letter}" in "\n".join(lines) for letter in "ABCDEFG")
     rows = tuple(replace(summary.rows[0], codec=f"codec{k}") for k in range(18))
     crowded = lines_of(replace(summary, rows=rows))
-    assert "- More heads: their BD-rates are in table.md." in crowded
+    assert "- More heads: their columns are in table.md." in crowded
     assert markdown(summary).count("BD-rate") >= 7
 
 
