@@ -113,11 +113,12 @@ def _benchmark(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         write(outcome, folder, options, arguments, progress)
     except OSError as error:
         raise ResultsError(f"the run's files: {unwritten(error, folder)}") from error
+    for line in outcome.failed:
+        sys.stderr.write(f"failed: {one_line(line)}\n")
+    sys.stderr.flush()
     sys.stdout.write(ending(outcome, folder, full=options.table == "full"))
     sys.stdout.flush()
     sys.stderr.write(f"{time.monotonic() - started:.0f} s\n")
-    for line in outcome.failed:
-        sys.stderr.write(f"failed: {one_line(line)}\n")
     return FAILED if outcome.failed else DONE
 
 

@@ -19,6 +19,7 @@ from benchmarks.harness.progress import Progress
 from benchmarks.runs.summary import summary_of
 from benchmarks.runs.summary_text import screen
 from benchmarks.text import one_line
+from hsc.errors import UnavailableError, UsageError
 
 
 def preview(config: Config, options: argparse.Namespace, progress: Progress, tell: Callable[[str], None]) -> int:
@@ -32,8 +33,36 @@ def preview(config: Config, options: argparse.Namespace, progress: Progress, tel
     if 0 < config.limit <= PREVIEW_IMAGES:
         sys.stderr.write(f"no preview: the run itself has only {config.limit} images\n")
         return DONE
-    outcome = evaluation.run(
-        first_look(config),
+    outcome = _first_scored(config, options, progress, tell)
+    for line in outcome.failed:
+        sys.stderr.write(f"failed: {one_line(line)}\n")
+    sys.stderr.flush()
+    images, readers = len(outcome.plan.images), outcome.plan.config.readers
+    mark = f"PREVIEW: {images} images, head {one_line(readers[0].label)} alone, no intervals; no files are written"
+    shown = screen(summary_of(outcome.results, outcome.plan.notices))
+    sys.stdout.write(f"{mark}\n\n{shown}\n{mark}\n")
+    sys.stdout.flush()
+    return FAILED if outcome.failed else DONE
+
+
+def _first_scored(
+    config: Config, options: argparse.Namespace, progress: Progress, tell: Callable[[str], None]
+) -> evaluation.Outcome:
+    """The outcome with the first head that can be scored; what keeps others out is found before anything is coded."""
+    *looks, last = first_looks(config)
+    for look in looks:
+        try:
+            return _run(look, options, progress, tell)
+        except (UsageError, UnavailableError):
+            continue
+    return _run(last, options, progress, tell)
+
+
+def _run(
+    config: Config, options: argparse.Namespace, progress: Progress, tell: Callable[[str], None]
+) -> evaluation.Outcome:
+    return evaluation.run(
+        config,
         workers=options.workers,
         device=options.device,
         cache=options.cache,
@@ -41,22 +70,15 @@ def preview(config: Config, options: argparse.Namespace, progress: Progress, tel
         timeout_s=options.timeout_s,
         tell=tell,
     )
-    images, readers = len(outcome.plan.images), outcome.plan.config.readers
-    mark = f"PREVIEW: {images} images, head {one_line(readers[0].label)} alone, no intervals; no files are written"
-    shown = screen(summary_of(outcome.results, outcome.plan.notices))
-    sys.stdout.write(f"{mark}\n\n{shown}\n{mark}\n")
-    sys.stdout.flush()
-    for line in outcome.failed:
-        sys.stderr.write(f"failed: {one_line(line)}\n")
-    return FAILED if outcome.failed else DONE
 
 
-def first_look(config: Config) -> Config:
-    """The same run over ``PREVIEW_IMAGES`` images, with one head, without intervals and without a noise floor.
+def first_looks(config: Config) -> list[Config]:
+    """The same run over ``PREVIEW_IMAGES`` images, without intervals and without a noise floor, with each head alone.
 
-    The head is the first one on decoded images that can run here, since those read every codec.
+    Heads on decoded images that can run here come first, since they read every codec.
     """
     readers = sorted(config.readers, key=lambda reader: reader.route != "image")
     usable = [reader for reader in readers if why_unavailable(reader.head) is None] or readers
     curves = tuple(curve for curve in config.curves if not curve.second_of)
-    return replace(config, limit=PREVIEW_IMAGES, readers=tuple(usable[:1]), curves=curves, resamples=0)
+    limit = min(config.limit or PREVIEW_IMAGES, PREVIEW_IMAGES)
+    return [replace(config, limit=limit, readers=(reader,), curves=curves, resamples=0) for reader in usable]

@@ -105,6 +105,14 @@ def test_a_preview_prints_a_marked_summary_and_writes_nothing_but_the_cache(
     assert "original: 12 of 20 images known\n" in plan
 
 
+def test_a_preview_takes_the_first_head_that_can_be_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = [word for word in words(tmp_path, "--codec", "grid", "--preview") if word != "--anchor"]
+    line[line.index("squares", 2)] = "small"  # it knows none of the classes of squares
+    line.remove("blocks")
+    assert main(line) == 0
+    assert "head squares(threshold=90) alone" in capsys.readouterr().out
+
+
 def test_a_run_of_few_images_has_no_preview(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words(tmp_path, "--limit", "4", "--preview")) == 0
     shown = capsys.readouterr()
