@@ -18,7 +18,9 @@ from benchmarks.cli.command import DONE, FAILED
 from benchmarks.cli.listing import REGISTRIES, listing
 from benchmarks.cli.options import load_codec_files
 from benchmarks.cli.plan_text import planned
+from benchmarks.cli.run_ending import ending
 from benchmarks.cli.run_parser import parser
+from benchmarks.cli.run_preview import preview
 from benchmarks.evaluation import configure, require
 from benchmarks.harness.config import Config
 from benchmarks.harness.progress import Bar, Silent
@@ -86,10 +88,12 @@ def _benchmark(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     config = _config(options)
     gallery.check_images(options.gallery)
     require(config, options.require)
+    progress = Silent() if options.quiet else Bar()
+    if options.preview and not options.dry_run:
+        return preview(config, options, progress, _warn)
     folder = options.out or Path("results/runs") / (options.name or options.task)
     if not options.dry_run:
         writable(folder)
-    progress = Silent() if options.quiet else Bar()
     outcome = evaluation.run(
         config,
         workers=options.workers,
@@ -106,13 +110,15 @@ def _benchmark(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         sys.stdout.write(planned(outcome))
         return DONE
     try:
-        tables = write(outcome, folder, options, arguments, progress)
+        write(outcome, folder, options, arguments, progress)
     except OSError as error:
         raise ResultsError(f"the run's files: {unwritten(error, folder)}") from error
-    sys.stdout.write(tables)
-    sys.stderr.write(f"{time.monotonic() - started:.0f} s; files in {folder}\n")
     for line in outcome.failed:
         sys.stderr.write(f"failed: {one_line(line)}\n")
+    sys.stderr.flush()
+    sys.stdout.write(ending(outcome, folder, full=options.table == "full"))
+    sys.stdout.flush()
+    sys.stderr.write(f"{time.monotonic() - started:.0f} s\n")
     return FAILED if outcome.failed else DONE
 
 

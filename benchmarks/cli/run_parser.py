@@ -12,11 +12,15 @@ from benchmarks.harness.executors import TIMEOUT_S
 from benchmarks.reporting.images import gallery
 from benchmarks.stats.bootstrap import RESAMPLES
 
+PREVIEW_IMAGES = 12
+"""Images of a preview: with fewer, many curves dip by chance and have no Bjontegaard difference."""
 EXAMPLES = """
   hsc-bench run --task detection
       the task's own data set, heads and codecs; nothing is downloaded
   hsc-bench run --task detection --limit 8 --codec jpeg --codec 'vvc(qp=[47, 42, 37, 32], preset=fast)'
       a quick look: two codecs, eight images
+  hsc-bench run --preview
+      a first look within a minute or two: all default codecs, few images; the same line without --preview goes on
   hsc-bench run --task detection --dataset 'coco(images="val2017", annotations="instances_val2017.json")' \\
       --head 'onnx(path="yolox_nano.onnx", format=yolox)' --codec 'jpeg(quality=[5, 10, 20, 35, 50, 75])' --codec bpg
       your own photos, labels and detector
@@ -163,6 +167,12 @@ def _add_execution(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--dry-run", action="store_true", help="print the plan and stop: cells, what is cached, what would run"
     )
+    group.add_argument(
+        "--preview",
+        action="store_true",
+        help=f"a first look: the summary of {PREVIEW_IMAGES} images by the first head, without intervals and without "
+        "files; what it encodes, the run itself finds in the cache",
+    )
     group.add_argument("--quiet", action="store_true", help="no progress on standard error")
 
 
@@ -170,6 +180,12 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     """The arguments that name folders and files."""
     group.add_argument(
         "--out", metavar="DIR", type=Path, help="folder for the run's files (default: results/runs/<name>)"
+    )
+    group.add_argument(
+        "--table",
+        choices=("summary", "full"),
+        default="summary",
+        help="what is printed at the end: the summary, or every operating point before it (default: %(default)s)",
     )
     group.add_argument("--name", help="name of the run (default: the task's name)")
     group.add_argument(

@@ -39,8 +39,8 @@ def writable(folder: Path) -> None:
 
 def write(
     outcome: Outcome, folder: Path, options: argparse.Namespace, arguments: Sequence[str], progress: Progress
-) -> str:
-    """Write a run's files, the page of them all last; returns the tables for the terminal.
+) -> None:
+    """Write a run's files, the page of them all last.
 
     options: ``workers``, ``device``, ``cache`` and ``gallery`` of ``hsc-bench run``. arguments: of its command line.
     """
@@ -58,4 +58,3 @@ def write(
     provenance.write(folder / "run.json", provenance.describe(outcome.plan, workers, options.device, command))
     gallery.keep(outcome.plan, folder, options.cache, options.gallery, progress)
     html.write(folder)
-    return tables.blocks(results, "simple")

@@ -16,6 +16,8 @@ from benchmarks.runs.domains import domain_of
 from benchmarks.runs.number_texts import column_title, interval_text, score_text
 from benchmarks.runs.results import Results
 from benchmarks.runs.rows import COMPARISONS, SCORES
+from benchmarks.runs.summary import summary_of
+from benchmarks.runs.summary_text import markdown
 from benchmarks.runs.wide_table import ORIGINALS, REFERENCE, wide
 from benchmarks.stats.metric_facts import TIMES
 from benchmarks.text import one_line
@@ -45,10 +47,12 @@ def texts(results: Results, notices: Sequence[str] = ()) -> dict[str, str]:
 
 def blocks(results: Results, form: str, notices: Sequence[str] = ()) -> str:
     """Tables and sentences as one text: ``simple`` for a terminal, ``github`` for Markdown, ``latex_booktabs`` for a
-    paper. notices: what stands before the tables.
+    paper. notices: what stands before the tables. Markdown opens with the summary.
     """
     tex = form.startswith("latex")
     parts = [_notice(text, form) for text in notices]
+    if form == "github" and (summary := markdown(summary_of(results))):
+        parts.append(summary)
     table = wide(results)
     for (head, route), lines in table.groupby(["head", "route"], sort=False):
         parts += [_heading(_title(results.scores, str(head), str(route)), form), _block(results, table, lines, form)]

@@ -37,7 +37,7 @@ def words(tmp_path: Path, *more: str) -> list[str]:
 
 
 def test_a_run_writes_its_files_and_says_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(words(tmp_path)) == 0
+    assert main(words(tmp_path, "--table", "full")) == 0
     shown = capsys.readouterr()
     assert "AP50" in shown.out
     assert "size=16" in shown.out
@@ -60,6 +60,65 @@ def test_a_run_writes_its_files_and_says_done(tmp_path: Path, capsys: pytest.Cap
     assert (folder / "curves.png").read_bytes()[:4] == b"\x89PNG"
     assert (folder / "curves.pdf").read_bytes()[:4] == b"%PDF"
     assert r"\toprule" in (folder / "table.tex").read_text()
+
+
+def test_a_run_ends_with_a_summary_of_one_screen_and_where_the_files_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(tmp_path, "--codec", "grid")) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 120
+    assert lines[0].startswith("detection on squares (test, ")
+    assert not any("size=16" in line for line in lines)
+    assert [line.split()[0] for line in lines if line.startswith(("blocks ", "grid "))]
+    place = lines.index(f"Files in {tmp_path / 'run'}")
+    assert [line.split()[0] for line in lines[place + 1 :]] == ["report.html", "table.md", "curves.png", "scores.csv"]
+    table = (tmp_path / "run" / "table.md").read_text()
+    assert table.startswith("### Summary: detection on squares (test, ")
+
+
+def test_the_full_table_stands_before_the_same_summary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words(tmp_path)) == 0
+    summary = capsys.readouterr().out
+    assert main(words(tmp_path, "--table", "full")) == 0
+    full = capsys.readouterr().out
+    assert full.endswith(summary)
+    assert "size=16" in full.removesuffix(summary)
+
+
+def test_a_preview_prints_a_marked_summary_and_writes_nothing_but_the_cache(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(tmp_path, "--dataset", "squares(images=20)", "--preview")) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("PREVIEW: 12 images, head squares alone, no intervals; no files are written\n")
+    assert shown.splitlines()[-1] == shown.splitlines()[0]
+    assert "detection on squares (test, 12 images)" in shown
+    assert "squares(threshold=90)" not in shown
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache"]
+    line = words(tmp_path, "--dataset", "squares(images=20)", "--dry-run")
+    second = line.index("squares(threshold=90)")
+    one_head = [*line[: second - 1], *line[second + 1 :]]
+    assert main(one_head) == 0
+    plan = capsys.readouterr().out
+    assert "original: 12 of 20 images known\n" in plan
+
+
+def test_a_preview_takes_the_first_head_that_can_be_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = [word for word in words(tmp_path, "--codec", "grid", "--preview") if word != "--anchor"]
+    line[line.index("squares", 2)] = "small"  # it knows none of the classes of squares
+    line.remove("blocks")
+    assert main(line) == 0
+    assert "head squares(threshold=90) alone" in capsys.readouterr().out
+
+
+def test_a_run_of_few_images_has_no_preview(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words(tmp_path, "--limit", "4", "--preview")) == 0
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "no preview" in shown.err
+    assert "4 images" in shown.err
 
 
 def test_rows_have_the_agreed_columns_and_every_cell_leads_to_its_provenance(tmp_path: Path) -> None:

@@ -1,0 +1,33 @@
+"""What ``hsc-bench run`` prints at its end: the summary on one screen, and where the files are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.evaluation import Outcome
+from benchmarks.runs import tables
+from benchmarks.runs.summary import summary_of
+from benchmarks.runs.summary_text import screen
+from benchmarks.text import one_line
+
+_FILES = {
+    "report.html": "the page to open in a browser: curves, every operating point, pictures",
+    "table.md": "every operating point, all comparisons and notes (--table full prints them here)",
+    "curves.png": "the curves",
+    "scores.csv": "one number a row, comparisons.csv likewise; run.json says where each comes from",
+}
+"""The files that are named, in this order, and what each holds."""
+
+
+def ending(outcome: Outcome, folder: Path, *, full: bool = False) -> str:
+    """The last lines of a finished run. full: begin with all tables."""
+    results = outcome.results
+    summary = screen(summary_of(results, outcome.plan.notices), _files_in(folder))
+    return f"{tables.blocks(results, 'simple')}\n{summary}" if full else summary
+
+
+def _files_in(folder: Path) -> list[str]:
+    """A line for the folder, and one for each file of it that a reader looks for first."""
+    width = max(map(len, _FILES))
+    named = [f"  {name:{width}}  {holds}" for name, holds in _FILES.items() if (folder / name).exists()]
+    return [f"Files in {one_line(folder)}", *named]

@@ -1,0 +1,271 @@
+"""A run in a few lines: a row a codec, the finding, and what a reader must know, as data for a terminal or a page.
+
+scores, comparisons --summary_of--> Summary --> one screen of a terminal (summary_text), the head of table.md, a page
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import pandas as pd
+
+from benchmarks.api import Comparison, MetricFacts
+from benchmarks.runs.comparison_tables import of_kinds
+from benchmarks.runs.domains import domain_of
+from benchmarks.runs.findings import Finding, Verdict, finding_of, verdict_of
+from benchmarks.runs.results import Results
+from benchmarks.runs.summary_notes import notes_of
+
+RATES = 3
+"""Common rates whose scores are shown."""
+ORIGINAL = "original"
+"""The label of the uncompressed images, the ceiling of every table, which is no codec of the summary."""
+
+
+class Span(NamedTuple):
+    """The values of a codec at its operating points: low and high are equal for one point."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class HeadColumn:
+    """A head, by one route and in one score, by which codecs are compared with the anchor.
+
+    label: "A", "B" and so on, in the order of the run. title: the head's name, with its domain where the run has it by
+    both routes and its score where it has several. original: its score on the uncompressed images, NaN if not scored.
+    """
+
+    label: str
+    title: str
+    head: str
+    route: str
+    metric: str
+    facts: MetricFacts
+    original: float = math.nan
+
+
+@dataclass(frozen=True)
+class CodecRow:
+    """A codec of the summary.
+
+    status: "anchor" for the anchor itself, "failed" for a codec without any operating point, else "ok". bd_rates,
+    verdicts: one a head column, None where the two were not compared. at_rates: of the first head, one a common rate,
+    None where the curve does not reach it. bpp, scores: what its operating points span, in bits per pixel and in the
+    score of each head column. encode_s, decode_s: seconds an image; decoding ends at the latents where nothing reads
+    images. All of these are None where they were not measured.
+    """
+
+    codec: str
+    status: Literal["ok", "anchor", "failed"]
+    bd_rates: tuple[Comparison | None, ...]
+    verdicts: tuple[Verdict | None, ...]
+    at_rates: tuple[Comparison | None, ...]
+    bpp: Span | None = None
+    scores: tuple[Span | None, ...] = ()
+    encode_s: Span | None = None
+    decode_s: Span | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A run at a glance.
+
+    anchor: the first anchor that ran, empty where codecs are compared with none. heads: those that compare codecs with
+    the anchor; where nothing is compared, the first head of the run alone, or all heads where there are no common rates
+    either. other_heads: those that are no columns, since they read too few codecs for a comparison. rates: at most
+    ``RATES`` bits per pixel, rising. rows: best BD-rate of the first head first, then codecs without one in the order
+    of the run. findings: one a head. notes: sentences.
+    """
+
+    task: str
+    dataset: str
+    split: str
+    images: int
+    anchor: str
+    heads: tuple[HeadColumn, ...]
+    other_heads: tuple[str, ...]
+    rates: tuple[float, ...]
+    rows: tuple[CodecRow, ...]
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def compared(self) -> bool:
+        """Whether any codec has a BD-rate, or a verdict by BD-metric, against the anchor."""
+        return any(row.verdicts != (None,) * len(row.verdicts) for row in self.rows)
+
+
+class _View(NamedTuple):
+    """A head by a route, in a score."""
+
+    head: str
+    route: str
+    metric: str
+
+
+def summary_of(results: Results, notices: Sequence[str] = ()) -> Summary:
+    """The summary of a run. notices: sentences that a reader must know before any number; they come first in the notes.
+
+    >>> from benchmarks.runs.results import Results
+    >>> summary_of(Results.of([], [], ("ap",), "ap", {})).rows
+    ()
+    """
+    scores = results.scores[(results.scores["part"] == "") & (results.scores["ladder"] == "")]
+    differences = of_kinds(results, "bd_rate", "bd_metric")
+    anchor = differences[0].anchor if differences else ""
+    views = _views(results, scores)
+    rivals = [c for c in differences if c.anchor == anchor]
+    compared = {_view(comparison) for comparison in rivals}
+    shown = [view for view in views if view in compared] or views
+    at_rates = [c for c in of_kinds(results, "score_at_rate") if shown and _view(c) == shown[0]]
+    rates = _common(at_rates)
+    shown = shown[:1] if rates and not compared else shown
+    heads = tuple(_column(results, scores, place, view) for place, view in enumerate(shown))
+    rows = [
+        _row(scores, codec, heads, anchor, rivals, at_rates, rates) for codec in _codecs(scores) if codec != ORIGINAL
+    ]
+    leads = of_kinds(results, "lead_bd_rate", "lead_bd_metric")
+    findings = [
+        finding_of(
+            [c for c in rivals if _view(c) == view],
+            [c for c in leads if _view(c) == view and c.anchor == anchor],
+            head.facts,
+        )
+        for head, view in zip(heads, shown, strict=True)
+        if view in compared
+    ]
+    left = [view for view in views if view not in shown]
+    other_heads = dict.fromkeys(_name(scores, view) for view in left)
+    first = results.scores.iloc[0] if len(results.scores) else None
+    return Summary(
+        *((str(first["task"]), str(first["dataset"]), str(first["split"])) if first is not None else ("", "", "")),
+        int(results.scores["images"].max()) if first is not None else 0,
+        anchor,
+        heads,
+        tuple(other_heads),
+        rates,
+        tuple(sorted(rows, key=_place)),
+        tuple(findings),
+        (*notices, *notes_of(results, anchor, {_view_of(head): head.label for head in heads})),
+    )
+
+
+def _views(results: Results, scores: pd.DataFrame) -> list[_View]:
+    """Every head and route with a score, in each score by which codecs are compared."""
+    scored = scores[(scores["head"] != "") & (scores["status"] == "ok")]
+    views = []
+    for (head, route), of_reader in scored.groupby(["head", "route"], sort=False):
+        metrics = set(of_reader["metric"])
+        main = next((name for name in results.columns if name in metrics), results.main_metric)
+        views += [
+            _View(str(head), str(route), name) for name in dict.fromkeys((main, *results.added)) if name in metrics
+        ]
+    return views
+
+
+def _view(comparison: Comparison) -> _View:
+    return _View(comparison.head, comparison.route, comparison.metric)
+
+
+def _view_of(head: HeadColumn) -> _View:
+    return _View(head.head, head.route, head.metric)
+
+
+def _column(results: Results, scores: pd.DataFrame, place: int, view: _View) -> HeadColumn:
+    facts = results.facts_of(view.metric)
+    original = _rows(scores, ORIGINAL, view)["value"]
+    title = _name(scores, view)
+    title += f", {facts.title}" if view.metric in results.added else ""
+    return HeadColumn(_letters(place), title, *view, facts, float(original.iloc[0]) if len(original) else math.nan)
+
+
+def _name(scores: pd.DataFrame, view: _View) -> str:
+    """A head's name, with its domain where the run has it by both routes."""
+    routes = set(scores.loc[scores["head"] == view.head, "route"])
+    return f"{view.head}, {domain_of(view.route)}" if len(routes) > 1 else view.head
+
+
+def _letters(place: int) -> str:
+    """A, B, ..., Z, AA, AB: as a spreadsheet names its columns."""
+    before, last = divmod(place, 26)
+    return (_letters(before - 1) if before else "") + chr(ord("A") + last)
+
+
+def _codecs(scores: pd.DataFrame) -> list[str]:
+    """The codecs that were tried, in the order of the run; those that cannot run here are left to the notes."""
+    of_points = scores[(scores["codec"] != "") & (scores["metric"] == "bpp") & (scores["status"] != "skipped")]
+    return list(dict.fromkeys(of_points["codec"]))
+
+
+def _rows(scores: pd.DataFrame, codec: str, view: _View) -> pd.DataFrame:
+    """The scores of a codec's points in a view."""
+    here = (scores["codec"] == codec) & (scores["status"] == "ok")
+    return scores[
+        here
+        & (scores["head"] == view.head)
+        & (scores["route"] == view.route)
+        & (scores["metric"] == view.metric)
+        & scores["value"].notna()
+    ]
+
+
+def _common(at_rates: Iterable[Comparison]) -> tuple[float, ...]:
+    """The rates that most codecs reach, the lower of two that equally many reach; in rising order."""
+    reached: dict[float, int] = {}
+    for comparison in at_rates:
+        if comparison.status == "ok" and not math.isnan(comparison.value):
+            reached[comparison.at_bpp] = reached.get(comparison.at_bpp, 0) + 1
+    return tuple(sorted(sorted(reached, key=lambda bpp: (-reached[bpp], bpp))[:RATES]))
+
+
+def _row(
+    scores: pd.DataFrame,
+    codec: str,
+    heads: Sequence[HeadColumn],
+    anchor: str,
+    rivals: Sequence[Comparison],
+    at_rates: Sequence[Comparison],
+    rates: Sequence[float],
+) -> CodecRow:
+    """A codec's row. rivals: the Bjontegaard differences from ``anchor``. at_rates: of the first head."""
+    own = [comparison for comparison in rivals if comparison.codec == codec]
+    by_head = [{c.kind: c for c in own if _view(c) == _view_of(head)} for head in heads]
+    of_streams = scores[(scores["codec"] == codec) & (scores["head"] == "") & (scores["status"] == "ok")]
+    ran = (of_streams["metric"] == "bpp").any()
+    reached = {comparison.at_bpp: comparison for comparison in at_rates if comparison.codec == codec}
+    return CodecRow(
+        codec,
+        "failed" if not ran else "anchor" if codec == anchor else "ok",
+        tuple(kinds.get("bd_rate") for kinds in by_head),
+        tuple(
+            verdict_of(kinds.get("bd_rate"), kinds.get("bd_metric"), head.facts)
+            for kinds, head in zip(by_head, heads, strict=True)
+        ),
+        tuple(reached.get(bpp) for bpp in rates),
+        _span(of_streams, "bpp"),
+        tuple(_of_values(_rows(scores, codec, _view_of(head))["value"]) for head in heads),
+        _span(of_streams, "encode_s"),
+        _span(of_streams[of_streams["route"] == "image"], "decode_s") or _span(of_streams, "decode_s"),
+    )
+
+
+def _span(of_streams: pd.DataFrame, metric: str) -> Span | None:
+    return _of_values(of_streams[of_streams["metric"] == metric]["value"])
+
+
+def _of_values(values: pd.Series) -> Span | None:
+    values = values.dropna()
+    return Span(float(values.min()), float(values.max())) if len(values) else None
+
+
+def _place(row: CodecRow) -> tuple[int, float]:
+    """Where a row stands: by BD-rate, the anchor at 0; then codecs without one, then those that failed."""
+    if row.status != "ok":
+        return (0, 0.0) if row.status == "anchor" else (2, 0.0)
+    first = row.bd_rates[0] if row.bd_rates else None
+    return (0, first.value) if first and first.status == "ok" else (1, 0.0)
