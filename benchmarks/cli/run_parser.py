@@ -35,6 +35,9 @@ EXAMPLES = """
       a control: each image is scored by the labels of another one; after a run on roadscenes nothing is encoded again
   hsc-bench run --keep-streams 8 --out results/mine, then hsc-bench verify results/mine
       the folder keeps the bitstreams of eight images, and the second command decodes and scores them again
+  hsc-bench run --config run.toml --limit 8
+      the settings of a file: each option by its long name, lists as arrays, as in codec = ["jpeg", "vvc"]; options on
+      the line win. Each run's folder holds its own run.toml, which hsc-bench rerun repeats
   hsc-bench run --list codecs
   hsc-bench run --dry-run --task detection
 
@@ -50,9 +53,15 @@ def parser() -> argparse.ArgumentParser:
         EXAMPLES,
         failed="some cells failed (named on standard error)",
     )
+    parser.add_argument(
+        "--config",
+        metavar="TOML",
+        type=Path,
+        help="read options from a file: long names as keys, lists as arrays; options on the line win",
+    )
     _add_subject(parser.add_argument_group("what to run"))
-    _add_execution(parser.add_argument_group("how to run it"))
-    _add_output(parser.add_argument_group("where results go"))
+    add_execution(parser.add_argument_group("how to run it"))
+    add_output(parser.add_argument_group("where results go"))
     parser.add_argument(
         "--list",
         choices=sorted(REGISTRIES),
@@ -134,7 +143,7 @@ def _add_subject(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--seed", metavar="N", type=int, default=0, help="seed of all random draws (default: 0)")
 
 
-def _add_execution(group: argparse._ArgumentGroup) -> None:
+def add_execution(group: argparse._ArgumentGroup) -> None:
     """The arguments that change no number but times."""
     add_workers(group)
     add_device(group)
@@ -166,12 +175,19 @@ def _add_execution(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--quiet", action="store_true", help="no progress on standard error")
 
 
-def _add_output(group: argparse._ArgumentGroup) -> None:
+def add_output(group: argparse._ArgumentGroup) -> None:
     """The arguments that name folders and files."""
     group.add_argument(
         "--out", metavar="DIR", type=Path, help="folder for the run's files (default: results/runs/<name>)"
     )
-    group.add_argument("--name", help="name of the run (default: the task's name)")
+    group.add_argument(
+        "--name", help="name of the run (default: the task's name, with that of a data set that is not the task's own)"
+    )
+    group.add_argument(
+        "--overwrite-folder",
+        action="store_true",
+        help="replace a finished run of other settings in the folder, which is refused otherwise",
+    )
     group.add_argument(
         "--keep-streams",
         metavar="N",

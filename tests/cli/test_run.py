@@ -53,6 +53,7 @@ def test_a_run_writes_its_files_and_says_done(tmp_path: Path, capsys: pytest.Cap
             "curves.png",
             "curves.pdf",
             "run.json",
+            "run.toml",
             "gallery.json",
             "report.html",
         ]
