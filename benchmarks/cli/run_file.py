@@ -47,9 +47,9 @@ def options() -> dict[str, argparse.Action]:
     return named
 
 
-def given(arguments: Sequence[str]) -> dict[str, Any]:
-    """The settings of a command line, which ``parser()`` accepts."""
-    line = parser()
+def given(arguments: Sequence[str], line: argparse.ArgumentParser | None = None) -> dict[str, Any]:
+    """The settings of a command line. line: a parser that accepts it, by default that of ``hsc-bench run``."""
+    line = line or parser()
     for action in line._actions:
         action.default = argparse.SUPPRESS
     values = vars(line.parse_args(arguments))

@@ -175,14 +175,14 @@ def add_execution(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--quiet", action="store_true", help="no progress on standard error")
 
 
-def add_output(group: argparse._ArgumentGroup) -> None:
-    """The arguments that name folders and files."""
-    group.add_argument(
-        "--out", metavar="DIR", type=Path, help="folder for the run's files (default: results/runs/<name>)"
-    )
-    group.add_argument(
-        "--name", help="name of the run (default: the task's name, with that of a data set that is not the task's own)"
-    )
+def add_output(group: argparse._ArgumentGroup, *, out: str = "default: results/runs/<name>", name: bool = True) -> None:
+    """The arguments that name folders and files. out: of the folder by default. name: whether a run can be named."""
+    group.add_argument("--out", metavar="DIR", type=Path, help=f"folder for the run's files ({out})")
+    if name:
+        group.add_argument(
+            "--name",
+            help="name of the run (default: the task's name, with that of a data set that is not the task's own)",
+        )
     group.add_argument(
         "--overwrite-folder",
         action="store_true",

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.api import METRICS
 from benchmarks.harness.config import Config
@@ -100,58 +100,69 @@ def settings_of_run(about: Mapping[str, Any]) -> Settings:
     )
 
 
-def differences(there: Settings, now: Settings) -> list[str]:
-    """What differs between a folder's run and the one that is to be written there, a phrase each; empty if nothing."""
-    return list(_differences(there, now))
+def differences(first: Settings, second: Settings, where: tuple[str, str] = ("there", "now")) -> list[str]:
+    """What differs between the settings of two runs, a phrase each; empty if nothing does.
+
+    where: how the phrases name the two runs, as in "images: 12 there, 100 now".
+    """
+    return list(_Pair(first, second, where).differences())
 
 
-def _differences(there: Settings, now: Settings) -> Iterator[str]:
-    yield from _changed("task", there.task, now.task)
-    yield from _changed("data set", there.dataset, now.dataset)
-    if there.dataset == now.dataset:
-        yield from _changed_fields(f"{now.dataset}'s ", there.dataset_config, now.dataset_config)
-    if None not in (there.images, now.images):
-        yield from _changed("images", there.images, now.images)
-    yield from _changed_labels("codec", there.codecs, now.codecs)
-    for curve in sorted(set(there.points) & set(now.points)):
-        yield from _changed_points(curve, there.points[curve], now.points[curve])
-    seconds = [
-        {curve for curve in run.points if curve[1] and curve[0] in there.codecs & now.codecs} for run in (there, now)
-    ]
-    if (none_there := not seconds[0]) != (not seconds[1]):
-        yield f"noise floor: {'not measured there' if none_there else 'measured there, not now'}"
-    yield from _changed_labels("head", there.heads, now.heads)
-    for head in sorted(set(there.routes) & set(now.routes)):
-        routes = (", ".join(sorted(run.routes[head])) for run in (there, now))
-        yield from _changed(f"routes of {head}", *routes)
-    yield from _changed_labels("metric", there.metrics, now.metrics)
-    for noun in now.values:
-        yield from _changed(noun, there.values[noun], now.values[noun])
+class _Pair(NamedTuple):
+    """Two runs. where: how phrases name them."""
 
+    first: Settings
+    second: Settings
+    where: tuple[str, str]
 
-def _changed(noun: str, there: Any, now: Any) -> Iterator[str]:
-    if there != now:
-        yield f"{noun}: {_text(there)} there, {_text(now)} now"
+    def differences(self) -> Iterator[str]:
+        first, second = self.first, self.second
+        yield from self.values("task", first.task, second.task)
+        yield from self.values("data set", first.dataset, second.dataset)
+        if first.dataset == second.dataset:
+            yield from self.fields(first.dataset, first.dataset_config, second.dataset_config)
+        if first.images is not None and second.images is not None:
+            yield from self.values("images", first.images, second.images)
+        yield from self.labels("codec", first.codecs, second.codecs)
+        for curve in sorted(set(first.points) & set(second.points)):
+            yield from self.points(curve)
+        yield from self.values("noise floor", self._floor(first), self._floor(second))
+        yield from self.labels("head", first.heads, second.heads)
+        for head in sorted(set(first.routes) & set(second.routes)):
+            routes = [", ".join(sorted(run.routes[head])) for run in (first, second)]
+            yield from self.values(f"routes of {head}", *routes)
+        yield from self.labels("metric", first.metrics, second.metrics)
+        for noun, value in first.values.items():
+            yield from self.values(noun, value, second.values[noun])
 
+    def values(self, noun: str, first: Any, second: Any) -> Iterator[str]:
+        if first != second:
+            yield f"{noun}: {_text(first)} {self.where[0]}, {_text(second)} {self.where[1]}"
 
-def _changed_labels(noun: str, there: Collection[str], now: Collection[str]) -> Iterator[str]:
-    for where, labels in (("there", set(there) - set(now)), ("now", set(now) - set(there))):
-        if labels:
-            yield f"{noun}{'s' * (len(labels) > 1)} only {where}: {', '.join(sorted(labels))}"
+    def labels(self, noun: str, first: Collection[str], second: Collection[str]) -> Iterator[str]:
+        for where, labels in zip(self.where, (set(first) - set(second), set(second) - set(first)), strict=True):
+            if labels:
+                yield f"{noun}{'s' * (len(labels) > 1)} only {where}: {', '.join(sorted(labels))}"
 
+    def fields(self, owner: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[str]:
+        for name in sorted(first.keys() & second.keys()):
+            yield from self.values(f"{owner}'s {name}", first[name], second[name])
 
-def _changed_points(curve: tuple[str, str], there: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    label = f"{curve[0]}, second ladder" if curve[1] else curve[0]
-    yield from _changed_labels(f"operating point of {label}", there.keys(), now.keys())
-    for point in there.keys() & now.keys():
-        if there[point] != now[point]:
-            yield from _changed_fields(f"{label}'s ", there[point], now[point])
-            return  # a setting that is no part of the label, such as a file's, is the same at all points
+    def points(self, curve: tuple[str, str]) -> Iterator[str]:
+        label = f"{curve[0]}, second ladder" if curve[1] else curve[0]
+        first, second = self.first.points[curve], self.second.points[curve]
+        for where, points in zip(self.where, (set(first) - set(second), set(second) - set(first)), strict=True):
+            if points:
+                yield f"operating points of {label} only {where}: {', '.join(sorted(points))}"
+        for point in first.keys() & second.keys():
+            if first[point] != second[point]:
+                yield from self.fields(label, first[point], second[point])
+                return  # a setting that is no part of the label, as a described program's, is that of all points
 
-
-def _changed_fields(owner: str, there: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    for name in sorted(there.keys() & now.keys()):
-        yield from _changed(f"{owner}{name}", there[name], now[name])
+    def _floor(self, run: Settings) -> str:
+        """Whether the noise floor is measured, on a codec that both runs have."""
+        both = self.first.codecs & self.second.codecs
+        return "measured" if any(ladder and label in both for label, ladder in run.points) else "not measured"
 
 
 def _text(value: Any) -> str:

@@ -19,6 +19,8 @@ from hsc.errors import ResultsError
 REQUIRED = {
     "list": ["codecs"],
     "verify": ["folder"],
+    "rerun": ["folder"],
+    "compare": ["folder", "again"],
     "report": ["folder"],
     "paper": ["folder", "--out", "paper"],
     "contact-sheet": ["--codec", "jpeg", "--out", "sheet.png"],
