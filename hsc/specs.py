@@ -110,7 +110,10 @@ def _split(body: str, text: str) -> Iterator[str]:
             break
         i += 1
     if depth or quote:
-        raise SpecError(f"cannot read the spec {text!r}: a bracket or quote is not closed")
+        raise SpecError(
+            f"cannot read the spec {text!r}: a bracket or quote is not closed; if a shell passed it on, put the whole spec "
+            f"into single quotes"
+        )
     if body[start:].strip():
         yield body[start:]
 

@@ -17,7 +17,6 @@ from benchmarks.harness.endings import Stopped
 from hsc.errors import ResultsError
 
 REQUIRED = {
-    "list": ["codecs"],
     "verify": ["folder"],
     "rerun": ["folder"],
     "compare": ["folder", "again"],
