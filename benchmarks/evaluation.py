@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from benchmarks.api import DATASETS, TASKS, Comparison, Counts, Dataset, Metric, ScoreRow, ScoresOriginals
+from benchmarks.api import CODECS, DATASETS, TASKS, Comparison, Counts, Dataset, Metric, ScoreRow, ScoresOriginals
 from benchmarks.harness.added_metrics import added_metrics
 from benchmarks.harness.cache import Store
 from benchmarks.harness.config import Config, Overwrite
@@ -130,6 +131,8 @@ def configure(
     Raises:
         UsageError: a name or argument is not known, an anchor is none of the codecs, or a metric does not fit the run.
     """
+    for name, value in (("codecs", codecs), ("heads", heads), ("anchors", anchors), ("metrics", metrics)):
+        _require_list(name, value)
     job = TASKS.build(task)
     data = _one(DATASETS, job.dataset if dataset is None else dataset)
     found = curves(["original", *(job.codecs if codecs is None else codecs)])
@@ -167,6 +170,12 @@ def configure(
         found += [second] if second else []
     added = added_metrics(metrics, job, [reader.head for reader in readers])
     return Config(job, data, tuple(found), readers, named, limit, seed, repeats, overwrite, resamples, rates, added)
+
+
+def _require_list(name: str, value: Any) -> None:
+    """Refuse a text where several are expected, since its letters would be taken for names. Raises UsageError."""
+    if isinstance(value, str):
+        raise UsageError(f"{name} came as the text {value!r}, expected a list, as in {name}=[{value!r}]")
 
 
 def _one(registry: Any, spec: Any) -> Any:
@@ -285,8 +294,12 @@ def require(config: Config, names: Sequence[str]) -> None:
         UsageError: the codec is not part of the run.
         UnavailableError: it is, but cannot run here.
     """
+    labels = [c.label for c in config.curves if not c.second_of]
     for name in names:
-        labels = [c.label for c in config.curves if not c.second_of]
+        if CODECS.parse(name).name not in (*CODECS.names(), anchors_of.FRONT) and name not in labels:
+            near = difflib.get_close_matches(name, dict.fromkeys([*labels, *CODECS.names()]), n=2)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"this run has: {', '.join(labels)}"
+            raise UsageError(f"the required codec {name!r} is not known; {hint}")
         wanted = anchors_of.members(anchors_of.find(name, labels), labels)
         for codec in (c.points[0].codec for c in config.curves if c.label in wanted):
             if reason := why_unavailable(codec):

@@ -30,6 +30,7 @@ COMMANDS = {
     "complexity": Command("complexity", "measure time, MACs, parameters and memory from bytes to predictions"),
     "doctor": Command("doctor", "show what is installed, what works here, and the cure for what does not"),
     "check-codec": Command("check_codec", "check a codec against the codec contract"),
+    "completion": Command("completion", "print a script that completes hsc-bench in bash, zsh or tcsh"),
     "export-shards": Command("export_shards", "write a data set's images and labels as training shards"),
     "encode-shards": Command(
         "encode_shards", "encode training shards, to fine-tune heads on decoded images or latents"
