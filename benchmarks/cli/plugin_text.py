@@ -110,7 +110,7 @@ def _example(kind: str, cls: Any, name: str) -> str:
     """The arguments of ``hsc-bench run`` that use a plug-in, with every option that must be given in capitals."""
     if kind == "tasks":
         return f"--task {name}"
-    arguments = {option: option.upper() for option, _, default in _fields(cls) if default == _REQUIRED}
+    arguments: dict[str, Any] = {option: option.upper() for option, _, default in _fields(cls) if default == _REQUIRED}
     if kind == "codecs" and cls.rate_field and len(cls.ladder) > 1:
         arguments[cls.rate_field] = list(cls.ladder[:: max(1, len(cls.ladder) // 3)][:3])
     elif option := _choice(cls, arguments):

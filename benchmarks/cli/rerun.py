@@ -13,9 +13,6 @@ from benchmarks.cli import run_file
 from benchmarks.cli.command import DONE, FAILED, new_parser, run
 from benchmarks.cli.compare import print_agreement
 from benchmarks.cli.run_parser import add_execution, add_output
-from benchmarks.runs import run_json
-from benchmarks.runs.earlier_run import RUN_FILE
-from benchmarks.runs.folder_files import exists
 from hsc.errors import ResultsError
 
 EXAMPLES = """
@@ -69,8 +66,11 @@ def settings_of(folder: Path) -> dict[str, Any]:
         UsageError: run.toml is damaged.
         ResultsError: there is no run, or neither file has settings that can be read.
     """
-    if exists(folder / RUN_FILE):
-        return run_file.read(folder / RUN_FILE)
+    from benchmarks.runs import run_json
+    from benchmarks.runs.folder_files import exists
+
+    if exists(folder / run_file.NAME):
+        return run_file.read(folder / run_file.NAME)
     about = run_json.read(folder / run_json.FILE)
     words = shlex.split(about.get("arguments", {}).get("command", ""))
     for command in _COMMANDS:
@@ -80,8 +80,8 @@ def settings_of(folder: Path) -> dict[str, Any]:
             except SystemExit:
                 break
     raise ResultsError(
-        f"{folder} does not hold the settings it was made with: it has no {RUN_FILE}, and run.json no command line "
-        "that this version reads; call hsc-bench run with settings of your own"
+        f"{folder} does not hold the settings it was made with: it has no {run_file.NAME}, and run.json no command "
+        "line that this version reads; call hsc-bench run with settings of your own"
     )
 
 

@@ -10,26 +10,18 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchmarks import evaluation
 from benchmarks.api import CODECS, DATASETS, TASKS
 from benchmarks.cli import command, run_file
 from benchmarks.cli.command import DONE, FAILED
-from benchmarks.cli.listing import REGISTRIES, listing
 from benchmarks.cli.options import load_codec_files
-from benchmarks.cli.plan_text import planned
 from benchmarks.cli.run_parser import parser
-from benchmarks.evaluation import configure, require
-from benchmarks.harness.config import Config
-from benchmarks.harness.keys import registered_name
-from benchmarks.harness.progress import Bar, Silent
-from benchmarks.imaging.image_files import shown
-from benchmarks.reporting.images import gallery
-from benchmarks.reporting.rehearsal import rehearse
-from benchmarks.reporting.save_run import writable, write
-from benchmarks.runs.earlier_run import why_not_into
 from benchmarks.text import one_line
 from hsc.errors import ResultsError, UsageError
+
+if TYPE_CHECKING:  # what measures and draws is imported by the functions that need it, so that --help is quick
+    from benchmarks.harness.config import Config
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _work(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     check_arguments(arguments)
     if options.listed:
+        from benchmarks.cli.listing import REGISTRIES, listing
+
         load_codec_files(options.codec_file)
         sys.stdout.write(listing(REGISTRIES[options.listed]))
         return DONE
@@ -93,6 +87,8 @@ def check_arguments(arguments: Sequence[str]) -> None:
     Raises:
         UsageError: an argument holds bytes that are not UTF-8.
     """
+    from benchmarks.imaging.image_files import shown
+
     for argument in arguments:
         if shown(argument) != argument:
             raise UsageError(
@@ -103,6 +99,8 @@ def check_arguments(arguments: Sequence[str]) -> None:
 
 def folder_of(options: argparse.Namespace, config: Config) -> Path:
     """Where a run's files go: ``--out``, or a folder named for the task, and for a data set that is not its own."""
+    from benchmarks.harness.keys import registered_name
+
     if options.out:
         return Path(options.out)
     name = registered_name(config.task)
@@ -113,6 +111,9 @@ def folder_of(options: argparse.Namespace, config: Config) -> Path:
 
 def _prepare(folder: Path, options: argparse.Namespace, config: Config) -> None:
     """Make the run's folder, unless it holds a finished run of other settings. Raises UsageError, ResultsError."""
+    from benchmarks.reporting.save_run import writable
+    from benchmarks.runs.earlier_run import why_not_into
+
     reason = None if options.overwrite_folder else why_not_into(folder, config)
     if options.dry_run:
         if reason:
@@ -124,10 +125,17 @@ def _prepare(folder: Path, options: argparse.Namespace, config: Config) -> None:
 
 
 def _benchmark(options: argparse.Namespace, settings: str, arguments: Sequence[str]) -> int:
+    from benchmarks import evaluation
+    from benchmarks.cli.plan_text import planned
+    from benchmarks.harness.progress import Bar, Silent
+    from benchmarks.reporting.images import gallery
+    from benchmarks.reporting.rehearsal import rehearse
+    from benchmarks.reporting.save_run import write
+
     started = time.monotonic()
     config = _config(options)
     gallery.check_images(options.gallery)
-    require(config, options.require)
+    evaluation.require(config, options.require)
     folder = folder_of(options, config)
     _prepare(folder, options, config)
     progress = Silent() if options.quiet else Bar()
@@ -165,6 +173,8 @@ def _warn(text: str) -> None:
 
 def _config(options: argparse.Namespace) -> Config:
     """The run that the options describe; codecs of ``--codec-file`` join those named, or the task's."""
+    from benchmarks.evaluation import configure
+
     codecs = options.codec
     if described := load_codec_files(options.codec_file):
         codecs = list(TASKS.get(options.task).codecs) if codecs is None else codecs

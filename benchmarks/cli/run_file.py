@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cli.run_parser import parser
-from benchmarks.runs.earlier_run import RUN_FILE
+from benchmarks.runs import RUN_FILE as NAME
 from benchmarks.runs.folder_files import read_text
 from hsc.errors import ResultsError, UsageError
 
@@ -179,4 +179,4 @@ def _toml(value: Any) -> str:
     return repr(value)
 
 
-__all__ = ["RUN_FILE", "Settings", "arguments_of", "given", "options", "options_of", "read", "written"]
+__all__ = ["NAME", "Settings", "arguments_of", "given", "options", "options_of", "read", "written"]

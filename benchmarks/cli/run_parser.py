@@ -9,7 +9,7 @@ from benchmarks.cli.command import new_parser
 from benchmarks.cli.listing import REGISTRIES
 from benchmarks.cli.options import add_codec_file, add_device, add_workers
 from benchmarks.harness.executors import TIMEOUT_S
-from benchmarks.reporting.images import gallery
+from benchmarks.reporting.images import GALLERY_IMAGES
 from benchmarks.stats.bootstrap import RESAMPLES
 
 EXAMPLES = """
@@ -206,6 +206,6 @@ def add_output(group: argparse._ArgumentGroup, *, out: str = "default: results/r
         "--gallery",
         metavar="N",
         type=int,
-        default=gallery.IMAGES,
+        default=GALLERY_IMAGES,
         help="show decoded images of N scenes on the page; 0 for none (default: %(default)s)",
     )

@@ -14,7 +14,7 @@ from benchmarks.harness.progress import Progress
 from benchmarks.reporting import html
 from benchmarks.reporting.figures import rate_curves
 from benchmarks.reporting.images import gallery
-from benchmarks.runs import archive, earlier_run, provenance, records, run_json, tables
+from benchmarks.runs import RUN_FILE, archive, earlier_run, provenance, records, run_json, tables
 from benchmarks.runs.environment import environment
 from benchmarks.runs.notices import NAME as NOTICES
 from benchmarks.runs.notices import notices_of
@@ -62,7 +62,7 @@ def write(
     for name in earlier_run.remove(folder, description):
         tell(f"{folder / name} showed an earlier run and was removed; hsc-bench contact-sheet draws another")
     if settings:
-        write_text(folder / earlier_run.RUN_FILE, settings)
+        write_text(folder / RUN_FILE, settings)
     tables.write(results, folder, notices_of({NOTICES: outcome.plan.notices}))
     records.write(outcome.records, folder)
     if outcome.keeping:

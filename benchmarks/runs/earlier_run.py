@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness.config import Config
-from benchmarks.runs import archive, records, run_json
+from benchmarks.runs import RUN_FILE, archive, records, run_json
 from benchmarks.runs.folder_files import exists
 from benchmarks.runs.rows import COMPARISONS, SCORES
 from benchmarks.runs.run_settings import differences, settings_of_config, settings_of_run
 from hsc.errors import ResultsError
 
-RUN_FILE = "run.toml"
-"""The settings of a run as its user gave them, for ``hsc-bench rerun``."""
 SHEET, GALLERY = "sheet.jpg", "gallery.json"
 """Pictures of decoded images: they stay where the new run has the same cells and images."""
 WRITTEN = (

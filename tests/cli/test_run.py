@@ -15,6 +15,8 @@ import pandas as pd
 import pytest
 
 from benchmarks.cli.run import main
+from benchmarks.evaluation import configure
+from hsc.errors import UsageError
 
 TINY = [
     "--dataset",
@@ -135,6 +137,14 @@ def test_what_cannot_be_met_ends_with_2_and_a_cure(
     assert message.startswith("error: ")
     assert cure in message
     assert not list((tmp_path / "run").glob("*"))
+
+
+@pytest.mark.parametrize("name", ["codecs", "heads", "anchors", "metrics"])
+def test_a_text_where_python_wants_a_list_is_one_sentence(name: str) -> None:
+    with pytest.raises(
+        UsageError, match=rf"{name} came as the text 'blocks', expected a list, as in {name}=\['blocks'\]"
+    ):
+        configure("detection", "squares", **{name: "blocks"})
 
 
 def test_a_folder_that_cannot_be_written_is_said_before_anything_is_coded(
