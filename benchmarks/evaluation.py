@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmarks.api import DATASETS, TASKS, Comparison, Dataset, Metric, ScoresOriginals
+from benchmarks.api import CODECS, DATASETS, TASKS, Comparison, Dataset, Metric, ScoresOriginals
 from benchmarks.harness.added_metrics import added_metrics
 from benchmarks.harness.cache import Store
 from benchmarks.harness.config import Config, Overwrite
@@ -278,8 +279,12 @@ def require(config: Config, names: Sequence[str]) -> None:
         UsageError: the codec is not part of the run.
         UnavailableError: it is, but cannot run here.
     """
+    labels = [c.label for c in config.curves if not c.second_of]
     for name in names:
-        labels = [c.label for c in config.curves if not c.second_of]
+        if CODECS.parse(name).name not in (*CODECS.names(), anchors_of.FRONT) and name not in labels:
+            near = difflib.get_close_matches(name, dict.fromkeys([*labels, *CODECS.names()]), n=2)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"this run has: {', '.join(labels)}"
+            raise UsageError(f"the required codec {name!r} is not known; {hint}")
         wanted = anchors_of.members(anchors_of.find(name, labels), labels)
         for codec in (c.points[0].codec for c in config.curves if c.label in wanted):
             if reason := why_unavailable(codec):

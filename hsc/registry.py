@@ -126,8 +126,13 @@ class Registry(Generic[T]):
 
     def display_name(self, name: str) -> str:
         """A registered name for lists that people read: "detector (= small)" where it has an alias, else the name."""
-        aliases = [alias for alias, registered in self._aliases.items() if registered == name]
+        aliases = self.aliases(name)
         return f"{', '.join(aliases)} (= {name})" if aliases else name
+
+    def aliases(self, name: str) -> list[str]:
+        """The other names that users may write for a registered name."""
+        self._load()
+        return [alias for alias, registered in self._aliases.items() if registered == name]
 
     def parse(self, text: str) -> Spec:
         """Parse a spec, with an alias replaced by the registered name. Errors are those of ``parse_spec``."""
@@ -224,9 +229,12 @@ def _fit(value: Any, hint: Any, where: str) -> Any:
             return str(value)
     if isinstance(value, list):
         raise SpecError(f"{where} came as the sweep {format_value(value)}; here one value is expected")
-    expected = " or ".join(
+    words = [
         format_value(a)
         for o in options
         for a in (typing.get_args(o) if typing.get_origin(o) is typing.Literal else (getattr(o, "__name__", str(o)),))
-    )
-    raise SpecError(f"{where} came as {format_value(value)}, expected {expected}")
+    ]
+    literals = [a for o in options if typing.get_origin(o) is typing.Literal for a in typing.get_args(o)]
+    near = difflib.get_close_matches(str(value), [str(a) for a in literals], n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise SpecError(f"{where} came as {format_value(value)}, expected {' or '.join(words)}{hint}")

@@ -110,7 +110,10 @@ def _split(body: str, text: str) -> Iterator[str]:
             break
         i += 1
     if depth or quote:
-        raise SpecError(f"cannot read the spec {text!r}: a bracket or quote is not closed")
+        raise SpecError(
+            f"cannot read the spec {text!r}: a bracket or quote is not closed; in a shell, put the whole spec "
+            "into single quotes"
+        )
     if body[start:].strip():
         yield body[start:]
 
@@ -139,7 +142,7 @@ def _parse_value(word: str, text: str) -> Any:
         return word
     raise SpecError(
         f"cannot read the value {word!r} in the spec {text!r}: expected a number, word, quoted string, [list] or "
-        f"(tuple,)"
+        f"(tuple,); put a text of other characters into double quotes"
     )
 
 

@@ -1,4 +1,4 @@
-"""``hsc-bench list``: the plug-ins of a kind, one line each: name, availability, summary."""
+"""``hsc-bench list``: the plug-ins of a kind, a line each, or one of them in full with its options."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from benchmarks.api import CODECS, DATASETS, METRICS, TASKS
 from benchmarks.cli.command import DONE, new_parser, run
 from benchmarks.cli.options import add_codec_file, load_codec_files
+from benchmarks.cli.plugin_text import plugin_text
 from benchmarks.cli.plugins import MayBeUnavailable
 from benchmarks.harness.guard import why_unavailable
 from downstream.api import HEADS
@@ -26,7 +27,11 @@ REGISTRIES: dict[str, Registry[Any]] = {
 }
 
 EXAMPLES = """
+  hsc-bench list
+      how many there are of each kind
   hsc-bench list codecs
+  hsc-bench list heads onnx
+      what the head is, its options with types and defaults, whether it can be used here, and an example
   hsc-bench list codecs --codec-file mycodec.toml
       with an external codec described in TOML among them"""
 
@@ -60,10 +65,18 @@ def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     parser = new_parser(
         "list",
-        "List the plug-ins of a kind: name, whether it can be used here or why not, and a summary. Nothing is fetched.",
+        "List the plug-ins of a kind: name, whether it can be used here or why not, and a summary; or show one plug-in "
+        "in full. Nothing is fetched.",
         EXAMPLES,
     )
-    parser.add_argument("kind", choices=sorted(REGISTRIES), help="the kind of plug-in")
+    parser.add_argument(
+        "kind",
+        choices=sorted(REGISTRIES),
+        type=lambda word: f"{word}s" if f"{word}s" in REGISTRIES else word,
+        nargs="?",
+        help="the kind of plug-in (default: how many there are of each)",
+    )
+    parser.add_argument("name", metavar="NAME", nargs="?", help="one of them, to show in full with its options")
     add_codec_file(parser)
     return parser
 
@@ -75,5 +88,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _list(options: argparse.Namespace) -> int:
     load_codec_files(options.codec_file)
-    sys.stdout.write(listing(REGISTRIES[options.kind]))
+    sys.stdout.write(_asked(options.kind, options.name))
     return DONE
+
+
+def _asked(kind: str | None, name: str | None) -> str:
+    """The text for a kind and a name, each of which may be missing. Raises UnknownNameError."""
+    if kind is None:
+        counts = "".join(f"  {kind:8}  {len(registry.names()):3}\n" for kind, registry in REGISTRIES.items())
+        return f"{counts}hsc-bench list KIND names them, hsc-bench list KIND NAME shows one with its options\n"
+    registry = REGISTRIES[kind]
+    if name is None:
+        return listing(registry)
+    name = registry.parse(name).name
+    return plugin_text(kind, registry, name, _state(registry, name) if name in registry.names() else "")

@@ -22,12 +22,15 @@ COMMANDS = {
     "run": Command("run", "encode a data set with codecs, score heads on it, write tables, figures and the page"),
     "list": Command("listing", "list the plug-ins of a kind: codecs, heads, datasets, tasks, metrics"),
     "verify": Command("verify", "check that a finished run's numbers follow from its records and bitstreams"),
+    "rerun": Command("rerun", "repeat a finished run with its own settings, and compare the numbers"),
+    "compare": Command("compare", "compare the numbers of two finished runs, cell by cell"),
     "report": Command("report", "write a finished run's page anew"),
     "paper": Command("paper", "write LaTeX tables, PDF figures and methods from finished runs"),
     "contact-sheet": Command("contact_sheet", "draw images as several codecs decode them at equal bytes"),
     "complexity": Command("complexity", "measure time, MACs, parameters and memory from bytes to predictions"),
     "doctor": Command("doctor", "show what is installed, what works here, and the cure for what does not"),
     "check-codec": Command("check_codec", "check a codec against the codec contract"),
+    "completion": Command("completion", "print a script that completes hsc-bench in bash, zsh or tcsh"),
     "export-shards": Command("export_shards", "write a data set's images and labels as training shards"),
     "encode-shards": Command(
         "encode_shards", "encode training shards, to fine-tune heads on decoded images or latents"

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.cli.command import DONE, new_parser, run
-from benchmarks.reporting.html import write
 
 EXAMPLES = """
   hsc-bench report results/runs/detection
@@ -37,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _write(options: argparse.Namespace) -> int:
+    from benchmarks.reporting.html import write  # here, so that --help is quick
+
     path = write(options.folder, options.out)
     sys.stdout.write(f"{path}: {path.stat().st_size / 1000:,.0f} kB\n")
     return DONE

@@ -10,26 +10,18 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchmarks import evaluation
-from benchmarks.api import CODECS, TASKS
-from benchmarks.cli import command
+from benchmarks.api import CODECS, DATASETS, TASKS
+from benchmarks.cli import command, run_file
 from benchmarks.cli.command import DONE, FAILED
-from benchmarks.cli.listing import REGISTRIES, listing
 from benchmarks.cli.options import load_codec_files
-from benchmarks.cli.plan_text import planned
-from benchmarks.cli.run_ending import ending
 from benchmarks.cli.run_parser import parser
-from benchmarks.cli.run_preview import preview
-from benchmarks.evaluation import configure, require
-from benchmarks.harness.config import Config
-from benchmarks.harness.progress import Bar, Silent
-from benchmarks.imaging.image_files import shown
-from benchmarks.reporting.images import gallery
-from benchmarks.reporting.rehearsal import rehearse
-from benchmarks.reporting.save_run import writable, write
 from benchmarks.text import one_line
 from hsc.errors import ResultsError, UsageError
+
+if TYPE_CHECKING:  # what measures and draws is imported by the functions that need it, so that --help is quick
+    from benchmarks.harness.config import Config
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,11 +36,31 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _work(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     check_arguments(arguments)
     if options.listed:
+        from benchmarks.cli.listing import REGISTRIES, listing
+
         load_codec_files(options.codec_file)
         sys.stdout.write(listing(REGISTRIES[options.listed]))
         return DONE
+    settings = run_file.given(arguments)
+    if options.config is None:
+        return repeatable(options, settings, arguments)
+    settings = {**run_file.read(options.config), **settings}
+    arguments = run_file.arguments_of(settings)
+    check_arguments(arguments)
+    return repeatable(run_file.options_of(settings), settings, arguments)
+
+
+def repeatable(options: argparse.Namespace, settings: run_file.Settings, arguments: Sequence[str]) -> int:
+    """Run the benchmark; returns the exit code.
+
+    settings: what was given, on the command line or in a file, for the folder's ``run.toml``. arguments: the command
+    line that repeats it.
+
+    Raises:
+        HscError: the request cannot be met, or the run's files cannot be written.
+    """
     try:
-        return _benchmark(options, arguments)
+        return _benchmark(options, run_file.written(settings, options.task), arguments)
     except BrokenPipeError:
         raise
     except (OSError, sqlite3.Error) as error:
@@ -75,6 +87,8 @@ def check_arguments(arguments: Sequence[str]) -> None:
     Raises:
         UsageError: an argument holds bytes that are not UTF-8.
     """
+    from benchmarks.imaging.image_files import shown
+
     for argument in arguments:
         if shown(argument) != argument:
             raise UsageError(
@@ -83,17 +97,52 @@ def check_arguments(arguments: Sequence[str]) -> None:
             )
 
 
-def _benchmark(options: argparse.Namespace, arguments: Sequence[str]) -> int:
+def folder_of(options: argparse.Namespace, config: Config) -> Path:
+    """Where a run's files go: ``--out``, or a folder named for the task, and for a data set that is not its own."""
+    from benchmarks.harness.keys import registered_name
+
+    if options.out:
+        return Path(options.out)
+    name = registered_name(config.task)
+    if config.dataset != DATASETS.build(config.task.dataset):
+        name += f"-{registered_name(config.dataset)}"
+    return Path("results/runs") / (options.name or name)
+
+
+def _prepare(folder: Path, options: argparse.Namespace, config: Config) -> None:
+    """Make the run's folder, unless it holds a finished run of other settings. Raises UsageError, ResultsError."""
+    from benchmarks.reporting.save_run import writable
+    from benchmarks.runs.earlier_run import why_not_into
+
+    reason = None if options.overwrite_folder else why_not_into(folder, config)
+    if options.dry_run:
+        if reason:
+            _warn(f"this run would be refused: {reason}")
+        return
+    if reason:
+        raise UsageError(reason)
+    writable(folder)
+
+
+def _benchmark(options: argparse.Namespace, settings: str, arguments: Sequence[str]) -> int:
+    from benchmarks import evaluation
+    from benchmarks.cli.plan_text import planned
+    from benchmarks.cli.run_ending import ending
+    from benchmarks.cli.run_preview import preview
+    from benchmarks.harness.progress import Bar, Silent
+    from benchmarks.reporting.images import gallery
+    from benchmarks.reporting.rehearsal import rehearse
+    from benchmarks.reporting.save_run import write
+
     started = time.monotonic()
     config = _config(options)
     gallery.check_images(options.gallery)
-    require(config, options.require)
+    evaluation.require(config, options.require)
     progress = Silent() if options.quiet else Bar()
     if options.preview and not options.dry_run:
         return preview(config, options, progress, _warn)
-    folder = options.out or Path("results/runs") / (options.name or options.task)
-    if not options.dry_run:
-        writable(folder)
+    folder = folder_of(options, config)
+    _prepare(folder, options, config)
     outcome = evaluation.run(
         config,
         workers=options.workers,
@@ -110,7 +159,7 @@ def _benchmark(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         sys.stdout.write(planned(outcome))
         return DONE
     try:
-        write(outcome, folder, options, arguments, progress)
+        write(outcome, folder, options, arguments, progress, settings=settings, tell=_warn)
     except OSError as error:
         raise ResultsError(f"the run's files: {unwritten(error, folder)}") from error
     for line in outcome.failed:
@@ -130,6 +179,8 @@ def _warn(text: str) -> None:
 
 def _config(options: argparse.Namespace) -> Config:
     """The run that the options describe; codecs of ``--codec-file`` join those named, or the task's."""
+    from benchmarks.evaluation import configure
+
     codecs = options.codec
     if described := load_codec_files(options.codec_file):
         codecs = list(TASKS.get(options.task).codecs) if codecs is None else codecs

@@ -9,7 +9,7 @@ from benchmarks.cli.command import new_parser
 from benchmarks.cli.listing import REGISTRIES
 from benchmarks.cli.options import add_codec_file, add_device, add_workers
 from benchmarks.harness.executors import TIMEOUT_S
-from benchmarks.reporting.images import gallery
+from benchmarks.reporting.images import GALLERY_IMAGES
 from benchmarks.stats.bootstrap import RESAMPLES
 
 PREVIEW_IMAGES = 12
@@ -39,6 +39,9 @@ EXAMPLES = """
       a control: each image is scored by the labels of another one; after a run on roadscenes nothing is encoded again
   hsc-bench run --keep-streams 8 --out results/mine, then hsc-bench verify results/mine
       the folder keeps the bitstreams of eight images, and the second command decodes and scores them again
+  hsc-bench run --config run.toml --limit 8
+      the settings of a file: each option by its long name, lists as arrays, as in codec = ["jpeg", "vvc"]; options on
+      the line win. Each run's folder holds its own run.toml, which hsc-bench rerun repeats
   hsc-bench run --list codecs
   hsc-bench run --dry-run --task detection
 
@@ -54,9 +57,15 @@ def parser() -> argparse.ArgumentParser:
         EXAMPLES,
         failed="some cells failed (named on standard error)",
     )
+    parser.add_argument(
+        "--config",
+        metavar="TOML",
+        type=Path,
+        help="read options from a file: long names as keys, lists as arrays; options on the line win",
+    )
     _add_subject(parser.add_argument_group("what to run"))
-    _add_execution(parser.add_argument_group("how to run it"))
-    _add_output(parser.add_argument_group("where results go"))
+    add_execution(parser.add_argument_group("how to run it"))
+    add_output(parser.add_argument_group("where results go"))
     parser.add_argument(
         "--list",
         choices=sorted(REGISTRIES),
@@ -138,7 +147,7 @@ def _add_subject(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--seed", metavar="N", type=int, default=0, help="seed of all random draws (default: 0)")
 
 
-def _add_execution(group: argparse._ArgumentGroup) -> None:
+def add_execution(group: argparse._ArgumentGroup) -> None:
     """The arguments that change no number but times."""
     add_workers(group)
     add_device(group)
@@ -176,10 +185,18 @@ def _add_execution(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--quiet", action="store_true", help="no progress on standard error")
 
 
-def _add_output(group: argparse._ArgumentGroup) -> None:
-    """The arguments that name folders and files."""
+def add_output(group: argparse._ArgumentGroup, *, out: str = "default: results/runs/<name>", name: bool = True) -> None:
+    """The arguments that name folders and files. out: of the folder by default. name: whether a run can be named."""
+    group.add_argument("--out", metavar="DIR", type=Path, help=f"folder for the run's files ({out})")
+    if name:
+        group.add_argument(
+            "--name",
+            help="name of the run (default: the task's name, with that of a data set that is not the task's own)",
+        )
     group.add_argument(
-        "--out", metavar="DIR", type=Path, help="folder for the run's files (default: results/runs/<name>)"
+        "--overwrite-folder",
+        action="store_true",
+        help="replace a finished run of other settings in the folder, which is refused otherwise",
     )
     group.add_argument(
         "--table",
@@ -187,7 +204,6 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         default="summary",
         help="what is printed at the end: the summary, or every operating point before it (default: %(default)s)",
     )
-    group.add_argument("--name", help="name of the run (default: the task's name)")
     group.add_argument(
         "--keep-streams",
         metavar="N",
@@ -206,6 +222,6 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         "--gallery",
         metavar="N",
         type=int,
-        default=gallery.IMAGES,
+        default=GALLERY_IMAGES,
         help="show decoded images of N scenes on the page; 0 for none (default: %(default)s)",
     )

@@ -6,15 +6,16 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.cli.command import DONE, FAILED, REFUSED, new_parser, run
 from benchmarks.cli.options import add_codec_file, add_device, add_workers, executor, load_codec_files
-from benchmarks.harness.progress import Bar, Silent
-from benchmarks.runs.run_folder import Run, load
 from benchmarks.text import one_line
-from benchmarks.verify.verdict import Verdict
-from benchmarks.verify.verify import verify
 from hsc.devices import check_device, use_device
+
+if TYPE_CHECKING:  # what checks a run is imported when there is one, so that --help is quick
+    from benchmarks.runs.run_folder import Run
+    from benchmarks.verify.verdict import Verdict
 
 EXAMPLES = """
   hsc-bench verify results/reference/detection
@@ -83,6 +84,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
+    from benchmarks.harness.progress import Bar, Silent
+    from benchmarks.runs.run_folder import load
+    from benchmarks.verify.verify import verify
+
     check_device(options.device)
     workers, streams = executor(options.workers), not options.no_streams
     load_codec_files(options.codec_file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.api import Illustrated
@@ -14,11 +14,12 @@ from benchmarks.reporting import html
 from benchmarks.reporting.figures import rate_curves
 from benchmarks.reporting.images import gallery
 from benchmarks.reporting.outcome import Outcome
-from benchmarks.runs import archive, provenance, records, tables
+from benchmarks.runs import RUN_FILE, archive, earlier_run, provenance, records, run_json, tables
 from benchmarks.runs.environment import environment
 from benchmarks.runs.notices import NAME as NOTICES
 from benchmarks.runs.notices import notices_of
 from hsc.errors import ResultsError
+from hsc.files.atomic_files import write_text
 
 
 def writable(folder: Path) -> None:
@@ -38,23 +39,37 @@ def writable(folder: Path) -> None:
 
 
 def write(
-    outcome: Outcome, folder: Path, options: argparse.Namespace, arguments: Sequence[str], progress: Progress
+    outcome: Outcome,
+    folder: Path,
+    options: argparse.Namespace,
+    arguments: Sequence[str],
+    progress: Progress,
+    *,
+    settings: str = "",
+    tell: Callable[[str], None] = lambda text: None,
 ) -> None:
     """Write a run's files, the page of them all last.
 
+    Files of an earlier run go first, so that none of them stays beside the new numbers.
+
     options: ``workers``, ``device``, ``cache`` and ``gallery`` of ``hsc-bench run``. arguments: of its command line.
+    settings: the text of ``run.toml``, empty for none. tell: is given a sentence on what was removed for good.
     """
     task, results = outcome.plan.config.task, outcome.results
+    command = {"command": "python -m benchmarks.run " + shlex.join(arguments)}
+    workers = options.workers or environment()["machine"]["cores"]
+    description = provenance.describe(outcome.plan, workers, options.device, command)
+    for name in earlier_run.remove(folder, description):
+        tell(f"{folder / name} showed an earlier run and was removed; hsc-bench contact-sheet draws another")
+    if settings:
+        write_text(folder / RUN_FILE, settings)
     tables.write(results, folder, notices_of({NOTICES: outcome.plan.notices}))
     records.write(outcome.record_rows, folder)
-    (folder / archive.FILE).unlink(missing_ok=True)  # streams of an earlier run in this folder are not this run's
     if outcome.keeping:
         archive.write(outcome.keeping.kept, folder)
     rate_curves.curves(results, folder / "curves")
     if isinstance(task, Illustrated):
         task.figures(outcome.score_rows, outcome.counts, folder)
-    command = {"command": "python -m benchmarks.run " + shlex.join(arguments)}
-    workers = options.workers or environment()["machine"]["cores"]
-    provenance.write(folder / "run.json", provenance.describe(outcome.plan, workers, options.device, command))
+    provenance.write(folder / run_json.FILE, description)
     gallery.keep(outcome.plan, folder, options.cache, options.gallery, progress)
     html.write(folder)

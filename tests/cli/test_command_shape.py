@@ -17,11 +17,13 @@ from benchmarks.harness.endings import Stopped
 from hsc.errors import ResultsError
 
 REQUIRED = {
-    "list": ["codecs"],
     "verify": ["folder"],
+    "rerun": ["folder"],
+    "compare": ["folder", "again"],
     "report": ["folder"],
     "paper": ["folder", "--out", "paper"],
     "contact-sheet": ["--codec", "jpeg", "--out", "sheet.png"],
+    "completion": ["bash"],
     "check-codec": ["jpeg"],
     "export-shards": ["roadscenes", "--out", "shards"],
     "encode-shards": ["shards", "--codec", "jpeg", "--out", "coded"],
@@ -89,7 +91,15 @@ def test_an_option_that_is_not_known_exits_with_2(name: str, capsys: pytest.Capt
     with pytest.raises(SystemExit) as stop:
         main([name, *REQUIRED.get(name, []), "--no-such-option"])
     assert stop.value.code == 2
-    assert "--no-such-option" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "--no-such-option" in message
+    assert message.count("\n") == 1
+
+
+def test_an_option_with_a_typing_error_has_near_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "--cdoec", "jpeg"])
+    assert "did you mean --codec" in capsys.readouterr().err
 
 
 def test_parsers_stand_beside_their_commands(name: str) -> None:

@@ -15,6 +15,8 @@ import pandas as pd
 import pytest
 
 from benchmarks.cli.run import main
+from benchmarks.evaluation import configure
+from hsc.errors import UsageError
 
 TINY = [
     "--dataset",
@@ -53,6 +55,7 @@ def test_a_run_writes_its_files_and_says_done(tmp_path: Path, capsys: pytest.Cap
             "curves.png",
             "curves.pdf",
             "run.json",
+            "run.toml",
             "gallery.json",
             "report.html",
         ]
@@ -171,6 +174,10 @@ def test_dry_run_shows_the_plan_and_codes_nothing(tmp_path: Path, capsys: pytest
         (["--codec", "blocks(size=4"], "blocks(size=4"),
         (["--anchor", "vvc"], "not among the codecs"),
         (["--require", "vvc"], "not among the codecs"),
+        (["--require", "blocs"], "the required codec 'blocs' is not known; did you mean blocks?"),
+        (["--codec", "x(path=a(1).b)"], "double quotes"),
+        (["--codec", "blocks(size=[4,", "8])"], "put it into single quotes, as in 'blocks(size=[4, 8])'"),
+        (["--codec=blocks(size=[4,", "8,", "2])"], "came in 3 pieces"),
         (["--task", "detektion"], "did you mean detection?"),
         (["--dataset", "squares(broken=2)"], "broken on purpose"),
         (["--dataset", "coco(images=nowhere, annotations=nowhere.json)"], "nowhere"),
@@ -189,6 +196,14 @@ def test_what_cannot_be_met_ends_with_2_and_a_cure(
     assert message.startswith("error: ")
     assert cure in message
     assert not list((tmp_path / "run").glob("*"))
+
+
+@pytest.mark.parametrize("name", ["codecs", "heads", "anchors", "metrics"])
+def test_a_text_where_python_wants_a_list_is_one_sentence(name: str) -> None:
+    with pytest.raises(
+        UsageError, match=rf"{name} came as the text 'blocks', expected a list, as in {name}=\['blocks'\]"
+    ):
+        configure("detection", "squares", **{name: "blocks"})
 
 
 def test_a_folder_that_cannot_be_written_is_said_before_anything_is_coded(

@@ -17,6 +17,7 @@ from benchmarks.harness.guard import guarded, why
 from benchmarks.harness.keys import key_of
 from benchmarks.harness.plan import Plan, cell_id
 from benchmarks.harness.progress import Progress, Silent
+from benchmarks.reporting.images import GALLERY_IMAGES
 from benchmarks.reporting.images.gallery_file import FILE
 from benchmarks.reporting.images.gallery_images import GalleryImages
 from benchmarks.reporting.images.gallery_rates import target_bpp
@@ -26,7 +27,7 @@ from hsc.files.atomic_files import write_text
 from hsc.networks.network_holder import HOLDER
 
 VERSION = "1"
-IMAGES = 3
+IMAGES = GALLERY_IMAGES
 BUDGET_BYTES = 400_000
 """Once the pictures take this much no further image is begun, so that a page can be sent by mail."""
 
