@@ -441,7 +441,8 @@ class Comparison:
     others lie between ``valued_low`` and ``valued_high``. method: "pchip" where the curves were interpolated, "fit"
     where one dips and a monotone cubic stands in, "isotonic" where no cubic is near and its dips alone were levelled,
     "local" where a score at a rate was read between two neighbouring points, since the curve has neither. overlap_test,
-    overlap_anchor: the share, 0 to 1, of the codec's and of the anchor's own range that both curves cover. status: "ok", or "n/a" with the reason.
+    overlap_anchor: the share, 0 to 1, of the codec's and of the anchor's own range that both curves cover. status:
+    "ok", or "n/a" with the reason.
     """
 
     kind: Kind

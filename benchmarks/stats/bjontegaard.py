@@ -33,7 +33,8 @@ Method = Literal["pchip", "fit", "isotonic", ""]
 MIN_OVERLAP = 0.75
 MIN_POINTS = 4
 MAX_MISFIT = 0.05
-"""The largest root-mean-square distance of a cubic or of steps from the points, as a fraction of their quality's span."""
+"""The largest root-mean-square distance of a cubic or of steps from the points, as a fraction of the quality they span.
+"""
 MIN_STEPS = 3
 """Points that a curve must keep when its dips are levelled: the fewest through which PCHIP goes."""
 UNBOUNDED = (-float("inf"), float("inf"))
@@ -200,7 +201,7 @@ class Curves:
         self.fitted = rows & ~bad
 
     def _level(self) -> None:
-        """Replace the points of curves that dip, and that no cubic is near, by the steps of the nearest rising sequence."""
+        """Replace the points of curves that dip, where no cubic is near, by the steps of the nearest rising sequence."""
         for count in np.unique(self.count[self.trouble == _DIPS]):
             rows = (self.trouble == _DIPS) & (self.count == count)
             quality = self.quality[rows, :count]

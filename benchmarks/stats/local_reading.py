@@ -1,7 +1,7 @@
 """The quality of a curve at a rate between two neighbouring points, whatever its other points do.
 
-Between the neighbours it is linear in the logarithm of the rate, the axis of Bjontegaard differences, and so never above
-both of them or below both. A curve that dips has no inverse, and so perhaps no BD-rate; at a given rate it has a value.
+Between the neighbours it is linear in the logarithm of the rate, the axis of Bjontegaard differences, and so lies
+between their values. A curve that dips has no inverse, and so perhaps no BD-rate; at a given rate it has a value.
 """
 
 from __future__ import annotations
