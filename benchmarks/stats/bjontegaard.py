@@ -201,7 +201,7 @@ class Curves:
         self.fitted = rows & ~bad
 
     def _level(self) -> None:
-        """Replace the points of curves that dip, where no cubic is near, by the steps of the nearest rising sequence."""
+        """Replace the points of curves that dip, where no cubic is near, by steps of the nearest rising sequence."""
         for count in np.unique(self.count[self.trouble == _DIPS]):
             rows = (self.trouble == _DIPS) & (self.count == count)
             quality = self.quality[rows, :count]
