@@ -24,6 +24,14 @@ TASKS: Registry[Task] = Registry("task", package="benchmarks.tasks", group="hsc.
 METRICS: Registry[Metric] = Registry("metric", package="benchmarks.metrics", group="hsc.metrics")
 
 
+@runtime_checkable
+class Cited(Protocol):
+    """Capability of a codec, head, data set or metric: the publication that a paper is to cite for it."""
+
+    citation: ClassVar[str]
+    """One BibTeX entry in ASCII, as ``@article{key, ...}``; its key is that of ``\\cite``."""
+
+
 @dataclass(frozen=True)
 class Sample:
     """One image of a data set.

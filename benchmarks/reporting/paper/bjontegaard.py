@@ -154,8 +154,8 @@ def _caption(group: Group, anchor: str, body: str) -> str:
     ]
     return (
         rf"Bjontegaard differences against {escape(group.called(anchor))} on {group.where}, heads "
-        rf"{escape(group.regime)}: rate at equal {group.title} (negative: fewer bits), and {group.title}{_points(group)} at equal rate. "
-        rf"{group.sure(intervals)} "
+        rf"{escape(group.regime)}: rate at equal {group.title} (negative: fewer bits), and "
+        rf"{group.title}{_points(group)} at equal rate. {group.sure(intervals)} "
         r"Overlap: the range both curves cover, in percent of the codec's own interval and of the anchor's."
         rf"{''.join(marked)} Noise floor: a codec against itself on a second ladder, whose true difference is 0."
     )
