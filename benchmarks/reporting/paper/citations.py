@@ -39,12 +39,13 @@ _ENTRY = re.compile(r"\s*@\w+\s*\{\s*([^\s,{}]+)\s*,.*\}\s*", re.DOTALL)
 class Bibliography:
     """The entries that a document cites, collected while it is written. suite: details of this suite's own entry.
 
-    entries: BibTeX by key. unknown: plug-ins without a citation, for the user.
+    entries: BibTeX by key. unknown, unusable: plug-ins without a citation, and with one that is no BibTeX.
     """
 
     suite: str = ""
     entries: dict[str, str] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
+    unusable: list[str] = field(default_factory=list)
 
     def cite(self, *keys: str) -> str:
         """A citation of entries of ``citations.toml``, as LaTeX with its space; empty without keys."""
@@ -61,11 +62,18 @@ class Bibliography:
             if key and entry.isascii() and _balanced(entry):
                 self.entries[key[1]] = entry.strip() + "\n"
                 return _cite([key[1]])
-            what = f"the {_NOUNS[kind]} {name}"
-            trouble = "has a citation that is no BibTeX entry in ASCII" if entry else "has no citation"
-            if (text := f"{what} {trouble}; cite it by hand, or mend `citation` of its class") not in self.unknown:
-                self.unknown.append(text)
+            named, plugins = f"the {_NOUNS[kind]} {name}", self.unusable if entry else self.unknown
+            if named not in plugins:
+                plugins.append(named)
         return self.cite(*dict.fromkeys(keys))
+
+    def remarks(self) -> list[str]:
+        """For the user: what is not cited, and the cure."""
+        cures = (
+            (self.unknown, "no citation is known for", "cite by hand, or give the class a `citation`"),
+            (self.unusable, "no BibTeX entry in ASCII is the citation of", "mend `citation` of the class"),
+        )
+        return [f"{trouble} {', '.join(plugins)}; {cure}" for plugins, trouble, cure in cures if plugins]
 
     def text(self) -> str:
         """The file, by key."""

@@ -129,7 +129,7 @@ def _make(runs: Sequence[Run], folder: Path, references: Sequence[Reference], op
         _require_something(parts)
     else:
         parts.add(parts.appendix, "settings.tex", settings(all_groups))
-        parts.remarks += bibliography.unknown
+        parts.remarks += bibliography.remarks()
         (folder / BIBLIOGRAPHY).write_text(bibliography.text(), encoding="utf-8")
     (folder / "main.tex").write_text(_main(parts), encoding="utf-8")
     return parts.remarks

@@ -47,11 +47,24 @@ def _limit(axes: Sequence[Any], group: Group) -> None:
     for axis in axes:
         if ends := by_label.get(axis.get_ylabel()):
             axis.set_ylim(*ends)
+            for drawn_line in axis.lines:  # markers may stand over the edge of an axis that shows all of them
+                drawn_line.set_clip_on(True)
+
+
+def _hides_points(group: Group) -> bool:
+    """Whether a point lies beyond the ends of an axis that were asked for."""
+    whole = group.scores[(group.scores["part"] == "") & (group.scores["ladder"] == "")]
+    for metric in group.metrics:
+        if ends := group.options.y_range(metric):
+            values = group.facts_of(metric).factor * whole.loc[whole["metric"] == metric, "value"]
+            if ((values < ends[0]) | (values > ends[1])).any():
+                return True
+    return False
 
 
 def _caption(group: Group, over: Sequence[Overlay]) -> str:
     bands = group.sure(r"Bands: 95\,\% intervals.")
-    clipped = " The axis of scores does not show all points." if any(map(group.options.y_range, group.metrics)) else ""
+    clipped = " Points lie beyond the axis of scores." if _hides_points(group) else ""
     return (
         rf"{group.title} against rate on {group.where}, heads {escape(group.regime)}. {bands} Dashed: the originals. "
         rf"Dotted: what stands in for a curve that dips.{clipped}"

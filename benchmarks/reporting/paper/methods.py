@@ -81,7 +81,7 @@ def _heads(members: Sequence[Group], bibliography: Bibliography) -> str:
     for member in members:
         named = []
         for view in member.readers:
-            label = next((label for label in known if group.called(label) == view.head), view.head)
+            label = next((label for label, name in group.shown.items() if name == view.head), view.head)
             entry = known.get(label, {"name": label.partition("(")[0]})
             cited = bibliography.cite_plugin("heads", entry["name"], entry.get("config", {}))
             named.append(f"{view.title}{cited}")
