@@ -208,9 +208,9 @@ class Curves:
             steps = isotonic.levelled(self.log_rate[rows, :count], quality)
             self.missed[rows] = steps.missed / np.ptp(quality, axis=1)
             near = self.missed[rows] <= MAX_MISFIT
-            enough = near & (steps.count >= MIN_STEPS)
+            enough = near & (steps.points >= MIN_STEPS)
             self.trouble[rows] = np.where(enough, 0, np.where(near, _FEW_STEPS, _DIPS))
-            self.count[rows] = np.where(near, steps.count, count)
+            self.count[rows] = np.where(near, steps.points, count)
             kept = np.flatnonzero(rows)[enough]
             self.levelled[kept] = True
             for axis, joined in ((self.log_rate, steps.x), (self.quality, steps.y)):

@@ -69,8 +69,8 @@ def leads(
         for bpp, entries in _at_rates(design, scores, bootstrap, blank, own, matched):
             at_rate = replace(blank, kind="score_at_rate", at_bpp=bpp, unit=facts.unit)
             compared += (_score(at_rate, entry, facts) for entry in entries)
-            contest = [entry for entry in entries if not entry.reason]
-            compared += _leads(Contest(replace(at_rate, kind="lead_at_rate"), contest, facts.sign))
+            valued = [entry for entry in entries if not entry.reason]
+            compared += _leads(Contest(replace(at_rate, kind="lead_at_rate"), valued, facts.sign))
         for anchor in design.anchors:
             for contest in _against(design, own, replace(blank, anchor=anchor), facts):
                 compared += _leads(contest)

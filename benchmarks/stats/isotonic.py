@@ -23,13 +23,13 @@ _TOLERANCE = 1e-12
 
 
 class Levelled(NamedTuple):
-    """Curves whose dips are levelled. x, y: (R, n), strictly rising up to ``count`` points, the last of them repeated
-    after that. count: (R,). missed: (R,), root-mean-square distance of the steps from the points.
+    """Curves whose dips are levelled. x, y: (R, n), strictly rising up to ``points``, the last of them repeated after
+    that. points: (R,), how many. missed: (R,), root-mean-square distance of the steps from the points.
     """
 
     x: Floats
     y: Floats
-    count: npt.NDArray[np.intp]
+    points: npt.NDArray[np.intp]
     missed: Floats
 
 

@@ -25,7 +25,7 @@ def test_points_of_a_step_become_one_at_their_means() -> None:
     x = np.array([[0.0, 1.0, 2.0, 4.0, 5.0], [0.0, 1.0, 2.0, 4.0, 5.0]])
     y = np.array([[0.1, 0.4, 0.3, 0.3, 0.6], [0.1, 0.2, 0.3, 0.4, 0.5]])
     levelled = isotonic.levelled(x, y)
-    assert levelled.count.tolist() == [3, 5]
+    assert levelled.points.tolist() == [3, 5]
     assert levelled.x[0] == pytest.approx([0, 7 / 3, 5, 5, 5])
     assert levelled.y[0] == pytest.approx([0.1, 1 / 3, 0.6, 0.6, 0.6])
     assert levelled.missed == pytest.approx([np.sqrt((0.2**2 + 2 * 0.1**2) / 9 / 5), 0])

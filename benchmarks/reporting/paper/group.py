@@ -153,8 +153,8 @@ def groups(runs: Sequence[Run], options: PaperOptions = DEFAULTS) -> list[Group]
         scores, comparisons = (_renamed(table, shown) for table in (scores, comparisons))
         read = scores[(scores["head"] != "") & (scores["status"] != "skipped")]
         for regime in dict.fromkeys(read["regime"]):
-            of_regime = (table[table["regime"].isin((regime, ""))] for table in (scores, comparisons))
-            made.append(Group(run, name, str(regime), *of_regime, options, shown))
+            rows, compared = (table[table["regime"].isin((regime, ""))] for table in (scores, comparisons))
+            made.append(Group(run, name, str(regime), rows, compared, options, shown))
     return made
 
 

@@ -114,8 +114,8 @@ def _ceiling(group: Group, view: View, columns: int) -> list[str]:
     originals, facts = whole.iloc[0], group.facts_of(view.metric)
     streams = group.scores[(group.scores["metric"] == "bpp") & (group.scores["codec"] == originals["codec"])]
     rate = f" at {number(streams['value'].iloc[0], 1)} bpp" if len(streams) else ""
-    ends = (facts.factor * originals[end] for end in ("value", "low", "high"))
-    score = with_interval(*ends, facts.digits)
+    value, low, high = (facts.factor * originals[end] for end in ("value", "low", "high"))
+    score = with_interval(value, low, high, facts.digits)
     return [escape(originals["codec"]), rf"\multicolumn{{{columns}}}{{r}}{{{score}{rate}}}"]
 
 
