@@ -24,6 +24,14 @@ TASKS: Registry[Task] = Registry("task", package="benchmarks.tasks", group="hsc.
 METRICS: Registry[Metric] = Registry("metric", package="benchmarks.metrics", group="hsc.metrics")
 
 
+@runtime_checkable
+class Cited(Protocol):
+    """Capability of a codec, head, data set or metric: the publication that a paper is to cite for it."""
+
+    citation: ClassVar[str]
+    """One BibTeX entry in ASCII, as ``@article{key, ...}``; its key is that of ``\\cite``."""
+
+
 @dataclass(frozen=True)
 class Sample:
     """One image of a data set.
@@ -415,6 +423,9 @@ Kind = Literal[
 ]
 
 
+Method = Literal["", "pchip", "fit", "isotonic", "local"]
+
+
 @dataclass(frozen=True)
 class Comparison:
     """One number about two curves, two codecs or two heads: the columns of ``comparisons.csv``, in this order.
@@ -425,7 +436,8 @@ class Comparison:
         difference_at_rate: the codec's curve less that of ``anchor`` at ``at_bpp``, where a Bjontegaard difference is
         missing; ``codec_score`` and ``other_score`` are the two scores.
         score_at_rate: the codec's score at ``at_bpp``; ``point`` names the operating point that was matched to the
-        rate, and is empty where the curve was read between its points.
+        rate, and is empty where the curve was read between its points. "n/a" where the codec's curve spans the rate
+        and yet has no value there; a codec whose curve does not reach the rate has no row.
         lead_at_rate: the score of the best codec at ``at_bpp`` less that of ``other``.
         lead_bd_rate, lead_bd_metric: the Bjontegaard difference of the best codec from ``anchor`` less that of
         ``other``.
@@ -434,9 +446,11 @@ class Comparison:
         matched_rate: the rate of the operating point that a search found for the target ``at_bpp``.
     metric: the score compared, "bpp" for a matched rate. low, high: the 95 % interval of the difference itself, paired
     over ``resamples`` resamples of the images; NaN where there is none. ``refused`` of them gave no number, and the
-    others lie between ``valued_low`` and ``valued_high``. method: "pchip" where both curves were interpolated, "fit"
-    where one dips and a monotone fit stands in. overlap_test, overlap_anchor: the share, 0 to 1, of the codec's and of
-    the anchor's own range that both curves cover. status: "ok", or "n/a" with the reason.
+    others lie between ``valued_low`` and ``valued_high``. method: "pchip" where the curves were interpolated, "fit"
+    where one dips and a monotone cubic stands in, "isotonic" where no cubic is near and its dips alone were levelled,
+    "local" where a score at a rate was read between two neighbouring points, since the curve has neither. overlap_test,
+    overlap_anchor: the share, 0 to 1, of the codec's and of the anchor's own range that both curves cover. status:
+    "ok", or "n/a" with the reason.
     """
 
     kind: Kind

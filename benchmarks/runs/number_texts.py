@@ -36,7 +36,7 @@ def interval_text(low: float, high: float, facts: MetricFacts) -> str:
 
 
 def difference_text(comparison: Comparison, facts: MetricFacts) -> str:
-    """A difference as tables print it: value, interval, overlaps, and whether a fit stands in for a curve that dips; or
+    """A difference as tables print it: value, interval, overlaps, and what stands in for a curve that dips; or
     the reason of a missing one. facts: of the metric compared.
     """
     if comparison.status != "ok":
@@ -50,7 +50,8 @@ def difference_text(comparison: Comparison, facts: MetricFacts) -> str:
     ends = "" if math.isnan(comparison.low) else f" [{signed(comparison.low)}, {signed(comparison.high)}]"
     overlaps = (comparison.overlap_test, comparison.overlap_anchor)
     braces = "" if math.isnan(overlaps[0]) else " {" + "/".join(f"{100 * share:.0f}" for share in overlaps) + "}"
-    return f"{signed(comparison.value)}{unit}{ends}{braces}" + (" (fit)" if comparison.method == "fit" else "")
+    stands_in = f" ({comparison.method})" if comparison.method in ("fit", "isotonic") else ""
+    return f"{signed(comparison.value)}{unit}{ends}{braces}{stands_in}"
 
 
 def difference_title(comparison: Comparison, facts: MetricFacts) -> str:

@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from benchmarks.api import Comparison, Kind, ScoreRow
+from benchmarks.api import Comparison, Kind, Method, ScoreRow
 from benchmarks.runs.csv_cells import unmarked
 from benchmarks.runs.folder_files import read_text
 from benchmarks.stats.bootstrap import MIN_IMAGES
@@ -37,7 +37,7 @@ _SHARES = ("overlap_test", "overlap_anchor")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,400}\.?[0-9]{0,400}(?:[eE][+-]?[0-9]{1,3})?|inf|nan)")
 _ALLOWED: Mapping[Numbered, Mapping[str, Sequence[str]]] = {
     ScoreRow: {"ladder": ("", "second"), "status": ("ok", "n/a", "skipped", "failed", "missing")},
-    Comparison: {"kind": get_args(Kind), "method": ("", "pchip", "fit"), "status": ("ok", "n/a")},
+    Comparison: {"kind": get_args(Kind), "method": get_args(Method), "status": ("ok", "n/a")},
 }
 """The columns that hold one of a few words."""
 

@@ -141,7 +141,10 @@ def measured(
             samples = [bootstrap.scores.get((*reader, *key), missing) for key in keys]
             risen = facts.sign * np.stack(samples, axis=1)
             points = [CurvePoint(rate[key], value[key]) for key in keys]
-            curves[curve] = Measured(points, rates, risen, Curves(rates, risen, facts.bounds))
+            # The dips of resamples are levelled where the curve's own are; elsewhere such a resample counts as refused,
+            # which makes an interval wider and never narrower.
+            level = bool(Curves.of(points, facts.bounds).levelled[0])
+            curves[curve] = Measured(points, rates, risen, Curves(rates, risen, facts.bounds, level=level))
     return curves
 
 

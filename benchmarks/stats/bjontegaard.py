@@ -1,12 +1,17 @@
 """Bjontegaard differences between two rate-quality curves: a number, or a reason why there is none.
 
-    points --strictly monotone?--yes--> PCHIP through the points -----+--> shared interval --> mean difference
-                    \\-------------no--> constrained monotone cubic ---+         \\--> too short: no number, a reason
+    points --strictly monotone?--yes--> PCHIP through the points -------------+--> shared interval --> mean difference
+               no --near a rising, concave cubic?--yes--> that cubic ----------+         \\--> too short: a reason
+                    no --near a rising sequence?--yes--> PCHIP through its steps+
+                         no --> no number, a reason
 
 Sources: Bjontegaard, VCEG-M33 (2001); PCHIP as in JCTVC-L1100 and the ``bjontegaard`` package (Herglotz et al. 2022).
-The cubic follows the idea of MPEG's VCM test conditions: accuracy curves of machines dip, so a rising, concave cubic in
-log rate, within the metric's bounds, is fitted to the points by least squares. All resamples of two curves are compared
-in one vectorised pass; a single pair of curves is handled as one resample.
+The cubic follows MPEG's VCM test conditions (Ding et al., m63692, 2023): accuracy curves of machines dip, so a rising,
+concave cubic in log rate, within the metric's bounds, is fitted to the points by least squares. A curve that climbs
+steeply and then levels off is far from every cubic, even if it dips by next to nothing; there the dips alone are
+levelled by isotonic regression (``isotonic``), the rising sequence nearest to the points, and the rest stays as it was
+measured. All resamples of two curves are compared in one vectorised pass; a single pair of curves is handled as one
+resample.
 """
 
 from __future__ import annotations
@@ -18,16 +23,20 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.stats import monotone_cubic, pchip
+from benchmarks.stats import isotonic, monotone_cubic, pchip
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Axis = Literal["quality", "log_rate"]
+Method = Literal["pchip", "fit", "isotonic", ""]
 
 MIN_OVERLAP = 0.75
 MIN_POINTS = 4
 MAX_MISFIT = 0.05
-"""The largest root-mean-square distance of a fit from the points, as a fraction of the quality they span."""
+"""The largest root-mean-square distance of a cubic or of steps from the points, as a fraction of the quality they span.
+"""
+MIN_STEPS = 3
+"""Points that a curve must keep when its dips are levelled: the fewest through which PCHIP goes."""
 UNBOUNDED = (-float("inf"), float("inf"))
 
 _GRID = 257
@@ -38,8 +47,10 @@ _TROUBLES = (
     "has a rate of 0 or less",
     "has two points at one rate",
     "is flat",
-    "dips too much: a monotone cubic misses it by {missed:.0%} of its span",
+    "dips too much: a rising curve misses it by {missed:.0%} of its span",
+    f"rises in {{points}} steps where its dips are levelled, at least {MIN_STEPS} are needed",
 )
+_DIPS, _FEW_STEPS = len(_TROUBLES) - 2, len(_TROUBLES) - 1
 
 
 @dataclass(frozen=True)
@@ -48,25 +59,26 @@ class Difference:
 
     value: percent for BD-rate (negative: the test codec needs fewer bits), the metric's own unit for BD-metric; None
     with a reason. overlap_test, overlap_anchor: the shared interval as a fraction of each curve's own, 0 to 1. method:
-    "pchip" where both curves are strictly monotone, "fit" where a fitted cubic stands in for one or both.
+    "pchip" where both curves are strictly monotone, "fit" where a fitted cubic stands in for one or both, "isotonic"
+    where the dips of one or both are levelled.
     """
 
     value: float | None
     overlap_test: float
     overlap_anchor: float
     reason: str = ""
-    method: Literal["pchip", "fit", ""] = ""
+    method: Method = ""
 
     def __str__(self) -> str:
         if self.value is None:
             return "n/a: " + self.reason
-        return f"{self.value:+.1f} %" + (" (fit)" if self.method == "fit" else "")
+        return f"{self.value:+.1f} %" + (f" ({self.method})" if self.method in ("fit", "isotonic") else "")
 
 
 @dataclass(frozen=True)
 class Line:
-    """A curve on a dense grid: natural log of the rate and quality, both rising. fitted: whether it is the fitted cubic
-    and so does not go through the points.
+    """A curve on a dense grid: natural log of the rate and quality, both rising. fitted: whether a cubic or levelled
+    steps stand in for the points, so that it does not go through all of them.
     """
 
     log_rate: Floats
@@ -101,7 +113,7 @@ def line(points: Sequence[tuple[float, float]], bounds: tuple[float, float] = UN
     if reason := curve.reason(0):
         return reason
     grid = np.linspace(curve.log_rate[0, 0], curve.log_rate[0, -1], _GRID)
-    return Line(grid, Curves.of(points, bounds, times=_GRID).at(grid), bool(curve.fitted[0]))
+    return Line(grid, Curves.of(points, bounds, times=_GRID).at(grid), bool(curve.fitted[0] | curve.levelled[0]))
 
 
 class _Group(NamedTuple):
@@ -117,11 +129,17 @@ class Curves:
     """R resamples of one curve, each a rising function, or the reason why it is none.
 
     rate, quality: (R, P), a column a point, in any order; rates above 0. kept: (R, P), the points that each resample
-    has; all by default.
+    has; all by default. level: whether dips may be levelled where no cubic is near.
     """
 
     def __init__(
-        self, rate: Floats, quality: Floats, bounds: tuple[float, float] = UNBOUNDED, kept: Bools | None = None
+        self,
+        rate: Floats,
+        quality: Floats,
+        bounds: tuple[float, float] = UNBOUNDED,
+        kept: Bools | None = None,
+        *,
+        level: bool = True,
     ) -> None:
         kept = np.ones(rate.shape, bool) if kept is None else kept
         order = np.lexsort((quality, rate, ~kept))
@@ -140,8 +158,11 @@ class Curves:
         self.fitted = ~self._rises(self.quality, inside) & (self.trouble == 0)
         self.numbers = np.full((len(rate), 4), np.nan)
         self.missed = np.zeros(len(rate))
+        self.levelled = np.zeros(len(rate), bool)
         if self.fitted.any():
             self._fit(inside[self.fitted].astype(np.float64), bounds)
+        if level and (self.trouble == _DIPS).any():
+            self._level()
 
     @classmethod
     def of(
@@ -176,8 +197,24 @@ class Curves:
         squares = (np.einsum("rnk,rk->rn", monotone_cubic.basis(u), numbers) - quality) ** 2 * weight
         self.missed[rows] = np.sqrt(squares.sum(axis=1) / weight.sum(axis=1)) / np.ptp(quality, axis=1)
         bad = rows & ~(self.missed <= MAX_MISFIT)
-        self.trouble[bad] = len(_TROUBLES) - 1
+        self.trouble[bad] = _DIPS
         self.fitted = rows & ~bad
+
+    def _level(self) -> None:
+        """Replace the points of curves that dip, where no cubic is near, by steps of the nearest rising sequence."""
+        for count in np.unique(self.count[self.trouble == _DIPS]):
+            rows = (self.trouble == _DIPS) & (self.count == count)
+            quality = self.quality[rows, :count]
+            steps = isotonic.levelled(self.log_rate[rows, :count], quality)
+            self.missed[rows] = steps.missed / np.ptp(quality, axis=1)
+            near = self.missed[rows] <= MAX_MISFIT
+            enough = near & (steps.points >= MIN_STEPS)
+            self.trouble[rows] = np.where(enough, 0, np.where(near, _FEW_STEPS, _DIPS))
+            self.count[rows] = np.where(near, steps.points, count)
+            kept = np.flatnonzero(rows)[enough]
+            self.levelled[kept] = True
+            for axis, joined in ((self.log_rate, steps.x), (self.quality, steps.y)):
+                axis[kept, :count], axis[kept, count:] = joined[enough], joined[enough, -1:]
 
     def _place(self, log_rate: Floats) -> Floats:
         """Log rates, (R, ...), rescaled so that each curve runs from 0 at its first point to 1 at its last."""
@@ -245,14 +282,15 @@ class Curves:
 class Differences:
     """Bjontegaard differences of R resamples.
 
-    value: (R,), NaN where refused. overlap_test, overlap_anchor: (R,), 0 to 1. fitted: (R,), whether one of the two
-    curves is a fit.
+    value: (R,), NaN where refused. overlap_test, overlap_anchor: (R,), 0 to 1. fitted, levelled: (R,), whether one of
+    the two curves is a fitted cubic, or has levelled dips.
     """
 
     value: Floats
     overlap_test: Floats
     overlap_anchor: Floats
     fitted: Bools
+    levelled: Bools
 
 
 def differences(anchor: Curves, test: Curves, over: Axis) -> Differences:
@@ -265,7 +303,7 @@ def differences(anchor: Curves, test: Curves, over: Axis) -> Differences:
     within = low, np.maximum(high, low)
     mean = (test.area(over, *within) - anchor.area(over, *within)) / np.where(enough, shared, np.nan)
     value = np.expm1(mean) * 100 if over == "quality" else mean
-    return Differences(value, of_test, of_anchor, anchor.fitted | test.fitted)
+    return Differences(value, of_test, of_anchor, anchor.fitted | test.fitted, anchor.levelled | test.levelled)
 
 
 def _single(anchor: Curves, test: Curves, over: Axis) -> Difference:
@@ -277,7 +315,8 @@ def _single(anchor: Curves, test: Curves, over: Axis) -> Difference:
     if np.isnan(outcome.value[0]):
         shared = f"the curves share {of_test:.0%} of the test codec's and {of_anchor:.0%} of the anchor's interval"
         return Difference(None, of_test, of_anchor, shared)
-    return Difference(float(outcome.value[0]), of_test, of_anchor, method="fit" if outcome.fitted[0] else "pchip")
+    method: Method = "isotonic" if outcome.levelled[0] else "fit" if outcome.fitted[0] else "pchip"
+    return Difference(float(outcome.value[0]), of_test, of_anchor, method=method)
 
 
 def front(rate: Floats, quality: Floats) -> Bools:

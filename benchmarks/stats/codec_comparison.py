@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from benchmarks.api import Comparison, Kind, MetricFacts, ScoreRow
+from benchmarks.api import Comparison, Kind, Method, MetricFacts, ScoreRow
+from benchmarks.stats import local_reading
 from benchmarks.stats.anchors import members
 from benchmarks.stats.bd_comparison import Measured, anchor_of, measured, views, with_interval
 from benchmarks.stats.bjontegaard import Axis, Curves, bd_metric, bd_rate
@@ -33,13 +34,15 @@ class Entry:
 
     point: the operating point, empty where the curve was read between its points. value, samples (R,): with the sign
     turned where lower is better, so that the largest is the best. method: how the curve was read, as in ``Comparison``.
+    reason: why there is no value (NaN), empty where there is one.
     """
 
     codec: str
     point: str
     value: float
     samples: Floats
-    method: str = ""
+    method: Method = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,16 +68,21 @@ def leads(
         own = {key.codec: curve for key, curve in curves.items() if not key.ladder}
         for bpp, entries in _at_rates(design, scores, bootstrap, blank, own, matched):
             at_rate = replace(blank, kind="score_at_rate", at_bpp=bpp, unit=facts.unit)
-            for entry in entries:
-                named = replace(at_rate, codec=entry.codec, point=entry.point, method=entry.method)
-                compared.append(
-                    with_interval(replace(named, value=facts.sign * entry.value), facts.sign * entry.samples)
-                )
-            compared += _leads(Contest(replace(at_rate, kind="lead_at_rate"), entries, facts.sign))
+            compared += (_score(at_rate, entry, facts) for entry in entries)
+            valued = [entry for entry in entries if not entry.reason]
+            compared += _leads(Contest(replace(at_rate, kind="lead_at_rate"), valued, facts.sign))
         for anchor in design.anchors:
             for contest in _against(design, own, replace(blank, anchor=anchor), facts):
                 compared += _leads(contest)
     return compared
+
+
+def _score(blank: Comparison, entry: Entry, facts: MetricFacts) -> Comparison:
+    """The row of an entry: its score with an interval, or the reason why it has none."""
+    named = replace(blank, codec=entry.codec, point=entry.point, method=entry.method)
+    if entry.reason:
+        return replace(named, status="n/a", reason=entry.reason)
+    return with_interval(replace(named, value=facts.sign * entry.value), facts.sign * entry.samples)
 
 
 def _leads(contest: Contest) -> list[Comparison]:
@@ -106,18 +114,37 @@ def _at_rates(
     for bpp in COMMON_BPP:
         readings = (_read(label, curve, bpp, facts) for label, curve in curves.items() if label in design.swept)
         entries = [entry for entry in readings if entry]
-        if len(entries) > 1:
+        if sum(not entry.reason for entry in entries) > 1:
             yield bpp, entries
 
 
 def _read(label: str, measured_curve: Measured, bpp: float, facts: MetricFacts) -> Entry | None:
-    """A curve's score at a rate between its points; None where the curve does not reach that rate."""
+    """A curve's score at a rate between its points; None where no two of its points have that rate between them.
+
+    A curve that PCHIP or a cubic stands for is read there; any other, as far as it has points, between the two
+    neighbours of the rate. There a dip elsewhere does no harm, and neither do too few points for a Bjontegaard number.
+    """
     curve, log_rate = Curves.of(measured_curve.points, facts.bounds), math.log(bpp)
-    value = float(curve.at(np.array([log_rate]))[0])
-    if math.isnan(value):
+    at_rates = np.full(len(measured_curve.rates), log_rate)
+    if not (curve.trouble[0] or curve.levelled[0]):
+        value = float(curve.at(np.array([log_rate]))[0])
+        method: Method = "fit" if curve.fitted[0] else "pchip"
+        return None if math.isnan(value) else Entry(label, "", value, measured_curve.curves.at(at_rates), method)
+    rates, scores = np.array(measured_curve.points).T
+    if not np.nanmin(rates, initial=np.inf) <= bpp <= np.nanmax(rates, initial=-np.inf):
         return None
-    samples = measured_curve.curves.at(np.full(len(measured_curve.rates), log_rate))
-    return Entry(label, "", value, samples, "fit" if curve.fitted[0] else "pchip")
+    value = float(local_reading.value(rates[None], scores[None], np.array([log_rate]))[0])
+    if math.isnan(value):
+        return Entry(label, "", math.nan, np.empty(0), reason=f"the codec's curve {_why_unread(rates, scores, curve)}")
+    samples = local_reading.value(measured_curve.rates, measured_curve.scores, at_rates)
+    return Entry(label, "", value, samples, "local")
+
+
+def _why_unread(rates: Floats, scores: Floats, curve: Curves) -> str:
+    """Why a curve has no value between the two neighbours of a rate, for the end of a sentence."""
+    if np.isfinite(rates).all() and np.isfinite(scores).all():
+        return "has points of different scores at this very rate" if (rates > 0).all() else curve.reason(0)
+    return "has a point without a value beside this rate" if np.isfinite(rates).all() else curve.reason(0)
 
 
 def _at_points(

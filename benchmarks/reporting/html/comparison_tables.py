@@ -28,7 +28,7 @@ from benchmarks.runs.sentences import verdict
 from benchmarks.stats.bootstrap import MIN_IMAGES
 
 _VERDICTS = {"better": "▲ better", "worse": "▼ worse", "inconclusive": "≈ inconclusive", "": "–"}
-_METHODS = {"pchip": "interpolated through the points", "fit": "monotone fit"}
+_METHODS = {"pchip": "interpolated through the points", "fit": "monotone fit", "isotonic": "dips levelled"}
 
 _FLOOR = (
     "A codec against itself, on a second ladder halfway between the points of the first, so that the true difference "

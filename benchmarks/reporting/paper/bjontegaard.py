@@ -5,40 +5,22 @@ there is no number.
 from __future__ import annotations
 
 import math
-import re
 
 import pandas as pd
 
 from benchmarks.api import Comparison, Kind, MetricFacts
+from benchmarks.reporting.paper.footnotes import DAGGER, DOUBLE_DAGGER, Footnotes
 from benchmarks.reporting.paper.group import Group, View, clear_best
-from benchmarks.reporting.paper.latex import MINUS, escape, floating, number, slug, tabular, with_interval
+from benchmarks.reporting.paper.latex import escape, floating, number, slug, table_kind, tabular, with_interval
 from benchmarks.runs.rows import comparison_rows
 from benchmarks.runs.sentences import verdict
 
-_HYPHEN = re.compile(r"(?<![A-Za-z0-9])\{-\}(?=\d)")
 _BOTH: tuple[Kind, Kind] = ("bd_rate", "bd_metric")
 _LEAD: dict[Kind, Kind] = {"bd_rate": "lead_bd_rate", "bd_metric": "lead_bd_metric"}
 _FLOOR: dict[Kind, Kind] = {"bd_rate": "noise_floor_rate", "bd_metric": "noise_floor_metric"}
 _RATE = MetricFacts(low=-math.inf, high=math.inf, higher_is_better=False, unit="%", percent=False)
 """How a difference in rate is shown: in percent as it is stored, fewer bits are better."""
-
-
-class _Notes:
-    """Footnotes by number; what is said twice has one."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def mark(self, text: str) -> str:
-        if text not in self.texts:
-            self.texts.append(text)
-        return rf"\textsuperscript{{{self.texts.index(text) + 1}}}"
-
-    def lines(self) -> list[str]:
-        return [
-            rf"\textsuperscript{{{n}}} {_HYPHEN.sub(lambda _: MINUS, escape(text))}."
-            for n, text in enumerate(self.texts, 1)
-        ]
+_MARKS = {"fit": DAGGER, "isotonic": DOUBLE_DAGGER}
 
 
 def bd_tables(group: Group) -> list[str]:
@@ -53,25 +35,28 @@ def anchors(group: Group) -> list[str]:
 
 
 def _table(group: Group, anchor: str) -> str:
-    compared, notes = group.of_kind(*_BOTH), _Notes()
+    compared, notes = group.of_kind(*_BOTH), Footnotes()
     compared = compared[compared["anchor"] == anchor]
-    blocks = []
+    blocks: list[tuple[str, list[list[str]]]] = []
     for view in group.views:
         own = view.rows_of(compared)
         best = {kind: _best(group, view, own, anchor, kind) for kind in _BOTH}
         lines = []
-        for codec in dict.fromkeys(own["codec"]):
+        for codec in (name for name in group.codecs if name in set(own["codec"])):
             of_codec = {row.kind: row for row in comparison_rows(own[own["codec"] == codec])}
             cells = [part for kind in _BOTH for part in _cells(group, of_codec[kind], best[kind] == codec, notes)]
             lines.append([escape(codec), *cells])
         blocks.append((view.title, [*lines, _floor_line(group, view, notes)]))
     titles = ["", r"BD-rate (\%)", "overlap", f"BD-{group.title}", "overlap"]
-    return floating(
-        [tabular("lrrrr", titles, blocks)],
-        _caption(group, anchor),
-        group.label("tab", f"bd-{slug(anchor)}"),
-        notes.lines(),
-    )
+    if group.options.columns == "two":
+        bodies = [tabular("lrrrr", titles, blocks)]
+    else:  # a column of the page is too narrow for both differences side by side
+        bodies = [
+            tabular("lrr", ["", *titles[n : n + 2]], [(view, [[c[0], *c[n : n + 2]] for c in b]) for view, b in blocks])
+            for n in (1, 3)
+        ]
+    label, kind = group.label("tab", f"bd-{slug(anchor)}"), table_kind(group.options.columns)
+    return floating(bodies, _caption(group, anchor, "".join(bodies)), label, notes.lines(), kind)
 
 
 def _facts(group: Group, comparison: Comparison) -> MetricFacts:
@@ -99,7 +84,7 @@ def floor(group: Group, view: View, kind: Kind) -> float:
     return float(values.abs().max()) if len(values) else 0.0
 
 
-def _floor_line(group: Group, view: View, notes: _Notes) -> list[str]:
+def _floor_line(group: Group, view: View, notes: Footnotes) -> list[str]:
     cells, codec = [], ""
     for kind in _BOTH:
         floors = comparison_rows(view.rows_of(group.of_kind(_FLOOR[kind])))
@@ -111,14 +96,14 @@ def _floor_line(group: Group, view: View, notes: _Notes) -> list[str]:
     return [r"\addlinespace[1pt] noise floor " + escape(codec), *cells]
 
 
-def _cells(group: Group, difference: Comparison, bold: bool, notes: _Notes) -> list[str]:
+def _cells(group: Group, difference: Comparison, bold: bool, notes: Footnotes) -> list[str]:
     """A difference with its marks, and the overlap of the two curves."""
     if difference.status != "ok":
-        return ["n/a" + notes.mark(_reason(group, difference)), ""]
+        return [notes.refused(_reason(group, difference)), ""]
     facts = _facts(group, difference)
     value, low, high = (facts.factor * number for number in (difference.value, difference.low, difference.high))
     text = with_interval(value, low, high, facts.digits, sign=True, bold=bold)
-    marks = r"\textsuperscript{\dag}" if difference.method == "fit" else ""
+    marks = _MARKS.get(difference.method, "")
     if difference.refused:
         refused = _refused(difference, facts)
         marks += notes.mark(refused if not math.isnan(difference.low) else f"no interval: {refused}")
@@ -145,7 +130,8 @@ def _reason(group: Group, difference: Comparison) -> str:
         return difference.reason
     facts = group.facts_of(difference.metric)
     points = "; ".join(_at_rate(row, facts) for row in comparison_rows(at_rates))
-    return f"{difference.reason}; {difference.codec} against {difference.anchor}, {facts.title} {points}"
+    anchor = group.called(difference.anchor)
+    return f"{difference.reason}; {difference.codec} against {anchor}, {facts.title} {points}"
 
 
 def _at_rate(row: Comparison, facts: MetricFacts) -> str:
@@ -153,7 +139,7 @@ def _at_rate(row: Comparison, facts: MetricFacts) -> str:
     return f"at {row.at_bpp:.4f} bpp {value}" + ("" if math.isnan(row.low) else f" [{low}, {high}]")
 
 
-def _caption(group: Group, anchor: str) -> str:
+def _caption(group: Group, anchor: str, body: str) -> str:
     measured = any(floor(group, view, "bd_rate") for view in group.views)
     than = " and is larger than the noise floor" if measured else ""
     intervals = (
@@ -161,13 +147,17 @@ def _caption(group: Group, anchor: str) -> str:
         rf"Bold: the best, where its paired difference from every other and from the anchor leaves out 0{than}; none "
         rf"where a codec has no number."
     )
+    marked = [
+        rf" {DAGGER}A curve dips, and a monotone fit stands in." * (DAGGER in body),
+        rf" {DOUBLE_DAGGER}No fit is near a curve that dips, and its dips alone are levelled."
+        * (DOUBLE_DAGGER in body),
+    ]
     return (
-        rf"Bjontegaard differences against {escape(anchor)} on {group.where}, heads {escape(group.regime)}: rate at "
-        rf"equal {group.title} (negative: fewer bits), and {group.title}{_points(group)} at equal rate. "
-        rf"{group.sure(intervals)} "
-        r"Overlap: the range both curves cover, in percent of the codec's own interval and of the anchor's. "
-        r"\textsuperscript{\dag}A curve dips, and a monotone fit stands in. "
-        r"Noise floor: a codec against itself on a second ladder, whose true difference is 0."
+        rf"Bjontegaard differences against {escape(group.called(anchor))} on {group.where}, heads "
+        rf"{escape(group.regime)}: rate at equal {group.title} (negative: fewer bits), and "
+        rf"{group.title}{_points(group)} at equal rate. {group.sure(intervals)} "
+        r"Overlap: the range both curves cover, in percent of the codec's own interval and of the anchor's."
+        rf"{''.join(marked)} Noise floor: a codec against itself on a second ladder, whose true difference is 0."
     )
 
 

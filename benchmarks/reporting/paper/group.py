@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,9 +12,11 @@ import pandas as pd
 
 from benchmarks.api import Kind, MetricFacts
 from benchmarks.reporting.paper.latex import escape, slug
+from benchmarks.reporting.paper.paper_options import DEFAULTS, PaperOptions
 from benchmarks.runs.run_folder import Run
 from benchmarks.runs.sentences import too_little
 from benchmarks.stats.bootstrap import side_of_zero
+from hsc.errors import UsageError
 
 
 class View(NamedTuple):
@@ -45,7 +47,8 @@ class Group:
     """One run and one regime.
 
     name: the beginning of its files' names, unlike any other run's. scores, comparisons: those of the regime's heads
-    and of the bitstreams.
+    and of the bitstreams, of the codecs that are shown and in their order, under the names by which codecs and heads
+    are shown. shown: those names by label, where they differ.
     """
 
     run: Run
@@ -53,6 +56,12 @@ class Group:
     regime: str
     scores: pd.DataFrame
     comparisons: pd.DataFrame
+    options: PaperOptions = DEFAULTS
+    shown: Mapping[str, str] = field(default_factory=dict)
+
+    def called(self, label: str) -> str:
+        """What a codec, a head or a data set is called, by its label in the run."""
+        return self.shown.get(label, label)
 
     @functools.cached_property
     def views(self) -> list[View]:
@@ -108,7 +117,8 @@ class Group:
     @property
     def where(self) -> str:
         """The data set, for captions."""
-        return escape(f"{self.run.dataset} ({self.scores['split'].iloc[0]}, {len(self.run.images)} images)")
+        dataset = self.called(self.run.dataset)
+        return escape(f"{dataset} ({self.scores['split'].iloc[0]}, {len(self.run.images)} images)")
 
     def sure(self, text: str) -> str:
         """What a caption says of intervals and bold: ``text`` where the group has any, and why where some or all have
@@ -124,15 +134,66 @@ class Group:
         return f"{kind}:{self.name}-{self.regime}-{what}"
 
 
-def groups(runs: Sequence[Run]) -> list[Group]:
-    """The groups of several runs, in their order."""
+def groups(runs: Sequence[Run], options: PaperOptions = DEFAULTS) -> list[Group]:
+    """The groups of several runs, in their order.
+
+    Raises:
+        UsageError: the options name what no run has, or leave a run without any codec.
+    """
+    everywhere = [label for run in runs for label in curves_of(run)]
+    options.require_known(list(dict.fromkeys(everywhere)), [label for run in runs for label in _others(run)])
     made = []
     for run, name in zip(runs, names([run.folder for run in runs]), strict=True):
-        read = run.scores[(run.scores["head"] != "") & (run.scores["status"] != "skipped")]
+        curves = curves_of(run)
+        chosen = options.chosen(curves)
+        if curves and not chosen:
+            raise UsageError(f"--codecs: the run in {run.folder} has none of them; it has {', '.join(curves)}")
+        shown = options.shown_names(curves, _others(run))
+        scores, comparisons = (_of_codecs(table, curves, chosen) for table in (run.scores, run.comparisons))
+        scores, comparisons = (_renamed(table, shown) for table in (scores, comparisons))
+        read = scores[(scores["head"] != "") & (scores["status"] != "skipped")]
         for regime in dict.fromkeys(read["regime"]):
-            scores, comparisons = (table[table["regime"].isin((regime, ""))] for table in (run.scores, run.comparisons))
-            made.append(Group(run, name, str(regime), scores, comparisons))
+            rows, compared = (table[table["regime"].isin((regime, ""))] for table in (scores, comparisons))
+            made.append(Group(run, name, str(regime), rows, compared, options, shown))
     return made
+
+
+def curves_of(run: Run) -> list[str]:
+    """The labels of a run's curves in its order, without those of one lossless point."""
+    points = run.scores[(run.scores["metric"] == "bpp") & (run.scores["ladder"] == "") & (run.scores["point"] != "")]
+    return list(dict.fromkeys(points["codec"]))
+
+
+def _others(run: Run) -> list[str]:
+    """The labels of a run's heads and of its data set."""
+    return [head for head in dict.fromkeys(run.scores["head"]) if head] + [run.dataset]
+
+
+def _of_codecs(table: pd.DataFrame, curves: Sequence[str], chosen: Sequence[str]) -> pd.DataFrame:
+    """The rows of a table without those of curves that are not chosen, the chosen ones in order.
+
+    The noise floor stays whichever codec it was measured on.
+    """
+    if list(curves) == list(chosen):
+        return table
+    hidden = set(curves) - set(chosen)
+    gone = table["codec"].isin(hidden)
+    if "kind" in table:
+        of_leads = table["kind"].isin(("lead_at_rate", "lead_bd_rate", "lead_bd_metric"))
+        gone = (gone & ~table["kind"].isin(("noise_floor_rate", "noise_floor_metric"))) | (
+            of_leads & table["other"].isin(hidden)
+        )
+    kept = table[~gone]
+    places = {label: place for place, label in enumerate(chosen)}
+    return kept.iloc[kept["codec"].map(lambda label: places.get(label, -1)).argsort(kind="stable")]
+
+
+def _renamed(table: pd.DataFrame, shown: Mapping[str, str]) -> pd.DataFrame:
+    """The table with codecs and heads called as they are shown; anchors, which may be fronts, keep their labels."""
+    if not shown:
+        return table
+    columns = [name for name in ("codec", "head", "other") if name in table]
+    return table.assign(**{name: table[name].map(lambda label: shown.get(label, label)) for name in columns})
 
 
 def names(folders: Sequence[Path]) -> list[str]:

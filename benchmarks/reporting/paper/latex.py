@@ -123,6 +123,11 @@ def tabular(columns: str, head: Sequence[str], blocks: Sequence[tuple[str, Seque
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
 
 
+def table_kind(columns: str) -> str:
+    """The environment of a table that spans one column of the page, or both ("two")."""
+    return "table" if columns == "one" else "table*"
+
+
 def floating(body: Sequence[str], caption: str, label: str, notes: Sequence[str] = (), kind: str = "table*") -> str:
     """A float of tabulars or pictures, its notes small below."""
     above, below = (caption, "") if kind.startswith("table") else ("", caption)

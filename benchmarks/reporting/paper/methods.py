@@ -1,257 +1,146 @@
-"""The methods section, from a run's provenance and nothing else: data, codecs, heads, scores, and their uncertainty."""
+"""The methods section: half a page of prose from a run's provenance.
+
+Every setting and version is in the appendix (``settings``).
+"""
 
 from __future__ import annotations
 
-import re
-import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.api import TASKS
 from benchmarks.reporting.paper.bjontegaard import floor_text
+from benchmarks.reporting.paper.citations import SUITE, Bibliography
 from benchmarks.reporting.paper.group import Group
 from benchmarks.reporting.paper.latex import escape
-from benchmarks.stats.noise_floor import second_label
+from benchmarks.reporting.paper.settings import APPENDIX, joined
 
-_HASH = re.compile(r"[0-9a-f]{16,}")
-_PATH = re.compile(r"""(?<![^\s"'=(])[~/][^\s"',()]*/(?=[^\s"',()/])""")
-_PLACES = ("--cache", "--out", "--name", "--workers")
-"""Options of a command that concern places and speed, not the measurement."""
+_REGIMES = {
+    "frozen": "Frozen heads, trained on clean images and on no codec",
+    "adapted": "Adapted heads, trained on decoded images or latents and never compared with frozen ones",
+}
 
 
-def methods(groups: Sequence[Group]) -> str:
+def methods(groups: Sequence[Group], bibliography: Bibliography) -> str:
     """Paragraphs about all runs; what holds for all of them stands once, the rest with the run's name."""
-    by_run: dict[str, list[Group]] = {}
-    for group in groups:
-        by_run.setdefault(group.name, []).append(group)
-    by_name = {name: _paragraphs(members) for name, members in by_run.items()}
-    text = []
-    for title in dict.fromkeys(title for paragraphs in by_name.values() for title in paragraphs):
-        parts = {name: paragraphs[title] for name, paragraphs in by_name.items() if title in paragraphs}
-        same = len(set(parts.values())) == 1 and len(parts) == len(by_name)
-        body = (
-            next(iter(parts.values()))
-            if same
-            else " ".join(rf"\textit{{{escape(name)}}}: {part}" for name, part in parts.items())
-        )
-        text.append(rf"\paragraph{{{title}.}} {body}")
-    return "\n\n".join(text) + "\n"
+    used = frozenset(method for group in groups for method in group.comparisons["method"])
+    text = joined(groups, lambda members: _paragraphs(members, bibliography, used))
+    return text + "\n" + _closing(groups[0], bibliography) + "\n"
 
 
-def _paragraphs(members: Sequence[Group]) -> dict[str, str]:
-    group = members[0]
-    about = group.run.about
+def _paragraphs(members: Sequence[Group], bibliography: Bibliography, used: frozenset[str]) -> dict[str, str]:
+    """One run's paragraphs by title. used: how curves of any run were read, as in ``Comparison.method``."""
     paragraphs = {
-        "Data": _data(group),
-        "Codecs": _codecs(about),
-        "Heads": _heads(about),
-        "Scores": _scores(group),
-        "Differences": _differences(members),
-        "Uncertainty": _uncertainty(members),
-        "Times": _times(about),
-        "Software": _software(about),
+        "Data": _data(members[0], bibliography),
+        "Codecs": _codecs(members[0], bibliography),
+        "Heads and scores": _heads(members, bibliography),
+        "Differences": _differences(members[0], bibliography, used),
+        "Noise floor": _noise_floor(members),
+        "Uncertainty": _uncertainty(members, bibliography),
     }
     return {title: text for title, text in paragraphs.items() if text}
 
 
-def _data(group: Group) -> str:
-    about = group.run.about
-    dataset = about["dataset"]
-    settings = _settings({k: v for k, v in dataset.get("config", {}).items() if v not in (None, "", False)})
-    origin = _settings({**dataset.get("provenance", {}), "revision": dataset.get("revision", "")})
+def _data(group: Group, bibliography: Bibliography) -> str:
+    dataset = group.run.about["dataset"]
+    cited = bibliography.cite_plugin("datasets", dataset["name"], dataset.get("config", {}))
     text = (
-        rf"{len(group.run.images)} images of {escape(dataset['name'])} "
-        rf"({'; '.join(filter(None, (settings, origin)))}), "
-        rf"coded at the size they come in."
+        rf"We code {len(group.run.images)} images of {escape(group.called(group.run.dataset))} "
+        rf"({escape(str(group.scores['split'].iloc[0]))}){cited} at the size they come in."
     )
-    if (least := about.get("pseudo_label_score")) is not None:
-        text += (
-            f" There are no labels: a head's own predictions on the originals, at scores of {least:g} and above, "
-            f"stand in for them."
-        )
-    stored = group.scores[group.scores["metric"] == "source_bpp"]["value"]
-    return text + "".join(f" The originals came as files of {value:.3f} bpp." for value in stored)
+    if group.run.about.get("pseudo_label_score") is not None:
+        text += " There are no labels; a head's own predictions on the originals stand in for them."
+    return text
 
 
-def _codecs(about: Mapping[str, Any]) -> str:
-    curves: dict[str, list[Mapping[str, Any]]] = {}
+def _codecs(group: Group, bibliography: Bibliography) -> str:
+    about, named = group.run.about, []
+    cells: dict[str, list[Mapping[str, Any]]] = {}
     for cell in about["cells"].values():
-        if "head" not in cell:
-            label = second_label(cell["curve"]) if cell.get("ladder") else cell["curve"]
-            curves.setdefault(label, []).append(cell)
-    text = " ".join(rf"\textit{{{escape(label)}}}: {_curve(cells)}." for label, cells in curves.items())
-    rates = "A rate is that of whole files, headers and padding in: all bits over all original pixels."
-    if targets := about.get("match_bpp"):
-        rates += (
-            rf" Each codec's own quality scale was searched for {', '.join(f'{t:g}' for t in targets)} bpp, to "
-            rf"within 5\,\%."
-        )
-    gone = "; ".join(f"{escape(label)} ({escape(reason)})" for label, reason in about["skipped"].items())
-    return f"{text} {rates}" + (f" Left out: {gone}." if gone else "")
-
-
-def _curve(cells: Sequence[Mapping[str, Any]]) -> str:
-    """A codec's settings and versions; settings that change from point to point list all their values."""
-    configs = [cell["codec"].get("config", {}) for cell in cells]
-    swept, fixed = [], {}
-    for name in dict.fromkeys(key for config in configs for key in config):
-        values = list(dict.fromkeys(_plain(config.get(name)) for config in configs))
-        if len(values) > 1:
-            swept.append(f"{escape(_words(name))} {escape(', '.join(values))}")
-        elif configs[0].get(name) not in (None, ""):
-            fixed[name] = configs[0].get(name)
-    versions: dict[str, Any] = {}
-    for cell in cells:
-        versions |= cell["codec"].get("provenance", {})
-    return "; ".join(filter(None, (*swept, _settings(fixed), _settings(versions))))
-
-
-def _heads(about: Mapping[str, Any]) -> str:
-    heads: dict[str, str] = {}
-    for cell in about["cells"].values():
-        if "head" in cell:
-            head = cell["head"]
-            way = f"{cell.get('regime', '')}, on {'latents' if cell.get('route') == 'latent' else 'decoded images'}"
-            inside = "; ".join(
-                filter(None, (_settings(_given(head.get("config", {}))), _settings(head.get("provenance", {}))))
-            )
-            heads.setdefault(
-                rf"\textit{{{escape(head.get('name', ''))}}} ({inside}): {escape(way)}.", cell.get("regime", "")
-            )
-    meaning = {
-        "frozen": "Frozen heads were trained on clean images and have never seen a codec.",
-        "adapted": "Adapted heads were trained on decoded images or latents; they are never compared with frozen ones.",
-    }
-    return " ".join([*heads, *(text for regime, text in meaning.items() if regime in heads.values())])
-
-
-def _scores(group: Group) -> str:
-    about = (TASKS.get(group.run.about["task"]["name"]).__doc__ or "").strip().splitlines()[0]
-    version = group.run.about["task"].get("version", "")
-    return (
-        f"{escape(about)} Task {escape(group.run.about['task']['name'])}, version {escape(str(version))}. "
-        "Images without a prediction count, and so do images that failed: a point with one of those has no score."
-    )
-
-
-def _differences(members: Sequence[Group]) -> str:
-    about = members[0].run.about
-    if not about["anchors"]:
+        if "head" not in cell and not cell.get("ladder"):
+            cells.setdefault(group.called(cell["curve"]), []).append(cell)
+    for label in (label for label in group.codecs if label in cells):
+        codec = cells[label][0]["codec"]
+        cited = bibliography.cite_plugin("codecs", codec["name"], codec.get("config", {}))
+        named.append(f"{escape(label)}{cited}")
+    if not named:
         return ""
-    floors = ", ".join(filter(None, (floor_text(group) for group in members)))
+    points = sorted(len(cells[label]) for label in group.codecs if label in cells)
+    count = str(points[0]) if points[0] == points[-1] else f"{points[0]} to {points[-1]}"
+    plural = "" if points[-1] == 1 else "s"
+    text = f"We compare {_listed(named)} at {count} operating point{plural} each."
+    if targets := about.get("match_bpp"):
+        rates = _listed([f"{target:g}" for target in targets])
+        text += rf" Each codec's own quality scale was searched for {rates} bpp, to within 5\,\%."
+    return f"{text} A rate is that of whole files, headers included: all bits over all original pixels."
+
+
+def _heads(members: Sequence[Group], bibliography: Bibliography) -> str:
+    group = members[0]
+    known = {entry["label"]: entry for entry in group.run.about.get("heads", ())}
+    sentences = []
+    for member in members:
+        named = []
+        for view in member.readers:
+            label = next((label for label, name in group.shown.items() if name == view.head), view.head)
+            entry = known.get(label, {"name": label.partition("(")[0]})
+            cited = bibliography.cite_plugin("heads", entry["name"], entry.get("config", {}))
+            named.append(f"{view.title}{cited}")
+        title = _REGIMES.get(member.regime, f"{member.regime.capitalize()} heads")
+        sentences.append(f"{escape(title)}: {_listed(named)}.")
+    metrics = [metric for name in group.run.task.metrics if (metric := bibliography.cite_plugin("metrics", name))]
+    titles = _listed([*dict.fromkeys(member.title for member in members)])
+    sentences.append(f"We report {titles}{''.join(metrics)}; an image without a prediction counts.")
+    return " ".join(sentences)
+
+
+def _differences(group: Group, bibliography: Bibliography, used: frozenset[str]) -> str:
+    anchors = [escape(group.called(anchor)) for anchor in group.run.about["anchors"]]
+    if not anchors:
+        return ""
     text = (
-        f"Bjontegaard differences are against {escape(' and '.join(about['anchors']))}: PCHIP over log rate through "
-        f"the points of curves that rise "
-        "strictly; where one dips, a cubic in log rate that may only rise and ever more slowly, within the bounds of "
-        "the score, fitted by least "
-        r"squares, and marked. Where the curves share less than 75\,\% of either's interval there is no number. "
-        r"Nothing is extrapolated."
+        rf"Bjontegaard differences{bibliography.cite('bjontegaard2001')} are against {_listed(anchors)}, by monotone "
+        rf"piecewise cubics{bibliography.cite('fritsch1984pchip')} over log rate."
     )
-    floor = (
-        f" The noise floor, one codec on two interleaved ladders, is {floors} in BD-rate."
-        if floors
-        else " The noise floor was not measured."
-    )
-    return text + floor
+    if "fit" in used:
+        text += (
+            " Where a curve dips, a rising, concave cubic is fitted to its points"
+            rf"{bibliography.cite('ding2023vcm')}, and marked."
+        )
+    if "isotonic" in used:
+        text += (
+            " Where no such cubic comes near a curve, its dips alone are levelled by isotonic regression"
+            rf"{bibliography.cite('ayer1955isotonic')}, and marked."
+        )
+    if "local" in used:
+        text += " At a given rate a curve without either is read on the line between its two neighbouring points."
+    return text + r" There is no number where curves share less than 75\,\% of either's range; nothing is extrapolated."
 
 
-def _uncertainty(members: Sequence[Group]) -> str:
+def _noise_floor(members: Sequence[Group]) -> str:
+    """What Bjontegaard differences give where the truth is 0."""
+    floors = ", ".join(filter(None, (floor_text(member) for member in members)))
+    return f"A codec on two interleaved ladders differs from itself by {floors} in BD-rate." if floors else ""
+
+
+def _uncertainty(members: Sequence[Group], bibliography: Bibliography) -> str:
     about = members[0].run.about
     if not about["resamples"]:
         return "No intervals were computed, and so nothing is called better."
-    return " ".join(dict.fromkeys(group.sure(_intervals(about)) for group in members))
+    intervals = (
+        rf"Intervals hold the middle 95\,\% of {about['resamples']} bootstrap resamples of the images"
+        rf"{bibliography.cite('efron1979bootstrap')}, all codecs on the same draws. A codec is called better only "
+        "where the interval of the paired difference leaves out 0, without a correction for the number of comparisons."
+    )
+    return " ".join(dict.fromkeys(group.sure(intervals) for group in members))
 
 
-def _intervals(about: Mapping[str, Any]) -> str:
+def _closing(group: Group, bibliography: Bibliography) -> str:
     return (
-        rf"Intervals hold the middle 95\,\% of {about['resamples']} resamples of the images (seed "
-        rf"{about['seed']}), scores, rates and "
-        "differences computed anew on each, all codecs on the same draws. A codec is called better only where the "
-        "interval of the paired difference "
-        "leaves out 0; there is no correction for the number of comparisons. The intervals do not cover other seeds of "
-        "trained heads or codecs, nor scenes other than those the images were drawn from."
+        rf"All numbers were measured with HSC-Bench{bibliography.cite(SUITE)}; settings, versions and conditions of "
+        rf"times are in Appendix~\ref{{{APPENDIX}}}."
     )
 
 
-def _times(about: Mapping[str, Any]) -> str:
-    environment = {**about["environment"], **_conditions(about.get("times") or {})}
-    machine = {
-        **environment.get("machine", {}),
-        **{k: v for k, v in (about.get("times") or {}).items() if k in ("processor", "cores")},
-    }
-    what = ", ".join(str(machine[k]) for k in ("processor", "system", "arch") if machine.get(k))
-    cores = f"{machine['cores']} cores, " if machine.get("cores") else ""
-    repeats = environment.get("repeats", about.get("repeats", 1))
-    each = "once" if repeats == 1 else f"{repeats} times, the median kept"
-    return (
-        f"A time is the median over images of one image's wall time after a warm-up, each measured {each}: "
-        f"{escape(what)}, {cores}"
-        f"{environment.get('workers', '?')} processes of {environment.get('threads_per_worker', '?')} thread each, "
-        f"device "
-        f"{escape(str(environment.get('device', '?')))}."
-    )
-
-
-def _conditions(times: Mapping[str, Any]) -> dict[str, Any]:
-    """The conditions of the run's times, under the names of ``environment``."""
-    names = {"repeats": "repeats", "processes": "workers", "threads": "threads_per_worker", "device": "device"}
-    conditions = {new: times[old] for old, new in names.items() if old in times}
-    if times.get("accelerator"):
-        conditions["device"] = f"{times['accelerator']} ({times.get('device')})"
-    return conditions
-
-
-def _software(about: Mapping[str, Any]) -> str:
-    environment = about["environment"]
-    packages = ", ".join(f"{name} {version}" for name, version in environment.get("packages", {}).items())
-    commit = str(environment.get("commit") or "not known")
-    dirty = " with changes that are not committed" if commit.endswith("+") else ""
-    command = _command(str(about.get("arguments", {}).get("command", "")))
-    command_text = rf" Command: \texttt{{{escape(command)}}}." if command else ""
-    return (
-        f"Python {escape(str(environment.get('python', '?')))}; {escape(packages)}; commit "
-        f"{_short(commit.rstrip('+'))}{dirty}.{command_text}"
-    )
-
-
-def _command(line: str) -> str:
-    """A command without the places of files, which are private to the machine it ran on."""
-    try:
-        words = shlex.split(line)
-    except ValueError:
-        return line
-    kept, skip = [], False
-    for word in words:
-        if not skip and word.split("=")[0] not in (*_PLACES, "--quiet"):
-            kept.append(word)
-        skip = word in _PLACES
-    return _PATH.sub("", shlex.join(kept))
-
-
-def _given(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in config.items() if v not in (None, "")}
-
-
-def _settings(values: Mapping[str, Any]) -> str:
-    return ", ".join(
-        f"{escape(_words(name))} {_short(_plain(value))}" for name, value in values.items() if _plain(value)
-    )
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{_words(str(k))} {_plain(v)}" for k, v in value.items())
-    if isinstance(value, Iterable) and not isinstance(value, str):
-        return "(" + ", ".join(_plain(v) for v in value) + ")"
-    return "" if value is None else _PATH.sub("", str(value))
-
-
-def _short(text: str) -> str:
-    """Text for LaTeX, each hash cut to its first twelve digits."""
-    return rf"\texttt{{{text[:12]}}}" if _HASH.fullmatch(text) else escape(_HASH.sub(lambda found: found[0][:12], text))
+def _listed(names: Sequence[str]) -> str:
+    """Names as a list in a sentence."""
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
