@@ -34,7 +34,7 @@ def class_curves(
     scores: the columns of ``ScoreRow``. weights: how much of the data set each class takes. facts: of ``metric``, by
     its name. Each panel has a scale of its own; a class without a score at any point is left out.
     """
-    scores = Naming((str(label) for name in ("codec", "head") for label in scores[name].unique())).frame(scores)
+    scores = Naming(str(label) for name in ("codec", "head") for label in scores[name].unique()).frame(scores)
     of_classes = (scores["metric"] == metric) & (scores["part"] != "") & (scores["head"] != "")
     scored = scores[of_classes & (scores["ladder"] == "") & scores["value"].notna()]
     blocks = [(head, route, group) for (head, route), group in scored.groupby(["head", "route"], sort=False)]

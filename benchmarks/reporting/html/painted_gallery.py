@@ -17,7 +17,6 @@ from benchmarks.reporting.images.label_maps import errors
 from benchmarks.runs.domains import domain_of
 from hsc.errors import ResultsError
 
-
 _COLOURS = {"wrong on the original, too": "#E69F00", "wrong here alone": "#D21F3C"}
 """Kinds of wrong pixels in the order of ``errors``, which counts them from 1."""
 

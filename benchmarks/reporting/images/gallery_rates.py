@@ -21,7 +21,6 @@ from benchmarks.harness.plan import Cell, Plan
 from hsc.api import Codec, Image
 from hsc.errors import UsageError
 
-
 APART = 1.25
 """The least ratio of two rates of a gallery."""
 
