@@ -15,6 +15,8 @@ from benchmarks.reporting import html
 from benchmarks.reporting.figures import rate_curves
 from benchmarks.reporting.images import gallery
 from benchmarks.runs import archive, provenance, records, tables
+from benchmarks.runs.class_support import NAME as CLASS_SUPPORT
+from benchmarks.runs.class_support import class_support
 from benchmarks.runs.environment import environment
 from benchmarks.runs.notices import NAME as NOTICES
 from benchmarks.runs.notices import notices_of
@@ -55,7 +57,9 @@ def write(
         task.figures(outcome.scores, outcome.counts, folder)
     command = {"command": "python -m benchmarks.run " + shlex.join(arguments)}
     workers = options.workers or environment()["machine"]["cores"]
-    provenance.write(folder / "run.json", provenance.describe(outcome.plan, workers, options.device, command))
+    about = provenance.describe(outcome.plan, workers, options.device, command)
+    about[CLASS_SUPPORT] = class_support(outcome.plan, outcome.counts)
+    provenance.write(folder / "run.json", about)
     gallery.keep(outcome.plan, folder, options.cache, options.gallery, progress)
     html.write(folder)
     return tables.blocks(results, "simple")

@@ -27,7 +27,7 @@ def class_support(plan: Plan, counts: Sequence[Counts]) -> dict[str, Any]:
         pixels: dict[str, int] = {}
         for matrix in counts:
             for name, number in zip(matrix.classes, matrix.counted.sum(1).tolist(), strict=True):
-                pixels.setdefault(name, int(number))
+                pixels[name] = int(number)
         return {"unit": "pixels", "counts": pixels}
     objects: dict[str, int] = {}
     for reader in plan.config.readers:

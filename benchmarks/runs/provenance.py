@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def describe(plan: Plan, workers: int, device: str, arguments: Mapping[str, Any]
 def _described(plan: Plan, workers: int, arguments: Mapping[str, Any]) -> dict[str, Any]:
     config = plan.config
     return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "arguments": dict(arguments),
         "task": {"name": registered_name(config.task), "version": config.task.version},
         "dataset": {

@@ -68,7 +68,7 @@ def score_cell(value: float | None, low: float, high: float, facts: MetricFacts)
     """A score, with its interval below where it has one of any width."""
     if value is None or math.isnan(value):
         return NOTHING
-    ends = "" if math.isnan(low) or low == high else f"{_shown(low, facts)} – {_shown(high, facts)}"
+    ends = "" if math.isnan(low) or low == high else f"{_shown(low, facts)} to {_shown(high, facts)}"
     return Cell(_shown(value, facts) if math.isfinite(value) else "∞", repr(float(value)), ends)
 
 
@@ -85,7 +85,8 @@ def signed(comparison: Comparison, difference: float, facts: MetricFacts) -> str
     """A difference of the comparison's kind as people read it: with its sign, rates in percent."""
     of_rate = comparison.kind in RATE_KINDS
     factor, digits = (1.0, 1) if of_rate else (facts.factor, facts.digits)
-    return _true_minus(f"{factor * difference:+.{digits}f}")
+    text = f"{factor * difference:+.{digits}f}"
+    return _true_minus(text) if text.strip("+-0.") else text[1:]  # a difference that rounds to 0 has no sign
 
 
 def span(comparison: Comparison, low: float, high: float, facts: MetricFacts) -> str:

@@ -29,8 +29,9 @@ from benchmarks.runs.comparison_tables import of_kinds
 from benchmarks.runs.results import Results
 from benchmarks.runs.run_folder import Run
 from benchmarks.runs.sentences import verdict
+from benchmarks.stats.bootstrap import MIN_IMAGES
 
-_VERDICTS = {"better": "▲ fewer bits", "worse": "▼ more bits", "inconclusive": "≈ no clear difference"}
+_VERDICTS = {"better": "▲ better", "worse": "▼ worse", "inconclusive": "≈ no clear difference", "": "no interval"}
 _NO_FINDING = "No codec can be named as the leader: no head has a number for two codecs that could be compared."
 
 
@@ -38,14 +39,16 @@ class Leader(NamedTuple):
     """The codec that leads with one head, and by how much.
 
     compared: its difference from the anchor in rate, or its score at a common rate. lead: the difference from the next
-    best, None where there is none. unranked: codecs without such a number. anchor_leads: no codec needs fewer bits
-    than the anchor, and ``compared`` is of the best of the others.
+    best, None where there is none. unranked: codecs without such a number. outcome: the verdict on ``compared``, empty
+    where there is no interval. anchor_leads: no codec needs fewer bits than the anchor, and ``compared`` is of the best
+    of the others.
     """
 
     view: View
     compared: Comparison
     lead: Comparison | None
     unranked: tuple[str, ...]
+    outcome: str = ""
     anchor_leads: bool = False
 
     @property
@@ -61,10 +64,10 @@ class Leader(NamedTuple):
 
 def leaders(results: Results, points: Points) -> list[Leader]:
     """The leader with each head, by the first score and the first anchor that this head was compared with."""
-    by_rate = of_kinds(results, "bd_rate")
+    by_rate = of_kinds(results, "bd_rate", "bd_metric")
     leads = of_kinds(results, "lead_bd_rate", "lead_at_rate")
     at_rates = of_kinds(results, "score_at_rate")
-    ranked = (_by_bd_rate(v, by_rate, leads) or _at_rate(results, v, at_rates, leads) for v in points.views)
+    ranked = (_by_bd_rate(results, v, by_rate, leads) or _at_rate(results, v, at_rates, leads) for v in points.views)
     return [leader for leader in ranked if leader]
 
 
@@ -72,8 +75,11 @@ def _of_view(comparisons: Sequence[Comparison], view: View) -> list[Comparison]:
     return [c for c in comparisons if (c.head, c.route) == view[:2]]
 
 
-def _by_bd_rate(view: View, compared: Sequence[Comparison], leads: Sequence[Comparison]) -> Leader | None:
-    of_view = _of_view(compared, view)
+def _by_bd_rate(
+    results: Results, view: View, compared: Sequence[Comparison], leads: Sequence[Comparison]
+) -> Leader | None:
+    of_both = _of_view(compared, view)
+    of_view = [c for c in of_both if c.kind == "bd_rate"]
     usable = [c for c in of_view if c.status == "ok" and math.isfinite(c.value)]
     if not usable:
         return None
@@ -88,7 +94,10 @@ def _by_bd_rate(view: View, compared: Sequence[Comparison], leads: Sequence[Comp
         if c.kind == "lead_bd_rate" and (c.metric, c.anchor, c.codec, c.status) == (metric, anchor, best.codec, "ok")
     ]
     lead = min(own, key=lambda c: abs(c.value), default=None)
-    return Leader(view, best, lead, tuple(dict.fromkeys(unranked)), anchor_leads=best.value >= 0)
+    pair = [c for c in of_both if (c.metric, c.anchor, c.codec) == (metric, anchor, best.codec)]
+    sure = (c for c in pair if not math.isnan(c.low) and c.images >= MIN_IMAGES)
+    outcome = next((str(verdict(c, results.facts_of(metric))) for c in sure), "")
+    return Leader(view, best, lead, tuple(dict.fromkeys(unranked)), outcome, anchor_leads=best.value >= 0)
 
 
 def _at_rate(results: Results, view: View, scores: Sequence[Comparison], leads: Sequence[Comparison]) -> Leader | None:
@@ -134,7 +143,7 @@ def finding(results: Results, points: Points) -> Markup:
 def headline(results: Results, found: Sequence[Leader]) -> str:
     """The finding in one or two sentences."""
     names = list(dict.fromkeys(leader.codec for leader in found))
-    heads = "the head" if len(found) == 1 else f"all {len(found)} heads"
+    heads = {1: "the one head", 2: "both heads"}.get(len(found), f"all {len(found)} heads") + " that compare codecs"
     if len(names) > 1:
         tally = Counter(leader.codec for leader in found)
         parts = ", ".join(f"{name} with {count}" for name, count in tally.most_common())
@@ -147,24 +156,18 @@ def headline(results: Results, found: Sequence[Leader]) -> str:
         return f"The anchor {names[0]} leads with {heads}: no other codec needs fewer bits at equal {title}."
     saved = sorted(-leader.compared.value for leader in found)
     share = f"{saved[0]:.0f}" if f"{saved[0]:.0f}" == f"{saved[-1]:.0f}" else f"{saved[0]:.0f} to {saved[-1]:.0f}"
-    sure = sum(_outcome(results, leader) == "better" for leader in found)
+    sure = sum(leader.outcome == "better" for leader in found)
+    every = "The 95 % interval excludes that there is no difference" + (" with each" if len(found) > 1 else "")
     doubt = (
-        "its intervals exclude no difference"
-        if not sure
-        else "every 95 % interval excludes no difference"
+        every
         if sure == len(found)
-        else f"the 95 % interval excludes no difference with {sure} of them"
+        else f"The 95 % interval excludes that there is no difference with {sure} of {len(found)}"
+        if sure
+        else "No 95 % interval excludes that there is no difference"
     )
-    if not sure:
-        doubt = "but no 95 % interval excludes that there is no difference"
     return (
-        f"{names[0]} leads with {heads}: it needs {share} % fewer bits than {first.compared.anchor} at equal {title}; "
-        f"{doubt}."
+        f"{names[0]} leads with {heads}: {share} % fewer bits than {first.compared.anchor} at equal {title}. {doubt}."
     )
-
-
-def _outcome(results: Results, leader: Leader) -> str:
-    return verdict(leader.compared, results.facts_of(leader.compared.metric))
 
 
 def _row(results: Results, points: Points, leader: Leader) -> tuple[dict[str, Any], list[Cell]]:
@@ -172,8 +175,10 @@ def _row(results: Results, points: Points, leader: Leader) -> tuple[dict[str, An
     facts = results.facts_of(compared.metric)
     if leader.of_rate:
         against = _difference_from(compared, facts, compared.anchor, f"{compared.codec}, " * leader.anchor_leads)
-        outcome = verdict(compared, facts)
-        says = Cell(_VERDICTS[outcome], outcome, f"than {compared.anchor}", f"verdict {outcome}")
+        small = f"than {compared.anchor}" if leader.outcome in ("better", "worse") else f"from {compared.anchor}"
+        says = Cell(
+            _VERDICTS[leader.outcome], leader.outcome or None, small * bool(leader.outcome), f"verdict {leader.outcome}"
+        )
     else:
         value = shown_with_unit(compared.value, facts)
         against = Cell(value, repr(float(compared.value)), f"{facts.title} at {compared.at_bpp:g} bpp")

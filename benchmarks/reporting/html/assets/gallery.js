@@ -164,7 +164,7 @@
     }
     const entry = (colour, text) => { const mark = make("i"); mark.style.background = colour; return make("li", {}, mark, text); };
     legend.replaceChildren(
-      ...[...kinds].sort().map((kind) => (gallery.errors[kind] ? entry(gallery.errors[kind], kind) : entry(look[kind].colour, look[kind].text))),
+      ...[...Object.keys(look), ...Object.keys(gallery.errors)].filter((kind) => kinds.has(kind)).map((kind) => (gallery.errors[kind] ? entry(gallery.errors[kind], kind) : entry(look[kind].colour, look[kind].text))),
       ...[...seen].sort((a, b) => a - b).map((n) => entry(gallery.colours[n], gallery.classes[n])));
     note.textContent = (height < image.image_hw[0] || width < image.image_hw[1] ? `The middle ${width}×${height} pixels of ${image.image_hw[1]}×${image.image_hw[0]}; bytes and dB are of the whole image. ` : "")
       + "The images were encoded once more for this page, as small files with full colour; the loss of that stands beside each, in dB against the codec's decoded image.";
