@@ -35,6 +35,8 @@ EXAMPLES = """
       a control: each image is scored by the labels of another one; after a run on roadscenes nothing is encoded again
   hsc-bench run --keep-streams 8 --out results/mine, then hsc-bench verify results/mine
       the folder keeps the bitstreams of eight images, and the second command decodes and scores them again
+  hsc-bench run --keep-predictions --out results/mine
+      the folder keeps every prediction and the labels, for the evaluator of your choice, such as pycocotools
   hsc-bench run --list codecs
   hsc-bench run --dry-run --task detection
 
@@ -178,6 +180,12 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         type=int,
         default=0,
         help="keep the bitstreams of N images, spread over the data set, for hsc-bench verify (default: none)",
+    )
+    group.add_argument(
+        "--keep-predictions",
+        action="store_true",
+        help="keep all predictions and the labels they are scored against: COCO result files for boxes and masks, PNG "
+        "for label maps, in the folder predictions, which manifest.json describes",
     )
     group.add_argument(
         "--cache",

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.api import Illustrated
 from benchmarks.evaluation import Outcome
+from benchmarks.harness.cache import Store
 from benchmarks.harness.progress import Progress
 from benchmarks.reporting import html
 from benchmarks.reporting.figures import rate_curves
 from benchmarks.reporting.images import gallery
-from benchmarks.runs import archive, provenance, records, tables
+from benchmarks.runs import archive, prediction_files, provenance, records, tables
 from benchmarks.runs.class_support import NAME as CLASS_SUPPORT
 from benchmarks.runs.class_support import class_support
 from benchmarks.runs.environment import environment
@@ -44,7 +46,8 @@ def write(
 ) -> str:
     """Write a run's files, the page of them all last; returns the tables for the terminal.
 
-    options: ``workers``, ``device``, ``cache`` and ``gallery`` of ``hsc-bench run``. arguments: of its command line.
+    options: ``workers``, ``device``, ``cache``, ``gallery`` and ``keep_predictions`` of ``hsc-bench run``. arguments: of
+    its command line.
     """
     task, results = outcome.plan.config.task, outcome.results
     tables.write(results, folder, notices_of({NOTICES: outcome.plan.notices}))
@@ -60,6 +63,10 @@ def write(
     about = provenance.describe(outcome.plan, workers, options.device, command)
     about[CLASS_SUPPORT] = class_support(outcome.plan, outcome.counts)
     provenance.write(folder / "run.json", about)
+    shutil.rmtree(folder / prediction_files.FOLDER, ignore_errors=True)  # those of an earlier run are not this run's
+    if vars(options).get("keep_predictions", False):
+        with Store(Path(options.cache) / "store.sqlite") as store:
+            prediction_files.write(outcome.plan, store, folder)
     gallery.keep(outcome.plan, folder, options.cache, options.gallery, progress)
     html.write(folder)
     return tables.blocks(results, "simple")

@@ -104,9 +104,9 @@ def _note(results: Results, compared: Sequence[Comparison], title: str) -> str:
     lower = ", ".join(score.title for score in facts.values() if not score.higher_is_better)
     direction = f"Lower is better for {lower}: a negative difference in it is a gain. " if lower else ""
     return (
-        f"Negative BD-rate: fewer bits at equal {title}. {direction}Below each number stands its 95 % interval; "
-        "pp are percentage points. A codec is better or worse only where that interval excludes 0. Overlap is the range that two curves have in "
-        "common, in percent of the codec’s own range and of the anchor’s."
+        f"Negative BD-rate: fewer bits at equal {title}. {direction}Below each number stands its 95 % interval; pp are "
+        "percentage points. A codec is better or worse only where that interval excludes 0. Overlap is the range that "
+        "two curves have in common, in percent of the codec’s own range and of the anchor’s."
     )
 
 

@@ -218,12 +218,12 @@ def origin_line(run: Run) -> Markup:
     environment = run.about["environment"]
     parts = [_date(run.about), _version(environment), _commit(environment)]
     facts = element("p", " · ".join(filter(None, parts)), class_="note facts")
-    command = element("code", f"hsc-bench verify {run.name}")
+    command = element("code", "hsc-bench verify FOLDER")  # the page of a folder is the same under any name
     check = element(
         "p",
         "Not verified by this page: ",
         command,
-        ", run beside the folder, makes the tables, the figures and this page again from the folder’s numbers, decodes "
+        " makes the tables, the figures and this page again from the folder’s numbers, decodes "
         "the bitstreams it keeps, and says what it could not check.",
         class_="note",
         id="verified",
