@@ -46,8 +46,8 @@ def write(
 ) -> str:
     """Write a run's files, the page of them all last; returns the tables for the terminal.
 
-    options: ``workers``, ``device``, ``cache``, ``gallery`` and ``keep_predictions`` of ``hsc-bench run``. arguments: of
-    its command line.
+    options: ``workers``, ``device``, ``cache``, ``gallery`` and ``keep_predictions`` of ``hsc-bench run``. arguments:
+    of its command line.
     """
     task, results = outcome.plan.config.task, outcome.results
     tables.write(results, folder, notices_of({NOTICES: outcome.plan.notices}))
