@@ -127,7 +127,7 @@ def finding(results: Results, points: Points) -> Markup:
     """Who leads: one sentence, and a row a head."""
     found = leaders(results, points)
     if not found:
-        return element("p", _NO_FINDING, class_="lead")
+        return joined([element("p", _NO_FINDING, class_="lead"), *_reasons(results)])
     columns = [
         Column("Leader", "text"),
         Column("Against the anchor", about="the leader's difference in bits at equal score, or its score at one rate"),
@@ -138,6 +138,20 @@ def finding(results: Results, points: Points) -> Markup:
     rows = [_row(results, points, leader) for leader in found]
     caption = "The leader with each head"
     return joined([element("p", headline(results, found), class_="lead"), table("finding", caption, columns, rows)])
+
+
+def _reasons(results: Results) -> list[Markup]:
+    """Why there is no finding: the reasons why codecs could not be compared, each once."""
+    refused = [c for c in of_kinds(results, "bd_rate") if c.status != "ok" and c.reason]
+    reasons: dict[str, list[str]] = {}
+    for comparison in refused:
+        codecs = reasons.setdefault(comparison.reason, [])
+        if (pair := f"{comparison.codec} against {comparison.anchor}") not in codecs:
+            codecs.append(pair)
+    texts = [f"{', '.join(pairs[:4])}: {reason}." for reason, pairs in reasons.items()]
+    if not texts:
+        texts = ["The run names no anchor, or has one codec of fewer than four points; --anchor names one."]
+    return [element("p", text, class_="note") for text in texts[:4]]
 
 
 def headline(results: Results, found: Sequence[Leader]) -> str:
