@@ -171,17 +171,13 @@ def headline(results: Results, found: Sequence[Leader]) -> str:
     saved = sorted(-leader.compared.value for leader in found)
     share = f"{saved[0]:.0f}" if f"{saved[0]:.0f}" == f"{saved[-1]:.0f}" else f"{saved[0]:.0f} to {saved[-1]:.0f}"
     sure = sum(leader.outcome == "better" for leader in found)
-    every = "The 95 % interval excludes that there is no difference" + (" with each" if len(found) > 1 else "")
-    doubt = (
-        every
-        if sure == len(found)
-        else f"The 95 % interval excludes that there is no difference with {sure} of {len(found)}"
-        if sure
-        else "No 95 % interval excludes that there is no difference"
-    )
-    return (
-        f"{names[0]} leads with {heads}: {share} % fewer bits than {first.compared.anchor} at equal {title}. {doubt}."
-    )
+    bare = sum(not leader.outcome for leader in found)
+    count = f" with {sure} of {len(found)}" if sure < len(found) else " with each" if sure > 1 else ""
+    doubt = f"The 95 % interval excludes that there is no difference{count}"
+    if not sure:
+        doubt = "No 95 % interval excludes that there is no difference"
+    doubt += f"; {bare} of {len(found)} {'has' if bare == 1 else 'have'} no interval" if bare else ""
+    return f"{names[0]} leads with {heads}: {share} % fewer bits than {first.compared.anchor} at equal {title}. {doubt}."
 
 
 def _row(results: Results, points: Points, leader: Leader) -> tuple[dict[str, Any], list[Cell]]:
