@@ -35,6 +35,8 @@ EXAMPLES = """
       a control: each image is scored by the labels of another one; after a run on roadscenes nothing is encoded again
   hsc-bench run --keep-streams 8 --out results/mine, then hsc-bench verify results/mine
       the folder keeps the bitstreams of eight images, and the second command decodes and scores them again
+  hsc-bench run --codec hsc --codec 'vvc(preset=medium, name="VVC, medium")'
+      name= in a codec or a head is how the page and the curves call it; files keep the spec
   hsc-bench run --keep-predictions --out results/mine
       the folder keeps every prediction and the labels, for the evaluator of your choice, such as pycocotools
   hsc-bench run --list codecs

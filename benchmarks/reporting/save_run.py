@@ -55,7 +55,7 @@ def write(
     (folder / archive.FILE).unlink(missing_ok=True)  # streams of an earlier run in this folder are not this run's
     if outcome.keeping:
         archive.write(outcome.keeping.kept, folder)
-    rate_curves.curves(results, folder / "curves")
+    rate_curves.curves(results, folder / "curves", dict(outcome.plan.config.names))
     if isinstance(task, Illustrated):
         task.figures(outcome.scores, outcome.counts, folder)
     command = {"command": "python -m benchmarks.run " + shlex.join(arguments)}
