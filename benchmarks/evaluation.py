@@ -15,6 +15,7 @@ from benchmarks.harness.cache import Store
 from benchmarks.harness.config import Config, Overwrite
 from benchmarks.harness.execute import run_plan
 from benchmarks.harness.executors import TIMEOUT_S, Executor, Processes, one_thread
+from benchmarks.harness.given_names import taken_names
 from benchmarks.harness.guard import why_unavailable
 from benchmarks.harness.make_plan import leave_out, make_plan
 from benchmarks.harness.match_bpp import checked, match
@@ -118,8 +119,10 @@ def configure(
         _require_list(name, value)
     job = TASKS.build(task)
     data = _one(DATASETS, job.dataset if dataset is None else dataset)
-    found = curves(["original", *(job.codecs if codecs is None else codecs)])
-    read: list[tuple[str, Any]] = [(_label(h), _one(HEADS, h)) for h in (job.heads if heads is None else heads)]
+    codec_specs = taken_names(CODECS, job.codecs if codecs is None else codecs, _curve_labels)
+    head_specs = taken_names(HEADS, job.heads if heads is None else heads, lambda spec: [_label(spec)])
+    found = curves(["original", *codec_specs.specs])
+    read: list[tuple[str, Any]] = [(_label(h), _one(HEADS, h)) for h in head_specs.specs]
     for label, head in read:
         outputs = job.outputs if isinstance(job, ScoresOriginals) else (job.output,)
         if head.output not in outputs:
@@ -152,7 +155,14 @@ def configure(
         second = second_ladder(next(c for c in found if c.label == last))
         found += [second] if second else []
     added = added_metrics(metrics, job, [reader.head for reader in readers])
-    return Config(job, data, tuple(found), readers, named, limit, seed, repeats, overwrite, resamples, rates, added)
+    names = tuple({**codec_specs.names, **head_specs.names}.items())
+    return Config(
+        job, data, tuple(found), readers, named, limit, seed, repeats, overwrite, resamples, rates, added, names
+    )
+
+
+def _curve_labels(spec: str) -> list[str]:
+    return [curve.label for curve in curves([spec])]
 
 
 def _require_list(name: str, value: Any) -> None:

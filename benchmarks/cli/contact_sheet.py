@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from benchmarks.api import CODECS, DATASETS, TASKS
 from benchmarks.cli.command import DONE, new_parser, run
 from benchmarks.harness.progress import Bar
 from benchmarks.reporting.images.contact_sheet import sheet
+from benchmarks.text import one_line
 from downstream.api import HEADS
 
 EXAMPLES = """
@@ -71,5 +73,9 @@ def _draw(options: argparse.Namespace) -> int:
     codec, against = CODECS.build(options.codec), [CODECS.build(spec) for spec in options.against]
     task = TASKS.build(options.task)
     dataset, head = DATASETS.build(options.dataset or task.dataset), HEADS.build(options.head or task.heads[0])
-    sheet(dataset, head, codec, against, options.images, options.out, task=task, score=options.score, progress=Bar())
+    alike = sheet(
+        dataset, head, codec, against, options.images, options.out, task=task, score=options.score, progress=Bar()
+    )
+    for column in alike:
+        sys.stderr.write(f"left out: {one_line(column)}, which shows about the same picture of every image\n")
     return DONE

@@ -42,6 +42,10 @@ EXAMPLES = """
   hsc-bench run --config run.toml --limit 8
       the settings of a file: each option by its long name, lists as arrays, as in codec = ["jpeg", "vvc"]; options on
       the line win. Each run's folder holds its own run.toml, which hsc-bench rerun repeats
+  hsc-bench run --codec hsc --codec 'vvc(preset=medium, name="VVC, medium")'
+      name= in a codec or a head is how the page and the curves call it; files keep the spec
+  hsc-bench run --keep-predictions --out results/mine
+      the folder keeps every prediction and the labels, for the evaluator of your choice, such as pycocotools
   hsc-bench run --list codecs
   hsc-bench run --dry-run --task detection
 
@@ -210,6 +214,12 @@ def add_output(group: argparse._ArgumentGroup, *, out: str = "default: results/r
         type=int,
         default=0,
         help="keep the bitstreams of N images, spread over the data set, for hsc-bench verify (default: none)",
+    )
+    group.add_argument(
+        "--keep-predictions",
+        action="store_true",
+        help="keep all predictions and the labels they are scored against: COCO result files for boxes and masks, PNG "
+        "for label maps, in the folder predictions, which manifest.json describes",
     )
     group.add_argument(
         "--cache",

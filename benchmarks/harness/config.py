@@ -24,7 +24,8 @@ class Config:
     Bjontegaard differences are taken against. limit: how many images, 0 for all. seed: of the images drawn and of the
     bootstrap. repeats: how often a time is taken, of which the median is kept. resamples: of the bootstrap, 0 for no
     intervals. match_bpp: bits per pixel at which curves are to have their points, empty for their ladders. metrics:
-    those added to the task's own.
+    those added to the task's own. names: (label, name) of codecs and heads that were given a name for people to read,
+    which decides no number.
     """
 
     task: Task
@@ -39,6 +40,7 @@ class Config:
     resamples: int = 0
     match_bpp: tuple[float, ...] = ()
     metrics: tuple[Metric, ...] = ()
+    names: tuple[tuple[str, str], ...] = ()
 
     @functools.cached_property
     def all_metrics(self) -> tuple[Metric, ...]:

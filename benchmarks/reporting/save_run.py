@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.api import Illustrated
+from benchmarks.harness.cache import Store
 from benchmarks.harness.progress import Progress
 from benchmarks.reporting import html
 from benchmarks.reporting.figures import rate_curves
 from benchmarks.reporting.images import gallery
 from benchmarks.reporting.outcome import Outcome
-from benchmarks.runs import RUN_FILE, archive, earlier_run, provenance, records, run_json, tables
+from benchmarks.runs import RUN_FILE, archive, earlier_run, prediction_files, provenance, records, run_json, tables
+from benchmarks.runs.class_support import NAME as CLASS_SUPPORT
+from benchmarks.runs.class_support import class_support
 from benchmarks.runs.environment import environment
 from benchmarks.runs.notices import NAME as NOTICES
 from benchmarks.runs.notices import notices_of
@@ -52,8 +56,9 @@ def write(
 
     Files of an earlier run go first, so that none of them stays beside the new numbers.
 
-    options: ``workers``, ``device``, ``cache`` and ``gallery`` of ``hsc-bench run``. arguments: of its command line.
-    settings: the text of ``run.toml``, empty for none. tell: is given a sentence on what was removed for good.
+    options: ``workers``, ``device``, ``cache``, ``gallery`` and ``keep_predictions`` of ``hsc-bench run``. arguments:
+    of its command line. settings: the text of ``run.toml``, empty for none. tell: is given a sentence on what was
+    removed for good.
     """
     task, results = outcome.plan.config.task, outcome.results
     command = {"command": "python -m benchmarks.run " + shlex.join(arguments)}
@@ -67,9 +72,14 @@ def write(
     records.write(outcome.record_rows, folder)
     if outcome.keeping:
         archive.write(outcome.keeping.kept, folder)
-    rate_curves.curves(results, folder / "curves")
+    rate_curves.curves(results, folder / "curves", dict(outcome.plan.config.names))
     if isinstance(task, Illustrated):
         task.figures(outcome.score_rows, outcome.counts, folder)
+    description[CLASS_SUPPORT] = class_support(outcome.plan, outcome.counts)
     provenance.write(folder / run_json.FILE, description)
+    shutil.rmtree(folder / prediction_files.FOLDER, ignore_errors=True)  # those of an earlier run are not this run's
+    if vars(options).get("keep_predictions", False):
+        with Store(Path(options.cache) / "store.sqlite") as store:
+            prediction_files.write(outcome.plan, store, folder)
     gallery.keep(outcome.plan, folder, options.cache, options.gallery, progress)
     html.write(folder)

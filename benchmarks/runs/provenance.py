@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from benchmarks.harness.keys import identity, registered_name
 from benchmarks.harness.plan import Plan, cell_id
 from benchmarks.harness.requirements import PSEUDO_SCORE
 from benchmarks.harness.truth import labels_of
+from benchmarks.runs.display_names import NAMES
 from benchmarks.runs.environment import environment
 from benchmarks.runs.notices import NAME as NOTICES
 from benchmarks.stats.bootstrap import MIN_IMAGES, MIN_OBJECTS, MIN_RESAMPLES
@@ -30,6 +32,7 @@ def describe(plan: Plan, workers: int, device: str, arguments: Mapping[str, Any]
 def _described(plan: Plan, workers: int, arguments: Mapping[str, Any]) -> dict[str, Any]:
     config = plan.config
     return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "arguments": dict(arguments),
         "task": {"name": registered_name(config.task), "version": config.task.version},
         "dataset": {
@@ -49,6 +52,7 @@ def _described(plan: Plan, workers: int, arguments: Mapping[str, Any]) -> dict[s
         "facts": plain_facts(config.design.facts),
         "skipped": {**{f"head {label}": reason for label, reason in plan.skipped_heads.items()}, **plan.skipped},
         NOTICES: plan.notices,
+        NAMES: dict(config.names),
         "heads": _heads(plan),
         "cells": _cells(plan),
         "times": {} if plan.conditions is None else plan.conditions.plain(),

@@ -11,6 +11,7 @@ from benchmarks.runs.run_folder import Run, load
 from benchmarks.verify.check_cells import check_cells, check_thresholds
 from benchmarks.verify.check_comparisons import check_comparisons
 from benchmarks.verify.check_facts import check_facts
+from benchmarks.verify.check_figures import check_figures
 from benchmarks.verify.check_page import check_page
 from benchmarks.verify.check_rates import check_enough, check_rates
 from benchmarks.verify.check_scores import check_scores
@@ -43,7 +44,7 @@ def check_folder(run: Run) -> Iterator[Verdict]:
     """Every check that needs nothing but the folder; one that fails to run leaves the others to be made.
 
     run.json, records.csv --> ids of cells, rates, sizes, PSNR, intervals of rates --> scores.csv
-    scores.csv --> comparisons.csv --> tables, page
+    scores.csv --> comparisons.csv --> tables, figures, page
     """
     checks = {
         "cells": check_cells,
@@ -54,6 +55,7 @@ def check_folder(run: Run) -> Iterator[Verdict]:
         "intervals": check_enough,
         "comparisons": check_comparisons,
         "tables": check_tables,
+        "figures": check_figures,
         "page": check_page,
     }
     for name, check in checks.items():

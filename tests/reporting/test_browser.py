@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -126,10 +127,16 @@ def test_the_table_sorts_by_mouse_and_keyboard(detection_run: Path, opened: Call
     page.keyboard.press("Space")
     assert title.get_attribute("aria-sort") == "none"
     assert column(page, "points", "bpp") == before
-    ap = head(page, "points", "AP")
+    ap = head(page, "points", "AP [%]")
     ap.locator("button").click()
-    values = column(page, "points", "AP")
-    assert values[-1] == "" or all(values)  # what has no value stands last
+    assert ap.get_attribute("aria-sort") == "descending"  # the best on top
+    values = column(page, "points", "AP [%]")
+    known = [float(value) for value in values if value]
+    assert known == sorted(known, reverse=True)
+    assert values[: len(known)] == [value for value in values if value]  # what has no value stands last
+    rate = head(page, "differences", "BD-rate")
+    rate.locator("button").click()
+    assert rate.get_attribute("aria-sort") == "ascending"
 
 
 def test_a_codec_and_a_head_are_filtered_everywhere(detection_run: Path, opened: Callable[..., Any]) -> None:
@@ -139,13 +146,15 @@ def test_a_codec_and_a_head_are_filtered_everywhere(detection_run: Path, opened:
     assert "blocks" not in page.evaluate(
         "report.charts.flatMap((chart) => chart.data.datasets.map((set) => set.label))"
     )
-    assert "blocks" not in column(page, "class-table", "Codec")
+    assert "blocks" not in page.locator("#class-table thead").inner_text()
     page.locator("[data-all=c]").click()
     page.locator(".chip", has_text="squares · pixel domain").first.click()
     assert set(column(page, "points", "Head")) == {"grid_squares"}
     assert page.locator("#panels canvas").count() == 1
     page.locator("[data-all=r]").click()
     page.locator("#find").fill("size=8")
+    assert set(column(page, "points", "Codec")) == {"blocks"}
+    page.locator("#find").fill("PIXEL size=8 bl")
     assert set(column(page, "points", "Codec")) == {"blocks"}
     assert "1 of" in page.locator("#count").inner_text()
     page.locator("#find").fill("no such thing")
@@ -177,6 +186,57 @@ def test_the_curves_are_read_by_arrow_keys(detection_run: Path, opened: Callable
     assert page.evaluate("report.charts[0].tooltip.opacity") == 1
 
 
+def test_panels_of_a_score_share_their_axes_and_begin_where_the_data_does(
+    detection_run: Path, opened: Callable[..., Any]
+) -> None:
+    page = opened(detection_run)
+    ranges = page.evaluate(
+        "report.charts.map(({ scales: { x, y } }) => [x.min, x.max, y.min, y.max].map((end) => end.toPrecision(6)))"
+    )
+    assert len(ranges) == 2
+    assert ranges[0][:2] == ranges[1][:2]
+    assert ranges[0][2:] == ranges[1][2:]
+    lowest = page.evaluate(
+        "Math.min(...report.charts.flatMap((chart) => chart.data.datasets.flatMap((set) => set.data.map((dot) => "
+        "Math.min(dot.y, dot.low ?? dot.y)))))"
+    )
+    assert lowest - 12 < float(ranges[0][2]) <= lowest
+
+
+def test_a_point_of_a_curve_leads_to_its_image(detection_run: Path, opened: Callable[..., Any]) -> None:
+    page = opened(detection_run)
+    place = page.evaluate("""() => {
+        const chart = report.charts[0];
+        const n = chart.data.datasets.findIndex((set) => set.label === "blocks" && !set.fit);
+        const { x, y } = chart.getDatasetMeta(n).data[0];
+        return [x, y, chart.data.datasets[n].data[0].x];
+    }""")
+    page.locator("#panels canvas").first.click(position={"x": place[0], "y": place[1]})
+    assert page.locator("#pick-right").input_value() == "blocks"
+    assert page.locator("#pick-left").input_value() == "original"
+    rates = [float(text.split()[0]) for text in page.locator("#gallery-rate option").all_inner_texts()]
+    assert len(rates) == 3
+    nearest = min(range(3), key=lambda n: abs(math.log(rates[n] / place[2])))
+    assert page.locator("#gallery-rate").input_value() == str(nearest) == "0"
+    page.locator("#panels canvas").first.focus()
+    for key in ("ArrowRight", "ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    assert page.locator("#pick-right").input_value() == "grid"
+
+
+def test_boxes_are_found_lost_or_false(detection_run: Path, opened: Callable[..., Any]) -> None:
+    page = opened(detection_run)
+    page.locator("#pick-right").select_option("original")
+    assert page.locator(".side.right rect[data-kind=found]").count() == 3
+    assert page.locator(".side.right rect[data-kind=lost]").count() == 0
+    page.locator("#least").fill("0.9")
+    assert page.locator(".side.right rect[data-kind=lost]").count() == 3
+    assert "0 found, 3 lost, 0 false" in page.locator(".sides .about").nth(1).inner_text()
+    assert "lost" in page.locator(".legend").inner_text()
+    page.locator("#marks").select_option("original")  # nothing that sure on the original, so nothing is lost
+    assert page.locator(".side.right rect").count() == 0
+
+
 def test_the_slider_moves_by_keys_and_by_hand(detection_run: Path, opened: Callable[..., Any]) -> None:
     page = opened(detection_run)
     slider = page.locator("#split")
@@ -201,6 +261,7 @@ def test_either_side_shows_any_codec_with_its_boxes(detection_run: Path, opened:
     page = opened(detection_run)
     page.locator("#pick-left").select_option("grid")
     page.locator("#pick-right").select_option("original")
+    page.locator("#marks").select_option("class")
     assert page.locator(".side.right .tag").inner_text().strip() == "original"
     assert page.locator(".side.right rect").count() == 3  # the head sees all squares of an untouched image
     page.locator("#least").fill("0.9")
@@ -220,10 +281,15 @@ def test_label_maps_and_classes_are_shown(segmentation_run: Path, opened: Callab
     )
     assert page.locator(".side img.map").count() == 2
     assert "road" in page.locator(".legend").inner_text()
-    assert "road" in page.locator("#class-table thead").inner_text()
-    head(page, "class-table", "road").locator("button").click()
-    values = [float(v) for v in column(page, "class-table", "road")]
-    assert values == sorted(values)
+    assert {"road", "sky", "car"} <= set(column(page, "class-table", "Class"))
+    pixels = dict(zip(column(page, "class-table", "Class"), column(page, "class-table", "Pixels"), strict=True))
+    assert int(pixels["road"]) > int(pixels["car"]) > 0
+    losses = page.evaluate("""() => [...document.querySelectorAll("#class-table tbody tr")].map((row) =>
+        [...row.cells].slice(3).map((cell) => Number(cell.dataset.v)).filter((value) => !Number.isNaN(value)))""")
+    means = [sum(row) / len(row) for row in losses if row]
+    assert means == sorted(means)  # the worst losses stand on top
+    page.locator("#marks").select_option("labels")
+    assert "wrong here alone" in page.locator(".legend").inner_text()
     page.locator("#metric").select_option(label="IoU, road")
     assert page.evaluate("report.charts[0].data.datasets.length") == 3
 
@@ -251,6 +317,34 @@ def test_light_and_dark_by_system_and_by_hand(detection_run: Path, opened: Calla
     assert light.evaluate(paper) == dark.evaluate(paper)  # it is remembered
 
 
+def test_many_classes_are_folded(segmentation_run: Path, tmp_path: Path, opened: Callable[..., Any]) -> None:
+    from benchmarks.reporting.html import write
+
+    folder = Path(shutil.copytree(segmentation_run, tmp_path / "copy"))
+    path = folder / "scores.csv"
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    of_road = [line for line in lines if ",road," in line]
+    more = [line.replace(",road,", f",road {n},") for n in range(70) for line in of_road]
+    path.write_text("".join([*lines, *more]), "utf-8")
+    write(folder)
+    page = opened(folder)
+    assert page.locator("#class-table tbody tr").count() == 12
+    page.locator("#class-fold").click()
+    assert page.locator("#class-table tbody tr").count() == 81
+    page.locator("#class-fold").click()
+    assert page.locator("#class-table tbody tr").count() == 12
+
+
+def test_the_finding_is_on_the_first_screen(detection_run: Path, opened: Callable[..., Any]) -> None:
+    for size in (DESKTOP, PHONE):
+        page = opened(detection_run, size)
+        box = page.locator("header .lead").first.bounding_box()
+        assert box["y"] + box["height"] < size[1]
+        assert "No codec can be named as the leader" in page.locator("header .lead").first.inner_text()
+        assert "dips too much" in page.locator("header").inner_text()
+        assert "hsc-bench verify" in page.locator("#verified").inner_text()
+
+
 @pytest.mark.parametrize("task", ["detection_run", "segmentation_run"])
 def test_a_narrow_screen_is_filled_and_never_wider(
     task: str, opened: Callable[..., Any], request: pytest.FixtureRequest
@@ -259,6 +353,14 @@ def test_a_narrow_screen_is_filled_and_never_wider(
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
     for part in ("#panels .plot", ".stage", "#points"):
         assert page.locator(part).first.is_visible()
+    score = "BD-AP" if task == "detection_run" else "BD-mIoU"
+    for table, name in (("points", score[3:]), ("differences", "BD-rate"), ("differences", score)):
+        cell = head(page, table, name).bounding_box()
+        assert cell["x"] + cell["width"] <= PHONE[0] + 8, (table, name)
+    scroll = page.locator(".scroll", has=page.locator("#points"))
+    assert "right" in scroll.get_attribute("class")
+    scroll.locator(".frame").evaluate("(frame) => { frame.scrollLeft = frame.scrollWidth; }")
+    page.wait_for_function("!document.querySelector('#points').closest('.scroll').classList.contains('right')")
     assert page.locator(".stage").bounding_box()["width"] >= PHONE[0] - 40
 
 

@@ -12,13 +12,13 @@ import PIL.Image
 import pytest
 from hsc_testkit import Blocks, FindSquares, Squares
 
-from benchmarks.api import Tile
+from benchmarks.api import Scene, Tile
 from benchmarks.cli.contact_sheet import main
 from benchmarks.codecs.jpeg import Jpeg
 from benchmarks.harness.match_bytes import match_bytes, rate_range
 from benchmarks.reporting.images import contact_sheet
 from benchmarks.reporting.images.boxes import _listed
-from benchmarks.reporting.images.contact_sheet import tiles
+from benchmarks.reporting.images.contact_sheet import columns_alike, tiles
 from downstream.api import Detections
 from hsc.api import Image
 from hsc.errors import UsageError
@@ -73,6 +73,21 @@ def test_rivals_get_at_least_as_many_bytes(photo: Callable[[int, int], Image]) -
     assert row[2].size_bytes >= row[1].size_bytes > 0
     assert row[3].point == "size=8"
     assert all(one.image.shape == image.shape for one in row)
+
+
+def test_a_column_of_equal_pictures_is_left_out() -> None:
+    rng = np.random.default_rng(0)
+    answer = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
+
+    def scene(number: int, level: int) -> Scene:
+        image = rng.integers(0, 256, (20, 30, 3)).astype(np.uint8)
+        grey = np.full_like(image, level)
+        shown = (("original", image), ("first layer", grey), ("codec", image // 2))
+        return Scene(number, str(number), tuple(Tile(name, picture, "", 1, answer) for name, picture in shown))
+
+    assert columns_alike([scene(0, 120), scene(1, 121), scene(2, 119)]) == [1]
+    assert columns_alike([scene(0, 20), scene(1, 240), scene(2, 128)]) == []
+    assert columns_alike([scene(0, 120)]) == []
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".pdf"])

@@ -84,16 +84,39 @@ def test_every_codec_spends_about_the_same_bytes(made: dict[str, Any]) -> None:
     assert [image["image"] for image in made["images"]] == ["squares-1", "squares-4"]
     for image in made["images"]:
         assert image["target_bytes"] == pytest.approx(made["target_bpp"] * 56 * 144 / 8, abs=1)
-        sizes = {tile["codec"]: tile["bytes"] for tile in image["tiles"]}
+        at_target = made["rates"].index(made["target_bpp"])
+        tiles = [tile for tile in image["tiles"] if tile.get("rate", at_target) == at_target]
+        sizes = {tile["codec"]: tile["bytes"] for tile in tiles}
         assert set(sizes) == {"original", "grid", "blocks"}
         for codec in ("grid", "blocks"):
             assert sizes[codec] == pytest.approx(image["target_bytes"], rel=0.25)
-        for tile in image["tiles"]:
+        for tile in tiles:
             assert (
                 tile["note"]
                 or tile["codec"] == "original"
                 or tile["bytes"] == pytest.approx(image["target_bytes"], rel=0.1)
             )
+
+
+def test_other_rates_show_the_points_of_the_run(made: dict[str, Any]) -> None:
+    assert made["rates"] == sorted(made["rates"])
+    assert len(made["rates"]) == 3
+    at_target = made["rates"].index(made["target_bpp"])
+    for image in made["images"]:
+        pixels_of_image = image["image_hw"][0] * image["image_hw"][1]
+        others = [tile for tile in image["tiles"] if tile.get("rate", at_target) != at_target]
+        assert {tile["codec"] for tile in others} == {"grid", "blocks", "fussy"}
+        ladders = {"grid": ("48", "16", "4"), "blocks": ("16", "8", "2"), "fussy": ("16", "8", "2")}
+        original = Squares().load(int(image["image"].removeprefix("squares-"))).image
+        for tile in others:
+            value = tile["point"].partition("=")[2]
+            assert value in ladders[tile["codec"]]
+            codec: Any = {"grid": Grid, "blocks": Blocks, "fussy": Fussy}[tile["codec"]]
+            sizes = [len(codec(int(v)).encode(original)) for v in ladders[tile["codec"]]]
+            rate = made["rates"][tile["rate"]]
+            away = [abs(np.log(8 * size / pixels_of_image / rate)) for size in sizes]
+            assert tile["bytes"] == sizes[int(np.argmin(away))]
+    assert not [tile for tile in made["images"][0]["tiles"] if tile["codec"] == "original" and "rate" in tile]
 
 
 def test_a_tile_shows_what_its_codec_decodes_at_its_point(made: dict[str, Any]) -> None:

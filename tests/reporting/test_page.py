@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.cli.report import main
+from benchmarks.reporting.figures.codec_styles import styles_of
 from benchmarks.reporting.html import write
 from benchmarks.reporting.html.markup import element, json_text
 from benchmarks.runs.rows import read_comparisons, read_scores
@@ -138,10 +139,10 @@ def test_the_curves_have_every_point_with_its_interval(detection_run: Path) -> N
         assert point["m"]["ap"] == [pytest.approx(row[name], rel=1e-4) for name in ("value", "low", "high")]
     assert [metric["name"] for metric in data["classes"]] == ["square", "unseen"]
     assert [metric["label"] for metric in data["classes"]] == ["AP, square [%]", "AP, unseen [%]"]
-    assert {codec["light"] for codec in data["codecs"]} >= {
-        "#D55E00",
-        "#009E73",
-    }  # those of the printed curves, by the same places
+    styles = styles_of(codec["label"] for codec in data["codecs"])
+    for codec in data["codecs"]:  # those of the printed curves
+        assert codec["light"] == ("#444444" if codec["label"] == "original" else styles[codec["label"]].colour)
+    assert len({codec["light"] for codec in data["codecs"]}) == len(data["codecs"]) == 4
 
 
 def test_the_tables_show_what_the_run_measured(detection_run: Path) -> None:

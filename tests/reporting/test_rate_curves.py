@@ -25,7 +25,9 @@ def test_panels_that_share_a_scale_show_the_whole_of_every_curve() -> None:
             plotted.canvas.draw()
             for axis in plotted.axes:
                 low, high = axis.get_ylim()
-                highest = max(np.nanmax(curve.get_ydata()) for curve in axis.lines)
-                assert low == 0
-                assert high > highest
+                values = [value for curve in axis.lines for value in np.atleast_1d(curve.get_ydata())]
+                assert 0 <= low <= np.nanmin(values)
+                assert high > np.nanmax(values)
             assert len({axis.get_xlim() for axis in plotted.axes}) == 1
+            lowest = min(np.nanmin(curve.get_ydata()) for axis in plotted.axes for curve in axis.lines)
+            assert plotted.axes[0].get_ylim()[0] > 0.5 * lowest  # the axis begins near the data, not at 0

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
 import pytest
 from hsc_testkit import Blocks, FindSquares
 from run_folders import IMAGES, SIZES, edit, failures, judged, write_run
@@ -18,6 +19,7 @@ from benchmarks.api import Comparison, ScoreRow
 from benchmarks.cli.run import main as run_main
 from benchmarks.codecs.jpeg import Jpeg
 from benchmarks.reporting import html
+from benchmarks.reporting.figures import rate_curves
 from benchmarks.runs import archive, records, tables
 from benchmarks.runs.results import Results
 from benchmarks.runs.rows import frame
@@ -189,10 +191,36 @@ def test_the_page_alone(copied: Callable[[int], Path]) -> None:
     assert "note report.html is not checked: another version" in texts(judged(folder, streams=False)[1], "page")
 
 
-def test_figures_are_noted_as_not_checked(copied: Callable[[int], Path]) -> None:
+def test_figures_of_other_scores_are_found(copied: Callable[[int], Path]) -> None:
     folder = copied(WHOLE)
+    rate_curves.curves(written(folder).results, folder / "curves")
+    honest = {name: (folder / name).read_bytes() for name in ("curves.png", "curves.pdf")}
+    verdicts = judged(folder, streams=False)[1]
+    assert texts(verdicts, "figures") == "pass drawn again from the scores, and the same: curves.png, curves.pdf"
+    results = written(folder).results
+    raised_scores = results.scores.assign(value=results.scores["value"].where(results.scores["head"] == "", 0.9))
+    rate_curves.curves(replace(results, scores=raised_scores), folder / "curves")
+    code, verdicts = judged(folder, streams=False)
+    assert code == 1
+    assert "curves.png is not what the scores give: " in failures(verdicts)
+    assert "curves.pdf is not what the scores give: its part " in failures(verdicts)
     (folder / "curves.png").write_bytes(b"forged")
-    assert texts(judged(folder, streams=False)[1], "figures") == "note not checked: curves.png"
+    (folder / "curves.pdf").write_bytes(honest["curves.pdf"])
+    code, verdicts = judged(folder, streams=False)
+    assert code == 1
+    assert "curves.png is not what the scores give: it is no PNG" in failures(verdicts)
+
+
+def test_figures_that_something_else_drew_and_all_else_are_noted_as_not_checked(copied: Callable[[int], Path]) -> None:
+    folder = copied(WHOLE)
+    PIL.Image.new("RGB", (40, 30)).save(folder / "curves.png")
+    PIL.Image.new("RGB", (40, 30)).save(folder / "sheet.jpg")
+    code, verdicts = judged(folder, streams=False)
+    assert code == 0, failures(verdicts)
+    assert "note not checked, other versions of this program or its libraries drew them" in texts(verdicts, "figures")
+    assert texts(verdicts, "files") == "note not checked: sheet.jpg"
+    assert "times" in texts(verdicts, "not checked")
+    assert "intervals" in texts(verdicts, "not checked")
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,14 @@ from benchmarks.api import MetricFacts
 from benchmarks.reporting.figures.codec_styles import Style, styles_of
 from benchmarks.reporting.figures.figure_files import SETTINGS, pyplot, readable, save_both
 from benchmarks.reporting.figures.rate_curves import RATE_AXIS, axis_label, panel, rates, where
+from benchmarks.runs.display_names import Naming
 from benchmarks.runs.domains import domain_of
 from benchmarks.stats.metric_facts import Facts, facts_of
 
 MAX_CLASSES = 24
 """Of more classes, those with the largest weights are drawn."""
-MIN_TOP = 0.05
-"""Every panel shows at least this share of the score's range, so that a class that is rarely found looks flat."""
+MIN_SPAN = 0.05
+"""Every panel shows at least this share of the score's range, so that a class that hardly changes looks flat."""
 _COLUMNS = 4
 _PANEL = (2.9, 2.15)
 """Width and height in inches."""
@@ -33,6 +34,7 @@ def class_curves(
     scores: the columns of ``ScoreRow``. weights: how much of the data set each class takes. facts: of ``metric``, by
     its name. Each panel has a scale of its own; a class without a score at any point is left out.
     """
+    scores = Naming(str(label) for name in ("codec", "head") for label in scores[name].unique()).frame(scores)
     of_classes = (scores["metric"] == metric) & (scores["part"] != "") & (scores["head"] != "")
     scored = scores[of_classes & (scores["ladder"] == "") & scores["value"].notna()]
     blocks = [(head, route, group) for (head, route), group in scored.groupby(["head", "route"], sort=False)]
@@ -81,15 +83,23 @@ def _block(
     axes = part.subplots(rows, _COLUMNS, squeeze=False, sharex=True).ravel()
     for axis, name in zip(axes, classes, strict=False):
         panel(axis, scored[scored["part"] == name], facts, rate, styles, fits=False)
-        if math.isfinite(facts.high - facts.low):
-            least_top = facts.factor * (facts.low + MIN_TOP * (facts.high - facts.low))
-            axis.set_ylim(top=max(axis.get_ylim()[1], least_top))
+        _widen(axis, facts)
         axis.set_title(readable(name), fontsize=8)
     for place, axis in enumerate(axes):
         lowest = place + _COLUMNS >= len(classes)
         axis.set_xlabel(RATE_AXIS if lowest else "")
         axis.tick_params(labelbottom=lowest)
         axis.set_visible(place < len(classes))
+
+
+def _widen(axis: Any, facts: MetricFacts) -> None:
+    """Let the axis of scores span at least ``MIN_SPAN`` of the score's range."""
+    lowest, highest = facts.factor * facts.low, facts.factor * facts.high
+    low, high = axis.get_ylim()
+    missing = MIN_SPAN * (highest - lowest) - (high - low)
+    if math.isfinite(missing) and missing > 0:
+        low = min(max(low - missing / 2, lowest), highest - MIN_SPAN * (highest - lowest))
+        axis.set_ylim(low, max(high, low + MIN_SPAN * (highest - lowest)))
 
 
 def _legend(figure: Any) -> None:

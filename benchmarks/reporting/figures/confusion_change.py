@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ from benchmarks.reporting.figures.class_curves import MAX_CLASSES
 from benchmarks.reporting.figures.figure_files import SETTINGS, pyplot, readable, save_both
 from benchmarks.reporting.figures.rate_curves import rates, where
 from benchmarks.runs.csv_cells import write_csv
+from benchmarks.runs.display_names import Naming
 from benchmarks.runs.domains import domain_of
 
 Floats = npt.NDArray[np.float64]
@@ -198,6 +200,13 @@ def _source(counts: Counts, bpp: float) -> dict[str, Any]:
     return {"head": counts.head, "route": counts.route, "codec": counts.codec, "point": counts.point, "bpp": bpp}
 
 
+def _named(panel: Panel, naming: Naming) -> Panel:
+    """A panel with its codec and head as people read them."""
+    counts = panel.counts
+    shown = replace(counts, codec=naming.label(counts.codec), head=naming.label(counts.head))
+    return panel._replace(counts=shown)
+
+
 def confusion_change(scores: pd.DataFrame, counts: Sequence[Counts], folder: Path) -> None:
     """Write ``confusion.csv``, and where a codec can be compared with the originals ``confusion_change`` as .csv, .png
     and .pdf. scores: the columns of ``ScoreRow``.
@@ -207,4 +216,6 @@ def confusion_change(scores: pd.DataFrame, counts: Sequence[Counts], folder: Pat
     rate, shown = panels(counts, bpp_of)
     if shown:
         write_csv(folder / "confusion_change.csv", change_table(rate, shown))
-        draw(rate, shown, where(scores), folder / "confusion_change")
+        naming = Naming(label for matrix in counts for label in (matrix.codec, matrix.head))
+        named = [_named(panel, naming) for panel in shown]
+        draw(rate, named, where(scores), folder / "confusion_change")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +26,25 @@ SETTINGS: dict[Any, Any] = {
 }
 """Settings of all figures of curves; letters stay letters in vector files."""
 
+_ALSO = ("runs/display_names", "runs/domains", "stats/bjontegaard", "stats/metric_facts")
+"""Modules outside this package, below ``benchmarks``, that decide what figures show."""
+MARK = "Creator"
+"""The entry of a figure's metadata that says by which code it was drawn."""
+
 _LAID_OUT_ONLY: ContextVar[bool] = ContextVar("laid out only", default=False)
+
+
+@functools.cache
+def drawn_by() -> str:
+    """Which version of this code, of matplotlib and of Pillow draws figures: equal marks give equal figures."""
+    import matplotlib as mpl
+    import PIL
+
+    digest = hashlib.sha256()
+    package = Path(__file__).parent
+    for file in [*sorted(package.glob("*.py")), *(package.parents[1] / f"{name}.py" for name in _ALSO)]:
+        digest.update(f"{file.name} {file.stat().st_size}\n".encode() + file.read_bytes())
+    return f"HSC-Bench figures {digest.hexdigest()[:16]}, matplotlib {mpl.__version__}, Pillow {PIL.__version__}"
 
 
 def pyplot() -> Any:
@@ -50,6 +70,7 @@ def laid_out_only() -> Iterator[None]:
 def save_both(figure: Any, path: Path) -> None:
     """Write a figure as ``path`` with .png, in 256 colours, and with .pdf, then close it. path: without an ending."""
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
     if _LAID_OUT_ONLY.get():
         figure.set_layout_engine("none")
@@ -59,9 +80,11 @@ def save_both(figure: Any, path: Path) -> None:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=160)
     figure.set_layout_engine("none")  # the layout is computed once, since it takes most of the time
+    mark = PngInfo()
+    mark.add_text(MARK, drawn_by())
     with replacing(path.with_name(f"{path.name}.png")) as part, Image.open(buffer) as image:
         # 256 colours take a third of the space and look the same
-        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(part, "PNG", optimize=True)
+        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(part, "PNG", optimize=True, pnginfo=mark)
     save(figure, path.with_name(f"{path.name}.pdf"))
     pyplot().close(figure)
 
@@ -69,7 +92,7 @@ def save_both(figure: Any, path: Path) -> None:
 def save(figure: Any, path: Path, **options: Any) -> None:
     """Write a figure whole or not at all; the same figure gives the same PDF. options: those of ``Figure.savefig``."""
     if path.suffix == ".pdf":
-        options |= {"metadata": {"CreationDate": None}}
+        options |= {"metadata": {"CreationDate": None, MARK: drawn_by()}}
     if path.suffix in (".jpg", ".jpeg"):  # contact sheets are tracked, so they must be small
         options |= {"pil_kwargs": {"quality": 70, "optimize": True, "progressive": True}}
     buffer = io.BytesIO()  # on a full disk, an error of matplotlib would hide that of the disk

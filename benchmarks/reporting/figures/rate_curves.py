@@ -19,6 +19,7 @@ import pandas as pd
 from benchmarks.api import MetricFacts
 from benchmarks.reporting.figures.codec_styles import MARKERS, Style, styles_of
 from benchmarks.reporting.figures.figure_files import SETTINGS, pyplot, readable, save_both
+from benchmarks.runs.display_names import displayed
 from benchmarks.runs.domains import domain_of
 from benchmarks.runs.results import Results
 from benchmarks.stats.bjontegaard import Line, line
@@ -80,13 +81,14 @@ def rates(scores: pd.DataFrame) -> pd.Series:
     return scores[of_streams & (scores["metric"] == "bpp")].set_index(["codec", "point"])["value"]
 
 
-def curves(results: Results, path: Path) -> None:
+def curves(results: Results, path: Path, names: Mapping[str, str] | None = None) -> None:
     """Draw bpp (log axis) against each head's main score, a panel a head and route, with the score of the uncompressed
     images as a ceiling; writes .png and .pdf.
 
     A head's main score is the first of ``results.columns`` that it has; scores that were added to the task's own have
-    panels beside it. path: without its ending.
+    panels beside it. path: without its ending. names: those that the run was given, by label of a codec or head.
     """
+    results = displayed(results, names)
     panels = max(len(_views(drawn(results.scores, results.columns, results.added))), 1)
     across = 2 if panels == 4 else min(panels, _MAX_ACROSS)  # four stand in a square
     with figure(results, width=4.6 * across + 1.2, across=across, font_size=9, legend="right") as plotted:
@@ -281,8 +283,7 @@ def _rate_axis(axis: Any) -> None:
 
 
 def _limit_scores(axis: Any, facts: MetricFacts) -> None:
-    """Keep the axis of scores within their bounds, and begin it at the lower bound of shares."""
+    """Begin and end the axis of scores where the data does, within the bounds of the score."""
     low, high = axis.get_ylim()
     lowest, highest = facts.factor * facts.low, facts.factor * facts.high
-    low = lowest if facts.percent and math.isfinite(lowest) else max(low, lowest)
-    axis.set_ylim(low, min(high, highest), auto=True)  # a panel that shares this scale may reach higher
+    axis.set_ylim(max(low, lowest), min(high, highest), auto=True)  # a panel that shares this scale may reach further

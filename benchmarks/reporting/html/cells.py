@@ -46,10 +46,11 @@ def swatch(codec: int, look: dict[str, Any]) -> Markup:
     )
 
 
-def codec_cell(points: Points, label: str) -> Cell:
-    """A codec's name with a dot of its colour, the first cell of a row."""
-    dot = element("span", class_=f"dot c{points.codec(label) or 0}", aria_hidden="true")
-    return Cell(joined([dot, label]), label, "", "named")
+def codec_cell(points: Points, label: str, small: str = "") -> Cell:
+    """A codec's name with a dot of its colour, the first cell of a row. small: the quieter line below it."""
+    number = points.codec(label)
+    dot = element("span", class_="dot" if number is None else f"dot c{number}", aria_hidden="true")
+    return Cell(joined([dot, label]), label, small, "named")
 
 
 def head_cell(head: str, route: str) -> Cell:
@@ -67,7 +68,7 @@ def score_cell(value: float | None, low: float, high: float, facts: MetricFacts)
     """A score, with its interval below where it has one of any width."""
     if value is None or math.isnan(value):
         return NOTHING
-    ends = "" if math.isnan(low) or low == high else f"{_shown(low, facts)} – {_shown(high, facts)}"
+    ends = "" if math.isnan(low) or low == high else f"{_shown(low, facts)} to {_shown(high, facts)}"
     return Cell(_shown(value, facts) if math.isfinite(value) else "∞", repr(float(value)), ends)
 
 
@@ -84,19 +85,23 @@ def signed(comparison: Comparison, difference: float, facts: MetricFacts) -> str
     """A difference of the comparison's kind as people read it: with its sign, rates in percent."""
     of_rate = comparison.kind in RATE_KINDS
     factor, digits = (1.0, 1) if of_rate else (facts.factor, facts.digits)
-    return _true_minus(f"{factor * difference:+.{digits}f}")
+    text = f"{factor * difference:+.{digits}f}"
+    return _true_minus(text) if text.strip("+-0.") else text[1:]  # a difference that rounds to 0 has no sign
 
 
 def span(comparison: Comparison, low: float, high: float, facts: MetricFacts) -> str:
-    """Two ends of an interval of differences."""
-    return f"{signed(comparison, low, facts)} to {signed(comparison, high, facts)}"
+    """Two ends of an interval of differences, with their unit."""
+    unit = difference_unit(comparison, facts)
+    return f"{signed(comparison, low, facts)} to {signed(comparison, high, facts)}{unit}"
 
 
 def difference_unit(comparison: Comparison, facts: MetricFacts) -> str:
-    """The unit of a difference, after a space; none for points of a score in percent, which are not percent."""
+    """The unit of a difference, after a space; "pp" (percentage points) for scores in percent and for differences of
+    rate that are themselves less another.
+    """
     if comparison.kind in RATE_KINDS:
-        return " %"
-    return "" if facts.percent else unit_of(facts)
+        return " pp" if comparison.kind == "lead_bd_rate" else " %"
+    return " pp" if facts.percent else unit_of(facts)
 
 
 def unit_of(facts: MetricFacts) -> str:

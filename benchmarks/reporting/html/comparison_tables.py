@@ -13,7 +13,6 @@ from benchmarks.reporting.html.cells import (
     NOTHING,
     codec_cell,
     difference_cell,
-    difference_unit,
     head_cell,
     row_marks,
     shown_with_unit,
@@ -38,8 +37,7 @@ _NO_FLOOR = "Not measured: it was turned off, or the last anchor has too few poi
 _MATCHED = "Two curves that overlap too little for a Bjontegaard difference are compared at three rates of both curves."
 _SAME_BITSTREAMS = (
     "Heads trained on a codec’s decoded images or latents, compared at the same operating points: the score of one "
-    "head minus that of the other, and below it its 95 % interval. Differences of scores in percent are in percentage "
-    "points."
+    "head minus that of the other, and below it its 95 % interval, in percentage points (pp) for scores in percent."
 )
 
 
@@ -53,31 +51,36 @@ def differences(results: Results, points: Points) -> Markup:
     caption = "Bjontegaard differences"
     parts = [
         element("p", _note(results, compared, title), class_="note"),
-        table("differences", caption, _columns(compared, title), _rows(results, points, compared)),
+        table("differences", caption, _columns(results, compared, title), _rows(results, points, compared)),
         element("h3", "Noise floor"),
         element("p", _FLOOR if floor else _NO_FLOOR, class_="note"),
     ]
     if floor:
         caption = "Noise floor: a codec against itself"
-        parts.append(table("floor", caption, _columns(floor, title), _rows(results, points, floor)))
+        parts.append(table("floor", caption, _columns(results, floor, title), _rows(results, points, floor)))
     if matched := of_kinds(results, "difference_at_rate"):
         parts += [element("h3", "At matched rates"), element("p", _MATCHED, class_="note")]
         parts.append(_at_rates(results, points, matched, title))
     return joined(parts)
 
 
-def _columns(compared: Sequence[Comparison], title: str) -> list[Column]:
+def _columns(results: Results, compared: Sequence[Comparison], title: str) -> list[Column]:
     """The columns of the rows of Bjontegaard differences."""
     return [
-        Column("Codec", "text"),
+        Column("Codec", "text", "with its anchor below"),
+        Column("BD-rate"),
+        Column(f"BD-{title}", best=_best(results, compared)),
+        Column("Verdict (95 % CI)", "text"),
         Column("Anchor", "text"),
         *_score_columns(compared),
-        Column("Verdict (95 % CI)", "text"),
-        Column("BD-rate"),
-        Column(f"BD-{title}"),
-        Column("Method", "text"),
         Column("Head", "text"),
+        Column("Method", "text"),
     ]
+
+
+def _best(results: Results, compared: Sequence[Comparison]) -> str:
+    """The end of a column of differences in score that is best."""
+    return "high" if results.facts_of(compared[0].metric).higher_is_better else "low"
 
 
 def _score_columns(compared: Sequence[Comparison]) -> list[Column]:
@@ -101,9 +104,9 @@ def _note(results: Results, compared: Sequence[Comparison], title: str) -> str:
     lower = ", ".join(score.title for score in facts.values() if not score.higher_is_better)
     direction = f"Lower is better for {lower}: a negative difference in it is a gain. " if lower else ""
     return (
-        f"Negative BD-rate: fewer bits at equal {title}. {direction}Below each number stands its 95 % interval. A "
-        "codec is better or worse only where that interval excludes 0. Overlap is the range that two curves have in "
-        "common, in percent of the codec’s own range and of the anchor’s."
+        f"Negative BD-rate: fewer bits at equal {title}. {direction}Below each number stands its 95 % interval; pp are "
+        "percentage points. A codec is better or worse only where that interval excludes 0. Overlap is the range that "
+        "two curves have in common, in percent of the codec’s own range and of the anchor’s."
     )
 
 
@@ -128,14 +131,14 @@ def _rows(
         score = next((difference_cell(c, facts) for c in group if c.kind not in RATE_KINDS), NOTHING)
         outcome = _verdict(group, facts)
         cells = [
-            codec_cell(points, first.codec),
-            Cell(first.anchor, first.anchor),
-            *_score_cells(results, compared, first),
-            Cell(_VERDICTS[outcome], outcome or None, "", f"verdict {outcome}"),
+            codec_cell(points, first.codec, f"against {first.anchor}" if first.anchor else ""),
             rate,
             score,
-            _method(group, facts),
+            Cell(_VERDICTS[outcome], outcome or None, "", f"verdict {outcome}"),
+            Cell(first.anchor, first.anchor),
+            *_score_cells(results, compared, first),
             head_cell(first.head, first.route),
+            _method(group, facts),
         ]
         yield row_marks(points, first.head, first.route, first.codec, first.anchor), cells
 
@@ -160,7 +163,7 @@ def _method(group: Sequence[Comparison], facts: MetricFacts) -> Cell:
             texts.append(f"{comparison.refused} of {comparison.resamples} resamples gave no number")
             if not math.isnan(comparison.valued_low):
                 others = span(comparison, comparison.valued_low, comparison.valued_high, facts)
-                texts.append(f"the others lie within {others}{difference_unit(comparison, facts)}")
+                texts.append(f"the others lie within {others}")
         kind = "rate" if comparison.kind in RATE_KINDS else "score"
         lines.append(element("span", f"{kind}: " + ", ".join(filter(None, texts)), class_="line"))
     return Cell(joined(lines) if lines else "–", None, "", "prose")
@@ -169,11 +172,11 @@ def _method(group: Sequence[Comparison], facts: MetricFacts) -> Cell:
 def _at_rates(results: Results, points: Points, matched: Sequence[Comparison], title: str) -> Markup:
     columns = [
         Column("Codec", "text"),
-        Column("Anchor", "text"),
-        *_score_columns(matched),
+        Column(f"Difference in {title}", best=_best(results, matched)),
         Column("Rate"),
-        Column(f"Difference in {title}"),
         Column("Scores", "text"),
+        *_score_columns(matched),
+        Column("Anchor", "text"),
         Column("Head", "text"),
     ]
     rows = []
@@ -182,12 +185,12 @@ def _at_rates(results: Results, points: Points, matched: Sequence[Comparison], t
         scores = (shown_with_unit(score, facts) for score in (comparison.codec_score, comparison.other_score))
         text, rate = " against ".join(scores), f"{comparison.at_bpp:.4f}"
         cells = [
-            codec_cell(points, comparison.codec),
-            Cell(comparison.anchor, comparison.anchor),
-            *_score_cells(results, matched, comparison),
-            Cell(f"{rate} bpp", rate),
+            codec_cell(points, comparison.codec, f"against {comparison.anchor}"),
             difference_cell(comparison, facts),
+            Cell(f"{rate} bpp", rate),
             Cell(text, text),
+            *_score_cells(results, matched, comparison),
+            Cell(comparison.anchor, comparison.anchor),
             head_cell(comparison.head, comparison.route),
         ]
         rows.append((row_marks(points, comparison.head, comparison.route, comparison.codec, comparison.anchor), cells))
@@ -200,24 +203,23 @@ def heads_apart(results: Results, points: Points) -> Markup:
     if not apart:
         return Markup("")
     columns = [
-        Column("Codec", "text"),
-        Column("Point", "text"),
+        Column("Codec", "text", "with its operating point below"),
+        Column("Difference", best=_best(results, apart)),
         *_score_columns(apart),
         Column("Head", "text"),
         Column("Minus", "text"),
-        Column("Difference"),
     ]
     rows = []
-    for order, comparison in enumerate(apart):
+    for comparison in apart:
         cells = [
-            codec_cell(points, comparison.codec),
-            Cell(comparison.point or "–", f"{order:06d}"),
+            codec_cell(points, comparison.codec, comparison.point),
+            difference_cell(comparison, results.facts_of(comparison.metric)),
             *_score_cells(results, apart, comparison),
             head_cell(comparison.head, comparison.route),
             head_cell(comparison.other, comparison.other_route),
-            difference_cell(comparison, results.facts_of(comparison.metric)),
         ]
-        rows.append((row_marks(points, comparison.head, comparison.route, comparison.codec, comparison.other), cells))
+        words = f"{comparison.point} {comparison.other}"
+        rows.append((row_marks(points, comparison.head, comparison.route, comparison.codec, words), cells))
     caption = "Adapted heads on the same bitstreams"
     return joined(
         [element("h3", caption), element("p", _SAME_BITSTREAMS, class_="note"), table("apart", caption, columns, rows)]

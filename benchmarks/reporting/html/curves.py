@@ -37,6 +37,8 @@ SHAPES = {
 lacks, the most similar shapes.
 """
 _BRIGHT = ("#FFD60A", "#FF453A", "#32D7FF", "#30D158", "#FF5FD2")
+NEAR = 1.5
+"""Points are compared at a rate that they lie within this ratio of."""
 _FIT_POINTS = 33
 _LINE_WIDTH = 2
 
@@ -114,10 +116,11 @@ def number(value: float) -> float | None:
     return float(f"{value:.5g}") if math.isfinite(value) else None
 
 
-def chart_data(results: Results, points: Points) -> dict[str, Any]:
+def chart_data(results: Results, points: Points, support: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Metrics, classes, heads, codecs and points for the page's script.
 
-    Scores are as measured, intervals are [value, low, high]; each metric says by what factor people read it.
+    Scores are as measured, intervals are [value, low, high]; each metric says by what factor people read it. support:
+    how many objects or pixels each class has, as ``run.json`` holds it.
     """
     whole = points.scores[(points.scores["part"] == "") & (points.scores["status"] == "ok")]
     scored = set(whole["metric"])
@@ -138,9 +141,34 @@ def chart_data(results: Results, points: Points) -> dict[str, Any]:
         ],
         "readers": [{**view._asdict(), "title": view.title, "domain": domain_of(view.route)} for view in points.views],
         "codecs": looks_of(points),
+        "support": _support(support, classes),
+        "rates": common_rates(results, points) if classes else [],
+        "rateDigits": results.facts_of("bpp").digits,
         "points": list(_points(points, metrics, class_metric, classes)),
         "fits": list(_fits(points, results)),
     }
+
+
+def _support(support: Mapping[str, Any] | None, classes: Sequence[str]) -> dict[str, Any] | None:
+    """The unit and the number of each class, None where it is not known."""
+    if not support or not isinstance(support.get("counts"), Mapping):
+        return None
+    counts = (support["counts"].get(name) for name in classes)
+    whole = [count if isinstance(count, int) and not isinstance(count, bool) else None for count in counts]
+    return {"unit": str(support.get("unit", "objects")), "counts": whole} if any(whole) else None
+
+
+def common_rates(results: Results, points: Points) -> list[float]:
+    """The rates at which classes are compared: those at which curves are, else the middle one of all points' rates."""
+    table = results.comparisons
+    rates = sorted({float(rate) for rate in table.loc[table["kind"] == "score_at_rate", "at_bpp"].dropna()})
+    lossless = {look["label"] for look in looks_of(points) if look["shape"] == "none"}
+    streams = points.streams
+    own = streams[(streams["metric"] == "bpp") & (streams["status"] == "ok") & ~streams["codec"].isin(lossless)]
+    near = [rate for rate in rates if ((own["value"] / rate).between(1 / NEAR, NEAR)).any()]
+    if near or own.empty:
+        return near
+    return [float(f"{sorted(own['value'])[len(own) // 2]:.3g}")]
 
 
 def _axis_facts(results: Results, score: str) -> MetricFacts:

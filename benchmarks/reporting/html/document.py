@@ -13,11 +13,14 @@ from typing import Any
 from benchmarks.reporting.html.cells import swatch
 from benchmarks.reporting.html.comparison_tables import differences, heads_apart
 from benchmarks.reporting.html.curves import Points, chart_data, points_of
+from benchmarks.reporting.html.finding import finding, origin_line
 from benchmarks.reporting.html.markup import Markup, element, escaped, joined, json_text
 from benchmarks.reporting.html.origin import cells_data, provenance
 from benchmarks.reporting.html.painted_gallery import painted_gallery
 from benchmarks.reporting.html.points_table import points_table
 from benchmarks.reporting.html.problems import problems
+from benchmarks.runs.class_support import NAME as CLASS_SUPPORT
+from benchmarks.runs.display_names import Naming, displayed_run
 from benchmarks.runs.notices import notices_of
 from benchmarks.runs.run_folder import Run
 from benchmarks.runs.sentences import too_little
@@ -28,6 +31,7 @@ EARLY = "stored_theme.js"
 SCRIPTS = ("theme.js", "filters.js", "curves.js", "classes.js", "gallery.js", "cells.js")
 _ALSO = (
     "runs/comparison_tables",
+    "runs/display_names",
     "runs/domains",
     "runs/number_texts",
     "runs/results",
@@ -38,6 +42,8 @@ _ALSO = (
     "reporting/figures/codec_styles",
     "reporting/figures/rate_curves",
     "reporting/images/embedding",
+    "reporting/images/label_maps",
+    "runs/class_support",
 )
 """Modules outside this package, below ``benchmarks``, that decide what the page shows."""
 
@@ -48,8 +54,10 @@ def page(run: Run, gallery: Mapping[str, Any] | None) -> str:
     Raises:
         ResultsError: the gallery's pictures are damaged.
     """
+    run, naming = displayed_run(run)
+    gallery = _named(gallery, naming)
     points = points_of(run.results)
-    data = chart_data(run.results, points)
+    data = chart_data(run.results, points, run.about.get(CLASS_SUPPORT))
     # without the library's link to its source map, which a browser's developer tools would try to load
     library = _asset(PLOTTING).rsplit("//# sourceMappingURL", 1)[0]
     early, scripts = _asset(EARLY), [library, *map(_asset, SCRIPTS)]
@@ -61,6 +69,8 @@ def page(run: Run, gallery: Mapping[str, Any] | None) -> str:
         early=Markup(f"<script>{early}</script>"),
         style=style,
         heading=escaped(_heading(run)),
+        finding=finding(run.results, points),
+        origin=origin_line(run),
         lead=_lead(run, points, data["codecs"]),
         notes=_notes(run),
         readers=joined(_chip("r", n, view.title) for n, view in enumerate(points.views)),
@@ -142,7 +152,24 @@ def _lead(run: Run, points: Points, looks: Sequence[Mapping[str, Any]]) -> Marku
         )
     else:
         text += "Without intervals."
-    return element("p", text, class_="lead")
+    return element("p", text, class_="note")
+
+
+def _named(gallery: Mapping[str, Any] | None, naming: Naming) -> dict[str, Any] | None:
+    """A gallery with the names that people read; its pictures stay as they are."""
+    if gallery is None:
+        return None
+    images = [
+        {
+            **image,
+            "image": naming.text(image["image"]),
+            "tiles": [{**tile, "codec": naming.label(tile["codec"])} for tile in image["tiles"]],
+        }
+        for image in gallery["images"]
+    ]
+    heads = [{**head, "head": naming.label(head["head"])} for head in gallery["heads"]]
+    failed = [{**tile, "codec": naming.label(tile["codec"])} for tile in naming.plain(gallery["failed"])]
+    return {**gallery, "images": images, "heads": heads, "failed": failed}
 
 
 def _split(run: Run) -> str:

@@ -41,11 +41,16 @@ def json_text(value: Any) -> Markup:
 
 
 class Column(NamedTuple):
-    """A column of a table. kind: "text" or "number", which decides its order and alignment; about: its tooltip."""
+    """A column of a table.
+
+    kind: "text" or "number", which decides its order and alignment. about: its tooltip. best: "low" or "high", the end
+    that a first click puts on top.
+    """
 
     title: str
     kind: str = "number"
     about: str = ""
+    best: str = "low"
 
 
 class Cell(NamedTuple):
@@ -60,7 +65,10 @@ class Cell(NamedTuple):
 def table(
     name: str, caption: str, columns: Sequence[Column], rows: Iterable[tuple[dict[str, Any], Sequence[Cell]]]
 ) -> Markup:
-    """A table whose columns can be sorted, in a frame that scrolls. rows: the attributes of each row, and its cells."""
+    """A table whose columns can be sorted, in a frame that scrolls and shows that it does.
+
+    rows: the attributes of each row, and its cells.
+    """
     heads = [
         element(
             "th",
@@ -74,6 +82,7 @@ def table(
             scope="col",
             aria_sort="none",
             data_kind=column.kind,
+            data_best=column.best,
             class_="n" if column.kind == "number" else None,
         )
         for column in columns
@@ -83,9 +92,10 @@ def table(
         for attributes, cells in rows
     ]
     parts = element("caption", caption), element("thead", element("tr", *heads)), element("tbody", *body)
-    return element(
+    frame = element(
         "div", element("table", *parts, id=name), class_="frame", tabindex="0", role="region", aria_label=caption
     )
+    return element("div", frame, class_="scroll")
 
 
 def _cell(place: int, cell: Cell, column: Column) -> Markup:

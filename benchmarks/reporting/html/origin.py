@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.reporting.html.markup import Markup, element, joined
 from benchmarks.stats.noise_floor import second_label
 
+_HASH = re.compile(r"(?<![0-9a-zA-Z])[0-9a-f]{32,128}(?![0-9a-zA-Z])")
+_SHOWN_OF_HASH = 10
 _SETTINGS = ("anchors", "seed", "repeats", "resamples", "match_bpp", "pseudo_label_score")
 
 
@@ -26,7 +29,7 @@ def provenance(about: Mapping[str, Any]) -> Markup:
     machine |= environment.get("machine", {})
     codecs, heads = _codecs(about["cells"]), _heads(about["cells"])
     parts = [
-        element("p", "Made by"),
+        element("p", "Made by (paths are shortened to file names here; run.json has them whole)"),
         element("pre", element("code", about.get("arguments", {}).get("command", "unknown")), tabindex="0"),
         *([_folded("Conditions of the times", _pairs(times))] if times else []),
         _folded("Settings", _pairs(settings)),
@@ -44,9 +47,20 @@ def _plain(value: Any) -> str:
 
 
 def _pairs(values: Mapping[str, Any]) -> Markup:
-    """Names and values as a description list."""
-    pairs = (joined([element("dt", name), element("dd", _plain(value))]) for name, value in values.items())
+    """Names and values as a description list; hashes are shortened, and unfold."""
+    pairs = (joined([element("dt", name), element("dd", _value(value))]) for name, value in values.items())
     return element("dl", *pairs)
+
+
+def _value(value: Any) -> Any:
+    """A value with each hash in it folded to its first characters."""
+    text = _plain(value)
+    parts, end = [], 0
+    for match in _HASH.finditer(text):
+        short = element("summary", f"{match[0][:_SHOWN_OF_HASH]}…", title="the whole hash")
+        parts += [text[end : match.start()], element("details", short, element("code", match[0]), class_="hash")]
+        end = match.end()
+    return joined([*parts, text[end:]])
 
 
 def _titled(described: Mapping[str, Mapping[str, Any]]) -> list[Markup]:

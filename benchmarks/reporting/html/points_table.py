@@ -11,7 +11,7 @@ from benchmarks.reporting.html.markup import Cell, Column, Markup, element, join
 from benchmarks.runs.number_texts import column_title
 from benchmarks.runs.results import Results
 from benchmarks.runs.wide_table import wide
-from benchmarks.stats.metric_facts import TIMES
+from benchmarks.stats.metric_facts import TIMES, axis_title
 
 _ABOUT = {
     "bpp": "bits per pixel: the bits of all files over the pixels of all images",
@@ -28,11 +28,11 @@ def points_table(results: Results, points: Points) -> Markup:
     """
     lines = wide(results)
     lines = lines[lines["codec"] != ""]
-    names = [n for n in dict.fromkeys(("bpp", "size_kb", *results.columns, "psnr", *TIMES)) if n in lines]
+    main = results.columns[:1]  # in view on a narrow screen, too
+    names = [n for n in dict.fromkeys(("bpp", *main, *results.columns, "size_kb", "psnr", *TIMES)) if n in lines]
     columns = [
-        Column("Codec", "text"),
-        Column("Point", "text"),
-        *(Column(column_title(results, name), about=_ABOUT.get(name, "")) for name in names),
+        Column("Codec", "text", "with its operating point below"),
+        *(_column(results, name) for name in names),
         Column("Head", "text"),
         Column("Cell", "text", "where the numbers come from"),
     ]
@@ -40,9 +40,9 @@ def points_table(results: Results, points: Points) -> Markup:
     cells = scores[scores["head"] != ""].drop_duplicates(["head", "route", "codec", "ladder", "point"])
     cell_ids = {(r.head, r.route, r.codec, r.point): str(r.cell) for r in cells[cells["ladder"] == ""].itertuples()}
     rows = []
-    for order, (_, line) in enumerate(lines.iterrows()):
+    for _, line in lines.iterrows():
         codec, point, head, route = (str(line[name]) for name in ("codec", "point", "head", "route"))
-        shown = [codec_cell(points, codec), Cell(point or "–", f"{order:06d}")]
+        shown = [codec_cell(points, codec, point)]
         for name in names:
             low, high = (line.get(f"{name}_{end}", math.nan) for end in ("low", "high"))
             shown.append(score_cell(line.get(name, math.nan), low, high, results.facts_of(name)))
@@ -56,15 +56,21 @@ def points_table(results: Results, points: Points) -> Markup:
     return joined([note, table("points", "Operating points", columns, rows)])
 
 
+def _column(results: Results, name: str) -> Column:
+    facts = results.facts_of(name)
+    title = column_title(results, name) if name in _ABOUT else axis_title(facts)
+    return Column(title, about=_ABOUT.get(name, ""), best="high" if facts.higher_is_better else "low")
+
+
 def _note(results: Results, scores: Sequence[str]) -> str:
-    """How to read the table: percent, direction, rates, times, intervals. scores: those of heads that it shows."""
+    """How to read the table: direction, rates, times, intervals. scores: those of heads that it shows."""
     facts = [results.facts_of(name) for name in scores]
-    percent = "Scores in percent, where their columns name no unit. " if any(score.percent for score in facts) else ""
     lower = ", ".join(score.title for score in facts if not score.higher_is_better)
     direction = f"Lower is better for {lower}. " if lower else ""
     return (
-        f"{percent}{direction}Rates are of whole files, headers included; times are medians over images in seconds, on "
-        "one thread. Below a number stands its 95 % interval. In the compressed domain decoding ends at the latents, "
+        f"{direction}Rates are of whole files, headers included; times are medians over images in seconds, on "
+        "one thread. Below a number stands its 95 % interval. A first click on a "
+        "column puts the best on top. In the compressed domain decoding ends at the latents, "
         "and no image is made."
     )
 

@@ -1,6 +1,8 @@
 """A contact sheet: images as several codecs decode them at the same bytes, with the predictions of a head.
 
 original | first layer | codec | rival at as many bytes | ...          one row an image, drawn as its task draws it
+
+A column that shows about the same picture in every row, as a first layer of a few bytes does, is left out.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from hsc.api import Codec, Image, Layered
 from hsc.errors import UnavailableError, UsageError
 from hsc.weights.fetching import fetch_all
 
+ALIKE = 0.25
+"""Pictures of different scenes are alike where they differ by less than this share of what their originals do."""
 _FORMATS = {".png", ".jpg", ".jpeg", ".pdf", ".webp"}
 
 
@@ -64,8 +68,9 @@ def sheet(
     task: Any = None,
     score: float = 0.3,
     progress: Progress | None = None,
-) -> None:
-    """Code some images, run the head on them, and write the sheet.
+) -> list[str]:
+    """Code some images, run the head on them, and write the sheet; returns the columns that were left out of it because
+    they show about the same picture in every row.
 
     images: indices into the data set. task: what draws the sheet, by default detection. score: boxes of a lower score
     are not drawn.
@@ -90,7 +95,29 @@ def sheet(
     if path.suffix.lower() not in _FORMATS:
         raise UsageError(f"the sheet would be called {path.name}; end its name in .png, .jpg, .webp or .pdf")
     scenes = _scenes(dataset, head, codec, against, images, progress or Silent())
-    task.draw_sheet(scenes, dataset, head, path, score)
+    alike = columns_alike(scenes)
+    task.draw_sheet([_without(scene, alike) for scene in scenes], dataset, head, path, score)
+    return [scenes[0].tiles[place].column for place in alike]
+
+
+def columns_alike(scenes: Sequence[Scene]) -> list[int]:
+    """The places of the columns that show about the same picture in every row; none of sheets of one row or of images
+    of different sizes.
+    """
+    if len(scenes) < 2 or len({tile.image.shape for scene in scenes for tile in scene.tiles}) > 1:
+        return []
+    spread = [_spread([scene.tiles[place].image for scene in scenes]) for place in range(len(scenes[0].tiles))]
+    return [place for place, apart in enumerate(spread) if place and apart < ALIKE * spread[0]]
+
+
+def _spread(images: Sequence[Image]) -> float:
+    """The mean difference, in levels, between all pictures and their mean."""
+    stack = np.stack(images).astype(np.float32)
+    return float(np.abs(stack - stack.mean(0)).mean())
+
+
+def _without(scene: Scene, places: Sequence[int]) -> Scene:
+    return scene._replace(tiles=tuple(tile for place, tile in enumerate(scene.tiles) if place not in places))
 
 
 def _check_head(task: Any, head: Any) -> None:

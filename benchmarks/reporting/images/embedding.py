@@ -160,10 +160,25 @@ def coloured_map(packed: str, colours: npt.NDArray[np.uint8]) -> str:
     Raises:
         ValueError, OSError: it is not such a map.
     """
+    return painted_map(map_labels(packed), colours)
+
+
+def map_labels(packed: str) -> npt.NDArray[np.uint8]:
+    """The labels of a packed map: uint8 (H, W).
+
+    Raises:
+        ValueError, OSError: it is not such a map.
+    """
     from PIL import Image as Pictures
 
     with Pictures.open(io.BytesIO(base64.b64decode(packed, validate=True)), formats=("WEBP",)) as grey:
-        labels = np.asarray(grey.convert("RGB"))[:, :, 0]
+        return np.asarray(grey.convert("RGB"))[:, :, 0]
+
+
+def painted_map(labels: npt.NDArray[np.uint8], colours: npt.NDArray[np.uint8]) -> str:
+    """Labels, uint8 (H, W), painted: lossless WebP in base64. colours: uint8 (256, 4) RGBA of each label."""
+    from PIL import Image as Pictures
+
     buffer = io.BytesIO()
     Pictures.fromarray(colours[labels]).save(buffer, "WEBP", lossless=True, quality=60, method=4)
     return base64.b64encode(buffer.getvalue()).decode()

@@ -1,4 +1,4 @@
-"""The gallery of a run: a few images as each codec decodes them at about the same bytes, with each head's predictions.
+"""The gallery of a run: a few images as each codec decodes them at a few rates, with each head's predictions.
 
 Everything goes into one file, ``gallery.json``, so that the page can be made from the run's folder alone.
 """
@@ -20,15 +20,15 @@ from benchmarks.harness.progress import Progress, Silent
 from benchmarks.reporting.images import GALLERY_IMAGES
 from benchmarks.reporting.images.gallery_file import FILE
 from benchmarks.reporting.images.gallery_images import GalleryImages
-from benchmarks.reporting.images.gallery_rates import target_bpp
+from benchmarks.reporting.images.gallery_rates import rates_of, target_bpp
 from hsc.devices import current_device, use_device
 from hsc.errors import HscError, ResultsError, UsageError
 from hsc.files.atomic_files import write_text
 from hsc.networks.network_holder import HOLDER
 
-VERSION = "1"
+VERSION = "2"
 IMAGES = GALLERY_IMAGES
-BUDGET_BYTES = 400_000
+BUDGET_BYTES = 1_000_000
 """Once the pictures take this much no further image is begun, so that a page can be sent by mail."""
 
 
@@ -82,14 +82,15 @@ def collect(
         UsageError: as ``check_images``.
     """
     check_images(images)
-    rate, progress = target_bpp(plan, store), progress or Silent()
+    rates, target, progress = rates_of(plan, store), target_bpp(plan, store), progress or Silent()
+    matched_at = rates.index(target) if target is not None else 0
     maker = GalleryImages(plan, store, without)
     shown: list[dict[str, Any]] = []
     progress.begin("pictures", min(images, len(plan.images)))
     spent_bytes = 0
     for place in places(len(plan.images), images) if images else []:
         if spent_bytes < BUDGET_BYTES:
-            image = maker.image(place, rate)
+            image = maker.image(place, rates, matched_at)
             spent_bytes += 3 * sum(len(tile["picture"]["data"]) for tile in image["tiles"]) // 4
             shown += [image] if image["tiles"] else []
         progress.advance("", 1)
@@ -97,7 +98,8 @@ def collect(
     return {
         "version": VERSION,
         "key": key(plan, images),
-        "target_bpp": rate,
+        "target_bpp": target,
+        "rates": rates,
         "heads": maker.heads,
         "classes": maker.classes,
         "images": shown,

@@ -26,6 +26,7 @@ _PICTURE: dict[str, Shape] = {
     "data": _PACKED,
     "psnr": Maybe(Number(-1000, 1000)),
 }
+_RATES = 10
 _TILE: dict[str, Shape] = {
     **dict.fromkeys(("codec", "point", "note"), _LABEL),
     "bytes": Whole(0, 1 << 40),
@@ -38,7 +39,7 @@ _IMAGE: dict[str, Shape] = {
     "image_hw": Row((_SIDE, _SIDE)),
     "window": Row((_PIXEL, _PIXEL, _WINDOW_SIDE, _WINDOW_SIDE)),
     "labels": _DRAWING,
-    "tiles": ListOf(Fields(_TILE), 1000),
+    "tiles": ListOf(Fields(_TILE, {"rate": Whole(0, _RATES - 1)}), 1000),
 }
 _GALLERY = Fields(
     {
@@ -47,12 +48,13 @@ _GALLERY = Fields(
         "classes": ListOf(_LABEL, 10_000),
         "failed": ListOf(Fields({"codec": _LABEL, "image": Text(4096), "reason": Text(10_000)}), 10_000),
         "target_bpp": Maybe(Number(0, 1e6)),
-    }
+    },
+    {"rates": ListOf(Number(0, 1e6), _RATES)},
 )
 
 
 def read_gallery(folder: Path) -> dict[str, Any] | None:
-    """The gallery of a run's folder; None where the run left none.
+    """The gallery of a run's folder; None where the run left none. One of an earlier version has one rate.
 
     Raises:
         ResultsError: the file is damaged, or not a run's.
@@ -63,6 +65,9 @@ def read_gallery(folder: Path) -> dict[str, Any] | None:
     gallery = read_json(path)
     try:
         check(gallery, _GALLERY, FILE)
+        rates = max(len(gallery.setdefault("rates", [r for r in [gallery["target_bpp"]] if r])), 1)
+        if any(tile.get("rate", 0) >= rates for image in gallery["images"] for tile in image["tiles"]):
+            raise ValueError(f"a tile of {FILE} is of a rate that is none of its {rates}")
         for number, image in enumerate(gallery["images"]):
             _check_image(image, f"{FILE}.images[{number}]", len(gallery["heads"]), len(gallery["classes"]))
     except ValueError as error:

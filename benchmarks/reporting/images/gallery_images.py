@@ -6,7 +6,7 @@ cached streams --gallery_rates.matched--> bitstream --decode--> decoded image --
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +25,7 @@ from benchmarks.harness.truth import scored_classes
 from benchmarks.harness.worker import step
 from benchmarks.imaging.psnr import psnr
 from benchmarks.reporting.images.embedding import Window, boxes_of, map_of, packed_picture, window
-from benchmarks.reporting.images.gallery_rates import matched, shown_curves
+from benchmarks.reporting.images.gallery_rates import Matched, matched, nearest, shown_curves
 from downstream.api import Detections, Masks, Prediction, SegmentationMap
 from hsc.api import Codec, Image
 from hsc.errors import HscError, UsageError
@@ -71,17 +71,21 @@ class GalleryImages:
     def _fail(self, codec: str, image: str, error: Exception) -> None:
         self.failed.append({"codec": codec, "image": image, "reason": why(error)})
 
-    def image(self, place: int, rate: float | None) -> dict[str, Any]:
-        """The image at a place of the plan: its labels, and a tile for each codec at about ``rate`` bits per pixel."""
+    def image(self, place: int, rates: Sequence[float] = (), matched_at: int = 0) -> dict[str, Any]:
+        """The image at a place of the plan: its labels, and a tile for each codec and each of ``rates``.
+
+        rates: in bits per pixel. matched_at: the number of the rate that codecs are set to; at the others the nearest
+        operating point of the run is shown. Codecs of one point have one tile for all rates.
+        """
         indexed = self.plan.images[place]
         height, width = indexed.pixels.image_hw
         cut = window(indexed.pixels.image_hw)
-        target = math.ceil(rate * height * width / 8) if rate else 0
+        targets = [math.ceil(rate * height * width / 8) for rate in rates] or [0]
         image: dict[str, Any] = {
             "image": indexed.image_id,
             "image_hw": indexed.pixels.image_hw,
             "window": cut,
-            "target_bytes": target,
+            "target_bytes": targets[matched_at],
             "tiles": [],
         }
         try:
@@ -91,19 +95,37 @@ class GalleryImages:
             return image
         image["labels"] = self._labels(indexed, cut)
         for label in shown_curves(self.plan):
-            if ("codec", label) in self.without:
-                continue
-            try:
-                step(1, ("codec", label))
-                image["tiles"].append(guarded(self._tile, place, label, original, target, cut))
-            except HscError as error:  # so may codecs and heads
-                self._fail(label, indexed.image_id, error)
+            if ("codec", label) not in self.without:
+                image["tiles"] += self._tiles_of(place, label, original, targets, matched_at, cut)
         return image
 
-    def _tile(self, place: int, label: str, original: Image, target: int, cut: Window) -> dict[str, Any]:
-        """One codec's tile: point, bytes, PSNR, the picture, and a drawing a head."""
+    def _tiles_of(
+        self, place: int, label: str, original: Image, targets: Sequence[int], matched_at: int, cut: Window
+    ) -> list[dict[str, Any]]:
+        """One codec's tiles, the one at the matched rate first made; none of a rate at which it fails."""
+        tiles: dict[int, dict[str, Any]] = {}
+        several = len({cell.point for cell in self.plan.cells if cell.curve == label}) > 1 and len(targets) > 1
+        others = [number for number in range(len(targets)) if number != matched_at] if several else []
+        for number in (matched_at, *others):
+            choose = matched if number == matched_at else nearest
+            try:
+                step(1, ("codec", label))
+                tile = guarded(self._tile, place, label, original, targets[number], cut, choose)
+            except HscError as error:  # so may codecs and heads
+                self._fail(label, self.plan.images[place].image_id, error)
+                continue
+            if number == matched_at or tile["point"] not in {other["point"] for other in tiles.values()}:
+                tiles[number] = {**tile, "rate": number} if several else tile
+        return [tiles[number] for number in sorted(tiles)]
+
+    def _tile(
+        self, place: int, label: str, original: Image, target: int, cut: Window, choose: Callable[..., Matched]
+    ) -> dict[str, Any]:
+        """One codec's tile: point, bytes, PSNR, the picture, and a drawing a head. choose: ``matched`` or
+        ``nearest``.
+        """
         indexed = self.plan.images[place]
-        codec, data, of_run = matched(self.plan, self.store, place, label, original, target)
+        codec, data, of_run = choose(self.plan, self.store, place, label, original, target)
         decoded = checked_image(codec.decode(data), indexed.pixels.image_hw)
         near = not target or not codec.rate_field or abs(len(data) / target - 1) <= NEAR
         top, left, height, width = cut

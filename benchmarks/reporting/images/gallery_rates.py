@@ -1,9 +1,13 @@
-"""The rate of a gallery: the target that most codecs reach, and each codec at about the bytes of that rate."""
+"""The rates of a gallery: the one that most codecs reach, one below and one above; and each codec at about their bytes.
+
+At the middle rate codecs are set to the same bytes; at the others the operating points of the run stand for themselves.
+"""
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -16,6 +20,9 @@ from benchmarks.harness.match_bytes import match_bytes
 from benchmarks.harness.plan import Cell, Plan
 from hsc.api import Codec, Image
 from hsc.errors import UsageError
+
+APART = 1.25
+"""The least ratio of two rates of a gallery."""
 
 
 class Matched(NamedTuple):
@@ -40,11 +47,51 @@ def target_bpp(plan: Plan, store: Store) -> float | None:
     It is the rate whose distances to all curves' ranges of rate have the smallest sum. None where no curve has two
     points.
     """
+    ends = [rate for pair in _ends(plan, store) for rate in pair]
+    return statistics.median_low(ends) if ends else None
+
+
+def rates_of(plan: Plan, store: Store) -> list[float]:
+    """The rates of a gallery in rising order: that of ``target_bpp``, and the lower medians of the ends of all curves
+    below and above it, where they lie far enough from it. Empty where no curve has two points.
+    """
+    target = target_bpp(plan, store)
+    if target is None:
+        return []
+    ends = [rate for pair in _ends(plan, store) for rate in pair]
+    below, above = [rate for rate in ends if rate * APART < target], [rate for rate in ends if rate > target * APART]
+    low, high = ([statistics.median_low(group)] if group else [] for group in (below, above))
+    return [*low, target, *high]
+
+
+def _ends(plan: Plan, store: Store) -> list[tuple[float, float]]:
+    """The lowest and the highest rate of each curve that has two points."""
     ends = []
     for label in shown_curves(plan):
         rates = [rate for cell in plan.cells if cell.curve == label and (rate := _bpp(plan, cell, store))]
-        ends += [min(rates), max(rates)] if len(rates) > 1 else []
-    return statistics.median_low(ends) if ends else None
+        if len(rates) > 1:
+            ends.append((min(rates), max(rates)))
+    return ends
+
+
+def nearest(plan: Plan, store: Store, place: int, label: str, image: Image, target: int) -> Matched:
+    """The codec at the operating point whose bitstream of an image is nearest to ``target`` bytes, by ratio.
+
+    Raises:
+        UsageError: no bitstream of this image is cached.
+    """
+    cells = [cell for cell in plan.cells if cell.curve == label]
+    sizes = [(r.size_bytes, n) for n, cell in enumerate(cells) for r in _records(plan, cell, store, [place])]
+    if not sizes:
+        raise UsageError(_why_uncoded(plan, place, cells))
+    _, number = min(sizes, key=lambda size: (abs(math.log(max(size[0], 1) / max(target, 1))), size[1]))
+    codec = cells[number].codec
+    return Matched(codec, _cached_encode(store, plan.images[place].pixels)(codec, image), of_run=True)
+
+
+def _why_uncoded(plan: Plan, place: int, cells: Sequence[Cell]) -> str:
+    failures = [plan.failures[c.streams[place]] for c in cells if c.streams[place] in plan.failures]
+    return failures[0] if failures else "no bitstream of it was coded (--overwrite never)"
 
 
 def _bpp(plan: Plan, cell: Cell, store: Store) -> float | None:
@@ -77,8 +124,7 @@ def matched(plan: Plan, store: Store, place: int, label: str, image: Image, targ
     cells = [cell for cell in plan.cells if cell.curve == label]
     sizes = [(r.size_bytes, n) for n, cell in enumerate(cells) for r in _records(plan, cell, store, [place])]
     if not sizes:
-        failures = [plan.failures[c.streams[place]] for c in cells if c.streams[place] in plan.failures]
-        raise UsageError(failures[0] if failures else "no bitstream of it was coded (--overwrite never)")
+        raise UsageError(_why_uncoded(plan, place, cells))
     below, above = [size for size in sizes if size[0] < target], [size for size in sizes if size[0] >= target]
     ends: list[Any] = [cells[max(below)[1]].codec] if below else []
     ends += [cells[min(above)[1]].codec] if above else []

@@ -59,9 +59,10 @@
 
   const words = (dot, metric) => {
     const { unit, digits } = metric;
-    const ends = report.missing(dot.low) ? "" : ` [${dot.low.toFixed(digits)}, ${dot.high.toFixed(digits)}]`;
-    const [rate, low, high] = dot.point.bpp;
-    return [`${metric.title} ${dot.y.toFixed(digits)}${ends}${unit && ` ${unit}`}`, `${rate}${report.missing(low) ? "" : ` [${low}, ${high}]`} bpp`];
+    const ends = report.missing(dot.low) ? "" : ` [${report.fixed(dot.low, digits)} to ${report.fixed(dot.high, digits)}]`;
+    const [rate, low, high] = dot.point.bpp, places = data.rateDigits;
+    const span = report.missing(low) ? "" : ` [${low.toFixed(places)} to ${high.toFixed(places)}]`;
+    return [`${metric.title} ${report.fixed(dot.y, digits)}${ends}${unit && ` ${unit}`}`, `${rate.toFixed(places)}${span} bpp`];
   };
 
   const round125 = (low, high) => {
@@ -80,7 +81,7 @@
     scale.ticks = scale.ticks.filter((tick) => tick.value >= scale.min && tick.value <= scale.max);
   };
 
-  const options = (metric, lowest, highest) => {
+  const options = (metric, [left, right], [lowest, highest]) => {
     const ink = report.colour("--ink"), quiet = report.colour("--quiet"), rule = report.colour("--rule");
     const font = { family: getComputedStyle(document.body).getPropertyValue("--plain"), size: 12 };
     const axis = { grid: { color: rule, lineWidth: 0.7 }, border: { color: rule }, ticks: { color: quiet, font, maxRotation: 0 } };
@@ -89,10 +90,10 @@
       animation: false, responsive: true, maintainAspectRatio: false, normalized: true, parsing: false,
       interaction: { mode: "nearest", intersect: false, axis: "xy" },
       scales: {
-        x: { ...axis, type: logarithmic ? "logarithmic" : "linear", title: { display: true, text: "rate [bit/pixel]", color: ink, font },
+        x: { ...axis, min: left, max: right, type: logarithmic ? "logarithmic" : "linear", title: { display: true, text: "rate [bit/pixel]", color: ink, font },
           afterBuildTicks: (scale) => { if (logarithmic) scale.ticks = round125(scale.min, scale.max).map((value) => ({ value })); },
           ticks: { ...axis.ticks, autoSkip: !logarithmic, callback: (tick) => String(Number(tick.toPrecision(6))) } },
-        y: { ...axis, suggestedMin: metric.share && metric.low !== null ? metric.low : lowest, suggestedMax: highest, afterBuildTicks: withinBounds(metric), title: { display: true, text: metric.label, color: ink, font } },
+        y: { ...axis, beginAtZero: false, suggestedMin: lowest, suggestedMax: highest, afterBuildTicks: withinBounds(metric), title: { display: true, text: metric.label, color: ink, font } },
       },
       plugins: {
         legend: { display: false },
@@ -120,12 +121,24 @@
     spoken.textContent = [chart.data.datasets[real[place]].label, points[index].point.p, ...words(points[index], metric)].filter(Boolean).join(", ");
   };
 
+  /* The image that a point of a curve stands for, where the gallery has one of its codec. */
+  const shown = (chart, active) => {
+    const dot = active && chart.data.datasets[active.datasetIndex].data[active.index];
+    if (dot?.point) report.showImage?.(data.codecs[dot.point.c].label, dot.point.bpp[0]);
+  };
+
   const draw = () => {
     charts.forEach((chart) => chart.destroy());
     const metric = metrics[Number(picked.value) || 0];
     const readers = [...data.readers.keys()].filter((n) => report.shown.r.has(n));
     const sets = readers.map((reader) => datasets(reader, metric));
-    const all = sets.flat().flatMap((set) => set.data.flatMap((dot) => [dot.y, dot.low ?? dot.y, dot.high ?? dot.y]));
+    const dots = sets.flat().filter((set) => !set.ceiling).flatMap((set) => set.data);
+    const drawn = dots.length ? dots : sets.flat().flatMap((set) => set.data);
+    const all = sets.flat().flatMap((set) => set.data).flatMap((dot) => [dot.y, dot.low ?? dot.y, dot.high ?? dot.y]);
+    const rates = drawn.map((dot) => dot.x), margin = box("log").checked ? 1.06 : 1;
+    const across = rates.length ? [Math.min(...rates) / margin, Math.max(...rates) * margin] : [undefined, undefined];
+    const room = 0.04 * (Math.max(...all) - Math.min(...all)) || 0;
+    const upright = [Math.min(...all) - room, Math.max(...all) + room];
     const figures = readers.map((reader) => {
       const { head, domain, title } = data.readers[reader];
       const canvas = report.make("canvas", { tabIndex: 0, role: "img" });
@@ -135,8 +148,9 @@
     panels.replaceChildren(...figures.map(({ figure }) => figure));
     if (!readers.length) panels.append(report.make("p", { className: "note", textContent: data.readers.length ? "No head is selected above." : "No head has a score in this run." }));
     charts = figures.map(({ canvas }, n) => {
-      const chart = new Chart(canvas, { type: "line", data: { datasets: sets[n] }, options: options(metric, Math.min(...all), Math.max(...all)), plugins: [bands] });
-      canvas.addEventListener("keydown", (event) => walk(event, chart, metric));
+      const chart = new Chart(canvas, { type: "line", data: { datasets: sets[n] }, options: options(metric, across, upright), plugins: [bands] });
+      canvas.addEventListener("keydown", (event) => (event.key === "Enter" ? shown(chart, chart.getActiveElements()[0]) : walk(event, chart, metric)));
+      canvas.addEventListener("click", (event) => shown(chart, chart.getElementsAtEventForMode(event, "nearest", { intersect: true }, true).find((item) => !chart.data.datasets[item.datasetIndex].fit)));
       return chart;
     });
     report.charts = charts;

@@ -46,26 +46,43 @@ report.filtered = [];
   }));
   find.addEventListener("input", apply);
 
-  /* First click: rising; second: falling; third: the order of the run. Cells without a value always come last. */
+  /* First click: the best on top; second: the other way; third: the order of the run. Cells without a value always come last. */
   report.sortable = (table) => {
     const body = table.tBodies[0], order = [...body.rows];
     const heads = [...table.tHead.rows[0].cells];
     heads.forEach((head, column) => head.querySelector("button").addEventListener("click", () => {
       const now = head.getAttribute("aria-sort");
-      const next = now === "none" ? "ascending" : now === "ascending" ? "descending" : "none";
+      const [first, second] = head.dataset.best === "high" ? ["descending", "ascending"] : ["ascending", "descending"];
+      const next = now === "none" ? first : now === first ? second : "none";
       heads.forEach((other) => other.setAttribute("aria-sort", other === head ? next : "none"));
       const numbers = head.dataset.kind === "number", sign = next === "descending" ? -1 : 1;
       const value = (row) => row.cells[column].dataset.v;
       const compare = (a, b) => {
-        const [first, second] = [value(a), value(b)];
-        if (first === undefined || second === undefined) return (first === undefined) - (second === undefined);
-        return sign * (numbers ? number(first) - number(second) || 0 : first.localeCompare(second, "en", { numeric: true }));
+        const [one, other] = [value(a), value(b)];
+        if (one === undefined || other === undefined) return (one === undefined) - (other === undefined);
+        return sign * (numbers ? number(one) - number(other) || 0 : one.localeCompare(other, "en", { numeric: true }));
       };
       body.append(...(next === "none" ? order : [...order].sort(compare)));
       const last = body.querySelector(".empty");
       if (last) body.append(last);
     }));
   };
+  /* Which way a table goes on beyond its frame; and in words, once, where it goes on to the right. */
+  report.scrolls = (scroll) => {
+    const frame = scroll.querySelector(".frame"), hint = report.make("p", { className: "swipe", textContent: "⟵ more columns: scroll sideways ⟶", hidden: true });
+    const look = () => {
+      const right = frame.scrollWidth - frame.clientWidth - frame.scrollLeft > 2;
+      scroll.classList.toggle("right", right);
+      scroll.classList.toggle("below", frame.scrollHeight - frame.clientHeight - frame.scrollTop > 2);
+      hint.hidden = frame.scrollWidth - frame.clientWidth <= 2;
+    };
+    scroll.after(hint);
+    frame.addEventListener("scroll", look, { passive: true });
+    new ResizeObserver(look).observe(frame);
+    report.filtered.push(look);
+    look();
+  };
+  document.querySelectorAll(".scroll").forEach(report.scrolls);
   const number = (text) => (text === "inf" ? Number.MAX_VALUE : Number(text));
   document.querySelectorAll("main table").forEach(report.sortable);
   report.apply = apply;

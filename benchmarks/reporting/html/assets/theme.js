@@ -29,5 +29,13 @@ report.make = (name, properties = {}, ...children) => {
 };
 report.colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 report.missing = (value) => value === null || value === undefined;
+/* Numbers as the whole page writes them: with a minus as wide as a plus, rates with the same digits everywhere. */
+report.minus = (text) => text.replace("-", "−");
+report.fixed = (value, digits) => report.minus(value.toFixed(digits));
+report.signed = (value, digits) => {
+  const text = report.fixed(value, digits);
+  return /[1-9]/.test(text) ? (value > 0 ? `+${text}` : text) : text.replace("−", "");
+};
+report.rate = (bpp) => `${bpp.toFixed(report.data.rateDigits)} bpp`;
 /* A score as people read it: times the metric's factor, with its digits. */
-report.format = (value, metric) => (report.missing(value) ? "–" : (metric.factor * value).toFixed(metric.digits));
+report.format = (value, metric) => (report.missing(value) ? "–" : report.fixed(metric.factor * value, metric.digits));

@@ -1,0 +1,259 @@
+"""The page's first screen: who leads by how much with each head, and the date, version and commit of the run.
+
+bd_rate, lead_bd_rate --leader of each head--> one sentence for all heads, a row a head
+                                               without Bjontegaard differences: the best score at a common rate
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from benchmarks.api import Comparison, MetricFacts
+from benchmarks.reporting.html.cells import (
+    NOTHING,
+    codec_cell,
+    difference_cell,
+    difference_unit,
+    head_cell,
+    row_marks,
+    shown_with_unit,
+    signed,
+    span,
+)
+from benchmarks.reporting.html.curves import Points, View
+from benchmarks.reporting.html.markup import Cell, Column, Markup, element, joined, table
+from benchmarks.runs.comparison_tables import of_kinds
+from benchmarks.runs.results import Results
+from benchmarks.runs.run_folder import Run
+from benchmarks.runs.sentences import verdict
+from benchmarks.stats.bootstrap import MIN_IMAGES
+
+_VERDICTS = {"better": "▲ better", "worse": "▼ worse", "inconclusive": "≈ no clear difference", "": "no interval"}
+_NO_FINDING = "No codec can be named as the leader: no head has a number for two codecs that could be compared."
+
+
+class Leader(NamedTuple):
+    """The codec that leads with one head, and by how much.
+
+    compared: its difference from the anchor in rate, or its score at a common rate. lead: the difference from the next
+    best, None where there is none. unranked: codecs without such a number. outcome: the verdict on ``compared``, empty
+    where there is no interval. anchor_leads: no codec needs fewer bits than the anchor, and ``compared`` is of the best
+    of the others.
+    """
+
+    view: View
+    compared: Comparison
+    lead: Comparison | None
+    unranked: tuple[str, ...]
+    outcome: str = ""
+    anchor_leads: bool = False
+
+    @property
+    def codec(self) -> str:
+        """The codec that leads."""
+        return self.compared.anchor if self.anchor_leads else self.compared.codec
+
+    @property
+    def of_rate(self) -> bool:
+        """Whether codecs are ranked by Bjontegaard differences in rate, and not by scores at one rate."""
+        return self.compared.kind == "bd_rate"
+
+
+def leaders(results: Results, points: Points) -> list[Leader]:
+    """The leader with each head, by the first score and the first anchor that this head was compared with."""
+    by_rate = of_kinds(results, "bd_rate", "bd_metric")
+    leads = of_kinds(results, "lead_bd_rate", "lead_at_rate")
+    at_rates = of_kinds(results, "score_at_rate")
+    ranked = (_by_bd_rate(results, v, by_rate, leads) or _at_rate(results, v, at_rates, leads) for v in points.views)
+    return [leader for leader in ranked if leader]
+
+
+def _of_view(comparisons: Sequence[Comparison], view: View) -> list[Comparison]:
+    return [c for c in comparisons if (c.head, c.route) == view[:2]]
+
+
+def _by_bd_rate(
+    results: Results, view: View, compared: Sequence[Comparison], leads: Sequence[Comparison]
+) -> Leader | None:
+    of_both = _of_view(compared, view)
+    of_view = [c for c in of_both if c.kind == "bd_rate"]
+    usable = [c for c in of_view if c.status == "ok" and math.isfinite(c.value)]
+    if not usable:
+        return None
+    metric, anchor = usable[0].metric, usable[0].anchor
+    rivals = [c for c in usable if (c.metric, c.anchor) == (metric, anchor)]
+    best = min(rivals, key=lambda c: c.value)
+    valued = {c.codec for c in rivals}
+    unranked = (c.codec for c in of_view if (c.metric, c.anchor) == (metric, anchor) and c.codec not in valued)
+    own = [
+        c
+        for c in _of_view(leads, view)
+        if c.kind == "lead_bd_rate" and (c.metric, c.anchor, c.codec, c.status) == (metric, anchor, best.codec, "ok")
+    ]
+    lead = min(own, key=lambda c: abs(c.value), default=None)
+    pair = [c for c in of_both if (c.metric, c.anchor, c.codec) == (metric, anchor, best.codec)]
+    sure = (c for c in pair if not math.isnan(c.low) and c.images >= MIN_IMAGES)
+    outcome = next((str(verdict(c, results.facts_of(metric))) for c in sure), "")
+    return Leader(view, best, lead, tuple(dict.fromkeys(unranked)), outcome, anchor_leads=best.value >= 0)
+
+
+def _at_rate(results: Results, view: View, scores: Sequence[Comparison], leads: Sequence[Comparison]) -> Leader | None:
+    """The best score at the rate that most codecs reach; the lowest such rate."""
+    usable = [c for c in _of_view(scores, view) if c.status == "ok" and math.isfinite(c.value)]
+    if not usable:
+        return None
+    of_metric = [c for c in usable if c.metric == usable[0].metric]
+    counts = Counter(c.at_bpp for c in of_metric)
+    rate = min(counts, key=lambda bpp: (-counts[bpp], bpp))
+    rivals = [c for c in of_metric if c.at_bpp == rate]
+    if len(rivals) < 2:
+        return None
+    sign = results.facts_of(rivals[0].metric).sign
+    best = max(rivals, key=lambda c: sign * c.value)
+    own = [
+        c
+        for c in _of_view(leads, view)
+        if c.kind == "lead_at_rate" and (c.metric, c.codec, c.at_bpp, c.status) == (best.metric, best.codec, rate, "ok")
+    ]
+    lead = min(own, key=lambda c: abs(c.value), default=None)
+    ranked = {c.codec for c in rivals}
+    return Leader(view, best, lead, tuple(dict.fromkeys(c.codec for c in usable if c.codec not in ranked)))
+
+
+def finding(results: Results, points: Points) -> Markup:
+    """Who leads: one sentence, and a row a head."""
+    found = leaders(results, points)
+    if not found:
+        return joined([element("p", _NO_FINDING, class_="lead"), *_reasons(results)])
+    columns = [
+        Column("Leader", "text"),
+        Column("Against the anchor", about="the leader's difference in bits at equal score, or its score at one rate"),
+        Column("Against the next", about="the leader less the next best, on the same resamples"),
+        Column("Verdict (95 % CI)", "text"),
+        Column("Head", "text"),
+    ]
+    rows = [_row(results, points, leader) for leader in found]
+    caption = "The leader with each head"
+    return joined([element("p", headline(results, found), class_="lead"), table("finding", caption, columns, rows)])
+
+
+def _reasons(results: Results) -> list[Markup]:
+    """Why there is no finding: the reasons why codecs could not be compared, each once."""
+    refused = [c for c in of_kinds(results, "bd_rate") if c.status != "ok" and c.reason]
+    reasons: dict[str, list[str]] = {}
+    for comparison in refused:
+        codecs = reasons.setdefault(comparison.reason, [])
+        if (pair := f"{comparison.codec} against {comparison.anchor}") not in codecs:
+            codecs.append(pair)
+    texts = [f"{', '.join(pairs[:4])}: {reason}." for reason, pairs in reasons.items()]
+    if not texts:
+        texts = ["The run names no anchor, or has one codec of fewer than four points; --anchor names one."]
+    return [element("p", text, class_="note") for text in texts[:4]]
+
+
+def headline(results: Results, found: Sequence[Leader]) -> str:
+    """The finding in one or two sentences."""
+    names = list(dict.fromkeys(leader.codec for leader in found))
+    heads = {1: "the one head", 2: "both heads"}.get(len(found), f"all {len(found)} heads") + " that compare codecs"
+    if len(names) > 1:
+        tally = Counter(leader.codec for leader in found)
+        parts = ", ".join(f"{name} with {count}" for name, count in tally.most_common())
+        return f"No one codec leads with {heads}: {parts} of {len(found)}. The rows below say by how much."
+    first = found[0]
+    title = results.facts_of(first.compared.metric).title
+    if not all(leader.of_rate for leader in found):
+        return f"{names[0]} leads with {heads}; the rows below say by how much."
+    if first.anchor_leads:
+        return f"The anchor {names[0]} leads with {heads}: no other codec needs fewer bits at equal {title}."
+    saved = sorted(-leader.compared.value for leader in found)
+    share = f"{saved[0]:.0f}" if f"{saved[0]:.0f}" == f"{saved[-1]:.0f}" else f"{saved[0]:.0f} to {saved[-1]:.0f}"
+    sure = sum(leader.outcome == "better" for leader in found)
+    bare = sum(not leader.outcome for leader in found)
+    count = f" with {sure} of {len(found)}" if sure < len(found) else " with each" if sure > 1 else ""
+    doubt = f"The 95 % interval excludes that there is no difference{count}"
+    if not sure:
+        doubt = "No 95 % interval excludes that there is no difference"
+    doubt += f"; {bare} of {len(found)} {'has' if bare == 1 else 'have'} no interval" if bare else ""
+    return f"{names[0]} leads with {heads}: {share} % fewer bits than {first.compared.anchor} at equal {title}. {doubt}."
+
+
+def _row(results: Results, points: Points, leader: Leader) -> tuple[dict[str, Any], list[Cell]]:
+    compared, lead = leader.compared, leader.lead
+    facts = results.facts_of(compared.metric)
+    if leader.of_rate:
+        against = _difference_from(compared, facts, compared.anchor, f"{compared.codec}, " * leader.anchor_leads)
+        small = f"than {compared.anchor}" if leader.outcome in ("better", "worse") else f"from {compared.anchor}"
+        says = Cell(
+            _VERDICTS[leader.outcome], leader.outcome or None, small * bool(leader.outcome), f"verdict {leader.outcome}"
+        )
+    else:
+        value = shown_with_unit(compared.value, facts)
+        against = Cell(value, repr(float(compared.value)), f"{facts.title} at {compared.at_bpp:g} bpp")
+        says = Cell("–", None, "no Bjontegaard difference", "why")
+    cells = [
+        codec_cell(points, leader.codec, _unranked(leader)),
+        against,
+        _difference_from(lead, facts, lead.other) if lead else NOTHING,
+        says,
+        head_cell(*leader.view[:2]),
+    ]
+    return row_marks(points, *leader.view[:2], leader.codec), cells
+
+
+def _difference_from(comparison: Comparison, facts: MetricFacts, other: str, before: str = "") -> Cell:
+    """A difference from a named codec, with its interval."""
+    cell = difference_cell(comparison, facts)
+    if cell.sort is None:
+        return cell
+    ends = (
+        "no interval" if math.isnan(comparison.low) else f"[{span(comparison, comparison.low, comparison.high, facts)}]"
+    )
+    text = f"{before}{signed(comparison, comparison.value, facts)}{difference_unit(comparison, facts)}"
+    return cell._replace(text=text, small=joined([f"than {other}", element("span", ends, class_="line")]))
+
+
+def _unranked(leader: Leader) -> str:
+    """Which codecs have no number to be ranked by."""
+    names = leader.unranked
+    if not names:
+        return ""
+    return f"not ranked: {', '.join(names[:3])}" + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def origin_line(run: Run) -> Markup:
+    """Date, version, commit and folder of the run, and the command that says whether its numbers hold."""
+    environment = run.about["environment"]
+    parts = [_date(run.about), _version(environment), _commit(environment)]
+    facts = element("p", " · ".join(filter(None, parts)), class_="note facts")
+    command = element("code", "hsc-bench verify FOLDER")  # the page of a folder is the same under any name
+    check = element(
+        "p",
+        "Not verified by this page: ",
+        command,
+        " makes the tables, the figures and this page again from the folder’s numbers, decodes "
+        "the bitstreams it keeps, and says what it could not check.",
+        class_="note",
+        id="verified",
+    )
+    return joined([facts, check])
+
+
+def _date(about: Mapping[str, Any]) -> str:
+    date = about.get("date")
+    return f"Run of {date[:16].replace('T', ' ')} UTC" if isinstance(date, str) and date else "Date not recorded"
+
+
+def _version(environment: Mapping[str, Any]) -> str:
+    version = environment.get("packages", {}).get("hsc-bench")
+    return f"HSC-Bench {version}" if version else "HSC-Bench of an unknown version"
+
+
+def _commit(environment: Mapping[str, Any]) -> str:
+    commit = environment.get("commit")
+    if not commit:
+        return "no commit recorded"
+    changed = " with changes that are not committed" if commit.endswith("+") else ""
+    return f"commit {commit.rstrip('+')[:12]}{changed}"

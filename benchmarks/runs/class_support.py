@@ -1,0 +1,49 @@
+"""How much of the data set each class takes: objects of a class in boxes and masks, pixels in label maps."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.api import Counts
+from benchmarks.harness.guard import guarded
+from benchmarks.harness.plan import Plan
+from benchmarks.harness.reader_truth import label_truth
+from benchmarks.harness.truth import scored_classes
+from downstream.api import Detections
+from hsc.errors import HscError
+
+NAME = "class_support"
+"""The field of ``run.json``."""
+
+
+def class_support(plan: Plan, counts: Sequence[Counts]) -> dict[str, Any]:
+    """{"unit": "objects" or "pixels", "counts": number by class}; empty where the data set has no such labels.
+
+    counts: those of the run, from which pixels are known without reading the labels again. Crowds are left out.
+    """
+    if counts:
+        pixels: dict[str, int] = {}
+        for matrix in counts:
+            for name, number in zip(matrix.classes, matrix.counted.sum(1).tolist(), strict=True):
+                pixels[name] = int(number)
+        return {"unit": "pixels", "counts": pixels}
+    objects: dict[str, int] = {}
+    for reader in plan.config.readers:
+        if reader.head.output is Detections and plan.cells_of(reader):
+            for name, number in _objects(plan, reader).items():
+                objects.setdefault(name, number)
+    return {"unit": "objects", "counts": objects} if objects else {}
+
+
+def _objects(plan: Plan, reader: Any) -> dict[str, int]:
+    """The labelled objects of each class that a head is scored in; none without labels, or where they do not load."""
+    try:
+        truth = guarded(label_truth, plan.config, plan.images, reader, scored_classes(plan.config, reader.head))
+    except HscError:  # the scores of that head are missing for the same reason, and say it
+        return {}
+    if truth is None or truth.coco is None:
+        return {}
+    numbers = Counter(a["category_id"] for a in truth.coco["annotations"] if not a.get("iscrowd", 0))
+    return {name: numbers[label] for label, name in enumerate(truth.classes, 1)}
