@@ -99,17 +99,26 @@ def test_classes_of_the_same_name_are_scored_and_said(tmp_path: Path) -> None:
     assert "not scored, since the head does not know them: 'unseen'" in text
 
 
+def test_classes_spelled_in_another_way_are_the_same_and_said(tmp_path: Path) -> None:
+    plain, _ = outcome(tmp_path, [FindSquares()])
+    found, said = outcome(tmp_path, [Named(names=("S_quare", "dog"))])
+    (label,) = {r.head for r in found.scores if r.head}
+    assert ap(found, label) == ap(plain, "squares")
+    assert len(said) == 1
+    assert "'S_quare = square'" in said[0]
+
+
 @pytest.mark.parametrize("dry", [True, False])
 def test_where_no_class_is_shared_nothing_is_coded(tmp_path: Path, dry: bool) -> None:
     with pytest.raises(UsageError, match="no head can be scored") as refused:
-        outcome(tmp_path, [Named(names=("Square", "dog"))], dry=dry)
+        outcome(tmp_path, [Named(names=("Sqare", "dog"))], dry=dry)
     message = str(refused.value)
     for part in (
-        "'Square', 'dog'",
+        "'Sqare', 'dog'",
         "'square', 'unseen'",
         "mine-to-squares.toml",
         "HSC_CLASS_MAPS",
-        '"Square" = "square"',
+        'map = {"Sqare" = "square"}',
     ):
         assert part in message
     assert coded(tmp_path) == 0
