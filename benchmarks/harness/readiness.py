@@ -2,7 +2,8 @@
 
     plan --classes, labels--> readers that have a truth --one original each--> readers that answer
       |                                                                             |
-      +--remarks of the data set, classes matched by name--> notices    none left: UsageError
+      +--remarks of the data set, classes matched by name--> notices             objects, where no label is
+                                                                                    none left: UsageError
 
 A fault of one head leaves the others to go on: it has a row with the reason, and no cell.
 """
@@ -21,6 +22,7 @@ from benchmarks.harness.keys import registered_name
 from benchmarks.harness.make_plan import leave_out
 from benchmarks.harness.plan import Plan, Unfit
 from benchmarks.harness.progress import Progress
+from benchmarks.harness.pseudo_labels import without_objects
 from benchmarks.harness.readers import Reader, ReaderName
 from benchmarks.harness.requirements import boxes_of
 from benchmarks.harness.trials import ReadLabelMaps, ReadOriginal, reasons_of
@@ -65,6 +67,7 @@ def make_ready(plan: Plan, store: Store, executor: Executor, progress: Progress,
             f"{'; '.join(sorted(bad_maps)[:3])}"
         )
     _leave_out(plan, store, silent, tell)
+    _leave_out(plan, store, without_objects(plan, store, executor), tell)
 
 
 def _tell_skipped(plan: Plan, tell: Callable[[str], None]) -> None:
