@@ -1,4 +1,4 @@
-"""Detectors and segmenters of the transformers library: DETR, RT-DETR, YOLOS, SegFormer, Mask2Former, UperNet and others.
+"""Detectors and segmenters of the transformers library: DETR, RT-DETR, YOLOS, SegFormer, Mask2Former and others.
 
 image --image processor--> pixel_values --> network --post-processing--> Detections | SegmentationMap
 
@@ -38,7 +38,9 @@ _INSTALL = "pip install 'hsc-bench[huggingface]'"
 _CONFIG = "config.json"
 _FILES = ("*.json", "*.safetensors")
 """Files of a model that are read; pickles and code are not."""
-_DETECTION, _SEGMENTATION = "ForObjectDetection", "Segmentation"
+_DETECTION = "ForObjectDetection"
+_SEGMENTATION = ("ForSemanticSegmentation", "ForUniversalSegmentation", "ForInstanceSegmentation")
+Task = Literal["detection", "segmentation"]
 _UNNAMED = "LABEL_"
 """The start of the names that transformers makes up for classes without a name."""
 
@@ -50,7 +52,8 @@ class HuggingFace:
 
     path: a local folder, or a name on the hub such as nvidia/segformer-b0-finetuned-ade-512-512. revision: of a model
     on the hub, best a commit; empty for its newest. download: fetch a model of the hub that is not in the local cache;
-    otherwise nothing is fetched. classes: a known label space, or a text file with one name a line; if empty, they are
+    otherwise nothing is fetched. task: "auto" reads it from the model's config, which must be here; name it for a model
+    that the run is to fetch. classes: a known label space, or a text file with one name a line; if empty, they are
     the config's id2label. score_threshold, max_detections: boxes with a lower score are dropped, then this many of the
     best are kept; these detectors need no suppression.
     """
@@ -58,6 +61,7 @@ class HuggingFace:
     path: str
     revision: str = ""
     download: bool = False
+    task: Literal["auto", "detection", "segmentation"] = "auto"
     classes: str = ""
     score_threshold: float = 0.001
     max_detections: int = 100
@@ -66,11 +70,15 @@ class HuggingFace:
 
     @property
     def output(self) -> type[Prediction]:
-        """Detections or SegmentationMap, by the config; Detections where it cannot be read."""
-        try:
-            return SegmentationMap if _task(_config(self._folder()), self.path) == _SEGMENTATION else Detections
-        except (UnavailableError, DataError):
-            return Detections
+        """Detections or SegmentationMap, by ``task`` or the config; Detections where that cannot be read."""
+        task = self.task
+        if task == "auto":
+            try:
+                local = Path(self.path) if (Path(self.path) / _CONFIG).is_file() else self._folder()
+                task = _task(_config(local), self.path)
+            except (UnavailableError, DataError):
+                return Detections
+        return SegmentationMap if task == "segmentation" else Detections
 
     @property
     def label_space(self) -> LabelSpace:
@@ -92,11 +100,9 @@ class HuggingFace:
         """What a prediction would download; empty if the model is present, or may not be downloaded."""
         if not self.download or offline() or importlib.util.find_spec("transformers") is None:
             return ""
-        return (
-            ""
-            if _local_folder(self.path, self.revision)
-            else f"not fetched yet; would download {self.path} from the hub"
-        )
+        if _local_folder(self.path, self.revision):
+            return ""
+        return f"not fetched yet; would download {self.path} from the Hugging Face hub"
 
     def fetch(self) -> None:
         """Download the model from the hub if it is missing.
@@ -165,20 +171,23 @@ class HuggingFace:
         if folder is None:
             raise UnavailableError(
                 f"the model {self.path} is neither a folder with {_CONFIG} nor in the local cache of the hub; give "
-                f"download=true to fetch it once (HSC_OFFLINE must be unset), or hf download {self.path}, or the path of "
-                f"a folder that save_pretrained wrote"
+                f"download=true to fetch it once (HSC_OFFLINE must be unset), or hf download {self.path}, or the path "
+                f"of a folder that save_pretrained wrote"
             )
         return folder
 
     def _classes(self) -> _Classes:
         config = _config(self._folder())
-        return _classes(config, self.classes, self.path, detector=_task(config, self.path) == _DETECTION)
+        return _classes(config, self.classes, self.path, detector=_task(config, self.path) == "detection")
 
     def _loaded(self) -> _Loaded:
         folder = self._folder()
         self._classes()
         digests = ",".join(sha256_of(file) for file in _files(folder))
-        return _load(str(folder), digests, _task(_config(folder), self.path), current_device())
+        task = _task(_config(folder), self.path)
+        if self.task not in ("auto", task):
+            raise DataError(f"{self.path} is for {task}, task came as {self.task}; leave task out")
+        return _load(str(folder), digests, task, current_device())
 
 
 class _Loaded(NamedTuple):
@@ -189,7 +198,7 @@ class _Loaded(NamedTuple):
 
 
 class _Classes(NamedTuple):
-    """The classes of a model. labels: int64, the label in ``space`` of each number that the model answers, -1 for none."""
+    """The classes of a model. labels: int64, the label in ``space`` of each number that it answers, -1 for none."""
 
     space: LabelSpace
     labels: npt.NDArray[np.int64]
@@ -233,8 +242,8 @@ def _download(path: str, revision: str) -> None:
         snapshot_download(path, revision=revision or None, allow_patterns=list(_FILES))
     except Exception as error:  # the hub's errors and those of the network have no common base class
         raise UnavailableError(
-            f"the model {path} could not be downloaded: {' '.join(str(error).split())}; check its name and the network, "
-            f"or give the path of a local folder"
+            f"the model {path} could not be downloaded: {' '.join(str(error).split())}; check its name and the "
+            f"network, or give the path of a local folder"
         ) from error
 
 
@@ -253,7 +262,7 @@ def _config(folder: Path) -> Mapping[str, Any]:
     return content
 
 
-def _task(config: Mapping[str, Any], path: str) -> str:
+def _task(config: Mapping[str, Any], path: str) -> Task:
     """Whether a model is a detector or a semantic segmenter, by the name of its class.
 
     Raises:
@@ -262,12 +271,12 @@ def _task(config: Mapping[str, Any], path: str) -> str:
     names = [str(name) for name in config.get("architectures") or []]
     for name in names:
         if name.endswith(_DETECTION):
-            return _DETECTION
-        if name.endswith(("ForSemanticSegmentation", "ForUniversalSegmentation", "ForInstanceSegmentation")):
-            return _SEGMENTATION
+            return "detection"
+        if name.endswith(_SEGMENTATION):
+            return "segmentation"
     raise DataError(
         f"{path} has the architectures {', '.join(names) or 'none'}, expected one that ends in {_DETECTION}, "
-        f"ForSemanticSegmentation or ForUniversalSegmentation; give a model that was fine-tuned for one of these"
+        f"{' or '.join(_SEGMENTATION)}; give a model that was fine-tuned for one of these"
     )
 
 
@@ -290,8 +299,8 @@ def _classes(config: Mapping[str, Any], given: str, path: str, *, detector: bool
         return _Classes(space, _table(numbers, count))
     if not names or all(name.startswith(_UNNAMED) for name in names.values()):
         raise DataError(
-            f"the {_CONFIG} of {path} does not name its classes in id2label; give classes=, a known label space or a text "
-            f"file with one name a line"
+            f"the {_CONFIG} of {path} does not name its classes in id2label; give classes=, a known label space or a "
+            f"text file with one name a line"
         )
     kept = {number: name for number, name in sorted(names.items()) if not (detector and _stands_for_none(name))}
     return _Classes(space_named(list(kept.values()), Path(path).name), _table(list(kept), count))
@@ -308,12 +317,12 @@ def _table(numbers: Sequence[int], count: int) -> npt.NDArray[np.int64]:
 
 
 @held
-def _load(folder: str, _digests: str, task: str, device: str) -> _Loaded:
+def _load(folder: str, _digests: str, task: Task, device: str) -> _Loaded:
     """The network of a folder. It is held here and not in the head, so that a head can be sent to workers."""
     transformers = _import()
     loaders = (
         [transformers.AutoModelForObjectDetection]
-        if task == _DETECTION
+        if task == "detection"
         else [transformers.AutoModelForSemanticSegmentation, transformers.AutoModelForUniversalSegmentation]
     )
     name = Path(folder).name

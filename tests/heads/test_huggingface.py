@@ -137,6 +137,8 @@ def test_missing_and_unfit_models_say_the_cure(transformers: Any, tmp_path: Path
     assert "id2label" in str(HuggingFace(str(tmp_path)).available())
     (tmp_path / "names.txt").write_text("a\nb\nc\n", "utf-8")
     assert HuggingFace(str(tmp_path), classes=str(tmp_path / "names.txt")).available() is None
+    wrong = HuggingFace(str(tmp_path), classes=str(tmp_path / "names.txt"), task="detection")
+    assert "is for segmentation, task came as detection" in str(wrong.available())
     (tmp_path / "config.json").write_text("[]", "utf-8")
     with pytest.raises(DataError, match="cannot be read"):
         HuggingFace(str(tmp_path)).label_space  # noqa: B018
@@ -152,6 +154,13 @@ def test_weights_that_are_not_there_are_refused(transformers: Any, tmp_path: Pat
         {key: value for key, value in state.items() if key != name}, tmp_path / "model.safetensors", {"format": "pt"}
     )
     assert "lacks 1 of its network's weights" in str(HuggingFace(str(tmp_path)).available())
+
+
+def test_the_task_can_be_read_or_named_without_the_package(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"architectures": ["UperNetForSemanticSegmentation"]}', "utf-8")
+    assert HuggingFace(str(tmp_path)).output is SegmentationMap
+    assert HuggingFace("nobody/nothing", task="segmentation").output is SegmentationMap
+    assert HuggingFace("nobody/nothing").output is Detections
 
 
 def test_without_the_package_the_extra_is_named() -> None:
