@@ -29,6 +29,7 @@ COMMANDS = {
     "contact-sheet": Command("contact_sheet", "draw images as several codecs decode them at equal bytes"),
     "complexity": Command("complexity", "measure time, MACs, parameters and memory from bytes to predictions"),
     "doctor": Command("doctor", "show what is installed, what works here, and the cure for what does not"),
+    "class-map": Command("class_map", "write a class map from a head's classes to a data set's, to be checked"),
     "check-codec": Command("check_codec", "check a codec against the codec contract"),
     "completion": Command("completion", "print a script that completes hsc-bench in bash, zsh or tcsh"),
     "export-shards": Command("export_shards", "write a data set's images and labels as training shards"),

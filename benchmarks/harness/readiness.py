@@ -2,30 +2,34 @@
 
     plan --classes, labels--> readers that have a truth --one original each--> readers that answer
       |                                                                             |
-      +--remarks of the data set, classes matched by name--> notices    none left: UsageError
+      +--remarks of the data set, classes matched by name--> notices             objects, where no label is
+                                                                                    none left: UsageError
 
 A fault of one head leaves the others to go on: it has a row with the reason, and no cell.
 """
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from benchmarks.api import HasBoxes, HasLabelMaps, HasRemarks
+from benchmarks.api import DATASETS, HasBoxes, HasLabelMaps, HasRemarks
 from benchmarks.harness.cache import Store
 from benchmarks.harness.executors import Executor
+from benchmarks.harness.guard import guarded
 from benchmarks.harness.keys import registered_name
 from benchmarks.harness.make_plan import leave_out
 from benchmarks.harness.plan import Plan, Unfit
 from benchmarks.harness.progress import Progress
+from benchmarks.harness.pseudo_labels import without_objects
 from benchmarks.harness.readers import Reader, ReaderName
 from benchmarks.harness.requirements import boxes_of
 from benchmarks.harness.trials import ReadLabelMaps, ReadOriginal, reasons_of
 from benchmarks.harness.truth import labels_of, limit_coco, scored_classes
 from benchmarks.stats.anchors import members
-from downstream.api import Detections, SegmentationMap
-from downstream.class_maps import listed, map_between
+from downstream.api import HEADS, Detections, SegmentationMap
+from downstream.class_maps import listed, map_between, why_unscored
 from hsc.errors import DataError, UsageError
 
 MAPS_A_JOB = 32
@@ -63,6 +67,7 @@ def make_ready(plan: Plan, store: Store, executor: Executor, progress: Progress,
             f"{'; '.join(sorted(bad_maps)[:3])}"
         )
     _leave_out(plan, store, silent, tell)
+    _leave_out(plan, store, without_objects(plan, store, executor), tell)
 
 
 def _tell_skipped(plan: Plan, tell: Callable[[str], None]) -> None:
@@ -80,7 +85,7 @@ def _tell_skipped(plan: Plan, tell: Callable[[str], None]) -> None:
     reading = [reader.name for reader in _reading(plan)]
     for reader in plan.config.readers:
         if reading and reader.name not in reading and (reason := _why_not(plan, reader)):
-            tell(f"the head {reader.label} is left out: {reason}")
+            tell(f"the head {reader.label} is left out: {reason}{_class_map_command(plan, reader)}")
 
 
 def _leave_out(plan: Plan, store: Store, unfit: Mapping[ReaderName, Unfit], tell: Callable[[str], None]) -> None:
@@ -88,7 +93,7 @@ def _leave_out(plan: Plan, store: Store, unfit: Mapping[ReaderName, Unfit], tell
     leave_out(plan, unfit, store)
     if not any(cell.predictions for cell in plan.cells):
         lines = [
-            f"{reader.label}: {_why_not(plan, reader)}"
+            f"{reader.label}: {_why_not(plan, reader)}{_class_map_command(plan, reader)}"
             for reader in plan.config.readers
             if reader.label not in plan.skipped_heads
         ]
@@ -100,6 +105,23 @@ def _leave_out(plan: Plan, store: Store, unfit: Mapping[ReaderName, Unfit], tell
 def _why_not(plan: Plan, reader: Reader) -> str:
     """The reasons for which a reader follows no codec, each once."""
     return "; ".join(dict.fromkeys(cell.why_not[reader.name] for cell in plan.cells if reader.name in cell.why_not))
+
+
+def _class_map_command(plan: Plan, reader: Reader) -> str:
+    """The command that writes the class map that a reader lacks, as a clause; empty where no class map is missing."""
+    config, head = plan.config, reader.head
+    target = labels_of(config, head.output)
+    if target is None or not registered_name(head) or not registered_name(config.dataset):
+        return ""
+    source = guarded(lambda: head.label_space)
+    if source.name == target.name or not guarded(why_unscored, source, target):
+        return ""
+    file = f"{source.name}-to-{target.name}.toml"
+    specs = [shlex.quote(str(spec)) for spec in (HEADS.spec(head), DATASETS.spec(config.dataset))]
+    return (
+        f"; hsc-bench class-map --head {specs[0]} --dataset {specs[1]} --out {shlex.quote(file)} writes the file with "
+        f"near names filled in; check it, then export HSC_CLASS_MAPS={shlex.quote(file)}"
+    )
 
 
 def _reading(plan: Plan) -> list[Reader]:
@@ -151,11 +173,13 @@ def _note(plan: Plan, tell: Callable[[str], None]) -> None:
         source, target = reader.head.label_space, labels_of(plan.config, reader.head.output)
         between = map_between(source, target) if target else None
         if target and between and between.by_name:
-            unknown = [name for name in target.classes if name not in between.names]
+            unknown = [name for name in target.classes if name not in between.names.values()]
             notice = (
                 f"head {reader.label}: no class map from {source.name} to {target.name} is written, so classes of the "
                 f"same name are taken to be the same: {listed(between.scored(source, target))}"
             )
+            if spelled := [f"{known} = {name}" for known, name in between.names.items() if known != name]:
+                notice += f"; spelled in two ways: {listed(spelled)}"
             if unknown:
                 notice += f"; not scored, since the head does not know them: {listed(unknown)}"
             notices[notice] = None

@@ -10,23 +10,28 @@
 
 Classes that are not named are dropped. A head's class without an entry is never scored. A data set's class that nothing
 maps to is left out of the average, so a head is scored only on classes that it can know. If one class of a head stands
-for several of a data set, ``merge`` scores these as one. The environment variable ``HSC_CLASS_MAPS`` names a folder of
-further files outside the tree.
+for several of a data set, ``merge`` scores these as one.
 
-If there is no file, classes of exactly the same name are taken as the same class, provided that there is one besides
-the background. The run reports that it did so.
+The environment variable ``HSC_CLASS_MAPS`` names a folder of further files outside the tree, or one file of any name
+that ends in .toml and states its label spaces: ``source = "..."`` and ``target = "..."`` before the tables.
+``hsc-bench class-map`` writes such a file.
+
+If there is no file, classes of the same name (``class_names.py``: case, blanks, underscores and hyphens set aside) are
+taken as the same class, provided that there is one besides the background. The run reports that it did so.
 """
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from downstream.api import LabelSpace
+from downstream.class_maps.class_names import folded, near_names, same_names
+from downstream.class_maps.map_text import inline_map
 from downstream.label_spaces import BACKGROUND
 from hsc.errors import DataError
 
@@ -39,7 +44,7 @@ class ClassMap:
     """How a head's answers are scored in a data set's classes.
 
     names: from a head's class to the data set's class; empty if both have the same label space. merge: from a data
-    set's class to the class that it is scored as. by_name: there is no file, and classes of equal names were matched.
+    set's class to the class that it is scored as. by_name: there is no file, and classes of the same name were matched.
     """
 
     names: Mapping[str, str]
@@ -69,8 +74,8 @@ def map_between(source: LabelSpace, target: LabelSpace) -> ClassMap | None:
     names = find_map(source.name, target.name)
     if names:
         return ClassMap(names, find_merge(source.name, target.name))
-    shared = {name: name for name in source.classes if name in target.classes}
-    return ClassMap(shared, {}, by_name=True) if set(shared) - {BACKGROUND} else None
+    shared = same_names(source.classes, target.classes)
+    return ClassMap(shared, {}, by_name=True) if {folded(name) for name in shared} - {BACKGROUND} else None
 
 
 def why_unscored(source: LabelSpace, target: LabelSpace) -> str | None:
@@ -84,8 +89,8 @@ def why_unscored(source: LabelSpace, target: LabelSpace) -> str | None:
         cure = (
             "correct the names of the head's classes, or of the labels' classes"
             if source.name == target.name
-            else f"write {source.name}-to-{target.name}.toml into a folder that HSC_CLASS_MAPS names, with a table "
-            f"[map] that has a line for each class that both know, such as {_example(source, target)}"
+            else f"write {source.name}-to-{target.name}.toml into a folder that HSC_CLASS_MAPS names, with a line such "
+            f"as {_example(source, target)}"
         )
         return f"no class map from {source.name} to {target.name}, and no class of the same name: {both}; {cure}"
     if not class_map.scored(source, target):
@@ -107,16 +112,9 @@ def listed(names: Sequence[str]) -> str:
 
 
 def _example(source: LabelSpace, target: LabelSpace) -> str:
-    """Up to three plausible lines of a class map: pairs of similar names, or the first class of each without any."""
-    folded: dict[str, str] = {}
-    for name in source.classes:
-        folded.setdefault(name.casefold(), name)
-    pairs = []
-    for name in target.classes:
-        near = difflib.get_close_matches(name.casefold(), folded, 1, 0.75)
-        pairs += [(folded[near[0]], name)] if near else []
-    pairs = pairs[:3] or [*zip(source.classes[:1], target.classes[:1], strict=True)]
-    return ", ".join(f'"{known}" = "{name}"' for known, name in pairs)
+    """A class map in one line: pairs of similar names, at most twelve, or the first class of each without any."""
+    pairs = [*near_names(source.classes, target.classes).items()][:_MAX_NAMES]
+    return inline_map(dict(pairs or zip(source.classes[:1], target.classes[:1], strict=True)))
 
 
 def find_map(source: str, target: str) -> Mapping[str, str] | None:
@@ -141,15 +139,46 @@ def find_merge(source: str, target: str) -> Mapping[str, str]:
 
 
 def _tables(source: str, target: str) -> Mapping[str, Mapping[str, str]] | None:
-    """The tables of the first file of that name; ``merge`` is empty if the file has none."""
-    for folder in (os.environ.get("HSC_CLASS_MAPS"), Path(__file__).parent):
+    """The tables of the first file of these label spaces; ``merge`` is empty if the file has none."""
+    own = os.environ.get("HSC_CLASS_MAPS")
+    if own and own.endswith(".toml") and not Path(own).is_dir():
+        if not Path(own).is_file():
+            raise DataError(f"HSC_CLASS_MAPS names {own}, which is missing; hsc-bench class-map writes such a file")
+        if (content := _read(Path(own))) and _spaces(content, Path(own)) == (source, target):
+            return _checked(content, Path(own))
+        own = None
+    for folder in (own, Path(__file__).parent):
         path = Path(folder) / f"{source}-to-{target}.toml" if folder else None
         if path and path.is_file():
-            try:
-                tables = {"merge": {}, **tomllib.loads(path.read_text("utf-8"))}
-                return {name: {str(k): str(v) for k, v in tables[name].items()} for name in ("map", "merge")}
-            except (ValueError, RecursionError, KeyError, AttributeError) as error:
-                raise DataError(
-                    f"{path.name} is not a class map: {error}; expected a [map] table of source = target"
-                ) from error
+            return _checked(_read(path), path)
     return None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise _no_map(path, error) from error
+
+
+def _spaces(content: Mapping[str, Any], path: Path) -> tuple[str, str]:
+    """The names of the label spaces that a file states."""
+    names = content.get("source"), content.get("target")
+    if not all(isinstance(name, str) for name in names):
+        raise DataError(
+            f'{path.name} does not state its label spaces; write source = "..." and target = "..." before [map], or '
+            f"name the file SOURCE-to-TARGET.toml and let HSC_CLASS_MAPS name its folder"
+        )
+    return str(names[0]), str(names[1])
+
+
+def _checked(content: Mapping[str, Any], path: Path) -> dict[str, dict[str, str]]:
+    tables = {"merge": {}, **content}
+    try:
+        return {name: {str(k): str(v) for k, v in tables[name].items()} for name in ("map", "merge")}
+    except (KeyError, AttributeError) as error:
+        raise _no_map(path, error) from error
+
+
+def _no_map(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path.name} is not a class map: {error}; expected a [map] table of source = target")

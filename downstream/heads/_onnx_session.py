@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -12,8 +13,31 @@ from hsc.api import Image
 from hsc.errors import DataError
 from hsc.networks.network_holder import held
 
-_GREY = 114
+IMAGE_KINDS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
+"""The types of inputs that an image can be given as."""
+GREY = 114
 """The grey that detectors' letterboxes are filled with."""
+
+
+class OtherInput(NamedTuple):
+    """An input beside the image. kind: its type as onnxruntime writes it. shape: 0 for each axis that is left open."""
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+
+
+class ImageInput(NamedTuple):
+    """The input of a model that takes the image.
+
+    kind: its type as onnxruntime writes it, such as "tensor(float)". axes: "nchw", "nhwc", or "chw" without a batch.
+    others: further inputs. unusual: in words, if it is anything else than float32 (N, 3, H, W) alone; else empty.
+    """
+
+    kind: str = "tensor(float)"
+    axes: Literal["nchw", "nhwc", "chw"] = "nchw"
+    others: tuple[OtherInput, ...] = ()
+    unusual: str = ""
 
 
 class Network(NamedTuple):
@@ -21,6 +45,7 @@ class Network(NamedTuple):
 
     input_hw: height and width of its input, 0 where the model leaves it open. batch: the fixed number of images in a
     call, 0 if any number is possible. outputs: as the file states them; an output of unknown rank has an empty shape.
+    image: the form of its input.
     """
 
     session: Any
@@ -28,6 +53,7 @@ class Network(NamedTuple):
     input_hw: tuple[int, int]
     batch: int
     outputs: tuple[Output, ...]
+    image: ImageInput = ImageInput()
 
 
 class DetectorSettings(NamedTuple):
@@ -61,7 +87,7 @@ def encoding_on_grey(network: Network, settings: DetectorSettings) -> Encoding:
 
 
 def _detected(network: Network, settings: DetectorSettings) -> Encoding:
-    grey = np.full((network.batch or 1, *settings.input_hw, 3), _GREY, np.uint8)
+    grey = np.full((network.batch or 1, *settings.input_hw, 3), GREY, np.uint8)
     answers = run_detector(network, grey, settings.format)
     outputs = [
         Output(output.name, tuple(answer.shape)) for output, answer in zip(network.outputs, answers, strict=True)
@@ -93,7 +119,7 @@ def load(path: str, sha256s: str, threads: int) -> Network:
     """The model of a file. It is held here and not in the head, so that a head can be sent to workers.
 
     Raises:
-        DataError: the file is damaged, or its input is not one RGB image.
+        DataError: the file is damaged, or none of its inputs is an RGB image.
     """
     import onnxruntime
 
@@ -107,24 +133,54 @@ def load(path: str, sha256s: str, threads: int) -> Network:
         raise DataError(
             f"{Path(path).name} cannot be loaded as an ONNX model; it may be damaged, get it again: {error}"
         ) from error
-    image, *others = session.get_inputs()
-    if reason := _why_not_an_image(image, others):
-        raise DataError(f"{Path(path).name} takes {reason}")
-    batch, _, height, width = (size if isinstance(size, int) else 0 for size in image.shape)
+    image, *others = sorted(session.get_inputs(), key=_is_no_image)
+    axes = _axes(image.shape)
+    unusual = _why_not_an_image(image, others)
+    if not axes or image.type not in IMAGE_KINDS:
+        raise DataError(f"{Path(path).name} takes {unusual}")
+    sizes = dict(zip(axes, image.shape, strict=True))
+    height, width, batch = (size if isinstance(size := sizes.get(axis, 1), int) else 0 for axis in "hwn")
     outputs = tuple(
-        Output(output.name, tuple(size if isinstance(size, int) else None for size in output.shape or ()))
+        Output(
+            output.name,
+            tuple(size if isinstance(size, int) else None for size in output.shape or ()),
+            "int" in output.type,
+        )
         for output in session.get_outputs()
     )
-    return Network(session, image.name, (height, width), batch, outputs)
+    further = (
+        OtherInput(one.name, one.type, tuple(s if isinstance(s, int) else 0 for s in one.shape)) for one in others
+    )
+    form = ImageInput(image.type, axes, tuple(further), unusual or "")
+    return Network(session, image.name, (height, width), batch, outputs, form)
+
+
+def _is_no_image(given: Any) -> bool:
+    return not _axes(given.shape) or given.type not in IMAGE_KINDS
+
+
+def _axes(shape: Sequence[Any]) -> Literal["nchw", "nhwc", "chw", ""]:
+    """The order of an image's axes in an input of this shape; empty if it is no image of three channels."""
+    if len(shape) == 4 and (shape[1] == 3 or not isinstance(shape[1], int)):
+        return "nchw" if shape[1] == 3 or shape[3] != 3 else "nhwc"
+    if len(shape) == 4 and shape[3] == 3:
+        return "nhwc"
+    return "chw" if len(shape) == 3 and shape[0] == 3 else ""
 
 
 def _why_not_an_image(image: Any, others: list[Any]) -> str | None:
-    """What a model takes in place of images, and the cure; None if it takes images. others: its further inputs."""
+    """What a model takes in place of images alone, and the cure; None if it takes float32 (N, 3, H, W)."""
     if others:
         names = ", ".join(other.name for other in others)
-        return f"{names} besides {image.name}, expected only the image; export it without"
+        return (
+            f"{names} besides {image.name}, expected only the image; export it without, or give format=auto if it is "
+            f"an end-to-end detector"
+        )
     if len(image.shape) != 4 or image.type != "tensor(float)":
-        return f"{image.type} of shape {image.shape}, expected float32 (N, 3, H, W); export it again as float32"
+        return (
+            f"{image.type} of shape {image.shape}, expected float32 (N, 3, H, W); export it again as float32, or give "
+            f"format=auto if it is an end-to-end detector"
+        )
     if isinstance(image.shape[1], int) and image.shape[1] != 3:
         order = ", with the channels last" if image.shape[3] == 3 else ""
         return f"{image.shape}{order}, expected three channels before height and width; export it so"

@@ -37,10 +37,11 @@ _LOGIT_MARGIN = 0.5
 
 
 class Output(NamedTuple):
-    """One output of a model. shape: its axes, None for each that the model leaves open."""
+    """One output of a model. shape: its axes, None for each that is left open. whole: its numbers are integers."""
 
     name: str
     shape: tuple[int | None, ...]
+    whole: bool = False
 
 
 class Encoding(NamedTuple):
@@ -77,11 +78,28 @@ def why_unreadable(
     suppressed = _suppressed(outputs) if reason else ""
     if suppressed:
         return (
-            f"{suppressed}, so it suppresses boxes by itself, which is not supported, because suppression here is the "
-            f"same for all detectors; export it without (ultralytics: nms=False; YOLOv7: without --end2end), and give "
-            f"format=yolox or format=yolov8; {_outputs_in_words(outputs)}"
+            f"{suppressed}, so it suppresses boxes by itself; format=auto reads it as it is; or export it without "
+            f"(ultralytics: nms=False; YOLOv7: without --end2end), so that suppression is the same for all detectors, "
+            f"and give format=yolox or format=yolov8; {outputs_in_words(outputs)}"
         )
     return reason
+
+
+def dense_formats(
+    outputs: Sequence[Output], classes: int, input_hw: tuple[int, int], strides: Sequence[int]
+) -> list[Format]:
+    """The formats that outputs may have for this number of classes, by their shapes; arguments as ``why_unreadable``.
+
+    An output is a map of classes if its numbers are integers, and only then.
+    """
+    forms: tuple[Format, ...] = ("yolox", "yolov8", "logits", "classes")
+    if not outputs[0].shape:
+        return []
+    return [
+        form
+        for form in forms
+        if why_unreadable(outputs, form, classes, input_hw, strides) is None and (form == "classes") == outputs[0].whole
+    ]
 
 
 def _why_not_logits(shape: tuple[int | None, ...], classes: int) -> str | None:
@@ -235,9 +253,10 @@ def _shape(shape: tuple[int | None, ...]) -> str:
     return f"({sides},)" if len(shape) == 1 else f"({sides})"
 
 
-def _outputs_in_words(outputs: Sequence[Output]) -> str:
+def outputs_in_words(outputs: Sequence[Output]) -> str:
+    """The names and shapes of a model's first six outputs, as a clause."""
     return "its outputs are " + ", ".join(f"{output.name} {_shape(output.shape)}" for output in outputs[:6])
 
 
 def _if_several(outputs: Sequence[Output]) -> str:
-    return f"; {_outputs_in_words(outputs)}" if len(outputs) > 1 else ""
+    return f"; {outputs_in_words(outputs)}" if len(outputs) > 1 else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -99,17 +99,26 @@ def test_classes_of_the_same_name_are_scored_and_said(tmp_path: Path) -> None:
     assert "not scored, since the head does not know them: 'unseen'" in text
 
 
+def test_classes_spelled_in_another_way_are_the_same_and_said(tmp_path: Path) -> None:
+    plain, _ = outcome(tmp_path, [FindSquares()])
+    found, said = outcome(tmp_path, [Named(names=("S_quare", "dog"))])
+    (label,) = {r.head for r in found.scores if r.head}
+    assert ap(found, label) == ap(plain, "squares")
+    assert len(said) == 1
+    assert "'S_quare = square'" in said[0]
+
+
 @pytest.mark.parametrize("dry", [True, False])
 def test_where_no_class_is_shared_nothing_is_coded(tmp_path: Path, dry: bool) -> None:
     with pytest.raises(UsageError, match="no head can be scored") as refused:
-        outcome(tmp_path, [Named(names=("Square", "dog"))], dry=dry)
+        outcome(tmp_path, [Named(names=("Sqare", "dog"))], dry=dry)
     message = str(refused.value)
     for part in (
-        "'Square', 'dog'",
+        "'Sqare', 'dog'",
         "'square', 'unseen'",
         "mine-to-squares.toml",
         "HSC_CLASS_MAPS",
-        '"Square" = "square"',
+        'map = {"Sqare" = "square"}',
     ):
         assert part in message
     assert coded(tmp_path) == 0
@@ -372,3 +381,57 @@ def test_a_run_on_shared_names_has_its_note_in_every_place(tmp_path: Path, capsy
     assert (tmp_path / "run" / "table.md").read_text().startswith(f"**Note:** {text}\n")
     assert (tmp_path / "run" / "table.tex").read_text().startswith(f"% Note: {text}\n")
     assert "taken to be the same: &#x27;square&#x27;" in (tmp_path / "run" / "report.html").read_text()
+
+
+# Objects on the originals that stand in for labels
+
+
+@dataclass(frozen=True)
+class Sees(FindSquares):
+    """FindSquares that sees objects on the images of these indices alone. log: a file, a letter for each image read."""
+
+    indices: tuple[int, ...] = ()
+    log: str = ""
+    spec_name: ClassVar[str] = "sees"
+
+    def predict(self, images: Any) -> list[Detections]:
+        with Path(self.log).open("a") as file:
+            file.write("r" * len(images))
+        found = super().predict(images)
+        dim = [int(image.max()) - 200 not in self.indices for image in images]
+        return [replace(one, scores=one.scores / 2) if low else one for one, low in zip(found, dim, strict=True)]
+
+
+@pytest.mark.parametrize("executor", [Inline(), None])
+@pytest.mark.parametrize("dry", [True, False])
+def test_where_nothing_stands_in_for_labels_nothing_is_coded(tmp_path: Path, dry: bool, executor: Any) -> None:
+    own = executor or Processes(2)
+    with pytest.raises(UsageError, match="no head can be scored") as refused:
+        outcome(tmp_path, [Sees(log=str(tmp_path / "log"))], dry=dry, dataset=Squares(labels=False), executor=own)
+    if not executor:
+        own.close()
+    for part in ("no object", "0.5", "6 originals", "labels that squares does not have"):
+        assert part in str(refused.value)
+    assert coded(tmp_path) == 0
+
+
+def test_a_head_that_sees_nothing_leaves_the_others_their_table(tmp_path: Path) -> None:
+    heads = [Sees(log=str(tmp_path / "log")), FindSquares()]
+    found, said = outcome(tmp_path, heads, dataset=Squares(labels=False))
+    assert len(ap(found, "squares")) == 3
+    assert {r.status for r in found.scores if r.head.startswith("sees")} == {"skipped"}
+    assert len(said) == 1
+
+
+def test_one_object_on_a_late_original_is_enough_and_known_ones_are_not_read_again(tmp_path: Path) -> None:
+    head = Sees(indices=(2,), log=str(tmp_path / "log"))
+    outcome(tmp_path, [head], dataset=Squares(labels=False), dry=True)
+    assert len((tmp_path / "log").read_text()) == 1 + 3
+    (tmp_path / "log").unlink()
+    found, said = outcome(tmp_path, [head], dataset=Squares(labels=False))
+    assert said == []
+    assert len(ap(found, found.plan.config.readers[0].label)) == 3
+    (tmp_path / "log").unlink()
+    outcome(tmp_path, [head], dataset=Squares(labels=False))
+    assert not (tmp_path / "log").exists()
+    outcome(tmp_path, [head], dataset=Squares(labels=False), overwrite="never")

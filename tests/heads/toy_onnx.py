@@ -5,7 +5,7 @@ The format: github.com/onnx/onnx, onnx.proto; its encoding: protobuf.dev, "Encod
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -57,6 +57,38 @@ def _node(operation: str, inputs: Sequence[str], output: str, **attributes: int)
     for name, value in attributes.items():
         node += _bytes(5, _bytes(1, name) + _number(3, value) + _number(20, 2))
     return node
+
+
+KINDS = {"float32": _FLOAT, "uint8": 2, "int32": 6, "int64": _INT64, "bool": 9, "float16": 10}
+"""ONNX's numbers of the types of tensors."""
+
+
+def _any_tensor(name: str, array: np.ndarray) -> bytes:
+    dims = b"".join(_number(1, d) for d in array.shape)
+    return dims + _number(2, KINDS[str(array.dtype)]) + _bytes(8, name) + _bytes(9, array.tobytes())
+
+
+def named(
+    answers: Mapping[str, np.ndarray],
+    image: Sequence[int | str],
+    *,
+    kind: str = "float32",
+    others: Mapping[str, tuple[str, Sequence[int | str]]] | None = None,
+    shapes: Mapping[str, Sequence[int | str]] | None = None,
+) -> bytes:
+    """A model that answers the same to any picture, in outputs of these names and types.
+
+    image: the shape of its input. kind: of its numbers. others: kind and shape of further inputs, which it does not
+    use. shapes: those that the file states, where they are others than those of the answers.
+    """
+    graph = b"".join(_bytes(1, _node("Identity", [f"kept {name}"], name)) for name in answers) + _bytes(2, "toy")
+    graph += b"".join(_bytes(5, _any_tensor(f"kept {name}", answer)) for name, answer in answers.items())
+    graph += _bytes(11, _value("pixels", KINDS[kind], image))
+    for name, (other_kind, shape) in (others or {}).items():
+        graph += _bytes(11, _value(name, KINDS[other_kind], shape))
+    for name, answer in answers.items():
+        graph += _bytes(12, _value(name, KINDS[str(answer.dtype)], (shapes or {}).get(name, answer.shape)))
+    return _number(1, 8) + _bytes(7, graph) + _bytes(8, _number(2, 13))
 
 
 def constant(
