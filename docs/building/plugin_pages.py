@@ -47,12 +47,16 @@ def page(kind: str, registry: Registry[Any]) -> str:
 
 def entry(name: str, cls: type[Any]) -> list[str]:
     """The section of one plug-in: docstring, then a table of its options."""
-    lines = [f"## {name.replace('_', chr(92) + '_')}", "", to_markdown(cls.__doc__ or ""), ""]
-    lines += [f"Defined in `{cls.__module__}`." + _rate_axis(cls), ""]
     options = _options(cls)
+    text, said = to_markdown(cls.__doc__ or "", list(options))
+    lines = [f"## {name.replace('_', chr(92) + '_')}", "", text, ""]
+    lines += [f"Defined in `{cls.__module__}`." + _rate_axis(cls), ""]
     if options:
-        lines += ["| option | type | default |", "|---|---|---|"]
-        lines += [f"| `{option}` | {_cell(kind)} | {_cell(default)} |" for option, (kind, default) in options.items()]
+        lines += ["| option | type | default | meaning |", "|---|---|---|---|"]
+        lines += [
+            f"| `{option}` | {_cell(kind)} | {_cell(default)} | {said.get(option, '')} |"
+            for option, (kind, default) in options.items()
+        ]
         lines.append("")
     return lines
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,7 +54,23 @@ def copy_results(app: Sphinx) -> None:
 
 def read_docstring(app: Sphinx, what: str, name: str, obj: Any, options: Mapping[str, Any], lines: list[str]) -> None:
     """Turn a docstring into reStructuredText, in place, as autodoc asks."""
-    lines[:] = to_rst("\n".join(lines))
+    lines[:] = to_rst("\n".join(lines), _names(what, obj))
+
+
+def _names(what: str, obj: Any) -> list[str]:
+    """The parameters or fields that a docstring may describe."""
+    if dataclasses.is_dataclass(obj):
+        return [field.name for field in dataclasses.fields(obj)]
+    if what in ("function", "method"):
+        return [name for name in inspect.signature(obj).parameters if name != "self"]
+    return []
+
+
+def hide_signature(
+    app: Sphinx, what: str, name: str, obj: Any, options: Mapping[str, Any], signature: str, returned: str
+) -> tuple[str, str] | None:
+    """A protocol is never called, so it has no signature."""
+    return ("", "") if what == "class" and getattr(obj, "_is_protocol", False) else None
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -60,4 +78,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("builder-inited", write_pages)
     app.connect("builder-inited", copy_results)
     app.connect("autodoc-process-docstring", read_docstring)
+    app.connect("autodoc-process-signature", hide_signature)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

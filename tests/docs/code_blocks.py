@@ -5,7 +5,7 @@
     <!-- file: NAME -->    in front of a block: its text is a file of that name
     <!-- not run: WHY -->  in front of a block: it needs what is not here
 
-In that folder, ``hsc-bench run`` adds ``--limit 4`` where the line names no limit, all pages share one cache, and
+In that folder, ``hsc-bench run`` takes ``--limit 4`` whatever the line says, all pages share one cache, and
 ``pip install -e .`` writes the entry points that an installation would.
 """
 
@@ -25,9 +25,9 @@ _NOTE = re.compile(r"<!--\s*(file|not run):\s*((?:(?!-->).)+?)\s*-->\s*\Z", re.D
 _SHIMS = {
     "python": 'exec "{python}" "$@"',
     "hsc-bench": """
-limited=$1
-for word in "$@"; do case $word in --limit|--limit=*|--list|--help|--version) limited=yes;; esac; done
-if [ "$limited" = run ]; then set -- "$@" --limit 4 --quiet; fi
+few=$1
+for word in "$@"; do case $word in --list|--help|--version) few=no;; esac; done
+[ "$few" = run ] && set -- "$@" --limit 4 --quiet
 exec "{python}" -m benchmarks "$@"
 """,
     "pip": """

@@ -7,7 +7,7 @@ import dataclasses
 
 import pytest
 from building.command_pages import command_pages, command_parsers, option_names, page
-from building.docstrings import blocks, to_markdown, to_rst
+from building.docstrings import meanings, parts, to_markdown, to_rst
 from building.plugin_pages import plugin_pages
 
 from benchmarks.cli.listing import REGISTRIES
@@ -55,9 +55,39 @@ def test_docstrings_keep_drawings_marks_and_errors() -> None:
     Raises:
         ValueError: b_ is 0.
     """
-    assert [kind for kind, _ in blocks(docstring)] == ["prose", "drawing", "raises"]
-    assert (
-        to_markdown(docstring)
-        == "Scale \\*a\\* by `b_c`.\n\n```text\nin --> out\n```\n\nRaises: ValueError: b\\_ is 0."
-    )
+    assert [part.kind for part in parts(docstring)] == ["prose", "drawing", "raises"]
+    markdown, said = to_markdown(docstring)
+    assert markdown == "Scale \\*a\\* by `b_c`.\n\n```text\nin --> out\n```\n\nRaises: ValueError: b\\_ is 0."
+    assert said == {}
     assert to_rst(docstring)[:5] == ["Scale \\*a\\* by ``b_c``.", "", "::", "", "    in --> out"]
+
+
+def test_what_a_docstring_says_of_a_field_stands_beside_it() -> None:
+    rest, said = meanings("Draws boxes. side, top: in pixels. colour: red.", ["side", "top", "colour"])
+    assert rest == "Draws boxes."
+    assert said == {"side": "in pixels.", "top": "in pixels.", "colour": "red."}
+    assert meanings("The path: a file.", ["path"]) == ("The path: a file.", {})
+    assert to_rst("Draws.\n\nside: of a box.", ["side"]) == ["Draws.", "", ":param side: of a box.", ""]
+
+
+def test_indented_names_with_a_colon_are_a_list_that_ends_with_its_indent() -> None:
+    docstring = """A row.
+
+    kind:
+        rate: bits,
+            of the file.
+        score: AP.
+    unit: of both.
+    """
+    assert [(part.kind, part.lines) for part in parts(docstring)][1:] == [
+        ("prose", ["kind:"]),
+        ("items", ["rate: bits, of the file.", "score: AP."]),
+        ("prose", ["unit: of both."]),
+    ]
+
+
+def test_options_of_the_onnx_head_are_explained() -> None:
+    section = plugin_pages()["heads"].split("\n## onnx\n")[1].split("\n## ")[0]
+    row = next(line for line in section.splitlines() if line.startswith("| `nms_iou` |"))
+    assert "`0.65`" in row
+    assert "suppressed" in row
