@@ -1,7 +1,7 @@
-"""The harness: codec x quality x data set x head, measured, kept, scored.
+"""The harness: codecs, operating points, data sets and heads, measured, kept and scored.
 
 import benchmarks
-rows = benchmarks.evaluate(task="detection", codecs=["jpeg", "vvc(qp=[47, 37, 27], preset=fast)"], limit=8)
+scores = benchmarks.evaluate(task="detection", codecs=["jpeg", "vvc(qp=[47, 37, 27], preset=fast)"], limit=8)
 """
 
 from pathlib import Path

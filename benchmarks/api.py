@@ -61,7 +61,7 @@ class Dataset(Protocol):
         """
 
     def label_space(self, kind: type[Prediction]) -> LabelSpace | None:
-        """The classes of its labels of this kind; None where there are none, so predictions on the originals stand in."""
+        """The classes of its labels of this kind; None if it has none, and predictions on the originals stand in."""
 
     def available(self) -> str | None:
         """None if it can be read here, else one sentence with the reason and the cure."""

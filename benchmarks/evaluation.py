@@ -30,7 +30,7 @@ from downstream.api import HEADS, Route, routes_of
 from hsc.api import Codec
 from hsc.devices import check_device, use_device
 from hsc.errors import DataError, UnavailableError, UsageError
-from hsc.networks.held import HOLDER
+from hsc.networks.network_holder import HOLDER
 from hsc.registry import parse_spec
 from hsc.weights.fetching import fetch_all
 

@@ -1,6 +1,4 @@
-"""The door of the benchmark: ``python -m benchmarks.run --task detection``; the command itself is
-``benchmarks.cli.run``.
-"""
+"""The door of the benchmark: ``python -m benchmarks.run --task detection``, the same as ``hsc-bench run``."""
 
 import sys
 

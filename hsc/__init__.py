@@ -1,4 +1,4 @@
-"""HSC, Hierarchical Semantic Compression: the codec core and the contracts every codec of the suite keeps."""
+"""HSC, Hierarchical Semantic Compression: the codec core, and the contracts that every codec of the suite fulfils."""
 
 from importlib.metadata import PackageNotFoundError, version
 

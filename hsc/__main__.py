@@ -1,51 +1,53 @@
-"""The command line: ``python -m hsc encode in.png out.hsc --quality 3``. See ``hsc.cli.commands`` for what the commands
-do.
-"""
+"""The command line ``python -m hsc encode in.png out.hsc --quality 3``; ``hsc.cli.commands`` has the commands."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from hsc.cli.commands import FAILED, USAGE, directions, run
 from hsc.errors import HscError, UsageError
+from hsc.weights import convert_stylegan2
 
 DEFAULT_MODEL = "roadscenes"
 
 EXAMPLES = """examples:
   python -m hsc encode in.png out.hsc --quality 3
   python -m hsc decode out.hsc out.png
-      the image again
+      the decoded image
   python -m hsc preview out.hsc small.png
-      what the first few bytes of the file tell: its semantics
+      the image from the semantics alone, the first few bytes of the file
   python -m hsc info out.hsc
-      size, quality, and how many bits each layer takes
+      size, quality, and the bits of each layer
   python -m hsc cut out.hsc short.hsc --layers 4
-      a whole, shorter file of the first four layers
+      a complete, shorter file of the first four layers
   python -m hsc directions streams/*.hsc --out axes.safetensors --labels dusk.csv
-      the axis of the semantics that a label follows; without --labels, the axes of most variance
+      the axis of the semantics along which a label changes; without --labels, the axes of most variance
   python -m hsc edit out.hsc edited.png --directions axes.safetensors --direction 0 --step -2 0 2
-      the image, its semantics moved along such an axis
+      the image with its semantics moved along such an axis
   python -m hsc edit out.hsc dusk.png --like evening.hsc
-      the image in the light that another file's semantics tell
+      the image in the light of another file
   python -m hsc encode *.png --into streams
-      several files; names are kept, progress goes to standard error
+      several files; outputs are named after inputs, progress goes to standard error
   python -m hsc encode - - --model mine.safetensors < in.png | python -m hsc decode - out.png --model mine.safetensors
 
 exit codes: 0 done, 1 a file could not be coded, 2 the request cannot be met"""
 
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
 
 def parser() -> argparse.ArgumentParser:
-    """The arguments, with their help."""
-    made = argparse.ArgumentParser(
+    """The parser of the command line, with all commands."""
+    main_parser = argparse.ArgumentParser(
         prog="python -m hsc",
         description="Code images by their semantics and features: HSC, hierarchical semantic compression.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    encode = _command(commands, "encode", "an image to an .hsc file")
+    commands = main_parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    encode = _file_command(commands, "encode", "encode an image to an .hsc file")
     encode.add_argument(
         "--quality",
         type=float,
@@ -53,21 +55,42 @@ def parser() -> argparse.ArgumentParser:
         metavar="Q",
         help="1 (small) to 6 (large), in steps of 1/32; default %(default)s",
     )
-    decode = _command(commands, "decode", "an .hsc file to an image (PNG, or what the name ends in; lossless)")
-    decode.add_argument("--layers", type=int, metavar="N", help="use only the first N layers")
-    preview = _command(commands, "preview", "the image as the semantics alone give it")
-    info = _command(
-        commands, "info", "what an .hsc file holds, layer by layer; to standard output unless a file is named"
+    decode = _file_command(
+        commands, "decode", "decode an .hsc file to a lossless image (PNG, or the format of the file's ending)"
     )
-    cut = _command(commands, "cut", "a shorter .hsc file")
+    decode.add_argument("--layers", type=int, metavar="N", help="use only the first N layers")
+    preview = _file_command(commands, "preview", "decode an .hsc file to the image of its semantics alone")
+    info = _file_command(
+        commands, "info", "describe an .hsc file layer by layer, on standard output unless an output is named"
+    )
+    cut = _file_command(commands, "cut", "cut an .hsc file to its first layers")
     cut.add_argument("--layers", type=int, required=True, metavar="N", help="how many layers to keep")
-    edit = _command(commands, "edit", "the image with its semantics moved along a direction")
-    way = edit.add_mutually_exclusive_group(required=True)
-    way.add_argument("--directions", metavar="FILE", help="a file of the command directions")
-    way.add_argument(
+    _add_edit(commands)
+    _add_directions(commands)
+    convert = commands.add_parser(
+        "convert-stylegan2",
+        help="convert a StyleGAN2 generator's checkpoint to a safetensors file",
+        description=convert_stylegan2.DESCRIPTION,
+        epilog=convert_stylegan2.EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    convert_stylegan2.add_arguments(convert)
+    convert.set_defaults(act=convert_stylegan2.run)
+    for command in (decode, preview, info):
+        command.add_argument(
+            "--partial", action="store_true", help="also read a file with a missing end, as far as it goes (unverified)"
+        )
+    return main_parser
+
+
+def _add_edit(commands: Commands) -> None:
+    edit = _file_command(commands, "edit", "decode an .hsc file with its semantics moved along a direction")
+    direction = edit.add_mutually_exclusive_group(required=True)
+    direction.add_argument("--directions", metavar="FILE", help="a file written by the command directions")
+    direction.add_argument(
         "--like",
         metavar="HSC",
-        help="towards the semantics of this .hsc file of the same quality; with a step of 1 they are taken over",
+        help="move towards the semantics of this .hsc file of the same quality; a step of 1 adopts them",
     )
     edit.add_argument("--direction", type=int, default=0, metavar="K", help="which of its axes; default %(default)s")
     edit.add_argument(
@@ -76,62 +99,57 @@ def parser() -> argparse.ArgumentParser:
         nargs="+",
         default=[1.0],
         metavar="X",
-        help="how far, in standard deviations (1); of several, the images side by side",
+        help="how far to move, in standard deviations (1); the images of several steps are placed side by side",
     )
-    found = _plain(
-        commands, directions, "directions", "axes along which the semantics of many .hsc files differ, for edit"
+
+
+def _add_directions(commands: Commands) -> None:
+    command = _add_command(
+        commands, directions, "directions", "find axes along which the semantics of many .hsc files differ, for edit"
     )
-    found.add_argument("files", nargs="+", metavar="FILE", help=".hsc files; the more, the better")
-    found.add_argument("--out", required=True, metavar="FILE", help="the file of directions, safetensors")
-    found.add_argument(
+    command.add_argument("files", nargs="+", metavar="FILE", help=".hsc files; more files give better axes")
+    command.add_argument("--out", required=True, metavar="FILE", help="the file of directions to write, safetensors")
+    command.add_argument(
         "--count", type=int, default=8, metavar="K", help="how many axes of most variance; default %(default)s"
     )
-    found.add_argument(
-        "--labels", metavar="CSV", help="lines of NAME,NUMBER: one axis instead, along which this number changes"
+    command.add_argument(
+        "--labels", metavar="CSV", help="lines NAME,NUMBER: find the one axis along which this number changes instead"
     )
-    for command in (decode, preview, info):
-        command.add_argument(
-            "--partial", action="store_true", help="also read a file whose end is missing, as far as it goes (unproven)"
-        )
-    return made
 
 
-def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, words: str
-) -> argparse.ArgumentParser:
-    made = _plain(commands, run, name, words)
-    made.add_argument(
+def _file_command(commands: Commands, name: str, summary: str) -> argparse.ArgumentParser:
+    """Add a command that turns each input file into an output file."""
+    command = _add_command(commands, run, name, summary)
+    command.add_argument(
         "files",
         nargs="+",
         metavar="FILE",
         help='INPUT OUTPUT, "-" for standard input or output; with --into all are inputs',
     )
-    made.add_argument("--into", metavar="FOLDER", help="write outputs here, named after their inputs")
-    return made
+    command.add_argument("--into", metavar="FOLDER", help="write outputs to this folder, named after their inputs")
+    return command
 
 
-def _plain(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
-    act: Callable[[argparse.Namespace], int],
-    name: str,
-    words: str,
+def _add_command(
+    commands: Commands, act: Callable[[argparse.Namespace], int], name: str, summary: str
 ) -> argparse.ArgumentParser:
-    made = commands.add_parser(
-        name, help=words, description=words, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    """Add a command with the options that all commands have."""
+    command = commands.add_parser(
+        name, help=summary, description=summary, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    made.set_defaults(act=act)
-    made.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
-    made.add_argument(
+    command.set_defaults(act=act)
+    command.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+    command.add_argument(
         "--model",
         default=DEFAULT_MODEL,
         metavar="M",
         help="weights by name, or a .safetensors file; default %(default)s",
     )
-    return made
+    return command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the result is the exit code."""
+    """Run the command and return the exit code."""
     options = parser().parse_args(arguments)
     try:
         code: int = options.act(options)

@@ -1,8 +1,7 @@
-"""What a codec is, and what it may also be able to do.
+"""The contract of a codec, and its optional capabilities.
 
-A codec turns an image into bytes and bytes into an image. Whatever else it can do (layers, latents, a bit estimate) is
-an
-optional capability: a protocol here, asked for with ``isinstance``, never guessed from a name.
+A codec turns an image into bytes and bytes into an image. Everything else that it can do (layers, latents, a bit
+estimate) is an optional capability: a protocol here, checked with ``isinstance`` and never guessed from a name.
 
     image --encode--> bytes --decode---------> image
                           \\----decode_latents--> Latents
@@ -18,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 Image: TypeAlias = npt.NDArray[np.uint8]
-"""uint8, shape (H, W, 3), RGB, 0 to 255. The only form in which pixels cross a border."""
+"""uint8, shape (H, W, 3), RGB, 0 to 255: the form of pixels at every border."""
 
 
 @runtime_checkable
@@ -26,46 +25,48 @@ class Codec(Protocol):
     """An image codec at one operating point: a frozen dataclass whose fields are its whole configuration.
 
     Two class attributes describe its rate axis:
-      rate_field   the field that moves along the curve ("quality", "qp"), or "" for a codec of one point
-      ladder       the points used when the caller names none
+      rate_field   the field that varies along the curve ("quality", "qp"), or "" for a codec with one operating point
+      ladder       the operating points used when the caller names none
     """
 
     rate_field: ClassVar[str]
     ladder: ClassVar[tuple[Any, ...]]
 
     def encode(self, image: Image) -> bytes:
-        """Code one image of any size from 1x1 up; everything ``decode`` needs is in the bytes and paid for. The image
-        cannot be written to.
+        """Encode one image of any size from 1x1 up; the bytes hold everything that ``decode`` needs.
+
+        The image's array is read-only.
 
         Raises:
             CodecError: the encoder failed.
         """
 
     def decode(self, data: bytes) -> Image:
-        """Decode in a fresh process from the bytes alone, whatever this instance's own operating point.
+        """Decode an image from the bytes alone, in a fresh process and at any operating point of this instance.
 
         Raises:
             BitstreamError: the bytes are damaged, cut, empty or not this codec's.
         """
 
     def available(self) -> str | None:
-        """None if this configuration can run here, else one sentence with the reason and the cure."""
+        """None if this configuration can run on this machine, else one sentence with the reason and the cure."""
 
     def provenance(self) -> Mapping[str, str]:
-        """What decides the bytes beside the config: versions of code and libraries, sha256 of binaries and weights.
+        """Everything beside the config that decides the bytes, by name.
 
-        Part of the key under which streams are kept, so it must change when the output may change.
+        These are versions of code and libraries, and sha256 of binaries and weights. It is part of the key of cached
+        streams, so it must change whenever the output may change.
         """
 
 
 @dataclass(frozen=True)
 class LatentSpec:
-    """What a codec's decoded latents look like, and in whose space they live.
+    """The shape and the space of one of a codec's decoded latents.
 
     name: the map's name ("F_hat", "w_hat", "y_hat").
     shape: channels first, None for axes that follow the image size.
     stride: image pixels per latent sample, 0 for a global vector.
-    space: fingerprint of the weights that define the space; heads trained in another space refuse.
+    space: fingerprint of the weights that define the latent space; heads trained in another space refuse it.
     """
 
     name: str
@@ -89,9 +90,7 @@ class DecodesLatents(Protocol):
     def latent_specs(self) -> Sequence[LatentSpec]: ...
 
     def decode_latents(self, data: bytes, names: Sequence[str] | None = None) -> Latents:
-        """names: the maps somebody reads, None for all. What it takes to make the others can be saved; they may come
-        all the same.
-        """
+        """Decode the latents of a stream. names: the maps that are needed, None for all; others may be returned too."""
         ...
 
     def decode_latents_batch(self, streams: Sequence[bytes], names: Sequence[str] | None = None) -> list[Latents]: ...
@@ -99,28 +98,30 @@ class DecodesLatents(Protocol):
 
 @runtime_checkable
 class DataOnly(Protocol):
-    """Capability of any plug-in: it says with which settings a stranger may have it built. Who does not say so is not
-    built for strangers.
+    """Capability of any plug-in: it states which settings from an untrusted source are safe to build and run.
 
-    Each class says it for itself; a subclass does not inherit its parent's word.
+    A plug-in without this capability is never built from an untrusted source. Each class must define the method itself;
+    that of a parent class does not count.
     """
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """None where building and running it with these settings (any JSON values, defaults filled in) starts no
-        program but bundled ones, unpickles and executes nothing, reads no model file but packaged ones and asks no
-        network; else one phrase that says what it would do.
+        """None if these settings are safe, else one phrase that says what the plug-in would do.
+
+        settings: any JSON values, defaults filled in. Safe means: to build and run the plug-in starts no program but
+        bundled ones, unpickles and executes nothing, reads no model file but packaged ones, and uses no network.
         """
 
 
 @runtime_checkable
 class Ranged(Protocol):
-    """Capability: how far the rate axis goes; the ladder need not reach its ends. Codecs without it end where their
-    ladder ends.
+    """Capability: the range of the rate axis, which may be wider than the ladder.
+
+    The range of a codec without this capability is that of its ladder.
     """
 
     rate_range: ClassVar[tuple[Any, Any]]
-    """Values of the rate field: of the smallest file, of the largest."""
+    """The rate field's values for the smallest and for the largest file."""
 
 
 @runtime_checkable
@@ -135,14 +136,14 @@ class Layered(Protocol):
 
 @runtime_checkable
 class Staged(Protocol):
-    """Capability: decoding as named steps the harness times one by one; each takes the last one's output."""
+    """Capability: decoding as named steps that the harness times one by one; each takes the previous one's output."""
 
     def stages(self) -> Sequence[tuple[str, Callable[[Any], Any]]]: ...
 
 
 @runtime_checkable
 class StagedLatents(Protocol):
-    """Capability: decoding to latents as named steps, each taking the last one's output; the last gives ``Latents``.
+    """Capability: decoding to ``Latents`` as named steps, each taking the previous one's output.
 
     names: as in ``DecodesLatents``.
     """
@@ -152,15 +153,13 @@ class StagedLatents(Protocol):
 
 @runtime_checkable
 class Edits(Protocol):
-    """Capability: an image from bytes whose semantics, the map "w_hat" of ``decode_latents``, are moved by ``step``
-    times a direction.
-    """
+    """Capability: decoding with edited semantics, "w_hat" of ``decode_latents`` plus ``step`` times a direction."""
 
     def edit(self, data: bytes, direction: npt.ArrayLike, step: float) -> Image: ...
 
 
 @runtime_checkable
 class EstimatesBits(Protocol):
-    """Capability: the entropy model's own estimate, in bits, of one image. Reported beside the real size, never as it."""
+    """Capability: the entropy model's estimate of one image's bits, reported beside the real size and never as it."""
 
     def estimate_bits(self, image: Image) -> float: ...

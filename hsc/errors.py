@@ -1,15 +1,15 @@
-"""Every error the project raises on purpose, in one tree.
+"""All errors that the project raises on purpose, in one tree.
 
     HscError
-    ├── UsageError                 the caller asked for something that cannot be
+    ├── UsageError                 the request is invalid
     │   ├── SpecError              a spec such as "jpeg(quality=5)" does not parse or fit
-    │   └── UnknownNameError            no plug-in of that name (with near names)
+    │   └── UnknownNameError       there is no plug-in of that name (with near names)
     ├── UnavailableError           a binary, package, weight or data file is missing (with the cure)
-    │   └── DownloadError          it could not be fetched, or is not what its sha256 says
+    │   └── DownloadError          a file could not be downloaded, or its sha256 differs
     ├── DataError                  an input file is not usable
-    │   ├── ImageError             not an image, too large, or of a kind we do not read
-    │   └── AnnotationError        a label file that contradicts itself or its images
-    ├── PluginError                a plug-in raised what is no error of this tree, or did what it must not
+    │   ├── ImageError             the file is no image, is too large, or of an unsupported kind
+    │   └── AnnotationError        a label file contradicts itself or its images
+    ├── PluginError                a plug-in raised an error outside this tree, or broke a rule
     ├── HeadError                  a head's answer cannot be scored
     ├── CodecError                 an encoder or decoder failed
     │   ├── BitstreamError         the bytes are not a valid stream (damaged, cut, foreign)
@@ -23,11 +23,11 @@ from __future__ import annotations
 
 
 class HscError(Exception):
-    """Base of everything the project raises on purpose."""
+    """Base class of all errors that the project raises on purpose."""
 
 
 class UsageError(HscError):
-    """The caller asked for something that cannot be."""
+    """The request is invalid."""
 
 
 class SpecError(UsageError):
@@ -43,7 +43,7 @@ class UnavailableError(HscError):
 
 
 class DownloadError(UnavailableError):
-    """A file could not be fetched, or its checksum is not the one pinned."""
+    """A file could not be downloaded, or its checksum is not the pinned one."""
 
 
 class DataError(HscError):
@@ -51,7 +51,7 @@ class DataError(HscError):
 
 
 class ImageError(DataError):
-    """Not an image, too large, or of a kind that is not read."""
+    """The file is no image, is too large, or is of an unsupported kind."""
 
 
 class AnnotationError(DataError):
@@ -59,11 +59,11 @@ class AnnotationError(DataError):
 
 
 class PluginError(HscError):
-    """A plug-in raised what is no error of this tree, or did what it must not."""
+    """A plug-in raised an error outside this tree, or broke a rule."""
 
 
 class HeadError(HscError):
-    """A head's answer is of another type, shape or range than can be scored."""
+    """A head's answer has a type, shape or range that cannot be scored."""
 
 
 class CodecError(HscError):

@@ -24,7 +24,8 @@ PLUGIN_FOLDERS = (
 FLOORS: dict[str, tuple[set[str], ...]] = {
     "hsc": (
         {"api", "errors"},
-        {"registry", "devices", "files", "entropy_coding"},
+        {"specs", "devices", "files", "entropy_coding"},
+        {"registry"},
         {"networks"},
         {"codec", "weights"},
         {"cli", "training"},

@@ -13,10 +13,10 @@ import pytest
 from hsc_testkit import Blocks, FindSquares, Squares
 from matplotlib.figure import Figure
 
-from benchmarks.api import CODECS, DATASETS, METRICS, TASKS, Row, Sample, Truth
+from benchmarks.api import CODECS, DATASETS, METRICS, TASKS, MetricFacts, Sample, ScoreRow, Truth
 from benchmarks.conformance.codec_rules import CONTRACT
 from benchmarks.datasets.roadscenes.dataset import scene_seed
-from benchmarks.evaluation import configure, run
+from benchmarks.evaluation import Outcome, configure, run
 from benchmarks.harness.executors import Inline
 from benchmarks.harness.timing import timed
 from benchmarks.harness.truth import limit_coco
@@ -36,11 +36,11 @@ SIZES = (12, 8, 6, 4, 2)
 
 
 @pytest.fixture(scope="module")
-def rows(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """Two codecs that code alike, on a few images."""
     codecs = [*(Blocks(s) for s in SIZES), *(Blocks(s, slow_s=1e-6) for s in SIZES)]
     config = configure("detection", Squares(images=IMAGES), codecs, [FindSquares()], anchors=["blocks"])
-    return run(config, cache=tmp_path_factory.mktemp("cache"), executor=Inline()).rows
+    return run(config, cache=tmp_path_factory.mktemp("cache"), executor=Inline())
 
 
 @dataclass(frozen=True)
@@ -75,14 +75,15 @@ class Adapted(FindSquares):
     adapted_to: ClassVar[str] = ""
 
 
-def one(rows: list[Any], metric: str, codec: str = "blocks", point: str = "size=4") -> Row:
-    (found,) = (r for r in rows if (r.metric, r.codec, r.point, r.part, r.anchor) == (metric, codec, point, "", ""))
-    return found
+def one(outcome: Outcome, metric: str, codec: str = "blocks", point: str = "size=4") -> ScoreRow:
+    wanted = (metric, codec, point, "", "")
+    (score,) = (r for r in outcome.scores if (r.metric, r.codec, r.point, r.part, r.ladder) == wanted)
+    return score
 
 
-def small_run(cache: Path, codecs: list[Any], dataset: Any = None, heads: list[Any] | None = None) -> list[Row]:
+def small_run(cache: Path, codecs: list[Any], dataset: Any = None, heads: list[Any] | None = None) -> Outcome:
     config = configure("detection", dataset or Squares(), codecs, heads or [FindSquares()], anchors=[], resamples=20)
-    return run(config, cache=cache, executor=Inline()).rows
+    return run(config, cache=cache, executor=Inline())
 
 
 def test_rule_1_rate_is_all_bits_over_all_pixels_and_no_mean_of_rates(tmp_path: Path) -> None:
@@ -100,9 +101,9 @@ def test_rule_2_images_are_coded_at_the_size_they_come_in_and_scored_against_the
     assert set((tmp_path / "sizes").read_text().split()) == {"144x56"}
     images = [Squares().load(i).image for i in range(6)]
     error = np.mean([(Blocks(4).decode(Blocks(4).encode(image)).astype(float) - image) ** 2 for image in images])
-    assert one(found, "psnr", next(r.codec for r in found if r.codec.startswith("blocks"))).value == pytest.approx(
-        10 * np.log10(255**2 / error)
-    )
+    assert one(
+        found, "psnr", next(r.codec for r in found.scores if r.codec.startswith("blocks"))
+    ).value == pytest.approx(10 * np.log10(255**2 / error))
 
 
 def test_rule_2_the_contract_of_codecs_finds_colours_that_are_truncated() -> None:
@@ -110,10 +111,11 @@ def test_rule_2_the_contract_of_codecs_finds_colours_that_are_truncated() -> Non
     assert "rounds_and_never_truncates" in {check.name for check in CONTRACT}
 
 
-def test_rule_3_the_uncompressed_ceiling_is_in_every_table_with_the_sources_own_bits(rows: list[Any]) -> None:
-    assert one(rows, "bpp", "original", "").value == pytest.approx(24, rel=0.01)
-    assert one(rows, "source_bpp", "original", "").value == pytest.approx(8 * 1000 / (56 * 144))
-    assert "originals came as files" in blocks(rows, ("ap",), "github")
+def test_rule_3_the_uncompressed_ceiling_is_in_every_table_with_the_sources_own_bits(measured: Outcome) -> None:
+    assert one(measured, "bpp", "original", "").value == pytest.approx(24, rel=0.01)
+    source = one(measured, "source_bpp", "original", "").value
+    assert source == pytest.approx(8 * 1000 / (56 * 144))
+    assert f"originals came as files of {source:.3f} bpp" in blocks(measured.results, "github")
 
 
 @pytest.mark.parametrize("task", ["detection", "segmentation", "reconstruction"])
@@ -155,8 +157,11 @@ def test_rule_4_miou_comes_from_one_matrix_of_the_set_with_void_left_out() -> No
 
 def test_rule_5_adapted_heads_say_so_and_stand_in_a_block_of_their_own(tmp_path: Path) -> None:
     found = small_run(tmp_path, [Blocks(4)], heads=[FindSquares(), Adapted(90)])
-    assert {r.head: r.regime for r in found if r.head} == {"squares": "frozen", "squares(threshold=90)": "adapted"}
-    titles = [line for line in blocks(found, ("ap",), "github").splitlines() if line.startswith("### detection")]
+    assert {r.head: r.regime for r in found.scores if r.head} == {
+        "squares": "frozen",
+        "squares(threshold=90)": "adapted",
+    }
+    titles = [line for line in blocks(found.results, "github").splitlines() if line.startswith("### detection")]
     assert [title.rsplit(", ", 1)[1] for title in titles] == ["frozen", "adapted"]
 
 
@@ -208,13 +213,14 @@ def test_rule_7_a_fit_is_labelled_and_a_failed_fit_is_no_number() -> None:
     assert bd_rate(CURVE, [*CURVE[:3], (0.4, 0.2), *CURVE[4:]], (0, 1)).value is None
 
 
-def test_rule_7_both_overlaps_stand_beside_every_difference(rows: list[Any]) -> None:
-    found = [r for r in rows if r.anchor and r.status == "ok" and r.metric.startswith("bd_")]
-    assert all("of test, " in r.reason and "of anchor" in r.reason for r in found)
-    assert " {100/100}" in blocks(rows, ("ap",), "github")
+def test_rule_7_both_overlaps_stand_beside_every_difference(measured: Outcome) -> None:
+    differences = [c for c in measured.comparisons if c.kind in ("bd_rate", "bd_metric") and c.status == "ok"]
+    assert differences
+    assert all((c.overlap_test, c.overlap_anchor) == pytest.approx((1, 1)) for c in differences)
+    assert " {100/100}" in blocks(measured.results, "github")
 
 
-def test_rule_8_a_thousand_resamples_of_the_images_with_ap_computed_anew_on_each(rows: list[Any]) -> None:
+def test_rule_8_a_thousand_resamples_of_the_images_with_ap_computed_anew_on_each(measured: Outcome) -> None:
     assert RESAMPLES == 1000
     data, codec = Squares(images=IMAGES), Blocks(4)
     images = [data.load(i).image for i in range(IMAGES)]
@@ -226,50 +232,56 @@ def test_rule_8_a_thousand_resamples_of_the_images_with_ap_computed_anew_on_each
         coco=limit_coco(data.coco(), range(IMAGES), ("square", "unseen"), {}),
     )
     expected = interval(metric.resample(truth, seen, Bootstrap(IMAGES, 1000, 0).draws)["ap"])
-    found = next(r for r in rows if r.codec == "blocks" and r.point == "size=4" and r.metric == "ap" and not r.part)
+    found = one(measured, "ap")
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
     assert found.low < found.value < found.high
 
 
-def test_rule_8_codecs_are_compared_on_the_same_resamples(rows: list[Any]) -> None:
+def test_rule_8_codecs_are_compared_on_the_same_resamples(measured: Outcome) -> None:
     """A codec that codes as the anchor does differs by nothing on any resample; on draws of its own it would differ by
     the images.
     """
     numbers = [
-        r for r in rows if r.codec == "blocks(slow_s=1e-06)" and r.anchor == "blocks" and r.metric.startswith("bd_")
+        c
+        for c in measured.comparisons
+        if c.codec == "blocks(slow_s=1e-06)" and c.anchor == "blocks" and c.kind in ("bd_rate", "bd_metric")
     ]
     assert len(numbers) == 2
-    for r in numbers:
-        assert r.value == pytest.approx(0, abs=1e-9)
-        assert np.isnan(r.low) or (r.low, r.high) == pytest.approx((0, 0), abs=1e-9)
+    for c in numbers:
+        assert c.value == pytest.approx(0, abs=1e-9)
+        assert np.isnan(c.low) or (c.low, c.high) == pytest.approx((0, 0), abs=1e-9)
 
 
-def test_rule_8_the_null_floor_stands_under_every_table_of_differences(rows: list[Any]) -> None:
-    text = blocks(rows, ("ap",), "github")
+def test_rule_8_the_noise_floor_stands_under_every_table_of_differences(measured: Outcome) -> None:
+    text = blocks(measured.results, "github")
     below = text[text.index("Bjontegaard differences") :]
-    assert "Null floor, squares: blocks against itself" in below
-    table: pd.DataFrame = frame(rows)
-    assert set(table[table["part"] == "null ladder"]["codec"]) == {"blocks"}
-    assert "null ladder" not in set(table["codec"])
+    assert "Noise floor, squares: blocks against itself" in below
+    floors = [c for c in measured.comparisons if c.kind in ("noise_floor_rate", "noise_floor_metric")]
+    assert [(c.kind, c.codec, c.anchor) for c in floors] == [
+        ("noise_floor_rate", "blocks", "blocks"),
+        ("noise_floor_metric", "blocks", "blocks"),
+    ]
+    assert {r.codec for r in measured.scores if r.ladder} == {"blocks"}
+    assert {r.codec for r in measured.scores} == {"original", "blocks", "blocks(slow_s=1e-06)"}
 
 
 def test_rule_8_intervals_of_a_second_run_come_from_the_cache(tmp_path: Path) -> None:
     """See test_bootstrap.py for the proof that they are read; here that they are the same."""
     config = configure("detection", Squares(), [Blocks(4)], [FindSquares()], anchors=[])
-    first, second = (frame(run(config, cache=tmp_path, executor=Inline()).rows) for _ in range(2))
-    pd.testing.assert_frame_equal(first, second)
+    first, second = (run(config, cache=tmp_path, executor=Inline()).results for _ in range(2))
+    pd.testing.assert_frame_equal(first.scores, second.scores)
+    pd.testing.assert_frame_equal(first.comparisons, second.comparisons)
 
 
 def test_rule_7_the_fit_that_stands_in_is_drawn_beside_the_raw_points() -> None:
-    like = Row("", "detection", "squares", "test", "c", "", "image", "frozen", "h", "", 0, "ap", "", 0.0, images=4)
+    like = ScoreRow("", "detection", "squares", "test", "c", "", "", "image", "frozen", "h", "", 0, "ap", 0.0, images=4)
     rate = pd.Series({("c", f"p={k}"): r for k, (r, _) in enumerate(CURVE)})
     dotted = []
     for fifth in (0.52, 0.465):
         scores = [*(q for _, q in CURVE[:4]), fifth, CURVE[5][1]]
         axis = Figure().subplots()
-        panel(
-            axis, frame([replace(like, point=f"p={k}", value=q) for k, q in enumerate(scores)]), rate, styles_of(["c"])
-        )
+        rows = [replace(like, point=f"p={k}", value=q) for k, q in enumerate(scores)]
+        panel(axis, frame(rows, ScoreRow), MetricFacts(title="AP"), rate, styles_of(["c"]))
         dotted.append([drawn for drawn in axis.lines if drawn.get_linestyle() == ":"])
         assert list(axis.lines[0].get_ydata()) == pytest.approx([100 * q for q in scores])
     assert [len(found) for found in dotted] == [0, 1]
@@ -299,7 +311,7 @@ def test_rule_10_every_row_leads_to_versions_settings_hashes_and_machine(tmp_pat
     )
     outcome = run(config, cache=tmp_path, executor=Inline())
     about = describe(outcome.plan, 1, "cpu", {})
-    for row in (r for r in outcome.rows if r.status == "ok"):
+    for row in (r for r in outcome.scores if r.status == "ok"):
         cell = about["cells"][row.cell]
         assert cell["codec"]["provenance"]
         assert not row.head or len(cell["head"]["provenance"]["weights_sha256"]) == 64
@@ -310,8 +322,8 @@ def test_rule_10_every_row_leads_to_versions_settings_hashes_and_machine(tmp_pat
 
 def test_rule_11_a_failed_image_leaves_its_cell_without_a_number_and_with_a_reason(tmp_path: Path) -> None:
     found = small_run(tmp_path, [Watched(4, log=str(tmp_path / "log"), failing=True), Blocks(8)])
-    bad = [r for r in found if r.status == "failed"]
+    bad = [r for r in found.scores if r.status == "failed"]
     assert {r.metric for r in bad} == {"bpp", "ap"}
     assert all(np.isnan(r.value) and r.reason.startswith("1 of 6 images failed: ") and r.images == 6 for r in bad)
-    assert "failed: squares blocks" in blocks(found, ("ap",), "github")
+    assert "failed: squares blocks" in blocks(found.results, "github")
     assert one(found, "ap", point="size=8").value > 0

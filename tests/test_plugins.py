@@ -32,7 +32,8 @@ CODEC = textwrap.dedent('''
         rate_field: ClassVar[str] = "bits"
         ladder: ClassVar[tuple[int, ...]] = (2, 4, 6)
         def encode(self, image):
-            return struct.pack("<HH", *image.shape[:2]) + zlib.compress((image >> (8 - self.bits) << (8 - self.bits)).tobytes())
+            kept = image >> (8 - self.bits) << (8 - self.bits)
+            return struct.pack("<HH", *image.shape[:2]) + zlib.compress(kept.tobytes())
         def decode(self, data):
             h, w = struct.unpack_from("<HH", data)
             return np.frombuffer(zlib.decompress(data[4:]), np.uint8).reshape(h, w, 3).copy()

@@ -1,1 +1,1 @@
-"""Doors: one file a command, each with ``main(arguments) -> exit code``."""
+"""Doors: one file a command, each with ``parser()`` and ``main(argv) -> exit code``."""

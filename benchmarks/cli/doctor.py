@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.api import CODECS, DATASETS, METRICS, TASKS
 from benchmarks.cli.command import DONE, FAILED, new_parser, run
 from benchmarks.cli.plugins import HasProvenance, MayBeUnavailable
-from benchmarks.conformance.codec_rules import at, photo
+from benchmarks.conformance.codec_rules import at_point, photo
 from benchmarks.harness.guard import why
 from benchmarks.harness.head_calls import ask
 from benchmarks.imaging.image_arrays import require_image
@@ -101,7 +101,7 @@ def _finding(kind: str, name: str, trial: bool) -> Finding:
 
 def _codec(codec: Any) -> str:
     """A round trip in the middle of the ladder; raises where the decoded image has another size or type."""
-    image, point = photo(SIDE, SIDE), at(codec, len(codec.ladder) // 2) if codec.ladder else codec
+    image, point = photo(SIDE, SIDE), at_point(codec, len(codec.ladder) // 2) if codec.ladder else codec
     start = time.perf_counter()
     data = point.encode(image)
     coded = time.perf_counter()
@@ -143,12 +143,12 @@ def _read(head: Any, route: Route) -> str:
 
 
 def _latents(head: Any, image: Image) -> list[Latents]:
-    """The latents of an image, from the first codec here that the head can follow; none where there is none."""
+    """The latents of an image, from the first codec here that the head can follow; empty without such a codec."""
     for name in CODECS.names():
         with contextlib.suppress(SpecError):
             codec = CODECS.build(name)
             if isinstance(codec, DecodesLatents) and not codec.available() and not why_not_latents(codec, head):
-                point: Any = at(codec, len(codec.ladder) // 2) if codec.ladder else codec
+                point: Any = at_point(codec, len(codec.ladder) // 2) if codec.ladder else codec
                 return [point.decode_latents(point.encode(image), tuple(need.name for need in head.needs))]
     return []
 

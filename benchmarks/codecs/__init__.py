@@ -1,1 +1,1 @@
-"""Codecs: one file a plug-in, found by being here. Plug-ins never import each other."""
+"""Codecs: one file per plug-in, registered by lying in this folder. Plug-ins never import each other."""

@@ -33,7 +33,7 @@ class Avif:
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """It codes with libraries that come with it."""
+        """None: it runs only libraries that are installed with it."""
         return None
 
     def __post_init__(self) -> None:
@@ -64,11 +64,9 @@ class Avif:
             return "this Pillow was built without AVIF; pip install --force-reinstall 'pillow>=11.3'"
         from PIL import _avif
 
-        return (
-            None
-            if _avif.encoder_codec_available("aom")
-            else "this Pillow's libavif has no libaom encoder; pip install --force-reinstall pillow"
-        )
+        if not _avif.encoder_codec_available("aom"):
+            return "this Pillow's libavif has no libaom encoder; pip install --force-reinstall pillow"
+        return None
 
     def provenance(self) -> Mapping[str, str]:
         import PIL

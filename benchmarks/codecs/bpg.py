@@ -1,9 +1,9 @@
-"""BPG: one H.265 intra picture in F. Bellard's container (2014), coded by x265 and written and read by our own code.
+"""BPG: one H.265 intra picture in F. Bellard's container (2014), encoded by x265, with our own container code.
 
     image -> pad -> YCbCr (BT.601, full range) -> [4:2:0] -> x265 -> H.265 units -> BPG file
                                  image <- crop <- RGB <- [4:4:4] <- FFmpeg's H.265 decoder <- BPG file
 
-Also read are files made elsewhere; benchmarks/formats/bpg_container.py says which.
+Files of other encoders are read too; benchmarks/formats/bpg_container.py lists what is supported.
 """
 
 from __future__ import annotations
@@ -40,16 +40,14 @@ _SLICE_TYPES = range(16, 24)
 @CODECS.register("bpg")
 @dataclass(frozen=True)
 class Bpg:
-    """BPG. qp: 0 (large) to 51 (small).
+    """The BPG codec. qp: 0 (large) to 51 (small).
 
-    With ``encoder="x265"`` qp is the QP of the I picture itself. With ``encoder="bpgenc"`` it is that program's own
-    ``-q``, on PATH with ``bpgdec``; built with x265 it codes the picture at ``q - 3``, so equal numbers are not equal
-    qualities.
-    chroma: "4:4:4" or "4:2:0". bits: 8 or 10 a sample. preset: of x265.
+    chroma: "4:4:4" or "4:2:0". bits: 8 or 10 a sample. preset: of x265. encoder: with "x265", qp is the QP of the I
+    picture itself. With "bpgenc", it is the option ``-q`` of that program, which must be on PATH with ``bpgdec``; built
+    with x265 it codes the picture at ``q - 3``, so equal numbers are not equal qualities.
 
     A damaged file raises BitstreamError where the container, the units or the decoder show it. H.265 slices have no
-    checksum:
-    flipped bits inside them may decode to a wrong picture of the right size.
+    checksum: flipped bits inside them may decode to a wrong picture of the right size.
     """
 
     qp: int = 37
@@ -64,20 +62,20 @@ class Bpg:
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """``bpgenc`` is whatever program of that name lies on PATH."""
+        """None for x265; ``bpgenc`` could be any program of that name on PATH."""
         return other_than(settings, encoder=["x265"])
 
     def __post_init__(self) -> None:
         if isinstance(self.qp, bool) or not isinstance(self.qp, int) or not 0 <= self.qp <= 51:
             raise ValueError(f"qp came as {self.qp!r}, allowed are whole numbers from 0 to 51")
-        for name, allowed in (
-            ("chroma", get_args(Chroma)),
-            ("bits", (8, 10)),
-            ("preset", PRESETS),
-            ("encoder", ("x265", "bpgenc")),
+        for name, value, allowed in (
+            ("chroma", self.chroma, get_args(Chroma)),
+            ("bits", self.bits, (8, 10)),
+            ("preset", self.preset, PRESETS),
+            ("encoder", self.encoder, ("x265", "bpgenc")),
         ):
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} came as {getattr(self, name)!r}, allowed are {', '.join(map(str, allowed))}")
+            if value not in allowed:
+                raise ValueError(f"{name} came as {value!r}, allowed are {', '.join(map(str, allowed))}")
 
     def encode(self, image: Image) -> bytes:
         """A BPG file.
@@ -89,16 +87,16 @@ class Bpg:
         height, width = require_image(image).shape[:2]
         if max(height, width) >= MAX_SIDE - 16 or (height + 16) * (width + 16) > MAX_PIXELS:
             raise CodecError(
-                f"an image of {width}x{height} pixels is more than the {MAX_PIXELS} that decode() accepts; cut it "
-                f"into tiles"
+                f"an image of {width}x{height} pixels is more than the {MAX_PIXELS} that decode() accepts; "
+                f"cut it into tiles"
             )
-        return self._encode_outside(image) if self.encoder == "bpgenc" else self._encode_x265(image)
+        return self._encode_with_bpgenc(image) if self.encoder == "bpgenc" else self._encode_with_x265(image)
 
-    def _encode_x265(self, image: Image) -> bytes:
-        # The reader rounds the size up to the smallest coding block, and x265 wants 16: small pictures get blocks of
-        # 16.
+    def _encode_with_x265(self, image: Image) -> bytes:
+        # Readers round the size up to the smallest coding block, and x265 needs sides of 16 or more: small pictures
+        # get blocks of 16.
         block = 16 if min(image.shape[:2]) <= 8 else 8
-        padded = pad_edge(image, multiple=block, least=16)
+        padded = pad_edge(image, multiple=block, min_size=16)
         planes = rgb_to_planes(padded, "bt601", bits=self.bits)
         chroma = _FORMATS[self.chroma]
         if chroma == 1:
@@ -106,46 +104,33 @@ class Bpg:
         stream = encode_intra(planes, chroma=chroma, bits=self.bits, qp=self.qp, preset=self.preset, min_coding=block)
         return write_bpg(_picture(stream, image.shape[0], image.shape[1]))
 
-    def _encode_outside(self, image: Image) -> bytes:
+    def _encode_with_bpgenc(self, image: Image) -> bytes:
         from PIL import Image as Pillow
 
+        chroma = self.chroma.replace(":", "")
+        options = f"-q {self.qp} -f {chroma} -c ycbcr -b {self.bits} -o out.bpg in.png".split()
         with private_folder() as folder:
             Pillow.fromarray(image).save(folder / "in.png")
-            command = [
-                _bpg_program("bpgenc"),
-                "-q",
-                str(self.qp),
-                "-f",
-                self.chroma.replace(":", ""),
-                "-c",
-                "ycbcr",
-                "-b",
-                str(self.bits),
-            ]
-            return run_program([*command, "-o", "out.bpg", "in.png"], folder=folder, outputs=("out.bpg",)).files[
-                "out.bpg"
-            ]
+            run = run_program([_bpg_program("bpgenc"), *options], folder=folder, outputs=("out.bpg",))
+            return run.files["out.bpg"]
 
     def decode(self, data: bytes) -> Image:
-        """The picture of any BPG file that is read, in plain RGB.
+        """The picture of a BPG file of any supported kind, in plain RGB.
 
         Raises:
-            BitstreamError: the file is damaged, cut, not BPG, or of a kind that is not read.
+            BitstreamError: the file is damaged, truncated, not BPG, or of a kind that is not read.
         """
         picture = read_bpg(data)
         if self.encoder == "bpgenc":
-            return _decode_outside(data, (picture.height, picture.width))
+            return _decode_with_bpgdec(data, (picture.height, picture.width))
         planes = decode_intra(picture.annexb(), picture.coded)
         return _to_rgb(planes, picture)
 
     def available(self) -> str | None:
         if self.encoder == "bpgenc":
             missing = [name for name in ("bpgenc", "bpgdec") if shutil.which(name) is None]
-            return (
-                f"{' and '.join(missing)} not found on PATH; install libbpg or use bpg(encoder=x265)"
-                if missing
-                else None
-            )
+            cure = "install libbpg or use bpg(encoder=x265)"
+            return f"{' and '.join(missing)} not found on PATH; {cure}" if missing else None
         return _why_no_x265()
 
     def provenance(self) -> Mapping[str, str]:
@@ -156,11 +141,11 @@ class Bpg:
 
 
 def _picture(stream: bytes, height: int, width: int) -> BpgPicture:
-    """Take x265's stream apart: tools out of its SPS, PPS and slices kept."""
+    """The BPG picture of x265's stream: the tools of its SPS, its PPS and its slices."""
     nals = split_nals(stream)
     coded, tools = next(read_sps(nal) for nal in nals if nal_type(nal) == SPS)
-    kept = tuple(nal for nal in nals if nal_type(nal) == PPS or nal_type(nal) in _SLICE_TYPES)
-    picture = BpgPicture(width, height, coded.chroma, coded.bits, tools, kept)
+    picture_nals = tuple(nal for nal in nals if nal_type(nal) == PPS or nal_type(nal) in _SLICE_TYPES)
+    picture = BpgPicture(width, height, coded.chroma, coded.bits, tools, picture_nals)
     if picture.coded != coded:
         raise CodecError(
             f"x265 coded {coded}, a BPG reader would expect {picture.coded}; report this with the image's size"
@@ -169,7 +154,7 @@ def _picture(stream: bytes, height: int, width: int) -> BpgPicture:
 
 
 def _to_rgb(planes: list[Plane], picture: BpgPicture) -> Image:
-    """RGB of the true size. Planes are cropped first, as the specification says, so samples past the edge play no part."""
+    """RGB of the true size. Planes are cropped first, as the specification demands, so padding has no influence."""
     hw = picture.height, picture.width
     luma = planes[0][: hw[0], : hw[1]]
     if picture.chroma == 0:
@@ -179,14 +164,18 @@ def _to_rgb(planes: list[Plane], picture: BpgPicture) -> Image:
         fraction, vertical = _FRACTION, picture.chroma == 1
         rows = (hw[0] + 1) // 2 if vertical else hw[0]
         siting: Siting = "left" if picture.left else "centre"
-        small = [plane[:rows, : (hw[1] + 1) // 2] for plane in planes[1:]]
-        planes = [
-            luma,
-            *(
-                interpolate(p, hw, bits=picture.bits, siting=siting, vertical=vertical, fraction=fraction)
-                for p in small
-            ),
+        chroma = [
+            interpolate(
+                plane[:rows, : (hw[1] + 1) // 2],
+                hw,
+                bits=picture.bits,
+                siting=siting,
+                vertical=vertical,
+                fraction=fraction,
+            )
+            for plane in planes[1:]
         ]
+        planes = [luma, *chroma]
     if picture.chroma == 3:
         planes = [plane[: hw[0], : hw[1]] for plane in planes]
     matrix = COLOUR_SPACES[picture.colour_space]
@@ -196,14 +185,14 @@ def _to_rgb(planes: list[Plane], picture: BpgPicture) -> Image:
 
 
 def _bpg_program(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
+    path = shutil.which(name)
+    if path is None:
         raise CodecError(f"{name} is not on PATH; install libbpg or use bpg(encoder=x265)")
-    return found
+    return path
 
 
-def _decode_outside(data: bytes, hw: tuple[int, int]) -> Image:
-    """By bpgdec, through a PNG."""
+def _decode_with_bpgdec(data: bytes, hw: tuple[int, int]) -> Image:
+    """The image that bpgdec writes as a PNG. hw: the size in the file's header."""
     with private_folder() as folder:
         (folder / "in.bpg").write_bytes(data)
         try:

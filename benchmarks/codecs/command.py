@@ -1,34 +1,33 @@
 """Any codec with a command line, described in a few lines of TOML instead of Python.
 
-    name = "turbo"                                     # how specs and tables call it
+    name = "turbo"                         # its name in specs and tables
     encode = ["cjpeg", "-quality", "{quality}", "-outfile", "{output}", "{input}"]
     decode = ["djpeg", "-outfile", "{output}", "{input}"]
-    image = "ppm"                                      # what the programs read and write: png (default), ppm, pnm, bmp, tif, tiff
-    stream = "jpg"                                     # optional: the suffix of the coded file, for programs that go by it (default bin)
-    files = ["tables/*.txt", "lib"]                    # optional: what the programs read by themselves, files, folders or patterns
-    cwd = "{folder}"                                   # optional: where the programs run (default: a private folder, new each time)
-    version = ["cjpeg", "-version"]                    # optional; what it says becomes part of the identity
-    timeout_s = 60                                     # optional, a program's time limit
+    image = "ppm"                          # the programs' image format: png (default), ppm, pnm, bmp, tif, tiff
+    stream = "jpg"                         # optional: the coded file's suffix, for programs that need one (default bin)
+    files = ["tables/*.txt", "lib"]        # optional: files, folders or patterns that the programs read by themselves
+    cwd = "{folder}"                       # optional: where the programs run (default: a new private folder each time)
+    version = ["cjpeg", "-version"]        # optional: its output becomes part of the identity
+    timeout_s = 60                         # optional: a program's time limit
 
     [rate]
     field = "quality"
-    ladder = [5, 10, 20, 35, 50, 75]                   # smallest file first
+    ladder = [5, 10, 20, 35, 50, 75]       # smallest file first
 
-    [settings]                                         # optional: further fields and their defaults
+    [settings]                             # optional: further fields and their defaults
     smooth = 0
 
-The rate is the size of the file the encoder writes, with nothing added, so that file must say how large its image is,
-and the decoder gets nothing but that file. Programs run without a shell. ``{input}`` and ``{output}`` are files in a
-private folder, ``{stem}`` is the output without its suffix, for programs that add that themselves (``{input_stem}``
-likewise), and ``{folder}`` is where the TOML lies; a program with a slash in its name is looked for from there, others
-on PATH. One that writes to stdout
-needs a shell: ``["sh", "-c", 'enc "$0" > "$1"', "{input}", "{output}"]``.
+The rate is the size of the file that the encoder writes, with nothing added. So that file must contain the image's
+size, and the decoder gets only that file. Programs run without a shell. ``{input}`` and ``{output}`` are files in a
+private folder, ``{stem}`` is the output without its suffix, for programs that add the suffix themselves
+(``{input_stem}`` likewise), and ``{folder}`` is the folder of the TOML; a program with a slash in its name is looked
+for from there, others on PATH. A program that writes to stdout needs a shell:
+``["sh", "-c", 'enc "$0" > "$1"', "{input}", "{output}"]``.
 
-What enters the identity, by its sha256: the programs; files, and folders below the TOML's, that their arguments or a
-setting name; Python modules beside a script that it imports; programs that a shell script calls; and all that ``files``
-says. List there
-what a program finds by itself: weights, tables, shared libraries. A folder that programs write to belongs elsewhere,
-else they are others at each run. ``benchmarks/programs/program_files.py`` has the details.
+The identity contains the sha256 of: the programs; files, and folders below the TOML's, that their arguments or a
+setting name; Python modules beside a script that it imports; programs that a shell script calls; and everything in
+``files``. List there what a program finds by itself: weights, tables, shared libraries. A folder that programs write to
+must lie elsewhere, or the identity changes with each run. ``benchmarks/programs/program_files.py`` has the details.
 """
 
 from __future__ import annotations
@@ -59,13 +58,13 @@ _FORMATS = {"png": "PNG", "bmp": "BMP", "tif": "TIFF", "tiff": "TIFF"}
 
 
 def load_codec_file(path: Path | str) -> list[str]:
-    """Make the codec a TOML file describes known to ``CODECS``, and return the specs to run: its name alone.
+    """Register the codec that a TOML file describes in ``CODECS``, and return the specs to run: only its name.
 
-    Afterwards it is used as any other, as ``turbo`` or ``turbo(quality=[10, 20], smooth=5)``, also in worker processes.
-    A file that was edited since may be loaded again, and is then known as it is now.
+    It is then used like any other codec, as ``turbo`` or ``turbo(quality=[10, 20], smooth=5)``, also in worker
+    processes. An edited file may be loaded again and replaces the earlier description.
 
     Raises:
-        SpecError: the file is missing, not TOML, not of the form above, or its name is another codec's.
+        SpecError: the file is missing, not TOML, not of the form above, or names another codec.
     """
     path = Path(path)
     try:
@@ -76,7 +75,7 @@ def load_codec_file(path: Path | str) -> list[str]:
 
 
 class CommandCodec:
-    """What all described codecs share; a subclass adds the fields and is a frozen dataclass."""
+    """Base class of all described codecs; a subclass adds the fields and is a frozen dataclass."""
 
     description: ClassVar[Description]
     rate_field: ClassVar[str] = ""
@@ -109,20 +108,21 @@ class CommandCodec:
         about = self.description
         for command in (about.encode, about.decode, about.version):
             if command and program_path(command[0], about.folder) is None:
+                place = "an executable file there" if "/" in command[0] else "on PATH"
                 return (
-                    f"the codec {about.name} needs the program {command[0]!r}, which is not {_where(command[0])}; "
+                    f"the codec {about.name} needs the program {command[0]!r}, which is not {place}; "
                     f"install it or correct the path"
                 )
         for pattern in about.files:
             if not files_of(pattern, about.folder):
                 return (
-                    f"the codec {about.name} says files = {pattern!r}, and there is no such file in "
-                    f"{about.folder!r}; correct or drop it in its TOML"
+                    f"the codec {about.name} says files = {pattern!r}, and there is no such file in {about.folder!r}; "
+                    f"correct or drop it in its TOML"
                 )
         if about.cwd and not Path(_cwd(about)).is_dir():
             return (
-                f"the codec {about.name} says cwd = {about.cwd!r}, and there is no folder {_cwd(about)!r}; correct "
-                f"or drop it in its TOML"
+                f"the codec {about.name} says cwd = {about.cwd!r}, and there is no folder {_cwd(about)!r}; "
+                f"correct or drop it in its TOML"
             )
         try:
             _version(about)
@@ -131,7 +131,7 @@ class CommandCodec:
         return None
 
     def provenance(self) -> Mapping[str, str]:
-        """Hashes of the TOML, of the programs, and of all files that they are known to read."""
+        """Hashes of the TOML, of the programs, and of all files that they are known to read; the version if stated."""
         about = self.description
         facts = {"code": "command-1", "toml_sha256": hashlib.sha256(about.text.encode()).hexdigest()}
         for role, command in (("encoder", about.encode), ("decoder", about.decode)):
@@ -143,21 +143,21 @@ class CommandCodec:
                 facts[f"{role}:{self._shown(file)}_sha256"] = sha256
         named = sorted({file for value in self._values().values() for file in self._named_by(value)})
         listed = sorted({file for pattern in about.files for file in files_of(pattern, about.folder)})
-        for what, files in (("settings", named), ("files", listed)):
+        for source, files in (("settings", named), ("files", listed)):
             if files:
-                facts[f"{what}_sha256"] = digest_of((self._shown(file), file) for file in files)
+                facts[f"{source}_sha256"] = digest_of((self._shown(file), file) for file in files)
         version = _version(about)
         return facts | ({"version": version} if version else {})
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel by the TOML's text: the receiving process has never seen the class."""
+        """Pickle by the TOML's text, because the receiving process does not have the class."""
         return _restore, (self.description.text, self.description.file, self._values())
 
     def _run(self, command: Sequence[str], source: Path, target: Path) -> Finished:
         """Run one of the programs on files in their private folder.
 
         Raises:
-            ProcessError: it failed, or left no target; then what it left instead is named.
+            ProcessError: it failed, or left no target; the message then names the files that it left instead.
         """
         about, folder = self.description, target.parent
         paths = {
@@ -171,18 +171,18 @@ class CommandCodec:
         try:
             return run_program(words, folder=folder, cwd=cwd, timeout_s=about.timeout_s, outputs=[target.name])
         except ProcessError as error:
-            left = sorted(file.name for file in folder.iterdir() if file not in (source, target))
-            if left and not target.exists():
-                some = ", ".join(left[:3]) + (f" and {len(left) - 3} more" if len(left) > 3 else "")
+            others = sorted(file.name for file in folder.iterdir() if file not in (source, target))
+            if others and not target.exists():
+                names = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
                 raise ProcessError(
-                    f"{error}; it left {some} in place of {target.name}, the one file that is read; {_CURE}"
+                    f"{error}; it left {names} in place of {target.name}, the one file that is read; {_SUFFIX_CURE}"
                 ) from error
             if f".{about.stream}" in str(error):
-                raise ProcessError(f"{error}; {_CURE}") from error
+                raise ProcessError(f"{error}; {_SUFFIX_CURE}") from error
             raise
 
     def _words(self, command: Sequence[str], paths: Mapping[str, str]) -> list[str]:
-        """Words of a command with their placeholders filled in."""
+        """The words of a command with their placeholders filled in."""
         values = {
             **{name: str(value) for name, value in self._values().items()},
             **paths,
@@ -194,26 +194,27 @@ class CommandCodec:
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
 
     def _named_by(self, value: Any) -> Iterator[Path]:
-        """The files that a setting names, from where the TOML lies; all below it where it is a folder that is not
-        shared by everything.
+        """The files that a setting names, relative to the TOML's folder: a file, or all files below a folder.
+
+        A folder that contains the TOML or the temporary files is not meant.
         """
         path = Path(self.description.folder, value) if isinstance(value, str) and value.strip("./") else None
         shared = (Path(self.description.folder), Path(tempfile.gettempdir()))
         if path and (
             os.path.isfile(path)
-            or (os.path.isdir(path) and not any(other.resolve().is_relative_to(path.resolve()) for other in shared))
+            or (os.path.isdir(path) and not any(folder.resolve().is_relative_to(path.resolve()) for folder in shared))
         ):
             yield from files_below(path)
 
     def _shown(self, file: Path) -> str:
-        """A file's path from where the TOML lies; where it lies elsewhere, its whole path."""
+        """A file's path relative to the TOML's folder, or its whole path if it lies elsewhere."""
         folder = Path(self.description.folder)
         return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else file.as_posix()
 
 
-_CURE = 'where a program goes by the suffix, say so in the codec file, as in stream = "j2k" or image = "bmp"'
+_SUFFIX_CURE = 'where a program goes by the suffix, say so in the codec file, as in stream = "j2k" or image = "bmp"'
 _UNKNOWN = dict.fromkeys(("input", "output", "stem", "input_stem"), "\0")
-"""In place of files that are there only while a program runs."""
+"""Stands for the files that exist only while a program runs."""
 
 
 def _restore(text: str, file: str, values: Mapping[str, Any]) -> CommandCodec:
@@ -221,7 +222,7 @@ def _restore(text: str, file: str, values: Mapping[str, Any]) -> CommandCodec:
 
 
 def _registered(text: str, file: str) -> type[CommandCodec]:
-    """The class of a description, under its name; in place of what the same file said before.
+    """The class of a description, registered under its name; it replaces an earlier description of the same file.
 
     Raises:
         SpecError: the description is not of the form, or its name is another codec's.
@@ -229,52 +230,44 @@ def _registered(text: str, file: str) -> type[CommandCodec]:
     cls = _codec_class(text, file)
     name = cls.description.name
     if name in CODECS.names():
-        other: Any = CODECS.get(name)
-        if not issubclass(other, CommandCodec) or other.description.file != file:
-            raise SpecError(f"the codec file names its codec {name!r}, as another does ({other.__module__}); rename it")
+        known: Any = CODECS.get(name)
+        if not issubclass(known, CommandCodec) or known.description.file != file:
+            raise SpecError(f"the codec file names its codec {name!r}, as another does ({known.__module__}); rename it")
     return CODECS.register(name)(cls)
 
 
 @functools.lru_cache(maxsize=64)
 def _codec_class(text: str, file: str) -> type[CommandCodec]:
-    """The one class of a description in this process."""
+    """The class of a description; there is one in this process."""
     about = describe(text, file)
-    fields = (
-        [(about.rate_field, type(about.ladder[-1]), dataclasses.field(default=about.ladder[-1]))]
-        if about.rate_field
-        else []
-    )
-    fields += [(name, type(default), dataclasses.field(default=default)) for name, default in about.settings]
-    own = {
+    defaults = [(about.rate_field, about.ladder[-1])] if about.rate_field else []
+    fields = [(name, type(value), dataclasses.field(default=value)) for name, value in [*defaults, *about.settings]]
+    namespace = {
         "description": about,
         "rate_field": about.rate_field,
         "ladder": about.ladder,
         "__module__": __name__,
         "__doc__": f"{about.name}, by {about.encode[0]} and {about.decode[0]}.",
     }
-    return dataclasses.make_dataclass(about.name, fields, bases=(CommandCodec,), namespace=own, frozen=True)
+    return dataclasses.make_dataclass(about.name, fields, bases=(CommandCodec,), namespace=namespace, frozen=True)
 
 
 def _cwd(about: Description) -> str:
-    """Where the programs run; "" for a private folder."""
+    """The folder where the programs run; "" for a private folder."""
     return str(Path(about.folder, about.cwd.replace("{folder}", about.folder))) if about.cwd else ""
 
 
-def _where(word: str) -> str:
-    return "an executable file there" if "/" in word else "on PATH"
-
-
 def _version(about: Description) -> str:
-    """First line the version command writes, "" where there is no such command."""
+    """The first line that the version command writes, "" if there is no such command."""
     if not about.version:
         return ""
     program = program_path(about.version[0], about.folder)
-    return _asked_version(about, binary_sha256(program) if program else "")
+    return _version_output(about, binary_sha256(program) if program else "")
 
 
 @functools.lru_cache(maxsize=64)
-def _asked_version(about: Description, _sha256: str) -> str:
-    """The same, asked once for each state of the program."""
+def _version_output(about: Description, _sha256: str) -> str:
+    """The value of ``_version``, cached by the hash of the program."""
     command = [str(program_path(about.version[0], about.folder) or about.version[0])]
     run = run_program([*command, *(part.replace("{folder}", about.folder) for part in about.version[1:])], timeout_s=20)
     lines = (run.stdout.decode(errors="replace") + "\n" + run.stderr).split("\n")

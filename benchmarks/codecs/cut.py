@@ -1,5 +1,4 @@
-"""Another codec's files cut after some of their layers: what a machine or a person is given before all of a file is
-there.
+"""Another codec's bitstreams truncated after some of their layers, as a receiver has them before the rest arrives.
 
 image -> codec.encode -> whole file -> codec.cut(n) -> shorter, complete file -> codec.decode, codec.decode_latents
 """
@@ -21,12 +20,11 @@ from hsc.registry import parse_spec
 @CODECS.register("cut", aliases=("truncated",))
 @dataclass(frozen=True)
 class Cut:
-    """A layered codec's files of one quality, cut: a curve over the number of layers received.
+    """A layered codec's bitstreams of one quality, truncated: a rate curve over the number of layers received.
 
-    of: the codec, at one point of its own curve. layers: how many are kept, 1 for the first alone. The ladder is that
-    of hsc's
-    weights: the semantics, then one slice more a point; a codec of other layers is given its own, as in cut(of=...,
-    layers=[1, 2]).
+    of: the codec, at one operating point. layers: the number of layers kept, 1 for only the first. The ladder fits
+    hsc's weights: the semantics, then more slices at each point; for a codec with other layers give the ladder, as in
+    cut(of=..., layers=[1, 2]).
     """
 
     of: str = "hsc(quality=6)"
@@ -37,7 +35,7 @@ class Cut:
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """As far as the codec that is cut is."""
+        """The answer of the codec that is truncated."""
         return why_not_spec(CODECS, settings["of"])
 
     def __post_init__(self) -> None:
@@ -47,7 +45,7 @@ class Cut:
             raise ValueError(f"{self.of} is cut already; cut the codec itself")
 
     def encode(self, image: Image) -> bytes:
-        """The first layers of the codec's file, as a complete file.
+        """The first layers of the codec's bitstream, as a complete file.
 
         Raises:
             CodecError: the codec cannot run, or its files have fewer layers.
@@ -59,7 +57,7 @@ class Cut:
         return data
 
     def decode(self, data: bytes) -> Image:
-        """What the codec makes of the layers that are there. Raises as the codec does."""
+        """The codec's image from the layers that are present. Raises as the codec does."""
         return _built(self.of).decode(data)
 
     def available(self) -> str | None:
@@ -70,28 +68,28 @@ class Cut:
             return f"files of {self.of} have no layers to cut; name a layered codec, such as hsc"
         if self.layers > len(codec.layers):
             return (
-                f"files of {self.of} have {len(codec.layers)} layers, {self.layers} were asked for; name fewer, as "
-                f"in cut(layers=[1, 2])"
+                f"files of {self.of} have {len(codec.layers)} layers, {self.layers} were asked for; "
+                f"name fewer, as in cut(layers=[1, 2])"
             )
         return None
 
     def provenance(self) -> Mapping[str, str]:
-        """The codec's own."""
+        """The codec's provenance, and the version of this wrapper."""
         return {**_built(self.of).provenance(), "cut": "1"}
 
     def latent_specs(self) -> Sequence[LatentSpec]:
-        """The codec's own; none where it hands out no latents."""
+        """The codec's latent specs; none if it does not hand out latents."""
         codec = _built(self.of)
         return codec.latent_specs() if isinstance(codec, DecodesLatents) else ()
 
     def decode_latents(self, data: bytes, names: Sequence[str] | None = None) -> Latents:
-        """The codec's latents, what is missing of them predicted. Raises as the codec does."""
-        return self._reader().decode_latents(data, names)
+        """The codec's latents; the missing layers are predicted. Raises as the codec does."""
+        return self._latent_decoder().decode_latents(data, names)
 
     def decode_latents_batch(self, streams: Sequence[bytes], names: Sequence[str] | None = None) -> list[Latents]:
-        return self._reader().decode_latents_batch(streams, names)
+        return self._latent_decoder().decode_latents_batch(streams, names)
 
-    def _reader(self) -> DecodesLatents:
+    def _latent_decoder(self) -> DecodesLatents:
         codec = _built(self.of)
         if not isinstance(codec, DecodesLatents):
             raise CodecError(f"{self.of} hands out no latents")

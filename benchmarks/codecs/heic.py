@@ -43,7 +43,7 @@ class Heic:
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """It codes with libraries that come with it."""
+        """None: it runs only libraries that are installed with it."""
         return None
 
     def __post_init__(self) -> None:
@@ -72,7 +72,7 @@ class Heic:
                 subsampling=self.subsampling,
                 enc_params={"preset": self.preset, **threads},
             )
-        except Exception as error:  # libheif's errors come as RuntimeError, ValueError, OSError
+        except Exception as error:  # libheif raises RuntimeError, ValueError, OSError
             raise CodecError(f"libheif failed on a {width}x{height} image: {error or type(error).__name__}") from error
         return buffer.getvalue()
 
@@ -85,14 +85,14 @@ class Heic:
             )
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("error")  # what libheif warns of here is damage
+                warnings.simplefilter("error")  # a warning of libheif means damage here
                 file = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)
                 width, height = file.size
                 check_size(height, width, "the HEIC stream")
                 if max(height, width) > _LONGEST_SIDE:
                     raise BitstreamError(
-                        f"the HEIC stream says {width}x{height} pixels, it may have {_LONGEST_SIDE} a side; it is "
-                        f"damaged"
+                        f"the HEIC stream says {width}x{height} pixels, it may have {_LONGEST_SIDE} a side; "
+                        f"it is damaged"
                     )
                 if file.mode != "RGB":
                     raise BitstreamError(
@@ -103,7 +103,7 @@ class Heic:
             raise
         except ImageError as error:
             raise BitstreamError(str(error)) from error
-        except Exception as error:  # as above
+        except Exception as error:  # as in ``encode``
             raise BitstreamError(
                 f"not a valid HEIC stream of {len(data)} bytes: {error or type(error).__name__}"
             ) from error

@@ -1,4 +1,4 @@
-"""HSC, hierarchical semantic compression: the codec this suite was written around. See ``hsc.codec``.
+"""HSC, hierarchical semantic compression, the codec of this project; see ``hsc.codec``.
 
 image -> inversion -> W+, F -> symbols -> .hsc file -> symbols -> w_hat, y_hat -> F_hat -> generator -> image
                                                            └──> decode_latents: heads that skip the generator
@@ -19,7 +19,7 @@ from hsc.devices import current_device
 from hsc.entropy_coding.container import QUALITY_STEPS
 from hsc.errors import CodecError, ImageError, UnavailableError
 from hsc.files.file_digests import sha256_of_file
-from hsc.networks.held import held
+from hsc.networks.network_holder import held
 from hsc.registry import other_than
 
 if TYPE_CHECKING:
@@ -29,16 +29,17 @@ if TYPE_CHECKING:
 
 VERSION = "2"
 T = TypeVar("T")
-LARGEST_QUALITY = 255 / QUALITY_STEPS
+MAX_QUALITY = 255 / QUALITY_STEPS
 
 
 @CODECS.register("hsc")
 @dataclass(frozen=True)
 class Hsc:
-    """HSC. quality: 0 (small) to 7.96875, of which 1 to 6 is trained; one set of weights serves all.
+    """The HSC codec. quality: 0 (small) to 7.96875, trained from 1 to 6; one set of weights serves all qualities.
 
-    model: weights by name, or the path of a .safetensors file. The networks run on the current device
-    (``hsc.devices``). Symbols decode to the same everywhere; pixels may differ by one level between devices.
+    model: the name of packaged or published weights, or the path of a .safetensors file. The networks run on the
+    current device (``hsc.devices``). Symbols decode identically everywhere; pixels may differ by one level between
+    devices.
     """
 
     model: str = "roadscenes"
@@ -46,37 +47,35 @@ class Hsc:
 
     rate_field: ClassVar[str] = "quality"
     ladder: ClassVar[tuple[float, ...]] = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
-    rate_range: ClassVar[tuple[float, float]] = (
-        1.0,
-        LARGEST_QUALITY,
-    )  # below 1 gains are not trained, and a file may be larger than at 1
+    # Below 1 the gains are not trained, and a file may be larger than at 1.
+    rate_range: ClassVar[tuple[float, float]] = (1.0, MAX_QUALITY)
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """Packaged weights are; others are files or are fetched."""
+        """None for packaged weights; other weights are files or are downloaded."""
         from hsc.weights import files
 
         return other_than(settings, model=files.here())
 
     def __post_init__(self) -> None:
-        if isinstance(self.quality, bool) or not 0 <= self.quality <= LARGEST_QUALITY:
-            raise ValueError(f"quality is {self.quality!r}, expected 0 to {LARGEST_QUALITY}")
+        if isinstance(self.quality, bool) or not 0 <= self.quality <= MAX_QUALITY:
+            raise ValueError(f"quality is {self.quality!r}, expected 0 to {MAX_QUALITY}")
 
     def encode(self, image: Image) -> bytes:
         """A whole .hsc file.
 
         Raises:
-            CodecError: the weights are not there, or the image is larger than a file holds (2**24 pixels, see
+            CodecError: the weights are not available, or the image is larger than a file holds (2**24 pixels, see
             hsc/entropy_coding/container.py).
         """
         return self._do(lambda codec: codec.encode(require_image(image), self.quality))
 
     def decode(self, data: bytes) -> Image:
-        """The image, at whatever quality it was coded.
+        """The image, at the quality with which it was encoded.
 
         Raises:
-            BitstreamError: the data are damaged, cut, empty, or of other weights.
-            CodecError: the weights are not there.
+            BitstreamError: the data are damaged, truncated, empty, or of other weights.
+            CodecError: the weights are not available.
         """
         return self._do(lambda codec: codec.decode(data))
 
@@ -86,7 +85,7 @@ class Hsc:
         return files.why_not(self.model)
 
     def provenance(self) -> Mapping[str, str]:
-        """Code, weights as a whole, and the libraries whose floats decide symbols and pixels."""
+        """Versions of the code, the weights, and the libraries whose floats decide symbols and pixels; the device."""
         return {
             "code": VERSION,
             "weights": _codec(*self._key).entropy.fingerprint.hex(),
@@ -135,7 +134,7 @@ class Hsc:
 
 
 def _stamp(model: str) -> str:
-    """sha256 of weights given by path, so that a file that was trained on is loaded again."""
+    """The sha256 of weights given by path, so that a file is loaded again after further training; else empty."""
     path = Path(model).expanduser()
     return sha256_of_file(path) if path.is_file() else ""
 

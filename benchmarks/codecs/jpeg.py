@@ -20,7 +20,8 @@ _LONGEST_SIDE = 65500
 class Jpeg:
     """Baseline JPEG: full-range BT.601 YCbCr, Annex K tables scaled by quality, Huffman tables fitted to the image.
 
-    quality: 1 (small) to 100. subsampling: chroma format. optimize: fit the Huffman tables; costs time, saves bytes.
+    quality: 1 (small) to 100. subsampling: chroma format. optimize: fit the Huffman tables, which saves bytes and costs
+    time.
     """
 
     quality: int = 75
@@ -33,7 +34,7 @@ class Jpeg:
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """It codes with libraries that come with it."""
+        """None: it runs only libraries that are installed with it."""
         return None
 
     def __post_init__(self) -> None:
@@ -58,11 +59,9 @@ class Jpeg:
     def available(self) -> str | None:
         from PIL import features
 
-        return (
-            None
-            if features.check("jpg")
-            else "this Pillow was built without JPEG; pip install --force-reinstall pillow"
-        )
+        if not features.check("jpg"):
+            return "this Pillow was built without JPEG; pip install --force-reinstall pillow"
+        return None
 
     def provenance(self) -> Mapping[str, str]:
         import PIL

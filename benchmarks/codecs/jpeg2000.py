@@ -16,10 +16,10 @@ _LONGEST_SIDE = 2**20
 @CODECS.register("jpeg2000")
 @dataclass(frozen=True)
 class Jpeg2000:
-    """A bare codestream: 9-7 wavelet, one quality layer, colour transform on (without it 2 dB are lost).
+    """A bare JPEG 2000 codestream: 9-7 wavelet, one quality layer, colour transform on (worth 2 dB).
 
-    psnr: the dB, by OpenJPEG's own estimate, at which each image's codestream ends; small files at low values. So every
-    image of a set comes out at about the same error, not at the same rate.
+    psnr: the PSNR in dB, by OpenJPEG's own estimate, at which each image's codestream ends; low values give small
+    files. So all images of a set have about the same error, not the same rate.
     """
 
     psnr: float = 30.0
@@ -30,7 +30,7 @@ class Jpeg2000:
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """It codes with libraries that come with it."""
+        """None: it runs only libraries that are installed with it."""
         return None
 
     def __post_init__(self) -> None:
@@ -47,11 +47,9 @@ class Jpeg2000:
     def available(self) -> str | None:
         from PIL import features
 
-        return (
-            None
-            if features.check("jpg_2000")
-            else "this Pillow was built without OpenJPEG; pip install --force-reinstall pillow"
-        )
+        if not features.check("jpg_2000"):
+            return "this Pillow was built without OpenJPEG; pip install --force-reinstall pillow"
+        return None
 
     def provenance(self) -> Mapping[str, str]:
         import PIL

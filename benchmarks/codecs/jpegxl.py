@@ -17,18 +17,16 @@ _SIGNATURE = b"\xff\x0a"
 _RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
 _SIZE_BITS = (9, 13, 18, 30)
 _BLOCK = 8
-_LARGEST_PADDED = MAX_PIXELS + (1 << 23)
-"""Pixels with both sides rounded up to whole blocks, in which libjxl works: a line of 2^27 pixels would be eight times
-as many.
-"""
+_MAX_PADDED_PIXELS = MAX_PIXELS + (1 << 23)
+"""Limit of the pixels in whole blocks, in which libjxl works: an image of 1 x 2^27 pixels has eight times as many."""
 
 
 @CODECS.register("jpegxl")
 @dataclass(frozen=True)
 class JpegXl:
-    """A bare lossy codestream in XYB, one thread.
+    """A bare lossy JPEG XL codestream in XYB, one thread.
 
-    distance: Butteraugli distance aimed at, 25 (small) to 0.1; 1 is meant to look lossless. effort: 1 (fast) to 9.
+    distance: the target Butteraugli distance, 25 (small) to 0.1; 1 is meant to look lossless. effort: 1 (fast) to 9.
     """
 
     distance: float = 1.0
@@ -40,7 +38,7 @@ class JpegXl:
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """It codes with libraries that come with it."""
+        """None: it runs only libraries that are installed with it."""
         return None
 
     def __post_init__(self) -> None:
@@ -70,17 +68,16 @@ class JpegXl:
 
         height, width = _stated_size(data)
         try:
-            image = imagecodecs.jpegxl_decode(
-                data, index=0, keeporientation=True, numthreads=1
-            )  # of a film, one frame and no more
-        except Exception as error:  # as above
+            # index=0: of an animation only the first frame is decoded
+            image = imagecodecs.jpegxl_decode(data, index=0, keeporientation=True, numthreads=1)
+        except Exception as error:  # as in ``encode``
             raise BitstreamError(
                 f"not a valid JPEG XL codestream of {len(data)} bytes: {error or type(error).__name__}"
             ) from error
         if image.dtype != np.uint8 or image.shape != (height, width, 3):
             raise BitstreamError(
-                f"the codestream states {width}x{height} RGB in 8 bits but holds {image.dtype} {image.shape}; it is "
-                f"damaged"
+                f"the codestream states {width}x{height} RGB in 8 bits but holds {image.dtype} {image.shape}; "
+                f"it is damaged"
             )
         return np.ascontiguousarray(image)
 
@@ -104,15 +101,15 @@ class JpegXl:
 
 
 def _stated_size(data: bytes) -> tuple[int, int]:
-    """(height, width) of a bare codestream's SizeHeader (ISO/IEC 18181-1, annex D), read before memory is taken.
+    """(H, W) in a bare codestream's SizeHeader (ISO/IEC 18181-1, annex D), read before memory is allocated.
 
     Raises:
         BitstreamError: empty, no codestream, or of a size that is refused.
     """
     if data[:2] != _SIGNATURE or len(data) < 12:
         raise BitstreamError(
-            f"not a JPEG XL codestream: {len(data)} bytes that begin {data[:2].hex() or 'nowhere'}, expected "
-            f"{_SIGNATURE.hex()}"
+            f"not a JPEG XL codestream: {len(data)} bytes that begin {data[:2].hex() or 'nowhere'}, "
+            f"expected {_SIGNATURE.hex()}"
         )
     bits = int.from_bytes(data[2:12], "little")
 
@@ -139,11 +136,11 @@ def _stated_size(data: bytes) -> tuple[int, int]:
 
 
 def _why_too_large(height: int, width: int) -> str | None:
-    """None where the decoder's own planes stay in bounds, else the size and the limit, as part of a sentence."""
+    """None if the decoder's own planes stay within bounds, else the size and the limit, as part of a sentence."""
     padded = -(-height // _BLOCK) * -(-width // _BLOCK) * _BLOCK**2
-    if padded <= _LARGEST_PADDED:
+    if padded <= _MAX_PADDED_PIXELS:
         return None
     return (
-        f"{width}x{height} pixels, {padded:,} in whole blocks of {_BLOCK}x{_BLOCK}, expected at most "
-        f"{_LARGEST_PADDED:,}"
+        f"{width}x{height} pixels, {padded:,} in whole blocks of {_BLOCK}x{_BLOCK}, "
+        f"expected at most {_MAX_PADDED_PIXELS:,}"
     )

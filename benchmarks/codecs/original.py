@@ -1,4 +1,4 @@
-"""The uncompressed image: the ceiling every table needs."""
+"""The uncompressed image, the upper bound in every table."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _MAGIC = b"RGB8"
 @CODECS.register("original")
 @dataclass(frozen=True)
 class Original:
-    """Pixels as they are: 24 bits a pixel and a header of 12 bytes (magic, height, width).
+    """Uncompressed pixels: 24 bits a pixel and a header of 12 bytes (magic, height, width).
 
-    The bits of the file an image came from are another number; the harness reports them from ``Sample.source_bytes``.
+    The size of the file that an image came from is another number; the harness reports it from ``Sample.source_bytes``.
     """
 
     rate_field: ClassVar[str] = ""
@@ -31,7 +31,7 @@ class Original:
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """It codes with libraries that come with it."""
+        """None: it only copies pixels."""
         return None
 
     def encode(self, image: Image) -> bytes:

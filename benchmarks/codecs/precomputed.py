@@ -1,11 +1,11 @@
-"""Streams and decoded images that were made elsewhere.
+"""Bitstreams and decoded images that a codec produced elsewhere.
 
-    originals/street/a.png      the image as the data set hands it out, losslessly
-    bitstreams/street/a.bin     what the codec made of it: its size is the rate
-    images/street/a.png         what the codec's decoder made of that
+    originals/street/a.png      the image as the data set hands it out, stored losslessly
+    bitstreams/street/a.bin     the codec's bitstream: its size is the rate
+    images/street/a.png         the image that the codec decodes from it
 
 The three belong together by path and stem. An image is recognised by its pixels, a stream by its sha256, so ``encode``
-and ``decode`` are look-ups; the times a run reports for them are those of reading files and mean nothing.
+and ``decode`` are look-ups; the times that a run reports for them are those of reading files and mean nothing.
 """
 
 from __future__ import annotations
@@ -35,12 +35,13 @@ _POINT = "{point}"
 @CODECS.register("precomputed")
 @dataclass(frozen=True)
 class Precomputed:
-    """A codec that already ran: ``precomputed(originals=kodak, bitstreams="out/q{point}", images="dec/q{point}",
-    point=[1, 4])``.
+    """A codec that already ran, read from its files.
 
-    originals, bitstreams, images: folders as drawn above. point: which operating point; where it is given, "{point}"
-    stands for it in the paths of bitstreams and images. The bitstream files must hold all their decoder needs: nothing
-    is added.
+    Example: ``precomputed(originals=kodak, bitstreams="out/q{point}", images="dec/q{point}", point=[1, 4])``.
+
+    originals, bitstreams, images: folders as shown in the module's docstring. point: the operating point; if given,
+    "{point}" stands for it in the paths of bitstreams and images. The bitstream files must hold everything their
+    decoder needs, because nothing is added to the rate.
     """
 
     originals: str
@@ -59,8 +60,8 @@ class Precomputed:
             )
         if self.point and not any(given):
             raise ValueError(
-                f"point is {self.point!r} but {{point}} is in neither bitstreams nor images, so every point would be "
-                f"the same"
+                f"point is {self.point!r} but {{point}} is in neither bitstreams nor images, "
+                f"so every point would be the same"
             )
         if "/" in self.point:
             raise ValueError(f"point is {self.point!r}, expected one word without a slash")
@@ -69,17 +70,17 @@ class Precomputed:
         originals = _originals(self.originals).find(pixels_sha256(require_image(image)))
         if not originals:
             raise CodecError(
-                f"no file in {self.originals!r} has this image's {image.shape[1]}x{image.shape[0]} pixels; save what "
-                f"the data set loads there"
+                f"no file in {self.originals!r} has this image's {image.shape[1]}x{image.shape[0]} pixels; "
+                f"save what the data set loads there"
             )
-        stem = originals[0].stem  # of equal images the first
-        stream = _stems(self._at(self.bitstreams)).get(stem)
+        stem = originals[0].stem  # the first, if several originals are equal
+        stream = _stems(self._at_point(self.bitstreams)).get(stem)
         if stream is None:
-            raise CodecError(f"there is no bitstream for {stem!r} in {self._at(self.bitstreams)!r}")
+            raise CodecError(f"there is no bitstream for {stem!r} in {self._at_point(self.bitstreams)!r}")
         data = stream.read_bytes()
         if not data:
             raise CodecError(f"the bitstream {str(stream)!r} is empty")
-        decoded = self._decoded(self._at(self.images), stem)
+        decoded = self._decoded(self._at_point(self.images), stem)
         if decoded.shape != image.shape:
             raise CodecError(
                 f"the decoded {stem!r} is {decoded.shape[1]}x{decoded.shape[0]}, the original "
@@ -100,32 +101,27 @@ class Precomputed:
         return decoded[0]
 
     def available(self) -> str | None:
-        for folder in (self.originals, self._at(self.bitstreams), self._at(self.images)):
+        for folder in (self.originals, self._at_point(self.bitstreams), self._at_point(self.images)):
             if not Path(folder).expanduser().is_dir():
                 return f"there is no folder {folder!r}; precomputed needs originals, bitstreams and images"
         try:
             _originals(self.originals).refresh()
-            _stems(self._at(self.bitstreams))
+            _stems(self._at_point(self.bitstreams))
         except (CodecError, DataError) as error:
             return str(error)
         return None
 
     def provenance(self) -> Mapping[str, str]:
-        """Hashes of the names and contents of the originals, of the streams of all points, and of this point's decoded
-        images.
-        """
-        streams = ((f"{one.point}/{one.stem}", one.file) for one in _files(_listings(self.bitstreams)))
-        files = {
-            "originals": _stems(self.originals, SUFFIXES).items(),
-            "images": _stems(self._at(self.images), SUFFIXES).items(),
-        }
+        """Hashes of names and contents: of the originals, of all points' streams, of this point's decoded images."""
+        streams = ((f"{stream.point}/{stream.stem}", stream.file) for stream in _files(_listings(self.bitstreams)))
         return {
             "code": "precomputed-2",
             "streams": digest_of(streams),
-            **{what: digest_of(named) for what, named in files.items()},
+            "originals": digest_of(_stems(self.originals, SUFFIXES).items()),
+            "images": digest_of(_stems(self._at_point(self.images), SUFFIXES).items()),
         }
 
-    def _at(self, folder: str) -> str:
+    def _at_point(self, folder: str) -> str:
         return folder.replace(_POINT, self.point)
 
     def _decoded(self, folder: str, stem: str) -> Image:
@@ -139,7 +135,7 @@ class Precomputed:
 
 
 class _File(NamedTuple):
-    """One file: the point its folder is of, and its path below that without the suffix."""
+    """A file of one operating point. stem: its path below the point's folder, without the suffix."""
 
     point: str
     stem: str
@@ -147,7 +143,7 @@ class _File(NamedTuple):
 
 
 class _Contents:
-    """The files of all points by a fingerprint of what they hold; what changed is looked at again."""
+    """The files of all points by a fingerprint of their contents; new and changed files are read again."""
 
     def __init__(self, pattern: str, suffixes: frozenset[str] | None, fingerprint: Callable[[Path], str]) -> None:
         self._pattern, self._suffixes, self._fingerprint = pattern, suffixes, fingerprint
@@ -156,34 +152,35 @@ class _Contents:
         self._known: dict[str, list[_File]] = {}
 
     def find(self, fingerprint: str) -> list[_File]:
-        """The files that hold this, in order; none is in another state than when it was read."""
+        """The files with this fingerprint, in order; all are unchanged since they were read."""
         files = self._known.get(fingerprint, [])
-        if not files or not self._listed_alike() or not all(self._as_it_was(one.file) for one in files):
+        if not files or not self._listings_unchanged() or not all(self._unchanged(known.file) for known in files):
             self.refresh()
         return self._known.get(fingerprint, [])
 
     def refresh(self) -> None:
-        """Look at all that is new or changed. Raises as listing and fingerprint do."""
+        """Read all new and changed files. Raises as listing and fingerprint do."""
         self._listings, self._known = _listings(self._pattern, self._suffixes), {}
-        for one in _files(self._listings):
-            if not self._as_it_was(one.file):
-                self._look(one.file)
-            self._known.setdefault(self._states[one.file][1], []).append(one)
+        for listed in _files(self._listings):
+            if not self._unchanged(listed.file):
+                self._read(listed.file)
+            self._known.setdefault(self._states[listed.file][1], []).append(listed)
 
-    def _listed_alike(self) -> bool:
-        """Whether no file came or went: then the listings are the very same objects."""
-        now = _listings(self._pattern, self._suffixes)
-        return len(now) == len(self._listings) and all(
-            point == known and files is kept for (point, files), (known, kept) in zip(now, self._listings, strict=True)
+    def _listings_unchanged(self) -> bool:
+        """Whether no file was added or removed: the cached listings are then the same objects."""
+        listings = _listings(self._pattern, self._suffixes)
+        return len(listings) == len(self._listings) and all(
+            point == known_point and files is known_files
+            for (point, files), (known_point, known_files) in zip(listings, self._listings, strict=True)
         )
 
-    def _look(self, file: Path) -> None:
+    def _read(self, file: Path) -> None:
         started_ns, state = time.time_ns(), state_of(file)
         fingerprint = self._fingerprint(file)
-        # What was written to a moment ago may be written to again and show the same times.
+        # A file written a moment ago may be written again without a change of its times: never take it for unchanged.
         self._states[file] = state if state.settled(started_ns) else state._replace(inode=-1), fingerprint
 
-    def _as_it_was(self, file: Path) -> bool:
+    def _unchanged(self, file: Path) -> bool:
         try:
             return file in self._states and self._states[file][0] == state_of(file)
         except OSError:
@@ -192,13 +189,13 @@ class _Contents:
 
 @kept_while_unchanged(256)
 def _stems(folder: str, suffixes: frozenset[str] | None = None) -> Listing[Mapping[str, Path]]:
-    """Path below the folder without its suffix -> file, for all files, or all with one of the suffixes.
+    """Path below the folder without its suffix -> file, for all files, or for those with one of the suffixes.
 
     Raises:
-        CodecError: two files differ in their suffix only.
+        CodecError: two files differ only in their suffix.
     """
     root = Path(folder).expanduser()
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     watched = {root}
     for file in sorted(root.rglob("*")):
         below = file.relative_to(root)
@@ -211,10 +208,10 @@ def _stems(folder: str, suffixes: frozenset[str] | None = None) -> Listing[Mappi
         ):
             continue
         stem = below.with_suffix("").as_posix()
-        if stem in found:
-            raise CodecError(f"{found[stem].name!r} and {file.name!r} in {folder!r} have the same stem; keep one")
-        found[stem] = file
-    return Listing(found, frozenset(watched))
+        if stem in files:
+            raise CodecError(f"{files[stem].name!r} and {file.name!r} in {folder!r} have the same stem; keep one")
+        files[stem] = file
+    return Listing(files, frozenset(watched))
 
 
 @functools.lru_cache(maxsize=8)
@@ -225,12 +222,12 @@ def _originals(folder: str) -> _Contents:
 
 @functools.lru_cache(maxsize=8)
 def _streams(pattern: str) -> _Contents:
-    """The bitstreams by the sha256 of their bytes, over every point there is: decode must know them all."""
+    """The bitstreams of all points by the sha256 of their bytes, because ``decode`` must know them all."""
     return _Contents(pattern, None, sha256_of_file)
 
 
 def _listings(pattern: str, suffixes: frozenset[str] | None = None) -> list[tuple[str, Mapping[str, Path]]]:
-    """(point, its files by stem) for every point there is."""
+    """(point, its files by stem) for every point with a folder."""
     return [(point, _stems(folder, suffixes)) for point, folder in _folders(pattern)]
 
 
@@ -240,14 +237,14 @@ def _files(listings: Iterable[tuple[str, Mapping[str, Path]]]) -> Iterator[_File
 
 
 def _folders(pattern: str) -> Iterator[tuple[str, str]]:
-    """(point, folder) of every folder that fits ``pattern``."""
+    """(point, folder) of every folder that matches ``pattern``; the point is empty if the pattern has none."""
     pattern = str(Path(pattern).expanduser())
     if _POINT not in pattern:
         yield "", pattern
         return
     first, *rest = (re.escape(part) for part in pattern.split(_POINT))
-    shape = re.compile(first + "([^/]+)" + r"\1".join(rest))
+    path_with_point = re.compile(first + "([^/]+)" + r"\1".join(rest))
     for folder in sorted(glob.glob("*".join(glob.escape(part) for part in pattern.split(_POINT)))):
-        match = shape.fullmatch(folder)
+        match = path_with_point.fullmatch(folder)
         if match and Path(folder).is_dir():
             yield match.group(1), folder

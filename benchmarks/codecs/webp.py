@@ -27,7 +27,7 @@ class WebP:
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """It codes with libraries that come with it."""
+        """None: it runs only libraries that are installed with it."""
         return None
 
     def __post_init__(self) -> None:
@@ -45,11 +45,9 @@ class WebP:
     def available(self) -> str | None:
         from PIL import features
 
-        return (
-            None
-            if features.check("webp")
-            else "this Pillow was built without WebP; pip install --force-reinstall pillow"
-        )
+        if not features.check("webp"):
+            return "this Pillow was built without WebP; pip install --force-reinstall pillow"
+        return None
 
     def provenance(self) -> Mapping[str, str]:
         import PIL

@@ -327,11 +327,12 @@ def refuses_draws_that_do_not_fit(metric: Any) -> None:
 @CONTRACT.rule(codes=False)
 def its_counts_add_up(metric: Any) -> None:
     """The counts of a data set are whole numbers, and the sum of the counts of its images."""
-    if not isinstance(metric, Counted):
+    counted: object = metric
+    if not isinstance(counted, Counted):
         raise NotApplicable("it gives no counts")
     for scene in _scenes(metric):
-        whole = metric.counts(scene.truth, scene.damaged)
-        parts = list(_counts_of_images(metric, scene))
+        whole = counted.counts(scene.truth, scene.damaged)
+        parts = list(_counts_of_images(counted, scene))
         demand(whole.dtype == np.int64, f"its counts are {whole.dtype}, expected int64")
         demand(np.array_equal(whole, np.sum(parts, axis=0)), "they are not the sum of those of the images")
 

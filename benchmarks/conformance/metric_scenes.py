@@ -129,7 +129,7 @@ def _damaged_boxes(boxes: npt.NDArray[np.int64], scores: Any, labels: Any, image
         boxes[0, [0, 2]] += 6
     if not image % 3:
         boxes = np.concatenate([boxes, [[2, 2, 30, 30], [60, 5, 90, 25]]])
-        scores, labels = np.append(scores, np.float32([0.95, 0.97])), np.append(labels, [1, 0])
+        scores, labels = np.append(scores, np.array([0.95, 0.97], np.float32)), np.append(labels, [1, 0])
     return Detections(boxes.astype(np.float32), scores, labels, pack(_drawn(boxes)))
 
 

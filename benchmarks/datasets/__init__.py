@@ -1,1 +1,1 @@
-"""Datasets: one file a plug-in, found by being here. Plug-ins never import each other."""
+"""Data sets: one file or folder per plug-in, registered by lying in this folder. Plug-ins never import each other."""

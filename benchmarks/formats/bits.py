@@ -80,7 +80,7 @@ class BitWriter:
         self.u(2 * length - 1, value + 1)
 
     def bytes(self, *, stop_bit: bool) -> bytes:
-        """The bits so far, padded with zeros to whole bytes. stop_bit: append a one first (H.265's rbsp_trailing_bits)."""
+        """The bits so far, padded with zeros to whole bytes. stop_bit: append a one first (rbsp_trailing_bits)."""
         value, bits = (self._value << 1 | 1, self._bits + 1) if stop_bit else (self._value, self._bits)
         size = -(-bits // 8)
         return (value << (8 * size - bits)).to_bytes(size, "big")

@@ -1,7 +1,7 @@
-"""A COCO-format label file, read once a process and checked against itself and its images.
+"""Reads a COCO-format label file, once a process, and checks it for consistency and against its images.
 
-Format: cocodataset.org/#format-data. What contradicts itself is refused with the first offenders named, because an
-evaluator would score it in silence.
+Format: cocodataset.org/#format-data. A file that contradicts itself is refused, with the first offending records named,
+because an evaluator would score it silently.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ MAX_BYTES = 2**31
 """Larger label files are refused; COCO's own largest is 0.5 GB."""
 
 LARGEST_ID = 2**53
-"""Ids beyond this cannot be told apart by evaluators, which keep them as floats."""
+"""Larger ids are ambiguous to evaluators, which keep ids as floats."""
 
-FARTHEST = 1e9
-"""Pixels: no corner or side of a box is farther or longer, so that sums and areas of boxes stay numbers."""
+MAX_COORDINATE = 1e9
+"""Limit in pixels of the corners and sides of boxes, so that sums and areas of boxes stay finite."""
 
-_LARGEST_SIDE = 2**27
-_LONGEST_NAME = 1000
+_MAX_SIDE = 2**27
+_MAX_NAME_LENGTH = 1000
 
 
 @dataclass(frozen=True)
 class CocoIndex:
-    """A label file as the data set uses it.
+    """A checked label file, reduced to the fields that box evaluators read.
 
-    folder: where ``file_name`` starts. masked: how many annotations have a mask. space: name of the label space the
-    categories make up.
+    folder: the folder that each ``file_name`` is relative to. masked: number of annotations with a mask. space: name of
+    the label space that the categories form.
     """
 
     folder: Path
@@ -51,21 +51,23 @@ class CocoIndex:
 
 
 def read_coco(annotations: Path, folder: Path) -> CocoIndex:
-    """Read and check a label file; again only where the file has changed since.
+    """Read and check a label file; the result is cached until the file changes.
+
+    folder: the images' folder.
 
     Raises:
         AnnotationError: the file is missing, too large, not JSON, or contradicts itself or the folder.
     """
     try:
-        stat = annotations.stat()
-        if not S_ISREG(stat.st_mode):
+        status = annotations.stat()
+        if not S_ISREG(status.st_mode):
             raise AnnotationError(
                 f"cannot read the annotations {str(annotations)!r}: it is no plain file; give a COCO JSON file"
             )
-        size_bytes = stat.st_size
-        if size_bytes > MAX_BYTES:
+        if status.st_size > MAX_BYTES:
             raise AnnotationError(
-                f"{annotations.name!r} has {size_bytes:,} bytes, more than the {MAX_BYTES:,} that are read; split it"
+                f"{annotations.name!r} has {status.st_size:,} bytes, more than the {MAX_BYTES:,} that are read; "
+                f"split it"
             )
         sha256 = sha256_of_file(annotations)
     except OSError as error:
@@ -102,10 +104,10 @@ def _read(annotations: Path, folder: Path, _sha256: str) -> CocoIndex:
 def _records(content: Any, key: str, name: str) -> list[dict[str, Any]]:
     records = content.get(key) if isinstance(content, dict) else None
     if not isinstance(records, list) or not all(isinstance(r, dict) for r in records):
-        found = ", ".join(map(str, content)) if isinstance(content, dict) else type(content).__name__
+        came = ", ".join(map(str, content)) if isinstance(content, dict) else type(content).__name__
         raise AnnotationError(
-            f"{name!r} has no list of objects named {key!r}; a COCO label file has images, annotations, categories; "
-            f"found {found}"
+            f"{name!r} has no list of objects named {key!r}; "
+            f"a COCO label file has images, annotations, categories; found {came}"
         )
     return records
 
@@ -157,7 +159,7 @@ def _check_categories(categories: list[dict[str, Any]], name: str) -> None:
     _refuse(
         categories,
         lambda r: not _is_name(r["name"]),
-        f"categories have a name that is no text of 1 to {_LONGEST_NAME} characters",
+        f"categories have a name that is no text of 1 to {_MAX_NAME_LENGTH} characters",
         name,
     )
     _refuse_repeats(categories, "category ids", name)
@@ -194,25 +196,31 @@ def _check_annotations(labels: list[dict[str, Any]], image_ids: set[int], catego
     _refuse(
         labels,
         lambda r: not _is_near(r),
-        f"annotations have a box or area beyond {FARTHEST:g} pixels or their square",
+        f"annotations have a box or area beyond {MAX_COORDINATE:g} pixels or their square",
         name,
     )
     _refuse(labels, lambda r: r.get("iscrowd", 0) not in (0, 1), "annotations have an iscrowd that is not 0 or 1", name)
 
 
-def _refuse(records: list[dict[str, Any]], wrong: Callable[[dict[str, Any]], bool], what: str, name: str) -> None:
-    offenders = [r for r in records if wrong(r)]
+def _refuse(records: list[dict[str, Any]], is_wrong: Callable[[dict[str, Any]], bool], fault: str, name: str) -> None:
+    """Refuse a file that has wrong records. fault: the end of the sentence, with its verb; name: the file's.
+
+    Raises:
+        AnnotationError: there are such records; the first three are shown.
+    """
+    offenders = [r for r in records if is_wrong(r)]
     if offenders:
-        brief = ("id", "image_id", "category_id", "bbox", "area", "iscrowd", "file_name", "name")
-        shown = "; ".join(str({k: r[k] for k in brief if k in r})[:160] for r in offenders[:3])
-        raise AnnotationError(f"in {name!r} {len(offenders)} of {len(records)} {what}: {shown}")
+        fields = ("id", "image_id", "category_id", "bbox", "area", "iscrowd", "file_name", "name")
+        shown = "; ".join(str({k: r[k] for k in fields if k in r})[:160] for r in offenders[:3])
+        raise AnnotationError(f"in {name!r} {len(offenders)} of {len(records)} {fault}: {shown}")
 
 
-def _refuse_repeats(records: list[dict[str, Any]], what: str, name: str) -> None:
+def _refuse_repeats(records: list[dict[str, Any]], noun: str, name: str) -> None:
+    """Refuse a file in which ids repeat. Raises as ``_refuse`` does."""
     seen: set[int] = set()
-    twice = [r["id"] for r in records if r["id"] in seen or seen.add(r["id"])]  # type: ignore[func-returns-value]
-    if twice:
-        raise AnnotationError(f"in {name!r} {len(twice)} {what} come twice: {', '.join(map(str, twice[:3]))}")
+    repeated = [r["id"] for r in records if r["id"] in seen or seen.add(r["id"])]  # type: ignore[func-returns-value]
+    if repeated:
+        raise AnnotationError(f"in {name!r} {len(repeated)} {noun} come twice: {', '.join(map(str, repeated[:3]))}")
 
 
 def _is_whole(value: Any) -> bool:
@@ -224,7 +232,7 @@ def _is_id(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    """A finite number; a whole one of hundreds of digits, which JSON may hold and no float does, is none."""
+    """Whether a value is a finite number within the range of floats; JSON may hold integers beyond it."""
     return (
         isinstance(value, int | float)
         and not isinstance(value, bool)
@@ -233,12 +241,12 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_side(value: Any) -> bool:
-    return _is_number(value) and 1 <= value <= _LARGEST_SIDE and value == int(value)
+    return _is_number(value) and 1 <= value <= _MAX_SIDE and value == int(value)
 
 
 def _is_name(text: str) -> bool:
-    """Text that can be written as UTF-8: JSON may hold halves of characters."""
-    return 1 <= len(text) <= _LONGEST_NAME and not any("\ud800" <= character <= "\udfff" for character in text)
+    """Whether a text has a sane length and can be written as UTF-8: JSON may hold halves of surrogate pairs."""
+    return 1 <= len(text) <= _MAX_NAME_LENGTH and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _is_area(value: Any) -> bool:
@@ -250,7 +258,8 @@ def _is_box(box: Any) -> bool:
 
 
 def _is_near(record: dict[str, Any]) -> bool:
-    return all(abs(value) <= FARTHEST for value in record["bbox"]) and record.get("area", 0.0) <= FARTHEST**2
+    area = record.get("area", 0.0)
+    return all(abs(value) <= MAX_COORDINATE for value in record["bbox"]) and area <= MAX_COORDINATE**2
 
 
 def _stays_below(file_name: str) -> bool:
@@ -263,15 +272,15 @@ def _check_files(images: list[dict[str, Any]], folder: Path, name: str) -> None:
     if missing:
         raise AnnotationError(
             f"{len(missing)} of the {len(images)} images of {name!r} are not in {str(folder)!r}: "
-            f"{', '.join(missing[:3])}; "
-            "give the folder that the file names start from"
+            f"{', '.join(missing[:3])}; give the folder that the file names start from"
         )
 
 
 def _boxes_only(labels: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
-    """Fields a box evaluator reads. Ids are given anew because pycocotools takes a truth with id 0 for unmatched.
+    """The fields of each annotation that a box evaluator reads.
 
-    ``area`` stays as it came: COCO's size ranges go by the mask's area, not the box's.
+    Ids are renumbered from 1, because pycocotools takes a true box with id 0 for unmatched. ``area`` stays as in the
+    file: COCO's size ranges go by the mask's area, not the box's.
     """
     for number, record in enumerate(labels, 1):
         box = record["bbox"]
@@ -286,6 +295,7 @@ def _boxes_only(labels: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
 
 
 def _space(names: list[str]) -> str:
+    """The name of the label space that these classes form, in this order."""
     if tuple(names) == COCO80.classes:
         return COCO80.name
     return f"coco-{len(names)}-{hashlib.sha256(chr(10).join(names).encode()).hexdigest()[:8]}"

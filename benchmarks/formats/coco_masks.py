@@ -1,11 +1,11 @@
-"""Label maps painted from the masks of a COCO-format label file.
+"""Masks of a COCO-format label file, and label maps painted from them.
 
     polygons or runs of each object --read_masks--> Mask --paint--> label map: 0 background, 1 + k category k, 255 void
 
-COCO labels objects one by one, a segmenter one class a pixel. Painted are first the crowd regions, as void, since what
-stands in them is not told apart; then the objects from the largest to the smallest, so that where two overlap the
-smaller one shows.
-Format: cocodataset.org/#format-data; the rasteriser is hotcoco's, which our tests hold equal to pycocotools'.
+COCO labels objects one by one, a segmenter one class a pixel. Crowd regions are painted first, as void, because their
+objects are not labelled one by one; then the objects from the largest to the smallest, so that the smaller one shows
+where two overlap.
+Format: cocodataset.org/#format-data; the rasteriser is hotcoco's, which our tests compare with pycocotools'.
 """
 
 from __future__ import annotations
@@ -25,14 +25,16 @@ from hsc.errors import AnnotationError
 from hsc.files.file_digests import sha256_of_file
 
 MAX_CATEGORIES = VOID - 1
-"""A label map has room for so many beside background and void."""
+"""The number of categories that fit into a label map beside background and void."""
 
-_FAR = 16
-"""Corners farther from the image than so many of its longer sides are no polygon's of it, and would be slow to draw."""
+_MAX_DISTANCE = 16
+"""Limit of polygon corners, in multiples of the image's longer side: farther ones are faults, and slow to draw."""
 
 
 class Mask(NamedTuple):
-    """One object as the label file has it. label: 1 + the place of its category. segmentation: polygons, or runs in a
+    """One object's mask as in the label file.
+
+    number: the index of its annotation. label: 1 + the index of its category. segmentation: polygons, or runs in a
     dict.
     """
 
@@ -43,8 +45,9 @@ class Mask(NamedTuple):
 
 
 def read_masks(annotations: Path) -> Mapping[int, Sequence[Mask]]:
-    """The masks of each image id, in the file's order; read again where it changed. The file is one that ``read_coco``
-    has checked.
+    """The masks of each image id, in the file's order, cached until the file changes.
+
+    annotations: a file that ``read_coco`` has checked.
     """
     return _read(annotations, sha256_of_file(annotations))
 
@@ -52,25 +55,25 @@ def read_masks(annotations: Path) -> Mapping[int, Sequence[Mask]]:
 @functools.lru_cache(maxsize=2)
 def _read(annotations: Path, _sha256: str) -> Mapping[int, Sequence[Mask]]:
     content = json.loads(annotations.read_bytes())
-    place = {number: at for at, number in enumerate(sorted(c["id"] for c in content["categories"]), 1)}
-    found: dict[int, list[Mask]] = {}
-    for at, record in enumerate(content["annotations"]):
-        mask = Mask(at, place[record["category_id"]], bool(record.get("iscrowd", 0)), record.get("segmentation"))
-        found.setdefault(record["image_id"], []).append(mask)
-    return found
+    labels = {category_id: label for label, category_id in enumerate(sorted(c["id"] for c in content["categories"]), 1)}
+    masks: dict[int, list[Mask]] = {}
+    for number, record in enumerate(content["annotations"]):
+        is_crowd, segmentation = bool(record.get("iscrowd", 0)), record.get("segmentation")
+        mask = Mask(number, labels[record["category_id"]], is_crowd, segmentation)
+        masks.setdefault(record["image_id"], []).append(mask)
+    return masks
 
 
 def paint(masks: Sequence[Mask], height: int, width: int, name: str) -> npt.NDArray[np.uint8]:
     """Label map uint8 (height, width) of one image's masks; ``name`` is the image's, for messages.
 
     Raises:
-        AnnotationError: a mask is no polygons and no runs, or runs of another size than the image, or that do not cover
-        all of it.
+        AnnotationError: a mask is neither polygons nor runs, or is runs of another size than the image or that do not
+        cover all of it.
     """
     drawn = [(mask, draw(mask, height, width, name)) for mask in masks]
-    drawn.sort(
-        key=lambda pair: (not pair[0].iscrowd, -int(pair[1].sum()))
-    )  # stable: equal ones stay in the file's order
+    # The sort is stable: equal areas stay in the file's order.
+    drawn.sort(key=lambda pair: (not pair[0].iscrowd, -int(pair[1].sum())))
     labels = np.zeros((height, width), np.uint8)
     for mask, inside in drawn:
         labels[inside] = VOID if mask.iscrowd else mask.label
@@ -88,31 +91,38 @@ def runs(mask: Mask, height: int, width: int, name: str) -> dict[str, Any]:
     """One mask as packed runs in COCO's form, {"size": [height, width], "counts": str}. Raises as ``paint`` does."""
     from hotcoco import mask as official
 
-    told = mask.segmentation
-    what = f"annotation {mask.number} of image {name!r}"
-    if isinstance(told, dict):
-        if told.get("size") != [height, width]:
+    segmentation = mask.segmentation
+    annotation = f"annotation {mask.number} of image {name!r}"
+    if isinstance(segmentation, dict):
+        size = segmentation.get("size")
+        if size != [height, width]:
             raise AnnotationError(
-                f"{what} has runs of size {told.get('size')}, expected {[height, width]}, the image's height and width"
+                f"{annotation} has runs of size {size}, expected {[height, width]}, the image's height and width"
             )
-        _check_runs(told.get("counts"), height * width, what)
-    elif not _are_polygons(told, _FAR * max(height, width)):
+        _check_runs(segmentation.get("counts"), height * width, annotation)
+    elif not _are_polygons(segmentation, _MAX_DISTANCE * max(height, width)):
         raise AnnotationError(
-            f"{what} has a segmentation that is neither a list of polygons x, y, x, y, x, y, ... nor runs: "
-            f"{str(told)[:80]}"
+            f"{annotation} has a segmentation that is neither a list of polygons x, y, x, y, x, y, ... nor runs: "
+            f"{str(segmentation)[:80]}"
         )
     try:
-        found = official.frPyObjects(told, height, width)
-        whole = official.merge(found) if isinstance(found, list) else found
-        official.decode(whole)  # what is damaged shows only here
-        counts = whole["counts"]
+        encoded = official.frPyObjects(segmentation, height, width)
+        merged = official.merge(encoded) if isinstance(encoded, list) else encoded
+        official.decode(merged)  # damaged runs raise only here
+        counts = merged["counts"]
         return {"size": [height, width], "counts": counts.decode("ascii") if isinstance(counts, bytes) else counts}
     except (ValueError, TypeError, OverflowError) as error:
-        raise AnnotationError(f"{what} has a segmentation that cannot be drawn: {error}") from error
+        raise AnnotationError(f"{annotation} has a segmentation that cannot be drawn: {error}") from error
 
 
-def _check_runs(counts: Any, pixels: int, what: str) -> None:
-    """Runs that end early would be filled up with background in silence."""
+def _check_runs(counts: Any, pixels: int, annotation: str) -> None:
+    """Check that runs cover all pixels; runs that end early would be filled with background silently.
+
+    annotation: its number and image, for messages.
+
+    Raises:
+        AnnotationError: the runs cannot be read, or cover more or fewer pixels.
+    """
     try:
         if isinstance(counts, str | bytes):
             covered = covered_pixels(counts.encode("ascii") if isinstance(counts, str) else counts)
@@ -123,19 +133,20 @@ def _check_runs(counts: Any, pixels: int, what: str) -> None:
         else:
             raise ValueError(f"its counts are {str(counts)[:40]}, expected whole numbers of pixels, or text")
     except ValueError as error:
-        raise AnnotationError(f"{what} has runs that cannot be read: {error}") from error
+        raise AnnotationError(f"{annotation} has runs that cannot be read: {error}") from error
     if covered != pixels:
-        how = "end early" if covered < pixels else "go on too long"
+        fault = "end early" if covered < pixels else "go on too long"
         raise AnnotationError(
-            f"{what} has runs that {how}: they cover {str(covered)[:20]} pixels, expected all {pixels} of the image; "
-            f"get the labels again"
+            f"{annotation} has runs that {fault}: they cover {str(covered)[:20]} pixels, "
+            f"expected all {pixels} of the image; get the labels again"
         )
 
 
-def _are_polygons(told: Any, far: int) -> bool:
+def _are_polygons(segmentation: Any, limit: int) -> bool:
+    """Whether a segmentation is a list of polygons x, y, x, y, ... with no coordinate beyond ``limit``."""
     return (
-        isinstance(told, list)
-        and bool(told)
-        and all(isinstance(p, list) and len(p) >= 6 and len(p) % 2 == 0 for p in told)
-        and all(isinstance(v, int | float) and abs(v) <= far for p in told for v in p)
+        isinstance(segmentation, list)
+        and bool(segmentation)
+        and all(isinstance(polygon, list) and len(polygon) >= 6 and len(polygon) % 2 == 0 for polygon in segmentation)
+        and all(isinstance(v, int | float) and abs(v) <= limit for polygon in segmentation for v in polygon)
     )

@@ -1,4 +1,4 @@
-"""Reads and checks the TOML file that describes a codec by its command lines; ``benchmarks/codecs/command.py`` shows it."""
+"""Codec files, read and checked: TOML that describes a codec by its commands (see benchmarks/codecs/command.py)."""
 
 from __future__ import annotations
 
@@ -66,6 +66,35 @@ def describe(text: str, file: str) -> Description:
     name = table.get("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise SpecError(f'the codec file\'s name came as {name!r}, expected a word such as name = "turbo"')
+    image, stream = _suffixes(table, name)
+    cwd, timeout_s = _cwd(table, name), _timeout_s(table, name)
+    rate_field, ladder = _rate(table.get("rate"), name)
+    settings = _settings(table.get("settings", {}), rate_field, name)
+    commands = {key: _words(table, key, name) for key in ("encode", "decode", "version")}
+    files = _files(table, name)
+    fields = [*([rate_field] if rate_field else []), *(field for field, _ in settings)]
+    for key, command in commands.items():
+        _known_placeholders(command, fields, needs_files=key != "version", where=f"{key} of the codec file {name!r}")
+    return Description(
+        name=name,
+        encode=commands["encode"],
+        decode=commands["decode"],
+        image=image,
+        stream=stream,
+        files=files,
+        cwd=cwd,
+        version=commands["version"],
+        timeout_s=timeout_s,
+        rate_field=rate_field,
+        ladder=ladder,
+        settings=settings,
+        file=file,
+        text=text,
+    )
+
+
+def _suffixes(table: Mapping[str, Any], name: str) -> tuple[str, str]:
+    """The suffixes of images and of streams, without a dot."""
     image = table.get("image", "png")
     if image not in IMAGES:
         raise SpecError(f"the codec file {name!r} says image = {image!r}, expected one of {', '.join(IMAGES)}")
@@ -75,46 +104,37 @@ def describe(text: str, file: str) -> Description:
             f"the codec file {name!r} says stream = {stream!r}, "
             f'expected the suffix its programs go by, without a dot, such as "j2k"'
         )
+    return image, stream
+
+
+def _cwd(table: Mapping[str, Any], name: str) -> str:
     cwd = table.get("cwd", "")
     if not isinstance(cwd, str) or set(PLACEHOLDER.findall(cwd)) - {"folder"}:
         raise SpecError(
             f"the codec file {name!r} says cwd = {cwd!r}, "
             f'expected a folder, such as "{{folder}}", where the codec file lies'
         )
+    return cwd
+
+
+def _timeout_s(table: Mapping[str, Any], name: str) -> float:
     timeout_s = table.get("timeout_s", TIMEOUT_S)
     if not isinstance(timeout_s, int | float) or isinstance(timeout_s, bool) or not 0 < timeout_s <= _MAX_TIMEOUT_S:
         raise SpecError(
             f"the codec file {name!r} says timeout_s = {str(timeout_s)[:40]}, "
             f"expected seconds above 0, at most {_MAX_TIMEOUT_S:g}"
         )
-    rate_field, ladder = _rate(table.get("rate"), name)
-    settings = _settings(table.get("settings", {}), rate_field, name)
-    commands = {key: _words(table, key, name) for key in ("encode", "decode", "version")}
+    return float(timeout_s)
+
+
+def _files(table: Mapping[str, Any], name: str) -> tuple[str, ...]:
     files = table.get("files", [])
     if not isinstance(files, list) or not all(isinstance(pattern, str) and pattern for pattern in files):
         raise SpecError(
             f"the codec file {name!r} says files = {files!r}, "
             f'expected a list of files, folders or patterns such as "weights/*.pth"'
         )
-    fields = [*([rate_field] if rate_field else []), *(field for field, _ in settings)]
-    for key, command in commands.items():
-        _known_placeholders(command, fields, needs_files=key != "version", where=f"{key} of the codec file {name!r}")
-    return Description(
-        name,
-        commands["encode"],
-        commands["decode"],
-        image,
-        stream,
-        tuple(files),
-        cwd,
-        commands["version"],
-        float(timeout_s),
-        rate_field,
-        ladder,
-        settings,
-        file,
-        text,
-    )
+    return tuple(files)
 
 
 def _words(table: Mapping[str, Any], key: str, name: str) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
-"""Label maps kept as PNG files beside images, one number a pixel, checked against their image and their classes.
+"""Label maps in PNG files beside images, one number a pixel, checked against their image and their classes.
 
     pairs of files --labelled_files--> LabelledFiles --sample, label_map--> Sample, SegmentationMap
 
-Numbers are read as stored: a palette is there for people and is passed over.
+Numbers are read as stored; a palette is only for viewing and is ignored.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from benchmarks.imaging.image_arrays import check_size
 from benchmarks.imaging.image_files import read_image, read_plain, shown, turned
 from downstream.api import SegmentationMap
 from hsc.errors import AnnotationError, DataError, ImageError
-from hsc.files.picture_files import without_text
+from hsc.files.image_file_checks import without_text
 
 Labels = npt.NDArray[np.uint8]
 
@@ -42,7 +42,7 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class LabelledFiles:
-    """What is read of a data set whose labels are files, in its order. Made by ``labelled_files``, which checks it."""
+    """The images and label maps of a data set, in its order. Made by ``labelled_files``, which checks them."""
 
     pairs: tuple[Pair, ...]
 
@@ -62,16 +62,17 @@ class LabelledFiles:
         return Sample(pair.image_id, read_image(pair.image, orientation="ignore"), pair.image.stat().st_size)
 
     def label_map(self, index: int, meaning: Mapping[int, int]) -> SegmentationMap:
-        """Labels of image ``index``; meaning: a stored number -> its label, for all that may occur.
+        """Labels of image ``index``. meaning: stored number -> label, for all numbers that may occur.
 
         Raises:
-            AnnotationError: the label map is damaged, not of its image's size, or holds a number that has no meaning.
+            AnnotationError: the label map is damaged, has another size than its image, or holds a number without a
+            meaning.
         """
         pair = self.pairs[index]
         return SegmentationMap(renumber(read_numbers(pair.labels, pair.image), meaning, shown(pair.labels.name)))
 
     def remarks(self, indices: Sequence[int]) -> list[str]:
-        """What must be known of these images: how many carry a turn that is not applied."""
+        """Warnings about these images, for readers of scores: how many carry an EXIF turn that is not applied."""
         return turned_under_maps([self.pairs[index].image for index in indices])
 
     @property
@@ -86,15 +87,13 @@ class LabelledFiles:
 
 
 class LabelledFolder:
-    """What the data sets of labelled files have in common; a plug-in says which files (``_files``) and what their
-    numbers mean.
-    """
+    """Base class of data sets of labelled files; a subclass defines the files (``_files``) and the numbers' meaning."""
 
     def _files(self) -> LabelledFiles:
-        """The files, looked for again once their folders change.
+        """The files, listed again once their folders change.
 
         Raises:
-            DataError: they are not there, or not all of them.
+            DataError: some or all of them are missing.
         """
         raise NotImplementedError
 
@@ -113,7 +112,7 @@ class LabelledFolder:
         return self._files().sample(index)
 
     def remarks(self, indices: Sequence[int]) -> Sequence[str]:
-        """What must be known of these images before any score. Raises ImageError as ``load``."""
+        """Warnings about these images, for readers of scores. Raises ImageError as ``load``."""
         return self._files().remarks(indices)
 
     def available(self) -> str | None:
@@ -125,38 +124,35 @@ class LabelledFolder:
 
 
 def turned_under_maps(images: Sequence[Path]) -> list[str]:
-    """A sentence where images carry an EXIF turn, which label maps, being of the pixels as stored, do not follow.
+    """A sentence if images carry an EXIF turn: label maps refer to the pixels as stored, so it is not applied.
 
     Raises:
         ImageError: a file is missing or damaged.
     """
-    found = turned(images)
-    if not found:
+    files = turned(images)
+    if not files:
         return []
     return [
-        f"{len(found)} of {len(images)} pictures carry an EXIF turn ({found[0].name!r} is the first), which is not "
-        f"applied, since label maps are "
-        "taken to be of the pixels as stored; where they are of the upright picture, store the pictures upright and "
-        "without the tag"
+        f"{len(files)} of {len(images)} pictures carry an EXIF turn ({files[0].name!r} is the first), which is not "
+        f"applied, since label maps are taken to be of the pixels as stored; where they are of the upright picture, "
+        f"store the pictures upright and without the tag"
     ]
 
 
 def data_folder(root: str, name: str) -> Path:
-    """Where a data set lies: ``root``; where that is empty, ``name`` below the folder that HSC_DATA names, or below
-    ./data.
-    """
+    """A data set's folder: ``root``, or, if that is empty, ``name`` below the folder of HSC_DATA, or below ./data."""
     return Path(root).expanduser() if root else Path(os.environ.get("HSC_DATA") or "data", name)
 
 
-def labelled_files(pairs: Sequence[Pair], what: str, cure: str) -> LabelledFiles:
-    """Pairs whose files are all there. what: the data set's name; cure: what to do where there are none.
+def labelled_files(pairs: Sequence[Pair], name: str, cure: str) -> LabelledFiles:
+    """The pairs, once all their files are known to exist. name: the data set's; cure: the advice if they do not.
 
     Raises:
         ImageError: there is no pair, or images are missing.
         AnnotationError: label maps are missing.
     """
     if not pairs:
-        raise ImageError(f"{what} holds no image; {cure}")
+        raise ImageError(f"{name} holds no image; {cure}")
     for kind, error, files in (
         ("images", ImageError, [p.image for p in pairs]),
         ("label maps", AnnotationError, [p.labels for p in pairs]),
@@ -165,17 +161,17 @@ def labelled_files(pairs: Sequence[Pair], what: str, cure: str) -> LabelledFiles
         if missing:
             names = ", ".join(shown(file.name) for file in missing[:3])
             raise error(
-                f"{len(missing)} of the {len(files)} {kind} of {what} are not in {shown(missing[0].parent)!r}: "
-                f"{names}; {cure}"
+                f"{len(missing)} of the {len(files)} {kind} of {name} are not in "
+                f"{shown(missing[0].parent)!r}: {names}; {cure}"
             )
     return LabelledFiles(tuple(pair._replace(image_id=shown(pair.image_id)) for pair in pairs))
 
 
 def read_numbers(file: Path, image: Path) -> Labels:
-    """The numbers of a label PNG of the same size as its image: uint8 (H, W), of 8-bit grey or of a palette's indices.
+    """The numbers in a label PNG of the same size as its image: uint8 (H, W), from 8-bit grey or palette indices.
 
     Raises:
-        AnnotationError: the file is missing, damaged, not such a PNG, or not of the image's size.
+        AnnotationError: the file is missing, damaged, no such PNG, or has another size than the image.
         ImageError: the image is missing or damaged, or the size is refused.
     """
     import PIL.Image
@@ -191,23 +187,23 @@ def read_numbers(file: Path, image: Path) -> Labels:
     depth, colour = data[24], data[25]  # PNG 3rd edition, 11.2.1; shallower greys would be stretched to 0 to 255
     if colour != _PALETTE and (colour, depth) != (_GREY, 8):
         raise AnnotationError(
-            f"the label map {name!r} is a PNG of colour type {colour} and {depth} bits, expected one number a pixel: "
-            f"a palette, or 8-bit grey"
+            f"the label map {name!r} is a PNG of colour type {colour} and {depth} bits, "
+            f"expected one number a pixel: a palette, or 8-bit grey"
         )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of sizes, which check_size judges
+            warnings.simplefilter("ignore")  # Pillow warns of sizes, which check_size judges
             with PIL.Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
                 if picture.size != (width, height):
                     raise AnnotationError(
                         f"the label map {name!r} is {picture.size[0]}x{picture.size[1]}, its image "
                         f"{shown(image.name)!r} {width}x{height}; "
-                        "they must be of one size, as the data set's publisher has them"
+                        f"they must be of one size, as the data set's publisher has them"
                     )
                 return np.array(picture, dtype=np.uint8)
     except AnnotationError:
         raise
-    except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, zlib.error and more on damaged files
+    except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, zlib.error and more on damage
         raise AnnotationError(
             f"cannot read the label map {shown(file)!r}: {error or type(error).__name__}; it is damaged, get it again"
         ) from error
@@ -217,28 +213,32 @@ def renumber(numbers: Labels, meaning: Mapping[int, int], name: str) -> Labels:
     """Stored numbers (H, W) to labels (H, W); ``name`` is for messages.
 
     Raises:
-        AnnotationError: a number occurs that has no meaning.
+        AnnotationError: a number occurs without a meaning.
     """
     table = np.zeros(256, np.uint8)
     table[list(meaning)] = list(meaning.values())
     strange = sorted(set(np.flatnonzero(np.bincount(numbers.ravel(), minlength=256)).tolist()) - set(meaning))
     if strange:
         raise AnnotationError(
-            f"the label map {name!r} holds {', '.join(map(str, strange[:3]))}, expected only "
-            f"{_spans(sorted(meaning))}; it is of another kind"
+            f"the label map {name!r} holds {', '.join(map(str, strange[:3]))}, "
+            f"expected only {_spans(sorted(meaning))}; it is of another kind"
         )
     return table[numbers]
 
 
 def _spans(numbers: Sequence[int]) -> str:
-    """Ascending numbers for people: 0 to 20, 255."""
+    """Ascending numbers as text for people, such as "0 to 20, 255"."""
     starts = [n for n in numbers if n - 1 not in numbers]
     ends = [n for n in numbers if n + 1 not in numbers]
     return ", ".join(f"{a} to {b}" if b > a else f"{a}" for a, b in zip(starts, ends, strict=True))
 
 
 def size_of(image: Path) -> tuple[int, int]:
-    """Width and height that an image file states."""
+    """The width and height that an image file states.
+
+    Raises:
+        ImageError: the file is missing or damaged, or the size is refused.
+    """
     import PIL.Image
 
     try:
@@ -248,9 +248,7 @@ def size_of(image: Path) -> tuple[int, int]:
                 width, height = picture.size
     except ImageError:
         raise
-    except (
-        Exception
-    ) as error:  # Pillow's plug-ins raise OSError, SyntaxError, ValueError, struct.error and more on damaged files
+    except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, struct.error and more on damage
         raise ImageError(f"cannot read the image {shown(image)!r}: {error or type(error).__name__}") from error
     check_size(height, width, shown(image))
     return width, height

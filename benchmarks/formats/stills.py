@@ -93,7 +93,13 @@ def _check_frame(data: bytes, kind: str) -> None:
     Raises:
         BitstreamError: they are not.
     """
-    is_whole = {"JPEG": _markers_fit, "JPEG2000": _markers_fit, "WEBP": _riff_fits}.get(kind, boxes_fit)
+    is_whole = {
+        "JPEG": _markers_fit,
+        "JPEG2000": _markers_fit,
+        "WEBP": _riff_fits,
+        "AVIF": boxes_fit,
+        "HEIF": boxes_fit,
+    }[kind]
     if not data:
         raise BitstreamError(f"the {kind} stream is empty")
     if not is_whole(data):

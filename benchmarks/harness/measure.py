@@ -28,7 +28,7 @@ from downstream.api import Prediction, Route, sees_originals
 from hsc.api import Codec, DecodesLatents, Image, Latents
 from hsc.devices import current_device
 from hsc.errors import DataError, HscError
-from hsc.networks.held import HOLDER
+from hsc.networks.network_holder import HOLDER
 
 T = TypeVar("T")
 

@@ -40,8 +40,9 @@ def upright(pixels: Image, orientation: int) -> Image:
 
 
 def may_hold_orientation(path: Path) -> bool:
-    """Whether a file can hold an orientation. It is False only for PNGs without one, which Pillow would decode
-    whole to find out (PNG 3rd edition, 5.3).
+    """Whether a file can hold an orientation.
+
+    It is False only for PNGs without one, which Pillow would decode whole to find out (PNG 3rd edition, 5.3).
     """
     with path.open("rb") as file:
         if file.read(8) != _PNG_START:

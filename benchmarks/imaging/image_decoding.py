@@ -14,7 +14,7 @@ from benchmarks.imaging.exif_orientation import Orientation, orientation_of, upr
 from benchmarks.imaging.image_arrays import MAX_PIXELS, check_size
 from hsc.api import Image
 from hsc.errors import ImageError
-from hsc.files.picture_files import check_tiles, without_text
+from hsc.files.image_file_checks import check_tiles, without_text
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "GIF")
 """Pillow's names of the formats that are read."""

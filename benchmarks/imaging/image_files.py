@@ -60,23 +60,23 @@ def read_image(
     return decode_image(read_plain(path), name=shown(path), orientation=orientation, background=background)
 
 
-def read_plain(path: Path | str, what: str = "image") -> bytes:
+def read_plain(path: Path | str, noun: str = "image") -> bytes:
     """The bytes of a file, once it is known to be a regular one: reading a pipe or a device might never end.
 
-    what: the noun for messages.
+    noun: the file's, for messages.
 
     Raises:
         ImageError: it is missing, no regular file, or too large.
     """
     try:
-        check_plain(path, what)
+        check_plain(path, noun)
         return Path(path).read_bytes()
     except OSError as error:
-        raise ImageError(f"cannot read the {what} {shown(path)!r}: {error.strerror or error}") from error
+        raise ImageError(f"cannot read the {noun} {shown(path)!r}: {error.strerror or error}") from error
 
 
-def check_plain(path: Path | str, what: str = "image") -> int:
-    """The size of a regular file in bytes. what: the noun for messages.
+def check_plain(path: Path | str, noun: str = "image") -> int:
+    """The size of a regular file in bytes. noun: the file's, for messages.
 
     Raises:
         ImageError: it is missing, a link that leads nowhere or in a circle, no regular file, or too large.
@@ -84,12 +84,12 @@ def check_plain(path: Path | str, what: str = "image") -> int:
     try:
         status = os.stat(path)
     except OSError as error:
-        raise ImageError(f"cannot read the {what} {shown(path)!r}: {error.strerror or error}") from error
+        raise ImageError(f"cannot read the {noun} {shown(path)!r}: {error.strerror or error}") from error
     except ValueError as error:  # a path that holds a zero byte
-        raise ImageError(f"cannot read the {what} {shown(path)!r}: {error}") from error
+        raise ImageError(f"cannot read the {noun} {shown(path)!r}: {error}") from error
     if not stat.S_ISREG(status.st_mode):
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a device")
-        raise ImageError(f"cannot read the {what} {shown(path)!r}: it is {kind}, expected a file")
+        raise ImageError(f"cannot read the {noun} {shown(path)!r}: it is {kind}, expected a file")
     if status.st_size > MAX_FILE_BYTES:
         raise ImageError(
             f"{shown(path)!r} has {status.st_size:,} bytes, more than the {MAX_FILE_BYTES:,} that are read; "

@@ -250,8 +250,9 @@ def interpolate(
     vertical: bool = True,
     fraction: int = 0,
 ) -> Plane:
-    """A plane of full size ``hw`` = (H, W) from half size along the chosen axes, by H.265's quarter and half sample
-    filters. Edges are repeated.
+    """A plane of full size ``hw`` = (H, W) from one of half size along the chosen axes.
+
+    The filters are H.265's quarter and half sample filters; edges are repeated.
 
     siting: as in ``decimate``. fraction: this many fractional bits are kept (the result is then uint32), so that
     rounding happens once, in RGB: at 8 bits and 40 dB the difference is about 0.1 dB.
@@ -265,19 +266,19 @@ def interpolate(
     return full.astype(np.uint32 if fraction else plane_dtype(bits))
 
 
-def pad_edge(image: npt.NDArray[Any], *, multiple: int, least: int) -> npt.NDArray[Any]:
-    """Repeat the last row and column until both sizes are multiples of ``multiple`` and at least ``least``.
+def pad_edge(image: npt.NDArray[Any], *, multiple: int, min_size: int) -> npt.NDArray[Any]:
+    """Repeat the last row and column until both sizes are multiples of ``multiple`` and at least ``min_size``.
 
-    >>> pad_edge(np.zeros((7, 17, 3), np.uint8), multiple=8, least=16).shape
+    >>> pad_edge(np.zeros((7, 17, 3), np.uint8), multiple=8, min_size=16).shape
     (16, 24, 3)
     """
     height, width = image.shape[:2]
-    to_h, to_w = (padded_size(n, multiple=multiple, least=least) for n in (height, width))
+    to_h, to_w = (padded_size(n, multiple=multiple, min_size=min_size) for n in (height, width))
     if (to_h, to_w) == (height, width):
         return image
     return np.pad(image, [(0, to_h - height), (0, to_w - width)] + [(0, 0)] * (image.ndim - 2), mode="edge")
 
 
-def padded_size(n: int, *, multiple: int, least: int) -> int:
-    """The smallest multiple of ``multiple`` that is at least ``n`` and ``least``."""
-    return -(-max(n, least) // multiple) * multiple
+def padded_size(n: int, *, multiple: int, min_size: int) -> int:
+    """The smallest multiple of ``multiple`` that is at least ``n`` and ``min_size``."""
+    return -(-max(n, min_size) // multiple) * multiple

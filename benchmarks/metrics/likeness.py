@@ -21,9 +21,9 @@ from hsc.errors import UsageError
 Floats = npt.NDArray[np.float64]
 
 
-@METRICS.register("likeness")
+@METRICS.register("likeness", aliases=("fidelity",))
 @dataclass(frozen=True)
-class LikenessOfSet:
+class FidelityOfSet:
     """PSNR of the set in dB (infinite without loss), or the mean of MS-SSIM, LPIPS or DISTS over its images."""
 
     output: ClassVar[type[Prediction]] = Fidelity
@@ -56,15 +56,15 @@ class LikenessOfSet:
         answers = [prediction for prediction in predictions if isinstance(prediction, Fidelity)]
         images = len(truth.image_ids)
         if len(answers) != len(predictions) or len(answers) != images or not answers:
-            raise UsageError(f"{len(answers)} likenesses came for {images} images; likeness scores one for each")
+            raise UsageError(f"{len(answers)} Fidelity answers came for {images} images, expected one for each")
         if draws.ndim != 2 or draws.shape[1] != images:
             raise UsageError(f"draws of shape {draws.shape} came, expected (resamples, {images} images)")
         measure = answers[0].measure
         alike = measure in self.facts and all(answer.measure == measure for answer in answers)
         if not alike or not all(np.isfinite(answer.numbers).all() for answer in answers):
             raise UsageError(
-                f"likenesses by {measure!r} came, expected finite ones by one of {', '.join(self.facts)}, the same "
-                f"for all images"
+                f"answers by the measure {measure!r} came, expected finite ones by one of {', '.join(self.facts)}, the "
+                f"same for all images"
             )
         numbers = np.stack([answer.numbers for answer in answers])  # (N, K)
         drawn: Floats = draws.astype(np.float64) @ numbers  # (R, K)

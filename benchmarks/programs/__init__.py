@@ -1,1 +1,1 @@
-"""External programs: run, timed out and ended with all they started; what they read beside their arguments."""
+"""External programs: run with time limits and ended with all their children; the files that decide their results."""

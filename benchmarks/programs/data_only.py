@@ -1,9 +1,9 @@
-"""What of a stranger's run may be built: plug-ins that say of themselves that with such settings they are data only.
+"""Which plug-ins may be built from an untrusted run's settings: those that declare such settings to be data only.
 
-A run's folder is data. Its codecs, heads and data set are named in it with their settings, and some settings name
-programs, models that are unpickled, configs that are Python, or files to be fetched. So before anything is built of
-them, the class is asked (``hsc.api.DataOnly``);
-one that does not say so of itself is not built, whoever made it.
+A run's folder is data. It names its codecs, heads and data set with their settings, and some settings name programs,
+models that are unpickled, configs that are Python, or files to be downloaded. So before a plug-in is built from them,
+its class is asked (``hsc.api.DataOnly``). A class that does not implement this itself is not built, no matter who made
+it.
 """
 
 from __future__ import annotations
@@ -20,28 +20,26 @@ CURE = "give --trust if you trust whoever made the folder"
 
 
 def why_not_built(registry: Registry[Any], name: str, settings: Mapping[str, Any]) -> str | None:
-    """Why a plug-in is not built with a stranger's settings, as one sentence; None where it may be.
+    """Why a plug-in is not built with untrusted settings, as one sentence; None if it may be built.
 
     Raises:
-        UnknownNameError: there is none of that name.
+        UnknownNameError: no plug-in has that name.
     """
     cls = registry.get(name)
     if "data_only" not in vars(cls):
         return (
-            f"the {registry.noun} {name} does not say that it is data only, so it is not built from a folder's "
-            f"settings; {CURE}"
+            f"the {registry.noun} {name} does not say that it is data only, "
+            f"so it is not built from a folder's settings; {CURE}"
         )
-    said: Any = cls
-    reason = said.data_only({**_defaults(cls), **settings})
-    return (
-        f"the {registry.noun} {name} is not built from a folder's settings: {one_line(reason, 300)}; {CURE}"
-        if reason
-        else None
-    )
+    plugin: Any = cls
+    reason = plugin.data_only({**_defaults(cls), **settings})
+    if not reason:
+        return None
+    return f"the {registry.noun} {name} is not built from a folder's settings: {one_line(reason, 300)}; {CURE}"
 
 
 def why_not_spec(registry: Registry[Any], text: Any) -> str | None:
-    """The same of a plug-in that is named as a spec within another's settings."""
+    """The same for a plug-in that another plug-in's settings name by its spec."""
     if not isinstance(text, str):
         return f"a {registry.noun} came as {type(text).__name__}, expected a spec as text"
     try:
@@ -52,6 +50,6 @@ def why_not_spec(registry: Registry[Any], text: Any) -> str | None:
 
 
 def _defaults(cls: type) -> dict[str, Any]:
-    """A class's settings where nobody says otherwise."""
+    """The defaults of a class's settings."""
     fields = [f for f in dataclasses.fields(cls) if f.init]
     return {f.name: f.default for f in fields if f.default is not dataclasses.MISSING}

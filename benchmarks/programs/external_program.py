@@ -1,7 +1,7 @@
-"""External programs, run so that nothing of theirs outlives or overflows the call.
+"""Runs external programs so that they neither outlive the call nor flood it with output.
 
-An argument list and no shell; a private folder that goes away; a time limit that ends the whole process group; output
-that is read to a limit and no further; result files that must exist and have a sane size.
+Each program gets an argument list and no shell, a private folder that is removed, a time limit that ends the whole
+process group, and a limit on its output; its result files must exist and have a sane size.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from benchmarks.programs.leftovers import end_orphans, marked_environment, room
 from hsc.errors import ProcessError
@@ -31,13 +31,13 @@ _CHUNK = 1 << 16
 _POLL_S = 0.0005
 _LONG_POLL_S = 1.0
 _CALL = "HSC_CALL"
-"""The variable by which what one call of a program left behind is known."""
+"""The environment variable by which processes left behind by one call are recognised."""
 _numbers = itertools.count()
 
 
 @dataclass(frozen=True)
 class Finished:
-    """What a program that ended well left: stdout, the end of stderr, and the files asked for, by name."""
+    """The results of a program that ended well: stdout, the end of stderr, and the requested files by name."""
 
     stdout: bytes
     stderr: str
@@ -63,14 +63,13 @@ def run_program(
 ) -> Finished:
     """Run one program to its end.
 
-    folder: where it runs, and where ``outputs`` are looked for. cwd: where it runs instead. outputs: names of files it
-    must leave, none empty, read back in full. max_output_bytes: limit on stdout, and on each file; more ends the
+    folder: where it runs and leaves its ``outputs``. cwd: where it runs instead. outputs: names of files it must leave,
+    none of them empty; they are read in full. max_output_bytes: limit on stdout and on each file; more ends the
     program.
 
     Raises:
-        ProcessError: it cannot start, ends with another status than 0, takes over ``timeout_s``, writes too much, or
-        leaves an
-            output missing or empty. The message holds the last lines of its stderr.
+        ProcessError: it cannot start, ends with a status other than 0, takes longer than ``timeout_s``, writes too
+        much, or leaves an output missing or empty. The message holds the last lines of its stderr.
     """
     name = os.path.basename(command[0])
     number = f"{os.getpid()}-{next(_numbers)}"
@@ -90,21 +89,18 @@ def run_program(
         raise ProcessError(
             f"{name} does not start: {error}; is {command[0]} an executable program for this machine?"
         ) from error
-    stdout, stderr, why = _talk(process, stdin, timeout_s, max_output_bytes, f"{_CALL}={number}")
-    if why or process.returncode != 0:
-        raise ProcessError(f"{name} {why or f'ended with status {process.returncode}'}{_last_lines(stderr)}")
-    said = f"; it wrote {len(stdout)} bytes to stdout" if stdout else ""
-    files = {
-        output: _read_output(Path(folder or ".") / output, name, max_output_bytes, said + _last_lines(stderr))
-        for output in outputs
-    }
+    stdout, stderr, fault = _communicate(process, stdin, timeout_s, max_output_bytes, f"{_CALL}={number}")
+    if fault or process.returncode != 0:
+        raise ProcessError(f"{name} {fault or f'ended with status {process.returncode}'}{_last_lines(stderr)}")
+    notes = (f"; it wrote {len(stdout)} bytes to stdout" if stdout else "") + _last_lines(stderr)
+    files = {output: _read_output(Path(folder or ".") / output, name, max_output_bytes, notes) for output in outputs}
     return Finished(stdout, stderr.decode(errors="replace"), files)
 
 
 class _Pipes:
-    """A program's three pipes, served without blocking: what it reads is written, what it writes is kept up to a limit.
+    """A program's three pipes, served without blocking: stdin is written, stdout and stderr are read up to a limit.
 
-    out keeps the first ``limit`` bytes of stdout, err the last of stderr.
+    out: the first bytes of stdout, ``limit`` and a little more. err: the last ``_STDERR_BYTES`` of stderr.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], stdin: bytes, limit: int) -> None:
@@ -123,10 +119,11 @@ class _Pipes:
 
     @property
     def overflow(self) -> bool:
+        """Whether stdout exceeded its limit."""
         return len(self.out) > self.limit
 
     def serve(self, wait_s: float) -> None:
-        """Move what can be moved, waiting at most ``wait_s`` until something can."""
+        """Read and write all that is possible at once, waiting at most ``wait_s`` until something is."""
         for key, _ in self.selector.select(wait_s):
             if key.fileobj is self._stdin:
                 self._write()
@@ -134,7 +131,7 @@ class _Pipes:
                 self._read(key.fileobj is self._stdout)
 
     def drain(self) -> None:
-        """Take what lies in the pipes already; a child that still holds them open is not waited for."""
+        """Read what the pipes hold already, without waiting for a child that keeps them open."""
         for stdout in (True, False):
             while self._read(stdout) and not self.overflow:
                 pass
@@ -145,7 +142,7 @@ class _Pipes:
         self.selector.close()
 
     def _write(self) -> None:
-        """Write on; a program that stops reading is judged by its status, not by the broken pipe."""
+        """Write the next chunk. A program that stops reading is judged by its status, not by the broken pipe."""
         try:
             self._unwritten = self._unwritten[os.write(self._stdin.fileno(), self._unwritten[:_CHUNK]) :]
         except BlockingIOError:
@@ -156,7 +153,7 @@ class _Pipes:
             self._close(self._stdin)
 
     def _read(self, stdout: bool) -> bool:
-        """Whether something came."""
+        """Read a chunk of stdout or of stderr; whether there was one."""
         pipe, kept = (self._stdout, self.out) if stdout else (self._stderr, self.err)
         if pipe.closed:
             return False
@@ -181,32 +178,39 @@ class _Pipes:
                 pipe.close()
 
 
-def _talk(
-    process: subprocess.Popen[bytes], stdin: bytes, timeout_s: float, limit: int, mark: str
-) -> tuple[bytes, bytes, str]:
-    """Feed and drain until it ends, then end what is left of it: (stdout, stderr, what went wrong or "")."""
-    why = ""
+class _Output(NamedTuple):
+    """A program's output. fault: why it was ended, as the end of a sentence; empty if it ended by itself."""
+
+    stdout: bytes
+    stderr: bytes
+    fault: str
+
+
+def _communicate(process: subprocess.Popen[bytes], stdin: bytes, timeout_s: float, limit: int, mark: str) -> _Output:
+    """Serve a program's pipes until it ends or breaks a limit, then end everything it left running."""
+    fault = ""
     pipes = _Pipes(process, stdin, limit)
     try:
         if not _wait(process.pid, pipes, time.monotonic() + timeout_s):
-            why = f"ran over its {timeout_s:g} s and was ended"
+            fault = f"ran over its {timeout_s:g} s and was ended"
         pipes.drain()
     finally:
         _end_group(process, mark)
         pipes.close()
     if pipes.overflow:
-        why = f"wrote over {limit} bytes to stdout"
-    return bytes(pipes.out), bytes(pipes.err), why
+        fault = f"wrote over {limit} bytes to stdout"
+    return _Output(bytes(pipes.out), bytes(pipes.err), fault)
 
 
 def _wait(pid: int, pipes: _Pipes, deadline: float) -> bool:
-    """Serve the pipes until the program ends, without collecting it: False on too much output or too much time.
+    """Serve the pipes until the program ends, without collecting it; False on too much output or too much time.
 
-    It stays uncollected so that its id, which is also its group's, cannot pass to a stranger before the group is ended.
+    The program stays uncollected so that its process id, which is also its group's, cannot be reused before the group
+    is ended.
     """
     with contextlib.ExitStack() as stack:
         poll_s = _POLL_S
-        if hasattr(os, "pidfd_open"):  # Linux: the end of the program wakes us like a pipe does
+        if hasattr(os, "pidfd_open"):  # Linux: the end of the program wakes the selector as a pipe does
             ending = os.pidfd_open(pid)
             stack.callback(os.close, ending)
             pipes.selector.register(ending, selectors.EVENT_READ)
@@ -223,14 +227,12 @@ def _wait(pid: int, pipes: _Pipes, deadline: float) -> bool:
 
 
 def _end_group(process: subprocess.Popen[bytes], mark: str) -> None:
-    """End the program if it still runs and every child it left, in other sessions too where they are known, and collect
-    them.
-    """
+    """End and collect the program if it still runs, and every child it left, also those in other sessions if known."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     with contextlib.suppress(ChildProcessError):
-        while True:  # those of its group that this process adopted
+        while True:  # members of its group that this process adopted
             os.waitpid(-process.pid, 0)
     end_orphans(mark)
 
@@ -240,22 +242,21 @@ def _last_lines(stderr: bytes, count: int = 4) -> str:
     return ": " + " | ".join(lines[-count:])[-600:] if lines else ""
 
 
-def _read_output(path: Path, name: str, limit: int, said: str) -> bytes:
-    """The bytes of a file that the program left. said: what else is known of its run, for messages."""
+def _read_output(path: Path, name: str, limit: int, notes: str) -> bytes:
+    """The bytes of a file that the program left. name: the program's; notes: the end of an error message."""
     try:
-        facts = path.stat()
+        status = path.stat()
     except OSError:
-        raise ProcessError(f"{name} ended well but left no {path.name}{said}") from None
-    if not stat.S_ISREG(facts.st_mode):
-        raise ProcessError(f"{name} left a {path.name} that is a folder, pipe or device, expected a file{said}")
-    if not 0 < facts.st_size <= limit:
-        raise ProcessError(f"{name} left a {path.name} of {facts.st_size} bytes, expected 1 to {limit}{said}")
+        raise ProcessError(f"{name} ended well but left no {path.name}{notes}") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise ProcessError(f"{name} left a {path.name} that is a folder, pipe or device, expected a file{notes}")
+    if not 0 < status.st_size <= limit:
+        raise ProcessError(f"{name} left a {path.name} of {status.st_size} bytes, expected 1 to {limit}{notes}")
     return path.read_bytes()
 
 
 def binary_sha256(path: str | os.PathLike[str]) -> str:
-    """The sha256 of a program's file, in hex; links are followed, and the file is read again only where it may have
-    changed.
+    """The sha256 of a program's file, in hex. Links are followed; a file is hashed again only if it may have changed.
 
     Raises:
         OSError: it cannot be read.

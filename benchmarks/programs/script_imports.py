@@ -1,4 +1,4 @@
-"""The Python files beside a script that it imports, and what those import, found without running any."""
+"""The Python files beside a script that it imports, directly or indirectly, found without running any of them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ _INSTALLED = ("site-packages", "dist-packages")
 
 @kept_while_unchanged(256)
 def imported_beside(script: Path) -> Listing[tuple[Path, ...]]:
-    """Modules and packages in the script's folder that it imports, directly or by way of one another: their files,
-    sorted.
+    """The sorted files of modules and packages in the script's folder that it imports, directly or indirectly.
 
-    What is imported by a name made at run time is not seen, nor are data files. Beside an installed module nothing is
-    looked for.
+    Imports by a name made at run time and data files are not found. For an installed module the result is empty.
     """
     folder = script.parent
     if any(part in _INSTALLED for part in folder.parts):
@@ -24,8 +22,8 @@ def imported_beside(script: Path) -> Listing[tuple[Path, ...]]:
     finder = modulefinder.ModuleFinder(path=[str(folder)])
     try:
         finder.run_script(str(script))
-    except Exception:  # a damaged script or neighbour may raise anything; what imports it says so when it runs
+    except Exception:  # a damaged script or neighbour may raise anything; the script itself reports it when it runs
         return Listing((), frozenset({script, folder}))
-    named = (Path(file) for module in finder.modules.values() if (file := getattr(module, "__file__", None)))
-    files = sorted({file for file in named if file != script})
+    module_files = (Path(file) for module in finder.modules.values() if (file := vars(module).get("__file__")))
+    files = sorted({file for file in module_files if file != script})
     return Listing(tuple(files), frozenset({script, folder, *files, *(file.parent for file in files)}))

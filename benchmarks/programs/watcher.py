@@ -1,13 +1,13 @@
-"""Ends what a process leaves behind when it dies, and takes its room away: run by path, with nothing but the standard
-library.
+"""Ends the processes that a dead process leaves behind, and removes its room.
 
-    process ----starts----> watcher PID ROOM         (the watcher looks twice a second whether the process still lives)
+    process ----starts----> watcher PID ROOM         (the watcher checks twice a second whether the process still lives)
        |                        |
        +--programs, workers, each with HSC_ROOM=ROOM in its environment, which their children inherit
 
-Descent alone would lose a child whose parent ended first, and a session or group alone one that left it; the
-environment stays. A program that empties it is still known if it was seen below one that had it. Where there is no
-/proc, folders alone are cleared.
+The file is run by its path and imports only the standard library. Processes are recognised by their environment,
+because descent would lose a child whose parent ended first, and a session or group a child that left it. A program that
+empties its environment is still known if it was seen below a process that has the variable. Without /proc, only folders
+are removed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections.abc import Iterable, Set
 from pathlib import Path
 
 ROOM = "HSC_ROOM"
-"""The variable by which whatever a process of ours started is known; its value is the process's room, a folder."""
+"""The environment variable that marks everything a process of ours started; its value is the process's room."""
 
 _LOOK_S = 0.5
 _ROUNDS = 20
@@ -30,21 +30,21 @@ _PROC = Path("/proc")
 
 
 def carriers(marks: Set[bytes]) -> set[int]:
-    """The processes of this machine that have one of ``marks`` ("NAME=value") in their environment, this one aside."""
-    numbers = (int(entry.name) for entry in _PROC.glob("[0-9]*"))
-    return {pid for pid in numbers if pid != os.getpid() and _carries(pid, marks)}
+    """The ids of other processes on this machine that have one of ``marks`` ("NAME=value") in their environment."""
+    pids = (int(entry.name) for entry in _PROC.glob("[0-9]*"))
+    return {pid for pid in pids if pid != os.getpid() and _carries(pid, marks)}
 
 
 def _carries(pid: int, marks: Set[bytes]) -> bool:
     try:
         environment = (_PROC / str(pid) / "environ").read_bytes()
-    except OSError:  # gone, or somebody else's
+    except OSError:  # it is gone, or another user's
         return False
     return not marks.isdisjoint(environment.split(b"\0"))
 
 
 def children(pid: int) -> list[int]:
-    """The children of a process, those that it adopted among them."""
+    """The ids of a process's children, including those it adopted."""
     try:
         tasks = list((_PROC / str(pid) / "task").iterdir())
         return [int(child) for task in tasks for child in (task / "children").read_text().split()]
@@ -53,9 +53,7 @@ def children(pid: int) -> list[int]:
 
 
 def started(pid: int) -> str:
-    """When a process started, in the kernel's ticks; empty where there is none. It tells it from a later one of the
-    same number.
-    """
+    """A process's start time in the kernel's ticks, empty if it is gone: it distinguishes processes of the same id."""
     try:
         return (_PROC / str(pid) / "stat").read_text().rsplit(")", 1)[1].split()[19]
     except (OSError, IndexError):
@@ -63,7 +61,7 @@ def started(pid: int) -> str:
 
 
 def end(pids: Iterable[int]) -> None:
-    """Kill processes; those that are gone already, or are not ours to kill, are passed over."""
+    """Kill processes; those already gone, or not ours to kill, are skipped."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
@@ -80,7 +78,7 @@ def end_carriers(marks: Set[bytes]) -> None:
 
 
 def _is_dead(pid: int) -> bool:
-    """Whether it only waits to be collected."""
+    """Whether a process is gone, or only waits to be collected."""
     try:
         return (_PROC / str(pid) / "stat").read_text().rsplit(")", 1)[1].split()[0] in "ZX"
     except (OSError, IndexError):
@@ -88,7 +86,7 @@ def _is_dead(pid: int) -> bool:
 
 
 def marked_below(pid: int, marks: Set[bytes]) -> dict[int, str]:
-    """The descendants of a process that have a mark or stand below one that has, with when each started."""
+    """The descendants of a process that carry a mark, and their descendants: id -> start time in ticks."""
     seen: dict[int, str] = {}
     ahead = [(child, False) for child in children(pid)]
     while ahead:
@@ -101,14 +99,14 @@ def marked_below(pid: int, marks: Set[bytes]) -> dict[int, str]:
 
 
 def watch(pid: int, room: Path) -> None:
-    """Wait for the end of the process that started this one, then end what it left and remove its room."""
+    """Wait for the end of the process that started this one, then end what it left running and remove its room."""
     marks = {f"{ROOM}={room}".encode()}
     seen: dict[int, str] = {}
     while os.getppid() == pid:
         seen |= marked_below(pid, marks)
         time.sleep(_LOOK_S)
     end_carriers(marks)
-    end(number for number, ticks in seen.items() if ticks and started(number) == ticks)
+    end(descendant for descendant, ticks in seen.items() if ticks and started(descendant) == ticks)
     shutil.rmtree(room, ignore_errors=True)
 
 

@@ -22,7 +22,7 @@ from benchmarks.runs.results import Results
 from benchmarks.stats.anchors import members
 from benchmarks.stats.metric_facts import STREAM_FACTS
 from benchmarks.stats.noise_floor import SECOND
-from downstream.api import Detections, LabelSpace, Prediction, SegmentationMap
+from downstream.api import Detections, LabelSpace, Prediction, SegmentationMap, measure_of
 from downstream.ops.masks import pack
 from hsc.errors import HscError
 
@@ -221,7 +221,7 @@ def _scored(plan: Plan, head: Any, space: LabelSpace) -> _Scored:
     counted = None
     for metric in (metric for metric in plan.config.all_metrics if metric.output is head.output):
         if sample is None:
-            measure = getattr(head, "measure", "")
+            measure = measure_of(head)
             names += [(name, "") for name in metric.facts if not measure or name == measure]
             continue
         try:

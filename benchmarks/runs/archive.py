@@ -232,7 +232,10 @@ def _read(archive: zipfile.ZipFile) -> KeptStreams:
         cell: _streams(archive, cell, columns, sizes.get(f"{cell}.bin"), len(images))
         for cell, columns in index["cells"].items()
     }
-    predictions = tuple(KeptPredictions(*names, tuple(hashes)) for *names, hashes in index["predictions"])
+    predictions = tuple(
+        KeptPredictions(codec, ladder, point, head, route, tuple(hashes))
+        for codec, ladder, point, head, route, hashes in index["predictions"]
+    )
     if any(len(of_head.sha256) != len(images) for of_head in predictions):
         raise ValueError(f"its index holds predictions of other than {len(images)} images")
     return KeptStreams(images, streams, predictions, tuple(KeptScore(*score) for score in index["scores"]))

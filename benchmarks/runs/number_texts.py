@@ -31,13 +31,13 @@ def score_text(value: float, facts: MetricFacts) -> str:
 
 
 def interval_text(low: float, high: float, facts: MetricFacts) -> str:
-    """The two ends of a score's interval, after a space; empty where there is none."""
+    """The two ends of a score's interval, after a space; empty for a score without one."""
     return f" [{score_text(low, facts)}, {score_text(high, facts)}]" if math.isfinite(low) else ""
 
 
 def difference_text(comparison: Comparison, facts: MetricFacts) -> str:
     """A difference as tables print it: value, interval, overlaps, and whether a fit stands in for a curve that dips; or
-    why there is none. facts: of the metric compared.
+    the reason of a missing one. facts: of the metric compared.
     """
     if comparison.status != "ok":
         return f"n/a: {comparison.reason}"

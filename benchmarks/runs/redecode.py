@@ -25,7 +25,7 @@ from benchmarks.runs.archive import KeptImage, KeptStream
 from downstream.api import Prediction, arrays_of, sees_originals
 from hsc.api import Codec, Image
 from hsc.errors import DataError, HscError
-from hsc.networks.held import HOLDER
+from hsc.networks.network_holder import HOLDER
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ def _with_unit(score: float, facts: MetricFacts) -> str:
 
 
 def refused(results: Results) -> list[str]:
-    """A sentence for each Bjontegaard difference some of whose resamples gave no number."""
+    """A sentence for each Bjontegaard difference with resamples that gave no number."""
     sentences = []
     for comparison in of_kinds(results, "bd_rate", "bd_metric", "noise_floor_rate", "noise_floor_metric"):
         if not comparison.refused:

@@ -15,13 +15,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.api import Comparison, Kind, ScoreRow
+from benchmarks.api import Comparison, Kind, MetricFacts, ScoreRow
 from benchmarks.stats.anchors import members
 from benchmarks.stats.bjontegaard import Axis, Curves, Difference, bd_metric, bd_rate, front
 from benchmarks.stats.bjontegaard import differences as of_resamples
 from benchmarks.stats.bootstrap import MIN_RESAMPLES, Bootstrap, interval
 from benchmarks.stats.design import Design
-from benchmarks.stats.metric_facts import MetricFacts
 from benchmarks.stats.noise_floor import SECOND
 
 Floats = npt.NDArray[np.float64]
@@ -183,8 +182,14 @@ def _bjontegaard(blank: Comparison, pair: Pair, facts: MetricFacts, kinds: tuple
 def _filled(blank: Comparison, result: Difference, samples: Floats) -> Comparison:
     if result.value is None:
         return replace(blank, status="n/a", reason=result.reason)
-    overlaps = {"overlap_test": result.overlap_test, "overlap_anchor": result.overlap_anchor}
-    return with_interval(replace(blank, value=result.value, method=result.method, **overlaps), samples)
+    valued = replace(
+        blank,
+        value=result.value,
+        method=result.method,
+        overlap_test=result.overlap_test,
+        overlap_anchor=result.overlap_anchor,
+    )
+    return with_interval(valued, samples)
 
 
 def with_interval(comparison: Comparison, samples: Floats) -> Comparison:
@@ -192,8 +197,8 @@ def with_interval(comparison: Comparison, samples: Floats) -> Comparison:
     low, high, refused = interval(samples)
     valued = samples[~np.isnan(samples)]
     ends = interval(valued) if refused and len(valued) >= MIN_RESAMPLES else (math.nan, math.nan, 0)
-    counts = {"resamples": len(samples), "refused": refused}
-    return replace(comparison, low=low, high=high, valued_low=ends[0], valued_high=ends[1], **counts)
+    bounded = replace(comparison, low=low, high=high, valued_low=ends[0], valued_high=ends[1])
+    return replace(bounded, resamples=len(samples), refused=refused)
 
 
 def _at_matched_rates(blank: Comparison, pair: Pair, facts: MetricFacts) -> Iterator[Comparison]:

@@ -1,1 +1,1 @@
-"""Studies beside the benchmark: complexity of the routes, edited light against rendered light."""
+"""Studies beside the benchmark: the complexity of the routes, and relighting in the bitstream."""

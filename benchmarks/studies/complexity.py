@@ -10,6 +10,7 @@ stage and of the whole.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -123,12 +124,11 @@ def _measure(case: Case) -> list[Cost]:
     inputs: list[Any] = [list(case.streams)]
     counts = []
     for _, step in steps:
-        counts.append(counted(lambda step=step: step(inputs[-1])))  # type: ignore[misc]
+        counts.append(counted(functools.partial(step, inputs[-1])))
         inputs.append(counts[-1].answer)
     seconds = [
-        timed(lambda step=step, given=given: step(given), case.repeats)[1]
-        for (_, step), given in zip(steps, inputs, strict=False)
-    ]  # type: ignore[misc]
+        timed(functools.partial(step, given), case.repeats)[1] for (_, step), given in zip(steps, inputs, strict=False)
+    ]
     total_s = timed(lambda: whole(case.streams), case.repeats)[1]
     total = counted(lambda: whole(case.streams))
     rows = [

@@ -59,7 +59,8 @@ def measure(dataset: Any, codec: Any, images: int, progress: Progress | None = N
         UnavailableError: the codec cannot be used here.
     """
     spec, reason = CODECS.spec(codec), codec.available()
-    if not isinstance(dataset, Relights):
+    can_relight = isinstance(dataset, Relights)
+    if not can_relight:
         raise UsageError(f"{DATASETS.spec(dataset)} cannot show its scenes in another light; take roadscenes")
     if not isinstance(codec, Edits) or not isinstance(codec, DecodesLatents):
         raise UsageError(f"{spec} cannot edit its streams; take hsc")
@@ -90,7 +91,7 @@ def measure(dataset: Any, codec: Any, images: int, progress: Progress | None = N
 
 
 class _Difference(NamedTuple):
-    """psnr_db: infinite for equal images. colour: difference of the mean colours, in levels of 255, channels averaged."""
+    """Two images' PSNR, infinite for equal images, and the difference of their mean colours in levels of 255."""
 
     psnr_db: float
     colour: float

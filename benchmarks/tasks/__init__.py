@@ -1,1 +1,1 @@
-"""Tasks: one file a plug-in, found by being here. Plug-ins never import each other."""
+"""Tasks: one file per plug-in, registered by lying in this folder. Plug-ins never import each other."""

@@ -1,4 +1,4 @@
-"""Object detection: what is where, in boxes."""
+"""Object detection: boxes with classes and scores."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from downstream.api import Detections, Prediction
 @TASKS.register("detection")
 @dataclass(frozen=True)
 class Detection:
-    """Boxes with classes and scores, scored by COCO AP (Lin et al. 2014), 0 to 1.
+    """Detection of boxes with classes and scores, scored by COCO AP (Lin et al. 2014), 0 to 1.
 
-    By default our generated road scenes, two small heads of different architecture trained on clean images (the second
-    confirms the sign of what the first says), a head on HSC's latents and its rival, which was adapted to the images
-    HSC decodes, and the still-image codecs; BD numbers against VVC and JPEG.
+    Defaults: our generated road scenes; two small heads of different architectures trained on clean images (the second
+    confirms the sign of the first one's differences), a head on HSC's latents, and its rival, which was fine-tuned on
+    the images that HSC decodes; the still-image codecs; BD numbers against VVC and JPEG.
     """
 
     version: ClassVar[str] = "1"
@@ -37,7 +37,7 @@ class Detection:
     anchors: ClassVar[tuple[str, ...]] = ("vvc", "jpeg")
 
     def draw_sheet(self, scenes: Sequence[Scene], dataset: Dataset, head: Any, path: Path, least_score: float) -> None:
-        """Images with the boxes found in them."""
+        """Draw the images with the boxes that the head detects."""
         from benchmarks.reporting.images.boxes import draw
 
         draw(scenes, head.label_space.classes, least_score, path)

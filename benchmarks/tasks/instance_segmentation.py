@@ -1,4 +1,4 @@
-"""Instance segmentation: which pixels are which object's."""
+"""Instance segmentation: objects with their masks."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from downstream.api import Detections, Prediction
 @TASKS.register("instance_segmentation")
 @dataclass(frozen=True)
 class InstanceSegmentation:
-    """Objects with classes, scores and masks, scored by COCO mask AP (Lin et al. 2014), 0 to 1; the AP of their boxes
-    stands beside it.
+    """Objects with classes, scores and masks, scored by COCO mask AP (Lin et al. 2014), 0 to 1, beside their box AP.
 
-    By default our generated road scenes, whose masks are exact, and torchvision's Mask R-CNN, trained on COCO: we have
-    no head of our own for masks, and its weights (170 MB) are fetched once, unless --head names another.
+    Defaults: our generated road scenes, which have exact masks, and torchvision's Mask R-CNN, trained on COCO, because
+    we have no mask head of our own; its weights (170 MB) are downloaded once, unless --head names another head.
     """
 
     version: ClassVar[str] = "1"
@@ -41,7 +40,7 @@ class InstanceSegmentation:
     anchors: ClassVar[tuple[str, ...]] = ("vvc", "jpeg")
 
     def draw_sheet(self, scenes: Sequence[Scene], dataset: Dataset, head: Any, path: Path, least_score: float) -> None:
-        """Images with the boxes and masks found in them."""
+        """Draw the images with the boxes and masks that the head detects."""
         from benchmarks.reporting.images.boxes import draw
 
         draw(scenes, head.label_space.classes, least_score, path)

@@ -1,4 +1,4 @@
-"""Reconstruction: what people see, and whether a machine sees in a decoded image what it saw in the original."""
+"""Reconstruction: fidelity for people, and agreement of a head's answers on decoded and original images."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from downstream.api import Detections, FeaturePair, Fidelity, Prediction, Segmen
 @TASKS.register("reconstruction")
 @dataclass(frozen=True)
 class Reconstruction:
-    """Fidelity to the original: PSNR of the set, MS-SSIM, LPIPS, DISTS, FID, and the agreement of heads with themselves
-    on the originals.
+    """Fidelity to the original: PSNR of the set, MS-SSIM, LPIPS, DISTS, FID, and the self-consistency of heads.
 
-    By default our generated road scenes, the judges whose packages and weights are here (the others are skipped with
-    the reason), and the agreement of our two small detectors; labels are never read. BD numbers against VVC and JPEG.
+    Self-consistency is the agreement of a head's answers on decoded images with its answers on the originals. Defaults:
+    our generated road scenes; the fidelity heads with packages and weights here (the others are skipped with the
+    reason); the self-consistency of our two small detectors. Labels are never read. BD numbers against VVC and JPEG.
     """
 
     version: ClassVar[str] = "1"

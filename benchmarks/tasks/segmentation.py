@@ -1,4 +1,4 @@
-"""Semantic segmentation: what each pixel shows."""
+"""Semantic segmentation: the class of each pixel."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from downstream.api import Prediction, SegmentationMap
 @TASKS.register("segmentation")
 @dataclass(frozen=True)
 class Segmentation:
-    """One class a pixel, scored by mIoU of the whole data set (Everingham et al. 2015), 0 to 1.
+    """Segmentation with one class a pixel, scored by mIoU of the whole data set (Everingham et al. 2015), 0 to 1.
 
-    By default our generated road scenes in CamVid's eleven classes, two small heads of different architecture trained
-    on clean images (the second confirms the sign of what the first says), a head on HSC's latents and its rival, which
-    was adapted to the images HSC decodes, and the still-image codecs; BD numbers against VVC and JPEG.
+    Defaults: our generated road scenes in CamVid's eleven classes; two small heads of different architectures trained
+    on clean images (the second confirms the sign of the first one's differences), a head on HSC's latents, and its
+    rival, which was fine-tuned on the images that HSC decodes; the still-image codecs; BD numbers against VVC and JPEG.
     """
 
     version: ClassVar[str] = "1"
@@ -37,21 +37,23 @@ class Segmentation:
     anchors: ClassVar[tuple[str, ...]] = ("vvc", "jpeg")
 
     def figures(self, scores: Sequence[ScoreRow], counts: Sequence[Counts], folder: Path) -> None:
-        """IoU of each class against rate, and what each codec changes in the confusion matrix."""
+        """Draw the IoU of each class against rate, and each codec's change of the confusion matrix."""
         from benchmarks.reporting.figures.class_curves import class_curves
         from benchmarks.reporting.figures.confusion_change import confusion_change
         from benchmarks.runs.rows import frame
 
         tidy = frame(scores, ScoreRow)
         weights = {
-            name: float(pixels) for one in counts for name, pixels in zip(one.classes, one.counted.sum(1), strict=True)
+            name: float(pixels)
+            for count in counts
+            for name, pixels in zip(count.classes, count.counted.sum(1), strict=True)
         }
         class_curves(tidy, "iou", weights, folder / "class_curves", METRICS.build(self.metrics[0]).facts)
         if counts:
             confusion_change(tidy, counts, folder)
 
     def draw_sheet(self, scenes: Sequence[Scene], dataset: Dataset, head: Any, path: Path, least_score: float) -> None:
-        """Images, what the head sees in them, and where it is wrong."""
+        """Draw the images, the head's label maps, and the pixels where it is wrong."""
         from benchmarks.reporting.images.label_maps import draw
 
         draw(scenes, dataset, head, self, path)

@@ -49,7 +49,7 @@ def export(
         UsageError: the data set has neither frames nor label maps, cannot relight its scenes, or has fewer images.
     """
     spec = str(DATASETS.spec(dataset))
-    rendered = isinstance(dataset, RendersFrames) and dataset.label_space(Detections) is not None
+    rendered = dataset.label_space(Detections) is not None and isinstance(dataset, RendersFrames)
     mapped = isinstance(dataset, HasLabelMaps)
     if not rendered and not (mapped and dataset.label_space(SegmentationMap) is not None):
         raise UsageError(
@@ -58,12 +58,8 @@ def export(
         )
     if relit and not isinstance(dataset, Relights):
         raise UsageError(f"{spec} cannot show its scenes in another light; leave out --relit")
-    indices = [
-        index
-        for index, name in enumerate(dataset.image_ids())
-        if name.startswith(keep) and not (leave_out and name.startswith(leave_out))
-    ]
     names_note = _names_note(keep, leave_out)
+    indices = _chosen_indices(dataset, keep, leave_out)
     last = len(indices) if count is None else first + count
     if first < 0 or last <= first or shard < 1 or last > len(indices):
         more_images = rendered and not keep + leave_out
@@ -84,6 +80,15 @@ def export(
             _write(path.with_stem(f"{path.stem}-{number}") if number else path, texts | arrays)
             written += 1
     return written
+
+
+def _chosen_indices(dataset: Any, keep: str, leave_out: str) -> list[int]:
+    """The indices of the images that are chosen by their names."""
+    return [
+        index
+        for index, name in enumerate(dataset.image_ids())
+        if name.startswith(keep) and not (leave_out and name.startswith(leave_out))
+    ]
 
 
 def _names_note(keep: str, leave_out: str) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 
 from benchmarks.cli.listing import REGISTRIES
 from building.docstrings import to_markdown
-from hsc.registry import Registry, format_value
+from hsc.registry import Registry
+from hsc.specs import format_value
 
 TITLES = {
     "codecs": "Codecs",

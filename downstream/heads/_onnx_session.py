@@ -10,7 +10,7 @@ import numpy as np
 from downstream.ops.onnx_outputs import Boxes, Encoding, Output, encoding_of, why_unreadable
 from hsc.api import Image
 from hsc.errors import DataError
-from hsc.networks.held import held
+from hsc.networks.network_holder import held
 
 _GREY = 114
 """The grey that detectors' letterboxes are filled with."""

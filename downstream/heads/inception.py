@@ -23,7 +23,7 @@ from downstream.heads._reference import ReferenceHead
 from downstream.weights.file_hash import sha256_of
 from hsc.api import Image
 from hsc.devices import current_device
-from hsc.networks.held import held
+from hsc.networks.network_holder import held
 
 SIDE = 256
 FILE = "weights-inception-2015-12-05-6726825d.pth"

@@ -31,7 +31,7 @@ from downstream.weights.state_dicts import fill, read_state
 from hsc.api import Image
 from hsc.devices import current_device
 from hsc.errors import DataError, UnavailableError
-from hsc.networks.held import held
+from hsc.networks.network_holder import held
 
 _MIN_SIDE = 32
 _MAX_PATH_LENGTH = 1024

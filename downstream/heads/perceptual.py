@@ -25,7 +25,7 @@ from downstream.weights.file_hash import sha256_of
 from downstream.weights.torchvision_zoo import path_of
 from hsc.api import Image
 from hsc.devices import current_device
-from hsc.networks.held import held
+from hsc.networks.network_holder import held
 
 
 @dataclass(frozen=True)

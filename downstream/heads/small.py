@@ -28,7 +28,7 @@ from downstream.weights.weights_file import classes_of, packaged, read_weights, 
 from hsc.api import Image
 from hsc.devices import current_device
 from hsc.errors import DataError, UnavailableError
-from hsc.networks.held import held
+from hsc.networks.network_holder import held
 from hsc.registry import other_than
 
 if TYPE_CHECKING:

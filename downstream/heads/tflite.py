@@ -26,7 +26,7 @@ from downstream.ops.segmentation_canvas import Fit, fitted, labels_from_classes,
 from downstream.weights.file_hash import sha256_of
 from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
-from hsc.networks.held import held
+from hsc.networks.network_holder import held
 
 _INSTALL = "pip install 'hsc-bench[tflite]'"
 _GREY = 127

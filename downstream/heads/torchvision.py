@@ -24,7 +24,7 @@ from downstream.weights.torchvision_zoo import fetched, own_weights, path_of, un
 from hsc.api import Image
 from hsc.devices import current_device
 from hsc.errors import DataError
-from hsc.networks.held import held
+from hsc.networks.network_holder import held
 
 _INSIDE = 0.5
 """Probability above which a pixel belongs to a mask."""

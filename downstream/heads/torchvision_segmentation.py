@@ -23,7 +23,7 @@ from downstream.weights.torchvision_zoo import fetched, own_weights, path_of, un
 from hsc.api import Image
 from hsc.devices import current_device
 from hsc.errors import DataError
-from hsc.networks.held import held
+from hsc.networks.network_holder import held
 
 _CURE = (
     "give classes=FILE with the classes that it was trained for, one name a line with the background among them, or "

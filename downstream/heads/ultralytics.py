@@ -26,7 +26,7 @@ from downstream.weights.file_hash import sha256_of
 from hsc.api import Image
 from hsc.devices import current_device
 from hsc.errors import DataError, UnavailableError
-from hsc.networks.held import held
+from hsc.networks.network_holder import held
 
 _INSTALL = "pip install 'hsc-bench[ultralytics]' (AGPL-3.0)"
 _SEGMENT = "segment"

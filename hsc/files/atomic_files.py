@@ -11,7 +11,7 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path``, with the same ending, to write to; it replaces ``path`` at the end of the block.
+    """A temporary path beside ``path``, of the same ending, that replaces ``path`` at the end of the block.
 
     After an error it is deleted instead. The file gets the usual permissions of new files, whatever the library that
     writes it chose.

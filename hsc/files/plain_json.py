@@ -53,5 +53,5 @@ def _finite(digits: str) -> float:
 
 def _whole(digits: str) -> int:
     if len(digits) > 20 or not -_MAX_INTEGER <= (number := int(digits)) < _MAX_INTEGER:
-        raise ValueError(f"the JSON holds an integer of {len(digits)} digits, expected 64 bits at most")
+        raise ValueError(f"the JSON holds a whole number of {len(digits)} digits, expected 64 bits at most")
     return number

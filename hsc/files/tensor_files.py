@@ -116,7 +116,7 @@ def outline(build: Callable[[], Any], path: Path | str) -> dict[str, tuple[int, 
     except (RuntimeError, ValueError, TypeError, OverflowError) as error:
         reason = " ".join(str(error).split())[:200]
         raise DataError(
-            f"{Path(path).name} describes a network that cannot be built ({reason}); get it again"
+            f"{Path(path).name} describes a network that cannot be made ({reason}); get it again"
         ) from error
     return {name: tuple(getattr(tensor, "shape", ())) for name, tensor in tensors.items()}
 

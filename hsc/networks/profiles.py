@@ -21,9 +21,10 @@ from hsc.networks.config_bounds import require_bounded
 PAPER = Profile("paper", GeneratorConfig(), EncoderConfig())
 """The paper's networks for faces at 1024x1024.
 
-W+ 18x512, F 512x16x16 at layer 5, encoder input 256x256; symbols 192x2x2 and 192x8x8 in 8 slices. Generator 30,370,060 parameters, of which the mapping network 2,101,248; encoder 113,920,704, of which the 18 style
-heads 79,635,456; SCN 11,038,308, FCN 8,877,856. The trunk is an ArcFace ResNet-50 without its head.
-Cars and churches are the same with (resolution, layer, input) = (512, 3, 128) and (256, 3, 128).
+W+ 18x512, F 512x16x16 at layer 5, encoder input 256x256; symbols 192x2x2 and 192x8x8 in 8 slices. Generator
+30,370,060 parameters, of which the mapping network 2,101,248; encoder 113,920,704, of which the 18 style heads
+79,635,456; SCN 11,038,308, FCN 8,877,856. The trunk is an ArcFace ResNet-50 without its head. Cars and churches are the
+same with (resolution, layer, input) = (512, 3, 128) and (256, 3, 128).
 """
 
 SMALL = Profile(

@@ -1,3 +1,4 @@
-"""Weights by name: ``NAME.safetensors``, or ``NAME.json`` with the url, sha256 and size_bytes of a file to fetch. See
-``hsc.weights.files``.
+"""Packaged weights: ``NAME.safetensors``, or ``NAME.json`` with url, sha256 and size_bytes of a file to download.
+
+See ``hsc.weights.files``.
 """

@@ -1,9 +1,9 @@
 """Training of the codec's networks: ``python -m hsc.training --help``.
 
-    shards (.npz) ──crops──> images, weights, labels ──HscModel──> made images, bits
+    shards (.npz) ──crops──> images, weights, labels ──HscModel──> decoded images, bits
                                                          │
-            pixels + gradients + teacher's view + texture + bits, each quality steered to its own rate ──> one loss
+            pixels + gradients + teacher's outputs + texture + bits, each quality steered to its rate ──> one loss
 
-Nothing here is needed to code images. A teacher that judges what machines would still see is trained first, by
-``python -m hsc.training.teacher``; it never scores anything.
+Nothing here is needed to code images. A teacher, which measures what machines still see in a decoded image, is trained
+first by ``python -m hsc.training.teacher``; it never scores anything.
 """

@@ -1,4 +1,4 @@
-"""Checkpoints of short trainings: a step and the state of a few parts in one file, which the same command goes on from."""
+"""Checkpoints of short trainings: one file with the step and the state of a few parts, to resume from."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from hsc.errors import DataError
 
 
 def keep(path: Path, step: int, parts: Mapping[str, Any]) -> None:
-    """Write whole or not at all. step: how many are done. parts: things with a state dict, by name."""
+    """Write a checkpoint, whole or not at all. step: number of steps done. parts: by name, with a state dict each."""
     torch.save({"step": step} | {name: part.state_dict() for name, part in parts.items()}, path.with_suffix(".partial"))
     os.replace(path.with_suffix(".partial"), path)
 
 
 def resume(path: Path, parts: Mapping[str, Any]) -> int:
-    """Bring parts to where ``keep`` left them; the steps that are done, 0 where there is no such file.
+    """Load a checkpoint into its parts and return the number of steps done, 0 if there is no such file.
 
     Raises:
-        DataError: it is damaged, or of other parts.
+        DataError: the file is damaged, or holds other parts.
     """
     if not path.exists():
         return 0
@@ -31,5 +31,5 @@ def resume(path: Path, parts: Mapping[str, Any]) -> int:
         for name, part in parts.items():
             part.load_state_dict(state[name])
         return int(state["step"])
-    except Exception as error:  # torch.load raises many kinds for a damaged file
-        raise DataError(f"{path} is not a readable checkpoint: {error}; remove it to start anew") from error
+    except Exception as error:  # torch.load raises many kinds of errors for a damaged file
+        raise DataError(f"{path} is not a readable checkpoint: {error}; remove it to start again") from error

@@ -1,4 +1,4 @@
-"""One process or several: what training needs of ``torch.distributed``, and nothing where there is one process only."""
+"""Training in several processes with ``torch.distributed``; with one process the functions do nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import distributed as dist
 
 @contextlib.contextmanager
 def joined(device: str) -> Iterator[None]:
-    """Join the other processes of ``torchrun``, if that started this one."""
+    """Join the other processes of ``torchrun`` for the length of the block, if it started this one."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 or dist.is_initialized():
         yield
         return
@@ -25,12 +25,12 @@ def joined(device: str) -> Iterator[None]:
 
 
 def count() -> int:
-    """How many processes train together."""
+    """Number of processes that train together."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def rank() -> int:
-    """Which of them this is; 0 writes the files."""
+    """The number of this process; process 0 writes the files."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
@@ -38,16 +38,16 @@ def average_gradients(parameters: list[nn.Parameter]) -> None:
     """Give every process the mean of all processes' gradients; a parameter without one counts as 0."""
     if count() == 1:
         return
-    held = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-    together = torch.cat([g.flatten() for g in held])
-    dist.all_reduce(together)
-    together /= count()
-    for parameter, mean in zip(parameters, torch.split(together, [p.numel() for p in parameters]), strict=True):
+    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    dist.all_reduce(flat)
+    flat /= count()
+    for parameter, mean in zip(parameters, torch.split(flat, [p.numel() for p in parameters]), strict=True):
         parameter.grad = mean.view(parameter.shape)
 
 
 def gathered(quality: Tensor, bpp: Tensor) -> tuple[Tensor, Tensor]:
-    """Qualities and rates of all processes' samples."""
+    """The qualities and rates of all processes' samples."""
     if count() == 1:
         return quality, bpp
     pair = torch.stack([quality.to(bpp.device).float(), bpp.detach()])
@@ -58,18 +58,18 @@ def gathered(quality: Tensor, bpp: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def share(*modules: nn.Module) -> None:
-    """Give every process the first one's parameters and buffers."""
+    """Give every process the parameters and buffers of process 0."""
     if count() > 1:
         for module in modules:
             for tensor in [*module.parameters(), *module.buffers()]:
                 dist.broadcast(tensor.data, 0)
 
 
-def agreed(wanted: bool) -> bool:
-    """What the first process wants: clocks differ, and all have to save at the same step."""
+def agreed(decision: bool) -> bool:
+    """The decision of process 0: clocks differ, but all processes have to save at the same step."""
     if count() == 1:
-        return wanted
-    flag = torch.tensor([float(wanted)])
+        return decision
+    flag = torch.tensor([float(decision)])
     if dist.get_backend() == "nccl":
         flag = flag.cuda()
     dist.broadcast(flag, 0)

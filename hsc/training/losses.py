@@ -1,10 +1,10 @@
-"""What training holds against a made image: one number a sample, so that each can be weighed by its own rate.
+"""The losses of decoded images, one number per sample, so that each can be weighted against its own rate.
 
-    D = |e| + gradient * sum over scales of |grad e| + teacher * (what the teacher sees differently)      e = made - image
+    D = |e| + gradient * sum over scales of |grad e| + teacher * (difference of its outputs)      e = decoded - image
 
-All terms are means over pixels multiplied by the weight map, so that objects may count more than their surroundings.
-Blur is what strangers cannot read: the gradient term asks for edges at three scales (Mathieu et al. 2016, "Deep
-multi-scale video prediction beyond mean square error", section 3.2).
+All terms are means over pixels multiplied by the weight map, so that objects can count more than their surroundings.
+Third-party heads fail on blur: the gradient term demands edges at three scales (Mathieu et al. 2016, "Deep multi-scale
+video prediction beyond mean square error", section 3.2).
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from hsc.training.object_maps import seen_apart
-from hsc.training.teacher import Seen
+from hsc.training.object_maps import object_divergence
+from hsc.training.teacher_network import Seen
 
 _SCALES = 3
 _OBJECTS = 4.0
 
 
-def pixel_loss(made: Tensor, images: Tensor, weight: Tensor, gradient: float) -> Tensor:
+def pixel_loss(decoded: Tensor, images: Tensor, weight: Tensor, gradient: float) -> Tensor:
     """Absolute error and its gradients: images (B, 3, h, w), weight (B, 1, h, w) -> (B,)."""
-    error = made - images
+    error = decoded - images
     total = (weight * error.abs()).mean((1, 2, 3))
     for scale in range(_SCALES):
         if scale:
@@ -32,44 +32,42 @@ def pixel_loss(made: Tensor, images: Tensor, weight: Tensor, gradient: float) ->
     return total
 
 
-def teacher_loss(made: Seen, seen: Seen, weight: Tensor) -> Tensor:
-    """How differently a frozen teacher sees two images: (B,).
+def teacher_loss(decoded: Seen, original: Seen, weight: Tensor) -> Tensor:
+    """The difference between a frozen teacher's outputs for decoded and original images, (B,).
 
-    Divergence of its class maps, of where it finds objects, and distance of its features, each relative to their own
-    mean size.
+    It is the sum of the divergence of class maps, the divergence of object maps, and the distance of features relative
+    to their mean absolute values.
     """
-    fine = _pooled(weight, made.logits)
+    fine = _pooled(weight, decoded.logits)
     divergence = functional.kl_div(
-        made.logits.log_softmax(1), seen.logits.log_softmax(1), reduction="none", log_target=True
+        decoded.logits.log_softmax(1), original.logits.log_softmax(1), reduction="none", log_target=True
     )
     total = (fine * divergence.sum(1, keepdim=True)).mean((1, 2, 3))
-    for own, true in zip(made.features, seen.features, strict=True):
-        size = true.abs().mean((1, 2, 3)).clamp(min=1e-3)
-        total = total + (_pooled(weight, true) * (own - true).abs()).mean((1, 2, 3)) / size
-    if made.objects is not None and seen.objects is not None:
-        total = total + _OBJECTS * seen_apart(made.objects, seen.objects, _pooled(weight, made.objects))
+    for feature, target in zip(decoded.features, original.features, strict=True):
+        size = target.abs().mean((1, 2, 3)).clamp(min=1e-3)
+        total = total + (_pooled(weight, target) * (feature - target).abs()).mean((1, 2, 3)) / size
+    if decoded.objects is not None and original.objects is not None:
+        object_weight = _pooled(weight, decoded.objects)
+        total = total + _OBJECTS * object_divergence(decoded.objects, original.objects, object_weight)
     return total
 
 
 def latent_loss(feature_hat: Tensor, feature: Tensor, scale: Tensor) -> Tensor:
-    """Mean square of F_hat - F in units of F's deviation, (C,) -> (B,). F itself is a target here: no gradient goes to
-    it.
-    """
+    """Mean square of F_hat - F in units of F's deviation, (B,). scale: the deviation, (C,). F gets no gradient."""
     return ((feature_hat - feature.detach()) / scale[:, None, None]).square().mean((1, 2, 3))
 
 
 def where_loss(logits: Tensor, weight: Tensor) -> Tensor:
-    """Cross-entropy of telling, from F, which share of each sample's patch objects cover: (B, 1, h, w), (B, 1, H, W) ->
-    (B,).
+    """Cross-entropy of predicting from F the fraction of each sample's patch that objects cover.
 
-    Objects are where the weight is above 1, the background's. An encoder that knows where they are can spend its bits
-    there.
+    logits (B, 1, h, w), weight (B, 1, H, W) -> (B,). Objects are where the weight is above 1, that of the background.
+    An encoder that knows where objects are can spend its bits there.
     """
     share = functional.avg_pool2d((weight > 1).float(), weight.shape[2] // logits.shape[2])
     return functional.binary_cross_entropy_with_logits(logits.float(), share, reduction="none").mean((1, 2, 3))
 
 
 def _pooled(weight: Tensor, like: Tensor) -> Tensor:
-    """The weight map at the size of another."""
+    """The weight map at the size of another map."""
     factor = weight.shape[2] // like.shape[2]
     return functional.max_pool2d(weight, factor) if factor > 1 else weight

@@ -1,10 +1,10 @@
-"""The adversary of the last stage: does a patch look as real ones do?
+"""The critic of the adversarial stage, which tells real patches from decoded ones, and its losses.
 
-    x (B, 3, h, w) ──> stride 2 ──> 4 ──> 8 ──> one logit a patch (B, 1, h/8, w/8)
+    x (B, 3, h, w) ──> stride 2 ──> 4 ──> 8 ──> one logit per patch (B, 1, h/8, w/8)
 
-It is non-saturating, held smooth by R1 on real images every few steps, and sees both kinds through the same random
-changes, so that few images last (Isola et al. 2017, "pix2pix", PatchGAN; Mescheder et al. 2018, R1; Karras et al. 2020,
-lazy R1; Zhao et al. 2020, "DiffAugment").
+The losses are non-saturating, and the critic is kept smooth by R1 on real images every few steps. Real and decoded
+images get the same random augmentations, so that few images are enough (Isola et al. 2017, "pix2pix", PatchGAN;
+Mescheder et al. 2018, R1; Karras et al. 2020, lazy R1; Zhao et al. 2020, "DiffAugment").
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _MIN_CUT, _MAX_CUT = 0.1, 0.35
 
 
 class PatchCritic(nn.Module):
-    """The network, randomly initialised."""
+    """The critic network, randomly initialised."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,13 +28,13 @@ class PatchCritic(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Conv2d(_WIDTHS[-1], 1, 3, 1, 1))
 
     def forward(self, images: Tensor) -> Tensor:
-        """images: (B, 3, h, w), about -1 to 1."""
+        """Logits of patches: images (B, 3, h, w), about -1 to 1 -> (B, 1, h/8, w/8); above 0 a patch looks real."""
         logits: Tensor = self.layers(images)
         return logits
 
 
-def changed(images: Tensor, random: torch.Generator) -> Tensor:
-    """Random brightness, contrast and a blank rectangle a sample, with a gradient: (B, 3, h, w) to the same."""
+def augmented(images: Tensor, random: torch.Generator) -> Tensor:
+    """Images with random brightness, contrast and blank rectangle, differentiable: (B, 3, h, w) to the same shape."""
     batch, _, height, width = images.shape
     draws = torch.rand(batch, 6, generator=random, dtype=torch.float32).to(images.device)
     mean = images.mean((1, 2, 3), keepdim=True)
@@ -49,18 +49,18 @@ def changed(images: Tensor, random: torch.Generator) -> Tensor:
     return x * (~(down[:, :, None] & across[:, None, :]))[:, None]
 
 
-def critic_loss(critic: PatchCritic, real: Tensor, made: Tensor, seed: int, penalty: float) -> Tensor:
-    """What the critic minimises. penalty: weight of R1, 0 to leave it out this time."""
-    real = changed(real, torch.Generator().manual_seed(seed)).detach().requires_grad_(penalty > 0)
-    true = critic(real)
-    false = critic(changed(made.detach(), torch.Generator().manual_seed(seed)))
-    loss = functional.softplus(-true).mean() + functional.softplus(false).mean()
+def critic_loss(critic: PatchCritic, real: Tensor, decoded: Tensor, seed: int, penalty: float) -> Tensor:
+    """The loss of the critic. penalty: weight of R1, 0 to leave it out in this step."""
+    real = augmented(real, torch.Generator().manual_seed(seed)).detach().requires_grad_(penalty > 0)
+    real_logits = critic(real)
+    decoded_logits = critic(augmented(decoded.detach(), torch.Generator().manual_seed(seed)))
+    loss = functional.softplus(-real_logits).mean() + functional.softplus(decoded_logits).mean()
     if penalty:
-        (slope,) = torch.autograd.grad(true.sum(), real, create_graph=True)
+        (slope,) = torch.autograd.grad(real_logits.sum(), real, create_graph=True)
         loss = loss + penalty / 2 * slope.square().sum((1, 2, 3)).mean()
     return loss
 
 
-def texture_loss(critic: PatchCritic, made: Tensor, seed: int) -> Tensor:
-    """What the generator minimises, one number a sample: (B,)."""
-    return functional.softplus(-critic(changed(made, torch.Generator().manual_seed(seed)))).mean((1, 2, 3))
+def texture_loss(critic: PatchCritic, decoded: Tensor, seed: int) -> Tensor:
+    """The adversarial loss of the generator, one number per sample, (B,)."""
+    return functional.softplus(-critic(augmented(decoded, torch.Generator().manual_seed(seed)))).mean((1, 2, 3))

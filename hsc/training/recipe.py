@@ -1,4 +1,4 @@
-"""How a model is trained, as plain data read from a TOML file. Every field is explained in ``configs/roadscenes.toml``."""
+"""The recipe of a training as plain data from a TOML file; ``configs/roadscenes.toml`` explains every field."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ CONFIGS = Path(__file__).parent / "configs"
 
 @dataclass(frozen=True)
 class Recipe:
-    """profile: a name, or a profile of one's own as ``hsc.networks.profiles.profile_to_json`` writes it. steps: of the
-    stages autoencoder, codec, adversarial; decoder_steps, detail_steps: of the stages decoder and detail, which follow.
-    swapped: part of the samples of the stage decoder whose w is of another light. rates: bits per pixel of the
-    qualities 1, 2, ...; up to the detail's start where there is detail.
+    """The settings of a training.
+
+    profile: a name, or a custom profile as ``hsc.networks.profiles.profile_to_json`` writes it.
+    steps: of the stages autoencoder, codec, adversarial. decoder_steps, detail_steps: of the stages decoder and detail,
+    which follow.
+    swapped: fraction of the samples of the stage decoder that have the w of another light.
+    rates: bits per pixel of the qualities 1, 2, ...; with detail, of those up to its start.
 
     Raises:
         UsageError: a field is out of its range.
@@ -68,7 +71,8 @@ class Recipe:
             )
         if self.batch < 1 or min(self.crop) < 32 or any(side % 16 for side in self.crop):
             raise UsageError(
-                f"{self.batch} crops of {self.crop}: batch starts at 1, sides are multiples of 16 from 32 up"
+                f"batch and crop came as {self.batch} and {self.crop}, expected 1 or more, and sides that are "
+                f"multiples of 16 from 32 up"
             )
         if len(self.steps) != 3 or min(self.steps) < 0 or self.total < 1:
             raise UsageError(f"steps came as {self.steps}, expected three numbers of 0 or more, not all 0")
@@ -77,10 +81,13 @@ class Recipe:
         if not 0 <= self.rarity <= 1:
             raise UsageError(f"rarity came as {self.rarity}, expected 0 to 1")
         if not 0 <= self.prefix_share < 1 or not 0 <= self.feature_dropout < 1:
-            raise UsageError("prefix_share and feature_dropout lie between 0 and 1")
+            raise UsageError(
+                f"prefix_share and feature_dropout came as {self.prefix_share} and {self.feature_dropout}, expected 0 "
+                f"to less than 1"
+            )
 
     def networks(self) -> Profile:
-        """Widths and depths of the networks.
+        """The profile of the networks.
 
         Raises:
             UsageError: there is no such profile.
@@ -96,11 +103,11 @@ class Recipe:
 
     @property
     def total(self) -> int:
-        """Steps of all stages."""
+        """Number of steps of all stages."""
         return sum(self.steps) + self.decoder_steps + self.detail_steps
 
     def stage_of(self, step: int) -> str:
-        """The stage a step belongs to."""
+        """The name of a step's stage."""
         if step < self.steps[0]:
             return "autoencoder"
         if step >= sum(self.steps):
@@ -109,10 +116,10 @@ class Recipe:
 
 
 def read_recipe(name: str) -> Recipe:
-    """A recipe by the name of one of ours, or by the path of a TOML file.
+    """Read a recipe by the name of a packaged one, or by the path of a TOML file.
 
     Raises:
-        UsageError: there is none, it cannot be read, or has fields that mean nothing.
+        UsageError: there is no such recipe, it cannot be read, or it has unknown fields.
     """
     path = Path(name) if name.endswith(".toml") else CONFIGS / f"{name}.toml"
     if not path.is_file():
@@ -126,15 +133,16 @@ def read_recipe(name: str) -> Recipe:
 
 
 def recipe_of(fields: dict[str, Any], source: str) -> Recipe:
-    """A recipe from plain values. Raises as ``read_recipe``."""
+    """A recipe from plain values. source: for messages. Errors are those of ``read_recipe``."""
     known = {field.name for field in dataclasses.fields(Recipe)}
     for name in set(fields) - known:
         near = difflib.get_close_matches(name, known, 1)
-        raise UsageError(f"{source} has a field {name!r}, which is none{f'; did you mean {near[0]!r}' if near else ''}")
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise UsageError(f"{source} has an unknown field {name!r}{hint}")
     try:
         plain: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
         }
         return Recipe(**plain)
     except TypeError as error:
-        raise UsageError(f"{source} is no recipe: {error}") from error
+        raise UsageError(f"{source} is not a recipe: {error}") from error

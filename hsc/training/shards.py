@@ -1,13 +1,16 @@
-"""Training images in memory, and crops of them that follow from a seed and a step alone.
+"""Training images in memory, and their crops, which follow from a seed and a step alone.
 
-A folder of .npz files, as ``python -m benchmarks.export`` writes them:
+A folder holds .npz files, as ``hsc-bench export-shards`` writes them:
 
-images       uint8   (n, H, W, 3)  RGB, one size in a folder
-semantic     uint8   (n, H, W)     label maps, 255 for void
-boxes_xyxy   float32 (m, 4)        pixels; optional, with ``labels`` int64 (m,), ``ignored`` bool (m,), and ``owner`` int64 (m,), each box's image
-classes      str     (k,)          what the labels mean; optional
-relit        uint8   (n, H, W, 3)  the same scenes in another light; optional
-source       str     ()            where they come from, in words
+    images       uint8   (n, H, W, 3)  RGB, one size in a folder
+    semantic     uint8   (n, H, W)     label maps, 255 for void
+    boxes_xyxy   float32 (m, 4)        pixels; optional, together with the next three
+    labels       int64   (m,)          classes of the boxes
+    ignored      bool    (m,)          boxes that a detector need not find
+    owner        int64   (m,)          the image of each box
+    classes      str     (k,)          names of the boxes' classes; optional
+    relit        uint8   (n, H, W, 3)  the same scenes in another light; optional
+    source       str     ()            origin of the images, for people
 """
 
 from __future__ import annotations
@@ -30,13 +33,16 @@ from hsc.training.object_maps import object_maps
 
 VOID = 255
 _MARGIN = 3.0
-_SIDE = 32.0  # objects of this side count ``objects`` times; smaller ones more, larger ones less
+_SIDE = 32.0  # objects of this side have the weight ``objects``, smaller ones more, larger ones less
 
 
 @dataclass(frozen=True)
 class Frames:
-    """All images of a folder. boxes[i]: float32 (k, 4), the objects of image i that a detector is asked for; labels[i]
-    int64 (k,), of ``classes`` kinds, 0 where boxes have none. relit: empty where no other light is known.
+    """All images of a folder.
+
+    images, semantic: as in the shards. boxes[i]: float32 (k, 4), the objects of image i that a detector should find.
+    source: origin of the images, for people. labels[i]: int64 (k,), their classes. classes: number of classes, 0 where
+    boxes have none. relit: the scenes in another light, or empty.
     """
 
     images: Sequence[Image]
@@ -49,7 +55,7 @@ class Frames:
 
     @functools.cached_property
     def shares(self) -> npt.NDArray[np.float64]:
-        """The part of all pixels that each label has: (256,); of void, 0."""
+        """The fraction of all pixels that have each label, (256,); 0 for void."""
         counts = np.zeros(256, np.int64)
         for labels in self.semantic:
             counts += np.bincount(labels.ravel(), minlength=256)
@@ -59,11 +65,11 @@ class Frames:
 
 
 class Batch(NamedTuple):
-    """images: (B, 3, h, w) float32, -1 to 1. weight: (B, 1, h, w) float32, 1 where no object is. semantic: (B, h, w)
-    int64.
+    """The crops of a step.
 
-    objects: maps of ``objects.object_maps``, of no channels where boxes have no classes. relit: as images, the same
-    where nothing else is known.
+    images: (B, 3, h, w) float32, -1 to 1. weight: (B, 1, h, w) float32, 1 on the background. semantic: (B, h, w) int64.
+    objects: ``object_maps.object_maps`` of each crop, with no channels where boxes have no classes. relit: the crops in
+    another light, or again ``images`` where there is none.
     """
 
     images: Tensor
@@ -74,14 +80,14 @@ class Batch(NamedTuple):
 
 
 def read_frames(folder: Path) -> Frames:
-    """Read every shard of a folder, in the order of their names.
+    """Read all shards of a folder in the order of their names.
 
     Raises:
-        DataError: there is none, one is damaged, or they disagree on the image size.
+        DataError: there are no shards, one is damaged, or they disagree on image size, classes or relit scenes.
     """
     paths = sorted(folder.glob("*.npz"))
     if not paths:
-        raise DataError(f"no .npz shards in {folder}; make them with python -m benchmarks.export")
+        raise DataError(f"no .npz shards in {folder}; make them with hsc-bench export-shards")
     images: list[Image] = []
     semantic: list[npt.NDArray[np.uint8]] = []
     boxes: list[npt.NDArray[np.float32]] = []
@@ -95,7 +101,8 @@ def read_frames(folder: Path) -> Frames:
                 shard = dict(file)
             if images and shard["images"].shape[1:] != images[0].shape:
                 raise DataError(
-                    f"{path.name} has images {shard['images'].shape[1:]}, the shards before {images[0].shape}"
+                    f"{path.name} has images of shape {shard['images'].shape[1:]}, expected {images[0].shape} as in "
+                    f"the shards before it; export them again at one size"
                 )
             images += list(shard["images"])
             semantic += list(shard["semantic"])
@@ -108,26 +115,26 @@ def read_frames(folder: Path) -> Frames:
             raise DataError(f"{path} is not a readable shard: {error}; export it again") from error
     if len(classes) > 1 or len(relit) not in (0, len(images)):
         raise DataError(
-            f"the shards in {folder} do not agree on classes of boxes, or on whether scenes are shown in another "
-            f"light; export them again"
+            f"the shards in {folder} disagree on the classes of boxes, or only some have scenes in another light; "
+            f"export them again"
         )
     return Frames(images, semantic, boxes, "; ".join(sources), labels, classes.pop(), relit)
 
 
 def _split(shard: dict[str, npt.NDArray[Any]], name: str, none: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
-    """What a shard says of boxes, by image, of those that a detector is asked for."""
+    """An array of a shard's boxes by image, without ignored boxes. none: the array of an image without boxes."""
     count = len(shard["images"])
     if name not in shard:
         return [none] * count
-    asked = ~shard["ignored"].astype(bool)
-    values, owner = shard[name][asked].astype(none.dtype), shard["owner"][asked]
+    wanted = ~shard["ignored"].astype(bool)
+    values, owner = shard[name][wanted].astype(none.dtype), shard["owner"][wanted]
     return [values[owner == i] for i in range(count)]
 
 
 def batch_of(
     frames: Frames, *, seed: int, step: int, batch: int, crop: tuple[int, int], objects: float, rarity: float = 0.0
 ) -> Batch:
-    """Crops of one step, half of them mirrored; every image comes once an epoch, in a new order.
+    """The crops of one step, half of them mirrored; every image comes once per epoch, in a new order.
 
     crop: height and width. objects: weight of a pixel on an object of 32x32 pixels. rarity: see ``class_weight``; a
     pixel's weight is the larger of the two.
@@ -137,49 +144,65 @@ def batch_of(
     """
     random = np.random.default_rng([seed, 1, step])
     count = len(frames.images)
-    images, weights, labels, objects_there, relit = [], [], [], [], []
     rare = class_weight(frames.shares, rarity)
+    samples = []
     for position in range(step * batch, (step + 1) * batch):
         order = np.random.default_rng([seed, 2, position // count]).permutation(count)
-        i = int(order[position % count])
-        spare = [have - want for have, want in zip(frames.images[i].shape[:2], crop, strict=True)]
-        if min(spare) < 0:
-            raise DataError(
-                f"the images are {frames.images[i].shape[0]}x{frames.images[i].shape[1]}, smaller than crops of "
-                f"{crop[0]}x{crop[1]}"
-            )
-        top, left = (int(random.integers(0, s + 1)) for s in spare)
-        window = (slice(top, top + crop[0]), slice(left, left + crop[1]))
-        step_x = int(random.choice((-1, 1)))  # -1 mirrors
-        images.append(frames.images[i][window][:, ::step_x])
-        if frames.relit:
-            relit.append(frames.relit[i][window][:, ::step_x])
-        labels.append(frames.semantic[i][window][:, ::step_x])
-        boxes = frames.boxes[i] - np.array([left, top, left, top], np.float32)
-        weight = object_weight(boxes, crop, objects)
-        weights.append(np.maximum(weight, rare[frames.semantic[i][window]])[:, ::step_x])
-        if frames.classes and step_x < 0:
-            boxes = np.stack([crop[1] - boxes[:, 2], boxes[:, 1], crop[1] - boxes[:, 0], boxes[:, 3]], 1)
-        found = (
-            object_maps(boxes, frames.labels[i], crop, frames.classes)
-            if frames.classes
-            else np.zeros((0, 1, 1), np.float32)
-        )
-        objects_there.append(found)
-    pixels = _pixels(images)
+        samples.append(_crop(frames, int(order[position % count]), crop, random, objects, rare))
+    pixels = _pixels([sample.image for sample in samples])
     return Batch(
         pixels,
-        torch.from_numpy(np.stack(weights))[:, None],
-        torch.from_numpy(np.stack(labels)).long(),
-        torch.from_numpy(np.stack(objects_there)),
-        _pixels(relit) if relit else pixels,
+        torch.from_numpy(np.stack([sample.weight for sample in samples]))[:, None],
+        torch.from_numpy(np.stack([sample.semantic for sample in samples])).long(),
+        torch.from_numpy(np.stack([sample.objects for sample in samples])),
+        _pixels([sample.relit for sample in samples]) if frames.relit else pixels,
     )
+
+
+class _Crop(NamedTuple):
+    """One sample of a ``Batch``, as arrays with the channels last."""
+
+    image: Image
+    weight: npt.NDArray[np.float32]
+    semantic: npt.NDArray[np.uint8]
+    objects: npt.NDArray[np.float32]
+    relit: Image
+
+
+def _crop(
+    frames: Frames,
+    i: int,
+    size_hw: tuple[int, int],
+    random: np.random.Generator,
+    objects: float,
+    rare: npt.NDArray[np.float32],
+) -> _Crop:
+    """A random crop of image i, mirrored or not. rare: weight of each label, (256,)."""
+    height, width = frames.images[i].shape[:2]
+    if height < size_hw[0] or width < size_hw[1]:
+        raise DataError(
+            f"the images are {height}x{width}, smaller than crops of {size_hw[0]}x{size_hw[1]}; choose smaller crops"
+        )
+    top, left = (int(random.integers(0, s - c + 1)) for s, c in zip((height, width), size_hw, strict=True))
+    window = (slice(top, top + size_hw[0]), slice(left, left + size_hw[1]))
+    step_x = int(random.choice((-1, 1)))  # -1 mirrors
+    image = frames.images[i][window][:, ::step_x]
+    boxes = frames.boxes[i] - np.array([left, top, left, top], np.float32)
+    weight = np.maximum(object_weight(boxes, size_hw, objects), rare[frames.semantic[i][window]])
+    maps = np.zeros((0, 1, 1), np.float32)
+    if frames.classes:
+        if step_x < 0:
+            boxes = np.stack([size_hw[1] - boxes[:, 2], boxes[:, 1], size_hw[1] - boxes[:, 0], boxes[:, 3]], 1)
+        maps = object_maps(boxes, frames.labels[i], size_hw, frames.classes)
+    relit = frames.relit[i][window][:, ::step_x] if frames.relit else image
+    return _Crop(image, weight[:, ::step_x], frames.semantic[i][window][:, ::step_x], maps, relit)
 
 
 @dataclass(frozen=True)
 class Crops(Dataset[Batch]):
-    """Entry i is ``batch_of`` of step i, so that other processes can make batches while this one trains. Fields as
-    there.
+    """The batches of all steps: entry i is ``batch_of`` of step i, with the same fields.
+
+    Other processes can prepare them while this one trains.
     """
 
     frames: Frames
@@ -201,12 +224,10 @@ class Crops(Dataset[Batch]):
         )
 
     def of(self, steps: range, workers: int) -> Iterator[Batch]:
-        """The batches of these steps, in their order, made by ``workers`` processes ahead of time; 0: by this one, each
-        when it is asked for.
-        """
+        """The batches of these steps in order. workers: processes that prepare them in advance, 0 for none."""
         if workers < 1:
             return map(self.__getitem__, steps)
-        _ = self.frames.shares  # counted once, not by every process
+        _ = self.frames.shares  # computed once here instead of in every process
         return iter(
             DataLoader(
                 self, None, sampler=steps, num_workers=workers, prefetch_factor=4, pin_memory=torch.cuda.is_available()
@@ -216,42 +237,35 @@ class Crops(Dataset[Batch]):
 
 def _pixels(images: Sequence[Image]) -> Tensor:
     """(B, 3, h, w) float32, -1 to 1, channels last in memory."""
-    return (
-        torch.from_numpy(np.stack(images))
-        .permute(0, 3, 1, 2)
-        .float()
-        .div_(127.5)
-        .sub_(1)
-        .contiguous(memory_format=torch.channels_last)
-    )
+    pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+    return pixels.contiguous(memory_format=torch.channels_last)
 
 
 def class_weight(shares: npt.NDArray[np.float64], rarity: float) -> npt.NDArray[np.float32]:
-    """How much a pixel of each label counts: float32 (256,), 1 for the commonest and for void, for others (share of the
-    commonest / share) ** rarity.
+    """The weight of a pixel of each label, float32 (256,): (largest share / share) ** rarity, and 1 for void.
 
-    A segmenter is scored by the mean over classes: at 1 all count alike, which leaves nothing for the common ones; at 0
-    all pixels do.
+    A segmenter is scored by the mean over classes. With a rarity of 1 all classes count the same, which leaves little
+    for the common ones; with 0 all pixels count the same.
     """
     weight = np.ones(256, np.float32)
-    there = shares > 0
-    weight[there] = (shares.max() / shares[there]) ** rarity
+    present = shares > 0
+    weight[present] = (shares.max() / shares[present]) ** rarity
     return weight
 
 
 def object_weight(
     boxes_xyxy: npt.NDArray[np.float32], size_hw: tuple[int, int], objects: float
 ) -> npt.NDArray[np.float32]:
-    """How much each pixel counts: float32 (h, w), 1 on the background, about ``objects`` on an object and three pixels
-    around it.
+    """The weight of each pixel, float32 (h, w): 1 on the background, about ``objects`` up to 3 pixels around objects.
 
-    Detectors are asked for objects, not for pixels: a small one counts more a pixel, by the square root of its side.
+    Detectors are scored by objects, not by pixels, so the pixels of a small object count more, by the square root of
+    its side.
     """
     weight = np.ones(size_hw, np.float32)
     for x0, y0, x1, y1 in boxes_xyxy.tolist():
         side = max(1.0, (x1 - x0) * (y1 - y0)) ** 0.5
-        own = 1 + (objects - 1) * min(1.5, max(0.4, (_SIDE / side) ** 0.5))
+        box_weight = 1 + (objects - 1) * min(1.5, max(0.4, (_SIDE / side) ** 0.5))
         rows = slice(max(0, round(y0 - _MARGIN)), max(0, round(y1 + _MARGIN)))
         columns = slice(max(0, round(x0 - _MARGIN)), max(0, round(x1 + _MARGIN)))
-        weight[rows, columns] = np.maximum(weight[rows, columns], own)
+        weight[rows, columns] = np.maximum(weight[rows, columns], box_weight)
     return weight

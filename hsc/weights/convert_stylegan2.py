@@ -1,4 +1,4 @@
-"""Converter of StyleGAN2 checkpoints: ``python -m hsc.weights.convert_stylegan2 ckpt.pt out.safetensors``.
+"""Converter of StyleGAN2 checkpoints: ``python -m hsc convert-stylegan2 ckpt.pt out.safetensors``.
 
     command ── checks names ──> child process ── reads, maps keys, checks ──> .out.safetensors.part
                                       └── report or error, as JSON ──> command ── renames ──> out.safetensors
@@ -28,12 +28,17 @@ from hsc.networks.config import GeneratorConfig
 
 DONE, FAILED, USAGE = 0, 1, 2
 
+DESCRIPTION = (
+    "Convert a StyleGAN2 generator, with NVLabs ADA (PyTorch) or rosinality keys, to a safetensors file that this "
+    "package loads."
+)
+
 EXAMPLES = """examples:
-  python -m hsc.weights.convert_stylegan2 stylegan2-ffhq-config-f.pt ffhq.safetensors
+  python -m hsc convert-stylegan2 stylegan2-ffhq-config-f.pt ffhq.safetensors
       a rosinality checkpoint: its g_ema and latent_avg
-  python -m hsc.weights.convert_stylegan2 generator.safetensors mine.safetensors --overwrite
+  python -m hsc convert-stylegan2 generator.safetensors mine.safetensors --overwrite
       a state dict in NVLabs ADA keys; replaces the output of an earlier run
-  PYTHONPATH=stylegan2-ada-pytorch python -m hsc.weights.convert_stylegan2 \\
+  PYTHONPATH=stylegan2-ada-pytorch python -m hsc convert-stylegan2 \\
           ffhq.pkl ffhq.safetensors --allow-pickle --clamp 256
       an NVLabs pickle, which runs code when it is loaded: only from people you trust
 
@@ -172,15 +177,8 @@ def _convert_here(source: Path, part: Path, allow_pickle: bool, clamp: float | N
     return Converted(layout, config, sum(p.numel() for p in generator.parameters()), notes)
 
 
-def parser() -> argparse.ArgumentParser:
-    """The arguments, with their help."""
-    command = argparse.ArgumentParser(
-        prog="python -m hsc.weights.convert_stylegan2",
-        description="Convert a StyleGAN2 generator, with NVLabs ADA (PyTorch) or rosinality keys, to a safetensors "
-        "file that this package loads.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of the conversion to a command's parser."""
     command.add_argument(
         "checkpoint", type=Path, help="a safetensors file, a torch state dict or checkpoint, or (see below) a pickle"
     )
@@ -197,16 +195,10 @@ def parser() -> argparse.ArgumentParser:
         metavar="X",
         help="limit of activations, which no state dict holds: 256 for networks trained with NVLabs' ADA",
     )
-    return command
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the result is the exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    if given[:1] == ["--job"] and len(given) == 2:  # this is the child process, see ``_run_child``
-        run_job(json.loads(given[1]))
-        return DONE
-    options = parser().parse_args(given)
+def run(options: argparse.Namespace) -> int:
+    """Convert as the parsed arguments say, and return the exit code."""
     try:
         converted = convert(
             options.checkpoint,
@@ -227,6 +219,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.write("\n".join(lines) + "\n")
     return DONE
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run this module as a command and return the exit code; ``python -m hsc convert-stylegan2`` does the same."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["--job"] and len(given) == 2:  # this is the child process, see ``_run_child``
+        run_job(json.loads(given[1]))
+        return DONE
+    command = argparse.ArgumentParser(
+        prog="python -m hsc.weights.convert_stylegan2",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_arguments(command)
+    return run(command.parse_args(given))
 
 
 if __name__ == "__main__":

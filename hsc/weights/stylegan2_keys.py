@@ -229,8 +229,8 @@ def load_generator(
         state, notes = read_tensors(path, single=True), read_about(path, "hsc") or {}
     except DataError as error:
         raise DataError(
-            f"{path} cannot be read as a generator's file: {error}; convert the checkpoint with python -m "
-            f"hsc.weights.convert_stylegan2"
+            f"{path} cannot be read as a generator's file: {error}; convert the checkpoint with python -m hsc "
+            f"convert-stylegan2"
         ) from error
     own = to_own(state)
     config = infer_config(own)

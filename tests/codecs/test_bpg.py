@@ -81,7 +81,7 @@ def other_decoder(node_modules: Path, tmp_path: Path) -> Callable[[list[bytes]],
     return decode
 
 
-def made(image: Image, *, chroma: int, colour: int, limited: bool, left: bool = False, bits: int = 8) -> bytes:
+def bpg_file(image: Image, *, chroma: int, colour: int, limited: bool, left: bool = False, bits: int = 8) -> bytes:
     """A BPG file of a kind that our encoder does not make. The picture's sizes are multiples of 8, at least 16."""
     matrix = ("bt601", "gbr", "ycgco", "bt709", "bt2020")[colour]
     planes = rgb_to_planes(image, matrix, full_range=not limited, bits=bits)  # type: ignore[arg-type]
@@ -172,7 +172,7 @@ def test_444_is_exact_in_the_other_decoder(
 def test_420_is_close_in_the_other_decoder(
     photo: Callable[[int, int], Image], other_decoder: Callable[[list[bytes]], list[Image]]
 ) -> None:
-    """The format does not say how to bring chroma to full size; the planes are the same, the filters' rounding is not."""
+    """The format leaves chroma upsampling open: the planes are the same, the filters' rounding is not."""
     files = [Bpg(qp=25, chroma="4:2:0").encode(photo(*size)) for size in ((5, 7), (33, 21), (251, 333))]
     for data, theirs in zip(files, other_decoder(files), strict=True):
         error = np.abs(theirs.astype(int) - Bpg().decode(data))
@@ -187,7 +187,7 @@ def test_kinds_our_encoder_does_not_make(
     kinds = [(3, colour, False) for colour in range(5)] + [(0, 0, False), (1, 0, True), (2, 3, False), (2, 0, True)]
     cases = [(*kind, limited) for kind in kinds for limited in (False, True)]
     files = [
-        made(photo(48, 64), chroma=chroma, colour=colour, left=left, limited=limited)
+        bpg_file(photo(48, 64), chroma=chroma, colour=colour, left=left, limited=limited)
         for chroma, colour, left, limited in cases
     ]
     for case, data, theirs in zip(cases, files, other_decoder(files), strict=True):
@@ -203,9 +203,9 @@ def test_deep_and_limited_files_are_read(
     chroma: int, colour: int, bits: int, limited: bool, photo: Callable[[int, int], Image]
 ) -> None:
     image = photo(48, 64)
-    assert mean_error(Bpg().decode(made(image, chroma=chroma, colour=colour, limited=limited, bits=bits)), image) < (
-        1.5 if chroma == 3 else 6
-    )
+    assert mean_error(
+        Bpg().decode(bpg_file(image, chroma=chroma, colour=colour, limited=limited, bits=bits)), image
+    ) < (1.5 if chroma == 3 else 6)
 
 
 def test_files_made_elsewhere(other_decoder: Callable[[list[bytes]], list[Image]]) -> None:
@@ -281,7 +281,7 @@ def test_lying_headers_are_refused(header: bytes, why: str, small: bytes) -> Non
 
 
 def test_a_larger_size_over_the_same_data_is_refused_or_concealed(small: bytes) -> None:
-    """The SPS is rebuilt from the header, so the decoder finds too little data; whatever it makes of it has that size."""
+    """The SPS is rebuilt from the header, so the decoder finds too little data; any picture it gives has that size."""
     picture = read_bpg(small)
     for size in ((64, 64), (800, 600)):
         try:

@@ -32,9 +32,9 @@ def build(spec: str) -> Any:
 @pytest.mark.parametrize(
     "spec",
     [
-        "jpeg(quality=0)", "jpeg(quality=101)", "jpeg(subsampling=420)", "jpeg2000(psnr=5)", "webp(quality=101)", "webp(method=7)",
-        "avif(quality=-1)", "avif(speed=11)", 'avif(subsampling="4:1:1")', "jpegxl(distance=0)", "jpegxl(effort=10)", "heic(quality=200)",
-        "heic(preset=lazy)",
+        "jpeg(quality=0)", "jpeg(quality=101)", "jpeg(subsampling=420)", "jpeg2000(psnr=5)", "webp(quality=101)",
+        "webp(method=7)", "avif(quality=-1)", "avif(speed=11)", 'avif(subsampling="4:1:1")', "jpegxl(distance=0)",
+        "jpegxl(effort=10)", "heic(quality=200)", "heic(preset=lazy)",
     ],
 )  # fmt: skip
 def test_settings_out_of_range_are_refused(spec: str) -> None:
@@ -79,18 +79,18 @@ def test_full_chroma_costs_more_and_keeps_more(name: str, photo: Callable[[int, 
 
 
 def patch_jpeg(data: bytes) -> bytes:
-    at = data.index(b"\xff\xc0") + 5
-    return data[:at] + struct.pack(">HH", 65000, 65000) + data[at + 4 :]
+    offset = data.index(b"\xff\xc0") + 5
+    return data[:offset] + struct.pack(">HH", 65000, 65000) + data[offset + 4 :]
 
 
 def patch_jpeg2000(data: bytes) -> bytes:
-    at = data.index(b"\xff\x51") + 6
-    return data[:at] + struct.pack(">II", 1_000_000, 1_000_000) + data[at + 8 :]
+    offset = data.index(b"\xff\x51") + 6
+    return data[:offset] + struct.pack(">II", 1_000_000, 1_000_000) + data[offset + 8 :]
 
 
 def patch_webp(data: bytes) -> bytes:
-    at = data.index(b"\x9d\x01\x2a") + 3
-    return data[:at] + struct.pack("<HH", 16383, 16383) + data[at + 4 :]
+    offset = data.index(b"\x9d\x01\x2a") + 3
+    return data[:offset] + struct.pack("<HH", 16383, 16383) + data[offset + 4 :]
 
 
 def patch_jpegxl(data: bytes) -> bytes:
@@ -107,19 +107,19 @@ def patch_jpegxl_to_a_line(data: bytes) -> bytes:
 
 
 def patch_jpeg2000_to_a_line(data: bytes) -> bytes:
-    at = data.index(b"\xff\x51") + 6
+    offset = data.index(b"\xff\x51") + 6
     return (
-        data[:at]
+        data[:offset]
         + struct.pack(">II", 2**21, 1)
-        + data[at + 8 : at + 16]
+        + data[offset + 8 : offset + 16]
         + struct.pack(">II", 2**21, 1)
-        + data[at + 24 :]
+        + data[offset + 24 :]
     )
 
 
 def patch_sizes_in_boxes(data: bytes) -> bytes:
-    at = data.index(b"ispe") + 8
-    return data[:at] + struct.pack(">II", 60000, 60000) + data[at + 8 :]
+    offset = data.index(b"ispe") + 8
+    return data[:offset] + struct.pack(">II", 60000, 60000) + data[offset + 8 :]
 
 
 @pytest.mark.parametrize(
@@ -165,9 +165,11 @@ def test_a_file_of_the_format_in_other_colours_is_not_the_codecs(name: str) -> N
 @pytest.mark.parametrize(
     ("spec", "codec", "quality"),
     [
-        ("jpeg(quality=10)", "JPEG Pillow(turbo) 420 optimize", 10), ("jpeg(quality=75)", "JPEG Pillow(turbo) 420 optimize", 75),
+        ("jpeg(quality=10)", "JPEG Pillow(turbo) 420 optimize", 10),
+        ("jpeg(quality=75)", "JPEG Pillow(turbo) 420 optimize", 75),
         ("jpeg2000(psnr=29)", "JPEG2000 imagecodecs (dB)", 29), ("webp(quality=25)", "WebP Pillow method6", 25),
-        ("avif(quality=35)", "AVIF Pillow(aom) 444 speed6", 35), ("jpegxl(distance=8)", "JPEG XL imagecodecs effort7", 8),
+        ("avif(quality=35)", "AVIF Pillow(aom) 444 speed6", 35),
+        ("jpegxl(distance=8)", "JPEG XL imagecodecs effort7", 8),
         ("heic(quality=25)", "HEIC pillow-heif(x265) 420", 25),
     ],
 )  # fmt: skip

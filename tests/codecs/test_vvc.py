@@ -241,10 +241,12 @@ if "-o" in given and "-b" in given:
     open(given["-o"], "wb").write(decode_planes("ffmpeg", data, picture_size(data)))
 else:
     if "-wdt" in given:
-        assert given["--InputBitDepth"] == "10" and given["--InputChromaFormat"] == "420" and open(given["-c"]).read() == "intra"
+        assert given["--InputBitDepth"] == "10" and given["--InputChromaFormat"] == "420"
+        assert open(given["-c"]).read() == "intra"
         hw, qp, preset, out = (int(given["-hgt"]), int(given["-wdt"])), given["-q"], "faster", given["-b"]
     else:
-        assert given["-c"] == "yuv420_10" and "intraqpoffset=0" in given["--additional"].split() and given["--qpa"] == "0"
+        assert given["-c"] == "yuv420_10" and given["--qpa"] == "0"
+        assert "intraqpoffset=0" in given["--additional"].split()
         width, height = map(int, given["-s"].split("x"))
         hw, qp, preset, out = (height, width), given["--qp"], given["--preset"], given["-o"]
     planes = open(given["-i"], "rb").read()

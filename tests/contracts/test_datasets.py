@@ -118,7 +118,8 @@ MADE: dict[str, Callable[[Path], str]] = {
     "ade20k": make_ade20k,
 }
 SHARED = {
-    "shared coco128": 'coco(images="{0}/coco128/val2017", annotations="{0}/coco128/annotations/instances_val2017.json")',
+    "shared coco128": 'coco(images="{0}/coco128/val2017", '
+    'annotations="{0}/coco128/annotations/instances_val2017.json")',
     "shared camvid": 'camvid(root="{0}/camvid")',
     "shared raccoon": 'images(path="{0}/raccoon")',
 }
@@ -132,12 +133,12 @@ def dataset(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     if request.param in SHARED:
         return DATASETS.build(SHARED[request.param].format(request.getfixturevalue("shared") / "data"))
     try:
-        found: Any = DATASETS.build(request.param)
+        built: Any = DATASETS.build(request.param)
     except SpecError as error:
         pytest.skip(f"{request.param} has no defaults: {error}")
-    if found.available():
-        pytest.skip(f"{request.param}: {found.available()}")
-    return found
+    if built.available():
+        pytest.skip(f"{request.param}: {built.available()}")
+    return built
 
 
 def ends(dataset: Any) -> list[int]:

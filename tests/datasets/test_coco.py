@@ -373,7 +373,7 @@ def test_the_largest_numbers_that_are_read(build: Callable[..., Coco]) -> None:
 
 @pytest.mark.parametrize("value", [ENDLESS, "wide", None, [1]])
 def test_labels_of_a_plug_in_are_held_to_the_same(value: Any) -> None:
-    """An evaluator is given floats: what cannot be one, or is no longer itself as one, is refused where it is counted."""
+    """Evaluators keep floats: values that are no float, or change as floats, are refused where they are counted."""
     boxes = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
     for where, content in (
         ("box", {**GOOD, "annotations": [{"image_id": 9, "category_id": 4, "bbox": [0, 0, 1, value]}]}),

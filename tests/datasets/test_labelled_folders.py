@@ -133,12 +133,12 @@ def test_a_turned_photo_is_read_as_its_labels_are(layout: Layout) -> None:
 def test_revision_follows_a_label_and_a_photo(kind: str, tmp_path: Path) -> None:
     revisions = []
     for number in range(4):
-        made = MAKERS[kind](tmp_path / str(number))
+        layout = MAKERS[kind](tmp_path / str(number))
         if number == 2:
-            save(made.labels[0], np.full(SIZES[0], EXPECTED[kind][1][0] + 1))
+            save(layout.labels[0], np.full(SIZES[0], EXPECTED[kind][1][0] + 1))
         if number == 3:
-            save(made.images[1], np.random.default_rng(0).integers(0, 256, (*SIZES[1], 3)))
-        revisions.append(build(made).revision)
+            save(layout.images[1], np.random.default_rng(0).integers(0, 256, (*SIZES[1], 3)))
+        revisions.append(build(layout).revision)
     assert revisions[0] == revisions[1]
     assert len(set(revisions)) == 3
 

@@ -115,8 +115,8 @@ def layout(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("HSC_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(file_digests, "_kept", {})
     monkeypatch.setattr(file_digests, "SETTLED_NS", -SETTLED_NS)
-    made: Layout = request.param(tmp_path / "set")
-    return made
+    layout_in_set: Layout = request.param(tmp_path / "set")
+    return layout_in_set
 
 
 def test_a_picture_replaced_by_another_of_its_name_and_size_is_another_set(layout: Layout) -> None:
@@ -148,8 +148,8 @@ def test_other_labels_of_the_same_size_are_another_set(layout: Layout) -> None:
 def test_a_set_elsewhere_of_the_same_files_is_the_same_set(tmp_path: Path) -> None:
     for make in LAYOUTS:
         specs = [make(tmp_path / make.__name__ / place).spec for place in ("one", "two")]
-        one, two = (DATASETS.build(spec).revision for spec in specs)
-        assert one == two, make.__name__
+        first, second = (DATASETS.build(spec).revision for spec in specs)
+        assert first == second, make.__name__
 
 
 @pytest.mark.parametrize("make", [make_images, make_camvid, make_cityscapes, make_ade20k])
@@ -180,8 +180,8 @@ def miou(layout: Layout, cache: Path) -> float:
         executor=Inline(),
         resamples=0,
     )
-    found = table[(table["codec"] == "original") & (table["metric"] == "miou")]["value"]
-    return float(found.iloc[0])
+    values = table[(table["codec"] == "original") & (table["metric"] == "miou")]["value"]
+    return float(values.iloc[0])
 
 
 def test_a_second_run_on_the_same_cache_has_the_numbers_of_what_is_there_now(tmp_path: Path) -> None:

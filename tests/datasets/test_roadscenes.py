@@ -24,7 +24,7 @@ from benchmarks.datasets.roadscenes.annotations import annotate
 from benchmarks.datasets.roadscenes.frame import Frame
 from benchmarks.datasets.roadscenes.labels import MIN_AREA, MIN_SIDE, MIN_VISIBLE
 from benchmarks.datasets.roadscenes.scene import draw_scene, relit
-from benchmarks.datasets.roadscenes.sheet import count_up, save, write_sheet
+from benchmarks.datasets.roadscenes.sheet import save, statistics, write_sheet
 from downstream.api import VOID, Detections, SegmentationMap
 from hsc.errors import DataError, SpecError
 
@@ -87,53 +87,55 @@ def test_scenes_differ_by_index_and_seed() -> None:
 @pytest.mark.parametrize("size", SIZES)
 def test_shapes_and_types(size: tuple[int, int]) -> None:
     width, height = size
-    one = frame(7, size)
-    assert (one.image.shape, one.image.dtype) == ((height, width, 3), np.uint8)
-    assert (one.semantic.shape, one.semantic.dtype) == ((height, width), np.uint8)
-    assert (one.instances.shape, one.instances.dtype) == ((height, width), np.int32)
-    n = len(one.classes)
-    assert one.boxes_xyxy.shape == (n, 4)
-    assert one.iscrowd.shape == one.objects.visible.shape == one.objects.areas.shape == (n,)
+    drawn = frame(7, size)
+    assert (drawn.image.shape, drawn.image.dtype) == ((height, width, 3), np.uint8)
+    assert (drawn.semantic.shape, drawn.semantic.dtype) == ((height, width), np.uint8)
+    assert (drawn.instances.shape, drawn.instances.dtype) == ((height, width), np.int32)
+    n = len(drawn.classes)
+    assert drawn.boxes_xyxy.shape == (n, 4)
+    assert drawn.iscrowd.shape == drawn.objects.visible.shape == drawn.objects.areas.shape == (n,)
 
 
 def test_boxes_are_tight_around_masks() -> None:
-    for one in frames():
-        assert set(np.unique(one.instances)) <= set(range(len(one.classes) + 1))
-        for i, box in enumerate(one.boxes_xyxy):
-            rows, columns = np.nonzero(one.instances == i + 1)
+    for drawn in frames():
+        assert set(np.unique(drawn.instances)) <= set(range(len(drawn.classes) + 1))
+        for i, box in enumerate(drawn.boxes_xyxy):
+            rows, columns = np.nonzero(drawn.instances == i + 1)
             assert [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1] == box.tolist()
-            assert len(rows) == one.objects.areas[i]
+            assert len(rows) == drawn.objects.areas[i]
 
 
 def test_label_map_and_instances_agree() -> None:
-    for one in frames():
-        assert set(np.unique(one.semantic)) <= {*range(len(SEMANTIC)), VOID}
-        for i, kind in enumerate(one.classes):
-            assert set(one.semantic[one.instances == i + 1]) == {SEMANTIC.index(SEMANTIC_OF_OBJECT[OBJECTS[kind]])}
+    for drawn in frames():
+        assert set(np.unique(drawn.semantic)) <= {*range(len(SEMANTIC)), VOID}
+        for i, kind in enumerate(drawn.classes):
+            assert set(drawn.semantic[drawn.instances == i + 1]) == {SEMANTIC.index(SEMANTIC_OF_OBJECT[OBJECTS[kind]])}
         for name in ("car", "pedestrian", "bicyclist"):
-            assert (one.instances[one.semantic == SEMANTIC.index(name)] > 0).all()
+            assert (drawn.instances[drawn.semantic == SEMANTIC.index(name)] > 0).all()
 
 
 def test_small_and_hidden_objects_are_ignored() -> None:
     ignored = 0
-    for one in frames():
-        height, width = one.semantic.shape
+    for drawn in frames():
+        height, width = drawn.semantic.shape
         scale = (width * height / (384 * 256)) ** 0.5
-        sides = (one.boxes_xyxy[:, 2:] - one.boxes_xyxy[:, :2]).min(axis=1)
+        sides = (drawn.boxes_xyxy[:, 2:] - drawn.boxes_xyxy[:, :2]).min(axis=1)
         small = (
-            (one.objects.areas < MIN_AREA * scale**2) | (sides < MIN_SIDE * scale) | (one.objects.visible < MIN_VISIBLE)
+            (drawn.objects.areas < MIN_AREA * scale**2)
+            | (sides < MIN_SIDE * scale)
+            | (drawn.objects.visible < MIN_VISIBLE)
         )
-        assert (one.iscrowd == small).all()
+        assert (drawn.iscrowd == small).all()
         ignored += int(small.sum())
     assert ignored > 0
 
 
 def test_every_scene_is_a_street() -> None:
-    for one in frames():
-        shares = np.bincount(one.semantic.ravel(), minlength=256) / one.semantic.size
+    for drawn in frames():
+        shares = np.bincount(drawn.semantic.ravel(), minlength=256) / drawn.semantic.size
         assert shares[SEMANTIC.index("road")] > 0.1
         assert shares[VOID] < 0.1
-        assert one.image.std() > 20
+        assert drawn.image.std() > 20
 
 
 def test_coco_loads_and_its_masks_are_the_instances() -> None:
@@ -146,15 +148,15 @@ def test_coco_loads_and_its_masks_are_the_instances() -> None:
         loaded.dataset = labels
         loaded.createIndex()
     assert [c["name"] for c in loaded.loadCats(loaded.getCatIds())] == list(OBJECTS)
-    for number, one in enumerate(some, start=1):
+    for number, drawn in enumerate(some, start=1):
         annotations = loaded.loadAnns(loaded.getAnnIds(imgIds=[number]))
         masks = [loaded.annToMask(a).astype(bool) for a in annotations]
-        assert (np.sum(masks, axis=0) == (one.instances > 0)).all()
-        assert sum(1 - a["iscrowd"] for a in annotations) == (~one.iscrowd).sum()
+        assert (np.sum(masks, axis=0) == (drawn.instances > 0)).all()
+        assert sum(1 - a["iscrowd"] for a in annotations) == (~drawn.iscrowd).sum()
         for a, mask in zip(annotations, masks, strict=True):
             x, y, w, h = (int(v) for v in a["bbox"])
             assert mask.sum() == a["area"] == mask[y : y + h, x : x + w].sum()
-            assert set(one.classes[np.unique(one.instances[mask]) - 1]) == {a["category_id"] - 1}
+            assert set(drawn.classes[np.unique(drawn.instances[mask]) - 1]) == {a["category_id"] - 1}
 
 
 def test_splits_share_no_scene() -> None:
@@ -226,7 +228,7 @@ def test_sheet_and_figures(tmp_path: Path) -> None:
         write_sheet(some, tmp_path / "sheet.png", columns=2, labels=labels)
         with Image.open(tmp_path / "sheet.png") as picture:
             assert picture.size == (768, 512)
-    figures = count_up(some, 8.0)
+    figures = statistics(some, 8.0)
     assert sum(figures.pixels) == pytest.approx(1.0)
     assert "3 images, 8.0 a second" in str(figures)
 
@@ -279,7 +281,7 @@ def test_eight_images_a_second_of_a_core() -> None:
 
 @pytest.mark.slow
 def test_statistics_suit_a_detector() -> None:
-    figures = count_up([frame(i) for i in range(64)], 0.0)
+    figures = statistics([frame(i) for i in range(64)], 0.0)
     assert 8 < sum(figures.objects) < 15
     assert min(figures.objects) > 0.5
     assert figures.areas[0] < 0.85

@@ -1,4 +1,4 @@
-"""Photographs that carry a camera's turn, and labels that refer to them turned: told before any score, with the cure."""
+"""Photographs with an EXIF turn, and labels that refer to them turned: a remark before any score, with the cure."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from code_blocks import ROOT, Block, blocks, prose
 
 from benchmarks.api import CODECS
 from downstream.api import HEADS
-from hsc.registry import parse_spec
+from hsc.specs import parse_spec
 
 DOCS = ROOT / "docs"
 GENERATED = ("docs/_build", "docs/reference/cli", "docs/reference/plugins", "docs/start/notebook")

@@ -27,7 +27,7 @@ def test_large_ones_first_and_crowds_before_all() -> None:
         Mask(0, 3, False, box(2, 1, 2, 2)),  # the smallest shows, though it comes first
         Mask(1, 1, False, box(1, 0, 5, 4)),
         Mask(2, 2, True, {"size": [4, 8], "counts": [20, 12]}),  # the last three columns
-        Mask(3, 2, False, box(7, 0, 1, 2)),  # in the crowd, but told apart
+        Mask(3, 2, False, box(7, 0, 1, 2)),  # in the crowd, but labelled by itself
     ]
     assert paint(masks, 4, 8, "a").tolist() == [
         [0, 1, 1, 1, 1, 1, VOID, 2],
@@ -56,13 +56,13 @@ def test_drawing_equals_pycocotools(seed: int) -> None:
     packed = official.encode(inside)
     runs = np.flatnonzero(np.diff(inside.ravel("F"), prepend=0, append=2))
     counts = np.diff(runs, prepend=0).tolist()
-    told: list[Any] = [
+    segmentations: list[Any] = [
         random.uniform(-5, 35, (2, 10)).tolist(),  # two polygons that cross themselves and the image's border
         {"size": [height, width], "counts": packed["counts"].decode()},
         {"size": [height, width], "counts": counts},
     ]
-    polygons = official.decode(official.merge(official.frPyObjects(told[0], height, width)))
-    for segmentation, expected in zip(told, (polygons, inside, inside), strict=True):
+    polygons = official.decode(official.merge(official.frPyObjects(segmentations[0], height, width)))
+    for segmentation, expected in zip(segmentations, (polygons, inside, inside), strict=True):
         assert np.array_equal(draw(Mask(0, 1, False, segmentation), height, width, "a"), expected)
 
 
@@ -144,10 +144,10 @@ def test_reading_goes_by_image_and_category(tmp_path: Path) -> None:
         {"image_id": 4, "category_id": 3},
     ]
     (tmp_path / "a.json").write_text(json.dumps({"categories": [{"id": 9}, {"id": 3}], "annotations": annotations}))
-    found = read_masks(tmp_path / "a.json")
-    assert [(m.number, m.label, m.iscrowd) for m in found[4]] == [(0, 2, False), (2, 1, False)]
-    assert [(m.number, m.label, m.iscrowd) for m in found[2]] == [(1, 1, True)]
-    assert found[4][1].segmentation is None
+    masks = read_masks(tmp_path / "a.json")
+    assert [(m.number, m.label, m.iscrowd) for m in masks[4]] == [(0, 2, False), (2, 1, False)]
+    assert [(m.number, m.label, m.iscrowd) for m in masks[2]] == [(1, 1, True)]
+    assert masks[4][1].segmentation is None
 
 
 def test_coco128_equals_pycocotools(shared: Path) -> None:

@@ -155,7 +155,7 @@ def test_rooms_of_the_dead_are_cleared_and_no_others(tmp_path: Path, monkeypatch
     (tmp_path / "hsc-link").symlink_to(rooms["other"])
     with (rooms["hsc-held"] / ".held").open("r+") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        leftovers.clear_rooms_of_the_dead()
+        leftovers.clear_abandoned_rooms()
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "hsc-bare",
         "hsc-held",

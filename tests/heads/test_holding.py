@@ -28,8 +28,8 @@ from benchmarks.imaging.image_arrays import pixels_sha256
 from downstream.api import HEADS, routes_of
 from downstream.heads.torchvision import Torchvision
 from hsc.api import Latents, LatentSpec
-from hsc.networks import held as held_module
-from hsc.networks.held import HOLDER, SPARE, Holder, held
+from hsc.networks import network_holder as held_module
+from hsc.networks.network_holder import HOLDER, SPARE, Holder, held
 
 PAUSE = 0.3
 """What building a network takes here at the least, seconds."""

@@ -1,4 +1,4 @@
-"""The codec on random weights: what goes in comes out, by layers, at any size, in another process, in tiles."""
+"""The codec with random weights: round trips by layers, at any size, in another process, and in tiles."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def test_the_symbols_that_were_coded_come_back(hw: tuple[int, int], quality: flo
 
 
 def test_symbols_are_worth_testing() -> None:
-    found = symbols(CODEC, CODEC.encode(noise_photo(64, 48), 5.0))
-    assert all(np.any(s) for s in found)
-    assert sum(s.size for s in found) == 6 + 6 * 4 * 3
+    layers = symbols(CODEC, CODEC.encode(noise_photo(64, 48), 5.0))
+    assert all(np.any(s) for s in layers)
+    assert sum(s.size for s in layers) == 6 + 6 * 4 * 3
 
 
 def test_the_small_profile_round_trips() -> None:
@@ -177,8 +177,8 @@ def test_latents_that_are_not_asked_for_are_not_made() -> None:
     data = codec.encode(noise_photo(20, 40), 4.0)
     expected = codec.decode_latents(data)
     del codec.model.generator, codec.model.fcn.synthesis
-    found = codec.decode_latents(data, ("w_hat", "y_hat"))
-    assert all(np.array_equal(found.maps[name], expected.maps[name]) for name in ("w_hat", "y_hat"))
+    latents = codec.decode_latents(data, ("w_hat", "y_hat"))
+    assert all(np.array_equal(latents.maps[name], expected.maps[name]) for name in ("w_hat", "y_hat"))
 
 
 def test_real_bytes_stay_near_the_estimate() -> None:
@@ -263,9 +263,9 @@ def test_entropy_parameters_do_not_depend_on_the_batch() -> None:
                 quality[i : i + 1],
                 (3, 4),
             )
-            found = model.fcn.predict(0, alone, model.fcn.quality.gains(quality[i : i + 1]))
-            assert torch.equal(found.mean[0], together.mean[i])
-            assert torch.equal(found.level[0], together.level[i])
+            single = model.fcn.predict(0, alone, model.fcn.quality.gains(quality[i : i + 1]))
+            assert torch.equal(single.mean[0], together.mean[i])
+            assert torch.equal(single.level[0], together.level[i])
 
 
 def test_training_forward_in_eval_is_what_is_coded() -> None:
@@ -329,8 +329,9 @@ from hsc.weights import files as weights
 from hsc.codec import HscCodec
 codec = HscCodec(weights.load(sys.argv[1]))
 data = sys.stdin.buffer.read()
-found = codec.decode_latents(data)
-print(hashlib.sha256(b"".join(layer.symbols.tobytes() for layer in codec.read(data).layers)).hexdigest(), codec.decode(data).shape)
+latents = codec.decode_latents(data)
+symbols = b"".join(layer.symbols.tobytes() for layer in codec.read(data).layers)
+print(hashlib.sha256(symbols).hexdigest(), codec.decode(data).shape)
 """
 
 

@@ -1,4 +1,4 @@
-"""SCN, FCN and what they are made of: orders, gains, gradients, and one path for training and coding."""
+"""SCN, FCN and their parts: orders of passes, gains, gradients, and one path for training and coding."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ def test_neighbours_are_always_decoded_ones(passes: int) -> None:
 def test_a_neighbourhood_is_the_one_around_the_position() -> None:
     x = torch.randn(2, 3, 5, 6)
     places = ((0, 1), (1, 0))
-    found = checkerboard.gather(x, places, checkerboard.SQUARE).reshape(2, 9, 3, -1)
+    gathered = checkerboard.gather(x, places, checkerboard.SQUARE).reshape(2, 9, 3, -1)
     padded = torch.nn.functional.pad(x, (1,) * 4)
     positions = [(i, j) for r, c in places for i in range(r, 5, 2) for j in range(c, 6, 2)]
     for n, (i, j) in enumerate(positions):
-        assert torch.equal(found[:, :, :, n], padded[:, :, i : i + 3, j : j + 3].flatten(2).transpose(1, 2))
+        assert torch.equal(gathered[:, :, :, n], padded[:, :, i : i + 3, j : j + 3].flatten(2).transpose(1, 2))
 
 
 def test_gains_follow_the_quality_and_survive_export() -> None:
@@ -181,8 +181,8 @@ def test_what_is_trained_is_what_is_coded() -> None:
     fixed = copy.deepcopy(model).freeze()
     images, quality = torch.rand(2, 3, 48, 64) * 2 - 1, torch.tensor([60, 150])
     with torch.no_grad():
-        found = fixed.gie(images)
-        before, after = (m.compress(found.w_plus, found.feature, quality) for m in (model, fixed))
+        latents = fixed.gie(images)
+        before, after = (m.compress(latents.w_plus, latents.feature, quality) for m in (model, fixed))
     assert torch.equal(before[0].symbols, after[0].symbols)
     assert (before[1].symbols != after[1].symbols).float().mean() < 0.02  # g_a's floats were rounded to 16 bits
     assert model.train()(images, quality).features.bits.shape == (2, 6)

@@ -1,6 +1,4 @@
-"""The detail network: coded from a quality on, what is decoded without it stays, the encoder's and training's symbols
-agree, images come nearer.
-"""
+"""The detail network: coded from one quality on, removable from a file, the same symbols in training and coding."""
 
 from __future__ import annotations
 
@@ -130,8 +128,8 @@ def test_a_header_may_not_ask_for_more_layers_than_there_are(codec: HscCodec) ->
 
 
 def test_rounding_leans_to_zero() -> None:
-    found = lean_to_zero(torch.tensor([0.5, 0.57, 0.59, -0.57, -0.59, 1.5, 1.6, 0.0]))
-    assert found.tolist() == [0, 0, 1, 0, -1, 1, 2, 0]
+    rounded = lean_to_zero(torch.tensor([0.5, 0.57, 0.59, -0.57, -0.59, 1.5, 1.6, 0.0]))
+    assert rounded.tolist() == [0, 0, 1, 0, -1, 1, 2, 0]
 
 
 def test_profiles_with_and_without_detail_are_kept() -> None:
@@ -178,13 +176,13 @@ class Linear:
 
 
 def batches(count: int) -> list[Batch]:
-    found = []
+    batches = []
     for i in range(count):
         image = torch.from_numpy(noise_photo(64, 96, i)).permute(2, 0, 1)[None].float() / 127.5 - 1
         weight = torch.ones(1, 1, 64, 96)
         weight[:, :, 16:48, 32:64] = 9
-        found.append(Batch(image, weight, torch.zeros(1, 64, 96, dtype=torch.int64), torch.zeros(1, 0, 1, 1), image))
-    return found
+        batches.append(Batch(image, weight, torch.zeros(1, 64, 96, dtype=torch.int64), torch.zeros(1, 0, 1, 1), image))
+    return batches
 
 
 def test_sensitivity_has_the_products_of_the_jacobian() -> None:
@@ -225,7 +223,7 @@ def test_only_what_follows_the_symbols_is_trained() -> None:
 
 def test_half_of_a_batch_has_detail() -> None:
     model = detailed_model()
-    found = draw_qualities(200, model, torch.Generator().manual_seed(0))
-    assert int((found >= START).sum()) == 100
-    assert int(found.min()) >= 32
-    assert int(found.max()) <= 255
+    qualities = draw_qualities(200, model, torch.Generator().manual_seed(0))
+    assert int((qualities >= START).sum()) == 100
+    assert int(qualities.min()) >= 32
+    assert int(qualities.max()) <= 255

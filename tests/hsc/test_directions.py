@@ -1,4 +1,4 @@
-"""Directions: axes of spread, probes of labels, and what is refused."""
+"""Directions in W+: axes of most variance, probes of labels, and invalid inputs."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def test_the_first_axis_is_that_of_most_spread() -> None:
-    found = principal_directions(W, 3)
-    assert found.axes.shape == (3, 3, 4)
-    assert abs(cosine(found.axes[0], AXIS)) > 0.999
-    assert np.linalg.norm(found.axes[0]) == pytest.approx(5 * AMOUNT.std(), rel=0.02)
-    assert found.share[0] > 0.98
-    assert np.allclose(found.mean, W.mean(0), atol=1e-5)
+    directions = principal_directions(W, 3)
+    assert directions.axes.shape == (3, 3, 4)
+    assert abs(cosine(directions.axes[0], AXIS)) > 0.999
+    assert np.linalg.norm(directions.axes[0]) == pytest.approx(5 * AMOUNT.std(), rel=0.02)
+    assert directions.share[0] > 0.98
+    assert np.allclose(directions.mean, W.mean(0), atol=1e-5)
     again = principal_directions(W[::-1], 3)
-    assert np.allclose(np.abs(again.axes[0]), np.abs(found.axes[0]), atol=1e-4)
+    assert np.allclose(np.abs(again.axes[0]), np.abs(directions.axes[0]), atol=1e-4)
 
 
 def test_a_probe_finds_what_a_label_follows() -> None:
     labels = (AMOUNT > 0).astype(float)
-    found = probe_direction(W, labels)
-    assert cosine(found.direction, AXIS) > 0.99
-    assert found.correlation > 0.7
+    probe = probe_direction(W, labels)
+    assert cosine(probe.direction, AXIS) > 0.99
+    assert probe.correlation > 0.7
     chance = probe_direction(W, RANDOM.normal(size=200))
     assert abs(chance.correlation) < 0.5
     few = probe_direction(W[:10], AMOUNT[:10])  # fewer images than values
@@ -57,9 +57,9 @@ def test_what_cannot_be_is_refused() -> None:
 
 
 def test_directions_are_kept_in_a_file(tmp_path: Path) -> None:
-    found, file = principal_directions(W, 2), tmp_path / "axes.safetensors"
-    save_directions(found, file)
-    assert all(np.array_equal(a, b) for a, b in zip(load_directions(file), found, strict=True))
+    directions, file = principal_directions(W, 2), tmp_path / "axes.safetensors"
+    save_directions(directions, file)
+    assert all(np.array_equal(a, b) for a, b in zip(load_directions(file), directions, strict=True))
     for broken in (b"", file.read_bytes()[:40]):
         file.write_bytes(broken)
         with pytest.raises(DataError, match="no directions"):

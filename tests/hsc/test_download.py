@@ -1,4 +1,4 @@
-"""Fetching against a small server on this machine: proof, resume, damage, offline."""
+"""Downloads from a small local server: checksums, resume, damage, offline."""
 
 from __future__ import annotations
 

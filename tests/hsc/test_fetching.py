@@ -1,4 +1,4 @@
-"""What can be downloaded is said before, and fetched only where a run is about to use it."""
+"""Downloads of plug-ins are announced in advance, and happen only in a run that uses them."""
 
 from __future__ import annotations
 

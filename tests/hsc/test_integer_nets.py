@@ -1,4 +1,4 @@
-"""Integer networks: the same integers everywhere, trained as they are coded."""
+"""Integer networks: the same integers everywhere, and the same path in training and coding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The inversion encoder and the two profiles: shapes, sizes, sameness."""
+"""The inversion encoder in two profiles: shapes, sizes, determinism."""
 
 from __future__ import annotations
 

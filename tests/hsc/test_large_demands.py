@@ -1,4 +1,4 @@
-"""Small files that ask for much: every call on a file refuses them alike, soon, and before memory is taken."""
+"""Small files that claim huge images: every call refuses them quickly, before memory is allocated."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Weights of strangers: whatever a file says and holds, one DataError that names it, soon, and without the memory it
-speaks of.
-"""
+"""Untrusted weights files: any content gives one DataError that names the file, quickly and without large memory."""
 
 from __future__ import annotations
 
@@ -29,7 +27,7 @@ from hsc.networks.directions import load_directions
 from hsc.networks.profiles import PAPER, PROFILES, SMALL, profile_from_json, profile_to_json
 from hsc.networks.relighting import LightNetwork, load_light, save_light
 from hsc.networks.stylegan2 import StyleGAN2
-from hsc.training.teacher import Teacher, load_teacher
+from hsc.training.teacher_network import Teacher, load_teacher
 from hsc.weights import files as weights
 from hsc.weights.checkpoint_reader import foreign_names, read_checkpoint
 from hsc.weights.stylegan2_keys import build_generator, from_own, infer_config, load_generator, to_own

@@ -1,4 +1,4 @@
-"""Weights files: bit for bit, by name or path, and clear words where they are not."""
+"""Weights files: exact bits, names and paths, and clear errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Profiles so small that a whole codec with random weights takes milliseconds, and a photo with something to code."""
+"""Profiles so small that a whole codec with random weights takes milliseconds, and a photo to code."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ def lively(profile: Profile, seed: int = 0) -> HscModel:
         model = HscModel(profile)
         photos = [torch.from_numpy(noise_photo(64, 96, i)).permute(2, 0, 1) for i in range(8)]
         with torch.no_grad():
-            found = model.eval().gie(torch.stack(photos).float() / 127.5 - 1)
-        model.scn.standard.set(found.w_plus.flatten(1).mean(0), found.w_plus.flatten(1).std(0))
-        model.fcn.standard.set(found.feature.mean((0, 2, 3)), found.feature.std((0, 2, 3)))
+            latents = model.eval().gie(torch.stack(photos).float() / 127.5 - 1)
+        model.scn.standard.set(latents.w_plus.flatten(1).mean(0), latents.w_plus.flatten(1).std(0))
+        model.fcn.standard.set(latents.feature.mean((0, 2, 3)), latents.feature.std((0, 2, 3)))
         return model.freeze()
 
 

@@ -32,7 +32,7 @@ from benchmarks.imaging.image_decoding import decode_image
 from benchmarks.imaging.image_files import SUFFIXES, read_image, shown
 from hsc.cli.image_files import read_picture
 from hsc.errors import AnnotationError, ImageError
-from hsc.files.picture_files import without_text
+from hsc.files.image_file_checks import without_text
 
 PIXELS = np.random.default_rng(4).integers(0, 256, (6, 9, 3), np.uint8)
 MANY = 3_000_000
@@ -182,9 +182,9 @@ def test_a_command_line_that_is_not_utf8_is_refused_before_anything_is_coded(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*words, "--quiet"]) == 2
-    said = capsys.readouterr().err
-    assert said.encode("utf-8")
-    assert "holds bytes that are not UTF-8; rename the file or folder" in said
+    message = capsys.readouterr().err
+    assert message.encode("utf-8")
+    assert "holds bytes that are not UTF-8; rename the file or folder" in message
 
 
 def test_labelled_folders_and_coco_files_have_names_that_can_be_written(tmp_path: Path) -> None:
@@ -219,8 +219,8 @@ def pipe(path: Path) -> None:
 
 
 def sock(path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as made:
-        made.bind(str(path))
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
 
 
 NO_FILES: dict[str, tuple[Callable[[Path], None], str]] = {
@@ -264,7 +264,7 @@ def test_what_is_no_plain_file_is_refused_and_never_waited_for(
 
 
 def as_nobody(question: Callable[[], str | None]) -> str:
-    """What an account without rights is told, from a process of its own."""
+    """Errors that an account without rights gets, from a process of its own."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:

@@ -137,11 +137,11 @@ def test_smooth_chroma_survives_420(siting: Siting) -> None:
 
 def test_padding_repeats_the_edge() -> None:
     image = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
-    padded = pad_edge(image, multiple=8, least=16)
+    padded = pad_edge(image, multiple=8, min_size=16)
     assert padded.shape == (16, 16, 3)
     assert np.array_equal(padded[:2, :3], image)
     assert (padded[2:, 2:] == image[-1, -1]).all()
-    assert pad_edge(padded, multiple=8, least=16) is padded
+    assert pad_edge(padded, multiple=8, min_size=16) is padded
 
 
 def test_refuses_unknown_matrices_and_depths() -> None:

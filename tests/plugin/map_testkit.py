@@ -53,7 +53,7 @@ class Greys:
 
 @dataclass(frozen=True)
 class ReadGrey:
-    """Reads the class back from the grey, in CamVid's classes or in those of VOC. size: answers maps one row too short."""
+    """Reads the class back from the grey, in CamVid's or VOC's classes. size: answers maps one row too short."""
 
     voc: bool = False
     size: bool = False

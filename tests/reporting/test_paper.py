@@ -447,7 +447,10 @@ def change(folder: Path, name: str, old: str, new: str) -> None:
         (lambda f: change(f, "scores.csv", "\no,", "\nq,"), "cell q of scores.csv is not in run.json"),
         (lambda f: change(f, "scores.csv", ",12,ok", ",5,ok"), "images is 5 in scores.csv, 12 in run.json"),
         (lambda f: change(f, "scores.csv", "ok,\n", "missing,not read yet\n"), "1 cells were not measured"),
-        (lambda f: change(f, "run.json", '"name": "segmentation"', '"name": "segmentatoin"'), "did you mean segmentation"),
+        (
+            lambda f: change(f, "run.json", '"name": "segmentation"', '"name": "segmentatoin"'),
+            "did you mean segmentation",
+        ),
         (lambda f: (f / "sheet.jpg").write_bytes(b"no picture"), "the sheet"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ import pytest
 from hsc_testkit import Blocks, FindSquares, Squares
 
 import benchmarks
+from benchmarks.api import ScoreRow
+from benchmarks.evaluation import configure, run
 from benchmarks.harness.cache import Store
 from benchmarks.harness.executors import Inline
+from benchmarks.runs.results import Results
 from benchmarks.runs.rows import frame
-from benchmarks.runs.tables import wide
+from benchmarks.runs.wide_table import wide
 from benchmarks.stats.bootstrap import Bootstrap, interval
 from hsc.errors import UsageError
 
@@ -31,6 +35,12 @@ def rows(tmp_path: Path, **options: Any) -> pd.DataFrame:
         **options,
     }
     return benchmarks.evaluate("detection", codecs=[Blocks(4), Blocks(8)], **options)
+
+
+def results(tmp_path: Path, columns: tuple[str, ...], resamples: int = 200) -> Results:
+    codecs = [Blocks(4), Blocks(8)]
+    config = configure("detection", Squares(12), codecs, [FindSquares()], anchors=[], resamples=resamples)
+    return replace(run(config, cache=tmp_path, executor=Inline()).results, columns=columns)
 
 
 def of_metric(table: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -108,12 +118,12 @@ def test_intervals_are_kept_by_score_key_and_read_again(tmp_path: Path) -> None:
 def test_without_resamples_there_are_no_intervals(tmp_path: Path) -> None:
     table = rows(tmp_path, resamples=0)
     assert table["low"].isna().all()
-    assert "ap_low" not in wide(table, ("ap",)).columns
+    assert "ap_low" not in wide(results(tmp_path, ("ap",), resamples=0)).columns
     with pytest.raises(UsageError, match="resamples as -1"):
         rows(tmp_path, resamples=-1)
 
 
 def test_the_wide_table_has_columns_for_the_ends(tmp_path: Path) -> None:
-    table = wide(rows(tmp_path), ("ap", "ap_small"))
+    table = wide(results(tmp_path, ("ap", "ap_small")))
     assert list(table.columns)[4:12] == ["bpp", "bpp_low", "bpp_high", "size_kb", "ap", "ap_low", "ap_high", "ap_small"]
-    assert frame([]).empty
+    assert frame([], ScoreRow).empty

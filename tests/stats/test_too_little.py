@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks.runs.verify_folder import read
 from hsc_testkit import Blocks, FindSquares, Squares
 from map_testkit import Greys, ReadGrey
-from run_folders import differences, edit, judged, write_run
+from run_folders import edit, failures, judged, write_run
 
-from benchmarks.api import Row, Sample
+from benchmarks.api import Comparison, Sample, ScoreRow
 from benchmarks.cli.model_card import section
 from benchmarks.cli.paper import main as paper
 from benchmarks.evaluation import Outcome, configure, run
@@ -26,9 +25,11 @@ from benchmarks.harness.executors import Inline
 from benchmarks.harness.progress import Silent
 from benchmarks.reporting import html
 from benchmarks.reporting.save_run import write
-from benchmarks.runs.rows import frame
-from benchmarks.runs.tables import blocks, told_apart, too_little
+from benchmarks.runs.run_folder import load
+from benchmarks.runs.sentences import too_little, verdict, verdicts
+from benchmarks.runs.tables import blocks
 from benchmarks.stats.bootstrap import MIN_IMAGES, MIN_OBJECTS, Bootstrap, side_of_zero, why_no_interval
+from benchmarks.stats.metric_facts import TIMES
 from downstream.heads.fidelity import Psnr
 
 LADDER = (12, 8, 6, 4, 2)
@@ -94,53 +95,59 @@ def outcome(folder: Path, dataset: Any, task: str = "detection", head: Any = Non
     return run(configure(task, dataset, codecs, heads, **options), cache=folder / "cache", executor=Inline())
 
 
-def reasons(rows: list[Row]) -> set[str]:
-    return {row.reason for row in rows if row.reason.startswith("no interval")}
+def reasons(outcome: Outcome) -> set[str]:
+    """Why scores and rates have no interval."""
+    return {
+        row.reason
+        for row in outcome.scores
+        if row.status == "ok" and row.metric not in TIMES and np.isnan(row.low) and row.reason
+    }
 
 
-def assert_nothing_is_sure(rows: list[Row], reason: str, heads_only: bool = False) -> None:
-    scored = [row for row in rows if row.head] if heads_only else rows
+def assert_nothing_is_sure(outcome: Outcome, reason: str, heads_only: bool = False) -> None:
+    numbers: list[ScoreRow | Comparison] = [*outcome.scores, *outcome.comparisons]
+    scored = [row for row in numbers if row.head] if heads_only else numbers
+    assert scored
     assert np.isnan([end for row in scored for end in (row.low, row.high)]).all()
-    assert reasons(rows) == {reason}
-    table = frame(rows)
-    assert told_apart(table) == []
+    assert reasons(outcome) == {reason}
+    assert verdicts(outcome.results) == []
     for form in ("simple", "github", "latex_booktabs"):
-        text = blocks(rows, ("ap", "miou"), form)
-        assert reason.removeprefix("no interval: ") in text
-        assert "by intervals that leave out 0" not in text
+        text = blocks(outcome.results, form)
+        assert reason in text
+        assert "Verdict" not in text
+        assert "better: " not in text
+        assert "worse: " not in text
         assert "nan," not in text
 
 
 @pytest.mark.parametrize(("images", "head"), [(1, FindSquares()), (9, FindSquares()), (9, Psnr())])
 def test_few_images_have_no_interval_anywhere(images: int, head: Any, tmp_path: Path) -> None:
-    rows = outcome(tmp_path, Squares(images), "reconstruction" if isinstance(head, Psnr) else "detection", head).rows
-    assert any(row.metric.startswith("bd_rate") and row.part == "null ladder" for row in rows)
-    assert any(row.metric.startswith("d_at_rate") for row in rows) or images == 9
-    assert_nothing_is_sure(rows, f"no interval: {images} different image{'s' * (images > 1)}, at least 10 are needed")
+    found = outcome(tmp_path, Squares(images), "reconstruction" if isinstance(head, Psnr) else "detection", head)
+    assert any(c.kind == "noise_floor_rate" for c in found.comparisons)
+    assert any(c.kind == "lead_at_rate" for c in found.comparisons) or images == 9
+    assert_nothing_is_sure(found, f"{images} different image{'s' * (images > 1)}, at least 10 are needed")
 
 
 def test_enough_of_all_have_intervals_and_a_verdict(tmp_path: Path) -> None:
     sizes = (32, 16, 8, 4, 2)
     codecs = [*map(Blocks, sizes), *map(Larger, sizes)]
-    rows = outcome(tmp_path, Squares(10), "reconstruction", heads=[FindSquares(), Psnr()], codecs=codecs).rows
-    assert reasons(rows) == set()
-    assert "psnr, against blocks, by intervals that leave out 0: worse: larger." in told_apart(frame(rows))
-    scored = [
-        row
-        for row in rows
-        if row.metric in ("agreement", "psnr") and row.head and row.codec == "larger" and not row.anchor + row.part
-    ]
+    found = outcome(tmp_path, Squares(10), "reconstruction", heads=[FindSquares(), Psnr()], codecs=codecs)
+    assert reasons(found) == set()
+    assert any(
+        "psnr" in sentence and sentence.endswith("against blocks: worse: larger.")
+        for sentence in verdicts(found.results)
+    )
+    rate = next(c for c in found.comparisons if (c.kind, c.head, c.codec) == ("bd_rate", "psnr", "larger"))
+    assert verdict(rate, found.results.facts_of("psnr")) == "worse"
+    whole = [row for row in found.scores if not row.part and not row.ladder]
+    scored = [row for row in whole if row.metric in ("agreement", "psnr") and row.head and row.codec == "larger"]
     assert len(scored) == 2 * len(sizes)
     assert all(row.low <= row.value <= row.high for row in scored)
-    assert all(
-        row.low < row.value < row.high for row in rows if row.metric == "bpp" and row.codec == "blocks" and not row.part
-    )
+    assert all(row.low < row.value < row.high for row in whole if row.metric == "bpp" and row.codec == "blocks")
 
 
 def test_a_hundred_copies_of_one_image_are_one(tmp_path: Path) -> None:
-    assert_nothing_is_sure(
-        outcome(tmp_path, Static(images=12)).rows, "no interval: 1 different image, at least 10 are needed"
-    )
+    assert_nothing_is_sure(outcome(tmp_path, Static(images=12)), "1 different image, at least 10 are needed")
 
 
 @pytest.mark.parametrize(
@@ -153,38 +160,38 @@ def test_a_hundred_copies_of_one_image_are_one(tmp_path: Path) -> None:
     ],
 )
 def test_few_objects_leave_rates_their_intervals_and_scores_none(dataset: Any, reason: str, tmp_path: Path) -> None:
-    rows = outcome(tmp_path, dataset).rows
-    assert_nothing_is_sure(rows, f"no interval: {reason}", heads_only=True)
-    assert all(row.low < row.high for row in rows if row.metric == "bpp" and row.codec == "blocks" and not row.part)
-    assert too_little(frame(rows)) == [f"No interval, no verdict and nothing in bold for squares: {reason}."]
+    found = outcome(tmp_path, dataset)
+    assert_nothing_is_sure(found, reason, heads_only=True)
+    rates = [row for row in found.scores if row.metric == "bpp" and row.codec == "blocks" and not row.ladder]
+    assert len(rates) == len(LADDER)
+    assert all(row.low < row.high for row in rates)
+    (sentence,) = too_little(found.results.scores)
+    assert reason in sentence
+    assert "for squares" in sentence
 
 
 def test_objects_count_where_masks_are_scored_and_where_predictions_stand_in(tmp_path: Path) -> None:
     masks = outcome(
         tmp_path, Sparse(images=12, objects=19), "instance_segmentation", FindSquares(masks=True), anchors=[]
-    ).rows
-    assert reasons(masks) == {"no interval: 19 labelled objects, at least 20 are needed"}
-    assert np.isnan([row.low for row in masks if row.metric == "mask_ap"]).all()
-    blind = outcome(tmp_path, Squares(12, labels=False), head=FindSquares(threshold=254)).rows
-    assert reasons(blind) == {"no interval: 0 labelled objects, at least 20 are needed"}
-    seeing = outcome(tmp_path, Squares(12, labels=False)).rows
-    assert reasons(seeing) == set()
-    assert all(
-        row.low <= row.value <= row.high
-        for row in seeing
-        if row.metric == "ap" and row.codec == "blocks" and not row.part
     )
+    assert reasons(masks) == {"19 labelled objects, at least 20 are needed"}
+    assert np.isnan([row.low for row in masks.scores if row.metric == "mask_ap"]).all()
+    blind = outcome(tmp_path, Squares(12, labels=False), head=FindSquares(threshold=254))
+    assert reasons(blind) == {"0 labelled objects, at least 20 are needed"}
+    seeing = outcome(tmp_path, Squares(12, labels=False))
+    assert reasons(seeing) == set()
+    scored = [
+        row for row in seeing.scores if row.metric == "ap" and row.codec == "blocks" and not row.part + row.ladder
+    ]
+    assert len(scored) == len(LADDER)
+    assert all(row.low <= row.value <= row.high for row in scored)
 
 
 def test_label_maps_go_by_images_and_a_rare_class_has_no_band(tmp_path: Path) -> None:
-    few = outcome(tmp_path, Greys(), "segmentation", ReadGrey()).rows
-    assert_nothing_is_sure(few, "no interval: 2 different images, at least 10 are needed")
-    enough = outcome(tmp_path, Greys(images=12), "segmentation", ReadGrey()).rows
-    ends = {
-        row.part: row
-        for row in enough
-        if (row.metric, row.codec, row.point) == ("iou", "blocks", "size=2") and not row.anchor
-    }
+    few = outcome(tmp_path, Greys(), "segmentation", ReadGrey())
+    assert_nothing_is_sure(few, "2 different images, at least 10 are needed")
+    enough = outcome(tmp_path, Greys(images=12), "segmentation", ReadGrey())
+    ends = {row.part: row for row in enough.scores if (row.metric, row.codec, row.point) == ("iou", "blocks", "size=2")}
     assert ends["road"].low <= ends["road"].value <= ends["road"].high
     assert np.isnan(ends["sky"].low)  # in six of the twelve images
     assert ends["sky"].value > 0
@@ -192,18 +199,16 @@ def test_label_maps_go_by_images_and_a_rare_class_has_no_band(tmp_path: Path) ->
 
 
 def test_rates_that_were_matched_are_compared_without_a_verdict(tmp_path: Path) -> None:
-    rows = outcome(tmp_path, Squares(9), codecs=["jpeg", "webp"], anchors=["jpeg"], match_bpp=(1.0, 2.0)).rows
-    assert any(row.metric == "d_at_rate(ap)" for row in rows)
-    assert_nothing_is_sure(rows, "no interval: 9 different images, at least 10 are needed")
+    found = outcome(tmp_path, Squares(9), codecs=["jpeg", "webp"], anchors=["jpeg"], match_bpp=(1.0, 2.0))
+    assert any((c.kind, c.metric) == ("lead_at_rate", "ap") for c in found.comparisons)
+    assert_nothing_is_sure(found, "9 different images, at least 10 are needed")
 
 
 def test_few_draws_are_no_interval_either(tmp_path: Path) -> None:
-    assert_nothing_is_sure(
-        outcome(tmp_path, Squares(12), resamples=1).rows, "no interval: 1 resample, at least 40 are needed"
-    )
-    none = outcome(tmp_path, Squares(12), resamples=0).rows
+    assert_nothing_is_sure(outcome(tmp_path, Squares(12), resamples=1), "1 resample, at least 40 are needed")
+    none = outcome(tmp_path, Squares(12), resamples=0)
     assert reasons(none) == set()
-    assert np.isnan([row.low for row in none]).all()
+    assert np.isnan([row.low for row in (*none.scores, *none.comparisons)]).all()
 
 
 def test_one_place_says_how_much_is_enough() -> None:
@@ -237,10 +242,11 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def claim(folder: Path) -> None:
     """Give every difference and score of a folder an interval that leaves out 0."""
-    edit(
-        folder / "rows.csv",
-        lambda line: {**line, "low": line["value"], "high": line["value"], "reason": ""} if line["value"] else line,
-    )
+    for file in ("scores.csv", "comparisons.csv"):
+        edit(
+            folder / file,
+            lambda line: {**line, "low": line["value"], "high": line["value"], "reason": ""} if line["value"] else line,
+        )
 
 
 def test_the_page_and_the_paper_say_why_and_set_nothing_in_bold(few: Path, tmp_path: Path) -> None:
@@ -262,7 +268,7 @@ def test_the_page_and_the_paper_say_why_and_set_nothing_in_bold(few: Path, tmp_p
         "objects": 20,
         "resamples": 40,
     }
-    assert "nan" not in section(read(few), "squares", "blocks")
+    assert "nan" not in section(load(few), "squares", "blocks")
 
 
 def test_intervals_that_somebody_wrote_over_three_images_make_nothing_sure(few: Path, tmp_path: Path) -> None:
@@ -276,7 +282,10 @@ def test_intervals_that_somebody_wrote_over_three_images_make_nothing_sure(few: 
         path.read_text() for path in (tmp_path / "paper").glob("*-bd*.tex")
     )
     assert r"\textbf{" not in tables
-    assert told_apart(frame(list(read(claimed).rows))) == []
+    assert verdicts(load(claimed).results) == []
+    believed = load(claimed, complete=False, consistent=False).results
+    assert believed.comparisons["low"].notna().any()  # as the folder says; a verdict asks for images all the same
+    assert verdicts(believed) == []
 
 
 def test_verify_finds_an_honest_small_run_right_and_intervals_it_cannot_have_wrong(tmp_path: Path) -> None:
@@ -288,6 +297,6 @@ def test_verify_finds_an_honest_small_run_right_and_intervals_it_cannot_have_wro
     claim(folder)
     code, found = judged(folder)
     assert code == 1
-    text = differences(found)
+    text = failures(found)
     assert "bpp has the interval" in text
-    assert "others have intervals; no interval: 3 different images, at least 10 are needed" in text
+    assert "3 different images, at least 10 are needed" in text

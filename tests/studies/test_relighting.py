@@ -75,14 +75,14 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_edit_that_is_right_is_found_right(known: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    table, found = measure(Lamps(), Flat(), 3)
+    table, scenes = measure(Lamps(), Flat(), 3)
     rows = {
         cells[1].strip(): cells[3:5] for cells in (line.split("|") for line in table.splitlines()) if len(cells) > 4
     }
     assert [cell.strip() for cell in rows["w of another scene in that light"]] == ["inf", "0.0"]
     off = np.mean([abs(20 * ((i + 7) % 9) - 20 * i) for i in range(3)]) * (1 - 24 / 384)
     assert float(rows["as it is"][1]) == pytest.approx(off, abs=0.1)
-    assert all(np.array_equal(one.made[2], one.wanted) for one in found)
+    assert all(np.array_equal(scene.made[2], scene.wanted) for scene in scenes)
     arguments = ["--dataset", "lamps", "--codec", "flat", "--images", "2", "--shown", "1"]
     assert main([*arguments, "--out", str(tmp_path / "a.md"), "--picture", str(tmp_path / "a.png")]) == 0
     assert (tmp_path / "a.md").read_text() == capsys.readouterr().out

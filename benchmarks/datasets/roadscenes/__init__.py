@@ -2,36 +2,33 @@
 
 A scene is drawn from (seed, index): a street with its course and hill, buildings, parks, a side street, a crossing,
 street furniture, traffic, people, weather, time of day, and a driving camera of random height, pitch and focal length
-with its exposure, blur and noise.
-It is about 36,000 triangles; four samples a pixel are rasterised into a depth buffer and shaded with textures of
-several scales, sun and contact shadows, sky light, reflections and haze, then developed as a camera would (clipping,
-tone curve, sharpening, sensor noise).
+with its exposure, blur and noise. A scene has about 36,000 triangles. Four samples a pixel are rasterised into a depth
+buffer and shaded with textures of several scales, sun and contact shadows, sky light, reflections and haze, then
+developed as by a camera (clipping, tone curve, sharpening, sensor noise).
 
     (seed, index) --draw_scene--> Scene --fill--> samples --shade--> radiance --develop--> image (H,W,3)
                                                       \\--vote of 4--> label map, instances --> boxes
 
-Splits: train (4000 images unless told), val (64), test (256); a seed of one split never meets a seed of another. Any
-size works.
+Splits: train (4000 images by default), val (64), test (256); the seeds of two splits never coincide. Any image size
+works.
 
-Labels. Boxes and masks of car, bus, pedestrian, bicyclist (with the bicycle) and sign hold visible pixels only.
+Labels. Boxes and masks of car, bus, pedestrian, bicyclist (with the bicycle) and sign hold only visible pixels.
 Scorable objects have at least 64 visible pixels, 5 pixels on each side (both at 384x256; they scale with the picture)
-and a quarter of their outline unhidden.
-The others are ``iscrowd``: neighbours of a class are gathered into one region, and detections there are neither right
-nor wrong. The label map has CamVid's eleven classes; buses count as car, traffic lights and boards as sign, walls as
-building, hedges and lawns as tree;
-255 is void (bins, cabinets). Backs of signs are sign in the map and no object.
+and a quarter of their outline unhidden. The others are ``iscrowd``: neighbours of a class are gathered into one region,
+and detections there count neither as right nor as wrong. The label map has CamVid's eleven classes; buses count as car,
+traffic lights and boards as sign, walls as building, hedges and lawns as tree; 255 is void (bins, cabinets). The backs
+of signs are sign in the map, and no object.
 
-As hard to code as photographs: on the 64 val images at 384x256 JPEG (Pillow, quality 50, 4:2:0) spends 0.918 bit a
-pixel and VVC (libvvenc fast, qp 37) 0.248, against 0.926 and 0.263 on 16 val and 16 train images of CamVid resized
-alike; the standard deviation over images is 0.204 and 0.104 against 0.170 and 0.103. Texture, contrast, sharpening and
-noise were tuned for that; CamVid's test split was not looked at. What it is not: bodies are plain, faces and lettering
-are blots, streets are all of one kind.
+The images are as hard to code as photographs: on the 64 val images at 384x256, JPEG (Pillow, quality 50, 4:2:0) spends
+0.918 bit a pixel and VVC (libvvenc fast, qp 37) 0.248, against 0.926 and 0.263 on 16 val and 16 train images of CamVid
+resized alike; the standard deviation over images is 0.204 and 0.104 against 0.170 and 0.103. Texture, contrast,
+sharpening and noise were tuned for this, without looking at CamVid's test split. Limits: bodies are plain, faces and
+lettering are blots, and all streets are of one kind.
 
-The same pixels everywhere: integer hashes, float64 without fast arithmetic, no threads. ``pins.json`` holds hashes of a
-few frames;
-rendering checks one small frame first and refuses to work where pixels differ. Changing a pixel means a new
-``pins.VERSION``. An image takes about 0.12 s of one core after half a minute of compiling, once; rendered val and test
-images are kept (see ``cache``).
+Pixels are the same on every machine: integer hashes, float64 without fast arithmetic, no threads.
+``pixel_hashes.json`` holds hashes of a few frames; rendering first checks one small frame and refuses to work if its
+pixels differ. Changing a pixel means a new ``pixel_hashes.VERSION``. An image takes about 0.12 s of one core, after
+half a minute of compiling once; rendered val and test images are cached (see ``cache``).
 """
 
 from __future__ import annotations
@@ -48,8 +45,7 @@ __all__ = ["OBJECTS", "SEMANTIC", "Roadscenes", "render", "scene_seed"]
 
 
 def render(seed: int, index: int, size: tuple[int, int] = (384, 256)) -> Frame:
-    """Image and labels of scene ``index`` of ``seed`` at (width, height), without any cache: the way to fill training
-    shards.
+    """Image and labels of scene ``index`` of ``seed`` at size (width, height), rendered without any cache.
 
     ``scene_seed("train", None)`` is the seed of a split.
     """

@@ -1,4 +1,4 @@
-"""Look at the data set: a contact sheet, figures, and pins for those who change the renderer."""
+"""View the data set as a contact sheet, print statistics, and check or pin the renderer's pixels."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import sys
 from pathlib import Path
 
 from benchmarks.datasets.roadscenes import pixel_hashes, scene_seed
-from benchmarks.datasets.roadscenes.sheet import count_up, gather, save, write_sheet
+from benchmarks.datasets.roadscenes.sheet import gather, save, statistics, write_sheet
 from hsc.errors import HscError
 
 EXAMPLES = """examples:
   python -m benchmarks.datasets.roadscenes --sheet streets.png
   python -m benchmarks.datasets.roadscenes --sheet labels.png --count 24 --labels
-  python -m benchmarks.datasets.roadscenes --split train --first 1000 --count 100      (figures only)
+  python -m benchmarks.datasets.roadscenes --split train --first 1000 --count 100      (statistics only)
   python -m benchmarks.datasets.roadscenes --split train --count 400 --save streets
       pictures and their conditions, for python -m hsc directions --labels streets/dusk.csv
   python -m benchmarks.datasets.roadscenes --check                                     (every pinned frame)
-  python -m benchmarks.datasets.roadscenes --pin       (after a wanted change of pixels, and of VERSION in pins.py)
+  python -m benchmarks.datasets.roadscenes --pin       (after an intended change of pixels and of pixel_hashes.VERSION)
 """
 
 
@@ -35,9 +35,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         metavar="FOLDER",
         help="write the pictures here as PNG, and dusk.csv, haze.csv, exposure.csv",
     )
-    parser.add_argument("--labels", action="store_true", help="lay the labels over the pictures")
+    parser.add_argument("--labels", action="store_true", help="overlay the labels on the pictures")
     parser.add_argument("--split", choices=("train", "val", "test"), default="val")
-    parser.add_argument("--seed", type=int, default=None, help="other streets than the split's own")
+    parser.add_argument("--seed", type=int, default=None, help="seed for streets other than the split's own")
     parser.add_argument("--first", type=int, default=0, help="index of the first scene")
     parser.add_argument("--count", type=int, default=48)
     parser.add_argument("--columns", type=int, default=6)
@@ -48,25 +48,26 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; 0 if all went well, 1 if pixels differ from their pins, 2 for an error."""
+    """Run the command; 0 if all went well, 1 if pixels differ from the pinned ones, 2 for an error."""
     options = _parse(arguments)
-    say = sys.stdout.write
+    write = sys.stdout.write
     try:
         if options.pin:
             pixel_hashes.write(list(pixel_hashes.pinned()))
             return 0
         if options.check:
-            differing = [key for key, want in pixel_hashes.pinned().items() if pixel_hashes.measured(key) != want]
-            say(f"{len(pixel_hashes.pinned()) - len(differing)} of {len(pixel_hashes.pinned())} pinned frames agree\n")
-            say("".join(f"other pixels: {key}\n" for key in differing))
+            pinned = pixel_hashes.pinned()
+            differing = [key for key, sha256 in pinned.items() if pixel_hashes.measured(key) != sha256]
+            write(f"{len(pinned) - len(differing)} of {len(pinned)} pinned frames agree\n")
+            write("".join(f"other pixels: {key}\n" for key in differing))
             return 1 if differing else 0
         seed = scene_seed(options.split, options.seed)
-        frames, speed = gather(seed, options.first, max(options.count, 2), tuple(options.size))
+        frames, images_per_s = gather(seed, options.first, max(options.count, 2), tuple(options.size))
         if options.save:
             save(frames, seed, options.first, options.save)
         if options.sheet:
             write_sheet(frames, options.sheet, columns=options.columns, labels=options.labels)
-        say(f"{count_up(frames, speed)}\n")
+        write(f"{statistics(frames, images_per_s)}\n")
     except (HscError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -1,4 +1,4 @@
-"""Where leaf, twig, railing and spoke cards are open: holes cut by texture coordinates while filling triangles."""
+"""Alpha masks of leaf, twig, railing and spoke cards: holes cut by texture coordinates while triangles are filled."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from benchmarks.datasets.roadscenes.noise import fraction, value
 
 @kernel
 def is_hole(kind: int, u: float, v: float, a: float, b: float) -> bool:
-    """True where the card of this kind lets one see through. u, v lie in [-1, 1] on foliage and wheels, in metres on
-    fences.
+    """Whether a card of this kind has a hole at texture coordinates (u, v).
 
-    a: the card's own seed, or bar spacing in metres. b: density, or fence height in metres.
+    u, v: in [-1, 1] on foliage and wheels, in metres on fences. a: the card's own seed, or bar spacing in metres. b:
+    density, or fence height in metres.
     """
     if kind == LEAF:
         r = u * u + v * v

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,14 @@ REACH = 3.0
 """Ignored objects of a class whose boxes, grown by this many pixels, meet are one region: a crowd."""
 
 
+class _Region(NamedTuple):
+    """One annotation of a frame. instances: its instance numbers. kind: its object class."""
+
+    instances: list[int]
+    kind: int
+    iscrowd: bool
+
+
 def annotate(frames: Iterable[Frame], names: Sequence[str]) -> dict[str, Any]:
     """The COCO dict of frames in order; image ids run from 1, category ids are 1 to 5 in the order of ``OBJECTS``."""
     images: list[dict[str, Any]] = []
@@ -24,15 +32,14 @@ def annotate(frames: Iterable[Frame], names: Sequence[str]) -> dict[str, Any]:
     for number, (frame, name) in enumerate(zip(frames, names, strict=True), start=1):
         height, width = frame.semantic.shape
         images.append({"id": number, "file_name": f"{name}.png", "width": width, "height": height})
-        for members, kind, crowd in _regions(frame):
-            mask = np.isin(frame.instances, members)
+        for region in _regions(frame):
             annotations.append(
                 {
                     "id": len(annotations) + 1,
                     "image_id": number,
-                    "category_id": kind + 1,
-                    "iscrowd": int(crowd),
-                    **_shape(mask),
+                    "category_id": region.kind + 1,
+                    "iscrowd": int(region.iscrowd),
+                    **_shape(np.isin(frame.instances, region.instances)),
                 }
             )
     categories = [{"id": i, "name": name} for i, name in enumerate(OBJECTS, start=1)]
@@ -44,11 +51,11 @@ def annotate(frames: Iterable[Frame], names: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _regions(frame: Frame) -> list[tuple[list[int], int, bool]]:
-    """(instance numbers, class, iscrowd) of each annotation of a frame."""
+def _regions(frame: Frame) -> list[_Region]:
+    """The annotations of a frame: its scorable objects one by one, then its crowds."""
     objects = frame.objects
-    single = [([int(i) + 1], int(objects.classes[i]), False) for i in np.flatnonzero(~objects.iscrowd)]
-    crowds: list[tuple[list[int], int, bool]] = []
+    single = [_Region([int(i) + 1], int(objects.classes[i]), False) for i in np.flatnonzero(~objects.iscrowd)]
+    crowds: list[_Region] = []
     for kind in range(len(OBJECTS)):
         left = [int(i) for i in np.flatnonzero(objects.iscrowd & (objects.classes == kind))]
         while left:
@@ -57,11 +64,12 @@ def _regions(frame: Frame) -> list[tuple[list[int], int, bool]]:
                 near = [i for i in left if _meet(objects.boxes_xyxy[member], objects.boxes_xyxy[i])]
                 group += near
                 left = [i for i in left if i not in near]
-            crowds.append(([i + 1 for i in sorted(group)], kind, True))
+            crowds.append(_Region([i + 1 for i in sorted(group)], kind, True))
     return single + crowds
 
 
 def _meet(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> bool:
+    """Whether two boxes (left, top, right, bottom) are closer than ``REACH`` on both axes."""
     return bool(a[0] - REACH < b[2] and b[0] - REACH < a[2] and a[1] - REACH < b[3] and b[1] - REACH < a[3])
 
 

@@ -1,8 +1,8 @@
-"""Rendered frames kept for the next look: some in memory, those of small splits also on disk.
+"""A cache of rendered frames: some in memory, those of small splits also on disk.
 
 The folder is ``$HSC_CACHE/roadscenes`` or ``~/.cache/hsc/roadscenes``; an empty ``HSC_CACHE`` keeps nothing on disk.
-Files are written under another name and moved into place, and their names hold the renderer's pins, so a changed
-renderer never reads old pixels. Frames that another user has put into a shared folder are not read.
+Files are written under another name and moved into place. Their folder is named by the hash of the pinned pixels, so a
+changed renderer never reads old pixels. Frames that another user put into a shared folder are not read.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hsc.weights.download import is_ours
 
 
 def folder() -> Path | None:
-    """Where frames are kept, None where nothing is to be kept."""
+    """The folder of cached frames, None if the disk is not to be used."""
     root = os.environ.get("HSC_CACHE")
     if root == "":
         return None
@@ -37,8 +37,8 @@ def cached_frame(seed: int, index: int, size: tuple[int, int], *, on_disk: bool)
     Raises:
         DataError: this machine renders other pixels than the pinned ones.
     """
-    place = folder() if on_disk else None
-    path = place / f"{seed}-{index:05d}-{size[0]}x{size[1]}.npz" if place else None
+    frames_folder = folder() if on_disk else None
+    path = frames_folder / f"{seed}-{index:05d}-{size[0]}x{size[1]}.npz" if frames_folder else None
     if path is not None and is_ours(path):
         frame = _read(path)
         if frame is not None:
@@ -53,24 +53,24 @@ def cached_frame(seed: int, index: int, size: tuple[int, int], *, on_disk: bool)
 
 
 def _frozen(frame: Frame) -> Frame:
-    """The frame is shared by all who ask: nobody may write into it."""
+    """The frame with read-only arrays, because all callers share it."""
     for array in (frame.image, frame.semantic, frame.instances, *frame.objects):
         array.flags.writeable = False
     return frame
 
 
 def _read(path: Path) -> Frame | None:
-    """A kept frame, None if the file is damaged: it is then rendered again."""
+    """A cached frame, None if the file is damaged, so that it is rendered again."""
     try:
-        kept = unpack(path.read_bytes())
-        objects = Objects(*(kept[name] for name in Objects._fields))
-        return _frozen(Frame(kept["image"], kept["semantic"], kept["instances"].astype(np.int32), objects))
+        arrays = unpack(path.read_bytes())
+        objects = Objects(*(arrays[name] for name in Objects._fields))
+        return _frozen(Frame(arrays["image"], arrays["semantic"], arrays["instances"].astype(np.int32), objects))
     except (OSError, ValueError, KeyError, DataError):
         return None
 
 
 def _write(path: Path, frame: Frame) -> None:
-    """Keep a frame; a full or read-only disk only costs time."""
+    """Write a frame to the cache; a failure, as on a full or read-only disk, only costs time."""
     arrays = {
         "image": frame.image,
         "semantic": frame.semantic,
@@ -79,9 +79,9 @@ def _write(path: Path, frame: Frame) -> None:
     }
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        number, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
         try:
-            with os.fdopen(number, "wb") as target:
+            with os.fdopen(descriptor, "wb") as target:
                 np.savez(target, **arrays)
             os.replace(name, path)
         finally:

@@ -1,6 +1,6 @@
-"""The camera: where it looks from, and its film: exposure, resolve, blur, tone curve, sensor noise.
+"""The camera's pose, and its film: exposure, downsampling, blur, tone curve, sensor noise.
 
-radiance (2H,2W,3) --mean of 4, exposed, clipped--> (H,W,3) --vignette, blur, sharpening--> --noise, tone curve--> uint8
+radiance (2H,2W,3) --mean of 4, exposed, clipped--> (H,W,3) --vignette, blur, sharpen--> --noise, tone curve--> uint8
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ class View(NamedTuple):
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole. position: metres. yaw, pitch, roll: radians, yaw towards +x, pitch upwards. focal: in image widths."""
+    """A pinhole camera.
+
+    position: metres. yaw, pitch, roll: radians, yaw towards +x, pitch upwards. focal: in image widths.
+    """
 
     position: tuple[float, float, float]
     yaw: float
@@ -53,9 +56,10 @@ class Camera:
 
 @dataclass(frozen=True)
 class Film:
-    """What the camera does to light. exposure: mean of the non-sky part after exposure. blur: sigma in pixels. motion:
-    streak in pixels. noise: sigma in 8-bit steps at mid grey. grain: 0 white noise, 1 smooth. sharpen: overshoot. tint:
-    gains (3,).
+    """The camera's response to light.
+
+    exposure: mean of the non-sky part after exposure. blur: sigma in pixels. motion: streak in pixels. noise: sigma in
+    8-bit steps at mid grey. grain: 0 white noise, 1 smooth. sharpen: overshoot. tint: gains (3,).
     """
 
     exposure: float
@@ -93,9 +97,9 @@ def smooth(image, taps, axis, out):  # type: ignore[no-untyped-def]
     down, along = (1, 0) if axis == 0 else (0, 1)
     for row in range(height):
         for column in range(width):
-            at, end = (row, height) if axis == 0 else (column, width)
+            index, end = (row, height) if axis == 0 else (column, width)
             r = g = b = 0.0
-            if half <= at < end - half:
+            if half <= index < end - half:
                 for k in range(-half, half + 1):
                     i, j, w = row + k * down, column + k * along, taps[k + half]
                     r, g, b = r + w * image[i, j, 0], g + w * image[i, j, 1], b + w * image[i, j, 2]
@@ -109,9 +113,7 @@ def smooth(image, taps, axis, out):  # type: ignore[no-untyped-def]
 
 @kernel
 def expose(image, soft, curve, sharpen, vignette, saturation, noise, grain, seed, out):  # type: ignore[no-untyped-def]
-    """Vignette, sharpening (image minus ``soft``), saturation, tone curve, noise that is stronger in the dark,
-    rounding.
-    """
+    """Vignette, sharpening (image minus ``soft``), saturation, tone curve, noise (stronger in the dark), rounding."""
     height, width = image.shape[0], image.shape[1]
     top = curve.shape[0] - 1
     for row in range(height):
@@ -163,25 +165,25 @@ def gaussian(sigma: float) -> Floats:
 def develop(
     radiance: npt.NDArray[np.float32], ground: npt.NDArray[np.bool_], film: Film, seed: int
 ) -> npt.NDArray[np.uint8]:
-    """Radiance (2H,2W,3) to a uint8 image (H,W,3). ``ground`` (2H,2W) marks what is not sky: exposure is set by it."""
+    """Radiance (2H,2W,3) to a uint8 image (H,W,3). ground: bool (2H,2W), True except on sky; it sets the exposure."""
     height, width = radiance.shape[0] // 2, radiance.shape[1] // 2
     seen = np.minimum(radiance[::4, ::4, 1].astype(np.float64), 4.0)
     mask = ground[::4, ::4]
     level = float(seen[mask].mean()) if mask.any() else float(seen.mean())
     image = np.empty((height, width, 3))
-    other = np.empty_like(image)
+    scratch = np.empty_like(image)
     resolve(radiance, film.exposure / max(level, 1e-4), *film.tint, image)
     taps = gaussian(film.blur)
-    smooth(image, taps, 0, other)
-    smooth(other, taps, 1, image)
+    smooth(image, taps, 0, scratch)
+    smooth(scratch, taps, 1, image)
     if film.motion >= 1.0:
         n = 2 * int(film.motion) + 1
-        smooth(image, np.full(n, 1.0 / n), 1, other)
-        image, other = other, image
+        smooth(image, np.full(n, 1.0 / n), 1, scratch)
+        image, scratch = scratch, image
     wide = np.array([0.25, 0.5, 0.25])
-    smooth(image, wide, 0, other)
+    smooth(image, wide, 0, scratch)
     soft = np.empty_like(image)
-    smooth(other, wide, 1, soft)
+    smooth(scratch, wide, 1, soft)
     out = np.empty((height, width, 3), np.uint8)
     expose(
         image,

@@ -1,6 +1,6 @@
-"""Profiles of cars: cross-sections at stations along their length, of which ``vehicles`` lofts bodies.
+"""Profiles of cars: cross-sections at stations along their length, from which ``vehicles`` lofts bodies.
 
-At each station z (metres from the middle, front positive) are given the half width, the height of the sill, the belt
+Each row is a station: its z (metres from the middle, front positive), the half width, the heights of the sill, the belt
 line and the top, the half width of the top, and whether the side and the top are glass from there to the next station.
 """
 

@@ -1,4 +1,4 @@
-"""The registered data set: splits, label spaces, COCO annotations, and rendered images kept between runs."""
+"""The registered data set: splits, label spaces, COCO annotations, and cached rendered images."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def scene_seed(split: str, seed: int | None) -> int:
 
 @lru_cache(maxsize=8)
 def _annotations(dataset: Roadscenes) -> dict[str, Any]:
-    """Kept here and not on the instance, which must stay cheap to pickle."""
+    """The data set's COCO dict, cached here and not on the instance, which must stay cheap to pickle."""
     from benchmarks.datasets.roadscenes.annotations import annotate
 
     return annotate((dataset.frame(i) for i in range(len(dataset))), dataset.image_ids())
@@ -44,9 +44,9 @@ def _annotations(dataset: Roadscenes) -> dict[str, Any]:
 class Roadscenes:
     """Rendered street scenes with exact boxes, masks and label maps.
 
-    split: "val" (64 images unless told), "train" (4000) or "test" (256). size: width and height in pixels. images: how
-    many.
-    seed: other streets than the split's own; splits never share a scene, whatever their seeds.
+    split: "val" (64 images by default), "train" (4000) or "test" (256). size: width and height in pixels. images: the
+    number of images, None for the split's default. seed: selects streets other than the split's own; splits never share
+    a scene, whatever their seeds.
     """
 
     split: Literal["val", "train", "test"] = "val"
@@ -56,13 +56,10 @@ class Roadscenes:
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """It renders, and its labels need every scene: as many as its largest split has, no more."""
-        images, most = settings["images"], max(IMAGES.values())
-        return (
-            f"it would render {images} scenes, without trust at most {most}"
-            if isinstance(images, int) and images > most
-            else None
-        )
+        """None up to the size of the largest split: its labels render every scene, so more would cost too much."""
+        images, max_images = settings["images"], max(IMAGES.values())
+        too_many = isinstance(images, int) and images > max_images
+        return f"it would render {images} scenes, without trust at most {max_images}" if too_many else None
 
     def __post_init__(self) -> None:
         if self.split not in SPLITS:
@@ -81,7 +78,7 @@ class Roadscenes:
 
     @property
     def revision(self) -> str:
-        """Hash of the pinned pixels and of what chooses the scenes."""
+        """Hash of the pinned pixels and of the settings that choose the scenes."""
         text = json.dumps([pixel_hashes.digest(), self.split, list(self.size), len(self), self.seed])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -90,7 +87,7 @@ class Roadscenes:
         return [f"{self.split}-{i:05d}" for i in range(len(self))]
 
     def frame(self, index: int) -> Frame:
-        """Image and labels of scene ``index``, from the cache where there is one.
+        """Image and labels of scene ``index``, from the cache if it is there.
 
         Raises:
             DataError: this machine renders other pixels than the pinned ones.
@@ -103,8 +100,10 @@ class Roadscenes:
         return cached_frame(scene_seed(self.split, self.seed), index, self.size, on_disk=self.split != "train")
 
     def relit(self, index: int, light_of: int) -> Image:
-        """Image ``index`` in the light of scene ``light_of``: another time of day, haze and film. Raises as ``frame``
-        does; never cached.
+        """Image ``index`` in the light of scene ``light_of``: another time of day, haze and film; never cached.
+
+        Raises:
+            DataError, IndexError: as ``frame``.
         """
         from benchmarks.datasets.roadscenes.renderer import render
 
@@ -124,7 +123,7 @@ class Roadscenes:
         return SegmentationMap(self.frame(index).semantic)
 
     def coco(self) -> Mapping[str, Any]:
-        """Boxes and masks of all images in COCO format; ``iscrowd`` regions as the package's docstring tells."""
+        """Boxes and masks of all images in COCO format; the package's docstring describes the ``iscrowd`` regions."""
         return _annotations(self)
 
     def coco_with_masks(self) -> Mapping[str, Any]:
@@ -138,11 +137,11 @@ class Roadscenes:
         return LabelSpace("camvid11", SEMANTIC) if kind is SegmentationMap else None
 
     def available(self) -> str | None:
-        """Always: nothing but code is needed."""
+        """None: it needs only code."""
         return None
 
     def provenance(self) -> Mapping[str, str]:
-        """Origin, licence and the renderer's pins."""
+        """Origin, licence, and the hash of the pinned pixels."""
         return {
             "source": "rendered by benchmarks.datasets.roadscenes",
             "licence": "Apache-2.0",

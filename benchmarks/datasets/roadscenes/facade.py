@@ -1,5 +1,4 @@
-"""Albedo and gloss of building fronts: brick, render, stone or curtain wall, with windows, shop fronts, doors, sills
-and cornices.
+"""Albedo and gloss of building fronts: brick, render, stone or curtain wall, with windows, shops, doors and cornices.
 
 A front is flat geometry; its relief is painted: reveals are dark at the top and one side, sills and string courses
 catch light.
@@ -14,7 +13,7 @@ from benchmarks.datasets.roadscenes.noise import floor_int, fraction, hash2, kee
 
 @kernel
 def masonry(u, v, style, seed, f, r, g, b):  # type: ignore[no-untyped-def]
-    """Wall surface between the openings. style: 0 brick, 1 render, 2 ashlar, 3 panels."""
+    """Albedo of the wall between the openings. style: 0 brick, 1 render, 2 ashlar, 3 panels."""
     stain = (
         1.0 + octaves(u, v * 0.5, 0.35, 3, f, seed + 1) * 0.28 + octaves(u * 3.0, v * 0.4, 0.8, 2, f, seed + 5) * 0.12
     )
@@ -43,7 +42,7 @@ def masonry(u, v, style, seed, f, r, g, b):  # type: ignore[no-untyped-def]
 
 @kernel
 def opening(x, y, width, height, i, j, seed, f):  # type: ignore[no-untyped-def]
-    """A window pane at x in [0, width], y in [0, height] metres: albedo and gloss, frame, curtain and reveal included."""
+    """Albedo and gloss of a window at x in [0, width], y in [0, height] metres, with frame, curtain and reveal."""
     kind = hash2(i, j, seed + 20)
     frame_white = 0.55 if hash2(0, 0, seed + 21) < 0.65 else 0.05
     frame = 0.055

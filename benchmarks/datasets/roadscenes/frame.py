@@ -1,4 +1,4 @@
-"""What rendering gives: an image, its label map, its instances, and what is seen of each object."""
+"""The result of rendering: an image, its label map, its instances, and the visible part of each object."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 
 class Objects(NamedTuple):
-    """What is seen of each object with at least one pixel, in order of instance number.
+    """The visible parts of the objects with at least one pixel, in order of instance number.
 
-    boxes_xyxy: float32 (N,4). classes: int64 (N,). areas: int64 (N,) pixels. visible: float32 (N,) share of its outline
-    that is not hidden. iscrowd: bool (N,).
+    boxes_xyxy: float32 (N,4). classes: int64 (N,). areas: int64 (N,) pixels. visible: float32 (N,), the share of the
+    outline that is not hidden. iscrowd: bool (N,).
     """
 
     boxes_xyxy: npt.NDArray[np.float32]
@@ -48,5 +48,5 @@ class Frame:
 
     @property
     def iscrowd(self) -> npt.NDArray[np.bool_]:
-        """bool (N,): True where the object is too small or too hidden to be asked for."""
+        """bool (N,): True for objects that are too small or too hidden to be scored."""
         return self.objects.iscrowd

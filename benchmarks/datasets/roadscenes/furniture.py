@@ -85,9 +85,7 @@ def polygon(centre: Floats, radius: float, sides: int, yaw: float) -> Solid:
 
 
 def add_sign(mesh: Mesh, rng: np.random.Generator, x: float, z: float, *, away: bool = False) -> None:
-    """A traffic sign, sometimes two, on a post. The faces of one post's signs are instances of their own; backs are
-    none.
-    """
+    """A post with one or two traffic signs. Each face is an instance of its own; signs seen from behind are none."""
     height = float(rng.uniform(2.0, 2.9))
     _bars(mesh, [([x, 0.1, z], [x, height + 0.35, z], 0.04)], (0.25, 0.26, 0.26))
     for k in range(2 if rng.uniform() < 0.25 else 1):
@@ -117,20 +115,20 @@ def add_sign(mesh: Mesh, rng: np.random.Generator, x: float, z: float, *, away: 
 def add_bollards(mesh: Mesh, x: float, z0: float, count: int, spacing: float) -> None:
     """A row of bollards along the kerb."""
     z = z0 + spacing * np.arange(count)
-    one = np.ones(count)
-    a, b = np.stack([x * one, 0.1 * one, z], 1), np.stack([x * one, 1.0 * one, z], 1)
-    mesh.add(tubes(a, b, 0.075 * one, 0.065 * one, sides=6), METAL, S_POLE, (0.03, 0.03, 0.032))
+    ones = np.ones(count)
+    a, b = np.stack([x * ones, 0.1 * ones, z], 1), np.stack([x * ones, 1.0 * ones, z], 1)
+    mesh.add(tubes(a, b, 0.075 * ones, 0.065 * ones, sides=6), METAL, S_POLE, (0.03, 0.03, 0.032))
 
 
 def add_bin(mesh: Mesh, rng: np.random.Generator, x: float, z: float) -> None:
-    """A litter bin or a cabinet: void in the semantic map, as CamVid has no such class among its eleven."""
+    """A litter bin or a cabinet, void in the semantic map because CamVid's eleven classes have no such class."""
     tall = float(rng.uniform(0.9, 1.4))
     colour = rng.uniform(0.02, 0.2) * np.array([0.6, 1.0, 0.7])
     mesh.add_box([x, 0.1 + tall / 2, z], (0.28, tall / 2, rng.uniform(0.25, 0.5)), PLAIN, S_VOID, colour)
 
 
 def add_fence(mesh: Mesh, rng: np.random.Generator, x: float, z0: float, z1: float, kind: int) -> None:
-    """Along z: 0 railings, 1 wire mesh, 2 garden wall, 3 hedge, 4 wall with railings on top."""
+    """A fence along z. kind: 0 railings, 1 wire mesh, 2 garden wall, 3 hedge, 4 wall with railings on top."""
     if z1 - z0 < 1.0:
         return
     cuts = np.append(np.arange(z0, z1 - 1.0, 9.0), z1)
@@ -143,10 +141,10 @@ def add_fence(mesh: Mesh, rng: np.random.Generator, x: float, z0: float, z1: flo
     }[kind]
     near, far = cuts[:-1], cuts[1:]
 
-    def sheet(low: float, high: float, at: float) -> Solid:
+    def sheet(low: float, high: float, sheet_x: float) -> Solid:
         z = np.stack([near, far, far, near], 1)
         y = np.broadcast_to(np.array([low, low, high, high]), z.shape)
-        return quads(np.stack([np.full_like(z, at), y, z], 2), np.stack([z, y - low], 2))
+        return quads(np.stack([np.full_like(z, sheet_x), y, z], 2), np.stack([z, y - low], 2))
 
     base = 0.1
     seed = int(rng.integers(1, 9999))

@@ -1,4 +1,4 @@
-"""Albedo of what one drives and walks on: asphalt with its markings, patches and cracks; slabs; kerb stones; grass."""
+"""Albedo and gloss of the ground: asphalt with its markings, patches and cracks; slabs; kerb stones; grass."""
 
 from __future__ import annotations
 

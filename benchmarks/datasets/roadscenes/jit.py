@@ -1,5 +1,7 @@
-"""How the inner loops are compiled: kept on disk, no fast arithmetic (pixels must not depend on the machine), no checks
-for division by zero.
+"""Decorators that compile the inner loops with numba.
+
+The code is cached on disk, without fast arithmetic (pixels must not depend on the machine) and without checks for
+division by zero.
 """
 
 from __future__ import annotations
@@ -9,6 +11,4 @@ from numba import njit
 kernel = njit(cache=True, error_model="numpy")
 
 inlined = njit(cache=True, error_model="numpy", forceinline=True)
-"""For what is called at one place in an inner loop, where handing over the scene's arrays would cost more than the
-work.
-"""
+"""For functions called at one place in an inner loop, where passing the arrays would cost more than the work."""

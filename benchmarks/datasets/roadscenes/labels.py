@@ -1,8 +1,8 @@
-"""From samples to labels: the vote of a pixel's four samples, and what of each object is seen.
+"""From samples to labels: the vote of a pixel's four samples, and the visible extent of each object.
 
-An object is scorable when enough of it is seen: at least ``MIN_AREA`` (64) pixels and ``MIN_SIDE`` (5) pixels on both
+An object is scorable if enough of it is visible: at least ``MIN_AREA`` (64) pixels and ``MIN_SIDE`` (5) pixels on both
 sides of its box at 384x256 (both scale with the picture), and a quarter of its outline inside the picture. The others
-are ``iscrowd``: detections on them are neither right nor wrong.
+are ``iscrowd``: detections on them count neither as right nor as wrong.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MIN_AREA, MIN_SIDE, MIN_VISIBLE = 64.0, 5.0, 0.25
 
 @kernel
 def vote(winner, semantic_of, instance_of, semantic, instances):  # type: ignore[no-untyped-def]
-    """Label of each pixel: of its four samples the (semantic, instance) pair seen most often, the first on a tie."""
+    """Write each pixel's label: the most frequent (semantic, instance) pair of its four samples, the first on a tie."""
     height, width = semantic.shape
     keys = np.empty(4, np.int64)
     for row in range(height):
@@ -40,31 +40,32 @@ def vote(winner, semantic_of, instance_of, semantic, instances):  # type: ignore
 @kernel
 def extents(instances, count):  # type: ignore[no-untyped-def]
     """int64 (count + 1, 5): left, top, right, bottom (exclusive) and area of each instance number."""
-    found = np.empty((count + 1, 5), np.int64)
+    extent = np.empty((count + 1, 5), np.int64)
     height, width = instances.shape
     for k in range(count + 1):
-        found[k, 0], found[k, 1], found[k, 2], found[k, 3], found[k, 4] = width, height, 0, 0, 0
+        extent[k, 0], extent[k, 1], extent[k, 2], extent[k, 3], extent[k, 4] = width, height, 0, 0, 0
     for row in range(height):
         for column in range(width):
             k = instances[row, column]
             if k > 0:
-                found[k, 0], found[k, 1] = min(found[k, 0], column), min(found[k, 1], row)
-                found[k, 2], found[k, 3] = max(found[k, 2], column + 1), max(found[k, 3], row + 1)
-                found[k, 4] += 1
-    return found
+                extent[k, 0], extent[k, 1] = min(extent[k, 0], column), min(extent[k, 1], row)
+                extent[k, 2], extent[k, 3] = max(extent[k, 2], column + 1), max(extent[k, 3], row + 1)
+                extent[k, 4] += 1
+    return extent
 
 
 def measure(
     instances: npt.NDArray[np.int32], classes: npt.NDArray[np.int64], amodal: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int32], Objects]:
-    """Renumber the instances that are seen as 1 to N and describe them. amodal: unhidden samples of each number, four a
-    pixel.
+    """Renumber the visible instances as 1 to N and describe them.
+
+    amodal: the samples that each instance would have if nothing hid it, four a pixel.
     """
-    found = extents(instances, len(classes))
-    seen = np.flatnonzero(found[:, 4] > 0)
+    extent = extents(instances, len(classes))
+    seen = np.flatnonzero(extent[:, 4] > 0)
     renumber = np.zeros(len(classes) + 1, np.int32)
     renumber[seen] = np.arange(1, len(seen) + 1)
-    boxes, areas = found[seen, :4].astype(np.float32), found[seen, 4]
+    boxes, areas = extent[seen, :4].astype(np.float32), extent[seen, 4]
     visible = np.minimum(4.0 * areas / np.maximum(amodal[seen], 1), 1.0).astype(np.float32)
     height, width = instances.shape
     scale = (width * height / (384.0 * 256.0)) ** 0.5

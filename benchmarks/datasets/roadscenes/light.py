@@ -1,4 +1,4 @@
-"""The light of one scene as a flat float64 vector, so that compiled kernels can read it, and the sky it comes from."""
+"""The light of one scene as a flat float64 vector that compiled kernels can read, the sky, and reflections of both."""
 
 from __future__ import annotations
 
@@ -67,8 +67,9 @@ def sky(dx, dy, dz, light):  # type: ignore[no-untyped-def]
 
 @kernel
 def surroundings(x, dx, dy, dz, light, flat):  # type: ignore[no-untyped-def]
-    """What a shiny surface at lateral position x mirrors: sky above, facades at the sides, road below. flat: a level
-    surface.
+    """Radiance (r, g, b) that a shiny surface at lateral position x mirrors from unit direction (dx, dy, dz).
+
+    Sky above, facades at the sides, road below. flat: whether the surface is level.
     """
     if dy < 0.0:
         return light[BOUNCE] * 0.4, light[BOUNCE + 1] * 0.4, light[BOUNCE + 2] * 0.4

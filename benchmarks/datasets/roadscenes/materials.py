@@ -1,5 +1,6 @@
-"""Numbers of the materials, the semantic classes and the object classes. Materials from 40 on have holes (see
-``cutout``).
+"""Numbers of the materials, the semantic classes and the object classes.
+
+Materials from 40 on have holes (see ``alpha_mask``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""A growing list of triangles with all that shading needs, and the solids that scenes are made of, each built many at a
-time.
-"""
+"""The mesh of a scene with everything that shading needs, and the solids that it is built from, many at a time."""
 
 from __future__ import annotations
 
@@ -13,9 +11,12 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
+GREY = (0.5, 0.5, 0.5)
+NO_PARAMETERS = (0.0, 0.0, 0.0, 0.0)
+
 
 class Solid(NamedTuple):
-    """Triangles without a look: triangles (T,3,3) in metres, uv (T,3,2), normals (T,3,3); a zero normal means flat."""
+    """Triangles without material: triangles (T,3,3) in metres, uv (T,3,2), normals (T,3,3), zero for flat ones."""
 
     triangles: Floats
     uv: Floats
@@ -23,8 +24,10 @@ class Solid(NamedTuple):
 
 
 class Arrays(NamedTuple):
-    """A finished mesh, float32 but for the triangles: Solid's arrays plus colours (T,3) linear, parameters (T,4),
-    material, semantic and instance (T,)."""
+    """A finished mesh: Solid's arrays, colours (T,3) linear, parameters (T,4), material, semantic and instance (T,).
+
+    Floats are float32 except for the triangles, which are float64.
+    """
 
     triangles: Floats
     uv: Floats
@@ -38,7 +41,11 @@ class Arrays(NamedTuple):
 
 @dataclass
 class Mesh:
-    """Chunks of triangles; ``objects`` holds the class of instances 1, 2, ... in order."""
+    """A growing mesh.
+
+    chunks: solids with their looks. bars, pending, sheets: bars, boxes and quads that are built together in the end.
+    objects: the class of instances 1, 2, ... in order.
+    """
 
     chunks: list[tuple[Any, ...]] = field(default_factory=list)
     bars: list[tuple[Any, ...]] = field(default_factory=list)
@@ -52,25 +59,51 @@ class Mesh:
         return len(self.objects)
 
     def add(
-        self, solid: Solid, material, semantic, colour=(0.5, 0.5, 0.5), parameters=(0.0, 0.0, 0.0, 0.0), instance=0
-    ) -> None:  # type: ignore[no-untyped-def]
+        self,
+        solid: Solid,
+        material: npt.ArrayLike,
+        semantic: npt.ArrayLike,
+        colour: npt.ArrayLike = GREY,
+        parameters: npt.ArrayLike = NO_PARAMETERS,
+        instance: npt.ArrayLike = 0,
+    ) -> None:
         """Append triangles; material, semantic, colour, parameters, instance are one for all or one a triangle."""
         if len(solid.triangles):
             self.chunks.append((*solid, colour, parameters, material, semantic, instance))
 
     def add_box(
-        self, centre, half, material: int, semantic: int, colour=(0.5, 0.5, 0.5), parameters=(0.0, 0.0, 0.0, 0.0)
-    ) -> None:  # type: ignore[no-untyped-def]
+        self,
+        centre: npt.ArrayLike,
+        half: npt.ArrayLike,
+        material: int,
+        semantic: int,
+        colour: npt.ArrayLike = GREY,
+        parameters: npt.ArrayLike = NO_PARAMETERS,
+    ) -> None:
         """Append one upright box, not turned; all of them are built together in the end."""
         self.pending.append((centre, half, colour, parameters, material, semantic))
 
     def add_quad(
-        self, corners, uv, material: int, semantic: int, colour=(0.5, 0.5, 0.5), parameters=(0.0, 0.0, 0.0, 0.0)
-    ) -> None:  # type: ignore[no-untyped-def]
+        self,
+        corners: npt.ArrayLike,
+        uv: npt.ArrayLike,
+        material: int,
+        semantic: int,
+        colour: npt.ArrayLike = GREY,
+        parameters: npt.ArrayLike = NO_PARAMETERS,
+    ) -> None:
         """Append one flat quad: four corners (x, y, z) and four (u, v); all of them are built together in the end."""
         self.sheets.append((corners, uv, colour, parameters, material, semantic))
 
-    def add_bar(self, start, end, radius_m: float, material: int, semantic: int, colour=(0.5, 0.5, 0.5)) -> None:  # type: ignore[no-untyped-def]
+    def add_bar(
+        self,
+        start: npt.ArrayLike,
+        end: npt.ArrayLike,
+        radius_m: float,
+        material: int,
+        semantic: int,
+        colour: npt.ArrayLike = GREY,
+    ) -> None:
         """Append one round bar, a little thinner at its end; all of them are built together in the end."""
         self.bars.append((start, end, radius_m, colour, material, semantic))
 
@@ -240,10 +273,10 @@ def _cross(a: Floats, b: Floats) -> Floats:
 
 
 def placed(solid: Solid, position: Floats, yaw: float, scale: Floats | float = 1.0) -> Solid:
-    """A template moved: scaled (one factor, or one an axis), turned about the vertical, shifted to ``position`` (3,)."""
-    one = np.array([yaw])
-    triangles = turned((solid.triangles * scale)[None], one)[0] + np.asarray(position)
-    return Solid(triangles, solid.uv, turned(solid.normals[None], one)[0])
+    """A template scaled (one factor, or one an axis), turned about the vertical, and moved to ``position`` (3,)."""
+    yaws = np.array([yaw])
+    triangles = turned((solid.triangles * scale)[None], yaws)[0] + np.asarray(position)
+    return Solid(triangles, solid.uv, turned(solid.normals[None], yaws)[0])
 
 
 def joined(solids: list[Solid]) -> Solid:

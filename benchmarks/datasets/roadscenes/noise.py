@@ -1,4 +1,4 @@
-"""Repeatable randomness in space: integer hashes and smooth value noise, the raw stuff of every texture.
+"""Repeatable spatial noise for all textures: integer hashes and smooth value noise.
 
 Only integer arithmetic, additions and multiplications in float64: the same bits on every machine.
 Value noise: Perlin, "An image synthesizer" (1985), in its lattice-value form.
@@ -11,7 +11,7 @@ from benchmarks.datasets.roadscenes.jit import kernel
 
 @kernel
 def hash2(ix: int, iy: int, seed: int) -> float:
-    """A number in [0, 1) that belongs to lattice point (ix, iy)."""
+    """A pseudo-random number in [0, 1) of lattice point (ix, iy)."""
     h = (ix * 374761393 + iy * 668265263 + seed * 362437) & 0xFFFFFFFF
     h = ((h ^ (h >> 13)) * 1274126177) & 0xFFFFFFFF
     h ^= h >> 16
@@ -42,16 +42,14 @@ def value(x: float, y: float, seed: int) -> float:
 
 @kernel
 def keep(frequency: float, footprint: float) -> float:
-    """How much of a texture of this frequency survives a sample of this footprint: 1 below 0.35 cycles a sample, 0
-    above 0.9.
-    """
+    """The share of a texture's contrast that is kept at this footprint: 1 below 0.35 cycles a sample, 0 above 0.9."""
     k = (0.9 - frequency * footprint) * 1.8181818181818181
     return 0.0 if k < 0.0 else (1.0 if k > 1.0 else k)
 
 
 @kernel
 def octaves(x: float, y: float, frequency: float, count: int, footprint: float, seed: int) -> float:
-    """Sum of ``count`` octaves of noise, centred on 0, about -1 to 1, without what the sample cannot resolve."""
+    """Sum of ``count`` octaves of noise, about -1 to 1, mean 0, without octaves too fine for the footprint."""
     total, amplitude = 0.0, 1.0
     for i in range(count):
         k = keep(frequency, footprint)

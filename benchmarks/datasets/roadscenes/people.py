@@ -1,4 +1,4 @@
-"""Pedestrians and riders: a posed skeleton of tapered tubes with clothes, many people built at once.
+"""Pedestrians and riders: posed skeletons of tapered tubes with clothes, many people built at once.
 
 Joints follow a walking cycle (hips, knees, shoulders, elbows swing with the phase) or a rider's pose. Local axes: x
 right, y up, z ahead; heights are for a person of 1.75 m and scaled.
@@ -65,10 +65,12 @@ class Limb(NamedTuple):
 
 
 class Looks(NamedTuple):
-    """What N people wear. tall, wide (N,): factors on height and girth. Colours (N,3), linear. coat (N,): down to the
-    knees.
-    pattern (N,2): kind and seed of the cloth. bag_size (N,): radius in metres. on_back: bags are rucksacks, else
-    carried."""
+    """The build and clothes of N people.
+
+    tall, wide (N,): factors on height and girth. leg, top, sleeve, skin, crown, shoe, bag (N,3): linear colours. coat
+    (N,): whether the top reaches the knees. pattern (N,2): kind and seed of the cloth. bag_size (N,): radius in metres.
+    on_back: bags are rucksacks, else carried in a hand.
+    """
 
     tall: Floats
     wide: Floats

@@ -1,7 +1,7 @@
-"""What the pixels are: sha256 of a few frames, pinned beside the code and checked where images are rendered.
+"""The sha256 of a few frames, pinned beside the code and checked before images are rendered.
 
-Data made of code has no file to hash. The pins stand for it: if a compiler, a library or an edit changes a pixel, the
-data set refuses to work rather than quietly become another one.
+Rendered data has no file to hash, so these hashes stand for it: if a compiler, a library or an edit changes a pixel,
+the data set refuses to work instead of silently becoming another one.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from benchmarks.datasets.roadscenes.frame import Frame
 
 VERSION = 1
-FILE = Path(__file__).with_name("pins.json")
+FILE = Path(__file__).with_name("pixel_hashes.json")
 PROBE = "2/0/96x64"
 
 
 @cache
 def pinned() -> dict[str, str]:
-    """``seed/index/WxH`` to sha256, as written in ``pins.json``."""
+    """``seed/index/WxH`` to sha256, as written in ``pixel_hashes.json``."""
     return dict(json.loads(FILE.read_text())["frames"]) if FILE.exists() else {}
 
 
 @cache
 def digest() -> str:
-    """One hash for the renderer's version and all pins."""
+    """One hash of the renderer's version and all pinned hashes."""
     return hashlib.sha256(json.dumps([VERSION, sorted(pinned().items())]).encode()).hexdigest()[:16]
 
 
@@ -41,7 +41,7 @@ def fingerprint(frame: Frame) -> str:
 
 
 def measured(key: str) -> str:
-    """Render the frame a key names and hash it."""
+    """The hash of the frame that a key names, rendered here."""
     from benchmarks.datasets.roadscenes.renderer import render
 
     seed, index, size = key.split("/")
@@ -49,28 +49,27 @@ def measured(key: str) -> str:
     return fingerprint(render(int(seed), int(index), (int(width), int(height))))
 
 
-def compare(key: str, want: str) -> None:
-    """Render the frame a key names and compare it with a hash.
+def compare(key: str, expected: str) -> None:
+    """Render the frame that a key names and compare it with a hash.
 
     Raises:
         DataError: the pixels differ.
     """
-    if measured(key) != want:
+    if measured(key) != expected:
         raise DataError(
-            f"roadscenes renders other pixels here than those pinned for {key} (renderer version {VERSION}), so "
-            f"results would not compare; "
-            "clear numba's cache (the __pycache__ folders beside the renderer, or NUMBA_CACHE_DIR) and try again; "
-            "if it persists, report the machine and the versions of numba and numpy"
+            f"roadscenes renders other pixels here than those pinned for {key} (renderer version {VERSION}), "
+            f"so results would not compare; clear numba's cache (the __pycache__ folders beside the renderer, or "
+            f"NUMBA_CACHE_DIR) and try again; if it persists, report the machine and the versions of numba and numpy"
         )
 
 
 @cache
 def check() -> None:
-    """Compare one small frame with its pin; once a process. Raises as ``compare`` does."""
+    """Compare one small frame with its pinned hash, once a process. Raises as ``compare`` does."""
     if PROBE in pinned():
         compare(PROBE, pinned()[PROBE])
 
 
 def write(keys: list[str]) -> None:
-    """Pin these frames: for whoever changes the renderer on purpose, and VERSION with it."""
+    """Pin these frames, after an intended change of the renderer and of VERSION."""
     FILE.write_text(json.dumps({"version": VERSION, "frames": {key: measured(key) for key in keys}}, indent=1) + "\n")

@@ -1,6 +1,4 @@
-"""Trees and hedges: a few grown templates of branching tubes with cards of leaves or twigs, placed with other sizes and
-turns.
-"""
+"""Trees: a few templates of branching tubes with cards of leaves or twigs, placed at various sizes and angles."""
 
 from __future__ import annotations
 
@@ -16,9 +14,7 @@ TEMPLATES = 10
 
 
 class Tree(NamedTuple):
-    """wood: trunk and branches; cards: leaf or twig cards; tone (T,) brightness of each card triangle; seed (T,) of
-    each card.
-    """
+    """A template. wood: trunk and branches. cards: leaf or twig cards. tone, seed (T,): of each card triangle."""
 
     wood: Solid
     cards: Solid
@@ -28,7 +24,7 @@ class Tree(NamedTuple):
 
 @lru_cache(maxsize=2 * TEMPLATES)
 def grown(template: int, far: bool) -> Tree:
-    """Template tree 0 to 9, about 9 m tall; even ones grow bare (winter), odd ones in leaf. far: fewer, larger pieces."""
+    """Template tree 0 to 9, about 9 m tall; even ones are bare (winter), odd ones leafy. far: fewer, larger pieces."""
     rng = np.random.Generator(np.random.PCG64(7000 + template))
     trunk = rng.uniform(2.0, 3.4)
     starts, ends = [np.zeros((1, 3))], [np.array([[rng.uniform(-0.2, 0.2), trunk, rng.uniform(-0.2, 0.2)]])]

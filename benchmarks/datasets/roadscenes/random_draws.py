@@ -1,4 +1,4 @@
-"""Random choices the scene makes everywhere, quicker than numpy's own for single values."""
+"""Random draws that all parts of a scene use, faster than numpy's own for single values."""
 
 from __future__ import annotations
 

@@ -25,8 +25,10 @@ CONTACT_SHAPE = (400, 240)
 
 
 class Samples(NamedTuple):
-    """winner int32 (2H,2W): nearest triangle, -1 for sky. best float32 (2H,2W): its nearness. amodal int64: samples of
-    each instance, counted as if nothing hid it.
+    """The rasterised samples of a scene.
+
+    winner: int32 (2H,2W), the nearest triangle, -1 for sky. best: float32 (2H,2W), its nearness. amodal: int64, samples
+    of each instance, counted as if nothing hid it.
     """
 
     winner: npt.NDArray[np.int32]
@@ -35,8 +37,9 @@ class Samples(NamedTuple):
 
 
 def render(seed: int, index: int, size: tuple[int, int] = (384, 256), *, light_of: int | None = None) -> Frame:
-    """Render scene ``index`` of ``seed`` at size (width, height). light_of: in the light of that scene, see
-    ``scene.relit``.
+    """Render scene ``index`` of ``seed`` at size (width, height).
+
+    light_of: the index of the scene whose light is used (see ``scene.relit``), None for its own light.
     """
     width, height = size
     scene = draw_scene(seed, index)
@@ -69,8 +72,9 @@ def _samples(scene: Scene, view: View, width: int, height: int) -> Samples:
 
 
 def _shadow_map(scene: Scene) -> npt.NDArray[np.float32]:
-    """Greatest height of anything on each sun ray, the rays told apart by where they meet the ground. Also sets the
-    map's slots.
+    """The maximum height of any surface on each sun ray, indexed by the point where the ray meets the ground.
+
+    Also sets the map's slots in the light vector.
     """
     light, mesh = scene.light, scene.mesh
     sun = light[slot.SUN : slot.SUN + 3]
@@ -83,7 +87,7 @@ def _shadow_map(scene: Scene) -> npt.NDArray[np.float32]:
     screen[..., 2] = t[..., 1]
     shape = int(SHADOW_LENGTH_M * SHADOW_TEXELS_PER_M), int(SHADOW_WIDTH_M * SHADOW_TEXELS_PER_M)
     heights = np.full(shape, 0.3, np.float32)
-    # What lies flat on the ground throws no shadow.
+    # Surfaces that lie flat on the ground cast no shadow.
     order = np.flatnonzero((t[..., 1].max(axis=1) > 0.3) & (t[..., 2].min(axis=1) < 80.0))
     parent = np.arange(len(t), dtype=np.int32)
     fill(
@@ -101,11 +105,11 @@ def _shadow_map(scene: Scene) -> npt.NDArray[np.float32]:
 
 
 def _contact(scene: Scene) -> Floats:
-    """How much of the sky vehicles and people take from the ground around them, on a grid of 25 cm cells."""
+    """The share of the sky that vehicles and people hide from the ground around them, on a grid of 25 cm cells."""
     grid = np.zeros(CONTACT_SHAPE)
     # The first footprint is the camera's own car, which is not in the picture.
-    for place, z, half_width, half_length, yaw in scene.footprints.rows[1:]:
-        x = place + scene.light[slot.BEND] * max(z, 0.0) ** 2
+    for straight_x, z, half_width, half_length, yaw in scene.footprints.rows[1:]:
+        x = straight_x + scene.light[slot.BEND] * max(z, 0.0) ** 2
         reach = half_length + 1.0
         j0, j1 = int((x - reach - CONTACT_X0) / CONTACT_CELL_M), int((x + reach - CONTACT_X0) / CONTACT_CELL_M) + 1
         i0, i1 = int((z - reach - CONTACT_Z0) / CONTACT_CELL_M), int((z + reach - CONTACT_Z0) / CONTACT_CELL_M) + 1

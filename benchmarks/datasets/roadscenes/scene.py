@@ -1,4 +1,4 @@
-"""One scene: everything drawn from (seed, index) before a size is chosen."""
+"""A scene: everything drawn from (seed, index) before an image size is chosen."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from benchmarks.datasets.roadscenes.weather import draw_film, draw_light
 
 @dataclass(frozen=True)
 class Scene:
-    """mesh: all triangles, bent to the street's course. objects: object class of instance i + 1. light: the vector of
-    ``light``.
+    """A drawn scene.
+
+    mesh: all triangles, bent to the street's course. objects: the class of instance i + 1 at i. light: the vector that
+    the module ``light`` describes. weather: its name.
     """
 
     mesh: Arrays
@@ -30,7 +32,7 @@ class Scene:
 
     @property
     def conditions(self) -> dict[str, float]:
-        """Numbers that hold for the whole picture. dusk: 1 or 0. haze: a metre's share of fog. exposure: see ``Film``."""
+        """Numbers that hold for the whole picture. dusk: 1 or 0. haze: fog per metre. exposure: see ``Film``."""
         return {
             "dusk": float(self.light[slot.DUSK]),
             "haze": float(self.light[slot.FOG]),
@@ -51,9 +53,7 @@ _LIT = (
 
 
 def relit(scene: Scene, other: Scene) -> Scene:
-    """A scene in another one's light: sky, sun's colour, haze, wet ground, and what the film makes of it; the sun stays
-    where it stands.
-    """
+    """A scene in the light of another: its sky, sun colour, haze, wet ground and film; the sun keeps its position."""
     light, film = scene.light.copy(), other.film
     light[list(_LIT)] = other.light[list(_LIT)]
     own = replace(

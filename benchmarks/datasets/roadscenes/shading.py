@@ -37,7 +37,7 @@ CONTACT_CELL_M, CONTACT_X0, CONTACT_Z0 = 0.25, -30.0, -4.0
 
 @kernel
 def lit(px, py, pz, light, shadow_map, row, column):  # type: ignore[no-untyped-def]
-    """Share of the sun that reaches a point, by looks at the sun's height map."""
+    """Share of the sun's disc that is visible from a point, by samples of the shadow map."""
     scale = light[SHADOW_SCALE]
     k = py / light[SUN + 1]
     x = (px - k * light[SUN] - light[SHADOW_X]) * scale
@@ -68,7 +68,7 @@ def lit(px, py, pz, light, shadow_map, row, column):  # type: ignore[no-untyped-
 
 @inlined
 def openness(px, py, pz, contact):  # type: ignore[no-untyped-def]
-    """How much of the sky a point sees past vehicles and people: little under and between them."""
+    """Share of the sky that is visible from a point past vehicles and people; small under and between them."""
     if py >= 0.6:
         return 1.0
     gx, gz = (px - CONTACT_X0) / CONTACT_CELL_M - 0.5, (pz - CONTACT_Z0) / CONTACT_CELL_M - 0.5
@@ -112,7 +112,7 @@ def locate(t, px, py, pz, triangles, uv, normals):  # type: ignore[no-untyped-de
 
 @kernel
 def albedo(kind, t, u, v, px, py, pz, ny, colours, parameters, light, f, tilt):  # type: ignore[no-untyped-def]
-    """Albedo (r, g, b), gloss and glow of material ``kind``; f: footprint in metres, tilt: its stretch along the view."""
+    """Albedo (r, g, b), gloss and glow of a material. f: footprint in metres. tilt: its stretch along the view."""
     r, g, b = colours[t, 0], colours[t, 1], colours[t, 2]
     glow = 0.0
     if kind == ROAD:
@@ -151,7 +151,7 @@ def albedo(kind, t, u, v, px, py, pz, ny, colours, parameters, light, f, tilt): 
 
 @kernel
 def reflectance(kind, gloss, facing, wet):  # type: ignore[no-untyped-def]
-    """Share of light mirrored at this cosine to the viewer (Schlick 1994, with a base and a ceiling by material)."""
+    """Share of light mirrored at this cosine to the viewer (Schlick 1994, with minimum and maximum by material)."""
     g = 1.0 - facing
     g2 = g * g
     g5 = g2 * g2 * g
@@ -168,7 +168,7 @@ def reflectance(kind, gloss, facing, wet):  # type: ignore[no-untyped-def]
 
 @kernel
 def mirrored(kind, gloss, facing, sun, px, dx, dy, dz, nx, ny, nz, r, g, b, light):  # type: ignore[no-untyped-def]
-    """Radiance (r, g, b) with what the surface mirrors: its surroundings, and the sun as a highlight."""
+    """Radiance (r, g, b) including reflections: of the surroundings, and of the sun as a highlight."""
     mirror = reflectance(kind, gloss, facing, light[WET])
     rx, ry, rz = dx + 2.0 * facing * nx, dy + 2.0 * facing * ny, dz + 2.0 * facing * nz
     er, eg, eb = surroundings(px, rx, ry, rz, light, kind in (ROAD, PAVEMENT))

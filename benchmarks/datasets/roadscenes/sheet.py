@@ -1,6 +1,4 @@
-"""A contact sheet of scenes, plain or with their labels drawn in, figures on what is in them, and their pictures as
-files.
-"""
+"""A contact sheet of scenes with or without labels, statistics of their content, and their pictures as files."""
 
 from __future__ import annotations
 
@@ -29,10 +27,12 @@ BOX_COLOURS = ((255, 210, 0), (255, 90, 0), (60, 255, 60), (0, 220, 255), (255, 
 
 
 @dataclass(frozen=True)
-class Figures:
-    """What some frames hold. objects: scorable instances an image by class. ignored: others an image. areas: share of
-    the scorable with area below 32^2, below 96^2, above, in pixels. pixels: share of each semantic class, void last.
-    images_per_s: rendering.
+class Statistics:
+    """Statistics of some frames.
+
+    objects: scorable instances per image, by class. ignored: other instances per image. areas: shares of the scorable
+    instances with an area below 32^2, below 96^2, and above, in pixels. pixels: share of each semantic class, void
+    last. images_per_s: rendering speed.
     """
 
     images: int
@@ -61,7 +61,7 @@ class Figures:
 
 
 def gather(seed: int, first: int, count: int, size: tuple[int, int]) -> tuple[list[Frame], float]:
-    """Render frames and say how many a second; the first one, which may compile, is not timed."""
+    """Render frames: (frames, images a second). The first frame, which may compile the kernels, is not timed."""
     from benchmarks.datasets.roadscenes.renderer import render
 
     frames = [render(seed, first, size)]
@@ -75,27 +75,27 @@ def save(frames: Sequence[Frame], seed: int, first: int, folder: Path) -> None:
     from PIL import Image
 
     folder.mkdir(parents=True, exist_ok=True)
-    found: dict[str, list[str]] = {}
+    lines_by_condition: dict[str, list[str]] = {}
     for index, frame in enumerate(frames, start=first):
         Image.fromarray(frame.image).save(folder / f"{index:06d}.png")
         for name, value in draw_scene(seed, index).conditions.items():
-            found.setdefault(name, []).append(f"{index:06d},{value:.6g}\n")
-    for name, lines in found.items():
+            lines_by_condition.setdefault(name, []).append(f"{index:06d},{value:.6g}\n")
+    for name, lines in lines_by_condition.items():
         (folder / f"{name}.csv").write_text("".join(lines))
 
 
-def count_up(frames: Sequence[Frame], images_per_s: float) -> Figures:
-    """Figures of some frames."""
+def statistics(frames: Sequence[Frame], images_per_s: float) -> Statistics:
+    """Statistics of some frames."""
     n = len(frames)
-    kept = np.concatenate([f.classes[~f.iscrowd] for f in frames])
+    scorable = np.concatenate([f.classes[~f.iscrowd] for f in frames])
     areas = np.concatenate([f.objects.areas[~f.iscrowd] for f in frames])
     shares = np.bincount(np.concatenate([f.semantic.ravel() for f in frames]), minlength=256) / sum(
         f.semantic.size for f in frames
     )
     small, large = float(np.mean(areas < 32**2)), float(np.mean(areas >= 96**2))
-    return Figures(
+    return Statistics(
         images=n,
-        objects=tuple(float(c) / n for c in np.bincount(kept, minlength=len(OBJECTS))),
+        objects=tuple(float(c) / n for c in np.bincount(scorable, minlength=len(OBJECTS))),
         ignored=float(sum(f.iscrowd.sum() for f in frames)) / n,
         areas=(small, 1.0 - small - large, large),
         pixels=(*(float(s) for s in shares[: len(SEMANTIC)]), float(shares[255])),
@@ -104,7 +104,7 @@ def count_up(frames: Sequence[Frame], images_per_s: float) -> Figures:
 
 
 def labelled(frame: Frame) -> npt.NDArray[np.uint8]:
-    """The image with its label map laid over, boxes of scorable objects bright and of ignored ones grey."""
+    """The image with its label map overlaid, boxes of scorable objects bright and of ignored ones grey."""
     from PIL import Image, ImageDraw
 
     colours = np.zeros((256, 3), np.uint8)

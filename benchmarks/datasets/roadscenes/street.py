@@ -1,4 +1,4 @@
-"""The street itself: carriageway, kerbs, pavements, a side street, and what lines them, as one plan drawn at random."""
+"""The street: a plan drawn at random, and from it carriageway, kerbs, pavements, a side street, and both roadsides."""
 
 from __future__ import annotations
 
@@ -28,11 +28,13 @@ BEGIN_Z, CURB = -9.0, 0.12
 
 @dataclass(frozen=True)
 class Plan:
-    """half: half width of the carriageway. walks: width of the left and right pavement. parking: width of a parking
-    lane or 0.
-    end: where the street stops. junction: z range of the side street or None; arms: sides it leaves on. cross: z of a
-    crossing or None.
-    left_hand: traffic keeps left. sides: what lines each side, "row" or "green". All in metres."""
+    """A street's plan; lengths in metres.
+
+    half: half width of the carriageway. walks: width of the left and right pavement. parking: width of a parking lane,
+    or 0. end: z where the street stops. junction: z range of the side street, or None; arms: the sides on which it
+    leaves. cross: z of a crossing, or None. left_hand: traffic keeps left. sides: "row" (buildings) or "green" for each
+    side. urban: 0 to 1, raises the shares of shops, storeys and people. leafy: trees have leaves.
+    """
 
     half: float
     walks: tuple[float, float]
@@ -48,7 +50,7 @@ class Plan:
 
 
 def draw_plan(rng: np.random.Generator) -> Plan:
-    """A street at random."""
+    """A street plan drawn at random."""
     parking = float(pick(rng, (0.0, 2.1))) if rng.uniform() < 0.8 else 0.0
     half = float(rng.uniform(3.0, 4.6)) + parking
     if rng.uniform() < 0.15:
@@ -80,7 +82,7 @@ def draw_plan(rng: np.random.Generator) -> Plan:
 
 
 def write_plan(plan: Plan, light: Floats, rng: np.random.Generator) -> None:
-    """Put what the ground's texture must know of the plan into the light vector."""
+    """Write the parts of the plan that the ground's texture needs into the light vector."""
     light[slot.HALF_ROAD], light[slot.PARKING] = plan.half, plan.parking
     wide = plan.half - plan.parking > 5.0
     light[slot.CENTRE_LINE] = 4.0 if wide else float(pick(rng, (0, 1, 1, 3, 2)))
@@ -249,7 +251,7 @@ def add_kerbside(mesh: Mesh, plan: Plan, rng: np.random.Generator, glow: float) 
 
 
 def _clear(plan: Plan, side: int, z: float) -> bool:
-    """Whether a side has its pavement at z, and is not within a metre of the side street."""
+    """Whether a side has its pavement at z, more than a metre away from the side street."""
     return any(a < z < b for a, b in _stretches(plan, side, 1.0))
 
 

@@ -1,6 +1,4 @@
-"""Albedo and gloss of things that are not ground or masonry: roofs, car bodies, wheels, signs, clothes, bark, leaves,
-hedges.
-"""
+"""Albedo and gloss of everything but ground and masonry: roofs, car bodies, wheels, signs, clothes, bark, leaves."""
 
 from __future__ import annotations
 

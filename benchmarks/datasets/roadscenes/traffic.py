@@ -1,4 +1,4 @@
-"""Who is on the street: parked and moving cars, buses, riders, people on the pavements and the crossing, and crowds."""
+"""Traffic: parked and moving cars, buses, riders, people on the pavements and the crossing, and crowds."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Footprints:
 def add_traffic(
     mesh: Mesh, plan: Plan, rng: np.random.Generator, camera_xz: tuple[float, float], glow: bool
 ) -> Footprints:
-    """Fill the street. Returns the vehicles' footprints, for contact shadows."""
+    """Fill the street and return the footprints of vehicles and people, for contact shadows."""
     taken = Footprints()
     taken.take(camera_xz[0], camera_xz[1], 1.1, 4.5, 0.0)
     drive = plan.half - plan.parking

@@ -1,6 +1,4 @@
-"""Cars, vans, buses and bicycles: bodies lofted through stations along their length, with wheels, lamps, plates and
-mirrors.
-"""
+"""Cars, vans, buses and bicycles: bodies lofted through cross-sections, with wheels, lamps, plates and mirrors."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ from benchmarks.datasets.roadscenes.mesh import Floats, Mesh, Solid, boxes, plac
 
 
 class Part(NamedTuple):
-    """A solid with its material; ``own`` colour is None where the vehicle's paint goes. parameters: four numbers."""
+    """A solid with its material. own: its colour, None for the vehicle's paint. parameters: four numbers."""
 
     solid: Solid
     material: int
@@ -115,8 +113,9 @@ def _box(
 
 @lru_cache(maxsize=16)
 def car_parts(kind: str) -> tuple[Part, ...]:
-    """The template of a car body: painted skin, glass, wheels, lamps, grille, plates, mirrors, bumpers. Front is +z,
-    ground is y = 0.
+    """The template of a car: painted skin, glass, wheels, lamps, grille, plates, mirrors, bumpers.
+
+    The front is +z, the ground y = 0.
     """
     table = BODIES[kind]
     skin, glass = _loft(table)

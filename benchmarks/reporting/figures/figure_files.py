@@ -72,8 +72,10 @@ def save(figure: Any, path: Path, **options: Any) -> None:
         options |= {"metadata": {"CreationDate": None}}
     if path.suffix in (".jpg", ".jpeg"):  # contact sheets are tracked, so they must be small
         options |= {"pil_kwargs": {"quality": 70, "optimize": True, "progressive": True}}
+    buffer = io.BytesIO()  # on a full disk, an error of matplotlib would hide that of the disk
+    figure.savefig(buffer, format=path.suffix.removeprefix("."), **options)
     with replacing(path) as part:
-        figure.savefig(part, **options)
+        part.write_bytes(buffer.getvalue())
 
 
 def readable(text: str) -> str:

@@ -23,7 +23,7 @@ from benchmarks.reporting.images.gallery_rates import target_bpp
 from hsc.devices import current_device, use_device
 from hsc.errors import HscError, ResultsError, UsageError
 from hsc.files.atomic_files import write_text
-from hsc.networks.held import HOLDER
+from hsc.networks.network_holder import HOLDER
 
 VERSION = "1"
 IMAGES = 3

@@ -28,8 +28,8 @@ from benchmarks.runs.folder_files import exists, read_bytes
 from benchmarks.runs.run_folder import Run, made_from
 from hsc.errors import ResultsError, UsageError
 
-_PREAMBLE = r"""% Made by hsc-bench paper; compile with pdflatex or any other engine. In a document of your own the parts
-% need the packages array, booktabs, graphicx and longtable, and one column for the tables that run over pages.
+_PREAMBLE = r"""% Made by hsc-bench paper; compile with pdflatex or any other engine. In another document the parts
+% need the packages array, booktabs, graphicx and longtable, and one column for tables that run over pages.
 \documentclass[10pt,twocolumn]{article}
 \usepackage[margin=2cm]{geometry}
 \IfFileExists{lmodern.sty}{\usepackage[T1]{fontenc}\usepackage{lmodern}}{}

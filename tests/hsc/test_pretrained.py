@@ -132,14 +132,14 @@ def test_entropy_parameters_do_not_depend_on_the_batch(codec: HscCodec, quality:
             own = model.fcn.start(
                 model.scn.activations(whole.semantics.integers[i : i + 1], steps[:1]), steps[:1], (16, 24)
             )
-            gains, mine = model.fcn.quality.gains(steps), model.fcn.quality.gains(steps[:1])
+            gains, own_gains = model.fcn.quality.gains(steps), model.fcn.quality.gains(steps[:1])
             for layer in range(len(model.fcn.passes)):
-                together, single = model.fcn.predict(layer, known, gains), model.fcn.predict(layer, own, mine)
+                together, single = model.fcn.predict(layer, known, gains), model.fcn.predict(layer, own, own_gains)
                 assert torch.equal(together.mean[i], single.mean[0])
                 assert torch.equal(together.level[i], single.level[0])
                 picked = model.fcn.pick(whole.features.integers, layer)
                 known = model.fcn.learn(known, layer, picked, gains)
-                own = model.fcn.learn(own, layer, picked[i : i + 1], mine)
+                own = model.fcn.learn(own, layer, picked[i : i + 1], own_gains)
             assert alone.features.bits.shape == (1, len(model.fcn.passes))
 
 
@@ -155,7 +155,7 @@ print(hashlib.sha256(codec.decode(sys.stdin.buffer.read()).tobytes()).hexdigest(
 
 def test_fresh_processes_decode_to_the_same_pixels(codec: HscCodec) -> None:
     data = codec.encode(scenes(1)[0], 4.0)
-    found = {
+    digests = {
         subprocess.run(
             [sys.executable, "-W", "error", "-c", _DECODER, count],
             input=data,
@@ -165,7 +165,7 @@ def test_fresh_processes_decode_to_the_same_pixels(codec: HscCodec) -> None:
         ).stdout
         for count in ("1", "2")
     }
-    assert found == {hashlib.sha256(codec.decode(data).tobytes()).hexdigest().encode() + b"\n"}
+    assert digests == {hashlib.sha256(codec.decode(data).tobytes()).hexdigest().encode() + b"\n"}
 
 
 @pytest.mark.parametrize("hw", [(1, 1), (7, 5), (333, 251), (17, 400)])

@@ -1,6 +1,4 @@
-"""Codec training on a few synthetic frames: what it asks for falls, a cut run resumes exactly, and its weights code
-images.
-"""
+"""Codec training on a few synthetic frames: losses fall, runs resume exactly, and the weights code images."""
 
 from __future__ import annotations
 
@@ -23,13 +21,17 @@ from hsc.networks.profiles import profile_to_json
 from hsc.training.__main__ import main
 from hsc.training.bit_prices import Prices
 from hsc.training.decoder_stage import draw_light
-from hsc.training.loop import Run, export, set_patches, train
+from hsc.training.initialisation import set_patches
+from hsc.training.loop import train
 from hsc.training.losses import latent_loss, pixel_loss, teacher_loss, where_loss
-from hsc.training.object_maps import object_loss, object_maps, seen_apart
-from hsc.training.patch_critic import PatchCritic, changed, critic_loss, texture_loss
+from hsc.training.object_maps import object_divergence, object_loss, object_maps
+from hsc.training.patch_critic import PatchCritic, augmented, critic_loss, texture_loss
 from hsc.training.recipe import CONFIGS, Recipe, read_recipe, recipe_of
+from hsc.training.run_folder import export
 from hsc.training.shards import Batch, batch_of, class_weight, object_weight, read_frames
-from hsc.training.teacher import Teacher, load_teacher, save_teacher, train_teacher
+from hsc.training.state import Run
+from hsc.training.teacher import train_teacher
+from hsc.training.teacher_network import Teacher, load_teacher, save_teacher
 from hsc.weights import files
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -191,12 +193,12 @@ def test_objects_as_maps() -> None:
     assert float(object_loss(right_answer, wanted)) < 1e-2
     assert float(object_loss(-right_answer, wanted)) > 5
     weight = torch.ones(1, 1, 16, 24)
-    assert seen_apart(right_answer, right_answer, weight).tolist() == pytest.approx([0], abs=1e-6)
+    assert object_divergence(right_answer, right_answer, weight).tolist() == pytest.approx([0], abs=1e-6)
     missed = right_answer.clone()
     missed[:, :, row, column] = -9.0
-    apart = seen_apart(missed, right_answer, weight)
+    apart = object_divergence(missed, right_answer, weight)
     assert apart.item() > 0.02
-    assert seen_apart(missed, right_answer, 3 * weight).item() == pytest.approx(3 * apart.item(), rel=1e-5)
+    assert object_divergence(missed, right_answer, 3 * weight).item() == pytest.approx(3 * apart.item(), rel=1e-5)
 
 
 def test_a_teacher_of_objects_finds_them(shards, tmp_path) -> None:
@@ -209,10 +211,10 @@ def test_a_teacher_of_objects_finds_them(shards, tmp_path) -> None:
     train_teacher(kinds, path, steps=60, batch=2, crop=(64, 96), rate=1e-2, objects=True)
     judge, frames = load_teacher(path), read_frames(kinds)
     batch = batch_of(frames, seed=9, step=0, batch=6, crop=(64, 96), objects=1.0)  # mirrored, half of them
-    found = judge(batch.images).objects[:, :2]
+    logits = judge(batch.images).objects[:, :2]
     middles = batch.objects[:, -1] > 0
-    assert found[:, 1][middles].mean() > found[:, 1][~middles].mean() + 2
-    assert found[:, 1].mean() > found[:, 0].mean()
+    assert logits[:, 1][middles].mean() > logits[:, 1][~middles].mean() + 2
+    assert logits[:, 1].mean() > logits[:, 0].mean()
     save_teacher(Teacher(2), tmp_path / "plain.safetensors", {})
     with pytest.raises(DataError, match="finds 0 kinds of objects"):
         train_teacher(kinds, tmp_path / "b.safetensors", steps=1, objects=True, initial=tmp_path / "plain.safetensors")
@@ -270,9 +272,9 @@ def test_refuses_what_does_not_fit(shards, teacher, tmp_path, capsys) -> None:
     assert (
         main(["--config", "roadscenes", "--out", str(tmp_path / "d"), "--export", str(tmp_path / "e.safetensors")]) == 2
     )
-    said = capsys.readouterr().err
-    assert "roadscenes" in said
-    assert "--data is missing" in said
+    message = capsys.readouterr().err
+    assert "roadscenes" in message
+    assert "--data is missing" in message
 
 
 def test_the_configs_in_the_tree_are_recipes() -> None:
@@ -349,7 +351,7 @@ def test_a_teacher_goes_on_from_another_of_the_same_classes(shards, teacher, tmp
     own, first = load_teacher(tmp_path / "a.safetensors"), load_teacher(teacher)
     assert torch.equal(own.classify.weight, first.classify.weight)
     save_teacher(Teacher(3), tmp_path / "three.safetensors", {})
-    with pytest.raises(DataError, match=r"knows 3 classes, the shards in .* have 2"):
+    with pytest.raises(DataError, match=r"has 3 classes, the shards in .* have 2"):
         train_teacher(shards, tmp_path / "b.safetensors", steps=1, initial=tmp_path / "three.safetensors")
 
 
@@ -381,8 +383,8 @@ def test_losses_are_zero_where_nothing_is_lost_and_weigh_by_the_map(teacher) -> 
     feature = torch.randn(2, 4, 3, 3)
     assert latent_loss(feature + 2, feature, torch.full((4,), 2.0)).tolist() == pytest.approx([1, 1])
     weight[0, :, :16] = 7
-    told = torch.tensor([9.0, -9.0])[None, None, :, None].expand(2, 1, 2, 3)
-    right, wrong = where_loss(told, weight).tolist()
+    logits = torch.tensor([9.0, -9.0])[None, None, :, None].expand(2, 1, 2, 3)
+    right, wrong = where_loss(logits, weight).tolist()
     assert right < 1e-3
     assert wrong == pytest.approx(4.5, abs=1e-2)
 
@@ -402,7 +404,7 @@ def test_the_critic_tells_noise_from_smoothness_and_changes_are_shared() -> None
         > texture_loss(critic, torch.randn(4, 3, 32, 32) * 0.5, 0).mean() + 0.3
     )
     x = torch.rand(2, 3, 16, 24)
-    assert torch.equal(*(changed(x, torch.Generator().manual_seed(5)) for _ in range(2)))
+    assert torch.equal(*(augmented(x, torch.Generator().manual_seed(5)) for _ in range(2)))
 
 
 def test_a_teacher_learns_and_comes_back(shards, tmp_path) -> None:
@@ -411,9 +413,9 @@ def test_a_teacher_learns_and_comes_back(shards, tmp_path) -> None:
     judge = load_teacher(path)
     frames = read_frames(shards)
     pixels = torch.from_numpy(np.stack(frames.images)).permute(0, 3, 1, 2).float() / 127.5 - 1
-    found = judge(pixels).logits.argmax(1)
+    labels = judge(pixels).logits.argmax(1)
     truth = torch.from_numpy(np.stack(frames.semantic))[:, ::2, ::2]
-    assert float((found == truth).float().mean()) > 0.9
+    assert float((labels == truth).float().mean()) > 0.9
     assert not list(tmp_path.glob("*.checkpoint"))
 
 
@@ -452,6 +454,6 @@ def test_two_processes_train_one_model(shards, teacher, tmp_path) -> None:
         for rank in range(2)
     ]
     for process in started:
-        _, said = process.communicate(timeout=120)
-        assert process.returncode == 0, said
+        _, messages = process.communicate(timeout=120)
+        assert process.returncode == 0, messages
     assert files.read_card(tmp_path / "run" / "tiny.safetensors").card["steps"] == 8

@@ -1,4 +1,4 @@
-"""Layered files: the same symbols back, few bytes around them, cut and cut off."""
+"""Layered files: exact symbols, small overhead, cut files and truncated files."""
 
 from __future__ import annotations
 

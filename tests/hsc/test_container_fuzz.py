@@ -1,4 +1,4 @@
-"""Whatever the bytes: one typed error or symbols of the declared shape, quickly, and never anything else."""
+"""Fuzzing of files: any bytes give a typed error, or symbols of the declared shape, in little time."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from hsc.__main__ import main as hsc_main
 from hsc.errors import DataError, UsageError
 from hsc.networks.config import GeneratorConfig
 from hsc.networks.stylegan2 import StyleGAN2
@@ -97,8 +98,8 @@ def test_shapes_are_inferred_from_the_tensors(
     config = GeneratorConfig(resolution=resolution, channel_base=base, channel_max=widest, mapping_layers=mapping)
     with torch.device("meta"):
         state = StyleGAN2(config).state_dict()
-    found = infer_config({p.own: state[p.own] for p in pairs(layout, config.levels, mapping)})
-    assert found == config
+    inferred = infer_config({p.own: state[p.own] for p in pairs(layout, config.levels, mapping)})
+    assert inferred == config
 
 
 def test_widths_that_follow_no_rule_are_refused() -> None:
@@ -188,8 +189,8 @@ def write(path: Path, form: str, layout: Layout = "rosinality", extra: dict[str,
 def test_the_command_converts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, target = write(tmp_path / "in.ckpt", "zip"), tmp_path / "out.safetensors"
     assert main([str(source), str(target), "--clamp", "256"]) == DONE
-    said = capsys.readouterr().out
-    assert "rosinality keys, 32x32, W+ 8x12" in said
+    output = capsys.readouterr().out
+    assert "rosinality keys, 32x32, W+ 8x12" in output
     loaded = load_generator(target)
     assert loaded.config.clamp == 256
     z = torch.randn(1, TINY.z_dim)
@@ -208,9 +209,9 @@ def test_a_pickle_that_runs_code_is_refused_and_nothing_runs(
     assert any(name in ("pathlib.Path.touch", "__builtin__.getattr") for name in foreign_names(source))
     if form == "zip":  # through the command; the others differ only in how they are read
         assert main([str(source), str(tmp_path / "out.safetensors")]) == FAILED
-        said = capsys.readouterr().err
-        assert "runs code" in said
-        assert "--allow-pickle" in said
+        message = capsys.readouterr().err
+        assert "runs code" in message
+        assert "--allow-pickle" in message
     else:
         with pytest.raises(DataError, match="runs code"):
             read_checkpoint(source)
@@ -250,8 +251,9 @@ def test_impossible_requests_end_early(tmp_path: Path, capsys: pytest.CaptureFix
         ([str(source), str(tmp_path / "no" / "out.safetensors")], "there is no folder"),
         ([str(source), str(source), "--overwrite"], "is the input"),
     ]:
-        assert main(arguments) == USAGE
-        assert words in capsys.readouterr().err
+        for command in (main, lambda given: hsc_main(["convert-stylegan2", *given])):
+            assert command(arguments) == USAGE
+            assert words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -260,7 +262,7 @@ def test_impossible_requests_end_early(tmp_path: Path, capsys: pytest.CaptureFix
         (b"", "damaged"),
         (b"hello", "damaged"),
         (b"PK\x03\x04 cut", "damaged"),
-        (b"\x09\0\0\0\0\0\0\0{", "not a whole safetensors"),
+        (b"\x09\0\0\0\0\0\0\0{", "not a complete safetensors"),
     ],
 )
 def test_damaged_files_say_so(tmp_path: Path, content: bytes, words: str) -> None:
@@ -274,7 +276,7 @@ def test_a_file_without_a_generator_says_what_it_holds(tmp_path: Path) -> None:
     torch.save({"epoch": 3, "optimizer": {"lr": 0.1}}, tmp_path / "x.pt")
     with pytest.raises(DataError, match="epoch, optimizer"):
         read_checkpoint(tmp_path / "x.pt")
-    with pytest.raises(DataError, match=r"convert_stylegan2"):
+    with pytest.raises(DataError, match=r"convert-stylegan2"):
         load_generator(tmp_path / "x.pt")
 
 
@@ -287,18 +289,19 @@ def test_what_a_checkpoint_lacks_is_made_and_said(tmp_path: Path) -> None:
         "report": str(tmp_path / "report"),
     }
     run_job({**names, "allow_pickle": False, "clamp": None})
-    said = " ".join(json.loads((tmp_path / "report").read_text())["notes"])
-    assert "no mean latent" in said
-    assert "no noise maps" in said
+    notes = " ".join(json.loads((tmp_path / "report").read_text())["notes"])
+    assert "no mean latent" in notes
+    assert "no noise maps" in notes
     loaded, original = load_generator(tmp_path / "out.safetensors"), make()
     assert loaded.mapping is not None
     assert original.mapping is not None
     torch.testing.assert_close(loaded.mapping.w_mean, original.mapping.estimate_mean())
 
 
-def test_help_shows_examples_and_importing_hsc_brings_no_torch() -> None:
+@pytest.mark.parametrize("command", [["hsc", "convert-stylegan2"], ["hsc.weights.convert_stylegan2"]])
+def test_help_shows_examples_and_importing_hsc_brings_no_torch(command: list[str]) -> None:
     shown = subprocess.run(
-        [sys.executable, "-m", "hsc.weights.convert_stylegan2", "--help"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", *command, "--help"], capture_output=True, text=True, check=True
     ).stdout
     assert "examples:" in shown
     assert "--allow-pickle" in shown

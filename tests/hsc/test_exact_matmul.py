@@ -1,4 +1,4 @@
-"""Products of integers in float32 are those of int64, whatever the weights and inputs."""
+"""Integer products in float32 equal those in int64, for all weights and inputs."""
 
 import pytest
 import torch

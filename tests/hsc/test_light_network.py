@@ -1,4 +1,4 @@
-"""The light network: nothing moves without a step, what it learns carries over, and it fits one model alone."""
+"""The light network: a step of 0 changes nothing, training generalises, and the file fits one model only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The generator against its other form, against itself, and against cases worked by hand."""
+"""The generator compared with a reference implementation, with itself, and with cases worked by hand."""
 
 from __future__ import annotations
 

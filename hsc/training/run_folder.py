@@ -1,0 +1,150 @@
+"""The files of a training run: log, checkpoint, and the exported weights."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hsc.errors import DataError, UsageError
+from hsc.networks.model import HscModel
+from hsc.training import distributed
+from hsc.training.recipe import Recipe
+from hsc.training.state import Parts, Run, State
+from hsc.weights import files
+
+
+def append_log(recipe: Recipe, state: State, recent: list[Parts], path: Path) -> str:
+    """Append the means of recent steps to the log, and return them as one line for people."""
+    parts = Parts(*(torch.cat(column) for column in zip(*recent, strict=True)))
+    row: dict[str, Any] = {"step": state.step, "stage": recipe.stage_of(state.step - 1)}
+    row |= {
+        name: float(getattr(parts, name).mean()) for name in ("pixel", "teacher", "latent", "texture", "where", "bpp")
+    }
+    nearest = (parts.quality.float() / 32).round()
+    for i in range(1, len(recipe.rates) + 1):
+        at_quality = nearest == i
+        row |= {
+            f"bpp_{i}": _mean(parts.bpp[at_quality]),
+            f"pixel_{i}": _mean(parts.pixel[at_quality]),
+            f"price_{i}": float(state.prices.log_prices[i - 1].exp()),
+        }
+    row["seconds"] = state.seconds
+    if distributed.rank() == 0:
+        fresh = not path.exists()
+        with path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(row))
+            if fresh:
+                writer.writeheader()
+            writer.writerow(
+                {name: f"{value:.5g}" if isinstance(value, float) else value for name, value in row.items()}
+            )
+    left_s = state.seconds / state.step * (recipe.total - state.step)
+    ratios = " ".join(f"{row[f'bpp_{i}'] / rate:.2f}" for i, rate in enumerate(recipe.rates, start=1))
+    return (
+        f"{row['stage']} {state.step}/{recipe.total} pixel {row['pixel']:.3f} teacher {row['teacher']:.2f} "
+        f"texture {row['texture']:.2f} where {row['where']:.3f} "
+        f"bpp {row['bpp']:.3f} (rates / targets {ratios}) {state.seconds:.0f} s, {left_s:.0f} s left"
+    )
+
+
+def _mean(values: Tensor) -> float:
+    return float(values.mean()) if len(values) else float("nan")
+
+
+def save_checkpoint(recipe: Recipe, run: Run, state: State, source: str) -> None:
+    """Write the whole state, and rename it into place, so that an interruption leaves the previous checkpoint."""
+    if distributed.rank():
+        return
+    content = {
+        "recipe": json.dumps(dataclasses.asdict(recipe)),
+        "modules": {name: module.state_dict() for name, module in _modules(state)},
+        "log_prices": state.prices.log_prices,
+        "step": state.step,
+        "seconds": state.seconds,
+        "source": source,
+        "initial": "" if run.initial is None else run.initial.name,
+        "processes": distributed.count(),
+        "threads": torch.get_num_threads(),
+        "device": run.device if run.device == "cpu" else torch.cuda.get_device_name(run.device),
+    }
+    partial = run.out / "checkpoint.partial"
+    torch.save(content, partial)
+    os.replace(partial, run.out / "checkpoint.pt")
+
+
+def _modules(state: State) -> Iterator[tuple[str, Any]]:
+    """The state's parts that have a state dict, by name."""
+    for name in ("model", "averaged", "optimizer", "critic", "critic_optimizer", "where"):
+        yield name, getattr(state, name)
+
+
+def resume_run(recipe: Recipe, state: State, path: Path) -> None:
+    """Load a checkpoint into the state, if there is one.
+
+    Raises:
+        DataError: the checkpoint is damaged or of another recipe.
+    """
+    if not path.exists():
+        return
+    content = _checkpoint(recipe, path)
+    for name, module in _modules(state):
+        module.load_state_dict(content["modules"][name])
+    state.prices.log_prices = content["log_prices"]
+    state.step, state.seconds = content["step"], content["seconds"]
+
+
+def _checkpoint(recipe: Recipe, path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+        stored = json.loads(content["recipe"])
+    except Exception as error:  # torch.load raises many kinds of errors for a damaged file
+        raise DataError(f"{path} is not a readable checkpoint: {error}; remove it to start again") from error
+    requested = json.loads(json.dumps(dataclasses.asdict(recipe)))
+    if stored != requested:
+        changes = ", ".join(
+            f"{name} {stored.get(name)} -> {requested.get(name)}"
+            for name in sorted(requested | stored)
+            if stored.get(name) != requested.get(name)
+        )
+        raise DataError(f"{path} is of another recipe ({changes}); give another --out or remove it")
+    return content
+
+
+def export(recipe: Recipe, out: Path, target: Path, initial: Path | None = None) -> None:
+    """Write the averaged model of the checkpoint in ``out`` as a weights file, with a card of its training.
+
+    initial: the weights that training started from; if only the decoder was trained, everything that decides symbols is
+    taken from there, bit for bit.
+
+    Raises:
+        DataError: there is no checkpoint, or it is of another recipe.
+        UsageError: only the decoder was trained, and ``initial`` is missing.
+    """
+    content = _checkpoint(recipe, out / "checkpoint.pt")
+    model = HscModel(recipe.networks())
+    model.load_state_dict(content["modules"]["averaged"])
+    card = {
+        "licence": recipe.licence,
+        "data": content["source"],
+        "recipe": dataclasses.asdict(recipe),
+        "steps": content["step"],
+        "hours": round(content["seconds"] / 3600, 2),
+        "hardware": f"{content['device']}, {content['processes']} processes of {content['threads']} threads, torch "
+        f"{torch.__version__}",
+        "initial": content["initial"],
+    }
+    if recipe.decoder_steps < recipe.total:
+        model.freeze()
+    elif initial is None:
+        raise UsageError("only the decoder was trained; give the weights that make the symbols with --initial")
+    else:
+        model = files.load(str(initial)).with_decoder_of(model)
+    files.save(model, target, card)

@@ -1,0 +1,116 @@
+"""The state of a training run: its paths, everything that changes in it, and the losses of a step."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from hsc.entropy_coding.gains import QualityTable
+from hsc.errors import UsageError
+from hsc.networks.model import HscModel
+from hsc.training.bit_prices import Prices
+from hsc.training.patch_critic import PatchCritic
+from hsc.training.recipe import Recipe
+from hsc.weights import files
+
+CRITIC_RATE = 2e-4
+_GAINS_RATE = 5.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """The paths and the device of a run.
+
+    out: folder of checkpoint.pt, log.csv and <name>.safetensors. data: folder of shards. teachers: weights of teachers,
+    used in turn, one per step. initial: weights to start from, None for random ones. bf16: convolutions in bfloat16.
+    workers: processes that prepare batches in advance.
+    """
+
+    out: Path
+    data: Path
+    teachers: tuple[Path, ...] = ()
+    initial: Path | None = None
+    device: str = "cpu"
+    bf16: bool = False
+    workers: int = 0
+
+
+@dataclass
+class State:
+    """Everything that changes during training.
+
+    averaged: the moving average of the model, which is exported. where: predicts from F where objects are.
+    """
+
+    model: HscModel
+    averaged: HscModel
+    optimizer: torch.optim.Optimizer
+    critic: PatchCritic
+    critic_optimizer: torch.optim.Optimizer
+    prices: Prices
+    where: nn.Conv2d
+    step: int = 0
+    seconds: float = 0.0
+
+
+class Parts(NamedTuple):
+    """The losses of decoded images and their rate in bits per pixel (bpp), one number per sample, (B,).
+
+    quality: of each sample in 1/32, (B,) int64.
+    """
+
+    quality: Tensor
+    pixel: Tensor
+    teacher: Tensor
+    latent: Tensor
+    texture: Tensor
+    where: Tensor
+    bpp: Tensor
+
+
+def start(recipe: Recipe, run: Run) -> State:
+    """The state before the first step, with random weights from the recipe's seed or those of a weights file.
+
+    Raises:
+        UsageError: the initial weights are of another profile, or missing where only the decoder is trained.
+    """
+    if run.initial is None and recipe.decoder_steps == recipe.total:
+        raise UsageError("only the decoder would be trained; give the weights that make the symbols with --initial")
+    torch.manual_seed(recipe.seed)
+    model = HscModel(recipe.networks())
+    if run.initial is not None:
+        model = files.load(str(run.initial)).thaw()
+        if model.profile != recipe.networks():
+            raise UsageError(
+                f"{run.initial} is of the profile {model.profile.name!r}, the recipe wants {recipe.profile!r}"
+            )
+    model = model.to(run.device).to(memory_format=torch.channels_last).train()
+    critic = PatchCritic().to(run.device)
+    where = nn.Conv2d(recipe.networks().encoder.feature_channels, 1, 1).to(run.device)
+    optimizer = torch.optim.Adam(
+        [*_groups(model, recipe), {"params": list(where.parameters()), "factor": 1.0}],
+        lr=recipe.learning_rate,
+        betas=(0.9, 0.99),
+    )
+    critic_optimizer = torch.optim.Adam(critic.parameters(), lr=CRITIC_RATE, betas=(0.0, 0.99))
+    return State(model, copy.deepcopy(model), optimizer, critic, critic_optimizer, Prices(recipe.rates), where)
+
+
+def _groups(model: HscModel, recipe: Recipe) -> list[dict[str, Any]]:
+    """The model's parameters with the factors of their learning rates.
+
+    The generator stores its weights at unit variance and scales them when used, so it needs much larger steps; gains
+    need larger ones.
+    """
+    generator = {id(p) for p in model.generator.parameters()}
+    gains = {id(p) for m in model.modules() if isinstance(m, QualityTable) for p in m.parameters()}
+    return [
+        {"params": [p for p in model.parameters() if id(p) not in generator | gains], "factor": 1.0},
+        {"params": [p for p in model.parameters() if id(p) in generator], "factor": recipe.generator_rate},
+        {"params": [p for p in model.parameters() if id(p) in gains], "factor": _GAINS_RATE},
+    ]
