@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import typing
 from collections.abc import Mapping
 from typing import Any
@@ -39,17 +40,25 @@ def plugin_pages() -> dict[str, str]:
 def page(kind: str, registry: Registry[Any]) -> str:
     """The page of one kind; plug-ins of installed packages outside this one are left out."""
     lines = [f"# {TITLES[kind]}", "", _INTRODUCTIONS[kind], ""]
+    explained: set[str] = set()
     for name in sorted(registry.names(), key=registry.display_name):
         cls = registry.get(name)
-        if cls.__module__.startswith(("benchmarks.", "downstream.", "hsc.")):
-            lines += entry(registry.display_name(name), cls)
+        if not cls.__module__.startswith(("benchmarks.", "downstream.", "hsc.")):
+            continue
+        lines += entry(registry.display_name(name), cls)
+        if cls.__module__ not in explained:
+            explained.add(cls.__module__)
+            lines += ["**Background**", "", to_markdown(sys.modules[cls.__module__].__doc__ or "")[0], ""]
     return "\n".join(lines)
 
 
 def entry(name: str, cls: type[Any]) -> list[str]:
-    """The section of one plug-in: docstring, then a table of its options."""
+    """The section of one plug-in: docstring, then a table of its options; what a base class says of them counts."""
     options = _options(cls)
-    text, said = to_markdown(cls.__doc__ or "", list(options))
+    said: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        text, own = to_markdown(vars(base).get("__doc__") or "", list(options))
+        said |= own
     lines = [f"## {name.replace('_', chr(92) + '_')}", "", text, ""]
     lines += [f"Defined in `{cls.__module__}`." + _rate_axis(cls), ""]
     if options:

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from code_blocks import ROOT, Reader, blocks
 
 DOCS = ROOT / "docs"
+ENDS_WITH: dict[str, dict[str, str]] = {
+    "docs/start/first-run.md": {
+        "results/runs/detection/table.md": r"\| webp ",
+        "results/runs/segmentation/report.html": "<html",
+    },
+    "docs/guides/pytorch-codec.md": {"results/runs/detection/scores.csv": ",blockcosine,"},
+    "docs/guides/external-program.md": {"results/runs/detection/scores.csv": ",half,"},
+    "docs/guides/paper.md": {"paper/main.tex": r"\\input", "paper/*.tex": r"\\toprule", "paper/*.pdf": "%PDF"},
+    "docs/guides/checking-a-table.md": {"verdict.txt": "table.md"},
+    "docs/guides/datasets.md": {"results/runs/folder/table.md": "pseudo-labels"},
+    "docs/hsc/encode-preview-edit.md": {"relit.png": "PNG", "strip.png": "PNG"},
+}
+"""What a reader has at the end of a page: files, by a pattern, and a text that one of them holds."""
+PRINTS = {
+    "docs/guides/choosing-a-quality.md": r"at least 0\.\d+ AP of 0\.\d+:\n(.*\n)*.*(jpeg|webp) ",
+    "docs/guides/checking-a-table.md": "exit code 1",
+    "docs/guides/pytorch-codec.md": r"AP \d+\.\d",
+}
 
 
 def pages() -> list[str]:
@@ -33,7 +52,15 @@ def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_page_runs_as_written(name: str, tmp_path: Path, shared_cache: Path) -> None:
     folder = tmp_path / "work"
     folder.mkdir()
-    Reader(folder, shared_cache).follow((ROOT / name).read_text("utf-8"))
+    printed = Reader(folder, shared_cache).follow((ROOT / name).read_text("utf-8"))
+    assert re.search(PRINTS.get(name, ""), printed)
+    for pattern, text in ENDS_WITH.get(name, {}).items():
+        files = [path.read_text("utf-8", errors="replace") for path in folder.glob(pattern)]
+        assert any(re.search(text, content) for content in files), f"{pattern} does not hold {text}"
+
+
+def test_expectations_are_of_pages_that_are_there() -> None:
+    assert (set(ENDS_WITH) | set(PRINTS)) <= set(pages())
 
 
 def test_blocks_are_read_with_their_notes() -> None:

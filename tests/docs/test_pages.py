@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import re
 import shlex
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from building.command_pages import command_pages, command_parsers, option_names, subparsers
 from building.plugin_pages import plugin_pages
 from code_blocks import ROOT, Block, blocks, prose
 
-from benchmarks.api import CODECS
+from benchmarks.api import CODECS, Comparison, Kind, ScoreRow
 from downstream.api import HEADS
 from hsc.specs import parse_spec
 
@@ -141,6 +143,20 @@ def test_every_page_stands_in_a_table_of_contents() -> None:
     written = {path.relative_to(DOCS).with_suffix("").as_posix() for path in HAND_WRITTEN if DOCS in path.parents}
     assert written - listed == {"index"}
     assert {"reference/cli/index", "reference/plugins/index", "start/notebook"} <= listed
+
+
+@pytest.mark.parametrize(("file", "rows"), [("scores.csv", ScoreRow), ("comparisons.csv", Comparison)])
+def test_every_column_of_a_file_is_described(file: str, rows: type) -> None:
+    section = (DOCS / "reference" / "files.md").read_text("utf-8").split(f"## `{file}`")[1].split("\n## ")[0]
+    table = section.split("| column | holds |")[1].split("\n\n")[0]
+    named = [name for line in table.splitlines()[2:] for name in re.findall(r"`([a-z_]+)`", line.split("|")[1])]
+    assert sorted(named) == sorted(field.name for field in dataclasses.fields(rows))
+
+
+def test_every_kind_of_comparison_is_described() -> None:
+    text = (DOCS / "reference" / "files.md").read_text("utf-8").split("| kind | compares |")[1].split("\n\n")[0]
+    kinds = [name for line in text.splitlines()[2:] for name in re.findall(r"`([a-z_]+)`", line.split("|")[1])]
+    assert sorted(kinds) == sorted(get_args(Kind))
 
 
 def test_rules_can_be_linked_to() -> None:
