@@ -17,6 +17,16 @@ from building.notebook_page import notebook_page
 from building.plugin_pages import plugin_pages
 
 NOTEBOOK = "first_look.ipynb"
+PICTURES = (
+    "detection/curves.png",
+    "detection/sheet.jpg",
+    "segmentation/curves.png",
+    "camvid/curves.png",
+    "light/axes.jpg",
+    "light/scenes.jpg",
+    "roadscenes.jpg",
+)
+"""Pictures of ``results/reference`` that pages show."""
 
 
 def generated_pages(source: Path) -> dict[str, str]:
@@ -46,7 +56,7 @@ def copy_results(app: Sphinx) -> None:
     """Bring pictures of the tracked runs into the documentation, so that a page shows what the repository holds."""
     source = Path(app.srcdir)
     target = source / "figures" / "results"
-    for name in ("detection/curves.png", "segmentation/curves.png", "camvid/curves.png", "light/axes.jpg"):
+    for name in PICTURES:
         copy = target / name.replace("/", "-")
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source.parent / "results" / "reference" / name, copy)
