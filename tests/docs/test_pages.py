@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import re
 import shlex
+import tomllib
 from pathlib import Path
 from typing import get_args
 
@@ -40,7 +41,7 @@ def sentences(text: str) -> list[str]:
     plain = re.sub(r"`[^`]*`", "x", plain)
     plain = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", plain)
     plain = re.sub(r"^\s*(?:[-*]|\d+\.)\s+", "\n", plain, flags=re.MULTILINE)
-    parts = re.split(r"(?<=[.!?:])\s+|\n\s*\n", plain)
+    parts = re.split(r"(?<=[.!?])\s+|\n\s*\n", plain)
     return [" ".join(part.split()) for part in parts if len(part.split()) > 1]
 
 
@@ -164,3 +165,19 @@ def test_rules_can_be_linked_to() -> None:
     anchors = re.findall(r"^\(([a-z0-9-]+)\)=\n+## ", text, re.MULTILINE)
     assert len(anchors) == len(re.findall(r"^## ", text, re.MULTILINE)) >= 20
     assert len(set(anchors)) == len(anchors)
+
+
+def test_the_citation_names_this_version_and_licence() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    citation = dict(re.findall(r"^([a-z-]+): (\S.*)$", (ROOT / "CITATION.cff").read_text("utf-8"), re.MULTILINE))
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    assert {"cff-version", "message", "title", "type"} <= set(citation)
+
+
+@pytest.mark.parametrize("name", ["bug.yml", "number.yml", "plugin.yml"])
+def test_issue_templates_are_forms(name: str) -> None:
+    yaml = pytest.importorskip("yaml")
+    form = yaml.safe_load((ROOT / ".github" / "ISSUE_TEMPLATE" / name).read_text("utf-8"))
+    assert {"name", "description", "body"} <= set(form)
+    assert all(field["type"] in ("input", "textarea") and field["attributes"]["label"] for field in form["body"])
+    assert len({field["id"] for field in form["body"]}) == len(form["body"])
