@@ -1,0 +1,74 @@
+"""Every page does what it says: its files are written, its commands typed and its Python run, on four images."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from code_blocks import ROOT, Reader, blocks
+
+DOCS = ROOT / "docs"
+ENDS_WITH: dict[str, dict[str, str]] = {
+    "docs/start/first-run.md": {
+        "results/runs/detection/table.md": r"\| webp ",
+        "results/runs/segmentation/report.html": "<html",
+    },
+    "docs/guides/pytorch-codec.md": {"results/runs/detection/scores.csv": ",blockcosine,"},
+    "docs/guides/external-program.md": {"results/runs/detection/scores.csv": ",half,"},
+    "docs/guides/paper.md": {"paper/main.tex": r"\\input", "paper/*.tex": r"\\toprule", "paper/*.pdf": "%PDF"},
+    "docs/guides/checking-a-table.md": {"verdict.txt": "table.md"},
+    "docs/guides/datasets.md": {"results/runs/folder/table.md": "pseudo-labels"},
+    "docs/hsc/encode-preview-edit.md": {"relit.png": "PNG", "strip.png": "PNG"},
+}
+"""What a reader has at the end of a page: files, by a pattern, and a text that one of them holds."""
+PRINTS = {
+    "docs/guides/choosing-a-quality.md": r"at least 0\.\d+ AP of 0\.\d+:\n(.*\n)*.*(jpeg|webp) ",
+    "docs/guides/checking-a-table.md": "exit code 1",
+    "docs/guides/pytorch-codec.md": r"AP \d+\.\d",
+}
+
+
+def pages() -> list[str]:
+    """Pages written by hand that hold something to run, README among them."""
+    found = []
+    for path in [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]:
+        name = path.relative_to(ROOT).as_posix()
+        if name.startswith(("docs/_build", "docs/reference/cli", "docs/reference/plugins", "docs/start/notebook")):
+            continue
+        if any(not b.reason and not b.file and b.language in ("console", "python") for b in blocks(path.read_text())):
+            found.append(name)
+    return found
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache of all pages, so that what one page encodes the next one reads."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", pages())
+def test_page_runs_as_written(name: str, tmp_path: Path, shared_cache: Path) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    printed = Reader(folder, shared_cache).follow((ROOT / name).read_text("utf-8"))
+    assert re.search(PRINTS.get(name, ""), printed)
+    for pattern, text in ENDS_WITH.get(name, {}).items():
+        files = [path.read_text("utf-8", errors="replace") for path in folder.glob(pattern)]
+        assert any(re.search(text, content) for content in files), f"{pattern} does not hold {text}"
+
+
+def test_expectations_are_of_pages_that_are_there() -> None:
+    assert (set(ENDS_WITH) | set(PRINTS)) <= set(pages())
+
+
+def test_blocks_are_read_with_their_notes() -> None:
+    text = (
+        "<!-- file: a.toml -->\n```toml\nx = 1\n```\n\n```console\n$ hsc-bench run \\\n    --codec jpeg\nprinted\n```\n"
+        "\n<!-- not run: needs COCO -->\n```python\nraise\n```\n"
+    )
+    toml, console, python = blocks(text)
+    assert (toml.file, toml.text) == ("a.toml", "x = 1\n")
+    assert console.commands == ["hsc-bench run --codec jpeg"]
+    assert (python.reason, python.line) == ("needs COCO", 13)

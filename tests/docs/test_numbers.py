@@ -1,0 +1,97 @@
+"""Every number that a page quotes from a tracked run stands in that run's files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from code_blocks import ROOT
+
+REFERENCE = ROOT / "results" / "reference"
+CODECS = {
+    "HSC (ours, learned on such streets)": "hsc",
+    "BPG": "bpg",
+    "AVIF": "avif",
+    "WebP": "webp",
+    "JPEG XL": "jpegxl",
+    "JPEG 2000": "jpeg2000",
+    "JPEG": "jpeg",
+}
+CARD = ROOT / "hsc" / "pretrained" / "roadscenes.md"
+
+
+def comparisons(run: str) -> pd.DataFrame:
+    return pd.read_csv(REFERENCE / run / "comparisons.csv")
+
+
+def table_rows(path: Path, header: str) -> list[list[str]]:
+    """The cells of a page's first table with such a header, without the header."""
+    lines = path.read_text("utf-8").splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith(header))
+    rows = []
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return rows
+
+
+def percent(row: pd.Series) -> str:
+    if pd.isna(row.low):
+        return f"{row.value:+.1f} % (no interval)"
+    return f"{row.value:+.1f} % [{row.low:+.1f}, {row.high:+.1f}]"
+
+
+def points(value: float, low: float, high: float, sign: str = "") -> str:
+    return f"{100 * value:{sign}.1f} [{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"
+
+
+def test_readme_shows_the_reference_run() -> None:
+    bd = comparisons("detection").query("kind == 'bd_rate' and anchor == 'vvc' and metric == 'ap'")
+    rows = {row[0]: row[1:] for row in table_rows(ROOT / "README.md", "| codec | first detector")}
+    heads = list(dict.fromkeys(bd["head"]))
+    assert rows.pop("VVC (libvvenc, fast)") == ["0", "0"]
+    assert set(rows) == set(CODECS)
+    for title, cells in rows.items():
+        of_codec = bd[bd.codec == CODECS[title]].set_index("head")
+        assert cells == [percent(of_codec.loc[head]) for head in heads], title
+    values = [bd[(bd.codec == CODECS[title]) & (bd["head"] == heads[0])].value.iloc[0] for title in rows]
+    assert values == sorted(values), "the best codec stands first"
+
+
+def test_the_sample_of_a_table_is_of_the_reference_run(docs_folder: Path) -> None:
+    scores = pd.read_csv(REFERENCE / "detection" / "scores.csv").fillna({"point": "", "part": "", "ladder": ""})
+    first = scores["head"].dropna().iloc[0]
+    for codec, point, bpp, ap in table_rows(docs_folder / "start" / "reading-a-table.md", "| codec | point | bpp"):
+        here = scores[(scores.codec == codec) & (scores.point == point) & (scores.part == "") & (scores.ladder == "")]
+        rate = here[here.metric == "bpp"].value.iloc[0]
+        score = here[(here.metric == "ap") & (here["head"] == first)].iloc[0]
+        assert (bpp, ap) == (f"{rate:.4f}", points(score.value, score.low, score.high))
+
+
+def test_latents_page_shows_the_reference_runs(docs_folder: Path) -> None:
+    rows = {row[0]: row[1:] for row in table_rows(docs_folder / "hsc" / "latents.md", "| heads on latents less")}
+    for title, run, metric in (("AP", "detection", "ap"), ("mIoU", "segmentation", "miou")):
+        apart = comparisons(run).query(f"kind == 'heads_apart' and metric == '{metric}' and codec == 'hsc'")
+        assert rows[title] == [points(row.value, row.low, row.high, "+") for row in apart.itertuples()]
+
+
+@pytest.mark.parametrize(
+    ("page", "source", "numbers"),
+    [
+        ("hsc/what-it-is.md", REFERENCE / "test_split" / "detection.md", ["-81.1 % [-82.8, -79.3]"]),
+        ("hsc/what-it-is.md", REFERENCE / "third_party_heads" / "detection.md", ["-86.0 %"]),
+        ("hsc/what-it-is.md", CARD, ["2.6 to 5.4 dB", "0.3 to 0.5 % of the bits"]),
+        ("hsc/what-it-is.md", CARD.with_name("camvid.md"), ["-52.0 % [-55.3, -48.4]", "-60.5 % [-64.4, -58.1]"]),
+        ("hsc/latents.md", REFERENCE / "latents" / "complexity-detection.md", ["114.1", "49.6"]),
+        ("hsc/encode-preview-edit.md", REFERENCE / "light" / "table.md", ["8.3", "13.5", "1.8", "13.4"]),
+    ],
+)
+def test_a_quoted_number_stands_in_its_source(docs_folder: Path, page: str, source: Path, numbers: list[str]) -> None:
+    text = " ".join((docs_folder / page).read_text("utf-8").split())
+    origin = " ".join(source.read_text("utf-8").split())
+    for number in numbers:
+        assert re.search(rf"(?<![\d.]){re.escape(number)}", text), f"{page} does not quote {number}"
+        assert number in origin, f"{source.name} does not hold {number}"
