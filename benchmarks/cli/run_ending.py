@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.evaluation import Outcome
+from benchmarks.reporting.outcome import Outcome
 from benchmarks.runs import tables
 from benchmarks.runs.summary import summary_of
 from benchmarks.runs.summary_text import screen

@@ -16,6 +16,7 @@ from benchmarks.cli.run_parser import PREVIEW_IMAGES
 from benchmarks.harness.config import Config
 from benchmarks.harness.guard import why_unavailable
 from benchmarks.harness.progress import Progress
+from benchmarks.reporting.outcome import Outcome
 from benchmarks.runs.summary import summary_of
 from benchmarks.runs.summary_text import screen
 from benchmarks.text import one_line
@@ -47,7 +48,7 @@ def preview(config: Config, options: argparse.Namespace, progress: Progress, tel
 
 def _first_scored(
     config: Config, options: argparse.Namespace, progress: Progress, tell: Callable[[str], None]
-) -> evaluation.Outcome:
+) -> Outcome:
     """The outcome with the first head that can be scored; what keeps others out is found before anything is coded."""
     *looks, last = first_looks(config)
     for look in looks:
@@ -58,9 +59,7 @@ def _first_scored(
     return _run(last, options, progress, tell)
 
 
-def _run(
-    config: Config, options: argparse.Namespace, progress: Progress, tell: Callable[[str], None]
-) -> evaluation.Outcome:
+def _run(config: Config, options: argparse.Namespace, progress: Progress, tell: Callable[[str], None]) -> Outcome:
     return evaluation.run(
         config,
         workers=options.workers,

@@ -7,6 +7,7 @@ Numbers count as equal within a relative 1e-9, since sums in another order diffe
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -99,7 +100,8 @@ def agreement(first: Path, second: Path) -> Agreement:
         tuple(name for rows in (scores, comparisons) for name in rows[here] if name not in rows[1 - here])
         for here in (0, 1)
     ]
-    settings = differences(*(settings_of_run(run.about) for run in runs), where=tuple(f"in {name}" for name in where))
+    here, there = (settings_of_run(run.about) for run in runs)
+    settings = differences(here, there, where=(f"in {where[0]}", f"in {where[1]}"))
     return Agreement(
         where,
         len(scores[0].keys() & scores[1].keys()),
@@ -154,6 +156,10 @@ def _relative(first: float, second: float) -> float:
     return abs(first - second) / max(abs(first), abs(second)) if first != second else 0.0
 
 
+def _package_version(name: str, environment: Any) -> Any:
+    return environment["packages"][name]
+
+
 def _environment(first: Run, second: Run) -> Iterator[str]:
     """What differs between the machines, packages and commits of two runs, a phrase each."""
     here, there = first.about["environment"], second.about["environment"]
@@ -164,7 +170,7 @@ def _environment(first: Run, second: Run) -> Iterator[str]:
         ("processor", lambda made: (made.get("machine") or {}).get("processor")),
     ]
     names = sorted(here.get("packages", {}).keys() & there.get("packages", {}).keys())
-    facts += [(name, lambda made, name=name: made["packages"][name]) for name in names]
+    facts += [(name, functools.partial(_package_version, name)) for name in names]
     for noun, of in facts:
         if of(here) != of(there):
             yield f"{noun} {of(here)} and {of(there)}"
