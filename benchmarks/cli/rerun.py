@@ -93,7 +93,8 @@ def _repeat(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     kept = settings_of(folder)
     for name in ("out", "name", "dry-run", "overwrite-folder"):
         kept.pop(name, None)
-    out = options.out or folder.resolve().with_name(f"{folder.resolve().name}-again")
+    named = folder if folder.name not in ("", "..") else folder.resolve()
+    out = options.out or named.with_name(f"{named.name}-again")
     if out.resolve() == folder.resolve():
         raise ResultsError(
             f"--out is the folder of the run itself, {folder}; name another, so that both can be compared"

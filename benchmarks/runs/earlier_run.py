@@ -80,6 +80,5 @@ def _same_cells(folder: Path, description: Mapping[str, Any]) -> bool:
     except ResultsError:
         return False
     pixels = about["dataset"].get("pixels_sha256")
-    return bool(
-        about["cells"].keys() == description["cells"].keys() and pixels == description["dataset"]["pixels_sha256"]
-    )
+    same_images = bool(pixels == description["dataset"]["pixels_sha256"])
+    return same_images and set(about["cells"]) == set(description["cells"])

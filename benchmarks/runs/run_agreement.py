@@ -7,9 +7,8 @@ Numbers count as equal within a relative 1e-9, since sums in another order diffe
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -100,8 +99,8 @@ def agreement(first: Path, second: Path) -> Agreement:
         tuple(name for rows in (scores, comparisons) for name in rows[here] if name not in rows[1 - here])
         for here in (0, 1)
     ]
-    here, there = (settings_of_run(run.about) for run in runs)
-    settings = differences(here, there, where=(f"in {where[0]}", f"in {where[1]}"))
+    made = [settings_of_run(run.about) for run in runs]
+    settings = differences(made[0], made[1], (f"in {where[0]}", f"in {where[1]}"))
     return Agreement(
         where,
         len(scores[0].keys() & scores[1].keys()),
@@ -156,21 +155,25 @@ def _relative(first: float, second: float) -> float:
     return abs(first - second) / max(abs(first), abs(second)) if first != second else 0.0
 
 
-def _package_version(name: str, environment: Any) -> Any:
-    return environment["packages"][name]
-
-
 def _environment(first: Run, second: Run) -> Iterator[str]:
     """What differs between the machines, packages and commits of two runs, a phrase each."""
     here, there = first.about["environment"], second.about["environment"]
-    facts: list[tuple[str, Callable[[Any], Any]]] = [
-        ("commit", lambda made: str(made.get("commit") or "unknown")[:12]),
-        ("Python", lambda made: made.get("python")),
-        ("device", lambda made: made.get("device")),
-        ("processor", lambda made: (made.get("machine") or {}).get("processor")),
-    ]
-    names = sorted(here.get("packages", {}).keys() & there.get("packages", {}).keys())
-    facts += [(name, functools.partial(_package_version, name)) for name in names]
-    for noun, of in facts:
-        if of(here) != of(there):
-            yield f"{noun} {of(here)} and {of(there)}"
+    for noun, value, other in zip(_FACTS, _made_with(here), _made_with(there), strict=True):
+        if value != other:
+            yield f"{noun} {value} and {other}"
+    packages = here.get("packages", {}), there.get("packages", {})
+    for name in sorted(packages[0].keys() & packages[1].keys()):
+        if packages[0][name] != packages[1][name]:
+            yield f"{name} {packages[0][name]} and {packages[1][name]}"
+
+
+_FACTS = ("commit", "Python", "device", "processor")
+
+
+def _made_with(environment: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What ``_FACTS`` name, of the environment in ``run.json``."""
+    commit = str(environment.get("commit") or "unknown")
+    # a commit with changes of its own ends with a plus
+    short = commit[:12] + ("+" if commit.endswith("+") else "")
+    machine = environment.get("machine") or {}
+    return short, environment.get("python"), environment.get("device"), machine.get("processor")
