@@ -5,8 +5,8 @@
     original, image  --FidelityHead.compare--------> Fidelity | FeaturePair            (route "image")
 
 A head answers in its own classes. Files in ``downstream/class_maps`` say how these map onto a data set's classes. Where
-there is no such file, classes of exactly the same name are taken as the same and the run reports it; no other names are
-matched.
+there is no such file, classes of the same name, whatever its spelling, are taken as the same and the run reports it; no
+other names are matched.
 """
 
 from __future__ import annotations

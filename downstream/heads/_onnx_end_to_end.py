@@ -118,7 +118,7 @@ class EndToEnd(NamedTuple):
         return stated_scaling(self.settings.path) or self.settings.default_scaling
 
 
-def seen_on_grey(network: Network, settings: Settings) -> tuple[list[Output], SeenLayout | None]:
+def seen_on_grey(network: Network, settings: Settings) -> tuple[tuple[Output, ...], SeenLayout | None]:
     """The outputs of a model as a grey image shows them, and their layout; None if it is none of the end-to-end ones.
 
     Raises:
@@ -130,7 +130,7 @@ def seen_on_grey(network: Network, settings: Settings) -> tuple[list[Output], Se
     height, width = network.input_hw
     grey = np.full((height or settings.side, width or settings.side, 3), GREY, np.uint8)
     answers = answers_to(network, grey, _UNIT_SCALE, bgr=False)
-    outputs = [_seen(output, answer) for output, answer in zip(network.outputs, answers, strict=True)]
+    outputs = tuple(_seen(output, answer) for output, answer in zip(network.outputs, answers, strict=True))
     layout = layout_of(outputs, len(settings.space.classes))
     if layout is None:
         return outputs, None

@@ -216,7 +216,7 @@ def _segment(loaded: _Loaded, classes: _Classes, image: Image) -> SegmentationMa
 def _answer(loaded: _Loaded, image: Image) -> Any:
     import torch
 
-    given = loaded.processor(images=np.ascontiguousarray(image), return_tensors="pt", input_data_format="channels_last")
+    given = loaded.processor(images=np.array(image), return_tensors="pt", input_data_format="channels_last")
     with torch.inference_mode():
         return loaded.network(**given.to(current_device()))
 

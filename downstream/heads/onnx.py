@@ -20,7 +20,7 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -255,10 +255,16 @@ class Onnx:
             raise DataError(f"{Path(self.path).name} takes {network.image.unusual}")
         outputs, classes = network.outputs, len(self.label_space.classes)
         if outputs[0].shape and (
-            reason := why_unreadable(outputs, self.format, classes, network.input_hw, self.strides)
+            reason := why_unreadable(outputs, self._dense, classes, network.input_hw, self.strides)
         ):
             raise DataError(reason)
         return network
+
+    @property
+    def _dense(self) -> Format:
+        """The format, where it is none of those that are told from the outputs."""
+        assert self.format not in ("auto", "end_to_end")
+        return cast(Format, self.format)
 
     def _input_hw(self, network: Network) -> tuple[int, int]:
         return network.input_hw[0] or self.side, network.input_hw[1] or self.side
@@ -267,7 +273,7 @@ class Onnx:
         settings = DetectorSettings(
             self.path,
             self._sha256,
-            self.format,
+            self._dense,
             self._input_hw(network),
             self.strides,
             len(self.label_space.classes),

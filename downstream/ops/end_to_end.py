@@ -276,11 +276,11 @@ def _check_scores(scores: npt.NDArray[Any]) -> None:
 class Classes(NamedTuple):
     """The head's classes as a model counts them.
 
-    count: how many the head knows. background: whether the first of them is a background. numbers: COCO's number of
+    size: how many the head knows. background: whether the first of them is a background. numbers: COCO's number of
     each class where the head knows COCO's 80, empty otherwise.
     """
 
-    count: int
+    size: int
     background: bool = False
     numbers: tuple[int, ...] = ()
 
@@ -300,9 +300,9 @@ class Classes(NamedTuple):
         if first_label and self.numbers:
             return self._of_coco(whole)
         labels = whole if self.background else whole - first_label
-        if labels.size and not (labels.min() >= -first_label and labels.max() < self.count):
+        if labels.size and not (labels.min() >= -first_label and labels.max() < self.size):
             raise DataError(
-                f"the model answers classes {whole.min()} to {whole.max()}, the head knows {self.count} from "
+                f"the model answers classes {whole.min()} to {whole.max()}, the head knows {self.size} from "
                 f"{0 if self.background else first_label}; check classes: one name a line, with background as the "
                 f"first if the model counts it"
             )
@@ -314,12 +314,12 @@ class Classes(NamedTuple):
         Raises:
             DataError: the head knows another number of classes.
         """
-        if width == self.count:
+        if width == self.size:
             return np.where(numbers == 0, -1, numbers) if self.background else numbers
         if self.numbers and width in (_COCO_NUMBERS, _COCO_NUMBERS - 1):
             return self._of_coco(numbers + (width == _COCO_NUMBERS - 1))
         raise DataError(
-            f"the model has logits of {width} classes, the head knows {self.count}; check classes, or give a text file "
+            f"the model has logits of {width} classes, the head knows {self.size}; check classes, or give a text file "
             f"with one name a line in the model's order"
         )
 

@@ -17,6 +17,7 @@ from hsc.errors import DataError, UnavailableError
 
 NAMES = {0: "cat", 1: "dog", 2: "cow"}
 PICTURE = np.random.default_rng(0).integers(0, 256, (48, 80, 3), np.uint8)
+PICTURE.flags.writeable = False  # as the harness lends images
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def test_boxes_are_those_of_transformers_in_the_images_pixels(transformers: Any,
     (found,) = head.predict([PICTURE])
     processor = transformers.AutoImageProcessor.from_pretrained(tmp_path)
     with torch.inference_mode():
-        answer = network(**processor(images=PICTURE, return_tensors="pt"))
+        answer = network(**processor(images=PICTURE.copy(), return_tensors="pt"))
     scores, labels = answer.logits[0].softmax(-1)[:, :-1].max(-1)
     x, y, w, h = (answer.pred_boxes[0] * torch.tensor([80, 48, 80, 48])).unbind(-1)
     expected = torch.stack([x - w / 2, y - h / 2, x + w / 2, y + h / 2], -1)
@@ -93,7 +94,7 @@ def test_maps_are_those_of_transformers_at_the_images_size(transformers: Any, tm
     (found,) = head.predict([PICTURE])
     processor = transformers.AutoImageProcessor.from_pretrained(tmp_path)
     with torch.inference_mode():
-        logits = network(**processor(images=PICTURE, return_tensors="pt")).logits
+        logits = network(**processor(images=PICTURE.copy(), return_tensors="pt")).logits
     expected = torch.nn.functional.interpolate(logits, (48, 80), mode="bilinear", align_corners=False)[0].argmax(0)
     assert found.labels.dtype == np.uint8
     np.testing.assert_array_equal(found.labels, expected.numpy())
