@@ -9,8 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pandas as pd
 import pytest
+
+import benchmarks
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "my_codec"
@@ -71,9 +72,9 @@ def test_the_commands_of_its_readme(site: Path, tmp_path: Path) -> None:
     done = run(site, tmp_path, "-m", "benchmarks", *line.split(), "--workers", "1", "--quiet", "--gallery", "0")
     assert done.returncode == 0, done.stderr
     folder = next((tmp_path / "results" / "runs").iterdir())
-    scores = pd.read_csv(folder / "scores.csv", keep_default_na=False)
+    scores = benchmarks.load(folder).scores
     assert set(scores["status"]) == {"ok"}
-    whole = scores[(scores["part"] == "") & (scores["ladder"] == "")].astype({"value": float})
+    whole = scores[(scores["part"] == "") & (scores["ladder"] == "")]
     recall = whole[(whole["metric"] == "my_recall")].set_index(["codec", "point"])["value"]
     assert recall["original", ""] == 1.0
     assert recall["my_codec", "quality=6"] > 0.9

@@ -52,13 +52,13 @@ def online(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_fetches_what_it_uses(tmp_path: Path) -> None:
     head = Distant()
     assert unfetched(head).startswith("not fetched yet")
-    assert any(row.head and row.metric == "ap" and row.value > 0 for row in outcome(tmp_path, [head]).scores)
+    assert any(row.head and row.metric == "ap" and row.value > 0 for row in outcome(tmp_path, [head]).score_rows)
     assert head.here == ["weights"]
 
 
 def test_what_cannot_be_fetched_is_skipped_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        rows = outcome(tmp_path, [FindSquares(), Distant(threshold=100, broken=True)]).scores
+        rows = outcome(tmp_path, [FindSquares(), Distant(threshold=100, broken=True)]).score_rows
     assert "the server does not answer; try again" in caplog.text
     assert [row.reason for row in rows if row.status == "skipped"] == [
         "not fetched yet; would download 5 MB from https://a.example"

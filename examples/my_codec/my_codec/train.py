@@ -36,10 +36,7 @@ def train(images: list[np.ndarray], steps: int, seed: int = 0, device: str = "cp
         x = torch.from_numpy(np.stack([_crop(images[draw.integers(len(images))], draw) for _ in range(8)])).to(device)
         x = x.permute(0, 3, 1, 2).float() - 128
         step = step_of(int(draw.integers(1, 7)))
-        y = network.encode(x, step)
-        noisy = y + torch.rand_like(y) - 0.5  # rounding has no gradient; noise of the same size stands in
-        error = (network.decode(noisy, step) - x).square().mean() / step**2
-        bits = torch.log2(1 + y.abs()).mean()
+        error, bits = costs(network, x, step, noisy=True)
         loss = error + BITS * bits / 64
         optimiser.zero_grad()
         loss.backward()
@@ -47,6 +44,17 @@ def train(images: list[np.ndarray], steps: int, seed: int = 0, device: str = "cp
         if number % 100 == 0 or number == steps - 1:
             sys.stderr.write(f"step {number}: error {error.item():.4f}, bits {bits.item():.3f}\n")
     return network.cpu()
+
+
+def costs(network: Network, x: torch.Tensor, step: float, *, noisy: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """The squared error in quantiser steps, and about how many bits a symbol takes.
+
+    x: float (N, 3, H, W), -128 to 127. noisy: rounding has no gradient, so noise of the same size stands in for it.
+    """
+    y = network.encode(x, step)
+    quantised = y + torch.rand_like(y) - 0.5 if noisy else y.round()
+    error = (network.decode(quantised, step) - x).square().mean() / step**2
+    return error, torch.log2(1 + y.abs()).mean()
 
 
 def _crop(image: np.ndarray, draw: np.random.Generator) -> np.ndarray:
