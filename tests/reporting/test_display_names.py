@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmarks.reporting.figures.codec_styles import COLOURS, styles_of
+from benchmarks.reporting.figures.codec_styles import COLOURS, styles_named, styles_of
 from benchmarks.runs.display_names import Naming, display_names, displayed_run, without_paths
 from benchmarks.runs.run_folder import load
 
@@ -96,4 +96,5 @@ def test_a_codec_looks_the_same_whoever_stands_beside_it() -> None:
     assert styles_of(default) == styles_of(default[::-1])
     assert styles_of(["vvc(preset=medium)"])["vvc(preset=medium)"].colour == many["vvc"].colour
     assert many["vvc(preset=medium)"] != many["vvc"]
-    assert styles_of(["mine"]) == styles_of(["mine"])
+    named = styles_named({"hsc": "Ours", "jpeg": "jpeg"})
+    assert named == {"Ours": few["hsc"], "jpeg": few["jpeg"]}  # a name changes no colour

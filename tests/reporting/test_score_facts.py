@@ -149,16 +149,16 @@ def test_the_table_of_points_has_digits_and_unit_by_facts(results: Results) -> N
     assert "miscount [objects]" in text
     assert "Lower is better for miscount" in text
     assert 'data-v="1.75"' in text
-    assert ">1.75<small>1.50 – 2.00</small>" in text
+    assert ">1.75<small>1.50 to 2.00</small>" in text
 
 
 def test_cells_show_scores_with_the_factor_and_digits_of_their_facts() -> None:
-    assert score_cell(0.528, 0.5, 0.55, MetricFacts()) == ("52.8", "0.528", "50.0 – 55.0", None)
+    assert score_cell(0.528, 0.5, 0.55, MetricFacts()) == ("52.8", "0.528", "50.0 to 55.0", None)
     assert score_cell(-1.5, math.nan, math.nan, MISCOUNT)[:3] == ("−1.50", "-1.5", "")
     assert score_cell(math.inf, math.nan, math.nan, MISCOUNT)[:2] == ("∞", "inf")
     assert score_cell(math.nan, math.nan, math.nan, MISCOUNT).text == "–"
     rate = Comparison("bd_rate", "t", "d", "val", "miscount", value=-12.34, low=-20.0, high=-5.0, unit="%")
-    assert difference_cell(rate, MISCOUNT)[:3] == ("−12.3 %", "-12.34", "−20.0 to −5.0")
+    assert difference_cell(rate, MISCOUNT)[:3] == ("−12.3 %", "-12.34", "−20.0 to −5.0 %")
     assert difference_cell(replace(rate, status="n/a", reason="they share nothing"), MISCOUNT)[:3] == (
         "n/a",
         None,

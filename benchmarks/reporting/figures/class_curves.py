@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.api import MetricFacts
-from benchmarks.reporting.figures.codec_styles import Style, styles_of
+from benchmarks.reporting.figures.codec_styles import Style, styles_named
 from benchmarks.reporting.figures.figure_files import SETTINGS, pyplot, readable, save_both
 from benchmarks.reporting.figures.rate_curves import RATE_AXIS, axis_label, panel, rates, where
 from benchmarks.runs.display_names import Naming
@@ -34,7 +34,9 @@ def class_curves(
     scores: the columns of ``ScoreRow``. weights: how much of the data set each class takes. facts: of ``metric``, by
     its name. Each panel has a scale of its own; a class without a score at any point is left out.
     """
-    scores = Naming(str(label) for name in ("codec", "head") for label in scores[name].unique()).frame(scores)
+    naming = Naming(str(label) for name in ("codec", "head") for label in scores[name].unique())
+    styles = styles_named({str(label): naming.label(str(label)) for label in scores["codec"].unique() if label})
+    scores = naming.frame(scores)
     of_classes = (scores["metric"] == metric) & (scores["part"] != "") & (scores["head"] != "")
     scored = scores[of_classes & (scores["ladder"] == "") & scores["value"].notna()]
     blocks = [(head, route, group) for (head, route), group in scored.groupby(["head", "route"], sort=False)]
@@ -44,7 +46,7 @@ def class_curves(
     classes_of = [drawn(list(dict.fromkeys(group["part"])), weights) for _, _, group in blocks]
     rows = [-(-len(classes) // _COLUMNS) for classes in classes_of]
     plt = pyplot()
-    rate, styles = rates(scores), styles_of(scored["codec"])
+    rate = rates(scores)
     with plt.rc_context({**SETTINGS, "font.size": 8}):
         size = (_COLUMNS * _PANEL[0], sum(rows) * _PANEL[1] + 0.35 * len(blocks) + 1)
         figure = plt.figure(figsize=size, layout="constrained")

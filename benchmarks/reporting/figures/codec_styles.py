@@ -10,7 +10,7 @@ import functools
 import hashlib
 import pkgutil
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import benchmarks.codecs
@@ -34,6 +34,11 @@ class Style(NamedTuple):
     colour: str
     marker: str
     dashes: Any
+
+
+def styles_named(names: Mapping[str, str]) -> dict[str, Style]:
+    """Styles by the name that people read, each that of the codec's own label. names: by label."""
+    return {names[label]: style for label, style in styles_of(names).items()}
 
 
 def styles_of(codecs: Iterable[str]) -> dict[str, Style]:

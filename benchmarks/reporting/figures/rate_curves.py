@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.api import MetricFacts
-from benchmarks.reporting.figures.codec_styles import MARKERS, Style, styles_of
+from benchmarks.reporting.figures.codec_styles import MARKERS, Style, styles_named, styles_of
 from benchmarks.reporting.figures.figure_files import SETTINGS, pyplot, readable, save_both
-from benchmarks.runs.display_names import displayed
+from benchmarks.runs.display_names import Naming
 from benchmarks.runs.domains import domain_of
 from benchmarks.runs.results import Results
 from benchmarks.stats.bjontegaard import Line, line
@@ -88,10 +88,15 @@ def curves(results: Results, path: Path, names: Mapping[str, str] | None = None)
     A head's main score is the first of ``results.columns`` that it has; scores that were added to the task's own have
     panels beside it. path: without its ending. names: those that the run was given, by label of a codec or head.
     """
-    results = displayed(results, names)
+    naming = Naming.of(results, names)
+    shown = dict.fromkeys(drawn(results.scores, results.columns, results.added)["codec"])
+    styles = styles_named({label: naming.label(label) for label in shown})
+    results = naming.results(results)
     panels = max(len(_views(drawn(results.scores, results.columns, results.added))), 1)
     across = 2 if panels == 4 else min(panels, _MAX_ACROSS)  # four stand in a square
-    with figure(results, width=4.6 * across + 1.2, across=across, font_size=9, legend="right") as plotted:
+    with figure(
+        results, width=4.6 * across + 1.2, across=across, font_size=9, legend="right", styles=styles
+    ) as plotted:
         save_both(plotted, path)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.api import MetricFacts
-from benchmarks.reporting.figures.codec_styles import COLOURS, Style, styles_of
+from benchmarks.reporting.figures.codec_styles import COLOURS, Style, styles_named
 from benchmarks.reporting.figures.rate_curves import axis_label
 from benchmarks.runs.domains import domain_of
 from benchmarks.runs.results import Results
@@ -93,12 +93,14 @@ def _look(style: Style) -> dict[str, Any]:
     return {"light": style.colour, "dark": dark, "shape": SHAPES[style.marker], "dash": dash}
 
 
-def looks_of(points: Points) -> list[dict[str, Any]]:
-    """The look of every codec; a lossless one is a dashed line in a colour of its own."""
+def looks_of(points: Points, labels: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    """The look of every codec; a lossless one is a dashed line in a colour of its own. labels: of the codecs that are
+    shown by another name, by that name.
+    """
     fidelity = points.streams[points.streams["metric"] == "psnr"].groupby("codec")["value"].min()
     lossless = {codec for codec, value in fidelity.items() if value == math.inf}
     ceiling = {"light": "#444444", "dark": "#B8B8B8", "shape": "none", "dash": [6, 4]}
-    styles = styles_of(points.codecs)
+    styles = styles_named({(labels or {}).get(name, name): name for name in points.codecs})
     return [{"label": label, **(ceiling if label in lossless else _look(styles[label]))} for label in points.codecs]
 
 
@@ -116,11 +118,16 @@ def number(value: float) -> float | None:
     return float(f"{value:.5g}") if math.isfinite(value) else None
 
 
-def chart_data(results: Results, points: Points, support: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def chart_data(
+    results: Results,
+    points: Points,
+    support: Mapping[str, Any] | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """Metrics, classes, heads, codecs and points for the page's script.
 
     Scores are as measured, intervals are [value, low, high]; each metric says by what factor people read it. support:
-    how many objects or pixels each class has, as ``run.json`` holds it.
+    how many objects or pixels each class has, as ``run.json`` holds it. labels: of codecs, by the name that is shown.
     """
     whole = points.scores[(points.scores["part"] == "") & (points.scores["status"] == "ok")]
     scored = set(whole["metric"])
@@ -140,7 +147,7 @@ def chart_data(results: Results, points: Points, support: Mapping[str, Any] | No
             {"name": name, **_reading(replace(class_facts, title=f"{class_facts.title}, {name}"))} for name in classes
         ],
         "readers": [{**view._asdict(), "title": view.title, "domain": domain_of(view.route)} for view in points.views],
-        "codecs": looks_of(points),
+        "codecs": looks_of(points, labels),
         "support": _support(support, classes),
         "rates": common_rates(results, points) if classes else [],
         "rateDigits": results.facts_of("bpp").digits,

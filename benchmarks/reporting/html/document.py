@@ -57,7 +57,9 @@ def page(run: Run, gallery: Mapping[str, Any] | None) -> str:
     run, naming = displayed_run(run)
     gallery = _named(gallery, naming)
     points = points_of(run.results)
-    data = chart_data(run.results, points, run.about.get(CLASS_SUPPORT))
+    data = chart_data(
+        run.results, points, run.about.get(CLASS_SUPPORT), {n: label for label, n in naming.names.items()}
+    )
     # without the library's link to its source map, which a browser's developer tools would try to load
     library = _asset(PLOTTING).rsplit("//# sourceMappingURL", 1)[0]
     early, scripts = _asset(EARLY), [library, *map(_asset, SCRIPTS)]

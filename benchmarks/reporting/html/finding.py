@@ -177,8 +177,9 @@ def headline(results: Results, found: Sequence[Leader]) -> str:
     if not sure:
         doubt = "No 95 % interval excludes that there is no difference"
     doubt += f"; {bare} of {len(found)} {'has' if bare == 1 else 'have'} no interval" if bare else ""
-    leader = f"{names[0]} leads with {heads}: {share} % fewer bits than {first.compared.anchor}"
-    return f"{leader} at equal {title}. {doubt}."
+    return (
+        f"{names[0]} leads with {heads}: {share} % fewer bits than {first.compared.anchor} at equal {title}. {doubt}."
+    )
 
 
 def _row(results: Results, points: Points, leader: Leader) -> tuple[dict[str, Any], list[Cell]]:
