@@ -88,7 +88,7 @@ def test_config_goes_round_and_travels(head):
     if sees_originals(head):
         assert (head.regime, head.label_space.classes) == ("reference", ())
         assert any(
-            head.measure in metric.scores and metric.output is head.output
+            head.measure in metric.facts and metric.output is head.output
             for metric in map(METRICS.build, METRICS.names())
         )
     else:

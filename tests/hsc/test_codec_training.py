@@ -158,9 +158,9 @@ def test_the_stage_decoder_resumes_and_files_stay_as_they_are(shards, teacher, t
     for quality in (1.0, 3.3, 6.0):
         old, new = (layered_stream.decode(m.entropy, HscCodec(m).encode(image, quality)).layers for m in (first, after))
         assert all(np.array_equal(a.symbols, b.symbols) for a, b in zip(old, new, strict=True))
-    with pytest.raises(UsageError, match="say with --initial"):
+    with pytest.raises(UsageError, match="--initial"):
         train(recipe, Run(tmp_path / "none", shards, (teacher,)))  # before the first step
-    with pytest.raises(UsageError, match="say with --initial"):
+    with pytest.raises(UsageError, match="--initial"):
         export(recipe, tmp_path / "whole", tmp_path / "e.safetensors")
     with pytest.raises(UsageError, match="swapped"):
         dataclasses.replace(ONE, swapped=1.5)
@@ -170,13 +170,13 @@ def test_w_tells_the_light_of_what_is_made_and_f_what_was_seen() -> None:
     images, relit = torch.zeros(400, 3, 1, 1), torch.ones(400, 3, 1, 1)
     batch = Batch(images, images[:, :1], images[:, 0].long(), images[:, :0], relit)
     lit = draw_light(batch, 0.25, torch.Generator().manual_seed(0))
-    differ = (lit.batch.images != lit.seen)[:, 0, 0, 0].float()
+    differ = (lit.batch.images != lit.source)[:, 0, 0, 0].float()
     assert 0.2 < float(differ.mean()) < 0.3
     assert 0.45 < float(lit.batch.images.mean()) < 0.55
-    assert 0.4 < float(lit.seen[differ > 0].mean()) < 0.6
-    assert torch.equal(*(draw_light(batch, share, torch.Generator().manual_seed(1)).seen for share in (0.0, 0.0)))
+    assert 0.4 < float(lit.source[differ > 0].mean()) < 0.6
+    assert torch.equal(*(draw_light(batch, share, torch.Generator().manual_seed(1)).source for share in (0.0, 0.0)))
     same = draw_light(batch, 0.0, torch.Generator().manual_seed(1))
-    assert torch.equal(same.seen, same.batch.images)
+    assert torch.equal(same.source, same.batch.images)
 
 
 def test_objects_as_maps() -> None:
@@ -257,7 +257,7 @@ def test_refuses_what_does_not_fit(shards, teacher, tmp_path, capsys) -> None:
     (tmp_path / "checkpoint.pt").write_bytes(b"torn")
     with pytest.raises(DataError, match="not a readable checkpoint"):
         train(ONE, Run(tmp_path, shards, (teacher,)))
-    with pytest.raises(DataError, match=r"benchmarks\.export"):
+    with pytest.raises(DataError, match="export-shards"):
         train(ONE, Run(tmp_path / "a", tmp_path / "none", (teacher,)))
     with pytest.raises(DataError, match="not a teacher"):
         train(ONE, Run(tmp_path / "b", shards, (shards / "0.npz",)))

@@ -101,7 +101,7 @@ def test_training_brings_f_nearer_to_the_other_light_and_goes_on_where_it_was_cu
     assert network is not None
     moved = network(feature["own"], torch.from_numpy(w_own)[None], torch.from_numpy(w_lit)[None])
     assert (moved - feature["lit"]).square().mean() < (feature["own"] - feature["lit"]).square().mean()
-    monkeypatch.setattr("hsc.training.light._SAVED_EVERY", 90)
+    monkeypatch.setattr("hsc.training.light._CHECKPOINT_STEPS", 90)
     cut = tmp_path / "cut-light.safetensors"
 
     def stop(*_: object) -> None:

@@ -83,7 +83,7 @@ def test_every_stage_of_both_routes_and_the_whole() -> None:
     assert "1 threads" in text
     with pytest.raises(UsageError, match="batches of at most 6"):
         run([Grid(8)], heads, Squares(), batches=[8], threads=1, repeats=1)
-    with pytest.raises(UsageError, match="does not hand out latents"):
+    with pytest.raises(UsageError, match="does not offer latents"):
         run([Blocks(4)], heads[1:], Squares(), batches=[1], threads=1, repeats=1)
     with pytest.raises(UsageError, match="psnr compares with the original"):
         run([Grid(8)], [*heads, ("psnr", HEADS.build("psnr"))], Squares(), batches=[1], threads=1, repeats=1)

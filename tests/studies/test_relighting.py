@@ -99,7 +99,7 @@ def test_refuses_what_cannot_be_shown_or_edited(
         (["--dataset", "lamps", "--codec", "jpeg"], "cannot edit its streams; take hsc"),
         (["--dataset", "lamps", "--codec", "flat", "--images", "10"], "has 1 to 9"),
         (["--out", str(tmp_path / "none" / "a.md")], "make it first"),
-        (["--images", "2", "--picture", str(tmp_path / "a.png"), "--shown", "2"], "0 to 1 are measured"),
+        (["--images", "2", "--picture", str(tmp_path / "a.png"), "--shown", "2"], "expected scenes from 0 to 1"),
     ):
         assert main(arguments) == 2
         assert cure in capsys.readouterr().err

@@ -64,7 +64,7 @@ def test_scenes_in_another_light_go_beside_their_own(tmp_path):
         export(Rendered(), tmp_path / "other", relit=True)
     export(Rendered(), tmp_path / "half", first=0, count=2)
     (tmp_path / "half" / "more.npz").write_bytes((tmp_path / "000000.npz").read_bytes())
-    with pytest.raises(DataError, match="do not agree"):
+    with pytest.raises(DataError, match="disagree"):
         read_codec_frames(tmp_path / "half")
 
 
