@@ -11,12 +11,26 @@ from code_blocks import ROOT, Reader, blocks
 DOCS = ROOT / "docs"
 ENDS_WITH: dict[str, dict[str, str]] = {
     "docs/start/first-run.md": {
-        "results/runs/detection/table.md": r"\| webp ",
+        "results/runs/detection/table.md": r"### Summary(.*\n)*\| webp ",
+        "results/runs/detection-again/run.toml": "limit = 4",
+        "results/runs/from-a-file/run.toml": r"webp\(quality=\[0, 15, 35, 60\]\)",
+        "results/runs/from-python/report.html": "<html",
         "results/runs/segmentation/report.html": "<html",
     },
-    "docs/guides/pytorch-codec.md": {"results/runs/detection/scores.csv": ",blockcosine,"},
+    "docs/start/report-page.md": {"results/runs/named/report.html": "WebP, fast"},
+    "docs/start/install.md": {"hsc-bench.bash": "hsc.bench"},
+    "docs/reference/files.md": {"results/runs/kept/predictions/manifest.json": "COCO results"},
+    "docs/guides/pytorch-codec.md": {
+        "results/runs/detection/scores.csv": ",blockcosine,",
+        "results/runs/detection/report.html": "Block cosine",
+    },
     "docs/guides/external-program.md": {"results/runs/detection/scores.csv": ",half,"},
-    "docs/guides/paper.md": {"paper/main.tex": r"\\input", "paper/*.tex": r"\\toprule", "paper/*.pdf": "%PDF"},
+    "docs/guides/paper.md": {
+        "paper/main.tex": r"\\input",
+        "paper/*.tex": r"\\toprule",
+        "paper/*.pdf": "%PDF",
+        "paper/references.bib": "^@",
+    },
     "docs/guides/checking-a-table.md": {"verdict.txt": "table.md"},
     "docs/guides/datasets.md": {"results/runs/folder/table.md": "pseudo-labels"},
     "docs/hsc/encode-preview-edit.md": {"relit.png": "PNG", "strip.png": "PNG"},

@@ -132,6 +132,12 @@ def test_readme_fits_three_screens() -> None:
     assert len(lines) <= MOST_README_LINES
 
 
+def test_readme_starts_with_the_two_commands_of_a_fresh_clone() -> None:
+    section = (ROOT / "README.md").read_text("utf-8").split("\n## Quick start\n")[1].split("\n## ")[0]
+    assert [block.commands for block in blocks(section)] == [["scripts/bench", "scripts/test"]]
+    assert all((ROOT / command).stat().st_mode & 0o100 for command in ("scripts/bench", "scripts/test"))
+
+
 def test_every_page_stands_in_a_table_of_contents() -> None:
     listed = set()
     for path in HAND_WRITTEN:
