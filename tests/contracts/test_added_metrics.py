@@ -312,7 +312,7 @@ def test_the_command_line_adds_metrics_and_verify_scores_the_kept_images_by_them
     ]
     where = ["--out", str(tmp_path / "run"), "--cache", str(tmp_path / "cache"), "--workers", "1", "--gallery", "0"]
     added = ["--metric", "count_error", "--metric", "right_count(threshold=0.6)"]
-    assert main([*line, *where, *added, "--keep-streams", "6"]) == 0
+    assert main([*line, *where, *added, "--keep-streams", "6", "--table", "full"]) == 0
     assert "count error [objects]" in capsys.readouterr().out
     assert load(tmp_path / "run").results.added == ADDED
     assert verify([str(tmp_path / "run"), "--trust", "--workers", "1"]) == 0
