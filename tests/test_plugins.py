@@ -63,7 +63,7 @@ def run(words: list[str], folder: Path, path: list[Path]) -> str:
 
 
 def codecs_of(folder: Path) -> set[str]:
-    return set(pd.read_csv(folder / "results" / "runs" / "detection" / "table.csv")["codec"])
+    return set(pd.read_csv(folder / "results" / "runs" / "detection-squares" / "table.csv")["codec"])
 
 
 def copy_of_the_tree(folder: Path) -> Path:
@@ -149,6 +149,6 @@ def test_an_installed_wheel_runs_with_its_weights(tmp_path: Path) -> None:
         away,
         [tmp_path / "site"],
     )
-    table = pd.read_csv(away / "results" / "runs" / "detection" / "table.csv")
+    table = pd.read_csv(away / "results" / "runs" / "detection-squares" / "table.csv")
     assert set(table["codec"]) == {"original", "jpeg"}
     assert (table["status"] == "ok").all()

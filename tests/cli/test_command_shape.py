@@ -24,6 +24,7 @@ REQUIRED = {
     "paper": ["folder", "--out", "paper"],
     "contact-sheet": ["--codec", "jpeg", "--out", "sheet.png"],
     "completion": ["bash"],
+    "class-map": ["--head", "small", "--dataset", "roadscenes"],
     "check-codec": ["jpeg"],
     "export-shards": ["roadscenes", "--out", "shards"],
     "encode-shards": ["shards", "--codec", "jpeg", "--out", "coded"],

@@ -16,7 +16,12 @@ from benchmarks.cli.main import COMMANDS, main
 FORMER = sorted(file.stem for file in Path(former.__file__).parent.glob("*.py") if file.stem != "__init__")
 
 
-SHARED = {"command", "main", "options", "plan_text", "plugin_text", "plugins", "run_file", "run_parser"}
+SHARED = {"command", "main", "options", "plan_text", "plugin_text", "plugins"} | {
+    "run_ending",
+    "run_file",
+    "run_parser",
+    "run_preview",
+}
 """Files of the folder that are no command by themselves."""
 
 

@@ -14,7 +14,7 @@ from hsc.errors import SpecError
 from hsc.weights.fetching import nothing_fetched, unfetched
 
 REGISTRIES: tuple[Any, ...] = (CODECS, HEADS, DATASETS, METRICS, TASKS)
-ASKS = {"precomputed", "onnx", "tflite", "mmseg", "images"}
+ASKS = {"precomputed", "onnx", "tflite", "mmseg", "huggingface", "images"}
 """What needs files of the user's and has no default."""
 INCLUDED = {
     *("avif", "bpg", "cut", "heic", "hsc", "jpeg", "jpeg2000", "jpegxl", "original", "vvc", "webp"),

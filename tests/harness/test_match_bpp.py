@@ -275,7 +275,7 @@ def test_the_command_line_and_python_take_rates(tmp_path: Path, capsys: pytest.C
     words += ["--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "run"), "--match-bpp", "0.47", "1.7"]
     assert main([*words, "--dry-run"]) == 0
     assert "those at 0.47, 1.7 bpp will be searched for" in capsys.readouterr().out
-    assert main(words) == 0
+    assert main([*words, "--table", "full"]) == 0
     assert "Matched to " in capsys.readouterr().out
     config = benchmarks.configure("detection", Squares(), [Blocks(4)], [FindSquares()], match_bpp=[0.47])
     outcome = benchmarks.run_config(config, cache=tmp_path / "cache", executor=Inline())

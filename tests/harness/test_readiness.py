@@ -102,7 +102,7 @@ def test_classes_of_the_same_name_are_scored_and_said(tmp_path: Path) -> None:
 def test_classes_spelled_in_another_way_are_the_same_and_said(tmp_path: Path) -> None:
     plain, _ = outcome(tmp_path, [FindSquares()])
     found, said = outcome(tmp_path, [Named(names=("S_quare", "dog"))])
-    (label,) = {r.head for r in found.scores if r.head}
+    (label,) = {r.head for r in found.score_rows if r.head}
     assert ap(found, label) == ap(plain, "squares")
     assert len(said) == 1
     assert "'S_quare = square'" in said[0]
@@ -419,7 +419,7 @@ def test_a_head_that_sees_nothing_leaves_the_others_their_table(tmp_path: Path) 
     heads = [Sees(log=str(tmp_path / "log")), FindSquares()]
     found, said = outcome(tmp_path, heads, dataset=Squares(labels=False))
     assert len(ap(found, "squares")) == 3
-    assert {r.status for r in found.scores if r.head.startswith("sees")} == {"skipped"}
+    assert {r.status for r in found.score_rows if r.head.startswith("sees")} == {"skipped"}
     assert len(said) == 1
 
 

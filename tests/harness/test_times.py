@@ -28,7 +28,7 @@ from benchmarks.harness.plan import Plan
 from benchmarks.harness.progress import Silent
 from benchmarks.harness.scorer import score
 from benchmarks.reporting.html.origin import provenance
-from benchmarks.reporting.paper.methods import _times
+from benchmarks.reporting.paper.settings import _times
 from benchmarks.runs.provenance import describe
 from benchmarks.runs.rows import frame
 from benchmarks.runs.tables import blocks

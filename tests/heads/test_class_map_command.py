@@ -64,7 +64,7 @@ def test_a_written_map_is_what_a_run_reads(
     assert find_map("roadscenes", "coco80")
     _, head, _, dataset = specs
     settings = {"resamples": 0, "noise_floor": False, "workers": 1, "cache": tmp_path / "cache"}
-    scores = evaluate("detection", dataset, ["jpeg(quality=[20,90])"], [head], **settings)
+    scores = evaluate("detection", dataset, ["jpeg(quality=[20,90])"], [head], **settings).scores
     ap = scores[(scores.codec == "original") & (scores.metric == "ap") & (scores.status == "ok")]
     assert dict(zip(ap.part, ap.value, strict=True)) == pytest.approx({"": 1, "Fork_lift": 1, "safety vest": 1})
 

@@ -127,8 +127,8 @@ def one_head(
 
 
 FILES = {
-    name: ("path" if name == "tflite" else "weights")
-    for name in ("tflite", "ultralytics", "mmseg", "lpips", "dists", "fid")
+    name: ("path" if name in ("tflite", "huggingface") else "weights")
+    for name in ("tflite", "ultralytics", "mmseg", "huggingface", "lpips", "dists", "fid")
 }
 """Heads whose packages or weights tests do not have; what holds their networks is looked at alone."""
 NO_NETWORK = {"psnr", "ms_ssim"}

@@ -38,7 +38,7 @@ def test_pycocotools_gives_the_aps_of_the_table(tmp_path: Path) -> None:
     evaluation = pytest.importorskip("pycocotools.cocoeval")
     codecs = [*(Grid(s) for s in (48, 16)), *(Blocks(s) for s in (16, 8))]
     outcome, place = kept(tmp_path, "detection", Squares(12), codecs, [FindSquares(), GridSquares()])
-    rows = {(r.cell, r.metric): r.value for r in outcome.scores if r.head and not r.part}
+    rows = {(r.cell, r.metric): r.value for r in outcome.score_rows if r.head and not r.part}
     files = manifest(place)["files"]
     assert {(file["head"], file["route"]) for file in files} == {("squares", "image"), ("grid_squares", "latent")}
     assert {file["codec"] for file in files} == {"original", "grid", "blocks"}
@@ -60,7 +60,7 @@ def test_pycocotools_gives_the_aps_of_the_table(tmp_path: Path) -> None:
 
 def test_label_maps_give_the_miou_of_the_table(tmp_path: Path) -> None:
     outcome, place = kept(tmp_path, "segmentation", Bands(), [Blocks(s) for s in (16, 2)], [ReadGrey()])
-    rows = {r.cell: r.value for r in outcome.scores if r.metric == "miou"}
+    rows = {r.cell: r.value for r in outcome.score_rows if r.metric == "miou"}
     files = manifest(place)["files"]
     assert len(files) == 3
     for file in files:

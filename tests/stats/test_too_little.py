@@ -31,6 +31,7 @@ from benchmarks.runs.tables import blocks
 from benchmarks.stats.bootstrap import MIN_IMAGES, MIN_OBJECTS, Bootstrap, side_of_zero, why_no_interval
 from benchmarks.stats.metric_facts import TIMES
 from downstream.heads.fidelity import Psnr
+from hsc.errors import UsageError
 
 LADDER = (12, 8, 6, 4, 2)
 
@@ -176,8 +177,10 @@ def test_objects_count_where_masks_are_scored_and_where_predictions_stand_in(tmp
     )
     assert reasons(masks) == {"19 labelled objects, at least 20 are needed"}
     assert np.isnan([row.low for row in masks.score_rows if row.metric == "mask_ap"]).all()
-    blind = outcome(tmp_path, Squares(12, labels=False), head=FindSquares(threshold=254))
-    assert reasons(blind) == {"0 labelled objects, at least 20 are needed"}
+    dim = outcome(tmp_path, Squares(12, labels=False), head=FindSquares(threshold=210))
+    assert reasons(dim) == {"3 labelled objects, at least 20 are needed"}
+    with pytest.raises(UsageError, match="finds no object with a score of at least"):
+        outcome(tmp_path, Squares(12, labels=False), head=FindSquares(threshold=254))
     seeing = outcome(tmp_path, Squares(12, labels=False))
     assert reasons(seeing) == set()
     scored = [

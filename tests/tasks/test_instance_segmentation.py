@@ -145,6 +145,8 @@ def test_the_command_writes_its_table(tmp_path: Path, capsys: pytest.CaptureFixt
                 "1",
                 "--resamples",
                 "0",
+                "--table",
+                "full",
             ]
         )
         == 0
