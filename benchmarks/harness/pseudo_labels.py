@@ -1,6 +1,6 @@
 """Heads that find nothing on the originals of a data set without labels, so that no score could follow.
 
-    originals --head--> boxes at or above PSEUDO_SCORE, which stand in for labels     none at all: the head is left out
+    originals --head--> boxes at or above PSEUDO_SCORE, which stand in for labels     none: the head has no truth
 
 Originals are read until one shows an object, so a head that finds some costs one image. Predictions that the cache has
 are looked at first.

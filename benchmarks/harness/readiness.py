@@ -67,7 +67,7 @@ def make_ready(plan: Plan, store: Store, executor: Executor, progress: Progress,
             f"{'; '.join(sorted(bad_maps)[:3])}"
         )
     _leave_out(plan, store, silent, tell)
-    _leave_out(plan, store, without_objects(plan, store, executor), tell)
+    _leave_out_blind(plan, store, without_objects(plan, store, executor), tell)
 
 
 def _tell_skipped(plan: Plan, tell: Callable[[str], None]) -> None:
@@ -100,6 +100,18 @@ def _leave_out(plan: Plan, store: Store, unfit: Mapping[ReaderName, Unfit], tell
         raise UsageError("no head can be scored: " + "; ".join(lines))
     for name, why in unfit.items():
         tell(f"the head {name.label} is left out: {why.reason}")
+
+
+def _leave_out_blind(plan: Plan, store: Store, blind: Mapping[ReaderName, Unfit], tell: Callable[[str], None]) -> None:
+    """Leave out readers without labels, unless no other reader is left: rates and fidelity need no head, so the run goes
+    on, with a notice that its scores are of nothing.
+    """
+    if any(reader.name not in blind for reader in _reading(plan)):
+        _leave_out(plan, store, blind, tell)
+        return
+    for name, why in blind.items():
+        plan.notices.append(f"the head {name.label} has nothing to be scored on: {why.reason}")
+        tell(plan.notices[-1])
 
 
 def _why_not(plan: Plan, reader: Reader) -> str:

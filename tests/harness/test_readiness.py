@@ -404,15 +404,24 @@ class Sees(FindSquares):
 
 @pytest.mark.parametrize("executor", [Inline(), None])
 @pytest.mark.parametrize("dry", [True, False])
-def test_where_nothing_stands_in_for_labels_nothing_is_coded(tmp_path: Path, dry: bool, executor: Any) -> None:
+def test_where_nothing_stands_in_for_labels_it_is_said_first_and_rates_are_measured(
+    tmp_path: Path, dry: bool, executor: Any
+) -> None:
     own = executor or Processes(2)
-    with pytest.raises(UsageError, match="no head can be scored") as refused:
-        outcome(tmp_path, [Sees(log=str(tmp_path / "log"))], dry=dry, dataset=Squares(labels=False), executor=own)
+    found, said = outcome(
+        tmp_path, [Sees(log=str(tmp_path / "log"))], dry=dry, dataset=Squares(labels=False), executor=own
+    )
     if not executor:
         own.close()
+    (sentence,) = said
     for part in ("no object", "0.5", "6 originals", "labels that squares does not have"):
-        assert part in str(refused.value)
-    assert coded(tmp_path) == 0
+        assert part in sentence
+    assert sentence in found.plan.notices
+    assert (coded(tmp_path) == 0) is dry
+    rates = [row for row in found.score_rows if row.metric == "bpp"]
+    assert all(row.status == "ok" and row.value > 0 for row in rates)
+    assert bool(rates) is not dry
+    assert not [row for row in found.score_rows if row.metric == "ap" and row.value > 0]
 
 
 def test_a_head_that_sees_nothing_leaves_the_others_their_table(tmp_path: Path) -> None:
