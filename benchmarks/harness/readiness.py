@@ -103,8 +103,8 @@ def _leave_out(plan: Plan, store: Store, unfit: Mapping[ReaderName, Unfit], tell
 
 
 def _leave_out_blind(plan: Plan, store: Store, blind: Mapping[ReaderName, Unfit], tell: Callable[[str], None]) -> None:
-    """Leave out readers without labels, unless no other reader is left: rates and fidelity need no head, so the run goes
-    on, with a notice that its scores are of nothing.
+    """Leave out readers without labels, unless no other reader is left: rates need no head, so the run goes on, with a
+    notice that these readers have nothing to be scored on.
     """
     if any(reader.name not in blind for reader in _reading(plan)):
         _leave_out(plan, store, blind, tell)

@@ -16,8 +16,9 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.reporting.figures import rate_curves
-from benchmarks.runs.codec_summary import codec_summary
-from benchmarks.runs.domains import domain_of
+from benchmarks.runs.codec_summary import rate_column, rates_shown
+from benchmarks.runs.comparison_tables import of_kinds
+from benchmarks.runs.domains import head_title
 from benchmarks.runs.number_texts import score_text
 from benchmarks.runs.results import Results
 from benchmarks.text import one_line
@@ -26,11 +27,11 @@ _MOST_NOTES = 12
 _CELL = 'style="text-align:{}; padding:2px 8px"'
 
 
-def notebook_html(results: Results, title: str, notes: Sequence[str] = ()) -> str:
-    """A run as one piece of HTML without scripts. notes: sentences below the curves."""
+def notebook_html(results: Results, summary: pd.DataFrame, title: str, notes: Sequence[str] = ()) -> str:
+    """A run as one piece of HTML without scripts. summary: its ``codec_summary``. notes: sentences below the curves."""
     if results.scores.empty:
         return f"<p>{html.escape(title)}: nothing was measured (a plan alone).</p>"
-    parts = [f"<p><b>{html.escape(title)}</b></p>", _tables(results)]
+    parts = [f"<p><b>{html.escape(title)}</b></p>", _tables(results, summary)]
     parts.append(f'<img alt="score against rate, one panel a head" style="max-width:100%" src="{_curves(results)}">')
     shown = [f"<li>{html.escape(one_line(note, 400))}</li>" for note in notes[:_MOST_NOTES]]
     if len(notes) > _MOST_NOTES:
@@ -58,24 +59,26 @@ def _curves(results: Results) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
-def _tables(results: Results) -> str:
+def _tables(results: Results, summary: pd.DataFrame) -> str:
     """The summary, a table a head."""
-    table = codec_summary(results)
+    rates = rates_shown(of_kinds(results, "score_at_rate"))
     parts = []
-    for (head, route), rows in table.groupby(["head", "route"], sort=False):
-        domain = f", {domain_of(str(route))}" if (table.loc[table["head"] == head, "route"] != route).any() else ""
-        parts.append(f"<p>{html.escape(one_line(head))}{html.escape(domain)}</p>" + _table(results, rows))
+    for (head, route), rows in summary.groupby(["head", "route"], sort=False):
+        title = head_title(summary, str(head), str(route))
+        parts.append(f"<p>{html.escape(one_line(title))}</p>" + _table(results, rows, rates))
     return "".join(parts)
 
 
-def _table(results: Results, rows: pd.DataFrame) -> str:
-    facts = results.facts_of(rows["metric"].iloc[0])
-    rates = [name for name in rows.columns if "@" in name and rows[name].notna().any()]
+def _table(results: Results, rows: pd.DataFrame, rates: Sequence[float]) -> str:
+    """One head's rows of the summary. rates: those at which the summary has scores."""
+    metric = rows["metric"].iloc[0]
+    facts = results.facts_of(metric)
+    at_rates = {rate: name for rate in rates if rows[name := rate_column(metric, rate)].notna().any()}
     anchors = [anchor for anchor in dict.fromkeys(rows["anchor"]) if anchor]
     unit = " [%]" if facts.percent else ""
     titles = ["codec"]
     titles += [f"BD-rate vs {anchors[0]} [%]", "verdict"] if anchors else []
-    titles += [f"{facts.title} at {name.partition('@')[2].removesuffix('bpp')} bpp{unit}" for name in rates]
+    titles += [f"{facts.title} at {rate:g} bpp{unit}" for rate in at_rates]
     titles += ["encode [ms]", "decode [ms]"]
     head = "".join(f"<th {_CELL.format('left' if n == 0 else 'right')}>{html.escape(t)}</th>"
                    for n, t in enumerate(titles))  # fmt: skip
@@ -83,7 +86,7 @@ def _table(results: Results, rows: pd.DataFrame) -> str:
     for _, row in rows.iterrows():
         cells = [one_line(row["codec"])]
         cells += [_difference(row), str(row["verdict"])] if anchors else []
-        cells += ["" if math.isnan(row[name]) else score_text(row[name], facts) for name in rates]
+        cells += ["" if math.isnan(row[name]) else score_text(row[name], facts) for name in at_rates.values()]
         cells += ["" if math.isnan(row[name]) else f"{row[name]:.1f}" for name in ("encode_ms", "decode_ms")]
         body.append("<tr>" + "".join(f"<td {_CELL.format('left' if n == 0 else 'right')}>{html.escape(text)}</td>"
                                      for n, text in enumerate(cells)) + "</tr>")  # fmt: skip

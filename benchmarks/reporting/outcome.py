@@ -16,7 +16,7 @@ from benchmarks.harness.progress import Progress, Silent
 from benchmarks.reporting.figures.rate_curves import where
 from benchmarks.reporting.images import gallery
 from benchmarks.reporting.notebook import backend_kept, notebook_html
-from benchmarks.runs import run_json
+from benchmarks.runs import earlier_run, run_json
 from benchmarks.runs.codec_summary import codec_summary
 from benchmarks.runs.equivalent_command import equivalent_arguments
 from benchmarks.runs.folder_files import exists
@@ -25,7 +25,8 @@ from benchmarks.runs.provenance import describe
 from benchmarks.runs.record_frame import record_frame
 from benchmarks.runs.records import Line
 from benchmarks.runs.results import Results
-from hsc.errors import ResultsError, UsageError
+from benchmarks.runs.sentences import failed_cells
+from hsc.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,7 @@ class Outcome:
     @property
     def failed(self) -> list[str]:
         """One line for each cell without a number, or whose streams could not be kept: codec, point, head, reason."""
-        failed = (row for row in self.score_rows if row.status in {"failed", "missing"})
-        lines = dict.fromkeys(
-            " ".join(f"{row.codec} {row.point} {row.head}".split()) + f": {row.reason}" for row in failed
-        )
-        return [*lines, *(self.keeping.troubles if self.keeping else ())]
+        return [*failed_cells(self.scores), *(self.keeping.troubles if self.keeping else ())]
 
     def save(
         self,
@@ -125,17 +122,15 @@ class Outcome:
         return folder
 
     def _another_run_in(self, folder: Path) -> bool:
-        """Whether a run lies in a folder that is of other cells or images, or cannot be read."""
+        """Whether a run lies in a folder that is of other settings, cells or images, or cannot be read."""
         if not exists(folder / run_json.FILE):
             return False
-        try:
-            there = run_json.read(folder / run_json.FILE)
-        except ResultsError:
+        if earlier_run.why_not_into(folder, self.plan.config):
             return True
         here = describe(self.plan, self.execution.workers, self.execution.device, {})
-        images = (about["dataset"].get("pixels_sha256") for about in (there, here))
-        return there["cells"].keys() != here["cells"].keys() or len({*map(str, images)}) > 1
+        return not earlier_run.same_cells(folder, here)
 
     def _repr_html_(self) -> str:
         title = where(self.scores) if self.score_rows else "Run"
-        return notebook_html(self.results, title, [*self.plan.notices, *(f"failed: {line}" for line in self.failed)])
+        notes = [*self.plan.notices, *(f"failed: {line}" for line in self.failed)]
+        return notebook_html(self.results, self.summary, title, notes)

@@ -15,6 +15,7 @@ from benchmarks.runs.codec_summary import codec_summary
 from benchmarks.runs.notices import notices_of
 from benchmarks.runs.record_frame import record_frame
 from benchmarks.runs.run_folder import Run
+from benchmarks.runs.sentences import failed_cells
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,12 @@ class SavedRun(Run):
     @property
     def failed(self) -> list[str]:
         """One line for each cell without a number: codec, point, head, reason."""
-        failed = self.scores[self.scores["status"].isin(("failed", "missing"))]
-        lines = (" ".join(f"{r.codec} {r.point} {r.head}".split()) + f": {r.reason}" for r in failed.itertuples())
-        return list(dict.fromkeys(lines))
+        return failed_cells(self.scores)
 
     def _repr_html_(self) -> str:
         title = f"{self.name}: {where(self.scores)}" if len(self.scores) else self.name
         notes = [*notices_of(self.about), *(f"failed: {line}" for line in self.failed)]
-        return notebook_html(self.results, title, notes)
+        return notebook_html(self.results, self.summary, title, notes)
 
 
 def load(folder: str | Path, *, complete: bool = False) -> SavedRun:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from benchmarks.api import Comparison
+from benchmarks.runs.common_rates import common_rates
 from benchmarks.runs.comparison_tables import of_kinds
 from benchmarks.runs.results import Results
 from benchmarks.runs.sentences import verdict
+from benchmarks.runs.summary import RATES
 
-RATES_SHOWN = 3
 COLUMNS = ("codec", "head", "route", "metric", "anchor", "bd_rate", "bd_rate_low", "bd_rate_high", "verdict", "reason")
 
 
@@ -35,12 +35,12 @@ def codec_summary(results: Results) -> pd.DataFrame:
     rows = [_row(results, differences, *names) for names in readers.itertuples(index=False, name=None)]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     table = table[table["metric"] != ""].reset_index(drop=True)
-    for rate in _common_rates(at_rates):
+    for rate in rates_shown(at_rates):
         values = {(c.codec, c.head, c.route, c.metric): c.value for c in at_rates if c.at_bpp == rate}
         keys = list(zip(table["codec"], table["head"], table["route"], table["metric"], strict=True))
         for metric in dict.fromkeys(table["metric"]):
             cells = [values.get(key, math.nan) if key[3] == metric else math.nan for key in keys]
-            table[f"{metric}@{rate:g}bpp"] = pd.Series(cells, dtype="float64", index=table.index)
+            table[rate_column(metric, rate)] = pd.Series(cells, dtype="float64", index=table.index)
     decoded = list(zip(table["codec"], table["route"], strict=True))
     for name in ("encode", "decode"):
         times = [_milliseconds(scores, f"{name}_s", codec, route) for codec, route in decoded]
@@ -48,9 +48,22 @@ def codec_summary(results: Results) -> pd.DataFrame:
     return table
 
 
+def rate_column(metric: str, rate: float) -> str:
+    """The name of the column of scores at a rate, in bits per pixel."""
+    return f"{metric}@{rate:g}bpp"
+
+
+def rates_shown(at_rates: Sequence[Comparison]) -> tuple[float, ...]:
+    """Up to ``RATES`` rates, those that most codecs reach on the first head. at_rates: kind ``score_at_rate``."""
+    first = next(iter(at_rates), None)
+    of_first = [c for c in at_rates if first and (c.head, c.route, c.metric) == (first.head, first.route, first.metric)]
+    return common_rates(of_first, RATES)
+
+
 def _row(results: Results, differences: Sequence[Comparison], head: str, route: str, codec: str) -> list[Any]:
     """The cells of ``COLUMNS``."""
-    metric = _main_score(results, head, route)
+    scores = results.scores[(results.scores["head"] == head) & (results.scores["route"] == route)]
+    metric = next(iter(results.compared_metrics(set(scores["metric"]))), "")
     row: list[Any] = [codec, head, route, metric]
     of_head = [c for c in differences if (c.head, c.route, c.metric) == (head, route, metric)]
     anchors = list(dict.fromkeys(c.anchor for c in of_head))
@@ -67,24 +80,6 @@ def _row(results: Results, differences: Sequence[Comparison], head: str, route: 
         return [*row, found.anchor, *[math.nan] * 3, "", found.reason]
     ends = (found.value, found.low, found.high)
     return [*row, found.anchor, *ends, verdict(found, results.facts_of(metric)), found.reason]
-
-
-def _main_score(results: Results, head: str, route: str) -> str:
-    """The first of the run's columns that a head has a score of; empty where it has none."""
-    scores = results.scores
-    of_head = set(scores[(scores["head"] == head) & (scores["route"] == route)]["metric"])
-    return next((column for column in results.columns if column in of_head), "")
-
-
-def _common_rates(at_rates: Sequence[Comparison]) -> list[float]:
-    """Up to three rates, those that most codecs reach on the first head, in rising order."""
-    if not at_rates:
-        return []
-    first = at_rates[0]
-    of_first = (c for c in at_rates if (c.head, c.route, c.metric) == (first.head, first.route, first.metric))
-    reached = Counter(c.at_bpp for c in of_first if not math.isnan(c.value))
-    most = sorted(reached, key=lambda rate: (-reached[rate], rate))[:RATES_SHOWN]
-    return sorted(most)
 
 
 def _milliseconds(scores: pd.DataFrame, name: str, codec: str, route: str) -> float:

@@ -151,11 +151,6 @@ class Naming:
         return dataclasses.replace(results, scores=scores, comparisons=comparisons)
 
 
-def displayed(results: Results, given: Mapping[str, str] | None = None) -> Results:
-    """Results with the names that people read. given: names that a run was given, by label."""
-    return Naming.of(results, given).results(results)
-
-
 def displayed_run(run: Run) -> tuple[Run, Naming]:
     """A run with the names that people read, in its tables and in ``run.json``; and the naming, for its other texts."""
     naming = Naming.of(run.results, given_names(run.about))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 _DOMAINS = {"image": "pixel domain", "latent": "compressed domain"}
 
 
@@ -12,3 +14,9 @@ def domain_of(route: str) -> str:
     ('pixel domain', 'compressed domain')
     """
     return _DOMAINS.get(route, f"{route} route")
+
+
+def head_title(scores: pd.DataFrame, head: str, route: str) -> str:
+    """A head's name, with its domain where the run has it by both routes. scores: of the run."""
+    routes = set(scores.loc[scores["head"] == head, "route"])
+    return f"{head}, {domain_of(route)}" if len(routes) > 1 else head

@@ -67,14 +67,15 @@ def remove(folder: Path, description: Mapping[str, Any]) -> list[str]:
 
     description: ``run.json`` of the new run. Pictures of the very same cells and images stay.
     """
-    pictures = () if _same_cells(folder, description) else (GALLERY, SHEET)
+    pictures = () if same_cells(folder, description) else (GALLERY, SHEET)
     drawn = [SHEET] if SHEET in pictures and exists(folder / SHEET) else []
     for name in (*WRITTEN, *pictures):
         (folder / name).unlink(missing_ok=True)
     return drawn
 
 
-def _same_cells(folder: Path, description: Mapping[str, Any]) -> bool:
+def same_cells(folder: Path, description: Mapping[str, Any]) -> bool:
+    """Whether a folder holds a run of the very same cells and images. description: ``run.json`` of another run."""
     try:
         about = run_json.read(folder / run_json.FILE)
     except ResultsError:

@@ -41,6 +41,14 @@ def difference_text(comparison: Comparison, facts: MetricFacts) -> str:
     """
     if comparison.status != "ok":
         return f"n/a: {comparison.reason}"
+    overlaps = (comparison.overlap_test, comparison.overlap_anchor)
+    braces = "" if math.isnan(overlaps[0]) else " {" + "/".join(f"{100 * share:.0f}" for share in overlaps) + "}"
+    stands_in = f" ({comparison.method})" if comparison.method in ("fit", "isotonic") else ""
+    return f"{value_text(comparison, facts)}{braces}{stands_in}"
+
+
+def value_text(comparison: Comparison, facts: MetricFacts) -> str:
+    """A difference that has a value: the value with its unit, and its interval. facts: of the metric compared."""
     of_rate = comparison.kind in RATE_KINDS
     factor, digits, unit = (1.0, 1, " %") if of_rate else (facts.factor, facts.digits, "")
 
@@ -48,10 +56,7 @@ def difference_text(comparison: Comparison, facts: MetricFacts) -> str:
         return f"{factor * value:+.{digits}f}"
 
     ends = "" if math.isnan(comparison.low) else f" [{signed(comparison.low)}, {signed(comparison.high)}]"
-    overlaps = (comparison.overlap_test, comparison.overlap_anchor)
-    braces = "" if math.isnan(overlaps[0]) else " {" + "/".join(f"{100 * share:.0f}" for share in overlaps) + "}"
-    stands_in = f" ({comparison.method})" if comparison.method in ("fit", "isotonic") else ""
-    return f"{signed(comparison.value)}{unit}{ends}{braces}{stands_in}"
+    return f"{signed(comparison.value)}{unit}{ends}"
 
 
 def difference_title(comparison: Comparison, facts: MetricFacts) -> str:

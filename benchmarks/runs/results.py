@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from benchmarks.api import Comparison, MetricFacts, ScoreRow
 from benchmarks.runs.rows import frame
+from benchmarks.stats.design import compared_metrics
 from benchmarks.stats.metric_facts import Facts, facts_of
 
 
@@ -47,3 +48,7 @@ class Results:
     def facts_of(self, score: str) -> MetricFacts:
         """The facts of one score; ``title`` is never empty."""
         return facts_of(self.facts, score)
+
+    def compared_metrics(self, metrics: Container[str]) -> tuple[str, ...]:
+        """As ``Design.compared_metrics``: a head's main score and those that were added, among ``metrics``."""
+        return compared_metrics(self.columns, self.main_metric, self.added, metrics)

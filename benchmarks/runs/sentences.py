@@ -10,7 +10,7 @@ import pandas as pd
 
 from benchmarks.api import Comparison, MetricFacts
 from benchmarks.runs.comparison_tables import of_kinds
-from benchmarks.runs.domains import domain_of
+from benchmarks.runs.domains import head_title
 from benchmarks.runs.number_texts import RATE_KINDS, difference_text, difference_title, score_text
 from benchmarks.runs.results import Results
 from benchmarks.runs.wide_table import REFERENCE
@@ -43,6 +43,13 @@ def verdict(comparison: Comparison, facts: MetricFacts) -> Verdict:
     return "better" if side > 0 else "worse" if side < 0 else "inconclusive"
 
 
+def failed_cells(scores: pd.DataFrame) -> list[str]:
+    """A line for each cell without a number because it failed or was not measured: codec, point, head, reason."""
+    failed = scores[scores["status"].isin(("failed", "missing"))]
+    lines = (f"{' '.join(f'{r.codec} {r.point} {r.head}'.split())}: {r.reason}" for r in failed.itertuples())
+    return list(dict.fromkeys(lines))
+
+
 def verdicts(results: Results) -> list[str]:
     """A sentence for each head, score and anchor: which codecs are better, worse, or inconclusive.
 
@@ -61,7 +68,8 @@ def verdicts(results: Results) -> list[str]:
         text = "; ".join(f"{word}: {', '.join(names)}" for word, names in codecs.items() if names)
         several = len({comparison.metric for comparison in of_reader[head, route]}) > 1
         score = f", {facts.title}" if several else ""
-        sentences.append(f"Verdict (95 % CI), {_reader(results, head, route)}{score} against {anchor}: {text}.")
+        title = head_title(results.scores, head, route)
+        sentences.append(f"Verdict (95 % CI), {title}{score} against {anchor}: {text}.")
     return sentences
 
 
@@ -79,9 +87,10 @@ def noise_floor(results: Results) -> list[str]:
             for comparison in group
             for facts in (results.facts_of(comparison.metric),)
         )
+        title = head_title(results.scores, head, route)
         sentences.append(
-            f"Noise floor, {_reader(results, head, route)}: {codec} against itself, on a second ladder between the "
-            f"points of the first, where the true difference is 0: {numbers}."
+            f"Noise floor, {title}: {codec} against itself, on a second ladder between the points of the first, where "
+            f"the true difference is 0: {numbers}."
         )
     return sentences or [
         "Noise floor: not measured (turned off, or the last anchor has too few points to put four between them)."
@@ -103,7 +112,7 @@ def at_rates(results: Results) -> list[str]:
             for c in group
         )
         sentences.append(
-            f"{_reader(results, head, route)}, {codec} against {anchor}, {facts.title} {'; '.join(texts)}."
+            f"{head_title(results.scores, head, route)}, {codec} against {anchor}, {facts.title} {'; '.join(texts)}."
         )
     return sentences
 
@@ -126,7 +135,7 @@ def refused(results: Results) -> list[str]:
         others = "" if math.isnan(ends[0]) else f", the others give {span}{unit}"
         anchor = "itself" if comparison.anchor == comparison.codec else comparison.anchor
         sentences.append(
-            f"{_reader(results, comparison.head, comparison.route)}, {comparison.codec} against {anchor}, "
+            f"{head_title(results.scores, comparison.head, comparison.route)}, {comparison.codec} against {anchor}, "
             f"{difference_title(comparison, facts)}: {comparison.refused} of {comparison.resamples} resamples refused"
             f"{others}."
         )
@@ -210,12 +219,6 @@ def _units(results: Results) -> list[str]:
     exceptions = [f"Not in percent: {plain}."] if plain and percent else []
     exceptions += [f"Lower is better: {lower}."] if lower else []
     return [percent + _RATES_AND_TIMES, *([" ".join(exceptions)] if exceptions else [])]
-
-
-def _reader(results: Results, head: str, route: str) -> str:
-    """A head's name, with its domain where the run has it by both routes."""
-    routes = set(results.scores.loc[results.scores["head"] == head, "route"])
-    return f"{head}, {domain_of(route)}" if len(routes) > 1 else head
 
 
 def _grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:

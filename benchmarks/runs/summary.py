@@ -6,15 +6,16 @@ scores, comparisons --summary_of--> Summary --> one screen of a terminal (summar
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import pandas as pd
 
 from benchmarks.api import Comparison, MetricFacts
+from benchmarks.runs.common_rates import common_rates
 from benchmarks.runs.comparison_tables import of_kinds
-from benchmarks.runs.domains import domain_of
+from benchmarks.runs.domains import head_title
 from benchmarks.runs.findings import Finding, Verdict, finding_of, verdict_of
 from benchmarks.runs.results import Results
 from benchmarks.runs.summary_notes import notes_of
@@ -123,7 +124,7 @@ def summary_of(results: Results, notices: Sequence[str] = ()) -> Summary:
     compared = {_view(comparison) for comparison in rivals}
     shown = [view for view in views if view in compared] or views
     at_rates = [c for c in of_kinds(results, "score_at_rate") if shown and _view(c) == shown[0]]
-    rates = _common(at_rates)
+    rates = common_rates(at_rates, RATES)
     shown = shown[:1] if rates and not compared else shown
     heads = tuple(_column(results, scores, place, view) for place, view in enumerate(shown))
     rows = [
@@ -140,7 +141,7 @@ def summary_of(results: Results, notices: Sequence[str] = ()) -> Summary:
         if view in compared
     ]
     left = [view for view in views if view not in shown]
-    other_heads = dict.fromkeys(_name(scores, view) for view in left)
+    other_heads = dict.fromkeys(head_title(scores, view.head, view.route) for view in left)
     first = results.scores.iloc[0] if len(results.scores) else None
     return Summary(
         *((str(first["task"]), str(first["dataset"]), str(first["split"])) if first is not None else ("", "", "")),
@@ -160,11 +161,8 @@ def _views(results: Results, scores: pd.DataFrame) -> list[_View]:
     scored = scores[(scores["head"] != "") & (scores["status"] == "ok")]
     views = []
     for (head, route), of_reader in scored.groupby(["head", "route"], sort=False):
-        metrics = set(of_reader["metric"])
-        main = next((name for name in results.columns if name in metrics), results.main_metric)
-        views += [
-            _View(str(head), str(route), name) for name in dict.fromkeys((main, *results.added)) if name in metrics
-        ]
+        metrics = results.compared_metrics(set(of_reader["metric"]))
+        views += [_View(str(head), str(route), name) for name in metrics]
     return views
 
 
@@ -179,15 +177,9 @@ def _view_of(head: HeadColumn) -> _View:
 def _column(results: Results, scores: pd.DataFrame, place: int, view: _View) -> HeadColumn:
     facts = results.facts_of(view.metric)
     original = _rows(scores, ORIGINAL, view)["value"]
-    title = _name(scores, view)
+    title = head_title(scores, view.head, view.route)
     title += f", {facts.title}" if view.metric in results.added else ""
     return HeadColumn(_letters(place), title, *view, facts, float(original.iloc[0]) if len(original) else math.nan)
-
-
-def _name(scores: pd.DataFrame, view: _View) -> str:
-    """A head's name, with its domain where the run has it by both routes."""
-    routes = set(scores.loc[scores["head"] == view.head, "route"])
-    return f"{view.head}, {domain_of(view.route)}" if len(routes) > 1 else view.head
 
 
 def _letters(place: int) -> str:
@@ -212,15 +204,6 @@ def _rows(scores: pd.DataFrame, codec: str, view: _View) -> pd.DataFrame:
         & (scores["metric"] == view.metric)
         & scores["value"].notna()
     ]
-
-
-def _common(at_rates: Iterable[Comparison]) -> tuple[float, ...]:
-    """The rates that most codecs reach, the lower of two that equally many reach; in rising order."""
-    reached: dict[float, int] = {}
-    for comparison in at_rates:
-        if comparison.status == "ok" and not math.isnan(comparison.value):
-            reached[comparison.at_bpp] = reached.get(comparison.at_bpp, 0) + 1
-    return tuple(sorted(sorted(reached, key=lambda bpp: (-reached[bpp], bpp))[:RATES]))
 
 
 def _row(

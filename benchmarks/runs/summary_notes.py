@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from benchmarks.api import Comparison
 from benchmarks.runs.comparison_tables import of_kinds
-from benchmarks.runs.number_texts import difference_text
+from benchmarks.runs.number_texts import value_text
 from benchmarks.runs.results import Results
 from benchmarks.runs.sentences import too_little
 from benchmarks.stats.noise_floor import second_label
@@ -84,8 +84,7 @@ def _noise_floor(results: Results, labels: Labels) -> list[str]:
     if not floors:
         return []
     texts = (
-        f"{_label(floor, labels) + ' ' if len(labels) > 1 else ''}"
-        + difference_text(floor, results.facts_of(floor.metric)).split(" {")[0]
+        f"{_label(floor, labels) + ' ' if len(labels) > 1 else ''}" + value_text(floor, results.facts_of(floor.metric))
         for floor in floors
     )
     return [f"Noise floor: {floors[0].codec} against itself has a BD-rate of {', '.join(texts)}."]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 
 from benchmarks.api import MetricFacts
@@ -52,12 +52,25 @@ class Design:
 
     def main_metric_of(self, metrics: Container[str]) -> str:
         """A head's main score: the first of the columns among ``metrics``; for most tasks this is the task's own."""
-        return next((name for name in self.columns if name in metrics), self.main_metric)
+        return main_metric_of(self.columns, self.main_metric, metrics)
 
     def compared_metrics(self, metrics: Container[str]) -> tuple[str, ...]:
         """The scores among ``metrics`` by which codecs are compared: a head's main score and those that were added."""
-        return tuple(dict.fromkeys(name for name in (self.main_metric_of(metrics), *self.added) if name in metrics))
+        return compared_metrics(self.columns, self.main_metric, self.added, metrics)
 
     def facts_of(self, score: str) -> MetricFacts:
         """The facts of one score."""
         return facts_of(self.facts, score)
+
+
+def main_metric_of(columns: Iterable[str], main_metric: str, metrics: Container[str]) -> str:
+    """The first of the columns among a head's ``metrics``, or the task's own main score where none is."""
+    return next((name for name in columns if name in metrics), main_metric)
+
+
+def compared_metrics(
+    columns: Iterable[str], main_metric: str, added: Iterable[str], metrics: Container[str]
+) -> tuple[str, ...]:
+    """The scores among a head's ``metrics`` by which codecs are compared: its main score and those that were added."""
+    main = main_metric_of(columns, main_metric, metrics)
+    return tuple(dict.fromkeys(name for name in (main, *added) if name in metrics))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import hashlib
 import html.parser
@@ -16,6 +17,7 @@ import pytest
 from benchmarks.cli.report import main
 from benchmarks.reporting.figures.codec_styles import styles_of
 from benchmarks.reporting.html import write
+from benchmarks.reporting.html.document import _ALSO
 from benchmarks.reporting.html.markup import element, json_text
 from benchmarks.runs.rows import read_comparisons, read_scores
 from hsc.errors import ResultsError
@@ -254,3 +256,16 @@ def test_a_run_of_which_nothing_could_be_scored_has_a_page(copied: Path) -> None
     assert elements.data("data")["points"] == []
     bad.iloc[:0].to_csv(copied / "scores.csv", index=False)
     assert Elements(write(copied).read_text("utf-8")).data("data")["readers"] == []
+
+
+def test_the_version_of_a_page_covers_every_module_it_is_made_by() -> None:
+    """Only the contracts and the readers of files stay out: they decide whether a page is made, not what it shows."""
+    root = Path(__file__).parents[2] / "benchmarks"
+    trees = [ast.parse(file.read_text("utf-8")) for file in (root / "reporting" / "html").glob("*.py")]
+    imported = {node.module for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    modules = {
+        name.removeprefix("benchmarks.").replace(".", "/") for name in imported if name and "benchmarks." in name
+    }
+    made_by = {name for name in modules if not name.startswith("reporting/html")}
+    assert made_by - {"api", "runs/run_folder", "reporting/images/gallery_file"} <= set(_ALSO)
+    assert all((root / f"{name}.py").is_file() for name in _ALSO)

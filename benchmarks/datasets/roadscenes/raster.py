@@ -17,7 +17,6 @@ from benchmarks.datasets.roadscenes.jit import inlined, kernel
 NEAR_M = 0.12
 
 Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
 
 
 @kernel

@@ -30,20 +30,28 @@ PLOTTING = "chart.umd.min.js"
 EARLY = "stored_theme.js"
 SCRIPTS = ("theme.js", "filters.js", "curves.js", "classes.js", "gallery.js", "cells.js")
 _ALSO = (
-    "runs/comparison_tables",
-    "runs/display_names",
-    "runs/domains",
-    "runs/number_texts",
-    "runs/results",
-    "runs/sentences",
-    "runs/wide_table",
-    "stats/metric_facts",
-    "stats/bjontegaard",
     "reporting/figures/codec_styles",
     "reporting/figures/rate_curves",
     "reporting/images/embedding",
     "reporting/images/label_maps",
     "runs/class_support",
+    "runs/common_rates",
+    "runs/comparison_tables",
+    "runs/display_names",
+    "runs/domains",
+    "runs/findings",
+    "runs/notices",
+    "runs/number_texts",
+    "runs/results",
+    "runs/sentences",
+    "runs/wide_table",
+    "stats/bjontegaard",
+    "stats/bootstrap",
+    "stats/isotonic",
+    "stats/metric_facts",
+    "stats/monotone_cubic",
+    "stats/noise_floor",
+    "stats/pchip",
 )
 """Modules outside this package, below ``benchmarks``, that decide what the page shows."""
 

@@ -25,13 +25,13 @@ from benchmarks.reporting.html.cells import (
 )
 from benchmarks.reporting.html.curves import Points, View
 from benchmarks.reporting.html.markup import Cell, Column, Markup, element, joined, table
+from benchmarks.runs.common_rates import common_rates
 from benchmarks.runs.comparison_tables import of_kinds
+from benchmarks.runs.findings import Verdict, verdict_of
 from benchmarks.runs.results import Results
 from benchmarks.runs.run_folder import Run
-from benchmarks.runs.sentences import verdict
-from benchmarks.stats.bootstrap import MIN_IMAGES
 
-_VERDICTS = {"better": "▲ better", "worse": "▼ worse", "inconclusive": "≈ no clear difference", "": "no interval"}
+_SIGNS: Mapping[Verdict, str] = {"better": "▲ ", "worse": "▼ ", "no clear difference": "≈ "}
 _NO_FINDING = "No codec can be named as the leader: no head has a number for two codecs that could be compared."
 
 
@@ -39,16 +39,15 @@ class Leader(NamedTuple):
     """The codec that leads with one head, and by how much.
 
     compared: its difference from the anchor in rate, or its score at a common rate. lead: the difference from the next
-    best, None where there is none. unranked: codecs without such a number. outcome: the verdict on ``compared``, empty
-    where there is no interval. anchor_leads: no codec needs fewer bits than the anchor, and ``compared`` is of the best
-    of the others.
+    best, None where there is none. unranked: codecs without such a number. outcome: the verdict on ``compared``.
+    anchor_leads: no codec needs fewer bits than the anchor, and ``compared`` is of the best of the others.
     """
 
     view: View
     compared: Comparison
     lead: Comparison | None
     unranked: tuple[str, ...]
-    outcome: str = ""
+    outcome: Verdict = "no interval"
     anchor_leads: bool = False
 
     @property
@@ -94,9 +93,10 @@ def _by_bd_rate(
         if c.kind == "lead_bd_rate" and (c.metric, c.anchor, c.codec, c.status) == (metric, anchor, best.codec, "ok")
     ]
     lead = min(own, key=lambda c: abs(c.value), default=None)
-    pair = [c for c in of_both if (c.metric, c.anchor, c.codec) == (metric, anchor, best.codec)]
-    sure = (c for c in pair if not math.isnan(c.low) and c.images >= MIN_IMAGES)
-    outcome = next((str(verdict(c, results.facts_of(metric))) for c in sure), "")
+    by_metric = next(
+        (c for c in of_both if (c.kind, c.metric, c.anchor, c.codec) == ("bd_metric", metric, anchor, best.codec)), None
+    )
+    outcome = verdict_of(best, by_metric, results.facts_of(metric)) or "no interval"
     return Leader(view, best, lead, tuple(dict.fromkeys(unranked)), outcome, anchor_leads=best.value >= 0)
 
 
@@ -106,8 +106,7 @@ def _at_rate(results: Results, view: View, scores: Sequence[Comparison], leads: 
     if not usable:
         return None
     of_metric = [c for c in usable if c.metric == usable[0].metric]
-    counts = Counter(c.at_bpp for c in of_metric)
-    rate = min(counts, key=lambda bpp: (-counts[bpp], bpp))
+    (rate,) = common_rates(of_metric, 1)
     rivals = [c for c in of_metric if c.at_bpp == rate]
     if len(rivals) < 2:
         return None
@@ -171,7 +170,7 @@ def headline(results: Results, found: Sequence[Leader]) -> str:
     saved = sorted(-leader.compared.value for leader in found)
     share = f"{saved[0]:.0f}" if f"{saved[0]:.0f}" == f"{saved[-1]:.0f}" else f"{saved[0]:.0f} to {saved[-1]:.0f}"
     sure = sum(leader.outcome == "better" for leader in found)
-    bare = sum(not leader.outcome for leader in found)
+    bare = sum(leader.outcome == "no interval" for leader in found)
     count = f" with {sure} of {len(found)}" if sure < len(found) else " with each" if sure > 1 else ""
     doubt = f"The 95 % interval excludes that there is no difference{count}"
     if not sure:
@@ -188,8 +187,12 @@ def _row(results: Results, points: Points, leader: Leader) -> tuple[dict[str, An
     if leader.of_rate:
         against = _difference_from(compared, facts, compared.anchor, f"{compared.codec}, " * leader.anchor_leads)
         small = f"than {compared.anchor}" if leader.outcome in ("better", "worse") else f"from {compared.anchor}"
+        known = leader.outcome != "no interval"
         says = Cell(
-            _VERDICTS[leader.outcome], leader.outcome or None, small * bool(leader.outcome), f"verdict {leader.outcome}"
+            _SIGNS.get(leader.outcome, "") + leader.outcome,
+            leader.outcome if known else None,
+            small * known,
+            f"verdict {leader.outcome}",
         )
     else:
         value = shown_with_unit(compared.value, facts)
