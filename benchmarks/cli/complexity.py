@@ -7,13 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from benchmarks.api import CODECS, DATASETS, TASKS
 from benchmarks.cli.command import DONE, new_parser, run
 from benchmarks.cli.options import add_device
-from benchmarks.runs.csv_cells import write_csv
-from benchmarks.studies import complexity
 from downstream.api import HEADS
 from hsc.devices import check_device, use_device
 from hsc.files.atomic_files import write_text
@@ -71,6 +67,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _measure(options: argparse.Namespace) -> int:
+    import pandas as pd
+
+    from benchmarks.runs.csv_cells import write_csv
+    from benchmarks.studies import complexity
+
     check_device(options.device)
     task = TASKS.build(options.task)
     codecs = [CODECS.build(spec) for spec in options.codec or ["hsc"]]

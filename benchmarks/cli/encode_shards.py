@@ -10,7 +10,6 @@ from pathlib import Path
 from benchmarks.api import CODECS
 from benchmarks.cli.command import DONE, new_parser, run
 from benchmarks.cli.options import add_device, add_workers, executor
-from benchmarks.training_data.encode import Drawing, code_folder
 from hsc.devices import check_device, use_device
 
 EXAMPLES = """
@@ -59,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _encode(options: argparse.Namespace) -> int:
+    from benchmarks.training_data.encode import Drawing, code_folder
+
     check_device(options.device)
     drawing = Drawing(options.views, options.height, options.width, options.whole, options.cut, options.seed)
     with use_device(options.device):

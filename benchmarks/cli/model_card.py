@@ -12,15 +12,17 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.api import ScoreRow
 from benchmarks.cli.command import DONE, new_parser, run
-from benchmarks.runs.number_texts import interval_text, score_text
-from benchmarks.runs.run_folder import Run, load, made_from
 from benchmarks.stats.metric_facts import axis_title
 from benchmarks.text import one_line
 from hsc.errors import DataError, UsageError
 from hsc.files.atomic_files import write_text
+
+if TYPE_CHECKING:  # what reads tables is imported by the functions that need it, so that --help is quick
+    from benchmarks.runs.run_folder import Run
 
 EXAMPLES = """
   hsc-bench run --task detection --codec hsc --head latent_detector --out results/runs/latent
@@ -68,6 +70,8 @@ def section(run: Run, head: str, codec: str) -> str:
 
 
 def _with_interval(run: Run, row: ScoreRow) -> str:
+    from benchmarks.runs.number_texts import interval_text, score_text
+
     facts = run.results.facts_of(row.metric)
     return score_text(row.value, facts) + interval_text(row.low, row.high, facts)
 
@@ -113,6 +117,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _update(options: argparse.Namespace) -> int:
+    from benchmarks.runs.run_folder import load, made_from
+
     measured = load(options.run, complete=False)
     with made_from(options.run):
         scores = section(measured, options.head, options.codec)

@@ -8,10 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.cli.command import DONE, new_parser, run
-from benchmarks.reporting.paper.document import write
 from benchmarks.reporting.paper.paper_options import PARTS, PaperOptions, parse_codecs, parse_names, parse_ranges
 from benchmarks.reporting.paper.published_references import find_reference, references
-from benchmarks.runs.run_folder import load
 from benchmarks.text import one_line
 
 EXAMPLES = """
@@ -96,6 +94,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _write(options: argparse.Namespace) -> int:
+    from benchmarks.reporting.paper.document import write
+    from benchmarks.runs.run_folder import load
+
     published = [find_reference(name) for name in dict.fromkeys(options.reference)]
     chosen = PaperOptions(
         parse_codecs(options.codecs),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -59,6 +61,17 @@ def ended(name: str, error: BaseException, monkeypatch: pytest.MonkeyPatch) -> i
     if name != "run":
         monkeypatch.setattr(module, "run", run_to_the_error)
     return int(module.main(REQUIRED.get(name, [])))
+
+
+def test_help_loads_neither_torch_nor_pandas(name: str) -> None:
+    """Each of them alone takes longer than a help text may."""
+    code = (
+        "import sys\nfrom benchmarks.cli.main import main\n"
+        f"try: main([{name!r}, '--help'])\nexcept SystemExit: pass\n"
+        "print(sorted({'torch', 'pandas'} & sys.modules.keys()), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr == "[]\n"
 
 
 def test_help_shows_examples_and_exit_codes(name: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,1 +1,1 @@
-"""Tables, figures and text for a paper, from finished runs alone: ``python -m benchmarks.paper --help``."""
+"""Tables, figures and text for a paper, from finished runs alone: ``hsc-bench paper --help``."""
