@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from hsc_testkit import Blocks, FindSquares, Squares
 
+from benchmarks.api import ScoreRow
 from benchmarks.cli.verify import conclusion
 from benchmarks.evaluation import configure, run
 from benchmarks.harness.executors import Inline
@@ -19,6 +21,36 @@ from benchmarks.verify.verify import verify
 
 IMAGES = 12
 SIZES = (12, 8, 6, 4, 2)
+
+
+RATE_ROW = ScoreRow(
+    cell="c",
+    task="detection",
+    dataset="squares",
+    split="test",
+    codec="blocks",
+    ladder="",
+    point="size=4",
+    route="image",
+    regime="",
+    head="",
+    part="",
+    seed=0,
+    metric="bpp",
+    value=0.5,
+    low=0.4,
+    high=0.6,
+    unit="bit/pixel",
+    images=6,
+)
+"""The rate of an operating point, a row to make others from."""
+
+
+def squares_line(*flags: str, **options: object) -> list[str]:
+    """The command line of a run of the test kit's squares, quiet. options: by long name, with underscores."""
+    given = [text for name, value in options.items() for text in (f"--{name.replace('_', '-')}", str(value))]
+    named = ["--dataset", "squares", "--head", "squares", "--quiet"]
+    return [sys.executable, "-m", "benchmarks.run", *named, *flags, *given]
 
 
 def write_run(

@@ -10,7 +10,6 @@ import logging
 import math
 import sqlite3
 import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hsc_testkit import Blocks, FindSquares, Squares
+from run_folders import squares_line
 
 from benchmarks.api import PredictionRecord, ScoreRow, StreamRecord
 from benchmarks.cli.run import main
@@ -397,29 +397,8 @@ def test_a_cache_that_may_only_be_read_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_three_runs_on_one_cache_at_once_give_one_table(tmp_path: Path) -> None:
-    line = [
-        sys.executable,
-        "-m",
-        "benchmarks.run",
-        "--dataset",
-        "squares",
-        "--head",
-        "squares",
-        "--codec",
-        "blocks(size=[8, 4])",
-        "--quiet",
-    ]
-    line += [
-        "--workers",
-        "1",
-        "--gallery",
-        "0",
-        "--no-noise-floor",
-        "--resamples",
-        "20",
-        "--cache",
-        str(tmp_path / "cache"),
-    ]
+    options = {"codec": "blocks(size=[8, 4])", "workers": 1, "gallery": 0, "resamples": 20, "cache": tmp_path / "cache"}
+    line = squares_line("--no-noise-floor", **options)
     import os
 
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([".", "tests/plugin", os.environ.get("PYTHONPATH", "")])}

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from hostile_testkit import Leaving
 from hsc_testkit import FindSquares, Squares
+from run_folders import squares_line
 
 from benchmarks.cli.run import unwritten
 from benchmarks.evaluation import configure, run
@@ -59,28 +60,9 @@ def started(tmp_path: Path, workers: int) -> tuple[subprocess.Popen[bytes], list
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests/plugin")]),
         "TMPDIR": str(temporary),
     }
-    line = [
-        sys.executable,
-        "-m",
-        "benchmarks.run",
-        "--dataset",
-        "squares",
-        "--head",
-        "squares",
-        "--quiet",
-        "--workers",
-        str(workers),
-    ]
-    line += [
-        "--codec",
-        f'hostile(mode=program, size=4, log="{log}")',
-        "--no-noise-floor",
-        "--gallery",
-        "0",
-        "--resamples",
-        "0",
-    ]
-    line += ["--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "out")]
+    codec = f'hostile(mode=program, size=4, log="{log}")'
+    where = {"cache": tmp_path / "cache", "out": tmp_path / "out"}
+    line = squares_line("--no-noise-floor", codec=codec, workers=workers, gallery=0, resamples=0, **where)
     process = subprocess.Popen(
         line, env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
     )
@@ -234,30 +216,8 @@ def test_a_disk_that_fills_leaves_whole_files_and_no_traceback(tmp_path: Path, s
         pytest.skip("nothing can be mounted here")
     try:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests/plugin")])}
-        line = [
-            sys.executable,
-            "-m",
-            "benchmarks.run",
-            "--dataset",
-            "squares",
-            "--head",
-            "squares",
-            "--codec",
-            "blocks",
-            "--quiet",
-        ]
-        line += [
-            "--workers",
-            "1",
-            "--gallery",
-            "2",
-            "--keep-streams",
-            "6",
-            "--cache",
-            str(tmp_path / "cache"),
-            "--out",
-            str(disk / "out"),
-        ]
+        where = {"cache": tmp_path / "cache", "out": disk / "out"}
+        line = squares_line(codec="blocks", workers=1, gallery=2, keep_streams=6, **where)
         done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 2
         assert "Traceback" not in done.stderr

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from run_folders import RATE_ROW
 
 from benchmarks.api import Comparison, MetricFacts, ScoreRow
 from benchmarks.runs import sentences, tables
@@ -26,26 +27,7 @@ ERROR = MetricFacts(
 )
 FACTS = {"ap": AP, "count_error": ERROR}
 
-STREAM = ScoreRow(
-    cell="c1",
-    task="detection",
-    dataset="squares",
-    split="val",
-    codec="blocks",
-    ladder="",
-    point="size=4",
-    route="image",
-    regime="",
-    head="",
-    part="",
-    seed=0,
-    metric="bpp",
-    value=0.5,
-    low=0.4,
-    high=0.6,
-    unit="bit/pixel",
-    images=64,
-)
+STREAM = replace(RATE_ROW, cell="c1", split="val", images=64)
 HEAD = replace(STREAM, cell="c2", head="squares", regime="frozen", metric="ap", value=0.25, low=0.2, high=0.3, unit="1")
 BD = Comparison(
     kind="bd_rate",

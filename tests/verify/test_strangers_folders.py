@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from hsc_testkit import Blocks
-from run_folders import edit, judged, write_run
+from run_folders import RATE_ROW, edit, judged, write_run
 from run_mutations import dumped, evil_plugins
 
 from benchmarks.api import CODECS, DATASETS, Comparison, ScoreRow
@@ -475,27 +475,7 @@ def test_formulas_are_marked_and_come_back(text: str) -> None:
 
 
 def row(**columns: Any) -> ScoreRow:
-    base = ScoreRow(
-        cell="c",
-        task="detection",
-        dataset="squares",
-        split="test",
-        codec="blocks",
-        ladder="",
-        point="size=4",
-        route="image",
-        regime="",
-        head="",
-        part="",
-        seed=0,
-        metric="bpp",
-        value=0.5,
-        low=0.4,
-        high=0.6,
-        unit="bit/pixel",
-        images=6,
-    )
-    return replace(base, **columns)
+    return replace(RATE_ROW, **columns)
 
 
 def comparison(**columns: Any) -> Comparison:
