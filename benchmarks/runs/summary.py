@@ -22,8 +22,6 @@ from benchmarks.runs.summary_notes import notes_of
 
 RATES = 3
 """Common rates whose scores are shown."""
-ORIGINAL = "original"
-"""The label of the uncompressed images, the ceiling of every table, which is no codec of the summary."""
 
 
 class Span(NamedTuple):
@@ -126,9 +124,10 @@ def summary_of(results: Results, notices: Sequence[str] = ()) -> Summary:
     at_rates = [c for c in of_kinds(results, "score_at_rate") if shown and _view(c) == shown[0]]
     rates = common_rates(at_rates, RATES)
     shown = shown[:1] if rates and not compared else shown
-    heads = tuple(_column(results, scores, place, view) for place, view in enumerate(shown))
+    original = _original(scores)
+    heads = tuple(_column(results, scores, place, view, original) for place, view in enumerate(shown))
     rows = [
-        _row(scores, codec, heads, anchor, rivals, at_rates, rates) for codec in _codecs(scores) if codec != ORIGINAL
+        _row(scores, codec, heads, anchor, rivals, at_rates, rates) for codec in _codecs(scores) if codec != original
     ]
     leads = of_kinds(results, "lead_bd_rate", "lead_bd_metric")
     findings = [
@@ -174,9 +173,10 @@ def _view_of(head: HeadColumn) -> _View:
     return _View(head.head, head.route, head.metric)
 
 
-def _column(results: Results, scores: pd.DataFrame, place: int, view: _View) -> HeadColumn:
+def _column(results: Results, scores: pd.DataFrame, place: int, view: _View, codec: str) -> HeadColumn:
+    """A head's column. codec: the originals."""
     facts = results.facts_of(view.metric)
-    original = _rows(scores, ORIGINAL, view)["value"]
+    original = _rows(scores, codec, view)["value"]
     title = head_title(scores, view.head, view.route)
     title += f", {facts.title}" if view.metric in results.added else ""
     return HeadColumn(_letters(place), title, *view, facts, float(original.iloc[0]) if len(original) else math.nan)
@@ -186,6 +186,15 @@ def _letters(place: int) -> str:
     """A, B, ..., Z, AA, AB: as a spreadsheet names its columns."""
     before, last = divmod(place, 26)
     return (_letters(before - 1) if before else "") + chr(ord("A") + last)
+
+
+def _original(scores: pd.DataFrame) -> str:
+    """The name of the uncompressed images, the ceiling of every table and no codec of a summary: the first of a run,
+    of one point without a name. Empty where a run has none.
+    """
+    codecs = scores[scores["codec"] != ""]
+    first = str(codecs["codec"].iloc[0]) if len(codecs) else ""
+    return first if (codecs.loc[codecs["codec"] == first, "point"] == "").all() else ""
 
 
 def _codecs(scores: pd.DataFrame) -> list[str]:

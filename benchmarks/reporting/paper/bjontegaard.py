@@ -55,7 +55,7 @@ def _table(group: Group, anchor: str) -> str:
             tabular("lrr", ["", *titles[n : n + 2]], [(view, [[c[0], *c[n : n + 2]] for c in b]) for view, b in blocks])
             for n in (1, 3)
         ]
-    label, kind = group.label("tab", f"bd-{slug(anchor)}"), table_kind(group.options.columns)
+    label, kind = group.label("tab", f"bd-{slug(group.called(anchor))}"), table_kind(group.options.columns)
     return floating(bodies, _caption(group, anchor, "".join(bodies)), label, notes.lines(), kind)
 
 
