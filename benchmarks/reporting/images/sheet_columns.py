@@ -21,8 +21,8 @@ _MOST_LETTERS = 2000
 
 
 def write_columns(path: Path, names: Mapping[str, str]) -> None:
-    """Write which codecs a sheet shows into its file; its picture stays as it is. A sheet that is no JPEG, or shows more
-    codecs than a comment holds, is left alone.
+    """Write which codecs a sheet shows into its file; its picture stays as it is. A sheet that is no JPEG is left
+    alone, and so is one of more codecs than a comment holds.
 
     names: of the codecs as the sheet shows them, by label.
     """
