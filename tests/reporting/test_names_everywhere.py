@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import re
-import zlib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hsc_testkit import Blocks
 from map_testkit import Greys, ReadGrey
+from pdf_text import pdf_lines
 
 from benchmarks.api import CODECS, TASKS
 from benchmarks.cli.run_ending import ending
@@ -61,14 +60,8 @@ def paper(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def text_of(path: Path) -> str:
-    """The letters of a file; those of a figure as its PDF writes them."""
-    data = path.read_bytes()
-    if path.suffix != ".pdf":
-        return data.decode()
-    packed = re.findall(rb"FlateDecode.*?stream\r?\n(.*?)endstream", data, re.DOTALL)
-    streams = [zlib.decompress(part) for part in packed]
-    lines = [line for stream in streams for line in stream.split(b"\n") if re.search(rb"T[jJ]$", line)]
-    return "\n".join(b"".join(re.findall(rb"\(((?:[^()\\]|\\.)*)\)", line)).decode("latin-1") for line in lines)
+    """The letters of a file that people read."""
+    return "\n".join(pdf_lines(path)) if path.suffix == ".pdf" else path.read_text("utf-8")
 
 
 def check(text: str, *names: str) -> None:
@@ -122,7 +115,7 @@ def test_a_contact_sheet_shows_names(tmp_path: Path) -> None:
     codecs = CODECS.build("blocks(size=4)"), [CODECS.build("jpeg")]
     file = tmp_path / "sheet.pdf"
     sheet(Greys(), ReadGrey(), *codecs, [0, 1], file, task=TASKS.build("segmentation"), names={"blocks": CODEC})
-    assert [line for line in text_of(file).split("\n") if line in ("original", CODEC, "blocks", "jpeg")] == [
+    assert [line for line in pdf_lines(file) if line in ("original", CODEC, "blocks", "jpeg")] == [
         "original",
         CODEC,
         "jpeg",

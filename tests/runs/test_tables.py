@@ -130,8 +130,7 @@ def test_verdicts_name_codecs_by_head_and_anchor() -> None:
         replace(BD, codec="e", images=9),
     ]
     assert sentences.verdicts(results(comparisons=rows)) == [
-        "Verdict (95 % CI), squares against blocks: better: a; worse: b; no clear difference: c; no interval: "
-        "d, e."
+        "Verdict (95 % CI), squares against blocks: better: a; worse: b; no clear difference: c; no interval: d, e."
     ]
 
 
