@@ -63,7 +63,7 @@ def arguments_of(settings: Settings) -> list[str]:
         if value is True:
             arguments += [f"--{name}"]
         elif name == "match-bpp":
-            arguments += [f"--{name}", *(f"{rate:g}" for rate in value)]
+            arguments += [f"--{name}", *map(str, value)]
         else:
             arguments += [
                 text for item in (value if isinstance(value, list) else [value]) for text in (f"--{name}", str(item))
@@ -90,7 +90,7 @@ def _unnamed(config: Config) -> Iterator[str]:
         for registry, item in plugins
         if not registry.rebuilds(item)
     )
-    present = {parse_spec(curve.label).name for curve in config.curves}
+    present = {parse_spec(curve.label).name for curve in config.curves if not curve.second_of}
     if not config.anchors and present & set(config.task.anchors):
         yield "a table without an anchor"
 
