@@ -134,6 +134,20 @@ class Registry(Generic[T]):
         self._load()
         return [alias for alias, registered in self._aliases.items() if registered == name]
 
+    def rebuilds(self, item: T) -> bool:
+        """Whether another process builds the same item from its spec: a plug-in of this tree or of an installed
+        distribution, with settings that a spec can hold.
+        """
+        cls, text = type(item), str(self.spec(item))
+        points = importlib.metadata.entry_points(group=self.group)
+        roots = {module.split(".")[0] for module in (self.package, *(point.module for point in points))}
+        try:
+            if self.get(self.spec(item).name) is not cls or cls.__module__.split(".")[0] not in roots:
+                return False
+            return str(self.spec(self.build(self.parse(text)))) == text
+        except HscError:
+            return False
+
     def parse(self, text: str) -> Spec:
         """Parse a spec, with an alias replaced by the registered name. Errors are those of ``parse_spec``."""
         spec = parse_spec(text)

@@ -221,7 +221,8 @@ def test_a_loaded_run_has_the_outcomes_tables(outcome: benchmarks.Outcome, folde
         "--dataset 'squares(images=12)' --codec blocks --codec 'jpeg(quality=[5, 20, 60, 95])' --head squares"
         in command
     )
-    assert command.endswith("--anchor blocks --keep-streams 2 --resamples 50")
+    assert "--anchor blocks --resamples 50 --keep-streams 2 --cache " in command
+    assert command.endswith("--gallery 1")
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:

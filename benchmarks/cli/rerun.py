@@ -13,6 +13,7 @@ from benchmarks.cli import run_file
 from benchmarks.cli.command import DONE, FAILED, new_parser, run
 from benchmarks.cli.compare import print_agreement
 from benchmarks.cli.run_parser import add_execution, add_output
+from benchmarks.text import one_line
 from hsc.errors import ResultsError
 
 EXAMPLES = """
@@ -64,13 +65,17 @@ def settings_of(folder: Path) -> dict[str, Any]:
 
     Raises:
         UsageError: run.toml is damaged.
-        ResultsError: there is no run, or neither file has settings that can be read.
+        ResultsError: there is no run, run.toml says that no command line repeats it, or neither file has settings that
+            can be read.
     """
     from benchmarks.runs import run_json
-    from benchmarks.runs.folder_files import exists
+    from benchmarks.runs.folder_files import exists, read_text
 
     if exists(folder / run_file.NAME):
-        return run_file.read(folder / run_file.NAME)
+        path = folder / run_file.NAME
+        if settings := run_file.read(path):
+            return settings
+        raise ResultsError(f"{path} has no settings: {one_line(read_text(path).strip('# '), 500) or 'it is empty'}")
     about = run_json.read(folder / run_json.FILE)
     words = shlex.split(about.get("arguments", {}).get("command", ""))
     for command in _COMMANDS:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,15 +24,11 @@ from typing import Any
 from benchmarks.cli.run_parser import parser
 from benchmarks.runs import RUN_FILE as NAME
 from benchmarks.runs.folder_files import read_text
+from benchmarks.runs.run_toml import Settings, toml, written
 from hsc.errors import ResultsError, UsageError
-
-Settings = Mapping[str, Any]
-"""Values by the long name of their option, without dashes in front: texts, numbers, truths, and lists of them."""
 
 _LINE_ONLY = frozenset({"help", "version", "config", "list"})
 """Options that a file cannot hold."""
-_NOT_KEPT = frozenset({"out", "name", "dry-run", "overwrite-folder"})
-"""Options that are not written into a run's folder: where it lies, and what is asked anew each time."""
 _MAX_BYTES = 1 << 20
 
 
@@ -133,7 +128,7 @@ def _checked(where: str, action: argparse.Action, value: Any) -> Any:
         return value
     if isinstance(action, argparse._AppendAction) or action.nargs == "+":
         if not isinstance(value, list):
-            raise UsageError(f"{where} came as {_shown(value)}, expected an array, as in [{_toml(value)}]")
+            raise UsageError(f"{where} came as {_shown(value)}, expected an array, as in [{toml(value)}]")
         return [_item(where, action, item) for item in value]
     return _item(where, action, value)
 
@@ -161,29 +156,7 @@ def _shown(value: Any) -> str:
     """A value of TOML for messages, with its kind."""
     kinds = ((bool, "truth"), (str, "string"), (int, "whole number"), (float, "number"), (list, "array"))
     kind = next((noun for of, noun in kinds if isinstance(value, of)), "table" if isinstance(value, dict) else "date")
-    return f"the {kind} {_toml(value) if isinstance(value, bool | str | int | float) else ''}".strip()
-
-
-def written(settings: Settings, task: str) -> str:
-    """The text of the ``run.toml`` that a run keeps: its settings as given, and the task.
-
-    Options that say where the run's folder lies, or that are asked anew each time, are left out.
-    """
-    kept = {"task": task, **{name: value for name, value in settings.items() if name not in _NOT_KEPT}}
-    lines = [f"{name} = {_toml(value)}" for name, value in kept.items()]
-    head = "# The settings of this run as they were given; hsc-bench rerun FOLDER repeats it.\n"
-    return head + "".join(f"{line}\n" for line in lines)
-
-
-def _toml(value: Any) -> str:
-    """A value as TOML."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
-    if isinstance(value, list):
-        return f"[{', '.join(map(_toml, value))}]"
-    return repr(value)
+    return f"the {kind} {toml(value) if isinstance(value, bool | str | int | float) else ''}".strip()
 
 
 __all__ = ["NAME", "Settings", "arguments_of", "given", "options", "options_of", "read", "written"]

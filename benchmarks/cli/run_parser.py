@@ -37,7 +37,7 @@ EXAMPLES = """
       accuracy against the number of layers received
   hsc-bench run --task detection --dataset shuffled_labels --codec hsc
       a control: each image is scored by the labels of another one; after a run on roadscenes nothing is encoded again
-  hsc-bench run --keep-streams 8 --out results/mine, then hsc-bench verify results/mine
+  hsc-bench run --keep-streams 8 --out results/mine && hsc-bench verify results/mine
       the folder keeps the bitstreams of eight images, and the second command decodes and scores them again
   hsc-bench run --config run.toml --limit 8
       the settings of a file: each option by its long name, lists as arrays, as in codec = ["jpeg", "vvc"]; options on

@@ -81,6 +81,11 @@ class CommandCodec:
     rate_field: ClassVar[str] = ""
     ladder: ClassVar[tuple[Any, ...]] = ()
 
+    @property
+    def codec_file(self) -> str:
+        """The path of the TOML file that describes the codec, which a command line must name beside its spec."""
+        return self.description.file
+
     def encode(self, image: Image) -> bytes:
         about = self.description
         with private_folder() as folder:

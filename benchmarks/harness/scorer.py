@@ -36,8 +36,7 @@ def score(plan: Plan, store: Store, bootstrap: Bootstrap, progress: Progress) ->
     """
     second = {curve.label for curve in plan.config.curves if curve.second_of}
     counts: list[Counts] = []
-    skipped = [*plan.skipped_heads.items(), *plan.skipped.items()]
-    rows = [row_of(plan, label, "", status="skipped", reason=reason) for label, reason in skipped]
+    rows = [row_of(plan, label, "", status="skipped", reason=reason) for label, reason in plan.skipped.items()]
     for cell in plan.cells:
         rows += rate_rows(plan, cell, store, bootstrap)
     progress.begin("scoring", len(plan.images) * sum(len(cell.predictions) for cell in plan.cells))
@@ -64,11 +63,13 @@ def score(plan: Plan, store: Store, bootstrap: Bootstrap, progress: Progress) ->
 
 
 def _unread_rows(plan: Plan, reader: Reader) -> list[ScoreRow]:
-    """A row for each reason that a reader reads no operating point for."""
+    """A row for each reason that a reader reads no operating point for; one where its head cannot run here at all."""
     name = reader.name
     named = {"head": reader.label, "regime": reader.head.regime, "route": reader.route}
     status = plan.unfit[name].status if name in plan.unfit else "skipped"
     reasons = {cell.why_not[name] for cell in plan.cells if name in cell.why_not}
+    if reader.label in plan.skipped_heads:
+        reasons = {plan.skipped_heads[reader.label]}
     return [row_of(plan, "", "", status=status, reason=reason, **named) for reason in sorted(reasons)]
 
 

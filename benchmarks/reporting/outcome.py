@@ -7,6 +7,7 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -18,7 +19,7 @@ from benchmarks.reporting.images import gallery
 from benchmarks.reporting.notebook import backend_kept, notebook_html
 from benchmarks.runs import earlier_run, run_json
 from benchmarks.runs.codec_summary import codec_summary
-from benchmarks.runs.equivalent_command import equivalent_arguments
+from benchmarks.runs.equivalent_command import arguments_of, equivalent_settings, run_text
 from benchmarks.runs.folder_files import exists
 from benchmarks.runs.keep_streams import Keeping
 from benchmarks.runs.provenance import describe
@@ -97,6 +98,9 @@ class Outcome:
     ) -> Path:
         """Write the files that ``hsc-bench run`` writes: tables, curves, ``run.json``, the page; returns the folder.
 
+        Its ``run.toml`` has the settings with which ``hsc-bench rerun`` repeats the run. Where objects of the run are
+        none of an installed plug-in, it says so instead.
+
         overwrite: replace a run of other settings that lies there. pictures: how many scenes the page shows decoded.
 
         Raises:
@@ -113,14 +117,33 @@ class Outcome:
             raise UsageError(
                 f"{folder} holds a run of other settings; name another folder, or replace that run with overwrite=True"
             )
-        execution = self.execution
-        kept = len(self.keeping.kept.images) if self.keeping else 0
-        arguments = equivalent_arguments(self.plan.config, device=execution.device, keep_streams=kept)
-        options = argparse.Namespace(**vars(execution), gallery=pictures)
+        settings, config = self._settings(pictures), self.plan.config
+        options = argparse.Namespace(**vars(self.execution), gallery=pictures)
         writable(folder)
         with backend_kept():
-            write(self, folder, options, arguments, progress or Silent())
+            write(
+                self,
+                folder,
+                options,
+                arguments_of(settings),
+                progress or Silent(),
+                settings=run_text(config, settings),
+            )
         return folder
+
+    def _settings(self, pictures: int) -> dict[str, Any]:
+        """The options of ``hsc-bench run`` for this run, by their long names; defaults are left out."""
+        execution, default = self.execution, Execution()
+        settings = equivalent_settings(self.plan.config)
+        if self.keeping:
+            settings["keep-streams"] = len(self.keeping.kept.images)
+        if execution.device != default.device:
+            settings["device"] = execution.device
+        if execution.cache != default.cache:
+            settings["cache"] = str(execution.cache)
+        if pictures != gallery.IMAGES:
+            settings["gallery"] = pictures
+        return settings
 
     def _another_run_in(self, folder: Path) -> bool:
         """Whether a run lies in a folder that is of other settings, cells or images, or cannot be read."""

@@ -22,16 +22,12 @@ COMPARISON_NAMES = (
 
 def codecs_of(about: Mapping[str, Any]) -> set[str]:
     """The labels of a run's codecs, those that were skipped among them."""
-    return {cell["curve"] for cell in about["cells"].values()} | _skipped(about)
+    return {cell["curve"] for cell in about["cells"].values()} | set(about["skipped"])
 
 
 def heads_of(about: Mapping[str, Any]) -> set[str]:
     """The labels of a run's heads, those that were skipped among them."""
-    return {head["label"] for head in about.get("heads", [])} | _skipped(about)
-
-
-def _skipped(about: Mapping[str, Any]) -> set[str]:
-    return {label.removeprefix("head ") for label in about["skipped"]}
+    return {head["label"] for head in about.get("heads", [])} | set(about["skipped_heads"])
 
 
 def score_mismatches(about: Mapping[str, Any], scores: pd.DataFrame, complete: bool = True) -> Iterator[str]:

@@ -38,6 +38,9 @@ MAX_DRAWS = 1 << 28
 """Resamples times images: the draws that intervals of rates need, eight bytes each."""
 
 _NAME, _LABEL, _SENTENCE = Text(200, least=1), Text(2000), Text(MAX_TEXT)
+_REASONS = MapOf(_SENTENCE, 10_000, longest=2000)
+_OLD_HEAD = "head "
+"""What the labels of skipped heads began with while they stood among the codecs of ``skipped``."""
 _ROUTE = OneOf(("image", "latent"))
 _PLUGIN: dict[str, Shape] = {"name": _NAME, "config": MapOf(Plain(), 100), "provenance": MapOf(Plain(), 1000)}
 _CELL = Fields(
@@ -85,11 +88,12 @@ _RUN = Fields(
         "cells": MapOf(_CELL, MAX_CELLS, longest=200),
         "environment": Fields({}, _ENVIRONMENT),
         "anchors": ListOf(_LABEL, 1000),
-        "skipped": MapOf(_SENTENCE, 10_000, longest=2000),
+        "skipped": _REASONS,
         "resamples": Whole(0, 1_000_000),
         "seed": Whole(0, 1 << 53),
     },
     {
+        "skipped_heads": _REASONS,
         "heads": ListOf(Fields({"label": _LABEL, "route": _ROUTE, **_PLUGIN}), 10_000),
         "match_bpp": ListOf(Number(0, 1e6), 1000),
         "repeats": Whole(1, 1 << 31),
@@ -106,7 +110,8 @@ _RUN = Fields(
 
 
 def read(path: Path, parse_constant: Callable[[str], Any] | None = None) -> dict[str, Any]:
-    """``run.json``, checked against the types and bounds of what a run writes.
+    """``run.json``, checked against the types and bounds of what a run writes. Old ones are read, too: ``skipped`` and
+    ``skipped_heads`` are always there, reasons by label.
 
     parse_constant: is given NaN, Infinity and -Infinity as texts and returns their values; floats by default.
 
@@ -132,6 +137,12 @@ def read(path: Path, parse_constant: Callable[[str], Any] | None = None) -> dict
                 )
     except ValueError as error:
         raise ResultsError(f"{path} is damaged, or is not a run's: {error}; restore it or run again") from error
+    if "skipped_heads" not in about:
+        reasons = about["skipped"]
+        about["skipped"] = {label: text for label, text in reasons.items() if not label.startswith(_OLD_HEAD)}
+        about["skipped_heads"] = {
+            label.removeprefix(_OLD_HEAD): text for label, text in reasons.items() if label.startswith(_OLD_HEAD)
+        }
     return about  # type: ignore[no-any-return]
 
 

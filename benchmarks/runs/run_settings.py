@@ -22,9 +22,6 @@ from benchmarks.stats.noise_floor import SECOND
 from hsc.errors import HscError
 from hsc.registry import config, format_value
 
-_HEAD = "head "
-"""What the reason of a skipped head begins with in run.json, before its label."""
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -82,10 +79,7 @@ def settings_of_run(about: Mapping[str, Any]) -> Settings:
     routes: dict[str, set[str]] = {}
     for head in about.get("heads", ()):
         routes.setdefault(head["label"], set()).add(head["route"])
-    skipped = list(about["skipped"])
-    codecs = {cell["curve"] for cell in about["cells"].values()}
-    codecs |= {label for label in skipped if not label.startswith(_HEAD)}
-    heads = {*routes, *(label.removeprefix(_HEAD) for label in skipped if label.startswith(_HEAD))}
+    codecs = {cell["curve"] for cell in about["cells"].values()} | set(about["skipped"])
     return Settings(
         about["task"]["name"],
         about["dataset"]["name"],
@@ -93,7 +87,7 @@ def settings_of_run(about: Mapping[str, Any]) -> Settings:
         len(about["dataset"]["images"]),
         _values(about["anchors"], about["seed"], about["resamples"], matched),
         frozenset(codecs),
-        frozenset(heads),
+        frozenset({*routes, *about["skipped_heads"]}),
         frozenset(about.get("metrics", ())),
         points,
         {label: frozenset(names) for label, names in routes.items()},

@@ -204,7 +204,7 @@ def _usable(
         if before == now:
             continue
         text = f"{key} is {now} here, the run had {before}"
-        if "weight" in key or (_HASH.search(f"{before} {now}") and name.startswith("head ")):
+        if "weight" in key or (_HASH.search(f"{before} {now}") and registry is HEADS):
             usable = False
             text += ": another weights file, so nothing of it was read again"
             troubles.append(Verdict("fail", name, text))

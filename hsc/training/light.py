@@ -131,23 +131,28 @@ def train(
     return network.eval().requires_grad_(False)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the command and return the exit code: 0, or 2 after one sentence on stderr."""
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
+    command = argparse.ArgumentParser(
         prog="python -m hsc.training.light",
         description="Train the small network that changes F with w when a file's light is edited.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--data", required=True, type=Path, help="folder of .npz shards with scenes in two lights")
-    parser.add_argument("--model", required=True, help="the codec's weights that it should fit, by name or path")
-    parser.add_argument(
+    command.add_argument("--data", required=True, type=Path, help="folder of .npz shards with scenes in two lights")
+    command.add_argument("--model", required=True, help="the codec's weights that it should fit, by name or path")
+    command.add_argument(
         "--out", required=True, type=Path, help="the file to write: the name of the weights with -light.safetensors"
     )
-    parser.add_argument("--scenes", type=int, default=2000, help="how many scenes are coded (%(default)s)")
-    parser.add_argument("--steps", type=int, default=4000, help="steps of 16 scenes (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0)
-    chosen = parser.parse_args(argv)
+    command.add_argument("--scenes", type=int, default=2000, help="how many scenes are coded (%(default)s)")
+    command.add_argument("--steps", type=int, default=4000, help="steps of 16 scenes (%(default)s)")
+    command.add_argument("--seed", type=int, default=0)
+    return command
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command and return the exit code: 0, or 2 after one sentence on stderr."""
+    chosen = parser().parse_args(argv)
     try:
         if chosen.steps < 20 or chosen.scenes < 1:
             raise UsageError(f"steps and scenes came as {chosen.steps} and {chosen.scenes}, expected at least 20 and 1")

@@ -129,31 +129,36 @@ def _initial_teacher(frames: Frames, classes: int, data: Path, initial: Path | N
     return teacher
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the command and return the exit code: 0, or 2 after one sentence on stderr."""
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
+    command = argparse.ArgumentParser(
         prog="python -m hsc.training.teacher",
         description="Train the teacher: the network whose outputs decoded images should preserve in codec training.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--data", required=True, type=Path, help="folder of .npz shards")
-    parser.add_argument("--out", required=True, type=Path, help="the weights file to write, .safetensors")
-    parser.add_argument("--steps", type=int, default=1500, help="(%(default)s)")
-    parser.add_argument("--batch", type=int, default=8, help="crops a step (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
+    command.add_argument("--data", required=True, type=Path, help="folder of .npz shards")
+    command.add_argument("--out", required=True, type=Path, help="the weights file to write, .safetensors")
+    command.add_argument("--steps", type=int, default=1500, help="(%(default)s)")
+    command.add_argument("--batch", type=int, default=8, help="crops a step (%(default)s)")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument(
         "--initial", type=Path, help="start from these weights, of the same classes, instead of random ones"
     )
-    parser.add_argument("--objects", action="store_true", help="also find objects; the shards need boxes with classes")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (%(default)s)")
-    parser.add_argument(
+    command.add_argument("--objects", action="store_true", help="also find objects; the shards need boxes with classes")
+    command.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (%(default)s)")
+    command.add_argument(
         "--workers",
         type=int,
         default=0,
         help="processes that prepare crops in advance, beside the one that trains (%(default)s)",
     )
-    given = parser.parse_args(argv)
+    return command
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command and return the exit code: 0, or 2 after one sentence on stderr."""
+    given = parser().parse_args(argv)
     try:
         train_teacher(
             given.data,

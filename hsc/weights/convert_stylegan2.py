@@ -221,12 +221,8 @@ def run(options: argparse.Namespace) -> int:
     return DONE
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run this module as a command and return the exit code; ``python -m hsc convert-stylegan2`` does the same."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    if given[:1] == ["--job"] and len(given) == 2:  # this is the child process, see ``_run_child``
-        run_job(json.loads(given[1]))
-        return DONE
+def parser() -> argparse.ArgumentParser:
+    """The parser of this module as a command."""
     command = argparse.ArgumentParser(
         prog="python -m hsc.weights.convert_stylegan2",
         description=DESCRIPTION,
@@ -234,7 +230,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_arguments(command)
-    return run(command.parse_args(given))
+    return command
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run this module as a command and return the exit code; ``python -m hsc convert-stylegan2`` does the same."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["--job"] and len(given) == 2:  # this is the child process, see ``_run_child``
+        run_job(json.loads(given[1]))
+        return DONE
+    return run(parser().parse_args(given))
 
 
 if __name__ == "__main__":

@@ -21,35 +21,36 @@ EXAMPLES = """examples:
 """
 
 
-def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
+    command = argparse.ArgumentParser(
         prog="python -m benchmarks.datasets.roadscenes",
         description=__doc__,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--sheet", type=Path, metavar="OUT.png", help="write a contact sheet here")
-    parser.add_argument(
+    command.add_argument("--sheet", type=Path, metavar="OUT.png", help="write a contact sheet here")
+    command.add_argument(
         "--save",
         type=Path,
         metavar="FOLDER",
         help="write the pictures here as PNG, and dusk.csv, haze.csv, exposure.csv",
     )
-    parser.add_argument("--labels", action="store_true", help="overlay the labels on the pictures")
-    parser.add_argument("--split", choices=("train", "val", "test"), default="val")
-    parser.add_argument("--seed", type=int, default=None, help="seed for streets other than the split's own")
-    parser.add_argument("--first", type=int, default=0, help="index of the first scene")
-    parser.add_argument("--count", type=int, default=48)
-    parser.add_argument("--columns", type=int, default=6)
-    parser.add_argument("--size", type=int, nargs=2, default=(384, 256), metavar=("W", "H"))
-    parser.add_argument("--check", action="store_true", help="render all pinned frames and compare")
-    parser.add_argument("--pin", action="store_true", help="render all pinned frames and write their hashes anew")
-    return parser.parse_args(arguments)
+    command.add_argument("--labels", action="store_true", help="overlay the labels on the pictures")
+    command.add_argument("--split", choices=("train", "val", "test"), default="val")
+    command.add_argument("--seed", type=int, default=None, help="seed for streets other than the split's own")
+    command.add_argument("--first", type=int, default=0, help="index of the first scene")
+    command.add_argument("--count", type=int, default=48)
+    command.add_argument("--columns", type=int, default=6)
+    command.add_argument("--size", type=int, nargs=2, default=(384, 256), metavar=("W", "H"))
+    command.add_argument("--check", action="store_true", help="render all pinned frames and compare")
+    command.add_argument("--pin", action="store_true", help="render all pinned frames and write their hashes anew")
+    return command
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0 if all went well, 1 if pixels differ from the pinned ones, 2 for an error."""
-    options = _parse(arguments)
+    options = parser().parse_args(arguments)
     write = sys.stdout.write
     try:
         if options.pin:

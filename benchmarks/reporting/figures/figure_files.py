@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib.metadata
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,19 +32,29 @@ _ALSO = ("runs/display_names", "runs/domains", "stats/bjontegaard", "stats/metri
 MARK = "Creator"
 """The entry of a figure's metadata that says by which code it was drawn."""
 
+_DPI = 160
+_SOLVED = 1024
+"""Parts of a pixel that the layout's solver settles alike in all processes; its last digits follow addresses."""
+
 _LAID_OUT_ONLY: ContextVar[bool] = ContextVar("laid out only", default=False)
 
 
 @functools.cache
 def drawn_by() -> str:
-    """Which version of this code, of matplotlib and of Pillow draws figures: equal marks give equal figures."""
+    """Which version of this code, of matplotlib, of Pillow, and of the font and what sets it draws figures: equal marks
+    give equal figures.
+    """
     import matplotlib as mpl
     import PIL
+    from matplotlib.font_manager import FontProperties, findfont
 
     digest = hashlib.sha256()
     package = Path(__file__).parent
     for file in [*sorted(package.glob("*.py")), *(package.parents[1] / f"{name}.py" for name in _ALSO)]:
         digest.update(f"{file.name} {file.stat().st_size}\n".encode() + file.read_bytes())
+    digest.update(Path(findfont(FontProperties())).read_bytes())
+    for name in ("kiwisolver", "fonttools"):  # the first lays figures out, the second puts fonts into PDFs
+        digest.update(f"{name} {importlib.metadata.version(name)}\n".encode())
     return f"HSC-Bench figures {digest.hexdigest()[:16]}, matplotlib {mpl.__version__}, Pillow {PIL.__version__}"
 
 
@@ -77,9 +88,9 @@ def save_both(figure: Any, path: Path) -> None:
         figure.draw_without_rendering()
         pyplot().close(figure)
         return
+    lay_out(figure)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=160)
-    figure.set_layout_engine("none")  # the layout is computed once, since it takes most of the time
+    figure.savefig(buffer, format="png", dpi=_DPI)
     mark = PngInfo()
     mark.add_text(MARK, drawn_by())
     with replacing(path.with_name(f"{path.name}.png")) as part, Image.open(buffer) as image:
@@ -87,6 +98,29 @@ def save_both(figure: Any, path: Path) -> None:
         image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(part, "PNG", optimize=True, pnginfo=mark)
     save(figure, path.with_name(f"{path.name}.pdf"))
     pyplot().close(figure)
+
+
+def lay_out(figure: Any) -> None:
+    """Compute a figure's layout once, with the edges of its panels on whole pixels.
+
+    The solver adds up in the order of addresses in memory, so that its results differ in the last digits from process
+    to process. An edge half-way between two pixels would then be drawn now on the one and now on the other.
+    """
+    figure.set_dpi(_DPI)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for part in figure.subfigs:
+        part.bbox_relative.set_points(_whole(part.bbox_relative.get_points(), figure.bbox.size))
+    for axis in figure.axes:
+        corners = _whole(axis.get_position().get_points(), axis.figure.bbox.size)
+        axis.set_position([*corners[0], *(corners[1] - corners[0])])
+
+
+def _whole(corners: Any, size: Any) -> Any:
+    """Corners in fractions of a size, moved to whole pixels. size: in pixels."""
+    import numpy as np
+
+    return np.round(np.round(corners * size * _SOLVED) / _SOLVED) / size
 
 
 def save(figure: Any, path: Path, **options: Any) -> None:

@@ -98,8 +98,13 @@ def _codecs(group: Group) -> str:
             rf" Each codec's own quality scale was searched for {', '.join(f'{t:g}' for t in targets)} bpp, to "
             rf"within 5\,\%."
         )
-    gone = "; ".join(escape(without_paths(f"{label} ({reason})")) for label, reason in about["skipped"].items())
-    return f"{text} {rates}" + (f" Left out: {gone}." if gone else "")
+    return f"{text} {rates}{_left_out(about['skipped'])}"
+
+
+def _left_out(reasons: Mapping[str, str]) -> str:
+    """A sentence on what could not run, with a space in front; empty if nothing is named. reasons: by label."""
+    gone = "; ".join(f"{escape(without_paths(f'{label} ({reason})'))}" for label, reason in reasons.items())
+    return f" Left out: {gone}." if gone else ""
 
 
 def _curve(cells: Sequence[Mapping[str, Any]]) -> str:
@@ -134,7 +139,8 @@ def _heads(about: Mapping[str, Any]) -> str:
         "frozen": "Frozen heads were trained on clean images and have never seen a codec.",
         "adapted": "Adapted heads were trained on decoded images or latents; they are never compared with frozen ones.",
     }
-    return " ".join([*heads, *(text for regime, text in meaning.items() if regime in heads.values())])
+    text = " ".join([*heads, *(text for regime, text in meaning.items() if regime in heads.values())])
+    return text + _left_out(about["skipped_heads"])
 
 
 def _scores(group: Group) -> str:
