@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="LABEL=NAME",
         action="append",
         default=[],
-        help="what to call a codec, a head or the data set, as 'hsc=Ours'; may be repeated (default: the run's names)",
+        help="what to call a codec, a head or the data set, as 'hsc=Ours'; may be repeated",
     )
     parser.add_argument(
         "--width",

@@ -81,24 +81,6 @@ def test_names_replace_labels_in_all_tables_and_texts(folder: Path, tmp_path: Pa
     assert r"h\_1" not in shown
 
 
-def test_names_that_the_run_was_given_stand_where_no_others_are_asked_for(tmp_path: Path) -> None:
-    names = {"good": "Given", "plain": "Given, too", "h_1(x=[a|b])": "Eyes", "of another run": "nothing"}
-    folder = write_run(tmp_path / "detection", numbers_of("detection", (FROZEN,)), names=names)
-    texts = made(folder, tmp_path / "own")
-    assert {"Given", "Given, too"} <= set(lines(texts["detection-frozen-rates.tex"]))
-    assert "against Given, too on" in texts["detection-frozen-bd.tex"]
-    assert r"\textit{Eyes}" in texts["detection-frozen-bd.tex"]
-    texts = made(folder, tmp_path / "asked", "--names", "good=Asked", "--codecs", "good,plain")
-    assert lines(texts["detection-frozen-rates.tex"])[2:4] == ["Asked", "Given, too"]
-
-
-def test_a_head_with_a_path_is_called_by_its_file(tmp_path: Path) -> None:
-    head = ('onnx(path="/home/me/models/eyes.onnx")', "image", "frozen")
-    texts = made(write_run(tmp_path / "detection", numbers_of("detection", (head,))), tmp_path / "out")
-    assert r"\textit{onnx(path=eyes.onnx)}" in texts["detection-frozen-bd.tex"]
-    assert not [name for name, text in texts.items() if "/home/me" in text]
-
-
 def test_a_codec_keeps_its_style_under_another_name_and_beside_fewer_others(run: Run) -> None:
     shown = _styles(groups([run], PaperOptions(codecs=("plain",), names={"plain": "P"})))
     assert shown["P"] == styles_of(["good", "plain", ODD])["plain"]

@@ -13,7 +13,6 @@ import pandas as pd
 from benchmarks.api import Kind, MetricFacts
 from benchmarks.reporting.paper.latex import escape, slug
 from benchmarks.reporting.paper.paper_options import DEFAULTS, PaperOptions
-from benchmarks.runs.display_names import display_names, given_names
 from benchmarks.runs.run_folder import Run
 from benchmarks.runs.sentences import too_little
 from benchmarks.stats.bootstrap import side_of_zero
@@ -49,8 +48,7 @@ class Group:
 
     name: the beginning of its files' names, unlike any other run's. scores, comparisons: those of the regime's heads
     and of the bitstreams, of the codecs that are shown and in their order, under the names by which codecs and heads
-    are shown. shown: those names by label, where they differ: those that the paper's options or the run give, else
-    labels with file names in place of paths.
+    are shown. shown: those names by label, where they differ.
     """
 
     run: Run
@@ -150,8 +148,7 @@ def groups(runs: Sequence[Run], options: PaperOptions = DEFAULTS) -> list[Group]
         chosen = options.chosen(curves)
         if curves and not chosen:
             raise UsageError(f"--codecs: the run in {run.folder} has none of them; it has {', '.join(curves)}")
-        named = display_names([*curves, *_others(run)], given_names(run.about))
-        shown = options.shown_names(curves, _others(run), named)
+        shown = options.shown_names(curves, _others(run))
         scores, comparisons = (_of_codecs(table, curves, chosen) for table in (run.scores, run.comparisons))
         scores, comparisons = (_renamed(table, shown) for table in (scores, comparisons))
         read = scores[(scores["head"] != "") & (scores["status"] != "skipped")]
