@@ -309,8 +309,12 @@ class Task(Protocol):
 class Illustrated(Protocol):
     """Capability of a task: figures of a run beside its curves."""
 
-    def figures(self, scores: Sequence[ScoreRow], counts: Sequence[Counts], folder: Path) -> None:
-        """Write them into the run's folder, each file whole or not at all. counts: of every cell that has a score."""
+    def figures(
+        self, scores: Sequence[ScoreRow], counts: Sequence[Counts], folder: Path, names: Mapping[str, str]
+    ) -> None:
+        """Write them into the run's folder, each file whole or not at all. counts: of every cell that has a score.
+        names: those that codecs and heads were given for people to read, by label.
+        """
 
 
 class Tile(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.api import CODECS, DATASETS, TASKS
@@ -69,13 +70,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _measure(options: argparse.Namespace) -> int:
     import pandas as pd
 
+    from benchmarks.harness.given_names import taken_names
+    from benchmarks.harness.operating_points import curve_label
     from benchmarks.runs.csv_cells import write_csv
+    from benchmarks.runs.display_names import display_names
     from benchmarks.studies import complexity
 
     check_device(options.device)
     task = TASKS.build(options.task)
-    codecs = [CODECS.build(spec) for spec in options.codec or ["hsc"]]
-    heads = [(str(HEADS.parse(spec)), HEADS.build(spec)) for spec in options.head or task.heads]
+    codec_specs = taken_names(CODECS, options.codec or ["hsc"], lambda spec: [curve_label(CODECS.build(spec))])
+    head_specs = taken_names(HEADS, options.head or task.heads, lambda spec: [str(HEADS.parse(spec))])
+    codecs = [CODECS.build(spec) for spec in codec_specs.specs]
+    heads = [(str(HEADS.parse(spec)), HEADS.build(spec)) for spec in head_specs.specs]
     dataset = DATASETS.build(options.dataset or task.dataset)
     with use_device(options.device):
         costs = complexity.run(
@@ -83,6 +89,9 @@ def _measure(options: argparse.Namespace) -> int:
         )
     options.out.mkdir(parents=True, exist_ok=True)
     write_csv(options.out / "cost.csv", pd.DataFrame([vars(cost) for cost in costs]))
-    write_text(options.out / "cost.md", complexity.table(costs))
-    sys.stdout.write(complexity.table(costs))
+    labels = [label for cost in costs for label in (cost.codec, cost.head)]
+    names = display_names(labels, {**codec_specs.names, **head_specs.names})
+    table = complexity.table([replace(cost, codec=names[cost.codec], head=names[cost.head]) for cost in costs])
+    write_text(options.out / "cost.md", table)
+    sys.stdout.write(table)
     return DONE

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from benchmarks.api import CODECS, DATASETS, TASKS
 from benchmarks.cli.command import DONE, new_parser, run
+from benchmarks.harness.given_names import taken_names
+from benchmarks.harness.operating_points import curve_label
 from benchmarks.harness.progress import Bar
 from benchmarks.reporting.images.contact_sheet import sheet
 from benchmarks.text import one_line
@@ -22,7 +24,9 @@ EXAMPLES = """
       --out sheet.png
       two photos of your own; --head names the head whose predictions are drawn
   hsc-bench contact-sheet --task segmentation --codec 'hsc(quality=2)' --against vvc --images 2 11 --out maps.jpg
-      below each image its label map in the data set's colours, and below that the errors"""
+      below each image its label map in the data set's colours, and below that the errors
+  hsc-bench contact-sheet --codec 'hsc(quality=2, name=Ours)' --against 'vvc(name=VVC)' --out sheet.jpg
+      under names of your own"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -70,11 +74,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _draw(options: argparse.Namespace) -> int:
-    codec, against = CODECS.build(options.codec), [CODECS.build(spec) for spec in options.against]
+    named = taken_names(CODECS, [options.codec, *options.against], lambda spec: [curve_label(CODECS.build(spec))])
+    codec, *against = [CODECS.build(spec) for spec in named.specs]
     task = TASKS.build(options.task)
-    dataset, head = DATASETS.build(options.dataset or task.dataset), HEADS.build(options.head or task.heads[0])
+    (head,) = taken_names(HEADS, [options.head or task.heads[0]], lambda spec: [spec]).specs
     alike = sheet(
-        dataset, head, codec, against, options.images, options.out, task=task, score=options.score, progress=Bar()
+        DATASETS.build(options.dataset or task.dataset),
+        HEADS.build(head),
+        codec,
+        against,
+        options.images,
+        options.out,
+        task=task,
+        score=options.score,
+        names=named.names,
+        progress=Bar(),
     )
     for column in alike:
         sys.stderr.write(f"left out: {one_line(column)}, which shows about the same picture of every image\n")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from benchmarks.reporting.outcome import Outcome
 from benchmarks.runs import tables
+from benchmarks.runs.display_names import displayed
 from benchmarks.runs.summary import summary_of
 from benchmarks.runs.summary_text import screen
 from benchmarks.text import one_line
@@ -21,8 +22,8 @@ _FILES = {
 
 def ending(outcome: Outcome, folder: Path, *, full: bool = False) -> str:
     """The last lines of a finished run. full: begin with all tables."""
-    results = outcome.results
-    summary = screen(summary_of(results, outcome.plan.notices), _files_in(folder))
+    results, notices = displayed(outcome.results, outcome.plan.notices)
+    summary = screen(summary_of(results, notices), _files_in(folder))
     return f"{tables.blocks(results, 'simple')}\n{summary}" if full else summary
 
 

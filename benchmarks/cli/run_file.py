@@ -96,21 +96,28 @@ def read(path: Path) -> dict[str, Any]:
     """
     try:
         values = tomllib.loads(read_text(path, _MAX_BYTES))
-    except (tomllib.TOMLDecodeError, ResultsError) as error:
+    except ResultsError as error:
         raise UsageError(f"the settings {path} cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        example = 'codec = ["jpeg", "vvc(preset=medium)"]'
+        raise UsageError(
+            f"the settings {path} are no TOML: {error}; texts stand in quotes and lists in brackets, as in {example}"
+        ) from error
     known = options()
     settings = {}
     for key, value in values.items():
         name = key.replace("_", "-")
         if name not in known:
-            raise UsageError(f"{path}: {_unknown(key, name, known)}")
+            raise UsageError(f"{path}: {_unknown(key, name, known, table=isinstance(value, dict))}")
         if name in settings:
             raise UsageError(f"{path}: {name} stands there twice, with '-' and with '_'; leave one out")
         settings[name] = _checked(f"{path}: {key}", known[name], value)
     return settings
 
 
-def _unknown(key: str, name: str, known: Mapping[str, argparse.Action]) -> str:
+def _unknown(key: str, name: str, known: Mapping[str, argparse.Action], *, table: bool) -> str:
+    if table:
+        return f"settings stand at the top of the file and not in a table; leave the line [{key}] out"
     if name in _LINE_ONLY:
         return f"{key!r} can only be given on the command line, as --{name}; leave it out"
     near = difflib.get_close_matches(name, known, n=2)

@@ -17,6 +17,7 @@ from benchmarks.harness.config import Config
 from benchmarks.harness.guard import why_unavailable
 from benchmarks.harness.progress import Progress
 from benchmarks.reporting.outcome import Outcome
+from benchmarks.runs.display_names import Naming, displayed
 from benchmarks.runs.summary import summary_of
 from benchmarks.runs.summary_text import screen
 from benchmarks.text import one_line
@@ -39,8 +40,9 @@ def preview(config: Config, options: argparse.Namespace, progress: Progress, tel
         sys.stderr.write(f"failed: {one_line(line)}\n")
     sys.stderr.flush()
     images, readers = len(outcome.plan.images), outcome.plan.config.readers
-    mark = f"PREVIEW: {images} images, head {one_line(readers[0].label)} alone, no intervals; no files are written"
-    shown = screen(summary_of(outcome.results, outcome.plan.notices))
+    head = one_line(Naming.of(outcome.results).label(readers[0].label))
+    mark = f"PREVIEW: {images} images, head {head} alone, no intervals; no files are written"
+    shown = screen(summary_of(*displayed(outcome.results, outcome.plan.notices)))
     sys.stdout.write(f"{mark}\n\n{shown}\n{mark}\n")
     sys.stdout.flush()
     return FAILED if outcome.failed else DONE

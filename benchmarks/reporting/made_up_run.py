@@ -69,9 +69,8 @@ class _Scored(NamedTuple):
 def results_of(plan: Plan, made_up: MadeUp) -> Results:
     """The tables of made-up numbers."""
     design = plan.config.design
-    return Results.of(
-        made_up.scores, made_up.comparisons, design.columns, design.main_metric, design.facts, design.added
-    )
+    names = (design.columns, design.main_metric, design.facts, design.added)
+    return Results.of(made_up.scores, made_up.comparisons, *names, dict(plan.config.names))
 
 
 def make_up(plan: Plan) -> MadeUp:

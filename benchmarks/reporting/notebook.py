@@ -16,8 +16,9 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.reporting.figures import rate_curves
-from benchmarks.runs.codec_summary import rate_column, rates_shown
+from benchmarks.runs.codec_summary import codec_summary, rate_column, rates_shown
 from benchmarks.runs.comparison_tables import of_kinds
+from benchmarks.runs.display_names import displayed
 from benchmarks.runs.domains import head_title
 from benchmarks.runs.number_texts import score_text
 from benchmarks.runs.results import Results
@@ -27,11 +28,12 @@ _MOST_NOTES = 12
 _CELL = 'style="text-align:{}; padding:2px 8px"'
 
 
-def notebook_html(results: Results, summary: pd.DataFrame, title: str, notes: Sequence[str] = ()) -> str:
-    """A run as one piece of HTML without scripts. summary: its ``codec_summary``. notes: sentences below the curves."""
+def notebook_html(results: Results, title: str, notes: Sequence[str] = ()) -> str:
+    """A run as one piece of HTML without scripts. notes: sentences below the curves."""
     if results.scores.empty:
         return f"<p>{html.escape(title)}: nothing was measured (a plan alone).</p>"
-    parts = [f"<p><b>{html.escape(title)}</b></p>", _tables(results, summary)]
+    named, notes = displayed(results, notes)
+    parts = [f"<p><b>{html.escape(title)}</b></p>", _tables(named)]
     parts.append(f'<img alt="score against rate, one panel a head" style="max-width:100%" src="{_curves(results)}">')
     shown = [f"<li>{html.escape(one_line(note, 400))}</li>" for note in notes[:_MOST_NOTES]]
     if len(notes) > _MOST_NOTES:
@@ -59,8 +61,9 @@ def _curves(results: Results) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
-def _tables(results: Results, summary: pd.DataFrame) -> str:
+def _tables(results: Results) -> str:
     """The summary, a table a head."""
+    summary = codec_summary(results)
     rates = rates_shown(of_kinds(results, "score_at_rate"))
     parts = []
     for (head, route), rows in summary.groupby(["head", "route"], sort=False):

@@ -59,7 +59,8 @@ class Outcome:
         """The numbers, with what is needed to show them."""
         design = self.plan.config.design
         names = (design.columns, design.main_metric)
-        return Results.of(self.score_rows, self.comparison_rows, *names, design.facts, design.added)
+        given = dict(self.plan.config.names)
+        return Results.of(self.score_rows, self.comparison_rows, *names, design.facts, design.added, given)
 
     @property
     def scores(self) -> pd.DataFrame:
@@ -133,4 +134,4 @@ class Outcome:
     def _repr_html_(self) -> str:
         title = where(self.scores) if self.score_rows else "Run"
         notes = [*self.plan.notices, *(f"failed: {line}" for line in self.failed)]
-        return notebook_html(self.results, self.summary, title, notes)
+        return notebook_html(self.results, title, notes)

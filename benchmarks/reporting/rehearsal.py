@@ -65,7 +65,7 @@ def _files(plan: Plan, made_up: MadeUp, folder: Path) -> Iterator[tuple[str, Cal
     yield "the tables", lambda: tables.write(results, folder, plan.notices)
     yield "the curves", lambda: rate_curves.curves(results, folder / "curves")
     if isinstance(task, Illustrated):
-        yield "the figures of the task", lambda: task.figures(made_up.scores, made_up.counts, folder)
+        yield "the figures of the task", lambda: task.figures(made_up.scores, made_up.counts, folder, results.names)
     yield "run.json", lambda: _write_description(plan, folder)
     yield "the page", lambda: html.write(folder)
 

@@ -72,9 +72,9 @@ def write(
     records.write(outcome.record_rows, folder)
     if outcome.keeping:
         archive.write(outcome.keeping.kept, folder)
-    rate_curves.curves(results, folder / "curves", dict(outcome.plan.config.names))
+    rate_curves.curves(results, folder / "curves")
     if isinstance(task, Illustrated):
-        task.figures(outcome.score_rows, outcome.counts, folder)
+        task.figures(outcome.score_rows, outcome.counts, folder, results.names)
     description[CLASS_SUPPORT] = class_support(outcome.plan, outcome.counts)
     provenance.write(folder / run_json.FILE, description)
     shutil.rmtree(folder / prediction_files.FOLDER, ignore_errors=True)  # those of an earlier run are not this run's

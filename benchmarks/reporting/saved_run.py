@@ -48,7 +48,7 @@ class SavedRun(Run):
     def _repr_html_(self) -> str:
         title = f"{self.name}: {where(self.scores)}" if len(self.scores) else self.name
         notes = [*notices_of(self.about), *(f"failed: {line}" for line in self.failed)]
-        return notebook_html(self.results, self.summary, title, notes)
+        return notebook_html(self.results, title, notes)
 
 
 def load(folder: str | Path, *, complete: bool = False) -> SavedRun:

@@ -12,8 +12,8 @@ from benchmarks.api import Comparison
 from benchmarks.runs.common_rates import common_rates
 from benchmarks.runs.comparison_tables import of_kinds
 from benchmarks.runs.results import Results
-from benchmarks.runs.sentences import verdict
 from benchmarks.runs.summary import RATES
+from benchmarks.runs.verdicts import verdict_of
 
 COLUMNS = ("codec", "head", "route", "metric", "anchor", "bd_rate", "bd_rate_low", "bd_rate_high", "verdict", "reason")
 
@@ -22,16 +22,17 @@ def codec_summary(results: Results) -> pd.DataFrame:
     """A row a head, route and codec, in the order of the run, lossless codecs of one point left out.
 
     The columns: those of ``COLUMNS`` (BD-rate in percent of the anchor's rate with the ends of its interval, the
-    verdict "better", "worse" or "inconclusive", or the reason why there is none); the head's main score at up to three
-    rates that most codecs reach, as ``ap@0.1bpp``, measured as in ``scores.csv``; then the medians of encoding and
-    decoding an image in ms, over all operating points. NaN where there is no number, empty text where there is none.
+    verdict of ``verdicts``, by BD-rate or else by BD-metric, and the reason why there is no BD-rate); the head's main
+    score at up to three rates that most codecs reach, as ``ap@0.1bpp``, measured as in ``scores.csv``; then the medians
+    of encoding and decoding an image in ms, over all operating points. NaN where there is no number, empty text where
+    there is none.
     """
     scores = results.scores
     scores = scores[(scores["part"] == "") & (scores["ladder"] == "") & (scores["codec"] != "")]
     swept = {str(codec) for codec, rows in scores.groupby("codec") if any(rows["point"] != "")}
     readers = scores[(scores["head"] != "") & scores["codec"].isin(swept)]
     readers = readers[["head", "route", "codec"]].drop_duplicates()
-    differences, at_rates = of_kinds(results, "bd_rate"), of_kinds(results, "score_at_rate")
+    differences, at_rates = of_kinds(results, "bd_rate", "bd_metric"), of_kinds(results, "score_at_rate")
     rows = [_row(results, differences, *names) for names in readers.itertuples(index=False, name=None)]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     table = table[table["metric"] != ""].reset_index(drop=True)
@@ -67,7 +68,8 @@ def _row(results: Results, differences: Sequence[Comparison], head: str, route: 
     row: list[Any] = [codec, head, route, metric]
     of_head = [c for c in differences if (c.head, c.route, c.metric) == (head, route, metric)]
     anchors = list(dict.fromkeys(c.anchor for c in of_head))
-    found = next((c for c in of_head if c.codec == codec and c.anchor == anchors[0]), None)
+    kinds = {c.kind: c for c in of_head if c.codec == codec and c.anchor == anchors[0]}
+    found = kinds.get("bd_rate")
     if found is None:
         return [
             *row,
@@ -76,10 +78,9 @@ def _row(results: Results, differences: Sequence[Comparison], head: str, route: 
             "",
             "the anchor itself" if codec in anchors else "",
         ]
-    if found.status != "ok":
-        return [*row, found.anchor, *[math.nan] * 3, "", found.reason]
-    ends = (found.value, found.low, found.high)
-    return [*row, found.anchor, *ends, verdict(found, results.facts_of(metric)), found.reason]
+    word = verdict_of(found, kinds.get("bd_metric"), results.facts_of(metric)) or ""
+    ends = (found.value, found.low, found.high) if found.status == "ok" else (math.nan,) * 3
+    return [*row, found.anchor, *ends, word, found.reason]
 
 
 def _milliseconds(scores: pd.DataFrame, name: str, codec: str, route: str) -> float:

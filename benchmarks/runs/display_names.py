@@ -2,7 +2,8 @@
 
     onnx(path="/data/mine/yolo.onnx")  -->  onnx(path=yolo.onnx)
 
-Keys, labels and files of a run keep the specs as they are; the page, the figures and papers show these names.
+Keys, labels and CSV files of a run keep the specs as they are; all that people read shows these names: the terminal,
+``table.md`` and ``table.tex``, figures, contact sheets, the page, papers.
 """
 
 from __future__ import annotations
@@ -17,11 +18,10 @@ import pandas as pd
 
 from benchmarks.runs.results import Results
 from benchmarks.runs.run_folder import Run
+from benchmarks.runs.run_json import NAMES
+from benchmarks.stats.anchors import FRONT
 from hsc.errors import SpecError
 from hsc.registry import Spec, format_value, parse_spec
-
-NAMES = "names"
-"""The field of ``run.json`` that holds the names that a run was given, by label."""
 
 _QUOTED = re.compile(r"""(?P<quote>["'])(?P<path>(?:/|~/|[A-Za-z]:[\\/])[^"'\n]*)(?P=quote)""")
 _PART = r"[^\s\"'`,;()\[\]{}<>=:/\\]"
@@ -54,10 +54,11 @@ def display_names(labels: Iterable[str], given: Mapping[str, str] | None = None)
     ['onnx(path=v8/m.onnx)', 'onnx(path=v9/m.onnx)', 'jpeg']
     """
     wanted = list(dict.fromkeys(labels))
-    names = {label: (given or {}).get(label) or _shortened(label, 1) for label in wanted}
+    given = given or {}
+    names = {label: given.get(label) or _shortened(label, 1, given) for label in wanted}
     for parts in range(2, 5):
         for label in _shared(names):
-            names[label] = _shortened(label, parts)
+            names[label] = _shortened(label, parts, given)
     for number, label in enumerate(_shared(names), 1):
         names[label] = f"{names[label]} ({number})"
     return names
@@ -68,30 +69,32 @@ def _shared(names: Mapping[str, str]) -> list[str]:
     return [label for label, name in names.items() if shown.count(name) > 1]
 
 
-def _shortened(label: str, parts: int) -> str:
-    """A label with the last ``parts`` parts of each path in it."""
+def _shortened(label: str, parts: int, given: Mapping[str, str]) -> str:
+    """A label with the last ``parts`` parts of each path in it. given: names, for the codecs that a front is of."""
     try:
         spec = parse_spec(label)
     except SpecError:
         return without_paths(label)
     if not spec.arguments:
         return label
-    return _spec_text(spec, parts)
+    return _spec_text(spec, parts, given if spec.name == FRONT else {})
 
 
-def _spec_text(spec: Spec, parts: int) -> str:
-    written = (f"{key}={_value_text(value, parts)}" for key, value in spec.arguments.items())
+def _spec_text(spec: Spec, parts: int, given: Mapping[str, str]) -> str:
+    written = (f"{key}={_value_text(value, parts, given)}" for key, value in spec.arguments.items())
     return f"{spec.name}({', '.join(written)})"
 
 
-def _value_text(value: Any, parts: int) -> str:
+def _value_text(value: Any, parts: int, given: Mapping[str, str]) -> str:
     if isinstance(value, list | tuple):
-        inner = ", ".join(_value_text(item, parts) for item in value)
+        inner = ", ".join(_value_text(item, parts, given) for item in value)
         return f"({inner},)" if isinstance(value, tuple) and len(value) == 1 else f"({inner})"
+    if isinstance(value, str) and value in given:
+        return format_value(given[value])
     if not isinstance(value, str) or not re.search(r"[/\\]", value):
         return format_value(value)
     if "(" in value:  # a spec in a spec, such as the anchor front(of=...)
-        return format_value(_shortened(value, parts))
+        return format_value(_shortened(value, parts, given))
     kind = PureWindowsPath if "\\" in value else PurePosixPath
     last = [part for part in kind(value).parts if part.strip("/\\")][-parts:]
     return format_value("/".join(last) or value)
@@ -112,11 +115,11 @@ class Naming:
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
     @classmethod
-    def of(cls, results: Results, given: Mapping[str, str] | None = None) -> Naming:
-        """The names of the codecs and heads of these results."""
+    def of(cls, results: Results) -> Naming:
+        """The names of the codecs and heads of these results, those that they were given first."""
         tables = (results.scores, results.comparisons)
         columns = [table[name] for table in tables for name in _SPECS if name in table]
-        return cls((str(label) for column in columns for label in column.dropna().unique() if label), given)
+        return cls((str(label) for column in columns for label in column.dropna().unique() if label), results.names)
 
     def label(self, text: str) -> str:
         """A codec's or head's label as people read it; any other text as ``text`` gives it."""
@@ -146,14 +149,20 @@ class Naming:
         return table.assign(**shown, reason=table["reason"].map(self.text))
 
     def results(self, results: Results) -> Results:
-        """The results with these names."""
+        """The results with these names in place of labels."""
         scores, comparisons = self.frame(results.scores), self.frame(results.comparisons)
-        return dataclasses.replace(results, scores=scores, comparisons=comparisons)
+        return dataclasses.replace(results, scores=scores, comparisons=comparisons, names={})
+
+
+def displayed(results: Results, notices: Iterable[str] = ()) -> tuple[Results, list[str]]:
+    """Results and sentences about them with the names that people read."""
+    naming = Naming.of(results)
+    return naming.results(results), [naming.text(notice) for notice in notices]
 
 
 def displayed_run(run: Run) -> tuple[Run, Naming]:
     """A run with the names that people read, in its tables and in ``run.json``; and the naming, for its other texts."""
-    naming = Naming.of(run.results, given_names(run.about))
+    naming = Naming.of(run.results)
     about = naming.plain({name: value for name, value in run.about.items() if name != NAMES})
     curves = [*run.about["cells"].values(), *run.about.get("heads", ())]
     for shown, recorded in zip([*about["cells"].values(), *about.get("heads", ())], curves, strict=True):
@@ -162,9 +171,3 @@ def displayed_run(run: Run) -> tuple[Run, Naming]:
                 shown[key] = naming.label(recorded[key])
     about["anchors"] = [naming.label(anchor) for anchor in run.about["anchors"]]
     return Run(run.folder, about, naming.results(run.results)), naming
-
-
-def given_names(about: Mapping[str, Any]) -> dict[str, str]:
-    """The names that a run was given, by label; none where ``run.json`` holds none."""
-    names = about.get(NAMES, {})
-    return {str(label): str(name) for label, name in names.items()} if isinstance(names, Mapping) else {}

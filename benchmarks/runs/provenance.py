@@ -13,9 +13,9 @@ from benchmarks.harness.keys import identity, registered_name
 from benchmarks.harness.plan import Plan, cell_id
 from benchmarks.harness.requirements import PSEUDO_SCORE
 from benchmarks.harness.truth import labels_of
-from benchmarks.runs.display_names import NAMES
 from benchmarks.runs.environment import environment
 from benchmarks.runs.notices import NAME as NOTICES
+from benchmarks.runs.run_json import NAMES
 from benchmarks.stats.bootstrap import MIN_IMAGES, MIN_OBJECTS, MIN_RESAMPLES
 from benchmarks.stats.metric_facts import plain_facts
 from benchmarks.stats.noise_floor import SECOND

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -20,7 +20,8 @@ class Results:
     scores, comparisons: one number a line, the columns of ``ScoreRow`` and ``Comparison``. columns: the scores that
     tables show, the main one first. main_metric: the task's own. facts: of each score. added: the main scores of
     metrics that were added to the task's own; they are among the columns, and are drawn and compared beside a head's
-    main score.
+    main score. names: those that codecs and heads were given for people to read, by label; ``displayed`` in
+    ``display_names`` puts them in.
     """
 
     scores: pd.DataFrame
@@ -29,6 +30,7 @@ class Results:
     main_metric: str
     facts: Facts
     added: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -39,11 +41,11 @@ class Results:
         main_metric: str,
         facts: Facts,
         added: Sequence[str] = (),
+        names: Mapping[str, str] | None = None,
     ) -> Results:
         """The results of a run in memory."""
-        return cls(
-            frame(scores, ScoreRow), frame(comparisons, Comparison), tuple(columns), main_metric, facts, tuple(added)
-        )
+        tables = frame(scores, ScoreRow), frame(comparisons, Comparison)
+        return cls(*tables, tuple(columns), main_metric, facts, tuple(added), names or {})
 
     def facts_of(self, score: str) -> MetricFacts:
         """The facts of one score; ``title`` is never empty."""

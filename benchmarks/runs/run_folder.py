@@ -140,7 +140,8 @@ def load(
             _require_all_measured(folder, scores)
     facts = run_json.facts_of_run(about, task)
     added = run_json.added_columns(about, task)
-    results = Results(scores, comparisons, (*task.columns, *added), task.main_metric, facts, added)
+    names = about.get(run_json.NAMES, {})
+    results = Results(scores, comparisons, (*task.columns, *added), task.main_metric, facts, added, names)
     return Run(folder, about, results)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.api import METRICS, Metric, MetricFacts
+from benchmarks.harness.given_names import MAX_LETTERS
 from benchmarks.runs.folder_files import read_json
 from benchmarks.runs.rows import MAX_IMAGES, MAX_TEXT
 from benchmarks.runs.schema import (
@@ -30,6 +31,8 @@ from benchmarks.stats.metric_facts import STREAM_FACTS, facts_of_metrics
 from hsc.errors import HscError, ResultsError
 
 FILE = "run.json"
+NAMES = "names"
+"""The field that holds the names that codecs and heads were given, by label."""
 MAX_CELLS = 100_000
 MAX_DRAWS = 1 << 28
 """Resamples times images: the draws that intervals of rates need, eight bytes each."""
@@ -96,6 +99,7 @@ _RUN = Fields(
         "times": MapOf(Plain(), 100),
         "facts": MapOf(_FACTS, 1000, longest=200),
         "metrics": ListOf(Text(2000, least=1), 100),
+        NAMES: MapOf(Printable(MAX_LETTERS), 10_000, longest=2000),
     },
 )
 """The fields of run.json, with bounds that no run comes near."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, TypeVar
+from typing import TypeVar, get_args
 
 import pandas as pd
 
@@ -13,12 +13,12 @@ from benchmarks.runs.comparison_tables import of_kinds
 from benchmarks.runs.domains import head_title
 from benchmarks.runs.number_texts import RATE_KINDS, difference_text, difference_title, score_text
 from benchmarks.runs.results import Results
+from benchmarks.runs.verdicts import Verdict, verdict_of
 from benchmarks.runs.wide_table import REFERENCE
-from benchmarks.stats.bootstrap import MIN_IMAGES, side_of_zero, why_no_interval
+from benchmarks.stats.bootstrap import why_no_interval
 from benchmarks.stats.metric_facts import TIMES
 from benchmarks.stats.noise_floor import second_label
 
-Verdict = Literal["better", "worse", "inconclusive"]
 Item = TypeVar("Item")
 Key = TypeVar("Key")
 
@@ -28,19 +28,11 @@ _RATES_AND_TIMES = (
 )
 _CONSISTENCY = "Agreement is AP or mIoU against the head's own predictions on the originals: consistency, not accuracy."
 _INTERVALS = "In brackets: the middle 95 % of the resamples of the images, the same resamples for all codecs."
+LOCAL = "Refused curves are read on the line between the two points beside the rate."
+"""How scores at a rate are read where no Bjontegaard curve stands for the points."""
 _OVERLAPS = (
     "In braces: the overlap of the two curves, in percent of the codec's own range and of the anchor's own range."
 )
-
-
-def verdict(comparison: Comparison, facts: MetricFacts) -> Verdict:
-    """What the interval of a difference from an anchor says of the codec. facts: of the metric compared.
-
-    An interval that holds 0, is missing, or is of too few images is inconclusive.
-    """
-    sign = -1 if comparison.kind in RATE_KINDS else facts.sign
-    side = sign * side_of_zero(comparison.low, comparison.high, comparison.images)
-    return "better" if side > 0 else "worse" if side < 0 else "inconclusive"
 
 
 def failed_cells(scores: pd.DataFrame) -> list[str]:
@@ -51,20 +43,23 @@ def failed_cells(scores: pd.DataFrame) -> list[str]:
 
 
 def verdicts(results: Results) -> list[str]:
-    """A sentence for each head, score and anchor: which codecs are better, worse, or inconclusive.
+    """A sentence for each head, score and anchor with any interval: the verdict on each codec.
 
-    It rests on BD-rate, or on BD-metric where BD-rate has no interval; codecs without either are left out.
+    It rests on BD-rate, or on BD-metric where BD-rate has no interval; codecs without either number are left out.
     """
     compared = of_kinds(results, "bd_rate", "bd_metric")
-    sure = [comparison for comparison in compared if not math.isnan(comparison.low) and comparison.images >= MIN_IMAGES]
     sentences = []
-    by_anchor = _grouped(sure, lambda c: (c.head, c.route, c.metric, c.anchor))
     of_reader = _grouped(compared, lambda c: (c.head, c.route))
+    by_anchor = _grouped(compared, lambda c: (c.head, c.route, c.metric, c.anchor))
     for (head, route, metric, anchor), group in by_anchor.items():
         facts = results.facts_of(metric)
-        codecs: dict[Verdict, list[str]] = {"better": [], "worse": [], "inconclusive": []}
+        codecs: dict[Verdict, list[str]] = {word: [] for word in get_args(Verdict)}
         for codec, comparisons in _grouped(group, lambda c: c.codec).items():
-            codecs[verdict(comparisons[0], facts)].append(codec)
+            kinds = {comparison.kind: comparison for comparison in comparisons}
+            if word := verdict_of(kinds.get("bd_rate"), kinds.get("bd_metric"), facts):
+                codecs[word].append(codec)
+        if not any(names for word, names in codecs.items() if word != "no interval"):
+            continue
         text = "; ".join(f"{word}: {', '.join(names)}" for word, names in codecs.items() if names)
         several = len({comparison.metric for comparison in of_reader[head, route]}) > 1
         score = f", {facts.title}" if several else ""
@@ -98,23 +93,25 @@ def noise_floor(results: Results) -> list[str]:
 
 
 def at_rates(results: Results) -> list[str]:
-    """Scores at common rates where curves overlap too little for a Bjontegaard difference, a sentence a head, score,
-    codec and anchor.
-    """
+    """Scores at common rates where a Bjontegaard difference is refused, a sentence a head, score, codec and anchor."""
     comparisons = of_kinds(results, "difference_at_rate")
     sentences = []
     by_anchor = _grouped(comparisons, lambda c: (c.head, c.route, c.metric, c.codec, c.anchor))
     for (head, route, metric, codec, anchor), group in by_anchor.items():
         facts = results.facts_of(metric)
-        texts = (
-            f"at {c.at_bpp:.4f} bpp: {_with_unit(c.codec_score, facts)} against {_with_unit(c.other_score, facts)}, "
-            f"{difference_text(c, facts)}"
-            for c in group
-        )
-        sentences.append(
-            f"{head_title(results.scores, head, route)}, {codec} against {anchor}, {facts.title} {'; '.join(texts)}."
-        )
+        texts = "; ".join(f"at {c.at_bpp:.4f} bpp: {_both_scores(c, facts)}" for c in group)
+        local = f" {LOCAL}" if any(c.method == "local" for c in group) else ""
+        title = head_title(results.scores, head, route)
+        sentences.append(f"{title}, {codec} against {anchor}, {facts.title} {texts}.{local}")
     return sentences
+
+
+def _both_scores(comparison: Comparison, facts: MetricFacts) -> str:
+    """A codec's score at a rate, the anchor's, and the difference; or the reason why there is none."""
+    if comparison.status != "ok":
+        return difference_text(comparison, facts)
+    scores = (_with_unit(score, facts) for score in (comparison.codec_score, comparison.other_score))
+    return f"{' against '.join(scores)}, {difference_text(comparison, facts)}"
 
 
 def _with_unit(score: float, facts: MetricFacts) -> str:

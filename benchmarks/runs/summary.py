@@ -16,14 +16,13 @@ from benchmarks.api import Comparison, MetricFacts
 from benchmarks.runs.common_rates import common_rates
 from benchmarks.runs.comparison_tables import of_kinds
 from benchmarks.runs.domains import head_title
-from benchmarks.runs.findings import Finding, Verdict, finding_of, verdict_of
+from benchmarks.runs.findings import Finding, View, findings, view_of, views_of
 from benchmarks.runs.results import Results
 from benchmarks.runs.summary_notes import notes_of
+from benchmarks.runs.verdicts import Verdict, verdict_of
 
 RATES = 3
 """Common rates whose scores are shown."""
-ORIGINAL = "original"
-"""The label of the uncompressed images, the ceiling of every table, which is no codec of the summary."""
 
 
 class Span(NamedTuple):
@@ -48,6 +47,11 @@ class HeadColumn:
     metric: str
     facts: MetricFacts
     original: float = math.nan
+
+    @property
+    def view(self) -> View:
+        """The head, route and score."""
+        return View(self.head, self.route, self.metric)
 
 
 @dataclass(frozen=True)
@@ -101,14 +105,6 @@ class Summary:
         return any(row.verdicts != (None,) * len(row.verdicts) for row in self.rows)
 
 
-class _View(NamedTuple):
-    """A head by a route, in a score."""
-
-    head: str
-    route: str
-    metric: str
-
-
 def summary_of(results: Results, notices: Sequence[str] = ()) -> Summary:
     """The summary of a run. notices: sentences that a reader must know before any number; they come first in the notes.
 
@@ -119,29 +115,21 @@ def summary_of(results: Results, notices: Sequence[str] = ()) -> Summary:
     scores = results.scores[(results.scores["part"] == "") & (results.scores["ladder"] == "")]
     differences = of_kinds(results, "bd_rate", "bd_metric")
     anchor = differences[0].anchor if differences else ""
-    views = _views(results, scores)
+    views = views_of(results)
     rivals = [c for c in differences if c.anchor == anchor]
-    compared = {_view(comparison) for comparison in rivals}
+    compared = {view_of(comparison) for comparison in rivals}
     shown = [view for view in views if view in compared] or views
-    at_rates = [c for c in of_kinds(results, "score_at_rate") if shown and _view(c) == shown[0]]
+    at_rates = [c for c in of_kinds(results, "score_at_rate") if shown and view_of(c) == shown[0]]
     rates = common_rates(at_rates, RATES)
     shown = shown[:1] if rates and not compared else shown
-    heads = tuple(_column(results, scores, place, view) for place, view in enumerate(shown))
+    original = _original(scores)
+    heads = tuple(_column(results, scores, place, view, original) for place, view in enumerate(shown))
     rows = [
-        _row(scores, codec, heads, anchor, rivals, at_rates, rates) for codec in _codecs(scores) if codec != ORIGINAL
-    ]
-    leads = of_kinds(results, "lead_bd_rate", "lead_bd_metric")
-    findings = [
-        finding_of(
-            [c for c in rivals if _view(c) == view],
-            [c for c in leads if _view(c) == view and c.anchor == anchor],
-            head.facts,
-        )
-        for head, view in zip(heads, shown, strict=True)
-        if view in compared
+        _row(scores, codec, heads, anchor, rivals, at_rates, rates) for codec in _codecs(scores) if codec != original
     ]
     left = [view for view in views if view not in shown]
     other_heads = dict.fromkeys(head_title(scores, view.head, view.route) for view in left)
+    found = [finding for finding in findings(results) if finding.view in shown]
     first = results.scores.iloc[0] if len(results.scores) else None
     return Summary(
         *((str(first["task"]), str(first["dataset"]), str(first["split"])) if first is not None else ("", "", "")),
@@ -151,35 +139,23 @@ def summary_of(results: Results, notices: Sequence[str] = ()) -> Summary:
         tuple(other_heads),
         rates,
         tuple(sorted(rows, key=_place)),
-        tuple(findings),
-        (*notices, *notes_of(results, anchor, {_view_of(head): head.label for head in heads})),
+        tuple(found),
+        (*notices, *notes_of(results, anchor, {head.view: head.label for head in heads})),
     )
 
 
-def _views(results: Results, scores: pd.DataFrame) -> list[_View]:
-    """Every head and route with a score, in each score by which codecs are compared."""
-    scored = scores[(scores["head"] != "") & (scores["status"] == "ok")]
-    views = []
-    for (head, route), of_reader in scored.groupby(["head", "route"], sort=False):
-        metrics = results.compared_metrics(set(of_reader["metric"]))
-        views += [_View(str(head), str(route), name) for name in metrics]
-    return views
-
-
-def _view(comparison: Comparison) -> _View:
-    return _View(comparison.head, comparison.route, comparison.metric)
-
-
-def _view_of(head: HeadColumn) -> _View:
-    return _View(head.head, head.route, head.metric)
-
-
-def _column(results: Results, scores: pd.DataFrame, place: int, view: _View) -> HeadColumn:
+def _column(results: Results, scores: pd.DataFrame, place: int, view: View, codec: str) -> HeadColumn:
+    """A head's column. codec: the originals."""
     facts = results.facts_of(view.metric)
-    original = _rows(scores, ORIGINAL, view)["value"]
-    title = head_title(scores, view.head, view.route)
-    title += f", {facts.title}" if view.metric in results.added else ""
-    return HeadColumn(_letters(place), title, *view, facts, float(original.iloc[0]) if len(original) else math.nan)
+    original = _rows(scores, codec, view)["value"]
+    value = float(original.iloc[0]) if len(original) else math.nan
+    return HeadColumn(_letters(place), view_title(results, view), *view, facts, value)
+
+
+def view_title(results: Results, view: View) -> str:
+    """The head's name, with its domain where the run has it by both routes and its score where it was added."""
+    title = head_title(results.scores, view.head, view.route)
+    return title + (f", {results.facts_of(view.metric).title}" if view.metric in results.added else "")
 
 
 def _letters(place: int) -> str:
@@ -188,13 +164,22 @@ def _letters(place: int) -> str:
     return (_letters(before - 1) if before else "") + chr(ord("A") + last)
 
 
+def _original(scores: pd.DataFrame) -> str:
+    """The name of the uncompressed images, the ceiling of every table and no codec of a summary: the first of a run,
+    of one point without a name. Empty where a run has none.
+    """
+    streams = scores[(scores["codec"] != "") & (scores["metric"] == "bpp") & (scores["status"] == "ok")]
+    first = str(streams["codec"].iloc[0]) if len(streams) else ""
+    return first if (streams.loc[streams["codec"] == first, "point"] == "").all() else ""
+
+
 def _codecs(scores: pd.DataFrame) -> list[str]:
     """The codecs that were tried, in the order of the run; those that cannot run here are left to the notes."""
     of_points = scores[(scores["codec"] != "") & (scores["metric"] == "bpp") & (scores["status"] != "skipped")]
     return list(dict.fromkeys(of_points["codec"]))
 
 
-def _rows(scores: pd.DataFrame, codec: str, view: _View) -> pd.DataFrame:
+def _rows(scores: pd.DataFrame, codec: str, view: View) -> pd.DataFrame:
     """The scores of a codec's points in a view."""
     here = (scores["codec"] == codec) & (scores["status"] == "ok")
     return scores[
@@ -217,7 +202,7 @@ def _row(
 ) -> CodecRow:
     """A codec's row. rivals: the Bjontegaard differences from ``anchor``. at_rates: of the first head."""
     own = [comparison for comparison in rivals if comparison.codec == codec]
-    by_head = [{c.kind: c for c in own if _view(c) == _view_of(head)} for head in heads]
+    by_head = [{c.kind: c for c in own if view_of(c) == head.view} for head in heads]
     of_streams = scores[(scores["codec"] == codec) & (scores["head"] == "") & (scores["status"] == "ok")]
     ran = (of_streams["metric"] == "bpp").any()
     reached = {comparison.at_bpp: comparison for comparison in at_rates if comparison.codec == codec}
@@ -231,7 +216,7 @@ def _row(
         ),
         tuple(reached.get(bpp) for bpp in rates),
         _span(of_streams, "bpp"),
-        tuple(_of_values(_rows(scores, codec, _view_of(head))["value"]) for head in heads),
+        tuple(_of_values(_rows(scores, codec, head.view)["value"]) for head in heads),
         _span(of_streams, "encode_s"),
         _span(of_streams[of_streams["route"] == "image"], "decode_s") or _span(of_streams, "decode_s"),
     )

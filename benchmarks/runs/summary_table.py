@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from tabulate import tabulate
 
 from benchmarks.api import Comparison
-from benchmarks.runs.findings import Verdict
 from benchmarks.runs.number_texts import score_text
 from benchmarks.runs.summary import CodecRow, HeadColumn, Span, Summary
+from benchmarks.runs.verdicts import Verdict
 from benchmarks.text import one_line
 
 CODEC_WIDTH = 28
 """The widest name of a codec in a terminal."""
-_FOLDERS = re.compile(r"""[^\s"'(),=\[\]]*/""")
-_SHORT: Mapping[Verdict, str] = {"no clear difference": "unclear", "no interval": "no interval"}
-"""Verdicts in a cell that holds several."""
 
 
 class Column(NamedTuple):
@@ -37,20 +33,22 @@ class Column(NamedTuple):
 
 def screen_tables(summary: Summary, width: int) -> list[list[str]]:
     """The lines of one table, or of several where the columns of all heads do not fit in ``width``: the first has the
-    columns that stand once, each has the codecs.
+    columns that stand once, as far as they fit, and each has the codecs.
     """
     codecs, *others = columns(summary, _shortened([row.codec for row in summary.rows]))
     of_heads = [column for column in others if column.per_head]
     once = [column for column in others if not column.per_head]
     tables = []
-    while True:
+    while of_heads or once or not tables:
+        shown, later = once, []
+        while len(shown) > 1 and _width(_placed(codecs, [], shown)) > width:
+            shown, later = shown[:-1], [shown[-1], *later]
         count = len(of_heads)
-        while count > (0 if once else 1) and _width(_placed(codecs, of_heads[:count], once)) > width:
+        while count > (0 if shown else 1) and _width(_placed(codecs, of_heads[:count], shown)) > width:
             count -= 1
-        tables.append(_plain(_placed(codecs, of_heads[:count], once)))
-        of_heads, once = of_heads[count:], []
-        if not of_heads:
-            return tables
+        tables.append(_plain(_placed(codecs, of_heads[:count], shown)))
+        of_heads, once = of_heads[count:], later
+    return tables
 
 
 def markdown_table(summary: Summary) -> str:
@@ -151,7 +149,7 @@ def _verdict_cell(summary: Summary, row: CodecRow) -> str:
         return "not compared" if any(row.bd_rates) else "-"
     if len(words) == 1 and (len(next(iter(words.values()))) == len(summary.heads)):
         return next(iter(words))
-    return "; ".join(f"{_SHORT.get(word, word)} {' '.join(labels)}" for word, labels in words.items())
+    return "; ".join(f"{word} {' '.join(labels)}" for word, labels in words.items())
 
 
 def _placed(codecs: Column, of_heads: Sequence[Column], once: Sequence[Column]) -> list[Column]:
@@ -180,11 +178,11 @@ def _width(shown: Sequence[Column]) -> int:
 
 
 def _shortened(codecs: Sequence[str]) -> list[str]:
-    """Names that fit a column: of paths the last part alone, of names that are still long the two ends. Those that
-    would then be the same get a number, in the order of ``table.md``.
+    """Names that fit a column: of long ones the two ends. Those that would then be the same get a number, in the order
+    of ``table.md``.
     """
     half = (CODEC_WIDTH - 3) // 2
-    names = [_FOLDERS.sub("", one_line(codec)) for codec in codecs]
+    names = [one_line(codec) for codec in codecs]
     names = [name if len(name) <= CODEC_WIDTH else f"{name[:half]}...{name[-half - 1 :]}" for name in names]
     return [
         f"{name} #{names[: place + 1].count(name)}" if names.count(name) > 1 else name

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Sequence
-from dataclasses import replace
 
+from benchmarks.runs.finding_text import finding_sentences
 from benchmarks.runs.findings import Finding
 from benchmarks.runs.number_texts import score_text
 from benchmarks.runs.summary import HeadColumn, Summary
@@ -63,38 +63,15 @@ def markdown(summary: Summary) -> str:
 
 def finding_lines(summary: Summary) -> list[str]:
     """Who leads, a sentence for the heads that find the same."""
-    several = len(summary.heads) > 1
-    labels = {(head.head, head.route, head.metric): head.label for head in summary.heads}
-    alike: dict[Finding, list[str]] = {}
-    for finding in summary.findings:
-        label = f"{labels[finding.head, finding.route, finding.metric]} " if several else ""
-        number = f"{label}{rate_text(finding.bd_rate, ' %') if finding.bd_rate else ''}".strip()
-        alike.setdefault(replace(finding, head="", route="", metric="", bd_rate=None), []).append(number)
-    return [_sentence(finding, [text for text in numbers if text]) for finding, numbers in alike.items()]
+    labels = {head.view: head.label for head in summary.heads}
+    facts = {head.view: head.facts for head in summary.heads}
 
+    def number(finding: Finding) -> str:
+        if finding.at_rate:
+            return score_text(finding.at_rate.value, facts[finding.view])
+        return rate_text(finding.bd_rate, " %") if finding.bd_rate else ""
 
-def _sentence(finding: Finding, numbers: Sequence[str]) -> str:
-    """A finding in words. numbers: the leader's BD-rates, with the labels of the heads where there are several."""
-    uncompared = f"; without a BD-rate: {_few(finding.uncompared)}" if finding.uncompared else ""
-    heads = f" ({', '.join(numbers)})" if numbers else ""
-    if not finding.leader:
-        return f"No codec has a BD-rate against {finding.anchor}{heads}."
-    if finding.leader == finding.anchor:
-        if finding.verdict == "better":
-            return f"{finding.anchor} leads: every codec compared is worse{heads}{uncompared}."
-        return f"No codec has a lower BD-rate than {finding.anchor}{heads}{uncompared}."
-    rate = f"BD-rate {', '.join(numbers)} against {finding.anchor}"
-    if finding.verdict != "better":
-        why = "no interval, so no verdict" if finding.verdict == "no interval" else "no clear difference"
-        return f"{finding.leader} has the lowest BD-rate, with {why}: {rate}{uncompared}."
-    level = f"; not clearly ahead of {_few(finding.level)}" if finding.level else ""
-    undecided = f"; no interval of its lead over {_few(finding.undecided)}" if finding.undecided else ""
-    return f"{finding.leader} leads: {rate}{level}{undecided}{uncompared}."
-
-
-def _few(names: Sequence[str], most: int = 4) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    return finding_sentences(summary.findings, lambda f: labels[f.view], number, lambda f: facts[f.view])
 
 
 def key_lines(summary: Summary) -> list[str]:

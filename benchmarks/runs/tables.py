@@ -12,6 +12,7 @@ from tabulate import tabulate
 from benchmarks.runs import sentences
 from benchmarks.runs.comparison_tables import bd_tables, heads_apart_table
 from benchmarks.runs.csv_cells import csv_text
+from benchmarks.runs.display_names import displayed
 from benchmarks.runs.domains import domain_of
 from benchmarks.runs.number_texts import column_title, interval_text, score_text
 from benchmarks.runs.results import Results
@@ -34,20 +35,21 @@ def write(results: Results, folder: Path, notices: Sequence[str] = ()) -> None:
 
 def texts(results: Results, notices: Sequence[str] = ()) -> dict[str, str]:
     """``scores.csv``, ``comparisons.csv``, ``table.csv``, ``table.md`` and ``table.tex`` by name. notices: what stands
-    before the tables.
+    before the tables. CSV files keep the labels of codecs and heads, the others show their names.
     """
+    shown, notes = displayed(results, notices)
     return {
         SCORES: csv_text(results.scores),
         COMPARISONS: csv_text(results.comparisons),
         "table.csv": csv_text(wide(results)),
-        "table.md": blocks(results, "github", notices),
-        "table.tex": blocks(results, "latex_booktabs", notices),
+        "table.md": blocks(shown, "github", notes),
+        "table.tex": blocks(shown, "latex_booktabs", notes),
     }
 
 
 def blocks(results: Results, form: str, notices: Sequence[str] = ()) -> str:
     """Tables and sentences as one text: ``simple`` for a terminal, ``github`` for Markdown, ``latex_booktabs`` for a
-    paper. notices: what stands before the tables. Markdown opens with the summary.
+    paper. results: with the names to be shown. notices: what stands before the tables. Markdown opens with the summary.
     """
     tex = form.startswith("latex")
     parts = [_notice(text, form) for text in notices]

@@ -16,13 +16,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmarks.api import Comparison, Kind, Method, MetricFacts, ScoreRow
-from benchmarks.stats import local_reading
 from benchmarks.stats.anchors import members
-from benchmarks.stats.bd_comparison import Measured, anchor_of, measured, views, with_interval
-from benchmarks.stats.bjontegaard import Axis, Curves, bd_metric, bd_rate
+from benchmarks.stats.bd_comparison import with_interval
+from benchmarks.stats.bjontegaard import Axis, bd_metric, bd_rate
 from benchmarks.stats.bjontegaard import differences as of_resamples
 from benchmarks.stats.bootstrap import Bootstrap, Floats
 from benchmarks.stats.design import Design
+from benchmarks.stats.measured_curves import Measured, anchor_of, measured, reading, views
 
 COMMON_BPP = tuple(digit * 10.0**power for power in range(-3, 2) for digit in (1, 2, 5))
 """Bits per pixel at which codecs are compared where a run names no rates itself: round numbers, chosen for no codec."""
@@ -118,33 +118,13 @@ def _at_rates(
             yield bpp, entries
 
 
-def _read(label: str, measured_curve: Measured, bpp: float, facts: MetricFacts) -> Entry | None:
-    """A curve's score at a rate between its points; None where no two of its points have that rate between them.
-
-    A curve that PCHIP or a cubic stands for is read there; any other, as far as it has points, between the two
-    neighbours of the rate. There a dip elsewhere does no harm, and neither do too few points for a Bjontegaard number.
-    """
-    curve, log_rate = Curves.of(measured_curve.points, facts.bounds), math.log(bpp)
-    at_rates = np.full(len(measured_curve.rates), log_rate)
-    if not (curve.trouble[0] or curve.levelled[0]):
-        value = float(curve.at(np.array([log_rate]))[0])
-        method: Method = "fit" if curve.fitted[0] else "pchip"
-        return None if math.isnan(value) else Entry(label, "", value, measured_curve.curves.at(at_rates), method)
-    rates, scores = np.array(measured_curve.points).T
-    if not np.nanmin(rates, initial=np.inf) <= bpp <= np.nanmax(rates, initial=-np.inf):
+def _read(label: str, curve: Measured, bpp: float, facts: MetricFacts) -> Entry | None:
+    """A curve's score at a rate between its points; None where no two of its points have that rate between them."""
+    read = reading(curve, math.log(bpp), facts.bounds)
+    if read is None:
         return None
-    value = float(local_reading.value(rates[None], scores[None], np.array([log_rate]))[0])
-    if math.isnan(value):
-        return Entry(label, "", math.nan, np.empty(0), reason=f"the codec's curve {_why_unread(rates, scores, curve)}")
-    samples = local_reading.value(measured_curve.rates, measured_curve.scores, at_rates)
-    return Entry(label, "", value, samples, "local")
-
-
-def _why_unread(rates: Floats, scores: Floats, curve: Curves) -> str:
-    """Why a curve has no value between the two neighbours of a rate, for the end of a sentence."""
-    if np.isfinite(rates).all() and np.isfinite(scores).all():
-        return "has points of different scores at this very rate" if (rates > 0).all() else curve.reason(0)
-    return "has a point without a value beside this rate" if np.isfinite(rates).all() else curve.reason(0)
+    reason = f"the codec's curve {read.reason}" if read.reason else ""
+    return Entry(label, "", read.value, read.samples, read.method, reason)
 
 
 def _at_points(
@@ -175,16 +155,16 @@ def _against(
     within = {label: curves[label] for label in members(blank.anchor, design.labels) if label in curves}
     if not within:
         return
-    points, anchor_curves = anchor_of(list(within.values()), facts.bounds)
+    against = anchor_of(list(within.values()), facts.bounds)
     ways: tuple[tuple[Kind, Axis], ...] = (("lead_bd_rate", "quality"), ("lead_bd_metric", "log_rate"))
     for kind, over in ways:
         difference = bd_rate if over == "quality" else bd_metric
         turn = -1 if over == "quality" else 1  # fewer bits are better; the metric rises with quality already
         entries = []
         for label in (name for name in design.swept if name in curves and name not in within):
-            value = difference(points, curves[label].points, facts.bounds).value
+            value = difference(against.points, curves[label].points, facts.bounds).value
             if value is not None:
-                samples = of_resamples(anchor_curves, curves[label].curves, over).value
+                samples = of_resamples(against.curves, curves[label].curves, over).value
                 entries.append(Entry(label, "", turn * value, turn * samples))
         unit, sign = ("%", -1) if over == "quality" else (facts.unit, facts.sign)
         yield Contest(replace(blank, kind=kind, unit=unit), entries, sign)

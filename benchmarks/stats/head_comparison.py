@@ -16,9 +16,10 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarks.api import Comparison, ScoreRow
-from benchmarks.stats.bd_comparison import views, with_interval
+from benchmarks.stats.bd_comparison import with_interval
 from benchmarks.stats.bootstrap import Bootstrap, Floats
 from benchmarks.stats.design import Design
+from benchmarks.stats.measured_curves import views
 
 
 def heads_apart(design: Design, scores: Sequence[ScoreRow], bootstrap: Bootstrap) -> list[Comparison]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -36,7 +36,9 @@ class Segmentation:
     codecs: ClassVar[tuple[str, ...]] = ("jpeg", "webp", "avif", "jpegxl", "jpeg2000", "bpg", "vvc", "hsc")
     anchors: ClassVar[tuple[str, ...]] = ("vvc", "jpeg")
 
-    def figures(self, scores: Sequence[ScoreRow], counts: Sequence[Counts], folder: Path) -> None:
+    def figures(
+        self, scores: Sequence[ScoreRow], counts: Sequence[Counts], folder: Path, names: Mapping[str, str]
+    ) -> None:
         """Draw the IoU of each class against rate, and each codec's change of the confusion matrix."""
         from benchmarks.reporting.figures.class_curves import class_curves
         from benchmarks.reporting.figures.confusion_change import confusion_change
@@ -48,9 +50,9 @@ class Segmentation:
             for count in counts
             for name, pixels in zip(count.classes, count.counted.sum(1), strict=True)
         }
-        class_curves(tidy, "iou", weights, folder / "class_curves", METRICS.build(self.metrics[0]).facts)
+        class_curves(tidy, "iou", weights, folder / "class_curves", METRICS.build(self.metrics[0]).facts, names)
         if counts:
-            confusion_change(tidy, counts, folder)
+            confusion_change(tidy, counts, folder, names)
 
     def draw_sheet(self, scenes: Sequence[Scene], dataset: Dataset, head: Any, path: Path, least_score: float) -> None:
         """Draw the images, the head's label maps, and the pixels where it is wrong."""

@@ -23,7 +23,6 @@ from benchmarks.api import METRICS
 from benchmarks.reporting.figures import class_curves, rate_curves
 from benchmarks.reporting.figures.figure_files import MARK, drawn_by
 from benchmarks.runs.class_support import NAME as CLASS_SUPPORT
-from benchmarks.runs.display_names import given_names
 from benchmarks.runs.folder_files import exists, read_bytes
 from benchmarks.runs.run_folder import Run
 from benchmarks.verify.verdict import Verdict
@@ -81,12 +80,13 @@ def _compared(run: Run) -> Iterator[Verdict]:
 
 def _draw(run: Run, folder: Path) -> None:
     """Draw the figures as the run did, into another folder."""
-    rate_curves.curves(run.results, folder / "curves", given_names(run.about))
+    rate_curves.curves(run.results, folder / "curves")
     if any(exists(run.folder / name) for name in FIGURES if name.startswith("class")):
         metric: Any = METRICS.build(run.task.metrics[0])
         support = run.about.get(CLASS_SUPPORT, {}).get("counts", {})
         weights = {str(name): float(number) for name, number in support.items() if isinstance(number, int)}
-        class_curves.class_curves(run.scores, "iou", weights, folder / "class_curves", metric.facts)
+        names = run.results.names
+        class_curves.class_curves(run.scores, "iou", weights, folder / "class_curves", metric.facts, names)
 
 
 def _mark(name: str, data: bytes) -> str | None:

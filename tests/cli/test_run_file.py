@@ -86,7 +86,9 @@ def test_values_come_back_from_a_file_as_they_went_in(tmp_path: Path, settings: 
         ("route = 'imag'", ["did you mean image?"]),
         ("dataset = {a = 1}", ["the table", "expected a string"]),
         ("match_bpp = [1.0]\nmatch-bpp = [1.0]", ["stands there twice"]),
-        ("limit = ", ["cannot be read"]),
+        ("limit = ", ["are no TOML"]),
+        ("codec = [vvc(preset=medium)]", ["are no TOML", "texts stand in quotes", 'codec = ["jpeg"']),
+        ("[run]\nlimit = 2", ["not in a table", "leave the line [run] out"]),
     ],
 )
 def test_what_a_file_may_not_hold_is_refused_in_one_sentence(

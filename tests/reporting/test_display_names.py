@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -78,7 +79,7 @@ def test_absolute_paths_go_from_sentences_and_nested_values() -> None:
 def test_a_run_is_shown_with_its_names_and_its_numbers_stay() -> None:
     run = load(RUN)
     about = {**run.about, "names": {"hsc": "Ours"}}
-    shown, naming = displayed_run(type(run)(run.folder, about, run.results))
+    shown, naming = displayed_run(type(run)(run.folder, about, replace(run.results, names={"hsc": "Ours"})))
     assert naming.label("hsc") == "Ours"
     assert set(shown.scores["codec"]) == {"Ours" if name == "hsc" else name for name in run.scores["codec"]}
     pd.testing.assert_series_equal(shown.scores["value"], run.scores["value"])

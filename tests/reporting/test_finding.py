@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 
 from benchmarks.reporting.html.curves import points_of
-from benchmarks.reporting.html.finding import finding, headline, leaders, origin_line
+from benchmarks.reporting.html.finding import finding, headlines, origin_line
+from benchmarks.runs.findings import findings
 from benchmarks.runs.results import Results
 from benchmarks.runs.run_folder import Run, load
+from benchmarks.runs.summary import summary_of
+from benchmarks.runs.summary_text import finding_lines
+from benchmarks.runs.tables import blocks
 
 RUN = Path(__file__).parents[2] / "results" / "reference" / "detection"
 
@@ -37,23 +41,21 @@ def changed(results: Results, **values: Any) -> Results:
 
 
 def test_the_reference_runs_finding(run: Run) -> None:
-    found = leaders(run.results, points_of(run.results))
+    found = findings(run.results)
     rates = run.comparisons[(run.comparisons["kind"] == "bd_rate") & (run.comparisons["anchor"] == "vvc")]
-    assert [leader.view.head for leader in found] == ["small", "small(arch=hourglass)"]
-    for leader in found:
-        of_head = rates[rates["head"] == leader.view.head]
-        assert leader.codec == "hsc"
-        assert leader.compared.value == of_head["value"].min()
-        assert leader.lead is not None
-        assert leader.lead.other == "bpg"
-    assert headline(run.results, found) == (
-        "hsc leads with both heads that compare codecs: 84 % fewer bits than vvc at equal AP. "
-        "The 95 % interval excludes that there is no difference with 1 of 2; 1 of 2 has no interval."
-    )
+    assert [one.head for one in found] == ["small", "small(arch=hourglass)"]
+    for one in found:
+        of_head = rates[rates["head"] == one.head]
+        assert one.leader == "hsc"
+        assert one.bd_rate is not None
+        assert one.bd_rate.value == of_head["value"].min()
+        assert one.lead is not None
+        assert one.lead.other == "bpg"
+    assert [one.verdict for one in found] == ["better", "no interval"]
     text = finding(run.results, points_of(run.results))
     for words in (
-        "\u221283.9 %",
-        "[\u221286.4 to \u221280.9 %]",
+        "hsc leads: BD-rate with small \u221283.9 % [\u221286.4 to \u221280.9 %] against vvc.",
+        "hsc has the lowest BD-rate, with no interval, so no verdict: BD-rate with small(arch=hourglass) \u221284.4 %",
         "\u221274.3 pp",
         "than bpg",
         "▲ better",
@@ -62,36 +64,63 @@ def test_the_reference_runs_finding(run: Run) -> None:
         assert words in text
 
 
+def test_page_terminal_and_table_say_the_same_but_for_the_labels_of_heads(run: Run) -> None:
+    def plain(sentence: str) -> str:
+        for page, screen in (("with small(arch=hourglass)", "B"), ("with small", "A"), ("\u2212", "-"), (" to ", ", ")):
+            sentence = sentence.replace(page, screen)
+        return sentence.replace(" %]", "]")
+
+    for results in (run.results, changed(run.results, hsc=5.0, bpg=2.0, avif=3.0), changed(run.results, jpeg=None)):
+        on_page = [plain(sentence) for sentence in headlines(results, findings(results))]
+        assert on_page == finding_lines(summary_of(results))
+        assert all(one_line in blocks(results, "github") for one_line in on_page)
+
+
 def test_heads_may_disagree_and_the_anchor_may_lead(run: Run) -> None:
     results = changed(run.results, hsc=5.0, bpg=2.0, avif=3.0)
-    found = leaders(results, points_of(results))
-    assert {leader.codec for leader in found} == {"vvc"}
-    assert headline(results, found) == (
-        "The anchor vvc leads with both heads that compare codecs: no other codec needs fewer bits at equal AP."
-    )
+    found = findings(results)
+    assert {one.leader for one in found} == {"vvc"}
+    assert {(one.bd_rate, one.lead.codec if one.lead else "") for one in found} == {(None, "bpg")}
+    assert "bpg, +2.0 %" in finding(results, points_of(results))
     table = run.comparisons.copy()
     rows = (table["codec"] == "avif") & (table["kind"] == "bd_rate") & (table["head"] == "small")
     table.loc[rows & (table["anchor"] == "vvc"), "value"] = -95.0
     apart = dataclasses.replace(run.results, comparisons=table)
-    found = leaders(apart, points_of(apart))
-    assert [leader.codec for leader in found] == ["avif", "hsc"]
-    assert headline(apart, found).startswith("No one codec leads with both heads that compare codecs: avif with 1")
+    found = findings(apart)
+    assert [one.leader for one in found] == ["avif", "hsc"]
+    sentences = headlines(apart, found)
+    assert len(sentences) == 2
+    assert sentences[0].startswith("avif has the lowest BD-rate, with no clear difference")
 
 
 def test_codecs_without_a_number_are_named_and_scores_stand_in(run: Run) -> None:
     results = changed(run.results, jpeg=None)
-    assert leaders(results, points_of(results))[0].unranked == ("jpeg",)
+    assert findings(results)[0].uncompared == ("jpeg",)
     assert "not ranked: jpeg" in finding(results, points_of(results))
     nothing = run.comparisons[~run.comparisons["kind"].isin(["bd_rate", "bd_metric"])]
     results = dataclasses.replace(run.results, comparisons=nothing)
-    first = leaders(results, points_of(results))[0]
+    first = findings(results)[0]
+    assert first.at_rate is not None
     scores = nothing[(nothing["kind"] == "score_at_rate") & (nothing["head"] == "small")]
-    at_rate = scores[scores["at_bpp"] == first.compared.at_bpp]
+    at_rate = scores[scores["at_bpp"] == first.at_rate.at_bpp]
     assert len(at_rate) == scores.groupby("at_bpp").size().max()
-    assert first.compared.value == at_rate["value"].max()
-    assert f"AP at {first.compared.at_bpp:g} bpp" in finding(results, points_of(results))
+    assert first.at_rate.value == at_rate["value"].max()
+    assert f"AP at {first.at_rate.at_bpp:g} bpp" in finding(results, points_of(results))
+    assert {*first.behind, *first.level, *first.undecided} == set(at_rate["codec"]) - {first.leader}
     empty = dataclasses.replace(run.results, comparisons=run.comparisons.iloc[:0])
     assert "No codec can be named as the leader" in finding(empty, points_of(empty))
+
+
+def test_where_every_curve_is_refused_the_reasons_stand_below(run: Run) -> None:
+    names = ("jpeg", "webp", "avif", "jpegxl", "jpeg2000", "bpg", "hsc")
+    results = changed(run.results, **dict.fromkeys(names))
+    table = results.comparisons
+    bare = dataclasses.replace(results, comparisons=table[table["kind"].isin(["bd_rate", "bd_metric"])])
+    text = finding(bare, points_of(bare))
+    assert "No codec has a BD-rate against vvc" in text
+    assert "jpeg against vvc, webp against vvc, avif against vvc, jpegxl against vvc and 3 more: no overlap." in text
+    with_scores = findings(results)
+    assert all(one.at_rate and one.leader for one in with_scores)
 
 
 def test_date_version_commit_and_how_to_verify(run: Run) -> None:

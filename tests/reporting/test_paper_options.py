@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import PIL.Image
 import pytest
 from paper_testkit import ADAPTED, FROZEN, ODD, numbers_of, write_run
+from pdf_text import pdf_inches, pdf_lines
 
 from benchmarks.cli.paper import main, parser
 from benchmarks.reporting.figures.codec_styles import styles_of
+from benchmarks.reporting.figures.rate_curves import DOUBLE, SINGLE
+from benchmarks.reporting.images.sheet_columns import read_columns, write_columns
 from benchmarks.reporting.paper.document import _styles
 from benchmarks.reporting.paper.group import groups
 from benchmarks.reporting.paper.paper_options import (
@@ -34,6 +39,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(folder: Path) -> Run:
     return load(folder)
+
+
+@pytest.fixture(scope="module")
+def with_sheet(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run with a contact sheet of two codecs, one of them under a name."""
+    copy = tmp_path_factory.mktemp("sheet") / "drawn"
+    shutil.copytree(folder, copy)
+    PIL.Image.new("RGB", (40, 30), (90, 20, 20)).save(copy / "sheet.jpg")
+    write_columns(copy / "sheet.jpg", {"good": "Good", "plain": "plain"})
+    return copy
 
 
 def lines(table: str) -> list[str]:
@@ -114,6 +129,90 @@ def test_the_axis_of_scores_has_the_ends_asked_for_and_the_caption_says_what_it_
     assert "Points lie beyond" not in whole + other
     files = [(tmp_path / name / "detection-frozen-curves.pdf").read_bytes() for name in "abc"]
     assert len(set(files)) == 3
+
+
+def test_a_figure_is_as_wide_as_asked_for_and_its_axis_ends_where_asked_for(folder: Path, tmp_path: Path) -> None:
+    only = ("--only", "figure", "curves")
+    made(folder, tmp_path / "one", *only, "--width", "one", "--y-range", "20:30")
+    made(folder, tmp_path / "two", *only, "--width", "two", "--y-range", "ap=0:90")
+    one, two = (tmp_path / width / "detection-frozen-curves.pdf" for width in ("one", "two"))
+    assert pdf_inches(one)[0] == pytest.approx(SINGLE, abs=0.01)
+    assert pdf_inches(two)[0] == pytest.approx(DOUBLE, abs=0.01)
+    assert {"20", "30"} <= set(pdf_lines(one))
+    assert {"0", "80"} <= set(pdf_lines(two))
+    assert not {"0", "40", "80"} & set(pdf_lines(one))
+
+
+def test_a_figure_shows_the_codecs_asked_for_under_their_names(folder: Path, tmp_path: Path) -> None:
+    words = ("--only", "figure", "curves", "--codecs", "plain,good", "--names", "good=Ours")
+    made(folder, tmp_path / "out", *words)
+    shown = pdf_lines(tmp_path / "out" / "detection-frozen-curves.pdf")
+    assert [line for line in shown if line in ("plain", "Ours", "good")] == ["plain", "Ours"]
+    assert not [line for line in shown if "odd" in line]
+
+
+@pytest.mark.parametrize(
+    ("part", "files"),
+    [
+        (("table", "rates"), ["rates.tex"]),
+        (("table", "bd"), ["bd.tex"]),
+        (("table", "points"), ["points.tex"]),
+        (("table", "published"), []),
+        (("figure", "curves"), ["curves.pdf", "curves.tex"]),
+        (("figure", "sheet"), []),
+    ],
+)
+def test_each_part_alone_brings_its_own_files_and_no_others(
+    with_sheet: Path, tmp_path: Path, part: tuple[str, str], files: list[str]
+) -> None:
+    out, run = tmp_path / "out", with_sheet.name
+    assert main([str(with_sheet), "--out", str(out), "--reference", "coco-jpeg", "--only", *part]) == 0
+    others = {"published": ["published.tex"], "sheet": [f"{run}-sheet.jpg", f"{run}-sheet.tex"]}.get(part[1], [])
+    own = [f"{run}-{regime}-{file}" for regime in ("adapted", "frozen") for file in files]
+    assert sorted(path.name for path in out.iterdir()) == sorted(["main.tex", *own, *others])
+    inputs = (out / "main.tex").read_text()
+    assert all(rf"\input{{{name.removesuffix('.tex')}}}" in inputs for name in own + others if name.endswith(".tex"))
+
+
+def test_a_sheet_stands_in_the_paper_only_without_codecs_that_were_not_asked_for(
+    with_sheet: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sheet = f"{with_sheet.name}-sheet.jpg"
+    made(with_sheet, tmp_path / "both", "--codecs", f"plain,{ODD},good")
+    assert (tmp_path / "both" / sheet).read_bytes() == (with_sheet / "sheet.jpg").read_bytes()
+    assert "Good is good in the tables" in capsys.readouterr().err
+    made(with_sheet, tmp_path / "named", "--names", "good=Good codec")
+    assert "Good is Good codec in the tables" in capsys.readouterr().err
+    made(with_sheet, tmp_path / "one", "--codecs", "plain")
+    assert not (tmp_path / "one" / sheet).exists()
+    assert "sheet.jpg shows Good, too, so --codecs leaves it out" in capsys.readouterr().err
+    assert "sheet" not in (tmp_path / "one" / "main.tex").read_text()
+    alone = [str(with_sheet), "--out", str(tmp_path / "alone"), "--only", "figure", "sheet", "--codecs", "plain"]
+    assert main(alone) == 2
+    assert "these runs have none (" in capsys.readouterr().err
+
+
+def test_a_sheet_that_does_not_say_what_it_shows_is_left_out_where_codecs_are_chosen(
+    with_sheet: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "silent"
+    shutil.copytree(with_sheet, folder)
+    PIL.Image.new("RGB", (40, 30), (90, 20, 20)).save(folder / "sheet.jpg", comment=b'{"other": 1}')
+    made(folder, tmp_path / "all")
+    assert (tmp_path / "all" / "silent-sheet.jpg").exists()
+    made(folder, tmp_path / "chosen", "--codecs", "good")
+    assert not (tmp_path / "chosen" / "silent-sheet.jpg").exists()
+    assert "does not say which codecs it shows" in capsys.readouterr().err
+
+
+def test_the_comment_of_a_sheet_leaves_its_picture_alone(with_sheet: Path, tmp_path: Path) -> None:
+    with PIL.Image.open(with_sheet / "sheet.jpg") as picture:
+        assert read_columns(picture) == {"good": "Good", "plain": "plain"}
+        assert picture.size == (40, 30)
+    PIL.Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    before = (tmp_path / "a.png").read_bytes()
+    write_columns(tmp_path / "a.png", {"good": "Good"})
+    assert (tmp_path / "a.png").read_bytes() == before
 
 
 def test_a_part_alone_comes_with_a_document_that_shows_it(folder: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ coded.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -176,7 +176,9 @@ class Picky(Detection):
 
     spec_name: ClassVar[str] = "picky"
 
-    def figures(self, scores: Sequence[ScoreRow], counts: Sequence[Counts], folder: Path) -> None:
+    def figures(
+        self, scores: Sequence[ScoreRow], counts: Sequence[Counts], folder: Path, names: Mapping[str, str]
+    ) -> None:
         raise KeyError("square")
 
 

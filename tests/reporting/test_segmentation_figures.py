@@ -98,7 +98,7 @@ def test_every_class_has_an_interval(outcome: Outcome) -> None:
 
 
 def test_a_run_draws_its_figures(outcome: Outcome, tmp_path: Path) -> None:
-    SEGMENTATION.figures(outcome.score_rows, outcome.counts, tmp_path)
+    SEGMENTATION.figures(outcome.score_rows, outcome.counts, tmp_path, {})
     assert sorted(p.name for p in tmp_path.iterdir()) == FIGURES
     assert len(colours_of(tmp_path / "class_curves.png")) > 20
     table = pd.read_csv(tmp_path / "confusion.csv")
@@ -123,7 +123,7 @@ def test_a_run_draws_its_figures(outcome: Outcome, tmp_path: Path) -> None:
 def test_without_resamples_there_are_no_bands_and_without_scores_no_figures(
     outcome: Outcome, cache: Path, tmp_path: Path
 ) -> None:
-    SEGMENTATION.figures([r for r in outcome.score_rows if not r.head], [], tmp_path)
+    SEGMENTATION.figures([r for r in outcome.score_rows if not r.head], [], tmp_path, {})
     assert not list(tmp_path.iterdir())
     bare = segmented(cache, [ReadGrey()], resamples=0)
     assert class_curves(bare.results.scores, "iou", {}, tmp_path / "bare")

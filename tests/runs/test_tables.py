@@ -18,6 +18,7 @@ from benchmarks.runs.number_texts import column_title, difference_text, score_te
 from benchmarks.runs.results import Results
 from benchmarks.runs.rows import read_comparisons, read_scores
 from benchmarks.runs.run_folder import load
+from benchmarks.runs.verdicts import verdict
 from benchmarks.runs.wide_table import ORIGINALS, wide
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
@@ -103,9 +104,9 @@ def test_differences_are_shown_by_kind_and_facts(changes: dict[str, Any], text: 
     [
         ({}, "better"),
         ({"low": 4.0, "high": 20.0}, "worse"),
-        ({"low": -4.0, "high": 20.0}, "inconclusive"),
-        ({"low": math.nan, "high": math.nan}, "inconclusive"),
-        ({"images": 9}, "inconclusive"),
+        ({"low": -4.0, "high": 20.0}, "no clear difference"),
+        ({"low": math.nan, "high": math.nan}, "no interval"),
+        ({"images": 9}, "no interval"),
         ({"kind": "bd_metric", "low": 0.01, "high": 0.02}, "better"),
         ({"kind": "bd_metric", "low": -0.02, "high": -0.01}, "worse"),
         ({"kind": "bd_metric", "metric": "count_error", "low": -2.0, "high": -1.0}, "better"),
@@ -115,7 +116,7 @@ def test_differences_are_shown_by_kind_and_facts(changes: dict[str, Any], text: 
 )
 def test_a_verdict_follows_interval_direction_and_kind(changes: dict[str, Any], expected: str) -> None:
     comparison = replace(BD, **changes)
-    assert sentences.verdict(comparison, FACTS[comparison.metric]) == expected
+    assert verdict(comparison, FACTS[comparison.metric]) == expected
 
 
 def test_verdicts_name_codecs_by_head_and_anchor() -> None:
@@ -129,7 +130,7 @@ def test_verdicts_name_codecs_by_head_and_anchor() -> None:
         replace(BD, codec="e", images=9),
     ]
     assert sentences.verdicts(results(comparisons=rows)) == [
-        "Verdict (95 % CI), squares against blocks: better: a; worse: b; inconclusive: c."
+        "Verdict (95 % CI), squares against blocks: better: a; worse: b; no clear difference: c; no interval: d, e."
     ]
 
 

@@ -13,8 +13,9 @@ import pytest
 from benchmarks.api import Comparison, MetricFacts, ScoreRow
 from benchmarks.harness.operating_points import curves, ladder
 from benchmarks.runs.results import Results
-from benchmarks.runs.sentences import verdict, verdicts
+from benchmarks.runs.sentences import verdicts
 from benchmarks.runs.tables import blocks
+from benchmarks.runs.verdicts import verdict
 from benchmarks.stats.bd_comparison import differences
 from benchmarks.stats.bjontegaard import front
 from benchmarks.stats.bootstrap import Bootstrap
@@ -124,15 +125,15 @@ def test_less_of_a_metric_is_better_where_its_facts_say_so() -> None:
     assert ahead.value < 0
 
 
-def test_a_difference_within_its_noise_is_inconclusive() -> None:
+def test_a_difference_within_its_noise_is_not_clear() -> None:
     codecs = {"a": (RATES, SCORES), "b": (RATES * 0.98, SCORES), "c": (RATES * 1.8, SCORES)}
     comparisons = table(codecs, ("a",), own=0.08)
     close, far = one(comparisons, "bd_rate", codec="b"), one(comparisons, "bd_rate", codec="c")
     assert close.low < 0 < close.high
     assert 0 < far.low < far.value < far.high
-    assert [verdict(c, AP) for c in (close, far)] == ["inconclusive", "worse"]
+    assert [verdict(c, AP) for c in (close, far)] == ["no clear difference", "worse"]
     (sentence,) = verdicts(results(comparisons))
-    assert sentence.endswith("against a: worse: c; inconclusive: b.")
+    assert sentence.endswith("against a: worse: c; no clear difference: b.")
 
 
 def test_refused_resamples_are_counted_and_said_and_leave_no_interval_where_they_are_many() -> None:

@@ -8,9 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.runs.sentences import at_rates
 from benchmarks.stats import local_reading
+from benchmarks.stats.bd_comparison import differences
 from benchmarks.stats.codec_comparison import leads
-from tests.stats.test_bd_comparison import RATES, SCORES, Bent, measured, one
+from tests.stats.test_bd_comparison import RATES, SCORES, Bent, measured, one, results
 
 JPEG = np.array([0.22, 0.3, 0.41, 0.62, 0.9, 1.38]), np.array([0.2, 0.3, 0.41, 0.31, 0.4, 0.46])
 """Dips by far too much for any rising curve."""
@@ -92,3 +94,54 @@ def test_a_levelled_curve_keeps_its_measured_scores_at_rates() -> None:
     assert score.method == "local"
     assert score.value == pytest.approx(0.4 + 0.006 * math.log(1 / 0.9) / math.log(1.38 / 0.9))
     assert one(comparisons, "lead_bd_metric", codec="c", other="b", anchor="a").value > 0
+
+
+@pytest.mark.parametrize("anchor", ["a", "jpeg"])
+def test_a_refused_curve_is_compared_at_three_rates_whichever_side_it_is(anchor: str) -> None:
+    codecs = {"a": (RATES, SCORES), "jpeg": JPEG}
+    comparisons = differences(*measured(codecs, (anchor,), noise=0.02, own=0.01))
+    codec = "jpeg" if anchor == "a" else "a"
+    assert "dips too much" in one(comparisons, "bd_rate", codec=codec).reason
+    rows = [c for c in comparisons if c.kind == "difference_at_rate"]
+    low, high = math.log(0.22), math.log(1.38)
+    assert [math.log(c.at_bpp) for c in rows] == pytest.approx([low + k * (high - low) for k in (0.25, 0.5, 0.75)])
+    for c in rows:
+        measured_score = np.interp(math.log(c.at_bpp), np.log(JPEG[0]), JPEG[1])
+        assert (c.codec_score if codec == "jpeg" else c.other_score) == pytest.approx(measured_score)
+        assert c.value == pytest.approx(c.codec_score - c.other_score)
+        assert c.low < c.value < c.high
+        assert (c.method, c.status, c.resamples, c.refused) == ("local", "ok", 400, 0)
+    (sentence,) = at_rates(results(comparisons))
+    assert sentence.endswith("Refused curves are read on the line between the two points beside the rate.")
+
+
+def test_a_matched_rate_beside_a_failed_point_is_a_row_with_the_reason() -> None:
+    design, rows, bootstrap = measured({"a": (RATES, SCORES), "b": (RATES, SCORES + 0.1)}, ("a",))
+    failed = [replace(r, value=math.nan) if (r.codec, r.point, r.metric) == ("b", "p=3", "ap") else r for r in rows]
+    comparisons = [c for c in differences(design, failed, bootstrap) if c.kind == "difference_at_rate"]
+    assert [(c.status, c.method) for c in comparisons] == [("ok", "local"), ("n/a", ""), ("n/a", "")]
+    assert {c.reason for c in comparisons[1:]} == {"the codec's curve has a point without a value beside this rate"}
+    assert all(math.isnan(c.value) and math.isnan(c.low) for c in comparisons[1:])
+    assert comparisons[0].codec_score == pytest.approx(
+        np.interp(math.log(comparisons[0].at_bpp), np.log(RATES), SCORES + 0.1)
+    )
+    (sentence,) = at_rates(results(comparisons))
+    assert sentence.count("n/a: the codec's curve has a point without a value beside this rate") == 2
+
+
+def test_a_front_of_few_points_is_read_between_those_that_are_on_it() -> None:
+    few = {"v": (np.array([0.1, 0.4, 0.5]), np.array([0.2, 0.4, 0.3])), "v(scale=2)": (RATES[3:4], np.array([0.1]))}
+    front = {**few, "b": (RATES, SCORES)}
+    comparisons = differences(*measured(front, ("front(of=v)",), noise=0.02))
+    rows = [c for c in comparisons if c.kind == "difference_at_rate" and c.codec == "b"]
+    assert [c.method for c in rows] == ["local"] * 3
+    expected = [np.interp(math.log(c.at_bpp), np.log([0.1, 0.4]), [0.2, 0.4]) for c in rows]
+    assert [c.other_score for c in rows] == pytest.approx(expected)
+    assert all(c.low <= c.value <= c.high for c in rows)
+
+
+def test_curves_with_a_bjontegaard_number_need_no_matched_rates_and_others_keep_theirs() -> None:
+    good = differences(*measured({"a": (RATES, SCORES), "b": (RATES * 0.9, SCORES)}, ("a",)))
+    assert not [c for c in good if c.kind == "difference_at_rate"]
+    apart = differences(*measured({"a": (RATES, SCORES), "b": (RATES, SCORES + 0.4)}, ("a",)))
+    assert {c.method for c in apart if c.kind == "difference_at_rate"} == {""}

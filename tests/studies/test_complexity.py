@@ -130,6 +130,12 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert main([*words, "--head", "squares", "--head", "grid_squares"]) == 0
     assert "| grid_squares" in capsys.readouterr().out
     assert set(pd.read_csv(tmp_path / "cost.csv")["stage"]) == {"decode", "latents", "head", WHOLE}
+    named = ['grid(name="Fine grid")' if word == "grid" else word for word in words]
+    assert main([*named, "--head", 'squares(name="Eyes")']) == 0
+    shown = (tmp_path / "cost.md").read_text()
+    assert "| Fine grid" in shown
+    assert "Eyes" in shown
+    assert set(pd.read_csv(tmp_path / "cost.csv")["codec"]) == {"grid"}
     assert main([*words, "--head", "no_such_head"]) == 2
     assert "no head is named" in capsys.readouterr().err
 

@@ -27,14 +27,20 @@ _PANEL = (2.9, 2.15)
 
 
 def class_curves(
-    scores: pd.DataFrame, metric: str, weights: Mapping[str, float], path: Path, facts: Facts | None = None
+    scores: pd.DataFrame,
+    metric: str,
+    weights: Mapping[str, float],
+    path: Path,
+    facts: Facts | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> bool:
     """Draw the scores of single classes; writes ``path`` as .png and .pdf, or nothing (False) where there are none.
 
     scores: the columns of ``ScoreRow``. weights: how much of the data set each class takes. facts: of ``metric``, by
-    its name. Each panel has a scale of its own; a class without a score at any point is left out.
+    its name. names: those that codecs and heads were given, by label. Each panel has a scale of its own; a class
+    without a score at any point is left out.
     """
-    naming = Naming(str(label) for name in ("codec", "head") for label in scores[name].unique())
+    naming = Naming((str(label) for name in ("codec", "head") for label in scores[name].unique()), names)
     styles = styles_named({str(label): naming.label(str(label)) for label in scores["codec"].unique() if label})
     scores = naming.frame(scores)
     of_classes = (scores["metric"] == metric) & (scores["part"] != "") & (scores["head"] != "")

@@ -207,15 +207,18 @@ def _named(panel: Panel, naming: Naming) -> Panel:
     return panel._replace(counts=shown)
 
 
-def confusion_change(scores: pd.DataFrame, counts: Sequence[Counts], folder: Path) -> None:
+def confusion_change(
+    scores: pd.DataFrame, counts: Sequence[Counts], folder: Path, names: Mapping[str, str] | None = None
+) -> None:
     """Write ``confusion.csv``, and where a codec can be compared with the originals ``confusion_change`` as .csv, .png
-    and .pdf. scores: the columns of ``ScoreRow``.
+    and .pdf. scores: the columns of ``ScoreRow``. names: those that codecs and heads were given, by label; the CSV
+    files keep the labels.
     """
     bpp_of = {(str(codec), str(point)): float(bpp) for (codec, point), bpp in rates(scores).items()}
     write_csv(folder / "confusion.csv", count_table(counts, bpp_of))
     rate, shown = panels(counts, bpp_of)
     if shown:
         write_csv(folder / "confusion_change.csv", change_table(rate, shown))
-        naming = Naming(label for matrix in counts for label in (matrix.codec, matrix.head))
+        naming = Naming((label for matrix in counts for label in (matrix.codec, matrix.head)), names)
         named = [_named(panel, naming) for panel in shown]
         draw(rate, named, where(scores), folder / "confusion_change")

@@ -81,14 +81,14 @@ def rates(scores: pd.DataFrame) -> pd.Series:
     return scores[of_streams & (scores["metric"] == "bpp")].set_index(["codec", "point"])["value"]
 
 
-def curves(results: Results, path: Path, names: Mapping[str, str] | None = None) -> None:
+def curves(results: Results, path: Path) -> None:
     """Draw bpp (log axis) against each head's main score, a panel a head and route, with the score of the uncompressed
     images as a ceiling; writes .png and .pdf.
 
     A head's main score is the first of ``results.columns`` that it has; scores that were added to the task's own have
-    panels beside it. path: without its ending. names: those that the run was given, by label of a codec or head.
+    panels beside it. path: without its ending.
     """
-    naming = Naming.of(results, names)
+    naming = Naming.of(results)
     shown = dict.fromkeys(drawn(results.scores, results.columns, results.added)["codec"])
     styles = styles_named({label: naming.label(label) for label in shown})
     results = naming.results(results)

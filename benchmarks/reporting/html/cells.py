@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.api import Comparison, MetricFacts
@@ -10,8 +11,11 @@ from benchmarks.reporting.html.curves import Points
 from benchmarks.reporting.html.markup import Cell, Markup, element, joined
 from benchmarks.runs.domains import domain_of
 from benchmarks.runs.number_texts import RATE_KINDS
+from benchmarks.runs.verdicts import Verdict
 
 NOTHING = Cell("–")
+
+_SIGNS: Mapping[Verdict, str] = {"better": "▲ ", "worse": "▼ ", "no clear difference": "≈ "}
 
 _MARKERS = {
     "none": "",
@@ -79,6 +83,14 @@ def difference_cell(comparison: Comparison, facts: MetricFacts) -> Cell:
     ends = "no interval" if math.isnan(comparison.low) else span(comparison, comparison.low, comparison.high, facts)
     unit = difference_unit(comparison, facts)
     return Cell(signed(comparison, comparison.value, facts) + unit, repr(float(comparison.value)), ends)
+
+
+def verdict_cell(word: Verdict | None, small: str = "") -> Cell:
+    """The verdict on a codec with its sign; nothing where there is none. small: the quieter line below it."""
+    if word is None:
+        return NOTHING
+    sorted_by = None if word == "no interval" else word
+    return Cell(f"{_SIGNS.get(word, '')}{word}", sorted_by, small, f"verdict {word}")
 
 
 def signed(comparison: Comparison, difference: float, facts: MetricFacts) -> str:

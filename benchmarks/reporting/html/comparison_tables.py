@@ -17,16 +17,15 @@ from benchmarks.reporting.html.cells import (
     row_marks,
     shown_with_unit,
     span,
+    verdict_cell,
 )
 from benchmarks.reporting.html.curves import Points
 from benchmarks.reporting.html.markup import Cell, Column, Markup, element, joined, table
 from benchmarks.runs.comparison_tables import of_kinds
 from benchmarks.runs.number_texts import RATE_KINDS
 from benchmarks.runs.results import Results
-from benchmarks.runs.sentences import verdict
-from benchmarks.stats.bootstrap import MIN_IMAGES
+from benchmarks.runs.verdicts import verdict_of
 
-_VERDICTS = {"better": "▲ better", "worse": "▼ worse", "inconclusive": "≈ inconclusive", "": "–"}
 _METHODS = {"pchip": "interpolated through the points", "fit": "monotone fit", "isotonic": "dips levelled"}
 
 _FLOOR = (
@@ -34,7 +33,10 @@ _FLOOR = (
     "is 0. A difference between two codecs that is no larger shows nothing."
 )
 _NO_FLOOR = "Not measured: it was turned off, or the last anchor has too few points to put four between them."
-_MATCHED = "Two curves that overlap too little for a Bjontegaard difference are compared at three rates of both curves."
+_MATCHED = (
+    "Two curves for which a Bjontegaard difference is refused are compared at three rates within both. A refused curve "
+    "is read on the line between the two points beside the rate."
+)
 _SAME_BITSTREAMS = (
     "Heads trained on a codec’s decoded images or latents, compared at the same operating points: the score of one "
     "head minus that of the other, and below it its 95 % interval, in percentage points (pp) for scores in percent."
@@ -129,24 +131,19 @@ def _rows(
         facts = results.facts_of(first.metric)
         rate = next((difference_cell(c, facts) for c in group if c.kind in RATE_KINDS), NOTHING)
         score = next((difference_cell(c, facts) for c in group if c.kind not in RATE_KINDS), NOTHING)
-        outcome = _verdict(group, facts)
+        kinds = {comparison.kind: comparison for comparison in group}
+        outcome = verdict_of(kinds.get("bd_rate"), kinds.get("bd_metric"), facts)
         cells = [
             codec_cell(points, first.codec, f"against {first.anchor}" if first.anchor else ""),
             rate,
             score,
-            Cell(_VERDICTS[outcome], outcome or None, "", f"verdict {outcome}"),
+            verdict_cell(outcome),
             Cell(first.anchor, first.anchor),
             *_score_cells(results, compared, first),
             head_cell(first.head, first.route),
             _method(group, facts),
         ]
         yield row_marks(points, first.head, first.route, first.codec, first.anchor), cells
-
-
-def _verdict(group: Sequence[Comparison], facts: MetricFacts) -> str:
-    """The verdict of the first of a codec's two differences that has an interval; empty where neither has one."""
-    sure = (c for c in group if not math.isnan(c.low) and c.images >= MIN_IMAGES)
-    return next((verdict(comparison, facts) for comparison in sure), "")
 
 
 def _method(group: Sequence[Comparison], facts: MetricFacts) -> Cell:
@@ -183,11 +180,12 @@ def _at_rates(results: Results, points: Points, matched: Sequence[Comparison], t
     for comparison in matched:
         facts = results.facts_of(comparison.metric)
         scores = (shown_with_unit(score, facts) for score in (comparison.codec_score, comparison.other_score))
-        text, rate = " against ".join(scores), f"{comparison.at_bpp:.4f}"
+        text, rate = " against ".join(scores) if comparison.status == "ok" else "–", f"{comparison.at_bpp:.4f}"
+        between = "between two points" if comparison.method == "local" else ""
         cells = [
             codec_cell(points, comparison.codec, f"against {comparison.anchor}"),
             difference_cell(comparison, facts),
-            Cell(f"{rate} bpp", rate),
+            Cell(f"{rate} bpp", rate, between),
             Cell(text, text),
             *_score_cells(results, matched, comparison),
             Cell(comparison.anchor, comparison.anchor),

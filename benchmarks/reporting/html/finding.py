@@ -1,15 +1,14 @@
 """The page's first screen: who leads by how much with each head, and the date, version and commit of the run.
 
-bd_rate, lead_bd_rate --leader of each head--> one sentence for all heads, a row a head
-                                               without Bjontegaard differences: the best score at a common rate
+findings --finding_sentences--> the sentences of the terminal and of table.md
+         --------------------> a row a head
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from benchmarks.api import Comparison, MetricFacts
 from benchmarks.reporting.html.cells import (
@@ -22,111 +21,29 @@ from benchmarks.reporting.html.cells import (
     shown_with_unit,
     signed,
     span,
+    verdict_cell,
 )
-from benchmarks.reporting.html.curves import Points, View
+from benchmarks.reporting.html.curves import Points
 from benchmarks.reporting.html.markup import Cell, Column, Markup, element, joined, table
-from benchmarks.runs.common_rates import common_rates
 from benchmarks.runs.comparison_tables import of_kinds
-from benchmarks.runs.findings import Verdict, verdict_of
+from benchmarks.runs.finding_text import few, finding_sentences
+from benchmarks.runs.findings import Finding, findings
 from benchmarks.runs.results import Results
 from benchmarks.runs.run_folder import Run
+from benchmarks.runs.summary import view_title
 
-_SIGNS: Mapping[Verdict, str] = {"better": "▲ ", "worse": "▼ ", "no clear difference": "≈ "}
 _NO_FINDING = "No codec can be named as the leader: no head has a number for two codecs that could be compared."
-
-
-class Leader(NamedTuple):
-    """The codec that leads with one head, and by how much.
-
-    compared: its difference from the anchor in rate, or its score at a common rate. lead: the difference from the next
-    best, None where there is none. unranked: codecs without such a number. outcome: the verdict on ``compared``.
-    anchor_leads: no codec needs fewer bits than the anchor, and ``compared`` is of the best of the others.
-    """
-
-    view: View
-    compared: Comparison
-    lead: Comparison | None
-    unranked: tuple[str, ...]
-    outcome: Verdict = "no interval"
-    anchor_leads: bool = False
-
-    @property
-    def codec(self) -> str:
-        """The codec that leads."""
-        return self.compared.anchor if self.anchor_leads else self.compared.codec
-
-    @property
-    def of_rate(self) -> bool:
-        """Whether codecs are ranked by Bjontegaard differences in rate, and not by scores at one rate."""
-        return self.compared.kind == "bd_rate"
-
-
-def leaders(results: Results, points: Points) -> list[Leader]:
-    """The leader with each head, by the first score and the first anchor that this head was compared with."""
-    by_rate = of_kinds(results, "bd_rate", "bd_metric")
-    leads = of_kinds(results, "lead_bd_rate", "lead_at_rate")
-    at_rates = of_kinds(results, "score_at_rate")
-    ranked = (_by_bd_rate(results, v, by_rate, leads) or _at_rate(results, v, at_rates, leads) for v in points.views)
-    return [leader for leader in ranked if leader]
-
-
-def _of_view(comparisons: Sequence[Comparison], view: View) -> list[Comparison]:
-    return [c for c in comparisons if (c.head, c.route) == view[:2]]
-
-
-def _by_bd_rate(
-    results: Results, view: View, compared: Sequence[Comparison], leads: Sequence[Comparison]
-) -> Leader | None:
-    of_both = _of_view(compared, view)
-    of_view = [c for c in of_both if c.kind == "bd_rate"]
-    usable = [c for c in of_view if c.status == "ok" and math.isfinite(c.value)]
-    if not usable:
-        return None
-    metric, anchor = usable[0].metric, usable[0].anchor
-    rivals = [c for c in usable if (c.metric, c.anchor) == (metric, anchor)]
-    best = min(rivals, key=lambda c: c.value)
-    valued = {c.codec for c in rivals}
-    unranked = (c.codec for c in of_view if (c.metric, c.anchor) == (metric, anchor) and c.codec not in valued)
-    own = [
-        c
-        for c in _of_view(leads, view)
-        if c.kind == "lead_bd_rate" and (c.metric, c.anchor, c.codec, c.status) == (metric, anchor, best.codec, "ok")
-    ]
-    lead = min(own, key=lambda c: abs(c.value), default=None)
-    by_metric = next(
-        (c for c in of_both if (c.kind, c.metric, c.anchor, c.codec) == ("bd_metric", metric, anchor, best.codec)), None
-    )
-    outcome = verdict_of(best, by_metric, results.facts_of(metric)) or "no interval"
-    return Leader(view, best, lead, tuple(dict.fromkeys(unranked)), outcome, anchor_leads=best.value >= 0)
-
-
-def _at_rate(results: Results, view: View, scores: Sequence[Comparison], leads: Sequence[Comparison]) -> Leader | None:
-    """The best score at the rate that most codecs reach; the lowest such rate."""
-    usable = [c for c in _of_view(scores, view) if c.status == "ok" and math.isfinite(c.value)]
-    if not usable:
-        return None
-    of_metric = [c for c in usable if c.metric == usable[0].metric]
-    (rate,) = common_rates(of_metric, 1)
-    rivals = [c for c in of_metric if c.at_bpp == rate]
-    if len(rivals) < 2:
-        return None
-    sign = results.facts_of(rivals[0].metric).sign
-    best = max(rivals, key=lambda c: sign * c.value)
-    own = [
-        c
-        for c in _of_view(leads, view)
-        if c.kind == "lead_at_rate" and (c.metric, c.codec, c.at_bpp, c.status) == (best.metric, best.codec, rate, "ok")
-    ]
-    lead = min(own, key=lambda c: abs(c.value), default=None)
-    ranked = {c.codec for c in rivals}
-    return Leader(view, best, lead, tuple(dict.fromkeys(c.codec for c in usable if c.codec not in ranked)))
+_NO_ANCHOR = "The run names no anchor, or has one codec of fewer than four points; --anchor names one."
 
 
 def finding(results: Results, points: Points) -> Markup:
-    """Who leads: one sentence, and a row a head."""
-    found = leaders(results, points)
-    if not found:
-        return joined([element("p", _NO_FINDING, class_="lead"), *_reasons(results)])
+    """Who leads: sentences, and a row a head."""
+    found = findings(results)
+    sentences = headlines(results, found) or [_NO_FINDING]
+    parts = [element("p", " ".join(sentences), class_="lead")]
+    led = [one for one in found if one.leader]
+    if not led:
+        return joined([*parts, *_reasons(results)])
     columns = [
         Column("Leader", "text"),
         Column("Against the anchor", about="the leader's difference in bits at equal score, or its score at one rate"),
@@ -134,9 +51,33 @@ def finding(results: Results, points: Points) -> Markup:
         Column("Verdict (95 % CI)", "text"),
         Column("Head", "text"),
     ]
-    rows = [_row(results, points, leader) for leader in found]
-    caption = "The leader with each head"
-    return joined([element("p", headline(results, found), class_="lead"), table("finding", caption, columns, rows)])
+    rows = [_row(results, points, one) for one in led]
+    return joined([*parts, table("finding", "The leader with each head", columns, rows)])
+
+
+def headlines(results: Results, found: Sequence[Finding]) -> list[str]:
+    """The findings in sentences, each head by its name."""
+
+    def number(one: Finding) -> str:
+        facts = results.facts_of(one.metric)
+        if one.at_rate:
+            return shown_with_unit(one.at_rate.value, facts)
+        return _number(one.bd_rate, facts) if one.bd_rate else ""
+
+    def label(one: Finding) -> str:
+        return f"with {view_title(results, one.view)}"
+
+    return finding_sentences(found, label, number, lambda one: results.facts_of(one.metric))
+
+
+def _number(comparison: Comparison, facts: MetricFacts) -> str:
+    """A difference with its unit and its interval, where it has one."""
+    text = signed(comparison, comparison.value, facts) + difference_unit(comparison, facts)
+    return text + ("" if math.isnan(comparison.low) else f" {_interval(comparison, facts)}")
+
+
+def _interval(comparison: Comparison, facts: MetricFacts) -> str:
+    return f"[{span(comparison, comparison.low, comparison.high, facts)}]"
 
 
 def _reasons(results: Results) -> list[Markup]:
@@ -147,65 +88,42 @@ def _reasons(results: Results) -> list[Markup]:
         codecs = reasons.setdefault(comparison.reason, [])
         if (pair := f"{comparison.codec} against {comparison.anchor}") not in codecs:
             codecs.append(pair)
-    texts = [f"{', '.join(pairs[:4])}: {reason}." for reason, pairs in reasons.items()]
-    if not texts:
-        texts = ["The run names no anchor, or has one codec of fewer than four points; --anchor names one."]
-    return [element("p", text, class_="note") for text in texts[:4]]
+    texts = [f"{few(pairs)}: {reason}." for reason, pairs in reasons.items()]
+    return [element("p", text, class_="note") for text in (texts or [_NO_ANCHOR])[:4]]
 
 
-def headline(results: Results, found: Sequence[Leader]) -> str:
-    """The finding in one or two sentences."""
-    names = list(dict.fromkeys(leader.codec for leader in found))
-    heads = {1: "the one head", 2: "both heads"}.get(len(found), f"all {len(found)} heads") + " that compare codecs"
-    if len(names) > 1:
-        tally = Counter(leader.codec for leader in found)
-        parts = ", ".join(f"{name} with {count}" for name, count in tally.most_common())
-        return f"No one codec leads with {heads}: {parts} of {len(found)}. The rows below say by how much."
-    first = found[0]
-    title = results.facts_of(first.compared.metric).title
-    if not all(leader.of_rate for leader in found):
-        return f"{names[0]} leads with {heads}; the rows below say by how much."
-    if first.anchor_leads:
-        return f"The anchor {names[0]} leads with {heads}: no other codec needs fewer bits at equal {title}."
-    saved = sorted(-leader.compared.value for leader in found)
-    share = f"{saved[0]:.0f}" if f"{saved[0]:.0f}" == f"{saved[-1]:.0f}" else f"{saved[0]:.0f} to {saved[-1]:.0f}"
-    sure = sum(leader.outcome == "better" for leader in found)
-    bare = sum(leader.outcome == "no interval" for leader in found)
-    count = f" with {sure} of {len(found)}" if sure < len(found) else " with each" if sure > 1 else ""
-    doubt = f"The 95 % interval excludes that there is no difference{count}"
-    if not sure:
-        doubt = "No 95 % interval excludes that there is no difference"
-    doubt += f"; {bare} of {len(found)} {'has' if bare == 1 else 'have'} no interval" if bare else ""
-    return (
-        f"{names[0]} leads with {heads}: {share} % fewer bits than {first.compared.anchor} at equal {title}. {doubt}."
-    )
-
-
-def _row(results: Results, points: Points, leader: Leader) -> tuple[dict[str, Any], list[Cell]]:
-    compared, lead = leader.compared, leader.lead
-    facts = results.facts_of(compared.metric)
-    if leader.of_rate:
-        against = _difference_from(compared, facts, compared.anchor, f"{compared.codec}, " * leader.anchor_leads)
-        small = f"than {compared.anchor}" if leader.outcome in ("better", "worse") else f"from {compared.anchor}"
-        known = leader.outcome != "no interval"
-        says = Cell(
-            _SIGNS.get(leader.outcome, "") + leader.outcome,
-            leader.outcome if known else None,
-            small * known,
-            f"verdict {leader.outcome}",
-        )
+def _row(results: Results, points: Points, one: Finding) -> tuple[dict[str, Any], list[Cell]]:
+    facts = results.facts_of(one.metric)
+    if one.at_rate:
+        value = shown_with_unit(one.at_rate.value, facts)
+        against = Cell(value, repr(float(one.at_rate.value)), f"{facts.title} at {one.at_rate.at_bpp:g} bpp")
     else:
-        value = shown_with_unit(compared.value, facts)
-        against = Cell(value, repr(float(compared.value)), f"{facts.title} at {compared.at_bpp:g} bpp")
-        says = Cell("–", None, "no Bjontegaard difference", "why")
+        against = _difference_from(one.bd_rate, facts, one.anchor) if one.bd_rate else NOTHING
     cells = [
-        codec_cell(points, leader.codec, _unranked(leader)),
+        codec_cell(points, one.leader, f"not ranked: {few(one.uncompared)}" if one.uncompared else ""),
         against,
-        _difference_from(lead, facts, lead.other) if lead else NOTHING,
-        says,
-        head_cell(*leader.view[:2]),
+        _against_next(one, facts),
+        verdict_cell(one.verdict, _compared_with(one)),
+        head_cell(one.head, one.route),
     ]
-    return row_marks(points, *leader.view[:2], leader.codec), cells
+    return row_marks(points, one.head, one.route, one.leader), cells
+
+
+def _against_next(one: Finding, facts: MetricFacts) -> Cell:
+    """The lead over the next best codec; where the anchor leads, that codec's own difference from it."""
+    if one.lead is None:
+        return NOTHING
+    if one.lead.kind == "bd_rate":
+        return _difference_from(one.lead, facts, one.anchor, f"{one.lead.codec}, ")
+    return _difference_from(one.lead, facts, one.lead.other)
+
+
+def _compared_with(one: Finding) -> str:
+    """What a verdict holds the leader against."""
+    if one.verdict == "no interval":
+        return ""
+    word = "from" if one.verdict == "no clear difference" else "than"
+    return f"{word} {one.anchor if one.bd_rate else 'all others'}"
 
 
 def _difference_from(comparison: Comparison, facts: MetricFacts, other: str, before: str = "") -> Cell:
@@ -213,19 +131,9 @@ def _difference_from(comparison: Comparison, facts: MetricFacts, other: str, bef
     cell = difference_cell(comparison, facts)
     if cell.sort is None:
         return cell
-    ends = (
-        "no interval" if math.isnan(comparison.low) else f"[{span(comparison, comparison.low, comparison.high, facts)}]"
-    )
+    ends = "no interval" if math.isnan(comparison.low) else _interval(comparison, facts)
     text = f"{before}{signed(comparison, comparison.value, facts)}{difference_unit(comparison, facts)}"
     return cell._replace(text=text, small=joined([f"than {other}", element("span", ends, class_="line")]))
-
-
-def _unranked(leader: Leader) -> str:
-    """Which codecs have no number to be ranked by."""
-    names = leader.unranked
-    if not names:
-        return ""
-    return f"not ranked: {', '.join(names[:3])}" + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def origin_line(run: Run) -> Markup:

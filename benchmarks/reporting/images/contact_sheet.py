@@ -7,7 +7,7 @@ A column that shows about the same picture in every row, as a first layer of a f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +18,8 @@ from benchmarks.harness.match_bytes import match_bytes
 from benchmarks.harness.operating_points import curve_label, point_label
 from benchmarks.harness.progress import Progress, Silent
 from benchmarks.harness.requirements import why_no_masks
+from benchmarks.reporting.images.sheet_columns import write_columns
+from benchmarks.runs.display_names import display_names
 from downstream.api import HEADS, routes_of
 from downstream.compatibility import why_not
 from hsc.api import Codec, Image, Layered
@@ -40,20 +42,21 @@ class Decoded(NamedTuple):
     size_bytes: int
 
 
-def tiles(image: Image, codec: Codec, against: Sequence[Codec]) -> list[Decoded]:
+def tiles(image: Image, codec: Codec, against: Sequence[Codec], names: Mapping[str, str]) -> list[Decoded]:
     """A row of the sheet without predictions: the original, the first layer where the codec has layers, the codec, and
-    its rivals at as many bytes or just above.
+    its rivals at as many bytes or just above. names: what codecs are called, by label.
     """
+    called = names[curve_label(codec)]
     data = codec.encode(image)
     row = [Decoded("original", image, "", 0)]
     if isinstance(codec, Layered) and codec.layers:
         first = codec.cut(data, 1)
-        column = f"{curve_label(codec)}, first layer only"
+        column = f"{called}, first layer only"
         row.append(Decoded(column, codec.decode(first), codec.layers[0], len(first)))
-    row.append(Decoded(curve_label(codec), codec.decode(data), point_label(codec), len(data)))
+    row.append(Decoded(called, codec.decode(data), point_label(codec), len(data)))
     for rival in against:
         matched, stream = match_bytes(rival, image, len(data))
-        row.append(Decoded(curve_label(rival), matched.decode(stream), point_label(matched), len(stream)))
+        row.append(Decoded(names[curve_label(rival)], matched.decode(stream), point_label(matched), len(stream)))
     return row
 
 
@@ -67,13 +70,14 @@ def sheet(
     *,
     task: Any = None,
     score: float = 0.3,
+    names: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> list[str]:
     """Code some images, run the head on them, and write the sheet; returns the columns that were left out of it because
     they show about the same picture in every row.
 
     images: indices into the data set. task: what draws the sheet, by default detection. score: boxes of a lower score
-    are not drawn.
+    are not drawn. names: those that codecs were given, by label. A JPEG says in its comment which codecs it shows.
 
     Raises:
         UsageError: an index or the path is wrong, or the head's predictions are not the task's.
@@ -94,9 +98,11 @@ def sheet(
         raise UsageError(f"there is no folder {path.parent}; make it first")
     if path.suffix.lower() not in _FORMATS:
         raise UsageError(f"the sheet would be called {path.name}; end its name in .png, .jpg, .webp or .pdf")
-    scenes = _scenes(dataset, head, codec, against, images, progress or Silent())
+    shown = display_names(map(curve_label, (codec, *against)), names)
+    scenes = _scenes(dataset, head, codec, against, images, shown, progress or Silent())
     alike = columns_alike(scenes)
     task.draw_sheet([_without(scene, alike) for scene in scenes], dataset, head, path, score)
+    write_columns(path, shown)
     return [scenes[0].tiles[place].column for place in alike]
 
 
@@ -136,13 +142,19 @@ def _check_head(task: Any, head: Any) -> None:
 
 
 def _scenes(
-    dataset: Any, head: Any, codec: Codec, against: Sequence[Codec], images: Sequence[int], progress: Progress
+    dataset: Any,
+    head: Any,
+    codec: Codec,
+    against: Sequence[Codec],
+    images: Sequence[int],
+    names: Mapping[str, str],
+    progress: Progress,
 ) -> list[Scene]:
     progress.begin("images", len(images))
     scenes = []
     for index in images:
         sample = dataset.load(index)
-        row = tiles(sample.image, codec, against)
+        row = tiles(sample.image, codec, against, names)
         predictions = head.predict([np.ascontiguousarray(decoded.image) for decoded in row])
         drawn = tuple(Tile(*decoded, prediction) for decoded, prediction in zip(row, predictions, strict=True))
         scenes.append(Scene(index, sample.image_id, drawn))

@@ -13,7 +13,8 @@ from benchmarks.reporting.paper.footnotes import DAGGER, DOUBLE_DAGGER, Footnote
 from benchmarks.reporting.paper.group import Group, View, clear_best
 from benchmarks.reporting.paper.latex import escape, floating, number, slug, table_kind, tabular, with_interval
 from benchmarks.runs.rows import comparison_rows
-from benchmarks.runs.sentences import verdict
+from benchmarks.runs.sentences import LOCAL
+from benchmarks.runs.verdicts import verdict
 
 _BOTH: tuple[Kind, Kind] = ("bd_rate", "bd_metric")
 _LEAD: dict[Kind, Kind] = {"bd_rate": "lead_bd_rate", "bd_metric": "lead_bd_metric"}
@@ -55,7 +56,7 @@ def _table(group: Group, anchor: str) -> str:
             tabular("lrr", ["", *titles[n : n + 2]], [(view, [[c[0], *c[n : n + 2]] for c in b]) for view, b in blocks])
             for n in (1, 3)
         ]
-    label, kind = group.label("tab", f"bd-{slug(anchor)}"), table_kind(group.options.columns)
+    label, kind = group.label("tab", f"bd-{slug(group.called(anchor))}"), table_kind(group.options.columns)
     return floating(bodies, _caption(group, anchor, "".join(bodies)), label, notes.lines(), kind)
 
 
@@ -129,12 +130,16 @@ def _reason(group: Group, difference: Comparison) -> str:
     if at_rates.empty or difference.kind not in _BOTH:
         return difference.reason
     facts = group.facts_of(difference.metric)
-    points = "; ".join(_at_rate(row, facts) for row in comparison_rows(at_rates))
+    rows = comparison_rows(at_rates)
+    points = "; ".join(_at_rate(row, facts) for row in rows)
+    local = f". {LOCAL.rstrip('.')}" if any(row.method == "local" for row in rows) else ""
     anchor = group.called(difference.anchor)
-    return f"{difference.reason}; {difference.codec} against {anchor}, {facts.title} {points}"
+    return f"{difference.reason}; {difference.codec} against {anchor}, {facts.title} {points}{local}"
 
 
 def _at_rate(row: Comparison, facts: MetricFacts) -> str:
+    if row.status != "ok":
+        return f"at {row.at_bpp:.4f} bpp n/a: {row.reason}"
     value, low, high = (f"{facts.factor * number:+.{facts.digits}f}" for number in (row.value, row.low, row.high))
     return f"at {row.at_bpp:.4f} bpp {value}" + ("" if math.isnan(row.low) else f" [{low}, {high}]")
 

@@ -7,20 +7,18 @@ runs --> methods, settings, references.bib     sheet.jpg --> contact sheet     r
 
 from __future__ import annotations
 
-import io
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.imaging.image_arrays import check_size
 from benchmarks.reporting.figures.codec_styles import Style, styles_of
 from benchmarks.reporting.paper.bjontegaard import anchors, bd_tables
 from benchmarks.reporting.paper.citations import FILE as BIBLIOGRAPHY
 from benchmarks.reporting.paper.citations import Bibliography
 from benchmarks.reporting.paper.figures import draw
 from benchmarks.reporting.paper.group import Group, curves_of, groups
-from benchmarks.reporting.paper.latex import escape, floating, slug
+from benchmarks.reporting.paper.latex import escape, slug
 from benchmarks.reporting.paper.methods import methods
 from benchmarks.reporting.paper.operating_points import points_table
 from benchmarks.reporting.paper.paper_options import DEFAULTS, PaperOptions
@@ -28,7 +26,7 @@ from benchmarks.reporting.paper.published import overlays, published_table
 from benchmarks.reporting.paper.published_references import Reference
 from benchmarks.reporting.paper.rates import MISSING, rates_table
 from benchmarks.reporting.paper.settings import APPENDIX, settings
-from benchmarks.runs.folder_files import exists, read_bytes
+from benchmarks.reporting.paper.sheet import Sheet, include, other_names, sheet_of, why_left_out
 from benchmarks.runs.run_folder import Run, made_from
 from hsc.errors import ResultsError, UsageError
 
@@ -43,8 +41,6 @@ _PREAMBLE = r"""% Made by hsc-bench paper; compile with pdflatex, bibtex and twi
 \emergencystretch=2em
 \begin{document}
 """
-_SHEET = "sheet.jpg"
-_WIDE = {"one": (r"\columnwidth", "figure"), "two": (r"\textwidth", "figure*")}
 
 
 @dataclass
@@ -112,16 +108,16 @@ def _make(runs: Sequence[Run], folder: Path, references: Sequence[Reference], op
     for run in runs:
         if not any(group.run is run for group in all_groups):
             raise ResultsError(f"the run in {run.folder} has no head's scores, so there is nothing to put in a table")
-    sheets = {id(run): _sheet_of(run) for run in runs}
+    sheets = {id(run): sheet_of(run) for run in runs}
     styles = _styles(all_groups)
     bibliography = Bibliography(_suite(runs))
     if not options.only:
         parts.add(parts.body, "methods.tex", methods(all_groups, bibliography))
     for group in all_groups:
         _group(parts, group, references, styles)
-    for run, name in {id(group.run): (group.run, group.name) for group in all_groups}.values():
-        if (sheet := sheets[id(run)]) is not None and options.wants("figure", "sheet"):
-            _sheet(parts, run, name, sheet)
+    for group in {id(group.run): group for group in all_groups}.values():
+        if (sheet := sheets[id(group.run)]) is not None and options.wants("figure", "sheet"):
+            _sheet(parts, group, sheet)
     if references and options.wants("table", "published"):
         parts.add(parts.body, "published.tex", published_table(references))
     parts.remarks += _idle(references, all_groups)
@@ -207,7 +203,7 @@ def _group(parts: _Parts, group: Group, references: Sequence[Reference], styles:
             )
     if options.wants("table", "bd") and (tables := bd_tables(group)):
         parts.add(parts.body, group.file("bd"), "\n".join(tables))
-        labels = [group.label("tab", f"bd-{slug(anchor)}") for anchor in anchors(group)]
+        labels = [group.label("tab", f"bd-{slug(group.called(anchor))}") for anchor in anchors(group)]
         shown.append(("Bjontegaard differences", labels))
     shown += [("curves", [group.label("fig", "curves")]), ("every operating point", [group.label("tab", "points")])]
     if not options.only:
@@ -231,34 +227,10 @@ def _guide(group: Group, shown: Sequence[tuple[str, Sequence[str]]]) -> str:
     )
 
 
-def _sheet(parts: _Parts, run: Run, name: str, sheet: bytes) -> None:
-    """The run's contact sheet, with the LaTeX that includes it."""
-    file = f"{name}-sheet.jpg"
-    (parts.folder / file).write_bytes(sheet)
-    dataset = parts.options.names.get(run.dataset, run.dataset)
-    caption = (
-        f"Decoded images of {escape(dataset)} at like bytes, the rate below each, and the objects that a head finds "
-        "there."
-    )
-    width, kind = _WIDE[parts.options.columns]
-    text = floating([rf"\includegraphics[width={width}]{{{file}}}"], caption, f"fig:{name}-sheet", kind=kind)
-    parts.add(parts.body, f"{name}-sheet.tex", text)
-
-
-def _sheet_of(run: Run) -> bytes | None:
-    """A run's contact sheet as JPEG, None where it has none; refused where it cannot be read."""
-    import PIL.Image
-
-    path = run.folder / _SHEET
-    if not exists(path):
-        return None
-    data = read_bytes(path)
-    try:
-        with PIL.Image.open(io.BytesIO(data), formats=["JPEG"]) as picture:
-            check_size(picture.size[1], picture.size[0], _SHEET)
-            picture.load()
-    except Exception as error:  # Pillow raises what it likes on damaged files, and warns of large ones
-        raise ResultsError(
-            f"the sheet {path} is damaged: {error}; make it again with hsc-bench contact-sheet, or take it away"
-        ) from error
-    return data
+def _sheet(parts: _Parts, group: Group, sheet: Sheet) -> None:
+    """The contact sheet of a run, unless it shows what the paper leaves out."""
+    if reason := why_left_out(sheet, group):
+        parts.remarks.append(reason)
+        return
+    parts.add(parts.body, f"{group.name}-sheet.tex", include(sheet, group, parts.folder))
+    parts.remarks += filter(None, [other_names(sheet, group)])

@@ -13,6 +13,7 @@ import pandas as pd
 from benchmarks.api import Kind, MetricFacts
 from benchmarks.reporting.paper.latex import escape, slug
 from benchmarks.reporting.paper.paper_options import DEFAULTS, PaperOptions
+from benchmarks.runs.display_names import Naming
 from benchmarks.runs.run_folder import Run
 from benchmarks.runs.sentences import too_little
 from benchmarks.stats.bootstrap import side_of_zero
@@ -148,9 +149,10 @@ def groups(runs: Sequence[Run], options: PaperOptions = DEFAULTS) -> list[Group]
         chosen = options.chosen(curves)
         if curves and not chosen:
             raise UsageError(f"--codecs: the run in {run.folder} has none of them; it has {', '.join(curves)}")
-        shown = options.shown_names(curves, _others(run))
+        naming = Naming.of(run.results)
+        shown = options.shown_names(curves, _others(run), naming.names)
         scores, comparisons = (_of_codecs(table, curves, chosen) for table in (run.scores, run.comparisons))
-        scores, comparisons = (_renamed(table, shown) for table in (scores, comparisons))
+        scores, comparisons = (_renamed(table, shown, naming) for table in (scores, comparisons))
         read = scores[(scores["head"] != "") & (scores["status"] != "skipped")]
         for regime in dict.fromkeys(read["regime"]):
             rows, compared = (table[table["regime"].isin((regime, ""))] for table in (scores, comparisons))
@@ -188,12 +190,13 @@ def _of_codecs(table: pd.DataFrame, curves: Sequence[str], chosen: Sequence[str]
     return kept.iloc[kept["codec"].map(lambda label: places.get(label, -1)).argsort(kind="stable")]
 
 
-def _renamed(table: pd.DataFrame, shown: Mapping[str, str]) -> pd.DataFrame:
-    """The table with codecs and heads called as they are shown; anchors, which may be fronts, keep their labels."""
-    if not shown:
-        return table
+def _renamed(table: pd.DataFrame, shown: Mapping[str, str], naming: Naming) -> pd.DataFrame:
+    """The table with codecs and heads called as they are shown, and reasons without paths; anchors, which may be
+    fronts, keep their labels.
+    """
     columns = [name for name in ("codec", "head", "other") if name in table]
-    return table.assign(**{name: table[name].map(lambda label: shown.get(label, label)) for name in columns})
+    called = {name: table[name].map(lambda label: shown.get(label, label)) for name in columns}
+    return table.assign(**called, reason=table["reason"].map(naming.text))
 
 
 def names(folders: Sequence[Path]) -> list[str]:

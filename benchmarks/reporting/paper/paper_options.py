@@ -70,13 +70,16 @@ class PaperOptions:
             if name not in others and not _curves(name, codecs):
                 raise UnknownNameError(f"--names: {_unknown(name, 'codec, head or data set', [*codecs, *others])}")
 
-    def shown_names(self, codecs: Sequence[str], others: Sequence[str]) -> dict[str, str]:
+    def shown_names(
+        self, codecs: Sequence[str], others: Sequence[str], own: Mapping[str, str] | None = None
+    ) -> dict[str, str]:
         """What to call the labels of one run, those that are called otherwise. codecs, others: as ``require_known``.
+        own: the names of the run itself, by label, which hold where no other is given.
 
         Raises:
             UsageError: a name stands for several curves, or two curves would be called alike.
         """
-        shown: dict[str, str] = {}
+        shown = {label: name for label, name in (own or {}).items() if name != label}
         for name, title in self.names.items():
             labels = [name] if name in others else _curves(name, codecs)
             if len(labels) > 1:

@@ -11,6 +11,7 @@ from benchmarks.api import TASKS
 from benchmarks.reporting.paper.bjontegaard import floor_text
 from benchmarks.reporting.paper.group import Group, curves_of
 from benchmarks.reporting.paper.latex import escape
+from benchmarks.runs.display_names import without_paths
 from benchmarks.stats.noise_floor import second_label
 
 APPENDIX = "app:settings"
@@ -97,7 +98,7 @@ def _codecs(group: Group) -> str:
             rf" Each codec's own quality scale was searched for {', '.join(f'{t:g}' for t in targets)} bpp, to "
             rf"within 5\,\%."
         )
-    gone = "; ".join(f"{escape(label)} ({escape(reason)})" for label, reason in about["skipped"].items())
+    gone = "; ".join(escape(without_paths(f"{label} ({reason})")) for label, reason in about["skipped"].items())
     return f"{text} {rates}" + (f" Left out: {gone}." if gone else "")
 
 
