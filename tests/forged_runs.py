@@ -10,7 +10,6 @@ from benchmarks.api import Comparison, ScoreRow
 from benchmarks.reporting import html
 from benchmarks.runs import tables
 from benchmarks.runs.notices import notices_of
-from benchmarks.runs.results import Results
 from benchmarks.runs.rows import frame
 from benchmarks.runs.run_folder import Run, load
 from benchmarks.verify.check_comparisons import computed_again
@@ -30,8 +29,7 @@ def rewrite(folder: Path, change: Callable[[ScoreRow], ScoreRow]) -> None:
 def save(folder: Path, scores: Sequence[ScoreRow]) -> None:
     """Write these scores, and the comparisons and tables that follow from them."""
     run = written(folder)
-    old = run.results
-    forged = Results.of(scores, [], old.columns, old.main_metric, old.facts)
+    forged = replace(run.results, scores=frame(scores, ScoreRow), comparisons=frame([], Comparison))
     comparisons = computed_again(replace(run, results=forged))
     results = replace(forged, comparisons=frame(comparisons, Comparison))
     tables.write(results, folder, notices_of(run.about))

@@ -23,7 +23,6 @@ from run_folders import edit
 from benchmarks.api import ScoreRow
 from benchmarks.reporting.figures import rate_curves
 from benchmarks.runs import archive
-from benchmarks.runs.display_names import given_names
 
 REFERENCE = ROOT / "results" / "reference" / "detection"
 Verdict = tuple[int, str]
@@ -90,7 +89,7 @@ def draw(folder: Path, change: Callable[[ScoreRow], ScoreRow] | None = None) -> 
     if change:
         rows = map(change, run.score_rows)
         results = replace(results, scores=results.scores.assign(value=[row.value for row in rows]))
-    rate_curves.curves(results, folder / "curves", given_names(run.about))
+    rate_curves.curves(results, folder / "curves")
 
 
 def change_everything_alike(folder: Path) -> None:

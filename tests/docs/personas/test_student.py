@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import zlib
 from pathlib import Path
 
 import PIL.Image
@@ -16,6 +15,7 @@ import torch
 from code_blocks import Reader
 from guide import changed, command, file_text, option
 from orchard import CLASSES, write_detector, write_photos
+from pdf_text import pdf_lines
 
 import benchmarks
 
@@ -48,18 +48,6 @@ def run_and_paper(student: Reader, vvc: str, more: str = "") -> str:
     return student.run(command("guides/paper.md", "paper", "--out paper"))
 
 
-def letters(pdf: bytes) -> str:
-    """The texts that a PDF of matplotlib draws."""
-    streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", pdf, re.DOTALL)
-    drawn = b""
-    for stream in streams:
-        try:
-            drawn += zlib.decompress(stream)
-        except zlib.error:
-            continue
-    return b"".join(re.findall(rb"\(((?:\\.|[^\\()])*)\)", drawn)).decode("latin-1")
-
-
 def assert_ready(folder: Path) -> None:
     """The table, the figure and the bibliography are there, with her codec's numbers under its name."""
     latexwalker = pytest.importorskip("pylatexenc.latexwalker")
@@ -76,6 +64,7 @@ def assert_ready(folder: Path) -> None:
         table = texts[f"paper-detection-frozen-{part}.tex"]
         assert NAME in table
         assert "waveletnet" not in table
+    assert NAME in (folder / "results/runs/paper-detection/table.md").read_text("utf-8")
     scores = benchmarks.load(folder / "results" / "runs" / "paper-detection").scores
     points = texts["paper-detection-frozen-points.tex"]
     rates = scores[(scores.codec == "waveletnet") & (scores.metric == "bpp") & (scores.ladder == "")].value
@@ -84,7 +73,7 @@ def assert_ready(folder: Path) -> None:
     included = re.findall(r"\\includegraphics(?:\[[^\]]*\])?\{([^}]*)\}", texts["paper-detection-frozen-curves.tex"])
     assert included
     for figure in [*(paper / name for name in included), folder / "results/runs/paper-detection/curves.pdf"]:
-        assert NAME in letters(figure.read_bytes())
+        assert NAME in pdf_lines(figure)
     with PIL.Image.open(folder / "results/runs/paper-detection/curves.png") as picture:
         assert min(picture.size) > 300
     bibliography = (paper / "references.bib").read_text("utf-8")
