@@ -118,7 +118,8 @@ def _at_matched_rates(blank: Comparison, pair: Pair, facts: MetricFacts) -> Iter
     for share in MATCHED:
         log_rate = low + share * (high - low)
         named = replace(blank, kind="difference_at_rate", at_bpp=math.exp(log_rate), unit=facts.unit)
-        yield _at_rate(named, *(reading(curve, log_rate, facts.bounds) for curve in pair), facts)
+        anchor, test = (reading(curve, log_rate, facts.bounds) for curve in pair)
+        yield _at_rate(named, anchor, test, facts)
 
 
 def _at_rate(blank: Comparison, anchor: Reading | None, test: Reading | None, facts: MetricFacts) -> Comparison:

@@ -133,7 +133,7 @@ def anchor_of(within: Sequence[Measured], bounds: tuple[float, float]) -> Measur
     # Points beside the front repeat one that is on it, so that nothing is read from them.
     one = np.argmax(kept, axis=1)[:, None]
     rates, scores = (np.where(kept, values, np.take_along_axis(values, one, 1)) for values in (rates, scores))
-    return Measured([point for point, kept in zip(points, on_front, strict=True) if kept], rates, scores, resampled)
+    return Measured([point for point, on in zip(points, on_front, strict=True) if on], rates, scores, resampled)
 
 
 def span(curve: Measured) -> tuple[float, float]:

@@ -7,14 +7,15 @@ import zlib
 from pathlib import Path
 
 _STREAM = re.compile(rb"FlateDecode.*?stream\r?\n(.*?)endstream", re.DOTALL)
-_LETTERS = re.compile(rb"\(((?:[^()\\]|\\.)*)\)")
+_TEXT = re.compile(rb"BT\n(.*?)\nET", re.DOTALL)
+_LETTERS = re.compile(rb"\(((?:[^()\\]|\\.)*)\)", re.DOTALL)
 
 
 def pdf_lines(path: Path) -> list[str]:
-    """Each text of a figure that matplotlib wrote with letters of one byte, kerning taken out."""
+    """Each text of a figure that matplotlib wrote, kerning taken out; letters beyond Latin-1 are not told apart."""
     streams = [zlib.decompress(packed) for packed in _STREAM.findall(path.read_bytes())]
-    lines = [line for stream in streams for line in stream.split(b"\n") if re.search(rb"T[jJ]$", line)]
-    return [re.sub(rb"\\(.)", rb"\1", b"".join(_LETTERS.findall(line))).decode("latin-1") for line in lines]
+    texts = [b"".join(_LETTERS.findall(text)) for stream in streams for text in _TEXT.findall(stream)]
+    return [re.sub(rb"\\(.)", rb"\1", text).replace(b"\0", b"").decode("latin-1") for text in texts]
 
 
 def pdf_inches(path: Path) -> tuple[float, float]:

@@ -340,7 +340,7 @@ def test_the_finding_is_on_the_first_screen(detection_run: Path, opened: Callabl
         page = opened(detection_run, size)
         box = page.locator("header .lead").first.bounding_box()
         assert box["y"] + box["height"] < size[1]
-        assert "No codec can be named as the leader" in page.locator("header .lead").first.inner_text()
+        assert "No codec has a BD-rate against blocks" in page.locator("header .lead").first.inner_text()
         assert "dips too much" in page.locator("header").inner_text()
         assert "hsc-bench verify" in page.locator("#verified").inner_text()
 

@@ -69,7 +69,7 @@ def test_without_a_range_the_ladder_is_the_range() -> None:
 def test_rivals_get_at_least_as_many_bytes(photo: Callable[[int, int], Image]) -> None:
     image = photo(64, 96)
     row = tiles(image, Blocks(size=8), [Jpeg(), Blocks()], {"blocks": "Blocks", "jpeg": "JPEG"})
-    assert [one.column for one in row] == ["original", "blocks", "jpeg", "blocks"]
+    assert [one.column for one in row] == ["original", "Blocks", "JPEG", "Blocks"]
     assert row[2].size_bytes >= row[1].size_bytes > 0
     assert row[3].point == "size=8"
     assert all(one.image.shape == image.shape for one in row)
