@@ -28,7 +28,8 @@ EXAMPLES = """
 Tolerances: bitstreams and sizes byte for byte; decoded pixels bit for bit, or within a mean squared difference of
 0.0001 (one level in 0.01 % of the samples); scores of the kept images exactly where predictions are equal, or within
 0.005. Where a run kept all of its images, the scores of the tables and their intervals are computed again; otherwise
-the output names the number of images on which scores were checked. Times and pictures are not checked.
+the output names the number of images on which scores were checked. Times, contact sheets and the images on the page
+are not checked.
 
 A folder is data from somebody else. Codecs, heads and data sets that would start programs, unpickle models, execute
 configs or use the network with the folder's settings are skipped, with the reason, unless --trust is given."""

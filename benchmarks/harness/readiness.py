@@ -187,8 +187,8 @@ def _note(plan: Plan, tell: Callable[[str], None]) -> None:
         if target and between and between.by_name:
             unknown = [name for name in target.classes if name not in between.names.values()]
             notice = (
-                f"head {reader.label}: no class map from {source.name} to {target.name} is written, so classes of the "
-                f"same name are taken to be the same: {listed(between.scored(source, target))}"
+                f"head {reader.label}: there is no class map, so classes of the same name are taken to be the same: "
+                f"{listed(between.scored(source, target))}"
             )
             if spelled := [f"{known} = {name}" for known, name in between.names.items() if known != name]:
                 notice += f"; spelled in two ways: {listed(spelled)}"

@@ -47,8 +47,8 @@ def _wrong_ids(run: Run) -> Iterator[str]:
             keys = [prediction_key(key, cell["route"], cell["head"]) for key in keys]
         if key_of(keys)[:12] != cell_id:
             yield (
-                f"{cell['curve']} {cell['point']}: the provenance of the cell {cell_id} is not the one it was made "
-                f"with (its id would be another)"
+                f"{cell['curve']} {cell['point']}: run.json has other settings or versions than the cell {cell_id} was "
+                f"made with (its id would be another)"
             )
 
 

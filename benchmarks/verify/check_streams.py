@@ -117,7 +117,8 @@ def _streams(rebuilt: Rebuilt, answers: dict[str, Again]) -> Iterator[Verdict]:
         elif (again.sha256, again.size_bytes) == (kept.sha256, kept.size_bytes):
             unaltered, encoded_again = unaltered + (kept.data is not None), encoded_again + (kept.data is None)
         elif kept.data is not None:
-            wrong.append(f"{name}: its {again.size_bytes} bytes are not those the run counted (another sha256)")
+            size = again.size_bytes
+            wrong.append(f"{name}: its {size} bytes in {archive.FILE} are not those the run counted (another sha256)")
         else:
             unlike.append((cell_id, f"{name}: {kept.size_bytes} bytes then, {again.size_bytes} now"))
     right = f"{unaltered} kept streams are unaltered"

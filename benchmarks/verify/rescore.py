@@ -21,6 +21,7 @@ from benchmarks.harness.scorer import score
 from benchmarks.runs.archive import KeptScore, KeptStream
 from benchmarks.runs.keep_streams import scores as kept_scores
 from benchmarks.runs.redecode import Again, prediction_sha256
+from benchmarks.runs.rows import SCORES
 from benchmarks.runs.run_folder import Run
 from benchmarks.stats.bootstrap import Bootstrap
 from benchmarks.stats.metric_facts import TIMES
@@ -109,7 +110,7 @@ def _table(
             number, expected = getattr(row, name), getattr(again, name)
             if not _close(expected, number, key[0] in differing):
                 end = "" if name == "value" else f", the {name} end of its interval,"
-                text = f"is {number:.6g} in the table, the streams of all images give {expected:.6g}"
+                text = f"is {number:.6g} in {SCORES}, the streams of all images give {expected:.6g}"
                 wrong.append(f"{named(row)}{end} {text}")
                 break
     compared = len(recorded.keys() & computed.keys())

@@ -27,7 +27,7 @@ _SHIMS = {
     "hsc-bench": """
 few=$1
 for word in "$@"; do case $word in --list|--help|--version) few=no;; esac; done
-[ "$few" = run ] && set -- "$@" --limit 4 --quiet
+[ "$few" = run ] && set -- "$@" {limit} --quiet
 exec "{python}" -m benchmarks "$@"
 """,
     "pip": """
@@ -77,15 +77,18 @@ def prose(text: str) -> str:
 
 
 class Reader:
-    """Somebody who does what a page says, in a folder of their own. cache: shared by all pages."""
+    """Somebody who does what a page says, in a folder of their own. cache: shared by all pages. limit: the number of
+    images of a run, None for as many as the line says.
+    """
 
-    def __init__(self, folder: Path, cache: Path) -> None:
+    def __init__(self, folder: Path, cache: Path, limit: int | None = 4) -> None:
         self.folder = folder
         programs = folder.parent / f"{folder.name}-bin"
         programs.mkdir()
         for name, body in _SHIMS.items():
             program = programs / name
-            text = body.format(python=sys.executable, here=Path(__file__).parent)
+            most = "" if limit is None else f"--limit {limit}"
+            text = body.format(python=sys.executable, here=Path(__file__).parent, limit=most)
             program.write_text(f"#!/usr/bin/env bash\n{text}\n", "utf-8")
             program.chmod(0o755)
         (folder / "results").mkdir()

@@ -52,10 +52,11 @@ def _value(name: str, kind: int, shape: Sequence[int | str]) -> bytes:
     return _bytes(1, name) + _bytes(2, _bytes(1, _number(1, kind) + _bytes(2, dims)))
 
 
-def _node(operation: str, inputs: Sequence[str], output: str, **attributes: int) -> bytes:
+def _node(operation: str, inputs: Sequence[str], output: str, **attributes: int | Sequence[int]) -> bytes:
     node = b"".join(_bytes(1, name) for name in inputs) + _bytes(2, output) + _bytes(4, operation)
     for name, value in attributes.items():
-        node += _bytes(5, _bytes(1, name) + _number(3, value) + _number(20, 2))
+        number = _number(3, value) if isinstance(value, int) else b"".join(_number(8, entry) for entry in value)
+        node += _bytes(5, _bytes(1, name) + number + _number(20, 2 if isinstance(value, int) else 7))
     return node
 
 
@@ -130,4 +131,30 @@ def segmenter(
         else _value("logits", _FLOAT, (batch, len(weights), height, width))
     )
     graph += _bytes(12, answer)
+    return _number(1, 8) + _bytes(7, graph) + _bytes(8, _number(2, 13))
+
+
+def cell_detector(weights: np.ndarray, bias: np.ndarray, image_hw: tuple[int, int], cell: int) -> bytes:
+    """A detector in the layout of YOLOv8, (1, 4 + classes, cells): a box for each cell of the image.
+
+    Its scores are the sigmoid of ``weights`` (classes, 3) times the mean colour of the cell, 0 to 1, plus ``bias``
+    (classes,). cell: a side in pixels, by which image_hw can be divided.
+    """
+    height, width = image_hw
+    rows, columns, classes = height // cell, width // cell, len(weights)
+    y, x = np.mgrid[:rows, :columns] * cell + cell / 2
+    boxes = np.stack([x.ravel(), y.ravel(), *np.full((2, rows * columns), float(cell))])
+    means = np.broadcast_to(weights[:, :, None, None] / cell**2, (classes, 3, cell, cell))
+    nodes = (
+        _node("Conv", ["pixels", "weights", "bias"], "logits", strides=(cell, cell)),
+        _node("Sigmoid", ["logits"], "probabilities"),
+        _node("Reshape", ["probabilities", "flat"], "scores"),
+        _node("Concat", ["boxes", "scores"], "candidates", axis=1),
+    )
+    kept = {"weights": means.astype("f4"), "bias": bias.astype("f4"), "boxes": boxes[None].astype("f4")}
+    kept["flat"] = np.array([1, classes, rows * columns])
+    graph = b"".join(_bytes(1, node) for node in nodes) + _bytes(2, "toy")
+    graph += b"".join(_bytes(5, _any_tensor(name, values)) for name, values in kept.items())
+    graph += _bytes(11, _value("pixels", _FLOAT, (1, 3, height, width)))
+    graph += _bytes(12, _value("candidates", _FLOAT, (1, 4 + classes, rows * columns)))
     return _number(1, 8) + _bytes(7, graph) + _bytes(8, _number(2, 13))

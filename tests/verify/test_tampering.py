@@ -5,27 +5,25 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import PIL.Image
 import pytest
+from forged_runs import raised, rewrite, save, written
 from hsc_testkit import Blocks, FindSquares
 from run_folders import IMAGES, SIZES, edit, failures, judged, write_run
 
-from benchmarks.api import Comparison, ScoreRow
+from benchmarks.api import ScoreRow
 from benchmarks.cli.run import main as run_main
 from benchmarks.codecs.jpeg import Jpeg
 from benchmarks.reporting import html
 from benchmarks.reporting.figures import rate_curves
-from benchmarks.runs import archive, records, tables
-from benchmarks.runs.results import Results
-from benchmarks.runs.rows import frame
-from benchmarks.runs.run_folder import Run, load
+from benchmarks.runs import archive, records
+from benchmarks.runs.run_folder import load
 from benchmarks.stats.bootstrap import Bootstrap, interval
-from benchmarks.verify.check_comparisons import computed_again
 from hsc.errors import ResultsError
 
 WHOLE, SOME = IMAGES, 2
@@ -48,33 +46,6 @@ def copied(runs: dict[int, Path], tmp_path: Path) -> Callable[[int], Path]:
     return lambda keep: Path(
         shutil.copytree(runs[keep], tmp_path / f"run{keep}", ignore=shutil.ignore_patterns("cache"))
     )
-
-
-def written(folder: Path) -> Run:
-    """The run as its files stand."""
-    return load(folder, consistent=False)
-
-
-def rewrite(folder: Path, change: Callable[[ScoreRow], ScoreRow]) -> None:
-    """Other scores, with comparisons, tables and page made from them as an honest run would."""
-    save(folder, [change(row) for row in written(folder).score_rows])
-    html.write(folder)
-
-
-def save(folder: Path, scores: Sequence[ScoreRow]) -> None:
-    """Write these scores, and the comparisons and tables that follow from them."""
-    run = written(folder)
-    old = run.results
-    forged = Results.of(scores, [], old.columns, old.main_metric, old.facts)
-    comparisons = computed_again(replace(run, results=forged))
-    tables.write(replace(forged, comparisons=frame(comparisons, Comparison)), folder)
-
-
-def raised(row: ScoreRow) -> ScoreRow:
-    """Twenty points more, the interval too."""
-    if not (row.head and row.metric == "ap" and row.codec == "blocks"):
-        return row
-    return replace(row, **{name: min(getattr(row, name) + 0.2, 1.0) for name in ("value", "low", "high")})
 
 
 def texts(verdicts: list[Any], about: str) -> str:
@@ -395,7 +366,7 @@ def test_an_added_metric_that_is_unbounded_and_better_when_lower(tmp_path: Path)
     edit(folder / "scores.csv", lambda row: {**row, "value": "-1"} if row["metric"] == "count_error" else row)
     assert "count_error is -1, it lies between 0 and inf" in failures(judged(folder, streams=False)[1])
     edit(folder / "scores.csv", lambda row: {**row, "value": "7"} if row["metric"] == "count_error" else row)
-    assert "count_error is 7 in the table, the streams of all images give" in failures(judged(folder)[1])
+    assert "count_error is 7 in scores.csv, the streams of all images give" in failures(judged(folder)[1])
 
 
 @pytest.mark.parametrize(
