@@ -220,7 +220,7 @@ def read_output(path: Path, name: str, limit: int = MAX_OUTPUT_BYTES, notes: str
     try:
         status = path.stat()
     except OSError:
-        raise ProcessError(f"{name} ended well but left no {path.name}{notes}") from None
+        raise ProcessError(f"{name} told of no error but left no {path.name}{notes}") from None
     if not stat.S_ISREG(status.st_mode):
         raise ProcessError(f"{name} left a {path.name} that is a folder, pipe or device, expected a file{notes}")
     if not 0 < status.st_size <= limit:
