@@ -24,6 +24,21 @@ private folder, ``{stem}`` is the output without its suffix, for programs that a
 for from there, others on PATH. A program that writes to stdout needs a shell:
 ``["sh", "-c", 'enc "$0" > "$1"', "{input}", "{output}"]``.
 
+A program that takes long to start has, in place of ``encode`` and ``decode``, one of two tables:
+
+    [server]                               # one process for each worker of a run, asked in JSON lines on its stdin
+    command = ["/opt/turbo/bin/python", "{folder}/server.py", "--device", "{device}"]
+    start_s = 120                          # optional: the time until it is ready
+
+    [batch]                                # one call codes all files of the folder {input} into the folder {output}
+    encode = ["turbo-enc", "-quality", "{quality}", "{input}", "{output}"]
+    decode = ["turbo-dec", "{input}", "{output}"]
+    images = 50                            # optional: the most files of a call
+    start_s = 120                          # optional: a call may take this, and ``timeout_s`` for each file
+
+``{device}`` is the run's device. ``benchmarks/programs/codec_server.py`` has the protocol of a server;
+``benchmarks/codecs/_batch_codec.py`` the names of files in folders.
+
 The identity contains the sha256 of: the programs; files, and folders below the TOML's, that their arguments or a
 setting name; Python modules beside a script that it imports; programs that a shell script calls; and everything in
 ``files``. List there what a program finds by itself: weights, tables, shared libraries. A folder that programs write to

@@ -12,6 +12,8 @@ import pytest
 
 from benchmarks.api import CODECS
 from benchmarks.codecs.command import load_codec_file
+from benchmarks.conformance.checks import examine
+from benchmarks.conformance.codec_rules import CONTRACT
 from hsc.api import CodesBatches, Image
 from hsc.errors import BitstreamError, ProcessError, SpecError
 
@@ -83,6 +85,15 @@ def test_one_image_is_a_batch_of_one(tmp_path: Path) -> None:
     assert data == codec.encode_batch([image])[0]
     assert np.array_equal(codec.decode(data), image)
     assert calls(tmp_path) == ["encode 1", "encode 1", "decode 1"]
+
+
+def test_it_keeps_the_contract_of_batches(tmp_path: Path) -> None:
+    codec = batched(tmp_path)
+    (check,) = (check for check in CONTRACT if check.name == "codes_a_batch_as_one_by_one")
+    assert examine(codec, check).state == "passed"
+    cls: Any = type(codec)
+    cls.encode_batch = lambda self, images: [b"BAT2" + bytes([len(images)])] * len(images)
+    assert "other bytes" in examine(codec, check).text
 
 
 def test_a_file_that_is_left_out_fails_alone(tmp_path: Path) -> None:

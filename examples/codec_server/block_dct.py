@@ -10,7 +10,7 @@ from torch.nn import functional
 HEAD = struct.Struct("<4sHHBI")  # magic, height, width, step, crc32 of all else
 
 
-class Blocks:
+class BlockDct:
     """The encoder and decoder. step: of the rounding, 1 to 255; more is smaller."""
 
     def __init__(self, device):
