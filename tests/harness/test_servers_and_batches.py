@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -189,33 +190,38 @@ def outcome_of(folder: Path) -> Any:
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=["TERM", "INT", "KILL"])
 def test_a_run_that_is_ended_leaves_no_server(tmp_path: Path, number: signal.Signals) -> None:
-    process = hanging(tmp_path)
-    (pid,) = starts(tmp_path)
-    process.send_signal(number)
-    _, told = process.communicate(timeout=60)
+    with hanging(tmp_path) as process:
+        (pid,) = starts(tmp_path)
+        process.send_signal(number)
+        _, told = process.communicate(timeout=60)
     assert b"Traceback" not in told
     assert within(10, lambda: not alive(pid))
 
 
 @pytest.mark.slow
 def test_a_worker_that_is_killed_leaves_no_server(tmp_path: Path) -> None:
-    process = hanging(tmp_path)
-    (pid,) = starts(tmp_path)
-    worker = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
-    (tmp_path / "server.py").write_text(SERVER.replace('bad == "hangs"', "False"))
-    os.kill(worker, signal.SIGKILL)
-    assert within(20, lambda: not alive(pid))
-    _, told = process.communicate(timeout=120)
+    with hanging(tmp_path) as process:
+        (pid,) = starts(tmp_path)
+        worker = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+        (tmp_path / "server.py").write_text(SERVER.replace('bad == "hangs"', "False"))
+        os.kill(worker, signal.SIGKILL)
+        assert within(20, lambda: not alive(pid))
+        _, told = process.communicate(timeout=300)
     assert process.returncode == 0, told.decode()
 
 
-def hanging(folder: Path) -> subprocess.Popen[bytes]:
-    """A run whose server hangs in its first request."""
+@contextlib.contextmanager
+def hanging(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A run whose server hangs in its first request; it has ended when the block does."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests/plugin")])}
     where = {"cache": folder / "cache", "out": folder / "out", "workers": 1, "gallery": 0, "resamples": 0}
     line = squares_line("--no-noise-floor", "--codec-file", str(served(folder, "hangs")), codec="served", **where)
     process = subprocess.Popen(
         line, env=environment, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
     )
-    assert within(120, (folder / "begun").is_file)
-    return process
+    try:
+        assert within(300, (folder / "begun").is_file)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
