@@ -80,9 +80,7 @@ class DescribedCodec:
             files = self.files_of_command(command)
             for file, sha256 in zip(files, sha256_of_files(files), strict=True):
                 facts[f"{role}:{self._shown(file)}_sha256"] = sha256
-        named = sorted({file for value in self.values().values() for file in self._named_by(value)})
-        listed = sorted({file for pattern in about.files for file in files_of(pattern, about.folder)})
-        for source, files in (("settings", named), ("files", listed)):
+        for source, files in (("settings", self._files_of_settings()), ("files", self._files_listed())):
             if files:
                 facts[f"{source}_sha256"] = digest_of((self._shown(file), file) for file in files)
         version = _version(about)
@@ -100,6 +98,10 @@ class DescribedCodec:
         program = program_path(command[0], about.folder)
         called = named_files((str(file) for file in called_by(Path(program))), about.folder) if program else []
         return [*called, *named_files(self._arguments(command, _UNKNOWN), about.folder, self.cwd)]
+
+    def files_stated(self) -> list[Path]:
+        """The files that settings name, and those under ``files`` of the codec file."""
+        return [*self._files_of_settings(), *self._files_listed()]
 
     def words(self, command: Sequence[str], paths: Mapping[str, str]) -> list[str]:
         """The words of a command to run: its program's path, and its arguments with their placeholders filled in."""
@@ -155,6 +157,13 @@ class DescribedCodec:
             "folder": self.description.folder,
         }
         return [PLACEHOLDER.sub(lambda match: values[match.group(1)], word) for word in command[1:]]
+
+    def _files_of_settings(self) -> list[Path]:
+        return sorted({file for value in self.values().values() for file in self._named_by(value)})
+
+    def _files_listed(self) -> list[Path]:
+        about = self.description
+        return sorted({file for pattern in about.files for file in files_of(pattern, about.folder)})
 
     def _named_by(self, value: Any) -> Iterator[Path]:
         """The files that a setting names, relative to the TOML's folder: a file, or all files below a folder.

@@ -65,4 +65,4 @@ class ServerCodec(DescribedCodec):
 @functools.lru_cache(maxsize=64)
 def _files(codec: ServerCodec) -> tuple[Path, ...]:
     """The files that a codec's server is known to read, whose change asks for another server."""
-    return tuple(codec.files_of_command(codec.description.server))
+    return tuple(dict.fromkeys([*codec.files_of_command(codec.description.server), *codec.files_stated()]))

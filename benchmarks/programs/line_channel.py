@@ -60,6 +60,7 @@ class LineChannel:
         if self._unread:
             raise ChannelError(f"wrote {bytes(self._unread[:80])!r} to stdout without having been asked")
         self._unwritten = line + b"\n"
+        self._unregister(self._stdin)  # it may have answered before it had read all of the last line
         self._selector.register(self._stdin, selectors.EVENT_WRITE)
         return self.read_line(deadline)
 

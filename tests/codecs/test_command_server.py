@@ -212,6 +212,19 @@ def test_a_changed_program_is_another_server(tmp_path: Path) -> None:
     assert (tmp_path / "quit").exists(), "the first was asked to quit"
 
 
+def test_changed_weights_are_another_server(tmp_path: Path) -> None:
+    (tmp_path / "weights").write_bytes(b"1")
+    file = tmp_path / "served.toml"
+    served(tmp_path)
+    file.write_text('files = ["weights"]\n' + file.read_text())
+    codec: Any = CODECS.build(load_codec_file(file)[0])
+    codec.encode(PICTURE)
+    codec.encode(PICTURE)
+    (tmp_path / "weights").write_bytes(b"23")
+    codec.encode(PICTURE)
+    assert len(starts(tmp_path)) == 2
+
+
 def test_ends_when_asked_and_with_all_its_children(tmp_path: Path) -> None:
     codec = served(tmp_path)
     codec.encode(PICTURE)
