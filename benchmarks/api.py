@@ -356,7 +356,10 @@ class ScoresMasks(Protocol):
 
 @dataclass(frozen=True)
 class StreamRecord:
-    """What coding one image gave. status: "ok", or "failed" with a reason (then sizes and times are 0)."""
+    """What coding one image gave. status: "ok", or "failed" with a reason (then sizes and times are 0).
+
+    encode_s, decode_s: NaN where the image was coded in a batch with others.
+    """
 
     image_id: str
     image_hw: tuple[int, int]

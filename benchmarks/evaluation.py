@@ -25,6 +25,7 @@ from benchmarks.harness.plan import Plan
 from benchmarks.harness.progress import Progress, Silent
 from benchmarks.harness.readers import Reader
 from benchmarks.harness.readiness import make_ready
+from benchmarks.programs.codec_server import end_servers
 from benchmarks.reporting.outcome import Execution, Outcome
 from benchmarks.stats import anchors as anchors_of
 from benchmarks.stats.bootstrap import RESAMPLES, Bootstrap
@@ -278,6 +279,7 @@ def run(
             return Outcome(plan, scored, comparisons, counts, collect(plan, store), keeping, execution)
     finally:
         progress.end()
+        end_servers()  # of this process, where the executor is ``Inline``
         if own:
             own.close()
 

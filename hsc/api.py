@@ -159,6 +159,24 @@ class Edits(Protocol):
 
 
 @runtime_checkable
+class CodesBatches(Protocol):
+    """Capability: many images coded in one call, for a codec that takes long to start. A run then has no time of an
+    image.
+
+    An answer is as long as what came, with a ``CodecError`` in the place of whatever could not be coded. It must not
+    depend on what else is in the batch: ``encode`` and ``decode`` give the same.
+    """
+
+    @property
+    def batch_images(self) -> int:
+        """The most images in a call."""
+
+    def encode_batch(self, images: Sequence[Image]) -> Sequence[bytes | Exception]: ...
+
+    def decode_batch(self, streams: Sequence[bytes]) -> Sequence[Image | Exception]: ...
+
+
+@runtime_checkable
 class EstimatesBits(Protocol):
     """Capability: the entropy model's estimate of one image's bits, reported beside the real size and never as it."""
 

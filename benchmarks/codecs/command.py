@@ -24,6 +24,21 @@ private folder, ``{stem}`` is the output without its suffix, for programs that a
 for from there, others on PATH. A program that writes to stdout needs a shell:
 ``["sh", "-c", 'enc "$0" > "$1"', "{input}", "{output}"]``.
 
+A program that takes long to start has, in place of ``encode`` and ``decode``, one of two tables:
+
+    [server]                               # one process for each worker of a run, asked in JSON lines on its stdin
+    command = ["/opt/turbo/bin/python", "{folder}/server.py", "--device", "{device}"]
+    start_s = 120                          # optional: the time until it is ready
+
+    [batch]                                # one call codes all files of the folder {input} into the folder {output}
+    encode = ["turbo-enc", "-quality", "{quality}", "{input}", "{output}"]
+    decode = ["turbo-dec", "{input}", "{output}"]
+    images = 50                            # optional: the most files of a call
+    start_s = 120                          # optional: a call may take this, and ``timeout_s`` for each file
+
+``{device}`` is the run's device. ``benchmarks/programs/codec_server.py`` has the protocol of a server;
+``benchmarks/codecs/_batch_codec.py`` the names of files in folders.
+
 The identity contains the sha256 of: the programs; files, and folders below the TOML's, that their arguments or a
 setting name; Python modules beside a script that it imports; programs that a shell script calls; and everything in
 ``files``. List there what a program finds by itself: weights, tables, shared libraries. A folder that programs write to
@@ -34,27 +49,17 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
-import io
-import os
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
-
-import numpy as np
+from typing import Any
 
 from benchmarks.api import CODECS
-from benchmarks.files.content_index import digest_of, sha256_of_files
-from benchmarks.formats.codec_file import PLACEHOLDER, Description, describe
-from benchmarks.imaging.image_arrays import require_image
-from benchmarks.imaging.image_decoding import decode_image
-from benchmarks.programs.external_program import Finished, binary_sha256, private_folder, run_program
-from benchmarks.programs.program_files import called_by, files_below, files_of, named_files, program_path
-from hsc.api import Image
-from hsc.errors import BitstreamError, CodecError, ImageError, ProcessError, SpecError
-
-_FORMATS = {"png": "PNG", "bmp": "BMP", "tif": "TIFF", "tiff": "TIFF"}
+from benchmarks.codecs._batch_codec import BatchCodec
+from benchmarks.codecs._described_codec import DescribedCodec
+from benchmarks.codecs._program_codec import ProgramCodec
+from benchmarks.codecs._server_codec import ServerCodec
+from benchmarks.formats.codec_file import describe
+from hsc.errors import SpecError
 
 
 def load_codec_file(path: Path | str) -> list[str]:
@@ -74,159 +79,11 @@ def load_codec_file(path: Path | str) -> list[str]:
     return [_registered(text, str(path.resolve())).description.name]
 
 
-class CommandCodec:
-    """Base class of all described codecs; a subclass adds the fields and is a frozen dataclass."""
-
-    description: ClassVar[Description]
-    rate_field: ClassVar[str] = ""
-    ladder: ClassVar[tuple[Any, ...]] = ()
-
-    @property
-    def codec_file(self) -> str:
-        """The path of the TOML file that describes the codec, which a command line must name beside its spec."""
-        return self.description.file
-
-    def encode(self, image: Image) -> bytes:
-        about = self.description
-        with private_folder() as folder:
-            source, target = folder / f"input.{about.image}", folder / f"output.{about.stream}"
-            source.write_bytes(_image_file(require_image(image), about.image))
-            return self._run(about.encode, source, target).files[target.name]
-
-    def decode(self, data: bytes) -> Image:
-        about = self.description
-        if not data:
-            raise BitstreamError(f"the {about.name} stream is empty")
-        if program_path(about.decode[0], about.folder) is None:
-            raise CodecError(str(self.available()))
-        with private_folder() as folder:
-            source, target = folder / f"input.{about.stream}", folder / f"output.{about.image}"
-            source.write_bytes(data)
-            try:
-                return decode_image(self._run(about.decode, source, target).files[target.name], name=target.name)
-            except ProcessError as error:
-                raise BitstreamError(f"the {about.name} decoder did not take {len(data)} bytes: {error}") from error
-            except ImageError as error:
-                raise BitstreamError(f"the {about.name} decoder left no usable image: {error}") from error
-
-    def available(self) -> str | None:
-        about = self.description
-        for command in (about.encode, about.decode, about.version):
-            if command and program_path(command[0], about.folder) is None:
-                place = "an executable file there" if "/" in command[0] else "on PATH"
-                return (
-                    f"the codec {about.name} needs the program {command[0]!r}, which is not {place}; "
-                    f"install it or correct the path"
-                )
-        for pattern in about.files:
-            if not files_of(pattern, about.folder):
-                return (
-                    f"the codec {about.name} says files = {pattern!r}, and there is no such file in {about.folder!r}; "
-                    f"correct or drop it in its TOML"
-                )
-        if about.cwd and not Path(_cwd(about)).is_dir():
-            return (
-                f"the codec {about.name} says cwd = {about.cwd!r}, and there is no folder {_cwd(about)!r}; "
-                f"correct or drop it in its TOML"
-            )
-        try:
-            _version(about)
-        except ProcessError as error:
-            return f"the codec {about.name} cannot tell its version: {error}; correct or drop version = in its TOML"
-        return None
-
-    def provenance(self) -> Mapping[str, str]:
-        """Hashes of the TOML, of the programs, and of all files that they are known to read; the version if stated."""
-        about = self.description
-        facts = {"code": "command-1", "toml_sha256": hashlib.sha256(about.text.encode()).hexdigest()}
-        for role, command in (("encoder", about.encode), ("decoder", about.decode)):
-            program = program_path(command[0], about.folder)
-            facts[f"{role}_sha256"] = binary_sha256(program) if program else "missing"
-            called = named_files((str(file) for file in called_by(Path(program))), about.folder) if program else []
-            files = [*called, *named_files(self._words(command[1:], _UNKNOWN), about.folder, _cwd(about))]
-            for file, sha256 in zip(files, sha256_of_files(files), strict=True):
-                facts[f"{role}:{self._shown(file)}_sha256"] = sha256
-        named = sorted({file for value in self._values().values() for file in self._named_by(value)})
-        listed = sorted({file for pattern in about.files for file in files_of(pattern, about.folder)})
-        for source, files in (("settings", named), ("files", listed)):
-            if files:
-                facts[f"{source}_sha256"] = digest_of((self._shown(file), file) for file in files)
-        version = _version(about)
-        return facts | ({"version": version} if version else {})
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by the TOML's text, because the receiving process does not have the class."""
-        return _restore, (self.description.text, self.description.file, self._values())
-
-    def _run(self, command: Sequence[str], source: Path, target: Path) -> Finished:
-        """Run one of the programs on files in their private folder.
-
-        Raises:
-            ProcessError: it failed, or left no target; the message then names the files that it left instead.
-        """
-        about, folder = self.description, target.parent
-        paths = {
-            "input": str(source),
-            "output": str(target),
-            "stem": str(target.with_suffix("")),
-            "input_stem": str(source.with_suffix("")),
-        }
-        words = [str(program_path(command[0], about.folder) or command[0]), *self._words(command[1:], paths)]
-        cwd = Path(_cwd(about)) if about.cwd else None
-        try:
-            return run_program(words, folder=folder, cwd=cwd, timeout_s=about.timeout_s, outputs=[target.name])
-        except ProcessError as error:
-            others = sorted(file.name for file in folder.iterdir() if file not in (source, target))
-            if others and not target.exists():
-                names = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
-                raise ProcessError(
-                    f"{error}; it left {names} in place of {target.name}, the one file that is read; {_SUFFIX_CURE}"
-                ) from error
-            if f".{about.stream}" in str(error):
-                raise ProcessError(f"{error}; {_SUFFIX_CURE}") from error
-            raise
-
-    def _words(self, command: Sequence[str], paths: Mapping[str, str]) -> list[str]:
-        """The words of a command with their placeholders filled in."""
-        values = {
-            **{name: str(value) for name, value in self._values().items()},
-            **paths,
-            "folder": self.description.folder,
-        }
-        return [PLACEHOLDER.sub(lambda match: values[match.group(1)], word) for word in command]
-
-    def _values(self) -> dict[str, Any]:
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
-
-    def _named_by(self, value: Any) -> Iterator[Path]:
-        """The files that a setting names, relative to the TOML's folder: a file, or all files below a folder.
-
-        A folder that contains the TOML or the temporary files is not meant.
-        """
-        path = Path(self.description.folder, value) if isinstance(value, str) and value.strip("./") else None
-        shared = (Path(self.description.folder), Path(tempfile.gettempdir()))
-        if path and (
-            os.path.isfile(path)
-            or (os.path.isdir(path) and not any(folder.resolve().is_relative_to(path.resolve()) for folder in shared))
-        ):
-            yield from files_below(path)
-
-    def _shown(self, file: Path) -> str:
-        """A file's path relative to the TOML's folder, or its whole path if it lies elsewhere."""
-        folder = Path(self.description.folder)
-        return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else file.as_posix()
-
-
-_SUFFIX_CURE = 'where a program goes by the suffix, say so in the codec file, as in stream = "j2k" or image = "bmp"'
-_UNKNOWN = dict.fromkeys(("input", "output", "stem", "input_stem"), "\0")
-"""Stands for the files that exist only while a program runs."""
-
-
-def _restore(text: str, file: str, values: Mapping[str, Any]) -> CommandCodec:
+def _restore(text: str, file: str, values: Mapping[str, Any]) -> DescribedCodec:
     return _registered(text, file)(**values)
 
 
-def _registered(text: str, file: str) -> type[CommandCodec]:
+def _registered(text: str, file: str) -> type[DescribedCodec]:
     """The class of a description, registered under its name; it replaces an earlier description of the same file.
 
     Raises:
@@ -236,55 +93,30 @@ def _registered(text: str, file: str) -> type[CommandCodec]:
     name = cls.description.name
     if name in CODECS.names():
         known: Any = CODECS.get(name)
-        if not issubclass(known, CommandCodec) or known.description.file != file:
+        if not issubclass(known, DescribedCodec) or known.description.file != file:
             raise SpecError(f"the codec file names its codec {name!r}, as another does ({known.__module__}); rename it")
     return CODECS.register(name)(cls)
 
 
 @functools.lru_cache(maxsize=64)
-def _codec_class(text: str, file: str) -> type[CommandCodec]:
+def _codec_class(text: str, file: str) -> type[DescribedCodec]:
     """The class of a description; there is one in this process."""
     about = describe(text, file)
     defaults = [(about.rate_field, about.ladder[-1])] if about.rate_field else []
     fields = [(name, type(value), dataclasses.field(default=value)) for name, value in [*defaults, *about.settings]]
+    programs = dict.fromkeys([*about.encode[:1], *about.decode[:1], *about.server[:1]])
     namespace = {
         "description": about,
         "rate_field": about.rate_field,
         "ladder": about.ladder,
         "__module__": __name__,
-        "__doc__": f"{about.name}, by {about.encode[0]} and {about.decode[0]}.",
+        "__doc__": f"{about.name}, by {' and '.join(programs)}.",
+        "__reduce__": _reduced,
     }
-    return dataclasses.make_dataclass(about.name, fields, bases=(CommandCodec,), namespace=namespace, frozen=True)
+    base = ServerCodec if about.server else BatchCodec if about.batch_images else ProgramCodec
+    return dataclasses.make_dataclass(about.name, fields, bases=(base,), namespace=namespace, frozen=True)
 
 
-def _cwd(about: Description) -> str:
-    """The folder where the programs run; "" for a private folder."""
-    return str(Path(about.folder, about.cwd.replace("{folder}", about.folder))) if about.cwd else ""
-
-
-def _version(about: Description) -> str:
-    """The first line that the version command writes, "" if there is no such command."""
-    if not about.version:
-        return ""
-    program = program_path(about.version[0], about.folder)
-    return _version_output(about, binary_sha256(program) if program else "")
-
-
-@functools.lru_cache(maxsize=64)
-def _version_output(about: Description, _sha256: str) -> str:
-    """The value of ``_version``, cached by the hash of the program."""
-    command = [str(program_path(about.version[0], about.folder) or about.version[0])]
-    run = run_program([*command, *(part.replace("{folder}", about.folder) for part in about.version[1:])], timeout_s=20)
-    lines = (run.stdout.decode(errors="replace") + "\n" + run.stderr).split("\n")
-    return next((line.strip()[:200] for line in lines if line.strip()), "")
-
-
-def _image_file(image: Image, kind: str) -> bytes:
-    import PIL.Image
-
-    if kind in ("ppm", "pnm"):
-        return f"P6\n{image.shape[1]} {image.shape[0]}\n255\n".encode() + image.tobytes()
-    buffer = io.BytesIO()
-    options = {"compress_level": 1} if kind == "png" else {}
-    PIL.Image.fromarray(np.ascontiguousarray(image)).save(buffer, format=_FORMATS[kind], **options)
-    return buffer.getvalue()
+def _reduced(codec: DescribedCodec) -> tuple[Any, ...]:
+    """Pickle by the TOML's text, because the receiving process does not have the class."""
+    return _restore, (codec.description.text, codec.description.file, codec.values())

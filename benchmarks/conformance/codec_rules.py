@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.api import CODECS
 from benchmarks.conformance.checks import Contract, Failed, NotApplicable, demand
 from benchmarks.imaging.psnr import psnr
-from hsc.api import Codec, DecodesLatents, Image, Ranged
+from hsc.api import Codec, CodesBatches, DecodesLatents, Image, Ranged
 from hsc.errors import BitstreamError, HscError
 from hsc.registry import config, parse_spec
 
@@ -191,6 +191,23 @@ def gives_the_same_bytes_twice(codec: Any) -> None:
     image = photo(37, 50)
     point = at_point(codec, 0)
     demand(point.encode(image) == point.encode(image), "two encodes of one image differ")
+
+
+@CONTRACT.rule()
+def codes_a_batch_as_one_by_one(codec: Any) -> None:
+    """It codes several images in one call to the same bytes, and decodes them to the same pixels, as one by one."""
+    point: object = at_point(codec, 0)
+    if not isinstance(point, CodesBatches):
+        raise NotApplicable("it codes no batches")
+    one: Any = point
+    images = [photo(7, 5), photo(37, 50), photo(16, 16, seed=1)]
+    streams: list[Any] = list(point.encode_batch(images))
+    demand(streams == [one.encode(image) for image in images], "a batch gives other bytes than one by one")
+    decoded: list[Any] = list(point.decode_batch([*streams, b"not a stream at all"]))
+    demand(len(decoded) == 4, f"a batch of 4 streams gives {len(decoded)} answers")
+    same = all(np.array_equal(one.decode(data), image) for data, image in zip(streams, decoded, strict=False))
+    demand(same, "a batch gives other pixels than one by one")
+    demand(isinstance(decoded[3], BitstreamError), "a foreign stream in a batch is not answered with a BitstreamError")
 
 
 @CONTRACT.rule()

@@ -16,24 +16,52 @@ from hsc.errors import SpecError
 IMAGES = ("png", "ppm", "pnm", "bmp", "tif", "tiff")
 PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _MAX_TIMEOUT_S = 1e7
-_KEYS = ("name", "encode", "decode", "image", "stream", "files", "cwd", "version", "timeout_s", "rate", "settings")
+START_S = 120.0
+"""The time for a server or a batch program to start, where its file does not say."""
+BATCH_IMAGES = 50
+"""Images in a call of a batch program, where its file does not say."""
+_MAX_BATCH_IMAGES = 10_000
+_KEYS = (
+    "name",
+    "encode",
+    "decode",
+    "server",
+    "batch",
+    "image",
+    "stream",
+    "files",
+    "cwd",
+    "version",
+    "timeout_s",
+    "rate",
+    "settings",
+)
+_TABLE_KEYS = {"server": ("command", "start_s"), "batch": ("encode", "decode", "start_s", "images")}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _FIELD = re.compile(r"[a-z][a-z0-9_]*")
 _SUFFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]{0,15}")
 _RESERVED = ("input", "output", "stem", "input_stem", "folder")
+_FILLED_IN = ("folder", "device")
+"""Placeholders that name no file of a call; a setting may have the name of the second, and then it is meant."""
 
 
 @dataclass(frozen=True)
 class Description:
     """The checked content of a codec file.
 
-    image, stream: suffixes without a dot. cwd: the folder where the programs run, "" for a private folder. settings:
-    (field, default). file: the TOML file's path. text: its whole text.
+    encode, decode: a program's words, empty with a server. server: its words, empty without one. batch_images: the most
+    images in a call of a program that codes folders, 0 for one that codes files. start_s: the time for a server to be
+    ready, and what a batch call may take beside ``timeout_s`` for each image. image, stream: suffixes without a dot.
+    cwd: the folder where the programs run, "" for a private folder. settings: (field, default). file: the TOML file's
+    path. text: its whole text.
     """
 
     name: str
     encode: tuple[str, ...]
     decode: tuple[str, ...]
+    server: tuple[str, ...]
+    batch_images: int
+    start_s: float
     image: str
     stream: str
     files: tuple[str, ...]
@@ -67,23 +95,33 @@ def describe(text: str, file: str) -> Description:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise SpecError(f'the codec file\'s name came as {name!r}, expected a word such as name = "turbo"')
     image, stream = _suffixes(table, name)
-    cwd, timeout_s = _cwd(table, name), _timeout_s(table, name)
+    cwd, timeout_s = _cwd(table, name), _seconds(table, "timeout_s", TIMEOUT_S, name)
     rate_field, ladder = _rate(table.get("rate"), name)
     settings = _settings(table.get("settings", {}), rate_field, name)
-    commands = {key: _words(table, key, name) for key in ("encode", "decode", "version")}
-    files = _files(table, name)
-    fields = [*([rate_field] if rate_field else []), *(field for field, _ in settings)]
-    for key, command in commands.items():
-        _known_placeholders(command, fields, needs_files=key != "version", where=f"{key} of the codec file {name!r}")
+    fields = [field for field, _ in settings]
+    form, inner = _form(table, name)
+    words = {key: _words(inner, key, name) for key in ("encode", "decode") if form != "server"}
+    for key, command in words.items():
+        files_of_call = ("input", "output") if form == "batch" else _RESERVED
+        given = [*([rate_field] if rate_field else []), *fields, *files_of_call]
+        _known_placeholders(command, given, f"{key} of the codec file {name!r}")
+        _demand_files(command, f"{key} of the codec file {name!r}", folders=form == "batch")
+    server = _words(inner, "command", name) if form == "server" else ()
+    _known_placeholders(server, fields, f"command of the codec file {name!r}, which gets the rate with each request,")
+    version, files = _words(table, "version", name) if "version" in table else (), _files(table, name)
+    _known_placeholders(version, (), f"version of the codec file {name!r}")
     return Description(
         name=name,
-        encode=commands["encode"],
-        decode=commands["decode"],
+        encode=words.get("encode", ()),
+        decode=words.get("decode", ()),
+        server=server,
+        batch_images=_batch_images(inner, name) if form == "batch" else 0,
+        start_s=_seconds(inner, "start_s", START_S, name) if form else START_S,
         image=image,
         stream=stream,
         files=files,
         cwd=cwd,
-        version=commands["version"],
+        version=version,
         timeout_s=timeout_s,
         rate_field=rate_field,
         ladder=ladder,
@@ -117,14 +155,41 @@ def _cwd(table: Mapping[str, Any], name: str) -> str:
     return cwd
 
 
-def _timeout_s(table: Mapping[str, Any], name: str) -> float:
-    timeout_s = table.get("timeout_s", TIMEOUT_S)
-    if not isinstance(timeout_s, int | float) or isinstance(timeout_s, bool) or not 0 < timeout_s <= _MAX_TIMEOUT_S:
+def _form(table: Mapping[str, Any], name: str) -> tuple[str, Mapping[str, Any]]:
+    """How the codec is called, "server", "batch" or "" for a program a file, and the table that holds its commands."""
+    forms = [form for form in ("server", "batch") if form in table]
+    if not forms:
+        return "", table
+    mixed = [*forms, *(key for key in ("encode", "decode") if key in table)]
+    if len(mixed) > 1:
         raise SpecError(
-            f"the codec file {name!r} says timeout_s = {str(timeout_s)[:40]}, "
+            f"the codec file {name!r} has {' and '.join(mixed)}, expected encode and decode, or [server], or [batch]"
+        )
+    inner = table[forms[0]]
+    if not isinstance(inner, dict):
+        raise SpecError(f"the codec file {name!r} says {forms[0]} = {inner!r}, expected a table [{forms[0]}]")
+    _known_keys(inner, _TABLE_KEYS[forms[0]], f"[{forms[0]}] of the codec file {name!r}")
+    return forms[0], inner
+
+
+def _batch_images(table: Mapping[str, Any], name: str) -> int:
+    images = table.get("images", BATCH_IMAGES)
+    if type(images) is not int or not 1 <= images <= _MAX_BATCH_IMAGES:
+        raise SpecError(
+            f"the codec file {name!r} says images = {str(images)[:40]} in [batch], "
+            f"expected the most images of a call, 1 to {_MAX_BATCH_IMAGES}"
+        )
+    return images
+
+
+def _seconds(table: Mapping[str, Any], key: str, default: float, name: str) -> float:
+    seconds = table.get(key, default)
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 < seconds <= _MAX_TIMEOUT_S:
+        raise SpecError(
+            f"the codec file {name!r} says {key} = {str(seconds)[:40]}, "
             f"expected seconds above 0, at most {_MAX_TIMEOUT_S:g}"
         )
-    return float(timeout_s)
+    return float(seconds)
 
 
 def _files(table: Mapping[str, Any], name: str) -> tuple[str, ...]:
@@ -138,8 +203,8 @@ def _files(table: Mapping[str, Any], name: str) -> tuple[str, ...]:
 
 
 def _words(table: Mapping[str, Any], key: str, name: str) -> tuple[str, ...]:
-    words = table.get(key, [] if key == "version" else None)
-    if not isinstance(words, list) or not all(isinstance(w, str) for w in words) or (not words and key != "version"):
+    words = table.get(key)
+    if not isinstance(words, list) or not all(isinstance(w, str) for w in words) or not words:
         raise SpecError(
             f"the codec file {name!r} says {key} = {words!r}, expected a list of words: the program and its arguments"
         )
@@ -198,11 +263,17 @@ def _known_keys(table: Mapping[str, Any], known: Sequence[str], where: str) -> N
             )
 
 
-def _known_placeholders(command: Sequence[str], fields: Sequence[str], *, needs_files: bool, where: str) -> None:
+def _known_placeholders(command: Sequence[str], known: Sequence[str], where: str) -> None:
     used = {name for part in command for name in PLACEHOLDER.findall(part)}
-    known = (*fields, *_RESERVED) if needs_files else ("folder",)
-    _known_keys(dict.fromkeys(sorted(used)), known, where)
-    if needs_files and not (used & {"input", "input_stem"} and used & {"output", "stem"}):
+    _known_keys(dict.fromkeys(sorted(used)), (*known, *(name for name in _FILLED_IN if name not in known)), where)
+
+
+def _demand_files(command: Sequence[str], where: str, *, folders: bool) -> None:
+    """Refuse a command that does not name what it is to read and to write. folders: whether these are folders."""
+    used = {name for part in command for name in PLACEHOLDER.findall(part)}
+    if folders and not {"input", "output"} <= used:
+        raise SpecError(f"{where} must name the folders {{input}} and {{output}}; it is {' '.join(command)}")
+    if not (used & {"input", "input_stem"} and used & {"output", "stem"}):
         raise SpecError(
             f"{where} must name {{input}} and {{output}}, or {{stem}} if the program adds the output's suffix; "
             f"it is {' '.join(command)}"

@@ -9,12 +9,14 @@ from dataclasses import replace
 from typing import Any
 
 from benchmarks.api import ScoreRow
+from benchmarks.harness.batches import NO_TIMES
 from benchmarks.harness.cache import Store, latents_kind
 from benchmarks.harness.keys import registered_name
 from benchmarks.harness.plan import Cell, Plan, dataset_label, stream_records
 from benchmarks.stats.bootstrap import Bootstrap, interval
 from benchmarks.stats.metric_facts import STREAM_FACTS
 from benchmarks.stats.noise_floor import SECOND
+from hsc.api import CodesBatches
 
 
 def row_of(plan: Plan, codec: str, point: str, cell: str = "", **columns: Any) -> ScoreRow:
@@ -93,6 +95,8 @@ def time_rows(plan: Plan, cell: Cell, store: Store, kind: str, keys: Sequence[st
     missing = [key for key in keys if key not in known]
     reasons = [plan.failures[key] for key in missing if key in plan.failures]
     base = {"metric": kind, "unit": "s", **named}
+    if kind in ("encode_s", "decode_s") and isinstance(cell.codec, CodesBatches):
+        return [row_of(plan, cell.curve, cell.point, status="n/a", reason=NO_TIMES, **base)]
     if not missing:
         value = statistics.median(known[key] for key in keys)
         return [row_of(plan, cell.curve, cell.point, value=value, reason=str(plan.conditions), **base)]

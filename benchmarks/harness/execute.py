@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from benchmarks.api import PredictionRecord, StreamRecord
+from benchmarks.harness.batches import images_a_job
 from benchmarks.harness.cache import Store, latents_kind
 from benchmarks.harness.conditions import conditions_of
 from benchmarks.harness.config import Config
 from benchmarks.harness.decode_apart import DecodeApart, decode_apart
 from benchmarks.harness.executors import Executor
 from benchmarks.harness.indexed_image import IndexedImage
-from benchmarks.harness.jobs import IMAGES_A_JOB, Answer, Item, Job
+from benchmarks.harness.jobs import Answer, Item, Job
 from benchmarks.harness.measure import measure
 from benchmarks.harness.operating_points import Curve
 from benchmarks.harness.plan import Cell, Plan, cell_of
@@ -62,8 +64,9 @@ def _jobs(plan: Plan, store: Store, *, times: bool) -> Iterator[Job]:
     config = plan.config
     for number, cell in enumerate(plan.cells):
         todos = list(todos_of(plan, cell, store, times=times)) if cell.todo else []
-        for start in range(0, len(todos), IMAGES_A_JOB):
-            part = todos[start : start + IMAGES_A_JOB]
+        size = images_a_job(cell.codec)
+        for start in range(0, len(todos), size):
+            part = todos[start : start + size]
             data = store.data(todo.stream for todo in part if not todo.item.code)
             items = tuple(replace(todo.item, data=data.get(todo.stream)) for todo in part)
             yield Job(number, config.dataset, cell.codec, config.readers, items, config.repeats, cell.latents)
@@ -155,7 +158,8 @@ class _Books:
         if answer.latents_s is not None and item.latents_timed:
             times[key, latents_kind(cell.latents)] = answer.latents_s
         if stream is not None and stream.status == "ok" and (item.code or item.timed):
-            times |= {(key, "encode_s"): stream.encode_s, (key, "decode_s"): stream.decode_s}
+            both = {(key, "encode_s"): stream.encode_s, (key, "decode_s"): stream.decode_s}
+            times |= {kind: seconds for kind, seconds in both.items() if not math.isnan(seconds)}
         for name, record in answer.predictions.items():
             if record.status == "ok":
                 times[cell.predictions[name][place], "head_s"] = record.head_s

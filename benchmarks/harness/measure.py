@@ -8,12 +8,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 
 from benchmarks.api import PredictionRecord, StreamRecord
+from benchmarks.harness.batches import Coded
 from benchmarks.harness.codec_answers import checked_image, checked_latents, checked_stream
 from benchmarks.harness.dataset_answers import checked_sample
 from benchmarks.harness.guard import guarded, lent, why
@@ -25,7 +27,7 @@ from benchmarks.harness.timing import timed
 from benchmarks.harness.worker import step
 from benchmarks.imaging.image_arrays import pixels_sha256
 from downstream.api import Prediction, Route, sees_originals
-from hsc.api import Codec, DecodesLatents, Image, Latents
+from hsc.api import Codec, CodesBatches, DecodesLatents, Image, Latents
 from hsc.devices import current_device
 from hsc.errors import DataError, HscError
 from hsc.networks.network_holder import HOLDER
@@ -40,7 +42,8 @@ def measure(job: Job) -> list[Answer]:
     """Code, decode and read the images of a job; networks that it loads stay loaded for the next job."""
     with HOLDER.everything():
         answers = [Answer(item) for item in job.items]
-        inputs = [_inputs(job, answer) for answer in answers]
+        coded = Coded(job) if isinstance(job.codec, CodesBatches) else None
+        inputs = [_inputs(job, answer, coded) for answer in answers]
         for reader in job.readers:
             pairs = [
                 (answer, by_route[reader.route])
@@ -59,14 +62,17 @@ def _steady(work: Callable[[], T], repeats: int) -> tuple[T, float]:
     return timed(work, repeats) if HOLDER.loads != loads else (answer, seconds)
 
 
-def _inputs(job: Job, answer: Answer) -> dict[Route, Any]:
-    """The inputs of one item's readers, by route; a failure becomes the record of the readers that it concerns."""
+def _inputs(job: Job, answer: Answer, coded: Coded | None) -> dict[Route, Any]:
+    """The inputs of one item's readers, by route; a failure becomes the record of the readers that it concerns.
+
+    coded: the job's streams and images where they were coded in batches.
+    """
     item, inputs = answer.item, dict[Route, Any]()
     wanted = [reader for reader in job.readers if reader.name in item.readers]
     on_images, on_latents = ([r for r in wanted if r.route == route] for route in ("image", "latent"))
     try:
         step()
-        image = guarded(_code, job, answer, decoded=bool(on_images))
+        image = guarded(_code, job, answer, coded, decoded=bool(on_images))
     except HscError as error:  # a codec may be a plug-in
         answer.data = b""
         image_id, image_hw = item.image.image_id, item.image.pixels.image_hw
@@ -85,31 +91,36 @@ def _inputs(job: Job, answer: Answer) -> dict[Route, Any]:
     return inputs
 
 
-def _code(job: Job, answer: Answer, *, decoded: bool) -> Image | None:
+def _code(job: Job, answer: Answer, coded: Coded | None, *, decoded: bool) -> Image | None:
     """The decoded image of one item; encodes first where the bytes are not known, and fills in the answer's stream.
 
-    decoded: whether a reader takes the image. None is given where no reader does and it need not be measured.
+    coded: as in ``_inputs``; times are NaN then. decoded: whether a reader takes the image. None is given where no
+    reader does and it need not be measured.
     """
+    codec = coded or job.codec
     item, image_hw = answer.item, answer.item.image.pixels.image_hw
     wanted = item.code or item.timed
     if item.data is not None and not wanted:
-        return checked_image(job.codec.decode(item.data), image_hw) if decoded else None
+        return checked_image(codec.decode(item.data), image_hw) if decoded else None
     original = _original(job, answer)
     if pixels_sha256(original) != item.image.pixels.sha256:
         raise DataError(
             f"image {item.image.image_id} is not the one that was indexed under this data set revision; run with a "
             f"new --cache"
         )
-    repeats = job.repeats if wanted else 1
+    repeats = job.repeats if wanted and not coded else 1
     with lent([original], "the codec") as (own,):
-        _warm_up(job.codec, own)
+        if not coded:
+            _warm_up(job.codec, own)
         step(repeats)
-        encoded, encode_s = _steady(lambda: job.codec.encode(own), repeats)
+        encoded, encode_s = _steady(lambda: codec.encode(own), repeats)
     answer.data = checked_stream(encoded)
     step(repeats)
-    image, decode_s = _steady(lambda: job.codec.decode(answer.kept), repeats)
+    image, decode_s = _steady(lambda: codec.decode(answer.kept), repeats)
     pixels = checked_image(image, image_hw)
     error = squared_error(pixels, original)
+    if coded:
+        encode_s = decode_s = math.nan
     answer.stream = StreamRecord(item.image.image_id, image_hw, len(answer.data), encode_s, decode_s, error)
     answer.decoded_sha256 = pixels_sha256(pixels) if item.code else ""
     return pixels

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from benchmarks.harness.cache import Store, latents_kind
 from benchmarks.harness.jobs import Item
 from benchmarks.harness.plan import Cell, Plan
+from hsc.api import CodesBatches
 
 
 class Todo(NamedTuple):
@@ -60,6 +61,9 @@ class _Untimed:
         def without_time(kind: str, keys: Sequence[str]) -> set[str]:
             return set() if plan.conditions is None else set(keys) - store.times(kind, keys, plan.conditions).keys()
 
-        self.streams = without_time("encode_s", cell.streams) | without_time("decode_s", cell.streams)
+        batches = isinstance(cell.codec, CodesBatches)  # no image has a time of its own
+        self.streams = (
+            set() if batches else without_time("encode_s", cell.streams) | without_time("decode_s", cell.streams)
+        )
         self.latents = without_time(latents_kind(cell.latents), cell.streams) if cell.latents else set()
         self.predictions = {name: without_time("head_s", keys) for name, keys in cell.predictions.items()}

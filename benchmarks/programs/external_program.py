@@ -7,10 +7,8 @@ process group, and a limit on its output; its result files must exist and have a
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import selectors
-import signal
 import stat
 import subprocess
 import tempfile
@@ -20,19 +18,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from benchmarks.programs.leftovers import end_orphans, marked_environment, room
+from benchmarks.programs.leftovers import room
+from benchmarks.programs.process_group import STDERR_BYTES, end_group, has_ended, last_lines, started
 from hsc.errors import ProcessError
 from hsc.files.file_digests import sha256_of_file
 
 TIMEOUT_S = 120.0
 MAX_OUTPUT_BYTES = 1 << 30
-_STDERR_BYTES = 1 << 16
 _CHUNK = 1 << 16
+_OVER_TIME = "ran over"
 _POLL_S = 0.0005
 _LONG_POLL_S = 1.0
-_CALL = "HSC_CALL"
-"""The environment variable by which processes left behind by one call are recognised."""
-_numbers = itertools.count()
+
+
+class ProgramTimeoutError(ProcessError):
+    """The program took longer than its time limit, and was ended."""
 
 
 @dataclass(frozen=True)
@@ -72,35 +72,20 @@ def run_program(
         much, or leaves an output missing or empty. The message holds the last lines of its stderr.
     """
     name = os.path.basename(command[0])
-    number = f"{os.getpid()}-{next(_numbers)}"
-    environment = {**marked_environment(), _CALL: number}
-    try:
-        process = subprocess.Popen(
-            list(command),
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=cwd or folder,
-            env=environment,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise ProcessError(
-            f"{name} does not start: {error}; is {command[0]} an executable program for this machine?"
-        ) from error
-    stdout, stderr, fault = _communicate(process, stdin, timeout_s, max_output_bytes, f"{_CALL}={number}")
+    process, mark = started(command, cwd=cwd or folder)
+    stdout, stderr, fault = _communicate(process, stdin, timeout_s, max_output_bytes, mark)
     if fault or process.returncode != 0:
-        raise ProcessError(f"{name} {fault or f'ended with status {process.returncode}'}{_last_lines(stderr)}")
-    notes = (f"; it wrote {len(stdout)} bytes to stdout" if stdout else "") + _last_lines(stderr)
-    files = {output: _read_output(Path(folder or ".") / output, name, max_output_bytes, notes) for output in outputs}
+        kind = ProgramTimeoutError if fault.startswith(_OVER_TIME) else ProcessError
+        raise kind(f"{name} {fault or f'ended with status {process.returncode}'}{last_lines(stderr)}")
+    notes = (f"; it wrote {len(stdout)} bytes to stdout" if stdout else "") + last_lines(stderr)
+    files = {output: read_output(Path(folder or ".") / output, name, max_output_bytes, notes) for output in outputs}
     return Finished(stdout, stderr.decode(errors="replace"), files)
 
 
 class _Pipes:
     """A program's three pipes, served without blocking: stdin is written, stdout and stderr are read up to a limit.
 
-    out: the first bytes of stdout, ``limit`` and a little more. err: the last ``_STDERR_BYTES`` of stderr.
+    out: the first bytes of stdout, ``limit`` and a little more. err: the last ``STDERR_BYTES`` of stderr.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], stdin: bytes, limit: int) -> None:
@@ -165,7 +150,7 @@ class _Pipes:
             chunk = b""
         kept += chunk
         if not stdout:
-            del kept[: max(0, len(kept) - _STDERR_BYTES)]
+            del kept[: max(0, len(kept) - STDERR_BYTES)]
         if not chunk:
             self._close(pipe)
         return bool(chunk)
@@ -192,10 +177,10 @@ def _communicate(process: subprocess.Popen[bytes], stdin: bytes, timeout_s: floa
     pipes = _Pipes(process, stdin, limit)
     try:
         if not _wait(process.pid, pipes, time.monotonic() + timeout_s):
-            fault = f"ran over its {timeout_s:g} s and was ended"
+            fault = f"{_OVER_TIME} its {timeout_s:g} s and was ended"
         pipes.drain()
     finally:
-        _end_group(process, mark)
+        end_group(process, mark)
         pipes.close()
     if pipes.overflow:
         fault = f"wrote over {limit} bytes to stdout"
@@ -217,7 +202,7 @@ def _wait(pid: int, pipes: _Pipes, deadline: float) -> bool:
             stack.callback(pipes.selector.unregister, ending)
             poll_s = _LONG_POLL_S
         while not pipes.overflow:
-            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if has_ended(pid):
                 return True
             left = deadline - time.monotonic()
             if left <= 0:
@@ -226,28 +211,16 @@ def _wait(pid: int, pipes: _Pipes, deadline: float) -> bool:
     return True
 
 
-def _end_group(process: subprocess.Popen[bytes], mark: str) -> None:
-    """End and collect the program if it still runs, and every child it left, also those in other sessions if known."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    with contextlib.suppress(ChildProcessError):
-        while True:  # members of its group that this process adopted
-            os.waitpid(-process.pid, 0)
-    end_orphans(mark)
+def read_output(path: Path, name: str, limit: int = MAX_OUTPUT_BYTES, notes: str = "") -> bytes:
+    """The bytes of a file that a program left. name: the program's; notes: the end of an error message.
 
-
-def _last_lines(stderr: bytes, count: int = 4) -> str:
-    lines = [line.strip() for line in stderr.decode(errors="replace").splitlines() if line.strip()]
-    return ": " + " | ".join(lines[-count:])[-600:] if lines else ""
-
-
-def _read_output(path: Path, name: str, limit: int, notes: str) -> bytes:
-    """The bytes of a file that the program left. name: the program's; notes: the end of an error message."""
+    Raises:
+        ProcessError: it is missing, no plain file, empty, or of more bytes than the limit.
+    """
     try:
         status = path.stat()
     except OSError:
-        raise ProcessError(f"{name} ended well but left no {path.name}{notes}") from None
+        raise ProcessError(f"{name} told of no error but left no {path.name}{notes}") from None
     if not stat.S_ISREG(status.st_mode):
         raise ProcessError(f"{name} left a {path.name} that is a folder, pipe or device, expected a file{notes}")
     if not 0 < status.st_size <= limit:

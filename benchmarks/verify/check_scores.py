@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from benchmarks.api import TASKS, Comparison, ScoreRow, ScoresOriginals
 from benchmarks.runs.consistency import codecs_of, heads_of
 from benchmarks.runs.run_folder import Run
-from benchmarks.stats.metric_facts import STREAM_FACTS
+from benchmarks.stats.metric_facts import STREAM_FACTS, TIMES
 from benchmarks.stats.noise_floor import second_label
 from benchmarks.verify.intervals import MIN_RESAMPLES, distance, torn
 from benchmarks.verify.rounding import ROUNDING
@@ -127,7 +127,7 @@ def _missing(run: Run) -> Iterator[str]:
     numbers: dict[tuple[str, ...], dict[str, set[tuple[str, str]]]] = defaultdict(dict)
     first: dict[str, ScoreRow] = {}
     for row in run.score_rows:
-        if row.cell and row.status == "ok":
+        if row.cell and (row.status == "ok" or (row.status == "n/a" and row.metric in TIMES)):
             reader = (row.head, row.route if row.head else "", row.ladder)
             numbers[reader].setdefault(row.cell, set()).add((row.metric, row.part if row.head else ""))
             first.setdefault(row.cell, row)

@@ -51,6 +51,11 @@ class Holder:
                 self._drop(next(iter(self._networks)))
             return cast("T", network)
 
+    def note_load(self) -> None:
+        """Count a load that happens elsewhere, such as in the process of a codec server."""
+        with self._lock:
+            self.loads += 1
+
     @contextmanager
     def everything(self) -> Iterator[None]:
         """Release nothing inside the block nor at its end; for a worker between two jobs of one run."""

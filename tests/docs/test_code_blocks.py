@@ -25,6 +25,10 @@ ENDS_WITH: dict[str, dict[str, str]] = {
         "results/runs/detection/report.html": "Block cosine",
     },
     "docs/guides/external-program.md": {"results/runs/detection/scores.csv": ",half,"},
+    "docs/guides/codec-server.md": {
+        "results/runs/detection/scores.csv": ",thumb,",
+        "results/runs/folder/scores.csv": ",folder,",
+    },
     "docs/guides/paper.md": {
         "paper/main.tex": r"\\input",
         "paper/paper-detection-frozen-rates.tex": r"\\toprule",
