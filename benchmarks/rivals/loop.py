@@ -35,7 +35,7 @@ from hsc.training.teacher_network import Teacher, load_teacher
 _LOG_EVERY = 50
 _MAX_GRADIENT_NORM = 1.0
 _QUANTILES_RATE = 5e-3
-_GAINS_FACTOR = 5.0
+_PRIOR_FACTOR = 10.0
 _MSE_SCALE = 127.5**2 / 100
 """Brings the mean square error of pixels from -1 to 1 near the size of the other loss, so that prices start alike."""
 
@@ -117,11 +117,11 @@ def start(recipe: Recipe, run: Run) -> State:
         except Exception as error:  # torch.load raises many kinds of errors for a damaged file
             raise UsageError(f"{run.initial} is not a checkpoint of such a network: {error}") from error
     model, where = model.to(run.device).train(), where.to(run.device)
-    weights, gains, quantiles = network.parameters(model)
+    trained = network.parameters(model)
     groups = [
-        {"params": [*weights, *where.parameters()], "factor": 1.0},
-        {"params": gains, "factor": _GAINS_FACTOR},
-        {"params": quantiles, "factor": _QUANTILES_RATE / recipe.learning_rate},
+        {"params": [*trained.transforms, *where.parameters()], "factor": 1.0},
+        {"params": trained.prior, "factor": _PRIOR_FACTOR},
+        {"params": trained.quantiles, "factor": _QUANTILES_RATE / recipe.learning_rate},
     ]
     return State(model, copy.deepcopy(model), where, torch.optim.Adam(groups, lr=recipe.learning_rate), prices)
 
@@ -173,8 +173,8 @@ def _step(recipe: Recipe, state: State, loss: Tensor) -> None:
         group["lr"] = learning_rate(recipe, state.step) * group["factor"]
     state.optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
-    weights, gains, _ = network.parameters(state.model)
-    norm = nn.utils.clip_grad_norm_([*weights, *gains], _MAX_GRADIENT_NORM)
+    trained = network.parameters(state.model)
+    norm = nn.utils.clip_grad_norm_([*trained.transforms, *trained.prior], _MAX_GRADIENT_NORM)
     if bool(torch.isfinite(norm)):  # one bad batch must not end a run
         state.optimizer.step()
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from benchmarks.rivals.recipe import LEVELS, Recipe
 
 _LEAST_LIKELIHOOD = 1e-9
+_FIRST_SPREAD = 1.0
 
 
 class Coded(NamedTuple):
@@ -31,9 +32,11 @@ class Coded(NamedTuple):
 
 def build(recipe: Recipe) -> Any:
     """A network with random weights, whose offsets of the reconstruction are 0."""
+    from compressai.entropy_models import EntropyBottleneck
     from compressai.models.vbr import MeanScaleHyperpriorVbr
 
     model = MeanScaleHyperpriorVbr(N=recipe.n, M=recipe.m)
+    model.entropy_bottleneck = EntropyBottleneck(recipe.n, init_scale=_FIRST_SPREAD)  # the default starts at 0.1 bpp
     offset = model.QuantABCD[-1]
     with torch.no_grad():
         offset.weight.zero_()
@@ -43,11 +46,21 @@ def build(recipe: Recipe) -> Any:
     return model.to(memory_format=torch.channels_last)
 
 
-def parameters(model: Any) -> tuple[list[nn.Parameter], list[nn.Parameter], list[nn.Parameter]]:
-    """The parameters of the networks, of the gains, and of the quantiles of the entropy bottleneck."""
-    quantiles, gains = model.entropy_bottleneck.quantiles, model.Gain
-    rest = [p for p in model.parameters() if p.requires_grad and p is not quantiles and p is not gains]
-    return rest, [gains], [quantiles]
+class Groups(NamedTuple):
+    """The trained parameters of a network: of its transforms, of gains and of the density of z, and its quantiles."""
+
+    transforms: list[nn.Parameter]
+    prior: list[nn.Parameter]
+    quantiles: list[nn.Parameter]
+
+
+def parameters(model: Any) -> Groups:
+    """The trained parameters of a network."""
+    quantiles = model.entropy_bottleneck.quantiles
+    prior = [model.Gain, *(p for p in model.entropy_bottleneck.parameters() if p is not quantiles)]
+    others = {id(p) for p in (quantiles, *prior)}
+    transforms = [p for p in model.parameters() if p.requires_grad and id(p) not in others]
+    return Groups(transforms, prior, [quantiles])
 
 
 def gain_of(model: Any, level: Tensor) -> Tensor:
