@@ -12,6 +12,7 @@ and bytes from outside may crash it. A file's payload is as long as CompressAI's
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -59,6 +60,11 @@ class LearnedCodec:
         }
         self._analysis, self._synthesis = transforms["g_a"], transforms["g_s"]
         self._hyper_analysis = transforms.get("h_a")
+
+    @property
+    def tables_sha256(self) -> str:
+        """Hash of the tables of y, which come with the weights or are computed, 64 hex digits."""
+        return hashlib.sha256(self.entropy.y_tables.frequencies.tobytes()).hexdigest()
 
     @property
     def last_quality(self) -> int:
