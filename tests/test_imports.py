@@ -42,7 +42,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
     "benchmarks": (
         {"text", "files"},
         {"api", "imaging", "programs"},
-        {"formats", "stats"},
+        {"formats", "learned", "stats"},
         {"codecs", "datasets", "metrics", "harness"},
         {"runs", "conformance", "training_data", "studies"},
         {"reporting"},

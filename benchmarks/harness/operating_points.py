@@ -58,7 +58,7 @@ def curves(specs: Sequence[str | Codec]) -> list[Curve]:
     """Curves for specs and ready codecs, in the order given.
 
     A list over the rate field gives the points of a curve, a list over another field gives a curve for each item. A
-    spec that does not name its rate field gets the codec's own ladder. Points of equal curve labels join one curve.
+    spec that does not name its rate field gets the ladder of the codec with its settings. Points of equal curve labels join one curve.
 
     Raises:
         UnknownNameError, SpecError: a spec does not fit a codec, or a sweep is empty.
@@ -76,10 +76,20 @@ def curves(specs: Sequence[str | Codec]) -> list[Curve]:
 
 def _points(spec: Spec) -> list[Codec]:
     cls: Any = CODECS.get(spec.name)
-    arguments = dict(spec.arguments)
-    if cls.rate_field and cls.rate_field not in arguments:
-        arguments[cls.rate_field] = list(cls.ladder)
-    return [CODECS.build(s) for s in expand(Spec(spec.name, arguments))]
+    if not cls.rate_field or cls.rate_field in spec.arguments:
+        return [CODECS.build(s) for s in expand(spec)]
+    return [codec for s in expand(spec) for codec in _along_ladder(s, cls.rate_field, cls.ladder[0])]
+
+
+def _along_ladder(spec: Spec, field: str, value: Any) -> list[Codec]:
+    """The codecs along the ladder of a spec without its rate field; other settings may decide the ladder.
+
+    field, value: the class's rate field and a value of it, with which the spec can be built.
+    """
+    first = CODECS.build(Spec(spec.name, {**spec.arguments, field: value}))
+    if not first.rate_field:  # these settings leave one operating point
+        return [CODECS.build(spec)]
+    return [CODECS.build(Spec(spec.name, {**spec.arguments, field: step})) for step in first.ladder]
 
 
 def ladder(curve: Curve) -> Curve | None:

@@ -6,8 +6,8 @@
     byte 2     2 bits version (0); 2 bits length of the payload modulo 4; 4 bits number of layers, less one
     byte 3-5   first 24 bits of the sha256 of the weights
     byte 6     quality in steps of 1/32
-    then       height - 1 and width - 1, 7 bits per byte, low bits first, top bit set where more follow: 4 bytes in all
-               for 129 to 16,384 a side, never more than 5
+    then       height - 1 and width - 1 (``hsc.entropy_coding.side_lengths``): 4 bytes in all for 129 to 16,384 a side,
+               never more than 5
     then       CRC-16 (CCITT, high byte first) over all other bytes of the file, its start value from the whole sha256
     then       the payload: one stream of ``hsc.entropy_coding.ans_coder``, layer after layer, front to back
 
@@ -37,6 +37,7 @@ from __future__ import annotations
 import binascii
 from dataclasses import dataclass
 
+from hsc.entropy_coding.side_lengths import pack_side, read_side
 from hsc.errors import BitstreamError, CodecError, UsageError
 
 MAGIC = b"\xc8\x53"
@@ -136,7 +137,7 @@ def pack(header: Header, fingerprint: bytes, payload: bytes) -> bytes:
             f"{len(payload)} bytes of payload for {height}x{width} pixels, expected at most "
             f"{_max_payload_bytes(header.image_hw)}; the networks give absurd symbols: check the weights"
         )
-    head = MAGIC + bytes([kind]) + fingerprint[:3] + bytes([header.quality]) + _number(height - 1) + _number(width - 1)
+    head = MAGIC + bytes([kind]) + fingerprint[:3] + bytes([header.quality]) + pack_side(height) + pack_side(width)
     return head + _crc(head, payload, fingerprint) + payload
 
 
@@ -187,8 +188,8 @@ def _read_head(data: bytes, fingerprint: bytes, layers: int) -> tuple[Header, in
     claimed = (kind & 15) + 1
     if claimed > layers:
         raise BitstreamError(f"the file claims {claimed} layers, the model has {layers}; the file is damaged")
-    height, start = _read_number(data, _FIXED)
-    width, start = _read_number(data, start)
+    height, start = read_side(data, _FIXED)
+    width, start = read_side(data, start)
     if reason := why_too_large((height, width)):
         raise BitstreamError(
             f"the file claims an image of {height}x{width}, {reason}; it is damaged, or made to exhaust its reader"
@@ -209,26 +210,3 @@ def _check_fingerprint(fingerprint: bytes) -> None:
 def _crc(head: bytes, payload: bytes, fingerprint: bytes) -> bytes:
     start = binascii.crc_hqx(fingerprint, 0xFFFF)
     return binascii.crc_hqx(payload, binascii.crc_hqx(head, start)).to_bytes(2, "big")
-
-
-def _number(value: int) -> bytes:
-    groups = []
-    while value > 127:
-        groups.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*groups, value])
-
-
-def _read_number(data: bytes, start: int) -> tuple[int, int]:
-    """A side (stored less one) and the position of the next field; only the shortest encoding is accepted."""
-    value = 0
-    for place in range(4):
-        if start + place >= len(data):
-            raise BitstreamError(f"the file ends inside its header, after {len(data)} bytes; it is cut")
-        byte = data[start + place]
-        value |= (byte & 127) << 7 * place
-        if byte < 128:
-            if byte == 0 and place:
-                break
-            return value + 1, start + place + 1
-    raise BitstreamError("the file's image size is not written as any encoder writes it; the file is damaged")

@@ -1,0 +1,1 @@
+"""Learned codecs over the networks of CompressAI: weights, entropy parameters, symbols and files."""

@@ -1,0 +1,1 @@
+"""Weights of learned codecs that were trained here: ``NAME-LOSS.safetensors``, each with a card."""

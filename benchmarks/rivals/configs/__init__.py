@@ -1,0 +1,1 @@
+"""Recipes of the rivals' training, as TOML files."""
