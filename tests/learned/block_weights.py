@@ -50,6 +50,8 @@ def _set(model: Any, gain: float) -> None:
         _silence(block)
     if hasattr(model, "h_s"):
         _probabilities(model, gain)
+    else:
+        _widen(model.entropy_bottleneck, gain / 20)
 
 
 def _analysis_stage(stage: Any, split: bool) -> None:
@@ -127,3 +129,10 @@ def _probabilities(model: Any, gain: float) -> None:
     if hasattr(model, "QuantABCD"):
         model.QuantABCD[-1].weight.mul_(0.2)
         model.QuantABCD[-1].bias.fill_(0.05)
+
+
+def _widen(bottleneck: Any, factor: float) -> None:
+    """Stretch the bottleneck's distributions, which begin with a reach of 10, to that of y."""
+    slope = torch.nn.functional.softplus(bottleneck.matrices[0]) / factor
+    bottleneck.matrices[0].copy_(slope.expm1().log())
+    bottleneck.quantiles.mul_(factor)
