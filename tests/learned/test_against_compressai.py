@@ -137,4 +137,3 @@ def test_on_photos(architecture: str, weights: Callable[..., Path], record_prope
         require_explained(own, other, slack_bits=64)
         name = f"{file.stem} ours {len(own.data)} theirs {sum(other.strings)} ideal {sum(own.bits) / 8:.1f}"
         record_property(architecture, name)
-        print(architecture, name, psnr(own.image, image), psnr(other.image, image), int((own.image != other.image).sum()))

@@ -126,7 +126,7 @@ def test_another_networks_file_is_refused_by_name(codec_of: Codecs, weights: Cal
         other.decode(data)
     # with the other network's three bytes in its place, the symbols' checksum still knows
     forged = sealed(data[:2] + other.fingerprint[:3] + data[5:])
-    with pytest.raises(BitstreamError, match="checksum|left after|ran out"):
+    with pytest.raises(BitstreamError, match=r"checksum|left after|ran out"):
         other.decode(forged)
 
 
@@ -185,7 +185,7 @@ def test_latents_are_those_of_the_image(architecture: str, codec_of: Codecs) -> 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_tiles_reach_as_far_as_the_transform(architecture: str) -> None:
-    """A change of one sample of y shows within the margin alone; with random weights, which reach as far as they can."""
+    """A change of one sample of y shows within the margin alone, with random weights, which reach everywhere."""
     torch.manual_seed(0)
     channels = (8, 8)
     synthesis = networks.new_model(architecture, channels).eval().g_s

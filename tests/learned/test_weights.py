@@ -70,7 +70,9 @@ def test_checkpoints_of_training_are_read(name: str, weights: Callable[..., Path
         torch.save(content, path)
         read = networks.load(path, name)
         assert read.fingerprint == network.fingerprint
-        assert torch.equal(read.tables["gaussian_conditional._quantized_cdf"], state["gaussian_conditional._quantized_cdf"])
+        assert torch.equal(
+            read.tables["gaussian_conditional._quantized_cdf"], state["gaussian_conditional._quantized_cdf"]
+        )
 
 
 def test_names_of_old_files_are_read(weights: Callable[..., Path], tmp_path: Path) -> None:

@@ -39,7 +39,9 @@ def _set(model: Any, gain: float) -> None:
     for name, module in model.named_modules():
         if hasattr(module, "gamma_reparam") and name.startswith("g_"):
             module.gamma.copy_(module.gamma_reparam.init(torch.zeros_like(module.gamma)))
-    stages = [part for part in model.g_a if any(isinstance(m, nn.Conv2d) and m.stride == (2, 2) for m in part.modules())]
+    stages = [
+        part for part in model.g_a if any(isinstance(m, nn.Conv2d) and m.stride == (2, 2) for m in part.modules())
+    ]
     for stage, split in zip(stages, (False, False, True, True), strict=True):
         _analysis_stage(stage, split)
     last = stages[-1]
