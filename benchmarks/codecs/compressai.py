@@ -77,7 +77,7 @@ class CompressAI:
 
     rate_field: ClassVar[Any] = _OfEach(lambda codec: "" if codec.source.one_rate else "quality")
     ladder: ClassVar[Any] = _OfEach(lambda codec: codec._own_ladder())
-    rate_range: ClassVar[Any] = _OfEach(lambda codec: tuple(codec._own_ladder()[:: len(codec._own_ladder()) - 1]))
+    rate_range: ClassVar[Any] = _OfEach(lambda codec: codec._own_range())
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
@@ -178,6 +178,11 @@ class CompressAI:
             return ()
         known = self.architecture
         return _VARIABLE_LADDER if known.variable_rate else tuple(range(1, known.qualities + 1))
+
+    def _own_range(self) -> tuple[int | float, int | float]:
+        if not (ladder := self._own_ladder()):
+            raise AttributeError("these weights are for one rate")  # so that it is no Ranged codec
+        return ladder[0], ladder[-1]
 
     @property
     def _stored_quality(self) -> int:

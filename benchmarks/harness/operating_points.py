@@ -58,7 +58,8 @@ def curves(specs: Sequence[str | Codec]) -> list[Curve]:
     """Curves for specs and ready codecs, in the order given.
 
     A list over the rate field gives the points of a curve, a list over another field gives a curve for each item. A
-    spec that does not name its rate field gets the ladder of the codec with its settings. Points of equal curve labels join one curve.
+    spec that does not name its rate field gets the ladder of the codec with its settings. Points of equal curve labels
+    join one curve.
 
     Raises:
         UnknownNameError, SpecError: a spec does not fit a codec, or a sweep is empty.

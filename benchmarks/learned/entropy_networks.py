@@ -5,8 +5,9 @@
 
 An encoder and a decoder whose scales differ in the last bit may choose different tables, and then the decoder reads
 nonsense. CompressAI computes scales in float32, where two machines, or two numbers of threads, differ that much. Here
-they are computed in float64 by copies of the same networks: a difference in the last bit then meets a border between
-two tables about once in 1e9 images instead of once in a few, and the coder's checksum reports it.
+they are computed in float64 by copies of the same networks. Borders between tables are 13 % apart: among 1e5 samples, a
+relative error of 1e-6 meets one about once in an image, one of 1e-15 once in 1e9 images. The coder's checksum
+reports it.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class EntropyNetworks:
             if (part := getattr(network.model, name, None)) is not None
         }
         gains = getattr(network.model, "Gain", None)
-        self._log_gains = None if gains is None else gains.detach().to(device, dtype).abs().log()
+        self._gains = None if gains is None else gains.detach().to(device, dtype).abs()
         scales = self._stored.get("gaussian_conditional.scale_table")
         self._scales = torch.as_tensor(scale_table() if scales is None else scales, dtype=dtype, device=device)
         self._z_tables: dict[float, CdfTables] = {}
@@ -65,20 +66,18 @@ class EntropyNetworks:
     @property
     def last_gain_step(self) -> int:
         """The gain step of the largest files, 0 for a network of one rate."""
-        return 0 if self._log_gains is None else GAIN_STEPS * (len(self._log_gains) - 1)
+        return 0 if self._gains is None else GAIN_STEPS * (len(self._gains) - 1)
 
     def gain(self, step: int) -> Tensor | None:
         """The gain between two trained ones in equal ratios, shape (1,); None for a network of one rate.
 
         step: 0 for the smallest trained gain, then ``GAIN_STEPS`` to the next; at most ``last_gain_step``.
         """
-        if self._log_gains is None:
+        if self._gains is None:
             return None
         low, part = divmod(step, GAIN_STEPS)
-        gain = self._log_gains[low : low + 1]
-        if part:
-            gain = gain + (self._log_gains[low + 1 : low + 2] - gain) * (part / GAIN_STEPS)
-        return gain.exp()
+        gain = self._gains[low : low + 1]
+        return gain * (self._gains[low + 1 : low + 2] / gain) ** (part / GAIN_STEPS) if part else gain
 
     def z_step(self, gain: Tensor | None) -> Tensor | None:
         """z's quantisation step, shape (1,), at least 0.5; None where it is always 1."""

@@ -1,6 +1,6 @@
 """The network of a weights file: CompressAI's own class, filled, frozen, and known by a fingerprint.
 
-    weights file ──read_state──> tensors ──widths N, M──> compressai.models.NAME(N, M) ──fill──> Network
+weights file ──read_state──> tensors ──widths N, M──> compressai.models.NAME(N, M) ──fill──> Network
 """
 
 from __future__ import annotations

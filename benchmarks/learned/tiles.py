@@ -14,7 +14,7 @@ from torch import Tensor
 TILE = 96
 """Samples of y along a tile's side: 1536 pixels."""
 
-MARGIN = 8
+MARGIN = 12
 """Samples of y beyond a tile; no transform of the zoo reaches further, which a test measures."""
 
 

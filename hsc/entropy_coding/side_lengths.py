@@ -1,4 +1,4 @@
-"""The sides of an image in a file's header: each less one, 7 bits a byte, low bits first, top bit set where more follow.
+"""Sides of an image in a file's header: each less one, 7 bits a byte, low bits first, top bit set where more follow.
 
 A side takes one byte up to 128 pixels, two up to 16,384, three up to 2,097,152. Only the shortest form is read.
 """

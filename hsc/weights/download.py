@@ -60,9 +60,10 @@ def cached(name: str) -> Path | None:
 def fetch_file(url: str, sha256: str, name: str, *, size_bytes: int | None = None) -> Path:
     """The file at ``url``, from the cache or downloaded now.
 
-    sha256: checksum of the file, 64 hex digits; at least the first eight where its publisher states no more. name: path below the cache folder ("coco/val2017.zip"). size_bytes: the
-    expected length, to refuse a wrong file early. An interrupted download resumes where it stopped; of several
-    processes that need the same file, one downloads it and the others wait.
+    sha256: checksum of the file, 64 hex digits; at least the first eight where its publisher states no more. name: path
+    below the cache folder ("coco/val2017.zip"). size_bytes: the expected length, to refuse a wrong file early. An
+    interrupted download resumes where it stopped; of several processes that need the same file, one downloads it and
+    the others wait.
 
     Raises:
         DownloadError: HSC_OFFLINE is set, the server cannot be reached, or the checksum differs.

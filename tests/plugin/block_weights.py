@@ -39,7 +39,9 @@ def _set(model: Any, gain: float) -> None:
     for name, module in model.named_modules():
         if hasattr(module, "gamma_reparam") and name.startswith("g_"):
             module.gamma.copy_(module.gamma_reparam.init(torch.zeros_like(module.gamma)))
-    stages = [part for part in model.g_a if any(isinstance(m, nn.Conv2d) and m.stride == (2, 2) for m in part.modules())]
+    stages = [
+        part for part in model.g_a if any(isinstance(m, nn.Conv2d) and m.stride == (2, 2) for m in part.modules())
+    ]
     for stage, split in zip(stages, (False, False, True, True), strict=True):
         _analysis_stage(stage, split)
     last = stages[-1]
@@ -50,6 +52,8 @@ def _set(model: Any, gain: float) -> None:
         _silence(block)
     if hasattr(model, "h_s"):
         _probabilities(model, gain)
+    else:
+        _widen(model.entropy_bottleneck, gain / 20)
 
 
 def _analysis_stage(stage: Any, split: bool) -> None:
@@ -127,3 +131,10 @@ def _probabilities(model: Any, gain: float) -> None:
     if hasattr(model, "QuantABCD"):
         model.QuantABCD[-1].weight.mul_(0.2)
         model.QuantABCD[-1].bias.fill_(0.05)
+
+
+def _widen(bottleneck: Any, factor: float) -> None:
+    """Stretch the bottleneck's distributions, which begin with a reach of 10, to that of y."""
+    slope = torch.nn.functional.softplus(bottleneck.matrices[0]) / factor
+    bottleneck.matrices[0].copy_(slope.expm1().log())
+    bottleneck.quantiles.mul_(factor)
