@@ -44,7 +44,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"api", "imaging", "programs"},
         {"formats", "learned", "stats"},
         {"codecs", "datasets", "metrics", "harness"},
-        {"runs", "conformance", "training_data", "studies"},
+        {"runs", "conformance", "training_data", "studies", "rivals"},
         {"reporting"},
         {"evaluation", "tasks", "verify"},
         {"cli"},
