@@ -6,6 +6,7 @@ import dataclasses
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hsc.errors import UsageError
 
@@ -76,8 +77,9 @@ def read_recipe(name: str) -> Recipe:
     unknown = set(fields) - {field.name for field in dataclasses.fields(Recipe)}
     if unknown:
         raise UsageError(f"{path} has unknown fields: {', '.join(sorted(unknown))}")
-    plain = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+    plain: dict[str, Any] = {"name": path.stem}
+    plain |= {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
     try:
-        return Recipe(**({"name": path.stem} | plain))
+        return Recipe(**plain)
     except TypeError as error:  # a field of another type
         raise UsageError(f"{path} is not a recipe: {error}") from error
