@@ -38,7 +38,8 @@ def screen_tables(summary: Summary, width: int) -> list[list[str]]:
     codecs, *others = columns(summary, _shortened([row.codec for row in summary.rows]))
     of_heads = [column for column in others if column.per_head]
     once = [column for column in others if not column.per_head]
-    tables = []
+    tables: list[list[str]] = []
+    later: list[Column]
     while of_heads or once or not tables:
         shown, later = once, []
         while len(shown) > 1 and _width(_placed(codecs, [], shown)) > width:
