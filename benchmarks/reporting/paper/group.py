@@ -121,12 +121,18 @@ class Group:
         dataset = self.called(self.run.dataset)
         return escape(f"{dataset} ({self.scores['split'].iloc[0]}, {len(self.run.images)} images)")
 
+    @property
+    def has_intervals(self) -> bool:
+        """Whether any score of a head has an interval."""
+        return bool((self.scores["low"].notna() & (self.scores["head"] != "")).any())
+
     def sure(self, text: str) -> str:
         """What a caption says of intervals and bold: ``text`` where the group has any, and why where some or all have
         none.
         """
-        known = self.scores["low"].notna() & (self.scores["head"] != "")
-        return " ".join([*([text] if known.any() else []), *(escape(reason) for reason in too_little(self.scores))])
+        return " ".join(
+            [*([text] if self.has_intervals else []), *(escape(reason) for reason in too_little(self.scores))]
+        )
 
     def file(self, what: str, ending: str = ".tex") -> str:
         return f"{self.name}-{self.regime}-{what}{ending}"

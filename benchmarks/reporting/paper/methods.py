@@ -126,6 +126,8 @@ def _uncertainty(members: Sequence[Group], bibliography: Bibliography) -> str:
     about = members[0].run.about
     if not about["resamples"]:
         return "No intervals were computed, and so nothing is called better."
+    if not any(group.has_intervals for group in members):  # and then there is nothing to cite
+        return " ".join(dict.fromkeys(group.sure("") for group in members))
     intervals = (
         rf"Intervals hold the middle 95\,\% of {about['resamples']} bootstrap resamples of the images"
         rf"{bibliography.cite('efron1979bootstrap')}, all codecs on the same draws. A codec is called better only "
