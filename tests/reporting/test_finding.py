@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.reporting.html.comparison_tables import differences
 from benchmarks.reporting.html.curves import points_of
 from benchmarks.reporting.html.finding import finding, headline, leaders, origin_line
 from benchmarks.runs.results import Results
@@ -48,7 +49,7 @@ def test_the_reference_runs_finding(run: Run) -> None:
         assert leader.lead.other == "bpg"
     assert headline(run.results, found) == (
         "hsc leads with both heads that compare codecs: 84 % fewer bits than vvc at equal AP. "
-        "The 95 % interval excludes that there is no difference with 1 of 2; 1 of 2 has no interval."
+        "The 95 % interval excludes 0 with 1 of 2 heads; with 1 there is no interval."
     )
     text = finding(run.results, points_of(run.results))
     for words in (
@@ -60,6 +61,35 @@ def test_the_reference_runs_finding(run: Run) -> None:
         "pixel domain",
     ):
         assert words in text
+
+
+def without_intervals(results: Results, head: str, *kinds: str) -> Results:
+    """The results with no interval in one head's comparisons of some kinds."""
+    table = results.comparisons.copy()
+    table.loc[(table["head"] == head) & table["kind"].isin(kinds), ["low", "high"]] = float("nan")
+    return dataclasses.replace(results, comparisons=table)
+
+
+def test_nobody_leads_for_certain_without_an_interval_that_excludes_0(run: Run) -> None:
+    one_head = dataclasses.replace(run.results, comparisons=run.comparisons[run.comparisons["head"] == "small"])
+    found = leaders(one_head, points_of(one_head))
+    lowest = "hsc {} with the one head that compares codecs: 84 % fewer bits than vvc at equal AP. {}"
+    assert headline(one_head, found) == lowest.format("leads", "The 95 % interval excludes 0.")
+    bare = without_intervals(one_head, "small", "bd_rate", "bd_metric")
+    text = headline(bare, leaders(bare, points_of(bare)))
+    assert text == lowest.format("has the lowest BD-rate", "There is no interval, so no verdict.")
+    unsure = [found[0]._replace(outcome="no clear difference")]
+    text = headline(one_head, unsure)
+    assert text == lowest.format("has the lowest BD-rate", "No 95 % interval excludes 0, so this may be chance.")
+
+
+def test_a_verdict_names_the_difference_that_it_is_by(run: Run) -> None:
+    assert "by BD-AP" not in finding(run.results, points_of(run.results))
+    results = without_intervals(run.results, "small", "bd_rate")
+    scores = results.comparisons["head"].eq("small") & results.comparisons["kind"].eq("bd_metric")
+    results.comparisons.loc[scores, ["value", "low", "high", "status", "images"]] = [0.1, 0.05, 0.2, "ok", 64]
+    assert "than vvc, by BD-AP" in finding(results, points_of(results))
+    assert "by BD-AP" in differences(results, points_of(results))
 
 
 def test_heads_may_disagree_and_the_anchor_may_lead(run: Run) -> None:

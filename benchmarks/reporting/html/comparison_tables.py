@@ -26,7 +26,7 @@ from benchmarks.runs.results import Results
 from benchmarks.runs.sentences import verdict
 from benchmarks.stats.bootstrap import MIN_IMAGES
 
-_VERDICTS = {"better": "▲ better", "worse": "▼ worse", "inconclusive": "≈ inconclusive", "": "–"}
+_VERDICTS = {"better": "▲ better", "worse": "▼ worse", "inconclusive": "≈ no clear difference", "": "–"}
 _METHODS = {"pchip": "interpolated through the points", "fit": "monotone fit", "isotonic": "dips levelled"}
 
 _FLOOR = (
@@ -129,12 +129,12 @@ def _rows(
         facts = results.facts_of(first.metric)
         rate = next((difference_cell(c, facts) for c in group if c.kind in RATE_KINDS), NOTHING)
         score = next((difference_cell(c, facts) for c in group if c.kind not in RATE_KINDS), NOTHING)
-        outcome = _verdict(group, facts)
+        outcome, by = _verdict(group, facts)
         cells = [
             codec_cell(points, first.codec, f"against {first.anchor}" if first.anchor else ""),
             rate,
             score,
-            Cell(_VERDICTS[outcome], outcome or None, "", f"verdict {outcome}"),
+            Cell(_VERDICTS[outcome], outcome or None, by, f"verdict {outcome}"),
             Cell(first.anchor, first.anchor),
             *_score_cells(results, compared, first),
             head_cell(first.head, first.route),
@@ -143,10 +143,14 @@ def _rows(
         yield row_marks(points, first.head, first.route, first.codec, first.anchor), cells
 
 
-def _verdict(group: Sequence[Comparison], facts: MetricFacts) -> str:
-    """The verdict of the first of a codec's two differences that has an interval; empty where neither has one."""
-    sure = (c for c in group if not math.isnan(c.low) and c.images >= MIN_IMAGES)
-    return next((verdict(comparison, facts) for comparison in sure), "")
+def _verdict(group: Sequence[Comparison], facts: MetricFacts) -> tuple[str, str]:
+    """The verdict of the first of a codec's two differences that has an interval, and the name of that difference
+    where it is not the rate's; empty where neither has one.
+    """
+    sure = next((c for c in group if not math.isnan(c.low) and c.images >= MIN_IMAGES), None)
+    if sure is None:
+        return "", ""
+    return verdict(sure, facts), "" if sure.kind in RATE_KINDS else f"by BD-{facts.title}"
 
 
 def _method(group: Sequence[Comparison], facts: MetricFacts) -> Cell:

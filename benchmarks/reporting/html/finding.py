@@ -156,7 +156,8 @@ def _reasons(results: Results) -> list[Markup]:
 def headline(results: Results, found: Sequence[Leader]) -> str:
     """The finding in one or two sentences."""
     names = list(dict.fromkeys(leader.codec for leader in found))
-    heads = {1: "the one head", 2: "both heads"}.get(len(found), f"all {len(found)} heads") + " that compare codecs"
+    count = {1: "the one head", 2: "both heads"}.get(len(found), f"all {len(found)} heads")
+    heads = f"{count} that compare{'s' if len(found) == 1 else ''} codecs"
     if len(names) > 1:
         tally = Counter(leader.codec for leader in found)
         parts = ", ".join(f"{name} with {count}" for name, count in tally.most_common())
@@ -169,16 +170,23 @@ def headline(results: Results, found: Sequence[Leader]) -> str:
         return f"The anchor {names[0]} leads with {heads}: no other codec needs fewer bits at equal {title}."
     saved = sorted(-leader.compared.value for leader in found)
     share = f"{saved[0]:.0f}" if f"{saved[0]:.0f}" == f"{saved[-1]:.0f}" else f"{saved[0]:.0f} to {saved[-1]:.0f}"
+    less = f"{share} % fewer bits than {first.compared.anchor} at equal {title}"
+    verb = "leads" if any(leader.outcome == "better" for leader in found) else "has the lowest BD-rate"
+    return f"{names[0]} {verb} with {heads}: {less}. {_certainty(found)}"
+
+
+def _certainty(found: Sequence[Leader]) -> str:
+    """With how many heads the interval leaves out that there is no difference."""
     sure = sum(leader.outcome == "better" for leader in found)
     bare = sum(leader.outcome == "no interval" for leader in found)
-    count = f" with {sure} of {len(found)}" if sure < len(found) else " with each" if sure > 1 else ""
-    doubt = f"The 95 % interval excludes that there is no difference{count}"
+    if bare == len(found):
+        return "There is no interval, so no verdict."
     if not sure:
-        doubt = "No 95 % interval excludes that there is no difference"
-    doubt += f"; {bare} of {len(found)} {'has' if bare == 1 else 'have'} no interval" if bare else ""
-    return (
-        f"{names[0]} leads with {heads}: {share} % fewer bits than {first.compared.anchor} at equal {title}. {doubt}."
-    )
+        return "No 95 % interval excludes 0, so this may be chance."
+    if sure == len(found):
+        return f"The 95 % interval{' of each head' if sure > 1 else ''} excludes 0."
+    text = f"The 95 % interval excludes 0 with {sure} of {len(found)} heads"
+    return text + (f"; with {bare} there is no interval." if bare else ".")
 
 
 def _row(results: Results, points: Points, leader: Leader) -> tuple[dict[str, Any], list[Cell]]:
@@ -187,6 +195,7 @@ def _row(results: Results, points: Points, leader: Leader) -> tuple[dict[str, An
     if leader.of_rate:
         against = _difference_from(compared, facts, compared.anchor, f"{compared.codec}, " * leader.anchor_leads)
         small = f"than {compared.anchor}" if leader.outcome in ("better", "worse") else f"from {compared.anchor}"
+        small += f", by BD-{facts.title}" if math.isnan(compared.low) else ""
         known = leader.outcome != "no interval"
         says = Cell(
             _SIGNS.get(leader.outcome, "") + leader.outcome,
