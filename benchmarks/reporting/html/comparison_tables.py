@@ -161,8 +161,8 @@ def _method(group: Sequence[Comparison], facts: MetricFacts) -> Cell:
             continue
         texts = [_METHODS.get(comparison.method, comparison.method)]
         if not math.isnan(comparison.overlap_test):
-            shares = f"{100 * comparison.overlap_test:.0f} / {100 * comparison.overlap_anchor:.0f}"
-            texts.append(f"overlap {shares} %")
+            shares = f"{100 * comparison.overlap_test:.0f}\u00a0/\u00a0{100 * comparison.overlap_anchor:.0f}"
+            texts.append(f"overlap {shares}\u00a0%")
         if comparison.refused:
             texts.append(f"{comparison.refused} of {comparison.resamples} resamples gave no number")
             if not math.isnan(comparison.valued_low):

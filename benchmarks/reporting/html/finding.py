@@ -136,7 +136,8 @@ def finding(results: Results, points: Points) -> Markup:
     ]
     rows = [_row(results, points, leader) for leader in found]
     caption = "The leader with each head"
-    return joined([element("p", headline(results, found), class_="lead"), table("finding", caption, columns, rows)])
+    lead = headline(results, found).replace(" %", "\u00a0%")  # no line begins with a unit
+    return joined([element("p", lead, class_="lead"), table("finding", caption, columns, rows)])
 
 
 def _reasons(results: Results) -> list[Markup]:
