@@ -120,6 +120,11 @@ def test_codecs_without_a_number_are_named_and_scores_stand_in(run: Run) -> None
     assert len(at_rate) == scores.groupby("at_bpp").size().max()
     assert first.compared.value == at_rate["value"].max()
     assert f"AP at {first.compared.at_bpp:g} bpp" in finding(results, points_of(results))
+    one_head = dataclasses.replace(run.results, comparisons=nothing[nothing["head"] == "small"])
+    assert headline(one_head, leaders(one_head, points_of(one_head))) == (
+        f"{first.codec} has the best AP at {first.compared.at_bpp:g} bpp with the one head that compares codecs. "
+        "No Bjontegaard difference ranks the codecs."
+    )
     empty = dataclasses.replace(run.results, comparisons=run.comparisons.iloc[:0])
     assert "No codec can be named as the leader" in finding(empty, points_of(empty))
 

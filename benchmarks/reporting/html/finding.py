@@ -165,8 +165,11 @@ def headline(results: Results, found: Sequence[Leader]) -> str:
         return f"No one codec leads with {heads}: {parts} of {len(found)}. The rows below say by how much."
     first = found[0]
     title = results.facts_of(first.compared.metric).title
+    if not any(leader.of_rate for leader in found) and len({leader.compared.at_bpp for leader in found}) == 1:
+        best = f"{names[0]} has the best {title} at {first.compared.at_bpp:g} bpp with {heads}"
+        return f"{best}. No Bjontegaard difference ranks the codecs."
     if not all(leader.of_rate for leader in found):
-        return f"{names[0]} leads with {heads}; the rows below say by how much."
+        return f"{names[0]} is ahead with {heads}; the rows below say by how much."
     if first.anchor_leads:
         return f"The anchor {names[0]} leads with {heads}: no other codec needs fewer bits at equal {title}."
     saved = sorted(-leader.compared.value for leader in found)
