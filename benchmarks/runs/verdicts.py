@@ -28,5 +28,16 @@ def verdict_of(bd_rate: Comparison | None, bd_metric: Comparison | None, facts: 
     """The verdict on a codec: by BD-rate, or by BD-metric where BD-rate has no interval; None where it has neither
     number. facts: of the metric compared.
     """
-    words = [verdict(c, facts) for c in (bd_rate, bd_metric) if c and c.status == "ok"]
-    return next((word for word in words if word != "no interval"), words[0] if words else None)
+    by = deciding(bd_rate, bd_metric, facts)
+    return verdict(by, facts) if by else None
+
+
+def deciding(bd_rate: Comparison | None, bd_metric: Comparison | None, facts: MetricFacts) -> Comparison | None:
+    """The difference that the verdict on a codec is by; arguments as for ``verdict_of``."""
+    valued = [c for c in (bd_rate, bd_metric) if c and c.status == "ok"]
+    return next((c for c in valued if verdict(c, facts) != "no interval"), valued[0] if valued else None)
+
+
+def said_by(by: Comparison | None, facts: MetricFacts) -> str:
+    """What a verdict is by, where that is not the BD-rate beside it; else nothing."""
+    return f"by BD-{facts.title}" if by and by.kind not in RATE_KINDS else ""

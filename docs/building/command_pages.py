@@ -44,7 +44,8 @@ def page(parser: argparse.ArgumentParser) -> str:
         lines += [f"## {name}", "", _prose(child.description or ""), ""]
         lines += ["```text", child.format_usage().strip(), "```", "", *_groups(child)]
     if parser.epilog:
-        lines += ["## Examples and exit codes", "", "```text", parser.epilog.strip(), "```", ""]
+        lines += ["## Examples and exit codes", "", "```{code-block} text", ":class: wrapped", ""]
+        lines += [parser.epilog.strip(), "```", ""]
     return "\n".join(lines)
 
 

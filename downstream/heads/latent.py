@@ -1,7 +1,7 @@
 """Our own heads on a codec's latents: boxes or label maps from ``decode_latents``, without an image in between.
 
-    latent_detector    the hourglass of small behind a lift from the latents            (networks/latents/detector.py)
-    latent_segmenter   the context network of segmenter behind a lift from the latents  (networks/latents/segmenter.py)
+    latent_detector    the hourglass of small behind an adapter   (networks/latents/detector.py)
+    latent_segmenter   the context of segmenter behind an adapter (networks/latents/segmenter.py)
 
 A weights file states the latent space that it was trained in, so a head never reads another model's latents
 (``downstream.compatibility.why_not``). ``use`` selects what is read: y modulated by w, only y, or only w. Each has

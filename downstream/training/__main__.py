@@ -89,7 +89,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--lift-only",
         action="store_true",
-        help="with --input latents: train only the lift in front of the pixel network, towards the clean views' pixels",
+        help="with --input latents: train only the adapter before the pixel network, towards the clean views' pixels",
     )
     arguments.add_argument("--out", required=True, type=Path, help="folder for checkpoint, log, weights and card")
     arguments.add_argument("--steps", required=True, type=int)

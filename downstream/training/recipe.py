@@ -22,8 +22,8 @@ class Recipe:
     the weights keeps in each step. lovasz: weight of the Lovasz part of the loss (segmentation only). score_every:
     steps between scores on held-out images. input: clean images, or a codec's decoded images or latents. zoom: factor
     by which decoded images are enlarged (detection only). distil: weight of the distillation part of the loss.
-    lift_only: of a head on latents, train only the lift in front of its pixel network, towards the pixels of the clean
-    views.
+    lift_only: of a head on latents, train only the adapter in front of its pixel network, towards the pixels of the
+    clean views.
 
     Raises:
         UsageError: a field is out of its range.
@@ -61,7 +61,7 @@ class Recipe:
         if self.zoom != 1 and (self.input != "images" or self.task != "detection"):
             raise UsageError(f"zoom came as {self.zoom}, expected 1; only detection in decoded images has another zoom")
         if self.lift_only and self.input != "latents":
-            raise UsageError(f"the input came as {self.input}, expected latents: only heads on latents have a lift")
+            raise UsageError(f"the input came as {self.input}, expected latents: only heads on latents have an adapter")
         if self.distil < 0 or self.zoom < 1 or (self.height * self.zoom) % 32 or (self.width * self.zoom) % 32:
             raise UsageError(
                 f"distil {self.distil} and zoom {self.zoom}: expected 0 or more, and 1 or more with enlarged sides "

@@ -72,7 +72,7 @@ def test_the_sample_of_a_table_is_of_the_reference_run(docs_folder: Path) -> Non
 
 
 def test_latents_page_shows_the_reference_runs(docs_folder: Path) -> None:
-    rows = {row[0]: row[1:] for row in table_rows(docs_folder / "hsc" / "latents.md", "| heads on latents less")}
+    rows = {row[0]: row[1:] for row in table_rows(docs_folder / "hsc" / "latents.md", "| score | 0.018")}
     for title, run, metric in (("AP", "detection", "ap"), ("mIoU", "segmentation", "miou")):
         apart = comparisons(run).query(f"kind == 'heads_apart' and metric == '{metric}' and codec == 'hsc'")
         assert rows[title] == [points(row.value, row.low, row.high, "+") for row in apart.itertuples()]

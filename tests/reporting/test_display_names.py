@@ -97,5 +97,7 @@ def test_a_codec_looks_the_same_whoever_stands_beside_it() -> None:
     assert styles_of(default) == styles_of(default[::-1])
     assert styles_of(["vvc(preset=medium)"])["vvc(preset=medium)"].colour == many["vvc"].colour
     assert many["vvc(preset=medium)"] != many["vvc"]
+    beside_all = styles_of([*default, *(f"{name}(variant=1)" for name in default), *(f"other {n}" for n in range(10))])
+    assert len({(style.colour, style.marker) for style in beside_all.values()}) == len(beside_all) == 30
     named = styles_named({"hsc": "Ours", "jpeg": "jpeg"})
     assert named == {"Ours": few["hsc"], "jpeg": few["jpeg"]}  # a name changes no colour

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.reporting.html.comparison_tables import differences
 from benchmarks.reporting.html.curves import points_of
 from benchmarks.reporting.html.finding import finding, headlines, origin_line
 from benchmarks.runs.findings import findings
@@ -132,3 +133,14 @@ def test_date_version_commit_and_how_to_verify(run: Run) -> None:
     assert "Run of 2026-03-04 05:06 UTC" in text
     assert "commit aaaaaaaaaaaa<" in text
     assert "not committed" not in text
+
+
+def test_a_verdict_names_the_difference_that_it_is_by(run: Run) -> None:
+    assert "by BD-AP" not in differences(run.results, points_of(run.results))
+    table = run.comparisons.copy()
+    of_head = table["head"] == "small"
+    table.loc[of_head & (table["kind"] == "bd_rate"), ["low", "high"]] = float("nan")
+    scores = of_head & (table["kind"] == "bd_metric")
+    table.loc[scores, ["value", "low", "high", "status", "images"]] = [0.1, 0.05, 0.2, "ok", 64]
+    results = dataclasses.replace(run.results, comparisons=table)
+    assert "by BD-AP" in differences(results, points_of(results))

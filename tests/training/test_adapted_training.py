@@ -296,7 +296,7 @@ def test_requests_that_cannot_be_met(folder: Path, tmp_path: Path) -> None:
     teacher = Teacher(teacher_file(tmp_path, "detection", "hourglass"), "detection", ROADSCENES.classes)
     with pytest.raises(UsageError, match="training of the lift only has no teacher"):
         training_task(folder, recipe("detection", "latents", "y", 1, lift_only=True), teacher=teacher)
-    with pytest.raises(UsageError, match="only heads on latents have a lift"):
+    with pytest.raises(UsageError, match="only heads on latents have an adapter"):
         recipe("detection", "images", "hourglass", 1, lift_only=True)
     with pytest.raises(UsageError, match="views of 80x120"):
         training_task(

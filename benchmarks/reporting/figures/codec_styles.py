@@ -21,9 +21,9 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 """The colour-blind-safe palette of Okabe and Ito (2008), then four colours that are distinct from it."""
 MARKERS = "osD^vP*Xhd"
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (6, 1.5, 1.5, 1.5)))
-"""None of them is dotted, as fits are. There are three, so that after ten codecs colours and markers repeat with other
-dashes.
-"""
+"""None of them is dotted, as fits are. There are three, so that after ten codecs colours repeat with other dashes."""
+_MARKER_SHIFT = 3
+"""Places between the markers of two codecs that share a colour: dashes alone are hard to tell apart."""
 _SALT = "codecs 43394"
 """Chosen so that the codecs that most runs have get the colours that are easiest to keep apart."""
 
@@ -53,7 +53,12 @@ def styles_of(codecs: Iterable[str]) -> dict[str, Style]:
 
 
 def _style(slot: int) -> Style:
-    return Style(COLOURS[slot % len(COLOURS)], MARKERS[slot % len(MARKERS)], DASHES[slot % len(DASHES)])
+    turn = slot // len(COLOURS)
+    return Style(
+        COLOURS[slot % len(COLOURS)],
+        MARKERS[(slot + _MARKER_SHIFT * turn) % len(MARKERS)],
+        DASHES[slot % len(DASHES)],
+    )
 
 
 @functools.cache

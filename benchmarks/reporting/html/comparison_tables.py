@@ -24,7 +24,7 @@ from benchmarks.reporting.html.markup import Cell, Column, Markup, element, join
 from benchmarks.runs.comparison_tables import of_kinds
 from benchmarks.runs.number_texts import RATE_KINDS
 from benchmarks.runs.results import Results
-from benchmarks.runs.verdicts import verdict_of
+from benchmarks.runs.verdicts import deciding, said_by, verdict
 
 _METHODS = {"pchip": "interpolated through the points", "fit": "monotone fit", "isotonic": "dips levelled"}
 
@@ -132,12 +132,12 @@ def _rows(
         rate = next((difference_cell(c, facts) for c in group if c.kind in RATE_KINDS), NOTHING)
         score = next((difference_cell(c, facts) for c in group if c.kind not in RATE_KINDS), NOTHING)
         kinds = {comparison.kind: comparison for comparison in group}
-        outcome = verdict_of(kinds.get("bd_rate"), kinds.get("bd_metric"), facts)
+        by = deciding(kinds.get("bd_rate"), kinds.get("bd_metric"), facts)
         cells = [
             codec_cell(points, first.codec, f"against {first.anchor}" if first.anchor else ""),
             rate,
             score,
-            verdict_cell(outcome),
+            verdict_cell(verdict(by, facts) if by else None, said_by(by, facts)),
             Cell(first.anchor, first.anchor),
             *_score_cells(results, compared, first),
             head_cell(first.head, first.route),
@@ -154,8 +154,8 @@ def _method(group: Sequence[Comparison], facts: MetricFacts) -> Cell:
             continue
         texts = [_METHODS.get(comparison.method, comparison.method)]
         if not math.isnan(comparison.overlap_test):
-            shares = f"{100 * comparison.overlap_test:.0f} / {100 * comparison.overlap_anchor:.0f}"
-            texts.append(f"overlap {shares} %")
+            shares = f"{100 * comparison.overlap_test:.0f}\u00a0/\u00a0{100 * comparison.overlap_anchor:.0f}"
+            texts.append(f"overlap {shares}\u00a0%")
         if comparison.refused:
             texts.append(f"{comparison.refused} of {comparison.resamples} resamples gave no number")
             if not math.isnan(comparison.valued_low):

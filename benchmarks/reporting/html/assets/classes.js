@@ -73,10 +73,10 @@
       ...columns.map((point) => head(data.codecs[point.c].label, "number", best, `${point.p ? `${point.p}, ` : ""}${report.rate(point.bpp[0])}`))];
     heads.slice(heads.length - columns.length).forEach((cell, n) => cell.querySelector("button").prepend(named(columns[n].c)[0]));
     const table = make("table", { id: "class-table" }, make("caption", { textContent: `${metric.title} by class` }), make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...rows));
-    const many = rows.length > folded;
+    const many = rows.length > folded, kept = Math.min(first, Math.max(order.filter((k) => losses(k).length).length, 1));
     more.hidden = !many;
-    more.textContent = state.all ? `Show the ${first} classes that lose most` : `Show all ${rows.length} classes`;
-    if (many && !state.all) rows.slice(first).forEach((row) => row.remove());
+    more.textContent = state.all ? `Show the ${kept} classes that lose most` : `Show all ${rows.length} classes`;
+    if (many && !state.all) rows.slice(kept).forEach((row) => row.remove());
     frame.replaceChildren(table);
     report.sortable(table);
   };

@@ -157,8 +157,9 @@
   };
 
   if (!metrics.length) picked.closest(".controls").hidden = true;
-  box("fits").closest("label").hidden = !data.fits.length;
-  box("bands").closest("label").hidden = !data.points.some((point) => Object.values(point.m).some(([, low]) => low !== null));
+  const without = (name, absent) => { box(name).closest("label").hidden = box(`of-${name}`).hidden = absent; };
+  without("fits", !data.fits.length);
+  without("bands", !data.points.some((point) => Object.values(point.m).some(([, low]) => low !== null)));
   [picked, box("log"), box("bands"), box("fits")].forEach((input) => input.addEventListener("change", draw));
   report.filtered.push(draw);
   report.changed.push(draw);

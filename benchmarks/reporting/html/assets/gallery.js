@@ -82,8 +82,8 @@
 
   function how() {
     const others = rates.length > 1 ? " At the other rates the operating points nearest to them are shown." : "";
-    const rate = gallery.target_bpp ? ` At ${report.rate(gallery.target_bpp)}, the rate that most codecs reach, every codec is set to about the same bytes; its own stand below its image.${others}` : "";
-    return `The images lie at the middles of equal parts of the data set, so that nobody selected them.${rate} Drag over the image, or use the arrow keys.`;
+    const rate = gallery.target_bpp ? ` At ${report.rate(gallery.target_bpp)}, the rate that most codecs reach, every codec is set to about the same number of bytes; the exact number stands below each image.${others}` : "";
+    return `The images are spread evenly over the data set; nobody chose them.${rate} Drag over the image, or use the arrow keys.`;
   }
   const overlay = (shown) => (over.value === "none" || !shown ? null : over.value === "labels" ? gallery.images[state.image].labels : shown.found[Number(over.value)]);
   const about = (shown) => {
