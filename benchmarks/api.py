@@ -262,6 +262,33 @@ class Counted(Protocol):
         """For figures of the task that names the metric, which knows what they mean. Raises as ``compute`` does."""
 
 
+class Tally(Protocol):
+    """Whatever a metric needs of each image, so that its scores and resamples come from one pass over predictions."""
+
+    def scores(self) -> list[Score]:
+        """As ``Metric.compute``."""
+
+    def resample(self, draws: npt.NDArray[np.integer[Any]]) -> Mapping[str, npt.NDArray[np.float64]]:
+        """As ``Resampled.resample``; draws may come in blocks of rows."""
+
+
+@runtime_checkable
+class CountsTally(Protocol):
+    """Capability of a tally: the counts of a metric that has ``Counted``."""
+
+    def counts(self) -> npt.NDArray[np.int64]: ...
+
+
+@runtime_checkable
+class Tallied(Protocol):
+    """Capability of a metric that has ``Resampled``: a tally of one operating point, asked for in place of its other
+    methods.
+    """
+
+    def tally(self, truth: Truth, predictions: Sequence[Prediction]) -> Tally:
+        """The tally of these predictions; it raises as ``Metric.compute``, at once or when it is asked."""
+
+
 @dataclass(frozen=True)
 class Counts:
     """What a metric counted of one head at one operating point, named as in ``scores.csv``. original: of the

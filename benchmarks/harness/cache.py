@@ -27,7 +27,6 @@ from benchmarks.harness.cache_file import CacheFile, Statement, keep_checksums
 from benchmarks.harness.checksums import checksum
 from benchmarks.harness.conditions import Conditions
 from benchmarks.harness.indexed_image import IndexedImage, Pixels
-from downstream.api import to_bytes
 
 
 class Store:
@@ -124,32 +123,29 @@ class Store:
     def add(
         self,
         streams: Mapping[str, tuple[StreamRecord, bytes]],
-        predictions: Mapping[str, PredictionRecord],
+        predictions: Mapping[str, bytes],
         times: Mapping[tuple[str, str], float],
         conditions: Conditions | None = None,
     ) -> None:
         """Keep what one job brought back. Failed records are passed over, and so are bytes no smaller than the pixels.
 
-        streams: record and coded bytes by key. times: seconds by (key, kind), kept where their conditions are given;
-        those in the records are not.
+        streams: record and coded bytes by key. predictions: as ``downstream.api.to_bytes`` packs them, by key. times:
+        seconds by (key, kind), kept where their conditions are given; those in the records are not.
         """
         rows = [
             (k, int(r.size_bytes), int(r.squared_error), d if len(d) < 3 * r.image_hw[0] * r.image_hw[1] else None)
             for k, (r, d) in streams.items()
             if r.status == "ok"
         ]
-        blobs = [
-            (k, to_bytes(r.prediction)) for k, r in predictions.items() if r.status == "ok" and r.prediction is not None
-        ]
         sums = [("streams", key, checksum([size, error])) for key, size, error, _ in rows]
         sums += [("streams.data", key, checksum([size, data])) for key, size, _, data in rows]
-        sums += [("predictions", key, checksum([blob])) for key, blob in blobs]
+        sums += [("predictions", key, checksum([blob])) for key, blob in predictions.items()]
         statements: list[Statement] = []
         if rows:
             columns = "(key, size_bytes, squared_error, data)"
             statements.append(Statement(f"INSERT OR REPLACE INTO streams {columns} VALUES (?, ?, ?, ?)", rows))
-        if blobs:
-            statements.append(Statement("INSERT OR REPLACE INTO predictions (key, prediction) VALUES (?, ?)", blobs))
+        if predictions:
+            statements.append(Statement("INSERT OR REPLACE INTO predictions (key, prediction) VALUES (?, ?)", predictions.items()))
         if times and conditions is not None:
             statements += _keep_times(times, conditions)
         if statements:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from benchmarks.api import PredictionRecord, StreamRecord
+from benchmarks.api import StreamRecord
 from benchmarks.harness.cache import Store, latents_kind
 from benchmarks.harness.conditions import conditions_of
 from benchmarks.harness.config import Config
@@ -133,13 +133,13 @@ class _Books:
         Of results that were known already only the times are kept, so that scores go on belonging to the first bytes.
         """
         streams: dict[str, tuple[StreamRecord, bytes]] = {}
-        predictions: dict[str, PredictionRecord] = {}
+        predictions: dict[str, bytes] = {}
         times: dict[tuple[str, str], float] = {}
         for answer in answers:
             place = self._place[answer.item.image.index]
             if answer.stream is not None:
                 streams[cell.streams[place]] = answer.stream, answer.data
-            predictions |= {cell.predictions[name][place]: record for name, record in answer.predictions.items()}
+            predictions |= {cell.predictions[name][place]: r.data for name, r in answer.readings.items() if r.data}
             times |= self._times(cell, answer, place)
             self._note_failures(cell, answer, place)
         if self.plan.config.overwrite != "always":
@@ -156,9 +156,9 @@ class _Books:
             times[key, latents_kind(cell.latents)] = answer.latents_s
         if stream is not None and stream.status == "ok" and (item.code or item.timed):
             times |= {(key, "encode_s"): stream.encode_s, (key, "decode_s"): stream.decode_s}
-        for name, record in answer.predictions.items():
-            if record.status == "ok":
-                times[cell.predictions[name][place], "head_s"] = record.head_s
+        for name, reading in answer.readings.items():
+            if reading.data:
+                times[cell.predictions[name][place], "head_s"] = reading.head_s
         return times
 
     def _note_failures(self, cell: Cell, answer: Answer, place: int) -> None:
@@ -167,9 +167,9 @@ class _Books:
             reasons[cell.streams[place]] = answer.latents_why
         if answer.stream is not None and answer.stream.status != "ok":
             reasons[cell.streams[place]] = answer.stream.reason
-        for name, record in answer.predictions.items():
-            if record.status != "ok":
-                reasons[cell.predictions[name][place]] = record.reason
+        for name, reading in answer.readings.items():
+            if reading.reason:
+                reasons[cell.predictions[name][place]] = reading.reason
         image = f"image {one_line(answer.item.image.image_id)}"
         self.plan.failures |= {key: f"{image}: {reason}" for key, reason in reasons.items()}
 

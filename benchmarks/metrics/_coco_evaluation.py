@@ -9,16 +9,20 @@ Masks are evaluated in the same way by the IoU of pixels, and the size of a dete
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import MetricFacts, Score, Truth
 from benchmarks.formats.coco_json import LARGEST_ID
+from benchmarks.formats.coco_table import CocoTable
 from benchmarks.metrics._ap_bootstrap import resampled_ap
-from downstream.api import Detections, Prediction
+from benchmarks.metrics._coco_matching import Matched, Shapes, match
+from downstream.api import Detections, Masks, Prediction
 from hsc.errors import AnnotationError, UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +34,6 @@ Kind = Literal["bbox", "segm"]
 
 _AREAS = ("all", "small", "medium", "large")
 _LIMITS = (1, 10, 100)
-_ALL_AREAS = [0.0, 1e10]
 AP = {
     "ap": (None, "all"),
     "ap50": (0, "all"),
@@ -87,63 +90,81 @@ def numbers(truth: Truth, predictions: Sequence[Prediction], kind: Kind) -> list
     return scores + [Score("ap", _mean(precision[:, :, k, 0, -1]), part) for k, part in enumerate(truth.classes)]
 
 
-def resampled(
-    truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64], kind: Kind
-) -> dict[str, Floats]:
+class CocoTally:
+    """The scores of one operating point, and its matches, each made once they are asked for.
+
+    prefix: stands before the names of the scores.
+    """
+
+    def __init__(self, truth: Truth, predictions: Sequence[Prediction], kind: Kind, prefix: str = "") -> None:
+        self.truth, self.predictions, self.kind, self.prefix = truth, list(predictions), kind, prefix
+
+    def scores(self) -> list[Score]:
+        """As ``numbers``."""
+        scores = numbers(self.truth, self.predictions, self.kind)
+        return [replace(score, metric=self.prefix + score.metric) for score in scores]
+
+    def resample(self, draws: npt.NDArray[np.integer[Any]]) -> dict[str, Floats]:
+        """ "ap", "ap50" and "ap75" with image i counted ``draws[r, i]`` times: (R, N) -> float64 (R,).
+
+        Matching is done once, so a thousand resamples cost about as much as a few calls of ``scores``. Raises as
+        ``numbers`` does, and UsageError where the draws are not (R, N).
+        """
+        if self.truth.coco is None or draws.ndim != 2 or draws.shape[1] != len(self.truth.coco["images"]):
+            raise UsageError(
+                f"draws of shape {draws.shape} came, expected (resamples, {len(self.truth.image_ids)} images)"
+            )
+        return {self.prefix + name: values for name, values in resampled(self._matched, draws).items()}
+
+    @functools.cached_property
+    def _matched(self) -> list[Matched]:
+        return matches(self.truth, self.predictions, self.kind)
+
+
+def matches(truth: Truth, predictions: Sequence[Prediction], kind: Kind) -> list[Matched]:
+    """The matches of each class at ten IoU thresholds, for sizes of all areas. Raises as ``numbers`` does."""
+    coco = _official(truth, kind)
+    _check(coco, predictions, kind)
+    place = {image["id"]: number for number, image in enumerate(coco["images"])}
+    label = {category["id"]: number for number, category in enumerate(coco["categories"])}
+    table = CocoTable.of(coco)
+    image = np.array([place.get(image_id, -1) for image_id in table.image_ids.tolist()], np.int64)
+    labels = np.array([label.get(category_id, -1) for category_id in table.category_ids.tolist()], np.int64)
+    objects = Shapes(image, labels, table.boxes, table.areas, table.segmentation if kind == "segm" else None)
+    known = np.flatnonzero((image >= 0) & (labels >= 0))  # others are of no image, or of no class
+    found, scores = _found(predictions, kind)
+    return match(objects.taken(known), table.crowd[known], found, scores, len(label))
+
+
+def resampled(matched: Sequence[Matched], draws: npt.NDArray[np.integer[Any]]) -> dict[str, Floats]:
     """ "ap", "ap50" and "ap75" with image i counted ``draws[r, i]`` times: float64 (R,), NaN where undefined.
 
-    draws: int64 (R, N), a row for each resample, a column for each image of ``truth``. Matching is done once, so a
-    thousand resamples cost about as much as a few calls of ``numbers``. Raises as ``numbers`` does, and UsageError
-    where the draws are not (R, N).
+    draws: (R, N), a row for each resample, a column for each image.
     """
-    if truth.coco is None or draws.ndim != 2 or draws.shape[1] != len(truth.coco["images"]):
-        raise UsageError(f"draws of shape {draws.shape} came, expected (resamples, {len(truth.image_ids)} images)")
-    evaluation = _evaluator(truth, predictions, kind)
-    # All areas alone: the other sizes would make the matching four times as slow.
-    evaluation.params.area_rng, evaluation.params.area_rng_lbl = [_ALL_AREAS], [_AREAS[0]]
-    evaluation.evaluate()
-    matches = _matches(truth, evaluation.eval_imgs)
     # (R, classes, IoU), then the mean over classes and IoU thresholds: (R,)
-    by_class = np.stack([resampled_ap(*matched, draws) for matched in matches], 1)
+    by_class = np.stack([resampled_ap(of_class, draws) for of_class in matched], 1)
     return {name: _defined_mean(by_class[:, :, _thresholds(iou)]) for name, (iou, area) in AP.items() if area == "all"}
 
 
-class _Matched(NamedTuple):
-    """The matches of one class, as ``resampled_ap`` takes them.
+def _found(predictions: Sequence[Any], kind: Kind) -> tuple[Shapes, Floats]:
+    """The detections of all images, and their scores."""
+    lengths = [len(answer.scores) for answer in predictions]
+    image = np.repeat(np.arange(len(predictions)), lengths)
+    label = np.concatenate([np.zeros(0, np.int64), *(answer.labels for answer in predictions)])
+    scores = np.concatenate([np.zeros(0), *(answer.scores for answer in predictions)]).astype(np.float64)
+    if kind == "segm":
+        from hotcoco import mask
 
-    hit, miss: bool (10, D), best score first. image: int64 (D,). boxes: int64 (N,), true boxes of each image.
-    """
-
-    hit: npt.NDArray[np.bool_]
-    miss: npt.NDArray[np.bool_]
-    image: npt.NDArray[np.int64]
-    boxes: npt.NDArray[np.int64]
-
-
-def _matches(truth: Truth, entries: Sequence[Any]) -> list[_Matched]:
-    """The matches of each class, from the records that the evaluator keeps of each image."""
-    coco: Any = truth.coco
-    place = {image["id"]: i for i, image in enumerate(coco["images"])}
-    matches = []
-    for category in coco["categories"]:
-        records = [e for e in entries if e and e["category_id"] == category["id"]]
-        records.sort(key=lambda record: place[record["image_id"]])
-        boxes = np.zeros(len(place), np.int64)
-        for record in records:
-            boxes[place[record["image_id"]]] = int(np.sum(record["gtInDenominator"]))
-        images = (np.full(len(e["dtScores"]), place[e["image_id"]], np.int64) for e in records)
-        image = np.concatenate([np.zeros(0, np.int64), *images])
-        scores = np.concatenate([np.zeros(0), *(np.asarray(e["dtScores"], np.float64) for e in records)])
-        matched, ignored = _flags(records, "dtMatched"), _flags(records, "dtIgnore")
-        order = np.argsort(-scores, kind="stable")
-        matches.append(_Matched((matched & ~ignored)[:, order], (~matched & ~ignored)[:, order], image[order], boxes))
-    return matches
+        runs = [_runs(answer.masks, counts) for answer in predictions for counts in answer.masks.counts]
+        areas = np.array([mask.area(one) for one in runs], np.float64)
+        return Shapes(image, label, np.zeros((0, 4)), areas, runs), scores
+    boxes = np.concatenate([np.zeros((0, 4)), *(answer.boxes_xyxy for answer in predictions)]).astype(np.float64)
+    boxes[:, 2:] -= boxes[:, :2]
+    return Shapes(image, label, boxes, boxes[:, 2] * boxes[:, 3]), scores
 
 
-def _flags(records: Sequence[Any], name: str) -> npt.NDArray[np.bool_]:
-    """A flag of all detections of one class at each IoU threshold: (10, D)."""
-    parts = (np.asarray(record[name], bool).reshape(10, -1) for record in records)
-    return np.concatenate([np.zeros((10, 0), bool), *parts], 1)
+def _runs(masks: Masks, counts: bytes) -> dict[str, Any]:
+    return {"size": [*masks.image_hw], "counts": counts.decode("ascii")}
 
 
 def _defined_mean(values: Floats) -> Floats:
@@ -291,7 +312,7 @@ def _masks(coco: Mapping[str, Any], predictions: Sequence[Any]) -> list[dict[str
         {
             "image_id": image["id"],
             "category_id": ids[label],
-            "segmentation": {"size": [*answer.masks.image_hw], "counts": counts.decode("ascii")},
+            "segmentation": _runs(answer.masks, counts),
             "score": score,
         }
         for image, answer in zip(coco["images"], predictions, strict=True)

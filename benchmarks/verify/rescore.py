@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmarks.api import PredictionRecord, ScoreRow, StreamRecord
+from benchmarks.api import ScoreRow, StreamRecord
 from benchmarks.harness.cache import Store
 from benchmarks.harness.progress import Silent
 from benchmarks.harness.scorer import score
@@ -28,6 +28,7 @@ from benchmarks.verify.check_scores import named
 from benchmarks.verify.rebuild import Rebuilt
 from benchmarks.verify.rounding import ROUNDING, near
 from benchmarks.verify.verdict import Verdict, verdicts
+from downstream.api import to_bytes
 
 TOLERANCE = 0.005
 """Relative to the score, or to 1 where it is smaller: half a point of AP. Equal predictions must give equal scores."""
@@ -149,8 +150,8 @@ def _scored(rebuilt: Rebuilt, answers: Mapping[str, Again], resamples: int) -> S
         for cell_id, cell in rebuilt.cells.items():
             for reader, answer in answers[cell_id].predictions.items():
                 if not isinstance(answer, str):
-                    pairs = zip(cell.predictions[reader], images, answer, strict=True)
-                    store.add({}, {key: PredictionRecord(image.id, 0.0, p) for key, image, p in pairs}, {})
+                    pairs = zip(cell.predictions[reader], answer, strict=True)
+                    store.add({}, {key: to_bytes(prediction) for key, prediction in pairs}, {})
             streams = [s for s in answers[cell_id].streams if isinstance(s, KeptStream)]
             if len(streams) == len(images):
                 records = {
