@@ -10,12 +10,13 @@ import functools
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 from typing import Any
 
+from benchmarks.formats.coco_table import CocoTable
 from downstream.label_spaces import COCO80
 from hsc.errors import AnnotationError
 from hsc.files.file_digests import sha256_of_file
@@ -37,17 +38,25 @@ _MAX_NAME_LENGTH = 1000
 class CocoIndex:
     """A checked label file, reduced to the fields that box evaluators read.
 
-    folder: the folder that each ``file_name`` is relative to. masked: number of annotations with a mask. space: name of
+    folder: the folder that each ``file_name`` is relative to. table: its images, categories and boxes. masked: number of annotations with a mask. space: name of
     the label space that the categories form.
     """
 
     folder: Path
-    images: tuple[Mapping[str, Any], ...]
-    annotations: tuple[Mapping[str, Any], ...]
-    categories: tuple[Mapping[str, Any], ...]
+    table: CocoTable
     masked: int
     space: str
     annotation_sha256: str
+
+    @property
+    def images(self) -> tuple[Mapping[str, Any], ...]:
+        """The images in the order of their ids, each with its id, file name and, where stated, size."""
+        return self.table.images
+
+    @property
+    def categories(self) -> tuple[Mapping[str, Any], ...]:
+        """The categories in the order of their ids."""
+        return self.table.categories
 
 
 def read_coco(annotations: Path, folder: Path) -> CocoIndex:
@@ -80,7 +89,7 @@ def _read(annotations: Path, folder: Path, _sha256: str) -> CocoIndex:
     name = annotations.name
     try:
         data = annotations.read_bytes()
-        content = json.loads(data)
+        content = json.loads(data, object_hook=_slim)
     except (OSError, ValueError, RecursionError) as error:
         raise AnnotationError(f"cannot read the annotations {str(annotations)!r} as JSON: {error}") from error
     images, labels, categories = (_records(content, key, name) for key in ("images", "annotations", "categories"))
@@ -90,15 +99,24 @@ def _read(annotations: Path, folder: Path, _sha256: str) -> CocoIndex:
     images.sort(key=lambda r: r["id"])
     categories.sort(key=lambda r: r["id"])
     _check_files(images, folder, name)
+    masked = sum(bool(record.pop("segmentation", None)) for record in labels)
+    named = [{"id": record["id"], "name": record["name"]} for record in categories]
     return CocoIndex(
         folder,
-        tuple({k: r[k] for k in ("id", "file_name", "width", "height") if k in r} for r in images),
-        tuple(_boxes_only(labels)),
-        tuple({"id": r["id"], "name": r["name"]} for r in categories),
-        sum(bool(r.get("segmentation")) for r in labels),
+        CocoTable.of({"images": images, "annotations": labels, "categories": named}),
+        masked,
         _space([r["name"] for r in categories]),
         hashlib.sha256(data).hexdigest(),
     )
+
+
+def _slim(record: dict[str, Any]) -> dict[str, Any]:
+    """A JSON object as it is read: images lose the fields that are not used, masks shrink to whether they are there."""
+    if "segmentation" in record:
+        record["segmentation"] = bool(record["segmentation"])
+    if "file_name" in record:
+        return {key: record[key] for key in ("id", "file_name", "width", "height") if key in record}
+    return record
 
 
 def _records(content: Any, key: str, name: str) -> list[dict[str, Any]]:
@@ -274,24 +292,6 @@ def _check_files(images: list[dict[str, Any]], folder: Path, name: str) -> None:
             f"{len(missing)} of the {len(images)} images of {name!r} are not in {str(folder)!r}: "
             f"{', '.join(missing[:3])}; give the folder that the file names start from"
         )
-
-
-def _boxes_only(labels: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
-    """The fields of each annotation that a box evaluator reads.
-
-    Ids are renumbered from 1, because pycocotools takes a true box with id 0 for unmatched. ``area`` stays as in the
-    file: COCO's size ranges go by the mask's area, not the box's.
-    """
-    for number, record in enumerate(labels, 1):
-        box = record["bbox"]
-        yield {
-            "id": number,
-            "image_id": record["image_id"],
-            "category_id": record["category_id"],
-            "bbox": box,
-            "area": record.get("area", box[2] * box[3]),
-            "iscrowd": record.get("iscrowd", 0),
-        }
 
 
 def _space(names: list[str]) -> str:

@@ -27,7 +27,7 @@ class CocoTable(Mapping[str, Any]):
 
     images, categories: dicts as in the file. image_ids, category_ids: int64 (N,) of the annotations. boxes: float64
     (N, 4), left, top, width, height. areas: float64 (N,). crowd: bool (N,). segmentation: of each annotation, None
-    where there are boxes alone.
+    where it has none; None where none has one.
     """
 
     images: tuple[Mapping[str, Any], ...]
@@ -44,21 +44,16 @@ class CocoTable(Mapping[str, Any]):
         """The table of a COCO dict; one that is a table already is given back as it is.
 
         Raises:
-            AnnotationError: an annotation holds something that is no number, or a number that is too large; or some
-                have a segmentation and others have none.
+            AnnotationError: an annotation holds something that is no number, or a number that is too large.
         """
         if isinstance(coco, CocoTable):
             return coco
         records = coco["annotations"]
-        count, masked = len(records), sum("segmentation" in record for record in records)
-        if masked not in (0, count):
-            raise AnnotationError(
-                f"{count - masked} of {count} annotations have no segmentation; expected a mask's runs in each, or none"
-            )
+        masks = tuple(record.get("segmentation") for record in records)
         try:
-            boxes = np.array([record["bbox"] for record in records], np.float64).reshape(count, 4)
+            boxes = np.array([record["bbox"] for record in records], np.float64).reshape(len(records), 4)
             areas = [record.get("area", record["bbox"][2] * record["bbox"][3]) for record in records]
-            table = cls(
+            return cls(
                 tuple(coco["images"]),
                 tuple(coco["categories"]),
                 np.array([record["image_id"] for record in records], np.int64),
@@ -66,17 +61,13 @@ class CocoTable(Mapping[str, Any]):
                 boxes,
                 np.array(areas, np.float64),
                 np.array([int(record.get("iscrowd", 0)) for record in records], bool),
+                masks if any(runs is not None for runs in masks) else None,
             )
         except (OverflowError, TypeError, ValueError) as error:
             raise AnnotationError(
                 f"the COCO labels hold an id, box or area that is no number, or is too large: {error}; mend the data "
                 f"set"
             ) from error
-        return table.with_masks([r["segmentation"] for r in records]) if masked else table
-
-    def with_masks(self, segmentation: Sequence[Any]) -> CocoTable:
-        """The same with a segmentation for each annotation."""
-        return CocoTable(*self._parts(), tuple(segmentation))
 
     def kept(self, keep: Bools, category_ids: Ints, images: Any, categories: Any) -> CocoTable:
         """The annotations for which ``keep``, bool (N,), is true, beside other images and categories.
@@ -138,4 +129,5 @@ class Annotations(Sequence[Mapping[str, Any]]):
             "area": float(table.areas[place]),
             "iscrowd": int(table.crowd[place]),
         }
-        return record if table.segmentation is None else {**record, "segmentation": table.segmentation[place]}
+        drawn = None if table.segmentation is None else table.segmentation[place]
+        return record if drawn is None else {**record, "segmentation": drawn}

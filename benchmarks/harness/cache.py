@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -89,6 +89,19 @@ class Store:
         known = self._file.records("predictions", "prediction", image_ids, parse.prediction_of)
         return {key: PredictionRecord(image_ids[key], math.nan, prediction) for key, prediction in known}
 
+    def packed(self, keys: Iterable[str]) -> dict[str, bytes]:
+        """Known predictions by key, as ``downstream.api.to_bytes`` packs them."""
+        return dict(self._packed_rows(keys))
+
+    def _packed_rows(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        sql = (
+            "SELECT t.key, c.checksum, t.prediction FROM predictions t LEFT JOIN checksums c ON c.place = "
+            "'predictions' AND c.key = t.key WHERE t.key IN (?*)"
+        )
+        for key, kept, blob in self._file.select(sql, keys):
+            if self._file.sound("predictions", key, kept, [blob], bytes if kept else parse.prediction_of) is not None:
+                yield key, blob
+
     def known(self, table: str, keys: Iterable[str]) -> set[str]:
         """The ``keys`` that are in ``table`` ("streams" or "predictions").
 
@@ -97,15 +110,7 @@ class Store:
         if table == "streams":
             records = self._file.records(table, "size_bytes, squared_error", keys, parse.stream_counts_of)
             return {key for key, _ in records}
-        sql = (
-            f"SELECT t.key, c.checksum, t.prediction FROM {table} t LEFT JOIN checksums c ON c.place = ? AND c.key = "
-            f"t.key WHERE t.key IN (?*)"
-        )
-        return {
-            key
-            for key, kept, blob in self._file.select(sql, keys, table)
-            if self._file.sound(table, key, kept, [blob], bytes if kept else parse.prediction_of) is not None
-        }
+        return {key for key, _ in self._packed_rows(keys)}
 
     def times(self, kind: str, keys: Iterable[str], conditions: Conditions) -> dict[str, float]:
         """Seconds by key, of those taken under these conditions.

@@ -130,7 +130,7 @@ def matches(truth: Truth, predictions: Sequence[Prediction], kind: Kind) -> list
     table = CocoTable.of(coco)
     image = np.array([place.get(image_id, -1) for image_id in table.image_ids.tolist()], np.int64)
     labels = np.array([label.get(category_id, -1) for category_id in table.category_ids.tolist()], np.int64)
-    objects = Shapes(image, labels, table.boxes, table.areas, table.segmentation if kind == "segm" else None)
+    objects = Shapes(image, labels, table.boxes, table.areas, (table.segmentation or ()) if kind == "segm" else None)
     known = np.flatnonzero((image >= 0) & (labels >= 0))  # others are of no image, or of no class
     found, scores = _found(predictions, kind)
     return match(objects.taken(known), table.crowd[known], found, scores, len(label))

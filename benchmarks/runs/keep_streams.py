@@ -57,7 +57,7 @@ def keep(plan: Plan, count: int, store: Store, executor: Executor, progress: Pro
         progress.advance(f"{cell.curve} {cell.point}", len(images))
     kept = thinned({cell_id: checked[cell_id] for cell_id in whole if cell_id in checked})
     few.cells = [cell for cell_id, cell in whole.items() if cell_id in kept]
-    scored = score(few, store, Bootstrap(len(images), 0, plan.config.seed), Silent()).rows
+    scored = score(few, store, Bootstrap(len(images), 0, plan.config.seed), executor, Silent()).rows
     return Keeping(KeptStreams(images, kept, _predictions(few, store), scores(scored)), tuple(troubles))
 
 

@@ -49,7 +49,7 @@ def check_streams(run: Run, executor: Executor, progress: Progress, trust: bool 
         progress.advance(f"{rebuilt.cells[job.cell].curve} {rebuilt.cells[job.cell].point}", len(kept.images))
     yield from _streams(rebuilt, answers)
     yield from _pixels(rebuilt, answers)
-    yield from attempted("scores", rescore(run, rebuilt, answers))
+    yield from attempted("scores", rescore(run, rebuilt, answers, executor))
 
 
 def _recorded(run: Run, kept: KeptStreams) -> Iterator[Verdict]:

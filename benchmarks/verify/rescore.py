@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from benchmarks.api import ScoreRow, StreamRecord
 from benchmarks.harness.cache import Store
+from benchmarks.harness.executors import Executor
 from benchmarks.harness.progress import Silent
 from benchmarks.harness.scorer import score
 from benchmarks.runs.archive import KeptScore, KeptStream
@@ -37,7 +38,7 @@ _Reading = tuple[str, str, str, str, str]
 """The codec, ladder, point, head and route of some predictions."""
 
 
-def rescore(run: Run, rebuilt: Rebuilt, answers: Mapping[str, Again]) -> Iterator[Verdict]:
+def rescore(run: Run, rebuilt: Rebuilt, answers: Mapping[str, Again], executor: Executor) -> Iterator[Verdict]:
     """Compare the predictions and scores of the kept images, computed by the scorer that made the tables."""
     failed = [
         f"{cell.curve} {cell.point}, head {reader.label}: {answer}"
@@ -47,7 +48,7 @@ def rescore(run: Run, rebuilt: Rebuilt, answers: Mapping[str, Again]) -> Iterato
     ]
     exact, count, differing = _exact(rebuilt, answers)
     whole = [image.id for image in rebuilt.kept.images] == list(run.images)
-    rows = _scored(rebuilt, answers, run.about["resamples"] if whole else 0)
+    rows = _scored(rebuilt, answers, run.about["resamples"] if whole else 0, executor)
     computed = {score[:7]: score.value for score in kept_scores(rows)}
     recorded: dict[Any, KeptScore] = {score[:7]: score for score in rebuilt.kept.scores}
     wrong, largest = list(failed), 0.0
@@ -143,7 +144,9 @@ def _exact(rebuilt: Rebuilt, answers: Mapping[str, Again]) -> tuple[int, int, se
     return exact, count, differing
 
 
-def _scored(rebuilt: Rebuilt, answers: Mapping[str, Again], resamples: int) -> Sequence[ScoreRow]:
+def _scored(
+    rebuilt: Rebuilt, answers: Mapping[str, Again], resamples: int, executor: Executor
+) -> Sequence[ScoreRow]:
     """The score rows of the answers. resamples: how many the intervals rest on, 0 for no intervals."""
     images = rebuilt.kept.images
     with tempfile.TemporaryDirectory(prefix="hsc-") as folder, Store(Path(folder) / "store.sqlite") as store:
@@ -160,4 +163,4 @@ def _scored(rebuilt: Rebuilt, answers: Mapping[str, Again], resamples: int) -> S
                 }
                 store.add(records, {}, {})
         bootstrap = Bootstrap(len(images), resamples, rebuilt.plan.config.seed)
-        return score(rebuilt.plan, store, bootstrap, Silent()).rows
+        return score(rebuilt.plan, store, bootstrap, executor, Silent()).rows
