@@ -78,6 +78,21 @@ class Dataset(Protocol):
         """Where it comes from, under what licence, hashes of annotation files."""
 
 
+class LoadsImages(Protocol):
+    """Something that loads images of a data set: the data set itself, or a part of it that was handed out."""
+
+    def load(self, index: int) -> Sample:
+        """As ``Dataset.load``."""
+
+
+@runtime_checkable
+class HandsOutImages(Protocol):
+    """Capability of a data set: images to be loaded without the rest, such as a label file of all of them."""
+
+    def handed_out(self, indices: Sequence[int]) -> LoadsImages:
+        """A small, picklable object that loads the images of these indices in the data set, and knows no others."""
+
+
 @runtime_checkable
 class HasBoxes(Protocol):
     """Capability: detection labels, as one COCO-format dict.

@@ -68,7 +68,9 @@ def unpack(data: bytes, max_bytes: int = MAX_BYTES) -> dict[str, npt.NDArray[Any
             left -= size
             if left < 0:
                 raise ValueError(f"they unpack to more than {max_bytes} bytes")
-            arrays[str(name)] = np.frombuffer(_inflated(data[place : place + stored], size), dtype).reshape(shape).copy()
+            arrays[str(name)] = (
+                np.frombuffer(_inflated(data[place : place + stored], size), dtype).reshape(shape).copy()
+            )
             place += stored
         if place != len(data):
             raise ValueError(f"{len(data)} bytes came, their header announces {place}")

@@ -39,6 +39,32 @@ _SIDEWAYS = 5
 """EXIF orientations from this one on swap width and height."""
 
 
+@dataclass(frozen=True)
+class CocoImages:
+    """Some images of a label file. records: what it says of each, by its index in the data set."""
+
+    folder: Path
+    records: Mapping[int, Mapping[str, Any]]
+    orientation: Orientation
+
+    def load(self, index: int) -> Sample:
+        """Image ``index`` of the data set.
+
+        Raises:
+            ImageError: the file is missing or damaged, or has another size than the label file says.
+        """
+        record = self.records[index]
+        file = self.folder / record["file_name"]
+        image = read_image(file, orientation=self.orientation)
+        stated = record.get("height", image.shape[0]), record.get("width", image.shape[1])
+        if image.shape[:2] != stated:
+            raise ImageError(
+                f"{record['file_name']!r} is {image.shape[1]}x{image.shape[0]}, its annotations say "
+                f"{stated[1]}x{stated[0]}; the file was resized, or needs the other setting of orientation"
+            )
+        return Sample(str(record["id"]), image, file.stat().st_size)
+
+
 @DATASETS.register("coco")
 @dataclass(frozen=True)
 class Coco:
@@ -95,17 +121,12 @@ class Coco:
         return [str(record["id"]) for record in self._index().images]
 
     def load(self, index: int) -> Sample:
+        return self.handed_out([index]).load(index)
+
+    def handed_out(self, indices: Sequence[int]) -> CocoImages:
+        """These images with what the label file says of them, so that it need not be read to load them."""
         labels = self._index()
-        record = labels.images[index]
-        file = labels.folder / record["file_name"]
-        image = read_image(file, orientation=self.orientation)
-        stated = record.get("height", image.shape[0]), record.get("width", image.shape[1])
-        if image.shape[:2] != stated:
-            raise ImageError(
-                f"{record['file_name']!r} is {image.shape[1]}x{image.shape[0]}, its annotations say "
-                f"{stated[1]}x{stated[0]}; the file was resized, or needs the other setting of orientation"
-            )
-        return Sample(str(record["id"]), image, file.stat().st_size)
+        return CocoImages(labels.folder, {index: labels.images[index] for index in indices}, self.orientation)
 
     def remarks(self, indices: Sequence[int]) -> Sequence[str]:
         """Warnings about these images, for readers of scores: EXIF turns not applied, boxes beyond their picture.

@@ -1,7 +1,7 @@
 """COCO's annotations as arrays that read like COCO's own dicts, in a tenth of the memory.
 
-    table["annotations"][7]   a dict as in a label file, made when it is asked for
-    table.boxes, .image_ids   all of them at once, for evaluators
+table["annotations"][7]   a dict as in a label file, made when it is asked for
+table.boxes, .image_ids   all of them at once, for evaluators
 """
 
 from __future__ import annotations

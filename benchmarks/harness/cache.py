@@ -150,7 +150,9 @@ class Store:
             columns = "(key, size_bytes, squared_error, data)"
             statements.append(Statement(f"INSERT OR REPLACE INTO streams {columns} VALUES (?, ?, ?, ?)", rows))
         if predictions:
-            statements.append(Statement("INSERT OR REPLACE INTO predictions (key, prediction) VALUES (?, ?)", predictions.items()))
+            statements.append(
+                Statement("INSERT OR REPLACE INTO predictions (key, prediction) VALUES (?, ?)", predictions.items())
+            )
         if times and conditions is not None:
             statements += _keep_times(times, conditions)
         if statements:

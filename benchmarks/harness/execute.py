@@ -13,7 +13,7 @@ from benchmarks.harness.config import Config
 from benchmarks.harness.decode_apart import DecodeApart, decode_apart
 from benchmarks.harness.executors import Executor
 from benchmarks.harness.indexed_image import IndexedImage
-from benchmarks.harness.jobs import IMAGES_A_JOB, Answer, Item, Job
+from benchmarks.harness.jobs import IMAGES_A_JOB, Answer, Item, Job, images_of
 from benchmarks.harness.measure import measure
 from benchmarks.harness.operating_points import Curve
 from benchmarks.harness.plan import Cell, Plan, cell_of
@@ -66,7 +66,8 @@ def _jobs(plan: Plan, store: Store, *, times: bool) -> Iterator[Job]:
             part = todos[start : start + IMAGES_A_JOB]
             data = store.data(todo.stream for todo in part if not todo.item.code)
             items = tuple(replace(todo.item, data=data.get(todo.stream)) for todo in part)
-            yield Job(number, config.dataset, cell.codec, config.readers, items, config.repeats, cell.latents)
+            images = images_of(config.dataset, [item.image.index for item in items])
+            yield Job(number, images, cell.codec, config.readers, items, config.repeats, cell.latents)
 
 
 def _decode_samples(books: _Books, executor: Executor, samples: Mapping[int, list[Answer]]) -> None:

@@ -7,8 +7,8 @@
 Processes start clean, need no ``__main__`` guard in a user's script, and whatever they started ends with them. What
 decides a job's result travels with it: its own fields, the current device and the project's environment variables
 (``benchmarks.harness.surroundings``), and values that were shared. How many jobs are on their way at once is up to the
-executor, which takes the next one when it has room. A job is split into its parts where its worker died or hung, and each part runs
-in a process of its own, so that one bad image costs itself alone.
+executor, which takes the next one when it has room. A job is split into its parts where its worker died or hung, and
+each part runs in a process of its own, so that one bad image costs itself alone.
 """
 
 from __future__ import annotations

@@ -5,16 +5,24 @@ Item (image, known bytes, readers) --benchmarks.harness.measure--> Answer (strea
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from benchmarks.api import Dataset, StreamRecord
+from benchmarks.api import Dataset, HandsOutImages, LoadsImages, StreamRecord
+from benchmarks.harness.guard import guarded
 from benchmarks.harness.indexed_image import IndexedImage
 from benchmarks.harness.readers import Reader, ReaderName
 from hsc.api import Codec
 
 IMAGES_A_JOB = 8
 """Enough to batch a head, few enough to share the end of a run between workers."""
+
+
+def images_of(dataset: Dataset, indices: Sequence[int]) -> LoadsImages:
+    """What a job is to load these images of a data set from: the data set itself, or these alone where it can hand them
+    out.
+    """
+    return guarded(dataset.handed_out, indices) if isinstance(dataset, HandsOutImages) else dataset
 
 
 @dataclass(frozen=True)
@@ -38,12 +46,13 @@ class Item:
 class Job:
     """A few images of one operating point.
 
-    cell: number of the operating point in the plan. readers: the heads of this run by their routes. repeats: how often
-    a time is taken. latents: the names of the latents that the readers of this point read together.
+    cell: number of the operating point in the plan. dataset: loads the images. readers: the heads of this run by their
+    routes. repeats: how often a time is taken. latents: the names of the latents that the readers of this point read
+    together.
     """
 
     cell: int
-    dataset: Dataset
+    dataset: LoadsImages
     codec: Codec
     readers: tuple[Reader, ...]
     items: tuple[Item, ...]

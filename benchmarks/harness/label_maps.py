@@ -1,6 +1,6 @@
 """The label maps of a data set's images in the classes that are scored: read one at a time, or packed by workers.
 
-    LabelMaps (data set, images) --jobs of a few maps--> packed label maps, which fit into memory
+LabelMaps (data set, images) --jobs of a few maps--> packed label maps, which fit into memory
 """
 
 from __future__ import annotations

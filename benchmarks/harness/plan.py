@@ -202,9 +202,7 @@ def stream_records(plan: Plan, cell: Cell, store: Store) -> CellRecords:
     return CellRecords([replace(known[key], image_id=image.image_id) for key, image in named], "")
 
 
-def packed_predictions(
-    keys: Sequence[str], store: Store, relabel: Relabelling | None = None
-) -> PackedPredictions:
+def packed_predictions(keys: Sequence[str], store: Store, relabel: Relabelling | None = None) -> PackedPredictions:
     """The predictions that the store had a moment ago. keys: one an image.
 
     Raises:

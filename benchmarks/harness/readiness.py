@@ -18,6 +18,7 @@ from benchmarks.api import DATASETS, HasBoxes, HasLabelMaps, HasRemarks
 from benchmarks.harness.cache import Store
 from benchmarks.harness.executors import Executor
 from benchmarks.harness.guard import guarded
+from benchmarks.harness.jobs import images_of
 from benchmarks.harness.keys import registered_name
 from benchmarks.harness.make_plan import leave_out
 from benchmarks.harness.plan import Plan, Unfit
@@ -227,4 +228,5 @@ def _originals(plan: Plan, store: Store) -> Iterator[ReadOriginal]:
         if config.overwrite == "always" or any(not store.known("predictions", keys) >= set(keys) for keys in unread):
             stream = cells[0].streams[0]
             data = store.data([stream]).get(stream) if reader.route == "latent" else None
-            yield ReadOriginal(reader, config.dataset, plan.images[0].index, cells[0].codec, data)
+            index = plan.images[0].index
+            yield ReadOriginal(reader, images_of(config.dataset, [index]), index, cells[0].codec, data)

@@ -93,9 +93,7 @@ class Scorer:
     What the store does not know yet is worked out by the executor; rows are then made of what the store knows.
     """
 
-    def __init__(
-        self, plan: Plan, store: Store, reader: Reader, bootstrap: Bootstrap, executor: Executor
-    ) -> None:
+    def __init__(self, plan: Plan, store: Store, reader: Reader, bootstrap: Bootstrap, executor: Executor) -> None:
         self.plan, self.store, self.reader = plan, store, reader
         self.bootstrap, self.executor = bootstrap, executor
         self.metrics = [metric for metric in plan.config.all_metrics if metric.output is reader.head.output]

@@ -1,6 +1,6 @@
 """The scoring of one head at one operating point, as a job: everything it needs travels with it or is shared.
 
-    truth (shared), packed predictions, metrics --work_out--> MetricNumbers, one a metric; the driver keeps them
+truth (shared), packed predictions, metrics --work_out--> MetricNumbers, one a metric; the driver keeps them
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Values that many jobs need, sent once: a job carries a handle, and the process that runs it has the value from there.
 
-    with executor.share(truth) as handle:  -->  jobs that hold the handle  -->  handle.get() in a worker
+with executor.share(truth) as handle:  -->  jobs that hold the handle  -->  handle.get() in a worker
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""What a job takes along from the process that sends it: the device of networks, and the project's settings in the
-environment (``HSC_DATA``, ``HSC_CACHE``, ``HSC_CLASS_MAPS``, ...), so that it runs alike on whatever machine it reaches.
+"""What a job takes along from the process that sends it, so that it runs alike on whatever machine it reaches.
+
+That is the device of networks, and the project's settings in the environment: ``HSC_DATA``, ``HSC_CLASS_MAPS``, ...
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import MetricFacts, Score, Truth
-from benchmarks.formats.coco_json import LARGEST_ID
+from benchmarks.formats.coco_checks import LARGEST_ID
 from benchmarks.formats.coco_table import CocoTable
 from benchmarks.metrics._ap_bootstrap import resampled_ap
 from benchmarks.metrics._coco_matching import Matched, Shapes, match

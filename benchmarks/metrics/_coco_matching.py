@@ -109,7 +109,8 @@ def _ious(objects: Shapes, found: Shapes, crowd: Bools, pairs: Ints) -> Floats:
     """The IoU of masks, flat: for each pair (detections, objects) in rows."""
     from hotcoco import mask
 
-    assert objects.runs is not None and found.runs is not None
+    assert objects.runs is not None
+    assert found.runs is not None
     parts = [
         np.asarray(mask.iou(found.runs[e:f], objects.runs[a:b], crowd[a:b].tolist()), np.float64).ravel()
         for a, b, e, f in pairs.tolist()

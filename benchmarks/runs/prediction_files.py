@@ -124,9 +124,7 @@ class _Labels:
 def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, Mapping) or isinstance(other, Mapping):
         return bool(one == other)
-    return len(one) == len(other) and all(
-        np.array_equal(a.labels, b.labels) for a, b in zip(one, other, strict=True)
-    )
+    return len(one) == len(other) and all(np.array_equal(a.labels, b.labels) for a, b in zip(one, other, strict=True))
 
 
 def _complete(truth: Truth) -> dict[str, Any]:

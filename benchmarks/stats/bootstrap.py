@@ -102,9 +102,9 @@ class Draws:
     resamples: int
     seed: int
 
-    def blocks(self) -> Iterator[Ints]:
-        """All rows in order, int32 (rows, N), in blocks of at most ``BLOCK`` numbers, or of one row."""
-        random, rows = np.random.default_rng(self.seed), max(1, BLOCK // max(1, self.images))
+    def blocks(self, most: int = BLOCK) -> Iterator[Ints]:
+        """All rows in order, int32 (rows, N), in blocks of at most ``most`` numbers, or of one row."""
+        random, rows = np.random.default_rng(self.seed), max(1, most // max(1, self.images))
         for start in range(0, self.resamples, rows):
             count = min(rows, self.resamples - start)
             drawn = random.integers(0, self.images, (count, self.images))

@@ -144,9 +144,7 @@ def _exact(rebuilt: Rebuilt, answers: Mapping[str, Again]) -> tuple[int, int, se
     return exact, count, differing
 
 
-def _scored(
-    rebuilt: Rebuilt, answers: Mapping[str, Again], resamples: int, executor: Executor
-) -> Sequence[ScoreRow]:
+def _scored(rebuilt: Rebuilt, answers: Mapping[str, Again], resamples: int, executor: Executor) -> Sequence[ScoreRow]:
     """The score rows of the answers. resamples: how many the intervals rest on, 0 for no intervals."""
     images = rebuilt.kept.images
     with tempfile.TemporaryDirectory(prefix="hsc-") as folder, Store(Path(folder) / "store.sqlite") as store:

@@ -36,14 +36,18 @@ def test_what_is_packed_comes_back() -> None:
     assert list(arrays) == list(ARRAYS)
     for name, before in ARRAYS.items():
         np.testing.assert_array_equal(arrays[name], before)
-        assert arrays[name].dtype == before.dtype.newbyteorder("<") and arrays[name].shape == before.shape
-        assert arrays[name].flags.writeable and arrays[name].flags.c_contiguous
+        assert arrays[name].dtype == before.dtype.newbyteorder("<")
+        assert arrays[name].shape == before.shape
+        assert arrays[name].flags.writeable
+        assert arrays[name].flags.c_contiguous
     assert pack(arrays) == packed
 
 
 def test_label_maps_are_deflated_and_noise_is_not() -> None:
     sizes = {name: stored for name, _, _, stored in json.loads(pack(ARRAYS)[8:].split(b"]]")[0] + b"]]")}
-    assert sizes["map"] < 100 and sizes["noise"] == 100 and sizes["boxes"] == 32
+    assert sizes["map"] < 100
+    assert sizes["noise"] == 100
+    assert sizes["boxes"] == 32
 
 
 def test_objects_are_not_packed() -> None:

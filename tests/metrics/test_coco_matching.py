@@ -11,13 +11,13 @@ from test_coco_ap import detections, one_image, scene
 
 from benchmarks.formats.coco_table import CocoTable
 from benchmarks.metrics._ap_bootstrap import resampled_ap
+from benchmarks.metrics._coco_evaluation import matches
 from benchmarks.metrics._coco_matching import IOU_THRESHOLDS, Matched
 from benchmarks.metrics.coco_ap import CocoAp
-from benchmarks.metrics._coco_evaluation import matches
 
 
 def written_down(truth, predictions):
-    """The evaluator's records of all images: scores, hits and misses of each class, best first, as matching gives them."""
+    """The evaluator's records of each class: hits, ignored detections and images, best first; objects by image."""
     rows = [
         [image["id"], *box[:2], *(box[2:] - box[:2]), score, truth.coco["categories"][label]["id"]]
         for image, found in zip(truth.coco["images"], predictions, strict=True)
@@ -39,7 +39,9 @@ def written_down(truth, predictions):
             np.concatenate([np.zeros((10, 0), bool), *(np.array(r[name], bool).reshape(10, -1) for r in records)], 1)
             for name in ("dtMatched", "dtIgnore")
         )
-        image = np.concatenate([np.zeros(0, int), *(np.full(len(r["dtScores"]), place[r["image_id"]]) for r in records)])
+        image = np.concatenate(
+            [np.zeros(0, int), *(np.full(len(r["dtScores"]), place[r["image_id"]]) for r in records)]
+        )
         labelled = [(place[r["image_id"]], int(np.sum(r["gtInDenominator"]))) for r in records]
         yield (matched & ~ignored)[:, order], ignored[:, order], image[order], {i: n for i, n in labelled if n}
 
@@ -69,7 +71,9 @@ def test_matches_are_the_evaluators(seed):
 def test_objects_too_large_to_count_are_taken_and_ignored():
     truth = one_image([[0, 0, 2e5, 1e5]])
     (matched,) = matches(truth, [detections([[0, 0, 2e5, 1e5, 0.9, 0], [0, 0, 4e5, 1e5, 0.8, 0]])], "bbox")
-    assert matched.hit.tolist() == [0, 0] and matched.ignored.tolist() == [1023, 1023] and not len(matched.labelled)
+    assert matched.hit.tolist() == [0, 0]
+    assert matched.ignored.tolist() == [1023, 1023]
+    assert not len(matched.labelled)
 
 
 def slow_ap(matched, row):
