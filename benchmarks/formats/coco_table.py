@@ -51,8 +51,8 @@ class CocoTable(Mapping[str, Any]):
         records = coco["annotations"]
         masks = tuple(record.get("segmentation") for record in records)
         try:
-            boxes = np.array([record["bbox"] for record in records], np.float64).reshape(len(records), 4)
-            areas = [record.get("area", record["bbox"][2] * record["bbox"][3]) for record in records]
+            boxes = np.array([[float(number) for number in record["bbox"]] for record in records], np.float64).reshape(len(records), 4)
+            areas = [float(record.get("area", record["bbox"][2] * record["bbox"][3])) for record in records]
             return cls(
                 tuple(coco["images"]),
                 tuple(coco["categories"]),
@@ -85,7 +85,7 @@ class CocoTable(Mapping[str, Any]):
     def __getitem__(self, key: str) -> Any:
         if key not in _KEYS:
             raise KeyError(key)
-        return {"images": self.images, "categories": self.categories, "annotations": Annotations(self)}[key]
+        return {"images": list(self.images), "categories": list(self.categories), "annotations": Annotations(self)}[key]
 
     def __iter__(self) -> Iterator[str]:
         return iter(_KEYS)

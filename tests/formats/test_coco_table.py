@@ -39,12 +39,12 @@ def test_a_table_reads_like_the_dict_it_was_made_of() -> None:
     assert pickle.loads(pickle.dumps(table)) == table
     assert table != CocoTable.of({**COCO, "annotations": COCO["annotations"][:2]})
     assert "videos" not in table
-    assert dict(table)["categories"] == tuple(COCO["categories"])
+    assert dict(table)["categories"] == COCO["categories"]
 
 
 def test_labels_are_limited_to_images_and_classes_and_merged() -> None:
     limited = limit_coco(COCO, [1], ["sign", "vehicle"], {"car": "vehicle", "lorry": "vehicle"})
-    assert limited["images"] == (COCO["images"][1],)
+    assert limited["images"] == [COCO["images"][1]]
     assert list(limited["categories"]) == [{"id": 1, "name": "sign"}, {"id": 2, "name": "vehicle"}]
     assert [(a["image_id"], a["category_id"], a["bbox"]) for a in limited["annotations"]] == [
         (9, 2, [1, 2, 3.5, 4]),
