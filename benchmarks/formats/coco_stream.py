@@ -131,5 +131,6 @@ class _Columns:
         if not all(np.isin(ids[:, column], known[column]).all() for column in (0, 1)):
             raise ValueError("an annotation is of an unknown image or category")
         named = tuple({"id": record["id"], "name": record["name"]} for record in categories)
-        columns = (np.ascontiguousarray(part) for part in (ids[:, 0], ids[:, 1], numbers[:, :4], numbers[:, 4]))
-        return CocoTable(tuple(images), named, *columns, np.array(self._crowd, np.uint8).astype(bool))
+        crowd = np.array(self._crowd, np.uint8).astype(bool)
+        boxes, areas = numbers[:, :4].copy(), numbers[:, 4].copy()
+        return CocoTable(tuple(images), named, ids[:, 0].copy(), ids[:, 1].copy(), boxes, areas, crowd)

@@ -51,14 +51,14 @@ class CocoTable(Mapping[str, Any]):
         records = coco["annotations"]
         masks = tuple(record.get("segmentation") for record in records)
         try:
-            boxes = np.array([[float(number) for number in record["bbox"]] for record in records], np.float64).reshape(len(records), 4)
+            boxes = np.array([[float(number) for number in record["bbox"]] for record in records], np.float64)
             areas = [float(record.get("area", record["bbox"][2] * record["bbox"][3])) for record in records]
             return cls(
                 tuple(coco["images"]),
                 tuple(coco["categories"]),
                 np.array([record["image_id"] for record in records], np.int64),
                 np.array([record["category_id"] for record in records], np.int64),
-                boxes,
+                boxes.reshape(len(records), 4),
                 np.array(areas, np.float64),
                 np.array([int(record.get("iscrowd", 0)) for record in records], bool),
                 masks if any(runs is not None for runs in masks) else None,
@@ -76,8 +76,16 @@ class CocoTable(Mapping[str, Any]):
         """
         places = np.flatnonzero(keep)
         runs = None if self.segmentation is None else tuple(self.segmentation[place] for place in places.tolist())
-        parts = (array[places] for array in (self.image_ids, category_ids, self.boxes, self.areas, self.crowd))
-        return CocoTable(tuple(images), tuple(categories), *parts, runs)
+        return CocoTable(
+            tuple(images),
+            tuple(categories),
+            self.image_ids[places],
+            category_ids[places],
+            self.boxes[places],
+            self.areas[places],
+            self.crowd[places],
+            runs,
+        )
 
     def _parts(self) -> tuple[Any, ...]:
         return (self.images, self.categories, self.image_ids, self.category_ids, self.boxes, self.areas, self.crowd)

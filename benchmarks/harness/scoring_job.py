@@ -5,19 +5,20 @@ truth (shared), packed predictions, metrics --work_out--> MetricNumbers, one a m
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.api import Counted, CountsTally, Metric, Prediction, Resampled, Score, Tallied, Tally, Truth
+from benchmarks.api import Counted, CountsTally, Metric, Resampled, Score, Tallied, Tally, Truth
 from benchmarks.harness.guard import guarded
 from benchmarks.harness.packed_predictions import PackedPredictions
 from benchmarks.harness.shared_values import Shared
 from benchmarks.harness.worker import step
 from benchmarks.stats.bootstrap import Draws, Floats
+from downstream.api import Prediction
 from hsc.errors import HscError
 
 
@@ -70,7 +71,7 @@ def _numbers(wanted: Wanted, truth: Truth, predictions: Sequence[Prediction], dr
     metric = wanted.metric
     if isinstance(metric, Tallied):
         tally: Tally = metric.tally(truth, predictions)
-        parts = draws.blocks()
+        parts: Iterable[npt.NDArray[np.integer[Any]]] = draws.blocks()
     else:
         tally = _Plain(metric, truth, predictions)
         parts = (draws.whole() for _ in range(1))

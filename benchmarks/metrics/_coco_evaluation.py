@@ -123,11 +123,11 @@ class CocoTally:
 
 def matches(truth: Truth, predictions: Sequence[Prediction], kind: Kind) -> list[Matched]:
     """The matches of each class at ten IoU thresholds, for sizes of all areas. Raises as ``numbers`` does."""
-    coco = _official(truth, kind)
+    coco = _checked(truth, kind)
     _check(coco, predictions, kind)
-    place = {image["id"]: number for number, image in enumerate(coco["images"])}
-    label = {category["id"]: number for number, category in enumerate(coco["categories"])}
     table = CocoTable.of(coco)
+    place = {image["id"]: number for number, image in enumerate(table.images)}
+    label = {category["id"]: number for number, category in enumerate(table.categories)}
     image = np.array([place.get(image_id, -1) for image_id in table.image_ids.tolist()], np.int64)
     labels = np.array([label.get(category_id, -1) for category_id in table.category_ids.tolist()], np.int64)
     objects = Shapes(image, labels, table.boxes, table.areas, (table.segmentation or ()) if kind == "segm" else None)
@@ -207,6 +207,18 @@ def _evaluator(truth: Truth, predictions: Sequence[Prediction], kind: Kind) -> C
 
 def _official(truth: Truth, kind: Kind) -> dict[str, Any]:
     """The truth's labels with the fields that the official evaluator needs filled in: id, area, iscrowd."""
+    coco = _checked(truth, kind)
+    try:
+        annotations = [_filled(annotation, number, kind) for number, annotation in enumerate(coco["annotations"], 1)]
+    except (OverflowError, TypeError, ValueError) as error:
+        raise AnnotationError(
+            f"the COCO labels hold a box or area that is no number: {error}; mend the data set"
+        ) from error
+    return {"images": list(coco["images"]), "categories": list(coco["categories"]), "annotations": annotations}
+
+
+def _checked(truth: Truth, kind: Kind) -> Mapping[str, Any]:
+    """The truth's labels, if they are of its classes and have what is matched. Raises AnnotationError."""
     coco, shapes = truth.coco, "boxes" if kind == "bbox" else "masks"
     if coco is None:
         raise AnnotationError(
@@ -232,13 +244,7 @@ def _official(truth: Truth, kind: Kind) -> dict[str, Any]:
         raise AnnotationError(
             f"the COCO labels have ids beyond {LARGEST_ID} in size, first {large[0]}; number images and categories anew"
         )
-    try:
-        annotations = [_filled(annotation, number, kind) for number, annotation in enumerate(coco["annotations"], 1)]
-    except (OverflowError, TypeError, ValueError) as error:
-        raise AnnotationError(
-            f"the COCO labels hold a box or area that is no number: {error}; mend the data set"
-        ) from error
-    return {"images": list(coco["images"]), "categories": list(coco["categories"]), "annotations": annotations}
+    return coco
 
 
 def _filled(annotation: Mapping[str, Any], number: int, kind: Kind) -> dict[str, Any]:

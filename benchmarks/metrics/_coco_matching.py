@@ -101,8 +101,9 @@ def _pairs(objects: Shapes, found: Shapes, classes: int) -> Ints:
     keys = objects.image * classes + objects.label
     keys_found = found.image * classes + found.label
     both = np.intersect1d(keys, keys_found)
-    ends = [np.searchsorted(k, both, side) for k in (keys, keys_found) for side in ("left", "right")]  # type: ignore[call-overload]
-    return np.stack(ends, 1).astype(np.int64)
+    first, first_found = np.searchsorted(keys, both), np.searchsorted(keys_found, both)
+    end, end_found = np.searchsorted(keys, both, "right"), np.searchsorted(keys_found, both, "right")
+    return np.asarray(np.stack([first, end, first_found, end_found], 1), np.int64)
 
 
 def _ious(objects: Shapes, found: Shapes, crowd: Bools, pairs: Ints) -> Floats:

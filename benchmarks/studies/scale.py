@@ -181,7 +181,7 @@ def driver(pictures: int, folder: Path) -> Callable[[], None]:
             streams = stream_keys(hashes, {"name": "jpeg", "quality": quality})
             for head in range(3):
                 key_of(list(prediction_keys(streams, "image", {"name": "head", "number": head})))
-        Bootstrap(pictures, RESAMPLES, 0).rate(np.arange(pictures) + 9, np.full(pictures, 640 * 480))
+        Bootstrap(pictures, RESAMPLES, 0).rate(range(9, pictures + 9), [640 * 480] * pictures)
         with filed(table):
             pass
 
