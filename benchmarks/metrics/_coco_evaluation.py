@@ -141,8 +141,7 @@ def resampled(matched: Sequence[Matched], draws: npt.NDArray[np.integer[Any]]) -
 
     draws: (R, N), a row for each resample, a column for each image.
     """
-    # (R, classes, IoU), then the mean over classes and IoU thresholds: (R,)
-    by_class = np.stack([resampled_ap(of_class, draws) for of_class in matched], 1)
+    by_class = resampled_ap(matched, draws)  # (R, classes, IoU), then the mean over classes and IoU thresholds: (R,)
     return {name: _defined_mean(by_class[:, :, _thresholds(iou)]) for name, (iou, area) in AP.items() if area == "all"}
 
 
