@@ -1,4 +1,4 @@
-"""A COCO label file read record by record, so that no list of dicts of all annotations is ever in memory.
+"""A COCO label file read record by record, so that neither its text nor a dict of every annotation is in memory.
 
 text --record by record--> columns of numbers --> CocoTable        whatever is unusual: None, and the file is read whole
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import re
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from benchmarks.formats.coco_table import CocoTable
 from hsc.errors import AnnotationError
 
 _SPACE = re.compile(r"[ \t\n\r]*")
+_WINDOW = 1 << 20
+"""Characters that are read at once."""
 _IMAGE_FIELDS = ("id", "file_name", "width", "height")
 
 
@@ -36,7 +38,8 @@ def read_streamed(file: Path) -> Streamed | None:
     categories: list[Any] = []
     takers = {"images": images.append, "annotations": columns.take, "categories": categories.append}
     try:
-        read_lists(file.read_text("utf-8"), takers, {"images": _slim})
+        with file.open(encoding="utf-8") as text:
+            read_lists(text, takers, {"images": _slim})
         check_images(images, file.name)
         check_categories(categories, file.name)
         images.sort(key=lambda record: record["id"])
@@ -47,7 +50,7 @@ def read_streamed(file: Path) -> Streamed | None:
 
 
 def read_lists(
-    text: str,
+    file: TextIO,
     takers: Mapping[str, Callable[[Any], None]],
     shapers: Mapping[str, Callable[[Any], Any]],
 ) -> None:
@@ -58,47 +61,79 @@ def read_lists(
     Raises:
         ValueError: it is no JSON object, a list named is missing or no list, or a name comes twice.
     """
-    scan, place, seen = json.JSONDecoder().raw_decode, _expected(text, 0, "{"), set[str]()
+    text, seen = _Window(file), set[str]()
+    text.require("{")
     while True:
-        name, place = scan(text, _SPACE.match(text, place).end())  # type: ignore[union-attr]
-        place = _expected(text, place, ":")
+        name = text.value()
+        text.require(":")
         if not isinstance(name, str) or name in seen:
             raise ValueError(f"the name {name!r} comes twice, or is none")
         seen.add(name)
         if name in takers:
-            place = _read_list(text, _expected(text, place, "["), scan, takers[name], shapers.get(name))
+            shape = shapers.get(name)
+            for element in _elements(text):
+                takers[name](shape(element) if shape else element)
         else:
-            _, place = scan(text, _SPACE.match(text, place).end())  # type: ignore[union-attr]
-        place = _SPACE.match(text, place).end()  # type: ignore[union-attr]
-        if text[place : place + 1] == "}":
+            text.value()
+        if text.sign() == "}":
             break
-        place = _expected(text, place, ",")
-    if _SPACE.match(text, place + 1).end() != len(text) or not seen >= takers.keys():  # type: ignore[union-attr]
+        text.require(",")
+    text.require("}")
+    if text.sign() or not seen >= takers.keys():
         raise ValueError("something follows the object, or a list is missing")
 
 
-def _read_list(
-    text: str, place: int, scan: Any, take: Callable[[Any], None], shape: Callable[[Any], Any] | None
-) -> int:
-    """Read a list from behind its bracket; returns the place behind its end. Raises ValueError."""
-    place = _SPACE.match(text, place).end()  # type: ignore[union-attr]
-    if text[place : place + 1] == "]":
-        return place + 1
-    while True:
-        element, place = scan(text, _SPACE.match(text, place).end())  # type: ignore[union-attr]
-        take(shape(element) if shape else element)
-        place = _SPACE.match(text, place).end()  # type: ignore[union-attr]
-        if text[place : place + 1] == "]":
-            return place + 1
-        place = _expected(text, place, ",")
+def _elements(text: _Window) -> Iterator[Any]:
+    """The elements of the list that comes next. Raises ValueError."""
+    text.require("[")
+    while text.sign() != "]":
+        yield text.value()
+        if text.sign() != "]":
+            text.require(",")
+            if text.sign() == "]":
+                raise ValueError("a list ends behind a comma")
+    text.require("]")
 
 
-def _expected(text: str, place: int, sign: str) -> int:
-    """The place behind a sign, which stands at ``place`` or behind the space there. Raises ValueError."""
-    place = _SPACE.match(text, place).end()  # type: ignore[union-attr]
-    if text[place : place + 1] != sign:
-        raise ValueError(f"{text[place : place + 1]!r} at {place}, expected {sign!r}")
-    return place + 1
+class _Window:
+    """A part of a JSON text that moves on as it is read."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file, self._text, self._place = file, "", 0
+        self._scan = json.JSONDecoder().raw_decode
+
+    def sign(self) -> str:
+        """The next character that is no space, which is not passed; empty at the end."""
+        while True:
+            self._place = _SPACE.match(self._text, self._place).end()  # type: ignore[union-attr]
+            if self._place < len(self._text) or not self._more():
+                return self._text[self._place : self._place + 1]
+
+    def require(self, sign: str) -> None:
+        """Pass a sign. Raises ValueError where another comes."""
+        if self.sign() != sign:
+            raise ValueError(f"{self.sign()!r} came, expected {sign!r}")
+        self._place += 1
+
+    def value(self) -> Any:
+        """The next value, which is passed. Raises ValueError where none comes."""
+        self.sign()
+        while True:
+            try:
+                value, end = self._scan(self._text, self._place)
+            except ValueError:
+                if not self._more():
+                    raise
+                continue
+            if end < len(self._text) or not self._more():  # a number may go on behind the window
+                self._place = end
+                return value
+
+    def _more(self) -> bool:
+        """Make the window longer, and drop what has been passed; false at the end of the file."""
+        read = self._file.read(max(_WINDOW, len(self._text) - self._place))
+        self._text, self._place = self._text[self._place :] + read, 0
+        return bool(read)
 
 
 def _slim(record: dict[str, Any]) -> dict[str, Any]:

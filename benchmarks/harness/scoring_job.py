@@ -69,7 +69,7 @@ def _worked_out(job: ScoringJob) -> list[MetricNumbers]:
 
 def _numbers(wanted: Wanted, truth: Truth, predictions: Sequence[Prediction], draws: Draws) -> MetricNumbers:
     metric = wanted.metric
-    if isinstance(metric, Tallied):
+    if isinstance(metric, Tallied) and _tally_is_its_own(type(metric)):
         tally: Tally = metric.tally(truth, predictions)
         parts: Iterable[npt.NDArray[np.integer[Any]]] = draws.blocks()
     else:
@@ -84,6 +84,12 @@ def _numbers(wanted: Wanted, truth: Truth, predictions: Sequence[Prediction], dr
         {name: np.concatenate(values) for name, values in samples.items()} if wanted.samples else None,
         tally.counts() if wanted.counts and isinstance(tally, CountsTally) else None,
     )
+
+
+def _tally_is_its_own(kind: type) -> bool:
+    """Whether a metric's tally stands for its other methods: not where a subclass has changed one of those alone."""
+    depth = {name: depth for depth, one in reversed([*enumerate(kind.__mro__)]) for name in vars(one)}
+    return all(depth["tally"] <= depth.get(name, depth["tally"]) for name in ("compute", "resample", "counts"))
 
 
 class _Plain(NamedTuple):

@@ -1,4 +1,4 @@
-"""COCO's evaluation of boxes and masks: matching to the truth, the twelve numbers, and AP of many resamples.
+"""COCO's evaluation of boxes and masks: the checks of labels and predictions, and the twelve numbers.
 
     AP = mean over IoU .50:.05:.95, classes and 101 recall levels of the precision envelope
 
@@ -9,9 +9,7 @@ Masks are evaluated in the same way by the IoU of pixels, and the size of a dete
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -19,9 +17,6 @@ import numpy.typing as npt
 
 from benchmarks.api import MetricFacts, Score, Truth
 from benchmarks.formats.coco_checks import LARGEST_ID
-from benchmarks.formats.coco_table import CocoTable
-from benchmarks.metrics._ap_bootstrap import resampled_ap
-from benchmarks.metrics._coco_matching import Matched, Shapes, match
 from downstream.api import Detections, Masks, Prediction
 from hsc.errors import AnnotationError, UsageError
 
@@ -81,8 +76,7 @@ def numbers(truth: Truth, predictions: Sequence[Prediction], kind: Kind) -> list
     precision = np.asarray(evaluation["precision"], np.float64).reshape(shape)  # IoU, recall level, class, area, limit
     recall = np.asarray(evaluation["recall"], np.float64).reshape(shape[0], *shape[2:])  # IoU, class, area, limit
     scores = [
-        Score(name, _mean(precision[_thresholds(iou), :, :, _AREAS.index(area), -1]))
-        for name, (iou, area) in AP.items()
+        Score(name, _mean(precision[thresholds(iou), :, :, _AREAS.index(area), -1])) for name, (iou, area) in AP.items()
     ]
     scores += [
         Score(name, _mean(recall[:, :, _AREAS.index(area), _LIMITS.index(limit)])) for name, (area, limit) in AR.items()
@@ -90,90 +84,7 @@ def numbers(truth: Truth, predictions: Sequence[Prediction], kind: Kind) -> list
     return scores + [Score("ap", _mean(precision[:, :, k, 0, -1]), part) for k, part in enumerate(truth.classes)]
 
 
-class CocoTally:
-    """The scores of one operating point, and its matches, each made once they are asked for.
-
-    prefix: stands before the names of the scores.
-    """
-
-    def __init__(self, truth: Truth, predictions: Sequence[Prediction], kind: Kind, prefix: str = "") -> None:
-        self.truth, self.predictions, self.kind, self.prefix = truth, list(predictions), kind, prefix
-
-    def scores(self) -> list[Score]:
-        """As ``numbers``."""
-        scores = numbers(self.truth, self.predictions, self.kind)
-        return [replace(score, metric=self.prefix + score.metric) for score in scores]
-
-    def resample(self, draws: npt.NDArray[np.integer[Any]]) -> dict[str, Floats]:
-        """ "ap", "ap50" and "ap75" with image i counted ``draws[r, i]`` times: (R, N) -> float64 (R,).
-
-        Matching is done once, so a thousand resamples cost about as much as a few calls of ``scores``. Raises as
-        ``numbers`` does, and UsageError where the draws are not (R, N).
-        """
-        if self.truth.coco is None or draws.ndim != 2 or draws.shape[1] != len(self.truth.coco["images"]):
-            raise UsageError(
-                f"draws of shape {draws.shape} came, expected (resamples, {len(self.truth.image_ids)} images)"
-            )
-        return {self.prefix + name: values for name, values in resampled(self._matched, draws).items()}
-
-    @functools.cached_property
-    def _matched(self) -> list[Matched]:
-        return matches(self.truth, self.predictions, self.kind)
-
-
-def matches(truth: Truth, predictions: Sequence[Prediction], kind: Kind) -> list[Matched]:
-    """The matches of each class at ten IoU thresholds, for sizes of all areas. Raises as ``numbers`` does."""
-    coco = _checked(truth, kind)
-    _check(coco, predictions, kind)
-    table = CocoTable.of(coco)
-    place = {image["id"]: number for number, image in enumerate(table.images)}
-    label = {category["id"]: number for number, category in enumerate(table.categories)}
-    image = np.array([place.get(image_id, -1) for image_id in table.image_ids.tolist()], np.int64)
-    labels = np.array([label.get(category_id, -1) for category_id in table.category_ids.tolist()], np.int64)
-    objects = Shapes(image, labels, table.boxes, table.areas, (table.segmentation or ()) if kind == "segm" else None)
-    known = np.flatnonzero((image >= 0) & (labels >= 0))  # others are of no image, or of no class
-    found, scores = _found(predictions, kind)
-    return match(objects.taken(known), table.crowd[known], found, scores, len(label))
-
-
-def resampled(matched: Sequence[Matched], draws: npt.NDArray[np.integer[Any]]) -> dict[str, Floats]:
-    """ "ap", "ap50" and "ap75" with image i counted ``draws[r, i]`` times: float64 (R,), NaN where undefined.
-
-    draws: (R, N), a row for each resample, a column for each image.
-    """
-    by_class = resampled_ap(matched, draws)  # (R, classes, IoU), then the mean over classes and IoU thresholds: (R,)
-    return {name: _defined_mean(by_class[:, :, _thresholds(iou)]) for name, (iou, area) in AP.items() if area == "all"}
-
-
-def _found(predictions: Sequence[Any], kind: Kind) -> tuple[Shapes, Floats]:
-    """The detections of all images, and their scores."""
-    lengths = [len(answer.scores) for answer in predictions]
-    image = np.repeat(np.arange(len(predictions)), lengths)
-    label = np.concatenate([np.zeros(0, np.int64), *(answer.labels for answer in predictions)])
-    scores = np.concatenate([np.zeros(0), *(answer.scores for answer in predictions)]).astype(np.float64)
-    if kind == "segm":
-        from hotcoco import mask
-
-        runs = [_runs(answer.masks, counts) for answer in predictions for counts in answer.masks.counts]
-        areas = np.array([mask.area(one) for one in runs], np.float64)
-        return Shapes(image, label, np.zeros((0, 4)), areas, runs), scores
-    boxes = np.concatenate([np.zeros((0, 4)), *(answer.boxes_xyxy for answer in predictions)]).astype(np.float64)
-    boxes[:, 2:] -= boxes[:, :2]
-    return Shapes(image, label, boxes, boxes[:, 2] * boxes[:, 3]), scores
-
-
-def _runs(masks: Masks, counts: bytes) -> dict[str, Any]:
-    return {"size": [*masks.image_hw], "counts": counts.decode("ascii")}
-
-
-def _defined_mean(values: Floats) -> Floats:
-    """The mean of the values that are not NaN, over all but the first axis: (R, ...) -> (R,)."""
-    flat = values.reshape(len(values), -1)
-    defined = ~np.isnan(flat)
-    return np.where(defined.any(1), np.where(defined, flat, 0).sum(1) / np.maximum(defined.sum(1), 1), np.nan)
-
-
-def _thresholds(iou: int | None) -> slice:
+def thresholds(iou: int | None) -> slice:
     """The IoU thresholds of one index, or all of them."""
     return slice(None) if iou is None else slice(iou, iou + 1)
 
@@ -196,7 +107,7 @@ def _evaluator(truth: Truth, predictions: Sequence[Prediction], kind: Kind) -> C
     import hotcoco
 
     coco = _official(truth, kind)
-    _check(coco, predictions, kind)
+    check_predictions(coco, predictions, kind)
     gt = hotcoco.COCO(coco)
     rows: Any = _masks(coco, predictions) if kind == "segm" else _boxes(coco, predictions)
     # The evaluator refuses an empty list of results, so a box that can neither match nor count stands in for it.
@@ -206,7 +117,7 @@ def _evaluator(truth: Truth, predictions: Sequence[Prediction], kind: Kind) -> C
 
 def _official(truth: Truth, kind: Kind) -> dict[str, Any]:
     """The truth's labels with the fields that the official evaluator needs filled in: id, area, iscrowd."""
-    coco = _checked(truth, kind)
+    coco = checked_labels(truth, kind)
     try:
         annotations = [_filled(annotation, number, kind) for number, annotation in enumerate(coco["annotations"], 1)]
     except (OverflowError, TypeError, ValueError) as error:
@@ -216,7 +127,7 @@ def _official(truth: Truth, kind: Kind) -> dict[str, Any]:
     return {"images": list(coco["images"]), "categories": list(coco["categories"]), "annotations": annotations}
 
 
-def _checked(truth: Truth, kind: Kind) -> Mapping[str, Any]:
+def checked_labels(truth: Truth, kind: Kind) -> Mapping[str, Any]:
     """The truth's labels, if they are of its classes and have what is matched. Raises AnnotationError."""
     coco, shapes = truth.coco, "boxes" if kind == "bbox" else "masks"
     if coco is None:
@@ -260,7 +171,7 @@ def _filled(annotation: Mapping[str, Any], number: int, kind: Kind) -> dict[str,
     }
 
 
-def _check(coco: Mapping[str, Any], predictions: Sequence[Prediction], kind: Kind) -> None:
+def check_predictions(coco: Mapping[str, Any], predictions: Sequence[Prediction], kind: Kind) -> None:
     """Refuse predictions that the evaluator would score wrongly without an error."""
     images, classes = coco["images"], len(coco["categories"])
     if len(predictions) != len(images):
@@ -317,7 +228,7 @@ def _masks(coco: Mapping[str, Any], predictions: Sequence[Any]) -> list[dict[str
         {
             "image_id": image["id"],
             "category_id": ids[label],
-            "segmentation": _runs(answer.masks, counts),
+            "segmentation": runs_of(answer.masks, counts),
             "score": score,
         }
         for image, answer in zip(coco["images"], predictions, strict=True)
@@ -325,3 +236,7 @@ def _masks(coco: Mapping[str, Any], predictions: Sequence[Any]) -> list[dict[str
             answer.masks.counts, answer.scores.astype(np.float64).tolist(), answer.labels.tolist(), strict=True
         )
     ]
+
+
+def runs_of(masks: Masks, counts: bytes) -> dict[str, Any]:
+    return {"size": [*masks.image_hw], "counts": counts.decode("ascii")}

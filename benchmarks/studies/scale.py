@@ -227,8 +227,13 @@ def write(name: str, pictures: str, folder: str) -> None:
     with (place / name).open("w") as file:
         file.write(f'{{"images": {json.dumps(table["images"])}, "categories": {json.dumps(table["categories"])}, ')
         file.write('"annotations": [')
-        for number, record in enumerate(table["annotations"]):
-            file.write(", " * bool(number) + json.dumps({**record, "segmentation": [polygon.tolist()]}))
+        drawn = json.dumps([polygon.tolist()])
+        columns = (table.image_ids, table.category_ids, table.boxes, table.areas, table.crowd)
+        for number, (image, category, box, area, crowd) in enumerate(zip(*(c.tolist() for c in columns), strict=True)):
+            file.write(
+                f'{", " * bool(number)}{{"id": {number + 1}, "image_id": {image}, "category_id": {category}, '
+                f'"bbox": {box}, "area": {area}, "iscrowd": {int(crowd)}, "segmentation": {drawn}}}'
+            )
         file.write("]}")
 
 

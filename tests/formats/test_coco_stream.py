@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -85,5 +86,21 @@ def test_whatever_is_wrong_is_left_to_reading_it_whole(tmp_path: Path, text: str
 
 def test_elements_come_one_after_another() -> None:
     taken: list[Any] = []
-    read_lists('{"a": [1, [2], {"b": 3}], "c": 4}', {"a": taken.append}, {"a": str})
+    read_lists(io.StringIO('{"a": [1, [2], {"b": 3}], "c": 4}'), {"a": taken.append}, {"a": str})
     assert taken == ["1", "[2]", "{'b': 3}"]
+
+
+class Dripping(io.StringIO):
+    """A file of which a few characters come at once."""
+
+    def read(self, size: int | None = -1) -> str:
+        return super().read(3)
+
+
+def test_nothing_is_cut_where_a_part_of_the_file_ends() -> None:
+    taken: list[Any] = []
+    numbers = [12345, 6.75e-3, "a, b]", {"c": [True, None]}, -1]
+    read_lists(Dripping(json.dumps({"x": 123456, "a": numbers, "b": []})), {"a": taken.append, "b": taken.append}, {})
+    assert taken == numbers
+    with pytest.raises(ValueError, match="behind a comma"):
+        read_lists(io.StringIO('{"a": [1,]}'), {"a": taken.append}, {})

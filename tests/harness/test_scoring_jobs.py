@@ -68,6 +68,17 @@ def test_a_job_gives_the_numbers_of_its_metric(metric: Any) -> None:
     assert numbers.counts is None
 
 
+class OnlyHalf(type(METRICS.build("coco_ap"))):  # type: ignore[misc]
+    """Somebody's change of a metric that knows nothing of tallies."""
+
+    def compute(self, truth: Truth, predictions: Any) -> list[Score]:
+        return [Score("ap", 0.5)]
+
+
+def test_a_subclass_that_changes_its_scores_alone_has_them() -> None:
+    assert worked_out(OnlyHalf(), Inline()).scores == [Score("ap", 0.5)]
+
+
 @pytest.mark.slow
 def test_a_job_gives_the_same_numbers_in_a_process_of_its_own() -> None:
     processes = Processes(1)

@@ -11,8 +11,8 @@ from test_coco_ap import detections, one_image, scene
 
 from benchmarks.formats.coco_table import CocoTable
 from benchmarks.metrics._ap_bootstrap import resampled_ap
-from benchmarks.metrics._coco_evaluation import matches
 from benchmarks.metrics._coco_matching import IOU_THRESHOLDS, Matched
+from benchmarks.metrics._coco_tally import matches
 from benchmarks.metrics.coco_ap import CocoAp
 
 
