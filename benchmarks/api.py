@@ -183,7 +183,8 @@ class Truth:
     """What predictions are scored against, already limited to the images of the run and the classes a head could know.
 
     coco: for Detections, a COCO-format dict whose categories stand in the order of ``classes``; image i of the run is
-    ``coco["images"][i]``. maps: for SegmentationMap, one a image. pseudo: True where these are predictions on
+    ``coco["images"][i]``. maps: for SegmentationMap, one a image. Annotations and maps may be made when they are asked
+    for, and not kept: go through them once. pseudo: True where these are predictions on
     originals.
     """
 
@@ -252,7 +253,10 @@ class Metric(Protocol):
     facts: ClassVar[Mapping[str, MetricFacts]]
 
     def compute(self, truth: Truth, predictions: Sequence[Prediction]) -> list[Score]:
-        """Score one operating point: ``predictions[i]`` is for image i of ``truth``, labels index ``truth.classes``."""
+        """Score one operating point: ``predictions[i]`` is for image i of ``truth``, labels index ``truth.classes``.
+
+        Predictions are unpacked when they are asked for, and not kept: go through them once.
+        """
 
 
 @runtime_checkable

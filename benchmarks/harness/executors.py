@@ -35,6 +35,8 @@ T = TypeVar("T")
 
 TIMEOUT_S = 600.0
 """The time that a codec, head or data set may take for an image before its process is ended."""
+_LONGEST_WAIT_S = 3600.0
+"""Waits are cut into pieces of this length, since the system takes no longer ones than 24 days."""
 _START_S = 600.0
 """The time for a worker to start and to import the modules that a job needs."""
 
@@ -161,7 +163,7 @@ class Processes:
                 if not busy:
                     return
                 first = min(worker.deadline for worker in busy.values())
-                ready = wait(list(busy), None if first == NEVER else max(0.0, first - time.monotonic()))
+                ready = wait(list(busy), min(max(0.0, first - time.monotonic()), _LONGEST_WAIT_S))
                 for pipe in ready:
                     worker = busy[pipe]  # type: ignore[index]
                     outcome = self._heard(worker)

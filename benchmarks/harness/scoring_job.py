@@ -21,6 +21,9 @@ from benchmarks.stats.bootstrap import Draws, Floats
 from downstream.api import Prediction
 from hsc.errors import HscError
 
+IMAGES_A_LIMIT = 100
+"""Predictions that may be scored in the time that one image has to be coded or read."""
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -57,7 +60,7 @@ class MetricNumbers(NamedTuple):
 def work_out(job: ScoringJob) -> list[MetricNumbers] | HscError:
     """The numbers of each metric of a job, or the error that a metric, which may be a plug-in, has raised."""
     try:
-        step(len(job.predictions))
+        step(1 + len(job.predictions) // IMAGES_A_LIMIT)
         return guarded(_worked_out, job)
     except HscError as error:
         return error

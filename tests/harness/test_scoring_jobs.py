@@ -23,6 +23,7 @@ from benchmarks.harness.packed_predictions import PackedPredictions, Relabelling
 from benchmarks.harness.scoring_job import MetricNumbers, ScoringJob, Wanted, work_out
 from benchmarks.harness.shared_values import Filed, Held, filed
 from benchmarks.harness.surroundings import Surroundings
+from benchmarks.harness.worker import step
 from benchmarks.stats.bootstrap import Draws
 from downstream.api import VOID, Detections, Prediction, SegmentationMap, to_bytes
 from hsc.devices import current_device, use_device
@@ -244,5 +245,18 @@ def test_a_worker_has_the_settings_of_the_process_that_sends_the_job(monkeypatch
         assert list(asked()) == ["two"]
         monkeypatch.delenv("HSC_DATA")
         assert list(asked()) == [None]
+    finally:
+        processes.close()
+
+
+def waits_long(job: int) -> int:
+    step(job)
+    return job
+
+
+def test_a_limit_of_months_is_waited_for_in_pieces() -> None:
+    processes = Processes(1)
+    try:
+        assert [answer for _, answer, _ in processes.run(waits_long, [1_000_000])] == [1_000_000]
     finally:
         processes.close()
