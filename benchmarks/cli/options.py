@@ -8,11 +8,8 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from benchmarks.harness.executors import TIMEOUT_S, Executor, Inline, Processes
+from benchmarks.harness.executors import RETRIES, TIMEOUT_S, Executor, Inline, Processes
 from hsc.errors import UsageError
-
-RETRIES = 3
-"""How often work is tried again whose machine was lost."""
 
 
 def add_codec_file(parser: argparse._ActionsContainer) -> None:

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from benchmarks.harness.executors import TIMEOUT_S, JobResult, WorkerDied
+from benchmarks.harness.executors import RETRIES, TIMEOUT_S, JobResult, WorkerDied
 from benchmarks.harness.ray_node import Misfit, Order, Setting, carry_out
 from benchmarks.harness.shared_values import Copied, Shared
 from benchmarks.harness.surroundings import Surroundings
@@ -34,8 +34,6 @@ J = TypeVar("J")
 R = TypeVar("R")
 T = TypeVar("T")
 
-RETRIES = 3
-"""How often a job is tried again whose machine was lost."""
 _QUEUED = 2
 """Jobs on their way for each processor, so that no machine waits for its next one."""
 _LOOK_S = 5.0

@@ -31,7 +31,11 @@ def provenance(about: Mapping[str, Any]) -> Markup:
     parts = [
         element("p", "Made by (paths are shortened to file names here; run.json has them whole)"),
         element("pre", element("code", about.get("arguments", {}).get("command", "unknown")), tabindex="0"),
-        *([_folded("Conditions of the times", _pairs(times))] if times else []),
+        *(
+            [_folded("Conditions of the times", _pairs({k: v for k, v in times.items() if v not in ("", 0)}))]
+            if times
+            else []
+        ),
         _folded("Settings", _pairs(settings)),
         _folded("Data set", _pairs(data)),
         _folded("Machine", _pairs(machine)),
