@@ -295,7 +295,8 @@ class Kills(Silent):
 @needs_ray
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*:FutureWarning", "ignore:.*:ResourceWarning", "ignore:.*:DeprecationWarning")
-def test_a_cluster_that_loses_a_node_gives_the_same_tables(tmp_path: Path) -> None:
+def test_a_cluster_that_loses_a_node_gives_the_same_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "300")  # a busy machine starts nodes slowly
     import ray
     from ray.cluster_utils import Cluster
 
