@@ -52,7 +52,7 @@ class _Parser(argparse.ArgumentParser):
             near = f"; did you mean {' or '.join(names)}?" if names else ""
             repeated = [action.option_strings[-1] for action in self._actions if isinstance(action, _APPENDED)]
             if repeated and not words[0].startswith("-"):
-                near = f"; an option that takes several is written before each, as in {repeated[0]} A {repeated[0]} B"
+                near = f"; repeat the option for each value: {repeated[0]} A {repeated[0]} B"
         self.exit(REFUSED, f"error: {message}{near or f'; {self.prog} --help shows what there is'}\n")
 
 

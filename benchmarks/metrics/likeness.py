@@ -2,6 +2,8 @@
 
     psnr                   = 10 log10(255^2 * samples / squared error), both summed over the set
     ms_ssim, lpips, dists  = mean over images
+
+Samples are the numbers of an image, three a pixel.
 """
 
 from __future__ import annotations

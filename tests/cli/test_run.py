@@ -164,6 +164,15 @@ def test_dry_run_shows_the_plan_and_codes_nothing(tmp_path: Path, capsys: pytest
         assert "7 cells x 2 heads x 6 images" in capsys.readouterr().out
 
 
+def test_a_value_without_its_option_is_told_how_to_repeat_the_option(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as refused:
+        main([*words(tmp_path), "--codec", "blocks", "grid"])
+    assert refused.value.code == 2
+    assert capsys.readouterr().err.endswith("arguments: grid; repeat the option for each value: --codec A --codec B\n")
+
+
 @pytest.mark.parametrize(
     ("more", "cure"),
     [
@@ -172,7 +181,6 @@ def test_dry_run_shows_the_plan_and_codes_nothing(tmp_path: Path, capsys: pytest
         (["--codec", "blocks(size=fast)"], "expected a whole number"),
         (["--codec", "blocks(size=[])"], "empty list"),
         (["--codec", "blocks(size=4"], "bracket or quote is not closed"),
-        (["--codec", "blocks", "grid"], "written before each, as in --codec A --codec B"),
         (["--dataset", "/my photos/streets"], 'as in images(path="/my photos/streets")'),
         (["--head", "detector.onnx"], "a path is an argument"),
         (["--dataset", "squres"], "no data set is named 'squres'; did you mean squares?"),
