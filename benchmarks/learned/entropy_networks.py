@@ -6,7 +6,7 @@
 An encoder and a decoder whose scales differ in the last bit may choose different tables, and then the decoder reads
 nonsense. CompressAI computes scales in float32, where two machines, or two numbers of threads, differ that much. Here
 they are computed in float64 by copies of the same networks. Borders between tables are 13 % apart: in an image of 1e5
-samples, a relative error of 1e-6 meets one about once, one of 1e-15 once in 1e9 images. The coder's checksum reports it.
+samples, a relative error of 1e-6 meets one about once, one of 1e-15 once in 1e9 images. The coder's checksum tells.
 """
 
 from __future__ import annotations
