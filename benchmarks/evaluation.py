@@ -259,7 +259,7 @@ def run(
             if plan.todo:
                 run_plan(plan, store, executor, progress)
             bootstrap = Bootstrap.of([image.pixels.sha256 for image in plan.images], config.resamples, config.seed)
-            scored, counts = score(plan, store, bootstrap, progress)
+            scored, counts = score(plan, store, bootstrap, executor, progress)
             if config.dataset.revision != revision:
                 raise DataError(
                     "images or labels of the data set were changed while the run went on, so its scores are of "

@@ -32,6 +32,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
     ),
     "downstream": (
         {"device", "packed_arrays"},
+        {"array_bytes"},
         {"api"},
         {"ops", "weights"},
         {"networks", "label_spaces"},

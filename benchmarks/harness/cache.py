@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -27,7 +27,6 @@ from benchmarks.harness.cache_file import CacheFile, Statement, keep_checksums
 from benchmarks.harness.checksums import checksum
 from benchmarks.harness.conditions import Conditions
 from benchmarks.harness.indexed_image import IndexedImage, Pixels
-from downstream.api import to_bytes
 
 
 class Store:
@@ -90,6 +89,19 @@ class Store:
         known = self._file.records("predictions", "prediction", image_ids, parse.prediction_of)
         return {key: PredictionRecord(image_ids[key], math.nan, prediction) for key, prediction in known}
 
+    def packed(self, keys: Iterable[str]) -> dict[str, bytes]:
+        """Known predictions by key, as ``downstream.api.to_bytes`` packs them."""
+        return dict(self._packed_rows(keys))
+
+    def _packed_rows(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        sql = (
+            "SELECT t.key, c.checksum, t.prediction FROM predictions t LEFT JOIN checksums c ON c.place = "
+            "'predictions' AND c.key = t.key WHERE t.key IN (?*)"
+        )
+        for key, kept, blob in self._file.select(sql, keys):
+            if self._file.sound("predictions", key, kept, [blob], bytes if kept else parse.prediction_of) is not None:
+                yield key, blob
+
     def known(self, table: str, keys: Iterable[str]) -> set[str]:
         """The ``keys`` that are in ``table`` ("streams" or "predictions").
 
@@ -98,15 +110,7 @@ class Store:
         if table == "streams":
             records = self._file.records(table, "size_bytes, squared_error", keys, parse.stream_counts_of)
             return {key for key, _ in records}
-        sql = (
-            f"SELECT t.key, c.checksum, t.prediction FROM {table} t LEFT JOIN checksums c ON c.place = ? AND c.key = "
-            f"t.key WHERE t.key IN (?*)"
-        )
-        return {
-            key
-            for key, kept, blob in self._file.select(sql, keys, table)
-            if self._file.sound(table, key, kept, [blob], bytes if kept else parse.prediction_of) is not None
-        }
+        return {key for key, _ in self._packed_rows(keys)}
 
     def times(self, kind: str, keys: Iterable[str], conditions: Conditions) -> dict[str, float]:
         """Seconds by key, of those taken under these conditions.
@@ -124,32 +128,31 @@ class Store:
     def add(
         self,
         streams: Mapping[str, tuple[StreamRecord, bytes]],
-        predictions: Mapping[str, PredictionRecord],
+        predictions: Mapping[str, bytes],
         times: Mapping[tuple[str, str], float],
         conditions: Conditions | None = None,
     ) -> None:
         """Keep what one job brought back. Failed records are passed over, and so are bytes no smaller than the pixels.
 
-        streams: record and coded bytes by key. times: seconds by (key, kind), kept where their conditions are given;
-        those in the records are not.
+        streams: record and coded bytes by key. predictions: as ``downstream.api.to_bytes`` packs them, by key. times:
+        seconds by (key, kind), kept where their conditions are given; those in the records are not.
         """
         rows = [
             (k, int(r.size_bytes), int(r.squared_error), d if len(d) < 3 * r.image_hw[0] * r.image_hw[1] else None)
             for k, (r, d) in streams.items()
             if r.status == "ok"
         ]
-        blobs = [
-            (k, to_bytes(r.prediction)) for k, r in predictions.items() if r.status == "ok" and r.prediction is not None
-        ]
         sums = [("streams", key, checksum([size, error])) for key, size, error, _ in rows]
         sums += [("streams.data", key, checksum([size, data])) for key, size, _, data in rows]
-        sums += [("predictions", key, checksum([blob])) for key, blob in blobs]
+        sums += [("predictions", key, checksum([blob])) for key, blob in predictions.items()]
         statements: list[Statement] = []
         if rows:
             columns = "(key, size_bytes, squared_error, data)"
             statements.append(Statement(f"INSERT OR REPLACE INTO streams {columns} VALUES (?, ?, ?, ?)", rows))
-        if blobs:
-            statements.append(Statement("INSERT OR REPLACE INTO predictions (key, prediction) VALUES (?, ?)", blobs))
+        if predictions:
+            statements.append(
+                Statement("INSERT OR REPLACE INTO predictions (key, prediction) VALUES (?, ?)", predictions.items())
+            )
         if times and conditions is not None:
             statements += _keep_times(times, conditions)
         if statements:

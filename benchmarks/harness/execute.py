@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from benchmarks.api import PredictionRecord, StreamRecord
+from benchmarks.api import StreamRecord
 from benchmarks.harness.batches import images_a_job
 from benchmarks.harness.cache import Store, latents_kind
 from benchmarks.harness.conditions import conditions_of
@@ -15,7 +15,7 @@ from benchmarks.harness.config import Config
 from benchmarks.harness.decode_apart import DecodeApart, decode_apart
 from benchmarks.harness.executors import Executor
 from benchmarks.harness.indexed_image import IndexedImage
-from benchmarks.harness.jobs import Answer, Item, Job
+from benchmarks.harness.jobs import Answer, Item, Job, images_of
 from benchmarks.harness.measure import measure
 from benchmarks.harness.operating_points import Curve
 from benchmarks.harness.plan import Cell, Plan, cell_of
@@ -69,7 +69,8 @@ def _jobs(plan: Plan, store: Store, *, times: bool) -> Iterator[Job]:
             part = todos[start : start + size]
             data = store.data(todo.stream for todo in part if not todo.item.code)
             items = tuple(replace(todo.item, data=data.get(todo.stream)) for todo in part)
-            yield Job(number, config.dataset, cell.codec, config.readers, items, config.repeats, cell.latents)
+            images = images_of(config.dataset, [item.image.index for item in items])
+            yield Job(number, images, cell.codec, config.readers, items, config.repeats, cell.latents)
 
 
 def _decode_samples(books: _Books, executor: Executor, samples: Mapping[int, list[Answer]]) -> None:
@@ -136,13 +137,13 @@ class _Books:
         Of results that were known already only the times are kept, so that scores go on belonging to the first bytes.
         """
         streams: dict[str, tuple[StreamRecord, bytes]] = {}
-        predictions: dict[str, PredictionRecord] = {}
+        predictions: dict[str, bytes] = {}
         times: dict[tuple[str, str], float] = {}
         for answer in answers:
             place = self._place[answer.item.image.index]
             if answer.stream is not None:
                 streams[cell.streams[place]] = answer.stream, answer.data
-            predictions |= {cell.predictions[name][place]: record for name, record in answer.predictions.items()}
+            predictions |= {cell.predictions[name][place]: r.data for name, r in answer.readings.items() if r.data}
             times |= self._times(cell, answer, place)
             self._note_failures(cell, answer, place)
         if self.plan.config.overwrite != "always":
@@ -160,9 +161,9 @@ class _Books:
         if stream is not None and stream.status == "ok" and (item.code or item.timed):
             both = {(key, "encode_s"): stream.encode_s, (key, "decode_s"): stream.decode_s}
             times |= {kind: seconds for kind, seconds in both.items() if not math.isnan(seconds)}
-        for name, record in answer.predictions.items():
-            if record.status == "ok":
-                times[cell.predictions[name][place], "head_s"] = record.head_s
+        for name, reading in answer.readings.items():
+            if reading.data:
+                times[cell.predictions[name][place], "head_s"] = reading.head_s
         return times
 
     def _note_failures(self, cell: Cell, answer: Answer, place: int) -> None:
@@ -171,9 +172,9 @@ class _Books:
             reasons[cell.streams[place]] = answer.latents_why
         if answer.stream is not None and answer.stream.status != "ok":
             reasons[cell.streams[place]] = answer.stream.reason
-        for name, record in answer.predictions.items():
-            if record.status != "ok":
-                reasons[cell.predictions[name][place]] = record.reason
+        for name, reading in answer.readings.items():
+            if reading.reason:
+                reasons[cell.predictions[name][place]] = reading.reason
         image = f"image {one_line(answer.item.image.image_id)}"
         self.plan.failures |= {key: f"{image}: {reason}" for key, reason in reasons.items()}
 

@@ -21,7 +21,7 @@ def provenance(about: Mapping[str, Any]) -> Markup:
     settings = {name: about[name] for name in _SETTINGS if name in about}
     settings["task"] = f"{about['task']['name']}, version {about['task'].get('version', '?')}"
     data = {
-        **{name: value for name, value in dataset.items() if name != "images" and not isinstance(value, dict)},
+        **{name: value for name, value in dataset.items() if not isinstance(value, dict | list)},
         **dataset.get("config", {}),
         **dataset.get("provenance", {}),
     }
