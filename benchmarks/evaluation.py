@@ -21,6 +21,7 @@ from benchmarks.harness.make_plan import leave_out, make_plan
 from benchmarks.harness.match_bpp import checked, match
 from benchmarks.harness.operating_points import curves
 from benchmarks.harness.operating_points import ladder as second_ladder
+from benchmarks.harness.origins import mark_used
 from benchmarks.harness.plan import Plan
 from benchmarks.harness.progress import Progress, Silent
 from benchmarks.harness.readers import Reader
@@ -257,6 +258,7 @@ def run(
             revision = config.dataset.revision
             if plan.todo:
                 run_plan(plan, store, executor, progress)
+            mark_used(plan, store)
             bootstrap = Bootstrap.of([image.pixels.sha256 for image in plan.images], config.resamples, config.seed)
             scored, counts = score(plan, store, bootstrap, progress)
             if config.dataset.revision != revision:

@@ -46,7 +46,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"codecs", "datasets", "metrics", "harness"},
         {"runs", "conformance", "training_data", "studies"},
         {"reporting"},
-        {"evaluation", "tasks", "verify"},
+        {"evaluation", "tasks", "verify", "cache"},
         {"cli"},
         {"run"},
     ),
