@@ -71,4 +71,4 @@ def distance(first: Floats, second: Floats) -> float:
 
 def _factor(features: Floats) -> Floats:
     """A matrix F of as few rows as can be with F^T F = X^T X: (N, D) -> (min(N, D), D)."""
-    return np.linalg.qr(features, mode="r") if len(features) > features.shape[1] else features
+    return np.asarray(np.linalg.qr(features, mode="r")) if len(features) > features.shape[1] else features
