@@ -36,7 +36,7 @@ class Checked(NamedTuple):
     """The records of one kind. title: what they are. damaged: keys of those that are damaged or missing."""
 
     title: str
-    count: int
+    records: int
     damaged: tuple[str, ...]
 
 

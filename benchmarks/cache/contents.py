@@ -17,12 +17,12 @@ SMALL = ("pixels", "times", "scores", "samples", "counts")
 class Amount(NamedTuple):
     """A number of records or files, and the bytes in them."""
 
-    count: int = 0
+    records: int = 0
     size_bytes: int = 0
 
     def plus(self, other: Amount) -> Amount:
         """Both together."""
-        return Amount(self.count + other.count, self.size_bytes + other.size_bytes)
+        return Amount(self.records + other.records, self.size_bytes + other.size_bytes)
 
 
 class Usage(NamedTuple):

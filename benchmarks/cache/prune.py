@@ -114,7 +114,7 @@ def _remove(cache: Opened, *, dry: bool) -> Removal:
     streams, predictions = (Amount(*next(cache.file.rows(sizes, table))) for table in _TABLES)
     files = [file for file in cache.streams.files() if not _is_held(cache, file)]
     if not dry:
-        if streams.count or predictions.count:
+        if streams.records or predictions.records:
             _delete(cache)
         for file in files:
             with suppress(FileNotFoundError):

@@ -112,9 +112,9 @@ def shown(folder: Path, held: Contents) -> str:
                 one_line(usage.codec, 60) if known else "not known",
                 one_line(usage.dataset, 60) if known else "(of an older version)",
                 f"{usage.points}" if known else "",
-                f"{usage.streams.count:,}",
+                f"{usage.streams.records:,}",
                 size_text(usage.streams.size_bytes),
-                f"{usage.predictions.count:,}",
+                f"{usage.predictions.records:,}",
                 size_text(usage.predictions.size_bytes),
                 f"{datetime.fromtimestamp(usage.used):%Y-%m-%d}" if known and usage.used else "",
             )
@@ -130,7 +130,7 @@ def shown(folder: Path, held: Contents) -> str:
     small = ", ".join(f"{count:,} {table}" for table, count in held.small.items())
     return (
         f"{folder}: {size_text(held.database_bytes)} in the database, {size_text(held.files.size_bytes)} in "
-        f"{held.files.count:,} files of streams\n\n" + "\n".join(lines if held.usages else []) + f"\nalso: {small}\n"
+        f"{held.files.records:,} files of streams\n\n" + "\n".join(lines if held.usages else []) + f"\nalso: {small}\n"
     )
 
 
@@ -149,7 +149,7 @@ def _prune(options: argparse.Namespace) -> int:
 
 def _removed(removal: Removal, *, dry: bool) -> str:
     def text(amount: Amount, noun: str) -> str:
-        return f"{amount.count:,} {noun}{'s' * (amount.count != 1)} ({size_text(amount.size_bytes)})"
+        return f"{amount.records:,} {noun}{'s' * (amount.records != 1)} ({size_text(amount.size_bytes)})"
 
     return (
         f"{'would remove' if dry else 'removed'} {text(removal.streams, 'stream')} and "
@@ -167,7 +167,7 @@ def _verify(folder: Path) -> int:
             names = ", ".join(one_line(key, 12) for key in kind.damaged[:_NAMED])
             more = f", and {len(kind.damaged) - _NAMED:,} more" if len(kind.damaged) > _NAMED else ""
             state = f"{len(kind.damaged):,} damaged: {names}{more}" if kind.damaged else "sound"
-            sys.stdout.write(f"{kind.title}: {kind.count:,}, {state}\n")
+            sys.stdout.write(f"{kind.title}: {kind.records:,}, {state}\n")
             damaged += len(kind.damaged)
     sys.stdout.write(
         f"{damaged:,} records are damaged; runs measure them again\n" if damaged else "the cache is sound\n"

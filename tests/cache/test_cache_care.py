@@ -77,7 +77,7 @@ def test_contents_are_told_by_codec_and_data_set(tmp_path: Path, capsys: pytest.
         held = contents(cache)
     usages = {(usage.dataset, usage.codec): usage for usage in held.usages}
     blocks = usages["squares(images=3)", "blocks"]
-    assert (blocks.points, blocks.streams.count, blocks.predictions.count) == (2, 6, 6)
+    assert (blocks.points, blocks.streams.records, blocks.predictions.records) == (2, 6, 6)
     assert 0 < blocks.streams.size_bytes < 6 * 56 * 144 * 3
     assert abs(blocks.used - time.time()) < 60
     assert usages["squares(images=3)", "original"].streams == (3, 0)  # raw pixels are not kept
