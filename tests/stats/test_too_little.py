@@ -26,8 +26,9 @@ from benchmarks.harness.progress import Silent
 from benchmarks.reporting import html
 from benchmarks.reporting.save_run import write
 from benchmarks.runs.run_folder import load
-from benchmarks.runs.sentences import too_little, verdict, verdicts
+from benchmarks.runs.sentences import too_little, verdicts
 from benchmarks.runs.tables import blocks
+from benchmarks.runs.verdicts import verdict
 from benchmarks.stats.bootstrap import MIN_IMAGES, MIN_OBJECTS, Bootstrap, side_of_zero, why_no_interval
 from benchmarks.stats.metric_facts import TIMES
 from downstream.heads.fidelity import Psnr
