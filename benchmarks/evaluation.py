@@ -160,7 +160,20 @@ def configure(
     added = added_metrics(metrics, job, [reader.head for reader in readers])
     names = tuple({**codec_specs.names, **head_specs.names}.items())
     return Config(
-        job, data, tuple(found), readers, named, limit, seed, repeats, overwrite, resamples, rates, added, names
+        job,
+        data,
+        tuple(found),
+        readers,
+        named,
+        limit,
+        seed,
+        repeats,
+        overwrite,
+        resamples,
+        rates,
+        added,
+        names,
+        default_heads=heads is None,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.api import CODECS, DATASETS, METRICS, TASKS
 from benchmarks.cli.command import DONE, new_parser, run
 from benchmarks.cli.options import add_codec_file, load_codec_files
-from benchmarks.cli.plugin_text import plugin_text
+from benchmarks.cli.plugin_text import plugin_text, required
 from benchmarks.cli.plugins import MayBeUnavailable
 from benchmarks.harness.guard import why_unavailable
 from downstream.api import HEADS
@@ -62,7 +62,8 @@ def _state(registry: Registry[Any], name: str) -> str:
             item = registry.build(name)
             reason = unfetched(item) or (why_unavailable(item) if isinstance(item, MayBeUnavailable) else None)
     except SpecError as error:
-        return str(error)
+        missing = required(registry.get(name))
+        return f"to be given: {', '.join(missing)}" if missing else str(error)
     return "available" if reason is None or unbuilt else f"unavailable: {reason}"
 
 

@@ -46,6 +46,7 @@ def test_every_plug_in_is_shown_with_all_its_options_and_a_line_that_uses_it(
 
 def test_onnx_tells_its_options(capsys: pytest.CaptureFixture[str]) -> None:
     text = shown(capsys, "heads", "onnx")
+    assert text.startswith("onnx, a head: to be given: path\n")
     lines = [line.split(maxsplit=2) for line in text.splitlines() if line.startswith("  ")]
     options = {words[0]: words[1:] for words in lines if len(words) == 3}
     assert options["path"] == ["(required)", "text"]
