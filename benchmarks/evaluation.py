@@ -12,6 +12,7 @@ from typing import Any, Literal
 from benchmarks.api import CODECS, DATASETS, TASKS, Comparison, Dataset, Metric, ScoreRow, ScoresOriginals
 from benchmarks.harness.added_metrics import added_metrics
 from benchmarks.harness.cache import Store
+from benchmarks.harness.conditions import HasWorkers
 from benchmarks.harness.config import Config, Overwrite
 from benchmarks.harness.execute import run_plan
 from benchmarks.harness.executors import TIMEOUT_S, Executor, Processes, one_thread
@@ -216,6 +217,7 @@ def run(
 ) -> Outcome:
     """Plan, measure and score. workers 0: one a core; ``dry`` stops after the plan (no rows, and no search for rates).
 
+    executor: does the work, by default processes of this machine; it is left open.
     device: "cpu", "cuda" or "cuda:N", where networks run. cache: the folder of measurements that are kept.
     keep_streams: of how many images the outcome holds the bitstreams, for ``benchmarks.verify``. timeout_s: what a
     codec, a head or the data set may take for an image before it counts as hung. tell: is given what a reader of the
@@ -240,7 +242,7 @@ def run(
             f"core)"
         )
     progress = progress or Silent()
-    workers = workers or len(os.sched_getaffinity(0))
+    workers = workers or (executor.workers if isinstance(executor, HasWorkers) else len(os.sched_getaffinity(0)))
     execution = Execution(workers, device, Path(cache))
     fetch_all(
         [

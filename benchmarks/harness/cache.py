@@ -152,6 +152,17 @@ class Store:
         times = ((key, self._file.sound("times", key, kept, values, parse.seconds_of)) for key, kept, *values in rows)
         return {key: seconds for key, seconds in times if seconds is not None}
 
+    def conditions_alike(self, wanted: Conditions) -> list[Conditions]:
+        """The conditions whose times a run may show: its own; of a run on many machines those of any machine, as long
+        as repeats, threads and device are the same.
+        """
+        if not wanted.anywhere:
+            return [wanted]
+        rows = self._db.execute("SELECT text FROM conditions ORDER BY id").fetchall()
+        kept = [known for (text,) in rows if (known := parse.conditions_of(text)) is not None]
+        same = (wanted.repeats, wanted.threads, wanted.device)
+        return [one for one in kept if (one.repeats, one.threads, one.device) == same and not one.anywhere]
+
     def add(
         self,
         streams: Mapping[str, tuple[StreamRecord, bytes]],

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from benchmarks.api import StreamRecord
 from benchmarks.harness.batches import images_a_job
 from benchmarks.harness.cache import Store, latents_kind
-from benchmarks.harness.conditions import conditions_of
+from benchmarks.harness.conditions import Conditions, conditions_of
 from benchmarks.harness.config import Config
 from benchmarks.harness.decode_apart import DecodeApart, decode_apart
 from benchmarks.harness.executors import Executor
@@ -141,13 +141,13 @@ class _Books:
         """
         streams: dict[str, tuple[StreamRecord, bytes]] = {}
         predictions: dict[str, bytes] = {}
-        times: dict[tuple[str, str], float] = {}
+        times: dict[Conditions | None, dict[tuple[str, str], float]] = {self.plan.conditions: {}}
         for answer in answers:
             place = self._place[answer.item.image.index]
             if answer.stream is not None:
                 streams[cell.streams[place]] = answer.stream, answer.data
             predictions |= {cell.predictions[name][place]: r.data for name, r in answer.readings.items() if r.data}
-            times |= self._times(cell, answer, place)
+            times.setdefault(self._conditions(answer), {}).update(self._times(cell, answer, place))
             self._note_failures(cell, answer, place)
         if self.plan.config.overwrite != "always":
             streams = self._unknown(cell, streams)
@@ -155,7 +155,15 @@ class _Books:
                 del predictions[key]
         if cell.id not in self._origins:
             self._origins[cell.id] = self.store.mark_used(origin_of(self.plan, cell), {})
-        self.store.add(streams, predictions, times, self.plan.conditions, self._origins[cell.id])
+        origin = self._origins[cell.id]
+        self.store.add(streams, predictions, times.pop(self.plan.conditions), self.plan.conditions, origin)
+        for conditions, taken in times.items():
+            self.store.add({}, {}, taken, conditions)
+
+    def _conditions(self, answer: Answer) -> Conditions | None:
+        """Those that one image's times were taken under, which name the machine."""
+        conditions = self.plan.conditions
+        return conditions.on(answer.machine) if conditions and answer.machine else conditions
 
     def _times(self, cell: Cell, answer: Answer, place: int) -> dict[tuple[str, str], float]:
         """The times that one image's answer brought, in seconds by key and kind."""

@@ -35,6 +35,8 @@ T = TypeVar("T")
 
 TIMEOUT_S = 600.0
 """The time that a codec, head or data set may take for an image before its process is ended."""
+RETRIES = 3
+"""How often a job is tried again whose machine was lost."""
 _LONGEST_WAIT_S = 3600.0
 """Waits are cut into pieces of this length, since the system takes no longer ones than 24 days."""
 _START_S = 600.0

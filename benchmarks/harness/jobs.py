@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from benchmarks.api import Dataset, HandsOutImages, LoadsImages, StreamRecord
+from benchmarks.harness.conditions import Machine
 from benchmarks.harness.guard import guarded
 from benchmarks.harness.indexed_image import IndexedImage
 from benchmarks.harness.readers import Reader, ReaderName
@@ -93,7 +94,7 @@ class Answer:
 
     stream: None where nothing was coded or timed. data: the bytes that were coded now. readings: by reader.
     latents_s: seconds that decoding the latents took, None where they were not read. latents_why: why they could not be
-    read. decoded_sha256: of the decoded pixels, empty where the image was not coded.
+    read. decoded_sha256: of the decoded pixels, empty where the image was not coded. machine: where it was worked out.
     """
 
     item: Item
@@ -103,6 +104,7 @@ class Answer:
     latents_s: float | None = None
     latents_why: str = ""
     decoded_sha256: str = ""
+    machine: Machine | None = None
 
     @property
     def kept(self) -> bytes:

@@ -17,6 +17,7 @@ import numpy as np
 from benchmarks.api import StreamRecord
 from benchmarks.harness.batches import Coded
 from benchmarks.harness.codec_answers import checked_image, checked_latents, checked_stream
+from benchmarks.harness.conditions import machine
 from benchmarks.harness.dataset_answers import checked_sample
 from benchmarks.harness.guard import guarded, lent, why
 from benchmarks.harness.head_calls import called, checked_predictions, lent_to
@@ -41,7 +42,8 @@ _warm: set[str] = set()
 def measure(job: Job) -> list[Answer]:
     """Code, decode and read the images of a job; networks that it loads stay loaded for the next job."""
     with HOLDER.everything():
-        answers = [Answer(item) for item in job.items]
+        here = machine()
+        answers = [Answer(item, machine=here) for item in job.items]
         coded = Coded(job) if isinstance(job.codec, CodesBatches) else None
         inputs = [_inputs(job, answer, coded) for answer in answers]
         for reader in job.readers:

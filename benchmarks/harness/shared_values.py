@@ -47,14 +47,41 @@ class Filed(Generic[T]):
     path: str
 
     def get(self) -> T:
-        if self.path not in _read:
-            with open(self.path, "rb") as file:
-                value = pickle.load(file)
-            for oldest in list(_read)[: max(0, len(_read) + 1 - _KEPT)]:
-                del _read[oldest]
-            _read[self.path] = value
-        value = _read[self.path]
-        return value  # type: ignore[no-any-return]
+        return _value_in(self.path)  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Copied(Generic[T]):
+    """A handle on a value in a file of that name, in the temporary folder of each machine that has a job with it."""
+
+    name: str
+
+    @property
+    def path(self) -> str:
+        """Of the file on this machine."""
+        return os.path.join(tempfile.gettempdir(), self.name)
+
+    def put(self, data: bytes) -> None:
+        """Write the pickled value's file on this machine, whole, where it is not there yet. Raises OSError."""
+        if not os.path.exists(self.path):
+            descriptor, path = tempfile.mkstemp(prefix="hsc-shared-")
+            with open(descriptor, "wb") as file:
+                file.write(data)
+            os.replace(path, self.path)
+
+    def get(self) -> T:
+        return _value_in(self.path)  # type: ignore[no-any-return]
+
+
+def _value_in(path: str) -> Any:
+    """The value in a file, read once while few others are asked for."""
+    if path not in _read:
+        with open(path, "rb") as file:
+            value = pickle.load(file)
+        for oldest in list(_read)[: max(0, len(_read) + 1 - _KEPT)]:
+            del _read[oldest]
+        _read[path] = value
+    return _read[path]
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """Fidelity of decoded images to their originals: one PSNR for the set, else the mean over images.
 
-    psnr                   = 10 log10(255^2 * samples / squared error), both summed over the set
-    ms_ssim, lpips, dists  = mean over images
+psnr                   = 10 log10(255^2 * samples / squared error), both summed over the set
+ms_ssim, lpips, dists  = mean over images
 """
 
 from __future__ import annotations

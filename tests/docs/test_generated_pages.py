@@ -68,7 +68,8 @@ def test_columns_after_a_name_with_a_colon_are_a_drawing() -> None:
          predicted: class 0    void
     true class c    n[c, 0]    n[c, 1]
     """
-    assert list(parts(docstring))[1] == ("drawing", ["     predicted: class 0    void", "true class c    n[c, 0]    n[c, 1]"])
+    drawing = ["     predicted: class 0    void", "true class c    n[c, 0]    n[c, 1]"]
+    assert list(parts(docstring))[1] == ("drawing", drawing)
 
 
 def test_what_a_docstring_says_of_a_field_stands_beside_it() -> None:
