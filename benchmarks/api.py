@@ -78,6 +78,21 @@ class Dataset(Protocol):
         """Where it comes from, under what licence, hashes of annotation files."""
 
 
+class LoadsImages(Protocol):
+    """Something that loads images of a data set: the data set itself, or a part of it that was handed out."""
+
+    def load(self, index: int) -> Sample:
+        """As ``Dataset.load``."""
+
+
+@runtime_checkable
+class HandsOutImages(Protocol):
+    """Capability of a data set: images to be loaded without the rest, such as a label file of all of them."""
+
+    def handed_out(self, indices: Sequence[int]) -> LoadsImages:
+        """A small, picklable object that loads the images of these indices in the data set, and knows no others."""
+
+
 @runtime_checkable
 class HasBoxes(Protocol):
     """Capability: detection labels, as one COCO-format dict.
@@ -168,7 +183,8 @@ class Truth:
     """What predictions are scored against, already limited to the images of the run and the classes a head could know.
 
     coco: for Detections, a COCO-format dict whose categories stand in the order of ``classes``; image i of the run is
-    ``coco["images"][i]``. maps: for SegmentationMap, one a image. pseudo: True where these are predictions on
+    ``coco["images"][i]``. maps: for SegmentationMap, one a image. Annotations and maps may be made when they are asked
+    for, and not kept: go through them once. pseudo: True where these are predictions on
     originals.
     """
 
@@ -237,7 +253,10 @@ class Metric(Protocol):
     facts: ClassVar[Mapping[str, MetricFacts]]
 
     def compute(self, truth: Truth, predictions: Sequence[Prediction]) -> list[Score]:
-        """Score one operating point: ``predictions[i]`` is for image i of ``truth``, labels index ``truth.classes``."""
+        """Score one operating point: ``predictions[i]`` is for image i of ``truth``, labels index ``truth.classes``.
+
+        Predictions are unpacked when they are asked for, and not kept: go through them once.
+        """
 
 
 @runtime_checkable
@@ -260,6 +279,33 @@ class Counted(Protocol):
 
     def counts(self, truth: Truth, predictions: Sequence[Prediction]) -> npt.NDArray[np.int64]:
         """For figures of the task that names the metric, which knows what they mean. Raises as ``compute`` does."""
+
+
+class Tally(Protocol):
+    """Whatever a metric needs of each image, so that its scores and resamples come from one pass over predictions."""
+
+    def scores(self) -> list[Score]:
+        """As ``Metric.compute``."""
+
+    def resample(self, draws: npt.NDArray[np.integer[Any]]) -> Mapping[str, npt.NDArray[np.float64]]:
+        """As ``Resampled.resample``; draws may come in blocks of rows."""
+
+
+@runtime_checkable
+class CountsTally(Protocol):
+    """Capability of a tally: the counts of a metric that has ``Counted``."""
+
+    def counts(self) -> npt.NDArray[np.int64]: ...
+
+
+@runtime_checkable
+class Tallied(Protocol):
+    """Capability of a metric that has ``Resampled``: a tally of one operating point, asked for in place of its other
+    methods.
+    """
+
+    def tally(self, truth: Truth, predictions: Sequence[Prediction]) -> Tally:
+        """The tally of these predictions; it raises as ``Metric.compute``, at once or when it is asked."""
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmarks.api import CODECS, DATASETS, TASKS, Comparison, Dataset, Metric, ScoresOriginals
+from benchmarks.api import CODECS, DATASETS, TASKS, Comparison, Dataset, Metric, ScoreRow, ScoresOriginals
 from benchmarks.harness.added_metrics import added_metrics
 from benchmarks.harness.cache import Store
+from benchmarks.harness.conditions import HasWorkers
 from benchmarks.harness.config import Config, Overwrite
 from benchmarks.harness.execute import run_plan
 from benchmarks.harness.executors import TIMEOUT_S, Executor, Processes, one_thread
@@ -21,6 +22,7 @@ from benchmarks.harness.make_plan import leave_out, make_plan
 from benchmarks.harness.match_bpp import checked, match
 from benchmarks.harness.operating_points import curves
 from benchmarks.harness.operating_points import ladder as second_ladder
+from benchmarks.harness.origins import mark_used
 from benchmarks.harness.plan import Plan
 from benchmarks.harness.progress import Progress, Silent
 from benchmarks.harness.readers import Reader
@@ -29,6 +31,7 @@ from benchmarks.programs.codec_server import end_servers
 from benchmarks.reporting.outcome import Execution, Outcome
 from benchmarks.stats import anchors as anchors_of
 from benchmarks.stats.bootstrap import RESAMPLES, Bootstrap
+from benchmarks.stats.design import Design
 from downstream.api import HEADS, Route, routes_of
 from hsc.api import Codec
 from hsc.devices import check_device, use_device
@@ -214,6 +217,7 @@ def run(
 ) -> Outcome:
     """Plan, measure and score. workers 0: one a core; ``dry`` stops after the plan (no rows, and no search for rates).
 
+    executor: does the work, by default processes of this machine; it is left open.
     device: "cpu", "cuda" or "cuda:N", where networks run. cache: the folder of measurements that are kept.
     keep_streams: of how many images the outcome holds the bitstreams, for ``benchmarks.verify``. timeout_s: what a
     codec, a head or the data set may take for an image before it counts as hung. tell: is given what a reader of the
@@ -230,9 +234,6 @@ def run(
     from benchmarks.harness.scorer import score
     from benchmarks.runs.keep_streams import keep
     from benchmarks.runs.records import collect
-    from benchmarks.stats.bd_comparison import differences
-    from benchmarks.stats.codec_comparison import leads
-    from benchmarks.stats.head_comparison import heads_apart
 
     check_device(device)
     if workers < 0 or keep_streams < 0:
@@ -241,7 +242,7 @@ def run(
             f"core)"
         )
     progress = progress or Silent()
-    workers = workers or len(os.sched_getaffinity(0))
+    workers = workers or (executor.workers if isinstance(executor, HasWorkers) else len(os.sched_getaffinity(0)))
     execution = Execution(workers, device, Path(cache))
     fetch_all(
         [
@@ -271,8 +272,9 @@ def run(
             revision = config.dataset.revision
             if plan.todo:
                 run_plan(plan, store, executor, progress)
+            mark_used(plan, store)
             bootstrap = Bootstrap.of([image.pixels.sha256 for image in plan.images], config.resamples, config.seed)
-            scored, counts = score(plan, store, bootstrap, progress)
+            scored, counts = score(plan, store, bootstrap, executor, progress)
             if config.dataset.revision != revision:
                 raise DataError(
                     "images or labels of the data set were changed while the run went on, so its scores are of "
@@ -281,13 +283,7 @@ def run(
             for text in scores_nothing(plan, scored, counts):
                 plan.notices.append(text)
                 tell(text)
-            design = config.design
-            comparisons = [
-                *matched,
-                *differences(design, scored, bootstrap),
-                *leads(design, scored, bootstrap, matched),
-                *heads_apart(design, scored, bootstrap),
-            ]
+            comparisons = _comparisons(config.design, scored, bootstrap, matched)
             keeping = keep(plan, keep_streams, store, executor, progress) if keep_streams else None
             return Outcome(plan, scored, comparisons, counts, collect(plan, store), keeping, execution)
     finally:
@@ -295,6 +291,22 @@ def run(
         end_servers()  # of this process, where the executor is ``Inline``
         if own:
             own.close()
+
+
+def _comparisons(
+    design: Design, scored: Sequence[ScoreRow], bootstrap: Bootstrap, matched: Sequence[Comparison]
+) -> list[Comparison]:
+    """All comparisons of a run's scores. matched: those that the search for equal rates made."""
+    from benchmarks.stats.bd_comparison import differences
+    from benchmarks.stats.codec_comparison import leads
+    from benchmarks.stats.head_comparison import heads_apart
+
+    return [
+        *matched,
+        *differences(design, scored, bootstrap),
+        *leads(design, scored, bootstrap, matched),
+        *heads_apart(design, scored, bootstrap),
+    ]
 
 
 def require(config: Config, names: Sequence[str]) -> None:

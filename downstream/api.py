@@ -11,7 +11,6 @@ other names are matched.
 
 from __future__ import annotations
 
-import io
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkabl
 import numpy as np
 import numpy.typing as npt
 
-from downstream.packed_arrays import unpack
+from downstream import array_bytes, packed_arrays
 from hsc.api import Image, Latents, LatentSpec
 from hsc.errors import DataError
 from hsc.registry import Registry
@@ -129,21 +128,20 @@ def arrays_of(prediction: Prediction) -> dict[str, npt.NDArray[Any]]:
 
 
 def to_bytes(prediction: Prediction) -> bytes:
-    """Pack a prediction for the cache: a compressed .npz of its arrays."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays_of(prediction))
-    return buffer.getvalue()
+    """Pack a prediction for the cache (``downstream/array_bytes.py``); equal predictions give equal bytes."""
+    return array_bytes.pack(arrays_of(prediction))
 
 
 def from_bytes(data: bytes) -> Prediction:
-    """Unpack what ``to_bytes`` packed.
+    """Unpack what ``to_bytes`` packed, or the .npz file that caches held before.
 
     Raises:
         DataError: the data are damaged, or hold something other than a prediction.
     """
     try:
+        unpack = array_bytes.unpack if data.startswith(array_bytes.START) else packed_arrays.unpack
         return _prediction(unpack(data))
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise DataError(f"these packed arrays are no prediction's: {error}") from error
 
 

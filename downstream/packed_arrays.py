@@ -19,7 +19,8 @@ from hsc.errors import DataError
 
 MAX_BYTES = 1 << 29
 """The most bytes that all arrays of one prediction may have together: a map of 2**29 pixels."""
-_MAX_ARRAYS = 64
+MAX_ARRAYS = 64
+"""The most arrays of one prediction."""
 _NPY: Any = np.lib.format
 _DAMAGED_ARCHIVE = (
     ValueError, KeyError, EOFError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error, struct.error,
@@ -38,10 +39,10 @@ def unpack(data: bytes, max_bytes: int = MAX_BYTES) -> dict[str, npt.NDArray[Any
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
             size = sum(member.file_size for member in members)
-            if size > max_bytes or len(members) > _MAX_ARRAYS:
+            if size > max_bytes or len(members) > MAX_ARRAYS:
                 raise DataError(
                     f"packed arrays unpack to {size} bytes in {len(members)} arrays, expected at most {max_bytes} in "
-                    f"{_MAX_ARRAYS}"
+                    f"{MAX_ARRAYS}"
                 )
             return {member.filename.removesuffix(".npy"): _array(archive.read(member)) for member in members}
     except _DAMAGED_ARCHIVE as error:

@@ -32,6 +32,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
     ),
     "downstream": (
         {"device", "packed_arrays"},
+        {"array_bytes"},
         {"api"},
         {"ops", "weights"},
         {"networks", "label_spaces"},
@@ -46,7 +47,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"codecs", "datasets", "metrics", "harness"},
         {"runs", "conformance", "training_data", "studies", "rivals"},
         {"reporting"},
-        {"evaluation", "tasks", "verify"},
+        {"evaluation", "tasks", "verify", "cache"},
         {"cli"},
         {"run"},
     ),

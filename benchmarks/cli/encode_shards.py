@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.api import CODECS
 from benchmarks.cli.command import DONE, new_parser, run
-from benchmarks.cli.options import add_device, add_workers, executor
+from benchmarks.cli.options import add_device, add_executor, executor
 from hsc.devices import check_device, use_device
 
 EXAMPLES = """
@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
         help="share of streams that are cut after a random layer, for codecs with layers (default: %(default)s)",
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of views, rates and cuts (default: %(default)s)")
-    add_workers(parser)
+    add_executor(parser)
     add_device(parser)
     return parser
 
@@ -62,8 +62,8 @@ def _encode(options: argparse.Namespace) -> int:
 
     check_device(options.device)
     drawing = Drawing(options.views, options.height, options.width, options.whole, options.cut, options.seed)
-    with use_device(options.device):
+    with use_device(options.device), executor(options, alone=True) as workers:
         codec = CODECS.build(options.codec)
-        files = code_folder(options.data, codec, options.out, drawing, executor(options.workers))
+        files = code_folder(options.data, codec, options.out, drawing, workers)
     sys.stderr.write(f"{files} new files in {options.out}\n")
     return DONE

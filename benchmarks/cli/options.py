@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from benchmarks.harness.executors import Executor, Inline, Processes
+from benchmarks.harness.executors import RETRIES, TIMEOUT_S, Executor, Inline, Processes
 from hsc.errors import UsageError
 
 
@@ -41,16 +43,69 @@ def add_workers(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def executor(workers: int) -> Executor:
-    """What does the work of ``--workers``: one process a worker, or this process for one worker.
+def add_executor(parser: argparse._ActionsContainer) -> None:
+    """``--workers N``, and the options of what the work is done by."""
+    add_workers(parser)
+    parser.add_argument(
+        "--executor",
+        choices=("processes", "ray", "inline"),
+        help="what does the work: processes of this machine, the machines of a Ray cluster, or this process alone for "
+        "debugging (default: processes)",
+    )
+    parser.add_argument(
+        "--ray-address",
+        metavar="ADDRESS",
+        help="address of the Ray cluster (default: the one that Ray finds, or a new one on this machine)",
+    )
+    parser.add_argument(
+        "--retries",
+        metavar="N",
+        type=int,
+        default=RETRIES,
+        help="with Ray, how often work is tried again whose machine was lost (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--gpus-per-worker",
+        metavar="N",
+        type=float,
+        help="with Ray, GPUs that it sets aside for each process, such as 0.25 (default: 1 with --device cuda, else 0)",
+    )
+
+
+@contextlib.contextmanager
+def executor(options: argparse.Namespace, *, alone: bool = False) -> Iterator[Executor]:
+    """What does the work that the options of ``add_executor`` describe, for the length of a ``with`` block.
+
+    alone: whether one worker is this process itself, where nothing was said of executors.
 
     Raises:
-        UsageError: a negative number of workers.
+        UsageError: a number is out of range, or an option of Ray stands without it.
+        UnavailableError: Ray is not installed, or there is no cluster.
     """
+    workers, kind = options.workers, options.executor or "processes"
+    timeout_s = getattr(options, "timeout_s", TIMEOUT_S)
     if workers < 0:
         raise UsageError(f"workers came as {workers}, expected 1 or more, or 0 for one per core")
-    workers = workers or len(os.sched_getaffinity(0))
-    return Processes(workers) if workers > 1 else Inline()
+    if kind != "ray":
+        for name in ("ray_address", "gpus_per_worker"):
+            if getattr(options, name) is not None:
+                raise UsageError(f"--{name.replace('_', '-')} came without --executor ray; add that, or leave it out")
+    cores = len(os.sched_getaffinity(0))
+    if kind == "inline" or (alone and not options.executor and (workers or cores) == 1):
+        yield Inline()
+        return
+    if kind == "ray":
+        from benchmarks.harness.ray_executor import RayExecutor
+
+        gpus = options.gpus_per_worker
+        gpus = float(options.device != "cpu") if gpus is None else gpus
+        pool: Any = RayExecutor(workers, timeout_s, address=options.ray_address, retries=options.retries, gpus=gpus)
+    else:
+        pool = Processes(workers or cores, timeout_s)
+    try:
+        yield pool
+    finally:
+        pool.close()
 
 
 def add_device(parser: argparse._ActionsContainer) -> None:

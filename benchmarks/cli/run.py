@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from benchmarks.api import CODECS, DATASETS, TASKS
 from benchmarks.cli import command, run_file
 from benchmarks.cli.command import DONE, FAILED
-from benchmarks.cli.options import load_codec_files
+from benchmarks.cli.options import executor, load_codec_files
 from benchmarks.cli.run_parser import parser
 from benchmarks.text import one_line
 from hsc.errors import ResultsError, UsageError
@@ -143,18 +143,18 @@ def _benchmark(options: argparse.Namespace, settings: str, arguments: Sequence[s
         return preview(config, options, progress, _warn)
     folder = folder_of(options, config)
     _prepare(folder, options, config)
-    outcome = evaluation.run(
-        config,
-        workers=options.workers,
-        device=options.device,
-        cache=options.cache,
-        progress=progress,
-        dry=options.dry_run,
-        keep_streams=options.keep_streams,
-        timeout_s=options.timeout_s,
-        tell=_warn,
-        rehearse=rehearse,
-    )
+    with executor(options) as workers:
+        outcome = evaluation.run(
+            config,
+            device=options.device,
+            cache=options.cache,
+            progress=progress,
+            executor=workers,
+            dry=options.dry_run,
+            keep_streams=options.keep_streams,
+            tell=_warn,
+            rehearse=rehearse,
+        )
     if options.dry_run:
         sys.stdout.write(planned(outcome))
         return DONE

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.cli.command import new_parser
 from benchmarks.cli.listing import REGISTRIES
-from benchmarks.cli.options import add_codec_file, add_device, add_workers
+from benchmarks.cli.options import add_codec_file, add_device, add_executor
 from benchmarks.harness.executors import TIMEOUT_S
 from benchmarks.reporting.images import GALLERY_IMAGES
 from benchmarks.stats.bootstrap import RESAMPLES
@@ -153,7 +153,7 @@ def _add_subject(group: argparse._ArgumentGroup) -> None:
 
 def add_execution(group: argparse._ArgumentGroup) -> None:
     """The arguments that change no number but times."""
-    add_workers(group)
+    add_executor(group)
     add_device(group)
     group.add_argument(
         "--repeats",

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from benchmarks import evaluation
 from benchmarks.cli.command import DONE, FAILED
+from benchmarks.cli.options import executor
 from benchmarks.cli.run_parser import PREVIEW_IMAGES
 from benchmarks.harness.config import Config
 from benchmarks.harness.guard import why_unavailable
@@ -27,7 +28,7 @@ from hsc.errors import UnavailableError, UsageError
 def preview(config: Config, options: argparse.Namespace, progress: Progress, tell: Callable[[str], None]) -> int:
     """Run the first look at a run and print its summary; returns the exit code.
 
-    options: ``workers``, ``device``, ``cache`` and ``timeout_s`` of ``hsc-bench run``. tell: is given warnings.
+    options: ``device``, ``cache`` and those of the executor of ``hsc-bench run``. tell: is given warnings.
 
     Raises:
         HscError: the run itself could not be made either.
@@ -62,15 +63,10 @@ def _first_scored(
 
 
 def _run(config: Config, options: argparse.Namespace, progress: Progress, tell: Callable[[str], None]) -> Outcome:
-    return evaluation.run(
-        config,
-        workers=options.workers,
-        device=options.device,
-        cache=options.cache,
-        progress=progress,
-        timeout_s=options.timeout_s,
-        tell=tell,
-    )
+    with executor(options) as workers:
+        return evaluation.run(
+            config, device=options.device, cache=options.cache, progress=progress, executor=workers, tell=tell
+        )
 
 
 def first_looks(config: Config) -> list[Config]:

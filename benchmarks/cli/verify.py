@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.cli.command import DONE, FAILED, REFUSED, new_parser, run
-from benchmarks.cli.options import add_codec_file, add_device, add_workers, executor, load_codec_files
+from benchmarks.cli.options import add_codec_file, add_device, add_executor, executor, load_codec_files
 from benchmarks.text import one_line
 from hsc.devices import check_device, use_device
 
@@ -73,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
         help="run programs and models that the folder names; only for folders of people you trust",
     )
     parser.add_argument("--no-streams", action="store_true", help="decode nothing")
-    add_workers(parser)
+    add_executor(parser)
     add_device(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
     return parser
@@ -90,12 +90,12 @@ def _verify(options: argparse.Namespace) -> int:
     from benchmarks.verify.verify import verify
 
     check_device(options.device)
-    workers, streams = executor(options.workers), not options.no_streams
+    streams = not options.no_streams
     load_codec_files(options.codec_file)
     sys.stdout.write(one_line(heading(load(options.folder, consistent=False))) + "\n")
     verdicts = []
     progress = Silent() if options.quiet else Bar()
-    with use_device(options.device):
+    with use_device(options.device), executor(options, alone=True) as workers:
         for verdict in verify(options.folder, workers, progress, streams=streams, trust=options.trust):
             verdicts.append(verdict)
             sys.stdout.write(f"{verdict.state:9}  {one_line(f'{verdict.about}: {verdict.text}')}\n")

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
 
 from benchmarks.api import DATASETS, Sample
 from benchmarks.datasets._coco_splits import IMAGES, annotation_file, download_note, fetch_split
@@ -35,6 +37,32 @@ _SLACK = 1.0
 """Pixels that a box may reach beyond its picture without a remark; annotators round."""
 _SIDEWAYS = 5
 """EXIF orientations from this one on swap width and height."""
+
+
+@dataclass(frozen=True)
+class CocoImages:
+    """Some images of a label file. records: what it says of each, by its index in the data set."""
+
+    folder: Path
+    records: Mapping[int, Mapping[str, Any]]
+    orientation: Orientation
+
+    def load(self, index: int) -> Sample:
+        """Image ``index`` of the data set.
+
+        Raises:
+            ImageError: the file is missing or damaged, or has another size than the label file says.
+        """
+        record = self.records[index]
+        file = self.folder / record["file_name"]
+        image = read_image(file, orientation=self.orientation)
+        stated = record.get("height", image.shape[0]), record.get("width", image.shape[1])
+        if image.shape[:2] != stated:
+            raise ImageError(
+                f"{record['file_name']!r} is {image.shape[1]}x{image.shape[0]}, its annotations say "
+                f"{stated[1]}x{stated[0]}; the file was resized, or needs the other setting of orientation"
+            )
+        return Sample(str(record["id"]), image, file.stat().st_size)
 
 
 @DATASETS.register("coco")
@@ -93,17 +121,12 @@ class Coco:
         return [str(record["id"]) for record in self._index().images]
 
     def load(self, index: int) -> Sample:
+        return self.handed_out([index]).load(index)
+
+    def handed_out(self, indices: Sequence[int]) -> CocoImages:
+        """These images with what the label file says of them, so that it need not be read to load them."""
         labels = self._index()
-        record = labels.images[index]
-        file = labels.folder / record["file_name"]
-        image = read_image(file, orientation=self.orientation)
-        stated = record.get("height", image.shape[0]), record.get("width", image.shape[1])
-        if image.shape[:2] != stated:
-            raise ImageError(
-                f"{record['file_name']!r} is {image.shape[1]}x{image.shape[0]}, its annotations say "
-                f"{stated[1]}x{stated[0]}; the file was resized, or needs the other setting of orientation"
-            )
-        return Sample(str(record["id"]), image, file.stat().st_size)
+        return CocoImages(labels.folder, {index: labels.images[index] for index in indices}, self.orientation)
 
     def remarks(self, indices: Sequence[int]) -> Sequence[str]:
         """Warnings about these images, for readers of scores: EXIF turns not applied, boxes beyond their picture.
@@ -131,7 +154,7 @@ class Coco:
             return boxes
         if kind is not SegmentationMap or not labels.masked:
             return None
-        without_mask = len(labels.annotations) - labels.masked
+        without_mask = len(labels.table.areas) - labels.masked
         if without_mask or len(boxes.classes) > MAX_CATEGORIES or BACKGROUND in boxes.classes:
             reason = (
                 f"{without_mask} annotations have no segmentation"
@@ -167,12 +190,7 @@ class Coco:
 
     def coco(self) -> Mapping[str, Any]:
         """Boxes as a COCO dict, without masks; annotation ids are 1, 2, ... in the file's order."""
-        labels = self._index()
-        return {
-            "images": list(labels.images),
-            "annotations": list(labels.annotations),
-            "categories": list(labels.categories),
-        }
+        return self._index().table
 
     def coco_with_masks(self) -> Mapping[str, Any]:
         """The same with each object's mask as runs, drawn from its polygons if it has those.
@@ -243,9 +261,13 @@ def _turn_remarks(records: Sequence[Mapping[str, Any]], folder: Path, orientatio
 def _box_remarks(records: Sequence[Mapping[str, Any]], labels: CocoIndex, orientation: Orientation) -> list[str]:
     """A sentence if boxes reach beyond the picture as it is loaded."""
     sizes_wh = {record["id"]: _size_wh(record, labels.folder, orientation) for record in records}
-    boxes = [annotation for annotation in labels.annotations if annotation["image_id"] in sizes_wh]
-    outside = [box["image_id"] for box in boxes if _reaches_beyond(box["bbox"], sizes_wh[box["image_id"]])]
-    if not outside:
+    table = labels.table
+    kept = np.isin(table.image_ids, list(sizes_wh))
+    image_ids, boxes = table.image_ids[kept], table.boxes[kept]
+    sizes = np.array([sizes_wh[image_id] for image_id in image_ids.tolist()]).reshape(-1, 2)
+    beyond = (boxes[:, :2] < -_SLACK) | (boxes[:, :2] + boxes[:, 2:] > sizes + _SLACK)
+    outside = image_ids[beyond.any(1)]
+    if not len(outside):
         return []
     first = next(record["file_name"] for record in records if record["id"] == outside[0])
     other_orientation = "apply" if orientation == "ignore" else "ignore"
@@ -254,12 +276,6 @@ def _box_remarks(records: Sequence[Mapping[str, Any]], labels: CocoIndex, orient
         f"{first!r}): they may refer to another size or to the picture turned; if to the latter, give "
         f"orientation={other_orientation}"
     ]
-
-
-def _reaches_beyond(bbox: Sequence[float], size_wh: tuple[int, int]) -> bool:
-    """Whether a box (x, y, width, height) leaves a picture by more than ``_SLACK`` pixels."""
-    left, top, width, height = bbox
-    return min(left, top) < -_SLACK or left + width > size_wh[0] + _SLACK or top + height > size_wh[1] + _SLACK
 
 
 def _size_wh(record: Mapping[str, Any], folder: Path, orientation: Orientation) -> tuple[int, int]:
@@ -275,7 +291,7 @@ def _size_wh(record: Mapping[str, Any], folder: Path, orientation: Orientation) 
 def _masked(dataset: Coco, _revision: str) -> Mapping[str, Any]:
     """The value of ``coco_with_masks``, cached by the revision of annotations and images."""
     labels, file = dataset._index(), dataset._files()[0]
-    without_mask = len(labels.annotations) - labels.masked
+    without_mask = len(labels.table.areas) - labels.masked
     if without_mask:
         raise AnnotationError(
             f"{without_mask} annotations of {file.name!r} have no segmentation; expected a mask for each object"
@@ -295,8 +311,8 @@ def _masked(dataset: Coco, _revision: str) -> Mapping[str, Any]:
         for image in images
         for mask in read_masks(file).get(image["id"], ())
     }
-    annotations = [{**record, "segmentation": drawn[number]} for number, record in enumerate(labels.annotations)]
-    return {"images": images, "annotations": annotations, "categories": list(labels.categories)}
+    masks = tuple(drawn[number] for number in range(len(labels.table.areas)))
+    return replace(labels.table, images=tuple(images), segmentation=masks)
 
 
 def _as_voc(masks: Sequence[Mask]) -> list[Mask]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.harness.conditions import Conditions
 from benchmarks.harness.indexed_image import Pixels
 from downstream.api import Prediction, from_bytes
 
@@ -54,6 +55,14 @@ def seconds_of(key: Any, kind: Any, conditions: Any, seconds: Any) -> float:
     if not isinstance(seconds, float) or not 0 <= seconds < math.inf:
         raise ValueError(f"{seconds!r} is no time")
     return seconds
+
+
+def conditions_of(text: Any) -> Conditions | None:
+    """Conditions of times, None where they are not written as this version writes them."""
+    try:
+        return Conditions(**json.loads(text))
+    except (TypeError, ValueError):
+        return None
 
 
 def scores_of(text: Any) -> list[list[Any]]:

@@ -12,6 +12,7 @@ from benchmarks.api import ScoreRow
 from benchmarks.harness.batches import NO_TIMES
 from benchmarks.harness.cache import Store, latents_kind
 from benchmarks.harness.keys import registered_name
+from benchmarks.harness.known_times import times_by_kind
 from benchmarks.harness.plan import Cell, Plan, dataset_label, stream_records
 from benchmarks.stats.bootstrap import Bootstrap, interval
 from benchmarks.stats.metric_facts import STREAM_FACTS
@@ -87,19 +88,25 @@ def rate_rows(plan: Plan, cell: Cell, store: Store, bootstrap: Bootstrap) -> lis
 
 def time_rows(plan: Plan, cell: Cell, store: Store, kind: str, keys: Sequence[str], /, **named: Any) -> list[ScoreRow]:
     """A row with the median of the times taken under the plan's conditions, which stand in its reason; or why it has no
-    value. No row where a plan has no times.
+    value, as where no one kind of machine has timed all images. No row where a plan has no times.
     """
     if plan.conditions is None:
         return []
-    known = store.times(kind, keys, plan.conditions)
+    kinds = times_by_kind(plan, store, kind, keys)
+    known = set().union(*(times.seconds for times in kinds))
     missing = [key for key in keys if key not in known]
     reasons = [plan.failures[key] for key in missing if key in plan.failures]
     base = {"metric": kind, "unit": "s", **named}
     if kind in ("encode_s", "decode_s") and isinstance(cell.codec, CodesBatches):
         return [row_of(plan, cell.curve, cell.point, status="n/a", reason=NO_TIMES, **base)]
+    if whole := next((times for times in kinds if times.seconds.keys() >= set(keys)), None):
+        value = statistics.median(whole.seconds[key] for key in keys)
+        return [row_of(plan, cell.curve, cell.point, value=value, reason=str(whole), **base)]
     if not missing:
-        value = statistics.median(known[key] for key in keys)
-        return [row_of(plan, cell.curve, cell.point, value=value, reason=str(plan.conditions), **base)]
+        reason = f"its images were timed on {len(kinds)} kinds of machine, whose times are not pooled: " + " / ".join(
+            f"{len(times.seconds)} of {len(keys)} {times}" for times in kinds
+        )
+        return [row_of(plan, cell.curve, cell.point, status="n/a", reason=reason, **base)]
     count = f"{len(missing)} of {len(keys)} images"
     reason = (
         f"{count} failed: {reasons[0]}"

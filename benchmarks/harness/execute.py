@@ -7,17 +7,18 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from benchmarks.api import PredictionRecord, StreamRecord
+from benchmarks.api import StreamRecord
 from benchmarks.harness.batches import images_a_job
 from benchmarks.harness.cache import Store, latents_kind
-from benchmarks.harness.conditions import conditions_of
+from benchmarks.harness.conditions import Conditions, conditions_of
 from benchmarks.harness.config import Config
 from benchmarks.harness.decode_apart import DecodeApart, decode_apart
 from benchmarks.harness.executors import Executor
 from benchmarks.harness.indexed_image import IndexedImage
-from benchmarks.harness.jobs import Answer, Item, Job
+from benchmarks.harness.jobs import Answer, Item, Job, images_of
 from benchmarks.harness.measure import measure
 from benchmarks.harness.operating_points import Curve
+from benchmarks.harness.origins import mark_used, origin_of
 from benchmarks.harness.plan import Cell, Plan, cell_of
 from benchmarks.harness.progress import Progress
 from benchmarks.harness.todos import count_todos, todos_of
@@ -69,7 +70,8 @@ def _jobs(plan: Plan, store: Store, *, times: bool) -> Iterator[Job]:
             part = todos[start : start + size]
             data = store.data(todo.stream for todo in part if not todo.item.code)
             items = tuple(replace(todo.item, data=data.get(todo.stream)) for todo in part)
-            yield Job(number, config.dataset, cell.codec, config.readers, items, config.repeats, cell.latents)
+            images = images_of(config.dataset, [item.image.index for item in items])
+            yield Job(number, images, cell.codec, config.readers, items, config.repeats, cell.latents)
 
 
 def _decode_samples(books: _Books, executor: Executor, samples: Mapping[int, list[Answer]]) -> None:
@@ -113,6 +115,7 @@ class Coder:
             count_todos(plan, cell, self.store, times=False)
         if plan.todo:
             run_plan(plan, self.store, self.executor, self.progress, times=False)
+        mark_used(plan, self.store)
         return plan
 
 
@@ -122,6 +125,7 @@ class _Books:
     def __init__(self, plan: Plan, store: Store) -> None:
         self.plan, self.store = plan, store
         self._place = {image.index: place for place, image in enumerate(plan.images)}
+        self._origins: dict[str, int] = {}
 
     def fail(self, cell: Cell, item: Item, reason: str) -> None:
         """Write down why the work on an image, its stream or its readers' predictions, was not done."""
@@ -136,20 +140,30 @@ class _Books:
         Of results that were known already only the times are kept, so that scores go on belonging to the first bytes.
         """
         streams: dict[str, tuple[StreamRecord, bytes]] = {}
-        predictions: dict[str, PredictionRecord] = {}
-        times: dict[tuple[str, str], float] = {}
+        predictions: dict[str, bytes] = {}
+        times: dict[Conditions | None, dict[tuple[str, str], float]] = {self.plan.conditions: {}}
         for answer in answers:
             place = self._place[answer.item.image.index]
             if answer.stream is not None:
                 streams[cell.streams[place]] = answer.stream, answer.data
-            predictions |= {cell.predictions[name][place]: record for name, record in answer.predictions.items()}
-            times |= self._times(cell, answer, place)
+            predictions |= {cell.predictions[name][place]: r.data for name, r in answer.readings.items() if r.data}
+            times.setdefault(self._conditions(answer), {}).update(self._times(cell, answer, place))
             self._note_failures(cell, answer, place)
         if self.plan.config.overwrite != "always":
             streams = self._unknown(cell, streams)
             for key in self.store.known("predictions", predictions):
                 del predictions[key]
-        self.store.add(streams, predictions, times, self.plan.conditions)
+        if cell.id not in self._origins:
+            self._origins[cell.id] = self.store.mark_used(origin_of(self.plan, cell), {})
+        origin = self._origins[cell.id]
+        self.store.add(streams, predictions, times.pop(self.plan.conditions), self.plan.conditions, origin)
+        for conditions, taken in times.items():
+            self.store.add({}, {}, taken, conditions)
+
+    def _conditions(self, answer: Answer) -> Conditions | None:
+        """Those that one image's times were taken under, which name the machine."""
+        conditions = self.plan.conditions
+        return conditions.on(answer.machine) if conditions and answer.machine else conditions
 
     def _times(self, cell: Cell, answer: Answer, place: int) -> dict[tuple[str, str], float]:
         """The times that one image's answer brought, in seconds by key and kind."""
@@ -160,9 +174,9 @@ class _Books:
         if stream is not None and stream.status == "ok" and (item.code or item.timed):
             both = {(key, "encode_s"): stream.encode_s, (key, "decode_s"): stream.decode_s}
             times |= {kind: seconds for kind, seconds in both.items() if not math.isnan(seconds)}
-        for name, record in answer.predictions.items():
-            if record.status == "ok":
-                times[cell.predictions[name][place], "head_s"] = record.head_s
+        for name, reading in answer.readings.items():
+            if reading.data:
+                times[cell.predictions[name][place], "head_s"] = reading.head_s
         return times
 
     def _note_failures(self, cell: Cell, answer: Answer, place: int) -> None:
@@ -171,9 +185,9 @@ class _Books:
             reasons[cell.streams[place]] = answer.latents_why
         if answer.stream is not None and answer.stream.status != "ok":
             reasons[cell.streams[place]] = answer.stream.reason
-        for name, record in answer.predictions.items():
-            if record.status != "ok":
-                reasons[cell.predictions[name][place]] = record.reason
+        for name, reading in answer.readings.items():
+            if reading.reason:
+                reasons[cell.predictions[name][place]] = reading.reason
         image = f"image {one_line(answer.item.image.image_id)}"
         self.plan.failures |= {key: f"{image}: {reason}" for key, reason in reasons.items()}
 

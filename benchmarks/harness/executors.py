@@ -4,9 +4,11 @@
                          +--> worker
                          +--> apart: a worker for jobs that must run where no others have run
 
-Processes start clean, need no ``__main__`` guard in a user's script, and whatever they started ends with them. The
-current device travels with each job. A job is split into its parts where its worker died or hung, and each part runs
-in a process of its own, so that one bad image costs itself alone.
+Processes start clean, need no ``__main__`` guard in a user's script, and whatever they started ends with them. What
+decides a job's result travels with it: its own fields, the current device and the project's environment variables
+(``benchmarks.harness.surroundings``), and values that were shared. How many jobs are on their way at once is up to the
+executor, which takes the next one when it has room. A job is split into its parts where its worker died or hung, and
+each part runs in a process of its own, so that one bad image costs itself alone.
 """
 
 from __future__ import annotations
@@ -21,16 +23,22 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+from benchmarks.harness.shared_values import Held, Shared, filed
+from benchmarks.harness.surroundings import Surroundings
 from benchmarks.harness.worker import Call
 from benchmarks.harness.worker_process import NEVER, WorkerProcess, end, end_groups
-from hsc.devices import current_device
 from hsc.errors import UsageError
 
 J = TypeVar("J")
 R = TypeVar("R")
+T = TypeVar("T")
 
 TIMEOUT_S = 600.0
 """The time that a codec, head or data set may take for an image before its process is ended."""
+RETRIES = 3
+"""How often a job is tried again whose machine was lost."""
+_LONGEST_WAIT_S = 3600.0
+"""Waits are cut into pieces of this length, since the system takes no longer ones than 24 days."""
 _START_S = 600.0
 """The time for a worker to start and to import the modules that a job needs."""
 
@@ -48,7 +56,7 @@ class JobResult(NamedTuple, Generic[J, R]):
 
 
 class Executor(Protocol):
-    """Runs ``work(job)`` for each job, in any order, on the current device of the caller.
+    """Runs ``work(job)`` for each job, in any order, in the surroundings of the caller.
 
     Yields the end of each job as it comes. ``work`` itself must not raise.
 
@@ -68,6 +76,9 @@ class Executor(Protocol):
         parts: Callable[[J, Any], Sequence[J]] | None = None,
         apart: bool = False,
     ) -> Iterator[JobResult[J, R]]: ...
+
+    def share(self, value: T) -> contextlib.AbstractContextManager[Shared[T]]:
+        """A handle on a value for jobs to carry, good for the length of a ``with`` block; the value is sent once."""
 
 
 class Inline:
@@ -90,6 +101,10 @@ class Inline:
             with one_thread():
                 answer = work(job)
             yield JobResult(job, answer, None)
+
+    def share(self, value: T) -> contextlib.AbstractContextManager[Shared[T]]:
+        """A handle that holds the value itself."""
+        return contextlib.nullcontext(Held(value))
 
 
 @dataclass
@@ -150,7 +165,7 @@ class Processes:
                 if not busy:
                     return
                 first = min(worker.deadline for worker in busy.values())
-                ready = wait(list(busy), None if first == NEVER else max(0.0, first - time.monotonic()))
+                ready = wait(list(busy), min(max(0.0, first - time.monotonic()), _LONGEST_WAIT_S))
                 for pipe in ready:
                     worker = busy[pipe]  # type: ignore[index]
                     outcome = self._heard(worker)
@@ -164,6 +179,10 @@ class Processes:
                     yield from _settled(worker, overdue, idle, again, parts)
         finally:
             end(list(busy.values()))
+
+    def share(self, value: T) -> contextlib.AbstractContextManager[Shared[T]]:
+        """A handle on the value in a temporary file."""
+        return filed(value)
 
     def _heard(self, worker: WorkerProcess) -> _Outcome | None:
         """The outcome of a worker's task, or None where the worker has only reported its progress."""
@@ -233,7 +252,7 @@ def _sent(idle: list[WorkerProcess], task: _Task[J], work: Callable[[J], Any], d
     """A worker that has the job: an idle one, or a new one where none is idle or the task runs alone."""
     import cloudpickle
 
-    message = cloudpickle.dumps(Call(work, task.job, current_device()))
+    message = cloudpickle.dumps(Call(work, task.job, Surroundings.here()))
     while True:
         worker = idle.pop() if idle and not task.alone else WorkerProcess.start()
         try:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from benchmarks.api import Dataset
+from benchmarks.api import Dataset, LoadsImages
 from benchmarks.harness.cache import Store
 from benchmarks.harness.config import Config
 from benchmarks.harness.dataset_answers import checked_ids, checked_sample
 from benchmarks.harness.executors import Executor
 from benchmarks.harness.guard import guarded, why
 from benchmarks.harness.indexed_image import IndexedImage, Pixels
-from benchmarks.harness.jobs import IMAGES_A_JOB
+from benchmarks.harness.jobs import IMAGES_A_JOB, images_of
 from benchmarks.harness.keys import key_of, steady_identity
 from benchmarks.harness.progress import Progress
 from benchmarks.harness.worker import step
@@ -26,7 +27,7 @@ from hsc.errors import DataError, HscError
 class Indexing:
     """A job: images of a data set to be loaded for the first time. image_ids: of each, by its index."""
 
-    dataset: Dataset
+    dataset: LoadsImages
     image_ids: dict[int, str]
 
     def parts(self, doing: int | None) -> list[Indexing]:
@@ -90,9 +91,9 @@ def index_images(config: Config, store: Store, executor: Executor, progress: Pro
     return [IndexedImage(i, ids[i], known[ids[i]]) for i in indices]
 
 
-def _jobs(dataset: Dataset, image_ids: dict[int, str]) -> list[Indexing]:
+def _jobs(dataset: Dataset, image_ids: dict[int, str]) -> Iterator[Indexing]:
     indices = list(image_ids)
-    return [
-        Indexing(dataset, {i: image_ids[i] for i in indices[start : start + IMAGES_A_JOB]})
-        for start in range(0, len(indices), IMAGES_A_JOB)
-    ]
+    yield from (
+        Indexing(images_of(dataset, part), {i: image_ids[i] for i in part})
+        for part in (indices[start : start + IMAGES_A_JOB] for start in range(0, len(indices), IMAGES_A_JOB))
+    )

@@ -1,20 +1,29 @@
 """The work that travels to a worker and the answers that come back: a few images of one operating point.
 
-Item (image, known bytes, readers) --benchmarks.harness.measure--> Answer (stream record, new bytes, predictions)
+Item (image, known bytes, readers) --benchmarks.harness.measure--> Answer (stream record, new bytes, packed predictions)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from benchmarks.api import Dataset, PredictionRecord, StreamRecord
+from benchmarks.api import Dataset, HandsOutImages, LoadsImages, StreamRecord
+from benchmarks.harness.conditions import Machine
+from benchmarks.harness.guard import guarded
 from benchmarks.harness.indexed_image import IndexedImage
 from benchmarks.harness.readers import Reader, ReaderName
 from hsc.api import Codec
 
 IMAGES_A_JOB = 8
 """Enough to batch a head, few enough to share the end of a run between workers."""
+
+
+def images_of(dataset: Dataset, indices: Sequence[int]) -> LoadsImages:
+    """What a job is to load these images of a data set from: the data set itself, or these alone where it can hand them
+    out.
+    """
+    return guarded(dataset.handed_out, indices) if isinstance(dataset, HandsOutImages) else dataset
 
 
 @dataclass(frozen=True)
@@ -38,12 +47,13 @@ class Item:
 class Job:
     """A few images of one operating point.
 
-    cell: number of the operating point in the plan. readers: the heads of this run by their routes. repeats: how often
-    a time is taken. latents: the names of the latents that the readers of this point read together.
+    cell: number of the operating point in the plan. dataset: loads the images. readers: the heads of this run by their
+    routes. repeats: how often a time is taken. latents: the names of the latents that the readers of this point read
+    together.
     """
 
     cell: int
-    dataset: Dataset
+    dataset: LoadsImages
     codec: Codec
     readers: tuple[Reader, ...]
     items: tuple[Item, ...]
@@ -65,22 +75,36 @@ class Job:
         return [replace(self, items=(part,)) for part in (others, alone) if part.code or part.readers]
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What a reader said of one image.
+
+    data: the prediction as ``downstream.api.to_bytes`` packs it, empty where there is none. reason: why there is none,
+    else empty.
+    """
+
+    data: bytes = b""
+    head_s: float = 0.0
+    reason: str = ""
+
+
 @dataclass(eq=False)
 class Answer:
     """The outcome of one item.
 
-    stream: None where nothing was coded or timed. data: the bytes that were coded now. predictions: by reader.
+    stream: None where nothing was coded or timed. data: the bytes that were coded now. readings: by reader.
     latents_s: seconds that decoding the latents took, None where they were not read. latents_why: why they could not be
-    read. decoded_sha256: of the decoded pixels, empty where the image was not coded.
+    read. decoded_sha256: of the decoded pixels, empty where the image was not coded. machine: where it was worked out.
     """
 
     item: Item
     stream: StreamRecord | None = None
     data: bytes = b""
-    predictions: dict[ReaderName, PredictionRecord] = field(default_factory=dict)
+    readings: dict[ReaderName, Reading] = field(default_factory=dict)
     latents_s: float | None = None
     latents_why: str = ""
     decoded_sha256: str = ""
+    machine: Machine | None = None
 
     @property
     def kept(self) -> bytes:
@@ -89,5 +113,4 @@ class Answer:
 
     def fail(self, readers: Iterable[ReaderName], reason: str) -> None:
         """Record that these readers have nothing to read."""
-        image_id = self.item.image.image_id
-        self.predictions |= {name: PredictionRecord(image_id, 0.0, None, "failed", reason) for name in readers}
+        self.readings |= {name: Reading(reason=reason) for name in readers}

@@ -11,8 +11,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol, overload, runtime_checkable
 
 from benchmarks.harness.guard import guarded
 from benchmarks.harness.plugin_source import source_sha256
@@ -41,8 +41,11 @@ def key_of(value: Any) -> str:
     >>> key_of({"b": 1, "a": (2,)}) == key_of({"a": [2], "b": 1})
     True
     """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_canonical(value).encode()).hexdigest()
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
 def identity(item: Any) -> dict[str, Any]:
@@ -96,14 +99,69 @@ def metric_identity(metric: Any) -> dict[str, Any]:
     return {**known, **({"config": fields} if fields else {}), **({"source_sha256": sha256} if sha256 else {})}
 
 
+class Keys(Sequence[str]):
+    """The keys of all images at one operating point: made when they are asked for, since those of a large run would
+    fill memory.
+
+    before: the hashes that the keys are made from, one an image. name: the name they have in what is hashed, which
+    comes last among its names. fixed: the rest of what is hashed.
+
+    >>> Keys(["0a"], "pixels", {"codec": {"q": 1}})[0] == key_of({"pixels": "0a", "codec": {"q": 1}})
+    True
+    """
+
+    def __init__(self, before: Sequence[str], name: str, fixed: Mapping[str, Any]) -> None:
+        start, self._end = _canonical({**fixed, name: "?"}).rsplit("?", 1)
+        if name != max(name, *fixed):
+            raise ValueError(f"the name {name!r} comes before others among {', '.join(fixed)}")
+        self.before, self.name, self.fixed = before, name, fixed
+        self._hashed = hashlib.sha256(start.encode())
+
+    def __len__(self) -> int:
+        return len(self.before)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> Keys: ...
+    def __getitem__(self, place: int | slice) -> str | Keys:
+        return self.at(range(len(self))[place]) if isinstance(place, slice) else self._key(self.before[place])
+
+    def at(self, places: Sequence[int]) -> Keys:
+        """The keys of the images at these places."""
+        kept = self.before.at(places) if isinstance(self.before, Keys) else [self.before[place] for place in places]
+        return Keys(kept, self.name, self.fixed)
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self._key, self.before)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Keys, (self.before, self.name, self.fixed)
+
+    def _key(self, before: str) -> str:
+        digest = self._hashed.copy()
+        digest.update(f"{before}{self._end}".encode())
+        return digest.hexdigest()
+
+
+def stream_keys(pixels: Sequence[str], codec: Mapping[str, Any]) -> Keys:
+    """The keys of images' streams. pixels: their sha256. codec: its identity."""
+    return Keys(pixels, "pixels", {"codec": codec})
+
+
+def prediction_keys(streams: Sequence[str], route: str, head: Mapping[str, Any]) -> Keys:
+    """The keys of a head's predictions. streams: the keys of what it reads. head: its identity."""
+    return Keys(streams, "stream", {"route": route, "head": head})
+
+
 def stream_key(pixels: str, codec: Mapping[str, Any]) -> str:
-    """The key of an image's stream. pixels: their sha256. codec: its identity."""
-    return key_of({"pixels": pixels, "codec": codec})
+    """The key of one image's stream. Arguments as of ``stream_keys``."""
+    return stream_keys([pixels], codec)[0]
 
 
 def prediction_key(stream: str, route: str, head: Mapping[str, Any]) -> str:
-    """The key of a head's prediction. stream: the key of what it reads. head: its identity."""
-    return key_of({"stream": stream, "route": route, "head": head})
+    """The key of one prediction. Arguments as of ``prediction_keys``."""
+    return prediction_keys([stream], route, head)[0]
 
 
 def score_key(predictions: Sequence[str], metric: Mapping[str, Any], truth: Mapping[str, Any]) -> str:

@@ -14,19 +14,20 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from benchmarks.api import PredictionRecord, StreamRecord
+from benchmarks.api import StreamRecord
 from benchmarks.harness.batches import Coded
 from benchmarks.harness.codec_answers import checked_image, checked_latents, checked_stream
+from benchmarks.harness.conditions import machine
 from benchmarks.harness.dataset_answers import checked_sample
 from benchmarks.harness.guard import guarded, lent, why
 from benchmarks.harness.head_calls import called, checked_predictions, lent_to
-from benchmarks.harness.jobs import Answer, Job
+from benchmarks.harness.jobs import Answer, Job, Reading
 from benchmarks.harness.operating_points import curve_label
 from benchmarks.harness.readers import Reader
 from benchmarks.harness.timing import timed
 from benchmarks.harness.worker import step
 from benchmarks.imaging.image_arrays import pixels_sha256
-from downstream.api import Prediction, Route, sees_originals
+from downstream.api import Route, sees_originals, to_bytes
 from hsc.api import Codec, CodesBatches, DecodesLatents, Image, Latents
 from hsc.devices import current_device
 from hsc.errors import DataError, HscError
@@ -41,7 +42,8 @@ _warm: set[str] = set()
 def measure(job: Job) -> list[Answer]:
     """Code, decode and read the images of a job; networks that it loads stay loaded for the next job."""
     with HOLDER.everything():
-        answers = [Answer(item) for item in job.items]
+        here = machine()
+        answers = [Answer(item, machine=here) for item in job.items]
         coded = Coded(job) if isinstance(job.codec, CodesBatches) else None
         inputs = [_inputs(job, answer, coded) for answer in answers]
         for reader in job.readers:
@@ -164,7 +166,7 @@ def _predict(job: Job, reader: Reader, answers: list[Answer], inputs: list[Any])
     """Let one reader take images or latents as a batch; where the batch fails, one by one."""
     try:
         step(len(inputs), reader.name)
-        predictions, head_s = guarded(_read, job, reader, answers, inputs)
+        readings = guarded(_read, job, reader, answers, inputs)
     except HscError as error:  # a head may be a plug-in
         if len(answers) == 1:
             answers[0].fail([reader.name], why(error))
@@ -172,13 +174,12 @@ def _predict(job: Job, reader: Reader, answers: list[Answer], inputs: list[Any])
         for answer, given in zip(answers, inputs, strict=True):
             _predict(job, reader, [answer], [given])
         return
-    for answer, prediction in zip(answers, predictions, strict=True):
-        record = PredictionRecord(answer.item.image.image_id, head_s / len(inputs), prediction)
-        answer.predictions[reader.name] = record
+    for answer, reading in zip(answers, readings, strict=True):
+        answer.readings[reader.name] = reading
 
 
-def _read(job: Job, reader: Reader, answers: list[Answer], inputs: list[Any]) -> tuple[list[Prediction], float]:
-    """A reader's predictions on a batch, and the seconds that all of it took."""
+def _read(job: Job, reader: Reader, answers: list[Answer], inputs: list[Any]) -> list[Reading]:
+    """A reader's predictions on a batch, packed after the clock has stopped; each has an equal share of the time."""
     head, route = reader.head, reader.route
     originals = [_original(job, answer) for answer in answers] if sees_originals(head) else []
     with lent_to(head, inputs, originals) as (own_inputs, own_originals):
@@ -188,4 +189,7 @@ def _read(job: Job, reader: Reader, answers: list[Answer], inputs: list[Any]) ->
             _warm.add(call)
         step(len(inputs) * job.repeats, reader.name)
         predictions, head_s = _steady(lambda: called(head, route, own_inputs, own_originals), job.repeats)
-    return checked_predictions(predictions, head, inputs), head_s
+    return [
+        Reading(to_bytes(prediction), head_s / len(inputs))
+        for prediction in checked_predictions(predictions, head, inputs)
+    ]

@@ -12,14 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from benchmarks.api import PredictionRecord, ScoresOriginals, StreamRecord
+from benchmarks.api import ScoresOriginals, StreamRecord
 from benchmarks.harness.cache import Store
 from benchmarks.harness.conditions import Conditions
 from benchmarks.harness.config import Config
 from benchmarks.harness.guard import guarded
 from benchmarks.harness.indexed_image import IndexedImage
-from benchmarks.harness.keys import key_of, prediction_key, registered_name, steady_identity, stream_key
+from benchmarks.harness.keys import Keys, key_of, prediction_keys, registered_name, steady_identity, stream_keys
 from benchmarks.harness.operating_points import OperatingPoint
+from benchmarks.harness.packed_predictions import PackedPredictions, Relabelling
 from benchmarks.harness.readers import Reader, ReaderName, latent_names
 from benchmarks.harness.truth import labels_of
 from downstream.api import LabelSpace, Prediction
@@ -42,8 +43,8 @@ class Cell:
     point: str
     codec: Codec
     id: str
-    streams: list[str]
-    predictions: dict[ReaderName, list[str]]
+    streams: Keys
+    predictions: dict[ReaderName, Keys]
     why_not: dict[ReaderName, str]
     latents: tuple[str, ...] = ()
     todo: int = 0
@@ -137,18 +138,18 @@ def cell_of(
         HscError: the codec's identity cannot be read.
     """
     codec_identity = steady_identity(point.codec)
-    streams = [stream_key(image.pixels.sha256, codec_identity) for image in images]
+    streams = stream_keys([image.pixels.sha256 for image in images], codec_identity)
     labelled = _Unlabelled() if isinstance(config.task, ScoresOriginals) else config.dataset
-    predictions: dict[ReaderName, list[str]] = {}
+    predictions: dict[ReaderName, Keys] = {}
     reasons: dict[ReaderName, str] = {}
     for known in readers:
         reader = known.reader
         if reason := _why_not(point.codec, reader, labelled):
             reasons[reader.name] = reason
         else:
-            predictions[reader.name] = [prediction_key(key, reader.route, known.identity) for key in streams]
+            predictions[reader.name] = prediction_keys(streams, reader.route, known.identity)
     latents = latent_names(known.reader for known in readers if known.reader.name in predictions)
-    return Cell(curve, point.label, point.codec, key_of(streams)[:12], streams, predictions, reasons, latents)
+    return Cell(curve, point.label, point.codec, key_of(list(streams))[:12], streams, predictions, reasons, latents)
 
 
 def _why_not(codec: Codec, reader: Reader, labelled: Any) -> str | None:
@@ -160,17 +161,17 @@ def _why_not(codec: Codec, reader: Reader, labelled: Any) -> str | None:
 
 def cell_id(cell: Cell, reader: ReaderName) -> str:
     """The id in run.json of one reader at one operating point, which leads to the provenance of its numbers."""
-    return key_of(cell.predictions[reader])[:12]
+    return key_of(list(cell.predictions[reader]))[:12]
 
 
 def narrowed(plan: Plan, places: Sequence[int]) -> Plan:
     """The same cells on some of the plan's images. places: of these images in the plan, from 0."""
     cells = []
     for cell in plan.cells:
-        streams = [cell.streams[k] for k in places]
-        predictions = {reader: [keys[k] for k in places] for reader, keys in cell.predictions.items()}
+        streams = cell.streams.at(places)
+        predictions = {reader: keys.at(places) for reader, keys in cell.predictions.items()}
         cells.append(
-            replace(cell, id=key_of(streams)[:12], streams=streams, predictions=predictions, todo=0, retimed=0)
+            replace(cell, id=key_of(list(streams))[:12], streams=streams, predictions=predictions, todo=0, retimed=0)
         )
     return replace(plan, images=[plan.images[k] for k in places], cells=cells)
 
@@ -201,16 +202,16 @@ def stream_records(plan: Plan, cell: Cell, store: Store) -> CellRecords:
     return CellRecords([replace(known[key], image_id=image.image_id) for key, image in named], "")
 
 
-def prediction_records(images: Sequence[IndexedImage], keys: Sequence[str], store: Store) -> list[PredictionRecord]:
-    """The records of predictions that the store had a moment ago. keys: one an image.
+def packed_predictions(keys: Sequence[str], store: Store, relabel: Relabelling | None = None) -> PackedPredictions:
+    """The predictions that the store had a moment ago. keys: one an image.
 
     Raises:
         ResultsError: some have been damaged since.
     """
-    known = store.predictions({key: image.image_id for key, image in zip(keys, images, strict=True)})
+    known = store.packed(keys)
     if damaged := [key for key in keys if key not in known]:
         raise ResultsError(
             f"{len(damaged)} of {len(keys)} predictions in the cache were damaged while the run went on; run the "
             f"same line again"
         )
-    return [replace(known[key], image_id=image.image_id) for key, image in zip(keys, images, strict=True)]
+    return PackedPredictions(tuple(known[key] for key in keys), relabel)

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from benchmarks.api import Dataset, ScoresOriginals
+from benchmarks.api import LoadsImages, ScoresOriginals
 from benchmarks.harness.cache import Store
 from benchmarks.harness.executors import Executor
 from benchmarks.harness.guard import guarded
 from benchmarks.harness.head_calls import ask
 from benchmarks.harness.indexed_image import IndexedImage
+from benchmarks.harness.jobs import images_of
 from benchmarks.harness.keys import registered_name
 from benchmarks.harness.plan import Plan, Unfit
 from benchmarks.harness.readers import Reader, ReaderName
@@ -32,7 +33,7 @@ class FindObjects:
     """A job: a reader looks for objects on one original. index: of the image in the data set."""
 
     reader: Reader
-    dataset: Dataset
+    dataset: LoadsImages
     index: int
 
     def found(self) -> bool:
@@ -94,7 +95,7 @@ def _any_found(plan: Plan, reader: Reader, images: list[IndexedImage], executor:
         for image in images:
             if found:
                 return
-            yield FindObjects(reader, plan.config.dataset, image.index)
+            yield FindObjects(reader, images_of(plan.config.dataset, [image.index]), image.index)
 
     for result in executor.run(_found, jobs()):
         found = found or result.answer is not False  # None: the worker died, which the run itself reports

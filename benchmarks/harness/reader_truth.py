@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.api import HasBoxes, HasLabelMaps, Truth
+from benchmarks.formats.coco_table import CocoTable
 from benchmarks.harness.cache import Store
 from benchmarks.harness.config import Config
+from benchmarks.harness.executors import Executor, Inline
 from benchmarks.harness.indexed_image import IndexedImage
 from benchmarks.harness.keys import identity
-from benchmarks.harness.plan import Plan, dataset_label, prediction_records
+from benchmarks.harness.label_maps import LabelMaps, packed_maps
+from benchmarks.harness.packed_predictions import Relabelling
+from benchmarks.harness.plan import Plan, dataset_label, packed_predictions
 from benchmarks.harness.readers import Reader
 from benchmarks.harness.requirements import PSEUDO_SCORE, boxes_of
 from benchmarks.harness.truth import ScoredClasses, limit_coco, lookup, pseudo_truth, scored_classes
@@ -23,6 +30,8 @@ from hsc.errors import UsageError
 
 def label_truth(config: Config, images: Sequence[IndexedImage], reader: Reader, classes: ScoredClasses) -> Truth | None:
     """The labels of these images as a reader is scored on them; None where the data set has none of this kind.
+
+    Label maps are read when they are asked for, one at a time.
 
     Raises:
         HscError: labels cannot be read.
@@ -37,7 +46,7 @@ def label_truth(config: Config, images: Sequence[IndexedImage], reader: Reader, 
     if classes.target is not None and output is SegmentationMap and isinstance(dataset, HasLabelMaps):
         merged = {name: classes.merge.get(name, name) for name in classes.target.classes}
         table = lookup(classes.target, classes.space, merged)
-        return Truth(ids, names, maps=[SegmentationMap(table[dataset.label_map(i).labels]) for i in indices])
+        return Truth(ids, names, maps=LabelMaps(dataset, tuple(indices), Relabelling(table)))
     return None
 
 
@@ -49,10 +58,13 @@ class ScoredObjects(NamedTuple):
 
 
 class ReaderTruth:
-    """The truth of a plan's images for one of its readers, and the classes that both are brought into."""
+    """The truth of a plan's images for one of its readers, and the classes that both are brought into.
 
-    def __init__(self, plan: Plan, store: Store, reader: Reader) -> None:
-        self.plan, self.store, self.reader = plan, store, reader
+    executor: reads label maps.
+    """
+
+    def __init__(self, plan: Plan, store: Store, reader: Reader, executor: Executor | None = None) -> None:
+        self.plan, self.store, self.reader, self.executor = plan, store, reader, executor or Inline()
         self.classes = scored_classes(plan.config, reader.head)
         self._truth: Truth | None = None
 
@@ -64,8 +76,10 @@ class ReaderTruth:
             HscError: labels cannot be read.
         """
         if self._truth is None:
-            labels = label_truth(self.plan.config, self.plan.images, self.reader, self.classes)
-            self._truth = labels or self._pseudo_truth()
+            truth = label_truth(self.plan.config, self.plan.images, self.reader, self.classes) or self._pseudo_truth()
+            if isinstance(truth.maps, LabelMaps):
+                truth = replace(truth, maps=packed_maps(truth.maps, self.executor))
+            self._truth = truth
         return self._truth
 
     def _pseudo_truth(self) -> Truth:
@@ -78,9 +92,8 @@ class ReaderTruth:
                 f"{dataset_label(self.plan)} has no labels, and {self.reader.label} cannot read the originals, which "
                 f"would stand in for them"
             )
-        images = self.plan.images
-        records = prediction_records(images, originals.predictions[self.reader.name], self.store)
-        return pseudo_truth(images, self.classes.space, [record.prediction for record in records])
+        keys = originals.predictions[self.reader.name]
+        return pseudo_truth(self.plan.images, self.classes.space, packed_predictions(keys, self.store))
 
     @functools.cached_property
     def identity(self) -> dict[str, Any]:
@@ -106,26 +119,27 @@ class ReaderTruth:
         fingerprints = [image.pixels.sha256 for image in self.plan.images]
         label = self.classes.space.classes.index(of_class) if of_class else -1
         if self.reader.head.output is not Detections:
-            labelled = [
-                sha256
-                for sha256, labels in zip(fingerprints, self.truth().maps or (), strict=True)
-                if not of_class or bool(np.any(labels.labels == label))
-            ]
-            return ScoredObjects(len(set(labelled)), None)
-        coco = self._boxes()
-        assert coco is not None
-        sha256 = {entry["id"]: sha for entry, sha in zip(coco["images"], fingerprints, strict=True)}
-        objects = [
-            annotation
-            for annotation in coco["annotations"]
-            if not annotation.get("iscrowd", 0) and (not of_class or annotation["category_id"] == label + 1)
-        ]
-        return ScoredObjects(len({sha256[annotation["image_id"]] for annotation in objects}), len(objects))
+            labelled = self._labels_present[:, label] if of_class else np.ones(len(fingerprints), bool)
+            return ScoredObjects(len(set(itertools.compress(fingerprints, labelled))), None)
+        table = self._boxes
+        sha256 = {entry["id"]: sha for entry, sha in zip(table.images, fingerprints, strict=True)}
+        counted = ~table.crowd & (not of_class or table.category_ids == label + 1)
+        images = np.unique(table.image_ids[counted]).tolist()
+        return ScoredObjects(len({sha256[image_id] for image_id in images}), int(counted.sum()))
 
-    def _boxes(self) -> Mapping[str, Any] | None:
+    @functools.cached_property
+    def _labels_present(self) -> npt.NDArray[np.bool_]:
+        """Whether each image's label map holds each label: bool (N, 256)."""
+        maps = self.truth().maps or ()
+        return np.stack([np.bincount(one.labels.ravel(), minlength=256) > 0 for one in maps])
+
+    @functools.cached_property
+    def _boxes(self) -> CocoTable:
         """The labels that boxes are scored against; their masks are not drawn only to count them."""
         dataset = self.plan.config.dataset
         if self._truth is not None or self.classes.target is None or not isinstance(dataset, HasBoxes):
-            return self.truth().coco
+            coco = self.truth().coco
+            assert coco is not None
+            return CocoTable.of(coco)
         indices = [image.index for image in self.plan.images]
         return limit_coco(dataset.coco(), indices, self.classes.space.classes, self.classes.merge)

@@ -18,6 +18,7 @@ from benchmarks.api import DATASETS, HasBoxes, HasLabelMaps, HasRemarks
 from benchmarks.harness.cache import Store
 from benchmarks.harness.executors import Executor
 from benchmarks.harness.guard import guarded
+from benchmarks.harness.jobs import images_of
 from benchmarks.harness.keys import registered_name
 from benchmarks.harness.make_plan import leave_out
 from benchmarks.harness.plan import Plan, Unfit
@@ -170,7 +171,7 @@ def _no_truth(plan: Plan, reader: Reader) -> str | None:
     classes = scored_classes(config, head)
     indices = [image.index for image in plan.images]
     coco = limit_coco(boxes_of(config.dataset, config.task), indices, classes.space.classes, classes.merge)
-    if coco["annotations"]:
+    if len(coco.areas):
         return None
     return (
         f"nothing that the head can be scored on, {listed(classes.space.classes)}, is labelled in the "
@@ -223,8 +224,9 @@ def _originals(plan: Plan, store: Store) -> Iterator[ReadOriginal]:
         return
     for reader in _reading(plan):
         cells = plan.cells_of(reader)
-        keys = [key for cell in cells for key in cell.predictions[reader.name]]
-        if config.overwrite == "always" or len(store.known("predictions", keys)) < len(set(keys)):
+        unread = (cell.predictions[reader.name] for cell in cells)
+        if config.overwrite == "always" or any(not store.known("predictions", keys) >= set(keys) for keys in unread):
             stream = cells[0].streams[0]
             data = store.data([stream]).get(stream) if reader.route == "latent" else None
-            yield ReadOriginal(reader, config.dataset, plan.images[0].index, cells[0].codec, data)
+            index = plan.images[0].index
+            yield ReadOriginal(reader, images_of(config.dataset, [index]), index, cells[0].codec, data)

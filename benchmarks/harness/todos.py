@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from benchmarks.harness.cache import Store, latents_kind
 from benchmarks.harness.jobs import Item
+from benchmarks.harness.known_times import times_by_kind
 from benchmarks.harness.plan import Cell, Plan
 from hsc.api import CodesBatches
 
@@ -59,7 +60,9 @@ class _Untimed:
 
     def __init__(self, plan: Plan, cell: Cell, store: Store) -> None:
         def without_time(kind: str, keys: Sequence[str]) -> set[str]:
-            return set() if plan.conditions is None else set(keys) - store.times(kind, keys, plan.conditions).keys()
+            if plan.conditions is None:
+                return set()
+            return set(keys).difference(*(times.seconds for times in times_by_kind(plan, store, kind, keys)))
 
         batches = isinstance(cell.codec, CodesBatches)  # no image has a time of its own
         self.streams = (

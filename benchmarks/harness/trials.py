@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.api import Dataset
+from benchmarks.api import LoadsImages
 from benchmarks.harness.guard import guarded, why
 from benchmarks.harness.head_calls import ask
 from benchmarks.harness.indexed_image import IndexedImage
@@ -27,7 +27,7 @@ class ReadOriginal:
     """
 
     reader: Reader
-    dataset: Dataset
+    dataset: LoadsImages
     index: int
     codec: Codec
     data: bytes | None

@@ -5,14 +5,16 @@ head's label --lookup--> scored class <--lookup-- data set's label        classe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from benchmarks.api import Dataset, ScoresOriginals, Task, Truth
+from benchmarks.formats.coco_table import CocoTable
 from benchmarks.harness.indexed_image import IndexedImage
+from benchmarks.harness.packed_predictions import Relabelling
 from benchmarks.harness.requirements import PSEUDO_SCORE
 from downstream.api import VOID, Detections, LabelSpace, Prediction, SegmentationMap
 from downstream.class_maps import ClassMap, map_between
@@ -46,7 +48,7 @@ class ScoredClasses:
     target: LabelSpace | None
     space: LabelSpace
     between: ClassMap
-    relabel: Callable[[Prediction], Prediction]
+    relabel: Relabelling
 
     @property
     def merge(self) -> Mapping[str, str]:
@@ -91,53 +93,40 @@ def lookup(source: LabelSpace, space: LabelSpace, names: Mapping[str, str]) -> n
     return table
 
 
-def relabelled(source: LabelSpace, space: LabelSpace, target: LabelSpace | None) -> Callable[[Prediction], Prediction]:
-    """A function that turns a head's prediction into the classes it is scored in; objects of other classes go."""
+def relabelled(source: LabelSpace, space: LabelSpace, target: LabelSpace | None) -> Relabelling:
+    """What turns a head's prediction into the classes it is scored in; objects of other classes go."""
     between = map_between(source, target) if target else None
-    table = lookup(source, space, between.names if between else {})
-
-    def relabel(prediction: Prediction) -> Prediction:
-        if isinstance(prediction, SegmentationMap):
-            return SegmentationMap(table[prediction.labels])
-        if not isinstance(prediction, Detections):
-            return prediction
-        labels = table[prediction.labels].astype(np.int64)
-        keep = labels != VOID
-        masks = prediction.masks and prediction.masks.kept(keep)
-        return Detections(prediction.boxes_xyxy[keep], prediction.scores[keep], labels[keep], masks)
-
-    return relabel
+    return Relabelling(lookup(source, space, between.names if between else {}))
 
 
 def limit_coco(
     coco: Mapping[str, Any], indices: Sequence[int], classes: Sequence[str], merge: Mapping[str, str]
-) -> dict[str, Any]:
-    """A COCO dict of only these images and classes, in the order given.
+) -> CocoTable:
+    """COCO labels of only these images and classes, in the order given.
 
     merge: the class that a category counts as, where it is another.
+
+    Raises:
+        AnnotationError: as ``CocoTable.of``.
     """
-    images = [coco["images"][i] for i in indices]
-    image_ids = {i["id"] for i in images}
-    category_ids = {name: number for number, name in enumerate(classes, 1)}
-    counts_as = {c["id"]: category_ids.get(merge.get(c["name"], c["name"])) for c in coco["categories"]}
-    kept = [a for a in coco["annotations"] if a["image_id"] in image_ids and counts_as[a["category_id"]]]
-    annotations = [{**a, "category_id": counts_as[a["category_id"]]} for a in kept]
-    return {
-        "images": images,
-        "categories": [{"id": n, "name": name} for name, n in category_ids.items()],
-        "annotations": annotations,
-    }
+    table = CocoTable.of(coco)
+    images = [table.images[i] for i in indices]
+    numbers = {name: number for number, name in enumerate(classes, 1)}
+    counts_as = {c["id"]: numbers.get(merge.get(c["name"], c["name"]), 0) for c in table.categories}
+    known, place = np.unique(table.category_ids, return_inverse=True)
+    category_ids = np.array([counts_as[category_id] for category_id in known.tolist()], np.int64)[place]
+    keep = np.isin(table.image_ids, [image["id"] for image in images]) & (category_ids > 0)
+    return table.kept(keep, category_ids, images, [{"id": n, "name": name} for name, n in numbers.items()])
 
 
-def pseudo_truth(images: Sequence[IndexedImage], space: LabelSpace, predictions: Sequence[Prediction | None]) -> Truth:
+def pseudo_truth(images: Sequence[IndexedImage], space: LabelSpace, predictions: Sequence[Prediction]) -> Truth:
     """Predictions on the originals as labels: boxes at or above ``PSEUDO_SCORE``, or maps as they are.
 
     Boxes have masks where the head gives them, and then the area of their mask.
     """
     ids = tuple(image.image_id for image in images)
-    maps = [p for p in predictions if isinstance(p, SegmentationMap)]
-    if maps:
-        return Truth(ids, space.classes, maps=maps, pseudo=True)
+    if isinstance(predictions[0], SegmentationMap):
+        return Truth(ids, space.classes, maps=predictions, pseudo=True)  # type: ignore[arg-type]
     annotations: list[dict[str, Any]] = []
     for number, prediction in enumerate(predictions, 1):
         assert isinstance(prediction, Detections)
@@ -148,9 +137,8 @@ def pseudo_truth(images: Sequence[IndexedImage], space: LabelSpace, predictions:
         height, width = image.pixels.image_hw
         entries.append({"id": number, "file_name": image.image_id, "height": height, "width": width})
     categories = [{"id": n + 1, "name": name} for n, name in enumerate(space.classes)]
-    return Truth(
-        ids, space.classes, coco={"images": entries, "categories": categories, "annotations": annotations}, pseudo=True
-    )
+    coco = CocoTable.of({"images": entries, "categories": categories, "annotations": annotations})
+    return Truth(ids, space.classes, coco=coco, pseudo=True)
 
 
 def _annotations(detections: Detections) -> Iterator[dict[str, Any]]:

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 from benchmarks.harness.endings import deaf
 from benchmarks.harness.guard import guarded
+from benchmarks.harness.surroundings import Surroundings
 from benchmarks.programs.leftovers import adopt_orphans
-from hsc.devices import use_device
 from hsc.errors import HscError
 
 _parent: list[Connection] = []
@@ -26,11 +26,11 @@ _parent: list[Connection] = []
 
 
 class Call(NamedTuple):
-    """A job on its way to a worker, with the function that does it and the device that networks run on meanwhile."""
+    """A job on its way to a worker, with the function that does it and what it takes along."""
 
     work: Callable[[Any], Any]
     job: Any
-    device: str
+    surroundings: Surroundings
 
 
 def step(images: int = 1, doing: Any = None) -> None:
@@ -65,7 +65,7 @@ def serve(connection: Connection) -> None:
 def _answer(connection: Connection, message: bytes) -> Any:
     call: Call = pickle.loads(message)
     connection.send_bytes(pickle.dumps(("ready", None)))
-    with use_device(call.device):
+    with call.surroundings.applied():
         return call.work(call.job)
 
 

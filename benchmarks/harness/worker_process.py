@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
+from benchmarks.harness.surroundings import WORKER
 from benchmarks.programs import watcher
 from benchmarks.programs.leftovers import marked_environment
 
@@ -22,7 +23,6 @@ NEVER = float("inf")
 """The deadline of a worker without a time limit."""
 _LAST_S = 2.0
 """The time for a worker that has closed its pipe to end by itself, and so to leave its own status."""
-_WORKER = "HSC_WORKER"
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from benchmarks.harness.worker import main; "
     "main(int(sys.argv[2]))"
@@ -55,13 +55,13 @@ class WorkerProcess:
         """A new worker, which takes calls from its pipe (``benchmarks.harness.worker``)."""
         ours, theirs = Pipe()
         name = f"{os.getpid()}-{next(_count)}"
-        environment = {**marked_environment(), **ONE_THREAD, _WORKER: name}
+        environment = {**marked_environment(), **ONE_THREAD, WORKER: name}
         line = [sys.executable, "-c", _START, json.dumps(sys.path), str(theirs.fileno())]
         with theirs:
             process = subprocess.Popen(
                 line, stdin=subprocess.DEVNULL, env=environment, pass_fds=[theirs.fileno()], start_new_session=True
             )
-        return cls(process, ours, f"{_WORKER}={name}")
+        return cls(process, ours, f"{WORKER}={name}")
 
     def take(self, task: Any, deadline: float) -> None:
         """Note a task that was sent. deadline: by which the worker must have unpacked it."""

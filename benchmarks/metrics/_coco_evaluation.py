@@ -1,4 +1,4 @@
-"""COCO's evaluation of boxes and masks: matching to the truth, the twelve numbers, and AP of many resamples.
+"""COCO's evaluation of boxes and masks: the checks of labels and predictions, and the twelve numbers.
 
     AP = mean over IoU .50:.05:.95, classes and 101 recall levels of the precision envelope
 
@@ -10,15 +10,14 @@ Masks are evaluated in the same way by the IoU of pixels, and the size of a dete
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import MetricFacts, Score, Truth
-from benchmarks.formats.coco_json import LARGEST_ID
-from benchmarks.metrics._ap_bootstrap import resampled_ap
-from downstream.api import Detections, Prediction
+from benchmarks.formats.coco_checks import LARGEST_ID
+from downstream.api import Detections, Masks, Prediction
 from hsc.errors import AnnotationError, UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ Kind = Literal["bbox", "segm"]
 
 _AREAS = ("all", "small", "medium", "large")
 _LIMITS = (1, 10, 100)
-_ALL_AREAS = [0.0, 1e10]
 AP = {
     "ap": (None, "all"),
     "ap50": (0, "all"),
@@ -78,8 +76,7 @@ def numbers(truth: Truth, predictions: Sequence[Prediction], kind: Kind) -> list
     precision = np.asarray(evaluation["precision"], np.float64).reshape(shape)  # IoU, recall level, class, area, limit
     recall = np.asarray(evaluation["recall"], np.float64).reshape(shape[0], *shape[2:])  # IoU, class, area, limit
     scores = [
-        Score(name, _mean(precision[_thresholds(iou), :, :, _AREAS.index(area), -1]))
-        for name, (iou, area) in AP.items()
+        Score(name, _mean(precision[thresholds(iou), :, :, _AREAS.index(area), -1])) for name, (iou, area) in AP.items()
     ]
     scores += [
         Score(name, _mean(recall[:, :, _AREAS.index(area), _LIMITS.index(limit)])) for name, (area, limit) in AR.items()
@@ -87,73 +84,7 @@ def numbers(truth: Truth, predictions: Sequence[Prediction], kind: Kind) -> list
     return scores + [Score("ap", _mean(precision[:, :, k, 0, -1]), part) for k, part in enumerate(truth.classes)]
 
 
-def resampled(
-    truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64], kind: Kind
-) -> dict[str, Floats]:
-    """ "ap", "ap50" and "ap75" with image i counted ``draws[r, i]`` times: float64 (R,), NaN where undefined.
-
-    draws: int64 (R, N), a row for each resample, a column for each image of ``truth``. Matching is done once, so a
-    thousand resamples cost about as much as a few calls of ``numbers``. Raises as ``numbers`` does, and UsageError
-    where the draws are not (R, N).
-    """
-    if truth.coco is None or draws.ndim != 2 or draws.shape[1] != len(truth.coco["images"]):
-        raise UsageError(f"draws of shape {draws.shape} came, expected (resamples, {len(truth.image_ids)} images)")
-    evaluation = _evaluator(truth, predictions, kind)
-    # All areas alone: the other sizes would make the matching four times as slow.
-    evaluation.params.area_rng, evaluation.params.area_rng_lbl = [_ALL_AREAS], [_AREAS[0]]
-    evaluation.evaluate()
-    matches = _matches(truth, evaluation.eval_imgs)
-    # (R, classes, IoU), then the mean over classes and IoU thresholds: (R,)
-    by_class = np.stack([resampled_ap(*matched, draws) for matched in matches], 1)
-    return {name: _defined_mean(by_class[:, :, _thresholds(iou)]) for name, (iou, area) in AP.items() if area == "all"}
-
-
-class _Matched(NamedTuple):
-    """The matches of one class, as ``resampled_ap`` takes them.
-
-    hit, miss: bool (10, D), best score first. image: int64 (D,). boxes: int64 (N,), true boxes of each image.
-    """
-
-    hit: npt.NDArray[np.bool_]
-    miss: npt.NDArray[np.bool_]
-    image: npt.NDArray[np.int64]
-    boxes: npt.NDArray[np.int64]
-
-
-def _matches(truth: Truth, entries: Sequence[Any]) -> list[_Matched]:
-    """The matches of each class, from the records that the evaluator keeps of each image."""
-    coco: Any = truth.coco
-    place = {image["id"]: i for i, image in enumerate(coco["images"])}
-    matches = []
-    for category in coco["categories"]:
-        records = [e for e in entries if e and e["category_id"] == category["id"]]
-        records.sort(key=lambda record: place[record["image_id"]])
-        boxes = np.zeros(len(place), np.int64)
-        for record in records:
-            boxes[place[record["image_id"]]] = int(np.sum(record["gtInDenominator"]))
-        images = (np.full(len(e["dtScores"]), place[e["image_id"]], np.int64) for e in records)
-        image = np.concatenate([np.zeros(0, np.int64), *images])
-        scores = np.concatenate([np.zeros(0), *(np.asarray(e["dtScores"], np.float64) for e in records)])
-        matched, ignored = _flags(records, "dtMatched"), _flags(records, "dtIgnore")
-        order = np.argsort(-scores, kind="stable")
-        matches.append(_Matched((matched & ~ignored)[:, order], (~matched & ~ignored)[:, order], image[order], boxes))
-    return matches
-
-
-def _flags(records: Sequence[Any], name: str) -> npt.NDArray[np.bool_]:
-    """A flag of all detections of one class at each IoU threshold: (10, D)."""
-    parts = (np.asarray(record[name], bool).reshape(10, -1) for record in records)
-    return np.concatenate([np.zeros((10, 0), bool), *parts], 1)
-
-
-def _defined_mean(values: Floats) -> Floats:
-    """The mean of the values that are not NaN, over all but the first axis: (R, ...) -> (R,)."""
-    flat = values.reshape(len(values), -1)
-    defined = ~np.isnan(flat)
-    return np.where(defined.any(1), np.where(defined, flat, 0).sum(1) / np.maximum(defined.sum(1), 1), np.nan)
-
-
-def _thresholds(iou: int | None) -> slice:
+def thresholds(iou: int | None) -> slice:
     """The IoU thresholds of one index, or all of them."""
     return slice(None) if iou is None else slice(iou, iou + 1)
 
@@ -176,7 +107,7 @@ def _evaluator(truth: Truth, predictions: Sequence[Prediction], kind: Kind) -> C
     import hotcoco
 
     coco = _official(truth, kind)
-    _check(coco, predictions, kind)
+    check_predictions(coco, predictions, kind)
     gt = hotcoco.COCO(coco)
     rows: Any = _masks(coco, predictions) if kind == "segm" else _boxes(coco, predictions)
     # The evaluator refuses an empty list of results, so a box that can neither match nor count stands in for it.
@@ -186,6 +117,18 @@ def _evaluator(truth: Truth, predictions: Sequence[Prediction], kind: Kind) -> C
 
 def _official(truth: Truth, kind: Kind) -> dict[str, Any]:
     """The truth's labels with the fields that the official evaluator needs filled in: id, area, iscrowd."""
+    coco = checked_labels(truth, kind)
+    try:
+        annotations = [_filled(annotation, number, kind) for number, annotation in enumerate(coco["annotations"], 1)]
+    except (OverflowError, TypeError, ValueError) as error:
+        raise AnnotationError(
+            f"the COCO labels hold a box or area that is no number: {error}; mend the data set"
+        ) from error
+    return {"images": list(coco["images"]), "categories": list(coco["categories"]), "annotations": annotations}
+
+
+def checked_labels(truth: Truth, kind: Kind) -> Mapping[str, Any]:
+    """The truth's labels, if they are of its classes and have what is matched. Raises AnnotationError."""
     coco, shapes = truth.coco, "boxes" if kind == "bbox" else "masks"
     if coco is None:
         raise AnnotationError(
@@ -211,13 +154,7 @@ def _official(truth: Truth, kind: Kind) -> dict[str, Any]:
         raise AnnotationError(
             f"the COCO labels have ids beyond {LARGEST_ID} in size, first {large[0]}; number images and categories anew"
         )
-    try:
-        annotations = [_filled(annotation, number, kind) for number, annotation in enumerate(coco["annotations"], 1)]
-    except (OverflowError, TypeError, ValueError) as error:
-        raise AnnotationError(
-            f"the COCO labels hold a box or area that is no number: {error}; mend the data set"
-        ) from error
-    return {"images": list(coco["images"]), "categories": list(coco["categories"]), "annotations": annotations}
+    return coco
 
 
 def _filled(annotation: Mapping[str, Any], number: int, kind: Kind) -> dict[str, Any]:
@@ -234,7 +171,7 @@ def _filled(annotation: Mapping[str, Any], number: int, kind: Kind) -> dict[str,
     }
 
 
-def _check(coco: Mapping[str, Any], predictions: Sequence[Prediction], kind: Kind) -> None:
+def check_predictions(coco: Mapping[str, Any], predictions: Sequence[Prediction], kind: Kind) -> None:
     """Refuse predictions that the evaluator would score wrongly without an error."""
     images, classes = coco["images"], len(coco["categories"])
     if len(predictions) != len(images):
@@ -291,7 +228,7 @@ def _masks(coco: Mapping[str, Any], predictions: Sequence[Any]) -> list[dict[str
         {
             "image_id": image["id"],
             "category_id": ids[label],
-            "segmentation": {"size": [*answer.masks.image_hw], "counts": counts.decode("ascii")},
+            "segmentation": runs_of(answer.masks, counts),
             "score": score,
         }
         for image, answer in zip(coco["images"], predictions, strict=True)
@@ -299,3 +236,7 @@ def _masks(coco: Mapping[str, Any], predictions: Sequence[Any]) -> list[dict[str
             answer.masks.counts, answer.scores.astype(np.float64).tolist(), answer.labels.tolist(), strict=True
         )
     ]
+
+
+def runs_of(masks: Masks, counts: bytes) -> dict[str, Any]:
+    return {"size": [*masks.image_hw], "counts": counts.decode("ascii")}

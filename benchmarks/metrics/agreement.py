@@ -10,13 +10,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.api import METRICS, MetricFacts, Score, Truth
+from benchmarks.api import METRICS, MetricFacts, Score, Tally, Truth
 from downstream.api import Detections, Prediction, SegmentationMap
+
+
+class _AgreementTally(NamedTuple):
+    """One score of another metric's tally, under the name "agreement"."""
+
+    tally: Tally
+    score: str
+
+    def scores(self) -> list[Score]:
+        scores = self.tally.scores()
+        return [Score("agreement", score.value, score.part) for score in scores if score.metric == self.score]
+
+    def resample(self, draws: npt.NDArray[np.integer[Any]]) -> dict[str, Any]:
+        return {"agreement": self.tally.resample(draws)[self.score]}
 
 
 @dataclass(frozen=True)
@@ -30,13 +44,16 @@ class _Agreement:
 
     def compute(self, truth: Truth, predictions: Sequence[Prediction]) -> list[Score]:
         """The agreement of the set, and of each class. Raises as the metric ``of`` does."""
-        scores = METRICS.build(self.of).compute(truth, predictions)
-        return [Score("agreement", score.value, score.part) for score in scores if score.metric == self.score]
+        return self.tally(truth, predictions).scores()
 
     def resample(self, truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64]) -> dict[str, Any]:
         """The same with image i counted ``draws[r, i]`` times: (R, N) -> (R,)."""
+        return self.tally(truth, predictions).resample(draws)
+
+    def tally(self, truth: Truth, predictions: Sequence[Prediction]) -> _AgreementTally:
+        """The tally of the metric ``of``, of which one score is taken."""
         metric: Any = METRICS.build(self.of)
-        return {"agreement": metric.resample(truth, predictions, draws)[self.score]}
+        return _AgreementTally(metric.tally(truth, predictions), self.score)
 
 
 @METRICS.register("box_agreement", aliases=("box_self_consistency",))

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import METRICS, MetricFacts, Score, Truth
-from benchmarks.metrics._coco_evaluation import FACTS, Floats, numbers, resampled
+from benchmarks.metrics._coco_evaluation import FACTS, Floats
+from benchmarks.metrics._coco_tally import CocoTally
 from downstream.api import Detections, Prediction
 
 
@@ -34,7 +35,7 @@ class CocoAp:
             UsageError: predictions are not one Detections an image, or a label is outside ``truth.classes``.
             AnnotationError: the truth holds no COCO labels, or its categories are not ``truth.classes``.
         """
-        return numbers(truth, predictions, "bbox")
+        return self.tally(truth, predictions).scores()
 
     def resample(
         self, truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64]
@@ -43,4 +44,8 @@ class CocoAp:
 
         Raises as ``compute`` does, and UsageError where the draws are not (R, N).
         """
-        return resampled(truth, predictions, draws, "bbox")
+        return self.tally(truth, predictions).resample(draws)
+
+    def tally(self, truth: Truth, predictions: Sequence[Prediction]) -> CocoTally:
+        """The matches of one operating point."""
+        return CocoTally(truth, predictions, "bbox")

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import METRICS, MetricFacts, Score, Truth
-from benchmarks.metrics._coco_evaluation import FACTS, Floats, numbers, resampled
+from benchmarks.metrics._coco_evaluation import FACTS, Floats
+from benchmarks.metrics._coco_tally import CocoTally
 from downstream.api import Detections, Prediction
 
 PREFIX = "mask_"
@@ -40,7 +41,7 @@ class CocoMaskAp:
             ``truth.classes``.
             AnnotationError: the truth holds no COCO labels with masks, or its categories are not ``truth.classes``.
         """
-        return [replace(score, metric=PREFIX + score.metric) for score in numbers(truth, predictions, "segm")]
+        return self.tally(truth, predictions).scores()
 
     def resample(
         self, truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64]
@@ -49,4 +50,8 @@ class CocoMaskAp:
 
         Raises as ``compute`` does, and UsageError where the draws are not (R, N).
         """
-        return {PREFIX + name: values for name, values in resampled(truth, predictions, draws, "segm").items()}
+        return self.tally(truth, predictions).resample(draws)
+
+    def tally(self, truth: Truth, predictions: Sequence[Prediction]) -> CocoTally:
+        """The matches of one operating point."""
+        return CocoTally(truth, predictions, "segm", PREFIX)

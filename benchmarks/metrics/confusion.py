@@ -63,15 +63,13 @@ class Confusion:
             ``truth.classes``.
             AnnotationError: the truth holds no label maps, or they hold labels outside ``truth.classes``.
         """
-        values = _numbers(*_margins(self.counts(truth, predictions)).astype(np.float64))
-        whole = [Score(name, float(values[name])) for name in OF_ALL_CLASSES]
-        return whole + [Score("iou", float(iou), part) for part, iou in zip(truth.classes, values["iou"], strict=True)]
+        return self.tally(truth, predictions).scores()
 
     def counts(self, truth: Truth, predictions: Sequence[Prediction]) -> Counts:
         """The confusion matrix of the data set, int64 (C, C + 1): true by predicted class, void last. Raises as
         ``compute`` does.
         """
-        return sum(matrices(truth, predictions), np.zeros((len(truth.classes), len(truth.classes) + 1), np.int64))
+        return self.tally(truth, predictions).counts()
 
     def resample(
         self, truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64]
@@ -83,13 +81,53 @@ class Confusion:
         a thousand resamples cost about as much as a call of ``compute``. Raises as ``compute`` does, and UsageError
         where the draws are not (R, N).
         """
-        if draws.ndim != 2 or draws.shape[1] != len(truth.image_ids):
-            raise UsageError(f"draws of shape {draws.shape} came, expected (resamples, {len(truth.image_ids)} images)")
-        images = np.stack([_margins(matrix) for matrix in matrices(truth, predictions)]).astype(np.float64)  # (N, 3, C)
-        # Sums of pixels stay far below 2^53, so they are exact in float64, which is multiplied much faster than int64.
-        drawn = (draws.astype(np.float64) @ images.reshape(len(images), -1)).reshape(len(draws), 3, -1)  # (R, 3, C)
+        return self.tally(truth, predictions).resample(draws)
+
+    def tally(self, truth: Truth, predictions: Sequence[Prediction]) -> ConfusionTally:
+        """The pixel counts of one operating point; maps are read one after another. Raises as ``compute`` does."""
+        classes = len(truth.classes)
+        matrix, margins = np.zeros((classes, classes + 1), np.int64), np.zeros((len(truth.image_ids), 3, classes))
+        for number, of_image in enumerate(matrices(truth, predictions)):
+            matrix += of_image
+            margins[number] = _margins(of_image)
+        return ConfusionTally(truth.classes, matrix, margins)
+
+
+@dataclass(frozen=True)
+class ConfusionTally:
+    """The pixel counts of a data set.
+
+    matrix: int64 (C, C + 1), true by predicted class, void last. margins: float64 (N, 3, C), of each image the correct,
+    true and predicted pixels of each class; their sums stay far below 2^53 and are exact.
+    """
+
+    classes: tuple[str, ...]
+    matrix: Counts
+    margins: Floats
+
+    def scores(self) -> list[Score]:
+        """The scores over all classes, then "iou" of each class."""
+        values = _numbers(*_margins(self.matrix).astype(np.float64))
+        whole = [Score(name, float(values[name])) for name in OF_ALL_CLASSES]
+        return whole + [Score("iou", float(iou), part) for part, iou in zip(self.classes, values["iou"], strict=True)]
+
+    def counts(self) -> Counts:
+        """The confusion matrix of the data set."""
+        return self.matrix
+
+    def resample(self, draws: npt.NDArray[np.integer[Any]]) -> dict[str, Floats]:
+        """Each score over all classes, and "iou/class" of each class, with image i counted ``draws[r, i]`` times.
+
+        Raises:
+            UsageError: the draws are not (R, N).
+        """
+        images = len(self.margins)
+        if draws.ndim != 2 or draws.shape[1] != images:
+            raise UsageError(f"draws of shape {draws.shape} came, expected (resamples, {images} images)")
+        # float64 is multiplied much faster than integers
+        drawn = (draws.astype(np.float64) @ self.margins.reshape(images, -1)).reshape(len(draws), 3, -1)  # (R, 3, C)
         values = _numbers(drawn[:, 0], drawn[:, 1], drawn[:, 2])
-        by_class = {f"iou/{part}": iou for part, iou in zip(truth.classes, values["iou"].T, strict=True)}
+        by_class = {f"iou/{part}": iou for part, iou in zip(self.classes, values["iou"].T, strict=True)}
         return {name: values[name] for name in OF_ALL_CLASSES} | by_class
 
 

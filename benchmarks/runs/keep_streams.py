@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from benchmarks.api import ScoreRow
 from benchmarks.harness.cache import Store
 from benchmarks.harness.executors import Executor
+from benchmarks.harness.jobs import images_of
 from benchmarks.harness.plan import Cell, Plan, narrowed, stream_records
 from benchmarks.harness.progress import Progress, Silent
 from benchmarks.harness.scorer import score
@@ -43,9 +44,8 @@ def keep(plan: Plan, count: int, store: Store, executor: Executor, progress: Pro
     checked: dict[str, tuple[KeptStream, ...]] = {}
     troubles: list[str] = []
     progress.begin("keeping streams", len(images) * len(whole))
-    jobs = (
-        Job(cell_id, plan.config.dataset, cell.codec, images, _data(cell, store)) for cell_id, cell in whole.items()
-    )
+    loaded = images_of(plan.config.dataset, [image.index for image in few.images])
+    jobs = (Job(cell_id, loaded, cell.codec, images, _data(cell, store)) for cell_id, cell in whole.items())
     for job, again, died in executor.run(redecode, jobs):
         cell = whole[job.cell]
         errors = [r.squared_error for r in stream_records(few, cell, store).records]
@@ -57,7 +57,7 @@ def keep(plan: Plan, count: int, store: Store, executor: Executor, progress: Pro
         progress.advance(f"{cell.curve} {cell.point}", len(images))
     kept = thinned({cell_id: checked[cell_id] for cell_id in whole if cell_id in checked})
     few.cells = [cell for cell_id, cell in whole.items() if cell_id in kept]
-    scored = score(few, store, Bootstrap(len(images), 0, plan.config.seed), Silent()).rows
+    scored = score(few, store, Bootstrap(len(images), 0, plan.config.seed), executor, Silent()).rows
     return Keeping(KeptStreams(images, kept, _predictions(few, store), scores(scored)), tuple(troubles))
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from benchmarks.api import METRICS, Truth
 from benchmarks.harness.cache import Store
 from benchmarks.harness.cell_rows import ladder_of
 from benchmarks.harness.guard import guarded, why
-from benchmarks.harness.plan import Plan, cell_id, prediction_records
+from benchmarks.harness.plan import Plan, cell_id, packed_predictions
 from benchmarks.harness.reader_truth import ReaderTruth
 from benchmarks.harness.readers import Reader
 from downstream.api import Detections, Prediction, SegmentationMap
@@ -94,8 +94,7 @@ def _write_reader(
         if missing := len(set(keys) - set(store.known("predictions", keys))):
             left_out.append({**about, "reason": f"{missing} of {len(keys)} predictions are missing"})
             continue
-        records = prediction_records(plan.images, keys, store)
-        predictions = [reading.classes.relabel(r.prediction) for r in records if r.prediction is not None]
+        predictions = packed_predictions(keys, store, reading.classes.relabel)
         kind = _write_cell(labels.place, about["cell"], truth, predictions)
         files.append({**about, **kind, "labels": label_file, "classes": list(truth.classes), "metrics": metrics})
 
@@ -109,7 +108,7 @@ class _Labels:
 
     def of(self, truth: Truth) -> str:
         """The name of the file or folder that holds these labels; it is written where none holds them yet."""
-        content: Any = truth.coco if truth.maps is None else [labels.labels for labels in truth.maps]
+        content: Any = truth.coco if truth.maps is None else truth.maps
         for known, name in self._written:
             if _equal(known, content):
                 return name
@@ -123,11 +122,9 @@ class _Labels:
 
 
 def _equal(one: Any, other: Any) -> bool:
-    if isinstance(one, list) != isinstance(other, list):
-        return False
-    if isinstance(one, list):
-        return len(one) == len(other) and all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
-    return bool(one == other)
+    if isinstance(one, Mapping) or isinstance(other, Mapping):
+        return bool(one == other)
+    return len(one) == len(other) and all(np.array_equal(a.labels, b.labels) for a, b in zip(one, other, strict=True))
 
 
 def _complete(truth: Truth) -> dict[str, Any]:
@@ -157,9 +154,8 @@ def _complete(truth: Truth) -> dict[str, Any]:
 
 def _write_cell(place: Path, cell: str, truth: Truth, predictions: Sequence[Prediction]) -> dict[str, str]:
     """Write one cell's predictions; returns its file and the kind of it."""
-    maps = [prediction for prediction in predictions if isinstance(prediction, SegmentationMap)]
-    if maps:
-        _write_maps(place / cell, maps)
+    if truth.maps is not None:
+        _write_maps(place / cell, predictions)
         return {"file": cell, "kind": "label maps"}
     coco = truth.coco or {}
     image_ids = [image["id"] for image in coco["images"]]
@@ -193,7 +189,7 @@ def _results(image_id: int, category_ids: Sequence[int], detections: Detections)
     return results
 
 
-def _write_maps(folder: Path, maps: Sequence[SegmentationMap]) -> None:
+def _write_maps(folder: Path, maps: Sequence[Any]) -> None:
     """Label maps as grey PNG files, numbered from 1 in the order of the run's images."""
     from PIL import Image
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.api import Dataset
+from benchmarks.api import LoadsImages
 from benchmarks.harness.codec_answers import checked_image, checked_stream
 from benchmarks.harness.guard import guarded, why
 from benchmarks.harness.head_calls import ask
@@ -33,7 +33,7 @@ class Job:
     """One operating point. streams: one an image, None where it is encoded again. readers: those to read it."""
 
     cell: str
-    dataset: Dataset
+    dataset: LoadsImages
     codec: Codec
     images: tuple[KeptImage, ...]
     streams: tuple[bytes | None, ...]

@@ -9,14 +9,15 @@ drawn a thousand times is still one image, and its interval of zero width would 
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int32]
 
 RESAMPLES = 1000
 TAIL = 0.025
@@ -26,6 +27,8 @@ MIN_IMAGES = 10
 MIN_OBJECTS = 20
 """With fewer labelled objects than this there is none either, where objects are scored; label maps count images alone.
 """
+BLOCK = 1 << 22
+"""The most draws that are in memory at once: 16 MiB."""
 MIN_RESAMPLES = 40
 """With fewer draws than this, a fortieth cannot be left out at either end."""
 
@@ -89,6 +92,31 @@ def side_of_zero(low: float, high: float, images: int) -> int:
     return int(low > 0) - int(high < 0)
 
 
+@dataclass(frozen=True)
+class Draws:
+    """How often each of many resamples draws each image, made from a seed a block at a time, in rows that sum to
+    ``images``.
+    """
+
+    images: int
+    resamples: int
+    seed: int
+
+    def blocks(self, most: int = BLOCK) -> Iterator[Ints]:
+        """All rows in order, int32 (rows, N), in blocks of at most ``most`` numbers, or of one row."""
+        random, rows = np.random.default_rng(self.seed), max(1, most // max(1, self.images))
+        for start in range(0, self.resamples, rows):
+            count = min(rows, self.resamples - start)
+            drawn = random.integers(0, self.images, (count, self.images))
+            drawn += self.images * np.arange(count)[:, None]
+            counted = np.bincount(drawn.ravel(), minlength=count * self.images)
+            yield counted.astype(np.int32).reshape(count, self.images)
+
+    def whole(self) -> npt.NDArray[np.int64]:
+        """All rows at once: int64 (R, N)."""
+        return np.concatenate([np.zeros((0, self.images), np.int64), *self.blocks()])
+
+
 class Bootstrap:
     """The resamples of one run's images, and what was measured on each of them.
 
@@ -101,6 +129,7 @@ class Bootstrap:
 
     def __init__(self, images: int, resamples: int, seed: int) -> None:
         self.images, self.resamples, self.seed = images, resamples, seed
+        self._block: list[Ints] | None = None
         self.rates: dict[tuple[str, str, str], Floats] = {}
         self.scores: dict[tuple[str, str, str, str, str, str], Floats] = {}
 
@@ -127,13 +156,26 @@ class Bootstrap:
         version = "2"  # since 2 without classes that are too rare
         return {"resamples": self.resamples, "seed": self.seed, "version": version}
 
-    @functools.cached_property
+    @property
     def draws(self) -> npt.NDArray[np.int64]:
         """How often each resample drew each image: (R, N), rows summing to N."""
-        drawn = np.random.default_rng(self.seed).integers(0, self.images, (self.resamples, self.images))
-        places = drawn + self.images * np.arange(self.resamples)[:, None]
-        return np.bincount(places.ravel(), minlength=self.resamples * self.images).reshape(self.resamples, self.images)
+        return self.resampling.whole()
+
+    @property
+    def resampling(self) -> Draws:
+        """The same, to be made a block at a time."""
+        return Draws(self.images, self.resamples, self.seed)
 
     def rate(self, sizes_bytes: Sequence[int], pixels: Sequence[int]) -> Floats:
         """Bits per pixel of each resample, all bits over all pixels: (N,), (N,) -> (R,)."""
-        return np.asarray(8 * (self.draws @ np.asarray(sizes_bytes)) / (self.draws @ np.asarray(pixels)))
+        bits, area = 8 * np.asarray(sizes_bytes), np.asarray(pixels)
+        blocks = [np.asarray((drawn @ bits) / (drawn @ area)) for drawn in self._blocks()]
+        return np.concatenate([np.zeros(0), *blocks])
+
+    def _blocks(self) -> Iterable[Ints]:
+        """The draws in blocks, kept between calls where all of them are one."""
+        if self.resamples * self.images > BLOCK:
+            return self.resampling.blocks()
+        if self._block is None:
+            self._block = list(self.resampling.blocks())
+        return self._block

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from benchmarks.api import ScoreRow
-from benchmarks.harness.keys import key_of, prediction_key, stream_key
+from benchmarks.harness.keys import key_of, prediction_keys, stream_keys
 from benchmarks.runs.run_folder import Run
 from benchmarks.verify.check_scores import named
 from benchmarks.verify.verdict import Verdict, verdicts
@@ -42,10 +42,10 @@ def _wrong_ids(run: Run) -> Iterator[str]:
     if pixels is None:
         return
     for cell_id, cell in run.about["cells"].items():
-        keys = [stream_key(sha, cell["codec"]) for sha in pixels]
+        keys = stream_keys(pixels, cell["codec"])
         if "head" in cell:
-            keys = [prediction_key(key, cell["route"], cell["head"]) for key in keys]
-        if key_of(keys)[:12] != cell_id:
+            keys = prediction_keys(keys, cell["route"], cell["head"])
+        if key_of(list(keys))[:12] != cell_id:
             yield (
                 f"{cell['curve']} {cell['point']}: run.json has other settings or versions than the cell {cell_id} was "
                 f"made with (its id would be another)"

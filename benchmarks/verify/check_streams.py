@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from benchmarks.harness.executors import Executor
+from benchmarks.harness.jobs import images_of
 from benchmarks.harness.progress import Progress
 from benchmarks.imaging.sketch import squared_distance
 from benchmarks.runs import archive, records
@@ -49,7 +50,7 @@ def check_streams(run: Run, executor: Executor, progress: Progress, trust: bool 
         progress.advance(f"{rebuilt.cells[job.cell].curve} {rebuilt.cells[job.cell].point}", len(kept.images))
     yield from _streams(rebuilt, answers)
     yield from _pixels(rebuilt, answers)
-    yield from attempted("scores", rescore(run, rebuilt, answers))
+    yield from attempted("scores", rescore(run, rebuilt, answers, executor))
 
 
 def _recorded(run: Run, kept: KeptStreams) -> Iterator[Verdict]:
@@ -84,10 +85,11 @@ def _recorded(run: Run, kept: KeptStreams) -> Iterator[Verdict]:
 
 def _jobs(rebuilt: Rebuilt) -> Iterator[Job]:
     config = rebuilt.plan.config
+    images = images_of(config.dataset, [image.place for image in rebuilt.kept.images])
     for cell_id, cell in rebuilt.cells.items():
         readers = tuple(reader for reader in config.readers if reader.name in cell.predictions)
         data = tuple(stream.data for stream in rebuilt.kept.streams[cell_id])
-        yield Job(cell_id, config.dataset, cell.codec, rebuilt.kept.images, data, readers)
+        yield Job(cell_id, images, cell.codec, rebuilt.kept.images, data, readers)
 
 
 class _StreamPair(NamedTuple):

@@ -14,8 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmarks.api import PredictionRecord, ScoreRow, StreamRecord
+from benchmarks.api import ScoreRow, StreamRecord
 from benchmarks.harness.cache import Store
+from benchmarks.harness.executors import Executor
 from benchmarks.harness.progress import Silent
 from benchmarks.harness.scorer import score
 from benchmarks.runs.archive import KeptScore, KeptStream
@@ -29,6 +30,7 @@ from benchmarks.verify.check_scores import named
 from benchmarks.verify.rebuild import Rebuilt
 from benchmarks.verify.rounding import ROUNDING, near
 from benchmarks.verify.verdict import Verdict, verdicts
+from downstream.api import to_bytes
 
 TOLERANCE = 0.005
 """Relative to the score, or to 1 where it is smaller: half a point of AP. Equal predictions must give equal scores."""
@@ -37,7 +39,7 @@ _Reading = tuple[str, str, str, str, str]
 """The codec, ladder, point, head and route of some predictions."""
 
 
-def rescore(run: Run, rebuilt: Rebuilt, answers: Mapping[str, Again]) -> Iterator[Verdict]:
+def rescore(run: Run, rebuilt: Rebuilt, answers: Mapping[str, Again], executor: Executor) -> Iterator[Verdict]:
     """Compare the predictions and scores of the kept images, computed by the scorer that made the tables."""
     failed = [
         f"{cell.curve} {cell.point}, head {reader.label}: {answer}"
@@ -47,7 +49,7 @@ def rescore(run: Run, rebuilt: Rebuilt, answers: Mapping[str, Again]) -> Iterato
     ]
     exact, count, differing = _exact(rebuilt, answers)
     whole = [image.id for image in rebuilt.kept.images] == list(run.images)
-    rows = _scored(rebuilt, answers, run.about["resamples"] if whole else 0)
+    rows = _scored(rebuilt, answers, run.about["resamples"] if whole else 0, executor)
     computed = {score[:7]: score.value for score in kept_scores(rows)}
     recorded: dict[Any, KeptScore] = {score[:7]: score for score in rebuilt.kept.scores}
     wrong, largest = list(failed), 0.0
@@ -143,15 +145,15 @@ def _exact(rebuilt: Rebuilt, answers: Mapping[str, Again]) -> tuple[int, int, se
     return exact, count, differing
 
 
-def _scored(rebuilt: Rebuilt, answers: Mapping[str, Again], resamples: int) -> Sequence[ScoreRow]:
+def _scored(rebuilt: Rebuilt, answers: Mapping[str, Again], resamples: int, executor: Executor) -> Sequence[ScoreRow]:
     """The score rows of the answers. resamples: how many the intervals rest on, 0 for no intervals."""
     images = rebuilt.kept.images
     with tempfile.TemporaryDirectory(prefix="hsc-") as folder, Store(Path(folder) / "store.sqlite") as store:
         for cell_id, cell in rebuilt.cells.items():
             for reader, answer in answers[cell_id].predictions.items():
                 if not isinstance(answer, str):
-                    pairs = zip(cell.predictions[reader], images, answer, strict=True)
-                    store.add({}, {key: PredictionRecord(image.id, 0.0, p) for key, image, p in pairs}, {})
+                    pairs = zip(cell.predictions[reader], answer, strict=True)
+                    store.add({}, {key: to_bytes(prediction) for key, prediction in pairs}, {})
             streams = [s for s in answers[cell_id].streams if isinstance(s, KeptStream)]
             if len(streams) == len(images):
                 records = {
@@ -160,4 +162,4 @@ def _scored(rebuilt: Rebuilt, answers: Mapping[str, Again], resamples: int) -> S
                 }
                 store.add(records, {}, {})
         bootstrap = Bootstrap(len(images), resamples, rebuilt.plan.config.seed)
-        return score(rebuilt.plan, store, bootstrap, Silent()).rows
+        return score(rebuilt.plan, store, bootstrap, executor, Silent()).rows

@@ -21,7 +21,7 @@ import pytest
 from hsc_testkit import Blocks, FindSquares, Squares
 from run_folders import squares_line
 
-from benchmarks.api import PredictionRecord, ScoreRow, StreamRecord
+from benchmarks.api import ScoreRow, StreamRecord
 from benchmarks.cli.run import main
 from benchmarks.evaluation import configure, run
 from benchmarks.harness.cache import Store
@@ -30,7 +30,17 @@ from benchmarks.harness.conditions import Conditions
 from benchmarks.harness.executors import Inline
 from benchmarks.harness.indexed_image import IndexedImage, Pixels
 from benchmarks.runs.rows import frame
-from downstream.api import Detections, FeaturePair, Fidelity, Masks, SegmentationMap, from_bytes, to_bytes
+from downstream.api import (
+    Detections,
+    FeaturePair,
+    Fidelity,
+    Masks,
+    Prediction,
+    SegmentationMap,
+    arrays_of,
+    from_bytes,
+    to_bytes,
+)
 from downstream.packed_arrays import unpack
 from hsc.errors import DataError, ResultsError
 
@@ -53,7 +63,7 @@ def filled(path: Path) -> Store:
     store.add_pixels("data", {"image": Pixels("a" * 64, (8, 9), 100)})
     stream = StreamRecord("image", (8, 9), 5, 9.0, 9.0, 77)
     times = {("k", "encode_s"): 0.5, ("k", "decode_s"): 0.25, ("k", "head_s"): 0.125}
-    store.add({"k": (stream, b"bytes")}, {"k": PredictionRecord("image", 9.0, BOXES)}, times, CONDITIONS)
+    store.add({"k": (stream, b"bytes")}, {"k": to_bytes(BOXES)}, times, CONDITIONS)
     store.add_scores("k", [["ap", 0.5, ""], ["ap", math.nan, "car"]])
     store.add_samples("k", {"ap": np.arange(4.0), "ap50": np.arange(4.0) + 1})
     store.add_counts("k", np.arange(6).reshape(2, 3))
@@ -187,11 +197,28 @@ def test_older_records_have_no_checksum_and_are_read_where_they_can_be_ones(
         assert known(store) == {name: text for name, text in whole.items() if name not in unknown}
 
 
-def test_random_damage_to_an_older_cache_is_no_traceback(tmp_path: Path) -> None:
+def as_npz(prediction: Prediction) -> bytes:
+    """A prediction as older caches hold it."""
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays_of(prediction))
+    return file.getvalue()
+
+
+def test_predictions_of_older_caches_are_read(tmp_path: Path) -> None:
+    with Store(tmp_path / "store.sqlite") as store:
+        store.add({}, {name: as_npz(prediction) for name, prediction in PREDICTIONS.items()}, {})
+        found = store.predictions({name: name for name in PREDICTIONS})
+    assert {name: to_bytes(record.prediction) for name, record in found.items() if record.prediction} == {
+        name: to_bytes(prediction) for name, prediction in PREDICTIONS.items()
+    }
+
+
+@pytest.mark.parametrize("pack", [to_bytes, as_npz])
+def test_random_damage_to_an_older_cache_is_no_traceback(pack: Callable[[Prediction], bytes]) -> None:
     random = np.random.default_rng(0)
-    blobs = {name: to_bytes(prediction) for name, prediction in PREDICTIONS.items()}
+    blobs = {name: pack(prediction) for name, prediction in PREDICTIONS.items()}
     for name, blob in blobs.items():
-        assert to_bytes(from_bytes(blob)) == blob
+        assert pack(from_bytes(blob)) == blob
         for _ in range(60):
             spoilt = bytearray(blob)
             for place in random.integers(0, len(blob), random.integers(1, 4)):
@@ -379,12 +406,12 @@ def test_a_full_disk_is_one_sentence_and_what_was_there_stays(tmp_path: Path) ->
     with filled(tmp_path / "store.sqlite") as store:
         (pages,) = store._db.execute("PRAGMA page_count").fetchone()
         store._db.execute(f"PRAGMA max_page_count = {pages}")
-        record = StreamRecord("image", (999, 999), 300_000, 1.0, 1.0, 1)
+        record = StreamRecord("image", (999, 999), 9, 1.0, 1.0, 1)
         with pytest.raises(
             ResultsError,
             match=r"cannot be written: database or disk is full; see to the room .* or name another with --cache",
         ):
-            store.add({"new": (record, bytes(300_000))}, {}, {("new", "encode_s"): 1.0}, CONDITIONS)
+            store.add({"new": (record, bytes(9))}, {"new": bytes(300_000)}, {("new", "encode_s"): 1.0}, CONDITIONS)
         assert store.data(["k", "new"]) == {"k": b"bytes"}
         assert store.times("encode_s", ["k", "new"], CONDITIONS) == {"k": 0.5}
 

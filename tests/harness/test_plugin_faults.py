@@ -349,7 +349,7 @@ def test_a_metric_that_breaks_fails_its_score_and_keeps_the_rates(
     def broken(*_: Any) -> Any:
         raise SystemExit(0)
 
-    monkeypatch.setattr(METRICS.get("coco_ap"), "compute", broken)
+    monkeypatch.setattr(METRICS.get("coco_ap"), "tally", broken)
     rows = measured(tmp_path, [Blocks(4)])
     assert {r.status for r in rows if r.metric == "bpp"} == {"ok"}
     assert "it cannot be scored: SystemExit: 0" in reason(rows, "blocks", "squares")

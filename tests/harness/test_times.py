@@ -446,6 +446,6 @@ def test_a_plan_without_conditions_has_no_times_and_the_same_scores(tmp_path: Pa
     outcome = done(tmp_path)
     plan = Plan(outcome.plan.config, outcome.plan.images, outcome.plan.cells)
     with Store(tmp_path / "cache" / "store.sqlite") as store:
-        rows = score(plan, store, Bootstrap(6, 0, 0), Silent()).rows
+        rows = score(plan, store, Bootstrap(6, 0, 0), Inline(), Silent()).rows
     assert not [r for r in rows if r.metric in TIMES]
     pd.testing.assert_frame_equal(others(outcome), frame(rows, ScoreRow))

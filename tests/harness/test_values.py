@@ -47,12 +47,12 @@ def test_a_plan_keys_its_results_by_pixels_codec_route_and_head(tmp_path: Path) 
     by_name = {reader.name: reader for reader in plan.config.readers}
     assert list(by_name) == [ReaderName("squares", "image"), ReaderName("grid_squares", "latent")]
     for cell in plan.cells:
-        assert cell.streams == [stream_key(image.pixels.sha256, identity(cell.codec)) for image in plan.images]
-        assert cell.id == key_of(cell.streams)[:12]
+        assert list(cell.streams) == [stream_key(image.pixels.sha256, identity(cell.codec)) for image in plan.images]
+        assert cell.id == key_of(list(cell.streams))[:12]
         for name, keys in cell.predictions.items():
             head = identity(by_name[name].head)
-            assert keys == [prediction_key(key, name.route, head) for key in cell.streams]
-            assert cell_id(cell, name) == key_of(keys)[:12]
+            assert list(keys) == [prediction_key(key, name.route, head) for key in cell.streams]
+            assert cell_id(cell, name) == key_of(list(keys))[:12]
     assert {cell.curve: list(cell.predictions) for cell in plan.cells} == {
         "original": [("squares", "image")],
         "blocks": [("squares", "image")],

@@ -21,7 +21,7 @@ from benchmarks.harness.executors import Inline
 from benchmarks.runs.results import Results
 from benchmarks.runs.rows import frame
 from benchmarks.runs.wide_table import wide
-from benchmarks.stats.bootstrap import Bootstrap, interval
+from benchmarks.stats.bootstrap import Bootstrap, Draws, interval
 from hsc.errors import UsageError
 
 
@@ -127,3 +127,16 @@ def test_the_wide_table_has_columns_for_the_ends(tmp_path: Path) -> None:
     table = wide(results(tmp_path, ("ap", "ap_small")))
     assert list(table.columns)[4:12] == ["bpp", "bpp_low", "bpp_high", "size_kb", "ap", "ap_low", "ap_high", "ap_small"]
     assert frame([], ScoreRow).empty
+
+
+@pytest.mark.parametrize("most", [1, 30, 1 << 22])
+def test_draws_do_not_depend_on_the_blocks_they_come_in(most: int) -> None:
+    drawn = np.random.default_rng(3).integers(0, 7, (50, 7))
+    expected = np.stack([np.bincount(row, minlength=7) for row in drawn])
+    blocks = list(Draws(7, 50, 3).blocks(most))
+    assert {part.dtype for part in blocks} == {np.dtype(np.int32)}
+    assert max(part.size for part in blocks) <= max(7, most)
+    assert np.array_equal(np.concatenate(blocks), expected)
+    assert np.array_equal(Draws(7, 50, 3).whole(), expected)
+    sizes, pixels = np.arange(7) * 1000 + 1, np.arange(7)[::-1] + 30
+    assert np.array_equal(Bootstrap(7, 50, 3).rate(sizes, pixels), 8 * (expected @ sizes) / (expected @ pixels))

@@ -17,11 +17,12 @@ _SETTINGS = ("anchors", "seed", "repeats", "resamples", "match_bpp", "pseudo_lab
 
 def provenance(about: Mapping[str, Any]) -> Markup:
     """The command that made the run, and all else folded away. about: ``run.json``."""
-    environment, dataset, times = about["environment"], about["dataset"], about.get("times")
+    environment, dataset, times = about["environment"], about["dataset"], about.get("times") or {}
+    known = {name: value for name, value in times.items() if value not in ("", 0)}  # of a cluster, not all is
     settings = {name: about[name] for name in _SETTINGS if name in about}
     settings["task"] = f"{about['task']['name']}, version {about['task'].get('version', '?')}"
     data = {
-        **{name: value for name, value in dataset.items() if name != "images" and not isinstance(value, dict)},
+        **{name: value for name, value in dataset.items() if not isinstance(value, dict | list)},
         **dataset.get("config", {}),
         **dataset.get("provenance", {}),
     }
@@ -31,7 +32,7 @@ def provenance(about: Mapping[str, Any]) -> Markup:
     parts = [
         element("p", "Made by (paths are shortened to file names here; run.json has them whole)"),
         element("pre", element("code", about.get("arguments", {}).get("command", "unknown")), tabindex="0"),
-        *([_folded("Conditions of the times", _pairs(times))] if times else []),
+        *([_folded("Conditions of the times", _pairs(known))] if known else []),
         _folded("Settings", _pairs(settings)),
         _folded("Data set", _pairs(data)),
         _folded("Machine", _pairs(machine)),

@@ -176,10 +176,10 @@ class GalleryImages:
             truth = guarded(label_truth, self.plan.config, [image], reader, self.scored[reader.name])
             if truth is None:
                 raise UsageError("the data set has no labels for this task")
+            labels = guarded(next, iter(truth.maps)) if truth.maps else _labelled_boxes(truth, image)
         except HscError as error:
             self._fail("labels", image.image_id, error)
             return None
-        labels = SegmentationMap(truth.maps[0].labels) if truth.maps else _labelled_boxes(truth, image)
         return self._drawing(reader, labels, cut)
 
 

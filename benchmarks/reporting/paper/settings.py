@@ -214,7 +214,7 @@ def _times(about: Mapping[str, Any]) -> str:
 def _conditions(times: Mapping[str, Any]) -> dict[str, Any]:
     """The conditions of the run's times, under the names of ``environment``."""
     names = {"repeats": "repeats", "processes": "workers", "threads": "threads_per_worker", "device": "device"}
-    conditions = {new: times[old] for old, new in names.items() if old in times}
+    conditions = {new: times[old] for old, new in names.items() if times.get(old)}
     if times.get("accelerator"):
         conditions["device"] = f"{times['accelerator']} ({times.get('device')})"
     return conditions
