@@ -19,7 +19,7 @@ from hsc.api import Codec, Image
 from hsc.registry import Registry
 
 CODECS: Registry[Codec] = Registry("codec", package="benchmarks.codecs", group="hsc.codecs")
-DATASETS: Registry[Dataset] = Registry("dataset", package="benchmarks.datasets", group="hsc.datasets")
+DATASETS: Registry[Dataset] = Registry("data set", package="benchmarks.datasets", group="hsc.datasets")
 TASKS: Registry[Task] = Registry("task", package="benchmarks.tasks", group="hsc.tasks")
 METRICS: Registry[Metric] = Registry("metric", package="benchmarks.metrics", group="hsc.metrics")
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmarks.api import CODECS, DATASETS, TASKS, Comparison, Dataset, Metric, ScoresOriginals
+from benchmarks.api import CODECS, DATASETS, TASKS, Comparison, Dataset, Metric, ScoreRow, ScoresOriginals
 from benchmarks.harness.added_metrics import added_metrics
 from benchmarks.harness.cache import Store
 from benchmarks.harness.conditions import HasWorkers
@@ -22,6 +22,7 @@ from benchmarks.harness.make_plan import leave_out, make_plan
 from benchmarks.harness.match_bpp import checked, match
 from benchmarks.harness.operating_points import curves
 from benchmarks.harness.operating_points import ladder as second_ladder
+from benchmarks.harness.origins import mark_used
 from benchmarks.harness.plan import Plan
 from benchmarks.harness.progress import Progress, Silent
 from benchmarks.harness.readers import Reader
@@ -30,6 +31,7 @@ from benchmarks.programs.codec_server import end_servers
 from benchmarks.reporting.outcome import Execution, Outcome
 from benchmarks.stats import anchors as anchors_of
 from benchmarks.stats.bootstrap import RESAMPLES, Bootstrap
+from benchmarks.stats.design import Design
 from downstream.api import HEADS, Route, routes_of
 from hsc.api import Codec
 from hsc.devices import check_device, use_device
@@ -159,7 +161,20 @@ def configure(
     added = added_metrics(metrics, job, [reader.head for reader in readers])
     names = tuple({**codec_specs.names, **head_specs.names}.items())
     return Config(
-        job, data, tuple(found), readers, named, limit, seed, repeats, overwrite, resamples, rates, added, names
+        job,
+        data,
+        tuple(found),
+        readers,
+        named,
+        limit,
+        seed,
+        repeats,
+        overwrite,
+        resamples,
+        rates,
+        added,
+        names,
+        default_heads=heads is None,
     )
 
 
@@ -219,9 +234,6 @@ def run(
     from benchmarks.harness.scorer import score
     from benchmarks.runs.keep_streams import keep
     from benchmarks.runs.records import collect
-    from benchmarks.stats.bd_comparison import differences
-    from benchmarks.stats.codec_comparison import leads
-    from benchmarks.stats.head_comparison import heads_apart
 
     check_device(device)
     if workers < 0 or keep_streams < 0:
@@ -260,6 +272,7 @@ def run(
             revision = config.dataset.revision
             if plan.todo:
                 run_plan(plan, store, executor, progress)
+            mark_used(plan, store)
             bootstrap = Bootstrap.of([image.pixels.sha256 for image in plan.images], config.resamples, config.seed)
             scored, counts = score(plan, store, bootstrap, executor, progress)
             if config.dataset.revision != revision:
@@ -270,13 +283,7 @@ def run(
             for text in scores_nothing(plan, scored, counts):
                 plan.notices.append(text)
                 tell(text)
-            design = config.design
-            comparisons = [
-                *matched,
-                *differences(design, scored, bootstrap),
-                *leads(design, scored, bootstrap, matched),
-                *heads_apart(design, scored, bootstrap),
-            ]
+            comparisons = _comparisons(config.design, scored, bootstrap, matched)
             keeping = keep(plan, keep_streams, store, executor, progress) if keep_streams else None
             return Outcome(plan, scored, comparisons, counts, collect(plan, store), keeping, execution)
     finally:
@@ -284,6 +291,22 @@ def run(
         end_servers()  # of this process, where the executor is ``Inline``
         if own:
             own.close()
+
+
+def _comparisons(
+    design: Design, scored: Sequence[ScoreRow], bootstrap: Bootstrap, matched: Sequence[Comparison]
+) -> list[Comparison]:
+    """All comparisons of a run's scores. matched: those that the search for equal rates made."""
+    from benchmarks.stats.bd_comparison import differences
+    from benchmarks.stats.codec_comparison import leads
+    from benchmarks.stats.head_comparison import heads_apart
+
+    return [
+        *matched,
+        *differences(design, scored, bootstrap),
+        *leads(design, scored, bootstrap, matched),
+        *heads_apart(design, scored, bootstrap),
+    ]
 
 
 def require(config: Config, names: Sequence[str]) -> None:

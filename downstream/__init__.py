@@ -1,7 +1,7 @@
 """Heads: detectors, segmenters and fidelity measures. Their results on decoded images are the quality we measure.
 
 import downstream
-head = downstream.HEADS.build("detector")
+head = downstream.HEADS.build("small")
 (boxes,) = head.predict([image])                      # uint8 (H, W, 3) RGB -> Detections
 """
 

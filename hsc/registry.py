@@ -213,6 +213,10 @@ class Registry(Generic[T]):
         return Spec(getattr(item, "spec_name", type(item).__name__), values)
 
 
+_NOUNS = {int: "a whole number", float: "a number", str: "a text", bool: "True or False", type(None): "None"}
+"""What the types of fields are called in messages."""
+
+
 def _has_default(f: dataclasses.Field[Any]) -> bool:
     return f.default is not dataclasses.MISSING or f.default_factory is not dataclasses.MISSING
 
@@ -244,9 +248,13 @@ def _fit(value: Any, hint: Any, where: str) -> Any:
     if isinstance(value, list):
         raise SpecError(f"{where} came as the sweep {format_value(value)}; here one value is expected")
     words = [
-        format_value(a)
+        word
         for o in options
-        for a in (typing.get_args(o) if typing.get_origin(o) is typing.Literal else (getattr(o, "__name__", str(o)),))
+        for word in (
+            map(format_value, typing.get_args(o))
+            if typing.get_origin(o) is typing.Literal
+            else (_NOUNS.get(o, getattr(o, "__name__", str(o))),)
+        )
     ]
     literals = [a for o in options if typing.get_origin(o) is typing.Literal for a in typing.get_args(o)]
     near = difflib.get_close_matches(str(value), [str(a) for a in literals], n=1)

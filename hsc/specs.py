@@ -22,6 +22,9 @@ from hsc.errors import SpecError
 _NAME = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_-]*)\s*")
 _KEY = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*=\s*")
 _BARE = re.compile(r"[A-Za-z0-9_./-]+")
+_PATH = re.compile(r"[^()=]*[/\\][^()=]*|[^()=]*\.[A-Za-z0-9]+")
+"""A text that is the path of a file or folder and no spec."""
+_UNCLOSED = "a bracket or quote is not closed; in a shell, put the whole spec into single quotes"
 
 
 @dataclass(frozen=True)
@@ -67,12 +70,19 @@ def parse_spec(text: str) -> Spec:
     Raises:
         SpecError: the text has another form.
     """
+    if _PATH.fullmatch(text.strip()):
+        raise SpecError(
+            f"{text!r} is a path where a name is expected; a path is an argument, as in "
+            f"{Spec('images', {'path': text.strip()})} or {Spec('onnx', {'path': 'detector.onnx'})}"
+        )
     match = _NAME.match(text)
     if not match:
         raise SpecError(f"cannot read the spec {text!r}: it must start with a name, as in jpeg(quality=[10, 50])")
     name, rest = match.group(1), text[match.end() :]
     if not rest:
         return Spec(name)
+    if rest.startswith("(") and rest.count("(") > rest.count(")"):
+        raise SpecError(f"cannot read the spec {text!r}: {_UNCLOSED}")
     if not (rest.startswith("(") and rest.rstrip().endswith(")")):
         raise SpecError(f"cannot read the spec {text!r}: after {name!r} came {rest!r}, expected (key=value, ...)")
     body = rest.rstrip()[1:-1]
@@ -110,10 +120,7 @@ def _split(body: str, text: str) -> Iterator[str]:
             break
         i += 1
     if depth or quote:
-        raise SpecError(
-            f"cannot read the spec {text!r}: a bracket or quote is not closed; in a shell, put the whole spec "
-            "into single quotes"
-        )
+        raise SpecError(f"cannot read the spec {text!r}: {_UNCLOSED}")
     if body[start:].strip():
         yield body[start:]
 

@@ -47,7 +47,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"codecs", "datasets", "metrics", "harness"},
         {"runs", "conformance", "training_data", "studies", "rivals"},
         {"reporting"},
-        {"evaluation", "tasks", "verify"},
+        {"evaluation", "tasks", "verify", "cache"},
         {"cli"},
         {"run"},
     ),

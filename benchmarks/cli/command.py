@@ -25,6 +25,7 @@ from hsc.errors import HscError
 DONE, FAILED, REFUSED, STOPPED = 0, 1, 2, 130
 """Exit codes: done; some cells or checks failed; the request cannot be met; stopped by Ctrl-C (143 by SIGTERM)."""
 _MAX_ERROR = 10_000
+_APPENDED = argparse._AppendAction
 _UNKNOWN = "unrecognized arguments: "
 """What argparse says of options that it does not know, before them."""
 _OPENED = re.compile(r"(--[a-z-]+=)?[A-Za-z_][A-Za-z0-9_-]*\(")
@@ -49,6 +50,9 @@ class _Parser(argparse.ArgumentParser):
             known = [option for action in self._actions for option in action.option_strings]
             names = [name for word in words[:1] for name in difflib.get_close_matches(word, known, n=2)]
             near = f"; did you mean {' or '.join(names)}?" if names else ""
+            repeated = [action.option_strings[-1] for action in self._actions if isinstance(action, _APPENDED)]
+            if repeated and not words[0].startswith("-"):
+                near = f"; repeat the option for each value: {repeated[0]} A {repeated[0]} B"
         self.exit(REFUSED, f"error: {message}{near or f'; {self.prog} --help shows what there is'}\n")
 
 

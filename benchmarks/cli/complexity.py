@@ -16,7 +16,7 @@ from hsc.devices import check_device, use_device
 from hsc.files.atomic_files import write_text
 
 EXAMPLES = """
-  hsc-bench complexity --codec 'hsc(quality=3)' --head detector --head latent_detector
+  hsc-bench complexity --codec 'hsc(quality=3)' --head small --head latent_detector
   hsc-bench complexity --task segmentation --codec hsc --head segmenter --head latent_segmenter --batch 1 --threads 2
 
 MACs are those of convolutions and matrix products that torch runs. Memory is what one pass adds at its peak, of the

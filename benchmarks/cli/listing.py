@@ -10,11 +10,12 @@ from typing import Any
 from benchmarks.api import CODECS, DATASETS, METRICS, TASKS
 from benchmarks.cli.command import DONE, new_parser, run
 from benchmarks.cli.options import add_codec_file, load_codec_files
-from benchmarks.cli.plugin_text import plugin_text
+from benchmarks.cli.plugin_text import plugin_text, required
 from benchmarks.cli.plugins import MayBeUnavailable
 from benchmarks.harness.guard import why_unavailable
 from downstream.api import HEADS
 from hsc.errors import SpecError
+from hsc.networks.network_holder import HOLDER
 from hsc.registry import Registry
 from hsc.weights.fetching import nothing_fetched, unfetched
 
@@ -37,8 +38,9 @@ EXAMPLES = """
 
 
 def listing(registry: Registry[Any]) -> str:
-    """Every plug-in of a kind: its name, whether it can be used here or why not, and its summary. Nothing is fetched to
-    find out.
+    """Every plug-in of a kind: its name, whether it can be used here or why not, and its summary.
+
+    Nothing is fetched and no network is loaded to find out.
     """
     lines = []
     for name in sorted(registry.names(), key=registry.display_name):
@@ -51,14 +53,18 @@ def listing(registry: Registry[Any]) -> str:
 
 
 def _state(registry: Registry[Any], name: str) -> str:
-    """Whether a plug-in can be used without arguments, or the reason why it cannot."""
+    """Whether a plug-in can be used without arguments, or the reason why it cannot.
+
+    Networks are not loaded to find out: a plug-in that would load one next has its packages and files.
+    """
     try:
-        with nothing_fetched():
+        with nothing_fetched(), HOLDER.nothing_built() as unbuilt:
             item = registry.build(name)
             reason = unfetched(item) or (why_unavailable(item) if isinstance(item, MayBeUnavailable) else None)
     except SpecError as error:
-        return str(error)
-    return "available" if reason is None else f"unavailable: {reason}"
+        missing = required(registry.get(name))
+        return f"to be given: {', '.join(missing)}" if missing else str(error)
+    return "available" if reason is None or unbuilt else f"unavailable: {reason}"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -66,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
     parser = new_parser(
         "list",
         "List the plug-ins of a kind: name, whether it can be used here or why not, and a summary; or show one plug-in "
-        "in full. Nothing is fetched.",
+        "in full. Nothing is fetched, and no network is loaded: hsc-bench doctor looks deeper.",
         EXAMPLES,
     )
     parser.add_argument(

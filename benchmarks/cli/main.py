@@ -31,6 +31,7 @@ COMMANDS = {
     "doctor": Command("doctor", "show what is installed, what works here, and the cure for what does not"),
     "class-map": Command("class_map", "write a class map from a head's classes to a data set's, to be checked"),
     "check-codec": Command("check_codec", "check a codec against the codec contract"),
+    "cache": Command("cache", "show what a cache holds, remove what is not needed, or check it"),
     "completion": Command("completion", "print a script that completes hsc-bench in bash, zsh or tcsh"),
     "export-shards": Command("export_shards", "write a data set's images and labels as training shards"),
     "encode-shards": Command(

@@ -46,6 +46,11 @@ def _fields(cls: Any) -> list[tuple[str, str, str]]:
     return [(f.name, type_text(hints[f.name]), _default(f)) for f in dataclasses.fields(cls) if f.init]
 
 
+def required(cls: Any) -> list[str]:
+    """The options of a plug-in that have no default."""
+    return [name for name, _, default in _fields(cls) if default == _REQUIRED]
+
+
 def _option_lines(cls: Any) -> Iterator[str]:
     rows = _fields(cls)
     if not rows:
@@ -110,7 +115,7 @@ def _example(kind: str, cls: Any, name: str) -> str:
     """The arguments of ``hsc-bench run`` that use a plug-in, with every option that must be given in capitals."""
     if kind == "tasks":
         return f"--task {name}"
-    arguments: dict[str, Any] = {option: option.upper() for option, _, default in _fields(cls) if default == _REQUIRED}
+    arguments: dict[str, Any] = {option: option.upper() for option in required(cls)}
     if kind == "codecs" and cls.rate_field and len(cls.ladder) > 1:
         arguments[cls.rate_field] = list(cls.ladder[:: max(1, len(cls.ladder) // 3)][:3])
     elif option := _choice(cls, arguments):

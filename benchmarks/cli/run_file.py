@@ -89,6 +89,8 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         UsageError: it is missing, is no TOML, or holds an unknown name or a value of the wrong type.
     """
+    if not path.exists():
+        raise UsageError(f"there is no file {path}; name one with settings, such as run.toml of a run's folder")
     try:
         values = tomllib.loads(read_text(path, _MAX_BYTES))
     except ResultsError as error:

@@ -31,7 +31,7 @@ EXAMPLES = """
       compared with VVC as configured by default, and with the best of its presets and scales at each rate
   hsc-bench run --match-bpp 0.05 0.1 0.2 --codec hsc --codec vvc --codec bpg
       each codec at these rates, found by a search over its quality scale; the table shows the rates reached
-  hsc-bench run --task detection --codec hsc --head detector --head latent_detector
+  hsc-bench run --task detection --codec hsc --head small --head latent_detector
       the same bitstreams read in the pixel domain and in the compressed domain; --route latent for the second alone
   hsc-bench run --task detection --codec truncated
       accuracy against the number of layers received

@@ -1,4 +1,5 @@
-"""The store: results kept by key in one SQLite file, so that a killed run loses nothing.
+"""The store: results kept by key in an SQLite file, large streams in files beside it, so that a killed run loses
+nothing.
 
     key --> record --checksum agrees--> known
                    --else-------------> unknown: logged once, and measured anew
@@ -13,20 +14,33 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import PredictionRecord, StreamRecord
 from benchmarks.harness import cache_records as parse
-from benchmarks.harness.cache_file import CacheFile, Statement, keep_checksums
+from benchmarks.harness.cache_file import OLDER, CacheFile, Statement, keep_checksums
 from benchmarks.harness.checksums import checksum
 from benchmarks.harness.conditions import Conditions
 from benchmarks.harness.indexed_image import IndexedImage, Pixels
+from benchmarks.harness.stream_files import LEAST_BYTES, StreamFiles
+
+STREAMS = "streams"
+"""The folder beside the database that holds large streams."""
+
+
+class Origin(NamedTuple):
+    """What results were first made for: specs of the data set and the codec, and the operating point, as text."""
+
+    dataset: str
+    codec: str
+    point: str
 
 
 class Store:
@@ -40,6 +54,7 @@ class Store:
         self.path = path
         self._file = CacheFile(path)
         self._db = self._file.db
+        self._stream_files = StreamFiles(path.parent / STREAMS)
 
     def __enter__(self) -> Store:
         return self
@@ -80,9 +95,21 @@ class Store:
         }
 
     def data(self, keys: Iterable[str]) -> dict[str, bytes | None]:
-        """The coded bytes of known streams by key; None where they were not worth keeping."""
+        """The coded bytes of known streams by key; None where they were not worth keeping.
+
+        Streams whose file is missing or damaged are left out, as those of damaged records are.
+        """
         known = self._file.records("streams", "size_bytes, data", keys, parse.stream_bytes_of, "streams.data")
-        return {key: data for key, (data,) in known}
+        streams = {key: data for key, (data,) in known}
+        named = self._file_names([key for key, data in streams.items() if data is None])
+        read = self._file.records("streams", "size_bytes, file", named, self._stream_files.read, "streams.file")
+        return {key: data for key, data in streams.items() if key not in named} | dict(read)
+
+    def _file_names(self, keys: Iterable[str]) -> set[str]:
+        """The keys among these whose streams are files."""
+        return {
+            key for (key,) in self._file.select("SELECT key FROM streams WHERE file IS NOT NULL AND key IN (?*)", keys)
+        }
 
     def predictions(self, image_ids: Mapping[str, str]) -> dict[str, PredictionRecord]:
         """Known prediction records by key, their times NaN. image_ids: by the key of the prediction."""
@@ -142,32 +169,60 @@ class Store:
         predictions: Mapping[str, bytes],
         times: Mapping[tuple[str, str], float],
         conditions: Conditions | None = None,
+        origin: int | None = None,
     ) -> None:
         """Keep what one job brought back. Failed records are passed over, and so are bytes no smaller than the pixels.
 
         streams: record and coded bytes by key. predictions: as ``downstream.api.to_bytes`` packs them, by key. times:
-        seconds by (key, kind), kept where their conditions are given; those in the records are not.
+        seconds by (key, kind), kept where their conditions are given; those in the records are not. origin: what the
+        records are made for, as ``mark_used`` numbers it.
         """
         rows = [
-            (k, int(r.size_bytes), int(r.squared_error), d if len(d) < 3 * r.image_hw[0] * r.image_hw[1] else None)
+            (k, int(r.size_bytes), int(r.squared_error), *self._placed(r, d), origin)
             for k, (r, d) in streams.items()
             if r.status == "ok"
         ]
-        sums = [("streams", key, checksum([size, error])) for key, size, error, _ in rows]
-        sums += [("streams.data", key, checksum([size, data])) for key, size, _, data in rows]
+        sums = [("streams", key, checksum([size, error])) for key, size, error, *_ in rows]
+        sums += [("streams.data", key, checksum([size, data])) for key, size, _, data, *_ in rows]
+        sums += [("streams.file", key, checksum([size, file])) for key, size, _, _, file, _ in rows if file]
         sums += [("predictions", key, checksum([blob])) for key, blob in predictions.items()]
         statements: list[Statement] = []
         if rows:
-            columns = "(key, size_bytes, squared_error, data)"
-            statements.append(Statement(f"INSERT OR REPLACE INTO streams {columns} VALUES (?, ?, ?, ?)", rows))
+            columns = "(key, size_bytes, squared_error, data, file, origin)"
+            statements.append(Statement(f"INSERT OR REPLACE INTO streams {columns} VALUES (?, ?, ?, ?, ?, ?)", rows))
         if predictions:
-            statements.append(
-                Statement("INSERT OR REPLACE INTO predictions (key, prediction) VALUES (?, ?)", predictions.items())
-            )
+            sql = "INSERT OR REPLACE INTO predictions (key, prediction, origin) VALUES (?, ?, ?)"
+            statements.append(Statement(sql, [(key, blob, origin) for key, blob in predictions.items()]))
         if times and conditions is not None:
             statements += _keep_times(times, conditions)
         if statements:
             self._file.write(*statements, keep_checksums(sums))
+
+    def _placed(self, record: StreamRecord, data: bytes) -> tuple[bytes | None, str | None]:
+        """The bytes of a stream that go into the database, and the sha256 of those that go into a file."""
+        height, width = record.image_hw
+        if len(data) >= 3 * height * width:
+            return None, None
+        return (data, None) if len(data) < LEAST_BYTES else (None, self._stream_files.keep(data))
+
+    def mark_used(self, origin: Origin, keys: Mapping[str, Iterable[str]]) -> int:
+        """Note that a run uses the results of this origin now; returns its number.
+
+        keys: of the run's streams and predictions, by the names of their tables, to be told whose they are where they
+        are records of older versions.
+        """
+        upsert = (
+            "INSERT INTO origins (dataset, codec, point, used) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (dataset, codec, point) DO UPDATE SET used = excluded.used"
+        )
+        self._file.write(Statement(upsert, [(*origin, time.time())]))
+        numbers = "SELECT id FROM origins WHERE dataset = ? AND codec = ? AND point = ?"
+        ((number,),) = self._file.rows(numbers, *origin)
+        if any(self._file.rows("SELECT id FROM origins WHERE id = ?", OLDER)):
+            for table, known in keys.items():
+                adopt = f"UPDATE {table} SET origin = ? WHERE key = ? AND origin IS NULL"
+                self._file.write(Statement(adopt, ((number, key) for key in known)))
+        return int(number)
 
     def scores(self, key: str) -> list[list[Any]] | None:
         """Cached scores as [metric, value, part], or None."""

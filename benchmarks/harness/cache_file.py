@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from benchmarks.harness.cache_lock import SharedLock
 from benchmarks.harness.checksums import checksum
 from hsc.errors import DataError, ResultsError
 
@@ -30,9 +32,17 @@ CREATE TABLE IF NOT EXISTS times (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS conditions (id TEXT PRIMARY KEY, text TEXT);
 CREATE TABLE IF NOT EXISTS checksums (place TEXT, key TEXT, checksum TEXT, PRIMARY KEY (place, key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS origins (
+    id INTEGER PRIMARY KEY, dataset TEXT, codec TEXT, point TEXT, used REAL, UNIQUE (dataset, codec, point));
+"""
+_ADDED = (("streams", "file", "TEXT"), ("streams", "origin", "INT"), ("predictions", "origin", "INT"))
+"""Columns that caches of older versions do not have: table, name and type. file: the sha256 of a stream that is a file
+beside the database. origin: what a record was first made for, an id of ``origins``; NULL in records of older versions.
 """
 _OURS = {"pixels": {"image_id", "sha256"}, "streams": {"key", "squared_error"}, "predictions": {"key", "prediction"}}
 """Tables, and some of their columns, that every cache has, however old."""
+OLDER = 0
+"""The id in ``origins`` that stands for the records of older versions, whose own column is NULL."""
 _KEYS_A_QUERY = 500
 _log = logging.getLogger(__name__)
 
@@ -47,17 +57,24 @@ class Statement(NamedTuple):
 class CacheFile:
     """An open cache.
 
+    locked: whether the caller holds its lock already (``cache_lock.alone``); else it is held together with others.
+
     Raises:
         ResultsError: the file cannot be opened, is damaged, or is another program's.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, locked: bool = False) -> None:
         self.path = path
         self._damaged_tables: set[str] = set()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock: AbstractContextManager[object] = nullcontext() if locked else SharedLock(path)
+        except OSError as error:
+            raise self._unusable(error) from error
+        try:
             self.db = sqlite3.connect(path, timeout=60, isolation_level=None)
-        except (sqlite3.Error, OSError) as error:
+        except sqlite3.Error as error:
+            self._lock.__exit__(None, None, None)
             raise self._unusable(error) from error
         try:
             # damaged text fails its checksum and not the query
@@ -66,11 +83,12 @@ class CacheFile:
             self.db.execute("PRAGMA journal_mode=WAL")
             self.db.execute("PRAGMA synchronous=NORMAL")
             self.db.executescript(_SCHEMA)
+            self._add_columns()
         except sqlite3.Error as error:
-            self.db.close()
+            self.close()
             raise self._unusable(error) from error
         except ResultsError:
-            self.db.close()
+            self.close()
             raise
 
     def _unusable(self, error: Exception) -> ResultsError:
@@ -92,9 +110,32 @@ class CacheFile:
                 f"name another with --cache"
             )
 
+    def _add_columns(self) -> None:
+        """Give a cache of an older version its new columns. Its records count as used today, for their age is not
+        known.
+        """
+        if not self._columns_missing():
+            return
+        self.db.execute("BEGIN IMMEDIATE")
+        for table, name, kind in self._columns_missing():  # another process may have added them meanwhile
+            self.db.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
+        (older,) = self.db.execute(
+            "SELECT EXISTS (SELECT 1 FROM streams) OR EXISTS (SELECT 1 FROM predictions)"
+        ).fetchone()
+        if older:
+            self.db.execute("INSERT OR IGNORE INTO origins VALUES (?, '', '', '', ?)", (OLDER, time.time()))
+        self.db.execute("COMMIT")
+
+    def _columns_missing(self) -> list[tuple[str, str, str]]:
+        present = {
+            (table, facts[1]) for table, _, _ in _ADDED for facts in self.db.execute(f"PRAGMA table_info({table})")
+        }
+        return [column for column in _ADDED if column[:2] not in present]
+
     def close(self) -> None:
         """Close the file; nothing is read or written after this."""
         self.db.close()
+        self._lock.__exit__(None, None, None)
 
     def select(self, sql: str, keys: Iterable[str], *before: str) -> Iterator[tuple[Any, ...]]:
         """The rows of a query whose last condition is ``IN (?*)`` over ``keys``, asked for in portions SQLite accepts.
@@ -105,12 +146,19 @@ class CacheFile:
             ResultsError: the file is damaged.
         """
         wanted = list(keys)
+        for start in range(0, len(wanted), _KEYS_A_QUERY):
+            part = wanted[start : start + _KEYS_A_QUERY]
+            yield from self.rows(sql.replace("(?*)", f"({','.join('?' * len(part))})"), *before, *part)
+
+    def rows(self, sql: str, *values: str | float) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query.
+
+        Raises:
+            ResultsError: the file is damaged.
+        """
         try:
-            for start in range(0, len(wanted), _KEYS_A_QUERY):
-                part = wanted[start : start + _KEYS_A_QUERY]
-                query = sql.replace("(?*)", f"({','.join('?' * len(part))})")
-                with closing(self.db.execute(query, (*before, *part))) as rows:
-                    yield from rows
+            with closing(self.db.execute(sql, values)) as rows:
+                yield from rows
         except sqlite3.Error as error:
             raise ResultsError(f"the cache {self.path} is damaged: {error}; move it away to start anew") from error
 
@@ -137,11 +185,9 @@ class CacheFile:
 
         kept: the checksum of the record, None where it has none.
         """
-        try:
-            if kept is None or kept == checksum(values):
-                return parse(*values)
-        except (ValueError, TypeError, DataError, OverflowError, RecursionError):
-            pass
+        record = parsed(kept, values, parse)
+        if record is not None:
+            return record
         if table not in self._damaged_tables:
             self._damaged_tables.add(table)
             _log.warning(
@@ -170,6 +216,14 @@ class CacheFile:
                 f"the cache {self.path} cannot be written: {error}; see to the room and the permissions there, or "
                 f"name another with --cache"
             ) from error
+
+
+def parsed(kept: str | None, values: Sequence[Any], parse: Callable[..., T]) -> T | None:
+    """The value that ``parse`` makes of a record, None where it is damaged. kept: its checksum, None for none."""
+    try:
+        return parse(*values) if kept is None or kept == checksum(values) else None
+    except (ValueError, TypeError, DataError, OverflowError, RecursionError):
+        return None
 
 
 def keep_checksums(rows: Iterable[tuple[str, str, str]]) -> Statement:

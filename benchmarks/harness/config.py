@@ -25,7 +25,7 @@ class Config:
     bootstrap. repeats: how often a time is taken, of which the median is kept. resamples: of the bootstrap, 0 for no
     intervals. match_bpp: bits per pixel at which curves are to have their points, empty for their ladders. metrics:
     those added to the task's own. names: (label, name) of codecs and heads that were given a name for people to read,
-    which decides no number.
+    which decides no number. default_heads: whether the readers are the task's own, since no head was named.
     """
 
     task: Task
@@ -41,6 +41,7 @@ class Config:
     match_bpp: tuple[float, ...] = ()
     metrics: tuple[Metric, ...] = ()
     names: tuple[tuple[str, str], ...] = ()
+    default_heads: bool = False
 
     @functools.cached_property
     def all_metrics(self) -> tuple[Metric, ...]:

@@ -18,6 +18,7 @@ from benchmarks.harness.indexed_image import IndexedImage
 from benchmarks.harness.jobs import Answer, Item, Job, images_of
 from benchmarks.harness.measure import measure
 from benchmarks.harness.operating_points import Curve
+from benchmarks.harness.origins import mark_used, origin_of
 from benchmarks.harness.plan import Cell, Plan, cell_of
 from benchmarks.harness.progress import Progress
 from benchmarks.harness.todos import count_todos, todos_of
@@ -114,6 +115,7 @@ class Coder:
             count_todos(plan, cell, self.store, times=False)
         if plan.todo:
             run_plan(plan, self.store, self.executor, self.progress, times=False)
+        mark_used(plan, self.store)
         return plan
 
 
@@ -123,6 +125,7 @@ class _Books:
     def __init__(self, plan: Plan, store: Store) -> None:
         self.plan, self.store = plan, store
         self._place = {image.index: place for place, image in enumerate(plan.images)}
+        self._origins: dict[str, int] = {}
 
     def fail(self, cell: Cell, item: Item, reason: str) -> None:
         """Write down why the work on an image, its stream or its readers' predictions, was not done."""
@@ -150,7 +153,10 @@ class _Books:
             streams = self._unknown(cell, streams)
             for key in self.store.known("predictions", predictions):
                 del predictions[key]
-        self.store.add(streams, predictions, times.pop(self.plan.conditions), self.plan.conditions)
+        if cell.id not in self._origins:
+            self._origins[cell.id] = self.store.mark_used(origin_of(self.plan, cell), {})
+        origin = self._origins[cell.id]
+        self.store.add(streams, predictions, times.pop(self.plan.conditions), self.plan.conditions, origin)
         for conditions, taken in times.items():
             self.store.add({}, {}, taken, conditions)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 from benchmarks.api import HasBoxes
@@ -39,6 +40,7 @@ def make_plan(config: Config, store: Store, executor: Executor, progress: Progre
     if not cells:
         reasons = {**{f"head {label}": reason for label, reason in skipped_heads.items()}, **skipped}
         raise UsageError("no codec can run: " + "; ".join(f"{label}: {reason}" for label, reason in reasons.items()))
+    config = _without_idle_defaults(config, cells, skipped_heads)
     plan = Plan(config, images, cells, skipped, skipped_heads, conditions=conditions_of(config.repeats, executor))
     for cell in plan.cells:
         count_todos(plan, cell, store)
@@ -77,6 +79,20 @@ def _cells(
                 skipped[curve.label] = f"{error}"
                 break
     return cells, skipped
+
+
+def _without_idle_defaults(config: Config, cells: Sequence[Cell], skipped_heads: Mapping[str, str]) -> Config:
+    """The run without those of the task's heads that follow none of its codecs: nobody asked for them, so they need no
+    row and no reason. As it is where heads were named, or where none would be left.
+    """
+    usable = [r for r in config.readers if r.label not in skipped_heads]
+    idle = [r for r in usable if not any(r.name in cell.predictions for cell in cells)]
+    if not config.default_heads or idle == usable:
+        return config
+    for cell in cells:
+        for reader in idle:
+            cell.why_not.pop(reader.name, None)
+    return dataclasses.replace(config, readers=tuple(r for r in config.readers if r not in idle))
 
 
 def _check_boxes(config: Config, images: Sequence[IndexedImage]) -> None:

@@ -5,9 +5,8 @@
 
 An encoder and a decoder whose scales differ in the last bit may choose different tables, and then the decoder reads
 nonsense. CompressAI computes scales in float32, where two machines, or two numbers of threads, differ that much. Here
-they are computed in float64 by copies of the same networks. Borders between tables are 13 % apart: among 1e5 samples, a
-relative error of 1e-6 meets one about once in an image, one of 1e-15 once in 1e9 images. The coder's checksum
-reports it.
+they are computed in float64 by copies of the same networks. Borders between tables are 13 % apart: in an image of 1e5
+samples, a relative error of 1e-6 meets one about once, one of 1e-15 once in 1e9 images. The coder's checksum tells.
 """
 
 from __future__ import annotations
@@ -76,8 +75,10 @@ class EntropyNetworks:
         if self._gains is None:
             return None
         low, part = divmod(step, GAIN_STEPS)
-        gain = self._gains[low : low + 1]
-        return gain * (self._gains[low + 1 : low + 2] / gain) ** (part / GAIN_STEPS) if part else gain
+        gain: Tensor = self._gains[low : low + 1]
+        if part:
+            gain = gain * torch.pow(self._gains[low + 1 : low + 2] / gain, part / GAIN_STEPS)
+        return gain
 
     def z_step(self, gain: Tensor | None) -> Tensor | None:
         """z's quantisation step, shape (1,), at least 0.5; None where it is always 1."""

@@ -12,9 +12,10 @@ do not depend on each other and are done together, which takes w + 3 h steps for
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -161,7 +162,7 @@ def _with_context(networks: EntropyNetworks, source: Source, gain: Tensor | None
     return padded[_WINDOW:, _WINDOW:-_WINDOW].permute(2, 0, 1)[None]
 
 
-def _integers(symbols: Tensor) -> np.ndarray:
+def _integers(symbols: Tensor) -> npt.NDArray[np.int32]:
     """Symbols for the coder.
 
     Raises:
@@ -169,11 +170,13 @@ def _integers(symbols: Tensor) -> np.ndarray:
     """
     if symbols.numel() and not float(symbols.abs().max()) <= _LARGEST_SYMBOL:
         raise CodecError("the networks give latents that are not finite or absurdly large; check the weights")
-    return symbols.to(torch.int32).cpu().numpy()
+    integers: npt.NDArray[np.int32] = symbols.to(torch.int32).cpu().numpy()
+    return integers
 
 
-def _array(index: Tensor) -> np.ndarray:
-    return index.cpu().numpy()
+def _array(index: Tensor) -> npt.NDArray[Any]:
+    array: npt.NDArray[Any] = index.cpu().numpy()
+    return array
 
 
 def padded_to(image: Tensor, multiple: int) -> Tensor:

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-TILE = 96
-"""Samples of y along a tile's side: 1536 pixels."""
+TILE = 64
+"""Samples of y along a tile's side: 1024 pixels."""
 
 MARGIN = 12
 """Samples of y beyond a tile; no transform of the zoo reaches further, which a test measures."""

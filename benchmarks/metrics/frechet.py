@@ -55,7 +55,8 @@ def distance(first: Floats, second: Floats) -> float:
     """The Frechet distance of two sets of features: (N, D), (M, D).
 
     The trace of the root is the sum of the singular values of the product of both sets' centred features, so no root of
-    a singular matrix is taken: tr (C D)^(1/2) = |A B^T|_* where A^T A = C and B^T B = D.
+    a singular matrix is taken: tr (C D)^(1/2) = |A B^T|_* where A^T A = C and B^T B = D. A set of more than D members
+    stands in by the triangle R of its A = Q R, since R^T R = C too; so the product is never larger than D x D.
 
     Raises:
         UsageError: a set has fewer than two members.
@@ -64,5 +65,10 @@ def distance(first: Floats, second: Floats) -> float:
         raise UsageError(f"sets of {len(first)} and {len(second)} patches came, expected two or more")
     shift = first.mean(0) - second.mean(0)
     a, b = ((x - x.mean(0)) / np.sqrt(len(x) - 1) for x in (first, second))
-    root = float(np.linalg.svd(a @ b.T, compute_uv=False).sum())
-    return max(float(shift @ shift) + float(np.sum(a * a) + np.sum(b * b)) - 2 * root, 0.0)
+    root = float(np.linalg.svd(_factor(a) @ _factor(b).T, compute_uv=False).sum())
+    return max(float(shift @ shift) + float(np.vdot(a, a) + np.vdot(b, b)) - 2 * root, 0.0)
+
+
+def _factor(features: Floats) -> Floats:
+    """A matrix F of as few rows as can be with F^T F = X^T X: (N, D) -> (min(N, D), D)."""
+    return np.asarray(np.linalg.qr(features, mode="r")) if len(features) > features.shape[1] else features

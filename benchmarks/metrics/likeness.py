@@ -1,7 +1,9 @@
 """Fidelity of decoded images to their originals: one PSNR for the set, else the mean over images.
 
-psnr                   = 10 log10(255^2 * samples / squared error), both summed over the set
-ms_ssim, lpips, dists  = mean over images
+    psnr                   = 10 log10(255^2 * samples / squared error), both summed over the set
+    ms_ssim, lpips, dists  = mean over images
+
+Samples are the numbers of an image, three a pixel.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +43,9 @@ class FidelityOfSet:
         Raises:
             UsageError: predictions are not one Fidelity an image, of one known measure and of finite numbers.
         """
-        return self.tally(truth, predictions).scores()
+        once = np.ones((1, len(truth.image_ids)), np.int64)
+        samples = self.resample(truth, predictions, once)
+        return [Score(name, float(values[0])) for name, values in samples.items()]
 
     def resample(
         self, truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64]
@@ -51,14 +55,12 @@ class FidelityOfSet:
         Raises:
             UsageError: as ``compute`` does, or the draws are not (R, N).
         """
-        return self.tally(truth, predictions).resample(draws)
-
-    def tally(self, truth: Truth, predictions: Sequence[Prediction]) -> FidelityTally:
-        """The numbers of each image. Raises as ``compute`` does."""
         answers = [prediction for prediction in predictions if isinstance(prediction, Fidelity)]
         images = len(truth.image_ids)
         if len(answers) != len(predictions) or len(answers) != images or not answers:
             raise UsageError(f"{len(answers)} Fidelity answers came for {images} images, expected one for each")
+        if draws.ndim != 2 or draws.shape[1] != images:
+            raise UsageError(f"draws of shape {draws.shape} came, expected (resamples, {images} images)")
         measure = answers[0].measure
         alike = measure in self.facts and all(answer.measure == measure for answer in answers)
         if not alike or not all(np.isfinite(answer.numbers).all() for answer in answers):
@@ -66,32 +68,9 @@ class FidelityOfSet:
                 f"answers by the measure {measure!r} came, expected finite ones by one of {', '.join(self.facts)}, the "
                 f"same for all images"
             )
-        return FidelityTally(measure, np.stack([answer.numbers for answer in answers]))
-
-
-@dataclass(frozen=True)
-class FidelityTally:
-    """The numbers of each image by one measure: float64 (N, K)."""
-
-    measure: str
-    numbers: Floats
-
-    def scores(self) -> list[Score]:
-        """The score of the set."""
-        once = np.ones((1, len(self.numbers)), np.int64)
-        return [Score(name, float(values[0])) for name, values in self.resample(once).items()]
-
-    def resample(self, draws: npt.NDArray[np.integer[Any]]) -> dict[str, Floats]:
-        """The score with image i counted ``draws[r, i]`` times: (R, N) -> (R,).
-
-        Raises:
-            UsageError: the draws are not (R, N).
-        """
-        images = len(self.numbers)
-        if draws.ndim != 2 or draws.shape[1] != images:
-            raise UsageError(f"draws of shape {draws.shape} came, expected (resamples, {images} images)")
-        drawn: Floats = draws.astype(np.float64) @ self.numbers  # (R, K)
-        if self.measure != "psnr":
-            return {self.measure: np.asarray(drawn[:, 0] / draws.sum(1), np.float64)}
+        numbers = np.stack([answer.numbers for answer in answers])  # (N, K)
+        drawn: Floats = draws.astype(np.float64) @ numbers  # (R, K)
+        if measure != "psnr":
+            return {measure: np.asarray(drawn[:, 0] / draws.sum(1), np.float64)}
         with np.errstate(divide="ignore"):
-            return {"psnr": np.asarray(10 * np.log10(255**2 * drawn[:, 1] / drawn[:, 0]), np.float64)}
+            return {measure: np.asarray(10 * np.log10(255**2 * drawn[:, 1] / drawn[:, 0]), np.float64)}

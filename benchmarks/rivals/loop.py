@@ -102,6 +102,8 @@ class _Plain:
 def start(recipe: Recipe, run: Run) -> State:
     """The state before the first step, with random weights from the recipe's seed or those of a checkpoint.
 
+    The prices of bits are the checkpoint's, too, where its rates are the recipe's.
+
     Raises:
         UsageError: the initial weights are of another network.
     """
@@ -113,7 +115,8 @@ def start(recipe: Recipe, run: Run) -> State:
         try:
             content = torch.load(run.initial, weights_only=True, map_location="cpu")
             model.load_state_dict(content["averaged"])
-            prices.log_prices = content["plain"]["log_prices"]
+            if json.loads(content["plain"]["recipe"])["rates"] == list(recipe.rates):
+                prices.log_prices = content["plain"]["log_prices"]
         except Exception as error:  # torch.load raises many kinds of errors for a damaged file
             raise UsageError(f"{run.initial} is not a checkpoint of such a network: {error}") from error
     model, where = model.to(run.device).train(), where.to(run.device)

@@ -23,7 +23,7 @@ RESAMPLES = 1000
 TAIL = 0.025
 """The share of resamples left out at either end of an interval."""
 MIN_IMAGES = 10
-"""With fewer different images than this there is no interval."""
+"""With fewer distinct images than this there is no interval."""
 MIN_OBJECTS = 20
 """With fewer labelled objects than this there is none either, where objects are scored; label maps count images alone.
 """
@@ -61,11 +61,11 @@ def interval(samples: Floats) -> Interval:
 def why_no_interval(images: int, objects: int | None = None) -> str:
     """Why so few images or objects give no interval, in words; empty where they are enough.
 
-    images: number of different images; where objects are scored, of those with an object. objects: number of labelled
+    images: number of distinct images; where objects are scored, of those with an object. objects: number of labelled
     objects, None where none are scored.
 
     >>> why_no_interval(6)
-    '6 different images, at least 10 are needed'
+    '6 distinct images, at least 10 are needed'
     >>> why_no_interval(12, 19)
     '19 labelled objects, at least 20 are needed'
     >>> why_no_interval(10, 20)
@@ -74,7 +74,7 @@ def why_no_interval(images: int, objects: int | None = None) -> str:
     if objects is not None and objects < MIN_OBJECTS:
         return f"{objects} labelled object{'s' * (objects != 1)}, at least {MIN_OBJECTS} are needed"
     if images < MIN_IMAGES:
-        kind = "different images" if objects is None else "different images with a labelled object"
+        kind = "distinct images" if objects is None else "distinct images with a labelled object"
         return f"{images} {kind if images != 1 else kind.replace('images', 'image')}, at least {MIN_IMAGES} are needed"
     return ""
 

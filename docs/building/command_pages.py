@@ -12,6 +12,7 @@ FURTHER = {
     "hsc": "hsc.__main__",
     "hsc-training": "hsc.training.__main__",
     "downstream-training": "downstream.training.__main__",
+    "rivals": "benchmarks.rivals.__main__",
 }
 """Pages of the parsers that are started as ``python -m ...``: page -> module with ``parser()``."""
 

@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 _RAISES = re.compile(r"^(Raises|Returns|Yields):\s*$")
 _ITEM = re.compile(r"^\s+[A-Za-z_]+(?:, [A-Za-z_]+)*: ")
+_COLUMNS = re.compile(r"\S {3,}\S")
+"""A gap between columns, which only a drawing has."""
 _LITERAL = re.compile(r"``(.+?)``")
 
 
@@ -50,7 +52,7 @@ def _split(block: list[str]) -> Iterator[Part]:
     lines = block[:end]
     if not indented:
         yield Part("prose", [" ".join(lines)])
-    elif _ITEM.match(lines[0]):
+    elif _ITEM.match(lines[0]) and not any(map(_COLUMNS.search, lines)):
         yield Part("items", _items(lines))
     else:
         yield Part("drawing", _dedented(lines))

@@ -21,6 +21,7 @@ from downstream.api import HEADS, FeaturePair, Prediction
 from downstream.device import device_facts
 from downstream.heads._reference import ReferenceHead
 from downstream.weights.file_hash import sha256_of
+from downstream.weights.torchvision_zoo import checkpoints
 from hsc.api import Image
 from hsc.devices import current_device
 from hsc.networks.network_holder import held
@@ -73,11 +74,7 @@ class Fid(ReferenceHead):
         return {"code": "fid-1", "weights_sha256": sha256_of(self._path()), "torch_fidelity": version, **device_facts()}
 
     def _path(self) -> Path:
-        if self.weights:
-            return Path(self.weights)
-        import torch
-
-        return Path(torch.hub.get_dir()) / "checkpoints" / FILE
+        return Path(self.weights) if self.weights else checkpoints() / FILE
 
 
 def patches(image: Image, side: int = SIDE) -> list[Image]:

@@ -22,7 +22,7 @@ from downstream.device import device_facts
 from downstream.heads._reference import ReferenceHead, why_no_torchmetrics
 from downstream.ops.batching import as_batch
 from downstream.weights.file_hash import sha256_of
-from downstream.weights.torchvision_zoo import path_of
+from downstream.weights.torchvision_zoo import DEFAULTS, path_of
 from hsc.api import Image
 from hsc.devices import current_device
 from hsc.networks.network_holder import held
@@ -94,9 +94,7 @@ class Dists(_Perceptual):
 
 def _trunk(name: str) -> Path:
     """The file of a trunk's weights in torch's cache."""
-    from torchvision.models import get_model_weights
-
-    return path_of(get_model_weights(name)["DEFAULT"])
+    return path_of(DEFAULTS[name])
 
 
 @held

@@ -23,7 +23,7 @@ from downstream.label_spaces import TRAINED_ON
 from downstream.ops.batching import batches
 from downstream.weights.file_hash import sha256_of
 from downstream.weights.state_dicts import fitted
-from downstream.weights.weights_file import classes_of, packaged, read_weights, require_regime
+from downstream.weights.weights_file import classes_of, latent_space_of, packaged, read_weights, require_regime
 from hsc.api import Image
 from hsc.devices import current_device
 from hsc.errors import DataError, UnavailableError
@@ -151,7 +151,7 @@ class SegmenterAdapted(Segmenter):
     @property
     def adapted_to(self) -> str:
         """The latent space of that codec; empty if the weights are missing or the codec has no latents."""
-        return "" if self.available() else str(read_weights(self._path()).about.get("latent_space", ""))
+        return "" if self.available() else latent_space_of(self._path())
 
     def _path(self) -> Path:
         return Path(self.weights) if self.weights else packaged(f"segmenter_adapted_{self.arch}_{self.trained}")

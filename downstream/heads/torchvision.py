@@ -69,7 +69,7 @@ class Torchvision:
 
     def unfetched(self) -> str:
         """What a prediction would download; empty if the weights are present. Raises DataError for an unknown model."""
-        return unfetched(self.weights, _own(self.model))
+        return unfetched(self.weights, self.model, lambda: _own(self.model))
 
     def fetch(self) -> None:
         """Download the weights if they are missing, and load them. Raises as ``predict`` does."""

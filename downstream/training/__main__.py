@@ -39,7 +39,7 @@ _EXAMPLES = """examples:
       --initial downstream/weights/small_hourglass.safetensors --steps 6000 --seed 1 --out runs/adapted
 
 A run that was stopped continues from its last checkpoint when the same command is given again. The finished weights,
-<head>_<arch>.safetensors, are for detector(arch=..., weights=...), segmenter(arch=..., weights=...),
+<head>_<arch>.safetensors, are for small(arch=..., weights=...), segmenter(arch=..., weights=...),
 latent_detector(use=..., weights=...) and so on; their card is written beside them."""
 
 

@@ -6,13 +6,37 @@ documentation names the papers.
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from hsc.errors import DataError, DownloadError, UnavailableError
+from hsc.networks.network_holder import HOLDER
 from hsc.weights.download import offline
 from hsc.weights.fetching import would_download
+
+_ADDRESS = "https://download.pytorch.org/models"
+
+
+class OwnFile(NamedTuple):
+    """The file of torchvision's own weights of a model."""
+
+    url: str
+    size_mb: float
+
+
+DEFAULTS = {
+    "fasterrcnn_mobilenet_v3_large_320_fpn": OwnFile(
+        f"{_ADDRESS}/fasterrcnn_mobilenet_v3_large_320_fpn-907ea3f9.pth", 74.239
+    ),
+    "deeplabv3_mobilenet_v3_large": OwnFile(f"{_ADDRESS}/deeplabv3_mobilenet_v3_large-fc3c493d.pth", 42.301),
+    "alexnet": OwnFile(f"{_ADDRESS}/alexnet-owt-7be5be79.pth", 233.087),
+    "vgg16": OwnFile(f"{_ADDRESS}/vgg16-397923af.pth", 527.796),
+}
+"""The models that heads have by default, so that lists, which say what is missing, need not wait for torchvision."""
 
 
 def own_weights(model: str, zoo: ModuleType, noun: str) -> Any:
@@ -21,6 +45,7 @@ def own_weights(model: str, zoo: ModuleType, noun: str) -> Any:
     Raises:
         DataError: that part has no such model.
     """
+    HOLDER.about_to_build(model)
     from torchvision.models import get_model_weights, list_models
 
     known = list_models(module=zoo)
@@ -29,18 +54,46 @@ def own_weights(model: str, zoo: ModuleType, noun: str) -> Any:
     return get_model_weights(model)["DEFAULT"]
 
 
-def path_of(own: Any) -> Path:
+def own_file(model: str, own: Callable[[], Any]) -> OwnFile:
+    """The file of a model's own weights. own: gives torchvision's description of them, as ``own_weights`` does."""
+    if model in DEFAULTS:
+        return DEFAULTS[model]
+    weights = own()
+    return OwnFile(weights.url, float(weights.meta.get("_file_size", 0)))
+
+
+class HasAddress(Protocol):
+    """Weights with an address."""
+
+    @property
+    def url(self) -> str:
+        """Their address."""
+
+
+def path_of(own: HasAddress) -> Path:
     """The file in which torchvision keeps its own weights after a download."""
-    import torch
-
-    return Path(torch.hub.get_dir()) / "checkpoints" / Path(own.url).name
+    return checkpoints() / Path(own.url).name
 
 
-def unfetched(weights: str, own: Any) -> str:
-    """What use of a model would download; empty if its weights are present, or ``weights`` names a file."""
-    if weights or path_of(own).is_file():
+def checkpoints() -> Path:
+    """The folder in which torch keeps downloaded weights; torch is asked where it is imported already."""
+    if "torch" in sys.modules:
+        import torch
+
+        return Path(torch.hub.get_dir()) / "checkpoints"
+    home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "torch")
+    return Path(home).expanduser() / "hub" / "checkpoints"
+
+
+def unfetched(weights: str, model: str, own: Callable[[], Any]) -> str:
+    """What use of a model would download; empty if its weights are present, or ``weights`` names a file.
+
+    own: as of ``own_file``.
+    """
+    if weights:
         return ""
-    return would_download(1e6 * float(own.meta.get("_file_size", 0)), own.url)
+    file = own_file(model, own)
+    return "" if path_of(file).is_file() else would_download(1e6 * file.size_mb, file.url)
 
 
 class DownloadsWeights(Protocol):

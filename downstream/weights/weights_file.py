@@ -56,6 +56,16 @@ def read_weights(path: str | Path) -> Weights:
     return Weights(read_tensors(path, single=True), read_about(path, "about") or {})
 
 
+def latent_space_of(path: str | Path) -> str:
+    """The latent space of the codec that adapted weights were trained with, from the file's description alone; empty
+    where it states none.
+
+    Raises:
+        DataError: the file is damaged or of another format.
+    """
+    return str((read_about(path, "about") or {}).get("latent_space", ""))
+
+
 def classes_of(path: str | Path, about: Mapping[str, Any]) -> tuple[str, ...]:
     """The classes that a weights file states; empty if it states none.
 

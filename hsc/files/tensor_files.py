@@ -12,8 +12,8 @@ from __future__ import annotations
 import math
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +110,7 @@ def outline(build: Callable[[], Any], path: Path | str) -> dict[str, tuple[int, 
     import torch
 
     try:
-        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), torch.device("meta"):
+        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), torch.device("meta"), _unfilled():
             warnings.simplefilter("ignore")  # about tensors without elements; callers' comparisons refuse those
             tensors = build().state_dict(keep_vars=True)
     except (RuntimeError, ValueError, TypeError, OverflowError) as error:
@@ -119,6 +119,29 @@ def outline(build: Callable[[], Any], path: Path | str) -> dict[str, tuple[int, 
             f"{Path(path).name} describes a network that cannot be made ({reason}); get it again"
         ) from error
     return {name: tuple(getattr(tensor, "shape", ())) for name, tensor in tensors.items()}
+
+
+def _unfilled() -> AbstractContextManager[Any]:
+    """Leave tensors as they are where a network fills them with its first, often random, numbers.
+
+    Tensors without memory have none; for some of these calls torch would import its compiler first, which takes as long
+    as torch itself.
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    fills = {torch.Tensor.normal_, torch.Tensor.uniform_}
+
+    class Unfilled(TorchFunctionMode):
+        def __torch_function__(
+            self, call: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+        ) -> Any:
+            named = kwargs or {}
+            if call in fills or getattr(call, "__module__", "") == torch.nn.init.__name__:
+                return args[0] if args else named["tensor"]
+            return call(*args, **named)
+
+    return Unfilled()
 
 
 def require_room(network: Shapes, stored: Shapes, path: Path | str) -> None:

@@ -16,6 +16,8 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar, cast
 
+from hsc.errors import UnavailableError
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -32,17 +34,23 @@ class Holder:
         self._asked: dict[Hashable, int] = {}
         self._clock = 0
         self._open = 0
+        self._refused: list[Hashable] | None = None
         self._lock = threading.RLock()
 
     def __len__(self) -> int:
         return len(self._networks)
 
     def get(self, key: Hashable, build: Callable[[], T]) -> T:
-        """The network of a key; it is built if it is not held. If ``build`` raises, nothing is held."""
+        """The network of a key; it is built if it is not held. If ``build`` raises, nothing is held.
+
+        Raises:
+            UnavailableError: it is not held, and a block of ``nothing_built`` is open.
+        """
         with self._lock:
             if key in self._networks:
                 network = self._networks.pop(key)
             else:
+                self.about_to_build(key)
                 self.loads += 1
                 network = build()
             self._clock += 1
@@ -81,6 +89,28 @@ class Holder:
             with self._lock:
                 for key in [key for key, asked in self._asked.items() if asked <= began and not self._open]:
                     self._drop(key)
+
+    def about_to_build(self, key: Hashable) -> None:
+        """To be called before what takes long and is done for a network alone, such as the import of its library.
+
+        Raises:
+            UnavailableError: a block of ``nothing_built`` is open.
+        """
+        if self._refused is not None:
+            self._refused.append(key)
+            raise UnavailableError("no network is loaded here")
+
+    @contextmanager
+    def nothing_built(self) -> Iterator[list[Hashable]]:
+        """Build no network inside the block; it gives the keys that were asked for in vain.
+
+        A plug-in that asks for a network has found everything that it looks at before, such as its files.
+        """
+        before, self._refused = self._refused, []
+        try:
+            yield self._refused
+        finally:
+            self._refused = before
 
     def clear(self) -> None:
         """Release every network; one that is asked for again is built again."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +46,7 @@ def test_every_plug_in_is_shown_with_all_its_options_and_a_line_that_uses_it(
 
 def test_onnx_tells_its_options(capsys: pytest.CaptureFixture[str]) -> None:
     text = shown(capsys, "heads", "onnx")
+    assert text.startswith("onnx, a head: to be given: path\n")
     lines = [line.split(maxsplit=2) for line in text.splitlines() if line.startswith("  ")]
     options = {words[0]: words[1:] for words in lines if len(words) == 3}
     assert options["path"] == ["(required)", "text"]
@@ -72,3 +76,23 @@ def test_kinds_are_counted_and_may_be_written_in_the_singular(capsys: pytest.Cap
 def test_a_name_that_is_not_there_has_near_ones(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["heads", "onx"]) == 2
     assert capsys.readouterr().err == "error: no head is named 'onx'; did you mean onnx?\n"
+
+
+def test_lists_load_no_network_and_not_even_torch() -> None:
+    code = (
+        "import sys\nfrom benchmarks.cli.listing import REGISTRIES, main\nfor kind in REGISTRIES: main([kind])\n"
+        "from hsc.networks.network_holder import HOLDER\n"
+        "print(HOLDER.loads, *sorted({'torch', 'torchvision', 'pandas', 'onnxruntime'} & set(sys.modules)))"
+    )
+    lines = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.splitlines()
+    assert lines[-1] == "0"
+    available = {line.split()[0] for line in lines if " available " in line}
+    assert {"detector", "segmenter", "hsc", "jpeg"} <= available
+
+
+def test_a_head_whose_weights_are_missing_is_not_available(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("downstream.heads.small.packaged", lambda name: tmp_path / f"{name}.safetensors")
+    text = shown(capsys, "heads", "small")
+    assert text.startswith("small, a head: unavailable: the weights small_pyramid.safetensors are missing; train them")

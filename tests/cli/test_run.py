@@ -164,14 +164,27 @@ def test_dry_run_shows_the_plan_and_codes_nothing(tmp_path: Path, capsys: pytest
         assert "7 cells x 2 heads x 6 images" in capsys.readouterr().out
 
 
+def test_a_value_without_its_option_is_told_how_to_repeat_the_option(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as refused:
+        main([*words(tmp_path), "--codec", "blocks", "grid"])
+    assert refused.value.code == 2
+    assert capsys.readouterr().err.endswith("arguments: grid; repeat the option for each value: --codec A --codec B\n")
+
+
 @pytest.mark.parametrize(
     ("more", "cure"),
     [
         (["--codec", "blocs"], "did you mean blocks?"),
         (["--codec", "blocks(sise=4)"], "did you mean 'size'?"),
-        (["--codec", "blocks(size=fast)"], "expected int"),
+        (["--codec", "blocks(size=fast)"], "expected a whole number"),
         (["--codec", "blocks(size=[])"], "empty list"),
-        (["--codec", "blocks(size=4"], "blocks(size=4"),
+        (["--codec", "blocks(size=4"], "bracket or quote is not closed"),
+        (["--dataset", "/my photos/streets"], 'as in images(path="/my photos/streets")'),
+        (["--head", "detector.onnx"], "a path is an argument"),
+        (["--dataset", "squres"], "no data set is named 'squres'; did you mean squares?"),
+        (["--config", "nowhere.toml"], "there is no file nowhere.toml"),
         (["--anchor", "vvc"], "not among the codecs"),
         (["--require", "vvc"], "not among the codecs"),
         (["--require", "blocs"], "the required codec 'blocs' is not known; did you mean blocks?"),

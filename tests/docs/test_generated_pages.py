@@ -62,6 +62,12 @@ def test_docstrings_keep_drawings_marks_and_errors() -> None:
     assert to_rst(docstring)[:5] == ["Scale \\*a\\* by ``b_c``.", "", "::", "", "    in --> out"]
 
 
+def test_columns_after_a_name_with_a_colon_are_a_drawing() -> None:
+    docstring = "Counts.\n\n         predicted: class 0    void\n    true class c    n[c, 0]    n[c, 1]\n\nSource."
+    drawing = ["     predicted: class 0    void", "true class c    n[c, 0]    n[c, 1]"]
+    assert list(parts(docstring))[1] == ("drawing", drawing)
+
+
 def test_what_a_docstring_says_of_a_field_stands_beside_it() -> None:
     rest, said = meanings("Draws boxes. side, top: in pixels. colour: red.", ["side", "top", "colour"])
     assert rest == "Draws boxes."

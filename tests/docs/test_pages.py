@@ -21,7 +21,12 @@ from hsc.specs import parse_spec
 
 DOCS = ROOT / "docs"
 GENERATED = ("docs/_build", "docs/reference/cli", "docs/reference/plugins", "docs/start/notebook")
-MODULES = {"hsc": "hsc", "hsc.training": "hsc-training", "downstream.training": "downstream-training"}
+MODULES = {
+    "hsc": "hsc",
+    "hsc.training": "hsc-training",
+    "downstream.training": "downstream-training",
+    "benchmarks.rivals": "rivals",
+}
 FORBIDDEN = ("null ladder", "null floor", "what became of it", "by rights", "told apart", " whose ")
 HAND_WRITTEN = [
     path

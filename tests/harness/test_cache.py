@@ -406,12 +406,12 @@ def test_a_full_disk_is_one_sentence_and_what_was_there_stays(tmp_path: Path) ->
     with filled(tmp_path / "store.sqlite") as store:
         (pages,) = store._db.execute("PRAGMA page_count").fetchone()
         store._db.execute(f"PRAGMA max_page_count = {pages}")
-        record = StreamRecord("image", (999, 999), 300_000, 1.0, 1.0, 1)
+        record = StreamRecord("image", (999, 999), 9, 1.0, 1.0, 1)
         with pytest.raises(
             ResultsError,
             match=r"cannot be written: database or disk is full; see to the room .* or name another with --cache",
         ):
-            store.add({"new": (record, bytes(300_000))}, {}, {("new", "encode_s"): 1.0}, CONDITIONS)
+            store.add({"new": (record, bytes(9))}, {"new": bytes(300_000)}, {("new", "encode_s"): 1.0}, CONDITIONS)
         assert store.data(["k", "new"]) == {"k": b"bytes"}
         assert store.times("encode_s", ["k", "new"], CONDITIONS) == {"k": 0.5}
 

@@ -177,6 +177,19 @@ def test_classes_of_which_nothing_is_labelled_are_refused(tmp_path: Path) -> Non
 # Heads
 
 
+def test_a_head_that_follows_no_codec_counts_only_where_it_was_asked_for(tmp_path: Path) -> None:
+    said: list[str] = []
+    asked = configure("detection", Squares(), [Blocks(8)], [FindSquares(), GridSquares()], resamples=0)
+    for default_heads, heads in ((False, {"squares", "grid_squares"}), (True, {"squares"})):
+        config = replace(asked, default_heads=default_heads)
+        found = run(config, cache=tmp_path / "cache", executor=Inline(), tell=said.append)
+        assert {row.head for row in found.score_rows if row.head} == heads
+        assert [text for text in said if "does not offer latents" in text] == said[:1]
+    config = replace(asked, readers=asked.readers[1:], default_heads=True)
+    with pytest.raises(UsageError, match="no head can be scored: grid_squares: the codec does not offer latents"):
+        run(config, cache=tmp_path / "cache", executor=Inline())
+
+
 @pytest.mark.parametrize("dry", [True, False])
 def test_where_no_head_reads_an_original_nothing_is_coded(tmp_path: Path, dry: bool) -> None:
     with pytest.raises(UsageError, match="cannot read an original, squares-0: RuntimeError: no such layer"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from downstream.label_spaces import space_of
 from downstream.weights.state_dicts import fill, fitted, read_state
 from downstream.weights.weights_file import classes_of, packaged, read_weights
 from hsc.errors import DataError, HscError, UnavailableError
+from hsc.files.tensor_files import outline
 
 NUMBERS = [float("nan"), float("inf")]
 HEADS: dict[str, Callable[[Path], Any]] = {
@@ -217,3 +220,31 @@ def test_plain_state_dicts_are_read(tmp_path: Path) -> None:
         == read_state(str(tmp_path / "a.safetensors")).keys()
         == Toy().state_dict().keys()
     )
+
+
+def test_networks_are_loaded_without_torchs_compiler() -> None:
+    if not packaged("small_pyramid").is_file():
+        pytest.skip("the weights small_pyramid are not here")
+    code = (
+        "import sys; from downstream.heads.small import Small; assert Small().available() is None; "
+        "print('torch' in sys.modules, 'torch._dynamo' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert found.stdout == "True False\n"
+
+
+def test_an_outline_has_the_shapes_of_the_network_whatever_fills_it() -> None:
+    class Filled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(3, 5)
+            self.table = nn.Embedding(4, 2)
+            self.own = nn.Parameter(torch.empty(2, 7))
+            nn.init.trunc_normal_(self.own)
+            nn.init.xavier_uniform_(tensor=self.layer.weight)
+            nn.init.constant_(self.layer.bias, 2.0)
+            self.own.data.normal_(std=2)
+
+    shapes = {name: tuple(tensor.shape) for name, tensor in Filled().state_dict().items()}
+    assert outline(Filled, "a") == shapes
+    assert float(Filled().layer.bias.detach()[0]) == 2  # outside of an outline all is filled

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +17,7 @@ from downstream.heads.torchvision import Torchvision, _detections
 from downstream.heads.ultralytics import Ultralytics
 from downstream.label_spaces import COCO80, NUMBERS
 from downstream.ops.masks import unpack
+from downstream.weights.torchvision_zoo import DEFAULTS, checkpoints
 from hsc.errors import DataError, UnavailableError
 
 
@@ -165,3 +170,32 @@ def test_ultralytics_end_to_end(monkeypatch, tmp_path, model):
     assert torch.get_num_threads() == threads
     (tmp_path / "bad.pt").write_bytes(b"nothing")
     assert "damaged" in Ultralytics(weights=str(tmp_path / "bad.pt")).available()
+
+
+def test_default_models_are_where_torchvision_says(tmp_path):
+    import torch
+    from torchvision.models import get_model_weights
+
+    for model, file in DEFAULTS.items():
+        own = get_model_weights(model)["DEFAULT"]
+        assert file == (own.url, own.meta["_file_size"]), model
+    assert checkpoints() == Path(torch.hub.get_dir()) / "checkpoints"
+
+
+@pytest.mark.parametrize(
+    ("settings", "folder"),
+    [
+        ({"TORCH_HOME": "/a/torch", "XDG_CACHE_HOME": "/b"}, "/a/torch/hub/checkpoints"),
+        ({"XDG_CACHE_HOME": "/b"}, "/b/torch/hub/checkpoints"),
+        ({"HOME": "/c"}, "/c/.cache/torch/hub/checkpoints"),
+    ],
+)
+def test_weights_are_looked_for_where_torch_keeps_them_without_loading_it(settings, folder):
+    code = (
+        "import sys; from downstream.weights.torchvision_zoo import checkpoints; path = checkpoints(); "
+        "assert 'torch' not in sys.modules; print(path)"
+    )
+    environment = {key: value for key, value in os.environ.items() if key not in ("TORCH_HOME", "XDG_CACHE_HOME")}
+    line = [sys.executable, "-c", code]
+    found = subprocess.run(line, check=True, capture_output=True, text=True, env={**environment, **settings})
+    assert found.stdout == f"{folder}\n"

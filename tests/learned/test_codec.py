@@ -58,7 +58,7 @@ def damaged(data: bytes, count: int) -> list[bytes]:
         else:
             copy[6 + dice.randrange(2)] = dice.randrange(128)  # another size
         copies.append(sealed(bytes(copy)) if number % 2 else bytes(copy))
-    return copies
+    return [copy for copy in copies if copy != data]  # a damaged checksum that was sealed is whole again
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -110,7 +110,8 @@ def test_twenty_thousand_damaged_streams(codec_of: Codecs) -> None:
     before_kib = 0
     for number, architecture in enumerate(("bmshj2018-factorized", "bmshj2018-hyperprior", TYPICAL, "mbt2018")):
         codec = codec_of(architecture)
-        streams = damaged(codec.encode(photo(20, 30, seed=number), quality_of(codec)), 5000)
+        streams = damaged(codec.encode(photo(20, 30, seed=number), quality_of(codec)), 5500)
+        assert len(streams) >= 5000
         assert require_typed_errors(codec, streams[:500]) == 500
         before_kib = max(before_kib, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
         assert require_typed_errors(codec, streams[500:]) == len(streams) - 500

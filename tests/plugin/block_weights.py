@@ -120,14 +120,19 @@ def _is_analysis(block: Any) -> bool:
 
 
 def _probabilities(model: Any, gain: float) -> None:
-    """Scales near that of y, with some spread; means near 0; small offsets of variable-rate networks."""
-    head = [m for m in getattr(model, "entropy_parameters", model.h_s).modules() if isinstance(m, nn.Conv2d)][-1]
-    channels = CHANNELS[1]
-    head.weight.mul_(0.3)
-    head.bias[:channels] = 0.2 * gain
-    head.bias[channels:] = 0
+    """Scales around that of y, over an octave or two; means near 0; small offsets of variable-rate networks."""
     last = [m for m in model.h_a.modules() if isinstance(m, nn.Conv2d)][-1]
     last.weight.mul_(4)
+    deciding = getattr(model, "entropy_parameters", model.h_s)
+    head = [m for m in deciding.modules() if isinstance(m, nn.Conv2d)][-1]
+    inputs = torch.randn(1, next(m for m in deciding.modules() if hasattr(m, "in_channels")).in_channels, 8, 8)
+    outputs = deciding(inputs)
+    outputs = outputs - outputs.mean()
+    channels = CHANNELS[1]
+    for part, spread, centre in ((slice(channels), 0.05, 0.2), (slice(channels, None), 0.05, 0.0)):
+        if head.bias[part].numel():
+            head.weight[part] *= spread * gain / outputs.std()
+            head.bias[part] = centre * gain
     if hasattr(model, "QuantABCD"):
         model.QuantABCD[-1].weight.mul_(0.2)
         model.QuantABCD[-1].bias.fill_(0.05)

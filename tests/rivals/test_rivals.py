@@ -18,6 +18,7 @@ from benchmarks.rivals.export import export
 from benchmarks.rivals.loop import Run, learning_rate, start, train
 from benchmarks.rivals.recipe import CONFIGS, LEVELS, Recipe, read_recipe
 from hsc.errors import DataError, UsageError
+from hsc.training.bit_prices import Prices
 from hsc.training.teacher_network import Teacher, save_teacher
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -107,6 +108,9 @@ def test_training_starts_from_another_run(tmp_path, shards) -> None:
     second = start(TINY, Run(tmp_path / "second", (shards,), initial=tmp_path / "first" / "checkpoint.pt"))
     assert torch.equal(second.model.g_a[0].weight, first.averaged.g_a[0].weight)
     assert torch.equal(second.prices.log_prices, first.prices.log_prices)
+    others = dataclasses.replace(TINY, rates=tuple(2 * rate for rate in TINY.rates))
+    third = start(others, Run(tmp_path / "third", (shards,), initial=tmp_path / "first" / "checkpoint.pt"))
+    assert torch.equal(third.prices.log_prices, Prices(others.rates).log_prices)
     other = dataclasses.replace(TINY, n=16)
     with pytest.raises(UsageError, match="checkpoint"):
         start(other, Run(tmp_path / "other", (shards,), initial=tmp_path / "first" / "checkpoint.pt"))

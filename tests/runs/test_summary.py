@@ -214,7 +214,7 @@ def test_too_few_images_never_give_a_verdict() -> None:
     summary = summary_of(results([replace(row, images=9) for row in SCORES], few))
     assert {word for row in summary.rows for word in row.verdicts} == {None, "no interval"}
     assert summary.findings[0].behind == ()
-    assert any("9 different images, at least 10 are needed" in note for note in summary.notes)
+    assert any("9 distinct images, at least 10 are needed" in note for note in summary.notes)
 
 
 def test_heads_are_lettered_and_those_without_a_rival_are_named_below() -> None:

@@ -308,7 +308,7 @@ def test_scores_without_interval_say_why_and_times_do_not() -> None:
     assert sentences.too_little(results().scores) == []
     few = results([replace(STREAM, images=3), replace(HEAD, images=3)])
     assert sentences.too_little(few.scores) == [
-        "No interval, no verdict and nothing in bold: 3 different images, at least 10 are needed."
+        "No interval, no verdict and nothing in bold: 3 distinct images, at least 10 are needed."
     ]
 
 

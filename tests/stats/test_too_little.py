@@ -26,8 +26,9 @@ from benchmarks.harness.progress import Silent
 from benchmarks.reporting import html
 from benchmarks.reporting.save_run import write
 from benchmarks.runs.run_folder import load
-from benchmarks.runs.sentences import too_little, verdict, verdicts
+from benchmarks.runs.sentences import too_little, verdicts
 from benchmarks.runs.tables import blocks
+from benchmarks.runs.verdicts import verdict
 from benchmarks.stats.bootstrap import MIN_IMAGES, MIN_OBJECTS, Bootstrap, side_of_zero, why_no_interval
 from benchmarks.stats.metric_facts import TIMES
 from downstream.heads.fidelity import Psnr
@@ -125,7 +126,7 @@ def test_few_images_have_no_interval_anywhere(images: int, head: Any, tmp_path: 
     found = outcome(tmp_path, Squares(images), "reconstruction" if isinstance(head, Psnr) else "detection", head)
     assert any(c.kind == "noise_floor_rate" for c in found.comparison_rows)
     assert any(c.kind == "lead_at_rate" for c in found.comparison_rows) or images == 9
-    assert_nothing_is_sure(found, f"{images} different image{'s' * (images > 1)}, at least 10 are needed")
+    assert_nothing_is_sure(found, f"{images} distinct image{'s' * (images > 1)}, at least 10 are needed")
 
 
 def test_enough_of_all_have_intervals_and_a_verdict(tmp_path: Path) -> None:
@@ -147,7 +148,7 @@ def test_enough_of_all_have_intervals_and_a_verdict(tmp_path: Path) -> None:
 
 
 def test_a_hundred_copies_of_one_image_are_one(tmp_path: Path) -> None:
-    assert_nothing_is_sure(outcome(tmp_path, Static(images=12)), "1 different image, at least 10 are needed")
+    assert_nothing_is_sure(outcome(tmp_path, Static(images=12)), "1 distinct image, at least 10 are needed")
 
 
 @pytest.mark.parametrize(
@@ -155,7 +156,7 @@ def test_a_hundred_copies_of_one_image_are_one(tmp_path: Path) -> None:
     [
         (Sparse(images=12, objects=19, crowds=17), "19 labelled objects, at least 20 are needed"),
         (Sparse(images=12, objects=1), "1 labelled object, at least 20 are needed"),
-        (Sparse(images=12, objects=27), "9 different images with a labelled object, at least 10 are needed"),
+        (Sparse(images=12, objects=27), "9 distinct images with a labelled object, at least 10 are needed"),
         (Spread(images=12, objects=12), "12 labelled objects, at least 20 are needed"),
     ],
 )
@@ -191,7 +192,7 @@ def test_objects_count_where_masks_are_scored_and_where_predictions_stand_in(tmp
 
 def test_label_maps_go_by_images_and_a_rare_class_has_no_band(tmp_path: Path) -> None:
     few = outcome(tmp_path, Greys(), "segmentation", ReadGrey())
-    assert_nothing_is_sure(few, "2 different images, at least 10 are needed")
+    assert_nothing_is_sure(few, "2 distinct images, at least 10 are needed")
     enough = outcome(tmp_path, Greys(images=12), "segmentation", ReadGrey())
     ends = {
         row.part: row for row in enough.score_rows if (row.metric, row.codec, row.point) == ("iou", "blocks", "size=2")
@@ -205,7 +206,7 @@ def test_label_maps_go_by_images_and_a_rare_class_has_no_band(tmp_path: Path) ->
 def test_rates_that_were_matched_are_compared_without_a_verdict(tmp_path: Path) -> None:
     found = outcome(tmp_path, Squares(9), codecs=["jpeg", "webp"], anchors=["jpeg"], match_bpp=(1.0, 2.0))
     assert any((c.kind, c.metric) == ("lead_at_rate", "ap") for c in found.comparison_rows)
-    assert_nothing_is_sure(found, "9 different images, at least 10 are needed")
+    assert_nothing_is_sure(found, "9 distinct images, at least 10 are needed")
 
 
 def test_few_draws_are_no_interval_either(tmp_path: Path) -> None:
@@ -255,7 +256,7 @@ def claim(folder: Path) -> None:
 
 def test_the_page_and_the_paper_say_why_and_set_nothing_in_bold(few: Path, tmp_path: Path) -> None:
     page = (few / "report.html").read_text("utf-8")
-    assert "3 different images, at least 10 are needed" in page
+    assert "3 distinct images, at least 10 are needed" in page
     assert "Without intervals." in page
     assert "▼ worse" not in page
     assert paper([str(few), "--out", str(tmp_path / "paper")]) == 0
@@ -263,9 +264,9 @@ def test_the_page_and_the_paper_say_why_and_set_nothing_in_bold(few: Path, tmp_p
     for part in ("frozen-rates", "frozen-bd", "frozen-points", "frozen-curves"):
         text = next(text for name, text in parts.items() if part in name)
         assert r"\textbf{" not in text.replace(r"\textbf{squares}", "")
-        assert "No interval, no verdict and nothing in bold: 3 different images, at least 10 are needed." in text
+        assert "No interval, no verdict and nothing in bold: 3 distinct images, at least 10 are needed." in text
         assert "In brackets" not in text
-    assert "3 different images" in parts["methods.tex"]
+    assert "3 distinct images" in parts["methods.tex"]
     assert "Intervals are where" not in parts["methods.tex"]
     assert json.loads((few / "run.json").read_text())["least_for_intervals"] == {
         "images": 10,
@@ -303,4 +304,4 @@ def test_verify_finds_an_honest_small_run_right_and_intervals_it_cannot_have_wro
     assert code == 1
     text = failures(found)
     assert "bpp has the interval" in text
-    assert "3 different images, at least 10 are needed" in text
+    assert "3 distinct images, at least 10 are needed" in text

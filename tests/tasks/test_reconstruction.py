@@ -188,6 +188,18 @@ def test_the_frechet_distance_is_that_of_normal_distributions() -> None:
         distance(few[:1], few)
 
 
+@pytest.mark.parametrize(("one", "other"), [(90, 90), (90, 20), (32, 33), (20, 20)])
+def test_many_patches_give_the_same_distance_as_the_product_of_all_of_them(one: int, other: int) -> None:
+    dice = np.random.default_rng(2)
+    first, second = dice.normal(0, 1, (one, 32)), np.maximum(dice.normal(0.1, 1, (other, 32)), 0)
+    a, b = ((x - x.mean(0)) / np.sqrt(len(x) - 1) for x in (first, second))
+    whole = np.linalg.svd(a @ b.T, compute_uv=False)  # patches x patches
+    shift = first.mean(0) - second.mean(0)
+    assert distance(first, second) == pytest.approx(
+        shift @ shift + np.sum(a * a) + np.sum(b * b) - 2 * whole.sum(), abs=1e-9
+    )
+
+
 def test_fid_is_over_all_patches_of_the_set() -> None:
     dice = np.random.default_rng(1)
     pairs = [FeaturePair(*dice.normal(0, 1, (2, 3, 5)).astype(np.float32)) for _ in range(2)]

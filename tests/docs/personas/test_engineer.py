@@ -30,7 +30,7 @@ def measurement() -> str:
     """The line of guides/choosing-a-quality.md, with the detector and the photos of guides/own-detector.md."""
     own = command("guides/own-detector.md", "onnx(path=", "--limit")
     line = command("guides/choosing-a-quality.md", "--repeats")
-    return changed(line, {"--head detector": f"{option(own, '--head')} {option(own, '--dataset')}"})
+    return changed(line, {"--head small": f"{option(own, '--head')} {option(own, '--dataset')}"})
 
 
 def points_of(folder: Path) -> dict[tuple[str, str], dict[str, float]]:
@@ -94,7 +94,7 @@ def test_the_setting_holds_on_other_photos(tmp_path: Path) -> None:
     setting = assert_chosen(printed, tmp_path / "used" / "results" / "runs" / "camera", SHARE)
     line = command("guides/choosing-a-quality.md", "--out results/runs/check")
     own = command("guides/own-detector.md", "onnx(path=", "--limit")
-    line = changed(line, {option(line, "--codec"): f"--codec '{setting}'", "--head detector": option(own, "--head")})
+    line = changed(line, {option(line, "--codec"): f"--codec '{setting}'", "--head small": option(own, "--head")})
     line = changed(line, {option(line, "--dataset"): option(own, "--dataset")})
     second = Reader(tmp_path / "others", cache, limit=None)
     second.run(line)

@@ -1,0 +1,1 @@
+"""What a cache holds, what of it can go, and whether it is sound."""
