@@ -42,7 +42,9 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         help="weights of hsc.training.teacher for the loss machine; several are used in turn, one per step",
     )
-    command.add_argument("--initial", type=Path, help="start from the averaged weights of this checkpoint.pt")
+    command.add_argument(
+        "--initial", type=Path, help="start from the averaged weights of this checkpoint.pt, or a weights file"
+    )
     command.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (%(default)s)")
     command.add_argument(
         "--bf16", action="store_true", help="compute convolutions in bfloat16: faster where the processor supports it"

@@ -26,6 +26,7 @@ from benchmarks.rivals.recipe import Recipe
 from hsc.devices import usable
 from hsc.entropy_coding.container import QUALITY_STEPS
 from hsc.errors import DataError, UsageError
+from hsc.files.tensor_files import read_tensors
 from hsc.training.bit_prices import Prices
 from hsc.training.checkpoint_file import keep, resume
 from hsc.training.losses import pixel_loss, teacher_loss, where_loss
@@ -100,9 +101,9 @@ class _Plain:
 
 
 def start(recipe: Recipe, run: Run) -> State:
-    """The state before the first step, with random weights from the recipe's seed or those of a checkpoint.
+    """The state before the first step, with random weights from the recipe's seed or those of a file.
 
-    The prices of bits are the checkpoint's, too, where its rates are the recipe's.
+    The prices of bits are a checkpoint's, too, where its rates are the recipe's.
 
     Raises:
         UsageError: the initial weights are of another network.
@@ -112,13 +113,8 @@ def start(recipe: Recipe, run: Run) -> State:
     where = nn.Conv2d(recipe.m, 1, 1)
     prices = Prices(recipe.rates)
     if run.initial is not None:
-        try:
-            content = torch.load(run.initial, weights_only=True, map_location="cpu")
-            model.load_state_dict(content["averaged"])
-            if json.loads(content["plain"]["recipe"])["rates"] == list(recipe.rates):
-                prices.log_prices = content["plain"]["log_prices"]
-        except Exception as error:  # torch.load raises many kinds of errors for a damaged file
-            raise UsageError(f"{run.initial} is not a checkpoint of such a network: {error}") from error
+        log_prices = _start_from(run.initial, model, recipe)
+        prices.log_prices = prices.log_prices if log_prices is None else log_prices
     model, where = model.to(run.device).train(), where.to(run.device)
     trained = network.parameters(model)
     groups = [
@@ -127,6 +123,30 @@ def start(recipe: Recipe, run: Run) -> State:
         {"params": trained.quantiles, "factor": _QUANTILES_RATE / recipe.learning_rate},
     ]
     return State(model, copy.deepcopy(model), where, torch.optim.Adam(groups, lr=recipe.learning_rate), prices)
+
+
+def _start_from(path: Path, model: Any, recipe: Recipe) -> Tensor | None:
+    """Give a network the parameters of a checkpoint or of a weights file.
+
+    The logarithms of the prices of bits are given back where the checkpoint's rates are the recipe's, else None.
+
+    Raises:
+        UsageError: the file is no such file, or is of another network.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            stored, plain = read_tensors(path, single=True), None
+        else:
+            content = torch.load(path, weights_only=True, map_location="cpu")
+            stored, plain = content["averaged"], content["plain"]
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                parameter.copy_(stored[name].reshape(parameter.shape))
+        if plain and json.loads(plain["recipe"])["rates"] == list(recipe.rates):
+            return plain["log_prices"]  # type: ignore[no-any-return]
+    except Exception as error:  # torch.load raises many kinds of errors for a damaged file
+        raise UsageError(f"{path} is no checkpoint or weights file of such a network: {error}") from error
+    return None
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:

@@ -22,8 +22,12 @@ from benchmarks.cli.run_parser import parser as run_parser
 from benchmarks.stats.anchors import FRONT
 from downstream.api import HEADS
 
-CARDS = sorted([*ROOT.glob("hsc/pretrained/*.md"), *ROOT.glob("downstream/weights/*.md")])
-CONFIGS = sorted(ROOT.glob("hsc/training/configs/*.toml"))
+CARDS = sorted(
+    card
+    for folder in ("hsc/pretrained", "downstream/weights", "benchmarks/learned/weights")
+    for card in (ROOT / folder).glob("*.md")
+)
+CONFIGS = sorted([*ROOT.glob("hsc/training/configs/*.toml"), *ROOT.glob("benchmarks/rivals/configs/*.toml")])
 MODULES = (
     "hsc",
     "hsc.training",
@@ -31,6 +35,7 @@ MODULES = (
     "hsc.training.light",
     "hsc.weights.convert_stylegan2",
     "downstream.training",
+    "benchmarks.rivals",
     "benchmarks.datasets.roadscenes",
 )
 """What is started as ``python -m``, beside ``benchmarks.run``."""
@@ -41,7 +46,7 @@ REGISTRIES: dict[str, Any] = {
 _LINE = re.compile(r"\s*(?:for [^;]*; do |\w+=\S* |)(?:hsc-bench|python|torchrun)\s")
 _START = re.compile(r"(?:hsc-bench|-m) [a-z][\w.-]*")
 _END = re.compile(r"[;|<>&]|#|\s{3,}\(|$")
-_FORMER = re.compile(r"python -m benchmarks\.(?!run\b|datasets\b)[a-z_]+")
+_FORMER = re.compile(r"python -m benchmarks\.(?!run\b|datasets\b|rivals\b)[a-z_]+")
 
 
 class RefusedError(Exception):

@@ -111,6 +111,10 @@ def test_training_starts_from_another_run(tmp_path, shards) -> None:
     others = dataclasses.replace(TINY, rates=tuple(2 * rate for rate in TINY.rates))
     third = start(others, Run(tmp_path / "third", (shards,), initial=tmp_path / "first" / "checkpoint.pt"))
     assert torch.equal(third.prices.log_prices, Prices(others.rates).log_prices)
+    export(TINY, tmp_path / "first" / "checkpoint.pt", tmp_path / "first.safetensors")
+    fourth = start(TINY, Run(tmp_path / "fourth", (shards,), initial=tmp_path / "first.safetensors"))
+    torch.testing.assert_close(fourth.model.g_a[0].weight, first.averaged.g_a[0].weight, atol=1e-3, rtol=1e-3)
+    assert torch.equal(fourth.model.Gain, first.averaged.Gain)
     other = dataclasses.replace(TINY, n=16)
     with pytest.raises(UsageError, match="checkpoint"):
         start(other, Run(tmp_path / "other", (shards,), initial=tmp_path / "first" / "checkpoint.pt"))
