@@ -46,7 +46,7 @@ REGISTRIES: dict[str, Any] = {
 _LINE = re.compile(r"\s*(?:for [^;]*; do |\w+=\S* |)(?:hsc-bench|python|torchrun)\s")
 _START = re.compile(r"(?:hsc-bench|-m) [a-z][\w.-]*")
 _END = re.compile(r"[;|<>&]|#|\s{3,}\(|$")
-_FORMER = re.compile(r"python -m benchmarks\.(?!run\b|datasets\b|rivals\b)[a-z_]+")
+_FORMER = re.compile(r"python -m benchmarks\.(?!run\b|datasets\b|rivals\b|studies\b)[a-z_]+")
 
 
 class RefusedError(Exception):
