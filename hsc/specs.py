@@ -81,7 +81,7 @@ def parse_spec(text: str) -> Spec:
     name, rest = match.group(1), text[match.end() :]
     if not rest:
         return Spec(name)
-    if rest.startswith("(") and rest.count("(") > rest.count(")"):
+    if rest.startswith("(") and not rest.rstrip().endswith(")"):
         raise SpecError(f"cannot read the spec {text!r}: {_UNCLOSED}")
     if not (rest.startswith("(") and rest.rstrip().endswith(")")):
         raise SpecError(f"cannot read the spec {text!r}: after {name!r} came {rest!r}, expected (key=value, ...)")

@@ -12,7 +12,6 @@ from benchmarks.cli.command import DONE, new_parser, run
 from benchmarks.harness.given_names import taken_names
 from benchmarks.harness.operating_points import curve_label
 from benchmarks.harness.progress import Bar
-from benchmarks.reporting.images.contact_sheet import sheet
 from benchmarks.text import one_line
 from downstream.api import HEADS
 
@@ -74,6 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _draw(options: argparse.Namespace) -> int:
+    from benchmarks.reporting.images.contact_sheet import sheet
+
     named = taken_names(CODECS, [options.codec, *options.against], lambda spec: [curve_label(CODECS.build(spec))])
     codec, *against = [CODECS.build(spec) for spec in named.specs]
     task = TASKS.build(options.task)

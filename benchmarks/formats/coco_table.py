@@ -52,13 +52,14 @@ class CocoTable(Mapping[str, Any]):
         masks = tuple(record.get("segmentation") for record in records)
         try:
             boxes = np.array([[float(number) for number in record["bbox"]] for record in records], np.float64)
+            boxes = boxes.reshape(len(records), 4)
             areas = [float(record.get("area", record["bbox"][2] * record["bbox"][3])) for record in records]
             return cls(
                 tuple(coco["images"]),
                 tuple(coco["categories"]),
                 np.array([record["image_id"] for record in records], np.int64),
                 np.array([record["category_id"] for record in records], np.int64),
-                boxes.reshape(len(records), 4),
+                boxes,
                 np.array(areas, np.float64),
                 np.array([int(record.get("iscrowd", 0)) for record in records], bool),
                 masks if any(runs is not None for runs in masks) else None,

@@ -89,6 +89,8 @@ def test_every_codec_and_head_that_a_command_names_can_be_parsed(path: Path) -> 
         re.findall(r"@[A-Z]+\.register\(\"([a-z0-9_]+)\"", text)
     )
     for block, words in commands(path):
+        if words[0] == "ray":
+            continue
         for option, spec in itertools.pairwise(words):
             registry = {"--codec": CODECS, "--head": HEADS}.get(option)
             if registry is None or parse_spec(spec).name in own:

@@ -176,7 +176,7 @@ def answered(cell: int, codec: Any, heads: Sequence[Any]) -> Answer:
     (answer,) = measure(job(cell, codec, heads))
     assert answer.stream is not None
     assert answer.stream.status == "ok", answer.stream.reason
-    assert [record.reason for record in answer.predictions.values()] == [""] * len(heads)
+    assert [record.reason for record in answer.readings.values()] == [""] * len(heads)
     return answer
 
 
@@ -219,7 +219,7 @@ def test_three_heads_of_a_kind_are_built_three_times_in_eight_jobs_and_not_on_th
     before = HOLDER.loads
     answers = [answered(cell, codec, heads) for cell in range(8)]
     assert HOLDER.loads - before == 3
-    times = [record.head_s for answer in answers for record in answer.predictions.values()]
+    times = [record.head_s for answer in answers for record in answer.readings.values()]
     assert len(times) == 24
     assert max(times) < PAUSE
     assert all(answer.latents_s is None or answer.latents_s < PAUSE for answer in answers)
@@ -251,7 +251,7 @@ def test_what_is_built_while_the_clock_runs_is_timed_again(
     answered(0, Verbatim(), [head])
     HOLDER.clear()  # as where the file was changed: the head was warm, its network is not here any more
     before = HOLDER.loads
-    assert answered(1, Verbatim(), [head]).predictions["head 0", "image"].head_s < PAUSE
+    assert answered(1, Verbatim(), [head]).readings["head 0", "image"].head_s < PAUSE
     assert HOLDER.loads - before == 1
 
 

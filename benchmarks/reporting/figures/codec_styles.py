@@ -54,11 +54,8 @@ def styles_of(codecs: Iterable[str]) -> dict[str, Style]:
 
 def _style(slot: int) -> Style:
     turn = slot // len(COLOURS)
-    return Style(
-        COLOURS[slot % len(COLOURS)],
-        MARKERS[(slot + _MARKER_SHIFT * turn) % len(MARKERS)],
-        DASHES[slot % len(DASHES)],
-    )
+    marker = (slot + _MARKER_SHIFT * turn) % len(MARKERS)
+    return Style(COLOURS[slot % len(COLOURS)], MARKERS[marker], DASHES[(marker + turn) % len(DASHES)])
 
 
 @functools.cache
