@@ -126,8 +126,11 @@ def test_where_every_curve_is_refused_the_reasons_stand_below(run: Run) -> None:
 
 def test_date_version_commit_and_how_to_verify(run: Run) -> None:
     text = origin_line(run)
-    for words in ("Date not recorded", "HSC-Bench 0.1.0", "commit ", "hsc-bench verify FOLDER"):
+    for words in ("Run of 20", "HSC-Bench 0.1.0", "commit ", "hsc-bench verify FOLDER"):
         assert words in text
+    assert "not committed" not in text
+    undated = {name: value for name, value in run.about.items() if name != "date"}
+    assert "Date not recorded" in origin_line(dataclasses.replace(run, about=undated))
     about = {**run.about, "date": "2026-03-04T05:06:07+00:00", "environment": {"commit": "a" * 40, "packages": {}}}
     text = origin_line(dataclasses.replace(run, about=about))
     assert "Run of 2026-03-04 05:06 UTC" in text
