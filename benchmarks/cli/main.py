@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -81,6 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = f"did you mean {' or '.join(near)}?" if near else "hsc-bench --help lists them"
         sys.stderr.write(f"error: hsc-bench has no command {name!r}; {hint}\n")
         return REFUSED
+    if argv is None and {"-h", "--help"} & set(arguments):  # numpy starts its threads when it is imported
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     module = importlib.import_module(f"benchmarks.cli.{COMMANDS[name].module}")
     code: int = module.main(arguments[1:])
     return code
