@@ -97,10 +97,13 @@ def load(path: Path, architecture: str = "") -> Network:
     return Network(known, model.eval().requires_grad_(False), tables)
 
 
-def save(model: nn.Module, architecture: str, path: Path, about: Mapping[str, Any] | None = None) -> None:
+def save(
+    model: nn.Module, architecture: str, path: Path, about: Mapping[str, Any] | None = None, *, whole: bool = False
+) -> None:
     """Write a network's parameters as a safetensors file that ``load`` reads; the file appears whole or not at all.
 
-    Tables and other derived tensors are left out. about: plain values for people, such as data, steps and scores.
+    Tables and other derived tensors are left out, unless ``whole``: then CompressAI's own classes read the file, too.
+    about: plain values for people, such as data, steps and scores.
 
     Raises:
         UsageError: the path does not end in .safetensors.
@@ -112,7 +115,8 @@ def save(model: nn.Module, architecture: str, path: Path, about: Mapping[str, An
     sizes: Any = model
     stated = {"class": ARCHITECTURES[architecture].name, "N": int(sizes.N), "M": int(sizes.M)}
     metadata = {"architecture": json.dumps(stated), "about": json.dumps(dict(about or {}), sort_keys=True)}
-    tensors = {name: parameter.detach().cpu().contiguous() for name, parameter in model.named_parameters()}
+    kept = model.state_dict() if whole else dict(model.named_parameters())
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in kept.items()}
     with replacing(path) as part:
         save_file(tensors, part, metadata=metadata)
 

@@ -7,9 +7,6 @@ weights as an uninterrupted one with the same number of threads.
 from __future__ import annotations
 
 import copy
-import csv
-import dataclasses
-import json
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -17,20 +14,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmarks.learned.checkpoints import SUFFIX
+from benchmarks.learned.networks import load
 from benchmarks.rivals import network
+from benchmarks.rivals.network import ARCHITECTURE
 from benchmarks.rivals.recipe import Recipe
 from hsc.devices import usable
 from hsc.entropy_coding.container import QUALITY_STEPS
 from hsc.errors import DataError, UsageError
-from hsc.files.tensor_files import read_tensors
 from hsc.training.bit_prices import Prices
-from hsc.training.checkpoint_file import keep, resume
+from hsc.training.checkpoint_file import keep, read, recipe_in, resume
+from hsc.training.log_file import append_row
 from hsc.training.losses import pixel_loss, teacher_loss, where_loss
-from hsc.training.shards import Batch, Crops, read_frames
+from hsc.training.optimisation import learning_rate_at, take_step, update_average
+from hsc.training.recipe_file import as_json, require_same
+from hsc.training.sampling import crops_of, on_device, seed_of
+from hsc.training.shards import Batch, read_frames
+from hsc.training.state import Run
 from hsc.training.teacher_network import Teacher, load_teacher
 
 _LOG_EVERY = 50
@@ -41,19 +44,6 @@ _MSE_SCALE = 127.5**2 / 100
 """Brings the mean square error of pixels from -1 to 1 near the size of the other loss, so that prices start alike."""
 
 Report = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Run:
-    """The paths and the device of a run; fields as in ``hsc.training.state.Run``, but data is a list of folders."""
-
-    out: Path
-    data: tuple[Path, ...]
-    teachers: tuple[Path, ...] = ()
-    initial: Path | None = None
-    device: str = "cpu"
-    bf16: bool = False
-    workers: int = 0
 
 
 class Losses(NamedTuple):
@@ -82,21 +72,24 @@ class State:
     seconds: float = 0.0
 
 
-class _Plain:
-    """Plain values of a state as a part of a checkpoint."""
+class Plain:
+    """The plain values of a state, as the part "plain" of a checkpoint in ``path``."""
 
-    def __init__(self, recipe: Recipe, state: State) -> None:
-        self.recipe, self.state = recipe, state
+    def __init__(self, recipe: Recipe, state: State, path: Path) -> None:
+        self.recipe, self.state, self.path = recipe, state, path
 
     def state_dict(self) -> dict[str, Any]:
-        recipe = json.dumps(dataclasses.asdict(self.recipe))
-        return {"recipe": recipe, "log_prices": self.state.prices.log_prices, "seconds": self.state.seconds} | {
-            "source": self.state.source
-        }
+        state = self.state
+        kept = {"log_prices": state.prices.log_prices, "seconds": state.seconds, "source": state.source}
+        return {"recipe": as_json(self.recipe), **kept}
 
     def load_state_dict(self, values: dict[str, Any]) -> None:
-        if json.loads(values["recipe"]) != json.loads(json.dumps(dataclasses.asdict(self.recipe))):
-            raise DataError("it is of another recipe")
+        """Take the prices and the seconds of a checkpoint of the same recipe.
+
+        Raises:
+            DataError: it is of another recipe.
+        """
+        require_same(self.recipe, recipe_in(values, self.path), self.path)
         self.state.prices.log_prices, self.state.seconds = values["log_prices"], values["seconds"]
 
 
@@ -134,33 +127,29 @@ def _start_from(path: Path, model: Any, recipe: Recipe) -> Tensor | None:
         UsageError: the file is no such file, or is of another network.
     """
     try:
-        if path.suffix == ".safetensors":
-            stored, plain = read_tensors(path, single=True), None
-        else:
-            content = torch.load(path, weights_only=True, map_location="cpu")
-            stored, plain = content["averaged"], content["plain"]
+        content = {} if path.suffix == SUFFIX else read(path)
+        stored = content["averaged"] if content else dict(load(path, ARCHITECTURE).model.named_parameters())
         with torch.no_grad():
             for name, parameter in model.named_parameters():
                 parameter.copy_(stored[name].reshape(parameter.shape))
-        if plain and json.loads(plain["recipe"])["rates"] == list(recipe.rates):
+        plain = content.get("plain")
+        if plain and recipe_in(plain, path)["rates"] == list(recipe.rates):
             return plain["log_prices"]  # type: ignore[no-any-return]
-    except Exception as error:  # torch.load raises many kinds of errors for a damaged file
+    except (DataError, KeyError, RuntimeError, AttributeError) as error:
         raise UsageError(f"{path} is no checkpoint or weights file of such a network: {error}") from error
     return None
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
-    """The learning rate of a step: a linear warm-up, then constant, then half a cosine down to a fiftieth."""
-    decay = max(0.0, step / recipe.steps - 0.5) * 2
-    warmup = min(1.0, (step + 1) / recipe.warmup)
-    return float(recipe.learning_rate * warmup * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * decay))))
+    """The learning rate of a step: a linear warm-up, then constant, then half a cosine from half of the steps on."""
+    return learning_rate_at(recipe.learning_rate, step, recipe.warmup, max(0.0, step / recipe.steps - 0.5) * 2)
 
 
 def advance(recipe: Recipe, run: Run, state: State, teachers: Sequence[Teacher], batch: Batch) -> Losses:
     """Train one step on a batch, and return its losses."""
-    seed = int(np.random.default_rng([recipe.seed, 3, state.step]).integers(1 << 62))
+    seed = seed_of(recipe, state.step)
     torch.manual_seed(seed)
-    batch = Batch(*(tensor.to(run.device, non_blocking=True) for tensor in batch))
+    batch = on_device(batch, run)
     count, pixels = len(batch.images), batch.images.shape[2] * batch.images.shape[3]
     quality = state.prices.draw(count, torch.Generator().manual_seed(seed))
     level = (quality.float() / QUALITY_STEPS - 1).to(run.device)
@@ -180,26 +169,18 @@ def advance(recipe: Recipe, run: Run, state: State, teachers: Sequence[Teacher],
                 seen = teacher(decoded)
             distortion = distortion + recipe.teacher * teacher_loss(seen, original, batch.weight)
     loss = (distortion + state.prices.price(quality).to(run.device) * bpp).mean()
-    quantiles = state.model.entropy_bottleneck.loss()
-    _step(recipe, state, loss + quantiles)
+    trained = network.parameters(state.model)
+    take_step(
+        state.optimizer,
+        loss + state.model.entropy_bottleneck.loss(),  # of the quantiles, and of nothing else
+        learning_rate(recipe, state.step),
+        [*trained.transforms, *trained.prior],
+        _MAX_GRADIENT_NORM,
+    )
     state.prices.learn(quality, bpp)
     state.step += 1
-    keep_share = min(recipe.average, state.step / (10 + state.step))
-    with torch.no_grad():
-        torch._foreach_lerp_(list(state.averaged.parameters()), list(state.model.parameters()), 1 - keep_share)
+    update_average(state.averaged, state.model, recipe.average, state.step)
     return Losses(*(value.detach().cpu() for value in (level, distortion, bpp, error * 127.5**2)))
-
-
-def _step(recipe: Recipe, state: State, loss: Tensor) -> None:
-    """One step of the optimizer. The quantiles' loss has no gradient for other parameters, nor the other way round."""
-    for group in state.optimizer.param_groups:
-        group["lr"] = learning_rate(recipe, state.step) * group["factor"]
-    state.optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    trained = network.parameters(state.model)
-    norm = nn.utils.clip_grad_norm_([*trained.transforms, *trained.prior], _MAX_GRADIENT_NORM)
-    if bool(torch.isfinite(norm)):  # one bad batch must not end a run
-        state.optimizer.step()
 
 
 def train(
@@ -219,20 +200,19 @@ def train(
     usable(run.device)
     if recipe.loss == "machine" and recipe.teacher and not run.teachers:
         raise UsageError("the loss machine needs at least one --teacher, made with python -m hsc.training.teacher")
-    frames = read_frames(*run.data)
+    frames = read_frames(run.data)
     teachers = [load_teacher(path).to(run.device) for path in run.teachers]
     run.out.mkdir(parents=True, exist_ok=True)
     state = start(recipe, run)
     state.source = frames.source
     parts = {name: getattr(state, name) for name in ("model", "averaged", "where", "optimizer")}
-    parts["plain"] = _Plain(recipe, state)
     checkpoint = run.out / "checkpoint.pt"
+    parts["plain"] = Plain(recipe, state, checkpoint)
     state.step = resume(checkpoint, parts)
     last = min(recipe.steps, stop_at or recipe.steps)
     began = saved = time.monotonic()
     before, recent = state.seconds, []
-    crops = Crops(frames, recipe.seed, recipe.batch, recipe.crop, recipe.objects, recipe.rarity)
-    for batch in crops.of(range(state.step, last), run.workers):
+    for batch in crops_of(recipe, frames).of(range(state.step, last), run.workers):
         recent.append(advance(recipe, run, state, teachers, batch))
         state.seconds = before + time.monotonic() - began
         if state.step % _LOG_EVERY == 0 or state.step == last:
@@ -247,7 +227,7 @@ def train(
 def _log(recipe: Recipe, state: State, recent: list[Losses], path: Path) -> str:
     """Append the means of recent steps to the log, and return them as one line for people."""
     losses = Losses(*(torch.cat(column) for column in zip(*recent, strict=True)))
-    row: dict[str, float] = {"step": state.step, "seconds": round(state.seconds, 1)}
+    row: dict[str, float] = {"step": state.step, "seconds": state.seconds}
     row |= {name: float(getattr(losses, name).mean()) for name in ("distortion", "bpp", "mse")}
     for level in range(len(recipe.rates)):
         near = losses.level.round() == level
@@ -255,12 +235,7 @@ def _log(recipe: Recipe, state: State, recent: list[Losses], path: Path) -> str:
         row[f"psnr_{level}"] = 10 * math.log10(255**2 / float(losses.mse[near].mean())) if near.any() else math.nan
         row[f"price_{level}"] = float(state.prices.log_prices[level].exp())
         row[f"gain_{level}"] = float(state.model.Gain[level].detach().abs())
-    fresh = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(row))
-        if fresh:
-            writer.writeheader()
-        writer.writerow({name: f"{value:.6g}" for name, value in row.items()})
+    append_row(path, row)
     left_s = state.seconds / state.step * (recipe.steps - state.step)
     points = " ".join(f"{row[f'bpp_{level}']:.3f}:{row[f'psnr_{level}']:.1f}" for level in range(len(recipe.rates)))
     return (

@@ -16,8 +16,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from benchmarks.learned.networks import new_model
+from benchmarks.learned.package import imported
 from benchmarks.rivals.recipe import LEVELS, Recipe
 
+ARCHITECTURE = "mbt2018-mean-vbr"
 _LEAST_LIKELIHOOD = 1e-9
 _FIRST_SPREAD = 1.0
 
@@ -31,12 +34,14 @@ class Coded(NamedTuple):
 
 
 def build(recipe: Recipe) -> Any:
-    """A network with random weights, whose offsets of the reconstruction are 0."""
-    from compressai.entropy_models import EntropyBottleneck
-    from compressai.models.vbr import MeanScaleHyperpriorVbr
+    """A network with random weights; its offsets of the reconstruction are 0.
 
-    model = MeanScaleHyperpriorVbr(N=recipe.n, M=recipe.m)
-    model.entropy_bottleneck = EntropyBottleneck(recipe.n, init_scale=_FIRST_SPREAD)  # the default starts at 0.1 bpp
+    Raises:
+        UnavailableError: CompressAI is not installed.
+    """
+    bottleneck = imported("compressai.entropy_models").EntropyBottleneck
+    model: Any = new_model(ARCHITECTURE, (recipe.n, recipe.m), variable_step=False)
+    model.entropy_bottleneck = bottleneck(recipe.n, init_scale=_FIRST_SPREAD)  # the default starts at 0.1 bpp
     offset = model.QuantABCD[-1]
     with torch.no_grad():
         offset.weight.zero_()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hsc.errors import UsageError
+from hsc.training import recipe_file
 
 CONFIGS = Path(__file__).parent / "configs"
 LEVELS = 8
@@ -66,20 +64,4 @@ def read_recipe(name: str) -> Recipe:
     Raises:
         UsageError: there is no such recipe, it cannot be read, or a field is unknown or out of its range.
     """
-    path = Path(name) if name.endswith(".toml") else CONFIGS / f"{name}.toml"
-    if not path.is_file():
-        known = ", ".join(sorted(config.stem for config in CONFIGS.glob("*.toml")))
-        raise UsageError(f"there is no training config {name!r}; give a .toml file or one of: {known}")
-    try:
-        fields = tomllib.loads(path.read_text("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is not a TOML file: {error}") from error
-    unknown = set(fields) - {field.name for field in dataclasses.fields(Recipe)}
-    if unknown:
-        raise UsageError(f"{path} has unknown fields: {', '.join(sorted(unknown))}")
-    plain: dict[str, Any] = {"name": path.stem}
-    plain |= {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
-    try:
-        return Recipe(**plain)
-    except TypeError as error:  # a field of another type
-        raise UsageError(f"{path} is not a recipe: {error}") from error
+    return recipe_file.read_recipe(Recipe, name, CONFIGS)

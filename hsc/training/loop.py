@@ -21,12 +21,12 @@ import torch
 from torch import Tensor, nn
 
 from hsc.devices import usable
-from hsc.networks.model import HscModel
 from hsc.training import decoder_stage, distributed
 from hsc.training.decoder_stage import LitBatch, draw_light
 from hsc.training.detail_stage import draw_qualities, keep_symbols, set_basis
 from hsc.training.initialisation import balance, set_statistics
 from hsc.training.losses import latent_loss, pixel_loss, teacher_loss, where_loss
+from hsc.training.optimisation import learning_rate_at, take_step, update_average
 from hsc.training.patch_critic import critic_loss, texture_loss
 from hsc.training.recipe import Recipe
 from hsc.training.run_folder import append_log, export, resume_run, save_checkpoint
@@ -72,16 +72,17 @@ def advance(recipe: Recipe, run: Run, state: State, frames: Frames, teachers: Se
     loss = parts.pixel + recipe.teacher * parts.teacher + recipe.latent * parts.latent
     loss = loss + recipe.texture * parts.texture + recipe.where * parts.where
     loss = loss + state.prices.price(parts.quality).to(run.device) * parts.bpp
-    _step(
+    take_step(
         state.optimizer,
         loss.mean(),
         learning_rate(recipe, state.step),
         [*state.model.parameters(), *state.where.parameters()],
+        _MAX_GRADIENT_NORM,
     )
     if stage == "adversarial":
         _train_critic(recipe, state, batch, decoded)
     state.step += 1
-    _update_average(state.averaged, state.model, min(recipe.average, state.step / (10 + state.step)))
+    update_average(state.averaged, state.model, recipe.average, state.step)
     return Parts(*(part.detach().cpu() for part in parts))
 
 
@@ -150,18 +151,7 @@ def _train_critic(recipe: Recipe, state: State, batch: Batch, decoded: Tensor) -
     loss = critic_loss(
         state.critic, batch.images.contiguous(), decoded.float().contiguous(), seed_of(recipe, state.step) + 1, penalty
     )
-    _step(state.critic_optimizer, loss, CRITIC_RATE, list(state.critic.parameters()))
-
-
-def _step(optimizer: torch.optim.Optimizer, loss: Tensor, rate: float, parameters: list[nn.Parameter]) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = rate * group.get("factor", 1.0)
-    optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    distributed.average_gradients(parameters)
-    norm = nn.utils.clip_grad_norm_(parameters, _MAX_GRADIENT_NORM)
-    if bool(torch.isfinite(norm)):  # one bad batch must not end a run
-        optimizer.step()
+    take_step(state.critic_optimizer, loss, CRITIC_RATE, list(state.critic.parameters()), _MAX_GRADIENT_NORM)
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
@@ -177,13 +167,7 @@ def learning_rate(recipe: Recipe, step: int) -> float:
         peak, stage_step, decay = recipe.decoder_rate, step - first, (step - first) / recipe.decoder_steps
     else:
         peak, stage_step, decay = recipe.learning_rate, step, max(0.0, step / first - 0.5) * 2
-    warmup = min(1.0, (stage_step + 1) / max(1, recipe.warmup))
-    return float(peak * warmup * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * decay))))
-
-
-@torch.no_grad()
-def _update_average(averaged: HscModel, model: HscModel, keep: float) -> None:
-    torch._foreach_lerp_(list(averaged.parameters()), list(model.parameters()), 1 - keep)
+    return learning_rate_at(peak, stage_step, recipe.warmup, decay)
 
 
 def train(

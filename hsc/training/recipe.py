@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +9,7 @@ from typing import Any
 from hsc.errors import DataError, UsageError
 from hsc.networks.config import Profile
 from hsc.networks.profiles import PROFILES, profile_from_json
+from hsc.training import recipe_file
 
 CONFIGS = Path(__file__).parent / "configs"
 
@@ -121,28 +119,9 @@ def read_recipe(name: str) -> Recipe:
     Raises:
         UsageError: there is no such recipe, it cannot be read, or it has unknown fields.
     """
-    path = Path(name) if name.endswith(".toml") else CONFIGS / f"{name}.toml"
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in CONFIGS.glob("*.toml")))
-        raise UsageError(f"there is no training config {name!r}; give a .toml file or one of: {known}")
-    try:
-        fields = tomllib.loads(path.read_text("utf-8"))
-    except (ValueError, RecursionError) as error:  # of TOML, of UTF-8, of endless digits or brackets
-        raise UsageError(f"{path} is not a TOML file: {error}") from error
-    return recipe_of({"name": path.stem} | fields, str(path))
+    return recipe_file.read_recipe(Recipe, name, CONFIGS)
 
 
 def recipe_of(fields: dict[str, Any], source: str) -> Recipe:
     """A recipe from plain values. source: for messages. Errors are those of ``read_recipe``."""
-    known = {field.name for field in dataclasses.fields(Recipe)}
-    for name in set(fields) - known:
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise UsageError(f"{source} has an unknown field {name!r}{hint}")
-    try:
-        plain: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
-        }
-        return Recipe(**plain)
-    except TypeError as error:
-        raise UsageError(f"{source} is not a recipe: {error}") from error
+    return recipe_file.recipe_of(Recipe, fields, source)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hsc.errors import DataError, UsageError
+from hsc.errors import UsageError
 from hsc.networks.model import HscModel
 from hsc.training import distributed
+from hsc.training.checkpoint_file import read, recipe_in
+from hsc.training.log_file import append_row
 from hsc.training.recipe import Recipe
+from hsc.training.recipe_file import as_json, require_same
 from hsc.training.state import Parts, Run, State
 from hsc.weights import files
 
@@ -38,14 +39,7 @@ def append_log(recipe: Recipe, state: State, recent: list[Parts], path: Path) ->
         }
     row["seconds"] = state.seconds
     if distributed.rank() == 0:
-        fresh = not path.exists()
-        with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(row))
-            if fresh:
-                writer.writeheader()
-            writer.writerow(
-                {name: f"{value:.5g}" if isinstance(value, float) else value for name, value in row.items()}
-            )
+        append_row(path, row)
     left_s = state.seconds / state.step * (recipe.total - state.step)
     ratios = " ".join(f"{row[f'bpp_{i}'] / rate:.2f}" for i, rate in enumerate(recipe.rates, start=1))
     return (
@@ -64,7 +58,7 @@ def save_checkpoint(recipe: Recipe, run: Run, state: State, source: str) -> None
     if distributed.rank():
         return
     content = {
-        "recipe": json.dumps(dataclasses.asdict(recipe)),
+        "recipe": as_json(recipe),
         "modules": {name: module.state_dict() for name, module in _modules(state)},
         "log_prices": state.prices.log_prices,
         "step": state.step,
@@ -102,19 +96,8 @@ def resume_run(recipe: Recipe, state: State, path: Path) -> None:
 
 
 def _checkpoint(recipe: Recipe, path: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
-        stored = json.loads(content["recipe"])
-    except Exception as error:  # torch.load raises many kinds of errors for a damaged file
-        raise DataError(f"{path} is not a readable checkpoint: {error}; remove it to start again") from error
-    requested = json.loads(json.dumps(dataclasses.asdict(recipe)))
-    if stored != requested:
-        changes = ", ".join(
-            f"{name} {stored.get(name)} -> {requested.get(name)}"
-            for name in sorted(requested | stored)
-            if stored.get(name) != requested.get(name)
-        )
-        raise DataError(f"{path} is of another recipe ({changes}); give another --out or remove it")
+    content = read(path)
+    require_same(recipe, recipe_in(content, path), path)
     return content
 
 

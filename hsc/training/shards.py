@@ -79,18 +79,15 @@ class Batch(NamedTuple):
     relit: Tensor
 
 
-def read_frames(*folders: Path) -> Frames:
-    """Read all shards of one or more folders, each in the order of their names.
+def read_frames(folder: Path) -> Frames:
+    """Read all shards of a folder in the order of their names.
 
     Raises:
-        DataError: a folder has no shards, one is damaged, or they disagree on image size, classes or relit scenes.
+        DataError: there are no shards, one is damaged, or they disagree on image size, classes or relit scenes.
     """
-    paths: list[Path] = []
-    for folder in folders:
-        found = sorted(folder.glob("*.npz"))
-        if not found:
-            raise DataError(f"no .npz shards in {folder}; make them with hsc-bench export-shards")
-        paths += found
+    paths = sorted(folder.glob("*.npz"))
+    if not paths:
+        raise DataError(f"no .npz shards in {folder}; make them with hsc-bench export-shards")
     images: list[Image] = []
     semantic: list[npt.NDArray[np.uint8]] = []
     boxes: list[npt.NDArray[np.float32]] = []
@@ -118,8 +115,8 @@ def read_frames(*folders: Path) -> Frames:
             raise DataError(f"{path} is not a readable shard: {error}; export it again") from error
     if len(classes) > 1 or len(relit) not in (0, len(images)):
         raise DataError(
-            f"the shards in {', '.join(map(str, folders))} disagree on the classes of boxes, or only some have scenes "
-            f"in another light; export them again"
+            f"the shards in {folder} disagree on the classes of boxes, or only some have scenes in another light; "
+            f"export them again"
         )
     return Frames(images, semantic, boxes, "; ".join(sources), labels, classes.pop(), relit)
 

@@ -12,13 +12,16 @@ from safetensors import safe_open
 
 pytest.importorskip("compressai")
 
+from benchmarks.learned.weights_files import FOLDER
 from benchmarks.rivals import network
 from benchmarks.rivals.__main__ import main
 from benchmarks.rivals.export import export
-from benchmarks.rivals.loop import Run, learning_rate, start, train
+from benchmarks.rivals.loop import learning_rate, start, train
 from benchmarks.rivals.recipe import CONFIGS, LEVELS, Recipe, read_recipe
 from hsc.errors import DataError, UsageError
 from hsc.training.bit_prices import Prices
+from hsc.training.recipe_file import as_json
+from hsc.training.state import Run
 from hsc.training.teacher_network import Teacher, save_teacher
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -83,48 +86,48 @@ def test_gains_between_the_stored_ones_are_geometric() -> None:
 
 
 def test_a_resumed_run_gives_the_weights_of_an_uninterrupted_one(tmp_path, shards) -> None:
-    whole = train(TINY, Run(tmp_path / "whole", (shards,)))
-    train(TINY, Run(tmp_path / "parts", (shards,)), stop_at=2)
-    parts = train(TINY, Run(tmp_path / "parts", (shards,)))
+    whole = train(TINY, Run(tmp_path / "whole", shards))
+    train(TINY, Run(tmp_path / "parts", shards), stop_at=2)
+    parts = train(TINY, Run(tmp_path / "parts", shards))
     assert parts.step == whole.step == TINY.steps
     for name, tensor in whole.averaged.state_dict().items():
         assert torch.equal(tensor, parts.averaged.state_dict()[name]), name
     assert not torch.equal(whole.model.Gain, network.build(TINY).Gain), "gains are not trained"
     with pytest.raises(DataError, match="another recipe"):
-        train(dataclasses.replace(TINY, seed=6), Run(tmp_path / "whole", (shards,)))
+        train(dataclasses.replace(TINY, seed=6), Run(tmp_path / "whole", shards))
 
 
 def test_the_machine_loss_needs_a_teacher_and_follows_it(tmp_path, shards, teacher) -> None:
     machine = dataclasses.replace(TINY, loss="machine", steps=1)
     with pytest.raises(UsageError, match="teacher"):
-        train(machine, Run(tmp_path / "none", (shards,)))
-    with_teacher = train(machine, Run(tmp_path / "machine", (shards,), (teacher,)))
-    without = train(dataclasses.replace(machine, teacher=0.0), Run(tmp_path / "without", (shards,)))
+        train(machine, Run(tmp_path / "none", shards))
+    with_teacher = train(machine, Run(tmp_path / "machine", shards, (teacher,)))
+    without = train(dataclasses.replace(machine, teacher=0.0), Run(tmp_path / "without", shards))
     assert not torch.equal(with_teacher.model.g_s[0].weight, without.model.g_s[0].weight)
 
 
 def test_training_starts_from_another_run(tmp_path, shards) -> None:
-    first = train(TINY, Run(tmp_path / "first", (shards,)))
-    second = start(TINY, Run(tmp_path / "second", (shards,), initial=tmp_path / "first" / "checkpoint.pt"))
+    first = train(TINY, Run(tmp_path / "first", shards))
+    second = start(TINY, Run(tmp_path / "second", shards, initial=tmp_path / "first" / "checkpoint.pt"))
     assert torch.equal(second.model.g_a[0].weight, first.averaged.g_a[0].weight)
     assert torch.equal(second.prices.log_prices, first.prices.log_prices)
     others = dataclasses.replace(TINY, rates=tuple(2 * rate for rate in TINY.rates))
-    third = start(others, Run(tmp_path / "third", (shards,), initial=tmp_path / "first" / "checkpoint.pt"))
+    third = start(others, Run(tmp_path / "third", shards, initial=tmp_path / "first" / "checkpoint.pt"))
     assert torch.equal(third.prices.log_prices, Prices(others.rates).log_prices)
     export(TINY, tmp_path / "first" / "checkpoint.pt", tmp_path / "first.safetensors")
-    fourth = start(TINY, Run(tmp_path / "fourth", (shards,), initial=tmp_path / "first.safetensors"))
+    fourth = start(TINY, Run(tmp_path / "fourth", shards, initial=tmp_path / "first.safetensors"))
     torch.testing.assert_close(fourth.model.g_a[0].weight, first.averaged.g_a[0].weight, atol=1e-3, rtol=1e-3)
     assert torch.equal(fourth.model.Gain, first.averaged.Gain)
     other = dataclasses.replace(TINY, n=16)
     with pytest.raises(UsageError, match="checkpoint"):
-        start(other, Run(tmp_path / "other", (shards,), initial=tmp_path / "first" / "checkpoint.pt"))
+        start(other, Run(tmp_path / "other", shards, initial=tmp_path / "first" / "checkpoint.pt"))
 
 
 def test_the_exported_file_is_read_by_compressai(tmp_path, shards) -> None:
     """CompressAI's own class codes with it, and decodes what its forward pass promised."""
     from compressai.models.vbr import MeanScaleHyperpriorVbr
 
-    train(TINY, Run(tmp_path, (shards,)))
+    train(TINY, Run(tmp_path, shards))
     export(TINY, tmp_path / "checkpoint.pt", tmp_path / "tiny.safetensors")
     with safe_open(tmp_path / "tiny.safetensors", "pt") as file:
         assert json.loads(file.metadata()["architecture"]) == {"class": "mbt2018-mean-vbr", "N": 8, "M": 12}
@@ -152,6 +155,27 @@ def test_learning_rate_warms_up_and_decays() -> None:
     recipe = dataclasses.replace(TINY, steps=100, warmup=10, learning_rate=1.0)
     assert [round(learning_rate(recipe, step), 3) for step in (0, 9, 50, 75)] == [0.1, 1.0, 1.0, 0.51]
     assert learning_rate(recipe, 99) < 0.03
+
+
+def test_the_command_trains_continues_and_exports(tmp_path, shards, capsys) -> None:
+    (tmp_path / "own.toml").write_text("n = 8\nm = 12\nbatch = 2\ncrop = [64, 64]\nsteps = 2\nwarmup = 1\n", "utf-8")
+    command = ["--config", str(tmp_path / "own.toml"), "--out", str(tmp_path / "out"), "--threads", "1"]
+    assert main([*command, "--data", str(shards)]) == 0
+    weights = (tmp_path / "out" / "own.safetensors").read_bytes()
+    assert main([*command, "--data", str(shards)]) == 0  # nothing is left to train
+    assert main([*command, "--export", str(tmp_path / "now.safetensors")]) == 0
+    assert (tmp_path / "out" / "own.safetensors").read_bytes() == (tmp_path / "now.safetensors").read_bytes() == weights
+    assert capsys.readouterr().err.count("own 2/2") == 1
+    assert main(command) == 2
+    assert "--data is missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["roadscenes-mse", "roadscenes-machine"])
+def test_packaged_weights_are_of_their_recipe(name) -> None:
+    with safe_open(FOLDER / f"{name}.safetensors", "pt") as file:
+        about = json.loads(file.metadata()["about"])
+    assert about["recipe"] == json.loads(as_json(read_recipe(name)))
+    assert about["steps"] == about["recipe"]["steps"]
 
 
 @pytest.mark.parametrize("config", sorted(path.stem for path in CONFIGS.glob("*.toml")))
