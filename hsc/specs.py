@@ -24,7 +24,6 @@ _KEY = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*=\s*")
 _BARE = re.compile(r"[A-Za-z0-9_./-]+")
 _PATH = re.compile(r"[^()=]*[/\\][^()=]*|[^()=]*\.[A-Za-z0-9]+")
 """A text that is the path of a file or folder and no spec."""
-_UNCLOSED = "a bracket or quote is not closed; in a shell, put the whole spec into single quotes"
 
 
 @dataclass(frozen=True)
@@ -81,9 +80,9 @@ def parse_spec(text: str) -> Spec:
     name, rest = match.group(1), text[match.end() :]
     if not rest:
         return Spec(name)
-    if rest.startswith("(") and not rest.rstrip().endswith(")"):
-        raise SpecError(f"cannot read the spec {text!r}: {_UNCLOSED}")
     if not (rest.startswith("(") and rest.rstrip().endswith(")")):
+        if rest.startswith("("):
+            list(_split(rest, text))  # says so where a bracket or a quote is open
         raise SpecError(f"cannot read the spec {text!r}: after {name!r} came {rest!r}, expected (key=value, ...)")
     body = rest.rstrip()[1:-1]
     arguments: dict[str, Any] = {}
@@ -120,7 +119,10 @@ def _split(body: str, text: str) -> Iterator[str]:
             break
         i += 1
     if depth or quote:
-        raise SpecError(f"cannot read the spec {text!r}: {_UNCLOSED}")
+        raise SpecError(
+            f"cannot read the spec {text!r}: a bracket or quote is not closed; in a shell, put the whole spec "
+            "into single quotes"
+        )
     if body[start:].strip():
         yield body[start:]
 

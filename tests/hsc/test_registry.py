@@ -59,6 +59,22 @@ values = st.recursive(
 keys = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,6}", fullmatch=True)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("jpeg(x=5", "not closed"),
+        ("jpeg(x=[5)", "not closed"),
+        ("jpeg(x='(", "not closed"),
+        ("jpeg(x=5)(y=1", "not closed"),
+        ("jpeg(x=5)y", r"after 'jpeg' came '\(x=5\)y'"),
+        ("jpeg y", "after 'jpeg' came 'y'"),
+    ],
+)
+def test_an_open_bracket_is_told_from_text_behind_a_closed_one(text: str, said: str) -> None:
+    with pytest.raises(SpecError, match=said):
+        parse_spec(text)
+
+
 @settings(deadline=None)
 @given(st.from_regex(r"[A-Za-z_][A-Za-z0-9_-]{0,8}", fullmatch=True), st.dictionaries(keys, values, max_size=4))
 @example("a", {"x": "line\nline\r\0\x7f"})
