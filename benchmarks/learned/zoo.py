@@ -26,7 +26,7 @@ class Architecture(NamedTuple):
 
     name: as CompressAI spells it. network: its class in ``compressai.models``. qualities: how many published networks
     there are, the last being the largest; 1 to 8 where one network serves all qualities. first_layer, last_layer: the
-    tensors whose first axes are the widths N and M. size_mb: of the largest published file.
+    tensors whose first axes are the widths N and M. size_mb: of the tensors of the largest published network.
     """
 
     name: str
@@ -64,12 +64,12 @@ ARCHITECTURES = {
         Architecture("bmshj2018-factorized", "FactorizedPrior", 8, 28),
         Architecture("bmshj2018-hyperprior", "ScaleHyperprior", 8, 48),
         Architecture("mbt2018-mean", "MeanScaleHyperprior", 8, 71),
-        Architecture("mbt2018", "JointAutoregressiveHierarchicalPriors", 8, 103),
-        Architecture("cheng2020-anchor", "Cheng2020Anchor", 6, 107, _CHENG_LAYER, _CHENG_LAYER),
-        Architecture("cheng2020-attn", "Cheng2020Attention", 6, 119, _CHENG_LAYER, _CHENG_LAYER),
+        Architecture("mbt2018", "JointAutoregressiveHierarchicalPriors", 8, 123),
+        Architecture("cheng2020-anchor", "Cheng2020Anchor", 6, 114, _CHENG_LAYER, _CHENG_LAYER),
+        Architecture("cheng2020-attn", "Cheng2020Attention", 6, 126, _CHENG_LAYER, _CHENG_LAYER),
         Architecture("bmshj2018-hyperprior-vbr", "ScaleHyperpriorVbr", 8, 48),
         Architecture("mbt2018-mean-vbr", "MeanScaleHyperpriorVbr", 8, 71),
-        Architecture("mbt2018-vbr", "JointAutoregressiveHierarchicalPriorsVbr", 8, 103),
+        Architecture("mbt2018-vbr", "JointAutoregressiveHierarchicalPriorsVbr", 8, 123),
     )
 }
 

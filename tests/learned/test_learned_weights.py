@@ -142,3 +142,11 @@ def test_damaged_files_are_refused(weights: Callable[..., Path], tmp_path: Path)
     (tmp_path / "bad.pth").write_bytes(b"PK\3\4" + bytes(100))
     with pytest.raises(DataError, match="cannot be read"):
         networks.load(tmp_path / "bad.pth", NAME)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_stated_sizes_are_those_of_the_largest_published_networks(name: str) -> None:
+    model = networks.new_model(name, (192, 192 if name.startswith("cheng2020") else 320))
+    size_bytes = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
+    assert ARCHITECTURES[name].size_mb == pytest.approx(size_bytes / 1e6, abs=1)
