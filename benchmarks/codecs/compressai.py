@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args
 
 from benchmarks.api import CODECS
 from benchmarks.imaging.image_arrays import require_image
+from benchmarks.learned.container import GAIN_STEPS, File, unpack
 from benchmarks.learned.weights_files import WeightsSource, trained_names
 from benchmarks.learned.zoo import Architecture, Metric
 from hsc.api import Image, Latents, LatentSpec
@@ -25,7 +26,6 @@ from hsc.registry import other_than
 
 if TYPE_CHECKING:
     from benchmarks.learned.codec import LearnedCodec
-    from benchmarks.learned.container import File
 
 VERSION = "1"
 Arch = Literal[
@@ -41,7 +41,6 @@ Arch = Literal[
     "mbt2018-vbr",
 ]
 Loss = Literal["mse", "machine"]
-GAIN_STEPS = 32
 _VARIABLE_LADDER = (1.0, 2.5, 4.0, 5.5, 7.0, 8.0)
 T = TypeVar("T")
 
@@ -123,8 +122,6 @@ class CompressAI:
             BitstreamError: the data are damaged, truncated, empty, or of other weights.
             CodecError: the weights are not available.
         """
-        from benchmarks.learned.container import unpack
-
         file = unpack(data)
         return self._at(file)._do(lambda codec: codec.decode(file))
 

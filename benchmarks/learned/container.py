@@ -25,6 +25,9 @@ from hsc.entropy_coding.side_lengths import pack_side, read_side
 from hsc.errors import BitstreamError, CodecError
 
 MAGIC = b"LC"
+GAIN_STEPS = 32
+"""Steps of the gain from one trained gain to the next, as files store it."""
+
 MULTIPLE = 64
 """Both sides are padded to a multiple of this number of pixels before they are coded."""
 

@@ -19,14 +19,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from benchmarks.learned.container import GAIN_STEPS
 from benchmarks.learned.tables import bottleneck_tables, gaussian_tables, scale_table, stored_tables
 
 if TYPE_CHECKING:
     from benchmarks.learned.networks import Network
     from hsc.entropy_coding.cdf_tables import CdfTables
-
-GAIN_STEPS = 32
-"""Steps of the gain index per integer, as files store it."""
 
 _DECIDING = (
     "h_s",
