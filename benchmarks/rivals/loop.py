@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from benchmarks.learned.checkpoints import SUFFIX
 from benchmarks.learned.networks import load
 from benchmarks.rivals import network
+from benchmarks.rivals.initialisation import set_components
 from benchmarks.rivals.network import ARCHITECTURE
 from benchmarks.rivals.recipe import Recipe
 from hsc.devices import usable
@@ -32,11 +33,13 @@ from hsc.training.losses import pixel_loss, teacher_loss, where_loss
 from hsc.training.optimisation import learning_rate_at, take_step, update_average
 from hsc.training.recipe_file import as_json, require_same
 from hsc.training.sampling import crops_of, on_device, seed_of
-from hsc.training.shards import Batch, read_frames
+from hsc.training.shards import Batch, Frames, read_frames
 from hsc.training.state import Run
 from hsc.training.teacher_network import Teacher, load_teacher
 
 _LOG_EVERY = 50
+_FIRST_CROPS = 160
+"""Crops whose principal components are the first weights."""
 _MAX_GRADIENT_NORM = 1.0
 _QUANTILES_RATE = 5e-3
 _PRIOR_FACTOR = 10.0
@@ -93,8 +96,8 @@ class Plain:
         self.state.prices.log_prices, self.state.seconds = values["log_prices"], values["seconds"]
 
 
-def start(recipe: Recipe, run: Run) -> State:
-    """The state before the first step, with random weights from the recipe's seed or those of a file.
+def start(recipe: Recipe, run: Run, frames: Frames) -> State:
+    """The state before the first step, with principal components of the first crops as weights, or those of a file.
 
     The prices of bits are a checkpoint's, too, where its rates are the recipe's.
 
@@ -105,7 +108,11 @@ def start(recipe: Recipe, run: Run) -> State:
     model = network.build(recipe)
     where = nn.Conv2d(recipe.m, 1, 1)
     prices = Prices(recipe.rates)
-    if run.initial is not None:
+    if run.initial is None:
+        crops = crops_of(recipe, frames)
+        images = [crops[step].images for step in range(-(-_FIRST_CROPS // recipe.batch))]
+        set_components(model, torch.cat(images) / 2 + 0.5)
+    else:
         log_prices = _start_from(run.initial, model, recipe)
         prices.log_prices = prices.log_prices if log_prices is None else log_prices
     model, where = model.to(run.device).train(), where.to(run.device)
@@ -203,7 +210,7 @@ def train(
     frames = read_frames(run.data)
     teachers = [load_teacher(path).to(run.device) for path in run.teachers]
     run.out.mkdir(parents=True, exist_ok=True)
-    state = start(recipe, run)
+    state = start(recipe, run, frames)
     state.source = frames.source
     parts = {name: getattr(state, name) for name in ("model", "averaged", "where", "optimizer")}
     checkpoint = run.out / "checkpoint.pt"

@@ -46,7 +46,6 @@ def build(recipe: Recipe) -> Any:
     with torch.no_grad():
         offset.weight.zero_()
         offset.bias.zero_()
-        model.Gain.mul_(2.0)
     model.QuantABCD.requires_grad_(False)
     return model.to(memory_format=torch.channels_last)
 
