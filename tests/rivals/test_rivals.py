@@ -16,11 +16,13 @@ from benchmarks.learned.weights_files import FOLDER
 from benchmarks.rivals import network
 from benchmarks.rivals.__main__ import main
 from benchmarks.rivals.export import export
+from benchmarks.rivals.initialisation import set_components
 from benchmarks.rivals.loop import learning_rate, start, train
 from benchmarks.rivals.recipe import CONFIGS, LEVELS, Recipe, read_recipe
 from hsc.errors import DataError, UsageError
 from hsc.training.bit_prices import Prices
 from hsc.training.recipe_file import as_json
+from hsc.training.shards import read_frames
 from hsc.training.state import Run
 from hsc.training.teacher_network import Teacher, save_teacher
 
@@ -106,21 +108,40 @@ def test_the_machine_loss_needs_a_teacher_and_follows_it(tmp_path, shards, teach
     assert not torch.equal(with_teacher.model.g_s[0].weight, without.model.g_s[0].weight)
 
 
+def test_training_starts_from_an_orthogonal_transform_that_keeps_the_image() -> None:
+    """Smooth noise through random components of 2x2 blocks; with as many channels as samples nothing would be lost."""
+    torch.manual_seed(2)
+    recipe = dataclasses.replace(TINY, n=104, m=144)
+    coarse = torch.rand(16, 3, 12, 16)
+    images = torch.nn.functional.interpolate(coarse, scale_factor=8, mode="bicubic").clamp(0, 1)
+    model = network.build(recipe)
+    set_components(model, images)
+    with torch.no_grad():
+        y = model.g_a(images)
+        decoded = model.g_s(y)
+    inner = (decoded - images)[:, :, 16:-16, 16:-16]
+    assert inner.square().mean() < 0.02 * images.var(), "the transforms lose more than 2 % of the variance"
+    spread = y.std((0, 2, 3))
+    assert (spread > 0).all()
+    torch.testing.assert_close(model.h_s[-1].bias[:144], spread, rtol=1e-3, atol=1e-4)
+
+
 def test_training_starts_from_another_run(tmp_path, shards) -> None:
     first = train(TINY, Run(tmp_path / "first", shards))
-    second = start(TINY, Run(tmp_path / "second", shards, initial=tmp_path / "first" / "checkpoint.pt"))
+    frames = read_frames(shards)
+    second = start(TINY, Run(tmp_path / "second", shards, initial=tmp_path / "first" / "checkpoint.pt"), frames)
     assert torch.equal(second.model.g_a[0].weight, first.averaged.g_a[0].weight)
     assert torch.equal(second.prices.log_prices, first.prices.log_prices)
     others = dataclasses.replace(TINY, rates=tuple(2 * rate for rate in TINY.rates))
-    third = start(others, Run(tmp_path / "third", shards, initial=tmp_path / "first" / "checkpoint.pt"))
+    third = start(others, Run(tmp_path / "third", shards, initial=tmp_path / "first" / "checkpoint.pt"), frames)
     assert torch.equal(third.prices.log_prices, Prices(others.rates).log_prices)
     export(TINY, tmp_path / "first" / "checkpoint.pt", tmp_path / "first.safetensors")
-    fourth = start(TINY, Run(tmp_path / "fourth", shards, initial=tmp_path / "first.safetensors"))
+    fourth = start(TINY, Run(tmp_path / "fourth", shards, initial=tmp_path / "first.safetensors"), frames)
     torch.testing.assert_close(fourth.model.g_a[0].weight, first.averaged.g_a[0].weight, atol=1e-3, rtol=1e-3)
     assert torch.equal(fourth.model.Gain, first.averaged.Gain)
     other = dataclasses.replace(TINY, n=16)
     with pytest.raises(UsageError, match="checkpoint"):
-        start(other, Run(tmp_path / "other", shards, initial=tmp_path / "first" / "checkpoint.pt"))
+        start(other, Run(tmp_path / "other", shards, initial=tmp_path / "first" / "checkpoint.pt"), frames)
 
 
 def test_the_exported_file_is_read_by_compressai(tmp_path, shards) -> None:
