@@ -102,7 +102,7 @@ def _entries(header: bytes) -> tuple[_Entry, ...]:
 
 
 def _dtype_and_size(kind: Any, shape: Any, stored: Any) -> tuple[np.dtype[Any], tuple[int, ...], int]:
-    """The dtype, shape and size in bytes of an array. Raises ValueError or TypeError where its entry cannot be one's."""
+    """The dtype, shape and size in bytes of an array. Raises ValueError or TypeError where its entry is none."""
     if not _DTYPE.fullmatch(kind) or not all(type(side) is int and side >= 0 for side in [*shape, stored]):
         raise ValueError(f"an array is of {str(kind)[:20]!r} and {str(shape)[:40]}, stored in {str(stored)[:20]}")
     dtype = np.dtype(kind)
