@@ -47,6 +47,7 @@ HEIGHT, WIDTH = 360, 480
 QUALITIES = (5, 10, 20, 35, 50, 75)
 HEAD = "small"
 THREE_HEADS = ("small", "small(arch=hourglass)", "small_adapted(arch=hourglass)")
+JOBS = 8
 ROUNDS = 3
 _SETTINGS_OF_THE_BENCH = {"jpeg": "optimize=False", "webp": "method=4"}
 """Pillow's defaults, at which CompressAI's bench calls it."""
@@ -204,7 +205,7 @@ RATIOS: dict[str, Callable[[], tuple[Way, Way]]] = {
 """What a run is compared with, by name: each gives the run's way and the other."""
 
 
-def loads(folder: Path, jobs: int = 8) -> int:
+def loads(folder: Path, jobs: int = JOBS) -> int:
     """How many networks a worker loads for so many jobs with three heads of one kind."""
     dataset: Any = DATASETS.build(
         Spec("coco", {"images": str(folder), "annotations": str(write_pictures(folder, 0, jobs))})
