@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.api import CODECS, DATASETS, TASKS, Comparison, Dataset, Metric, ScoreRow, ScoresOriginals
+from benchmarks.files.remote_paths import refuse_remote
 from benchmarks.harness.added_metrics import added_metrics
 from benchmarks.harness.cache import Store
 from benchmarks.harness.conditions import HasWorkers
@@ -190,6 +191,7 @@ def _require_list(name: str, value: Any) -> None:
 
 
 def _one(registry: Any, spec: Any) -> Any:
+    refuse_remote(str(spec))
     return registry.build(parse_spec(spec)) if isinstance(spec, str) else spec
 
 
