@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.api import CODECS, DATASETS, TASKS, Comparison, Dataset, Metric, ScoreRow, ScoresOriginals
+from benchmarks.files.remote_paths import refuse_remote
 from benchmarks.harness.added_metrics import added_metrics
 from benchmarks.harness.cache import Store
 from benchmarks.harness.conditions import HasWorkers
 from benchmarks.harness.config import Config, Overwrite
 from benchmarks.harness.execute import run_plan
-from benchmarks.harness.executors import TIMEOUT_S, Executor, Processes, one_thread
+from benchmarks.harness.executors import TIMEOUT_S, Executor, Processes
 from benchmarks.harness.given_names import taken_names
 from benchmarks.harness.guard import why_unavailable
 from benchmarks.harness.make_plan import leave_out, make_plan
@@ -27,6 +28,7 @@ from benchmarks.harness.plan import Plan
 from benchmarks.harness.progress import Progress, Silent
 from benchmarks.harness.readers import Reader
 from benchmarks.harness.readiness import make_ready
+from benchmarks.harness.torch_threads import one_thread
 from benchmarks.programs.codec_server import end_servers
 from benchmarks.reporting.outcome import Execution, Outcome
 from benchmarks.stats import anchors as anchors_of
@@ -189,6 +191,7 @@ def _require_list(name: str, value: Any) -> None:
 
 
 def _one(registry: Any, spec: Any) -> Any:
+    refuse_remote(str(spec))
     return registry.build(parse_spec(spec)) if isinstance(spec, str) else spec
 
 

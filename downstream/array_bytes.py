@@ -8,13 +8,14 @@ smaller, and so stored in fewer bytes than dtype and shape tell. All others lie 
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
 import struct
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,8 @@ START = b"HSCA"
 """The first bytes of every such string."""
 _LEVEL = 1
 """Of deflate: label maps come out a fifth larger than at the default level, in a tenth of the time."""
+_KEPT_HEADER = 1024
+"""Headers of at most so many bytes are parsed once and remembered; those of predictions have about a hundred."""
 _HEADER = struct.Struct("<4sI")
 _DTYPE = re.compile(r"[<|](b1|[iuf][1248]|U[1-9]\d{0,3})")
 
@@ -58,19 +61,17 @@ def unpack(data: bytes, max_bytes: int = MAX_BYTES) -> dict[str, npt.NDArray[Any
     """
     try:
         start, header_size = _HEADER.unpack_from(data)
-        entries = json.loads(data[_HEADER.size : _HEADER.size + header_size])
-        if start != START or not isinstance(entries, list) or len(entries) > MAX_ARRAYS:
+        if start != START:
             raise ValueError("their header is none")
         place, left = _HEADER.size + header_size, max_bytes
         arrays: dict[str, npt.NDArray[Any]] = {}
-        for name, kind, shape, stored in entries:
-            dtype, size = _dtype_and_size(kind, shape, stored)
+        parsed = _entries if header_size <= _KEPT_HEADER else _entries.__wrapped__
+        for name, dtype, shape, size, stored in parsed(data[_HEADER.size : place]):
             left -= size
             if left < 0:
                 raise ValueError(f"they unpack to more than {max_bytes} bytes")
-            arrays[str(name)] = (
-                np.frombuffer(_inflated(data[place : place + stored], size), dtype).reshape(shape).copy()
-            )
+            content = _inflated(data[place : place + stored], size)
+            arrays[name] = np.frombuffer(content, dtype).reshape(shape).copy()
             place += stored
         if place != len(data):
             raise ValueError(f"{len(data)} bytes came, their header announces {place}")
@@ -79,15 +80,36 @@ def unpack(data: bytes, max_bytes: int = MAX_BYTES) -> dict[str, npt.NDArray[Any
     return arrays
 
 
-def _dtype_and_size(kind: Any, shape: Any, stored: Any) -> tuple[np.dtype[Any], int]:
-    """The dtype of an array and its size in bytes. Raises ValueError or TypeError where its entry cannot be one's."""
+class _Entry(NamedTuple):
+    """An array as the header has it. size: its bytes. stored: those that it takes here."""
+
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    size: int
+    stored: int
+
+
+@functools.lru_cache(maxsize=1024)
+def _entries(header: bytes) -> tuple[_Entry, ...]:
+    """The entries of a header; arrays of the same shapes have the same header. Raises as ``_dtype_and_size``."""
+    entries = json.loads(header)
+    if not isinstance(entries, list) or len(entries) > MAX_ARRAYS:
+        raise ValueError("their header is none")
+    return tuple(
+        _Entry(str(name), *_dtype_and_size(kind, shape, stored), stored) for name, kind, shape, stored in entries
+    )
+
+
+def _dtype_and_size(kind: Any, shape: Any, stored: Any) -> tuple[np.dtype[Any], tuple[int, ...], int]:
+    """The dtype, shape and size in bytes of an array. Raises ValueError or TypeError where its entry is none."""
     if not _DTYPE.fullmatch(kind) or not all(type(side) is int and side >= 0 for side in [*shape, stored]):
         raise ValueError(f"an array is of {str(kind)[:20]!r} and {str(shape)[:40]}, stored in {str(stored)[:20]}")
     dtype = np.dtype(kind)
     size = math.prod(shape) * dtype.itemsize
     if stored > size or (stored < size and dtype.itemsize > 1):
         raise ValueError(f"an array of {size} bytes is stored in {stored}")
-    return dtype, size
+    return dtype, tuple(shape), size
 
 
 def _inflated(stored: bytes, size: int) -> bytes:

@@ -85,8 +85,9 @@ def check_arguments(arguments: Sequence[str]) -> None:
     """Refuse a command line that no file of a run could repeat, before anything is encoded.
 
     Raises:
-        UsageError: an argument holds bytes that are not UTF-8.
+        UsageError: an argument holds bytes that are not UTF-8, or a place in an object store.
     """
+    from benchmarks.files.remote_paths import refuse_remote
     from benchmarks.imaging.image_files import shown
 
     for argument in arguments:
@@ -95,6 +96,7 @@ def check_arguments(arguments: Sequence[str]) -> None:
                 f"the argument {shown(argument)!r} holds bytes that are not UTF-8; rename the file or folder, or give "
                 f"a link with a plain name"
             )
+        refuse_remote(argument)
 
 
 def folder_of(options: argparse.Namespace, config: Config) -> Path:

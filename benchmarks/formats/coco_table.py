@@ -6,6 +6,7 @@ table.boxes, .image_ids   all of them at once, for evaluators
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
@@ -127,6 +128,23 @@ class Annotations(Sequence[Mapping[str, Any]]):
     def __getitem__(self, place: int | slice) -> Any:
         places = range(len(self))[place]
         return self._record(places) if isinstance(places, int) else [self._record(number) for number in places]
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        """As by place, in a third of the time."""
+        table = self._table
+        columns = (table.image_ids, table.category_ids, table.boxes, table.areas, table.crowd.astype(np.int64))
+        runs = itertools.repeat(None) if table.segmentation is None else table.segmentation
+        rows = zip(*(column.tolist() for column in columns), runs, strict=False)
+        for number, (image_id, category_id, box, area, crowd, drawn) in enumerate(rows, 1):
+            record = {
+                "id": number,
+                "image_id": image_id,
+                "category_id": category_id,
+                "bbox": box,
+                "area": area,
+                "iscrowd": crowd,
+            }
+            yield record if drawn is None else {**record, "segmentation": drawn}
 
     def _record(self, place: int) -> dict[str, Any]:
         table = self._table

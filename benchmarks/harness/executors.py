@@ -25,6 +25,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from benchmarks.harness.shared_values import Held, Shared, filed
 from benchmarks.harness.surroundings import Surroundings
+from benchmarks.harness.torch_threads import one_thread
 from benchmarks.harness.worker import Call
 from benchmarks.harness.worker_process import NEVER, WorkerProcess, end, end_groups
 from hsc.errors import UsageError
@@ -199,19 +200,6 @@ class Processes:
         else:
             return _Outcome(kind, content if kind == "answer" else WorkerDied(content))
         return None
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch compute with one thread, as in workers: times and the last bits of floats depend on it."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _next(waiting: Iterator[J], again: collections.deque[_Task[J]]) -> _Task[J] | None:

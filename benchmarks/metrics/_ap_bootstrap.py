@@ -20,6 +20,8 @@ from benchmarks.metrics._coco_matching import IOU_THRESHOLDS, Matched
 
 LEVELS = 101
 LANES = 64
+_STEP = 0.01
+"""Between two levels of recall: numpy's ``linspace`` gives the very products of it."""
 _EPSILON = float(np.spacing(1))
 
 
@@ -76,14 +78,15 @@ def _loop(places, first, event, hit, image, labelled, rows, ap):  # type: ignore
     """rows: (N, lanes), how often each resample drew each image. ap: (lanes, T), filled.
 
     The envelope has its corners at hits, so precision is needed only there; the misses before a hit are all detections
-    drawn before it, which all thresholds share, less hits and ignored ones. Counts are floats, which hold them exactly.
+    drawn before it, which all thresholds share, less hits and ignored ones. Each corner counts for the recall levels
+    that it is the first to reach, and they are added level by level, as by the official evaluator.
     """
     lanes = rows.shape[1]
-    total, before = np.zeros(lanes), np.zeros(lanes)
+    total, before = np.zeros(lanes, np.int32), np.zeros(lanes, np.int32)
     for o in range(len(labelled)):
         for r in range(lanes):
             total[r] += rows[labelled[o], r]
-    drawn = np.empty((len(places), lanes))
+    drawn = np.empty((len(places), lanes), np.int32)
     d = 0
     for e in range(len(places)):
         while d <= places[e]:
@@ -92,17 +95,9 @@ def _loop(places, first, event, hit, image, labelled, rows, ap):  # type: ignore
             d += 1
         for r in range(lanes):
             drawn[e, r] = before[r]
-    needed = np.empty((lanes, LEVELS))
-    for r in range(lanes):
-        for k, level in enumerate(np.linspace(0.0, 1.0, LEVELS)):  # the fewest hits whose recall reaches it, as floats
-            hits = np.floor(level * total[r])
-            while hits / total[r] < level:
-                hits += 1
-            while hits > 0 and (hits - 1) / total[r] >= level:
-                hits -= 1
-            needed[r, k] = hits
-    right_at, precision = np.empty((len(places), lanes)), np.empty((len(places), lanes))
-    right, ignored = np.empty(lanes), np.empty(lanes)
+    reached, precision = np.empty((len(places), lanes), np.int32), np.empty((len(places), lanes))
+    right, ignored = np.empty(lanes, np.int32), np.empty(lanes, np.int32)
+    counted, gained, area = np.empty(lanes, np.int32), np.empty(lanes, np.int32), np.empty(lanes)
     for t in range(ap.shape[1]):
         right[:] = 0
         ignored[:] = 0
@@ -113,8 +108,15 @@ def _loop(places, first, event, hit, image, labelled, rows, ap):  # type: ignore
             if hit[k]:
                 for r in range(lanes):
                     right[r] += rows[row, r]
-                    right_at[corners, r] = right[r]
-                    precision[corners, r] = right[r] / (drawn[e, r] - ignored[r] + _EPSILON)
+                    precision[corners, r] = right[r] / (np.float64(drawn[e, r] - ignored[r]) + _EPSILON)
+                for r in range(lanes):  # how many of the levels 0, .01, ..., 1 the recall reaches, each as a float
+                    recall = right[r] / np.float64(max(total[r], 1))
+                    level = np.floor(recall * (LEVELS - 1))
+                    if (level + 1) * _STEP <= recall:
+                        level += 1
+                    if level * _STEP > recall:
+                        level -= 1
+                    reached[corners, r] = np.int32(level) + 1
                 corners += 1
             else:
                 for r in range(lanes):
@@ -122,14 +124,17 @@ def _loop(places, first, event, hit, image, labelled, rows, ap):  # type: ignore
         for c in range(corners - 1, 0, -1):
             for r in range(lanes):
                 precision[c - 1, r] = max(precision[c - 1, r], precision[c, r])
+        counted[:] = 0
+        area[:] = 0
+        for c in range(corners):
+            most = np.int32(0)
+            for r in range(lanes):
+                gained[r] = reached[c, r] - counted[r]
+                counted[r] = reached[c, r]
+                most = max(most, gained[r])
+            for n in range(most):
+                for r in range(lanes):
+                    area[r] += precision[c, r] if gained[r] > n else 0.0
         for r in range(lanes):
-            if total[r] == 0:
-                continue
-            area, c = 0.0, 0
-            for k in range(LEVELS):
-                while c < corners and right_at[c, r] < needed[r, k]:
-                    c += 1
-                if c == corners:
-                    break
-                area += precision[c, r]
-            ap[r, t] = area / LEVELS
+            if total[r] > 0:
+                ap[r, t] = area[r] / LEVELS

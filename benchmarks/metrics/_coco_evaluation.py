@@ -10,22 +10,20 @@ Masks are evaluated in the same way by the IoU of pixels, and the size of a dete
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.api import MetricFacts, Score, Truth
 from benchmarks.formats.coco_checks import LARGEST_ID
-from downstream.api import Detections, Masks, Prediction
-from hsc.errors import AnnotationError, UsageError
+from benchmarks.formats.coco_table import CocoTable
+from benchmarks.metrics._coco_detections import Floats, Found, Kind
+from downstream.api import Prediction
+from hsc.errors import AnnotationError
 
 if TYPE_CHECKING:
     from hotcoco import COCOeval
-
-Floats = npt.NDArray[np.float64]
-Kind = Literal["bbox", "segm"]
-"""The shapes that are matched: boxes or masks."""
 
 _AREAS = ("all", "small", "medium", "large")
 _LIMITS = (1, 10, 100)
@@ -71,8 +69,15 @@ def numbers(truth: Truth, predictions: Sequence[Prediction], kind: Kind) -> list
             needed and missing.
         AnnotationError: the truth has no COCO labels, or no masks, or its categories are not ``truth.classes``.
     """
-    evaluation: Any = evaluate(truth, predictions, kind).eval
-    shape = (10, 101, len(truth.classes), len(_AREAS), len(_LIMITS))
+    coco = checked_labels(truth, kind)
+    return numbers_of(coco, Found.of(coco, predictions, kind), kind)
+
+
+def numbers_of(coco: Mapping[str, Any], found: Found, kind: Kind) -> list[Score]:
+    """``numbers`` of labels and detections that have been checked."""
+    classes = [category["name"] for category in coco["categories"]]
+    evaluation: Any = _evaluated(coco, found, kind).eval
+    shape = (10, 101, len(classes), len(_AREAS), len(_LIMITS))
     precision = np.asarray(evaluation["precision"], np.float64).reshape(shape)  # IoU, recall level, class, area, limit
     recall = np.asarray(evaluation["recall"], np.float64).reshape(shape[0], *shape[2:])  # IoU, class, area, limit
     scores = [
@@ -81,7 +86,7 @@ def numbers(truth: Truth, predictions: Sequence[Prediction], kind: Kind) -> list
     scores += [
         Score(name, _mean(recall[:, :, _AREAS.index(area), _LIMITS.index(limit)])) for name, (area, limit) in AR.items()
     ]
-    return scores + [Score("ap", _mean(precision[:, :, k, 0, -1]), part) for k, part in enumerate(truth.classes)]
+    return scores + [Score("ap", _mean(precision[:, :, k, 0, -1]), part) for k, part in enumerate(classes)]
 
 
 def thresholds(iou: int | None) -> slice:
@@ -95,36 +100,35 @@ def _mean(values: Floats) -> float:
     return float(defined.mean()) if defined.size else float("nan")
 
 
-def evaluate(truth: Truth, predictions: Sequence[Prediction], kind: Kind) -> COCOeval:
-    """The evaluator after matching detections to the truth and accumulating, so that its numbers can be read."""
-    evaluation = _evaluator(truth, predictions, kind)
+def _evaluated(coco: Mapping[str, Any], found: Found, kind: Kind) -> COCOeval:
+    """The evaluator after matching detections to the labels and accumulating, so that its numbers can be read."""
+    import hotcoco
+
+    official = {
+        "images": list(coco["images"]),
+        "categories": list(coco["categories"]),
+        "annotations": _annotations(coco, kind),
+    }
+    gt = hotcoco.COCO(official)
+    rows = found.results(coco)
+    # The evaluator refuses an empty list of results, so a box that can neither match nor count stands in for it.
+    nothing = np.array([[coco["images"][0]["id"], -9e6, -9e6, 0, 0, 0, coco["categories"][0]["id"]]], np.float64)
+    evaluation = hotcoco.COCOeval(gt, gt.load_res(rows if len(rows) else nothing), kind)
     evaluation.evaluate()
     evaluation.accumulate()
     return evaluation
 
 
-def _evaluator(truth: Truth, predictions: Sequence[Prediction], kind: Kind) -> COCOeval:
-    import hotcoco
-
-    coco = _official(truth, kind)
-    check_predictions(coco, predictions, kind)
-    gt = hotcoco.COCO(coco)
-    rows: Any = _masks(coco, predictions) if kind == "segm" else _boxes(coco, predictions)
-    # The evaluator refuses an empty list of results, so a box that can neither match nor count stands in for it.
-    nothing = np.array([[coco["images"][0]["id"], -9e6, -9e6, 0, 0, 0, coco["categories"][0]["id"]]], np.float64)
-    return hotcoco.COCOeval(gt, gt.load_res(rows if len(rows) else nothing), kind)
-
-
-def _official(truth: Truth, kind: Kind) -> dict[str, Any]:
-    """The truth's labels with the fields that the official evaluator needs filled in: id, area, iscrowd."""
-    coco = checked_labels(truth, kind)
+def _annotations(coco: Mapping[str, Any], kind: Kind) -> list[Any]:
+    """The labels' annotations with the fields that the official evaluator needs filled in: id, area, iscrowd."""
+    if isinstance(coco, CocoTable):
+        return list((coco if kind == "segm" else replace(coco, segmentation=None))["annotations"])
     try:
-        annotations = [_filled(annotation, number, kind) for number, annotation in enumerate(coco["annotations"], 1)]
+        return [_filled(annotation, number, kind) for number, annotation in enumerate(coco["annotations"], 1)]
     except (OverflowError, TypeError, ValueError) as error:
         raise AnnotationError(
             f"the COCO labels hold a box or area that is no number: {error}; mend the data set"
         ) from error
-    return {"images": list(coco["images"]), "categories": list(coco["categories"]), "annotations": annotations}
 
 
 def checked_labels(truth: Truth, kind: Kind) -> Mapping[str, Any]:
@@ -169,74 +173,3 @@ def _filled(annotation: Mapping[str, Any], number: int, kind: Kind) -> dict[str,
         "iscrowd": int(annotation.get("iscrowd", 0)),
         **drawn,
     }
-
-
-def check_predictions(coco: Mapping[str, Any], predictions: Sequence[Prediction], kind: Kind) -> None:
-    """Refuse predictions that the evaluator would score wrongly without an error."""
-    images, classes = coco["images"], len(coco["categories"])
-    if len(predictions) != len(images):
-        raise UsageError(
-            f"{len(predictions)} predictions came for {len(images)} images; COCO scores one for each, empty ones too"
-        )
-    for image, answer in zip(images, predictions, strict=True):
-        if not isinstance(answer, Detections):
-            raise UsageError(f"COCO scores Detections, image {image['id']} came with a {type(answer).__name__}")
-        if answer.labels.size and not (answer.labels.min() >= 0 and answer.labels.max() < classes):
-            raise UsageError(
-                f"image {image['id']} has labels up to {answer.labels.max()}, expected 0 to {classes - 1}: map them "
-                f"to the truth's classes first"
-            )
-        if not (np.isfinite(answer.boxes_xyxy).all() and np.isfinite(answer.scores).all()):
-            raise UsageError(
-                f"image {image['id']} has a box or score that is not finite; a head must leave such boxes out"
-            )
-        if kind == "segm":
-            _check_masks(image, answer)
-
-
-def _check_masks(image: Mapping[str, Any], answer: Detections) -> None:
-    size = (image["height"], image["width"])
-    if answer.masks is None:
-        raise UsageError(f"image {image['id']} came with boxes alone; masks are scored, so take a head that gives them")
-    if answer.masks.image_hw != size:
-        raise UsageError(
-            f"image {image['id']} has masks of size {answer.masks.image_hw}, expected {size}, the image's height and "
-            f"width"
-        )
-
-
-def _boxes(coco: Mapping[str, Any], predictions: Sequence[Any]) -> Floats:
-    """float64 (N, 7): image id, left, top, width, height, score, category id."""
-    ids = np.array([category["id"] for category in coco["categories"]], np.float64)
-    parts = [np.zeros((0, 7))]
-    for image, answer in zip(coco["images"], predictions, strict=True):
-        boxes = answer.boxes_xyxy.astype(np.float64)
-        rows = np.empty((len(boxes), 7))
-        rows[:, 0] = image["id"]
-        rows[:, 1:3] = boxes[:, :2]
-        rows[:, 3:5] = boxes[:, 2:] - boxes[:, :2]
-        rows[:, 5] = answer.scores
-        rows[:, 6] = ids[answer.labels]
-        parts.append(rows)
-    return np.concatenate(parts)
-
-
-def _masks(coco: Mapping[str, Any], predictions: Sequence[Any]) -> list[dict[str, Any]]:
-    """A result for each mask in COCO's form, without boxes, so that the evaluator takes areas from the masks."""
-    ids = [category["id"] for category in coco["categories"]]
-    return [
-        {
-            "image_id": image["id"],
-            "category_id": ids[label],
-            "segmentation": runs_of(answer.masks, counts),
-            "score": score,
-        }
-        for image, answer in zip(coco["images"], predictions, strict=True)
-        for counts, score, label in zip(
-            answer.masks.counts, answer.scores.astype(np.float64).tolist(), answer.labels.tolist(), strict=True
-        )
-    ]
-
-
-def runs_of(masks: Masks, counts: bytes) -> dict[str, Any]:
-    return {"size": [*masks.image_hw], "counts": counts.decode("ascii")}

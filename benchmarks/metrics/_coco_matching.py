@@ -66,7 +66,7 @@ def match(objects: Shapes, crowd: Bools, found: Shapes, scores: Floats, classes:
 
     crowd: bool, one an object. scores: float64, one a detection.
     """
-    best = _best(found, scores)
+    best = _best(found, scores, classes)
     found, scores = found.taken(best), scores[best]
     ignore = crowd | (objects.areas < 0) | (objects.areas > _LARGEST_AREA)
     order = np.lexsort((ignore, objects.label, objects.image))  # stable: equal ones stay in the file's order
@@ -80,20 +80,14 @@ def match(objects: Shapes, crowd: Bools, found: Shapes, scores: Floats, classes:
     return [_of_class(label, objects, ignore, found, scores, hit, ignored) for label in range(classes)]
 
 
-def _best(found: Shapes, scores: Floats) -> Ints:
+def _best(found: Shapes, scores: Floats, classes: int) -> Ints:
     """The places of the detections that count, by image, class and falling score; equal scores stay in their order."""
-    order = np.lexsort((-scores, found.label, found.image))
-    group = np.flatnonzero(_begins(found.image[order], found.label[order]))
+    pair = found.image * classes + found.label
+    order = np.lexsort((-scores, pair))
+    group = np.flatnonzero(np.diff(pair[order], prepend=-1))
     lengths = np.diff(group, append=len(order))
     rank = np.arange(len(order)) - np.repeat(group, lengths)
     return np.asarray(order[rank < MOST_DETECTIONS])
-
-
-def _begins(image: Ints, label: Ints) -> Bools:
-    """Where another image or class begins, in shapes sorted by both: bool (N,)."""
-    begins = np.ones(len(image), bool)
-    begins[1:] = (image[1:] != image[:-1]) | (label[1:] != label[:-1])
-    return begins
 
 
 def _pairs(objects: Shapes, found: Shapes, classes: int) -> Ints:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,16 +13,8 @@ import numpy.typing as npt
 from benchmarks.api import Score, Truth
 from benchmarks.formats.coco_table import CocoTable
 from benchmarks.metrics._ap_bootstrap import resampled_ap
-from benchmarks.metrics._coco_evaluation import (
-    AP,
-    Floats,
-    Kind,
-    check_predictions,
-    checked_labels,
-    numbers,
-    runs_of,
-    thresholds,
-)
+from benchmarks.metrics._coco_detections import Floats, Found, Ints, Kind
+from benchmarks.metrics._coco_evaluation import AP, checked_labels, numbers_of, thresholds
 from benchmarks.metrics._coco_matching import Matched, Shapes, match
 from downstream.api import Prediction
 from hsc.errors import UsageError
@@ -39,7 +31,8 @@ class CocoTally:
 
     def scores(self) -> list[Score]:
         """As ``numbers``."""
-        scores = numbers(self.truth, self.predictions, self.kind)
+        coco, found = self._checked
+        scores = numbers_of(coco, found, self.kind)
         return [replace(score, metric=self.prefix + score.metric) for score in scores]
 
     def resample(self, draws: npt.NDArray[np.integer[Any]]) -> dict[str, Floats]:
@@ -55,23 +48,37 @@ class CocoTally:
         return {self.prefix + name: values for name, values in resampled(self._matched, draws).items()}
 
     @functools.cached_property
+    def _checked(self) -> tuple[Mapping[str, Any], Found]:
+        """The labels and the detections."""
+        coco = checked_labels(self.truth, self.kind)
+        return coco, Found.of(coco, self.predictions, self.kind)
+
+    @functools.cached_property
     def _matched(self) -> list[Matched]:
-        return matches(self.truth, self.predictions, self.kind)
+        return _matches(*self._checked, self.kind)
 
 
 def matches(truth: Truth, predictions: Sequence[Prediction], kind: Kind) -> list[Matched]:
     """The matches of each class at ten IoU thresholds, for sizes of all areas. Raises as ``numbers`` does."""
     coco = checked_labels(truth, kind)
-    check_predictions(coco, predictions, kind)
+    return _matches(coco, Found.of(coco, predictions, kind), kind)
+
+
+def _matches(coco: Mapping[str, Any], found: Found, kind: Kind) -> list[Matched]:
     table = CocoTable.of(coco)
-    place = {image["id"]: number for number, image in enumerate(table.images)}
-    label = {category["id"]: number for number, category in enumerate(table.categories)}
-    image = np.array([place.get(image_id, -1) for image_id in table.image_ids.tolist()], np.int64)
-    labels = np.array([label.get(category_id, -1) for category_id in table.category_ids.tolist()], np.int64)
+    image = _places(table.image_ids, [entry["id"] for entry in table.images])
+    labels = _places(table.category_ids, [category["id"] for category in table.categories])
     objects = Shapes(image, labels, table.boxes, table.areas, (table.segmentation or ()) if kind == "segm" else None)
     known = np.flatnonzero((image >= 0) & (labels >= 0))  # others are of no image, or of no class
-    found, scores = _found(predictions, kind)
-    return match(objects.taken(known), table.crowd[known], found, scores, len(label))
+    return match(objects.taken(known), table.crowd[known], _shapes(found), found.scores, len(table.categories))
+
+
+def _places(ids: Ints, known: Sequence[int]) -> Ints:
+    """Where each id stands among those known, int64 (N,); -1 for an id that is not."""
+    order = np.argsort(np.array(known, np.int64), kind="stable")
+    ranked = np.array(known, np.int64)[order]
+    rank = np.searchsorted(ranked, ids, "right") - 1
+    return np.where((rank >= 0) & (ranked[rank] == ids), order[rank], -1)
 
 
 def resampled(matched: Sequence[Matched], draws: npt.NDArray[np.integer[Any]]) -> dict[str, Floats]:
@@ -83,21 +90,14 @@ def resampled(matched: Sequence[Matched], draws: npt.NDArray[np.integer[Any]]) -
     return {name: _defined_mean(by_class[:, :, thresholds(iou)]) for name, (iou, area) in AP.items() if area == "all"}
 
 
-def _found(predictions: Sequence[Any], kind: Kind) -> tuple[Shapes, Floats]:
-    """The detections of all images, and their scores."""
-    lengths = [len(answer.scores) for answer in predictions]
-    image = np.repeat(np.arange(len(predictions)), lengths)
-    label = np.concatenate([np.zeros(0, np.int64), *(answer.labels for answer in predictions)])
-    scores = np.concatenate([np.zeros(0), *(answer.scores for answer in predictions)]).astype(np.float64)
-    if kind == "segm":
-        from hotcoco import mask
+def _shapes(found: Found) -> Shapes:
+    """The detections' boxes, or their masks."""
+    if found.runs is None:
+        return Shapes(found.image, found.label, found.boxes, found.boxes[:, 2] * found.boxes[:, 3])
+    from hotcoco import mask
 
-        runs = [runs_of(answer.masks, counts) for answer in predictions for counts in answer.masks.counts]
-        areas = np.array([mask.area(one) for one in runs], np.float64)
-        return Shapes(image, label, np.zeros((0, 4)), areas, runs), scores
-    boxes = np.concatenate([np.zeros((0, 4)), *(answer.boxes_xyxy for answer in predictions)]).astype(np.float64)
-    boxes[:, 2:] -= boxes[:, :2]
-    return Shapes(image, label, boxes, boxes[:, 2] * boxes[:, 3]), scores
+    areas = np.array([mask.area(one) for one in found.runs], np.float64)
+    return Shapes(found.image, found.label, np.zeros((0, 4)), areas, found.runs)
 
 
 def _defined_mean(values: Floats) -> Floats:

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import METRICS, MetricFacts, Score, Truth
-from benchmarks.metrics._coco_evaluation import FACTS, Floats
+from benchmarks.metrics._coco_detections import Floats
+from benchmarks.metrics._coco_evaluation import FACTS
 from benchmarks.metrics._coco_tally import CocoTally
 from downstream.api import Detections, Prediction
 

@@ -1,27 +1,65 @@
-"""Prints what scoring costs at the size of COCO and beyond (``benchmarks/studies/scale.py``), as a Markdown table.
+"""Prints what the harness costs at the size of COCO and beyond, as Markdown tables: CPU seconds, memory, and what a run
+spends that a bare loop does not.
 
 python -m benchmarks.studies                   all figures
 python -m benchmarks.studies scoring 1000      one of them, at another number of pictures
+python -m benchmarks.studies loop jpeg webp    ratios to a bare loop, and to CompressAI's bench
 """
 
 from __future__ import annotations
 
 import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
 
-from benchmarks.studies.scale import measured
+from benchmarks.studies import overhead
+from benchmarks.studies.scale import FIGURES, measured
 
 PICTURES = {"scoring": 5_000, "label_maps": 5_000, "driver": 100_000, "worker": 100_000}
+PICTURES_A_ROUND = 16
+LOADS = "loads"
+OTHERS = {
+    "loop": "one head and JPEG at six qualities, against a bare loop",
+    "jpeg": "JPEG at six qualities with PSNR, against CompressAI's bench",
+    "webp": "WebP at six qualities with PSNR, against CompressAI's bench",
+}
 
 
-def main(arguments: list[str]) -> None:
-    sys.stdout.write("| figure | pictures | CPU s | peak MiB | before the work MiB |\n|---|---|---|---|---|\n")
-    for name in arguments[:1] or PICTURES:
-        pictures = int(arguments[1]) if arguments[1:] else PICTURES[name]
-        figure = measured(name, pictures)
-        numbers = f"{figure.cpu_s:.2f} | {figure.peak_mib:.0f} | {figure.start_mib:.0f}"
-        sys.stdout.write(f"| {figure.name} | {figure.pictures:,} | {numbers} |\n")
-        sys.stdout.flush()
+def main(arguments: Sequence[str]) -> int:
+    """Print the figures named, or all. A number among the names is that of the pictures."""
+    numbers = [int(argument) for argument in arguments if argument.isdecimal()]
+    known = [*FIGURES, *overhead.RATIOS, LOADS]
+    names = [argument for argument in arguments if not argument.isdecimal()] or known
+    if unknown := [name for name in names if name not in known]:
+        sys.stderr.write(f"error: the figure {unknown[0]!r} is not known; expected {', '.join(known)}\n")
+        return 2
+    if figures := [name for name in names if name in FIGURES]:
+        _write("figure", "pictures", "CPU s", "peak MiB", "before the work MiB")
+    for name in figures:
+        figure = measured(name, *numbers[:1] or [PICTURES[name]])
+        sizes = f"{figure.peak_mib:.0f}", f"{figure.start_mib:.0f}"
+        _write(figure.name, f"{figure.pictures:,}", f"{figure.cpu_s:.2f}", *sizes)
+    if ratios := [name for name in names if name in overhead.RATIOS]:
+        _write("a run of", "pictures a round", "CPU s", "CPU s of the other", "ratio")
+    for name in ratios:
+        with tempfile.TemporaryDirectory(prefix="hsc-scale-") as folder:
+            ratio = overhead.taken(name, *numbers[:1] or [PICTURES_A_ROUND], Path(folder))
+        _write(OTHERS[name], f"{ratio.pictures}", f"{ratio.run_s:.2f}", f"{ratio.other_s:.2f}", f"{ratio.ratio:.2f}")
+    if LOADS in names:
+        _write("heads of one kind", "jobs", "networks loaded")
+        with tempfile.TemporaryDirectory(prefix="hsc-scale-") as folder:
+            _write(f"{len(overhead.THREE_HEADS)}", f"{overhead.JOBS}", f"{overhead.loads(Path(folder))}")
+    return 0
+
+
+def _write(*cells: str) -> None:
+    """A row of a table; one whose cells are words begins a table."""
+    sys.stdout.write(f"| {' | '.join(cells)} |\n")
+    if not any(cell[:1].isdecimal() for cell in cells):
+        sys.stdout.write(f"{'|---' * len(cells)}|\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

@@ -23,7 +23,7 @@ from benchmarks.evaluation import Outcome, configure, run
 from benchmarks.harness import conditions as conditions_module
 from benchmarks.harness.cache import Store, latents_kind
 from benchmarks.harness.conditions import Conditions, conditions_of
-from benchmarks.harness.executors import Inline, Processes, one_thread
+from benchmarks.harness.executors import Inline, Processes
 from benchmarks.harness.plan import Plan
 from benchmarks.harness.progress import Silent
 from benchmarks.harness.scorer import score
@@ -226,17 +226,6 @@ def test_conditions_are_read_off_executor_device_and_machine(monkeypatch: pytest
     monkeypatch.setenv("HSC_DEVICE", "cuda:1")
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda where: f"GPU of {where}")
     assert (conditions_of(1, Inline()).device, conditions_of(1, Inline()).accelerator) == ("cuda:1", "GPU of cuda:1")
-
-
-def test_work_in_this_process_has_one_thread_as_in_workers(kept_threads: None) -> None:
-    import torch
-
-    torch.set_num_threads(2)
-    ((_, seen, _),) = Inline().run(lambda job: torch.get_num_threads(), [0])
-    assert (seen, torch.get_num_threads()) == (1, 2)
-    with one_thread():
-        assert torch.get_num_threads() == 1
-    assert torch.get_num_threads() == 2
 
 
 def test_never_leaves_times_of_other_conditions_out_with_the_reason(tmp_path: Path) -> None:
