@@ -66,9 +66,9 @@ def write(
 
     Files of an earlier run go first, so that none of them stays beside the new numbers.
 
-    options: ``workers``, ``device``, ``cache``, ``gallery``, ``keep_predictions`` and ``save_images`` of ``hsc-bench run``.
-    arguments: of its command line. settings: the text of ``run.toml``, empty for none. tell: is given a sentence on what was
-    removed for good.
+    options: ``workers``, ``device``, ``cache``, ``gallery``, ``keep_predictions`` and ``save_images`` of
+    ``hsc-bench run``. arguments: of its command line. settings: the text of ``run.toml``, empty for none. tell: is
+    given a sentence on what was removed for good, or could not be saved.
     """
     task, results = outcome.plan.config.task, outcome.results
     command = {"command": "python -m benchmarks.run " + shlex.join(arguments)}

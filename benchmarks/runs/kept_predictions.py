@@ -8,7 +8,7 @@ resamples are used, and the reason is returned in their place.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -207,20 +207,23 @@ def _detections(results: Sequence[Mapping[str, Any]]) -> Prediction:
     )
 
 
-def resampled(run: Run, bootstrap: Bootstrap, executor: Executor, progress: Progress) -> Samples:
+def resampled(
+    run: Run, bootstrap: Bootstrap, executor: Executor, progress: Progress, only: Container[str] | None = None
+) -> Samples:
     """The scores by which codecs are compared, on each resample, of every head whose predictions were kept whole.
 
-    Heads whose scores have no interval in the run itself are left out without a reason.
+    Heads whose scores have no interval in the run itself are left out without a reason. only: the ids of the cells that
+    are wanted, None for all.
     """
     samples = Samples()
-    wanted = _with_intervals(run)
+    wanted = _with_intervals(run, only)
     try:
         cells = read_cells(run)
     except ResultsError as error:
         samples.reasons = dict.fromkeys(wanted, f"its predictions cannot be read: {error}")
         return samples
     for reader, points in wanted.items():
-        of_reader = [cell for cell in cells if cell.reader == reader]
+        of_reader = [cell for cell in cells if cell.reader == reader and cell.point in points]
         if missing := [point for point in points if point not in {cell.point for cell in of_reader}]:
             kept = "none of its predictions were" if not of_reader else f"predictions at {missing[0][2]} were not"
             samples.reasons[reader] = f"{kept} kept; run with --keep-predictions"
@@ -232,12 +235,12 @@ def resampled(run: Run, bootstrap: Bootstrap, executor: Executor, progress: Prog
     return samples
 
 
-def _with_intervals(run: Run) -> dict[Reader, set[Point]]:
-    """The operating points that each head has scored, of heads with any score that has an interval."""
+def _with_intervals(run: Run, only: Container[str] | None) -> dict[Reader, set[Point]]:
+    """The operating points that each head has scored, of heads with any score that has an interval. only: the cells."""
     points: dict[Reader, set[Point]] = {}
     sure: set[Reader] = set()
     for row in run.score_rows:
-        if row.head and row.cell and row.status == "ok" and not row.part:
+        if row.head and (only is None or row.cell in only) and row.status == "ok" and not row.part:
             points.setdefault((row.head, row.route), set()).add((row.codec, row.ladder, row.point))
             if row.low == row.low:
                 sure.add((row.head, row.route))

@@ -5,8 +5,9 @@
     records.csv  --resampled again--> rates of each resample        +--> comparisons.csv of all codecs
     predictions/ --resampled again--> scores of each resample ------+
 
-A comparison between codecs of different runs has an interval where every run kept its predictions; elsewhere its reason
-says why not. Comparisons within one run keep the interval they have there, since seed, images and resamples are the same.
+A comparison between codecs of different runs has an interval where every run kept its predictions; elsewhere its
+reason says why not. Comparisons within one run keep the interval they have there, since seed, images and resamples are
+the same.
 """
 
 from __future__ import annotations
@@ -159,6 +160,8 @@ def _largest_apart(runs: Sequence[Run]) -> _Apart:
             if not row.cell or row.status != "ok" or row.metric in TIMES:
                 continue
             before, earlier = known.setdefault((row.cell, row.metric, row.part), (row, run))
+            if math.isnan(row.value) and math.isnan(before.value):
+                continue
             apart = abs(row.value - before.value) if row.value != before.value else 0.0
             share = apart / max(1.0, abs(before.value)) if math.isfinite(apart) else math.inf
             if share > (1e-9 if row.metric in _SIZES else TOLERANCE):
@@ -292,8 +295,8 @@ def _notices(runs: Sequence[Run], apart: _Apart, reasons: Mapping[Reader, str]) 
     if apart.share > 1e-9:
         yield (
             f"What several of the runs measured differs by up to {apart.share:.2g}: {apart.name} is "
-            f"{apart.values[0]:.6g} in {apart.folders[0].name} and {apart.values[1]:.6g} in {apart.folders[1].name}; the "
-            f"first is shown"
+            f"{apart.values[0]:.6g} in {apart.folders[0].name} and {apart.values[1]:.6g} in {apart.folders[1].name}; "
+            f"the first is shown"
         )
     for (head, route), reason in reasons.items():
         yield f"Codecs of different runs have no paired intervals by {head} on {route}s: {reason}"

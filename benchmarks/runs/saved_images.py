@@ -5,8 +5,8 @@
     DIR/original/val-00001.png               the same image as the data set hands it out
 
 The pixels are those that heads were scored on: each stream is decoded again, and an operating point whose pixels then
-have another squared error than the run counted is left out with the reason. Second ladders, which only measure the noise
-floor, have no files.
+have another squared error than the run counted is left out with the reason. Second ladders, which only measure the
+noise floor, have no files.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ class SavingJob:
 
 @dataclass(frozen=True)
 class SavedImage:
-    """One decoded image. png: the file. sha256: of its pixels. size_bytes: of its stream. psnr: in dB, None without loss."""
+    """One decoded image. png: the file. sha256: of its pixels. size_bytes: of its stream. psnr: in dB, None where
+    nothing was lost.
+    """
 
     png: bytes
     sha256: str
@@ -246,23 +248,23 @@ def file_names(plan: Plan) -> list[str]:
     for image in plan.images:
         stem, dot, suffix = image.image_id.rpartition(".")
         stems.append(stem if dot and f".{suffix.lower()}" in SUFFIXES else image.image_id)
-    return [f"{name}.png" for name in _distinct(stems)]
+    return [f"{name}.png" for name in distinct_names(stems)]
 
 
 def folder_names(points: Iterable[tuple[str, str]]) -> list[str]:
     """A folder for each (codec, operating point), as ``vvc/qp-37``; a codec of one point has one folder."""
     points = list(points)
     curves = list(dict.fromkeys(curve for curve, _ in points))
-    of_curve = dict(zip(curves, _distinct(curves), strict=True))
+    of_curve = dict(zip(curves, distinct_names(curves), strict=True))
     names: dict[tuple[str, str], str] = {}
     for curve in curves:
         labels = [point for label, point in points if label == curve]
-        for point, name in zip(labels, _distinct(labels), strict=True):
+        for point, name in zip(labels, distinct_names(labels), strict=True):
             names[curve, point] = f"{of_curve[curve]}/{name}" if point else of_curve[curve]
     return [names[point] for point in points]
 
 
-def _distinct(texts: Sequence[str]) -> list[str]:
+def distinct_names(texts: Sequence[str]) -> list[str]:
     """A file name for each text, no two alike, whatever a file system thinks of capitals."""
     names: list[str] = []
     taken: set[str] = set()
