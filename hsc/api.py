@@ -142,6 +142,15 @@ class Staged(Protocol):
 
 
 @runtime_checkable
+class StagedEncoding(Protocol):
+    """Capability: encoding as named steps that the harness times one by one; the first takes an image, each other the
+    previous one's output, and the last returns the bytes of ``encode``.
+    """
+
+    def encode_stages(self) -> Sequence[tuple[str, Callable[[Any], Any]]]: ...
+
+
+@runtime_checkable
 class StagedLatents(Protocol):
     """Capability: decoding to ``Latents`` as named steps, each taking the previous one's output.
 

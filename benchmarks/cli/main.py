@@ -29,7 +29,7 @@ COMMANDS = {
     "report": Command("report", "write a finished run's page anew"),
     "paper": Command("paper", "write LaTeX tables, PDF figures and methods from finished runs"),
     "contact-sheet": Command("contact_sheet", "draw images as several codecs decode them at equal bytes"),
-    "complexity": Command("complexity", "measure time, MACs, parameters and memory from bytes to predictions"),
+    "complexity": Command("complexity", "measure time, MACs, parameters, memory and energy of encoding and of reading"),
     "doctor": Command("doctor", "show what is installed, what works here, and the cure for what does not"),
     "class-map": Command("class_map", "write a class map from a head's classes to a data set's, to be checked"),
     "check-codec": Command("check_codec", "check a codec against the codec contract"),

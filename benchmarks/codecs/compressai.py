@@ -152,6 +152,9 @@ class CompressAI:
     def stages(self) -> Sequence[tuple[str, Callable[[Any], Any]]]:
         return self._codec().stages()
 
+    def encode_stages(self) -> Sequence[tuple[str, Callable[[Any], Any]]]:
+        return self._codec().encode_stages(self._stored_quality)
+
     def latent_stages(self, names: Sequence[str] | None = None) -> Sequence[tuple[str, Callable[[Any], Any]]]:
         codec = self._codec()
         return (("entropy", codec.read), ("latents", lambda decoded: codec.latent_maps(decoded, names)))

@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.api import CODECS
 from benchmarks.conformance.checks import Contract, Failed, NotApplicable, demand
 from benchmarks.imaging.psnr import psnr
-from hsc.api import Codec, CodesBatches, DecodesLatents, Image, Ranged
+from hsc.api import Codec, CodesBatches, DecodesLatents, Image, Ranged, StagedEncoding
 from hsc.errors import BitstreamError, HscError
 from hsc.registry import config, parse_spec
 
@@ -208,6 +208,18 @@ def codes_a_batch_as_one_by_one(codec: Any) -> None:
     same = all(np.array_equal(one.decode(data), image) for data, image in zip(streams, decoded, strict=False))
     demand(same, "a batch gives other pixels than one by one")
     demand(isinstance(decoded[3], BitstreamError), "a foreign stream in a batch is not answered with a BitstreamError")
+
+
+@CONTRACT.rule()
+def encodes_in_stages_as_in_one_call(codec: Any) -> None:
+    """Its stages of encoding, one after the other, give the bytes of encode."""
+    if not isinstance(codec, StagedEncoding):
+        raise NotApplicable("it encodes in one call")
+    image = photo(61, 83)
+    step: Any = image
+    for _, stage in codec.encode_stages():
+        step = stage(step)
+    demand(step == codec.encode(image), "the last stage gives other bytes than encode")
 
 
 @CONTRACT.rule()
