@@ -168,6 +168,24 @@ class Edits(Protocol):
 
 
 @runtime_checkable
+class PreparesImages(Protocol):
+    """Capability: the image is changed on purpose before it is coded, as pre-processing for machines does."""
+
+    def prepared(self, image: Image) -> Image:
+        """What a decoded image of this codec comes close to, in the size of ``image``."""
+        ...
+
+
+@runtime_checkable
+class HasSenderHeads(Protocol):
+    """Capability: heads work at the sender's side and decide what is encoded, so their scores are not independent."""
+
+    @property
+    def sender_heads(self) -> Sequence[str]:
+        """The specs of these heads."""
+
+
+@runtime_checkable
 class CodesBatches(Protocol):
     """Capability: many images coded in one call, for a codec that takes long to start. A run then has no time of an
     image.
