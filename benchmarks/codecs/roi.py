@@ -133,7 +133,8 @@ class Roi:
             colour = np.rint(outside.mean(0)) if len(outside) else np.zeros(3)
             return np.broadcast_to(colour.astype(np.uint8), image.shape)
         if self.background == "levels":
-            return np.clip(np.rint(image / self.strength) * self.strength, 0, 255).astype(np.uint8)
+            levels: Image = np.clip(np.rint(image / self.strength) * self.strength, 0, 255).astype(np.uint8)
+            return levels
         from PIL import Image as Pillow
         from PIL import ImageFilter
 
@@ -144,10 +145,10 @@ class Roi:
         if reason := inner_codec(self.of, self.value).available():
             return reason
         head = _detector(self.regions)
-        if not isinstance(head, PredictsFromImages) or head.output is not Detections:
+        reads_images: object = head
+        if not isinstance(reads_images, PredictsFromImages) or head.output is not Detections:
             return f"regions={self.regions} is no detector on images; name one, as in regions=small"
-        reason = head.available()
-        return None if reason is None else f"the detector {self.regions} cannot run: {reason}"
+        return None if (reason := head.available()) is None else f"the detector {self.regions} cannot run: {reason}"
 
     def provenance(self) -> Mapping[str, str]:
         """The codec's provenance, the detector's, the version of this wrapper and that of Pillow, which blurs."""

@@ -214,11 +214,12 @@ def codes_a_batch_as_one_by_one(codec: Any) -> None:
 @CONTRACT.rule()
 def encodes_in_stages_as_in_one_call(codec: Any) -> None:
     """Its stages of encoding, one after the other, give the bytes of encode."""
-    if not isinstance(codec, StagedEncoding):
+    staged: object = codec
+    if not isinstance(staged, StagedEncoding):
         raise NotApplicable("it encodes in one call")
     image = photo(61, 83)
     step: Any = image
-    for _, stage in codec.encode_stages():
+    for _, stage in staged.encode_stages():
         step = stage(step)
     demand(step == codec.encode(image), "the last stage gives other bytes than encode")
 

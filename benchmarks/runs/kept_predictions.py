@@ -102,7 +102,10 @@ def read_cells(run: Run) -> list[KeptCell]:
         KeptCell(
             (entry["head"], entry["route"]),
             (entry["codec"], entry["ladder"], entry["point"]),
-            *(entry[name] for name in ("cell", "file", "kind", "labels")),
+            entry["cell"],
+            entry["file"],
+            entry["kind"],
+            entry["labels"],
             tuple(entry["classes"]),
             tuple(entry["metrics"]),
         )

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from benchmarks.api import Comparison, ScoreRow
 from benchmarks.harness.executors import Executor
@@ -29,6 +29,7 @@ from benchmarks.runs.consistency import SCORE_NAMES
 from benchmarks.runs.folder_files import exists
 from benchmarks.runs.kept_predictions import Reader, resampled
 from benchmarks.runs.mergeable import why_not_merged
+from benchmarks.runs.merged_cells import Apart, chosen_cells, largest_apart
 from benchmarks.runs.merged_description import merged_about
 from benchmarks.runs.records import Line
 from benchmarks.runs.results import Results
@@ -37,14 +38,7 @@ from benchmarks.stats.bd_comparison import differences
 from benchmarks.stats.bootstrap import Bootstrap
 from benchmarks.stats.codec_comparison import leads
 from benchmarks.stats.head_comparison import heads_apart
-from benchmarks.stats.metric_facts import TIMES
 from hsc.errors import ResultsError, UsageError
-
-TOLERANCE = 0.005
-"""How far a score of the same cell may lie apart in two runs, relative to it, or to 1 where it is smaller: floats of
-learned codecs and heads differ a little between machines. Sizes must be equal.
-"""
-_SIZES = ("bpp", "size_bytes", "source_bpp")
 
 
 @dataclass(frozen=True)
@@ -76,104 +70,30 @@ def merge(folders: Sequence[Path], executor: Executor, progress: Progress) -> Me
     for run in runs[1:]:
         if reason := why_not_merged(runs[0], run):
             raise ResultsError(f"{runs[0].folder} and {run.folder} cannot be merged: {reason}")
-    chosen = _chosen(runs)
-    apart = _largest_apart(runs)
+    chosen = chosen_cells(runs)
+    apart = largest_apart(runs)
     about = merged_about(runs, chosen, datetime.now(UTC).isoformat(timespec="seconds"))
     lines = _lines(runs, chosen)
     rows = _rows(runs, chosen, about)
     first = runs[0]
-    draft = replace(first, about=about, results=Results.of(rows, (), *_shown(first), about["names"]))
+    draft = replace(first, about=about, results=_results(first, rows, (), about))
     bootstrap, reasons = _bootstrap(draft, runs, rows, lines, executor, progress)
     comparisons = _comparisons(draft, rows, bootstrap, runs, reasons)
     about["notices"] = [*about["notices"], *_notices(runs, apart, reasons)]
     about["merged"]["no_interval"] = [
         {"head": head, "route": route, "reason": reason} for (head, route), reason in reasons.items()
     ]
-    results = Results.of(rows, comparisons, *_shown(first), about["names"])
+    results = _results(first, rows, comparisons, about)
     progress.end()
     return Merged(tuple(runs), about, results, lines, _streams(runs, chosen, about), reasons)
 
 
-def _shown(run: Run) -> tuple[Any, ...]:
-    results = run.results
-    return results.columns, results.main_metric, results.facts, results.added
-
-
-def _chosen(runs: Sequence[Run]) -> dict[str, int]:
-    """The number of the run that each cell is taken from: the first that measured it whole, else the first that has it.
-
-    Cells stand in the order of the runs. Points of a curve that several runs contribute to are sorted by their rate.
-    """
-    chosen: dict[str, int] = {}
-    troubled = [{row.cell for row in run.score_rows if row.status in ("failed", "missing")} for run in runs]
-    for number, run in enumerate(runs):
-        for cell in run.about["cells"]:
-            if cell not in chosen or (cell in troubled[chosen[cell]] and cell not in troubled[number]):
-                chosen[cell] = number
-    return _sorted_points(runs, chosen)
-
-
-def _sorted_points(runs: Sequence[Run], chosen: Mapping[str, int]) -> dict[str, int]:
-    rates = {row.cell: row.value for run in runs for row in run.score_rows if row.metric == "bpp" and not row.head}
-    rate_of = {}
-    curves: dict[tuple[str, str], list[str]] = defaultdict(list)
-    sources: dict[tuple[str, str], set[int]] = defaultdict(set)
-    for cell_id, number in chosen.items():
-        cell = runs[number].about["cells"][cell_id]
-        key = cell["curve"], cell.get("ladder", "")
-        curves[key].append(cell_id)
-        sources[key].add(number)
-        if "head" not in cell:
-            rate_of[*key, cell["point"]] = rates.get(cell_id, math.inf)
-
-    def rate(cell_id: str) -> float:
-        cell = runs[chosen[cell_id]].about["cells"][cell_id]
-        return rate_of.get((cell["curve"], cell.get("ladder", ""), cell["point"]), math.inf)
-
-    ordered = [
-        cell_id
-        for key, cells in curves.items()
-        for cell_id in (sorted(cells, key=rate) if len(sources[key]) > 1 else cells)
-    ]
-    return {cell_id: chosen[cell_id] for cell_id in ordered}
-
-
-class _Apart(NamedTuple):
-    """The largest difference of a score that two runs have of one cell."""
-
-    share: float = 0.0
-    name: str = ""
-    values: tuple[float, float] = (0.0, 0.0)
-    folders: tuple[Path, Path] = (Path(), Path())
-
-
-def _largest_apart(runs: Sequence[Run]) -> _Apart:
-    """How far the runs are apart in what several of them measured.
-
-    Raises:
-        ResultsError: sizes are not equal, or a score is further apart than ``TOLERANCE``.
-    """
-    largest = _Apart()
-    known: dict[tuple[str, ...], tuple[ScoreRow, Run]] = {}
-    for run in runs:
-        for row in run.score_rows:
-            if not row.cell or row.status != "ok" or row.metric in TIMES:
-                continue
-            before, earlier = known.setdefault((row.cell, row.metric, row.part), (row, run))
-            if math.isnan(row.value) and math.isnan(before.value):
-                continue
-            apart = abs(row.value - before.value) if row.value != before.value else 0.0
-            share = apart / max(1.0, abs(before.value)) if math.isfinite(apart) else math.inf
-            if share > (1e-9 if row.metric in _SIZES else TOLERANCE):
-                name = " ".join(f"{row.codec} {row.point} {row.head} {row.metric} {row.part}".split())
-                raise ResultsError(
-                    f"{earlier.folder} and {run.folder} cannot be merged: {name} is {before.value:.6g} and "
-                    f"{row.value:.6g}, though settings and versions are the same; see hsc-bench compare"
-                )
-            if share > largest.share:
-                name = " ".join(f"{row.codec} {row.point} {row.head} {row.metric}".split())
-                largest = _Apart(share, name, (before.value, row.value), (earlier.folder, run.folder))
-    return largest
+def _results(
+    first: Run, rows: Sequence[ScoreRow], comparisons: Sequence[Comparison], about: Mapping[str, Any]
+) -> Results:
+    """These rows with the facts of the first run, and the names of all."""
+    like = first.results
+    return Results.of(rows, comparisons, like.columns, like.main_metric, like.facts, like.added, about["names"])
 
 
 def _rows(runs: Sequence[Run], chosen: Mapping[str, int], about: Mapping[str, Any]) -> list[ScoreRow]:
@@ -285,7 +205,7 @@ def _key(row: Comparison) -> tuple[Any, ...]:
     return row.kind, *reader, row.codec, row.point, row.anchor, row.other, row.other_route, rate
 
 
-def _notices(runs: Sequence[Run], apart: _Apart, reasons: Mapping[Reader, str]) -> Iterator[str]:
+def _notices(runs: Sequence[Run], apart: Apart, reasons: Mapping[Reader, str]) -> Iterator[str]:
     yield f"Merged from {len(runs)} runs: " + "; ".join(
         f"{run.name} of {str(run.about.get('date', 'an unknown day'))[:10]}" for run in runs
     )

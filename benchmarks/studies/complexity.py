@@ -84,8 +84,15 @@ class EncodeCase(NamedTuple):
     repeats: int
     device: str = "cpu"
 
-    label = ""
-    route = ENCODE
+    @property
+    def label(self) -> str:
+        """No head."""
+        return ""
+
+    @property
+    def route(self) -> str:
+        """That of the sender."""
+        return ENCODE
 
     @property
     def steps(self) -> Steps:

@@ -30,7 +30,9 @@ class Energy(NamedTuple):
 class Meter(Protocol):
     """A counter of energy."""
 
-    source: str
+    @property
+    def source(self) -> str:
+        """Its name, behind "measured: "."""
 
     def read(self) -> tuple[float, ...]:
         """The counters now, in joules, one a package or device. Raises OSError where one cannot be read."""
