@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Layered,
         Ranged,
         Staged,
+        StagedEncoding,
         StagedLatents,
     )
     from hsc.codec import HscCodec, Info, LayerInfo
@@ -76,6 +77,7 @@ __all__ = [
     "ResultsError",
     "SpecError",
     "Staged",
+    "StagedEncoding",
     "StagedLatents",
     "UnavailableError",
     "UnknownNameError",

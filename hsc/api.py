@@ -142,6 +142,15 @@ class Staged(Protocol):
 
 
 @runtime_checkable
+class StagedEncoding(Protocol):
+    """Capability: encoding as named steps that the harness times one by one; the first takes an image, each other the
+    previous one's output, and the last returns the bytes of ``encode``.
+    """
+
+    def encode_stages(self) -> Sequence[tuple[str, Callable[[Any], Any]]]: ...
+
+
+@runtime_checkable
 class StagedLatents(Protocol):
     """Capability: decoding to ``Latents`` as named steps, each taking the previous one's output.
 
@@ -156,6 +165,24 @@ class Edits(Protocol):
     """Capability: decoding with edited semantics, "w_hat" of ``decode_latents`` plus ``step`` times a direction."""
 
     def edit(self, data: bytes, direction: npt.ArrayLike, step: float) -> Image: ...
+
+
+@runtime_checkable
+class PreparesImages(Protocol):
+    """Capability: the image is changed on purpose before it is coded, as pre-processing for machines does."""
+
+    def prepared(self, image: Image) -> Image:
+        """What a decoded image of this codec comes close to, in the size of ``image``."""
+        ...
+
+
+@runtime_checkable
+class HasSenderHeads(Protocol):
+    """Capability: heads work at the sender's side and decide what is encoded, so their scores are not independent."""
+
+    @property
+    def sender_heads(self) -> Sequence[str]:
+        """The specs of these heads."""
 
 
 @runtime_checkable

@@ -247,6 +247,16 @@ class HscCodec:
         """Decoding in three steps, each taking the last one's result: "entropy" (bytes), "latents", "synthesis"."""
         return (("entropy", self.read), ("latents", self.restore), ("synthesis", self._synthesise))
 
+    def encode_stages(self, quality: float | None = None) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+        """Encoding in three steps: "inversion" (image -> w, F), "symbols" (all networks of the entropy model),
+        "entropy" (-> bytes). Arguments and errors are those of ``encode``.
+        """
+        return (
+            ("inversion", lambda image: self._inverted(image, quality)),
+            ("symbols", lambda inverted: self._symbols(*inverted)),
+            ("entropy", lambda coded: layered_stream.write(self.entropy, *coded)),
+        )
+
     def latent_stages(self, names: Sequence[str] | None = None) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
         """Decoding to latents in two steps of the same form: "entropy" (bytes), "latents" (-> Latents)."""
         return (("entropy", self.read), ("latents", lambda decoded: decoding.latents(self.model, decoded, names)))
@@ -268,10 +278,15 @@ class HscCodec:
         return image_of(self.model, restored, self.tile)
 
     def _code(self, image: Image, quality: float | None) -> tuple[Header, list[Layer]]:
+        return self._symbols(*self._inverted(image, quality))
+
+    def _inverted(self, image: Image, quality: float | None) -> tuple[Header, SymbolChoice]:
         image = require_image(image)
         steps = _quality_steps(self.quality if quality is None else quality)
         header = Header((image.shape[0], image.shape[1]), steps, self.model.profile.layers_at(steps))
-        choice = SymbolChoice(self.model, image, header, self.tile)
+        return header, SymbolChoice(self.model, image, header, self.tile)
+
+    def _symbols(self, header: Header, choice: SymbolChoice) -> tuple[Header, list[Layer]]:
         return header, layered_stream.code(self.entropy, header, choice)
 
 

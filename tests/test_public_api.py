@@ -37,8 +37,8 @@ EXPORTED = {
         SegmentationMap routes_of why_not""",
     "hsc": """AnnotationError BitstreamError Codec CodecError DataError DataOnly DecodesLatents DownloadError Edits
         EstimatesBits HeadError HscCodec HscError Image ImageError Info LatentSpec Latents LayerInfo Layered PluginError
-        ProcessError Ranged ResultsError SpecError Staged StagedLatents UnavailableError UnknownNameError UsageError
-        __version__ current_device held load use_device""",
+        ProcessError Ranged ResultsError SpecError Staged StagedEncoding StagedLatents UnavailableError UnknownNameError
+        UsageError __version__ current_device held load use_device""",
 }
 ANCHOR = [(0.1, 20.0), (0.2, 26.0), (0.4, 30.0), (0.8, 32.0)]
 

@@ -17,18 +17,22 @@ from hsc.files.atomic_files import write_text
 
 EXAMPLES = """
   hsc-bench complexity --codec 'hsc(quality=3)' --head small --head latent_detector
+  hsc-bench complexity --codec vvc --codec jpeg --codec hsc --encode-only
+      the sender's side alone, of codecs of any kind
   hsc-bench complexity --task segmentation --codec hsc --head segmenter --head latent_segmenter --batch 1 --threads 2
 
 MACs are those of convolutions and matrix products that torch runs. Memory is what one pass adds at its peak, of the
-process (CPU) or of the device (CUDA). The images are the first of the data set, encoded before anything is measured."""
+process (CPU), with all of an external program, or of the device (CUDA). Energy is read from counters: RAPL of the
+processor packages (CPU), NVML of the device (CUDA, with pip install nvidia-ml-py), idle power included. Where there is
+no counter that may be read, the table says n/a and why. The images are the first of the data set."""
 
 
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     parser = new_parser(
         "complexity",
-        "Measure time, multiplications (MACs), parameters and memory of each stage from bytes to predictions, for "
-        "heads in the pixel domain and in the compressed domain.",
+        "Measure time, multiplications (MACs), parameters, memory and energy of each stage from images to bytes, and "
+        "from bytes to predictions, for heads in the pixel domain and in the compressed domain.",
         EXAMPLES,
     )
     parser.add_argument("--task", default="detection", help="task that sets data set and heads (default: %(default)s)")
@@ -44,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         help="a head on images or on latents; may be repeated (default: the task's)",
     )
+    parser.add_argument("--encode-only", action="store_true", help="measure encoding alone, with no head")
     parser.add_argument("--dataset", metavar="SPEC", help="data set of the images (default: the task's)")
     parser.add_argument(
         "--batch", type=int, action="append", help="images per pass; may be repeated (default: 1 and 8)"
@@ -75,11 +80,17 @@ def _measure(options: argparse.Namespace) -> int:
     from benchmarks.runs.csv_cells import write_csv
     from benchmarks.runs.display_names import display_names
     from benchmarks.studies import complexity
+    from benchmarks.studies.costs import table
+    from hsc.errors import UsageError
+
+    if options.encode_only and options.head:
+        raise UsageError("--encode-only came with a --head; leave one of both out")
 
     check_device(options.device)
     task = TASKS.build(options.task)
     codec_specs = taken_names(CODECS, options.codec or ["hsc"], lambda spec: [curve_label(CODECS.build(spec))])
-    head_specs = taken_names(HEADS, options.head or task.heads, lambda spec: [str(HEADS.parse(spec))])
+    wanted = [] if options.encode_only else options.head or task.heads
+    head_specs = taken_names(HEADS, wanted, lambda spec: [str(HEADS.parse(spec))])
     codecs = [CODECS.build(spec) for spec in codec_specs.specs]
     heads = [(str(HEADS.parse(spec)), HEADS.build(spec)) for spec in head_specs.specs]
     dataset = DATASETS.build(options.dataset or task.dataset)
@@ -91,7 +102,7 @@ def _measure(options: argparse.Namespace) -> int:
     write_csv(options.out / "cost.csv", pd.DataFrame([vars(cost) for cost in costs]))
     labels = [label for cost in costs for label in (cost.codec, cost.head)]
     names = display_names(labels, {**codec_specs.names, **head_specs.names})
-    table = complexity.table([replace(cost, codec=names[cost.codec], head=names[cost.head]) for cost in costs])
-    write_text(options.out / "cost.md", table)
-    sys.stdout.write(table)
+    shown = table([replace(cost, codec=names[cost.codec], head=names.get(cost.head, "")) for cost in costs])
+    write_text(options.out / "cost.md", shown)
+    sys.stdout.write(shown)
     return DONE

@@ -96,7 +96,7 @@ def _repeat(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     check_arguments(arguments)
     folder = options.folder
     kept = settings_of(folder)
-    for name in ("out", "name", "dry-run", "overwrite-folder"):
+    for name in ("out", "name", "dry-run", "overwrite-folder", "save-images"):
         kept.pop(name, None)
     named = folder if folder.name not in ("", "..") else folder.resolve()
     out = options.out or named.with_name(f"{named.name}-again")

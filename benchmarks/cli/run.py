@@ -135,10 +135,13 @@ def _benchmark(options: argparse.Namespace, settings: str, arguments: Sequence[s
     from benchmarks.reporting.images import gallery
     from benchmarks.reporting.rehearsal import rehearse
     from benchmarks.reporting.save_run import write
+    from benchmarks.runs import saved_images
 
     started = time.monotonic()
     config = _config(options)
     gallery.check_images(options.gallery)
+    if options.save_images:
+        saved_images.check_folder(options.save_images)
     evaluation.require(config, options.require)
     progress = Silent() if options.quiet else Bar()
     if options.preview and not options.dry_run:

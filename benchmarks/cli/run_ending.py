@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.reporting.outcome import Outcome
 from benchmarks.runs import tables
 from benchmarks.runs.display_names import displayed
+from benchmarks.runs.results import Results
 from benchmarks.runs.summary import summary_of
 from benchmarks.runs.summary_text import screen
 from benchmarks.text import one_line
@@ -22,9 +24,15 @@ _FILES = {
 
 def ending(outcome: Outcome, folder: Path, *, full: bool = False) -> str:
     """The last lines of a finished run. full: begin with all tables."""
-    results, notices = displayed(outcome.results, outcome.plan.notices)
-    summary = screen(summary_of(results, notices), _files_in(folder))
+    results, _ = displayed(outcome.results, outcome.plan.notices)
+    summary = summary_in(outcome.results, outcome.plan.notices, folder)
     return f"{tables.blocks(results, 'simple')}\n{summary}" if full else summary
+
+
+def summary_in(results: Results, notices: Sequence[str], folder: Path) -> str:
+    """The summary of a run on one screen, and the files in its folder."""
+    shown, notes = displayed(results, notices)
+    return screen(summary_of(shown, notes), _files_in(folder))
 
 
 def _files_in(folder: Path) -> list[str]:

@@ -46,6 +46,8 @@ EXAMPLES = """
       name= in a codec or a head is how the page and the curves call it; files keep the spec
   hsc-bench run --keep-predictions --out results/mine
       the folder keeps every prediction and the labels, for the evaluator of your choice, such as pycocotools
+  hsc-bench run --limit 8 --codec jpeg --codec vvc --save-images decoded
+      decoded/vvc/qp-37/val-00000.png and so on: the very pixels that the heads were scored on
   hsc-bench run --list codecs
   hsc-bench run --dry-run --task detection
 
@@ -220,6 +222,13 @@ def add_output(group: argparse._ArgumentGroup, *, out: str = "default: results/r
         action="store_true",
         help="keep all predictions and the labels they are scored against: COCO result files for boxes and masks, PNG "
         "for label maps, in the folder predictions, which manifest.json describes",
+    )
+    group.add_argument(
+        "--save-images",
+        metavar="DIR",
+        type=Path,
+        help="write every image that each codec decodes as PNG into this folder, with a manifest.json; images that an "
+        "earlier run saved there are replaced, other files are never touched",
     )
     group.add_argument(
         "--cache",

@@ -110,6 +110,9 @@ class Hsc:
     def stages(self) -> Sequence[tuple[str, Callable[[Any], Any]]]:
         return _codec(*self._key).stages()
 
+    def encode_stages(self) -> Sequence[tuple[str, Callable[[Any], Any]]]:
+        return _codec(*self._key).encode_stages(self.quality)
+
     def latent_stages(self, names: Sequence[str] | None = None) -> Sequence[tuple[str, Callable[[Any], Any]]]:
         return _codec(*self._key).latent_stages(names)
 

@@ -26,6 +26,7 @@ from benchmarks.harness.progress import Progress
 from benchmarks.harness.pseudo_labels import without_objects
 from benchmarks.harness.readers import Reader, ReaderName
 from benchmarks.harness.requirements import boxes_of
+from benchmarks.harness.sender_heads import sender_notices
 from benchmarks.harness.trials import ReadLabelMaps, ReadOriginal, reasons_of
 from benchmarks.harness.truth import labels_of, limit_coco, scored_classes
 from benchmarks.stats.anchors import members
@@ -180,7 +181,9 @@ def _no_truth(plan: Plan, reader: Reader) -> str | None:
 
 
 def _note(plan: Plan, tell: Callable[[str], None]) -> None:
-    """Note classes that are matched by name, and the data set's remarks on its images."""
+    """Note classes that are matched by name, the data set's remarks on its images, and heads that score what they have
+    decided themselves.
+    """
     notices: dict[str, None] = {}
     for reader in _reading(plan):
         source, target = reader.head.label_space, labels_of(plan.config, reader.head.output)
@@ -198,6 +201,7 @@ def _note(plan: Plan, tell: Callable[[str], None]) -> None:
             notices[notice] = None
     if isinstance(plan.config.dataset, HasRemarks):
         notices |= dict.fromkeys(plan.config.dataset.remarks([image.index for image in plan.images]))
+    notices |= dict.fromkeys(sender_notices(plan))
     plan.notices += notices
     for notice in notices:
         tell(notice)

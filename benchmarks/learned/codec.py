@@ -78,15 +78,16 @@ class LearnedCodec:
             UsageError: the quality is out of range.
             CodecError: the image is too large, or the networks give values that are not finite.
         """
-        header, source = self._coded(image, quality, estimate=False)
-        return container.pack(header, self.fingerprint, source.finish())
+        return self._packed(*self._analysed(image, quality, estimate=False))
 
     def estimate_bits(self, image: Image, quality: int) -> float:
         """The networks' own estimate of the symbols' bits, without header, checksum and the rounding of tables.
 
         Arguments and errors are those of ``encode``.
         """
-        return self._coded(image, quality, estimate=True)[1].bits
+        header, source = self._analysed(image, quality, estimate=True)
+        self._run(source, header)
+        return source.bits
 
     def read(self, data: bytes | container.File) -> Decoded:
         """The latents of a file.
@@ -124,6 +125,15 @@ class LearnedCodec:
         """Decoding in two steps: "entropy" (bytes -> latents), "synthesis" (-> image)."""
         return (("entropy", self.read), ("synthesis", self.synthesise))
 
+    def encode_stages(self, quality: int) -> Sequence[tuple[str, Callable[[Any], Any]]]:
+        """Encoding in two steps: "analysis" (image -> y and z), "entropy" (all else, -> bytes). Arguments and errors
+        are those of ``encode``.
+        """
+        return (
+            ("analysis", lambda image: self._analysed(image, quality, estimate=False)),
+            ("entropy", lambda analysed: self._packed(*analysed)),
+        )
+
     def latent_specs(self) -> tuple[LatentSpec, ...]:
         """y_hat and, with a hyperprior, z_hat; their space is the fingerprint of the network."""
         space, (n, m) = self.fingerprint.hex(), self._channels
@@ -157,9 +167,14 @@ class LearnedCodec:
         gain = self.entropy.gain(header.quality)
         return code_latents(self.entropy, source, gain, (height // stride, width // stride))
 
+    def _packed(self, header: Header, source: Chooser) -> bytes:
+        """The file of what ``_analysed`` returned."""
+        self._run(source, header)
+        return container.pack(header, self.fingerprint, source.finish())
+
     @torch.no_grad()
-    def _coded(self, image: Image, quality: int, *, estimate: bool) -> tuple[Header, Chooser]:
-        """The header of an image, and its symbols, ready to be written."""
+    def _analysed(self, image: Image, quality: int, *, estimate: bool) -> tuple[Header, Chooser]:
+        """The header of an image, and its latents before they are rounded to symbols."""
         if not 0 <= quality <= self.last_quality:
             raise UsageError(f"the quality came as {quality}, expected 0 to {self.last_quality}")
         header = Header(quality, (image.shape[0], image.shape[1]))
@@ -168,9 +183,7 @@ class LearnedCodec:
         pixels = torch.from_numpy(np.array(image)).to(self.device).permute(2, 0, 1)[None].float() / 255
         x = padded_to(pixels, container.MULTIPLE).contiguous(memory_format=torch.channels_last)
         y: Tensor = self._analysis(x)
-        source = self._chooser(y, header.context(self.fingerprint), estimate=estimate)
-        self._run(source, header)
-        return header, source
+        return header, self._chooser(y, header.context(self.fingerprint), estimate=estimate)
 
     def _chooser(self, y: Tensor, context: bytes, *, estimate: bool) -> Chooser:
         if self._hyper_analysis is None:

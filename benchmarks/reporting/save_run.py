@@ -16,7 +16,17 @@ from benchmarks.reporting import html
 from benchmarks.reporting.figures import rate_curves
 from benchmarks.reporting.images import gallery
 from benchmarks.reporting.outcome import Outcome
-from benchmarks.runs import RUN_FILE, archive, earlier_run, prediction_files, provenance, records, run_json, tables
+from benchmarks.runs import (
+    RUN_FILE,
+    archive,
+    earlier_run,
+    prediction_files,
+    provenance,
+    records,
+    run_json,
+    saved_images,
+    tables,
+)
 from benchmarks.runs.class_support import NAME as CLASS_SUPPORT
 from benchmarks.runs.class_support import class_support
 from benchmarks.runs.environment import environment
@@ -56,9 +66,9 @@ def write(
 
     Files of an earlier run go first, so that none of them stays beside the new numbers.
 
-    options: ``workers``, ``device``, ``cache``, ``gallery`` and ``keep_predictions`` of ``hsc-bench run``. arguments:
-    of its command line. settings: the text of ``run.toml``, empty for none. tell: is given a sentence on what was
-    removed for good.
+    options: ``workers``, ``device``, ``cache``, ``gallery``, ``keep_predictions`` and ``save_images`` of
+    ``hsc-bench run``. arguments: of its command line. settings: the text of ``run.toml``, empty for none. tell: is
+    given a sentence on what was removed for good, or could not be saved.
     """
     task, results = outcome.plan.config.task, outcome.results
     command = {"command": "python -m benchmarks.run " + shlex.join(arguments)}
@@ -81,5 +91,9 @@ def write(
     if vars(options).get("keep_predictions", False):
         with Store(Path(options.cache) / "store.sqlite") as store:
             prediction_files.write(outcome.plan, store, folder)
+    if save_images := vars(options).get("save_images"):
+        cache, place = Path(options.cache), Path(save_images)
+        for line in saved_images.keep(outcome.plan, cache, place, workers, options.device, progress):
+            tell(line)
     gallery.keep(outcome.plan, folder, options.cache, options.gallery, progress)
     html.write(folder)

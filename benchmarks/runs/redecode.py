@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -71,19 +71,45 @@ def _redecoded(job: Job) -> Again:
     return again
 
 
-def _one(job: Job, image: KeptImage, data: bytes | None) -> tuple[KeptStream, Image]:
-    original = job.dataset.load(image.place).image
+class Decoded(NamedTuple):
+    """An image as it is decoded again. data: its stream; original: as the data set hands it out."""
+
+    data: bytes
+    original: Image
+    decoded: Image
+
+    @property
+    def squared_error(self) -> int:
+        """Summed over the decoded samples."""
+        return squared_error(self.decoded, self.original)
+
+
+def decode_again(dataset: LoadsImages, codec: Codec, image: KeptImage, data: bytes | None) -> Decoded:
+    """Decode an image's stream. data: the stream, None where the image is encoded again.
+
+    Raises:
+        HscError: the data set's image is another one here, or the codec fails.
+    """
+    original = dataset.load(image.place).image
     if original.shape[:2] != (image.height, image.width) or pixels_sha256(original) != image.pixels_sha256:
         raise DataError(
             f"the data set's image {image.id} is another one here: {original.shape[1]}x{original.shape[0]} pixels of "
             f"another hash"
         )
-    data = checked_stream(job.codec.encode(original)) if data is None else data
-    decoded = checked_image(job.codec.decode(data), (image.height, image.width))
-    error = squared_error(decoded, original)
+    data = checked_stream(codec.encode(original)) if data is None else data
+    return Decoded(data, original, checked_image(codec.decode(data), (image.height, image.width)))
+
+
+def _one(job: Job, image: KeptImage, data: bytes | None) -> tuple[KeptStream, Image]:
+    again = decode_again(job.dataset, job.codec, image, data)
     return KeptStream(
-        len(data), hashlib.sha256(data).hexdigest(), error, pixels_sha256(decoded), sketch(decoded), data
-    ), decoded
+        len(again.data),
+        hashlib.sha256(again.data).hexdigest(),
+        again.squared_error,
+        pixels_sha256(again.decoded),
+        sketch(again.decoded),
+        again.data,
+    ), again.decoded
 
 
 def _read(job: Job, again: Again, decoded: list[Image], reader: Reader) -> list[Prediction] | str:

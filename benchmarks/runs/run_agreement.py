@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.api import Comparison, ScoreRow
+from benchmarks.harness.executors import Executor, Inline
+from benchmarks.runs.paired_differences import Paired, paired
 from benchmarks.runs.run_folder import Run, load
 from benchmarks.runs.run_settings import differences, settings_of_run
 from benchmarks.stats.metric_facts import TIMES
@@ -40,7 +42,7 @@ class Agreement:
 
     where: their folders. scores, comparisons: how many numbers both have. apart: those that differ, the largest first.
     only: numbers that one of them has, by run. settings: what differs in how they were made, and environment: in what
-    they were made with.
+    they were made with. paired: of the numbers that are shown, their differences over the images that both runs have.
     """
 
     where: tuple[str, str]
@@ -50,6 +52,7 @@ class Agreement:
     only: tuple[tuple[str, ...], tuple[str, ...]]
     settings: tuple[str, ...]
     environment: tuple[str, ...]
+    paired: Mapping[str, Paired] = field(default_factory=dict)
 
     @property
     def equal(self) -> bool:
@@ -68,7 +71,8 @@ class Agreement:
             yield f"{both} differ: {counted} that both have are equal, and one has more; times are not compared"
         for apart in self.apart[:_MOST]:
             share = f" ({100 * apart.relative:.2g} %)" if math.isfinite(apart.relative) else ""
-            yield f"  {apart.name}: {apart.first} and {apart.second}{share}"
+            pair = f"; {self.paired[apart.name]}" if apart.name in self.paired else ""
+            yield f"  {apart.name}: {apart.first} and {apart.second}{share}{pair}"
         yield from _rest(self.apart)
         for where, names in zip(self.where, self.only, strict=True):
             for name in names[:_MOST]:
@@ -84,8 +88,8 @@ def _rest(shown: Sequence[Any]) -> Iterator[str]:
         yield f"  and {len(shown) - _MOST:,} more"
 
 
-def agreement(first: Path, second: Path) -> Agreement:
-    """Compare the runs of two folders.
+def agreement(first: Path, second: Path, executor: Executor | None = None) -> Agreement:
+    """Compare the runs of two folders. executor: scores kept predictions again, by default this process.
 
     Raises:
         ResultsError: a folder holds no run, or one that cannot be read.
@@ -95,6 +99,12 @@ def agreement(first: Path, second: Path) -> Agreement:
     scores = [{_score_name(row): row for row in run.score_rows if row.metric not in TIMES} for run in runs]
     comparisons = [{_comparison_name(row): row for row in run.comparison_rows} for run in runs]
     apart = [*_apart(*scores), *_apart(*comparisons)]
+    apart.sort(key=lambda number: (-number.relative, number.name))
+    differing = {
+        number.name: (scores[0][number.name], scores[1][number.name])
+        for number in apart[:_MOST]
+        if number.name in scores[0]
+    }
     only = [
         tuple(name for rows in (scores, comparisons) for name in rows[here] if name not in rows[1 - here])
         for here in (0, 1)
@@ -105,10 +115,11 @@ def agreement(first: Path, second: Path) -> Agreement:
         where,
         len(scores[0].keys() & scores[1].keys()),
         len(comparisons[0].keys() & comparisons[1].keys()),
-        tuple(sorted(apart, key=lambda number: -number.relative)),
+        tuple(apart),
         (only[0], only[1]),
         tuple(settings),
         tuple(_environment(*runs)),
+        paired(runs[0], runs[1], differing, executor or Inline()),
     )
 
 
@@ -136,11 +147,11 @@ def _apart(first: dict[str, Any], second: dict[str, Any]) -> Iterator[Apart]:
     """The numbers of the rows that both have which differ: the value, else an end of its interval."""
     for name in first.keys() & second.keys():
         rows = first[name], second[name]
-        for field in ("value", "low", "high"):
-            values = [getattr(row, field) for row in rows]
+        for column in ("value", "low", "high"):
+            values = [getattr(row, column) for row in rows]
             if not _equal(*values):
-                end = "" if field == "value" else f", {field} end of its interval"
-                texts = [f"{getattr(row, field):.6g}" if row.status == "ok" else row.status for row in rows]
+                end = "" if column == "value" else f", {column} end of its interval"
+                texts = [f"{getattr(row, column):.6g}" if row.status == "ok" else row.status for row in rows]
                 yield Apart(name + end, texts[0], texts[1], _relative(*values))
                 break
 

@@ -104,6 +104,12 @@ _RUN = Fields(
         "facts": MapOf(_FACTS, 1000, longest=200),
         "metrics": ListOf(Text(2000, least=1), 100),
         NAMES: MapOf(Printable(MAX_LETTERS), 10_000, longest=2000),
+        "merged": Fields(
+            {
+                "runs": ListOf(Fields({"name": Text(4096)}), 10_000),
+                "no_interval": ListOf(Fields({"head": _LABEL, "route": _ROUTE, "reason": _SENTENCE}), 10_000),
+            }
+        ),
     },
 )
 """The fields of run.json, with bounds that no run comes near."""

@@ -11,8 +11,8 @@ from benchmarks.text import one_line
 Settings = Mapping[str, Any]
 """Values by the long name of their option, without dashes in front: texts, numbers, truths, and lists of them."""
 
-_NOT_KEPT = frozenset({"out", "name", "dry-run", "overwrite-folder"})
-"""Options that are not written into a run's folder: where it lies, and what is asked anew each time."""
+_NOT_KEPT = frozenset({"out", "name", "dry-run", "overwrite-folder", "save-images"})
+"""Options that are not written into a run's folder: where it and its images lie, and what is asked anew each time."""
 
 
 def written(settings: Settings, task: str) -> str:

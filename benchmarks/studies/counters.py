@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -12,6 +14,7 @@ T = TypeVar("T")
 
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
+_WATCHED_EVERY_S = 0.005
 
 
 class Counted(NamedTuple, Generic[T]):
@@ -52,8 +55,9 @@ def counted(work: Callable[[], T]) -> Counted[T]:
 def peak_bytes(work: Callable[[], T]) -> tuple[T, int]:
     """Run ``work`` and return its answer and the peak of memory above the level before, in bytes.
 
-    The memory is that of the CUDA device if one is in use, else that of the process. A process that has done such work
-    before reuses memory it already holds, which does not count.
+    The memory is that of the CUDA device if one is in use, else that of the process, with the most that programs took
+    which ``work`` has started. A process that has done such work before reuses memory it already holds, which does not
+    count.
     """
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
@@ -64,8 +68,9 @@ def peak_bytes(work: Callable[[], T]) -> tuple[T, int]:
         torch.cuda.synchronize()
         return answer, int(torch.cuda.max_memory_allocated() - before)
     before = _forget_peak()
-    answer = work()
-    return answer, max(0, _peak() - before)
+    with _Programs() as programs:
+        answer = work()
+    return answer, max(0, _peak() - before) + programs.peak_bytes
 
 
 def _forget_peak() -> int:
@@ -75,6 +80,58 @@ def _forget_peak() -> int:
     except OSError:
         return _peak()
     return _field("VmRSS")
+
+
+class _Programs:
+    """Watches the memory of all programs below this process, from the beginning of a ``with`` block to its end.
+
+    What the system says of ended children cannot be used: it counts a child's memory from before it became another
+    program, which is that of its parent. So the peaks of living ones are read every few milliseconds.
+
+    peak_bytes: the most that was seen at a time, each program with its own peak until then; 0 where there was none.
+    """
+
+    def __init__(self) -> None:
+        self.peak_bytes = 0
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> _Programs:
+        if _STATUS.exists():
+            self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._end.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _watch(self) -> None:
+        own = Path("/proc/self/cmdline").read_bytes()
+        while not self._end.wait(_WATCHED_EVERY_S):
+            programs = [pid for pid in _below(os.getpid()) if _read(f"/proc/{pid}/cmdline") not in (b"", own)]
+            self.peak_bytes = max(self.peak_bytes, sum(map(_peak_of, programs)))
+
+
+def _below(pid: int) -> Iterator[int]:
+    """The living descendants of a process."""
+    for task in Path(f"/proc/{pid}/task").glob("*"):
+        for child in map(int, _read(f"{task}/children").split()):
+            yield child
+            yield from _below(child)
+
+
+def _peak_of(pid: int) -> int:
+    peaks = [line for line in _read(f"/proc/{pid}/status").splitlines() if line.startswith(b"VmHWM")]
+    return int(peaks[0].split()[1]) * 1024 if peaks else 0
+
+
+def _read(path: str) -> bytes:
+    """A file of the system; empty where the process is gone."""
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        return b""
 
 
 def _peak() -> int:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 from benchmarks.api import Comparison
 from benchmarks.harness.rate_search import TOLERANCE
 from benchmarks.runs.consistency import comparison_mismatches
+from benchmarks.runs.merge import no_interval
+from benchmarks.runs.merged_description import NAME as MERGED
 from benchmarks.runs.run_folder import Run
 from benchmarks.stats.bd_comparison import differences
 from benchmarks.stats.bootstrap import TAIL, Bootstrap
@@ -63,8 +65,11 @@ def check_comparisons(run: Run) -> Iterator[Verdict]:
         f"{named(recorded[key])} is in comparisons.csv, and the scores give no such number"
         for key in recorded.keys() - computed.keys()
     ]
+    reasons = _between_runs(run)
     for key in recorded.keys() & computed.keys():
-        wrong += _wrong_number(recorded[key], computed[key])
+        row = recorded[key]
+        reason = reasons.get((row.head, row.route), "") if row.status == "ok" and math.isnan(row.low) else ""
+        wrong += _wrong_number(row, computed[key], {reason} - {""})
     right = f"{len(recorded)} Bjontegaard numbers, leads and differences follow from the rates and scores"
     yield from verdicts(_ABOUT, sorted(dict.fromkeys(wrong)), right)
     yield from _intervals(run, rows)
@@ -88,15 +93,23 @@ def _key(row: Comparison) -> Key:
     return row.kind, *reader, row.codec, row.point, row.anchor, row.other, row.other_route, rate
 
 
-def _wrong_number(recorded: Comparison, computed: Comparison) -> Iterator[str]:
-    """The first column in which a recorded comparison is not the computed one."""
+def _between_runs(run: Run) -> dict[tuple[str, str], str]:
+    """Why comparisons between merged runs have no interval, by head and route."""
+    reasons = run.about.get(MERGED, {}).get("no_interval", ())
+    return {(one["head"], one["route"]): no_interval(one["reason"]) for one in reasons}
+
+
+def _wrong_number(recorded: Comparison, computed: Comparison, allowed: Container[str]) -> Iterator[str]:
+    """The first column in which a recorded comparison is not the computed one. allowed: reasons that it may have where
+    it has a value and no interval.
+    """
     if recorded.status != computed.status:
         reason = f": {computed.reason}" if computed.reason else ""
         yield f"{named(recorded)} is {recorded.status}, the scores give {computed.status}{reason}"
         return
     for column in _TEXTS:
         written, expected = getattr(recorded, column), getattr(computed, column)
-        if written != expected:
+        if written != expected and not (column == "reason" and written in allowed):
             yield f"{named(recorded)} has the {column} {written!r}, the scores give {expected!r}"
             return
     for column in _NUMBERS:

@@ -39,11 +39,20 @@ ENDS_WITH: dict[str, dict[str, str]] = {
         "paper/references.bib": "^@",
     },
     "docs/guides/checking-a-table.md": {"verdict.txt": "table.md"},
+    "docs/guides/merging-runs.md": {
+        "results/runs/both/table.md": "webp",
+        "results/runs/both/run.json": '"merged"',
+        "comparison/webp.json": "encoded_size",
+    },
+    "docs/guides/preprocessing.md": {"results/runs/detection/scores.csv": "roi"},
+    "docs/guides/complexity.md": {"results/runs/cost/cost.csv": "inversion"},
     "docs/guides/datasets.md": {"results/runs/folder/table.md": "pseudo-labels"},
     "docs/hsc/encode-preview-edit.md": {"relit.png": "PNG", "strip.png": "PNG"},
 }
 """What a reader has at the end of a page: files, by a pattern, and a text that one of them holds."""
 PRINTS = {
+    "docs/guides/merging-runs.md": "verification passed",
+    "docs/guides/preprocessing.md": r"\d+% of the picture",
     "docs/guides/choosing-a-quality.md": r"AP on the originals: 0\.\d+\n(jpeg|webp)(\(quality=\d+\))? keeps \d+\.\d %",
     "docs/guides/checking-a-table.md": "exit code 1",
     "docs/guides/pytorch-codec.md": r"AP \d+\.\d",

@@ -74,7 +74,8 @@ def theirs(model: Any, image: Image) -> Theirs:
 
 def ours(codec: LearnedCodec, image: Image) -> Ours:
     quality = 32 * LEVEL if codec.architecture.variable_rate else 3
-    header, source = codec._coded(image, quality, estimate=False)
+    header, source = codec._analysed(image, quality, estimate=False)
+    codec._run(source, header)
     calls = source._coder.calls
     bits = [estimate_bits(calls[:1]), *([estimate_bits(calls[1:])] if len(calls) > 1 else [])]
     data = container.pack(header, codec.fingerprint, source.finish())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import mmap
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,8 @@ from latent_testkit import Grid, GridSquares
 
 from benchmarks.api import CODECS, DATASETS
 from benchmarks.cli.complexity import main
-from benchmarks.studies.complexity import WHOLE, Case, measure, run, steps_of, table
+from benchmarks.studies.complexity import Case, EncodeCase, measure, run, steps_of
+from benchmarks.studies.costs import ENCODE, WHOLE, table
 from benchmarks.studies.counters import counted, peak_bytes
 from downstream.api import HEADS
 from downstream.heads.latent import LatentDetector
@@ -73,11 +76,13 @@ def test_every_stage_of_both_routes_and_the_whole() -> None:
     heads = [("squares", FindSquares()), ("grid_squares", GridSquares())]
     costs = run([Grid(8)], heads, Squares(), batches=[1, 3], threads=1, repeats=2)
     assert [(c.route, c.batch, c.stage) for c in costs] == [
+        *((ENCODE, batch, stage) for batch in (1, 3) for stage in ("encode", WHOLE)),
         *(("image", batch, stage) for batch in (1, 3) for stage in ("decode", "head", WHOLE)),
         *(("latent", batch, stage) for batch in (1, 3) for stage in ("latents", "head", WHOLE)),
     ]
     assert all(c.seconds > 0 and (c.macs, c.parameters) == (None, None) for c in costs)
-    assert all((c.peak_bytes is not None) == (c.stage == WHOLE) for c in costs)
+    assert all((c.peak_bytes is not None) == bool(c.energy) == (c.stage == WHOLE) for c in costs)
+    assert all((c.joules is None) == c.energy.startswith("n/a: ") for c in costs if c.energy)
     text = table(costs)
     assert "MACs not counted" in text
     assert "1 threads" in text
@@ -112,6 +117,40 @@ def test_the_latent_route_of_hsc_leaves_the_generator_out(
     assert image[2].parameters >= generator // 2
 
 
+@pytest.mark.usefixtures("one_thread")
+def test_encoding_by_stages(tmp_path: Path, photo: Callable[..., Any]) -> None:
+    files.save(files.random_model(TINY), tmp_path / "tiny.safetensors")
+    codec: Any = CODECS.get("hsc")(model=str(tmp_path / "tiny.safetensors"))
+    image = photo(40, 72)
+    given: Any = image
+    for _, step in codec.encode_stages():
+        given = step(given)
+    assert given == codec.encode(image)
+    costs = measure(EncodeCase(codec, (image, image), photo(16, 16), 1, 1))
+    assert isinstance(costs, list)
+    assert [cost.stage for cost in costs] == ["inversion", "symbols", "entropy", WHOLE]
+    by_stage = {cost.stage: cost for cost in costs}
+    assert by_stage["entropy"].macs is None
+    macs = [by_stage[name].macs or 0.0 for name in ("inversion", "symbols")]
+    assert min(macs) > 0
+    assert sum(macs) == pytest.approx(by_stage[WHOLE].macs)
+    assert by_stage[WHOLE].macs_per_pixel == pytest.approx(sum(macs) / (40 * 72))
+    encoder = sum(p.numel() for p in files.load(codec.model).gie.parameters())
+    assert (by_stage["inversion"].parameters or 0) >= encoder
+    assert {cost.route for cost in costs} == {ENCODE}
+    assert "against the first" in table(costs)
+    assert "1/" not in table([*costs, *costs])  # encoding is not compared with reading
+
+
+def test_a_program_is_counted_with_its_memory() -> None:
+    def work() -> None:
+        subprocess.run([sys.executable, "-c", "import time; b = bytearray(200 << 20); time.sleep(0.05)"], check=True)
+
+    added = peak_bytes(work)[1]
+    assert 200 << 20 <= added < 260 << 20  # not with the memory of this process, which starts as its child's
+    assert peak_bytes(lambda: None)[1] < 1 << 20  # nor with that of a program that has ended
+
+
 def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = [
         "--dataset",
@@ -129,7 +168,7 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     ]
     assert main([*words, "--head", "squares", "--head", "grid_squares"]) == 0
     assert "| grid_squares" in capsys.readouterr().out
-    assert set(pd.read_csv(tmp_path / "cost.csv")["stage"]) == {"decode", "latents", "head", WHOLE}
+    assert set(pd.read_csv(tmp_path / "cost.csv")["stage"]) == {"encode", "decode", "latents", "head", WHOLE}
     named = ['grid(name="Fine grid")' if word == "grid" else word for word in words]
     assert main([*named, "--head", 'squares(name="Eyes")']) == 0
     shown = (tmp_path / "cost.md").read_text()
