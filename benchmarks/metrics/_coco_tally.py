@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -61,17 +61,29 @@ class CocoTally:
 
 def matches(truth: Truth, predictions: Sequence[Prediction], kind: Kind) -> list[Matched]:
     """The matches of each class at ten IoU thresholds, for sizes of all areas. Raises as ``numbers`` does."""
-    coco = checked_labels(truth, kind)
-    check_predictions(coco, predictions, kind)
-    table = CocoTable.of(coco)
+    labelled = labelled_shapes(truth, kind)
+    check_predictions(checked_labels(truth, kind), predictions, kind)
+    found, scores = found_shapes(predictions, kind)
+    return match(labelled.objects, labelled.crowd, found, scores, len(truth.classes))
+
+
+class Labelled(NamedTuple):
+    """The labelled objects of a truth, and which of them are crowds: bool (N,)."""
+
+    objects: Shapes
+    crowd: npt.NDArray[np.bool_]
+
+
+def labelled_shapes(truth: Truth, kind: Kind) -> Labelled:
+    """The objects that detections are matched with. Raises AnnotationError as ``numbers`` does."""
+    table = CocoTable.of(checked_labels(truth, kind))
     place = {image["id"]: number for number, image in enumerate(table.images)}
     label = {category["id"]: number for number, category in enumerate(table.categories)}
     image = np.array([place.get(image_id, -1) for image_id in table.image_ids.tolist()], np.int64)
     labels = np.array([label.get(category_id, -1) for category_id in table.category_ids.tolist()], np.int64)
     objects = Shapes(image, labels, table.boxes, table.areas, (table.segmentation or ()) if kind == "segm" else None)
     known = np.flatnonzero((image >= 0) & (labels >= 0))  # others are of no image, or of no class
-    found, scores = _found(predictions, kind)
-    return match(objects.taken(known), table.crowd[known], found, scores, len(label))
+    return Labelled(objects.taken(known), table.crowd[known])
 
 
 def resampled(matched: Sequence[Matched], draws: npt.NDArray[np.integer[Any]]) -> dict[str, Floats]:
@@ -83,8 +95,15 @@ def resampled(matched: Sequence[Matched], draws: npt.NDArray[np.integer[Any]]) -
     return {name: _defined_mean(by_class[:, :, thresholds(iou)]) for name, (iou, area) in AP.items() if area == "all"}
 
 
-def _found(predictions: Sequence[Any], kind: Kind) -> tuple[Shapes, Floats]:
-    """The detections of all images, and their scores."""
+class Found(NamedTuple):
+    """The detections of all images, and their scores: float64 (N,)."""
+
+    shapes: Shapes
+    scores: Floats
+
+
+def found_shapes(predictions: Sequence[Any], kind: Kind) -> Found:
+    """The detections of all images, in the order of the images and of the head."""
     lengths = [len(answer.scores) for answer in predictions]
     image = np.repeat(np.arange(len(predictions)), lengths)
     label = np.concatenate([np.zeros(0, np.int64), *(answer.labels for answer in predictions)])
@@ -94,10 +113,10 @@ def _found(predictions: Sequence[Any], kind: Kind) -> tuple[Shapes, Floats]:
 
         runs = [runs_of(answer.masks, counts) for answer in predictions for counts in answer.masks.counts]
         areas = np.array([mask.area(one) for one in runs], np.float64)
-        return Shapes(image, label, np.zeros((0, 4)), areas, runs), scores
+        return Found(Shapes(image, label, np.zeros((0, 4)), areas, runs), scores)
     boxes = np.concatenate([np.zeros((0, 4)), *(answer.boxes_xyxy for answer in predictions)]).astype(np.float64)
     boxes[:, 2:] -= boxes[:, :2]
-    return Shapes(image, label, boxes, boxes[:, 2] * boxes[:, 3]), scores
+    return Found(Shapes(image, label, boxes, boxes[:, 2] * boxes[:, 3]), scores)
 
 
 def _defined_mean(values: Floats) -> Floats:
