@@ -31,8 +31,8 @@ _LARGEST_AREA = 1e10
 class Shapes(NamedTuple):
     """Boxes or masks of all images, one after another in the images' order.
 
-    image, label: int64 (N,), indices of the image and the class. boxes: float64 (N, 4), left, top, width, height; for
-    masks (0, 4). areas: float64 (N,). runs: of masks, one an object in COCO's form; None for boxes.
+    image, label: int64 (N,), indices of the image and the class. boxes: float64 (N, 4), left, top, width, height.
+    areas: float64 (N,). runs: of masks, one an object in COCO's form, which are matched then; None for boxes.
     """
 
     image: Ints
@@ -44,8 +44,7 @@ class Shapes(NamedTuple):
     def taken(self, places: Ints) -> Shapes:
         """The shapes at these places, in their order."""
         runs = None if self.runs is None else [self.runs[place] for place in places.tolist()]
-        boxes = self.boxes[places] if self.runs is None else self.boxes
-        return Shapes(self.image[places], self.label[places], boxes, self.areas[places], runs)
+        return Shapes(self.image[places], self.label[places], self.boxes[places], self.areas[places], runs)
 
 
 class Matched(NamedTuple):

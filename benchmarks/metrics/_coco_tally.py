@@ -108,14 +108,14 @@ def found_shapes(predictions: Sequence[Any], kind: Kind) -> Found:
     image = np.repeat(np.arange(len(predictions)), lengths)
     label = np.concatenate([np.zeros(0, np.int64), *(answer.labels for answer in predictions)])
     scores = np.concatenate([np.zeros(0), *(answer.scores for answer in predictions)]).astype(np.float64)
+    boxes = np.concatenate([np.zeros((0, 4)), *(answer.boxes_xyxy for answer in predictions)]).astype(np.float64)
+    boxes[:, 2:] -= boxes[:, :2]
     if kind == "segm":
         from hotcoco import mask
 
         runs = [runs_of(answer.masks, counts) for answer in predictions for counts in answer.masks.counts]
         areas = np.array([mask.area(one) for one in runs], np.float64)
-        return Found(Shapes(image, label, np.zeros((0, 4)), areas, runs), scores)
-    boxes = np.concatenate([np.zeros((0, 4)), *(answer.boxes_xyxy for answer in predictions)]).astype(np.float64)
-    boxes[:, 2:] -= boxes[:, :2]
+        return Found(Shapes(image, label, boxes, areas, runs), scores)
     return Found(Shapes(image, label, boxes, boxes[:, 2] * boxes[:, 3]), scores)
 
 
