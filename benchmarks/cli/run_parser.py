@@ -46,6 +46,8 @@ EXAMPLES = """
       name= in a codec or a head is how the page and the curves call it; files keep the spec
   hsc-bench run --keep-predictions --out results/mine
       the folder keeps every prediction and the labels, for the evaluator of your choice, such as pycocotools
+  hsc-bench run --errors --match-bpp 0.05 --codec hsc --codec vvc
+      objects lost and hallucinated at equal rate; after a run the same line with --errors measures nothing again
   hsc-bench run --list codecs
   hsc-bench run --dry-run --task detection
 
@@ -220,6 +222,12 @@ def add_output(group: argparse._ArgumentGroup, *, out: str = "default: results/r
         action="store_true",
         help="keep all predictions and the labels they are scored against: COCO result files for boxes and masks, PNG "
         "for label maps, in the folder predictions, which manifest.json describes",
+    )
+    group.add_argument(
+        "--errors",
+        action="store_true",
+        help="tell apart what heads lose and make up on coded images, by class, size and contrast: errors.csv, a "
+        "figure, the worst images, and a section of the page",
     )
     group.add_argument(
         "--cache",

@@ -17,7 +17,14 @@ import numpy.typing as npt
 from benchmarks.api import Comparison, ScoresMasks, Truth
 from benchmarks.errors.error_rows import NONE, THRESHOLD, ErrorRow
 from benchmarks.errors.part_counts import PartCounts, differences, shares
-from benchmarks.errors.reader_errors import Compared, ScoredImages, errors_of_boxes, errors_of_maps
+from benchmarks.errors.reader_errors import (
+    BoxDetail,
+    Compared,
+    MapDetail,
+    ScoredImages,
+    errors_of_boxes,
+    errors_of_maps,
+)
 from benchmarks.harness.cache import Store
 from benchmarks.harness.guard import guarded, why
 from benchmarks.harness.plan import Cell, Plan, cell_id, packed_predictions
@@ -30,11 +37,12 @@ from hsc.errors import HscError, UsageError
 
 
 class PointErrors(NamedTuple):
-    """The errors of one head at one operating point."""
+    """The errors of one head at one operating point. detail: what they were counted from."""
 
     reader: Reader
     cell: Cell
     counts: PartCounts
+    detail: BoxDetail | MapDetail
 
 
 class RunErrors(NamedTuple):
@@ -95,7 +103,8 @@ def _of_reader(plan: Plan, store: Store, reader: Reader) -> tuple[list[PointErro
         compared = errors_of_boxes(truth, predictions[0], predictions, kind, images)
     else:
         compared = errors_of_maps(truth, predictions[0], predictions, images.same_as)
-    points = [PointErrors(reader, cell, counts) for cell, counts in zip(cells, compared.counts, strict=True)]
+    counted = zip(cells, compared.counts, compared.details, strict=True)
+    points = [PointErrors(reader, cell, counts, detail) for cell, counts, detail in counted]
     return points, _thresholds(plan, points[0], truth, compared)
 
 

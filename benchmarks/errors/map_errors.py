@@ -56,11 +56,17 @@ def bands(labels: Labels) -> Labels:
     return np.searchsorted(DISTANCE_EDGES, distance, side="right").astype(np.uint8)
 
 
+def kinds_of(labels: Labels, original: Labels, coded: Labels) -> Labels:
+    """The kind of each pixel: uint8 (H, W), 0 kept, 1 missed, 2 gained, 3 lost, 4 without a label."""
+    before, after = original == labels, coded == labels
+    return np.select([labels == VOID, before & after, before, after], [4, 0, 3, 2], 1).astype(np.uint8)
+
+
 def compare(labels: Labels, band: Labels, original: Labels, coded: Labels, classes: int) -> MapErrors:
     """The errors of one image. labels, band, original, coded: uint8 (H, W); labels are below ``classes``, or void."""
     labelled = labels != VOID
     right_before, right = original == labels, coded == labels
-    kind = np.select([right_before & right, right_before, right], [0, 3, 2], 1)
+    kind = kinds_of(labels, original, coded)
     true = _counted(kind, labels, band, labelled, 4, classes)
     wrong = labelled & ~right & (coded != VOID)
     false = _counted(np.where(coded == original, 0, 1), coded, band, wrong, 2, classes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,14 +29,31 @@ from downstream.api import Prediction
 from hsc.errors import UsageError
 
 
+class BoxDetail(NamedTuple):
+    """What the counts of boxes at one operating point are made from, for pictures."""
+
+    objects: Shapes
+    coded: Judged
+    errors: BoxErrors
+
+
+class MapDetail(NamedTuple):
+    """The label maps that the counts at one operating point are made from, one an image each, for pictures."""
+
+    labels: Sequence[Any]
+    original: Sequence[Any]
+    coded: Sequence[Any]
+
+
 @dataclass(frozen=True)
 class Compared:
     """One head's errors. thresholds: float64 (C,), the score from which each class counts; none for label maps.
-    counts: at each operating point, in the order given.
+    counts, details: at each operating point, in the order given.
     """
 
     thresholds: Floats
     counts: list[PartCounts]
+    details: list[BoxDetail] | list[MapDetail]
 
 
 @dataclass(frozen=True)
@@ -84,12 +101,13 @@ def errors_of_boxes(
     after = [judged(found_shapes(predictions, kind)) for predictions in coded]
     contrasts = _contrasts([labelled.objects, before.shapes, *(one.shapes for one in after)], images)
     about = Images(len(images.indices), images.same_as, truth.classes)
-    counts = []
+    counts, details = [], []
     for judged_coded, own in zip(after, contrasts[2:], strict=True):
         errors: BoxErrors = box_errors.compare(labelled.objects, labelled.crowd, before, judged_coded)
         shown = Contrasts(contrasts[0], own, contrasts[1])
         counts.append(box_counts(labelled.objects, before, judged_coded, errors, shown, about))
-    return Compared(thresholds, counts)
+        details.append(BoxDetail(labelled.objects, judged_coded, errors))
+    return Compared(thresholds, counts, details)
 
 
 def _contrasts(shapes: Sequence[Shapes], images: ScoredImages) -> list[Floats]:
@@ -129,4 +147,5 @@ def errors_of_maps(
                     f"labels of {labels.shape}; a head answers at its image's size"
                 )
             errors_of_point.append(map_errors.compare(labels, band, before, after, len(truth.classes)))
-    return Compared(np.zeros(0), [map_counts(one, truth.classes, same_as) for one in errors])
+    details = [MapDetail(maps, original, predictions) for predictions in coded]
+    return Compared(np.zeros(0), [map_counts(one, truth.classes, same_as) for one in errors], details)
