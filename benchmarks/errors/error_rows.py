@@ -71,12 +71,7 @@ def frame(rows: Sequence[ErrorRow]) -> pd.DataFrame:
 
 def write(rows: Sequence[ErrorRow], folder: Path) -> None:
     """Write ``errors.csv`` into a run's folder, whole or not at all."""
-    write_csv(folder / FILE, frame(rows).astype({"count": object, "of": object}).map(_whole))
-
-
-def _whole(value: Any) -> Any:
-    """A count as a whole number, where it is one."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    write_csv(folder / FILE, frame(rows).astype({"count": "Int64", "of": "Int64"}))  # whole, and perhaps none
 
 
 def read(folder: Path) -> pd.DataFrame | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from benchmarks.errors import error_rows
 from benchmarks.errors.decompose import decompose
 from benchmarks.harness.cache import Store
+from benchmarks.harness.executors import Executor
 from benchmarks.harness.progress import Progress
 from benchmarks.reporting.figures.error_rates import error_rates
 from benchmarks.reporting.figures.rate_curves import rates
@@ -19,10 +20,13 @@ FIGURE = "errors"
 """The name of the figure, without its ending."""
 
 
-def write(outcome: Outcome, folder: Path, cache: Path, progress: Progress) -> list[str]:
+def write(
+    outcome: Outcome, folder: Path, cache: Path, progress: Progress, executor: Executor | None = None
+) -> list[str]:
     """Write ``errors.csv``, and where a head's errors could be told apart the figure and the pictures.
 
-    cache: of the run, whose predictions and streams are read. Returns a sentence for each image that is not shown.
+    cache: of the run, whose predictions and streams are read. executor: where codecs decode, by default a process of
+    its own. Returns a sentence for each image that is not shown.
     """
     plan, results = outcome.plan, outcome.results
     matched = [row for row in outcome.comparison_rows if row.kind == "matched_rate"]
@@ -34,4 +38,4 @@ def write(outcome: Outcome, folder: Path, cache: Path, progress: Progress) -> li
         bpp_of = {(str(codec), str(point)): float(bpp) for (codec, point), bpp in rates(results.scores).items()}
         worst = worst_images.worst_images(errors.points, bpp_of)
         with use_device(plan.conditions.device if plan.conditions else current_device()):
-            return worst_images.draw(plan, store, worst, folder / worst_images.FILE, Naming.of(results))
+            return worst_images.draw(plan, store, worst, folder / worst_images.FILE, Naming.of(results), executor)
