@@ -226,7 +226,7 @@ def add_output(group: argparse._ArgumentGroup, *, out: str = "default: results/r
     group.add_argument(
         "--errors",
         action="store_true",
-        help="tell apart what heads lose and make up on coded images, by class, size and contrast: errors.csv, a "
+        help="decompose what heads lose and make up on coded images, by class, size and contrast: errors.csv, a "
         "figure, the worst images, and a section of the page",
     )
     group.add_argument(

@@ -41,7 +41,7 @@ def box_counts(
     """
     classes = images.classes
     parts = [Part("all"), *parts_of("class", classes), *parts_of("size", SIZES), *parts_of("contrast", CONTRASTS)]
-    counts = np.zeros((images.count, len(parts), len(BOX_KINDS)))
+    counts = np.zeros((images.total, len(parts), len(BOX_KINDS)))
     labelled = _Placed(objects, contrasts.objects, len(classes))
     for number, name in enumerate(OBJECT_KINDS):
         labelled.add(counts[:, :, BOX_KINDS.index(name)], errors.objects == number)
@@ -52,15 +52,15 @@ def box_counts(
     before.add(counts[:, :, BOX_KINDS.index("cured")], errors.cured)
     for whole, kinds in (("lost", LOST), ("new_false", NEW_FALSE)):
         counts[:, :, BOX_KINDS.index(whole)] = sum(counts[:, :, BOX_KINDS.index(kind)] for kind in kinds)
-    totals = np.zeros((images.count, len(parts)))
+    totals = np.zeros((images.total, len(parts)))
     labelled.add(totals, errors.objects >= 0)
-    return PartCounts(tuple(parts), BOX_KINDS, counts, totals, np.ones(images.count), True, images.same_as)
+    return PartCounts(tuple(parts), BOX_KINDS, counts, totals, np.ones(images.total), True, images.same_as)
 
 
 class Images(NamedTuple):
-    """The images of a run. count: how many. same_as: int64 (N,), see ``PartCounts``. classes: those scored."""
+    """The images of a run. total: how many. same_as: int64 (N,), see ``PartCounts``. classes: those scored."""
 
-    count: int
+    total: int
     same_as: npt.NDArray[np.int64]
     classes: Sequence[str]
 

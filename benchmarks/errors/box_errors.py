@@ -4,7 +4,7 @@
     Judged of the originals, Judged of coded images -----> BoxErrors: the kind of each object and of each false one
 
 An object is found where a detection takes it. A false detection was false already if the head has a false one of the
-same class and place (IoU .5) on the original; these are paired one to one, best score first. What is new is told apart
+same class and place (IoU .5) on the original; these are paired one to one, best score first. What is new is sorted
 as in TIDE, in its order: a box of the right class at IoU .1 to .5 of an object, a box on an object of another class, a
 second box on an object that is taken, a box at IoU .1 or less of every object (hallucinated), and the rest.
 
@@ -106,7 +106,7 @@ def ious(one: Shapes, other: Shapes) -> Floats:
     low = np.maximum(one.boxes[:, None, :2], other.boxes[None, :, :2])
     inside = np.clip(np.minimum(ends[:, None], other_ends[None]) - low, 0, None).prod(-1)
     union = one.boxes[:, 2:].prod(-1)[:, None] + other.boxes[:, 2:].prod(-1)[None] - inside
-    return np.divide(inside, union, out=np.zeros_like(inside), where=union > 0)
+    return np.asarray(np.divide(inside, union, out=np.zeros_like(inside), where=union > 0), np.float64)
 
 
 def _found(judged: Judged, objects: int) -> Bools:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.metrics._coco_matching import Floats
+from benchmarks.metrics._coco_matching import Floats, Ints
 from hsc.api import Image
 
 
@@ -36,14 +36,14 @@ def box_contrasts(image: Image, boxes: Floats) -> Floats:
     return np.clip(contrast, 0, 1)
 
 
-def _edges(low: Floats, high: Floats, width: int, height: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+def _edges(low: Floats, high: Floats, width: int, height: int) -> Ints:
     """Left, top, right, bottom in whole pixels within the image: int64 (N, 4)."""
     limits = np.array([width, height, width, height], np.float64)
     edges = np.concatenate([np.floor(low), np.ceil(high)], 1)
-    return np.clip(edges, 0, limits).astype(np.int64)
+    return np.asarray(np.clip(edges, 0, limits), np.int64)
 
 
-def _summed(sums: Floats, edges: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> tuple[Floats, Floats]:
+def _summed(sums: Floats, edges: Ints) -> tuple[Floats, Floats]:
     """The light and the number of pixels within edges, by sums of all pixels above and to the left."""
     left, top, right, bottom = edges.T
     light = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]

@@ -31,6 +31,7 @@ from benchmarks.harness.plan import Cell, Plan, cell_id, packed_predictions
 from benchmarks.harness.progress import Progress
 from benchmarks.harness.reader_truth import ReaderTruth
 from benchmarks.harness.readers import Reader
+from benchmarks.metrics._coco_evaluation import Kind
 from benchmarks.stats.bootstrap import Bootstrap, Draws
 from downstream.api import Detections, SegmentationMap
 from hsc.errors import HscError, UsageError
@@ -53,7 +54,7 @@ class RunErrors(NamedTuple):
 
 
 def decompose(plan: Plan, store: Store, matched: Sequence[Comparison], progress: Progress) -> RunErrors:
-    """Tell the errors of every head of a run apart.
+    """Decompose the errors of every head of a run.
 
     matched: the operating points that were matched in rate, whose shares are compared with each other.
     """
@@ -61,7 +62,7 @@ def decompose(plan: Plan, store: Store, matched: Sequence[Comparison], progress:
     bootstrap = Bootstrap.of([image.pixels.sha256 for image in plan.images], config.resamples, config.seed)
     points: list[PointErrors] = []
     rows: list[ErrorRow] = []
-    progress.begin("telling errors apart", len(config.readers))
+    progress.begin("decomposing errors", len(config.readers))
     for reader in config.readers:
         progress.advance(reader.label, 0)
         try:
@@ -87,7 +88,7 @@ def _of_reader(plan: Plan, store: Store, reader: Reader) -> tuple[list[PointErro
     """
     output = reader.head.output
     if output not in (Detections, SegmentationMap):
-        raise UsageError(f"its answers are {output.__name__}, in which errors are not told apart")
+        raise UsageError(f"its answers are {output.__name__}, whose errors are not decomposed")
     reading = ReaderTruth(plan, store, reader)
     if reading.classes.target is None:
         raise UsageError("the data set has no labels that could tell what is lost and what is made up")
@@ -99,12 +100,14 @@ def _of_reader(plan: Plan, store: Store, reader: Reader) -> tuple[list[PointErro
     predictions = [packed_predictions(cell.predictions[reader.name], store, reading.classes.relabel) for cell in cells]
     images = ScoredImages(plan.config.dataset, [image.index for image in plan.images], _same_as(plan))
     if output is Detections:
-        kind = "segm" if isinstance(plan.config.task, ScoresMasks) else "bbox"
+        kind: Kind = "segm" if isinstance(plan.config.task, ScoresMasks) else "bbox"
         compared = errors_of_boxes(truth, predictions[0], predictions, kind, images)
     else:
         compared = errors_of_maps(truth, predictions[0], predictions, images.same_as)
-    counted = zip(cells, compared.counts, compared.details, strict=True)
-    points = [PointErrors(reader, cell, counts, detail) for cell, counts, detail in counted]
+    points = [
+        PointErrors(reader, cell, counts, compared.details[number])
+        for number, (cell, counts) in enumerate(zip(cells, compared.counts, strict=True))
+    ]
     return points, _thresholds(plan, points[0], truth, compared)
 
 

@@ -34,7 +34,7 @@ class ErrorRow:
 
     cell, codec, point, route, head: as in ``scores.csv``. by, part: what is counted: "all", or the class, size,
     contrast or distance that ``part`` names. kind: of ``BOX_KINDS``; "score_threshold" for the score from which
-    detections of a class count; "none" for a head whose errors cannot be told apart, ``reason`` says why. count: how
+    detections of a class count; "none" for a head whose errors cannot be decomposed, ``reason`` says why. count: how
     many. of: what ``value`` is a share of. low, high: ends of the 95 % interval of ``value``, NaN where there is none.
     other, other_point: where these are named, ``value`` is the difference from this codec at this point, which was
     matched to the same rate. images: of the run. reason: why there is no interval.
@@ -75,7 +75,7 @@ def write(rows: Sequence[ErrorRow], folder: Path) -> None:
 
 
 def read(folder: Path) -> pd.DataFrame | None:
-    """The table of a run's folder, as ``frame`` makes it; None where the run told no errors apart.
+    """The table of a run's folder, as ``frame`` makes it; None where the run decomposed no errors.
 
     Raises:
         ResultsError: the file is damaged.
@@ -109,7 +109,7 @@ def _row(number: int, line: Sequence[str]) -> ErrorRow:
     if cells["by"] not in _BY or cells["kind"] not in (*BOX_KINDS, THRESHOLD, NONE):
         raise ValueError(f"record {number} counts {one_line(cells['by'], 40)!r} {one_line(cells['kind'], 40)!r}")
     texts: dict[str, Any] = {name: unmarked(cells[name]) for name in _TEXTS}
-    numbers = {name: _number(number, cells[name]) for name in COLUMNS if name not in (*_TEXTS, "images")}
+    numbers: dict[str, Any] = {n: _number(number, cells[n]) for n in COLUMNS if n not in (*_TEXTS, "images")}
     if not cells["images"].isdigit() or len(cells["images"]) > 7:
         raise ValueError(f"record {number} is over {one_line(cells['images'], 40)!r} images")
     return ErrorRow(**texts, **numbers, images=int(cells["images"]))

@@ -14,7 +14,7 @@ Order Potentials for Enforcing Label Consistency", IJCV 2009, section 6.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -53,13 +53,14 @@ def bands(labels: Labels) -> Labels:
     if not boundary.any():
         return np.full(labels.shape, _BANDS - 1, np.uint8)
     distance = ndimage.distance_transform_edt(~boundary)
-    return np.searchsorted(DISTANCE_EDGES, distance, side="right").astype(np.uint8)
+    return np.asarray(np.searchsorted(DISTANCE_EDGES, distance, side="right"), np.uint8)
 
 
 def kinds_of(labels: Labels, original: Labels, coded: Labels) -> Labels:
     """The kind of each pixel: uint8 (H, W), 0 kept, 1 missed, 2 gained, 3 lost, 4 without a label."""
     before, after = original == labels, coded == labels
-    return np.select([labels == VOID, before & after, before, after], [4, 0, 3, 2], 1).astype(np.uint8)
+    kinds = np.select([labels == VOID, before & after, before, after], [4, 0, 3, 2], 1)
+    return np.asarray(kinds, np.uint8)
 
 
 def compare(labels: Labels, band: Labels, original: Labels, coded: Labels, classes: int) -> MapErrors:
@@ -76,7 +77,12 @@ def compare(labels: Labels, band: Labels, original: Labels, coded: Labels, class
 
 
 def _counted(
-    kind: npt.NDArray[np.integer], labels: Labels, band: Labels, where: npt.NDArray[np.bool_], kinds: int, classes: int
+    kind: npt.NDArray[np.integer[Any]],
+    labels: Labels,
+    band: Labels,
+    where: npt.NDArray[np.bool_],
+    kinds: int,
+    classes: int,
 ) -> Ints:
     """The pixels of ``where`` by kind, label and band: int64 (kinds, classes, 3)."""
     places = (kind[where].astype(np.int64) * classes + labels[where]) * _BANDS + band[where]

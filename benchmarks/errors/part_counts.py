@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -45,7 +46,8 @@ class PartCounts(NamedTuple):
     same_as: npt.NDArray[np.int64]
 
 
-class Share(NamedTuple):
+@dataclass(frozen=True)
+class Share:
     """A count and what it is a share of. low, high: ends of the 95 % interval of ``value``, NaN where it has none,
     ``reason`` says why.
     """

@@ -23,7 +23,7 @@ FIGURE = "errors"
 def write(
     outcome: Outcome, folder: Path, cache: Path, progress: Progress, executor: Executor | None = None
 ) -> list[str]:
-    """Write ``errors.csv``, and where a head's errors could be told apart the figure and the pictures.
+    """Write ``errors.csv``, and where a head's errors could be decomposed the figure and the pictures.
 
     cache: of the run, whose predictions and streams are read. executor: where codecs decode, by default a process of
     its own. Returns a sentence for each image that is not shown.

@@ -103,7 +103,7 @@ class Outcome:
         none of an installed plug-in, it says so instead.
 
         overwrite: replace a run of other settings that lies there. pictures: how many scenes the page shows decoded.
-        errors: tell apart what heads lose and make up, as ``--errors`` does.
+        errors: decompose what heads lose and make up, as ``--errors`` does.
 
         Raises:
             UsageError: nothing was measured, or the folder holds a run of other settings.

@@ -23,7 +23,7 @@ Counts = Mapping[tuple[str, str], Mapping[str, Any]]
 
 
 def check_errors(run: Run) -> Iterator[Verdict]:
-    """Every labelled object and every false detection is counted once; nothing where a run told no errors apart."""
+    """Every labelled object and every false detection is counted once; nothing where a run decomposed no errors."""
     table = error_rows.read(run.folder)
     if table is None:
         return

@@ -115,6 +115,15 @@ def test_pixels_add_up_by_class_and_distance(maps: tuple[Path, Outcome]) -> None
     assert verdicts_on(maps[0])["fail"] == []
 
 
+def test_masks_are_decomposed_as_boxes_are(tmp_path: Path) -> None:
+    folder, _ = written(tmp_path, "instance_segmentation", Squares(12), [Blocks(24)], [FindSquares(masks=True)])
+    table = error_rows.read(folder)
+    assert table is not None
+    kinds = whole(table, "blocks", "size=24")
+    assert sum(kinds[kind].count for kind in ("kept", "missed", "gained", "lost")) == kinds["kept"].of
+    assert verdicts_on(folder)["fail"] == []
+
+
 def test_verify_finds_an_honest_table_right(boxes: Path) -> None:
     said = verdicts_on(boxes)
     assert said["fail"] == []

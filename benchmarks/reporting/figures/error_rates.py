@@ -35,7 +35,7 @@ _PANEL = (2.6, 2.1)  # inches
 
 
 def error_rates(errors: pd.DataFrame, scores: pd.DataFrame, path: Path, names: Mapping[str, str] | None = None) -> bool:
-    """Draw the errors; writes ``path`` as .png and .pdf, or nothing (False) where none could be told apart.
+    """Draw the errors; writes ``path`` as .png and .pdf, or nothing (False) where none was decomposed.
 
     errors: the columns of ``ErrorRow``. scores: of the same run, for its rates. names: those that codecs and heads were
     given, by label.

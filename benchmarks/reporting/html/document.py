@@ -31,7 +31,11 @@ PLOTTING = "chart.umd.min.js"
 EARLY = "stored_theme.js"
 SCRIPTS = ("theme.js", "filters.js", "curves.js", "classes.js", "gallery.js", "cells.js")
 _ALSO = (
+    "errors/error_rows",
+    "errors/kinds",
     "reporting/figures/codec_styles",
+    "reporting/figures/common_points",
+    "reporting/figures/confusion_change",
     "reporting/figures/rate_curves",
     "reporting/images/embedding",
     "reporting/images/label_maps",
@@ -42,6 +46,7 @@ _ALSO = (
     "runs/domains",
     "runs/finding_text",
     "runs/findings",
+    "runs/folder_files",
     "runs/notices",
     "runs/number_texts",
     "runs/results",

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from benchmarks.errors import error_rows
+from benchmarks.errors.error_rows import NONE, THRESHOLD
+from benchmarks.errors.error_rows import read as read_rows
 from benchmarks.errors.kinds import OF_THE_TRUTH
 from benchmarks.reporting.figures.common_points import common_points
 from benchmarks.reporting.figures.rate_curves import rates
@@ -61,12 +62,12 @@ class Errors(NamedTuple):
 
 
 def read_errors(folder: Path) -> Errors | None:
-    """The errors of a run's folder; None where the run told none apart.
+    """The errors of a run's folder; None where the run decomposed none.
 
     Raises:
         ResultsError: a file is damaged.
     """
-    rows = error_rows.read(folder)
+    rows = read_rows(folder)
     if rows is None:
         return None
     path = folder / WORST
@@ -90,14 +91,14 @@ def _picture(path: Path) -> bytes:
 
 
 def error_section(errors: Errors | None, naming: Naming, results: Results, points: Points) -> Markup:
-    """The section as HTML, empty where a run told no errors apart. results: with the names that people read."""
+    """The section as HTML, empty where a run decomposed no errors. results: with the names that people read."""
     if errors is None:
         return Markup("")
     rows = naming.frame(errors.table)
     pixels = not (rows["kind"] == "hallucinated").any()
     about = element("p", _PIXELS if pixels else _OBJECTS, class_="note")
     parts = [element("h2", "What is lost and what is made up"), about]
-    untold = rows[rows["kind"] == error_rows.NONE]
+    untold = rows[rows["kind"] == NONE]
     parts += [element("p", f"{row.head}: {row.reason}.", class_="note") for row in untold.itertuples()]
     parts.append(_points(rows[(rows["by"] == "all") & (rows["other"] == "")], points, pixels))
     if (rows["other"] != "").any():
@@ -149,7 +150,7 @@ def _by_part(rows: pd.DataFrame, results: Results, points: Points, pixels: bool)
     """A row for each head, codec and part at the codec's point nearest to one rate."""
     bpp_of = {(str(codec), str(point)): float(bpp) for (codec, point), bpp in rates(results.scores).items()}
     shown = common_points(bpp_of)
-    of_parts = rows[~rows["by"].isin(["", "all"]) & (rows["other"] == "") & (rows["kind"] != error_rows.THRESHOLD)]
+    of_parts = rows[~rows["by"].isin(["", "all"]) & (rows["other"] == "") & (rows["kind"] != THRESHOLD)]
     kinds = _shown(of_parts, _BRIEF)
     nearest = [shown.get(codec) == point for codec, point in zip(of_parts["codec"], of_parts["point"], strict=True)]
     lines = _part_rows(of_parts[nearest], kinds, points, pixels)

@@ -51,11 +51,10 @@ _TILE = 4.2  # inches
 
 
 class Worst(NamedTuple):
-    """An image of one operating point. place: of the image in the plan. count: what is lost and newly false there."""
+    """An image of one operating point. place: of the image in the plan."""
 
     point: PointErrors
     place: int
-    count: float
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def worst_images(points: Sequence[PointErrors], bpp_of: Mapping[tuple[str, str],
         columns = [point.counts.kinds.index("lost"), point.counts.kinds.index("new_false")]
         errors = point.counts.counts[:, 0, columns].sum(1)
         order = np.argsort(-errors, kind="stable")[: max(MOST_ROWS // 2 // len(shown), 1)]
-        worst += [Worst(point, int(place), float(errors[place])) for place in order if errors[place]]
+        worst += [Worst(point, int(place)) for place in order if errors[place]]
     return worst
 
 
