@@ -46,6 +46,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"formats", "learned", "stats"},
         {"codecs", "datasets", "metrics", "harness"},
         {"runs", "conformance", "training_data", "studies", "rivals"},
+        {"errors"},
         {"reporting"},
         {"evaluation", "tasks", "verify", "cache"},
         {"cli"},

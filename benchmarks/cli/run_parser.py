@@ -48,6 +48,8 @@ EXAMPLES = """
       the folder keeps every prediction and the labels, for the evaluator of your choice, such as pycocotools
   hsc-bench run --limit 8 --codec jpeg --codec vvc --save-images decoded
       decoded/vvc/qp-37/val-00000.png and so on: the very pixels that the heads were scored on
+  hsc-bench run --errors --match-bpp 0.05 --codec hsc --codec vvc
+      objects lost and hallucinated at equal rate; after a run the same line with --errors measures nothing again
   hsc-bench run --list codecs
   hsc-bench run --dry-run --task detection
 
@@ -229,6 +231,12 @@ def add_output(group: argparse._ArgumentGroup, *, out: str = "default: results/r
         type=Path,
         help="write every image that each codec decodes as PNG into this folder, with a manifest.json; images that an "
         "earlier run saved there are replaced, other files are never touched",
+    )
+    group.add_argument(
+        "--errors",
+        action="store_true",
+        help="decompose what heads lose and make up on coded images, by class, size and contrast: errors.csv, a "
+        "figure, the worst images, and a section of the page",
     )
     group.add_argument(
         "--cache",

@@ -113,7 +113,12 @@ def save(
     if path.suffix != SUFFIX:
         raise UsageError(f"the weights' name came as {path.name}, expected one that ends in {SUFFIX}")
     sizes: Any = model
-    stated = {"class": ARCHITECTURES[architecture].name, "N": int(sizes.N), "M": int(sizes.M), "about": dict(about or {})}
+    stated = {
+        "class": ARCHITECTURES[architecture].name,
+        "N": int(sizes.N),
+        "M": int(sizes.M),
+        "about": dict(about or {}),
+    }
     metadata = {"architecture": json.dumps(stated, sort_keys=True)}  # of two entries the order would be left to chance
     kept = model.state_dict() if whole else dict(model.named_parameters())
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in kept.items()}

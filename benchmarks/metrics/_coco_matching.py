@@ -31,8 +31,8 @@ _LARGEST_AREA = 1e10
 class Shapes(NamedTuple):
     """Boxes or masks of all images, one after another in the images' order.
 
-    image, label: int64 (N,), indices of the image and the class. boxes: float64 (N, 4), left, top, width, height; for
-    masks (0, 4). areas: float64 (N,). runs: of masks, one an object in COCO's form; None for boxes.
+    image, label: int64 (N,), indices of the image and the class. boxes: float64 (N, 4), left, top, width, height.
+    areas: float64 (N,). runs: of masks, one an object in COCO's form, which are matched then; None for boxes.
     """
 
     image: Ints
@@ -44,8 +44,7 @@ class Shapes(NamedTuple):
     def taken(self, places: Ints) -> Shapes:
         """The shapes at these places, in their order."""
         runs = None if self.runs is None else [self.runs[place] for place in places.tolist()]
-        boxes = self.boxes[places] if self.runs is None else self.boxes
-        return Shapes(self.image[places], self.label[places], boxes, self.areas[places], runs)
+        return Shapes(self.image[places], self.label[places], self.boxes[places], self.areas[places], runs)
 
 
 class Matched(NamedTuple):
@@ -61,23 +60,71 @@ class Matched(NamedTuple):
     labelled: npt.NDArray[np.int32]
 
 
+class Taken(NamedTuple):
+    """What each detection takes at IoU .5, in the order that the detections came in.
+
+    objects: int64 (D,), the place of the object that it takes, -1 where it takes none that counts. counts: bool (D,),
+    False for a detection that is neither right nor wrong: it takes a crowd, or is none of its image's and class's best.
+    """
+
+    objects: Ints
+    counts: Bools
+
+
+class _Matching(NamedTuple):
+    """Matches of all classes. best, order: the places of detections and objects before they were sorted. first: int64
+    (D,), the sorted object that each detection takes at the first threshold, -1 for none.
+    """
+
+    objects: Shapes
+    ignore: Bools
+    found: Shapes
+    scores: Floats
+    hit: npt.NDArray[np.uint16]
+    ignored: npt.NDArray[np.uint16]
+    first: Ints
+    best: Ints
+    order: Ints
+
+
 def match(objects: Shapes, crowd: Bools, found: Shapes, scores: Floats, classes: int) -> list[Matched]:
     """The matches of each class.
 
     crowd: bool, one an object. scores: float64, one a detection.
     """
+    matching = _matching(objects, crowd, found, scores, classes)
+    return [_of_class(label, matching) for label in range(classes)]
+
+
+def take(objects: Shapes, crowd: Bools, found: Shapes, scores: Floats, classes: int) -> Taken:
+    """The object that each detection takes at IoU .5, by the same matching. Arguments as of ``match``."""
+    matching = _matching(objects, crowd, found, scores, classes)
+    hit = (matching.hit & 1) > 0
+    taken, counts = np.full(len(scores), -1, np.int64), np.zeros(len(scores), bool)
+    taken[matching.best[hit]] = matching.order[matching.first[hit]]
+    counts[matching.best] = (matching.ignored & 1) == 0
+    return Taken(taken, counts)
+
+
+def countable(objects: Shapes, crowd: Bools) -> Bools:
+    """The objects that count, bool (N,): all but crowds and areas beyond the evaluator's range."""
+    return ~(crowd | (objects.areas < 0) | (objects.areas > _LARGEST_AREA))
+
+
+def _matching(objects: Shapes, crowd: Bools, found: Shapes, scores: Floats, classes: int) -> _Matching:
     best = _best(found, scores, classes)
     found, scores = found.taken(best), scores[best]
-    ignore = crowd | (objects.areas < 0) | (objects.areas > _LARGEST_AREA)
+    ignore = ~countable(objects, crowd)
     order = np.lexsort((ignore, objects.label, objects.image))  # stable: equal ones stay in the file's order
     objects, crowd, ignore = objects.taken(order), crowd[order], ignore[order]
     pairs = _pairs(objects, found, classes)
     hit, ignored = np.zeros(len(scores), np.uint16), np.zeros(len(scores), np.uint16)
+    first = np.full(len(scores), -1, np.int64)
     unmatched = (found.areas < 0) | (found.areas > _LARGEST_AREA)
     ignored[unmatched] = (1 << len(IOU_THRESHOLDS)) - 1
     ious = _ious_of_boxes(objects, found, crowd, pairs) if found.runs is None else _ious(objects, found, crowd, pairs)
-    _compiled(_take)(ious, pairs, crowd, ignore, IOU_THRESHOLDS, hit, ignored)
-    return [_of_class(label, objects, ignore, found, scores, hit, ignored) for label in range(classes)]
+    _compiled(_take)(ious, pairs, crowd, ignore, IOU_THRESHOLDS, hit, ignored, first)
+    return _Matching(objects, ignore, found, scores, hit, ignored, first, best, order)
 
 
 def _best(found: Shapes, scores: Floats, classes: int) -> Ints:
@@ -121,13 +168,12 @@ def _ious_of_boxes(objects: Shapes, found: Shapes, crowd: Bools, pairs: Ints) ->
     return ious
 
 
-def _of_class(
-    label: int, objects: Shapes, ignore: Bools, found: Shapes, scores: Floats, hit: Any, ignored: Any
-) -> Matched:
-    places = np.flatnonzero(found.label == label)  # by image, then by score
-    places = places[np.argsort(-scores[places], kind="stable")]
-    labelled = objects.image[(objects.label == label) & ~ignore]
-    return Matched(hit[places], ignored[places], found.image[places].astype(np.int32), labelled.astype(np.int32))
+def _of_class(label: int, matching: _Matching) -> Matched:
+    places = np.flatnonzero(matching.found.label == label)  # by image, then by score
+    places = places[np.argsort(-matching.scores[places], kind="stable")]
+    labelled = matching.objects.image[(matching.objects.label == label) & ~matching.ignore].astype(np.int32)
+    image = matching.found.image[places].astype(np.int32)
+    return Matched(matching.hit[places], matching.ignored[places], image, labelled)
 
 
 @functools.cache
@@ -154,8 +200,10 @@ def _overlap(objects, found, crowd, pairs, ious):  # type: ignore[no-untyped-def
                 k += 1
 
 
-def _take(ious, pairs, crowd, ignore, thresholds, hit, ignored):  # type: ignore[no-untyped-def]
-    """Fills ``hit`` and ``ignored``: within each pair and threshold, detections take objects one after another."""
+def _take(ious, pairs, crowd, ignore, thresholds, hit, ignored, taken_first):  # type: ignore[no-untyped-def]
+    """Fills ``hit``, ``ignored`` and ``taken_first``: within each pair and threshold, detections take objects one after
+    another.
+    """
     start = 0
     for p in range(len(pairs)):
         first, count = pairs[p, 0], pairs[p, 1] - pairs[p, 0]
@@ -176,6 +224,8 @@ def _take(ious, pairs, crowd, ignore, thresholds, hit, ignored):  # type: ignore
                 k += count
                 if chosen >= 0:
                     taken[chosen] = True
+                    if t == 0:
+                        taken_first[d] = first + chosen
                     if ignore[first + chosen]:
                         ignored[d] |= bit
                     else:

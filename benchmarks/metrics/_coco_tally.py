@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -65,12 +65,25 @@ def matches(truth: Truth, predictions: Sequence[Prediction], kind: Kind) -> list
 
 
 def _matches(coco: Mapping[str, Any], found: Found, kind: Kind) -> list[Matched]:
+    labelled = labelled_shapes(coco, kind)
+    return match(labelled.objects, labelled.crowd, shapes_of(found), found.scores, len(coco["categories"]))
+
+
+class Labelled(NamedTuple):
+    """The labelled objects of a truth, and which of them are crowds: bool (N,)."""
+
+    objects: Shapes
+    crowd: npt.NDArray[np.bool_]
+
+
+def labelled_shapes(coco: Mapping[str, Any], kind: Kind) -> Labelled:
+    """The objects that detections are matched with, of labels that ``checked_labels`` has checked."""
     table = CocoTable.of(coco)
     image = _places(table.image_ids, [entry["id"] for entry in table.images])
     labels = _places(table.category_ids, [category["id"] for category in table.categories])
     objects = Shapes(image, labels, table.boxes, table.areas, (table.segmentation or ()) if kind == "segm" else None)
     known = np.flatnonzero((image >= 0) & (labels >= 0))  # others are of no image, or of no class
-    return match(objects.taken(known), table.crowd[known], _shapes(found), found.scores, len(table.categories))
+    return Labelled(objects.taken(known), table.crowd[known])
 
 
 def _places(ids: Ints, known: Sequence[int]) -> Ints:
@@ -90,14 +103,14 @@ def resampled(matched: Sequence[Matched], draws: npt.NDArray[np.integer[Any]]) -
     return {name: _defined_mean(by_class[:, :, thresholds(iou)]) for name, (iou, area) in AP.items() if area == "all"}
 
 
-def _shapes(found: Found) -> Shapes:
+def shapes_of(found: Found) -> Shapes:
     """The detections' boxes, or their masks."""
     if found.runs is None:
         return Shapes(found.image, found.label, found.boxes, found.boxes[:, 2] * found.boxes[:, 3])
     from hotcoco import mask
 
     areas = np.array([mask.area(one) for one in found.runs], np.float64)
-    return Shapes(found.image, found.label, np.zeros((0, 4)), areas, found.runs)
+    return Shapes(found.image, found.label, found.boxes, areas, found.runs)
 
 
 def _defined_mean(values: Floats) -> Floats:

@@ -94,6 +94,7 @@ class Outcome:
         *,
         overwrite: bool = False,
         pictures: int = gallery.IMAGES,
+        errors: bool = False,
         progress: Progress | None = None,
     ) -> Path:
         """Write the files that ``hsc-bench run`` writes: tables, curves, ``run.json``, the page; returns the folder.
@@ -102,6 +103,7 @@ class Outcome:
         none of an installed plug-in, it says so instead.
 
         overwrite: replace a run of other settings that lies there. pictures: how many scenes the page shows decoded.
+        errors: decompose what heads lose and make up, as ``--errors`` does.
 
         Raises:
             UsageError: nothing was measured, or the folder holds a run of other settings.
@@ -118,7 +120,9 @@ class Outcome:
                 f"{folder} holds a run of other settings; name another folder, or replace that run with overwrite=True"
             )
         settings, config = self._settings(pictures), self.plan.config
-        options = argparse.Namespace(**vars(self.execution), gallery=pictures)
+        if errors:
+            settings["errors"] = True
+        options = argparse.Namespace(**vars(self.execution), gallery=pictures, errors=errors)
         writable(folder)
         with backend_kept():
             write(

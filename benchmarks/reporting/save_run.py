@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.api import Illustrated
 from benchmarks.harness.cache import Store
 from benchmarks.harness.progress import Progress
-from benchmarks.reporting import html
+from benchmarks.reporting import error_files, html
 from benchmarks.reporting.figures import rate_curves
 from benchmarks.reporting.images import gallery
 from benchmarks.reporting.outcome import Outcome
@@ -66,9 +66,9 @@ def write(
 
     Files of an earlier run go first, so that none of them stays beside the new numbers.
 
-    options: ``workers``, ``device``, ``cache``, ``gallery``, ``keep_predictions`` and ``save_images`` of
+    options: ``workers``, ``device``, ``cache``, ``gallery``, ``errors``, ``keep_predictions`` and ``save_images`` of
     ``hsc-bench run``. arguments: of its command line. settings: the text of ``run.toml``, empty for none. tell: is
-    given a sentence on what was removed for good, or could not be saved.
+    given a sentence on what was removed for good, or could not be saved or shown.
     """
     task, results = outcome.plan.config.task, outcome.results
     command = {"command": "python -m benchmarks.run " + shlex.join(arguments)}
@@ -95,5 +95,8 @@ def write(
         cache, place = Path(options.cache), Path(save_images)
         for line in saved_images.keep(outcome.plan, cache, place, workers, options.device, progress):
             tell(line)
+    if vars(options).get("errors", False):
+        for text in error_files.write(outcome, folder, Path(options.cache), progress):
+            tell(text)
     gallery.keep(outcome.plan, folder, options.cache, options.gallery, progress)
     html.write(folder)

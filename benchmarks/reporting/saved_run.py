@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.errors import error_rows
 from benchmarks.reporting.figures.rate_curves import where
 from benchmarks.reporting.notebook import notebook_html
 from benchmarks.runs import records, run_folder
@@ -34,6 +35,15 @@ class SavedRun(Run):
             ResultsError: ``records.csv`` is missing or damaged.
         """
         return record_frame(records.read(self.folder), self.scores)
+
+    @functools.cached_property
+    def errors(self) -> pd.DataFrame | None:
+        """What heads lose and make up, the columns of ``errors.csv``; None where the run was made without ``--errors``.
+
+        Raises:
+            ResultsError: ``errors.csv`` is damaged.
+        """
+        return error_rows.read(self.folder)
 
     @functools.cached_property
     def summary(self) -> pd.DataFrame:

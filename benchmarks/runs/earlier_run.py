@@ -38,6 +38,10 @@ WRITTEN = (
     "confusion_change.csv",
     "confusion_change.png",
     "confusion_change.pdf",
+    "errors.csv",
+    "errors.png",
+    "errors.pdf",
+    "worst.jpg",
 )
 """What a run may leave in its folder, ``run.json`` first: without it the folder reads as a run that is not finished."""
 _MOST = 4

@@ -1,6 +1,6 @@
 """A run's figures, drawn again from its folder and compared with those that lie there.
 
-scores.csv, comparisons.csv --rate_curves, class_curves--> figures of a temporary folder --compared with--> the folder's
+scores.csv, comparisons.csv, errors.csv --drawn again--> figures of a temporary folder --compared with--> the folder's
 
 Versions of this program and of its libraries draw figures of different forms, so a figure names what drew it. Equal
 versions on other processors may round a coordinate otherwise: pixels and coordinates are compared, not bytes.
@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.api import METRICS
-from benchmarks.reporting.figures import class_curves, rate_curves
+from benchmarks.errors import error_rows
+from benchmarks.reporting.figures import class_curves, error_rates, rate_curves
 from benchmarks.reporting.figures.figure_files import MARK, drawn_by
 from benchmarks.runs.class_support import NAME as CLASS_SUPPORT
 from benchmarks.runs.folder_files import exists, read_bytes
@@ -28,8 +29,8 @@ from benchmarks.runs.run_folder import Run
 from benchmarks.verify.verdict import Verdict
 from hsc.errors import HscError
 
-FIGURES = tuple(f"{name}.{kind}" for name in ("curves", "class_curves") for kind in ("png", "pdf"))
-"""The figures that follow from the scores alone."""
+FIGURES = tuple(f"{name}.{kind}" for name in ("curves", "class_curves", "errors") for kind in ("png", "pdf"))
+"""The figures that follow from the scores and errors alone."""
 MAX_LEVELS, MAX_PIXELS = 48, 24
 """Pixels may differ by so many levels in a channel, and so many of them by more: less than a marker has."""
 MAX_UNITS = 0.01
@@ -81,6 +82,9 @@ def _compared(run: Run) -> Iterator[Verdict]:
 def _draw(run: Run, folder: Path) -> None:
     """Draw the figures as the run did, into another folder."""
     rate_curves.curves(run.results, folder / "curves")
+    errors = error_rows.read(run.folder)
+    if errors is not None:
+        error_rates.error_rates(errors, run.scores, folder / "errors", run.results.names)
     if any(exists(run.folder / name) for name in FIGURES if name.startswith("class")):
         metric: Any = METRICS.build(run.task.metrics[0])
         support = run.about.get(CLASS_SUPPORT, {}).get("counts", {})

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from benchmarks.errors.error_rows import FILE as ERRORS
 from benchmarks.reporting.html import FILE as PAGE
 from benchmarks.reporting.html import page_of
 from benchmarks.reporting.html.document import made_by
@@ -24,7 +25,7 @@ from benchmarks.verify.check_figures import FIGURES
 from benchmarks.verify.verdict import Verdict
 
 _TABLES = ("table.csv", "table.md", "table.tex")
-CHECKED = frozenset({run_json.FILE, SCORES, COMPARISONS, *_TABLES, RECORDS, STREAMS, PAGE, *FIGURES})
+CHECKED = frozenset({run_json.FILE, SCORES, COMPARISONS, *_TABLES, RECORDS, STREAMS, ERRORS, PAGE, *FIGURES})
 _NEVER = (
     "times, and that the machine, the packages and the commit were those that run.json names",
     "pixels and labels of the data set, other than by the hashes that run.json keeps",

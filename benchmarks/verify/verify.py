@@ -10,6 +10,7 @@ from benchmarks.harness.progress import Progress
 from benchmarks.runs.run_folder import Run, load
 from benchmarks.verify.check_cells import check_cells, check_thresholds
 from benchmarks.verify.check_comparisons import check_comparisons
+from benchmarks.verify.check_errors import check_errors
 from benchmarks.verify.check_facts import check_facts
 from benchmarks.verify.check_figures import check_figures
 from benchmarks.verify.check_page import check_page
@@ -54,6 +55,7 @@ def check_folder(run: Run) -> Iterator[Verdict]:
         "rates": check_rates,
         "intervals": check_enough,
         "comparisons": check_comparisons,
+        "errors": check_errors,
         "tables": check_tables,
         "figures": check_figures,
         "page": check_page,

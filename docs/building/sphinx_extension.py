@@ -22,6 +22,7 @@ PICTURES = (
     "detection/sheet.jpg",
     "segmentation/curves.png",
     "camvid/curves.png",
+    "errors/worst.jpg",
     "light/axes.jpg",
     "light/scenes.jpg",
     "roadscenes.jpg",

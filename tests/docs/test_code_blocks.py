@@ -20,6 +20,10 @@ ENDS_WITH: dict[str, dict[str, str]] = {
     "docs/start/report-page.md": {"results/runs/named/report.html": "WebP, fast"},
     "docs/start/install.md": {"hsc-bench.bash": "hsc.bench"},
     "docs/reference/files.md": {"results/runs/kept/predictions/manifest.json": "COCO results"},
+    "docs/method/errors.md": {
+        "results/runs/errors/errors.csv": ",hallucinated,",
+        "results/runs/errors/worst.jpg": "JFIF",
+    },
     "docs/guides/pytorch-codec.md": {
         "results/runs/detection/scores.csv": ",blockcosine,",
         "results/runs/detection/report.html": "Block cosine",

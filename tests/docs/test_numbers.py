@@ -61,6 +61,54 @@ def test_readme_shows_the_reference_run() -> None:
     assert values == sorted(values), "the best codec stands first"
 
 
+def error_cells(run: str, kinds: list[str], head: str, codec: str, other: str) -> list[str]:
+    """The cells of a row of errors: shares in percent, false detections an image as they are."""
+    table = pd.read_csv(REFERENCE / run / "errors.csv").fillna({"other": ""}).query("by == 'all'")
+    rows = table[(table["head"] == head) & (table["codec"] == codec) & (table["other"] == other)].set_index("kind")
+    cells = []
+    for kind in kinds:
+        row, percent, sign = rows.loc[kind], run == "errors_maps" or kind == "lost", "+" if other else ""
+        factor, digits, unit = (100, 1, " pp" if other else " %") if percent else (1, 2, "")
+        value, low, high = (f"{factor * number:{sign}.{digits}f}" for number in (row.value, row.low, row.high))
+        cells.append(f"{value}{unit} [{low}, {high}]")
+    return cells
+
+
+@pytest.mark.parametrize(
+    ("page", "run", "header", "kinds", "heads"),
+    [
+        *(
+            (page, "errors", "| detector |", ["lost", "hallucinated", "new_false"], ["small", "small(arch=hourglass)"])
+            for page in ("FAIRNESS.md", "docs/method/errors.md")
+        ),
+        (
+            "docs/method/errors.md",
+            "errors_maps",
+            "| segmenter |",
+            ["lost", "gained", "new_false"],
+            ["segmenter", "segmenter(arch=context)"],
+        ),
+    ],
+)
+def test_pages_show_the_errors_of_the_reference_runs(
+    page: str, run: str, header: str, kinds: list[str], heads: list[str]
+) -> None:
+    rows = table_rows(ROOT / page, header)
+    pairs = {"HSC": ("hsc", ""), "VVC": ("vvc", ""), "HSC less VVC": ("hsc", "vvc")}
+    assert [row[0] for row in rows] == ["first"] * 3 + ["second"] * 3
+    for name, title, *cells in rows:
+        assert cells == error_cells(run, kinds, heads[name == "second"], *pairs[title]), (name, title)
+
+
+def test_readme_quotes_the_errors_of_the_reference_run() -> None:
+    table = pd.read_csv(REFERENCE / "errors" / "errors.csv").query("by == 'all' and other.isna() and head == 'small'")
+    values = table.set_index(["codec", "kind"])["value"]
+    text = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    lost, made_up = ([values[codec, kind] for codec in ("hsc", "vvc")] for kind in ("lost", "hallucinated"))
+    assert f"HSC loses {lost[0]:.0%} of the objects, VVC {lost[1]:.0%};".replace("%", " %") in text
+    assert f"hallucinated an image: {made_up[0]:.2f}, {made_up[1]:.2f} " in text
+
+
 def test_the_sample_of_a_table_is_of_the_reference_run(docs_folder: Path) -> None:
     scores = pd.read_csv(REFERENCE / "detection" / "scores.csv").fillna({"point": "", "part": "", "ladder": ""})
     first = scores["head"].dropna().iloc[0]

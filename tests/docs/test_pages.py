@@ -16,6 +16,8 @@ from building.plugin_pages import plugin_pages
 from code_blocks import ROOT, Block, blocks, prose
 
 from benchmarks.api import CODECS, Comparison, Kind, ScoreRow
+from benchmarks.errors.error_rows import ErrorRow
+from benchmarks.errors.kinds import BOX_KINDS
 from downstream.api import HEADS
 from hsc.specs import parse_spec
 
@@ -159,7 +161,9 @@ def test_every_page_stands_in_a_table_of_contents() -> None:
     assert {"reference/cli/index", "reference/plugins/index", "start/notebook"} <= listed
 
 
-@pytest.mark.parametrize(("file", "rows"), [("scores.csv", ScoreRow), ("comparisons.csv", Comparison)])
+@pytest.mark.parametrize(
+    ("file", "rows"), [("scores.csv", ScoreRow), ("comparisons.csv", Comparison), ("errors.csv", ErrorRow)]
+)
 def test_every_column_of_a_file_is_described(file: str, rows: type) -> None:
     section = (DOCS / "reference" / "files.md").read_text("utf-8").split(f"## `{file}`")[1].split("\n## ")[0]
     table = section.split("| column | holds |")[1].split("\n\n")[0]
@@ -171,6 +175,11 @@ def test_every_kind_of_comparison_is_described() -> None:
     text = (DOCS / "reference" / "files.md").read_text("utf-8").split("| kind | compares |")[1].split("\n\n")[0]
     kinds = [name for line in text.splitlines()[2:] for name in re.findall(r"`([a-z_]+)`", line.split("|")[1])]
     assert sorted(kinds) == sorted(get_args(Kind))
+
+
+def test_every_kind_of_error_is_defined() -> None:
+    text = (DOCS / "method" / "errors.md").read_text("utf-8")
+    assert set(BOX_KINDS) <= set(re.findall(r"`([a-z_]+)`", text))
 
 
 def test_rules_can_be_linked_to() -> None:

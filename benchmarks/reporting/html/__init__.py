@@ -2,6 +2,7 @@
 
 scores.csv, comparisons.csv, run.json --load--> Run ------+
 gallery.json --read_gallery--> pictures and predictions --+--tables, data of the curves--> report.html
+errors.csv, worst.jpg --read_errors--> Errors ------------+
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.reporting.html.document import page
+from benchmarks.reporting.html.error_section import read_errors
 from benchmarks.reporting.images.gallery_file import read_gallery
 from benchmarks.runs.run_folder import load, made_from
 from hsc.errors import ResultsError
@@ -27,7 +29,7 @@ def page_of(folder: Path) -> str:
     """
     with made_from(folder):
         # infinite settings, which JSON does not know, are shown as they stand
-        return page(load(folder, complete=False, parse_constant=str), read_gallery(folder))
+        return page(load(folder, complete=False, parse_constant=str), read_gallery(folder), read_errors(folder))
 
 
 def write(folder: Path, out: Path | None = None) -> Path:

@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks.reporting.html.cells import swatch
 from benchmarks.reporting.html.comparison_tables import differences, heads_apart
 from benchmarks.reporting.html.curves import Points, chart_data, points_of
+from benchmarks.reporting.html.error_section import Errors, error_section
 from benchmarks.reporting.html.finding import finding, origin_line
 from benchmarks.reporting.html.markup import Markup, element, escaped, joined, json_text
 from benchmarks.reporting.html.origin import cells_data, provenance
@@ -30,7 +31,11 @@ PLOTTING = "chart.umd.min.js"
 EARLY = "stored_theme.js"
 SCRIPTS = ("theme.js", "filters.js", "curves.js", "classes.js", "gallery.js", "cells.js")
 _ALSO = (
+    "errors/error_rows",
+    "errors/kinds",
     "reporting/figures/codec_styles",
+    "reporting/figures/common_points",
+    "reporting/figures/confusion_change",
     "reporting/figures/rate_curves",
     "reporting/images/embedding",
     "reporting/images/label_maps",
@@ -41,6 +46,7 @@ _ALSO = (
     "runs/domains",
     "runs/finding_text",
     "runs/findings",
+    "runs/folder_files",
     "runs/notices",
     "runs/number_texts",
     "runs/results",
@@ -59,8 +65,8 @@ _ALSO = (
 """Modules outside this package, below ``benchmarks``, that decide what the page shows."""
 
 
-def page(run: Run, gallery: Mapping[str, Any] | None) -> str:
-    """The whole page as HTML. gallery: as ``read_gallery`` gives it.
+def page(run: Run, gallery: Mapping[str, Any] | None, errors: Errors | None = None) -> str:
+    """The whole page as HTML. gallery, errors: as ``read_gallery`` and ``read_errors`` give them.
 
     Raises:
         ResultsError: the gallery's pictures are damaged.
@@ -90,6 +96,8 @@ def page(run: Run, gallery: Mapping[str, Any] | None) -> str:
         codecs=joined(_chip("c", n, joined([swatch(n, look), look["label"]])) for n, look in enumerate(data["codecs"])),
         points=points_table(run.results, points),
         differences=joined([differences(run.results, points), heads_apart(run.results, points)]),
+        errors_link=Markup(' <a href="#errors">Lost and made up</a>' if errors else ""),
+        errors=error_section(errors, naming, run.results, points),
         problems=problems(run.results, gallery),
         provenance=provenance(run.about),
         data=json_text(data),
