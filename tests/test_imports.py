@@ -48,6 +48,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"runs", "conformance", "training_data", "studies", "rivals"},
         {"reporting"},
         {"evaluation", "tasks", "verify", "cache"},
+        {"advice"},
         {"cli"},
         {"run"},
     ),
