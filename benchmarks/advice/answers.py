@@ -11,8 +11,11 @@ from benchmarks.advice.question import Question
 from benchmarks.advice.trials import CodecTrials, Trial, Trials
 from benchmarks.api import CODECS
 from benchmarks.harness.keys import registered_name
+from benchmarks.harness.operating_points import point_label
 from benchmarks.harness.plan import dataset_label
 from benchmarks.runs.advice_rows import AdviceRow
+from hsc.api import Codec
+from hsc.registry import Spec
 
 _ORDER = ("ok", "n/a", "failed", "skipped")
 
@@ -99,7 +102,7 @@ def _filled(row: AdviceRow, trial: Trial) -> AdviceRow:
     kept = trial.kept
     return replace(
         row,
-        setting=str(CODECS.spec(trial.point.codec)),
+        setting=setting_of(trial.point.codec),
         point=trial.point.label,
         score=trial.score,
         score_low=trial.low,
@@ -115,10 +118,22 @@ def _filled(row: AdviceRow, trial: Trial) -> AdviceRow:
     )
 
 
+def setting_of(codec: Codec) -> str:
+    """The spec of one setting, with its place on the quality scale even where that is the default; without it a spec
+    stands for a whole ladder.
+
+    >>> from benchmarks.api import CODECS
+    >>> setting_of(CODECS.build("jpeg")), setting_of(CODECS.build("vvc(preset=medium, qp=30)"))
+    ('jpeg(quality=75)', 'vvc(qp=30, preset=medium)')
+    """
+    spec = CODECS.spec(codec)
+    if not codec.rate_field or codec.rate_field in spec.arguments:
+        return str(spec)
+    return str(Spec(spec.name, {codec.rate_field: getattr(codec, codec.rate_field), **spec.arguments}))
+
+
 def _label(codec: CodecTrials, value: Any) -> str:
     """A value of a codec's scale as people name it, ``quality=10``."""
-    from benchmarks.harness.operating_points import point_label
-
     try:
         return point_label(codec.scale.codec(value)) or codec.label
     except Exception:  # a plug-in may refuse the value with anything

@@ -17,7 +17,7 @@ from benchmarks.harness.operating_points import Curve, OperatingPoint, point_of
 from benchmarks.harness.scale_search import Scale
 from benchmarks.reporting.outcome import Outcome
 from benchmarks.stats.anchors import members
-from benchmarks.stats.bootstrap import Bootstrap, Floats
+from benchmarks.stats.bootstrap import MIN_IMAGES_KEPT, Bootstrap, Floats
 from benchmarks.stats.retained_share import Retained, retained
 from hsc.errors import DataError
 
@@ -79,6 +79,7 @@ class Trials:
         self._told: set[str] = set()
         self.codecs = [CodecTrials(Scale.of(curve)) for curve in config.curves[1:]]
         self.outcome = self._outcome([])
+        self.images = len({image.pixels.sha256 for image in self.outcome.plan.images})
         self.metric = self._metric(self.outcome.score_rows)
         self.why_no_share = ""
         self.original = self._original()
@@ -149,6 +150,8 @@ class Trials:
         title = self.config.design.facts_of(self.metric).title
         if not (math.isfinite(original.score) and original.score > 0):
             return f"the originals have {title} {original.score:g}, of which no share can be taken"
+        if self.images < MIN_IMAGES_KEPT:
+            return f"{self.images} distinct images, at least {MIN_IMAGES_KEPT} are needed"
         reasons = {row.reason for row in self.outcome.score_rows if row.metric == self.metric and not row.part}
         if math.isnan(original.low):
             cause = next((reason for reason in sorted(reasons) if reason), f"{title} cannot be resampled")
@@ -168,7 +171,9 @@ class Trials:
         kept = Retained(1.0, 1.0, 1.0)
         if original is not None:
             higher = self.config.design.facts_of(self.metric).higher_is_better
-            kept = retained(score.value, original.score, samples, original.samples, higher_is_better=higher)
+            kept = retained(
+                score.value, original.score, samples, original.samples, self.images, higher_is_better=higher
+            )
         numbers = {name: rows[name].value if name in rows else math.nan for name in _STREAM}
         return Trial(point, score.value, score.low, score.high, samples, kept, **numbers)
 

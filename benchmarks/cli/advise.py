@@ -8,8 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.cli import command
-from benchmarks.cli.command import DONE, FAILED, new_parser
+from benchmarks.cli.command import DONE, FAILED, new_parser, run
 from benchmarks.cli.options import add_codec_file, add_device, add_executor, codecs_with_files, executor
 from benchmarks.harness.executors import TIMEOUT_S
 from benchmarks.stats.bootstrap import RESAMPLES
@@ -147,7 +146,7 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     stopped = "stopped; measurements are kept, run the same line again to go on"
-    return command.run(parser(), _advise, argv, if_stopped=stopped)
+    return run(parser(), _advise, argv, if_stopped=stopped)
 
 
 def _advise(options: argparse.Namespace) -> int:
