@@ -58,6 +58,20 @@ class Advice:
         """One codec and question a row, see ``AdviceRow``."""
         return advice_frame(self.rows)
 
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write ``advice.csv``, the files of a run of every setting that was tried, and the page with both; returns the
+        folder.
+
+        overwrite: replace a finished run that lies there.
+
+        Raises:
+            UsageError: the folder holds a finished run.
+            ResultsError: it cannot be written.
+        """
+        from benchmarks.advice.saving import save
+
+        return save(self, Path(folder), overwrite=overwrite)
+
     @property
     def text(self) -> str:
         """A table a question, with what has no answer below."""

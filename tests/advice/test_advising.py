@@ -167,6 +167,7 @@ def test_a_config_without_codecs_or_of_a_latent_head_is_refused(cache: Path) -> 
         asked(cache, head="latent_detector")
 
 
+@pytest.mark.slow
 def test_files_are_a_run_with_the_advice_on_its_page(cache: Path, tmp_path: Path) -> None:
     advice = asked(cache, keep=[0.6])
     folder = saving.save(advice, tmp_path / "advice", pictures=0)

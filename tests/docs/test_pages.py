@@ -16,6 +16,7 @@ from building.plugin_pages import plugin_pages
 from code_blocks import ROOT, Block, blocks, prose
 
 from benchmarks.api import CODECS, Comparison, Kind, ScoreRow
+from benchmarks.runs.advice_rows import AdviceRow
 from downstream.api import HEADS
 from hsc.specs import parse_spec
 
@@ -159,7 +160,9 @@ def test_every_page_stands_in_a_table_of_contents() -> None:
     assert {"reference/cli/index", "reference/plugins/index", "start/notebook"} <= listed
 
 
-@pytest.mark.parametrize(("file", "rows"), [("scores.csv", ScoreRow), ("comparisons.csv", Comparison)])
+@pytest.mark.parametrize(
+    ("file", "rows"), [("scores.csv", ScoreRow), ("comparisons.csv", Comparison), ("advice.csv", AdviceRow)]
+)
 def test_every_column_of_a_file_is_described(file: str, rows: type) -> None:
     section = (DOCS / "reference" / "files.md").read_text("utf-8").split(f"## `{file}`")[1].split("\n## ")[0]
     table = section.split("| column | holds |")[1].split("\n\n")[0]
