@@ -16,12 +16,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from benchmarks import evaluation
-from benchmarks.advice.answers import answers, next_value
+from benchmarks.advice.answers import answered, answers, next_value
 from benchmarks.advice.question import Question, questions
 from benchmarks.advice.trials import CodecTrials, Trials
 from benchmarks.api import TASKS, Dataset, Metric
@@ -186,42 +186,67 @@ def advise_on(
     return Advice(answers(asked, trials), outcome, config.design.facts)
 
 
+class _Wanted(NamedTuple):
+    """A setting to try. answered: whether its codec has an answer already to the question that it is for."""
+
+    codec: CodecTrials
+    value: Any
+    answered: bool
+
+
 def _search(asked: Sequence[Question], trials: Trials, pace: _Pace) -> None:
     """Try settings until the border of every codec and question is found, or the time is up."""
     for _ in range(_MAX_ROUNDS):
-        wanted: dict[tuple[str, Any], CodecTrials] = {}
+        wanted: dict[tuple[str, Any], _Wanted] = {}
         for codec in trials.codecs:
             for question in asked if not codec.skipped else ():
                 if (value := next_value(question, codec)) is not None:
-                    wanted[codec.label, value] = codec
-        within = pace.within([(codec, value) for (_, value), codec in wanted.items()])
+                    known = wanted.get((codec.label, value))
+                    has_answer = answered(question, codec) and (known is None or known.answered)
+                    wanted[codec.label, value] = _Wanted(codec, value, has_answer)
+        within = pace.within(list(wanted.values()))
         if not within:
             return
-        trials.try_values(within)
+        begun = time.monotonic()
+        trials.try_values([(one.codec, one.value) for one in within])
+        pace.learn(within, time.monotonic() - begun)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Pace:
-    """What fits in the time. deadline: of ``time.monotonic``, None for none."""
+    """What fits in the time.
+
+    deadline: of ``time.monotonic``, None for none. slower: how many times longer a round takes than its images were
+    timed at, since they are scored, too, and the machine has other work.
+    """
 
     deadline: float | None
     images: int
     workers: int
+    slower: float = 1.0
 
-    def within(self, wanted: Sequence[tuple[CodecTrials, Any]]) -> list[tuple[CodecTrials, Any]]:
-        """Those of the settings that will have been tried in time, the quickest first; the first of a codec always."""
+    def within(self, wanted: Sequence[_Wanted]) -> list[_Wanted]:
+        """Those of the settings that will have been tried in time: codecs without an answer first, and the quickest of
+        them; the first setting of a codec always.
+        """
         if self.deadline is None:
             return list(wanted)
         left = self.deadline - time.monotonic()
         fitting = []
-        for seconds, (codec, value) in sorted(((self._seconds(*one), one) for one in wanted), key=lambda pair: pair[0]):
-            left -= seconds
-            if left >= 0 or not (codec.trials or codec.failed):
-                fitting.append((codec, value))
+        for one in sorted(wanted, key=lambda one: (one.answered, self._seconds(one.codec, one.value))):
+            seconds = self.slower * self._seconds(one.codec, one.value)
+            if seconds <= left or not (one.codec.trials or one.codec.failed):
+                fitting.append(one)
+                left -= seconds
         return fitting
 
+    def learn(self, tried: Sequence[_Wanted], seconds: float) -> None:
+        """Take in how long a round of settings took."""
+        timed = sum(self._seconds(one.codec, one.value) for one in tried)
+        self.slower = max(1.0, seconds / timed if timed else 1.0)
+
     def _seconds(self, codec: CodecTrials, value: Any) -> float:
-        """What a setting will take, by that of the nearest which was tried."""
+        """What a setting takes, by the times of the nearest one that was tried; 0 where there is none."""
         nearest = min(
             codec.trials,
             key=lambda tried: abs(codec.scale.place(tried) - codec.scale.place(value)),

@@ -31,6 +31,13 @@ def next_value(question: Question, codec: CodecTrials) -> Any:
     return codec.scale.next(margins(question, codec), sizes, codec.failed)
 
 
+def answered(question: Question, codec: CodecTrials) -> bool:
+    """Whether a setting that was tried answers a question."""
+    if question.aim == "budget":
+        return any(trial.size_bytes <= question.target for trial in codec.trials.values())
+    return codec.scale.border(margins(question, codec)).reached is not None
+
+
 def answers(asked: Sequence[Question], trials: Trials) -> list[AdviceRow]:
     """The rows of all questions. To keep a share, the smallest files come first; within a budget, the best score.
 
@@ -40,9 +47,15 @@ def answers(asked: Sequence[Question], trials: Trials) -> list[AdviceRow]:
     rows = []
     for question in asked:
         of_codecs = [_answer(question, codec, trials) for codec in trials.codecs]
-        value = (lambda row: row.size_bytes) if question.aim == "keep" else (lambda row: -sign * row.score)
-        rows += sorted(of_codecs, key=lambda row: (_ORDER.index(row.status), value(row) if row.status == "ok" else 0))
+        rows += sorted(of_codecs, key=lambda row: _place(row, sign))
     return rows
+
+
+def _place(row: AdviceRow, sign: int) -> tuple[int, float]:
+    """What rows of one question are ordered by."""
+    if row.status != "ok":
+        return _ORDER.index(row.status), 0.0
+    return 0, row.size_bytes if row.aim == "keep" else -sign * row.score
 
 
 def _answer(question: Question, codec: CodecTrials, trials: Trials) -> AdviceRow:
