@@ -15,10 +15,15 @@ from benchmarks.advice import advising, saving
 from benchmarks.advice.advising import Advice, advise
 from benchmarks.advice.question import Question, questions
 from benchmarks.harness.executors import Inline
-from benchmarks.runs.advice_rows import AdviceRow, read_advice
+from benchmarks.harness.progress import Silent
+from benchmarks.runs.advice_rows import AdviceRow, advice_frame, read_advice
 from benchmarks.runs.advice_text import kept_text, notes_of
+from benchmarks.runs.csv_cells import write_csv
+from benchmarks.runs.run_folder import load
 from benchmarks.stats.bootstrap import MIN_IMAGES_KEPT
 from benchmarks.stats.retained_share import Retained
+from benchmarks.verify.check_advice import check_advice
+from benchmarks.verify.verify import verify
 from hsc.errors import CodecError, DataError, ResultsError, UsageError
 
 DATA = f"squares(images={MIN_IMAGES_KEPT})"
@@ -181,8 +186,21 @@ def test_files_are_a_run_with_the_advice_on_its_page(cache: Path, tmp_path: Path
     with pytest.raises(UsageError, match="finished run"):
         saving.save(advice, folder, pictures=0)
     saving.save(advice, folder, overwrite=True, pictures=0)
-    damaged = (folder / "advice.csv").read_text("utf-8").replace("keep,0.6", "guess,0.6")
-    (folder / "advice.csv").write_text(damaged, "utf-8")
+    states = {verdict.about: verdict.state for verdict in verify(folder, Inline(), Silent(), streams=False)}
+    assert states["advice"] == "pass"
+    assert "fail" not in states.values()
+    forged = [
+        replace(advice.rows[0], kept=0.99),
+        replace(advice.rows[0], size_bytes=1.0),
+        replace(advice.rows[0], kept_low=0.5),
+        replace(advice.rows[0], missed="size=3", missed_low=0.9),
+        replace(advice.rows[0], point="size=15"),
+        replace(advice.rows[0], aim="budget", target=1.0),
+    ]
+    for row in forged:
+        write_csv(folder / "advice.csv", advice_frame([row]))
+        assert [verdict.state for verdict in check_advice(load(folder, consistent=False))] == ["fail"]
+    (folder / "advice.csv").write_text((folder / "advice.csv").read_text("utf-8").replace("budget,", "guess,"), "utf-8")
     with pytest.raises(ResultsError, match="guess"):
         read_advice(folder / "advice.csv")
 
