@@ -55,19 +55,22 @@ class Scale:
     def of(cls, curve: Curve) -> Scale:
         """The scale of a curve; of one without a scale of numbers, its points in their order."""
         codec: Any = curve.points[0].codec
-        ends = rate_range(codec) if codec.rate_field else (None, None)
-        if not all(isinstance(end, int | float) and not isinstance(end, bool) for end in ends) or ends[0] == ends[1]:
+        low: Any
+        high: Any
+        low, high = rate_range(codec) if codec.rate_field else (None, None)
+        if low == high or not (_is_number(low) and _is_number(high)):
             return cls(curve, tuple(range(len(curve.points))), None)
-        scale = cls(curve, (), ends)
+        scale = cls(curve, (), (low, high))
         values = {getattr(point.codec, codec.rate_field) for point in curve.points}
         return replace(scale, ladder=tuple(sorted(values, key=scale.place)))
 
     def codec(self, value: Any) -> Codec:
         """The curve's codec at a value. Raises what the codec raises where it refuses the value."""
         if self.ends is None:
-            return self.curve.points[value].codec
+            return self.curve.points[int(value)].codec
         first: Any = self.curve.points[0].codec
-        return replace(first, **{first.rate_field: value})
+        changed: Codec = replace(first, **{first.rate_field: value})
+        return changed
 
     def place(self, value: Any) -> float:
         """Where a value lies, 0 at the end of small files and 1 at that of large ones."""
@@ -139,3 +142,7 @@ class Scale:
         values = [step if whole else step * unit for step in steps if first < step * unit < last]
         values = [value for value in values if value not in tried]
         return min(values, key=lambda value: abs(self.place(value) - place), default=None)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

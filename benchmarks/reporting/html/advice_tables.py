@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import groupby
+from typing import Any
 
 from benchmarks.api import MetricFacts
 from benchmarks.reporting.html.cells import NOTHING, score_cell
@@ -49,7 +50,7 @@ def _table(name: str, rows: Sequence[AdviceRow], facts: MetricFacts) -> Markup:
         Column("Decode ms", about="the median of the images, on one thread"),
     ]
     names = display_names([row.setting for row in rows])
-    lines = [
+    lines: list[tuple[dict[str, Any], list[Cell]]] = [
         (
             {},
             [
