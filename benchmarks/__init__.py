@@ -5,6 +5,7 @@ outcome = benchmarks.evaluate("detection", codecs=["jpeg", "vvc(qp=[47, 37, 27],
 outcome.scores, outcome.comparisons, outcome.records, outcome.summary    # pandas.DataFrames; Jupyter shows the outcome
 outcome.save("results/runs/mine")
 run = benchmarks.load("results/runs/mine")            # the same tables of any run's folder
+print(benchmarks.advise(codecs=["jpeg", "vvc"]).text)  # the smallest setting of each that keeps enough of the score
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from hsc import __version__
 from hsc.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
+    from benchmarks.advice.advising import Advice, advise
     from benchmarks.api import (
         CODECS,
         DATASETS,
@@ -48,6 +50,7 @@ __all__ = [
     "DATASETS",
     "METRICS",
     "TASKS",
+    "Advice",
     "Comparison",
     "Config",
     "Dataset",
@@ -66,6 +69,7 @@ __all__ = [
     "Task",
     "Truth",
     "__version__",
+    "advise",
     "bd_metric",
     "bd_rate",
     "configure",
@@ -76,10 +80,12 @@ __all__ = [
 
 _HOMES = {
     **{name: "benchmarks.api" for name in __all__ if name != "__version__"},
+    "Advice": "benchmarks.advice.advising",
     "Config": "benchmarks.harness.config",
     "Difference": "benchmarks.stats.bjontegaard",
     "Outcome": "benchmarks.reporting.outcome",
     "SavedRun": "benchmarks.reporting.saved_run",
+    "advise": "benchmarks.advice.advising",
     "bd_metric": "benchmarks.stats.point_lists",
     "bd_rate": "benchmarks.stats.point_lists",
     "configure": "benchmarks.evaluation",

@@ -288,7 +288,7 @@ def run(
                 tell(text)
             comparisons = _comparisons(config.design, scored, bootstrap, matched)
             keeping = keep(plan, keep_streams, store, executor, progress) if keep_streams else None
-            return Outcome(plan, scored, comparisons, counts, collect(plan, store), keeping, execution)
+            return Outcome(plan, scored, comparisons, counts, collect(plan, store), keeping, execution, bootstrap)
     finally:
         progress.end()
         end_servers()  # of this process, where the executor is ``Inline``

@@ -49,6 +49,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"errors"},
         {"reporting"},
         {"evaluation", "tasks", "verify", "cache"},
+        {"advice"},
         {"cli"},
         {"run"},
     ),

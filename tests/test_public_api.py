@@ -29,9 +29,9 @@ from benchmarks.runs.rows import read_comparisons, read_scores
 
 PACKAGES = (benchmarks, downstream, hsc)
 EXPORTED = {
-    "benchmarks": """CODECS DATASETS METRICS TASKS Comparison Config Dataset Difference HasBoxes HasLabelMaps HasMasks
-        Metric MetricFacts Outcome Resampled Sample SavedRun Score ScoreRow Task Truth __version__ bd_metric bd_rate
-        configure evaluate load run_config""",
+    "benchmarks": """Advice CODECS DATASETS METRICS TASKS advise Comparison Config Dataset Difference HasBoxes
+        HasLabelMaps HasMasks Metric MetricFacts Outcome Resampled Sample SavedRun Score ScoreRow Task Truth __version__
+        bd_metric bd_rate configure evaluate load run_config""",
     "downstream": """HEADS VOID AdaptedHead ComparesWithOriginals Detections FeaturePair Fidelity FidelityHead
         GivesMasks Head ImageHead LabelSpace LatentHead Masks Prediction PredictsFromImages PredictsFromLatents Route
         SegmentationMap routes_of why_not""",

@@ -21,6 +21,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "run": Command("run", "encode a data set with codecs, score heads on it, write tables, figures and the page"),
+    "advise": Command("advise", "find for each codec the smallest setting that keeps enough of a head's score"),
     "list": Command("listing", "list the plug-ins of a kind: codecs, heads, datasets, tasks, metrics"),
     "verify": Command("verify", "check that a finished run's numbers follow from its records and bitstreams"),
     "rerun": Command("rerun", "repeat a finished run with its own settings, and compare the numbers"),

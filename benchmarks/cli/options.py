@@ -36,6 +36,22 @@ def load_codec_files(paths: Sequence[str]) -> list[str]:
     return [name for path in paths for name in load_codec_file(path)]
 
 
+def codecs_with_files(options: argparse.Namespace) -> list[str] | None:
+    """The specs of ``--codec``, or of the task, with the codecs of ``--codec-file``; None where neither was given.
+
+    Raises:
+        UsageError: as ``load_codec_files``.
+    """
+    from benchmarks.api import CODECS, TASKS
+
+    codecs: list[str] | None = options.codec
+    if described := load_codec_files(options.codec_file):
+        codecs = list(TASKS.get(options.task).codecs) if codecs is None else codecs
+        named = {CODECS.parse(spec).name for spec in codecs}
+        codecs = [*codecs, *(name for name in described if name not in named)]
+    return codecs
+
+
 def add_workers(parser: argparse._ActionsContainer) -> None:
     """``--workers N``."""
     parser.add_argument(

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.api import CODECS, DATASETS, TASKS
+from benchmarks.api import DATASETS
 from benchmarks.cli import command, run_file
 from benchmarks.cli.command import DONE, FAILED
-from benchmarks.cli.options import executor, load_codec_files
+from benchmarks.cli.options import codecs_with_files, executor, load_codec_files
 from benchmarks.cli.run_parser import parser
 from benchmarks.text import one_line
 from hsc.errors import ResultsError, UsageError
@@ -186,15 +186,10 @@ def _config(options: argparse.Namespace) -> Config:
     """The run that the options describe; codecs of ``--codec-file`` join those named, or the task's."""
     from benchmarks.evaluation import configure
 
-    codecs = options.codec
-    if described := load_codec_files(options.codec_file):
-        codecs = list(TASKS.get(options.task).codecs) if codecs is None else codecs
-        named = {CODECS.parse(spec).name for spec in codecs}
-        codecs = [*codecs, *(name for name in described if name not in named)]
     return configure(
         options.task,
         options.dataset,
-        codecs,
+        codecs_with_files(options),
         options.head,
         anchors=options.anchor,
         route=options.route,

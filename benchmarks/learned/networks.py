@@ -113,13 +113,9 @@ def save(
     if path.suffix != SUFFIX:
         raise UsageError(f"the weights' name came as {path.name}, expected one that ends in {SUFFIX}")
     sizes: Any = model
-    stated = {
-        "class": ARCHITECTURES[architecture].name,
-        "N": int(sizes.N),
-        "M": int(sizes.M),
-        "about": dict(about or {}),
-    }
-    metadata = {"architecture": json.dumps(stated, sort_keys=True)}  # of two entries the order would be left to chance
+    stated = {"class": ARCHITECTURES[architecture].name, "N": int(sizes.N), "M": int(sizes.M)}
+    stated["about"] = dict(about or {})  # in one entry: the order of two would be left to chance
+    metadata = {"architecture": json.dumps(stated, sort_keys=True)}
     kept = model.state_dict() if whole else dict(model.named_parameters())
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in kept.items()}
     with replacing(path) as part:

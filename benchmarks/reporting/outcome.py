@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from benchmarks.runs.record_frame import record_frame
 from benchmarks.runs.records import Line
 from benchmarks.runs.results import Results
 from benchmarks.runs.sentences import failed_cells
+from benchmarks.stats.bootstrap import Bootstrap
 from hsc.errors import UsageError
 
 
@@ -45,6 +46,7 @@ class Outcome:
 
     scores, comparisons, records, summary: its numbers as DataFrames. score_rows, comparison_rows, record_rows: the
     same as values. counts: what its metrics counted, for figures of the task. keeping: the bitstreams it keeps.
+    bootstrap: its rates and scores on each resample of the images; None for a plan alone.
     """
 
     plan: Plan
@@ -54,6 +56,7 @@ class Outcome:
     record_rows: Sequence[Line] = ()
     keeping: Keeping | None = None
     execution: Execution = Execution()
+    bootstrap: Bootstrap | None = field(default=None, repr=False, compare=False)
 
     @functools.cached_property
     def results(self) -> Results:

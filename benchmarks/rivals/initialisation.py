@@ -3,8 +3,8 @@
     analysis    2x2 blocks of the layer's input ──components──> its output    (the centre of each 5x5 kernel)
     synthesis   the transposed components, in reverse order
 
-Without any training the transforms are then an orthogonal block transform that keeps nearly all of an image. From random
-weights most channels of y stay at zero for tens of thousands of steps, because a symbol that is always 0 teaches its
+Without any training the transforms are then an orthogonal block transform that keeps nearly all of an image. From
+random weights most channels of y stay at zero for thousands of steps, because a symbol that is always 0 teaches its
 decoder nothing. hsc starts from principal components, too (``hsc.training.initialisation``).
 """
 
@@ -21,7 +21,7 @@ _CENTRE = slice(2, 4)
 _DIVISION = 0.01
 """First weight of a channel's own square in a divisive normalisation: almost none."""
 _SPREAD = 3.0
-"""Standard deviation of y in units of an orthogonal transform of pixels from 0 to 1; gains about 1 then give the rates."""
+"""Scale of y over an orthogonal transform of pixels from 0 to 1; gains of about 1 then give the rates."""
 
 
 @torch.no_grad()
@@ -53,7 +53,7 @@ def set_components(model: Any, images: Tensor) -> None:
 
 
 def _components(samples: Tensor, most: int) -> tuple[Tensor, Tensor]:
-    """The mean of blocks (C 2 2,), and their principal components, strongest first, (K, C, 2, 2), K at most ``most``."""
+    """The mean of blocks, (C 2 2,), and at most ``most`` principal components, strongest first, (K, C, 2, 2)."""
     blocks = nn.functional.unfold(samples, _SIDE, stride=_SIDE).transpose(1, 2).flatten(0, 1).double()
     mean = blocks.mean(0)
     vectors = torch.linalg.eigh((blocks - mean).t() @ (blocks - mean)).eigenvectors.flip(1).t()[:most]
@@ -65,7 +65,8 @@ def _set(forward: nn.Conv2d, back: nn.ConvTranspose2d, mean: Tensor, components:
     count = len(components)
     forward.weight[:count] = 0
     forward.weight[:count, :dimensions, _CENTRE, _CENTRE] = components
-    assert forward.bias is not None and back.bias is not None
+    assert forward.bias is not None
+    assert back.bias is not None
     forward.bias[:count] = -(components.flatten(1) @ mean)
     back.weight[:, :dimensions] = 0
     back.weight[:count, :dimensions, _CENTRE, _CENTRE] = components

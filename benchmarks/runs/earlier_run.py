@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks.harness.config import Config
 from benchmarks.runs import RUN_FILE, archive, records, run_json
+from benchmarks.runs.advice_rows import FILE as ADVICE
 from benchmarks.runs.folder_files import exists
 from benchmarks.runs.rows import COMPARISONS, SCORES
 from benchmarks.runs.run_settings import differences, settings_of_config, settings_of_run
@@ -27,6 +28,7 @@ WRITTEN = (
     records.FILE,
     archive.FILE,
     RUN_FILE,
+    ADVICE,
     "table.csv",
     "table.md",
     "table.tex",

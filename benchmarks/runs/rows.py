@@ -26,8 +26,8 @@ MAX_IMAGES = 1_000_000
 MAX_TEXT = 10_000
 """Characters of one cell of a table."""
 
-Numbered = type[ScoreRow] | type[Comparison]
-"""What a row of one of the two files holds."""
+Numbered = type[Any]
+"""What a row of a file holds: ``ScoreRow``, ``Comparison``, or another dataclass of texts and numbers."""
 
 _MAX_COUNTS = {"seed": 1 << 53, "images": MAX_IMAGES, "resamples": 1_000_000, "refused": 1_000_000}
 """The columns of whole numbers, and the largest of each."""
@@ -35,11 +35,8 @@ _MAX_NUMBER = 1e15
 _SHARES = ("overlap_test", "overlap_anchor")
 """Columns of numbers from 0 to 1."""
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,400}\.?[0-9]{0,400}(?:[eE][+-]?[0-9]{1,3})?|inf|nan)")
-_ALLOWED: Mapping[Numbered, Mapping[str, Sequence[str]]] = {
-    ScoreRow: {"ladder": ("", "second"), "status": ("ok", "n/a", "skipped", "failed", "missing")},
-    Comparison: {"kind": get_args(Kind), "method": get_args(Method), "status": ("ok", "n/a")},
-}
-"""The columns that hold one of a few words."""
+_SCORE_WORDS = {"ladder": ("", "second"), "status": ("ok", "n/a", "skipped", "failed", "missing")}
+_COMPARISON_WORDS = {"kind": get_args(Kind), "method": get_args(Method), "status": ("ok", "n/a")}
 
 
 def read_scores(path: Path) -> pd.DataFrame:
@@ -48,7 +45,7 @@ def read_scores(path: Path) -> pd.DataFrame:
     Raises:
         ResultsError: it is missing or damaged.
     """
-    return _read(path, ScoreRow)
+    return read_rows(path, ScoreRow, _SCORE_WORDS)
 
 
 def read_comparisons(path: Path) -> pd.DataFrame:
@@ -57,11 +54,11 @@ def read_comparisons(path: Path) -> pd.DataFrame:
     Raises:
         ResultsError: as ``read_scores`` does.
     """
-    return _read(path, Comparison)
+    return read_rows(path, Comparison, _COMPARISON_WORDS)
 
 
-def frame(rows: Sequence[ScoreRow] | Sequence[Comparison], kind: Numbered) -> pd.DataFrame:
-    """The tidy table of scores or comparisons: one number a row, the columns of its file."""
+def frame(rows: Sequence[Any], kind: Numbered) -> pd.DataFrame:
+    """The tidy table of rows of one kind: the columns of its file."""
     return pd.DataFrame([vars(row) for row in rows], columns=_columns(kind)).astype(_dtypes(kind))
 
 
@@ -90,15 +87,20 @@ def _dtypes(kind: Numbered) -> dict[str, Any]:
     return {field.name: types.get(str(field.type), object) for field in dataclasses.fields(kind)}
 
 
-def _read(path: Path, kind: Numbered) -> pd.DataFrame:
+def read_rows(path: Path, kind: Numbered, words: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """A file of rows of one kind, read as ``read_scores`` does. words: those that a column may hold, by its name.
+
+    Raises:
+        ResultsError: it is missing or damaged.
+    """
     text = read_text(path)
     try:
-        return _parsed(text, kind)
+        return _parsed(text, kind, words)
     except (ValueError, csv.Error) as error:
         raise ResultsError(f"{path} is damaged: {error}; run the command that made it again") from error
 
 
-def _parsed(text: str, kind: Numbered) -> pd.DataFrame:
+def _parsed(text: str, kind: Numbered, words: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """The table in a text of CSV. Raises ValueError and csv.Error."""
     columns, dtypes = _columns(kind), _dtypes(kind)
     records = list(csv.reader(io.StringIO(text, newline=""), strict=True))
@@ -112,9 +114,9 @@ def _parsed(text: str, kind: Numbered) -> pd.DataFrame:
     table = pd.DataFrame(records[1:], columns=columns, dtype=object)
     for name in columns:
         table[name] = pd.Series(_column(name, dtypes[name], table[name]), dtype=dtypes[name])
-    for name, words in _ALLOWED[kind].items():
-        if strange := set(table[name]) - set(words):
-            expected = ", ".join(word or "nothing" for word in sorted(words))
+    for name, allowed in words.items():
+        if strange := set(table[name]) - set(allowed):
+            expected = ", ".join(word or "nothing" for word in sorted(allowed))
             raise ValueError(f"the {name} {one_line(min(strange), 60)!r} is none of {expected}")
     if kind is Comparison and (table["refused"] > table["resamples"]).any():
         row = table[table["refused"] > table["resamples"]].iloc[0]

@@ -16,6 +16,7 @@ from benchmarks.reporting.html import FILE as PAGE
 from benchmarks.reporting.html import page_of
 from benchmarks.reporting.html.document import made_by
 from benchmarks.runs import run_json
+from benchmarks.runs.advice_rows import FILE as ADVICE
 from benchmarks.runs.archive import FILE as STREAMS
 from benchmarks.runs.folder_files import exists, from_json, read_text
 from benchmarks.runs.records import FILE as RECORDS
@@ -25,7 +26,7 @@ from benchmarks.verify.check_figures import FIGURES
 from benchmarks.verify.verdict import Verdict
 
 _TABLES = ("table.csv", "table.md", "table.tex")
-CHECKED = frozenset({run_json.FILE, SCORES, COMPARISONS, *_TABLES, RECORDS, STREAMS, ERRORS, PAGE, *FIGURES})
+CHECKED = frozenset({run_json.FILE, SCORES, COMPARISONS, ADVICE, *_TABLES, RECORDS, STREAMS, ERRORS, PAGE, *FIGURES})
 _NEVER = (
     "times, and that the machine, the packages and the commit were those that run.json names",
     "pixels and labels of the data set, other than by the hashes that run.json keeps",

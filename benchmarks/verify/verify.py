@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks.harness.executors import Executor
 from benchmarks.harness.progress import Progress
 from benchmarks.runs.run_folder import Run, load
+from benchmarks.verify.check_advice import check_advice
 from benchmarks.verify.check_cells import check_cells, check_thresholds
 from benchmarks.verify.check_comparisons import check_comparisons
 from benchmarks.verify.check_errors import check_errors
@@ -45,7 +46,7 @@ def check_folder(run: Run) -> Iterator[Verdict]:
     """Every check that needs nothing but the folder; one that fails to run leaves the others to be made.
 
     run.json, records.csv --> ids of cells, rates, sizes, PSNR, intervals of rates --> scores.csv
-    scores.csv --> comparisons.csv --> tables, figures, page
+    scores.csv --> comparisons.csv, advice.csv --> tables, figures, page
     """
     checks = {
         "cells": check_cells,
@@ -56,6 +57,7 @@ def check_folder(run: Run) -> Iterator[Verdict]:
         "intervals": check_enough,
         "comparisons": check_comparisons,
         "errors": check_errors,
+        "advice": check_advice,
         "tables": check_tables,
         "figures": check_figures,
         "page": check_page,

@@ -141,9 +141,9 @@ class _LatentHead:
 class LatentDetector(_LatentHead):
     """A detector of about 1.6 million parameters on a codec's latents.
 
-    use: "both", "y" or "w". codec: whose latents the packaged weights read, hsc or compressai(trained=roadscenes), which
-    has y alone. weights: a safetensors file from ``python -m downstream.training --input latents``; empty for the
-    packaged weights. score_threshold, nms_iou, max_detections: candidates with a lower score are dropped, then
+    use: "both", "y" or "w". codec: whose latents the packaged weights read, hsc or compressai(trained=roadscenes); the
+    latter has y alone. weights: a safetensors file from ``python -m downstream.training --input latents``; empty for
+    the packaged weights. score_threshold, nms_iou, max_detections: candidates with a lower score are dropped, then
     boxes are suppressed within each class, then this many of the best are kept.
     """
 

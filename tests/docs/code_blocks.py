@@ -5,7 +5,8 @@
     <!-- file: NAME -->    in front of a block: its text is a file of that name
     <!-- not run: WHY -->  in front of a block: it needs what is not here
 
-In that folder, ``hsc-bench run`` takes ``--limit 4`` whatever the line says, all pages share one cache, and
+In that folder, ``hsc-bench run`` takes ``--limit 4`` whatever the line says, ``hsc-bench advise`` the fewest images of
+a promise, all pages share one cache, and
 ``pip install -e .`` writes the entry points that an installation would.
 """
 
@@ -19,6 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.stats.bootstrap import MIN_IMAGES_KEPT
+
 ROOT = Path(__file__).parents[2]
 _FENCE = re.compile(r"^(?P<ticks>`{3,})(?P<info>[^`\n]*)\n(?P<text>.*?)^(?P=ticks)[ \t]*$", re.MULTILINE | re.DOTALL)
 _NOTE = re.compile(r"<!--\s*(file|not run):\s*((?:(?!-->).)+?)\s*-->\s*\Z", re.DOTALL)
@@ -28,6 +31,7 @@ _SHIMS = {
 few=$1
 for word in "$@"; do case $word in --list|--help|--version) few=no;; esac; done
 [ "$few" = run ] && set -- "$@" {limit} --quiet
+[ "$few" = advise ] && set -- "$@" {enough} --quiet
 exec "{python}" -m benchmarks "$@"
 """,
     "pip": """
@@ -88,7 +92,8 @@ class Reader:
         for name, body in _SHIMS.items():
             program = programs / name
             most = "" if limit is None else f"--limit {limit}"
-            text = body.format(python=sys.executable, here=Path(__file__).parent, limit=most)
+            enough = "" if limit is None else f"--limit {MIN_IMAGES_KEPT} --resamples 200"
+            text = body.format(python=sys.executable, here=Path(__file__).parent, limit=most, enough=enough)
             program.write_text(f"#!/usr/bin/env bash\n{text}\n", "utf-8")
             program.chmod(0o755)
         (folder / "results").mkdir()

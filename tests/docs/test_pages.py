@@ -18,6 +18,7 @@ from code_blocks import ROOT, Block, blocks, prose
 from benchmarks.api import CODECS, Comparison, Kind, ScoreRow
 from benchmarks.errors.error_rows import ErrorRow
 from benchmarks.errors.kinds import BOX_KINDS
+from benchmarks.runs.advice_rows import AdviceRow
 from downstream.api import HEADS
 from hsc.specs import parse_spec
 
@@ -162,7 +163,13 @@ def test_every_page_stands_in_a_table_of_contents() -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "rows"), [("scores.csv", ScoreRow), ("comparisons.csv", Comparison), ("errors.csv", ErrorRow)]
+    ("file", "rows"),
+    [
+        ("scores.csv", ScoreRow),
+        ("comparisons.csv", Comparison),
+        ("errors.csv", ErrorRow),
+        ("advice.csv", AdviceRow),
+    ],
 )
 def test_every_column_of_a_file_is_described(file: str, rows: type) -> None:
     section = (DOCS / "reference" / "files.md").read_text("utf-8").split(f"## `{file}`")[1].split("\n## ")[0]

@@ -10,6 +10,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from benchmarks.reporting.html.advice_tables import advice_section
 from benchmarks.reporting.html.cells import swatch
 from benchmarks.reporting.html.comparison_tables import differences, heads_apart
 from benchmarks.reporting.html.curves import Points, chart_data, points_of
@@ -39,6 +40,8 @@ _ALSO = (
     "reporting/figures/rate_curves",
     "reporting/images/embedding",
     "reporting/images/label_maps",
+    "runs/advice_rows",
+    "runs/advice_text",
     "runs/class_support",
     "runs/common_rates",
     "runs/comparison_tables",
@@ -92,6 +95,7 @@ def page(run: Run, gallery: Mapping[str, Any] | None, errors: Errors | None = No
         origin=origin_line(run),
         lead=_lead(run, points, data["codecs"]),
         notes=_notes(run),
+        advice=advice_section(run),
         readers=joined(_chip("r", n, view.title) for n, view in enumerate(points.views)),
         codecs=joined(_chip("c", n, joined([swatch(n, look), look["label"]])) for n, look in enumerate(data["codecs"])),
         points=points_table(run.results, points),

@@ -1,0 +1,1 @@
+"""Advice on settings: the smallest that keeps enough of a head's score, or the best within a size."""
