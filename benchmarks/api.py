@@ -22,6 +22,7 @@ CODECS: Registry[Codec] = Registry("codec", package="benchmarks.codecs", group="
 DATASETS: Registry[Dataset] = Registry("data set", package="benchmarks.datasets", group="hsc.datasets")
 TASKS: Registry[Task] = Registry("task", package="benchmarks.tasks", group="hsc.tasks")
 METRICS: Registry[Metric] = Registry("metric", package="benchmarks.metrics", group="hsc.metrics")
+RATES: Registry[RateDefinition] = Registry("rate definition", package="benchmarks.rates", group="hsc.rates")
 
 
 @runtime_checkable
@@ -279,6 +280,19 @@ class Counted(Protocol):
 
     def counts(self, truth: Truth, predictions: Sequence[Prediction]) -> npt.NDArray[np.int64]:
         """For figures of the task that names the metric, which knows what they mean. Raises as ``compute`` does."""
+
+
+class RateDefinition(Protocol):
+    """The picture that a file's bits are divided by: a frozen dataclass.
+
+    ``bpp`` is always over the original's pixels; another definition adds a row beside it, for figures of others.
+    """
+
+    metric: ClassVar[str]
+    """The name of its rate in ``scores.csv``; its facts stand in ``benchmarks.stats.metric_facts``."""
+
+    def pixels(self, height: int, width: int) -> int:
+        """The pixels that the file of a picture of this size is divided by, at least 1."""
 
 
 class Tally(Protocol):

@@ -137,7 +137,7 @@ def _choice(cls: Any, given: dict[str, Any]) -> dict[str, Any]:
 
 def _task(kind: str, cls: Any, name: str) -> str:
     """A task that the plug-in can be used in; empty where any will do."""
-    if kind == "codecs":
+    if kind in ("codecs", "rates"):
         return ""
     if kind == "datasets":
         wanted = [(HasBoxes, Detections), (HasLabelMaps, SegmentationMap)]

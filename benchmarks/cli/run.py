@@ -201,4 +201,5 @@ def _config(options: argparse.Namespace) -> Config:
         noise_floor=not options.no_noise_floor,
         match_bpp=options.match_bpp,
         metrics=options.metric,
+        rates=options.rate,
     )

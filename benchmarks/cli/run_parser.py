@@ -101,6 +101,14 @@ def _add_subject(group: argparse._ArgumentGroup) -> None:
         help="a metric beside those of the task; may be repeated (hsc-bench run --list metrics shows them)",
     )
     group.add_argument(
+        "--rate",
+        metavar="SPEC",
+        action="append",
+        default=[],
+        help="a definition of the rate that stands in scores.csv beside bpp, such as enlarged(short=800, most=1333), "
+        "for figures of others; may be repeated (hsc-bench list rates shows them)",
+    )
+    group.add_argument(
         "--route",
         choices=("image", "latent", "both"),
         default="both",

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args
 
 from benchmarks.api import CODECS
+from benchmarks.codecs._of_each import OfEach
 from benchmarks.imaging.image_arrays import require_image
 from benchmarks.learned.container import GAIN_STEPS, File, unpack
 from benchmarks.learned.weights_files import WeightsSource, trained_names
@@ -45,16 +46,6 @@ _VARIABLE_LADDER = (1.0, 2.5, 4.0, 5.5, 7.0, 8.0)
 T = TypeVar("T")
 
 
-class _OfEach:
-    """A class attribute that differs from codec to codec; the class itself has that of a codec at its defaults."""
-
-    def __init__(self, of: Callable[[Any], Any]) -> None:
-        self._of = of
-
-    def __get__(self, codec: Any, owner: type) -> Any:
-        return self._of(owner() if codec is None else codec)
-
-
 @CODECS.register("compressai")
 @dataclass(frozen=True)
 class CompressAI:
@@ -74,9 +65,9 @@ class CompressAI:
     trained: str = ""
     loss: Loss = "mse"
 
-    rate_field: ClassVar[Any] = _OfEach(lambda codec: "" if codec.source.one_rate else "quality")
-    ladder: ClassVar[Any] = _OfEach(lambda codec: codec._own_ladder())
-    rate_range: ClassVar[Any] = _OfEach(lambda codec: codec._own_range())
+    rate_field: ClassVar[Any] = OfEach(lambda codec: "" if codec.source.one_rate else "quality")
+    ladder: ClassVar[Any] = OfEach(lambda codec: codec._own_ladder())
+    rate_range: ClassVar[Any] = OfEach(lambda codec: codec._own_range())
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.api import METRICS
+from benchmarks.api import METRICS, RATES
 from benchmarks.harness.keys import identity, registered_name
 from benchmarks.harness.plan import Plan, cell_id
 from benchmarks.harness.requirements import PSEUDO_SCORE
@@ -49,6 +49,7 @@ def _described(plan: Plan, workers: int, arguments: Mapping[str, Any]) -> dict[s
         "least_for_intervals": {"images": MIN_IMAGES, "objects": MIN_OBJECTS, "resamples": MIN_RESAMPLES},
         "match_bpp": config.match_bpp,
         "metrics": [str(METRICS.spec(metric)) for metric in config.metrics],
+        "rates": [str(RATES.spec(definition)) for definition in config.rates],
         "facts": plain_facts(config.design.facts),
         "skipped": plan.skipped,
         "skipped_heads": plan.skipped_heads,

@@ -103,6 +103,7 @@ _RUN = Fields(
         "times": MapOf(Plain(), 100),
         "facts": MapOf(_FACTS, 1000, longest=200),
         "metrics": ListOf(Text(2000, least=1), 100),
+        "rates": ListOf(Text(2000, least=1), 100),
         NAMES: MapOf(Printable(MAX_LETTERS), 10_000, longest=2000),
     },
 )
