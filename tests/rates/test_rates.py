@@ -104,7 +104,7 @@ def test_a_wrapper_that_enlarges_gives_pictures_of_their_own_size_and_its_bits_c
 
 
 def test_a_wrapper_has_the_rate_axis_of_the_codec_inside() -> None:
-    assert [point.label for point in curves(["enlarged(of=vvc)"])[0].points][0] == "value=52"
+    assert curves(["enlarged(of=vvc)"])[0].points[0].label == "value=52"
     assert [point.label for point in curves(['enlarged(of="jpeg(quality=20)")'])[0].points] == [""]
     fixed, swept = curves(['enlarged(of="jpeg(optimize=False)", value=[9, 30])'])[0].points
     assert (fixed.label, swept.label) == ("value=9", "value=30")
