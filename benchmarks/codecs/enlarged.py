@@ -21,8 +21,8 @@ from benchmarks.codecs._inner_codec import Value, inner_codec, inner_ladder, inn
 from benchmarks.codecs._of_each import OfEach
 from benchmarks.formats.bits import read_ue7, write_ue7
 from benchmarks.imaging.image_arrays import check_size, require_image
-from benchmarks.imaging.shortest_side import check_sides, enlarged_hw
 from benchmarks.programs.data_only import why_not_spec
+from downstream.ops.shortest_side import check_sides, resized_hw
 from hsc.api import Image
 from hsc.errors import BitstreamError, ImageError
 
@@ -62,7 +62,7 @@ class Enlarged:
     def encode(self, image: Image) -> bytes:
         """The codec's file of the enlarged picture behind the picture's width and height. Raises as the codec does."""
         height, width = require_image(image).shape[:2]
-        coded = _resized(image, enlarged_hw(height, width, self.short, self.most))
+        coded = _resized(image, resized_hw(height, width, self.short, self.most))
         return write_ue7(width) + write_ue7(height) + inner_codec(self.of, self.value).encode(coded)
 
     def decode(self, data: bytes) -> Image:
@@ -78,7 +78,7 @@ class Enlarged:
         except ImageError as error:
             raise BitstreamError(str(error)) from error
         coded = inner_codec(self.of, self.value).decode(data[position:])
-        if coded.shape[:2] != (expected := enlarged_hw(height, width, self.short, self.most)):
+        if coded.shape[:2] != (expected := resized_hw(height, width, self.short, self.most)):
             raise BitstreamError(
                 f"a picture of {width}x{height} is coded as {expected[1]}x{expected[0]}, the file inside has "
                 f"{coded.shape[1]}x{coded.shape[0]}; the data are damaged, or of another short or most"

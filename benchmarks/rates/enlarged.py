@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from benchmarks.api import RATES
-from benchmarks.imaging.shortest_side import check_sides, enlarged_hw
+from downstream.ops.shortest_side import check_sides, resized_hw
 
 
 @RATES.register("enlarged")
@@ -32,5 +32,5 @@ class Enlarged:
 
     def pixels(self, height: int, width: int) -> int:
         """The number of pixels of a picture of this size after the resize."""
-        new_height, new_width = enlarged_hw(height, width, self.short, self.most)
+        new_height, new_width = resized_hw(height, width, self.short, self.most)
         return new_height * new_width

@@ -17,6 +17,7 @@ from benchmarks.runs.number_texts import score_text
 from benchmarks.runs.results import Results
 from benchmarks.text import one_line
 
+
 def write(rows: Sequence[PublishedRow], folder: Path) -> None:
     """Write ``published.csv`` into a run's folder, whole or not at all."""
     columns = [column.name for column in dataclasses.fields(PublishedRow)]

@@ -147,7 +147,7 @@ def convert(name: str, source: Path, target: Path) -> None:
     """
     if name != "detectron2":
         raise DataError(f"no converter is named {name!r}; there is detectron2")
-    from downstream.weights.convert_detectron2 import convert as convert_detectron2
+    from downstream.networks.rcnn.convert import convert as convert_detectron2
 
     target.parent.mkdir(parents=True, exist_ok=True)
     convert_detectron2(source, target)

@@ -79,8 +79,8 @@ class Published:
 class Recipe:
     """A run that repeats published measurements.
 
-    title, about: in words. images: how many the source measured on, 0 where it does not say. run: options of ``hsc-bench run`` by their long
-    names. needs: files. published: figures to compare with.
+    title, about: in words. images: how many the source measured on, 0 where it does not say. run: options of
+    ``hsc-bench run`` by their long names. needs: files. published: figures to compare with.
     """
 
     name: str

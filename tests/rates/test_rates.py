@@ -11,10 +11,10 @@ from run_folders import edit, failures, judged, write_run
 
 from benchmarks.api import CODECS, RATES
 from benchmarks.harness.operating_points import curves
-from benchmarks.imaging.shortest_side import enlarged_hw
 from benchmarks.runs.run_folder import load
 from benchmarks.runs.run_json import read
 from benchmarks.stats.metric_facts import STREAM_FACTS
+from downstream.ops.shortest_side import resized_hw
 from hsc.errors import BitstreamError, SpecError, UsageError
 
 ENLARGED = "enlarged(short=112, most=400)"
@@ -32,7 +32,7 @@ ENLARGED = "enlarged(short=112, most=400)"
     ],
 )
 def test_a_detectors_input_has_a_short_side_and_a_limit(hw: tuple[int, int], expected: tuple[int, int]) -> None:
-    assert enlarged_hw(*hw, 800, 1333) == expected
+    assert resized_hw(*hw, 800, 1333) == expected
     assert RATES.build("enlarged").pixels(*hw) == expected[0] * expected[1]
 
 

@@ -14,12 +14,12 @@ def check_sides(short: int, most: int) -> None:
         )
 
 
-def enlarged_hw(height: int, width: int, short: int, most: int) -> tuple[int, int]:
+def resized_hw(height: int, width: int, short: int, most: int) -> tuple[int, int]:
     """Height and width after the resize, each at least 1 pixel.
 
     short: the length of the shorter side. most: the most that the longer side may have.
 
-    >>> enlarged_hw(480, 640, 800, 1333), enlarged_hw(300, 900, 800, 1333)
+    >>> resized_hw(480, 640, 800, 1333), resized_hw(300, 900, 800, 1333)
     ((800, 1067), (444, 1333))
     """
     scale = short / min(height, width)
