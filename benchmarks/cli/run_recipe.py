@@ -39,9 +39,13 @@ def stopped_by_needs(options: argparse.Namespace) -> int | None:
     recipe = find_recipe(options.recipe)
     if options.dataset != recipe.run.get("dataset"):
         return None
-    lacking = [state.need for state in found(recipe) if state.status != "here"]
+    states = found(recipe)
+    lacking = [state.need for state in states if state.status == "missing"]
     required = [need for need in lacking if need.required and (options.dry_run or need.means != "run")]
-    if lacking and (options.dry_run or required):
+    for state in states:
+        if state.status == "other" and not options.dry_run:
+            sys.stderr.write(f"warning: {state.need.what} is not the file that was published: {state.text}\n")
+    if options.dry_run or required:
         sys.stdout.write(screen(recipe) + ("\n" if not required else ""))
         sys.stdout.flush()
     if not required:

@@ -156,7 +156,8 @@ class _Comparison:
         labels = list(dict.fromkeys(self.scores["codec"]))
         if codec in labels:
             return codec
-        return next((label for label in labels if label and parse_spec(label).name == codec), codec)
+        name = parse_spec(codec).name
+        return next((label for label in labels if label and parse_spec(label).name == name), codec)
 
     def _lines(self, codec: str, head: str, metric: str) -> pd.DataFrame:
         """The rows of a codec's scores by a head, by point in the order of the run; rates have no head."""
