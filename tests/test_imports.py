@@ -48,7 +48,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"codecs", "datasets", "metrics", "harness"},
         {"runs", "conformance", "training_data", "studies", "rivals"},
         {"reporting"},
-        {"evaluation", "tasks", "verify", "cache"},
+        {"evaluation", "tasks", "verify", "cache", "recipes"},
         {"cli"},
         {"run"},
     ),

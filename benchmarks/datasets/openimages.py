@@ -178,7 +178,8 @@ def _class_of(name: str, path: Path, line: int) -> str:
 @functools.lru_cache(maxsize=2)
 def _table(dataset: OpenImages, _sha256: tuple[str, str]) -> CocoTable:
     lists = dataset._lists()
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for number, name in enumerate(lists.names, 1):
         width, height = size_of(dataset._image(name))
         entry = {"id": number, "file_name": f"images/{name}.jpg", "height": height, "width": width}

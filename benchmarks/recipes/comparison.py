@@ -126,9 +126,18 @@ class _Comparison:
 
     def _blank(self, curve: str, point: str, metric: str, published: float, rate: float, **ours: str) -> PublishedRow:
         """A row without a number of ours. rate: the published one. ours: the columns of our codec."""
-        of_source = {"reference": self.reference.name, "rate": self.reference.rate, "bits": self.reference.bits}
-        figures = {"published_rate": rate, "published": published}
-        return PublishedRow(curve=curve, point=point, metric=metric, images=self.images, **of_source, **figures, **ours)
+        return PublishedRow(
+            reference=self.reference.name,
+            curve=curve,
+            point=point,
+            metric=metric,
+            rate=self.reference.rate,
+            bits=self.reference.bits,
+            published_rate=rate,
+            published=published,
+            images=self.images,
+            **ours,  # type: ignore[arg-type]
+        )
 
     def _by_heads(self, blank: PublishedRow, figure: Callable[[PublishedRow], _Figure]) -> Iterator[PublishedRow]:
         """A row for the source's own head, where the run has it, else one for each that has the metric."""
@@ -170,23 +179,28 @@ class _Comparison:
         lines = self._lines(row.codec, row.head, row.metric)
         if row.here_point not in lines.index:
             place = " ".join(filter(None, [row.codec, row.here_point, f"by {row.head}" if row.head else ""]))
-            return _Figure(*_NOTHING, f"this run has no {row.metric} of {place}")
-        line = lines.loc[row.here_point]
-        return _Figure(*(float(line[end]) for end in _ENDS))
+            return _nothing(f"this run has no {row.metric} of {place}")
+        value, low, high = (float(lines.loc[row.here_point, end]) for end in _ENDS)
+        return _Figure(value, low, high)
 
     def _reading(self, row: PublishedRow) -> _Figure:
         """Our curve's score at the published rate, read between its points."""
         scores = self._lines(row.codec, row.head, row.metric)
         rates = self._lines(row.codec, "", self.rate_metric)["value"].reindex(scores.index)
         if rates.dropna().empty:
-            return _Figure(*_NOTHING, f"this run has no {row.metric} of {row.codec} with its {self.rate_metric}")
+            return _nothing(f"this run has no {row.metric} of {row.codec} with its {self.rate_metric}")
         x, log_rate = rates.to_numpy(float)[None], np.log([row.published_rate])
-        ends = [float(local_reading.value(x, scores[end].to_numpy(float)[None], log_rate)[0]) for end in _ENDS]
-        if math.isnan(ends[0]):
+        value, low, high = (
+            float(local_reading.value(x, scores[end].to_numpy(float)[None], log_rate)[0]) for end in _ENDS
+        )
+        if math.isnan(value):
             span = f"{np.nanmin(x):.4g} to {np.nanmax(x):.4g}"
-            return _Figure(*_NOTHING, f"the curve of {row.codec} goes from {span} {self.rate_metric}")
-        return _Figure(*ends)
+            return _nothing(f"the curve of {row.codec} goes from {span} {self.rate_metric}")
+        return _Figure(value, low, high)
 
 
 _ENDS = ("value", "low", "high")
-_NOTHING = (math.nan, math.nan, math.nan)
+
+
+def _nothing(reason: str) -> _Figure:
+    return _Figure(math.nan, math.nan, math.nan, reason)

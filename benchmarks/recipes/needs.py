@@ -11,7 +11,7 @@ from benchmarks.recipes.recipe import Need, Recipe
 from downstream.api import HEADS
 from hsc.errors import DataError, HscError, UnavailableError
 from hsc.files.file_digests import sha256_of_file
-from hsc.weights.download import cache_folder, cached, fetch_file, offline
+from hsc.weights.download import Algorithm, cache_folder, cached, fetch_file, offline
 from hsc.weights.fetching import Fetches
 
 Status = Literal["here", "other", "missing"]
@@ -116,8 +116,9 @@ def _by_address(need: Need, tell: Callable[[str], None]) -> None:
     target = need.path
     for download in need.downloads:
         name = _cache_name(need, download.url)
-        algorithm, digest = ("sha256", download.sha256) if download.sha256 else ("md5", download.md5)
-        file = fetch_file(download.url, digest, name, size_bytes=download.size_bytes or None, algorithm=algorithm)
+        algorithm: Algorithm = "sha256" if download.sha256 else "md5"
+        digest, size_bytes = download.sha256 or download.md5, download.size_bytes or None
+        file = fetch_file(download.url, digest, name, size_bytes=size_bytes, algorithm=algorithm)
         if need.convert:
             tell(f"converting {file.name}")
             convert(need.convert, file, target)

@@ -82,7 +82,7 @@ class Detectron2:
     @property
     def gives_masks(self) -> bool:
         """Whether the weights are those of Mask R-CNN. Raises as ``predict`` does."""
-        return self._network().layout.masks
+        return bool(self._network().layout.masks)
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
         """Detect objects in images of any size, one at a time, so that an answer does not depend on other images.

@@ -96,7 +96,7 @@ def _trunk(layout: Layout) -> BackboneWithFPN:
 
 def _proposals() -> RegionProposalNetwork:
     return RegionProposalNetwork(
-        Anchors(),  # type: ignore[arg-type]
+        Anchors(),
         RPNHead(_CHANNELS, len(RATIOS)),
         fg_iou_thresh=0.7,
         bg_iou_thresh=0.3,
