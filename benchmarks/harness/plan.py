@@ -23,7 +23,7 @@ from benchmarks.harness.operating_points import OperatingPoint
 from benchmarks.harness.packed_predictions import PackedPredictions, Relabelling
 from benchmarks.harness.readers import Reader, ReaderName, latent_names
 from benchmarks.harness.truth import labels_of
-from downstream.api import LabelSpace, Prediction
+from downstream.api import Classification, LabelSpace, Prediction
 from downstream.compatibility import why_not
 from hsc.api import Codec
 from hsc.errors import PluginError, ResultsError
@@ -147,9 +147,22 @@ def cell_of(
         if reason := _why_not(point.codec, reader, labelled):
             reasons[reader.name] = reason
         else:
-            predictions[reader.name] = prediction_keys(streams, reader.route, known.identity)
+            read = streams_with_regions(streams, images) if reader.head.output is Classification else streams
+            predictions[reader.name] = prediction_keys(read, reader.route, known.identity)
     latents = latent_names(known.reader for known in readers if known.reader.name in predictions)
     return Cell(curve, point.label, point.codec, key_of(list(streams))[:12], streams, predictions, reasons, latents)
+
+
+def streams_with_regions(streams: Keys, images: Sequence[IndexedImage]) -> Sequence[str]:
+    """What a classifier reads of each image, as its prediction keys take it: the key of the stream, with the regions
+    that are cut out of the image; of images that are taken whole, the keys alone.
+    """
+    if all(image.regions is None for image in images):
+        return streams
+    return [
+        key if image.regions is None else key_of({"stream": key, "regions": image.regions})
+        for key, image in zip(streams, images, strict=True)
+    ]
 
 
 def _why_not(codec: Codec, reader: Reader, labelled: Any) -> str | None:

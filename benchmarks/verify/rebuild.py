@@ -11,6 +11,7 @@ from typing import Any
 from benchmarks.api import CODECS, DATASETS, METRICS, TASKS, Metric
 from benchmarks.harness.config import Config
 from benchmarks.harness.guard import why
+from benchmarks.harness.index_images import regions_of
 from benchmarks.harness.indexed_image import IndexedImage, Pixels
 from benchmarks.harness.keys import provenance_of
 from benchmarks.harness.operating_points import Curve, OperatingPoint
@@ -23,7 +24,7 @@ from benchmarks.runs.run_folder import Run
 from benchmarks.stats.noise_floor import second_label
 from benchmarks.text import one_line
 from benchmarks.verify.verdict import Verdict
-from downstream.api import HEADS
+from downstream.api import HEADS, Classification
 from hsc.errors import HscError, ResultsError
 from hsc.registry import Registry, Spec
 
@@ -67,9 +68,12 @@ def rebuild(run: Run, kept: KeptStreams, trust: bool = False) -> tuple[Rebuilt, 
 
 def _with_cells(run: Run, config: Config, kept: KeptStreams, trust: bool) -> tuple[Rebuilt, list[Verdict]]:
     """The operating points that can be decoded here, in a plan, and a verdict on whatever keeps others out."""
+    pixels = [Pixels(image.pixels_sha256, (image.height, image.width), None) for image in kept.images]
+    classify = any(reader.head.output is Classification for reader in config.readers)
+    regions = regions_of(config.dataset, [image.place for image in kept.images], pixels) if classify else {}
     images = [
-        IndexedImage(image.place, image.id, Pixels(image.pixels_sha256, (image.height, image.width), None))
-        for image in kept.images
+        IndexedImage(image.place, image.id, of_image, regions.get(image.place))
+        for image, of_image in zip(kept.images, pixels, strict=True)
     ]
     known = identified(config.readers)
     troubles: dict[Verdict, None] = {}
