@@ -1,4 +1,4 @@
-"""Heads: detectors, segmenters, classifiers and fidelity measures. Their results on decoded images are the quality we measure.
+"""Heads: detectors, segmenters, classifiers, fidelity measures. Their results on decoded images are what we measure.
 
 import downstream
 head = downstream.HEADS.build("small")

@@ -124,8 +124,7 @@ def class_folders(root: Path, cure: str) -> Listing[ClassFolders]:
     if not longest:
         note = f"; {unread} images of kinds that are not read are passed over" if unread else ""
         raise ImageError(
-            f"no folder below {shown(root)!r} holds an image; expected root/CLASS/*.jpg, a folder for each class{note}; "
-            f"{cure}"
+            f"no folder below {shown(root)!r} holds an image; expected root/CLASS/*.jpg, a folder a class{note}; {cure}"
         )
     files = tuple(
         ClassifiedFile(shown(f"{names[label]}/{paths[rank].name}"), paths[rank], label)

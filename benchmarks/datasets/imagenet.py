@@ -56,7 +56,7 @@ class Imagenet(ClassifiedImages):
 
     citation: ClassVar[str] = (
         "@article{russakovsky2015imagenet,\n"
-        "  author = {Russakovsky, Olga and Deng, Jia and Su, Hao and Krause, Jonathan and Satheesh, Sanjeev and others},\n"
+        "  author = {Russakovsky, Olga and Deng, Jia and Su, Hao and Krause, Jonathan and others},\n"
         "  title = {{ImageNet} Large Scale Visual Recognition Challenge},\n"
         "  journal = {International Journal of Computer Vision},\n"
         "  volume = {115},\n"

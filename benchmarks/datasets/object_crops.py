@@ -148,7 +148,9 @@ class ObjectCrops:
             objects = len(self._found.crops)
         except DataError as error:
             return str(error)
-        return None if objects else f"{self.of} has no object of {self.min_side} pixels or more; give a smaller min_side"
+        return (
+            None if objects else f"{self.of} has no object of {self.min_side} pixels or more; give a smaller min_side"
+        )
 
     def provenance(self) -> Mapping[str, str]:
         """The provenance of the data set itself, and the rule of the crops."""

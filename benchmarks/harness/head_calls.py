@@ -19,7 +19,6 @@ from downstream.api import Classification, Prediction, Route, sees_originals
 from hsc.api import Image
 from hsc.errors import HeadError
 
-
 Regions = Sequence[tuple[Region, ...] | None]
 """The regions of each image, None for one that is taken whole."""
 
@@ -53,8 +52,13 @@ def cut_out(head: Any, inputs: Sequence[Any], regions: Regions) -> CutOut:
         return CutOut(list(inputs), [None] * len(inputs))
     given: list[Any] = []
     for image, of_image in zip(inputs, regions, strict=True):
-        given += [image] if of_image is None else [np.ascontiguousarray(image[t:b, l:r]) for l, t, r, b in of_image]
+        given += [image] if of_image is None else [_part(image, region) for region in of_image]
     return CutOut(given, [None if of_image is None else len(of_image) for of_image in regions])
+
+
+def _part(image: Image, region: Region) -> Image:
+    left, top, right, bottom = region
+    return np.ascontiguousarray(image[top:bottom, left:right])
 
 
 def ask(

@@ -132,7 +132,9 @@ class ReaderTruth:
             hits = [(of_image == label if of_class else of_image >= 0).sum() for of_image in self.truth().labels or ()]
             labelled = np.array(hits, np.int64) > 0
             whole = all(image.regions is None for image in self.plan.images)
-            return ScoredObjects(len(set(itertools.compress(fingerprints, labelled))), None if whole else int(sum(hits)))
+            return ScoredObjects(
+                len(set(itertools.compress(fingerprints, labelled))), None if whole else int(sum(hits))
+            )
         if self.reader.head.output is not Detections:
             labelled = self._labels_present[:, label] if of_class else np.ones(len(fingerprints), bool)
             return ScoredObjects(len(set(itertools.compress(fingerprints, labelled))), None)

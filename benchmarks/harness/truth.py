@@ -132,7 +132,7 @@ def pseudo_truth(images: Sequence[IndexedImage], space: LabelSpace, predictions:
     if isinstance(predictions[0], SegmentationMap):
         return Truth(ids, space.classes, maps=predictions, pseudo=True)  # type: ignore[arg-type]
     if isinstance(predictions[0], Classification):
-        return Truth(ids, space.classes, labels=[_likeliest(p.ranking) for p in predictions], pseudo=True)  # type: ignore[union-attr]
+        return Truth(ids, space.classes, labels=[likeliest(p) for p in predictions], pseudo=True)  # type: ignore[arg-type]
     annotations: list[dict[str, Any]] = []
     for number, prediction in enumerate(predictions, 1):
         assert isinstance(prediction, Detections)
@@ -147,8 +147,9 @@ def pseudo_truth(images: Sequence[IndexedImage], space: LabelSpace, predictions:
     return Truth(ids, space.classes, coco=coco, pseudo=True)
 
 
-def _likeliest(ranking: npt.NDArray[np.uint16]) -> npt.NDArray[np.int64]:
-    """The first class of each row (N, K), int64 (N,), -1 where a row holds none."""
+def likeliest(prediction: Classification) -> npt.NDArray[np.int64]:
+    """The first class of each row of a ranking (N, K), int64 (N,), -1 where a row holds none."""
+    ranking = prediction.ranking
     first = ranking[:, 0].astype(np.int64) if ranking.shape[1] else np.full(len(ranking), NO_CLASS)
     return np.where(first == NO_CLASS, -1, first)
 

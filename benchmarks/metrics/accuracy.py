@@ -76,9 +76,7 @@ class Accuracy:
         """Why there is no top-5 of a few classes."""
         if len(classes) > FIVE:
             return ""
-        return (
-            f"top-5 is left out: the head is scored in {len(classes)} classes, all of which are among the first five"
-        )
+        return f"top-5 is left out: the head is scored in {len(classes)} classes, all of which are among the first five"
 
     def tally(self, truth: Truth, predictions: Sequence[Prediction]) -> AccuracyTally:
         """The counts of one operating point; predictions are read one after another. Raises as ``compute`` does."""
@@ -158,7 +156,7 @@ def _ranks(image_id: str, labels: Counts, ranking: npt.NDArray[np.uint16], class
         raise UsageError(
             f"image {image_id} has {len(ranking)} rankings for {len(labels)} labels; a head must answer for each object"
         )
-    if len(labels) and not (-1 <= int(labels.min()) and int(labels.max()) < classes):
+    if len(labels) and not (int(labels.min()) >= -1 and int(labels.max()) < classes):
         raise AnnotationError(f"image {image_id} has the label {int(labels.max())}, expected 0 to {classes - 1}")
     if ((ranking >= classes) & (ranking != NO_CLASS)).any():
         raise UsageError(

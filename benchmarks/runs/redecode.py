@@ -30,8 +30,8 @@ from hsc.networks.network_holder import HOLDER
 
 @dataclass(frozen=True)
 class Job:
-    """One operating point. streams: one an image, None where it is encoded again. readers: those to read it. regions: of
-    each image, empty where images are taken whole.
+    """One operating point. streams: one an image, None where it is encoded again. readers: those to read it. regions:
+    of each image, empty where images are taken whole.
     """
 
     cell: str

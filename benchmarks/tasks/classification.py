@@ -47,4 +47,4 @@ class Classification:
         """Draw the images, each object with the likeliest class, and whether it is right."""
         from benchmarks.reporting.images.class_sheet import draw
 
-        draw(scenes, dataset, head, path)
+        draw(scenes, dataset, head, self, path)

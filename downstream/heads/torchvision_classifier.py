@@ -173,7 +173,7 @@ def _load(arch: str, version: str, path: str, sha256: str, own: bool, classes: i
         raise
     except Exception as error:  # a damaged or foreign file may raise anything
         raise DataError(
-            f"{Path(path).name} cannot be loaded as weights of {arch} with {classes} classes: {error}; get it again, or "
-            f"name its arch"
+            f"{Path(path).name} cannot be loaded as weights of {arch} with {classes} classes: {error}; get it again, "
+            f"or name its arch"
         ) from error
     return network.to(device)

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import Region
-from downstream.api import NO_CLASS, Classification, Detections
+from benchmarks.harness.truth import likeliest
+from downstream.api import Classification, Detections
 
 
 def likeliest_boxes(
@@ -18,9 +19,7 @@ def likeliest_boxes(
 
     regions: None where the image is taken whole, which is then one box.
     """
-    ranking = prediction.ranking
-    first = ranking[:, 0].astype(np.int64) if ranking.shape[1] else np.full(len(ranking), NO_CLASS)
-    return labelled_regions(np.where(first == NO_CLASS, -1, first), regions, image_hw)
+    return labelled_regions(likeliest(prediction), regions, image_hw)
 
 
 def labelled_regions(
