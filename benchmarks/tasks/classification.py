@@ -36,11 +36,13 @@ class Classification:
     def figures(
         self, scores: Sequence[ScoreRow], counts: Sequence[Counts], folder: Path, names: Mapping[str, str]
     ) -> None:
-        """Draw the top-1 accuracy of each class against rate."""
-        from benchmarks.reporting.figures.class_curves import class_curves
+        """Draw the top-1 accuracy of each class against rate, where all classes fit into one figure."""
+        from benchmarks.reporting.figures.class_curves import MAX_CLASSES, class_curves
         from benchmarks.runs.rows import frame
 
         facts = METRICS.build(self.metrics[0]).facts
+        if len({row.part for row in scores if row.part}) > MAX_CLASSES:
+            return
         class_curves(frame(scores, ScoreRow), self.main_metric, {}, folder / "class_curves", facts, names)
 
     def draw_sheet(self, scenes: Sequence[Scene], dataset: Dataset, head: Any, path: Path, least_score: float) -> None:

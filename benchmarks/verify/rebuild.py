@@ -13,7 +13,7 @@ from benchmarks.harness.config import Config
 from benchmarks.harness.guard import why
 from benchmarks.harness.index_images import regions_of
 from benchmarks.harness.indexed_image import IndexedImage, Pixels
-from benchmarks.harness.keys import provenance_of
+from benchmarks.harness.keys import provenance_of, regions_sha256
 from benchmarks.harness.operating_points import Curve, OperatingPoint
 from benchmarks.harness.plan import Cell, Plan, cell_of, identified
 from benchmarks.harness.readers import Reader
@@ -76,7 +76,7 @@ def _with_cells(run: Run, config: Config, kept: KeptStreams, trust: bool) -> tup
         for image, of_image in zip(kept.images, pixels, strict=True)
     ]
     known = identified(config.readers)
-    troubles: dict[Verdict, None] = {}
+    troubles: dict[Verdict, None] = dict.fromkeys(_other_regions(run, images))
     curves: list[Curve] = []
     cells: dict[str, Cell] = {}
     ladders: dict[str, tuple[str, str]] = {}
@@ -93,6 +93,14 @@ def _with_cells(run: Run, config: Config, kept: KeptStreams, trust: bool) -> tup
             ladders[cell_id] = label, ladder
     plan = Plan(replace(config, curves=tuple(curves)), images, list(cells.values()))
     return Rebuilt(plan, kept, cells, ladders), list(troubles)
+
+
+def _other_regions(run: Run, images: list[IndexedImage]) -> list[Verdict]:
+    """A verdict where other parts of an image are classified here than the run names."""
+    recorded = dict(zip(run.images, run.about["dataset"].get("regions_sha256", ()), strict=False))
+    unlike = [one.image_id for one in images if regions_sha256(one.regions) != recorded.get(one.image_id, "")]
+    text = f"other parts of {unlike[0]} are classified here than in the run" if unlike else ""
+    return [Verdict("fail", "data set", text)] if unlike else []
 
 
 def _added_metrics(run: Run, troubles: list[Verdict], trust: bool) -> tuple[Metric, ...]:

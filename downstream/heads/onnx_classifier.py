@@ -138,6 +138,6 @@ class OnnxClassifier:
                 f"the model's output is {answer.shape}, expected (1, {classes}) for the classes of {self.classes}; "
                 f"check classes: a model of 1001 classes counts a background, classes=imagenet1001"
             )
-        logits = first.reshape(1, classes).astype(np.float32)
+        logits: npt.NDArray[np.float32] = first.reshape(1, classes).astype(np.float32)
         require_finite(logits, "logits")
         return logits

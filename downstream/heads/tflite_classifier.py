@@ -99,7 +99,7 @@ class TfLiteClassifier:
         crop = centre_crop(image, self.resize or round(side * 8 / 7), side)
         interpreter.set_tensor(entry["index"], self._values(crop, entry)[None])
         interpreter.invoke()
-        scores = interpreter.get_tensor(result["index"]).reshape(1, -1).astype(np.float32)
+        scores: npt.NDArray[np.float32] = interpreter.get_tensor(result["index"]).reshape(1, -1).astype(np.float32)
         require_finite(scores, "scores")
         return scores
 

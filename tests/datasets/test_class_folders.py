@@ -67,7 +67,7 @@ def test_a_folder_without_classes_is_refused(tmp_path: Path) -> None:
 
 LISTS = {
     "val.txt": "x_2.JPEG 1\nx_1.JPEG n01440764\n",
-    "LOC_val_solution.csv": "ImageId,PredictionString\nx_2,n01443537 1 2 3 4 n01443537 5 6 7 8\nx_1,n01440764 1 2 3 4\n",
+    "LOC_val_solution.csv": "ImageId,PredictionString\nx_2,n01443537 1 2 3 4 n01443537 5 6\nx_1,n01440764 1 2 3 4\n",
 }
 
 

@@ -17,7 +17,7 @@ from hsc.errors import AnnotationError, UsageError
 CLASSES = tuple(f"class-{number}" for number in range(9))
 
 
-def scene(seed, images=12, classes=len(CLASSES)):
+def scene(seed, images=12, classes=9):
     """Labels of some objects an image, some of them not scored, and logits that are often right."""
     random = np.random.default_rng(seed)
     labels = [random.integers(0, classes - 1, random.integers(0, 5)) for _ in range(images)]
