@@ -10,8 +10,8 @@ import typing
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from benchmarks.api import TASKS, HasBoxes, HasLabelMaps, ScoresOriginals, Task
-from downstream.api import Detections, SegmentationMap
+from benchmarks.api import TASKS, HasBoxes, HasClassLabels, HasLabelMaps, ScoresOriginals, Task
+from downstream.api import Classification, Detections, SegmentationMap
 from hsc.registry import Registry, Spec, format_value
 
 _REQUIRED = "(required)"
@@ -140,7 +140,7 @@ def _task(kind: str, cls: Any, name: str) -> str:
     if kind in ("codecs", "rates"):
         return ""
     if kind == "datasets":
-        wanted = [(HasBoxes, Detections), (HasLabelMaps, SegmentationMap)]
+        wanted = [(HasBoxes, Detections), (HasLabelMaps, SegmentationMap), (HasClassLabels, Classification)]
         outputs: list[type] = [output for has, output in wanted if issubclass(cls, has)]
     else:
         outputs = [cls.output] if isinstance(cls.output, type) else []
