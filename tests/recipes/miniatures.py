@@ -17,8 +17,9 @@ import numpy as np
 from hsc_testkit import FindSquares, Squares
 from PIL import Image
 
-from downstream.api import HEADS, Detections, LabelSpace
-from downstream.label_spaces import COCO80, NUMBERS
+from downstream.api import HEADS, Classification, Detections, LabelSpace, ranked
+from downstream.label_spaces import COCO80, IMAGENET1K, NUMBERS, space_of
+from downstream.label_spaces.imagenet import imagenet1k
 
 IMAGES = 12
 HW = (56, 144)
@@ -112,7 +113,35 @@ def celeba(data: Path) -> None:
     pictures(data / "celeba", [f"{number:06d}.png" for number in range(182638, 182638 + IMAGES)])
 
 
-def ramp(height: int, width: int) -> np.ndarray:
-    """A smooth picture."""
-    rows = np.add.outer(np.arange(height) * 2, np.arange(width)) % 256
-    return np.stack([rows, rows[::-1], 255 - rows], axis=2).astype(np.uint8)
+@HEADS.register("left_half")
+@dataclass(frozen=True)
+class LeftHalf:
+    """ImageNet's class of the number that the brightness of the left half says, in steps of ten."""
+
+    output: ClassVar[type] = Classification
+    regime: ClassVar[str] = "frozen"
+
+    @property
+    def label_space(self) -> LabelSpace:
+        return space_of(IMAGENET1K)
+
+    def predict(self, images: Any) -> list[Classification]:
+        logits = np.zeros((len(images), 1000))
+        for row, image in zip(logits, images, strict=True):
+            row[round(image[:, : image.shape[1] // 2].mean() / 10)] = 9
+        return [ranked(row[None]) for row in logits]
+
+    def available(self) -> str | None:
+        return None
+
+    def provenance(self) -> Mapping[str, str]:
+        return {"code": "left-half-1"}
+
+
+def imagenet(data: Path) -> None:
+    """ImageNet's pictures for validation, in folders of WordNet ids."""
+    for label, wordnet_id in enumerate(imagenet1k().wordnet_ids[:IMAGES]):
+        folder = data / "imagenet" / "val" / wordnet_id
+        folder.mkdir(parents=True)
+        image = np.full((300, 400, 3), 10 * label, np.uint8)
+        Image.fromarray(image).save(folder / f"ILSVRC2012_val_{label:08d}.JPEG", "JPEG", quality=95)

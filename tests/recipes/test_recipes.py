@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from miniatures import IMAGES, celeba, coco_val2017, kodak, mpeg_oiv6
+from miniatures import IMAGES, celeba, coco_val2017, imagenet, kodak, mpeg_oiv6
 
 from benchmarks.cli.main import main
 from benchmarks.cli.run_file import checked
@@ -25,6 +25,7 @@ LINES: dict[str, list[str]] = {
     "kodak-reconstruction": [
         *["--head", "psnr", "--codec", "jpeg(quality=[10, 50])", "--codec", "bpg(qp=[42, 32])", "--anchor", "jpeg"]
     ],
+    "imagenet-cls": ["--head", "left_half", "--codec", "jpeg(quality=[10, 90])", "--anchor", "jpeg"],
     "faces-reconstruction": ["--head", "psnr", "--codec", "vvc(preset=fast, qp=[47, 37])"],
 }
 """What stands in for each recipe's heads, whose weights are large, and for the ladders of its codecs."""
@@ -53,6 +54,7 @@ def ran(bare: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[s
 
     def run(name: str, *more: str) -> tuple[str, pd.DataFrame]:
         makers = {"oiv6-det": mpeg_oiv6, "kodak-reconstruction": kodak, "faces-reconstruction": celeba}
+        makers["imagenet-cls"] = imagenet
         if name in makers:
             makers[name](bare / "data")
         else:
@@ -205,3 +207,15 @@ def test_a_run_of_a_recipe_is_repeated_from_its_folder(
     assert main(["rerun", "results/runs/coco-yolo"]) == 0
     again = published(Path("results/runs/coco-yolo-again"))
     pd.testing.assert_frame_equal(rows, again)
+
+
+@pytest.mark.slow
+def test_crops_are_classified_and_their_rates_are_over_the_crop(ran: Callable[..., tuple[str, pd.DataFrame]]) -> None:
+    _, rows = ran("imagenet-cls")
+    assert set(rows["rate"]) == {"centre_crop(side=256)"}
+    original = rows[rows["codec"] == "original"].iloc[0]
+    assert (original["published"], original["here"]) == (0.767, 1.0)
+    scores = pd.read_csv("results/runs/imagenet-cls/scores.csv", keep_default_na=False)
+    rates = scores[(scores["codec"] == "jpeg") & (scores["point"] == "quality=90") & (scores["head"] == "")]
+    rates = rates.set_index("metric")["value"].astype(float)
+    assert rates["bpp_centre_crop"] == rates["bpp"]  # the data set gives the crops themselves
