@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 
 from benchmarks.cli.command import DONE, FAILED, new_parser, run
 from benchmarks.text import one_line
@@ -54,12 +56,44 @@ def _show(options: argparse.Namespace) -> int:
         sys.stdout.write("".join(f"{recipe.name:{width}}  {summary(recipe)}\n" for recipe in recipes))
         return DONE
     recipe = find_recipe(options.name)
-    failed = fetch(recipe, _tell) if options.fetch else []
+    failed = []
+    if options.fetch:
+        with _shown_progress():
+            failed = fetch(recipe, _tell)
     sys.stdout.write(screen(recipe))
     sys.stdout.flush()
     for text in failed:
         sys.stderr.write(f"failed: {one_line(text)}\n")
     return FAILED if failed else DONE
+
+
+@contextlib.contextmanager
+def _shown_progress() -> Iterator[None]:
+    """For the length of a ``with`` block, print how much of a download is here: each second on a terminal, else each
+    half minute.
+    """
+    from hsc.weights.download import cache_folder
+
+    folder, ended = cache_folder(), threading.Event()
+    on_terminal = sys.stderr.isatty()
+
+    def watch() -> None:
+        while not ended.wait(1 if on_terminal else 30):
+            for part in folder.glob("*/*.part"):
+                with contextlib.suppress(OSError):
+                    text = f"{part.stem}: {part.stat().st_size / 1e6:,.0f} MB so far"
+                    sys.stderr.write(f"\r{text}\x1b[K" if on_terminal else f"{text}\n")
+                    sys.stderr.flush()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+        if on_terminal:
+            sys.stderr.write("\r\x1b[K")
 
 
 def _tell(text: str) -> None:

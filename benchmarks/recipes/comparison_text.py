@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +12,7 @@ from tabulate import tabulate
 
 from benchmarks.recipes.comparison import ORIGINAL, PublishedRow
 from benchmarks.runs.csv_cells import write_csv
+from benchmarks.runs.display_names import display_names, without_paths
 from benchmarks.runs.earlier_run import PUBLISHED
 from benchmarks.runs.number_texts import score_text
 from benchmarks.runs.results import Results
@@ -29,20 +30,33 @@ def table(rows: Sequence[PublishedRow], results: Results) -> str:
     if not rows:
         return ""
     titles = ["published", "rate", "metric", "here", "published", "here", "difference", "95 % interval"]
-    body = [_cells(row, results) for row in rows]
+    names = display_names([label for row in rows for label in (row.codec, row.head) if label], results.names)
+    body = [_cells(row, results, names) for row in rows]
     aligned = ("left", "right", "left", "left", "right", "right", "right", "left")
     lines = [str(tabulate(body, titles, tablefmt="simple", disable_numparse=True, colalign=aligned))]
-    definitions = dict.fromkeys((row.reference, row.rate, row.bits) for row in rows)
-    lines += [f"{name}: rates over {rate}, bits: {bits}" for name, rate, bits in definitions]
-    lines += dict.fromkeys(f"{row.reference}: {one_line(row.reason)}" for row in rows if row.reason)
+    for reference in dict.fromkeys(row.reference for row in rows):
+        lines += _notes([row for row in rows if row.reference == reference])
     return "\n".join(lines) + "\n"
 
 
-def _cells(row: PublishedRow, results: Results) -> list[str]:
+def _notes(rows: Sequence[PublishedRow]) -> Iterator[str]:
+    """What the rates of one reference count, what differs from it, and why figures have no number here."""
+    first = rows[0]
+    yield f"{first.reference}: rates over {first.rate}, bits: {first.bits}"
+    parts = [part for row in rows if row.status == "ok" for part in row.reason.split("; ") if part]
+    yield from (f"{first.reference}: {one_line(part)}" for part in dict.fromkeys(parts))
+    if without := [row for row in rows if row.status != "ok"]:
+        reason = without_paths(one_line(without[0].reason))
+        count = f"{len(without)} of {len(rows)} figures have no number here"
+        yield f"{first.reference}: {count}, the first since {reason}"
+
+
+def _cells(row: PublishedRow, results: Results, names: Mapping[str, str]) -> list[str]:
     facts = results.facts_of(row.metric)
     rate = "" if math.isnan(row.published_rate) else f"{row.published_rate:.4f}"
     place = row.here_point or ("" if row.codec == ORIGINAL else "between points")
-    here = " ".join(filter(None, [one_line(row.codec), place, f"by {one_line(row.head)}" if row.head else ""]))
+    head = f"by {one_line(names[row.head])}" if row.head else ""
+    here = " ".join(filter(None, [one_line(names[row.codec]), place, head]))
     start = [f"{row.curve} {row.point}".strip(), rate, facts.title, here, score_text(row.published, facts)]
     if row.status != "ok":
         return [*start, "-", "-", ""]
