@@ -1,4 +1,4 @@
-"""Classifiers of files and of torchvision's zoo: from a file to a ranking, their input, and why they are unavailable."""
+"""Classifiers of files and of torchvision: from a file to a ranking, their input, and why they are unavailable."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_onnx_ranks_classes(tmp_path, side, batch):
     head = HEADS.build(f"onnx_classifier(path={str(path)!r}, classes={classes!r}, crop=16)")
     assert head.available() is None
     found = head.predict([plain((250, 90, 20)), plain((0, 5, 0)), plain((90, 100, 240))])
-    assert [p.ranking[0].tolist() for p in found] == [[0, 3, 1, 2], [3, 1, 2, 0], [2, 1, 0, 3]]
+    assert [p.ranking[0].tolist() for p in found] == [[0, 3, 1, 2], [3, 2, 1, 0], [2, 1, 0, 3]]
     assert found[0].ranking.dtype == np.uint16
     bgr = HEADS.build(f"onnx_classifier(path={str(path)!r}, classes={classes!r}, crop=16, order=bgr)")
     assert bgr.predict([plain((250, 90, 20))])[0].ranking[0, 0] == 2
