@@ -58,7 +58,7 @@ class ObjectCrops:
     of: str = "roadscenes"
     coded: Literal["scene", "crop"] = "scene"
     margin: float = 0.15
-    min_side: int = 16
+    min_side: int = 8
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:

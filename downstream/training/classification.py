@@ -50,7 +50,7 @@ class Classification:
 
     @property
     def source(self) -> str:
-        return f"{self.images} objects of {self.crops.source}"
+        return f"objects cut out of {self.crops.source}"
 
     def build(self, arch: str) -> Network:
         return build(arch, len(self.classes))
@@ -86,7 +86,7 @@ def training_view(crop: Crop, random: np.random.Generator, side: int) -> Tensor:
     height, width = crop.image.shape[:2]
     longer = max(right - left, bottom - top)
     moves = np.round(random.uniform(-_INWARDS, GROWN, 4) * longer).astype(int).tolist()
-    x0, y0 = max(0, left - moves[0]), max(0, top - moves[1])
+    x0, y0 = min(max(0, left - moves[0]), width - 1), min(max(0, top - moves[1]), height - 1)
     x1 = min(width, max(right + moves[2], x0 + _MIN_SIDE))
     y1 = min(height, max(bottom + moves[3], y0 + _MIN_SIDE))
     view = coloured(square_view(crop.image[y0:y1, x0:x1], side), random)

@@ -14,12 +14,14 @@ from hsc.errors import SpecError
 from hsc.weights.fetching import nothing_fetched, unfetched
 
 REGISTRIES: tuple[Any, ...] = (CODECS, HEADS, DATASETS, METRICS, RATES, TASKS)
-ASKS = {"precomputed", "onnx", "tflite", "mmseg", "huggingface", "images", "detectron2"}
+ASKS = {"precomputed", "onnx", "tflite", "mmseg", "huggingface", "images", "folders"}
+ASKS |= {"onnx_classifier", "tflite_classifier", "detectron2"}
 """What needs files of the user's and has no default."""
 INCLUDED = {
     *("avif", "bpg", "cut", "heic", "hsc", "jpeg", "jpeg2000", "jpegxl", "original", "vvc", "webp"),
     *("small", "small_adapted", "segmenter", "segmenter_adapted", "latent_detector", "latent_segmenter", "psnr"),
-    *("roadscenes", "mismatched"),
+    "classifier",
+    *("roadscenes", "mismatched", "object_crops"),
 }
 """What the README calls included, or comes with the packages this project needs."""
 
