@@ -22,6 +22,7 @@ CODECS: Registry[Codec] = Registry("codec", package="benchmarks.codecs", group="
 DATASETS: Registry[Dataset] = Registry("data set", package="benchmarks.datasets", group="hsc.datasets")
 TASKS: Registry[Task] = Registry("task", package="benchmarks.tasks", group="hsc.tasks")
 METRICS: Registry[Metric] = Registry("metric", package="benchmarks.metrics", group="hsc.metrics")
+RATES: Registry[RateDefinition] = Registry("rate definition", package="benchmarks.rates", group="hsc.rates")
 
 
 @runtime_checkable
@@ -124,6 +125,38 @@ class HasLabelMaps(Protocol):
     def label_map(self, index: int) -> SegmentationMap: ...
 
 
+class Region(NamedTuple):
+    """A part of an image in whole pixels, right and bottom exclusive, all of it inside the image."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+@runtime_checkable
+class HasClassLabels(Protocol):
+    """Capability: classification labels."""
+
+    def class_labels(self, index: int) -> npt.NDArray[np.int64]:
+        """The classes in image ``index``, int64 (N,), as indices into the label space: one, that of the whole image;
+        or one for each of its regions, in their order, where the data set ``HasRegions``.
+
+        Raises:
+            AnnotationError: they are missing or damaged.
+        """
+
+
+@runtime_checkable
+class HasRegions(Protocol):
+    """Capability: what is classified are parts of the image, each cut out of it after it was coded."""
+
+    def regions(self, index: int) -> Sequence[Region] | None:
+        """The parts of image ``index``, of which there may be none; None where the data set is so configured that
+        images are taken whole. Raises AnnotationError where they cannot be read.
+        """
+
+
 @runtime_checkable
 class HasRemarks(Protocol):
     """Capability: what a reader of scores must know of its pictures and labels, such as photographs turned against
@@ -184,14 +217,15 @@ class Truth:
 
     coco: for Detections, a COCO-format dict whose categories stand in the order of ``classes``; image i of the run is
     ``coco["images"][i]``. maps: for SegmentationMap, one a image. Annotations and maps may be made when they are asked
-    for, and not kept: go through them once. pseudo: True where these are predictions on
-    originals.
+    for, and not kept: go through them once. labels: for Classification, int64 (N,) a image, one label for each row of
+    its ranking, -1 for those that are not scored. pseudo: True where these are predictions on originals.
     """
 
     image_ids: tuple[str, ...]
     classes: tuple[str, ...]
     coco: Mapping[str, Any] | None = None
     maps: Sequence[SegmentationMap] | None = None
+    labels: Sequence[npt.NDArray[np.int64]] | None = None
     pseudo: bool = False
 
 
@@ -279,6 +313,27 @@ class Counted(Protocol):
 
     def counts(self, truth: Truth, predictions: Sequence[Prediction]) -> npt.NDArray[np.int64]:
         """For figures of the task that names the metric, which knows what they mean. Raises as ``compute`` does."""
+
+
+class RateDefinition(Protocol):
+    """The picture that a file's bits are divided by: a frozen dataclass.
+
+    ``bpp`` is always over the original's pixels; another definition adds a row beside it, for figures of others.
+    """
+
+    metric: ClassVar[str]
+    """The name of its rate in ``scores.csv``; its facts stand in ``benchmarks.stats.metric_facts``."""
+
+    def pixels(self, height: int, width: int) -> int:
+        """The pixels that the file of a picture of this size is divided by, at least 1."""
+
+
+@runtime_checkable
+class LeavesOutScores(Protocol):
+    """Capability of a metric: some of its scores mean nothing for some label spaces, so it does not give them."""
+
+    def left_out(self, classes: Sequence[str]) -> str:
+        """One sentence on which scores it does not give for these classes, and why; empty if it gives all."""
 
 
 class Tally(Protocol):

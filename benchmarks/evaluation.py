@@ -9,9 +9,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmarks.api import CODECS, DATASETS, TASKS, Comparison, Dataset, Metric, ScoreRow, ScoresOriginals
+from benchmarks.api import (
+    CODECS,
+    DATASETS,
+    TASKS,
+    Comparison,
+    Dataset,
+    Metric,
+    RateDefinition,
+    ScoreRow,
+    ScoresOriginals,
+)
 from benchmarks.files.remote_paths import refuse_remote
 from benchmarks.harness.added_metrics import added_metrics
+from benchmarks.harness.added_rates import added_rates
 from benchmarks.harness.cache import Store
 from benchmarks.harness.conditions import HasWorkers
 from benchmarks.harness.config import Config, Overwrite
@@ -61,12 +72,13 @@ def evaluate(
     noise_floor: bool = True,
     match_bpp: Sequence[float] = (),
     metrics: Sequence[str | Metric] = (),
+    rates: Sequence[str | RateDefinition] = (),
     device: str = "cpu",
     **options: Any,
 ) -> Outcome:
     """Run a benchmark: code, decode, let the heads read, score and compare.
 
-    What is None comes from the task's defaults; specs and ready objects may be mixed. The arguments up to ``metrics``
+    What is None comes from the task's defaults; specs and ready objects may be mixed. The arguments up to ``rates``
     are those of ``configure``; device and the others (workers, cache, progress, keep_streams, timeout_s) those of
     ``run``. What was measured before is read from the cache.
 
@@ -88,6 +100,7 @@ def evaluate(
         noise_floor=noise_floor,
         match_bpp=match_bpp,
         metrics=metrics,
+        rates=rates,
     )
     return run(config, device=device, **options)
 
@@ -108,6 +121,7 @@ def configure(
     noise_floor: bool = True,
     match_bpp: Sequence[float] = (),
     metrics: Sequence[str | Metric] = (),
+    rates: Sequence[str | RateDefinition] = (),
 ) -> Config:
     """Turn specs into a Config; ``original`` always comes first, since every table has its ceiling.
 
@@ -117,11 +131,15 @@ def configure(
     match_bpp: bits per pixel at which each codec's points are to lie, in place of its ladder; then there is no floor.
     metrics: scored beside those of the task, on the heads that give what they score; tables show the main score of
     each.
+    rates: definitions of the rate, such as "enlarged(short=800, most=1333)", that stand in ``scores.csv`` beside
+    ``bpp``.
 
     Raises:
-        UsageError: a name or argument is not known, an anchor is none of the codecs, or a metric does not fit the run.
+        UsageError: a name or argument is not known, an anchor is none of the codecs, a metric does not fit the run, or
+        two rates have one name.
     """
-    for name, value in (("codecs", codecs), ("heads", heads), ("anchors", anchors), ("metrics", metrics)):
+    lists = {"codecs": codecs, "heads": heads, "anchors": anchors, "metrics": metrics, "rates": rates}
+    for name, value in lists.items():
         _require_list(name, value)
     job = TASKS.build(task)
     data = _one(DATASETS, job.dataset if dataset is None else dataset)
@@ -155,8 +173,8 @@ def configure(
         if anchors is not None
         else _default_anchors(job.anchors, labels)
     )
-    rates = checked(match_bpp)
-    if named and noise_floor and not rates:
+    matched = checked(match_bpp)
+    if named and noise_floor and not matched:
         last = anchors_of.members(named[-1], labels)[0]
         second = second_ladder(next(c for c in found if c.label == last))
         found += [second] if second else []
@@ -173,10 +191,11 @@ def configure(
         repeats,
         overwrite,
         resamples,
-        rates,
+        matched,
         added,
         names,
         default_heads=heads is None,
+        rates=added_rates(rates),
     )
 
 

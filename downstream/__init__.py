@@ -1,4 +1,4 @@
-"""Heads: detectors, segmenters and fidelity measures. Their results on decoded images are the quality we measure.
+"""Heads: detectors, segmenters, classifiers, fidelity measures. Their results on decoded images are what we measure.
 
 import downstream
 head = downstream.HEADS.build("small")
@@ -14,8 +14,10 @@ from hsc.lazy_exports import lazy_exports
 if TYPE_CHECKING:
     from downstream.api import (
         HEADS,
+        NO_CLASS,
         VOID,
         AdaptedHead,
+        Classification,
         ComparesWithOriginals,
         Detections,
         FeaturePair,
@@ -32,14 +34,17 @@ if TYPE_CHECKING:
         PredictsFromLatents,
         Route,
         SegmentationMap,
+        ranked,
         routes_of,
     )
     from downstream.compatibility import why_not
 
 __all__ = [
     "HEADS",
+    "NO_CLASS",
     "VOID",
     "AdaptedHead",
+    "Classification",
     "ComparesWithOriginals",
     "Detections",
     "FeaturePair",
@@ -56,6 +61,7 @@ __all__ = [
     "PredictsFromLatents",
     "Route",
     "SegmentationMap",
+    "ranked",
     "routes_of",
     "why_not",
 ]

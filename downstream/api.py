@@ -1,8 +1,8 @@
 """The contract of a head: a network that does a machine's task on decoded images, or on a codec's decoded latents.
 
-    image            --ImageHead.predict-----------> Detections | SegmentationMap      (route "image")
-    latents          --LatentHead.predict_latents--> Detections | SegmentationMap      (route "latent")
-    original, image  --FidelityHead.compare--------> Fidelity | FeaturePair            (route "image")
+    image            --ImageHead.predict-----------> Detections | SegmentationMap | Classification   (route "image")
+    latents          --LatentHead.predict_latents--> Detections | SegmentationMap | Classification   (route "latent")
+    original, image  --FidelityHead.compare--------> Fidelity | FeaturePair                          (route "image")
 
 A head answers in its own classes. Files in ``downstream/class_maps`` say how these map onto a data set's classes. Where
 there is no such file, classes of the same name, whatever its spelling, are taken as the same and the run reports it; no
@@ -26,6 +26,8 @@ from hsc.registry import Registry
 
 VOID = 255
 """The label of pixels that are left out of every score."""
+NO_CLASS = 65535
+"""The end of a ranking of classes that holds fewer than others."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,35 @@ class SegmentationMap:
 
 
 @dataclass(frozen=True)
+class Classification:
+    """The classes of one image, or of each of its objects, from the likeliest on.
+
+    ranking: uint16 (N, K), K different indices into the head's classes in each row, the likeliest first. A head gives
+    one row for each image that it is given; a prediction of a scene has a row for each object that was cut out of it.
+    Rows that hold fewer than K classes end in ``NO_CLASS``.
+
+    Raises:
+        ValueError: the ranking has other than two axes.
+    """
+
+    ranking: npt.NDArray[np.uint16]
+
+    def __post_init__(self) -> None:
+        if self.ranking.ndim != 2:
+            raise ValueError(f"a ranking of shape {self.ranking.shape} came, expected (objects, classes)")
+
+
+def ranked(scores: npt.NDArray[Any]) -> Classification:
+    """The ranking of scores (N, C), higher is likelier, logits and probabilities alike; of equal ones the first class
+    leads.
+
+    >>> ranked(np.array([[0.1, 0.7, 0.2]])).ranking.tolist()
+    [[1, 2, 0]]
+    """
+    return Classification(np.argsort(-scores, axis=1, kind="stable").astype(np.uint16))
+
+
+@dataclass(frozen=True)
 class Fidelity:
     """How close one decoded image is to its original, by one fidelity measure.
 
@@ -113,7 +144,7 @@ class FeaturePair:
     decoded: npt.NDArray[np.float32]
 
 
-Prediction: TypeAlias = Detections | SegmentationMap | Fidelity | FeaturePair
+Prediction: TypeAlias = Detections | SegmentationMap | Classification | Fidelity | FeaturePair
 
 
 def arrays_of(prediction: Prediction) -> dict[str, npt.NDArray[Any]]:
@@ -148,6 +179,8 @@ def from_bytes(data: bytes) -> Prediction:
 def _prediction(arrays: dict[str, Any]) -> Prediction:
     if "measure" in arrays:
         return Fidelity(str(arrays["measure"]), arrays["numbers"])
+    if "ranking" in arrays:
+        return Classification(**arrays)
     if "scores" not in arrays:
         kind = FeaturePair if "decoded" in arrays else SegmentationMap
         return kind(**arrays)

@@ -19,6 +19,7 @@ PLUGIN_FOLDERS = (
     "benchmarks.datasets",
     "benchmarks.tasks",
     "benchmarks.metrics",
+    "benchmarks.rates",
     "downstream.heads",
 )
 FLOORS: dict[str, tuple[set[str], ...]] = {
@@ -43,12 +44,12 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
     "benchmarks": (
         {"text", "files"},
         {"api", "imaging", "programs"},
-        {"formats", "learned", "stats"},
+        {"formats", "learned", "stats", "rates"},
         {"codecs", "datasets", "metrics", "harness"},
         {"runs", "conformance", "training_data", "studies", "rivals"},
         {"errors"},
         {"reporting"},
-        {"evaluation", "tasks", "verify", "cache"},
+        {"evaluation", "tasks", "verify", "cache", "recipes"},
         {"advice"},
         {"cli"},
         {"run"},

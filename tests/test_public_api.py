@@ -30,11 +30,11 @@ from benchmarks.runs.rows import read_comparisons, read_scores
 PACKAGES = (benchmarks, downstream, hsc)
 EXPORTED = {
     "benchmarks": """Advice CODECS DATASETS METRICS TASKS advise Comparison Config Dataset Difference HasBoxes
-        HasLabelMaps HasMasks Metric MetricFacts Outcome Resampled Sample SavedRun Score ScoreRow Task Truth __version__
-        bd_metric bd_rate configure evaluate load run_config""",
-    "downstream": """HEADS VOID AdaptedHead ComparesWithOriginals Detections FeaturePair Fidelity FidelityHead
-        GivesMasks Head ImageHead LabelSpace LatentHead Masks Prediction PredictsFromImages PredictsFromLatents Route
-        SegmentationMap routes_of why_not""",
+        HasClassLabels HasLabelMaps HasMasks HasRegions Metric MetricFacts Outcome Region Resampled Sample SavedRun
+        Score ScoreRow Task Truth __version__ bd_metric bd_rate configure evaluate load run_config""",
+    "downstream": """HEADS NO_CLASS VOID AdaptedHead Classification ComparesWithOriginals Detections FeaturePair
+        Fidelity FidelityHead GivesMasks Head ImageHead LabelSpace LatentHead Masks Prediction PredictsFromImages
+        PredictsFromLatents Route SegmentationMap ranked routes_of why_not""",
     "hsc": """AnnotationError BitstreamError Codec CodecError DataError DataOnly DecodesLatents DownloadError Edits
         EstimatesBits HeadError HscCodec HscError Image ImageError Info LatentSpec Latents LayerInfo Layered PluginError
         ProcessError Ranged ResultsError SpecError Staged StagedEncoding StagedLatents UnavailableError UnknownNameError

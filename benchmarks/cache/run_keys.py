@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.harness.keys import key_of, prediction_key, stream_key
+from benchmarks.harness.keys import key_of, prediction_key, read_keys, stream_key
 from benchmarks.runs import run_json
 from hsc.errors import ResultsError, UsageError
 
@@ -36,6 +36,8 @@ def keys_of_run(folder: Path) -> Iterator[str]:
     pixels = about["dataset"].get("pixels_sha256") or []
     for number, cell in about["cells"].items():
         keys = [stream_key(sha256, cell["codec"]) for sha256 in pixels]
+        if "head" in cell and cell.get("regions"):
+            keys = [*read_keys(keys, about["dataset"].get("regions_sha256", ()))]
         if "head" in cell:
             keys = [prediction_key(key, cell.get("route", "image"), cell["head"]) for key in keys]
         if key_of(keys)[:12] != number:  # the id of a cell is a hash of its keys

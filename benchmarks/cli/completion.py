@@ -21,7 +21,7 @@ EXAMPLES = """
 The script holds the names of the plug-ins that are installed now; print it again when that changes."""
 _SHELLS = ("bash", "zsh", "tcsh")
 _NAMES = {"--codec": "codecs", "--anchor": "codecs", "--require": "codecs", "--against": "codecs"} | {
-    f"--{kind}": f"{kind}s" for kind in ("head", "dataset", "task", "metric")
+    f"--{kind}": f"{kind}s" for kind in ("head", "dataset", "task", "metric", "rate")
 }
 """Options that take a plug-in, and its kind."""
 

@@ -20,7 +20,7 @@ from benchmarks.harness.guard import why
 from benchmarks.harness.head_calls import ask
 from benchmarks.imaging.image_arrays import require_image
 from benchmarks.runs.environment import PACKAGES, environment, version
-from downstream.api import HEADS, Detections, FeaturePair, Fidelity, Route, routes_of
+from downstream.api import HEADS, Classification, Detections, FeaturePair, Fidelity, Route, routes_of
 from downstream.compatibility import why_not_latents
 from hsc.api import DecodesLatents, Image, Latents
 from hsc.errors import HscError, SpecError, UnavailableError
@@ -135,6 +135,8 @@ def _read(head: Any, route: Route) -> str:
     source = f"{SIDE}x{SIDE}" if route == "image" else f"latents of {SIDE}x{SIDE}"
     if isinstance(answer, Detections):
         return f"{source}: {len(answer.scores)} boxes in {took}"
+    if isinstance(answer, Classification):
+        return f"{source}: {answer.ranking.shape[1]} classes ranked in {took}"
     if isinstance(answer, Fidelity | FeaturePair):
         return f"{source} compared with itself in {took}"
     if answer.labels.shape != image.shape[:2]:

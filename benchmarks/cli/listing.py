@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.api import CODECS, DATASETS, METRICS, TASKS
+from benchmarks.api import CODECS, DATASETS, METRICS, RATES, TASKS
 from benchmarks.cli.command import DONE, new_parser, run
 from benchmarks.cli.options import add_codec_file, load_codec_files
 from benchmarks.cli.plugin_text import plugin_text, required
@@ -25,6 +25,7 @@ REGISTRIES: dict[str, Registry[Any]] = {
     "datasets": DATASETS,
     "tasks": TASKS,
     "metrics": METRICS,
+    "rates": RATES,
 }
 
 EXAMPLES = """

@@ -23,6 +23,7 @@ COMMANDS = {
     "run": Command("run", "encode a data set with codecs, score heads on it, write tables, figures and the page"),
     "advise": Command("advise", "find for each codec the smallest setting that keeps enough of a head's score"),
     "list": Command("listing", "list the plug-ins of a kind: codecs, heads, datasets, tasks, metrics"),
+    "recipes": Command("recipes", "list runs that repeat published measurements, and fetch the files they need"),
     "verify": Command("verify", "check that a finished run's numbers follow from its records and bitstreams"),
     "rerun": Command("rerun", "repeat a finished run with its own settings, and compare the numbers"),
     "compare": Command("compare", "compare the numbers of two finished runs, cell by cell"),

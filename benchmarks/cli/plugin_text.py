@@ -10,8 +10,8 @@ import typing
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from benchmarks.api import TASKS, HasBoxes, HasLabelMaps, ScoresOriginals, Task
-from downstream.api import Detections, SegmentationMap
+from benchmarks.api import TASKS, HasBoxes, HasClassLabels, HasLabelMaps, ScoresOriginals, Task
+from downstream.api import Classification, Detections, SegmentationMap
 from hsc.registry import Registry, Spec, format_value
 
 _REQUIRED = "(required)"
@@ -137,10 +137,10 @@ def _choice(cls: Any, given: dict[str, Any]) -> dict[str, Any]:
 
 def _task(kind: str, cls: Any, name: str) -> str:
     """A task that the plug-in can be used in; empty where any will do."""
-    if kind == "codecs":
+    if kind in ("codecs", "rates"):
         return ""
     if kind == "datasets":
-        wanted = [(HasBoxes, Detections), (HasLabelMaps, SegmentationMap)]
+        wanted = [(HasBoxes, Detections), (HasLabelMaps, SegmentationMap), (HasClassLabels, Classification)]
         outputs: list[type] = [output for has, output in wanted if issubclass(cls, has)]
     else:
         outputs = [cls.output] if isinstance(cls.output, type) else []

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.api import DATASETS
-from benchmarks.cli import command, run_file
+from benchmarks.cli import command, run_file, run_recipe
 from benchmarks.cli.command import DONE, FAILED
 from benchmarks.cli.options import codecs_with_files, executor, load_codec_files
 from benchmarks.cli.run_parser import parser
@@ -42,9 +42,12 @@ def _work(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         sys.stdout.write(listing(REGISTRIES[options.listed]))
         return DONE
     settings = run_file.given(arguments)
-    if options.config is None:
+    if options.config is None and options.recipe is None:
         return repeatable(options, settings, arguments)
-    settings = {**run_file.read(options.config), **settings}
+    if options.config is not None:
+        settings = {**run_file.read(options.config), **settings}
+    if name := settings.get("recipe"):
+        settings = {**run_recipe.settings_of(name), **settings}
     arguments = run_file.arguments_of(settings)
     check_arguments(arguments)
     return repeatable(run_file.options_of(settings), settings, arguments)
@@ -105,6 +108,8 @@ def folder_of(options: argparse.Namespace, config: Config) -> Path:
 
     if options.out:
         return Path(options.out)
+    if options.recipe and not options.name:
+        return Path("results/runs") / Path(options.recipe).stem
     name = registered_name(config.task)
     if config.dataset != DATASETS.build(config.task.dataset):
         name += f"-{registered_name(config.dataset)}"
@@ -138,6 +143,8 @@ def _benchmark(options: argparse.Namespace, settings: str, arguments: Sequence[s
     from benchmarks.runs import saved_images
 
     started = time.monotonic()
+    if options.recipe and (code := run_recipe.stopped_by_needs(options)) is not None:
+        return code
     config = _config(options)
     gallery.check_images(options.gallery)
     if options.save_images:
@@ -148,7 +155,7 @@ def _benchmark(options: argparse.Namespace, settings: str, arguments: Sequence[s
         return preview(config, options, progress, _warn)
     folder = folder_of(options, config)
     _prepare(folder, options, config)
-    with executor(options) as workers:
+    with executor(options) as workers, run_recipe.fetching(options):
         outcome = evaluation.run(
             config,
             device=options.device,
@@ -170,6 +177,8 @@ def _benchmark(options: argparse.Namespace, settings: str, arguments: Sequence[s
     for line in outcome.failed:
         sys.stderr.write(f"failed: {one_line(line)}\n")
     sys.stderr.flush()
+    if options.recipe:
+        sys.stdout.write(run_recipe.compared(options.recipe, outcome.results, folder))
     sys.stdout.write(ending(outcome, folder, full=options.table == "full"))
     sys.stdout.flush()
     sys.stderr.write(f"{time.monotonic() - started:.0f} s\n")
@@ -201,4 +210,5 @@ def _config(options: argparse.Namespace) -> Config:
         noise_floor=not options.no_noise_floor,
         match_bpp=options.match_bpp,
         metrics=options.metric,
+        rates=options.rate,
     )

@@ -100,15 +100,24 @@ def read(path: Path) -> dict[str, Any]:
         raise UsageError(
             f"the settings {path} are no TOML: {error}; texts stand in quotes and lists in brackets, as in {example}"
         ) from error
+    return checked(values, f"{path}")
+
+
+def checked(values: Settings, where: str) -> dict[str, Any]:
+    """The values of a file of TOML as settings. where: names the file in messages.
+
+    Raises:
+        UsageError: a name is unknown, or a value of the wrong type.
+    """
     known = options()
-    settings = {}
+    settings: dict[str, Any] = {}
     for key, value in values.items():
         name = key.replace("_", "-")
         if name not in known:
-            raise UsageError(f"{path}: {_unknown(key, name, known, table=isinstance(value, dict))}")
+            raise UsageError(f"{where}: {_unknown(key, name, known, table=isinstance(value, dict))}")
         if name in settings:
-            raise UsageError(f"{path}: {name} stands there twice, with '-' and with '_'; leave one out")
-        settings[name] = _checked(f"{path}: {key}", known[name], value)
+            raise UsageError(f"{where}: {name} stands there twice, with '-' and with '_'; leave one out")
+        settings[name] = _checked(f"{where}: {key}", known[name], value)
     return settings
 
 

@@ -42,6 +42,8 @@ EXAMPLES = """
   hsc-bench run --config run.toml --limit 8
       the settings of a file: each option by its long name, lists as arrays, as in codec = ["jpeg", "vvc"]; options on
       the line win. Each run's folder holds its own run.toml, which hsc-bench rerun repeats
+  hsc-bench run --recipe coco-det --dry-run
+      a published measurement repeated: what it needs, what of that is here, and how to get the rest
   hsc-bench run --codec hsc --codec 'vvc(preset=medium, name="VVC, medium")'
       name= in a codec or a head is how the page and the curves call it; files keep the spec
   hsc-bench run --keep-predictions --out results/mine
@@ -70,6 +72,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="TOML",
         type=Path,
         help="read options from a file: long names as keys, lists as arrays; options on the line win",
+    )
+    parser.add_argument(
+        "--recipe",
+        metavar="NAME",
+        help="repeat a published measurement: options from a recipe, or from one of your own in TOML; hsc-bench "
+        "recipes lists them",
     )
     _add_subject(parser.add_argument_group("what to run"))
     add_execution(parser.add_argument_group("how to run it"))
@@ -103,6 +111,14 @@ def _add_subject(group: argparse._ArgumentGroup) -> None:
         action="append",
         default=[],
         help="a metric beside those of the task; may be repeated (hsc-bench run --list metrics shows them)",
+    )
+    group.add_argument(
+        "--rate",
+        metavar="SPEC",
+        action="append",
+        default=[],
+        help="a definition of the rate that stands in scores.csv beside bpp, such as enlarged(short=800, most=1333), "
+        "for figures of others; may be repeated (hsc-bench list rates shows them)",
     )
     group.add_argument(
         "--route",

@@ -213,7 +213,10 @@ def leaves_its_inputs_alone(metric: Any) -> None:
 
 def _same_truth(truth: Truth, before: Truth) -> bool:
     maps, maps_before = (list(one.maps) if one.maps is not None else [] for one in (truth, before))
-    return replace(truth, maps=None) == replace(before, maps=None) and all(map(_same, maps, maps_before))
+    labels, labels_before = (list(one.labels) if one.labels is not None else [] for one in (truth, before))
+    same_labels = all(map(np.array_equal, labels, labels_before))
+    plain, plain_before = (replace(one, maps=None, labels=None) for one in (truth, before))
+    return plain == plain_before and same_labels and all(map(_same, maps, maps_before))
 
 
 def _same(one: Prediction, other: Prediction) -> bool:
@@ -258,8 +261,8 @@ def refuses_what_does_not_fit(metric: Any) -> None:
             "a prediction too few": (truth, answers[1:]),
             f"a {type(other).__name__} among its predictions": (truth, [*answers[1:], other]),
         }
-        if truth.coco is not None or truth.maps is not None:
-            wrong["a truth without labels"] = (replace(truth, coco=None, maps=None), answers)
+        if truth.coco is not None or truth.maps is not None or truth.labels is not None:
+            wrong["a truth without labels"] = (replace(truth, coco=None, maps=None, labels=None), answers)
         for what, arguments in wrong.items():
             _demand_refused(lambda arguments=arguments: metric.compute(*arguments), what)
 

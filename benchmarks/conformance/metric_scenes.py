@@ -3,6 +3,7 @@
 metric.output   scenes
 Detections      rectangles of two classes, with masks; a third class never occurs
 SegmentationMap maps of two classes and void; a third class never occurs
+Classification  two to four objects an image, of two of seven classes; some images have objects that are not scored
 Fidelity        one scene for each score of the metric, which is the measure of its answers
 FeaturePair     features of four patches an image
 """
@@ -18,7 +19,17 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import Metric, MetricFacts, Truth
-from downstream.api import HEADS, VOID, Detections, FeaturePair, Fidelity, Prediction, SegmentationMap
+from downstream.api import (
+    HEADS,
+    NO_CLASS,
+    VOID,
+    Classification,
+    Detections,
+    FeaturePair,
+    Fidelity,
+    Prediction,
+    SegmentationMap,
+)
 from downstream.ops.masks import pack
 
 IMAGES = 12
@@ -46,6 +57,7 @@ def scenes(metric: Metric) -> list[Scene]:
     makers: dict[type[Prediction], Callable[[Metric], list[Scene]]] = {
         Detections: lambda _: [_boxes()],
         SegmentationMap: lambda _: [_maps()],
+        Classification: lambda _: [_rankings()],
         Fidelity: _fidelities,
         FeaturePair: lambda _: [_features()],
     }
@@ -56,7 +68,9 @@ def picked(truth: Truth, images: Sequence[int]) -> Truth:
     """The truth of some of the images, in this order; an image that is named twice stands twice."""
     ids = tuple(f"{truth.image_ids[image]}-{place}" for place, image in enumerate(images))
     maps = None if truth.maps is None else [truth.maps[image] for image in images]
-    return replace(truth, image_ids=ids, maps=maps, coco=None if truth.coco is None else _picked(truth.coco, images))
+    labels = None if truth.labels is None else [truth.labels[image] for image in images]
+    coco = None if truth.coco is None else _picked(truth.coco, images)
+    return replace(truth, image_ids=ids, maps=maps, labels=labels, coco=coco)
 
 
 def _picked(coco: Mapping[str, Any], images: Sequence[int]) -> dict[str, Any]:
@@ -146,6 +160,21 @@ def _maps() -> Scene:
         damaged.append(SegmentationMap(guess))
     empty = [SegmentationMap(np.full_like(one.labels, VOID)) for one in true]
     return Scene(Truth(_ids(), CLASSES, maps=true), true, damaged, empty)
+
+
+def _rankings() -> Scene:
+    random = np.random.default_rng(4)
+    classes = (*CLASSES, *(f"further-{number}" for number in range(4)))
+    true, perfect, damaged, empty = [], [], [], []
+    for image in range(IMAGES):
+        labels = random.integers(0, 2, 2 + image % 3)
+        ranking = np.stack([random.permutation(len(classes)) for _ in labels]).astype(np.uint16)
+        right = np.stack([np.roll(np.arange(len(classes)), -label) for label in labels]).astype(np.uint16)
+        true.append(np.where(np.arange(len(labels)) < 1 + image % 4, labels, -1))
+        perfect.append(Classification(right))
+        damaged.append(Classification(np.where(random.random((len(labels), 1)) < 0.4, ranking, right)))
+        empty.append(Classification(np.full((len(labels), 1), NO_CLASS, np.uint16)))
+    return Scene(Truth(_ids(), classes, labels=true), perfect, damaged, empty)
 
 
 def _fidelities(metric: Metric) -> list[Scene]:

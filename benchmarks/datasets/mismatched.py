@@ -1,6 +1,7 @@
 """A control experiment: a data set in which each image has the labels of another image.
 
-A head's predictions on one image are scored against the labels of the next image of the same size. Heads that use their
+A head's predictions on one image are scored against the labels of the next image of the same size, or against class
+labels in an order that is drawn at random. Heads that use their
 input fall to chance, and the remaining score is the value of knowing only the data set. Images, and so streams and
 predictions, are those of the data set itself: after a run on that, nothing is coded or predicted again.
 """
@@ -12,7 +13,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from benchmarks.api import DATASETS, Dataset, HasBoxes, HasLabelMaps, HasMasks, HasRemarks, Sample
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.api import (
+    DATASETS,
+    Dataset,
+    HasBoxes,
+    HasClassLabels,
+    HasLabelMaps,
+    HasMasks,
+    HasRegions,
+    HasRemarks,
+    Region,
+    Sample,
+)
 from benchmarks.programs.data_only import why_not_spec
 from downstream.api import LabelSpace, Prediction, SegmentationMap
 from hsc.errors import DataError
@@ -23,7 +38,9 @@ from hsc.weights.fetching import Fetches, unfetched
 @DATASETS.register("mismatched", aliases=("shuffled_labels",))
 @dataclass(frozen=True)
 class Mismatched:
-    """Each image with the labels of the next image of its size. of: the data set."""
+    """Each image with the labels of the next image of its size, or with class labels in another order. of: the data
+    set.
+    """
 
     of: str = "roadscenes"
 
@@ -100,6 +117,20 @@ class Mismatched:
                 return candidate
         raise DataError(f"image {index} of {self.of} is the only one of {shape}; no other's labels fit it")
 
+    def regions(self, index: int) -> Sequence[Region] | None:
+        """The regions of the data set itself: crops are its own, and only their classes are another's."""
+        dataset = _built(self.of)
+        return dataset.regions(index) if isinstance(dataset, HasRegions) else None
+
+    def class_labels(self, index: int) -> npt.NDArray[np.int64]:
+        """As many class labels as the image has, out of those of all images in an order that is drawn once: data sets
+        often stand in the order of their classes, so the next image's label would mostly be right.
+
+        Raises:
+            DataError: the data set has no class labels.
+        """
+        return _shuffled_labels(self.of)[index]
+
     def remarks(self, indices: Sequence[int]) -> Sequence[str]:
         """The remarks of the data set itself."""
         dataset = _built(self.of)
@@ -140,6 +171,17 @@ def _next_of_size(sizes_hw: Sequence[tuple[int, int]], name: str) -> list[int]:
         for index, next_index in zip(indices, [*indices[1:], indices[0]], strict=True):
             following[index] = next_index
     return following
+
+
+@functools.lru_cache(maxsize=4)
+def _shuffled_labels(of: str) -> list[npt.NDArray[np.int64]]:
+    """The class labels of all images in another order, cut into parts as long as those of each image."""
+    dataset = _built(of)
+    if not isinstance(dataset, HasClassLabels):
+        raise DataError(f"{of} has no class labels")
+    labels = [dataset.class_labels(index) for index in range(len(dataset))]
+    ends = np.cumsum([len(of_image) for of_image in labels])
+    return np.split(np.random.default_rng(0).permutation(np.concatenate(labels)), ends[:-1])
 
 
 @functools.lru_cache(maxsize=4)

@@ -67,14 +67,21 @@ def rate_rows(plan: Plan, cell: Cell, store: Store, bootstrap: Bootstrap) -> lis
     source = [image.pixels.source_bytes for image in plan.images]
     if cell.curve == plan.config.curves[0].label and all(s is not None for s in source):
         numbers["source_bpp"] = 8 * sum(s for s in source if s is not None) / pixels
-    rates = bootstrap.rate([r.size_bytes for r in records], [h * w for h, w in (r.image_hw for r in records)])
-    bootstrap.rates[*ladder_of(plan, cell.curve), cell.point] = rates
-    low, high, _ = interval(rates)
+    sizes = [r.size_bytes for r in records]
+    resampled = {"bpp": bootstrap.rate(sizes, [h * w for h, w in (r.image_hw for r in records)])}
+    bootstrap.rates[*ladder_of(plan, cell.curve), cell.point] = resampled["bpp"]
+    for definition in plan.config.rates:
+        areas = [definition.pixels(*r.image_hw) for r in records]
+        numbers[definition.metric] = 8 * size / sum(areas)
+        resampled[definition.metric] = bootstrap.rate(sizes, areas)
     rows = [
         row_of(plan, cell.curve, cell.point, cell.id, metric=metric, value=value, unit=STREAM_FACTS[metric].unit)
         for metric, value in numbers.items()
     ]
-    rows = [replace(row, low=low, high=high, reason=bootstrap.reason) if row.metric == "bpp" else row for row in rows]
+    for number, row in enumerate(rows):
+        if row.metric in resampled:
+            low, high, _ = interval(resampled[row.metric])
+            rows[number] = replace(row, low=low, high=high, reason=bootstrap.reason)
     rows += [
         time
         for kind in ("encode_s", "decode_s")

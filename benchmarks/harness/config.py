@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import Literal
 
-from benchmarks.api import METRICS, Dataset, Metric, Task
+from benchmarks.api import METRICS, Dataset, Metric, RateDefinition, Task
 from benchmarks.harness.operating_points import Curve
 from benchmarks.harness.readers import Reader
 from benchmarks.stats.design import Design, Ladder
@@ -25,7 +25,8 @@ class Config:
     bootstrap. repeats: how often a time is taken, of which the median is kept. resamples: of the bootstrap, 0 for no
     intervals. match_bpp: bits per pixel at which curves are to have their points, empty for their ladders. metrics:
     those added to the task's own. names: (label, name) of codecs and heads that were given a name for people to read,
-    which decides no number. default_heads: whether the readers are the task's own, since no head was named.
+    which decides no number. default_heads: whether the readers are the task's own, since no head was named. rates:
+    definitions of the rate that stand beside ``bpp``.
     """
 
     task: Task
@@ -42,6 +43,7 @@ class Config:
     metrics: tuple[Metric, ...] = ()
     names: tuple[tuple[str, str], ...] = ()
     default_heads: bool = False
+    rates: tuple[RateDefinition, ...] = ()
 
     @functools.cached_property
     def all_metrics(self) -> tuple[Metric, ...]:

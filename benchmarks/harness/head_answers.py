@@ -8,7 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.text import one_line
-from downstream.api import VOID, Detections, FeaturePair, Fidelity, Prediction, SegmentationMap
+from downstream.api import (
+    NO_CLASS,
+    VOID,
+    Classification,
+    Detections,
+    FeaturePair,
+    Fidelity,
+    Prediction,
+    SegmentationMap,
+)
 from downstream.ops.masks import why_damaged
 from hsc.errors import HeadError
 
@@ -33,6 +42,8 @@ def checked_prediction(prediction: Any, head: Any, image_hw: tuple[int, int]) ->
         return _checked_boxes(prediction, len(head.label_space.classes), image_hw)
     if isinstance(prediction, SegmentationMap):
         return _checked_map_of_classes(prediction, len(head.label_space.classes), image_hw)
+    if isinstance(prediction, Classification):
+        return _checked_ranking(prediction, len(head.label_space.classes))
     if isinstance(prediction, Fidelity):
         return _checked_fidelity(prediction, head)
     if isinstance(prediction, FeaturePair):
@@ -119,6 +130,20 @@ def _checked_map_of_classes(answer: SegmentationMap, classes: int, image_hw: tup
         came = f"{labels.dtype} {labels.shape}" if isinstance(labels, np.ndarray) else type(labels).__name__
         raise HeadError(f"the head's map came as {came}, expected uint8 {tuple(image_hw)}, the image's size")
     _check_labels(labels[labels != VOID], classes)
+    return answer
+
+
+def _checked_ranking(answer: Classification, classes: int) -> Classification:
+    ranking = _numbers(answer.ranking, "ranking", "iu", 2)
+    if ranking.dtype != np.uint16 or len(ranking) != 1 or not ranking.shape[1]:
+        raise HeadError(
+            f"the head's ranking of one image came as {ranking.dtype} {ranking.shape}, expected uint16 (1, K); "
+            f"downstream.ranked makes it from scores"
+        )
+    labels = ranking[ranking != NO_CLASS]
+    _check_labels(labels, classes)
+    if len(np.unique(labels)) < len(labels):
+        raise HeadError("a class stands twice in the head's ranking of one image, expected each once")
     return answer
 
 

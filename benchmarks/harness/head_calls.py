@@ -1,35 +1,82 @@
 """Calling a head: its input lent to it, its answers checked.
 
 inputs, originals --lent as copies--> predict | predict_latents | compare --checked--> predictions
+images, regions --cut out--> crops, which are the inputs of classifiers; the predictions of one image's are put together
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.api import Region
 from benchmarks.harness.guard import guarded, lent
 from benchmarks.harness.head_answers import checked_prediction
-from downstream.api import Prediction, Route, sees_originals
+from downstream.api import Classification, Prediction, Route, sees_originals
 from hsc.api import Image
 from hsc.errors import HeadError
 
+Regions = Sequence[tuple[Region, ...] | None]
+"""The regions of each image, None for one that is taken whole."""
 
-def ask(head: Any, route: Route, inputs: Sequence[Any], originals: Sequence[Image]) -> list[Prediction]:
+
+class CutOut(NamedTuple):
+    """The inputs of a classifier. inputs: whole images and crops, in order. counts: how many belong to each image, None
+    for one that is taken whole.
+    """
+
+    inputs: list[Any]
+    counts: list[int | None]
+
+    def put_together(self, predictions: Sequence[Prediction]) -> list[Prediction]:
+        """One prediction for each image from those for its crops."""
+        left, together = list(predictions), []
+        for count in self.counts:
+            own, left = left[: 1 if count is None else count], left[1 if count is None else count :]
+            together.append(own[0] if count is None else _stacked(own))
+        return together
+
+
+def _stacked(rows: Sequence[Prediction]) -> Classification:
+    """The rankings of an image's crops as those of the image."""
+    rankings = [row.ranking for row in rows if isinstance(row, Classification)]
+    return Classification(np.concatenate(rankings) if rankings else np.zeros((0, 0), np.uint16))
+
+
+def cut_out(head: Any, inputs: Sequence[Any], regions: Regions) -> CutOut:
+    """What a head is given of some images: crops of their regions if it classifies, else the inputs as they are."""
+    if head.output is not Classification or not any(of_image is not None for of_image in regions):
+        return CutOut(list(inputs), [None] * len(inputs))
+    given: list[Any] = []
+    for image, of_image in zip(inputs, regions, strict=True):
+        given += [image] if of_image is None else [_part(image, region) for region in of_image]
+    return CutOut(given, [None if of_image is None else len(of_image) for of_image in regions])
+
+
+def _part(image: Image, region: Region) -> Image:
+    left, top, right, bottom = region
+    return np.ascontiguousarray(image[top:bottom, left:right])
+
+
+def ask(
+    head: Any, route: Route, inputs: Sequence[Any], originals: Sequence[Image], regions: Regions = ()
+) -> list[Prediction]:
     """A head's predictions on decoded images or latents, each checked.
 
     inputs: decoded images, or latents on the latent route. originals: the images before coding, for heads that compare
-    the two; empty for others.
+    the two; empty for others. regions: of each image, for heads that classify; empty where images are taken whole.
 
     Raises:
         HscError: the head raised something itself, or wrote into its input.
         HeadError: it gave another number of predictions than inputs came, or one that cannot be scored.
     """
-    with lent_to(head, inputs, originals) as (own_inputs, own_originals):
-        return checked_predictions(guarded(called, head, route, own_inputs, own_originals), head, inputs)
+    cut = cut_out(head, inputs, regions or [None] * len(inputs))
+    with lent_to(head, cut.inputs, originals) as (own_inputs, own_originals):
+        answers = guarded(called, head, route, own_inputs, own_originals) if cut.inputs else []
+    return cut.put_together(checked_predictions(answers, head, cut.inputs))
 
 
 def called(head: Any, route: Route, inputs: Sequence[Any], originals: Sequence[Image]) -> Any:

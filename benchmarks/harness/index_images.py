@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from benchmarks.api import Dataset, LoadsImages
+from benchmarks.api import Dataset, HasRegions, LoadsImages, Region
 from benchmarks.harness.cache import Store
 from benchmarks.harness.config import Config
 from benchmarks.harness.dataset_answers import checked_ids, checked_sample
@@ -20,6 +20,7 @@ from benchmarks.harness.progress import Progress
 from benchmarks.harness.worker import step
 from benchmarks.imaging.image_arrays import pixels_sha256
 from benchmarks.text import one_line
+from downstream.api import Classification
 from hsc.errors import DataError, HscError
 
 
@@ -88,7 +89,33 @@ def index_images(config: Config, store: Store, executor: Executor, progress: Pro
             f"{len(reasons)} of {len(indices)} images do not load, so no score over all of them exists: "
             f"{'; '.join(sorted(reasons)[:3])}"
         )
-    return [IndexedImage(i, ids[i], known[ids[i]]) for i in indices]
+    classify = any(reader.head.output is Classification for reader in config.readers)
+    regions = regions_of(config.dataset, indices, [known[ids[i]] for i in indices]) if classify else {}
+    return [IndexedImage(i, ids[i], known[ids[i]], regions.get(i)) for i in indices]
+
+
+def regions_of(dataset: Dataset, indices: Sequence[int], pixels: Sequence[Pixels]) -> dict[int, tuple[Region, ...]]:
+    """The regions of images by their index; none of a data set whose images are taken whole.
+
+    Raises:
+        DataError: a region is empty, or reaches beyond its image.
+    """
+    if not isinstance(dataset, HasRegions):
+        return {}
+    regions: dict[int, tuple[Region, ...]] = {}
+    for index, of_image in zip(indices, pixels, strict=True):
+        found = guarded(dataset.regions, index)
+        if found is None:
+            continue
+        regions[index] = tuple(Region(*map(int, region)) for region in found)
+        height, width = of_image.image_hw
+        for left, top, right, bottom in regions[index]:
+            if not (0 <= left < right <= width and 0 <= top < bottom <= height):
+                raise DataError(
+                    f"a region of image {index} runs from ({left}, {top}) to ({right}, {bottom}), the image has "
+                    f"{width}x{height} pixels; expected a part of it that is not empty"
+                )
+    return regions
 
 
 def _jobs(dataset: Dataset, image_ids: dict[int, str]) -> Iterator[Indexing]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from benchmarks.api import Region
+
 
 @dataclass(frozen=True)
 class Pixels:
@@ -20,8 +22,11 @@ class Pixels:
 
 @dataclass(frozen=True)
 class IndexedImage:
-    """One image of a run. index: its place in the data set. image_id: its name there."""
+    """One image of a run. index: its place in the data set. image_id: its name there. regions: the parts of it that
+    are classified one by one, None where images are taken whole.
+    """
 
     index: int
     image_id: str
     pixels: Pixels
+    regions: tuple[Region, ...] | None = None

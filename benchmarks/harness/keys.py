@@ -154,6 +154,25 @@ def prediction_keys(streams: Sequence[str], route: str, head: Mapping[str, Any])
     return Keys(streams, "stream", {"route": route, "head": head})
 
 
+def regions_sha256(regions: Sequence[Sequence[int]] | None) -> str:
+    """The hash of the regions that are cut out of an image, in hex; empty where it is taken whole."""
+    return "" if regions is None else key_of([list(region) for region in regions])
+
+
+def read_keys(streams: Sequence[str], regions: Sequence[str]) -> Sequence[str]:
+    """What a classifier reads of each image, as its prediction keys take it: the stream, with the regions that are cut
+    out of it; the streams alone where images are taken whole.
+
+    regions: the hashes of each image's, as ``regions_sha256`` gives them; empty where no image has any.
+    """
+    if not any(regions):
+        return streams
+    return [
+        key_of({"stream": key, "regions": sha256}) if sha256 else key
+        for key, sha256 in zip(streams, regions, strict=True)
+    ]
+
+
 def stream_key(pixels: str, codec: Mapping[str, Any]) -> str:
     """The key of one image's stream. Arguments as of ``stream_keys``."""
     return stream_keys([pixels], codec)[0]

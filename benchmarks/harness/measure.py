@@ -20,7 +20,7 @@ from benchmarks.harness.codec_answers import checked_image, checked_latents, che
 from benchmarks.harness.conditions import machine
 from benchmarks.harness.dataset_answers import checked_sample
 from benchmarks.harness.guard import guarded, lent, why
-from benchmarks.harness.head_calls import called, checked_predictions, lent_to
+from benchmarks.harness.head_calls import called, checked_predictions, cut_out, lent_to
 from benchmarks.harness.jobs import Answer, Job, Reading
 from benchmarks.harness.operating_points import curve_label
 from benchmarks.harness.readers import Reader
@@ -182,7 +182,10 @@ def _read(job: Job, reader: Reader, answers: list[Answer], inputs: list[Any]) ->
     """A reader's predictions on a batch, packed after the clock has stopped; each has an equal share of the time."""
     head, route = reader.head, reader.route
     originals = [_original(job, answer) for answer in answers] if sees_originals(head) else []
-    with lent_to(head, inputs, originals) as (own_inputs, own_originals):
+    cut = cut_out(head, inputs, [answer.item.image.regions for answer in answers])
+    if not cut.inputs:  # images without a region: there is nothing to ask and nothing to time
+        return [Reading(to_bytes(prediction)) for prediction in cut.put_together([])]
+    with lent_to(head, cut.inputs, originals) as (own_inputs, own_originals):
         call = f"{head!r} {route} {current_device()}"
         if call not in _warm:
             called(head, route, own_inputs[:1], own_originals[:1])
@@ -191,5 +194,5 @@ def _read(job: Job, reader: Reader, answers: list[Answer], inputs: list[Any]) ->
         predictions, head_s = _steady(lambda: called(head, route, own_inputs, own_originals), job.repeats)
     return [
         Reading(to_bytes(prediction), head_s / len(inputs))
-        for prediction in checked_predictions(predictions, head, inputs)
+        for prediction in cut.put_together(checked_predictions(predictions, head, cut.inputs))
     ]

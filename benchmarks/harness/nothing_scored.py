@@ -8,16 +8,23 @@ from collections.abc import Iterator, Sequence
 from benchmarks.api import Control, Counts, ScoreRow
 from benchmarks.harness.plan import Plan
 from benchmarks.harness.readers import Reader
-from benchmarks.harness.truth import labels_of
-from downstream.api import SegmentationMap
+from benchmarks.harness.truth import labels_of, scored_classes
+from downstream.api import Classification, SegmentationMap
 
 MIN_SCORE = 0.02
 """A main score, of 1, below which a head counts as scoring about nothing."""
+
+NEAR_CHANCE = 1.2
+"""Of classifications: how many times the accuracy of guessing that is."""
 
 _BOXES = (
     "boxes decoded twice or not at all (its format), class names in another order, another class map, blue taken for "
     "red, another normalisation than it was trained with, photographs turned against their labels, a high score "
     "threshold"
+)
+_CLASSES = (
+    "class names in another order, another class map, a background that is counted or not, blue taken for red, another "
+    "normalisation or input size than it was trained with"
 )
 _MAPS = (
     "class names in another order, another class map, blue taken for red, another normalisation than it was trained "
@@ -51,15 +58,20 @@ def _notice(plan: Plan, reader: Reader, rows: Sequence[ScoreRow], counts: Sequen
     if best is None:
         return
     constant = _constant(counts, reader) if maps else 0.0
-    if best.value >= MIN_SCORE and best.value > constant:
+    least, nothing = MIN_SCORE, "about nothing"
+    if reader.head.output is Classification:
+        least, nothing = (
+            NEAR_CHANCE / len(scored_classes(config, reader.head).space.classes),
+            "no more than guessing does",
+        )
+    if best.value >= least and best.value > constant:
         return
+    causes = {SegmentationMap: _MAPS, Classification: _CLASSES}.get(reader.head.output, _BOXES)
     where = "on the originals" if on_originals else f"at its best point, {best.codec} {best.point}".rstrip()
-    level = (
-        "about nothing" if best.value < MIN_SCORE else f"no more than one class everywhere would ({100 * constant:.1f})"
-    )
+    level = nothing if best.value < least else f"no more than one class everywhere would ({100 * constant:.1f})"
     yield (
         f"head {reader.label} has {config.design.facts_of(metric).title} {100 * best.value:.1f} {where}, {level}: its "
-        f"numbers tell of the set-up and not of codecs; usual causes: {_MAPS if maps else _BOXES}"
+        f"numbers tell of the set-up and not of codecs; usual causes: {causes}"
     )
 
 

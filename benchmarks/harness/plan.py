@@ -18,12 +18,21 @@ from benchmarks.harness.conditions import Conditions
 from benchmarks.harness.config import Config
 from benchmarks.harness.guard import guarded
 from benchmarks.harness.indexed_image import IndexedImage
-from benchmarks.harness.keys import Keys, key_of, prediction_keys, registered_name, steady_identity, stream_keys
+from benchmarks.harness.keys import (
+    Keys,
+    key_of,
+    prediction_keys,
+    read_keys,
+    regions_sha256,
+    registered_name,
+    steady_identity,
+    stream_keys,
+)
 from benchmarks.harness.operating_points import OperatingPoint
 from benchmarks.harness.packed_predictions import PackedPredictions, Relabelling
 from benchmarks.harness.readers import Reader, ReaderName, latent_names
 from benchmarks.harness.truth import labels_of
-from downstream.api import LabelSpace, Prediction
+from downstream.api import Classification, LabelSpace, Prediction
 from downstream.compatibility import why_not
 from hsc.api import Codec
 from hsc.errors import PluginError, ResultsError
@@ -139,6 +148,7 @@ def cell_of(
     """
     codec_identity = steady_identity(point.codec)
     streams = stream_keys([image.pixels.sha256 for image in images], codec_identity)
+    regions = [regions_sha256(image.regions) for image in images]
     labelled = _Unlabelled() if isinstance(config.task, ScoresOriginals) else config.dataset
     predictions: dict[ReaderName, Keys] = {}
     reasons: dict[ReaderName, str] = {}
@@ -147,7 +157,8 @@ def cell_of(
         if reason := _why_not(point.codec, reader, labelled):
             reasons[reader.name] = reason
         else:
-            predictions[reader.name] = prediction_keys(streams, reader.route, known.identity)
+            read = read_keys(streams, regions) if reader.head.output is Classification else streams
+            predictions[reader.name] = prediction_keys(read, reader.route, known.identity)
     latents = latent_names(known.reader for known in readers if known.reader.name in predictions)
     return Cell(curve, point.label, point.codec, key_of(list(streams))[:12], streams, predictions, reasons, latents)
 

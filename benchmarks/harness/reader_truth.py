@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.api import HasBoxes, HasLabelMaps, Truth
+from benchmarks.api import HasBoxes, HasClassLabels, HasLabelMaps, Truth
 from benchmarks.formats.coco_table import CocoTable
 from benchmarks.harness.cache import Store
 from benchmarks.harness.config import Config
@@ -23,8 +23,8 @@ from benchmarks.harness.packed_predictions import Relabelling
 from benchmarks.harness.plan import Plan, dataset_label, packed_predictions
 from benchmarks.harness.readers import Reader
 from benchmarks.harness.requirements import PSEUDO_SCORE, boxes_of
-from benchmarks.harness.truth import ScoredClasses, limit_coco, lookup, pseudo_truth, scored_classes
-from downstream.api import Detections, SegmentationMap
+from benchmarks.harness.truth import ScoredClasses, class_labels_in, limit_coco, lookup, pseudo_truth, scored_classes
+from downstream.api import Classification, Detections, SegmentationMap
 from hsc.errors import UsageError
 
 
@@ -38,20 +38,30 @@ def label_truth(config: Config, images: Sequence[IndexedImage], reader: Reader, 
     """
     dataset, output, ids = config.dataset, reader.head.output, tuple(image.image_id for image in images)
     indices, names = [image.index for image in images], classes.space.classes
-    if output not in (Detections, SegmentationMap):
+    if output not in (Detections, SegmentationMap, Classification):
         return Truth(ids, ())
     if classes.target is not None and output is Detections and isinstance(dataset, HasBoxes):
         coco = limit_coco(boxes_of(dataset, config.task), indices, names, classes.merge)
         return Truth(ids, names, coco=coco)
     if classes.target is not None and output is SegmentationMap and isinstance(dataset, HasLabelMaps):
-        merged = {name: classes.merge.get(name, name) for name in classes.target.classes}
-        table = lookup(classes.target, classes.space, merged)
-        return Truth(ids, names, maps=LabelMaps(dataset, tuple(indices), Relabelling(table)))
+        return Truth(ids, names, maps=LabelMaps(dataset, tuple(indices), Relabelling(_merged(classes))))
+    if classes.target is not None and output is Classification and isinstance(dataset, HasClassLabels):
+        table = _merged(classes)
+        return Truth(ids, names, labels=[class_labels_in(dataset, index, table) for index in indices])
     return None
 
 
+def _merged(classes: ScoredClasses) -> npt.NDArray[np.uint16]:
+    """The table from the labels of a data set to the scored classes, merged ones as one."""
+    assert classes.target is not None
+    merged = {name: classes.merge.get(name, name) for name in classes.target.classes}
+    return lookup(classes.target, classes.space, merged)
+
+
 class ScoredObjects(NamedTuple):
-    """The support of a score. images: different images with something scored. objects: how many, None in label maps."""
+    """The support of a score. images: different images with something scored. objects: how many, None in label maps and
+    where images are classified as wholes.
+    """
 
     images: int
     objects: int | None
@@ -118,6 +128,13 @@ class ReaderTruth:
         """The images and objects that scores rest on, crowds left out. of_class: of this class alone."""
         fingerprints = [image.pixels.sha256 for image in self.plan.images]
         label = self.classes.space.classes.index(of_class) if of_class else -1
+        if self.reader.head.output is Classification:
+            hits = [(of_image == label if of_class else of_image >= 0).sum() for of_image in self.truth().labels or ()]
+            labelled = np.array(hits, np.int64) > 0
+            whole = all(image.regions is None for image in self.plan.images)
+            return ScoredObjects(
+                len(set(itertools.compress(fingerprints, labelled))), None if whole else int(sum(hits))
+            )
         if self.reader.head.output is not Detections:
             labelled = self._labels_present[:, label] if of_class else np.ones(len(fingerprints), bool)
             return ScoredObjects(len(set(itertools.compress(fingerprints, labelled))), None)

@@ -11,10 +11,10 @@ A fault of one head leaves the others to go on: it has a row with the reason, an
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from benchmarks.api import DATASETS, HasBoxes, HasLabelMaps, HasRemarks
+from benchmarks.api import DATASETS, HasBoxes, HasClassLabels, HasLabelMaps, HasRemarks, LeavesOutScores
 from benchmarks.harness.cache import Store
 from benchmarks.harness.executors import Executor
 from benchmarks.harness.guard import guarded
@@ -24,16 +24,23 @@ from benchmarks.harness.make_plan import leave_out
 from benchmarks.harness.plan import Plan, Unfit
 from benchmarks.harness.progress import Progress
 from benchmarks.harness.pseudo_labels import without_objects
+from benchmarks.harness.reader_truth import label_truth
 from benchmarks.harness.readers import Reader, ReaderName
 from benchmarks.harness.requirements import boxes_of
 from benchmarks.harness.sender_heads import sender_notices
 from benchmarks.harness.trials import ReadLabelMaps, ReadOriginal, reasons_of
 from benchmarks.harness.truth import labels_of, limit_coco, scored_classes
 from benchmarks.stats.anchors import members
-from downstream.api import HEADS, Detections, SegmentationMap
+from downstream.api import HEADS, Classification, Detections, Prediction, SegmentationMap
 from downstream.class_maps import listed, map_between, why_unscored
 from hsc.errors import DataError, UsageError
 
+_LABELLED: dict[type[Prediction], Any] = {
+    Detections: HasBoxes,
+    SegmentationMap: HasLabelMaps,
+    Classification: HasClassLabels,
+}
+"""The labels that predictions of a kind are scored against."""
 MAPS_A_JOB = 32
 """Label maps read in one job."""
 
@@ -154,7 +161,7 @@ def _no_truth(plan: Plan, reader: Reader) -> str | None:
     """The reason that a reader's predictions have no truth in this run, or None where they have."""
     config, head = plan.config, reader.head
     target = labels_of(config, head.output)
-    if head.output not in (Detections, SegmentationMap):
+    if head.output not in _LABELLED:
         return None
     name = registered_name(config.dataset)
     if target is None:
@@ -164,9 +171,10 @@ def _no_truth(plan: Plan, reader: Reader) -> str | None:
             f"{name} has no labels that count here, and the head cannot read the originals, which would stand in for "
             f"them"
         )
-    kind: Any = HasBoxes if head.output is Detections else HasLabelMaps
-    if not isinstance(config.dataset, kind):
+    if not isinstance(config.dataset, _LABELLED[head.output]):
         return f"the data set {name} names classes and has no labels of this kind"
+    if head.output is Classification:
+        return _no_class_labels(plan, reader)
     if not isinstance(config.dataset, HasBoxes) or head.output is not Detections:
         return None
     classes = scored_classes(config, head)
@@ -174,9 +182,35 @@ def _no_truth(plan: Plan, reader: Reader) -> str | None:
     coco = limit_coco(boxes_of(config.dataset, config.task), indices, classes.space.classes, classes.merge)
     if len(coco.areas):
         return None
+    return _nothing_labelled(plan, classes.space.classes)
+
+
+def _no_class_labels(plan: Plan, reader: Reader) -> str | None:
+    """The reason that no object or image of a run has a class that a classifier knows, or None where one has.
+
+    Raises:
+        DataError: an image has another number of labels than of regions.
+    """
+    classes = scored_classes(plan.config, reader.head)
+    truth = guarded(label_truth, plan.config, plan.images, reader, classes)
+    assert truth is not None
+    assert truth.labels is not None
+    for image, labels in zip(plan.images, truth.labels, strict=True):
+        wanted = 1 if image.regions is None else len(image.regions)
+        if labels.shape != (wanted,):
+            raise DataError(
+                f"the image {image.image_id} has class labels of shape {labels.shape}, expected ({wanted},): one for "
+                f"{'the image' if image.regions is None else 'each of its regions'}"
+            )
+    if any((labels >= 0).any() for labels in truth.labels):
+        return None
+    return _nothing_labelled(plan, classes.space.classes)
+
+
+def _nothing_labelled(plan: Plan, classes: Sequence[str]) -> str:
     return (
-        f"nothing that the head can be scored on, {listed(classes.space.classes)}, is labelled in the "
-        f"{len(plan.images)} images of this run; take others"
+        f"nothing that the head can be scored on, {listed(classes)}, is labelled in the {len(plan.images)} images of "
+        f"this run; take others"
     )
 
 
@@ -199,6 +233,10 @@ def _note(plan: Plan, tell: Callable[[str], None]) -> None:
             if unknown:
                 notice += f"; not scored, since the head does not know them: {listed(unknown)}"
             notices[notice] = None
+        for metric in plan.config.all_metrics:
+            if metric.output is reader.head.output and isinstance(metric, LeavesOutScores):
+                reason = metric.left_out(scored_classes(plan.config, reader.head).space.classes)
+                notices |= {f"head {reader.label}: {reason}": None} if reason else {}
     if isinstance(plan.config.dataset, HasRemarks):
         notices |= dict.fromkeys(plan.config.dataset.remarks([image.index for image in plan.images]))
     notices |= dict.fromkeys(sender_notices(plan))
@@ -232,5 +270,6 @@ def _originals(plan: Plan, store: Store) -> Iterator[ReadOriginal]:
         if config.overwrite == "always" or any(not store.known("predictions", keys) >= set(keys) for keys in unread):
             stream = cells[0].streams[0]
             data = store.data([stream]).get(stream) if reader.route == "latent" else None
-            index = plan.images[0].index
-            yield ReadOriginal(reader, images_of(config.dataset, [index]), index, cells[0].codec, data)
+            first = next((image for image in plan.images if image.regions != ()), plan.images[0])
+            dataset = images_of(config.dataset, [first.index])
+            yield ReadOriginal(reader, dataset, first.index, cells[0].codec, data, first.regions)

@@ -21,7 +21,7 @@ from benchmarks.harness.readers import Reader
 from benchmarks.harness.scoring_job import MetricNumbers, ScoringJob, Wanted, work_out
 from benchmarks.harness.shared_values import Shared
 from benchmarks.stats.bootstrap import Bootstrap, Floats, interval, why_no_interval
-from downstream.api import Detections, measure_of
+from downstream.api import Classification, Detections, measure_of
 from hsc.errors import HscError, PluginError, ResultsError
 
 T = TypeVar("T")
@@ -220,7 +220,7 @@ class Scorer:
     @functools.cached_property
     def no_interval(self) -> str:
         """The reason that no score of the reader has an interval where resamples were asked for; else empty."""
-        if self.bootstrap.resamples and self.reader.head.output is Detections:
+        if self.bootstrap.resamples and self.reader.head.output in (Detections, Classification):
             return why_no_interval(*self._truth.objects())
         return self.bootstrap.reason
 

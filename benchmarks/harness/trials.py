@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.api import LoadsImages
+from benchmarks.api import LoadsImages, Region
 from benchmarks.harness.guard import guarded, why
 from benchmarks.harness.head_calls import ask
 from benchmarks.harness.indexed_image import IndexedImage
@@ -23,7 +23,7 @@ class ReadOriginal:
     """A job: one reader reads one original, or the latents of it.
 
     index: of the image in the data set. codec: the one that the latents come from. data: its coded bytes, None where
-    they are not known.
+    they are not known. regions: those of the image.
     """
 
     reader: Reader
@@ -31,6 +31,7 @@ class ReadOriginal:
     index: int
     codec: Codec
     data: bytes | None
+    regions: tuple[Region, ...] | None = None
 
     def reasons(self) -> list[str]:
         """The reason that the reader cannot read it, empty if it can. Failures of the codec are left to the run."""
@@ -43,7 +44,7 @@ class ReadOriginal:
             return []
         try:
             step()
-            guarded(ask, head, route, [given], [original] if sees_originals(head) else [])
+            guarded(ask, head, route, [given], [original] if sees_originals(head) else [], [self.regions])
         except HscError as error:
             return [why(error)]
         return []

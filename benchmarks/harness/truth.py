@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
-from benchmarks.api import Dataset, ScoresOriginals, Task, Truth
+from benchmarks.api import Dataset, HasClassLabels, ScoresOriginals, Task, Truth
 from benchmarks.formats.coco_table import CocoTable
 from benchmarks.harness.indexed_image import IndexedImage
 from benchmarks.harness.packed_predictions import Relabelling
 from benchmarks.harness.requirements import PSEUDO_SCORE
-from downstream.api import VOID, Detections, LabelSpace, Prediction, SegmentationMap
+from downstream.api import NO_CLASS, Classification, Detections, LabelSpace, Prediction, SegmentationMap
 from downstream.class_maps import ClassMap, map_between
 from downstream.ops.masks import unpack
 from hsc.errors import HscError
@@ -81,15 +82,17 @@ def covered(source: LabelSpace, target: LabelSpace) -> LabelSpace:
 
 
 def lookup(source: LabelSpace, space: LabelSpace, names: Mapping[str, str]) -> np.ndarray[Any, Any]:
-    """A table from the labels of ``source`` to those of ``space``, uint8 (256,), ``VOID`` for labels that have none.
+    """A table from the labels of ``source`` to those of ``space``, uint16 (256,) or as many as there are classes,
+    ``NO_CLASS`` for labels that have none.
 
     names: of the class in ``space`` by that in ``source``; empty where they are the same.
     """
-    table = np.full(256, VOID, dtype=np.uint8)
+    table = np.full(max(256, len(source.classes)), NO_CLASS, dtype=np.uint16)
+    places = {name: place for place, name in reversed([*enumerate(space.classes)])}
     for label, name in enumerate(source.classes):
         mapped = names.get(name) if names else name
-        if mapped in space.classes:
-            table[label] = space.classes.index(mapped)
+        if mapped in places:
+            table[label] = places[mapped]
     return table
 
 
@@ -120,13 +123,16 @@ def limit_coco(
 
 
 def pseudo_truth(images: Sequence[IndexedImage], space: LabelSpace, predictions: Sequence[Prediction]) -> Truth:
-    """Predictions on the originals as labels: boxes at or above ``PSEUDO_SCORE``, or maps as they are.
+    """Predictions on the originals as labels: boxes at or above ``PSEUDO_SCORE``, maps as they are, or the likeliest
+    classes.
 
     Boxes have masks where the head gives them, and then the area of their mask.
     """
     ids = tuple(image.image_id for image in images)
     if isinstance(predictions[0], SegmentationMap):
         return Truth(ids, space.classes, maps=predictions, pseudo=True)  # type: ignore[arg-type]
+    if isinstance(predictions[0], Classification):
+        return Truth(ids, space.classes, labels=[likeliest(p) for p in predictions], pseudo=True)  # type: ignore[arg-type]
     annotations: list[dict[str, Any]] = []
     for number, prediction in enumerate(predictions, 1):
         assert isinstance(prediction, Detections)
@@ -139,6 +145,19 @@ def pseudo_truth(images: Sequence[IndexedImage], space: LabelSpace, predictions:
     categories = [{"id": n + 1, "name": name} for n, name in enumerate(space.classes)]
     coco = CocoTable.of({"images": entries, "categories": categories, "annotations": annotations})
     return Truth(ids, space.classes, coco=coco, pseudo=True)
+
+
+def likeliest(prediction: Classification) -> npt.NDArray[np.int64]:
+    """The first class of each row of a ranking (N, K), int64 (N,), -1 where a row holds none."""
+    ranking = prediction.ranking
+    first = ranking[:, 0].astype(np.int64) if ranking.shape[1] else np.full(len(ranking), NO_CLASS)
+    return np.where(first == NO_CLASS, -1, first)
+
+
+def class_labels_in(dataset: HasClassLabels, index: int, table: npt.NDArray[np.uint16]) -> npt.NDArray[np.int64]:
+    """The labels of an image in the classes of a ``lookup`` table, int64 (N,), -1 for those that have none there."""
+    labels = table[dataset.class_labels(index)].astype(np.int64)
+    return np.where(labels == NO_CLASS, -1, labels)
 
 
 def _annotations(detections: Detections) -> Iterator[dict[str, Any]]:

@@ -1,9 +1,9 @@
 """Semantic consistency: agreement of a head's predictions on decoded images with those on the originals.
 
-No labels are needed: the predictions on the originals are the truth (boxes with scores of .5 and above, or label maps),
-and those on the decoded images are scored against them: COCO AP for boxes, mIoU of the set for maps. 1 without loss; a
-head that makes the same mistakes on both is consistent. Fischer, Hofbauer, Kuhn, Steinbach, Kaup, "Evaluation of video
-coding for machines without ground truth", ICASSP 2022.
+No labels are needed: the predictions on the originals are the truth (boxes with scores of .5 and above, label maps, or
+the likeliest classes), and those on the decoded images are scored against them: COCO AP for boxes, mIoU of the set for
+maps, top-1 for classes. 1 without loss; a head that makes the same mistakes on both is consistent. Fischer, Hofbauer,
+Kuhn, Steinbach, Kaup, "Evaluation of video coding for machines without ground truth", ICASSP 2022.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import METRICS, MetricFacts, Score, Tally, Truth
-from downstream.api import Detections, Prediction, SegmentationMap
+from downstream.api import Classification, Detections, Prediction, SegmentationMap
 
 
 class _AgreementTally(NamedTuple):
@@ -74,3 +74,13 @@ class MapAgreement(_Agreement):
     output: ClassVar[type[Prediction]] = SegmentationMap
     of: ClassVar[str] = "confusion"
     score: ClassVar[str] = "miou"
+
+
+@METRICS.register("class_agreement", aliases=("class_self_consistency",))
+@dataclass(frozen=True)
+class ClassAgreement(_Agreement):
+    """The share of objects whose likeliest class in decoded images is that in the originals; 0 to 1."""
+
+    output: ClassVar[type[Prediction]] = Classification
+    of: ClassVar[str] = "accuracy"
+    score: ClassVar[str] = "top1"

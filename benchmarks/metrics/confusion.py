@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import METRICS, MetricFacts, Score, Truth
+from benchmarks.metrics._ratio import ratio
 from downstream.api import VOID, Prediction, SegmentationMap
 from hsc.errors import AnnotationError, UsageError
 
@@ -177,18 +178,13 @@ def _margins(matrix: Counts) -> Counts:
 def _numbers(right: Floats, true: Floats, predicted: Floats) -> Mapping[str, Floats]:
     """All scores of pixel counts (..., C): "iou" (..., C), the others (...)."""
     union, pixels = true + predicted - right, true.sum(-1)
-    iou = _ratio(right, union)
+    iou = ratio(right, union)
     occurring = union > 0
     counted = np.where(occurring, iou, 0)
     return {
         "iou": iou,
-        "miou": _ratio(counted.sum(-1), occurring.sum(-1)),
-        "miou_labelled": _ratio(counted.sum(-1, where=true > 0), (true > 0).sum(-1)),
-        "pixel_accuracy": _ratio(right.sum(-1), pixels),
-        "fw_iou": _ratio((true * counted).sum(-1), pixels),
+        "miou": ratio(counted.sum(-1), occurring.sum(-1)),
+        "miou_labelled": ratio(counted.sum(-1, where=true > 0), (true > 0).sum(-1)),
+        "pixel_accuracy": ratio(right.sum(-1), pixels),
+        "fw_iou": ratio((true * counted).sum(-1), pixels),
     }
-
-
-def _ratio(part: npt.NDArray[Any], whole: npt.NDArray[Any]) -> Floats:
-    """part / whole, NaN where whole is 0."""
-    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=np.asarray(whole) > 0)

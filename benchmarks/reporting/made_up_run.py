@@ -22,7 +22,7 @@ from benchmarks.runs.results import Results
 from benchmarks.stats.anchors import members
 from benchmarks.stats.metric_facts import STREAM_FACTS
 from benchmarks.stats.noise_floor import SECOND
-from downstream.api import Detections, LabelSpace, Prediction, SegmentationMap, measure_of
+from downstream.api import Classification, Detections, LabelSpace, Prediction, SegmentationMap, measure_of
 from downstream.ops.masks import pack
 from hsc.errors import HscError
 
@@ -237,6 +237,10 @@ def _sample(output: type[Prediction], space: LabelSpace, *, masks: bool) -> tupl
     if output is SegmentationMap:
         label_map = SegmentationMap(np.arange(classes, dtype=np.uint8)[None])
         return Truth(("made up",), space.classes, maps=[label_map]), label_map
+    if output is Classification:
+        rankings = [np.roll(np.arange(classes), -label) for label in range(classes)]
+        labels = np.arange(classes, dtype=np.int64)
+        return Truth(("made up",), space.classes, labels=[labels]), Classification(np.stack(rankings).astype(np.uint16))
     if output is not Detections:
         return None
     boxes = np.tile(np.array([0, 0, _SIDE, _SIDE], np.float32), (classes, 1))

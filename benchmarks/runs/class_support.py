@@ -1,4 +1,4 @@
-"""How much of the data set each class takes: objects of a class in boxes and masks, pixels in label maps."""
+"""How much of the data set each class takes: objects of a class in boxes, masks and classifications, pixels in maps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.harness.guard import guarded
 from benchmarks.harness.plan import Plan
 from benchmarks.harness.reader_truth import label_truth
 from benchmarks.harness.truth import scored_classes
-from downstream.api import Detections
+from downstream.api import Classification, Detections
 from hsc.errors import HscError
 
 NAME = "class_support"
@@ -33,7 +33,7 @@ def class_support(plan: Plan, counts: Sequence[Counts]) -> dict[str, Any]:
         return {"unit": "pixels", "counts": pixels}
     objects: dict[str, int] = {}
     for reader in plan.config.readers:
-        if reader.head.output is Detections and plan.cells_of(reader):
+        if reader.head.output in (Detections, Classification) and plan.cells_of(reader):
             for name, number in _objects(plan, reader).items():
                 objects.setdefault(name, number)
     return {"unit": "objects", "counts": objects} if objects else {}
@@ -45,6 +45,10 @@ def _objects(plan: Plan, reader: Any) -> dict[str, int]:
         truth = guarded(label_truth, plan.config, plan.images, reader, scored_classes(plan.config, reader.head))
     except HscError:  # the scores of that head are missing for the same reason, and say it
         return {}
+    if truth is not None and truth.labels is not None:
+        labels = np.concatenate([np.zeros(0, np.int64), *truth.labels])
+        of_classes = np.bincount(labels[labels >= 0], minlength=len(truth.classes)).tolist()
+        return dict(zip(truth.classes, of_classes, strict=True))
     if truth is None or truth.coco is None:
         return {}
     table = CocoTable.of(truth.coco)

@@ -18,6 +18,8 @@ from benchmarks.runs.rows import COMPARISONS, SCORES
 from benchmarks.runs.run_settings import differences, settings_of_config, settings_of_run
 from hsc.errors import ResultsError
 
+PUBLISHED = "published.csv"
+"""A recipe's published figures beside those of its run."""
 SHEET, GALLERY = "sheet.jpg", "gallery.json"
 """Pictures of decoded images: they stay where the new run has the same cells and images."""
 WRITTEN = (
@@ -25,6 +27,7 @@ WRITTEN = (
     "report.html",
     SCORES,
     COMPARISONS,
+    PUBLISHED,
     records.FILE,
     archive.FILE,
     RUN_FILE,

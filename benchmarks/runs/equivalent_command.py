@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from benchmarks.api import CODECS, DATASETS, METRICS, TASKS
+from benchmarks.api import CODECS, DATASETS, METRICS, RATES, TASKS
 from benchmarks.harness.config import Config
 from benchmarks.harness.given_names import FIELD
 from benchmarks.harness.keys import registered_name
@@ -37,6 +37,7 @@ def equivalent_settings(config: Config) -> dict[str, Any]:
         "codec-file": sorted(files - {""}),
         "head": [_named(label, label, names) for label in dict.fromkeys(reader.label for reader in config.readers)],
         "metric": [str(METRICS.spec(metric)) for metric in config.metrics],
+        "rate": [str(RATES.spec(definition)) for definition in config.rates],
         "anchor": list(config.anchors),
         "limit": config.limit,
         "seed": config.seed,
@@ -85,6 +86,7 @@ def _unnamed(config: Config) -> Iterator[str]:
     plugins += [(CODECS, point.codec) for curve in config.curves for point in curve.points]
     plugins += [(HEADS, reader.head) for reader in config.readers]
     plugins += [(METRICS, metric) for metric in config.metrics]
+    plugins += [(RATES, definition) for definition in config.rates]
     yield from dict.fromkeys(
         f"the {registry.noun} {registry.spec(item)} of {type(item).__module__}"
         for registry, item in plugins

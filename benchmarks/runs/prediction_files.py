@@ -5,19 +5,24 @@
     predictions/labels-0/000001.png           label maps that they are scored against
     predictions/CELL.json                     COCO's results: COCO("labels-0.json").loadRes("CELL.json")
     predictions/CELL/000001.png               label maps; a value is the number of its class, 255 is void
+    predictions/labels-0.csv                  classes that are scored against: image, object, class
+    predictions/CELL.csv                      the first five classes of each object: image, object, rank, class
 
 All are in the classes that the run scores, so that COCO's own evaluator gives the numbers of the run's tables.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.api import METRICS, Truth
 from benchmarks.harness.cache import Store
@@ -26,20 +31,22 @@ from benchmarks.harness.guard import guarded, why
 from benchmarks.harness.plan import Plan, cell_id, packed_predictions
 from benchmarks.harness.reader_truth import ReaderTruth
 from benchmarks.harness.readers import Reader
-from downstream.api import Detections, Prediction, SegmentationMap
+from downstream.api import NO_CLASS, Classification, Detections, Prediction, SegmentationMap
 from hsc.errors import HscError, ResultsError
 from hsc.files.atomic_files import replacing, write_text
 
 FOLDER = "predictions"
 MANIFEST = "manifest.json"
 VERSION = "1"
+RANKS = 5
+"""How many of an object's likeliest classes are written."""
 
 
 def write(plan: Plan, store: Store, folder: Path) -> Path:
     """Write the predictions of every complete cell into ``FOLDER`` of a run's folder; what lay there is replaced.
 
-    Heads whose answers are neither boxes nor label maps have no files, and cells of which predictions are missing
-    neither; the manifest says so. Returns the folder of the files.
+    Heads whose answers are neither boxes nor label maps nor classes have no files, and cells of which predictions are
+    missing neither; the manifest says so. Returns the folder of the files.
 
     Raises:
         ResultsError: the folder cannot be written.
@@ -74,7 +81,7 @@ def _write_reader(
     if not cells:
         return
     named = {"head": reader.label, "route": reader.route}
-    if reader.head.output not in (Detections, SegmentationMap):
+    if reader.head.output not in (Detections, SegmentationMap, Classification):
         left_out.append(
             {**named, "reason": f"its answers are {reader.head.output.__name__}, of which no files are kept"}
         )
@@ -109,11 +116,18 @@ class _Labels:
     def of(self, truth: Truth) -> str:
         """The name of the file or folder that holds these labels; it is written where none holds them yet."""
         content: Any = truth.coco if truth.maps is None else truth.maps
+        if truth.labels is not None:
+            content = truth.labels
         for known, name in self._written:
             if _equal(known, content):
                 return name
-        name = f"labels-{len(self._written)}" + (".json" if truth.maps is None else "")
-        if truth.maps is None:
+        name = f"labels-{len(self._written)}"
+        if truth.labels is not None:
+            name += ".csv"
+            rows = [row for image_id, labels in _objects(truth) for row in _labelled(truth, image_id, labels)]
+            _write_rows(self.place / name, ("image", "object", "class"), rows)
+        elif truth.maps is None:
+            name += ".json"
             write_text(self.place / name, json.dumps(_complete(truth), separators=(",", ":")) + "\n")
         else:
             _write_maps(self.place / name, truth.maps)
@@ -124,7 +138,36 @@ class _Labels:
 def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, Mapping) or isinstance(other, Mapping):
         return bool(one == other)
-    return len(one) == len(other) and all(np.array_equal(a.labels, b.labels) for a, b in zip(one, other, strict=True))
+    if len(one) != len(other):
+        return False
+    arrays = ([getattr(item, "labels", item) for item in content] for content in (one, other))
+    return all(np.array_equal(a, b) for a, b in zip(*arrays, strict=True))
+
+
+def _objects(truth: Truth) -> Iterator[tuple[str, npt.NDArray[np.int64]]]:
+    """The name of each image, and the labels of its objects."""
+    return zip(truth.image_ids, truth.labels or (), strict=True)
+
+
+def _labelled(truth: Truth, image_id: str, labels: npt.NDArray[np.int64]) -> Iterator[tuple[Any, ...]]:
+    """The rows of an image's labels; those that are not scored have no class."""
+    for number, label in enumerate(labels.tolist()):
+        yield image_id, number, truth.classes[label] if label >= 0 else ""
+
+
+def _likeliest(truth: Truth, image_id: str, prediction: Classification) -> Iterator[tuple[Any, ...]]:
+    """The rows of an image's rankings."""
+    for number, row in enumerate(prediction.ranking[:, :RANKS].tolist()):
+        for rank, label in enumerate(row, 1):
+            if label != NO_CLASS:
+                yield image_id, number, rank, truth.classes[label]
+
+
+def _write_rows(path: Path, header: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([header, *rows])
+    write_text(path, text.getvalue())
 
 
 def _complete(truth: Truth) -> dict[str, Any]:
@@ -157,6 +200,15 @@ def _write_cell(place: Path, cell: str, truth: Truth, predictions: Sequence[Pred
     if truth.maps is not None:
         _write_maps(place / cell, predictions)
         return {"file": cell, "kind": "label maps"}
+    if truth.labels is not None:
+        rows = (
+            row
+            for image_id, prediction in zip(truth.image_ids, predictions, strict=True)
+            if isinstance(prediction, Classification)
+            for row in _likeliest(truth, image_id, prediction)
+        )
+        _write_rows(place / f"{cell}.csv", ("image", "object", "rank", "class"), rows)
+        return {"file": f"{cell}.csv", "kind": "classes"}
     coco = truth.coco or {}
     image_ids = [image["id"] for image in coco["images"]]
     category_ids = [category["id"] for category in coco["categories"]]

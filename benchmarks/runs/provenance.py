@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.api import METRICS
-from benchmarks.harness.keys import identity, registered_name
+from benchmarks.api import METRICS, RATES
+from benchmarks.harness.keys import identity, regions_sha256, registered_name
 from benchmarks.harness.plan import Plan, cell_id
 from benchmarks.harness.requirements import PSEUDO_SCORE
 from benchmarks.harness.truth import labels_of
@@ -19,6 +19,7 @@ from benchmarks.runs.run_json import NAMES
 from benchmarks.stats.bootstrap import MIN_IMAGES, MIN_OBJECTS, MIN_RESAMPLES
 from benchmarks.stats.metric_facts import plain_facts
 from benchmarks.stats.noise_floor import SECOND
+from downstream.api import Classification
 from hsc.devices import current_device, use_device
 from hsc.files.atomic_files import write_text
 
@@ -40,6 +41,7 @@ def _described(plan: Plan, workers: int, arguments: Mapping[str, Any]) -> dict[s
             "revision": config.dataset.revision,
             "images": [image.image_id for image in plan.images],
             "pixels_sha256": [image.pixels.sha256 for image in plan.images],
+            **_regions(plan),
         },
         "pseudo_label_score": PSEUDO_SCORE if labels_of(config, config.task.output) is None else None,
         "anchors": config.anchors,
@@ -49,6 +51,7 @@ def _described(plan: Plan, workers: int, arguments: Mapping[str, Any]) -> dict[s
         "least_for_intervals": {"images": MIN_IMAGES, "objects": MIN_OBJECTS, "resamples": MIN_RESAMPLES},
         "match_bpp": config.match_bpp,
         "metrics": [str(METRICS.spec(metric)) for metric in config.metrics],
+        "rates": [str(RATES.spec(definition)) for definition in config.rates],
         "facts": plain_facts(config.design.facts),
         "skipped": plan.skipped,
         "skipped_heads": plan.skipped_heads,
@@ -59,6 +62,12 @@ def _described(plan: Plan, workers: int, arguments: Mapping[str, Any]) -> dict[s
         "times": {} if plan.conditions is None else plan.conditions.plain(),
         "environment": {**environment(), "workers": workers, "threads_per_worker": 1, "device": current_device()},
     }
+
+
+def _regions(plan: Plan) -> dict[str, list[str]]:
+    """The hashes of the regions that are cut out of each image; none where images are taken whole."""
+    hashes = [regions_sha256(image.regions) for image in plan.images]
+    return {"regions_sha256": hashes} if any(hashes) else {}
 
 
 def _heads(plan: Plan) -> list[dict[str, Any]]:
@@ -81,7 +90,8 @@ def _cells(plan: Plan) -> dict[str, Any]:
         cells[cell.id] = coded
         for reader in readers:
             if reader.name in cell.predictions:
-                read = {"regime": reader.head.regime, "route": reader.route}
+                read: dict[str, Any] = {"regime": reader.head.regime, "route": reader.route}
+                read |= {"regions": True} if _regions(plan) and reader.head.output is Classification else {}
                 cells[cell_id(cell, reader.name)] = {**coded, "head": heads[reader.label], **read}
     return cells
 

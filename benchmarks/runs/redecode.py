@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.api import LoadsImages
+from benchmarks.api import LoadsImages, Region
 from benchmarks.harness.codec_answers import checked_image, checked_stream
 from benchmarks.harness.guard import guarded, why
 from benchmarks.harness.head_calls import ask
@@ -30,7 +30,9 @@ from hsc.networks.network_holder import HOLDER
 
 @dataclass(frozen=True)
 class Job:
-    """One operating point. streams: one an image, None where it is encoded again. readers: those to read it."""
+    """One operating point. streams: one an image, None where it is encoded again. readers: those to read it. regions:
+    of each image, empty where images are taken whole.
+    """
 
     cell: str
     dataset: LoadsImages
@@ -38,6 +40,7 @@ class Job:
     images: tuple[KeptImage, ...]
     streams: tuple[bytes | None, ...]
     readers: tuple[Reader, ...] = ()
+    regions: tuple[tuple[Region, ...] | None, ...] = ()
 
 
 @dataclass
@@ -128,7 +131,7 @@ def _answers(job: Job, streams: list[KeptStream], decoded: list[Image], reader: 
     head, route = reader.head, reader.route
     inputs = decoded if route == "image" else [codec.decode_latents(s.data, latents_of([head])) for s in streams]
     originals = [job.dataset.load(image.place).image for image in job.images] if sees_originals(head) else []
-    return ask(head, route, inputs, originals)
+    return ask(head, route, inputs, originals, job.regions)
 
 
 def prediction_sha256(prediction: Prediction) -> str:

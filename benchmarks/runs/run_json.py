@@ -50,6 +50,7 @@ _CELL = Fields(
         "head": Fields(_PLUGIN),
         "regime": OneOf(("frozen", "adapted", "reference")),
         "route": _ROUTE,
+        "regions": Truth(),
     },
 )
 _MACHINE: dict[str, Shape] = {name: Maybe(Text(1000)) for name in ("system", "arch", "processor")} | {
@@ -65,6 +66,7 @@ _DATASET: dict[str, Shape] = {
     "revision": Text(1000),
     "provenance": MapOf(Plain(), 1000),
     "pixels_sha256": ListOf(Text(200), MAX_IMAGES),
+    "regions_sha256": ListOf(Text(200), MAX_IMAGES),
 }
 _BOUND = Maybe(Number(-1e15, 1e15))
 _FACTS = Fields(
@@ -103,6 +105,7 @@ _RUN = Fields(
         "times": MapOf(Plain(), 100),
         "facts": MapOf(_FACTS, 1000, longest=200),
         "metrics": ListOf(Text(2000, least=1), 100),
+        "rates": ListOf(Text(2000, least=1), 100),
         NAMES: MapOf(Printable(MAX_LETTERS), 10_000, longest=2000),
         "merged": Fields(
             {
@@ -130,6 +133,8 @@ def read(path: Path, parse_constant: Callable[[str], Any] | None = None) -> dict
         images, pixels = about["dataset"]["images"], about["dataset"].get("pixels_sha256")
         if pixels is not None and len(pixels) != len(images):
             raise ValueError(f"run.json has {len(pixels)} hashes of pixels for {len(images)} images")
+        if len(regions := about["dataset"].get("regions_sha256", images)) != len(images):
+            raise ValueError(f"run.json has {len(regions)} hashes of regions for {len(images)} images")
         if about["resamples"] * len(images) > MAX_DRAWS:
             raise ValueError(
                 f"run.json has {about['resamples']:,} resamples of {len(images):,} images, expected {MAX_DRAWS:,} "

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from benchmarks.api import METRICS
+from benchmarks.api import METRICS, RATES
 from benchmarks.harness.config import Config
 from benchmarks.harness.guard import guarded, why_unavailable
 from benchmarks.harness.keys import registered_name
@@ -59,7 +59,7 @@ def settings_of_config(run: Config) -> Settings:
         registered_name(run.dataset) or type(run.dataset).__name__,
         _plain(config(run.dataset)),
         _image_count(run),
-        _values(run.anchors, run.seed, run.resamples, run.match_bpp),
+        _values(run.anchors, run.seed, run.resamples, run.match_bpp, [str(RATES.spec(rate)) for rate in run.rates]),
         frozenset(curve.label for curve in run.curves if not curve.second_of),
         frozenset(routes),
         frozenset(str(METRICS.spec(metric)) for metric in run.metrics),
@@ -85,7 +85,7 @@ def settings_of_run(about: Mapping[str, Any]) -> Settings:
         about["dataset"]["name"],
         about["dataset"]["config"],
         len(about["dataset"]["images"]),
-        _values(about["anchors"], about["seed"], about["resamples"], matched),
+        _values(about["anchors"], about["seed"], about["resamples"], matched, about.get("rates", ())),
         frozenset(codecs),
         frozenset({*routes, *about["skipped_heads"]}),
         frozenset(about.get("metrics", ())),
@@ -165,12 +165,13 @@ def _text(value: Any) -> str:
     return "none" if value in (None, "") else str(value)
 
 
-def _values(anchors: Any, seed: int, resamples: int, match_bpp: Any) -> dict[str, Any]:
+def _values(anchors: Any, seed: int, resamples: int, match_bpp: Any, rates: Any) -> dict[str, Any]:
     return {
         "anchors": list(anchors),
         "seed": seed,
         "resamples": resamples,
         "rates to match (bpp)": [float(rate) for rate in match_bpp],
+        "rate definitions": list(rates),
     }
 
 

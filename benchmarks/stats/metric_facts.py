@@ -19,6 +19,8 @@ _BYTES = MetricFacts(high=math.inf, higher_is_better=False, unit="byte", percent
 STREAM_FACTS: Facts = {
     "bpp": _RATE,
     "source_bpp": replace(_RATE, title="source bpp"),
+    "bpp_enlarged": replace(_RATE, title="bpp, enlarged"),
+    "bpp_centre_crop": replace(_RATE, title="bpp, centre crop"),
     "size_bytes": _BYTES,
     "size_kb": replace(_BYTES, unit="kB", title="kB/image", digits=2),
     "psnr": MetricFacts(high=math.inf, unit="dB", percent=False, title="PSNR", digits=2),

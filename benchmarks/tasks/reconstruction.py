@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from benchmarks.api import TASKS
-from downstream.api import Detections, FeaturePair, Fidelity, Prediction, SegmentationMap
+from downstream.api import Classification, Detections, FeaturePair, Fidelity, Prediction, SegmentationMap
 
 
 @TASKS.register("reconstruction")
@@ -21,9 +21,15 @@ class Reconstruction:
 
     version: ClassVar[str] = "1"
     output: ClassVar[type[Prediction]] = Fidelity
-    outputs: ClassVar[tuple[type[Prediction], ...]] = (Fidelity, FeaturePair, Detections, SegmentationMap)
+    outputs: ClassVar[tuple[type[Prediction], ...]] = (
+        Fidelity,
+        FeaturePair,
+        Detections,
+        SegmentationMap,
+        Classification,
+    )
     against_originals: ClassVar[bool] = True
-    metrics: ClassVar[tuple[str, ...]] = ("likeness", "frechet", "box_agreement", "map_agreement")
+    metrics: ClassVar[tuple[str, ...]] = ("likeness", "frechet", "box_agreement", "map_agreement", "class_agreement")
     main_metric: ClassVar[str] = "psnr"
     columns: ClassVar[tuple[str, ...]] = ("psnr", "ms_ssim", "lpips", "dists", "fid", "agreement")
     dataset: ClassVar[str] = "roadscenes"

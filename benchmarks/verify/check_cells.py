@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from benchmarks.api import ScoreRow
-from benchmarks.harness.keys import key_of, prediction_keys, stream_keys
+from benchmarks.harness.keys import key_of, prediction_keys, read_keys, stream_keys
 from benchmarks.runs.run_folder import Run
 from benchmarks.verify.check_scores import named
 from benchmarks.verify.verdict import Verdict, verdicts
@@ -41,10 +41,13 @@ def _wrong_ids(run: Run) -> Iterator[str]:
     pixels = run.about["dataset"].get("pixels_sha256")
     if pixels is None:
         return
+    regions = run.about["dataset"].get("regions_sha256", ())
     for cell_id, cell in run.about["cells"].items():
-        keys = stream_keys(pixels, cell["codec"])
+        streams = stream_keys(pixels, cell["codec"])
+        keys: Sequence[str] = streams
         if "head" in cell:
-            keys = prediction_keys(keys, cell["route"], cell["head"])
+            read = read_keys(streams, regions) if cell.get("regions") else streams
+            keys = prediction_keys(read, cell["route"], cell["head"])
         if key_of(list(keys))[:12] != cell_id:
             yield (
                 f"{cell['curve']} {cell['point']}: run.json has other settings or versions than the cell {cell_id} was "

@@ -90,7 +90,9 @@ def _draw(run: Run, folder: Path) -> None:
         support = run.about.get(CLASS_SUPPORT, {}).get("counts", {})
         weights = {str(name): float(number) for name, number in support.items() if isinstance(number, int)}
         names = run.results.names
-        class_curves.class_curves(run.scores, "iou", weights, folder / "class_curves", metric.facts, names)
+        of_classes = run.scores[run.scores["part"] != ""]["metric"].unique()
+        name = next((name for name in metric.facts if name in of_classes), "")
+        class_curves.class_curves(run.scores, name, weights, folder / "class_curves", metric.facts, names)
 
 
 def _mark(name: str, data: bytes) -> str | None:

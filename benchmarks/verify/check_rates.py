@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from benchmarks.api import Comparison, ScoreRow
+from benchmarks.api import RATES, Comparison, RateDefinition, ScoreRow
 from benchmarks.runs import records
 from benchmarks.runs.run_folder import Run
 from benchmarks.stats.bootstrap import Bootstrap, interval
@@ -28,15 +28,15 @@ def check_rates(run: Run) -> Iterator[Verdict]:
     lines_of_cell: dict[str, list[records.Line]] = defaultdict(list)
     for line in lines:
         lines_of_cell[line.cell].append(line)
-    bootstrap = _bootstrap(run)
+    bootstrap, definitions = _bootstrap(run), _definitions(run)
     wrong, count = [], 0
     for row in (row for row in run.score_rows if not row.head and not row.part and row.cell and row.status == "ok"):
         lines_of_row = lines_of_cell[row.cell]
         if row.metric == "bpp" and (trouble := _incomplete(run, lines_of_row)):
             wrong.append(f"{named(row)}: {trouble}")
-        elif row.metric in ("bpp", "size_bytes", "psnr") and lines_of_row:
+        elif row.metric in (*definitions, "size_bytes", "psnr") and lines_of_row:
             count += 1
-            wrong += _wrong_rate(row, lines_of_row, bootstrap)
+            wrong += _wrong_number(row, lines_of_row, bootstrap, definitions)
     if strangers := set(lines_of_cell) - set(run.about["cells"]):
         wrong.append(f"records.csv has images of the cell {min(strangers)}, which run.json does not have")
     yield from verdicts(
@@ -69,18 +69,36 @@ def _incomplete(run: Run, lines: Sequence[records.Line]) -> str:
     return ""
 
 
-def _wrong_rate(row: ScoreRow, lines: Sequence[records.Line], bootstrap: Bootstrap) -> list[str]:
-    pixels = [line.height * line.width for line in lines]
+def _definitions(run: Run) -> dict[str, RateDefinition]:
+    """The rates of a run by the name of their rows: ``bpp``, and those that ``run.json`` names.
+
+    Raises:
+        HscError: a definition is not known here.
+    """
+    built = [RATES.build(RATES.parse(text)) for text in ("original_pixels", *run.about.get("rates", ()))]
+    return {definition.metric: definition for definition in built}
+
+
+def _wrong_number(
+    row: ScoreRow, lines: Sequence[records.Line], bootstrap: Bootstrap, definitions: Mapping[str, RateDefinition]
+) -> list[str]:
     sizes, error = [line.size_bytes for line in lines], sum(line.squared_error for line in lines)
+    if row.metric in definitions:
+        pixels = [definitions[row.metric].pixels(line.height, line.width) for line in lines]
+        return _wrong_rate(row, sizes, pixels, bootstrap)
+    area = sum(line.height * line.width for line in lines)
     expected = {
-        "bpp": 8 * sum(sizes) / sum(pixels),
         "size_bytes": sum(sizes) / len(sizes),
-        "psnr": 10 * math.log10(255**2 * 3 * sum(pixels) / error) if error else math.inf,
+        "psnr": 10 * math.log10(255**2 * 3 * area / error) if error else math.inf,
     }[row.metric]
+    right = near(row.value, expected)
+    return [] if right else [f"{named(row)} is {row.value:.6g}, the records give {expected:.6g}"]
+
+
+def _wrong_rate(row: ScoreRow, sizes: Sequence[int], pixels: Sequence[int], bootstrap: Bootstrap) -> list[str]:
+    expected = 8 * sum(sizes) / sum(pixels)
     if near(row.value, expected):
-        return _wrong_interval(row, sizes, pixels, bootstrap) if row.metric == "bpp" else []
-    if row.metric != "bpp":
-        return [f"{named(row)} is {row.value:.6g}, the records give {expected:.6g}"]
+        return _wrong_interval(row, sizes, pixels, bootstrap)
     mean = statistics.fmean(8 * size / count for size, count in zip(sizes, pixels, strict=True))
     cause = ", which is the mean of the images' rates" if near(row.value, mean) else ""
     return [f"{named(row)} is {row.value:.6g}{cause}; all bits over all pixels give {expected:.6g}"]

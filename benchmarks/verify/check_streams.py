@@ -86,10 +86,11 @@ def _recorded(run: Run, kept: KeptStreams) -> Iterator[Verdict]:
 def _jobs(rebuilt: Rebuilt) -> Iterator[Job]:
     config = rebuilt.plan.config
     images = images_of(config.dataset, [image.place for image in rebuilt.kept.images])
+    regions = tuple(image.regions for image in rebuilt.plan.images)
     for cell_id, cell in rebuilt.cells.items():
         readers = tuple(reader for reader in config.readers if reader.name in cell.predictions)
         data = tuple(stream.data for stream in rebuilt.kept.streams[cell_id])
-        yield Job(cell_id, images, cell.codec, rebuilt.kept.images, data, readers)
+        yield Job(cell_id, images, cell.codec, rebuilt.kept.images, data, readers, regions)
 
 
 class _StreamPair(NamedTuple):

@@ -11,8 +11,9 @@ from typing import Any
 from benchmarks.api import CODECS, DATASETS, METRICS, TASKS, Metric
 from benchmarks.harness.config import Config
 from benchmarks.harness.guard import why
+from benchmarks.harness.index_images import regions_of
 from benchmarks.harness.indexed_image import IndexedImage, Pixels
-from benchmarks.harness.keys import provenance_of
+from benchmarks.harness.keys import provenance_of, regions_sha256
 from benchmarks.harness.operating_points import Curve, OperatingPoint
 from benchmarks.harness.plan import Cell, Plan, cell_of, identified
 from benchmarks.harness.readers import Reader
@@ -23,7 +24,7 @@ from benchmarks.runs.run_folder import Run
 from benchmarks.stats.noise_floor import second_label
 from benchmarks.text import one_line
 from benchmarks.verify.verdict import Verdict
-from downstream.api import HEADS
+from downstream.api import HEADS, Classification
 from hsc.errors import HscError, ResultsError
 from hsc.registry import Registry, Spec
 
@@ -67,12 +68,15 @@ def rebuild(run: Run, kept: KeptStreams, trust: bool = False) -> tuple[Rebuilt, 
 
 def _with_cells(run: Run, config: Config, kept: KeptStreams, trust: bool) -> tuple[Rebuilt, list[Verdict]]:
     """The operating points that can be decoded here, in a plan, and a verdict on whatever keeps others out."""
+    pixels = [Pixels(image.pixels_sha256, (image.height, image.width), None) for image in kept.images]
+    classify = any(reader.head.output is Classification for reader in config.readers)
+    regions = regions_of(config.dataset, [image.place for image in kept.images], pixels) if classify else {}
     images = [
-        IndexedImage(image.place, image.id, Pixels(image.pixels_sha256, (image.height, image.width), None))
-        for image in kept.images
+        IndexedImage(image.place, image.id, of_image, regions.get(image.place))
+        for image, of_image in zip(kept.images, pixels, strict=True)
     ]
     known = identified(config.readers)
-    troubles: dict[Verdict, None] = {}
+    troubles: dict[Verdict, None] = dict.fromkeys(_other_regions(run, images))
     curves: list[Curve] = []
     cells: dict[str, Cell] = {}
     ladders: dict[str, tuple[str, str]] = {}
@@ -89,6 +93,14 @@ def _with_cells(run: Run, config: Config, kept: KeptStreams, trust: bool) -> tup
             ladders[cell_id] = label, ladder
     plan = Plan(replace(config, curves=tuple(curves)), images, list(cells.values()))
     return Rebuilt(plan, kept, cells, ladders), list(troubles)
+
+
+def _other_regions(run: Run, images: list[IndexedImage]) -> list[Verdict]:
+    """A verdict where other parts of an image are classified here than the run names."""
+    recorded = dict(zip(run.images, run.about["dataset"].get("regions_sha256", ()), strict=False))
+    unlike = [one.image_id for one in images if regions_sha256(one.regions) != recorded.get(one.image_id, "")]
+    text = f"other parts of {unlike[0]} are classified here than in the run" if unlike else ""
+    return [Verdict("fail", "data set", text)] if unlike else []
 
 
 def _added_metrics(run: Run, troubles: list[Verdict], trust: bool) -> tuple[Metric, ...]:

@@ -19,6 +19,7 @@ TITLES = {
     "datasets": "Data sets",
     "tasks": "Tasks",
     "metrics": "Metrics",
+    "rates": "Rate definitions",
 }
 _INTRODUCTIONS = {
     "codecs": "A codec is named by a spec, such as `jpeg(quality=[5, 20, 75])`. A list over its rate field is a sweep "
@@ -27,6 +28,8 @@ _INTRODUCTIONS = {
     "datasets": "`--dataset` names one of these. `roadscenes` needs no download.",
     "tasks": "`--task` names one of these; it also sets the default data set, heads and codecs.",
     "metrics": "The task chooses its metrics; `--metric` adds others.",
+    "rates": "The rate `bpp` is over the pixels of the original. `--rate` adds one by another definition, for "
+    "figures of others.",
 }
 
 

@@ -10,10 +10,8 @@ ai-edge-litert is Apache-2.0, an optional extra of this project.
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -21,14 +19,13 @@ import numpy.typing as npt
 
 from downstream.api import HEADS, LabelSpace, Prediction, SegmentationMap
 from downstream.heads._availability import why_not_loadable
+from downstream.heads._tflite_interpreter import interpreter_of
 from downstream.label_spaces import sha256_of_classes, space_of
 from downstream.ops.segmentation_canvas import Fit, fitted, labels_from_classes, labels_from_logits
 from downstream.weights.file_hash import sha256_of
 from hsc.api import Image
-from hsc.errors import DataError, UnavailableError
-from hsc.networks.network_holder import held
+from hsc.errors import DataError
 
-_INSTALL = "pip install 'hsc-bench[tflite]'"
 _GREY = 127
 
 
@@ -123,11 +120,7 @@ class TfLite:
         return (canvas.astype(np.float32) - np.float32(self.mean)) / np.float32(self.std)
 
     def _interpreter(self) -> Any:
-        import torch
-
-        if importlib.util.find_spec("ai_edge_litert") is None:
-            raise UnavailableError(f"ai-edge-litert is not installed; {_INSTALL}")
-        interpreter = _load(self.path, sha256_of(self.path), torch.get_num_threads())
+        interpreter = interpreter_of(self.path)
         if reason := _why_unread(interpreter.get_output_details(), len(self.label_space.classes)):
             raise DataError(reason)
         return interpreter
@@ -143,24 +136,3 @@ def _why_unread(outputs: Sequence[Mapping[str, Any]], classes: int) -> str | Non
         f"the model answers {dtype} {shape}{others}, expected integers (1, h, w) below {classes} or scores (1, h, w, "
         f"{classes}); check classes, and that it is a segmenter"
     )
-
-
-@held
-def _load(path: str, sha256: str, threads: int) -> Any:
-    """The model's interpreter. It is held here and not in the head, so that a head can be sent to workers."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    try:
-        interpreter = Interpreter(path, num_threads=threads)
-        interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        raise DataError(
-            f"{Path(path).name} cannot be loaded as a TensorFlow Lite model; it may be damaged, get it again: {error}"
-        ) from error
-    entry = interpreter.get_input_details()[0]
-    shape, dtype = entry["shape"].tolist(), entry["dtype"]
-    if len(shape) != 4 or shape[0] != 1 or shape[3] != 3 or dtype not in (np.uint8, np.int8, np.float32):
-        raise DataError(
-            f"{Path(path).name} takes {np.dtype(dtype)} of shape {shape}, expected uint8, int8 or float32 (1, H, W, 3)"
-        )
-    return interpreter

@@ -28,6 +28,10 @@ _EXAMPLES = """examples:
       --holdout shards/camvid-holdout --initial runs/roads/segmenter_pyramid.safetensors \\
       --height 352 --width 480 --steps 6000 --seed 1 --out runs/camvid
 
+  classifiers of single objects, by their exact boxes, on clean images
+    python -m downstream.training --task classification --arch residual --data shards/a --out runs/residual \\
+      --height 64 --width 64 --batch 32 --steps 2500 --seed 1
+
   heads that are adapted to a codec, on shards from hsc-bench encode-shards: on its latents, or on its decoded images
     python -m downstream.training --input latents --arch both --lift-only --data shards/roads-hsc \\
       --initial downstream/weights/small_hourglass.safetensors --steps 1500 --seed 1 --out runs/lift
@@ -52,7 +56,9 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    arguments.add_argument("--task", choices=("detection", "segmentation"), default="detection", help="(%(default)s)")
+    arguments.add_argument(
+        "--task", choices=("detection", "segmentation", "classification"), default="detection", help="(%(default)s)"
+    )
     arguments.add_argument(
         "--input",
         choices=("clean", "images", "latents"),
@@ -62,8 +68,8 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--arch",
         required=True,
-        help="pyramid or hourglass for detection, pyramid or context for segmentation; for latents: which are read, "
-        "both, y or w",
+        help="pyramid or hourglass for detection, pyramid or context for segmentation, residual or separable for "
+        "classification; for latents: which are read, both, y or w",
     )
     arguments.add_argument(
         "--data",
@@ -190,7 +196,12 @@ def _task(recipe: Recipe, data: Path, holdout: Path | None, teacher: Path | None
 
         return Segmentation(read_maps(data), None if holdout is None else read_maps(holdout))
     if holdout is not None:
-        raise UsageError("--holdout is for --task segmentation; detectors keep the weights of their last step")
+        raise UsageError("--holdout is for --task segmentation; other heads keep the weights of their last step")
+    if recipe.task == "classification":
+        from downstream.training.classification import Classification
+        from downstream.training.crop_shards import read_crops
+
+        return Classification(read_crops(data))
     from downstream.training.detection import Detection
     from downstream.training.shards import read_frames
 

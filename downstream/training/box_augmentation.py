@@ -36,7 +36,7 @@ def augmented(
     if random.random() < 0.5:
         pixels, xyxy = _scaled(pixels, xyxy, float(random.uniform(0.7, 1.5)))
     pixels, kept = _cropped(pixels, Boxes(xyxy, boxes.labels, boxes.ignored), random, height, width)
-    return _coloured(pixels, random), kept
+    return coloured(pixels, random), kept
 
 
 def _scaled(pixels: Tensor, xyxy: Floats, scale: float) -> tuple[Tensor, Floats]:
@@ -74,7 +74,7 @@ def _areas(xyxy: Floats) -> Floats:
     return areas
 
 
-def _coloured(pixels: Tensor, random: np.random.Generator) -> Tensor:
+def coloured(pixels: Tensor, random: np.random.Generator) -> Tensor:
     """Mild random contrast, brightness and saturation, clipped to 0 to 255."""
     contrast, saturation = random.uniform(0.85, 1.15), random.uniform(0.8, 1.2)
     brightness = random.uniform(-16, 16)

@@ -6,11 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from downstream.networks import detectors, segmenters
+from downstream.networks import classifiers, detectors, segmenters
 from downstream.networks.latents.uses import USES
 from hsc.errors import UsageError
 
-ARCHITECTURES = {"detection": detectors.ARCHITECTURES, "segmentation": segmenters.ARCHITECTURES}
+ARCHITECTURES = {
+    "detection": detectors.ARCHITECTURES,
+    "segmentation": segmenters.ARCHITECTURES,
+    "classification": classifiers.ARCHITECTURES,
+}
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Recipe:
     weight_decay: float = 0.02
     warmup: int = 150
     average: float = 0.998
-    task: Literal["detection", "segmentation"] = "detection"
+    task: Literal["detection", "segmentation", "classification"] = "detection"
     lovasz: float = 0.5
     score_every: int = 500
     input: Literal["clean", "images", "latents"] = "clean"
@@ -48,6 +52,11 @@ class Recipe:
     lift_only: bool = False
 
     def __post_init__(self) -> None:
+        if self.task == "classification" and (self.input != "clean" or self.height != self.width):
+            raise UsageError(
+                f"classification of {self.height}x{self.width} views on {self.input}: expected square views, such as "
+                f"--height 64 --width 64, of clean images"
+            )
         known = USES if self.input == "latents" else ARCHITECTURES[self.task]
         if self.arch not in known:
             raise UsageError(

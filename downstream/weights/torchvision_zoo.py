@@ -33,17 +33,19 @@ DEFAULTS = {
         f"{_ADDRESS}/fasterrcnn_mobilenet_v3_large_320_fpn-907ea3f9.pth", 74.239
     ),
     "deeplabv3_mobilenet_v3_large": OwnFile(f"{_ADDRESS}/deeplabv3_mobilenet_v3_large-fc3c493d.pth", 42.301),
+    "resnet50": OwnFile(f"{_ADDRESS}/resnet50-11ad3fa6.pth", 97.79),
     "alexnet": OwnFile(f"{_ADDRESS}/alexnet-owt-7be5be79.pth", 233.087),
     "vgg16": OwnFile(f"{_ADDRESS}/vgg16-397923af.pth", 527.796),
 }
 """The models that heads have by default, so that lists, which say what is missing, need not wait for torchvision."""
 
 
-def own_weights(model: str, zoo: ModuleType, noun: str) -> Any:
-    """Torchvision's default weights of a model. zoo: the part of the zoo to look in. noun: for its models, in messages.
+def own_weights(model: str, zoo: ModuleType, noun: str, version: str = "") -> Any:
+    """Torchvision's own weights of a model. zoo: the part of the zoo to look in. noun: for its models, in messages.
+    version: torchvision's name of the weights, such as "IMAGENET1K_V1"; empty for its default.
 
     Raises:
-        DataError: that part has no such model.
+        DataError: that part has no such model, or the model no such weights.
     """
     HOLDER.about_to_build(model)
     from torchvision.models import get_model_weights, list_models
@@ -51,7 +53,10 @@ def own_weights(model: str, zoo: ModuleType, noun: str) -> Any:
     known = list_models(module=zoo)
     if model not in known:
         raise DataError(f"torchvision has no {noun} {model!r}; it has {', '.join(known)}")
-    return get_model_weights(model)["DEFAULT"]
+    versions = get_model_weights(model)
+    if version and version not in versions.__members__:
+        raise DataError(f"torchvision has no weights {version!r} of {model}; it has {', '.join(versions.__members__)}")
+    return versions[version or "DEFAULT"]
 
 
 def own_file(model: str, own: Callable[[], Any]) -> OwnFile:

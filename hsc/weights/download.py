@@ -22,8 +22,12 @@ from typing import BinaryIO, Literal
 
 from hsc.errors import DownloadError
 
+Algorithm = Literal["sha256", "md5"]
+
 _BLOCK = 1 << 20
 _TIMEOUT_S = 30
+_DIGITS = {"sha256": (8, 64), "md5": (6, 32)}
+"""How many hex digits a checksum has, at least and in whole."""
 _offline_blocks: list[None] = []  # one entry for each open block of ``without_network``
 _log = logging.getLogger(__name__)
 
@@ -57,22 +61,28 @@ def cached(name: str) -> Path | None:
     return path if path.is_file() else None
 
 
-def fetch_file(url: str, sha256: str, name: str, *, size_bytes: int | None = None) -> Path:
+def fetch_file(
+    url: str, digest: str, name: str, *, size_bytes: int | None = None, algorithm: Algorithm = "sha256"
+) -> Path:
     """The file at ``url``, from the cache or downloaded now.
 
-    sha256: checksum of the file, 64 hex digits; at least the first eight where its publisher states no more. name: path
-    below the cache folder ("coco/val2017.zip"). size_bytes: the expected length, to refuse a wrong file early. An
-    interrupted download resumes where it stopped; of several processes that need the same file, one downloads it and
-    the others wait.
+    digest: checksum of the file, 64 hex digits; at least the first eight where its publisher states no more. algorithm:
+    of the checksum; "md5", of which six digits are enough, tells damage and another version but not a forgery, so it is
+    for publishers that state nothing else. name: path below the cache folder ("coco/val2017.zip"). size_bytes: the
+    expected length, to refuse a wrong file early. An interrupted download resumes where it stopped; of several
+    processes that need the same file, one downloads it and the others wait.
 
     Raises:
         DownloadError: HSC_OFFLINE is set, the server cannot be reached, or the checksum differs.
     """
-    if not re.fullmatch(r"[0-9a-f]{8,64}", sha256):
-        raise DownloadError(f"the checksum of {name!r} came as {sha256!r}, expected 8 to 64 hex digits of a sha256")
+    least, most = _DIGITS[algorithm]
+    if not least <= len(digest) <= most or not re.fullmatch(r"[0-9a-f]+", digest):
+        raise DownloadError(
+            f"the checksum of {name!r} came as {digest!r}, expected {least} to {most} hex digits of its {algorithm}"
+        )
     path = cached(name)
     if path:
-        return path if is_ours(path) else _verified(path, sha256)
+        return path if is_ours(path) else _verified(path, digest, algorithm)
     target = cache_folder() / name
     if offline():
         raise DownloadError(
@@ -84,7 +94,7 @@ def fetch_file(url: str, sha256: str, name: str, *, size_bytes: int | None = Non
             if not target.is_file():
                 part = _own_name(target.with_name(target.name + ".part"))
                 _transfer(url, part, size_bytes)
-                _verify(part, sha256, url)
+                _verify(part, digest, url, algorithm)
                 part.replace(target)
     except urllib.error.HTTPError as error:
         raise DownloadError(f"{url} answered {error.code} {error.reason}; put the file at {target} yourself") from error
@@ -117,16 +127,20 @@ def is_ours(path: Path) -> bool:
         return False
 
 
-def _verified(path: Path, sha256: str) -> Path:
+def _verified(path: Path, expected: str, algorithm: Algorithm) -> Path:
     """Another user's file, once its checksum is verified."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if not digest.startswith(sha256):
+    digest = _digest_of(path, algorithm)
+    if not digest.startswith(expected):
         raise DownloadError(
-            f"{path} is another user's and has the sha256 {digest}, expected {sha256}; remove it, or name your own "
-            f"folder in HSC_CACHE"
+            f"{path} is another user's and has the {algorithm} {digest}, expected {expected}; remove it, or name your "
+            f"own folder in HSC_CACHE"
         )
     return path
+
+
+def _digest_of(path: Path, algorithm: Algorithm) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def _own_name(path: Path) -> Path:
@@ -216,13 +230,12 @@ def _copy(response: http.client.HTTPResponse, out: BinaryIO, done_bytes: int, si
         )
 
 
-def _verify(part: Path, sha256: str, url: str) -> None:
+def _verify(part: Path, expected: str, url: str, algorithm: Algorithm) -> None:
     """Check a finished download; delete it and raise DownloadError if its checksum differs."""
-    with part.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if not digest.startswith(sha256):
+    digest = _digest_of(part, algorithm)
+    if not digest.startswith(expected):
         part.unlink()
         raise DownloadError(
-            f"{url} has the sha256 {digest}, expected {sha256}; it is damaged or another version, and was deleted: try "
-            f"again"
+            f"{url} has the {algorithm} {digest}, expected {expected}; it is damaged or another version, and was "
+            f"deleted: try again"
         )

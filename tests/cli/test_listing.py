@@ -38,7 +38,7 @@ def test_every_plug_in_is_shown_with_all_its_options_and_a_line_that_uses_it(
     line = shlex.split(text.partition("example:\n")[2])
     assert line[:2] == ["hsc-bench", "run"]
     given = parser().parse_args(line[2:])
-    value = {"codecs": given.codec, "heads": given.head, "metrics": given.metric}.get(kind) or [
+    value = {"codecs": given.codec, "heads": given.head, "metrics": given.metric, "rates": given.rate}.get(kind) or [
         given.dataset if kind == "datasets" else given.task
     ]
     assert parse_spec(value[0]).name == name
@@ -69,7 +69,9 @@ def test_a_codec_tells_its_ladder_and_an_alias_shows_what_it_stands_for(capsys: 
 
 def test_kinds_are_counted_and_may_be_written_in_the_singular(capsys: pytest.CaptureFixture[str]) -> None:
     lines = shown(capsys).splitlines()
-    assert [line.split() for line in lines[:5]] == [[kind, str(len(r.names()))] for kind, r in REGISTRIES.items()]
+    assert [line.split() for line in lines[: len(REGISTRIES)]] == [
+        [kind, str(len(r.names()))] for kind, r in REGISTRIES.items()
+    ]
     assert shown(capsys, "task") == shown(capsys, "tasks")
 
 

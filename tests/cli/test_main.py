@@ -21,6 +21,7 @@ SHARED = {"command", "main", "options", "plan_text", "plugin_text", "plugins"} |
     "run_file",
     "run_parser",
     "run_preview",
+    "run_recipe",
 }
 """Files of the folder that are no command by themselves."""
 

@@ -14,12 +14,12 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from benchmarks.api import DATASETS, HasBoxes, HasLabelMaps, Sample
-from downstream.api import VOID, Detections, SegmentationMap
+from benchmarks.api import DATASETS, HasBoxes, HasClassLabels, HasLabelMaps, HasRegions, Sample
+from downstream.api import VOID, Classification, Detections, SegmentationMap
 from hsc.errors import SpecError
 from hsc.registry import config
 
-TESTKIT = "hsc_testkit"
+TESTKITS = ("hsc_testkit", "class_testkit")
 
 
 def picture(height: int, width: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -108,6 +108,28 @@ def make_ade20k(root: Path) -> str:
     return f'ade20k(root="{root}/ade")'
 
 
+def make_folders(root: Path) -> str:
+    for number, name in enumerate(("cat/a.png", "cat/b.jpg", "dog/a.png")):
+        save(root / "pets" / name, picture(20 + number, 30))
+    return f'folders(root="{root}/pets")'
+
+
+def make_imagenet(root: Path) -> str:
+    for number in range(2):
+        save(root / "imagenet" / "val" / f"ILSVRC2012_val_{number + 1:08}.JPEG", picture(20 + number, 30))
+    (root / "imagenet" / "val.txt").write_text("ILSVRC2012_val_00000002.JPEG 7\nILSVRC2012_val_00000001.JPEG 999\n")
+    return f'imagenet(root="{root}/imagenet")'
+
+
+def make_crops(root: Path) -> str:
+    inner = make_coco(root).replace('"', "'")
+    return f'object_crops(of="{inner}")'
+
+
+def make_coded_crops(root: Path) -> str:
+    return make_crops(root)[:-1] + ", coded=crop)"
+
+
 MADE: dict[str, Callable[[Path], str]] = {
     "images": make_images,
     "coco": make_coco,
@@ -116,6 +138,10 @@ MADE: dict[str, Callable[[Path], str]] = {
     "voc": make_voc,
     "cityscapes": make_cityscapes,
     "ade20k": make_ade20k,
+    "folders": make_folders,
+    "imagenet": make_imagenet,
+    "object_crops": make_crops,
+    "object_crops coded": make_coded_crops,
 }
 SHARED = {
     "shared coco128": 'coco(images="{0}/coco128/val2017", '
@@ -123,7 +149,7 @@ SHARED = {
     "shared camvid": 'camvid(root="{0}/camvid")',
     "shared raccoon": 'images(path="{0}/raccoon")',
 }
-NAMED = [name for name in DATASETS.names() if name not in MADE and DATASETS.get(name).__module__ != TESTKIT]
+NAMED = [name for name in DATASETS.names() if name not in MADE and DATASETS.get(name).__module__ not in TESTKITS]
 
 
 @pytest.fixture(params=[*MADE, *SHARED, *NAMED])
@@ -223,6 +249,24 @@ def test_boxes(dataset: Any) -> None:
     for index in ends(dataset):
         record, shape = coco["images"][index], dataset.load(index).image.shape
         assert (record["height"], record["width"]) == shape[:2]
+
+
+def test_class_labels_and_regions(dataset: Any) -> None:
+    space = dataset.label_space(Classification)
+    if space is None:
+        pytest.skip("no class labels")
+    labelled: Any = dataset
+    assert isinstance(labelled, HasClassLabels)
+    for index in ends(dataset):
+        labels = labelled.class_labels(index)
+        assert (labels.dtype, labels.ndim) == (np.int64, 1)
+        assert ((labels >= 0) & (labels < len(space.classes))).all()
+        regions = labelled.regions(index) if isinstance(labelled, HasRegions) else None
+        assert len(labels) == (1 if regions is None else len(regions))
+        height, width = dataset.load(index).image.shape[:2]
+        for left, top, right, bottom in regions or ():
+            assert 0 <= left < right <= width
+            assert 0 <= top < bottom <= height
 
 
 def test_label_maps(dataset: Any) -> None:

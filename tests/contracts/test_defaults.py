@@ -8,18 +8,20 @@ from typing import Any
 
 import pytest
 
-from benchmarks.api import CODECS, DATASETS, METRICS, TASKS
+from benchmarks.api import CODECS, DATASETS, METRICS, RATES, TASKS
 from downstream.api import HEADS
 from hsc.errors import SpecError
 from hsc.weights.fetching import nothing_fetched, unfetched
 
-REGISTRIES: tuple[Any, ...] = (CODECS, HEADS, DATASETS, METRICS, TASKS)
-ASKS = {"precomputed", "onnx", "tflite", "mmseg", "huggingface", "images"}
+REGISTRIES: tuple[Any, ...] = (CODECS, HEADS, DATASETS, METRICS, RATES, TASKS)
+ASKS = {"precomputed", "onnx", "tflite", "mmseg", "huggingface", "images", "folders"}
+ASKS |= {"onnx_classifier", "tflite_classifier", "detectron2"}
 """What needs files of the user's and has no default."""
 INCLUDED = {
     *("avif", "bpg", "cut", "heic", "hsc", "jpeg", "jpeg2000", "jpegxl", "original", "vvc", "webp"),
     *("small", "small_adapted", "segmenter", "segmenter_adapted", "latent_detector", "latent_segmenter", "psnr"),
-    *("roadscenes", "mismatched"),
+    "classifier",
+    *("roadscenes", "mismatched", "object_crops"),
 }
 """What the README calls included, or comes with the packages this project needs."""
 
@@ -43,7 +45,7 @@ def test_a_name_alone_works_or_says_what_the_user_must_bring(registry: Any, name
     with nothing_fetched():
         item = registry.build(name)
         reason = unfetched(item) or (item.available() if hasattr(item, "available") else None)
-    if name in INCLUDED or registry in (METRICS, TASKS):
+    if name in INCLUDED or registry in (METRICS, RATES, TASKS):
         assert reason is None
     else:
         assert reason is None or "safetensors" not in reason

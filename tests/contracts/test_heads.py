@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 
 from benchmarks.api import METRICS
-from downstream.api import HEADS, Detections, ImageHead, SegmentationMap, from_bytes, sees_originals, to_bytes
+from downstream.api import (
+    HEADS,
+    Classification,
+    Detections,
+    ImageHead,
+    SegmentationMap,
+    arrays_of,
+    from_bytes,
+    sees_originals,
+    to_bytes,
+)
 from hsc.registry import Spec, config
 
 SIZES = [(1, 1), (33, 57), (256, 384), (64, 64), (33, 57)]
@@ -23,6 +33,7 @@ VARIANTS = {
         'segmenter(weights="RANDOM_pyramid")',
         'segmenter(arch=context, flip=True, weights="RANDOM_context")',
     ],
+    "classifier": ["classifier", "classifier(arch=separable)"],
     "latent_detector": [
         "latent_detector",
         'latent_detector(use=y, weights="LATENT_detection_y")',
@@ -93,7 +104,7 @@ def test_config_goes_round_and_travels(head):
         )
     else:
         assert head.regime in ("frozen", "adapted")
-        assert head.output in (Detections, SegmentationMap)
+        assert head.output in (Detections, SegmentationMap, Classification)
 
 
 def test_says_why_it_cannot(head):
@@ -110,12 +121,17 @@ def test_answers_on_any_size(usable):
         np.testing.assert_array_equal(image, old)
         assert isinstance(prediction, usable.output)
         check(prediction, image, usable)
-        assert from_bytes(to_bytes(prediction)).labels.dtype == prediction.labels.dtype
+        kept = arrays_of(from_bytes(to_bytes(prediction)))
+        assert {name: a.dtype for name, a in kept.items()} == {n: a.dtype for n, a in arrays_of(prediction).items()}
     assert usable.predict([]) == []
 
 
 def check(prediction, image, head):
     classes = len(head.label_space.classes)
+    if isinstance(prediction, Classification):
+        assert prediction.ranking.dtype == np.uint16
+        assert sorted(prediction.ranking[0].tolist()) == list(range(classes))
+        return
     if isinstance(prediction, SegmentationMap):
         assert prediction.labels.shape == image.shape[:2]
         assert ((prediction.labels < classes) | (prediction.labels == 255)).all()
@@ -136,11 +152,15 @@ def test_same_answer_alone_in_a_batch_and_again(usable):
     for image, expected in zip(images, together, strict=True):
         same(usable.predict([image])[0], expected)
     for again, expected in zip(usable.predict(images), together, strict=True):
-        np.testing.assert_array_equal(again.labels, expected.labels)
+        name = "ranking" if isinstance(expected, Classification) else "labels"
+        np.testing.assert_array_equal(getattr(again, name), getattr(expected, name))
 
 
 def same(found, expected):
     """Batches may sum in another order; the best boxes must agree, the tail near the threshold may swap."""
+    if isinstance(found, Classification):
+        assert found.ranking[0, 0] == expected.ranking[0, 0]
+        return
     if isinstance(found, SegmentationMap):
         assert (found.labels == expected.labels).mean() > 0.999
         return

@@ -16,7 +16,7 @@ import pytest
 from building.command_pages import command_parsers, subparsers
 from code_blocks import ROOT
 
-from benchmarks.api import CODECS, DATASETS, METRICS
+from benchmarks.api import CODECS, DATASETS, METRICS, RATES
 from benchmarks.cli.main import COMMANDS
 from benchmarks.cli.run_parser import parser as run_parser
 from benchmarks.stats.anchors import FRONT
@@ -41,7 +41,7 @@ MODULES = (
 """What is started as ``python -m``, beside ``benchmarks.run``."""
 REGISTRIES: dict[str, Any] = {
     **{f"--{name}": CODECS for name in ("codec", "anchor", "require", "against")},
-    **{"--head": HEADS, "--dataset": DATASETS, "--metric": METRICS},
+    **{"--head": HEADS, "--dataset": DATASETS, "--metric": METRICS, "--rate": RATES},
 }
 _LINE = re.compile(r"\s*(?:for [^;]*; do |\w+=\S* |)(?:hsc-bench|python|torchrun)\s")
 _START = re.compile(r"(?:hsc-bench|-m) [a-z][\w.-]*")

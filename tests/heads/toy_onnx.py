@@ -134,6 +134,16 @@ def segmenter(
     return _number(1, 8) + _bytes(7, graph) + _bytes(8, _number(2, 13))
 
 
+def classifier(weights: np.ndarray, side: int | str, batch: int | str = 1) -> bytes:
+    """A model whose logits (batch, classes, 1, 1) are ``weights`` (classes, 3) times the mean colour."""
+    graph = _bytes(1, _node("Conv", ["pixels", "weights"], "maps"))
+    graph += _bytes(1, _node("GlobalAveragePool", ["maps"], "logits")) + _bytes(2, "toy")
+    graph += _bytes(5, _tensor("weights", weights[:, :, None, None]))
+    graph += _bytes(11, _value("pixels", _FLOAT, (batch, 3, side, side)))
+    graph += _bytes(12, _value("logits", _FLOAT, (batch, len(weights), 1, 1)))
+    return _number(1, 8) + _bytes(7, graph) + _bytes(8, _number(2, 13))
+
+
 def cell_detector(weights: np.ndarray, bias: np.ndarray, image_hw: tuple[int, int], cell: int) -> bytes:
     """A detector in the layout of YOLOv8, (1, 4 + classes, cells): a box for each cell of the image.
 

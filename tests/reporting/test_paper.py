@@ -15,7 +15,7 @@ import PIL.Image
 import pytest
 from paper_testkit import ADAPTED, FROZEN, LATENT, Numbers, numbers_of, write_run
 
-from benchmarks.api import Comparison, MetricFacts
+from benchmarks.api import RATES, Comparison, MetricFacts
 from benchmarks.cli.paper import main
 from benchmarks.reporting.figures.rate_curves import readable, styles_of
 from benchmarks.reporting.paper.bjontegaard import bd_tables
@@ -243,14 +243,19 @@ def test_no_difference_can_take_in_a_reference() -> None:
                 "benchmarks.stats.bd_comparison",
                 "benchmarks.stats.codec_comparison",
             }, file
-    assert known == {"cli/paper.py", *(f"reporting/paper/{name}.py" for name in ("document", "figures", "published"))}
+    papers = {f"reporting/paper/{name}.py" for name in ("document", "figures", "published")}
+    recipes = {f"recipes/{name}.py" for name in ("comparison", "needs_text")}  # on the data of the source, in own files
+    assert known == {"cli/paper.py", *papers, *recipes}
 
 
 def test_every_reference_names_its_source_and_data() -> None:
-    assert set(references()) == {"coco-jpeg", "hsc-celeba"}
+    assert {"coco-jpeg", "coco-transtic", "imagenet-adapt-icmh", "kodak-illm", "hsc-celeba"} <= set(references())
     for one in references().values():
         assert one.source
         assert one.data
+        assert one.bits
+        assert RATES.build(one.rate).metric
+        assert all(len(curve.points) in (0, len(curve.bpp)) for curve in one.curves)
         assert all(len(values) == len(curve.bpp) for curve in one.curves for values in curve.scores.values())
 
 

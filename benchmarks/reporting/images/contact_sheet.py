@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.api import TASKS, DrawsSheet, Scene, Tile
+from benchmarks.api import TASKS, DrawsSheet, HasRegions, Scene, Tile
+from benchmarks.harness.head_calls import ask
 from benchmarks.harness.match_bytes import match_bytes
 from benchmarks.harness.operating_points import curve_label, point_label
 from benchmarks.harness.progress import Progress, Silent
@@ -155,7 +156,10 @@ def _scenes(
     for index in images:
         sample = dataset.load(index)
         row = tiles(sample.image, codec, against, names)
-        predictions = head.predict([np.ascontiguousarray(decoded.image) for decoded in row])
+        images_of_row = [np.ascontiguousarray(decoded.image) for decoded in row]
+        regions = dataset.regions(index) if isinstance(dataset, HasRegions) else None
+        of_image = None if regions is None else tuple(regions)
+        predictions = ask(head, "image", images_of_row, [], [of_image] * len(row))
         drawn = tuple(Tile(*decoded, prediction) for decoded, prediction in zip(row, predictions, strict=True))
         scenes.append(Scene(index, sample.image_id, drawn))
         progress.advance("", 1)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.api import Truth
+from benchmarks.api import Region, Truth
 from benchmarks.harness.cache import Store
 from benchmarks.harness.codec_answers import checked_image
 from benchmarks.harness.guard import guarded, why
@@ -24,9 +24,10 @@ from benchmarks.harness.readers import Reader, latents_of
 from benchmarks.harness.truth import scored_classes
 from benchmarks.harness.worker import step
 from benchmarks.imaging.psnr import psnr
+from benchmarks.reporting.images.classified_boxes import labelled_regions, likeliest_boxes
 from benchmarks.reporting.images.embedding import Window, boxes_of, map_of, packed_picture, window
 from benchmarks.reporting.images.gallery_rates import Matched, matched, nearest, shown_curves
-from downstream.api import Detections, Masks, Prediction, SegmentationMap
+from downstream.api import Classification, Detections, Masks, Prediction, SegmentationMap
 from hsc.api import Codec, Image
 from hsc.errors import HscError, UsageError
 
@@ -35,12 +36,13 @@ NEAR = 0.1
 
 
 class _Coded(NamedTuple):
-    """An image as one codec of the run codes it. label: of its curve."""
+    """An image as one codec of the run codes it. label: of its curve. regions: of the image, as it was indexed."""
 
     label: str
     codec: Codec
     data: bytes
     decoded: Image
+    regions: tuple[Region, ...] | None
 
 
 class GalleryImages:
@@ -63,10 +65,10 @@ class GalleryImages:
         self.classes = list(dict.fromkeys(name for scored in self.scored.values() for name in scored.space.classes))
 
     def _drawable(self, reader: Reader) -> bool:
-        """Whether a head's predictions are boxes or label maps, and of classes that the data set has, without which no
-        cell of the plan has the head.
+        """Whether a head's predictions are boxes, label maps or classes, and of classes that the data set has, without
+        which no cell of the plan has the head.
         """
-        return reader.head.output in (Detections, SegmentationMap) and bool(self.plan.cells_of(reader))
+        return reader.head.output in (Detections, SegmentationMap, Classification) and bool(self.plan.cells_of(reader))
 
     def _fail(self, codec: str, image: str, error: Exception) -> None:
         self.failed.append({"codec": codec, "image": image, "reason": why(error)})
@@ -130,7 +132,7 @@ class GalleryImages:
         near = not target or not codec.rate_field or abs(len(data) / target - 1) <= NEAR
         top, left, height, width = cut
         picture = packed_picture(decoded[top : top + height, left : left + width])
-        coded = _Coded(label, codec, data, decoded)
+        coded = _Coded(label, codec, data, decoded, indexed.regions)
         return {
             "codec": label,
             "point": point_label(codec),
@@ -152,9 +154,12 @@ class GalleryImages:
                 inputs = [guarded(codec.decode_latents, coded.data, latents_of([reader.head]))]
             else:
                 inputs = [coded.decoded]
-            predictions = ask(reader.head, reader.route, inputs, [])
+            predictions = ask(reader.head, reader.route, inputs, [], [coded.regions])
             step(1, ("codec", coded.label))
-            return self._drawing(reader, self.scored[reader.name].relabel(predictions[0]), cut)
+            prediction = self.scored[reader.name].relabel(predictions[0])
+            if isinstance(prediction, Classification):
+                prediction = likeliest_boxes(prediction, coded.regions, coded.decoded.shape[:2])
+            return self._drawing(reader, prediction, cut)
         except HscError as error:
             self._fail(f"{reader.label} on {coded.label}", image_id, error)
             return None
@@ -176,7 +181,11 @@ class GalleryImages:
             truth = guarded(label_truth, self.plan.config, [image], reader, self.scored[reader.name])
             if truth is None:
                 raise UsageError("the data set has no labels for this task")
-            labels = guarded(next, iter(truth.maps)) if truth.maps else _labelled_boxes(truth, image)
+            labels: Prediction
+            if truth.labels is not None:
+                labels = labelled_regions(truth.labels[0], image.regions, image.pixels.image_hw)
+            else:
+                labels = guarded(next, iter(truth.maps)) if truth.maps else _labelled_boxes(truth, image)
         except HscError as error:
             self._fail("labels", image.image_id, error)
             return None

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import DATASETS, METRICS, Dataset, HasLabelMaps, Metric, MetricFacts, Scene, Task, Truth
+from benchmarks.harness.packed_predictions import Relabelling
 from benchmarks.harness.truth import covered, lookup, relabelled
 from benchmarks.reporting.figures.figure_files import TEXT, pyplot, readable
 from benchmarks.reporting.figures.palettes import palette
@@ -88,7 +89,8 @@ def _scored(scene: Scene, dataset: Dataset, own: LabelSpace, space: LabelSpace, 
     between = map_between(own, target)
     merge = between.merge if between else {}
     classes = {name: merge.get(name, name) for name in target.classes}
-    labels = lookup(target, space, classes)[dataset.label_map(scene.number).labels]
+    on_labels: Any = Relabelling(lookup(target, space, classes))
+    labels: Labels = on_labels(dataset.label_map(scene.number)).labels
     wrong = next((prediction for prediction in predictions if prediction.shape != labels.shape), None)
     if wrong is not None:
         raise UsageError(

@@ -16,7 +16,7 @@ WARNING = (
 
 
 def overlays(references: Sequence[Reference], metric: str) -> list[Overlay]:
-    """Curves of a metric, as figures draw them."""
+    """Curves of a metric, as figures draw them; those of another definition of the rate have no place on the axis."""
     return [
         Overlay(
             reference.title if len(reference.curves) == 1 else f"{curve.codec}, {reference.title}",
@@ -24,7 +24,7 @@ def overlays(references: Sequence[Reference], metric: str) -> list[Overlay]:
         )
         for reference in references
         for curve in reference.curves
-        if (values := curve.scores.get(metric))
+        if reference.of_own_rate and (values := curve.scores.get(metric))
     ]
 
 
@@ -37,7 +37,7 @@ def published_table(references: Sequence[Reference]) -> str:
         bodies.append(tabular("l" + "r" * (len(head) - 1), head, blocks))
         notes.append(
             f"{escape(reference.title)}: {escape(reference.source)}. Data: {escape(reference.data)}. Head: "
-            f"{escape(reference.head)}."
+            f"{escape(reference.head)}. Rate: {escape(reference.rate)}, bits: {escape(reference.bits)}."
         )
     return floating(bodies, rf"\textbf{{{WARNING}}}", "tab:published", notes, kind="table")
 

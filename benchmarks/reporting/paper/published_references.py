@@ -14,6 +14,8 @@ from pathlib import Path
 
 from hsc.errors import UnknownNameError
 
+OWN_RATE = "original_pixels"
+
 
 @dataclass(frozen=True)
 class PublishedCurve:
@@ -27,7 +29,12 @@ class PublishedCurve:
 
 @dataclass(frozen=True)
 class Reference:
-    """A publication's figures. title: short, for a legend. source, data, head: where, on what and how it measured."""
+    """A publication's figures.
+
+    title: short, for a legend. source, data, head: where, on what and how it measured. rate: the definition of its
+    rates, a spec as ``--rate`` takes it. bits: what they count, "files", "estimated" (likelihoods, no file) or "not
+    published".
+    """
 
     name: str
     title: str
@@ -35,6 +42,13 @@ class Reference:
     data: str
     head: str
     curves: tuple[PublishedCurve, ...]
+    rate: str = OWN_RATE
+    bits: str = "not published"
+
+    @property
+    def of_own_rate(self) -> bool:
+        """Whether its rates are over the pixels of the originals, as those of every table here."""
+        return self.rate == OWN_RATE
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -6,6 +6,8 @@ voc21         Everingham et al., "The PASCAL Visual Object Classes Challenge: A 
 coco81        COCO's 80 object classes behind a background
 cityscapes19  Cordts et al., "The Cityscapes Dataset", CVPR 2016; the order of its trainIds
 ade150        Zhou et al., "Scene Parsing through ADE20K Dataset", CVPR 2017; the benchmark's numbers 1 to 150, less 1
+imagenet1k    Russakovsky et al., "ImageNet Large Scale Visual Recognition Challenge", IJCV 2015; see ``imagenet.py``
+imagenet1001  the same behind a background, as classifiers of TensorFlow number them
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from downstream.api import LabelSpace
+from downstream.label_spaces.imagenet import imagenet1k
 from downstream.weights.file_hash import sha256_of
 from hsc.errors import UnavailableError
 from hsc.files.file_digests import sha256_of_file
@@ -64,6 +67,9 @@ COCO81 = LabelSpace("coco81", (BACKGROUND, *COCO80.classes))
 CITYSCAPES19 = LabelSpace("cityscapes19", tuple(_CITYSCAPES.split(",")))
 ADE150 = LabelSpace("ade150", tuple(_ADE.split(",")))
 
+IMAGENET1K, IMAGENET1001 = "imagenet1k", "imagenet1001"
+"""The names of the label spaces of ImageNet classifiers; ``space_of`` reads their classes from a file."""
+
 ROADSCENES = LabelSpace("roadscenes", ("car", "bus", "pedestrian", "bicyclist", "sign"))
 NO_CLASSES = LabelSpace("", ())
 
@@ -77,6 +83,9 @@ SPACES = {space.name: space for space in (CAMVID11, VOC21, COCO81, CITYSCAPES19,
 """The known label spaces of label maps, by name."""
 
 KNOWN = {COCO80.name: COCO80, **SPACES}
+"""The known label spaces of boxes and label maps, by name."""
+
+_NAMES = (*KNOWN, IMAGENET1K, IMAGENET1001)
 """All label spaces that a head can be given by name."""
 
 TRAINED_ON = {"roadscenes": CAMVID11, "camvid": CAMVID11}
@@ -94,14 +103,22 @@ def space_of(classes: str) -> LabelSpace:
     """
     if classes in KNOWN:
         return KNOWN[classes]
+    if classes in (IMAGENET1K, IMAGENET1001):
+        background = (BACKGROUND,) * (classes == IMAGENET1001)
+        return LabelSpace(classes, (*background, *imagenet1k().classes))
     try:
         return _read(classes, sha256_of_file(classes))
     except (OSError, ValueError) as error:  # ValueError: text that is not UTF-8, or a path that contains a NUL
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise UnavailableError(
-            f"the class names {classes} cannot be read: {reason}; give one of {', '.join(KNOWN)}, or a text file, "
+            f"the class names {classes} cannot be read: {reason}; give one of {', '.join(_NAMES)}, or a text file, "
             f"one name a line"
         ) from error
+
+
+def is_known(classes: str) -> bool:
+    """Whether ``space_of`` knows the label space by this name, and reads no file of the user's."""
+    return classes in _NAMES
 
 
 def space_named(names: Sequence[str], otherwise: str) -> LabelSpace:
@@ -112,7 +129,7 @@ def space_named(names: Sequence[str], otherwise: str) -> LabelSpace:
 
 def sha256_of_classes(classes: str) -> dict[str, str]:
     """Entry of a head's provenance: the hash of the file of class names; empty for a known label space."""
-    return {} if classes in KNOWN else {"classes_sha256": sha256_of(classes)}
+    return {} if is_known(classes) else {"classes_sha256": sha256_of(classes)}
 
 
 @functools.lru_cache(maxsize=16)

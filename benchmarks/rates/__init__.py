@@ -1,0 +1,1 @@
+"""Rate definitions: the picture whose pixels a file's bits are divided by; one a file."""
