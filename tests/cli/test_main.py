@@ -44,6 +44,7 @@ def test_what_is_asked_wrongly_is_told_and_exits_with_2(capsys: pytest.CaptureFi
 def test_listing_is_that_of_the_registries(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "tasks"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
+        "classification",
         "detection",
         "instance_segmentation",
         "reconstruction",

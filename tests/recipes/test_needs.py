@@ -99,6 +99,20 @@ def test_a_file_of_another_checksum_is_told(tmp_path: Path, address: str, capsys
     assert hashlib.sha256(b"mine").hexdigest() in text
 
 
+def test_a_download_that_cannot_be_converted_stays_and_is_told(
+    tmp_path: Path, address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = recipe(tmp_path, f'{{ url = "{address}", md5 = "{MD5[:6]}" }}', path="{cache}/detectron2/mine.safetensors")
+    mine.write_text(mine.read_text().replace('means = "url"', 'means = "url"\nconvert = "detectron2"'))
+    assert main(["recipes", str(mine), "--fetch"]) == 1
+    shown = capsys.readouterr()
+    assert "converting labels.csv" in shown.err
+    assert "cannot be read as a pickle of arrays" in shown.err
+    kept = tmp_path / "cache" / "recipes" / "labels.csv"
+    assert f"fetched  {kept}" in shown.out
+    assert not (tmp_path / "cache" / "detectron2" / "mine.safetensors").exists()
+
+
 def test_offline_nothing_is_fetched(
     tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,7 +22,8 @@ from benchmarks.reporting.paper.bjontegaard import bd_tables
 from benchmarks.reporting.paper.group import groups, names
 from benchmarks.reporting.paper.latex import escape
 from benchmarks.reporting.paper.operating_points import points_table
-from benchmarks.reporting.paper.published_references import references
+from benchmarks.reporting.paper.published import overlays, published_table
+from benchmarks.reporting.paper.published_references import find_reference, references
 from benchmarks.reporting.paper.rates import rates_table
 from benchmarks.runs.rows import frame
 from benchmarks.runs.run_folder import load
@@ -257,6 +258,14 @@ def test_every_reference_names_its_source_and_data() -> None:
         assert RATES.build(one.rate).metric
         assert all(len(curve.points) in (0, len(curve.bpp)) for curve in one.curves)
         assert all(len(values) == len(curve.bpp) for curve in one.curves for values in curve.scores.values())
+
+
+def test_a_reference_of_another_rate_is_no_curve_on_an_axis_of_ours() -> None:
+    assert overlays([find_reference("coco-jpeg")], "ap")
+    assert overlays([find_reference("coco-transtic")], "ap") == []
+    text = published_table([find_reference("coco-transtic")])
+    assert "Rate: enlarged(short=800, most=1333), bits: estimated" in text
+    assert "0.1109 & 36.31" in text
 
 
 def test_a_run_without_common_rates_has_no_table_at_equal_rates_and_an_idle_reference_no_curve_and_both_are_said(
