@@ -38,6 +38,8 @@ from hsc.api import Codec
 from hsc.errors import DataError, UsageError
 
 _LOG = logging.getLogger("benchmarks")
+_FOR_TRIALS = 0.9
+"""The part of the time in which settings are tried; in the rest all of them become one run."""
 _MAX_ROUNDS = 40
 """Rounds of a search; narrowing down a scale of a thousand values takes about ten a question."""
 
@@ -177,7 +179,8 @@ def advise_on(
         trials = Trials(config, run, tell)
         if trials.why_no_share and any(question.aim == "keep" for question in asked):
             raise DataError(f"no share of the score can be promised: {trials.why_no_share}")
-        pace = _Pace(started + 60 * minutes if minutes else None, len(trials.outcome.plan.images), workers)
+        deadline = started + 60 * _FOR_TRIALS * minutes if minutes else None
+        pace = _Pace(deadline, len(trials.outcome.plan.images), workers)
         _search(asked, trials, pace)
         outcome = trials.all_tried()
     finally:
