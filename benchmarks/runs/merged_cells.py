@@ -1,4 +1,4 @@
-"""Which run each cell of a merged run is taken from, and how far the runs are apart in what several of them measured."""
+"""Which run each cell of a merged run is taken from, and how far runs are apart in what several of them measured."""
 
 from __future__ import annotations
 
