@@ -147,13 +147,13 @@ def _benchmark(options: argparse.Namespace, settings: str, arguments: Sequence[s
         return code
     config = _config(options)
     gallery.check_images(options.gallery)
-    if options.save_images:
-        saved_images.check_folder(options.save_images)
     evaluation.require(config, options.require)
     progress = Silent() if options.quiet else Bar()
     if options.preview and not options.dry_run:
         return preview(config, options, progress, _warn)
     folder = folder_of(options, config)
+    if options.save_images:
+        saved_images.check_folder(options.save_images, folder, Path(options.cache))
     _prepare(folder, options, config)
     with executor(options) as workers, run_recipe.fetching(options):
         outcome = evaluation.run(

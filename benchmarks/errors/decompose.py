@@ -31,7 +31,7 @@ from benchmarks.harness.plan import Cell, Plan, cell_id, packed_predictions
 from benchmarks.harness.progress import Progress
 from benchmarks.harness.reader_truth import ReaderTruth
 from benchmarks.harness.readers import Reader
-from benchmarks.metrics._coco_evaluation import Kind
+from benchmarks.metrics._coco_detections import Kind
 from benchmarks.stats.bootstrap import Bootstrap, Draws
 from downstream.api import Detections, SegmentationMap
 from hsc.errors import HscError, UsageError

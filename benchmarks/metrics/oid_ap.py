@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 from benchmarks.api import METRICS, MetricFacts, Score, Truth
 from benchmarks.formats.coco_table import CocoTable
-from benchmarks.metrics._coco_evaluation import check_predictions, checked_labels
+from benchmarks.metrics._coco_detections import Found
+from benchmarks.metrics._coco_evaluation import checked_labels
 from downstream.api import Detections, Prediction
 from hsc.errors import UsageError
 
@@ -86,7 +87,7 @@ def _ranked(truth: Truth, predictions: Sequence[Prediction]) -> tuple[list[_Rank
     """The ranking of each class, and the number of images. Raises as ``OidAp.compute``."""
     coco = checked_labels(truth, "bbox")
     found: list[Any] = list(predictions)
-    check_predictions(coco, found, "bbox")
+    Found.of(coco, found, "bbox")  # checks them
     table = CocoTable.of(coco)
     objects = _objects(table)
     answers: list[list[tuple[float, int, bool]]] = [[] for _ in truth.classes]

@@ -86,9 +86,10 @@ def _write_predictions(merged: Merged, place: Path) -> None:
             if entry["cell"] in written:
                 continue
             written.add(entry["cell"])
-            labels = f"labels-{number}-{entry['labels'].removeprefix('labels-')}"
+            labels = entry["labels"] and f"labels-{number}-{entry['labels'].removeprefix('labels-')}"
             _copy(source / entry["file"], place / entry["file"])
-            _copy(source / entry["labels"], place / labels)
+            if labels:  # what is compared with originals has none
+                _copy(source / entry["labels"], place / labels)
             files.append({**entry, "labels": labels})
     images = list(merged.runs[0].images)
     text = json.dumps({"version": "1", "images": images, "files": files, "left_out": left_out}, indent=1)

@@ -27,7 +27,8 @@ from benchmarks.runs import archive, records
 from benchmarks.runs.archive import KeptStreams
 from benchmarks.runs.consistency import SCORE_NAMES
 from benchmarks.runs.folder_files import exists
-from benchmarks.runs.kept_predictions import Reader, resampled
+from benchmarks.runs.kept_predictions import Reader
+from benchmarks.runs.kept_samples import resampled
 from benchmarks.runs.mergeable import why_not_merged
 from benchmarks.runs.merged_cells import Apart, chosen_cells, largest_apart
 from benchmarks.runs.merged_description import merged_about

@@ -1,4 +1,4 @@
-"""Which run each cell of a merged run is taken from, and how far apart the runs are in what several measured."""
+"""Which run each cell of a merged run is taken from, and how far runs are apart in what several of them measured."""
 
 from __future__ import annotations
 

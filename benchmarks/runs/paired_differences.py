@@ -15,7 +15,7 @@ from benchmarks.api import ScoreRow
 from benchmarks.harness.executors import Executor
 from benchmarks.harness.progress import Silent
 from benchmarks.runs import records
-from benchmarks.runs.kept_predictions import resampled
+from benchmarks.runs.kept_samples import resampled
 from benchmarks.runs.records import Line
 from benchmarks.runs.run_folder import Run
 from benchmarks.stats.bootstrap import RESAMPLES, Bootstrap, interval

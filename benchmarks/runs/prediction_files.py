@@ -7,6 +7,7 @@
     predictions/CELL/000001.png               label maps; a value is the number of its class, 255 is void
     predictions/labels-0.csv                  classes that are scored against: image, object, class
     predictions/CELL.csv                      the first five classes of each object: image, object, rank, class
+    predictions/CELL.json                     of a head that compares with originals: its measure, numbers by image
 
 All are in the classes that the run scores, so that COCO's own evaluator gives the numbers of the run's tables.
 """
@@ -31,7 +32,7 @@ from benchmarks.harness.guard import guarded, why
 from benchmarks.harness.plan import Plan, cell_id, packed_predictions
 from benchmarks.harness.reader_truth import ReaderTruth
 from benchmarks.harness.readers import Reader
-from downstream.api import NO_CLASS, Classification, Detections, Prediction, SegmentationMap
+from downstream.api import NO_CLASS, Classification, Detections, Fidelity, Prediction, SegmentationMap
 from hsc.errors import HscError, ResultsError
 from hsc.files.atomic_files import replacing, write_text
 
@@ -45,8 +46,8 @@ RANKS = 5
 def write(plan: Plan, store: Store, folder: Path) -> Path:
     """Write the predictions of every complete cell into ``FOLDER`` of a run's folder; what lay there is replaced.
 
-    Heads whose answers are neither boxes nor label maps nor classes have no files, and cells of which predictions are
-    missing neither; the manifest says so. Returns the folder of the files.
+    Heads whose answers are neither boxes, label maps, classes nor fidelities have no files, and cells of which
+    predictions are missing neither; the manifest says so. Returns the folder of the files.
 
     Raises:
         ResultsError: the folder cannot be written.
@@ -81,7 +82,7 @@ def _write_reader(
     if not cells:
         return
     named = {"head": reader.label, "route": reader.route}
-    if reader.head.output not in (Detections, SegmentationMap, Classification):
+    if reader.head.output not in (Detections, SegmentationMap, Classification, Fidelity):
         left_out.append(
             {**named, "reason": f"its answers are {reader.head.output.__name__}, of which no files are kept"}
         )
@@ -92,7 +93,7 @@ def _write_reader(
     except HscError as error:  # the scores of that head are missing for the same reason
         left_out.append({**named, "reason": why(error)})
         return
-    label_file = labels.of(truth)
+    label_file = "" if reader.head.output is Fidelity else labels.of(truth)
     metrics = [str(METRICS.spec(m).name) for m in plan.config.all_metrics if m.output is reader.head.output]
     for cell in cells:
         keys = cell.predictions[reader.name]
@@ -209,7 +210,13 @@ def _write_cell(place: Path, cell: str, truth: Truth, predictions: Sequence[Pred
         )
         _write_rows(place / f"{cell}.csv", ("image", "object", "rank", "class"), rows)
         return {"file": f"{cell}.csv", "kind": "classes"}
-    coco = truth.coco or {}
+    if truth.coco is None:
+        measured = [prediction for prediction in predictions if isinstance(prediction, Fidelity)]
+        numbers = [fidelity.numbers.tolist() for fidelity in measured]
+        text = json.dumps({"measure": measured[0].measure, "numbers": numbers}, separators=(",", ":"))
+        write_text(place / f"{cell}.json", text + "\n")
+        return {"file": f"{cell}.json", "kind": "fidelity"}
+    coco = truth.coco
     image_ids = [image["id"] for image in coco["images"]]
     category_ids = [category["id"] for category in coco["categories"]]
     results = [
@@ -237,7 +244,8 @@ def _results(image_id: int, category_ids: Sequence[int], detections: Detections)
         size = [*detections.masks.image_hw]
         for result, counts in zip(results, detections.masks.counts, strict=True):
             result["segmentation"] = {"size": size, "counts": counts.decode("ascii")}
-            del result["bbox"]  # the evaluator takes areas from masks where there is no box
+            # the evaluator takes areas from masks where there is no bbox, and leaves other names alone
+            result["box"] = result.pop("bbox")
     return results
 
 

@@ -72,12 +72,19 @@ class SavedImage:
     psnr: float | None
 
 
-def check_folder(folder: Path) -> None:
+def check_folder(folder: Path, *written: Path) -> None:
     """Refuse a folder of somebody else's files before anything is coded; images that a run has saved are replaced.
 
+    written: folders that the run itself writes into.
+
     Raises:
-        UsageError: it is a file, or holds files and no manifest of saved images.
+        UsageError: it is a file, holds files and no manifest of saved images, or the run writes other files into it.
     """
+    if inside := [place for place in written if place.resolve().is_relative_to(folder.resolve())]:
+        raise UsageError(
+            f"the images cannot be saved into {folder}, since the run writes other files into {inside[0]}; name a "
+            f"folder of their own"
+        )
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"the images cannot be saved into {folder}, which is a file; name a new folder")
     if folder.is_dir() and any(folder.iterdir()) and _manifest(folder) is None:

@@ -25,6 +25,7 @@ from benchmarks.runs.mergeable import why_not_merged
 from benchmarks.runs.notices import notices_of
 from benchmarks.runs.run_agreement import agreement
 from benchmarks.runs.run_folder import Run, load
+from downstream.api import HEADS
 from hsc.errors import ResultsError, UsageError
 
 JPEG = "jpeg(quality=[10, 20, 30, 50, 70, 90])"
@@ -154,6 +155,23 @@ def test_changed_predictions_give_no_interval(runs: Path, tmp_path: Path) -> Non
     path.write_text("[{")
     (reason,) = merged(runs / "blocks", folder).without_predictions.values()
     assert path.name in reason
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("task", "head"), [("instance_segmentation", FindSquares(masks=True)), ("reconstruction", HEADS.build("psnr"))]
+)
+def test_masks_and_fidelities(tmp_path: Path, task: str, head: Any) -> None:
+    given = {"task": task, "dataset": Squares(12), "head": head, "keep": 0}
+    folder_of(tmp_path / "a", FINE, **given)
+    folder_of(tmp_path / "b", [JPEG], **given)
+    result = merged(tmp_path / "a", tmp_path / "b")
+    assert not result.without_predictions
+    written(result, tmp_path / "out")
+    folder_of(tmp_path / "both", [*FINE, JPEG], **given)
+    agreed = agreement(tmp_path / "out", tmp_path / "both")
+    assert agreed.equal, "\n".join(agreed.sentences())
+    assert any(row.resamples == 40 for row in load(tmp_path / "out").comparison_rows if row.other)
 
 
 @pytest.mark.slow

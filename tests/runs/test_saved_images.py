@@ -66,7 +66,10 @@ def test_a_folder_of_other_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / MANIFEST).write_text('{"format": "another program"}')
     with pytest.raises(UsageError, match=str(tmp_path)):
         check_folder(tmp_path)
-    check_folder(tmp_path / "new")
+    check_folder(tmp_path / "new", tmp_path / "run")
+    for written in ("new", "new/run"):
+        with pytest.raises(UsageError, match="the run writes"):
+            check_folder(tmp_path / "new", tmp_path / written)
 
 
 @dataclass(frozen=True)
