@@ -233,7 +233,7 @@ def _note(plan: Plan, tell: Callable[[str], None]) -> None:
         for metric in plan.config.all_metrics:
             if metric.output is reader.head.output and isinstance(metric, LeavesOutScores):
                 reason = metric.left_out(scored_classes(plan.config, reader.head).space.classes)
-                notices |= {f"head {reader.label}: {reason}": None} if reason else {}
+                notices |= {reason: None} if reason else {}
     if isinstance(plan.config.dataset, HasRemarks):
         notices |= dict.fromkeys(plan.config.dataset.remarks([image.index for image in plan.images]))
     plan.notices += notices

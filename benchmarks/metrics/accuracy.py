@@ -76,7 +76,10 @@ class Accuracy:
         """Why there is no top-5 of a few classes."""
         if len(classes) > FIVE:
             return ""
-        return f"top-5 is left out: the head is scored in {len(classes)} classes, all of which are among the first five"
+        return (
+            f"top-5 is left out: {len(classes)} classes are scored, all of which are among any first five, so it needs "
+            f"six or more"
+        )
 
     def tally(self, truth: Truth, predictions: Sequence[Prediction]) -> AccuracyTally:
         """The counts of one operating point; predictions are read one after another. Raises as ``compute`` does."""

@@ -24,6 +24,7 @@ from benchmarks.runs.display_names import Naming, displayed_run
 from benchmarks.runs.notices import notices_of
 from benchmarks.runs.run_folder import Run
 from benchmarks.runs.sentences import too_little
+from downstream.api import Detections
 
 ASSETS = Path(__file__).parent / "assets"
 PLOTTING = "chart.umd.min.js"
@@ -200,9 +201,9 @@ def _notes(run: Run) -> Markup:
     ]
     pseudo_score = run.about.get("pseudo_label_score")
     if pseudo_score is not None:
+        boxes = f" (boxes from score {pseudo_score:g} on)" if run.task.output is Detections else ""
         texts.append(
-            "The data set has no labels: each head’s own predictions on the originals (boxes from score "
-            f"{pseudo_score:g} on) stand in for them."
+            f"The data set has no labels: each head’s own predictions on the originals{boxes} stand in for them."
         )
     texts += too_little(run.scores)
     warnings = [element("p", text, class_="note warning", role="note") for text in notices_of(run.about)]

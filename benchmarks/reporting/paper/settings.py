@@ -13,6 +13,7 @@ from benchmarks.reporting.paper.group import Group, curves_of
 from benchmarks.reporting.paper.latex import escape
 from benchmarks.runs.display_names import without_paths
 from benchmarks.stats.noise_floor import second_label
+from downstream.api import Detections
 
 APPENDIX = "app:settings"
 """The label of this appendix."""
@@ -76,10 +77,8 @@ def _data(group: Group) -> str:
         rf"coded at the size they come in."
     )
     if (least := about.get("pseudo_label_score")) is not None:
-        text += (
-            f" There are no labels: a head's own predictions on the originals, at scores of {least:g} and above, "
-            f"stand in for them."
-        )
+        boxes = f", at scores of {least:g} and above," if group.run.task.output is Detections else ""
+        text += f" There are no labels: a head's own predictions on the originals{boxes} stand in for them."
     stored = group.scores[group.scores["metric"] == "source_bpp"]["value"]
     return text + "".join(f" The originals came as files of {value:.3f} bpp." for value in stored)
 
