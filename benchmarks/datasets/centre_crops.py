@@ -19,6 +19,7 @@ import numpy.typing as npt
 from benchmarks.api import DATASETS, Dataset, HasClassLabels, HasRegions, Sample
 from benchmarks.programs.data_only import why_not_spec
 from downstream.api import Classification, LabelSpace, Prediction
+from downstream.ops.shortest_side import LONGEST_SIDE
 from hsc.api import Image
 from hsc.errors import DataError
 from hsc.registry import parse_spec
@@ -45,8 +46,8 @@ class CentreCrops:
         return why_not_spec(DATASETS, settings["of"])
 
     def __post_init__(self) -> None:
-        if self.side < 1:
-            raise ValueError(f"side came as {self.side}, expected 1 pixel or more")
+        if not 1 <= self.side <= LONGEST_SIDE:
+            raise ValueError(f"side came as {self.side}, expected 1 to {LONGEST_SIDE:,} pixels")
 
     @property
     def split(self) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from benchmarks.api import RATES
+from downstream.ops.shortest_side import LONGEST_SIDE
 
 
 @RATES.register("centre_crop")
@@ -22,8 +23,8 @@ class CentreCrop:
     metric: ClassVar[str] = "bpp_centre_crop"
 
     def __post_init__(self) -> None:
-        if self.side < 1:
-            raise ValueError(f"side came as {self.side}, expected 1 pixel or more")
+        if not 1 <= self.side <= LONGEST_SIDE:
+            raise ValueError(f"side came as {self.side}, expected 1 to {LONGEST_SIDE:,} pixels")
 
     def pixels(self, height: int, width: int) -> int:
         """The number of pixels of the crop; the picture's size does not matter."""

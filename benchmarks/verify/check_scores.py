@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from benchmarks.api import TASKS, Comparison, ScoreRow, ScoresOriginals
+from benchmarks.api import RATES, TASKS, Comparison, ScoreRow, ScoresOriginals
 from benchmarks.runs.consistency import codecs_of, heads_of
 from benchmarks.runs.run_folder import Run
 from benchmarks.stats.metric_facts import STREAM_FACTS, TIMES
@@ -131,8 +131,9 @@ def _missing(run: Run) -> Iterator[str]:
             reader = (row.head, row.route if row.head else "", row.ladder)
             numbers[reader].setdefault(row.cell, set()).add((row.metric, row.part if row.head else ""))
             first.setdefault(row.cell, row)
+    rates = [RATES.get(RATES.parse(text).name).metric for text in run.about.get("rates", ())]
     for (head, _, _), of_cells in numbers.items():
-        usual = set.union(*of_cells.values()) if head else {(metric, "") for metric in _OF_EVERY_POINT}
+        usual = set.union(*of_cells.values()) if head else {(metric, "") for metric in (*_OF_EVERY_POINT, *rates)}
         for cell_id, present in of_cells.items():
             if absent := sorted(usual - present):
                 number = " ".join(f"{absent[0][0]} {absent[0][1]}".split())

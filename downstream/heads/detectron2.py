@@ -19,7 +19,7 @@ from downstream.heads._availability import why_not_loadable
 from downstream.label_spaces import COCO80
 from downstream.ops.finite import require_finite
 from downstream.ops.masks import pack
-from downstream.ops.shortest_side import resized_hw
+from downstream.ops.shortest_side import check_sides, resized_hw
 from downstream.weights.file_hash import sha256_of
 from hsc.api import Image
 from hsc.devices import current_device
@@ -54,6 +54,9 @@ class Detectron2:
 
     output: ClassVar[type[Prediction]] = Detections
     regime: ClassVar[Literal["frozen", "adapted"]] = "frozen"
+
+    def __post_init__(self) -> None:
+        check_sides(self.short, self.most)
 
     @property
     def label_space(self) -> LabelSpace:

@@ -5,12 +5,16 @@ The rule is that of Detectron2's ResizeShortestEdge: sides are rounded half up.
 
 from __future__ import annotations
 
+LONGEST_SIDE = 1 << 16
+"""The most pixels that a side may be asked to have."""
+
 
 def check_sides(short: int, most: int) -> None:
-    """Raises ValueError unless 1 <= short <= most, as a resize to them needs."""
-    if not 1 <= short <= most:
+    """Raises ValueError unless 1 <= short <= most <= LONGEST_SIDE, as a resize to them needs."""
+    if not 1 <= short <= most <= LONGEST_SIDE:
         raise ValueError(
-            f"short came as {short} and most as {most}, expected 1 pixel or more, and most not below short"
+            f"short came as {short} and most as {most}, expected 1 pixel or more, most not below short, and at most "
+            f"{LONGEST_SIDE:,}"
         )
 
 
