@@ -172,7 +172,7 @@ def test_no_list_fetches_anything(tmp_path: Path) -> None:
     done = hooked(program, tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"
-    assert done.stdout.count("unavailable: not fetched yet; would download ") == 4
+    assert done.stdout.count("unavailable: not fetched yet; would download ") == 5
 
 
 def test_latent_heads_that_no_codec_here_serves_are_available_and_not_tried() -> None:
