@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.reporting.html.markup import Markup, element, joined
-from benchmarks.runs.merged_description import NAME as MERGED
 from benchmarks.stats.noise_floor import second_label
 
 _HASH = re.compile(r"(?<![0-9a-zA-Z])[0-9a-f]{32,128}(?![0-9a-zA-Z])")
@@ -34,7 +33,6 @@ def provenance(about: Mapping[str, Any]) -> Markup:
         element("p", "Made by (paths are shortened to file names here; run.json has them whole)"),
         element("pre", element("code", about.get("arguments", {}).get("command", "unknown")), tabindex="0"),
         *([_folded("Conditions of the times", _pairs(known))] if known else []),
-        *_merged(about),
         _folded("Settings", _pairs(settings)),
         _folded("Data set", _pairs(data)),
         _folded("Machine", _pairs(machine)),
@@ -43,17 +41,6 @@ def provenance(about: Mapping[str, Any]) -> Markup:
         _folded("Heads: weights and settings", *_titled(heads)),
     ]
     return joined(parts)
-
-
-def _merged(about: Mapping[str, Any]) -> list[Markup]:
-    """The runs that a run was merged from, each with its command and machine; none for any other run."""
-    runs = []
-    for run in about.get(MERGED, {}).get("runs", ()):
-        made = run.get("environment") or {}
-        facts = {"date": run.get("date", ""), "command": run.get("command", ""), "commit": made.get("commit") or ""}
-        runs.append((str(run["name"]), {**facts, **(made.get("machine") or {}), "device": made.get("device") or ""}))
-    parts = [joined([element("h4", name), _pairs(facts)]) for name, facts in runs]
-    return [_folded("Merged from", *parts)] if parts else []
 
 
 def _plain(value: Any) -> str:
