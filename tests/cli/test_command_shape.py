@@ -22,6 +22,7 @@ REQUIRED = {
     "verify": ["folder"],
     "rerun": ["folder"],
     "compare": ["folder", "again"],
+    "merge": ["folder", "again"],
     "report": ["folder"],
     "paper": ["folder", "--out", "paper"],
     "contact-sheet": ["--codec", "jpeg", "--out", "sheet.png"],

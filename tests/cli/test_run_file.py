@@ -52,7 +52,7 @@ def test_every_option_has_its_place_in_a_file(tmp_path: Path) -> None:
     assert run_file.given(run_file.arguments_of(settings)) == settings
     assert {"codec", "head", "dataset", "match-bpp", "no-noise-floor", "cache", "timeout-s"} <= settings.keys()
     kept = tomllib.loads(run_file.written(settings, "a"))
-    assert settings.keys() - kept.keys() == {"out", "name", "dry-run", "overwrite-folder"}
+    assert settings.keys() - kept.keys() == {"out", "name", "dry-run", "overwrite-folder", "save-images"}
     assert all(kept[name] == settings[name] for name in kept)
 
 
