@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 import pandas as pd
 
+from benchmarks.runs.folder_files import exists
 from benchmarks.runs.rows import frame, read_rows
 
 FILE = "advice.csv"
@@ -85,3 +86,8 @@ def read_advice(path: Path) -> list[AdviceRow]:
     """
     table = read_rows(path, AdviceRow, _WORDS)
     return [AdviceRow(**{str(name): cell for name, cell in row.items()}) for row in table.to_dict("records")]
+
+
+def advice_in(folder: Path) -> list[AdviceRow]:
+    """The advice in a run's folder, empty where there is none. Raises as ``read_advice`` where there is."""
+    return read_advice(folder / FILE) if exists(folder / FILE) else []

@@ -10,10 +10,9 @@ from typing import Any
 from benchmarks.api import MetricFacts
 from benchmarks.reporting.html.cells import NOTHING, score_cell
 from benchmarks.reporting.html.markup import Cell, Column, Markup, element, joined, table
-from benchmarks.runs.advice_rows import FILE, AdviceRow, read_advice
+from benchmarks.runs.advice_rows import AdviceRow, advice_in
 from benchmarks.runs.advice_text import behind_text, kept_text, legend, notes_of, question_text
 from benchmarks.runs.display_names import display_names
-from benchmarks.runs.folder_files import exists
 from benchmarks.runs.run_folder import Run
 
 
@@ -23,7 +22,7 @@ def advice_section(run: Run) -> Markup:
     Raises:
         ResultsError: ``advice.csv`` is damaged.
     """
-    rows = read_advice(run.folder / FILE) if exists(run.folder / FILE) else []
+    rows = advice_in(run.folder)
     if not rows:
         return Markup("")
     parts = [element("h2", "Advice")]
