@@ -14,6 +14,7 @@ from benchmarks.harness.keys import registered_name
 from benchmarks.harness.operating_points import point_label
 from benchmarks.harness.plan import dataset_label
 from benchmarks.runs.advice_rows import AdviceRow
+from benchmarks.stats.bootstrap import interval
 from hsc.api import Codec
 from hsc.registry import Spec
 
@@ -47,8 +48,28 @@ def answers(asked: Sequence[Question], trials: Trials) -> list[AdviceRow]:
     rows = []
     for question in asked:
         of_codecs = [_answer(question, codec, trials) for codec in trials.codecs]
-        rows += sorted(of_codecs, key=lambda row: _place(row, sign))
+        of_codecs.sort(key=lambda row: _place(row, sign))
+        rows += of_codecs if question.aim == "keep" else _behind(of_codecs, trials, sign)
     return rows
+
+
+def _behind(rows: Sequence[AdviceRow], trials: Trials, sign: int) -> list[AdviceRow]:
+    """The rows within a budget, each with the lead that the best has over it. rows: the best first."""
+    of_points = {(codec.label, trial.point.label): trial for codec in trials.codecs for trial in codec.trials.values()}
+    best = of_points.get((rows[0].codec, rows[0].point)) if rows else None
+    return [
+        _compared(row, best, of_points[row.codec, row.point], sign) if best and row.status == "ok" else row
+        for row in rows
+    ]
+
+
+def _compared(row: AdviceRow, best: Trial, trial: Trial, sign: int) -> AdviceRow:
+    """A row with the lead that the best trial has over its own."""
+    row = replace(row, behind=sign * (best.score - trial.score))
+    if trial is best or not len(best.samples) or len(best.samples) != len(trial.samples):
+        return row
+    low, high, _ = interval(sign * (best.samples - trial.samples))
+    return replace(row, behind_low=low, behind_high=high)
 
 
 def _place(row: AdviceRow, sign: int) -> tuple[int, float]:

@@ -5,8 +5,9 @@
                        below   reached: it and all larger ones that were tried reach the aim
 
 An aim is given by margins: of each value tried, how far it lies above the aim, 0 or more where it reaches it. The first
-values are those of the codec's ladder; then the part of the scale between ``below`` and ``reached`` is narrowed down,
-until their files differ by no more than 5 % or no value is left between them.
+values are those of the codec's ladder, its largest file before all others, so that a search that is ended early has an
+answer; then the part of the scale between ``below`` and ``reached`` is narrowed down, until their files differ by no
+more than 5 % or no value is left between them.
 
 With margins that rise along the scale this is a fixed-sequence test from the largest file down, which stops at the
 first value that misses: each value could be tested in that order, and those that are skipped would have passed. Such a
@@ -98,7 +99,7 @@ class Scale:
         if len(failed) >= _MAX_FAILURES:
             return None
         if not margins:
-            return untried[min(2 * len(untried) // 3, len(untried) - 1)] if untried else self._end(1, margins, failed)
+            return untried[-1] if untried else self._end(1, margins, failed)
         low, high = (-1.0 if below is None else self.place(below), 2.0 if reached is None else self.place(reached))
         inside = [value for value in untried if low < self.place(value) < high]
         if reached is None:

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 import pandas as pd
 
+from benchmarks.runs.folder_files import exists
 from benchmarks.runs.rows import frame, read_rows
 
 FILE = "advice.csv"
@@ -29,7 +30,8 @@ class AdviceRow:
     with the ends of its paired 95 % interval. size_bytes: the mean of the images; bpp: all bits over all pixels.
     encode_s, decode_s: medians of the images. missed: the next smaller setting that was tried and missed the aim of
     "keep", or the next larger one, which is over a budget; missed_kept and missed_low are its share and the lower end
-    of that. Numbers that there are not are NaN.
+    of that. behind: within a budget, how much worse the score is than that of the best codec, with the ends of its
+    paired 95 % interval; 0 for the best itself. Numbers that there are not are NaN.
 
     status: "ok"; "n/a" where no setting that was tried answers the question, and then the row holds the one that came
     nearest; "skipped" where the codec cannot run here; "failed" where it could code nothing. reason: why, in words; of
@@ -60,6 +62,9 @@ class AdviceRow:
     missed: str = ""
     missed_kept: float = math.nan
     missed_low: float = math.nan
+    behind: float = math.nan
+    behind_low: float = math.nan
+    behind_high: float = math.nan
     images: int = 0
     resamples: int = 0
     refused: int = 0
@@ -81,3 +86,8 @@ def read_advice(path: Path) -> list[AdviceRow]:
     """
     table = read_rows(path, AdviceRow, _WORDS)
     return [AdviceRow(**{str(name): cell for name, cell in row.items()}) for row in table.to_dict("records")]
+
+
+def advice_in(folder: Path) -> list[AdviceRow]:
+    """The advice in a run's folder, empty where there is none. Raises as ``read_advice`` where there is."""
+    return read_advice(folder / FILE) if exists(folder / FILE) else []

@@ -51,6 +51,13 @@ def kept_text(share: float, low: float, high: float) -> str:
     return f"{100 * share:.1f}{ends}"
 
 
+def behind_text(row: AdviceRow, facts: MetricFacts) -> str:
+    """How much worse a score within a budget is than the best: "1.2 [0.3, 2.0]"; a dash for the best itself."""
+    if not row.behind > 0 and math.isnan(row.behind_low):
+        return "-"
+    return score_text(row.behind, facts) + interval_text(row.behind_low, row.behind_high, facts)
+
+
 def notes_of(rows: Sequence[AdviceRow]) -> Iterator[str]:
     """A sentence for each codec without an answer, and for each whose search is not over."""
     for row in rows:
@@ -75,6 +82,10 @@ def legend(rows: Sequence[AdviceRow], facts: MetricFacts) -> str:
         if row.resamples
         else "Kept: share of the score on the originals in percent; it has no interval here."
     )
+    if row.aim == "budget" and row.resamples:
+        kept += (
+            " Behind the best: how much worse the score is, paired too; where that holds 0, the two are not told apart."
+        )
     if row.aim == "keep":
         kept += " Its lower end reaches what is asked for."
     lower = (
@@ -101,11 +112,13 @@ def _table(rows: Sequence[AdviceRow], facts: MetricFacts) -> str:
             f"{row.bpp:.3f}",
             kept_text(row.kept, row.kept_low, row.kept_high),
             score_text(row.score, facts) + interval_text(row.score_low, row.score_high, facts),
+            *([behind_text(row, facts)] if rows[0].aim == "budget" else []),
             *(f"{1000 * taken:.1f}" if math.isfinite(taken) else "-" for taken in (row.encode_s, row.decode_s)),
         ]
         for row in rows
     ]
-    titles = ["setting", "kB/image", "bpp", "kept %", facts.title, "encode ms", "decode ms"]
+    behind = ["behind the best"] if rows[0].aim == "budget" else []
+    titles = ["setting", "kB/image", "bpp", "kept %", facts.title, *behind, "encode ms", "decode ms"]
     alignment = ["left", *["right"] * (len(titles) - 1)]
     return str(tabulate(body, titles, tablefmt="simple", disable_numparse=True, colalign=alignment))
 

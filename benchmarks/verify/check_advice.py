@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from benchmarks.api import ScoreRow
-from benchmarks.runs.advice_rows import FILE, AdviceRow, read_advice
-from benchmarks.runs.folder_files import exists
+from benchmarks.runs.advice_rows import FILE, AdviceRow, advice_in
 from benchmarks.runs.run_folder import Run
 from benchmarks.stats.bootstrap import MIN_IMAGES_KEPT
 from benchmarks.stats.metric_facts import facts_of
@@ -24,9 +23,9 @@ Points = Mapping[tuple[str, str], Mapping[str, ScoreRow]]
 
 def check_advice(run: Run) -> Iterator[Verdict]:
     """Each answer holds the numbers of its setting, keeps what was asked for, and rests on enough images."""
-    if not exists(run.folder / FILE):
+    rows = advice_in(run.folder)
+    if not rows:
         return
-    rows = read_advice(run.folder / FILE)
     points: dict[tuple[str, str], dict[str, ScoreRow]] = {}
     for row in run.score_rows:
         if not row.part and not row.ladder and row.status == "ok":

@@ -40,6 +40,19 @@ class Brittle(Blocks):
 
 
 @dataclass(frozen=True)
+class Dark(Blocks):
+    """Blocks decoded to half their brightness, in which the head finds nothing."""
+
+    spec_name: ClassVar[str] = "dark"
+
+    def decode(self, data: bytes) -> np.ndarray:
+        return super().decode(data) // 2
+
+    def provenance(self) -> dict[str, str]:
+        return {"code": "dark-1"}
+
+
+@dataclass(frozen=True)
 class Missing(Blocks):
     """Blocks that are not installed."""
 
@@ -101,6 +114,16 @@ def test_a_budget_is_filled_by_the_largest_files_within_it(cache: Path) -> None:
     assert none.size_bytes > 10
 
 
+def test_within_a_budget_the_best_stands_first_and_the_others_behind_it(cache: Path) -> None:
+    advice = asked(cache, budget_bytes=1000.0, codecs=[Dark(), "blocks"])
+    best, other = advice.rows
+    assert (best.codec, best.behind) == ("blocks", 0.0)
+    assert np.isnan(best.behind_low)
+    assert other.behind == pytest.approx(best.score - other.score)
+    assert 0 < other.behind_low <= other.behind <= other.behind_high
+    assert "behind the best" in advice.text
+
+
 def test_codecs_stand_in_order_and_those_without_an_answer_last(cache: Path) -> None:
     codecs = [Missing(), Brittle(), "blocks(slow_s=0.001)", "blocks"]
     rows = asked(cache, codecs=codecs, keep=[0.6]).rows
@@ -120,6 +143,7 @@ def test_lower_is_better(cache: Path) -> None:
         asked(cache, metric="count_error", keep=[0.5])
     budget = asked(cache, metric="count_error", budget_bytes=1e6, codecs=["blocks", "blocks(slow_s=0.001)"]).rows
     assert [row.status for row in budget] == ["ok", "ok"]
+    assert budget[0].score <= budget[1].score
 
 
 def test_few_images_are_refused_for_a_share_and_not_for_a_budget(cache: Path) -> None:

@@ -10,10 +10,9 @@ from typing import Any
 from benchmarks.api import MetricFacts
 from benchmarks.reporting.html.cells import NOTHING, score_cell
 from benchmarks.reporting.html.markup import Cell, Column, Markup, element, joined, table
-from benchmarks.runs.advice_rows import FILE, AdviceRow, read_advice
-from benchmarks.runs.advice_text import kept_text, legend, notes_of, question_text
+from benchmarks.runs.advice_rows import AdviceRow, advice_in
+from benchmarks.runs.advice_text import behind_text, kept_text, legend, notes_of, question_text
 from benchmarks.runs.display_names import display_names
-from benchmarks.runs.folder_files import exists
 from benchmarks.runs.run_folder import Run
 
 
@@ -23,7 +22,7 @@ def advice_section(run: Run) -> Markup:
     Raises:
         ResultsError: ``advice.csv`` is damaged.
     """
-    rows = read_advice(run.folder / FILE) if exists(run.folder / FILE) else []
+    rows = advice_in(run.folder)
     if not rows:
         return Markup("")
     parts = [element("h2", "Advice")]
@@ -40,12 +39,14 @@ def advice_section(run: Run) -> Markup:
 
 
 def _table(name: str, rows: Sequence[AdviceRow], facts: MetricFacts) -> Markup:
+    behind = [Column("Behind the best", about="how much worse the score is, with the interval of the difference")]
     columns = [
         Column("Setting", "text", "the codec as it is typed"),
         Column("kB/image", about="1000 bytes, the mean of the images"),
         Column("bpp", about="bits per pixel: the bits of all files over the pixels of all images"),
         Column("Kept %", about="share of the score on the originals", best="high"),
         Column(facts.title, best="high" if facts.higher_is_better else "low"),
+        *(behind if rows[0].aim == "budget" else []),
         Column("Encode ms", about="the median of the images, on one thread"),
         Column("Decode ms", about="the median of the images, on one thread"),
     ]
@@ -59,6 +60,7 @@ def _table(name: str, rows: Sequence[AdviceRow], facts: MetricFacts) -> Markup:
                 Cell(f"{row.bpp:.3f}", repr(row.bpp)),
                 _kept_cell(row),
                 score_cell(row.score, row.score_low, row.score_high, facts),
+                *([_behind_cell(row, facts)] if row.aim == "budget" else []),
                 *(_milliseconds(taken) for taken in (row.encode_s, row.decode_s)),
             ],
         )
@@ -72,6 +74,11 @@ def _kept_cell(row: AdviceRow) -> Cell:
         return NOTHING
     share, _, ends = kept_text(row.kept, row.kept_low, row.kept_high).partition(" ")
     return Cell(share, repr(row.kept), ends.strip("[]").replace(", ", " to "))
+
+
+def _behind_cell(row: AdviceRow, facts: MetricFacts) -> Cell:
+    behind, _, ends = behind_text(row, facts).partition(" ")
+    return Cell(behind, repr(row.behind), ends.strip("[]").replace(", ", " to "))
 
 
 def _milliseconds(seconds: float) -> Cell:
