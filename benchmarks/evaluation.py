@@ -210,8 +210,10 @@ def _require_list(name: str, value: Any) -> None:
 
 
 def _one(registry: Any, spec: Any) -> Any:
-    refuse_remote(str(spec))
-    return registry.build(parse_spec(spec)) if isinstance(spec, str) else spec
+    if not isinstance(spec, str):
+        return spec
+    refuse_remote(spec)
+    return registry.build(parse_spec(spec))
 
 
 def _label(head: Any) -> str:

@@ -28,7 +28,7 @@ OTHERS = {
 
 def main(arguments: Sequence[str]) -> int:
     """Print the figures named, or all. A number among the names is that of the pictures."""
-    numbers = [int(argument) for argument in arguments if argument.isdecimal()]
+    stated = next((int(argument) for argument in arguments if argument.isdecimal()), 0)
     known = [*FIGURES, *overhead.RATIOS, LOADS]
     names = [argument for argument in arguments if not argument.isdecimal()] or known
     if unknown := [name for name in names if name not in known]:
@@ -37,14 +37,14 @@ def main(arguments: Sequence[str]) -> int:
     if figures := [name for name in names if name in FIGURES]:
         _write("figure", "pictures", "CPU s", "peak MiB", "before the work MiB")
     for name in figures:
-        figure = measured(name, *numbers[:1] or [PICTURES[name]])
+        figure = measured(name, stated or PICTURES[name])
         sizes = f"{figure.peak_mib:.0f}", f"{figure.start_mib:.0f}"
         _write(figure.name, f"{figure.pictures:,}", f"{figure.cpu_s:.2f}", *sizes)
     if ratios := [name for name in names if name in overhead.RATIOS]:
         _write("a run of", "pictures a round", "CPU s", "CPU s of the other", "ratio")
     for name in ratios:
         with tempfile.TemporaryDirectory(prefix="hsc-scale-") as folder:
-            ratio = overhead.taken(name, *numbers[:1] or [PICTURES_A_ROUND], Path(folder))
+            ratio = overhead.taken(name, stated or PICTURES_A_ROUND, Path(folder))
         _write(OTHERS[name], f"{ratio.pictures}", f"{ratio.run_s:.2f}", f"{ratio.other_s:.2f}", f"{ratio.ratio:.2f}")
     if LOADS in names:
         _write("heads of one kind", "jobs", "networks loaded")

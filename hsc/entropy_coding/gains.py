@@ -81,7 +81,8 @@ class QualityTable(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.channels = channels
-        curve = (torch.arange(_ANCHORS) - _MIDDLE)[:, None] * (_SLOPE * math.log(2))  # quality 4: y in whole steps
+        # Quality 4 has y in whole steps. On the CPU also in an outline, where torch would import its compiler for it.
+        curve = (torch.arange(_ANCHORS, device="cpu") - _MIDDLE)[:, None] * (_SLOPE * math.log(2))
         self.log_gain = nn.Parameter(curve.repeat(1, channels))
         self.log_inverse = nn.Parameter(-curve.repeat(1, channels))
         self.register_buffer("table", None, persistent=False)

@@ -122,7 +122,7 @@ def outline(build: Callable[[], Any], path: Path | str) -> dict[str, tuple[int, 
 
 
 def _unfilled() -> AbstractContextManager[Any]:
-    """Leave tensors as they are where a network fills them with its first, often random, numbers.
+    """Leave tensors as they are where a network draws, fills or scales its first numbers.
 
     Tensors without memory have none; for some of these calls torch would import its compiler first, which takes as long
     as torch itself.
@@ -130,7 +130,8 @@ def _unfilled() -> AbstractContextManager[Any]:
     import torch
     from torch.overrides import TorchFunctionMode
 
-    fills = {torch.Tensor.normal_, torch.Tensor.uniform_}
+    fills, draws = {torch.Tensor.normal_, torch.Tensor.uniform_}, {torch.randn, torch.rand}
+    scaled = {getattr(torch.Tensor, name) for name in ("add", "sub", "mul", "div", "__truediv__")}
 
     class Unfilled(TorchFunctionMode):
         def __torch_function__(
@@ -139,6 +140,10 @@ def _unfilled() -> AbstractContextManager[Any]:
             named = kwargs or {}
             if call in fills or getattr(call, "__module__", "") == torch.nn.init.__name__:
                 return args[0] if args else named["tensor"]
+            if call in draws and all(isinstance(side, int) for side in args):
+                return torch.empty(*args)
+            if call in scaled and args[0].is_meta and args[0].is_floating_point() and isinstance(args[1], float):
+                return args[0]
             return call(*args, **named)
 
     return Unfilled()

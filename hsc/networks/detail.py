@@ -75,7 +75,8 @@ class DetailNetwork(nn.Module):
         )
         self.quality = QualityTable(1)
         with torch.no_grad():  # fixed: a step of 1 where detail starts, a third of it two qualities higher
-            curve = (torch.arange(len(self.quality.log_gain)) - config.start / QUALITY_STEPS)[:, None] * _SLOPE
+            anchors = torch.arange(len(self.quality.log_gain), device=self.quality.log_gain.device)
+            curve = (anchors - config.start / QUALITY_STEPS)[:, None] * _SLOPE
             self.quality.log_gain.copy_(curve)
             self.quality.log_inverse.copy_(-curve)
         self.nets = nn.ModuleList()

@@ -25,6 +25,7 @@ from downstream.weights.state_dicts import fill, fitted, read_state
 from downstream.weights.weights_file import classes_of, packaged, read_weights
 from hsc.errors import DataError, HscError, UnavailableError
 from hsc.files.tensor_files import outline
+from hsc.weights import files
 
 NUMBERS = [float("nan"), float("inf")]
 HEADS: dict[str, Callable[[Path], Any]] = {
@@ -233,6 +234,14 @@ def test_networks_are_loaded_without_torchs_compiler() -> None:
     assert found.stdout == "True False\n"
 
 
+def test_weights_of_hsc_are_loaded_without_torchs_compiler() -> None:
+    if "roadscenes" not in files.here():
+        pytest.skip("the weights roadscenes are not here")
+    code = "import sys; from hsc.weights import files; files.load('roadscenes'); print('torch._dynamo' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert found.stdout == "False\n"
+
+
 def test_an_outline_has_the_shapes_of_the_network_whatever_fills_it() -> None:
     class Filled(nn.Module):
         def __init__(self) -> None:
@@ -244,6 +253,8 @@ def test_an_outline_has_the_shapes_of_the_network_whatever_fills_it() -> None:
             nn.init.xavier_uniform_(tensor=self.layer.weight)
             nn.init.constant_(self.layer.bias, 2.0)
             self.own.data.normal_(std=2)
+            self.drawn = nn.Parameter(torch.randn(3, 4) * 0.5)
+            self.counts = torch.arange(3) - 1
 
     shapes = {name: tuple(tensor.shape) for name, tensor in Filled().state_dict().items()}
     assert outline(Filled, "a") == shapes
