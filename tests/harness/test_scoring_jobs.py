@@ -25,7 +25,7 @@ from benchmarks.harness.shared_values import Filed, Held, filed
 from benchmarks.harness.surroundings import Surroundings
 from benchmarks.harness.worker import step
 from benchmarks.stats.bootstrap import Draws
-from downstream.api import VOID, Detections, Prediction, SegmentationMap, to_bytes
+from downstream.api import NO_CLASS, VOID, Classification, Detections, Prediction, SegmentationMap, to_bytes
 from hsc.devices import current_device, use_device
 from hsc.errors import AnnotationError, HscError, PluginError
 
@@ -165,8 +165,8 @@ class Maps:
         return SegmentationMap(np.full((6, 8), index % 3, np.uint8))
 
 
-TABLE = np.full(256, VOID, np.uint8)
-TABLE[:3] = (1, 0, VOID)
+TABLE = np.full(256, NO_CLASS, np.uint16)
+TABLE[:3] = (1, 0, NO_CLASS)
 
 
 def test_label_maps_are_read_when_they_are_asked_for() -> None:
@@ -194,6 +194,16 @@ def test_predictions_are_relabelled_as_they_are_unpacked() -> None:
     assert packed[-1].labels.tolist() == [[1, 0], [VOID, VOID]]
     assert [type(one) for one in packed] == [Detections, SegmentationMap]
     assert len(packed[1:]) == 1
+
+
+def test_rankings_are_relabelled_and_filled_up_from_behind() -> None:
+    """Two classes that are scored as one have the rank of the likelier; a class that has none there goes."""
+    table = np.full(256, NO_CLASS, np.uint16)
+    table[[0, 1, 3]] = (7, 5, 7)
+    ranking = np.array([[3, 2, 0, 1], [2, NO_CLASS, NO_CLASS, NO_CLASS], [1, 3, 0, 2]], np.uint16)
+    packed = PackedPredictions((to_bytes(Classification(ranking)),), Relabelling(table))
+    assert packed[0].ranking.tolist() == [[7, 5], [NO_CLASS, NO_CLASS], [5, 7]]
+    assert packed[0].ranking.dtype == np.uint16
 
 
 # What travels with a job
