@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
         _write("a run of", "pictures a round", "CPU s", "CPU s of the other", "ratio")
     for name in ratios:
         with tempfile.TemporaryDirectory(prefix="hsc-scale-") as folder:
-            ratio = overhead.taken(name, *numbers[:1] or [PICTURES_A_ROUND], Path(folder))
+            ratio = overhead.taken(name, numbers[0] if numbers else PICTURES_A_ROUND, Path(folder))
         _write(OTHERS[name], f"{ratio.pictures}", f"{ratio.run_s:.2f}", f"{ratio.other_s:.2f}", f"{ratio.ratio:.2f}")
     if LOADS in names:
         _write("heads of one kind", "jobs", "networks loaded")

@@ -71,7 +71,8 @@ class Ratio:
 
 def write_pictures(folder: Path, first: int, count: int) -> Path:
     """Write smooth noise as PNG files, and a COCO label file with a few boxes in each. Returns the label file."""
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for number in range(first, first + count):
         random = np.random.default_rng(number)
         coarse = PIL.Image.fromarray(random.integers(0, 256, (HEIGHT // 12, WIDTH // 12, 3), np.uint8))
