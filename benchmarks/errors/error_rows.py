@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import io
 import math
 import re
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.errors.kinds import BOX_KINDS
-from benchmarks.runs.csv_cells import unmarked, write_csv
+from benchmarks.runs.csv_cells import csv_records, unmarked, write_csv
 from benchmarks.runs.folder_files import exists, read_text
 from benchmarks.text import one_line
 from hsc.errors import ResultsError
@@ -91,18 +90,14 @@ def read(folder: Path) -> pd.DataFrame | None:
 
 
 def _rows(text: str) -> list[ErrorRow]:
-    header, *lines = csv.reader(io.StringIO(text, newline=""), strict=True)
-    if tuple(header) != COLUMNS:
-        raise ValueError(f"its columns are {one_line(', '.join(header), 200)}, expected {', '.join(COLUMNS)}")
-    if not text.endswith("\n") or len(lines) > _MAX_ROWS:
-        raise ValueError(f"it has {len(lines)} lines, the last of which is cut off or one too many")
+    lines = csv_records(text, COLUMNS)
+    if len(lines) > _MAX_ROWS:
+        raise ValueError(f"it has {len(lines):,} lines, expected at most {_MAX_ROWS:,}")
     return [_row(number, line) for number, line in enumerate(lines, 2)]
 
 
 def _row(number: int, line: Sequence[str]) -> ErrorRow:
     """One line's cells. Raises ValueError."""
-    if len(line) != len(COLUMNS):
-        raise ValueError(f"record {number} has {len(line)} fields, expected {len(COLUMNS)}")
     cells = dict(zip(COLUMNS, line, strict=True))
     if longest := next((name for name in _TEXTS if len(cells[name]) > _MAX_TEXT), None):
         raise ValueError(f"record {number} has {len(cells[longest]):,} characters in {longest}")

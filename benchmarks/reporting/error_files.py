@@ -26,16 +26,18 @@ def write(
     """Write ``errors.csv``, and where a head's errors could be decomposed the figure and the pictures.
 
     cache: of the run, whose predictions and streams are read. executor: where codecs decode, by default a process of
-    its own. Returns a sentence for each image that is not shown.
+    its own. Returns a sentence for each head whose errors could not be decomposed, and for each image that is not shown.
     """
     plan, results = outcome.plan, outcome.results
     matched = [row for row in outcome.comparison_rows if row.kind == "matched_rate"]
     with Store(cache / "store.sqlite") as store:
         errors = decompose(plan, store, matched, progress)
         error_rows.write(errors.rows, folder)
+        untold = [f"no errors of {row.head}: {row.reason}" for row in errors.rows if row.kind == error_rows.NONE]
         if not error_rates(error_rows.frame(errors.rows), results.scores, folder / FIGURE, results.names):
-            return []
+            return untold
         bpp_of = {(str(codec), str(point)): float(bpp) for (codec, point), bpp in rates(results.scores).items()}
         worst = worst_images.worst_images(errors.points, bpp_of)
         with use_device(plan.conditions.device if plan.conditions else current_device()):
-            return worst_images.draw(plan, store, worst, folder / worst_images.FILE, Naming.of(results), executor)
+            not_shown = worst_images.draw(plan, store, worst, folder / worst_images.FILE, Naming.of(results), executor)
+        return untold + not_shown

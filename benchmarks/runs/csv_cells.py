@@ -8,12 +8,16 @@ Numbers stay numbers: negative ones too, since only texts are marked.
 
 from __future__ import annotations
 
+import csv
+import io
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from benchmarks.text import one_line
 from hsc.files.atomic_files import write_text
 
 _FORMULA = re.compile(r"'*(?:\s*[=+\-@＝＋－＠]|[\t\r\n\v\f])")
@@ -52,3 +56,21 @@ def _line_feeds(value: Any) -> Any:
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """Write a table as CSV, whole or not at all."""
     write_text(path, csv_text(table))
+
+
+def csv_records(text: str, columns: Sequence[str]) -> list[list[str]]:
+    """The lines of a CSV below its header, their cells as they stand.
+
+    Raises:
+        ValueError: there is no header, or another; a line has more or fewer cells, or the last one is cut off.
+        csv.Error: it is no CSV.
+    """
+    records = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    if not records or records[0] != list(columns):
+        came = one_line(", ".join(records[0]), 200) if records else "none"
+        raise ValueError(f"its columns are {came}, expected {', '.join(columns)}")
+    if torn := next((number for number, cells in enumerate(records, 1) if len(cells) != len(columns)), None):
+        raise ValueError(f"record {torn} has {len(records[torn - 1])} fields, expected {len(columns)}")
+    if not text.endswith("\n"):
+        raise ValueError(f"record {len(records)} is cut off")
+    return records[1:]

@@ -15,11 +15,12 @@ from benchmarks.api import Truth
 from benchmarks.formats.coco_table import CocoTable
 from benchmarks.harness.packed_predictions import PackedPredictions
 from benchmarks.imaging.image_decoding import decode_image
+from benchmarks.runs.class_tables import read_labels, read_rankings
 from benchmarks.runs.folder_files import exists, read_bytes, read_json
 from benchmarks.runs.prediction_files import FOLDER, MANIFEST
 from benchmarks.runs.run_folder import Run
 from benchmarks.runs.schema import Fields, ListOf, MapOf, Number, OneOf, Row, Shape, Text, Whole, check
-from downstream.api import Detections, Fidelity, Masks, Prediction, SegmentationMap, to_bytes
+from downstream.api import NO_CLASS, Detections, Fidelity, Masks, Prediction, SegmentationMap, to_bytes
 from hsc.errors import HscError, ResultsError
 
 _NAME, _PATH = Text(2000), Text(300, least=1)
@@ -31,9 +32,9 @@ _FILE: dict[str, Shape] = {
     "point": _NAME,
     "cell": Text(200),
     "file": _PATH,
-    "kind": OneOf(("COCO results", "label maps", "fidelity")),
+    "kind": OneOf(("COCO results", "label maps", "classes", "fidelity")),
     "labels": Text(300),
-    "classes": ListOf(_NAME, 255),
+    "classes": ListOf(_NAME, NO_CLASS),
     "metrics": ListOf(_NAME, 100),
 }
 _LEFT_OUT: dict[str, Shape] = {"head": _NAME, "route": _NAME, "reason": Text(10_000)}
@@ -49,7 +50,7 @@ _FIDELITIES = Fields(
 )
 _SIZE = Number(-1e9, 1e9)
 _RESULT = Fields(
-    {"image_id": Whole(0, 1 << 40), "category_id": Whole(1, 255), "score": Number(0, 1)},
+    {"image_id": Whole(0, 1 << 40), "category_id": Whole(1, NO_CLASS), "score": Number(0, 1)},
     {
         **dict.fromkeys(("bbox", "box"), Row((_SIZE,) * 4)),
         "segmentation": Fields({"size": Row((Whole(1, 1 << 30),) * 2), "counts": Text(1 << 26)}),
@@ -134,6 +135,8 @@ def read_truth(run: Run, cell: KeptCell) -> Truth:
     pseudo = run.about.get("pseudo_label_score") is not None
     if cell.kind == "label maps":
         return Truth(run.images, cell.classes, maps=_maps(place, len(run.images)), pseudo=pseudo)
+    if cell.kind == "classes":
+        return Truth(run.images, cell.classes, labels=read_labels(place, run.images, cell.classes), pseudo=pseudo)
     coco = _checked(place, MapOf(_ANY, 100), "the labels")
     if len(coco.get("images", ())) != len(run.images):
         raise ResultsError(f"{place} is damaged: it has {len(coco.get('images', ()))} images, not those of the run")
@@ -182,6 +185,8 @@ def read_predictions(run: Run, cell: KeptCell, truth: Truth) -> PackedPrediction
     place = _inside(run.folder / FOLDER, cell.file)
     if cell.kind == "label maps":
         return _maps(place, len(run.images))
+    if cell.kind == "classes":
+        return PackedPredictions(tuple(map(to_bytes, read_rankings(place, truth))))
     if cell.kind == "fidelity":
         read = _checked(place, _FIDELITIES, "the fidelities")
         answers = (Fidelity(read["measure"], np.array(numbers, np.float64)) for numbers in read["numbers"])

@@ -15,6 +15,7 @@ from benchmarks.api import METRICS, Metric, Resampled
 from benchmarks.harness.executors import Executor
 from benchmarks.harness.progress import Progress
 from benchmarks.harness.scoring_job import ScoringJob, Wanted, work_out
+from benchmarks.runs.class_tables import RANKS
 from benchmarks.runs.kept_predictions import (
     KeptCell,
     Point,
@@ -26,6 +27,9 @@ from benchmarks.runs.kept_predictions import (
 from benchmarks.runs.run_folder import Run
 from benchmarks.stats.bootstrap import Bootstrap, Floats
 from hsc.errors import HscError, ResultsError
+
+_ABBREVIATED = {"classes": f"; of each object the {RANKS} likeliest classes are kept, and no others"}
+"""What the files of a kind leave out, for the end of a sentence."""
 
 
 @dataclass
@@ -104,7 +108,7 @@ def _of_reader(
                 if abs(value - score.value) > 1e-9 * max(1.0, abs(value)):
                     raise ResultsError(
                         f"its kept predictions at {cell.point[0]} {cell.point[2]} give {score.metric} "
-                        f"{score.value:.6g}, {run.folder} has {value:.6g}"
+                        f"{score.value:.6g}, {run.folder} has {value:.6g}{_ABBREVIATED.get(cell.kind, '')}"
                     )
             of_cell = {name: values for of_metric in numbers for name, values in (of_metric.samples or {}).items()}
             for name in run.design.compared_metrics(of_cell):

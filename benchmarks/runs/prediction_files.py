@@ -14,16 +14,13 @@ All are in the classes that the run scores, so that COCO's own evaluator gives t
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.api import METRICS, Truth
 from benchmarks.harness.cache import Store
@@ -32,15 +29,14 @@ from benchmarks.harness.guard import guarded, why
 from benchmarks.harness.plan import Plan, cell_id, packed_predictions
 from benchmarks.harness.reader_truth import ReaderTruth
 from benchmarks.harness.readers import Reader
-from downstream.api import NO_CLASS, Classification, Detections, Fidelity, Prediction, SegmentationMap
+from benchmarks.runs.class_tables import write_labels, write_rankings
+from downstream.api import Classification, Detections, Fidelity, Prediction, SegmentationMap
 from hsc.errors import HscError, ResultsError
 from hsc.files.atomic_files import replacing, write_text
 
 FOLDER = "predictions"
 MANIFEST = "manifest.json"
 VERSION = "1"
-RANKS = 5
-"""How many of an object's likeliest classes are written."""
 
 
 def write(plan: Plan, store: Store, folder: Path) -> Path:
@@ -125,8 +121,7 @@ class _Labels:
         name = f"labels-{len(self._written)}"
         if truth.labels is not None:
             name += ".csv"
-            rows = [row for image_id, labels in _objects(truth) for row in _labelled(truth, image_id, labels)]
-            _write_rows(self.place / name, ("image", "object", "class"), rows)
+            write_labels(self.place / name, truth)
         elif truth.maps is None:
             name += ".json"
             write_text(self.place / name, json.dumps(_complete(truth), separators=(",", ":")) + "\n")
@@ -143,32 +138,6 @@ def _equal(one: Any, other: Any) -> bool:
         return False
     arrays = ([getattr(item, "labels", item) for item in content] for content in (one, other))
     return all(np.array_equal(a, b) for a, b in zip(*arrays, strict=True))
-
-
-def _objects(truth: Truth) -> Iterator[tuple[str, npt.NDArray[np.int64]]]:
-    """The name of each image, and the labels of its objects."""
-    return zip(truth.image_ids, truth.labels or (), strict=True)
-
-
-def _labelled(truth: Truth, image_id: str, labels: npt.NDArray[np.int64]) -> Iterator[tuple[Any, ...]]:
-    """The rows of an image's labels; those that are not scored have no class."""
-    for number, label in enumerate(labels.tolist()):
-        yield image_id, number, truth.classes[label] if label >= 0 else ""
-
-
-def _likeliest(truth: Truth, image_id: str, prediction: Classification) -> Iterator[tuple[Any, ...]]:
-    """The rows of an image's rankings."""
-    for number, row in enumerate(prediction.ranking[:, :RANKS].tolist()):
-        for rank, label in enumerate(row, 1):
-            if label != NO_CLASS:
-                yield image_id, number, rank, truth.classes[label]
-
-
-def _write_rows(path: Path, header: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([header, *rows])
-    write_text(path, text.getvalue())
 
 
 def _complete(truth: Truth) -> dict[str, Any]:
@@ -202,13 +171,7 @@ def _write_cell(place: Path, cell: str, truth: Truth, predictions: Sequence[Pred
         _write_maps(place / cell, predictions)
         return {"file": cell, "kind": "label maps"}
     if truth.labels is not None:
-        rows = (
-            row
-            for image_id, prediction in zip(truth.image_ids, predictions, strict=True)
-            if isinstance(prediction, Classification)
-            for row in _likeliest(truth, image_id, prediction)
-        )
-        _write_rows(place / f"{cell}.csv", ("image", "object", "rank", "class"), rows)
+        write_rankings(place / f"{cell}.csv", truth, predictions)
         return {"file": f"{cell}.csv", "kind": "classes"}
     if truth.coco is None:
         measured = [prediction for prediction in predictions if isinstance(prediction, Fidelity)]

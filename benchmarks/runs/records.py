@@ -11,7 +11,7 @@ from typing import NamedTuple
 from benchmarks.harness.cache import Store
 from benchmarks.harness.plan import Plan, stream_records
 from benchmarks.imaging.image_arrays import MAX_PIXELS
-from benchmarks.runs.csv_cells import marked, unmarked
+from benchmarks.runs.csv_cells import csv_records, marked, unmarked
 from benchmarks.runs.folder_files import exists, read_text
 from benchmarks.text import one_line
 from hsc.errors import ResultsError
@@ -61,18 +61,13 @@ def read(folder: Path) -> list[Line]:
         raise ResultsError(f"{path} cannot be read, it is not there; a run of this version writes it, so run it again")
     text = read_text(path)
     try:
-        header, *lines = csv.reader(io.StringIO(text, newline=""), strict=True)
-        if header != list(Line._fields):
-            raise ValueError(f"its columns are {one_line(', '.join(header), 200)}, expected {', '.join(Line._fields)}")
-        return [_line(number, line) for number, line in enumerate(lines, 2)]
+        return [_line(number, line) for number, line in enumerate(csv_records(text, Line._fields), 2)]
     except (ValueError, csv.Error) as error:
         raise ResultsError(f"{path} is damaged: {error}; restore it or run again") from error
 
 
 def _line(number: int, cells: Sequence[str]) -> Line:
     """One line's cells; raises ValueError where one is not what a run writes there."""
-    if len(cells) != len(Line._fields):
-        raise ValueError(f"record {number} has {len(cells)} fields, expected {len(Line._fields)}")
     cell, image, *counts = cells
     if wrong := [text for text in counts if not (text.isascii() and text.isdigit() and len(text) < 20)]:
         raise ValueError(

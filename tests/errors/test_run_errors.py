@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import PIL.Image
 import pytest
+from class_testkit import Shades, TellShade
 from hsc_testkit import Blocks, FindSquares, Squares
 from latent_testkit import Grid, GridSquares
 from page_testkit import Bands, ReadGrey
@@ -102,6 +103,22 @@ def test_a_head_that_reads_no_originals_says_so(boxes: Path) -> None:
     untold = table[table["kind"] == error_rows.NONE]
     assert untold["head"].tolist() == ["grid_squares"]
     assert "originals" in untold["reason"].iloc[0]
+
+
+def test_a_run_of_heads_without_errors_says_why(tmp_path: Path) -> None:
+    """A classifier's answers are not decomposed: the run and its page say so in place of tables."""
+    folder, outcome = written(tmp_path, "classification", Shades(), [Blocks(16)], [TellShade()])
+    (sentence,) = error_files.write(outcome, folder, folder / "cache", Silent(), Inline())
+    assert "shades" in sentence
+    assert "Classification" in sentence
+    table = error_rows.read(folder)
+    assert table is not None
+    assert table["kind"].tolist() == [error_rows.NONE]
+    assert verdicts_on(folder)["fail"] == []
+    html.write(folder)
+    page = (folder / "report.html").read_text("utf-8")
+    assert table["reason"].iloc[0] in page
+    assert "errors-parts" not in page
 
 
 def test_pixels_add_up_by_class_and_distance(maps: tuple[Path, Outcome]) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from class_testkit import TellShade
 from hsc_testkit import Blocks, FindSquares, Squares
 from page_testkit import Bands, ReadGrey
 from run_folders import edit, failures, judged
 
+from benchmarks.datasets.object_crops import ObjectCrops
 from benchmarks.evaluation import configure, run
 from benchmarks.harness.cache import Store
 from benchmarks.harness.executors import Inline
@@ -29,6 +32,7 @@ from downstream.api import HEADS
 from hsc.errors import ResultsError, UsageError
 
 JPEG = "jpeg(quality=[10, 20, 30, 50, 70, 90])"
+SCENES = ObjectCrops("shades", min_side=8)
 FINE = [Blocks(size) for size in (12, 8, 6, 4, 2)]
 
 
@@ -172,6 +176,41 @@ def test_masks_and_fidelities(tmp_path: Path, task: str, head: Any) -> None:
     agreed = agreement(tmp_path / "out", tmp_path / "both")
     assert agreed.equal, "\n".join(agreed.sentences())
     assert any(row.resamples == 40 for row in load(tmp_path / "out").comparison_rows if row.other)
+
+
+@pytest.fixture(scope="module")
+def classified(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The runs blocks and jpeg of classified objects, and one of both codecs."""
+    place = tmp_path_factory.mktemp("classified")
+    given: dict[str, Any] = {"task": "classification", "dataset": SCENES, "head": TellShade(), "keep": 0}
+    blocks, jpeg = [Blocks(size) for size in (12, 6, 3)], ["jpeg(quality=[5, 30, 80])"]
+    for name, codecs in (("blocks", blocks), ("jpeg", jpeg), ("both", [*blocks, *jpeg])):
+        folder_of(place / name, codecs, **given)
+    return place
+
+
+def test_classes(classified: Path, tmp_path: Path) -> None:
+    result = merged(classified / "blocks", classified / "jpeg")
+    assert not result.without_predictions
+    written(result, tmp_path / "out")
+    agreed = agreement(tmp_path / "out", classified / "both")
+    assert agreed.equal, "\n".join(agreed.sentences())
+    rows = load(tmp_path / "out").comparison_rows
+    sure = {(row.codec, row.other or row.anchor) for row in rows if row.resamples == 40 and not math.isnan(row.low)}
+    assert sure & {("blocks", "jpeg"), ("jpeg", "blocks")}
+
+
+def test_scores_that_the_first_classes_do_not_give_have_no_interval(classified: Path, tmp_path: Path) -> None:
+    shutil.copytree(classified / "blocks", tmp_path / "blocks")
+
+    def raised(row: dict[str, str]) -> dict[str, str]:
+        """As of a metric that looks farther down the ranking."""
+        return {**row, "value": row["high"]} if row["metric"] == "top5" and row["point"] == "size=12" else row
+
+    edit(tmp_path / "blocks" / "scores.csv", raised)
+    (reason,) = merged(tmp_path / "blocks", classified / "jpeg").without_predictions.values()
+    assert "top5" in reason
+    assert "5 likeliest classes" in reason
 
 
 @pytest.mark.slow

@@ -96,10 +96,12 @@ def error_section(errors: Errors | None, naming: Naming, results: Results, point
         return Markup("")
     rows = naming.frame(errors.table)
     pixels = not (rows["kind"] == "hallucinated").any()
-    about = element("p", _PIXELS if pixels else _OBJECTS, class_="note")
-    parts = [element("h2", "What is lost and what is made up"), about]
-    untold = rows[rows["kind"] == NONE]
-    parts += [element("p", f"{row.head}: {row.reason}.", class_="note") for row in untold.itertuples()]
+    untold = rows["kind"] == NONE
+    reasons = [element("p", f"{row.head}: {row.reason}.", class_="note") for row in rows[untold].itertuples()]
+    parts = [element("h2", "What is lost and what is made up")]
+    if untold.all():
+        return element("section", *parts, *reasons, id="errors")
+    parts += [element("p", _PIXELS if pixels else _OBJECTS, class_="note"), *reasons]
     parts.append(_points(rows[(rows["by"] == "all") & (rows["other"] == "")], points, pixels))
     if (rows["other"] != "").any():
         parts += [element("h3", "At equal rates"), _differences(rows[rows["other"] != ""], points, pixels)]
@@ -153,7 +155,7 @@ def _by_part(rows: pd.DataFrame, results: Results, points: Points, pixels: bool)
     of_parts = rows[~rows["by"].isin(["", "all"]) & (rows["other"] == "") & (rows["kind"] != THRESHOLD)]
     kinds = _shown(of_parts, _BRIEF)
     nearest = [shown.get(codec) == point for codec, point in zip(of_parts["codec"], of_parts["point"], strict=True)]
-    lines = _part_rows(of_parts[nearest], kinds, points, pixels)
+    lines = _part_rows(of_parts.loc[nearest], kinds, points, pixels)
     columns = [
         Column("Codec", "text", "with its operating point below"),
         Column("Part", "text", "class, size, contrast or distance to a class boundary in pixels"),
