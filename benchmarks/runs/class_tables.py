@@ -109,7 +109,9 @@ def _rankings(truth: Truth, numbers: dict[str, int], records: Sequence[Sequence[
         if ranking is None or not (number.isascii() and number.isdigit() and len(number) < 10):
             raise ValueError(f"it has {_named(image, number)}, which is not in the run")
         if int(number) >= len(ranking) or rank not in places:
-            raise ValueError(f"it has {_named(image, number)} at rank {one_line(rank, 20)}, which its labels do not have")
+            raise ValueError(
+                f"it has {_named(image, number)} at rank {one_line(rank, 20)}, which its labels do not have"
+            )
         ranking[int(number), places[rank]] = _label(numbers, name)
     return [Classification(ranking) for ranking in rankings.values()]
 
