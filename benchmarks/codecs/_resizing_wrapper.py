@@ -6,7 +6,6 @@ image --resize--> picture of another size --codec.encode--> its file --codec.dec
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -39,13 +38,13 @@ class ResizingWrapper(Wrapper):
         """What ``decode`` needs to know beside the size, so that it depends on no setting of an instance."""
         return b""
 
-    @abstractmethod
     def coded_hw(self, hw: Size, settings: bytes) -> Size:
         """The size at which a picture is coded.
 
         Raises:
             BitstreamError: no codec of this kind writes such settings.
         """
+        raise NotImplementedError
 
     def encode(self, image: Image) -> bytes:
         """The codec's file of the resized picture, behind the size and the settings. Raises as the codec does."""
