@@ -130,8 +130,8 @@ def _numbers(path: Path, classes: Sequence[str]) -> dict[str, int]:
     for number, name in enumerate(classes):
         if not name or name in numbers:
             raise ResultsError(
-                f"{path} cannot be read: class {number} has the name {one_line(name, 60)!r}, expected one that no other "
-                f"class has"
+                f"{path} cannot be read: class {number} has the name {one_line(name, 60)!r}, expected one that no "
+                f"other class has"
             )
         numbers[name] = number
     return numbers
