@@ -239,7 +239,7 @@ def add_output(group: argparse._ArgumentGroup, *, out: str = "default: results/r
         "--keep-predictions",
         action="store_true",
         help="keep all predictions and the labels they are scored against: COCO result files for boxes and masks, PNG "
-        "for label maps, in the folder predictions, which manifest.json describes",
+        "for label maps, CSV for classes, in the folder predictions, which manifest.json describes",
     )
     group.add_argument(
         "--save-images",

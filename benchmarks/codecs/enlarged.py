@@ -12,26 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
-
-import numpy as np
+from typing import Any, ClassVar, Literal
 
 from benchmarks.api import CODECS
-from benchmarks.codecs._inner_codec import Value, inner_codec, inner_ladder, inner_range, is_swept
-from benchmarks.codecs._of_each import OfEach
-from benchmarks.formats.bits import read_ue7, write_ue7
-from benchmarks.imaging.image_arrays import check_size, require_image
+from benchmarks.codecs._resizing_wrapper import ResizingWrapper, Size
 from benchmarks.programs.data_only import why_not_spec
 from downstream.ops.shortest_side import check_sides, resized_hw
-from hsc.api import Image
-from hsc.errors import BitstreamError, ImageError
 
 VERSION = "1"
 
 
 @CODECS.register("enlarged")
 @dataclass(frozen=True)
-class Enlarged:
+class Enlarged(ResizingWrapper):
     """A codec's file of the picture after the resize of Faster and Mask R-CNN, and the picture's own size.
 
     Its ``bpp`` is over the pixels of the original; a run with ``--rate enlarged(...)`` has it over those coded, too.
@@ -40,14 +33,10 @@ class Enlarged:
     brought to, in pixels. most: the most that the longer side may then have.
     """
 
-    of: str = "jpeg"
-    value: Value = None
     short: int = 800
     most: int = 1333
 
-    rate_field: ClassVar[Any] = OfEach(lambda codec: "value" if is_swept(codec.of) else "", "value")
-    ladder: ClassVar[Any] = OfEach(lambda codec: inner_ladder(codec.of), (5, 10, 20, 35, 50, 75))
-    rate_range: ClassVar[Any] = OfEach(lambda codec: inner_range(codec.of), (1, 100))
+    filter: ClassVar[Literal["BILINEAR"]] = "BILINEAR"
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
@@ -55,50 +44,13 @@ class Enlarged:
         return why_not_spec(CODECS, settings["of"])
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_sides(self.short, self.most)
-        if isinstance(inner_codec(self.of), Enlarged):
-            raise ValueError(f"{self.of} enlarges already; name the codec itself")
 
-    def encode(self, image: Image) -> bytes:
-        """The codec's file of the enlarged picture behind the picture's width and height. Raises as the codec does."""
-        height, width = require_image(image).shape[:2]
-        coded = _resized(image, resized_hw(height, width, self.short, self.most))
-        return write_ue7(width) + write_ue7(height) + inner_codec(self.of, self.value).encode(coded)
-
-    def decode(self, data: bytes) -> Image:
-        """The picture at its own size.
-
-        Raises:
-            BitstreamError: the data are damaged, cut, empty, or of another ``short`` or ``most``.
-        """
-        width, position = read_ue7(data, 0)
-        height, position = read_ue7(data, position)
-        try:
-            check_size(height, width, "the stream")
-        except ImageError as error:
-            raise BitstreamError(str(error)) from error
-        coded = inner_codec(self.of, self.value).decode(data[position:])
-        if coded.shape[:2] != (expected := resized_hw(height, width, self.short, self.most)):
-            raise BitstreamError(
-                f"a picture of {width}x{height} is coded as {expected[1]}x{expected[0]}, the file inside has "
-                f"{coded.shape[1]}x{coded.shape[0]}; the data are damaged, or of another short or most"
-            )
-        return _resized(coded, (height, width))
-
-    def available(self) -> str | None:
-        return inner_codec(self.of, self.value).available()
+    def coded_hw(self, hw: Size, settings: bytes) -> Size:
+        """The size of the detector's input; a receiver knows ``short`` and ``most``, as the detector's settings."""
+        return resized_hw(*hw, self.short, self.most)
 
     def provenance(self) -> Mapping[str, str]:
         """The codec's provenance, the version of this wrapper and that of Pillow, which resizes."""
-        import PIL
-
-        return {**inner_codec(self.of, self.value).provenance(), "enlarged": VERSION, "resized_by": PIL.__version__}
-
-
-def _resized(image: Image, hw: tuple[int, int]) -> Image:
-    """The image resized bilinearly; unchanged if the size fits."""
-    if image.shape[:2] == hw:
-        return np.ascontiguousarray(image)
-    from PIL import Image as Pillow
-
-    return np.asarray(Pillow.fromarray(np.ascontiguousarray(image)).resize((hw[1], hw[0]), Pillow.Resampling.BILINEAR))
+        return {**super().provenance(), "enlarged": VERSION}

@@ -17,14 +17,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import CODECS
-from benchmarks.codecs._inner_codec import Value, inner_codec, inner_ladder, inner_range, is_swept
-from benchmarks.codecs._of_each import OfEach
+from benchmarks.codecs._wrapper import Wrapper
 from benchmarks.imaging.image_arrays import require_image
 from benchmarks.programs.data_only import why_not_spec
 from downstream.api import HEADS, Detections, PredictsFromImages
@@ -39,7 +38,7 @@ _MARK = b"\xa7"
 
 @CODECS.register("roi")
 @dataclass(frozen=True)
-class Roi:
+class Roi(Wrapper):
     """A codec's file of the picture with its objects as they are and its background made cheap.
 
     of: the codec. value: a value of its rate field, such as quality or qp. regions: the detector that finds the objects
@@ -48,17 +47,11 @@ class Roi:
     or "flat" (the mean colour of the background). strength: of either, above 0; "flat" has none.
     """
 
-    of: str = "jpeg"
-    value: Value = None
     regions: str = "small(arch=hourglass)"
     score: float = 0.3
     margin: int = 8
     background: Background = "blur"
     strength: float = 8.0
-
-    rate_field: ClassVar[Any] = OfEach(lambda codec: "value" if is_swept(codec.of) else "", "value")
-    ladder: ClassVar[Any] = OfEach(lambda codec: inner_ladder(codec.of), (5, 10, 20, 35, 50, 75))
-    rate_range: ClassVar[Any] = OfEach(lambda codec: inner_range(codec.of), (1, 100))
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
@@ -66,6 +59,7 @@ class Roi:
         return why_not_spec(CODECS, settings["of"]) or why_not_spec(HEADS, settings["regions"])
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.regions == "truth":
             raise ValueError(
                 "regions came as truth, but a codec is handed pixels alone and knows no labels; name a detector, as in "
@@ -78,8 +72,6 @@ class Roi:
                 f"score came as {self.score:g}, margin as {self.margin} and strength as {self.strength:g}; expected 0 "
                 f"to 1, 0 or more, and above 0 up to 255"
             )
-        if isinstance(inner_codec(self.of, self.value), Roi):
-            raise ValueError(f"{self.of} has regions already; name the codec itself")
 
     @property
     def sender_heads(self) -> Sequence[str]:
@@ -92,13 +84,13 @@ class Roi:
         Raises:
             CodecError: the detector cannot run here; or as the codec does.
         """
-        return _MARK + inner_codec(self.of, self.value).encode(self.prepared(image))
+        return _MARK + self.inner.encode(self.prepared(image))
 
     def decode(self, data: bytes) -> Image:
         """The codec's image. Raises BitstreamError for data that are not a file of this codec, else as the codec."""
         if not data.startswith(_MARK):
             raise BitstreamError(f"these {len(data)} bytes are not a file with regions of interest")
-        return inner_codec(self.of, self.value).decode(data[1:])
+        return self.inner.decode(data[1:])
 
     def prepared(self, image: Image) -> Image:
         """The picture with a cheap background, as the codec inside is given it. Raises as ``regions_of``."""
@@ -142,7 +134,7 @@ class Roi:
         return np.asarray(picture.filter(ImageFilter.GaussianBlur(self.strength)))
 
     def available(self) -> str | None:
-        if reason := inner_codec(self.of, self.value).available():
+        if reason := super().available():
             return reason
         head = _detector(self.regions)
         reads_images: object = head
@@ -155,7 +147,7 @@ class Roi:
         import PIL
 
         detector = {f"regions_{key}": value for key, value in _detector(self.regions).provenance().items()}
-        facts = {**inner_codec(self.of, self.value).provenance(), **detector, "roi": VERSION}
+        facts = {**super().provenance(), **detector, "roi": VERSION}
         return {**facts, "blurred_by": PIL.__version__} if self.background == "blur" else facts
 
 

@@ -26,7 +26,7 @@ def write(
     """Write ``errors.csv``, and where a head's errors could be decomposed the figure and the pictures.
 
     cache: of the run, whose predictions and streams are read. executor: where codecs decode, by default a process of
-    its own. Returns a sentence for each head whose errors could not be decomposed, and for each image that is not shown.
+    its own. Returns a sentence for each head whose errors cannot be decomposed, and for each image that is not shown.
     """
     plan, results = outcome.plan, outcome.results
     matched = [row for row in outcome.comparison_rows if row.kind == "matched_rate"]

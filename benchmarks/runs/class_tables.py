@@ -109,7 +109,9 @@ def _rankings(truth: Truth, numbers: dict[str, int], records: Sequence[Sequence[
         if ranking is None or not (number.isascii() and number.isdigit() and len(number) < 10):
             raise ValueError(f"it has {_named(image, number)}, which is not in the run")
         if int(number) >= len(ranking) or rank not in places:
-            raise ValueError(f"it has {_named(image, number)} at rank {one_line(rank, 20)}, which its labels do not have")
+            raise ValueError(
+                f"it has {_named(image, number)} at rank {one_line(rank, 20)}, which its labels do not have"
+            )
         ranking[int(number), places[rank]] = _label(numbers, name)
     return [Classification(ranking) for ranking in rankings.values()]
 
@@ -124,13 +126,15 @@ def _read(path: Path, columns: Sequence[str], parsed: Callable[[list[list[str]]]
 
 def _numbers(path: Path, classes: Sequence[str]) -> dict[str, int]:
     """The number of each class by its name. Raises ResultsError where two have one name, or one has none."""
+    numbers: dict[str, int] = {}
     for number, name in enumerate(classes):
-        if not name or name in classes[:number]:
+        if not name or name in numbers:
             raise ResultsError(
-                f"{path} cannot be read: the class {number} has the name {one_line(name, 60)!r}, expected a name that no "
+                f"{path} cannot be read: class {number} has the name {one_line(name, 60)!r}, expected one that no "
                 f"other class has"
             )
-    return {name: number for number, name in enumerate(classes)}
+        numbers[name] = number
+    return numbers
 
 
 def _label(numbers: dict[str, int], name: str) -> int:

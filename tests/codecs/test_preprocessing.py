@@ -22,7 +22,7 @@ REGIONS = {"of": "blocks(size=1)", "regions": "squares", "margin": 0}
 
 
 def test_a_curve_has_the_points_of_the_codec_inside() -> None:
-    for name in ("scaled", "roi"):
+    for name in ("scaled", "roi", "enlarged"):
         (curve,) = curves([f"{name}(of=blocks)"])
         assert [point.label for point in curve.points] == [f"value={size}" for size in Blocks.ladder]
         (one,) = curves([f'{name}(of="blocks(size=3)")'])
@@ -73,7 +73,10 @@ def test_another_size_in_the_header_is_noticed() -> None:
         ("roi(regions=truth)", "pixels alone"),
         ("roi(background=black)", "background"),
         ("roi(strength=0)", "strength"),
-        ("roi(of=roi)", "regions already"),
+        ("roi(of=roi)", "roi already"),
+        ("enlarged(of=enlarged)", "enlarged already"),
+        ("enlarged(short=0)", "short"),
+        ('enlarged(of="blocks", value=0.5)', "whole number"),
         ('roi(of="blocks(size=0.5)")', "whole number"),
     ],
 )

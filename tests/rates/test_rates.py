@@ -113,5 +113,5 @@ def test_a_wrapper_has_the_rate_axis_of_the_codec_inside() -> None:
     assert [point.label for point in curves(['enlarged(of="jpeg(quality=20)")'])[0].points] == [""]
     fixed, swept = curves(['enlarged(of="jpeg(optimize=False)", value=[9, 30])'])[0].points
     assert (fixed.label, swept.label) == ("value=9", "value=30")
-    with pytest.raises(SpecError, match="enlarges already"):
+    with pytest.raises(SpecError, match="enlarged already"):
         CODECS.build("enlarged(of=enlarged)")

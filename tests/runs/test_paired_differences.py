@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from class_testkit import TellShade
 from hsc_testkit import Blocks, FindSquares, Squares
 from run_folders import write_run
 
+from benchmarks.datasets.object_crops import ObjectCrops
 from benchmarks.evaluation import configure, run
 from benchmarks.harness.cache import Store
 from benchmarks.harness.executors import Inline
@@ -52,23 +54,32 @@ def test_rates_are_paired_over_common_images(tmp_path: Path) -> None:
     assert f"paired over {found.images}" in "\n".join(agreed.sentences())
 
 
-def test_scores_are_paired_where_predictions_were_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("task", "dataset", "head", "metric"),
+    [
+        ("detection", Squares(12), FindSquares(), "ap"),
+        ("classification", ObjectCrops("shades", min_side=8), TellShade(), "top1"),
+    ],
+)
+def test_scores_are_paired_where_predictions_were_kept(
+    tmp_path: Path, task: str, dataset: Any, head: Any, metric: str
+) -> None:
     runs = []
     for name, codec in (("a", Blocks(4)), ("b", Coarse(4))):
-        config = configure("detection", Squares(12), [codec], [FindSquares()], anchors=[], resamples=40)
+        config = configure(task, dataset, [codec], [head], anchors=[], resamples=40)
         outcome = run(config, cache=tmp_path / "cache", executor=Inline())
         runs.append(saved(tmp_path / name, outcome))
         with Store(tmp_path / "cache" / "store.sqlite") as store:
             prediction_files.write(outcome.plan, store, tmp_path / name)
     agreed = agreement(*runs)
-    found = {name: pair for name, pair in agreed.paired.items() if name.endswith(", ap")}
+    found = {name: pair for name, pair in agreed.paired.items() if name.endswith(f", {metric}")}
     (pair,) = found.values()
     assert pair.images == 12
     assert pair.low <= pair.difference <= pair.high
     assert pair.difference < 0
     manifest = tmp_path / "b" / "predictions" / "manifest.json"
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "files": []}))
-    assert not any(name.endswith(", ap") for name in agreement(*runs).paired)
+    assert not any(name.endswith(f", {metric}") for name in agreement(*runs).paired)
     assert agreement(*runs).apart == agreed.apart
 
 
