@@ -34,6 +34,7 @@ from hsc.entropy_coding.gains import QualityTable
 from hsc.entropy_coding.integer_nets import IntegerSequence
 from hsc.entropy_coding.quantisation import SCALES
 from hsc.errors import DataError, UsageError
+from hsc.networks.coarse_map import CoarseMap
 from hsc.networks.config import Profile
 from hsc.networks.detail import Detail, DetailNetwork
 from hsc.networks.entropy_model import EntropyModel
@@ -76,8 +77,14 @@ class HscModel(nn.Module):
         self.profile = profile
         encoder, semantic = profile.encoder, profile.semantic
         self.gie = GIE(encoder)
-        self.scn = SCN(semantic, encoder.n_styles, encoder.w_dim)
-        self.fcn = FCN(profile.feature, encoder.feature_channels, encoder.n_styles * encoder.w_dim, semantic.symbols)
+        channels, styles, coarse = encoder.feature_channels, encoder.n_styles * encoder.w_dim, profile.coarse_map
+        self.scn = SCN(
+            semantic,
+            encoder.n_styles,
+            encoder.w_dim,
+            None if coarse is None else CoarseMap(coarse, channels, styles),
+        )
+        self.fcn = FCN(profile.feature, channels, styles, semantic.symbols, coarse)
         self.generator = StyleGAN2(profile.generator)
         self.detail: DetailNetwork | None = None
         if profile.detail is not None:
@@ -129,9 +136,10 @@ class HscModel(nn.Module):
     ) -> tuple[Semantics, Features]:
         """Run the two compression networks alone, without encoder and generator; arguments as in ``forward``."""
         quality = quality.clamp(max=self.profile.highest_base)
-        semantics = self.scn(w_plus, quality)
+        semantics = self.scn(w_plus, quality, self.fcn.standard(feature))
         activations = self.scn.activations(semantics.integers, quality)
-        return semantics, self.fcn(feature, semantics, activations, quality, keep=keep)
+        base = self.scn.base(semantics.coefficients, feature.shape[2:])
+        return semantics, self.fcn(feature, semantics, activations, quality, keep=keep, base=base)
 
     @property
     def entropy(self) -> EntropyModel:
