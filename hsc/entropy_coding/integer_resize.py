@@ -41,7 +41,7 @@ def coordinates(size: torch.Size | tuple[int, int], device: torch.device) -> Ten
 
 
 def _weights(source: int, target: int) -> Tensor:
-    """The weights in 1/256 of ``source`` samples for each of ``target`` positions, (target, source) float64 integers."""
+    """The weights in 1/256 of ``source`` samples at ``target`` positions, (target, source) float64 integers."""
     # the centre of position i lies at (2 i + 1) source / (2 target) - 1/2 samples
     numerator = ((2 * torch.arange(target) + 1) * source - target).clamp(0, 2 * target * (source - 1))
     low = torch.div(numerator, 2 * target, rounding_mode="floor").clamp(max=max(0, source - 2))

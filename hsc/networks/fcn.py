@@ -74,7 +74,8 @@ class Features(NamedTuple):
 class Context(NamedTuple):
     """The integers that a layer is predicted from.
 
-    semantic: (B, K, 1, 1), the semantics and the quality; with a coarse map (B, K, h', w'). activations: of y_hat, (B, M, h', w'), 0 where not yet
+    semantic: (B, K, 1, 1), the semantics and the quality; with a coarse map (B, K, h', w').
+    activations: of y_hat, (B, M, h', w'), 0 where not yet
     decoded. largest: upper bound of the size of all of them.
     """
 
@@ -147,12 +148,14 @@ class FCN(nn.Module):
         *,
         keep: int | None = None,
         base: Tensor | None = None,
+        dropped: Tensor | None = None,
     ) -> Features:
         """Code F with the gradients that training needs.
 
         feature: (B, C, h, w). activations: of the semantics (``SCN.activations``). quality: (B,) int64 in 1/32.
         keep: number of coded layers, None for all; the others are predicted and cost nothing. base: F_w, or None
-        without a coarse map (``SCN.base``). In ``eval`` mode the symbols are those of a file.
+        without a coarse map (``SCN.base``). dropped: (B,) bool, the samples without any layer of F, which have F_w, or
+        None. In ``eval`` mode the symbols are those of a file.
         """
         values = self.scaled(feature, semantics.w_hat, quality, base)
         gains, context = self.quality.gains(quality), self.start(activations, quality, values.shape[2:])
@@ -171,6 +174,10 @@ class FCN(nn.Module):
             context = self.learn(context, layer, decoded, gains)
         decoded_integers = None if keep == 0 and base is not None else integers
         restored = self.restore(decoded_integers, semantics.w_hat, quality, feature.shape[2:], base)
+        if dropped is not None:
+            alone = self.restore(None, semantics.w_hat, quality, feature.shape[2:], base)
+            restored = torch.where(dropped[:, None, None, None], alone, restored)
+            bits = [layer_bits.masked_fill(dropped, 0) for layer_bits in bits]
         return Features(restored, integers, symbols, torch.stack(bits, 1), context)
 
     def scaled(self, feature: Tensor, w_hat: Tensor, quality: Tensor, base: Tensor | None = None) -> Tensor:

@@ -96,17 +96,23 @@ class HscModel(nn.Module):
         self._inverse: Tensor | None = None
 
     def forward(
-        self, images: Tensor, quality: Tensor, *, keep: int | None = None, detail: bool = True
+        self,
+        images: Tensor,
+        quality: Tensor,
+        *,
+        keep: int | None = None,
+        detail: bool = True,
+        dropped: Tensor | None = None,
     ) -> Reconstruction:
         """Encode and decode images.
 
         images: (B, 3, H, W), float, -1 to 1. quality: (B,) int64, 0 to 255 in steps of 1/32. keep: number of coded
         layers of F, None for all; with 0 the image is made from the semantics alone. detail: also code the detail, at
-        qualities that have it.
+        qualities that have it. dropped: (B,) bool, the samples whose F is that of the coarse map alone, or None.
         """
         height, width = images.shape[2:]
         latents = self.gie(self._padded(images))
-        semantics, features = self.compress(latents.w_plus, latents.feature, quality, keep=keep)
+        semantics, features = self.compress(latents.w_plus, latents.feature, quality, keep=keep, dropped=dropped)
         wanted = detail and self.profile.detail is not None and bool((quality >= self.profile.detail.start).any())
         with torch.set_grad_enabled(torch.is_grad_enabled() and not wanted):
             image = self.generator(semantics.w_hat, features.feature)
@@ -132,14 +138,20 @@ class HscModel(nn.Module):
         return inverse.float()[:, :, None, None]
 
     def compress(
-        self, w_plus: Tensor, feature: Tensor, quality: Tensor, *, keep: int | None = None
+        self,
+        w_plus: Tensor,
+        feature: Tensor,
+        quality: Tensor,
+        *,
+        keep: int | None = None,
+        dropped: Tensor | None = None,
     ) -> tuple[Semantics, Features]:
         """Run the two compression networks alone, without encoder and generator; arguments as in ``forward``."""
         quality = quality.clamp(max=self.profile.highest_base)
         semantics = self.scn(w_plus, quality, self.fcn.standard(feature))
         activations = self.scn.activations(semantics.integers, quality)
         base = self.scn.base(semantics.coefficients, feature.shape[2:])
-        return semantics, self.fcn(feature, semantics, activations, quality, keep=keep, base=base)
+        return semantics, self.fcn(feature, semantics, activations, quality, keep=keep, base=base, dropped=dropped)
 
     @property
     def entropy(self) -> EntropyModel:
