@@ -34,8 +34,8 @@ class CoarseMapConfig:
     silent: bool = False
 
     def __post_init__(self) -> None:
-        counts = (self.symbols, self.reading, self.channels, self.width)
-        counts += (self.context_side, self.context_channels, self.context_width)
+        counts = [self.symbols, self.reading, self.channels, self.width]
+        counts += [self.context_side, self.context_channels, self.context_width]
         if min(counts) < 1:
             raise UsageError(f"sizes of the coarse map came as {counts}, expected 1 or more each")
         if len(self.grid) != 2 or min(self.grid) < 4 or any(side % 4 for side in self.grid):

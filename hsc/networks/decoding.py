@@ -97,7 +97,7 @@ def latents(model: HscModel, decoded: Decoded, names: Sequence[str] | None) -> L
         raise UsageError(f"no latents are named {', '.join(sorted(missing))}; there are {', '.join(offered)}")
     header, scn = decoded.header, model.scn
     integers, quality = _integers(model, decoded), model.entropy.quality(header)
-    coefficients = scn.coefficients(integers.semantic, quality).unflatten(1, (-1, model.profile.encoder.w_dim))
+    coefficients = scn.coefficients(integers.semantic, quality).reshape(1, -1, model.profile.encoder.w_dim)
     maps = {
         "w_hat": torch.cat([scn.restore(integers.semantic, quality), coefficients], 1),
         "y_hat": model.fcn.dequantised(integers.feature, quality),

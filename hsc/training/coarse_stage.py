@@ -30,6 +30,7 @@ from hsc.training.shards import Batch
 _COARSE = 4  # pixels that the coarse scale averages along a side
 _SQUARES = 4.0
 _FIRST_BITS, _FIRST_QUALITY = 200.0, 3  # bits of the map before training, about, and where
+_MOST_STEPS = 24.0  # of the quantiser in the largest deviation, there
 _RIDGE = 1e-4
 
 
@@ -131,10 +132,12 @@ def _set_basis(coarse: CoarseMap, pooled: Tensor, pixels: Tensor) -> None:
 def _step_for(deviation: Tensor, coarse: CoarseMap) -> float:
     """The step of y, in units of the deviations, with which the map has about ``_FIRST_BITS`` at the first quality.
 
-    A Gaussian of deviation s costs log2(s / step * sqrt(2 pi e)) bits where that is above 0.
+    A Gaussian of deviation s costs log2(s / step * sqrt(2 pi e)) bits where that is above 0. Pictures that differ in
+    little have fewer bits: the largest deviation is at most ``_MOST_STEPS``.
     """
     gain = float(coarse.quality.log_gain[_FIRST_QUALITY].exp().mean())
-    low, high = float(deviation.max()) * 2.0**-20, float(deviation.max()) * 2.0**4
+    largest = max(float(deviation.max()) * gain, 1e-6)
+    low, high = largest / _MOST_STEPS, largest * 2.0**4
     for _ in range(60):
         step = math.sqrt(low * high)
         bits = (deviation * gain / step * math.sqrt(2 * math.pi * math.e)).log2().clamp(min=0).sum()
