@@ -31,6 +31,7 @@ _COARSE = 4  # pixels that the coarse scale averages along a side
 _SQUARES = 4.0
 _FIRST_BITS, _FIRST_QUALITY = 200.0, 3  # bits of the map before training, about, and where
 _MOST_STEPS = 24.0  # of the quantiser in the largest deviation, there
+_SMALLEST = 1e-2  # deviation of a coefficient that is hardly ever coded
 _RIDGE = 1e-4
 
 
@@ -118,7 +119,8 @@ def _set_basis(coarse: CoarseMap, pooled: Tensor, pixels: Tensor) -> None:
     coarse.project.weight[:usable] = (components / step).float()
     coarse.project.weight[usable:] *= 0.01
     coarse.project.bias.copy_(-(coarse.project.weight.double() @ mean).float())
-    coarse.quality.log_scale[:, :usable] = (deviation / step).clamp(min=1e-2).log().float()
+    coarse.quality.log_scale.fill_(math.log(_SMALLEST))
+    coarse.quality.log_scale[:, :usable] = (deviation / step).clamp(min=_SMALLEST).log().float()
     back = (components.t() * step).reshape(config.reading, rows, columns, usable)[: config.channels]
     centre = mean.reshape(config.reading, -1)[: config.channels]
     spread = (back.square() * (deviation / step).square()).sum(3).mean((1, 2)).sqrt().clamp(min=1e-6)
