@@ -25,7 +25,7 @@ class CoarseMapConfig:
 
     symbols: int = 64
     grid: tuple[int, int] = (16, 24)
-    reading: int = 16
+    reading: int = 12
     channels: int = 8
     width: int = 64
     context_side: int = 8

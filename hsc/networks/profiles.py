@@ -90,7 +90,11 @@ integers of 8 bits, quality tables excluded): 11.8 MB in all. The integer networ
 PROFILES = {profile.name: profile for profile in (PAPER, SMALL, DETAILED)}
 
 COARSE = replace(SMALL, name="coarse", coarse_map=CoarseMapConfig())
-"""The profile "small" with a coarse map in 64 further symbols of w, from which F is predicted."""
+"""The profile "small" with a coarse map in 64 further symbols of w, from which F is predicted.
+
+The map takes 759,500 parameters in SCN and 74,144 in FCN, all but a few of the latter in integers of 8 bits: 13.8 MB in
+all. The integer networks take 0.107 GMAC for 384x256 pixels.
+"""
 
 SILENT = replace(COARSE, name="silent", coarse_map=CoarseMapConfig(silent=True))
 """The profile "coarse" without any semantics in its files: the control for what the hierarchy is worth."""
