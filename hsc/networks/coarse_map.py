@@ -2,8 +2,8 @@
 
     F, standardised ──pooled to the grid──> 1x1 conv ──linear──┐
                               └── convolutions, halved twice ──┴──> y (B, N, 1, 1) ──* gain, rounded──> symbols
-    z = y_hat ──linear──> map (B, C, grid) ──stretched to F's size──> convolutions ──> F_w (B, channels of F, h, w)
-        └─────linear──> change of all styles, (B, n * d)
+    z = y_hat ──linear──> map (B, C, grid) ──stretched to F's size──> convolutions ──┬──> F_w (B, channels of F, h, w)
+        └─────linear──> change of all styles, (B, n * d)                             └──> E_w, of the same shape
 
     symbols in 1/16, integers ──integer network──> map (B, K0, s, s) ──integer resize──┐
                                   coordinates and quality, integers ───────────────────┴──> context (B, K, h', w')
@@ -11,10 +11,11 @@
 The symbols are coefficients of a basis over the whole map rather than samples of it: neighbouring cells of a street
 resemble each other, and before any training the principal components of a few hundred pictures restore more per byte
 than cells coded apart (``hsc.training.coarse_stage``). Decoded, they are a map again, so w says where things are: the
-entropy parameters of F are predicted from it at every position, in integers alone, and so is F itself. What the feature
-network codes is F less F_w; without any of its layers the picture is that of F_w.
+entropy parameters of F are predicted from it at every position, in integers alone, and so is F itself. It is predicted
+twice from the same map, because F_hat is what the generator takes best rather than what is nearest to F: the feature
+network codes F less E_w, and what it decodes is added to F_w. Without any of its layers the picture is that of F_w.
 
-Untrained, F_w, the change of the styles and the context are zero. A model that takes all its other networks from
+Untrained, F_w, E_w, the change of the styles and the context are zero. A model that takes all its other networks from
 weights without a map therefore decodes the very pictures of those weights.
 
 Source: ours. In Li et al. 2025 (see ``hsc.networks.scn``) the decoded W+ is a map of 9x32x32 that the context encoder
@@ -25,6 +26,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +44,16 @@ wide."""
 
 _BRANCH = 32
 _GAIN_SHARE = 1 / 3  # the map's rate should rise less with the quality than that of F
+
+
+class Prediction(NamedTuple):
+    """F as the map predicts it, in units of standardised F, (B, channels, h, w) both.
+
+    decoded: F_w, to which what F's layers decode to is added. expected: E_w, which the encoder subtracts from F.
+    """
+
+    decoded: Tensor
+    expected: Tensor
 
 
 class CoarseMap(nn.Module):
@@ -66,13 +78,14 @@ class CoarseMap(nn.Module):
         self.enter = nn.Conv2d(config.channels, config.width, 3, padding=1)
         self.unit = ResidualUnit(config.width)
         self.leave = nn.Conv2d(config.width, channels, 1)
+        self.expect = nn.Conv2d(config.width, channels, 1)
         self.styles = nn.Linear(config.symbols, styles)
         keep_variance(self.squeeze)
         with torch.no_grad():
             self.quality.log_gain.mul_(_GAIN_SHARE)
             self.quality.log_inverse.mul_(_GAIN_SHARE)
             nn.init.normal_(self.project.weight, 0.0, self.project.in_features**-0.5)
-            for layer in (last, self.leave, self.styles):
+            for layer in (last, self.leave, self.expect, self.styles):
                 for parameter in layer.parameters():
                     parameter.zero_()
 
@@ -87,16 +100,16 @@ class CoarseMap(nn.Module):
         return functional.adaptive_avg_pool2d(feature, self.config.grid)
 
     def hidden(self, coefficients: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
-        """What F_w is a linear function of at every position: (B, N) -> (B, width, h, w). size: h and w."""
+        """What F_w and E_w are linear functions of at every position: (B, N) -> (B, width, h, w). size: h and w."""
         cells = self.unfold(coefficients).reshape(len(coefficients), -1, *self.config.grid)
         stretched = functional.interpolate(cells, tuple(size), mode="bilinear", align_corners=False)
         output: Tensor = self.unit(self.enter(stretched))
         return output
 
-    def predict(self, coefficients: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
-        """F_w in units of standardised F: (B, N) -> (B, channels, h, w). size: h and w."""
-        output: Tensor = self.leave(self.hidden(coefficients, size))
-        return output
+    def predict(self, coefficients: Tensor, size: torch.Size | tuple[int, int]) -> Prediction:
+        """F_w and E_w of decoded coefficients, (B, N). size: h and w."""
+        hidden = self.hidden(coefficients, size)
+        return Prediction(self.leave(hidden), self.expect(hidden))
 
 
 class CoarseContext(nn.Module):

@@ -78,7 +78,7 @@ def _restored(model: HscModel, decoded: Decoded, integers: Integers) -> Restored
     header, scn, quality = decoded.header, model.scn, model.entropy.quality(decoded.header)
     w_hat, coefficients = (f(integers.semantic, quality) for f in (scn.restore, scn.coefficients))
     size = feature_size(model.profile, header.image_hw)
-    base = scn.base(coefficients, size)
+    base = scn.prediction(coefficients, size)
     feature_integers = None if base is not None and len(decoded.layers) == 1 else integers.feature
     feature = model.fcn.restore(feature_integers, w_hat, quality, size, base)
     return Restored(header, w_hat, feature, feature_integers, None, coefficients)
@@ -130,7 +130,7 @@ def edited(model: HscModel, restored: Restored, move: Tensor, light: LightNetwor
     else:
         quality = model.entropy.quality(restored.header)
         size = restored.feature.shape[2:]
-        feature = model.fcn.restore(restored.integers, w_hat, quality, size, model.scn.base(coefficients, size))
+        feature = model.fcn.restore(restored.integers, w_hat, quality, size, model.scn.prediction(coefficients, size))
     return restored._replace(w_hat=w_hat, feature=feature, coefficients=coefficients)
 
 

@@ -68,7 +68,7 @@ class SymbolChoice:
         fcn, entropy = self.model.fcn, self.model.entropy
         quality = entropy.quality(self.header)
         scn, feature, integers = self.model.scn, self.latents.feature, entropy.decoded(self.layers[0])
-        base = scn.base(scn.coefficients(integers, quality), feature.shape[2:])
+        base = scn.prediction(scn.coefficients(integers, quality), feature.shape[2:])
         scaled = fcn.scaled(feature, scn.restore(integers, quality), quality, base)
         return [fcn.pick(scaled, layer)[0].cpu().numpy() for layer in range(len(fcn.passes))]
 

@@ -15,7 +15,7 @@ quantiser, so qualities between the trained ones work too. Early slices are smal
 decoded first, and most of the rest is predicted from them.
 
 With a coarse map (``hsc.networks.coarse_map``) the context differs from position to position, and g_a and g_s work on F
-less F_w, the prediction of F from the map. Where no layer of F is decoded, F_hat is F_w.
+less its prediction from the map, and F_w is added to what they decode. Where no layer of F is decoded, F_hat is F_w.
 
 Training uses ``bits`` (B, layers) as the rate, by layer so that layers can be weighted, and ``feature`` (F_hat) for the
 distortion against F and through the generator. ``keep`` ends the coding after a layer, as a truncated file would, so
@@ -46,7 +46,7 @@ from hsc.entropy_coding.integer_nets import (
     scale_levels,
 )
 from hsc.entropy_coding.quantisation import MEAN_STEPS, SCALES, quantise
-from hsc.networks.coarse_map import CoarseContext
+from hsc.networks.coarse_map import CoarseContext, Prediction
 from hsc.networks.coarse_map_config import CoarseMapConfig
 from hsc.networks.config import FeatureConfig
 from hsc.networks.feature_transform import Transform
@@ -147,15 +147,15 @@ class FCN(nn.Module):
         quality: Tensor,
         *,
         keep: int | None = None,
-        base: Tensor | None = None,
+        base: Prediction | None = None,
         dropped: Tensor | None = None,
     ) -> Features:
         """Code F with the gradients that training needs.
 
         feature: (B, C, h, w). activations: of the semantics (``SCN.activations``). quality: (B,) int64 in 1/32.
-        keep: number of coded layers, None for all; the others are predicted and cost nothing. base: F_w, or None
-        without a coarse map (``SCN.base``). dropped: (B,) bool, the samples without any layer of F, which have F_w, or
-        None. In ``eval`` mode the symbols are those of a file.
+        keep: number of coded layers, None for all; the others are predicted and cost nothing. base: F as the coarse map
+        predicts it, or None without one (``SCN.prediction``). dropped: (B,) bool, the samples without any layer of F,
+        which have F_w, or None. In ``eval`` mode the symbols are those of a file.
         """
         values = self.scaled(feature, semantics.w_hat, quality, base)
         gains, context = self.quality.gains(quality), self.start(activations, quality, values.shape[2:])
@@ -180,10 +180,10 @@ class FCN(nn.Module):
             bits = [layer_bits.masked_fill(dropped, 0) for layer_bits in bits]
         return Features(restored, integers, symbols, torch.stack(bits, 1), context)
 
-    def scaled(self, feature: Tensor, w_hat: Tensor, quality: Tensor, base: Tensor | None = None) -> Tensor:
+    def scaled(self, feature: Tensor, w_hat: Tensor, quality: Tensor, base: Prediction | None = None) -> Tensor:
         """The values to be rounded: y times its gain, (B, M, h', w') float64. base: as in ``forward``."""
         standardised = self.standard(feature)
-        y: Tensor = self.analysis(standardised if base is None else standardised - base, w_hat)
+        y: Tensor = self.analysis(standardised if base is None else standardised - base.expected, w_hat)
         return y.double() * (self.quality.gains(quality).gain / GAIN_UNIT)[:, :, None, None]
 
     def restore(
@@ -192,7 +192,7 @@ class FCN(nn.Module):
         w_hat: Tensor,
         quality: Tensor,
         size: torch.Size | tuple[int, int],
-        base: Tensor | None = None,
+        base: Prediction | None = None,
     ) -> Tensor:
         """F_hat of decoded integers in 1/16: (B, M, h', w') -> (B, C, h, w) float32.
 
@@ -200,9 +200,9 @@ class FCN(nn.Module):
         """
         if integers is None:
             assert base is not None
-            return self.standard.inverse(base.float())
+            return self.standard.inverse(base.decoded.float())
         standardised = self.synthesis(self.dequantised(integers, quality), w_hat)[:, :, : size[0], : size[1]]
-        return self.standard.inverse(standardised if base is None else standardised + base)
+        return self.standard.inverse(standardised if base is None else standardised + base.decoded)
 
     def dequantised(self, integers: Tensor, quality: Tensor) -> Tensor:
         """y_hat of decoded integers in 1/16, in units of y at every quality: (B, M, h', w') float32."""

@@ -150,7 +150,7 @@ class HscModel(nn.Module):
         quality = quality.clamp(max=self.profile.highest_base)
         semantics = self.scn(w_plus, quality, self.fcn.standard(feature))
         activations = self.scn.activations(semantics.integers, quality)
-        base = self.scn.base(semantics.coefficients, feature.shape[2:])
+        base = self.scn.prediction(semantics.coefficients, feature.shape[2:])
         return semantics, self.fcn(feature, semantics, activations, quality, keep=keep, base=base, dropped=dropped)
 
     @property

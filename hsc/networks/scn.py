@@ -30,7 +30,7 @@ from hsc.entropy_coding.gains import GAIN_SHIFT, GAIN_UNIT, PriorTable
 from hsc.entropy_coding.integer_nets import UNIT, requantise
 from hsc.entropy_coding.quantisation import MEAN_STEPS, quantise
 from hsc.errors import UsageError
-from hsc.networks.coarse_map import CONTEXT_EXTRA_SHIFT, CoarseMap
+from hsc.networks.coarse_map import CONTEXT_EXTRA_SHIFT, CoarseMap, Prediction
 from hsc.networks.config import SEMANTIC_MAP, SemanticConfig
 from hsc.networks.normalisation import Standard
 from hsc.networks.residual_unit import ResidualUnit, keep_variance
@@ -127,11 +127,8 @@ class SCN(nn.Module):
         """The coarse map's coefficients of decoded integers in 1/16: (B, C, s, s) -> (B, N) float32."""
         return self._dequantised(integers, quality)[:, self.config.channels :].flatten(1)
 
-    def base(self, coefficients: Tensor, size: torch.Size | tuple[int, int]) -> Tensor | None:
-        """F_w, standardised F as the coarse map predicts it: (B, N) -> (B, channels of F, h, w); None without a map.
-
-        size: h and w.
-        """
+    def prediction(self, coefficients: Tensor, size: torch.Size | tuple[int, int]) -> Prediction | None:
+        """F as the coarse map predicts it from its coefficients, (B, N); None without a map. size: h and w of F."""
         return None if self.coarse is None or self.silent else self.coarse.predict(coefficients, size)
 
     def activations(self, integers: Tensor, quality: Tensor) -> Tensor:

@@ -2,9 +2,10 @@
 
     images ──frozen GIE──> W+, F ──SCN (coarse map trained)──> bits of w, w_hat, F_w ──frozen generator──> images
 
-Before its first step the map is set from pictures (``set_map``): its coefficients become principal components of the
-part of F that shows in pixels, with one step size for all of them, and F_w the linear function of the map that is
-nearest to F. What w leaves open is best filled with the mean of what it could be, so the loss is of squares.
+Before its first step the map is set from pictures (``set_map``): its coefficients become principal components of
+thumbnails, which F holds in linear form, with one step size for all of them; F_w becomes the linear function of the map
+that is nearest to F_hat, the F that the generator knows, and E_w the one nearest to F. What w leaves open is best
+filled with the mean of what it could be, so the loss is of squares.
 
 Source: ours; principal components with one step size are the Karhunen-Loeve transform of a Gaussian source with
 reverse water-filling.
@@ -13,7 +14,7 @@ reverse water-filling.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -27,9 +28,10 @@ from hsc.training import distributed
 from hsc.training.losses import pixel_loss
 from hsc.training.shards import Batch
 
-_COARSE = 4  # pixels that the coarse scale averages along a side
+_COARSE = 4  # pixels that the coarse scale averages along a side, and samples of a thumbnail along a patch
 _SQUARES = 4.0
 _FIRST_BITS, _FIRST_QUALITY = 200.0, 3  # bits of the map before training, about, and where
+_DECODED_QUALITY = 5  # of the F_hat that F_w is first fitted to
 _MOST_STEPS = 24.0  # of the quantiser in the largest deviation, there
 _SMALLEST = 1e-2  # deviation of a coefficient that is hardly ever coded
 _RIDGE = 1e-4
@@ -56,7 +58,7 @@ def decode(model: HscModel, images: Tensor, quality: Tensor) -> tuple[Tensor, Te
         standardised = model.fcn.standard(latents.feature)
     words = model.scn(latents.w_plus, quality, standardised)
     size = latents.feature.shape[2:]
-    feature = model.fcn.restore(None, words.w_hat, quality, size, model.scn.base(words.coefficients, size))
+    feature = model.fcn.restore(None, words.w_hat, quality, size, model.scn.prediction(words.coefficients, size))
     image: Tensor = model.generator(words.w_hat, feature)
     return image, words.bits
 
@@ -74,42 +76,56 @@ def coarse_loss(decoded: Tensor, images: Tensor, gradient: float, colour: float)
 
 @torch.no_grad()
 def set_map(model: HscModel, batches: Iterable[Batch], *, predict: bool) -> None:
-    """Set the coarse map from pictures: its reading of F, its scale and prior, the map it decodes to, and F_w.
+    """Set the coarse map from pictures: its reading of F, its scale and prior, the map it decodes to, and F_w and E_w.
 
-    batches: gone through twice where ``predict``. predict: also set F_w; else it stays as it is.
+    predict: also set F_w and E_w; else they stay as they are, and are zero in a new model.
     """
     coarse = model.scn.coarse
     assert coarse is not None
     model.eval()
-    collected = [model.fcn.standard(model.gie(batch.images).feature) for batch in batches]
-    pooled = torch.cat([coarse.pool(feature) for feature in collected])
-    _set_basis(coarse, pooled, _pixels_of(model))
+    features, decoded, patches = [], [], []
+    for batch in batches:
+        latents = model.gie(batch.images)
+        features.append(model.fcn.standard(latents.feature))
+        patches.append(_patches(batch.images, latents.feature.shape[2:]))
+        if predict:
+            quality = torch.full((len(batch.images),), _DECODED_QUALITY * QUALITY_STEPS, device=batch.images.device)
+            coded = model.compress(latents.w_plus, latents.feature, quality)[1]
+            decoded.append(model.fcn.standard(coded.feature))
+    _set_reading(coarse, features, patches)
+    _set_basis(coarse, torch.cat([coarse.pool(feature) for feature in features]))
     if predict:
-        _fit_prediction(coarse, collected)
+        _fit(coarse, coarse.expect, features, features)
+        _fit(coarse, coarse.leave, features, decoded)
     distributed.share(coarse)
     model.train()
 
 
-def _pixels_of(model: HscModel) -> Tensor:
-    """The matrix from standardised F to the patch of pixels that is linear in it, (P, C); F itself without patches."""
-    scale = model.fcn.standard.scale
-    patches = model.generator.patches
-    return torch.diag(scale) if patches is None else patches.weight[:, :, 0, 0] * scale
+def _patches(images: Tensor, size: torch.Size) -> Tensor:
+    """The pixels of every position of F at a coarse scale: images (B, 3, H, W) -> (B, 3 * 4 * 4, h, w)."""
+    thumbnails = functional.adaptive_avg_pool2d(images, (_COARSE * size[0], _COARSE * size[1]))
+    return functional.pixel_unshuffle(thumbnails, _COARSE)
 
 
-def _set_basis(coarse: CoarseMap, pooled: Tensor, pixels: Tensor) -> None:
-    """Set the reading of F (N, C, rows, columns) and the decoded map to principal components of what shows in pixels.
+def _set_reading(coarse: CoarseMap, features: Sequence[Tensor], patches: Sequence[Tensor]) -> None:
+    """Let the map read from F the principal components of patches, as the linear function of F nearest to them."""
+    pixels = torch.cat([patch.transpose(0, 1).flatten(1) for patch in patches], 1).double()  # (48, positions)
+    centred = pixels - pixels.mean(1, keepdim=True)
+    axes = torch.linalg.eigh(centred @ centred.t()).eigenvectors.flip(1)[:, : coarse.config.reading]
+    scores = axes.t() @ centred  # (up to reading, positions)
+    inputs = torch.cat([feature.transpose(0, 1).flatten(1) for feature in features], 1).double()
+    solution = _least_squares(inputs, scores)
+    coarse.squeeze.weight[: len(scores)] = solution[:-1].t()[:, :, None, None].to(coarse.squeeze.weight)
+    assert coarse.squeeze.bias is not None
+    coarse.squeeze.bias[: len(scores)] = solution[-1].to(coarse.squeeze.bias)
 
-    Components beyond the number of pictures stay as they are.
+
+def _set_basis(coarse: CoarseMap, pooled: Tensor) -> None:
+    """Set the coefficients and the decoded map to principal components of what the map reads from pooled F.
+
+    Components beyond the number of pictures stay random and small.
     """
     config, (count, _, rows, columns) = coarse.config, pooled.shape
-    samples = pooled.transpose(0, 1).flatten(1).double()  # (C, N * rows * columns)
-    patches = pixels.double() @ (samples - samples.mean(1, keepdim=True))
-    _, axes = torch.linalg.eigh(patches @ patches.t())
-    first = axes.flip(1)[:, : config.reading].t() @ pixels.double()  # (up to reading, C)
-    coarse.squeeze.weight[: len(first)] = first[:, :, None, None].float()
-    assert coarse.squeeze.bias is not None
-    coarse.squeeze.bias.zero_()
     vectors = coarse.squeeze(pooled).flatten(1).double()  # (N, reading * rows * columns)
     mean = vectors.mean(0)
     _, sizes, components = torch.linalg.svd(vectors - mean, full_matrices=False)
@@ -147,21 +163,27 @@ def _step_for(deviation: Tensor, coarse: CoarseMap) -> float:
     return high
 
 
-def _fit_prediction(coarse: CoarseMap, features: Iterable[Tensor]) -> None:
-    """Set the last layer of F_w by least squares on standardised F, from coefficients rounded at the first quality."""
-    width, channels = coarse.config.width, coarse.leave.out_channels
-    products = torch.zeros(width + 1, width + 1, dtype=torch.float64)
-    targets = torch.zeros(width + 1, channels, dtype=torch.float64)
+def _fit(coarse: CoarseMap, layer: nn.Conv2d, features: Sequence[Tensor], targets: Sequence[Tensor]) -> None:
+    """Set a last layer by least squares on targets, from the coefficients of F rounded at the first quality."""
+    hidden = []
     for feature in features:
         quality = torch.full((len(feature),), _FIRST_QUALITY * QUALITY_STEPS, device=feature.device)
         gain = (coarse.quality.gains(quality).gain / GAIN_UNIT).float()
         coefficients = (coarse.analyse(feature)[:, :, 0, 0] * gain).round() / gain
-        hidden = coarse.hidden(coefficients, feature.shape[2:]).transpose(0, 1).flatten(1).double().cpu()
-        hidden = torch.cat([hidden, torch.ones_like(hidden[:1])])
-        products += hidden @ hidden.t()
-        targets += hidden @ feature.transpose(0, 1).flatten(1).double().cpu().t()
-    products += _RIDGE * products.diagonal().mean() * torch.eye(width + 1, dtype=torch.float64)
-    solution = torch.linalg.solve(products, targets).float()  # (width + 1, channels)
-    coarse.leave.weight.copy_(solution[:width].t()[:, :, None, None])
-    assert coarse.leave.bias is not None
-    coarse.leave.bias.copy_(solution[width])
+        hidden.append(coarse.hidden(coefficients, feature.shape[2:]).transpose(0, 1).flatten(1))
+    wanted = torch.cat([target.transpose(0, 1).flatten(1) for target in targets], 1)
+    solution = _least_squares(torch.cat(hidden, 1).double(), wanted.double())
+    layer.weight.copy_(solution[:-1].t()[:, :, None, None])
+    assert layer.bias is not None
+    layer.bias.copy_(solution[-1])
+
+
+def _least_squares(inputs: Tensor, targets: Tensor) -> Tensor:
+    """Weights and, as the last row, constants of the linear function nearest to targets: (inputs + 1, outputs).
+
+    inputs, targets: (channels, samples) float64.
+    """
+    inputs = torch.cat([inputs, torch.ones_like(inputs[:1])])
+    products = inputs @ inputs.t()
+    ridge = _RIDGE * products.diagonal().mean() * torch.eye(len(inputs), dtype=inputs.dtype, device=inputs.device)
+    return torch.linalg.solve(products + ridge, inputs @ targets.t())

@@ -68,7 +68,7 @@ def decode(model: HscModel, lit: LitBatch, quality: Tensor) -> tuple[Tensor, Ten
         target = model.gie(lit.batch.images)
         words = model.scn(target.w_plus, quality, model.fcn.standard(target.feature))
         size = latents.feature.shape[2:]
-        base = model.scn.base(words.coefficients, size)
+        base = model.scn.prediction(words.coefficients, size)
     model.train()
     feature = model.fcn.restore(features.integers, words.w_hat, quality, size, base)
     image: Tensor = model.generator(words.w_hat, feature)

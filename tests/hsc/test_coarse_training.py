@@ -95,8 +95,9 @@ def test_principal_components_restore_what_pictures_share() -> None:
         latents, quality = model.gie(images), torch.full((48,), 96)
         standardised = model.fcn.standard(latents.feature)
         words = model.scn(latents.w_plus, quality, standardised)
-        base = model.scn.base(words.coefficients, (4, 6))
-        assert base is not None
+        prediction = model.scn.prediction(words.coefficients, (4, 6))
+        assert prediction is not None
+        base = prediction.expected
         error, variance = (base - standardised).square().mean(), standardised.var()
         differences = [x - x.mean(0) for x in (base, standardised)]  # between pictures, without what all have in common
     assert float(error) < 0.3 * float(variance)
