@@ -186,4 +186,5 @@ def _least_squares(inputs: Tensor, targets: Tensor) -> Tensor:
     inputs = torch.cat([inputs, torch.ones_like(inputs[:1])])
     products = inputs @ inputs.t()
     ridge = _RIDGE * products.diagonal().mean() * torch.eye(len(inputs), dtype=inputs.dtype, device=inputs.device)
-    return torch.linalg.solve(products + ridge, inputs @ targets.t())
+    solution: Tensor = torch.linalg.solve(products + ridge, inputs @ targets.t())
+    return solution
