@@ -14,7 +14,8 @@ Editing, from the paper: w1 = w_hat + step * direction, F1 = F_hat + G_n(w1) - G
 the layers below F. A generator that starts at F has no such layers. If the weights have a light network
 (``hsc.networks.relighting``), it takes their place. Otherwise the feature network decides how F follows w: its
 synthesis is scaled and shifted by w_hat, so F1 = F_hat + g_s(y_hat, w1) - g_s(y_hat, w_hat), which is g_s(y_hat, w1).
-It changes what w controls, not the positions of objects. With a step of 0 all three give the decoded image.
+With a coarse map (``hsc.networks.coarse_map``) the prediction F_w moves too, in the place of G_n: F1 = g_s(y_hat, w1) +
+F_w(w1). It changes what w controls. With a step of 0 all of these give the decoded image.
 """
 
 from __future__ import annotations
@@ -202,14 +203,13 @@ class HscCodec:
     def edit(self, data: bytes, direction: npt.ArrayLike, step: float, *, allow_partial: bool = False) -> Image:
         """The decoded image with its semantics moved by ``step`` times a direction.
 
-        direction: (n_styles, w_dim), or (w_dim,) for the same move of all styles.
+        direction: of the shape of w_hat (``latent_specs``), or (w_dim,) for the same move of all styles.
 
         Raises:
             UsageError: the direction has another shape or is not finite.
             BitstreamError: as for ``decode``.
         """
-        encoder = self.model.profile.encoder
-        shape = (encoder.n_styles, encoder.w_dim)
+        shape = (self.model.profile.word_rows, self.model.profile.encoder.w_dim)
         array = np.asarray(direction, dtype=np.float32)
         if array.shape not in (shape, shape[1:]) or not np.isfinite(array).all() or not math.isfinite(step):
             raise UsageError(

@@ -4,7 +4,8 @@
              ├─ EncoderConfig     the general inversion encoder that feeds it
              ├─ SemanticConfig    W+ to symbols and back
              ├─ FeatureConfig     F to symbols and back, in slices
-             └─ DetailConfig      the residual of the image to symbols and back, or None
+             ├─ DetailConfig      the residual of the image to symbols and back, or None
+             └─ CoarseMapConfig   the map of w from which F is predicted, or None
 
 Layers are counted from 0: layer n is the n-th styled convolution and reads style n; "F at layer n" is its input.
 
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hsc.errors import UsageError
+from hsc.networks.coarse_map_config import CoarseMapConfig
 from hsc.networks.config_bounds import MAX_STRIDE
 
 MIN_RESOLUTION = 8
@@ -314,8 +316,10 @@ class Profile:
     semantic: SemanticConfig = SemanticConfig()
     feature: FeatureConfig = FeatureConfig()
     detail: DetailConfig | None = None
+    coarse_map: CoarseMapConfig | None = None
 
     def __post_init__(self) -> None:
+        self._check_coarse_map()
         channels = 0 if self.detail is None else self.detail.channels
         if channels != self.generator.detail or (channels and self.encoder.input_size is not None):
             raise UsageError(
@@ -340,6 +344,16 @@ class Profile:
                 f"SemanticConfig(kind='mlp')"
             )
 
+    def _check_coarse_map(self) -> None:
+        """Raise UsageError if there is a coarse map that does not fit W+."""
+        if self.coarse_map is None:
+            return
+        if self.coarse_map.symbols % self.encoder.w_dim or self.semantic.kind != "mlp":
+            raise UsageError(
+                f"the coarse map has {self.coarse_map.symbols} symbols beside W+ of kind {self.semantic.kind!r}, "
+                f"expected a multiple of w_dim, {self.encoder.w_dim}, and SemanticConfig(kind='mlp')"
+            )
+
     def _check_size_of_feature(self) -> None:
         """Raise UsageError unless F has the same stride, or for a fixed input size the same side, in both networks."""
         encoder, generator = self.encoder, self.generator
@@ -356,6 +370,12 @@ class Profile:
                 f"the encoder's F has {noun} {given}, the generator's {taken}; change stem_stride, feature_block or "
                 f"feature_stride"
             )
+
+    @property
+    def word_rows(self) -> int:
+        """Rows of w_hat as heads and edits see it: the styles, then the coefficients of a coarse map, w_dim a row."""
+        coefficients = 0 if self.coarse_map is None else self.coarse_map.symbols
+        return self.encoder.n_styles + coefficients // self.encoder.w_dim
 
     @property
     def layers(self) -> int:

@@ -27,20 +27,24 @@ from hsc.networks.tiling import require_numbers, synthesise
 class Restored(NamedTuple):
     """The latents of a file, as the generator takes them.
 
-    header: of the file. w_hat: (1, n, d). feature: F_hat, (1, C, h, w). integers: those of y in 1/16, (1, M, h', w').
-    detail: E_hat, (1, K, h, w), or None where the layers hold none.
+    header: of the file. w_hat: (1, n, d). feature: F_hat, (1, C, h, w). integers: those of y in 1/16, (1, M, h', w'),
+    or None where F_hat is that of a coarse map alone. detail: E_hat, (1, K, h, w), or None where the layers hold none.
+    coefficients: of the coarse map, (1, N), N of 0 without one.
     """
 
     header: Header
     w_hat: Tensor
     feature: Tensor
-    integers: Tensor
+    integers: Tensor | None
     detail: Tensor | None
+    coefficients: Tensor
 
 
 def latent_specs(model: HscModel) -> tuple[LatentSpec, ...]:
-    """The latents of a model: w_hat (n_styles, w_dim), y_hat (M, h', w'), F_hat (C, h, w) and perhaps E_hat (K, h, w).
+    """The latents of a model: w_hat (n, w_dim), y_hat (M, h', w'), F_hat (C, h, w) and perhaps E_hat (K, h, w).
 
+    The rows of w_hat are the styles, followed by the coefficients of a coarse map where the model has one; y_hat is
+    then that of F less what the map predicts.
     Symbols decide w_hat and y_hat, whose space is shared by models that differ only in the decoder; F_hat and E_hat are
     in the space of these very weights.
     """
@@ -52,7 +56,7 @@ def latent_specs(model: HscModel) -> tuple[LatentSpec, ...]:
         return LatentSpec(name, (channels, side, side), stride if side is None else 0, space)
 
     specs = (
-        LatentSpec("w_hat", (encoder.n_styles, encoder.w_dim), 0, space),
+        LatentSpec("w_hat", (profile.word_rows, encoder.w_dim), 0, space),
         of_map("y_hat", profile.feature.channels, encoder.stride * profile.feature.stride, space),
         of_map("F_hat", encoder.feature_channels, encoder.stride, own_space),
     )
@@ -64,12 +68,20 @@ def latent_specs(model: HscModel) -> tuple[LatentSpec, ...]:
 @torch.no_grad()
 def restore(model: HscModel, decoded: Decoded) -> Restored:
     """w_hat, F_hat and E_hat of decoded symbols; missing layers are predicted."""
-    header = decoded.header
-    integers, quality = _integers(model, decoded), model.entropy.quality(header)
-    w_hat = model.scn.restore(integers.semantic, quality)
-    feature = model.fcn.restore(integers.feature, w_hat, quality, feature_size(model.profile, header.image_hw))
-    detail = None if integers.detail is None else _detail(model, integers, header)
-    return Restored(header, w_hat, feature, integers.feature, detail)
+    integers = _integers(model, decoded)
+    detail = None if integers.detail is None else _detail(model, integers, decoded.header)
+    return _restored(model, decoded, integers)._replace(detail=detail)
+
+
+def _restored(model: HscModel, decoded: Decoded, integers: Integers) -> Restored:
+    """w_hat and F_hat, without detail."""
+    header, scn, quality = decoded.header, model.scn, model.entropy.quality(decoded.header)
+    w_hat, coefficients = (f(integers.semantic, quality) for f in (scn.restore, scn.coefficients))
+    size = feature_size(model.profile, header.image_hw)
+    base = scn.prediction(coefficients, size)
+    feature_integers = None if base is not None and len(decoded.layers) == 1 else integers.feature
+    feature = model.fcn.restore(feature_integers, w_hat, quality, size, base)
+    return Restored(header, w_hat, feature, feature_integers, None, coefficients)
 
 
 @torch.no_grad()
@@ -83,12 +95,15 @@ def latents(model: HscModel, decoded: Decoded, names: Sequence[str] | None) -> L
     wanted = offered if names is None else [name for name in offered if name in names]
     if names is not None and (missing := set(names) - set(offered)):
         raise UsageError(f"no latents are named {', '.join(sorted(missing))}; there are {', '.join(offered)}")
-    header, fcn = decoded.header, model.fcn
+    header, scn = decoded.header, model.scn
     integers, quality = _integers(model, decoded), model.entropy.quality(header)
-    w_hat = model.scn.restore(integers.semantic, quality)
-    maps = {"w_hat": w_hat, "y_hat": fcn.dequantised(integers.feature, quality)}
+    coefficients = scn.coefficients(integers.semantic, quality).reshape(1, -1, model.profile.encoder.w_dim)
+    maps = {
+        "w_hat": torch.cat([scn.restore(integers.semantic, quality), coefficients], 1),
+        "y_hat": model.fcn.dequantised(integers.feature, quality),
+    }
     if "F_hat" in wanted:
-        maps["F_hat"] = fcn.restore(integers.feature, w_hat, quality, feature_size(model.profile, header.image_hw))
+        maps["F_hat"] = _restored(model, decoded, integers).feature
     if "E_hat" in wanted:
         maps["E_hat"] = _detail(model, integers, header)
     arrays = {name: require_numbers(maps[name], name)[0].contiguous().cpu().numpy() for name in wanted}
@@ -99,10 +114,14 @@ def latents(model: HscModel, decoded: Decoded, names: Sequence[str] | None) -> L
 def edited(model: HscModel, restored: Restored, move: Tensor, light: LightNetwork | None) -> Restored:
     """The latents after a move of w: F follows w as the docstring of ``hsc.codec`` says.
 
-    move: (n_styles, w_dim) or (w_dim,). light: the light network, None to use the feature network. A generator that
-    starts at the constant uses its own layers below F instead of either.
+    move: (n, w_dim), the rows of ``latent_specs``, or (w_dim,) for all styles alike. light: the light network, None to
+    use the feature network and the coarse map. A generator that starts at the constant uses its own layers below F
+    instead of either.
     """
-    w_hat, generator = restored.w_hat + move, model.generator
+    styles, generator = model.profile.encoder.n_styles, model.generator
+    of_styles, of_map = (move, move[:0]) if move.ndim == 1 else (move[:styles], move[styles:].flatten())
+    w_hat = restored.w_hat + of_styles
+    coefficients = restored.coefficients + of_map if of_map.numel() else restored.coefficients
     if model.profile.generator.start == "const":
         change = generator.run_below(w_hat).feature - generator.run_below(restored.w_hat).feature
         feature = restored.feature + change
@@ -110,8 +129,9 @@ def edited(model: HscModel, restored: Restored, move: Tensor, light: LightNetwor
         feature = light(restored.feature, restored.w_hat, w_hat)
     else:
         quality = model.entropy.quality(restored.header)
-        feature = model.fcn.restore(restored.integers, w_hat, quality, restored.feature.shape[2:])
-    return restored._replace(w_hat=w_hat, feature=feature)
+        size = restored.feature.shape[2:]
+        feature = model.fcn.restore(restored.integers, w_hat, quality, size, model.scn.prediction(coefficients, size))
+    return restored._replace(w_hat=w_hat, feature=feature, coefficients=coefficients)
 
 
 def image_of(model: HscModel, restored: Restored, tile: int) -> Image:

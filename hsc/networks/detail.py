@@ -141,7 +141,7 @@ class DetailNetwork(nn.Module):
         shape = (len(quality), self.config.channels, length)
         if length == 0:
             return GaussianParameters(decoded.new_zeros(shape), decoded.new_zeros(shape))
-        parts = [context.semantic[:, :, 0], checkerboard.gather(context.activations, places, checkerboard.SQUARE)]
+        parts = [context.semantic_at(places), checkerboard.gather(context.activations, places, checkerboard.SQUARE)]
         offsets = self._neighbours(pass_index)
         if offsets:
             parts.append(

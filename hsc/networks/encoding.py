@@ -46,7 +46,8 @@ class SymbolChoice:
         entropy = self.model.entropy
         if number == 0:
             quality = entropy.quality(self.header)
-            values = self.model.scn.scaled(self.latents.w_plus, quality)[0].cpu().numpy()
+            feature = self.model.fcn.standard(self.latents.feature)
+            values = self.model.scn.scaled(self.latents.w_plus, quality, feature)[0].cpu().numpy()
         else:
             if number == 1:
                 self.values = self._feature_values()
@@ -66,8 +67,9 @@ class SymbolChoice:
         """The values v of every layer of F, (c, positions) each."""
         fcn, entropy = self.model.fcn, self.model.entropy
         quality = entropy.quality(self.header)
-        w_hat = self.model.scn.restore(entropy.decoded(self.layers[0]), quality)
-        scaled = fcn.scaled(self.latents.feature, w_hat, quality)
+        scn, feature, integers = self.model.scn, self.latents.feature, entropy.decoded(self.layers[0])
+        base = scn.prediction(scn.coefficients(integers, quality), feature.shape[2:])
+        scaled = fcn.scaled(feature, scn.restore(integers, quality), quality, base)
         return [fcn.pick(scaled, layer)[0].cpu().numpy() for layer in range(len(fcn.passes))]
 
     def _detail_values(self) -> list[npt.NDArray[np.float64]]:

@@ -14,6 +14,9 @@ channels. The integer networks work at the scale of y; the same gains bring thei
 quantiser, so qualities between the trained ones work too. Early slices are small and have light networks: they are
 decoded first, and most of the rest is predicted from them.
 
+With a coarse map (``hsc.networks.coarse_map``) the context differs from position to position, and g_a and g_s work on F
+less its prediction from the map, and F_w is added to what they decode. Where no layer of F is decoded, F_hat is F_w.
+
 Training uses ``bits`` (B, layers) as the rate, by layer so that layers can be weighted, and ``feature`` (F_hat) for the
 distortion against F and through the generator. ``keep`` ends the coding after a layer, as a truncated file would, so
 that prefixes can be trained too. Before training starts, call ``standard.set`` with the mean and deviation of F's
@@ -43,9 +46,12 @@ from hsc.entropy_coding.integer_nets import (
     scale_levels,
 )
 from hsc.entropy_coding.quantisation import MEAN_STEPS, SCALES, quantise
+from hsc.networks.coarse_map import CoarseContext, Prediction
+from hsc.networks.coarse_map_config import CoarseMapConfig
 from hsc.networks.config import FeatureConfig
+from hsc.networks.feature_transform import Transform
 from hsc.networks.normalisation import Standard
-from hsc.networks.scn import CONTEXT_SHIFT, ResidualUnit, Semantics, keep_variance
+from hsc.networks.scn import CONTEXT_SHIFT, Semantics
 
 _MEAN_SHIFT = GAIN_SHIFT + 7 - (MEAN_STEPS.bit_length() - 1)
 """Shift from a network's mean in 1/128 of y (finer than activations) times a gain in 1/4096 to 1/16 of a symbol."""
@@ -68,13 +74,19 @@ class Features(NamedTuple):
 class Context(NamedTuple):
     """The integers that a layer is predicted from.
 
-    semantic: (B, K, 1, 1), the semantics and the quality. activations: of y_hat, (B, M, h', w'), 0 where not yet
+    semantic: (B, K, 1, 1), the semantics and the quality; with a coarse map (B, K, h', w').
+    activations: of y_hat, (B, M, h', w'), 0 where not yet
     decoded. largest: upper bound of the size of all of them.
     """
 
     semantic: Tensor
     activations: Tensor
     largest: float
+
+    def semantic_at(self, places: tuple[checkerboard.Place, ...]) -> Tensor:
+        """The semantics at the positions of these places, (B, K, L), or (B, K, 1) where all positions share them."""
+        shared = self.semantic.shape[2] * self.semantic.shape[3] == 1
+        return self.semantic[:, :, 0] if shared else checkerboard.gather(self.semantic, places)
 
 
 class CodingPass(NamedTuple):
@@ -98,10 +110,18 @@ class CodingPass(NamedTuple):
 class FCN(nn.Module):
     """The feature compression network of a ``FeatureConfig``, randomly initialised.
 
-    feature_channels: channels of F. style_dim: length of W+ as one vector. symbols: number of symbols of the semantics.
+    feature_channels: channels of F. style_dim: length of W+ as one vector. symbols: number of symbols of W+. coarse:
+    the coarse map that is coded with W+, or None.
     """
 
-    def __init__(self, config: FeatureConfig, feature_channels: int, style_dim: int, symbols: int) -> None:
+    def __init__(
+        self,
+        config: FeatureConfig,
+        feature_channels: int,
+        style_dim: int,
+        symbols: int,
+        coarse: CoarseMapConfig | None = None,
+    ) -> None:
         super().__init__()
         self.config = config
         self.standard = Standard(feature_channels)
@@ -109,6 +129,7 @@ class FCN(nn.Module):
         self.synthesis = Transform(config.channels, feature_channels, config, style_dim, up=True)
         self.quality = QualityTable(config.channels)
         self.semantic_context = IntegerSequence([symbols + 1, 64, config.context], kernel=1)
+        self.words = symbols
         self.passes = _coding_passes(config)
         self.nets = nn.ModuleList()
         for coding_pass in self.passes:
@@ -116,17 +137,27 @@ class FCN(nn.Module):
             own = len(checkerboard.known_neighbours(config.passes, coding_pass.pass_index)) * channels
             inputs = config.context + len(checkerboard.SQUARE) * coding_pass.start + own
             self.nets.append(IntegerSequence([inputs, *config.hidden[coding_pass.slice_index], 2 * channels], kernel=1))
+        self.coarse_context = None if coarse is None else CoarseContext(coarse, config.context)
 
     def forward(
-        self, feature: Tensor, semantics: Semantics, activations: Tensor, quality: Tensor, *, keep: int | None = None
+        self,
+        feature: Tensor,
+        semantics: Semantics,
+        activations: Tensor,
+        quality: Tensor,
+        *,
+        keep: int | None = None,
+        base: Prediction | None = None,
+        dropped: Tensor | None = None,
     ) -> Features:
         """Code F with the gradients that training needs.
 
         feature: (B, C, h, w). activations: of the semantics (``SCN.activations``). quality: (B,) int64 in 1/32.
-        keep: number of coded layers, None for all; the others are predicted and cost nothing. In ``eval`` mode the
-        symbols are those of a file.
+        keep: number of coded layers, None for all; the others are predicted and cost nothing. base: F as the coarse map
+        predicts it, or None without one (``SCN.prediction``). dropped: (B,) bool, the samples without any layer of F,
+        which have F_w, or None. In ``eval`` mode the symbols are those of a file.
         """
-        values = self.scaled(feature, semantics.w_hat, quality)
+        values = self.scaled(feature, semantics.w_hat, quality, base)
         gains, context = self.quality.gains(quality), self.start(activations, quality, values.shape[2:])
         integers, symbols, bits = torch.zeros_like(values), torch.zeros_like(values), []
         for layer in range(len(self.passes)):
@@ -141,21 +172,37 @@ class FCN(nn.Module):
                 bits.append(torch.zeros(len(quality), device=values.device))
             integers = integers + self.as_map(decoded, layer, values.shape[2:])
             context = self.learn(context, layer, decoded, gains)
-        restored = self.restore(integers, semantics.w_hat, quality, feature.shape[2:])
+        decoded_integers = None if keep == 0 and base is not None else integers
+        restored = self.restore(decoded_integers, semantics.w_hat, quality, feature.shape[2:], base)
+        if dropped is not None:
+            alone = self.restore(None, semantics.w_hat, quality, feature.shape[2:], base)
+            restored = torch.where(dropped[:, None, None, None], alone, restored)
+            bits = [layer_bits.masked_fill(dropped, 0) for layer_bits in bits]
         return Features(restored, integers, symbols, torch.stack(bits, 1), context)
 
-    def scaled(self, feature: Tensor, w_hat: Tensor, quality: Tensor) -> Tensor:
-        """The values to be rounded: y times its gain, (B, M, h', w') float64."""
-        y: Tensor = self.analysis(self.standard(feature), w_hat)
+    def scaled(self, feature: Tensor, w_hat: Tensor, quality: Tensor, base: Prediction | None = None) -> Tensor:
+        """The values to be rounded: y times its gain, (B, M, h', w') float64. base: as in ``forward``."""
+        standardised = self.standard(feature)
+        y: Tensor = self.analysis(standardised if base is None else standardised - base.expected, w_hat)
         return y.double() * (self.quality.gains(quality).gain / GAIN_UNIT)[:, :, None, None]
 
-    def restore(self, integers: Tensor, w_hat: Tensor, quality: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
+    def restore(
+        self,
+        integers: Tensor | None,
+        w_hat: Tensor,
+        quality: Tensor,
+        size: torch.Size | tuple[int, int],
+        base: Prediction | None = None,
+    ) -> Tensor:
         """F_hat of decoded integers in 1/16: (B, M, h', w') -> (B, C, h, w) float32.
 
-        size: h and w, to which the result is cropped.
+        size: h and w, to which the result is cropped. base: as in ``forward``. integers: None for F_w alone.
         """
-        restored = self.standard.inverse(self.synthesis(self.dequantised(integers, quality), w_hat))
-        return restored[:, :, : size[0], : size[1]]
+        if integers is None:
+            assert base is not None
+            return self.standard.inverse(base.decoded.float())
+        standardised = self.synthesis(self.dequantised(integers, quality), w_hat)[:, :, : size[0], : size[1]]
+        return self.standard.inverse(standardised if base is None else standardised + base.decoded)
 
     def dequantised(self, integers: Tensor, quality: Tensor) -> Tensor:
         """y_hat of decoded integers in 1/16, in units of y at every quality: (B, M, h', w') float32."""
@@ -165,7 +212,9 @@ class FCN(nn.Module):
     def start(self, activations: Tensor, quality: Tensor, size: torch.Size | tuple[int, int]) -> Context:
         """The context of F's first layer, from the semantics (B, S, 1, 1) and the quality (B,). size: h' and w'."""
         centred_quality = (quality - 128).double()[:, None, None, None]
-        semantic = self.semantic_context(torch.cat([activations, centred_quality], 1))
+        semantic = self.semantic_context(torch.cat([activations[:, : self.words], centred_quality], 1))
+        if self.coarse_context is not None:
+            semantic = self.coarse_context.joined(semantic, activations[:, self.words :], centred_quality, size)
         # float32 holds the 12 bits of an activation exactly
         empty = torch.zeros(len(quality), self.config.channels, *size, device=activations.device)
         return Context(semantic, empty, largest_of(semantic.detach()))
@@ -200,7 +249,8 @@ class FCN(nn.Module):
             net.macs(1, checkerboard.count(coding_pass.places, height, width))
             for net, coding_pass in zip(nets, self.passes, strict=True)
         ]
-        return sum(each) + self.semantic_context.macs(1, 1)
+        coarse = 0 if self.coarse_context is None else self.coarse_context.macs(height, width)
+        return sum(each) + coarse + self.semantic_context.macs(1, 1)
 
     def _run(self, layer: int, context: Context, length: int) -> Tensor:
         """The output of the layer's network at its L positions, (B, 2c, L)."""
@@ -209,7 +259,7 @@ class FCN(nn.Module):
             return context.semantic.new_zeros(context.semantic.shape[0], 2 * (coding_pass.stop - coding_pass.start), 0)
         offsets = checkerboard.known_neighbours(self.config.passes, coding_pass.pass_index)
         earlier, own = context.activations[:, : coding_pass.start], context.activations[:, coding_pass.channels]
-        parts = [context.semantic[:, :, 0]]
+        parts = [context.semantic_at(coding_pass.places)]
         if coding_pass.start:
             parts.append(checkerboard.gather(earlier, coding_pass.places, checkerboard.SQUARE))
         if offsets:
@@ -227,53 +277,6 @@ class FCN(nn.Module):
         coding_pass = self.passes[layer]
         slice_map = checkerboard.spread(values, coding_pass.places, size[0], size[1])
         return functional.pad(slice_map, (0, 0, 0, 0, coding_pass.start, self.config.channels - coding_pass.stop))
-
-
-class Transform(nn.Module):
-    """g_a (F to y) or g_s (y to F): residual units of one width; w_hat scales and shifts their input.
-
-    (B, inputs, h, w) and w_hat (B, n, d) -> (B, outputs, h', w'). With stride 2, g_a halves both sides, rounded up, and
-    g_s doubles them. With stride 1 a linear path runs beside the units. In g_a every value of y is then also multiplied
-    by a gate between 0 and 2, which starts at 1: the gate can bring unimportant values below the quantiser's step
-    without the units having to cancel the linear path, so bits go where they count.
-    """
-
-    def __init__(self, inputs: int, outputs: int, config: FeatureConfig, style_dim: int, *, up: bool) -> None:
-        super().__init__()
-        down = config.stride if not up else 1
-        # F has many channels: a 1x1 kernel there leaves parameters for the units
-        kernel = 1 if config.stride == 1 and not up else 3
-        self.enter = nn.Conv2d(inputs, config.width, kernel, stride=down, padding=kernel // 2)
-        self.modulation = nn.Sequential(nn.Linear(style_dim, 32), nn.LeakyReLU(0.2), nn.Linear(32, 2 * config.width))
-        self.units = nn.Sequential(*(ResidualUnit(config.width) for _ in range(config.depth)))
-        if up and config.stride == 2:
-            self.leave: nn.Module = nn.Sequential(
-                nn.Conv2d(config.width, 4 * outputs, 3, padding=1), nn.PixelShuffle(2)
-            )
-        else:
-            self.leave = nn.Conv2d(config.width, outputs, 1 if up else 3, padding=0 if up else 1)
-        for layer in (self.enter, self.leave):
-            keep_variance(layer)
-        self.direct: nn.Conv2d | None = None
-        self.gate: nn.Conv2d | None = None
-        if config.stride == 1:  # the linear path: y starts as the first channels of F, and F as those of y
-            self.direct = nn.Conv2d(inputs, outputs, 1, bias=False)
-            with torch.no_grad():
-                nn.init.dirac_(self.direct.weight)
-                for parameter in self.leave.parameters():
-                    parameter.mul_(0.1)
-            if not up:
-                self.gate = nn.Conv2d(config.width, outputs, 1)
-                for parameter in self.gate.parameters():
-                    nn.init.zeros_(parameter)
-
-    def forward(self, x: Tensor, w_hat: Tensor) -> Tensor:
-        scale, shift = self.modulation(w_hat.flatten(1))[:, :, None, None].chunk(2, 1)
-        inner: Tensor = self.units(self.enter(x) * (1 + scale) + shift)
-        y: Tensor = self.leave(inner)
-        if self.direct is not None:
-            y = y + self.direct(x)
-        return y if self.gate is None else y * (2 * torch.sigmoid(self.gate(inner)))
 
 
 def _coding_passes(config: FeatureConfig) -> tuple[CodingPass, ...]:

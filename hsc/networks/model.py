@@ -34,6 +34,7 @@ from hsc.entropy_coding.gains import QualityTable
 from hsc.entropy_coding.integer_nets import IntegerSequence
 from hsc.entropy_coding.quantisation import SCALES
 from hsc.errors import DataError, UsageError
+from hsc.networks.coarse_map import CoarseMap
 from hsc.networks.config import Profile
 from hsc.networks.detail import Detail, DetailNetwork
 from hsc.networks.entropy_model import EntropyModel
@@ -76,8 +77,14 @@ class HscModel(nn.Module):
         self.profile = profile
         encoder, semantic = profile.encoder, profile.semantic
         self.gie = GIE(encoder)
-        self.scn = SCN(semantic, encoder.n_styles, encoder.w_dim)
-        self.fcn = FCN(profile.feature, encoder.feature_channels, encoder.n_styles * encoder.w_dim, semantic.symbols)
+        channels, styles, coarse = encoder.feature_channels, encoder.n_styles * encoder.w_dim, profile.coarse_map
+        self.scn = SCN(
+            semantic,
+            encoder.n_styles,
+            encoder.w_dim,
+            None if coarse is None else CoarseMap(coarse, channels, styles),
+        )
+        self.fcn = FCN(profile.feature, channels, styles, semantic.symbols, coarse)
         self.generator = StyleGAN2(profile.generator)
         self.detail: DetailNetwork | None = None
         if profile.detail is not None:
@@ -89,17 +96,23 @@ class HscModel(nn.Module):
         self._inverse: Tensor | None = None
 
     def forward(
-        self, images: Tensor, quality: Tensor, *, keep: int | None = None, detail: bool = True
+        self,
+        images: Tensor,
+        quality: Tensor,
+        *,
+        keep: int | None = None,
+        detail: bool = True,
+        dropped: Tensor | None = None,
     ) -> Reconstruction:
         """Encode and decode images.
 
         images: (B, 3, H, W), float, -1 to 1. quality: (B,) int64, 0 to 255 in steps of 1/32. keep: number of coded
         layers of F, None for all; with 0 the image is made from the semantics alone. detail: also code the detail, at
-        qualities that have it.
+        qualities that have it. dropped: (B,) bool, the samples whose F is that of the coarse map alone, or None.
         """
         height, width = images.shape[2:]
         latents = self.gie(self._padded(images))
-        semantics, features = self.compress(latents.w_plus, latents.feature, quality, keep=keep)
+        semantics, features = self.compress(latents.w_plus, latents.feature, quality, keep=keep, dropped=dropped)
         wanted = detail and self.profile.detail is not None and bool((quality >= self.profile.detail.start).any())
         with torch.set_grad_enabled(torch.is_grad_enabled() and not wanted):
             image = self.generator(semantics.w_hat, features.feature)
@@ -125,13 +138,20 @@ class HscModel(nn.Module):
         return inverse.float()[:, :, None, None]
 
     def compress(
-        self, w_plus: Tensor, feature: Tensor, quality: Tensor, *, keep: int | None = None
+        self,
+        w_plus: Tensor,
+        feature: Tensor,
+        quality: Tensor,
+        *,
+        keep: int | None = None,
+        dropped: Tensor | None = None,
     ) -> tuple[Semantics, Features]:
         """Run the two compression networks alone, without encoder and generator; arguments as in ``forward``."""
         quality = quality.clamp(max=self.profile.highest_base)
-        semantics = self.scn(w_plus, quality)
+        semantics = self.scn(w_plus, quality, self.fcn.standard(feature))
         activations = self.scn.activations(semantics.integers, quality)
-        return semantics, self.fcn(feature, semantics, activations, quality, keep=keep)
+        base = self.scn.prediction(semantics.coefficients, feature.shape[2:])
+        return semantics, self.fcn(feature, semantics, activations, quality, keep=keep, base=base, dropped=dropped)
 
     @property
     def entropy(self) -> EntropyModel:

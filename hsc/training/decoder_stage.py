@@ -65,8 +65,11 @@ def decode(model: HscModel, lit: LitBatch, quality: Tensor) -> tuple[Tensor, Ten
     with torch.no_grad():
         latents = model.gie(lit.source)
         semantics, features = model.compress(latents.w_plus, latents.feature, quality)
-        w_hat = model.scn(model.gie(lit.batch.images).w_plus, quality).w_hat
+        target = model.gie(lit.batch.images)
+        words = model.scn(target.w_plus, quality, model.fcn.standard(target.feature))
+        size = latents.feature.shape[2:]
+        base = model.scn.prediction(words.coefficients, size)
     model.train()
-    feature = model.fcn.restore(features.integers, w_hat, quality, latents.feature.shape[2:])
-    image: Tensor = model.generator(w_hat, feature)
+    feature = model.fcn.restore(features.integers, words.w_hat, quality, size, base)
+    image: Tensor = model.generator(words.w_hat, feature)
     return image, semantics.bits + features.bits.sum(1)

@@ -1,6 +1,7 @@
-"""The training loop: five stages, a price of bits per quality, a moving average of the weights, exact resume.
+"""The training loop: six stages, a price of bits per quality, a moving average of the weights, exact resume.
 
     autoencoder   images -> W+, F -> images                      nothing is coded; ends with statistics of W+ and F
+    semantic      w alone -> images                              only with a coarse map of w, which is trained
     codec         ... -> bits -> ...                             each sample has its own quality; all is trained
     adversarial   the same, with a critic of patches             the last third: texture, with a small weight
     decoder       symbols -> images                              symbols are fixed, their decoder is trained
@@ -21,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from hsc.devices import usable
-from hsc.training import decoder_stage, distributed
+from hsc.training import coarse_stage, decoder_stage, distributed
 from hsc.training.decoder_stage import LitBatch, draw_light
 from hsc.training.detail_stage import draw_qualities, keep_symbols, set_basis
 from hsc.training.initialisation import balance, set_statistics
@@ -32,11 +33,12 @@ from hsc.training.recipe import Recipe
 from hsc.training.run_folder import append_log, export, resume_run, save_checkpoint
 from hsc.training.sampling import batch_at, crops_of, on_device, seed_of
 from hsc.training.shards import Batch, Frames, read_frames
-from hsc.training.state import CRITIC_RATE, Parts, Run, State, start
+from hsc.training.state import CRITIC_RATE, Parts, Run, State, lacks_map, start
 from hsc.training.teacher_network import Seen, Teacher, load_teacher
 
 _LOG_EVERY = 50
 _BASIS_CROPS = 320
+_MAP_CROPS = 640
 _PENALTY, _PENALTY_EVERY = 2.0, 16
 _MAX_GRADIENT_NORM = 2.0
 
@@ -50,14 +52,20 @@ def advance(recipe: Recipe, run: Run, state: State, frames: Frames, teachers: Se
         balance(recipe, run, state, frames)
     if state.step == recipe.steps[0] and recipe.steps[0]:
         set_statistics(recipe, run, state, frames)
+    if state.step == recipe.steps[0] and lacks_map(recipe, run):
+        _set_map(recipe, run, state, frames)
     stage = recipe.stage_of(state.step)
     torch.manual_seed(seed_of(recipe, state.step))
     if stage == "detail":
-        if state.step == sum(recipe.steps) + recipe.decoder_steps:
+        if state.step == recipe.first + recipe.decoder_steps:
             count = max(1, _BASIS_CROPS // recipe.batch)
             set_basis(state.model, (batch_at(recipe, run, frames, i) for i in range(count)), teacher)
             state.averaged.load_state_dict(state.model.state_dict())
         keep_symbols(state.model)
+    if stage == "semantic":
+        coarse_stage.keep_all_but_map(state.model)
+    elif recipe.semantic_steps and stage in ("codec", "adversarial"):
+        coarse_stage.release(state.model)
     batch = on_device(batch, run)
     lit = LitBatch(batch, batch.images)
     if stage == "decoder":
@@ -96,25 +104,56 @@ def _decode(recipe: Recipe, state: State, lit: LitBatch, stage: str) -> tuple[Te
     if stage == "autoencoder":
         latents = state.model.gie(batch.images)
         feature = nn.functional.dropout2d(latents.feature, recipe.feature_dropout)
-        return state.model.generator(latents.w_plus, feature), Parts(quality, zeros, zeros, zeros, zeros, zeros, zeros)
+        return state.model.generator(latents.w_plus, feature), Parts.of(quality, zeros)
+    if stage == "semantic":
+        image, bits = coarse_stage.decode(state.model, batch.images, quality.to(zeros.device))
+        return image, Parts.of(quality, zeros, bpp=bits / recipe.image_pixels, words=bits)
     if stage == "decoder":
         image, bits = decoder_stage.decode(state.model, lit, quality.to(zeros.device))
-        return image, Parts(quality, zeros, zeros, zeros, zeros, zeros, bits / pixels)
+        return image, Parts.of(quality, zeros, bpp=bits / pixels)
     if stage == "detail":
         quality = draw_qualities(count, state.model, random)
         coded = state.model(batch.images, quality.to(zeros.device))
         assert coded.detail is not None
         assert coded.attention is not None
         where = where_loss(coded.attention, batch.weight)
-        return coded.image, Parts(quality, zeros, zeros, zeros, zeros, where, coded.detail.bits.sum(1) / pixels)
-    keep = _kept_layers(recipe, state)
-    coded = state.model(batch.images, quality.to(zeros.device), keep=keep, detail=False)
-    bpp = coded.semantics.bits / recipe.image_pixels + coded.features.bits.sum(1) / pixels
-    if keep is None:
-        state.prices.learn(*distributed.gathered(quality, bpp))
+        return coded.image, Parts.of(quality, zeros, where=where, bpp=coded.detail.bits.sum(1) / pixels)
+    keep, dropped = _kept_layers(recipe, state), _dropped(recipe, state, count)
+    coded = state.model(
+        batch.images,
+        quality.to(zeros.device),
+        keep=keep,
+        detail=False,
+        dropped=None if dropped is None else dropped.to(zeros.device),
+    )
+    words = coded.semantics.bits
+    bpp = words / recipe.image_pixels + coded.features.bits.sum(1) / pixels
+    whole = torch.ones(count, dtype=torch.bool) if dropped is None else ~dropped
+    if keep is None and bool(whole.any()):
+        state.prices.learn(*distributed.gathered(quality[whole], bpp[whole.to(zeros.device)]))
     latent = latent_loss(coded.features.feature, coded.feature, state.model.fcn.standard.scale)
     where = where_loss(state.where(coded.feature), batch.weight) if recipe.where else zeros
-    return coded.image, Parts(quality, zeros, zeros, latent, zeros, where, bpp)
+    return coded.image, Parts.of(
+        quality, zeros, latent=latent, where=where, bpp=bpp, words=words, whole=whole.to(zeros)
+    )
+
+
+def _set_map(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
+    """Set a new coarse map from the first crops; F_w stays zero unless a stage of its own follows."""
+    count = max(1, min(_MAP_CROPS, 2 * len(frames.images)) // recipe.batch)
+    batches = (batch_at(recipe, run, frames, i) for i in range(count))
+    coarse_stage.set_map(state.model, batches, predict=recipe.semantic_steps > 0)
+    state.averaged.load_state_dict(state.model.state_dict())
+
+
+def _dropped(recipe: Recipe, state: State, count: int) -> Tensor | None:
+    """The samples of this process without any layer of F, (B,) bool, equally many in all processes; None for none."""
+    share = recipe.drop_share * count
+    number = int(share + np.random.default_rng([recipe.seed, 5, state.step]).random())
+    if not number:
+        return None
+    order = np.random.default_rng([recipe.seed, 6, state.step, distributed.rank()]).permutation(count)
+    return torch.from_numpy(order < number)
 
 
 def _kept_layers(recipe: Recipe, state: State) -> int | None:
@@ -136,7 +175,11 @@ def _add_image_losses(
     stage: str,
 ) -> Parts:
     """The losses with those of the decoded images added."""
-    parts = parts._replace(pixel=pixel_loss(decoded.float(), batch.images, batch.weight, recipe.gradient))
+    if stage == "semantic":
+        pixel = coarse_stage.coarse_loss(decoded.float(), batch.images, recipe.gradient, recipe.colour)
+    else:
+        pixel = pixel_loss(decoded.float(), batch.images, batch.weight, recipe.gradient)
+    parts = parts._replace(pixel=pixel)
     if teacher is not None and seen is not None and recipe.teacher:
         parts = parts._replace(teacher=teacher_loss(teacher(decoded), seen, batch.weight))
     if stage == "adversarial":
@@ -157,16 +200,20 @@ def _train_critic(recipe: Recipe, state: State, batch: Batch, decoded: Tensor) -
 def learning_rate(recipe: Recipe, step: int) -> float:
     """The learning rate of a step: a linear warm-up, then constant, then half a cosine down to a fiftieth.
 
-    The cosine starts after half of the first three stages' steps; in each of the last two stages it starts at once.
+    The cosine starts after half of the steps of autoencoder, codec and adversarial; in each of the other stages it
+    starts at once.
     """
-    first = sum(recipe.steps)
-    second = first + recipe.decoder_steps
+    first, second = recipe.first, recipe.first + recipe.decoder_steps
     if step >= second:
         peak, stage_step, decay = recipe.detail_rate, step - second, (step - second) / recipe.detail_steps
     elif step >= first:
         peak, stage_step, decay = recipe.decoder_rate, step - first, (step - first) / recipe.decoder_steps
+    elif recipe.steps[0] <= step < recipe.coding_starts:
+        stage_step = step - recipe.steps[0]
+        peak, decay = recipe.semantic_rate, stage_step / recipe.semantic_steps
     else:
-        peak, stage_step, decay = recipe.learning_rate, step, max(0.0, step / first - 0.5) * 2
+        stage_step = step if step < recipe.steps[0] else step - recipe.semantic_steps
+        peak, decay = recipe.learning_rate, max(0.0, stage_step / sum(recipe.steps) - 0.5) * 2
     return learning_rate_at(peak, stage_step, recipe.warmup, decay)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from hsc.errors import DataError, UsageError
 from hsc.networks.config import Profile
-from hsc.networks.profiles import PROFILES, profile_from_json
+from hsc.networks.profiles import PROFILES, TRIED, profile_from_json
 from hsc.training import recipe_file
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -22,6 +22,9 @@ class Recipe:
     steps: of the stages autoencoder, codec, adversarial. decoder_steps, detail_steps: of the stages decoder and detail,
     which follow.
     swapped: fraction of the samples of the stage decoder that have the w of another light.
+    semantic_steps: of the stage semantic, which comes after autoencoder and needs a coarse map.
+    colour: weight of the mean colour in that stage. drop_share: fraction of the samples of the stages codec and
+    adversarial without any layer of F.
     rates: bits per pixel of the qualities 1, 2, ...; with detail, of those up to its start.
 
     Raises:
@@ -54,6 +57,10 @@ class Recipe:
     swapped: float = 0.0
     detail_steps: int = 0
     detail_rate: float = 4e-4
+    semantic_steps: int = 0
+    semantic_rate: float = 1e-3
+    colour: float = 1.0
+    drop_share: float = 0.0
     licence: str = "Apache-2.0"
 
     def __post_init__(self) -> None:
@@ -66,6 +73,13 @@ class Recipe:
             raise UsageError(
                 f"decoder_steps and swapped came as {self.decoder_steps} and {self.swapped}, expected 0 or more, and "
                 f"0 to 1"
+            )
+        with_map = profile.coarse_map is not None and not profile.coarse_map.silent
+        map_needed = self.semantic_steps > 0 or self.drop_share > 0
+        if self.semantic_steps < 0 or not 0 <= self.drop_share < 1 or (map_needed and not with_map):
+            raise UsageError(
+                f"semantic_steps and drop_share came as {self.semantic_steps} and {self.drop_share}, expected 0 or "
+                f"more and 0 to less than 1, and both 0 for a profile without a coarse map"
             )
         if self.batch < 1 or min(self.crop) < 32 or any(side % 16 for side in self.crop):
             raise UsageError(
@@ -90,27 +104,40 @@ class Recipe:
         Raises:
             UsageError: there is no such profile.
         """
-        if self.profile in PROFILES:
-            return PROFILES[self.profile]
+        named = PROFILES | TRIED
+        if self.profile in named:
+            return named[self.profile]
         try:
             return profile_from_json(self.profile)
         except DataError as error:
             raise UsageError(
-                f"the profile came as {self.profile!r}, expected one of {', '.join(PROFILES)}, or one as JSON: {error}"
+                f"the profile came as {self.profile!r}, expected one of {', '.join(named)}, or one as JSON: {error}"
             ) from error
+
+    @property
+    def first(self) -> int:
+        """Number of steps of the stages before decoder and detail."""
+        return sum(self.steps) + self.semantic_steps
 
     @property
     def total(self) -> int:
         """Number of steps of all stages."""
-        return sum(self.steps) + self.decoder_steps + self.detail_steps
+        return self.first + self.decoder_steps + self.detail_steps
+
+    @property
+    def coding_starts(self) -> int:
+        """The first step of the stage codec."""
+        return self.steps[0] + self.semantic_steps
 
     def stage_of(self, step: int) -> str:
         """The name of a step's stage."""
         if step < self.steps[0]:
             return "autoencoder"
-        if step >= sum(self.steps):
-            return "decoder" if step < sum(self.steps) + self.decoder_steps else "detail"
-        return "codec" if step < self.steps[0] + self.steps[1] else "adversarial"
+        if step < self.coding_starts:
+            return "semantic"
+        if step >= self.first:
+            return "decoder" if step < self.first + self.decoder_steps else "detail"
+        return "codec" if step < self.coding_starts + self.steps[1] else "adversarial"
 
 
 def read_recipe(name: str) -> Recipe:

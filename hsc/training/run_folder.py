@@ -29,7 +29,9 @@ def append_log(recipe: Recipe, state: State, recent: list[Parts], path: Path) ->
     row |= {
         name: float(getattr(parts, name).mean()) for name in ("pixel", "teacher", "latent", "texture", "where", "bpp")
     }
-    nearest = (parts.quality.float() / 32).round()
+    if recipe.networks().coarse_map is not None:
+        row |= {"bits_w": float(parts.words.mean()), "pixel_w": _mean(parts.pixel[parts.whole == 0])}
+    nearest = torch.where(parts.whole > 0, (parts.quality.float() / 32).round(), 0)
     for i in range(1, len(recipe.rates) + 1):
         at_quality = nearest == i
         row |= {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from hsc.entropy_coding.gains import QualityTable
 from hsc.errors import UsageError
 from hsc.networks.model import HscModel
+from hsc.networks.profiles import profile_from_json
 from hsc.training.bit_prices import Prices
 from hsc.training.patch_critic import PatchCritic
 from hsc.training.recipe import Recipe
@@ -61,7 +62,8 @@ class State:
 class Parts(NamedTuple):
     """The losses of decoded images and their rate in bits per pixel (bpp), one number per sample, (B,).
 
-    quality: of each sample in 1/32, (B,) int64.
+    quality: of each sample in 1/32, (B,) int64. words: bits of W+ and the coarse map. whole: 0 where all of F was
+    dropped, else 1.
     """
 
     quality: Tensor
@@ -71,6 +73,14 @@ class Parts(NamedTuple):
     texture: Tensor
     where: Tensor
     bpp: Tensor
+    words: Tensor
+    whole: Tensor
+
+    @classmethod
+    def of(cls, quality: Tensor, like: Tensor, **terms: Tensor) -> Parts:
+        """The given terms; the others are 0, and ``whole`` is 1. like: a tensor of their shape and device."""
+        others = dict.fromkeys(cls._fields, torch.zeros_like(like)) | {"whole": torch.ones_like(like)}
+        return cls(**(others | {"quality": quality} | terms))
 
 
 def start(recipe: Recipe, run: Run) -> State:
@@ -84,11 +94,7 @@ def start(recipe: Recipe, run: Run) -> State:
     torch.manual_seed(recipe.seed)
     model = HscModel(recipe.networks())
     if run.initial is not None:
-        model = files.load(str(run.initial)).thaw()
-        if model.profile != recipe.networks():
-            raise UsageError(
-                f"{run.initial} is of the profile {model.profile.name!r}, the recipe wants {recipe.profile!r}"
-            )
+        model = _initial_model(recipe, files.load(str(run.initial)).thaw(), model, run.initial)
     model = model.to(run.device).to(memory_format=torch.channels_last).train()
     critic = PatchCritic().to(run.device)
     where = nn.Conv2d(recipe.networks().encoder.feature_channels, 1, 1).to(run.device)
@@ -99,6 +105,31 @@ def start(recipe: Recipe, run: Run) -> State:
     )
     critic_optimizer = torch.optim.Adam(critic.parameters(), lr=CRITIC_RATE, betas=(0.0, 0.99))
     return State(model, copy.deepcopy(model), optimizer, critic, critic_optimizer, Prices(recipe.rates), where)
+
+
+def _initial_model(recipe: Recipe, initial: HscModel, fresh: HscModel, path: Path) -> HscModel:
+    """The model of initial weights; where they lack the recipe's coarse map, theirs with that of the fresh model.
+
+    Raises:
+        UsageError: they are of another profile in any other way.
+    """
+    wanted = recipe.networks()
+    if initial.profile == wanted:
+        return initial
+    if replace(wanted, name=initial.profile.name, coarse_map=None) != initial.profile:
+        raise UsageError(f"{path} is of the profile {initial.profile.name!r}, the recipe wants {recipe.profile!r}")
+    fresh.load_state_dict(fresh.state_dict() | initial.state_dict())
+    return fresh
+
+
+def lacks_map(recipe: Recipe, run: Run) -> bool:
+    """Whether the recipe's model has a coarse map in use that comes from no weights."""
+    wanted = recipe.networks().coarse_map
+    if wanted is None or wanted.silent:
+        return False
+    if run.initial is None:
+        return True
+    return profile_from_json(files.read_card(files.find(str(run.initial))).profile).coarse_map is None
 
 
 def _groups(model: HscModel, recipe: Recipe) -> list[dict[str, Any]]:
