@@ -79,10 +79,7 @@ def torchvision_file(model: str, folder: Path, **settings: Any) -> Path:
 
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        save_file(
-            get_model(model, weights=None, weights_backbone=None, **settings).state_dict(),
-            folder / f"{model}.safetensors",
-        )
+        save_file(get_model(model, weights=None, **settings).state_dict(), folder / f"{model}.safetensors")
     return folder / f"{model}.safetensors"
 
 
@@ -102,12 +99,19 @@ def one_head(
         pytest.importorskip("onnxruntime")
         (folder / "toy.onnx").write_bytes(toy_onnx.segmenter(np.eye(11, 3, dtype=np.float32), 64, 64))
         return "onnx(path=FILE, format=logits, classes=camvid11)", folder / "toy.onnx"
+    if name == "onnx_classifier":
+        pytest.importorskip("onnxruntime")
+        (folder / "toy.onnx").write_bytes(toy_onnx.classifier(np.eye(80, 3, dtype=np.float32), 224))
+        return "onnx_classifier(path=FILE, classes=coco80)", folder / "toy.onnx"
+    if name == "torchvision_classifier":
+        file = torchvision_file("squeezenet1_1", folder)
+        return "torchvision_classifier(arch=squeezenet1_1, weights=FILE, resize=64, crop=64)", file
     if name == "torchvision":
         return "torchvision(model=ssdlite320_mobilenet_v3_large, weights=FILE, score_threshold=0.5)", torchvision_file(
-            "ssdlite320_mobilenet_v3_large", folder
+            "ssdlite320_mobilenet_v3_large", folder, weights_backbone=None
         )
     if name == "torchvision_segmentation":
-        file = torchvision_file("lraspp_mobilenet_v3_large", folder, num_classes=21)
+        file = torchvision_file("lraspp_mobilenet_v3_large", folder, weights_backbone=None, num_classes=21)
         return "torchvision_segmentation(model=lraspp_mobilenet_v3_large, weights=FILE, side=64)", file
     found = {
         "small": ("small(weights=FILE)", lambda: packaged_file("small_pyramid")),
@@ -115,6 +119,7 @@ def one_head(
             "small_adapted(arch=hourglass, weights=FILE)",
             lambda: packaged_file("small_adapted_hourglass"),
         ),
+        "classifier": ("classifier(weights=FILE)", lambda: packaged_file("classifier_residual")),
         "segmenter": ("segmenter(weights=FILE)", lambda: segmenter_weights("pyramid")),
         "segmenter_adapted": (
             "segmenter_adapted(arch=context, trained=camvid, weights=FILE)",
@@ -127,8 +132,18 @@ def one_head(
 
 
 FILES = {
-    name: ("path" if name in ("tflite", "huggingface") else "weights")
-    for name in ("tflite", "ultralytics", "mmseg", "huggingface", "lpips", "dists", "fid")
+    name: ("path" if name in ("tflite", "tflite_classifier", "huggingface") else "weights")
+    for name in (
+        "tflite",
+        "tflite_classifier",
+        "ultralytics",
+        "mmseg",
+        "huggingface",
+        "detectron2",
+        "lpips",
+        "dists",
+        "fid",
+    )
 }
 """Heads whose packages or weights tests do not have; what holds their networks is looked at alone."""
 NO_NETWORK = {"psnr", "ms_ssim"}
@@ -142,6 +157,9 @@ TRIED = (
     "segmenter_adapted",
     "latent_detector",
     "latent_segmenter",
+    "classifier",
+    "onnx_classifier",
+    "torchvision_classifier",
 )
 
 
@@ -283,7 +301,7 @@ def test_detectors_that_differ_in_thresholds_alone_share_a_network_and_keep_thei
 ) -> None:
     from torchvision.models import get_model
 
-    file = torchvision_file(model, tmp_path)
+    file = torchvision_file(model, tmp_path, weights_backbone=None)
     limits = [(0.2, 0.4, 5), (0.3, 0.6, 50)]
     heads = [Torchvision(model, str(file), score, nms, most) for score, nms, most in limits]
     HOLDER.clear()

@@ -24,7 +24,7 @@ from benchmarks.reporting.images.label_maps import errors, scene_scores
 from benchmarks.runs.rows import frame
 from downstream.api import VOID, LabelSpace
 from downstream.label_spaces import ADE150, CAMVID11, CITYSCAPES19, VOC21
-from hsc.errors import UsageError
+from hsc.errors import HeadError, UsageError
 
 HEADS = (ReadGrey(), ReadGrey(voc=True))
 SEGMENTATION: Any = TASKS.build("segmentation")
@@ -226,7 +226,7 @@ def test_a_sheet_of_label_maps(head: ReadGrey, dataset: Greys, tmp_path: Path) -
 
 
 def test_a_sheet_says_what_does_not_fit(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"shape \(3, 6\) for labels of \(4, 6\)"):
+    with pytest.raises(HeadError, match=r"\(3, 6\), expected uint8 \(4, 6\)"):
         sheet(Greys(), ReadGrey(size=True), Blocks(2), [], [0], tmp_path / "a.png", task=SEGMENTATION)
     with pytest.raises(
         UsageError, match=r"squares gives Detections, the task segmentation draws others; .* --task detection"

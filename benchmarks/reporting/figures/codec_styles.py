@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import benchmarks.codecs
 from benchmarks.api import CODECS
+from benchmarks.codecs._wrapper import Wrapper
 from hsc.errors import HscError
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31", "#7F3C8D", "#666666")
@@ -60,10 +61,10 @@ def _style(slot: int) -> Style:
 
 @functools.cache
 def _fixed() -> dict[str, int]:
-    """The slots of this package's codecs, in the order of their names; those that draw no curve come last."""
+    """The slots of this package's codecs, in the order of their names: last wrappers, then those without a curve."""
     names = sorted(info.name for info in pkgutil.iter_modules(benchmarks.codecs.__path__) if info.name[:1] != "_")
     slots: dict[str, int] = {}
-    for name in sorted(names, key=lambda name: not _draws_curve(name)):
+    for name in sorted(names, key=lambda name: (not _draws_curve(name), _wraps(name))):
         slots[name] = _free(_hashed(name), slots.values())
     return slots
 
@@ -74,6 +75,13 @@ def _draws_curve(name: str) -> bool:
     except HscError:  # a file that does not import here, or one that registers no codec of its name
         return name in CODECS.broken
     return len(codec.ladder) > 1
+
+
+def _wraps(name: str) -> bool:
+    try:
+        return issubclass(CODECS.get(name), Wrapper)
+    except HscError:
+        return False
 
 
 def _hashed(label: str) -> int:
