@@ -63,7 +63,7 @@ def error_rates(errors: pd.DataFrame, scores: pd.DataFrame, path: Path, names: M
                 axis.set_ylim(bottom=0)
         legend = dict(zip(*reversed(rows[0].axes[0].get_legend_handles_labels()), strict=True))
         figure.legend(legend.values(), legend.keys(), loc="outside lower center", ncols=6, frameon=False)
-        bands = "; bands: 95 % intervals" if whole["low"].notna().any() else ""
+        bands = ", 95 % intervals" if whole["low"].notna().any() else ""
         figure.suptitle(readable(f"What is lost and what is made up, {where(scores)}{bands}"))
         save_both(figure, path)
     return True

@@ -35,6 +35,8 @@ _MAX_ACROSS = 3
 _GREY = "#777777"
 _CEILING = "#444444"
 _LETTERS_PER_INCH = 19.0
+_LEAST_RANGE = 5.0
+"""Highest over lowest rate of a panel, at least: two of the marks at 1, 2 and 5 times a power of ten are then in it."""
 
 
 class Overlay(NamedTuple):
@@ -273,13 +275,20 @@ def _draw_curve(
         axis.plot(np.exp(fit.log_rate), fitted, color=style.colour, linestyle=":", linewidth=1)
     if not any(math.isnan(point.low) for point in points):
         low, high = ([facts.factor * end for end in ends] for ends in zip(*(p[2:] for p in points), strict=True))
-        axis.fill_between(across, low, high, color=style.colour, alpha=0.13, linewidth=0)
+        if len(points) == 1:  # a band of no width would not be seen
+            axis.vlines(across, low, high, color=style.colour, linewidth=1)
+        else:
+            axis.fill_between(across, low, high, color=style.colour, alpha=0.13, linewidth=0)
 
 
 def _rate_axis(axis: Any) -> None:
     from matplotlib.ticker import LogLocator, NullFormatter
 
     axis.set_xscale("log")
+    low, high = axis.get_xlim()
+    if high < _LEAST_RANGE * low:
+        middle, half = math.sqrt(low * high), math.sqrt(_LEAST_RANGE)
+        axis.set_xlim(middle / half, middle * half)
     axis.set_xlabel(f"{RATE_AXIS}, whole files")
     axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axis.xaxis.set_major_formatter("{x:g}")
