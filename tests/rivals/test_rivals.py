@@ -192,7 +192,7 @@ def test_the_command_trains_continues_and_exports(tmp_path, shards, capsys) -> N
     assert "--data is missing" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["roadscenes-mse", "roadscenes-machine"])
+@pytest.mark.parametrize("name", ["roadscenes-mse", "roadscenes-machine", "camvid-mse", "camvid-machine"])
 def test_packaged_weights_are_of_their_recipe(name) -> None:
     with safe_open(FOLDER / f"{name}.safetensors", "pt") as file:
         about = json.loads(file.metadata()["architecture"])["about"]
