@@ -9,14 +9,14 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from downstream.api import HEADS, Classification, LabelSpace, Prediction, ranked
 from downstream.heads._availability import why_not_loadable
-from downstream.heads._onnx_session import IMAGE_KINDS, Network, load
+from downstream.heads._onnx_session import Network, input_of, load
 from downstream.label_spaces import IMAGENET1K, sha256_of_classes, space_of
 from downstream.ops.centre_crop import centre_crop, why_not_sizes
 from downstream.ops.finite import require_finite
@@ -118,16 +118,9 @@ class OnnxClassifier:
     def _logits(self, network: Network, image: Image, classes: int) -> npt.NDArray[np.float32]:
         crop = self.crop or max(network.input_hw) or _SIDE
         pixels = centre_crop(image, self.resize or round(crop * 8 / 7), crop)
-        pixels = pixels if self.order == "rgb" else pixels[..., ::-1]
-        kind: Any = IMAGE_KINDS[network.image.kind]
-        if kind is np.uint8:
-            values: npt.NDArray[Any] = pixels
-        else:
-            values = (pixels - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
-        values = values if network.image.axes == "nhwc" else values.transpose(2, 0, 1)
-        values = values if network.image.axes == "chw" else values[None].repeat(network.batch or 1, 0)
+        values = input_of(network, pixels, (self.mean, self.std), self.order == "bgr")
         try:
-            answer = network.session.run(None, {network.input_name: np.ascontiguousarray(values, kind)})[0]
+            answer = network.session.run(None, {network.input_name: values})[0]
         except Exception as error:  # onnxruntime's exceptions have no common base class
             raise DataError(
                 f"the model cannot run on {values.shape}: {' '.join(str(error).split())}; check crop"
