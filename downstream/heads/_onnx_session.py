@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -18,6 +19,21 @@ IMAGE_KINDS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tens
 """The types of inputs that an image can be given as."""
 GREY = 114
 """The grey that detectors' letterboxes are filled with."""
+IMAGENET = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+"""Mean and std of ImageNet's three channels, 0 to 255."""
+
+
+def why_no_onnxruntime() -> str | None:
+    """None if onnxruntime is installed, else one sentence with the cure."""
+    if importlib.util.find_spec("onnxruntime") is None:
+        return "onnxruntime is not installed; pip install onnxruntime"
+    return None
+
+
+def require_scaling(mean: Sequence[float], std: Sequence[float]) -> None:
+    """Raises ValueError unless mean and std are three numbers each, and no std is 0."""
+    if len(mean) != 3 or len(std) != 3 or not all(std):
+        raise ValueError(f"mean {mean} and std {std}: expected three numbers each, and no std of 0")
 
 
 class OtherInput(NamedTuple):

@@ -5,7 +5,6 @@ image --resize, shorter side--> centre crop --> less mean, divided by std --> mo
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy.typing as npt
 
 from downstream.api import HEADS, Classification, LabelSpace, Prediction, ranked
 from downstream.heads._availability import why_not_loadable
-from downstream.heads._onnx_session import Network, input_of, load
+from downstream.heads._onnx_session import IMAGENET, Network, input_of, load, require_scaling, why_no_onnxruntime
 from downstream.label_spaces import IMAGENET1K, sha256_of_classes, space_of
 from downstream.ops.centre_crop import centre_crop, why_not_sizes
 from downstream.ops.finite import require_finite
@@ -25,7 +24,6 @@ from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
 
 _SIDE = 224
-_MEAN, _STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of ImageNet
 
 
 @HEADS.register("onnx_classifier")
@@ -49,16 +47,15 @@ class OnnxClassifier:
     classes: str = IMAGENET1K
     resize: int = 0
     crop: int = 0
-    mean: tuple[float, ...] = _MEAN
-    std: tuple[float, ...] = _STD
+    mean: tuple[float, ...] = IMAGENET[0]
+    std: tuple[float, ...] = IMAGENET[1]
     order: Literal["rgb", "bgr"] = "rgb"
 
     output: ClassVar[type[Prediction]] = Classification
     regime: ClassVar[Literal["frozen", "adapted"]] = "frozen"
 
     def __post_init__(self) -> None:
-        if len(self.mean) != 3 or len(self.std) != 3 or not all(self.std):
-            raise ValueError(f"mean {self.mean} and std {self.std}: expected three numbers each, and no std of 0")
+        require_scaling(self.mean, self.std)
         if reason := why_not_sizes(self.resize, self.crop):
             raise ValueError(reason)
 
@@ -73,9 +70,7 @@ class OnnxClassifier:
 
     def available(self) -> str | None:
         """None if the model can be loaded here, else one sentence with the reason and the cure."""
-        if importlib.util.find_spec("onnxruntime") is None:
-            return "onnxruntime is not installed; pip install onnxruntime"
-        return why_not_loadable(self._network)
+        return why_no_onnxruntime() or why_not_loadable(self._network)
 
     def provenance(self) -> Mapping[str, str]:
         """sha256 of the model, of its files of tensors and of a file of class names; onnxruntime's and Pillow's
