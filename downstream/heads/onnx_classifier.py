@@ -112,7 +112,7 @@ class OnnxClassifier:
 
     def _logits(self, network: Network, image: Image, classes: int) -> npt.NDArray[np.float32]:
         crop = self.crop or max(network.input_hw) or _SIDE
-        pixels = centre_crop(image, self.resize or round(crop * 8 / 7), crop)
+        pixels = centre_crop(image, self.resize, crop)
         values = input_of(network, pixels, (self.mean, self.std), self.order == "bgr")
         try:
             answer = network.session.run(None, {network.input_name: values})[0]

@@ -95,8 +95,7 @@ class TfLiteClassifier:
     def _scores(self, interpreter: Any, image: Image) -> npt.NDArray[np.float32]:
         """The scores of the classes, float32 (1, C), in the order of any scale that the model states."""
         entry, result = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-        side = int(entry["shape"][1])
-        crop = centre_crop(image, self.resize or round(side * 8 / 7), side)
+        crop = centre_crop(image, self.resize, int(entry["shape"][1]))
         interpreter.set_tensor(entry["index"], self._values(crop, entry)[None])
         interpreter.invoke()
         scores: npt.NDArray[np.float32] = interpreter.get_tensor(result["index"]).reshape(1, -1).astype(np.float32)

@@ -11,12 +11,13 @@ def centre_crop(image: Image, resize: int, crop: int) -> Image:
     """The middle of an image as uint8 (crop, crop, 3), as torchvision's classifiers are scored on.
 
     The shorter side is scaled to ``resize`` pixels by Pillow's bilinear filter, which averages where it shrinks, and
-    the longer side in proportion, rounded down. resize: at least ``crop``. crop: in pixels.
+    the longer side in proportion, rounded down. resize: at least ``crop``, or 0 for 8/7 of it. crop: in pixels.
     """
     from PIL import Image as Pictures
 
     height, width = image.shape[:2]
     shorter = min(height, width)
+    resize = resize or round(crop * 8 / 7)
     size = resize * width // shorter, resize * height // shorter
     picture = Pictures.fromarray(np.array(image))
     if picture.size != size:
