@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from downstream.api import Detections, LabelSpace
 from downstream.class_maps.class_names import folded
-from downstream.heads._onnx_session import GREY, IMAGE_KINDS, Network, OtherInput
+from downstream.heads._onnx_session import GREY, Network, OtherInput, input_of
 from downstream.label_spaces import BACKGROUND, COCO80, NUMBERS
 from downstream.ops.end_to_end import Classes, Layout, Unit, boxes_in, candidates_in, layout_of, unit_of
 from downstream.ops.letterbox import Placement, letterbox
@@ -219,7 +219,7 @@ def answers_to(
         DataError: the model cannot run on this input.
     """
     batch = network.batch or 1
-    given = {network.input_name: _pixels(network, canvas, scaling, bgr)}
+    given = {network.input_name: input_of(network, canvas, scaling, bgr)}
     given |= {one.name: _further(one, batch, canvas.shape[:2]) for one in network.image.others}
     try:
         return [np.asarray(answer) for answer in network.session.run(None, given)]
@@ -228,22 +228,6 @@ def answers_to(
             f"the model cannot run on {given[network.input_name].shape}: {' '.join(str(error).split())}; check its "
             f"input size, or side"
         ) from error
-
-
-def _pixels(
-    network: Network, canvas: Image, scaling: tuple[Sequence[float], Sequence[float]], bgr: bool
-) -> npt.NDArray[Any]:
-    """A canvas as the model's input takes it: bytes as they are, other numbers less the mean and divided by the std."""
-    image = network.image
-    pixels: npt.NDArray[Any] = canvas[..., ::-1] if bgr else canvas
-    if image.kind != "tensor(uint8)":
-        mean, std = (np.array(numbers, np.float32) for numbers in scaling)
-        pixels = (pixels.astype(np.float32) - mean) / std
-    if image.axes != "nhwc":
-        pixels = pixels.transpose(2, 0, 1)  # (H, W, 3) -> (3, H, W)
-    if image.axes != "chw":
-        pixels = np.repeat(pixels[None], network.batch or 1, 0)
-    return np.ascontiguousarray(pixels, IMAGE_KINDS[image.kind])
 
 
 def _further(given: OtherInput, batch: int, canvas_hw: tuple[int, ...]) -> npt.NDArray[Any]:

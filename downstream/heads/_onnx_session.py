@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from downstream.ops.onnx_outputs import Boxes, Encoding, Output, encoding_of, why_unreadable
 from hsc.api import Image
@@ -17,6 +19,21 @@ IMAGE_KINDS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tens
 """The types of inputs that an image can be given as."""
 GREY = 114
 """The grey that detectors' letterboxes are filled with."""
+IMAGENET = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+"""Mean and std of ImageNet's three channels, 0 to 255."""
+
+
+def why_no_onnxruntime() -> str | None:
+    """None if onnxruntime is installed, else one sentence with the cure."""
+    if importlib.util.find_spec("onnxruntime") is None:
+        return "onnxruntime is not installed; pip install onnxruntime"
+    return None
+
+
+def require_scaling(mean: Sequence[float], std: Sequence[float]) -> None:
+    """Raises ValueError unless mean and std are three numbers each, and no std is 0."""
+    if len(mean) != 3 or len(std) != 3 or not all(std):
+        raise ValueError(f"mean {mean} and std {std}: expected three numbers each, and no std of 0")
 
 
 class OtherInput(NamedTuple):
@@ -112,6 +129,26 @@ def run_detector(network: Network, pixels: Image, form: str) -> list[Any]:
         raise DataError(
             f"the model cannot run on {values.shape}: {' '.join(str(error).split())}; check its input size, or side"
         ) from error
+
+
+def input_of(
+    network: Network, canvas: Image, scaling: tuple[Sequence[float], Sequence[float]], bgr: bool
+) -> npt.NDArray[Any]:
+    """A canvas as the model's input takes it: bytes as they are, other numbers less the mean and divided by the std.
+
+    canvas: uint8 (H, W, 3), RGB. scaling: mean and std of its channels in the model's order, 0 to 255. bgr: the model
+    takes blue first. A fixed batch is filled with copies.
+    """
+    image = network.image
+    pixels: npt.NDArray[Any] = canvas[..., ::-1] if bgr else canvas
+    if image.kind != "tensor(uint8)":
+        mean, std = (np.array(numbers, np.float32) for numbers in scaling)
+        pixels = (pixels.astype(np.float32) - mean) / std
+    if image.axes != "nhwc":
+        pixels = pixels.transpose(2, 0, 1)  # (H, W, 3) -> (3, H, W)
+    if image.axes != "chw":
+        pixels = np.repeat(pixels[None], network.batch or 1, 0)
+    return np.ascontiguousarray(pixels, IMAGE_KINDS[image.kind])
 
 
 @held

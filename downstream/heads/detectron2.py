@@ -75,7 +75,7 @@ class Detectron2:
 
         return {
             "code": "detectron2-1",
-            "weights_sha256": sha256_of(self.weights),
+            "weights_sha256": sha256_of(self._path()),
             "torch": torch.__version__,
             "torchvision": torchvision.__version__,
             "pillow": PIL.__version__,
@@ -127,8 +127,11 @@ class Detectron2:
             masks,
         )
 
+    def _path(self) -> Path:
+        return Path(self.weights).expanduser()
+
     def _network(self) -> Any:
-        path = Path(self.weights).expanduser()
+        path = self._path()
         if not path.is_file():
             raise UnavailableError(
                 f"the weights {self.weights} are missing; convert a file of Detectron2's zoo once: {_CONVERT}"

@@ -16,7 +16,6 @@ image --canvas-----> the model's input --session--> boxes, scores, classes --> D
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +27,16 @@ import numpy.typing as npt
 from downstream.api import HEADS, Detections, LabelSpace, Prediction, SegmentationMap
 from downstream.heads._availability import why_not_loadable
 from downstream.heads._onnx_end_to_end import EndToEnd, SeenLayout, Settings, preprocessor_facts, seen_on_grey
-from downstream.heads._onnx_session import DetectorSettings, Network, encoding_on_grey, load, run_detector
+from downstream.heads._onnx_session import (
+    IMAGENET,
+    DetectorSettings,
+    Network,
+    encoding_on_grey,
+    load,
+    require_scaling,
+    run_detector,
+    why_no_onnxruntime,
+)
 from downstream.label_spaces import sha256_of_classes, space_of
 from downstream.ops.end_to_end import OPTIONS, layout_of
 from downstream.ops.finite import require_finite
@@ -48,7 +56,6 @@ _DEFAULT_SIDE = 640
 _MULTIPLE = 32
 _READING = "1"
 """Version of the rules by which layouts are told from outputs."""
-_IMAGENET = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
 _layouts: dict[tuple[Settings, str, str], Format | SeenLayout] = {}
 
@@ -99,15 +106,14 @@ class Onnx:
     side: int = _DEFAULT_SIDE
     boxes: Literal["auto", "raw", "decoded", "normalised"] = "auto"
     fit: Fit = "stretch"
-    mean: tuple[float, ...] = _IMAGENET[0]
-    std: tuple[float, ...] = _IMAGENET[1]
+    mean: tuple[float, ...] = IMAGENET[0]
+    std: tuple[float, ...] = IMAGENET[1]
     order: Literal["rgb", "bgr"] = "rgb"
 
     regime: ClassVar[Literal["frozen", "adapted"]] = "frozen"
 
     def __post_init__(self) -> None:
-        if len(self.mean) != 3 or len(self.std) != 3 or not all(self.std):
-            raise ValueError(f"mean {self.mean} and std {self.std}: expected three numbers each, and no std of 0")
+        require_scaling(self.mean, self.std)
         if self.boxes == "raw" and self.format != "yolox":
             raise ValueError(f"boxes=raw is for yolox alone, the format is {self.format}")
 
@@ -134,9 +140,7 @@ class Onnx:
 
     def available(self) -> str | None:
         """None if the model can be loaded here, else one sentence with the reason and the cure."""
-        if importlib.util.find_spec("onnxruntime") is None:
-            return "onnxruntime is not installed; pip install onnxruntime"
-        return why_not_loadable(self._check)
+        return why_no_onnxruntime() or why_not_loadable(self._check)
 
     def provenance(self) -> Mapping[str, str]:
         """sha256 of the model, of its files of tensors and of a file of class names, and onnxruntime's version."""
@@ -236,8 +240,8 @@ class Onnx:
             fit=self.fit,
             smooth=self.resize == "smooth",
             bgr=self.order == "bgr",
-            scaling=None if scaling == _IMAGENET else scaling,
-            default_scaling=_IMAGENET,
+            scaling=None if scaling == IMAGENET else scaling,
+            default_scaling=IMAGENET,
             boxes=self.boxes if self.boxes in ("decoded", "normalised") else None,
             score_threshold=self.score_threshold,
             max_detections=self.max_detections,

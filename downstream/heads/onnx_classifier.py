@@ -5,18 +5,17 @@ image --resize, shorter side--> centre crop --> less mean, divided by std --> mo
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from downstream.api import HEADS, Classification, LabelSpace, Prediction, ranked
 from downstream.heads._availability import why_not_loadable
-from downstream.heads._onnx_session import IMAGE_KINDS, Network, load
+from downstream.heads._onnx_session import IMAGENET, Network, input_of, load, require_scaling, why_no_onnxruntime
 from downstream.label_spaces import IMAGENET1K, sha256_of_classes, space_of
 from downstream.ops.centre_crop import centre_crop, why_not_sizes
 from downstream.ops.finite import require_finite
@@ -25,7 +24,6 @@ from hsc.api import Image
 from hsc.errors import DataError, UnavailableError
 
 _SIDE = 224
-_MEAN, _STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of ImageNet
 
 
 @HEADS.register("onnx_classifier")
@@ -49,16 +47,15 @@ class OnnxClassifier:
     classes: str = IMAGENET1K
     resize: int = 0
     crop: int = 0
-    mean: tuple[float, ...] = _MEAN
-    std: tuple[float, ...] = _STD
+    mean: tuple[float, ...] = IMAGENET[0]
+    std: tuple[float, ...] = IMAGENET[1]
     order: Literal["rgb", "bgr"] = "rgb"
 
     output: ClassVar[type[Prediction]] = Classification
     regime: ClassVar[Literal["frozen", "adapted"]] = "frozen"
 
     def __post_init__(self) -> None:
-        if len(self.mean) != 3 or len(self.std) != 3 or not all(self.std):
-            raise ValueError(f"mean {self.mean} and std {self.std}: expected three numbers each, and no std of 0")
+        require_scaling(self.mean, self.std)
         if reason := why_not_sizes(self.resize, self.crop):
             raise ValueError(reason)
 
@@ -73,9 +70,7 @@ class OnnxClassifier:
 
     def available(self) -> str | None:
         """None if the model can be loaded here, else one sentence with the reason and the cure."""
-        if importlib.util.find_spec("onnxruntime") is None:
-            return "onnxruntime is not installed; pip install onnxruntime"
-        return why_not_loadable(self._network)
+        return why_no_onnxruntime() or why_not_loadable(self._network)
 
     def provenance(self) -> Mapping[str, str]:
         """sha256 of the model, of its files of tensors and of a file of class names; onnxruntime's and Pillow's
@@ -118,16 +113,9 @@ class OnnxClassifier:
     def _logits(self, network: Network, image: Image, classes: int) -> npt.NDArray[np.float32]:
         crop = self.crop or max(network.input_hw) or _SIDE
         pixels = centre_crop(image, self.resize or round(crop * 8 / 7), crop)
-        pixels = pixels if self.order == "rgb" else pixels[..., ::-1]
-        kind: Any = IMAGE_KINDS[network.image.kind]
-        if kind is np.uint8:
-            values: npt.NDArray[Any] = pixels
-        else:
-            values = (pixels - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
-        values = values if network.image.axes == "nhwc" else values.transpose(2, 0, 1)
-        values = values if network.image.axes == "chw" else values[None].repeat(network.batch or 1, 0)
+        values = input_of(network, pixels, (self.mean, self.std), self.order == "bgr")
         try:
-            answer = network.session.run(None, {network.input_name: np.ascontiguousarray(values, kind)})[0]
+            answer = network.session.run(None, {network.input_name: values})[0]
         except Exception as error:  # onnxruntime's exceptions have no common base class
             raise DataError(
                 f"the model cannot run on {values.shape}: {' '.join(str(error).split())}; check crop"

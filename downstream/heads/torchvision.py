@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -20,10 +19,9 @@ from downstream.ops.finite import require_finite
 from downstream.ops.masks import pack
 from downstream.weights.file_hash import sha256_of
 from downstream.weights.state_dicts import fill, read_state
-from downstream.weights.torchvision_zoo import fetched, own_weights, path_of, unfetched, why_not
+from downstream.weights.torchvision_zoo import fetched, loading, own_weights, path_of, unfetched, why_not
 from hsc.api import Image
 from hsc.devices import current_device
-from hsc.errors import DataError
 from hsc.networks.network_holder import held
 
 _INSIDE = 0.5
@@ -158,15 +156,9 @@ def _load(model: str, path: str, sha256: str, own: bool, device: str) -> Any:
     """
     from torchvision.models import get_model
 
-    try:
+    with loading(path, model, "model"):
         if own:
             return get_model(model, weights=_own(model), progress=False).eval().to(device)
         network = get_model(model, weights=None, weights_backbone=None).eval()
         fill(network, read_state(path), path, model, _CURE)
-    except DataError:
-        raise
-    except Exception as error:  # a damaged or foreign file may raise anything
-        raise DataError(
-            f"{Path(path).name} cannot be loaded as weights of {model}: {error}; get it again, or name its model"
-        ) from error
     return network.to(device)

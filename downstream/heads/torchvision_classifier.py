@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -21,10 +20,17 @@ from downstream.label_spaces import IMAGENET1K, sha256_of_classes, space_of
 from downstream.ops.finite import require_finite
 from downstream.weights.file_hash import sha256_of
 from downstream.weights.state_dicts import fill, read_state
-from downstream.weights.torchvision_zoo import fetched, own_weights, path_of, unfetched, why_not
+from downstream.weights.torchvision_zoo import (
+    fetched,
+    loading,
+    own_weights,
+    path_of,
+    require_own_classes,
+    unfetched,
+    why_not,
+)
 from hsc.api import Image
 from hsc.devices import current_device
-from hsc.errors import DataError
 from hsc.networks.network_holder import held
 
 _CURE = (
@@ -64,11 +70,7 @@ class TorchvisionClassifier:
     def __post_init__(self) -> None:
         if self.resize < 0 or self.crop < 0:
             raise ValueError(f"resize {self.resize} and crop {self.crop}: expected pixels, or 0 for torchvision's own")
-        if not self.weights and self.classes != IMAGENET1K:
-            raise ValueError(
-                f"classes came as {self.classes}, torchvision's own weights know {IMAGENET1K}; give weights=PATH of a "
-                f"network with these classes"
-            )
+        require_own_classes(self.weights, self.classes, IMAGENET1K)
 
     @property
     def label_space(self) -> LabelSpace:
@@ -88,7 +90,7 @@ class TorchvisionClassifier:
 
     def unfetched(self) -> str:
         """What a prediction would download; empty if the weights are present. Raises DataError for an unknown model."""
-        return unfetched(self.weights, "" if self.version else self.arch, self._own)
+        return unfetched(self.weights, "" if self.version else self.arch, lambda: _own(self.arch, self.version))
 
     def fetch(self) -> None:
         """Download the weights if they are missing, and load them. Raises as ``predict`` does."""
@@ -102,7 +104,7 @@ class TorchvisionClassifier:
         import torch
         import torchvision
 
-        path = self.weights or path_of(self._own())
+        path = self.weights or path_of(_own(self.arch, self.version))
         return {
             "weights_sha256": sha256_of(path),
             "transforms": " ".join(repr(self._transforms()).split()),
@@ -135,24 +137,25 @@ class TorchvisionClassifier:
                 predictions.append(ranked(logits))
         return predictions
 
-    def _own(self) -> Any:
-        """Torchvision's own weights of the arch."""
-        import torchvision
-
-        return own_weights(self.arch, torchvision.models, "classifier", self.version)
-
     def _transforms(self) -> Any:
         """Torchvision's transforms of these weights, with the sizes that were given."""
-        transforms = self._own().transforms()
+        transforms = _own(self.arch, self.version).transforms()
         transforms.resize_size = [self.resize] if self.resize else transforms.resize_size
         transforms.crop_size = [self.crop] if self.crop else transforms.crop_size
         return transforms
 
     def _network(self) -> Any:
-        own = self._own()
+        own = _own(self.arch, self.version)
         path = fetched(self.arch, self.weights, own)
         classes = len(self.label_space.classes)
         return _load(self.arch, self.version, str(path), sha256_of(path), not self.weights, classes, current_device())
+
+
+def _own(arch: str, version: str) -> Any:
+    """Torchvision's own weights of a classifier."""
+    import torchvision
+
+    return own_weights(arch, torchvision.models, "classifier", version)
 
 
 @held
@@ -160,20 +163,12 @@ def _load(arch: str, version: str, path: str, sha256: str, own: bool, classes: i
     """The network with its weights. own: the weights are torchvision's, with which it also sets the details that they
     were trained with.
     """
-    import torchvision
     from torchvision.models import get_model
 
-    try:
+    described = f"{arch} with {classes} classes"
+    with loading(path, described, "arch"):
         if own:
-            weights = own_weights(arch, torchvision.models, "classifier", version)
-            return get_model(arch, weights=weights, progress=False).eval().to(device)
+            return get_model(arch, weights=_own(arch, version), progress=False).eval().to(device)
         network = get_model(arch, weights=None, num_classes=classes).eval()
-        fill(network, read_state(path), path, f"{arch} with {classes} classes", _CURE)
-    except DataError:
-        raise
-    except Exception as error:  # a damaged or foreign file may raise anything
-        raise DataError(
-            f"{Path(path).name} cannot be loaded as weights of {arch} with {classes} classes: {error}; get it again, "
-            f"or name its arch"
-        ) from error
+        fill(network, read_state(path), path, described, _CURE)
     return network.to(device)

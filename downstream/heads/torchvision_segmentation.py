@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -19,10 +18,17 @@ from downstream.label_spaces import VOC21, sha256_of_classes, space_of
 from downstream.ops.finite import require_finite
 from downstream.weights.file_hash import sha256_of
 from downstream.weights.state_dicts import fill, read_state
-from downstream.weights.torchvision_zoo import fetched, own_weights, path_of, unfetched, why_not
+from downstream.weights.torchvision_zoo import (
+    fetched,
+    loading,
+    own_weights,
+    path_of,
+    require_own_classes,
+    unfetched,
+    why_not,
+)
 from hsc.api import Image
 from hsc.devices import current_device
-from hsc.errors import DataError
 from hsc.networks.network_holder import held
 
 _CURE = (
@@ -57,11 +63,7 @@ class TorchvisionSegmentation:
     def __post_init__(self) -> None:
         if self.side < 0:
             raise ValueError(f"side came as {self.side}, expected pixels, or 0 for the image's own size")
-        if not self.weights and self.classes != VOC21.name:
-            raise ValueError(
-                f"classes came as {self.classes}, torchvision's own weights know {VOC21.name}; give weights=PATH of a "
-                f"network with these classes"
-            )
+        require_own_classes(self.weights, self.classes, VOC21.name)
 
     @property
     def label_space(self) -> LabelSpace:
@@ -140,17 +142,11 @@ def _own(model: str) -> Any:
 def _load(model: str, path: str, sha256: str, classes: int, device: str) -> Any:
     from torchvision.models import get_model
 
-    try:
+    described = f"{model} with {classes} classes"
+    with loading(path, described, "model"):
         state = read_state(path)
         # LR-ASPP has no auxiliary classifier; files of the other models come with or without one.
         auxiliary = {"aux_loss": True} if any(name.startswith("aux_classifier.") for name in state) else {}
         network = get_model(model, weights=None, weights_backbone=None, num_classes=classes, **auxiliary).eval()
-        fill(network, state, path, f"{model} with {classes} classes", _CURE)
-    except DataError:
-        raise
-    except Exception as error:  # a damaged or foreign file may raise anything
-        raise DataError(
-            f"{Path(path).name} cannot be loaded as weights of {model} with {classes} classes: {error}; get it "
-            f"again, or name its model"
-        ) from error
+        fill(network, state, path, described, _CURE)
     return network.to(device)

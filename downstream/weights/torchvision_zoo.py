@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol
@@ -57,6 +58,19 @@ def own_weights(model: str, zoo: ModuleType, noun: str, version: str = "") -> An
     if version and version not in versions.__members__:
         raise DataError(f"torchvision has no weights {version!r} of {model}; it has {', '.join(versions.__members__)}")
     return versions[version or "DEFAULT"]
+
+
+def require_own_classes(weights: str, classes: str, own: str) -> None:
+    """Check that torchvision's own weights are asked for their own classes. own: the name of these.
+
+    Raises:
+        ValueError: ``weights`` names no file, and ``classes`` are others.
+    """
+    if not weights and classes != own:
+        raise ValueError(
+            f"classes came as {classes}, torchvision's own weights know {own}; give weights=PATH of a network with "
+            f"these classes"
+        )
 
 
 def own_file(model: str, own: Callable[[], Any]) -> OwnFile:
@@ -149,3 +163,22 @@ def fetched(model: str, weights: str, own: Any) -> Path:
             f"torchvision's weights for {model} could not be downloaded: {error}; give weights=PATH"
         ) from error
     return path
+
+
+@contextmanager
+def loading(path: str, model: str, field: str) -> Iterator[None]:
+    """Turns whatever a damaged or foreign file raises inside the block into a DataError.
+
+    model: the network in words. field: the head's field that names it, for the cure.
+
+    Raises:
+        DataError: the block raised one, or anything else.
+    """
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:  # a damaged or foreign file may raise anything
+        raise DataError(
+            f"{Path(path).name} cannot be loaded as weights of {model}: {error}; get it again, or name its {field}"
+        ) from error

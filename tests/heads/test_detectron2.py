@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import pickle
@@ -171,6 +172,13 @@ def test_the_head_says_what_is_missing_or_wrong(tmp_path: Path) -> None:
     assert "knows 3 classes" in HEADS.build(f'detectron2(weights="{path}")').available()
     save_file({"a": torch.zeros(1)}, path, {"about": json.dumps({"rcnn": R50.plain()})})
     assert "lacks" in HEADS.build(f'detectron2(weights="{path}")').available()
+
+
+def test_weights_of_the_home_folder_have_a_provenance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "weights.safetensors").write_bytes(b"weights")
+    provenance = HEADS.build('detectron2(weights="~/weights.safetensors")').provenance()
+    assert provenance["weights_sha256"] == hashlib.sha256(b"weights").hexdigest()
 
 
 @pytest.mark.slow

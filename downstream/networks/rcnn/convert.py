@@ -6,7 +6,6 @@ model_final.pkl or .pth --read--> Detectron2's names --to_own--> ours, checked a
 from __future__ import annotations
 
 import json
-import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +20,7 @@ from downstream.networks.rcnn.detectron2_keys import layout_of_tensors, to_own
 from downstream.networks.rcnn.layout import Layout
 from downstream.weights.state_dicts import fitted
 from hsc.errors import DataError, UsageError
+from hsc.files.atomic_files import replacing
 from hsc.files.file_digests import sha256_of_file
 from hsc.files.tensor_files import require_sound, require_unpacked
 
@@ -45,15 +45,8 @@ def convert(source: Path, target: Path, *, allow_pickle: bool = False, overwrite
     own = to_own(tensors, source.name)
     fitted(lambda: Rcnn(layout), own, str(source), "this network of Detectron2")
     about = {"source": "detectron2", "source_file": source.name, "source_sha256": sha256_of_file(source)}
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
+    with replacing(target) as part:
         save_file(own, part, {"about": json.dumps({**about, "rcnn": layout.plain()}, sort_keys=True)})
-        mask = os.umask(0)
-        os.umask(mask)
-        part.chmod(0o666 & ~mask)  # safetensors writes files only their owner can read
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
     return layout
 
 

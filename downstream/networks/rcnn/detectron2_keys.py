@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from downstream.networks.rcnn.layout import Layout
+from downstream.networks.rcnn.layout import TRUNKS, Layout
 from hsc.errors import DataError
 
 _CAFFE_MEAN, _CAFFE_STD = (123.675, 116.28, 103.53), (1.0, 1.0, 1.0)
@@ -73,7 +73,7 @@ def layout_of_tensors(tensors: Mapping[str, Tensor], path: str) -> Layout:
         depth = {5: 50, 22: 101}[deepest]
         middle = tensors["backbone.bottom_up.res2.0.conv2.weight"]
         groups = middle.shape[0] // middle.shape[1]
-        layout_groups, width = {1: (1, 64), 32: (32, 8)}[groups]
+        width = dict(TRUNKS)[groups]
         classes = tensors["roi_heads.box_predictor.cls_score.weight"].shape[0] - 1
     except (KeyError, ValueError, IndexError) as error:
         raise DataError(
@@ -83,7 +83,7 @@ def layout_of_tensors(tensors: Mapping[str, Tensor], path: str) -> Layout:
     plain = groups == 1
     return Layout(
         depth=depth,
-        groups=layout_groups,
+        groups=groups,
         width=width,
         stride_in_1x1=plain,
         mean=_CAFFE_MEAN,
