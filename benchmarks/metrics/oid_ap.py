@@ -21,6 +21,7 @@ from benchmarks.api import METRICS, MetricFacts, Score, Truth
 from benchmarks.formats.coco_table import CocoTable
 from benchmarks.metrics._coco_detections import Found
 from benchmarks.metrics._coco_evaluation import checked_labels
+from benchmarks.metrics._ratio import defined_mean
 from downstream.api import Detections, Prediction
 from hsc.errors import UsageError
 
@@ -57,7 +58,7 @@ class OidAp:
         whole = np.ones((1, images), np.int64)
         by_class = [float(_ap(of_class, whole)[0]) for of_class in ranked]
         scores = [Score(NAME, value, name) for name, value in zip(truth.classes, by_class, strict=True)]
-        return [Score(NAME, float(_defined_mean(np.array([by_class]))[0])), *scores]
+        return [Score(NAME, float(defined_mean(np.array([by_class]))[0])), *scores]
 
     def resample(
         self, truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64]
@@ -69,7 +70,7 @@ class OidAp:
         ranked, images = _ranked(truth, predictions)
         if draws.ndim != 2 or draws.shape[1] != images:
             raise UsageError(f"draws of shape {draws.shape} came, expected (resamples, {images} images)")
-        return {NAME: _defined_mean(np.stack([_ap(of_class, draws) for of_class in ranked], axis=1))}
+        return {NAME: defined_mean(np.stack([_ap(of_class, draws) for of_class in ranked], axis=1))}
 
 
 class _Ranked(NamedTuple):
@@ -192,10 +193,3 @@ def _ap(of_class: _Ranked, draws: npt.NDArray[np.integer[Any]]) -> Floats:
             area = (gained * envelope).sum(axis=1)
         values[start : start + rows] = np.where(objects > 0, area, np.nan)
     return values
-
-
-def _defined_mean(values: Floats) -> Floats:
-    """The mean over classes of the values that are not NaN: (R, C) -> (R,)."""
-    defined = ~np.isnan(values)
-    sums = np.where(defined, values, 0).sum(axis=1)
-    return np.where(defined.any(axis=1), sums / np.maximum(defined.sum(axis=1), 1), np.nan)
