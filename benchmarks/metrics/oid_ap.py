@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import METRICS, MetricFacts, Score, Truth
-from benchmarks.formats.coco_table import CocoTable
 from benchmarks.metrics._coco_detections import Found
 from benchmarks.metrics._coco_evaluation import checked_labels
+from benchmarks.metrics._coco_tally import Labelled, labelled_shapes
 from benchmarks.metrics._ratio import defined_mean
 from downstream.api import Detections, Prediction
 from hsc.errors import UsageError
@@ -89,10 +89,9 @@ def _ranked(truth: Truth, predictions: Sequence[Prediction]) -> tuple[list[_Rank
     coco = checked_labels(truth, "bbox")
     found: list[Any] = list(predictions)
     Found.of(coco, found, "bbox")  # checks them
-    table = CocoTable.of(coco)
-    objects = _objects(table)
+    objects = _objects(labelled_shapes(coco, "bbox"))
     answers: list[list[tuple[float, int, bool]]] = [[] for _ in truth.classes]
-    for number, (image, answer) in enumerate(zip(table.images, found, strict=True)):
+    for number, (image, answer) in enumerate(zip(coco["images"], found, strict=True)):
         verified = image.get(VERIFIED)
         for label in np.unique(answer.labels).tolist():
             boxes, groups = objects.get((number, label), (_NO_BOXES, _NO_BOXES))
@@ -120,17 +119,15 @@ def _ranked(truth: Truth, predictions: Sequence[Prediction]) -> tuple[list[_Rank
 _NO_BOXES: Floats = np.zeros((0, 4))
 
 
-def _objects(table: CocoTable) -> dict[tuple[int, int], tuple[Floats, Floats]]:
+def _objects(labelled: Labelled) -> dict[tuple[int, int], tuple[Floats, Floats]]:
     """Boxes and groups, left, top, right, bottom, by the place of their image and class."""
-    place = {image["id"]: number for number, image in enumerate(table.images)}
-    label = {category["id"]: number for number, category in enumerate(table.categories)}
-    corners = table.boxes.copy()
+    objects = labelled.objects
+    corners = objects.boxes.copy()
     corners[:, 2:] += corners[:, :2]
     lists: dict[tuple[int, int], tuple[list[Floats], list[Floats]]] = defaultdict(lambda: ([], []))
-    keys = zip(table.image_ids.tolist(), table.category_ids.tolist(), strict=True)
-    for (image_id, category_id), box, crowd in zip(keys, corners, table.crowd.tolist(), strict=True):
-        if image_id in place and category_id in label:
-            lists[place[image_id], label[category_id]][crowd].append(box)
+    keys = zip(objects.image.tolist(), objects.label.tolist(), strict=True)
+    for key, box, crowd in zip(keys, corners, labelled.crowd.tolist(), strict=True):
+        lists[key][crowd].append(box)
     return {
         key: (np.array(boxes).reshape(-1, 4), np.array(groups).reshape(-1, 4)) for key, (boxes, groups) in lists.items()
     }
