@@ -54,11 +54,7 @@ class OidAp:
             UsageError: predictions are not one Detections an image, or a label is outside ``truth.classes``.
             AnnotationError: the truth holds no COCO labels, or its categories are not ``truth.classes``.
         """
-        ranked, images = _ranked(truth, predictions)
-        whole = np.ones((1, images), np.int64)
-        by_class = [float(_ap(of_class, whole)[0]) for of_class in ranked]
-        scores = [Score(NAME, value, name) for name, value in zip(truth.classes, by_class, strict=True)]
-        return [Score(NAME, float(defined_mean(np.array([by_class]))[0])), *scores]
+        return self.tally(truth, predictions).scores()
 
     def resample(
         self, truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64]
@@ -67,10 +63,36 @@ class OidAp:
 
         Raises as ``compute`` does, and UsageError where the draws are not (R, N).
         """
-        ranked, images = _ranked(truth, predictions)
-        if draws.ndim != 2 or draws.shape[1] != images:
-            raise UsageError(f"draws of shape {draws.shape} came, expected (resamples, {images} images)")
-        return {NAME: defined_mean(np.stack([_ap(of_class, draws) for of_class in ranked], axis=1))}
+        return self.tally(truth, predictions).resample(draws)
+
+    def tally(self, truth: Truth, predictions: Sequence[Prediction]) -> OidTally:
+        """The ranking of one operating point. Raises as ``compute`` does."""
+        return OidTally(truth.classes, len(truth.image_ids), _ranked(truth, predictions))
+
+
+class OidTally(NamedTuple):
+    """The ranked detections of each class. images: how many."""
+
+    classes: tuple[str, ...]
+    images: int
+    ranked: list[_Ranked]
+
+    def scores(self) -> list[Score]:
+        """The mAP, then AP of each class."""
+        whole = np.ones((1, self.images), np.int64)
+        by_class = [float(_ap(of_class, whole)[0]) for of_class in self.ranked]
+        scores = [Score(NAME, value, name) for name, value in zip(self.classes, by_class, strict=True)]
+        return [Score(NAME, float(defined_mean(np.array([by_class]))[0])), *scores]
+
+    def resample(self, draws: npt.NDArray[np.integer[Any]]) -> dict[str, Floats]:
+        """The mAP with image i counted ``draws[r, i]`` times.
+
+        Raises:
+            UsageError: the draws are not (R, N).
+        """
+        if draws.ndim != 2 or draws.shape[1] != self.images:
+            raise UsageError(f"draws of shape {draws.shape} came, expected (resamples, {self.images} images)")
+        return {NAME: defined_mean(np.stack([_ap(of_class, draws) for of_class in self.ranked], axis=1))}
 
 
 class _Ranked(NamedTuple):
@@ -84,8 +106,8 @@ class _Ranked(NamedTuple):
     labelled: npt.NDArray[np.int64]
 
 
-def _ranked(truth: Truth, predictions: Sequence[Prediction]) -> tuple[list[_Ranked], int]:
-    """The ranking of each class, and the number of images. Raises as ``OidAp.compute``."""
+def _ranked(truth: Truth, predictions: Sequence[Prediction]) -> list[_Ranked]:
+    """The ranking of each class. Raises as ``OidAp.compute``."""
     coco = checked_labels(truth, "bbox")
     found: list[Any] = list(predictions)
     Found.of(coco, found, "bbox")  # checks them
@@ -113,7 +135,7 @@ def _ranked(truth: Truth, predictions: Sequence[Prediction]) -> tuple[list[_Rank
                 np.array(images, np.int64),
             )
         )
-    return ranked, len(found)
+    return ranked
 
 
 _NO_BOXES: Floats = np.zeros((0, 4))
