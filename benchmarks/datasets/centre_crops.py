@@ -8,29 +8,26 @@ Papers on coding for classifiers code this crop and count their rates over it (T
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.api import DATASETS, Dataset, HasClassLabels, HasRegions, Sample
-from benchmarks.programs.data_only import why_not_spec
+from benchmarks.api import DATASETS, HasClassLabels, HasRegions, Sample
+from benchmarks.datasets._wrapped import WrappedDataset
 from downstream.api import Classification, LabelSpace, Prediction
 from downstream.ops.shortest_side import LONGEST_SIDE
 from hsc.api import Image
 from hsc.errors import DataError
-from hsc.registry import parse_spec
-from hsc.weights.fetching import Fetches, unfetched
 
 VERSION = "1"
 
 
 @DATASETS.register("centre_crops")
 @dataclass(frozen=True)
-class CentreCrops:
+class CentreCrops(WrappedDataset):
     """The middle square of each picture of a data set of one class a picture.
 
     The pictures have no file of their own, so there is no rate of their source. of: the data set. side: of the square,
@@ -40,33 +37,18 @@ class CentreCrops:
     of: str = "imagenet"
     side: int = 256
 
-    @classmethod
-    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """The answer of the data set itself."""
-        return why_not_spec(DATASETS, settings["of"])
-
     def __post_init__(self) -> None:
         if not 1 <= self.side <= LONGEST_SIDE:
             raise ValueError(f"side came as {self.side}, expected 1 to {LONGEST_SIDE:,} pixels")
 
     @property
-    def split(self) -> str:
-        return _built(self.of).split
-
-    @property
     def revision(self) -> str:
         """That of the data set, with the side and the version of the resize."""
-        return f"{_built(self.of).revision} {self.side} {VERSION}"
-
-    def __len__(self) -> int:
-        return len(_built(self.of))
-
-    def image_ids(self) -> Sequence[str]:
-        return _built(self.of).image_ids()
+        return f"{self.wrapped.revision} {self.side} {VERSION}"
 
     def load(self, index: int) -> Sample:
         """The crop of image ``index``. Raises as the data set does."""
-        whole = _built(self.of).load(index)
+        whole = self.wrapped.load(index)
         return Sample(whole.image_id, centre_crop(whole.image, self.side))
 
     def class_labels(self, index: int) -> npt.NDArray[np.int64]:
@@ -75,33 +57,20 @@ class CentreCrops:
         Raises:
             DataError: the data set has no class of a whole picture.
         """
-        dataset = _built(self.of)
+        dataset = self.wrapped
         if not isinstance(dataset, HasClassLabels) or isinstance(dataset, HasRegions):
             raise DataError(f"{self.of} has no class for each whole picture; name one that has, such as imagenet")
         return dataset.class_labels(index)
 
     def label_space(self, kind: type[Prediction]) -> LabelSpace | None:
         """The classes; there are no other labels, since boxes and maps are of whole pictures."""
-        return _built(self.of).label_space(kind) if kind is Classification else None
-
-    def unfetched(self) -> str:
-        """The download that use of the data set would start."""
-        return unfetched(_built(self.of))
-
-    def fetch(self) -> None:
-        """Bring the data set here. Raises UnavailableError where it cannot be fetched."""
-        dataset = _built(self.of)
-        if isinstance(dataset, Fetches):
-            dataset.fetch()
-
-    def available(self) -> str | None:
-        return _built(self.of).available()
+        return self.wrapped.label_space(kind) if kind is Classification else None
 
     def provenance(self) -> Mapping[str, str]:
         """The data set's provenance, and the version of Pillow, which resizes."""
         import PIL
 
-        return {**_built(self.of).provenance(), "resized_by": f"Pillow {PIL.__version__}"}
+        return {**self.wrapped.provenance(), "resized_by": f"Pillow {PIL.__version__}"}
 
 
 def centre_crop(image: Image, side: int) -> Image:
@@ -116,8 +85,3 @@ def centre_crop(image: Image, side: int) -> Image:
         scaled = scaled.resize((new_width, new_height), Pillow.Resampling.BILINEAR)
     top, left = round((new_height - side) / 2), round((new_width - side) / 2)
     return np.ascontiguousarray(np.asarray(scaled)[top : top + side, left : left + side])
-
-
-@functools.lru_cache(maxsize=16)
-def _built(of: str) -> Dataset:
-    return DATASETS.build(parse_spec(of))

@@ -92,7 +92,8 @@ class Imagenet(ClassifiedImages):
         return space_of(IMAGENET1K)
 
 
-def _in_folders(images: Path) -> tuple[ClassifiedFile, ...]:
+@kept_while_unchanged(8)
+def _in_folders(images: Path) -> Listing[tuple[ClassifiedFile, ...]]:
     """The files of class folders, with ImageNet's own numbers of their classes."""
     found = class_folders(images, _CURE)
     numbers = {wordnet_id: number for number, wordnet_id in enumerate(imagenet1k().wordnet_ids)}
@@ -101,7 +102,8 @@ def _in_folders(images: Path) -> tuple[ClassifiedFile, ...]:
             f"the folder {strange[0]!r} of {shown(images)!r} is no class of ImageNet's challenge; expected WordNet ids "
             f"such as n01440764, or use folders(root=...)"
         )
-    return tuple(file._replace(label=numbers[found.names[file.label]]) for file in found.files)
+    files = tuple(file._replace(label=numbers[found.names[file.label]]) for file in found.files)
+    return Listing(files, frozenset({images, *(images / name for name in found.names)}))
 
 
 @kept_while_unchanged(8)

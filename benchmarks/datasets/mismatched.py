@@ -18,7 +18,6 @@ import numpy.typing as npt
 
 from benchmarks.api import (
     DATASETS,
-    Dataset,
     HasBoxes,
     HasClassLabels,
     HasLabelMaps,
@@ -28,16 +27,14 @@ from benchmarks.api import (
     Region,
     Sample,
 )
-from benchmarks.programs.data_only import why_not_spec
+from benchmarks.datasets._wrapped import WrappedDataset, built
 from downstream.api import LabelSpace, Prediction, SegmentationMap
 from hsc.errors import DataError
-from hsc.registry import parse_spec
-from hsc.weights.fetching import Fetches, unfetched
 
 
 @DATASETS.register("mismatched", aliases=("shuffled_labels",))
 @dataclass(frozen=True)
-class Mismatched:
+class Mismatched(WrappedDataset):
     """Each image with the labels of the next image of its size, or with class labels in another order. of: the data
     set.
     """
@@ -46,30 +43,11 @@ class Mismatched:
 
     at_chance: ClassVar[bool] = True
 
-    @classmethod
-    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """The answer of the data set itself."""
-        return why_not_spec(DATASETS, settings["of"])
-
-    @property
-    def split(self) -> str:
-        return _built(self.of).split
-
-    @property
-    def revision(self) -> str:
-        return _built(self.of).revision
-
-    def __len__(self) -> int:
-        return len(_built(self.of))
-
-    def image_ids(self) -> Sequence[str]:
-        return _built(self.of).image_ids()
-
     def load(self, index: int) -> Sample:
-        return _built(self.of).load(index)
+        return self.wrapped.load(index)
 
     def label_space(self, kind: type[Prediction]) -> LabelSpace | None:
-        return _built(self.of).label_space(kind)
+        return self.wrapped.label_space(kind)
 
     def coco(self) -> Mapping[str, Any]:
         """The data set's labels, each image's moved to the previous image of the same size.
@@ -77,7 +55,7 @@ class Mismatched:
         Raises:
             DataError: it has no boxes, or an image is the only one of its size.
         """
-        dataset = _built(self.of)
+        dataset = self.wrapped
         if not isinstance(dataset, HasBoxes):
             raise DataError(f"{self.of} has no boxes")
         return self._moved(dataset.coco())
@@ -89,7 +67,7 @@ class Mismatched:
             DataError: as ``coco``.
             AnnotationError: the data set's masks are missing or damaged.
         """
-        dataset = _built(self.of)
+        dataset = self.wrapped
         if not isinstance(dataset, HasMasks):
             raise DataError(f"{self.of} has no masks")
         return self._moved(dataset.coco_with_masks())
@@ -107,7 +85,7 @@ class Mismatched:
 
     def label_map(self, index: int) -> SegmentationMap:
         """The label map of the next image of the same size. Raises as ``coco`` does."""
-        dataset = _built(self.of)
+        dataset = self.wrapped
         if not isinstance(dataset, HasLabelMaps):
             raise DataError(f"{self.of} has no label maps")
         shape = dataset.label_map(index).labels.shape
@@ -119,7 +97,7 @@ class Mismatched:
 
     def regions(self, index: int) -> Sequence[Region] | None:
         """The regions of the data set itself: crops are its own, and only their classes are another's."""
-        dataset = _built(self.of)
+        dataset = self.wrapped
         return dataset.regions(index) if isinstance(dataset, HasRegions) else None
 
     def class_labels(self, index: int) -> npt.NDArray[np.int64]:
@@ -133,25 +111,12 @@ class Mismatched:
 
     def remarks(self, indices: Sequence[int]) -> Sequence[str]:
         """The remarks of the data set itself."""
-        dataset = _built(self.of)
+        dataset = self.wrapped
         return dataset.remarks(indices) if isinstance(dataset, HasRemarks) else ()
-
-    def unfetched(self) -> str:
-        """The download that use of the data set would start."""
-        return unfetched(_built(self.of))
-
-    def fetch(self) -> None:
-        """Bring the data set here. Raises UnavailableError where it cannot be fetched."""
-        dataset = _built(self.of)
-        if isinstance(dataset, Fetches):
-            dataset.fetch()
-
-    def available(self) -> str | None:
-        return _built(self.of).available()
 
     def provenance(self) -> Mapping[str, str]:
         """The data set's provenance, and whose labels its images have."""
-        return {**_built(self.of).provenance(), "labels": "of the next image of the same size"}
+        return {**self.wrapped.provenance(), "labels": "of the next image of the same size"}
 
 
 def _next_of_size(sizes_hw: Sequence[tuple[int, int]], name: str) -> list[int]:
@@ -176,14 +141,9 @@ def _next_of_size(sizes_hw: Sequence[tuple[int, int]], name: str) -> list[int]:
 @functools.lru_cache(maxsize=4)
 def _shuffled_labels(of: str) -> list[npt.NDArray[np.int64]]:
     """The class labels of all images in another order, cut into parts as long as those of each image."""
-    dataset = _built(of)
+    dataset = built(of)
     if not isinstance(dataset, HasClassLabels):
         raise DataError(f"{of} has no class labels")
     labels = [dataset.class_labels(index) for index in range(len(dataset))]
     ends = np.cumsum([len(of_image) for of_image in labels])
     return np.split(np.random.default_rng(0).permutation(np.concatenate(labels)), ends[:-1])
-
-
-@functools.lru_cache(maxsize=4)
-def _built(of: str) -> Dataset:
-    return DATASETS.build(parse_spec(of))

@@ -17,13 +17,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.api import DATASETS, Dataset, HasBoxes, HasRemarks, Region, Sample
+from benchmarks.api import DATASETS, HasBoxes, HasRemarks, Region, Sample
+from benchmarks.datasets._wrapped import WrappedDataset, built
 from benchmarks.formats.coco_table import CocoTable
-from benchmarks.programs.data_only import why_not_spec
 from downstream.api import Classification, Detections, LabelSpace, Prediction
 from hsc.errors import DataError
-from hsc.registry import parse_spec
-from hsc.weights.fetching import Fetches, unfetched
 
 
 class _Object(NamedTuple):
@@ -42,7 +40,7 @@ class _Found(NamedTuple):
 
 @DATASETS.register("object_crops", aliases=("crops",))
 @dataclass(frozen=True)
-class ObjectCrops:
+class ObjectCrops(WrappedDataset):
     """The class of each labelled object of another data set, cut out by its exact box.
 
     of: the data set with boxes. coded: "scene" codes whole scenes, as a camera sends them, and cuts the objects out of
@@ -60,11 +58,6 @@ class ObjectCrops:
     margin: float = 0.15
     min_side: int = 8
 
-    @classmethod
-    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """The answer of the data set itself."""
-        return why_not_spec(DATASETS, settings["of"])
-
     def __post_init__(self) -> None:
         if self.coded not in ("scene", "crop"):
             raise ValueError(f"coded came as {self.coded!r}, expected scene or crop")
@@ -73,20 +66,12 @@ class ObjectCrops:
                 f"margin {self.margin} and min_side {self.min_side}: expected a share from 0 to 1, and 1 pixel or more"
             )
 
-    @property
-    def split(self) -> str:
-        return _built(self.of).split
-
-    @property
-    def revision(self) -> str:
-        return _built(self.of).revision
-
     def __len__(self) -> int:
-        return len(_built(self.of)) if self.coded == "scene" else len(self._found.crops)
+        return len(self.wrapped) if self.coded == "scene" else len(self._found.crops)
 
     def image_ids(self) -> Sequence[str]:
         """The names of the scenes; or of their crops, numbered in each scene: ``val-00000#3``."""
-        scenes = _built(self.of).image_ids()
+        scenes = self.wrapped.image_ids()
         if self.coded == "scene":
             return scenes
         return [f"{scenes[scene]}#{number}" for scene, number in self._found.crops]
@@ -94,10 +79,10 @@ class ObjectCrops:
     def load(self, index: int) -> Sample:
         """A scene, or a crop of one. Raises as ``load`` of the data set itself."""
         if self.coded == "scene":
-            return _built(self.of).load(index)
+            return self.wrapped.load(index)
         scene, number = self._found.crops[index]
         left, top, right, bottom = self._found.scenes[scene][number].region
-        sample = _built(self.of).load(scene)
+        sample = self.wrapped.load(scene)
         return Sample(f"{sample.image_id}#{number}", np.ascontiguousarray(sample.image[top:bottom, left:right]))
 
     def label_space(self, kind: type[Prediction]) -> LabelSpace | None:
@@ -121,7 +106,7 @@ class ObjectCrops:
 
     def remarks(self, indices: Sequence[int]) -> Sequence[str]:
         """The remarks of the data set itself on its scenes; and where crops are coded, what intervals rest on."""
-        dataset = _built(self.of)
+        dataset = self.wrapped
         scenes = indices if self.coded == "scene" else sorted({self._found.crops[index][0] for index in indices})
         own = list(dataset.remarks(scenes)) if isinstance(dataset, HasRemarks) else []
         if self.coded == "crop" and len(scenes) < len(indices):
@@ -131,18 +116,8 @@ class ObjectCrops:
             )
         return own
 
-    def unfetched(self) -> str:
-        """The download that use of the data set would start."""
-        return unfetched(_built(self.of))
-
-    def fetch(self) -> None:
-        """Bring the data set here. Raises UnavailableError where it cannot be fetched."""
-        dataset = _built(self.of)
-        if isinstance(dataset, Fetches):
-            dataset.fetch()
-
     def available(self) -> str | None:
-        if reason := _built(self.of).available():
+        if reason := self.wrapped.available():
             return reason
         try:
             objects = len(self._found.crops)
@@ -155,21 +130,16 @@ class ObjectCrops:
     def provenance(self) -> Mapping[str, str]:
         """The provenance of the data set itself, and the rule of the crops."""
         rule = "boxes rounded outwards, margin a share of the longer side, clipped to the scene, crowds left out"
-        return {**_built(self.of).provenance(), "crops": rule}
+        return {**self.wrapped.provenance(), "crops": rule}
 
     @property
     def _found(self) -> _Found:
         return _objects(self.of, self.margin, self.min_side)
 
 
-@functools.lru_cache(maxsize=4)
-def _built(of: str) -> Dataset:
-    return DATASETS.build(parse_spec(of))
-
-
 def _labelled(of: str) -> tuple[HasBoxes, LabelSpace]:
     """The data set, and the classes of its boxes. Raises DataError where it has none."""
-    dataset = _built(of)
+    dataset = built(of)
     space = dataset.label_space(Detections)
     if space is None or not isinstance(dataset, HasBoxes):
         raise DataError(f"{of} has no labelled boxes to cut objects out by; give of= a data set that has, such as coco")

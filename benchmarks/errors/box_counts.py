@@ -14,11 +14,10 @@ from benchmarks.errors.kinds import (
     CONTRAST_EDGES,
     CONTRASTS,
     FALSE_KINDS,
-    LOST,
-    NEW_FALSE,
     OBJECT_KINDS,
     SIZE_EDGES,
     SIZES,
+    SUMS,
 )
 from benchmarks.errors.part_counts import Part, PartCounts, parts_of
 from benchmarks.metrics._coco_matching import Bools, Floats, Ints, Shapes
@@ -50,7 +49,7 @@ def box_counts(
         found.add(counts[:, :, BOX_KINDS.index(name)], errors.false == number)
     before = _Placed(original.shapes, contrasts.original, len(classes))
     before.add(counts[:, :, BOX_KINDS.index("cured")], errors.cured)
-    for whole, kinds in (("lost", LOST), ("new_false", NEW_FALSE)):
+    for whole, kinds in SUMS.items():
         counts[:, :, BOX_KINDS.index(whole)] = sum(counts[:, :, BOX_KINDS.index(kind)] for kind in kinds)
     totals = np.zeros((images.total, len(parts)))
     labelled.add(totals, errors.objects >= 0)

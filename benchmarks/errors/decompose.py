@@ -101,9 +101,9 @@ def _of_reader(plan: Plan, store: Store, reader: Reader) -> tuple[list[PointErro
     images = ScoredImages(plan.config.dataset, [image.index for image in plan.images], _same_as(plan))
     if output is Detections:
         kind: Kind = "segm" if isinstance(plan.config.task, ScoresMasks) else "bbox"
-        compared = errors_of_boxes(truth, predictions[0], predictions, kind, images)
+        compared = errors_of_boxes(truth, predictions, kind, images)
     else:
-        compared = errors_of_maps(truth, predictions[0], predictions, images.same_as)
+        compared = errors_of_maps(truth, predictions, images.same_as)
     points = [
         PointErrors(reader, cell, counts, compared.details[number])
         for number, (cell, counts) in enumerate(zip(cells, compared.counts, strict=True))

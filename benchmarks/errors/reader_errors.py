@@ -72,21 +72,17 @@ class ScoredImages:
 
 
 def errors_of_boxes(
-    truth: Truth,
-    original: Sequence[Prediction],
-    coded: Sequence[Sequence[Prediction]],
-    kind: Kind,
-    images: ScoredImages,
+    truth: Truth, predictions: Sequence[Sequence[Prediction]], kind: Kind, images: ScoredImages
 ) -> Compared:
     """The errors of boxes or masks at each operating point.
 
-    original, coded: the predictions on the originals and at each operating point, one an image, in the truth's classes.
+    predictions: at each operating point, the originals first; one an image, in the truth's classes.
 
     Raises:
         HscError: labels, predictions or images cannot be used.
     """
     coco, classes = checked_labels(truth, kind), len(truth.classes)
-    labelled, first = labelled_shapes(coco, kind), Found.of(coco, original, kind)
+    labelled, first = labelled_shapes(coco, kind), Found.of(coco, predictions[0], kind)
     taken = take(labelled.objects, labelled.crowd, shapes_of(first), first.scores, classes)
     counting = labelled.objects.label[countable(labelled.objects, labelled.crowd)]
     thresholds = best_thresholds(first.label, first.scores, taken, np.bincount(counting, minlength=classes))
@@ -97,11 +93,11 @@ def errors_of_boxes(
         return box_errors.judge(labelled.objects, labelled.crowd, shapes, found.scores[keep], classes)
 
     before = judged(first)
-    after = [judged(Found.of(coco, predictions, kind)) for predictions in coded]
-    contrasts = _contrasts([labelled.objects, before.shapes, *(one.shapes for one in after)], images)
+    points = [before, *(judged(Found.of(coco, coded, kind)) for coded in predictions[1:])]
+    contrasts = _contrasts([labelled.objects, *(point.shapes for point in points)], images)
     about = Images(len(images.indices), images.same_as, truth.classes)
     counts, details = [], []
-    for judged_coded, own in zip(after, contrasts[2:], strict=True):
+    for judged_coded, own in zip(points, contrasts[1:], strict=True):
         errors: BoxErrors = box_errors.compare(labelled.objects, labelled.crowd, before, judged_coded)
         shown = Contrasts(contrasts[0], own, contrasts[1])
         counts.append(box_counts(labelled.objects, before, judged_coded, errors, shown, about))
@@ -125,26 +121,23 @@ def _contrasts(shapes: Sequence[Shapes], images: ScoredImages) -> list[Floats]:
     return contrasts
 
 
-def errors_of_maps(
-    truth: Truth, original: Sequence[Any], coded: Sequence[Sequence[Any]], same_as: npt.NDArray[np.int64]
-) -> Compared:
+def errors_of_maps(truth: Truth, predictions: Sequence[Sequence[Any]], same_as: npt.NDArray[np.int64]) -> Compared:
     """The errors of label maps at each operating point; arguments as of ``errors_of_boxes``.
 
     Raises:
         UsageError: a map is not of its labels' size.
     """
     maps = truth.maps or ()
-    errors: list[list[map_errors.MapErrors]] = [[] for _ in coded]
+    errors: list[list[map_errors.MapErrors]] = [[] for _ in predictions]
     for number, labelled in enumerate(maps):
-        labels, before = labelled.labels, original[number].labels
-        band = map_errors.bands(labels)
-        for errors_of_point, predictions in zip(errors, coded, strict=True):
-            after = predictions[number].labels
+        labels, given = labelled.labels, [point[number].labels for point in predictions]
+        before, band = given[0], map_errors.bands(labels)
+        for errors_of_point, after in zip(errors, given, strict=True):
             if not labels.shape == before.shape == after.shape:
                 raise UsageError(
                     f"image {truth.image_ids[number]} has label maps of shapes {before.shape} and {after.shape} for "
                     f"labels of {labels.shape}; a head answers at its image's size"
                 )
             errors_of_point.append(map_errors.compare(labels, band, before, after, len(truth.classes)))
-    details = [MapDetail(maps, original, predictions) for predictions in coded]
+    details = [MapDetail(maps, predictions[0], coded) for coded in predictions]
     return Compared(np.zeros(0), [map_counts(one, truth.classes, same_as) for one in errors], details)

@@ -23,7 +23,7 @@ from benchmarks.harness.packed_predictions import Relabelling
 from benchmarks.harness.plan import Plan, dataset_label, packed_predictions
 from benchmarks.harness.readers import Reader
 from benchmarks.harness.requirements import PSEUDO_SCORE, boxes_of
-from benchmarks.harness.truth import ScoredClasses, class_labels_in, limit_coco, lookup, pseudo_truth, scored_classes
+from benchmarks.harness.truth import ScoredClasses, class_labels_in, limit_coco, pseudo_truth, scored_classes
 from downstream.api import Classification, Detections, SegmentationMap
 from hsc.errors import UsageError
 
@@ -44,18 +44,11 @@ def label_truth(config: Config, images: Sequence[IndexedImage], reader: Reader, 
         coco = limit_coco(boxes_of(dataset, config.task), indices, names, classes.merge)
         return Truth(ids, names, coco=coco)
     if classes.target is not None and output is SegmentationMap and isinstance(dataset, HasLabelMaps):
-        return Truth(ids, names, maps=LabelMaps(dataset, tuple(indices), Relabelling(_merged(classes))))
+        return Truth(ids, names, maps=LabelMaps(dataset, tuple(indices), Relabelling(classes.label_table)))
     if classes.target is not None and output is Classification and isinstance(dataset, HasClassLabels):
-        table = _merged(classes)
+        table = classes.label_table
         return Truth(ids, names, labels=[class_labels_in(dataset, index, table) for index in indices])
     return None
-
-
-def _merged(classes: ScoredClasses) -> npt.NDArray[np.uint16]:
-    """The table from the labels of a data set to the scored classes, merged ones as one."""
-    assert classes.target is not None
-    merged = {name: classes.merge.get(name, name) for name in classes.target.classes}
-    return lookup(classes.target, classes.space, merged)
 
 
 class ScoredObjects(NamedTuple):

@@ -56,6 +56,13 @@ class ScoredClasses:
         """The class of the target that another of its classes counts as."""
         return self.between.merge
 
+    @property
+    def label_table(self) -> npt.NDArray[np.uint16]:
+        """The table from the target's labels to the scored classes, merged ones as one, as ``lookup`` gives it."""
+        assert self.target is not None
+        merged = {name: self.merge.get(name, name) for name in self.target.classes}
+        return lookup(self.target, self.space, merged)
+
 
 def scored_classes(config: TaskOnData, head: Any) -> ScoredClasses:
     """The classes that a head is scored in on a data set; its own where it stands in for labels itself.

@@ -16,6 +16,7 @@ from benchmarks.metrics._ap_bootstrap import resampled_ap
 from benchmarks.metrics._coco_detections import Floats, Found, Ints, Kind
 from benchmarks.metrics._coco_evaluation import AP, checked_labels, numbers_of, thresholds
 from benchmarks.metrics._coco_matching import Matched, Shapes, match
+from benchmarks.metrics._ratio import defined_mean
 from downstream.api import Prediction
 from hsc.errors import UsageError
 
@@ -100,7 +101,7 @@ def resampled(matched: Sequence[Matched], draws: npt.NDArray[np.integer[Any]]) -
     draws: (R, N), a row for each resample, a column for each image.
     """
     by_class = resampled_ap(matched, draws)  # (R, classes, IoU), then the mean over classes and IoU thresholds: (R,)
-    return {name: _defined_mean(by_class[:, :, thresholds(iou)]) for name, (iou, area) in AP.items() if area == "all"}
+    return {name: defined_mean(by_class[:, :, thresholds(iou)]) for name, (iou, area) in AP.items() if area == "all"}
 
 
 def shapes_of(found: Found) -> Shapes:
@@ -111,10 +112,3 @@ def shapes_of(found: Found) -> Shapes:
 
     areas = np.array([mask.area(one) for one in found.runs], np.float64)
     return Shapes(found.image, found.label, found.boxes, areas, found.runs)
-
-
-def _defined_mean(values: Floats) -> Floats:
-    """The mean of the values that are not NaN, over all but the first axis: (R, ...) -> (R,)."""
-    flat = values.reshape(len(values), -1)
-    defined = ~np.isnan(flat)
-    return np.where(defined.any(1), np.where(defined, flat, 0).sum(1) / np.maximum(defined.sum(1), 1), np.nan)

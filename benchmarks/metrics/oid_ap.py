@@ -18,9 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import METRICS, MetricFacts, Score, Truth
-from benchmarks.formats.coco_table import CocoTable
 from benchmarks.metrics._coco_detections import Found
 from benchmarks.metrics._coco_evaluation import checked_labels
+from benchmarks.metrics._coco_tally import Labelled, labelled_shapes
+from benchmarks.metrics._ratio import defined_mean
 from downstream.api import Detections, Prediction
 from hsc.errors import UsageError
 
@@ -53,11 +54,7 @@ class OidAp:
             UsageError: predictions are not one Detections an image, or a label is outside ``truth.classes``.
             AnnotationError: the truth holds no COCO labels, or its categories are not ``truth.classes``.
         """
-        ranked, images = _ranked(truth, predictions)
-        whole = np.ones((1, images), np.int64)
-        by_class = [float(_ap(of_class, whole)[0]) for of_class in ranked]
-        scores = [Score(NAME, value, name) for name, value in zip(truth.classes, by_class, strict=True)]
-        return [Score(NAME, float(_defined_mean(np.array([by_class]))[0])), *scores]
+        return self.tally(truth, predictions).scores()
 
     def resample(
         self, truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64]
@@ -66,10 +63,36 @@ class OidAp:
 
         Raises as ``compute`` does, and UsageError where the draws are not (R, N).
         """
-        ranked, images = _ranked(truth, predictions)
-        if draws.ndim != 2 or draws.shape[1] != images:
-            raise UsageError(f"draws of shape {draws.shape} came, expected (resamples, {images} images)")
-        return {NAME: _defined_mean(np.stack([_ap(of_class, draws) for of_class in ranked], axis=1))}
+        return self.tally(truth, predictions).resample(draws)
+
+    def tally(self, truth: Truth, predictions: Sequence[Prediction]) -> OidTally:
+        """The ranking of one operating point. Raises as ``compute`` does."""
+        return OidTally(truth.classes, len(truth.image_ids), _ranked(truth, predictions))
+
+
+class OidTally(NamedTuple):
+    """The ranked detections of each class. images: how many."""
+
+    classes: tuple[str, ...]
+    images: int
+    ranked: list[_Ranked]
+
+    def scores(self) -> list[Score]:
+        """The mAP, then AP of each class."""
+        whole = np.ones((1, self.images), np.int64)
+        by_class = [float(_ap(of_class, whole)[0]) for of_class in self.ranked]
+        scores = [Score(NAME, value, name) for name, value in zip(self.classes, by_class, strict=True)]
+        return [Score(NAME, float(defined_mean(np.array([by_class]))[0])), *scores]
+
+    def resample(self, draws: npt.NDArray[np.integer[Any]]) -> dict[str, Floats]:
+        """The mAP with image i counted ``draws[r, i]`` times.
+
+        Raises:
+            UsageError: the draws are not (R, N).
+        """
+        if draws.ndim != 2 or draws.shape[1] != self.images:
+            raise UsageError(f"draws of shape {draws.shape} came, expected (resamples, {self.images} images)")
+        return {NAME: defined_mean(np.stack([_ap(of_class, draws) for of_class in self.ranked], axis=1))}
 
 
 class _Ranked(NamedTuple):
@@ -83,15 +106,14 @@ class _Ranked(NamedTuple):
     labelled: npt.NDArray[np.int64]
 
 
-def _ranked(truth: Truth, predictions: Sequence[Prediction]) -> tuple[list[_Ranked], int]:
-    """The ranking of each class, and the number of images. Raises as ``OidAp.compute``."""
+def _ranked(truth: Truth, predictions: Sequence[Prediction]) -> list[_Ranked]:
+    """The ranking of each class. Raises as ``OidAp.compute``."""
     coco = checked_labels(truth, "bbox")
     found: list[Any] = list(predictions)
     Found.of(coco, found, "bbox")  # checks them
-    table = CocoTable.of(coco)
-    objects = _objects(table)
+    objects = _objects(labelled_shapes(coco, "bbox"))
     answers: list[list[tuple[float, int, bool]]] = [[] for _ in truth.classes]
-    for number, (image, answer) in enumerate(zip(table.images, found, strict=True)):
+    for number, (image, answer) in enumerate(zip(coco["images"], found, strict=True)):
         verified = image.get(VERIFIED)
         for label in np.unique(answer.labels).tolist():
             boxes, groups = objects.get((number, label), (_NO_BOXES, _NO_BOXES))
@@ -113,23 +135,21 @@ def _ranked(truth: Truth, predictions: Sequence[Prediction]) -> tuple[list[_Rank
                 np.array(images, np.int64),
             )
         )
-    return ranked, len(found)
+    return ranked
 
 
 _NO_BOXES: Floats = np.zeros((0, 4))
 
 
-def _objects(table: CocoTable) -> dict[tuple[int, int], tuple[Floats, Floats]]:
+def _objects(labelled: Labelled) -> dict[tuple[int, int], tuple[Floats, Floats]]:
     """Boxes and groups, left, top, right, bottom, by the place of their image and class."""
-    place = {image["id"]: number for number, image in enumerate(table.images)}
-    label = {category["id"]: number for number, category in enumerate(table.categories)}
-    corners = table.boxes.copy()
+    objects = labelled.objects
+    corners = objects.boxes.copy()
     corners[:, 2:] += corners[:, :2]
     lists: dict[tuple[int, int], tuple[list[Floats], list[Floats]]] = defaultdict(lambda: ([], []))
-    keys = zip(table.image_ids.tolist(), table.category_ids.tolist(), strict=True)
-    for (image_id, category_id), box, crowd in zip(keys, corners, table.crowd.tolist(), strict=True):
-        if image_id in place and category_id in label:
-            lists[place[image_id], label[category_id]][crowd].append(box)
+    keys = zip(objects.image.tolist(), objects.label.tolist(), strict=True)
+    for key, box, crowd in zip(keys, corners, labelled.crowd.tolist(), strict=True):
+        lists[key][crowd].append(box)
     return {
         key: (np.array(boxes).reshape(-1, 4), np.array(groups).reshape(-1, 4)) for key, (boxes, groups) in lists.items()
     }
@@ -192,10 +212,3 @@ def _ap(of_class: _Ranked, draws: npt.NDArray[np.integer[Any]]) -> Floats:
             area = (gained * envelope).sum(axis=1)
         values[start : start + rows] = np.where(objects > 0, area, np.nan)
     return values
-
-
-def _defined_mean(values: Floats) -> Floats:
-    """The mean over classes of the values that are not NaN: (R, C) -> (R,)."""
-    defined = ~np.isnan(values)
-    sums = np.where(defined, values, 0).sum(axis=1)
-    return np.where(defined.any(axis=1), sums / np.maximum(defined.sum(axis=1), 1), np.nan)

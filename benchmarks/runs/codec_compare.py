@@ -52,9 +52,7 @@ def export(run: Run, folder: Path) -> Exported:
     Raises:
         ResultsError: the run has no records, nothing that was lost, or the folder cannot be written.
     """
-    lines: dict[str, list[Line]] = defaultdict(list)
-    for line in records.read(run.folder):
-        lines[line.cell].append(line)
+    lines = records.by_cell(records.read(run.folder))
     curves: dict[str, list[str]] = defaultdict(list)
     for cell_id, cell in run.points.items():
         if not cell.get("ladder") and lines[cell_id]:

@@ -118,12 +118,8 @@ def _rows(runs: Sequence[Run], chosen: Mapping[str, int], about: Mapping[str, An
 
 
 def _lines(runs: Sequence[Run], chosen: Mapping[str, int]) -> list[Line]:
-    of_cell: dict[str, list[Line]] = defaultdict(list)
-    for number, run in enumerate(runs):
-        for line in records.read(run.folder):
-            if chosen.get(line.cell) == number:
-                of_cell[line.cell].append(line)
-    return [line for cell in chosen for line in of_cell[cell]]
+    read = [records.by_cell(records.read(run.folder)) for run in runs]
+    return [line for cell, number in chosen.items() for line in read[number][cell]]
 
 
 def _bootstrap(
@@ -139,9 +135,7 @@ def _bootstrap(
     bootstrap = Bootstrap.of(about["dataset"]["pixels_sha256"], about["resamples"], about["seed"])
     if not bootstrap.resamples:
         return bootstrap, {}
-    of_cell: dict[str, list[Line]] = defaultdict(list)
-    for line in lines:
-        of_cell[line.cell].append(line)
+    of_cell = records.by_cell(lines)
     for row in (row for row in rows if row.metric == "bpp" and row.status == "ok"):
         sizes = [line.size_bytes for line in of_cell[row.cell]]
         if len(sizes) != bootstrap.images:

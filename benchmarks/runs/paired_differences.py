@@ -7,8 +7,7 @@ predictions/ of both --the same images, drawn for both alike---------> differenc
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from benchmarks.api import ScoreRow
@@ -16,7 +15,6 @@ from benchmarks.harness.executors import Executor
 from benchmarks.harness.progress import Silent
 from benchmarks.runs import records
 from benchmarks.runs.kept_samples import resampled
-from benchmarks.runs.records import Line
 from benchmarks.runs.run_folder import Run
 from benchmarks.stats.bootstrap import RESAMPLES, Bootstrap, interval
 from hsc.errors import ResultsError
@@ -61,7 +59,7 @@ def _rates(first: Run, second: Run, pairs: Mapping[str, _Pair]) -> dict[str, Pai
     if not pairs or None in pixels:
         return {}
     try:
-        lines = [_by_cell(records.read(run.folder)) for run in (first, second)]
+        lines = [records.by_cell(records.read(run.folder)) for run in (first, second)]
     except ResultsError:
         return {}
     named = [dict(zip(run.images, hashes, strict=True)) for run, hashes in zip((first, second), pixels, strict=True)]
@@ -79,13 +77,6 @@ def _rates(first: Run, second: Run, pairs: Mapping[str, _Pair]) -> dict[str, Pai
         low, high, _ = interval(samples[1] - samples[0])
         found[name] = Paired(len(images), values[1] - values[0], low, high)
     return found
-
-
-def _by_cell(lines: Iterable[Line]) -> dict[str, list[Line]]:
-    of_cell: dict[str, list[Line]] = defaultdict(list)
-    for line in lines:
-        of_cell[line.cell].append(line)
-    return of_cell
 
 
 def _scores(first: Run, second: Run, pairs: Mapping[str, _Pair], executor: Executor) -> dict[str, Paired]:

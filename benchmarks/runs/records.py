@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,3 +81,11 @@ def _line(number: int, cells: Sequence[str]) -> Line:
             f"any image has"
         )
     return line
+
+
+def by_cell(lines: Iterable[Line]) -> defaultdict[str, list[Line]]:
+    """The lines of each cell, in their order; none of a cell without any."""
+    of_cell: defaultdict[str, list[Line]] = defaultdict(list)
+    for line in lines:
+        of_cell[line.cell].append(line)
+    return of_cell

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from benchmarks.api import RATES, Comparison, RateDefinition, ScoreRow
@@ -25,9 +25,7 @@ def check_rates(run: Run) -> Iterator[Verdict]:
     except ResultsError as error:
         yield Verdict("skipped", "rates", str(error))
         return
-    lines_of_cell: dict[str, list[records.Line]] = defaultdict(list)
-    for line in lines:
-        lines_of_cell[line.cell].append(line)
+    lines_of_cell = records.by_cell(lines)
     bootstrap, definitions = _bootstrap(run), _definitions(run)
     wrong, count = [], 0
     for row in (row for row in run.score_rows if not row.head and not row.part and row.cell and row.status == "ok"):

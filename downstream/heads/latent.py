@@ -141,13 +141,11 @@ class _LatentHead:
 class LatentDetector(_LatentHead):
     """A detector of about 1.6 million parameters on a codec's latents.
 
-    use: "both", "y" or "w". codec: whose latents the packaged weights read, hsc or compressai(trained=roadscenes); the
-    latter has y alone. weights: a safetensors file from ``python -m downstream.training --input latents``; empty for
-    the packaged weights. score_threshold, nms_iou, max_detections: candidates with a lower score are dropped, then
+    use: "both", "y" or "w". weights: a safetensors file from ``python -m downstream.training --input latents``; empty
+    for the packaged weights. score_threshold, nms_iou, max_detections: candidates with a lower score are dropped, then
     boxes are suppressed within each class, then this many of the best are kept.
     """
 
-    codec: Literal["hsc", "compressai"] = "hsc"
     score_threshold: float = 0.001
     nms_iou: float = 0.6
     max_detections: int = 100
@@ -166,8 +164,7 @@ class LatentDetector(_LatentHead):
         return ROADSCENES
 
     def _path(self) -> Path:
-        name = f"latent_detector_{self.use}" + ("" if self.codec == "hsc" else f"_{self.codec}")
-        return Path(self.weights) if self.weights else packaged(name)
+        return Path(self.weights) if self.weights else packaged(f"latent_detector_{self.use}")
 
     def _loaded(self) -> _Loaded:
         loaded = super()._loaded()

@@ -199,11 +199,6 @@ class PriorTable(QualityTable):
         level = rounded((log_scale - math.log(SCALES.smallest)) / SCALES.step, 0, SCALES.levels - 1)
         return [*gains, mean, level]
 
-    def prior(self, quality: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and level at these qualities: (B,) int64 -> (B, C) float64 integers each."""
-        rows = self.rows(quality)
-        return rows[:, 3], rows[:, 4]
-
     def check(self, table: Tensor) -> None:
         super().check(table)
         mean, level = table[:, 3], table[:, 4]

@@ -143,7 +143,6 @@ def _set_basis(coarse: CoarseMap, pooled: Tensor) -> None:
     cells = rows * columns * len(back)
     coarse.unfold.weight[:cells, :usable] = (back / spread[:, None, None, None]).reshape(cells, usable).float()
     coarse.unfold.bias[:cells] = ((centre - centre.mean(1, keepdim=True)) / spread[:, None]).flatten().float()
-    coarse.enter.weight[: config.channels] *= 0.1
     nn.init.dirac_(coarse.enter.weight[: config.channels])
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import Dataset, HasClassLabels, HasRegions, Region, Scene, Task, Tile
-from benchmarks.harness.truth import class_labels_in, likeliest, lookup, scored_classes
+from benchmarks.harness.truth import ScoredClasses, class_labels_in, likeliest, scored_classes
 from benchmarks.reporting.figures.figure_files import TEXT, pyplot, readable
 from benchmarks.reporting.images.sheet_layout import close_layout, save_sheet, show_image
 from downstream.api import Classification, Prediction
@@ -47,8 +47,9 @@ def draw(scenes: Sequence[Scene], dataset: Dataset, head: Any, task: Task, path:
     """Write scenes as one sheet, in a format that matplotlib writes. Raises DataError where labels cannot be read."""
     from matplotlib.lines import Line2D
 
-    classes = scored_classes(_TaskOnData(task, dataset), head).space.classes
-    answers = [_answers(scene, dataset, head, task) for scene in scenes]
+    scored = scored_classes(_TaskOnData(task, dataset), head)
+    classes = scored.space.classes
+    answers = [_answers(scene, dataset, scored) for scene in scenes]
     height, width = scenes[0].tiles[0].image.shape[:2]
     columns = len(scenes[0].tiles)
     size = (_TILE * columns, (_TILE * height / width + 0.22) * len(scenes) + 0.45)
@@ -65,16 +66,13 @@ def draw(scenes: Sequence[Scene], dataset: Dataset, head: Any, task: Task, path:
         save_sheet(figure, path)
 
 
-def _answers(scene: Scene, dataset: Dataset, head: Any, task: Task) -> _Answers:
+def _answers(scene: Scene, dataset: Dataset, scored: ScoredClasses) -> _Answers:
     """The labels and answers of a scene, in the scored classes."""
-    scored = scored_classes(_TaskOnData(task, dataset), head)
     tiles = [_likeliest(scored.relabel(tile.prediction)) for tile in scene.tiles]
     regions = dataset.regions(scene.number) if isinstance(dataset, HasRegions) else None
     if scored.target is None or not isinstance(dataset, HasClassLabels):
         return _Answers(regions, tiles[0], tiles)
-    merged = {name: scored.merge.get(name, name) for name in scored.target.classes}
-    labels = class_labels_in(dataset, scene.number, lookup(scored.target, scored.space, merged))
-    return _Answers(regions, labels, tiles)
+    return _Answers(regions, class_labels_in(dataset, scene.number, scored.label_table), tiles)
 
 
 def _likeliest(prediction: Prediction) -> npt.NDArray[np.int64]:
