@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +17,8 @@ import numpy.typing as npt
 from benchmarks.api import DATASETS, HasClassLabels, HasRegions, Sample
 from benchmarks.datasets._wrapped import WrappedDataset
 from downstream.api import Classification, LabelSpace, Prediction
+from downstream.ops.centre_crop import centre_crop
 from downstream.ops.shortest_side import LONGEST_SIDE
-from hsc.api import Image
 from hsc.errors import DataError
 
 VERSION = "1"
@@ -49,7 +48,7 @@ class CentreCrops(WrappedDataset):
     def load(self, index: int) -> Sample:
         """The crop of image ``index``. Raises as the data set does."""
         whole = self.wrapped.load(index)
-        return Sample(whole.image_id, centre_crop(whole.image, self.side))
+        return Sample(whole.image_id, centre_crop(whole.image, self.side, self.side))
 
     def class_labels(self, index: int) -> npt.NDArray[np.int64]:
         """The class of image ``index``.
@@ -71,17 +70,3 @@ class CentreCrops(WrappedDataset):
         import PIL
 
         return {**self.wrapped.provenance(), "resized_by": f"Pillow {PIL.__version__}"}
-
-
-def centre_crop(image: Image, side: int) -> Image:
-    """The middle ``side`` x ``side`` pixels of an image with its shorter side scaled to ``side``."""
-    from PIL import Image as Pillow
-
-    height, width = image.shape[:2]
-    short = min(height, width)
-    new_height, new_width = side * height // short, side * width // short
-    scaled: Any = Pillow.fromarray(np.ascontiguousarray(image))
-    if (new_height, new_width) != (height, width):
-        scaled = scaled.resize((new_width, new_height), Pillow.Resampling.BILINEAR)
-    top, left = round((new_height - side) / 2), round((new_width - side) / 2)
-    return np.ascontiguousarray(np.asarray(scaled)[top : top + side, left : left + side])

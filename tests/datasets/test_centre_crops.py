@@ -10,8 +10,8 @@ from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, Resize
 
 from benchmarks.api import DATASETS
-from benchmarks.datasets.centre_crops import centre_crop
 from downstream.api import Classification, Detections
+from downstream.ops.centre_crop import centre_crop
 from hsc.errors import DataError, SpecError
 
 
@@ -19,7 +19,7 @@ from hsc.errors import DataError, SpecError
 def test_it_is_the_crop_of_torchvision(hw: tuple[int, int]) -> None:
     picture = np.random.default_rng(1).integers(0, 255, (*hw, 3), dtype=np.uint8)
     theirs = Compose([Resize(32), CenterCrop(32)])(Image.fromarray(picture))
-    np.testing.assert_array_equal(centre_crop(picture, 32), np.asarray(theirs))
+    np.testing.assert_array_equal(centre_crop(picture, 32, 32), np.asarray(theirs))
 
 
 def test_classes_and_names_are_those_of_the_data_set(tmp_path: Path) -> None:
