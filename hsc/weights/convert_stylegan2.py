@@ -25,6 +25,7 @@ from typing import Any
 from hsc import errors
 from hsc.errors import DataError, HscError, ProcessError, UsageError
 from hsc.networks.config import GeneratorConfig
+from hsc.weights.conversion_names import check_names
 
 DONE, FAILED, USAGE = 0, 1, 2
 
@@ -67,7 +68,7 @@ def convert(
         DataError: the checkpoint cannot be read, or would run code that was not allowed.
         ProcessError: the child process died.
     """
-    _check_names(source, target, overwrite)
+    check_names(source, target, overwrite)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         report = _run_child({"source": str(source), "part": str(part), "allow_pickle": allow_pickle, "clamp": clamp})
@@ -104,19 +105,6 @@ def _run_child(job: dict[str, Any]) -> dict[str, Any]:
             )
         content: dict[str, Any] = json.loads(report.read_text())
         return content
-
-
-def _check_names(source: Path, target: Path, overwrite: bool) -> None:
-    if not source.is_file():
-        raise UsageError(f"there is no file {source}")
-    if target.suffix != ".safetensors":
-        raise UsageError(f"the output came as {target.name}, expected a name that ends in .safetensors")
-    if not target.parent.is_dir():
-        raise UsageError(f"there is no folder {target.parent}; make it first")
-    if target.exists() and target.samefile(source):
-        raise UsageError(f"the output {target} is the input; name another file")
-    if target.exists() and not overwrite:
-        raise UsageError(f"{target} exists; name another file, or replace it with --overwrite")
 
 
 def _put(part: Path, target: Path, overwrite: bool) -> None:

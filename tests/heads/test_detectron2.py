@@ -161,6 +161,8 @@ def test_names_of_files_are_checked_first(tmp_path: Path, capsys: pytest.Capture
     for source, target in (("no.pkl", "c.safetensors"), ("a.pkl", "c.pth"), ("a.pkl", "b.safetensors")):
         assert main([str(tmp_path / source), str(tmp_path / target)]) == 2
         assert capsys.readouterr().err.startswith("error: ")
+    assert main([str(tmp_path / "b.safetensors"), str(tmp_path / "b.safetensors"), "--overwrite"]) == 2
+    assert (tmp_path / "b.safetensors").read_bytes() == b"x"
 
 
 def test_the_head_says_what_is_missing_or_wrong(tmp_path: Path) -> None:

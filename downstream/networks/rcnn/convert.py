@@ -19,10 +19,11 @@ from downstream.networks.rcnn.array_pickle import read_array_pickle
 from downstream.networks.rcnn.detectron2_keys import layout_of_tensors, to_own
 from downstream.networks.rcnn.layout import Layout
 from downstream.weights.state_dicts import fitted
-from hsc.errors import DataError, UsageError
+from hsc.errors import DataError
 from hsc.files.atomic_files import replacing
 from hsc.files.file_digests import sha256_of_file
 from hsc.files.tensor_files import require_sound, require_unpacked
+from hsc.weights.conversion_names import check_names
 
 
 def convert(source: Path, target: Path, *, allow_pickle: bool = False, overwrite: bool = False) -> Layout:
@@ -38,7 +39,7 @@ def convert(source: Path, target: Path, *, allow_pickle: bool = False, overwrite
 
     from downstream.networks.rcnn.network import Rcnn
 
-    _check_names(source, target, overwrite)
+    check_names(source, target, overwrite)
     tensors = read_tensors(source, allow_pickle=allow_pickle)
     require_sound(tensors, source)
     layout = layout_of_tensors(tensors, source.name)
@@ -85,14 +86,3 @@ def _tensor(value: Any) -> Tensor | None:
     if isinstance(value, np.ndarray) and value.dtype.kind == "f":
         return torch.from_numpy(np.array(value, np.float32))
     return value.detach().float() if isinstance(value, Tensor) and value.is_floating_point() else None
-
-
-def _check_names(source: Path, target: Path, overwrite: bool) -> None:
-    if not source.is_file():
-        raise UsageError(f"there is no file {source}")
-    if target.suffix != ".safetensors":
-        raise UsageError(f"the output came as {target.name}, expected a name that ends in .safetensors")
-    if not target.parent.is_dir():
-        raise UsageError(f"there is no folder {target.parent}; make it first")
-    if target.exists() and not overwrite:
-        raise UsageError(f"{target} exists; name another file, or replace it with --overwrite")
