@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from downstream.ops.batching import as_batch
 from hsc.api import Image
 
 if TYPE_CHECKING:
@@ -22,13 +21,12 @@ def square_view(image: Image, side: int) -> Tensor:
 
     image: uint8 (H, W, 3) of any size from 1x1 on. A side that would vanish keeps one pixel.
     """
-    import torch
     from torch.nn.functional import interpolate
 
     height, width = image.shape[:2]
     longer = max(height, width)
     size = max(1, round(side * height / longer)), max(1, round(side * width / longer))
-    planes = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float()  # (H, W, 3) -> (1, 3, H, W)
+    planes: Tensor = as_batch(image)  # (H, W, 3) -> (1, 3, H, W)
     if size != (height, width):
         shrinks = longer > side
         planes = interpolate(planes, size=size, mode="bilinear", align_corners=False, antialias=shrinks)
