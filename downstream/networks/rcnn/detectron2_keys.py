@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from downstream.networks.rcnn.layout import TRUNKS, Layout
+from downstream.networks.rcnn.layout import BLOCKS, TRUNKS, Layout
 from hsc.errors import DataError
 
 _CAFFE_MEAN, _CAFFE_STD = (123.675, 116.28, 103.53), (1.0, 1.0, 1.0)
@@ -70,7 +70,7 @@ def layout_of_tensors(tensors: Mapping[str, Tensor], path: str) -> Layout:
     """
     try:
         deepest = max(int(found[1]) for found in (re.match(r".*res4\.(\d+)\.", name) for name in tensors) if found)
-        depth = {5: 50, 22: 101}[deepest]
+        depth = {blocks[2] - 1: depth for depth, blocks in BLOCKS.items()}[deepest]
         middle = tensors["backbone.bottom_up.res2.0.conv2.weight"]
         groups = middle.shape[0] // middle.shape[1]
         width = dict(TRUNKS)[groups]

@@ -9,8 +9,8 @@ from typing import Any
 from downstream.weights.weights_file import MAX_CLASSES
 from hsc.errors import DataError
 
-DEPTHS = (50, 101)
-"""Layers of the trunks that are built."""
+BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
+"""Blocks in the four stages of the trunks that are built, by the number of their layers."""
 TRUNKS = ((1, 64), (32, 8))
 """Groups and width of ResNet and of ResNeXt."""
 _CURE = "convert Detectron2's file with python -m downstream.networks.rcnn"
@@ -54,7 +54,7 @@ def layout_of(about: Mapping[str, Any], path: str) -> Layout:
         layout = Layout(**numbers, **switches, mean=mean, std=std)  # type: ignore[arg-type]
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path} does not describe its network; {_CURE}") from error
-    is_trunk = layout.depth in DEPTHS and (layout.groups, layout.width) in TRUNKS
+    is_trunk = layout.depth in BLOCKS and (layout.groups, layout.width) in TRUNKS
     is_input = len(mean) == len(std) == 3 and all(value > 0 for value in std)
     if not (is_trunk and is_input and 1 <= layout.classes <= MAX_CLASSES):
         raise DataError(f"{path} describes a network that is not built here, {layout}; {_CURE}")

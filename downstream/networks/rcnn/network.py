@@ -18,11 +18,10 @@ from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
 from torchvision.ops import FrozenBatchNorm2d
 
-from downstream.networks.rcnn.layout import Layout
+from downstream.networks.rcnn.layout import BLOCKS, Layout
 from downstream.networks.rcnn.modules import RATIOS, Anchors, Pooler
 
 _CHANNELS, _HIDDEN = 256, 1024
-_LAYERS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 _MULTIPLE = 32
 """The padded input's sides are multiples of this."""
 
@@ -82,7 +81,7 @@ def _trunk(layout: Layout) -> BackboneWithFPN:
     norm = functools.partial(FrozenBatchNorm2d, eps=1e-5)
     trunk = resnet.ResNet(
         resnet.Bottleneck,
-        list(_LAYERS[layout.depth]),
+        list(BLOCKS[layout.depth]),
         groups=layout.groups,
         width_per_group=layout.width,
         norm_layer=norm,
