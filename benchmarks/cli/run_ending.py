@@ -25,9 +25,11 @@ _FILES = {
 
 def ending(outcome: Outcome, folder: Path, *, full: bool = False) -> str:
     """The last lines of a finished run. full: begin with all tables."""
-    results, _ = displayed(outcome.results, outcome.plan.notices)
     summary = summary_in(outcome.results, outcome.plan.notices, folder)
-    return f"{tables.blocks(results, 'simple')}\n{summary}" if full else summary
+    if not full:
+        return summary
+    results, _ = displayed(outcome.results, outcome.plan.notices)
+    return f"{tables.blocks(results, 'simple')}\n{summary}"
 
 
 def summary_in(results: Results, notices: Sequence[str], folder: Path) -> str:
