@@ -8,9 +8,18 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.cli.command import DONE, FAILED, new_parser, run
-from benchmarks.cli.options import add_codec_file, add_device, add_executor, codecs_with_files, executor
-from benchmarks.harness.executors import TIMEOUT_S
+from benchmarks.cli.command import DONE, FAILED, new_parser, run, warn
+from benchmarks.cli.options import (
+    add_cache,
+    add_codec_file,
+    add_device,
+    add_executor,
+    add_limit_and_seed,
+    add_quiet,
+    add_timeout,
+    codecs_with_files,
+    executor,
+)
 from benchmarks.stats.bootstrap import RESAMPLES
 from benchmarks.text import one_line
 from hsc.errors import ResultsError, UsageError
@@ -74,14 +83,7 @@ def _add_subject(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--budget-kb", metavar="N", type=float, help="the best score within N kB (1000 bytes) an image, on the mean"
     )
-    group.add_argument(
-        "--limit",
-        metavar="N",
-        type=int,
-        default=0,
-        help="only N images: the first, or drawn at random with a --seed other than 0 (default: all)",
-    )
-    group.add_argument("--seed", metavar="N", type=int, default=0, help="seed of all random draws (default: 0)")
+    add_limit_and_seed(group)
     group.add_argument(
         "--resamples",
         metavar="N",
@@ -109,15 +111,8 @@ def _add_execution(group: argparse._ArgumentGroup) -> None:
         default=1,
         help="take each time N times and keep the median (default: 1)",
     )
-    group.add_argument(
-        "--timeout-s",
-        metavar="S",
-        type=float,
-        default=TIMEOUT_S,
-        help="seconds after which a codec, head or data set is ended and its image counts as failed (default: "
-        "%(default)g)",
-    )
-    group.add_argument("--quiet", action="store_true", help="no progress on standard error")
+    add_timeout(group)
+    add_quiet(group)
 
 
 def _add_output(group: argparse._ArgumentGroup) -> None:
@@ -134,13 +129,7 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         action="store_true",
         help="replace a finished run in the folder, which is refused otherwise",
     )
-    group.add_argument(
-        "--cache",
-        metavar="DIR",
-        type=Path,
-        default=Path("results/cache"),
-        help="folder of cached bitstreams and predictions (default: %(default)s)",
-    )
+    add_cache(group)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -180,7 +169,7 @@ def _advise(options: argparse.Namespace) -> int:
             device=options.device,
             cache=options.cache,
             progress=progress,
-            tell=_warn,
+            tell=warn,
         )
     if options.out:
         try:
@@ -203,9 +192,3 @@ def _shares(percents: Sequence[float] | None) -> list[float] | None:
         if not 1 <= percent <= 100:
             raise UsageError(f"--keep came as {percent:g}, expected percent from 1 to 100, as in --keep 95 99")
     return None if percents is None else [percent / 100 for percent in percents]
-
-
-def _warn(text: str) -> None:
-    """Print one sentence on standard error at once."""
-    sys.stderr.write(f"warning: {one_line(text)}\n")
-    sys.stderr.flush()

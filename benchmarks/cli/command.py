@@ -108,6 +108,12 @@ def run(
         return 128 + stop.number if isinstance(stop, Stopped) else STOPPED
 
 
+def warn(text: str) -> None:
+    """Print one sentence on standard error at once."""
+    sys.stderr.write(f"warning: {one_line(text)}\n")
+    sys.stderr.flush()
+
+
 def _split_spec(arguments: Sequence[str]) -> str:
     """A sentence on a spec that a shell has split at its blanks, where there is one; else empty."""
     for start, first in enumerate(arguments):

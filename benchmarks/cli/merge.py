@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.cli.command import DONE, new_parser, run
-from benchmarks.cli.options import add_executor, executor
+from benchmarks.cli.options import add_executor, add_quiet, executor
 
 EXAMPLES = """
   hsc-bench run --codec vvc --keep-predictions --out results/runs/monday
@@ -43,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
         "--overwrite-folder", action="store_true", help="replace another run in the folder, which is refused otherwise"
     )
     add_executor(parser)
-    parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
+    add_quiet(parser)
     return parser
 
 

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from benchmarks.harness.executors import RETRIES, TIMEOUT_S, Executor, Inline, Processes
@@ -129,3 +130,43 @@ def add_device(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--device", default="cpu", help="device of heads and learned codecs: cpu, cuda, cuda:1 (default: %(default)s)"
     )
+
+
+def add_limit_and_seed(parser: argparse._ActionsContainer) -> None:
+    """``--limit N`` and ``--seed N``, which say what images a run has."""
+    parser.add_argument(
+        "--limit",
+        metavar="N",
+        type=int,
+        default=0,
+        help="only N images: the first, or drawn at random with a --seed other than 0 (default: all)",
+    )
+    parser.add_argument("--seed", metavar="N", type=int, default=0, help="seed of all random draws (default: 0)")
+
+
+def add_timeout(parser: argparse._ActionsContainer) -> None:
+    """``--timeout-s S``, which ``executor`` reads."""
+    parser.add_argument(
+        "--timeout-s",
+        metavar="S",
+        type=float,
+        default=TIMEOUT_S,
+        help="seconds after which a codec, head or data set is ended and its image counts as failed (default: "
+        "%(default)g)",
+    )
+
+
+def add_cache(parser: argparse._ActionsContainer) -> None:
+    """``--cache DIR`` of a command that codes."""
+    parser.add_argument(
+        "--cache",
+        metavar="DIR",
+        type=Path,
+        default=Path("results/cache"),
+        help="folder of cached bitstreams and predictions (default: %(default)s)",
+    )
+
+
+def add_quiet(parser: argparse._ActionsContainer) -> None:
+    """``--quiet``."""
+    parser.add_argument("--quiet", action="store_true", help="no progress on standard error")

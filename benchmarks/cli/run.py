@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.api import DATASETS
 from benchmarks.cli import command, run_file, run_recipe
-from benchmarks.cli.command import DONE, FAILED
+from benchmarks.cli.command import DONE, FAILED, warn
 from benchmarks.cli.options import codecs_with_files, executor, load_codec_files
 from benchmarks.cli.run_parser import parser
 from benchmarks.text import one_line
@@ -124,7 +124,7 @@ def _prepare(folder: Path, options: argparse.Namespace, config: Config) -> None:
     reason = None if options.overwrite_folder else why_not_into(folder, config)
     if options.dry_run:
         if reason:
-            _warn(f"this run would be refused: {reason}")
+            warn(f"this run would be refused: {reason}")
         return
     if reason:
         raise UsageError(reason)
@@ -150,7 +150,7 @@ def _benchmark(options: argparse.Namespace, settings: str, arguments: Sequence[s
     evaluation.require(config, options.require)
     progress = Silent() if options.quiet else Bar()
     if options.preview and not options.dry_run:
-        return preview(config, options, progress, _warn)
+        return preview(config, options, progress, warn)
     folder = folder_of(options, config)
     if options.save_images:
         saved_images.check_folder(options.save_images, folder, Path(options.cache))
@@ -164,14 +164,14 @@ def _benchmark(options: argparse.Namespace, settings: str, arguments: Sequence[s
             executor=workers,
             dry=options.dry_run,
             keep_streams=options.keep_streams,
-            tell=_warn,
+            tell=warn,
             rehearse=rehearse,
         )
     if options.dry_run:
         sys.stdout.write(planned(outcome))
         return DONE
     try:
-        write(outcome, folder, options, arguments, progress, settings=settings, tell=_warn)
+        write(outcome, folder, options, arguments, progress, settings=settings, tell=warn)
     except OSError as error:
         raise ResultsError(f"the run's files: {unwritten(error, folder)}") from error
     for line in outcome.failed:
@@ -183,12 +183,6 @@ def _benchmark(options: argparse.Namespace, settings: str, arguments: Sequence[s
     sys.stdout.flush()
     sys.stderr.write(f"{time.monotonic() - started:.0f} s\n")
     return FAILED if outcome.failed else DONE
-
-
-def _warn(text: str) -> None:
-    """Print one sentence on standard error at once."""
-    sys.stderr.write(f"warning: {one_line(text)}\n")
-    sys.stderr.flush()
 
 
 def _config(options: argparse.Namespace) -> Config:

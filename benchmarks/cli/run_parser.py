@@ -7,8 +7,15 @@ from pathlib import Path
 
 from benchmarks.cli.command import new_parser
 from benchmarks.cli.listing import REGISTRIES
-from benchmarks.cli.options import add_codec_file, add_device, add_executor
-from benchmarks.harness.executors import TIMEOUT_S
+from benchmarks.cli.options import (
+    add_cache,
+    add_codec_file,
+    add_device,
+    add_executor,
+    add_limit_and_seed,
+    add_quiet,
+    add_timeout,
+)
 from benchmarks.reporting.images import GALLERY_IMAGES
 from benchmarks.stats.bootstrap import RESAMPLES
 
@@ -161,14 +168,7 @@ def _add_subject(group: argparse._ArgumentGroup) -> None:
         default=[],
         help="exit with code 2 before the run starts if this codec is unavailable; may be repeated",
     )
-    group.add_argument(
-        "--limit",
-        metavar="N",
-        type=int,
-        default=0,
-        help="only N images: the first, or drawn at random with a --seed other than 0 (default: all)",
-    )
-    group.add_argument("--seed", metavar="N", type=int, default=0, help="seed of all random draws (default: 0)")
+    add_limit_and_seed(group)
 
 
 def add_execution(group: argparse._ArgumentGroup) -> None:
@@ -189,14 +189,7 @@ def add_execution(group: argparse._ArgumentGroup) -> None:
         default="missing",
         help="encode and time what is missing, everything, or nothing (default: %(default)s)",
     )
-    group.add_argument(
-        "--timeout-s",
-        metavar="S",
-        type=float,
-        default=TIMEOUT_S,
-        help="seconds after which a codec, head or data set is ended and its image counts as failed (default: "
-        "%(default)g)",
-    )
+    add_timeout(group)
     group.add_argument(
         "--dry-run", action="store_true", help="print the plan and stop: cells, what is cached, what would run"
     )
@@ -206,7 +199,7 @@ def add_execution(group: argparse._ArgumentGroup) -> None:
         help=f"a first look: the summary of {PREVIEW_IMAGES} images by the first head, without intervals and without "
         "files; what it encodes, the run itself finds in the cache",
     )
-    group.add_argument("--quiet", action="store_true", help="no progress on standard error")
+    add_quiet(group)
 
 
 def add_output(group: argparse._ArgumentGroup, *, out: str = "default: results/runs/<name>", name: bool = True) -> None:
@@ -254,13 +247,7 @@ def add_output(group: argparse._ArgumentGroup, *, out: str = "default: results/r
         help="decompose what heads lose and make up on coded images, by class, size and contrast: errors.csv, a "
         "figure, the worst images, and a section of the page",
     )
-    group.add_argument(
-        "--cache",
-        metavar="DIR",
-        type=Path,
-        default=Path("results/cache"),
-        help="folder of cached bitstreams and predictions (default: %(default)s)",
-    )
+    add_cache(group)
     group.add_argument(
         "--gallery",
         metavar="N",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.cli.command import DONE, FAILED, REFUSED, new_parser, run
-from benchmarks.cli.options import add_codec_file, add_device, add_executor, executor, load_codec_files
+from benchmarks.cli.options import add_codec_file, add_device, add_executor, add_quiet, executor, load_codec_files
 from benchmarks.text import one_line
 from hsc.devices import check_device, use_device
 
@@ -75,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-streams", action="store_true", help="decode nothing")
     add_executor(parser)
     add_device(parser)
-    parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
+    add_quiet(parser)
     return parser
 
 

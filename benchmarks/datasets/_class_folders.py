@@ -6,7 +6,7 @@ root/CLASS/*.jpg --class_folders--> ClassifiedFiles --sample, class_labels--> Sa
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -118,8 +118,8 @@ def class_folders(root: Path, cure: str) -> Listing[ClassFolders]:
     if not root.is_dir():
         raise ImageError(f"there is no folder {shown(root)!r}; {cure}")
     names = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith("."))
-    by_class = [list(_images(root / name)) for name in names]
-    unread = sum(_count_unread(root / name) for name in names)
+    listed = [_listed(root / name) for name in names]
+    by_class, unread = [images for images, _ in listed], sum(count for _, count in listed)
     longest = max(map(len, by_class), default=0)
     if not longest:
         note = f"; {unread} images of kinds that are not read are passed over" if unread else ""
@@ -138,12 +138,8 @@ def class_folders(root: Path, cure: str) -> Listing[ClassFolders]:
     return Listing(ClassFolders(tuple(map(shown, names)), files, unread), watched)
 
 
-def _images(folder: Path) -> Iterator[Path]:
-    """The images of a folder, sorted by name."""
-    for name in sorted(os.listdir(folder)):
-        if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
-            yield folder / name
-
-
-def _count_unread(folder: Path) -> int:
-    return sum(Path(name).suffix.lower() in OTHER_SUFFIXES for name in os.listdir(folder))
+def _listed(folder: Path) -> tuple[list[Path], int]:
+    """The images of a folder, sorted by name, and how many are of kinds that are not read."""
+    suffixes = {name: Path(name).suffix.lower() for name in sorted(os.listdir(folder))}
+    images = [folder / name for name, suffix in suffixes.items() if suffix in SUFFIXES and not name.startswith(".")]
+    return images, sum(suffix in OTHER_SUFFIXES for suffix in suffixes.values())

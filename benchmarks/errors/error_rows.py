@@ -16,6 +16,7 @@ import pandas as pd
 from benchmarks.errors.kinds import BOX_KINDS
 from benchmarks.runs.csv_cells import csv_records, unmarked, write_csv
 from benchmarks.runs.folder_files import exists, read_text
+from benchmarks.runs.rows import frame as rows_frame
 from benchmarks.text import one_line
 from hsc.errors import ResultsError
 
@@ -64,8 +65,7 @@ _TEXTS = tuple(field.name for field in dataclasses.fields(ErrorRow) if field.typ
 
 def frame(rows: Sequence[ErrorRow]) -> pd.DataFrame:
     """The rows as a table of the file's columns."""
-    table = pd.DataFrame([vars(row) for row in rows], columns=list(COLUMNS))
-    return table.astype({name: object if name in _TEXTS else "float64" for name in COLUMNS} | {"images": "int64"})
+    return rows_frame(rows, ErrorRow)
 
 
 def write(rows: Sequence[ErrorRow], folder: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import pandas as pd
 
 from benchmarks.runs.folder_files import exists
-from benchmarks.runs.rows import frame, read_rows
+from benchmarks.runs.rows import frame, read_rows, rows_of
 
 FILE = "advice.csv"
 
@@ -84,8 +84,7 @@ def read_advice(path: Path) -> list[AdviceRow]:
     Raises:
         ResultsError: it is missing or damaged.
     """
-    table = read_rows(path, AdviceRow, _WORDS)
-    return [AdviceRow(**{str(name): cell for name, cell in row.items()}) for row in table.to_dict("records")]
+    return rows_of(read_rows(path, AdviceRow, _WORDS), AdviceRow)
 
 
 def advice_in(folder: Path) -> list[AdviceRow]:

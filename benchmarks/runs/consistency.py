@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
+from benchmarks.api import Comparison
 from benchmarks.text import one_line
 
 SCORE_NAMES = ("head", "route", "codec", "ladder", "point", "metric", "part", "reason")
@@ -18,6 +20,13 @@ COMPARISON_NAMES = (
     *("anchor", "other", "other_route", "at_bpp"),
 )
 """The columns that no two rows of ``comparisons.csv`` share."""
+
+
+def comparison_key(row: Comparison) -> tuple[str, ...]:
+    """What no two comparisons share. Rates are rounded, since the logarithms of two machines differ in a last digit."""
+    rate = "" if math.isnan(row.at_bpp) else f"{row.at_bpp:.6g}"
+    reader = row.metric, row.head, row.route
+    return row.kind, *reader, row.codec, row.point, row.anchor, row.other, row.other_route, rate
 
 
 def codecs_of(about: Mapping[str, Any]) -> set[str]:

@@ -25,7 +25,7 @@ from benchmarks.harness.executors import Executor
 from benchmarks.harness.progress import Progress
 from benchmarks.runs import archive, records
 from benchmarks.runs.archive import KeptStreams
-from benchmarks.runs.consistency import SCORE_NAMES
+from benchmarks.runs.consistency import SCORE_NAMES, comparison_key
 from benchmarks.runs.folder_files import exists
 from benchmarks.runs.kept_predictions import Reader
 from benchmarks.runs.kept_samples import resampled
@@ -165,7 +165,7 @@ def _comparisons(
     known: dict[tuple[Any, ...], Comparison] = {}
     for run in runs:
         for row in run.comparison_rows:
-            (matched if row.kind == "matched_rate" else known).setdefault(_key(row), row)
+            (matched if row.kind == "matched_rate" else known).setdefault(comparison_key(row), row)
     searched = list(matched.values())
     computed = [
         *searched,
@@ -182,7 +182,7 @@ def _with_known(
     reason = reasons.get((row.head, row.route))
     if reason is None or row.status != "ok" or row.kind == "matched_rate" or row.resamples:
         return row
-    kept = known.get(_key(row))
+    kept = known.get(comparison_key(row))
     if kept is not None and kept.status == "ok" and math.isclose(kept.value, row.value, rel_tol=1e-9, abs_tol=1e-12):
         return kept
     return replace(row, reason=no_interval(reason))
@@ -191,13 +191,6 @@ def _with_known(
 def no_interval(reason: str) -> str:
     """The reason of a comparison between runs that has no interval."""
     return f"no interval between codecs of different runs: {reason}"
-
-
-def _key(row: Comparison) -> tuple[Any, ...]:
-    """What no two comparisons share. Rates are rounded, since the logarithms of two machines differ in a last digit."""
-    rate = "" if math.isnan(row.at_bpp) else f"{row.at_bpp:.6g}"
-    reader = row.metric, row.head, row.route
-    return row.kind, *reader, row.codec, row.point, row.anchor, row.other, row.other_route, rate
 
 
 def _notices(runs: Sequence[Run], apart: Apart, reasons: Mapping[Reader, str]) -> Iterator[str]:

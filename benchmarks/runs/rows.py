@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import pandas as pd
 
@@ -28,6 +28,7 @@ MAX_TEXT = 10_000
 
 Numbered = type[Any]
 """What a row of a file holds: ``ScoreRow``, ``Comparison``, or another dataclass of texts and numbers."""
+_Row = TypeVar("_Row")
 
 _MAX_COUNTS = {"seed": 1 << 53, "images": MAX_IMAGES, "resamples": 1_000_000, "refused": 1_000_000}
 """The columns of whole numbers, and the largest of each."""
@@ -70,12 +71,17 @@ def only_sure(table: pd.DataFrame) -> pd.DataFrame:
 
 def score_rows(table: pd.DataFrame) -> list[ScoreRow]:
     """The rows of a table of scores as values."""
-    return [ScoreRow(**{str(name): cell for name, cell in row.items()}) for row in table.to_dict("records")]
+    return rows_of(table, ScoreRow)
 
 
 def comparison_rows(table: pd.DataFrame) -> list[Comparison]:
     """The rows of a table of comparisons as values."""
-    return [Comparison(**{str(name): cell for name, cell in row.items()}) for row in table.to_dict("records")]
+    return rows_of(table, Comparison)
+
+
+def rows_of(table: pd.DataFrame, kind: type[_Row]) -> list[_Row]:
+    """The rows of a table of one kind as values."""
+    return [kind(**{str(name): cell for name, cell in row.items()}) for row in table.to_dict("records")]
 
 
 def _columns(kind: Numbered) -> list[str]:

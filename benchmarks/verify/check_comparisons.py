@@ -14,7 +14,7 @@ from collections.abc import Container, Iterator, Sequence
 
 from benchmarks.api import Comparison
 from benchmarks.harness.rate_search import TOLERANCE
-from benchmarks.runs.consistency import comparison_mismatches
+from benchmarks.runs.consistency import comparison_key, comparison_mismatches
 from benchmarks.runs.merge import no_interval
 from benchmarks.runs.merged_description import NAME as MERGED
 from benchmarks.runs.run_folder import Run
@@ -32,8 +32,6 @@ _ABOUT = "comparisons"
 _TEXTS = ("regime", "unit", "method", "reason", "task", "dataset", "split", "seed", "images")
 _NUMBERS = ("value", "codec_score", "other_score", "overlap_test", "overlap_anchor", "at_bpp")
 
-Key = tuple[str, ...]
-
 
 def named(row: Comparison) -> str:
     """A comparison as messages name it: kind, metric, codec, what it is compared with, rate and head."""
@@ -49,17 +47,17 @@ def check_comparisons(run: Run) -> Iterator[Verdict]:
     rows = run.comparison_rows
     wrong = [f"{named(row)} has {mismatch}" for row, mismatch in common_mismatches(run, rows)]
     wrong += comparison_mismatches(run.about, run.comparisons)
-    counts = Counter(map(_key, rows))
-    first = {_key(row): row for row in reversed(rows)}
+    counts = Counter(map(comparison_key, rows))
+    first = {comparison_key(row): row for row in reversed(rows)}
     wrong += [f"{named(first[key])} stands {n} times in comparisons.csv" for key, n in counts.items() if n > 1]
     wrong += _wrong_matches(run)
     try:
-        computed = {_key(row): row for row in computed_again(run)}
+        computed = {comparison_key(row): row for row in computed_again(run)}
     except HscError as error:
         yield from (Verdict("fail", _ABOUT, text) for text in dict.fromkeys(wrong))
         yield Verdict("skipped", _ABOUT, str(error))
         return
-    recorded = {_key(row): row for row in rows if row.kind != "matched_rate"}
+    recorded = {comparison_key(row): row for row in rows if row.kind != "matched_rate"}
     wrong += [f"{named(computed[key])} is not in comparisons.csv" for key in computed.keys() - recorded.keys()]
     wrong += [
         f"{named(recorded[key])} is in comparisons.csv, and the scores give no such number"
@@ -84,13 +82,6 @@ def computed_again(run: Run) -> list[Comparison]:
     given = run.design, run.score_rows, Bootstrap(len(run.images), 0, 0)
     matched = [row for row in run.comparison_rows if row.kind == "matched_rate"]
     return [*differences(*given), *leads(*given, matched), *heads_apart(*given)]
-
-
-def _key(row: Comparison) -> Key:
-    """What no two comparisons share. Rates are rounded, since the logarithms of two machines differ in a last digit."""
-    rate = "" if math.isnan(row.at_bpp) else f"{row.at_bpp:.6g}"
-    reader = row.metric, row.head, row.route
-    return row.kind, *reader, row.codec, row.point, row.anchor, row.other, row.other_route, rate
 
 
 def _between_runs(run: Run) -> dict[tuple[str, str], str]:
