@@ -39,7 +39,7 @@ class Wrapper:
     @property
     def inner(self) -> Codec:
         """The codec inside. Raises UnknownNameError, SpecError where the spec or the value fits no codec."""
-        return _inner(self.of, self.value)
+        return inner_codec(self.of, self.value)
 
     def available(self) -> str | None:
         return self.inner.available()
@@ -50,7 +50,7 @@ class Wrapper:
 
 
 @functools.lru_cache(maxsize=64)
-def _inner(of: str, value: Value = None) -> Codec:
+def inner_codec(of: str, value: Value = None) -> Codec:
     """The codec of a spec, with another value of its rate field where one is given.
 
     Raises:
@@ -63,12 +63,12 @@ def _inner(of: str, value: Value = None) -> Codec:
 
 def _is_swept(of: str) -> bool:
     """Whether a spec leaves the codec's rate field open, so that a wrapper has the codec's ladder."""
-    return _inner(of).rate_field not in ("", *CODECS.parse(of).arguments)
+    return inner_codec(of).rate_field not in ("", *CODECS.parse(of).arguments)
 
 
 def _ladder(of: str) -> tuple[Any, ...]:
     """The ladder of a spec's codec; empty for one operating point."""
-    return tuple(_inner(of).ladder) if _is_swept(of) else ()
+    return tuple(inner_codec(of).ladder) if _is_swept(of) else ()
 
 
 def _range(of: str) -> tuple[Any, Any]:
@@ -79,5 +79,5 @@ def _range(of: str) -> tuple[Any, Any]:
     """
     if not (ladder := _ladder(of)):
         raise AttributeError(f"{of} is one operating point")
-    codec = _inner(of)
+    codec = inner_codec(of)
     return codec.rate_range if isinstance(codec, Ranged) else (ladder[0], ladder[-1])

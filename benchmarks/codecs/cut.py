@@ -5,16 +5,15 @@ image -> codec.encode -> whole file -> codec.cut(n) -> shorter, complete file ->
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from benchmarks.api import CODECS
+from benchmarks.codecs._wrapper import inner_codec
 from benchmarks.programs.data_only import why_not_spec
-from hsc.api import Codec, DecodesLatents, Image, Latents, LatentSpec, Layered
+from hsc.api import DecodesLatents, Image, Latents, LatentSpec, Layered
 from hsc.errors import CodecError
-from hsc.registry import parse_spec
 
 
 @CODECS.register("cut", aliases=("truncated",))
@@ -41,7 +40,7 @@ class Cut:
     def __post_init__(self) -> None:
         if self.layers < 1:
             raise ValueError(f"layers came as {self.layers}, expected 1 or more")
-        if isinstance(_built(self.of), Cut):
+        if isinstance(inner_codec(self.of), Cut):
             raise ValueError(f"{self.of} is cut already; cut the codec itself")
 
     def encode(self, image: Image) -> bytes:
@@ -52,16 +51,16 @@ class Cut:
         """
         if reason := self.available():
             raise CodecError(reason)
-        codec: Any = _built(self.of)
+        codec: Any = inner_codec(self.of)
         data: bytes = codec.cut(codec.encode(image), self.layers)
         return data
 
     def decode(self, data: bytes) -> Image:
         """The codec's image from the layers that are present. Raises as the codec does."""
-        return _built(self.of).decode(data)
+        return inner_codec(self.of).decode(data)
 
     def available(self) -> str | None:
-        codec = _built(self.of)
+        codec = inner_codec(self.of)
         if reason := codec.available():
             return reason
         if not isinstance(codec, Layered):
@@ -75,11 +74,11 @@ class Cut:
 
     def provenance(self) -> Mapping[str, str]:
         """The codec's provenance, and the version of this wrapper."""
-        return {**_built(self.of).provenance(), "cut": "1"}
+        return {**inner_codec(self.of).provenance(), "cut": "1"}
 
     def latent_specs(self) -> Sequence[LatentSpec]:
         """The codec's latent specs; none if it does not hand out latents."""
-        codec = _built(self.of)
+        codec = inner_codec(self.of)
         return codec.latent_specs() if isinstance(codec, DecodesLatents) else ()
 
     def decode_latents(self, data: bytes, names: Sequence[str] | None = None) -> Latents:
@@ -90,12 +89,7 @@ class Cut:
         return self._latent_decoder().decode_latents_batch(streams, names)
 
     def _latent_decoder(self) -> DecodesLatents:
-        codec = _built(self.of)
+        codec = inner_codec(self.of)
         if not isinstance(codec, DecodesLatents):
             raise CodecError(f"{self.of} hands out no latents")
         return codec
-
-
-@functools.lru_cache(maxsize=16)
-def _built(of: str) -> Codec:
-    return CODECS.build(parse_spec(of))

@@ -35,29 +35,33 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"error: the figure {unknown[0]!r} is not known; expected {', '.join(known)}\n")
         return 2
     if figures := [name for name in names if name in FIGURES]:
-        _write("figure", "pictures", "CPU s", "peak MiB", "before the work MiB")
+        _begin("figure", "pictures", "CPU s", "peak MiB", "before the work MiB")
     for name in figures:
         figure = measured(name, stated or PICTURES[name])
         sizes = f"{figure.peak_mib:.0f}", f"{figure.start_mib:.0f}"
         _write(figure.name, f"{figure.pictures:,}", f"{figure.cpu_s:.2f}", *sizes)
     if ratios := [name for name in names if name in overhead.RATIOS]:
-        _write("a run of", "pictures a round", "CPU s", "CPU s of the other", "ratio")
+        _begin("a run of", "pictures a round", "CPU s", "CPU s of the other", "ratio")
     for name in ratios:
         with tempfile.TemporaryDirectory(prefix="hsc-scale-") as folder:
             ratio = overhead.taken(name, stated or PICTURES_A_ROUND, Path(folder))
         _write(OTHERS[name], f"{ratio.pictures}", f"{ratio.run_s:.2f}", f"{ratio.other_s:.2f}", f"{ratio.ratio:.2f}")
     if LOADS in names:
-        _write("heads of one kind", "jobs", "networks loaded")
+        _begin("heads of one kind", "jobs", "networks loaded")
         with tempfile.TemporaryDirectory(prefix="hsc-scale-") as folder:
             _write(f"{len(overhead.THREE_HEADS)}", f"{overhead.JOBS}", f"{overhead.loads(Path(folder))}")
     return 0
 
 
+def _begin(*titles: str) -> None:
+    """The head of a table."""
+    _write(*titles)
+    sys.stdout.write(f"{'|---' * len(titles)}|\n")
+
+
 def _write(*cells: str) -> None:
-    """A row of a table; one whose cells are words begins a table."""
+    """A row of a table."""
     sys.stdout.write(f"| {' | '.join(cells)} |\n")
-    if not any(cell[:1].isdecimal() for cell in cells):
-        sys.stdout.write(f"{'|---' * len(cells)}|\n")
     sys.stdout.flush()
 
 

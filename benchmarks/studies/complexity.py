@@ -241,6 +241,7 @@ def run(
     for codec in codecs:
         streams = [codec.encode(image) for image in images] if heads else []
         small = images[0][:_SMALL_SIDE, :_SMALL_SIDE]
+        small_stream = codec.encode(small) if heads else b""
         common = threads, repeats, current_device()
         cases += [EncodeCase(codec, tuple(images[:batch]), small, *common) for batch in batches]
         for label, head in heads:
@@ -251,7 +252,7 @@ def run(
                 for batch in batches:
                     pixels = sum(image.shape[0] * image.shape[1] for image in images[:batch])
                     coded = tuple(streams[:batch])
-                    cases.append(Case(codec, head, label, route, coded, codec.encode(small), *common, pixels))
+                    cases.append(Case(codec, head, label, route, coded, small_stream, *common, pixels))
     if heads and not any(isinstance(case, Case) for case in cases):
         raise UsageError("no head follows any of these codecs: " + "; ".join(reasons))
     return [cost for case in cases for cost in _measured_alone(case)]

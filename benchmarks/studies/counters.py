@@ -79,7 +79,7 @@ def _forget_peak() -> int:
         _CLEAR.write_text("5")
     except OSError:
         return _peak()
-    return _field("VmRSS")
+    return resident_bytes("VmRSS")
 
 
 class _Programs:
@@ -110,7 +110,8 @@ class _Programs:
         own = Path("/proc/self/cmdline").read_bytes()
         while not self._end.wait(_WATCHED_EVERY_S):
             programs = [pid for pid in _below(os.getpid()) if _read(f"/proc/{pid}/cmdline") not in (b"", own)]
-            self.peak_bytes = max(self.peak_bytes, sum(map(_peak_of, programs)))
+            peaks = [_size_in(_read(f"/proc/{pid}/status"), "VmHWM") for pid in programs]
+            self.peak_bytes = max(self.peak_bytes, sum(peaks))
 
 
 def _below(pid: int) -> Iterator[int]:
@@ -119,11 +120,6 @@ def _below(pid: int) -> Iterator[int]:
         for child in map(int, _read(f"{task}/children").split()):
             yield child
             yield from _below(child)
-
-
-def _peak_of(pid: int) -> int:
-    peaks = [line for line in _read(f"/proc/{pid}/status").splitlines() if line.startswith(b"VmHWM")]
-    return int(peaks[0].split()[1]) * 1024 if peaks else 0
 
 
 def _read(path: str) -> bytes:
@@ -135,9 +131,15 @@ def _read(path: str) -> bytes:
 
 
 def _peak() -> int:
-    return _field("VmHWM") if _STATUS.exists() else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return resident_bytes("VmHWM") if _STATUS.exists() else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def _field(name: str) -> int:
-    line = next(line for line in _STATUS.read_text().splitlines() if line.startswith(name))
-    return int(line.split()[1]) * 1024
+def resident_bytes(field: str) -> int:
+    """The resident size of this process, now ("VmRSS") or at its largest ("VmHWM"), as Linux counts it."""
+    return _size_in(_STATUS.read_bytes(), field)
+
+
+def _size_in(status: bytes, field: str) -> int:
+    """A size in bytes from the status of a process; 0 where it is gone or has ended."""
+    sizes = [line for line in status.splitlines() if line.startswith(field.encode())]
+    return int(sizes[0].split()[1]) * 1024 if sizes else 0

@@ -208,9 +208,8 @@ RATIOS: dict[str, Callable[[], tuple[Way, Way]]] = {
 
 def loads(folder: Path, jobs: int = JOBS) -> int:
     """How many networks a worker loads for so many jobs with three heads of one kind."""
-    dataset: Any = DATASETS.build(
-        Spec("coco", {"images": str(folder), "annotations": str(write_pictures(folder, 0, jobs))})
-    )
+    work = Round(folder, write_pictures(folder, 0, jobs), Inline())
+    dataset = work.dataset
     readers = tuple(Reader(spec, HEADS.build(parse_spec(spec)), "image") for spec in THREE_HEADS)
     codec = CODECS.build(parse_spec("jpeg"))
     items = []
@@ -221,7 +220,7 @@ def loads(folder: Path, jobs: int = JOBS) -> int:
         items.append(Item(indexed, None, code=True, readers=tuple(reader.name for reader in readers)))
     HOLDER.clear()
     before = HOLDER.loads
-    for _, answers, _ in Inline().run(measure, (Job(0, dataset, codec, readers, (item,)) for item in items)):
+    for _, answers, _ in work.executor.run(measure, (Job(0, dataset, codec, readers, (item,)) for item in items)):
         assert answers is not None
         assert all(len(answer.readings) == len(readers) for answer in answers)
     return HOLDER.loads - before

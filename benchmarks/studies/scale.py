@@ -34,6 +34,7 @@ from benchmarks.harness.packed_predictions import PackedPredictions, Relabelling
 from benchmarks.harness.scoring_job import ScoringJob, Wanted, work_out
 from benchmarks.harness.shared_values import Filed, Held, filed
 from benchmarks.stats.bootstrap import Bootstrap, Draws
+from benchmarks.studies.counters import resident_bytes
 from downstream.api import VOID, Detections, SegmentationMap, to_bytes
 
 CLASSES = tuple(f"class {number}" for number in range(80))
@@ -75,16 +76,10 @@ def taken(name: str, pictures: int) -> str:
     """A figure of this process, as JSON."""
     with tempfile.TemporaryDirectory(prefix="hsc-scale-") as folder:
         work = FIGURES[name](pictures, Path(folder))
-        start_mib, before = resident_mib("VmRSS"), time.process_time()
+        start_mib, before = resident_bytes("VmRSS") / MIB, time.process_time()
         work()
         cpu_s = time.process_time() - before
-    return json.dumps(dataclasses.asdict(Figure(name, pictures, cpu_s, resident_mib("VmHWM"), start_mib)))
-
-
-def resident_mib(field: str) -> float:
-    """The resident size of this process, now ("VmRSS") or at its largest ("VmHWM"), as Linux counts it."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:")) / 1024
+    return json.dumps(dataclasses.asdict(Figure(name, pictures, cpu_s, resident_bytes("VmHWM") / MIB, start_mib)))
 
 
 def labels(pictures: int) -> CocoTable:

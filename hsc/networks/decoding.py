@@ -68,17 +68,22 @@ def latent_specs(model: HscModel) -> tuple[LatentSpec, ...]:
 @torch.no_grad()
 def restore(model: HscModel, decoded: Decoded) -> Restored:
     """w_hat, F_hat and E_hat of decoded symbols; missing layers are predicted."""
-    integers = _integers(model, decoded)
-    detail = None if integers.detail is None else _detail(model, integers, decoded.header)
-    return _restored(model, decoded, integers)._replace(detail=detail)
+    header, integers = decoded.header, _integers(model, decoded)
+    detail = None if integers.detail is None else _detail(model, integers, header)
+    return _restored(model, decoded, integers, *_words(model, integers, header))._replace(detail=detail)
 
 
-def _restored(model: HscModel, decoded: Decoded, integers: Integers) -> Restored:
-    """w_hat and F_hat, without detail."""
-    header, scn, quality = decoded.header, model.scn, model.entropy.quality(decoded.header)
-    w_hat, coefficients = (f(integers.semantic, quality) for f in (scn.restore, scn.coefficients))
+def _words(model: HscModel, integers: Integers, header: Header) -> tuple[Tensor, Tensor]:
+    """w_hat, (1, n, d), and the coefficients of the coarse map, (1, N)."""
+    quality = model.entropy.quality(header)
+    return model.scn.restore(integers.semantic, quality), model.scn.coefficients(integers.semantic, quality)
+
+
+def _restored(model: HscModel, decoded: Decoded, integers: Integers, w_hat: Tensor, coefficients: Tensor) -> Restored:
+    """F_hat beside what ``_words`` gave, without detail."""
+    header, quality = decoded.header, model.entropy.quality(decoded.header)
     size = feature_size(model.profile, header.image_hw)
-    base = scn.prediction(coefficients, size)
+    base = model.scn.prediction(coefficients, size)
     feature_integers = None if base is not None and len(decoded.layers) == 1 else integers.feature
     feature = model.fcn.restore(feature_integers, w_hat, quality, size, base)
     return Restored(header, w_hat, feature, feature_integers, None, coefficients)
@@ -95,15 +100,14 @@ def latents(model: HscModel, decoded: Decoded, names: Sequence[str] | None) -> L
     wanted = offered if names is None else [name for name in offered if name in names]
     if names is not None and (missing := set(names) - set(offered)):
         raise UsageError(f"no latents are named {', '.join(sorted(missing))}; there are {', '.join(offered)}")
-    header, scn = decoded.header, model.scn
-    integers, quality = _integers(model, decoded), model.entropy.quality(header)
-    coefficients = scn.coefficients(integers.semantic, quality).reshape(1, -1, model.profile.encoder.w_dim)
+    header, integers = decoded.header, _integers(model, decoded)
+    w_hat, coefficients = _words(model, integers, header)
     maps = {
-        "w_hat": torch.cat([scn.restore(integers.semantic, quality), coefficients], 1),
-        "y_hat": model.fcn.dequantised(integers.feature, quality),
+        "w_hat": torch.cat([w_hat, coefficients.reshape(1, -1, model.profile.encoder.w_dim)], 1),
+        "y_hat": model.fcn.dequantised(integers.feature, model.entropy.quality(header)),
     }
     if "F_hat" in wanted:
-        maps["F_hat"] = _restored(model, decoded, integers).feature
+        maps["F_hat"] = _restored(model, decoded, integers, w_hat, coefficients).feature
     if "E_hat" in wanted:
         maps["E_hat"] = _detail(model, integers, header)
     arrays = {name: require_numbers(maps[name], name)[0].contiguous().cpu().numpy() for name in wanted}

@@ -74,9 +74,8 @@ class Features(NamedTuple):
 class Context(NamedTuple):
     """The integers that a layer is predicted from.
 
-    semantic: (B, K, 1, 1), the semantics and the quality; with a coarse map (B, K, h', w').
-    activations: of y_hat, (B, M, h', w'), 0 where not yet
-    decoded. largest: upper bound of the size of all of them.
+    semantic: (B, K, 1, 1), the semantics and the quality; with a coarse map (B, K, h', w'). activations: of y_hat,
+    (B, M, h', w'), 0 where not yet decoded. largest: upper bound of the size of all of them.
     """
 
     semantic: Tensor

@@ -117,10 +117,10 @@ class SCN(nn.Module):
 
     def restore(self, integers: Tensor, quality: Tensor) -> Tensor:
         """w_hat of decoded integers in 1/16: (B, C, s, s) -> (B, n_styles, w_dim) float32."""
-        y_hat = self._dequantised(integers, quality)
-        values: Tensor = self.synthesis(y_hat[:, : self.config.channels]).flatten(1)
+        y_hat, channels = self._dequantised(integers, quality), self.config.channels
+        values: Tensor = self.synthesis(y_hat[:, :channels]).flatten(1)
         if self.coarse is not None:
-            values = values + self.coarse.styles(self.coefficients(integers, quality))
+            values = values + self.coarse.styles(y_hat[:, channels:].flatten(1))
         return self.standard.inverse(values).reshape(-1, self.n_styles, self.w_dim)  # in the order of W+
 
     def coefficients(self, integers: Tensor, quality: Tensor) -> Tensor:

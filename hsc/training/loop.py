@@ -203,12 +203,14 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     The cosine starts after half of the steps of autoencoder, codec and adversarial; in each of the other stages it
     starts at once.
     """
-    first, second = recipe.first, recipe.first + recipe.decoder_steps
-    if step >= second:
-        peak, stage_step, decay = recipe.detail_rate, step - second, (step - second) / recipe.detail_steps
-    elif step >= first:
-        peak, stage_step, decay = recipe.decoder_rate, step - first, (step - first) / recipe.decoder_steps
-    elif recipe.steps[0] <= step < recipe.coding_starts:
+    stage = recipe.stage_of(step)
+    if stage == "detail":
+        stage_step = step - recipe.first - recipe.decoder_steps
+        peak, decay = recipe.detail_rate, stage_step / recipe.detail_steps
+    elif stage == "decoder":
+        stage_step = step - recipe.first
+        peak, decay = recipe.decoder_rate, stage_step / recipe.decoder_steps
+    elif stage == "semantic":
         stage_step = step - recipe.steps[0]
         peak, decay = recipe.semantic_rate, stage_step / recipe.semantic_steps
     else:
