@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import METRICS, MetricFacts, Score, Truth
+from benchmarks.metrics._draws import check_draws
 from benchmarks.metrics._ratio import ratio
 from downstream.api import NO_CLASS, Classification, Prediction
 from hsc.errors import AnnotationError, UsageError
@@ -129,8 +130,7 @@ class AccuracyTally:
         Raises:
             UsageError: the draws are not (R, N).
         """
-        if draws.ndim != 2 or draws.shape[1] != self.images:
-            raise UsageError(f"draws of shape {draws.shape} came, expected (resamples, {self.images} images)")
+        check_draws(draws, self.images)
         first, five = self._by_class(draws, self.rank == 0), self._by_class(draws, self.rank < FIVE)
         objects = self._by_class(draws, np.ones(len(self.rank), bool))
         of_classes = ratio(first, objects)  # (R, C)
