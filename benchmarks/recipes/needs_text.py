@@ -24,9 +24,8 @@ def summary(recipe: Recipe) -> str:
     return f"{recipe.title}: {len(lacking)} of {len(states)} files to get{known}"
 
 
-def screen(recipe: Recipe) -> str:
-    """The recipe in full."""
-    states = found(recipe)
+def screen(recipe: Recipe, states: Sequence[Found]) -> str:
+    """The recipe in full. states: as ``found`` gives them."""
     lines = [
         f"{recipe.name}: {recipe.title}",
         *textwrap.wrap(recipe.about, _WIDTH, initial_indent="  ", subsequent_indent="  "),
