@@ -131,13 +131,13 @@ class AccuracyTally:
             UsageError: the draws are not (R, N).
         """
         check_draws(draws, self.images)
-        first, five = self._by_class(draws, self.rank == 0), self._by_class(draws, self.rank < FIVE)
+        first = self._by_class(draws, self.rank == 0)
         objects = self._by_class(draws, np.ones(len(self.rank), bool))
         of_classes = ratio(first, objects)  # (R, C)
         occurring = objects > 0
         values = {"top1": ratio(first.sum(1), objects.sum(1))}
         if len(self.classes) > FIVE:
-            values["top5"] = ratio(five.sum(1), objects.sum(1))
+            values["top5"] = ratio(self._by_class(draws, self.rank < FIVE).sum(1), objects.sum(1))
         values["balanced_accuracy"] = ratio(np.where(occurring, of_classes, 0).sum(1), occurring.sum(1))
         if len(self.classes) <= MAX_PARTS:
             values |= {f"top1/{name}": column for name, column in zip(self.classes, of_classes.T, strict=True)}
