@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
-    from benchmarks.recipes.needs import fetch
+    from benchmarks.recipes.needs import fetch, found
     from benchmarks.recipes.needs_text import screen, summary
     from benchmarks.recipes.recipe_file import find_recipe, names
 
@@ -60,7 +60,7 @@ def _show(options: argparse.Namespace) -> int:
     if options.fetch:
         with _shown_progress():
             failed = fetch(recipe, _tell)
-    sys.stdout.write(screen(recipe))
+    sys.stdout.write(screen(recipe, found(recipe)))
     sys.stdout.flush()
     for text in failed:
         sys.stderr.write(f"failed: {one_line(text)}\n")

@@ -17,7 +17,9 @@ _FILES = {
     "report.html": "the page to open in a browser: curves, every operating point, pictures",
     "table.md": "every operating point, all comparisons and notes (--table full prints them here)",
     "curves.png": "the curves",
-    "errors.csv": "what heads lose and make up; errors.png is its figure, worst.jpg shows images",
+    "errors.csv": "what heads lose and make up",
+    "errors.png": "its figure",
+    "worst.jpg": "the images with the most errors",
     "scores.csv": "one number a row, comparisons.csv likewise; run.json says where each comes from",
 }
 """The files that are named, in this order, and what each holds."""

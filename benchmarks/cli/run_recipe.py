@@ -46,7 +46,7 @@ def stopped_by_needs(options: argparse.Namespace) -> int | None:
         if state.status == "other" and not options.dry_run:
             sys.stderr.write(f"warning: {state.need.what} is not the file that was published: {state.text}\n")
     if options.dry_run or required:
-        sys.stdout.write(screen(recipe) + ("\n" if not required else ""))
+        sys.stdout.write(screen(recipe, states) + ("\n" if not required else ""))
         sys.stdout.flush()
     if not required:
         return None

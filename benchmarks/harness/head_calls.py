@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,11 +34,8 @@ class CutOut(NamedTuple):
 
     def put_together(self, predictions: Sequence[Prediction]) -> list[Prediction]:
         """One prediction for each image from those for its crops."""
-        left, together = list(predictions), []
-        for count in self.counts:
-            own, left = left[: 1 if count is None else count], left[1 if count is None else count :]
-            together.append(own[0] if count is None else _stacked(own))
-        return together
+        left = iter(predictions)
+        return [next(left) if count is None else _stacked(list(islice(left, count))) for count in self.counts]
 
 
 def _stacked(rows: Sequence[Prediction]) -> Classification:

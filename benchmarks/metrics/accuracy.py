@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import METRICS, MetricFacts, Score, Truth
+from benchmarks.metrics._draws import check_draws
 from benchmarks.metrics._ratio import ratio
 from downstream.api import NO_CLASS, Classification, Prediction
 from hsc.errors import AnnotationError, UsageError
@@ -129,15 +130,14 @@ class AccuracyTally:
         Raises:
             UsageError: the draws are not (R, N).
         """
-        if draws.ndim != 2 or draws.shape[1] != self.images:
-            raise UsageError(f"draws of shape {draws.shape} came, expected (resamples, {self.images} images)")
-        first, five = self._by_class(draws, self.rank == 0), self._by_class(draws, self.rank < FIVE)
+        check_draws(draws, self.images)
+        first = self._by_class(draws, self.rank == 0)
         objects = self._by_class(draws, np.ones(len(self.rank), bool))
         of_classes = ratio(first, objects)  # (R, C)
         occurring = objects > 0
         values = {"top1": ratio(first.sum(1), objects.sum(1))}
         if len(self.classes) > FIVE:
-            values["top5"] = ratio(five.sum(1), objects.sum(1))
+            values["top5"] = ratio(self._by_class(draws, self.rank < FIVE).sum(1), objects.sum(1))
         values["balanced_accuracy"] = ratio(np.where(occurring, of_classes, 0).sum(1), occurring.sum(1))
         if len(self.classes) <= MAX_PARTS:
             values |= {f"top1/{name}": column for name, column in zip(self.classes, of_classes.T, strict=True)}

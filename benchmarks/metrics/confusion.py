@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import METRICS, MetricFacts, Score, Truth
+from benchmarks.metrics._draws import check_draws
 from benchmarks.metrics._ratio import ratio
 from downstream.api import VOID, Prediction, SegmentationMap
 from hsc.errors import AnnotationError, UsageError
@@ -123,8 +124,7 @@ class ConfusionTally:
             UsageError: the draws are not (R, N).
         """
         images = len(self.margins)
-        if draws.ndim != 2 or draws.shape[1] != images:
-            raise UsageError(f"draws of shape {draws.shape} came, expected (resamples, {images} images)")
+        check_draws(draws, images)
         # float64 is multiplied much faster than integers
         drawn = (draws.astype(np.float64) @ self.margins.reshape(images, -1)).reshape(len(draws), 3, -1)  # (R, 3, C)
         values = _numbers(drawn[:, 0], drawn[:, 1], drawn[:, 2])

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import METRICS, MetricFacts, Score, Truth
+from benchmarks.metrics._draws import check_draws
 from downstream.api import Fidelity, Prediction
 from hsc.errors import UsageError
 
@@ -59,8 +60,7 @@ class FidelityOfSet:
         images = len(truth.image_ids)
         if len(answers) != len(predictions) or len(answers) != images or not answers:
             raise UsageError(f"{len(answers)} Fidelity answers came for {images} images, expected one for each")
-        if draws.ndim != 2 or draws.shape[1] != images:
-            raise UsageError(f"draws of shape {draws.shape} came, expected (resamples, {images} images)")
+        check_draws(draws, images)
         measure = answers[0].measure
         alike = measure in self.facts and all(answer.measure == measure for answer in answers)
         if not alike or not all(np.isfinite(answer.numbers).all() for answer in answers):

@@ -21,9 +21,9 @@ from benchmarks.api import METRICS, MetricFacts, Score, Truth
 from benchmarks.metrics._coco_detections import Found
 from benchmarks.metrics._coco_evaluation import checked_labels
 from benchmarks.metrics._coco_tally import Labelled, labelled_shapes
+from benchmarks.metrics._draws import check_draws
 from benchmarks.metrics._ratio import defined_mean
 from downstream.api import Detections, Prediction
-from hsc.errors import UsageError
 
 Floats = npt.NDArray[np.float64]
 NAME = "oid_map50"
@@ -90,8 +90,7 @@ class OidTally(NamedTuple):
         Raises:
             UsageError: the draws are not (R, N).
         """
-        if draws.ndim != 2 or draws.shape[1] != self.images:
-            raise UsageError(f"draws of shape {draws.shape} came, expected (resamples, {self.images} images)")
+        check_draws(draws, self.images)
         return {NAME: defined_mean(np.stack([_ap(of_class, draws) for of_class in self.ranked], axis=1))}
 
 

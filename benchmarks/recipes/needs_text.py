@@ -8,20 +8,9 @@ from collections.abc import Iterator, Sequence
 from benchmarks.recipes.needs import Found, downloaded, found, may_be_fetched, total_bytes
 from benchmarks.recipes.recipe import Download, Need, Recipe
 from benchmarks.reporting.paper.published_references import find_reference
+from hsc.weights.fetching import size_text
 
 _WIDTH = 120
-_MB, _GB = 1e6, 1e9
-
-
-def size_text(size_bytes: int) -> str:
-    """A size for people; "size not published" where it is 0.
-
-    >>> size_text(815_585_330), size_text(1_068_492_871), size_text(0)
-    ('816 MB', '1.1 GB', 'size not published')
-    """
-    if not size_bytes:
-        return "size not published"
-    return f"{size_bytes / _GB:.1f} GB" if size_bytes >= _GB else f"{max(size_bytes / _MB, 1):.0f} MB"
 
 
 def summary(recipe: Recipe) -> str:
@@ -35,9 +24,8 @@ def summary(recipe: Recipe) -> str:
     return f"{recipe.title}: {len(lacking)} of {len(states)} files to get{known}"
 
 
-def screen(recipe: Recipe) -> str:
-    """The recipe in full."""
-    states = found(recipe)
+def screen(recipe: Recipe, states: Sequence[Found]) -> str:
+    """The recipe in full. states: as ``found`` gives them."""
     lines = [
         f"{recipe.name}: {recipe.title}",
         *textwrap.wrap(recipe.about, _WIDTH, initial_indent="  ", subsequent_indent="  "),
@@ -86,7 +74,8 @@ def _labelled(label: str, text: str) -> list[str]:
 def _facts(download: Download) -> str:
     """Size and checksum as published."""
     digest = f"sha256 {download.sha256[:16]}" if download.sha256 else f"md5 {download.md5}" if download.md5 else ""
-    return f"{size_text(download.size_bytes)}, {digest or 'checksum not published'}"
+    size = size_text(download.size_bytes) if download.size_bytes else "size not published"
+    return f"{size}, {digest or 'checksum not published'}"
 
 
 def _ending(recipe: Recipe, states: Sequence[Found]) -> list[str]:

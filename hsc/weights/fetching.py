@@ -14,7 +14,7 @@ from hsc.errors import DataError, UnavailableError
 from hsc.weights.download import offline
 from hsc.weights.download import without_network as nothing_fetched
 
-__all__ = ["Fetches", "fetch_all", "nothing_fetched", "unfetched", "would_download"]
+__all__ = ["Fetches", "fetch_all", "nothing_fetched", "size_text", "unfetched", "would_download"]
 
 _log = logging.getLogger(__name__)
 
@@ -58,5 +58,13 @@ def would_download(size_bytes: float, source: str) -> str:
     >>> would_download(77_800_000, "https://a.example/b.pth")
     'not fetched yet; would download 78 MB from https://a.example/b.pth'
     """
-    size = f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e9 else f"{max(size_bytes / 1e6, 1):.0f} MB"
-    return f"not fetched yet; would download {size} from {source}"
+    return f"not fetched yet; would download {size_text(size_bytes)} from {source}"
+
+
+def size_text(size_bytes: float) -> str:
+    """The size of a download for people, 1 MB at least.
+
+    >>> size_text(815_585_330), size_text(1_068_492_871), size_text(300)
+    ('816 MB', '1.1 GB', '1 MB')
+    """
+    return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e9 else f"{max(size_bytes / 1e6, 1):.0f} MB"
