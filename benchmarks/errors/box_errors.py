@@ -33,7 +33,7 @@ from benchmarks.errors.kinds import (
     WRONG_BOX,
     WRONG_CLASS,
 )
-from benchmarks.metrics._coco_matching import Bools, Floats, Ints, Shapes, countable, take
+from benchmarks.metrics._coco_matching import Bools, Floats, Ints, Shapes, countable, ious, take
 
 FOREGROUND = 0.5
 """The IoU from which a detection takes an object, and is in the same place as another one."""
@@ -91,22 +91,6 @@ def compare(objects: Shapes, crowd: Bools, original: Judged, coded: Judged) -> B
         under[lies_on[(false == number) & (lies_on >= 0)]] = True
         kinds[under & before & ~after] = reason
     return BoxErrors(np.where(counts, kinds, -1).astype(np.int8), false, cured)
-
-
-def ious(one: Shapes, other: Shapes) -> Floats:
-    """The IoU of each shape with each other shape: float64 (N, M), for boxes or masks of one image."""
-    if one.runs is not None and other.runs is not None:
-        from hotcoco import mask
-
-        if not len(one.image) or not len(other.image):
-            return np.zeros((len(one.image), len(other.image)))
-        overlaps = mask.iou(list(one.runs), list(other.runs), [False] * len(other.image))
-        return np.asarray(overlaps, np.float64).reshape(len(one.image), len(other.image))
-    ends, other_ends = one.boxes[:, :2] + one.boxes[:, 2:], other.boxes[:, :2] + other.boxes[:, 2:]
-    low = np.maximum(one.boxes[:, None, :2], other.boxes[None, :, :2])
-    inside = np.clip(np.minimum(ends[:, None], other_ends[None]) - low, 0, None).prod(-1)
-    union = one.boxes[:, 2:].prod(-1)[:, None] + other.boxes[:, 2:].prod(-1)[None] - inside
-    return np.asarray(np.divide(inside, union, out=np.zeros_like(inside), where=union > 0), np.float64)
 
 
 def _found(judged: Judged, objects: int) -> Bools:

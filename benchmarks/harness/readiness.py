@@ -67,7 +67,8 @@ def make_ready(plan: Plan, store: Store, executor: Executor, progress: Progress,
         if isinstance(job, ReadLabelMaps):
             bad_maps += reasons
         elif reasons:
-            reason = f"it cannot read an original, {plan.images[0].image_id}: {reasons[0]}"
+            image_id = next(image.image_id for image in plan.images if image.index == job.index)
+            reason = f"it cannot read an original, {image_id}: {reasons[0]}"
             silent[job.reader.name] = Unfit("failed", reason)
         progress.advance("", 1)
     if bad_maps:

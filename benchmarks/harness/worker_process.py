@@ -22,8 +22,8 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_
 KEPT_MEMORY = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(1 << 30))
 """Environment variables of a worker by which glibc keeps the memory of large arrays for the next ones.
 
-By default it gives every array above 32 MiB back to the system, and the system clears its pages anew for the next: a
-third of a head's time on eight pictures of 480x360. A user's own settings win.
+By default it gives every array above 32 MiB back to the system, and the system clears its pages anew for the next, at
+each batch of a head. A user's own settings win.
 """
 NEVER = float("inf")
 """The deadline of a worker without a time limit."""

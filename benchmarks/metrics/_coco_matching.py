@@ -111,6 +111,15 @@ def countable(objects: Shapes, crowd: Bools) -> Bools:
     return ~(crowd | (objects.areas < 0) | (objects.areas > _LARGEST_AREA))
 
 
+def ious(found: Shapes, objects: Shapes) -> Floats:
+    """The IoU of each of N shapes with each of M, for boxes or masks of one image: float64 (N, M)."""
+    shape = len(found.image), len(objects.image)
+    if 0 in shape:
+        return np.zeros(shape)
+    pairs = np.array([[0, shape[1], 0, shape[0]]], np.int64)
+    return _pair_ious(objects, found, np.zeros(shape[1], bool), pairs).reshape(shape)
+
+
 def _matching(objects: Shapes, crowd: Bools, found: Shapes, scores: Floats, classes: int) -> _Matching:
     best = _best(found, scores, classes)
     found, scores = found.taken(best), scores[best]
@@ -122,8 +131,9 @@ def _matching(objects: Shapes, crowd: Bools, found: Shapes, scores: Floats, clas
     first = np.full(len(scores), -1, np.int64)
     unmatched = (found.areas < 0) | (found.areas > _LARGEST_AREA)
     ignored[unmatched] = (1 << len(IOU_THRESHOLDS)) - 1
-    ious = _ious_of_boxes(objects, found, crowd, pairs) if found.runs is None else _ious(objects, found, crowd, pairs)
-    _compiled(_take)(ious, pairs, crowd, ignore, IOU_THRESHOLDS, hit, ignored, first)
+    _compiled(_take)(
+        _pair_ious(objects, found, crowd, pairs), pairs, crowd, ignore, IOU_THRESHOLDS, hit, ignored, first
+    )
     return _Matching(objects, ignore, found, scores, hit, ignored, first, best, order)
 
 
@@ -147,8 +157,13 @@ def _pairs(objects: Shapes, found: Shapes, classes: int) -> Ints:
     return np.asarray(np.stack([first, end, first_found, end_found], 1), np.int64)
 
 
-def _ious(objects: Shapes, found: Shapes, crowd: Bools, pairs: Ints) -> Floats:
-    """The IoU of masks, flat: for each pair (detections, objects) in rows."""
+def _pair_ious(objects: Shapes, found: Shapes, crowd: Bools, pairs: Ints) -> Floats:
+    """The IoU of boxes or masks, flat: for each pair (detections, objects) in rows."""
+    ious_of = _ious_of_boxes if found.runs is None else _ious_of_masks
+    return ious_of(objects, found, crowd, pairs)
+
+
+def _ious_of_masks(objects: Shapes, found: Shapes, crowd: Bools, pairs: Ints) -> Floats:
     from hotcoco import mask
 
     assert objects.runs is not None
@@ -161,7 +176,6 @@ def _ious(objects: Shapes, found: Shapes, crowd: Bools, pairs: Ints) -> Floats:
 
 
 def _ious_of_boxes(objects: Shapes, found: Shapes, crowd: Bools, pairs: Ints) -> Floats:
-    """The IoU of boxes, flat as that of masks."""
     sizes = (pairs[:, 1] - pairs[:, 0]) * (pairs[:, 3] - pairs[:, 2])
     ious = np.zeros(int(sizes.sum()))
     _compiled(_overlap)(objects.boxes, found.boxes, crowd, pairs, ious)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.errors.box_errors import compare, ious, judge
+from benchmarks.errors.box_errors import compare, judge
 from benchmarks.errors.kinds import FALSE_KINDS, OBJECT_KINDS
 from benchmarks.errors.score_thresholds import best_thresholds
-from benchmarks.metrics._coco_matching import Shapes, Taken, match, take
+from benchmarks.metrics._coco_matching import Shapes, Taken, ious, match, take
 
 
 def shapes(rows):

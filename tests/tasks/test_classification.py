@@ -99,6 +99,26 @@ def test_a_head_is_scored_on_the_classes_that_it_knows(tmp_path: Path) -> None:
     assert value(result.scores, "top1") == 1.0
 
 
+class NothingFirst(ObjectCrops):
+    """Nothing is to be classified in the first scene."""
+
+    def regions(self, index: int) -> Any:
+        return () if index == 0 else super().regions(index)
+
+    def class_labels(self, index: int) -> Any:
+        return super().class_labels(index)[: len(self.regions(index))]
+
+
+class Breaks(TellShade):
+    def predict(self, images: Any) -> Any:
+        raise RuntimeError("no such layer")
+
+
+def test_a_head_that_reads_no_original_is_told_with_the_image_that_it_was_given(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot read an original, shades-1: RuntimeError: no such layer"):
+        outcome(tmp_path, NothingFirst("shades", min_side=8), Breaks())
+
+
 def test_without_labels_the_answers_on_the_originals_stand_in(tmp_path: Path) -> None:
     from PIL import Image
 
