@@ -13,6 +13,7 @@ from benchmarks.reporting.figures import rate_curves
 from benchmarks.reporting.save_run import writable
 from benchmarks.runs import RUN_FILE, archive, earlier_run, provenance, records, run_json, tables
 from benchmarks.runs.folder_files import exists, read_json
+from benchmarks.runs.kept_predictions import file_inside
 from benchmarks.runs.merge import Merged
 from benchmarks.runs.merged_description import NAME
 from benchmarks.runs.notices import notices_of
@@ -43,7 +44,7 @@ def write(merged: Merged, folder: Path) -> None:
 
     Raises:
         UsageError: the folder is that of one of the runs.
-        ResultsError: the folder cannot be written.
+        ResultsError: the folder cannot be written, or a manifest names a file outside of the predictions.
     """
     if reason := why_not_into(folder, [run.folder for run in merged.runs], overwrite=True):
         raise UsageError(reason)
@@ -87,9 +88,9 @@ def _write_predictions(merged: Merged, place: Path) -> None:
                 continue
             written.add(entry["cell"])
             labels = entry["labels"] and f"labels-{number}-{entry['labels'].removeprefix('labels-')}"
-            _copy(source / entry["file"], place / entry["file"])
+            _copy(file_inside(source, entry["file"]), place / entry["file"])
             if labels:  # what is compared with originals has none
-                _copy(source / entry["labels"], place / labels)
+                _copy(file_inside(source, entry["labels"]), place / labels)
             files.append({**entry, "labels": labels})
     images = list(merged.runs[0].images)
     text = json.dumps({"version": "1", "images": images, "files": files, "left_out": left_out}, indent=1)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import functools
-import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,12 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import Truth
-from benchmarks.runs.csv_cells import csv_records, marked, unmarked
+from benchmarks.runs.csv_cells import csv_records, unmarked, write_records
 from benchmarks.runs.folder_files import read_text
 from benchmarks.text import one_line
 from downstream.api import NO_CLASS, Classification, Prediction
 from hsc.errors import ResultsError
-from hsc.files.atomic_files import write_text
 
 RANKS = 5
 """How many of an object's likeliest classes are written."""
@@ -36,7 +34,7 @@ _Content = TypeVar("_Content")
 def write_labels(path: Path, truth: Truth) -> None:
     """Write the class of every object of ``truth.labels``."""
     named = zip(truth.image_ids, truth.labels or (), strict=True)
-    _write(path, _LABELS, (row for image_id, labels in named for row in _labelled(truth, image_id, labels)))
+    write_records(path, _LABELS, (row for image_id, labels in named for row in _labelled(truth, image_id, labels)))
 
 
 def _labelled(truth: Truth, image_id: str, labels: npt.NDArray[np.int64]) -> Iterator[tuple[Any, ...]]:
@@ -49,7 +47,7 @@ def write_rankings(path: Path, truth: Truth, predictions: Iterable[Prediction]) 
     """Write the first ``RANKS`` classes of every object, in the classes of ``truth``."""
     rankings = (prediction for prediction in predictions if isinstance(prediction, Classification))
     named = zip(truth.image_ids, rankings, strict=True)
-    _write(path, _RANKINGS, (row for image_id, ranking in named for row in _likeliest(truth, image_id, ranking)))
+    write_records(path, _RANKINGS, (row for image_id, ranking in named for row in _likeliest(truth, image_id, ranking)))
 
 
 def _likeliest(truth: Truth, image_id: str, prediction: Classification) -> Iterator[tuple[Any, ...]]:
@@ -58,13 +56,6 @@ def _likeliest(truth: Truth, image_id: str, prediction: Classification) -> Itera
         for rank, label in enumerate(row, 1):
             if label != NO_CLASS:
                 yield image_id, number, rank, truth.classes[label]
-
-
-def _write(path: Path, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([columns, *(map(marked, row) for row in rows)])
-    write_text(path, text.getvalue())
 
 
 def read_labels(path: Path, image_ids: Sequence[str], classes: Sequence[str]) -> list[npt.NDArray[np.int64]]:

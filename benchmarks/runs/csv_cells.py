@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,13 @@ def _line_feeds(value: Any) -> Any:
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """Write a table as CSV, whole or not at all."""
     write_text(path, csv_text(table))
+
+
+def write_records(path: Path, columns: Sequence[str], records: Iterable[Sequence[Any]]) -> None:
+    """Write lines of cells as CSV below a header line, whole or not at all; texts are marked."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([columns, *(map(marked, cells) for cells in records)])
+    write_text(path, text.getvalue())
 
 
 def csv_records(text: str, columns: Sequence[str]) -> list[list[str]]:

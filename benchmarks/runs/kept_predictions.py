@@ -131,7 +131,7 @@ def read_truth(run: Run, cell: KeptCell) -> Truth:
     """
     if cell.kind == "fidelity":
         return Truth(run.images, ())
-    place = _inside(run.folder / FOLDER, cell.labels)
+    place = file_inside(run.folder / FOLDER, cell.labels)
     pseudo = run.about.get("pseudo_label_score") is not None
     if cell.kind == "label maps":
         return Truth(run.images, cell.classes, maps=_maps(place, len(run.images)), pseudo=pseudo)
@@ -156,7 +156,7 @@ class _Any:
 _ANY = _Any()
 
 
-def _inside(folder: Path, name: str) -> Path:
+def file_inside(folder: Path, name: str) -> Path:
     """A file of the folder by its name. Raises ResultsError for a name that leads out of it."""
     if Path(name).name != name or name in (".", ".."):
         raise ResultsError(f"{folder / MANIFEST} is damaged: it names the file {name!r}; restore it or run again")
@@ -182,7 +182,7 @@ def read_predictions(run: Run, cell: KeptCell, truth: Truth) -> PackedPrediction
     Raises:
         ResultsError: its file is missing or damaged.
     """
-    place = _inside(run.folder / FOLDER, cell.file)
+    place = file_inside(run.folder / FOLDER, cell.file)
     if cell.kind == "label maps":
         return _maps(place, len(run.images))
     if cell.kind == "classes":

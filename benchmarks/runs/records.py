@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,11 +11,10 @@ from typing import NamedTuple
 from benchmarks.harness.cache import Store
 from benchmarks.harness.plan import Plan, stream_records
 from benchmarks.imaging.image_arrays import MAX_PIXELS
-from benchmarks.runs.csv_cells import csv_records, marked, unmarked
+from benchmarks.runs.csv_cells import csv_records, unmarked, write_records
 from benchmarks.runs.folder_files import exists, read_text
 from benchmarks.text import one_line
 from hsc.errors import ResultsError
-from hsc.files.atomic_files import write_text
 
 FILE = "records.csv"
 _MAX_BYTES = 1 << 40
@@ -44,11 +42,7 @@ def collect(plan: Plan, store: Store) -> list[Line]:
 
 def write(lines: Sequence[Line], folder: Path) -> None:
     """Write ``records.csv``, whole or not at all."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(Line._fields)
-    writer.writerows((marked(line.cell), marked(line.image), *line[2:]) for line in lines)
-    write_text(folder / FILE, text.getvalue())
+    write_records(folder / FILE, Line._fields, lines)
 
 
 def read(folder: Path) -> list[Line]:

@@ -161,6 +161,21 @@ def test_changed_predictions_give_no_interval(runs: Path, tmp_path: Path) -> Non
     assert path.name in reason
 
 
+@pytest.mark.slow  # it draws figures
+@pytest.mark.parametrize("name", ["file", "labels"])
+def test_no_file_outside_of_the_predictions_is_copied(runs: Path, tmp_path: Path, name: str) -> None:
+    folder = folder_of(tmp_path / "jpeg", [JPEG])
+    (tmp_path / "secret.json").write_text("[]")
+    path = folder / "predictions" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["files"][-1][name] = "../../secret.json"
+    path.write_text(json.dumps(manifest))
+    (tmp_path / "deep").mkdir()
+    with pytest.raises(ResultsError, match="secret"):
+        write(merged(runs / "blocks", folder), tmp_path / "deep" / "out")
+    assert not [*(tmp_path / "deep").rglob("*secret*")]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "head"), [("instance_segmentation", FindSquares(masks=True)), ("reconstruction", HEADS.build("psnr"))]
