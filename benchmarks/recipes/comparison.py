@@ -37,7 +37,8 @@ class PublishedRow:
     the published rate. bits: what it counts. published_rate: NaN for uncompressed pictures. codec, here_point, head: of
     the run; ``here_point`` is empty where the curve was read between its points. difference: ours less the published
     one; low, high: the ends of its 95 % interval, NaN where our score has none. images: of the run. status: "ok", or
-    "n/a" with the reason; where it is "ok", ``reason`` says what differs from the source.
+    "n/a" with the reason; where it is "ok", ``reason`` says what differs from the source. differs: the same, one text a
+    difference; no column of its own.
     """
 
     reference: str
@@ -58,6 +59,7 @@ class PublishedRow:
     images: int = 0
     status: str = "ok"
     reason: str = ""
+    differs: tuple[str, ...] = ()
 
 
 class _Figure(NamedTuple):
@@ -89,10 +91,9 @@ class _Comparison:
         self.scores = scores[(scores["part"] == "") & (scores["ladder"] == "") & (scores["status"] == "ok")]
         self.images = int(scores["images"].max()) if len(scores) else 0
         self.own_head = str(HEADS.spec(HEADS.build(published.head))) if published.head else ""
-        self.note = published.note
-        if recipe.images and self.images != recipe.images:
-            count = f"{self.images:,} images here, {recipe.images:,} in the source"
-            self.note = f"{count}; {self.note}" if self.note else count
+        other = recipe.images and self.images != recipe.images
+        count = f"{self.images:,} images here, {recipe.images:,} in the source" if other else ""
+        self.differs = tuple(filter(None, [count, published.note]))
 
     def rows(self) -> Iterator[PublishedRow]:
         """The rows of the uncompressed pictures, then those of each published point."""
@@ -150,14 +151,16 @@ class _Comparison:
         if figure.reason:
             return replace(row, status="n/a", reason=figure.reason)
         other = row.head and self.own_head not in ("", row.head)
-        reasons = [f"the source's head is {self.reference.head}" if other else "", self.note]
+        of_head = (f"the source's head is {self.reference.head}",) if other else ()
+        differs = (*of_head, *self.differs)
         return replace(
             row,
             here=figure.value,
             difference=figure.value - row.published,
             low=figure.low - row.published,
             high=figure.high - row.published,
-            reason="; ".join(filter(None, reasons)),
+            reason="; ".join(differs),
+            differs=differs,
         )
 
     def _label(self, codec: str) -> str:

@@ -21,7 +21,7 @@ from benchmarks.text import one_line
 
 def write(rows: Sequence[PublishedRow], folder: Path) -> None:
     """Write ``published.csv`` into a run's folder, whole or not at all."""
-    columns = [column.name for column in dataclasses.fields(PublishedRow)]
+    columns = [column.name for column in dataclasses.fields(PublishedRow) if column.name != "differs"]
     write_csv(folder / PUBLISHED, pd.DataFrame([vars(row) for row in rows], columns=columns))
 
 
@@ -43,8 +43,8 @@ def _notes(rows: Sequence[PublishedRow]) -> Iterator[str]:
     """What the rates of one reference count, what differs from it, and why figures have no number here."""
     first = rows[0]
     yield f"{first.reference}: rates over {first.rate}, bits: {first.bits}"
-    parts = [part for row in rows if row.status == "ok" for part in row.reason.split("; ") if part]
-    yield from (f"{first.reference}: {one_line(part)}" for part in dict.fromkeys(parts))
+    differs = dict.fromkeys(part for row in rows for part in row.differs)
+    yield from (f"{first.reference}: {one_line(part)}" for part in differs)
     if without := [row for row in rows if row.status != "ok"]:
         reason = without_paths(one_line(without[0].reason))
         count = f"{len(without)} of {len(rows)} figures have no number here"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from hsc_testkit import Blocks, Squares
 from run_folders import edit, failures, judged, write_run
 
 from benchmarks.api import CODECS, RATES
+from benchmarks.harness.added_rates import added_rates
 from benchmarks.harness.operating_points import curves
 from benchmarks.runs.run_folder import load
 from benchmarks.runs.run_json import read
@@ -49,6 +52,22 @@ def test_every_definition_has_facts_and_a_column_of_its_own() -> None:
     metrics = [RATES.get(name).metric for name in RATES.names()]
     assert len(set(metrics)) == len(metrics)
     assert {STREAM_FACTS[metric].unit for metric in metrics} == {"bit/pixel"}
+
+
+@dataclass(frozen=True)
+class OfNobody:
+    """A definition of a stranger, whose rate has no facts."""
+
+    metric: ClassVar[str] = "bpp_of_nobody"
+
+    def pixels(self, height: int, width: int) -> int:
+        return height * width
+
+
+def test_a_rate_of_which_nothing_is_known_is_refused_before_anything_is_coded() -> None:
+    with pytest.raises(UsageError, match="bpp_of_nobody"):
+        added_rates([OfNobody()])
+    assert [rate.metric for rate in added_rates([ENLARGED, "original_pixels"])] == ["bpp_enlarged"]
 
 
 @pytest.fixture(scope="module")
