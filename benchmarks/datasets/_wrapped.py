@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from benchmarks.api import DATASETS, Dataset
-from benchmarks.programs.data_only import why_not_spec
 from hsc.registry import parse_spec
 from hsc.weights.fetching import Fetches, unfetched
 
@@ -15,15 +13,11 @@ from hsc.weights.fetching import Fetches, unfetched
 class WrappedDataset:
     """Base class of data sets that are made from another one. of: its spec, a field of the subclass.
 
-    A subclass defines what differs from that data set: images, labels, provenance.
+    A subclass defines what differs from that data set: images, labels, provenance. It also states ``data_only`` itself,
+    since what a base class says of that does not count.
     """
 
     of: str
-
-    @classmethod
-    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """The answer of the data set itself."""
-        return why_not_spec(DATASETS, settings["of"])
 
     @property
     def wrapped(self) -> Dataset:

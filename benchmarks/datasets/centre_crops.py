@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import DATASETS, HasClassLabels, HasRegions, Sample
 from benchmarks.datasets._wrapped import WrappedDataset
+from benchmarks.programs.data_only import why_not_spec
 from downstream.api import Classification, LabelSpace, Prediction
 from downstream.ops.centre_crop import centre_crop
 from downstream.ops.shortest_side import LONGEST_SIDE
@@ -35,6 +37,11 @@ class CentreCrops(WrappedDataset):
 
     of: str = "imagenet"
     side: int = 256
+
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """The answer of the data set itself."""
+        return why_not_spec(DATASETS, settings["of"])
 
     def __post_init__(self) -> None:
         if not 1 <= self.side <= LONGEST_SIDE:

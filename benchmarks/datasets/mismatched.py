@@ -1,9 +1,9 @@
 """A control experiment: a data set in which each image has the labels of another image.
 
 A head's predictions on one image are scored against the labels of the next image of the same size, or against class
-labels in an order that is drawn at random. Heads that use their
-input fall to chance, and the remaining score is the value of knowing only the data set. Images, and so streams and
-predictions, are those of the data set itself: after a run on that, nothing is coded or predicted again.
+labels in an order that is drawn at random. Heads that use their input fall to chance, and the remaining score is the
+value of knowing only the data set. Images, and so streams and predictions, are those of the data set itself: after a
+run on that, nothing is coded or predicted again.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from benchmarks.api import (
     Sample,
 )
 from benchmarks.datasets._wrapped import WrappedDataset, built
+from benchmarks.programs.data_only import why_not_spec
 from downstream.api import LabelSpace, Prediction, SegmentationMap
 from hsc.errors import DataError
 
@@ -42,6 +43,11 @@ class Mismatched(WrappedDataset):
     of: str = "roadscenes"
 
     at_chance: ClassVar[bool] = True
+
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """The answer of the data set itself."""
+        return why_not_spec(DATASETS, settings["of"])
 
     def load(self, index: int) -> Sample:
         return self.wrapped.load(index)

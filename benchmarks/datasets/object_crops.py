@@ -20,6 +20,7 @@ import numpy.typing as npt
 from benchmarks.api import DATASETS, HasBoxes, HasRemarks, Region, Sample
 from benchmarks.datasets._wrapped import WrappedDataset, built
 from benchmarks.formats.coco_table import CocoTable
+from benchmarks.programs.data_only import why_not_spec
 from downstream.api import Classification, Detections, LabelSpace, Prediction
 from hsc.errors import DataError
 
@@ -57,6 +58,11 @@ class ObjectCrops(WrappedDataset):
     coded: Literal["scene", "crop"] = "scene"
     margin: float = 0.15
     min_side: int = 8
+
+    @classmethod
+    def data_only(cls, settings: Mapping[str, Any]) -> str | None:
+        """The answer of the data set itself."""
+        return why_not_spec(DATASETS, settings["of"])
 
     def __post_init__(self) -> None:
         if self.coded not in ("scene", "crop"):

@@ -131,7 +131,7 @@ def test_what_would_do_more_than_read_is_not_built(kind: str, name: str, setting
         ),
         *(
             ("dataset", name, {})
-            for name in ("roadscenes", "coco", "voc", "camvid", "cityscapes", "ade20k", "mismatched")
+            for name in ("roadscenes", "coco", "voc", "camvid", "cityscapes", "ade20k", "mismatched", "object_crops")
         ),
         ("dataset", "images", {"path": "/somewhere"}),
     ],
