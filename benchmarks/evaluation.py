@@ -221,8 +221,8 @@ def _label(head: Any) -> str:
 
 
 def _default_anchors(names: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:
-    present = {parse_spec(label).name for label in labels}
-    return tuple(anchors_of.find(name, labels) for name in names if name in present)
+    known = {str(CODECS.parse(label)) for label in labels} | {parse_spec(label).name for label in labels}
+    return tuple(anchors_of.find(name, labels) for name in names if str(CODECS.parse(name)) in known)
 
 
 def run(

@@ -33,8 +33,24 @@ class Detection:
         "small_adapted(arch=hourglass)",
         "latent_detector",
     )
-    codecs: ClassVar[tuple[str, ...]] = ("jpeg", "webp", "avif", "jpegxl", "jpeg2000", "bpg", "vvc", "hsc")
-    anchors: ClassVar[tuple[str, ...]] = ("vvc", "jpeg")
+    codecs: ClassVar[tuple[str, ...]] = (
+        "jpeg",
+        "webp",
+        "avif",
+        "jpegxl",
+        "jpeg2000",
+        "bpg",
+        "vvc",
+        "compressai(trained=roadscenes, name='hyperprior, MSE')",
+        "compressai(trained=roadscenes, loss=machine, name='hyperprior, machine')",
+        "hsc",
+    )
+    anchors: ClassVar[tuple[str, ...]] = (
+        "vvc",
+        "compressai(trained=roadscenes)",
+        "compressai(trained=roadscenes, loss=machine)",
+        "jpeg",
+    )
 
     def draw_sheet(self, scenes: Sequence[Scene], dataset: Dataset, head: Any, path: Path, least_score: float) -> None:
         """Draw the images with the boxes that the head detects."""

@@ -33,8 +33,24 @@ class Segmentation:
         "segmenter_adapted(arch=context)",
         "latent_segmenter",
     )
-    codecs: ClassVar[tuple[str, ...]] = ("jpeg", "webp", "avif", "jpegxl", "jpeg2000", "bpg", "vvc", "hsc")
-    anchors: ClassVar[tuple[str, ...]] = ("vvc", "jpeg")
+    codecs: ClassVar[tuple[str, ...]] = (
+        "jpeg",
+        "webp",
+        "avif",
+        "jpegxl",
+        "jpeg2000",
+        "bpg",
+        "vvc",
+        "compressai(trained=roadscenes, name='hyperprior, MSE')",
+        "compressai(trained=roadscenes, loss=machine, name='hyperprior, machine')",
+        "hsc",
+    )
+    anchors: ClassVar[tuple[str, ...]] = (
+        "vvc",
+        "compressai(trained=roadscenes)",
+        "compressai(trained=roadscenes, loss=machine)",
+        "jpeg",
+    )
 
     def figures(
         self, scores: Sequence[ScoreRow], counts: Sequence[Counts], folder: Path, names: Mapping[str, str]
