@@ -87,6 +87,14 @@ def add_executor(parser: argparse._ActionsContainer) -> None:
         type=float,
         help="with Ray, GPUs that it sets aside for each process, such as 0.25 (default: 1 with --device cuda, else 0)",
     )
+    parser.add_argument(
+        "--gpus-per-reader",
+        metavar="N",
+        type=float,
+        help="with Ray, two kinds of jobs side by side: processes without a GPU code, on the CPU, and processes that "
+        "have N GPUs each, such as 0.25, decode the streams for the heads; codecs whose identity names the device, as "
+        "hsc and compressai, code where the heads read (default: one job codes and reads)",
+    )
 
 
 @contextlib.contextmanager
@@ -104,7 +112,7 @@ def executor(options: argparse.Namespace, *, alone: bool = False) -> Iterator[Ex
     if workers < 0:
         raise UsageError(f"workers came as {workers}, expected 1 or more, or 0 for one per core")
     if kind != "ray":
-        for name in ("ray_address", "gpus_per_worker"):
+        for name in ("ray_address", "gpus_per_worker", "gpus_per_reader"):
             if getattr(options, name) is not None:
                 raise UsageError(f"--{name.replace('_', '-')} came without --executor ray; add that, or leave it out")
     cores = len(os.sched_getaffinity(0))
@@ -114,9 +122,13 @@ def executor(options: argparse.Namespace, *, alone: bool = False) -> Iterator[Ex
     if kind == "ray":
         from benchmarks.harness.ray_executor import RayExecutor
 
-        gpus = options.gpus_per_worker
-        gpus = float(options.device != "cpu") if gpus is None else gpus
-        pool: Any = RayExecutor(workers, timeout_s, address=options.ray_address, retries=options.retries, gpus=gpus)
+        gpus, to_read = options.gpus_per_worker, options.gpus_per_reader
+        if gpus is not None and to_read is not None:
+            raise UsageError("--gpus-per-worker came with --gpus-per-reader; leave one of them out")
+        gpus = float(options.device != "cpu" and to_read is None) if gpus is None else gpus
+        pool: Any = RayExecutor(
+            workers, timeout_s, address=options.ray_address, retries=options.retries, gpus=gpus, gpus_to_read=to_read
+        )
     else:
         pool = Processes(workers or cores, timeout_s)
     try:

@@ -99,7 +99,7 @@ def time_rows(plan: Plan, cell: Cell, store: Store, kind: str, keys: Sequence[st
     """
     if plan.conditions is None:
         return []
-    kinds = times_by_kind(plan, store, kind, keys)
+    kinds = times_by_kind(plan, cell, store, kind, keys)
     known = set().union(*(times.seconds for times in kinds))
     missing = [key for key in keys if key not in known]
     reasons = [plan.failures[key] for key in missing if key in plan.failures]

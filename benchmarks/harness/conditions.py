@@ -28,6 +28,7 @@ class Machine:
     cores: int
     accelerator: str
     processes: int
+    device: str
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,20 @@ class ManyMachines(Protocol):
     many_machines: bool
 
 
+@runtime_checkable
+class ReadsApart(Protocol):
+    """Capability of an executor: it says whether heads read in other processes than those that code. Its jobs then say
+    by an attribute ``on_device`` that they need the run's device; one without it does.
+    """
+
+    reads_apart: bool
+
+
+def reads_apart(executor: object) -> bool:
+    """Whether heads read in other processes than those that code."""
+    return isinstance(executor, ReadsApart) and executor.reads_apart
+
+
 def conditions_of(repeats: int, executor: object) -> Conditions:
     """The conditions of a run on the current device, by an executor of processes of one thread each."""
     device = current_device()
@@ -115,7 +130,8 @@ def machine() -> Machine:
     """The machine that this process runs on, with the accelerator of the current device."""
     host = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
     processes = int(os.environ.get(PROCESSES, "0"))
-    return Machine(host, processor(), len(os.sched_getaffinity(0)), _accelerator(current_device()), processes)
+    device = current_device()
+    return Machine(host, processor(), len(os.sched_getaffinity(0)), _accelerator(device), processes, device)
 
 
 def processor() -> str:

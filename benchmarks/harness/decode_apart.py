@@ -17,7 +17,8 @@ class DecodeApart:
     """A job: one stream to decode.
 
     cell: number of the operating point in the plan. index: of the image in the data set. image_hw: height and width in
-    pixels. decoded_sha256: of the pixels that the stream gave where it was coded.
+    pixels. decoded_sha256: of the pixels that the stream gave where it was coded. on_device: whether that was on the
+    run's device.
     """
 
     cell: int
@@ -26,6 +27,7 @@ class DecodeApart:
     data: bytes
     image_hw: tuple[int, int]
     decoded_sha256: str
+    on_device: bool
 
 
 def decode_apart(job: DecodeApart) -> str:

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from benchmarks.api import StreamRecord
 from benchmarks.harness.batches import images_a_job
 from benchmarks.harness.cache import Store, latents_kind
-from benchmarks.harness.conditions import Conditions, conditions_of
+from benchmarks.harness.conditions import Conditions, conditions_of, reads_apart
 from benchmarks.harness.config import Config
 from benchmarks.harness.decode_apart import DecodeApart, decode_apart
 from benchmarks.harness.executors import Executor
 from benchmarks.harness.indexed_image import IndexedImage
-from benchmarks.harness.jobs import Answer, Item, Job, images_of
+from benchmarks.harness.jobs import Answer, Item, Job, Stage, images_of
 from benchmarks.harness.measure import measure
 from benchmarks.harness.operating_points import Curve
 from benchmarks.harness.origins import mark_used, origin_of
@@ -39,18 +39,18 @@ def run_plan(plan: Plan, store: Store, executor: Executor, progress: Progress, *
     times: whether results that are known but have no time of the plan's conditions are timed again.
     """
     books = _Books(plan, store)
-    samples: dict[int, list[Answer]] = {}
+    samples: dict[int, dict[int, list[Answer]]] = {}
     progress.begin("coding and reading", plan.todo)
-    for job, answers, died in executor.run(measure, _jobs(plan, store, times=times), parts=Job.parts):
+    jobs = _jobs(plan, store, times=times)
+    for job, answers, died in executor.run(measure, jobs, parts=Job.parts, then=Job.reading):
         cell = plan.cells[job.cell]
         if answers is None:
             for item in job.items:
                 books.fail(cell, item, f"{died}")
         else:
-            held_back = samples.setdefault(job.cell, [])
-            held_back += [a for a in answers if a.decoded_sha256][: SAMPLES - len(held_back)]
-            books.keep(cell, [a for a in answers if a not in held_back])
-        progress.advance(f"{cell.curve} {cell.point}", len(job.items))
+            books.keep(cell, _without_samples(answers, samples.setdefault(job.cell, {})))
+        to_read = sum(len(reading.items) for reading in job.reading(answers or []))
+        progress.advance(f"{cell.curve} {cell.point}", len(job.items) - to_read)
     _decode_samples(books, executor, samples)
     for cell in plan.cells:
         if cell.differing:
@@ -59,6 +59,17 @@ def run_plan(plan: Plan, store: Store, executor: Executor, progress: Progress, *
                 cell.title,
                 cell.differing,
             )
+
+
+def _without_samples(answers: Sequence[Answer], samples: dict[int, list[Answer]]) -> list[Answer]:
+    """The answers that are kept at once; the others, the first images of a cell, are added to its samples by index."""
+    for answer in answers:
+        if answer.decoded_sha256 and len(samples) < SAMPLES:
+            samples.setdefault(answer.item.image.index, [])
+    for answer in answers:
+        if answer.item.image.index in samples:
+            samples[answer.item.image.index].append(answer)
+    return [answer for answer in answers if answer.item.image.index not in samples]
 
 
 def _jobs(plan: Plan, store: Store, *, times: bool) -> Iterator[Job]:
@@ -71,25 +82,34 @@ def _jobs(plan: Plan, store: Store, *, times: bool) -> Iterator[Job]:
             data = store.data(todo.stream for todo in part if not todo.item.code)
             items = tuple(replace(todo.item, data=data.get(todo.stream)) for todo in part)
             images = images_of(config.dataset, [item.image.index for item in items])
-            yield Job(number, images, cell.codec, config.readers, items, config.repeats, cell.latents)
+            known = all(item.data is not None and not item.code and not item.timed for item in items)
+            stage: Stage = "" if not cell.coded_apart else "read" if known else "code"
+            yield Job(number, images, cell.codec, config.readers, items, config.repeats, cell.latents, stage)
 
 
-def _decode_samples(books: _Books, executor: Executor, samples: Mapping[int, list[Answer]]) -> None:
+def _decode_samples(books: _Books, executor: Executor, samples: Mapping[int, Mapping[int, list[Answer]]]) -> None:
     """Decode a few streams of each cell in a process that coded nothing, and keep those that give the same pixels."""
     cells = books.plan.cells
-    by_place = {(cell, answer.item.image.index): answer for cell, answers in samples.items() for answer in answers}
     jobs = (
         DecodeApart(
-            cell, index, cells[cell].codec, answer.data, answer.item.image.pixels.image_hw, answer.decoded_sha256
+            cell,
+            index,
+            cells[cell].codec,
+            coded.data,
+            coded.item.image.pixels.image_hw,
+            coded.decoded_sha256,
+            not cells[cell].coded_apart,
         )
-        for (cell, index), answer in by_place.items()
+        for cell, by_index in samples.items()
+        for index, (coded, *_) in by_index.items()
     )
     for job, reason, died in executor.run(decode_apart, jobs, apart=True):
-        answer = by_place[job.cell, job.index]
+        answers = samples[job.cell][job.index]
         if died or reason:
-            books.fail(cells[job.cell], answer.item, f"{died or reason}")
+            books.fail(cells[job.cell], answers[0].item, f"{died or reason}")
         else:
-            books.keep(cells[job.cell], [answer])
+            for answer in answers:
+                books.keep(cells[job.cell], [answer])
 
 
 @dataclass(frozen=True)
@@ -107,8 +127,11 @@ class Coder:
 
         The answer is the plan of the points, a cell each, in order.
         """
+        apart = reads_apart(self.executor)
         cells = [
-            cell_of(self.config, self.images, curve.label, point, ()) for curve in curves for point in curve.points
+            cell_of(self.config, self.images, curve.label, point, (), reads_apart=apart)
+            for curve in curves
+            for point in curve.points
         ]
         plan = Plan(self.config, self.images, cells, conditions=conditions_of(self.config.repeats, self.executor))
         for cell in plan.cells:

@@ -63,8 +63,9 @@ class Executor(Protocol):
 
     workers: how many processes are at work at once, which times depend on. parts: splits a job whose process died into
     jobs that are tried one by one and yielded in its place; it is given the ``doing`` that the process reported last
-    (``benchmarks.harness.worker.step``), and gives an empty list where the job cannot be split. apart: run in processes
-    where only jobs apart have run.
+    (``benchmarks.harness.worker.step``), and gives an empty list where the job cannot be split. then: the jobs that
+    follow from a job and its answer, and go before those that have not begun. apart: run in processes where only jobs
+    apart have run.
     """
 
     workers: int
@@ -75,6 +76,7 @@ class Executor(Protocol):
         jobs: Iterable[J],
         *,
         parts: Callable[[J, Any], Sequence[J]] | None = None,
+        then: Callable[[J, R], Sequence[J]] | None = None,
         apart: bool = False,
     ) -> Iterator[JobResult[J, R]]: ...
 
@@ -96,12 +98,14 @@ class Inline:
         jobs: Iterable[J],
         *,
         parts: Callable[[J, Any], Sequence[J]] | None = None,
+        then: Callable[[J, R], Sequence[J]] | None = None,
         apart: bool = False,
     ) -> Iterator[JobResult[J, R]]:
         for job in jobs:
             with one_thread():
                 answer = work(job)
             yield JobResult(job, answer, None)
+            yield from self.run(work, then(job, answer) if then else [], then=then)
 
     def share(self, value: T) -> contextlib.AbstractContextManager[Shared[T]]:
         """A handle that holds the value itself."""
@@ -152,10 +156,18 @@ class Processes:
         jobs: Iterable[J],
         *,
         parts: Callable[[J, Any], Sequence[J]] | None = None,
+        then: Callable[[J, R], Sequence[J]] | None = None,
         apart: bool = False,
     ) -> Iterator[JobResult[J, R]]:
         waiting = iter(jobs)
         again: collections.deque[_Task[J]] = collections.deque()
+
+        def settled(worker: WorkerProcess, outcome: _Outcome) -> Iterator[JobResult[J, R]]:
+            for result in _settled(worker, outcome, idle, again, parts):
+                if then and result.answer is not None:
+                    again.extend(_Task(job) for job in then(result.job, result.answer))
+                yield result
+
         idle, most = (self._apart, max(1, self.workers // 2)) if apart else (self._idle, self.workers)
         busy: dict[Connection, WorkerProcess] = {}
         try:
@@ -172,12 +184,12 @@ class Processes:
                     outcome = self._heard(worker)
                     if outcome is not None:
                         del busy[worker.pipe]
-                        yield from _settled(worker, outcome, idle, again, parts)
+                        yield from settled(worker, outcome)
                 for worker in [w for w in busy.values() if time.monotonic() > w.deadline]:
                     del busy[worker.pipe]
                     end([worker])
                     overdue = _Outcome("died", WorkerDied(f"{worker.late}, and its process was ended"))
-                    yield from _settled(worker, overdue, idle, again, parts)
+                    yield from settled(worker, overdue)
         finally:
             end(list(busy.values()))
 

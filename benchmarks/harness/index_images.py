@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -28,6 +29,7 @@ from hsc.errors import DataError, HscError
 class Indexing:
     """A job: images of a data set to be loaded for the first time. image_ids: of each, by its index."""
 
+    on_device: ClassVar[bool] = False
     dataset: LoadsImages
     image_ids: dict[int, str]
 

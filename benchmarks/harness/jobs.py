@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from benchmarks.api import Dataset, HandsOutImages, LoadsImages, StreamRecord
 from benchmarks.harness.conditions import Machine
@@ -15,6 +16,7 @@ from benchmarks.harness.indexed_image import IndexedImage
 from benchmarks.harness.readers import Reader, ReaderName
 from hsc.api import Codec
 
+Stage = Literal["", "code", "read"]
 IMAGES_A_JOB = 8
 """Enough to batch a head, few enough to share the end of a run between workers."""
 
@@ -49,7 +51,8 @@ class Job:
 
     cell: number of the operating point in the plan. dataset: loads the images. readers: the heads of this run by their
     routes. repeats: how often a time is taken. latents: the names of the latents that the readers of this point read
-    together.
+    together. stage: "code" leaves the readers, and the latents, to the job that follows (``reading``), which has the
+    stage "read"; "" does all of it.
     """
 
     cell: int
@@ -59,6 +62,28 @@ class Job:
     items: tuple[Item, ...]
     repeats: int = 1
     latents: tuple[str, ...] = ()
+    stage: Stage = ""
+
+    @property
+    def on_device(self) -> bool:
+        """Whether it computes on the run's device."""
+        return self.stage != "code"
+
+    @property
+    def at_work(self) -> tuple[Reader, ...]:
+        """The readers that read in this job: none where it leaves them to the next."""
+        return self.readers if self.stage != "code" else ()
+
+    def reading(self, answers: Sequence[Answer]) -> list[Job]:
+        """The job that reads the streams that this one has coded, or none. answers: of this job."""
+        if self.stage != "code":
+            return []
+        items = tuple(
+            replace(answer.item, data=answer.kept, code=False, timed=False)
+            for answer in answers
+            if (answer.item.readers or answer.item.latents_timed) and not answer.failed
+        )
+        return [replace(self, items=items, stage="read")] if items else []
 
     def parts(self, doing: ReaderName | None) -> list[Job]:
         """The same work in smaller jobs: one image each; of one image, what one reader does apart from all else.
@@ -110,6 +135,11 @@ class Answer:
     def kept(self) -> bytes:
         """The bytes that are scored: those known before, else those coded now."""
         return self.data if self.item.code or self.item.data is None else self.item.data
+
+    @property
+    def failed(self) -> bool:
+        """Whether the image could not be coded or decoded."""
+        return self.stream is not None and self.stream.status != "ok"
 
     def fail(self, readers: Iterable[ReaderName], reason: str) -> None:
         """Record that these readers have nothing to read."""

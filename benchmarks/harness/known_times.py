@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from benchmarks.harness.cache import Store
 from benchmarks.harness.conditions import Conditions
-from benchmarks.harness.plan import Plan
+from benchmarks.harness.plan import Cell, Plan
 
 
 @dataclass
@@ -26,14 +26,17 @@ class KindTimes:
         return f"{str(self.kind).rsplit('; ', 1)[0]}; hosts {', '.join(hosts)}"
 
 
-def times_by_kind(plan: Plan, store: Store, kind: str, keys: Sequence[str]) -> list[KindTimes]:
-    """The known times of these keys, a kind of machine each, in the same order for all keys; empty where a plan has no
-    times. A run on one machine has one kind at most, its own.
+def times_by_kind(plan: Plan, cell: Cell, store: Store, kind: str, keys: Sequence[str]) -> list[KindTimes]:
+    """The known times of these keys of a cell, a kind of machine each, in the same order for all keys; empty where a
+    plan has no times. A run on one machine has one kind at most, its own.
 
     kind: as in ``Store.times``.
     """
     known: dict[Conditions, KindTimes] = {}
-    for conditions in store.conditions_alike(plan.conditions) if plan.conditions else ():
+    wanted = plan.conditions
+    if wanted and cell.coded_apart and kind in ("encode_s", "decode_s"):
+        wanted = replace(wanted, device="cpu")
+    for conditions in store.conditions_alike(wanted) if wanted else ():
         if seconds := store.times(kind, keys, conditions):
             of_kind = known.setdefault(conditions.kind, KindTimes(conditions.kind))
             of_kind.seconds = {**seconds, **of_kind.seconds}

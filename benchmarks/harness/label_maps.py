@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, ClassVar, overload
 
 from benchmarks.harness.executors import Executor
 from benchmarks.harness.guard import guarded
@@ -47,6 +47,7 @@ class LabelMaps(Sequence[Any]):
 class PackMaps:
     """A job: some label maps are read and packed. place: of the first in the list of all."""
 
+    on_device: ClassVar[bool] = False
     place: int
     maps: LabelMaps
 

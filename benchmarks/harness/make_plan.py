@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks.api import HasBoxes
 from benchmarks.harness.cache import Store
-from benchmarks.harness.conditions import conditions_of
+from benchmarks.harness.conditions import conditions_of, reads_apart
 from benchmarks.harness.config import Config
 from benchmarks.harness.dataset_answers import check_coco_images
 from benchmarks.harness.executors import Executor
@@ -36,7 +36,7 @@ def make_plan(config: Config, store: Store, executor: Executor, progress: Progre
     readers, skipped_heads = _usable_readers(config)
     images = index_images(config, store, executor, progress)
     _check_boxes(config, images)
-    cells, skipped = _cells(config, images, readers)
+    cells, skipped = _cells(config, images, readers, reads_apart(executor))
     if not cells:
         reasons = {**{f"head {label}": reason for label, reason in skipped_heads.items()}, **skipped}
         raise UsageError("no codec can run: " + "; ".join(f"{label}: {reason}" for label, reason in reasons.items()))
@@ -64,7 +64,7 @@ def _usable_readers(config: Config) -> tuple[list[IdentifiedReader], dict[str, s
 
 
 def _cells(
-    config: Config, images: Sequence[IndexedImage], readers: Sequence[IdentifiedReader]
+    config: Config, images: Sequence[IndexedImage], readers: Sequence[IdentifiedReader], apart: bool
 ) -> tuple[list[Cell], dict[str, str]]:
     """The operating points that can run here, and the reasons of curves by label at the point where they cannot."""
     cells: list[Cell] = []
@@ -74,7 +74,7 @@ def _cells(
             try:
                 if reason := why_unavailable(point.codec):
                     raise UnavailableError(reason)
-                cells.append(cell_of(config, images, curve.label, point, readers))
+                cells.append(cell_of(config, images, curve.label, point, readers, reads_apart=apart))
             except HscError as error:
                 skipped[curve.label] = f"{error}"
                 break

@@ -46,7 +46,7 @@ def measure(job: Job) -> list[Answer]:
         answers = [Answer(item, machine=here) for item in job.items]
         coded = Coded(job) if isinstance(job.codec, CodesBatches) else None
         inputs = [_inputs(job, answer, coded) for answer in answers]
-        for reader in job.readers:
+        for reader in job.at_work:
             pairs = [
                 (answer, by_route[reader.route])
                 for answer, by_route in zip(answers, inputs, strict=True)
@@ -70,7 +70,7 @@ def _inputs(job: Job, answer: Answer, coded: Coded | None) -> dict[Route, Any]:
     coded: the job's streams and images where they were coded in batches.
     """
     item, inputs = answer.item, dict[Route, Any]()
-    wanted = [reader for reader in job.readers if reader.name in item.readers]
+    wanted = [reader for reader in job.at_work if reader.name in item.readers]
     on_images, on_latents = ([r for r in wanted if r.route == route] for route in ("image", "latent"))
     try:
         step()
@@ -83,7 +83,7 @@ def _inputs(job: Job, answer: Answer, coded: Coded | None) -> dict[Route, Any]:
         return inputs
     if image is not None:
         inputs["image"] = image
-    if on_latents or item.latents_timed:
+    if on_latents or (item.latents_timed and job.stage != "code"):
         try:
             step()
             inputs["latent"] = guarded(_latents, job, answer, on_latents)

@@ -20,6 +20,7 @@ from benchmarks.harness.guard import guarded
 from benchmarks.harness.indexed_image import IndexedImage
 from benchmarks.harness.keys import (
     Keys,
+    identity,
     key_of,
     prediction_keys,
     read_keys,
@@ -35,6 +36,7 @@ from benchmarks.harness.truth import labels_of
 from downstream.api import Classification, LabelSpace, Prediction
 from downstream.compatibility import why_not
 from hsc.api import Codec
+from hsc.devices import use_device
 from hsc.errors import PluginError, ResultsError
 
 
@@ -44,8 +46,9 @@ class Cell:
 
     curve, point: labels. streams: keys, one an image. predictions: keys, one an image, of each reader that can read the
     codec. why_not: the reason of each reader that cannot. latents: the names of those that its readers read together.
-    todo: images that are not done. retimed: images among them that only times are missing of. differing: images that,
-    coded again for their times, gave other bytes than those kept.
+    coded_apart: whether it is coded on the CPU, by jobs in which no head reads. todo: images that are not done.
+    retimed: images among them that only times are missing of. differing: images that, coded again for their times, gave
+    other bytes than those kept.
     """
 
     curve: str
@@ -56,6 +59,7 @@ class Cell:
     predictions: dict[ReaderName, Keys]
     why_not: dict[ReaderName, str]
     latents: tuple[str, ...] = ()
+    coded_apart: bool = False
     todo: int = 0
     retimed: int = 0
     differing: int = 0
@@ -140,8 +144,13 @@ def cell_of(
     curve: str,
     point: OperatingPoint,
     readers: Sequence[IdentifiedReader],
+    *,
+    reads_apart: bool = False,
 ) -> Cell:
     """One operating point of a curve on these images, with those of the readers that can read it.
+
+    reads_apart: as executors say (``benchmarks.harness.conditions``). A codec whose identity names the device is coded
+    there nevertheless.
 
     Raises:
         HscError: the codec's identity cannot be read.
@@ -160,7 +169,15 @@ def cell_of(
             read = read_keys(streams, regions) if reader.head.output is Classification else streams
             predictions[reader.name] = prediction_keys(read, reader.route, known.identity)
     latents = latent_names(known.reader for known in readers if known.reader.name in predictions)
-    return Cell(curve, point.label, point.codec, key_of(list(streams))[:12], streams, predictions, reasons, latents)
+    apart = reads_apart and _identity_on_cpu(point.codec) == codec_identity
+    return Cell(
+        curve, point.label, point.codec, key_of(list(streams))[:12], streams, predictions, reasons, latents, apart
+    )
+
+
+def _identity_on_cpu(codec: Codec) -> dict[str, Any]:
+    with use_device("cpu"):
+        return guarded(identity, codec)
 
 
 def _why_not(codec: Codec, reader: Reader, labelled: Any) -> str | None:

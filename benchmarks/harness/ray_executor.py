@@ -3,6 +3,9 @@
     jobs --> RayExecutor --+--> machine (benchmarks.harness.ray_node) --> worker process
                            +--> machine, lost --> its jobs again, on other machines
 
+Where heads read apart, jobs on the run's device hold GPUs and no processor, and all others a processor and no GPU; they
+run side by side, and each machine may do both.
+
 A machine that is lost and a job that ends its process are two things. The first brings no answer, and the job is tried
 again, ``retries`` times. The second is told by the machine, as an executor of one machine tells it.
 
@@ -20,7 +23,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from benchmarks.harness.executors import RETRIES, TIMEOUT_S, JobResult, WorkerDied
@@ -54,11 +57,12 @@ class RayExecutor:
     workers: jobs on their way at once, 0 for all processors of the cluster, also those that join later. timeout_s: as
     in ``executors.Processes``. address: of the cluster; None for the one that Ray finds (``RAY_ADDRESS``, or the one
     started on this machine), else Ray starts one on this machine. retries: how often a job is tried again whose machine
-    was lost. gpus: that Ray sets aside for a job, which may be a part of one.
+    was lost. gpus: that Ray sets aside for a job, which may be a part of one. gpus_to_read: that it sets aside for jobs
+    on the run's device alone, where heads read apart from the coding; None where they do not.
 
     Raises:
         UnavailableError: Ray is not installed, or there is no cluster at the address.
-        UsageError: a number is out of range.
+        UsageError: a number is out of range, or GPUs came for both kinds of jobs.
     """
 
     many_machines = True
@@ -71,24 +75,36 @@ class RayExecutor:
         address: str | None = None,
         retries: int = RETRIES,
         gpus: float = 0.0,
+        gpus_to_read: float | None = None,
     ) -> None:
         if workers < 0 or retries < 0 or gpus < 0 or not timeout_s > 0:
             raise UsageError(
                 f"workers came as {workers}, retries as {retries}, GPUs a job as {gpus:g} and the time limit as "
                 f"{timeout_s:g} s; expected at least 0, 0 and 0, and a limit above 0"
             )
-        self.timeout_s, self.retries = timeout_s, retries
+        if gpus_to_read is not None and (gpus or gpus_to_read <= 0):
+            raise UsageError(
+                f"GPUs of jobs that read came as {gpus_to_read:g}, and those of every job as {gpus:g}; expected more "
+                f"than 0, and 0"
+            )
+        self.timeout_s, self.retries, self._gpus_to_read = timeout_s, retries, gpus_to_read
         self._most, self._shared = workers, dict[str, Any]()
         self._ray, self._own = _connected(address)
         self._setting = self._ray.put(Setting.here())
-        self._carry_out = self._ray.remote(_on_node).options(
-            num_cpus=1, num_gpus=gpus, max_retries=0, scheduling_strategy="SPREAD"
-        )
+        on_node, options = self._ray.remote(_on_node), {"max_retries": 0, "scheduling_strategy": "SPREAD"}
+        self._coder = self._reader = on_node.options(num_cpus=1, num_gpus=gpus, **options)
+        if gpus_to_read is not None:
+            self._reader = on_node.options(num_cpus=0, num_gpus=gpus_to_read, **options)
         self._machines, self._at_host, self._counted = dict[str, int](), collections.Counter[str](), -_LOOK_S
 
     @property
+    def reads_apart(self) -> bool:
+        """Whether heads read in other processes than those that code."""
+        return self._gpus_to_read is not None
+
+    @property
     def workers(self) -> int:
-        """How many jobs are at work at once: the processors of the cluster now, where no number was asked for."""
+        """How many jobs are at work at once: as many as the cluster has room for, where no number was asked for."""
         self._look()
         return self._most or max(1, self._at_host.total())
 
@@ -103,6 +119,7 @@ class RayExecutor:
         jobs: Iterable[J],
         *,
         parts: Callable[[J, Any], Sequence[J]] | None = None,
+        then: Callable[[J, R], Sequence[J]] | None = None,
         apart: bool = False,
     ) -> Iterator[JobResult[J, R]]:
         waiting = (_Task(job) for job in jobs)
@@ -119,7 +136,10 @@ class RayExecutor:
                     return
                 ready, _ = self._ray.wait(list(sent), num_returns=1, timeout=_LOOK_S)
                 for reference in ready:
-                    yield from self._settled(reference, sent.pop(reference), again, parts)
+                    for result in self._settled(reference, sent.pop(reference), again, parts):
+                        if then and result.answer is not None:
+                            again.extend(_Task(job) for job in then(result.job, result.answer))
+                        yield result
         finally:
             for reference in sent:
                 self._ray.cancel(reference)
@@ -142,9 +162,12 @@ class RayExecutor:
         import cloudpickle
 
         self._look()
-        order = Order(work, task.job, parts, apart, self.timeout_s, Surroundings.here(), self._machines)
+        node, surroundings = self._reader, Surroundings.here()
+        if self.reads_apart and not getattr(task.job, "on_device", True):
+            node, surroundings = self._coder, replace(surroundings, device="cpu")
+        order = Order(work, task.job, parts, apart, self.timeout_s, surroundings, self._machines)
         values = self._shared.values()
-        return self._carry_out.remote(cloudpickle.dumps(order), self._setting, list(self._shared), *values)
+        return node.remote(cloudpickle.dumps(order), self._setting, list(self._shared), *values)
 
     def _settled(
         self,
@@ -189,12 +212,14 @@ class RayExecutor:
             yield JobResult(task.job, None, died)
 
     def _look(self) -> None:
-        """Count the processors of each machine, every few seconds."""
+        """Count the jobs that each machine does at once, every few seconds."""
         if time.monotonic() - self._counted >= _LOOK_S:
             nodes = [node for node in self._ray.nodes() if node["Alive"]]
             at_host = collections.Counter[str]()  # several nodes of Ray may be on one machine
             for node in nodes:
                 at_host[node["NodeManagerHostname"]] += int(node["Resources"].get("CPU", 0))
+                if self._gpus_to_read is not None:
+                    at_host[node["NodeManagerHostname"]] += int(node["Resources"].get("GPU", 0) / self._gpus_to_read)
             self._at_host, self._counted = at_host, time.monotonic()
             self._machines = {node["NodeID"]: at_host[node["NodeManagerHostname"]] for node in nodes}
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,7 @@ class Wanted:
 class ScoringJob:
     """The work of one head at one operating point. cell: its number in the plan."""
 
+    on_device: ClassVar[bool] = False
     cell: int
     truth: Shared[Truth]
     predictions: PackedPredictions

@@ -62,7 +62,7 @@ class _Untimed:
         def without_time(kind: str, keys: Sequence[str]) -> set[str]:
             if plan.conditions is None:
                 return set()
-            return set(keys).difference(*(times.seconds for times in times_by_kind(plan, store, kind, keys)))
+            return set(keys).difference(*(times.seconds for times in times_by_kind(plan, cell, store, kind, keys)))
 
         batches = isinstance(cell.codec, CodesBatches)  # no image has a time of its own
         self.streams = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -58,6 +58,7 @@ class ReadOriginal:
 class ReadLabelMaps:
     """A job: the label maps of some images are read. classes: how many the data set has."""
 
+    on_device: ClassVar[bool] = False
     dataset: Any
     images: tuple[IndexedImage, ...]
     classes: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,7 +20,8 @@ class RayTaskError(RayError):
 class Ray:
     """What ``RayExecutor`` calls of Ray. work: what a machine does with (order, setting, names, *values).
 
-    lost: is told each job, and how often it came before, and says whether its machine is lost with it.
+    lost: is told each job, and how often it came before, and says whether its machine is lost with it. held: what each
+    job was given, as (job, CPUs, GPUs).
     """
 
     exceptions = SimpleNamespace(RayError=RayError, RayTaskError=RayTaskError)
@@ -28,6 +30,7 @@ class Ray:
         self.work, self.lost = work, lost
         self.cancelled: list[int] = []
         self.jobs: list[Any] = []
+        self.held: list[tuple[Any, int, float]] = []
         self.most = 0
         self._waiting: dict[int, tuple[Any, ...]] = {}
 
@@ -42,14 +45,15 @@ class Ray:
         return value
 
     def remote(self, function: Any) -> Any:
-        def send(*arguments: Any) -> int:
+        def send(options: Any, *arguments: Any) -> int:
             number = len(self.jobs)
             self.jobs.append(pickle.loads(arguments[0]).job)
+            self.held.append((self.jobs[-1], options["num_cpus"], options["num_gpus"]))
             self._waiting[number] = arguments
             self.most = max(self.most, len(self._waiting))
             return number
 
-        return SimpleNamespace(options=lambda **options: SimpleNamespace(remote=send))
+        return SimpleNamespace(options=lambda **options: SimpleNamespace(remote=partial(send, options)))
 
     def wait(self, references: list[int], **options: Any) -> tuple[list[int], list[int]]:
         return references[:1], references[1:]

@@ -8,7 +8,7 @@ import pickle
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,22 @@ from ray_stand_in import Ray, RayTaskError
 
 from benchmarks.cli.options import executor as executor_of
 from benchmarks.cli.verify import parser
-from benchmarks.evaluation import configure, run
+from benchmarks.evaluation import Outcome, configure, run
+from benchmarks.harness.cache import Store
 from benchmarks.harness.conditions import PROCESSES, Machine, conditions_of, machine
+from benchmarks.harness.config import Config
 from benchmarks.harness.executors import Executor, Inline, JobResult, Processes
+from benchmarks.harness.jobs import Job
+from benchmarks.harness.known_times import times_by_kind
+from benchmarks.harness.measure import measure
+from benchmarks.harness.operating_points import OperatingPoint
+from benchmarks.harness.plan import Plan, cell_of
 from benchmarks.harness.progress import Silent
 from benchmarks.harness.ray_executor import RayExecutor
 from benchmarks.harness.ray_node import Done, Misfit, Setting, carry_out
 from benchmarks.harness.shared_values import Copied, Shared
+from benchmarks.harness.trials import ReadLabelMaps, ReadOriginal
+from hsc.devices import current_device, use_device
 from hsc.errors import HscError, UnavailableError, UsageError
 
 NODE = "a"
@@ -100,6 +109,8 @@ def test_every_executor_does_all_jobs_in_the_callers_surroundings(kind: str, mon
             assert [end.answer for end in ends] == [[1, 2], None, [4], [5]]
             assert f"{ends[1].died}" == "the worker process died: it exited with status 7"
             assert [end.answer for end in executor.run(bad_at_three, [[8]], apart=True)] == [[8]]
+        counted = executor.run(abs, [2, 7], then=lambda job, answer: [-1] if answer == 2 else [])
+        assert sorted(end.job for end in counted) == [-1, 2, 7]
     finally:
         getattr(executor, "close", int)()
 
@@ -196,6 +207,10 @@ def test_without_ray_the_cure_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (["--ray-address", "here:6379"], "--ray-address came without --executor ray"),
         (["--gpus-per-worker", "1"], "--gpus-per-worker came without --executor ray"),
+        (["--gpus-per-reader", "1"], "--gpus-per-reader came without --executor ray"),
+        (["--executor", "processes", "--gpus-per-reader", "1"], "--gpus-per-reader came without --executor ray"),
+        (["--executor", "ray", "--gpus-per-reader", "1", "--gpus-per-worker", "1"], "leave one of them out"),
+        (["--executor", "ray", "--gpus-per-reader", "0"], "expected more than 0"),
         (["--workers", "-1"], "workers came as -1"),
         (["--executor", "ray", "--retries", "-1"], "retries as -1"),
     ],
@@ -245,7 +260,9 @@ def times(folder: Path, executor: Any, images: int = 12) -> tuple[set[tuple[str,
 
 
 def test_times_of_one_kind_of_machine_are_pooled_and_those_of_two_are_not(tmp_path: Path) -> None:
-    slow, twin, fast = (Machine(host, kind, 2, "", 2) for host, kind in [("a", "old"), ("b", "old"), ("c", "new")])
+    slow, twin, fast = (
+        Machine(host, kind, 2, "", 2, "cpu") for host, kind in [("a", "old"), ("b", "old"), ("c", "new")]
+    )
     ((status, reason),), outcome = times(tmp_path / "alike", Spread(slow, twin))
     assert (status, reason) == ("ok", "measured once; 2 processes of 1 thread; cpu; old, 2 cores; hosts a, b")
     assert outcome.plan.conditions.anywhere
@@ -272,6 +289,134 @@ def test_a_time_is_kept_under_the_machine_it_was_taken_on(monkeypatch: pytest.Mo
     assert taken.kind == many.on(replace(there, host="elsewhere")).kind != many.on(replace(there, cores=99)).kind
 
 
+# Heads that read apart from the coding
+
+
+def stages(jobs: Sequence[Any]) -> list[str]:
+    return [job.stage for job in jobs if isinstance(job, Job)]
+
+
+def numbers(outcome: Outcome) -> list[str]:
+    """The rows of a run without those of times."""
+    return [repr(row) for row in outcome.score_rows if not row.metric.endswith("_s")]
+
+
+def squares(*heads: Any, images: int = 20) -> Config:
+    codecs: Any = [Blocks(2), Blocks(4)]
+    return configure(
+        "detection",
+        Squares(images),
+        codecs,
+        list(heads or [FindSquares()]),
+        anchors=[],
+        resamples=20,
+        noise_floor=False,
+    )
+
+
+def in_two_passes(
+    config: Config, cache: Path, monkeypatch: pytest.MonkeyPatch, work: Any = None, **how: Any
+) -> tuple[Outcome, Ray]:
+    stand_in = Ray(work or answered, **how)
+    with ray_of(stand_in, monkeypatch, gpus_to_read=0.5) as executor:
+        return run(config, cache=cache, executor=executor), stand_in
+
+
+def test_jobs_that_code_hold_no_gpu_and_those_that_read_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome, stand_in = in_two_passes(squares(), tmp_path / "two", monkeypatch)
+    alone = run(squares(), cache=tmp_path / "one", executor=Inline())
+    assert not outcome.failed
+    assert numbers(outcome) == numbers(alone)
+    assert {row.status for row in outcome.score_rows if row.metric.endswith("_s")} == {"ok"}
+    assert stages(stand_in.jobs).count("code") == stages(stand_in.jobs).count("read") == 9  # originals and two codecs
+    assert stages(stand_in.jobs)[-1] == "read" != stages(stand_in.jobs)[-2]  # reading goes before more coding
+    for job, *held in stand_in.held:
+        reads = job.stage == "read" if isinstance(job, Job) else isinstance(job, ReadOriginal)
+        assert held == ([0, 0.5] if reads else [1, 0.0])
+    more, stand_in = in_two_passes(squares(FindSquares(), FindSquares(130)), tmp_path / "two", monkeypatch)
+    assert not more.failed
+    kept = [job for job in stand_in.jobs if isinstance(job, Job) and isinstance(job.codec, Blocks)]
+    assert stages(kept) == ["read"] * 6  # the cache has the streams
+    again, stand_in = in_two_passes(squares(), tmp_path / "two", monkeypatch)
+    assert stages(stand_in.jobs) == []
+    assert numbers(again) == numbers(alone)
+
+
+def test_a_lost_machine_costs_one_of_the_two_passes_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(job: Any, times: int) -> bool:
+        return isinstance(job, Job) and job.stage == "read" and not times
+
+    outcome, stand_in = in_two_passes(squares(), tmp_path / "two", monkeypatch, lost=lost)
+    assert numbers(outcome) == numbers(run(squares(), cache=tmp_path / "one", executor=Inline()))
+    assert (stages(stand_in.jobs).count("code"), stages(stand_in.jobs).count("read")) == (9, 18)
+
+
+@pytest.mark.parametrize("stage", ["code", "read"])
+def test_an_image_that_ends_its_process_in_one_pass_costs_itself_alone(
+    stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(order: bytes, *rest: Any) -> list[Done]:
+        job = pickle.loads(order).job
+        if getattr(job, "stage", "") != stage or len(job.items) == 1 or job.codec != Blocks(2):
+            return answered(order, *rest)
+        bad = [part for part in job.parts(None) if part.items[0].image.index == 3]
+        good = [part for part in job.parts(None) if part not in bad]
+        return [Done(part, None, "it died") for part in bad] + [Done(part, measure(part), None) for part in good]
+
+    outcome, stand_in = in_two_passes(squares(), tmp_path, monkeypatch, work)
+    bad = next(cell for cell in outcome.plan.cells if cell.codec == Blocks(2))
+    reader = outcome.plan.config.readers[0].name
+    keys = {bad.predictions[reader][3]} | ({bad.streams[3]} if stage == "code" else set())
+    assert outcome.plan.failures == dict.fromkeys(keys, "image squares-3: it died")
+    read = [job for job in stand_in.jobs if isinstance(job, Job) and job.stage == "read" and job.codec == Blocks(2)]
+    assert sum(item.image.index == 3 for job in read for item in job.items) == (0 if stage == "code" else 1)
+    with Store(tmp_path / "store.sqlite") as store:
+        assert len(store.known("predictions", bad.predictions[reader])) == 19
+        assert len(store.known("streams", bad.streams)) == (19 if stage == "code" else 20)
+
+
+@dataclass(frozen=True)
+class OnDevice(Blocks):
+    """Says that its streams are of the device that they are made on."""
+
+    def provenance(self) -> dict[str, str]:
+        return {**super().provenance(), "device": current_device()}
+
+
+def test_codecs_of_a_device_are_coded_there_and_times_of_others_are_those_of_the_cpu(tmp_path: Path) -> None:
+    config = squares(images=1)
+    images = run(config, cache=tmp_path, executor=Inline()).plan.images
+    with use_device("cuda"), Store(tmp_path / "store.sqlite") as store:
+        plain, own = (
+            cell_of(config, images, "", OperatingPoint("", codec), (), reads_apart=True)
+            for codec in (Blocks(3), OnDevice(3))
+        )
+        assert (plain.coded_apart, own.coded_apart) == (True, False)
+        plan = Plan(config, images, [plain, own], conditions=conditions_of(1, Spread()))
+        assert plan.conditions
+        here = Machine("a", "P", 2, "", 2, "cpu")
+        for cell in plan.cells:
+            times = {(cell.streams[0], kind): 1.0 for kind in ("encode_s", "latents")}
+            store.add({}, {}, times, plan.conditions.on(here))
+        assert [kinds.kind.device for kinds in times_by_kind(plan, plain, store, "encode_s", plain.streams)] == ["cpu"]
+        assert times_by_kind(plan, plain, store, "latents", plain.streams) == []
+        assert times_by_kind(plan, own, store, "encode_s", own.streams) == []
+
+
+def test_jobs_that_code_compute_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    devices: list[str] = []
+
+    def work(order: bytes, *rest: Any) -> list[Done]:
+        devices.append(pickle.loads(order).surroundings.device)
+        return answered(order, *rest)
+
+    for to_read, expected in [(1.0, ["cpu", "cuda"]), (None, ["cuda", "cuda"])]:
+        devices.clear()
+        with ray_of(Ray(work), monkeypatch, gpus_to_read=to_read) as executor, use_device("cuda"):
+            list(executor.run(str, [ReadLabelMaps(None, (), 2), "any other"]))
+        assert devices == expected
+
+
 # A real cluster
 
 
@@ -295,7 +440,10 @@ class Kills(Silent):
 @needs_ray
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*:FutureWarning", "ignore:.*:ResourceWarning", "ignore:.*:DeprecationWarning")
-def test_a_cluster_that_loses_a_node_gives_the_same_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("gpus_to_read", [None, 1.0])
+def test_a_cluster_that_loses_a_node_gives_the_same_tables(
+    gpus_to_read: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RAY_raylet_start_wait_time_s", "300")  # a busy machine starts nodes slowly
     import ray
     from ray.cluster_utils import Cluster
@@ -303,13 +451,13 @@ def test_a_cluster_that_loses_a_node_gives_the_same_tables(tmp_path: Path, monke
     codecs = [Blocks(size) for size in (2, 4, 6, 8)]
     config = configure("detection", Squares(40), codecs, [FindSquares()], anchors=[], resamples=50, noise_floor=False)  # type: ignore[arg-type]
     alone = run(config, cache=tmp_path / "alone", executor=Inline())
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "num_gpus": 1})
     try:
-        node = cluster.add_node(num_cpus=1)
+        node = cluster.add_node(num_cpus=1, num_gpus=1)
         cluster.wait_for_nodes()
-        executor = RayExecutor(address=cluster.address)
+        executor = RayExecutor(address=cluster.address, gpus_to_read=gpus_to_read)
         try:
-            assert executor.workers == 2
+            assert executor.workers == (4 if gpus_to_read else 2)
             progress = Kills(lambda: cluster.remove_node(node, allow_graceful=False))
             shared = run(config, cache=tmp_path / "shared", executor=executor, progress=progress)
         finally:
@@ -319,11 +467,8 @@ def test_a_cluster_that_loses_a_node_gives_the_same_tables(tmp_path: Path, monke
         cluster.shutdown()
     assert progress.killed
     assert not shared.failed
-    numbers = [
-        [repr(row) for row in outcome.score_rows if not row.metric.endswith("_s")] for outcome in (alone, shared)
-    ]
-    assert len(numbers[0]) > 20
-    assert numbers[0] == numbers[1]
+    assert len(numbers(alone)) > 20
+    assert numbers(alone) == numbers(shared)
     assert {row.status for row in shared.score_rows if row.metric.endswith("_s")} <= {"ok", "n/a"}
 
 
