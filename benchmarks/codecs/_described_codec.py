@@ -22,6 +22,7 @@ from benchmarks.formats.codec_file import PLACEHOLDER, Description
 from benchmarks.imaging.image_decoding import decode_image
 from benchmarks.programs.external_program import binary_sha256, run_program
 from benchmarks.programs.program_files import called_by, files_below, files_of, named_files, program_path
+from downstream.device import device_facts
 from hsc.api import Image
 from hsc.devices import current_device
 from hsc.errors import BitstreamError, CodecError, ImageError, ProcessError
@@ -76,7 +77,9 @@ class DescribedCodec:
         return None
 
     def provenance(self) -> Mapping[str, str]:
-        """Hashes of the TOML, of the programs, and of all files that they are known to read; the version if stated."""
+        """Hashes of the TOML, of the programs, and of all files that they are known to read; the version if stated; the
+        kind of device where the programs are told of it.
+        """
         about = self.description
         facts = {"code": self.code, "toml_sha256": hashlib.sha256(about.text.encode()).hexdigest()}
         for role, command in self.commands().items():
@@ -89,7 +92,8 @@ class DescribedCodec:
             if files:
                 facts[f"{source}_sha256"] = digest_of((self._shown(file), file) for file in files)
         version = _version(about)
-        return facts | ({"version": version} if version else {})
+        facts |= {"version": version} if version else {}
+        return facts | (device_facts() if "{device}" in about.text else {})
 
     @property
     def cwd(self) -> str:

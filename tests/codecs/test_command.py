@@ -15,6 +15,7 @@ import pytest
 from benchmarks.api import CODECS
 from benchmarks.codecs.command import load_codec_file
 from hsc.api import Image
+from hsc.devices import use_device
 from hsc.errors import BitstreamError, CodecError, ProcessError, SpecError
 
 # Quantises, keeps the size in its own header, and refuses what it did not write.
@@ -119,6 +120,16 @@ def test_identity_follows_the_program(tmp_path: Path) -> None:
     (tmp_path / "codec.py").write_text(PROGRAM + "\n# another build\n")
     assert codec.provenance() != before
     assert codec.provenance()["toml_sha256"] == before["toml_sha256"]
+
+
+def test_streams_of_programs_that_are_told_the_device_are_kept_apart_by_it(tmp_path: Path) -> None:
+    load_codec_file(toml("anywhere", tmp_path))
+    load_codec_file(toml("somewhere", tmp_path, extra="[settings]\nwhere = '{device}'\n"))
+    for name, devices in [("anywhere", [None, None]), ("somewhere", [None, "cuda"])]:
+        codec = CODECS.build(name)
+        for device, expected in zip(["cpu", "cuda:1"], devices, strict=True):
+            with use_device(device):
+                assert codec.provenance().get("device") == expected
 
 
 def test_a_missing_program_is_a_reason(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from hsc_testkit import Blocks, FindSquares, Squares
+from latent_testkit import Grid, GridSquares
 from ray_stand_in import Ray, RayTaskError
 
 from benchmarks.cli.options import executor as executor_of
@@ -373,6 +374,30 @@ def test_an_image_that_ends_its_process_in_one_pass_costs_itself_alone(
     with Store(tmp_path / "store.sqlite") as store:
         assert len(store.known("predictions", bad.predictions[reader])) == 19
         assert len(store.known("streams", bad.streams)) == (19 if stage == "code" else 20)
+
+
+class InBatches(Blocks):
+    """Codes the images of a job together."""
+
+    batch_images = 6
+
+    def encode_batch(self, images: Sequence[Any]) -> list[bytes]:
+        return [self.encode(image) for image in images]
+
+    def decode_batch(self, streams: Sequence[bytes]) -> list[Any]:
+        return [self.decode(data) for data in streams]
+
+
+def test_batches_and_latents_are_as_in_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    codecs: Any = [Grid(8), InBatches(4)]
+    config = configure("detection", Squares(8), codecs, [FindSquares(), GridSquares()], anchors=[], resamples=0)
+    outcome, stand_in = in_two_passes(config, tmp_path / "two", monkeypatch)
+    alone = run(config, cache=tmp_path / "one", executor=Inline())
+    assert not outcome.failed
+    assert numbers(outcome) == numbers(alone)
+    times = [[(row.codec, row.head, row.metric, row.status) for row in o.score_rows] for o in (outcome, alone)]
+    assert times[0] == times[1]
+    assert {"code", "read"} == set(stages(stand_in.jobs))
 
 
 @dataclass(frozen=True)
