@@ -63,7 +63,15 @@ def coco(folder: Path) -> str:
         "images": [{"id": 1, "file_name": "a.png", "width": 60, "height": 40}],
         "categories": [{"id": 1, "name": "car"}],
         "annotations": [
-            {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 30, 20], "area": 600, "iscrowd": 0}
+            {
+                "id": 1,
+                "image_id": 1,
+                "category_id": 1,
+                "bbox": [1, 2, 30, 20],
+                "area": 600,
+                "iscrowd": 0,
+                "segmentation": [[1, 2, 31, 2, 31, 22, 1, 22]],
+            }
         ],
     }
     (folder / "labels.json").write_text(json.dumps(labels))

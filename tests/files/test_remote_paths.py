@@ -67,7 +67,7 @@ def test_a_uri_without_a_usable_last_name_has_one_all_the_same(uri: str) -> None
     "line",
     [
         ["run", "--dataset", 'images(path="nowhere://bucket/x")', "--dry-run"],
-        ["run", "--dataset", 'centre_crops(of="folders(root=\'nowhere://bucket/x\')")', "--dry-run"],
+        ["run", "--dataset", "centre_crops(of=\"folders(root='nowhere://bucket/x')\")", "--dry-run"],
         ["run", "--out", "nowhere://bucket/run", "--limit", "1"],
         ["run", "--cache", "s3://bucket/cache", "--limit", "1"],
         ["run", "--head", 'onnx(path="s3://bucket/x.onnx")', "--dry-run"],
