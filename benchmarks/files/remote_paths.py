@@ -146,6 +146,4 @@ def opened(uri: str) -> tuple[Any, str]:
 def unreached(uri: str, error: Exception) -> str:
     """A sentence on an error of a protocol's package, of whatever type."""
     reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-    return (
-        f"cannot reach {uri} ({reason}); check its name, the network and the credentials, and run the same line again"
-    )
+    return f"cannot reach {uri} ({reason}); check its name, the network and the credentials"

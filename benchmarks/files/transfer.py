@@ -86,14 +86,19 @@ def put_files(
     def work(name: str, shown: _Shown) -> None:
         target = f"{root}/{name}"
         try:
-            filesystem.makedirs(target.rpartition("/")[0], exist_ok=True)
-            filesystem.put_file(str(folder / name), target)
+            try:
+                filesystem.put_file(str(folder / name), target)
+            except FileNotFoundError:
+                if not filesystem.exists(root[: root.find("/", 1)] if "/" in root[1:] else root):
+                    raise  # a bucket of another name is nothing to be made
+                filesystem.makedirs(target.rpartition("/")[0], exist_ok=True)
+                filesystem.put_file(str(folder / name), target)
             written = filesystem.info(target).get("size")
         except Exception as error:  # each protocol has errors of its own
             raise DownloadError(unreached(f"{uri}/{name}", error)) from error
         size_bytes = (folder / name).stat().st_size
         if written not in (None, size_bytes):
-            raise DownloadError(f"{uri}/{name} has {written:,} bytes, expected {size_bytes:,}; run the same line again")
+            raise DownloadError(f"{uri}/{name} has {written:,} bytes, expected {size_bytes:,}")
         shown.add(size_bytes)
 
     size_bytes = sum((folder / name).stat().st_size for name in names)

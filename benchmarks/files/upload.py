@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from benchmarks.files.remote_paths import opened, unreached
 from benchmarks.files.transfer import put_files
@@ -47,7 +48,7 @@ def upload(
     names = [path.relative_to(folder).as_posix() for path in paths]
     filesystem, root = opened(uri)
     try:
-        there = {path[len(root) :].removeprefix("/") for path in filesystem.find(root)}
+        there = {path[len(root) :].removeprefix("/") for path in _found(filesystem, root)}
         for name in sorted(there, key=lambda name: name != last):
             if name == last or (stale(name) and name not in names):
                 filesystem.rm_file(f"{root}/{name}")
@@ -56,3 +57,8 @@ def upload(
     put_files(filesystem, folder, [name for name in names if name != last], root, uri, progress)
     put_files(filesystem, folder, [name for name in names if name == last], root, uri, None)
     return len(names)
+
+
+def _found(filesystem: Any, root: str) -> Iterable[str]:
+    found: Iterable[str] = filesystem.find(root) if filesystem.exists(root) else ()
+    return found
