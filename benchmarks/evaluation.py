@@ -20,7 +20,7 @@ from benchmarks.api import (
     ScoreRow,
     ScoresOriginals,
 )
-from benchmarks.files.remote_paths import refuse_remote
+from benchmarks.files.remote_paths import check_remote, refuse_remote
 from benchmarks.harness.added_metrics import added_metrics
 from benchmarks.harness.added_rates import added_rates
 from benchmarks.harness.cache import Store
@@ -51,7 +51,7 @@ from hsc.devices import check_device, use_device
 from hsc.errors import DataError, UnavailableError, UsageError
 from hsc.networks.network_holder import HOLDER
 from hsc.registry import parse_spec
-from hsc.weights.fetching import fetch_all
+from hsc.weights.fetching import Fetches, fetch_all
 
 _LOG = logging.getLogger("benchmarks")
 
@@ -145,6 +145,8 @@ def configure(
     data = _one(DATASETS, job.dataset if dataset is None else dataset)
     codec_specs = taken_names(CODECS, job.codecs if codecs is None else codecs, _curve_labels)
     head_specs = taken_names(HEADS, job.heads if heads is None else heads, lambda spec: [_label(spec)])
+    for spec in codec_specs.specs:
+        refuse_remote(str(spec))
     found = curves(["original", *codec_specs.specs])
     read: list[tuple[str, Any]] = [(_label(h), _one(HEADS, h)) for h in head_specs.specs]
     for label, head in read:
@@ -212,8 +214,14 @@ def _require_list(name: str, value: Any) -> None:
 def _one(registry: Any, spec: Any) -> Any:
     if not isinstance(spec, str):
         return spec
-    refuse_remote(spec)
-    return registry.build(parse_spec(spec))
+    if registry is not DATASETS:
+        refuse_remote(spec)
+        return registry.build(parse_spec(spec))
+    check_remote(spec)
+    dataset = registry.build(parse_spec(spec))
+    if not isinstance(dataset, Fetches):  # a plug-in that only knows paths
+        refuse_remote(spec)
+    return dataset
 
 
 def _label(head: Any) -> str:
@@ -273,7 +281,8 @@ def run(
             config.dataset,
             *(reader.head for reader in config.readers),
             *(curve.points[0].codec for curve in config.curves),
-        ]
+        ],
+        progress,
     )
     own = None if executor else Processes(workers, timeout_s)
     executor = executor or own

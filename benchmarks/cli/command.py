@@ -18,6 +18,7 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from typing import NoReturn
 
+from benchmarks.cli.places import settle
 from benchmarks.harness.endings import Stopped, listened
 from benchmarks.text import one_line
 from hsc.errors import HscError
@@ -94,6 +95,7 @@ def run(
     options = parser.parse_args(argv)
     try:
         with listened():
+            settle(parser, options)
             return work(options)
     except HscError as error:
         return _refused(one_line(error, _MAX_ERROR))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.cli.command import DONE, FAILED, new_parser, run
+from benchmarks.cli.places import run_folder
 
 EXAMPLES = """
   hsc-bench compare results/reference/detection results/runs/detection
@@ -27,8 +28,8 @@ def parser() -> argparse.ArgumentParser:
         failed="some differ (the largest differences are named)",
         refused="a folder holds no run that can be read",
     )
-    parser.add_argument("first", type=Path, help="a folder that hsc-bench run wrote")
-    parser.add_argument("second", type=Path, help="another one")
+    parser.add_argument("first", type=run_folder, help="a folder that hsc-bench run wrote, or its URI")
+    parser.add_argument("second", type=run_folder, help="another one")
     return parser
 
 

@@ -6,10 +6,10 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from benchmarks.cli.command import DONE, new_parser, run
+from benchmarks.cli.places import FOLDERS
 from hsc.errors import UnavailableError
 
 EXAMPLES = """
@@ -74,6 +74,6 @@ def _mark(action: argparse.Action, file: Any, directory: Any) -> None:
     if kind and action.choices is None:
         registry = REGISTRIES[kind]
         action.choices = [word for name in registry.names() for word in (name, *registry.aliases(name))]
-    elif action.type is Path or action.metavar == "TOML":
+    elif action.type in FOLDERS or action.metavar == "TOML":
         is_folder = action.metavar == "DIR" or action.dest in ("folder", "first", "second")
         action.complete = directory if is_folder else file  # type: ignore[attr-defined]

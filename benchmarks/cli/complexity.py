@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.api import CODECS, DATASETS, TASKS
+from benchmarks.api import CODECS, TASKS
 from benchmarks.cli.command import DONE, new_parser, run
-from benchmarks.cli.options import add_device
+from benchmarks.cli.options import add_device, dataset_of
 from downstream.api import HEADS
 from hsc.devices import check_device, use_device
 from hsc.files.atomic_files import write_text
@@ -93,7 +93,7 @@ def _measure(options: argparse.Namespace) -> int:
     head_specs = taken_names(HEADS, wanted, lambda spec: [str(HEADS.parse(spec))])
     codecs = [CODECS.build(spec) for spec in codec_specs.specs]
     heads = [(str(HEADS.parse(spec)), HEADS.build(spec)) for spec in head_specs.specs]
-    dataset = DATASETS.build(options.dataset or task.dataset)
+    dataset = dataset_of(options.dataset or task.dataset)
     with use_device(options.device):
         costs = complexity.run(
             codecs, heads, dataset, batches=options.batch or [1, 8], threads=options.threads, repeats=options.repeats

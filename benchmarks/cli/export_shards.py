@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.api import DATASETS
 from benchmarks.cli.command import DONE, new_parser, run
+from benchmarks.cli.options import dataset_of
 from benchmarks.training_data.export import export
 
 EXAMPLES = """
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _export(options: argparse.Namespace) -> int:
     export(
-        DATASETS.build(options.dataset),
+        dataset_of(options.dataset),
         options.out,
         first=options.first,
         count=options.count,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.cli.command import DONE, new_parser, run
 from benchmarks.cli.options import add_executor, add_quiet, executor
+from benchmarks.cli.places import run_folder
 
 EXAMPLES = """
   hsc-bench run --codec vvc --keep-predictions --out results/runs/monday
@@ -31,7 +32,9 @@ def parser() -> argparse.ArgumentParser:
         EXAMPLES,
         refused="the runs cannot stand in one table (what differs is named), or the folder cannot be written",
     )
-    parser.add_argument("folders", type=Path, nargs="+", metavar="RUN", help="a folder that hsc-bench run wrote")
+    parser.add_argument(
+        "folders", type=run_folder, nargs="+", metavar="RUN", help="a folder that hsc-bench run wrote, or its URI"
+    )
     parser.add_argument(
         "--out",
         metavar="DIR",

@@ -7,10 +7,14 @@ import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from benchmarks.files.remote_paths import check_remote
 from benchmarks.harness.executors import RETRIES, TIMEOUT_S, Executor, Inline, Processes
 from hsc.errors import UsageError
+
+if TYPE_CHECKING:
+    from benchmarks.api import Dataset
 
 
 def add_codec_file(parser: argparse._ActionsContainer) -> None:
@@ -51,6 +55,22 @@ def codecs_with_files(options: argparse.Namespace) -> list[str] | None:
         named = {CODECS.parse(spec).name for spec in codecs}
         codecs = [*codecs, *(name for name in described if name not in named)]
     return codecs
+
+
+def dataset_of(spec: str) -> Dataset:
+    """The data set of a spec, with its files fetched.
+
+    Raises:
+        UsageError: the spec is wrong, or has a URI that cannot be read here.
+    """
+    from benchmarks.api import DATASETS
+    from benchmarks.harness.progress import Bar
+    from hsc.weights.fetching import fetch_all
+
+    check_remote(spec)
+    dataset = DATASETS.build(spec)
+    fetch_all([dataset], Bar())
+    return dataset
 
 
 def add_workers(parser: argparse._ActionsContainer) -> None:

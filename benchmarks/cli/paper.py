@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.cli.command import DONE, new_parser, run
+from benchmarks.cli.places import run_folder
 from benchmarks.reporting.paper.paper_options import PARTS, PaperOptions, parse_codecs, parse_names, parse_ranges
 from benchmarks.reporting.paper.published_references import find_reference, references
 from benchmarks.text import one_line
@@ -35,7 +36,11 @@ def parser() -> argparse.ArgumentParser:
         "paper", "Write tables, figures and methods for a paper, from the folders of finished runs alone.", EXAMPLES
     )
     parser.add_argument(
-        "runs", metavar="RUN", type=Path, nargs="+", help="a folder that hsc-bench run wrote; several share a document"
+        "runs",
+        metavar="RUN",
+        type=run_folder,
+        nargs="+",
+        help="a folder that hsc-bench run wrote, or its URI; several share a document",
     )
     parser.add_argument("--out", required=True, metavar="DIR", type=Path, help="folder for the document")
     parser.add_argument(

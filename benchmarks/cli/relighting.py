@@ -7,8 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.api import CODECS, DATASETS
+from benchmarks.api import CODECS
 from benchmarks.cli.command import DONE, new_parser, run
+from benchmarks.cli.options import dataset_of
 from benchmarks.harness.operating_points import point_label
 from benchmarks.harness.progress import Bar
 from benchmarks.reporting.images.relighting import draw
@@ -62,7 +63,7 @@ def _compare(options: argparse.Namespace) -> int:
             raise UsageError(f"there is no folder {path.parent}; make it first")
     if options.picture and not all(0 <= number < options.images for number in options.shown):
         raise UsageError(f"--shown came as {options.shown}, expected scenes from 0 to {options.images - 1}")
-    dataset, codec = DATASETS.build(options.dataset), CODECS.build(options.codec)
+    dataset, codec = dataset_of(options.dataset), CODECS.build(options.codec)
     table, scenes = measure(dataset, codec, options.images, Bar())
     sys.stdout.write(table)
     if options.out:

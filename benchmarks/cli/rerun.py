@@ -91,6 +91,7 @@ def settings_of(folder: Path) -> dict[str, Any]:
 
 
 def _repeat(options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    from benchmarks.cli.remote_out import local_folder
     from benchmarks.cli.run import check_arguments, repeatable
 
     check_arguments(arguments)
@@ -99,12 +100,13 @@ def _repeat(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     for name in ("out", "name", "dry-run", "overwrite-folder", "save-images"):
         kept.pop(name, None)
     named = folder if folder.name not in ("", "..") else folder.resolve()
-    out = options.out or named.with_name(f"{named.name}-again")
+    given = options.out or named.with_name(f"{named.name}-again")
+    out = local_folder(given)
     if out.resolve() == folder.resolve():
         raise ResultsError(
             f"--out is the folder of the run itself, {folder}; name another, so that both can be compared"
         )
-    settings = {**kept, **run_file.given(arguments, parser()), "out": str(out)}
+    settings = {**kept, **run_file.given(arguments, parser()), "out": str(given)}
     line = run_file.arguments_of(settings)
     check_arguments(line)
     sys.stderr.write(f"hsc-bench run {shlex.join(line)}\n")

@@ -16,7 +16,9 @@ from benchmarks.api import DATASETS
 from benchmarks.cli import command, run_file, run_recipe
 from benchmarks.cli.command import DONE, FAILED, warn
 from benchmarks.cli.options import codecs_with_files, executor, load_codec_files
+from benchmarks.cli.places import settle
 from benchmarks.cli.run_parser import parser
+from benchmarks.files.remote_paths import is_remote
 from benchmarks.text import one_line
 from hsc.errors import ResultsError, UsageError
 
@@ -62,6 +64,7 @@ def repeatable(options: argparse.Namespace, settings: run_file.Settings, argumen
     Raises:
         HscError: the request cannot be met, or the run's files cannot be written.
     """
+    settle(parser(), options)
     try:
         return _benchmark(options, run_file.written(settings, options.task), arguments)
     except BrokenPipeError:
@@ -88,9 +91,8 @@ def check_arguments(arguments: Sequence[str]) -> None:
     """Refuse a command line that no file of a run could repeat, before anything is encoded.
 
     Raises:
-        UsageError: an argument holds bytes that are not UTF-8, or a place in an object store.
+        UsageError: an argument holds bytes that are not UTF-8.
     """
-    from benchmarks.files.remote_paths import refuse_remote
     from benchmarks.imaging.image_files import shown
 
     for argument in arguments:
@@ -99,15 +101,17 @@ def check_arguments(arguments: Sequence[str]) -> None:
                 f"the argument {shown(argument)!r} holds bytes that are not UTF-8; rename the file or folder, or give "
                 f"a link with a plain name"
             )
-        refuse_remote(argument)
 
 
 def folder_of(options: argparse.Namespace, config: Config) -> Path:
-    """Where a run's files go: ``--out``, or a folder named for the task, and for a data set that is not its own."""
+    """Where a run's files go on this machine: ``--out``, or a folder named for the task, and for a data set that is not
+    its own.
+    """
+    from benchmarks.cli import remote_out
     from benchmarks.harness.keys import registered_name
 
     if options.out:
-        return Path(options.out)
+        return remote_out.local_folder(options.out)
     if options.recipe and not options.name:
         return Path("results/runs") / Path(options.recipe).stem
     name = registered_name(config.task)
@@ -117,11 +121,19 @@ def folder_of(options: argparse.Namespace, config: Config) -> Path:
 
 
 def _prepare(folder: Path, options: argparse.Namespace, config: Config) -> None:
-    """Make the run's folder, unless it holds a finished run of other settings. Raises UsageError, ResultsError."""
+    """Make the run's folder, unless it holds a finished run of other settings; likewise where it is copied to.
+
+    Raises:
+        UsageError: it does.
+        ResultsError: it cannot be written.
+        DownloadError: the place that it is copied to cannot be reached.
+    """
+    from benchmarks.cli import remote_out
     from benchmarks.reporting.save_run import writable
     from benchmarks.runs.earlier_run import why_not_into
 
-    reason = None if options.overwrite_folder else why_not_into(folder, config)
+    there = remote_out.why_not_into(options.out, config) if is_remote(options.out) else None
+    reason = None if options.overwrite_folder else there or why_not_into(folder, config)
     if options.dry_run:
         if reason:
             warn(f"this run would be refused: {reason}")
@@ -133,6 +145,7 @@ def _prepare(folder: Path, options: argparse.Namespace, config: Config) -> None:
 
 def _benchmark(options: argparse.Namespace, settings: str, arguments: Sequence[str]) -> int:
     from benchmarks import evaluation
+    from benchmarks.cli import remote_out
     from benchmarks.cli.plan_text import planned
     from benchmarks.cli.run_ending import ending
     from benchmarks.cli.run_preview import preview
@@ -181,6 +194,9 @@ def _benchmark(options: argparse.Namespace, settings: str, arguments: Sequence[s
         sys.stdout.write(run_recipe.compared(options.recipe, outcome.results, folder))
     sys.stdout.write(ending(outcome, folder, full=options.table == "full"))
     sys.stdout.flush()
+    if is_remote(options.out):
+        count = remote_out.copy(folder, options.out, progress)
+        sys.stderr.write(f"copied {count} files to {one_line(options.out)}; {one_line(folder)} stays as it is\n")
     sys.stderr.write(f"{time.monotonic() - started:.0f} s\n")
     return FAILED if outcome.failed else DONE
 

@@ -16,6 +16,7 @@ from benchmarks.cli.options import (
     add_quiet,
     add_timeout,
 )
+from benchmarks.cli.places import out_folder
 from benchmarks.reporting.images import GALLERY_IMAGES
 from benchmarks.stats.bootstrap import RESAMPLES
 
@@ -204,7 +205,13 @@ def add_execution(group: argparse._ArgumentGroup) -> None:
 
 def add_output(group: argparse._ArgumentGroup, *, out: str = "default: results/runs/<name>", name: bool = True) -> None:
     """The arguments that name folders and files. out: of the folder by default. name: whether a run can be named."""
-    group.add_argument("--out", metavar="DIR", type=Path, help=f"folder for the run's files ({out})")
+    group.add_argument(
+        "--out",
+        metavar="DIR",
+        type=out_folder,
+        help=f"folder for the run's files ({out}), or a URI such as s3://bucket/runs/first, to which they are copied "
+        "at the end",
+    )
     if name:
         group.add_argument(
             "--name",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.cli.command import DONE, FAILED, REFUSED, new_parser, run
 from benchmarks.cli.options import add_codec_file, add_device, add_executor, add_quiet, executor, load_codec_files
+from benchmarks.cli.places import run_folder
 from benchmarks.text import one_line
 from hsc.devices import check_device, use_device
 
@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
         failed="it failed (each mismatch is named)",
         refused="some or all of it had to be skipped here",
     )
-    parser.add_argument("folder", type=Path, help="a folder that hsc-bench run wrote")
+    parser.add_argument("folder", type=run_folder, help="a folder that hsc-bench run wrote, or its URI")
     add_codec_file(parser)
     parser.add_argument(
         "--trust",

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from benchmarks.api import Sample
 from benchmarks.files.content_index import digest_of
 from benchmarks.files.kept_listings import Listing, kept_while_unchanged
+from benchmarks.files.mirror import ReadsPlaces
 from benchmarks.imaging.exif_orientation import Orientation
 from benchmarks.imaging.image_files import OTHER_SUFFIXES, SUFFIXES, check_plain, read_image, shown
 from downstream.api import Classification, LabelSpace, Prediction
@@ -39,7 +40,7 @@ class ClassFolders(NamedTuple):
     unread: int
 
 
-class ClassifiedImages:
+class ClassifiedImages(ReadsPlaces):
     """Base class of data sets of one class an image; a subclass lists the files and names their classes."""
 
     orientation: Orientation

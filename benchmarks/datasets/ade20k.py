@@ -7,14 +7,15 @@ of a second compression.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.api import DATASETS
 from benchmarks.files.kept_listings import Listing, kept_while_unchanged
-from benchmarks.formats.label_maps import LabelledFiles, LabelledFolder, Pair, data_folder, labelled_files
+from benchmarks.files.mirror import Place, why_not_untrusted
+from benchmarks.formats.label_maps import LabelledFiles, LabelledFolder, Pair, data_place, labelled_files
 from downstream.api import VOID, LabelSpace, Prediction, SegmentationMap
 from downstream.label_spaces import ADE150
 from hsc.errors import ImageError
@@ -40,8 +41,8 @@ class Ade20k(LabelledFolder):
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """None: it only reads images and labels, from wherever they lie."""
-        return None
+        """None for paths: it only reads images and labels, from wherever they lie."""
+        return why_not_untrusted(settings, "root")
 
     def __post_init__(self) -> None:
         if self.split not in ("training", "validation"):
@@ -64,8 +65,12 @@ class Ade20k(LabelledFolder):
             "licence": "images for research only, annotations BSD-3-Clause",
         }
 
+    def places(self) -> Sequence[Place]:
+        parts = f"images/{self.split}", f"annotations/{self.split}"
+        return [data_place(self.root, "ADEChallengeData2016", *parts)]
+
     def _files(self) -> LabelledFiles:
-        return _list(data_folder(self.root, "ADEChallengeData2016"), self.split)
+        return _list(self.places()[0].local(), self.split)
 
 
 @kept_while_unchanged(16)

@@ -18,7 +18,8 @@ import numpy as np
 from benchmarks.api import DATASETS, Sample
 from benchmarks.files.content_index import digest_of
 from benchmarks.files.kept_listings import Listing, kept_while_unchanged
-from benchmarks.formats.label_maps import Labels, data_folder, read_numbers, renumber, turned_under_maps
+from benchmarks.files.mirror import Place, ReadsPlaces, why_not_untrusted
+from benchmarks.formats.label_maps import Labels, data_place, read_numbers, renumber, turned_under_maps
 from benchmarks.imaging.image_files import read_image, shown
 from downstream.api import VOID, LabelSpace, Prediction, SegmentationMap
 from downstream.label_spaces import CAMVID11
@@ -30,7 +31,7 @@ _MEANING = {**{number: number for number in range(len(CAMVID11.classes))}, len(C
 
 @DATASETS.register("camvid")
 @dataclass(frozen=True)
-class CamVid:
+class CamVid(ReadsPlaces):
     """CamVid frames and label maps: ``root/SPLIT/NAME.png``, ``root/SPLITannot/NAME.png`` (0 to 10 a class, 11 void).
 
     The val frames (drive 0016E5) share their drive with 204 of the 367 train frames, so val is not an unseen place. To
@@ -50,8 +51,8 @@ class CamVid:
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """None: it only reads images and labels, from wherever they lie."""
-        return None
+        """None for paths: it only reads images and labels, from wherever they lie."""
+        return why_not_untrusted(settings, "root")
 
     def __post_init__(self) -> None:
         if self.split not in ("train", "val", "test"):
@@ -107,8 +108,11 @@ class CamVid:
             "note": "val (drive 0016E5) shares a drive with 204 of 367 train frames",
         }
 
+    def places(self) -> Sequence[Place]:
+        return [data_place(self.root, "camvid", self.split, f"{self.split}annot")]
+
     def _root(self) -> Path:
-        return data_folder(self.root, "camvid")
+        return self.places()[0].local()
 
     def _names(self) -> tuple[str, ...]:
         return _list(self._root() / self.split, self.drive)

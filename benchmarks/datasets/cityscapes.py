@@ -7,14 +7,15 @@ registration (cityscapes-dataset.com, its own licence); bring your own copy of l
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.api import DATASETS
 from benchmarks.files.kept_listings import Listing, kept_while_unchanged
-from benchmarks.formats.label_maps import LabelledFiles, LabelledFolder, Pair, data_folder, labelled_files
+from benchmarks.files.mirror import Place, why_not_untrusted
+from benchmarks.formats.label_maps import LabelledFiles, LabelledFolder, Pair, data_place, labelled_files
 from benchmarks.imaging.image_files import shown
 from downstream.api import VOID, LabelSpace, Prediction, SegmentationMap
 from downstream.label_spaces import CITYSCAPES19
@@ -53,8 +54,8 @@ class Cityscapes(LabelledFolder):
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """None: it only reads images and labels, from wherever they lie."""
-        return None
+        """None for paths: it only reads images and labels, from wherever they lie."""
+        return why_not_untrusted(settings, "root")
 
     def __post_init__(self) -> None:
         if self.split not in ("train", "val"):
@@ -77,8 +78,12 @@ class Cityscapes(LabelledFolder):
     def provenance(self) -> Mapping[str, str]:
         return {"source": "Cityscapes, gtFine (Cordts et al. 2016)", "licence": "Cityscapes' own, for research"}
 
+    def places(self) -> Sequence[Place]:
+        parts = f"leftImg8bit/{self.split}", f"gtFine/{self.split}"
+        return [data_place(self.root, "cityscapes", *parts)]
+
     def _files(self) -> LabelledFiles:
-        return _list(data_folder(self.root, "cityscapes"), self.split, self.labels)
+        return _list(self.places()[0].local(), self.split, self.labels)
 
 
 @kept_while_unchanged(16)

@@ -17,6 +17,7 @@ import numpy as np
 from benchmarks.api import DATASETS, Sample
 from benchmarks.datasets._coco_splits import IMAGES, annotation_file, download_note, fetch_split
 from benchmarks.files.content_index import digest_of
+from benchmarks.files.mirror import Place, ReadsPlaces, why_not_untrusted
 from benchmarks.formats.coco_json import CocoIndex, read_coco
 from benchmarks.formats.coco_masks import MAX_CATEGORIES, Mask, paint, read_masks, runs
 from benchmarks.formats.label_maps import size_of
@@ -67,7 +68,7 @@ class CocoImages:
 
 @DATASETS.register("coco")
 @dataclass(frozen=True)
-class Coco:
+class Coco(ReadsPlaces):
     """COCO images in the order of their ids, also those without a box; classes in the order of the category ids.
 
     Label maps are painted from the objects' masks, background first; see ``benchmarks/formats/coco_masks.py``.
@@ -91,8 +92,8 @@ class Coco:
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """None: it only reads images and labels, from wherever they lie."""
-        return None
+        """None for paths: it only reads images and labels, from wherever they lie."""
+        return why_not_untrusted(settings, "images", "annotations")
 
     def __post_init__(self) -> None:
         if bool(self.images) != bool(self.annotations):
@@ -202,17 +203,27 @@ class Coco:
         """
         return _masked(self, self.revision)
 
+    def places(self) -> Sequence[Place]:
+        """The annotation file and the folder of images, for those of your own."""
+        return [Place(self.annotations), Place(self.images)] if self.images else []
+
     def unfetched(self) -> str:
-        """The download that use would start, for an official split that is not in the cache; else empty."""
+        """The download that use would start, for URIs and for an official split that is not in the cache."""
+        return super().unfetched() if self.images else self._unfetched_split()
+
+    def _unfetched_split(self) -> str:
         return "" if self.images or annotation_file(self.split).is_file() else download_note(self.split)
 
     def fetch(self) -> None:
-        """Bring an official split into the cache.
+        """Bring the files of URIs, or an official split, into the cache.
 
         Raises:
             DownloadError: it cannot be fetched, or the disk is full.
         """
-        self._files()
+        if self.images:
+            super().fetch()
+        else:
+            self._files()
 
     def available(self) -> str | None:
         if not self.images and not annotation_file(self.split).is_file() and offline():
@@ -220,7 +231,7 @@ class Coco:
                 f"COCO {self.split} is not in the cache and HSC_OFFLINE is set; unset it, "
                 f"or give images= and annotations="
             )
-        if reason := self.unfetched():
+        if reason := self._unfetched_split():
             return reason
         try:
             self._index()
@@ -239,7 +250,8 @@ class Coco:
     def _files(self) -> tuple[Path, Path]:
         """The annotation file and the folder of images; an official split is downloaded if it is not in the cache."""
         if self.images:
-            return Path(self.annotations).expanduser(), Path(self.images).expanduser()
+            annotations, images = (place.local() for place in self.places())
+            return annotations, images
         annotations = annotation_file(self.split)
         if not annotations.is_file():
             fetch_split(self.split)

@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.api import DATASETS
 from benchmarks.datasets._class_folders import ClassFolders, ClassifiedFile, ClassifiedImages, class_folders
+from benchmarks.files.mirror import Place, why_not_untrusted
 from benchmarks.imaging.exif_orientation import Orientation
 from downstream.api import LabelSpace
 from downstream.label_spaces import IMAGENET1K, space_of
@@ -37,8 +38,8 @@ class Folders(ClassifiedImages):
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """None: it only reads images, from wherever they lie."""
-        return None
+        """None for paths: it only reads images, from wherever they lie."""
+        return why_not_untrusted(settings, "root")
 
     def provenance(self) -> Mapping[str, str]:
         """The folder's name, and how many images are passed over."""
@@ -46,8 +47,11 @@ class Folders(ClassifiedImages):
         passed_over = {"passed_over": f"{unread} images of kinds that are not read"} if unread else {}
         return {"source": Path(self.root).name or self.root, "labels": "the names of folders"} | passed_over
 
+    def places(self) -> Sequence[Place]:
+        return [Place(self.root, (self.split,))]
+
     def _listing(self) -> ClassFolders:
-        return class_folders(Path(self.root).expanduser() / self.split, _CURE)
+        return class_folders(self.places()[0].local() / self.split, _CURE)
 
     def _files(self) -> Sequence[ClassifiedFile]:
         return self._listing().files

@@ -16,7 +16,8 @@ from typing import Any, ClassVar
 from benchmarks.api import DATASETS
 from benchmarks.datasets._class_folders import ClassifiedFile, ClassifiedImages, class_folders
 from benchmarks.files.kept_listings import Listing, kept_while_unchanged
-from benchmarks.formats.label_maps import data_folder
+from benchmarks.files.mirror import Place, why_not_untrusted
+from benchmarks.formats.label_maps import data_place
 from benchmarks.imaging.exif_orientation import Orientation
 from benchmarks.imaging.image_files import shown
 from downstream.api import LabelSpace
@@ -68,8 +69,8 @@ class Imagenet(ClassifiedImages):
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """None: it only reads images and labels, from wherever they lie."""
-        return None
+        """None for paths: it only reads images and labels, from wherever they lie."""
+        return why_not_untrusted(settings, "root", "labels")
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_-]+", self.split):
@@ -78,14 +79,21 @@ class Imagenet(ClassifiedImages):
     def provenance(self) -> Mapping[str, str]:
         return {"source": "ImageNet, ILSVRC 2012", "licence": "image-net.org, research that is not commercial"}
 
+    def places(self) -> Sequence[Place]:
+        """The root, of which the images of the split and the lists are read, and a list that lies elsewhere."""
+        images = (f"{below}/{self.split}".removeprefix("/") for below in _BELOW)
+        lists = (name.format(split=self.split) for name in _LISTS)
+        root = data_place(self.root, "imagenet", *images, *lists)
+        return [root, Place(self.labels)] if self.labels else [root]
+
     def _files(self) -> Sequence[ClassifiedFile]:
-        root = data_folder(self.root, "imagenet")
+        root, *given = (place.local() for place in self.places())
         places = [root / below / self.split for below in _BELOW]
         images = next((place for place in places if place.is_dir()), None)
         if images is None:
             raise ImageError(f"there is no folder {self.split} below {shown(root)!r}; {_CURE}")
         lists = [root / name.format(split=self.split) for name in _LISTS]
-        file = Path(self.labels).expanduser() if self.labels else next((one for one in lists if one.is_file()), None)
+        file = next((one for one in (*given, *lists) if one in given or one.is_file()), None)
         return _in_folders(images) if file is None else _listed(images, file)
 
     def _space(self) -> LabelSpace:

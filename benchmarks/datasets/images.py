@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from benchmarks.api import DATASETS, Sample
 from benchmarks.files.content_index import digest_of
 from benchmarks.files.kept_listings import Listing, kept_while_unchanged
+from benchmarks.files.mirror import Place, ReadsPlaces, why_not_untrusted
 from benchmarks.imaging.exif_orientation import Orientation
 from benchmarks.imaging.image_files import OTHER_SUFFIXES, SUFFIXES, check_plain, read_image, shown
 from downstream.api import LabelSpace, Prediction
@@ -24,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 @DATASETS.register("images")
 @dataclass(frozen=True)
-class Images:
+class Images(ReadsPlaces):
     """Every image below a folder, in the order of their paths; or a single image.
 
     There are no labels, so a head's predictions on the originals stand in as the truth: scores then measure how much
@@ -40,22 +41,22 @@ class Images:
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """None: it only reads images, from wherever they lie."""
-        return None
+        """None for paths: it only reads images, from wherever they lie."""
+        return why_not_untrusted(settings, "path")
 
     @property
     def revision(self) -> str:
         """Hash of the images' names and of their files' contents."""
-        return digest_of((image.image_id, image.path) for image in _listing(self.path).images)
+        return digest_of((image.image_id, image.path) for image in self._folder().images)
 
     def __len__(self) -> int:
-        return len(_listing(self.path).images)
+        return len(self._folder().images)
 
     def image_ids(self) -> Sequence[str]:
-        return [image.image_id for image in _listing(self.path).images]
+        return [image.image_id for image in self._folder().images]
 
     def load(self, index: int) -> Sample:
-        image = _listing(self.path).images[index]
+        image = self._folder().images[index]
         return Sample(image.image_id, read_image(image.path, orientation=self.orientation), image.path.stat().st_size)
 
     def label_space(self, kind: type[Prediction]) -> LabelSpace | None:
@@ -63,15 +64,21 @@ class Images:
 
     def available(self) -> str | None:
         try:
-            _listing(self.path)
+            self._folder()
         except DataError as error:
             return str(error)
         return None
 
     def provenance(self) -> Mapping[str, str]:
-        passed_over = _listing(self.path).passed_over
+        passed_over = self._folder().passed_over
         source = {"source": Path(self.path).name or self.path, "labels": "none; predictions on the originals stand in"}
         return source | ({"passed_over": passed_over} if passed_over else {})
+
+    def places(self) -> Sequence[Place]:
+        return [Place(self.path)]
+
+    def _folder(self) -> _Folder:
+        return _listing(self.places()[0].local(), self.path)
 
 
 class _ImageFile(NamedTuple):
@@ -89,9 +96,8 @@ class _Folder(NamedTuple):
 
 
 @kept_while_unchanged(16)
-def _listing(path: str) -> Listing[_Folder]:
-    """Every image, sorted by path."""
-    root = Path(path).expanduser()
+def _listing(root: Path, path: str) -> Listing[_Folder]:
+    """Every image, sorted by path. path: of the folder as it was given, for messages."""
     if root.is_file():
         check_plain(root)
         return Listing(_Folder((_ImageFile(shown(root.name), root),), ""), frozenset({root}))

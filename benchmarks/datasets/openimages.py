@@ -18,8 +18,9 @@ from typing import Any
 
 from benchmarks.api import DATASETS, Sample
 from benchmarks.files.content_index import digest_of
+from benchmarks.files.mirror import Place, ReadsPlaces, why_not_untrusted
 from benchmarks.formats.coco_table import CocoTable
-from benchmarks.formats.label_maps import data_folder, size_of
+from benchmarks.formats.label_maps import data_place, size_of
 from benchmarks.imaging.image_files import read_image
 from downstream.api import Detections, LabelSpace, Prediction
 from downstream.label_spaces import COCO80
@@ -33,7 +34,7 @@ _CURE = "give openimages(root=...) a folder with images/ and the two lists; hsc-
 
 @DATASETS.register("openimages")
 @dataclass(frozen=True)
-class OpenImages:
+class OpenImages(ReadsPlaces):
     """Pictures in the order of their ids, with boxes in COCO's classes; boxes around a group are crowds.
 
     Files: ``root/images/ID.jpg``; ``root/BOXES`` (ImageID, LabelName, XMin, XMax, YMin, YMax, IsGroupOf; corners from 0
@@ -51,8 +52,8 @@ class OpenImages:
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """None: it only reads images and labels, from wherever they lie."""
-        return None
+        """None for paths: it only reads images and labels, from wherever they lie."""
+        return why_not_untrusted(settings, "root")
 
     @property
     def revision(self) -> str:
@@ -101,8 +102,11 @@ class OpenImages:
         licence = "pictures CC BY 2.0, annotations CC BY 4.0"
         return {"source": "Open Images v6", "licence": licence, "boxes_sha256": boxes, "labels_sha256": labels}
 
+    def places(self) -> Sequence[Place]:
+        return [data_place(self.root, "mpeg-oiv6", "images", self.boxes, self.labels)]
+
     def _root(self) -> Path:
-        return data_folder(self.root, "mpeg-oiv6")
+        return self.places()[0].local()
 
     def _image(self, name: str) -> Path:
         return self._root() / "images" / f"{name}.jpg"

@@ -8,14 +8,15 @@ Challenge: A Retrospective", IJCV 111(1), 2015. The photos are Flickr's, under i
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.api import DATASETS
 from benchmarks.files.kept_listings import Listing, kept_while_unchanged
-from benchmarks.formats.label_maps import LabelledFiles, LabelledFolder, Pair, data_folder, labelled_files
+from benchmarks.files.mirror import Place, why_not_untrusted
+from benchmarks.formats.label_maps import LabelledFiles, LabelledFolder, Pair, data_place, labelled_files
 from downstream.api import VOID, LabelSpace, Prediction, SegmentationMap
 from downstream.label_spaces import VOC21
 from hsc.errors import AnnotationError
@@ -41,8 +42,8 @@ class Voc(LabelledFolder):
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
-        """None: it only reads images and labels, from wherever they lie."""
-        return None
+        """None for paths: it only reads images and labels, from wherever they lie."""
+        return why_not_untrusted(settings, "root")
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_-]+", self.split):
@@ -64,12 +65,16 @@ class Voc(LabelledFolder):
 
     def provenance(self) -> Mapping[str, str]:
         return {
-            "source": f"PASCAL VOC segmentation, {data_folder(self.root, 'VOCdevkit/VOC2012').name}",
+            "source": f"PASCAL VOC segmentation, {self.places()[0].local().name}",
             "licence": "Flickr's terms of use",
         }
 
+    def places(self) -> Sequence[Place]:
+        parts = f"ImageSets/Segmentation/{self.split}.txt", "JPEGImages", "SegmentationClass"
+        return [data_place(self.root, "VOCdevkit/VOC2012", *parts)]
+
     def _files(self) -> LabelledFiles:
-        return _list(data_folder(self.root, "VOCdevkit/VOC2012"), self.split)
+        return _list(self.places()[0].local(), self.split)
 
 
 @kept_while_unchanged(16)

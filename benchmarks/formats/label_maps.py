@@ -20,6 +20,8 @@ import numpy.typing as npt
 
 from benchmarks.api import Sample
 from benchmarks.files.content_index import digest_of
+from benchmarks.files.mirror import Place, ReadsPlaces
+from benchmarks.files.remote_paths import joined
 from benchmarks.imaging.image_arrays import check_size
 from benchmarks.imaging.image_files import read_image, read_plain, shown, turned
 from downstream.api import SegmentationMap
@@ -86,7 +88,7 @@ class LabelledFiles:
         return frozenset(file.parent for pair in self.pairs for file in (pair.image, pair.labels))
 
 
-class LabelledFolder:
+class LabelledFolder(ReadsPlaces):
     """Base class of data sets of labelled files; a subclass defines the files (``_files``) and the numbers' meaning."""
 
     def _files(self) -> LabelledFiles:
@@ -139,9 +141,12 @@ def turned_under_maps(images: Sequence[Path]) -> list[str]:
     ]
 
 
-def data_folder(root: str, name: str) -> Path:
-    """A data set's folder: ``root``, or, if that is empty, ``name`` below the folder of HSC_DATA, or below ./data."""
-    return Path(root).expanduser() if root else Path(os.environ.get("HSC_DATA") or "data", name)
+def data_place(root: str, name: str, *parts: str) -> Place:
+    """A data set's folder: ``root``, or, if that is empty, ``name`` below the folder of HSC_DATA, or below ./data.
+
+    Both may be URIs. parts: names below it that are read; everything if there are none.
+    """
+    return Place(root or joined(os.environ.get("HSC_DATA") or "data", name), parts or ("",))
 
 
 def labelled_files(pairs: Sequence[Pair], name: str, cure: str) -> LabelledFiles:

@@ -33,7 +33,7 @@ class Silent:
 
 
 class Bar:
-    """A bar with the current cell, images a second and time left; where stderr is no terminal, a line now and then."""
+    """A bar with the current cell, count a second and time left; where stderr is no terminal, a line now and then."""
 
     def __init__(self, every_s: float = 10.0) -> None:
         from rich.console import Console
@@ -69,7 +69,7 @@ class Bar:
         self._done += images
         cell = one_line(cell, 200)  # labels may come from somebody's plug-in
         elapsed = time.monotonic() - self._start
-        rate = f"{self._done / max(elapsed, 1e-9):.1f} images/s"
+        rate = f"{self._done / max(elapsed, 1e-9):.1f}/s"
         if self._console.is_terminal:
             self._bar.update(self._task, advance=images, rate=rate, cell=cell)
         elif time.monotonic() - self._shown_at >= self._every_s or self._done == self._total:

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.api import Comparison, Counts, ScoreRow
+from benchmarks.files.remote_paths import refuse_remote
 from benchmarks.harness.plan import Plan
 from benchmarks.harness.progress import Progress, Silent
 from benchmarks.reporting.figures.rate_curves import where
@@ -114,6 +115,7 @@ class Outcome:
         """
         from benchmarks.reporting.save_run import writable, write
 
+        refuse_remote(str(folder))
         folder = Path(folder)
         if not self.score_rows:
             raise UsageError("this outcome is a plan alone (dry=True), there is nothing to save; run it without dry")

@@ -9,6 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.errors import error_rows
+from benchmarks.files.mirror import fetched
+from benchmarks.files.remote_paths import is_remote
 from benchmarks.reporting.figures.rate_curves import where
 from benchmarks.reporting.notebook import notebook_html
 from benchmarks.runs import records, run_folder
@@ -62,12 +64,14 @@ class SavedRun(Run):
 
 
 def load(folder: str | Path, *, complete: bool = False) -> SavedRun:
-    """Read the folder of a finished run, whoever made it.
+    """Read the folder of a finished run, whoever made it. folder: its path, or a URI, which is copied into the cache.
 
     complete: refuse a run some of whose cells were not measured; by default their rows say so by ``status``.
 
     Raises:
         ResultsError: the folder is missing, empty, damaged or of several runs, or its task is not installed here.
+        DownloadError: it cannot be fetched.
     """
-    run = run_folder.load(Path(folder), complete=complete)
+    path = fetched(str(folder)) if is_remote(folder) else Path(folder)
+    run = run_folder.load(path, complete=complete)
     return SavedRun(run.folder, run.about, run.results)

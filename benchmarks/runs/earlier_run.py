@@ -53,22 +53,23 @@ _MOST = 4
 """Differences that a message names."""
 
 
-def why_not_into(folder: Path, config: Config) -> str | None:
+def why_not_into(folder: Path, config: Config, *, name: str = "") -> str | None:
     """Why a run may not be written into a folder unasked: a finished run of other settings lies there, or one that
-    cannot be read. A sentence with what differs and the cure, or None.
+    cannot be read. A sentence with what differs and the cure, or None. name: of the folder in it, by default its path.
     """
+    name = name or str(folder)
     if not exists(folder / run_json.FILE):
         return None
     cure = "name another folder with --out, or replace that run with --overwrite-folder"
     try:
         there = settings_of_run(run_json.read(folder / run_json.FILE))
     except ResultsError as error:
-        return f"{folder} holds a run that cannot be read ({error}); {cure}"
+        return f"{name} holds a run that cannot be read ({error}); {cure}"
     different = differences(there, settings_of_config(config))
     if not different:
         return None
     more = f"; and {len(different) - _MOST} more" if len(different) > _MOST else ""
-    return f"{folder} holds a finished run of other settings ({'; '.join(different[:_MOST])}{more}); {cure}"
+    return f"{name} holds a finished run of other settings ({'; '.join(different[:_MOST])}{more}); {cure}"
 
 
 def remove(folder: Path, description: Mapping[str, Any]) -> list[str]:

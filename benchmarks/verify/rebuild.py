@@ -27,6 +27,7 @@ from benchmarks.verify.verdict import Verdict
 from downstream.api import HEADS, Classification
 from hsc.errors import HscError, ResultsError
 from hsc.registry import Registry, Spec
+from hsc.weights.fetching import fetch_all
 
 _HASH = re.compile(r"[0-9a-f]{32,}")
 
@@ -145,6 +146,8 @@ def _dataset(run: Run, kept: KeptStreams, troubles: list[Verdict], trust: bool) 
         path = run.folder / "run.json"
         raise ResultsError(f"{path} is damaged: its data set lacks its revision; restore it or run again")
     name, dataset = recorded["name"], _built(DATASETS, recorded, trust)
+    if trust:
+        fetch_all([dataset])
     try:
         reason, revision, split = dataset.available(), "", ""
         if not reason:

@@ -90,7 +90,7 @@ def fetch_file(
         )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(target):
+        with locked(target):
             if not target.is_file():
                 part = _own_name(target.with_name(target.name + ".part"))
                 _transfer(url, part, size_bytes)
@@ -107,8 +107,11 @@ def fetch_file(
 
 
 @contextlib.contextmanager
-def _locked(target: Path) -> Iterator[None]:
-    """Hold the file's lock, if the system has locks; the lock ends with the process, so none is left behind."""
+def locked(target: Path) -> Iterator[None]:
+    """Hold the lock of a file or folder, ``NAME.lock`` beside it, if the system has locks.
+
+    The lock ends with the process, so none is left behind.
+    """
     with _open_own(_own_name(target.with_name(target.name + ".lock")), "ab") as lock:
         with contextlib.suppress(ImportError):
             import fcntl

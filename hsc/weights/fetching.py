@@ -6,17 +6,56 @@ item --fetch------> in the cache                                                
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from hsc.errors import DataError, UnavailableError
 from hsc.weights.download import offline
 from hsc.weights.download import without_network as nothing_fetched
 
-__all__ = ["Fetches", "fetch_all", "nothing_fetched", "size_text", "unfetched", "would_download"]
+__all__ = [
+    "FetchDisplay",
+    "Fetches",
+    "display",
+    "displayed",
+    "fetch_all",
+    "nothing_fetched",
+    "size_text",
+    "unfetched",
+    "would_download",
+]
 
 _log = logging.getLogger(__name__)
+
+
+class FetchDisplay(Protocol):
+    """A display of how far downloads have come, in MB; the progress of a run is one."""
+
+    def begin(self, stage: str, total: int) -> None: ...
+
+    def advance(self, cell: str, images: int) -> None: ...
+
+    def end(self) -> None: ...
+
+
+_displays: list[FetchDisplay | None] = []  # one entry for each open block of ``displayed``
+
+
+@contextlib.contextmanager
+def displayed(progress: FetchDisplay | None) -> Iterator[None]:
+    """Have downloads in this block show how far they have come."""
+    _displays.append(progress)
+    try:
+        yield
+    finally:
+        _displays.pop()
+
+
+def display() -> FetchDisplay | None:
+    """The display of the innermost block of ``displayed``."""
+    return _displays[-1] if _displays else None
 
 
 @runtime_checkable
@@ -39,17 +78,18 @@ def unfetched(item: Any) -> str:
     return item.unfetched() if isinstance(item, Fetches) else ""
 
 
-def fetch_all(items: Sequence[Any]) -> None:
-    """Download the files that these plug-ins lack, unless HSC_OFFLINE forbids it.
+def fetch_all(items: Sequence[Any], progress: FetchDisplay | None = None) -> None:
+    """Download the files that these plug-ins lack, unless HSC_OFFLINE forbids it. progress: shows how far it has come.
 
     A plug-in whose files cannot be downloaded stays unavailable, and a warning is logged.
     """
-    for item in items:
-        try:
-            if isinstance(item, Fetches) and not offline() and item.unfetched():
-                item.fetch()
-        except (UnavailableError, DataError) as error:
-            _log.warning("%s", error)
+    with displayed(progress):
+        for item in items:
+            try:
+                if isinstance(item, Fetches) and not offline() and item.unfetched():
+                    item.fetch()
+            except (UnavailableError, DataError) as error:
+                _log.warning("%s", error)
 
 
 def would_download(size_bytes: float, source: str) -> str:

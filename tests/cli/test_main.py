@@ -16,7 +16,7 @@ from benchmarks.cli.main import COMMANDS, main
 FORMER = sorted(file.stem for file in Path(former.__file__).parent.glob("*.py") if file.stem != "__init__")
 
 
-SHARED = {"command", "main", "options", "plan_text", "plugin_text", "plugins"} | {
+SHARED = {"command", "main", "options", "places", "plan_text", "plugin_text", "plugins", "remote_out"} | {
     "run_ending",
     "run_file",
     "run_parser",
