@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args
 
 from benchmarks.api import CODECS
@@ -23,6 +22,7 @@ from hsc.api import Image, Latents, LatentSpec
 from hsc.devices import current_device
 from hsc.errors import BitstreamError, CodecError, DataError, UnavailableError
 from hsc.files.file_digests import sha256_of_file
+from hsc.files.package_versions import installed_version
 from hsc.networks.network_holder import held
 from hsc.registry import other_than
 
@@ -134,7 +134,7 @@ class CompressAI:
             "code": VERSION,
             "weights": self._identity.fingerprint.hex(),
             "tables": self._identity.tables_sha256,
-            **{name: version(name) for name in ("compressai", "torch", "constriction")},
+            **{name: installed_version(name) for name in ("compressai", "torch", "constriction")},
             "device": current_device().partition(":")[0],
         }
 

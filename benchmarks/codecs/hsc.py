@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -19,6 +18,7 @@ from hsc.devices import current_device
 from hsc.entropy_coding.container import QUALITY_STEPS
 from hsc.errors import CodecError, ImageError, UnavailableError
 from hsc.files.file_digests import sha256_of_file
+from hsc.files.package_versions import installed_version
 from hsc.networks.network_holder import held
 from hsc.registry import other_than
 
@@ -90,8 +90,8 @@ class Hsc:
         return {
             "code": VERSION,
             "weights": self._identity.fingerprint.hex(),
-            "torch": version("torch"),
-            "constriction": version("constriction"),
+            "torch": installed_version("torch"),
+            "constriction": installed_version("constriction"),
             "device": current_device().partition(":")[0],
         }
 

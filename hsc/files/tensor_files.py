@@ -10,7 +10,9 @@ A few bytes can claim tensors of any size, and a weight that is not finite would
 
 from __future__ import annotations
 
+import functools
 import math
+import time
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hsc.errors import DataError
+from hsc.files.file_digests import FileState, state_of
 from hsc.files.plain_json import read_object
 
 if TYPE_CHECKING:
@@ -53,12 +56,32 @@ def read_about(path: Path | str, entry: str) -> dict[str, Any] | None:
     Raises:
         DataError: the file is no complete safetensors file, or the entry is no object, or a number is not finite.
     """
-    with _opened(path) as file:
-        text = (file.metadata() or {}).get(entry)
+    text = _metadata(path).get(entry)
     try:
         return None if text is None else read_object(text)
     except ValueError as error:
         raise DataError(f"{path} has metadata {entry!r} that cannot be read: {error}; get it again") from error
+
+
+def _metadata(path: Path | str) -> Mapping[str, str]:
+    """The file's metadata, read again only where the file may have changed."""
+    try:
+        state = state_of(path)
+    except OSError:
+        state = None
+    if state and state.settled(time.time_ns()):
+        return _metadata_of(Path(path).absolute(), state)
+    return _read_metadata(path)
+
+
+@functools.lru_cache(maxsize=64)
+def _metadata_of(path: Path, state: FileState) -> Mapping[str, str]:
+    return _read_metadata(path)
+
+
+def _read_metadata(path: Path | str) -> Mapping[str, str]:
+    with _opened(path) as file:
+        return file.metadata() or {}
 
 
 def read_tensors(path: Path | str, *, single: bool = False) -> dict[str, Tensor]:
