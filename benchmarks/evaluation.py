@@ -30,7 +30,7 @@ from benchmarks.harness.execute import run_plan
 from benchmarks.harness.executors import TIMEOUT_S, Executor, Processes
 from benchmarks.harness.given_names import taken_names
 from benchmarks.harness.guard import why_unavailable
-from benchmarks.harness.make_plan import leave_out, make_plan
+from benchmarks.harness.make_plan import leave_out, make_plan, skip_codecs
 from benchmarks.harness.match_bpp import checked, match
 from benchmarks.harness.operating_points import curves
 from benchmarks.harness.operating_points import ladder as second_ladder
@@ -297,9 +297,10 @@ def run(
             if dry:
                 return Outcome(plan, [], execution=execution)
             if config.match_bpp:
-                unfit, notices = plan.unfit, plan.notices
+                skipped, unfit, notices = plan.skipped, plan.unfit, plan.notices
                 config, matched = match(config, store, executor, progress)
                 plan = make_plan(config, store, executor, progress)
+                skip_codecs(plan, skipped)
                 leave_out(plan, unfit, store)
                 plan.notices += notices
             revision = config.dataset.revision

@@ -136,7 +136,11 @@ class Layered(Protocol):
 
 @runtime_checkable
 class Staged(Protocol):
-    """Capability: decoding as named steps that the harness times one by one; each takes the previous one's output."""
+    """Capability: decoding as named steps that the harness times one by one; each takes the previous one's output.
+
+    A run asks for them once before anything is coded, so that a codec whose weights or libraries cannot be used
+    (``UnavailableError``, ``DataError``) is skipped with the reason.
+    """
 
     def stages(self) -> Sequence[tuple[str, Callable[[Any], Any]]]: ...
 

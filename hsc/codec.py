@@ -222,8 +222,8 @@ class HscCodec:
         return self._synthesise(decoding.edited(self.model, restored, move, light))
 
     def latent_specs(self) -> tuple[LatentSpec, ...]:
-        """The latents of the model; see ``hsc.networks.decoding.latent_specs``."""
-        return decoding.latent_specs(self.model)
+        """The latents of the model; see ``hsc.networks.identity``."""
+        return self.model.identity.latent_specs()
 
     def decode_latents(self, data: bytes, names: Sequence[str] | None = None) -> Latents:
         """Float32 maps of a file: "w_hat", "y_hat", "F_hat" and, where the model has detail, "E_hat".

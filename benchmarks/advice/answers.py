@@ -12,7 +12,6 @@ from benchmarks.advice.trials import CodecTrials, Trial, Trials
 from benchmarks.api import CODECS
 from benchmarks.harness.keys import registered_name
 from benchmarks.harness.operating_points import point_label
-from benchmarks.harness.plan import dataset_label
 from benchmarks.runs.advice_rows import AdviceRow
 from benchmarks.stats.bootstrap import interval
 from hsc.api import Codec
@@ -119,7 +118,7 @@ def _blank(question: Question, codec: CodecTrials, trials: Trials) -> AdviceRow:
         aim=question.aim,
         target=question.target,
         task=registered_name(plan.config.task),
-        dataset=dataset_label(plan),
+        dataset=plan.dataset_label,
         split=plan.config.dataset.split,
         head=plan.config.readers[0].label,
         metric=trials.metric,

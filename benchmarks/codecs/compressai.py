@@ -9,19 +9,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args
 
 from benchmarks.api import CODECS
 from benchmarks.codecs._of_each import OfEach
 from benchmarks.imaging.image_arrays import require_image
 from benchmarks.learned.container import GAIN_STEPS, File, unpack
+from benchmarks.learned.identity import Identity, packaged_identity
 from benchmarks.learned.weights_files import WeightsSource, trained_names
 from benchmarks.learned.zoo import Architecture, Metric
 from hsc.api import Image, Latents, LatentSpec
 from hsc.devices import current_device
 from hsc.errors import BitstreamError, CodecError, DataError, UnavailableError
 from hsc.files.file_digests import sha256_of_file
+from hsc.files.package_versions import installed_version
 from hsc.networks.network_holder import held
 from hsc.registry import other_than
 
@@ -131,9 +132,9 @@ class CompressAI:
         """Versions of the code and of the libraries that decide symbols and pixels; the weights, and the device."""
         return {
             "code": VERSION,
-            "weights": self._codec().fingerprint.hex(),
-            "tables": self._codec().tables_sha256,
-            **{name: version(name) for name in ("compressai", "torch", "constriction")},
+            "weights": self._identity.fingerprint.hex(),
+            "tables": self._identity.tables_sha256,
+            **{name: installed_version(name) for name in ("compressai", "torch", "constriction")},
             "device": current_device().partition(":")[0],
         }
 
@@ -151,7 +152,7 @@ class CompressAI:
         return (("entropy", codec.read), ("latents", lambda decoded: codec.latent_maps(decoded, names)))
 
     def latent_specs(self) -> Sequence[LatentSpec]:
-        return self._codec().latent_specs()
+        return self._identity.latent_specs()
 
     def decode_latents(self, data: bytes, names: Sequence[str] | None = None) -> Latents:
         """y_hat and z_hat of a file of this very network: networks of other qualities have other latents.
@@ -196,6 +197,14 @@ class CompressAI:
             return work(self._codec())
         except (UnavailableError, DataError) as error:
             raise CodecError(str(error)) from error
+
+    @property
+    def _identity(self) -> Identity:
+        """That of the weights; for those that were trained here, no network is built."""
+        source = self.source
+        path = source.path(int(self.quality))
+        known = packaged_identity(path, source.architecture.name, sha256_of_file(path)) if source.trained else None
+        return known or self._codec().identity
 
     def _codec(self) -> LearnedCodec:
         source = self.source

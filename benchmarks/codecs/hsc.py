@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -19,6 +18,7 @@ from hsc.devices import current_device
 from hsc.entropy_coding.container import QUALITY_STEPS
 from hsc.errors import CodecError, ImageError, UnavailableError
 from hsc.files.file_digests import sha256_of_file
+from hsc.files.package_versions import installed_version
 from hsc.networks.network_holder import held
 from hsc.registry import other_than
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from hsc.codec import HscCodec
+    from hsc.networks.identity import Identity
 
 VERSION = "2"
 T = TypeVar("T")
@@ -88,9 +89,9 @@ class Hsc:
         """Versions of the code, the weights, and the libraries whose floats decide symbols and pixels; the device."""
         return {
             "code": VERSION,
-            "weights": _codec(*self._key).entropy.fingerprint.hex(),
-            "torch": version("torch"),
-            "constriction": version("constriction"),
+            "weights": self._identity.fingerprint.hex(),
+            "torch": installed_version("torch"),
+            "constriction": installed_version("constriction"),
             "device": current_device().partition(":")[0],
         }
 
@@ -117,13 +118,20 @@ class Hsc:
         return _codec(*self._key).latent_stages(names)
 
     def latent_specs(self) -> Sequence[LatentSpec]:
-        return _codec(*self._key).latent_specs()
+        return self._identity.latent_specs()
 
     def decode_latents(self, data: bytes, names: Sequence[str] | None = None) -> Latents:
         return self._do(lambda codec: codec.decode_latents(data, names))
 
     def decode_latents_batch(self, streams: Sequence[bytes], names: Sequence[str] | None = None) -> list[Latents]:
         return self._do(lambda codec: codec.decode_latents_batch(streams, names))
+
+    @property
+    def _identity(self) -> Identity:
+        """That of the weights; no network is built for it. Raises as ``hsc.weights.files.identity``."""
+        from hsc.weights import files
+
+        return files.identity(self.model)
 
     @property
     def _key(self) -> tuple[str, str, str]:

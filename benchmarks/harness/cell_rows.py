@@ -13,7 +13,7 @@ from benchmarks.harness.batches import NO_TIMES
 from benchmarks.harness.cache import Store, latents_kind
 from benchmarks.harness.keys import registered_name
 from benchmarks.harness.known_times import times_by_kind
-from benchmarks.harness.plan import Cell, Plan, dataset_label, stream_records
+from benchmarks.harness.plan import Cell, Plan, stream_records
 from benchmarks.stats.bootstrap import Bootstrap, interval
 from benchmarks.stats.metric_facts import STREAM_FACTS
 from benchmarks.stats.noise_floor import SECOND
@@ -27,7 +27,7 @@ def row_of(plan: Plan, codec: str, point: str, cell: str = "", **columns: Any) -
     base = ScoreRow(
         cell=cell,
         task=registered_name(config.task),
-        dataset=dataset_label(plan),
+        dataset=plan.dataset_label,
         split=config.dataset.split,
         codec=codec,
         ladder=ladder,

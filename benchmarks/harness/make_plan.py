@@ -37,9 +37,7 @@ def make_plan(config: Config, store: Store, executor: Executor, progress: Progre
     images = index_images(config, store, executor, progress)
     _check_boxes(config, images)
     cells, skipped = _cells(config, images, readers, reads_apart(executor))
-    if not cells:
-        reasons = {**{f"head {label}": reason for label, reason in skipped_heads.items()}, **skipped}
-        raise UsageError("no codec can run: " + "; ".join(f"{label}: {reason}" for label, reason in reasons.items()))
+    _require_cells(cells, skipped, skipped_heads)
     config = _without_idle_defaults(config, cells, skipped_heads)
     plan = Plan(config, images, cells, skipped, skipped_heads, conditions=conditions_of(config.repeats, executor))
     for cell in plan.cells:
@@ -100,6 +98,24 @@ def _check_boxes(config: Config, images: Sequence[IndexedImage]) -> None:
     dataset = config.dataset
     if config.task.output is Detections and isinstance(dataset, HasBoxes) and guarded(dataset.label_space, Detections):
         guarded(check_coco_images, guarded(boxes_of, dataset, config.task), images, guarded(len, dataset))
+
+
+def _require_cells(cells: Sequence[Cell], skipped: Mapping[str, str], skipped_heads: Mapping[str, str]) -> None:
+    """Refuse a run without any operating point. Raises UsageError."""
+    if not cells:
+        reasons = {**{f"head {label}": reason for label, reason in skipped_heads.items()}, **skipped}
+        raise UsageError("no codec can run: " + "; ".join(f"{label}: {reason}" for label, reason in reasons.items()))
+
+
+def skip_codecs(plan: Plan, reasons: Mapping[str, str]) -> None:
+    """Take curves out of the plan as if their codecs were not available. reasons: by the curves' labels.
+
+    Raises:
+        UsageError: no codec is left.
+    """
+    plan.skipped |= reasons
+    plan.cells = [cell for cell in plan.cells if cell.curve not in reasons]
+    _require_cells(plan.cells, plan.skipped, plan.skipped_heads)
 
 
 def leave_out(plan: Plan, unfit: Mapping[ReaderName, Unfit], store: Store) -> None:

@@ -30,7 +30,7 @@ from benchmarks.harness.index_images import index_images
 from benchmarks.harness.keys import registered_name
 from benchmarks.harness.match_bytes import rate_range
 from benchmarks.harness.operating_points import Curve, point_label, point_of
-from benchmarks.harness.plan import Cell, Plan, dataset_label
+from benchmarks.harness.plan import Cell, Plan
 from benchmarks.harness.progress import Progress
 from benchmarks.harness.rate_search import RateSearch
 from benchmarks.stats.anchors import members
@@ -158,7 +158,7 @@ def _matched_rate(plan: Plan, search: RateSearch, target: float) -> Comparison:
     return Comparison(
         kind="matched_rate",
         task=registered_name(config.task),
-        dataset=dataset_label(plan),
+        dataset=plan.dataset_label,
         split=config.dataset.split,
         metric="bpp",
         codec=search.curve.label,

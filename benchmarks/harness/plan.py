@@ -8,6 +8,7 @@ readers and tasks; what the store knows is not done again.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -98,6 +99,13 @@ class Plan:
     unfit: dict[ReaderName, Unfit] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     conditions: Conditions | None = None
+
+    @functools.cached_property
+    def dataset_label(self) -> str:
+        """The data set's name; it says so where predictions on originals stand in for labels."""
+        config, name = self.config, registered_name(self.config.dataset)
+        stands_in = not isinstance(config.task, ScoresOriginals) and labels_of(config, config.task.output) is None
+        return f"{name} (pseudo-labels)" if stands_in else name
 
     @property
     def todo(self) -> int:
@@ -202,13 +210,6 @@ def narrowed(plan: Plan, places: Sequence[int]) -> Plan:
             replace(cell, id=key_of(list(streams))[:12], streams=streams, predictions=predictions, todo=0, retimed=0)
         )
     return replace(plan, images=[plan.images[k] for k in places], cells=cells)
-
-
-def dataset_label(plan: Plan) -> str:
-    """The data set's name; it says so where predictions on originals stand in for labels."""
-    config, name = plan.config, registered_name(plan.config.dataset)
-    stands_in = not isinstance(config.task, ScoresOriginals) and labels_of(config, config.task.output) is None
-    return f"{name} (pseudo-labels)" if stands_in else name
 
 
 class CellRecords(NamedTuple):

@@ -20,7 +20,7 @@ from benchmarks.harness.indexed_image import IndexedImage
 from benchmarks.harness.keys import identity
 from benchmarks.harness.label_maps import LabelMaps, packed_maps
 from benchmarks.harness.packed_predictions import Relabelling
-from benchmarks.harness.plan import Plan, dataset_label, packed_predictions
+from benchmarks.harness.plan import Plan, packed_predictions
 from benchmarks.harness.readers import Reader
 from benchmarks.harness.requirements import PSEUDO_SCORE, boxes_of
 from benchmarks.harness.truth import ScoredClasses, class_labels_in, limit_coco, pseudo_truth, scored_classes
@@ -88,11 +88,11 @@ class ReaderTruth:
     def _pseudo_truth(self) -> Truth:
         """The reader's predictions on the originals, as labels. Raises as ``truth``."""
         if self.classes.target is not None:
-            raise UsageError(f"the data set {dataset_label(self.plan)} has no labels for this task")
+            raise UsageError(f"the data set {self.plan.dataset_label} has no labels for this task")
         originals = self.plan.cells[0]
         if self.reader.name not in originals.predictions:
             raise UsageError(
-                f"{dataset_label(self.plan)} has no labels, and {self.reader.label} cannot read the originals, which "
+                f"{self.plan.dataset_label} has no labels, and {self.reader.label} cannot read the originals, which "
                 f"would stand in for them"
             )
         keys = originals.predictions[self.reader.name]

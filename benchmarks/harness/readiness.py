@@ -1,5 +1,7 @@
-"""Checks before anything is coded: heads that cannot be scored, labels that cannot be read, heads that cannot answer.
+"""Checks before anything is coded: codecs that cannot load, heads that cannot be scored or cannot answer, labels that
+cannot be read.
 
+    plan --weights, libraries--> codecs that load
     plan --classes, labels--> readers that have a truth --one original each--> readers that answer
       |                                                                             |
       +--remarks of the data set, classes matched by name--> notices             objects, where no label is
@@ -20,7 +22,7 @@ from benchmarks.harness.executors import Executor
 from benchmarks.harness.guard import guarded
 from benchmarks.harness.jobs import images_of
 from benchmarks.harness.keys import registered_name
-from benchmarks.harness.make_plan import leave_out
+from benchmarks.harness.make_plan import leave_out, skip_codecs
 from benchmarks.harness.plan import Plan, Unfit
 from benchmarks.harness.progress import Progress
 from benchmarks.harness.pseudo_labels import without_objects
@@ -28,11 +30,12 @@ from benchmarks.harness.reader_truth import label_truth
 from benchmarks.harness.readers import Reader, ReaderName
 from benchmarks.harness.requirements import boxes_of
 from benchmarks.harness.sender_heads import sender_notices
-from benchmarks.harness.trials import ReadLabelMaps, ReadOriginal, reasons_of
+from benchmarks.harness.trials import LoadCodecs, ReadLabelMaps, ReadOriginal, reasons_of
 from benchmarks.harness.truth import labels_of, limit_coco, scored_classes
 from benchmarks.stats.anchors import members
 from downstream.api import HEADS, Classification, Detections, Prediction, SegmentationMap
 from downstream.class_maps import listed, map_between, why_unscored
+from hsc.api import Staged
 from hsc.errors import DataError, UsageError
 
 _LABELLED: dict[type[Prediction], Any] = {
@@ -46,15 +49,16 @@ MAPS_A_JOB = 32
 
 
 def make_ready(plan: Plan, store: Store, executor: Executor, progress: Progress, tell: Callable[[str], None]) -> None:
-    """Leave out of the plan the readers that cannot be scored or cannot answer, and note in it everything that people
-    who read its scores must know.
+    """Leave out of the plan the codecs whose networks do not load and the readers that cannot be scored or cannot
+    answer, and note in it everything that people who read its scores must know.
 
-    tell: is given each sentence at once. Label maps and heads are tried only where work is left to do.
+    tell: is given each sentence at once. Codecs, label maps and heads are tried only where work is left to do.
 
     Raises:
-        UsageError: no head is left.
+        UsageError: no codec or no head is left.
         DataError: labels cannot be read.
     """
+    skip_codecs(plan, _not_loading(plan, executor, progress))
     _tell_skipped(plan, tell)
     _leave_out(plan, store, {r.name: Unfit("skipped", reason) for r, reason in _unscorable(plan)}, tell)
     _note(plan, tell)
@@ -78,6 +82,25 @@ def make_ready(plan: Plan, store: Store, executor: Executor, progress: Progress,
         )
     _leave_out(plan, store, silent, tell)
     _leave_out_blind(plan, store, without_objects(plan, store, executor), tell)
+
+
+def _not_loading(plan: Plan, executor: Executor, progress: Progress) -> dict[str, str]:
+    """The reasons of codecs that have work to do and whose weights or libraries cannot be used, by the curve's label.
+
+    Workers load them, since they are large and workers need them; those of one class in one job, since they share their
+    libraries.
+    """
+    by_class: dict[type, dict[str, Staged]] = {}
+    for cell in plan.cells:
+        if cell.todo and isinstance(cell.codec, Staged):
+            by_class.setdefault(type(cell.codec), {}).setdefault(cell.curve, cell.codec)
+    jobs = [LoadCodecs(tuple(codecs), tuple(codecs.values())) for codecs in by_class.values()]
+    progress.begin("loading codecs", len(jobs))
+    reasons: dict[str, str] = {}
+    for job, answer, _ in executor.run(reasons_of, jobs) if jobs else ():
+        reasons |= {curve: reason for curve, reason in zip(job.curves, answer or (), strict=False) if reason}
+        progress.advance("", 1)
+    return reasons
 
 
 def _tell_skipped(plan: Plan, tell: Callable[[str], None]) -> None:

@@ -1,4 +1,6 @@
-"""Jobs that try labels and heads before a run begins: one original for each head, every label map once."""
+"""Jobs that try codecs, labels and heads before a run begins: the networks of each codec, one original for each head,
+every label map once.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,32 @@ from benchmarks.harness.indexed_image import IndexedImage
 from benchmarks.harness.readers import Reader, latents_of
 from benchmarks.harness.worker import step
 from downstream.api import VOID, sees_originals
-from hsc.api import Codec
-from hsc.errors import HscError
+from hsc.api import Codec, Staged
+from hsc.errors import DataError, HscError, UnavailableError
+
+
+@dataclass(frozen=True)
+class LoadCodecs:
+    """A job: codecs that decode in steps load what these work with, such as networks. curves: their labels."""
+
+    curves: tuple[str, ...]
+    codecs: tuple[Staged, ...]
+
+    def reasons(self) -> list[str]:
+        """For each codec the reason that its weights or libraries cannot be used, empty if they can; all other failures
+        are left to the run.
+        """
+        return [self._reason(codec) for codec in self.codecs]
+
+    def _reason(self, codec: Staged) -> str:
+        try:
+            step()
+            guarded(codec.stages)
+        except (UnavailableError, DataError) as error:
+            return why(error)
+        except HscError:
+            return ""
+        return ""
 
 
 @dataclass(frozen=True)
@@ -84,6 +110,6 @@ class ReadLabelMaps:
         return ""
 
 
-def reasons_of(job: ReadOriginal | ReadLabelMaps) -> list[str]:
-    """The work of a worker on these jobs: the sentences on what cannot be read."""
+def reasons_of(job: LoadCodecs | ReadOriginal | ReadLabelMaps) -> list[str]:
+    """The work of a worker on these jobs: the sentences on what cannot be loaded or read."""
     return job.reasons()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from benchmarks.learned.zoo import ARCHITECTURES, Architecture
 from hsc.errors import DataError
@@ -20,6 +20,7 @@ from hsc.files.tensor_files import read_about, read_tensors, require_sound, requ
 if TYPE_CHECKING:
     from torch import Tensor
 
+T = TypeVar("T")
 SUFFIX = ".safetensors"
 _PARTS = ("state_dict", "network", "model_state_dict")
 _OLD_NAMES = (
@@ -54,7 +55,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
         DataError: the file is damaged, holds no state dict or numbers that are not finite, or would run code.
     """
     if path.suffix == SUFFIX:
-        return _renamed(read_tensors(path, single=True))
+        return renamed(read_tensors(path, single=True))
     content = _restricted(path)
     for part in _PARTS:
         if isinstance(content, Mapping) and isinstance(content.get(part), Mapping):
@@ -69,10 +70,10 @@ def read_state(path: Path) -> dict[str, Tensor]:
         )
     require_sound(content, path)
     tensors = {str(name): value.detach() for name, value in content.items() if isinstance(value, torch.Tensor)}
-    return _renamed({name: value.float() if value.is_floating_point() else value for name, value in tensors.items()})
+    return renamed({name: value.float() if value.is_floating_point() else value for name, value in tensors.items()})
 
 
-def widths(architecture: Architecture, state: Mapping[str, Tensor], path: Path) -> tuple[int, int]:
+def widths(architecture: Architecture, state: Mapping[str, Any], path: Path) -> tuple[int, int]:
     """The widths N and M of the network that a state dict is of.
 
     Raises:
@@ -91,7 +92,7 @@ def widths(architecture: Architecture, state: Mapping[str, Tensor], path: Path) 
     return sizes[0], sizes[1]
 
 
-def _likely(state: Mapping[str, Tensor]) -> str:
+def _likely(state: Mapping[str, Any]) -> str:
     """The architecture that a state dict looks like."""
     gain = "-vbr" if "Gain" in state else ""
     if "g_a.0.conv1.weight" in state:
@@ -104,18 +105,18 @@ def _likely(state: Mapping[str, Tensor]) -> str:
     return f"mbt2018-mean{gain}" if state["h_s.4.weight"].shape[0] == 2 * y_channels else f"bmshj2018-hyperprior{gain}"
 
 
-def _renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors by today's names; a bottleneck with a variable step spells its own parameters differently."""
+def renamed(state: Mapping[str, T]) -> dict[str, T]:
+    """Tensors of any library by today's names; a bottleneck with a variable step spells its parameters otherwise."""
     bottleneck_names = _SINGLE if any("gayn2zqstep." in name for name in state) else _LISTED
-    renamed = {}
+    by_new_name = {}
     for old_name, tensor in state.items():
         name = old_name
         for pattern, replacement in _OLD_NAMES:
             name = pattern.sub(replacement, name)
         if match := _BOTTLENECK.match(name):
             name = f"entropy_bottleneck.{bottleneck_names[match[1]]}{match[2]}"
-        renamed[name] = tensor
-    return renamed
+        by_new_name[name] = tensor
+    return by_new_name
 
 
 def _restricted(path: Path) -> Any:

@@ -12,7 +12,6 @@ and bytes from outside may crash it. A file's payload is as long as CompressAI's
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -23,14 +22,12 @@ from torch import Tensor
 from benchmarks.learned import container, tiles
 from benchmarks.learned.container import Header
 from benchmarks.learned.entropy_networks import EntropyNetworks
+from benchmarks.learned.identity import Y_STRIDE, Z_STRIDE, Identity, tables_sha256_of
 from benchmarks.learned.latent_coding import Chooser, Latents, Reader, code_latents, padded_to
 from benchmarks.learned.networks import Network
 from hsc.api import Image, LatentSpec
 from hsc.api import Latents as LatentMaps
 from hsc.errors import BitstreamError, CodecError, UsageError
-
-Y_STRIDE, Z_STRIDE = 16, 64
-"""Pixels of the image per sample of y and of z."""
 
 
 class Decoded(NamedTuple):
@@ -62,9 +59,10 @@ class LearnedCodec:
         self._hyper_analysis = transforms.get("h_a")
 
     @property
-    def tables_sha256(self) -> str:
-        """Hash of the tables of y, which come with the weights or are computed, 64 hex digits."""
-        return hashlib.sha256(self.entropy.y_tables.frequencies.tobytes()).hexdigest()
+    def identity(self) -> Identity:
+        """What the weights are known by; their tables of y come with them or are computed."""
+        tables_sha256 = tables_sha256_of(self.entropy.y_tables)
+        return Identity(self.architecture, self.fingerprint, tables_sha256, self._channels)
 
     @property
     def last_quality(self) -> int:
@@ -135,11 +133,8 @@ class LearnedCodec:
         )
 
     def latent_specs(self) -> tuple[LatentSpec, ...]:
-        """y_hat and, with a hyperprior, z_hat; their space is the fingerprint of the network."""
-        space, (n, m) = self.fingerprint.hex(), self._channels
-        y_hat = LatentSpec("y_hat", (m, None, None), Y_STRIDE, space)
-        z_hat = LatentSpec("z_hat", (n, None, None), Z_STRIDE, space)
-        return (y_hat, z_hat) if self.architecture.hyperprior else (y_hat,)
+        """The latents of the weights, see ``Identity``."""
+        return self.identity.latent_specs()
 
     def latent_maps(self, decoded: Decoded, names: Sequence[str] | None = None) -> LatentMaps:
         """Decoded latents as float32 maps without the padding: samples that cover at least one pixel of the image.

@@ -5,7 +5,6 @@ weights file ──read_state──> tensors ──widths N, M──> compressai
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.learned.checkpoints import SUFFIX, read_state, stated_architecture, widths
+from benchmarks.learned.identity import TABLES, fingerprint_of
 from benchmarks.learned.package import imported
 from benchmarks.learned.zoo import ARCHITECTURES, Architecture
 from hsc.errors import DataError, UsageError
@@ -21,8 +21,6 @@ from hsc.files.atomic_files import replacing
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-TABLES = ("_quantized_cdf", "_cdf_length", "_offset", "scale_table")
-"""Ends of the names of tensors that hold probability tables, which are no parameters."""
 _DROPPED = ("QuantOffset",)  # of early variable-rate files; CompressAI drops it, too
 
 
@@ -46,12 +44,9 @@ class Network:
 
     @property
     def fingerprint(self) -> bytes:
-        """The sha256 of the architecture and all parameters as float32, 32 bytes. Tables are not part of it."""
-        digest = hashlib.sha256(self.architecture.name.encode())
-        for name, parameter in sorted(self.model.named_parameters()):
-            digest.update(f"\n{name} {tuple(parameter.shape)}\n".encode())
-            digest.update(parameter.detach().float().cpu().contiguous().numpy().astype("<f4").tobytes())
-        return digest.digest()
+        """That of ``benchmarks.learned.identity``."""
+        parameters = ((name, tensor.detach().float().cpu().numpy()) for name, tensor in self.model.named_parameters())
+        return fingerprint_of(self.architecture.name, parameters)
 
 
 def new_model(architecture: str, channels: tuple[int, int], *, variable_step: bool = True) -> nn.Module:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import warnings
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError
 from typing import Any
 
 from hsc.errors import UnavailableError
+from hsc.files.package_versions import installed_version
 
 _OLDEST = (1, 2, 8)
 _CURE = "pip install 'hsc-bench[learned]' (it builds from source, with a C++ compiler, where there is no wheel)"
@@ -17,7 +18,7 @@ _CURE = "pip install 'hsc-bench[learned]' (it builds from source, with a C++ com
 def why_not() -> str | None:
     """None if CompressAI is installed in a version that is known to fit, else one sentence with the cure."""
     try:
-        installed = version("compressai") if importlib.util.find_spec("compressai") else ""
+        installed = installed_version("compressai") if importlib.util.find_spec("compressai") else ""
     except PackageNotFoundError:
         installed = ""
     if not installed:
@@ -42,5 +43,5 @@ def imported(module: str) -> Any:
             return importlib.import_module(module)
     except (ImportError, AttributeError, OSError) as error:
         raise UnavailableError(
-            f"compressai {version('compressai')} does not import ({error}); install it again: {_CURE}"
+            f"compressai {installed_version('compressai')} does not import ({error}); install it again: {_CURE}"
         ) from error

@@ -27,10 +27,11 @@ SMALLEST_SCALE, LARGEST_SCALE, SCALES = 0.11, 256.0, 64
 _TAIL = 1e-9
 
 
-def stored_tables(tables: Mapping[str, Tensor], name: str) -> CdfTables | None:
+def stored_tables(tables: Mapping[str, Any], name: str) -> CdfTables | None:
     """The tables of an entropy model that came with the weights; None if there are none.
 
-    name: of the entropy model, "entropy_bottleneck" or "gaussian_conditional".
+    tables: torch's tensors or NumPy's arrays. name: of the entropy model, "entropy_bottleneck" or
+    "gaussian_conditional".
 
     Raises:
         DataError: they are damaged.
@@ -38,7 +39,7 @@ def stored_tables(tables: Mapping[str, Tensor], name: str) -> CdfTables | None:
     parts = [tables.get(f"{name}.{end}") for end in ("_quantized_cdf", "_cdf_length", "_offset")]
     if any(part is None for part in parts):
         return None
-    return _from_cdf(*(np.asarray(part.numpy()) for part in parts if part is not None))
+    return _from_cdf(*(np.asarray(part) for part in parts if part is not None))
 
 
 def bottleneck_tables(bottleneck: nn.Module, step: Tensor | None, dtype: Any) -> CdfTables:

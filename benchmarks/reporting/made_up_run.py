@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.api import Comparison, Counted, Counts, Kind, ScoreRow, ScoresMasks, Truth
 from benchmarks.harness.guard import guarded
 from benchmarks.harness.keys import registered_name
-from benchmarks.harness.plan import Cell, Plan, cell_id, dataset_label
+from benchmarks.harness.plan import Cell, Plan, cell_id
 from benchmarks.harness.readers import Reader
 from benchmarks.harness.truth import covered, labels_of
 from benchmarks.runs.number_texts import RATE_KINDS
@@ -110,7 +110,7 @@ def _about(plan: Plan) -> dict[str, Any]:
     """The columns that all rows of a run share."""
     config = plan.config
     task = registered_name(config.task)
-    shared = {"task": task, "dataset": dataset_label(plan), "split": config.dataset.split}
+    shared = {"task": task, "dataset": plan.dataset_label, "split": config.dataset.split}
     return {**shared, "seed": config.seed, "images": len(plan.images)}
 
 

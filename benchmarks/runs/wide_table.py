@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -38,17 +39,38 @@ def wide(results: Results) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["head", "route", "codec", "point", *with_ends, *tail, "status", "reason"])
 
 
+class _Row(NamedTuple):
+    """The part of a row of scores that a line is made from."""
+
+    head: str
+    route: str
+    codec: str
+    point: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    status: str
+    reason: str
+
+
+_Group = tuple[str, str]
+"""A codec and a point, or a head and a route."""
+
+
 def _lines(scores: pd.DataFrame, columns: Sequence[str], tail: Sequence[str]) -> Iterator[dict[str, Any]]:
-    of_streams = dict(iter(scores[scores["head"] == ""].groupby(["codec", "point"], sort=False)))
-    readers = dict.fromkeys((head, route) for head, route in zip(scores["head"], scores["route"], strict=True) if head)
-    for head, route in readers:
-        of_reader = scores[(scores["head"] == head) & (scores["route"] == route)]
-        for (codec, point), of_head in of_reader.groupby(["codec", "point"], sort=False):
-            of_stream = _on_route(of_streams.get((codec, point), scores[:0]), route)
-            numbers = {**_values(of_stream), **_values(of_head)}
-            rows = pd.concat([of_stream, of_head])
-            missing = rows[rows["status"] != "ok"]
-            ends = (f"{name}_{end}" for name in ("bpp", *columns) for end in ("low", "high"))
+    of_streams: dict[_Group, list[_Row]] = defaultdict(list)
+    of_readers: dict[_Group, dict[_Group, list[_Row]]] = defaultdict(lambda: defaultdict(list))
+    # plain lists: a run has few rows of many small groups, for which each step of pandas takes a thousand times as long
+    for row in map(_Row, *(scores[name].tolist() for name in _Row._fields)):
+        groups = of_readers[row.head, row.route] if row.head else of_streams
+        groups[row.codec, row.point].append(row)
+    ends = [f"{name}_{end}" for name in ("bpp", *columns) for end in ("low", "high")]
+    for (head, route), of_reader in of_readers.items():
+        for (codec, point), of_head in of_reader.items():
+            rows = [*_on_route(of_streams.get((codec, point), []), route), *of_head]
+            numbers = _values(rows)
+            missing = next((row for row in rows if row.status != "ok"), None)
             yield {
                 "head": head,
                 "route": route,
@@ -58,25 +80,22 @@ def _lines(scores: pd.DataFrame, columns: Sequence[str], tail: Sequence[str]) ->
                 "size_kb": numbers.get("size_bytes", math.nan) / 1000,
                 **{name: numbers.get(name, math.nan) for name in (*columns, *tail)},
                 **{end: numbers[end] for end in ends if not math.isnan(numbers.get(end, math.nan))},
-                "status": "ok" if missing.empty else missing["status"].iloc[0],
-                "reason": "" if missing.empty else missing["reason"].iloc[0],
+                "status": missing.status if missing else "ok",
+                "reason": missing.reason if missing else "",
             }
 
 
-def _on_route(of_stream: pd.DataFrame, route: str) -> pd.DataFrame:
+def _on_route(of_stream: Sequence[_Row], route: str) -> list[_Row]:
     """What was measured of a bitstream, as a head of this route meets it: on the latent route the time to decode the
     latents stands for that of the image, which is never made and has no PSNR.
     """
     if route != "latent":
-        return of_stream[of_stream["route"] == route]
-    return of_stream[(of_stream["route"] == "latent") | ~of_stream["metric"].isin(("decode_s", "psnr"))]
+        return [row for row in of_stream if row.route == route]
+    return [row for row in of_stream if row.route == "latent" or row.metric not in ("decode_s", "psnr")]
 
 
-def _values(rows: pd.DataFrame) -> dict[str, float]:
-    """Values by metric, and the ends of their intervals by metric and ``_low`` or ``_high``."""
-    columns = (("", "value"), ("_low", "low"), ("_high", "high"))
-    return {
-        metric + end: float(number)
-        for end, column in columns
-        for metric, number in zip(rows["metric"], rows[column], strict=True)
-    }
+def _values(rows: Sequence[_Row]) -> dict[str, float]:
+    """Values by metric, and the ends of their intervals by metric and ``_low`` or ``_high``; of several the last."""
+    values = {row.metric: float(row.value) for row in rows}
+    values |= {f"{row.metric}_low": float(row.low) for row in rows}
+    return values | {f"{row.metric}_high": float(row.high) for row in rows}

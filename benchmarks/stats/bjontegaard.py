@@ -16,6 +16,7 @@ resample.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -29,6 +30,7 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Axis = Literal["quality", "log_rate"]
 Method = Literal["pchip", "fit", "isotonic", ""]
+Points = tuple[tuple[float, float], ...]
 
 MIN_OVERLAP = 0.75
 MIN_POINTS = 4
@@ -40,6 +42,8 @@ MIN_STEPS = 3
 UNBOUNDED = (-float("inf"), float("inf"))
 
 _GRID = 257
+_KEPT = 1024
+"""Curves and differences that are kept: a run asks for each of its own in several tables and figures."""
 _TROUBLES = (
     "",
     "has a point without a value",
@@ -97,23 +101,36 @@ def bd_rate(
     >>> str(bd_rate(anchor, [(r / 2, q) for r, q in anchor]))
     '-50.0 %'
     """
-    return _single(Curves.of(anchor, bounds), Curves.of(test, bounds), "quality")
+    return _between(_plain(anchor), _plain(test), bounds, "quality")
 
 
 def bd_metric(
     anchor: Sequence[tuple[float, float]], test: Sequence[tuple[float, float]], bounds: tuple[float, float] = UNBOUNDED
 ) -> Difference:
     """Mean difference in quality at equal rate, in the metric's unit (positive: the test codec is better)."""
-    return _single(Curves.of(anchor, bounds), Curves.of(test, bounds), "log_rate")
+    return _between(_plain(anchor), _plain(test), bounds, "log_rate")
 
 
 def line(points: Sequence[tuple[float, float]], bounds: tuple[float, float] = UNBOUNDED) -> Line | str:
     """The curve through, or fitted to, points (rate, quality), as comparisons use it; or the reason why it is none."""
-    curve = Curves.of(points, bounds)
+    return _line(_plain(points), bounds)
+
+
+@functools.lru_cache(_KEPT)
+def _line(points: Points, bounds: tuple[float, float]) -> Line | str:
+    curve = _curve(points, bounds, 1)
     if reason := curve.reason(0):
         return reason
     grid = np.linspace(curve.log_rate[0, 0], curve.log_rate[0, -1], _GRID)
-    return Line(grid, Curves.of(points, bounds, times=_GRID).at(grid), bool(curve.fitted[0] | curve.levelled[0]))
+    quality = _made(points, bounds, _GRID).at(grid)
+    for values in (grid, quality):
+        values.setflags(write=False)
+    return Line(grid, quality, bool(curve.fitted[0] | curve.levelled[0]))
+
+
+def _plain(points: Sequence[tuple[float, float]]) -> Points:
+    """Points as a key."""
+    return tuple((float(rate), float(quality)) for rate, quality in points)
 
 
 class _Group(NamedTuple):
@@ -164,14 +181,10 @@ class Curves:
         if level and (self.trouble == _DIPS).any():
             self._level()
 
-    @classmethod
-    def of(
-        cls, points: Sequence[tuple[float, float]], bounds: tuple[float, float] = UNBOUNDED, times: int = 1
-    ) -> Curves:
-        """One curve, from points (rate, quality), repeated ``times`` times."""
-        table = np.asarray(list(points), dtype=np.float64).reshape(-1, 2)
-        rate, quality = (np.tile(table[:, axis], (times, 1)) for axis in (0, 1))
-        return cls(rate, quality, bounds)
+    @staticmethod
+    def of(points: Sequence[tuple[float, float]], bounds: tuple[float, float] = UNBOUNDED, times: int = 1) -> Curves:
+        """One curve, from points (rate, quality), repeated ``times`` times. It is kept, and only to be read."""
+        return _curve(_plain(points), bounds, times)
 
     @staticmethod
     def _rises(values: Floats, inside: Bools) -> Bools:
@@ -304,6 +317,21 @@ def differences(anchor: Curves, test: Curves, over: Axis) -> Differences:
     mean = (test.area(over, *within) - anchor.area(over, *within)) / np.where(enough, shared, np.nan)
     value = np.expm1(mean) * 100 if over == "quality" else mean
     return Differences(value, of_test, of_anchor, anchor.fitted | test.fitted, anchor.levelled | test.levelled)
+
+
+def _made(points: Points, bounds: tuple[float, float], times: int) -> Curves:
+    """One curve, repeated ``times`` times."""
+    table = np.asarray(points, dtype=np.float64).reshape(-1, 2)
+    rate, quality = (np.tile(table[:, axis], (times, 1)) for axis in (0, 1))
+    return Curves(rate, quality, bounds)
+
+
+_curve = functools.lru_cache(_KEPT)(_made)
+
+
+@functools.lru_cache(_KEPT)
+def _between(anchor: Points, test: Points, bounds: tuple[float, float], over: Axis) -> Difference:
+    return _single(_curve(anchor, bounds, 1), _curve(test, bounds, 1), over)
 
 
 def _single(anchor: Curves, test: Curves, over: Axis) -> Difference:

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from downstream.api import HEADS, Classification, LabelSpace, Prediction, ranked
-from downstream.device import device_facts
+from downstream.device import device_facts, torch_version
 from downstream.heads._availability import why_not_loadable
 from downstream.label_spaces import ROADSCENES
 from downstream.ops.object_views import square_view
 from downstream.weights.file_hash import sha256_of
 from downstream.weights.state_dicts import fitted
-from downstream.weights.weights_file import classes_of, packaged, read_weights
+from downstream.weights.weights_file import about_of, classes_of, packaged, read_weights
 from hsc.api import Image
 from hsc.devices import current_device
 from hsc.errors import DataError, UnavailableError
@@ -70,14 +70,15 @@ class Classifier:
         return self._loaded()[1] if self.weights else ROADSCENES
 
     def available(self) -> str | None:
-        """None if the weights are present and fit, else one sentence with the reason and the cure."""
-        return why_not_loadable(self._loaded)
+        """None if the weights are present and fit, else one sentence with the reason and the cure.
+
+        Of packaged weights the description is read, and no network is built; a run tries each network on an image.
+        """
+        return why_not_loadable(self._loaded if self.weights else self._require_described)
 
     def provenance(self) -> Mapping[str, str]:
         """sha256 of the weights, version of torch, and the kind of device unless it is the CPU."""
-        import torch
-
-        return {"weights_sha256": sha256_of(self._path()), "torch": torch.__version__, **device_facts()}
+        return {"weights_sha256": sha256_of(self._path()), "torch": torch_version(), **device_facts()}
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
         """Rank the classes of each picture, of any size.
@@ -101,7 +102,8 @@ class Classifier:
     def _path(self) -> Path:
         return Path(self.weights) if self.weights else packaged(f"classifier_{self.arch}")
 
-    def _loaded(self) -> tuple[Network, LabelSpace]:
+    def _present(self) -> Path:
+        """The weights file. Raises UnavailableError."""
         path = self._path()
         if not path.is_file():
             raise UnavailableError(
@@ -109,7 +111,27 @@ class Classifier:
                 f"python -m downstream.training --task classification --arch {self.arch} --data SHARDS --out FOLDER "
                 f"--steps 2500 --height {_SIDE} --width {_SIDE}, and give weights="
             )
+        return path
+
+    def _require_described(self) -> None:
+        """Check the weights as far as their file describes them. Raises UnavailableError, DataError."""
+        path = self._present()
+        _classes(path, about_of(path), self.arch)
+
+    def _loaded(self) -> tuple[Network, LabelSpace]:
+        path = self._present()
         return _load(self.arch, str(path), sha256_of(path), current_device())
+
+
+def _classes(path: str | Path, about: Mapping[str, Any], arch: str) -> tuple[str, ...]:
+    """The classes of weights that are of this head by their description. Raises DataError."""
+    classes = classes_of(path, about)
+    if about.get("task") != "classification" or about.get("arch") != arch or not classes:
+        raise DataError(
+            f"{Path(path).name} is of the task {str(about.get('task'))[:40]!r} and arch {str(about.get('arch'))[:40]!r}"
+            f", expected 'classification' and {arch!r} with the names of its classes; give other weights= or arch="
+        )
+    return classes
 
 
 @held
@@ -121,12 +143,7 @@ def _load(arch: str, path: str, sha256: str, device: str) -> tuple[Network, Labe
     from downstream.networks.detectors.layers import fused
 
     tensors, about = read_weights(path)
-    classes = classes_of(path, about)
-    if about.get("task") != "classification" or about.get("arch") != arch or not classes:
-        raise DataError(
-            f"{Path(path).name} is of the task {str(about.get('task'))[:40]!r} and arch {str(about.get('arch'))[:40]!r}"
-            f", expected 'classification' and {arch!r} with the names of its classes; give other weights= or arch="
-        )
+    classes = _classes(path, about, arch)
     network = fitted(lambda: build(arch, len(classes)), tensors, path, f"the {arch} of this version")
     space = ROADSCENES if classes == ROADSCENES.classes else LabelSpace(Path(path).stem, classes)
     return fused(network).to(memory_format=torch.channels_last).to(device), space  # the faster layout

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 import numpy as np
 
 from downstream.api import HEADS, Detections, LabelSpace, Prediction, SegmentationMap
-from downstream.device import device_facts
+from downstream.device import device_facts, torch_version
 from downstream.heads._availability import why_not_loadable
 from downstream.label_spaces import ROADSCENES, TRAINED_ON
 from downstream.networks.latents.uses import Use
@@ -26,7 +26,7 @@ from downstream.ops.batching import batches
 from downstream.ops.nms import best_of_cells
 from downstream.weights.file_hash import sha256_of
 from downstream.weights.state_dicts import fitted
-from downstream.weights.weights_file import classes_of, packaged, read_weights
+from downstream.weights.weights_file import about_of, classes_of, packaged, read_weights
 from hsc.api import Latents, LatentSpec
 from hsc.devices import current_device
 from hsc.errors import DataError, UnavailableError
@@ -71,21 +71,21 @@ class _LatentHead:
     @property
     def needs(self) -> Sequence[LatentSpec]:
         """The latents that it reads, in the space its weights were trained in; none if the weights are missing."""
-        return () if self.available() else self._loaded().latent_input.needs
+        return () if self.available() else self._described().needs
 
     def available(self) -> str | None:
-        """None if the weights are present and fit, else one sentence with the reason and the cure."""
-        return why_not_loadable(self._loaded)
+        """None if the weights are present and fit, else one sentence with the reason and the cure.
+
+        Of packaged weights the description is read, and no network is built; a run tries each network on an image.
+        """
+        return why_not_loadable(self._loaded if self.weights else self._described)
 
     def provenance(self) -> Mapping[str, str]:
         """sha256 of the weights, their latent space, version of torch, and the kind of device unless it is the CPU."""
-        import torch
-
-        space = self._loaded().latent_input.needs[0].space
         return {
             "weights_sha256": sha256_of(self._path()),
-            "latent_space": space,
-            "torch": torch.__version__,
+            "latent_space": self._described().needs[0].space,
+            "torch": torch_version(),
             **device_facts(),
         }
 
@@ -126,14 +126,38 @@ class _LatentHead:
     def _path(self) -> Path:
         raise NotImplementedError
 
-    def _loaded(self) -> _Loaded:
+    def _present(self) -> Path:
+        """The weights file. Raises UnavailableError."""
         path = self._path()
         if not path.is_file():
             raise UnavailableError(
                 f"the weights {path.name} are missing; encode shards with hsc-bench encode-shards, train on them with "
                 f"python -m downstream.training --task {self.task} --input latents --arch {self.use}, and give weights="
             )
-        return _load(self.task, self.use, str(path), sha256_of(path), current_device())
+        return path
+
+    def _require_own(self, about: Mapping[str, Any]) -> None:
+        """Check the classes that the weights state. Raises DataError."""
+        raise NotImplementedError
+
+    def _described(self) -> LatentInput:
+        """The latents that the weights read, by the description in their file, which is checked.
+
+        Raises:
+            UnavailableError: the weights are missing.
+            DataError: they are damaged or of another network.
+        """
+        path = self._present()
+        about = about_of(path)
+        latent_input = _latent_input(self.task, self.use, path, about)
+        self._require_own(about)
+        return latent_input
+
+    def _loaded(self) -> _Loaded:
+        path = self._present()
+        loaded = _load(self.task, self.use, str(path), sha256_of(path), current_device())
+        self._require_own(loaded.about)
+        return loaded
 
 
 @HEADS.register("latent_detector")
@@ -166,14 +190,12 @@ class LatentDetector(_LatentHead):
     def _path(self) -> Path:
         return Path(self.weights) if self.weights else packaged(f"latent_detector_{self.use}")
 
-    def _loaded(self) -> _Loaded:
-        loaded = super()._loaded()
-        classes = tuple(loaded.about["classes"])
+    def _require_own(self, about: Mapping[str, Any]) -> None:
+        classes = tuple(about["classes"])
         if classes != ROADSCENES.classes:
             raise DataError(
                 f"{self._path().name} answers in {classes}, expected {ROADSCENES.classes}; give other weights="
             )
-        return loaded
 
     def _predict_batch(self, inputs: tuple[Tensor, ...], image_hw: tuple[int, int]) -> list[Prediction]:
         import torch
@@ -215,26 +237,37 @@ class LatentSegmenter(_LatentHead):
 
         Raises as ``predict_latents`` does.
         """
-        return self._space(self._loaded()) if self.weights else TRAINED_ON[self.trained]
+        return self._space(self._loaded().about) if self.weights else TRAINED_ON[self.trained]
 
     def _path(self) -> Path:
         return Path(self.weights) if self.weights else packaged(f"latent_segmenter_{self.use}_{self.trained}")
 
-    def _loaded(self) -> _Loaded:
-        loaded = super()._loaded()
-        space = self._space(loaded)
+    def _require_own(self, about: Mapping[str, Any]) -> None:
+        space = self._space(about)
         if not self.weights and space != TRAINED_ON[self.trained]:
             raise DataError(
                 f"{self._path().name} answers in {space.name} {space.classes}, expected {TRAINED_ON[self.trained]}; "
                 f"give other weights="
             )
-        return loaded
 
-    def _space(self, loaded: _Loaded) -> LabelSpace:
-        return LabelSpace(str(loaded.about.get("space", "")), tuple(loaded.about["classes"]))
+    def _space(self, about: Mapping[str, Any]) -> LabelSpace:
+        return LabelSpace(str(about.get("space", "")), tuple(about["classes"]))
 
     def _predict_batch(self, inputs: tuple[Tensor, ...], image_hw: tuple[int, int]) -> list[Prediction]:
         return [SegmentationMap(labels) for labels in self._loaded().network.labels_of(inputs, image_hw).cpu().numpy()]
+
+
+def _latent_input(task: str, use: str, path: str | Path, about: Mapping[str, Any]) -> LatentInput:
+    """The latents that weights read which are of this head by their description. Raises DataError."""
+    from downstream.networks.latents.inputs import from_plain
+
+    stated, classes = tuple(str(about.get(name))[:40] for name in ("task", "input", "arch")), classes_of(path, about)
+    if stated != (task, "latents", use) or not classes:
+        raise DataError(
+            f"{Path(path).name} is for {stated[0]!r} on {stated[1]!r} with use {stated[2]!r}, expected {task!r} on "
+            f"'latents' with {use!r}; give other weights= or another use="
+        )
+    return from_plain(about)
 
 
 @held
@@ -244,16 +277,10 @@ def _load(task: str, use: str, path: str, sha256: str, device: str) -> _Loaded:
 
     from downstream.networks.detectors.layers import fused
     from downstream.networks.latents import build_detector, build_segmenter
-    from downstream.networks.latents.inputs import from_plain
 
     tensors, about = read_weights(path)
-    stated, classes = tuple(str(about.get(name))[:40] for name in ("task", "input", "arch")), classes_of(path, about)
-    if stated != (task, "latents", use) or not classes:
-        raise DataError(
-            f"{Path(path).name} is for {stated[0]!r} on {stated[1]!r} with use {stated[2]!r}, expected {task!r} on "
-            f"'latents' with {use!r}; give other weights= or another use="
-        )
-    latent_input = from_plain(about)
+    latent_input = _latent_input(task, use, path, about)
     build = build_detector if task == "detection" else build_segmenter
-    network = fitted(lambda: build(latent_input, len(classes)), tensors, path, "the latent heads of this version")
+    classes = len(about["classes"])
+    network = fitted(lambda: build(latent_input, classes), tensors, path, "the latent heads of this version")
     return _Loaded(fused(network).to(memory_format=torch.channels_last).to(device), latent_input, about)

@@ -17,13 +17,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from downstream.api import HEADS, LabelSpace, Prediction, SegmentationMap
-from downstream.device import device_facts
+from downstream.device import device_facts, torch_version
 from downstream.heads._availability import why_not_loadable
 from downstream.label_spaces import TRAINED_ON
 from downstream.ops.batching import batches
 from downstream.weights.file_hash import sha256_of
 from downstream.weights.state_dicts import fitted
-from downstream.weights.weights_file import classes_of, latent_space_of, packaged, read_weights, require_regime
+from downstream.weights.weights_file import (
+    about_of,
+    classes_of,
+    latent_space_of,
+    packaged,
+    read_weights,
+    require_regime,
+)
 from hsc.api import Image
 from hsc.devices import current_device
 from hsc.errors import DataError, UnavailableError
@@ -74,14 +81,15 @@ class Segmenter:
         return self._loaded()[1] if self.weights else TRAINED_ON[self.trained]
 
     def available(self) -> str | None:
-        """None if the weights are present and fit, else one sentence with the reason and the cure."""
-        return why_not_loadable(self._loaded)
+        """None if the weights are present and fit, else one sentence with the reason and the cure.
+
+        Of packaged weights the description is read, and no network is built; a run tries each network on an image.
+        """
+        return why_not_loadable(self._loaded if self.weights else self._require_described)
 
     def provenance(self) -> Mapping[str, str]:
         """sha256 of the weights, version of torch, and the kind of device unless it is the CPU."""
-        import torch
-
-        return {"weights_sha256": sha256_of(self._path()), "torch": torch.__version__, **device_facts()}
+        return {"weights_sha256": sha256_of(self._path()), "torch": torch_version(), **device_facts()}
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
         """Segment images of any size; images of one size go through the network together.
@@ -102,7 +110,8 @@ class Segmenter:
     def _path(self) -> Path:
         return Path(self.weights) if self.weights else packaged(f"segmenter_{self.arch}_{self.trained}")
 
-    def _loaded(self) -> tuple[Network, LabelSpace]:
+    def _present(self) -> Path:
+        """The weights file. Raises UnavailableError."""
         path = self._path()
         if not path.is_file():
             raise UnavailableError(
@@ -110,13 +119,26 @@ class Segmenter:
                 f"python -m downstream.training --task segmentation --arch {self.arch} --data SHARDS --out FOLDER "
                 f"--steps 12000, and give weights="
             )
+        return path
+
+    def _require_described(self) -> None:
+        """Check the weights as far as their file describes them. Raises UnavailableError, DataError."""
+        path = self._present()
+        self._require_own(path, _space(path, about_of(path), self.arch, self.regime))
+
+    def _loaded(self) -> tuple[Network, LabelSpace]:
+        path = self._present()
         network, space = _load(self.arch, self.regime, str(path), sha256_of(path), current_device())
+        self._require_own(path, space)
+        return network, space
+
+    def _require_own(self, path: Path, space: LabelSpace) -> None:
+        """Check that packaged weights know the classes of their training data. Raises DataError."""
         if not self.weights and space != TRAINED_ON[self.trained]:
             raise DataError(
                 f"{path.name} answers in {space.name} {space.classes}, expected {TRAINED_ON[self.trained]}; give "
                 f"other weights="
             )
-        return network, space
 
     def _predict_batch(self, network: Network, pixels: Image) -> list[Prediction]:
         """Label maps of images of one size. pixels: uint8 (N, H, W, 3)."""
@@ -162,6 +184,18 @@ def _batch_size(shape: tuple[int, ...]) -> int:
     return max(1, min(_BATCH, _BATCH_PIXELS // (shape[0] * shape[1])))
 
 
+def _space(path: str | Path, about: Mapping[str, Any], arch: str, regime: str) -> LabelSpace:
+    """The classes of weights that are of this head by their description. Raises DataError."""
+    space = LabelSpace(str(about.get("space", "")), classes_of(path, about))
+    if about.get("task") != "segmentation" or about.get("arch") != arch or not space.classes:
+        raise DataError(
+            f"{Path(path).name} has task {str(about.get('task'))[:40]!r} and arch {str(about.get('arch'))[:40]!r}, "
+            f"expected 'segmentation' and {arch!r}; give other weights= or another arch="
+        )
+    require_regime(path, about, regime)
+    return space
+
+
 @held
 def _load(arch: str, regime: str, path: str, sha256: str, device: str) -> tuple[Network, LabelSpace]:
     """The network of a weights file. It is held here and not in the head, so that a head can be sent to workers."""
@@ -171,12 +205,6 @@ def _load(arch: str, regime: str, path: str, sha256: str, device: str) -> tuple[
     from downstream.networks.segmenters import build
 
     tensors, about = read_weights(path)
-    space = LabelSpace(str(about.get("space", "")), classes_of(path, about))
-    if about.get("task") != "segmentation" or about.get("arch") != arch or not space.classes:
-        raise DataError(
-            f"{Path(path).name} has task {str(about.get('task'))[:40]!r} and arch {str(about.get('arch'))[:40]!r}, "
-            f"expected 'segmentation' and {arch!r}; give other weights= or another arch="
-        )
-    require_regime(path, about, regime)
+    space = _space(path, about, arch, regime)
     network = fitted(lambda: build(arch, len(space.classes)), tensors, path, f"the {arch} of this version")
     return fused(network).to(memory_format=torch.channels_last).to(device), space  # the faster layout

@@ -17,14 +17,21 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from downstream.api import HEADS, Detections, LabelSpace, Prediction
-from downstream.device import device_facts
+from downstream.device import device_facts, torch_version
 from downstream.heads._availability import why_not_loadable
 from downstream.label_spaces import ROADSCENES
 from downstream.ops.batching import batches
 from downstream.ops.nms import best_of_cells
 from downstream.weights.file_hash import sha256_of
 from downstream.weights.state_dicts import fitted
-from downstream.weights.weights_file import classes_of, latent_space_of, packaged, read_weights, require_regime
+from downstream.weights.weights_file import (
+    about_of,
+    classes_of,
+    latent_space_of,
+    packaged,
+    read_weights,
+    require_regime,
+)
 from hsc.api import Image
 from hsc.devices import current_device
 from hsc.errors import DataError, UnavailableError
@@ -83,14 +90,15 @@ class Small:
         return ROADSCENES
 
     def available(self) -> str | None:
-        """None if the weights are present and fit, else one sentence with the reason and the cure."""
-        return why_not_loadable(self._network)
+        """None if the weights are present and fit, else one sentence with the reason and the cure.
+
+        Of packaged weights the description is read, and no network is built; a run tries each network on an image.
+        """
+        return why_not_loadable(self._network if self.weights else self._require_described)
 
     def provenance(self) -> Mapping[str, str]:
         """sha256 of the weights, version of torch, and the kind of device unless it is the CPU."""
-        import torch
-
-        return {"weights_sha256": sha256_of(self._path()), "torch": torch.__version__, **device_facts()}
+        return {"weights_sha256": sha256_of(self._path()), "torch": torch_version(), **device_facts()}
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
         """Detect objects in images of any size; images of one size go through the network together.
@@ -111,13 +119,23 @@ class Small:
     def _path(self) -> Path:
         return Path(self.weights) if self.weights else packaged(f"small_{self.arch}")
 
-    def _network(self) -> Detector:
+    def _present(self) -> Path:
+        """The weights file. Raises UnavailableError."""
         path = self._path()
         if not path.is_file():
             raise UnavailableError(
                 f"the weights {path.name} are missing; train them with python -m downstream.training --arch "
                 f"{self.arch}, or give weights="
             )
+        return path
+
+    def _require_described(self) -> None:
+        """Check the weights as far as their file describes them. Raises UnavailableError, DataError."""
+        path = self._present()
+        _require_fit(path, about_of(path), self.arch, self.regime)
+
+    def _network(self) -> Detector:
+        path = self._present()
         return _load(self.arch, self.regime, str(path), sha256_of(path), current_device())
 
     def _predict_batch(self, network: Detector, pixels: Image) -> list[Prediction]:
@@ -186,6 +204,17 @@ class SmallAdapted(Small):
         return Path(self.weights) if self.weights else packaged(f"small_adapted_{self.arch}")
 
 
+def _require_fit(path: str | Path, about: Mapping[str, Any], arch: str, regime: str) -> None:
+    """Check that weights are of this head by their description. Raises DataError."""
+    classes = classes_of(path, about)
+    if about.get("arch") != arch or classes != ROADSCENES.classes:
+        raise DataError(
+            f"{Path(path).name} has arch {str(about.get('arch'))[:40]!r} and {len(classes)} classes "
+            f"{str(classes)[:120]}, expected {arch!r} and {ROADSCENES.classes}; give other weights="
+        )
+    require_regime(path, about, regime)
+
+
 @held
 def _load(arch: str, regime: str, path: str, sha256: str, device: str) -> Detector:
     """The network of a weights file. It is held here and not in the head, so that a head can be sent to workers."""
@@ -195,12 +224,6 @@ def _load(arch: str, regime: str, path: str, sha256: str, device: str) -> Detect
     from downstream.networks.detectors.layers import fused
 
     tensors, about = read_weights(path)
-    classes = classes_of(path, about)
-    if about.get("arch") != arch or classes != ROADSCENES.classes:
-        raise DataError(
-            f"{Path(path).name} has arch {str(about.get('arch'))[:40]!r} and {len(classes)} classes "
-            f"{str(classes)[:120]}, expected {arch!r} and {ROADSCENES.classes}; give other weights="
-        )
-    require_regime(path, about, regime)
-    network = fitted(lambda: build(arch, len(classes)), tensors, path, f"the {arch} of this version")
+    _require_fit(path, about, arch, regime)
+    network = fitted(lambda: build(arch, len(ROADSCENES.classes)), tensors, path, f"the {arch} of this version")
     return fused(network).to(memory_format=torch.channels_last).to(device)  # the faster layout without gradients

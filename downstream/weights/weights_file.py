@@ -53,7 +53,16 @@ def read_weights(path: str | Path) -> Weights:
     Raises:
         DataError: the file is damaged or of another format, or holds numbers that are not finite.
     """
-    return Weights(read_tensors(path, single=True), read_about(path, "about") or {})
+    return Weights(read_tensors(path, single=True), about_of(path))
+
+
+def about_of(path: str | Path) -> dict[str, Any]:
+    """A weights file's description of itself, empty without one; tensors are not read, nor is torch imported.
+
+    Raises:
+        DataError: the file is damaged or of another format.
+    """
+    return read_about(path, "about") or {}
 
 
 def latent_space_of(path: str | Path) -> str:
@@ -63,7 +72,7 @@ def latent_space_of(path: str | Path) -> str:
     Raises:
         DataError: the file is damaged or of another format.
     """
-    return str((read_about(path, "about") or {}).get("latent_space", ""))
+    return str(about_of(path).get("latent_space", ""))
 
 
 def classes_of(path: str | Path, about: Mapping[str, Any]) -> tuple[str, ...]:

@@ -3,13 +3,16 @@
     8 bytes of length, header (JSON) ──shapes_of──> names, shapes: compared before memory is allocated
                                      └─read_about──> metadata
     tensors ──read_tensors──> by name: numbers that are really stored, all finite
+            └─read_arrays───> the same as NumPy's arrays; torch is not imported for it
 
 A few bytes can claim tensors of any size, and a weight that is not finite would silently spoil every stream and score.
 """
 
 from __future__ import annotations
 
+import functools
 import math
+import time
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,16 +20,22 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hsc.errors import DataError
+from hsc.files.file_digests import FileState, state_of
 from hsc.files.plain_json import read_object
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from torch import Tensor
 
 MAX_HEADER_BYTES = 1 << 23
 """Largest accepted header; ten thousand tensors take one million bytes."""
 
 _SPARE = 1 << 20
+_NUMPY_TYPES = frozenset({"BOOL", "U8", "I8", "U16", "I16", "F16", "U32", "I32", "F32", "U64", "I64", "F64"})
+"""Types of tensors that NumPy has, by their names in a header."""
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -47,12 +56,32 @@ def read_about(path: Path | str, entry: str) -> dict[str, Any] | None:
     Raises:
         DataError: the file is no complete safetensors file, or the entry is no object, or a number is not finite.
     """
-    with _opened(path) as file:
-        text = (file.metadata() or {}).get(entry)
+    text = _metadata(path).get(entry)
     try:
         return None if text is None else read_object(text)
     except ValueError as error:
         raise DataError(f"{path} has metadata {entry!r} that cannot be read: {error}; get it again") from error
+
+
+def _metadata(path: Path | str) -> Mapping[str, str]:
+    """The file's metadata, read again only where the file may have changed."""
+    try:
+        state = state_of(path)
+    except OSError:
+        state = None
+    if state and state.settled(time.time_ns()):
+        return _metadata_of(Path(path).absolute(), state)
+    return _read_metadata(path)
+
+
+@functools.lru_cache(maxsize=64)
+def _metadata_of(path: Path, state: FileState) -> Mapping[str, str]:
+    return _read_metadata(path)
+
+
+def _read_metadata(path: Path | str) -> Mapping[str, str]:
+    with _opened(path) as file:
+        return file.metadata() or {}
 
 
 def read_tensors(path: Path | str, *, single: bool = False) -> dict[str, Tensor]:
@@ -61,12 +90,32 @@ def read_tensors(path: Path | str, *, single: bool = False) -> dict[str, Tensor]
     Raises:
         DataError: the file is no complete safetensors file, or a tensor holds values that are not finite.
     """
-    with _opened(path) as file:
+    with _opened(path, "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
     if single:
         tensors = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
     require_sound(tensors, path)
     return tensors
+
+
+def read_arrays(path: Path | str) -> dict[str, npt.NDArray[Any]]:
+    """All tensors as they are stored, as arrays by name.
+
+    Raises:
+        DataError: the file is no complete safetensors file, or a tensor is of a type that NumPy does not have, such as
+            bfloat16, or holds values that are not finite.
+    """
+    arrays = {}
+    with _opened(path) as file:
+        for name in file.keys():  # noqa: SIM118 - it is no mapping
+            stored_type = str(file.get_slice(name).get_dtype())
+            if stored_type not in _NUMPY_TYPES:
+                raise DataError(f"{path} holds {name!r} of the type {stored_type}, which NumPy lacks; get it again")
+            arrays[name] = file.get_tensor(name)
+    for name, array in arrays.items():
+        if array.dtype.kind == "f":
+            _require_finite(name, array.size, int(np.count_nonzero(np.isfinite(array))), path)
+    return arrays
 
 
 def require_sound(tensors: Mapping[str, Any], path: Path | str) -> None:
@@ -91,12 +140,15 @@ def require_sound(tensors: Mapping[str, Any], path: Path | str) -> None:
             )
         if not (tensor.is_floating_point() or tensor.is_complex()):
             continue
-        wrong = tensor.numel() - int(torch.isfinite(tensor).sum())
-        if wrong:
-            raise DataError(
-                f"{Path(path).name} holds {wrong} of {tensor.numel()} values that are not finite in {name!r}; it is "
-                f"damaged, or its training diverged: get it again"
-            )
+        _require_finite(name, tensor.numel(), int(torch.isfinite(tensor).sum()), path)
+
+
+def _require_finite(name: str, values: int, finite: int, path: Path | str) -> None:
+    if finite != values:
+        raise DataError(
+            f"{Path(path).name} holds {values - finite} of {values} values that are not finite in {name!r}; it is "
+            f"damaged, or its training diverged: get it again"
+        )
 
 
 def outline(build: Callable[[], Any], path: Path | str) -> dict[str, tuple[int, ...]]:
@@ -187,8 +239,11 @@ def require_unpacked(path: Path | str) -> None:
 
 
 @contextmanager
-def _opened(path: Path | str) -> Iterator[Any]:
-    """The file, opened by its library; every error while it is read becomes a DataError."""
+def _opened(path: Path | str, framework: str = "numpy") -> Iterator[Any]:
+    """The file, opened by its library; every error while it is read becomes a DataError.
+
+    framework: whose tensors it gives, "numpy" or "pt" for torch, which is imported for it.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -198,7 +253,7 @@ def _opened(path: Path | str) -> Iterator[Any]:
             raise ValueError(
                 f"its first eight bytes announce a header of {length:,} bytes, {MAX_HEADER_BYTES:,} are read"
             )
-        with safe_open(str(path), "pt") as opened:
+        with safe_open(str(path), framework) as opened:
             yield opened
     except DataError:
         raise

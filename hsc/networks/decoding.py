@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hsc.api import Image, Latents, LatentSpec
+from hsc.api import Image, Latents
 from hsc.entropy_coding.container import Header
 from hsc.entropy_coding.layered_stream import Decoded
 from hsc.errors import UsageError
@@ -38,31 +38,6 @@ class Restored(NamedTuple):
     integers: Tensor | None
     detail: Tensor | None
     coefficients: Tensor
-
-
-def latent_specs(model: HscModel) -> tuple[LatentSpec, ...]:
-    """The latents of a model: w_hat (n, w_dim), y_hat (M, h', w'), F_hat (C, h, w) and perhaps E_hat (K, h, w).
-
-    The rows of w_hat are the styles, followed by the coefficients of a coarse map where the model has one; y_hat is
-    then that of F less what the map predicts.
-    Symbols decide w_hat and y_hat, whose space is shared by models that differ only in the decoder; F_hat and E_hat are
-    in the space of these very weights.
-    """
-    profile, space, own_space = model.profile, model.space.hex(), model.fingerprint.hex()
-    encoder = profile.encoder
-
-    def of_map(name: str, channels: int, stride: int, space: str) -> LatentSpec:
-        side = None if encoder.input_size is None else -(-encoder.input_size // stride)
-        return LatentSpec(name, (channels, side, side), stride if side is None else 0, space)
-
-    specs = (
-        LatentSpec("w_hat", (profile.word_rows, encoder.w_dim), 0, space),
-        of_map("y_hat", profile.feature.channels, encoder.stride * profile.feature.stride, space),
-        of_map("F_hat", encoder.feature_channels, encoder.stride, own_space),
-    )
-    if profile.detail is None:
-        return specs
-    return (*specs, of_map("E_hat", profile.detail.channels, encoder.stride, own_space))
 
 
 @torch.no_grad()
@@ -91,12 +66,12 @@ def _restored(model: HscModel, decoded: Decoded, integers: Integers, w_hat: Tens
 
 @torch.no_grad()
 def latents(model: HscModel, decoded: Decoded, names: Sequence[str] | None) -> Latents:
-    """Float32 maps of decoded symbols by name, None for all names of ``latent_specs``.
+    """Float32 maps of decoded symbols by name, None for all names of ``Identity.latent_specs``.
 
     Raises:
         UsageError: the model has no latents of a name.
     """
-    offered = [spec.name for spec in latent_specs(model)]
+    offered = [spec.name for spec in model.identity.latent_specs()]
     wanted = offered if names is None else [name for name in offered if name in names]
     if names is not None and (missing := set(names) - set(offered)):
         raise UsageError(f"no latents are named {', '.join(sorted(missing))}; there are {', '.join(offered)}")

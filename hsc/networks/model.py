@@ -19,7 +19,6 @@ weights in place; freeze a copy (``copy.deepcopy``) to evaluate the real codec d
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -39,15 +38,14 @@ from hsc.networks.config import Profile
 from hsc.networks.detail import Detail, DetailNetwork
 from hsc.networks.entropy_model import EntropyModel
 from hsc.networks.fcn import FCN, Features
+from hsc.networks.identity import DECODER, Identity, digest
 from hsc.networks.inversion import GIE
-from hsc.networks.profiles import profile_to_json
 from hsc.networks.scn import SCN, Semantics
 from hsc.networks.stylegan2 import StyleGAN2
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 _TABLES = "tables."
-_DECODER = ("fcn.synthesis.", "generator.")
 
 
 class Reconstruction(NamedTuple):
@@ -184,8 +182,17 @@ class HscModel(nn.Module):
             UsageError: the model is not frozen.
         """
         if self._space is None:
-            self._space = self._digest(self.entropy.tables, without=_DECODER)
+            self._space = self._digest(self.entropy.tables, without=DECODER)
         return self._space
+
+    @property
+    def identity(self) -> Identity:
+        """What a weights file of the model is known by.
+
+        Raises:
+            UsageError: the model is not frozen.
+        """
+        return Identity(self.profile, self.fingerprint, self.space)
 
     def freeze(self) -> HscModel:
         """End training: make this the model that a weights file holds, in place, and return it.
@@ -223,7 +230,7 @@ class HscModel(nn.Module):
         Raises:
             DataError: a weight of the other decoder is not finite, or too large for 16 bits.
         """
-        decoder = {name: tensor.cpu().half() for name, tensor in other._floats().items() if name.startswith(_DECODER)}
+        decoder = {name: tensor.cpu().half() for name, tensor in other._floats().items() if name.startswith(DECODER)}
         for name, tensor in decoder.items():
             if not bool(tensor.isfinite().all()):
                 raise DataError(f"{name} holds values that are not finite in 16 bits; training diverged")
@@ -283,12 +290,7 @@ class HscModel(nn.Module):
         self._sealed = EntropyModel(self.profile, self.scn, self.fcn, self.detail, tables, self._digest(tables))
 
     def _digest(self, tables: CdfTables, without: tuple[str, ...] = ()) -> bytes:
-        digest = hashlib.sha256(profile_to_json(self.profile).encode())
-        for name, array in sorted(self._collect(tables).items()):
-            if not name.startswith(without):
-                digest.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
-                digest.update(np.ascontiguousarray(array).tobytes())
-        return digest.digest()
+        return digest(self.profile, self._collect(tables), without)
 
     def _collect(self, tables: CdfTables) -> dict[str, npt.NDArray[Any]]:
         arrays = {

@@ -5,11 +5,12 @@
     file: float16, int8, int32, uint16 tensors; metadata "hsc": {format, profile, card}
 
 Nothing in such a file is executed. Floats are stored in 16 bits, and integer networks and tables as integers, so a
-loaded model equals the saved one bit for bit; ``HscModel.fingerprint`` verifies it.
+loaded model equals the saved one bit for bit; the fingerprint that the file states verifies it.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Mapping
@@ -18,11 +19,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hsc.errors import DataError, UnavailableError, UsageError
 from hsc.files.atomic_files import replacing
-from hsc.files.tensor_files import outline, read_about, read_tensors, require_room, shapes_of
+from hsc.files.file_digests import sha256_of_file
+from hsc.files.tensor_files import outline, read_about, read_arrays, require_room, shapes_of
 from hsc.weights.download import cached, fetch_file
 
 if TYPE_CHECKING:
     from hsc.networks.config import Profile
+    from hsc.networks.identity import Identity
     from hsc.networks.model import HscModel
     from hsc.networks.relighting import LightNetwork
 
@@ -33,10 +36,14 @@ FOLDER = Path(__file__).parents[1] / "pretrained"
 
 
 class Card(NamedTuple):
-    """The metadata of a weights file: profile (JSON), and the makers' card with licence, data, date and training."""
+    """The metadata of a weights file: profile (JSON), and the makers' card with licence, data, date and training.
+
+    fingerprint: of the model that was saved, in hex; empty where the file states none.
+    """
 
     profile: str
     card: Mapping[str, Any]
+    fingerprint: str = ""
 
 
 def names(folder: Path = FOLDER) -> list[str]:
@@ -93,14 +100,43 @@ def load(name: str) -> HscModel:
     from hsc.networks.profiles import profile_from_json
 
     path = find(name)
-    profile = profile_from_json(read_card(path).profile)
+    card = read_card(path)
+    profile = profile_from_json(card.profile)
     require_room(outline(lambda: HscModel(profile), path), shapes_of(path), path)
-    tensors = read_tensors(path)
-    try:
-        arrays = {key: tensor.numpy() for key, tensor in tensors.items()}
-    except TypeError as error:  # types that NumPy does not have, such as bfloat16
-        raise DataError(f"{path} holds tensors of a type that no weights file has: {error}; get it again") from error
-    return HscModel(profile).load_arrays(arrays)
+    model = HscModel(profile).load_arrays(read_arrays(path))
+    _require_stated(card, model.fingerprint, path)
+    return model
+
+
+def identity(name: str) -> Identity:
+    """What frozen weights are known by, from their file alone where it states its fingerprint: no network is built.
+
+    Raises:
+        UnavailableError, DataError: as ``load``, which also tells whether the arrays are those of the profile.
+    """
+    path = find(name)
+    return _identity(path, sha256_of_file(path)) if read_card(path).fingerprint else load(name).identity
+
+
+@functools.lru_cache(maxsize=16)
+def _identity(path: Path, sha256: str) -> Identity:
+    """The identity of a file. sha256: of the file, so that a changed one is read again."""
+    from hsc.networks.identity import identity_of
+    from hsc.networks.profiles import profile_from_json
+
+    card = read_card(path)
+    known = identity_of(profile_from_json(card.profile), read_arrays(path))
+    _require_stated(card, known.fingerprint, path)
+    return known
+
+
+def _require_stated(card: Card, fingerprint: bytes, path: Path) -> None:
+    """Check that the content of a file is what was saved, by the fingerprint that it states. Raises DataError."""
+    if card.fingerprint not in ("", fingerprint.hex()):
+        raise DataError(
+            f"{path} states the fingerprint {card.fingerprint[:12]}, its content has {fingerprint.hex()[:12]}; it is "
+            f"damaged: get it again"
+        )
 
 
 def light_for(name: str, model: HscModel) -> LightNetwork | None:
@@ -141,7 +177,7 @@ def read_card(path: Path) -> Card:
         raise DataError(
             f"{path} has the weights format {about.get('format')}, expected {FORMAT}; it needs another version of hsc"
         )
-    return Card(about["profile"], about.get("card", {}))
+    return Card(about["profile"], about.get("card", {}), str(about.get("fingerprint", "")))
 
 
 def save(model: HscModel, path: Path, card: Mapping[str, Any] | None = None) -> None:

@@ -17,8 +17,9 @@ import pytest
 
 from benchmarks.api import CODECS
 from hsc.api import Codec, DecodesLatents, EstimatesBits, Image, Layered, Staged
-from hsc.errors import BitstreamError, CodecError, ImageError
+from hsc.errors import BitstreamError, CodecError, DataError, ImageError
 from hsc.networks.config import EncoderConfig, FeatureConfig, GeneratorConfig, Profile, SemanticConfig
+from hsc.networks.network_holder import HOLDER
 from hsc.weights import files
 
 PROFILE = Profile(
@@ -50,6 +51,22 @@ def test_it_says_how_weights_are_had() -> None:
     with pytest.raises(CodecError, match="no weights named"):
         missing.encode(np.zeros((4, 4, 3), np.uint8))
     assert "no weights file" in str(CODECS.get("hsc")(model="./none.safetensors").available())
+
+
+def test_weights_are_known_from_their_file_and_a_damaged_file_is_refused(codec: Any, tmp_path: Path) -> None:
+    before = HOLDER.loads
+    provenance, specs = codec.provenance(), codec.latent_specs()
+    assert HOLDER.loads == before, "no network is built for them"
+    model = files.load(codec.model)
+    assert provenance["weights"] == model.fingerprint.hex()
+    assert specs == model.identity.latent_specs()
+    damaged = bytearray(Path(codec.model).read_bytes())
+    damaged[-1] ^= 1
+    path = tmp_path / "damaged.safetensors"
+    path.write_bytes(damaged)
+    for look in (CODECS.get("hsc")(model=str(path)).provenance, lambda: files.load(str(path))):
+        with pytest.raises(DataError, match="get it again"):
+            look()
 
 
 def test_it_is_a_frozen_value_with_a_ladder(codec: Any) -> None:

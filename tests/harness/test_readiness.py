@@ -21,7 +21,7 @@ from benchmarks.harness.executors import Inline, Processes
 from downstream.api import Detections, LabelSpace, SegmentationMap
 from downstream.class_maps import map_between, why_unscored
 from downstream.label_spaces import CAMVID11, COCO80, VOC21
-from hsc.errors import DataError, UsageError
+from hsc.errors import DataError, UnavailableError, UsageError
 
 
 @dataclass(frozen=True)
@@ -260,6 +260,28 @@ def test_an_anchor_that_cannot_run_is_said_at_once(tmp_path: Path) -> None:
     assert said == [
         "there will be no differences against the whole of gone: gone is skipped: no such binary; install it"
     ]
+
+
+@dataclass(frozen=True)
+class Unloadable(Blocks):
+    """A codec that says it is available, and whose library fails when its networks are loaded."""
+
+    spec_name: ClassVar[str] = "unloadable"
+
+    def stages(self) -> Any:
+        raise UnavailableError("its library does not import; install it again")
+
+
+def test_a_codec_whose_networks_do_not_load_is_skipped_and_nothing_is_coded_with_it(tmp_path: Path) -> None:
+    reason = "its library does not import; install it again"
+    dry, said = outcome(tmp_path, [FindSquares()], codecs=[Blocks(8), Unloadable(8)], anchors=["unloadable"], dry=True)
+    assert dry.plan.skipped == {"unloadable": reason}
+    assert {cell.curve for cell in dry.plan.cells} == {"original", "blocks"}
+    assert said == [f"there will be no differences against the whole of unloadable: unloadable is skipped: {reason}"]
+    found, _ = outcome(tmp_path, [FindSquares()], codecs=[Blocks(8), Unloadable(8)])
+    rows = [row for row in found.score_rows if row.codec == "unloadable"]
+    assert [(row.status, row.reason) for row in rows] == [("skipped", reason)]
+    assert {row.status for row in found.score_rows if row.codec == "blocks" and row.metric == "bpp"} == {"ok"}
 
 
 # Labels

@@ -10,6 +10,7 @@ from downstream.heads.small import Small
 from downstream.label_spaces import ROADSCENES
 from downstream.networks.detectors import ARCHITECTURES, build
 from hsc.errors import DataError, UnavailableError, UsageError
+from hsc.networks.network_holder import HOLDER
 
 MOST_PARAMETERS = 1_800_000
 
@@ -47,6 +48,15 @@ def test_weights_that_are_not_usable_say_the_cure(tmp_path):
     foreign = Small(arch="hourglass")._path()
     with pytest.raises(DataError, match="expected 'pyramid'"):
         Small(arch="pyramid", weights=str(foreign)).predict([np.zeros((8, 8, 3), np.uint8)])
+
+
+def test_packaged_weights_of_another_network_are_refused_by_their_description(monkeypatch):
+    hourglass = Small(arch="hourglass")._path()
+    monkeypatch.setattr("downstream.heads.small.packaged", lambda name: hourglass)
+    before = HOLDER.loads
+    assert "expected 'pyramid'" in Small().available()
+    assert Small(arch="hourglass").available() is None
+    assert HOLDER.loads == before
 
 
 def test_packaged_weights_are_small_and_known():

@@ -112,6 +112,25 @@ def test_integers_out_of_range_and_tables_that_are_none_are_refused(
         weights.load(rewrite(file, tensors))
 
 
+@pytest.mark.parametrize("settled_ns", [0, 2_500_000_000])
+def test_metadata_of_a_file_that_changed_are_read_anew(
+    tmp_path: Path, settled_ns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """settled_ns: 0 for metadata that are kept at once, else those of a file so young are not kept."""
+    monkeypatch.setattr("hsc.files.file_digests.SETTLED_NS", settled_ns)
+    path = tmp_path / "a.safetensors"
+    for text in ("one", "three"):
+        save_file({"a": torch.zeros(1)}, path, {"about": json.dumps({"text": text})})
+        first, again = read_about(path, "about"), read_about(path, "about")
+        assert first == again == {"text": text}
+        assert first is not None
+        first["text"] = "a caller's own"
+        assert read_about(path, "about") == {"text": text}
+    path.unlink()
+    with pytest.raises(DataError, match="get it again"):
+        read_about(path, "about")
+
+
 @pytest.mark.parametrize("profile", [*PROFILES.values(), TINY], ids=lambda p: p.name)
 def test_our_own_profiles_come_back(profile: Any) -> None:
     assert profile_from_json(profile_to_json(profile)) == profile

@@ -12,7 +12,11 @@ import pytest
 import torch
 
 from benchmarks.learned import networks
+from benchmarks.learned.checkpoints import stated_architecture
+from benchmarks.learned.codec import LearnedCodec
+from benchmarks.learned.identity import packaged_identity
 from benchmarks.learned.package import imported
+from benchmarks.learned.weights_files import FOLDER
 from benchmarks.learned.zoo import ARCHITECTURES, published
 from hsc.errors import DataError, UnavailableError, UsageError
 
@@ -42,6 +46,23 @@ def test_a_saved_network_comes_back(name: str, weights: Callable[..., Path]) -> 
     assert network.widths == (48, 48)
     assert networks.load(path, name).fingerprint == network.fingerprint
     assert not any(parameter.requires_grad for parameter in network.model.parameters())
+
+
+@pytest.mark.parametrize("name", ["bmshj2018-hyperprior", "mbt2018-mean-vbr", "mbt2018", "cheng2020-attn"])
+def test_a_whole_file_is_known_without_its_network(name: str, weights: Callable[..., Path], tmp_path: Path) -> None:
+    model: Any = networks.load(weights(name)).model
+    path = tmp_path / "whole.safetensors"
+    networks.save(model, name, path, whole=True)
+    assert packaged_identity(path, name, "without tables") is None
+    model.update(force=True)
+    networks.save(model, name, path, whole=True)
+    assert packaged_identity(path, name, "with tables") == LearnedCodec(networks.load(path)).identity
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.safetensors")), ids=lambda path: path.stem)
+def test_packaged_weights_are_known_without_their_network(path: Path) -> None:
+    architecture = stated_architecture(path)
+    assert packaged_identity(path, architecture, "") == LearnedCodec(networks.load(path)).identity
 
 
 def test_half_precision_is_read_as_single(weights: Callable[..., Path], tmp_path: Path) -> None:

@@ -183,6 +183,15 @@ def test_points_of_equal_quality_give_a_labelled_fit_near_the_truth() -> None:
     assert bd_rate(ANCHOR, doubled).value == pytest.approx(0, abs=3)
 
 
+def test_a_curve_is_made_once_and_is_only_to_be_read() -> None:
+    assert Curves.of(ANCHOR, (0, 1)) is Curves.of(list(ANCHOR), (0, 1))
+    assert Curves.of(ANCHOR, (0, 1)) is not Curves.of(ANCHOR)
+    drawn = line(ANCHOR, (0, 1))
+    assert isinstance(drawn, Line)
+    with pytest.raises(ValueError, match="read-only"):
+        drawn.quality[0] = 1
+
+
 def test_the_fit_keeps_within_the_metrics_bounds() -> None:
     steep = [(0.05, 0.001), (0.1, 0.02), (0.2, 0.25), (0.4, 0.24), (0.8, 0.4), (1.6, 0.42)]
     free, held = Curves.of(steep), Curves.of(steep, (0, 1))

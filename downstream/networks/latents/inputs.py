@@ -11,14 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from downstream.networks.latents.uses import USES, Use
 from hsc.api import LatentSpec
 from hsc.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 STRIDES = (4, 8, 16, 32, 64)
 """Image pixels per sample of y that the networks can upsample from."""
@@ -80,6 +80,8 @@ class LatentInput:
         Raises:
             DataError: a map is missing, or its shape is not that of its spec.
         """
+        import torch
+
         for spec in self.needs:
             _require(spec, maps.get(spec.name), self.grid(image_hw))
         vectors = [maps[spec.name].flatten(1).float() for spec in self.needs if not spec.stride]
@@ -156,6 +158,8 @@ def _require(spec: LatentSpec, values: Tensor | None, grid: tuple[int, int]) -> 
 
 def _coordinates(grid: tuple[int, int], like: Tensor) -> Tensor:
     """x and y of every sample, -1 to 1: (N, 2, h, w), for N and the device of ``like``."""
+    import torch
+
     rows, columns = ((torch.arange(side, device=like.device) + 0.5) / side * 2 - 1 for side in grid)
     y, x = torch.meshgrid(rows, columns, indexing="ij")
     return torch.stack([x, y]).expand(len(like), -1, -1, -1)
