@@ -163,9 +163,9 @@ def advise_on(
 ) -> Advice:
     """The answers to questions, for a config of ``configure``.
 
-    minutes: no setting is begun that would end later, judged by the times measured so far, but the first of each codec;
-    0 for no limit. A search that was ended so goes on from the cache when it is asked again. The other options are
-    those of ``evaluation.run``.
+    minutes: settings are tried on as many images as ``images_in`` says, and none is begun that would end later, judged
+    by the times measured so far, but the first of each codec; 0 for all images and no limit. A search that was ended so
+    goes on from the cache when it is asked again. The other options are those of ``evaluation.run``.
 
     Raises:
         UsageError, UnavailableError, DataError: as ``advise``.

@@ -41,7 +41,7 @@ Place = tuple[str, Any]
 
 
 class Probe(NamedTuple):
-    """One setting on a few images: mean bytes, mean PSNR in dB, and the mean seconds to code, decode and read one; 0
+    """One setting on a few images: mean bytes, mean PSNR in dB, and the median seconds to code, decode and read one; 0
     where times cannot be taken.
     """
 
@@ -121,5 +121,5 @@ def _probe(plan: Plan, cell: Cell, store: Store) -> Probe | None:
     seconds = 0.0
     for kind, keys in kinds:
         if known := times_by_kind(plan, store, kind, list(keys)):
-            seconds += float(np.mean(list(known[0].seconds.values())))
+            seconds += float(np.median(list(known[0].seconds.values())))
     return Probe(float(np.mean([record.size_bytes for record in records])), float(psnr), seconds)
