@@ -197,14 +197,12 @@ def advise_on(
         steps.step("what an image takes")
         scales = [Scale.of(curve) for curve in config.curves[1:]]
         of_tops = tops(scales, probes) if deadline or len(scales) > 1 else {}
+        images = available
         if deadline:
             seconds = sum(probe.seconds for probe in of_tops.values())
             images = images_in(workers * (deadline - time.monotonic()), seconds, available)
-            config = replace(config, limit=images) if images < available else config
         steps.step("originals")
-        trials = Trials(config, run, tell)
-        if trials.why_no_share and any(question.aim == "keep" for question in asked):
-            raise DataError(f"no share of the score can be promised: {trials.why_no_share}")
+        trials = _trials(config, asked, images, available, functools.partial(Trials, run=run, tell=tell))
         pace = Pace(deadline, len(trials.outcome.plan.images), workers)
         search = _Search(asked, trials, pace, steps)
         if guide := guide_of(trials.codecs, of_tops):
@@ -215,9 +213,31 @@ def advise_on(
         steps.step("all settings")
         outcome = trials.all_tried()
     finally:
+        steps.end()
         if own:
             own.close()
     return Advice(answers(asked, trials), outcome, config.design.facts, available)
+
+
+def _trials(
+    config: Config, asked: Sequence[Question], images: int, available: int, begin: Callable[[Config], Trials]
+) -> Trials:
+    """Trials on so many images; on twice as many where these allow no promise, and so on up to all.
+
+    Raises:
+        DataError: all images allow none.
+    """
+    while True:
+        fewer = images < available
+        try:
+            trials = begin(replace(config, limit=images) if fewer else config)
+            if not trials.why_no_share or not any(question.aim == "keep" for question in asked):
+                return trials
+            raise DataError(f"no share of the score can be promised: {trials.why_no_share}")
+        except DataError:
+            if not fewer:
+                raise
+        images *= 2
 
 
 class _Search:

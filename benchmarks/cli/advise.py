@@ -99,7 +99,7 @@ def _add_execution(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         type=float,
         default=MINUTES,
-        help="try settings on as many images as this leaves time for, at least 32, and begin none that would end later, "
+        help="try settings on as many images as there is time for, at least 32, and begin none that would end later, "
         "but for the first of each codec; 0 for all images and no limit (default: %(default)g)",
     )
     add_executor(group)

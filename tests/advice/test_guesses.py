@@ -6,15 +6,17 @@ import struct
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import pytest
+from hsc_testkit import Squares
 
 from benchmarks.advice.advising import Advice, advise
 from benchmarks.advice.pace import MIN_IMAGES
+from benchmarks.api import Sample
 from benchmarks.harness.executors import Inline, JobResult
 from benchmarks.harness.rate_search import TOLERANCE
 from benchmarks.harness.trials import ReadOriginal
@@ -105,6 +107,15 @@ class Picky(Slow):
         return super().encode(image)
 
 
+@dataclass(frozen=True)
+class LateSquares(Squares):
+    """Squares whose first images are black, though their labels say otherwise."""
+
+    def load(self, index: int) -> Sample:
+        sample = super().load(index)
+        return replace(sample, image=np.zeros_like(sample.image)) if index < MIN_IMAGES else sample
+
+
 class Recording(Inline):
     """Runs jobs in this process, and remembers them."""
 
@@ -140,7 +151,8 @@ class Stages:
 
 def asked(cache: Path, codecs: list[Any], images: int = MIN_IMAGES_KEPT, **options: Any) -> Advice:
     given: dict[str, Any] = {"head": "squares", "resamples": 100, "keep": KEEP, "executor": Inline(), **options}
-    return advise("detection", f"squares(images={images})", codecs, cache=cache, tell=lambda text: None, **given)
+    given.setdefault("dataset", f"squares(images={images})")
+    return advise("detection", codecs=codecs, cache=cache, tell=lambda text: None, **given)
 
 
 def sizes(advice: Advice, codec: str) -> list[float]:
@@ -194,3 +206,9 @@ def test_little_time_leaves_few_images_and_the_answer_says_so(tmp_path: Path) ->
     assert f"{MIN_IMAGES} of the {images} images" in advice.text
     assert any("left" in name for name in stages.names)
     assert any(name.startswith("step 1,") for name in stages.names)
+
+
+def test_images_that_allow_no_promise_are_joined_by_others(tmp_path: Path) -> None:
+    images = 2 * MIN_IMAGES
+    advice = asked(tmp_path, [Fade()], dataset=LateSquares(images=images), keep=[0.2], minutes=1e-6)
+    assert {row.images for row in advice.rows} == {images}
