@@ -246,6 +246,7 @@ def run(
     timeout_s: float = TIMEOUT_S,
     tell: Callable[[str], None] = _LOG.warning,
     rehearse: Callable[[Plan], None] | None = None,
+    ready: Plan | None = None,
 ) -> Outcome:
     """Plan, measure and score. workers 0: one a core; ``dry`` stops after the plan (no rows, and no search for rates).
 
@@ -254,7 +255,8 @@ def run(
     keep_streams: of how many images the outcome holds the bitstreams, for ``benchmarks.verify``. timeout_s: what a
     codec, a head or the data set may take for an image before it counts as hung. tell: is given what a reader of the
     scores must know, a sentence each, as soon as it is known. rehearse: is given the plan before anything is coded, and
-    may refuse it.
+    may refuse it. ready: the plan of an earlier run of these images, heads and labels: what was found of them then
+    holds, and none is tried again.
 
     Raises:
         UnavailableError: the data set, or all heads, cannot be used here.
@@ -291,18 +293,19 @@ def run(
         with use_device(device), one_thread(), HOLDER.run(), Store(Path(cache) / "store.sqlite") as store:
             matched: list[Comparison] = []
             plan = make_plan(config, store, executor, progress)
-            make_ready(plan, store, executor, progress, tell)
+            if ready is None:
+                make_ready(plan, store, executor, progress, tell)
+            else:
+                _as_ready_as(ready, plan, store)
             if rehearse:
                 rehearse(plan)
             if dry:
                 return Outcome(plan, [], execution=execution)
             if config.match_bpp:
-                skipped, unfit, notices = plan.skipped, plan.unfit, plan.notices
+                before = plan
                 config, matched = match(config, store, executor, progress)
                 plan = make_plan(config, store, executor, progress)
-                skip_codecs(plan, skipped)
-                leave_out(plan, unfit, store)
-                plan.notices += notices
+                _as_ready_as(before, plan, store)
             revision = config.dataset.revision
             if plan.todo:
                 run_plan(plan, store, executor, progress)
@@ -325,6 +328,13 @@ def run(
         end_servers()  # of this process, where the executor is ``Inline``
         if own:
             own.close()
+
+
+def _as_ready_as(before: Plan, plan: Plan, store: Store) -> None:
+    """Take over what ``make_ready`` found for another plan of the same images, heads and labels."""
+    skip_codecs(plan, before.skipped)
+    leave_out(plan, before.unfit, store)
+    plan.notices += before.notices
 
 
 def _comparisons(

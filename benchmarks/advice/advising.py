@@ -4,7 +4,9 @@
                          ^                                          |
                          +------------------------------------------+
 
-All codecs are tried together, a setting of each codec and question a round.
+The quickest codec, the guide, is searched first. The others begin near its answers (``guesses``), all together, a
+setting of each codec and question a round. With a limit of time, four images of each codec tell what an image costs,
+and so on how many images settings are tried; no score is known by then, so the choice favours none.
 """
 
 from __future__ import annotations
@@ -12,30 +14,37 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
 from benchmarks import evaluation
-from benchmarks.advice.answers import answered, answers, next_value
+from benchmarks.advice.answers import answer_of, answers, next_value
+from benchmarks.advice.guesses import guess, guide_of, tops
+from benchmarks.advice.pace import MIN_IMAGES, Pace, Wanted, images_in
+from benchmarks.advice.probes import Probes
 from benchmarks.advice.question import Question, questions
+from benchmarks.advice.steps import Steps
 from benchmarks.advice.trials import CodecTrials, Trials
 from benchmarks.api import TASKS, Dataset, Metric
 from benchmarks.harness.conditions import HasWorkers
 from benchmarks.harness.config import Config
 from benchmarks.harness.executors import TIMEOUT_S, Executor, Processes
-from benchmarks.harness.progress import Progress
+from benchmarks.harness.guard import guarded, why_unavailable
+from benchmarks.harness.progress import Progress, Silent
+from benchmarks.harness.scale_search import Scale
 from benchmarks.reporting.outcome import Outcome
 from benchmarks.runs.advice_rows import AdviceRow, advice_frame
 from benchmarks.runs.advice_text import advice_text
 from benchmarks.stats.bootstrap import RESAMPLES
 from benchmarks.stats.metric_facts import Facts
 from hsc.api import Codec
-from hsc.errors import DataError, UsageError
+from hsc.errors import DataError, UnavailableError, UsageError
 
 _LOG = logging.getLogger("benchmarks")
 _FOR_TRIALS = 0.9
@@ -48,12 +57,14 @@ _MAX_ROUNDS = 40
 class Advice:
     """The answers of all codecs, and the run of every setting that was tried for them.
 
-    table: the rows as a DataFrame, the columns of ``advice.csv``. text: the answers for people.
+    table: the rows as a DataFrame, the columns of ``advice.csv``. text: the answers for people. available: the number
+    of images that there were to choose from; 0 where it is not known.
     """
 
     rows: Sequence[AdviceRow]
     outcome: Outcome
     facts: Facts
+    available: int = 0
 
     @property
     def table(self) -> pd.DataFrame:
@@ -77,7 +88,7 @@ class Advice:
     @property
     def text(self) -> str:
         """A table a question, with what has no answer below."""
-        return advice_text(self.rows, self.facts)
+        return advice_text(self.rows, self.facts, self.available)
 
 
 def advise(
@@ -152,9 +163,9 @@ def advise_on(
 ) -> Advice:
     """The answers to questions, for a config of ``configure``.
 
-    minutes: no setting is begun that would end later, judged by the times measured so far, but the first of each codec;
-    0 for no limit. A search that was ended so goes on from the cache when it is asked again. The other options are
-    those of ``evaluation.run``.
+    minutes: settings are tried on as many images as ``images_in`` says, and none is begun that would end later, judged
+    by the times measured so far, but the first of each codec; 0 for all images and no limit. A search that was ended so
+    goes on from the cache when it is asked again. The other options are those of ``evaluation.run``.
 
     Raises:
         UsageError, UnavailableError, DataError: as ``advise``.
@@ -163,96 +174,99 @@ def advise_on(
         raise UsageError(f"minutes came as {minutes:g} and workers as {workers}; expected 0 or more of both")
     if len(config.curves) < 2:
         raise UsageError("no codec is left besides the originals; name at least one, as in --codec jpeg")
-    started = time.monotonic()
+    deadline = time.monotonic() + 60 * _FOR_TRIALS * minutes if minutes else None
+    steps = Steps(progress or Silent(), deadline)
     workers = workers or (executor.workers if isinstance(executor, HasWorkers) else len(os.sched_getaffinity(0)))
+    if reason := why_unavailable(config.dataset):
+        raise UnavailableError(reason)
+    available = min(guarded(len, config.dataset), config.limit or sys.maxsize)
     own = None if executor else Processes(workers, timeout_s)
+    at_work = executor or own
+    assert at_work is not None
     run = functools.partial(
         evaluation.run,
         workers=workers,
-        executor=executor or own,
+        executor=at_work,
         timeout_s=timeout_s,
         device=device,
         cache=cache,
-        progress=progress,
+        progress=steps,
     )
+    probes = Probes(config, min(available, MIN_IMAGES), executor=at_work, device=device, cache=cache, progress=steps)
     try:
-        trials = Trials(config, run, tell)
-        if trials.why_no_share and any(question.aim == "keep" for question in asked):
-            raise DataError(f"no share of the score can be promised: {trials.why_no_share}")
-        deadline = started + 60 * _FOR_TRIALS * minutes if minutes else None
-        pace = _Pace(deadline, len(trials.outcome.plan.images), workers)
-        _search(asked, trials, pace)
+        steps.step("what an image takes")
+        scales = [Scale.of(curve) for curve in config.curves[1:]]
+        of_tops = tops(scales, probes) if deadline or len(scales) > 1 else {}
+        images = available
+        if deadline:
+            seconds = sum(probe.seconds for probe in of_tops.values())
+            images = images_in(workers * (deadline - time.monotonic()), seconds, available)
+        steps.step("originals")
+        trials = _trials(config, asked, images, available, functools.partial(Trials, run=run, tell=tell))
+        pace = Pace(deadline, len(trials.outcome.plan.images), workers)
+        search = _Search(asked, trials, pace, steps)
+        if guide := guide_of(trials.codecs, of_tops):
+            search.run([guide])
+            steps.step("guesses")
+            guess(asked, guide, [codec for codec in trials.codecs if not codec.skipped], probes)
+        search.run(trials.codecs)
+        steps.step("all settings")
         outcome = trials.all_tried()
     finally:
+        steps.end()
         if own:
             own.close()
-    return Advice(answers(asked, trials), outcome, config.design.facts)
+    return Advice(answers(asked, trials), outcome, config.design.facts, available)
 
 
-class _Wanted(NamedTuple):
-    """A setting to try. answered: whether its codec has an answer already to the question that it is for."""
+def _trials(
+    config: Config, asked: Sequence[Question], images: int, available: int, begin: Callable[[Config], Trials]
+) -> Trials:
+    """Trials on so many images; on twice as many where these allow no promise, and so on up to all.
 
-    codec: CodecTrials
-    value: Any
-    answered: bool
-
-
-def _search(asked: Sequence[Question], trials: Trials, pace: _Pace) -> None:
-    """Try settings until the border of every codec and question is found, or the time is up."""
-    for _ in range(_MAX_ROUNDS):
-        wanted: dict[tuple[str, Any], _Wanted] = {}
-        for codec in trials.codecs:
-            for question in asked if not codec.skipped else ():
-                if (value := next_value(question, codec)) is not None:
-                    known = wanted.get((codec.label, value))
-                    has_answer = answered(question, codec) and (known is None or known.answered)
-                    wanted[codec.label, value] = _Wanted(codec, value, has_answer)
-        within = pace.within(list(wanted.values()))
-        if not within:
-            return
-        begun = time.monotonic()
-        trials.try_values([(one.codec, one.value) for one in within])
-        pace.learn(within, time.monotonic() - begun)
-
-
-@dataclass
-class _Pace:
-    """What fits in the time.
-
-    deadline: of ``time.monotonic``, None for none. slower: how many times longer a round takes than its images were
-    timed at, since they are scored, too, and the machine has other work.
+    Raises:
+        DataError: all images allow none.
     """
+    while True:
+        fewer = images < available
+        try:
+            trials = begin(replace(config, limit=images) if fewer else config)
+            if not trials.why_no_share or not any(question.aim == "keep" for question in asked):
+                return trials
+            raise DataError(f"no share of the score can be promised: {trials.why_no_share}")
+        except DataError:
+            if not fewer:
+                raise
+        images *= 2
 
-    deadline: float | None
-    images: int
-    workers: int
-    slower: float = 1.0
 
-    def within(self, wanted: Sequence[_Wanted]) -> list[_Wanted]:
-        """Those of the settings that will have been tried in time: codecs without an answer first, and the quickest of
-        them; the first setting of a codec always.
-        """
-        if self.deadline is None:
-            return list(wanted)
-        left = self.deadline - time.monotonic()
-        fitting = []
-        for one in sorted(wanted, key=lambda one: (one.answered, self._seconds(one.codec, one.value))):
-            seconds = self.slower * self._seconds(one.codec, one.value)
-            if seconds <= left or not (one.codec.trials or one.codec.failed):
-                fitting.append(one)
-                left -= seconds
-        return fitting
+class _Search:
+    """A search for the borders of codecs, a round of settings a step."""
 
-    def learn(self, tried: Sequence[_Wanted], seconds: float) -> None:
-        """Take in how long a round of settings took."""
-        timed = sum(self._seconds(one.codec, one.value) for one in tried)
-        self.slower = max(1.0, seconds / timed if timed else 1.0)
+    def __init__(self, asked: Sequence[Question], trials: Trials, pace: Pace, steps: Steps) -> None:
+        self._asked, self._trials, self._pace, self._steps = asked, trials, pace, steps
+        self._rounds = 0
 
-    def _seconds(self, codec: CodecTrials, value: Any) -> float:
-        """What a setting takes, by the times of the nearest one that was tried; 0 where there is none."""
-        nearest = min(
-            codec.trials,
-            key=lambda tried: abs(codec.scale.place(tried) - codec.scale.place(value)),
-            default=None,
-        )
-        return 0.0 if nearest is None else codec.trials[nearest].seconds * self.images / self.workers
+    def run(self, codecs: Sequence[CodecTrials]) -> None:
+        """Try settings until the border of every codec and question is found, or the time is up."""
+        for _ in range(_MAX_ROUNDS):
+            within = self._pace.within(self._wanted(codecs))
+            if not within:
+                return
+            self._rounds += 1
+            self._steps.step(f"step {self._rounds}")
+            begun = time.monotonic()
+            self._trials.try_values([(one.codec, one.value) for one in within])
+            self._pace.learn(within, time.monotonic() - begun)
+
+    def _wanted(self, codecs: Sequence[CodecTrials]) -> list[Wanted]:
+        """The settings to try next. Those for a question that the guide has no answer to wait for all others."""
+        wanted: dict[tuple[str, Any], Wanted] = {}
+        for codec in codecs:
+            for question in self._asked if not codec.skipped else ():
+                if (value := next_value(question, codec)) is not None:
+                    rank = 1 if answer_of(question, codec) is not None else 2 * (question in codec.hopeless)
+                    known = wanted.get((codec.label, value))
+                    wanted[codec.label, value] = Wanted(codec, value, min(rank, known.rank) if known else rank)
+        hopeful = [one for one in wanted.values() if one.rank < 2]
+        return hopeful or list(wanted.values())

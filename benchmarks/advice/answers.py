@@ -28,14 +28,17 @@ def margins(question: Question, codec: CodecTrials) -> dict[Any, float]:
 def next_value(question: Question, codec: CodecTrials) -> Any:
     """The value of a codec to try next for a question; None where its search is over."""
     sizes = {value: trial.size_bytes for value, trial in codec.trials.items()}
-    return codec.scale.next(margins(question, codec), sizes, codec.failed)
+    return codec.scale.next(margins(question, codec), sizes, codec.failed, codec.guesses.get(question))
 
 
-def answered(question: Question, codec: CodecTrials) -> bool:
-    """Whether a setting that was tried answers a question."""
-    if question.aim == "budget":
-        return any(trial.size_bytes <= question.target for trial in codec.trials.values())
-    return codec.scale.border(margins(question, codec)).reached is not None
+def answer_of(question: Question, codec: CodecTrials) -> Any:
+    """The value that answers a question, None where none of those tried does: to keep a share, the smallest above all
+    that miss it; within a budget, that of the largest files.
+    """
+    if question.aim == "keep":
+        return codec.scale.border(margins(question, codec)).reached
+    inside = {value: trial.size_bytes for value, trial in codec.trials.items() if trial.size_bytes <= question.target}
+    return max(inside, key=inside.__getitem__, default=None)
 
 
 def answers(asked: Sequence[Question], trials: Trials) -> list[AdviceRow]:
@@ -103,13 +106,12 @@ def _answer(question: Question, codec: CodecTrials, trials: Trials) -> AdviceRow
 def _within(question: Question, codec: CodecTrials, blank: AdviceRow, untried: str) -> AdviceRow:
     """The answer to a budget: the largest files within it."""
     border = codec.scale.border(margins(question, codec))
-    inside = [value for value, trial in codec.trials.items() if trial.size_bytes <= question.target]
-    if not inside:
+    value = answer_of(question, codec)
+    if value is None:
         smallest = min(codec.trials.values(), key=lambda trial: trial.size_bytes)
         return replace(_filled(blank, smallest), status="n/a", reason=untried or "its smallest files are larger")
-    largest = max((codec.trials[value] for value in inside), key=lambda trial: trial.size_bytes)
     missed = codec.trials[border.reached].point.label if border.reached is not None else ""
-    return replace(_filled(blank, largest), missed=missed, reason=untried)
+    return replace(_filled(blank, codec.trials[value]), missed=missed, reason=untried)
 
 
 def _blank(question: Question, codec: CodecTrials, trials: Trials) -> AdviceRow:

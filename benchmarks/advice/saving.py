@@ -6,12 +6,10 @@ from pathlib import Path
 
 from benchmarks.advice.advising import Advice
 from benchmarks.harness.progress import Progress
-from benchmarks.reporting import html
 from benchmarks.reporting.images import gallery
 from benchmarks.reporting.save_run import writable
 from benchmarks.runs import run_json
 from benchmarks.runs.advice_rows import FILE
-from benchmarks.runs.csv_cells import write_csv
 from benchmarks.runs.folder_files import exists
 from hsc.errors import UsageError
 
@@ -47,7 +45,5 @@ def save(
         UsageError, ResultsError: as ``check_folder``.
     """
     check_folder(folder, overwrite=overwrite)
-    advice.outcome.save(folder, overwrite=overwrite, pictures=pictures, progress=progress)
-    write_csv(folder / FILE, advice.table)
-    html.write(folder)
-    return folder
+    tables = {FILE: advice.table}
+    return advice.outcome.save(folder, overwrite=overwrite, pictures=pictures, progress=progress, tables=tables)

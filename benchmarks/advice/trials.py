@@ -10,10 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from benchmarks.advice.question import Question
 from benchmarks.api import ScoreRow
 from benchmarks.harness.config import Config
 from benchmarks.harness.nothing_scored import scores_nothing
 from benchmarks.harness.operating_points import Curve, OperatingPoint, point_of
+from benchmarks.harness.plan import Plan
 from benchmarks.harness.scale_search import Scale
 from benchmarks.reporting.outcome import Outcome
 from benchmarks.stats.anchors import members
@@ -55,13 +57,16 @@ class Trial:
 @dataclass
 class CodecTrials:
     """What was tried of one codec. trials: by value of its scale. failed: reasons by value. skipped: why it cannot run
-    here, else empty.
+    here, else empty. guesses: the values near which its answers are thought to lie, by question. hopeless: questions
+    that the guide, a quicker codec, has no answer to (``guesses``).
     """
 
     scale: Scale
     trials: dict[Any, Trial] = field(default_factory=dict)
     failed: dict[Any, str] = field(default_factory=dict)
     skipped: str = ""
+    guesses: dict[Question, Any] = field(default_factory=dict)
+    hopeless: set[Question] = field(default_factory=set)
 
     @property
     def label(self) -> str:
@@ -98,7 +103,8 @@ class Trials:
             values[codec.label, point.label] = value
         if not points:
             return
-        outcome = self._outcome([Curve(label, tuple(of_codec)) for label, of_codec in points.items()])
+        curves = [Curve(label, tuple(of_codec)) for label, of_codec in points.items()]
+        outcome = self._outcome(curves, ready=self.outcome.plan)
         for codec in (codec for codec in self.codecs if codec.label in points):
             codec.skipped = outcome.plan.skipped.get(codec.label, "")
             for point in points[codec.label] if not codec.skipped else ():
@@ -121,9 +127,9 @@ class Trials:
         anchors = tuple(a for a in self.config.anchors if set(members(a, labels)) <= here)
         return self._run(replace(self.config, curves=tuple(curves), anchors=anchors), tell=self._once)
 
-    def _outcome(self, curves: Sequence[Curve]) -> Outcome:
+    def _outcome(self, curves: Sequence[Curve], ready: Plan | None = None) -> Outcome:
         curves = [self.config.curves[0], *curves]
-        return self._run(replace(self.config, curves=tuple(curves), anchors=()), tell=self._once)
+        return self._run(replace(self.config, curves=tuple(curves), anchors=()), tell=self._once, ready=ready)
 
     def _once(self, text: str) -> None:
         if text not in self._told:

@@ -99,8 +99,8 @@ def _add_execution(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         type=float,
         default=MINUTES,
-        help="begin no setting that would end later, but for the first of each codec; 0 for no limit (default: "
-        "%(default)g)",
+        help="try settings on as many images as there is time for, at least 32, and begin none that would end later, "
+        "but for the first of each codec; 0 for all images and no limit (default: %(default)g)",
     )
     add_executor(group)
     add_device(group)

@@ -19,7 +19,7 @@ from benchmarks.harness.jobs import Answer, Item, Job, Stage, images_of
 from benchmarks.harness.measure import measure
 from benchmarks.harness.operating_points import Curve
 from benchmarks.harness.origins import mark_used, origin_of
-from benchmarks.harness.plan import Cell, Plan, cell_of
+from benchmarks.harness.plan import Cell, IdentifiedReader, Plan, cell_of
 from benchmarks.harness.progress import Progress
 from benchmarks.harness.todos import count_todos, todos_of
 from benchmarks.text import one_line
@@ -114,13 +114,17 @@ def _decode_samples(books: _Books, executor: Executor, samples: Mapping[int, Map
 
 @dataclass(frozen=True)
 class Coder:
-    """Codes the images of a run at operating points that no reader follows, for searches that ask for rates alone."""
+    """Codes the images of a run at operating points, for searches that ask for rates and scores no more.
+
+    heads: readers that are to read the decoded images; by default none.
+    """
 
     config: Config
     images: list[IndexedImage]
     store: Store
     executor: Executor
     progress: Progress
+    heads: Sequence[IdentifiedReader] = ()
 
     def code(self, curves: Sequence[Curve]) -> Plan:
         """Code the images at the points of these curves and keep the streams; those that are known are not timed anew.
@@ -129,7 +133,7 @@ class Coder:
         """
         apart = reads_apart(self.executor)
         cells = [
-            cell_of(self.config, self.images, curve.label, point, (), reads_apart=apart)
+            cell_of(self.config, self.images, curve.label, point, self.heads, reads_apart=apart)
             for curve in curves
             for point in curve.points
         ]

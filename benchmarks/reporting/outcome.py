@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,7 @@ class Outcome:
         pictures: int = gallery.IMAGES,
         errors: bool = False,
         progress: Progress | None = None,
+        tables: Mapping[str, pd.DataFrame] | None = None,
     ) -> Path:
         """Write the files that ``hsc-bench run`` writes: tables, curves, ``run.json``, the page; returns the folder.
 
@@ -107,7 +108,8 @@ class Outcome:
         none of an installed plug-in, it says so instead.
 
         overwrite: replace a run of other settings that lies there. pictures: how many scenes the page shows decoded.
-        errors: decompose what heads lose and make up, as ``--errors`` does.
+        errors: decompose what heads lose and make up, as ``--errors`` does. tables: more CSV files, by name; the page
+        shows those it knows.
 
         Raises:
             UsageError: nothing was measured, or the folder holds a run of other settings.
@@ -137,6 +139,7 @@ class Outcome:
                 arguments_of(settings),
                 progress or Silent(),
                 settings=run_text(config, settings),
+                more=tables,
             )
         return folder
 

@@ -6,8 +6,10 @@ import argparse
 import shlex
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+import pandas as pd
 
 from benchmarks.api import Illustrated
 from benchmarks.harness.cache import Store
@@ -29,6 +31,7 @@ from benchmarks.runs import (
 )
 from benchmarks.runs.class_support import NAME as CLASS_SUPPORT
 from benchmarks.runs.class_support import class_support
+from benchmarks.runs.csv_cells import write_csv
 from benchmarks.runs.environment import environment
 from benchmarks.runs.notices import NAME as NOTICES
 from benchmarks.runs.notices import notices_of
@@ -60,6 +63,7 @@ def write(
     progress: Progress,
     *,
     settings: str = "",
+    more: Mapping[str, pd.DataFrame] | None = None,
     tell: Callable[[str], None] = lambda text: None,
 ) -> None:
     """Write a run's files, the page of them all last.
@@ -67,8 +71,9 @@ def write(
     Files of an earlier run go first, so that none of them stays beside the new numbers.
 
     options: ``workers``, ``device``, ``cache``, ``gallery``, ``errors``, ``keep_predictions`` and ``save_images`` of
-    ``hsc-bench run``. arguments: of its command line. settings: the text of ``run.toml``, empty for none. tell: is
-    given a sentence on what was removed for good, or could not be saved or shown.
+    ``hsc-bench run``. arguments: of its command line. settings: the text of ``run.toml``, empty for none. more:
+    further tables, by the names of their CSV files. tell: is given a sentence on what was removed for good, or could
+    not be saved or shown.
     """
     task, results = outcome.plan.config.task, outcome.results
     command = {"command": "python -m benchmarks.run " + shlex.join(arguments)}
@@ -78,6 +83,8 @@ def write(
         tell(f"{folder / name} showed an earlier run and was removed; hsc-bench contact-sheet draws another")
     if settings:
         write_text(folder / RUN_FILE, settings)
+    for name, table in (more or {}).items():
+        write_csv(folder / name, table)
     tables.write(results, folder, notices_of({NOTICES: outcome.plan.notices}))
     records.write(outcome.record_rows, folder)
     if outcome.keeping:

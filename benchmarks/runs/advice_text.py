@@ -18,8 +18,10 @@ from benchmarks.stats.metric_facts import Facts, facts_of
 from benchmarks.text import one_line
 
 
-def advice_text(rows: Sequence[AdviceRow], facts: Facts) -> str:
-    """The answers for a terminal. facts: of the scores."""
+def advice_text(rows: Sequence[AdviceRow], facts: Facts, available: int = 0) -> str:
+    """The answers for a terminal. facts: of the scores. available: images that there were to choose from, 0 where that
+    is not known.
+    """
     parts = [_title(rows[0], facts_of(facts, rows[0].metric))] if rows else []
     for _, of_question in groupby(rows, key=lambda row: (row.aim, row.target)):
         asked = list(of_question)
@@ -30,6 +32,8 @@ def advice_text(rows: Sequence[AdviceRow], facts: Facts) -> str:
             parts += ["", *(line for note in notes for line in _wrapped(note, "- "))]
     if rows:
         parts += ["", *_wrapped(legend(rows, facts_of(facts, rows[0].metric)))]
+    if rows and rows[0].images < available:
+        parts += ["", *_wrapped(_fewer(rows[0].images, available))]
     return "\n".join(parts) + "\n"
 
 
@@ -92,6 +96,13 @@ def legend(rows: Sequence[AdviceRow], facts: MetricFacts) -> str:
         "" if facts.higher_is_better else f" Lower {facts.title} is better; kept is the originals' over the codec's."
     )
     return f"{kept}{lower} kB: 1000 bytes, the mean of the images; ms: the median of the images, on one thread."
+
+
+def _fewer(images: int, available: int) -> str:
+    return (
+        f"The time allowed for {images:,} of the {available:,} images, and the promise rests on these. With more "
+        f"images the intervals are narrower, so that smaller files may do: --minutes 0 takes all."
+    )
 
 
 def _title(row: AdviceRow, facts: MetricFacts) -> str:

@@ -13,14 +13,16 @@ from benchmarks.harness.operating_points import curves
 from benchmarks.harness.scale_search import Scale
 
 
-def searched(scale: Scale, margin: Callable[[Any], float], broken: tuple[Any, ...] = ()) -> tuple[Any, list[Any]]:
+def searched(
+    scale: Scale, margin: Callable[[Any], float], broken: tuple[Any, ...] = (), guess: Any = None
+) -> tuple[Any, list[Any]]:
     """The value that a search ends with, and all that it tried. Files grow by a tenth a hundredth of the scale."""
     margins: dict[Any, float] = {}
     failed: dict[Any, str] = {}
     tried: list[Any] = []
     while True:
         sizes = {value: 1.1 ** (100 * scale.place(value)) for value in margins}
-        value = scale.next(margins, sizes, failed)
+        value = scale.next(margins, sizes, failed, guess)
         if value is None:
             return scale.border(margins).reached, tried
         assert value not in tried
@@ -86,3 +88,35 @@ def test_settings_that_were_named_come_first() -> None:
     _, tried = searched(Scale.of(curves(["jpeg(quality=[30, 60])"])[0]), lambda quality: quality - 44.5)
     assert set(tried[:2]) == {30, 60}
     assert searched(Scale.of(curves(["jpeg(quality=80)"])[0]), lambda quality: quality - 44.5)[0] == 45
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "vvc"])
+def test_a_search_from_a_guess_ends_where_the_search_from_the_ladder_does(codec: str) -> None:
+    scale = Scale.of(curves([codec])[0])
+    for border in (-0.1, 0.02, 0.31, 0.5, 0.77, 0.99, 1.1):
+        wanted, _ = searched(scale, lambda value, border=border: scale.place(value) - border)  # type: ignore[misc]
+        for guess in (0.0, 0.3, 0.52, 1.0, border):
+            value, tried = searched(
+                scale,
+                lambda value, border=border: scale.place(value) - border,  # type: ignore[misc]
+                guess=scale.at(guess),
+            )
+            assert value == wanted
+            assert tried[0] == scale.at(guess)
+            assert len(tried) <= (5 if guess == border else 12)
+
+
+def test_a_guess_that_cannot_be_coded_is_passed_over() -> None:
+    scale = Scale.of(curves(["jpeg"])[0])
+    value, tried = searched(scale, lambda quality: quality - 41.5, broken=(40, 42), guess=40)
+    assert value == 43
+    assert len(tried) <= 8
+
+
+def test_the_value_at_a_place_is_the_next_one_of_larger_files() -> None:
+    jpeg, vvc, hsc = (Scale.of(curves([name])[0]) for name in ("jpeg", "vvc", "hsc"))
+    assert [jpeg.at(place) for place in (-1.0, 0.0, 0.5, 1.0, 7.0)] == [1, 1, 51, 100, 100]
+    assert [vvc.at(place) for place in (0.0, 0.5, 1.0)] == [63, 31, 0]
+    assert hsc.at(0.5) / FINEST == int(hsc.at(0.5) / FINEST)
+    for value in (1, 36, 77, 100):
+        assert jpeg.at(jpeg.place(value)) == value
