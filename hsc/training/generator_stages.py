@@ -37,8 +37,6 @@ from hsc.training.sampling import batch_at, crops_of, on_device, seed_of
 from hsc.training.shards import Batch, Frames
 from hsc.training.state import Parts, Run, State
 
-_STATISTICS_IMAGES = 128
-
 
 def frames_without_shards(run: Run) -> Frames:
     """No images of shards: all are drawn from the generator."""
@@ -84,8 +82,9 @@ def enter(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
         model.load_state_dict(state.averaged.state_dict())
         distributed.share(model.gie)
         model.eval()
-        count = max(STATISTICS_BATCHES, _STATISTICS_IMAGES // recipe.batch)
-        crops = (batch_at(recipe, run, frames, i) if frames.images else _empty(recipe) for i in range(count))
+        crops = (
+            batch_at(recipe, run, frames, i) if frames.images else _empty(recipe) for i in range(STATISTICS_BATCHES)
+        )
         set_statistics(state, (completed(recipe, state, on_device(batch, run), i) for i, batch in enumerate(crops)))
     set_trained(model, stage)
 

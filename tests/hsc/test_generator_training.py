@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from hsc.training.frozen_generator import fitted
 from hsc.training.loop import learning_rate, train
 from hsc.training.perception import Judges, cosine_loss, load_judges, perceptual_loss
 from hsc.training.recipe import Recipe
+from hsc.training.recipe_file import as_json, require_same
 from hsc.training.sampling import seed_of
 from hsc.training.shards import read_frames
 from hsc.training.state import Run, start
@@ -337,6 +339,14 @@ def test_refuses_recipes_and_networks_that_do_not_fit(generator, tmp_path) -> No
         load_judges((generator,), "mobilenet", None, None, "cpu")
     with pytest.raises(DataError, match="not a teacher"):
         load_judges((generator,), None, None, None, "cpu")
+
+
+def test_a_checkpoint_from_before_a_field_is_of_the_recipe_where_the_field_has_its_default(tmp_path) -> None:
+    kept = json.loads(as_json(RECIPE))
+    del kept["match"]
+    require_same(RECIPE, kept, tmp_path)
+    with pytest.raises(DataError, match=r"another recipe \(match 0.01 -> 0.5"):
+        require_same(dataclasses.replace(RECIPE, match=0.5), kept, tmp_path)
 
 
 def test_perceptual_networks_are_those_that_are_here(tmp_path, monkeypatch) -> None:
