@@ -62,9 +62,7 @@ def main(argv: list[str] | None = None) -> int:
         from hsc.training.recipe import read_recipe
         from hsc.training.run_folder import export
 
-        recipe = read_recipe(given.config)
-        if given.generator is not None:
-            recipe = fitted(recipe, given.generator)
+        recipe = fitted(read_recipe(given.config), given.generator)
         if given.export:
             export(recipe, given.out, given.export, given.initial)
         else:

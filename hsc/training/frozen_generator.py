@@ -22,19 +22,37 @@ from hsc.weights.stylegan2_keys import load_generator
 _FIRST_SAMPLES = 64
 
 
-def fitted(recipe: Recipe, path: Path) -> Recipe:
-    """The recipe for a generator's file: its profile takes the file's widths, mapping network and clamp.
+def require_both(recipe: Recipe, path: Path | None) -> None:
+    """Check that there is a generator's file where a recipe needs one, and there alone.
 
     Raises:
-        DataError: the file is missing, damaged, or holds no generator.
-        UsageError: the recipe has no stages on a frozen generator or is for another file, or the generator has another
-            size than the recipe's profile, or no mapping network to draw images with.
+        UsageError: it is missing, or the recipe has no stages on a frozen generator.
     """
-    if not recipe.on_generator:
+    if recipe.on_generator and path is None:
+        raise UsageError(
+            f"the config {recipe.name} trains on a frozen generator; give a file of python -m hsc convert-stylegan2 "
+            f"with --generator"
+        )
+    if path is not None and not recipe.on_generator:
         raise UsageError(
             f"the config {recipe.name} trains no networks on a frozen generator; leave out --generator, or give one "
             f"with frozen_steps, such as faces"
         )
+
+
+def fitted(recipe: Recipe, path: Path | None) -> Recipe:
+    """The recipe for a generator's file: its profile takes the file's widths, mapping network and clamp.
+
+    path: None for a recipe without such stages, which stays as it is.
+
+    Raises:
+        DataError: the file is missing, damaged, or holds no generator.
+        UsageError: as for ``require_both``; or the recipe is for another file, or the generator has another size than
+            the recipe's profile, or no mapping network to draw images with.
+    """
+    require_both(recipe, path)
+    if path is None:
+        return recipe
     profile, found = recipe.networks(), load_generator(path).config
     if found.resolution != profile.generator.resolution:
         raise UsageError(

@@ -142,7 +142,7 @@ def words_loss(model: HscModel, w_hat: Tensor, w_plus: Tensor) -> Tensor:
 
 def _judged(recipe: Recipe, state: State, decoded: Tensor, images: Tensor, judges: Judges, parts: Parts) -> Parts:
     """The losses with those of the networks that judge images added, where there are any and their weight is not 0."""
-    side = recipe.networks().encoder.input_size or images.shape[2]
+    side = state.model.profile.encoder.input_size or images.shape[2]
     if judges.perceptual and recipe.teacher:
         network = judges.perceptual[state.step % len(judges.perceptual)]
         parts = parts._replace(teacher=perception.perceptual_loss(network, decoded, images, side))

@@ -27,6 +27,7 @@ from hsc.errors import UsageError
 from hsc.training import coarse_stage, decoder_stage, distributed, generator_stages
 from hsc.training.decoder_stage import LitBatch, draw_light
 from hsc.training.detail_stage import draw_qualities, keep_symbols, set_basis
+from hsc.training.frozen_generator import require_both
 from hsc.training.initialisation import STATISTICS_BATCHES, balance, set_statistics
 from hsc.training.losses import latent_loss, pixel_loss, teacher_loss, where_loss
 from hsc.training.optimisation import learning_rate_at, take_step, update_average
@@ -250,22 +251,18 @@ def _materials(recipe: Recipe, run: Run) -> tuple[Frames, list[Teacher], Judges 
 
     Raises:
         DataError: data or a teacher is damaged.
-        UsageError: there are no shards, and no generator to draw images from; or a network's name leads to none.
+        UsageError: there are no shards, and no generator to draw images from; or as for ``load_judges``.
     """
+    require_both(recipe, run.generator)
+    if run.data is not None:
+        frames = read_frames(run.data)
+    elif recipe.on_generator:
+        frames = generator_stages.frames_without_shards(run)
+    else:
+        raise UsageError(f"the config {recipe.name} needs a folder of shards, made with hsc-bench export-shards")
     if not recipe.on_generator:
-        if run.data is None or run.generator is not None:
-            raise UsageError(
-                f"the config {recipe.name} trains on a folder of shards alone; give --data, made with hsc-bench "
-                f"export-shards, and no --generator"
-            )
-        return read_frames(run.data), [load_teacher(path).to(run.device) for path in run.teachers], None
-    if run.generator is None:
-        raise UsageError(
-            f"the config {recipe.name} trains on a frozen generator; give a file of python -m hsc convert-stylegan2 "
-            f"with --generator"
-        )
-    judges = load_judges(run.teachers, run.perceptual, run.identity, run.parsing, run.device)
-    return generator_stages.frames_without_shards(run) if run.data is None else read_frames(run.data), [], judges
+        return frames, [load_teacher(path).to(run.device) for path in run.teachers], None
+    return frames, [], load_judges(run.teachers, run.perceptual, run.identity, run.parsing, run.device)
 
 
 def train(
