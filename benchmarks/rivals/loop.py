@@ -207,6 +207,7 @@ def train(
     usable(run.device)
     if recipe.loss == "machine" and recipe.teacher and not run.teachers:
         raise UsageError("the loss machine needs at least one --teacher, made with python -m hsc.training.teacher")
+    assert run.data is not None  # the command asks for it
     frames = read_frames(run.data)
     teachers = [load_teacher(path).to(run.device) for path in run.teachers]
     run.out.mkdir(parents=True, exist_ok=True)

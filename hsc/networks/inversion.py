@@ -150,7 +150,10 @@ class Residual(nn.Module):
         if same:
             self.shortcut: nn.Module = nn.Identity()
         elif batch:
-            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), _norm(outputs, batch))
+            # not a convolution of stride 2: for some widths torch 2.14 crashes in its gradient on CPUs (channels last)
+            self.shortcut = nn.Sequential(
+                nn.AvgPool2d(1, stride), nn.Conv2d(inputs, outputs, 1, bias=False), _norm(outputs, batch)
+            )
         else:
             self.shortcut = nn.Sequential(
                 nn.AvgPool2d(stride, ceil_mode=True, count_include_pad=False), nn.Conv2d(inputs, outputs, 1)

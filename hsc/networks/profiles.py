@@ -1,4 +1,4 @@
-"""The profiles in use, "paper", "small" and "detailed", those that are being tried, and profiles as JSON."""
+"""The profiles in use, "paper", "small" and "detailed", those without packaged weights, and profiles as JSON."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ PAPER = Profile("paper", GeneratorConfig(), EncoderConfig())
 
 W+ 18x512, F 512x16x16 at layer 5, encoder input 256x256; symbols 192x2x2 and 192x8x8 in 8 slices. Generator
 30,370,060 parameters, of which the mapping network 2,101,248; encoder 113,920,704, of which the 18 style heads
-79,635,456; SCN 11,038,308, FCN 8,877,856. The trunk is an ArcFace ResNet-50 without its head. Cars and churches are the
-same with (resolution, layer, input) = (512, 3, 128) and (256, 3, 128).
+79,635,456; SCN 11,038,308, FCN 8,877,856. The trunk is an ArcFace ResNet-50 without its head.
 """
 
 SMALL = Profile(
@@ -99,7 +98,41 @@ all. The integer networks take 0.107 GMAC for 384x256 pixels.
 SILENT = replace(COARSE, name="silent", coarse_map=CoarseMapConfig(silent=True))
 """The profile "coarse" without any semantics in its files: the control for what the hierarchy is worth."""
 
-TRIED = {profile.name: profile for profile in (COARSE, SILENT)}
+FACES = replace(PAPER, name="faces")
+
+
+def _domain(name: str, resolution: int) -> Profile:
+    """The paper's networks for a domain with F of 512x8x8 at layer 3 and an encoder input of 128x128."""
+    generator = replace(PAPER.generator, resolution=resolution, layer=3)
+    return replace(
+        PAPER,
+        name=name,
+        generator=generator,
+        encoder=replace(PAPER.encoder, n_styles=generator.n_styles, input_size=128),
+    )
+
+
+CARS, CHURCHES = _domain("cars", 512), _domain("churches", 256)
+"""The paper's networks for cars (W+ 16x512) and churches (14x512); faces are those of the profile "paper"."""
+
+TOY = Profile(
+    "toy",
+    GeneratorConfig(resolution=64, z_dim=64, mapping_layers=2, channel_base=2048, channel_max=32, layer=3),
+    EncoderConfig(
+        n_styles=10,
+        feature_channels=32,
+        input_size=64,
+        stem_width=8,
+        widths=(12, 16, 24, 32),
+        depths=(1, 1, 1, 1),
+        feature_stride=1,
+    ),
+    SemanticConfig(channels=8, width=16),
+    FeatureConfig(slices=(4, 8, 12), width=32, depth=1, context=8, hidden=((16, 16),) * 3),
+)
+"""The same networks for pictures of 64x64, so small that their training on a generator takes minutes on two cores."""
+
+TRIED = {profile.name: profile for profile in (COARSE, SILENT, FACES, CARS, CHURCHES, TOY)}
 """Profiles for which no trained weights are packaged yet."""
 
 

@@ -59,8 +59,10 @@ def new_parser(
     return command
 
 
-def run_of(given: argparse.Namespace) -> Run:
+def run_of(given: argparse.Namespace, *, data: bool = True) -> Run:
     """The paths and the device that the options name; torch then has the threads that they ask for.
+
+    data: whether there must be a folder of shards.
 
     Raises:
         UsageError: there is no folder of shards.
@@ -71,7 +73,7 @@ def run_of(given: argparse.Namespace) -> Run:
 
     if given.threads:
         torch.set_num_threads(given.threads)
-    if given.data is None:
+    if data and given.data is None:
         raise UsageError("--data is missing: give a folder of shards, made with hsc-bench export-shards")
     return Run(given.out, given.data, tuple(given.teacher), given.initial, given.device, given.bf16, given.workers)
 

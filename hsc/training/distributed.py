@@ -35,9 +35,13 @@ def rank() -> int:
 
 
 def average_gradients(parameters: list[nn.Parameter]) -> None:
-    """Give every process the mean of all processes' gradients; a parameter without one counts as 0."""
+    """Give every process the mean of all processes' gradients; a parameter without one counts as 0.
+
+    Frozen parameters are left out: with a gradient of 0 the optimizer would still move them, by its momentum.
+    """
     if count() == 1:
         return
+    parameters = [parameter for parameter in parameters if parameter.requires_grad]
     gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
     flat = torch.cat([gradient.flatten() for gradient in gradients])
     dist.all_reduce(flat)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
@@ -12,7 +14,7 @@ from hsc.training.sampling import batch_at
 from hsc.training.shards import Frames
 from hsc.training.state import Run, State
 
-_STATISTICS_BATCHES = 12
+STATISTICS_BATCHES = 12
 _PATCH_CROPS = 160
 
 
@@ -71,11 +73,11 @@ def set_patches(patch: nn.Conv2d, inverse: nn.Conv2d | None, images: Tensor) -> 
 
 
 @torch.no_grad()
-def set_statistics(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
-    """Set the compression networks' statistics of W+ and F from the trained autoencoder."""
+def set_statistics(state: State, batches: Iterable[Tensor]) -> None:
+    """Set the compression networks' statistics of W+ and F from the trained encoder. batches: (B, 3, h, w) each."""
     w_plus, feature = [], []
-    for i in range(_STATISTICS_BATCHES):
-        latents = state.model.gie(batch_at(recipe, run, frames, i).images)
+    for images in batches:
+        latents = state.model.gie(images)
         w_plus.append(latents.w_plus.flatten(1))
         feature.append(latents.feature.transpose(0, 1).flatten(1))
     styles, channels = torch.cat(w_plus), torch.cat(feature, 1)

@@ -1,4 +1,4 @@
-"""The training loop: six stages, a price of bits per quality, a moving average of the weights, exact resume.
+"""The training loop: its stages, a price of bits per quality, a moving average of the weights, exact resume.
 
     autoencoder   images -> W+, F -> images                      nothing is coded; ends with statistics of W+ and F
     semantic      w alone -> images                              only with a coarse map of w, which is trained
@@ -6,6 +6,8 @@
     adversarial   the same, with a critic of patches             the last third: texture, with a small weight
     decoder       symbols -> images                              symbols are fixed, their decoder is trained
     detail        ... -> residuals of images -> bits -> images   symbols of W+ and F are fixed; decoder, detail trained
+
+On a frozen StyleGAN2 there are four others, and none of these (``hsc.training.generator_stages``).
 
 Every random choice follows from (seed, step, process). A checkpoint therefore needs no generator state, and an
 interrupted and resumed run gives the same weights as an uninterrupted one. Under ``torchrun`` each process takes its
@@ -17,21 +19,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from hsc.devices import usable
-from hsc.training import coarse_stage, decoder_stage, distributed
+from hsc.errors import UsageError
+from hsc.training import coarse_stage, decoder_stage, distributed, generator_stages
 from hsc.training.decoder_stage import LitBatch, draw_light
 from hsc.training.detail_stage import draw_qualities, keep_symbols, set_basis
-from hsc.training.initialisation import balance, set_statistics
+from hsc.training.frozen_generator import require_both
+from hsc.training.initialisation import STATISTICS_BATCHES, balance, set_statistics
 from hsc.training.losses import latent_loss, pixel_loss, teacher_loss, where_loss
 from hsc.training.optimisation import learning_rate_at, take_step, update_average
 from hsc.training.patch_critic import critic_loss, texture_loss
+from hsc.training.perception import Judges, load_judges
 from hsc.training.recipe import Recipe
 from hsc.training.run_folder import append_log, export, resume_run, save_checkpoint
-from hsc.training.sampling import batch_at, crops_of, on_device, seed_of
+from hsc.training.sampling import batch_at, dropped_samples, kept_layers, on_device, seed_of
 from hsc.training.shards import Batch, Frames, read_frames
 from hsc.training.state import CRITIC_RATE, Parts, Run, State, lacks_map, start
 from hsc.training.teacher_network import Seen, Teacher, load_teacher
@@ -45,13 +49,24 @@ _MAX_GRADIENT_NORM = 2.0
 Report = Callable[[str], None]
 
 
-def advance(recipe: Recipe, run: Run, state: State, frames: Frames, teachers: Sequence[Teacher], batch: Batch) -> Parts:
-    """Train one step on this process's batch, and return its losses."""
+def advance(
+    recipe: Recipe,
+    run: Run,
+    state: State,
+    frames: Frames,
+    teachers: Sequence[Teacher],
+    batch: Batch,
+    judges: Judges | None = None,
+) -> Parts:
+    """Train one step on this process's batch, and return its losses. judges: on a frozen generator only."""
+    if judges is not None:
+        return _advance_on_generator(recipe, run, state, frames, judges, batch)
     teacher = teachers[state.step % len(teachers)] if teachers else None
     if state.step == 0 and run.initial is None:
         balance(recipe, run, state, frames)
     if state.step == recipe.steps[0] and recipe.steps[0]:
-        set_statistics(recipe, run, state, frames)
+        batches = (batch_at(recipe, run, frames, i).images for i in range(STATISTICS_BATCHES))
+        set_statistics(state, batches)
     if state.step == recipe.steps[0] and lacks_map(recipe, run):
         _set_map(recipe, run, state, frames)
     stage = recipe.stage_of(state.step)
@@ -80,15 +95,39 @@ def advance(recipe: Recipe, run: Run, state: State, frames: Frames, teachers: Se
     loss = parts.pixel + recipe.teacher * parts.teacher + recipe.latent * parts.latent
     loss = loss + recipe.texture * parts.texture + recipe.where * parts.where
     loss = loss + state.prices.price(parts.quality).to(run.device) * parts.bpp
-    take_step(
-        state.optimizer,
-        loss.mean(),
-        learning_rate(recipe, state.step),
-        [*state.model.parameters(), *state.where.parameters()],
-        _MAX_GRADIENT_NORM,
-    )
+    _step(recipe, state, loss)
     if stage == "adversarial":
         _train_critic(recipe, state, batch, decoded)
+    return _finished(recipe, state, parts)
+
+
+def _advance_on_generator(
+    recipe: Recipe, run: Run, state: State, frames: Frames, judges: Judges, batch: Batch
+) -> Parts:
+    """``advance`` in a stage on a frozen generator."""
+    generator_stages.enter(recipe, run, state, frames)
+    seed = seed_of(recipe, state.step)
+    torch.manual_seed(seed)
+    quality = state.prices.draw(recipe.batch, torch.Generator().manual_seed(seed))
+    images = generator_stages.completed(recipe, state, on_device(batch, run), state.step)
+    keep = kept_layers(recipe, state.step, state.model.profile.feature.layers)
+    with torch.autocast(torch.device(run.device).type, torch.bfloat16, enabled=run.bf16):
+        parts = generator_stages.losses(recipe, state, images, quality, judges, keep)
+    loss = parts.pixel + recipe.teacher * parts.teacher + recipe.latent * parts.latent + recipe.match * parts.match
+    loss = loss + recipe.identity * parts.identity + recipe.parsing * parts.parsing
+    loss = loss + state.prices.price(parts.quality).to(run.device) * parts.bpp
+    _step(recipe, state, loss)
+    return _finished(recipe, state, parts)
+
+
+def _step(recipe: Recipe, state: State, loss: Tensor) -> None:
+    """Move what is trained of the model against the gradient of a loss, (B,)."""
+    parameters = [*state.model.parameters(), *state.where.parameters()]
+    take_step(state.optimizer, loss.mean(), learning_rate(recipe, state.step), parameters, _MAX_GRADIENT_NORM)
+
+
+def _finished(recipe: Recipe, state: State, parts: Parts) -> Parts:
+    """Count the step, move the averaged model, and return the losses without their graph."""
     state.step += 1
     update_average(state.averaged, state.model, recipe.average, state.step)
     return Parts(*(part.detach().cpu() for part in parts))
@@ -118,7 +157,10 @@ def _decode(recipe: Recipe, state: State, lit: LitBatch, stage: str) -> tuple[Te
         assert coded.attention is not None
         where = where_loss(coded.attention, batch.weight)
         return coded.image, Parts.of(quality, zeros, where=where, bpp=coded.detail.bits.sum(1) / pixels)
-    keep, dropped = _kept_layers(recipe, state), _dropped(recipe, state, count)
+    keep, dropped = (
+        kept_layers(recipe, state.step, state.model.profile.feature.layers),
+        dropped_samples(recipe, state.step, count),
+    )
     coded = state.model(
         batch.images,
         quality.to(zeros.device),
@@ -144,24 +186,6 @@ def _set_map(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
     batches = (batch_at(recipe, run, frames, i) for i in range(count))
     coarse_stage.set_map(state.model, batches, predict=recipe.semantic_steps > 0)
     state.averaged.load_state_dict(state.model.state_dict())
-
-
-def _dropped(recipe: Recipe, state: State, count: int) -> Tensor | None:
-    """The samples of this process without any layer of F, (B,) bool, equally many in all processes; None for none."""
-    share = recipe.drop_share * count
-    number = int(share + np.random.default_rng([recipe.seed, 5, state.step]).random())
-    if not number:
-        return None
-    order = np.random.default_rng([recipe.seed, 6, state.step, distributed.rank()]).permutation(count)
-    return torch.from_numpy(order < number)
-
-
-def _kept_layers(recipe: Recipe, state: State) -> int | None:
-    """The number of coded layers of F in this step, the same in all processes: usually None, for all of them."""
-    random = np.random.default_rng([recipe.seed, 4, state.step])
-    if random.random() >= recipe.prefix_share:
-        return None
-    return int(random.integers(0, state.model.profile.feature.layers))
 
 
 def _add_image_losses(
@@ -201,10 +225,13 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     """The learning rate of a step: a linear warm-up, then constant, then half a cosine down to a fiftieth.
 
     The cosine starts after half of the steps of autoencoder, codec and adversarial; in each of the other stages it
-    starts at once.
+    starts at once. In the stages on a frozen generator it starts after half of the stage.
     """
     stage = recipe.stage_of(step)
-    if stage == "detail":
+    if recipe.on_generator:
+        _, stage_step, length = recipe.frozen_stage(step)
+        peak, decay = recipe.learning_rate, max(0.0, stage_step / length - 0.5) * 2
+    elif stage == "detail":
         stage_step = step - recipe.first - recipe.decoder_steps
         peak, decay = recipe.detail_rate, stage_step / recipe.detail_steps
     elif stage == "decoder":
@@ -217,6 +244,25 @@ def learning_rate(recipe: Recipe, step: int) -> float:
         stage_step = step if step < recipe.steps[0] else step - recipe.semantic_steps
         peak, decay = recipe.learning_rate, max(0.0, stage_step / sum(recipe.steps) - 0.5) * 2
     return learning_rate_at(peak, stage_step, recipe.warmup, decay)
+
+
+def _materials(recipe: Recipe, run: Run) -> tuple[Frames, list[Teacher], Judges | None]:
+    """The images of shards, the teachers, and on a frozen generator the networks that judge images in their place.
+
+    Raises:
+        DataError: data or a teacher is damaged.
+        UsageError: there are no shards, and no generator to draw images from; or as for ``load_judges``.
+    """
+    require_both(recipe, run.generator)
+    if run.data is not None:
+        frames = read_frames(run.data)
+    elif recipe.on_generator:
+        frames = generator_stages.frames_without_shards(run)
+    else:
+        raise UsageError(f"the config {recipe.name} needs a folder of shards, made with hsc-bench export-shards")
+    if not recipe.on_generator:
+        return frames, [load_teacher(path).to(run.device) for path in run.teachers], None
+    return frames, [], load_judges(run.teachers, run.perceptual, run.identity, run.parsing, run.device)
 
 
 def train(
@@ -236,25 +282,25 @@ def train(
         UsageError: the machine does not have the device; or as for ``start``.
     """
     with distributed.joined(usable(run.device)):
-        frames = read_frames(run.data)
-        teachers = [load_teacher(path).to(run.device) for path in run.teachers]
+        frames, teachers, judges = _materials(recipe, run)
         run.out.mkdir(parents=True, exist_ok=True)
         state = start(recipe, run)
         resume_run(recipe, state, run.out / "checkpoint.pt")
+        source = generator_stages.source_of(recipe, run, frames)
         last = min(recipe.total, stop_at or recipe.total)
         saved, recent = time.monotonic(), []
         began, before = saved, state.seconds
         indexes = range(
             state.step * distributed.count() + distributed.rank(), last * distributed.count(), distributed.count()
         )
-        for batch in crops_of(recipe, frames).of(indexes, run.workers):
-            recent.append(advance(recipe, run, state, frames, teachers, batch))
+        for batch in generator_stages.batches_of(recipe, run, frames, indexes):
+            recent.append(advance(recipe, run, state, frames, teachers, batch, judges))
             state.seconds = before + time.monotonic() - began
             if state.step % _LOG_EVERY == 0 or state.step == last:
                 report(append_log(recipe, state, recent, run.out / "log.csv"))
                 recent = []
             if distributed.agreed(state.step == last or time.monotonic() - saved > checkpoint_s):
-                save_checkpoint(recipe, run, state, frames.source)
+                save_checkpoint(recipe, run, state, source, judges)
                 saved = time.monotonic()
         if state.step >= recipe.total and distributed.rank() == 0:
             export(recipe, run.out, run.out / f"{recipe.name}.safetensors", run.initial)

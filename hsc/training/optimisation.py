@@ -37,6 +37,11 @@ def take_step(
 
 @torch.no_grad()
 def update_average(averaged: nn.Module, model: nn.Module, most_kept: float, step: int) -> None:
-    """Move averaged parameters towards the current ones. most_kept: the share that stays, less in the first steps."""
+    """Move averaged parameters towards the current ones. most_kept: the share that stays, less in the first steps.
+
+    Buffers, such as the running statistics of batch norms, are copied.
+    """
     kept = min(most_kept, step / (10 + step))
     torch._foreach_lerp_(list(averaged.parameters()), list(model.parameters()), 1 - kept)
+    for mean, current in zip(averaged.buffers(), model.buffers(), strict=True):
+        mean.copy_(current)

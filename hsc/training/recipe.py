@@ -12,6 +12,8 @@ from hsc.networks.profiles import PROFILES, TRIED, profile_from_json
 from hsc.training import recipe_file
 
 CONFIGS = Path(__file__).parent / "configs"
+FROZEN_STAGES = ("inversion", "scn", "fcn", "both")
+"""The stages on a frozen generator, in order."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,11 @@ class Recipe:
     colour: weight of the mean colour in that stage. drop_share: fraction of the samples of the stages codec and
     adversarial without any layer of F.
     rates: bits per pixel of the qualities 1, 2, ...; with detail, of those up to its start.
+    frozen_steps: of the stages inversion, scn, fcn and both, which train on a frozen StyleGAN2
+    (``hsc.training.generator_stages``); there are then no other stages. generator: sha256 of its file, which
+    ``hsc.training.frozen_generator`` fills in, as it does the profile's generator. generated: fraction of the samples
+    that are drawn from the generator where there are shards too. words_share: share of the rate that the stage scn
+    gives to W+. match, identity, parsing: weights of these losses.
 
     Raises:
         UsageError: a field is out of its range.
@@ -61,6 +68,13 @@ class Recipe:
     semantic_rate: float = 1e-3
     colour: float = 1.0
     drop_share: float = 0.0
+    frozen_steps: tuple[int, int, int, int] = (0, 0, 0, 0)
+    generator: str = ""
+    generated: float = 0.5
+    words_share: float = 0.15
+    match: float = 0.01
+    identity: float = 0.1
+    parsing: float = 0.1
     licence: str = "Apache-2.0"
 
     def __post_init__(self) -> None:
@@ -88,6 +102,7 @@ class Recipe:
             )
         if len(self.steps) != 3 or min(self.steps) < 0 or self.total < 1:
             raise UsageError(f"steps came as {self.steps}, expected three numbers of 0 or more, not all 0")
+        self._check_frozen_steps(profile)
         if len(self.rates) < 2 or list(self.rates) != sorted(self.rates) or self.rates[0] <= 0:
             raise UsageError(f"rates came as {self.rates}, expected at least two, above 0 and rising")
         if not 0 <= self.rarity <= 1:
@@ -96,6 +111,27 @@ class Recipe:
             raise UsageError(
                 f"prefix_share and feature_dropout came as {self.prefix_share} and {self.feature_dropout}, expected 0 "
                 f"to less than 1"
+            )
+
+    def _check_frozen_steps(self, profile: Profile) -> None:
+        """Raise UsageError unless the stages on a frozen generator are alone and have the networks that they need."""
+        steps = self.frozen_steps
+        if len(steps) != 4 or min(steps) < 0 or (any(steps) and self.total > sum(steps)):
+            raise UsageError(
+                f"frozen_steps came as {steps}, expected four numbers of 0 or more, and no steps of other stages "
+                f"beside them (steps = [0, 0, 0])"
+            )
+        whole = profile.generator.start == "const" and profile.coarse_map is None
+        square = (profile.generator.resolution,) * 2
+        if any(steps) and (not whole or self.crop != square):
+            raise UsageError(
+                f"frozen_steps are for a profile with a whole generator, such as faces, and crops of its size; crop "
+                f"came as {self.crop}, the generator of the profile {profile.name!r} is {square[0]}x{square[0]}"
+            )
+        if not 0 <= self.generated <= 1 or not 0 < self.words_share < 1:
+            raise UsageError(
+                f"generated and words_share came as {self.generated} and {self.words_share}, expected 0 to 1, and "
+                f"between 0 and 1"
             )
 
     def networks(self) -> Profile:
@@ -122,7 +158,12 @@ class Recipe:
     @property
     def total(self) -> int:
         """Number of steps of all stages."""
-        return self.first + self.decoder_steps + self.detail_steps
+        return self.first + self.decoder_steps + self.detail_steps + sum(self.frozen_steps)
+
+    @property
+    def on_generator(self) -> bool:
+        """Whether the stages are those on a frozen generator."""
+        return any(self.frozen_steps)
 
     @property
     def coding_starts(self) -> int:
@@ -131,6 +172,8 @@ class Recipe:
 
     def stage_of(self, step: int) -> str:
         """The name of a step's stage."""
+        if self.on_generator:
+            return self.frozen_stage(step)[0]
         if step < self.steps[0]:
             return "autoencoder"
         if step < self.coding_starts:
@@ -138,6 +181,15 @@ class Recipe:
         if step >= self.first:
             return "decoder" if step < self.first + self.decoder_steps else "detail"
         return "codec" if step < self.coding_starts + self.steps[1] else "adversarial"
+
+    def frozen_stage(self, step: int) -> tuple[str, int, int]:
+        """The name of a step's stage on a frozen generator, the step counted from its start, and its length."""
+        first = 0
+        for name, length in zip(FROZEN_STAGES, self.frozen_steps, strict=True):
+            if step < first + length:
+                return name, step - first, length
+            first += length
+        return name, step - first + length, length
 
 
 def read_recipe(name: str) -> Recipe:

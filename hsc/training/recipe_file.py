@@ -57,10 +57,14 @@ def as_json(recipe: DataclassInstance) -> str:
 def require_same(recipe: DataclassInstance, kept: dict[str, Any], path: Path) -> None:
     """Check that a checkpoint is of a recipe. kept: the checkpoint's, as parsed JSON.
 
+    A field that the checkpoint lacks was added since; it counts as its default, which changes nothing.
+
     Raises:
         DataError: it is of another one; the message names what differs.
     """
     requested = json.loads(as_json(recipe))
+    fields = [field for field in dataclasses.fields(recipe) if field.default is not dataclasses.MISSING]
+    kept = json.loads(json.dumps({field.name: field.default for field in fields})) | kept
     if kept != requested:
         changes = ", ".join(
             f"{name} {kept.get(name)} -> {requested.get(name)}"

@@ -16,6 +16,7 @@ from hsc.networks.model import HscModel
 from hsc.training import distributed
 from hsc.training.checkpoint_file import read, recipe_in
 from hsc.training.log_file import append_row
+from hsc.training.perception import Judges
 from hsc.training.recipe import Recipe
 from hsc.training.recipe_file import as_json, require_same
 from hsc.training.state import Parts, Run, State
@@ -29,6 +30,9 @@ def append_log(recipe: Recipe, state: State, recent: list[Parts], path: Path) ->
     row |= {
         name: float(getattr(parts, name).mean()) for name in ("pixel", "teacher", "latent", "texture", "where", "bpp")
     }
+    if recipe.on_generator:
+        row |= {name: float(getattr(parts, name).mean()) for name in ("match", "identity", "parsing")}
+        row["bits_w"] = float(parts.words.mean())
     if recipe.networks().coarse_map is not None:
         row |= {"bits_w": float(parts.words.mean()), "pixel_w": _mean(parts.pixel[parts.whole == 0])}
     nearest = torch.where(parts.whole > 0, (parts.quality.float() / 32).round(), 0)
@@ -55,8 +59,11 @@ def _mean(values: Tensor) -> float:
     return float(values.mean()) if len(values) else float("nan")
 
 
-def save_checkpoint(recipe: Recipe, run: Run, state: State, source: str) -> None:
-    """Write the whole state, and rename it into place, so that an interruption leaves the previous checkpoint."""
+def save_checkpoint(recipe: Recipe, run: Run, state: State, source: str, judges: Judges | None = None) -> None:
+    """Write the whole state, and rename it into place, so that an interruption leaves the previous checkpoint.
+
+    source: of the images, and judges: the networks of a training on a frozen generator, for the card.
+    """
     if distributed.rank():
         return
     content = {
@@ -69,6 +76,8 @@ def save_checkpoint(recipe: Recipe, run: Run, state: State, source: str) -> None
         "initial": "" if run.initial is None else run.initial.name,
         "processes": distributed.count(),
         "threads": torch.get_num_threads(),
+        "judges": {} if judges is None else dict(judges.names),
+        "generator": "" if run.generator is None else run.generator.name,
         "device": run.device if run.device == "cpu" else torch.cuda.get_device_name(run.device),
     }
     partial = run.out / "checkpoint.partial"
@@ -126,6 +135,8 @@ def export(recipe: Recipe, out: Path, target: Path, initial: Path | None = None)
         f"{torch.__version__}",
         "initial": content["initial"],
     }
+    if recipe.on_generator:
+        card |= {"generator": f"{content['generator']}, sha256 {recipe.generator}", "networks": content["judges"]}
     if recipe.decoder_steps < recipe.total:
         model.freeze()
     elif initial is None:

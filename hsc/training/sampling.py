@@ -1,12 +1,15 @@
-"""The crops and the random seeds of a training step, which follow from (recipe's seed, step, process) alone."""
+"""The crops, seeds and dropped layers of a training step, which follow from (recipe's seed, step, process) alone."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from hsc.training import distributed
+from hsc.training.recipe import Recipe
 from hsc.training.shards import Batch, Crops, Frames
 from hsc.training.state import Run
 
@@ -44,3 +47,21 @@ def batch_at(recipe: Sampled, run: Run, frames: Frames, step: int) -> Batch:
 def on_device(batch: Batch, run: Run) -> Batch:
     """A batch on the run's device."""
     return Batch(*(tensor.to(run.device, non_blocking=True) for tensor in batch))
+
+
+def dropped_samples(recipe: Recipe, step: int, count: int) -> Tensor | None:
+    """The samples of this process without any layer of F, (B,) bool, equally many in all processes; None for none."""
+    share = recipe.drop_share * count
+    number = int(share + np.random.default_rng([recipe.seed, 5, step]).random())
+    if not number:
+        return None
+    order = np.random.default_rng([recipe.seed, 6, step, distributed.rank()]).permutation(count)
+    return torch.from_numpy(order < number)
+
+
+def kept_layers(recipe: Recipe, step: int, layers: int) -> int | None:
+    """The number of coded layers of F in a step, the same in all processes: usually None, for all of them."""
+    random = np.random.default_rng([recipe.seed, 4, step])
+    if random.random() >= recipe.prefix_share:
+        return None
+    return int(random.integers(0, layers))

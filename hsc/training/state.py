@@ -15,6 +15,7 @@ from hsc.errors import UsageError
 from hsc.networks.model import HscModel
 from hsc.networks.profiles import profile_from_json
 from hsc.training.bit_prices import Prices
+from hsc.training.frozen_generator import install
 from hsc.training.patch_critic import PatchCritic
 from hsc.training.recipe import Recipe
 from hsc.weights import files
@@ -27,18 +28,24 @@ _GAINS_RATE = 5.0
 class Run:
     """The paths and the device of a run.
 
-    out: folder of checkpoint.pt, log.csv and <name>.safetensors. data: folder of shards. teachers: weights of teachers,
-    used in turn, one per step. initial: weights to start from, None for random ones. bf16: convolutions in bfloat16.
-    workers: processes that prepare batches in advance.
+    out: folder of checkpoint.pt, log.csv and <name>.safetensors. data: folder of shards, None where all images are
+    drawn from a generator. teachers: weights of teachers, used in turn, one per step. initial: weights to start from,
+    None for random ones. bf16: convolutions in bfloat16. workers: processes that prepare batches in advance.
+    generator: file of the frozen generator, for a recipe that trains on one, which ``frozen_generator.fitted`` has
+    fitted to it. perceptual, identity, parsing: networks as ``perception.load_judges`` takes them.
     """
 
     out: Path
-    data: Path
+    data: Path | None
     teachers: tuple[Path, ...] = ()
     initial: Path | None = None
     device: str = "cpu"
     bf16: bool = False
     workers: int = 0
+    generator: Path | None = None
+    perceptual: str | None = None
+    identity: str | None = None
+    parsing: str | None = None
 
 
 @dataclass
@@ -63,7 +70,7 @@ class Parts(NamedTuple):
     """The losses of decoded images and their rate in bits per pixel (bpp), one number per sample, (B,).
 
     quality: of each sample in 1/32, (B,) int64. words: bits of W+ and the coarse map. whole: 0 where all of F was
-    dropped, else 1.
+    dropped, else 1. match, identity, parsing: only on a frozen generator.
     """
 
     quality: Tensor
@@ -75,6 +82,9 @@ class Parts(NamedTuple):
     bpp: Tensor
     words: Tensor
     whole: Tensor
+    match: Tensor
+    identity: Tensor
+    parsing: Tensor
 
     @classmethod
     def of(cls, quality: Tensor, like: Tensor, **terms: Tensor) -> Parts:
@@ -87,14 +97,19 @@ def start(recipe: Recipe, run: Run) -> State:
     """The state before the first step, with random weights from the recipe's seed or those of a weights file.
 
     Raises:
-        UsageError: the initial weights are of another profile, or missing where only the decoder is trained.
+        UsageError: the initial weights are of another profile, or missing where only the decoder is trained, or no
+            encoder is.
     """
+    if recipe.on_generator and not recipe.frozen_steps[0] and run.initial is None:
+        raise UsageError("no encoder would be trained (frozen_steps starts with 0); give weights with --initial")
     if run.initial is None and recipe.decoder_steps == recipe.total:
         raise UsageError("only the decoder would be trained; give the weights that make the symbols with --initial")
     torch.manual_seed(recipe.seed)
     model = HscModel(recipe.networks())
     if run.initial is not None:
         model = _initial_model(recipe, files.load(str(run.initial)).thaw(), model, run.initial)
+    if run.generator is not None:
+        install(model, run.generator, fresh=run.initial is None)
     model = model.to(run.device).to(memory_format=torch.channels_last).train()
     critic = PatchCritic().to(run.device)
     where = nn.Conv2d(recipe.networks().encoder.feature_channels, 1, 1).to(run.device)
