@@ -8,11 +8,11 @@ from hsc.training.command_line import ended, new_parser, run_of, show
 
 _EXAMPLES = """examples:
   hsc-bench export-shards "roadscenes(split=train, images=24000)" --first 12000 --count 6400 --out shards
-  python -m benchmarks.rivals --config roadscenes-mse --data shards --out runs/mse
+  python -m benchmarks.rivals --config roadscenes-mse-start --data shards --out runs/mse
   python -m hsc.training.teacher --data shards --objects --steps 600 --out runs/finder.safetensors
   python -m benchmarks.rivals --config roadscenes-machine --data shards --teacher runs/finder.safetensors \\
           --initial runs/mse/checkpoint.pt --out runs/machine
-  python -m benchmarks.rivals --config roadscenes-mse --out runs/mse --export now.safetensors
+  python -m benchmarks.rivals --config roadscenes-mse-start --out runs/mse --export now.safetensors
 
 An interrupted run continues from its last checkpoint when the same command is given again."""
 

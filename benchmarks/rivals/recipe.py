@@ -1,4 +1,4 @@
-"""The recipe of a rival's training as plain data from a TOML file; ``configs/roadscenes-mse.toml`` explains it."""
+"""The recipe of a rival's training as plain data from a TOML file; ``configs/roadscenes-mse-start.toml`` explains it."""
 
 from __future__ import annotations
 

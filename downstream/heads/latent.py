@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from downstream.networks.latents.inputs import LatentInput
 
+_PackagedFor = Literal["hsc", "compressai"]
 _BATCH = 8
 _MAX_CANDIDATES = 500
 
@@ -165,11 +166,13 @@ class _LatentHead:
 class LatentDetector(_LatentHead):
     """A detector of about 1.6 million parameters on a codec's latents.
 
-    use: "both", "y" or "w". weights: a safetensors file from ``python -m downstream.training --input latents``; empty
-    for the packaged weights. score_threshold, nms_iou, max_detections: candidates with a lower score are dropped, then
+    use: "both", "y" or "w". codec: whose latents the packaged weights read, hsc or compressai(trained=roadscenes); of
+    the latter y alone. weights: a safetensors file from ``python -m downstream.training --input latents``; empty for
+    the packaged weights. score_threshold, nms_iou, max_detections: candidates with a lower score are dropped, then
     boxes are suppressed within each class, then this many of the best are kept.
     """
 
+    codec: _PackagedFor = "hsc"
     score_threshold: float = 0.001
     nms_iou: float = 0.6
     max_detections: int = 100
@@ -182,13 +185,20 @@ class LatentDetector(_LatentHead):
         """Packaged weights are data only; other weights are files of unknown origin."""
         return other_than(settings, weights=[""])
 
+    def __post_init__(self) -> None:
+        if self.codec not in get_args(_PackagedFor):
+            raise ValueError(f"codec is {self.codec!r}, expected one of {', '.join(get_args(_PackagedFor))}")
+        if self.codec == "compressai" and self.use != "y":
+            raise ValueError(f"use is {self.use!r}, the weights for compressai read y alone; give use=y")
+
     @property
     def label_space(self) -> LabelSpace:
         """The classes of roadscenes."""
         return ROADSCENES
 
     def _path(self) -> Path:
-        return Path(self.weights) if self.weights else packaged(f"latent_detector_{self.use}")
+        name = f"latent_detector_{self.use}" + ("" if self.codec == "hsc" else f"_{self.codec}")
+        return Path(self.weights) if self.weights else packaged(name)
 
     def _require_own(self, about: Mapping[str, Any]) -> None:
         classes = tuple(about["classes"])

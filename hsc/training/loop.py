@@ -199,10 +199,12 @@ def _add_image_losses(
     stage: str,
 ) -> Parts:
     """The losses with those of the decoded images added."""
-    if stage == "semantic":
-        pixel = coarse_stage.coarse_loss(decoded.float(), batch.images, recipe.gradient, recipe.colour)
-    else:
-        pixel = pixel_loss(decoded.float(), batch.images, batch.weight, recipe.gradient)
+    image = decoded.float()
+    pixel = pixel_loss(image, batch.images, batch.weight, recipe.gradient)
+    alone = torch.ones_like(parts.whole, dtype=torch.bool) if stage == "semantic" else parts.whole == 0
+    if bool(alone.any()):  # what w restores alone is judged alike in both stages
+        coarse = coarse_stage.coarse_loss(image, batch.images, recipe.gradient, recipe.colour)
+        pixel = torch.where(alone, coarse, pixel)
     parts = parts._replace(pixel=pixel)
     if teacher is not None and seen is not None and recipe.teacher:
         parts = parts._replace(teacher=teacher_loss(teacher(decoded), seen, batch.weight))

@@ -257,6 +257,7 @@ def test_label_maps_of_smaller_planes_lie_where_the_image_does(monkeypatch: pyte
 PACKAGED = {
     "latent_detector": "hsc",
     "latent_detector(use=y)": "hsc",
+    "latent_detector(use=y, codec=compressai)": "compressai(trained=roadscenes)",
     "latent_segmenter": "hsc",
     "latent_segmenter(use=y)": "hsc",
     "latent_segmenter(trained=camvid)": "hsc(model=camvid)",
@@ -264,6 +265,13 @@ PACKAGED = {
     "segmenter_adapted(arch=context)": "hsc",
     "segmenter_adapted(arch=context, trained=camvid)": "hsc(model=camvid)",
 }
+
+
+def test_weights_for_the_rival_read_its_only_latent() -> None:
+    with pytest.raises(ValueError, match="use=y"):
+        LatentDetector(codec="compressai")
+    with pytest.raises(ValueError, match="hsc, compressai"):
+        LatentDetector(use="y", codec="jpeg")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("spec", PACKAGED)
@@ -276,7 +284,7 @@ def test_packaged_weights_follow_their_codec_and_no_other(spec: str) -> None:
     assert head.provenance()["weights_sha256"] in card
     assert "licence" in card
     data = Data(head.label_space)
-    for codec in ("hsc", "hsc(model=camvid)"):
+    for codec in ("hsc", "hsc(model=camvid)", "compressai(trained=roadscenes)"):
         reason = why_not(CODECS.build(codec), head, data)
         assert (reason is None) == (codec == PACKAGED[spec])
     assert why_not(CODECS.build("jpeg"), head, data)
