@@ -120,6 +120,6 @@ def _probe(plan: Plan, cell: Cell, store: Store) -> Probe | None:
     kinds += [("head_s", keys) for keys in cell.predictions.values()]
     seconds = 0.0
     for kind, keys in kinds:
-        if known := times_by_kind(plan, store, kind, list(keys)):
+        if known := times_by_kind(plan, cell, store, kind, list(keys)):
             seconds += float(np.median(list(known[0].seconds.values())))
     return Probe(float(np.mean([record.size_bytes for record in records])), float(psnr), seconds)
