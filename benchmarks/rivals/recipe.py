@@ -1,4 +1,4 @@
-"""The recipe of a rival's training as plain data from a TOML file; ``configs/roadscenes-mse-start.toml`` explains it."""
+"""A rival's training as plain data from a TOML file; ``configs/roadscenes-mse-start.toml`` explains the fields."""
 
 from __future__ import annotations
 
