@@ -128,9 +128,10 @@ class Recording(Inline):
         jobs: Iterable[J],
         *,
         parts: Callable[[J, Any], Sequence[J]] | None = None,
+        then: Callable[[J, R], Sequence[J]] | None = None,
         apart: bool = False,
     ) -> Iterator[JobResult[J, R]]:
-        for result in super().run(work, jobs, parts=parts, apart=apart):
+        for result in super().run(work, jobs, parts=parts, then=then, apart=apart):
             self.jobs.append(result.job)
             yield result
 

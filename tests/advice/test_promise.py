@@ -88,7 +88,7 @@ def test_a_setting_keeps_its_share_on_the_images_that_were_not_used(guessing: bo
     dataset: Any = DATASETS.build("roadscenes(images=128)")
     coded = Coded(dataset, HEADS.build("small"), "jpeg")
     for share in SHARES:
-        rng = np.random.default_rng(0)
+        rng, of_guesses = np.random.default_rng(0), np.random.default_rng(1)
         on_others, on_all = [], []
         guess = None
         for _ in range(SPLITS):
@@ -96,7 +96,7 @@ def test_a_setting_keeps_its_share_on_the_images_that_were_not_used(guessing: bo
             half[rng.permutation(len(dataset))[: len(dataset) // 2]] = True
             setting = advised(coded, half, share, guess)
             assert setting is not None
-            guess = coded.scale.at(coded.scale.place(setting) + rng.normal(scale=0.1)) if guessing else None
+            guess = coded.scale.at(coded.scale.place(setting) + of_guesses.normal(scale=0.1)) if guessing else None
             on_others.append(kept(coded, setting, ~half) >= share)
             on_all.append(kept(coded, setting, np.ones(len(dataset), bool)) >= share)
         assert np.mean(on_others) >= 0.9

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks.api import CODECS, DATASETS, METRICS, TASKS, ScoresOriginals
+from benchmarks.harness.given_names import taken_names
 from benchmarks.stats.metric_facts import facts_of_metrics
 from downstream.api import HEADS
 from downstream.class_maps import find_map
@@ -35,7 +36,7 @@ def test_its_metrics_score_what_it_asks_for(task: Any) -> None:
 
 def test_its_defaults_are_registered(task: Any) -> None:
     assert {parse_spec(codec).name for codec in (*task.codecs, *task.anchors)} <= set(CODECS.names())
-    assert set(task.anchors) <= set(task.codecs)
+    assert set(task.anchors) <= set(taken_names(CODECS, task.codecs, lambda spec: [spec]).specs)
 
 
 def test_its_heads_answer_in_classes_of_its_data_set(task: Any) -> None:
