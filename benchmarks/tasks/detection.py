@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from benchmarks.api import TASKS, Dataset, Scene
+from benchmarks.tasks._street_codecs import ANCHORS, CODECS
 from downstream.api import Detections, Prediction
 
 
@@ -33,24 +34,8 @@ class Detection:
         "small_adapted(arch=hourglass)",
         "latent_detector",
     )
-    codecs: ClassVar[tuple[str, ...]] = (
-        "jpeg",
-        "webp",
-        "avif",
-        "jpegxl",
-        "jpeg2000",
-        "bpg",
-        "vvc",
-        "compressai(trained=roadscenes, name='hyperprior, MSE')",
-        "compressai(trained=roadscenes, loss=machine, name='hyperprior, machine')",
-        "hsc",
-    )
-    anchors: ClassVar[tuple[str, ...]] = (
-        "vvc",
-        "compressai(trained=roadscenes)",
-        "compressai(trained=roadscenes, loss=machine)",
-        "jpeg",
-    )
+    codecs: ClassVar[tuple[str, ...]] = CODECS
+    anchors: ClassVar[tuple[str, ...]] = ANCHORS
 
     def draw_sheet(self, scenes: Sequence[Scene], dataset: Dataset, head: Any, path: Path, least_score: float) -> None:
         """Draw the images with the boxes that the head detects."""

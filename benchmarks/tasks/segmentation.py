@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from benchmarks.api import METRICS, TASKS, Counts, Dataset, Scene, ScoreRow
+from benchmarks.tasks._street_codecs import ANCHORS, CODECS
 from downstream.api import Prediction, SegmentationMap
 
 
@@ -33,24 +34,8 @@ class Segmentation:
         "segmenter_adapted(arch=context)",
         "latent_segmenter",
     )
-    codecs: ClassVar[tuple[str, ...]] = (
-        "jpeg",
-        "webp",
-        "avif",
-        "jpegxl",
-        "jpeg2000",
-        "bpg",
-        "vvc",
-        "compressai(trained=roadscenes, name='hyperprior, MSE')",
-        "compressai(trained=roadscenes, loss=machine, name='hyperprior, machine')",
-        "hsc",
-    )
-    anchors: ClassVar[tuple[str, ...]] = (
-        "vvc",
-        "compressai(trained=roadscenes)",
-        "compressai(trained=roadscenes, loss=machine)",
-        "jpeg",
-    )
+    codecs: ClassVar[tuple[str, ...]] = CODECS
+    anchors: ClassVar[tuple[str, ...]] = ANCHORS
 
     def figures(
         self, scores: Sequence[ScoreRow], counts: Sequence[Counts], folder: Path, names: Mapping[str, str]
