@@ -12,6 +12,8 @@ from code_blocks import ROOT
 REFERENCE = ROOT / "results" / "reference"
 CODECS = {
     "HSC (ours, learned on such streets)": "hsc",
+    "Rival with HSC's loss, trained on such streets": "compressai(trained=roadscenes, loss=machine)",
+    "Rival with the mean square error, likewise": "compressai(trained=roadscenes)",
     "BPG": "bpg",
     "AVIF": "avif",
     "WebP": "webp",

@@ -432,7 +432,7 @@ def test_the_summary_of_a_reference_run_fits_a_screen_and_opens_its_table(task: 
     assert summary.findings[0].leader == "hsc"
     assert summary.findings[0].verdict == "better"
     assert summary.rows[0].codec == "hsc"
-    assert len(summary.rows) == 8
+    assert len(summary.rows) == 10
     text = tables.blocks(run.results, "github", ["a notice"])
     assert text.startswith(f"**Note:** a notice\n\n### Summary: {task} on roadscenes (val, 64 images)\n\nhsc leads")
     assert "### Summary" not in tables.blocks(run.results, "simple")
