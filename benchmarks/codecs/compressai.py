@@ -130,10 +130,11 @@ class CompressAI:
 
     def provenance(self) -> Mapping[str, str]:
         """Versions of the code and of the libraries that decide symbols and pixels; the weights, and the device."""
+        identity = self._identity
         return {
             "code": VERSION,
-            "weights": self._identity.fingerprint.hex(),
-            "tables": self._identity.tables_sha256,
+            "weights": identity.fingerprint.hex(),
+            "tables": identity.tables_sha256,
             **{name: installed_version(name) for name in ("compressai", "torch", "constriction")},
             "device": current_device().partition(":")[0],
         }

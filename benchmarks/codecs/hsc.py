@@ -49,7 +49,7 @@ class Hsc:
     rate_field: ClassVar[str] = "quality"
     ladder: ClassVar[tuple[float, ...]] = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
     # Beyond 1 to 6 the gains are not trained: below, a file may be larger than at 1; above, images fall apart.
-    rate_range: ClassVar[tuple[float, float]] = (1.0, 6.0)
+    rate_range: ClassVar[tuple[float, float]] = (ladder[0], ladder[-1])
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:

@@ -1,4 +1,4 @@
-"""The profiles in use, "paper", "small" and "detailed", those without packaged weights, and profiles as JSON."""
+"""The profiles "paper", "small" and "detailed", others that recipes name, and profiles as JSON."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ TOY = Profile(
 """The same networks for pictures of 64x64, so small that their training on a generator takes minutes on two cores."""
 
 TRIED = {profile.name: profile for profile in (COARSE, SILENT, FACES, CARS, CHURCHES, TOY)}
-"""Profiles for which no trained weights are packaged yet."""
+"""Profiles that recipes name beside those; of them, "coarse" alone has packaged weights."""
 
 
 def profile_to_json(profile: Profile) -> str:

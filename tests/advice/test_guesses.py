@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -122,16 +122,8 @@ class Recording(Inline):
     def __init__(self) -> None:
         self.jobs: list[Any] = []
 
-    def run(
-        self,
-        work: Callable[[J], R],
-        jobs: Iterable[J],
-        *,
-        parts: Callable[[J, Any], Sequence[J]] | None = None,
-        then: Callable[[J, R], Sequence[J]] | None = None,
-        apart: bool = False,
-    ) -> Iterator[JobResult[J, R]]:
-        for result in super().run(work, jobs, parts=parts, then=then, apart=apart):
+    def run(self, work: Callable[[J], R], jobs: Iterable[J], **options: Any) -> Iterator[JobResult[J, R]]:
+        for result in super().run(work, jobs, **options):
             self.jobs.append(result.job)
             yield result
 
