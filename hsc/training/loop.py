@@ -157,10 +157,8 @@ def _decode(recipe: Recipe, state: State, lit: LitBatch, stage: str) -> tuple[Te
         assert coded.attention is not None
         where = where_loss(coded.attention, batch.weight)
         return coded.image, Parts.of(quality, zeros, where=where, bpp=coded.detail.bits.sum(1) / pixels)
-    keep, dropped = (
-        kept_layers(recipe, state.step, state.model.profile.feature.layers),
-        dropped_samples(recipe, state.step, count),
-    )
+    keep = kept_layers(recipe, state.step, state.model.profile.feature.layers)
+    dropped = dropped_samples(recipe, state.step, count)
     coded = state.model(
         batch.images,
         quality.to(zeros.device),
