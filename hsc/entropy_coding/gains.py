@@ -126,6 +126,17 @@ class QualityTable(nn.Module):
         return anchors[low].double() * (1 - weight) + anchors[low + 1].double() * weight
 
     @torch.no_grad()
+    def continue_above(self, quality: int) -> None:
+        """Set the curves above a whole quality, 2 or more, in a straight line through those of it and the one below."""
+        for curve in self.curves():
+            steps = torch.arange(1, len(curve) - quality, device=curve.device)[:, None]
+            curve[quality + 1 :] = curve[quality] + steps * (curve[quality] - curve[quality - 1])
+
+    def curves(self) -> list[nn.Parameter]:
+        """The curves over quality, (9, C) each."""
+        return [self.log_gain, self.log_inverse]
+
+    @torch.no_grad()
     def freeze(self, table: Tensor | None = None) -> None:
         """Fix the table: the given one, or that of the current curves."""
         if table is None:
@@ -190,6 +201,9 @@ class PriorTable(QualityTable):
         super().__init__(channels)
         self.mean = nn.Parameter(torch.zeros(channels))
         self.log_scale = nn.Parameter(torch.zeros(_ANCHORS, channels))
+
+    def curves(self) -> list[nn.Parameter]:
+        return [*super().curves(), self.log_scale]
 
     def compute(self, quality: Tensor) -> list[Tensor]:
         gains = super().compute(quality)

@@ -48,6 +48,8 @@ class GeneratorConfig:
     fraction of the steps. It needs start="feature".
     detail: channels of E, the patches that are added to the image (``DetailConfig``); 0 for none. Needs the form
     "residual".
+    lapped: filter the image of patches across their borders (``hsc.networks.lapped_filter``). Needs the form
+    "residual".
     clamp: limit of activations, None for none. NVLabs' ADA networks were trained with 256 (their conv_clamp), which
     their state dicts do not record.
 
@@ -66,8 +68,11 @@ class GeneratorConfig:
     clamp: float | None = None
     form: Literal["styled", "residual"] = "styled"
     detail: int = 0
+    lapped: bool = False
 
     def __post_init__(self) -> None:
+        if self.lapped and self.form != "residual":
+            raise UsageError("lapped came as true, expected false for a generator without patches (form='styled')")
         if not 0 <= self.detail <= 3 * self.stride**2 or (self.detail and self.form != "residual"):
             raise UsageError(
                 f"detail came as {self.detail}, expected 0, or with form='residual' up to the {3 * self.stride**2} "

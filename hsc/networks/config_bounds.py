@@ -29,7 +29,7 @@ _MAX_BY_FIELD = {
 """Smaller limits for fields that decide the number of layers or the reduction of a side."""
 
 _MAX_ENTRIES = 32
-_TEXT, _FLAGS, _REALS = {"name", "form", "norm", "kind"}, {"patch", "silent"}, {"clamp"}
+_TEXT, _FLAGS, _REALS = {"name", "form", "norm", "kind"}, {"patch", "silent", "lapped"}, {"clamp"}
 _OPTIONAL = {"clamp", "input_size"}
 
 

@@ -13,9 +13,9 @@ F determines everything above its layer; the RGB images of the layers below n st
 generator. From F on the network is convolutional, so a generator that starts there takes F of any height and width.
 
 The form "residual" (``ResidualLayer``) has the same structure with other layers. It makes RGB once, at the end, and
-adds it to an image that is linear in F: each sample of F is a patch, and the layers add what patches cannot show. Where
-the config has detail, E (``hsc.networks.detail``) is a second map of such patches; they are added unchanged, and the
-layers read E beside F.
+adds it to an image that is linear in F: each sample of F is a patch, and the layers add what patches cannot show. A
+filter may smooth the borders of patches (``hsc.networks.lapped_filter``). Where the config has detail, E
+(``hsc.networks.detail``) is a second map of such patches; they are added unchanged, and the layers read E beside F.
 
 Decoding is deterministic: noise is off, the stored maps, or drawn from a seed, and never fresh.
 
@@ -34,6 +34,7 @@ from torch.nn import functional
 
 from hsc.errors import UsageError
 from hsc.networks.config import GeneratorConfig
+from hsc.networks.lapped_filter import LappedFilter
 from hsc.networks.modulation import EqualizedLinear, leaky, modulated_conv, upsample
 from hsc.networks.noise import seeded_noise
 
@@ -191,6 +192,7 @@ class StyleGAN2(nn.Module):
         self.patches: nn.Conv2d | None = None
         if config.form == "residual":
             self.patches = nn.Conv2d(config.feature_channels, 3 * config.stride**2, 1)
+        self.lap = LappedFilter(config.stride) if config.lapped else None
         self.basis: nn.Conv2d | None = None
         if config.detail:
             self.basis = nn.Conv2d(config.detail, 3 * config.stride**2, 1, bias=False).requires_grad_(False)
@@ -259,7 +261,8 @@ class StyleGAN2(nn.Module):
         patches = self.patches(feature)
         if detail is not None and self.basis is not None:
             patches = patches + self.basis(detail)
-        return rgb + functional.pixel_shuffle(patches, self.config.stride).float()
+        linear = functional.pixel_shuffle(patches, self.config.stride).float()
+        return rgb + (linear if self.lap is None else self.lap(linear))
 
     def run_below(self, w_plus: Tensor, layer: int | None = None, *, noise: Noise = "off") -> Partial:
         """The state before styled convolution ``layer`` (default: the config's) from W+ alone: G_n and the RGB so far.

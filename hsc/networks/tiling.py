@@ -83,7 +83,7 @@ def synthesis_reach(config: GeneratorConfig) -> int:
         convolutions = 2 if doubling != residual else 1  # a blur counts as one
         reach += convolutions * spacing
         spacing /= 1 + layer % 2
-    return int(reach) + 1
+    return int(max(reach, 0.5 if config.lapped else 0.0)) + 1
 
 
 def windows(length: int, tile: int, margin: int) -> Iterator[Window]:

@@ -29,7 +29,7 @@ from hsc.training.decoder_stage import LitBatch, draw_light
 from hsc.training.detail_stage import draw_qualities, keep_symbols, set_basis
 from hsc.training.frozen_generator import require_both
 from hsc.training.initialisation import STATISTICS_BATCHES, balance, set_statistics
-from hsc.training.losses import latent_loss, pixel_loss, teacher_loss, where_loss
+from hsc.training.losses import latent_loss, lattice_loss, pixel_loss, teacher_loss, where_loss
 from hsc.training.optimisation import learning_rate_at, take_step, update_average
 from hsc.training.patch_critic import critic_loss, texture_loss
 from hsc.training.perception import Judges, load_judges
@@ -203,6 +203,8 @@ def _add_image_losses(
     if bool(alone.any()):  # what w restores alone is judged alike in both stages
         coarse = coarse_stage.coarse_loss(image, batch.images, recipe.gradient, recipe.colour)
         pixel = torch.where(alone, coarse, pixel)
+    if recipe.lattice:
+        pixel = pixel + recipe.lattice * lattice_loss(image, batch.images)
     parts = parts._replace(pixel=pixel)
     if teacher is not None and seen is not None and recipe.teacher:
         parts = parts._replace(teacher=teacher_loss(teacher(decoded), seen, batch.weight))

@@ -9,6 +9,7 @@ video prediction beyond mean square error", section 3.2).
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -16,6 +17,7 @@ from hsc.training.object_maps import object_divergence
 from hsc.training.teacher_network import Seen
 
 _SCALES = 3
+_PERIODS = (4, 8, 16)
 _OBJECTS = 4.0
 
 
@@ -30,6 +32,18 @@ def pixel_loss(decoded: Tensor, images: Tensor, weight: Tensor, gradient: float)
         down = (weight[..., 1:, :] * error.diff(dim=2).abs()).mean((1, 2, 3))
         total = total + gradient / _SCALES * (across + down)
     return total
+
+
+def lattice_loss(decoded: Tensor, images: Tensor) -> Tensor:
+    """Error of the steps across multiples of 4, 8 and 16 pixels, where networks that double sides leave lattices.
+
+    Images (B, 3, h, w), sides of 32 or more -> (B,). The three periods count alike, so a multiple of 16 counts most.
+    """
+    error = decoded - images
+    across, down = error.diff(dim=3).abs(), error.diff(dim=2).abs()
+    steps = [across[..., period - 1 :: period].mean((1, 2, 3)) for period in _PERIODS]
+    steps += [down[..., period - 1 :: period, :].mean((1, 2, 3)) for period in _PERIODS]
+    return torch.stack(steps).mean(0)
 
 
 def teacher_loss(decoded: Seen, original: Seen, weight: Tensor) -> Tensor:

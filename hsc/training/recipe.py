@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from hsc.errors import DataError, UsageError
-from hsc.networks.config import Profile
+from hsc.entropy_coding.container import QUALITY_STEPS
+from hsc.networks.config import MAX_QUALITY_STEPS, Profile
 from hsc.networks.profiles import PROFILES, TRIED, profile_from_json
 from hsc.training import recipe_file
 
 CONFIGS = Path(__file__).parent / "configs"
 FROZEN_STAGES = ("inversion", "scn", "fcn", "both")
 """The stages on a frozen generator, in order."""
+MOST_RATES = MAX_QUALITY_STEPS // QUALITY_STEPS
+"""Number of whole qualities from 1 up that a file's header can hold."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,9 @@ class Recipe:
     semantic_steps: of the stage semantic, which comes after autoencoder and needs a coarse map.
     colour: weight of the mean colour in that stage. drop_share: fraction of the samples of the stages codec and
     adversarial without any layer of F.
-    rates: bits per pixel of the qualities 1, 2, ...; with detail, of those up to its start.
+    rates: bits per pixel of the qualities 1, 2, ... 7 at most; with detail, of those up to its start.
+    initial_qualities: for how many of them initial weights were trained, 0 for all: gains continue from there.
+    lattice: weight of errors of steps across multiples of 4, 8 and 16 pixels.
     frozen_steps: of the stages inversion, scn, fcn and both, which train on a frozen StyleGAN2
     (``hsc.training.generator_stages``); there are then no other stages. generator: sha256 of its file, which
     ``hsc.training.frozen_generator`` fills in, as it does the profile's generator. generated: fraction of the samples
@@ -50,7 +55,9 @@ class Recipe:
     warmup: int = 200
     average: float = 0.999
     image_pixels: int = 98304
+    initial_qualities: int = 0
     gradient: float = 1.0
+    lattice: float = 0.0
     objects: float = 12.0
     rarity: float = 0.0
     teacher: float = 0.02
@@ -103,8 +110,12 @@ class Recipe:
         if len(self.steps) != 3 or min(self.steps) < 0 or self.total < 1:
             raise UsageError(f"steps came as {self.steps}, expected three numbers of 0 or more, not all 0")
         self._check_frozen_steps(profile)
-        if len(self.rates) < 2 or list(self.rates) != sorted(self.rates) or self.rates[0] <= 0:
-            raise UsageError(f"rates came as {self.rates}, expected at least two, above 0 and rising")
+        if not 2 <= len(self.rates) <= MOST_RATES or list(self.rates) != sorted(self.rates) or self.rates[0] <= 0:
+            raise UsageError(f"rates came as {self.rates}, expected two to {MOST_RATES}, above 0 and rising")
+        if self.initial_qualities and not 2 <= self.initial_qualities <= len(self.rates):
+            raise UsageError(
+                f"initial_qualities came as {self.initial_qualities}, expected 0, or 2 to {len(self.rates)}"
+            )
         if not 0 <= self.rarity <= 1:
             raise UsageError(f"rarity came as {self.rarity}, expected 0 to 1")
         if not 0 <= self.prefix_share < 1 or not 0 <= self.feature_dropout < 1:

@@ -19,7 +19,7 @@ from hsc.training.log_file import append_row
 from hsc.training.perception import Judges
 from hsc.training.recipe import Recipe
 from hsc.training.recipe_file import as_json, require_same
-from hsc.training.state import Parts, Run, State
+from hsc.training.state import Parts, Run, State, continue_gains
 from hsc.weights import files
 
 
@@ -125,6 +125,7 @@ def export(recipe: Recipe, out: Path, target: Path, initial: Path | None = None)
     content = _checkpoint(recipe, out / "checkpoint.pt")
     model = HscModel(recipe.networks())
     model.load_state_dict(content["modules"]["averaged"])
+    continue_gains(model, len(recipe.rates))
     card = {
         "licence": recipe.licence,
         "data": content["source"],

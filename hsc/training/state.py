@@ -108,6 +108,8 @@ def start(recipe: Recipe, run: Run) -> State:
     model = HscModel(recipe.networks())
     if run.initial is not None:
         model = _initial_model(recipe, files.load(str(run.initial)).thaw(), model, run.initial)
+        if recipe.initial_qualities:
+            continue_gains(model, recipe.initial_qualities)
     if run.generator is not None:
         install(model, run.generator, fresh=run.initial is None)
     model = model.to(run.device).to(memory_format=torch.channels_last).train()
@@ -123,18 +125,30 @@ def start(recipe: Recipe, run: Run) -> State:
 
 
 def _initial_model(recipe: Recipe, initial: HscModel, fresh: HscModel, path: Path) -> HscModel:
-    """The model of initial weights; where they lack the recipe's coarse map, theirs with that of the fresh model.
+    """The model of initial weights; where they lack the recipe's coarse map or lapped filter, with a new one.
 
     Raises:
         UsageError: they are of another profile in any other way.
     """
-    wanted = recipe.networks()
-    if initial.profile == wanted:
+    wanted, has = recipe.networks(), initial.profile
+    if has == wanted:
         return initial
-    if replace(wanted, name=initial.profile.name, coarse_map=None) != initial.profile:
-        raise UsageError(f"{path} is of the profile {initial.profile.name!r}, the recipe wants {recipe.profile!r}")
+    generator = replace(wanted.generator, lapped=wanted.generator.lapped and has.generator.lapped)
+    coarse_map = None if has.coarse_map is None else wanted.coarse_map
+    if replace(wanted, name=has.name, generator=generator, coarse_map=coarse_map) != has:
+        raise UsageError(f"{path} is of the profile {has.name!r}, the recipe wants {recipe.profile!r}")
     fresh.load_state_dict(fresh.state_dict() | initial.state_dict())
     return fresh
+
+
+def continue_gains(model: HscModel, trained: int) -> None:
+    """Set the gains and priors of W+ and F above the trained qualities in a straight line through the last two.
+
+    trained: number of trained whole qualities, 2 or more. Untrained rows would give images that fall apart.
+    """
+    for module in (*model.scn.modules(), *model.fcn.modules()):
+        if isinstance(module, QualityTable):
+            module.continue_above(trained)
 
 
 def lacks_map(recipe: Recipe, run: Run) -> bool:
