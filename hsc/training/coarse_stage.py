@@ -29,7 +29,7 @@ from hsc.training.losses import pixel_loss
 from hsc.training.shards import Batch
 
 _COARSE = 4  # pixels that the coarse scale averages along a side, and samples of a thumbnail along a patch
-_SQUARES = 4.0
+_SQUARES = 10.0
 _FIRST_BITS, _FIRST_QUALITY = 200.0, 3  # bits of the map before training, about, and where
 _DECODED_QUALITY = 5  # of the F_hat that F_w is first fitted to
 _MOST_STEPS = 24.0  # of the quantiser in the largest deviation, there

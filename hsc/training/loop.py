@@ -207,7 +207,8 @@ def _add_image_losses(
         pixel = pixel + recipe.lattice * lattice_loss(image, batch.images)
     parts = parts._replace(pixel=pixel)
     if teacher is not None and seen is not None and recipe.teacher:
-        parts = parts._replace(teacher=teacher_loss(teacher(decoded), seen, batch.weight))
+        difference = teacher_loss(teacher(decoded), seen, batch.weight)
+        parts = parts._replace(teacher=torch.where(alone, recipe.teacher_alone * difference, difference))
     if stage == "adversarial":
         state.critic.requires_grad_(False)
         parts = parts._replace(texture=texture_loss(state.critic, decoded.float(), seed_of(recipe, state.step)))

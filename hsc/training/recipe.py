@@ -28,8 +28,9 @@ class Recipe:
     which follow.
     swapped: fraction of the samples of the stage decoder that have the w of another light.
     semantic_steps: of the stage semantic, which comes after autoencoder and needs a coarse map.
-    colour: weight of the mean colour in that stage. drop_share: fraction of the samples of the stages codec and
-    adversarial without any layer of F.
+    drop_share: fraction of the samples of the stages codec and adversarial without any layer of F. colour: weight of
+    the mean colour where w restores the picture alone, in that stage and in those samples. teacher_alone: factor of
+    the teacher's weight there.
     rates: bits per pixel of the qualities 1, 2, ... 7 at most; with detail, of those up to its start.
     initial_qualities: for how many of them initial weights were trained, 0 for all: gains continue from there.
     lattice: weight of errors of steps across multiples of 4, 8 and 16 pixels.
@@ -74,6 +75,7 @@ class Recipe:
     semantic_steps: int = 0
     semantic_rate: float = 1e-3
     colour: float = 1.0
+    teacher_alone: float = 1.0
     drop_share: float = 0.0
     frozen_steps: tuple[int, int, int, int] = (0, 0, 0, 0)
     generator: str = ""

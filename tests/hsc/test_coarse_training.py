@@ -109,9 +109,9 @@ def test_the_coarse_loss_is_blind_to_fine_texture_but_not_to_colour() -> None:
     flat = torch.zeros(1, 3, 32, 32)
     checks = ((torch.arange(32)[:, None] + torch.arange(32)) % 2 * 0.2 - 0.1).expand(1, 3, -1, -1)
     brighter = flat + 0.1
-    assert float(coarse_loss(checks, flat, 1.0, 1.0)) == pytest.approx(4 * 0.01, rel=1e-4)
-    assert float(coarse_loss(brighter, flat, 1.0, 1.0)) == pytest.approx(4 * 0.01 + 0.1 + 0.1, rel=1e-4)
-    assert float(coarse_loss(brighter, flat, 1.0, 0.0)) == pytest.approx(4 * 0.01 + 0.1, rel=1e-4)
+    assert float(coarse_loss(checks, flat, 1.0, 1.0)) == pytest.approx(10 * 0.01, rel=1e-4)
+    assert float(coarse_loss(brighter, flat, 1.0, 1.0)) == pytest.approx(10 * 0.01 + 0.1 + 0.1, rel=1e-4)
+    assert float(coarse_loss(brighter, flat, 1.0, 0.0)) == pytest.approx(10 * 0.01 + 0.1, rel=1e-4)
 
 
 def test_the_control_trains_without_the_stage(initial, shards, tmp_path) -> None:  # noqa: F811
