@@ -23,7 +23,7 @@ from hsc.training.bit_prices import Prices
 from hsc.training.decoder_stage import draw_light
 from hsc.training.initialisation import set_patches
 from hsc.training.loop import train
-from hsc.training.losses import latent_loss, pixel_loss, teacher_loss, where_loss
+from hsc.training.losses import latent_loss, lattice_loss, pixel_loss, teacher_loss, where_loss
 from hsc.training.object_maps import object_divergence, object_loss, object_maps
 from hsc.training.patch_critic import PatchCritic, augmented, critic_loss, texture_loss
 from hsc.training.recipe import CONFIGS, Recipe, read_recipe, recipe_of
@@ -387,6 +387,15 @@ def test_losses_are_zero_where_nothing_is_lost_and_weigh_by_the_map(teacher) -> 
     right, wrong = where_loss(logits, weight).tolist()
     assert right < 1e-3
     assert wrong == pytest.approx(4.5, abs=1e-2)
+
+
+def test_the_lattice_loss_counts_steps_at_multiples_of_4_8_and_16_alone() -> None:
+    images = torch.zeros(2, 3, 32, 48)
+    step = (torch.arange(48) >= torch.tensor([[16], [17]])).float() * 0.6  # at a multiple of 16, and beside one
+    decoded = step[:, None, None, :].expand(2, 3, 32, 48)
+    assert lattice_loss(images, images).tolist() == [0, 0]
+    shares = (1 / 11 + 1 / 5 + 1 / 2) / 6  # of 11, 5 and 2 borders across 48 columns; none down
+    assert lattice_loss(decoded, images).tolist() == pytest.approx([0.6 * shares, 0], abs=1e-6)
 
 
 def test_the_critic_tells_noise_from_smoothness_and_changes_are_shared() -> None:

@@ -83,6 +83,22 @@ def test_gains_follow_the_quality_and_survive_export() -> None:
     assert float(((again - before).abs() / (before.abs() + 20)).max()) < 0.2  # training goes on from about there
 
 
+def test_gains_and_priors_continue_in_a_straight_line_above_the_trained_qualities() -> None:
+    table = PriorTable(2)
+    with torch.no_grad():
+        for parameter in table.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)))
+    before = [curve.clone() for curve in table.curves()]
+    table.continue_above(6)
+    for curve, old in zip(table.curves(), before, strict=True):
+        assert torch.equal(curve[:7], old[:7])
+        slope = old[6] - old[5]
+        torch.testing.assert_close(curve[7:], torch.stack([old[6] + slope, old[6] + 2 * slope]))
+    again = [curve.clone() for curve in table.curves()]
+    table.continue_above(8)  # nothing lies above the last
+    assert all(torch.equal(curve, old) for curve, old in zip(table.curves(), again, strict=True))
+
+
 def test_foreign_quality_tables_are_refused() -> None:
     table = QualityTable(3)
     with pytest.raises(UsageError, match="not fixed"):
