@@ -48,6 +48,17 @@ def test_a_new_map_changes_no_picture(initial, shards, tmp_path) -> None:  # noq
         assert all(earlier[name] == later[name] for name in earlier if name != "semantic")
 
 
+def test_gains_above_the_qualities_of_the_initial_weights_continue(initial, shards, tmp_path) -> None:  # noqa: F811
+    recipe = replace(COARSE_ONE, rates=(0.1, 0.2, 0.5), initial_qualities=2)
+    gains = start(recipe, Run(tmp_path, shards, initial=initial)).model.fcn.quality.log_gain
+    slope = gains[2] - gains[1]
+    torch.testing.assert_close(gains[3:], gains[2] + torch.arange(1, 7)[:, None] * slope)
+    with pytest.raises(UsageError):
+        replace(recipe, initial_qualities=4)
+    with pytest.raises(UsageError):  # a file's header ends before the eighth whole quality
+        replace(recipe, rates=tuple(float(n) for n in range(1, 9)))
+
+
 def test_every_stage_resumes_exactly(initial, shards, teacher, tmp_path) -> None:  # noqa: F811
     whole = train(COARSE_ONE, Run(tmp_path / "whole", shards, (teacher,), initial))
     for stop in (1, 4, 7, None):
