@@ -113,7 +113,7 @@ def load(weights: str = "roadscenes", *, quality: float = 3.0, device: str | Non
     """The HSC codec with its networks on a device, ready to encode and decode.
 
     weights: the name of packaged or published weights ("roadscenes", "camvid"), or the path of a .safetensors file.
-    quality: of ``encode`` where none is given there, 0 (small) to 7.96875; weights are trained for 1 to 6. device:
+    quality: of ``encode`` where none is given there, 0 (small) to 7.96875; weights are trained for 1 to 6 or 7. device:
     "cpu", "cuda" or "cuda:N"; by default the current device of ``use_device``, else HSC_DEVICE, else "cpu".
 
     Raises:

@@ -134,7 +134,7 @@ class HscCodec:
     def encode(self, image: Image, quality: float | None = None) -> bytes:
         """Encode an image to a file with all layers of the quality.
 
-        quality: 0 to 7.96875, rounded to 1/32; models are trained for 1 to 6. None for that of the codec.
+        quality: 0 to 7.96875, rounded to 1/32; models are trained for 1 to 6 or 7. None for that of the codec.
 
         Raises:
             ImageError: the image is not uint8 (H, W, 3), is empty, or is too large.
@@ -294,5 +294,7 @@ def _quality_steps(quality: float) -> int:
     """A quality as a whole number of the file's steps; raises UsageError where it is out of range."""
     steps = round(quality * QUALITY_STEPS) if 0 <= quality <= MAX_QUALITY + 1 else -1
     if not 0 <= steps <= 255:
-        raise UsageError(f"the quality came as {quality}, expected 0 to {MAX_QUALITY}; models are trained for 1 to 6")
+        raise UsageError(
+            f"the quality came as {quality}, expected 0 to {MAX_QUALITY}; models are trained for 1 to 6 or 7"
+        )
     return steps

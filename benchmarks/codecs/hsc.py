@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from benchmarks.api import CODECS
+from benchmarks.codecs._of_each import OfEach
 from benchmarks.imaging.image_arrays import require_image
 from hsc.api import Image, Latents, LatentSpec
 from hsc.devices import current_device
@@ -36,7 +37,7 @@ MAX_QUALITY = 255 / QUALITY_STEPS
 @CODECS.register("hsc")
 @dataclass(frozen=True)
 class Hsc:
-    """The HSC codec. quality: 0 (small) to 7.96875, trained from 1 to 6; one set of weights serves all qualities.
+    """The HSC codec. quality: 0 (small) to 7.96875; one set of weights serves all, and is trained from 1 to 6 or 7.
 
     model: the name of packaged or published weights, or the path of a .safetensors file. The networks run on the
     current device (``hsc.devices``). Symbols decode identically everywhere; pixels may differ by one level between
@@ -47,9 +48,13 @@ class Hsc:
     quality: float = 3.0
 
     rate_field: ClassVar[str] = "quality"
-    ladder: ClassVar[tuple[float, ...]] = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
-    # Beyond 1 to 6 the gains are not trained: below, a file may be larger than at 1; above, images fall apart.
-    rate_range: ClassVar[tuple[float, float]] = (ladder[0], ladder[-1])
+    ladder: ClassVar[Any] = OfEach(lambda codec: _ladder(codec.model), (1.0, 2.0, 3.0, 4.0, 5.0, 6.0))
+
+    @property
+    def rate_range(self) -> tuple[float, float]:
+        """The ends of the ladder. Beyond them gains are not trained: a file below 1 may be larger than at 1."""
+        ladder = _ladder(self.model)
+        return ladder[0], ladder[-1]
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
@@ -142,6 +147,13 @@ class Hsc:
             return work(_codec(*self._key))
         except (UnavailableError, ImageError) as error:
             raise CodecError(str(error)) from error
+
+
+def _ladder(model: str) -> tuple[float, ...]:
+    """The whole qualities that weights were trained for."""
+    from hsc.weights import files
+
+    return tuple(float(quality) for quality in range(1, files.trained_qualities(model) + 1))
 
 
 def _stamp(model: str) -> str:

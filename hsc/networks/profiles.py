@@ -88,9 +88,7 @@ integers of 8 bits, quality tables excluded): 11.8 MB in all. The integer networ
 
 PROFILES = {profile.name: profile for profile in (PAPER, SMALL, DETAILED)}
 
-COARSE = replace(
-    SMALL, name="coarse", generator=replace(SMALL.generator, lapped=True), coarse_map=CoarseMapConfig()
-)
+COARSE = replace(SMALL, name="coarse", generator=replace(SMALL.generator, lapped=True), coarse_map=CoarseMapConfig())
 """The profile "small" with a coarse map in 64 further symbols of w, from which F is predicted, and overlapping patches.
 
 The map takes 771,980 parameters in SCN and 74,144 in FCN, all but a few of the latter in integers of 8 bits: 13.8 MB in

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hsc.errors import DataError, UsageError
 from hsc.entropy_coding.container import QUALITY_STEPS
+from hsc.errors import DataError, UsageError
 from hsc.networks.config import MAX_QUALITY_STEPS, Profile
 from hsc.networks.profiles import PROFILES, TRIED, profile_from_json
 from hsc.training import recipe_file

@@ -17,10 +17,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hsc.entropy_coding.container import QUALITY_STEPS
 from hsc.errors import DataError, UnavailableError, UsageError
 from hsc.files.atomic_files import replacing
 from hsc.files.file_digests import sha256_of_file
 from hsc.files.tensor_files import outline, read_about, read_arrays, require_room, shapes_of
+from hsc.networks.config import MAX_QUALITY_STEPS
 from hsc.weights.download import cached, fetch_file
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ FORMAT = 1
 SUFFIX = ".safetensors"
 LIGHT = "-light.safetensors"
 FOLDER = Path(__file__).parents[1] / "pretrained"
+USUAL_QUALITIES = 6
+"""The highest whole quality that weights are trained for unless their card says otherwise."""
 
 
 class Card(NamedTuple):
@@ -87,6 +91,23 @@ def find(name: str, folder: Path = FOLDER) -> Path:
     cache_name = f"weights/{source['sha256'][:16]}-{name}{SUFFIX}"
     path = cached(cache_name)
     return path or fetch_file(source["url"], source["sha256"], cache_name, size_bytes=source.get("size_bytes"))
+
+
+def trained_qualities(name: str, folder: Path = FOLDER) -> int:
+    """The highest whole quality that weights were trained for, from 1, by the recipe in their card.
+
+    It is 6 where a card has no recipe, for weights with detail, whose recipe has rates for the lower qualities alone,
+    and for weights that are not on this machine or cannot be read.
+    """
+    path = Path(name).expanduser() if _is_path(name) else folder / f"{name}{SUFFIX}"
+    try:
+        card = read_card(path)
+    except DataError:
+        return USUAL_QUALITIES
+    recipe = card.card.get("recipe")
+    rates = recipe.get("rates") if isinstance(recipe, dict) and '"detail":' not in card.profile else None
+    known = isinstance(rates, list) and 2 <= len(rates) <= MAX_QUALITY_STEPS // QUALITY_STEPS
+    return len(rates) if known else USUAL_QUALITIES
 
 
 def load(name: str) -> HscModel:

@@ -74,6 +74,7 @@ def test_it_is_a_frozen_value_with_a_ladder(codec: Any) -> None:
     assert CODECS.build(str(CODECS.spec(codec))) == codec
     assert pickle.loads(pickle.dumps(codec)) == codec
     assert codec.ladder == (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
+    assert codec.rate_range == (1.0, 6.0)
     assert all(isinstance(codec, kind) for kind in (Codec, DecodesLatents, EstimatesBits, Layered, Staged))
     for wrong in (-1.0, 8.0):
         with pytest.raises(ValueError, match="quality is"):

@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tiny_profile import lively
 
 from hsc.errors import UsageError
 from hsc.networks.config import GeneratorConfig
 from hsc.networks.lapped_filter import LappedFilter
 from hsc.networks.profiles import COARSE, SMALL, profile_from_json, profile_to_json
 from hsc.networks.stylegan2 import StyleGAN2
-from hsc.networks.tiling import synthesise, synthesis_reach
-from tests.hsc.test_codec import lively
+from hsc.networks.tiling import synthesis_reach, synthesise
 
 
 def test_before_training_nothing_is_filtered_and_old_weights_fit() -> None:

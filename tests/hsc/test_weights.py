@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,6 +57,23 @@ def test_the_card_travels(file: Path) -> None:
     card = files.read_card(file)
     assert card.card == {"licence": "Apache-2.0"}
     assert '"tiny"' in card.profile
+
+
+def test_the_trained_qualities_are_those_of_the_recipe_in_the_card(tmp_path: Path) -> None:
+    model = lively(TINY)
+    cards: list[tuple[dict[str, Any], int]] = [
+        ({"recipe": {"rates": [0.1, 0.2, 0.3]}}, 3),
+        ({"recipe": {"rates": [0.1] * 9}}, 6),
+        ({"recipe": "none"}, 6),
+        ({}, 6),
+    ]
+    for number, (card, expected) in enumerate(cards):
+        path = tmp_path / f"{number}.safetensors"
+        files.save(model, path, card)
+        assert files.trained_qualities(str(path)) == expected
+    (tmp_path / "cut.safetensors").write_bytes(path.read_bytes()[:50])
+    assert files.trained_qualities(str(tmp_path / "cut.safetensors")) == 6
+    assert files.trained_qualities("no-such-weights") == 6
 
 
 def test_the_fingerprint_is_of_every_tensor(file: Path) -> None:
