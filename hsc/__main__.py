@@ -7,11 +7,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from hsc.cli.commands import FAILED, USAGE, directions, run
+from hsc.cli.commands import DEFAULT_MODEL, FAILED, USAGE, directions, run
 from hsc.errors import HscError, UsageError
 from hsc.weights import convert_stylegan2
-
-DEFAULT_MODEL = "roadscenes"
 
 EXAMPLES = """examples:
   python -m hsc encode in.png out.hsc --quality 3
@@ -141,9 +139,10 @@ def _add_command(
     command.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
     command.add_argument(
         "--model",
-        default=DEFAULT_MODEL,
+        default=None,
         metavar="M",
-        help="weights by name, or a .safetensors file; default %(default)s",
+        help=f"weights by name, or a .safetensors file; default: {DEFAULT_MODEL} to encode, else the packaged weights "
+        f"that made the file",
     )
     return command
 

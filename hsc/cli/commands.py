@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hsc.codec import HscCodec
 
 STANDARD = "-"
+DEFAULT_MODEL = "roadscenes"
 DONE, FAILED, USAGE = 0, 1, 2
 
 
@@ -50,11 +51,14 @@ def run(options: Namespace) -> int:
     """
     command = COMMANDS[options.command]
     pairs = pair_up(options.files, options.into, command.suffix, options.overwrite)
-    codec = _codec(options.model)
+    codecs: dict[str, HscCodec] = {}
     failures = []
     for number, pair in enumerate(pairs, start=1):
         try:
-            output = command.run(codec, options, _read(pair.source), pair)
+            data = _read(pair.source)
+            model = options.model or (DEFAULT_MODEL if command.run is encode else _maker(data))
+            codec = codecs[model] = codecs.get(model) or _codec(model)
+            output = command.run(codec, options, data, pair)
             _write(pair.target, output, options.overwrite)
             note = f"{len(output)} bytes"
         except HscError as error:
@@ -212,8 +216,8 @@ def directions(options: Namespace) -> int:
     for source in options.files:
         _check(Pair(source, options.out), options.overwrite)
     labels = _labels(options.labels, options.files) if options.labels else None
-    codec, styles = _codec(options.model), []
-    streams = [_read(source) for source in options.files]
+    streams, styles = [_read(source) for source in options.files], []
+    codec = _codec(options.model or _maker(streams[0]))
     _require_one_quality(codec, streams)
     for number, stream in enumerate(streams, start=1):
         styles.append(codec.decode_latents(stream, ("w_hat",)).maps["w_hat"])
@@ -266,6 +270,13 @@ COMMANDS = {
     "cut": Command(cut, ".hsc"),
     "info": Command(info, ""),
 }
+
+
+def _maker(data: bytes) -> str:
+    """The name of the packaged weights that made a file; the default where none did, whose error then says so."""
+    from hsc.weights import files
+
+    return files.maker(data) or DEFAULT_MODEL
 
 
 def _codec(model: str) -> HscCodec:

@@ -169,6 +169,11 @@ def unpack(data: bytes, fingerprint: bytes, layers: int, *, allow_partial: bool 
     return Stream(header, payload, None if complete else alignment)
 
 
+def weights_mark(data: bytes) -> bytes:
+    """The first bytes of the fingerprint of the weights that made a file, 3 of them; none where it is no hsc file."""
+    return bytes(data[3:6]) if len(data) >= _FIXED and data[:2] == MAGIC else b""
+
+
 def _read_head(data: bytes, fingerprint: bytes, layers: int) -> tuple[Header, int, int]:
     """The header, the position of the checksum, and the payload's length modulo 4."""
     if len(data) < _FIXED or data[:2] != MAGIC:
@@ -180,7 +185,7 @@ def _read_head(data: bytes, fingerprint: bytes, layers: int) -> tuple[Header, in
     kind = data[2]
     if kind >> 6 != VERSION:
         raise BitstreamError(f"the file is of format version {kind >> 6}, expected {VERSION}; it needs a newer hsc")
-    if data[3:6] != fingerprint[:3]:
+    if weights_mark(data) != fingerprint[:3]:
         raise BitstreamError(
             f"the file was made with the weights {data[3:6].hex()}..., these are {fingerprint[:3].hex()}...; use the "
             f"weights that made it"

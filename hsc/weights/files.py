@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hsc.entropy_coding.container import QUALITY_STEPS
+from hsc.entropy_coding.container import QUALITY_STEPS, weights_mark
 from hsc.errors import DataError, UnavailableError, UsageError
 from hsc.files.atomic_files import replacing
 from hsc.files.file_digests import sha256_of_file
@@ -91,6 +91,15 @@ def find(name: str, folder: Path = FOLDER) -> Path:
     cache_name = f"weights/{source['sha256'][:16]}-{name}{SUFFIX}"
     path = cached(cache_name)
     return path or fetch_file(source["url"], source["sha256"], cache_name, size_bytes=source.get("size_bytes"))
+
+
+def maker(data: bytes, folder: Path = FOLDER) -> str | None:
+    """The name of the packaged weights that the header of an .hsc file names, None where there are no such weights."""
+    mark = weights_mark(data)
+    for name in here(folder) if mark else ():
+        if bytes.fromhex(read_card(folder / f"{name}{SUFFIX}").fingerprint).startswith(mark):
+            return name
+    return None
 
 
 def trained_qualities(name: str, folder: Path = FOLDER) -> int:

@@ -14,6 +14,7 @@ from tiny_profile import noise_photo, tiny_codec
 
 from hsc.__main__ import main
 from hsc.cli.image_files import read_picture, write_picture
+from hsc.codec import HscCodec
 from hsc.errors import ImageError
 from hsc.networks.directions import load_directions, principal_directions, save_directions
 from hsc.weights import files as weights
@@ -36,6 +37,26 @@ def run(folder: Path, *arguments: str) -> int:
 
 def pixels(file: Path) -> np.ndarray:
     return np.asarray(PIL.Image.open(file))
+
+
+def test_packaged_weights_are_found_by_the_header_of_the_file(tmp_path: Path) -> None:
+    image = noise_photo(32, 48, 0)
+    for name in ("camvid", "roadscenes", "roadscenes-coarse"):
+        codec = HscCodec(weights.load(name))
+        data = codec.encode(image, 2.0)
+        assert weights.maker(data) == name
+        (tmp_path / f"{name}.hsc").write_bytes(data)
+        assert main(["preview", str(tmp_path / f"{name}.hsc"), str(tmp_path / f"{name}.png")]) == 0
+        assert np.array_equal(pixels(tmp_path / f"{name}.png"), codec.preview(data))
+
+
+def test_a_file_of_other_weights_is_refused_whatever_it_claims(folder: Path, capsys) -> None:
+    assert run(folder, "encode", "in0.png", "a.hsc") == 0
+    for data in ((folder / "a.hsc").read_bytes(), b"no hsc file at all", b""):
+        assert weights.maker(data) is None
+        (folder / "b.hsc").write_bytes(data)
+        assert main(["decode", str(folder / "b.hsc"), str(folder / "b.png")]) == 1
+        assert not (folder / "b.png").exists()
 
 
 def test_there_and_back(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
