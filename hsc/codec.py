@@ -226,11 +226,12 @@ class HscCodec:
         return self.model.identity.latent_specs()
 
     def decode_latents(self, data: bytes, names: Sequence[str] | None = None) -> Latents:
-        """Float32 maps of a file: "w_hat", "y_hat", "F_hat" and, where the model has detail, "E_hat".
+        """Float32 maps of a file: "w_hat", "y_hat", "F_hat" and, where the model has them, "w_map" and "E_hat".
 
-        F_hat is the generator's input; E_hat is 0 where no detail is coded.
+        F_hat is the generator's input; w_map is w at every place where w is a coarse map; E_hat is 0 where no detail is
+        coded.
 
-        names: the wanted maps, None for all. Without F_hat among them no float network runs except for w_hat. The
+        names: the wanted maps, None for all. Without F_hat among them no float network runs except those of w. The
         generator never runs.
 
         Raises:

@@ -15,6 +15,7 @@ from hsc.devices import check_device, use_device
 EXAMPLES = """
   hsc-bench export-shards "roadscenes(split=train, images=8000)" --first 0 --count 4000 --out shards/roads
   hsc-bench encode-shards shards/roads --codec hsc --out shards/roads-hsc
+  hsc-bench encode-shards shards/roads --codec 'hsc(model="roadscenes-coarse")' --alone 0.15 --out shards/roads-coarse
   hsc-bench encode-shards shards/camvid --codec hsc --views 8 --height 352 --width 480 --out shards/camvid-hsc
   hsc-bench encode-shards shards/camvid-holdout --codec hsc --whole --out shards/camvid-holdout-hsc
 
@@ -46,6 +47,13 @@ def parser() -> argparse.ArgumentParser:
         default=0.2,
         help="share of streams that are cut after a random layer, for codecs with layers (default: %(default)s)",
     )
+    parser.add_argument(
+        "--alone",
+        type=float,
+        default=0.0,
+        help="share of streams that are cut after the first layer, for heads that answer from hsc's semantics alone "
+        "(default: %(default)s)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of views, rates and cuts (default: %(default)s)")
     add_executor(parser)
     add_device(parser)
@@ -61,7 +69,9 @@ def _encode(options: argparse.Namespace) -> int:
     from benchmarks.training_data.encode import Drawing, code_folder
 
     check_device(options.device)
-    drawing = Drawing(options.views, options.height, options.width, options.whole, options.cut, options.seed)
+    drawing = Drawing(
+        options.views, options.height, options.width, options.whole, options.cut, options.seed, options.alone
+    )
     with use_device(options.device), executor(options, alone=True) as workers:
         codec = CODECS.build(options.codec)
         files = code_folder(options.data, codec, options.out, drawing, workers)

@@ -32,7 +32,8 @@ class Drawing:
     """Settings of the random views and rates.
 
     views: views drawn of each image. height, width: of a view in pixels. whole: use each image as it is, without views.
-    cut: share of layered streams that are cut after a layer drawn at random. seed: of all draws.
+    alone: share of layered streams that are cut after their first layer, so that heads learn the semantics alone. cut:
+    share that is cut after a layer drawn at random. seed: of all draws.
     """
 
     views: int = 1
@@ -41,12 +42,18 @@ class Drawing:
     whole: bool = False
     cut: float = 0.2
     seed: int = 0
+    alone: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.views < 1 or min(self.height, self.width) < 32 or not 0 <= self.cut <= 1:
+        if self.views < 1 or min(self.height, self.width) < 32 or min(self.cut, self.alone) < 0:
             raise UsageError(
-                f"{self.views} views of {self.height}x{self.width}, a share of {self.cut} cut: "
-                f"expected 1 view or more, 32x32 pixels or more, and a share of 0 to 1"
+                f"{self.views} views of {self.height}x{self.width}, shares of {self.cut} cut and {self.alone} of the "
+                f"first layer alone: expected 1 view or more, 32x32 pixels or more, and shares of 0 or more"
+            )
+        if self.cut + self.alone > 1:
+            raise UsageError(
+                f"a share of {self.cut} is cut after a random layer and one of {self.alone} after the first; expected "
+                f"at most 1 together"
             )
 
 
@@ -114,7 +121,7 @@ def _coded(job: Job, shard: dict[str, Any]) -> dict[str, Any]:
         if not job.drawing.whole:
             view = coded_view(view, random, height=job.drawing.height, width=job.drawing.width)
         views.append(view)
-        coded.append(_code(job.codec, view.image, random, job.drawing.cut))
+        coded.append(_code(job.codec, view.image, random, job.drawing))
     specs = job.codec.latent_specs() if isinstance(job.codec, DecodesLatents) else ()
     texts = {
         "codec": curve_label(job.codec),
@@ -130,15 +137,15 @@ def _coded(job: Job, shard: dict[str, Any]) -> dict[str, Any]:
     return arrays | (_boxes([view.boxes for view in views if view.boxes is not None]) if boxes else {})
 
 
-def _code(codec: Codec, image: Any, random: np.random.Generator, cut: float) -> dict[str, Any]:
+def _code(codec: Codec, image: Any, random: np.random.Generator, drawing: Drawing) -> dict[str, Any]:
     """Encode one image at a rate drawn at random: the decoded image, operating point, size, and latents if any."""
     low, high = _ladder_ends(codec)
     floats = isinstance(low, float)
     rate = float(random.uniform(low, high)) if floats else int(random.integers(low, high + 1))
     at_rate = dataclasses.replace(codec, **{codec.rate_field: rate})  # type: ignore[type-var]
     data, point = at_rate.encode(image), point_label(at_rate)
-    if isinstance(at_rate, Layered) and random.random() < cut:
-        layers = int(random.integers(1, len(at_rate.layers)))
+    layers = _layers_kept(len(at_rate.layers), random, drawing) if isinstance(at_rate, Layered) else None
+    if isinstance(at_rate, Layered) and layers is not None:
         data, point = at_rate.cut(data, layers), f"{point}, {layers} layers"
     fields: dict[str, Any] = {
         "decoded": at_rate.decode(data),
@@ -153,6 +160,14 @@ def _code(codec: Codec, image: Any, random: np.random.Generator, cut: float) -> 
                     f"the latent {name} holds values that are not finite in 16 bits; heads cannot be trained on it"
                 )
     return fields
+
+
+def _layers_kept(layers: int, random: np.random.Generator, drawing: Drawing) -> int | None:
+    """How many of a stream's layers are kept, None for all of them."""
+    draw = random.random()
+    if draw >= drawing.cut + drawing.alone:
+        return None
+    return int(random.integers(1, layers)) if draw < drawing.cut else 1
 
 
 def _ladder_ends(codec: Codec) -> tuple[Any, Any]:

@@ -4,8 +4,8 @@
     latent_segmenter   the context of segmenter behind an adapter (networks/latents/segmenter.py)
 
 A weights file states the latent space that it was trained in, so a head never reads another model's latents
-(``downstream.compatibility.why_not``). ``use`` selects what is read: y modulated by w, only y, or only w. Each has
-weights of its own from the same training, so that the contribution of y and of w can be compared.
+(``downstream.compatibility.why_not``). ``use`` selects what is read: y beside w, only y, only w, or F, in which they
+are joined. Each has weights of its own from the same training, so that the contributions can be compared.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
@@ -26,7 +26,14 @@ from downstream.ops.batching import batches
 from downstream.ops.nms import best_of_cells
 from downstream.weights.file_hash import sha256_of
 from downstream.weights.state_dicts import fitted
-from downstream.weights.weights_file import about_of, classes_of, packaged, read_weights
+from downstream.weights.weights_file import (
+    AdaptedTo,
+    about_of,
+    classes_of,
+    packaged,
+    read_weights,
+    require_codec,
+)
 from hsc.api import Latents, LatentSpec
 from hsc.devices import current_device
 from hsc.errors import DataError, UnavailableError
@@ -38,7 +45,6 @@ if TYPE_CHECKING:
 
     from downstream.networks.latents.inputs import LatentInput
 
-_PackagedFor = Literal["hsc", "compressai"]
 _BATCH = 8
 _MAX_CANDIDATES = 500
 
@@ -59,15 +65,21 @@ class _Loaded(NamedTuple):
 class _LatentHead:
     """The common part of both heads: weights by name or path, and batches of latents.
 
-    use: which latents are read. weights: path of a weights file; empty for the packaged weights. task: the task of the
-    weights, "detection" or "segmentation".
+    use: which latents are read. weights: path of a weights file; empty for the packaged weights. codec: whose latents
+    the packaged weights read. task: the task of the weights, "detection" or "segmentation".
     """
 
     use: Use = "both"
     weights: str = ""
+    codec: AdaptedTo = "hsc"
 
     regime: ClassVar[Literal["frozen", "adapted"]] = "adapted"
     task: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        require_codec(self.codec)
+        if self.codec == "compressai" and self.use != "y":
+            raise ValueError(f"use is {self.use!r}, the weights for compressai read y alone; give use=y")
 
     @property
     def needs(self) -> Sequence[LatentSpec]:
@@ -166,13 +178,13 @@ class _LatentHead:
 class LatentDetector(_LatentHead):
     """A detector of about 1.6 million parameters on a codec's latents.
 
-    use: "both", "y" or "w". codec: whose latents the packaged weights read, hsc or compressai(trained=roadscenes); of
-    the latter y alone. weights: a safetensors file from ``python -m downstream.training --input latents``; empty for
-    the packaged weights. score_threshold, nms_iou, max_detections: candidates with a lower score are dropped, then
-    boxes are suppressed within each class, then this many of the best are kept.
+    use: "both", "y", "w" or "F". codec: whose latents the packaged weights read, hsc, coarse for
+    hsc(model=roadscenes-coarse), or compressai for compressai(trained=roadscenes), of which they read y alone. weights:
+    a safetensors file from ``python -m downstream.training --input latents``; empty for the packaged weights.
+    score_threshold, nms_iou, max_detections: candidates with a lower score are dropped, then boxes are suppressed
+    within each class, then this many of the best are kept.
     """
 
-    codec: _PackagedFor = "hsc"
     score_threshold: float = 0.001
     nms_iou: float = 0.6
     max_detections: int = 100
@@ -185,20 +197,13 @@ class LatentDetector(_LatentHead):
         """Packaged weights are data only; other weights are files of unknown origin."""
         return other_than(settings, weights=[""])
 
-    def __post_init__(self) -> None:
-        if self.codec not in get_args(_PackagedFor):
-            raise ValueError(f"codec is {self.codec!r}, expected one of {', '.join(get_args(_PackagedFor))}")
-        if self.codec == "compressai" and self.use != "y":
-            raise ValueError(f"use is {self.use!r}, the weights for compressai read y alone; give use=y")
-
     @property
     def label_space(self) -> LabelSpace:
         """The classes of roadscenes."""
         return ROADSCENES
 
     def _path(self) -> Path:
-        name = f"latent_detector_{self.use}" + ("" if self.codec == "hsc" else f"_{self.codec}")
-        return Path(self.weights) if self.weights else packaged(name)
+        return Path(self.weights) if self.weights else packaged(f"latent_detector_{self.use}", self.codec)
 
     def _require_own(self, about: Mapping[str, Any]) -> None:
         classes = tuple(about["classes"])
@@ -226,9 +231,10 @@ class LatentDetector(_LatentHead):
 class LatentSegmenter(_LatentHead):
     """A segmenter of about 1.5 million parameters on a codec's latents.
 
-    use: "both", "y" or "w". trained: the training data of the packaged weights. weights: a safetensors file from
-    ``python -m downstream.training --task segmentation --input latents``, which states its own classes; empty for the
-    packaged weights.
+    use: "both", "y", "w" or "F". codec: whose latents the packaged weights read, hsc, or coarse for
+    hsc(model=roadscenes-coarse). trained: the training data of the packaged weights.
+    weights: a safetensors file from ``python -m downstream.training --task segmentation --input latents``, which states
+    its own classes; empty for the packaged weights.
     """
 
     trained: Literal["roadscenes", "camvid"] = "roadscenes"
@@ -250,7 +256,9 @@ class LatentSegmenter(_LatentHead):
         return self._space(self._loaded().about) if self.weights else TRAINED_ON[self.trained]
 
     def _path(self) -> Path:
-        return Path(self.weights) if self.weights else packaged(f"latent_segmenter_{self.use}_{self.trained}")
+        if self.weights:
+            return Path(self.weights)
+        return packaged(f"latent_segmenter_{self.use}_{self.trained}", self.codec)
 
     def _require_own(self, about: Mapping[str, Any]) -> None:
         space = self._space(about)

@@ -24,11 +24,13 @@ from downstream.ops.batching import batches
 from downstream.weights.file_hash import sha256_of
 from downstream.weights.state_dicts import fitted
 from downstream.weights.weights_file import (
+    AdaptedTo,
     about_of,
     classes_of,
     latent_space_of,
     packaged,
     read_weights,
+    require_codec,
     require_regime,
 )
 from hsc.api import Image
@@ -156,14 +158,18 @@ class Segmenter:
 class SegmenterAdapted(Segmenter):
     """``segmenter`` trained further on images that a codec decoded: the comparison for a head on that codec's latents.
 
-    Its fields are those of ``segmenter``. Its weights come from ``python -m downstream.training --task segmentation
-    --input images``, and it follows only the codec that they were trained with. Weights of the context network are
-    packaged.
+    Its fields are those of ``segmenter``, and codec: whose images the packaged weights follow, hsc, or coarse for
+    hsc(model=roadscenes-coarse). Its weights come from ``python -m downstream.training --task segmentation --input
+    images``, and it follows only the codec that they were trained with. Weights of the context network are packaged.
     """
 
     arch: Literal["pyramid", "context"] = "context"
+    codec: AdaptedTo = "hsc"
 
     regime: ClassVar[Literal["frozen", "adapted"]] = "adapted"
+
+    def __post_init__(self) -> None:
+        require_codec(self.codec)
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
@@ -176,7 +182,11 @@ class SegmenterAdapted(Segmenter):
         return "" if self.available() else latent_space_of(self._path())
 
     def _path(self) -> Path:
-        return Path(self.weights) if self.weights else packaged(f"segmenter_adapted_{self.arch}_{self.trained}")
+        return (
+            Path(self.weights)
+            if self.weights
+            else packaged(f"segmenter_adapted_{self.arch}_{self.trained}", self.codec)
+        )
 
 
 def _batch_size(shape: tuple[int, ...]) -> int:

@@ -25,11 +25,13 @@ from downstream.ops.nms import best_of_cells
 from downstream.weights.file_hash import sha256_of
 from downstream.weights.state_dicts import fitted
 from downstream.weights.weights_file import (
+    AdaptedTo,
     about_of,
     classes_of,
     latent_space_of,
     packaged,
     read_weights,
+    require_codec,
     require_regime,
 )
 from hsc.api import Image
@@ -182,13 +184,19 @@ class Small:
 class SmallAdapted(Small):
     """``small`` trained further on images that a codec decoded: the comparison for a head on that codec's latents.
 
-    Its fields are those of ``small``. Its weights come from ``python -m downstream.training --input images``, and it
-    follows only the codec that they were trained with. Weights of the hourglass are packaged.
+    Its fields are those of ``small``, and codec: whose images the packaged weights follow, hsc, or coarse for
+    hsc(model=roadscenes-coarse). Its weights come from ``python -m downstream.training --input images``, and it follows
+    only the codec that they were trained with. Weights of the hourglass are packaged.
     """
 
     arch: Literal["pyramid", "hourglass"] = "hourglass"
+    codec: AdaptedTo = "hsc"
 
     regime: ClassVar[Literal["frozen", "adapted"]] = "adapted"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_codec(self.codec)
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
@@ -201,7 +209,7 @@ class SmallAdapted(Small):
         return "" if self.available() else latent_space_of(self._path())
 
     def _path(self) -> Path:
-        return Path(self.weights) if self.weights else packaged(f"small_adapted_{self.arch}")
+        return Path(self.weights) if self.weights else packaged(f"small_adapted_{self.arch}", self.codec)
 
 
 def _require_fit(path: str | Path, about: Mapping[str, Any], arch: str, regime: str) -> None:

@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
         "--arch",
         required=True,
         help="pyramid or hourglass for detection, pyramid or context for segmentation, residual or separable for "
-        "classification; for latents: which are read, both, y or w",
+        "classification; for latents: which are read, both, y, w or F",
     )
     arguments.add_argument(
         "--data",
@@ -112,7 +112,7 @@ def parser() -> argparse.ArgumentParser:
         "--initial",
         type=Path,
         help="start from these weights of the same architecture and classes, not from random ones; with --input "
-        "latents the weights of a pixel head are possible too",
+        "latents the weights of a pixel head, or of a head on other latents, are possible too",
     )
     arguments.add_argument(
         "--holdout",

@@ -226,9 +226,11 @@ class Adapted:
             "codec": self.coded.codec,
             "teacher": self.teacher.label if self.teacher else None,
         }
+        if self.recipe.input == "latents":
+            return about | {"latent_space": self.latent_input.needs[0].space, **self.latent_input.to_plain()}
         if self.coded.specs:  # the last latent is the one closest to the image
-            about["latent_space"] = self.coded.specs[0 if self.recipe.input == "latents" else -1].space
-        return about | (self.latent_input.to_plain() if self.recipe.input == "latents" else {})
+            about["latent_space"] = self.coded.specs[-1].space
+        return about
 
     def _inputs(self, coded: Coded, indices: Sequence[int]) -> tuple[Tensor, ...]:
         if self.recipe.input == "latents":

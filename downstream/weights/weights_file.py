@@ -8,13 +8,20 @@ from __future__ import annotations
 import importlib.resources
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from hsc.errors import DataError
 from hsc.files.tensor_files import read_about, read_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+AdaptedTo = Literal["hsc", "coarse", "compressai"]
+"""The codecs that packaged weights of adapted heads follow.
+
+hsc: the codec of that name, with the default weights or those of ``trained``. coarse: ``hsc(model=roadscenes-coarse)``.
+compressai: ``compressai(trained=roadscenes)``.
+"""
 
 MAX_CLASSES = 1 << 12
 """The most classes that a weights file may state."""
@@ -30,9 +37,16 @@ class Weights(NamedTuple):
     about: dict[str, Any]
 
 
-def packaged(name: str) -> Path:
-    """The path of packaged weights of this name; the file may be missing."""
-    return Path(str(importlib.resources.files("downstream"))) / "weights" / f"{name}.safetensors"
+def packaged(name: str, codec: AdaptedTo = "hsc") -> Path:
+    """The path of packaged weights of this name, adapted to this codec; the file may be missing."""
+    of_codec = name if codec == "hsc" else f"{name}_{codec}"
+    return Path(str(importlib.resources.files("downstream"))) / "weights" / f"{of_codec}.safetensors"
+
+
+def require_codec(codec: str) -> None:
+    """Check the codec that a head's field states. Raises ValueError."""
+    if codec not in get_args(AdaptedTo):
+        raise ValueError(f"codec is {codec!r}, expected one of {', '.join(get_args(AdaptedTo))}")
 
 
 def require_regime(path: str | Path, about: Mapping[str, Any], regime: str) -> None:

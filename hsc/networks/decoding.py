@@ -81,6 +81,9 @@ def latents(model: HscModel, decoded: Decoded, names: Sequence[str] | None) -> L
         "w_hat": torch.cat([w_hat, coefficients.reshape(1, -1, model.profile.encoder.w_dim)], 1),
         "y_hat": model.fcn.dequantised(integers.feature, model.entropy.quality(header)),
     }
+    if "w_map" in wanted:
+        assert model.scn.coarse is not None
+        maps["w_map"] = model.scn.coarse.hidden(coefficients, feature_size(model.profile, header.image_hw))
     if "F_hat" in wanted:
         maps["F_hat"] = _restored(model, decoded, integers, w_hat, coefficients).feature
     if "E_hat" in wanted:

@@ -32,11 +32,12 @@ class Identity(NamedTuple):
     space: bytes
 
     def latent_specs(self) -> tuple[LatentSpec, ...]:
-        """The latents: w_hat (n, w_dim), y_hat (M, h', w'), F_hat (C, h, w) and perhaps E_hat (K, h, w).
+        """The latents: w_hat (n, w_dim), y_hat (M, h', w'), F_hat (C, h, w) and perhaps w_map and E_hat.
 
         The rows of w_hat are the styles, followed by the coefficients of a coarse map where the model has one; y_hat is
-        then that of F less what the map predicts. Symbols decide w_hat and y_hat, whose space is shared by models that
-        differ only in the decoder; F_hat and E_hat are in the space of these very weights.
+        then that of F less what the map predicts, and w_map (width, h, w) is what the prediction is a linear function
+        of at every position. Symbols decide w_hat, y_hat and w_map, whose space is shared by models that differ only in
+        the decoder; F_hat and E_hat, (K, h, w), are in the space of these very weights.
         """
         profile, space, own_space = self.profile, self.space.hex(), self.fingerprint.hex()
         encoder = profile.encoder
@@ -45,14 +46,16 @@ class Identity(NamedTuple):
             side = None if encoder.input_size is None else -(-encoder.input_size // stride)
             return LatentSpec(name, (channels, side, side), stride if side is None else 0, space)
 
-        specs = (
+        specs: tuple[LatentSpec, ...] = (
             LatentSpec("w_hat", (profile.word_rows, encoder.w_dim), 0, space),
             of_map("y_hat", profile.feature.channels, encoder.stride * profile.feature.stride, space),
-            of_map("F_hat", encoder.feature_channels, encoder.stride, own_space),
         )
-        if profile.detail is None:
-            return specs
-        return (*specs, of_map("E_hat", profile.detail.channels, encoder.stride, own_space))
+        if profile.coarse_map is not None and not profile.coarse_map.silent:
+            specs += (of_map("w_map", profile.coarse_map.width, encoder.stride, space),)
+        specs += (of_map("F_hat", encoder.feature_channels, encoder.stride, own_space),)
+        if profile.detail is not None:
+            specs += (of_map("E_hat", profile.detail.channels, encoder.stride, own_space),)
+        return specs
 
 
 def identity_of(profile: Profile, arrays: Mapping[str, npt.NDArray[Any]]) -> Identity:

@@ -20,10 +20,12 @@ SIZES = ((1, 1), (33, 57), (64, 96), (33, 57))
 SPECS = {
     "grid_squares": ["grid_squares"],
     "latent_detector": [
-        'latent_detector(use=USE, weights="LATENT_detection_USE")'.replace("USE", use) for use in ("both", "y", "w")
+        'latent_detector(use=USE, weights="LATENT_detection_USE")'.replace("USE", use)
+        for use in ("both", "y", "w", "F")
     ],
     "latent_segmenter": [
-        'latent_segmenter(use=USE, weights="LATENT_segmentation_USE")'.replace("USE", use) for use in ("both", "y", "w")
+        'latent_segmenter(use=USE, weights="LATENT_segmentation_USE")'.replace("USE", use)
+        for use in ("both", "y", "w", "F")
     ],
 }
 """LATENT_TASK_USE stands for a file of random weights."""

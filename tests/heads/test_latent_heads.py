@@ -15,6 +15,8 @@ from benchmarks.api import CODECS
 from downstream.api import HEADS, Detections, routes_of
 from downstream.compatibility import why_not
 from downstream.heads.latent import LatentDetector, LatentSegmenter
+from downstream.heads.segmenter import SegmenterAdapted
+from downstream.heads.small import SmallAdapted
 from downstream.label_spaces import CAMVID11, ROADSCENES
 from downstream.networks import detectors, segmenters
 from downstream.networks.detectors.layers import normalised
@@ -28,6 +30,15 @@ from hsc.errors import DataError, UnavailableError, UsageError
 MOST_BYTES = 5_000_000
 SPECS = (LatentSpec("w_hat", (3, 8), 0, "5" * 64), LatentSpec("F_hat", (12, None, None), 16, "5" * 64))
 WIDE = (LatentSpec("w_hat", (9, 64), 0, "a" * 64), LatentSpec("F_hat", (240, None, None), 16, "a" * 64))
+
+
+MAPPED = (
+    LatentSpec("w_hat", (3, 8), 0, "5" * 64),
+    LatentSpec("y_hat", (6, None, None), 16, "5" * 64),
+    LatentSpec("w_map", (5, None, None), 16, "5" * 64),
+    LatentSpec("F_hat", (12, None, None), 16, "6" * 64),
+)
+"""As a codec offers whose w is a coarse map; F is in a space of its own."""
 
 
 def latents(height: int, width: int, seed: int = 0) -> Latents:
@@ -91,10 +102,10 @@ def test_any_stride_is_climbed_to_four(stride: int) -> None:
 
 
 def test_what_is_read_follows_the_specs() -> None:
-    both, y, w = (latent_input_of(SPECS, use) for use in USES)
-    assert [(read.channels, read.vector_dim) for read in (both, y, w)] == [(12, 24), (12, 0), (2, 24)]
+    both, y, w, f = (latent_input_of(SPECS, use) for use in USES)
+    assert [(read.channels, read.vector_dim) for read in (both, y, w, f)] == [(12, 24), (12, 0), (2, 24), (12, 0)]
     assert [spec.name for spec in both.needs] == ["F_hat", "w_hat"]
-    assert all(from_plain({"needs": r.to_plain()["needs"], "stride": 16}) == r for r in (both, y, w))
+    assert all(from_plain({"needs": r.to_plain()["needs"], "stride": 16}) == r for r in (both, y, w, f))
     (field, vector) = w.inputs({"w_hat": torch.ones(2, 3, 8)}, (33, 57))
     assert (tuple(field.shape), tuple(vector.shape)) == ((2, 2, 3, 4), (2, 24))
     assert field[0, 0, 0].tolist() == pytest.approx([-0.75, -0.25, 0.25, 0.75])
@@ -106,17 +117,43 @@ def test_what_is_read_follows_the_specs() -> None:
         from_plain({"classes": ["a"]})
 
 
+def test_a_w_that_says_where_things_are_is_read_as_a_map_too() -> None:
+    both, y, w, f = (latent_input_of(MAPPED, use) for use in USES)
+    names = [[spec.name for spec in read.needs] for read in (both, y, w, f)]
+    assert names == [["y_hat", "w_map", "w_hat"], ["y_hat"], ["w_map", "w_hat"], ["F_hat"]]
+    assert [(read.channels, read.vector_dim) for read in (both, y, w, f)] == [(11, 24), (6, 0), (5, 24), (12, 0)]
+    assert all(from_plain(read.to_plain()) == read for read in (both, y, w, f))
+    maps = {
+        "y_hat": torch.full((2, 6, 3, 4), 1.0),
+        "w_map": torch.full((2, 5, 3, 4), 2.0),
+        "w_hat": torch.ones(2, 3, 8),
+    }
+    field, vector = both.inputs(maps, (33, 57))
+    assert (field.shape, vector.shape) == ((2, 11, 3, 4), (2, 24))
+    assert field[0, :, 1, 2].tolist() == [1.0] * 6 + [2.0] * 5
+    assert w.inputs(maps, (33, 57))[0].equal(maps["w_map"])
+    coarser = (MAPPED[0], replace(MAPPED[1], stride=32), *MAPPED[2:])
+    assert [spec.name for spec in latent_input_of(coarser, "both").needs] == ["y_hat", "w_hat"]
+    assert latent_input_of(coarser, "F").stride == 16
+    with pytest.raises(DataError, match=r"w_map came as \(5, 2, 4\), expected \(5, 3, 4\)"):
+        both.inputs(maps | {"w_map": torch.zeros(2, 5, 2, 4)}, (33, 57))
+
+
 def test_codecs_that_cannot_be_read_are_told_why() -> None:
     with pytest.raises(UsageError, match="give use=y"):
         latent_input_of(SPECS[1:], "both")
+    with pytest.raises(UsageError, match="use=F reads the map F_hat, the codec's latents are w_hat"):
+        latent_input_of(MAPPED[:2], "F")
     with pytest.raises(UsageError, match="follows the image"):
         latent_input_of((LatentSpec("F_hat", (512, 16, 16), 0, ""),), "y")
     with pytest.raises(UsageError, match="at a stride of 4, 8, 16"):
         latent_input_of((LatentSpec("y_hat", (8, None, None), 12, ""),), "y")
     with pytest.raises(UsageError, match="expected both, y, w"):
         latent_input_of(SPECS, "all")  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="at most one map"):
+    with pytest.raises(UsageError, match="maps that follow the image at that stride"):
         LatentInput((), 16)
+    with pytest.raises(UsageError, match="maps that follow the image at that stride"):
+        LatentInput((MAPPED[1], replace(MAPPED[2], stride=32)), 16)
 
 
 def test_w_only_reaches_the_answer_through_film() -> None:
@@ -215,6 +252,13 @@ def test_networks_begin_with_a_pixel_networks_weights(use: Any) -> None:
         assert all(tensor.equal(network.state_dict()[name]) for name, tensor in again.state_dict().items())
         with pytest.raises(RuntimeError, match="size mismatch"):
             network.begin(build(latent_input, 3).state_dict())
+        other = build(latent_input_of(MAPPED, "both"), 11).state_dict()
+        lift = {name: tensor.clone() for name, tensor in network.lift.state_dict().items()}
+        network.begin(other)
+        assert all(tensor.equal(lift[name]) for name, tensor in network.lift.state_dict().items())
+        kept = [name for name in other if not name.startswith("lift.")]
+        assert len(kept) == len(pixel.state_dict())
+        assert all(other[name].equal(network.state_dict()[name]) for name in kept)
 
 
 def test_the_lift_is_fitted_by_least_squares() -> None:
@@ -267,10 +311,28 @@ PACKAGED = {
 }
 
 
+def test_packaged_weights_are_named_by_the_codec_that_they_follow() -> None:
+    names = {
+        LatentDetector(): "latent_detector_both",
+        LatentDetector(codec="coarse"): "latent_detector_both_coarse",
+        LatentDetector(use="F", codec="coarse"): "latent_detector_F_coarse",
+        LatentSegmenter(codec="coarse"): "latent_segmenter_both_roadscenes_coarse",
+        SmallAdapted(codec="coarse"): "small_adapted_hourglass_coarse",
+        SegmenterAdapted(): "segmenter_adapted_context_roadscenes",
+        SegmenterAdapted(codec="coarse"): "segmenter_adapted_context_roadscenes_coarse",
+        SmallAdapted(codec="coarse", weights="of/mine.safetensors"): "mine",
+    }
+    assert {head._path().stem for head in names} == set(names.values())
+    assert all(head._path().stem == name for head, name in names.items())
+    for adapted in (SmallAdapted, SegmenterAdapted, LatentSegmenter):
+        with pytest.raises(ValueError, match="expected one of hsc, coarse, compressai"):
+            adapted(codec="jpeg")
+
+
 def test_weights_for_the_rival_read_its_only_latent() -> None:
     with pytest.raises(ValueError, match="use=y"):
         LatentDetector(codec="compressai")
-    with pytest.raises(ValueError, match="hsc, compressai"):
+    with pytest.raises(ValueError, match="hsc, coarse, compressai"):
         LatentDetector(use="y", codec="jpeg")  # type: ignore[arg-type]
 
 

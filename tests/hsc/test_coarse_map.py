@@ -158,6 +158,27 @@ def test_training_and_files_give_the_same_symbols_and_the_same_picture_of_w() ->
     assert np.abs(levels - speaking().decode(speaking().encode(image, 3.0), layers=1)).max() <= 1
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_heads_are_given_w_as_a_map_and_of_w_alone_the_predicted_feature(size: tuple[int, int]) -> None:
+    codec, model = speaking(), speaking_model()
+    data = codec.encode(noise_photo(*size, seed=7), 3.0)
+    alone = codec.cut(data, 1)
+    specs = {spec.name: spec for spec in codec.latent_specs()}
+    assert list(specs) == ["w_hat", "y_hat", "w_map", "F_hat"]
+    assert specs["w_map"].space == specs["y_hat"].space != specs["F_hat"].space
+    whole, of_w = (codec.decode_latents(stream, ("w_hat", "w_map", "F_hat")).maps for stream in (data, alone))
+    assert np.array_equal(whole["w_map"], of_w["w_map"])
+    grid = tuple(-(-side // specs["w_map"].stride) for side in size)
+    assert of_w["w_map"].shape == (MAP.width, *grid)
+    with torch.no_grad():
+        coefficients = torch.from_numpy(of_w["w_hat"])[9:].reshape(1, -1)
+        hidden = model.scn.coarse.hidden(coefficients, grid)
+        predicted = model.fcn.standard.inverse(model.scn.coarse.predict(coefficients, grid).decoded)
+    np.testing.assert_allclose(of_w["w_map"], hidden[0].numpy(), atol=1e-6)
+    np.testing.assert_allclose(of_w["F_hat"], predicted[0].numpy(), atol=1e-5)
+    assert not np.allclose(whole["F_hat"], of_w["F_hat"], atol=1e-3)
+
+
 def test_damage_is_found() -> None:
     codec = speaking()
     alone = codec.cut(codec.encode(noise_photo(48, 64, 2), 3.0), 1)
@@ -211,6 +232,7 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
 
 
 def test_the_control_codes_no_semantics() -> None:
+    assert [spec.name for spec in lively(QUIET).identity.latent_specs()] == ["w_hat", "y_hat", "F_hat"]
     codec = HscCodec(lively(QUIET))
     first, second = (codec.encode(noise_photo(64, 96, seed), 3.0) for seed in (1, 2))
     assert codec.info(first).slices["semantic"] < 0.1

@@ -32,6 +32,8 @@ from downstream.training.loop import Run, start, train
 from downstream.training.recipe import Recipe
 from downstream.training.shards import Boxes
 from downstream.training.teacher import Teacher
+from downstream.weights.weights_file import latent_space_of
+from hsc.api import Latents, LatentSpec
 from hsc.errors import DataError, UnavailableError, UsageError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -42,6 +44,18 @@ class Roads:
 
     def label_space(self, kind: type) -> Any:
         return ROADSCENES
+
+
+@dataclasses.dataclass(frozen=True)
+class Featured(Grid):
+    """The grid with a decoded feature: the means in tens of levels, in a space of its own."""
+
+    def latent_specs(self) -> Any:
+        return (*super().latent_specs(), LatentSpec("F_hat", (3, None, None), 4, "f" * 64))
+
+    def decode_latents(self, data: bytes, names: Any = None) -> Latents:
+        latents = super().decode_latents(data)
+        return Latents({**latents.maps, "F_hat": latents.maps["y_hat"] / 10}, latents.image_hw)
 
 
 def shard(path: Path, count: int = 5) -> None:
@@ -124,6 +138,46 @@ def test_what_is_kept_is_what_the_bytes_decode_to(folder: Path) -> None:
     assert any(point.endswith("1 layers") for point in found.points)
     assert all("layers" not in point for point in read_coded(folder / "whole", "detection", latents=True).points)
     assert code_folder(folder / "clean", Grid(), folder / "coded", Drawing(2, 64, 96), Inline()) == 0
+
+
+def test_a_share_of_streams_has_the_first_layer_alone(folder: Path, tmp_path: Path) -> None:
+    points = {}
+    for name, drawing in {
+        "none": Drawing(6, 64, 96, cut=0.0),
+        "half": Drawing(6, 64, 96, cut=0.0, alone=0.5),
+        "all": Drawing(6, 64, 96, cut=0.0, alone=1.0),
+    }.items():
+        code_folder(folder / "clean", Grid(), tmp_path / name, drawing, Inline())
+        points[name] = read_coded(tmp_path / name, "detection", latents=True).points
+    assert not any("layers" in point for point in points["none"])
+    assert points["all"] == [f"{point}, 1 layers" for point in points["none"]]  # of the same views and rates
+    cut = [point.endswith(", 1 layers") for point in points["half"]]
+    assert 8 <= sum(cut) <= 22  # of 30
+    whole, alone = (read_coded(tmp_path / name, "detection", latents=False).decoded for name in ("none", "all"))
+    half = read_coded(tmp_path / "half", "detection", latents=False).decoded
+    assert all(np.array_equal(half[i], (alone if is_cut else whole)[i]) for i, is_cut in enumerate(cut))
+    assert not all(np.array_equal(*pair) for pair in zip(whole, alone, strict=True))
+    with pytest.raises(UsageError, match="expected at most 1 together"):
+        Drawing(cut=0.6, alone=0.5)
+    with pytest.raises(UsageError, match="shares of 0 or more"):
+        Drawing(alone=-0.1)
+
+
+def test_a_head_on_the_decoded_feature_reads_it_alone_in_its_own_space(folder: Path, tmp_path: Path) -> None:
+    code_folder(folder / "clean", Featured(), tmp_path / "coded", Drawing(1, 128, 128, alone=0.4), Inline())
+    chosen = recipe("detection", "latents", "F", 2)
+    task = Adapted(chosen, read_coded(tmp_path / "coded", "detection", latents=True))
+    (field,), _ = task.batch_of(chosen, 0)
+    index = int(
+        np.argmin([abs(stored.astype(np.float32) - field[0].numpy()).sum() for stored in task.coded.latents["F_hat"]])
+    )
+    assert np.array_equal(task.coded.latents["F_hat"][index].astype(np.float32), field[0].numpy())
+    train(chosen, task, Run(tmp_path / "out"))
+    head = LatentDetector(use="F", weights=str(tmp_path / "out" / "latent_detector_F.safetensors"))
+    assert [(need.name, need.space) for need in head.needs] == [("F_hat", "f" * 64)]
+    assert head.provenance()["latent_space"] == "f" * 64 == latent_space_of(head._path())
+    assert why_not(Featured(), head, Roads()) is None
+    assert "reads the latent F_hat, the codec offers y_hat" in str(why_not(Grid(), head, Roads()))
 
 
 def test_codecs_without_latents_give_images_alone(folder: Path, tmp_path: Path) -> None:

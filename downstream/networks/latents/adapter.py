@@ -5,7 +5,8 @@
            +-> 1x1 -> FiLM <- vectors -> residual block -> 1x1 -+
 
 The lift is one linear layer and a narrow block, a twentieth of the computation of HSC's floating-point networks.
-Everything behind it is the network of a pixel head and can start from that head's weights. The lift itself can start as
+Everything behind it is the network of a pixel head and can start from that head's weights, or from those of a head on
+other latents. The lift itself can start as
 a map to pixels: the linear layer by least squares, then all of it by gradient descent. After that nothing forces the
 planes to be an image; the network learns which planes are useful.
 
@@ -134,10 +135,15 @@ def covering_answers(planes: Tensor, network: Hourglass | Context) -> tuple[Tens
 
 
 def begin(network: Network, tensors: Mapping[str, Tensor]) -> None:
-    """Load weights into a network with a lift: its own, or those of the pixel network behind an unchanged lift.
+    """Load weights into a network with a lift: its own, or those of the network behind an unchanged lift.
+
+    The latter are weights of a pixel head, or of a head whose lift is of other shapes because it reads other latents.
 
     Raises:
         RuntimeError: the weights are of another network.
     """
     own = {name: tensor for name, tensor in network.state_dict().items() if name.startswith(_PREFIX)}
-    network.load_state_dict(own | dict(tensors) if not any(name.startswith(_PREFIX) for name in tensors) else tensors)
+    given = {name: tensor for name, tensor in tensors.items() if name.startswith(_PREFIX)}
+    if {name: tensor.shape for name, tensor in given.items()} == {name: tensor.shape for name, tensor in own.items()}:
+        own = given
+    network.load_state_dict({name: tensor for name, tensor in tensors.items() if name not in given} | own)

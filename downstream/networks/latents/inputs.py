@@ -2,7 +2,8 @@
 
     Latents --maps by name--> field (N, C, h, w), vectors (N, V)
 
-A head that reads only w gets the coordinates of the grid's samples as its field in place of y. So it can learn where in
+Several maps that follow the image are one field, their channels in the order of ``needs``. Where w is vectors alone, a
+head that reads only w gets the coordinates of the grid's samples as its field in place of y. So it can learn where in
 an image the objects that w describes usually are, and nothing else about position.
 """
 
@@ -13,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from downstream.networks.latents.uses import USES, Use
+from downstream.networks.latents.uses import FEATURE, PLACED, USES, Use
 from hsc.api import LatentSpec
 from hsc.errors import DataError, UsageError
 
@@ -32,36 +33,39 @@ _MAX_SIDE = 1 << 16
 class LatentInput:
     """The latents that a head reads.
 
-    needs: the specs of its maps, that of y before those of w. stride: image pixels per sample of the grid that the head
-    works on.
+    needs: the specs of its maps, those that follow the image before vectors. stride: image pixels per sample of the
+    grid that the head works on.
 
     Raises:
-        UsageError: there is nothing to read, more than one map that follows the image, or a stride that is not one of
-        ``STRIDES``.
+        UsageError: there is nothing to read, or a stride is not that of the grid or not one of ``STRIDES``.
     """
 
     needs: tuple[LatentSpec, ...]
     stride: int
 
     def __post_init__(self) -> None:
-        fields = [spec for spec in self.needs if spec.stride]
+        fields = self.fields
         if (
             not self.needs
-            or len(fields) > 1
-            or self.needs[: len(fields)] != tuple(fields)
+            or any(spec.stride != self.stride for spec in fields)
+            or self.needs[: len(fields)] != fields
             or self.stride not in STRIDES
         ):
             raise UsageError(
                 f"a head on latents came with {[spec.name for spec in self.needs]} at stride {self.stride}, expected "
-                f"at most one map that follows the image, first, then vectors, at a stride of "
+                f"maps that follow the image at that stride, first, then vectors, at a stride of "
                 f"{', '.join(map(str, STRIDES))}"
             )
 
     @property
+    def fields(self) -> tuple[LatentSpec, ...]:
+        """The maps that follow the image."""
+        return tuple(spec for spec in self.needs if spec.stride)
+
+    @property
     def channels(self) -> int:
         """Number of channels of the field."""
-        first = self.needs[0]
-        return int(first.shape[0] or 0) if first.stride else _COORDINATES
+        return sum(int(spec.shape[0] or 0) for spec in self.fields) or _COORDINATES
 
     @property
     def vector_dim(self) -> int:
@@ -85,8 +89,8 @@ class LatentInput:
         for spec in self.needs:
             _require(spec, maps.get(spec.name), self.grid(image_hw))
         vectors = [maps[spec.name].flatten(1).float() for spec in self.needs if not spec.stride]
-        first = self.needs[0]
-        field = maps[first.name].float() if first.stride else _coordinates(self.grid(image_hw), vectors[0])
+        fields = [maps[spec.name].float() for spec in self.fields]
+        field = torch.cat(fields, 1) if fields else _coordinates(self.grid(image_hw), vectors[0])
         return (field, torch.cat(vectors, 1)) if vectors else (field,)
 
     def to_plain(self) -> dict[str, Any]:
@@ -126,23 +130,29 @@ def _side(value: Any) -> int | None:
 def latent_input_of(specs: Sequence[LatentSpec], use: Use) -> LatentInput:
     """The latents of a codec that a head reads under ``use``.
 
-    Of several maps the first is y, because codecs name first the latents that are closest to the bitstream.
+    Of several maps the first is y, because codecs name first the latents that are closest to the bitstream. A map of w
+    is read beside it where it has y's stride.
 
     Raises:
         UsageError: ``use`` is unknown, or the codec does not offer such latents.
     """
     if use not in USES:
         raise UsageError(f"use came as {use!r}, expected {', '.join(USES)}")
-    fields = tuple(spec for spec in specs if spec.stride and len(spec.shape) == 3)[:1]
+    maps = tuple(spec for spec in specs if spec.stride and len(spec.shape) == 3)
+    main = [spec for spec in maps if use != "F" or spec.name == FEATURE][:1]
+    placed = [spec for spec in maps if use in ("both", "w") and spec.name == PLACED and spec.stride == maps[0].stride]
     vectors = tuple(spec for spec in specs if not spec.stride)
     offered = ", ".join(f"{spec.name} {spec.shape} at stride {spec.stride}" for spec in specs) or "nothing"
-    if not fields:
+    if not maps:
         raise UsageError(f"the codec's latents are {offered}; expected a map of channels that follows the image's size")
-    if use != "y" and not vectors:
+    if not main:
+        raise UsageError(f"use={use} reads the map {FEATURE}, the codec's latents are {offered}; give use=y")
+    if use in ("both", "w") and not vectors:
         raise UsageError(
             f"use={use} reads vectors that describe the whole image, the codec's latents are {offered}; give use=y"
         )
-    return LatentInput((fields if use != "w" else ()) + (vectors if use != "y" else ()), fields[0].stride)
+    fields = (*(main if use != "w" else ()), *placed)
+    return LatentInput((*fields, *(vectors if use in ("both", "w") else ())), main[0].stride)
 
 
 def _require(spec: LatentSpec, values: Tensor | None, grid: tuple[int, int]) -> None:
