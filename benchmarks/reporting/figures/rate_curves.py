@@ -226,7 +226,8 @@ def panel(
 ) -> None:
     """Draw rate against one score of each codec, as ``facts`` say that people read it.
 
-    scored: rows of that score. rate: as ``rates`` gives it. overlays: published curves of that score. fits: draw, dotted, the monotone fit of a curve that dips.
+    scored: rows of that score. rate: as ``rates`` gives it. overlays: published curves of that score. fits: draw,
+    dotted, the monotone fit of a curve that dips.
     A codec of a single point without a name is lossless: its score is a horizontal line, left out where it is infinite,
     as PSNR is.
     """

@@ -34,7 +34,9 @@ def draw(group: Group, folder: Path, styles: Mapping[str, Style], references: Se
     with figure(results, group.metrics, width=inches, across=across, styles=styles, overlays=over) as plotted:
         _limit(plotted.axes, group)
         save(plotted, folder / file)
-    return floating([rf"\includegraphics[width={length}]{{{file}}}"], _caption(group, references, over), label, kind=kind)
+    return floating(
+        [rf"\includegraphics[width={length}]{{{file}}}"], _caption(group, references, over), label, kind=kind
+    )
 
 
 def _limit(axes: Sequence[Any], group: Group) -> None:
