@@ -65,6 +65,7 @@ def test_a_cut_training_gives_the_generator_of_one_that_was_not(shards: Path, tm
     assert torch.equal(first.mapping.w_mean, first.mapping.estimate_mean())
 
 
+@pytest.mark.slow
 def test_images_come_to_have_the_colours_of_the_data(shards: Path, tmp_path: Path) -> None:
     out = tmp_path / "g.safetensors"
     train_generator(shards, out, steps=120, batch=4, config=CONFIG)

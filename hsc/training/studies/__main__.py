@@ -17,23 +17,20 @@ if TYPE_CHECKING:
     from hsc.training.studies.plan import Study
     from hsc.training.studies.runs import Place
 
-_ABLATIONS = """examples:
+_EXAMPLES = """examples:
   python -m hsc.training.studies ablations --generator runs/generator.safetensors --out runs/studies
-      the packaged study, on the profile toy
+      what each part of the compression networks is worth, on the profile toy
+  python -m hsc.training.studies layers --generator runs/generator.safetensors --out runs/studies
+      bits of w, of F, and of F given w, by the layer at which F is taken
+  python -m hsc.training.studies layers --layers 3 5 --generator runs/generator.safetensors --out runs/studies
+      two layers alone
   python -m hsc.training.studies ablations --config mine.toml --generator ffhq.safetensors --out runs/studies \\
           --device cuda
       variants and recipe of your own; hsc/training/configs/studies/ablations.toml explains the fields
 
-It writes ablations.csv and ablations.md into the folder, and prints the table. An interrupted study continues when the
-same command is given again; trainings that are done are not repeated."""
-_LAYERS = """examples:
-  python -m hsc.training.studies layers --generator runs/generator.safetensors --out runs/studies
-      the packaged study, on the profile toy
-  python -m hsc.training.studies layers --layers 3 5 --generator runs/generator.safetensors --out runs/studies
-      two layers alone
-
-It writes layers.csv and layers.md into the folder, and prints the table. An interrupted study continues when the same
-command is given again; trainings that are done are not repeated."""
+A study writes ablations.csv and ablations.md (or layers.csv and layers.md) into the folder, and prints the table. An
+interrupted study continues when the same command is given again; trainings that are done are not repeated.
+python -m hsc.training.small_generator trains a generator to try it with."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -42,17 +39,19 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m hsc.training.studies",
         description="Repeat the paper's studies on a frozen StyleGAN2. All variants of a study have the same seed and "
         "steps, and those with F at one layer the same encoder.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     studies = command.add_subparsers(dest="study", required=True, metavar="STUDY")
-    for name, about, examples in (
-        ("ablations", "what each part of the compression networks is worth", _ABLATIONS),
-        ("layers", "bits of w, of F, and of F given w, by the layer at which F is taken", _LAYERS),
+    for name, about in (
+        ("ablations", "what each part of the compression networks is worth"),
+        ("layers", "bits of w, of F, and of F given w, by the layer at which F is taken"),
     ):
         study = studies.add_parser(
             name,
             help=about,
             description=f"A study on a frozen StyleGAN2: {about}.",
-            epilog=examples,
+            epilog=_EXAMPLES,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         study.add_argument(
