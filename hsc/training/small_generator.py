@@ -19,6 +19,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -120,8 +121,8 @@ def train_generator(
             rgb.weight.mul_(1 / len(generator.rgbs))  # type: ignore[operator]
     averaged = copy.deepcopy(generator)
     optimizers = [torch.optim.Adam(network.parameters(), _RATE, _BETAS) for network in (generator, critic)]
-    parts = dict(zip(("generator", "critic", "averaged"), (generator, critic, averaged), strict=True))
-    parts |= dict(zip(("generator_optimizer", "critic_optimizer"), optimizers, strict=True))
+    parts: dict[str, Any] = {"generator": generator, "critic": critic, "averaged": averaged}
+    parts |= {"generator_optimizer": optimizers[0], "critic_optimizer": optimizers[1]}
     out.parent.mkdir(parents=True, exist_ok=True)
     checkpoint = out.with_suffix(".checkpoint")
     first, last = resume(checkpoint, parts), min(steps, stop_at or steps)

@@ -136,11 +136,16 @@ def _measured(study: Study, place: Place, distance: str, report: Callable[[str],
     measured = {}
     for number, variant in enumerate(variants, start=1):
         where = f"{number}/{len(variants)} {variant.name}"
-        model = trained_variant(study, variant, place, lambda line, where=where: report(f"{where}: {line}"))
+        model = trained_variant(study, variant, place, _prefixed(report, where))
         report(f"{where}: measuring {study.images} images")
         images = held_out_images(model, study.images, study.base.seed)
         measured[variant.name] = measure(model, images, len(study.base.rates), networks[0] if networks else None)
     return measured
+
+
+def _prefixed(report: Callable[[str], None], where: str) -> Callable[[str], None]:
+    """A report of lines that begin with a place."""
+    return lambda line: report(f"{where}: {line}")
 
 
 if __name__ == "__main__":
