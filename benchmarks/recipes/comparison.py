@@ -11,7 +11,7 @@ score read between two operating points is linear in the logarithm of the rate, 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -101,28 +101,25 @@ class _Comparison:
             blank = self._blank(ORIGINAL, "", metric, value, math.nan, codec=ORIGINAL)
             yield from self._by_heads(blank, self._score)
         for curve in self.reference.curves:
-            for number, rate in enumerate(curve.bpp):
-                point = curve.points[number] if curve.points else ""
-                yield from self._of_point(
-                    curve, point, rate, {name: all_[number] for name, all_ in curve.scores.items()}
-                )
+            for number in range(len(curve.bpp)):
+                yield from self._of_point(curve, number)
 
-    def _of_point(
-        self, curve: PublishedCurve, point: str, rate: float, scores: Mapping[str, float]
-    ) -> Iterator[PublishedRow]:
-        """The rows of one published operating point. scores: by metric."""
+    def _of_point(self, curve: PublishedCurve, number: int) -> Iterator[PublishedRow]:
+        """The rows of one published operating point."""
+        point, rate = curve.points[number] if curve.points else "", curve.bpp[number]
+        scores = {name: (values[number], curve.bpp_of(name)[number]) for name, values in curve.scores.items()}
         same = self.published.here.get(curve.codec)
         if same:
             here_point = self.published.points.get(point, point)
             named = {"codec": self._label(same), "here_point": here_point}
             blank = self._blank(curve.codec, point, self.rate_metric, rate, rate, **named)
             yield self._filled(blank, self._score(blank))
-            for metric, value in scores.items():
-                yield from self._by_heads(self._blank(curve.codec, point, metric, value, rate, **named), self._score)
+            for metric, (value, own) in scores.items():
+                yield from self._by_heads(self._blank(curve.codec, point, metric, value, own, **named), self._score)
             return
         for codec in self.published.beside:
-            for metric, value in scores.items():
-                blank = self._blank(curve.codec, point, metric, value, rate, codec=self._label(codec))
+            for metric, (value, own) in scores.items():
+                blank = self._blank(curve.codec, point, metric, value, own, codec=self._label(codec))
                 yield from self._by_heads(blank, self._reading)
 
     def _blank(self, curve: str, point: str, metric: str, published: float, rate: float, **ours: str) -> PublishedRow:

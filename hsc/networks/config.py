@@ -5,7 +5,8 @@
              ├─ SemanticConfig    W+ to symbols and back
              ├─ FeatureConfig     F to symbols and back, in slices
              ├─ DetailConfig      the residual of the image to symbols and back, or None
-             └─ CoarseMapConfig   the map of w from which F is predicted, or None
+             ├─ CoarseMapConfig   the map of w from which F is predicted, or None
+             └─ AblationConfig    what a study leaves out of these, or None
 
 Layers are counted from 0: layer n is the n-th styled convolution and reads style n; "F at layer n" is its input.
 
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hsc.errors import UsageError
+from hsc.networks.ablation_config import AblationConfig
 from hsc.networks.coarse_map_config import CoarseMapConfig
 from hsc.networks.config_bounds import MAX_STRIDE
 
@@ -322,6 +324,7 @@ class Profile:
     feature: FeatureConfig = FeatureConfig()
     detail: DetailConfig | None = None
     coarse_map: CoarseMapConfig | None = None
+    ablation: AblationConfig | None = None
 
     def __post_init__(self) -> None:
         self._check_coarse_map()
@@ -353,6 +356,8 @@ class Profile:
         """Raise UsageError if there is a coarse map that does not fit W+."""
         if self.coarse_map is None:
             return
+        if self.ablation is not None:
+            raise UsageError("an ablation is for profiles without a coarse map; leave out one of the two")
         if self.coarse_map.symbols % self.encoder.w_dim or self.semantic.kind != "mlp":
             raise UsageError(
                 f"the coarse map has {self.coarse_map.symbols} symbols beside W+ of kind {self.semantic.kind!r}, "

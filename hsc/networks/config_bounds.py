@@ -29,7 +29,15 @@ _MAX_BY_FIELD = {
 """Smaller limits for fields that decide the number of layers or the reduction of a side."""
 
 _MAX_ENTRIES = 32
+<<<<<<< HEAD
 _TEXT, _FLAGS, _REALS = {"name", "form", "norm", "kind"}, {"patch", "silent", "lapped"}, {"clamp"}
+=======
+_TEXT, _FLAGS, _REALS = (
+    {"name", "form", "norm", "kind"},
+    {"patch", "silent", "semantics", "condition", "shared"},
+    {"clamp"},
+)
+>>>>>>> f4
 _OPTIONAL = {"clamp", "input_size"}
 
 
@@ -49,7 +57,7 @@ def require_bounded(fields: Mapping[str, Any]) -> None:
         elif name in _FLAGS:
             if not isinstance(value, bool):
                 raise ValueError(f"{name} came as {str(value)[:40]}, expected true or false")
-        elif value is None and name in _OPTIONAL | {"detail", "coarse_map"}:
+        elif value is None and name in _OPTIONAL | {"detail", "coarse_map", "ablation"}:
             continue
         elif name in _REALS:
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:

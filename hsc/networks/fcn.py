@@ -46,6 +46,7 @@ from hsc.entropy_coding.integer_nets import (
     scale_levels,
 )
 from hsc.entropy_coding.quantisation import MEAN_STEPS, SCALES, quantise
+from hsc.networks.ablation_config import AblationConfig
 from hsc.networks.coarse_map import CoarseContext, Prediction
 from hsc.networks.coarse_map_config import CoarseMapConfig
 from hsc.networks.config import FeatureConfig
@@ -110,7 +111,8 @@ class FCN(nn.Module):
     """The feature compression network of a ``FeatureConfig``, randomly initialised.
 
     feature_channels: channels of F. style_dim: length of W+ as one vector. symbols: number of symbols of W+. coarse:
-    the coarse map that is coded with W+, or None.
+    the coarse map that is coded with W+, or None. ablation: what is left
+    out, or None.
     """
 
     def __init__(
@@ -120,9 +122,10 @@ class FCN(nn.Module):
         style_dim: int,
         symbols: int,
         coarse: CoarseMapConfig | None = None,
+        ablation: AblationConfig | None = None,
     ) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.ablation = config, ablation or AblationConfig()
         self.standard = Standard(feature_channels)
         self.analysis = Transform(feature_channels, config.channels, config, style_dim, up=False)
         self.synthesis = Transform(config.channels, feature_channels, config, style_dim, up=True)
@@ -134,7 +137,7 @@ class FCN(nn.Module):
         for coding_pass in self.passes:
             channels = coding_pass.stop - coding_pass.start
             own = len(checkerboard.known_neighbours(config.passes, coding_pass.pass_index)) * channels
-            inputs = config.context + len(checkerboard.SQUARE) * coding_pass.start + own
+            inputs = config.context + len(checkerboard.SQUARE) * self._shared(coding_pass) + own
             self.nets.append(IntegerSequence([inputs, *config.hidden[coding_pass.slice_index], 2 * channels], kernel=1))
         self.coarse_context = None if coarse is None else CoarseContext(coarse, config.context)
 
@@ -182,7 +185,7 @@ class FCN(nn.Module):
     def scaled(self, feature: Tensor, w_hat: Tensor, quality: Tensor, base: Prediction | None = None) -> Tensor:
         """The values to be rounded: y times its gain, (B, M, h', w') float64. base: as in ``forward``."""
         standardised = self.standard(feature)
-        y: Tensor = self.analysis(standardised if base is None else standardised - base.expected, w_hat)
+        y: Tensor = self.analysis(standardised if base is None else standardised - base.expected, self._given(w_hat))
         return y.double() * (self.quality.gains(quality).gain / GAIN_UNIT)[:, :, None, None]
 
     def restore(
@@ -200,7 +203,8 @@ class FCN(nn.Module):
         if integers is None:
             assert base is not None
             return self.standard.inverse(base.decoded.float())
-        standardised = self.synthesis(self.dequantised(integers, quality), w_hat)[:, :, : size[0], : size[1]]
+        standardised = self.synthesis(self.dequantised(integers, quality), self._given(w_hat))
+        standardised = standardised[:, :, : size[0], : size[1]]
         return self.standard.inverse(standardised if base is None else standardised + base.decoded)
 
     def dequantised(self, integers: Tensor, quality: Tensor) -> Tensor:
@@ -210,7 +214,7 @@ class FCN(nn.Module):
 
     def start(self, activations: Tensor, quality: Tensor, size: torch.Size | tuple[int, int]) -> Context:
         """The context of F's first layer, from the semantics (B, S, 1, 1) and the quality (B,). size: h' and w'."""
-        centred_quality = (quality - 128).double()[:, None, None, None]
+        centred_quality, activations = (quality - 128).double()[:, None, None, None], self._given(activations)
         semantic = self.semantic_context(torch.cat([activations[:, : self.words], centred_quality], 1))
         if self.coarse_context is not None:
             semantic = self.coarse_context.joined(semantic, activations[:, self.words :], centred_quality, size)
@@ -259,12 +263,20 @@ class FCN(nn.Module):
         offsets = checkerboard.known_neighbours(self.config.passes, coding_pass.pass_index)
         earlier, own = context.activations[:, : coding_pass.start], context.activations[:, coding_pass.channels]
         parts = [context.semantic_at(coding_pass.places)]
-        if coding_pass.start:
+        if self._shared(coding_pass):
             parts.append(checkerboard.gather(earlier, coding_pass.places, checkerboard.SQUARE))
         if offsets:
             parts.append(checkerboard.gather(own, coding_pass.places, offsets))
         output: Tensor = net(parts, context.largest)
         return output.expand(-1, -1, length)  # before the first slice all positions have the same input
+
+    def _given(self, semantics: Tensor) -> Tensor:
+        """w_hat or the integers of w as F is given them: zeros where it is coded without."""
+        return semantics if self.ablation.condition else torch.zeros_like(semantics)
+
+    def _shared(self, coding_pass: CodingPass) -> int:
+        """Number of channels before a slice that it is predicted from."""
+        return coding_pass.start if self.ablation.shared else 0
 
     def pick(self, values: Tensor, layer: int) -> Tensor:
         """A layer's part of a map of y: (B, M, h', w') -> (B, c, L)."""

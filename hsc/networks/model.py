@@ -81,8 +81,9 @@ class HscModel(nn.Module):
             encoder.n_styles,
             encoder.w_dim,
             None if coarse is None else CoarseMap(coarse, channels, styles),
+            coded=profile.ablation is None or profile.ablation.semantics,
         )
-        self.fcn = FCN(profile.feature, channels, styles, semantic.symbols, coarse)
+        self.fcn = FCN(profile.feature, channels, styles, semantic.symbols, coarse, profile.ablation)
         self.generator = StyleGAN2(profile.generator)
         self.detail: DetailNetwork | None = None
         if profile.detail is not None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from hsc.errors import DataError, UsageError
 from hsc.files.plain_json import read_object
+from hsc.networks.ablation_config import AblationConfig
 from hsc.networks.coarse_map_config import CoarseMapConfig
 from hsc.networks.config import (
     DetailConfig,
@@ -145,6 +146,8 @@ def profile_to_json(profile: Profile) -> str:
         del fields["coarse_map"]
     if not profile.generator.lapped:
         del fields["generator"]["lapped"]
+    if profile.ablation is None:
+        del fields["ablation"]
     return json.dumps(fields, sort_keys=True, separators=(",", ":"))
 
 
@@ -166,6 +169,7 @@ def profile_from_json(text: str) -> Profile:
             FeatureConfig(**parts["feature"]),
             None if parts.get("detail") is None else DetailConfig(**parts["detail"]),
             None if parts.get("coarse_map") is None else CoarseMapConfig(**parts["coarse_map"]),
+            None if parts.get("ablation") is None else AblationConfig(**parts["ablation"]),
         )
     except (ValueError, KeyError, TypeError, ArithmeticError, UsageError) as error:
         raise DataError(

@@ -56,12 +56,14 @@ class Semantics(NamedTuple):
 class SCN(nn.Module):
     """The semantic compression network of a ``SemanticConfig`` for W+ of n_styles x w_dim, randomly initialised.
 
-    coarse: the coarse map that is coded with it, or None.
+    coarse: the coarse map that is coded with it, or None. coded: whether W+ is coded (``AblationConfig.semantics``).
     """
 
-    def __init__(self, config: SemanticConfig, n_styles: int, w_dim: int, coarse: CoarseMap | None = None) -> None:
+    def __init__(
+        self, config: SemanticConfig, n_styles: int, w_dim: int, coarse: CoarseMap | None = None, *, coded: bool = True
+    ) -> None:
         super().__init__()
-        self.config, self.n_styles, self.w_dim = config, n_styles, w_dim
+        self.config, self.n_styles, self.w_dim, self.coded = config, n_styles, w_dim, coded
         values = n_styles * w_dim
         self.standard = Standard(values)
         if config.kind == "map":
@@ -74,8 +76,8 @@ class SCN(nn.Module):
 
     @property
     def silent(self) -> bool:
-        """Whether no semantics are coded; see ``CoarseMapConfig.silent``."""
-        return self.coarse is not None and self.coarse.config.silent
+        """Whether no semantics are coded; see ``CoarseMapConfig.silent`` and ``AblationConfig.semantics``."""
+        return not self.coded or (self.coarse is not None and self.coarse.config.silent)
 
     def forward(self, w_plus: Tensor, quality: Tensor, feature: Tensor | None = None) -> Semantics:
         """Code W+ with the gradients that training needs: (B, n_styles, w_dim), quality (B,) int64 in 1/32.

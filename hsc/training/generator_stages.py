@@ -115,7 +115,8 @@ def losses(recipe: Recipe, state: State, images: Tensor, quality: Tensor, judges
     if stage == "scn":
         semantics = model.scn(latents.w_plus, coding_quality)
         bpp = semantics.bits / recipe.image_pixels
-        _learn(state, quality, bpp / recipe.words_share)
+        if not model.scn.silent:  # where W+ is not coded its price would fall without end
+            _learn(state, quality, bpp / recipe.words_share)
         latent = words_loss(model, semantics.w_hat, latents.w_plus)
         return Parts.of(quality, zeros, latent=latent, bpp=bpp, words=semantics.bits)
     semantics, features = model.compress(latents.w_plus, latents.feature, coding_quality, keep=keep)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from hsc.networks.model import HscModel
 from hsc.networks.stylegan2 import ToRgb
 from hsc.training import distributed
 from hsc.training.recipe import Recipe
@@ -75,13 +76,19 @@ def set_patches(patch: nn.Conv2d, inverse: nn.Conv2d | None, images: Tensor) -> 
 @torch.no_grad()
 def set_statistics(state: State, batches: Iterable[Tensor]) -> None:
     """Set the compression networks' statistics of W+ and F from the trained encoder. batches: (B, 3, h, w) each."""
+    set_statistics_of((state.model, state.averaged), batches)
+
+
+@torch.no_grad()
+def set_statistics_of(models: Sequence[HscModel], batches: Iterable[Tensor]) -> None:
+    """``set_statistics`` of several models, with the encoder of the first."""
     w_plus, feature = [], []
     for images in batches:
-        latents = state.model.gie(images)
+        latents = models[0].gie(images)
         w_plus.append(latents.w_plus.flatten(1))
         feature.append(latents.feature.transpose(0, 1).flatten(1))
     styles, channels = torch.cat(w_plus), torch.cat(feature, 1)
-    for model in (state.model, state.averaged):
+    for model in models:
         model.scn.standard.set(styles.mean(0), styles.std(0))
         model.fcn.standard.set(channels.mean(1), channels.std(1))
         distributed.share(model.scn.standard, model.fcn.standard)

@@ -49,7 +49,7 @@ def augmented(images: Tensor, random: torch.Generator) -> Tensor:
     return x * (~(down[:, :, None] & across[:, None, :]))[:, None]
 
 
-def critic_loss(critic: PatchCritic, real: Tensor, decoded: Tensor, seed: int, penalty: float) -> Tensor:
+def critic_loss(critic: nn.Module, real: Tensor, decoded: Tensor, seed: int, penalty: float) -> Tensor:
     """The loss of the critic. penalty: weight of R1, 0 to leave it out in this step."""
     real = augmented(real, torch.Generator().manual_seed(seed)).detach().requires_grad_(penalty > 0)
     real_logits = critic(real)
@@ -61,6 +61,6 @@ def critic_loss(critic: PatchCritic, real: Tensor, decoded: Tensor, seed: int, p
     return loss
 
 
-def texture_loss(critic: PatchCritic, decoded: Tensor, seed: int) -> Tensor:
+def texture_loss(critic: nn.Module, decoded: Tensor, seed: int) -> Tensor:
     """The adversarial loss of the generator, one number per sample, (B,)."""
     return functional.softplus(-critic(augmented(decoded, torch.Generator().manual_seed(seed)))).mean((1, 2, 3))

@@ -27,12 +27,14 @@ CARDS = sorted(
     for folder in ("hsc/pretrained", "downstream/weights", "benchmarks/learned/weights")
     for card in (ROOT / folder).glob("*.md")
 )
-CONFIGS = sorted([*ROOT.glob("hsc/training/configs/*.toml"), *ROOT.glob("benchmarks/rivals/configs/*.toml")])
+CONFIGS = sorted([*ROOT.glob("hsc/training/configs/**/*.toml"), *ROOT.glob("benchmarks/rivals/configs/*.toml")])
 MODULES = (
     "hsc",
     "hsc.training",
     "hsc.training.teacher",
     "hsc.training.light",
+    "hsc.training.small_generator",
+    "hsc.training.studies",
     "hsc.weights.convert_stylegan2",
     "downstream.training",
     "benchmarks.rivals",

@@ -40,10 +40,16 @@ _LEAST_RANGE = 5.0
 
 
 class Overlay(NamedTuple):
-    """A published curve. points: (bits per pixel, score as in ``scores.csv``)."""
+    """A published curve.
+
+    points: (bits per pixel, score as in ``scores.csv``). metric: the score, in whose panels alone it is drawn. number:
+    of the curve among all published ones, which decides its marker in every panel.
+    """
 
     name: str
     points: tuple[tuple[float, float], ...]
+    metric: str
+    number: int = 0
 
 
 class CurvePoint(NamedTuple):
@@ -138,7 +144,8 @@ def figure(
             for axis, (head, route, metric) in zip(axes, views, strict=False):
                 of_reader = (scored["head"] == head) & (scored["route"] == route)
                 of_view, facts = scored[of_reader & (scored["metric"] == metric)], results.facts_of(metric)
-                panel(axis, of_view, facts, rates(results.scores), styles, overlays)
+                of_score = [overlay for overlay in overlays if overlay.metric == metric]
+                panel(axis, of_view, facts, rates(results.scores), styles, of_score)
                 if not same_score or axis is axes[0]:
                     axis.set_ylabel(readable(axis_label(facts)))
                 title = head + (f", {domain_of(route)}" if route == "latent" else "")
@@ -219,7 +226,8 @@ def panel(
 ) -> None:
     """Draw rate against one score of each codec, as ``facts`` say that people read it.
 
-    scored: rows of that score. rate: as ``rates`` gives it. fits: draw, dotted, the monotone fit of a curve that dips.
+    scored: rows of that score. rate: as ``rates`` gives it. overlays: published curves of that score. fits: draw,
+    dotted, the monotone fit of a curve that dips.
     A codec of a single point without a name is lossless: its score is a horizontal line, left out where it is infinite,
     as PSNR is.
     """
@@ -232,12 +240,12 @@ def panel(
             _draw_ceiling(axis, str(codec), facts.factor * points[0].score)
         else:
             _draw_curve(axis, str(codec), points, facts, styles[str(codec)], fits=fits)
-    for number, overlay in enumerate(overlays):
+    for overlay in overlays:
         axis.plot(
             [bpp for bpp, _ in overlay.points],
             [facts.factor * score for _, score in overlay.points],
             color=_GREY,
-            marker=MARKERS[number % len(MARKERS)],
+            marker=MARKERS[overlay.number % len(MARKERS)],
             markerfacecolor="white",
             markersize=4,
             linewidth=0.8,

@@ -12,7 +12,7 @@ from benchmarks.reporting.figures.figure_files import readable, save
 from benchmarks.reporting.figures.rate_curves import DOUBLE, SINGLE, Overlay, axis_label, figure
 from benchmarks.reporting.paper.group import Group
 from benchmarks.reporting.paper.latex import escape, floating
-from benchmarks.reporting.paper.published import WARNING, overlays
+from benchmarks.reporting.paper.published import WARNING, definitions, overlays
 from benchmarks.reporting.paper.published_references import Reference
 
 _ACROSS = 3
@@ -34,7 +34,9 @@ def draw(group: Group, folder: Path, styles: Mapping[str, Style], references: Se
     with figure(results, group.metrics, width=inches, across=across, styles=styles, overlays=over) as plotted:
         _limit(plotted.axes, group)
         save(plotted, folder / file)
-    return floating([rf"\includegraphics[width={length}]{{{file}}}"], _caption(group, over), label, kind=kind)
+    return floating(
+        [rf"\includegraphics[width={length}]{{{file}}}"], _caption(group, references, over), label, kind=kind
+    )
 
 
 def _limit(axes: Sequence[Any], group: Group) -> None:
@@ -62,11 +64,12 @@ def _hides_points(group: Group) -> bool:
     return False
 
 
-def _caption(group: Group, over: Sequence[Overlay]) -> str:
+def _caption(group: Group, references: Sequence[Reference], over: Sequence[Overlay]) -> str:
     bands = group.sure(r"Bands: 95\,\% intervals.")
     clipped = " Points lie beyond the axis of scores." if _hides_points(group) else ""
     return (
         rf"{group.title} against rate on {group.where}, heads {escape(group.regime)}. {bands} Dashed: the originals. "
         rf"Dotted: what stands in for a curve that dips.{clipped}"
-        + (rf" \textbf{{Grey and hollow: {WARNING[0].lower() + WARNING[1:]}}}" if over else "")
+        + (rf" \textbf{{Grey and hollow: {WARNING[0].lower() + WARNING[1:]}}} " if over else "")
+        + escape(definitions(references, group.metrics))
     )

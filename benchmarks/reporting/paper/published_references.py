@@ -9,8 +9,9 @@ from __future__ import annotations
 import difflib
 import functools
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hsc.errors import UnknownNameError
 
@@ -19,12 +20,21 @@ OWN_RATE = "original_pixels"
 
 @dataclass(frozen=True)
 class PublishedCurve:
-    """A codec's operating points. points: their names, if the source has any. scores: by metric, one a rate."""
+    """A codec's operating points.
+
+    points: their names, if the source has any. scores: by metric, one a rate. rates: bits per pixel by metric, of those
+    whose rates differ from ``bpp``, since each figure of the source was read by itself.
+    """
 
     codec: str
     points: tuple[str, ...]
     bpp: tuple[float, ...]
     scores: dict[str, tuple[float, ...]]
+    rates: dict[str, tuple[float, ...]] = field(default_factory=dict)
+
+    def bpp_of(self, metric: str) -> tuple[float, ...]:
+        """The rates at which a metric's scores were read."""
+        return self.rates.get(metric, self.bpp)
 
 
 @dataclass(frozen=True)
@@ -78,13 +88,13 @@ def find_reference(name: str) -> Reference:
     return known[name]
 
 
-def _reference(name: str, entry: dict[str, str | dict[str, dict[str, list[float]]]]) -> Reference:
+def _reference(name: str, entry: dict[str, Any]) -> Reference:
     curves = entry.pop("curves")
-    assert isinstance(curves, dict)
-    return Reference(name, curves=tuple(_curve(codec, dict(numbers)) for codec, numbers in curves.items()), **entry)  # type: ignore[arg-type]
+    return Reference(name, curves=tuple(_curve(codec, dict(numbers)) for codec, numbers in curves.items()), **entry)
 
 
-def _curve(codec: str, numbers: dict[str, list[float]]) -> PublishedCurve:
+def _curve(codec: str, numbers: dict[str, Any]) -> PublishedCurve:
     bpp = tuple(numbers.pop("bpp"))
     points = tuple(str(p) for p in numbers.pop("points", []))
-    return PublishedCurve(codec, points, bpp, {metric: tuple(values) for metric, values in numbers.items()})
+    rates = {metric: tuple(values) for metric, values in numbers.pop("rates", {}).items()}
+    return PublishedCurve(codec, points, bpp, {metric: tuple(values) for metric, values in numbers.items()}, rates)
