@@ -29,15 +29,11 @@ _MAX_BY_FIELD = {
 """Smaller limits for fields that decide the number of layers or the reduction of a side."""
 
 _MAX_ENTRIES = 32
-<<<<<<< HEAD
-_TEXT, _FLAGS, _REALS = {"name", "form", "norm", "kind"}, {"patch", "silent", "lapped"}, {"clamp"}
-=======
 _TEXT, _FLAGS, _REALS = (
     {"name", "form", "norm", "kind"},
-    {"patch", "silent", "semantics", "condition", "shared"},
+    {"patch", "silent", "lapped", "semantics", "condition", "shared"},
     {"clamp"},
 )
->>>>>>> f4
 _OPTIONAL = {"clamp", "input_size"}
 
 
