@@ -31,7 +31,7 @@ from hsc.training.run_folder import export
 from hsc.training.shards import Batch, batch_of, class_weight, object_weight, read_frames
 from hsc.training.state import Run
 from hsc.training.teacher import train_teacher
-from hsc.training.teacher_network import Teacher, load_teacher, save_teacher
+from hsc.training.teachers.unet import UNet, load_teacher, save_teacher
 from hsc.weights import files
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -82,7 +82,7 @@ def shards(tmp_path_factory) -> Path:
 def teacher(tmp_path_factory) -> Path:
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("teacher") / "teacher.safetensors"
-    save_teacher(Teacher(2), path, {})
+    save_teacher(UNet(2), path, {})
     return path
 
 
@@ -112,7 +112,7 @@ def test_a_run_that_was_cut_gives_the_weights_of_one_that_was_not(shards, teache
 def test_batches_made_ahead_by_other_processes_are_the_same_and_teachers_take_turns(shards, teacher, tmp_path) -> None:
     other = tmp_path / "other.safetensors"
     torch.manual_seed(8)
-    save_teacher(Teacher(2), other, {})
+    save_teacher(UNet(2), other, {})
     both = train(ONE, Run(tmp_path / "both", shards, (teacher, other)), stop_at=3)
     ahead = train(ONE, Run(tmp_path / "ahead", shards, (teacher, other), workers=2), stop_at=1)
     ahead = train(ONE, Run(tmp_path / "ahead", shards, (teacher, other), workers=2), stop_at=3)
@@ -215,7 +215,7 @@ def test_a_teacher_of_objects_finds_them(shards, tmp_path) -> None:
     middles = batch.objects[:, -1] > 0
     assert logits[:, 1][middles].mean() > logits[:, 1][~middles].mean() + 2
     assert logits[:, 1].mean() > logits[:, 0].mean()
-    save_teacher(Teacher(2), tmp_path / "plain.safetensors", {})
+    save_teacher(UNet(2), tmp_path / "plain.safetensors", {})
     with pytest.raises(DataError, match="finds 0 kinds of objects"):
         train_teacher(kinds, tmp_path / "b.safetensors", steps=1, objects=True, initial=tmp_path / "plain.safetensors")
     with pytest.raises(DataError, match="leave out --objects"):
@@ -350,7 +350,7 @@ def test_a_teacher_goes_on_from_another_of_the_same_classes(shards, teacher, tmp
     train_teacher(shards, tmp_path / "a.safetensors", steps=1, batch=2, crop=(32, 48), rate=1e-9, initial=teacher)
     own, first = load_teacher(tmp_path / "a.safetensors"), load_teacher(teacher)
     assert torch.equal(own.classify.weight, first.classify.weight)
-    save_teacher(Teacher(3), tmp_path / "three.safetensors", {})
+    save_teacher(UNet(3), tmp_path / "three.safetensors", {})
     with pytest.raises(DataError, match=r"has 3 classes, the shards in .* have 2"):
         train_teacher(shards, tmp_path / "b.safetensors", steps=1, initial=tmp_path / "three.safetensors")
 
