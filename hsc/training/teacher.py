@@ -99,12 +99,17 @@ def train_teacher(
 def _class_weight(frames: Frames) -> Tensor:
     """Weights of the classes in the loss, (classes,), from their shares of the first 256 images.
 
+    Raises:
+        DataError: they have no label maps.
+
     Source: Paszke et al. 2016, "ENet", section 5.
     """
     counts = sum(
         (torch.bincount(torch.from_numpy(m).flatten().long(), minlength=256) for m in frames.semantic[:256]),
         torch.zeros(256),
     )[:VOID]
+    if not bool(counts.any()):
+        raise DataError(f"the shards of {frames.source} have no label maps, which a teacher learns; export others")
     classes = int(counts.nonzero().max()) + 1
     return 1 / torch.log(1.1 + counts[:classes] / counts[:classes].sum())
 

@@ -457,3 +457,24 @@ def test_two_processes_train_one_model(shards, teacher, tmp_path) -> None:
         _, messages = process.communicate(timeout=120)
         assert process.returncode == 0, messages
     assert files.read_card(tmp_path / "run" / "tiny.safetensors").card["steps"] == 8
+
+
+def test_images_of_differing_sizes_are_cropped_and_small_ones_go_on_as_their_reflection(tmp_path) -> None:
+    small = np.arange(40 * 48, dtype=np.uint16).reshape(40, 48) % 251
+    large = np.full((64, 96, 3), 255, np.uint8)
+    np.savez(tmp_path / "a.npz", images=np.stack([small.astype(np.uint8)] * 3, 2)[None], source=np.array("photos"))
+    np.savez(tmp_path / "b.npz", images=large[None], source=np.array("photos"))
+    frames = read_frames(tmp_path)
+    assert frames.source == "photos"
+    crops = batch_of(frames, seed=1, step=0, batch=2, crop=(48, 64), objects=40.0)
+    assert (crops.weight == 1).all()
+    assert (crops.semantic == 255).all()
+    pixels = ((crops.images[:, 0] + 1) * 127.5).round()
+    reflected = next(image for image in pixels.numpy() if image.min() < 255)
+    padded = np.pad(small, ((8, 8), (16, 16)), mode="reflect")
+    places = [(y, x) for y in range(9) for x in range(17)]
+    matches = [(reflected == padded[y : y + 48, x : x + 64][:, ::m]).all() for y, x in places for m in (1, -1)]
+    assert sum(matches) == 1
+    assert sorted(int(image.max()) for image in pixels) == [250, 255]
+    with pytest.raises(DataError, match="64x96 and less"):
+        batch_of(frames, seed=1, step=0, batch=2, crop=(80, 64), objects=1.0)
