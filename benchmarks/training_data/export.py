@@ -79,9 +79,8 @@ def export(
             continue
         source = f"{_public_spec(dataset)} revision {dataset.revision} images {start} to {stop - 1}{names_note}"
         texts = _texts(dataset, source, rendered)
-        shards = (
-            _frames(dataset, indices[start:stop], relit) if rendered else _by_size(dataset, indices[start:stop], mapped)
-        )
+        chosen = indices[start:stop]
+        shards = [_frames(dataset, chosen, relit)] if rendered else _by_size(dataset, chosen, mapped)
         # The file without a number at its end is written last: if it exists, the others do too.
         for number, arrays in reversed(list(enumerate(shards))):
             _write(path.with_stem(f"{path.stem}-{number}") if number else path, texts | arrays)

