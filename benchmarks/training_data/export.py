@@ -55,7 +55,7 @@ def export(
     """
     spec = str(DATASETS.spec(dataset))
     rendered = dataset.label_space(Detections) is not None and isinstance(dataset, RendersFrames)
-    mapped = isinstance(dataset, HasLabelMaps) and dataset.label_space(SegmentationMap) is not None
+    mapped = dataset.label_space(SegmentationMap) is not None and isinstance(dataset, HasLabelMaps)
     if not rendered and not mapped and dataset.label_space(Detections) is not None:
         raise UsageError(
             f"{spec} has boxes, but no frames and no label maps to export; expected one such as "

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -104,10 +105,9 @@ def _class_weight(frames: Frames) -> Tensor:
 
     Source: Paszke et al. 2016, "ENet", section 5.
     """
-    counts = sum(
-        (torch.bincount(torch.from_numpy(m).flatten().long(), minlength=256) for m in frames.semantic[:256]),
-        torch.zeros(256),
-    )[:VOID]
+    counts = torch.zeros(VOID)
+    for labels in frames.semantic[:256]:
+        counts += torch.from_numpy(np.bincount(labels.ravel(), minlength=256)[:VOID])
     if not bool(counts.any()):
         raise DataError(f"the shards of {frames.source} have no label maps, which a teacher learns; export others")
     classes = int(counts.nonzero().max()) + 1
