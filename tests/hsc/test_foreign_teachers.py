@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 from test_codec_training import ONE, assert_same, shards, teacher, tensors  # noqa: F401
@@ -14,6 +19,7 @@ from hsc.training.state import Run
 from hsc.training.teachers import efficientnet_lite, imagenet
 from hsc.training.teachers.espnetv2 import EspNetTeacher, EspNetV2, load_espnetv2
 from hsc.training.teachers.named import load_named, load_teachers, public_name
+from hsc.training.teachers.tfjs_graph import TfjsGraph
 from hsc.training.teachers.weights_file import load_strictly, read_weights
 from hsc.weights import files
 
@@ -150,6 +156,73 @@ def test_weights_that_do_not_fit_are_refused(tmp_path) -> None:
             load_named(f"espnetv2:{tmp_path / name}.pth")
     with pytest.raises(UsageError, match="espnetv2:FILE"):
         load_named("resnet")
+
+
+def write_graph(folder, nodes, weights) -> Path:
+    """A TensorFlow.js graph model. weights: arrays by name, stored as they are."""
+    constants = [{"name": name, "op": "Const", "attr": {}} for name in weights]
+    listed = [{"name": n, "shape": list(w.shape), "dtype": str(w.dtype)} for n, w in weights.items()]
+    for entry in listed:
+        if entry["dtype"] == "float16":
+            entry |= {"dtype": "float32", "quantization": {"dtype": "float16", "original_dtype": "float32"}}
+    (folder / "net.bin").write_bytes(b"".join(weight.tobytes() for weight in weights.values()))
+    content = {"modelTopology": {"node": [*reversed(nodes), *constants]}}
+    content["weightsManifest"] = [{"paths": ["net.bin"], "weights": listed}]
+    (folder / "net.json").write_text(json.dumps(content))
+    return folder / "net.json"
+
+
+def convolution(name, operation, inputs, stride, *fused):
+    encoded = [base64.b64encode(word.encode()).decode() for word in fused]
+    attributes = {
+        "strides": {"list": {"i": ["1", str(stride), str(stride), "1"]}},
+        "padding": {"s": base64.b64encode(b"SAME").decode()},
+        "fused_ops": {"list": {"s": encoded}},
+    }
+    return {"name": name, "op": operation, "input": inputs, "attr": attributes}
+
+
+def test_a_graph_of_tensorflow_js_computes_what_its_operations_say(tmp_path) -> None:
+    nodes = [
+        {"name": "images", "op": "Placeholder"},
+        convolution("conv", "_FusedConv2D", ["images", "kernel", "bias"], 2, "BiasAdd", "Relu"),
+        convolution("depth", "DepthwiseConv2dNative", ["conv", "factors"], 1),
+        {"name": "up", "op": "ResizeBilinear", "input": ["depth", "size"]},
+        {"name": "both", "op": "ConcatV2", "input": ["up", "up:0", "axis"]},
+        {"name": "scaled", "op": "Mul", "input": ["both", "gains"]},
+        {"name": "mean", "op": "Mean", "input": ["scaled", "axes"]},
+    ]
+    kernel = np.zeros((3, 3, 3, 2), np.float16)
+    kernel[:, :, 0, 0] = 1  # sums the first channel; the second output is the bias alone
+    weights = {
+        "kernel": kernel,
+        "bias": np.array([-40, 0.5], np.float32),
+        "factors": np.array([2, 4], np.float32).reshape(1, 1, 2, 1),
+        "size": np.array([4, 4], np.int32),
+        "axis": np.array(3, np.int32),
+        "gains": np.array([1, 1, 10, 10], np.float32),
+        "axes": np.array([1, 2], np.int32),
+    }
+    graph = TfjsGraph(write_graph(tmp_path, nodes, weights), ["scaled", "mean"])
+    images = torch.arange(16.0).reshape(1, 1, 4, 4).repeat(1, 3, 1, 1).requires_grad_()
+    scaled, mean = graph(images)
+    low, high = 2 * (45 - 40), 2 * (66 - 40)  # windows of the left column; of the right one 39 and 50
+    assert scaled[0, 0].tolist() == pytest.approx(
+        [[10, 5, 0, 0], [31, 23.5, 10, 10], [52, 36, 20, 20], [52, 36, 20, 20]]
+    )
+    assert (low, high) == (10, 52)
+    assert torch.equal(scaled[0, 2], 10 * scaled[0, 0])
+    assert (scaled[0, 1] == 2).all()
+    assert mean.flatten().tolist() == pytest.approx(scaled.mean((2, 3)).flatten().tolist())
+    mean.sum().backward()
+    assert float(images.grad[:, 0].abs().min()) >= 0 < float(images.grad[:, 0].abs().max())
+    nodes[2]["op"] = "Conv3D"
+    with pytest.raises(DataError, match="Conv3D"):
+        TfjsGraph(write_graph(tmp_path, nodes, weights), ["mean"])
+    with pytest.raises(DataError, match="TensorFlow"):
+        TfjsGraph(tmp_path / "net.json", ["absent"])
+    with pytest.raises(DataError):
+        load_named(f"centernet:{tmp_path / 'net.json'}")
 
 
 def test_names_in_cards_hold_no_folder() -> None:

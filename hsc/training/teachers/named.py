@@ -3,6 +3,7 @@
     mobilenet                MobileNetV2, ImageNet               a package (``imagenet.PACKAGES``)
     efficientnet-lite0       EfficientNet-lite0, ImageNet        a package
     espnetv2:FILE            ESPNetv2, Cityscapes or PASCAL VOC  a checkpoint of sacmehta/EdgeNets
+    centernet:FILE           CenterNet, COCO                     the .json of a TensorFlow.js graph model
     package.module:function  the user's                          a function without arguments that returns a network
 
 They are the names of ``python -m hsc.training --perceptual``.
@@ -18,11 +19,12 @@ from torch import Tensor, nn
 
 from hsc.errors import UsageError
 from hsc.training.teachers import imagenet
+from hsc.training.teachers.centernet import load_centernet
 from hsc.training.teachers.espnetv2 import load_espnetv2
 from hsc.training.teachers.seen import Seen
 from hsc.training.teachers.unet import load_teacher
 
-_FROM_FILES: dict[str, Callable[[Path], nn.Module]] = {"espnetv2": load_espnetv2}
+_FROM_FILES: dict[str, Callable[[Path], nn.Module]] = {"espnetv2": load_espnetv2, "centernet": load_centernet}
 NAMES = (*imagenet.PACKAGES, *(f"{kind}:FILE" for kind in _FROM_FILES), "package.module:function")
 
 
