@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -93,7 +94,7 @@ def _order(nodes: Mapping[str, Node], outputs: Sequence[str]) -> list[str]:
     return list(order)
 
 
-def _constants(folder: Path, manifest: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+def _constants(folder: Path, manifest: Sequence[Mapping[str, Any]]) -> dict[str, npt.NDArray[Any]]:
     """The constants by name, as float32 where they are floating numbers."""
     constants = {}
     for group in manifest:
@@ -120,16 +121,12 @@ def _convolved(node: Node, inputs: Sequence[Tensor], *, depthwise: bool) -> Tens
     x, weight = inputs[:2]
     stride = int(node["attr"]["strides"]["list"]["i"][1])
     same = base64.b64decode(node["attr"]["padding"]["s"]) == b"SAME"
-    if depthwise:  # height, width, inputs, multiplier
-        weight = weight.permute(2, 3, 0, 1).flatten(0, 1)[:, None]
-    else:  # height, width, inputs, outputs
-        weight = weight.permute(3, 2, 0, 1)
+    # height, width, inputs, outputs; of a depthwise one height, width, inputs, multiplier
+    weight = weight.permute(2, 3, 0, 1).flatten(0, 1)[:, None] if depthwise else weight.permute(3, 2, 0, 1)
     fused = [base64.b64decode(name) for name in node["attr"].get("fused_ops", {}).get("list", {}).get("s", ())]
     bias = inputs[2] if b"BiasAdd" in fused else None
     if same:
-        down, across = (
-            _padding(side, kernel, stride) for side, kernel in zip(x.shape[2:], weight.shape[2:], strict=True)
-        )
+        down, across = (_padding(x.shape[axis], weight.shape[axis], stride) for axis in (2, 3))
         x = functional.pad(x, (*across, *down))
     x = functional.conv2d(x, weight, bias, stride, groups=x.shape[1] if depthwise else 1)
     return functional.relu6(x) if b"Relu6" in fused else x.relu() if b"Relu" in fused else x
