@@ -16,6 +16,7 @@ EXAMPLES = """
   hsc-bench export-shards "roadscenes(split=train, images=8000)" --first 4000 --count 3000 --relit --out shards/codec
   hsc-bench export-shards "camvid(split=train)" --leave-out 0006R0 --out shards/camvid
   hsc-bench export-shards "camvid(split=train)" --keep 0006R0 --out shards/camvid-holdout
+  hsc-bench export-shards "images(path=photos)" --hold-out 300 --shard 1500 --out shards/photos
 
 Shards that are in the folder already are kept, so the same command continues a stopped one."""
 
@@ -24,8 +25,8 @@ def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     parser = new_parser(
         "export-shards",
-        "Write images with boxes and label maps (rendered data sets) or with label maps alone as .npz shards, for "
-        "training.",
+        "Write images with boxes and label maps (rendered data sets), with label maps alone, or alone (a folder of "
+        "photographs) as .npz shards, for training.",
         EXAMPLES,
     )
     parser.add_argument("dataset", metavar="SPEC", help='the data set, such as "roadscenes(split=train)"')
@@ -39,6 +40,13 @@ def parser() -> argparse.ArgumentParser:
         help="only images whose name begins with it; --first and --count count these",
     )
     parser.add_argument("--leave-out", default="", metavar="PREFIX", help="no image whose name begins with it")
+    parser.add_argument(
+        "--hold-out",
+        type=int,
+        default=0,
+        metavar="N",
+        help="without N images, those whose names have the smallest SHA-256: images(path=..., held_out=N) are these N",
+    )
     parser.add_argument(
         "--relit",
         action="store_true",
@@ -62,6 +70,7 @@ def _export(options: argparse.Namespace) -> int:
         shard=options.shard,
         keep=options.keep,
         leave_out=options.leave_out,
+        hold_out=options.hold_out,
         relit=options.relit,
     )
     return DONE

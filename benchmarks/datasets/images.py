@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 
 from benchmarks.api import DATASETS, Sample
 from benchmarks.files.content_index import digest_of
+from benchmarks.files.held_out import held_out
 from benchmarks.files.kept_listings import Listing, kept_while_unchanged
 from benchmarks.files.mirror import Place, ReadsPlaces, why_not_untrusted
 from benchmarks.imaging.exif_orientation import Orientation
 from benchmarks.imaging.image_files import OTHER_SUFFIXES, SUFFIXES, check_plain, read_image, shown
 from downstream.api import LabelSpace, Prediction
-from hsc.errors import DataError, ImageError
+from hsc.errors import DataError, ImageError, UsageError
 
 _log = logging.getLogger(__name__)
 
@@ -32,12 +33,14 @@ class Images(ReadsPlaces):
     compression changes the head's answers, not how correct these are.
 
     path: folder or file. Names that begin with a dot are skipped; images of kinds that are not read and linked folders
-    are skipped with a warning. split: only a label. orientation: see ``read_image``.
+    are skipped with a warning. split: only a label. orientation: see ``read_image``. held_out: only that many images,
+    chosen by their names, which ``hsc-bench export-shards --hold-out`` leaves out of training; 0 for all images.
     """
 
     path: str
     split: str = ""
     orientation: Orientation = "apply"
+    held_out: int = 0
 
     @classmethod
     def data_only(cls, settings: Mapping[str, Any]) -> str | None:
@@ -65,20 +68,27 @@ class Images(ReadsPlaces):
     def available(self) -> str | None:
         try:
             self._folder()
-        except DataError as error:
+        except (DataError, UsageError) as error:
             return str(error)
         return None
 
     def provenance(self) -> Mapping[str, str]:
         passed_over = self._folder().passed_over
         source = {"source": Path(self.path).name or self.path, "labels": "none; predictions on the originals stand in"}
+        if self.held_out:
+            source["held_out"] = f"{self.held_out} images, chosen by their names"
         return source | ({"passed_over": passed_over} if passed_over else {})
 
     def places(self) -> Sequence[Place]:
         return [Place(self.path)]
 
     def _folder(self) -> _Folder:
-        return _listing(self.places()[0].local(), self.path)
+        """The images. Raises UsageError where ``held_out`` does not fit their number."""
+        folder = _listing(self.places()[0].local(), self.path)
+        if not self.held_out:
+            return folder
+        names = held_out([image.image_id for image in folder.images], self.held_out)
+        return folder._replace(images=tuple(image for image in folder.images if image.image_id in names))
 
 
 class _ImageFile(NamedTuple):

@@ -35,7 +35,8 @@ from hsc.training.recipe_file import as_json, require_same
 from hsc.training.sampling import crops_of, on_device, seed_of
 from hsc.training.shards import Batch, Frames, read_frames
 from hsc.training.state import Run
-from hsc.training.teacher_network import Teacher, load_teacher
+from hsc.training.teachers.seen import Teacher
+from hsc.training.teachers.unet import load_teacher
 
 _LOG_EVERY = 50
 _FIRST_CROPS = 160

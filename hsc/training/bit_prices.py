@@ -3,7 +3,7 @@
     quality ──interpolated between whole ones──> price        loss of a sample = D + price * bpp
     bpp above the quality's target: the price rises; below: it falls
 
-With prices fixed by hand, the rates of the six qualities are known only after training. Here the rates are given and
+With prices fixed by hand, the rates of the qualities are known only after training. Here the rates are given and
 the prices follow; they are written to the log. At the end they hardly change, so every quality still optimises its own
 rate-distortion trade-off.
 """
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from hsc.entropy_coding.container import QUALITY_STEPS
+from hsc.networks.config import MAX_QUALITY_STEPS
 
 # about the final prices of the profile "small": the price at 0.1 bpp, and the slope of log price over log rate
 _FIRST_PRICE, _FIRST_SLOPE = 6.0, -1.2
@@ -34,7 +35,8 @@ class Prices:
         highest = len(self.log_targets) - 1
         position = (torch.arange(batch) + torch.rand(batch, generator=random)) / batch * highest
         order = torch.randperm(batch, generator=random)
-        return (position * QUALITY_STEPS).round().long()[order] + QUALITY_STEPS
+        quality = (position * QUALITY_STEPS).round().long()[order] + QUALITY_STEPS
+        return quality.clamp(max=MAX_QUALITY_STEPS)  # an eighth quality is a step beyond the end of the scale
 
     def price(self, quality: Tensor) -> Tensor:
         """The prices at these qualities: (B,) int64 in 1/32 -> (B,) float32."""

@@ -22,7 +22,7 @@ from hsc.entropy_coding.container import QUALITY_STEPS
 from hsc.networks.model import HscModel
 from hsc.training import decoder_stage, distributed
 from hsc.training.shards import Batch
-from hsc.training.teacher_network import Teacher
+from hsc.training.teachers.seen import Teacher
 
 _SPAN = 72  # qualities in 1/32 above the detail's start
 _TEACHER_SHARE = 0.8  # share of the teacher's sensitivity in the metric; the rest is plain error
@@ -88,8 +88,8 @@ def set_basis(model: HscModel, batches: Iterable[Batch], teacher: Teacher | None
 def sensitivity(teacher: Teacher, images: Tensor) -> Tensor:
     """A random sample of a teacher's sensitivity to each pixel: gradients (B, 3, H, W) with products of mean J^T J.
 
-    J is the Jacobian from pixels to the teacher's features, each layer in units of its mean absolute value, and class
-    maps, in units of their deviation.
+    J is the Jacobian from pixels to the teacher's features, each layer in units of its mean absolute value, and to its
+    class maps, if it has any, in units of their deviation.
     """
     pixels = images.clone().requires_grad_(True)
     seen = teacher(pixels)
@@ -97,8 +97,9 @@ def sensitivity(teacher: Teacher, images: Tensor) -> Tensor:
     for feature in seen.features:
         scaled = feature / feature.detach().abs().mean() * torch.randn_like(feature)
         total = total + scaled.sum() / feature[0].numel() ** 0.5
-    deviation = seen.logits.detach().softmax(1).sqrt()
-    total = total + (seen.logits * deviation * torch.randn_like(seen.logits)).sum() / seen.logits[0, 0].numel() ** 0.5
+    if seen.logits is not None:
+        scaled = seen.logits * seen.logits.detach().softmax(1).sqrt() * torch.randn_like(seen.logits)
+        total = total + scaled.sum() / seen.logits[0, 0].numel() ** 0.5
     (gradient,) = torch.autograd.grad(total, pixels)
     return gradient
 

@@ -14,7 +14,8 @@
 FCN always sees the decoded w, as the decoder will. After the stage inversion the encoder is the averaged one, which is
 exported. G_n(W+) is what the generator itself has in the place of F; F stays near it, so that edits carry over.
 
-Source: Li et al. 2025 (see ``hsc.networks.scn``); the encoder's losses: Yao et al. 2022 (``hsc.training.perception``).
+Source: Li et al. 2025 (see ``hsc.networks.scn``); the encoder's losses: Yao et al. 2022
+(``hsc.training.teachers.perception``).
 """
 
 from __future__ import annotations
@@ -27,15 +28,16 @@ from torch import Tensor
 
 from hsc.errors import DataError
 from hsc.networks.model import HscModel
-from hsc.training import distributed, perception
+from hsc.training import distributed
 from hsc.training.frozen_generator import draw_images
 from hsc.training.initialisation import STATISTICS_BATCHES, set_statistics
 from hsc.training.losses import latent_loss, pixel_loss
-from hsc.training.perception import Judges
 from hsc.training.recipe import Recipe
 from hsc.training.sampling import batch_at, crops_of, on_device, seed_of
 from hsc.training.shards import Batch, Frames
 from hsc.training.state import Parts, Run, State
+from hsc.training.teachers import perception
+from hsc.training.teachers.perception import Judges
 
 
 def frames_without_shards(run: Run) -> Frames:

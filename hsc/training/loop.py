@@ -32,13 +32,14 @@ from hsc.training.initialisation import STATISTICS_BATCHES, balance, set_statist
 from hsc.training.losses import latent_loss, lattice_loss, pixel_loss, teacher_loss, where_loss
 from hsc.training.optimisation import learning_rate_at, take_step, update_average
 from hsc.training.patch_critic import critic_loss, texture_loss
-from hsc.training.perception import Judges, load_judges
 from hsc.training.recipe import Recipe
 from hsc.training.run_folder import append_log, export, resume_run, save_checkpoint
 from hsc.training.sampling import batch_at, dropped_samples, kept_layers, on_device, seed_of
 from hsc.training.shards import Batch, Frames, read_frames
 from hsc.training.state import CRITIC_RATE, Parts, Run, State, lacks_map, start
-from hsc.training.teacher_network import Seen, Teacher, load_teacher
+from hsc.training.teachers.named import load_teachers
+from hsc.training.teachers.perception import Judges, load_judges, without_none
+from hsc.training.teachers.seen import Seen, Teacher
 
 _LOG_EVERY = 50
 _BASIS_CROPS = 320
@@ -249,12 +250,13 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     return learning_rate_at(peak, stage_step, recipe.warmup, decay)
 
 
-def _materials(recipe: Recipe, run: Run) -> tuple[Frames, list[Teacher], Judges | None]:
+def _materials(recipe: Recipe, run: Run) -> tuple[Frames, Sequence[Teacher], Judges | None]:
     """The images of shards, the teachers, and on a frozen generator the networks that judge images in their place.
 
     Raises:
         DataError: data or a teacher is damaged.
-        UsageError: there are no shards, and no generator to draw images from; or as for ``load_judges``.
+        UsageError: there are no shards, and no generator to draw images from; or as for ``load_judges`` and
+            ``load_teachers``.
     """
     require_both(recipe, run.generator)
     if run.data is not None:
@@ -264,7 +266,7 @@ def _materials(recipe: Recipe, run: Run) -> tuple[Frames, list[Teacher], Judges 
     else:
         raise UsageError(f"the config {recipe.name} needs a folder of shards, made with hsc-bench export-shards")
     if not recipe.on_generator:
-        return frames, [load_teacher(path).to(run.device) for path in run.teachers], None
+        return frames, load_teachers(run.teachers, without_none(run.teachers, run.perceptual), run.device), None
     return frames, [], load_judges(run.teachers, run.perceptual, run.identity, run.parsing, run.device)
 
 

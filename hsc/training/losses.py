@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from hsc.training.object_maps import object_divergence
-from hsc.training.teacher_network import Seen
+from hsc.training.teachers.seen import Seen
 
 _SCALES = 3
 _PERIODS = (4, 8, 16)
@@ -49,14 +49,16 @@ def lattice_loss(decoded: Tensor, images: Tensor) -> Tensor:
 def teacher_loss(decoded: Seen, original: Seen, weight: Tensor) -> Tensor:
     """The difference between a frozen teacher's outputs for decoded and original images, (B,).
 
-    It is the sum of the divergence of class maps, the divergence of object maps, and the distance of features relative
-    to their mean absolute values.
+    It is the sum of the distance of features relative to their mean absolute values, and where the teacher has them,
+    the divergence of class maps and the divergence of object maps.
     """
-    fine = _pooled(weight, decoded.logits)
-    divergence = functional.kl_div(
-        decoded.logits.log_softmax(1), original.logits.log_softmax(1), reduction="none", log_target=True
-    )
-    total = (fine * divergence.sum(1, keepdim=True)).mean((1, 2, 3))
+    total = weight.new_zeros(len(weight))
+    if decoded.logits is not None and original.logits is not None:
+        fine = _pooled(weight, decoded.logits)
+        divergence = functional.kl_div(
+            decoded.logits.log_softmax(1), original.logits.log_softmax(1), reduction="none", log_target=True
+        )
+        total = (fine * divergence.sum(1, keepdim=True)).mean((1, 2, 3))
     for feature, target in zip(decoded.features, original.features, strict=True):
         size = target.abs().mean((1, 2, 3)).clamp(min=1e-3)
         total = total + (_pooled(weight, target) * (feature - target).abs()).mean((1, 2, 3)) / size
@@ -82,6 +84,6 @@ def where_loss(logits: Tensor, weight: Tensor) -> Tensor:
 
 
 def _pooled(weight: Tensor, like: Tensor) -> Tensor:
-    """The weight map at the size of another map."""
-    factor = weight.shape[2] // like.shape[2]
-    return functional.max_pool2d(weight, factor) if factor > 1 else weight
+    """The weight map at the size of another map: the largest weight below each of its samples."""
+    size = like.shape[2:]
+    return weight if weight.shape[2:] == size else functional.adaptive_max_pool2d(weight, size)

@@ -16,10 +16,11 @@ from hsc.networks.model import HscModel
 from hsc.training import distributed
 from hsc.training.checkpoint_file import read, recipe_in
 from hsc.training.log_file import append_row
-from hsc.training.perception import Judges
 from hsc.training.recipe import Recipe
 from hsc.training.recipe_file import as_json, require_same
 from hsc.training.state import Parts, Run, State, continue_gains
+from hsc.training.teachers.named import public_name
+from hsc.training.teachers.perception import Judges
 from hsc.weights import files
 
 
@@ -76,6 +77,7 @@ def save_checkpoint(recipe: Recipe, run: Run, state: State, source: str, judges:
         "initial": "" if run.initial is None else run.initial.name,
         "processes": distributed.count(),
         "threads": torch.get_num_threads(),
+        "teachers": [*(path.name for path in run.teachers), *(public_name(name) for name in run.perceptual)],
         "judges": {} if judges is None else dict(judges.names),
         "generator": "" if run.generator is None else run.generator.name,
         "device": run.device if run.device == "cpu" else torch.cuda.get_device_name(run.device),
@@ -136,6 +138,8 @@ def export(recipe: Recipe, out: Path, target: Path, initial: Path | None = None)
         f"{torch.__version__}",
         "initial": content["initial"],
     }
+    if content.get("teachers"):
+        card["teachers"] = content["teachers"]
     if recipe.on_generator:
         card |= {"generator": f"{content['generator']}, sha256 {recipe.generator}", "networks": content["judges"]}
     if recipe.decoder_steps < recipe.total:

@@ -2,8 +2,8 @@
 
 A folder holds .npz files, as ``hsc-bench export-shards`` writes them:
 
-    images       uint8   (n, H, W, 3)  RGB, one size in a folder
-    semantic     uint8   (n, H, W)     label maps, 255 for void
+    images       uint8   (n, H, W, 3)  RGB; another file may have another size
+    semantic     uint8   (n, H, W)     label maps, 255 for void; optional, all void without
     boxes_xyxy   float32 (m, 4)        pixels; optional, together with the next three
     labels       int64   (m,)          classes of the boxes
     ignored      bool    (m,)          boxes that a detector need not find
@@ -54,6 +54,11 @@ class Frames:
     relit: Sequence[Image] = ()
 
     @functools.cached_property
+    def sizes_hw(self) -> frozenset[tuple[int, int]]:
+        """The heights and widths that images have."""
+        return frozenset((image.shape[0], image.shape[1]) for image in self.images)
+
+    @functools.cached_property
     def shares(self) -> npt.NDArray[np.float64]:
         """The fraction of all pixels that have each label, (256,); 0 for void."""
         counts = np.zeros(256, np.int64)
@@ -83,7 +88,7 @@ def read_frames(folder: Path) -> Frames:
     """Read all shards of a folder in the order of their names.
 
     Raises:
-        DataError: there are no shards, one is damaged, or they disagree on image size, classes or relit scenes.
+        DataError: there are no shards, one is damaged, or they disagree on classes or relit scenes.
     """
     paths = sorted(folder.glob("*.npz"))
     if not paths:
@@ -99,13 +104,8 @@ def read_frames(folder: Path) -> Frames:
         try:
             with np.load(path, allow_pickle=False) as file:
                 shard = dict(file)
-            if images and shard["images"].shape[1:] != images[0].shape:
-                raise DataError(
-                    f"{path.name} has images of shape {shard['images'].shape[1:]}, expected {images[0].shape} as in "
-                    f"the shards before it; export them again at one size"
-                )
             images += list(shard["images"])
-            semantic += list(shard["semantic"])
+            semantic += list(shard["semantic"]) if "semantic" in shard else _void_maps(shard["images"])
             boxes += _split(shard, "boxes_xyxy", np.zeros((0, 4), np.float32))
             labels += _split(shard, "labels", np.zeros(0, np.int64))
             classes.add(len(shard["classes"]) if "labels" in shard and "classes" in shard else 0)
@@ -118,7 +118,13 @@ def read_frames(folder: Path) -> Frames:
             f"the shards in {folder} disagree on the classes of boxes, or only some have scenes in another light; "
             f"export them again"
         )
-    return Frames(images, semantic, boxes, "; ".join(sources), labels, classes.pop(), relit)
+    return Frames(images, semantic, boxes, "; ".join(dict.fromkeys(sources)), labels, classes.pop(), relit)
+
+
+def _void_maps(images: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.uint8]]:
+    """Label maps of images (n, H, W, 3) without labels, which take no memory."""
+    void: npt.NDArray[np.uint8] = np.broadcast_to(np.uint8(VOID), images.shape[1:3])
+    return [void] * len(images)
 
 
 def _split(shard: dict[str, npt.NDArray[Any]], name: str, none: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
@@ -136,15 +142,20 @@ def batch_of(
 ) -> Batch:
     """The crops of one step, half of them mirrored; every image comes once per epoch, in a new order.
 
-    crop: height and width. objects: weight of a pixel on an object of 32x32 pixels. rarity: see ``class_weight``; a
-    pixel's weight is the larger of the two.
+    Images smaller than the crop are continued by their reflection. crop: height and width. objects: weight of a pixel
+    on an object of 32x32 pixels. rarity: see ``class_weight``; a pixel's weight is the larger of the two.
 
     Raises:
-        DataError: the images are smaller than the crop.
+        DataError: all images are smaller than the crop.
     """
+    if not any(height >= crop[0] and width >= crop[1] for height, width in frames.sizes_hw):
+        height, width = max(frames.sizes_hw)
+        raise DataError(
+            f"the images are {height}x{width} and less, smaller than crops of {crop[0]}x{crop[1]}; choose smaller crops"
+        )
     random = np.random.default_rng([seed, 1, step])
     count = len(frames.images)
-    rare = class_weight(frames.shares, rarity)
+    rare = class_weight(frames.shares, rarity) if rarity else np.ones(256, np.float32)
     samples = []
     for position in range(step * batch, (step + 1) * batch):
         order = np.random.default_rng([seed, 2, position // count]).permutation(count)
@@ -169,6 +180,29 @@ class _Crop(NamedTuple):
     relit: Image
 
 
+class _Window(NamedTuple):
+    """The place of a crop in an image. top, left: below 0 where the image is smaller."""
+
+    top: int
+    left: int
+    size_hw: tuple[int, int]
+
+    def of(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """The crop of an image (H, W, ...), which its reflection continues at its borders."""
+        rows, columns = (
+            slice(first, first + count) if first >= 0 and first + count <= side else _reflected(first, count, side)
+            for first, count, side in zip((self.top, self.left), self.size_hw, image.shape, strict=False)
+        )
+        return image[rows][:, columns]
+
+
+def _reflected(first: int, count: int, side: int) -> npt.NDArray[np.int64]:
+    """Indices of ``count`` samples from ``first`` on, of a row of ``side`` that is mirrored at its first and last."""
+    period = max(1, 2 * (side - 1))
+    folded = np.arange(first, first + count) % period
+    return np.minimum(folded, period - folded)
+
+
 def _crop(
     frames: Frames,
     i: int,
@@ -178,24 +212,20 @@ def _crop(
     rare: npt.NDArray[np.float32],
 ) -> _Crop:
     """A random crop of image i, mirrored or not. rare: weight of each label, (256,)."""
-    height, width = frames.images[i].shape[:2]
-    if height < size_hw[0] or width < size_hw[1]:
-        raise DataError(
-            f"the images are {height}x{width}, smaller than crops of {size_hw[0]}x{size_hw[1]}; choose smaller crops"
-        )
-    top, left = (int(random.integers(0, s - c + 1)) for s, c in zip((height, width), size_hw, strict=True))
-    window = (slice(top, top + size_hw[0]), slice(left, left + size_hw[1]))
+    spare = [side - crop_side for side, crop_side in zip(frames.images[i].shape, size_hw, strict=False)]
+    top, left = (int(random.integers(min(0, s), max(0, s) + 1)) for s in spare)
+    window = _Window(top, left, size_hw)
     step_x = int(random.choice((-1, 1)))  # -1 mirrors
-    image = frames.images[i][window][:, ::step_x]
+    image = window.of(frames.images[i])[:, ::step_x]
     boxes = frames.boxes[i] - np.array([left, top, left, top], np.float32)
-    weight = np.maximum(object_weight(boxes, size_hw, objects), rare[frames.semantic[i][window]])
+    weight = np.maximum(object_weight(boxes, size_hw, objects), rare[window.of(frames.semantic[i])])
     maps = np.zeros((0, 1, 1), np.float32)
     if frames.classes:
         if step_x < 0:
             boxes = np.stack([size_hw[1] - boxes[:, 2], boxes[:, 1], size_hw[1] - boxes[:, 0], boxes[:, 3]], 1)
         maps = object_maps(boxes, frames.labels[i], size_hw, frames.classes)
-    relit = frames.relit[i][window][:, ::step_x] if frames.relit else image
-    return _Crop(image, weight[:, ::step_x], frames.semantic[i][window][:, ::step_x], maps, relit)
+    relit = window.of(frames.relit[i])[:, ::step_x] if frames.relit else image
+    return _Crop(image, weight[:, ::step_x], window.of(frames.semantic[i])[:, ::step_x], maps, relit)
 
 
 @dataclass(frozen=True)
@@ -227,7 +257,8 @@ class Crops(Dataset[Batch]):
         """The batches of these steps in order. workers: processes that prepare them in advance, 0 for none."""
         if workers < 1:
             return map(self.__getitem__, steps)
-        _ = self.frames.shares  # computed once here instead of in every process
+        if self.rarity:
+            _ = self.frames.shares  # computed once here instead of in every process
         return iter(
             DataLoader(
                 self, None, sampler=steps, num_workers=workers, prefetch_factor=4, pin_memory=torch.cuda.is_available()

@@ -29,10 +29,11 @@ class Run:
     """The paths and the device of a run.
 
     out: folder of checkpoint.pt, log.csv and <name>.safetensors. data: folder of shards, None where all images are
-    drawn from a generator. teachers: weights of teachers, used in turn, one per step. initial: weights to start from,
+    drawn from a generator. teachers: weights of teachers, and perceptual: names of further ones as
+    ``hsc.training.teachers.named`` has them; all are used in turn, one per step. initial: weights to start from,
     None for random ones. bf16: convolutions in bfloat16. workers: processes that prepare batches in advance.
     generator: file of the frozen generator, for a recipe that trains on one, which ``frozen_generator.fitted`` has
-    fitted to it. perceptual, identity, parsing: networks as ``perception.load_judges`` takes them.
+    fitted to it. identity, parsing: networks as ``perception.load_judges`` takes them.
     """
 
     out: Path
@@ -43,7 +44,7 @@ class Run:
     bf16: bool = False
     workers: int = 0
     generator: Path | None = None
-    perceptual: str | None = None
+    perceptual: tuple[str, ...] = ()
     identity: str | None = None
     parsing: str | None = None
 

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -16,7 +17,7 @@ from hsc.errors import DataError, HscError, UsageError
 from hsc.training.checkpoint_file import keep, resume
 from hsc.training.object_maps import object_loss
 from hsc.training.shards import VOID, Batch, Crops, Frames, read_frames
-from hsc.training.teacher_network import OBJECT_WIDTHS, WIDTHS, Teacher, load_teacher, save_teacher
+from hsc.training.teachers.unet import OBJECT_WIDTHS, WIDTHS, UNet, load_teacher, save_teacher
 
 _EXAMPLES = """examples:
   hsc-bench export-shards "roadscenes(split=train, images=8000)" --first 4000 --count 3000 --out shards/codec
@@ -25,7 +26,7 @@ _EXAMPLES = """examples:
 An interrupted run continues from its last checkpoint when the same command is given again."""
 
 
-def teacher_step(teacher: Teacher, batch: Batch, class_weight: Tensor, *, bf16: bool = False) -> Tensor:
+def teacher_step(teacher: UNet, batch: Batch, class_weight: Tensor, *, bf16: bool = False) -> Tensor:
     """The loss of a batch: cross-entropy of the class maps without void pixels, plus the loss of object maps.
 
     bf16: convolutions in bfloat16.
@@ -99,17 +100,21 @@ def train_teacher(
 def _class_weight(frames: Frames) -> Tensor:
     """Weights of the classes in the loss, (classes,), from their shares of the first 256 images.
 
+    Raises:
+        DataError: they have no label maps.
+
     Source: Paszke et al. 2016, "ENet", section 5.
     """
-    counts = sum(
-        (torch.bincount(torch.from_numpy(m).flatten().long(), minlength=256) for m in frames.semantic[:256]),
-        torch.zeros(256),
-    )[:VOID]
+    counts = torch.zeros(VOID)
+    for labels in frames.semantic[:256]:
+        counts += torch.from_numpy(np.bincount(labels.ravel(), minlength=256)[:VOID])
+    if not bool(counts.any()):
+        raise DataError(f"the shards of {frames.source} have no label maps, which a teacher learns; export others")
     classes = int(counts.nonzero().max()) + 1
     return 1 / torch.log(1.1 + counts[:classes] / counts[:classes].sum())
 
 
-def _initial_teacher(frames: Frames, classes: int, data: Path, initial: Path | None, objects: bool) -> Teacher:
+def _initial_teacher(frames: Frames, classes: int, data: Path, initial: Path | None, objects: bool) -> UNet:
     """A random teacher, or the one of ``initial``, that fits the shards in ``data``.
 
     Raises:
@@ -119,7 +124,7 @@ def _initial_teacher(frames: Frames, classes: int, data: Path, initial: Path | N
     if objects and not kinds:
         raise DataError(f"the shards in {data} have no boxes with classes; leave out --objects")
     if initial is None:
-        return Teacher(classes, kinds, OBJECT_WIDTHS if objects else WIDTHS)
+        return UNet(classes, kinds, OBJECT_WIDTHS if objects else WIDTHS)
     teacher = load_teacher(initial).train().requires_grad_(True)
     if teacher.classes != classes:
         raise DataError(

