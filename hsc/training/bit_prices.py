@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from hsc.entropy_coding.container import QUALITY_STEPS
-from hsc.networks.config import MAX_QUALITY_STEPS
 
 # about the final prices of the profile "small": the price at 0.1 bpp, and the slope of log price over log rate
 _FIRST_PRICE, _FIRST_SLOPE = 6.0, -1.2
@@ -35,8 +34,7 @@ class Prices:
         highest = len(self.log_targets) - 1
         position = (torch.arange(batch) + torch.rand(batch, generator=random)) / batch * highest
         order = torch.randperm(batch, generator=random)
-        quality = (position * QUALITY_STEPS).round().long()[order] + QUALITY_STEPS
-        return quality.clamp(max=MAX_QUALITY_STEPS)  # an eighth quality is a step beyond the end of the scale
+        return (position * QUALITY_STEPS).round().long()[order] + QUALITY_STEPS
 
     def price(self, quality: Tensor) -> Tensor:
         """The prices at these qualities: (B,) int64 in 1/32 -> (B,) float32."""
