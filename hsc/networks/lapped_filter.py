@@ -36,5 +36,6 @@ def _along_rows(image: Tensor, matrix: Tensor) -> Tensor:
     side, half = len(matrix), len(matrix) // 2
     if image.shape[2] <= side:
         return image
-    around = image[:, :, half:-half].unflatten(2, (-1, side))  # (B, C, borders, side, W)
+    count, channels, _, width = image.shape
+    around = image[:, :, half:-half].reshape(count, channels, -1, side, width)  # one part per border
     return torch.cat([image[:, :, :half], (matrix @ around).flatten(2, 3), image[:, :, -half:]], 2)

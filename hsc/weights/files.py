@@ -115,8 +115,9 @@ def trained_qualities(name: str, folder: Path = FOLDER) -> int:
         return USUAL_QUALITIES
     recipe = card.card.get("recipe")
     rates = recipe.get("rates") if isinstance(recipe, dict) and '"detail":' not in card.profile else None
-    known = isinstance(rates, list) and 2 <= len(rates) <= MAX_QUALITY_STEPS // QUALITY_STEPS
-    return len(rates) if known else USUAL_QUALITIES
+    if not isinstance(rates, list) or not 2 <= len(rates) <= MAX_QUALITY_STEPS // QUALITY_STEPS:
+        return USUAL_QUALITIES
+    return len(rates)
 
 
 def load(name: str) -> HscModel:

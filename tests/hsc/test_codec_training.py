@@ -302,12 +302,6 @@ def test_prices_rise_where_bits_are_too_many_and_fall_where_they_are_too_few() -
     assert len(drawn.unique()) > 30
 
 
-def test_an_eighth_quality_ends_with_the_scale() -> None:
-    prices = Prices(tuple(0.03 * 1.6**i for i in range(8)))
-    drawn = torch.cat([prices.draw(4, torch.Generator().manual_seed(seed)) for seed in range(1000)])
-    assert (int(drawn.min()), int(drawn.max())) == (32, 255)
-
-
 def test_patches_start_as_principal_components_that_keep_nearly_every_pixel(shards) -> None:
     frames = read_frames(shards)
     images = batch_of(frames, seed=0, step=0, batch=6, crop=(64, 96), objects=1.0).images

@@ -126,12 +126,12 @@ def _run(given: argparse.Namespace) -> None:
 
 
 def _measured(study: Study, place: Place, distance: str, report: Callable[[str], None]) -> dict[str, list[Point]]:
-    """The points of every variant, trained and measured one after another. distance: as ``load_judges`` takes it."""
-    from hsc.training.perception import load_judges
+    """The points of every variant, trained and measured one after another. distance: a name as ``load_judges`` takes it."""
     from hsc.training.studies.measure import held_out_images, measure
     from hsc.training.studies.runs import trained_variant
+    from hsc.training.teachers.perception import load_judges
 
-    networks = load_judges((), distance, None, None, "cpu").perceptual
+    networks = load_judges((), (distance,), None, None, "cpu").perceptual
     variants = study.all_variants()
     measured = {}
     for number, variant in enumerate(variants, start=1):

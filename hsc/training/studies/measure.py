@@ -18,7 +18,7 @@ from hsc.entropy_coding.container import QUALITY_STEPS
 from hsc.networks.model import HscModel
 from hsc.training.frozen_generator import draw_images
 from hsc.training.losses import latent_loss
-from hsc.training.perception import perceptual_loss
+from hsc.training.teachers.perception import perceptual_loss
 
 _STREAM = 9
 """Number of the stream of random numbers, beside those of ``hsc.training.sampling``."""
@@ -56,7 +56,7 @@ def held_out_images(model: HscModel, count: int, seed: int) -> Tensor:
 def measure(model: HscModel, images: Tensor, qualities: int, network: nn.Module | None = None) -> list[Point]:
     """The points of a frozen model at the qualities 1 to ``qualities``.
 
-    network: of the perceptual distance (``hsc.training.perception``), or None.
+    network: of the perceptual distance (``hsc.training.teachers.perception``), or None.
 
     Raises:
         UsageError: the model is not frozen.

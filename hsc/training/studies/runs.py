@@ -33,7 +33,7 @@ Report = Callable[[str], None]
 
 
 class Place(NamedTuple):
-    """The files and the device of a study. perceptual: as ``perception.load_judges`` takes it."""
+    """The files and the device of a study. perceptual: a name as ``load_judges`` takes it."""
 
     out: Path
     generator: Path
@@ -77,9 +77,8 @@ def _trained(recipe: Recipe, place: Place, start: Path | None, report: Report) -
     folder = _folder(recipe, place) if start is None else start.parent
     weights = folder / f"{recipe.name}.safetensors"
     if not weights.exists():
-        run = Run(
-            folder, None, initial=start, device=place.device, generator=place.generator, perceptual=place.perceptual
-        )
+        perceptual = () if place.perceptual is None else (place.perceptual,)
+        run = Run(folder, None, initial=start, device=place.device, generator=place.generator, perceptual=perceptual)
         train(recipe, run, checkpoint_s=60.0, report=report)
     return weights
 
