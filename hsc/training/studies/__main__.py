@@ -126,7 +126,7 @@ def _run(given: argparse.Namespace) -> None:
 
 
 def _measured(study: Study, place: Place, distance: str, report: Callable[[str], None]) -> dict[str, list[Point]]:
-    """The points of every variant, trained and measured one after another. distance: a name as ``load_judges`` takes it."""
+    """The points of every variant, trained and measured one after another. distance: a name for ``load_judges``."""
     from hsc.training.studies.measure import held_out_images, measure
     from hsc.training.studies.runs import trained_variant
     from hsc.training.teachers.perception import load_judges
