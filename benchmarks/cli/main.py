@@ -42,6 +42,7 @@ COMMANDS = {
         "encode_shards", "encode training shards, to fine-tune heads on decoded images or latents"
     ),
     "relighting": Command("relighting", "compare edited scenes with the same scenes rendered in that lighting"),
+    "entropy": Command("entropy", "measure what w and F of the hsc codec cost, and what F would cost without w"),
     "update-card": Command("model_card", "write measured scores into a model card"),
 }
 
