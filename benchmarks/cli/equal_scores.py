@@ -15,8 +15,8 @@ EXAMPLES = """
   hsc-bench run --task detection --codec 'hsc(model=mine.safetensors, name=hierarchy)' \\
       --codec 'hsc(model=silent.safetensors, name=control)' --anchor 'hsc(model=silent.safetensors)' \\
       --keep-predictions --out results/runs/hierarchy
-  hsc-bench equal-scores results/runs/hierarchy --codec hierarchy --anchor control
-      at every quality: bits of the one against the other at equal AP, for each head, with paired intervals
+  hsc-bench equal-scores results/runs/hierarchy --out results/runs/hierarchy-equal-scores
+      at every quality: bits of the one against the other (the anchor of the run) at equal AP, for each head
   hsc-bench equal-scores results/runs/detection results/runs/segmentation --out results/runs/equal-scores
       all codecs of two runs, against the first anchor of each
 
