@@ -38,6 +38,7 @@ from hsc.errors import UsageError
 from hsc.networks import decoding
 from hsc.networks.decoding import Restored, image_of
 from hsc.networks.encoding import SymbolChoice
+from hsc.networks.entropy_model import slice_of
 from hsc.networks.model import HscModel
 from hsc.networks.relighting import LightNetwork
 from hsc.networks.tiling import TILE, require_image, synthesise
@@ -78,7 +79,7 @@ class Info:
         """Bits of "semantic", of each slice and of "detail", each summed over its passes."""
         bits: dict[str, float] = {}
         for layer in self.layers:
-            name = layer.name if layer.name == "semantic" else layer.name.rstrip("abc")
+            name = slice_of(layer.name)
             bits[name] = bits.get(name, 0.0) + layer.bits
         return bits
 

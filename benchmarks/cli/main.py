@@ -27,6 +27,7 @@ COMMANDS = {
     "verify": Command("verify", "check that a finished run's numbers follow from its records and bitstreams"),
     "rerun": Command("rerun", "repeat a finished run with its own settings, and compare the numbers"),
     "compare": Command("compare", "compare the numbers of two finished runs, cell by cell"),
+    "equal-scores": Command("equal_scores", "compare the bits of codecs at equal scores, at each operating point"),
     "merge": Command("merge", "merge finished runs over the same images and heads into one table"),
     "report": Command("report", "write a finished run's page anew"),
     "paper": Command("paper", "write LaTeX tables, PDF figures and methods from finished runs"),
@@ -42,6 +43,7 @@ COMMANDS = {
         "encode_shards", "encode training shards, to fine-tune heads on decoded images or latents"
     ),
     "relighting": Command("relighting", "compare edited scenes with the same scenes rendered in that lighting"),
+    "entropy": Command("entropy", "measure what w and F of the hsc codec cost, and what F would cost without w"),
     "update-card": Command("model_card", "write measured scores into a model card"),
 }
 

@@ -1,1 +1,1 @@
-"""Studies beside the benchmark: the complexity of the routes, and relighting in the bitstream."""
+"""Studies beside the benchmark: the complexity of the routes, relighting in the bitstream, the entropy of w and F."""

@@ -19,6 +19,7 @@ from hsc.entropy_coding.layered_stream import Decoded, Layer, Parameters
 from hsc.errors import CodecError
 from hsc.networks.decoding import image_of, restore
 from hsc.networks.entropy_model import round_around
+from hsc.networks.inversion import Inversion
 from hsc.networks.model import HscModel
 from hsc.networks.tiling import invert, residual_coefficients
 
@@ -26,13 +27,15 @@ from hsc.networks.tiling import invert, residual_coefficients
 class SymbolChoice:
     """The ``Quantise`` function of one image: called for one layer after another, it returns the layer's symbols.
 
-    tile: samples of F along a tile's side. The values of F's layers are computed once w_hat is known, those of E's
-    layers once F_hat is.
+    tile: samples of F along a tile's side. inverted: W+ and F of the image where they are known, which spares the
+    inversion. The values of F's layers are computed once w_hat is known, those of E's layers once F_hat is.
     """
 
-    def __init__(self, model: HscModel, image: Image, header: Header, tile: int) -> None:
+    def __init__(
+        self, model: HscModel, image: Image, header: Header, tile: int, inverted: Inversion | None = None
+    ) -> None:
         self.model, self.header, self.image, self.tile = model, header, image, tile
-        self.latents = invert(model.gie, image, tile)
+        self.latents = invert(model.gie, image, tile) if inverted is None else inverted
         self.values: list[npt.NDArray[np.float64]] = []
         self.layers: list[Layer] = []
 

@@ -188,6 +188,15 @@ class EntropyModel:
         return torch.from_numpy(integers[None]).to(self._device, torch.float64)
 
 
+def slice_of(layer: str) -> str:
+    """The slice that a layer of ``EntropyModel.names`` is a pass of; "semantic" and "detail" are slices of their own.
+
+    >>> slice_of("slice2b"), slice_of("slice1"), slice_of("detaila"), slice_of("semantic")
+    ('slice2', 'slice1', 'detail', 'semantic')
+    """
+    return layer if layer == "semantic" else layer.rstrip("abc")
+
+
 def feature_size(profile: Profile, image_hw: tuple[int, int]) -> tuple[int, int]:
     """Height and width of F for an image: from the stride, or fixed where the encoder resizes images."""
     if profile.encoder.input_size is not None:

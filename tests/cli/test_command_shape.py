@@ -22,6 +22,7 @@ REQUIRED = {
     "verify": ["folder"],
     "rerun": ["folder"],
     "compare": ["folder", "again"],
+    "equal-scores": ["folder"],
     "merge": ["folder", "again"],
     "report": ["folder"],
     "paper": ["folder", "--out", "paper"],
