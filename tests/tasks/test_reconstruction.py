@@ -24,7 +24,8 @@ from benchmarks.runs.tables import blocks
 from benchmarks.stats.metric_facts import facts_of_metrics
 from downstream.api import FeaturePair, Fidelity, LabelSpace, Prediction, SegmentationMap, from_bytes, to_bytes
 from downstream.heads.fidelity import MsSsim, Psnr
-from downstream.heads.inception import Fid, patches
+from downstream.heads.inception import SIDE, Fid
+from downstream.ops.patches import patch_count, patches
 from hsc.errors import UsageError
 
 SIZES = (32, 16, 8, 4, 2)
@@ -210,8 +211,8 @@ def test_fid_is_over_all_patches_of_the_set() -> None:
 
 @pytest.mark.parametrize(("size", "count"), [((256, 384), 1), ((512, 512), 5), ((100, 900), 1), ((640, 256), 2)])
 def test_patches_are_whole_and_half_a_patch_apart(size: tuple[int, int], count: int) -> None:
-    found = patches(np.zeros((*size, 3), np.uint8))
-    assert len(found) == count
+    found = patches(np.zeros((*size, 3), np.uint8), SIDE)
+    assert len(found) == count == patch_count(*size, SIDE)
     assert {p.shape for p in found} == {(*size, 3) if min(size) < 256 else (256, 256, 3)}
 
 
