@@ -26,8 +26,8 @@ class _Normal(NamedTuple):
 
 
 def resampled_distances(first: Floats, second: Floats, image: Ints, draws: Ints) -> Floats:
-    """The Frechet distance with image i counted ``draws[r, i]`` times: float64 (R,), NaN where fewer than two patches
-    were drawn.
+    """The Frechet distance with image i counted ``draws[r, i]`` times, covariances divided by the number of patches:
+    float64 (R,), NaN where no patch was drawn.
 
     first, second: (P, D), features of the same patches in two versions. image: (P,), the number of each patch's image,
     rising from 0 to N - 1. draws: (R, N).
@@ -40,7 +40,7 @@ def resampled_distances(first: Floats, second: Floats, image: Ints, draws: Ints)
 def _block(first: Floats, second: Floats, image: Ints, draws: Ints, size: int) -> Floats:
     weights = draws.astype(np.float64)
     patches = weights @ np.bincount(image, minlength=draws.shape[1])  # (R,)
-    valid = patches >= 2
+    valid = patches > 0
     weights, patches = weights[valid], patches[valid]
     one, other = (_drawn(features, image, weights, patches, size) for features in (first, second))
     shift = np.square(one.mean - other.mean).sum(1)
@@ -61,8 +61,8 @@ def _drawn(features: Floats, image: Ints, weights: Floats, patches: Floats, size
         sums += weights[:, images] @ of_sums
         products += weights[:, images] @ of_products
     mean = sums / patches[:, None]
-    covariance = products.reshape(-1, dimension, dimension) - patches[:, None, None] * mean[:, :, None] * mean[:, None]
-    return _Normal(middle + mean, covariance / (patches - 1)[:, None, None])
+    covariance = products.reshape(-1, dimension, dimension) / patches[:, None, None] - mean[:, :, None] * mean[:, None]
+    return _Normal(middle + mean, covariance)
 
 
 def _moments(features: Floats, image: Ints, images: int, size: int) -> Iterator[tuple[slice, Floats, Floats]]:

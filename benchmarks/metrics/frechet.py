@@ -9,9 +9,13 @@ Heusel et al., NeurIPS 2017, equation 6. The fewer the patches, the larger it co
 unbiased FID and Inception score and where to find them", CVPR 2020), so it is compared within a run, never with a value
 of other images or of another number of them. FID is unreliable for sets much smaller than the length of its features.
 
-Intervals: a resample has fewer distinct images than the set, so its distance is a little too large as well. Ten patches
-a feature keep that shift at the size of the interval's standard deviation; below, and for features as long as FID's,
-there is no interval. All codecs are resampled alike, so in a difference between two the shift all but drops out.
+FID's covariances are divided by one less than the number of patches, as published FIDs are; those of the other by the
+number itself, so that a set and two copies of it have the same distance.
+
+Intervals: FID has none, because a resample would cost as much as the whole. The other has one from ten patches a
+feature on. A resample has fewer distinct images than the set, so its distance is a little too large as well; ten
+patches keep that shift at about the standard deviation of the resamples. All codecs are resampled alike, so in a
+difference between two the shift all but drops out.
 """
 
 from __future__ import annotations
@@ -32,9 +36,8 @@ from hsc.errors import UsageError
 
 Floats = npt.NDArray[np.float64]
 
-LONGEST_RESAMPLED = 512
-"""Longer features have no interval, because their resamples would take hours."""
-PATCHES_A_FEATURE = 10
+FID = "fid"
+SURE_PATCHES_A_FEATURE = 10
 """With fewer patches than this for each feature there is no interval."""
 MIN_PATCHES_A_FEATURE = 2
 """With fewer than this there is no score either, but for FID, which people give for small sets all the same."""
@@ -69,8 +72,8 @@ class Frechet:
     def resample(
         self, truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64]
     ) -> dict[str, Floats]:
-        """The same with image i counted ``draws[r, i]`` times: (R, N) -> (R,); nothing for features of more than 512
-        numbers, or of fewer than ten patches for each.
+        """The same with image i counted ``draws[r, i]`` times: (R, N) -> (R,); nothing for FID, or with fewer than ten
+        patches a feature.
 
         Raises:
             UsageError: as ``compute`` does, or the draws are not (R, N).
@@ -97,7 +100,7 @@ class Frechet:
             np.concatenate([np.asarray(getattr(pair, name), np.float64) for pair in pairs])
             for name in ("original", "decoded")
         )
-        needed = 2 if measures[0] == "fid" else MIN_PATCHES_A_FEATURE * lengths[0]
+        needed = 2 if measures[0] == FID else MIN_PATCHES_A_FEATURE * lengths[0]
         if len(originals) < needed:
             raise UsageError(
                 f"{measures[0]} of {lengths[0]} features needs {needed} patches or more, {len(originals)} came of "
@@ -121,19 +124,20 @@ class FrechetTally:
 
     def scores(self) -> list[Score]:
         """The distance of the set."""
-        return [Score(self.measure, distance(self.originals, self.decoded))]
+        return [Score(self.measure, distance(self.originals, self.decoded, less=1 if self.measure == FID else 0))]
 
     def resample(self, draws: npt.NDArray[np.integer[Any]]) -> dict[str, Floats]:
         """The distance of each resample, or nothing, as ``Frechet.resample`` says."""
         check_draws(draws, self.images)
         patches, features = self.originals.shape
-        if features > LONGEST_RESAMPLED or patches < PATCHES_A_FEATURE * features:
+        if self.measure == FID or patches < SURE_PATCHES_A_FEATURE * features:
             return {}
         return {self.measure: resampled_distances(self.originals, self.decoded, self.image, draws)}
 
 
-def distance(first: Floats, second: Floats) -> float:
-    """The Frechet distance of two sets of features: (N, D), (M, D).
+def distance(first: Floats, second: Floats, less: int = 1) -> float:
+    """The Frechet distance of two sets of features: (N, D), (M, D). less: what N and M are lowered by to divide
+    covariances.
 
     The trace of the root is the sum of the singular values of the product of both sets' centred features, so no root of
     a singular matrix is taken: tr (C D)^(1/2) = |A B^T|_* where A^T A = C and B^T B = D. A set of more than D members
@@ -145,7 +149,7 @@ def distance(first: Floats, second: Floats) -> float:
     if min(len(first), len(second)) < 2:
         raise UsageError(f"sets of {len(first)} and {len(second)} patches came, expected two or more")
     shift = first.mean(0) - second.mean(0)
-    a, b = ((x - x.mean(0)) / np.sqrt(len(x) - 1) for x in (first, second))
+    a, b = ((x - x.mean(0)) / np.sqrt(len(x) - less) for x in (first, second))
     root = float(np.linalg.svd(_factor(a) @ _factor(b).T, compute_uv=False).sum())
     return max(float(shift @ shift) + float(np.vdot(a, a) + np.vdot(b, b)) - 2 * root, 0.0)
 

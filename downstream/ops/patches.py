@@ -25,7 +25,8 @@ def patch_corners(height: int, width: int, side: int) -> list[tuple[int, int]]:
 
 def patches(image: Image, side: int) -> list[Image]:
     """The patches at ``patch_corners``; an image that is smaller than one patch is its own only patch."""
-    corners = patch_corners(*image.shape[:2], side)
+    height, width = image.shape[:2]
+    corners = patch_corners(height, width, side)
     return [image[top : top + side, left : left + side] for top, left in corners] or [image]
 
 

@@ -15,7 +15,7 @@ from PIL import ImageFilter
 from benchmarks.api import METRICS, TASKS, Truth
 from benchmarks.conformance.metric_scenes import picked
 from benchmarks.metrics._frechet_resampling import resampled_distances
-from benchmarks.metrics.frechet import LONGEST_RESAMPLED, distance
+from benchmarks.metrics.frechet import distance
 from downstream.api import FeaturePair, Prediction, from_bytes, to_bytes
 from downstream.heads.mobilenet import FEATURES, MIN_IMAGES, FrechetMobilenet
 from hsc.errors import UsageError
@@ -93,13 +93,21 @@ def test_blocks_of_images_and_of_resamples_make_no_difference(monkeypatch: pytes
     assert math.isnan(resampled_distances(first, second, image, nothing)[0])
 
 
-@pytest.mark.parametrize(("images", "patches", "features"), [(19, 4, 8), (4, 4, LONGEST_RESAMPLED + 1)])
-def test_too_few_patches_or_too_long_features_have_no_interval(images: int, patches: int, features: int) -> None:
-    predictions = pairs(images, patches, features, "fid" if features > images else MEASURE)
-    draws = np.ones((2, images), np.int64)
-    assert FRECHET.resample(truth_of(images), predictions, draws) == {}
+@pytest.mark.parametrize(("images", "measure", "sure"), [(19, MEASURE, False), (20, MEASURE, True), (20, "fid", False)])
+def test_ten_patches_a_feature_have_an_interval_and_fid_has_none(images: int, measure: str, sure: bool) -> None:
+    predictions, draws = pairs(images, 4, 8, measure), np.ones((2, images), np.int64)
     (score,) = FRECHET.compute(truth_of(images), predictions)
-    assert score.value > 0
+    samples = FRECHET.resample(truth_of(images), predictions, draws)
+    assert {name: values.tolist() for name, values in samples.items()} == (
+        {measure: [pytest.approx(score.value, rel=1e-9)] * 2} if sure else {}
+    )
+
+
+def test_covariances_of_fid_are_those_of_a_sample_and_of_the_other_those_of_the_set() -> None:
+    white = normals(np.zeros(2), np.eye(2), 10)
+    for measure, part in (("fid", 1), (MEASURE, 9 / 10)):
+        (score,) = FRECHET.compute(truth_of(1), [FeaturePair(white, 3 * white, measure)])
+        assert score.value == pytest.approx(2 * 4 * part)
 
 
 def test_features_that_make_no_distance_are_refused() -> None:
