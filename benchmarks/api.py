@@ -301,7 +301,7 @@ class Resampled(Protocol):
         self, truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64]
     ) -> Mapping[str, npt.NDArray[np.float64]]:
         """Some of the scores, the main one among them, with image i counted ``draws[r, i]`` times: (R, N) -> (R,) each,
-        NaN where undefined. Nothing where these predictions give scores without intervals.
+        NaN where undefined.
 
         A score of one class, where it is given, has the name ``metric/part``.
         """

@@ -9,13 +9,8 @@ Heusel et al., NeurIPS 2017, equation 6. The fewer the patches, the larger it co
 unbiased FID and Inception score and where to find them", CVPR 2020), so it is compared within a run, never with a value
 of other images or of another number of them. FID is unreliable for sets much smaller than the length of its features.
 
-FID's covariances are divided by one less than the number of patches, as published FIDs are; those of the other by the
-number itself, so that a set and two copies of it have the same distance.
-
-Intervals: FID has none, because a resample would cost as much as the whole. The other has one from ten patches a
-feature on. A resample has fewer distinct images than the set, so its distance is a little too large as well; ten
-patches keep that shift at about the standard deviation of the resamples. All codecs are resampled alike, so in a
-difference between two the shift all but drops out.
+There is no interval. A resample has fewer distinct images than the set, so its distance is larger by this bias alone;
+near 0, as at high rates, by more than resamples differ, so that an interval of them would not hold the value itself.
 """
 
 from __future__ import annotations
@@ -23,24 +18,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.api import METRICS, MetricFacts, Score, Truth
-from benchmarks.metrics._draws import check_draws
-from benchmarks.metrics._frechet_resampling import resampled_distances
 from downstream.api import FeaturePair, Prediction
 from hsc.errors import UsageError
 
 Floats = npt.NDArray[np.float64]
 
 FID = "fid"
-SURE_PATCHES_A_FEATURE = 10
-"""With fewer patches than this for each feature there is no interval."""
 MIN_PATCHES_A_FEATURE = 2
-"""With fewer than this there is no score either, but for FID, which people give for small sets all the same."""
+"""With fewer than this there is no score, but for FID, which people give for small sets all the same."""
+ROUNDING = 1e-12
+"""A distance of this share of both variances is rounding error, and counts as 0."""
 
 
 @METRICS.register("frechet", aliases=("fid",))
@@ -53,7 +46,7 @@ class Frechet:
     output: ClassVar[type[Prediction]] = FeaturePair
     version: ClassVar[str] = "1"
     facts: ClassVar[Mapping[str, MetricFacts]] = {
-        "fid": MetricFacts(high=math.inf, higher_is_better=False, percent=False, title="FID", digits=2, main=True),
+        FID: MetricFacts(high=math.inf, higher_is_better=False, percent=False, title="FID", digits=2, main=True),
         "frechet_mobilenet": MetricFacts(
             high=math.inf, higher_is_better=False, percent=False, title="Frechet, MobileNetV2", digits=3
         ),
@@ -67,21 +60,6 @@ class Frechet:
             length; or there are too few patches: fewer than two in all, and for other measures than FID fewer than two
             for each feature.
         """
-        return self.tally(truth, predictions).scores()
-
-    def resample(
-        self, truth: Truth, predictions: Sequence[Prediction], draws: npt.NDArray[np.int64]
-    ) -> dict[str, Floats]:
-        """The same with image i counted ``draws[r, i]`` times: (R, N) -> (R,); nothing for FID, or with fewer than ten
-        patches a feature.
-
-        Raises:
-            UsageError: as ``compute`` does, or the draws are not (R, N).
-        """
-        return self.tally(truth, predictions).resample(draws)
-
-    def tally(self, truth: Truth, predictions: Sequence[Prediction]) -> FrechetTally:
-        """The features of all patches; predictions are read one after another. Raises as ``compute`` does."""
         pairs = [prediction for prediction in predictions if isinstance(prediction, FeaturePair)]
         if len(pairs) != len(predictions) or len(pairs) != len(truth.image_ids) or not pairs:
             raise UsageError(
@@ -93,51 +71,22 @@ class Frechet:
                 f"features for {' and '.join(measures)} came, expected those for one of {', '.join(self.facts)}, the "
                 f"same for all images"
             )
-        lengths = sorted({array.shape[1] for pair in pairs for array in (pair.original, pair.decoded)})
+        lengths = sorted({features.shape[1] for pair in pairs for features in (pair.original, pair.decoded)})
         if len(lengths) > 1:
             raise UsageError(f"features of {lengths[0]} and of {lengths[-1]} numbers came, expected one length for all")
-        originals, decoded = (
-            np.concatenate([np.asarray(getattr(pair, name), np.float64) for pair in pairs])
-            for name in ("original", "decoded")
-        )
-        needed = 2 if measures[0] == FID else MIN_PATCHES_A_FEATURE * lengths[0]
-        if len(originals) < needed:
+        originals = np.concatenate([pair.original for pair in pairs]).astype(np.float64)
+        decoded = np.concatenate([pair.decoded for pair in pairs]).astype(np.float64)
+        needed = MIN_PATCHES_A_FEATURE * lengths[0]
+        if measures[0] != FID and len(originals) < needed:
             raise UsageError(
                 f"{measures[0]} of {lengths[0]} features needs {needed} patches or more, {len(originals)} came of "
                 f"{len(pairs)} images; take more or larger images, or leave {measures[0]} out"
             )
-        image = np.repeat(np.arange(len(pairs)), [len(pair.original) for pair in pairs])
-        return FrechetTally(measures[0], len(pairs), originals, decoded, image)
+        return [Score(measures[0], distance(originals, decoded))]
 
 
-@dataclass(frozen=True)
-class FrechetTally:
-    """The features of a data set. images: how many. originals, decoded: float64 (P, D). image: (P,), of each patch the
-    number of its image.
-    """
-
-    measure: str
-    images: int
-    originals: Floats
-    decoded: Floats
-    image: npt.NDArray[np.integer[Any]]
-
-    def scores(self) -> list[Score]:
-        """The distance of the set."""
-        return [Score(self.measure, distance(self.originals, self.decoded, less=1 if self.measure == FID else 0))]
-
-    def resample(self, draws: npt.NDArray[np.integer[Any]]) -> dict[str, Floats]:
-        """The distance of each resample, or nothing, as ``Frechet.resample`` says."""
-        check_draws(draws, self.images)
-        patches, features = self.originals.shape
-        if self.measure == FID or patches < SURE_PATCHES_A_FEATURE * features:
-            return {}
-        return {self.measure: resampled_distances(self.originals, self.decoded, self.image, draws)}
-
-
-def distance(first: Floats, second: Floats, less: int = 1) -> float:
-    """The Frechet distance of two sets of features: (N, D), (M, D). less: what N and M are lowered by to divide
-    covariances.
+def distance(first: Floats, second: Floats) -> float:
+    """The Frechet distance of two sets of features: (N, D), (M, D).
 
     The trace of the root is the sum of the singular values of the product of both sets' centred features, so no root of
     a singular matrix is taken: tr (C D)^(1/2) = |A B^T|_* where A^T A = C and B^T B = D. A set of more than D members
@@ -149,9 +98,11 @@ def distance(first: Floats, second: Floats, less: int = 1) -> float:
     if min(len(first), len(second)) < 2:
         raise UsageError(f"sets of {len(first)} and {len(second)} patches came, expected two or more")
     shift = first.mean(0) - second.mean(0)
-    a, b = ((x - x.mean(0)) / np.sqrt(len(x) - less) for x in (first, second))
+    a, b = ((x - x.mean(0)) / np.sqrt(len(x) - 1) for x in (first, second))
     root = float(np.linalg.svd(_factor(a) @ _factor(b).T, compute_uv=False).sum())
-    return max(float(shift @ shift) + float(np.vdot(a, a) + np.vdot(b, b)) - 2 * root, 0.0)
+    spread = float(np.vdot(a, a) + np.vdot(b, b))
+    apart = float(shift @ shift) + spread - 2 * root
+    return apart if apart > ROUNDING * spread else 0.0
 
 
 def _factor(features: Floats) -> Floats:
