@@ -1,8 +1,9 @@
 """The measure of lattices in decoded images: blockiness at 16, 8 or 4 pixels, alone or over that of the original.
 
 The formula is in ``downstream/ops/blockiness.py``. It looks at the decoded image alone; codecs that upsample by 2 leave
-patterns of 16, 8 and 4 pixels, and JPEG those of 8 and 16. Photographs and rendered scenes measure about 1, so a value
-is read beside that of the codec ``original`` in the same table, or relative to it.
+patterns of 16, 8 and 4 pixels, and JPEG those of 8 and 16. The 64 rendered streets of roadscenes' val measure 1.02,
+1.02 and 1.01 in the mean at these periods, one alone .87 to 1.19 at 16: a value is read over many images, beside that
+of the codec ``original`` in the same table, or relative to it.
 """
 
 from __future__ import annotations
