@@ -137,19 +137,25 @@ class Fidelity:
 class FeaturePair:
     """A network's features of P patches of an original and of its decoded image, float32 (P, D) each.
 
-    They are for distances between the distributions of a whole set, such as FID.
+    They are for distances between the distributions of a whole set, such as FID. measure: the name of that distance.
     """
 
     original: npt.NDArray[np.float32]
     decoded: npt.NDArray[np.float32]
+    measure: str = "fid"
 
 
 Prediction: TypeAlias = Detections | SegmentationMap | Classification | Fidelity | FeaturePair
 
 
 def arrays_of(prediction: Prediction) -> dict[str, npt.NDArray[Any]]:
-    """A prediction's arrays by name, the same for equal predictions; masks, if it has any, are three arrays."""
+    """A prediction's arrays by name, the same for equal predictions; masks, if it has any, are three arrays.
+
+    The features of FID name no measure, as in caches from before other features had one.
+    """
     arrays = dict(vars(prediction))
+    if isinstance(prediction, FeaturePair) and prediction.measure == FeaturePair.measure:
+        del arrays["measure"]
     masks = arrays.pop("masks", None)
     if masks is not None:
         arrays["mask_bytes"] = np.frombuffer(b"".join(masks.counts), np.uint8)
@@ -177,13 +183,14 @@ def from_bytes(data: bytes) -> Prediction:
 
 
 def _prediction(arrays: dict[str, Any]) -> Prediction:
+    if "decoded" in arrays:
+        return FeaturePair(**arrays | {"measure": str(arrays.get("measure", FeaturePair.measure))})
     if "measure" in arrays:
         return Fidelity(str(arrays["measure"]), arrays["numbers"])
     if "ranking" in arrays:
         return Classification(**arrays)
     if "scores" not in arrays:
-        kind = FeaturePair if "decoded" in arrays else SegmentationMap
-        return kind(**arrays)
+        return SegmentationMap(**arrays)
     if "mask_hw" not in arrays:
         return Detections(**arrays)
     joined, lengths, (height, width) = (arrays.pop(name) for name in ("mask_bytes", "mask_lengths", "mask_hw"))
@@ -257,6 +264,16 @@ class HasMeasure(Protocol):
     """Capability of a head: all its answers are of one measure. measure: the metric's score that they give."""
 
     measure: ClassVar[str]
+
+
+@runtime_checkable
+class NeedsManyImages(Protocol):
+    """Capability of a head: its score is one of a whole set, and means nothing for a small one."""
+
+    def why_too_few(self, image_sizes: Sequence[tuple[int, int]]) -> str | None:
+        """None if images of these sizes (height, width) are enough, else one sentence with the reason and the cure.
+        It needs no weights.
+        """
 
 
 class FidelityHead(Head, HasMeasure, ComparesWithOriginals, Protocol):

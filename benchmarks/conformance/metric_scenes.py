@@ -5,7 +5,7 @@ Detections      rectangles of two classes, with masks; a third class never occur
 SegmentationMap maps of two classes and void; a third class never occurs
 Classification  two to four objects an image, of two of seven classes; some images have objects that are not scored
 Fidelity        one scene for each score of the metric, which is the measure of its answers
-FeaturePair     features of four patches an image
+FeaturePair     the same; features of four patches an image
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def scenes(metric: Metric) -> list[Scene]:
         SegmentationMap: lambda _: [_maps()],
         Classification: lambda _: [_rankings()],
         Fidelity: _fidelities,
-        FeaturePair: lambda _: [_features()],
+        FeaturePair: lambda metric: [_features(measure) for measure in metric.facts],
     }
     return makers[metric.output](metric) if metric.output in makers else []
 
@@ -207,10 +207,10 @@ def _answers(measure: str) -> tuple[list[Prediction], list[Prediction]] | None:
     return head.compare(originals, originals), head.compare(originals, noisy)
 
 
-def _features() -> Scene:
+def _features(measure: str) -> Scene:
     random = np.random.default_rng(3)
     originals = [random.normal(0, 1, (4, 8)).astype(np.float32) for _ in range(IMAGES)]
     noisy = [(one + random.normal(0.3, 0.5, one.shape)).astype(np.float32) for one in originals]
-    perfect: list[Prediction] = [FeaturePair(one, one) for one in originals]
-    damaged: list[Prediction] = [FeaturePair(*pair) for pair in zip(originals, noisy, strict=True)]
+    perfect: list[Prediction] = [FeaturePair(one, one, measure) for one in originals]
+    damaged: list[Prediction] = [FeaturePair(*pair, measure) for pair in zip(originals, noisy, strict=True)]
     return Scene(Truth(_ids(), ()), perfect, damaged)

@@ -47,7 +47,7 @@ def checked_prediction(prediction: Any, head: Any, image_hw: tuple[int, int]) ->
     if isinstance(prediction, Fidelity):
         return _checked_fidelity(prediction, head)
     if isinstance(prediction, FeaturePair):
-        return _checked_features(prediction)
+        return _checked_features(prediction, head)
     raise HeadError(f"the head gave {type(prediction).__name__}, which nothing here scores")
 
 
@@ -147,11 +147,15 @@ def _checked_ranking(answer: Classification, classes: int) -> Classification:
     return answer
 
 
-def _checked_fidelity(answer: Fidelity, head: Any) -> Fidelity:
+def _check_measure(answer: Fidelity | FeaturePair, head: Any) -> None:
     if answer.measure != head.measure:
         raise HeadError(
             f"the fidelity head measures {one_line(answer.measure)!r}, expected {head.measure!r}, as it says of itself"
         )
+
+
+def _checked_fidelity(answer: Fidelity, head: Any) -> Fidelity:
+    _check_measure(answer, head)
     numbers = _numbers(answer.numbers, "numbers", "f", 1)
     if not len(numbers):
         raise HeadError("the fidelity head gave no number at all, expected at least one")
@@ -159,7 +163,8 @@ def _checked_fidelity(answer: Fidelity, head: Any) -> Fidelity:
     return answer
 
 
-def _checked_features(answer: FeaturePair) -> FeaturePair:
+def _checked_features(answer: FeaturePair, head: Any) -> FeaturePair:
+    _check_measure(answer, head)
     pair = {"features of the original": answer.original, "features of the decoded image": answer.decoded}
     for noun, values in pair.items():
         _check_finite(_numbers(values, noun, "f", 2), noun)

@@ -33,7 +33,7 @@ from benchmarks.harness.sender_heads import sender_notices
 from benchmarks.harness.trials import LoadCodecs, ReadLabelMaps, ReadOriginal, reasons_of
 from benchmarks.harness.truth import labels_of, limit_coco, scored_classes
 from benchmarks.stats.anchors import members
-from downstream.api import HEADS, Classification, Detections, Prediction, SegmentationMap
+from downstream.api import HEADS, Classification, Detections, NeedsManyImages, Prediction, SegmentationMap
 from downstream.class_maps import listed, map_between, why_unscored
 from hsc.api import Staged
 from hsc.errors import DataError, UsageError
@@ -175,10 +175,18 @@ def _reading(plan: Plan) -> list[Reader]:
 
 
 def _unscorable(plan: Plan) -> Iterator[tuple[Reader, str]]:
-    """Readers that read and have no truth to be scored against, and why."""
+    """Readers that read and have no truth to be scored against, or too few images for a score, and why."""
     for reader in _reading(plan):
-        if reason := _no_truth(plan, reader):
+        if reason := _no_truth(plan, reader) or _too_few(plan, reader):
             yield reader, reason
+
+
+def _too_few(plan: Plan, reader: Reader) -> str | None:
+    """The reason that the images of a run are too few for a reader's score, or None where they are enough."""
+    if not isinstance(reader.head, NeedsManyImages):
+        return None
+    reason: str | None = guarded(reader.head.why_too_few, [image.pixels.image_hw for image in plan.images])
+    return reason
 
 
 def _no_truth(plan: Plan, reader: Reader) -> str | None:

@@ -1,9 +1,10 @@
 """Fidelity of decoded images to their originals: one PSNR for the set, else the mean over images.
 
-    psnr                   = 10 log10(255^2 * samples / squared error), both summed over the set
-    ms_ssim, lpips, dists  = mean over images
+    psnr                                   = 10 log10(255^2 * samples / squared error), both summed over the set
+    ms_ssim, lpips, dists, blockiness_*    = mean over images
 
-Samples are the numbers of an image, three a pixel.
+Samples are the numbers of an image, three a pixel. Blockiness is no distance: 1 means no lattice, less than 1 no better
+picture; it stands among the fidelity measures because it is a number of one decoded image, as they are.
 """
 
 from __future__ import annotations
@@ -23,11 +24,19 @@ from hsc.errors import UsageError
 
 Floats = npt.NDArray[np.float64]
 
+_BLOCKINESS = {
+    f"{name}blockiness_{period}": MetricFacts(
+        high=math.inf, higher_is_better=False, percent=False, title=f"{title}blockiness {period}", digits=3
+    )
+    for name, title in (("", ""), ("relative_", "relative "))
+    for period in (16, 8, 4)
+}
+
 
 @METRICS.register("likeness", aliases=("fidelity",))
 @dataclass(frozen=True)
 class FidelityOfSet:
-    """PSNR of the set in dB (infinite without loss), or the mean of MS-SSIM, LPIPS or DISTS over its images."""
+    """PSNR of the set in dB (infinite without loss), or the mean of MS-SSIM, LPIPS, DISTS or blockiness over images."""
 
     output: ClassVar[type[Prediction]] = Fidelity
     version: ClassVar[str] = "1"
@@ -36,6 +45,7 @@ class FidelityOfSet:
         "ms_ssim": MetricFacts(percent=False, title="MS-SSIM", digits=4),
         "lpips": MetricFacts(high=math.inf, higher_is_better=False, percent=False, title="LPIPS", digits=4),
         "dists": MetricFacts(high=math.inf, higher_is_better=False, percent=False, title="DISTS", digits=4),
+        **_BLOCKINESS,
     }
 
     def compute(self, truth: Truth, predictions: Sequence[Prediction]) -> list[Score]:

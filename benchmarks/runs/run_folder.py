@@ -141,8 +141,15 @@ def load(
     facts = run_json.facts_of_run(about, task)
     added = run_json.added_columns(about, task)
     names = about.get(run_json.NAMES, {})
-    results = Results(scores, comparisons, (*task.columns, *added), task.main_metric, facts, added, names)
+    columns = (*_columns(about, task, scores), *added)
+    results = Results(scores, comparisons, columns, task.main_metric, facts, added, names)
     return Run(folder, about, results)
+
+
+def _columns(about: Mapping[str, Any], task: Any, scores: pd.DataFrame) -> list[str]:
+    """The columns of a task's tables when the run was made: without scores that the task has only had since."""
+    known = {*run_json.recorded_facts(about), *scores["metric"]}
+    return [name for name in task.columns if name in known or not run_json.recorded_facts(about)]
 
 
 def _require_files(folder: Path) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 from downstream.api import HEADS, FeaturePair, Prediction
 from downstream.device import device_facts
 from downstream.heads._reference import ReferenceHead
+from downstream.ops.patches import patches
 from downstream.weights.file_hash import sha256_of
 from downstream.weights.torchvision_zoo import checkpoints
 from hsc.api import Image
@@ -77,28 +78,11 @@ class Fid(ReferenceHead):
         return Path(self.weights) if self.weights else checkpoints() / FILE
 
 
-def patches(image: Image, side: int = SIDE) -> list[Image]:
-    """Whole patches in a grid from the top left corner, then in a grid shifted by half a patch right and down.
-
-    An image that is smaller than one patch is its own only patch.
-    """
-    height, width = image.shape[:2]
-    if min(height, width) < side:
-        return [image]
-    starts = [
-        (top, left)
-        for offset in (0, side // 2)
-        for top in range(offset, height - side + 1, side)
-        for left in range(offset, width - side + 1, side)
-    ]
-    return [image[top : top + side, left : left + side] for top, left in starts]
-
-
 def _features(network: Any, image: Image) -> Any:
     import torch
 
     with torch.inference_mode():
-        batch = torch.from_numpy(np.stack(patches(image))).permute(0, 3, 1, 2).to(current_device())
+        batch = torch.from_numpy(np.stack(patches(image, SIDE))).permute(0, 3, 1, 2).to(current_device())
         return network(batch)[0].cpu().numpy().astype(np.float32)
 
 

@@ -50,6 +50,9 @@ def test_fidelity_heads_have_a_measure_and_others_none() -> None:
         ("lpips", "lpips"),
         ("dists", "dists"),
         ("fid", "fid"),
+        ("frechet_mobilenet", "frechet_mobilenet"),
+        ("blockiness", "blockiness_16"),
+        ("blockiness(period=4, relative=True)", "relative_blockiness_4"),
     ):
         head = HEADS.build(name)
         assert (sees_originals(head), isinstance(head, HasMeasure), measure_of(head)) == (True, True, measure)

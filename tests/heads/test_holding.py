@@ -143,10 +143,11 @@ FILES = {
         "lpips",
         "dists",
         "fid",
+        "frechet_mobilenet",
     )
 }
 """Heads whose packages or weights tests do not have; what holds their networks is looked at alone."""
-NO_NETWORK = {"psnr", "ms_ssim"}
+NO_NETWORK = {"psnr", "ms_ssim", "blockiness"}
 TRIED = (
     "onnx",
     "torchvision",

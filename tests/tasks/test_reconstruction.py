@@ -4,6 +4,7 @@ themselves.
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +21,14 @@ from benchmarks.evaluation import Outcome, configure, run
 from benchmarks.harness.executors import Inline
 from benchmarks.metrics.frechet import distance
 from benchmarks.reporting.figures import rate_curves
+from benchmarks.runs import tables
+from benchmarks.runs.run_folder import load
 from benchmarks.runs.tables import blocks
 from benchmarks.stats.metric_facts import facts_of_metrics
 from downstream.api import FeaturePair, Fidelity, LabelSpace, Prediction, SegmentationMap, from_bytes, to_bytes
 from downstream.heads.fidelity import MsSsim, Psnr
-from downstream.heads.inception import Fid, patches
+from downstream.heads.inception import SIDE, Fid
+from downstream.ops.patches import patch_count, patches
 from hsc.errors import UsageError
 
 SIZES = (32, 16, 8, 4, 2)
@@ -43,6 +47,32 @@ class Spread(Psnr):
             Fidelity("lpips", np.array([np.sqrt(np.mean((x / 255.0 - y / 255.0) ** 2))]))
             for x, y in zip(originals, images, strict=True)
         ]
+
+
+@dataclass(frozen=True)
+class Corners(Psnr):
+    """The features of a set's Frechet distance: mean colour of the quarters of an image, divided by 255.
+
+    least: the fewest images that it gives a score for.
+    """
+
+    least: int = 0
+
+    spec_name: ClassVar[str] = "corners"
+    output: ClassVar[type[Prediction]] = FeaturePair
+    measure: ClassVar[str] = "frechet_mobilenet"
+
+    def compare(self, originals: Any, images: Any) -> list[Prediction]:
+        return [FeaturePair(*map(self._features, pair), self.measure) for pair in zip(originals, images, strict=True)]
+
+    def why_too_few(self, image_sizes: Any) -> str | None:
+        return None if len(image_sizes) >= self.least else f"{len(image_sizes)} images came, {self.least} are needed"
+
+    @staticmethod
+    def _features(image: np.ndarray) -> np.ndarray:
+        half = [image[part] for part in (np.s_[: len(image) // 2], np.s_[len(image) // 2 :])]
+        quarters = [np.array_split(x, 2, axis=1)[side] for x in half for side in (0, 1)]
+        return np.array([x.mean((0, 1)) / 255 for x in quarters], np.float32)
 
 
 @dataclass(frozen=True)
@@ -151,8 +181,44 @@ def test_a_head_that_is_not_installed_is_a_row_with_its_reason_and_nothing_is_fe
     assert "skipped: fid" in blocks(outcome.results, "github")
 
 
+def test_a_frechet_distance_is_a_score_without_interval(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, [Blocks(s) for s in (16, 8, 4)], head=Corners(), task="reconstruction")
+    scores = load(folder).scores
+    rows = scores[(scores["metric"] == "frechet_mobilenet") & (scores["ladder"] == "")]
+    of_codec = rows[rows["codec"] == "blocks"]["value"].tolist()
+    assert of_codec == sorted(of_codec, reverse=True)
+    assert rows[rows["codec"] == "original"]["value"].tolist() == [0]
+    assert rows["low"].isna().all()
+
+
+def test_a_head_whose_score_needs_more_images_is_left_out_with_the_reason(tmp_path: Path) -> None:
+    config = configure("reconstruction", Squares(12), [Blocks(4)], [Psnr(), Corners(13)], anchors=[], resamples=0)
+    outcome = run(config, cache=tmp_path, executor=Inline())
+    rows = [row for row in outcome.score_rows if row.head == "corners(least=13)"]
+    assert [(row.status, row.reason) for row in rows] == [("skipped", "12 images came, 13 are needed")]
+    assert any(row.status == "ok" and row.head == "psnr" and row.metric == "psnr" for row in outcome.score_rows)
+    alone = configure("reconstruction", Squares(12), [Blocks(4)], [Corners(13)], anchors=[], resamples=0)
+    with pytest.raises(UsageError, match="12 images came, 13 are needed"):
+        run(alone, cache=tmp_path, executor=Inline())
+
+
 def test_a_run_of_judges_can_be_verified(tmp_path: Path) -> None:
     code, found = judged(write_run(tmp_path, [Blocks(4), Blocks(2)], head=Psnr(), task="reconstruction"))
+    assert code == 0, found
+
+
+def test_a_folder_from_before_a_score_was_a_column_is_read_without_it(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, [Blocks(4), Blocks(2)], head=Psnr(), task="reconstruction")
+    assert "blockiness_16" in (folder / "table.csv").read_text().splitlines()[0].split(",")
+    about = json.loads((folder / "run.json").read_text())
+    for name in [name for name in about["facts"] if "blockiness" in name]:
+        del about["facts"][name]
+    (folder / "run.json").write_text(json.dumps(about))
+    tables.write(load(folder).results, folder)
+    columns = (folder / "table.csv").read_text().splitlines()[0].split(",")
+    assert "blockiness_16" not in columns
+    assert {"psnr", "lpips", "agreement"} <= set(columns)
+    code, found = judged(folder)
     assert code == 0, found
 
 
@@ -210,8 +276,8 @@ def test_fid_is_over_all_patches_of_the_set() -> None:
 
 @pytest.mark.parametrize(("size", "count"), [((256, 384), 1), ((512, 512), 5), ((100, 900), 1), ((640, 256), 2)])
 def test_patches_are_whole_and_half_a_patch_apart(size: tuple[int, int], count: int) -> None:
-    found = patches(np.zeros((*size, 3), np.uint8))
-    assert len(found) == count
+    found = patches(np.zeros((*size, 3), np.uint8), SIDE)
+    assert len(found) == count == patch_count(*size, SIDE)
     assert {p.shape for p in found} == {(*size, 3) if min(size) < 256 else (256, 256, 3)}
 
 

