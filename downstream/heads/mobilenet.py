@@ -83,8 +83,8 @@ class FrechetMobilenet(ReferenceHead):
         path = self._path()
         if not path.is_file():
             return (
-                f"MobileNetV2's weights are missing ({path.name}) and are not downloaded automatically; {MOBILENET.install}, or "
-                f"give weights=PATH"
+                f"MobileNetV2's weights are missing ({path.name}) and are not downloaded automatically; "
+                f"{MOBILENET.install}, or give weights=PATH"
             )
         sha256 = sha256_of(path)
         if sha256.startswith(MOBILENET_SHA256):

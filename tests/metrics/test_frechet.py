@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -135,9 +134,7 @@ def test_the_task_reconstruction_has_it() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    importlib.util.find_spec(MOBILENET.name.replace("-", "_")) is None, reason=f"{MOBILENET.name} is not installed here"
-)
+@pytest.mark.skipif(MOBILENET.file() is None, reason=f"{MOBILENET.name} is not installed here")
 def test_with_the_real_network_it_grows_with_blur(photo: Callable[[int, int], np.ndarray]) -> None:
     big = photo(512, 640)
     originals = [big[y : y + 256, x : x + 256] for y in range(0, 256, 32) for x in range(0, 384, 48)]
