@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from hsc.training.studies.runs import Place
 
 _EXAMPLES = """examples:
+  python -m hsc.training.small_generator --data shards --out runs/generator.safetensors --steps 480
+      a small generator to try a study with
   python -m hsc.training.studies ablations --generator runs/generator.safetensors --out runs/studies
       what each part of the compression networks is worth, on the profile toy
   python -m hsc.training.studies layers --generator runs/generator.safetensors --out runs/studies
@@ -29,8 +31,7 @@ _EXAMPLES = """examples:
       variants and recipe of your own; hsc/training/configs/studies/ablations.toml explains the fields
 
 A study writes ablations.csv and ablations.md (or layers.csv and layers.md) into the folder, and prints the table. An
-interrupted study continues when the same command is given again; trainings that are done are not repeated.
-python -m hsc.training.small_generator trains a generator to try it with."""
+interrupted study continues when the same command is given again; trainings that are done are not repeated."""
 
 
 def parser() -> argparse.ArgumentParser:
