@@ -30,6 +30,20 @@ class LappedFilter(nn.Module):
             filtered = _along_rows(image, self.down)
             return _along_rows(filtered.transpose(2, 3), self.across).transpose(2, 3)
 
+    @torch.no_grad()
+    def undone(self, pattern: Tensor) -> Tensor:
+        """The patch that becomes this one, (C, side, side), where all patches of an image are alike, by the filter."""
+        down, across = (self._around(matrix.double()) for matrix in (self.down, self.across))
+        columns = torch.linalg.solve(down, pattern.double())
+        undone: Tensor = torch.linalg.solve(across, columns.transpose(1, 2)).transpose(1, 2)
+        return undone.to(pattern)
+
+    @staticmethod
+    def _around(matrix: Tensor) -> Tensor:
+        """The filter of a border's two halves as one of a patch's own rows, whose neighbours repeat them."""
+        half = len(matrix) // 2
+        return matrix.roll((half, half), (0, 1))
+
 
 def _along_rows(image: Tensor, matrix: Tensor) -> Tensor:
     """Filter across the borders between rows of patches: (B, C, H, W) -> the same shape. matrix: (side, side)."""

@@ -32,6 +32,7 @@ from hsc.training.initialisation import STATISTICS_BATCHES, balance, set_statist
 from hsc.training.losses import latent_loss, lattice_loss, pixel_loss, teacher_loss, where_loss
 from hsc.training.optimisation import learning_rate_at, take_step, update_average
 from hsc.training.patch_critic import critic_loss, texture_loss
+from hsc.training.patch_pattern import CROPS, remove_pattern
 from hsc.training.recipe import Recipe
 from hsc.training.run_folder import append_log, export, resume_run, save_checkpoint
 from hsc.training.sampling import batch_at, dropped_samples, kept_layers, on_device, seed_of
@@ -187,6 +188,13 @@ def _set_map(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
     state.averaged.load_state_dict(state.model.state_dict())
 
 
+def _remove_pattern(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
+    """Take the pattern of the averaged model out of it."""
+    batches = (on_device(batch_at(recipe, run, frames, i), run) for i in range(max(1, CROPS // recipe.batch)))
+    remove_pattern(state.averaged, batches, len(recipe.rates))
+    distributed.share(state.averaged)
+
+
 def _add_image_losses(
     recipe: Recipe,
     state: State,
@@ -293,7 +301,7 @@ def train(
         resume_run(recipe, state, run.out / "checkpoint.pt")
         source = generator_stages.source_of(recipe, run, frames)
         last = min(recipe.total, stop_at or recipe.total)
-        saved, recent = time.monotonic(), []
+        first, saved, recent = state.step, time.monotonic(), []
         began, before = saved, state.seconds
         indexes = range(
             state.step * distributed.count() + distributed.rank(), last * distributed.count(), distributed.count()
@@ -307,6 +315,9 @@ def train(
             if distributed.agreed(state.step == last or time.monotonic() - saved > checkpoint_s):
                 save_checkpoint(recipe, run, state, source, judges)
                 saved = time.monotonic()
+        if state.step >= recipe.total and recipe.lattice and state.step > first:
+            _remove_pattern(recipe, run, state, frames)
+            save_checkpoint(recipe, run, state, source, judges)
         if state.step >= recipe.total and distributed.rank() == 0:
             export(recipe, run.out, run.out / f"{recipe.name}.safetensors", run.initial)
         return state

@@ -33,7 +33,8 @@ class Recipe:
     the teacher's weight there.
     rates: bits per pixel of the qualities 1, 2, ... 7 at most; with detail, of those up to its start.
     initial_qualities: for how many of them initial weights were trained, 0 for all: gains continue from there.
-    lattice: weight of errors of steps across multiples of 4, 8 and 16 pixels.
+    lattice: weight of errors of steps across multiples of 4, 8 and 16 pixels; where it is not 0, training ends with
+    ``hsc.training.patch_pattern``.
     frozen_steps: of the stages inversion, scn, fcn and both, which train on a frozen StyleGAN2
     (``hsc.training.generator_stages``); there are then no other stages. generator: sha256 of its file, which
     ``hsc.training.frozen_generator`` fills in, as it does the profile's generator. generated: fraction of the samples

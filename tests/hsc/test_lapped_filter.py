@@ -63,3 +63,14 @@ def test_it_is_part_of_a_profile_and_of_patches_alone() -> None:
     assert "lapped" not in profile_to_json(replace(COARSE, generator=SMALL.generator))  # as older weights have it
     with pytest.raises(UsageError):
         GeneratorConfig(lapped=True)
+
+
+def test_a_pattern_goes_through_the_filter_and_back() -> None:
+    lap = LappedFilter(8)
+    random = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for matrix in (lap.down, lap.across):
+            matrix.add_(torch.randn(8, 8, generator=random) * 0.1)
+        pattern = torch.randn(3, 8, 8, generator=random)
+        filtered = lap(lap.undone(pattern).repeat(1, 3, 3)[None])[0]
+    torch.testing.assert_close(filtered[:, 8:16, 8:16], pattern, atol=1e-5, rtol=1e-5)
