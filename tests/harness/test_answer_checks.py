@@ -78,9 +78,10 @@ BOX, SCORE, LABEL = np.array([[0, 0, 4, 2]], np.float32), np.array([1.0], np.flo
         (Fidelity("psnr", np.array([np.nan, 1.0])), "1 of the head's 2 numbers are not finite"),
         (Fidelity("psnr", np.array([])), "no number at all"),
         (Fidelity("lpips", np.array([1.0])), "measures 'lpips', expected 'psnr'"),
-        (FeaturePair(np.zeros((2, 3), np.float32), np.zeros((1, 3), np.float32)), "(2, 3) and (1, 3)"),
+        (FeaturePair(np.zeros((1, 3), np.float32), np.zeros((1, 3), np.float32)), "measures 'fid', expected 'psnr'"),
+        (FeaturePair(np.zeros((2, 3), np.float32), np.zeros((1, 3), np.float32), "psnr"), "(2, 3) and (1, 3)"),
         (
-            FeaturePair(np.zeros((2, 3), np.float32), np.full((2, 3), np.inf, np.float32)),
+            FeaturePair(np.zeros((2, 3), np.float32), np.full((2, 3), np.inf, np.float32), "psnr"),
             "6 of the head's 6 features of the decoded image",
         ),
         (Detections(BOX, SCORE, LABEL, Masks((b"",), (2, 4))), "cover 0 pixels, expected 8"),
@@ -99,7 +100,7 @@ def test_answers_of_other_kinds_are_checked_too(answer: Any, text: str) -> None:
     [
         SegmentationMap(np.array([[0, 1, VOID, 0]] * 2, np.uint8)),
         Fidelity("psnr", np.array([0.0, 24.0])),
-        FeaturePair(np.zeros((2, 3), np.float32), np.ones((2, 3), np.float32)),
+        FeaturePair(np.zeros((2, 3), np.float32), np.ones((2, 3), np.float32), "psnr"),
         Detections(BOX, SCORE + np.float32(1e-6), LABEL, pack(np.ones((1, 2, 4), bool))),
         Detections(BOX[:0], SCORE[:0], LABEL[:0]),
         Detections(BOX * 0, SCORE * 0, LABEL),
