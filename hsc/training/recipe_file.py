@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     R = TypeVar("R", bound=DataclassInstance)
 
 
-def read_recipe(kind: type[R], name: str, folder: Path) -> R:
+def read_recipe(kind: type[R], name: str, folder: Path, noun: str = "training config") -> R:
     """Read a recipe by the name of one in a folder, or by the path of a TOML file.
 
-    kind: the recipe's dataclass, which has a field ``name``.
+    kind: the recipe's dataclass, which has a field ``name``. noun: what people call such a recipe.
 
     Raises:
         UsageError: there is no such recipe, it cannot be read, or it has unknown fields.
@@ -28,7 +28,7 @@ def read_recipe(kind: type[R], name: str, folder: Path) -> R:
     path = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
     if not path.is_file():
         known = ", ".join(sorted(config.stem for config in folder.glob("*.toml")))
-        raise UsageError(f"there is no training config {name!r}; give a .toml file or one of: {known}")
+        raise UsageError(f"there is no {noun} {name!r}; give a .toml file or one of: {known}")
     try:
         fields = tomllib.loads(path.read_text("utf-8"))
     except (ValueError, RecursionError) as error:  # of TOML, of UTF-8, of endless digits or brackets

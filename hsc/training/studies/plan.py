@@ -7,10 +7,8 @@ recipe ── its profile, with [profile] ──> base ─┬─ [variants.NAME]
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from hsc.errors import DataError, UsageError
@@ -100,15 +98,7 @@ def read_study(name: str) -> Study:
     Raises:
         UsageError: there is no such study, it cannot be read, or it has unknown fields.
     """
-    path = Path(name) if name.endswith(".toml") else STUDIES / f"{name}.toml"
-    if not path.is_file():
-        known = ", ".join(sorted(config.stem for config in STUDIES.glob("*.toml")))
-        raise UsageError(f"there is no study {name!r}; give a .toml file or one of: {known}")
-    try:
-        fields = tomllib.loads(path.read_text("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is not a TOML file: {error}") from error
-    return recipe_file.recipe_of(Study, {"name": path.stem} | fields, str(path))
+    return recipe_file.read_recipe(Study, name, STUDIES, "study")
 
 
 def changed(profile: Profile, fields: Mapping[str, Any], name: str) -> Profile:
