@@ -21,7 +21,7 @@ from downstream.api import HEADS, FeaturePair, Prediction
 from downstream.device import device_facts
 from downstream.heads._reference import ReferenceHead
 from downstream.ops.patches import patches
-from downstream.weights.file_hash import sha256_of
+from downstream.weights.file_hash import sha256_of, why_not_file
 from downstream.weights.torchvision_zoo import checkpoints
 from hsc.api import Image
 from hsc.devices import current_device
@@ -58,16 +58,8 @@ class Fid(ReferenceHead):
         """None if package and weights are present, else one sentence with the reason and the cure."""
         if importlib.util.find_spec("torch_fidelity") is None:
             return "torch-fidelity is not installed; pip install 'hsc-bench[reconstruction]'"
-        path = self._path()
-        if not path.is_file():
-            return (
-                f"Inception's weights are missing ({path.name}) and are not downloaded automatically; get them from "
-                f"torch-fidelity's releases and give weights=PATH"
-            )
-        sha256 = sha256_of(path)
-        if sha256.startswith(_SHA256_PREFIX):
-            return None
-        return f"{path.name} is not Inception's weights: its sha256 begins {sha256[:8]}, expected {_SHA256_PREFIX}"
+        cure = "get them from torch-fidelity's releases and give weights=PATH"
+        return why_not_file(self._path(), "Inception's", _SHA256_PREFIX, cure)
 
     def provenance(self) -> Mapping[str, str]:
         """sha256 of the weights, version of torch-fidelity, and the kind of device unless it is the CPU."""

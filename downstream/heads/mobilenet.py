@@ -27,7 +27,7 @@ from downstream.api import HEADS, FeaturePair, Prediction
 from downstream.device import device_facts
 from downstream.heads._reference import ReferenceHead
 from downstream.ops.patches import patch_count, patches
-from downstream.weights.file_hash import sha256_of
+from downstream.weights.file_hash import sha256_of, why_not_file
 from downstream.weights.torchvision_zoo import checkpoints
 from hsc.api import Image
 from hsc.devices import current_device
@@ -80,16 +80,8 @@ class FrechetMobilenet(ReferenceHead):
 
     def available(self) -> str | None:
         """None if the weights are present, else one sentence with the reason and the cure."""
-        path = self._path()
-        if not path.is_file():
-            return (
-                f"MobileNetV2's weights are missing ({path.name}) and are not downloaded automatically; "
-                f"{MOBILENET.install}, or give weights=PATH"
-            )
-        sha256 = sha256_of(path)
-        if sha256.startswith(MOBILENET_SHA256):
-            return None
-        return f"{path.name} is not MobileNetV2's weights: its sha256 begins {sha256[:8]}, expected {MOBILENET_SHA256}"
+        cure = f"{MOBILENET.install}, or give weights=PATH"
+        return why_not_file(self._path(), "MobileNetV2's", MOBILENET_SHA256, cure)
 
     def provenance(self) -> Mapping[str, str]:
         """sha256 of the weights, and the kind of device unless it is the CPU."""
