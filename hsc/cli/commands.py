@@ -51,14 +51,16 @@ def run(options: Namespace) -> int:
     """
     command = COMMANDS[options.command]
     pairs = pair_up(options.files, options.into, command.suffix, options.overwrite)
-    codecs: dict[str, HscCodec] = {}
+    chosen = options.model or (DEFAULT_MODEL if options.command == "encode" else None)
+    codecs = {} if chosen is None else {chosen: _codec(chosen)}
     failures = []
     for number, pair in enumerate(pairs, start=1):
         try:
             data = _read(pair.source)
-            model = options.model or (DEFAULT_MODEL if command.run is encode else _maker(data))
-            codec = codecs[model] = codecs.get(model) or _codec(model)
-            output = command.run(codec, options, data, pair)
+            model = chosen or _maker(data)
+            if model not in codecs:
+                codecs[model] = _codec(model)
+            output = command.run(codecs[model], options, data, pair)
             _write(pair.target, output, options.overwrite)
             note = f"{len(output)} bytes"
         except HscError as error:

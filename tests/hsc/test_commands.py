@@ -250,3 +250,10 @@ def test_pictures_that_are_not_read() -> None:
     for data in (buffer.getvalue(), b"", b"text", whole[: len(whole) // 2]):
         with pytest.raises(ImageError):
             read_picture(data, "x")
+
+
+def test_wrong_weights_are_told_once_and_before_any_file_is_read(folder: Path, capsys) -> None:
+    names = [str(folder / f"in{i}.png") for i in range(3)]
+    assert main(["encode", *names, "--into", str(folder), "--model", "no-such"]) == 1
+    assert capsys.readouterr().err.count("no-such") == 1
+    assert not list(folder.glob("*.hsc"))
