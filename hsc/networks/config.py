@@ -50,8 +50,8 @@ class GeneratorConfig:
     fraction of the steps. It needs start="feature".
     detail: channels of E, the patches that are added to the image (``DetailConfig``); 0 for none. Needs the form
     "residual".
-    lapped: filter the image of patches across their borders (``hsc.networks.lapped_filter``). Needs the form
-    "residual".
+    lapped: filter the image of patches across their borders (``hsc.networks.lapped_filter``). smooth: average 2x2
+    samples behind every sub-pixel convolution (``ResidualLayer``). Both need the form "residual".
     clamp: limit of activations, None for none. NVLabs' ADA networks were trained with 256 (their conv_clamp), which
     their state dicts do not record.
 
@@ -71,10 +71,14 @@ class GeneratorConfig:
     form: Literal["styled", "residual"] = "styled"
     detail: int = 0
     lapped: bool = False
+    smooth: bool = False
 
     def __post_init__(self) -> None:
-        if self.lapped and self.form != "residual":
-            raise UsageError("lapped came as true, expected false for a generator without patches (form='styled')")
+        if (self.lapped or self.smooth) and self.form != "residual":
+            raise UsageError(
+                f"lapped and smooth came as {self.lapped} and {self.smooth}, expected false for a generator of the form "
+                f"'styled'"
+            )
         if not 0 <= self.detail <= 3 * self.stride**2 or (self.detail and self.form != "residual"):
             raise UsageError(
                 f"detail came as {self.detail}, expected 0, or with form='residual' up to the {3 * self.stride**2} "

@@ -31,7 +31,7 @@ _MAX_BY_FIELD = {
 _MAX_ENTRIES = 32
 _TEXT, _FLAGS, _REALS = (
     {"name", "form", "norm", "kind"},
-    {"patch", "silent", "lapped", "semantics", "condition", "shared"},
+    {"patch", "silent", "lapped", "smooth", "semantics", "condition", "shared"},
     {"clamp"},
 )
 _OPTIONAL = {"clamp", "input_size"}

@@ -89,7 +89,12 @@ integers of 8 bits, quality tables excluded): 11.8 MB in all. The integer networ
 
 PROFILES = {profile.name: profile for profile in (PAPER, SMALL, DETAILED)}
 
-COARSE = replace(SMALL, name="coarse", generator=replace(SMALL.generator, lapped=True), coarse_map=CoarseMapConfig())
+COARSE = replace(
+    SMALL,
+    name="coarse",
+    generator=replace(SMALL.generator, lapped=True, smooth=True),
+    coarse_map=CoarseMapConfig(),
+)
 """The profile "small" with a coarse map in 64 further symbols of w, from which F is predicted, and overlapping patches.
 
 The map takes 771,980 parameters in SCN and 74,144 in FCN, all but a few of the latter in integers of 8 bits: 13.8 MB in
@@ -144,8 +149,9 @@ def profile_to_json(profile: Profile) -> str:
         del fields["detail"], fields["generator"]["detail"]
     if profile.coarse_map is None:
         del fields["coarse_map"]
-    if not profile.generator.lapped:
-        del fields["generator"]["lapped"]
+    for name in ("lapped", "smooth"):
+        if not fields["generator"][name]:
+            del fields["generator"][name]
     if profile.ablation is None:
         del fields["ablation"]
     return json.dumps(fields, sort_keys=True, separators=(",", ":"))

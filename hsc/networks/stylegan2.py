@@ -115,14 +115,16 @@ class ResidualLayer(nn.Module):
     """One layer of the form "residual": a sub-pixel convolution with ``up``, else x + conv(leaky(conv(leaky(x)))).
 
     (B, I, h, w) and a style (B, w_dim) -> (B, O, h, w), with both sides doubled by ``up``. The style scales the input's
-    channels. There is no demodulation, so layers may start with small weights. Sub-pixel convolution: Shi et al. 2016;
-    residual unit: He et al. 2016, "Identity Mappings".
+    channels. There is no demodulation, so layers may start with small weights. smooth: average 2x2 samples behind the
+    sub-pixel convolution, so that an even input gives an even output and no lattice. Sub-pixel convolution: Shi et al.
+    2016; its smoothing: Sugawara, Shiota, Kiya 2018, "Super-Resolution using Convolutional Neural Networks without Any
+    Checkerboard Artifacts"; residual unit: He et al. 2016, "Identity Mappings".
     """
 
-    def __init__(self, inputs: int, outputs: int, w_dim: int, *, up: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, w_dim: int, *, up: bool, smooth: bool = False) -> None:
         super().__init__()
         self.affine = EqualizedLinear(w_dim, inputs, bias=1.0)
-        self.up = up
+        self.up, self.smooth = up, smooth
         self.first = nn.Conv2d(inputs, 4 * outputs if up else inputs, 3, 1, 1)
         if not up:
             self.second = nn.Conv2d(inputs, outputs, 3, 1, 1)
@@ -132,7 +134,10 @@ class ResidualLayer(nn.Module):
     def forward(self, x: Tensor, w: Tensor, _: Tensor | None = None) -> Tensor:
         scaled = x * self.affine(w).to(x.dtype)[:, :, None, None]
         if self.up:
-            return functional.pixel_shuffle(self.first(scaled), 2)
+            doubled = functional.pixel_shuffle(self.first(scaled), 2)
+            if not self.smooth:
+                return doubled
+            return functional.avg_pool2d(functional.pad(doubled, (0, 1, 0, 1), mode="replicate"), 2, 1)
         y: Tensor = x + self.second(functional.leaky_relu(self.first(functional.leaky_relu(scaled, 0.2)), 0.2))
         return y
 
@@ -177,7 +182,7 @@ class StyleGAN2(nn.Module):
         for n in config.layers:
             inputs, side = config.width(config.input_side(n)), config.output_side(n)
             if config.form == "residual":
-                self.convs[str(n)] = ResidualLayer(inputs, config.width(side), config.w_dim, up=n % 2 == 1)
+                self.convs[str(n)] = ResidualLayer(inputs, config.width(side), config.w_dim, up=n % 2 == 1, smooth=config.smooth)
             else:
                 self.convs[str(n)] = StyledConv(
                     inputs,

@@ -25,6 +25,7 @@ from hsc.entropy_coding.gains import GAIN_UNIT
 from hsc.networks.coarse_map import CoarseMap
 from hsc.networks.model import HscModel
 from hsc.training import distributed
+from hsc.training.gaussian_step import step_for
 from hsc.training.losses import pixel_loss
 from hsc.training.shards import Batch
 
@@ -131,7 +132,9 @@ def _set_basis(coarse: CoarseMap, pooled: Tensor) -> None:
     _, sizes, components = torch.linalg.svd(vectors - mean, full_matrices=False)
     usable = min(config.symbols, max(1, count - 1), len(sizes))
     deviation, components = sizes[:usable] / math.sqrt(count), components[:usable]
-    step = _step_for(deviation, coarse)
+    gain = float(coarse.quality.log_gain[_FIRST_QUALITY].exp().mean())
+    # pictures that differ in little have fewer bits
+    step = step_for(deviation * gain, _FIRST_BITS, _MOST_STEPS)
     coarse.project.weight[:usable] = (components / step).float()
     coarse.project.weight[usable:] *= 0.01
     coarse.project.bias.copy_(-(coarse.project.weight.double() @ mean).float())
@@ -144,22 +147,6 @@ def _set_basis(coarse: CoarseMap, pooled: Tensor) -> None:
     coarse.unfold.weight[:cells, :usable] = (back / spread[:, None, None, None]).reshape(cells, usable).float()
     coarse.unfold.bias[:cells] = ((centre - centre.mean(1, keepdim=True)) / spread[:, None]).flatten().float()
     nn.init.dirac_(coarse.enter.weight[: config.channels])
-
-
-def _step_for(deviation: Tensor, coarse: CoarseMap) -> float:
-    """The step of y, in units of the deviations, with which the map has about ``_FIRST_BITS`` at the first quality.
-
-    A Gaussian of deviation s costs log2(s / step * sqrt(2 pi e)) bits where that is above 0. Pictures that differ in
-    little have fewer bits: the largest deviation is at most ``_MOST_STEPS``.
-    """
-    gain = float(coarse.quality.log_gain[_FIRST_QUALITY].exp().mean())
-    largest = max(float(deviation.max()) * gain, 1e-6)
-    low, high = largest / _MOST_STEPS, largest * 2.0**4
-    for _ in range(60):
-        step = math.sqrt(low * high)
-        bits = (deviation * gain / step * math.sqrt(2 * math.pi * math.e)).log2().clamp(min=0).sum()
-        low, high = (step, high) if float(bits) > _FIRST_BITS else (low, step)
-    return high
 
 
 def _fit(coarse: CoarseMap, layer: nn.Conv2d, features: Sequence[Tensor], targets: Sequence[Tensor]) -> None:

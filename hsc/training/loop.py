@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from hsc.devices import usable
 from hsc.errors import UsageError
 from hsc.training import coarse_stage, decoder_stage, distributed, generator_stages
+from hsc.training.dead_channels import revive
 from hsc.training.decoder_stage import LitBatch, draw_light
 from hsc.training.detail_stage import draw_qualities, keep_symbols, set_basis
 from hsc.training.frozen_generator import require_both
@@ -45,6 +46,7 @@ from hsc.training.teachers.seen import Seen, Teacher
 _LOG_EVERY = 50
 _BASIS_CROPS = 320
 _MAP_CROPS = 640
+_REVIVAL_CROPS = 64
 _PENALTY, _PENALTY_EVERY = 2.0, 16
 _MAX_GRADIENT_NORM = 2.0
 
@@ -69,8 +71,10 @@ def advance(
     if state.step == recipe.steps[0] and recipe.steps[0]:
         batches = (batch_at(recipe, run, frames, i).images for i in range(STATISTICS_BATCHES))
         set_statistics(state, batches)
-    if state.step == recipe.steps[0] and lacks_map(recipe, run):
+    if state.step == recipe.steps[0] and (recipe.new_map or lacks_map(recipe, run)):
         _set_map(recipe, run, state, frames)
+    if state.step == recipe.coding_starts and recipe.revived:
+        _revive(recipe, run, state, frames)
     stage = recipe.stage_of(state.step)
     torch.manual_seed(seed_of(recipe, state.step))
     if stage == "detail":
@@ -185,6 +189,13 @@ def _set_map(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
     count = max(1, min(_MAP_CROPS, 2 * len(frames.images)) // recipe.batch)
     batches = (batch_at(recipe, run, frames, i) for i in range(count))
     coarse_stage.set_map(state.model, batches, predict=recipe.semantic_steps > 0)
+    state.averaged.load_state_dict(state.model.state_dict())
+
+
+def _revive(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
+    """Set channels of y that are never used anew, of the first crops."""
+    batches = (on_device(batch_at(recipe, run, frames, i), run) for i in range(max(1, _REVIVAL_CROPS // recipe.batch)))
+    revive(state.model, batches, len(recipe.rates))
     state.averaged.load_state_dict(state.model.state_dict())
 
 

@@ -33,6 +33,8 @@ class Recipe:
     the teacher's weight there.
     rates: bits per pixel of the qualities 1, 2, ... 7 at most; with detail, of those up to its start.
     initial_qualities: for how many of them initial weights were trained, 0 for all: gains continue from there.
+    new_map: set the coarse map of initial weights anew, for images of another kind. revived: before the stage codec,
+    give channels of y that are never used what decoding loses (``hsc.training.dead_channels``).
     lattice: weight of errors of steps across multiples of 4, 8 and 16 pixels; where it is not 0, training ends with
     ``hsc.training.patch_pattern``.
     frozen_steps: of the stages inversion, scn, fcn and both, which train on a frozen StyleGAN2
@@ -58,6 +60,8 @@ class Recipe:
     average: float = 0.999
     image_pixels: int = 98304
     initial_qualities: int = 0
+    new_map: bool = False
+    revived: bool = False
     gradient: float = 1.0
     lattice: float = 0.0
     objects: float = 12.0

@@ -128,13 +128,19 @@ def start(recipe: Recipe, run: Run) -> State:
 def _initial_model(recipe: Recipe, initial: HscModel, fresh: HscModel, path: Path) -> HscModel:
     """The model of initial weights; where they lack the recipe's coarse map or lapped filter, with a new one.
 
+    They may also lack the smoothing of sub-pixel convolutions, which has no weights.
+
     Raises:
         UsageError: they are of another profile in any other way.
     """
     wanted, has = recipe.networks(), initial.profile
     if has == wanted:
         return initial
-    generator = replace(wanted.generator, lapped=wanted.generator.lapped and has.generator.lapped)
+    generator = replace(
+        wanted.generator,
+        lapped=wanted.generator.lapped and has.generator.lapped,
+        smooth=wanted.generator.smooth and has.generator.smooth,
+    )
     coarse_map = None if has.coarse_map is None else wanted.coarse_map
     if replace(wanted, name=has.name, generator=generator, coarse_map=coarse_map) != has:
         raise UsageError(f"{path} is of the profile {has.name!r}, the recipe wants {recipe.profile!r}")
