@@ -195,7 +195,7 @@ def _set_map(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
 def _revive(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
     """Set channels of y that are never used anew, of the first crops."""
     batches = (on_device(batch_at(recipe, run, frames, i), run) for i in range(max(1, _REVIVAL_CROPS // recipe.batch)))
-    revive(state.model, batches, len(recipe.rates))
+    revive(state.model, batches, recipe.rates)
     state.averaged.load_state_dict(state.model.state_dict())
 
 
