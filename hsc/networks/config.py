@@ -76,8 +76,8 @@ class GeneratorConfig:
     def __post_init__(self) -> None:
         if (self.lapped or self.smooth) and self.form != "residual":
             raise UsageError(
-                f"lapped and smooth came as {self.lapped} and {self.smooth}, expected false for a generator of the form "
-                f"'styled'"
+                f"lapped and smooth came as {self.lapped} and {self.smooth}, expected false for a generator of the "
+                f"form 'styled'"
             )
         if not 0 <= self.detail <= 3 * self.stride**2 or (self.detail and self.form != "residual"):
             raise UsageError(

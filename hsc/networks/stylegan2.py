@@ -182,7 +182,9 @@ class StyleGAN2(nn.Module):
         for n in config.layers:
             inputs, side = config.width(config.input_side(n)), config.output_side(n)
             if config.form == "residual":
-                self.convs[str(n)] = ResidualLayer(inputs, config.width(side), config.w_dim, up=n % 2 == 1, smooth=config.smooth)
+                self.convs[str(n)] = ResidualLayer(
+                    inputs, config.width(side), config.w_dim, up=n % 2 == 1, smooth=config.smooth
+                )
             else:
                 self.convs[str(n)] = StyledConv(
                     inputs,

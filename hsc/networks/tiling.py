@@ -80,10 +80,11 @@ def synthesis_reach(config: GeneratorConfig) -> int:
     reach, spacing = 0.0, 1.0
     for layer in range(config.layer, config.layers.stop):
         doubling, residual = layer % 2 == 1, config.form == "residual"
-        blurred = doubling and (not residual or config.smooth)  # a blur counts as one
-        convolutions = 2 if blurred or (residual and not doubling) else 1
+        convolutions = 2 if doubling != residual else 1  # a blur counts as one
         reach += convolutions * spacing
         spacing /= 1 + layer % 2
+        if config.smooth and doubling:
+            reach += spacing
     return int(max(reach, 0.5 if config.lapped else 0.0)) + 1
 
 

@@ -167,7 +167,7 @@ def _set_synthesis(fcn: FCN, silent: Tensor, directions: Tensor) -> None:
 
 
 def _set_prior(fcn: FCN, silent: Tensor, deviations: Tensor) -> None:
-    """Let the integer networks predict silent channels by their deviations, (K,) in units of y, and read none of them."""
+    """Let the integer networks expect silent channels' deviations, (K,) in units of y, and read none of them."""
     level = (deviations.log() - math.log(SCALES.smallest)) / SCALES.step - SCALES.levels // 2
     constants = torch.zeros(2, fcn.config.channels, device=silent.device)  # of means and levels
     constants[1, silent] = (level.float() * LEVEL_STEPS).clamp(-1024, 1023) / UNIT

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from hsc.errors import UsageError
 from hsc.networks.config import GeneratorConfig
 from hsc.networks.modulation import blur, modulated_conv, modulated_conv_per_sample, upsample
 from hsc.networks.noise import seeded_noise
-from hsc.networks.profiles import SMALL
+from hsc.networks.profiles import SMALL, profile_from_json, profile_to_json
 from hsc.networks.stylegan2 import StyleGAN2
 from hsc.networks.tiling import synthesis_reach
 
@@ -271,6 +273,29 @@ def test_real_width_at_1024() -> None:
     image = generator(styles(GeneratorConfig(), 1), feature)
     assert image.shape == (1, 3, 1024, 1024)
     assert image.isfinite().all()
+
+
+def test_smooth_doubling_turns_an_even_map_into_an_even_image_and_sees_no_further_than_it_says() -> None:
+    torch.manual_seed(0)
+    rough = StyleGAN2(SMALL.generator).eval().requires_grad_(False)
+    smooth = StyleGAN2(replace(SMALL.generator, smooth=True)).eval().requires_grad_(False)
+    smooth.load_state_dict(rough.state_dict())
+    for generator in (rough, smooth):
+        assert generator.patches is not None
+        generator.patches.weight.zero_()
+        generator.patches.bias.zero_()
+    w, even = torch.randn(1, 9, 64), torch.randn(1, 192, 1, 1).expand(-1, -1, 11, 11)
+    spread = {g: float(g(w, even)[..., 80:96, 80:96].std((2, 3)).max()) for g in (rough, smooth)}
+    assert spread[smooth] < 1e-4
+    assert spread[rough] > 1e-2
+    reach, feature = synthesis_reach(smooth.config), torch.randn(1, 192, 1, 23)
+    other = feature.clone()
+    other[..., 11 + reach :] += 1
+    assert not bool((smooth(w, other) != smooth(w, feature)).any(1).any(1)[0][: 16 * 11].any())
+    assert profile_from_json(profile_to_json(replace(SMALL, generator=smooth.config))).generator.smooth
+    assert "smooth" not in profile_to_json(SMALL)  # as older weights have it
+    with pytest.raises(UsageError):
+        GeneratorConfig(smooth=True)
 
 
 def test_the_residual_form_takes_any_size_follows_its_style_and_sees_no_further_than_it_says() -> None:
