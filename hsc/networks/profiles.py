@@ -101,6 +101,15 @@ The map takes 771,980 parameters in SCN and 74,144 in FCN, all but a few of the 
 all. The integer networks take 0.107 GMAC for 384x256 pixels.
 """
 
+COARSE_DETAILED = replace(
+    COARSE,
+    name="coarse-detailed",
+    generator=replace(COARSE.generator, detail=DETAILED.generator.detail),
+    feature=DETAILED.feature,
+    detail=DETAILED.detail,
+)
+"""The profile "coarse" with F and detail as in "detailed"."""
+
 SILENT = replace(COARSE, name="silent", coarse_map=CoarseMapConfig(silent=True))
 """The profile "coarse" without any semantics in its files: the control for what the hierarchy is worth."""
 
@@ -138,7 +147,7 @@ TOY = Profile(
 )
 """The same networks for pictures of 64x64, so small that their training on a generator takes minutes on two cores."""
 
-TRIED = {profile.name: profile for profile in (COARSE, SILENT, FACES, CARS, CHURCHES, TOY)}
+TRIED = {profile.name: profile for profile in (COARSE, COARSE_DETAILED, SILENT, FACES, CARS, CHURCHES, TOY)}
 """Profiles that recipes name beside those; of them, "coarse" alone has packaged weights."""
 
 

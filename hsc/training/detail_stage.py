@@ -39,6 +39,13 @@ def draw_qualities(batch: int, model: HscModel, random: torch.Generator) -> Tens
     return torch.where(torch.arange(batch) % 2 == 0, with_detail, without)
 
 
+def dropped_without_detail(dropped: Tensor | None, quality: Tensor, model: HscModel) -> Tensor:
+    """Which samples have no layer of F, (B,) bool: those drawn, or None for none, but never one with detail."""
+    assert model.profile.detail is not None
+    drawn = torch.zeros(len(quality), dtype=torch.bool) if dropped is None else dropped
+    return drawn & (quality < model.profile.detail.start)
+
+
 def keep_symbols(model: HscModel) -> None:
     """Freeze everything but the decoder of the symbols of W+ and F, and the coding of the detail."""
     assert model.detail is not None

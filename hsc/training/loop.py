@@ -27,7 +27,7 @@ from hsc.errors import UsageError
 from hsc.training import coarse_stage, decoder_stage, distributed, generator_stages
 from hsc.training.dead_channels import revive
 from hsc.training.decoder_stage import LitBatch, draw_light
-from hsc.training.detail_stage import draw_qualities, keep_symbols, set_basis
+from hsc.training.detail_stage import draw_qualities, dropped_without_detail, keep_symbols, set_basis
 from hsc.training.frozen_generator import require_both
 from hsc.training.initialisation import STATISTICS_BATCHES, balance, set_statistics
 from hsc.training.losses import latent_loss, lattice_loss, pixel_loss, teacher_loss, where_loss
@@ -158,11 +158,13 @@ def _decode(recipe: Recipe, state: State, lit: LitBatch, stage: str) -> tuple[Te
         return image, Parts.of(quality, zeros, bpp=bits / pixels)
     if stage == "detail":
         quality = draw_qualities(count, state.model, random)
-        coded = state.model(batch.images, quality.to(zeros.device))
+        dropped = dropped_without_detail(dropped_samples(recipe, state.step, count), quality, state.model)
+        coded = state.model(batch.images, quality.to(zeros.device), dropped=dropped.to(zeros.device))
         assert coded.detail is not None
         assert coded.attention is not None
         where = where_loss(coded.attention, batch.weight)
-        return coded.image, Parts.of(quality, zeros, where=where, bpp=coded.detail.bits.sum(1) / pixels)
+        bpp = coded.detail.bits.sum(1) / pixels
+        return coded.image, Parts.of(quality, zeros, where=where, bpp=bpp, whole=(~dropped).to(zeros))
     keep = kept_layers(recipe, state.step, state.model.profile.feature.layers)
     dropped = dropped_samples(recipe, state.step, count)
     coded = state.model(

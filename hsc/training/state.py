@@ -126,9 +126,10 @@ def start(recipe: Recipe, run: Run) -> State:
 
 
 def _initial_model(recipe: Recipe, initial: HscModel, fresh: HscModel, path: Path) -> HscModel:
-    """The model of initial weights; where they lack the recipe's coarse map or lapped filter, with a new one.
+    """The model of initial weights; where they lack the recipe's coarse map, lapped filter or detail, with a new one.
 
-    They may also lack the smoothing of sub-pixel convolutions, which has no weights.
+    They may also lack the smoothing of sub-pixel convolutions, which has no weights, and have slices of F behind those
+    of the recipe, which are left out.
 
     Raises:
         UsageError: they are of another profile in any other way.
@@ -140,12 +141,25 @@ def _initial_model(recipe: Recipe, initial: HscModel, fresh: HscModel, path: Pat
         wanted.generator,
         lapped=wanted.generator.lapped and has.generator.lapped,
         smooth=wanted.generator.smooth and has.generator.smooth,
+        detail=has.generator.detail,
     )
     coarse_map = None if has.coarse_map is None else wanted.coarse_map
-    if replace(wanted, name=has.name, generator=generator, coarse_map=coarse_map) != has:
+    detail, feature, count = wanted.detail, wanted.feature, len(wanted.feature.slices)
+    if detail is not None and has.detail is None:
+        detail = None
+        if has.feature.slices[:count] == feature.slices and has.feature.hidden[:count] == feature.hidden:
+            feature = replace(feature, slices=has.feature.slices, hidden=has.feature.hidden)
+    shared = replace(wanted, name=has.name, generator=generator, coarse_map=coarse_map, detail=detail, feature=feature)
+    if shared != has:
         raise UsageError(f"{path} is of the profile {has.name!r}, the recipe wants {recipe.profile!r}")
-    fresh.load_state_dict(fresh.state_dict() | initial.state_dict())
+    tensors, new = initial.state_dict(), fresh.state_dict()
+    fresh.load_state_dict({name: _leading(tensors.get(name, tensor), tensor) for name, tensor in new.items()})
     return fresh
+
+
+def _leading(tensor: Tensor, like: Tensor) -> Tensor:
+    """The leading part of a tensor, of the shape of ``like``: slices of F follow one another in channels."""
+    return tensor[tuple(slice(length) for length in like.shape)]
 
 
 def continue_gains(model: HscModel, trained: int) -> None:
