@@ -45,6 +45,9 @@ CELLS = 4
 _SLOPE = 0.8 * math.log(2)
 """Rise of the gain's logarithm from one whole quality to the next."""
 
+_CERTAIN = 12.0
+"""Logit of an object that is there without doubt."""
+
 _LEAN = 0.08
 """A value is rounded away from zero only where it exceeds a half step by this much."""
 
@@ -103,6 +106,15 @@ class DetailNetwork(nn.Module):
             bits.append((SCALES.bits(symbols, level) * coded).sum((1, 2)).float())
             decoded = decoded + self.as_map(symbols * MEAN_STEPS, pass_index, values.shape[2:])
         return Detail(self.restore(decoded, quality), torch.stack(bits, 1))
+
+    @torch.no_grad()
+    def attend_everywhere(self) -> None:
+        """Set attention to 1 at all positions, for pictures without known objects."""
+        last = self.attention[-2]
+        assert isinstance(last, nn.Conv2d)
+        assert last.bias is not None
+        last.weight.zero_()
+        last.bias.fill_(_CERTAIN)
 
     def logits(self, feature: Tensor) -> Tensor:
         """Logits of where objects are, from F in units of its deviation: (B, C, h, w) -> (B, 1, 4h, 4w)."""

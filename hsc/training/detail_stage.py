@@ -56,21 +56,26 @@ def keep_symbols(model: HscModel) -> None:
         fixed.requires_grad_(False)
 
 
-def set_basis(model: HscModel, batches: Iterable[Batch], teacher: Teacher | None) -> None:
+def set_basis(
+    model: HscModel, batches: Iterable[Batch], teacher: Teacher | None, *, everywhere: bool = False
+) -> None:
     """Set the detail's basis to the principal components of residuals on objects, at the quality where detail starts.
 
     The components are those in the metric of ``sensitivity``, so one step size fits all. The generator's reading of E
-    starts as what its patches would add to F in the encoder.
+    starts as what its patches would add to F in the encoder. everywhere: objects are not known, so all of a picture
+    counts, and attention is 1.
     """
     assert model.detail is not None
     assert model.generator.basis is not None
+    if everywhere:
+        model.detail.attend_everywhere()
     model.eval()
     basis, side = model.generator.basis.weight, model.profile.generator.stride
     size = 3 * side**2
     residuals, sensitivities = (torch.zeros(size, size, dtype=torch.float64, device=basis.device) for _ in range(2))
     for batch in batches:
         quality = torch.full((len(batch.images),), model.detail.config.start, dtype=torch.int64, device=basis.device)
-        objects = batch.weight > 1
+        objects = torch.ones_like(batch.weight, dtype=torch.bool) if everywhere else batch.weight > 1
         with torch.no_grad():
             decoded = model(batch.images, quality, detail=False).image
             residuals += _products((batch.images - decoded) * objects, side)

@@ -80,7 +80,8 @@ def advance(
     if stage == "detail":
         if state.step == recipe.first + recipe.decoder_steps:
             count = max(1, _BASIS_CROPS // recipe.batch)
-            set_basis(state.model, (batch_at(recipe, run, frames, i) for i in range(count)), teacher)
+            crops = (batch_at(recipe, run, frames, i) for i in range(count))
+            set_basis(state.model, crops, teacher, everywhere=recipe.objects <= 1)
             state.averaged.load_state_dict(state.model.state_dict())
         keep_symbols(state.model)
     if stage == "semantic":
