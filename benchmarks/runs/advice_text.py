@@ -11,7 +11,7 @@ from tabulate import tabulate
 
 from benchmarks.api import MetricFacts
 from benchmarks.runs.advice_rows import AdviceRow
-from benchmarks.runs.display_names import display_names, without_paths
+from benchmarks.runs.display_names import display_names, split_and_images, without_paths
 from benchmarks.runs.number_texts import interval_text, score_text
 from benchmarks.runs.summary_text import WIDTH
 from benchmarks.stats.metric_facts import Facts, facts_of
@@ -109,7 +109,7 @@ def _title(row: AdviceRow, facts: MetricFacts) -> str:
     images = f"{row.images:,} image{'' if row.images == 1 else 's'}"
     head = display_names([row.head])[row.head]
     return one_line(
-        f"{row.task} on {row.dataset} ({row.split}, {images}), head {head}: {facts.title} "
+        f"{row.task} on {row.dataset} {split_and_images(row.split, images)}, head {head}: {facts.title} "
         f"{score_text(row.original, facts)} on the originals"
     )
 

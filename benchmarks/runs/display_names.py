@@ -40,6 +40,15 @@ def without_paths(text: str) -> str:
     return _BARE.sub(lambda match: _file_name(match[0]), quoted)
 
 
+def split_and_images(split: str, images: str) -> str:
+    """The part of a data set that was measured, in brackets. split: empty for folders without one.
+
+    >>> split_and_images("val", "64 images"), split_and_images("", "64 images")
+    ('(val, 64 images)', '(64 images)')
+    """
+    return f"({split}, {images})" if split else f"({images})"
+
+
 def _file_name(path: str) -> str:
     kind = PureWindowsPath if re.match(r"[A-Za-z]:[\\/]", path) else PurePosixPath
     return kind(path).name or path.strip("/\\") or path

@@ -27,6 +27,10 @@ _RATES_AND_TIMES = (
     "In the compressed domain decoding ends at the latents, and no image is made."
 )
 _CONSISTENCY = "Agreement is AP or mIoU against the head's own predictions on the originals: consistency, not accuracy."
+_PSEUDO_LABELS = (
+    "Pseudo-labels: the data set has no labels, and each head's own predictions on the originals stand in for them. "
+    "Scores tell how much coding changes a head's answers, not how right these are."
+)
 _INTERVALS = "In brackets: the middle 95 % of the resamples of the images, the same resamples for all codecs."
 LOCAL = "Refused curves are read on the line between the two points beside the rate."
 """How scores at a rate are read where no Bjontegaard curve stands for the points."""
@@ -201,6 +205,7 @@ def legend(results: Results) -> list[str]:
         *_units(results),
         *times(results.scores),
         *([_CONSISTENCY] if (results.scores["regime"] == REFERENCE).any() else []),
+        *([_PSEUDO_LABELS] if results.scores["dataset"].str.endswith("(pseudo-labels)").any() else []),
         *([_INTERVALS] if results.scores["low"].notna().any() or results.comparisons["low"].notna().any() else []),
         *([_OVERLAPS] if bd else []),
     ]

@@ -6,6 +6,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 
+from benchmarks.runs.display_names import split_and_images
 from benchmarks.runs.finding_text import finding_sentences
 from benchmarks.runs.findings import Finding
 from benchmarks.runs.number_texts import score_text
@@ -108,7 +109,7 @@ def _original(head: HeadColumn) -> str:
 
 def _title(summary: Summary) -> str:
     images = f"{summary.images:,} image{'' if summary.images == 1 else 's'}"
-    return f"{summary.task} on {summary.dataset} ({summary.split}, {images})"
+    return f"{summary.task} on {summary.dataset} {split_and_images(summary.split, images)}"
 
 
 def _wrapped(lines: Sequence[str]) -> list[str]:

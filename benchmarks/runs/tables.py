@@ -12,7 +12,7 @@ from tabulate import tabulate
 from benchmarks.runs import sentences
 from benchmarks.runs.comparison_tables import bd_tables, heads_apart_table
 from benchmarks.runs.csv_cells import csv_text
-from benchmarks.runs.display_names import displayed
+from benchmarks.runs.display_names import displayed, split_and_images
 from benchmarks.runs.domains import domain_of
 from benchmarks.runs.number_texts import column_title, interval_text, score_text
 from benchmarks.runs.results import Results
@@ -99,7 +99,8 @@ def _title(scores: pd.DataFrame, head: str, route: str) -> str:
     """The title of one block: task, data set, and the head with its domain and regime."""
     of_head = (scores["regime"] == REFERENCE) if head == ORIGINALS else (scores["head"] == head)
     row = scores[of_head & (scores["route"] == route)].iloc[0]
-    measured = f"{row['task']} on {row['dataset']} ({row['split']}, {row['images']} images)"
+    part = split_and_images(row["split"], f"{row['images']} images")
+    measured = f"{row['task']} on {row['dataset']} {part}"
     if head == ORIGINALS:
         return f"{measured}, {head}"
     return f"{measured}, head {head}, {domain_of(route)}, {row['regime']}"

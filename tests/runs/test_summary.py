@@ -261,6 +261,11 @@ def test_one_codec_shows_the_span_of_each_head() -> None:
     assert "- Skipped: head adapted: it follows hsc alone" in lines
 
 
+def test_a_data_set_without_a_split_is_named_by_its_images_alone() -> None:
+    rows = [replace(row, split="", images=1) for row in points("jpeg", (0.25,), (0.2,))]
+    assert lines_of(summary_of(results(rows)))[0] == "detection on squares (1 image)"
+
+
 def test_a_single_operating_point_has_numbers_and_no_span() -> None:
     lines = lines_of(summary_of(results(points("jpeg", (0.25,), (0.2,)))))
     assert lines[5].split() == ["jpeg", "0.25", "20.0", "4.0", "12"]

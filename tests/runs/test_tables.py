@@ -206,6 +206,14 @@ def test_heads_that_see_the_originals_share_one_block() -> None:
     assert "consistency, not accuracy" in text
 
 
+def test_predictions_that_stand_in_for_labels_are_told_below_the_table() -> None:
+    pseudo = [replace(row, dataset="images (pseudo-labels)", split="") for row in (STREAM, HEAD)]
+    text = tables.blocks(results(pseudo), "github")
+    assert "### detection on images (pseudo-labels) (64 images), head squares" in text
+    assert "Pseudo-labels: the data set has no labels, and each head's own predictions on the originals" in text
+    assert "Pseudo-labels" not in tables.blocks(results([STREAM, HEAD]), "github")
+
+
 def test_a_score_of_another_unit_and_direction_is_right_in_every_form() -> None:
     scores = [STREAM, replace(HEAD, metric="count_error", value=1.5, low=1.0, high=2.0, unit="objects")]
     worse = replace(BD, kind="bd_metric", metric="count_error", value=0.5, low=0.25, high=1.0, unit="objects")

@@ -19,7 +19,7 @@ import pandas as pd
 from benchmarks.api import MetricFacts
 from benchmarks.reporting.figures.codec_styles import MARKERS, Style, styles_named, styles_of
 from benchmarks.reporting.figures.figure_files import SETTINGS, pyplot, readable, save_both
-from benchmarks.runs.display_names import Naming
+from benchmarks.runs.display_names import Naming, split_and_images
 from benchmarks.runs.domains import domain_of
 from benchmarks.runs.results import Results
 from benchmarks.stats.bjontegaard import Line, line
@@ -166,7 +166,8 @@ def figure(
 def where(scores: pd.DataFrame) -> str:
     """What was measured on what: task, data set, split and number of images."""
     row = scores.iloc[-1]
-    return f"{row['task']} on {row['dataset']} ({row['split']}, {row['images']} images)"
+    part = split_and_images(row["split"], f"{row['images']} images")
+    return f"{row['task']} on {row['dataset']} {part}"
 
 
 def _views(scored: pd.DataFrame) -> list[tuple[str, str, str]]:

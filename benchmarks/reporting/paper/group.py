@@ -13,7 +13,7 @@ import pandas as pd
 from benchmarks.api import Kind, MetricFacts
 from benchmarks.reporting.paper.latex import escape, slug
 from benchmarks.reporting.paper.paper_options import DEFAULTS, PaperOptions
-from benchmarks.runs.display_names import Naming
+from benchmarks.runs.display_names import Naming, split_and_images
 from benchmarks.runs.run_folder import Run
 from benchmarks.runs.sentences import too_little
 from benchmarks.stats.bootstrap import side_of_zero
@@ -119,7 +119,7 @@ class Group:
     def where(self) -> str:
         """The data set, for captions."""
         dataset = self.called(self.run.dataset)
-        return escape(f"{dataset} ({self.scores['split'].iloc[0]}, {len(self.run.images)} images)")
+        return escape(f"{dataset} {split_and_images(self.scores['split'].iloc[0], f'{len(self.run.images)} images')}")
 
     @property
     def has_intervals(self) -> bool:
