@@ -56,9 +56,7 @@ def keep_symbols(model: HscModel) -> None:
         fixed.requires_grad_(False)
 
 
-def set_basis(
-    model: HscModel, batches: Iterable[Batch], teacher: Teacher | None, *, everywhere: bool = False
-) -> None:
+def set_basis(model: HscModel, batches: Iterable[Batch], teacher: Teacher | None, *, everywhere: bool = False) -> None:
     """Set the detail's basis to the principal components of residuals on objects, at the quality where detail starts.
 
     The components are those in the metric of ``sensitivity``, so one step size fits all. The generator's reading of E

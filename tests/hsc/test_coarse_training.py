@@ -14,6 +14,7 @@ from tiny_profile import TINY, lively, noise_photo
 
 from hsc.codec import HscCodec
 from hsc.errors import UsageError
+from hsc.networks.config import DetailConfig
 from hsc.networks.profiles import profile_to_json
 from hsc.training.coarse_stage import coarse_loss, set_map
 from hsc.training.loop import train
@@ -57,6 +58,28 @@ def test_gains_above_the_qualities_of_the_initial_weights_continue(initial, shar
         replace(recipe, initial_qualities=4)
     with pytest.raises(UsageError):  # a file's header ends before the eighth whole quality
         replace(recipe, rates=tuple(float(n) for n in range(1, 9)))
+
+
+def test_initial_weights_may_have_slices_of_f_behind_those_of_the_recipe(initial, shards, tmp_path) -> None:  # noqa: F811
+    first = replace(TINY.feature, slices=TINY.feature.slices[:1], hidden=TINY.feature.hidden[:1])
+    detail = DetailConfig(channels=5, start=64, width=4, hidden=(8, 8))
+    generator = replace(TINY.generator, form="residual")
+    path = tmp_path / "initial.safetensors"
+    files.save(lively(replace(TINY, generator=generator)), path)
+    detailed = replace(TINY, generator=replace(generator, detail=5), feature=first, detail=detail)
+    recipe = replace(ONE, profile=profile_to_json(detailed), steps=(0, 1, 0), detail_steps=1)
+    photo = noise_photo(64, 96, 4)
+    old, new = (
+        HscCodec(files.load(str(path))),
+        HscCodec(start(recipe, Run(tmp_path, shards, initial=path)).model.freeze()),
+    )
+    layers = TINY.feature.passes + 1  # w and the first slice
+    earlier, later = (codec.read(codec.encode(photo, 1.0)).layers for codec in (old, new))
+    assert len(later) == layers < len(earlier)
+    assert all(np.array_equal(a.symbols, b.symbols) for a, b in zip(earlier, later, strict=False))
+    other = replace(detailed, feature=replace(first, hidden=((6, 6),)))  # another first slice
+    with pytest.raises(UsageError):
+        start(replace(recipe, profile=profile_to_json(other)), Run(tmp_path, shards, initial=path))
 
 
 def test_every_stage_resumes_exactly(initial, shards, teacher, tmp_path) -> None:  # noqa: F811

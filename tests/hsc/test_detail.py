@@ -19,7 +19,13 @@ from hsc.networks.detail import lean_to_zero
 from hsc.networks.model import HscModel
 from hsc.networks.profiles import DETAILED as SHIPPED
 from hsc.networks.profiles import profile_from_json, profile_to_json
-from hsc.training.detail_stage import draw_qualities, keep_symbols, sensitivity, set_basis
+from hsc.training.detail_stage import (
+    draw_qualities,
+    dropped_without_detail,
+    keep_symbols,
+    sensitivity,
+    set_basis,
+)
 from hsc.training.shards import Batch
 
 START = 64  # quality 2
@@ -227,3 +233,21 @@ def test_half_of_a_batch_has_detail() -> None:
     assert int((qualities >= START).sum()) == 100
     assert int(qualities.min()) >= 32
     assert int(qualities.max()) <= 255
+
+
+def test_files_without_any_f_have_no_detail_in_training() -> None:
+    model = detailed_model()
+    drawn, quality = torch.tensor([True, True, False, False]), torch.tensor([START, START - 1, START, START - 1])
+    assert dropped_without_detail(drawn, quality, model).tolist() == [False, True, False, False]
+    assert dropped_without_detail(None, quality, model).tolist() == [False] * 4
+
+
+def test_without_objects_detail_is_for_the_whole_picture() -> None:
+    parts = [batch._replace(weight=torch.ones_like(batch.weight)) for batch in batches(6)]
+    model = detailed_model().thaw()
+    set_basis(model, parts, None, everywhere=True)
+    basis = model.generator.basis.weight[:, :, 0, 0]
+    assert torch.allclose(basis.t() @ basis, torch.eye(5), atol=1e-4)
+    coded = model.eval()(parts[0].images, torch.tensor([START]))
+    assert coded.attention is not None
+    assert float(torch.sigmoid(coded.attention).min()) > 0.9999
