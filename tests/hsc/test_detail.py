@@ -250,4 +250,4 @@ def test_without_objects_detail_is_for_the_whole_picture() -> None:
     assert torch.allclose(basis.t() @ basis, torch.eye(5), atol=1e-4)
     coded = model.eval()(parts[0].images, torch.tensor([START]))
     assert coded.attention is not None
-    assert float(torch.sigmoid(coded.attention).min()) > 0.9999
+    assert float(torch.sigmoid(coded.attention.detach()).min()) > 0.9999
