@@ -45,6 +45,9 @@ CELLS = 4
 _SLOPE = 0.8 * math.log(2)
 """Rise of the gain's logarithm from one whole quality to the next."""
 
+_LATER = 2
+"""Number of qualities by which a step of 1 comes later where detail is for all of a picture."""
+
 _CERTAIN = 12.0
 """Logit of an object that is there without doubt."""
 
@@ -77,11 +80,7 @@ class DetailNetwork(nn.Module):
             nn.PixelShuffle(CELLS),
         )
         self.quality = QualityTable(1)
-        with torch.no_grad():  # fixed: a step of 1 where detail starts, a third of it two qualities higher
-            anchors = torch.arange(len(self.quality.log_gain), device=self.quality.log_gain.device)
-            curve = (anchors - config.start / QUALITY_STEPS)[:, None] * _SLOPE
-            self.quality.log_gain.copy_(curve)
-            self.quality.log_inverse.copy_(-curve)
+        self._set_steps(config.start)  # fixed: a step of 1 where detail starts, a third of it two qualities higher
         self.nets = nn.ModuleList()
         for pass_index in range(config.layers):
             inputs = (
@@ -108,13 +107,25 @@ class DetailNetwork(nn.Module):
         return Detail(self.restore(decoded, quality), torch.stack(bits, 1))
 
     @torch.no_grad()
+    def _set_steps(self, unit: int) -> None:
+        """Set the quantiser's step at all qualities. unit: the quality in 1/32 at which it is 1."""
+        anchors = torch.arange(len(self.quality.log_gain), device=self.quality.log_gain.device)
+        curve = (anchors - unit / QUALITY_STEPS)[:, None] * _SLOPE
+        self.quality.log_gain.copy_(curve)
+        self.quality.log_inverse.copy_(-curve)
+
+    @torch.no_grad()
     def attend_everywhere(self) -> None:
-        """Set attention to 1 at all positions, for pictures without known objects."""
+        """Set attention to 1 at all positions, for pictures without known objects, and the first step to 3.
+
+        Bits for all of a picture are several times those for its objects, so detail starts coarser.
+        """
         last = self.attention[-2]
         assert isinstance(last, nn.Conv2d)
         assert last.bias is not None
         last.weight.zero_()
         last.bias.fill_(_CERTAIN)
+        self._set_steps(self.config.start + _LATER * QUALITY_STEPS)
 
     def logits(self, feature: Tensor) -> Tensor:
         """Logits of where objects are, from F in units of its deviation: (B, C, h, w) -> (B, 1, 4h, 4w)."""

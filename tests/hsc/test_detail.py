@@ -251,3 +251,5 @@ def test_without_objects_detail_is_for_the_whole_picture() -> None:
     coded = model.eval()(parts[0].images, torch.tensor([START]))
     assert coded.attention is not None
     assert float(torch.sigmoid(coded.attention.detach()).min()) > 0.9999
+    gains = model.detail.quality.gains(torch.tensor([START, START + 64])).gain[:, 0] / 4096
+    assert gains.tolist() == pytest.approx([2**-1.6, 1.0], rel=1e-3)  # steps of 3 and 1
