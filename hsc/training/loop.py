@@ -159,13 +159,13 @@ def _decode(recipe: Recipe, state: State, lit: LitBatch, stage: str) -> tuple[Te
         return image, Parts.of(quality, zeros, bpp=bits / pixels)
     if stage == "detail":
         quality = draw_qualities(count, state.model, random)
-        dropped = dropped_without_detail(dropped_samples(recipe, state.step, count), quality, state.model)
-        coded = state.model(batch.images, quality.to(zeros.device), dropped=dropped.to(zeros.device))
+        alone = dropped_without_detail(dropped_samples(recipe, state.step, count), quality, state.model)
+        coded = state.model(batch.images, quality.to(zeros.device), dropped=alone.to(zeros.device))
         assert coded.detail is not None
         assert coded.attention is not None
         where = where_loss(coded.attention, batch.weight)
         bpp = coded.detail.bits.sum(1) / pixels
-        return coded.image, Parts.of(quality, zeros, where=where, bpp=bpp, whole=(~dropped).to(zeros))
+        return coded.image, Parts.of(quality, zeros, where=where, bpp=bpp, whole=(~alone).to(zeros))
     keep = kept_layers(recipe, state.step, state.model.profile.feature.layers)
     dropped = dropped_samples(recipe, state.step, count)
     coded = state.model(

@@ -41,7 +41,7 @@ def pixels(file: Path) -> np.ndarray:
 
 def test_packaged_weights_are_found_by_the_header_of_the_file(tmp_path: Path) -> None:
     image = noise_photo(32, 48, 0)
-    for name in ("camvid", "roadscenes", "roadscenes-coarse"):
+    for name in ("camvid", "photos", "roadscenes", "roadscenes-coarse"):
         codec = HscCodec(weights.load(name))
         data = codec.encode(image, 2.0)
         assert weights.maker(data) == name

@@ -19,7 +19,7 @@ from hsc.weights import files
 
 PERIODS = (16, 8, 4)
 NO_LATTICE = 1.05
-PACKAGED = {"roadscenes": 1.2, "roadscenes-coarse": NO_LATTICE}
+PACKAGED = {"roadscenes": 1.2, "roadscenes-coarse": NO_LATTICE, "photos": 1.4}
 """The bound of the mean over scenes at each period, by the name of the weights."""
 
 
