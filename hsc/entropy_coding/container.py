@@ -164,7 +164,7 @@ def unpack(data: bytes, fingerprint: bytes, layers: int, *, allow_partial: bool 
     if not complete and not allow_partial:
         raise BitstreamError(
             f"the checksum of the {len(data)} bytes does not fit: the file is damaged or cut, or other data follows "
-            f"it; fetch it again, or read the whole layers of a cut file with allow_partial=True"
+            f"it; fetch it again, or read the whole layers of a cut file with allow_partial=True (--partial)"
         )
     return Stream(header, payload, None if complete else alignment)
 

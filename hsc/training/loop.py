@@ -160,7 +160,8 @@ def _decode(recipe: Recipe, state: State, lit: LitBatch, stage: str) -> tuple[Te
     if stage == "detail":
         quality = draw_qualities(count, state.model, random)
         alone = dropped_without_detail(dropped_samples(recipe, state.step, count), quality, state.model)
-        coded = state.model(batch.images, quality.to(zeros.device), dropped=alone.to(zeros.device))
+        dropped = alone.to(zeros.device) if bool(alone.any()) else None
+        coded = state.model(batch.images, quality.to(zeros.device), dropped=dropped)
         assert coded.detail is not None
         assert coded.attention is not None
         where = where_loss(coded.attention, batch.weight)
