@@ -6,8 +6,8 @@
                                                       where the generator's patches become B
 
 A channel whose symbols are 0 at every trained quality gets no gradient but that of its rate, so training never brings
-it back: of the 88 channels of the last slice of ``roadscenes-coarse`` 10 were in use, and its best pictures stopped at
-the PSNR of as many components. All components have one step, with which they take the bits that are left at the highest
+it back: of the 88 channels of the last slice of ``roadscenes-coarse`` 10 were in use, and more bits brought little.
+All components have one step, with which they take the bits that are left at the highest
 quality. The networks that predict symbols start with the components' deviations and a mean of 0.
 
 Source: ours; the regression: Izenman 1975, "Reduced-rank regression for the multivariate linear model"; one step for
