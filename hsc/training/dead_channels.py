@@ -7,8 +7,8 @@
 
 A channel whose symbols are 0 at every trained quality gets no gradient but that of its rate, so training never brings
 it back: of the 88 channels of the last slice of ``roadscenes-coarse`` 10 were in use, and more bits brought little.
-All components have one step, with which they take the bits that are left at the highest
-quality. The networks that predict symbols start with the components' deviations and a mean of 0.
+All components have one step, with which they take the bits that are left at the highest quality. The networks that
+predict symbols start with the components' deviations and a mean of 0.
 
 Source: ours; the regression: Izenman 1975, "Reduced-rank regression for the multivariate linear model"; one step for
 all components is reverse water-filling.
