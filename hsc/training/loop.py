@@ -198,14 +198,14 @@ def _set_map(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
 
 def _revive(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
     """Set channels of y that are never used anew, of the first crops."""
-    batches = (on_device(batch_at(recipe, run, frames, i), run) for i in range(max(1, _REVIVAL_CROPS // recipe.batch)))
+    batches = (batch_at(recipe, run, frames, i) for i in range(max(1, _REVIVAL_CROPS // recipe.batch)))
     revive(state.model, batches, recipe.rates)
     state.averaged.load_state_dict(state.model.state_dict())
 
 
 def _remove_pattern(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
     """Take the pattern of the averaged model out of it."""
-    batches = (on_device(batch_at(recipe, run, frames, i), run) for i in range(max(1, CROPS // recipe.batch)))
+    batches = (batch_at(recipe, run, frames, i) for i in range(max(1, CROPS // recipe.batch)))
     remove_pattern(state.averaged, batches, len(recipe.rates))
     distributed.share(state.averaged)
 

@@ -103,11 +103,12 @@ class Recipe:
                 f"0 to 1"
             )
         with_map = profile.coarse_map is not None and not profile.coarse_map.silent
-        map_needed = self.semantic_steps > 0 or self.drop_share > 0
+        map_needed = self.semantic_steps > 0 or self.drop_share > 0 or self.new_map
         if self.semantic_steps < 0 or not 0 <= self.drop_share < 1 or (map_needed and not with_map):
             raise UsageError(
-                f"semantic_steps and drop_share came as {self.semantic_steps} and {self.drop_share}, expected 0 or "
-                f"more and 0 to less than 1, and both 0 for a profile without a coarse map"
+                f"semantic_steps, drop_share and new_map came as {self.semantic_steps}, {self.drop_share} and "
+                f"{self.new_map}, expected 0 or more, 0 to less than 1, and true or false; for a profile without a "
+                f"coarse map 0, 0 and false"
             )
         if self.batch < 1 or min(self.crop) < 32 or any(side % 16 for side in self.crop):
             raise UsageError(

@@ -160,7 +160,7 @@ def test_recipes_that_need_a_map_are_refused_without_one() -> None:
     pair = [read_recipe(name) for name in ("roadscenes-coarse", "roadscenes-silent")]
     assert pair[0].total == pair[1].total
     assert (pair[0].rates, pair[0].batch, pair[0].crop) == (pair[1].rates, pair[1].batch, pair[1].crop)
-    for wrong in ({"semantic_steps": 3}, {"drop_share": 0.25}):
+    for wrong in ({"semantic_steps": 3}, {"drop_share": 0.25}, {"new_map": True}):
         with pytest.raises(UsageError):
             replace(ONE, **wrong)
     with pytest.raises(UsageError, match="drop_share"):
