@@ -19,7 +19,7 @@ class Recipe:
 
     loss: ``mse`` (mean square error of pixels), or ``machine`` (weighted absolute error, gradients, teachers: hsc's).
     n, m: channels of the transforms and of their output. rates: bits per pixel of the eight gains, lowest first.
-    objects, rarity, gradient, teacher, where: as in ``hsc.training.recipe``, for the loss ``machine``.
+    objects, rarity, enlarged, gradient, teacher, where: as in ``hsc.training.recipe``, for the loss ``machine``.
 
     Raises:
         UsageError: a field is out of its range.
@@ -40,6 +40,7 @@ class Recipe:
     gradient: float = 1.0
     objects: float = 40.0
     rarity: float = 0.0
+    enlarged: float = 1.0
     teacher: float = 0.5
     where: float = 1.0
     licence: str = "Apache-2.0"

@@ -32,6 +32,7 @@ class Recipe:
     the mean colour where w restores the picture alone, in that stage and in those samples. teacher_alone: factor of
     the teacher's weight there.
     rates: bits per pixel of the qualities 1, 2, ... 7 at most; with detail, of those up to its start.
+    enlarged: the highest factor by which images are enlarged before crops are taken, 1 for none.
     initial_qualities: for how many of them initial weights were trained, 0 for all: gains continue from there.
     new_map: set the coarse map of initial weights anew, for images of another kind. revived: before the stage codec,
     give channels of y that are never used what decoding loses (``hsc.training.dead_channels``).
@@ -59,6 +60,7 @@ class Recipe:
     warmup: int = 200
     average: float = 0.999
     image_pixels: int = 98304
+    enlarged: float = 1.0
     initial_qualities: int = 0
     new_map: bool = False
     revived: bool = False
@@ -124,6 +126,8 @@ class Recipe:
             raise UsageError(
                 f"initial_qualities came as {self.initial_qualities}, expected 0, or 2 to {len(self.rates)}"
             )
+        if not 1 <= self.enlarged <= 8:
+            raise UsageError(f"enlarged came as {self.enlarged}, expected 1 to 8")
         if not 0 <= self.rarity <= 1:
             raise UsageError(f"rarity came as {self.rarity}, expected 0 to 1")
         if not 0 <= self.prefix_share < 1 or not 0 <= self.feature_dropout < 1:

@@ -27,6 +27,8 @@ class Sampled(Protocol):
     def objects(self) -> float: ...
     @property
     def rarity(self) -> float: ...
+    @property
+    def enlarged(self) -> float: ...
 
 
 def seed_of(recipe: Sampled, step: int) -> int:
@@ -36,7 +38,7 @@ def seed_of(recipe: Sampled, step: int) -> int:
 
 def crops_of(recipe: Sampled, frames: Frames) -> Crops:
     """The crops of all steps, as the recipe describes them."""
-    return Crops(frames, recipe.seed, recipe.batch, recipe.crop, recipe.objects, recipe.rarity)
+    return Crops(frames, recipe.seed, recipe.batch, recipe.crop, recipe.objects, recipe.rarity, recipe.enlarged)
 
 
 def batch_at(recipe: Sampled, run: Run, frames: Frames, step: int) -> Batch:

@@ -16,6 +16,7 @@ A folder holds .npz files, as ``hsc-bench export-shards`` writes them:
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import PIL.Image
 import torch
+from PIL.Image import Resampling
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -138,12 +141,21 @@ def _split(shard: dict[str, npt.NDArray[Any]], name: str, none: npt.NDArray[Any]
 
 
 def batch_of(
-    frames: Frames, *, seed: int, step: int, batch: int, crop: tuple[int, int], objects: float, rarity: float = 0.0
+    frames: Frames,
+    *,
+    seed: int,
+    step: int,
+    batch: int,
+    crop: tuple[int, int],
+    objects: float,
+    rarity: float = 0.0,
+    enlarged: float = 1.0,
 ) -> Batch:
     """The crops of one step, half of them mirrored; every image comes once per epoch, in a new order.
 
     Images smaller than the crop are continued by their reflection. crop: height and width. objects: weight of a pixel
-    on an object of 32x32 pixels. rarity: see ``class_weight``; a pixel's weight is the larger of the two.
+    on an object of 32x32 pixels. rarity: see ``class_weight``; a pixel's weight is the larger of the two. enlarged: the
+    highest factor by which images are enlarged, with log-uniform factors from 1 up; the crop is of the enlarged image.
 
     Raises:
         DataError: all images are smaller than the crop.
@@ -159,7 +171,8 @@ def batch_of(
     samples = []
     for position in range(step * batch, (step + 1) * batch):
         order = np.random.default_rng([seed, 2, position // count]).permutation(count)
-        samples.append(_crop(frames, int(order[position % count]), crop, random, objects, rare))
+        scale = enlarged ** random.random() if enlarged > 1 else 1.0
+        samples.append(_crop(frames, int(order[position % count]), crop, random, objects, rare, scale))
     pixels = _pixels([sample.image for sample in samples])
     return Batch(
         pixels,
@@ -210,22 +223,36 @@ def _crop(
     random: np.random.Generator,
     objects: float,
     rare: npt.NDArray[np.float32],
+    scale: float,
 ) -> _Crop:
-    """A random crop of image i, mirrored or not. rare: weight of each label, (256,)."""
-    spare = [side - crop_side for side, crop_side in zip(frames.images[i].shape, size_hw, strict=False)]
+    """A random crop of image i enlarged by ``scale``, mirrored or not. rare: weight of each label, (256,)."""
+    source_hw = (math.ceil(size_hw[0] / scale), math.ceil(size_hw[1] / scale))
+    spare = [side - crop_side for side, crop_side in zip(frames.images[i].shape, source_hw, strict=False)]
     top, left = (int(random.integers(min(0, s), max(0, s) + 1)) for s in spare)
-    window = _Window(top, left, size_hw)
+    window = _Window(top, left, source_hw)
     step_x = int(random.choice((-1, 1)))  # -1 mirrors
-    image = window.of(frames.images[i])[:, ::step_x]
+    image = _resized(window.of(frames.images[i]), size_hw, Resampling.BICUBIC)[:, ::step_x]
+    semantic = _resized(window.of(frames.semantic[i]), size_hw, Resampling.NEAREST)
+    rise, stretch = size_hw[0] / source_hw[0], size_hw[1] / source_hw[1]
     boxes = frames.boxes[i] - np.array([left, top, left, top], np.float32)
-    weight = np.maximum(object_weight(boxes, size_hw, objects), rare[window.of(frames.semantic[i])])
+    boxes = boxes * np.array([stretch, rise, stretch, rise], np.float32)
+    weight = np.maximum(object_weight(boxes, size_hw, objects), rare[semantic])
     maps = np.zeros((0, 1, 1), np.float32)
     if frames.classes:
         if step_x < 0:
             boxes = np.stack([size_hw[1] - boxes[:, 2], boxes[:, 1], size_hw[1] - boxes[:, 0], boxes[:, 3]], 1)
         maps = object_maps(boxes, frames.labels[i], size_hw, frames.classes)
-    relit = window.of(frames.relit[i])[:, ::step_x] if frames.relit else image
-    return _Crop(image, weight[:, ::step_x], window.of(frames.semantic[i])[:, ::step_x], maps, relit)
+    relit = image
+    if frames.relit:
+        relit = _resized(window.of(frames.relit[i]), size_hw, Resampling.BICUBIC)[:, ::step_x]
+    return _Crop(image, weight[:, ::step_x], semantic[:, ::step_x], maps, relit)
+
+
+def _resized(image: npt.NDArray[np.uint8], size_hw: tuple[int, int], resampling: Resampling) -> npt.NDArray[np.uint8]:
+    """An image or map (H, W, ...) at another size."""
+    if image.shape[:2] == size_hw:
+        return image
+    return np.asarray(PIL.Image.fromarray(image).resize((size_hw[1], size_hw[0]), resampling))
 
 
 @dataclass(frozen=True)
@@ -241,6 +268,7 @@ class Crops(Dataset[Batch]):
     crop: tuple[int, int]
     objects: float
     rarity: float = 0.0
+    enlarged: float = 1.0
 
     def __getitem__(self, step: int) -> Batch:
         return batch_of(
@@ -251,6 +279,7 @@ class Crops(Dataset[Batch]):
             crop=self.crop,
             objects=self.objects,
             rarity=self.rarity,
+            enlarged=self.enlarged,
         )
 
     def of(self, steps: range, workers: int) -> Iterator[Batch]:

@@ -14,6 +14,7 @@ from hsc.entropy_coding.gains import QualityTable
 from hsc.errors import UsageError
 from hsc.networks.model import HscModel
 from hsc.networks.profiles import profile_from_json
+from hsc.training import other_slices
 from hsc.training.bit_prices import Prices
 from hsc.training.frozen_generator import install
 from hsc.training.patch_critic import PatchCritic
@@ -128,8 +129,8 @@ def start(recipe: Recipe, run: Run) -> State:
 def _initial_model(recipe: Recipe, initial: HscModel, fresh: HscModel, path: Path) -> HscModel:
     """The model of initial weights; where they lack the recipe's coarse map, lapped filter or detail, with a new one.
 
-    They may also lack the smoothing of sub-pixel convolutions, which has no weights, and have slices of F behind those
-    of the recipe, which are left out.
+    They may also lack the smoothing of sub-pixel convolutions, which has no weights, and have other slices of F
+    (``hsc.training.other_slices``).
 
     Raises:
         UsageError: they are of another profile in any other way.
@@ -144,22 +145,15 @@ def _initial_model(recipe: Recipe, initial: HscModel, fresh: HscModel, path: Pat
         detail=has.generator.detail,
     )
     coarse_map = None if has.coarse_map is None else wanted.coarse_map
-    detail, feature, count = wanted.detail, wanted.feature, len(wanted.feature.slices)
-    if detail is not None and has.detail is None:
-        detail = None
-        if has.feature.slices[:count] == feature.slices and has.feature.hidden[:count] == feature.hidden:
-            feature = replace(feature, slices=has.feature.slices, hidden=has.feature.hidden)
+    detail = None if has.detail is None else wanted.detail
+    feature = wanted.feature
+    if other_slices.fits(has.feature, feature):
+        feature = replace(feature, slices=has.feature.slices, hidden=has.feature.hidden)
     shared = replace(wanted, name=has.name, generator=generator, coarse_map=coarse_map, detail=detail, feature=feature)
     if shared != has:
         raise UsageError(f"{path} is of the profile {has.name!r}, the recipe wants {recipe.profile!r}")
-    tensors, new = initial.state_dict(), fresh.state_dict()
-    fresh.load_state_dict({name: _leading(tensors.get(name, tensor), tensor) for name, tensor in new.items()})
+    other_slices.copy_into(fresh, initial)
     return fresh
-
-
-def _leading(tensor: Tensor, like: Tensor) -> Tensor:
-    """The leading part of a tensor, of the shape of ``like``: slices of F follow one another in channels."""
-    return tensor[tuple(slice(length) for length in like.shape)]
 
 
 def continue_gains(model: HscModel, trained: int) -> None:

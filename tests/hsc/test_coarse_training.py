@@ -82,6 +82,31 @@ def test_initial_weights_may_have_slices_of_f_behind_those_of_the_recipe(initial
         start(replace(recipe, profile=profile_to_json(other)), Run(tmp_path, shards, initial=path))
 
 
+def test_a_wider_last_slice_of_f_changes_no_picture_until_its_channels_are_revived(initial, shards, tmp_path) -> None:  # noqa: F811
+    detail = DetailConfig(channels=5, start=64, width=4, hidden=(8, 8))
+    narrow = replace(TINY, generator=replace(TINY.generator, form="residual", detail=5), detail=detail)
+    path = tmp_path / "initial.safetensors"
+    files.save(lively(narrow), path)
+    slices = (*TINY.feature.slices[:-1], TINY.feature.slices[-1] + 3)
+    wide = replace(narrow, feature=replace(TINY.feature, slices=slices))
+    recipe = replace(ONE, profile=profile_to_json(wide), steps=(0, 1, 0))
+    old, new = (
+        HscCodec(files.load(str(path))),
+        HscCodec(start(recipe, Run(tmp_path, shards, initial=path)).model.freeze()),
+    )
+    for quality in (1.0, 3.0):
+        image = noise_photo(64, 96, 4)
+        before, after = old.encode(image, quality), new.encode(image, quality)
+        assert np.array_equal(old.decode(before), new.decode(after))
+        assert [layer.symbols.shape for layer in new.read(after).layers] != [
+            layer.symbols.shape for layer in old.read(before).layers
+        ]
+    for slices in ((TINY.feature.slices[0] + 1, *TINY.feature.slices[1:]), (*TINY.feature.slices[:-1], 1)):
+        unfit = replace(narrow, feature=replace(TINY.feature, slices=slices))
+        with pytest.raises(UsageError):
+            start(replace(recipe, profile=profile_to_json(unfit)), Run(tmp_path, shards, initial=path))
+
+
 def test_every_stage_resumes_exactly(initial, shards, teacher, tmp_path) -> None:  # noqa: F811
     whole = train(COARSE_ONE, Run(tmp_path / "whole", shards, (teacher,), initial))
     for stop in (1, 4, 7, None):

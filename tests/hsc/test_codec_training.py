@@ -346,6 +346,23 @@ def test_pixels_of_rare_classes_count_more_and_void_once(shards) -> None:
         assert weighed.weight[:, 0][weighed.semantic == label].mean().item() == pytest.approx(expected, rel=1e-4)
 
 
+def test_crops_of_enlarged_images_show_less_of_them_and_take_labels_and_boxes_along(shards) -> None:
+    frames = read_frames(shards)
+    settings = {"seed": 1, "batch": 3, "crop": (32, 48), "objects": 5.0}
+    plain, enlarged = (
+        torch.cat([torch.stack([b.semantic == 1, b.weight[:, 0] > 1]) for b in batches], 1).float()
+        for batches in ([batch_of(frames, step=step, enlarged=e, **settings) for step in range(12)] for e in (1.0, 4.0))
+    )
+    object_areas = [maps[0].sum((1, 2))[maps[0].any(2).any(1)].mean() for maps in (plain, enlarged)]
+    assert 1.2 < object_areas[1] / object_areas[0] < 16  # crops cut off part of an enlarged object
+    assert float(enlarged[1][enlarged[0] > 0].mean()) > 0.99  # the box still covers its object
+    exact = batch_of(frames, step=0, enlarged=1.0, **settings)
+    assert torch.equal(exact.images, batch_of(frames, step=0, **settings).images)
+    batch = batch_of(frames, step=0, enlarged=4.0, **settings)
+    assert batch.images.shape == (3, 3, 32, 48)
+    assert -1 <= float(batch.images.min()) <= float(batch.images.max()) <= 1
+
+
 def test_a_teacher_goes_on_from_another_of_the_same_classes(shards, teacher, tmp_path) -> None:
     train_teacher(shards, tmp_path / "a.safetensors", steps=1, batch=2, crop=(32, 48), rate=1e-9, initial=teacher)
     own, first = load_teacher(tmp_path / "a.safetensors"), load_teacher(teacher)
