@@ -61,6 +61,14 @@ def gathered(quality: Tensor, bpp: Tensor) -> tuple[Tensor, Tensor]:
     return joint[0].round().long().cpu(), joint[1]
 
 
+def summed(values: Tensor) -> Tensor:
+    """The sum of all processes' values."""
+    total = values.clone()
+    if count() > 1:
+        dist.all_reduce(total)
+    return total
+
+
 def share(*modules: nn.Module) -> None:
     """Give every process the parameters and buffers of process 0."""
     if count() > 1:

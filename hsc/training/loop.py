@@ -28,8 +28,10 @@ from hsc.training import coarse_stage, decoder_stage, distributed, generator_sta
 from hsc.training.dead_channels import revive
 from hsc.training.decoder_stage import LitBatch, draw_light
 from hsc.training.detail_stage import draw_qualities, dropped_without_detail, keep_symbols, set_basis
+from hsc.training.first_prices import set_prices
 from hsc.training.frozen_generator import require_both
 from hsc.training.initialisation import STATISTICS_BATCHES, balance, set_statistics
+from hsc.training.linear_start import set_components
 from hsc.training.losses import latent_loss, lattice_loss, pixel_loss, teacher_loss, where_loss
 from hsc.training.optimisation import learning_rate_at, take_step, update_average
 from hsc.training.patch_critic import critic_loss, texture_loss
@@ -47,6 +49,8 @@ _LOG_EVERY = 50
 _BASIS_CROPS = 320
 _MAP_CROPS = 640
 _REVIVAL_CROPS = 64
+_COMPONENT_CROPS = 192
+_PRICE_CROPS = 24
 _PENALTY, _PENALTY_EVERY = 2.0, 16
 _MAX_GRADIENT_NORM = 2.0
 
@@ -75,6 +79,11 @@ def advance(
         _set_map(recipe, run, state, frames)
     if state.step == recipe.coding_starts and recipe.revived:
         _revive(recipe, run, state, frames)
+    if state.step == recipe.coding_starts and recipe.linear:
+        _set_components(recipe, run, state, frames)
+    if state.step == recipe.coding_starts and recipe.measured_prices:
+        batches = (batch_at(recipe, run, frames, i) for i in range(max(1, _PRICE_CROPS // recipe.batch)))
+        set_prices(recipe, state, batches, teachers)
     stage = recipe.stage_of(state.step)
     torch.manual_seed(seed_of(recipe, state.step))
     if stage == "detail":
@@ -203,6 +212,13 @@ def _revive(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
     state.averaged.load_state_dict(state.model.state_dict())
 
 
+def _set_components(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
+    """Let y start as principal components of the first crops."""
+    batches = (batch_at(recipe, run, frames, i) for i in range(max(1, _COMPONENT_CROPS // recipe.batch)))
+    set_components(state.model, batches, recipe.rates)
+    state.averaged.load_state_dict(state.model.state_dict())
+
+
 def _remove_pattern(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
     """Take the pattern of the averaged model out of it."""
     batches = (batch_at(recipe, run, frames, i) for i in range(max(1, CROPS // recipe.batch)))
@@ -325,7 +341,9 @@ def train(
             recent.append(advance(recipe, run, state, frames, teachers, batch, judges))
             state.seconds = before + time.monotonic() - began
             if state.step % _LOG_EVERY == 0 or state.step == last:
-                report(append_log(recipe, state, recent, run.out / "log.csv"))
+                line = append_log(recipe, state, recent, run.out / "log.csv")
+                if distributed.rank() == 0:
+                    report(line)
                 recent = []
             if distributed.agreed(state.step == last or time.monotonic() - saved > checkpoint_s):
                 save_checkpoint(recipe, run, state, source, judges)

@@ -35,7 +35,11 @@ class Recipe:
     enlarged: the highest factor by which images are enlarged before crops are taken, 1 for none.
     initial_qualities: for how many of them initial weights were trained, 0 for all: gains continue from there.
     new_map: set the coarse map of initial weights anew, for images of another kind. revived: before the stage codec,
-    give channels of y that are never used what decoding loses (``hsc.training.dead_channels``).
+    give channels of y that are never used what decoding loses (``hsc.training.dead_channels``). linear: there, set y
+    to principal components of patches (``hsc.training.linear_start``), for new weights. measured_prices: there, set the
+    first prices of bits from what the qualities cost and bring (``hsc.training.first_prices``).
+    linear_rate, prior_rate: factors of the learning rate for patches and the linear path between F and y, and for the
+    integer networks.
     lattice: weight of errors of steps across multiples of 4, 8 and 16 pixels; where it is not 0, training ends with
     ``hsc.training.patch_pattern``.
     frozen_steps: of the stages inversion, scn, fcn and both, which train on a frozen StyleGAN2
@@ -57,6 +61,8 @@ class Recipe:
     rates: tuple[float, ...] = (0.02, 0.034, 0.059, 0.10, 0.17, 0.30)
     learning_rate: float = 6e-4
     generator_rate: float = 4.0
+    linear_rate: float = 1.0
+    prior_rate: float = 1.0
     warmup: int = 200
     average: float = 0.999
     image_pixels: int = 98304
@@ -64,6 +70,8 @@ class Recipe:
     initial_qualities: int = 0
     new_map: bool = False
     revived: bool = False
+    linear: bool = False
+    measured_prices: bool = False
     gradient: float = 1.0
     lattice: float = 0.0
     objects: float = 12.0
@@ -125,6 +133,15 @@ class Recipe:
         if self.initial_qualities and not 2 <= self.initial_qualities <= len(self.rates):
             raise UsageError(
                 f"initial_qualities came as {self.initial_qualities}, expected 0, or 2 to {len(self.rates)}"
+            )
+        if self.linear and (not profile.encoder.patch or profile.feature.stride != 1):
+            raise UsageError(
+                f"linear is for profiles with patches and a y of F's stride, such as small; the profile came as "
+                f"{self.profile!r}"
+            )
+        if min(self.linear_rate, self.prior_rate) < 0:
+            raise UsageError(
+                f"linear_rate and prior_rate came as {self.linear_rate} and {self.prior_rate}, expected 0 or more"
             )
         if not 1 <= self.enlarged <= 8:
             raise UsageError(f"enlarged came as {self.enlarged}, expected 1 to 8")

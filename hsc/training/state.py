@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from hsc.entropy_coding.gains import QualityTable
+from hsc.entropy_coding.integer_nets import IntegerSequence
 from hsc.errors import UsageError
 from hsc.networks.model import HscModel
 from hsc.networks.profiles import profile_from_json
@@ -180,12 +181,19 @@ def _groups(model: HscModel, recipe: Recipe) -> list[dict[str, Any]]:
     """The model's parameters with the factors of their learning rates.
 
     The generator stores its weights at unit variance and scales them when used, so it needs much larger steps; gains
-    need larger ones.
+    need larger ones. Patches and the linear path between F and y start at their optimum (``hsc.training.linear_start``)
+    and may need smaller ones, the integer networks larger ones.
     """
-    generator = {id(p) for p in model.generator.parameters()}
-    gains = {id(p) for m in model.modules() if isinstance(m, QualityTable) for p in m.parameters()}
-    return [
-        {"params": [p for p in model.parameters() if id(p) not in generator | gains], "factor": 1.0},
-        {"params": [p for p in model.parameters() if id(p) in generator], "factor": recipe.generator_rate},
-        {"params": [p for p in model.parameters() if id(p) in gains], "factor": _GAINS_RATE},
-    ]
+    generator, fcn = model.generator, model.fcn
+    linear = [model.gie.patch, fcn.analysis.direct, fcn.synthesis.direct, generator.patches, generator.lap]
+    factors = {id(p): 1.0 for p in model.parameters()}
+    factors |= {id(p): recipe.generator_rate for p in generator.parameters()}
+    factors |= {id(p): recipe.linear_rate for m in linear if m is not None for p in m.parameters()}
+    factors |= {
+        id(p): recipe.prior_rate for m in model.modules() if isinstance(m, IntegerSequence) for p in m.parameters()
+    }
+    factors |= {id(p): _GAINS_RATE for m in model.modules() if isinstance(m, QualityTable) for p in m.parameters()}
+    groups: dict[float, list[nn.Parameter]] = {}
+    for parameter in model.parameters():
+        groups.setdefault(factors[id(parameter)], []).append(parameter)
+    return [{"params": parameters, "factor": factor} for factor, parameters in groups.items()]

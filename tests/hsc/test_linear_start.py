@@ -1,0 +1,100 @@
+"""New weights that start as a transform code meet their rates at once, and their prices are what bits bring there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from test_dead_channels import batches
+from tiny_profile import TINY, noise_photo
+
+from hsc.codec import HscCodec
+from hsc.errors import UsageError
+from hsc.networks.model import HscModel
+from hsc.networks.profiles import profile_to_json
+from hsc.training.first_prices import log_prices, set_prices
+from hsc.training.initialisation import set_patches, set_statistics_of
+from hsc.training.linear_start import set_components
+from hsc.training.recipe import Recipe
+from hsc.training.state import Run, start
+
+PROFILE = replace(TINY, encoder=replace(TINY.encoder, patch=True), generator=replace(TINY.generator, form="residual"))
+RATES = (0.01, 0.03, 0.06)
+
+
+def new_model() -> HscModel:
+    """A model whose F holds principal components of patches, and whose generator makes images of them alone."""
+    torch.manual_seed(1)
+    model = HscModel(PROFILE)
+    images = torch.cat([batch.images for batch in batches()])
+    assert model.gie.patch is not None
+    set_patches(model.gie.patch, model.generator.patches, images)
+    for rgb in model.generator.rgbs.values():
+        torch.nn.init.zeros_(rgb.weight)
+    set_statistics_of([model], [images])
+    return model
+
+
+def rates_and_errors(model: HscModel) -> tuple[list[float], list[float]]:
+    """Bits of F per pixel and mean squared error at each quality."""
+    rates, errors = [], []
+    for quality in range(1, len(RATES) + 1):
+        with torch.no_grad():
+            coded = [model.eval()(batch.images, torch.full((4,), 32 * quality)) for batch in batches()]
+        rates.append(sum(float(c.features.bits.sum(1).mean()) for c in coded) / len(coded) / (64 * 96))
+        errors.append(
+            sum(float((c.image - b.images).square().mean()) for c, b in zip(coded, batches(), strict=True)) / len(coded)
+        )
+    return rates, errors
+
+
+def test_components_meet_the_rates_and_lose_less_at_higher_ones() -> None:
+    model = new_model()
+    set_components(model, batches(), RATES)
+    rates, errors = rates_and_errors(model)
+    assert all(target / 2 < rate < 2.5 * target for rate, target in zip(rates, RATES, strict=True))
+    assert errors[0] > 1.3 * errors[1] > 1.3 * 1.1 * errors[2]
+    gains = model.fcn.quality.log_gain
+    torch.testing.assert_close(gains, -model.fcn.quality.log_inverse)
+    assert bool((gains.diff(dim=0) > 0).all())
+
+
+def test_what_starts_so_is_a_codec() -> None:
+    model = new_model()
+    set_components(model, batches(), RATES)
+    codec, photo = HscCodec(model.freeze()), noise_photo(50, 70, 3)
+    data = codec.encode(photo, 3.0)
+    assert codec.decode(data).shape == photo.shape
+    assert len(codec.encode(photo, 1.0)) < len(data)
+
+
+def test_prices_are_slopes() -> None:
+    rates, fallback = torch.tensor([0.1, 0.2, 0.4, 0.8]), torch.zeros(4)
+    prices = log_prices(torch.tensor([1.0, 0.6, 0.2, 0.0]), rates, fallback).exp()  # slopes of 4, 2 and 0.5
+    assert prices.tolist() == pytest.approx([4 * 2**0.5, 8**0.5, 1, 0.25])
+    assert torch.equal(log_prices(torch.tensor([1.0, 0.6, 0.7, 0.0]), rates, fallback), fallback)
+    assert log_prices(torch.tensor([1.0, 0.5]), torch.tensor([0.1, 0.2]), torch.zeros(2)).exp().tolist() == (
+        pytest.approx([5, 5])
+    )
+
+
+def test_measured_prices_are_those_of_the_model(tmp_path: Path) -> None:
+    recipe = Recipe("tiny", profile_to_json(PROFILE), steps=(0, 1, 0), rates=RATES, linear=True, teacher=0.0)
+    state = start(recipe, Run(tmp_path, None))
+    first = state.prices.log_prices.clone()
+    state.model.load_state_dict(new_model().state_dict())
+    set_components(state.model, batches(), RATES)
+    set_prices(recipe, state, batches(), [])
+    assert not torch.equal(state.prices.log_prices, first)
+    assert bool((state.prices.log_prices.diff() < 0).all())  # the first bits bring most
+
+
+def test_a_recipe_without_patches_has_no_components() -> None:
+    with pytest.raises(UsageError):
+        Recipe("tiny", profile_to_json(TINY), linear=True)
+    with pytest.raises(UsageError):
+        Recipe("tiny", profile_to_json(PROFILE), prior_rate=-1.0)
+    with pytest.raises(UsageError):
+        Recipe("tiny", profile_to_json(PROFILE), enlarged=0.5)
