@@ -24,14 +24,10 @@ from torch import Tensor, nn
 
 from hsc.devices import usable
 from hsc.errors import UsageError
-from hsc.training import coarse_stage, decoder_stage, distributed, generator_stages
-from hsc.training.dead_channels import revive
+from hsc.training import coarse_stage, decoder_stage, distributed, first_crops, generator_stages
 from hsc.training.decoder_stage import LitBatch, draw_light
-from hsc.training.detail_stage import draw_qualities, dropped_without_detail, keep_symbols, set_basis
-from hsc.training.first_prices import set_prices
+from hsc.training.detail_stage import draw_qualities, dropped_without_detail, keep_symbols
 from hsc.training.frozen_generator import require_both
-from hsc.training.initialisation import STATISTICS_BATCHES, balance, set_statistics
-from hsc.training.linear_start import set_components
 from hsc.training.losses import latent_loss, lattice_loss, pixel_loss, teacher_loss, where_loss
 from hsc.training.optimisation import learning_rate_at, take_step, update_average
 from hsc.training.patch_critic import critic_loss, texture_loss
@@ -40,17 +36,12 @@ from hsc.training.recipe import Recipe
 from hsc.training.run_folder import append_log, export, resume_run, save_checkpoint
 from hsc.training.sampling import batch_at, dropped_samples, kept_layers, on_device, seed_of
 from hsc.training.shards import Batch, Frames, read_frames
-from hsc.training.state import CRITIC_RATE, Parts, Run, State, lacks_map, start
+from hsc.training.state import CRITIC_RATE, Parts, Run, State, start
 from hsc.training.teachers.named import load_teachers
 from hsc.training.teachers.perception import Judges, load_judges, without_none
 from hsc.training.teachers.seen import Seen, Teacher
 
 _LOG_EVERY = 50
-_BASIS_CROPS = 320
-_MAP_CROPS = 640
-_REVIVAL_CROPS = 64
-_COMPONENT_CROPS = 192
-_PRICE_CROPS = 24
 _PENALTY, _PENALTY_EVERY = 2.0, 16
 _MAX_GRADIENT_NORM = 2.0
 
@@ -70,28 +61,10 @@ def advance(
     if judges is not None:
         return _advance_on_generator(recipe, run, state, frames, judges, batch)
     teacher = teachers[state.step % len(teachers)] if teachers else None
-    if state.step == 0 and run.initial is None:
-        balance(recipe, run, state, frames)
-    if state.step == recipe.steps[0] and recipe.steps[0]:
-        batches = (batch_at(recipe, run, frames, i).images for i in range(STATISTICS_BATCHES))
-        set_statistics(state, batches)
-    if state.step == recipe.steps[0] and (recipe.new_map or lacks_map(recipe, run)):
-        _set_map(recipe, run, state, frames)
-    if state.step == recipe.coding_starts and recipe.revived:
-        _revive(recipe, run, state, frames)
-    if state.step == recipe.coding_starts and recipe.linear:
-        _set_components(recipe, run, state, frames)
-    if state.step == recipe.coding_starts and recipe.measured_prices:
-        batches = (batch_at(recipe, run, frames, i) for i in range(max(1, _PRICE_CROPS // recipe.batch)))
-        set_prices(recipe, state, batches, teachers)
+    first_crops.set_from_them(recipe, run, state, frames, teachers)
     stage = recipe.stage_of(state.step)
     torch.manual_seed(seed_of(recipe, state.step))
     if stage == "detail":
-        if state.step == recipe.first + recipe.decoder_steps:
-            count = max(1, _BASIS_CROPS // recipe.batch)
-            crops = (batch_at(recipe, run, frames, i) for i in range(count))
-            set_basis(state.model, crops, teacher, everywhere=recipe.objects <= 1)
-            state.averaged.load_state_dict(state.model.state_dict())
         keep_symbols(state.model)
     if stage == "semantic":
         coarse_stage.keep_all_but_map(state.model)
@@ -195,28 +168,6 @@ def _decode(recipe: Recipe, state: State, lit: LitBatch, stage: str) -> tuple[Te
     return coded.image, Parts.of(
         quality, zeros, latent=latent, where=where, bpp=bpp, words=words, whole=whole.to(zeros)
     )
-
-
-def _set_map(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
-    """Set a new coarse map from the first crops; F_w stays zero unless a stage of its own follows."""
-    count = max(1, min(_MAP_CROPS, 2 * len(frames.images)) // recipe.batch)
-    batches = (batch_at(recipe, run, frames, i) for i in range(count))
-    coarse_stage.set_map(state.model, batches, predict=recipe.semantic_steps > 0)
-    state.averaged.load_state_dict(state.model.state_dict())
-
-
-def _revive(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
-    """Set channels of y that are never used anew, of the first crops."""
-    batches = (batch_at(recipe, run, frames, i) for i in range(max(1, _REVIVAL_CROPS // recipe.batch)))
-    revive(state.model, batches, recipe.rates)
-    state.averaged.load_state_dict(state.model.state_dict())
-
-
-def _set_components(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
-    """Let y start as principal components of the first crops."""
-    batches = (batch_at(recipe, run, frames, i) for i in range(max(1, _COMPONENT_CROPS // recipe.batch)))
-    set_components(state.model, batches, recipe.rates)
-    state.averaged.load_state_dict(state.model.state_dict())
 
 
 def _remove_pattern(recipe: Recipe, run: Run, state: State, frames: Frames) -> None:
