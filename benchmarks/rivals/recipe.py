@@ -57,6 +57,8 @@ class Recipe:
             raise UsageError(f"rates came as {self.rates}, expected {LEVELS}, above 0 and rising")
         if not 0 <= self.average < 1 or not 0 <= self.rarity <= 1:
             raise UsageError(f"average and rarity came as {self.average} and {self.rarity}, expected 0 to 1")
+        if not 1 <= self.enlarged <= 8:
+            raise UsageError(f"enlarged came as {self.enlarged}, expected 1 to 8")
 
 
 def read_recipe(name: str) -> Recipe:

@@ -25,7 +25,7 @@ from hsc.entropy_coding.gains import GAIN_UNIT
 from hsc.networks.coarse_map import CoarseMap
 from hsc.networks.model import HscModel
 from hsc.training import distributed
-from hsc.training.gaussian_step import step_for
+from hsc.training.components import step_for
 from hsc.training.losses import pixel_loss
 from hsc.training.shards import Batch
 

@@ -26,13 +26,11 @@ from torch.nn import functional
 
 from hsc.entropy_coding import checkerboard
 from hsc.entropy_coding.container import QUALITY_STEPS
-from hsc.entropy_coding.gains import LEVEL_STEPS
-from hsc.entropy_coding.integer_nets import UNIT, IntegerConv2d, IntegerSequence
-from hsc.entropy_coding.quantisation import SCALES
+from hsc.entropy_coding.integer_nets import IntegerConv2d, IntegerSequence
 from hsc.networks.fcn import FCN
 from hsc.networks.model import HscModel
 from hsc.training import distributed
-from hsc.training.gaussian_step import step_for
+from hsc.training.components import columns, expecting, step_for
 from hsc.training.shards import Batch
 
 _SELDOM = 1e-3  # share of the symbols of a silent channel that are not 0
@@ -93,10 +91,10 @@ def _lost(model: HscModel, batches: Iterable[Batch], quality: int) -> Lost:
             given = given - base.expected
         used.append((coded.features.symbols != 0).double().mean((0, 2, 3)))
         bits.append(coded.features.bits.sum(1).mean() / math.prod(coded.feature.shape[2:]))
-        inputs.append(_columns(given))
+        inputs.append(columns(given))
         error = batch.images - coded.image.float()
-        residuals.append(_columns(functional.pixel_unshuffle(error, model.profile.generator.stride)))
-        restored.append(_columns(model.fcn.standard(coded.features.feature)))
+        residuals.append(columns(functional.pixel_unshuffle(error, model.profile.generator.stride)))
+        restored.append(columns(model.fcn.standard(coded.features.feature)))
     x, residual, decoded = (torch.cat(columns, 1) for columns in (inputs, residuals, restored))
     mean, count = x.mean(1), x.shape[1]
     x, residual = x - mean[:, None], residual - residual.mean(1, keepdim=True)
@@ -109,11 +107,6 @@ def _lost(model: HscModel, batches: Iterable[Batch], quality: int) -> Lost:
         torch.cov(decoded),
         decoded.mean(1),
     )
-
-
-def _columns(x: Tensor) -> Tensor:
-    """A column per position: (B, C, h, w) -> (C, positions) float64."""
-    return x.transpose(0, 1).flatten(1).double()
 
 
 def _set_channels(fcn: FCN, patches: nn.Conv2d, lost: Lost, silent: Tensor, top: tuple[int, float]) -> None:
@@ -168,9 +161,8 @@ def _set_synthesis(fcn: FCN, silent: Tensor, directions: Tensor) -> None:
 
 def _set_prior(fcn: FCN, silent: Tensor, deviations: Tensor) -> None:
     """Let the integer networks expect silent channels' deviations, (K,) in units of y, and read none of them."""
-    level = (deviations.log() - math.log(SCALES.smallest)) / SCALES.step - SCALES.levels // 2
-    constants = torch.zeros(2, fcn.config.channels, device=silent.device)  # of means and levels
-    constants[1, silent] = (level.float() * LEVEL_STEPS).clamp(-1024, 1023) / UNIT
+    biases = torch.zeros(2, fcn.config.channels, device=silent.device)
+    biases[:, silent] = expecting(deviations)
     chosen = torch.zeros(fcn.config.channels, dtype=torch.bool, device=silent.device)
     chosen[silent] = True
     for coding_pass, net in zip(fcn.passes, fcn.nets, strict=True):
@@ -180,7 +172,7 @@ def _set_prior(fcn: FCN, silent: Tensor, deviations: Tensor) -> None:
         assert isinstance(last, IntegerConv2d)
         own = chosen[coding_pass.channels]
         last.weight[own.repeat(2)] = 0
-        last.bias[own.repeat(2)] = constants[:, coding_pass.channels][:, own].flatten()
+        last.bias[own.repeat(2)] = biases[:, coding_pass.channels][:, own].flatten()
         offsets = len(checkerboard.known_neighbours(fcn.config.passes, coding_pass.pass_index))
         before = chosen[: coding_pass.start if fcn.ablation.shared else 0]
         context = chosen.new_zeros(fcn.config.context)

@@ -19,13 +19,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hsc.entropy_coding.gains import LEVEL_STEPS
-from hsc.entropy_coding.integer_nets import UNIT, IntegerConv2d, IntegerSequence
-from hsc.entropy_coding.quantisation import SCALES
+from hsc.entropy_coding.integer_nets import IntegerConv2d, IntegerSequence
 from hsc.networks.fcn import FCN
 from hsc.networks.model import HscModel
 from hsc.training import distributed
-from hsc.training.gaussian_step import step_for
+from hsc.training.components import columns, expecting, step_for
 from hsc.training.shards import Batch
 
 _CONTEXT = 1.4  # bits that components would take without context, per bit that they take with it
@@ -47,8 +45,8 @@ def set_components(model: HscModel, batches: Iterable[Batch], rates: tuple[float
         coded = model(batch.images, torch.full((len(batch.images),), 128, device=batch.images.device), keep=0)
         base = model.scn.prediction(coded.semantics.coefficients, coded.feature.shape[2:])
         standardised = fcn.standard(coded.feature)
-        features.append(_columns(standardised if base is None else standardised - base.expected))
-        patches.append(_columns(functional.pixel_unshuffle(batch.images, stride)))
+        features.append(columns(standardised if base is None else standardised - base.expected))
+        patches.append(columns(functional.pixel_unshuffle(batch.images, stride)))
     feature, patch = torch.cat(features, 1), torch.cat(patches, 1)
     mean = feature.mean(1)
     centred = feature - mean[:, None]
@@ -67,11 +65,6 @@ def set_components(model: HscModel, batches: Iterable[Batch], rates: tuple[float
     _set_priors(fcn, deviations / unit)
     distributed.share(fcn)
     model.train(training)
-
-
-def _columns(x: Tensor) -> Tensor:
-    """A column per position: (B, C, h, w) -> (C, positions) float64."""
-    return x.transpose(0, 1).flatten(1).double()
 
 
 def _set_transforms(fcn: FCN, reading: Tensor, mean: Tensor, restoring: Tensor) -> None:
@@ -103,12 +96,10 @@ def _set_gains(fcn: FCN, log_gains: list[float]) -> None:
 
 def _set_priors(fcn: FCN, deviations: Tensor) -> None:
     """Let the integer networks expect a mean of 0 and these deviations, (M,) in units of y, whatever they read."""
-    level = (deviations.log() - math.log(SCALES.smallest)) / SCALES.step - SCALES.levels // 2
-    constants = torch.zeros(2, fcn.config.channels, device=deviations.device)  # of means and levels
-    constants[1] = (level.float() * LEVEL_STEPS).clamp(-1024, 1023) / UNIT
+    biases = expecting(deviations)
     for coding_pass, net in zip(fcn.passes, fcn.nets, strict=True):
         assert isinstance(net, IntegerSequence)
         last = net.layers[-1]
         assert isinstance(last, IntegerConv2d)
         last.weight.zero_()
-        last.bias.copy_(constants[:, coding_pass.channels].flatten())
+        last.bias.copy_(biases[:, coding_pass.channels].flatten())

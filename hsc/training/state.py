@@ -182,18 +182,27 @@ def _groups(model: HscModel, recipe: Recipe) -> list[dict[str, Any]]:
 
     The generator stores its weights at unit variance and scales them when used, so it needs much larger steps; gains
     need larger ones. Patches and the linear path between F and y start at their optimum (``hsc.training.linear_start``)
-    and may need smaller ones, the integer networks larger ones.
+    and may need smaller ones, the integer networks larger ones. Groups that a recipe does not set apart are joined, so
+    that the optimizer's state in older checkpoints fits.
     """
-    generator, fcn = model.generator, model.fcn
-    linear = [model.gie.patch, fcn.analysis.direct, fcn.synthesis.direct, generator.patches, generator.lap]
-    factors = {id(p): 1.0 for p in model.parameters()}
-    factors |= {id(p): recipe.generator_rate for p in generator.parameters()}
-    factors |= {id(p): recipe.linear_rate for m in linear if m is not None for p in m.parameters()}
-    factors |= {
-        id(p): recipe.prior_rate for m in model.modules() if isinstance(m, IntegerSequence) for p in m.parameters()
-    }
-    factors |= {id(p): _GAINS_RATE for m in model.modules() if isinstance(m, QualityTable) for p in m.parameters()}
-    groups: dict[float, list[nn.Parameter]] = {}
+    fcn, generator = model.fcn, model.generator
+    linear = _ids(model.gie.patch, fcn.analysis.direct, fcn.synthesis.direct, generator.patches, generator.lap)
+    priors = _ids(*(module for module in model.modules() if isinstance(module, IntegerSequence)))
+    gains = _ids(*(module for module in model.modules() if isinstance(module, QualityTable)))
+    of_generator = _ids(generator)
+    keys = [(1.0, 1.0), (recipe.generator_rate, 2.0), (_GAINS_RATE, 3.0)]  # in the order of older checkpoints
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {key: [] for key in keys}
     for parameter in model.parameters():
-        groups.setdefault(factors[id(parameter)], []).append(parameter)
-    return [{"params": parameters, "factor": factor} for factor, parameters in groups.items()]
+        number = id(parameter)
+        factor, order = keys[2] if number in gains else keys[1] if number in of_generator else keys[0]
+        if number in linear and recipe.linear_rate != 1:
+            factor, order = factor * recipe.linear_rate, order + 10
+        elif number in priors and recipe.prior_rate != 1:
+            factor, order = factor * recipe.prior_rate, order + 20
+        groups.setdefault((factor, order), []).append(parameter)
+    return [{"params": parameters, "factor": factor} for (factor, _), parameters in groups.items()]
+
+
+def _ids(*modules: nn.Module | None) -> set[int]:
+    """What tells the parameters of modules from others."""
+    return {id(parameter) for module in modules if module is not None for parameter in module.parameters()}

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from hsc.codec import HscCodec
 from hsc.networks.model import HscModel
+from hsc.training.components import step_for
 from hsc.training.dead_channels import revive
-from hsc.training.gaussian_step import step_for
 from hsc.training.shards import Batch
 
 RATES = (0.02, 0.05, 0.1)

@@ -91,6 +91,24 @@ def test_measured_prices_are_those_of_the_model(tmp_path: Path) -> None:
     assert bool((state.prices.log_prices.diff() < 0).all())  # the first bits bring most
 
 
+def test_groups_that_a_recipe_does_not_set_apart_are_those_of_older_checkpoints(tmp_path: Path) -> None:
+    plain = Recipe("tiny", profile_to_json(PROFILE), steps=(0, 1, 0), rates=RATES, generator_rate=4.0)
+    groups = start(plain, Run(tmp_path, None)).optimizer.param_groups
+    assert [group["factor"] for group in groups] == [1, 4, 5, 1]  # networks, generator, gains, and where objects are
+    recipe = replace(plain, linear_rate=0.25, prior_rate=1.5)
+    state = start(recipe, Run(tmp_path, None))
+    factors = {id(p): group["factor"] for group in state.optimizer.param_groups for p in group["params"]}
+    model = state.model
+    assert set(factors) == {id(p) for p in [*model.parameters(), *state.where.parameters()]}
+    assert model.generator.patches is not None
+    assert model.fcn.analysis.direct is not None
+    assert factors[id(model.generator.patches.weight)] == 1  # 4 times a quarter
+    assert factors[id(model.fcn.analysis.direct.weight)] == 0.25
+    assert {factors[id(p)] for p in model.fcn.nets.parameters()} == {1.5}
+    assert factors[id(model.fcn.quality.log_gain)] == 5
+    assert factors[id(model.fcn.analysis.enter.weight)] == 1
+
+
 def test_a_recipe_without_patches_has_no_components() -> None:
     with pytest.raises(UsageError):
         Recipe("tiny", profile_to_json(TINY), linear=True)
