@@ -19,7 +19,7 @@ class Recipe:
 
     loss: ``mse`` (mean square error of pixels), or ``machine`` (weighted absolute error, gradients, teachers: hsc's).
     n, m: channels of the transforms and of their output. rates: bits per pixel of the eight gains, lowest first.
-    objects, rarity, enlarged, gradient, teacher, where: as in ``hsc.training.recipe``, for the loss ``machine``.
+    objects, rarity, gradient, teacher, where: as in ``hsc.training.recipe``, for the loss ``machine``.
 
     Raises:
         UsageError: a field is out of its range.
@@ -40,7 +40,6 @@ class Recipe:
     gradient: float = 1.0
     objects: float = 40.0
     rarity: float = 0.0
-    enlarged: float = 1.0
     teacher: float = 0.5
     where: float = 1.0
     licence: str = "Apache-2.0"
@@ -57,8 +56,11 @@ class Recipe:
             raise UsageError(f"rates came as {self.rates}, expected {LEVELS}, above 0 and rising")
         if not 0 <= self.average < 1 or not 0 <= self.rarity <= 1:
             raise UsageError(f"average and rarity came as {self.average} and {self.rarity}, expected 0 to 1")
-        if not 1 <= self.enlarged <= 8:
-            raise UsageError(f"enlarged came as {self.enlarged}, expected 1 to 8")
+
+    @property
+    def enlarged(self) -> float:
+        """Rivals are trained on images as they are."""
+        return 1.0
 
 
 def read_recipe(name: str) -> Recipe:
