@@ -248,7 +248,7 @@ class IntegerSequence(nn.Module):
             IntegerConv2d(widths[i], widths[i + 1], kernels[i], relu=i + 1 < count) for i in range(count)
         )
 
-    def _convolutions(self) -> list[IntegerConv2d]:
+    def convolutions(self) -> list[IntegerConv2d]:
         return [layer for layer in self.layers if isinstance(layer, IntegerConv2d)]
 
     def forward(self, x: Tensor | Sequence[Tensor], largest: float = -MIN_ACTIVATION) -> Tensor:
@@ -279,28 +279,28 @@ class IntegerSequence(nn.Module):
 
     def _at_positions(self, parts: Sequence[Tensor], largest: float) -> Tensor:
         with torch.autocast(parts[0].device.type, enabled=False):
-            for layer in self._convolutions():
+            for layer in self.convolutions():
                 parts, largest = [layer.of_parts(parts, largest)], _MAX_RELU
         return parts[0]
 
     def freeze(self) -> None:
         """Fix the integers of all layers."""
-        for layer in self._convolutions():
+        for layer in self.convolutions():
             layer.freeze()
 
     def thaw(self) -> None:
         """Release the integers of all layers, so that training continues."""
-        for layer in self._convolutions():
+        for layer in self.convolutions():
             layer.thaw()
 
     def macs(self, height: int, width: int) -> int:
         """Number of multiplications for a map of this size."""
-        return sum(layer.macs(height, width) for layer in self._convolutions())
+        return sum(layer.macs(height, width) for layer in self.convolutions())
 
     def integer_tensors(self) -> dict[str, Tensor]:
         """The tensors of a weights file: for layer i, ``i.weight`` int8, ``i.bias`` int32, ``i.shift`` int32 (1,)."""
         tensors = {}
-        for i, layer in enumerate(self._convolutions()):
+        for i, layer in enumerate(self.convolutions()):
             weight, bias = layer.integers()
             tensors[f"{i}.weight"] = weight.detach().to(torch.int8).cpu().contiguous()
             tensors[f"{i}.bias"] = bias.detach().to(torch.int32).cpu().contiguous()
@@ -313,7 +313,7 @@ class IntegerSequence(nn.Module):
         Raises:
             DataError: a tensor is missing, is of another type, shape or range, or does not belong to the network.
         """
-        layers = self._convolutions()
+        layers = self.convolutions()
         expected = {f"{i}.{part}" for i in range(len(layers)) for part in ("weight", "bias", "shift")}
         if set(tensors) != expected:
             differing = ", ".join(sorted(expected ^ set(tensors)))

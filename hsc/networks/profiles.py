@@ -105,10 +105,10 @@ COARSE_DETAILED = replace(
     COARSE,
     name="coarse-detailed",
     generator=replace(COARSE.generator, detail=DETAILED.generator.detail),
-    feature=replace(DETAILED.feature, slices=(8, 8, 16, 24)),
+    feature=DETAILED.feature,
     detail=DETAILED.detail,
 )
-"""The profile "coarse" with detail as in "detailed", and F in 56 symbols per sample, in 4 slices."""
+"""The profile "coarse" with F and detail as in "detailed"."""
 
 SILENT = replace(COARSE, name="silent", coarse_map=CoarseMapConfig(silent=True))
 """The profile "coarse" without any semantics in its files: the control for what the hierarchy is worth."""

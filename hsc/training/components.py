@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,10 +12,34 @@ from hsc.entropy_coding.gains import LEVEL_STEPS
 from hsc.entropy_coding.integer_nets import UNIT
 from hsc.entropy_coding.quantisation import SCALES
 
+_RIDGE = 1e-4
+
 
 def columns(x: Tensor) -> Tensor:
     """A column per position: (B, C, h, w) -> (C, positions) float64."""
     return x.transpose(0, 1).flatten(1).double()
+
+
+class Strongest(NamedTuple):
+    """The strongest components of what a linear function of C channels says of P numbers; float64.
+
+    slope: (P, C), the function. axes: (P, K), of unit length, strongest first. deviations: (K,).
+    """
+
+    slope: Tensor
+    axes: Tensor
+    deviations: Tensor
+
+
+def strongest(covariance: Tensor, products: Tensor, count: int) -> Strongest:
+    """The K = ``count`` strongest components, by reduced-rank regression.
+
+    covariance: (C, C) of the channels. products: (P, C) covariance of the numbers with them.
+    """
+    unit = torch.eye(len(covariance), dtype=torch.float64, device=covariance.device)
+    slope = torch.linalg.solve(covariance + _RIDGE * covariance.diagonal().mean() * unit, products.t()).t()
+    variances, axes = torch.linalg.eigh(slope @ covariance @ slope.t())
+    return Strongest(slope, axes.flip(1)[:, :count], variances.flip(0)[:count].clamp(min=1e-12).sqrt())
 
 
 def expecting(deviations: Tensor) -> Tensor:

@@ -30,14 +30,13 @@ from hsc.entropy_coding.integer_nets import IntegerConv2d, IntegerSequence
 from hsc.networks.fcn import FCN
 from hsc.networks.model import HscModel
 from hsc.training import distributed
-from hsc.training.components import columns, expecting, step_for
+from hsc.training.components import columns, expecting, step_for, strongest
 from hsc.training.shards import Batch
 
 _SELDOM = 1e-3  # share of the symbols of a silent channel that are not 0
 _LEAST_BITS = 8.0  # of a patch's new components
 _MOST_STEPS = 64.0
 _FEATURE_DEVIATION = 0.1  # of what new channels add to standardised F, so little that the generator's layers stay calm
-_RIDGE = 1e-4
 
 
 class Lost(NamedTuple):
@@ -95,7 +94,7 @@ def _lost(model: HscModel, batches: Iterable[Batch], quality: int) -> Lost:
         error = batch.images - coded.image.float()
         residuals.append(columns(functional.pixel_unshuffle(error, model.profile.generator.stride)))
         restored.append(columns(model.fcn.standard(coded.features.feature)))
-    x, residual, decoded = (torch.cat(columns, 1) for columns in (inputs, residuals, restored))
+    x, residual, decoded = (torch.cat(parts, 1) for parts in (inputs, residuals, restored))
     mean, count = x.mean(1), x.shape[1]
     x, residual = x - mean[:, None], residual - residual.mean(1, keepdim=True)
     return Lost(
@@ -112,10 +111,7 @@ def _lost(model: HscModel, batches: Iterable[Batch], quality: int) -> Lost:
 def _set_channels(fcn: FCN, patches: nn.Conv2d, lost: Lost, silent: Tensor, top: tuple[int, float]) -> None:
     """Set silent channels, (K,) indexes. top: the highest quality, and the bits of a patch that they may take there."""
     count = len(silent)
-    unit = torch.eye(len(lost.inputs), dtype=torch.float64, device=silent.device)
-    slope = torch.linalg.solve(lost.inputs + _RIDGE * lost.inputs.diagonal().mean() * unit, lost.products.t()).t()
-    variances, axes = torch.linalg.eigh(slope @ lost.inputs @ slope.t())
-    deviations, axes = variances.flip(0)[:count].clamp(min=1e-12).sqrt(), axes.flip(1)[:, :count]
+    slope, axes, deviations = strongest(lost.inputs, lost.products, count)
     alive = torch.ones(fcn.config.channels, dtype=torch.bool, device=silent.device)
     alive[silent] = False
     if bool(alive.any()):
@@ -125,9 +121,9 @@ def _set_channels(fcn: FCN, patches: nn.Conv2d, lost: Lost, silent: Tensor, top:
     gain = fcn.quality.log_gain[quality, silent].double().exp()
     step = step_for(deviations, bits, _MOST_STEPS) * gain  # of patches, per unit of y
     reading = axes.t() @ slope / step[:, None]
-    _set_analysis(fcn, silent, reading, -reading @ lost.mean)
+    set_analysis(fcn, silent, reading, -reading @ lost.mean)
     free = torch.linalg.eigh(lost.decoded).eigenvectors[:, :count]  # where F_hat varies least
-    _set_synthesis(fcn, silent, free * (_FEATURE_DEVIATION * step / deviations))
+    set_synthesis(fcn, silent, free * (_FEATURE_DEVIATION * step / deviations))
     shown = patches.weight[:, :, 0, 0].double() * fcn.standard.scale.double()  # patches of standardised F
     change = (axes * (deviations / _FEATURE_DEVIATION) - shown @ free) @ free.t()
     scaled = change / fcn.standard.scale.double()
@@ -137,7 +133,7 @@ def _set_channels(fcn: FCN, patches: nn.Conv2d, lost: Lost, silent: Tensor, top:
     _set_prior(fcn, silent, deviations / step)
 
 
-def _set_analysis(fcn: FCN, silent: Tensor, reading: Tensor, constant: Tensor) -> None:
+def set_analysis(fcn: FCN, silent: Tensor, reading: Tensor, constant: Tensor) -> None:
     """Let g_a read channels, (K,) indexes, linearly: reading (K, C) and constant (K,) of standardised F less E_w."""
     analysis = fcn.analysis
     assert analysis.direct is not None
@@ -152,7 +148,7 @@ def _set_analysis(fcn: FCN, silent: Tensor, reading: Tensor, constant: Tensor) -
     analysis.leave.bias[silent] = constant.float()
 
 
-def _set_synthesis(fcn: FCN, silent: Tensor, directions: Tensor) -> None:
+def set_synthesis(fcn: FCN, silent: Tensor, directions: Tensor) -> None:
     """Let g_s add channels, (K,) indexes, to standardised F in directions, (C, K), and do nothing else with them."""
     assert fcn.synthesis.direct is not None
     fcn.synthesis.direct.weight[:, silent, 0, 0] = directions.float()

@@ -25,7 +25,10 @@ from hsc.training.teachers.seen import Teacher
 
 @torch.no_grad()
 def set_prices(recipe: Recipe, state: State, batches: Iterable[Batch], teachers: Sequence[Teacher]) -> None:
-    """Set the prices of all qualities from a few batches. Where the loss does not fall, they stay as they are."""
+    """Set the prices of all qualities from a few batches. Where the loss does not fall, they stay as they are.
+
+    The loss is that of pixels and teachers.
+    """
     training, count = state.model.training, len(recipe.rates)
     state.model.eval()
     losses, rates = torch.zeros(2, count, device=next(state.model.parameters()).device)

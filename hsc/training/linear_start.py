@@ -23,12 +23,11 @@ from hsc.entropy_coding.integer_nets import IntegerConv2d, IntegerSequence
 from hsc.networks.fcn import FCN
 from hsc.networks.model import HscModel
 from hsc.training import distributed
-from hsc.training.components import columns, expecting, step_for
+from hsc.training.components import columns, expecting, step_for, strongest
 from hsc.training.shards import Batch
 
 _CONTEXT = 1.4  # bits that components would take without context, per bit that they take with it
 _MOST_STEPS = 256.0
-_RIDGE = 1e-4
 
 
 @torch.no_grad()
@@ -52,11 +51,7 @@ def set_components(model: HscModel, batches: Iterable[Batch], rates: tuple[float
     centred = feature - mean[:, None]
     covariance = centred @ centred.t() / centred.shape[1]
     products = (patch - patch.mean(1, keepdim=True)) @ centred.t() / centred.shape[1]
-    ridge = _RIDGE * covariance.diagonal().mean() * torch.eye(len(covariance), dtype=torch.float64, device=patch.device)
-    slope = torch.linalg.solve(covariance + ridge, products.t()).t()
-    variances, axes = torch.linalg.eigh(slope @ covariance @ slope.t())
-    count = fcn.config.channels
-    deviations, axes = variances.flip(0)[:count].clamp(min=1e-12).sqrt(), axes.flip(1)[:, :count]
+    slope, axes, deviations = strongest(covariance, products, fcn.config.channels)
     reading = axes.t() @ slope
     steps = [step_for(deviations, _CONTEXT * rate * stride**2, _MOST_STEPS) for rate in rates]
     unit = steps[len(steps) // 2]

@@ -14,6 +14,7 @@ from hsc.entropy_coding.integer_nets import IntegerConv2d, IntegerSequence
 from hsc.networks.config import FeatureConfig
 from hsc.networks.fcn import FCN
 from hsc.networks.model import HscModel
+from hsc.training.dead_channels import set_analysis, set_synthesis
 
 
 def fits(has: FeatureConfig, wanted: FeatureConfig) -> bool:
@@ -55,18 +56,10 @@ def _leading(tensor: Tensor, like: Tensor) -> Tensor:
 
 def _silence(fcn: FCN, known: int) -> None:
     """Let the channels of y from ``known`` on read nothing and change nothing, with the last known channel's gains."""
-    analysis, synthesis = fcn.analysis, fcn.synthesis
-    assert isinstance(analysis.leave, nn.Conv2d)
-    assert analysis.direct is not None
-    assert analysis.gate is not None
-    assert synthesis.direct is not None
-    for layer in (analysis.leave, analysis.gate):
-        assert layer.bias is not None
-        layer.weight[known:] = 0
-        layer.bias[known:] = 0
-    analysis.direct.weight[known:] = 0
-    synthesis.enter.weight[:, known:] = 0
-    synthesis.direct.weight[:, known:] = 0
+    new = torch.arange(known, fcn.config.channels)
+    nothing = torch.zeros(len(new), len(fcn.standard.scale))
+    set_analysis(fcn, new, nothing, nothing[:, 0])
+    set_synthesis(fcn, new, nothing.t())
     for gains in (fcn.quality.log_gain, fcn.quality.log_inverse):
         gains[:, known:] = gains[:, known - 1 : known]
 
@@ -99,7 +92,7 @@ def _widen_detail(old: HscModel, new: HscModel) -> None:
 
 def _convolutions(net: nn.Module) -> list[IntegerConv2d]:
     assert isinstance(net, IntegerSequence)
-    return [layer for layer in net.layers if isinstance(layer, IntegerConv2d)]
+    return net.convolutions()
 
 
 def _copy_columns(source: Tensor, target: Tensor, fixed: int, blocks: int, widths: tuple[int, int]) -> None:

@@ -1,4 +1,4 @@
-"""The recipe of a training as plain data from a TOML file; ``configs/roadscenes.toml`` explains every field."""
+"""The recipe of a training as plain data from a TOML file; ``configs/roadscenes.toml`` explains the common fields."""
 
 from __future__ import annotations
 

@@ -190,17 +190,17 @@ def _groups(model: HscModel, recipe: Recipe) -> list[dict[str, Any]]:
     priors = _ids(*(module for module in model.modules() if isinstance(module, IntegerSequence)))
     gains = _ids(*(module for module in model.modules() if isinstance(module, QualityTable)))
     of_generator = _ids(generator)
-    keys = [(1.0, 1.0), (recipe.generator_rate, 2.0), (_GAINS_RATE, 3.0)]  # in the order of older checkpoints
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {key: [] for key in keys}
+    factors = {"networks": 1.0, "generator": recipe.generator_rate, "gains": _GAINS_RATE}
+    apart = {"": 1.0, "linear": recipe.linear_rate, "priors": recipe.prior_rate}
+    groups: dict[tuple[str, str], list[nn.Parameter]] = {(kind, ""): [] for kind in factors}
     for parameter in model.parameters():
         number = id(parameter)
-        factor, order = keys[2] if number in gains else keys[1] if number in of_generator else keys[0]
-        if number in linear and recipe.linear_rate != 1:
-            factor, order = factor * recipe.linear_rate, order + 10
-        elif number in priors and recipe.prior_rate != 1:
-            factor, order = factor * recipe.prior_rate, order + 20
-        groups.setdefault((factor, order), []).append(parameter)
-    return [{"params": parameters, "factor": factor} for (factor, _), parameters in groups.items()]
+        kind = "gains" if number in gains else "generator" if number in of_generator else "networks"
+        part = "linear" if number in linear else "priors" if number in priors else ""
+        groups.setdefault((kind, part if apart[part] != 1 else ""), []).append(parameter)
+    return [
+        {"params": parameters, "factor": factors[kind] * apart[part]} for (kind, part), parameters in groups.items()
+    ]
 
 
 def _ids(*modules: nn.Module | None) -> set[int]:
