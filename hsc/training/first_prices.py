@@ -25,7 +25,7 @@ from hsc.training.teachers.seen import Teacher
 
 @torch.no_grad()
 def set_prices(recipe: Recipe, state: State, batches: Iterable[Batch], teachers: Sequence[Teacher]) -> None:
-    """Set the prices of all qualities from a few batches. Where the loss does not fall, they stay as they are.
+    """Set the prices of all qualities from a few batches. Where the loss does not fall at all, they stay as they are.
 
     The loss is that of pixels and teachers.
     """
@@ -53,13 +53,18 @@ def set_prices(recipe: Recipe, state: State, batches: Iterable[Batch], teachers:
 def log_prices(losses: Tensor, rates: Tensor, fallback: Tensor) -> Tensor:
     """Logarithms of prices, (Q,), from the losses and rates of the qualities, (Q,) each, or ``fallback``.
 
-    A quality between two others has the geometric mean of the slopes on either side; the outer ones go on in line.
+    Prices follow a power of the rate: the one nearest to the slopes between neighbours. A slope counts with the square
+    of its step of log rate, since one between two rates that hardly differ is the least certain. One at which the loss
+    does not fall as the rate rises does not count; with none left, prices are the fallback.
     """
-    slopes = -losses.diff() / rates.diff()
-    if not bool((slopes > 0).all()):
+    log_rates = rates.log()
+    steps, slopes = log_rates.diff(), -losses.diff() / rates.diff()
+    usable = (slopes > 0) & (steps > 0)
+    if not bool(usable.any()):
         return fallback
-    logs = slopes.log()
-    inner = (logs[1:] + logs[:-1]) / 2
-    first = logs[:1] + (logs[:1] - inner[:1] if len(inner) else 0)
-    last = logs[-1:] + (logs[-1:] - inner[-1:] if len(inner) else 0)
-    return torch.cat([first, inner, last])
+    between, logs = ((log_rates[1:] + log_rates[:-1]) / 2)[usable], slopes[usable].log()
+    weights = steps[usable].square() / steps[usable].square().sum()
+    centre, mean = (weights * between).sum(), (weights * logs).sum()
+    spread = (weights * (between - centre).square()).sum().clamp(min=1e-9)
+    exponent = (weights * (between - centre) * (logs - mean)).sum() / spread
+    return mean + exponent * (log_rates - centre)

@@ -71,13 +71,18 @@ def test_what_starts_so_is_a_codec() -> None:
 
 
 def test_prices_are_slopes() -> None:
-    rates, fallback = torch.tensor([0.1, 0.2, 0.4, 0.8]), torch.zeros(4)
-    prices = log_prices(torch.tensor([1.0, 0.6, 0.2, 0.0]), rates, fallback).exp()  # slopes of 4, 2 and 0.5
-    assert prices.tolist() == pytest.approx([4 * 2**0.5, 8**0.5, 1, 0.25])
-    assert torch.equal(log_prices(torch.tensor([1.0, 0.6, 0.7, 0.0]), rates, fallback), fallback)
-    assert log_prices(torch.tensor([1.0, 0.5]), torch.tensor([0.1, 0.2]), torch.zeros(2)).exp().tolist() == (
-        pytest.approx([5, 5])
-    )
+    rates, fallback = torch.tensor([0.1, 0.2, 0.4, 0.8]), torch.tensor([9.0, 8.0, 7.0, 6.0])
+    losses = torch.tensor([2.0, 1.6, 1.4, 1.3])  # slopes of 4, 1 and 1/4: prices fall with the square of the rate
+    assert log_prices(losses, rates, fallback).exp().tolist() == pytest.approx([8.0, 2.0, 0.5, 0.125], rel=1e-4)
+    # a slope between two rates that hardly differ hardly counts, and one with a loss that rises not at all
+    closer = torch.tensor([0.099, 0.1, 0.2, 0.4, 0.8])
+    prices = log_prices(torch.tensor([2.3, 2.0, 1.6, 1.4, 1.3]), closer, fallback).exp()
+    assert prices[1:].tolist() == pytest.approx([8.0, 2.0, 0.5, 0.125], rel=0.02)
+    rising = log_prices(torch.tensor([2.0, 1.6, 1.7, 1.66]), rates, fallback).exp()
+    assert rising.tolist() == pytest.approx([4 * 40**0.25, 4 / 40**0.25, 4 / 40**0.75, 4 / 40**1.25], rel=1e-4)
+    assert torch.equal(log_prices(torch.tensor([1.0, 1.6, 1.7, 1.8]), rates, fallback), fallback)
+    one = log_prices(torch.tensor([1.0, 0.5]), torch.tensor([0.1, 0.2]), torch.zeros(2)).exp()
+    assert one.tolist() == pytest.approx([5, 5])
 
 
 def test_measured_prices_are_those_of_the_model(tmp_path: Path) -> None:
