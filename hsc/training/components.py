@@ -11,6 +11,7 @@ from torch import Tensor
 from hsc.entropy_coding.gains import LEVEL_STEPS
 from hsc.entropy_coding.integer_nets import UNIT
 from hsc.entropy_coding.quantisation import SCALES
+from hsc.networks.model import HscModel, Reconstruction
 
 _RIDGE = 1e-4
 
@@ -18,6 +19,13 @@ _RIDGE = 1e-4
 def columns(x: Tensor) -> Tensor:
     """A column per position: (B, C, h, w) -> (C, positions) float64."""
     return x.transpose(0, 1).flatten(1).double()
+
+
+def unexpected(model: HscModel, coded: Reconstruction) -> Tensor:
+    """What FCN codes of images, standardised F less E_w: a column per position, (C, positions) float64."""
+    given = model.fcn.standard(coded.feature)
+    base = model.scn.prediction(coded.semantics.coefficients, coded.feature.shape[2:])
+    return columns(given if base is None else given - base.expected)
 
 
 class Strongest(NamedTuple):

@@ -30,7 +30,7 @@ from hsc.entropy_coding.integer_nets import IntegerConv2d, IntegerSequence
 from hsc.networks.fcn import FCN
 from hsc.networks.model import HscModel
 from hsc.training import distributed
-from hsc.training.components import columns, expecting, step_for, strongest
+from hsc.training.components import columns, expecting, step_for, strongest, unexpected
 from hsc.training.shards import Batch
 
 _SELDOM = 1e-3  # share of the symbols of a silent channel that are not 0
@@ -84,13 +84,9 @@ def _lost(model: HscModel, batches: Iterable[Batch], quality: int) -> Lost:
     for batch in batches:
         qualities = torch.full((len(batch.images),), quality, device=batch.images.device)
         coded = model(batch.images, qualities, detail=False)
-        given = model.fcn.standard(coded.feature)
-        base = model.scn.prediction(coded.semantics.coefficients, coded.feature.shape[2:])
-        if base is not None:
-            given = given - base.expected
         used.append((coded.features.symbols != 0).double().mean((0, 2, 3)))
         bits.append(coded.features.bits.sum(1).mean() / math.prod(coded.feature.shape[2:]))
-        inputs.append(columns(given))
+        inputs.append(unexpected(model, coded))
         error = batch.images - coded.image.float()
         residuals.append(columns(functional.pixel_unshuffle(error, model.profile.generator.stride)))
         restored.append(columns(model.fcn.standard(coded.features.feature)))

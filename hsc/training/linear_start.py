@@ -23,7 +23,7 @@ from hsc.entropy_coding.integer_nets import IntegerConv2d, IntegerSequence
 from hsc.networks.fcn import FCN
 from hsc.networks.model import HscModel
 from hsc.training import distributed
-from hsc.training.components import columns, expecting, step_for, strongest
+from hsc.training.components import columns, expecting, step_for, strongest, unexpected
 from hsc.training.shards import Batch
 
 _CONTEXT = 1.4  # bits that components would take without context, per bit that they take with it
@@ -42,9 +42,7 @@ def set_components(model: HscModel, batches: Iterable[Batch], rates: tuple[float
     features, patches = [], []
     for batch in batches:
         coded = model(batch.images, torch.full((len(batch.images),), 128, device=batch.images.device), keep=0)
-        base = model.scn.prediction(coded.semantics.coefficients, coded.feature.shape[2:])
-        standardised = fcn.standard(coded.feature)
-        features.append(columns(standardised if base is None else standardised - base.expected))
+        features.append(unexpected(model, coded))
         patches.append(columns(functional.pixel_unshuffle(batch.images, stride)))
     feature, patch = torch.cat(features, 1), torch.cat(patches, 1)
     mean = feature.mean(1)
