@@ -62,6 +62,7 @@ def same(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
         ("roadscenes-coarse", "roadscenes(", "Apache-2.0"),
         ("photos", "images(path=photos)", "Apache-2.0"),
         ("camvid", "camvid(", "CC BY-NC 4.0"),
+        ("camvid-coarse", "camvid(", "CC BY-NC 4.0"),
     ],
 )
 def test_the_file_is_small_and_its_card_says_where_it_comes_from(name: str, data: str, licence: str) -> None:
