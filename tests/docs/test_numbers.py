@@ -136,6 +136,12 @@ def test_latents_page_shows_the_reference_runs(docs_folder: Path) -> None:
         ("hsc/what-it-is.md", REFERENCE / "third_party_heads" / "detection.md", ["-86.0 %"]),
         ("hsc/what-it-is.md", CARD, ["2.6 to 5.4 dB", "0.3 to 0.5 % of the bits"]),
         ("hsc/what-it-is.md", CARD.with_name("camvid.md"), ["-52.0 % [-55.3, -48.4]", "-60.5 % [-64.4, -58.1]"]),
+        (
+            "hsc/what-it-is.md",
+            REFERENCE / "third_party_heads" / "camvid.md",
+            ["-55.0 % [-73.6, -27.3]", "38.4", "51.9"],
+        ),
+        ("hsc/what-it-is.md", CARD.with_name("camvid-coarse.md"), ["97.1 % [96.5, 97.7]", "-55.0 % [-73.6, -27.3]"]),
         ("hsc/latents.md", REFERENCE / "latents" / "complexity-detection.md", ["114.1", "49.6"]),
         ("hsc/encode-preview-edit.md", REFERENCE / "light" / "table.md", ["8.3", "13.5", "1.8", "13.4"]),
     ],
